@@ -1,0 +1,59 @@
+# Every target builds the environment it needs; nothing but Python 3.11+ and make must be there.
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint types contracts unit bench lock clean
+
+PYTHON := python3 python3.13 python3.12 python3.11 python
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+STAMP  := $(VENV)/.installed
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## build .venv from requirements.lock, with everything for demo and tests
+
+$(STAMP): requirements.lock pyproject.toml
+	@found=; for python in $(PYTHON); do \
+	    $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	        >/dev/null 2>&1 && { found=$$python; break; }; \
+	done; \
+	test -n "$$found" || { \
+	    echo "make venv: no Python 3.11, 3.12 or 3.13 with venv and ensurepip among: $(PYTHON)"; \
+	    echo "  install one (Debian: apt-get install python3 python3-venv) or name it: make venv PYTHON=/path/to/python3.12"; \
+	    exit 1; } >&2; \
+	echo "make venv: $$($$found --version) -> $(VENV), about a minute the first time" >&2; \
+	rm -rf $(VENV) && $$found -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: venv ## an embedded AWS region, workers and the real daemon, in one terminal
+	@$(BIN)/autoscaler demo
+
+test: lint types contracts unit ## all that CI checks: lint, types, import contracts, tests
+
+lint: venv ## ruff: style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: venv ## mypy, strict
+	$(BIN)/mypy
+
+contracts: venv ## the floors of the house: who may import whom
+	$(BIN)/lint-imports
+
+unit: venv ## pytest
+	$(BIN)/pytest --numprocesses 2
+
+bench: venv ## decisions a second, start-up time, memory; writes docs/benchmarks.md
+	$(BIN)/python -m bench
+
+lock: ## resolve the locks anew (needs uv)
+	uv pip compile pyproject.toml --extra demo --group dev $(LOCK_FLAGS) -o requirements.lock
+	uv pip compile pyproject.toml $(LOCK_FLAGS) -o requirements-run.lock
+
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

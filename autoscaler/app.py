@@ -1,0 +1,78 @@
+"""The composition root: the one place that builds concrete things and ties them together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+
+import uvloop
+
+from autoscaler import __version__
+from autoscaler.aws import connect
+from autoscaler.config import Config, Service
+from autoscaler.control.loop import Ports, ServiceLoop
+from autoscaler.control.pacing import Backoff
+from autoscaler.control.shadow import Shadow
+from autoscaler.control.supervisor import supervise
+from autoscaler.core.policy import Mode
+from autoscaler.ports import Fleets
+from autoscaler.telemetry import Board, LoggedJournal, Metrics, configure, logger, serve
+
+CALL_TIMEOUT_S = 3.0
+"""No call to AWS takes longer. Shorter than the grace of a tick at the end, so that a hung call does not cut it."""
+
+
+def run(config: Config) -> None:
+    """The daemon has run until SIGTERM or SIGINT, and is stopped. Raises `ConfigError` where it cannot listen."""
+    configure(config.log_format, config.log_level, time.time)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config))
+
+
+async def _serve(config: Config) -> None:
+    clock, stopping = asyncio.get_running_loop().time, _stop_on_signals()
+    board = Board(clock, time.time)
+    metrics = Metrics(board, clock)
+    log = logger("daemon")
+    journal = LoggedJournal(board, metrics, logger("decisions"))
+    for service in config.services:
+        board.admit(service.ref, service.policy)
+    backoff = Backoff(clock, random.random)
+    async with (
+        serve(board, metrics, config.http_host, config.http_port, _hung_after_s(config)) as port,
+        connect(backoff, metrics, clock, time.time, CALL_TIMEOUT_S) as aws,
+    ):
+        log.info("started", version=__version__, services=len(config.services), http=f"{config.http_host}:{port}")
+        ports = Ports(aws.queues, aws.meters, aws.fleets, journal, clock)
+        await supervise(_loops(config, ports, Shadow(aws.fleets)), stopping)
+    log.info("stopped")
+
+
+def _hung_after_s(config: Config) -> float:
+    """Three intervals, and as long as a tick may take in which every call hangs until it is given up."""
+    calls = 4 + max(len(service.queues) for service in config.services)
+    return 3 * config.interval_s + calls * CALL_TIMEOUT_S
+
+
+def _loops(config: Config, ports: Ports, shadow: Fleets) -> list[ServiceLoop]:
+    """The loops' ticks are spread evenly over the interval, so that their calls are too."""
+    step_s = config.interval_s / len(config.services)
+    return [
+        ServiceLoop(service, _ports_of(service, ports, shadow), config.interval_s, index * step_s)
+        for index, service in enumerate(config.services)
+    ]
+
+
+def _ports_of(service: Service, ports: Ports, shadow: Fleets) -> Ports:
+    if service.policy.mode is not Mode.SHADOW:
+        return ports
+    return Ports(ports.queues, ports.meters, shadow, ports.journal, ports.clock)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping

@@ -1,0 +1,51 @@
+"""AWS, behind our ports: the only floor that imports an SDK.
+
+    async with connect(pacer, calls, loop.time, time.time) as aws:
+        backlog = await aws.queues.backlog(QueueRef("orders"))
+
+Credentials, Region and endpoint are found as every AWS tool finds them; nothing is opened before it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.cloudwatch import CloudWatchMeters
+from autoscaler.aws.ecs import EcsFleets
+from autoscaler.aws.sqs import SqsQueues
+from autoscaler.aws.wire import Wire
+from autoscaler.ports import Calls, Fleets, Meters, Pacer, Queues
+
+__all__ = ["Aws", "connect"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """The three ports. `region()` is the Region of all that names none; it raises `Refused` where there is none."""
+
+    queues: Queues
+    meters: Meters
+    fleets: Fleets
+    region: Callable[[], str]
+
+
+@asynccontextmanager
+async def connect(
+    pacer: Pacer,
+    calls: Calls,
+    clock: Callable[[], float],
+    wall: Callable[[], float],
+    call_timeout_s: float = 5.0,
+) -> AsyncIterator[Aws]:
+    """The ports, until the block ends: then every connection is closed.
+
+    `clock` is the clock of all instants, `wall` gives seconds since the epoch. No call takes longer than
+    `call_timeout_s`.
+    """
+    clocks = Clocks(clock, wall)
+    async with AsyncExitStack() as stack:
+        wire = Wire(stack, pacer, calls, clocks, call_timeout_s)
+        yield Aws(SqsQueues(wire, clocks), CloudWatchMeters(wire, clocks), EcsFleets(wire, clocks), wire.region)

@@ -1,0 +1,42 @@
+"""Everything that is ever asked of AWS: five calls, one of which changes something. The task role needs no more."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from autoscaler.ports import Category
+
+
+class Api(NamedTuple):
+    """One AWS call: its `name` as IAM and our metrics write it, and the SDK's `method`.
+
+    It drains the throttle bucket of `category`. `resource` is what the task role's permission must be given on.
+    """
+
+    name: str
+    method: str
+    category: Category
+    resource: str
+
+    @property
+    def sdk_service(self) -> str:
+        return self.name.partition(":")[0]
+
+
+GET_QUEUE_URL = Api("sqs:GetQueueUrl", "get_queue_url", Category.QUEUE_READ, "the queue")
+GET_QUEUE_ATTRIBUTES = Api("sqs:GetQueueAttributes", "get_queue_attributes", Category.QUEUE_READ, "the queue")
+GET_METRIC_DATA = Api("cloudwatch:GetMetricData", "get_metric_data", Category.METRIC_READ, "*")
+DESCRIBE_SERVICES = Api("ecs:DescribeServices", "describe_services", Category.SERVICE_READ, "the service")
+UPDATE_SERVICE = Api("ecs:UpdateService", "update_service", Category.SERVICE_MODIFY, "the service")
+
+
+class Call(NamedTuple):
+    """One call about one thing: `subject` names the queue or service, as its operator knows it."""
+
+    api: Api
+    subject: str
+    region: str
+
+    @property
+    def where(self) -> str:
+        return f"{self.subject} in {self.region}"

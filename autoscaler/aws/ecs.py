@@ -1,0 +1,121 @@
+"""Services: what ECS says of one, and the one thing that is ever changed, its desired count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from autoscaler.aws.answers import Answer, Unreadable
+from autoscaler.aws.apis import DESCRIBE_SERVICES, UPDATE_SERVICE
+from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.deployments import deployment_since
+from autoscaler.aws.faults import clean, missing
+from autoscaler.aws.names import service_subject, short_name
+from autoscaler.aws.wire import Wire
+from autoscaler.core.model import Deployment, Fleet, Instant, Missing
+from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable
+from autoscaler.ports import ServiceRef
+
+
+class EcsFleets:
+    """The `Fleets` port over ECS."""
+
+    def __init__(self, wire: Wire, clocks: Clocks) -> None:
+        self._wire = wire
+        self._clocks = clocks
+
+    async def read(self, service: ServiceRef) -> Fleet | Missing:
+        """The service's counts and deployment, as of just before they were asked for."""
+        at = self._clocks.now()
+        try:
+            return fleet_in(await self._describe(service), at, self._clocks.instant)
+        except AutoscalerError as fault:
+            return missing(fault)
+
+    async def scale_to(self, service: ServiceRef, tasks: int) -> bool:
+        """True: ECS accepted `tasks` as the desired count. Cluster, service and count are all that is sent.
+
+        Raises `AutoscalerError` if it is not known to have been accepted, `ValueError` for a negative count.
+        """
+        if tasks < 0:
+            raise ValueError(f"{tasks} tasks cannot be desired")
+        answer = await self._wire.ask(
+            UPDATE_SERVICE,
+            service_subject(service),
+            service.region,
+            cluster=service.cluster,
+            service=service.service,
+            desiredCount=tasks,
+        )
+        require_accepted(answer, tasks)
+        return True
+
+    async def _describe(self, service: ServiceRef) -> Answer:
+        answer = await self._wire.ask(
+            DESCRIBE_SERVICES,
+            service_subject(service),
+            service.region,
+            cluster=service.cluster,
+            services=[service.service],
+        )
+        return described(answer, service)
+
+
+def described(answer: Answer, service: ServiceRef) -> Answer:
+    """The service's own part of an answer about one or many. Raises `NotFound` where ECS does not know it."""
+    wanted = short_name(service.service)
+    for failure in answer.parts_if_any("failures"):
+        if short_name(failure.word_or("arn", wanted)) == wanted:
+            raise _failed(failure)
+    for found in answer.parts("services"):
+        if found.word("serviceName") == wanted:
+            return found
+    raise answer.unreadable("services", f"one named {wanted}", None)
+
+
+def fleet_in(found: Answer, at: Instant, instant: Callable[[float], Instant]) -> Fleet:
+    """The counts of a service that can be scaled. Raises `Refused` where it never can, `Unreadable` where one lacks."""
+    require_scalable(found)
+    since = deployment_since(found)
+    return Fleet(
+        desired=found.count("desiredCount"),
+        running=found.count("runningCount"),
+        pending=found.count("pendingCount"),
+        at=at,
+        deployment=None if since is None else Deployment(instant(since)),
+    )
+
+
+def require_scalable(found: Answer) -> None:
+    """The service is active and has a desired count that is ours to set. Raises `Refused`."""
+    status = found.word("status")
+    if status != "ACTIVE":
+        raise _unscalable(found, f"is {clean(status)}", "create it anew, or take it out of the settings")
+    if found.word_or("schedulingStrategy", "REPLICA") == "DAEMON":
+        raise _unscalable(found, "is a DAEMON service, one task per instance", "take it out of the settings")
+    if found.word_or("resourceManagementType", "CUSTOMER") == "ECS":
+        raise _unscalable(found, "is managed and scaled by ECS itself", "take it out of the settings")
+
+
+def require_accepted(answer: Answer, tasks: int) -> None:
+    """ECS said that the desired count is now `tasks`. Raises `AutoscalerError` where its 200 OK does not say so."""
+    for failure in answer.parts_if_any("failures"):
+        raise _failed(failure)
+    try:
+        desired = answer.part("service").count("desiredCount")
+    except Unreadable as fault:
+        raise Unavailable(f"{fault}; it is not known whether the count was changed") from None
+    if desired != tasks:
+        raise Unavailable(f"{answer.call.where}: asked for {tasks} tasks, ECS answered with {desired}")
+
+
+def _failed(failure: Answer) -> AutoscalerError:
+    """What a failure inside a 200 OK means."""
+    where, reason = failure.call.where, clean(failure.word_or("reason", "no reason given"))
+    if reason == "MISSING":
+        return NotFound(f"{where} does not exist; check AUTOSCALER_CLUSTER, AUTOSCALER_SERVICE and the Region")
+    detail = clean(failure.word_or("detail", ""))
+    return Refused(f"{where}: ECS answered with a failure ({reason}{': ' + detail if detail else ''})")
+
+
+def _unscalable(found: Answer, what: str, remedy: str) -> Refused:
+    return Refused(f"{found.call.where} {what}; {remedy}")

@@ -1,0 +1,19 @@
+"""How things are called in texts for people: by the words that stand in their settings."""
+
+from __future__ import annotations
+
+from autoscaler.ports import QueueRef, ServiceRef
+
+
+def queue_subject(queue: QueueRef) -> str:
+    return f"queue {queue.name}"
+
+
+def service_subject(service: ServiceRef) -> str:
+    """The service's key in the settings, and where it is in ECS."""
+    return f"{service.key} ({short_name(service.cluster)}/{short_name(service.service)})"
+
+
+def short_name(name_or_arn: str) -> str:
+    """The last part of an ARN; a name as it is."""
+    return name_or_arn.rpartition("/")[2]

@@ -1,0 +1,99 @@
+"""Queues: three counts in one call, strictly read. A count that is absent is never a zero."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from autoscaler.aws.answers import Answer
+from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL
+from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.faults import missing
+from autoscaler.aws.names import queue_subject
+from autoscaler.aws.wire import Wire
+from autoscaler.core.model import Backlog, Instant, Missing
+from autoscaler.errors import AutoscalerError, NotFound, Refused
+from autoscaler.ports import QueueRef
+
+VISIBLE = "ApproximateNumberOfMessages"
+IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
+DELAYED = "ApproximateNumberOfMessagesDelayed"
+
+MOST_MESSAGES = 2**53
+"""Above it a count is nonsense, and no longer exact in JSON readers."""
+
+
+class SqsQueues:
+    """The `Queues` port over SQS."""
+
+    def __init__(self, wire: Wire, clocks: Clocks) -> None:
+        self._wire = wire
+        self._clocks = clocks
+        self._urls: dict[QueueRef, str] = {}
+
+    async def backlog(self, queue: QueueRef) -> Backlog | Missing:
+        """The queue's counts, as of just before they were asked for."""
+        try:
+            return await self._backlog(queue)
+        except NotFound as fault:
+            self._urls.pop(queue, None)  # a queue that is made anew may have another address
+            return missing(fault)
+        except AutoscalerError as fault:
+            return missing(fault)
+
+    async def _backlog(self, queue: QueueRef) -> Backlog:
+        region, url = region_of(queue), await self._url(queue)
+        at = self._clocks.now()
+        names = [VISIBLE, IN_FLIGHT, DELAYED]
+        answer = await self._wire.ask(
+            GET_QUEUE_ATTRIBUTES, queue_subject(queue), region, QueueUrl=url, AttributeNames=names
+        )
+        return backlog_in(answer.part("Attributes"), at)
+
+    async def _url(self, queue: QueueRef) -> str:
+        if queue.url is not None:
+            return queue.url
+        if queue not in self._urls:
+            owner = {"QueueOwnerAWSAccountId": queue.account} if queue.account else {}
+            answer = await self._wire.ask(
+                GET_QUEUE_URL, queue_subject(queue), region_of(queue), QueueName=queue.name, **owner
+            )
+            self._urls[queue] = answer.word("QueueUrl")
+        return self._urls[queue]
+
+
+def region_of(queue: QueueRef) -> str | None:
+    """The Region to ask in (None: the daemon's own).
+
+    SQS is asked at the client's own endpoint whatever host the URL names, so a URL of another Region would be
+    looked up in the wrong one: raises `Refused`.
+    """
+    named = None if queue.url is None else region_in(queue.url)
+    if named and queue.region and named != queue.region:
+        raise Refused(
+            f"{queue_subject(queue)}: its URL is in {named}, its region is {queue.region}; correct one of the two"
+        )
+    return queue.region or named
+
+
+def region_in(url: str) -> str | None:
+    """The Region that a queue's URL names (None: none, as with an endpoint of one's own)."""
+    labels = (urlsplit(url).hostname or "").split(".")
+    return next((label for label in reversed(labels) if _REGION.fullmatch(label)), None)
+
+
+def backlog_in(attributes: Answer, at: Instant) -> Backlog:
+    """The three counts. Raises `Unreadable` where one is missing or no number."""
+    return Backlog(_messages(attributes, VISIBLE), _messages(attributes, IN_FLIGHT), _messages(attributes, DELAYED), at)
+
+
+def _messages(attributes: Answer, name: str) -> int:
+    text = attributes.word(name)
+    # 16 digits hold 2**53; int() itself would also take "+1", "1_0" and other scripts' digits
+    if not _DIGITS.fullmatch(text) or int(text) > MOST_MESSAGES:
+        raise attributes.unreadable(name, "a count of messages", text)
+    return int(text)
+
+
+_DIGITS = re.compile("[0-9]{1,16}")
+_REGION = re.compile("[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}")

@@ -1,0 +1,36 @@
+"""Settings: environment and TOML file in, a valid `Config` out, or every problem at once under its own name.
+
+Law: what is not understood is an error. Nothing that bears our name is ignored, corrected or guessed.
+"""
+
+from autoscaler.config.loading import load
+from autoscaler.config.model import Config, LogFormat, LogLevel, Service
+from autoscaler.config.policies import fields_of, policy_of
+from autoscaler.config.reference import (
+    Effective,
+    Setting,
+    aligned,
+    effective,
+    json_schema,
+    markdown,
+    plain,
+    reference,
+)
+
+__all__ = [
+    "Config",
+    "Effective",
+    "LogFormat",
+    "LogLevel",
+    "Service",
+    "Setting",
+    "aligned",
+    "effective",
+    "fields_of",
+    "json_schema",
+    "load",
+    "markdown",
+    "plain",
+    "policy_of",
+    "reference",
+]

@@ -1,0 +1,146 @@
+"""Settings that are each valid and contradict one another: within a policy, a service, and between services.
+
+A check speaks only where everything that it looks at could be read: what is broken was named already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from itertools import islice
+
+from autoscaler.config.fields import ServiceFields
+from autoscaler.config.group import Path
+from autoscaler.config.names import NOT_YET
+from autoscaler.core.policy import FallbackBehavior
+from autoscaler.ports import QueueRef
+
+_MIN, _MAX, _QUEUES, _REGION = ("min_tasks",), ("max_tasks",), ("queues",), ("region",)
+_PAUSED = ("paused",)
+_BEHAVIOR, _TASKS = ("fallback", "behavior"), ("fallback", "tasks")
+_SIGNALS: tuple[Path, ...] = (_QUEUES, ("cpu_target_percent",), ("memory_target_percent",))
+_ABOUT_QUEUES: tuple[Path, ...] = (("backlog_per_task",), ("processing_time",))
+_REQUIRED: Mapping[Path, str] = {
+    ("cluster",): "the ECS cluster's name",
+    ("service",): "the ECS service's name",
+    _MAX: "the most tasks that there may be",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """What is wrong, at the setting to blame for it; `among` are all the settings that were looked at."""
+
+    at: Path
+    what: str
+    among: tuple[Path, ...]
+
+
+def contradictions(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
+    """What contradicts itself in a policy, wherever the policy comes from."""
+    return _sound(broken, _bounds(fields), _fallback(fields), _pause(fields), _twins(fields))
+
+
+def shortcomings(fields: ServiceFields, given: Set[Path], own: Set[Path], broken: Set[Path]) -> list[Clash]:
+    """What keeps a service from being scaled. `given`: the settings with a value; `own`: not from the defaults."""
+    return _sound(broken, _required(given), _signals(fields), _queueless(fields, own), _elsewhere(fields))
+
+
+def _sound(broken: Set[Path], *checks: Iterable[Clash]) -> list[Clash]:
+    return [clash for check in checks for clash in check if broken.isdisjoint(clash.among)]
+
+
+def _bounds(fields: ServiceFields) -> Iterator[Clash]:
+    if fields.min_tasks > fields.max_tasks:
+        yield Clash(_MIN, f"{fields.min_tasks} is more than max_tasks, {fields.max_tasks}", (_MIN, _MAX))
+
+
+def _fallback(fields: ServiceFields) -> Iterator[Clash]:
+    behavior, tasks = fields.fallback.behavior, fields.fallback.tasks
+    if tasks is None and behavior is not FallbackBehavior.HOLD:
+        yield Clash(_TASKS, f"is required with fallback.behavior {behavior}", (_BEHAVIOR, _TASKS))
+    if tasks is not None and behavior is FallbackBehavior.STATIC and not _within_bounds(tasks, fields):
+        yield Clash(_TASKS, _outside(tasks, fields), (_BEHAVIOR, _TASKS, _MIN, _MAX))
+
+
+def _pause(fields: ServiceFields) -> Iterator[Clash]:
+    if isinstance(fields.paused, int) and not _within_bounds(fields.paused, fields):
+        yield Clash(_PAUSED, _outside(fields.paused, fields), (_PAUSED, _MIN, _MAX))
+
+
+def _within_bounds(tasks: int, fields: ServiceFields) -> bool:
+    return fields.min_tasks <= tasks <= fields.max_tasks
+
+
+def _outside(tasks: int, fields: ServiceFields) -> str:
+    return f"{tasks} is not from min_tasks, {fields.min_tasks}, to max_tasks, {fields.max_tasks}"
+
+
+def _twins(fields: ServiceFields) -> Iterator[Clash]:
+    names = [item.name.name for item in fields.queues]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Clash(_QUEUES, f"the queue {name} is there twice", (_QUEUES,))
+
+
+def _required(given: Set[Path]) -> Iterator[Clash]:
+    for path, meaning in _REQUIRED.items():
+        if path not in given:
+            yield Clash(path, f"is required: {meaning}", (path,))
+
+
+def _signals(fields: ServiceFields) -> Iterator[Clash]:
+    if not fields.queues and fields.cpu_target_percent is None and fields.memory_target_percent is None:
+        what = "there is nothing to follow: set queues, cpu_target_percent or memory_target_percent"
+        yield Clash(_QUEUES, what, _SIGNALS)
+
+
+def _queueless(fields: ServiceFields, own: Set[Path]) -> Iterator[Clash]:
+    """What is said of queues where there are none. In the defaults it is meant for the other services."""
+    for path in _ABOUT_QUEUES:
+        if path in own and not fields.queues:
+            yield Clash(path, "is about queues, and the service has none: set queues, or leave it out", (path, _QUEUES))
+
+
+def _elsewhere(fields: ServiceFields) -> Iterator[Clash]:
+    for item in fields.queues:
+        if None not in {fields.region, item.name.region} and item.name.region != fields.region:
+            what = f"the queue {item.name.name} is in {item.name.region}, and the service's region is {fields.region}"
+            yield Clash(_QUEUES, what, (_QUEUES, _REGION))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something in AWS that only one service may have, claimed `by` a service's key `at` a setting."""
+
+    by: str
+    at: str
+    what: str
+    remedy: str
+    region: str | None
+    account: str | None = None
+
+
+def service_claim(by: str, at: str, fields: ServiceFields, home: str | None) -> Claim:
+    """The claim on the ECS service. `home`: the daemon's own Region, where it is known."""
+    what = f"the ECS service {fields.service} of the cluster {fields.cluster}"
+    return Claim(by, at, what, "only one may scale it", fields.region or home)
+
+
+def queue_claim(by: str, at: str, queue: QueueRef, home: str | None) -> Claim:
+    """The claim on a queue. One whose Region is not given is in the daemon's own."""
+    remedy = f"sharing a queue needs queue_share, which {NOT_YET}"
+    return Claim(by, at, f"the queue {queue.name}", remedy, queue.region or home, queue.account)
+
+
+def conflicts(claims: Iterable[Claim]) -> Iterator[tuple[Claim, Claim]]:
+    """Each claim on what another service has claimed, after that one. Unknown Regions and accounts may be any."""
+    earlier: dict[str, list[Claim]] = {}
+    for claim in claims:
+        same = earlier.setdefault(claim.what, [])
+        yield from islice(((one, claim) for one in same if _clash(one, claim)), 1)
+        same.append(claim)
+
+
+def _clash(one: Claim, other: Claim) -> bool:
+    pairs = ((one.region, other.region), (one.account, other.account))
+    return one.by != other.by and all(mine is None or theirs is None or mine == theirs for mine, theirs in pairs)

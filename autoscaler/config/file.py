@@ -1,0 +1,100 @@
+"""The layer of the TOML file: settings of the daemon, `[defaults]`, and a `[services.<key>]` for each service."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+
+from autoscaler.config.fields import GlobalFields, ServiceFields
+from autoscaler.config.group import Path
+from autoscaler.config.layer import Layer, Named, Naming
+from autoscaler.config.names import FIELDS, Part, variable
+from autoscaler.config.quoting import quote
+
+LARGEST = 1_000_000
+"""Bytes of a settings file: some thousand services."""
+
+CONFIG_FILE = variable(("config_file",))
+_HERE = "stands outside: put it under [defaults] or [services.<key>]"
+
+
+def file(name: str) -> Layer:
+    """What the file says. If it cannot be read, that is the layer's one problem."""
+    layer = Layer()
+    table = _table(name, layer)
+    named = _named(f"{FilePath(name).name}: ")
+    _read_globals(layer, table, named)
+    _read_defaults(layer, table.get(Part.DEFAULTS, {}), named)
+    _read_services(layer, table.get(Part.SERVICES, {}), named)
+    return layer
+
+
+def _table(name: str, layer: Layer) -> Mapping[str, object]:
+    try:
+        with FilePath(name).open("rb") as opened:
+            content = opened.read(LARGEST + 1)
+    except OSError as error:
+        layer.complain(CONFIG_FILE, f"{quote(name)} cannot be read: {error.strerror}")
+        return {}
+    if len(content) > LARGEST:
+        layer.complain(CONFIG_FILE, f"the file is larger than {LARGEST} bytes")
+        return {}
+    try:
+        return tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        layer.complain(FilePath(name).name, f"is not TOML: {_reason(error)}")
+        return {}
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with the text. The text itself is not repeated: it may hold anything."""
+    match error:
+        case UnicodeDecodeError(start=start):
+            return f"byte {start} is not UTF-8"
+        case RecursionError():
+            return "it is nested too deeply"
+        case _:
+            return str(error)
+
+
+def _named(prefix: str) -> Named:
+    return lambda path: prefix + ".".join(path)
+
+
+def _read_globals(layer: Layer, table: Mapping[str, object], named: Named) -> None:
+    ours = {name: value for name, value in table.items() if name not in {Part.DEFAULTS, Part.SERVICES}}
+    for name in ours.keys() & {path[0] for path in FIELDS.values()}:
+        layer.complain(named((name,)), _HERE)
+        del ours[name]
+    if ours.pop("config_file", None) is not None:
+        layer.complain(named(("config_file",)), f"is a variable only: {CONFIG_FILE}")
+    layer.read_table(ours, GlobalFields, (Part.GLOBALS.value,), named)
+
+
+def _read_defaults(layer: Layer, table: object, named: Named) -> None:
+    if isinstance(table, Mapping):
+        layer.read_table(table, ServiceFields, (Part.DEFAULTS.value,), _under(named, (Part.DEFAULTS.value,)))
+    else:
+        layer.complain(named((Part.DEFAULTS.value,)), "is a table: [defaults]")
+
+
+def _read_services(layer: Layer, tables: object, named: Named) -> None:
+    if not isinstance(tables, Mapping):
+        layer.complain(named((Part.SERVICES.value,)), "is a table of tables: [services.<key>]")
+        return
+    for key, table in tables.items():
+        _read_service(layer, str(key), table, _under(named, (Part.SERVICES.value, str(key))))
+
+
+def _read_service(layer: Layer, key: str, table: object, named: Named) -> None:
+    where = named(())
+    entered = layer.enter(Naming(key, f"{where}.", dotted=True), where)
+    if not isinstance(table, Mapping):
+        layer.complain(where, f"is a table: [services.{key}]")
+    elif entered:
+        layer.read_table(table, ServiceFields, (Part.SERVICES.value, entered), named)
+
+
+def _under(named: Named, at: Path) -> Named:
+    return lambda path: named((*at, *path))

@@ -1,0 +1,97 @@
+"""What a group of settings is, and how the tree of groups is walked: every list of settings is made by this walk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from autoscaler.config.kinds import Kind
+
+Path: TypeAlias = tuple[str, ...]
+"""The names that lead to a setting: `("scale_out", "cooldown")`."""
+
+
+class Group(BaseModel):
+    """Settings that stand together. A name that is not among its fields is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One setting, with what the reference says of it."""
+
+    path: Path
+    kind: Kind
+    default: object
+    meaning: str
+    why: str
+
+
+def told(default: Any, meaning: str, why: str) -> Any:
+    """A setting's default, what it means, and why this default."""
+    return Field(default=default, description=meaning, json_schema_extra={"why": why})
+
+
+def within(group: type[Group], name: str) -> type[Group] | None:
+    """The group of that name inside the group (None: no such name, or a single setting)."""
+    field = group.model_fields.get(name)
+    inner = field.annotation if field else None
+    return inner if isinstance(inner, type) and issubclass(inner, Group) else None
+
+
+def leaves(group: type[Group], at: Path = ()) -> Iterator[Leaf]:
+    """Every setting of the group and of the groups inside it, in the order of the code."""
+    for name, field in group.model_fields.items():
+        inner = within(group, name)
+        if inner:
+            yield from leaves(inner, (*at, name))
+        else:
+            yield _leaf((*at, name), field)
+
+
+def _leaf(path: Path, field: FieldInfo) -> Leaf:
+    extra = field.json_schema_extra
+    why = str(extra["why"]) if isinstance(extra, dict) and "why" in extra else ""
+    kind = next(mark for mark in field.metadata if isinstance(mark, Kind))
+    return Leaf(path, kind, field.get_default(), field.description or "", why)
+
+
+def value_at(group: Group, path: Path) -> Any:
+    """The value of the setting to which the path leads."""
+    value: Any = group
+    for name in path:
+        value = getattr(value, name)
+    return value
+
+
+def shown(group: Group) -> dict[str, object]:
+    """The values of a group without groups inside, as they could be written in a file; None is left out."""
+    given = ((leaf, value_at(group, leaf.path)) for leaf in leaves(type(group)))
+    return {leaf.path[-1]: leaf.kind.show(value) for leaf, value in given if value is not None}
+
+
+def schema_of(group: type[Group]) -> dict[str, object]:
+    """The JSON Schema of a table with the group's settings."""
+    required = [name for name, field in group.model_fields.items() if field.is_required()]
+    must: Mapping[str, object] = {"required": required} if required else {}
+    return {"type": "object", "properties": properties_of(group), "additionalProperties": False, **must}
+
+
+def properties_of(group: type[Group]) -> dict[str, object]:
+    """The JSON Schemas of the group's settings, by name."""
+    return {name: _property(group, name, field) for name, field in group.model_fields.items()}
+
+
+def _property(group: type[Group], name: str, field: FieldInfo) -> dict[str, object]:
+    inner = within(group, name)
+    if inner:
+        return schema_of(inner)
+    leaf = _leaf((name,), field)
+    default = {} if field.is_required() or leaf.default is None else {"default": leaf.kind.show(leaf.default)}
+    described = {"description": leaf.meaning} if leaf.meaning else {}
+    return {**leaf.kind.schema, **described, **default}

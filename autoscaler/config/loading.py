@@ -1,0 +1,175 @@
+"""From the environment to a `Config`, or to everything that is wrong with it.
+
+Environment over file over defaults: the layers are merged, the defaults laid beneath each service, each service
+read by itself, and then the services looked at together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from autoscaler.config import checks
+from autoscaler.config.environment import TWO_STYLES, environment
+from autoscaler.config.fields import GlobalFields, ServiceFields
+from autoscaler.config.file import file
+from autoscaler.config.group import Path
+from autoscaler.config.layer import Layer, Naming
+from autoscaler.config.merging import Merged, merged, overlaid, sources
+from autoscaler.config.model import Config, Service
+from autoscaler.config.names import PREFIX, Part, folded, key_of, variable
+from autoscaler.config.policies import policy
+from autoscaler.config.validation import Valid, validated
+from autoscaler.errors import ConfigError, Problem
+from autoscaler.ports import QueueRef, ServiceRef
+
+_CLUSTER, _SERVICE, _QUEUES = ("cluster",), ("service",), ("queues",)
+NO_SERVICE = (
+    "no service is configured: set AUTOSCALER_CLUSTER, _SERVICE, _QUEUES and _MAX_TASKS for one, "
+    "AUTOSCALER_SERVICES__<KEY>__... for many, or AUTOSCALER_CONFIG_FILE"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One service as it was read. `own`: what was set for it, and not by the defaults."""
+
+    naming: Naming
+    valid: Valid[ServiceFields]
+    own: frozenset[Path]
+
+    @property
+    def key(self) -> str:
+        return self.naming.key.lower()
+
+    @property
+    def latencies_s(self) -> tuple[float, ...]:
+        """The service's acceptable latency, and those of its queues."""
+        own = (item.acceptable_latency for item in self.valid.value.queues)
+        return (self.valid.value.acceptable_latency, *(latency for latency in own if latency is not None))
+
+    def where(self, path: Path) -> str:
+        """Where the setting was made, or else would be."""
+        sourced = self.valid.sources.get(path)
+        return sourced.origin if sourced else self.naming.of(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that was read and is valid."""
+
+    globals: Valid[GlobalFields]
+    services: tuple[Read, ...]
+    flat: bool
+
+    @property
+    def shortest_latency_s(self) -> float:
+        return min(latency for read in self.services for latency in read.latencies_s)
+
+    @property
+    def interval_s(self) -> float:
+        """The interval in force: at least three readings in the shortest latency."""
+        return min(self.globals.value.interval, self.shortest_latency_s / 3)
+
+
+def load(environ: Mapping[str, str]) -> Config:
+    """The settings of the environment and of the file that it names. Raises ConfigError with every problem."""
+    settings = settle(environ)
+    told = settings.globals.value
+    return Config(
+        interval_s=settings.interval_s,
+        http_host=told.http_host,
+        http_port=told.http_port,
+        log_format=told.log_format,
+        log_level=told.log_level,
+        services=tuple(_service(read) for read in settings.services),
+    )
+
+
+def settle(environ: Mapping[str, str]) -> Settings:
+    """What was read, with where it was found. Raises ConfigError with every problem."""
+    outer = environment(environ)
+    inner = _file_of(outer)
+    flat = _settle_flat(outer, inner, key_of(environ.get(variable(("service",)), "")))
+    whole = merged(outer.tree, inner.tree)
+    daemon = validated(GlobalFields, whole.globals)
+    reads = tuple(_reads(whole, outer.services | inner.services))
+    problems = [*outer.problems, *inner.problems, *daemon.problems, *_unreadable(whole, reads)]
+    problems += _contradictory(problems, reads, environ)
+    if not (reads or problems):
+        problems.append(Problem(variable(("service",)), NO_SERVICE))
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return Settings(daemon, reads, flat)
+
+
+def _file_of(outer: Layer) -> Layer:
+    daemon = validated(GlobalFields, outer.tree[Part.GLOBALS]).value
+    return Layer() if daemon.config_file is None else file(daemon.config_file)
+
+
+def _settle_flat(outer: Layer, inner: Layer, key: str) -> bool:
+    """A service that is configured flat is one of the services, and then the only one."""
+    tree = outer.tree.pop(Part.FLAT, {})
+    if not tree:
+        return False
+    if outer.services or inner.services:
+        outer.complain(min(sourced.origin for sourced in sources(tree).values()), TWO_STYLES)
+        return False
+    outer.services[folded(key)] = Naming(key, PREFIX, dotted=False)
+    outer.tree[Part.SERVICES][folded(key)] = tree
+    return True
+
+
+def _reads(whole: Merged, names: Mapping[str, Naming]) -> Iterator[Read]:
+    for key, own in sorted(whole.services.items()):
+        valid = validated(ServiceFields, overlaid(own, whole.defaults))
+        yield Read(names[key], valid, frozenset(sources(own)))
+
+
+def _unreadable(whole: Merged, reads: Iterable[Read]) -> Iterator[Problem]:
+    """What is wrong with single values: in the defaults, even where every service has its own, and in services."""
+    yield from validated(ServiceFields, whole.defaults).problems
+    yield from (problem for read in reads for problem in read.valid.problems)
+
+
+def _contradictory(known: Iterable[Problem], reads: Sequence[Read], environ: Mapping[str, str]) -> list[Problem]:
+    """What contradicts something else, except where a setting was found wrong already."""
+    named = {problem.where for problem in known}
+    found = [*(problem for read in reads for problem in _within(read)), *_between(reads, environ)]
+    return [problem for problem in found if problem.where not in named]
+
+
+def _within(read: Read) -> Iterator[Problem]:
+    fields, broken = read.valid.value, read.valid.broken
+    clashes = checks.contradictions(fields, broken)
+    clashes += checks.shortcomings(fields, read.valid.sources.keys(), read.own, broken)
+    return (Problem(read.where(clash.at), clash.what) for clash in clashes)
+
+
+def _between(reads: Iterable[Read], environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Two services on one thing in AWS. Each claim is made at the setting that makes it."""
+    home = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None
+    claims = [claim for read in reads for claim in _claims(read, home)]
+    for one, other in checks.conflicts(claims):
+        what = f"{other.what} belongs to the service {one.by} already ({one.at}); {other.remedy}"
+        yield Problem(other.at, what)
+
+
+def _claims(read: Read, home: str | None) -> Iterator[checks.Claim]:
+    fields, given = read.valid.value, read.valid.sources.keys() - read.valid.broken
+    if _SERVICE in given and _CLUSTER in given:
+        yield checks.service_claim(read.key, read.where(_SERVICE), fields, home)
+    for queue in _queues(fields):
+        yield checks.queue_claim(read.key, read.where(_QUEUES), queue, home)
+
+
+def _service(read: Read) -> Service:
+    fields = read.valid.value
+    ref = ServiceRef(read.key, str(fields.cluster), str(fields.service), fields.region)
+    return Service(ref, _queues(fields), policy(read.key, fields))
+
+
+def _queues(fields: ServiceFields) -> tuple[QueueRef, ...]:
+    """The queues; one whose Region cannot be seen is in the service's."""
+    return tuple(replace(item.name, region=item.name.region or fields.region) for item in fields.queues)

@@ -1,0 +1,134 @@
+"""A policy and the settings that say it: there, and back without losing a bit.
+
+Law: `policy_of(p.name, fields_of(p)) == p` for every valid policy p.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from autoscaler.config.checks import contradictions
+from autoscaler.config.durations import shown
+from autoscaler.config.fields import ScaleOutFields, ServiceFields
+from autoscaler.config.layer import Layer
+from autoscaler.config.names import Part
+from autoscaler.config.validation import validated
+from autoscaler.core.policy import Activation, DeploymentHold, Direction, Fallback, Limit, Policy, QueuePolicy
+from autoscaler.errors import ConfigError, Problem
+
+
+def policy_of(name: str, fields: Mapping[str, object]) -> Policy:
+    """The policy that the fields say, with the names and meanings of the settings.
+
+    Nothing need be there: what is absent has its default, `max_tasks` the most that ECS takes. Raises ConfigError
+    with every problem, each at its field's path.
+    """
+    layer = Layer()
+    layer.read_table(fields, ServiceFields, (Part.DEFAULTS.value,), ".".join)
+    valid = validated(ServiceFields, layer.tree[Part.DEFAULTS])
+    clashes = [Problem(".".join(clash.at), clash.what) for clash in contradictions(valid.value, valid.broken)]
+    problems = [*layer.problems, *valid.problems, *clashes]
+    if problems:
+        raise ConfigError(problems)
+    return policy(name, valid.value)
+
+
+def policy(name: str, fields: ServiceFields) -> Policy:
+    """The policy of one service whose settings are valid."""
+    return Policy(
+        name=name,
+        min_tasks=fields.min_tasks,
+        max_tasks=fields.max_tasks,
+        queues=_queues(fields),
+        acceptable_latency_s=fields.acceptable_latency,
+        processing_time_s=fields.processing_time,
+        task_concurrency=fields.task_concurrency,
+        workers=fields.workers,
+        backlog_per_task=fields.backlog_per_task,
+        cpu_target_percent=fields.cpu_target_percent,
+        memory_target_percent=fields.memory_target_percent,
+        scale_out=_direction(fields.scale_out),
+        scale_in=_direction(fields.scale_in),
+        tolerance=fields.tolerance,
+        activation=Activation(messages=fields.activation.messages, reads=fields.activation.reads),
+        fallback=Fallback(behavior=fields.fallback.behavior, tasks=fields.fallback.tasks, after=fields.fallback.after),
+        deployments=DeploymentHold(
+            hold_scale_in=fields.deployments.hold_scale_in, at_most_s=fields.deployments.at_most
+        ),
+        busy_floor=fields.busy_floor,
+        mode=fields.mode,
+        paused=fields.paused,
+    )
+
+
+def _queues(fields: ServiceFields) -> tuple[QueuePolicy, ...]:
+    """The queues with their latencies: a queue without one of its own has the service's."""
+    own = ((item.name.name, item.acceptable_latency) for item in fields.queues)
+    return tuple(QueuePolicy(name, fields.acceptable_latency if latency is None else latency) for name, latency in own)
+
+
+def _direction(fields: ScaleOutFields) -> Direction:
+    return Direction(
+        cooldown_s=fields.cooldown,
+        stabilization_s=fields.stabilization,
+        limits=tuple(Limit(per_s=limit.per, tasks=limit.tasks, percent=limit.percent) for limit in fields.limits),
+        select=fields.select,
+    )
+
+
+def fields_of(policy: Policy) -> dict[str, object]:
+    """The fields that say the policy: plain values for JSON, durations as `90s`. What is None is left out."""
+    fields: dict[str, object | None] = {
+        "min_tasks": policy.min_tasks,
+        "max_tasks": policy.max_tasks,
+        "queues": [
+            {"name": item.name, "acceptable_latency": shown(item.acceptable_latency_s)} for item in policy.queues
+        ],
+        "acceptable_latency": shown(policy.acceptable_latency_s),
+        "processing_time": None if policy.processing_time_s is None else shown(policy.processing_time_s),
+        "task_concurrency": policy.task_concurrency,
+        "workers": policy.workers.value,
+        "backlog_per_task": policy.backlog_per_task,
+        "cpu_target_percent": policy.cpu_target_percent,
+        "memory_target_percent": policy.memory_target_percent,
+        "scale_out": _direction_fields(policy.scale_out),
+        "scale_in": _direction_fields(policy.scale_in),
+        "tolerance": policy.tolerance,
+        "activation": asdict(policy.activation),
+        "fallback": _fallback_fields(policy.fallback),
+        "deployments": _deployment_fields(policy.deployments),
+        "busy_floor": policy.busy_floor,
+        "mode": policy.mode.value,
+        "paused": policy.paused if policy.paused is None or isinstance(policy.paused, int) else policy.paused.value,
+    }
+    return _present(fields)
+
+
+def _queue_fields(queue: QueuePolicy) -> dict[str, object]:
+    return {"name": queue.name, "acceptable_latency": shown(queue.acceptable_latency_s)}
+
+
+def _direction_fields(direction: Direction) -> dict[str, object]:
+    return {
+        "cooldown": shown(direction.cooldown_s),
+        "stabilization": shown(direction.stabilization_s),
+        "limits": [_limit_fields(limit) for limit in direction.limits],
+        "select": direction.select.value,
+    }
+
+
+def _limit_fields(limit: Limit) -> dict[str, object]:
+    return _present({"tasks": limit.tasks, "percent": limit.percent, "per": shown(limit.per_s)})
+
+
+def _fallback_fields(fallback: Fallback) -> dict[str, object]:
+    return _present({"behavior": fallback.behavior.value, "tasks": fallback.tasks, "after": fallback.after})
+
+
+def _deployment_fields(hold: DeploymentHold) -> dict[str, object]:
+    return {"hold_scale_in": hold.hold_scale_in, "at_most": shown(hold.at_most_s)}
+
+
+def _present(fields: Mapping[str, object | None]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,79 @@
+"""A queue as the operator names it, by name, URL or ARN, and what can be seen of it there: Region and account."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from autoscaler.config.quoting import WrongValue, quote
+from autoscaler.ports import QueueRef
+
+_NAME = re.compile(r"(?=.{1,80}\Z)[A-Za-z0-9_-]+(?:\.fifo)?", re.ASCII)
+_ARN = re.compile(r"arn:[a-z-]+:sqs:(?P<region>[^:]*):(?P<account>\d{12}):(?P<name>[^:]*)", re.ASCII)
+_AWS_HOST = re.compile(r"\.(?:amazonaws\.com(?:\.cn)?|api\.aws)", re.ASCII)
+REGION = re.compile(r"[a-z]{2,5}(?:-[a-z]+){1,3}-\d{1,2}", re.ASCII)
+_LEGACY_HOSTS = {"queue.amazonaws.com", "sqs.amazonaws.com"}
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+_HOW = "give its name (letters, digits, - and _, at most 80 characters, .fifo at the end of a FIFO queue's), URL or ARN"
+
+
+def queue(value: object) -> QueueRef:
+    """The queue that is meant. Raises WrongValue saying what is wrong with it, never echoing a password."""
+    text = value.strip() if isinstance(value, str) else ""
+    if "://" in text:
+        return _of_url(text)
+    if text.startswith("arn:"):
+        return _of_arn(text)
+    if not _NAME.fullmatch(text):
+        raise WrongValue(f"{quote(value)} is not a queue: {_HOW}")
+    return QueueRef(name=text)
+
+
+def address(ref: QueueRef) -> str:
+    """What leads to the same queue when it is read again: its URL or ARN where it had one, else its name."""
+    if ref.url:
+        return ref.url
+    return f"arn:{_partition(ref.region)}:sqs:{ref.region}:{ref.account}:{ref.name}" if ref.account else ref.name
+
+
+def _partition(region: str | None) -> str:
+    return next((partition for prefix, partition in _PARTITIONS.items() if (region or "").startswith(prefix)), "aws")
+
+
+def _of_arn(text: str) -> QueueRef:
+    arn = _ARN.fullmatch(text)
+    if arn is None or not REGION.fullmatch(arn["region"]) or not _NAME.fullmatch(arn["name"]):
+        raise WrongValue(f"{quote(text)} is not a queue's ARN: it looks like arn:aws:sqs:eu-west-1:123456789012:orders")
+    return QueueRef(name=arn["name"], region=arn["region"], account=arn["account"])
+
+
+def _of_url(text: str) -> QueueRef:
+    url = _split(text)
+    *before, name = url.path.strip("/").split("/")
+    if not _NAME.fullmatch(name):
+        raise WrongValue(f"{quote(text)} is not a queue's URL: it must end in the queue's name")
+    account = before[-1] if before and re.fullmatch(r"\d+", before[-1], re.ASCII) else None
+    host = (url.hostname or "").lower()
+    if account is None and _AWS_HOST.search(host):
+        raise WrongValue(f"{quote(text)} is not a queue's URL: the account's number must stand before the name")
+    return QueueRef(name=name, region=_region_of(host), url=text, account=account)
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError as error:
+        raise WrongValue("is not a URL that can be read") from error
+    if "@" in url.netloc:
+        raise WrongValue("a queue's URL must not hold a user or a password (value not shown): take them out")
+    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+        raise WrongValue(f"{quote(text)} is not a queue's URL: https://HOST/ACCOUNT/NAME")
+    return url
+
+
+def _region_of(host: str) -> str | None:
+    """The Region in a host's name. From the right, since a VPC endpoint's own name comes first."""
+    if host in _LEGACY_HOSTS:
+        return "us-east-1"
+    return next((label for label in reversed(host.split(".")) if REGION.fullmatch(label)), None)

@@ -1,0 +1,41 @@
+"""A wrong value is shown to the one who wrote it: short, on one line, and never where it may be a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+LONGEST = 40
+"""How many characters of a wrong value are shown."""
+
+_SECRET = re.compile(
+    r"(?:AKIA|ASIA)[A-Z0-9]{12,}"  # an access key's name
+    r"|://[^/\s]*@"  # a URL with a password in it
+    r"|(?=[A-Za-z0-9/+=]*[a-z])(?=[A-Za-z0-9/+=]*[A-Z])(?=[A-Za-z0-9/+=]*[0-9])[A-Za-z0-9/+=]{32,}"  # a random token
+)
+
+
+class WrongValue(ValueError):
+    """What the operator wrote cannot be meant; the text says so to them. Pydantic gathers these."""
+
+
+def quote(value: object) -> str:
+    """The value as a message may show it: a text in quotes, a table or a list by its kind alone."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = str(value)
+    if _SECRET.search(text):
+        return "a value that looks like a secret (not shown)"
+    short = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return repr(short) if isinstance(value, str) else short
+
+
+def printable(text: str) -> str:
+    """The text on one line, whatever it holds: a variable's name may hold anything but `=`."""
+    return text if text and text.isprintable() else ascii(text)

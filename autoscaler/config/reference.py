@@ -1,0 +1,157 @@
+"""What the operator can read about the settings, all of it made from the models: the table of every setting,
+the values in force with where each came from, and the JSON Schema of the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from autoscaler.config.durations import shown
+from autoscaler.config.environment import many
+from autoscaler.config.fields import GlobalFields, ServiceFields
+from autoscaler.config.group import Leaf, Path, leaves, properties_of, schema_of, value_at
+from autoscaler.config.layer import Sourced
+from autoscaler.config.loading import Read, Settings, settle
+from autoscaler.config.names import JOINT, variable
+
+_KEY = "<KEY>"
+_CONFIG_FILE = "config_file"
+_INTERVAL = ("interval",)
+
+
+class Setting(NamedTuple):
+    """A row of the reference: how a setting is written, for one service and for many, and what it is."""
+
+    variable: str
+    variable_of_many: str
+    file_key: str
+    kind: str
+    default: str
+    meaning: str
+    why: str
+
+
+class Effective(NamedTuple):
+    """A value in force. `origin`: a variable, a file and key, `default`, or `derived` with from what."""
+
+    name: str
+    value: str
+    origin: str
+
+
+def reference() -> tuple[Setting, ...]:
+    """Every setting: the daemon's own, then those of a service."""
+    daemon = (_setting(leaf, variable(leaf.path), leaf.path[0]) for leaf in leaves(GlobalFields))
+    return (*daemon, *(_service_setting(leaf) for leaf in leaves(ServiceFields)))
+
+
+def _service_setting(leaf: Leaf) -> Setting:
+    return _setting(leaf, _variable_of_many(_KEY, leaf.path), ".".join(("services", "<key>", *leaf.path)))
+
+
+def _setting(leaf: Leaf, variable_of_many: str, file_key: str) -> Setting:
+    key = "" if leaf.path == (_CONFIG_FILE,) else file_key
+    return Setting(variable(leaf.path), variable_of_many, key, leaf.kind.words, _default(leaf), leaf.meaning, leaf.why)
+
+
+def _default(leaf: Leaf) -> str:
+    if "Required." in leaf.meaning:
+        return "required"
+    return _text(None if leaf.default is None else leaf.kind.show(leaf.default))
+
+
+def _variable_of_many(key: str, path: Path) -> str:
+    return many(key) + JOINT.join(path).upper()
+
+
+def effective(environ: Mapping[str, str]) -> tuple[Effective, ...]:
+    """Every setting's value in force, and where it came from. Raises ConfigError as `load` does."""
+    settings = settle(environ)
+    return (*_daemon_rows(settings), *(row for read in settings.services for row in _service_rows(read, settings.flat)))
+
+
+def _daemon_rows(settings: Settings) -> Iterator[Effective]:
+    valid = settings.globals
+    for leaf in leaves(GlobalFields):
+        if leaf.path == _INTERVAL and settings.interval_s < valid.value.interval:
+            yield Effective(variable(leaf.path), shown(settings.interval_s), _derived(settings))
+        else:
+            yield _effective(variable(leaf.path), leaf, value_at(valid.value, leaf.path), valid.sources)
+
+
+def _derived(settings: Settings) -> str:
+    return f"derived: a third of the shortest acceptable latency, {shown(settings.shortest_latency_s)}"
+
+
+def _service_rows(read: Read, flat: bool) -> Iterator[Effective]:
+    for leaf in leaves(ServiceFields):
+        name = variable(leaf.path) if flat else _variable_of_many(read.key.upper().replace("-", "_"), leaf.path)
+        yield _effective(name, leaf, value_at(read.valid.value, leaf.path), read.valid.sources)
+
+
+def _effective(name: str, leaf: Leaf, value: object, sources: Mapping[Path, Sourced]) -> Effective:
+    sourced = sources.get(leaf.path)
+    text = _text(None if value is None else leaf.kind.show(value))
+    return Effective(name, text, sourced.origin if sourced else "default")
+
+
+def _text(value: object) -> str:
+    """A value as it could stand in a variable."""
+    match value:
+        case None:
+            return "none"
+        case str():
+            return value
+        case [_, *_] as items if all(isinstance(item, str) for item in items):
+            return ",".join(map(str, items))
+        case _:
+            return json.dumps(value)
+
+
+def json_schema() -> dict[str, object]:
+    """The JSON Schema of the settings file, for editors. Nothing is required: a variable may bring it."""
+    service = {"$ref": "#/$defs/service"}
+    daemon = {name: schema for name, schema in properties_of(GlobalFields).items() if name != _CONFIG_FILE}
+    services = {"type": "object", "additionalProperties": service}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of the autoscaler",
+        "type": "object",
+        "properties": {**daemon, "defaults": service, "services": services},
+        "additionalProperties": False,
+        "$defs": {"service": schema_of(ServiceFields)},
+    }
+
+
+def markdown(rows: Sequence[Setting]) -> str:
+    """The reference as a Markdown table."""
+    heads = ("One service", "One of many", "In the file", "Kind", "Default", "Meaning", "Why this default")
+    lines = [heads, ("---",) * len(heads), *(_cells(row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _cells(row: Setting) -> tuple[str, ...]:
+    return (*(f"`{_escaped(cell)}`" if cell else "" for cell in row[:5]), _escaped(row.meaning), _escaped(row.why))
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")
+
+
+def plain(rows: Sequence[Setting]) -> str:
+    """The reference as text: a setting a paragraph."""
+    return "\n".join(_paragraph(row) for row in rows)
+
+
+def _paragraph(row: Setting) -> str:
+    names = [row.variable, *({row.variable_of_many} - {row.variable}), *filter(None, [row.file_key])]
+    lines = [f"  {row.kind}; default: {row.default or '-'}", f"  {row.meaning}", f"  Why: {row.why}"]
+    return "\n".join([*names, *lines, ""])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as columns of plain text."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in padded) + "\n"

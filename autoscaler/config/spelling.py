@@ -1,0 +1,129 @@
+"""A mistyped name is answered with the one that was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+
+from autoscaler.config.fields import GlobalFields, ServiceFields
+from autoscaler.config.group import Group, leaves
+from autoscaler.config.names import (
+    FIELDS,
+    GLOBALS,
+    GROUPS,
+    JOINT,
+    NOT_YET,
+    PREFIX,
+    Part,
+    comes_later,
+    place,
+    split,
+    valid_key,
+)
+
+_EXACT = 1.0
+_NEAR = 0.75
+_NEAR_PREFIX = 0.85  # AUTOSCALAR and AUTOSCALE are, AUTOSCALING is not: others' variables may begin so
+_LONGEST_NAME = 200  # comparing takes time quadratic in the length
+_SERVICES = f"SERVICES{JOINT}"
+_FORM = f"one service's settings are {PREFIX}SERVICES__<KEY>__<FIELD>"
+
+
+def unknown_variable(name: str) -> str:
+    """What to say of a variable with our prefix that sets nothing."""
+    part, _, field = split(name)
+    if comes_later(part, field.partition(JOINT)[0]):
+        return NOT_YET
+    if field in GROUPS:
+        head = name.removesuffix(field)
+        members = ", ".join(f"{head}{other}" for other in FIELDS if other.startswith(field + JOINT))
+        return f"is a group of settings: set {members}"
+    meant = _meant(name)
+    if meant:
+        return f"is not a setting; did you mean {meant}?"
+    if field.startswith(_SERVICES):
+        return f"is not a setting: {_FORM}"
+    return "is not a setting; `autoscaler settings` lists them all"
+
+
+def misspelt_prefix(name: str) -> str | None:
+    """The variable that was meant by one whose prefix is nearly ours (None: it is somebody else's)."""
+    rest = _after_prefix(name[:_LONGEST_NAME].upper())
+    if not rest:
+        return None
+    exact = PREFIX + rest
+    return exact if place(exact) else _meant(exact, _NEAR_PREFIX)
+
+
+def unknown_key(name: str, group: type[Group]) -> str:
+    """What to say of a name that is no setting of this group, in the file or in a policy."""
+    part = {GlobalFields: Part.GLOBALS, ServiceFields: Part.DEFAULTS}.get(group)
+    if part and comes_later(part, name):
+        return NOT_YET
+    meant = _closest(name, [".".join(leaf.path) for leaf in leaves(group)], _NEAR)
+    if meant:
+        return f"is not a setting; did you mean {meant}?"
+    return f"is not a setting here; there are {', '.join(group.model_fields)}"
+
+
+def _after_prefix(upper: str) -> str:
+    whole = re.match(r"AUTO_?SCALER[_.-]*", upper)
+    if whole:
+        return upper[whole.end() :]
+    head, _, rest = upper.partition("_")
+    return rest if SequenceMatcher(None, head, PREFIX.rstrip("_")).ratio() >= _NEAR_PREFIX else ""
+
+
+def _meant(name: str, near: float = _NEAR) -> str | None:
+    """The variable with our prefix that is likeliest to be meant."""
+    part, key, field = split(_head_mended(name[:_LONGEST_NAME]))
+    if part is Part.FLAT:
+        found = _closest(field, _FULL_NAMES, _EXACT) or _joined(field) or _near(field, near)
+        return found and PREFIX + found
+    found = _closest(field, FIELDS, near)
+    return found and PREFIX + JOINT.join(filter(None, (part.upper(), key, found)))
+
+
+def _near(field: str, near: float) -> str | None:
+    """The nearest flat name. `SERVICES__B` is no misspelt `SERVICE`: it lacks its other half."""
+    return None if field.startswith(_SERVICES) else _closest(field, _SHORT_NAMES, near)
+
+
+def _joined(field: str) -> str | None:
+    """`SERVICES_B_MAX_TASKS` with the underscores that it needs."""
+    found = _UNJOINED.fullmatch(field.upper())
+    if found is None or not valid_key(found["key"]):
+        return None
+    return JOINT.join(("SERVICES", found["key"], _BY_LETTERS[_letters(found["field"])]))
+
+
+def _head_mended(name: str) -> str:
+    """`SERVICE__B__X` as `SERVICES__B__X`, where that leads to a service or to the defaults."""
+    head, joint, tail = name.removeprefix(PREFIX).partition(JOINT)
+    near = difflib.get_close_matches(head.upper(), ["SERVICES", "DEFAULTS"], 1, _NEAR)
+    mended = f"{PREFIX}{near[0]}{joint}{tail}" if near and joint else name
+    return name if split(mended)[0] is Part.FLAT else mended
+
+
+def _letters(name: str) -> str:
+    """What is left of a name when nobody agrees on capitals and separators."""
+    return re.sub(r"[_.-]", "", name).upper()
+
+
+def _closest(name: str, candidates: Iterable[str], near: float) -> str | None:
+    """The candidate that differs only in separators and capitals, else the nearest that is near enough."""
+    by_letters = {_letters(candidate): candidate for candidate in candidates}
+    letters = _letters(name[:_LONGEST_NAME])
+    if letters in by_letters:
+        return by_letters[letters]
+    found = difflib.get_close_matches(letters, by_letters, 1, near) if near < _EXACT else []
+    return by_letters[found[0]] if found else None
+
+
+_SHORT_NAMES = (*FIELDS, *GLOBALS)
+_FULL_NAMES = (*_SHORT_NAMES, *(f"DEFAULTS{JOINT}{field}" for field in FIELDS))
+_BY_LETTERS = {_letters(field): field for field in FIELDS}
+_ANY_JOINTS = "|".join(re.sub("_+", "_+", field) for field in FIELDS)
+_UNJOINED = re.compile(rf"SERVICES?_+(?P<key>.+?)_+(?P<field>{_ANY_JOINTS})")

@@ -1,0 +1,88 @@
+"""Trees become values through the models; pydantic's errors become problems in the operator's own words.
+
+What is wrong is taken out and the rest is read again, so that settings which contradict each other are found
+even beside settings that cannot be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from autoscaler.config.group import Group, Path
+from autoscaler.config.items import LimitFields, QueueFields
+from autoscaler.config.layer import Sourced, Tree
+from autoscaler.config.merging import sources
+from autoscaler.config.quoting import printable
+from autoscaler.config.spelling import unknown_key
+from autoscaler.errors import Problem
+
+G = TypeVar("G", bound=Group)
+_ITEMS: Mapping[str, type[Group]] = {"queues": QueueFields, "limits": LimitFields}
+
+
+@dataclass(frozen=True, slots=True)
+class Valid(Generic[G]):
+    """The group that was read. The settings at `broken` could not be, and have their defaults in `value`."""
+
+    value: G
+    sources: Mapping[Path, Sourced]
+    broken: frozenset[Path]
+    problems: tuple[Problem, ...]
+
+
+def validated(group: type[G], tree: Tree) -> Valid[G]:
+    """The tree's settings, and what is wrong with each that cannot be read."""
+    given = sources(tree)
+    try:
+        return Valid(group.model_validate(_plain(given)), given, frozenset(), ())
+    except ValidationError as error:
+        return _without_broken(group, given, error.errors(include_url=False))
+
+
+def _without_broken(group: type[G], given: Mapping[Path, Sourced], errors: Sequence[ErrorDetails]) -> Valid[G]:
+    paths = [_leaf_of(error["loc"], given) for error in errors]
+    problems = tuple(Problem(given[path].origin, _text(error, path)) for error, path in zip(errors, paths, strict=True))
+    rest = {path: sourced for path, sourced in given.items() if path not in paths}
+    return Valid(group.model_validate(_plain(rest)), given, frozenset(paths), problems)
+
+
+def _plain(given: Mapping[Path, Sourced]) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for path, sourced in given.items():
+        group = plain
+        for name in path[:-1]:
+            group = group.setdefault(name, {})
+        group[path[-1]] = sourced.value
+    return plain
+
+
+def _leaf_of(location: Sequence[int | str], given: Mapping[Path, Sourced]) -> Path:
+    """The setting in which the error is. Items of a list lie below it."""
+    path = tuple(map(str, location))
+    return next(path[:length] for length in range(len(path), 0, -1) if path[:length] in given)
+
+
+def _text(error: ErrorDetails, path: Path) -> str:
+    below = error["loc"][len(path) :]
+    spot = ", ".join(f"item {step + 1}" if isinstance(step, int) else printable(step) for step in below)
+    return f"{spot}: {_sentence(error, path)}" if spot else _sentence(error, path)
+
+
+def _sentence(error: ErrorDetails, path: Path) -> str:
+    items = _ITEMS.get(path[-1])
+    match error["type"]:
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "missing":
+            return "is missing"
+        case "extra_forbidden" if items:
+            return unknown_key(str(error["loc"][-1]), items)
+        case _ if items:
+            return f"is not a table with {', '.join(items.model_fields)}"
+        case _:
+            return error["msg"]

@@ -1,0 +1,19 @@
+"""Shadow: everything is read and decided, and nothing is asked of ECS."""
+
+from __future__ import annotations
+
+from autoscaler.core.model import Fleet, Missing
+from autoscaler.ports import Fleets, ServiceRef
+
+
+class Shadow:
+    """`Fleets` that reads through the real ones and never writes."""
+
+    def __init__(self, fleets: Fleets) -> None:
+        self._fleets = fleets
+
+    async def read(self, service: ServiceRef) -> Fleet | Missing:
+        return await self._fleets.read(service)
+
+    async def scale_to(self, service: ServiceRef, tasks: int) -> bool:  # noqa: ARG002 - the port's signature
+        return False

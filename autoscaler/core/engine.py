@@ -1,0 +1,71 @@
+"""`decide`: the demand, walked through the corridors in rising order of authority. The walk is the explanation.
+
+Laws: total (any observation has a decision), pure (equal inputs, equal decisions), monotone (more demand never
+means fewer tasks), and no target above both the maximum and the count that was found.
+"""
+
+from __future__ import annotations
+
+from autoscaler.core.corridor import RULES, Case, falls_back
+from autoscaler.core.memory import Memory
+from autoscaler.core.model import Decision, Observation, Rule, Step
+from autoscaler.core.policy import FallbackBehavior, Policy
+
+
+def decide(policy: Policy, memory: Memory, observation: Observation) -> Decision:
+    """What the count should be now, and why. No clock, no I/O; raises nothing."""
+    case = Case.of(policy, memory, observation)
+    demand = case.signals.demand
+    steps: list[Step] = []
+    wanted = _fallback(case, steps) if demand is None else _tolerate(case, demand, steps)
+    recalled = None if demand is None else wanted
+    target = _walk(case, _below_maximum(case, wanted, steps), steps)
+    return Decision(policy.name, case.current, demand, recalled, target, tuple(steps), case.signals.votes)
+
+
+def _walk(case: Case, count: int, steps: list[Step]) -> int:
+    for rule, restrain in RULES:
+        corridor = restrain(case)
+        if corridor is None:
+            continue
+        low, high, because = corridor
+        if not low <= count <= high:
+            start, count = count, int(low if count < low else high)
+            steps.append(Step(rule, start, count, because()))
+    return count
+
+
+def _tolerate(case: Case, demand: int, steps: list[Step]) -> int:
+    """A demand close to the present count is the present count. Closed: at 0.1 and 10 tasks, 11 is close, 12 is not."""
+    current, band = case.current, case.policy.tolerance * case.current
+    if demand == current or abs(demand - current) > band:
+        return demand
+    steps.append(Step(Rule.TOLERANCE, demand, current, f"within {case.policy.tolerance:.0%} of {current}"))
+    return current
+
+
+def _fallback(case: Case, steps: list[Step]) -> int:
+    """What stands in for a demand that nobody could state: the present count, or the operator's word."""
+    current, tasks = case.current, case.policy.fallback.tasks
+    if tasks is None or not falls_back(case):
+        return current
+    match case.policy.fallback.behavior:
+        case FallbackBehavior.CURRENT_IF_HIGHER:
+            wanted = max(current, tasks)
+        case FallbackBehavior.CURRENT_IF_LOWER:
+            wanted = min(current, tasks)
+        case _:
+            wanted = tasks
+    if wanted != current:
+        missed = case.memory.failures + 1
+        steps.append(Step(Rule.FALLBACK, current, wanted, f"no signal could be read {missed} times in a row"))
+    return wanted
+
+
+def _below_maximum(case: Case, count: int, steps: list[Step]) -> int:
+    """A count found above the maximum is on its way down to it, at the pace that the walk permits."""
+    most = case.policy.max_tasks
+    if case.current <= most or count <= most:
+        return count
+    steps.append(Step(Rule.BOUNDS, count, most, f"{case.current} were found, and {most} are the most"))
+    return most

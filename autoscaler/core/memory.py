@@ -1,0 +1,160 @@
+"""What a service's past is remembered as: earlier demands, accepted changes, and how far back it reaches.
+
+A memory is a value. The loop keeps the newest in a variable of its own; nothing is stored (`ARCHITECTURE.md`).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from operator import itemgetter
+from typing import NamedTuple, TypeVar
+
+from autoscaler.core.model import Decision, Fleet, Instant, Observation
+from autoscaler.core.policy import Policy
+
+AGREEMENT_S = 60.0
+"""Zero is believed once readings have agreed on it for longer than this: SQS's counts settle in about a minute."""
+
+UTILIZATION_REACH_S = 600.0
+"""For so long running counts are kept, since a CPU datapoint is held against the tasks that ran at its time."""
+
+
+class Demand(NamedTuple):
+    """What the work asked for at `at`: after tolerance, before stabilization."""
+
+    at: Instant
+    tasks: int
+
+
+class Change(NamedTuple):
+    """A change that ECS accepted at `at`: tasks added, or removed where negative."""
+
+    at: Instant
+    tasks: int
+
+
+class Running(NamedTuple):
+    """From `at` on, so many tasks ran."""
+
+    at: Instant
+    tasks: int
+
+
+_INSTANT, _TASKS = itemgetter(0), itemgetter(1)
+
+Event = TypeVar("Event", Demand, Change, Running)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The past of one service, oldest first. `since` None: it reaches back longer than any window.
+
+    `failures` counts the readings in a row in which every needed signal was missing.
+    """
+
+    since: Instant | None = None
+    demands: tuple[Demand, ...] = ()
+    changes: tuple[Change, ...] = ()
+    running: tuple[Running, ...] = ()
+    failures: int = 0
+
+    @staticmethod
+    def starting(fleet: Fleet, now: Instant) -> Memory:
+        """The memory of a daemon that has just begun to watch.
+
+        Tasks that are still to come up count as a change just made: a daemon that restarts again and again would
+        otherwise add the same tasks anew each time, and double and double.
+        """
+        coming = fleet.desired - fleet.running
+        return Memory(since=now, changes=(Change(now, coming),) if coming > 0 else ())
+
+    def known_for_s(self, now: Instant) -> float:
+        """How long the memory reaches back; infinite where it is longer than any window."""
+        return inf if self.since is None else now - self.since
+
+    def highest_demand(self, window_s: float, now: Instant) -> int:
+        """The highest remembered demand whose age is strictly less than the window (0: none is)."""
+        return max(map(_TASKS, _after(self.demands, now - window_s)), default=0)
+
+    def lowest_demand(self, window_s: float, now: Instant) -> float:
+        """The lowest remembered demand whose age is strictly less than the window (infinite: none is)."""
+        return min(map(_TASKS, _after(self.demands, now - window_s)), default=inf)
+
+    def net_change(self, window_s: float, now: Instant) -> int:
+        """Tasks added less tasks removed by the changes whose age is strictly less than the window."""
+        return sum(map(_TASKS, _after(self.changes, now - window_s)))
+
+    def changes_within(self, window_s: float, now: Instant) -> tuple[Change, ...]:
+        """The accepted changes whose age is strictly less than the window."""
+        return _after(self.changes, now - window_s)
+
+    def last_run(self, tasks: int | None, now: Instant) -> tuple[float, int]:
+        """How long ago (s), and over how many readings, the demand was last anything but `tasks`.
+
+        `tasks` None: anything but "more than zero". (0.0, 0) where the newest demand already differs.
+        """
+        oldest, count = now, 0
+        for at, asked in reversed(self.demands):
+            if asked != tasks if tasks is not None else asked <= 0:
+                break
+            oldest, count = at, count + 1
+        return now - oldest, count
+
+    def running_at(self, instant: Instant) -> int | None:
+        """How many tasks ran at that instant (None: before anything that is remembered)."""
+        return next((event.tasks for event in reversed(self.running) if event.at <= instant), None)
+
+    def remembering(self, policy: Policy, observation: Observation, decision: Decision) -> Memory:
+        """This memory with what the tick saw and asked for. Done before the write, which may be cut short."""
+        now = observation.now
+        demands = _young(self.demands, now - _demand_reach_s(policy))
+        if decision.recalled is not None:
+            demands = (*demands, Demand(now, decision.recalled))
+        return replace(
+            self,
+            demands=demands,
+            changes=_young(self.changes, now - _change_reach_s(policy)),
+            running=_with_running(self.running, observation),
+            failures=self.failures + 1 if decision.demand is None else 0,
+        )
+
+    def acknowledging(self, now: Instant, tasks: int) -> Memory:
+        """This memory with a change that ECS accepted: cooldowns and rate limits count from here."""
+        return replace(self, changes=(*self.changes, Change(now, tasks)))
+
+
+def _demand_reach_s(policy: Policy) -> float:
+    """Twice the agreement, so that the run of zeros that is longer than it is still there to be seen."""
+    windows = policy.scale_out.stabilization_s, policy.scale_in.stabilization_s
+    return max(*windows, 2 * AGREEMENT_S, policy.longest_latency_s)
+
+
+def _change_reach_s(policy: Policy) -> float:
+    return max(policy.scale_out.longest_window_s, policy.scale_in.longest_window_s)
+
+
+def _after(events: tuple[Event, ...], horizon: Instant) -> tuple[Event, ...]:
+    """The events later than `horizon`: those whose age is strictly less than the window that it begins."""
+    return events if not events or events[0][0] > horizon else events[bisect_right(events, horizon, key=_INSTANT) :]
+
+
+def _young(events: Sequence[Event], horizon: Instant) -> tuple[Event, ...]:
+    """The events from `horizon` on; the same tuple where all are, which is nearly always."""
+    return (
+        tuple(events[bisect_left(events, horizon, key=_INSTANT) :])
+        if events and events[0].at < horizon
+        else tuple(events)
+    )
+
+
+def _with_running(known: tuple[Running, ...], seen: Observation) -> tuple[Running, ...]:
+    """Counts are kept where they change; the one in force at the horizon is kept too."""
+    if seen.cpu is None and seen.memory is None:
+        return known
+    if known and known[-1].tasks == seen.fleet.running:
+        return known
+    first = max(bisect_left(known, seen.now - UTILIZATION_REACH_S, key=_INSTANT) - 1, 0)
+    return (*known[first:], Running(seen.fleet.at, seen.fleet.running))

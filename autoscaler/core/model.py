@@ -1,0 +1,174 @@
+"""The nouns: what was seen, and what was decided.
+
+Unknown is a value here (`Missing`), never a zero. Every instant is a reading of one monotonic clock, in seconds,
+that the caller brings along; only differences mean anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+Instant: TypeAlias = float
+"""Seconds on the caller's monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A reading that could not be had. It does not vote.
+
+    `because` is a sentence for people, with the remedy where there is one. `kind` is its closed word: an
+    `AutoscalerError.kind`, or `no_data`, `stale`, `not_read`.
+    """
+
+    because: str
+    kind: str = "not_read"
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """One queue's counts, as SQS gave them at `at`: approximate, settled only after about a minute.
+
+    `oldest_age_s` is CloudWatch's (None: not read, or no message); `groups_in_flight` is for FIFO queues only.
+    """
+
+    visible: int
+    in_flight: int
+    delayed: int
+    at: Instant
+    oldest_age_s: float | None = None
+    groups_in_flight: int | None = None
+
+
+class QueueReading(NamedTuple):
+    """What is known of one of the service's queues."""
+
+    name: str
+    backlog: Backlog | Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Utilization:
+    """One CloudWatch datapoint of CPU or memory, in percent of what the tasks reserved.
+
+    `at` is the end of its period; `tasks` is how many tasks ran then (None: as many as run now).
+    """
+
+    percent: float
+    at: Instant
+    tasks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A deployment in progress, of any controller, since `started`."""
+
+    started: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What ECS says of the service at `at`. `desired` is the baseline of every decision.
+
+    `running` counts both revisions during a deployment. `protected` is None unless task protection was read.
+    """
+
+    desired: int
+    running: int
+    pending: int
+    at: Instant
+    deployment: Deployment | None = None
+    protected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything that one tick saw. `cpu` and `memory` are None where no setting asks for them.
+
+    `given`: a demand that was handed in; it stands for the signals, and the rules that need signals stand aside.
+    """
+
+    now: Instant
+    fleet: Fleet
+    queues: tuple[QueueReading, ...] = ()
+    cpu: Utilization | Missing | None = None
+    memory: Utilization | Missing | None = None
+    given: int | None = None
+
+
+class Verdict(StrEnum):
+    HOLD = "hold"
+    SCALE_OUT = "scale_out"
+    SCALE_IN = "scale_in"
+
+
+class Rule(StrEnum):
+    """The closed list of what may move a decision away from its demand: label values of the metrics."""
+
+    TOLERANCE = "tolerance"
+    FALLBACK = "fallback"
+    ACTIVATION = "activation"
+    STABILIZATION = "stabilization"
+    ZERO = "zero"
+    BLIND = "blind"
+    COLD = "cold"
+    COOLDOWN = "cooldown"
+    RATE_LIMIT = "rate_limit"
+    DEPLOYMENT = "deployment"
+    BUSY = "busy"
+    MODE = "mode"
+    PAUSE = "pause"
+    BOUNDS = "bounds"
+
+
+class Step(NamedTuple):
+    """One rule moved the count from `start` to `end`, for a reason."""
+
+    rule: Rule
+    start: int
+    end: int
+    because: str
+
+
+class Vote(NamedTuple):
+    """What one signal asks for: `tasks`. `because` says from what; it is put into words only where it is read."""
+
+    signal: str
+    tasks: int
+    wording: str
+    values: tuple[object, ...] = ()
+
+    @property
+    def because(self) -> str:
+        return self.wording.format(*self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The demand, the walk of it through the rules, and the target at its end.
+
+    `demand` is what the work asks for, before any rule (None: no signal could be read). `recalled` is what the
+    memory keeps of it: after tolerance and before stabilization.
+    """
+
+    name: str
+    current: int
+    demand: int | None
+    recalled: int | None
+    target: int
+    steps: tuple[Step, ...]
+    votes: tuple[Vote, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.target > self.current:
+            return Verdict.SCALE_OUT
+        if self.target < self.current:
+            return Verdict.SCALE_IN
+        return Verdict.HOLD
+
+    @property
+    def rule(self) -> Rule | None:
+        """The last rule that moved the count: the one that binds (None: the demand went through untouched)."""
+        return self.steps[-1].rule if self.steps else None

@@ -1,0 +1,151 @@
+"""What the operator wants of one service, validated, in plain values. The settings build it; `decide` reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    ACTIVE = "active"
+    SCALE_OUT_ONLY = "scale_out_only"
+    SHADOW = "shadow"
+
+
+class Select(StrEnum):
+    """Which of several rate limits counts: that of the larger change, of the smaller, or no change at all."""
+
+    MAX = "max"
+    MIN = "min"
+    DISABLED = "disabled"
+
+
+class Workers(StrEnum):
+    """What a scale-in may do to work in progress.
+
+    self_protecting: busy tasks protect themselves, so the protected tasks are the floor.
+    draining: on SIGTERM they finish or give back what they hold within stopTimeout.
+    unsafe: work outlasts stopTimeout and is lost, so in only when nothing is in flight.
+    """
+
+    SELF_PROTECTING = "self_protecting"
+    DRAINING = "draining"
+    UNSAFE = "unsafe"
+
+
+class FallbackBehavior(StrEnum):
+    HOLD = "hold"
+    STATIC = "static"
+    CURRENT_IF_HIGHER = "current_if_higher"
+    CURRENT_IF_LOWER = "current_if_lower"
+
+
+class Pause(StrEnum):
+    ALL = "all"
+    IN = "in"
+    OUT = "out"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most so much change within `per_s` seconds: `tasks`, or `percent` of the count at the period's start.
+
+    Exactly one of the two is given.
+    """
+
+    per_s: float
+    tasks: int | None = None
+    percent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """The restraints of one direction. Windows are half-open: at exactly that age an event no longer counts."""
+
+    cooldown_s: float = 0.0
+    stabilization_s: float = 0.0
+    limits: tuple[Limit, ...] = ()
+    select: Select = Select.MAX
+    longest_window_s: float = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        windows = (self.cooldown_s, self.stabilization_s, *(limit.per_s for limit in self.limits))
+        object.__setattr__(self, "longest_window_s", max(windows))
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """Waking from zero: more than `messages` of work, seen in `reads` consecutive readings."""
+
+    messages: int = 0
+    reads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """What to do once every needed signal has been missing for more than `after` consecutive readings."""
+
+    behavior: FallbackBehavior = FallbackBehavior.HOLD
+    tasks: int | None = None
+    after: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentHold:
+    """No scale-in during a deployment, for at most `at_most_s` of it."""
+
+    hold_scale_in: bool = True
+    at_most_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePolicy:
+    """One queue of the service, with the latency that its messages may have."""
+
+    name: str
+    acceptable_latency_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The wishes for one service. Latencies and durations in seconds, percentages from 0 to 100.
+
+    `processing_time_s` is what one message takes (None: not known). `task_concurrency` is how many messages a
+    task works on at once. `backlog_per_task`, `cpu_target_percent`, `memory_target_percent`: None, no such vote.
+    `paused`: a direction, a count to stand at, or None. The latencies at the end are derived: those of the queue
+    that may wait the shortest and the longest.
+    """
+
+    name: str
+    min_tasks: int
+    max_tasks: int
+    queues: tuple[QueuePolicy, ...] = ()
+    acceptable_latency_s: float = 60.0
+    processing_time_s: float | None = None
+    task_concurrency: int = 1
+    workers: Workers = Workers.DRAINING
+    backlog_per_task: float | None = None
+    cpu_target_percent: float | None = None
+    memory_target_percent: float | None = None
+    scale_out: Direction = field(default_factory=Direction)
+    scale_in: Direction = field(default_factory=lambda: Direction(stabilization_s=60.0))
+    tolerance: float = 0.1
+    activation: Activation = field(default_factory=Activation)
+    fallback: Fallback = field(default_factory=Fallback)
+    deployments: DeploymentHold = field(default_factory=DeploymentHold)
+    busy_floor: bool = True
+    mode: Mode = Mode.ACTIVE
+    paused: Pause | int | None = None
+    shortest_latency_s: float = field(init=False, compare=False)
+    longest_latency_s: float = field(init=False, compare=False)
+    _latencies_s: dict[str, float] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        waits = [queue.acceptable_latency_s for queue in self.queues] or [self.acceptable_latency_s]
+        object.__setattr__(self, "shortest_latency_s", min(waits))
+        object.__setattr__(self, "longest_latency_s", max(waits))
+        object.__setattr__(self, "_latencies_s", {queue.name: queue.acceptable_latency_s for queue in self.queues})
+
+    def latency_of(self, queue: str) -> float:
+        """The acceptable latency of that queue, in seconds: its own, else the service's."""
+        return self._latencies_s.get(queue, self.acceptable_latency_s)

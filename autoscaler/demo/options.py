@@ -1,0 +1,40 @@
+"""What the operator may choose about a demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+
+from autoscaler.errors import Problem
+
+SHORTEST_S = 5.0
+LONGEST_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`duration_s` of load in wall time, and then a drain. `trace` None: a load that the demo makes up, from `seed`.
+
+    A trace is played from the start of day `from_day` (0 is its first), `speed` times as fast as it happened.
+    `json`: standard output carries the summary as JSON and nothing else.
+    """
+
+    duration_s: float = 120.0
+    trace: Path | None = None
+    from_day: float = 0.0
+    speed: float = 1.0
+    json: bool = False
+    seed: int = 0
+
+    def problems(self) -> Iterator[Problem]:
+        """All that is wrong with these options, each by the option's name on the command line."""
+        if not SHORTEST_S <= self.duration_s <= LONGEST_S:
+            yield Problem("--duration", f"{self.duration_s:g} s: choose between {SHORTEST_S:g} s and 24 h")
+        if not (isfinite(self.from_day) and self.from_day >= 0):
+            yield Problem("--from-day", f"{self.from_day:g}: days count from 0")
+        if not (isfinite(self.speed) and self.speed > 0):
+            yield Problem("--speed", f"{self.speed:g}: must be a number above 0")
+        if self.trace is None and (self.from_day != 0 or self.speed != 1):
+            yield Problem("--from-day, --speed", "belong to a trace: give one with --trace FILE")

@@ -1,0 +1,112 @@
+"""What the floors need of each other, in our words: `aws/` gives readings and writes, `telemetry/` takes records.
+
+Readings return `Missing` where the world failed; only a write raises. So a tick has exactly one call to guard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from autoscaler.core.memory import Memory
+from autoscaler.core.model import Backlog, Decision, Fleet, Missing, Observation, Utilization
+from autoscaler.core.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRef:
+    """One ECS service. `region` None: the Region of the daemon's own credentials and environment."""
+
+    key: str
+    cluster: str
+    service: str
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRef:
+    """One SQS queue: `name` for people; `url` where the settings gave one; else the owner's account, or our own."""
+
+    name: str
+    region: str | None = None
+    url: str | None = None
+    account: str | None = None
+
+
+class Queues(Protocol):
+    async def backlog(self, queue: QueueRef) -> Backlog | Missing:
+        """The queue's counts now. Never raises `AutoscalerError`."""
+
+
+class Meters(Protocol):
+    async def cpu(self, service: ServiceRef) -> Utilization | Missing:
+        """The newest complete CloudWatch minute of the service's CPU. Its `tasks` is None."""
+
+    async def memory(self, service: ServiceRef) -> Utilization | Missing:
+        """The same for memory."""
+
+
+class Fleets(Protocol):
+    async def read(self, service: ServiceRef) -> Fleet | Missing:
+        """What ECS says now. Missing also where the service can never be scaled (DAEMON, draining)."""
+
+    async def scale_to(self, service: ServiceRef, tasks: int) -> bool:
+        """True: ECS accepted `tasks` as the desired count. False: nothing was asked of it (shadow).
+
+        Raises `AutoscalerError` if it is not known to have been accepted.
+        """
+
+
+class Category(StrEnum):
+    """What AWS throttles together: the ECS buckets of an account and Region, and the other two APIs."""
+
+    SERVICE_READ = "ecs_service_read"
+    SERVICE_MODIFY = "ecs_service_modify"
+    QUEUE_READ = "sqs_queue_read"
+    METRIC_READ = "cloudwatch_metric_read"
+
+
+class Pacer(Protocol):
+    """Back-off, shared by all who call one throttle category in one Region."""
+
+    def admit(self, category: Category, region: str) -> None:
+        """A call may be made now. Raises `Throttled` while the category is backing off: then no call is made."""
+
+    def throttled(self, category: Category, region: str) -> None:
+        """AWS throttled a call of this category: back off, longer each time in a row."""
+
+    def succeeded(self, category: Category, region: str) -> None:
+        """AWS answered a call of this category: the back-off is over."""
+
+
+class Calls(Protocol):
+    """Counts what is asked of AWS."""
+
+    def made(self, api: str, category: Category, outcome: str) -> None:
+        """One request to AWS ended. `api` is as in `sqs:GetQueueAttributes`; `outcome` is `ok` or an error's kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One tick of one service, as the journal is told of it.
+
+    `observation` and `decision` are None where ECS could not be read: there is no count to decide on. `memory` is
+    what the decision was made with. `outcome` is `unchanged`, `accepted`, `shadow` (decided, and nothing asked of
+    ECS), or the `kind` of the error that was met; `failure` is that error's text.
+    """
+
+    service: ServiceRef
+    policy: Policy
+    observation: Observation | None
+    memory: Memory
+    decision: Decision | None
+    outcome: str
+    failure: str | None = None
+    took_s: float = 0.0
+    lag_s: float = 0.0
+
+
+class Journal(Protocol):
+    def record(self, tick: Tick) -> None:
+        """Tell people and machines what was seen and decided. Does not wait."""

@@ -1,0 +1,9 @@
+"""What people and machines are told: the journal and its log lines, the metrics, and the pages that show them."""
+
+from autoscaler.telemetry.board import Board, State
+from autoscaler.telemetry.journal import LoggedJournal
+from autoscaler.telemetry.logs import configure, logger
+from autoscaler.telemetry.metrics import Metrics
+from autoscaler.telemetry.web import serve
+
+__all__ = ["Board", "LoggedJournal", "Metrics", "State", "configure", "logger", "serve"]

@@ -1,0 +1,95 @@
+"""Every tick is counted; few are worth a line. A change always is; anything else once, and then once a minute.
+
+Law: each service has a line at least once a minute while it ticks, and no line is repeated more often than that
+unless tasks were changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Protocol
+
+from autoscaler.core.model import Instant
+from autoscaler.ports import Tick
+from autoscaler.telemetry.account import Event, account_of, event_of
+from autoscaler.telemetry.board import Board, Standing
+from autoscaler.telemetry.metrics import Metrics
+
+REPEAT_S = 59.0
+"""The same is told again after so long. A little under a minute: a tick that is a moment early need not wait."""
+
+
+class Log(Protocol):
+    """What is needed of a structured logger."""
+
+    def info(self, event: str, **fields: Any) -> Any: ...
+
+    def warning(self, event: str, **fields: Any) -> Any: ...
+
+
+class LoggedJournal:
+    """The `Journal` that writes log lines and keeps the board and the metrics."""
+
+    def __init__(self, board: Board, metrics: Metrics, log: Log) -> None:
+        self._board = board
+        self._metrics = metrics
+        self._log = log
+        self._reminders: dict[str, Reminders] = {}
+
+    def record(self, tick: Tick) -> None:
+        """The tick is counted, stands on the board, and is told where it is worth it. Does not wait."""
+        before = self._board.find(tick.service.key)
+        standing = self._board.note(tick)
+        self._metrics.count(standing)
+        event = event_of(tick, standing.faults, was_at_fault=before is not None and bool(before.faults))
+        reminders = self._reminders.setdefault(tick.service.key, Reminders())
+        repeated = reminders.due(event, _sameness(event, standing), standing.at)
+        if repeated is not None:
+            self._tell(standing, event, repeated)
+
+    def forget(self, key: str) -> None:
+        """The service is gone: from the board, from the metrics, and from what is repeated."""
+        self._board.dismiss(key)
+        self._metrics.forget(key)
+        self._reminders.pop(key, None)
+
+    def _tell(self, standing: Standing, event: Event, repeated: int) -> None:
+        if standing.tick is None:
+            return
+        self._board.tell(standing, event)
+        fields = account_of(standing.tick, standing.faults)
+        if repeated:
+            fields["repeated"] = repeated
+        say = self._log.warning if event in {Event.BLIND, Event.SCALE_FAILED} else self._log.info
+        say(event.value, **fields)
+
+
+def _sameness(event: Event, standing: Standing) -> Hashable:
+    """What makes two lines the same: texts may differ by a request's id, kinds do not."""
+    decision = standing.tick.decision if standing.tick else None
+    target = decision.target if decision is not None and event is Event.WOULD_SCALE else None
+    return event, target, frozenset((fault.signal, fault.kind) for fault in standing.faults)
+
+
+class Reminders:
+    """What a service was told about, and when. Bounded: what is older than a repetition is forgotten."""
+
+    def __init__(self) -> None:
+        self._told: dict[Hashable, tuple[Instant, int]] = {}
+        self._newest: Instant | None = None
+
+    def due(self, event: Event, line: Hashable, now: Instant) -> int | None:
+        """How often the line was kept back since it was last told, if it is due now; None where it is not.
+
+        A change is always due, and a service that holds only when nothing else was told of it for a minute.
+        """
+        at, kept_back = self._told.get(line, (None, 0))
+        last = self._newest if event is Event.HOLDING else at
+        if event is not Event.SCALED and last is not None and now - last < REPEAT_S:
+            if at is not None:
+                self._told[line] = (at, kept_back + 1)
+            return None
+        self._told = {known: told for known, told in self._told.items() if now - told[0] < REPEAT_S}
+        self._told[line] = (now, 0)
+        self._newest = now
+        return 0 if event is Event.HOLDING else kept_back

@@ -1,0 +1,144 @@
+"""One event, one line: JSON for machines, a readable line for a terminal, whatever the names in it contain.
+
+Our own events are let through from the chosen level on; everybody else's only as warnings, since at lower levels
+the AWS SDK prints authorization headers and credentials. No setting lifts that.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+OURS = "autoscaler"
+"""The root of our own loggers' names."""
+
+FORMATS = ("auto", "json", "console")
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def configure(form: str, level: str, wall: Callable[[], float], stream: TextIO | None = None) -> None:
+    """From now on every event of the process is one line on the stream (None: standard output).
+
+    `form` is one of `FORMATS` (`auto`: `console` on a terminal, else `json`), `level` one of `LEVELS`; `wall` gives
+    seconds since the epoch. A later call takes the place of an earlier one.
+    """
+    stream = stream or sys.stdout
+    _never_fails_to_encode(stream)
+    console = form == "console" or (form == "auto" and stream.isatty())
+    common: list[Processor] = [structlog.stdlib.add_log_level, _timestamp(wall), structlog.processors.format_exc_info]
+    _install(_handler(stream, common, _console_line if console else _json_line), level)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger(part: str) -> structlog.stdlib.BoundLogger:
+    """The structured logger of one part of the daemon."""
+    bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(f"{OURS}.{part}")
+    return bound
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """A handler that `configure` knows as its own."""
+
+
+def _handler(stream: TextIO, common: list[Processor], render: Processor) -> _Handler:
+    handler = _Handler(stream)
+    handler.addFilter(_is_fit_to_print)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *common],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        )
+    )
+    return handler
+
+
+def _install(handler: _Handler, level: str) -> None:
+    root = logging.getLogger()
+    for other in [known for known in root.handlers if isinstance(known, _Handler)]:
+        root.removeHandler(other)
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger(OURS).setLevel(level.upper())
+    logging.captureWarnings(capture=True)
+
+
+def _is_fit_to_print(record: logging.LogRecord) -> bool:
+    """Ours, or a warning. On the handler, so that a child logger's own level does not get around it."""
+    return record.levelno >= logging.WARNING or record.name == OURS or record.name.startswith(f"{OURS}.")
+
+
+def _timestamp(wall: Callable[[], float]) -> Processor:
+    def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["ts"] = utc(wall())
+        return event
+
+    return stamp
+
+
+def utc(wall: float) -> str:
+    """A wall time in ISO 8601, UTC, to the millisecond: `2026-11-23T08:30:00.000Z`."""
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _json_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    first = {key: event.pop(key, None) for key in ("ts", "level", "event")}
+    return as_json({**first, **event})
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """One line of JSON in ASCII: no name, however hostile, ends it or moves a cursor. What is not finite is null."""
+    try:
+        return json.dumps(content, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(content), default=str, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _console_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    """Time, level, event, and the sentence where there is one; a traceback follows on lines of its own."""
+    head = f"{str(event.pop('ts'))[11:19]}Z {event.pop('level'):<7} {printable(event.pop('event'))}"
+    trace = [f"    {printable(line)}" for line in str(event.pop("exception", "")).splitlines()]
+    return "\n".join((f"{head}  {_details(event)}".rstrip(), *trace))
+
+
+def _details(event: EventDict) -> str:
+    if "sentence" not in event:
+        return " ".join(f"{key}={printable(value)}" for key, value in event.items())
+    said = str(event["sentence"])
+    more = [
+        f"{fault['signal']}: {fault['because']}" for fault in event.get("faults", ()) if fault["because"] not in said
+    ]
+    if event.get("repeated"):
+        more.append(f"and so {event['repeated']} times before")
+    return printable("; ".join((said, *more)))
+
+
+def printable(value: object) -> str:
+    """The text with everything that a terminal might obey written as an escape: ESC, newlines, bidirectional marks."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))
+
+
+def _never_fails_to_encode(stream: TextIO) -> None:
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")

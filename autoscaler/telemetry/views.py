@@ -1,0 +1,100 @@
+"""What the HTTP interface says, as plain values: readiness, health, services and decisions, out of the board alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from autoscaler.core.model import Instant
+from autoscaler.telemetry.account import account_of, sentence_of
+from autoscaler.telemetry.board import Board, Standing, State, Told
+from autoscaler.telemetry.logs import utc
+
+
+def health(board: Board, limit_s: float) -> tuple[bool, dict[str, Any]]:
+    """Whether every loop has recorded a tick (or was admitted) within the limit, and which have not."""
+    silent = board.silent(limit_s)
+    hung = [{"service": key, "silent_for_s": round(age_s, 3)} for key, age_s in silent.items()]
+    return not hung, {"status": "hung" if hung else "ok", "hung": hung}
+
+
+def readiness(standings: Sequence[Standing], now: Instant) -> tuple[bool, dict[str, Any]]:
+    """Whether at least one service is served, and how each of them fares."""
+    ready = any(standing.state is State.OK for standing in standings)
+    services = {standing.service.key: _fares(standing, now) for standing in standings}
+    return ready, {"status": "ready" if ready else "not ready", "services": services}
+
+
+def _fares(standing: Standing, now: Instant) -> dict[str, Any]:
+    """`error` is the first fault, with its remedy; `faults` are all of them. `since_tick_s` None: no tick yet."""
+    faults = [fault._asdict() for fault in standing.faults]
+    first = standing.faults[0] if standing.faults and standing.state is State.FAILING else None
+    return {
+        "state": standing.state.value,
+        "mode": standing.policy.mode.value,
+        "error": {"kind": first.kind, "text": first.because} if first else None,
+        "faults": faults,
+        "since_tick_s": None if standing.tick is None else round(now - standing.at, 3),
+    }
+
+
+def services(standings: Iterable[Standing], now: Instant) -> dict[str, Any]:
+    """Every service: its names, how it fares, and the newest decision without its situation."""
+    return {"services": [_service(standing, now) for standing in standings]}
+
+
+def _service(standing: Standing, now: Instant) -> dict[str, Any]:
+    service, policy = standing.service, standing.policy
+    return {
+        "key": service.key,
+        "cluster": service.cluster,
+        "ecs_service": service.service,
+        "region": service.region,
+        "min_tasks": policy.min_tasks,
+        "max_tasks": policy.max_tasks,
+        "acceptable_latency_s": policy.acceptable_latency_s,
+        "paused": policy.paused,
+        **_fares(standing, now),
+        "tasks": _tasks(standing),
+        "decision": _brief(standing),
+    }
+
+
+def _tasks(standing: Standing) -> dict[str, int] | None:
+    if standing.tick is None or standing.tick.observation is None:
+        return None
+    fleet = standing.tick.observation.fleet
+    return {"desired": fleet.desired, "running": fleet.running, "pending": fleet.pending}
+
+
+def _brief(standing: Standing) -> dict[str, Any] | None:
+    tick = standing.tick
+    if tick is None:
+        return None
+    account = account_of(tick, standing.faults, situated=False)
+    return {"ts": utc(standing.wall)} | {key: account[key] for key in _BRIEFLY}
+
+
+_BRIEFLY = ("verdict", "current", "demand", "target", "rule", "outcome", "steps", "sentence", "failure")
+
+
+def decisions(told: tuple[Told, ...], standing: Standing) -> dict[str, Any]:
+    """The service's last decisions, oldest first, each with its situation: those that were worth a log line, and the
+    newest one.
+    """
+    entries = [_entry(one.wall, one.event.value, account_of(one.tick, one.faults)) for one in told]
+    if standing.tick is not None and not (told and told[-1].tick is standing.tick):
+        entries.append(_entry(standing.wall, None, account_of(standing.tick, standing.faults)))
+    return {"service": standing.service.key, "decisions": entries}
+
+
+def _entry(wall: float, event: str | None, account: Mapping[str, Any]) -> dict[str, Any]:
+    return {"ts": utc(wall), "event": event, **account}
+
+
+def row(standing: Standing) -> tuple[str, ...]:
+    """A service in one line for people: key, state, mode, tasks and the sentence."""
+    tasks = _tasks(standing)
+    counts = "" if tasks is None else f"{tasks['desired']} / {tasks['running']} / {tasks['pending']}"
+    last = "" if standing.tick is None else sentence_of(standing.tick)
+    return standing.service.key, standing.state.value, standing.policy.mode.value, counts, last

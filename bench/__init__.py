@@ -1,0 +1,1 @@
+"""What the product claims of its speed and size, measured."""

@@ -1,0 +1,289 @@
+"""Services: every count and deployment as ECS has it; what can never be scaled says so; one field is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from autoscaler.aws import Aws
+from autoscaler.core.model import Deployment, Fleet, Missing
+from autoscaler.errors import AutoscalerError, NotFound, Refused, Throttled, Unavailable
+from autoscaler.ports import ServiceRef
+from tests.aws.double import Double, Reply, fault, ok
+from tests.aws.spies import Spies
+
+REF = ServiceRef("shop", "prod", "orders")
+ARN = "arn:aws:ecs:eu-west-1:123456789012:service/prod/orders"
+
+
+def deployment(status: str = "PRIMARY", age_s: float = 500, **fields: object) -> dict[str, object]:
+    return {"status": status, "createdAt": Spies().wall_s - age_s, **fields}
+
+
+def service(**changed: object) -> dict[str, object]:
+    """A service as ECS describes it; a field that is changed to None is left out."""
+    fields = {
+        "serviceName": "orders",
+        "status": "ACTIVE",
+        "schedulingStrategy": "REPLICA",
+        "desiredCount": 5,
+        "runningCount": 4,
+        "pendingCount": 1,
+        "deployments": [deployment(rolloutState="COMPLETED")],
+        **changed,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def described(**changed: object) -> Reply:
+    return ok({"services": [service(**changed)], "failures": []})
+
+
+async def read(aws: Aws, double: Double, reply: Reply) -> Fleet | Missing:
+    double.on("DescribeServices", reply)
+    return await aws.fleets.read(REF)
+
+
+async def refusal(aws: Aws, double: Double, reply: Reply) -> Missing:
+    reading = await read(aws, double, reply)
+    assert isinstance(reading, Missing)
+    assert "shop (prod/orders) in eu-west-1" in reading.because
+    return reading
+
+
+async def test_the_counts_are_each_in_their_place(aws: Aws, double: Double, spies: Spies) -> None:
+    assert await read(aws, double, described()) == Fleet(desired=5, running=4, pending=1, at=spies.now_s)
+    assert double.seen[0].body == {"cluster": "prod", "services": ["orders"]}
+
+
+async def test_a_reading_is_as_old_as_its_question(aws: Aws, double: Double, spies: Spies) -> None:
+    def later(_: object) -> Reply:
+        spies.pass_s(3)
+        return described()
+
+    asked_at = spies.now_s
+    double.on("DescribeServices", later)
+    reading = await aws.fleets.read(REF)
+    assert isinstance(reading, Fleet)
+    assert reading.at == asked_at
+
+
+@pytest.mark.parametrize("name", ["desiredCount", "runningCount", "pendingCount"])
+@pytest.mark.parametrize("nonsense", [None, -1, 1.5, 2**31, "5", True, [], {}, float("nan"), float("inf")])
+async def test_a_count_that_is_no_count_is_missing(aws: Aws, double: Double, name: str, nonsense: object) -> None:
+    reading = await refusal(aws, double, described(**{name: nonsense}))
+    assert reading.kind == "no_data"
+    assert name in reading.because
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"null",
+        b"[]",
+        b"{",
+        b"\xff",
+        b'{"services": []}',
+        b'{"services": null}',
+        b'{"services": 3}',
+        b'{"services": ["x"]}',
+        b'{"services": [{}]}',
+        b'{"services": {"a": 1}}',
+        b'{"services": [[]]}',
+    ],
+)
+async def test_garbage_is_missing(aws: Aws, double: Double, body: bytes) -> None:
+    assert (await refusal(aws, double, Reply(body))).kind in {"no_data", "unavailable"}
+
+
+async def test_another_service_s_answer_is_not_taken(aws: Aws, double: Double) -> None:
+    assert (await refusal(aws, double, described(serviceName="invoices"))).kind == "no_data"
+
+
+async def test_the_own_part_of_a_longer_answer_is_taken(aws: Aws, double: Double) -> None:
+    both = [service(serviceName="invoices", desiredCount=9), service()]
+    failures = [{"arn": ARN.replace("orders", "returns"), "reason": "MISSING"}]
+    reading = await read(aws, double, ok({"services": both, "failures": failures}))
+    assert isinstance(reading, Fleet)
+    assert reading.desired == 5
+
+
+async def test_an_unknown_service_is_not_found(aws: Aws, double: Double) -> None:
+    reply = ok({"services": [], "failures": [{"arn": ARN, "reason": "MISSING"}]})
+    reading = await refusal(aws, double, reply)
+    assert reading.kind == "not_found"
+    assert "AUTOSCALER_SERVICE" in reading.because
+
+
+async def test_another_failure_is_refused_with_its_reason(aws: Aws, double: Double) -> None:
+    reply = ok({"services": [], "failures": [{"arn": ARN, "reason": "ODD", "detail": "very"}]})
+    reading = await refusal(aws, double, reply)
+    assert reading.kind == "refused"
+    assert "ODD: very" in reading.because
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"status": "DRAINING"}, "DRAINING"),
+        ({"status": "INACTIVE"}, "INACTIVE"),
+        ({"schedulingStrategy": "DAEMON"}, "DAEMON"),
+        ({"resourceManagementType": "ECS"}, "managed and scaled by ECS"),
+    ],
+)
+async def test_what_can_never_be_scaled_is_refused(
+    aws: Aws, double: Double, changed: dict[str, object], word: str
+) -> None:
+    reading = await refusal(aws, double, described(**changed))
+    assert reading.kind == "refused"
+    assert word in reading.because
+    assert "settings" in reading.because
+
+
+@pytest.mark.parametrize("changed", [{"schedulingStrategy": None}, {"resourceManagementType": "CUSTOMER"}])
+async def test_what_aws_may_leave_out_is_normal(aws: Aws, double: Double, changed: dict[str, object]) -> None:
+    assert isinstance(await read(aws, double, described(**changed)), Fleet)
+
+
+async def test_a_service_without_a_status_is_unreadable(aws: Aws, double: Double) -> None:
+    assert (await refusal(aws, double, described(status=None))).kind == "no_data"
+
+
+def task_set(status: str = "PRIMARY", stability: str = "STEADY_STATE", age_s: float = 500) -> dict[str, object]:
+    return deployment(status, age_s, stabilityStatus=stability)
+
+
+def by(controller: str, *task_sets: dict[str, object]) -> dict[str, object]:
+    return {"deploymentController": {"type": controller}, "deployments": [], "taskSets": list(task_sets)}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"deployments": [deployment()]},
+        {"deploymentController": {"type": "ECS"}},
+        {"deployments": [deployment(rolloutState="FAILED")]},
+        {"deployments": [deployment(rolloutState="FAILED"), deployment("ACTIVE", 900, rolloutState="COMPLETED")]},
+        {"deployments": [deployment(rolloutState="COMPLETED"), deployment("INACTIVE", 900)]},
+        {"deployments": [deployment(rolloutState="FAILED"), deployment("ACTIVE", 900, rolloutState="IN_PROGRESS")]},
+        {"deployments": []},
+        by("CODE_DEPLOY", task_set()),
+        by("EXTERNAL"),
+        by("CODE_DEPLOY", task_set("DRAINING", "STABILIZING")),
+    ],
+)
+async def test_no_deployment_is_in_progress(aws: Aws, double: Double, changed: dict[str, object]) -> None:
+    reading = await read(aws, double, described(**changed))
+    assert isinstance(reading, Fleet)
+    assert reading.deployment is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"deployments": [deployment(rolloutState="IN_PROGRESS")]},
+        {"deployments": [deployment(rolloutState="IN_PROGRESS"), deployment("ACTIVE", 900, rolloutState="COMPLETED")]},
+        {"deployments": [deployment("ACTIVE", 900), deployment("PRIMARY")]},
+        {"deployments": [deployment("ACTIVE", 900), deployment("ACTIVE", 500)]},
+        {"deployments": [deployment("ACTIVE", 100), deployment("PRIMARY", 500)]},
+        by("CODE_DEPLOY", task_set(), task_set("ACTIVE", age_s=900)),
+        by("CODE_DEPLOY", task_set(), task_set("DRAINING", age_s=900)),
+        by("CODE_DEPLOY", task_set(stability="STABILIZING")),
+        by("EXTERNAL", task_set("ACTIVE", "STABILIZING")),
+    ],
+)
+async def test_a_deployment_is_in_progress_since_its_primary_was_made(
+    aws: Aws, double: Double, spies: Spies, changed: dict[str, object]
+) -> None:
+    reading = await read(aws, double, described(**changed))
+    assert isinstance(reading, Fleet)
+    assert reading.deployment == Deployment(pytest.approx(spies.now_s - 500))
+
+
+async def test_a_deployment_of_the_future_began_now(aws: Aws, double: Double, spies: Spies) -> None:
+    ahead = deployment(age_s=-3600, rolloutState="IN_PROGRESS")
+    reading = await read(aws, double, described(deployments=[ahead]))
+    assert isinstance(reading, Fleet)
+    assert reading.deployment == Deployment(spies.now_s)
+
+
+@pytest.mark.parametrize(
+    "deployments",
+    [
+        None,
+        ["x"],
+        [{"createdAt": 1}],
+        [{"status": "PRIMARY", "rolloutState": "IN_PROGRESS"}],
+        [deployment(rolloutState="IN_PROGRESS", createdAt="yesterday")],
+        [deployment(rolloutState=5)],
+        "x",
+    ],
+)
+async def test_a_deployment_that_cannot_be_read_is_missing(aws: Aws, double: Double, deployments: object) -> None:
+    assert (await refusal(aws, double, described(deployments=deployments))).kind in {"no_data", "unavailable"}
+
+
+async def test_cluster_service_and_count_are_all_that_is_written(aws: Aws, double: Double, spies: Spies) -> None:
+    double.on("UpdateService", ok({"service": service(desiredCount=7)}))
+    assert await aws.fleets.scale_to(REF, 7) is True
+    assert [seen.body for seen in double.seen] == [{"cluster": "prod", "service": "orders", "desiredCount": 7}]
+    assert spies.outcomes == [("ecs:UpdateService", "ok")]
+
+
+async def test_none_can_be_desired(aws: Aws, double: Double) -> None:
+    double.on("UpdateService", ok({"service": service(desiredCount=0)}))
+    await aws.fleets.scale_to(REF, 0)
+    assert double.seen[0].body["desiredCount"] == 0
+
+
+async def test_fewer_than_none_is_our_bug(aws: Aws, double: Double) -> None:
+    with pytest.raises(ValueError, match="-1"):
+        await aws.fleets.scale_to(REF, -1)
+    assert double.seen == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (fault("ServiceNotFoundException"), NotFound),
+        (fault("ClusterNotFoundException"), NotFound),
+        (fault("ServiceNotActiveException"), Refused),
+        (
+            fault("InvalidParameterException", "The daemon scheduling strategy does not support a desired count"),
+            Refused,
+        ),
+        (fault("ThrottlingException", "Rate exceeded"), Throttled),
+        (fault("ServerException", status=500), Unavailable),
+        (ok({}), Unavailable),
+        (ok({"service": {}}), Unavailable),
+        (ok({"service": None}), Unavailable),
+        (ok({"service": service(desiredCount=6)}), Unavailable),
+        (ok({"service": service(desiredCount="7")}), Unavailable),
+        (Reply(b"garbage"), Unavailable),
+        (Reply(b"[]"), Unavailable),
+    ],
+)
+async def test_a_write_that_is_not_known_to_be_accepted_raises(
+    aws: Aws, double: Double, reply: Reply, error: type[AutoscalerError]
+) -> None:
+    double.on("UpdateService", reply)
+    with pytest.raises(error) as caught:
+        await aws.fleets.scale_to(REF, 7)
+    assert type(caught.value) is error
+    assert "shop (prod/orders) in eu-west-1" in str(caught.value)
+
+
+async def test_reads_and_writes_are_paced_apart(aws: Aws, double: Double, spies: Spies) -> None:
+    double.on("DescribeServices", described())
+    double.on("UpdateService", fault("ThrottlingException"))
+    with pytest.raises(Throttled):
+        await aws.fleets.scale_to(REF, 7)
+    assert isinstance(await aws.fleets.read(REF), Fleet)
+    assert [(word, category.value) for word, category, _ in spies.paced] == [
+        ("admitted", "ecs_service_modify"),
+        ("throttled", "ecs_service_modify"),
+        ("admitted", "ecs_service_read"),
+        ("succeeded", "ecs_service_read"),
+    ]

@@ -1,0 +1,221 @@
+"""One table of errors: every row of it through the real protocol, and no text that a log should not have."""
+
+from __future__ import annotations
+
+import pytest
+from botocore import exceptions as sdk
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.aws import Aws
+from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES, Call
+from autoscaler.aws.faults import CODES, QUOTED, VERBS, clean, fault_of_failure
+from autoscaler.core.model import Missing
+from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
+from autoscaler.ports import QueueRef, ServiceRef
+from tests.aws.double import Double, Reply, fault
+from tests.aws.spies import REGION, Spies
+
+REF = ServiceRef("shop", "prod", "orders")
+ORDERS = QueueRef("orders", url="https://sqs.eu-west-1.amazonaws.com/123456789012/orders")
+
+GOLDEN: dict[str, type[AutoscalerError]] = {
+    "ThrottlingException": Throttled,
+    "Throttling": Throttled,
+    "RequestThrottled": Throttled,
+    "TooManyRequestsException": Throttled,
+    "RequestLimitExceeded": Throttled,
+    "SlowDown": Throttled,
+    "InternalFailure": Unavailable,
+    "ServerException": Unavailable,
+    "ServiceUnavailable": Unavailable,
+    "AccessDenied": Denied,
+    "AccessDeniedException": Denied,
+    "ExpiredToken": Denied,
+    "ExpiredTokenException": Denied,
+    "UnrecognizedClientException": Denied,
+    "InvalidClientTokenId": Denied,
+    "MissingAuthenticationToken": Denied,
+    "InvalidSignatureException": Denied,
+    "SignatureDoesNotMatch": Denied,
+    "RequestExpired": ClockSkewed,
+    "RequestTimeTooSkewed": ClockSkewed,
+    "QueueDoesNotExist": NotFound,
+    "AWS.SimpleQueueService.NonExistentQueue": NotFound,
+    "ClusterNotFoundException": NotFound,
+    "ServiceNotFoundException": NotFound,
+    "ServiceNotActiveException": Refused,
+    "InvalidParameterException": Refused,
+    "ClientException": Refused,
+}
+"""What these codes must mean, written apart from the table."""
+
+
+async def met(aws: Aws, double: Double, reply: Reply) -> Missing:
+    double.on("DescribeServices", reply)
+    reading = await aws.fleets.read(REF)
+    assert isinstance(reading, Missing)
+    return reading
+
+
+@pytest.mark.parametrize(("code", "error"), GOLDEN.items())
+async def test_a_known_code_has_its_class(aws: Aws, double: Double, code: str, error: type[AutoscalerError]) -> None:
+    assert (await met(aws, double, fault(code))).kind == error.kind
+
+
+async def test_every_row_names_the_thing_what_happened_and_a_remedy(aws: Aws, double: Double, spies: Spies) -> None:
+    for code, row in CODES.items():
+        reading = await met(aws, double, fault(code, "in AWS words"))
+        assert reading.kind == row.fault.kind, code
+        start = f"shop (prod/orders) in {REGION}: ecs:DescribeServices {VERBS[row.fault]} ({code}"
+        assert reading.because.startswith(start)
+        assert ("in AWS words" in reading.because) is row.quotable
+        assert reading.because.partition("; ")[2]
+        assert spies.calls[-1][2] == row.fault.kind
+        heard = "throttled" if row.fault is Throttled else "succeeded"
+        assert (spies.verdicts[-1] == "admitted") is (row.fault is Unavailable)
+        assert row.fault is Unavailable or spies.verdicts[-1] == heard
+
+
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidSignatureException"])
+@pytest.mark.parametrize(
+    "text", ["Signature expired: 20270115T080000Z is now earlier than 20270115T081500Z", "Signature not yet current: x"]
+)
+async def test_a_signature_of_another_time_is_the_clock_s_fault(aws: Aws, double: Double, code: str, text: str) -> None:
+    reading = await met(aws, double, fault(code, text, status=403))
+    assert reading.kind == "clock_skewed"
+    assert "clock" in reading.because
+
+
+async def test_only_a_signature_error_may_blame_the_clock(aws: Aws, double: Double) -> None:
+    assert (await met(aws, double, fault("InvalidParameterException", "signature expired"))).kind == "refused"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (403, "Odd", "denied"),
+        (408, "Odd", "unavailable"),
+        (429, "Odd", "throttled"),
+        (400, "Odd", "refused"),
+        (500, "Odd", "unavailable"),
+        (503, "Odd", "unavailable"),
+        (599, "Odd", "unavailable"),
+        (503, "ThrottlingException", "throttled"),
+        (500, "AccessDeniedException", "denied"),
+    ],
+)
+async def test_an_unknown_code_is_judged_by_its_status(
+    aws: Aws, double: Double, status: int, code: str, kind: str
+) -> None:
+    assert (await met(aws, double, fault(code, status=status))).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (Reply(b"<html><body>Bad Gateway</body></html>", 502), "unavailable"),
+        (Reply(b"", 500), "unavailable"),
+        (Reply(b"not found", 404), "unavailable"),
+        (Reply(b"nope", 403), "denied"),
+        (Reply(b"calm down", 429), "throttled"),
+        (Reply(b"[1]", 400), "unavailable"),
+        (Reply(b'{"__type": 5}', 400), "unavailable"),
+        (Reply(b'{"__type": null, "message": 5}', 500), "unavailable"),
+        (Reply(b"\xff\xfe", 400), "unavailable"),
+    ],
+)
+async def test_what_is_not_aws_s_way_to_fail_is_still_an_error(
+    aws: Aws, double: Double, reply: Reply, kind: str
+) -> None:
+    assert (await met(aws, double, reply)).kind == kind
+
+
+async def test_a_missing_queue_is_known_by_its_older_name_too(aws: Aws, double: Double) -> None:
+    older = {"x-amzn-query-error": "AWS.SimpleQueueService.NonExistentQueue;Sender"}
+    for headers in ({}, older):
+        double.on("GetQueueAttributes", fault("com.amazonaws.sqs#QueueDoesNotExist", headers=headers))
+        reading = await aws.queues.backlog(ORDERS)
+        assert isinstance(reading, Missing)
+        assert reading.kind == "not_found"
+        assert "queue orders in eu-west-1" in reading.because
+        assert "AUTOSCALER_QUEUES" in reading.because
+
+
+async def test_a_denied_call_names_the_permission_and_what_it_is_for(aws: Aws, double: Double) -> None:
+    double.on("GetQueueAttributes", fault("AccessDeniedException", status=400))
+    double.on("GetMetricData", fault("AccessDenied", status=403))
+    queue, cpu = await aws.queues.backlog(ORDERS), await aws.meters.cpu(REF)
+    assert isinstance(queue, Missing)
+    assert queue.because.endswith("give the task role sqs:GetQueueAttributes on the queue")
+    assert isinstance(cpu, Missing)
+    assert cpu.because.endswith("give the task role cloudwatch:GetMetricData on *")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (sdk.NoCredentialsError(), "denied"),
+        (sdk.PartialCredentialsError(provider="env", cred_var="x"), "denied"),
+        (sdk.CredentialRetrievalError(provider="container-role", error_msg="x"), "denied"),
+        (sdk.UnauthorizedSSOTokenError(), "denied"),
+        (sdk.TokenRetrievalError(provider="sso", error_msg="x"), "denied"),
+        (sdk.NoRegionError(), "refused"),
+        (sdk.ProfileNotFound(profile="x"), "refused"),
+        (sdk.InvalidRegionError(region_name="x y"), "refused"),
+        (sdk.EndpointConnectionError(endpoint_url="http://x"), "unavailable"),
+        (sdk.ConnectTimeoutError(endpoint_url="http://x"), "unavailable"),
+        (sdk.ReadTimeoutError(endpoint_url="http://x"), "unavailable"),
+        (sdk.ConnectionClosedError(endpoint_url="http://x"), "unavailable"),
+        (sdk.SSLError(endpoint_url="http://x", error="x"), "unavailable"),
+        (sdk.ProxyConnectionError(proxy_url="http://x"), "unavailable"),
+        (ValueError("no JSON"), "unavailable"),
+        (TypeError(), "unavailable"),
+    ],
+)
+@pytest.mark.parametrize("api", [DESCRIBE_SERVICES, GET_QUEUE_ATTRIBUTES, GET_METRIC_DATA])
+def test_an_error_without_an_answer_has_its_class(error: Exception, kind: str, api: object) -> None:
+    fault = fault_of_failure(error, Call(api, "shop", REGION))
+    assert fault.kind == kind
+    assert str(fault).startswith(f"shop in {REGION}: {api.name} ")
+
+
+SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE" * 8 + "=="
+KEY_ID = "ASIAIOSFODNN7EXAMPLE"
+SECRETS = st.sampled_from([SECRET_KEY, TOKEN, KEY_ID])
+ODD = st.sampled_from(["\n", "\r", "\x1b[31m", "\x00", "\u2028", "\u202e", "\t", " ", ": ", "'", "(", "\ud800"])
+
+
+@given(st.lists(st.one_of(st.text(), ODD, SECRETS.map(lambda secret: f" {secret} "))).map("".join))
+def test_no_credential_and_no_control_character_gets_into_a_text(text: str) -> None:
+    cleaned = clean(text)
+    assert len(cleaned) <= QUOTED
+    assert all(letter.isprintable() for letter in cleaned)
+    assert not any(secret in cleaned for secret in (SECRET_KEY, TOKEN, KEY_ID))
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    fault = fault_of_failure(
+        sdk.EndpointConnectionError(endpoint_url="http://me:hunter2@proxy:3128/"),
+        Call(DESCRIBE_SERVICES, "shop", REGION),
+    )
+    assert "hunter2" not in str(fault)
+    assert "proxy:3128" in str(fault)
+
+
+def test_a_secret_that_the_cut_would_halve_is_not_shown() -> None:
+    assert SECRET_KEY[:10] not in clean("x" * 10 + " " + "y " * 90 + SECRET_KEY)
+
+
+async def test_a_signature_error_does_not_repeat_the_request(aws: Aws, double: Double) -> None:
+    text = f"The canonical string should have been 'POST x-amz-security-token:{TOKEN}'"
+    reading = await met(aws, double, fault("InvalidSignatureException", text, status=403))
+    assert "canonical" not in reading.because
+
+
+async def test_long_and_dirty_texts_stay_one_short_line(aws: Aws, double: Double) -> None:
+    reading = await met(aws, double, fault("ClientException", "line\nbreak \x1b[31m " + "and so on " * 1000))
+    assert "line break" in reading.because
+    assert reading.because.isprintable()
+    assert len(reading.because) < QUOTED + 200

@@ -1,0 +1,183 @@
+"""Queues: what is read is what SQS said, and what it did not say is never a zero."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from autoscaler.aws import Aws
+from autoscaler.aws.sqs import region_in
+from autoscaler.core.model import Backlog, Missing
+from autoscaler.ports import QueueRef
+from tests.aws.double import Double, Reply, fault, ok
+from tests.aws.spies import Spies
+
+URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"
+ORDERS = QueueRef("orders", url=URL)
+COUNTS = {
+    "ApproximateNumberOfMessages": "7",
+    "ApproximateNumberOfMessagesNotVisible": "2",
+    "ApproximateNumberOfMessagesDelayed": "1",
+}
+
+
+def counts(**changed: object) -> Reply:
+    return ok({"Attributes": {**COUNTS, **changed}})
+
+
+async def test_the_three_counts_are_each_in_their_place(aws: Aws, double: Double, spies: Spies) -> None:
+    double.on("GetQueueAttributes", counts())
+    assert await aws.queues.backlog(ORDERS) == Backlog(visible=7, in_flight=2, delayed=1, at=spies.now_s)
+    assert double.seen[0].body == {"QueueUrl": URL, "AttributeNames": list(COUNTS)}
+
+
+async def test_a_reading_is_as_old_as_its_question(aws: Aws, double: Double, spies: Spies) -> None:
+    def later(_: object) -> Reply:
+        spies.pass_s(3)
+        return counts()
+
+    asked_at = spies.now_s
+    double.on("GetQueueAttributes", later)
+    reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Backlog)
+    assert reading.at == asked_at
+
+
+@pytest.mark.parametrize("most", [0, 2**53])
+async def test_the_limits_of_a_count_are_counts(aws: Aws, double: Double, most: int) -> None:
+    double.on("GetQueueAttributes", counts(ApproximateNumberOfMessages=str(most)))
+    reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Backlog)
+    assert reading.visible == most
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize(
+    "nonsense",
+    [None, "", "-1", "+1", "1.0", "1e3", " 1", "1_0", "٣", "NaN", "many", 5, True, [], {}, str(2**53 + 1), "9" * 5000],
+)
+async def test_a_count_that_is_no_count_is_missing(aws: Aws, double: Double, name: str, nonsense: object) -> None:
+    double.on("GetQueueAttributes", counts(**{name: nonsense}))
+    reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Missing)
+    assert reading.kind in {"no_data", "unavailable"}
+    assert "queue orders in eu-west-1" in reading.because
+
+
+@pytest.mark.parametrize("name", COUNTS)
+async def test_a_count_that_is_not_there_is_missing(aws: Aws, double: Double, name: str) -> None:
+    double.on("GetQueueAttributes", ok({"Attributes": {k: v for k, v in COUNTS.items() if k != name}}))
+    reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "no_data"
+    assert name in reading.because
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"null",
+        b"[]",
+        b"3",
+        b'"x"',
+        b"{",
+        b"<html>",
+        b"\xff\xfe",
+        b'{"Attributes": null}',
+        b'{"Attributes": []}',
+        b'{"Attributes": "x"}',
+        b"[" * 100_000,
+        json.dumps({"Attributes": {}}).encode(),
+    ],
+)
+async def test_garbage_is_missing(aws: Aws, double: Double, body: bytes) -> None:
+    double.on("GetQueueAttributes", Reply(body))
+    reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Missing)
+    assert reading.kind in {"no_data", "unavailable"}
+
+
+async def test_the_address_is_looked_up_once(aws: Aws, double: Double) -> None:
+    double.on("GetQueueUrl", ok({"QueueUrl": URL}))
+    double.on("GetQueueAttributes", counts())
+    queue = QueueRef("orders", account="210987654321")
+    await aws.queues.backlog(queue)
+    await aws.queues.backlog(queue)
+    assert [seen.body for seen in double.asked("GetQueueUrl")] == [
+        {"QueueName": "orders", "QueueOwnerAWSAccountId": "210987654321"}
+    ]
+    assert [seen.body["QueueUrl"] for seen in double.asked("GetQueueAttributes")] == [URL, URL]
+
+
+async def test_our_own_account_is_not_named(aws: Aws, double: Double) -> None:
+    double.on("GetQueueUrl", ok({"QueueUrl": URL}))
+    double.on("GetQueueAttributes", counts())
+    await aws.queues.backlog(QueueRef("orders"))
+    assert double.asked("GetQueueUrl")[0].body == {"QueueName": "orders"}
+
+
+async def test_a_queue_that_went_missing_is_looked_up_anew(aws: Aws, double: Double) -> None:
+    double.on("GetQueueUrl", ok({"QueueUrl": URL}), ok({"QueueUrl": URL + "-anew"}))
+    double.on("GetQueueAttributes", counts(), fault("QueueDoesNotExist"), counts())
+    readings = [await aws.queues.backlog(QueueRef("orders")) for _ in range(3)]
+    assert [type(reading) for reading in readings] == [Backlog, Missing, Backlog]
+    assert double.asked("GetQueueAttributes")[-1].body["QueueUrl"] == URL + "-anew"
+
+
+async def test_another_error_does_not_forget_the_address(aws: Aws, double: Double) -> None:
+    double.on("GetQueueUrl", ok({"QueueUrl": URL}))
+    double.on("GetQueueAttributes", fault("InternalError", status=500), counts())
+    readings = [await aws.queues.backlog(QueueRef("orders")) for _ in range(2)]
+    assert [type(reading) for reading in readings] == [Missing, Backlog]
+    assert len(double.asked("GetQueueUrl")) == 1
+
+
+async def test_an_address_that_is_none_is_missing_and_not_kept(aws: Aws, double: Double) -> None:
+    double.on("GetQueueUrl", ok({}), ok({"QueueUrl": URL}))
+    double.on("GetQueueAttributes", counts())
+    readings = [await aws.queues.backlog(QueueRef("orders")) for _ in range(2)]
+    assert [type(reading) for reading in readings] == [Missing, Backlog]
+
+
+@pytest.mark.parametrize(
+    ("queue", "region"),
+    [
+        (QueueRef("q", url=URL), "eu-west-1"),
+        (QueueRef("q", url=URL.replace("eu-west-1", "us-east-2")), "us-east-2"),
+        (QueueRef("q", region="us-east-2", url=URL.replace("eu-west-1", "us-east-2")), "us-east-2"),
+        (QueueRef("q", region="ap-south-1", url="http://127.0.0.1:9324/000000000000/q"), "ap-south-1"),
+        (QueueRef("q", url="http://127.0.0.1:9324/000000000000/q"), "eu-west-1"),
+    ],
+)
+async def test_a_queue_is_asked_for_in_its_own_region(aws: Aws, double: Double, queue: QueueRef, region: str) -> None:
+    double.on("GetQueueAttributes", counts())
+    assert isinstance(await aws.queues.backlog(queue), Backlog)
+    assert double.seen[0].region == region
+
+
+async def test_a_url_that_contradicts_the_region_is_refused_unasked(aws: Aws, double: Double) -> None:
+    reading = await aws.queues.backlog(QueueRef("orders", region="us-east-1", url=URL))
+    assert isinstance(reading, Missing)
+    assert reading.kind == "refused"
+    assert "eu-west-1" in reading.because
+    assert "us-east-1" in reading.because
+    assert double.seen == []
+
+
+@pytest.mark.parametrize(
+    ("url", "region"),
+    [
+        ("https://sqs.us-gov-west-1.amazonaws.com/1/q", "us-gov-west-1"),
+        ("https://sqs.cn-north-1.amazonaws.com.cn/1/q", "cn-north-1"),
+        ("https://ap-southeast-2.queue.amazonaws.com/1/q", "ap-southeast-2"),
+        ("https://vpce-0a1b2c-d4.sqs.eu-central-1.vpce.amazonaws.com/1/q", "eu-central-1"),
+        ("https://queue.amazonaws.com/1/eu-west-1", None),
+        ("http://localhost:4566/000000000000/q", None),
+        ("not a url", None),
+    ],
+)
+def test_the_region_of_a_url_is_in_its_host(url: str, region: str | None) -> None:
+    assert region_in(url) == region

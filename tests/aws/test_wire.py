@@ -1,0 +1,245 @@
+"""The one way to ask: paced, bounded, counted, once; and an environment that lacks something is told what."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from autoscaler.aws import Aws
+from autoscaler.aws.wire import CREDENTIALS_AGAIN_S
+from autoscaler.core.model import Backlog, Fleet, Missing
+from autoscaler.errors import Refused
+from autoscaler.ports import Category, QueueRef, ServiceRef
+from tests.aws.double import HANG, Double, fault, ok
+from tests.aws.spies import REGION, Spies, connected
+
+URL = "http://sqs.example/123456789012/orders"
+ORDERS = QueueRef("orders", url=URL)
+SHOP = ServiceRef("shop", "prod", "orders")
+COUNTS = ok(
+    {
+        "Attributes": {
+            "ApproximateNumberOfMessages": "7",
+            "ApproximateNumberOfMessagesNotVisible": "2",
+            "ApproximateNumberOfMessagesDelayed": "1",
+        }
+    }
+)
+
+
+async def kind_of(aws: Aws, queue: QueueRef = ORDERS) -> str:
+    reading = await aws.queues.backlog(queue)
+    assert isinstance(reading, Missing), reading
+    return reading.kind
+
+
+async def test_a_good_call_is_admitted_counted_and_reported(aws: Aws, double: Double, spies: Spies) -> None:
+    double.on("GetQueueAttributes", COUNTS)
+    await aws.queues.backlog(ORDERS)
+    assert spies.paced == [("admitted", Category.QUEUE_READ, REGION), ("succeeded", Category.QUEUE_READ, REGION)]
+    assert spies.calls == [("sqs:GetQueueAttributes", Category.QUEUE_READ, "ok")]
+
+
+async def test_while_a_category_rests_nothing_is_sent_nor_counted(aws: Aws, double: Double, spies: Spies) -> None:
+    spies.resting = {Category.QUEUE_READ}
+    assert await kind_of(aws) == "throttled"
+    assert double.seen == []
+    assert spies.calls == []
+
+
+@pytest.mark.parametrize(
+    "reply", [fault("ThrottlingException", status=400), fault("InternalFailure", status=500), HANG, fault("Odd")]
+)
+async def test_each_call_is_one_request(double: Double, spies: Spies, reply: object) -> None:
+    double.on("GetQueueAttributes", reply)
+    async with connected(spies, call_timeout_s=0.5) as aws:
+        await kind_of(aws)
+    assert len(double.seen) == len(spies.calls) == 1
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
+async def test_the_environment_cannot_bring_retries_back(
+    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies, mode: str
+) -> None:
+    monkeypatch.setenv("AWS_RETRY_MODE", mode)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "4")
+    double.on("GetQueueAttributes", fault("InternalFailure", status=500))
+    async with connected(spies) as aws:
+        await kind_of(aws)
+    assert len(double.seen) == 1
+
+
+async def test_a_call_that_hangs_is_given_up(double: Double, spies: Spies) -> None:
+    double.on("GetQueueAttributes", HANG)
+    async with connected(spies, call_timeout_s=0.3) as aws:
+        reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "unavailable"
+    assert "queue orders" in reading.because
+    assert spies.calls == [("sqs:GetQueueAttributes", Category.QUEUE_READ, "unavailable")]
+    assert spies.verdicts == ["admitted"]
+
+
+async def test_hung_calls_do_not_keep_others_waiting_for_a_connection(double: Double, spies: Spies) -> None:
+    double.on("GetQueueAttributes", HANG)
+    async with connected(spies, call_timeout_s=0.5) as aws, asyncio.TaskGroup() as group:
+        readings = [group.create_task(aws.queues.backlog(ORDERS)) for _ in range(120)]
+    assert all(isinstance(reading.result(), Missing) for reading in readings)
+
+
+async def test_a_call_that_its_caller_gives_up_is_counted_as_unknown(double: Double, spies: Spies) -> None:
+    double.on("GetQueueAttributes", COUNTS, HANG)
+    async with connected(spies) as aws:
+        await aws.queues.backlog(ORDERS)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await aws.queues.backlog(ORDERS)
+    assert [outcome for _, outcome in spies.outcomes] == ["ok", "unavailable"]
+
+
+async def test_nobody_there_is_unavailable_and_over_when_somebody_is(
+    monkeypatch: pytest.MonkeyPatch, spies: Spies
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and never listening: connections are refused
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*taken.getsockname()))
+        async with connected(spies) as aws:
+            reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "unavailable"
+    assert "AWS_ENDPOINT_URL" in reading.because
+
+
+async def test_faults_end_and_so_do_their_errors(aws: Aws, double: Double) -> None:
+    double.on("GetQueueAttributes", fault("AccessDenied"), fault("Odd", status=500), COUNTS)
+    readings = [await aws.queues.backlog(ORDERS) for _ in range(3)]
+    assert [type(reading) for reading in readings] == [Missing, Missing, Backlog]
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+async def test_the_region_is_found_as_every_tool_finds_it(
+    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies, name: str
+) -> None:
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.setenv(name, "ap-south-1")
+    double.on("GetQueueAttributes", COUNTS)
+    async with connected(spies) as aws:
+        assert aws.region() == "ap-south-1"
+        await aws.queues.backlog(ORDERS)
+    assert double.seen[0].region == "ap-south-1"
+
+
+async def test_a_container_s_region_comes_before_the_sdk_s_own(
+    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    async with connected(spies) as aws:
+        assert aws.region() == REGION
+
+
+async def test_no_region_names_the_variable_and_a_region_of_one_s_own_helps(
+    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+) -> None:
+    monkeypatch.delenv("AWS_REGION")
+    double.on("GetQueueAttributes", COUNTS)
+    async with connected(spies) as aws:
+        with pytest.raises(Refused, match="AWS_REGION"):
+            aws.region()
+        reading = await aws.queues.backlog(ORDERS)
+        assert isinstance(await aws.queues.backlog(QueueRef("orders", region="eu-west-1", url=URL)), Backlog)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "refused"
+    assert "AWS_REGION" in reading.because
+
+
+@pytest.mark.parametrize(
+    ("variables", "word", "kind"),
+    [
+        ({"AWS_REGION": "not a region"}, "Region", "refused"),
+        ({"AWS_ENDPOINT_URL": "not an address"}, "AWS_ENDPOINT_URL", "refused"),
+        ({"AWS_PROFILE": "nobody"}, "AWS_PROFILE", "refused"),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, "credentials", "denied"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "credentials", "denied"),
+    ],
+)
+async def test_a_broken_environment_is_told_what_is_broken(
+    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies, variables: dict[str, str], word: str, kind: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    async with connected(spies) as aws:
+        reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Missing)
+    assert (reading.kind, word in reading.because) == (kind, True), reading.because
+    assert double.seen == []
+
+
+async def test_credentials_that_come_late_are_found(
+    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    double.on("GetQueueAttributes", COUNTS)
+    async with connected(spies) as aws:
+        assert await kind_of(aws) == "denied"
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        assert await kind_of(aws) == "denied"  # not looked for again at once
+        spies.pass_s(CREDENTIALS_AGAIN_S)
+        assert isinstance(await aws.queues.backlog(ORDERS), Backlog)
+
+
+async def test_a_credentials_endpoint_that_hangs_is_bounded_and_named(
+    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()  # and never accepts
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        address = "http://{}:{}/credentials".format(*silent.getsockname())
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", address)
+        async with connected(spies, call_timeout_s=0.5) as aws:
+            reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "unavailable"
+    assert "credentials" in reading.because
+
+
+async def test_one_client_serves_all_calls_of_its_category(aws: Aws, double: Double) -> None:
+    double.on("GetQueueAttributes", COUNTS)
+    for _ in range(5):
+        await aws.queues.backlog(ORDERS)
+    assert len(double.connections) == 1
+
+
+async def test_reads_and_writes_of_services_have_clients_of_their_own(aws: Aws, double: Double) -> None:
+    described = {"serviceName": "orders", "status": "ACTIVE", "deployments": []}
+    described |= {"desiredCount": 1, "runningCount": 1, "pendingCount": 0}
+    double.on("DescribeServices", ok({"services": [described]}))
+    double.on("UpdateService", ok({"service": described}))
+    assert isinstance(await aws.fleets.read(SHOP), Fleet)
+    await aws.fleets.scale_to(SHOP, 1)
+    assert len(double.connections) == 2
+
+
+async def test_callers_that_come_together_open_one_client(
+    aws: Aws, double: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    create_client = "aiobotocore.session.AioSession.create_client"
+    from aiobotocore.session import AioSession
+
+    original = AioSession.create_client
+    monkeypatch.setattr(create_client, lambda *args, **kw: opened.append(args[1]) or original(*args, **kw))
+    double.on("GetQueueAttributes", COUNTS)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(aws.queues.backlog(ORDERS))
+    assert opened == ["sqs"]
+
+
+async def test_nothing_is_opened_before_it_is_used(double: Double, spies: Spies) -> None:
+    async with connected(spies):
+        pass
+    assert double.seen == []
+    assert spies.calls == []

@@ -1,0 +1,59 @@
+"""What the tests say to the settings, and what they hear back."""
+
+from collections.abc import Callable
+
+import pytest
+
+from autoscaler.config import Config, load
+from autoscaler.config.quoting import WrongValue
+from autoscaler.errors import ConfigError
+
+FLAT = {
+    "AUTOSCALER_CLUSTER": "production",
+    "AUTOSCALER_SERVICE": "orders",
+    "AUTOSCALER_QUEUES": "orders-queue",
+    "AUTOSCALER_MAX_TASKS": "10",
+}
+
+
+def flat(**values: str) -> dict[str, str]:
+    """A single valid service, with these settings besides or instead."""
+    return FLAT | {f"AUTOSCALER_{name}": value for name, value in values.items()}
+
+
+def many(*keys: str, **values: str) -> dict[str, str]:
+    """Valid services of these keys, and variables besides or instead."""
+    services = {
+        f"AUTOSCALER_SERVICES__{key}__{field}": value
+        for key in keys
+        for field, value in {"CLUSTER": "c", "SERVICE": f"s-{key}", "QUEUES": f"q-{key}", "MAX_TASKS": "10"}.items()
+    }
+    return services | {f"AUTOSCALER_{name}": value for name, value in values.items()}
+
+
+def problems(environ: dict[str, str]) -> dict[str, str]:
+    """What is wrong, by where. Fails where nothing is."""
+    with pytest.raises(ConfigError) as caught:
+        load(environ)
+    found: dict[str, str] = {}
+    for problem in caught.value.problems:
+        found[problem.where] = "; ".join(filter(None, [found.get(problem.where), problem.what]))
+    return found
+
+
+def policy(environ: dict[str, str]):
+    return only(load(environ)).policy
+
+
+def only(config: Config):
+    [service] = config.services
+    return service
+
+
+def refusal(call: Callable[[], object]) -> str | None:
+    """What the operator is told, or None where nothing is wrong. Any other error is a bug and goes through."""
+    try:
+        call()
+    except (WrongValue, ConfigError) as refused:
+        return str(refused)
+    return None

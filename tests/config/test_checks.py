@@ -1,0 +1,112 @@
+"""Settings that are each right and together wrong, within a service and between services."""
+
+import pytest
+
+from autoscaler.config import load
+from tests.config.spoken import flat, many, problems
+
+URL = "https://sqs.{}.amazonaws.com/{}/q-A"
+
+
+@pytest.mark.parametrize(
+    ("values", "blamed"),
+    [
+        ({"MIN_TASKS": "11"}, "MIN_TASKS"),
+        ({"PAUSED": "11"}, "PAUSED"),
+        ({"PAUSED": "1", "MIN_TASKS": "2"}, "PAUSED"),
+        ({"PAUSED": "-1"}, "PAUSED"),
+        ({"FALLBACK__BEHAVIOR": "static"}, "FALLBACK__TASKS"),
+        ({"FALLBACK__BEHAVIOR": "current_if_higher"}, "FALLBACK__TASKS"),
+        ({"FALLBACK__BEHAVIOR": "current_if_lower"}, "FALLBACK__TASKS"),
+        ({"FALLBACK__BEHAVIOR": "static", "FALLBACK__TASKS": "11"}, "FALLBACK__TASKS"),
+        ({"FALLBACK__BEHAVIOR": "static", "FALLBACK__TASKS": "1", "MIN_TASKS": "2"}, "FALLBACK__TASKS"),
+        ({"QUEUES": "[]"}, "QUEUES"),
+        ({"QUEUES": "[]", "CPU_TARGET_PERCENT": "60", "BACKLOG_PER_TASK": "5"}, "BACKLOG_PER_TASK"),
+        ({"QUEUES": "[]", "CPU_TARGET_PERCENT": "60", "PROCESSING_TIME": "5s"}, "PROCESSING_TIME"),
+    ],
+)
+def test_a_contradiction_is_named_at_the_setting_to_blame(values, blamed):
+    assert problems(flat(**values)).keys() == {f"AUTOSCALER_{blamed}"}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"MIN_TASKS": "10"},
+        {"PAUSED": "10"},
+        {"PAUSED": "0"},
+        {"FALLBACK__BEHAVIOR": "hold"},
+        {"FALLBACK__BEHAVIOR": "static", "FALLBACK__TASKS": "10"},
+        {"FALLBACK__BEHAVIOR": "static", "FALLBACK__TASKS": "2", "MIN_TASKS": "2"},
+        {"FALLBACK__BEHAVIOR": "current_if_higher", "FALLBACK__TASKS": "11"},
+        {"QUEUES": "[]", "CPU_TARGET_PERCENT": "60"},
+        {"QUEUES": "[]", "MEMORY_TARGET_PERCENT": "60"},
+        {"QUEUES": "[]", "CPU_TARGET_PERCENT": "60", "DEFAULTS__BACKLOG_PER_TASK": "5"},
+    ],
+)
+def test_what_only_comes_near_a_contradiction_is_taken(values):
+    assert load(flat(**values)).services
+
+
+def test_contradictions_are_found_beside_values_that_cannot_be_read():
+    said = problems(flat(MODE="on", MIN_TASKS="11", PAUSED="soon"))
+    assert said.keys() == {"AUTOSCALER_MODE", "AUTOSCALER_MIN_TASKS", "AUTOSCALER_PAUSED"}
+
+
+def test_what_cannot_be_read_contradicts_nothing():
+    assert problems(flat(MAX_TASKS="ten", MIN_TASKS="5")).keys() == {"AUTOSCALER_MAX_TASKS"}
+    assert problems(flat(QUEUES="a b", BACKLOG_PER_TASK="5")).keys() == {"AUTOSCALER_QUEUES"}
+
+
+def test_a_setting_that_was_found_wrong_is_not_also_missing():
+    found = problems(flat(CLUSTER="", QUEUES=""))
+    assert set(found.values()) == {"is empty: unset it, or give it a value"}
+
+
+def test_one_ecs_service_is_scaled_by_one():
+    said = problems(many("A", "B", SERVICES__B__SERVICE="s-A"))
+    assert said.keys() == {"AUTOSCALER_SERVICES__B__SERVICE"}
+    assert "AUTOSCALER_SERVICES__A__SERVICE" in said["AUTOSCALER_SERVICES__B__SERVICE"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"SERVICES__B__CLUSTER": "other"},
+        {"SERVICES__A__REGION": "eu-west-1", "SERVICES__B__REGION": "us-east-1"},
+    ],
+)
+def test_services_of_one_name_in_different_places_are_different(values):
+    assert len(load(many("A", "B", SERVICES__B__SERVICE="s-A", **values)).services) == 2
+
+
+@pytest.mark.parametrize(("home", "same"), [("eu-west-1", True), ("us-east-1", False), ("", True)])
+def test_a_service_without_a_region_is_in_the_daemons_own(home, same):
+    environ = many("A", "B", SERVICES__B__SERVICE="s-A", SERVICES__B__REGION="eu-west-1") | {"AWS_REGION": home}
+    if same:
+        assert problems(environ).keys() == {"AUTOSCALER_SERVICES__B__SERVICE"}
+    else:
+        assert len(load(environ).services) == 2
+
+
+@pytest.mark.parametrize("queue", ["q-A", "x,q-A", URL.format("eu-west-1", "123456789012")])
+def test_one_queue_is_followed_by_one_service(queue):
+    said = problems(many("A", "B", SERVICES__B__QUEUES=queue))
+    assert "queue_share" in said["AUTOSCALER_SERVICES__B__QUEUES"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (URL.format("eu-west-1", "123456789012"), URL.format("eu-west-2", "123456789012")),
+        (URL.format("eu-west-1", "123456789012"), URL.format("eu-west-1", "210987654321")),
+    ],
+)
+def test_queues_of_one_name_in_different_places_are_different(one, other):
+    assert len(load(many("A", "B", SERVICES__A__QUEUES=one, SERVICES__B__QUEUES=other)).services) == 2
+
+
+def test_each_further_service_on_one_queue_is_told_once_of_the_first():
+    said = problems(many("A", "B", "C", SERVICES__B__QUEUES="q-A", SERVICES__C__QUEUES="q-A"))
+    assert said.keys() == {"AUTOSCALER_SERVICES__B__QUEUES", "AUTOSCALER_SERVICES__C__QUEUES"}
+    assert all(what.count("service a already") == 1 for what in said.values())

@@ -1,0 +1,197 @@
+"""Environment over file over defaults, leaf by leaf; every problem under the name of the layer that it stands in."""
+
+from itertools import product
+
+import pytest
+
+from autoscaler.config import effective, load
+from tests.config.spoken import FLAT, flat, many, only, problems
+
+SERVICE = """
+[services.b]
+cluster = "c"
+service = "s"
+queues = ["q"]
+max_tasks = 10
+"""
+
+
+@pytest.fixture
+def told(tmp_path):
+    """Variables of an environment that names a file with this text."""
+
+    def told(text: str, **values: str) -> dict[str, str]:
+        path = tmp_path / "autoscaler.toml"
+        path.write_text(text)
+        variables = {f"AUTOSCALER_{name}": value for name, value in values.items()}
+        return variables | {"AUTOSCALER_CONFIG_FILE": str(path)}
+
+    return told
+
+
+def test_a_file_alone_is_enough(told):
+    config = load(told(SERVICE))
+    assert only(config).ref.key == "b"
+    assert only(config).policy.max_tasks == 10
+
+
+@pytest.mark.parametrize("places", list(product([False, True], repeat=4)))
+def test_a_services_own_value_beats_any_default_and_the_environment_the_file(told, places):
+    in_env, in_file, in_env_defaults, in_file_defaults = places
+    text = "[defaults]\n" + ("tolerance = 0.4\n" if in_file_defaults else "") + SERVICE
+    text += "tolerance = 0.2\n" if in_file else ""
+    values = {"SERVICES__B__TOLERANCE": "0.1"} if in_env else {}
+    values |= {"DEFAULTS__TOLERANCE": "0.3"} if in_env_defaults else {}
+    wanted = [value for value, there in zip((0.1, 0.2, 0.3, 0.4), places, strict=True) if there]
+    assert only(load(told(text, **values))).policy.tolerance == (wanted[0] if wanted else 0.1)
+
+
+def test_groups_are_merged_leaf_by_leaf_and_lists_whole(told):
+    text = SERVICE + 'scale_in = {cooldown = "10s", limits = [{tasks = 1, per = "60s"}]}\n'
+    text += (
+        '[defaults]\nscale_in = {stabilization = "5m", limits = [{tasks = 9, per = "60s"}, {percent = 5, per = "60s"}]}'
+    )
+    scale_in = only(load(told(text, SERVICES__B__SCALE_IN__SELECT="min"))).policy.scale_in
+    assert (scale_in.cooldown_s, scale_in.stabilization_s, scale_in.select) == (10.0, 300.0, "min")
+    assert [limit.tasks for limit in scale_in.limits] == [1]
+
+
+def test_a_variable_beats_the_files_setting_of_the_daemon(told):
+    assert load(told("http_port = 1\n" + SERVICE)).http_port == 1
+    assert load(told("http_port = 1\n" + SERVICE, HTTP_PORT="2")).http_port == 2
+
+
+@pytest.mark.parametrize("key", ["IMAGE_RESIZE", "image_resize", "Image-Resize"])
+def test_a_variable_reaches_the_files_service_in_capitals_and_without_dashes(told, key):
+    text = SERVICE.replace("services.b", "services.image-resize")
+    service = only(load(told(text, **{f"SERVICES__{key}__MAX_TASKS": "7"})))
+    assert (service.ref.key, service.policy.max_tasks) == ("image-resize", 7)
+
+
+def test_services_of_both_layers_are_all_there(told):
+    config = load(told(SERVICE) | many("A"))
+    assert {service.ref.key for service in config.services} == {"a", "b"}
+
+
+def test_defaults_apply_beneath_a_flat_service_too():
+    assert only(load(flat(DEFAULTS__TOLERANCE="0.3"))).policy.tolerance == 0.3
+
+
+def test_flat_beside_many_is_an_error():
+    said = problems(flat() | many("B"))
+    assert said.keys() == {"AUTOSCALER_CLUSTER"}
+    assert "AUTOSCALER_SERVICES__<KEY>__" in said["AUTOSCALER_CLUSTER"]
+
+
+@pytest.mark.parametrize("key", ["b", "orders"])
+def test_flat_beside_a_file_with_services_is_an_error(told, key):
+    said = problems(told(SERVICE.replace("services.b", f"services.{key}")) | FLAT)
+    assert said.keys() == {"AUTOSCALER_CLUSTER"}
+
+
+def test_flat_beside_a_file_without_services_is_not(told):
+    assert only(load(told("http_port = 1\n[defaults]\ntolerance = 0.3\n") | FLAT)).policy.tolerance == 0.3
+
+
+def test_problems_of_a_file_are_named_by_the_file_and_the_key(told):
+    text = 'interval = 10\n[defaults]\nmode = "on"\n' + SERVICE + "scale_in = {cooldown = 30}\nmin_task = 3\n"
+    said = problems(told(text))
+    assert said.keys() == {
+        "autoscaler.toml: interval",
+        "autoscaler.toml: defaults.mode",
+        "autoscaler.toml: services.b.scale_in.cooldown",
+        "autoscaler.toml: services.b.min_task",
+    }
+    assert "did you mean min_tasks?" in said["autoscaler.toml: services.b.min_task"]
+    assert "'30s'" in said["autoscaler.toml: services.b.scale_in.cooldown"]
+
+
+def test_a_wrong_default_is_named_once_and_even_where_it_is_overridden(told):
+    text = '[defaults]\nmax_tasks = "ten"\nmode = "on"\n' + SERVICE + 'mode = "shadow"\n'
+    said = problems(told(text) | many("A", "C"))
+    assert said == {
+        "autoscaler.toml: defaults.max_tasks": "'ten' is not a whole number",
+        "autoscaler.toml: defaults.mode": "'on' is not one of active, scale_out_only, shadow",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("cluster = 'c'", "cluster"),
+        ("intervall = '10s'", "intervall"),
+        ("config_file = 'x'", "config_file"),
+        ("rate_share = 0.25", "rate_share"),
+        ("defaults = 5", "defaults"),
+        ("services = []", "services"),
+        ("services.b = 5", "services.b"),
+        ("[services.'a b']", "services.a b"),
+        ("[services.'a__b']", "services.a__b"),
+        ("[defaults]\nscale_out = 5", "defaults.scale_out"),
+        ("[defaults.scale_out]\ncool_down = '5s'", "defaults.scale_out.cool_down"),
+        ("[defaults]\nscale_out_cooldown = '5s'", "defaults.scale_out_cooldown"),
+        ("[defaults]\nMax_Tasks = 5", "defaults.Max_Tasks"),
+        ("[defaults]\nmetrics = {}", "defaults.metrics"),
+        ("[defaults]\nmax_tasks = {a = 1}", "defaults.max_tasks"),
+        ("[defaults]\nmax_tasks = 1.5", "defaults.max_tasks"),
+        ("[defaults]\nmax_tasks = true", "defaults.max_tasks"),
+        ("[defaults]\ntolerance = nan", "defaults.tolerance"),
+        ("[defaults]\nbacklog_per_task = inf", "defaults.backlog_per_task"),
+        ("[defaults]\nqueues = 5", "defaults.queues"),
+        ("[defaults]\nqueues = [{name = 'a', latency = '5m'}]", "defaults.queues"),
+        ("[defaults]\nscale_out.limits = [{tasks = 1, per = 60}]", "defaults.scale_out.limits"),
+        ("[defaults]\nacceptable_latency = 2026-01-01", "defaults.acceptable_latency"),
+    ],
+)
+def test_whatever_is_wrong_in_a_file_is_named(told, text, where):
+    assert f"autoscaler.toml: {where}" in problems(told(text))
+
+
+@pytest.mark.parametrize("text", ["a = ", "[a", "a=1\na=2", "= 5", "x = " + "[" * 5000])
+def test_a_file_that_is_not_toml_is_said_to_be_none(told, text):
+    assert "is not TOML" in problems(told(text))["autoscaler.toml"]
+
+
+def test_a_file_that_is_not_utf8_or_too_large_is_refused(tmp_path):
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"a = '\xff'")
+    assert "UTF-8" in problems({"AUTOSCALER_CONFIG_FILE": str(binary)})["binary.toml"]
+    binary.write_bytes(b"#" * 1_000_001)
+    assert "larger" in problems({"AUTOSCALER_CONFIG_FILE": str(binary)})["AUTOSCALER_CONFIG_FILE"]
+
+
+def test_a_file_that_cannot_be_read_is_the_variables_problem(tmp_path):
+    for path in (tmp_path, tmp_path / "absent.toml"):
+        said = problems({"AUTOSCALER_CONFIG_FILE": str(path)})
+        assert "cannot be read" in said["AUTOSCALER_CONFIG_FILE"]
+
+
+def test_two_keys_of_a_file_that_differ_in_capitals_are_refused(told):
+    assert (
+        "one key"
+        in problems(told(SERVICE + SERVICE.replace("services.b", "services.B")))["autoscaler.toml: services.B"]
+    )
+
+
+def test_what_is_required_is_asked_for_where_the_service_is_written(told):
+    assert "autoscaler.toml: services.b.cluster" in problems(told("[services.b]\nmax_tasks = 5"))
+    assert "AUTOSCALER_SERVICES__B__CLUSTER" in problems({"AUTOSCALER_SERVICES__B__MAX_TASKS": "5"})
+    assert "AUTOSCALER_CLUSTER" in problems({"AUTOSCALER_MAX_TASKS": "5"})
+
+
+@pytest.mark.parametrize("environ", [{}, {"PATH": "/bin"}])
+def test_no_service_at_all_is_a_problem_with_its_remedy(environ):
+    assert "no service is configured" in problems(environ)["AUTOSCALER_SERVICE"]
+
+
+def test_every_value_in_force_tells_where_it_came_from(told):
+    text = "http_port = 1\n[defaults]\ntolerance = 0.3\n" + SERVICE
+    values = {"SERVICES__B__MAX_TASKS": "7", "DEFAULTS__MODE": "shadow", "SERVICES__B__ACCEPTABLE_LATENCY": "15s"}
+    rows = {row.name: (row.value, row.origin) for row in effective(told(text, **values))}
+    assert rows["AUTOSCALER_HTTP_PORT"] == ("1", "autoscaler.toml: http_port")
+    assert rows["AUTOSCALER_HTTP_HOST"] == ("127.0.0.1", "default")
+    assert rows["AUTOSCALER_INTERVAL"] == ("5s", "derived: a third of the shortest acceptable latency, 15s")
+    assert rows["AUTOSCALER_SERVICES__B__MAX_TASKS"] == ("7", "AUTOSCALER_SERVICES__B__MAX_TASKS")
+    assert rows["AUTOSCALER_SERVICES__B__TOLERANCE"] == ("0.3", "autoscaler.toml: defaults.tolerance")
+    assert rows["AUTOSCALER_SERVICES__B__MODE"] == ("shadow", "AUTOSCALER_DEFAULTS__MODE")
+    assert rows["AUTOSCALER_SERVICES__B__QUEUES"] == ("q", "autoscaler.toml: services.b.queues")

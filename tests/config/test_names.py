@@ -1,0 +1,152 @@
+"""Nothing that bears our name is passed over: what is not known is answered with what was meant."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.config import load
+from autoscaler.config.names import FIELDS, GLOBALS, folded, key_of, place, valid_key
+from tests.config.spoken import flat, many, problems
+
+VARIABLES = [f"AUTOSCALER_{name}" for name in (*GLOBALS, *FIELDS)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("AUTOSCALER_MAX_TASK", "AUTOSCALER_MAX_TASKS"),
+        ("AUTOSCALER_MAXTASKS", "AUTOSCALER_MAX_TASKS"),
+        ("AUTOSCALER_ACCEPTABLE_LATENCEY", "AUTOSCALER_ACCEPTABLE_LATENCY"),
+        ("AUTOSCALER_LOGLEVEL", "AUTOSCALER_LOG_LEVEL"),
+        ("AUTOSCALER_SCALE_OUT_COOLDOWN", "AUTOSCALER_SCALE_OUT__COOLDOWN"),
+        ("AUTOSCALER_SCALE_OUT__COOL_DOWN", "AUTOSCALER_SCALE_OUT__COOLDOWN"),
+        ("AUTOSCALER_SCALEIN__COOLDOWN", "AUTOSCALER_SCALE_IN__COOLDOWN"),
+        ("AUTOSCALER_FALLBACK__BEHAVIOUR", "AUTOSCALER_FALLBACK__BEHAVIOR"),
+        ("AUTOSCALER_max_tasks", "AUTOSCALER_MAX_TASKS"),
+        ("AUTOSCALER__MAX_TASKS", "AUTOSCALER_MAX_TASKS"),
+        ("AUTOSCALER_DEFAULTS_MAX_TASKS", "AUTOSCALER_DEFAULTS__MAX_TASKS"),
+        ("AUTOSCALER_DEFAULT__MAX_TASKS", "AUTOSCALER_DEFAULTS__MAX_TASKS"),
+        ("AUTOSCALER_DEFAULTS__MAX_TASK", "AUTOSCALER_DEFAULTS__MAX_TASKS"),
+        ("AUTOSCALER_SERVICES_B_MAX_TASKS", "AUTOSCALER_SERVICES__B__MAX_TASKS"),
+        ("AUTOSCALER_SERVICES__B_MAX_TASKS", "AUTOSCALER_SERVICES__B__MAX_TASKS"),
+        ("AUTOSCALER_SERVICES_B__MAX_TASKS", "AUTOSCALER_SERVICES__B__MAX_TASKS"),
+        ("AUTOSCALER_SERVICES_MY_APP_SCALE_IN_COOLDOWN", "AUTOSCALER_SERVICES__MY_APP__SCALE_IN__COOLDOWN"),
+        ("AUTOSCALER_SERVICE__B__MAX_TASKS", "AUTOSCALER_SERVICES__B__MAX_TASKS"),
+        ("AUTOSCALER_SERVICES__B__MAX_TASK", "AUTOSCALER_SERVICES__B__MAX_TASKS"),
+        ("AUTOSCALER_SERVICES__B___MAX_TASKS", "AUTOSCALER_SERVICES__B__MAX_TASKS"),
+        ("AUTOSCALER_SERVICES__B__SCALE_OUT_COOLDOWN", "AUTOSCALER_SERVICES__B__SCALE_OUT__COOLDOWN"),
+        ("AUTOSCALER_SERVICES__B__max_tasks", "AUTOSCALER_SERVICES__B__MAX_TASKS"),
+        ("AUTOSCALER_services__B__MAX_TASKS", "AUTOSCALER_SERVICES__B__MAX_TASKS"),
+        ("AUTOSCALAR_CLUSTER", "AUTOSCALER_CLUSTER"),
+        ("AUTOSCALE_CLUSTER", "AUTOSCALER_CLUSTER"),
+        ("AUTO_SCALER_MAX_TASKS", "AUTOSCALER_MAX_TASKS"),
+        ("AUTOSCALERMAX_TASKS", "AUTOSCALER_MAX_TASKS"),
+        ("autoscaler_cluster", "AUTOSCALER_CLUSTER"),
+        ("Autoscaler_Max_Tasks", "AUTOSCALER_MAX_TASKS"),
+        ("autoscaler_services__b__max_tasks", "AUTOSCALER_SERVICES__B__MAX_TASKS"),
+        ("AUTOSCALAR_SERVICES__B__MAX_TASKS", "AUTOSCALER_SERVICES__B__MAX_TASKS"),
+    ],
+)
+def test_a_mistyped_variable_is_answered_with_the_one_that_was_meant(typed, meant):
+    found = problems(flat() | {typed: "hush"})
+    assert found == {typed: f"is not a setting; did you mean {meant}?"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AUTOSCALER_",
+        "AUTOSCALER_FOO",
+        "AUTOSCALER_DEFAULTS",
+        "AUTOSCALER_DEFAULTS__",
+        "AUTOSCALER_PORT_9108_TCP",
+        "AUTOSCALER_X" * 1000,
+        "AUTOSCALER_\n\x1b",
+    ],
+)
+def test_a_variable_with_our_prefix_that_is_like_nothing_is_an_error_too(name):
+    [(where, what)] = problems(flat() | {name: "hush"}).items()
+    assert where.isprintable()
+    assert "is not a setting" in what
+    assert "hush" not in what
+
+
+@pytest.mark.parametrize("name", ["AUTOSCALER_SERVICES__MAX_TASKS", "AUTOSCALER_SERVICES__B"])
+def test_a_variable_without_key_or_field_is_told_the_form(name):
+    assert "AUTOSCALER_SERVICES__<KEY>__<FIELD>" in problems(flat() | {name: "x"})[name]
+
+
+@pytest.mark.parametrize(
+    "name", ["AUTOSCALER_SCALE_OUT", "AUTOSCALER_DEFAULTS__SCALE_OUT", "AUTOSCALER_SERVICES__B__SCALE_OUT"]
+)
+def test_a_variable_for_a_whole_group_is_told_its_members(name):
+    assert f"{name}__COOLDOWN" in problems(many("A") | {name: "30s"})[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AUTOSCALING_REGION",
+        "AUTOSCALING_GROUP",
+        "AUTOSCALER",
+        "SCALER_MAX_TASKS",
+        "AUTO_MAX_TASKS",
+        "CLUSTER",
+        "AUTOSCALE_ZZZ",
+    ],
+)
+def test_other_peoples_variables_are_let_be(name):
+    assert load(flat() | {name: ""}) == load(flat())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("METRICS", "SCHEDULES", "QUEUE_SHARE", "ROLE_ARN", "METRICS__X__Y"),
+        *("FLEET_CAP_PERCENT", "RATE_SHARE", "DISCOVER_CLUSTERS", "LEASE_TABLE", "MAX_TASKS_CEILING"),
+        *("DEFAULTS__QUEUE_SHARE", "SERVICES__B__ROLE_ARN"),
+    ],
+)
+def test_what_later_versions_bring_is_refused_and_not_ignored(name):
+    said = problems(many("B", **{name: "x"}))
+    assert said[f"AUTOSCALER_{name}"] == "is not supported by this version yet"
+
+
+@pytest.mark.parametrize("other", ["a", "A-", "a_1"])
+def test_keys_that_differ_only_in_capitals_or_dashes_are_refused(other):
+    pair = {"a": ("A", "a"), "A-": ("A-1", "A_1"), "a_1": ("A-1", "a_1")}[other]
+    said = problems(many(*pair))
+    assert all("one key" in said[name] for name in said if f"__{sorted(pair)[1]}__" in name)
+    assert any("one key" in what for what in said.values())
+
+
+@pytest.mark.parametrize("key", ["", "-A", "A.B", "Ä", "A" * 65, "A_"])
+def test_a_key_has_a_shape(key):
+    name = f"AUTOSCALER_SERVICES__{key}__MAX_TASKS"
+    assert name in problems(many("B") | {name: "5"})
+
+
+@given(st.sampled_from(VARIABLES), st.integers(0, 60), st.sampled_from("XQ_"))
+def test_a_letter_too_many_is_never_silent(name, at, letter):
+    at = len("AUTOSCALER_") + at % (len(name) - len("AUTOSCALER_") + 1)
+    typed = name[:at] + letter + name[at:]
+    assert typed in problems(flat() | {typed: "hush"})
+
+
+@given(st.sampled_from(VARIABLES), st.integers(0, 60))
+def test_a_letter_too_few_is_never_silent(name, at):
+    at %= len(name)
+    typed = name[:at] + name[at + 1 :]
+    if place(typed) is None or not typed.startswith("AUTOSCALER_"):
+        assert typed in problems(flat() | {typed: "hush"})
+
+
+@given(st.text(min_size=1, max_size=300))
+def test_a_simplified_key_is_always_valid(service):
+    assert valid_key(key_of(service))
+
+
+@given(st.from_regex(r"[A-Za-z0-9](_?[A-Za-z0-9-]){0,20}", fullmatch=True))
+def test_folding_forgets_capitals_and_dashes_only(key):
+    assert folded(key) == folded(key.upper()) == folded(key.replace("-", "_"))
+    assert len(folded(key)) == len(key)

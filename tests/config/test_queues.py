@@ -1,0 +1,125 @@
+"""A queue is a name, a URL or an ARN; Region and account are taken from where they can be seen."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.config import load
+from autoscaler.config.queues import address, queue
+from autoscaler.config.quoting import WrongValue
+from autoscaler.ports import QueueRef
+from tests.config.spoken import flat, only, problems, refusal
+
+AWS = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"
+ACCOUNT = "123456789012"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "region", "account"),
+    [
+        ("orders", "orders", None, None),
+        ("orders.fifo", "orders.fifo", None, None),
+        ("q" * 80, "q" * 80, None, None),
+        (AWS, "orders", "eu-west-1", ACCOUNT),
+        ("https://sqs.us-gov-west-1.amazonaws.com/123456789012/a.fifo", "a.fifo", "us-gov-west-1", ACCOUNT),
+        ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/a", "a", "cn-north-1", ACCOUNT),
+        ("https://eu-west-1.queue.amazonaws.com/123456789012/a", "a", "eu-west-1", ACCOUNT),
+        ("https://queue.amazonaws.com/123456789012/a", "a", "us-east-1", ACCOUNT),
+        ("https://vpce-ab-1.sqs.us-east-2.vpce.amazonaws.com/123456789012/a", "a", "us-east-2", ACCOUNT),
+        ("http://127.0.0.1:4566/123/name", "name", None, "123"),
+        ("http://localhost:9324/queue/name", "name", None, None),
+        ("http://sqs.us-east-1.localhost.localstack.cloud:4566/000000000000/n", "n", "us-east-1", "000000000000"),
+        ("arn:aws:sqs:eu-west-1:123456789012:orders.fifo", "orders.fifo", "eu-west-1", ACCOUNT),
+        ("arn:aws-cn:sqs:cn-north-1:123456789012:a", "a", "cn-north-1", ACCOUNT),
+    ],
+)
+def test_a_queue_is_read_from_any_of_its_spellings(text, name, region, account):
+    read = queue(text)
+    assert read == QueueRef(name, region, text if "://" in text else None, account)
+    assert queue(address(read)) == read
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "two words",
+        "q" * 81,
+        "q" * 76 + ".fifo",
+        "orders.fifo.fifo",
+        ".fifo",
+        "orders.std",
+        "käse",
+        "a\n",
+        "https://sqs.eu-west-1.amazonaws.com/orders",
+        "https://sqs.eu-west-1.amazonaws.com/123456789012/",
+        "https://sqs.eu-west-1.amazonaws.com/123456789012/a?x=1",
+        "https:///123456789012/a",
+        "https://[::1/123456789012/a",
+        "https://host:99999/123456789012/a",
+        "ftp://host/123456789012/a",
+        "file:///etc/passwd",
+        "arn:aws:sns:eu-west-1:123456789012:orders",
+        "arn:aws:sqs:eu-west-1:12:orders",
+        "arn:aws:sqs::123456789012:orders",
+        "arn:aws:sqs:eu-west-1:123456789012:",
+        5,
+        None,
+    ],
+)
+def test_what_is_no_queue_is_refused(text):
+    if text == "a\n":
+        assert queue(text).name == "a", "white space around it is not part of the name"
+        return
+    with pytest.raises(WrongValue):
+        queue(text)
+
+
+@pytest.mark.parametrize("userinfo", ["ann:hunter2", "hunter2", ":hunter2"])
+def test_a_password_in_a_url_is_refused_and_not_repeated(userinfo):
+    said = problems(flat(QUEUES=f"https://{userinfo}@sqs.eu-west-1.amazonaws.com/123456789012/q"))
+    assert "password" in said["AUTOSCALER_QUEUES"]
+    assert "hunter2" not in str(said)
+
+
+@given(
+    st.text(max_size=120) | st.text(max_size=60).map("https://{}".format) | st.text(max_size=60).map("arn:{}".format)
+)
+def test_any_text_is_a_queue_or_refused_in_a_sentence(text):
+    refused = refusal(lambda: queue(text))
+    assert refused.isprintable() if refused else queue(text).name
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a,b=5m",
+        " a , b = 5m ",
+        '["a", "b=5m"]',
+        '["a", {"name": "b", "acceptable_latency": "300s"}]',
+    ],
+)
+def test_a_variables_queues_are_comma_separated_or_json(value):
+    service = only(load(flat(QUEUES=value)))
+    assert [item.name for item in service.queues] == ["a", "b"]
+    assert [(item.name, item.acceptable_latency_s) for item in service.policy.queues] == [("a", 60.0), ("b", 300.0)]
+
+
+def test_a_queue_lies_where_its_address_says_and_else_with_its_service():
+    alone = only(load(flat(QUEUES=f"a,{AWS}")))
+    placed = only(load(flat(QUEUES=f"a,{AWS}", REGION="eu-west-1")))
+    assert [item.region for item in alone.queues] == [None, "eu-west-1"]
+    assert [item.region for item in placed.queues] == ["eu-west-1", "eu-west-1"]
+    assert (alone.ref.region, placed.ref.region) == (None, "eu-west-1")
+
+
+@pytest.mark.parametrize("text", [AWS, f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders"])
+def test_a_queue_of_another_region_than_the_service_is_refused(text):
+    said = problems(flat(QUEUES=text, REGION="us-east-1"))["AUTOSCALER_QUEUES"]
+    assert "eu-west-1" in said
+    assert "us-east-1" in said
+
+
+@pytest.mark.parametrize("twice", ["a,a", f"orders,{AWS}", "a=5m,a=6m"])
+def test_a_queue_is_followed_once(twice):
+    assert "twice" in problems(flat(QUEUES=twice))["AUTOSCALER_QUEUES"]

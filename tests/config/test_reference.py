@@ -1,0 +1,124 @@
+"""What is told about the settings is made from them, and holds."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from autoscaler.config import aligned, effective, json_schema, load, markdown, plain, reference
+from autoscaler.config.names import FIELDS, GLOBALS
+from tests.config.spoken import flat
+
+EXAMPLES = Path(__file__).parents[2] / "config"
+
+
+def variables(name: str) -> dict[str, str]:
+    lines = [line for line in (EXAMPLES / name).read_text().splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+EXAMPLE_ENVIRONMENTS = {
+    "one-service.env": variables("one-service.env"),
+    "many-services.env": variables("many-services.env"),
+    "autoscaler.toml": {"AUTOSCALER_CONFIG_FILE": str(EXAMPLES / "autoscaler.toml")},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("one-service.env", {"image-resize"}),
+        ("many-services.env", {"orders", "mail", "reports"}),
+        ("autoscaler.toml", {"orders", "thumbnails", "mail", "web"}),
+    ],
+)
+def test_the_examples_are_valid_settings(name, keys):
+    assert {service.ref.key for service in load(EXAMPLE_ENVIRONMENTS[name]).services} == keys
+
+
+def test_every_example_is_tried():
+    assert {path.name for path in EXAMPLES.iterdir()} == set(EXAMPLE_ENVIRONMENTS)
+
+
+@pytest.mark.parametrize("name", EXAMPLE_ENVIRONMENTS)
+def test_the_values_in_force_written_as_variables_mean_the_same(name):
+    environ = EXAMPLE_ENVIRONMENTS[name]
+    written = {row.name: row.value for row in effective(environ) if row.value != "none"}
+    written.pop("AUTOSCALER_CONFIG_FILE", None)
+    assert load(written).services == load(environ).services
+
+
+def test_every_setting_has_a_row_with_a_meaning_and_a_reason():
+    rows = reference()
+    assert [row.variable for row in rows] == [f"AUTOSCALER_{name}" for name in (*GLOBALS, *FIELDS)]
+    for row in rows:
+        assert all((row.variable_of_many, row.kind, row.default, row.meaning, row.why))
+        assert row.meaning.endswith(".")
+        assert row.why.endswith(".")
+
+
+def test_the_rows_name_the_variable_and_the_key_in_every_style():
+    [row] = [row for row in reference() if row.variable == "AUTOSCALER_SCALE_IN__STABILIZATION"]
+    assert row.variable_of_many == "AUTOSCALER_SERVICES__<KEY>__SCALE_IN__STABILIZATION"
+    assert row.file_key == "services.<key>.scale_in.stabilization"
+    assert (row.kind, row.default) == ("duration", "60s")
+
+
+def test_defaults_of_the_reference_written_as_variables_change_nothing():
+    told = {row.variable: row.default for row in reference() if row.default not in {"required", "none"}}
+    assert load(told | flat()) == load(flat())
+
+
+def test_the_markdown_table_is_a_table():
+    lines = markdown(reference()).splitlines()
+    assert len(lines) == len(reference()) + 2
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {8}
+
+
+def test_the_plain_text_has_every_name_and_reason():
+    text = plain(reference())
+    assert all(part in text for row in reference() for part in row)
+
+
+def test_columns_are_aligned():
+    assert aligned([("a", "bcd"), ("ab", "c")]) == "a   bcd\nab  c\n"
+
+
+def leaves(schema: dict, root: dict) -> set[tuple[str, ...]]:
+    schema = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
+    if "properties" not in schema:
+        return {()}
+    inner = ((name, leaves(part, root)) for name, part in schema["properties"].items())
+    return {(name, *path) for name, paths in inner for path in paths}
+
+
+def test_the_schema_knows_the_same_settings_and_is_plain_json():
+    schema = json_schema()
+    assert json.loads(json.dumps(schema)) == schema
+    assert leaves(schema["$defs"]["service"], schema) == set(FIELDS.values())
+    daemon = {path for path in leaves(schema, schema) if path[0] not in {"defaults", "services"}}
+    assert daemon == {path for path in GLOBALS.values() if path != ("config_file",)}
+    assert schema["additionalProperties"] is False
+
+
+def test_the_schemas_defaults_and_patterns_agree():
+    def walk(schema):
+        for part in schema.get("properties", {}).values():
+            if "pattern" in part and "default" in part:
+                assert re.search(part["pattern"], part["default"])
+            if "enum" in part and "default" in part:
+                assert part["default"] in part["enum"]
+            walk(part)
+
+    walk(json_schema())
+    walk(json_schema()["$defs"]["service"])
+
+
+def test_the_example_file_uses_only_what_the_schema_knows():
+    table = tomllib.loads((EXAMPLES / "autoscaler.toml").read_text())
+    schema = json_schema()
+    assert table.keys() <= schema["properties"].keys()
+    for service in table["services"].values():
+        assert service.keys() <= schema["$defs"]["service"]["properties"].keys()

@@ -1,0 +1,244 @@
+"""Each setting takes what it should, on and beside every threshold, and says by its own name what it does not take."""
+
+import pytest
+
+from autoscaler.config import load
+from autoscaler.core.policy import FallbackBehavior, Limit, Mode, Pause, Select, Workers
+from tests.config.spoken import flat, only, policy, problems
+
+DURATIONS = [
+    "ACCEPTABLE_LATENCY",
+    "PROCESSING_TIME",
+    "SCALE_OUT__COOLDOWN",
+    "SCALE_OUT__STABILIZATION",
+    "SCALE_IN__COOLDOWN",
+    "SCALE_IN__STABILIZATION",
+    "DEPLOYMENTS__AT_MOST",
+    "INTERVAL",
+]
+WHOLES = [
+    "MIN_TASKS",
+    "MAX_TASKS",
+    "TASK_CONCURRENCY",
+    "ACTIVATION__MESSAGES",
+    "ACTIVATION__READS",
+    "FALLBACK__TASKS",
+    "FALLBACK__AFTER",
+    "HTTP_PORT",
+]
+NUMBERS = ["BACKLOG_PER_TASK", "CPU_TARGET_PERCENT", "MEMORY_TARGET_PERCENT", "TOLERANCE"]
+CHOICES = [
+    "WORKERS",
+    "SCALE_OUT__SELECT",
+    "SCALE_IN__SELECT",
+    "FALLBACK__BEHAVIOR",
+    "MODE",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+]
+
+
+@pytest.mark.parametrize("name", DURATIONS)
+@pytest.mark.parametrize("value", ["60", "1.5", "soon", "-5s", "5 s", "5x", "1s1h", "s", "1h1h", "nan", "٣s", "9000h"])
+def test_a_duration_is_a_number_with_a_unit(name, value):
+    assert set(problems(flat(**{name: value}))) == {f"AUTOSCALER_{name}"}
+
+
+def test_a_bare_number_is_told_to_get_a_unit():
+    assert "'60s'" in problems(flat(ACCEPTABLE_LATENCY="60"))["AUTOSCALER_ACCEPTABLE_LATENCY"]
+
+
+@pytest.mark.parametrize("name", WHOLES)
+@pytest.mark.parametrize("value", ["ten", "1.5", "1e3", "1_0", "-1", "٣", "2147483648", "true", "0x10", "9" * 5000])
+def test_a_whole_number_is_digits(name, value):
+    assert set(problems(flat(**{name: value}))) == {f"AUTOSCALER_{name}"}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["many", "nan", "inf", "-1", "1e999", "1_0", "٣.5", "60%", ""])
+def test_a_number_is_finite_and_within_its_range(name, value):
+    assert set(problems(flat(**{name: value}))) == {f"AUTOSCALER_{name}"}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_word_that_is_not_offered_is_answered_with_those_that_are(name):
+    said = problems(flat(**{name: "perhaps"}))
+    assert said.keys() == {f"AUTOSCALER_{name}"}
+    assert "'perhaps' is not one of" in said[f"AUTOSCALER_{name}"]
+
+
+def test_a_nearly_right_word_is_answered_with_the_right_one():
+    assert problems(flat(MODE="activ"))["AUTOSCALER_MODE"].endswith("did you mean active?")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("MAX_TASKS", "0"),
+        ("TASK_CONCURRENCY", "0"),
+        ("ACTIVATION__READS", "0"),
+        ("FALLBACK__AFTER", "0"),
+        ("HTTP_PORT", "65536"),
+        ("BACKLOG_PER_TASK", "0"),
+        ("CPU_TARGET_PERCENT", "0"),
+        ("CPU_TARGET_PERCENT", "100.1"),
+        ("MEMORY_TARGET_PERCENT", "0"),
+        ("MEMORY_TARGET_PERCENT", "101"),
+        ("TOLERANCE", "1"),
+        ("ACCEPTABLE_LATENCY", "999ms"),
+        ("INTERVAL", "999ms"),
+        ("PROCESSING_TIME", "0s"),
+        ("BUSY_FLOOR", "maybe"),
+        ("DEPLOYMENTS__HOLD_SCALE_IN", "2"),
+        ("PAUSED", "both"),
+        ("PAUSED", "1.5"),
+        ("REGION", "Ireland"),
+        ("REGION", "eu-west"),
+        ("CLUSTER", "arn:aws:ecs:eu-west-1:123456789012:cluster/c"),
+        ("SERVICE", "two words"),
+        ("SERVICE", "s" * 256),
+        ("HTTP_HOST", "http://localhost"),
+        ("SCALE_IN__LIMITS", "4 per minute"),
+        ("SCALE_IN__LIMITS", "[{"),
+        ("SCALE_IN__LIMITS", "[" * 100_000),
+        ("SCALE_IN__LIMITS", '[{"tasks": 4}]'),
+        ("SCALE_IN__LIMITS", '[{"per": "60s"}]'),
+        ("SCALE_IN__LIMITS", '[{"tasks": 4, "percent": 5, "per": "60s"}]'),
+        ("SCALE_IN__LIMITS", '[{"tasks": -1, "per": "60s"}]'),
+        ("SCALE_IN__LIMITS", '[{"percent": 0, "per": "60s"}]'),
+        ("SCALE_IN__LIMITS", '[{"percent": 1000001, "per": "60s"}]'),
+        ("SCALE_IN__LIMITS", '[{"tasks": 1, "per": "0s"}]'),
+        ("SCALE_IN__LIMITS", '[{"tasks": 1, "per": 60}]'),
+        ("SCALE_IN__LIMITS", "[4]"),
+        ("SCALE_OUT__LIMITS", '[{"tasks": 1, "per": "60s", "pre": 1}]'),
+        ("QUEUES", "a,,b"),
+        ("QUEUES", "a,"),
+        ("QUEUES", "a="),
+        ("QUEUES", "a=5"),
+        ("QUEUES", "a=999ms"),
+        ("QUEUES", "[5]"),
+        ("QUEUES", '[{"acceptable_latency": "5m"}]'),
+        ("QUEUES", '[{"name": "a", "latency": "5m"}]'),
+    ],
+)
+def test_what_lies_just_outside_is_refused_by_name(name, wrong):
+    assert f"AUTOSCALER_{name}" in problems(flat(**{name: wrong}))
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "field", "value"),
+    [
+        ("MAX_TASKS", "1", "max_tasks", 1),
+        ("MAX_TASKS", "2147483647", "max_tasks", 2**31 - 1),
+        ("MIN_TASKS", "10", "min_tasks", 10),
+        ("TASK_CONCURRENCY", "1", "task_concurrency", 1),
+        ("BACKLOG_PER_TASK", "0.001", "backlog_per_task", 0.001),
+        ("CPU_TARGET_PERCENT", "100", "cpu_target_percent", 100.0),
+        ("MEMORY_TARGET_PERCENT", " 70.5 ", "memory_target_percent", 70.5),
+        ("MEMORY_TARGET_PERCENT", "none", "memory_target_percent", None),
+        ("TOLERANCE", "0", "tolerance", 0.0),
+        ("TOLERANCE", "0.999", "tolerance", 0.999),
+        ("ACCEPTABLE_LATENCY", "1s", "acceptable_latency_s", 1.0),
+        ("ACCEPTABLE_LATENCY", "1h30m", "acceptable_latency_s", 5400.0),
+        ("PROCESSING_TIME", "500ms", "processing_time_s", 0.5),
+        ("PROCESSING_TIME", "NONE", "processing_time_s", None),
+        ("BUSY_FLOOR", "False", "busy_floor", False),
+        ("BUSY_FLOOR", "on", "busy_floor", True),
+        ("WORKERS", "self_protecting", "workers", Workers.SELF_PROTECTING),
+        ("MODE", "SHADOW", "mode", Mode.SHADOW),
+        ("PAUSED", "in", "paused", Pause.IN),
+        ("PAUSED", "10", "paused", 10),
+        ("PAUSED", "0", "paused", 0),
+        ("PAUSED", "none", "paused", None),
+    ],
+)
+def test_what_lies_just_inside_is_taken_as_it_is(name, right, field, value):
+    taken = getattr(policy(flat(**{name: right})), field)
+    assert (taken, type(taken)) == (value, type(value))
+
+
+def test_the_groups_of_a_service_are_set_by_two_underscores():
+    wanted = policy(
+        flat(
+            SCALE_OUT__COOLDOWN="30s",
+            SCALE_OUT__STABILIZATION="1m",
+            SCALE_OUT__SELECT="disabled",
+            SCALE_IN__COOLDOWN="2m",
+            SCALE_IN__LIMITS='{"percent": 50, "per": "1m"}',
+            SCALE_OUT__LIMITS='[{"tasks": 4, "per": "60s"}, {"percent": 100, "per": "15s"}]',
+            ACTIVATION__MESSAGES="5",
+            ACTIVATION__READS="2",
+            FALLBACK__BEHAVIOR="static",
+            FALLBACK__TASKS="10",
+            FALLBACK__AFTER="6",
+            DEPLOYMENTS__HOLD_SCALE_IN="no",
+            DEPLOYMENTS__AT_MOST="0s",
+        )
+    )
+    assert (wanted.scale_out.cooldown_s, wanted.scale_out.stabilization_s) == (30.0, 60.0)
+    assert wanted.scale_out.select is Select.DISABLED
+    assert wanted.scale_out.limits == (Limit(60.0, tasks=4), Limit(15.0, percent=100))
+    assert (wanted.scale_in.cooldown_s, wanted.scale_in.limits) == (120.0, (Limit(60.0, percent=50),))
+    assert wanted.scale_in.stabilization_s == 60.0, "what is not set in a group keeps its default"
+    assert (wanted.activation.messages, wanted.activation.reads) == (5, 2)
+    assert (wanted.fallback.behavior, wanted.fallback.tasks) == (FallbackBehavior.STATIC, 10)
+    assert wanted.fallback.after == 6
+    assert (wanted.deployments.hold_scale_in, wanted.deployments.at_most_s) == (False, 0.0)
+
+
+def test_the_daemons_own_settings_are_taken():
+    config = load(flat(HTTP_HOST="127.0.0.1", HTTP_PORT="0", LOG_FORMAT="json", LOG_LEVEL="DEBUG", INTERVAL="5s"))
+    assert (config.http_host, config.http_port) == ("127.0.0.1", 0)
+    assert (config.log_format, config.log_level, config.interval_s) == ("json", "debug", 5.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "interval_s"),
+    [
+        ({}, 10.0),
+        ({"ACCEPTABLE_LATENCY": "30s"}, 10.0),
+        ({"ACCEPTABLE_LATENCY": "29s"}, 29 / 3),
+        ({"ACCEPTABLE_LATENCY": "5s", "INTERVAL": "1s"}, 1.0),
+        ({"ACCEPTABLE_LATENCY": "1s"}, 1 / 3),
+        ({"QUEUES": "a=6s,b"}, 2.0),
+        ({"ACCEPTABLE_LATENCY": "10m", "INTERVAL": "3m"}, 180.0),
+    ],
+)
+def test_the_interval_is_never_longer_than_a_third_of_the_shortest_latency(values, interval_s):
+    assert load(flat(**values)).interval_s == interval_s
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t"])
+def test_an_empty_variable_is_to_be_unset(value):
+    assert "unset it" in problems(flat(REGION=value))["AUTOSCALER_REGION"]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "AKIAIOSFODNN7EXAMPLE",
+        "https://ann:hunter2@sqs.eu-west-1.amazonaws.com/123456789012/q",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    ],
+)
+@pytest.mark.parametrize("name", ["MAX_TASKS", "ACCEPTABLE_LATENCY", "MODE", "REGION", "TOLERANCE", "PAUSED"])
+def test_what_looks_like_a_secret_is_never_shown(name, secret):
+    said = str(problems(flat(**{name: secret})))
+    assert not any(part in said for part in ("hunter2", "AKIAIOSF", "wJalrXUt"))
+
+
+def test_a_wrong_value_is_shown_shortened_and_on_one_line():
+    [said] = problems(flat(MODE="x\n\x1b[31m" + "long" * 100)).values()
+    assert said.isprintable()
+    assert len(said) < 150
+
+
+def test_all_problems_are_told_at_once():
+    found = problems(flat(MAX_TASKS="ten", MIN_TASKS="-1", MODE="on", SCALE_IN__LIMITS="[4, 5]", MAX_TASK="3"))
+    assert found.keys() == {
+        f"AUTOSCALER_{name}" for name in ("MAX_TASKS", "MIN_TASKS", "MODE", "MAX_TASK", "SCALE_IN__LIMITS")
+    }
+
+
+def test_the_service_is_found_under_its_simplified_name():
+    assert only(load(flat(SERVICE="Image-Resize_2"))).ref.key == "image-resize_2"

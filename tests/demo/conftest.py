@@ -1,0 +1,36 @@
+"""The real embedded Region, one for all tests; each finds it with an empty queue and a service without tasks."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import pytest
+
+from autoscaler.demo.children import environment
+from autoscaler.demo.stage import furnish
+from autoscaler.demo.wire import Wire
+from autoscaler.demo.workers import Queue
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """Where the Region listens."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "autoscaler.demo.region"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment({}),
+    ) as child:
+        yield f"http://127.0.0.1:{int(child.stdout.readline())}"
+        child.kill()
+
+
+@pytest.fixture
+async def queue(endpoint: str) -> AsyncIterator[Queue]:
+    """The demo's queue, empty, and beside it the demo's service with no task desired, running or pending."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        queue = await furnish(Wire(endpoint, session))
+        await queue.wire.report(running=0, pending=0)
+        yield queue
+        await queue.wire.call("sqs", "DeleteQueue", QueueUrl=queue.url)

@@ -1,0 +1,126 @@
+"""The whole demo as a process, with a stand-in for the daemon: exit codes, output, and nothing left behind."""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from autoscaler.demo import Options, entry, run
+from autoscaler.demo.children import environment
+from autoscaler.errors import ConfigError
+
+STANDIN = Path(__file__).with_name("standin.py")
+PLAYS = """
+import sys
+from autoscaler.demo import Options, fleet
+from autoscaler.demo.entry import run
+fleet.START_UP_S = (0.3, 0.5)
+sys.exit(run(Options(duration_s={duration_s}, json={json}), (sys.executable, *{command!r})))
+"""
+
+
+async def playing(command: list[str], *, duration_s: float = 5.0, as_json: bool = True) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PLAYS.format(duration_s=duration_s, json=as_json, command=command)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment({"AWS_PROFILE": "nobody", "HTTP_PROXY": "http://127.0.0.1:9"}),
+        start_new_session=True,
+    )
+
+
+async def ended(play: asyncio.subprocess.Process) -> tuple[int, str, str]:
+    async with asyncio.timeout(100):
+        out, err = await play.communicate()
+    return play.returncode or 0, out.decode(), err.decode()
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that it started and that live. Linux tells."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    if not listed.exists():
+        pytest.skip("no /proc")
+    return [int(child) for child in listed.read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+async def test_a_demo_goes_from_zero_and_back_loses_nothing_and_stdout_is_json():
+    code, out, err = await ended(await playing([str(STANDIN)]))
+    assert code == 0, err
+    summary = json.loads(out)
+    assert summary["sent"] == summary["processed"] > 0
+    assert summary["lost"] == summary["duplicates"] == 0
+    assert summary["problems"] == []
+    assert summary["scale_outs"] >= 1
+    assert summary["scale_ins"] >= 1
+    assert summary["peak_tasks"] >= 1
+    assert summary["task_seconds"] > 0
+    assert "AUTOSCALER_ACCEPTABLE_LATENCY=15s" in err
+    assert "/metrics" in err
+    assert "worker: 0 -> " in err
+
+
+async def test_a_daemon_that_dies_ends_the_demo_with_its_last_lines():
+    dies = "import sys; print('first'); sys.exit('no such thing')"
+    code, out, err = await ended(await playing(["-c", dies]))
+    assert (code, out) == (1, "")
+    assert "the daemon ended by itself, with exit code 1" in err
+    assert "first" in err
+    assert "no such thing" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_leaves_nothing_running(sent):
+    play = await playing([str(STANDIN)], duration_s=60)
+    async with asyncio.timeout(60):
+        while b"Metrics" not in await play.stderr.readline():
+            pass
+    started = children_of(play.pid)
+    assert len(started) == 2
+    play.send_signal(sent)
+    code, out, err = await ended(play)
+    assert (code, out) == (130, "")
+    assert f"stopped by {sent.name}; nothing is left running" in err
+    assert "Traceback" not in err
+    assert not any(alive(pid) for pid in started)
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (Options(duration_s=0), "--duration"),
+        (Options(duration_s=float("nan")), "--duration"),
+        (Options(trace=Path("x"), from_day=-1), "--from-day"),
+        (Options(trace=Path("x"), from_day=float("nan")), "--from-day"),
+        (Options(trace=Path("x"), speed=0), "--speed"),
+        (Options(trace=Path("x"), speed=float("inf")), "--speed"),
+        (Options(speed=2), "--trace FILE"),
+        (Options(trace=Path("/nowhere.csv")), "/nowhere.csv: cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_the_options_is_told_before_anything_starts(options, names, capsys, monkeypatch):
+    monkeypatch.setattr(entry, "_perform", None)
+    assert run(options) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert names in told.err
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    with pytest.raises(ConfigError) as caught:
+        entry.load_of(Options(duration_s=-1, from_day=-1, speed=-1))
+    assert len(caught.value.problems) == 4
+
+
+def test_without_the_extra_it_says_how_to_install_it(capsys, monkeypatch):
+    monkeypatch.setattr(entry, "find_spec", lambda name: None if name == "moto" else object())
+    assert run(Options()) == 2
+    assert capsys.readouterr().err == "the demo needs moto: pip install 'ecs-queue-autoscaler[demo]'\n"

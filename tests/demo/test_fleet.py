@@ -1,0 +1,153 @@
+"""Tasks start late, work, and drain: against the real Region and its real queue."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager, suppress
+from random import Random
+
+import pytest
+
+from autoscaler.demo import fleet as fleets
+from autoscaler.demo.fleet import Fleet, State
+from autoscaler.demo.ledger import Ledger
+from autoscaler.demo.load import Arrival, Load
+from autoscaler.demo.sender import send
+from autoscaler.demo.workers import CONCURRENCY, Done, Worker
+from tests.demo.test_region import counts_of, describe, desire
+from tests.demo.waiting import until
+
+
+@asynccontextmanager
+async def following(queue, ledger, start_up_s=(0.3, 0.5)):
+    """A fleet that follows what is desired, with its tasks, until the context ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fleets, "START_UP_S", start_up_s)
+        with suppress(asyncio.CancelledError):
+            async with asyncio.TaskGroup() as group:
+                members: list[asyncio.Task[None]] = []
+                fleet = Fleet(
+                    queue.wire,
+                    lambda: Worker(queue, ledger),
+                    lambda act: members.append(group.create_task(act())),
+                    Random(0),
+                )
+                members.append(group.create_task(fleet.follow()))
+                yield fleet
+                for member in members:
+                    member.cancel()
+
+
+async def test_tasks_are_pending_until_they_have_started_and_ecs_says_so(queue):
+    async with following(queue, Ledger(), start_up_s=(1.5, 1.5)) as fleet:
+        await desire(queue, 3)
+        await until(lambda: fleet.starting == 3)
+        assert fleet.running == 0
+        await until(lambda: fleet.running == 3)
+        async with asyncio.timeout(20):
+            while (service := await describe(queue))["runningCount"] != 3:
+                assert service["runningCount"] + service["pendingCount"] <= 3
+        assert service["pendingCount"] == 0
+        assert fleet.task_seconds >= 3 * 1.5
+        assert fleet.peak == 3
+
+
+async def test_a_task_that_is_not_needed_any_more_before_it_started_never_works(queue):
+    ledger = Ledger()
+    async with following(queue, ledger, start_up_s=(30.0, 30.0)) as fleet:
+        await desire(queue, 2)
+        await until(lambda: fleet.starting == 2)
+        await send(load_of(20), queue, ledger)
+        await desire(queue, 0)
+        await until(lambda: fleet.at_rest)
+        assert ledger.receives == 0
+
+
+def load_of(messages: int, work_s: float = 0.3) -> Load:
+    return Load(tuple(Arrival(0.0, work_s) for _ in range(messages)), 0.01)
+
+
+async def test_everything_sent_is_processed_once(queue):
+    ledger = Ledger()
+    async with following(queue, ledger) as fleet:
+        await desire(queue, 3)
+        await send(load_of(137), queue, ledger)
+        await until(lambda: ledger.processed == 137)
+        assert len(ledger.sent) == 137
+        assert ledger.duplicates == 0
+        assert all(wait >= 0 for wait in ledger.waits_s())
+        await desire(queue, 0)
+        await until(lambda: fleet.at_rest)
+    assert await counts_of(queue) == (0, 0)
+
+
+async def test_a_drained_task_receives_no_more_finishes_what_it_holds_and_deletes_it(queue):
+    ledger = Ledger()
+    async with following(queue, ledger) as fleet:
+        await desire(queue, 1)
+        await until(lambda: fleet.running == 1)
+        await send(load_of(4 * CONCURRENCY, work_s=2.0), queue, ledger)
+        await until(lambda: ledger.receives >= CONCURRENCY)
+        await desire(queue, 0)
+        await until(lambda: fleet.at_rest)
+    assert CONCURRENCY <= ledger.processed < 4 * CONCURRENCY
+    assert ledger.in_flight == 0
+    assert await counts_of(queue) == (ledger.waiting, 0)
+
+
+async def test_a_worker_never_holds_more_than_its_concurrency(queue):
+    ledger = Ledger()
+    async with following(queue, ledger) as fleet:
+        await desire(queue, 1)
+        await until(lambda: fleet.running == 1)
+        (task,) = fleet.tasks
+        uneven = tuple(Arrival(0.0, 0.3 + place % 3) for place in range(35))
+        await send(Load(uneven, 0.01), queue, ledger)
+        held = set()
+        while ledger.processed < 35:
+            held.add(task.worker.holding)
+            await asyncio.sleep(0.01)
+        assert max(held) == CONCURRENCY
+        assert task.worker.holding == 0
+
+
+async def test_tasks_that_have_not_started_go_first(queue):
+    async with following(queue, Ledger()) as fleet:
+        await desire(queue, 2)
+        await until(lambda: fleet.running == 2)
+        fleets.START_UP_S = (30.0, 30.0)
+        veterans = list(fleet.tasks)
+        await desire(queue, 5)
+        await until(lambda: fleet.starting == 3)
+        await desire(queue, 2)
+        await until(lambda: len(fleet.tasks) == 2)
+        assert fleet.tasks == veterans
+        assert all(task.state is State.RUNNING for task in veterans)
+
+
+async def test_a_stopped_worker_deletes_all_that_it_has_done_in_as_many_calls_as_that_takes():
+    deleted: list[list[str]] = []
+
+    class Recorder:
+        async def delete(self, handles: list[str]) -> None:
+            deleted.append(handles)
+
+    ledger = Ledger()
+    worker = Worker(Recorder(), ledger, _done=[Done(number, f"handle {number}") for number in range(25)])
+    stopped = asyncio.Event()
+    stopped.set()
+    await worker.serve(stopped)
+    assert [len(handles) for handles in deleted] == [10, 10, 5]
+    assert ledger.processed == 25
+
+
+async def test_what_is_due_when_the_load_ends_is_sent_too(queue):
+    ledger = Ledger()
+    await send(Load((Arrival(0.0, 1.0), Arrival(0.25, 1.0)), 0.25), queue, ledger)
+    assert len(ledger.sent) == 2
+    assert await counts_of(queue) == (2, 0)
+
+
+async def test_a_message_says_what_work_it_is(queue):
+    await send(load_of(1, work_s=1.25), queue, Ledger())
+    (message,) = await queue.receive(1)
+    assert json.loads(message["Body"]) == {"number": 0, "work_s": 1.25}

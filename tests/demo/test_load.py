@@ -1,0 +1,82 @@
+"""Laws of the load that the demo makes up, and of thinning what is too much for the embedded Region."""
+
+from itertools import pairwise
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoscaler.demo.load import CELL_S, MEAN_WORK_S, MOST_PER_CELL, Bin, made_up, place, rate_at, thin, thinning
+
+
+@st.composite
+def timelines(draw):
+    """Bins one after the other, from points in time to minutes, empty to overfull."""
+    begins, bins = 0.0, []
+    for width, messages in draw(
+        st.lists(
+            st.tuples(st.sampled_from([0.0, 0.5, 1.0, CELL_S, 60.0]), st.integers(0, 5 * MOST_PER_CELL)), min_size=1
+        )
+    ):
+        bins.append(Bin(begins, begins + width, messages))
+        begins += width
+    return bins
+
+
+def test_the_load_rises_from_nothing_and_falls_to_nothing():
+    rates = [rate_at(share / 100) for share in range(-5, 106)]
+    assert rates[5] == 0.0
+    assert max(rates) > 10 * (sum(rates) / len(rates)) / 3
+    assert all(rate_at(0.9 + step / 100) == 0 for step in range(20))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(5, 150), st.integers(0, 2**32))
+def test_made_up_arrivals_are_in_order_within_the_duration_and_repeatable(duration_s, seed):
+    load = made_up(duration_s, seed)
+    instants = [arrival.at_s for arrival in load.arrivals]
+    assert instants == sorted(instants)
+    assert instants[0] >= 0
+    assert instants[-1] < 0.9 * duration_s
+    assert all(abs(arrival.work_s - MEAN_WORK_S) <= 0.5 for arrival in load.arrivals)
+    assert made_up(duration_s, seed) == load
+
+
+def test_another_seed_is_another_load():
+    assert made_up(120, 1) != made_up(120, 2)
+
+
+@settings(deadline=None)
+@given(timelines())
+def test_thinning_leaves_no_cell_with_more_than_the_region_carries(bins):
+    by = thinning(bins)
+    cells: dict[int, float] = {}
+    for begins, ends, messages in bins:
+        steps = 100
+        for step in range(steps):
+            cell = int((begins + (ends - begins) * (step + 0.5) / steps) // CELL_S)
+            cells[cell] = cells.get(cell, 0.0) + messages / by / steps
+    assert max(cells.values()) <= MOST_PER_CELL * 1.05 + 1
+    assert by == 1 or max(cells.values()) * by / (by - 1) > MOST_PER_CELL * 0.9
+
+
+@settings(deadline=None)
+@given(timelines(), st.integers(1, 50))
+def test_thinning_keeps_every_kth_message_and_invents_none(bins, by):
+    kept = thin(bins, by)
+    assert sum(kept) == sum(int(b.messages) for b in bins) // by
+    assert all(count <= bin_.messages for count, bin_ in zip(kept, bins, strict=True))
+    assert thin(bins, 1) == [bin_.messages for bin_ in bins]
+
+
+@settings(deadline=None)
+@given(timelines(), st.integers(0, 99))
+def test_messages_are_placed_within_their_bins_in_order(bins, seed):
+    counts = [int(min(5, bin_.messages)) for bin_ in bins]
+    instants = place(bins, counts, Random(seed))
+    assert all(a <= b for a, b in pairwise(instants))
+    assert len(instants) == sum(counts)
+    for begins, ends, _ in bins:
+        assert sum(begins <= at <= ends for at in instants) >= sum(
+            count for (b, e, _), count in zip(bins, counts, strict=True) if (b, e) == (begins, ends)
+        )

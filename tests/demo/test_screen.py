@@ -1,0 +1,91 @@
+"""What is shown says what is so, and nothing that a log line may contain can break it."""
+
+from dataclasses import replace
+from io import StringIO
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from autoscaler.demo.children import Daemon
+from autoscaler.demo.screen import BARS, PLAIN_EVERY_S, Scene, Screen, plain, render, sparkline
+
+SCENE = Scene(
+    elapsed_s=12.0,
+    duration_s=120.0,
+    left_s=216.0,
+    waiting=1234,
+    in_flight=40,
+    processed=99,
+    oldest_wait_s=3.21,
+    acceptable_latency_s=15.0,
+    desired=9,
+    running=4,
+    starting=3,
+    draining=2,
+    sentence="worker: 4 -> 9 tasks",
+    decided_ago_s=2.0,
+    backlogs=(0, 1, 100),
+    tasks=(0, 4, 4),
+)
+
+
+def shown(scene: Scene, *, terminal: bool) -> str:
+    out = StringIO()
+    console = Console(file=out, force_terminal=terminal, width=120, highlight=False, color_system=None)
+    with Screen(console) as screen:
+        screen.show(scene)
+    return out.getvalue()
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 10**9), max_size=60))
+def test_a_sparkline_has_its_lowest_bar_for_zero_only_and_its_highest_for_the_top(values):
+    line = sparkline(values)
+    assert len(line) == len(values)
+    for value, bar in zip(values, line, strict=True):
+        assert (bar == BARS[0]) == (value == 0)
+        if value and value == max(values):
+            assert bar == BARS[-1]
+
+
+def test_the_table_shows_messages_tasks_and_the_last_decision():
+    text = shown(SCENE, terminal=True)
+    for part in ("1,234 waiting", "40 in flight", "3.2 s, may be 15 s", "desired 9, running 4, starting 3, draining 2"):
+        assert part in text
+    assert "████▒▒▒░░" in text
+    assert "worker: 4 -> 9 tasks  (2 s ago)" in text
+
+
+def test_without_a_terminal_there_are_plain_lines_and_no_escapes():
+    text = shown(SCENE, terminal=False)
+    assert "\x1b" not in text
+    assert plain(SCENE) in text
+    assert "worker: 4 -> 9 tasks" in text
+
+
+def test_plain_lines_come_every_few_seconds_and_a_decision_at_once():
+    out = StringIO()
+    screen = Screen(Console(file=out, force_terminal=False, width=200))
+    for beat in range(20):
+        screen.show(replace(SCENE, elapsed_s=beat * PLAIN_EVERY_S / 10, sentence="a" if beat < 15 else "b"))
+    assert len(out.getvalue().splitlines()) == 2 + 2
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_no_sentence_breaks_the_table(sentence):
+    render(replace(SCENE, sentence=sentence))
+    text = shown(replace(SCENE, sentence="[bold]x[/nonsense]"), terminal=True)
+    assert "[bold]x[/nonsense]" in text
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(), st.sampled_from(["{}", "[]", "null", '{"sentence": 3}', '{"event": "holding"}'])))
+def test_any_line_of_the_daemons_log_is_kept_and_only_decisions_are_shown(line):
+    daemon = Daemon(process=None, port=1)  # type: ignore[arg-type]  # nothing is run
+    daemon.note(line)
+    assert len(daemon.tail) == 1
+    assert daemon.sentence == ""
+    daemon.note('{"event": "scaled", "verdict": "scale_out", "sentence": "a: 1 -> 2"}')
+    assert (daemon.sentence, daemon.decisions) == ("a: 1 -> 2", 1)

@@ -1,0 +1,314 @@
+"""The HTTP interface, over HTTP: what it answers, what it refuses, and that it never holds up a tick."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from html.parser import HTMLParser
+from typing import Any
+
+import aiohttp
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as read_text
+
+from autoscaler.core.engine import decide
+from autoscaler.core.model import Missing
+from autoscaler.errors import ConfigError
+from autoscaler.ports import ServiceRef
+from autoscaler.situation import decode
+from autoscaler.telemetry import serve, web
+from autoscaler.telemetry.metrics import Form, Snapshot, render
+from autoscaler.telemetry.page import render_page
+from tests.telemetry.ticks import SERVICE, Desk, blind, decided, holding, policy_of, scaling_out, seen, unread
+
+HUNG_AFTER_S = 30.0
+
+PATHS = ("/", "/metrics", "/healthz", "/readyz", "/api/v1/services", "/api/v1/services/orders/decisions")
+
+
+@asynccontextmanager
+async def site(desk: Desk) -> AsyncIterator[aiohttp.ClientSession]:
+    async with (
+        serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port,
+        aiohttp.ClientSession(
+            f"http://127.0.0.1:{port}", timeout=aiohttp.ClientTimeout(10), auto_decompress=False
+        ) as session,
+    ):
+        yield session
+
+
+async def answer(session: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
+    async with session.get(path) as response:
+        return response.status, await response.json()
+
+
+def desk_with(*ticks: Any) -> Desk:
+    desk = Desk()
+    for tick in ticks:
+        desk.record(tick)
+    return desk
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_page_is_given_and_its_head_alone(path: str) -> None:
+    async with site(desk_with(scaling_out())) as session:
+        async with session.get(path) as response:
+            assert response.status == 200
+            body = await response.read()
+        async with session.head(path) as response:
+            assert response.status == 200
+            assert await response.read() == b""
+    assert body
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+async def test_nothing_can_be_changed(path: str, method: str) -> None:
+    async with site(desk_with(scaling_out())) as session, session.request(method, path, data=b"x") as response:
+        assert response.status == 405
+        assert set(response.headers["Allow"].split(",")) == {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/api/v1/services/nobody/decisions", "/metrics/", "/../etc/passwd"])
+async def test_what_is_not_there_is_404(path: str) -> None:
+    async with site(desk_with(holding())) as session, session.get(path) as response:
+        assert response.status == 404
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/nothing"])
+async def test_every_answer_is_dressed_for_a_browser(path: str) -> None:
+    async with site(desk_with(holding())) as session, session.get(path) as response:
+        assert response.headers["Content-Security-Policy"].startswith("default-src 'none';")
+        assert "unsafe" not in response.headers["Content-Security-Policy"]
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Server"] == "autoscaler"
+
+
+async def test_health_is_lost_when_a_loop_hangs_and_comes_back_with_a_tick() -> None:
+    desk = desk_with(holding(), decided(seen(), service=ServiceRef("bills", "prod", "bills")))
+    async with site(desk) as session:
+        desk.clock.now += HUNG_AFTER_S
+        assert (await answer(session, "/healthz"))[0] == 200
+        desk.record(holding(), 0.5)
+        status, body = await answer(session, "/healthz")
+        assert (status, body["hung"]) == (503, [{"service": "bills", "silent_for_s": HUNG_AFTER_S + 0.5}])
+        desk.record(decided(seen(), service=ServiceRef("bills", "prod", "bills")))
+        assert await answer(session, "/healthz") == (200, {"status": "ok", "hung": []})
+
+
+async def test_a_loop_that_never_ticks_is_a_hung_one_in_time() -> None:
+    desk = Desk()
+    desk.board.admit(SERVICE, policy_of())
+    async with site(desk) as session:
+        assert (await answer(session, "/healthz"))[0] == 200
+        desk.clock.now += HUNG_AFTER_S + 0.5
+        assert (await answer(session, "/healthz"))[0] == 503
+
+
+async def test_a_failing_service_is_no_reason_to_restart() -> None:
+    async with site(desk_with(blind(), unread())) as session:
+        assert (await answer(session, "/healthz"))[0] == 200
+
+
+async def test_ready_only_after_the_first_tick() -> None:
+    desk = Desk()
+    desk.board.admit(SERVICE, policy_of())
+    async with site(desk) as session:
+        status, body = await answer(session, "/readyz")
+        assert (status, body["services"]["orders"]["state"]) == (503, "starting")
+        desk.record(holding(), 1.0)
+        desk.clock.now += 2.5
+        status, body = await answer(session, "/readyz")
+    expected: dict[str, Any] = {"state": "ok", "mode": "active", "error": None, "faults": [], "since_tick_s": 2.5}
+    assert (status, body) == (200, {"status": "ready", "services": {"orders": expected}})
+
+
+async def test_not_ready_while_no_service_is_served_and_the_body_says_why() -> None:
+    desk = desk_with(unread("prod/orders-worker does not exist: check AUTOSCALER_SERVICE"))
+    async with site(desk) as session:
+        status, body = await answer(session, "/readyz")
+        assert (status, body["services"]["orders"]["state"]) == (503, "failing")
+        error = {"kind": "not_found", "text": "prod/orders-worker does not exist: check AUTOSCALER_SERVICE"}
+        assert body["services"]["orders"]["error"] == error
+        desk.record(decided(seen(), service=ServiceRef("bills", "prod", "bills")))
+        status, body = await answer(session, "/readyz")
+    assert status == 200
+    assert {key: service["state"] for key, service in body["services"].items()} == {"orders": "failing", "bills": "ok"}
+
+
+async def test_data_that_is_yet_to_come_is_a_fault_but_no_error() -> None:
+    policy = policy_of(cpu_target_percent=60.0)
+    desk = desk_with(decided(seen(cpu=Missing("no datapoint yet", "no_data")), policy=policy))
+    async with site(desk) as session:
+        status, body = await answer(session, "/readyz")
+    service = body["services"]["orders"]
+    assert (status, service["state"], service["error"]) == (200, "ok", None)
+    assert service["faults"] == [{"signal": "cpu", "kind": "no_data", "because": "no datapoint yet"}]
+
+
+async def test_not_ready_with_nothing_to_serve() -> None:
+    async with site(Desk()) as session:
+        assert (await answer(session, "/readyz"))[0] == 503
+
+
+async def test_the_services_with_their_newest_decision() -> None:
+    async with site(desk_with(scaling_out())) as session:
+        status, body = await answer(session, "/api/v1/services")
+    (service,) = body["services"]
+    assert (status, service["key"], service["ecs_service"], service["state"]) == (200, "orders", "orders-worker", "ok")
+    assert service["tasks"] == {"desired": 2, "running": 2, "pending": 0}
+    assert service["decision"]["target"] == 20
+    assert service["decision"]["sentence"].startswith("orders: 2 -> 20 tasks")
+
+
+async def test_each_decision_comes_with_a_situation_that_decides_alike() -> None:
+    desk = desk_with(scaling_out(), scaling_out(), holding(), holding())
+    async with site(desk) as session:
+        _, body = await answer(session, "/api/v1/services/orders/decisions")
+    assert [entry["event"] for entry in body["decisions"]] == ["scaled", "scaled", None]
+    for entry in body["decisions"]:
+        assert decide(*decode(entry["situation"])).target == entry["target"]
+
+
+async def test_a_newest_decision_that_was_told_is_there_once() -> None:
+    async with site(desk_with(scaling_out())) as session:
+        _, body = await answer(session, "/api/v1/services/orders/decisions")
+    assert len(body["decisions"]) == 1
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize(
+    ("accept", "kind", "read"),
+    [
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", read_text),
+        (
+            "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+            "application/openmetrics-text",
+            read_openmetrics,
+        ),
+    ],
+)
+async def test_a_scrape_gets_the_format_that_it_asks_for(accept: str, kind: str, read: Any, encoding: str) -> None:
+    async with (
+        site(desk_with(holding())) as session,
+        session.get("/metrics", headers={"Accept": accept, "Accept-Encoding": encoding}) as response,
+    ):
+        body = await response.read()
+        assert response.headers["Content-Type"].startswith(kind)
+        assert response.headers.get("Content-Encoding", "identity") == encoding
+    page = gzip.decompress(body) if encoding == "gzip" else body
+    assert "autoscaler_tasks" in {family.name for family in read(page.decode())}
+
+
+async def test_scrapes_are_rendered_off_the_loop_and_at_most_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def watched(snapshot: Snapshot, form: Form) -> bytes:
+        threads.append(threading.current_thread())
+        return render(snapshot, form)
+
+    monkeypatch.setattr("autoscaler.telemetry.web.render", watched)
+    desk = desk_with(holding())
+    async with site(desk) as session:
+        await asyncio.gather(*(_read(session) for _ in range(5)))
+        assert len(threads) == 1
+        desk.clock.now += web.FRESH_S
+        await _read(session)
+    assert len(threads) == 2
+    assert threading.main_thread() not in threads
+
+
+async def _read(session: aiohttp.ClientSession) -> bytes:
+    async with session.get("/metrics") as response:
+        return await response.read()
+
+
+async def test_a_port_in_use_is_named_with_its_variable() -> None:
+    desk = Desk()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError) as refused:
+            async with serve(desk.board, desk.metrics, "127.0.0.1", port, HUNG_AFTER_S):
+                pytest.fail("it was served")
+    (problem,) = refused.value.problems
+    assert problem.where == "AUTOSCALER_HTTP_PORT"
+    assert f"port {port} on 127.0.0.1 is already in use" in problem.what
+
+
+async def test_an_address_that_is_not_ours_is_named_with_its_variable() -> None:
+    desk = Desk()
+    with pytest.raises(ConfigError) as refused:
+        async with serve(desk.board, desk.metrics, "192.0.2.1", 0, HUNG_AFTER_S):
+            pytest.fail("it was served")
+    (problem,) = refused.value.problems
+    assert problem.where == "AUTOSCALER_HTTP_HOST"
+    assert "192.0.2.1" in problem.what
+
+
+async def test_the_port_is_free_again_afterwards() -> None:
+    desk = Desk()
+    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port:
+        pass
+    async with serve(desk.board, desk.metrics, "127.0.0.1", port, HUNG_AFTER_S) as again:
+        assert again == port
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"not http at all\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Many: 1\r\n" * 500 + b"\r\n",
+    ],
+)
+async def test_what_is_no_decent_request_is_refused_quietly(
+    request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = desk_with(holding())
+    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request_bytes)
+        head = await reader.readline()
+        writer.close()
+    assert head.startswith((b"HTTP/1.0 4", b"HTTP/1.1 4"))
+    assert not caplog.records
+
+
+class _Texts(HTMLParser):
+    """Collects the texts and the tags of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+
+HOSTILE = st.sampled_from(
+    ["<script>alert(1)</script>", '"><img src=x onerror=y>', "&lt;", "'", "a/b?c#d", "\x1b", "\u2028"]
+)
+
+
+@settings(deadline=None)
+@given(key=HOSTILE, because=st.one_of(HOSTILE, st.text(alphabet="<>&\"'ab\n", min_size=1)))
+def test_no_name_becomes_part_of_the_page(key: str, because: str) -> None:
+    desk = desk_with(unread(because, service=ServiceRef(key, "prod", "x"), policy=policy_of(key)))
+    page = _Texts()
+    page.feed(render_page(desk.board.standings()))
+    page.close()
+    assert page.tags == {"html", "head", "meta", "title", "style", "body", "h1", "table", "tr", "th", "td", "a", "p"}
+    assert key in page.texts
+    assert any(text.endswith(because) for text in page.texts)

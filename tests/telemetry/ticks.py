@@ -1,0 +1,129 @@
+"""Ticks made by the real `decide`, a clock that is set by hand, and a log that keeps its lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from autoscaler.core.engine import decide
+from autoscaler.core.memory import Memory
+from autoscaler.core.model import Backlog, Fleet, Missing, Observation, QueueReading, Utilization
+from autoscaler.core.policy import Policy, QueuePolicy
+from autoscaler.ports import ServiceRef, Tick
+from autoscaler.telemetry import Board, LoggedJournal, Metrics
+from autoscaler.telemetry.journal import Log
+
+NOON = 1_800_000_000.0
+"""A wall time; the monotonic clock starts at 1,000 with it."""
+
+
+@dataclass
+class Clock:
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return NOON + self.now - 1_000.0
+
+
+@dataclass
+class Lines:
+    """A log that keeps (level, event, fields)."""
+
+    said: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.said.append(("info", event, fields))
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self.said.append(("warning", event, fields))
+
+    @property
+    def events(self) -> list[str]:
+        return [event for _, event, _ in self.said]
+
+
+@dataclass
+class Desk:
+    """A journal with everything that it writes to."""
+
+    clock: Clock = field(default_factory=Clock)
+    lines: Lines = field(default_factory=Lines)
+    log: Log | None = None
+
+    def __post_init__(self) -> None:
+        self.board = Board(self.clock, self.clock.wall)
+        self.metrics = Metrics(self.board, self.clock)
+        self.journal = LoggedJournal(self.board, self.metrics, self.log or self.lines)
+
+    def record(self, tick: Tick, after_s: float = 0.0) -> None:
+        self.clock.now += after_s
+        self.journal.record(tick)
+
+
+SERVICE = ServiceRef("orders", "prod", "orders-worker")
+
+
+def policy_of(name: str = "orders", **wishes: Any) -> Policy:
+    usual: dict[str, Any] = {
+        "queues": (QueuePolicy("orders-queue", 60.0),),
+        "max_tasks": 20,
+        "min_tasks": 0,
+        "tolerance": 0.0,
+    }
+    return Policy(name, **(usual | wishes))
+
+
+def seen(
+    now: float = 1_000.0,
+    tasks: int = 2,
+    backlog: Backlog | Missing | tuple[int, int, int] = (0, 10, 0),
+    queue: str = "orders-queue",
+    cpu: Utilization | Missing | None = None,
+) -> Observation:
+    """What a tick saw: `tasks` desired and running, one queue with (visible, in flight, delayed)."""
+    counts = Backlog(*backlog, at=now) if isinstance(backlog, tuple) else backlog
+    return Observation(now, Fleet(tasks, tasks, 0, now), (QueueReading(queue, counts),), cpu)
+
+
+def decided(
+    observation: Observation,
+    outcome: str = "",
+    failure: str | None = None,
+    service: ServiceRef = SERVICE,
+    policy: Policy | None = None,
+    memory: Memory | None = None,
+) -> Tick:
+    """A tick with what `decide` makes of the observation; a change is accepted, unless told otherwise."""
+    policy, memory = policy or policy_of(service.key), memory or Memory()
+    decision = decide(policy, memory, observation)
+    outcome = outcome or ("unchanged" if decision.target == decision.current else "accepted")
+    return Tick(service, policy, observation, memory, decision, outcome, failure, took_s=0.02, lag_s=0.001)
+
+
+def unread(because: str = "prod/orders-worker does not exist", kind: str = "not_found", **of: Any) -> Tick:
+    """A tick in which ECS could not be read."""
+    service = of.get("service", SERVICE)
+    return Tick(service, of.get("policy") or policy_of(service.key), None, Memory(), None, kind, because, took_s=0.02)
+
+
+def holding() -> Tick:
+    return decided(seen())
+
+
+def scaling_out() -> Tick:
+    return decided(seen(backlog=(100, 0, 0)))
+
+
+def blind(kind: str = "denied", because: str = "not allowed; give the task role sqs:GetQueueAttributes") -> Tick:
+    return decided(seen(backlog=Missing(because, kind)))
+
+
+def refused(kind: str = "throttled", because: str = "AWS asked for fewer calls") -> Tick:
+    return decided(seen(backlog=(100, 0, 0)), kind, because)
+
+
+def shadowed(messages: int = 100) -> Tick:
+    return decided(seen(backlog=(messages, 0, 0)), "shadow")

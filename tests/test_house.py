@@ -1,0 +1,130 @@
+"""The house: what stands at its top level, and that it carries nothing of the machine it was built on."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+FILES = ["pyproject.toml", "Dockerfile", "Makefile", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE"]
+FOLDERS = ["autoscaler", "config", "tests", "deploy"]
+NOT_OURS = re.compile(r"^(\.[^/]+|.*__pycache__|dist|build)$")
+
+LOCKS = ["requirements.lock", "requirements-run.lock"]
+HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}(?= |$)")
+REQUIREMENT = re.compile(r"^(?P<name>[a-z0-9-]+)(\[[a-z,]+\])?==(?P<version>[0-9][\w.!+]*)(?P<marker> ; [^\\]+)?(?= )")
+
+
+def house_files() -> list[Path]:
+    """What git tracks or would track; where there is no git, everything but environments and caches."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        answer = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return [path for path in walk(ROOT) if path.is_file()]
+    return [path for name in answer.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def walk(folder: Path) -> list[Path]:
+    kept = [path for path in folder.iterdir() if not NOT_OURS.match(path.name)]
+    return kept + [inner for path in kept if path.is_dir() for inner in walk(path)]
+
+
+def traces_of_a_machine() -> re.Pattern[str]:
+    """Home directories of anybody, this very checkout and home, and where packages were downloaded from."""
+    here = [f"{path}/" for path in (ROOT, Path.home()) if len(path.parts) > 2] + ["/" + "root/"]
+    somewhere = [r"/(?:home|Users)/[a-z][\w.-]*/", r"--(?:extra-index-url|index-url|find-links)\b"]
+    indexes = r"(?:https?://[^\s/]+|file://(?:/[\w.-]+)*)/(?:simple|packages|pypi|wheels)/"
+    hosts = r"\bpy(?:pi\.org|thonhosted\.)"
+    return re.compile("|".join([*map(re.escape, here), *somewhere, indexes, hosts]))
+
+
+def requirements(lock: str) -> list[str]:
+    """The logical lines of a lock: one requirement each, with its hashes."""
+    return re.sub(r"\s*\\\n\s*", " ", (ROOT / lock).read_text()).strip().splitlines()
+
+
+def pins(lock: str) -> dict[tuple[str, str], set[str]]:
+    """Name and version of every requirement, with its hashes."""
+    found = {}
+    for line in requirements(lock):
+        match = REQUIREMENT.match(line)
+        assert match, f"{lock}: not a pinned requirement: {line[:80]}"
+        found[match["name"], match["version"]] = set(HASH.findall(line))
+    return found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_file_is_there_and_says_something(name):
+    assert (ROOT / name).read_text().strip()
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_folder_is_there_and_not_empty(name):
+    assert any(path.is_file() for path in (ROOT / name).rglob("*"))
+
+
+def test_the_licence_is_the_one_that_the_package_declares():
+    text = (ROOT / "LICENSE").read_text()
+    assert "Apache License" in text
+    assert "Version 2.0, January 2004" in text
+    assert "the autoscaler authors" in text
+    assert 'license = "Apache-2.0"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_no_file_carries_a_trace_of_the_machine_it_was_made_on():
+    traces = traces_of_a_machine()
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in house_files()
+        for match in traces.finditer(path.read_text(encoding="utf-8", errors="ignore"))
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_a_trace_would_be_found():
+    traces = traces_of_a_machine()
+    for trace in [
+        "/" + "home/ann/work",
+        "https:" + "//host.example/simple/x",
+        "file:" + "///a/b/wheels/x",
+        "--" + "index-url=x",
+        str(ROOT) + "/x",
+    ]:
+        assert traces.search(f"see {trace} there"), trace
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_is_pinned_and_hashed_and_nothing_names_an_address(lock):
+    assert len(pins(lock)) > 20
+    assert all(pins(lock).values()), [pin for pin, hashes in pins(lock).items() if not hashes]
+    for line in requirements(lock):
+        assert HASH.sub("", REQUIREMENT.sub("", line)).strip() == "", (
+            f"{lock}: more than a pin and its hashes: {line[:80]}"
+        )
+    assert "://" not in (ROOT / lock).read_text()
+    assert " @ " not in (ROOT / lock).read_text()
+
+
+def test_what_runs_in_production_is_what_was_tested():
+    tested = pins("requirements.lock")
+    for pin, hashes in pins("requirements-run.lock").items():
+        assert tested.get(pin) == hashes, pin
+
+
+def test_make_help_lists_every_target():
+    makefile = (ROOT / "Makefile").read_text()
+    phony = set(re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)[1].split())
+    documented = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    }
+    command = ["make", "--no-print-directory", "help"]
+    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    listed = set(re.findall(r"^  make ([a-z-]+) +\S", answer.stdout, re.MULTILINE))
+    assert listed == documented == phony
