@@ -1,6 +1,6 @@
 # Every target builds the environment it needs; nothing but Python 3.11+ and make must be there.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types contracts unit bench lock clean
+.PHONY: help venv demo test lint types contracts unit laws bench lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
@@ -40,6 +40,9 @@ lint: venv ## ruff: style and formatting
 types: venv ## mypy, strict
 	$(BIN)/mypy
 
+laws: venv ## ten million decisions against every law of the core (about 20 minutes)
+	$(BIN)/python -m tests.core.sweep 10000000
+
 contracts: venv ## the floors of the house: who may import whom
 	$(BIN)/lint-imports
 
@@ -50,9 +53,10 @@ bench: venv ## decisions a second, start-up time, memory; writes docs/benchmarks
 	$(BIN)/python -m bench
 
 lock: ## resolve the locks anew (needs uv)
-	uv pip compile pyproject.toml --extra demo --group dev $(LOCK_FLAGS) -o requirements.lock
-	uv pip compile pyproject.toml $(LOCK_FLAGS) -o requirements-run.lock
+	$(UV) pip compile pyproject.toml --extra demo --group dev $(LOCK_FLAGS) -o requirements.lock
+	$(UV) pip compile pyproject.toml $(LOCK_FLAGS) -o requirements-run.lock
 
+UV         ?= uv
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean: ## remove what the targets made

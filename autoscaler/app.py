@@ -6,18 +6,20 @@ import asyncio
 import random
 import signal
 import time
+from dataclasses import replace
 
 import uvloop
 
 from autoscaler import __version__
 from autoscaler.aws import connect
 from autoscaler.config import Config, Service
+from autoscaler.control.admission import Admission
 from autoscaler.control.loop import Ports, ServiceLoop
 from autoscaler.control.pacing import Backoff
 from autoscaler.control.shadow import Shadow
 from autoscaler.control.supervisor import supervise
 from autoscaler.core.policy import Mode
-from autoscaler.ports import Fleets
+from autoscaler.prometheus import connect_prometheus
 from autoscaler.telemetry import Board, LoggedJournal, Metrics, configure, logger, serve
 
 CALL_TIMEOUT_S = 3.0
@@ -43,32 +45,39 @@ async def _serve(config: Config) -> None:
     async with (
         serve(board, metrics, config.http_host, config.http_port, _hung_after_s(config)) as port,
         connect(backoff, metrics, clock, time.time, CALL_TIMEOUT_S) as aws,
+        connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
         log.info("started", version=__version__, services=len(config.services), http=f"{config.http_host}:{port}")
-        ports = Ports(aws.queues, aws.meters, aws.fleets, journal, clock)
-        await supervise(_loops(config, ports, Shadow(aws.fleets)), stopping)
+        ports = Ports(aws.queues, aws.meters, gauges, aws.fleets, journal, clock, time.time)
+        await supervise(_loops(config, ports), stopping)
     log.info("stopped")
 
 
 def _hung_after_s(config: Config) -> float:
     """Three intervals, and as long as a tick may take in which every call hangs until it is given up."""
-    calls = 4 + max(len(service.queues) for service in config.services)
-    return 3 * config.interval_s + calls * CALL_TIMEOUT_S
+    return 3 * config.interval_s + max(map(_calls, config.services)) * CALL_TIMEOUT_S
 
 
-def _loops(config: Config, ports: Ports, shadow: Fleets) -> list[ServiceLoop]:
+def _calls(service: Service) -> int:
+    """The most calls of one tick: rivals (three), the service, protection (two), the write; CPU, memory and metrics;
+    and each queue, with its minutes.
+    """
+    return 9 + len(service.metrics) + len(service.queues) * (2 if service.queue_minutes else 1)
+
+
+def _loops(config: Config, ports: Ports) -> list[ServiceLoop]:
     """The loops' ticks are spread evenly over the interval, so that their calls are too."""
-    step_s = config.interval_s / len(config.services)
+    keys = [service.ref.key for service in config.services]
+    admission = Admission(keys, ports.clock, config.fleet_cap_percent, config.caps)
+    step_s = config.interval_s / len(keys)
     return [
-        ServiceLoop(service, _ports_of(service, ports, shadow), config.interval_s, index * step_s)
+        ServiceLoop(service, _ports_of(service, ports), config.interval_s, index * step_s, admission)
         for index, service in enumerate(config.services)
     ]
 
 
-def _ports_of(service: Service, ports: Ports, shadow: Fleets) -> Ports:
-    if service.policy.mode is not Mode.SHADOW:
-        return ports
-    return Ports(ports.queues, ports.meters, shadow, ports.journal, ports.clock)
+def _ports_of(service: Service, ports: Ports) -> Ports:
+    return replace(ports, fleets=Shadow(ports.fleets)) if service.policy.mode is Mode.SHADOW else ports
 
 
 def _stop_on_signals() -> asyncio.Event:

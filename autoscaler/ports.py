@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Backlog, Decision, Fleet, Missing, Observation, Utilization
+from autoscaler.core.model import Backlog, Decision, Fleet, Instant, Measurement, Missing, Observation, Utilization
 from autoscaler.core.policy import Policy
 
 
@@ -34,6 +34,39 @@ class QueueRef:
     account: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CloudWatchMetric:
+    """One CloudWatch metric: a namespace, a name, its dimensions, and a statistic such as `Average` or `Sum`."""
+
+    namespace: str
+    metric: str
+    dimensions: tuple[tuple[str, str], ...] = ()
+    statistic: str = "Average"
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusQuery:
+    """An instant query that gives one number. `url` is the server's, without `/api/v1/query`."""
+
+    url: str
+    query: str
+
+
+MetricSource: TypeAlias = CloudWatchMetric | PrometheusQuery
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMinute:
+    """One minute of a queue as CloudWatch counted it, ending at `at`. None: it had no datapoint, which is not zero."""
+
+    at: Instant
+    received: int | None = None
+    deleted: int | None = None
+    oldest_age_s: float | None = None
+    groups_in_flight: int | None = None
+
+
 class Queues(Protocol):
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
         """The queue's counts now. Never raises `AutoscalerError`."""
@@ -46,10 +79,29 @@ class Meters(Protocol):
     async def memory(self, service: ServiceRef) -> Utilization | Missing:
         """The same for memory."""
 
+    async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
+        """The newest complete minute of the queue. Asked of CloudWatch at most once a minute."""
+
+    async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
+        """The newest complete minute of any metric. Its `tasks` is None."""
+
+
+class Gauges(Protocol):
+    async def measure(self, query: PrometheusQuery) -> Measurement | Missing:
+        """The query's one value now. Its `tasks` is None. Never raises `AutoscalerError`."""
+
 
 class Fleets(Protocol):
     async def read(self, service: ServiceRef) -> Fleet | Missing:
         """What ECS says now. Missing also where the service can never be scaled (DAEMON, draining)."""
+
+    async def protected(self, service: ServiceRef) -> int | Missing:
+        """How many tasks of the service are protected from scale-in now. Read only before a scale-in."""
+
+    async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
+        """What else may change the service's count (an unsuspended Application Auto Scaling target with policies or
+        scheduled actions), each in words; empty: nothing. Asked of AWS every few minutes only.
+        """
 
     async def scale_to(self, service: ServiceRef, tasks: int) -> bool:
         """True: ECS accepted `tasks` as the desired count. False: nothing was asked of it (shadow).
@@ -65,6 +117,9 @@ class Category(StrEnum):
     SERVICE_MODIFY = "ecs_service_modify"
     QUEUE_READ = "sqs_queue_read"
     METRIC_READ = "cloudwatch_metric_read"
+    TASK_READ = "ecs_task_read"
+    TASK_PROTECTION = "ecs_task_protection"
+    SCALING_READ = "application_autoscaling_read"
 
 
 class Pacer(Protocol):
@@ -93,7 +148,8 @@ class Tick:
 
     `observation` and `decision` are None where ECS could not be read: there is no count to decide on. `memory` is
     what the decision was made with. `outcome` is `unchanged`, `accepted`, `shadow` (decided, and nothing asked of
-    ECS), or the `kind` of the error that was met; `failure` is that error's text.
+    ECS), or the `kind` of the error that was met; `failure` is that error's text. `notices` are things worth telling
+    that keep the service from nothing: a rival autoscaler, a pause tag that cannot be read, a metric that only warns.
     """
 
     service: ServiceRef
@@ -105,6 +161,7 @@ class Tick:
     failure: str | None = None
     took_s: float = 0.0
     lag_s: float = 0.0
+    notices: tuple[Missing, ...] = ()
 
 
 class Journal(Protocol):

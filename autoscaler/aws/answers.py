@@ -73,6 +73,25 @@ class Answer:
             case found:
                 raise self.unreadable(name, "a list", found)
 
+    def words(self, name: str) -> tuple[str, ...]:
+        """A list of texts, possibly empty."""
+        found = tuple(one for one in self.values(name) if isinstance(one, str))
+        if len(found) != len(self.values(name)):
+            raise self.unreadable(name, "a list of texts", self.body.get(name))
+        return found
+
+    def flag(self, name: str) -> bool:
+        """True or false, and said so."""
+        match self.body.get(name):
+            case bool(found):
+                return found
+            case found:
+                raise self.unreadable(name, "true or false", found)
+
+    def flag_if_any(self, name: str) -> bool:
+        """The same; false where AWS leaves it out."""
+        return self.has(name) and self.flag(name)
+
     def part(self, name: str) -> Answer:
         """A structure."""
         return self._part(name, self.body.get(name))

@@ -1,4 +1,4 @@
-"""Everything that is ever asked of AWS: five calls, one of which changes something. The task role needs no more."""
+"""Everything that is ever asked of AWS: ten calls, one of which changes something. The task role needs no more."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ GET_QUEUE_ATTRIBUTES = Api("sqs:GetQueueAttributes", "get_queue_attributes", Cat
 GET_METRIC_DATA = Api("cloudwatch:GetMetricData", "get_metric_data", Category.METRIC_READ, "*")
 DESCRIBE_SERVICES = Api("ecs:DescribeServices", "describe_services", Category.SERVICE_READ, "the service")
 UPDATE_SERVICE = Api("ecs:UpdateService", "update_service", Category.SERVICE_MODIFY, "the service")
+LIST_TASKS = Api("ecs:ListTasks", "list_tasks", Category.TASK_READ, "*, in the cluster")
+GET_TASK_PROTECTION = Api(
+    "ecs:GetTaskProtection", "get_task_protection", Category.TASK_PROTECTION, "the cluster's tasks"
+)
+DESCRIBE_SCALABLE_TARGETS = Api(
+    "application-autoscaling:DescribeScalableTargets", "describe_scalable_targets", Category.SCALING_READ, "*"
+)
+DESCRIBE_SCALING_POLICIES = Api(
+    "application-autoscaling:DescribeScalingPolicies", "describe_scaling_policies", Category.SCALING_READ, "*"
+)
+DESCRIBE_SCHEDULED_ACTIONS = Api(
+    "application-autoscaling:DescribeScheduledActions", "describe_scheduled_actions", Category.SCALING_READ, "*"
+)
 
 
 class Call(NamedTuple):

@@ -1,39 +1,32 @@
-"""CPU and memory: the newest complete minute of a service, asked for once a minute at most, as each answer costs."""
+"""What CloudWatch counts: the newest complete minute, asked for once a minute at most, as each answer costs.
+
+Law: a datapoint that is not there is never a zero, and a value that cannot be is never a reading.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
 
-from autoscaler.aws.answers import Answer
-from autoscaler.aws.apis import GET_METRIC_DATA
 from autoscaler.aws.clocks import Clocks
-from autoscaler.aws.faults import clean, missing
-from autoscaler.aws.names import service_subject, short_name
+from autoscaler.aws.faults import clean
+from autoscaler.aws.minutes import PERIOD_S, WINDOW_S, complete_minutes
+from autoscaler.aws.names import metric_subject, queue_subject, service_subject, short_name
+from autoscaler.aws.schedule import Schedule
+from autoscaler.aws.sqs import MOST_MESSAGES, region_of
 from autoscaler.aws.wire import Wire
-from autoscaler.core.model import Instant, Missing, Utilization
-from autoscaler.errors import AutoscalerError, Denied, Unavailable
-from autoscaler.ports import ServiceRef
-
-PERIOD_S = 60
-WINDOW_S = 300
-"""How far back is asked. CloudWatch publishes a minute late, sometimes two; older than this is of no use."""
-
-MOST_PAGES = 5
-"""Five points never need a second page; an answer that goes on and on is cut off."""
+from autoscaler.core.model import Measurement, Missing, Utilization
+from autoscaler.ports import CloudWatchMetric, QueueMinute, QueueRef, ServiceRef
 
 MOST_PERCENT = 1_000_000.0
-QUERY_ID = "utilization"
+MOST_AGE_S = 30 * 86_400.0
+"""SQS keeps no message for longer than 14 days."""
 
+MOST_VALUE = 1e15
+"""A petabyte in bytes. Above it a metric is nonsense."""
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A reading, and until when it stands for a question."""
-
-    reading: Utilization | Missing
-    until: Instant
+NO_TASKS = "normal while no task runs, else check cluster and service"
+ASLEEP = "normal for a queue that nobody used for hours, else check its name, account and Region"
+UNPUBLISHED = "check its namespace, name, dimensions and Region, and that it is published every minute"
 
 
 class CloudWatchMeters:
@@ -42,134 +35,118 @@ class CloudWatchMeters:
     def __init__(self, wire: Wire, clocks: Clocks) -> None:
         self._wire = wire
         self._clocks = clocks
-        self._kept: dict[tuple[ServiceRef, str], Kept] = {}
+        self._utilizations: Schedule[tuple[ServiceRef, str], Utilization | Missing] = Schedule(clocks.now, PERIOD_S)
+        self._minutes: Schedule[QueueRef, QueueMinute | Missing] = Schedule(clocks.now, PERIOD_S)
+        self._measurements: Schedule[tuple[str | None, CloudWatchMetric], Measurement | Missing] = Schedule(
+            clocks.now, PERIOD_S
+        )
 
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
         """The newest complete minute's average CPU, in percent of what the tasks reserved."""
-        return await self._read(service, "CPUUtilization")
+        return await self._utilization(service, "CPUUtilization")
 
     async def memory(self, service: ServiceRef) -> Utilization | Missing:
         """The newest complete minute's average memory, in percent of what the tasks reserved."""
-        return await self._read(service, "MemoryUtilization")
+        return await self._utilization(service, "MemoryUtilization")
 
-    async def _read(self, service: ServiceRef, metric: str) -> Utilization | Missing:
-        now, kept = self._clocks.now(), self._kept.get((service, metric))
-        if kept is not None and now < kept.until:
-            return kept.reading
-        try:
-            reading = await self._newest(service, metric)
-        except AutoscalerError as fault:
-            return missing(fault)
-        self._kept[service, metric] = Kept(reading, _next_due(kept, now))
-        return reading
+    async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
+        """The newest complete minute of which CloudWatch has anything: all of the queue's metrics in one question."""
+        return await self._minutes.reading(queue, lambda: self._queue_minute(queue))
 
-    async def _newest(self, service: ServiceRef, metric: str) -> Utilization | Missing:
-        end = math.floor(self._clocks.wall() / PERIOD_S) * PERIOD_S
-        results = await self._results(service, metric, end)
-        points = [point for result in results for point in _points(result) if point[0] + PERIOD_S <= end]
-        if not points:
-            return _no_data(service, f"CloudWatch has no {metric} of the last {WINDOW_S // 60} minutes")
-        started, percent = max(points, key=lambda point: point[0])
+    async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
+        """The metric's newest complete minute, from 0 to `MOST_VALUE`; services that name the same metric share it.
+
+        The metric is looked up in its own Region, else in the service's.
+        """
+        region = metric.region or service.region
+        return await self._measurements.reading((region, metric), lambda: self._measurement(region, metric))
+
+    async def _utilization(self, service: ServiceRef, name: str) -> Utilization | Missing:
+        return await self._utilizations.reading((service, name), lambda: self._newest_percent(service, name))
+
+    async def _newest_percent(self, service: ServiceRef, name: str) -> Utilization | Missing:
+        newest = await self._newest(service_subject(service), service.region, service_metric(service, name), NO_TASKS)
+        if isinstance(newest, Missing):
+            return newest
+        over, percent = newest
         if not 0 <= percent <= MOST_PERCENT:  # false for NaN, too
-            return _no_data(service, f"CloudWatch's {metric} is {clean(str(percent), 20)} percent, which cannot be")
-        return Utilization(float(percent), self._clocks.instant(started + PERIOD_S))
+            return _absurd(service_subject(service), name, percent)
+        return Utilization(float(percent), self._clocks.instant(over))
 
-    async def _results(self, service: ServiceRef, metric: str, end: float) -> list[Answer]:
-        """All pages' results, the last of them complete."""
-        results: list[Answer] = []
-        more: dict[str, object] = {}
-        for _ in range(MOST_PAGES):
-            answer = await self._ask(service, metric, end, more)
-            result = _result_in(answer)
-            results.append(result)
-            if _is_complete(result):
-                return results
-            if not answer.has("NextToken"):
-                break
-            more = {"NextToken": answer.word("NextToken")}
-        raise Unavailable(f"{service_subject(service)}: CloudWatch gave a part of {metric} only; it is tried again")
+    async def _measurement(self, region: str | None, metric: CloudWatchMetric) -> Measurement | Missing:
+        newest = await self._newest(metric_subject(metric), region, metric, UNPUBLISHED)
+        if isinstance(newest, Missing):
+            return newest
+        over, value = newest
+        if not 0 <= value <= MOST_VALUE:  # nothing asks for less than no task
+            return _absurd(metric_subject(metric), metric.metric, value)
+        return Measurement(float(value), self._clocks.instant(over))
 
-    async def _ask(self, service: ServiceRef, metric: str, end: float, more: dict[str, object]) -> Answer:
-        return await self._wire.ask(
-            GET_METRIC_DATA,
-            service_subject(service),
-            service.region,
-            MetricDataQueries=[_query(service, metric)],
-            StartTime=datetime.fromtimestamp(end - WINDOW_S, UTC),
-            EndTime=datetime.fromtimestamp(end, UTC),
-            ScanBy="TimestampDescending",
-            **more,
-        )
+    async def _newest(
+        self, subject: str, region: str | None, metric: CloudWatchMetric, remedy: str
+    ) -> tuple[float, int | float] | Missing:
+        """When the newest complete minute ended, in wall seconds, and its value."""
+        found = await complete_minutes(self._wire, self._clocks, subject, region, {"newest": metric})
+        minutes = found["newest"]
+        return max(minutes.items()) if minutes else _nothing(subject, metric.metric, remedy)
 
-
-def _next_due(kept: Kept | None, now: Instant) -> Instant:
-    """A minute after the last time it was due, not after it was asked: else ticks that jitter make 70 s of 60."""
-    due = now if kept is None else kept.until
-    return (due if now - due < PERIOD_S else now) + PERIOD_S
+    async def _queue_minute(self, queue: QueueRef) -> QueueMinute | Missing:
+        subject, metrics = queue_subject(queue), queue_metrics(queue.name)
+        found = await complete_minutes(self._wire, self._clocks, subject, region_of(queue), metrics)
+        ends = {over for minutes in found.values() for over in minutes}
+        if not ends:
+            return _nothing(subject, "datapoint", ASLEEP)
+        over = max(ends)
+        newest = {key: minutes[over] for key, minutes in found.items() if over in minutes}
+        for key, value in newest.items():
+            if not _could_be(key, value):
+                return _absurd(subject, metrics[key].metric, value)
+        return _minute_of(newest, self._clocks.instant(over))
 
 
-def _query(service: ServiceRef, metric: str) -> dict[str, object]:
-    dimensions = {"ClusterName": short_name(service.cluster), "ServiceName": short_name(service.service)}
-    return {
-        "Id": QUERY_ID,
-        "MetricStat": {
-            "Metric": {
-                "Namespace": "AWS/ECS",
-                "MetricName": metric,
-                "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
-            },
-            "Period": PERIOD_S,
-            "Stat": "Average",
-        },
-        "ReturnData": True,
+def service_metric(service: ServiceRef, name: str) -> CloudWatchMetric:
+    """One of the metrics that ECS publishes of every service."""
+    cluster, own = short_name(service.cluster), short_name(service.service)
+    return CloudWatchMetric("AWS/ECS", name, (("ClusterName", cluster), ("ServiceName", own)))
+
+
+def queue_metrics(name: str) -> dict[str, CloudWatchMetric]:
+    """What is asked of a queue's minute, by the field of `QueueMinute` that it fills."""
+    wanted = {
+        "received": ("NumberOfMessagesReceived", "Sum"),
+        "deleted": ("NumberOfMessagesDeleted", "Sum"),
+        "oldest_age_s": ("ApproximateAgeOfOldestMessage", "Maximum"),
     }
+    if name.endswith(".fifo"):
+        wanted["groups_in_flight"] = ("ApproximateNumberOfGroupsWithInflightMessages", "Maximum")
+    own = (("QueueName", name),)
+    return {key: CloudWatchMetric("AWS/SQS", metric, own, statistic) for key, (metric, statistic) in wanted.items()}
 
 
-def _result_in(answer: Answer) -> Answer:
-    for result in answer.parts("MetricDataResults"):
-        if result.word("Id") == QUERY_ID:
-            return result
-    raise answer.unreadable("MetricDataResults", "a result of our query", None)
+def _could_be(key: str, value: float) -> bool:
+    if key == "oldest_age_s":
+        return 0 <= value <= MOST_AGE_S
+    return 0 <= value <= MOST_MESSAGES and value == int(value)
 
 
-def _is_complete(result: Answer) -> bool:
-    """All points are there; False: there are more pages. Raises where CloudWatch gave none."""
-    match result.word("StatusCode"):
-        case "Complete":
-            return True
-        case "PartialData":
-            return False
-        case "Forbidden":
-            raise Denied(
-                f"{result.call.where}: CloudWatch keeps the metric back; give the task role {GET_METRIC_DATA.name} on *"
-            )
-        case status:
-            raise Unavailable(
-                f"{result.call.where}: CloudWatch could not read the metric ({clean(status)}); it is tried again"
-            )
-
-
-def _points(result: Answer) -> Iterable[tuple[float, int | float]]:
-    """When each minute began, in wall seconds, and its value."""
-    times, values = result.values("Timestamps"), result.values("Values")
-    if len(times) != len(values):
-        raise result.unreadable("Values", "one for each timestamp", values)
-    return [(_moment(result, time), _number(result, value)) for time, value in zip(times, values, strict=True)]
-
-
-def _moment(result: Answer, found: object) -> float:
-    if isinstance(found, datetime):
-        return found.timestamp()
-    raise result.unreadable("Timestamps", "a timestamp", found)
-
-
-def _number(result: Answer, found: object) -> int | float:
-    if isinstance(found, int | float) and not isinstance(found, bool):
-        return found  # as it is: a whole number may be too large for a float
-    raise result.unreadable("Values", "a number", found)
-
-
-def _no_data(service: ServiceRef, what: str) -> Missing:
-    return Missing(
-        f"{service_subject(service)}: {what}; normal while no task runs, else check cluster and service", "no_data"
+def _minute_of(seen: Mapping[str, int | float], at: float) -> QueueMinute:
+    age_s = seen.get("oldest_age_s")
+    return QueueMinute(
+        at,
+        received=_whole(seen.get("received")),
+        deleted=_whole(seen.get("deleted")),
+        oldest_age_s=None if age_s is None else float(age_s),
+        groups_in_flight=_whole(seen.get("groups_in_flight")),
     )
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _nothing(subject: str, what: str, remedy: str) -> Missing:
+    return Missing(f"{subject}: CloudWatch has no {what} of the last {WINDOW_S // 60} minutes; {remedy}", "no_data")
+
+
+def _absurd(subject: str, metric: str, value: float) -> Missing:
+    return Missing(f"{subject}: CloudWatch says {clean(str(value), 20)} of {metric}, which cannot be", "no_data")

@@ -11,13 +11,11 @@ from autoscaler.aws.answers import Answer
 def deployment_since(service: Answer) -> float | None:
     """When the deployment in progress was made, in wall seconds; None where there is none.
 
-    Of several it is the primary's instant, which is the newest one's.
+    That is when the newest of what is being rolled out was made: the hold that hangs on it is bounded in time, and what
+    it replaces may be months old.
     """
     going_on = _rollouts(service) if _controller(service) == "ECS" else _task_sets(service)
-    if not going_on:
-        return None
-    primary = [one for one in going_on if one.word("status") == "PRIMARY"]
-    return max(one.moment("createdAt") for one in primary or going_on)
+    return max((one.moment("createdAt") for one in going_on), default=None)
 
 
 def _controller(service: Answer) -> str:
@@ -29,7 +27,8 @@ def _controller(service: Answer) -> str:
 def _rollouts(service: Answer) -> list[Answer]:
     """The ECS controller's deployments, if one is in progress.
 
-    A missing rolloutState is normal: services behind a classic load balancer have none.
+    It may be rolling, blue/green, linear or canary; the last three show both revisions until the old one is gone. A
+    missing rolloutState is normal: services behind a classic load balancer have none.
     """
     alive = [one for one in service.parts("deployments") if _is_alive(one)]
     rolling = any(one.word("status") == "PRIMARY" and _rollout_state(one) == "IN_PROGRESS" for one in alive)
@@ -47,7 +46,8 @@ def _rollout_state(deployment: Answer) -> str:
 def _task_sets(service: Answer) -> list[Answer]:
     """CodeDeploy's or an external controller's task sets, if a deployment is in progress.
 
-    A lone task set also stabilizes after each change of the count; made long ago, it counts as an old deployment.
+    Until the traffic has moved, the new set is ACTIVE and the old one PRIMARY. A lone task set also stabilizes after
+    each change of the count; made long ago, it counts as an old deployment.
     """
     sets = list(service.parts_if_any("taskSets"))
     return sets if len(sets) > 1 or any(_is_stabilizing(one) for one in sets) else []

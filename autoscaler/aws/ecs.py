@@ -8,12 +8,19 @@ from autoscaler.aws.answers import Answer, Unreadable
 from autoscaler.aws.apis import DESCRIBE_SERVICES, UPDATE_SERVICE
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.deployments import deployment_since
+from autoscaler.aws.events import trouble_in
 from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.names import service_subject, short_name
+from autoscaler.aws.protection import protected_tasks
+from autoscaler.aws.rivals import Rivals
 from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Deployment, Fleet, Instant, Missing
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable
 from autoscaler.ports import ServiceRef
+
+PAUSE_TAG = "autoscaler:paused"
+MOST_TAG_VALUE = 256
+"""AWS lets a tag's value be no longer."""
 
 
 class EcsFleets:
@@ -22,14 +29,26 @@ class EcsFleets:
     def __init__(self, wire: Wire, clocks: Clocks) -> None:
         self._wire = wire
         self._clocks = clocks
+        self._rivals = Rivals(wire, clocks)
 
     async def read(self, service: ServiceRef) -> Fleet | Missing:
-        """The service's counts and deployment, as of just before they were asked for."""
+        """The service's counts, deployment, trouble and pause tag, as of just before they were asked for."""
         at = self._clocks.now()
         try:
             return fleet_in(await self._describe(service), at, self._clocks.instant)
         except AutoscalerError as fault:
             return missing(fault)
+
+    async def protected(self, service: ServiceRef) -> int | Missing:
+        """How many of the tasks that should run are protected from scale-in."""
+        try:
+            return await protected_tasks(self._wire, self._clocks, service)
+        except AutoscalerError as fault:
+            return missing(fault)
+
+    async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
+        """What else may change the service's count, each in a sentence; asked of AWS every five minutes at most."""
+        return await self._rivals.of(service)
 
     async def scale_to(self, service: ServiceRef, tasks: int) -> bool:
         """True: ECS accepted `tasks` as the desired count. Cluster, service and count are all that is sent.
@@ -56,6 +75,7 @@ class EcsFleets:
             service.region,
             cluster=service.cluster,
             services=[service.service],
+            include=["TAGS"],
         )
         return described(answer, service)
 
@@ -82,7 +102,21 @@ def fleet_in(found: Answer, at: Instant, instant: Callable[[float], Instant]) ->
         pending=found.count("pendingCount"),
         at=at,
         deployment=None if since is None else Deployment(instant(since)),
+        trouble=trouble_in(found, at, instant),
+        pause_tag=pause_tag_in(found),
     )
+
+
+def pause_tag_in(found: Answer) -> str | None:
+    """The value of the service's tag `autoscaler:paused`, possibly empty; None where it has none.
+
+    Tags were asked for, so none in the answer are none. Raises `Unreadable` where they are not what tags should be.
+    """
+    for tag in found.parts_if_any("tags"):
+        if tag.word("key") == PAUSE_TAG:
+            # AWS may leave an empty value out, and an empty text is not a word
+            return clean(tag.word("value"), MOST_TAG_VALUE) if tag.body.get("value") else ""
+    return None
 
 
 def require_scalable(found: Answer) -> None:

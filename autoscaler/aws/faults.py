@@ -39,6 +39,7 @@ _CLOCK = Row(ClockSkewed, "set this machine's clock (NTP, or the container host'
 _QUEUE = Row(NotFound, "check the queue in AUTOSCALER_QUEUES, its account and its Region")
 _SERVICE = Row(NotFound, "check AUTOSCALER_CLUSTER, AUTOSCALER_SERVICE and the Region")
 _CANNOT = Row(Refused, "check the settings of this service, or take it out of them")
+_ALARMS = Row(Refused, "let the role of the service's scalable target read the alarms of its policies")
 _ENDPOINT = Row(Unavailable, "check AWS_ENDPOINT_URL, the Region and the proxy: what answered is not AWS")
 
 CODES: Mapping[str, Row] = {
@@ -66,9 +67,11 @@ CODES: Mapping[str, Row] = {
     ),
     **dict.fromkeys(
         (
+            "ConcurrentUpdateException",
             "InternalError",
             "InternalFailure",
             "InternalServiceError",
+            "InternalServiceException",
             "InternalServiceFault",
             "RequestTimeout",
             "RequestTimeoutException",
@@ -109,6 +112,7 @@ CODES: Mapping[str, Row] = {
         ),
         _QUEUE,
     ),
+    "FailedResourceAccessException": _ALARMS,
     **dict.fromkeys(("ClusterNotFoundException", "ServiceNotFoundException"), _SERVICE),
     **dict.fromkeys(
         (
@@ -118,6 +122,7 @@ CODES: Mapping[str, Row] = {
             "ServiceNotActiveException",
             "UnsupportedOperation",
             "ValidationError",
+            "ValidationException",
         ),
         _CANNOT,
     ),

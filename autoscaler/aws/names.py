@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoscaler.ports import QueueRef, ServiceRef
+from autoscaler.ports import CloudWatchMetric, QueueRef, ServiceRef
 
 
 def queue_subject(queue: QueueRef) -> str:
@@ -12,6 +12,10 @@ def queue_subject(queue: QueueRef) -> str:
 def service_subject(service: ServiceRef) -> str:
     """The service's key in the settings, and where it is in ECS."""
     return f"{service.key} ({short_name(service.cluster)}/{short_name(service.service)})"
+
+
+def metric_subject(metric: CloudWatchMetric) -> str:
+    return f"metric {metric.namespace}/{metric.metric}"
 
 
 def short_name(name_or_arn: str) -> str:

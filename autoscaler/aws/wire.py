@@ -6,7 +6,8 @@ One session; one long-lived client per throttle category and Region, so that wha
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiobotocore.client import AioBaseClient
 from aiobotocore.config import AioConfig
@@ -37,7 +38,7 @@ UNPARSABLE = (
     ArithmeticError,
     AttributeError,
     LookupError,
-    RecursionError,
+    RuntimeError,
     TypeError,
     ValueError,
 )
@@ -152,6 +153,16 @@ class Wire:
         if not found:
             raise Refused("no AWS Region is known; set AWS_REGION, for example AWS_REGION=eu-west-1")
         return str(found)
+
+
+@asynccontextmanager
+async def within(limit_s: float, subject: str, what: str) -> AsyncIterator[None]:
+    """A bound on several calls together. Raises `Unavailable` where they take longer."""
+    try:
+        async with asyncio.timeout(limit_s):
+            yield
+    except TimeoutError:
+        raise Unavailable(f"{subject}: {what} took longer than {limit_s:g} s; it is tried again") from None
 
 
 def _config(call_timeout_s: float) -> AioConfig:

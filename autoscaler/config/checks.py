@@ -5,20 +5,26 @@ A check speaks only where everything that it looks at could be read: what is bro
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import islice
 
+from autoscaler.config.caps import CapFields
 from autoscaler.config.fields import ServiceFields
 from autoscaler.config.group import Path
-from autoscaler.config.names import NOT_YET
+from autoscaler.config.metrics import QUEUE_SIGNALS, SIGNALS, source_of
+from autoscaler.config.names import NOT_YET, folded
+from autoscaler.config.quoting import quote
+from autoscaler.core import formula
 from autoscaler.core.policy import FallbackBehavior
 from autoscaler.ports import QueueRef
 
 _MIN, _MAX, _QUEUES, _REGION = ("min_tasks",), ("max_tasks",), ("queues",), ("region",)
 _PAUSED = ("paused",)
 _BEHAVIOR, _TASKS = ("fallback", "behavior"), ("fallback", "tasks")
-_SIGNALS: tuple[Path, ...] = (_QUEUES, ("cpu_target_percent",), ("memory_target_percent",))
+_METRICS, _FORMULA, _SCHEDULES = ("metrics",), ("formula",), ("schedules",)
+_SIGNALS: tuple[Path, ...] = (_QUEUES, ("cpu_target_percent",), ("memory_target_percent",), _METRICS, _FORMULA)
 _ABOUT_QUEUES: tuple[Path, ...] = (("backlog_per_task",), ("processing_time",))
 _REQUIRED: Mapping[Path, str] = {
     ("cluster",): "the ECS cluster's name",
@@ -38,12 +44,23 @@ class Clash:
 
 def contradictions(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
     """What contradicts itself in a policy, wherever the policy comes from."""
-    return _sound(broken, _bounds(fields), _fallback(fields), _pause(fields), _twins(fields))
+    return _sound(broken, _bounds(fields), _fallback(fields), _twins(fields), _strangers(fields))
+
+
+def out_of_bounds(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
+    """The counts that lie outside the service's own bounds."""
+    return _sound(broken, _static(fields), _pause(fields), _schedules(fields))
+
+
+def no_tasks(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
+    """A service that may never run; only a schedule may say so, for its time."""
+    return _sound(broken, [Clash(_MAX, "0 is out of range: at least 1", (_MAX,))] if fields.max_tasks == 0 else [])
 
 
 def shortcomings(fields: ServiceFields, given: Set[Path], own: Set[Path], broken: Set[Path]) -> list[Clash]:
     """What keeps a service from being scaled. `given`: the settings with a value; `own`: not from the defaults."""
-    return _sound(broken, _required(given), _signals(fields), _queueless(fields, own), _elsewhere(fields))
+    checks = (_required(given), _signals(fields), _queueless(fields, own), _elsewhere(fields))
+    return _sound(broken, *checks, _sourceless(fields), _waiting_for_queues(fields))
 
 
 def _sound(broken: Set[Path], *checks: Iterable[Clash]) -> list[Clash]:
@@ -59,6 +76,10 @@ def _fallback(fields: ServiceFields) -> Iterator[Clash]:
     behavior, tasks = fields.fallback.behavior, fields.fallback.tasks
     if tasks is None and behavior is not FallbackBehavior.HOLD:
         yield Clash(_TASKS, f"is required with fallback.behavior {behavior}", (_BEHAVIOR, _TASKS))
+
+
+def _static(fields: ServiceFields) -> Iterator[Clash]:
+    behavior, tasks = fields.fallback.behavior, fields.fallback.tasks
     if tasks is not None and behavior is FallbackBehavior.STATIC and not _within_bounds(tasks, fields):
         yield Clash(_TASKS, _outside(tasks, fields), (_BEHAVIOR, _TASKS, _MIN, _MAX))
 
@@ -66,6 +87,33 @@ def _fallback(fields: ServiceFields) -> Iterator[Clash]:
 def _pause(fields: ServiceFields) -> Iterator[Clash]:
     if isinstance(fields.paused, int) and not _within_bounds(fields.paused, fields):
         yield Clash(_PAUSED, _outside(fields.paused, fields), (_PAUSED, _MIN, _MAX))
+
+
+def _schedules(fields: ServiceFields) -> Iterator[Clash]:
+    for name, item in fields.schedules.items():
+        least = fields.min_tasks if item.min_tasks is None else item.min_tasks
+        most = fields.max_tasks if item.max_tasks is None else item.max_tasks
+        if most > fields.max_tasks:
+            what = f"{name}: {most} is more than the service's max_tasks, {fields.max_tasks}, which is the ceiling"
+            yield Clash(_SCHEDULES, what, (_SCHEDULES, _MAX))
+        elif least > most:
+            what = f"{name}: min_tasks would be {least} while max_tasks is {most}"
+            yield Clash(_SCHEDULES, what, (_SCHEDULES, _MIN, _MAX))
+
+
+def _strangers(fields: ServiceFields) -> Iterator[Clash]:
+    """What the formula names and nothing is called."""
+    known = sorted(SIGNALS | fields.metrics.keys())
+    for name in sorted(_formula_names(fields) - set(known)):
+        near = difflib.get_close_matches(name, known, 1)
+        meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        yield Clash(
+            _FORMULA, f"{quote(name)} is neither a signal nor one of the metrics; {meant}", (_FORMULA, _METRICS)
+        )
+
+
+def _formula_names(fields: ServiceFields) -> Set[str]:
+    return frozenset() if fields.formula is None else formula.parse(fields.formula).names
 
 
 def _within_bounds(tasks: int, fields: ServiceFields) -> bool:
@@ -89,8 +137,9 @@ def _required(given: Set[Path]) -> Iterator[Clash]:
 
 
 def _signals(fields: ServiceFields) -> Iterator[Clash]:
-    if not fields.queues and fields.cpu_target_percent is None and fields.memory_target_percent is None:
-        what = "there is nothing to follow: set queues, cpu_target_percent or memory_target_percent"
+    targets = (fields.cpu_target_percent, fields.memory_target_percent, fields.formula)
+    if not fields.queues and not fields.metrics and all(target is None for target in targets):
+        what = "there is nothing to follow: set queues, cpu_target_percent, memory_target_percent, metrics or formula"
         yield Clash(_QUEUES, what, _SIGNALS)
 
 
@@ -101,11 +150,40 @@ def _queueless(fields: ServiceFields, own: Set[Path]) -> Iterator[Clash]:
             yield Clash(path, "is about queues, and the service has none: set queues, or leave it out", (path, _QUEUES))
 
 
+def _waiting_for_queues(fields: ServiceFields) -> Iterator[Clash]:
+    names = sorted(_formula_names(fields) & QUEUE_SIGNALS)
+    if names and not fields.queues:
+        yield Clash(_FORMULA, f"{', '.join(names)} is about queues, and the service has none", (_FORMULA, _QUEUES))
+
+
+def _sourceless(fields: ServiceFields) -> Iterator[Clash]:
+    for name, item in fields.metrics.items():
+        if source_of(item, None) is None:
+            what = f"{name}: say where it is read: namespace and metric, or prometheus and query"
+            yield Clash(_METRICS, what, (_METRICS,))
+
+
 def _elsewhere(fields: ServiceFields) -> Iterator[Clash]:
     for item in fields.queues:
         if None not in {fields.region, item.name.region} and item.name.region != fields.region:
             what = f"the queue {item.name.name} is in {item.name.region}, and the service's region is {fields.region}"
             yield Clash(_QUEUES, what, (_QUEUES, _REGION))
+
+
+def cap_contradictions(cap: CapFields, least: Mapping[str, int]) -> Iterator[str]:
+    """What is wrong with a shared cap. `least`: the services' `min_tasks`, by key."""
+    keys = {folded(key): key for key in least}
+    named = [folded(key) for key in cap.per_task]
+    for key in cap.per_task:
+        if folded(key) not in keys:
+            near = difflib.get_close_matches(folded(key), keys, 1)
+            meant = f"did you mean {keys[near[0]]}?" if near else f"there are {', '.join(sorted(least))}"
+            yield f"{quote(key)} is not a service's key; {meant}"
+        elif named.count(folded(key)) > 1:
+            yield f"the service {keys[folded(key)]} is there twice"
+    needed = sum(least[keys[folded(key)]] * taken for key, taken in cap.per_task.items() if folded(key) in keys)
+    if needed > cap.most:
+        yield f"the services' min_tasks alone take {needed}, and most is {cap.most}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,25 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
+from pydantic import Field
+
+from autoscaler.config.caps import CAPS, Caps
 from autoscaler.config.group import Group, told
-from autoscaler.config.items import LIMITS, QUEUES, TASKS, LimitFields, QueueFields
+from autoscaler.config.items import QUEUES, TASKS, QueueFields
 from autoscaler.config.kinds import MOST_TASKS, choice, duration, number, optional, pause, text, truth, whole
+from autoscaler.config.metrics import FORMULA, METRICS, Metrics
 from autoscaler.config.model import LogFormat, LogLevel
 from autoscaler.config.queues import REGION
-from autoscaler.core.policy import FallbackBehavior, Mode, Pause, Select, Workers
+from autoscaler.config.rules import (
+    TOLERANCE,
+    ActivationFields,
+    DeploymentFields,
+    FallbackFields,
+    ScaleInFields,
+    ScaleOutFields,
+)
+from autoscaler.config.schedules import IN_FORCE, SCHEDULES, Schedules
+from autoscaler.core.policy import Mode, Pause, Rivals, Workers
 
 _NAME = text(re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII), "a name: write the name alone, not its ARN or URL")
 _REGION = text(REGION, "a Region, such as eu-west-1")
@@ -24,92 +37,6 @@ _PERCENT_TARGET = number(
     lambda percent: 0 < percent <= 100, "above 0 and at most 100", {"exclusiveMinimum": 0, "maximum": 100}
 )
 _PER_TASK = number(lambda messages: messages > 0, "above 0", {"exclusiveMinimum": 0})
-_TOLERANCE = number(lambda ratio: 0 <= ratio < 1, "from 0 to below 1", {"minimum": 0, "exclusiveMaximum": 1})
-
-
-class ScaleOutFields(Group):
-    cooldown: Annotated[float, duration()] = told(
-        0.0,
-        "After an accepted scale-out, none further for so long.",
-        "Waiting messages cannot wait for a cooldown; demand already counts the tasks that are starting.",
-    )
-    stabilization: Annotated[float, duration()] = told(
-        0.0,
-        "Scale out only to the lowest demand of this window.",
-        "A burst is answered at once; a window here delays every scale-out by its length.",
-    )
-    limits: Annotated[tuple[LimitFields, ...], LIMITS] = told(
-        (),
-        "At most so much growth in so long: {tasks=N or percent=N, per=duration}, one or several.",
-        "max_tasks bounds it; a limit is for what stands behind the workers, such as a database.",
-    )
-    select: Annotated[Select, choice(Select)] = told(
-        Select.MAX,
-        "With several limits: the one of the larger change, of the smaller, or disabled: no scale-out at all.",
-        "The larger change is what the Horizontal Pod Autoscaler takes, too.",
-    )
-
-
-class ScaleInFields(ScaleOutFields):
-    cooldown: Annotated[float, duration()] = told(
-        0.0, "After an accepted scale-in, none further for so long.", "The stabilization window already paces it."
-    )
-    stabilization: Annotated[float, duration()] = told(
-        60.0,
-        "Scale in only to the highest demand of this window.",
-        "SQS's counts take about a minute to settle, and a Fargate task is billed for a minute at least.",
-    )
-    limits: Annotated[tuple[LimitFields, ...], LIMITS] = told(
-        (),
-        "At most so much shrinking in so long: {tasks=N or percent=N, per=duration}, one or several.",
-        "The busy floor and the stabilization window protect work in progress without one.",
-    )
-    select: Annotated[Select, choice(Select)] = told(
-        Select.MAX,
-        "With several limits: the one of the larger change, of the smaller, or disabled: no scale-in at all.",
-        "The same rule in both directions.",
-    )
-
-
-class ActivationFields(Group):
-    messages: Annotated[int, whole(0, MOST_TASKS)] = told(
-        0,
-        "Wake from zero only for more messages than this (after the acceptable latency, for any).",
-        "The first message has its promise, too.",
-    )
-    reads: Annotated[int, whole(1, 1000)] = told(
-        1,
-        "Wake from zero only when so many readings in a row say so.",
-        "Raise it to 2 where an empty queue shows phantom messages; each reading more delays waking by an interval.",
-    )
-
-
-class FallbackFields(Group):
-    behavior: Annotated[FallbackBehavior, choice(FallbackBehavior)] = told(
-        FallbackBehavior.HOLD,
-        "When nothing can be read: hold the count, go to fallback.tasks, or to it only if that is higher or lower "
-        "than the present count.",
-        "Not knowing is no reason to change anything; only you can say otherwise.",
-    )
-    tasks: Annotated[int | None, optional(TASKS)] = told(
-        None, "The count to fall back to; required unless the behavior is hold.", "No count suits every service."
-    )
-    after: Annotated[int, whole(1, 1_000_000)] = told(
-        3, "Fall back once more readings than this have failed in a row.", "One failed reading is weather."
-    )
-
-
-class DeploymentFields(Group):
-    hold_scale_in: Annotated[bool, truth()] = told(
-        True,
-        "No scale-in while a deployment is in progress; scale-out goes on.",
-        "Application Auto Scaling does the same; two revisions run and either may be the one that goes.",
-    )
-    at_most: Annotated[float, duration()] = told(
-        3600.0,
-        "The hold ends after so long, even if the deployment does not.",
-        "A deployment may be paused for days; an hour is longer than a rolling one usually takes.",
-    )
 
 
 class ServiceFields(Group):
@@ -125,7 +52,14 @@ class ServiceFields(Group):
         (),
         "The SQS queues it takes messages from: names, URLs or ARNs, comma-separated or JSON; `name=5m` gives one a "
         "latency of its own.",
-        "A service may follow CPU or memory instead, but must follow something.",
+        "A service may follow CPU, memory or metrics instead, but must follow something.",
+    )
+    queue_minutes: Annotated[bool, truth()] = told(
+        True,
+        "Read the queues' minutes from CloudWatch, too: the oldest message's age, what was received and deleted, a "
+        "FIFO queue's active groups. Without them no rule can know of late messages, no progress or a FIFO cap.",
+        "SQS's own counts tell neither ages nor progress. Costs about 4 x $0.43 a month and queue: one metric read "
+        "once a minute is 43,200 reads, at a cent per thousand.",
     )
     min_tasks: Annotated[int, TASKS] = told(
         0,
@@ -152,6 +86,16 @@ class ServiceFields(Group):
         "draining: on SIGTERM they finish or give back their messages within stopTimeout. unsafe: they lose work.",
         "A worker that does not drain loses work in every deployment already.",
     )
+    count_in_flight: Annotated[bool, truth()] = told(
+        True,
+        "Messages in flight ask for tasks, too.",
+        "A task that works on a message is needed; turn it off where workers hold far more than they work on.",
+    )
+    count_delayed: Annotated[bool, truth()] = told(
+        False,
+        "Delayed messages ask for tasks, too.",
+        "A delayed message starts to wait when it becomes visible, and it may be delayed in order to wait.",
+    )
     backlog_per_task: Annotated[float | None, optional(_PER_TASK)] = told(
         None,
         "Ask for a task for every so many messages, waiting and in flight.",
@@ -163,20 +107,60 @@ class ServiceFields(Group):
     memory_target_percent: Annotated[float | None, optional(_PERCENT_TARGET)] = told(
         None, "Keep the service's mean memory at this.", "Memory seldom follows load, and seldom comes back down."
     )
-    scale_out: ScaleOutFields = ScaleOutFields()
-    scale_in: ScaleInFields = ScaleInFields()
-    tolerance: Annotated[float, _TOLERANCE] = told(
+    metrics: Annotated[Metrics, METRICS] = told(
+        {},
+        "Other numbers to follow, by a name of your choice: from CloudWatch {namespace, metric, dimensions={...}, "
+        "statistic} or from Prometheus {prometheus=URL, query}, each with target_per_task (what one task can bear) "
+        "or target_value (what it should be, whatever runs). The highest demand of all signals wins. The table "
+        "counts as a whole: a service's own replaces the defaults'.",
+        "The queues say what waits; a metric is for what they do not show.",
+    )
+    formula: Annotated[str | None, optional(FORMULA)] = told(
+        None,
+        "A number of tasks, from the names visible, in_flight, delayed, oldest_age_s, cpu_percent, memory_percent, "
+        "running, current and those of the metrics: one more signal, as in max(visible / 50, first(lag, 0) / 10).",
+        "The other signals say it with a reason that people understand.",
+    )
+    schedules: Annotated[Schedules, SCHEDULES] = told(
+        {},
+        "Other bounds for a while, by a name of your choice: {cron, for=duration, timezone=UTC, min_tasks, "
+        "max_tasks, lead=90s}. cron has five fields, as in '0 8 * * MON-FRI'; it begins earlier by the lead. Of "
+        "schedules that overlap, the highest min_tasks and the highest max_tasks hold. max_tasks stays the ceiling. "
+        "The table counts as a whole: a service's own replaces the defaults'.",
+        "What waits says enough, unless tasks must be there before it comes.",
+    )
+    scale_out: ScaleOutFields = Field(default_factory=ScaleOutFields)
+    scale_in: ScaleInFields = Field(default_factory=ScaleInFields)
+    tolerance: Annotated[float, TOLERANCE] = told(
         0.1,
         "Demand within this share of the present count changes nothing.",
         "A tenth is what the Horizontal Pod Autoscaler takes; a change smaller than that is not worth a start-up.",
     )
-    activation: ActivationFields = ActivationFields()
-    fallback: FallbackFields = FallbackFields()
-    deployments: DeploymentFields = DeploymentFields()
+    activation: ActivationFields = Field(default_factory=ActivationFields)
+    fallback: FallbackFields = Field(default_factory=FallbackFields)
+    deployments: DeploymentFields = Field(default_factory=DeploymentFields)
     busy_floor: Annotated[bool, truth()] = told(
         True,
         "Never scale in below the tasks that are busy with messages.",
         "ECS stops tasks without asking which are idle.",
+    )
+    launch_per_minute: Annotated[int, whole(1, 1_000_000)] = told(
+        500,
+        "How many tasks ECS starts for one service in a minute: no more are asked for at once.",
+        "AWS's own limit in its older Regions. Set 125 for Fargate in a Region that opened after May 2025, or where "
+        "starting more than that takes longer than a minute.",
+    )
+    stalled_after: Annotated[float, duration(1.0)] = told(
+        300.0,
+        "Tasks that were asked for and have not come up for so long stall the service: no more are asked for until "
+        "some do.",
+        "Several times what a task on Fargate takes to start; asking for more of what does not start helps nobody.",
+    )
+    rivals: Annotated[Rivals, choice(Rivals)] = told(
+        Rivals.WARN,
+        "Where Application Auto Scaling may change the same service's count: warn and go on, or refuse to scale it.",
+        "Its target may have been left behind, or is suspended while you try this; two that both act is worth a "
+        "warning at every look.",
     )
     mode: Annotated[Mode, choice(Mode)] = told(
         Mode.ACTIVE,
@@ -191,12 +175,32 @@ class ServiceFields(Group):
     )
 
 
+class PolicyFields(ServiceFields):
+    """One moment's policy. Its bounds may come from a schedule, and then there may be no tasks at all."""
+
+    max_tasks: Annotated[int, TASKS] = told(MOST_TASKS, "The most tasks there may be.", "As many as ECS can take.")
+    schedule: Annotated[str | None, IN_FORCE] = told(
+        None, "The schedule whose bounds these are.", "Bounds are the service's own, unless a schedule is in force."
+    )
+
+
 class GlobalFields(Group):
     interval: Annotated[float, duration(1.0)] = told(
         10.0,
         "How often every service is read and decided on. In force is at most a third of the shortest acceptable "
         "latency, which alone may bring it below a second.",
         "Six readings in a minute's promise, at about ten cents a queue and month.",
+    )
+    fleet_cap_percent: Annotated[int, whole(1, 100)] = told(
+        50,
+        "At most so many of all tasks of all services may go within five minutes; with one service it is off.",
+        "When many queues read empty at once, it is likelier that something broke than that all work ended.",
+    )
+    caps: Annotated[Caps, CAPS] = told(
+        {},
+        "What services share, by a name of your choice: {most, per_task={service key = what one task takes}}. No "
+        "scale-out may take more than there is.",
+        "Only you know what stands behind the workers: a database's connections, a quota of vCPUs.",
     )
     http_host: Annotated[str, _HOST] = told(
         "127.0.0.1",

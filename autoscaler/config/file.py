@@ -41,7 +41,7 @@ def _table(name: str, layer: Layer) -> Mapping[str, object]:
         layer.complain(CONFIG_FILE, f"the file is larger than {LARGEST} bytes")
         return {}
     try:
-        return tomllib.loads(content.decode())
+        return tomllib.loads(content.decode("utf-8-sig"))  # some editors begin a file with a byte order mark
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         layer.complain(FilePath(name).name, f"is not TOML: {_reason(error)}")
         return {}

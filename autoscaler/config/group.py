@@ -16,9 +16,12 @@ Path: TypeAlias = tuple[str, ...]
 
 
 class Group(BaseModel):
-    """Settings that stand together. A name that is not among its fields is an error."""
+    """Settings that stand together. A name that is not among its fields is an error.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    Pydantic builds what reads it when it is first read, which many a command never does.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,16 @@ def told(default: Any, meaning: str, why: str) -> Any:
     return Field(default=default, description=meaning, json_schema_extra={"why": why})
 
 
+def meant(default: Any, meaning: str) -> Any:
+    """The default of a setting inside an item of a list or table, and what it means."""
+    return Field(default=default, description=meaning)
+
+
+def names_in(group: type[Group]) -> tuple[str, ...]:
+    """The group's settings as they are written: the alias of a field whose name Python keeps for itself."""
+    return tuple(field.alias or name for name, field in group.model_fields.items())
+
+
 def within(group: type[Group], name: str) -> type[Group] | None:
     """The group of that name inside the group (None: no such name, or a single setting)."""
     field = group.model_fields.get(name)
@@ -51,7 +64,7 @@ def leaves(group: type[Group], at: Path = ()) -> Iterator[Leaf]:
         if inner:
             yield from leaves(inner, (*at, name))
         else:
-            yield _leaf((*at, name), field)
+            yield _leaf((*at, field.alias or name), field)
 
 
 def _leaf(path: Path, field: FieldInfo) -> Leaf:
@@ -71,20 +84,20 @@ def value_at(group: Group, path: Path) -> Any:
 
 def shown(group: Group) -> dict[str, object]:
     """The values of a group without groups inside, as they could be written in a file; None is left out."""
-    given = ((leaf, value_at(group, leaf.path)) for leaf in leaves(type(group)))
+    given = zip(leaves(type(group)), (value for _, value in group), strict=True)
     return {leaf.path[-1]: leaf.kind.show(value) for leaf, value in given if value is not None}
 
 
 def schema_of(group: type[Group]) -> dict[str, object]:
     """The JSON Schema of a table with the group's settings."""
-    required = [name for name, field in group.model_fields.items() if field.is_required()]
+    required = [field.alias or name for name, field in group.model_fields.items() if field.is_required()]
     must: Mapping[str, object] = {"required": required} if required else {}
     return {"type": "object", "properties": properties_of(group), "additionalProperties": False, **must}
 
 
 def properties_of(group: type[Group]) -> dict[str, object]:
     """The JSON Schemas of the group's settings, by name."""
-    return {name: _property(group, name, field) for name, field in group.model_fields.items()}
+    return {field.alias or name: _property(group, name, field) for name, field in group.model_fields.items()}
 
 
 def _property(group: type[Group], name: str, field: FieldInfo) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import model_validator
 
 from autoscaler.config.group import Group, schema_of, shown
-from autoscaler.config.kinds import MOST_TASKS, Kind, ListKind, decoded, duration, optional, whole
+from autoscaler.config.kinds import MOST_TASKS, ItemsKind, Kind, decoded, duration, optional, whole
 from autoscaler.config.queues import address, queue
 from autoscaler.config.quoting import WrongValue, quote
 from autoscaler.ports import QueueRef
@@ -70,13 +70,13 @@ def _queue_shown(item: QueueFields) -> object:
     return address(item.name) if item.acceptable_latency is None else shown(item)
 
 
-QUEUES = ListKind(
+QUEUES = ItemsKind(
     "list of queues",
     _queue_items,
     {"type": "array", "items": {"anyOf": [{"type": "string"}, schema_of(QueueFields)]}},
     lambda items: [_queue_shown(item) for item in items],
 )
-LIMITS = ListKind(
+LIMITS = ItemsKind(
     "list of limits",
     _limit_items,
     {"anyOf": [schema_of(LimitFields), {"type": "array", "items": schema_of(LimitFields)}]},

@@ -55,8 +55,8 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ListKind(Kind):
-    """A list whose items pydantic reads one by one, each wrong one a problem of its own; `read` only splits."""
+class ItemsKind(Kind):
+    """A list or a table. Pydantic reads its items, each wrong one a problem of its own; `read` only splits."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.read, handler(source))
@@ -131,13 +131,14 @@ def duration(at_least_s: float = 0.0) -> Kind:
 def choice(words: type[StrEnum]) -> Kind:
     """One of the words, in any case."""
     allowed = [str(word) for word in words]
+    by_text = {word.lower(): word for word in words}
 
     def read(value: object) -> StrEnum:
         text = value.strip().lower() if isinstance(value, str) else ""
-        if text in allowed:
-            return words(text)
-        near = difflib.get_close_matches(text, allowed, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
+        if text in by_text:
+            return by_text[text]
+        near = difflib.get_close_matches(text, by_text, n=1)
+        meant = f"; did you mean {by_text[near[0]]}?" if near else ""
         raise WrongValue(f"{quote(value)} is not one of {', '.join(allowed)}{meant}")
 
     return Kind(" | ".join(allowed), read, {"enum": allowed}, str)
@@ -157,7 +158,7 @@ def truth() -> Kind:
 
 
 def text(shape: re.Pattern[str], what: str) -> Kind:
-    """A text that has the shape; `what` says which and how to mend it."""
+    """A text that has the shape; `what` says which and how to mend it. White space around it is not part of it."""
 
     def read(value: object) -> str:
         given = value.strip() if isinstance(value, str) else ""

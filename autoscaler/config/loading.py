@@ -10,20 +10,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from autoscaler.config import checks
+from autoscaler.config.caps import CapFields
 from autoscaler.config.environment import TWO_STYLES, environment
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.file import file
 from autoscaler.config.group import Path
 from autoscaler.config.layer import Layer, Naming
 from autoscaler.config.merging import Merged, merged, overlaid, sources
-from autoscaler.config.model import Config, Service
+from autoscaler.config.metrics import source_of
+from autoscaler.config.model import Config, Service, SharedCap
 from autoscaler.config.names import PREFIX, Part, folded, key_of, variable
 from autoscaler.config.policies import policy
+from autoscaler.config.schedules import schedule_of
 from autoscaler.config.validation import Valid, validated
 from autoscaler.errors import ConfigError, Problem
-from autoscaler.ports import QueueRef, ServiceRef
+from autoscaler.ports import MetricSource, QueueRef, ServiceRef
 
-_CLUSTER, _SERVICE, _QUEUES = ("cluster",), ("service",), ("queues",)
+_CLUSTER, _SERVICE, _QUEUES, _CAPS = ("cluster",), ("service",), ("queues",), ("caps",)
 NO_SERVICE = (
     "no service is configured: set AUTOSCALER_CLUSTER, _SERVICE, _QUEUES and _MAX_TASKS for one, "
     "AUTOSCALER_SERVICES__<KEY>__... for many, or AUTOSCALER_CONFIG_FILE"
@@ -83,6 +86,8 @@ def load(environ: Mapping[str, str]) -> Config:
         log_format=told.log_format,
         log_level=told.log_level,
         services=tuple(_service(read) for read in settings.services),
+        fleet_cap_percent=told.fleet_cap_percent,
+        caps=_caps(settings),
     )
 
 
@@ -95,7 +100,7 @@ def settle(environ: Mapping[str, str]) -> Settings:
     daemon = validated(GlobalFields, whole.globals)
     reads = tuple(_reads(whole, outer.services | inner.services))
     problems = [*outer.problems, *inner.problems, *daemon.problems, *_unreadable(whole, reads)]
-    problems += _contradictory(problems, reads, environ)
+    problems += _contradictory(problems, [*_within_each(reads), *_between(reads, environ), *_capped(daemon, reads)])
     if not (reads or problems):
         problems.append(Problem(variable(("service",)), NO_SERVICE))
     if problems:
@@ -133,18 +138,18 @@ def _unreadable(whole: Merged, reads: Iterable[Read]) -> Iterator[Problem]:
     yield from (problem for read in reads for problem in read.valid.problems)
 
 
-def _contradictory(known: Iterable[Problem], reads: Sequence[Read], environ: Mapping[str, str]) -> list[Problem]:
+def _contradictory(known: Iterable[Problem], found: Iterable[Problem]) -> list[Problem]:
     """What contradicts something else, except where a setting was found wrong already."""
     named = {problem.where for problem in known}
-    found = [*(problem for read in reads for problem in _within(read)), *_between(reads, environ)]
     return [problem for problem in found if problem.where not in named]
 
 
-def _within(read: Read) -> Iterator[Problem]:
-    fields, broken = read.valid.value, read.valid.broken
-    clashes = checks.contradictions(fields, broken)
-    clashes += checks.shortcomings(fields, read.valid.sources.keys(), read.own, broken)
-    return (Problem(read.where(clash.at), clash.what) for clash in clashes)
+def _within_each(reads: Iterable[Read]) -> Iterator[Problem]:
+    for read in reads:
+        fields, broken = read.valid.value, read.valid.broken
+        clashes = checks.contradictions(fields, broken) + checks.out_of_bounds(fields, broken)
+        clashes += checks.shortcomings(fields, read.valid.sources.keys(), read.own, broken)
+        yield from (Problem(read.where(clash.at), clash.what) for clash in clashes)
 
 
 def _between(reads: Iterable[Read], environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -154,6 +159,14 @@ def _between(reads: Iterable[Read], environ: Mapping[str, str]) -> Iterator[Prob
     for one, other in checks.conflicts(claims):
         what = f"{other.what} belongs to the service {one.by} already ({one.at}); {other.remedy}"
         yield Problem(other.at, what)
+
+
+def _capped(daemon: Valid[GlobalFields], reads: Sequence[Read]) -> Iterator[Problem]:
+    """What is wrong with the shared caps, once the services are known."""
+    least = {read.key: read.valid.value.min_tasks for read in reads}
+    for name, item in daemon.value.caps.items():
+        for what in checks.cap_contradictions(item, least):
+            yield Problem(daemon.sources[_CAPS].origin, f"{name}: {what}")
 
 
 def _claims(read: Read, home: str | None) -> Iterator[checks.Claim]:
@@ -167,7 +180,30 @@ def _claims(read: Read, home: str | None) -> Iterator[checks.Claim]:
 def _service(read: Read) -> Service:
     fields = read.valid.value
     ref = ServiceRef(read.key, str(fields.cluster), str(fields.service), fields.region)
-    return Service(ref, _queues(fields), policy(read.key, fields))
+    return Service(
+        ref,
+        _queues(fields),
+        policy(read.key, fields),
+        metrics=tuple(_sources(fields)),
+        schedules=tuple(schedule_of(name, item) for name, item in fields.schedules.items()),
+        queue_minutes=fields.queue_minutes,
+    )
+
+
+def _sources(fields: ServiceFields) -> Iterator[tuple[str, MetricSource]]:
+    for name, item in fields.metrics.items():
+        if source := source_of(item, fields.region):
+            yield name, source
+
+
+def _caps(settings: Settings) -> tuple[SharedCap, ...]:
+    keys = {folded(read.key): read.key for read in settings.services}
+    return tuple(_cap(name, item, keys) for name, item in settings.globals.value.caps.items())
+
+
+def _cap(name: str, item: CapFields, keys: Mapping[str, str]) -> SharedCap:
+    """The cap, with each service under its own key. `keys`: the services' keys by their folded ones."""
+    return SharedCap(name, item.most, tuple((keys[folded(key)], taken) for key, taken in item.per_task.items()))
 
 
 def _queues(fields: ServiceFields) -> tuple[QueueRef, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from autoscaler.core.policy import Policy
-from autoscaler.ports import QueueRef, ServiceRef
+from autoscaler.ports import MetricSource, QueueRef, ServiceRef
 
 
 class LogFormat(StrEnum):
@@ -23,12 +23,46 @@ class LogLevel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """Other bounds, from `lead_s` before each time that `cron` names on the clock of the IANA `timezone`, until
+    `lasts_s` after that time (half-open). A bound that is None stays the policy's.
+
+    Of schedules that overlap, the highest `min_tasks` and the highest `max_tasks` hold; where the two come from
+    different schedules and cross, both are the minimum.
+    """
+
+    name: str
+    cron: str
+    lasts_s: float
+    timezone: str
+    min_tasks: int | None
+    max_tasks: int | None
+    lead_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SharedCap:
+    """At most `most` of something for several services together. `per_task`: what one task takes, by service key."""
+
+    name: str
+    most: int
+    per_task: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
-    """One service to scale: where it is, the queues it follows (in the order of `policy.queues`), what is wanted."""
+    """One service to scale: where it is, the queues it follows (in the order of `policy.queues`), what is wanted.
+
+    `metrics` has the source of each of `policy.metrics`, by name and in their order. `queue_minutes`: whether
+    CloudWatch is asked for the queues' minutes.
+    """
 
     ref: ServiceRef
     queues: tuple[QueueRef, ...]
     policy: Policy
+    metrics: tuple[tuple[str, MetricSource], ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    queue_minutes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +70,8 @@ class Config:
     """All that the daemon was told. `interval_s` is in force: at most a third of the shortest acceptable latency.
 
     `http_port` 0 means any free port. There is at least one service; keys are unique,
-    and the services stand in their order.
+    and the services stand in their order. `fleet_cap_percent` is of the tasks of all services, 1 to 100; it is for
+    several services, and with a single one means nothing. Every key in `caps` is a service's.
     """
 
     interval_s: float
@@ -45,3 +80,5 @@ class Config:
     log_format: LogFormat
     log_level: LogLevel
     services: tuple[Service, ...]
+    fleet_cap_percent: int
+    caps: tuple[SharedCap, ...]

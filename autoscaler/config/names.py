@@ -18,9 +18,15 @@ JOINT = "__"
 GLOBALS: dict[str, Path] = {leaf.path[0].upper(): leaf.path for leaf in leaves(GlobalFields)}
 FIELDS: dict[str, Path] = {JOINT.join(leaf.path).upper(): leaf.path for leaf in leaves(ServiceFields)}
 GROUPS: frozenset[str] = frozenset(path[0].upper() for path in FIELDS.values() if len(path) > 1)
+TABLES: frozenset[str] = frozenset(
+    leaf.path[0].upper()
+    for leaf in (*leaves(GlobalFields), *leaves(ServiceFields))
+    if leaf.kind.schema.get("type") == "object"
+)
+"""The settings that are a table by names of the operator's choice."""
 
-_LATER_GLOBALS = {"fleet_cap_percent", "rate_share", "discover_clusters", "lease_table", "max_tasks_ceiling"}
-_LATER_FIELDS = {"metrics", "schedules", "queue_share", "role_arn"}
+_LATER_GLOBALS = {"rate_share", "discover_clusters", "lease_table", "max_tasks_ceiling"}
+_LATER_FIELDS = {"queue_share", "role_arn"}
 NOT_YET = "is not supported by this version yet"
 
 _KEY = re.compile(r"[A-Za-z0-9](?:_?[A-Za-z0-9-])*", re.ASCII)

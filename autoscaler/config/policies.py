@@ -5,33 +5,52 @@ Law: `policy_of(p.name, fields_of(p)) == p` for every valid policy p.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Set
+from dataclasses import asdict, replace
 
-from autoscaler.config.checks import contradictions
+from autoscaler.config.checks import Clash, contradictions, no_tasks, out_of_bounds
 from autoscaler.config.durations import shown
-from autoscaler.config.fields import ScaleOutFields, ServiceFields
+from autoscaler.config.fields import PolicyFields, ServiceFields
+from autoscaler.config.group import Path
 from autoscaler.config.layer import Layer
+from autoscaler.config.metrics import metric_policy
 from autoscaler.config.names import Part
+from autoscaler.config.rules import ScaleOutFields
 from autoscaler.config.validation import validated
-from autoscaler.core.policy import Activation, DeploymentHold, Direction, Fallback, Limit, Policy, QueuePolicy
+from autoscaler.core.policy import (
+    Activation,
+    DeploymentHold,
+    Direction,
+    Fallback,
+    Limit,
+    MetricPolicy,
+    Policy,
+    QueuePolicy,
+)
 from autoscaler.errors import ConfigError, Problem
 
 
 def policy_of(name: str, fields: Mapping[str, object]) -> Policy:
     """The policy that the fields say, with the names and meanings of the settings.
 
-    Nothing need be there: what is absent has its default, `max_tasks` the most that ECS takes. Raises ConfigError
-    with every problem, each at its field's path.
+    Nothing need be there: what is absent has its default, `max_tasks` the most that ECS takes. A metric needs no
+    source. `schedule` may name the schedule that the bounds come from; `schedules` are read, and none is in force.
+    Raises ConfigError with every problem, each at its field's path.
     """
     layer = Layer()
-    layer.read_table(fields, ServiceFields, (Part.DEFAULTS.value,), ".".join)
-    valid = validated(ServiceFields, layer.tree[Part.DEFAULTS])
-    clashes = [Problem(".".join(clash.at), clash.what) for clash in contradictions(valid.value, valid.broken)]
+    layer.read_table(fields, PolicyFields, (Part.DEFAULTS.value,), ".".join)
+    valid = validated(PolicyFields, layer.tree[Part.DEFAULTS])
+    clashes = (Problem(".".join(clash.at), clash.what) for clash in _clashes(valid.value, valid.broken))
     problems = [*layer.problems, *valid.problems, *clashes]
     if problems:
         raise ConfigError(problems)
-    return policy(name, valid.value)
+    return replace(policy(name, valid.value), schedule=valid.value.schedule)
+
+
+def _clashes(fields: PolicyFields, broken: Set[Path]) -> list[Clash]:
+    """What contradicts itself. A schedule's bounds may well leave a pause or a fallback outside."""
+    own = [] if fields.schedule else [*no_tasks(fields, broken), *out_of_bounds(fields, broken)]
+    return [*contradictions(fields, broken), *own]
 
 
 def policy(name: str, fields: ServiceFields) -> Policy:
@@ -45,9 +64,13 @@ def policy(name: str, fields: ServiceFields) -> Policy:
         processing_time_s=fields.processing_time,
         task_concurrency=fields.task_concurrency,
         workers=fields.workers,
+        count_in_flight=fields.count_in_flight,
+        count_delayed=fields.count_delayed,
         backlog_per_task=fields.backlog_per_task,
         cpu_target_percent=fields.cpu_target_percent,
         memory_target_percent=fields.memory_target_percent,
+        metrics=tuple(metric_policy(name, item) for name, item in fields.metrics.items()),
+        formula=fields.formula,
         scale_out=_direction(fields.scale_out),
         scale_in=_direction(fields.scale_in),
         tolerance=fields.tolerance,
@@ -57,6 +80,9 @@ def policy(name: str, fields: ServiceFields) -> Policy:
             hold_scale_in=fields.deployments.hold_scale_in, at_most_s=fields.deployments.at_most
         ),
         busy_floor=fields.busy_floor,
+        launch_per_minute=fields.launch_per_minute,
+        stalled_after_s=fields.stalled_after,
+        rivals=fields.rivals,
         mode=fields.mode,
         paused=fields.paused,
     )
@@ -74,6 +100,7 @@ def _direction(fields: ScaleOutFields) -> Direction:
         stabilization_s=fields.stabilization,
         limits=tuple(Limit(per_s=limit.per, tasks=limit.tasks, percent=limit.percent) for limit in fields.limits),
         select=fields.select,
+        tolerance=fields.tolerance,
     )
 
 
@@ -82,16 +109,18 @@ def fields_of(policy: Policy) -> dict[str, object]:
     fields: dict[str, object | None] = {
         "min_tasks": policy.min_tasks,
         "max_tasks": policy.max_tasks,
-        "queues": [
-            {"name": item.name, "acceptable_latency": shown(item.acceptable_latency_s)} for item in policy.queues
-        ],
+        "queues": [_queue_fields(queue) for queue in policy.queues],
         "acceptable_latency": shown(policy.acceptable_latency_s),
         "processing_time": None if policy.processing_time_s is None else shown(policy.processing_time_s),
         "task_concurrency": policy.task_concurrency,
         "workers": policy.workers.value,
+        "count_in_flight": policy.count_in_flight,
+        "count_delayed": policy.count_delayed,
         "backlog_per_task": policy.backlog_per_task,
         "cpu_target_percent": policy.cpu_target_percent,
         "memory_target_percent": policy.memory_target_percent,
+        "metrics": {metric.name: _metric_fields(metric) for metric in policy.metrics},
+        "formula": policy.formula,
         "scale_out": _direction_fields(policy.scale_out),
         "scale_in": _direction_fields(policy.scale_in),
         "tolerance": policy.tolerance,
@@ -99,8 +128,12 @@ def fields_of(policy: Policy) -> dict[str, object]:
         "fallback": _fallback_fields(policy.fallback),
         "deployments": _deployment_fields(policy.deployments),
         "busy_floor": policy.busy_floor,
+        "launch_per_minute": policy.launch_per_minute,
+        "stalled_after": shown(policy.stalled_after_s),
+        "rivals": policy.rivals.value,
         "mode": policy.mode.value,
         "paused": policy.paused if policy.paused is None or isinstance(policy.paused, int) else policy.paused.value,
+        "schedule": policy.schedule,
     }
     return _present(fields)
 
@@ -109,13 +142,20 @@ def _queue_fields(queue: QueuePolicy) -> dict[str, object]:
     return {"name": queue.name, "acceptable_latency": shown(queue.acceptable_latency_s)}
 
 
+def _metric_fields(metric: MetricPolicy) -> dict[str, object]:
+    return _present({"target_per_task": metric.target_per_task, "target_value": metric.target_value})
+
+
 def _direction_fields(direction: Direction) -> dict[str, object]:
-    return {
-        "cooldown": shown(direction.cooldown_s),
-        "stabilization": shown(direction.stabilization_s),
-        "limits": [_limit_fields(limit) for limit in direction.limits],
-        "select": direction.select.value,
-    }
+    return _present(
+        {
+            "cooldown": shown(direction.cooldown_s),
+            "stabilization": shown(direction.stabilization_s),
+            "limits": [_limit_fields(limit) for limit in direction.limits],
+            "select": direction.select.value,
+            "tolerance": direction.tolerance,
+        }
+    )
 
 
 def _limit_fields(limit: Limit) -> dict[str, object]:

@@ -30,10 +30,14 @@ def quote(value: object) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     text = str(value)
-    if _SECRET.search(text):
+    if looks_secret(text):
         return "a value that looks like a secret (not shown)"
     short = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     return repr(short) if isinstance(value, str) else short
+
+
+def looks_secret(text: str) -> bool:
+    return _SECRET.search(text) is not None
 
 
 def printable(text: str) -> str:

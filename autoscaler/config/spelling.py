@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher
 
 from autoscaler.config.fields import GlobalFields, ServiceFields
-from autoscaler.config.group import Group, leaves
+from autoscaler.config.group import Group, leaves, names_in
 from autoscaler.config.names import (
     FIELDS,
     GLOBALS,
@@ -16,6 +16,7 @@ from autoscaler.config.names import (
     JOINT,
     NOT_YET,
     PREFIX,
+    TABLES,
     Part,
     comes_later,
     place,
@@ -43,6 +44,8 @@ def unknown_variable(name: str) -> str:
     meant = _meant(name)
     if meant:
         return f"is not a setting; did you mean {meant}?"
+    if table := _table_of(name):
+        return f"is not a setting: {table} takes the whole table, as JSON"
     if field.startswith(_SERVICES):
         return f"is not a setting: {_FORM}"
     return "is not a setting; `autoscaler settings` lists them all"
@@ -62,10 +65,26 @@ def unknown_key(name: str, group: type[Group]) -> str:
     part = {GlobalFields: Part.GLOBALS, ServiceFields: Part.DEFAULTS}.get(group)
     if part and comes_later(part, name):
         return NOT_YET
-    meant = _closest(name, [".".join(leaf.path) for leaf in leaves(group)], _NEAR)
+    here = _names_here(group)
+    meant = _closest(name, [*here, *(".".join(leaf.path) for leaf in leaves(group))], _NEAR)
     if meant:
         return f"is not a setting; did you mean {meant}?"
-    return f"is not a setting here; there are {', '.join(group.model_fields)}"
+    return f"is not a setting here; there are {', '.join(here)}"
+
+
+def _names_here(group: type[Group]) -> list[str]:
+    """At the top of the file there are tables, too; and the file's own name cannot stand in it."""
+    if group is not GlobalFields:
+        return list(names_in(group))
+    return [Part.DEFAULTS.value, Part.SERVICES.value, *(name for name in names_in(group) if name != "config_file")]
+
+
+def _table_of(name: str) -> str | None:
+    """The variable of the table, for a variable that would set something inside it."""
+    _, _, field = split(name)
+    head, joint, _ = field.partition(JOINT)
+    table = name.removesuffix(field) + head
+    return table if joint and head in TABLES and place(table) else None
 
 
 def _after_prefix(upper: str) -> str:

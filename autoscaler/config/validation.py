@@ -13,16 +13,27 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from autoscaler.config.group import Group, Path
+from autoscaler.config.caps import CapFields
+from autoscaler.config.group import Group, Path, names_in
 from autoscaler.config.items import LimitFields, QueueFields
 from autoscaler.config.layer import Sourced, Tree
 from autoscaler.config.merging import sources
+from autoscaler.config.metrics import MetricFields
 from autoscaler.config.quoting import printable
+from autoscaler.config.schedules import ScheduleFields
 from autoscaler.config.spelling import unknown_key
 from autoscaler.errors import Problem
 
 G = TypeVar("G", bound=Group)
-_ITEMS: Mapping[str, type[Group]] = {"queues": QueueFields, "limits": LimitFields}
+_ITEMS: Mapping[str, type[Group]] = {
+    "queues": QueueFields,
+    "limits": LimitFields,
+    "metrics": MetricFields,
+    "schedules": ScheduleFields,
+    "caps": CapFields,
+}
+_OF_A_KEY = "[key]"
+"""What pydantic puts behind a table's key that is wrong itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,7 @@ def _leaf_of(location: Sequence[int | str], given: Mapping[Path, Sourced]) -> Pa
 
 
 def _text(error: ErrorDetails, path: Path) -> str:
-    below = error["loc"][len(path) :]
+    below = [step for step in error["loc"][len(path) :] if step != _OF_A_KEY]
     spot = ", ".join(f"item {step + 1}" if isinstance(step, int) else printable(step) for step in below)
     return f"{spot}: {_sentence(error, path)}" if spot else _sentence(error, path)
 
@@ -83,6 +94,6 @@ def _sentence(error: ErrorDetails, path: Path) -> str:
         case "extra_forbidden" if items:
             return unknown_key(str(error["loc"][-1]), items)
         case _ if items:
-            return f"is not a table with {', '.join(items.model_fields)}"
+            return f"is not a table with {', '.join(names_in(items))}"
         case _:
             return error["msg"]

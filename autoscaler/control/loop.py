@@ -7,31 +7,30 @@ the change only after ECS accepted it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil
 
 from autoscaler.config import Service
+from autoscaler.control.admission import Admission
+from autoscaler.control.observing import Observer, Ports, whole
+from autoscaler.control.pausing import TagWatch
+from autoscaler.control.rivalry import RivalWatch
+from autoscaler.control.schedule import Timetable
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Decision, Fleet, Missing, Observation, QueueReading, Utilization, Verdict
-from autoscaler.errors import AutoscalerError
-from autoscaler.ports import Fleets, Journal, Meters, Queues, Tick
+from autoscaler.core.model import Decision, Fleet, Missing, Observation, Verdict
+from autoscaler.core.policy import Policy, Workers
+from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled
+from autoscaler.ports import Tick
+
+__all__ = ["NOTHING_DONE", "SETTLING_S", "Ports", "ServiceLoop"]
 
 SETTLING_S = 5.0
 """For so long after a write ECS may still tell the count from before it: nobody says how soon it is consistent."""
 
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What a loop is given of the world."""
-
-    queues: Queues
-    meters: Meters
-    fleets: Fleets
-    journal: Journal
-    clock: Callable[[], float]
+NOTHING_DONE = (Throttled, Denied, NotFound, Refused, ClockSkewed)
+"""After these the count is certainly what it was; after any other error nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +44,26 @@ class _Write:
 
 
 class ServiceLoop:
-    """Keeps one service at its demand."""
+    """Keeps one service at its demand. `admission` is shared with the loops of the other services (None: no others)."""
 
-    def __init__(self, service: Service, ports: Ports, interval_s: float, offset_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        service: Service,
+        ports: Ports,
+        interval_s: float,
+        offset_s: float = 0.0,
+        admission: Admission | None = None,
+    ) -> None:
         self._service = service
         self._ports = ports
+        self._admission = admission or Admission([service.ref.key], ports.clock)
         self._interval_s = interval_s
         self._offset_s = offset_s
+        self._observer = Observer(service, ports)
+        self._timetable = Timetable(service.policy, service.schedules)
+        self._tags = TagWatch()
+        self._tag: str | None = None
+        self._rivals = RivalWatch(service.ref, ports.fleets)
         self._memory: Memory | None = None
         self._write: _Write | None = None
 
@@ -70,37 +82,35 @@ class ServiceLoop:
 
     async def tick(self) -> Tick:
         """Reads, decides, and writes if there is something to change. The world's failures are in the answer."""
-        service, policy = self._service.ref, self._service.policy
-        fleet = await self._ports.fleets.read(service)
+        fleet = await self._ports.fleets.read(self._service.ref)
         if isinstance(fleet, Missing):
-            return Tick(service, policy, None, self._memory or Memory(), None, fleet.kind, fleet.because)
-        seen = await self._observe(fleet)
+            return self._unread(fleet)
+        policy, wrong_tag = self._in_force(fleet.pause_tag)
+        await self._rivals.look(self._ports.clock())
+        seen = await self._observer.observe(fleet, policy, self._memory)
+        seen = replace(seen, fleet=self._settled(fleet, seen.now))
         memory = self._recall(seen)
-        decision = decide(policy, memory, seen)
+        seen, decision = await self._decide(policy, memory, seen)
+        decision = self._admitted(policy, decision)
         self._memory = memory.remembering(policy, seen, decision)
         outcome, failure = await self._act(decision)
-        return Tick(service, policy, seen, memory, decision, outcome, failure)
+        notices = (*wrong_tag, *self._rivals.notices(), *self._observer.notices)
+        return Tick(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
 
-    async def _observe(self, fleet: Fleet) -> Observation:
-        """`now` is taken last, so that no reading is younger than the decision made of it."""
-        queues = [QueueReading(queue.name, await self._ports.queues.backlog(queue)) for queue in self._service.queues]
-        cpu, memory = await self._utilization(fleet)
-        now = _whole(self._ports.clock())
-        return Observation(now, self._settled(fleet, now), tuple(queues), cpu, memory)
+    def _unread(self, gap: Missing) -> Tick:
+        """There is nothing to decide on. The pause goes on: a tag that could not be read is not an absent one."""
+        if gap.kind == NotFound.kind:
+            self._admission.absent(self._service.ref.key)
+        policy, wrong_tag = self._in_force(self._tag)
+        memory = self._memory or Memory()
+        return Tick(self._service.ref, policy, None, memory, None, gap.kind, gap.because, notices=wrong_tag)
 
-    async def _utilization(self, fleet: Fleet) -> tuple[Utilization | Missing | None, Utilization | Missing | None]:
-        policy, meters, service = self._service.policy, self._ports.meters, self._service.ref
-        if fleet.desired == 0:
-            return None, None
-        cpu = None if policy.cpu_target_percent is None else await meters.cpu(service)
-        memory = None if policy.memory_target_percent is None else await meters.memory(service)
-        return self._of_its_time(cpu), self._of_its_time(memory)
-
-    def _of_its_time(self, reading: Utilization | Missing | None) -> Utilization | Missing | None:
-        """With the tasks that ran when it was taken: a late 90 % must not be held against tasks it brought about."""
-        if not isinstance(reading, Utilization) or self._memory is None:
-            return reading
-        return replace(reading, tasks=self._memory.running_at(reading.at))
+    def _in_force(self, tag: str | None) -> tuple[Policy, tuple[Missing, ...]]:
+        """The policy with the schedule's bounds and the tag's pause, and what is wrong with the tag."""
+        wall, self._tag = self._ports.wall(), tag
+        policy = self._timetable.policy_at(wall)
+        paused, wrong = self._tags.look(tag, wall)
+        return policy if paused is None else replace(policy, paused=paused), () if wrong is None else (wrong,)
 
     def _settled(self, fleet: Fleet, now: float) -> Fleet:
         """What ECS says, unless it still tells the count from before our last write."""
@@ -111,12 +121,31 @@ class ServiceLoop:
 
     def _recall(self, seen: Observation) -> Memory:
         """The memory so far; with a write whose answer was lost, if ECS turns out to have taken it."""
-        memory = self._memory or Memory.starting(seen.fleet, seen.now)
+        self._admission.saw(self._service.ref.key, seen.fleet.desired)
+        memory = self._memory or Memory.begun(seen.fleet, seen.now)
         write = self._write
         if write is None or write.accepted or seen.fleet.desired != write.target:
             return memory
         self._write = replace(write, accepted=True)
         return memory.acknowledging(seen.now, write.target - write.before)
+
+    async def _decide(self, policy: Policy, memory: Memory, seen: Observation) -> tuple[Observation, Decision]:
+        """Where tasks protect themselves, a scale-in is decided again with how many do. What was read of that a
+        moment ago may hold it back without being read again: polling would burn the account's rate of task reads.
+        """
+        decision = decide(policy, memory, seen)
+        if policy.workers is not Workers.SELF_PROTECTING or decision.verdict is not Verdict.SCALE_IN:
+            return seen, decision
+        known = self._observer.with_known_protection(seen)
+        if known is not None:
+            held = decide(policy, memory, known)
+            if held.verdict is not Verdict.SCALE_IN:
+                return known, held
+        seen = await self._observer.with_protection(seen)
+        return seen, decide(policy, memory, seen)
+
+    def _admitted(self, policy: Policy, decision: Decision) -> Decision:
+        return self._admission.admit(self._service.ref.key, self._rivals.restrained(policy, decision))
 
     async def _act(self, decision: Decision) -> tuple[str, str | None]:
         if decision.verdict is Verdict.HOLD:
@@ -125,23 +154,22 @@ class ServiceLoop:
         try:
             accepted = await self._ports.fleets.scale_to(self._service.ref, target)
         except AutoscalerError as error:
-            self._write = _Write(_whole(self._ports.clock()), before, target, accepted=False)
+            self._write = _Write(whole(self._ports.clock()), before, target, accepted=False)
+            if isinstance(error, NOTHING_DONE):
+                self._admission.given_back(self._service.ref.key)
             return error.kind, str(error)
         if not accepted:
+            self._admission.given_back(self._service.ref.key)
             return "shadow", None
         self._acknowledge(before, target)
         return "accepted", None
 
     def _acknowledge(self, before: int, target: int) -> None:
-        now = _whole(self._ports.clock())
+        now = whole(self._ports.clock())
         self._write = _Write(now, before, target, accepted=True)
+        self._admission.made(self._service.ref.key)
         if self._memory is not None:
             self._memory = self._memory.acknowledging(now, target - before)
-
-
-def _whole(instant: float) -> float:
-    """The next whole 64th of a second: differences of such instants are exact, and short when written down."""
-    return ceil(instant * 64) / 64
 
 
 async def _stopped(stopping: asyncio.Event, within_s: float) -> bool:

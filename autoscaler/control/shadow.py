@@ -15,5 +15,11 @@ class Shadow:
     async def read(self, service: ServiceRef) -> Fleet | Missing:
         return await self._fleets.read(service)
 
+    async def protected(self, service: ServiceRef) -> int | Missing:
+        return await self._fleets.protected(service)
+
+    async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
+        return await self._fleets.rivals(service)
+
     async def scale_to(self, service: ServiceRef, tasks: int) -> bool:  # noqa: ARG002 - the port's signature
         return False

@@ -1,22 +1,22 @@
 """What the work asks for: every signal votes a number of tasks, and the highest vote wins.
 
-A signal that could not be read does not vote; it makes the service blind (`corridor.py`), never idle.
-
 The latency vote, until throughput is learned: with `n` tasks of `c` messages at once, each message taking `P`
 seconds, a slot opens `1 + T/P` times within `T` seconds. All that waits is received within `T` if
-`n * c * (1 + T/P) >= waiting + in flight`. `T` is half of the acceptable latency, since a queue that is kept at the
-smallest such `n` settles at a wait of `T`: at the whole latency every second message would be late. And what is in
-flight is the load of this moment: fewer tasks than it occupies would let the queue grow (Little's law).
+`n * c * (1 + T/P) >= waiting + in flight`. `T` is half of the acceptable latency `W`, since a queue that is kept at
+the smallest such `n` settles at a wait of `T`: at the whole latency every second message would be late. Once the
+oldest message has waited longer than that, `T` is what is left to it, and never less than a quarter of `W`: older
+never means fewer, and there is no cliff. And what is in flight is the load of this moment: fewer tasks than it
+occupies would let the queue grow (Little's law).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import ceil
-from typing import NamedTuple, TypeAlias
 
-from autoscaler.core.model import Backlog, Missing, Observation, Utilization, Vote
-from autoscaler.core.policy import Policy
+from autoscaler.core.formula import parse
+from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Utilization, Vote
+from autoscaler.core.policy import MetricPolicy, Policy
+from autoscaler.core.signals import MOST_MEASURED, Gap, Known, Signals, Work, known_queues, measured, meters, work_of
 
 DAY_ONE_BACKLOG_PER_TASK = 5.0
 """Messages per task while nothing else is known: KEDA's default for SQS."""
@@ -24,170 +24,169 @@ DAY_ONE_BACKLOG_PER_TASK = 5.0
 SPENT_LATENCY_RATIO = 0.5
 """How much of the acceptable latency the latency vote plans to let messages wait."""
 
-BACKLOG_LIMIT_S = 60.0
-"""A queue's counts older than this say nothing any more."""
+CATCH_UP_LATENCY_RATIO = 0.25
+"""Within how much of the acceptable latency what is overdue should be received."""
 
-UTILIZATION_LIMIT_S = 300.0
-"""A CPU or memory datapoint older than this says nothing any more: CloudWatch publishes one a minute."""
+LATE_AT_MOST_RATIO = 2.0
+"""Without a processing time, overdue messages ask for more tasks in proportion to their age, at most twice as many."""
 
-MOST_MESSAGES = 2**53
-"""A larger count is no count: whole numbers are exact as floats up to here."""
+FORMULA_SIGNALS = frozenset(
+    {"visible", "in_flight", "delayed", "oldest_age_s", "cpu_percent", "memory_percent", "running", "current"}
+)
+"""What a formula may name, beside the service's own metrics."""
 
-MOST_PERCENT = 1e6
-"""A larger utilization is none. Above 100 % is possible with container-level units."""
-
-
-class Work(NamedTuple):
-    """Messages in the queues that were read.
-
-    `held` is the part of what is in flight that running tasks can hold: beyond running x concurrency it belongs to
-    dead workers or other consumers. `oldest_age_s` None: no queue told it.
-    """
-
-    waiting: int = 0
-    in_flight: int = 0
-    held: int = 0
-    oldest_age_s: float | None = None
-
-    @property
-    def messages(self) -> int:
-        """What there is to receive or to finish."""
-        return self.waiting + self.in_flight
-
-
-class Signals(NamedTuple):
-    """What the readings say. `missing` names what was needed and could not be had, and why.
-
-    `given`: the demand was handed in, and the rules that need signals stand aside.
-    """
-
-    votes: tuple[Vote, ...]
-    missing: tuple[tuple[str, Missing], ...] = ()
-    work: Work = Work()
-    given: bool = False
-
-    @property
-    def demand(self) -> int | None:
-        """The highest vote (None: nobody could vote)."""
-        return max([vote.tasks for vote in self.votes], default=None)
+_WORK = "{0:,} waiting and {1:,} in flight"
+_UTILIZATION = "{0} was at {1:.4g} % on {2} tasks, {3:g} % is wanted"
 
 
 def read_signals(policy: Policy, seen: Observation) -> Signals:
     """Every vote and every gap of an observation. Total: any observation has an answer."""
     if seen.given is not None:
         return Signals((Vote("given", max(0, seen.given), "the demand was given"),), given=True)
-    known, missing = _queue_readings(policy, seen)
-    work = _work(known, most_held=seen.fleet.running * policy.task_concurrency)
-    votes = list(_queue_votes(policy, known, work)) if known else []
-    cap = None if missing or not known else ceil(work.messages / policy.task_concurrency)
-    for name, meter, aim in _meters(policy, seen):
-        if isinstance(meter, Missing):
-            missing.append((name, meter))
-        else:
-            votes.append(_utilization_vote(name, meter, aim, seen.fleet.running, cap))
-    return Signals(tuple(votes), tuple(missing), work)
+    known, gaps = known_queues(policy, seen)
+    work = work_of(policy, known, seen.fleet.running)
+    votes = _queue_votes(policy, known, work, seen.fleet.running) if known else []
+    _add_utilization(policy, seen, work, votes, gaps, capped=bool(known) and not gaps)
+    if policy.metrics or policy.formula is not None:
+        _add_metrics(policy, seen, known, votes, gaps)
+    return Signals(tuple(votes), tuple(gaps), work)
 
 
-Known: TypeAlias = list[tuple[str, Backlog]]
-Gaps: TypeAlias = list[tuple[str, Missing]]
-
-
-def _queue_readings(policy: Policy, seen: Observation) -> tuple[Known, Gaps]:
-    """What is known of the queues, and what is not: a queue of the policy that was not read is a gap too."""
-    known: Known = []
-    missing: Gaps = []
-    for name, backlog in seen.queues:
-        if isinstance(backlog, Missing):
-            missing.append((name, backlog))
-        elif not (0 <= backlog.visible <= MOST_MESSAGES and 0 <= backlog.in_flight <= MOST_MESSAGES):
-            missing.append((name, Missing("its counts cannot be", "no_data")))
-        elif seen.now - backlog.at > BACKLOG_LIMIT_S:
-            missing.append((name, _stale(seen.now - backlog.at, BACKLOG_LIMIT_S)))
-        else:
-            known.append((name, backlog))
-    if len(seen.queues) < len(policy.queues):
-        read = {name for name, _ in seen.queues}
-        missing += [(queue.name, Missing("it was not read")) for queue in policy.queues if queue.name not in read]
-    return known, missing
-
-
-def _work(known: Known, most_held: int) -> Work:
-    waiting = in_flight = 0
-    oldest_s = None
-    for _, counts in known:
-        waiting += counts.visible
-        in_flight += counts.in_flight
-        if counts.oldest_age_s is not None:
-            oldest_s = max(oldest_s or 0.0, counts.oldest_age_s)
-    return Work(waiting, in_flight, min(in_flight, most_held), oldest_s)
-
-
-def _stale(age_s: float, limit_s: float) -> Missing:
-    return Missing(f"the reading is {age_s:.0f} s old, and counts for {limit_s:.0f} s", "stale")
-
-
-def _queue_votes(policy: Policy, known: Known, work: Work) -> Iterator[Vote]:
+def _queue_votes(policy: Policy, known: Known, work: Work, running: int) -> list[Vote]:
     """Fractional work summed over the queues and rounded up once: twenty nearly empty queues are not twenty tasks."""
+    votes = []
     if policy.backlog_per_task is not None:
-        yield _backlog_vote(work, policy.backlog_per_task, "")
+        votes.append(_backlog_vote(work, policy.backlog_per_task, ""))
     if policy.processing_time_s is not None:
-        yield _latency_vote(policy, policy.processing_time_s, known, work)
-    elif policy.backlog_per_task is None:
-        yield _backlog_vote(work, DAY_ONE_BACKLOG_PER_TASK, " until the processing time is known")
+        votes.append(_latency_vote(policy, policy.processing_time_s, known, work))
+        return votes
+    if policy.backlog_per_task is None:
+        votes.append(_backlog_vote(work, DAY_ONE_BACKLOG_PER_TASK, " until the processing time is known"))
+    if work.overdue is not None:
+        votes.append(_age_vote(policy, known, work, running))
+    return votes
 
 
 def _backlog_vote(work: Work, per_task: float, proviso: str) -> Vote:
-    tasks = ceil((work.waiting + work.in_flight) / per_task)
-    return Vote("backlog", tasks, f"{_WORK}, {{2:g}} a task{proviso}", (work.waiting, work.in_flight, per_task))
+    return Vote(
+        "backlog",
+        work.counted / per_task,
+        f"{_WORK}, {{2:g}} a task{proviso}",
+        (work.waiting, work.in_flight, per_task),
+    )
 
 
 def _latency_vote(policy: Policy, processing_s: float, known: Known, work: Work) -> Vote:
-    """`ceil(max(load, sum of messages / receives of a task in time))`, in tasks; see the module's thesis."""
+    """`max(what is held, sum of messages / receives of a slot in time) / slots of a task`; see the module's thesis."""
     clearing = 0.0
     for name, counts in known:
-        turns = 1 + SPENT_LATENCY_RATIO * policy.latency_of(name) / processing_s
-        clearing += (counts.visible + counts.in_flight) / turns
+        turns = 1 + _time_left_s(policy.latency_of(name), counts) / processing_s
+        clearing += (
+            counts.visible + counts.in_flight * policy.count_in_flight + counts.delayed * policy.count_delayed
+        ) / turns
     return Vote(
         "latency",
-        ceil(max(work.held, clearing) / policy.task_concurrency),
+        max(work.held * policy.count_in_flight, clearing) / policy.task_concurrency,
         f"{_WORK}, {{2:g}} s each, may wait {{3:g}} s",
         (work.waiting, work.in_flight, processing_s, policy.shortest_latency_s),
     )
 
 
-_WORK = "{0:,} waiting and {1:,} in flight"
+def _time_left_s(latency_s: float, counts: Backlog) -> float:
+    if counts.oldest_age_s is None or not counts.visible:
+        return SPENT_LATENCY_RATIO * latency_s
+    left_s = max(latency_s - counts.oldest_age_s, CATCH_UP_LATENCY_RATIO * latency_s)
+    return min(left_s, SPENT_LATENCY_RATIO * latency_s)
 
 
-def _meters(policy: Policy, seen: Observation) -> Iterator[tuple[str, Utilization | Missing, float]]:
-    """The utilizations that the policy has a target for. With no task there is none, and none is needed."""
-    if seen.fleet.desired == 0:
-        return
-    for name, reading, aim in (
-        ("cpu", seen.cpu, policy.cpu_target_percent),
-        ("memory", seen.memory, policy.memory_target_percent),
-    ):
-        if aim is None:
+def _age_vote(policy: Policy, known: Known, work: Work, running: int) -> Vote:
+    """`tasks at the time x age / latency`, at most twice as many, and never more than there is work."""
+    most, facts = 0.0, ("", 0.0, 0.0)
+    for name, counts in known:
+        if counts.oldest_age_s is None or not counts.visible:
             continue
-        if reading is None:
-            yield name, Missing("it was not read"), aim
-        elif isinstance(reading, Utilization) and not 0 <= reading.percent <= MOST_PERCENT:
-            yield name, Missing(f"{reading.percent} % cannot be", "no_data"), aim
-        elif isinstance(reading, Utilization) and seen.now - reading.at > UTILIZATION_LIMIT_S:
-            yield name, _stale(seen.now - reading.at, UTILIZATION_LIMIT_S), aim
+        latency_s = policy.latency_of(name)
+        tasks = running if counts.oldest_tasks is None else counts.oldest_tasks
+        asked = tasks * min(LATE_AT_MOST_RATIO, counts.oldest_age_s / latency_s)
+        if counts.oldest_age_s >= latency_s and asked >= most:
+            most, facts = asked, (name, counts.oldest_age_s, latency_s)
+    cap = ceil(work.messages / policy.task_concurrency)
+    return Vote("oldest_age", min(most, cap), "the oldest message of {0} has waited {1:.0f} s of {2:g} s", facts)
+
+
+def _add_utilization(
+    policy: Policy, seen: Observation, work: Work, votes: list[Vote], gaps: list[Gap], *, capped: bool
+) -> None:
+    cap = ceil(work.messages / policy.task_concurrency) if capped else None
+    for name, meter, aim in meters(policy, seen):
+        if isinstance(meter, Missing):
+            gaps.append((name, meter))
         else:
-            yield name, reading, aim
+            votes.append(_utilization_vote(name, meter, aim, seen.fleet.running, cap))
 
 
 def _utilization_vote(name: str, seen: Utilization, aim_percent: float, running: int, cap: int | None) -> Vote:
-    """`ceil(tasks at the time x percent / target)`: the same datapoint asks for the same count however often it is
-    read, and never for more tasks than there is work (`cap`). At least one: utilization knows no way back from none.
+    """`tasks at the time x percent / target`: the same datapoint asks for the same count however often it is read,
+    and never for more tasks than there is work (`cap`). At least one: utilization knows no way back from none.
     """
     tasks = running if seen.tasks is None else seen.tasks
-    asked = max(1, ceil(round(tasks * seen.percent / aim_percent, 6)))
+    asked = max(1.0, tasks * seen.percent / aim_percent)
     facts = (name, seen.percent, tasks, aim_percent)
     if cap is not None and asked > cap:
         return Vote(name, cap, f"{_UTILIZATION}; there is work for {{4}}", (*facts, cap))
     return Vote(name, asked, _UTILIZATION, facts)
 
 
-_UTILIZATION = "{0} was at {1:.4g} % on {2} tasks, {3:g} % is wanted"
+def _add_metrics(policy: Policy, seen: Observation, known: Known, votes: list[Vote], gaps: list[Gap]) -> None:
+    values = measured(policy, seen)
+    for metric in policy.metrics:
+        reading = values[metric.name]
+        if isinstance(reading, Measurement):
+            votes.append(_metric_vote(metric, reading, seen.fleet.running))
+        elif policy.formula is None or metric.target_per_task or metric.target_value:
+            gaps.append((metric.name, reading))
+    if policy.formula is not None:
+        _add_formula(policy.formula, _named(seen, known, values), votes, gaps)
+
+
+def _metric_vote(metric: MetricPolicy, reading: Measurement, running: int) -> Vote:
+    """A target per task: `value / target`. A target value: `tasks of its time x value / target`, and from none
+    `value / target`, as the Kubernetes HPA.
+    """
+    if metric.target_per_task is not None:
+        load = reading.value / metric.target_per_task
+        return Vote(
+            metric.name, load, "{0} is {1:g}, {2:g} a task", (metric.name, reading.value, metric.target_per_task)
+        )
+    aim = metric.target_value or 1.0
+    ran = (running if reading.tasks is None else reading.tasks) or 1
+    tasks = ceil(round(ran * reading.value / aim, 6))
+    return Vote(
+        metric.name, tasks, "{0} was {1:g} on {2} tasks, {3:g} is wanted", (metric.name, reading.value, ran, aim)
+    )
+
+
+def _named(seen: Observation, known: Known, values: dict[str, Measurement | Missing]) -> dict[str, float | None]:
+    """The signals that a formula may name. Counts are sums, and None where any queue is not known."""
+    whole = len(known) == len(seen.queues)
+    ages = [counts.oldest_age_s for _, counts in known if counts.oldest_age_s is not None]
+    named: dict[str, float | None] = {
+        "visible": sum(counts.visible for _, counts in known) if whole else None,
+        "in_flight": sum(counts.in_flight for _, counts in known) if whole else None,
+        "delayed": sum(counts.delayed for _, counts in known) if whole else None,
+        "oldest_age_s": max(ages, default=None),
+        "cpu_percent": seen.cpu.percent if isinstance(seen.cpu, Utilization) else None,
+        "memory_percent": seen.memory.percent if isinstance(seen.memory, Utilization) else None,
+        "running": seen.fleet.running,
+        "current": seen.fleet.desired,
+    }
+    return named | {name: value.value if isinstance(value, Measurement) else None for name, value in values.items()}
+
+
+def _add_formula(text: str, values: dict[str, float | None], votes: list[Vote], gaps: list[Gap]) -> None:
+    """A formula that gives a number votes it, rounded up; one that gives none is a gap like any missing signal."""
+    result = parse(text).evaluate(values)
+    if result is None or not 0 <= result <= MOST_MEASURED:
+        gaps.append(("formula", Missing(f"{text} gives no number of tasks", "no_data")))
+        return
+    votes.append(Vote("formula", result, "{0} gives {1:g}", (text, result)))

@@ -6,21 +6,40 @@ means fewer tasks), and no target above both the maximum and the count that was 
 
 from __future__ import annotations
 
-from autoscaler.core.corridor import RULES, Case, falls_back
+from dataclasses import replace
+
+from autoscaler.core.case import Case
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Decision, Observation, Rule, Step
+from autoscaler.core.model import Decision, Observation, Rule, Step, Vote
 from autoscaler.core.policy import FallbackBehavior, Policy
+from autoscaler.core.rules import RULES
+from autoscaler.core.rules.trust import falls_back
+
+ROUNDING = 1e-9
+"""Of floats: 1.1 x 10 is 11.000000000000002."""
 
 
 def decide(policy: Policy, memory: Memory, observation: Observation) -> Decision:
     """What the count should be now, and why. No clock, no I/O; raises nothing."""
     case = Case.of(policy, memory, observation)
-    demand = case.signals.demand
+    vote = case.signals.highest
     steps: list[Step] = []
-    wanted = _fallback(case, steps) if demand is None else _tolerate(case, demand, steps)
-    recalled = None if demand is None else wanted
+    wanted = _fallback(case, steps) if vote is None else _tolerate(case, vote, steps)
+    demand, recalled = (None, None) if vote is None else (vote.tasks, wanted)
     target = _walk(case, _below_maximum(case, wanted, steps), steps)
     return Decision(policy.name, case.current, demand, recalled, target, tuple(steps), case.signals.votes)
+
+
+def restrain(decision: Decision, rule: Rule, target: int, because: str) -> Decision:
+    """The decision with its target clamped to between the present count and what it was, and a step that says so.
+
+    For what spans services, and so cannot be a corridor of one (`control/admission.py`).
+    """
+    low, high = sorted((decision.current, decision.target))
+    end = min(max(target, low), high)
+    if end == decision.target:
+        return decision
+    return replace(decision, target=end, steps=(*decision.steps, Step(rule, decision.target, end, because)))
 
 
 def _walk(case: Case, count: int, steps: list[Step]) -> int:
@@ -35,12 +54,14 @@ def _walk(case: Case, count: int, steps: list[Step]) -> int:
     return count
 
 
-def _tolerate(case: Case, demand: int, steps: list[Step]) -> int:
-    """A demand close to the present count is the present count. Closed: at 0.1 and 10 tasks, 11 is close, 12 is not."""
-    current, band = case.current, case.policy.tolerance * case.current
-    if demand == current or abs(demand - current) > band:
+def _tolerate(case: Case, vote: Vote, steps: list[Step]) -> int:
+    """A load close to the present count asks for the present count. Closed: at 0.1 and 10 tasks, 11.0 is close."""
+    current, demand = case.current, vote.tasks
+    direction = case.policy.scale_out if vote.load > current else case.policy.scale_in
+    tolerance = case.policy.tolerance if direction.tolerance is None else direction.tolerance
+    if demand == current or abs(vote.load - current) > tolerance * current + ROUNDING:
         return demand
-    steps.append(Step(Rule.TOLERANCE, demand, current, f"within {case.policy.tolerance:.0%} of {current}"))
+    steps.append(Step(Rule.TOLERANCE, demand, current, f"{vote.load:.4g} is within {tolerance:.1%} of {current}"))
     return current
 
 

@@ -1,14 +1,34 @@
-"""One sentence for people: what was decided, from what, and what held it back."""
+"""One sentence for people: what was decided, from what, what held it back, and how long until nothing waits."""
 
 from __future__ import annotations
 
-from autoscaler.core.model import Decision, Step, Verdict, Vote
+from autoscaler.core.model import Decision, Observation, Step, Verdict, Vote
 from autoscaler.core.policy import Policy
+from autoscaler.core.signals import known_queues, work_of
 
 
-def sentence(policy: Policy, decision: Decision) -> str:
-    """For example: `orders: 5 -> 9 tasks (max 20): 90 waiting and 10 in flight, ... ask for 12; rate limit: ... `."""
-    return f"{decision.name}: {_change(policy, decision)}: {'; '.join((_asked(decision), *_restraints(decision)))}"
+def sentence(policy: Policy, decision: Decision, seen: Observation | None = None) -> str:
+    """For example: `orders: 5 -> 9 tasks (min 0, max 20): 90 waiting and 10 in flight, ...: 12 tasks asked for; rate
+    limit: 9 instead of 12 (...); nothing waits after 66 s`. Without the observation it does not say the last.
+    """
+    parts = [_asked(decision), *map(_restraint, decision.steps)]
+    drain_s = None if seen is None else drain_s_of(policy, decision.target, seen)
+    if drain_s is not None:
+        parts.append(f"nothing waits after {drain_s:,.0f} s, if nothing more comes")
+    return f"{decision.name}: {_change(policy, decision)}: {'; '.join(parts)}"
+
+
+def drain_s_of(policy: Policy, tasks: int, seen: Observation) -> float | None:
+    """Until all that waits now is received by so many tasks, should nothing more come, in seconds.
+
+    `waiting x processing time / (tasks x concurrency)`, start-ups aside. None: nothing waits, no task is there, or
+    the processing time is not known.
+    """
+    known, gaps = known_queues(policy, seen)
+    waiting = work_of(policy, known, seen.fleet.running).waiting
+    if gaps or not waiting or not tasks or policy.processing_time_s is None:
+        return None
+    return waiting * policy.processing_time_s / (tasks * policy.task_concurrency)
 
 
 def _change(policy: Policy, decision: Decision) -> str:
@@ -25,13 +45,8 @@ def _asked(decision: Decision) -> str:
     return f"{highest.because}: {_tasks(highest.tasks)} asked for"
 
 
-def _strength(vote: Vote) -> int:
-    return vote.tasks
-
-
-def _restraints(decision: Decision) -> list[str]:
-    """The steps that moved the count, in order; the last one is what binds."""
-    return [_restraint(step) for step in decision.steps]
+def _strength(vote: Vote) -> float:
+    return vote.load
 
 
 def _restraint(step: Step) -> str:

@@ -12,7 +12,7 @@ from math import inf
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
-from autoscaler.core.model import Decision, Fleet, Instant, Observation
+from autoscaler.core.model import Backlog, Decision, Fleet, Flow, Instant, Observation
 from autoscaler.core.policy import Policy
 
 AGREEMENT_S = 60.0
@@ -20,6 +20,13 @@ AGREEMENT_S = 60.0
 
 UTILIZATION_REACH_S = 600.0
 """For so long running counts are kept, since a CPU datapoint is held against the tasks that ran at its time."""
+
+
+LAUNCH_REACH_S = 60.0
+"""ECS's launch rate is counted by the minute."""
+
+FLOW_REACH_S = 900.0
+"""The queues' minutes are kept for a quarter of an hour: enough to compare before and after a scale-out."""
 
 
 class Demand(NamedTuple):
@@ -52,7 +59,10 @@ Event = TypeVar("Event", Demand, Change, Running)
 class Memory:
     """The past of one service, oldest first. `since` None: it reaches back longer than any window.
 
-    `failures` counts the readings in a row in which every needed signal was missing.
+    `failures` counts the readings in a row in which every needed signal was missing. `starting`: since when tasks
+    that were asked for have not come up, and how many ran then. `idle_since`: since when messages have waited beside
+    idle slots. `expected`: the count as it was after the last tick, our own write included. `off`: somebody has set
+    the count to none where some are wanted. `flows`: the queues' minutes.
     """
 
     since: Instant | None = None
@@ -60,9 +70,14 @@ class Memory:
     changes: tuple[Change, ...] = ()
     running: tuple[Running, ...] = ()
     failures: int = 0
+    flows: tuple[Flow, ...] = ()
+    starting: Running | None = None
+    idle_since: Instant | None = None
+    expected: int | None = None
+    off: bool = False
 
     @staticmethod
-    def starting(fleet: Fleet, now: Instant) -> Memory:
+    def begun(fleet: Fleet, now: Instant) -> Memory:
         """The memory of a daemon that has just begun to watch.
 
         Tasks that are still to come up count as a change just made: a daemon that restarts again and again would
@@ -90,6 +105,21 @@ class Memory:
     def changes_within(self, window_s: float, now: Instant) -> tuple[Change, ...]:
         """The accepted changes whose age is strictly less than the window."""
         return _after(self.changes, now - window_s)
+
+    def flows_within(self, window_s: float, now: Instant) -> tuple[Flow, ...]:
+        """The queues' minutes that ended within the window."""
+        return tuple(flow for flow in self.flows if now - flow.at < window_s)
+
+    def drift(self, fleet: Fleet) -> int:
+        """By how much somebody else has changed the count since the last tick: negative, lowered; 0, not at all."""
+        return 0 if self.expected is None else fleet.desired - self.expected
+
+    def finds_switched_off(self, policy: Policy, fleet: Fleet) -> bool:
+        """Somebody has set the count to none where some are wanted, and nobody has raised it since.
+
+        We never write less than `min_tasks`, so a zero that was not there before is another's.
+        """
+        return fleet.desired == 0 and policy.min_tasks > 0 and (self.off or bool(self.expected))
 
     def last_run(self, tasks: int | None, now: Instant) -> tuple[float, int]:
         """How long ago (s), and over how many readings, the demand was last anything but `tasks`.
@@ -119,11 +149,26 @@ class Memory:
             changes=_young(self.changes, now - _change_reach_s(policy)),
             running=_with_running(self.running, observation),
             failures=self.failures + 1 if decision.demand is None else 0,
+            flows=_with_flow(self.flows, observation),
+            starting=_starting(self.starting, observation),
+            idle_since=self._idle_since(policy, observation),
+            expected=observation.fleet.desired,
+            off=self.finds_switched_off(policy, observation.fleet),
         )
+
+    def _idle_since(self, policy: Policy, seen: Observation) -> Instant | None:
+        """Kept while messages wait beside slots that nothing is in; unread queues leave it as it was."""
+        known = [backlog for _, backlog in seen.queues if isinstance(backlog, Backlog)]
+        if not known:
+            return self.idle_since
+        slots = seen.fleet.running * policy.task_concurrency
+        idle = sum(counts.in_flight for counts in known) < slots and any(counts.visible for counts in known)
+        return (self.idle_since or seen.now) if idle else None
 
     def acknowledging(self, now: Instant, tasks: int) -> Memory:
         """This memory with a change that ECS accepted: cooldowns and rate limits count from here."""
-        return replace(self, changes=(*self.changes, Change(now, tasks)))
+        expected = None if self.expected is None else self.expected + tasks
+        return replace(self, changes=(*self.changes, Change(now, tasks)), expected=expected)
 
 
 def _demand_reach_s(policy: Policy) -> float:
@@ -133,7 +178,7 @@ def _demand_reach_s(policy: Policy) -> float:
 
 
 def _change_reach_s(policy: Policy) -> float:
-    return max(policy.scale_out.longest_window_s, policy.scale_in.longest_window_s)
+    return max(policy.scale_out.longest_window_s, policy.scale_in.longest_window_s, LAUNCH_REACH_S)
 
 
 def _after(events: tuple[Event, ...], horizon: Instant) -> tuple[Event, ...]:
@@ -152,9 +197,22 @@ def _young(events: Sequence[Event], horizon: Instant) -> tuple[Event, ...]:
 
 def _with_running(known: tuple[Running, ...], seen: Observation) -> tuple[Running, ...]:
     """Counts are kept where they change; the one in force at the horizon is kept too."""
-    if seen.cpu is None and seen.memory is None:
-        return known
     if known and known[-1].tasks == seen.fleet.running:
         return known
     first = max(bisect_left(known, seen.now - UTILIZATION_REACH_S, key=_INSTANT) - 1, 0)
     return (*known[first:], Running(seen.fleet.at, seen.fleet.running))
+
+
+def _with_flow(known: tuple[Flow, ...], seen: Observation) -> tuple[Flow, ...]:
+    """Each minute once, for as long as it may be compared with."""
+    kept = known if not known or seen.now - known[0].at < FLOW_REACH_S else known[1:]
+    new = isinstance(seen.flow, Flow) and (not known or seen.flow.at > known[-1].at)
+    return (*kept, seen.flow) if new and isinstance(seen.flow, Flow) else kept
+
+
+def _starting(known: Running | None, seen: Observation) -> Running | None:
+    """Since when nothing came up although it was asked for; anew whenever one more task runs."""
+    running = seen.fleet.running
+    if running >= seen.fleet.desired:
+        return None
+    return Running(seen.now, running) if known is None or running > known.tasks else known

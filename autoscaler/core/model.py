@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 from typing import NamedTuple, TypeAlias
 
 Instant: TypeAlias = float
@@ -30,7 +31,8 @@ class Missing:
 class Backlog:
     """One queue's counts, as SQS gave them at `at`: approximate, settled only after about a minute.
 
-    `oldest_age_s` is CloudWatch's (None: not read, or no message); `groups_in_flight` is for FIFO queues only.
+    `oldest_age_s` is CloudWatch's (None: not read, or no message), and `oldest_tasks` how many tasks ran at its time
+    (None: as many as run now); `groups_in_flight` is for FIFO queues only.
     """
 
     visible: int
@@ -39,6 +41,7 @@ class Backlog:
     at: Instant
     oldest_age_s: float | None = None
     groups_in_flight: int | None = None
+    oldest_tasks: int | None = None
 
 
 class QueueReading(NamedTuple):
@@ -61,6 +64,43 @@ class Utilization:
 
 
 @dataclass(frozen=True, slots=True)
+class Measurement:
+    """One value of a named metric at `at`. `tasks` is how many tasks ran then (None: as many as run now)."""
+
+    value: float
+    at: Instant
+    tasks: int | None = None
+
+
+class MetricReading(NamedTuple):
+    """What is known of one of the service's named metrics."""
+
+    name: str
+    measured: Measurement | Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One minute of the service's queues, as CloudWatch counted it, ending at `at`.
+
+    Messages received (a redelivery counts again) and deleted in it, and how many tasks ran at its start.
+    """
+
+    received: int
+    deleted: int
+    tasks: int
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What ECS itself last said against starting tasks: an event of the service, at `at`."""
+
+    because: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """A deployment in progress, of any controller, since `started`."""
 
@@ -72,6 +112,7 @@ class Fleet:
     """What ECS says of the service at `at`. `desired` is the baseline of every decision.
 
     `running` counts both revisions during a deployment. `protected` is None unless task protection was read.
+    `pause_tag` is the service's own tag `autoscaler:paused`, unread (None: it has none).
     """
 
     desired: int
@@ -80,11 +121,13 @@ class Fleet:
     at: Instant
     deployment: Deployment | None = None
     protected: int | None = None
+    trouble: Trouble | None = None
+    pause_tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything that one tick saw. `cpu` and `memory` are None where no setting asks for them.
+    """Everything that one tick saw. `cpu`, `memory` and `flow` are None where nothing asks for them.
 
     `given`: a demand that was handed in; it stands for the signals, and the rules that need signals stand aside.
     """
@@ -95,6 +138,8 @@ class Observation:
     cpu: Utilization | Missing | None = None
     memory: Utilization | Missing | None = None
     given: int | None = None
+    metrics: tuple[MetricReading, ...] = ()
+    flow: Flow | Missing | None = None
 
 
 class Verdict(StrEnum):
@@ -112,14 +157,23 @@ class Rule(StrEnum):
     STABILIZATION = "stabilization"
     ZERO = "zero"
     BLIND = "blind"
+    LATE = "late"
     COLD = "cold"
     COOLDOWN = "cooldown"
     RATE_LIMIT = "rate_limit"
+    LAUNCH_RATE = "launch_rate"
     DEPLOYMENT = "deployment"
     BUSY = "busy"
+    FIFO = "fifo"
+    STALLED_START = "stalled_start"
+    NO_PROGRESS = "no_progress"
+    SHARED_CAP = "shared_cap"
+    FLEET_CAP = "fleet_cap"
+    RIVAL = "rival"
     MODE = "mode"
     PAUSE = "pause"
     BOUNDS = "bounds"
+    SWITCHED_OFF = "switched_off"
 
 
 class Step(NamedTuple):
@@ -131,13 +185,24 @@ class Step(NamedTuple):
     because: str
 
 
+MOST_TASKS = 2**31 - 1
+"""The largest count that ECS can take."""
+
+
 class Vote(NamedTuple):
-    """What one signal asks for: `tasks`. `because` says from what; it is put into words only where it is read."""
+    """What one signal asks for: a load, in tasks and fractions of one. `because` says from what; it is put into words
+    only where it is read.
+    """
 
     signal: str
-    tasks: int
+    load: float
     wording: str
     values: tuple[object, ...] = ()
+
+    @property
+    def tasks(self) -> int:
+        """The load in whole tasks, rounded up. A millionth of a task is rounding, and asks for none."""
+        return ceil(round(min(self.load, MOST_TASKS), 6))
 
     @property
     def because(self) -> str:

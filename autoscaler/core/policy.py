@@ -46,6 +46,13 @@ class Pause(StrEnum):
     OUT = "out"
 
 
+class Rivals(StrEnum):
+    """What to do where another autoscaler has a say over the same service: say so, or leave the service to it."""
+
+    WARN = "warn"
+    REFUSE = "refuse"
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """At most so much change within `per_s` seconds: `tasks`, or `percent` of the count at the period's start.
@@ -60,12 +67,16 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """The restraints of one direction. Windows are half-open: at exactly that age an event no longer counts."""
+    """The restraints of one direction. Windows are half-open: at exactly that age an event no longer counts.
+
+    `tolerance` None: the service's.
+    """
 
     cooldown_s: float = 0.0
     stabilization_s: float = 0.0
     limits: tuple[Limit, ...] = ()
     select: Select = Select.MAX
+    tolerance: float | None = None
     longest_window_s: float = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -107,13 +118,31 @@ class QueuePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricPolicy:
+    """Any measured number that tasks should follow. Exactly one of the targets is given.
+
+    `target_per_task`: what one task can bear, so that demand is value / target. `target_value`: what the number
+    should be whatever runs, so that demand is the tasks of its time x value / target.
+    """
+
+    name: str
+    target_per_task: float | None = None
+    target_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The wishes for one service. Latencies and durations in seconds, percentages from 0 to 100.
 
     `processing_time_s` is what one message takes (None: not known). `task_concurrency` is how many messages a
     task works on at once. `backlog_per_task`, `cpu_target_percent`, `memory_target_percent`: None, no such vote.
-    `paused`: a direction, a count to stand at, or None. The latencies at the end are derived: those of the queue
-    that may wait the shortest and the longest.
+    `count_in_flight`, `count_delayed`: whether these messages ask for tasks; visible ones always do.
+    `formula`: an expression over named signals that gives a number of tasks (`core/formula.py`), or None.
+    `launch_per_minute`: how many tasks ECS launches for one service in a minute (500, in newer Regions 125).
+    `stalled_after_s`: tasks that have not come up for so long stall the service.
+    `paused`: a direction, a count to stand at, or None. `schedule`: the name of the schedule that set the bounds in
+    force, or None; `min_tasks` and `max_tasks` are those in force. The latencies at the end are derived: those of the
+    queue that may wait the shortest and the longest.
     """
 
     name: str
@@ -124,9 +153,13 @@ class Policy:
     processing_time_s: float | None = None
     task_concurrency: int = 1
     workers: Workers = Workers.DRAINING
+    count_in_flight: bool = True
+    count_delayed: bool = False
     backlog_per_task: float | None = None
     cpu_target_percent: float | None = None
     memory_target_percent: float | None = None
+    metrics: tuple[MetricPolicy, ...] = ()
+    formula: str | None = None
     scale_out: Direction = field(default_factory=Direction)
     scale_in: Direction = field(default_factory=lambda: Direction(stabilization_s=60.0))
     tolerance: float = 0.1
@@ -134,8 +167,12 @@ class Policy:
     fallback: Fallback = field(default_factory=Fallback)
     deployments: DeploymentHold = field(default_factory=DeploymentHold)
     busy_floor: bool = True
+    launch_per_minute: int = 500
+    stalled_after_s: float = 300.0
+    rivals: Rivals = Rivals.WARN
     mode: Mode = Mode.ACTIVE
     paused: Pause | int | None = None
+    schedule: str | None = None
     shortest_latency_s: float = field(init=False, compare=False)
     longest_latency_s: float = field(init=False, compare=False)
     _latencies_s: dict[str, float] = field(init=False, compare=False, repr=False)

@@ -116,7 +116,7 @@ class Screen:
         self._sentence = ""
 
     def __enter__(self) -> Screen:
-        if self._console.is_terminal:
+        if self._console.is_interactive:
             self._live.start()
         return self
 
@@ -128,7 +128,7 @@ class Screen:
         self._console.print(Text(line), soft_wrap=True)
 
     def show(self, scene: Scene) -> None:
-        if self._console.is_terminal:
+        if self._console.is_interactive:
             self._live.update(render(scene), refresh=True)
         else:
             self._show_plain(scene)

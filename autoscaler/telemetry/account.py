@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from autoscaler.core.demand import read_signals
 from autoscaler.core.explain import sentence
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Instant, Missing, Utilization, Verdict
+from autoscaler.core.model import Instant, Measurement, Missing, Utilization, Verdict
 from autoscaler.core.policy import Policy
 from autoscaler.ports import Tick
 from autoscaler.situation import decision_of, encode
@@ -36,6 +36,18 @@ class Event(StrEnum):
     BLIND = "blind"
     RECOVERED = "recovered"
     HOLDING = "holding"
+    DRIFT = "drift"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    NOTICE = "notice"
+
+
+class Aside(NamedTuple):
+    """Something beside the decision that the tick shows: `about` tells it from others of its event."""
+
+    event: Event
+    about: str
+    fields: dict[str, Any]
 
 
 class Fault(NamedTuple):
@@ -84,6 +96,36 @@ def event_of(tick: Tick, faults: tuple[Fault, ...], *, was_at_fault: bool) -> Ev
     return Event.RECOVERED if was_at_fault else Event.HOLDING
 
 
+def drift_of(tick: Tick) -> tuple[int, int] | None:
+    """The count that the last tick left and the one that was found, where somebody else has changed it."""
+    if tick.observation is None or tick.memory.expected is None or not tick.memory.drift(tick.observation.fleet):
+        return None
+    return tick.memory.expected, tick.observation.fleet.desired
+
+
+def asides_of(tick: Tick, before: Tick | None) -> Iterator[Aside]:
+    """What is told beside the decision. `before` is the service's tick before (None: this is its first)."""
+    drift = drift_of(tick)
+    if drift is not None:
+        yield Aside(Event.DRIFT, "", {"from": drift[0], "to": drift[1], "sentence": _drifted(tick, *drift)})
+    paused = tick.policy.paused
+    if paused != (None if before is None else before.policy.paused):
+        event = Event.RESUMED if paused is None else Event.PAUSED
+        yield Aside(event, str(paused), {"paused": paused})
+    known = () if before is None else before.notices
+    for notice in tick.notices:
+        if notice not in known:
+            yield Aside(Event.NOTICE, notice.because, notice_of(notice))
+
+
+def _drifted(tick: Tick, left: int, found: int) -> str:
+    return f"{tick.service.key}: somebody else set the count from {left} to {found}; it is decided from there"
+
+
+def notice_of(notice: Missing) -> dict[str, str]:
+    return {"kind": notice.kind, "text": notice.because}
+
+
 def account_of(tick: Tick, faults: tuple[Fault, ...], *, situated: bool = True) -> dict[str, Any]:
     """The tick as JSON: names, decision, walk, sentence, faults, and the situation that `decide` and `replay` take.
 
@@ -92,19 +134,44 @@ def account_of(tick: Tick, faults: tuple[Fault, ...], *, situated: bool = True) 
     """
     seen = tick.observation
     return {
-        "service": tick.service.key,
-        "cluster": tick.service.cluster,
-        "ecs_service": tick.service.service,
-        "region": tick.service.region,
+        **names_of(tick),
         "mode": tick.policy.mode.value,
         "outcome": tick.outcome,
         **_decision(tick),
+        "paused": tick.policy.paused,
+        "schedule": tick.policy.schedule,
+        "votes": _votes(tick),
+        "ages_s": _ages_s(tick),
+        "notices": [notice_of(notice) for notice in tick.notices],
         "failure": tick.failure,
         "faults": [fault._asdict() for fault in faults],
         "took_s": round(tick.took_s, 6),
         "lag_s": round(tick.lag_s, 6),
         "situation": encode(tick.policy, seen, tick.memory) if situated and seen is not None else None,
     }
+
+
+def names_of(tick: Tick) -> dict[str, Any]:
+    """Whose tick it is."""
+    service = tick.service
+    return {
+        "service": service.key,
+        "cluster": service.cluster,
+        "ecs_service": service.service,
+        "region": service.region,
+    }
+
+
+def _votes(tick: Tick) -> list[dict[str, Any]]:
+    """What each signal asked for, and from what."""
+    votes = () if tick.decision is None else tick.decision.votes
+    return [{"signal": vote.signal, "tasks": vote.tasks, "because": vote.because} for vote in votes]
+
+
+def _ages_s(tick: Tick) -> dict[str, float]:
+    """How old each reading was when it was decided on, in seconds."""
+    seen = tick.observation
+    return {} if seen is None else {name: round(seen.now - at, 3) for name, at in read_at(tick).items()}
 
 
 def _decision(tick: Tick) -> dict[str, Any]:
@@ -153,7 +220,7 @@ def usable(tick: Tick, faults: tuple[Fault, ...]) -> dict[str, bool]:
     signals = {FLEET: True} | {queue_signal(queue.name): queue.name not in gaps for queue in tick.policy.queues}
     if seen.fleet.desired > 0:
         signals |= {name: name not in gaps for name in _metered(tick.policy)}
-    return signals
+    return signals | {metric_signal(metric.name): metric.name not in gaps for metric in tick.policy.metrics}
 
 
 def _metered(policy: Policy) -> Iterator[str]:
@@ -164,21 +231,28 @@ def _metered(policy: Policy) -> Iterator[str]:
 
 
 def read_at(tick: Tick) -> dict[str, Instant]:
-    """The instants of the readings that the tick had: of ECS, of each queue, of CPU and memory."""
+    """The instants of the readings that the tick had: of ECS, of each queue, of CPU and memory, of metrics."""
     seen = tick.observation
     if seen is None:
         return {}
     instants = {FLEET: seen.fleet.at}
     instants |= {queue_signal(name): backlog.at for name, backlog in seen.queues if not isinstance(backlog, Missing)}
+    instants |= {metric_signal(name): one.at for name, one in seen.metrics if isinstance(one, Measurement)}
     meters = {"cpu": seen.cpu, "memory": seen.memory}
     return instants | {name: reading.at for name, reading in meters.items() if isinstance(reading, Utilization)}
 
 
 def signals_of(policy: Policy) -> set[str]:
     """The names of all signals that a service with this policy may have."""
-    return {FLEET, "cpu", "memory"} | {queue_signal(queue.name) for queue in policy.queues}
+    queues = {queue_signal(queue.name) for queue in policy.queues}
+    return {FLEET, "cpu", "memory"} | queues | {metric_signal(metric.name) for metric in policy.metrics}
 
 
 def queue_signal(name: str) -> str:
     """The signal's name of a queue: a queue may be called `cpu`."""
     return f"queue:{name}"
+
+
+def metric_signal(name: str) -> str:
+    """The signal's name of a metric."""
+    return f"metric:{name}"

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from autoscaler.core.model import Backlog, Rule, Verdict
 from autoscaler.core.policy import Mode, Pause
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
-from autoscaler.telemetry.account import cooldowns_s, memory_after, usable
+from autoscaler.telemetry.account import cooldowns_s, drift_of, memory_after, usable
 from autoscaler.telemetry.board import Standing, State
 
 ERRORS = (AutoscalerError, Throttled, Unavailable, Denied, NotFound, Refused, ClockSkewed)
@@ -30,23 +30,25 @@ NO_RULE = "none"
 DIRECTIONS = {Verdict.SCALE_OUT: "out", Verdict.SCALE_IN: "in"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tally:
     """What is counted of one service since it was admitted."""
 
     decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
     scalings: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    drifts: int = 0
 
     def copied(self) -> Tally:
-        return Tally(self.decisions.copy(), self.scalings.copy(), self.failures.copy())
+        return Tally(self.decisions.copy(), self.scalings.copy(), self.failures.copy(), self.drifts)
 
     def count(self, standing: Standing) -> None:
-        """The service's newest tick is counted: its decision, the change that ECS accepted, each kind of failure."""
+        """The service's newest tick is counted: its decision, the accepted change, a drift, each kind of failure."""
         tick = standing.tick
         if tick is None:
             return
         self.failures.update({fault.kind if fault.kind in FAILURES else FAILURES[0] for fault in standing.faults})
+        self.drifts += drift_of(tick) is not None
         if tick.decision is None:
             return
         verdict, rule = tick.decision.verdict, tick.decision.rule
@@ -136,6 +138,10 @@ def scalings(view: View) -> Samples:
     return [((direction,), view.tally.scalings[direction]) for direction in DIRECTIONS.values()]
 
 
+def drifts(view: View) -> Samples:
+    return [((), view.tally.drifts)]
+
+
 def failures(view: View) -> Samples:
     return [((kind,), view.tally.failures[kind]) for kind in FAILURES]
 
@@ -206,6 +212,13 @@ FAMILIES = (
         "Changes of the desired count that ECS accepted.",
         ("direction",),
         scalings,
+        counts=True,
+    ),
+    Family(
+        "autoscaler_drifts_total",
+        "Times that somebody else had changed the desired count.",
+        (),
+        drifts,
         counts=True,
     ),
     Family(

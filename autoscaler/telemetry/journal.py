@@ -1,5 +1,8 @@
 """Every tick is counted; few are worth a line. A change always is; anything else once, and then once a minute.
 
+Beside the decision's line stand asides, short ones: somebody else changed the count, a pause began or ended, there is
+something to take notice of. The same aside is told at most once a minute, a pause always.
+
 Law: each service has a line at least once a minute while it ticks, and no line is repeated more often than that
 unless tasks were changed.
 """
@@ -11,12 +14,16 @@ from typing import Any, Protocol
 
 from autoscaler.core.model import Instant
 from autoscaler.ports import Tick
-from autoscaler.telemetry.account import Event, account_of, event_of
+from autoscaler.telemetry.account import Aside, Event, account_of, asides_of, event_of, names_of
 from autoscaler.telemetry.board import Board, Standing
 from autoscaler.telemetry.metrics import Metrics
 
 REPEAT_S = 59.0
 """The same is told again after so long. A little under a minute: a tick that is a moment early need not wait."""
+
+
+ALWAYS = frozenset({Event.SCALED, Event.PAUSED, Event.RESUMED})
+"""What is told every time."""
 
 
 class Log(Protocol):
@@ -35,6 +42,7 @@ class LoggedJournal:
         self._metrics = metrics
         self._log = log
         self._reminders: dict[str, Reminders] = {}
+        self._asides: dict[str, Reminders] = {}
 
     def record(self, tick: Tick) -> None:
         """The tick is counted, stands on the board, and is told where it is worth it. Does not wait."""
@@ -46,12 +54,15 @@ class LoggedJournal:
         repeated = reminders.due(event, _sameness(event, standing), standing.at)
         if repeated is not None:
             self._tell(standing, event, repeated)
+        for aside in asides_of(tick, None if before is None else before.tick):
+            self._tell_aside(tick, aside, standing.at)
 
     def forget(self, key: str) -> None:
         """The service is gone: from the board, from the metrics, and from what is repeated."""
         self._board.dismiss(key)
         self._metrics.forget(key)
         self._reminders.pop(key, None)
+        self._asides.pop(key, None)
 
     def _tell(self, standing: Standing, event: Event, repeated: int) -> None:
         if standing.tick is None:
@@ -62,6 +73,15 @@ class LoggedJournal:
             fields["repeated"] = repeated
         say = self._log.warning if event in {Event.BLIND, Event.SCALE_FAILED} else self._log.info
         say(event.value, **fields)
+
+    def _tell_aside(self, tick: Tick, aside: Aside, now: Instant) -> None:
+        reminders = self._asides.setdefault(tick.service.key, Reminders())
+        repeated = reminders.due(aside.event, (aside.event, aside.about), now)
+        if repeated is None:
+            return
+        fields = names_of(tick) | aside.fields | ({"repeated": repeated} if repeated else {})
+        say = self._log.info if aside.event in ALWAYS else self._log.warning
+        say(aside.event.value, **fields)
 
 
 def _sameness(event: Event, standing: Standing) -> Hashable:
@@ -85,7 +105,7 @@ class Reminders:
         """
         at, kept_back = self._told.get(line, (None, 0))
         last = self._newest if event is Event.HOLDING else at
-        if event is not Event.SCALED and last is not None and now - last < REPEAT_S:
+        if event not in ALWAYS and last is not None and now - last < REPEAT_S:
             if at is not None:
                 self._told[line] = (at, kept_back + 1)
             return None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from autoscaler.core.model import Instant
-from autoscaler.telemetry.account import account_of, sentence_of
+from autoscaler.telemetry.account import account_of, notice_of, sentence_of
 from autoscaler.telemetry.board import Board, Standing, State, Told
 from autoscaler.telemetry.logs import utc
 
@@ -26,7 +26,9 @@ def readiness(standings: Sequence[Standing], now: Instant) -> tuple[bool, dict[s
 
 
 def _fares(standing: Standing, now: Instant) -> dict[str, Any]:
-    """`error` is the first fault, with its remedy; `faults` are all of them. `since_tick_s` None: no tick yet."""
+    """`error` is the first fault, with its remedy; `faults` are all of them. `notices` keep the service from nothing.
+    `since_tick_s` None: no tick yet.
+    """
     faults = [fault._asdict() for fault in standing.faults]
     first = standing.faults[0] if standing.faults and standing.state is State.FAILING else None
     return {
@@ -34,6 +36,7 @@ def _fares(standing: Standing, now: Instant) -> dict[str, Any]:
         "mode": standing.policy.mode.value,
         "error": {"kind": first.kind, "text": first.because} if first else None,
         "faults": faults,
+        "notices": [] if standing.tick is None else [notice_of(notice) for notice in standing.tick.notices],
         "since_tick_s": None if standing.tick is None else round(now - standing.at, 3),
     }
 
@@ -54,6 +57,7 @@ def _service(standing: Standing, now: Instant) -> dict[str, Any]:
         "max_tasks": policy.max_tasks,
         "acceptable_latency_s": policy.acceptable_latency_s,
         "paused": policy.paused,
+        "schedule": policy.schedule,
         **_fares(standing, now),
         "tasks": _tasks(standing),
         "decision": _brief(standing),
@@ -75,7 +79,19 @@ def _brief(standing: Standing) -> dict[str, Any] | None:
     return {"ts": utc(standing.wall)} | {key: account[key] for key in _BRIEFLY}
 
 
-_BRIEFLY = ("verdict", "current", "demand", "target", "rule", "outcome", "steps", "sentence", "failure")
+_BRIEFLY = (
+    "verdict",
+    "current",
+    "demand",
+    "target",
+    "rule",
+    "outcome",
+    "steps",
+    "votes",
+    "ages_s",
+    "sentence",
+    "failure",
+)
 
 
 def decisions(told: tuple[Told, ...], standing: Standing) -> dict[str, Any]:

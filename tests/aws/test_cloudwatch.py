@@ -18,7 +18,7 @@ REF = ServiceRef("shop", "arn:aws:ecs:eu-west-1:123456789012:cluster/prod", "ord
 def data(*points: tuple[float, object], status: str = "Complete", token: str | None = None) -> Reply:
     """An answer with these minutes: how many seconds before `MINUTE` each began, and its value."""
     result = {
-        "Id": "utilization",
+        "Id": "newest",
         "StatusCode": status,
         "Timestamps": [MINUTE - age for age, _ in points],
         "Values": [value for _, value in points],
@@ -83,12 +83,12 @@ async def test_a_value_that_is_no_percentage_is_missing(aws: Aws, double: Double
     [
         {},
         {"Id": "other", "StatusCode": "Complete", "Timestamps": [MINUTE - 60], "Values": [1.0]},
-        {"Id": "utilization", "Timestamps": [MINUTE - 60], "Values": [1.0]},
-        {"Id": "utilization", "StatusCode": "Complete", "Timestamps": [MINUTE - 60], "Values": []},
-        {"Id": "utilization", "StatusCode": "Complete", "Timestamps": [], "Values": [1.0]},
-        {"Id": "utilization", "StatusCode": "Complete", "Timestamps": ["x"], "Values": [1.0]},
-        {"Id": "utilization", "StatusCode": "Complete", "Values": [1.0]},
-        {"Id": "utilization", "StatusCode": "Complete", "Timestamps": 5, "Values": 5},
+        {"Id": "newest", "Timestamps": [MINUTE - 60], "Values": [1.0]},
+        {"Id": "newest", "StatusCode": "Complete", "Timestamps": [MINUTE - 60], "Values": []},
+        {"Id": "newest", "StatusCode": "Complete", "Timestamps": [], "Values": [1.0]},
+        {"Id": "newest", "StatusCode": "Complete", "Timestamps": ["x"], "Values": [1.0]},
+        {"Id": "newest", "StatusCode": "Complete", "Values": [1.0]},
+        {"Id": "newest", "StatusCode": "Complete", "Timestamps": 5, "Values": 5},
     ],
 )
 async def test_an_answer_without_what_it_should_have_is_missing(

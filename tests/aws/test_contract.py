@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
 from autoscaler.aws import Aws
-from autoscaler.core.model import Backlog, Fleet, Missing, Utilization
+from autoscaler.aws.cloudwatch import queue_metrics, service_metric
+from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, Utilization
 from autoscaler.errors import NotFound
-from autoscaler.ports import QueueRef, ServiceRef
+from autoscaler.ports import CloudWatchMetric, QueueMinute, QueueRef, ServiceRef
 from tests.aws.double import Double
 from tests.aws.spies import Spies, connected
 from tests.aws.worlds import Moto, Scripted, World
@@ -83,17 +85,90 @@ async def test_a_deleted_service_is_refused(world: World, here: Aws, name: str) 
     assert "INACTIVE" in reading.because
 
 
+def minute_before_last() -> float:
+    return time.time() // 60 * 60 - 120
+
+
 async def test_cpu_and_memory_are_read_apart(world: World, here: Aws, name: str) -> None:
-    wall_s = time.time()
-    began_s = wall_s // 60 * 60 - 120
-    await world.put_metric("prod", name, "CPUUtilization", 62.5, began_s)
-    await world.put_metric("prod", name, "MemoryUtilization", 31.0, began_s)
-    service = ServiceRef("shop", "prod", name)
+    service, began_s = ServiceRef("shop", "prod", name), minute_before_last()
+    await world.put_metric(service_metric(service, "CPUUtilization"), 62.5, began_s)
+    await world.put_metric(service_metric(service, "MemoryUtilization"), 31.0, began_s)
     cpu, memory = await here.meters.cpu(service), await here.meters.memory(service)
     assert isinstance(cpu, Utilization)
     assert isinstance(memory, Utilization)
     assert (cpu.percent, memory.percent) == (62.5, 31.0)
     assert 60 <= 1000.0 - cpu.at < 240
+
+
+async def test_a_queue_s_minute_has_what_cloudwatch_counted_and_no_more(world: World, here: Aws, name: str) -> None:
+    queue, began_s = f"{name}.fifo", minute_before_last()
+    metrics = queue_metrics(queue)
+    await world.put_metric(metrics["received"], 120, began_s)
+    await world.put_metric(metrics["groups_in_flight"], 3, began_s)
+    minute = await here.meters.minute(QueueRef(queue))
+    assert isinstance(minute, QueueMinute)
+    assert minute == QueueMinute(minute.at, received=120, groups_in_flight=3)
+    assert 60 <= 1000.0 - minute.at < 240
+
+
+async def test_any_metric_can_be_measured(world: World, here: Aws, name: str) -> None:
+    metric = CloudWatchMetric("Shop", "Carts", (("Stage", name), ("Country", "at")), "Maximum")
+    service = ServiceRef("shop", "prod", name)
+    await world.put_metric(metric, 12.5, minute_before_last())
+    reading = await here.meters.measure(service, metric)
+    assert isinstance(reading, Measurement)
+    assert (reading.value, reading.tasks) == (12.5, None)
+
+
+async def test_a_metric_of_other_dimensions_is_another_metric(world: World, here: Aws, name: str) -> None:
+    metric = CloudWatchMetric("Shop", "Carts", (("Stage", name),))
+    await world.put_metric(replace(metric, dimensions=(("Stage", "other"),)), 12.5, minute_before_last())
+    reading = await here.meters.measure(ServiceRef("shop", "prod", name), metric)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "no_data"
+
+
+async def test_a_service_s_tag_is_read_with_it(world: World, here: Aws, name: str) -> None:
+    await world.put_service("prod", name, 1, {"team": "shop", "autoscaler:paused": "in"})
+    fleet = await here.fleets.read(ServiceRef("shop", "prod", name))
+    assert isinstance(fleet, Fleet)
+    assert fleet.pause_tag == "in"
+
+
+async def test_of_no_task_none_is_protected(world: World, here: Aws, name: str) -> None:
+    await world.put_service(name, name, desired=0)
+    assert await here.fleets.protected(ServiceRef("shop", name, name)) == 0
+
+
+async def test_nobody_else_scales_a_service_without_a_target(world: World, here: Aws, name: str) -> None:
+    await world.put_service("prod", name, desired=1)
+    assert await here.fleets.rivals(ServiceRef("shop", "prod", name)) == ()
+
+
+async def test_a_target_that_nothing_moves_is_no_rival(world: World, here: Aws, name: str) -> None:
+    await world.put_service("prod", name, desired=1)
+    await world.put_scalable_target("prod", name, 1, 10)
+    assert await here.fleets.rivals(ServiceRef("shop", "prod", name)) == ()
+
+
+async def test_a_target_with_policies_and_actions_is_a_rival(world: World, here: Aws, name: str) -> None:
+    await world.put_service("prod", name, desired=1)
+    await world.put_scalable_target("prod", name, 1, 10)
+    for policy in ("b", "a"):
+        await world.put_scaling_policy("prod", name, policy)
+    await world.put_scheduled_action("prod", name, "morning")
+    [rival] = await here.fleets.rivals(ServiceRef("shop", "prod", name))
+    expected = "Application Auto Scaling may set 1 to 10 tasks: 2 policies (a, b), 1 scheduled action (morning)"
+    assert rival == expected
+
+
+async def test_a_target_that_is_suspended_is_no_rival(world: World, here: Aws, name: str) -> None:
+    await world.put_service("prod", name, desired=1)
+    await world.put_scalable_target("prod", name, 1, 10)
+    await world.put_scaling_policy("prod", name, "a")
+    await world.put_scheduled_action("prod", name, "morning")
+    await world.suspend("prod", name)
+    assert await here.fleets.rivals(ServiceRef("shop", "prod", name)) == ()
 
 
 async def test_a_metric_that_nobody_published_is_missing(world: World, here: Aws, name: str) -> None:

@@ -52,7 +52,7 @@ async def refusal(aws: Aws, double: Double, reply: Reply) -> Missing:
 
 async def test_the_counts_are_each_in_their_place(aws: Aws, double: Double, spies: Spies) -> None:
     assert await read(aws, double, described()) == Fleet(desired=5, running=4, pending=1, at=spies.now_s)
-    assert double.seen[0].body == {"cluster": "prod", "services": ["orders"]}
+    assert double.seen[0].body == {"cluster": "prod", "services": ["orders"], "include": ["TAGS"]}
 
 
 async def test_a_reading_is_as_old_as_its_question(aws: Aws, double: Double, spies: Spies) -> None:
@@ -158,6 +158,17 @@ def by(controller: str, *task_sets: dict[str, object]) -> dict[str, object]:
     return {"deploymentController": {"type": controller}, "deployments": [], "taskSets": list(task_sets)}
 
 
+NATIVE = ["BLUE_GREEN", "LINEAR", "CANARY"]
+OLD = deployment("ACTIVE", 604_800, rolloutState="COMPLETED")
+OLD_PRIMARY = deployment("PRIMARY", 604_800, rolloutState="COMPLETED")
+
+
+def native(strategy: str, *deployments: dict[str, object]) -> dict[str, object]:
+    """ECS's own deployment of that kind: the controller is ECS, both revisions are in `deployments`."""
+    controller = {"deploymentController": {"type": "ECS"}, "deploymentConfiguration": {"strategy": strategy}}
+    return controller | {"deployments": list(deployments)}
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -172,6 +183,10 @@ def by(controller: str, *task_sets: dict[str, object]) -> dict[str, object]:
         by("CODE_DEPLOY", task_set()),
         by("EXTERNAL"),
         by("CODE_DEPLOY", task_set("DRAINING", "STABILIZING")),
+        by("EXTERNAL", task_set()),
+        by("CODE_DEPLOY") | {"deployments": None},
+        native("BLUE_GREEN", deployment(rolloutState="COMPLETED")),
+        native("LINEAR", deployment(rolloutState="FAILED"), deployment("ACTIVE", 900, rolloutState="COMPLETED")),
     ],
 )
 async def test_no_deployment_is_in_progress(aws: Aws, double: Double, changed: dict[str, object]) -> None:
@@ -187,14 +202,23 @@ async def test_no_deployment_is_in_progress(aws: Aws, double: Double, changed: d
         {"deployments": [deployment(rolloutState="IN_PROGRESS"), deployment("ACTIVE", 900, rolloutState="COMPLETED")]},
         {"deployments": [deployment("ACTIVE", 900), deployment("PRIMARY")]},
         {"deployments": [deployment("ACTIVE", 900), deployment("ACTIVE", 500)]},
-        {"deployments": [deployment("ACTIVE", 100), deployment("PRIMARY", 500)]},
+        {"deployments": [deployment("PRIMARY", 900), deployment("ACTIVE", 500)]},
+        {"deployments": [deployment(rolloutState="IN_PROGRESS", failedTasks=2)]},
+        {"deployments": [deployment(rolloutState="IN_PROGRESS"), deployment("ACTIVE", 900, rolloutState="FAILED")]},
+        *(native(kind, deployment(rolloutState="IN_PROGRESS")) for kind in NATIVE),
+        *(native(kind, deployment(rolloutState="IN_PROGRESS"), OLD) for kind in NATIVE),
+        *(native(kind, deployment("ACTIVE", rolloutState="IN_PROGRESS"), OLD_PRIMARY) for kind in NATIVE),
         by("CODE_DEPLOY", task_set(), task_set("ACTIVE", age_s=900)),
         by("CODE_DEPLOY", task_set(), task_set("DRAINING", age_s=900)),
         by("CODE_DEPLOY", task_set(stability="STABILIZING")),
         by("EXTERNAL", task_set("ACTIVE", "STABILIZING")),
+        by("EXTERNAL", task_set(), task_set("ACTIVE", "STABILIZING", age_s=900)),
+        # before the traffic moves, the old set is still the primary
+        by("CODE_DEPLOY", task_set(age_s=604_800), task_set("ACTIVE")),
+        by("EXTERNAL", task_set(age_s=604_800), task_set("ACTIVE", "STABILIZING")),
     ],
 )
-async def test_a_deployment_is_in_progress_since_its_primary_was_made(
+async def test_a_deployment_is_in_progress_since_the_newest_of_it_was_made(
     aws: Aws, double: Double, spies: Spies, changed: dict[str, object]
 ) -> None:
     reading = await read(aws, double, described(**changed))
@@ -223,6 +247,47 @@ async def test_a_deployment_of_the_future_began_now(aws: Aws, double: Double, sp
 )
 async def test_a_deployment_that_cannot_be_read_is_missing(aws: Aws, double: Double, deployments: object) -> None:
     assert (await refusal(aws, double, described(deployments=deployments))).kind in {"no_data", "unavailable"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "value"),
+    [
+        (None, None),
+        ([], None),
+        ([{"key": "team", "value": "all"}], None),
+        ([{"key": "Autoscaler:Paused", "value": "all"}], None),
+        ([{"key": "team", "value": "x"}, {"key": "autoscaler:paused", "value": "all"}], "all"),
+        ([{"key": "autoscaler:paused", "value": "in until 2027-01-15T08:00:00Z"}], "in until 2027-01-15T08:00:00Z"),
+        ([{"key": "autoscaler:paused", "value": "3"}], "3"),
+        ([{"key": "autoscaler:paused", "value": ""}], ""),
+        ([{"key": "autoscaler:paused"}], ""),
+        ([{"key": "autoscaler:paused", "value": "all\nyes"}], "all yes"),
+    ],
+)
+async def test_the_pause_tag_is_the_service_s_own(aws: Aws, double: Double, tags: object, value: str | None) -> None:
+    reading = await read(aws, double, described(tags=tags))
+    assert isinstance(reading, Fleet)
+    assert reading.pause_tag == value
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        "x",
+        ["x"],
+        [{}],
+        [{"value": "all"}],
+        [{"key": 5, "value": "all"}],
+        [{"key": "autoscaler:paused", "value": 5}],
+        [{"key": "autoscaler:paused", "value": ["all"]}],
+    ],
+)
+async def test_tags_that_cannot_be_read_are_not_absent_ones(aws: Aws, double: Double, tags: object) -> None:
+    assert (await refusal(aws, double, described(tags=tags))).kind in {"no_data", "unavailable"}
+
+
+async def test_a_read_that_failed_is_not_a_tag_that_is_absent(aws: Aws, double: Double) -> None:
+    assert (await refusal(aws, double, fault("AccessDeniedException"))).kind == "denied"
 
 
 async def test_cluster_service_and_count_are_all_that_is_written(aws: Aws, double: Double, spies: Spies) -> None:

@@ -23,6 +23,9 @@ URL = "https://sqs.{}.amazonaws.com/{}/q-A"
         ({"QUEUES": "[]"}, "QUEUES"),
         ({"QUEUES": "[]", "CPU_TARGET_PERCENT": "60", "BACKLOG_PER_TASK": "5"}, "BACKLOG_PER_TASK"),
         ({"QUEUES": "[]", "CPU_TARGET_PERCENT": "60", "PROCESSING_TIME": "5s"}, "PROCESSING_TIME"),
+        ({"QUEUES": "[]", "CPU_TARGET_PERCENT": "60", "FORMULA": "visible / 5 + running"}, "FORMULA"),
+        ({"FORMULA": "visible / 5 + lag"}, "FORMULA"),
+        ({"METRICS": '{"lag": {"target_value": 1}}'}, "METRICS"),
     ],
 )
 def test_a_contradiction_is_named_at_the_setting_to_blame(values, blamed):
@@ -41,6 +44,8 @@ def test_a_contradiction_is_named_at_the_setting_to_blame(values, blamed):
         {"FALLBACK__BEHAVIOR": "current_if_higher", "FALLBACK__TASKS": "11"},
         {"QUEUES": "[]", "CPU_TARGET_PERCENT": "60"},
         {"QUEUES": "[]", "MEMORY_TARGET_PERCENT": "60"},
+        {"QUEUES": "[]", "FORMULA": "cpu_percent / 5 + running"},
+        {"QUEUES": "[]", "METRICS": '{"lag": {"namespace": "n", "metric": "m", "target_value": 1}}'},
         {"QUEUES": "[]", "CPU_TARGET_PERCENT": "60", "DEFAULTS__BACKLOG_PER_TASK": "5"},
     ],
 )

@@ -1,10 +1,12 @@
 """Environment over file over defaults, leaf by leaf; every problem under the name of the layer that it stands in."""
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 from autoscaler.config import effective, load
+from autoscaler.errors import ConfigError
 from tests.config.spoken import FLAT, flat, many, only, problems
 
 SERVICE = """
@@ -131,7 +133,17 @@ def test_a_wrong_default_is_named_once_and_even_where_it_is_overridden(told):
         ("[defaults.scale_out]\ncool_down = '5s'", "defaults.scale_out.cool_down"),
         ("[defaults]\nscale_out_cooldown = '5s'", "defaults.scale_out_cooldown"),
         ("[defaults]\nMax_Tasks = 5", "defaults.Max_Tasks"),
-        ("[defaults]\nmetrics = {}", "defaults.metrics"),
+        ("[defaults]\nmetrics = 5", "defaults.metrics"),
+        ("[defaults]\nmetrics.lag.target = 5", "defaults.metrics"),
+        ("[defaults]\nmetrics.lag = {target_per_task = 1, dimensions = {A = 5}}", "defaults.metrics"),
+        ("[defaults]\nschedules = ['0 8 * * *']", "defaults.schedules"),
+        ("[defaults]\nschedule = 'office'", "defaults.schedule"),
+        ("[defaults]\nformula = 8", "defaults.formula"),
+        ("caps = 5", "caps"),
+        ("caps.database.most = 5", "caps"),
+        ("fleet_cap_percent = 0", "fleet_cap_percent"),
+        ("metrics = {}", "metrics"),
+        ("[defaults]\ncaps = {}", "defaults.caps"),
         ("[defaults]\nmax_tasks = {a = 1}", "defaults.max_tasks"),
         ("[defaults]\nmax_tasks = 1.5", "defaults.max_tasks"),
         ("[defaults]\nmax_tasks = true", "defaults.max_tasks"),
@@ -195,3 +207,20 @@ def test_every_value_in_force_tells_where_it_came_from(told):
     assert rows["AUTOSCALER_SERVICES__B__TOLERANCE"] == ("0.3", "autoscaler.toml: defaults.tolerance")
     assert rows["AUTOSCALER_SERVICES__B__MODE"] == ("shadow", "AUTOSCALER_DEFAULTS__MODE")
     assert rows["AUTOSCALER_SERVICES__B__QUEUES"] == ("q", "autoscaler.toml: services.b.queues")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("defualts", "defaults"), ("servcies", "services"), ("intervall", "interval")]
+)
+def test_a_mistyped_table_of_the_file_is_told_what_was_meant(tmp_path: Path, written: str, meant: str) -> None:
+    file = tmp_path / "autoscaler.toml"
+    file.write_text(f"[{written}]\ncluster = 'prod'\n")
+    with pytest.raises(ConfigError) as refused:
+        load({"AUTOSCALER_CONFIG_FILE": str(file)})
+    assert f"autoscaler.toml: {written}: is not a setting; did you mean {meant}?" in str(refused.value)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "autoscaler.toml"
+    file.write_bytes(b"\xef\xbb\xbf[services.a]\ncluster='c'\nservice='s'\nmax_tasks=3\nqueues=['q']\n")
+    assert [service.ref.key for service in load({"AUTOSCALER_CONFIG_FILE": str(file)}).services] == ["a"]

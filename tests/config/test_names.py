@@ -102,14 +102,27 @@ def test_other_peoples_variables_are_let_be(name):
 @pytest.mark.parametrize(
     "name",
     [
-        *("METRICS", "SCHEDULES", "QUEUE_SHARE", "ROLE_ARN", "METRICS__X__Y"),
-        *("FLEET_CAP_PERCENT", "RATE_SHARE", "DISCOVER_CLUSTERS", "LEASE_TABLE", "MAX_TASKS_CEILING"),
+        *("QUEUE_SHARE", "ROLE_ARN"),
+        *("RATE_SHARE", "DISCOVER_CLUSTERS", "LEASE_TABLE", "MAX_TASKS_CEILING"),
         *("DEFAULTS__QUEUE_SHARE", "SERVICES__B__ROLE_ARN"),
     ],
 )
 def test_what_later_versions_bring_is_refused_and_not_ignored(name):
     said = problems(many("B", **{name: "x"}))
     assert said[f"AUTOSCALER_{name}"] == "is not supported by this version yet"
+
+
+@pytest.mark.parametrize(
+    "table", ["METRICS", "SCHEDULES", "CAPS", "DEFAULTS__METRICS", "SERVICES__B__METRICS", "SERVICES__B__SCHEDULES"]
+)
+def test_what_lies_inside_a_table_has_no_variable_of_its_own(table):
+    said = problems(many("B", **{f"{table}__LAG__NAMESPACE": "x"}))
+    assert f"AUTOSCALER_{table} takes the whole table, as JSON" in said[f"AUTOSCALER_{table}__LAG__NAMESPACE"]
+
+
+def test_shared_caps_belong_to_no_service():
+    name = "AUTOSCALER_SERVICES__B__CAPS__DATABASE__MOST"
+    assert "takes the whole table" not in problems(many("B") | {name: "x"})[name]
 
 
 @pytest.mark.parametrize("other", ["a", "A-", "a_1"])

@@ -14,10 +14,12 @@ from autoscaler.core.policy import (
     Fallback,
     FallbackBehavior,
     Limit,
+    MetricPolicy,
     Mode,
     Pause,
     Policy,
     QueuePolicy,
+    Rivals,
     Select,
     Workers,
 )
@@ -33,29 +35,46 @@ limits = st.builds(Limit, st.floats(0.001, 86400.0), tasks=st.integers(0, MOST))
     Limit, st.floats(0.001, 86400.0), percent=st.integers(1, 1_000_000)
 )
 directions = st.builds(
-    Direction, durations, durations, st.lists(limits, max_size=3).map(tuple), st.sampled_from(list(Select))
+    Direction,
+    durations,
+    durations,
+    st.lists(limits, max_size=3).map(tuple),
+    st.sampled_from(list(Select)),
+    st.sampled_from([None, 0.0, 0.05]),
 )
 queues = st.builds(QueuePolicy, st.from_regex(r"[A-Za-z0-9_-]{1,20}(\.fifo)?", fullmatch=True), latencies)
+metric_names = st.from_regex(r"m[a-z0-9_]{0,40}", fullmatch=True).filter(lambda name: name not in {"max", "min"})
+metrics = st.builds(MetricPolicy, metric_names, target_per_task=positive) | st.builds(
+    MetricPolicy, metric_names, target_value=positive
+)
+formulas = st.sampled_from(["8", "visible / 50", "max(oldest_age_s,\n  current) + 1"])
+schedule_names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True) | st.just("none")
 
 
 @st.composite
 def policies(draw) -> Policy:
-    least, most = sorted((draw(st.integers(0, MOST)), draw(st.integers(1, MOST))))
-    within = st.integers(least, max(most, 1))
+    schedule = draw(st.none() | schedule_names)
+    least, most = sorted((draw(st.integers(0, MOST)), draw(st.integers(0 if schedule else 1, MOST))))
+    most = most if schedule else max(most, 1)
+    within = st.integers(0, MOST) if schedule else st.integers(least, most)
     behavior = draw(st.sampled_from(list(FallbackBehavior)))
     tasks = draw(st.none() | within if behavior is FallbackBehavior.HOLD else within)
     return Policy(
         name=draw(st.text()),
         min_tasks=least,
-        max_tasks=max(most, 1),
+        max_tasks=most,
         queues=tuple(draw(st.lists(queues, max_size=3, unique_by=lambda queue: queue.name))),
         acceptable_latency_s=draw(latencies),
         processing_time_s=draw(st.none() | st.floats(0.001, 86400.0)),
         task_concurrency=draw(st.integers(1, 1_000_000)),
         workers=draw(st.sampled_from(list(Workers))),
+        count_in_flight=draw(st.booleans()),
+        count_delayed=draw(st.booleans()),
         backlog_per_task=draw(st.none() | positive),
         cpu_target_percent=draw(st.none() | percents),
         memory_target_percent=draw(st.none() | percents),
+        metrics=tuple(draw(st.lists(metrics, max_size=3, unique_by=lambda metric: metric.name))),
+        formula=draw(st.none() | formulas),
         scale_out=draw(directions),
         scale_in=draw(directions),
         tolerance=draw(st.floats(0.0, 1.0, exclude_max=True)),
@@ -63,8 +82,12 @@ def policies(draw) -> Policy:
         fallback=Fallback(behavior, tasks, draw(st.integers(1, 1_000_000))),
         deployments=DeploymentHold(draw(st.booleans()), draw(durations)),
         busy_floor=draw(st.booleans()),
+        launch_per_minute=draw(st.integers(1, 1_000_000)),
+        stalled_after_s=draw(latencies),
+        rivals=draw(st.sampled_from(list(Rivals))),
         mode=draw(st.sampled_from(list(Mode))),
         paused=draw(st.none() | st.sampled_from(list(Pause)) | within),
+        schedule=schedule,
     )
 
 
@@ -92,8 +115,30 @@ def test_a_policy_needs_no_signal_and_may_speak_of_queues_without_having_any():
     assert policy_of("x", {"backlog_per_task": 5}).backlog_per_task == 5.0
 
 
+def test_a_metric_of_a_policy_may_keep_to_itself_where_it_is_read():
+    target = {"target_per_task": 5}
+    source = {"namespace": "App", "metric": "Lag"}
+    assert policy_of("x", {"metrics": {"lag": target}}) == policy_of("x", {"metrics": {"lag": target | source}})
+
+
+def test_schedules_of_a_policy_are_read_and_none_is_in_force():
+    assert policy_of("x", {"schedules": {"day": {"cron": "0 8 * * *", "for": "8h", "min_tasks": 5}}}) == policy_of(
+        "x", {}
+    )
+
+
+@pytest.mark.parametrize("beyond", [{"paused": 5}, {"fallback": {"behavior": "static", "tasks": 5}}])
+def test_a_schedules_bounds_may_leave_a_pause_or_a_fallback_outside(beyond):
+    taken = policy_of("x", {"max_tasks": 0, "schedule": "closed"} | beyond)
+    assert (taken.max_tasks, taken.schedule) == (0, "closed")
+
+
+def test_a_whole_number_may_be_written_as_a_float():
+    assert policy_of("x", {"max_tasks": 5.0}) == policy_of("x", {"max_tasks": 5})
+
+
 def test_null_is_as_good_as_absent():
-    assert policy_of("x", {"paused": None, "processing_time": None, "region": None}) == policy_of("x", {})
+    assert policy_of("x", {"paused": None, "formula": None, "region": None, "schedule": None}) == policy_of("x", {})
 
 
 @pytest.mark.parametrize(
@@ -109,7 +154,18 @@ def test_null_is_as_good_as_absent():
         ({"scale_out": 5}, "scale_out"),
         ({"scale_in": {"limits": [{"tasks": 1}]}}, "scale_in.limits"),
         ({"fallback": {"behavior": "static"}}, "fallback.tasks"),
-        ({"metrics": {}}, "metrics"),
+        ({"metrics": {"lag": {}}}, "metrics"),
+        ({"metrics": {"Lag": {"target_value": 1}}}, "metrics"),
+        ({"metrics": {"lag": {"target_value": float("inf")}}}, "metrics"),
+        ({"metrics": None}, "metrics"),
+        ({"formula": "visible +"}, "formula"),
+        ({"formula": "visible + lag"}, "formula"),
+        ({"schedule": "two words"}, "schedule"),
+        ({"schedule": 5}, "schedule"),
+        ({"schedules": {"day": {"cron": "0 8 * * *", "for": "8h", "max_tasks": 5}}, "max_tasks": 4}, "schedules"),
+        ({"max_tasks": 4, "paused": 5}, "paused"),
+        ({"caps": {}}, "caps"),
+        ({"fleet_cap_percent": 5}, "fleet_cap_percent"),
         ({"tolerance": float("nan")}, "tolerance"),
         ({"backlog_per_task": float("inf")}, "backlog_per_task"),
         ({"backlog_per_task": 10**400}, "backlog_per_task"),
@@ -144,14 +200,25 @@ def test_any_fields_say_a_policy_or_what_is_wrong(fields):
 
 
 def test_the_fields_are_spelled_like_the_settings():
-    policy = only(load(flat(QUEUES="a,b=5m", SCALE_IN__LIMITS='[{"percent": 50, "per": "1m"}]', PAUSED="4"))).policy
-    assert fields_of(policy) == {
+    environ = flat(
+        QUEUES="a,b=5m",
+        SCALE_IN__LIMITS='[{"percent": 50, "per": "1m"}]',
+        PAUSED="4",
+        METRICS='{"lag": {"namespace": "n", "metric": "m", "target_per_task": 5},'
+        ' "depth": {"prometheus": "http://p", "query": "q", "target_value": 0.5}}',
+        FORMULA="lag / 2",
+    )
+    assert fields_of(only(load(environ)).policy) == {
         "min_tasks": 0,
         "max_tasks": 10,
         "queues": [{"name": "a", "acceptable_latency": "60s"}, {"name": "b", "acceptable_latency": "300s"}],
         "acceptable_latency": "60s",
         "task_concurrency": 1,
         "workers": "draining",
+        "count_in_flight": True,
+        "count_delayed": False,
+        "metrics": {"lag": {"target_per_task": 5.0}, "depth": {"target_value": 0.5}},
+        "formula": "lag / 2",
         "scale_out": {"cooldown": "0s", "stabilization": "0s", "limits": [], "select": "max"},
         "scale_in": {
             "cooldown": "0s",
@@ -164,6 +231,9 @@ def test_the_fields_are_spelled_like_the_settings():
         "fallback": {"behavior": "hold", "after": 3},
         "deployments": {"hold_scale_in": True, "at_most": "3600s"},
         "busy_floor": True,
+        "launch_per_minute": 500,
+        "stalled_after": "300s",
+        "rivals": "warn",
         "mode": "active",
         "paused": 4,
     }

@@ -3,7 +3,7 @@
 import pytest
 
 from autoscaler.config import load
-from autoscaler.core.policy import FallbackBehavior, Limit, Mode, Pause, Select, Workers
+from autoscaler.core.policy import FallbackBehavior, Limit, Mode, Pause, Rivals, Select, Workers
 from tests.config.spoken import flat, only, policy, problems
 
 DURATIONS = [
@@ -14,6 +14,7 @@ DURATIONS = [
     "SCALE_IN__COOLDOWN",
     "SCALE_IN__STABILIZATION",
     "DEPLOYMENTS__AT_MOST",
+    "STALLED_AFTER",
     "INTERVAL",
 ]
 WHOLES = [
@@ -24,6 +25,8 @@ WHOLES = [
     "ACTIVATION__READS",
     "FALLBACK__TASKS",
     "FALLBACK__AFTER",
+    "LAUNCH_PER_MINUTE",
+    "FLEET_CAP_PERCENT",
     "HTTP_PORT",
 ]
 NUMBERS = ["BACKLOG_PER_TASK", "CPU_TARGET_PERCENT", "MEMORY_TARGET_PERCENT", "TOLERANCE"]
@@ -32,6 +35,7 @@ CHOICES = [
     "SCALE_OUT__SELECT",
     "SCALE_IN__SELECT",
     "FALLBACK__BEHAVIOR",
+    "RIVALS",
     "MODE",
     "LOG_FORMAT",
     "LOG_LEVEL",
@@ -79,6 +83,13 @@ def test_a_nearly_right_word_is_answered_with_the_right_one():
         ("ACTIVATION__READS", "0"),
         ("FALLBACK__AFTER", "0"),
         ("HTTP_PORT", "65536"),
+        ("LAUNCH_PER_MINUTE", "0"),
+        ("STALLED_AFTER", "999ms"),
+        ("FLEET_CAP_PERCENT", "0"),
+        ("FLEET_CAP_PERCENT", "101"),
+        ("COUNT_IN_FLIGHT", "maybe"),
+        ("COUNT_DELAYED", "2"),
+        ("QUEUE_MINUTES", "1m"),
         ("BACKLOG_PER_TASK", "0"),
         ("CPU_TARGET_PERCENT", "0"),
         ("CPU_TARGET_PERCENT", "100.1"),
@@ -145,6 +156,13 @@ def test_what_lies_just_outside_is_refused_by_name(name, wrong):
         ("BUSY_FLOOR", "False", "busy_floor", False),
         ("BUSY_FLOOR", "on", "busy_floor", True),
         ("WORKERS", "self_protecting", "workers", Workers.SELF_PROTECTING),
+        ("COUNT_IN_FLIGHT", "no", "count_in_flight", False),
+        ("COUNT_DELAYED", "yes", "count_delayed", True),
+        ("LAUNCH_PER_MINUTE", "1", "launch_per_minute", 1),
+        ("STALLED_AFTER", "1s", "stalled_after_s", 1.0),
+        ("RIVALS", "Refuse", "rivals", Rivals.REFUSE),
+        ("FORMULA", " visible / 50 ", "formula", "visible / 50"),
+        ("FORMULA", "none", "formula", None),
         ("MODE", "SHADOW", "mode", Mode.SHADOW),
         ("PAUSED", "in", "paused", Pause.IN),
         ("PAUSED", "10", "paused", 10),
@@ -192,6 +210,16 @@ def test_the_daemons_own_settings_are_taken():
     assert (config.log_format, config.log_level, config.interval_s) == ("json", "debug", 5.0)
 
 
+def test_the_fleet_cap_is_a_share_from_one_to_all():
+    assert [load(flat(FLEET_CAP_PERCENT=text)).fleet_cap_percent for text in ("1", "100")] == [1, 100]
+    assert load(flat()).fleet_cap_percent == 50
+
+
+def test_the_queues_minutes_are_read_unless_they_are_turned_off():
+    assert only(load(flat())).queue_minutes
+    assert not only(load(flat(QUEUE_MINUTES="off"))).queue_minutes
+
+
 @pytest.mark.parametrize(
     ("values", "interval_s"),
     [
@@ -221,7 +249,9 @@ def test_an_empty_variable_is_to_be_unset(value):
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     ],
 )
-@pytest.mark.parametrize("name", ["MAX_TASKS", "ACCEPTABLE_LATENCY", "MODE", "REGION", "TOLERANCE", "PAUSED"])
+@pytest.mark.parametrize(
+    "name", ["MAX_TASKS", "ACCEPTABLE_LATENCY", "MODE", "REGION", "TOLERANCE", "PAUSED", "FORMULA", "METRICS", "CAPS"]
+)
 def test_what_looks_like_a_secret_is_never_shown(name, secret):
     said = str(problems(flat(**{name: secret})))
     assert not any(part in said for part in ("hunter2", "AKIAIOSF", "wJalrXUt"))

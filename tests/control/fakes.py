@@ -7,11 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from autoscaler.config import Service
+from autoscaler.config.model import Schedule
+from autoscaler.control.admission import Admission
 from autoscaler.control.loop import Ports, ServiceLoop
-from autoscaler.core.model import Backlog, Fleet, Missing, Utilization
+from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, Utilization
 from autoscaler.core.policy import Policy, QueuePolicy
 from autoscaler.errors import AutoscalerError
-from autoscaler.ports import QueueRef, ServiceRef, Tick
+from autoscaler.ports import CloudWatchMetric, MetricSource, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Tick
+from tests.virtual import run_virtually
+
+NOON = 1_795_000_000.0
+"""The wall time at which the loop's clock is at zero."""
 
 
 def now() -> float:
@@ -36,18 +42,46 @@ class World:
     ticks: list[Tick] = field(default_factory=list)
     slow_s: float = 0.0
     before_write: Callable[[], None] = lambda: None
+    pause_tag: str | None = None
+    minutes: dict[str, QueueMinute | Missing] = field(default_factory=dict)
+    measured: dict[str, Measurement | Missing] = field(default_factory=dict)
+    protects: int | Missing = 0
+    protection_reads: int = 0
+    protection_read_at: float = 0.0
+    others: tuple[str, ...] | Missing = ()
+    rival_reads: int = 0
+    queue_depths: dict[str, tuple[int, int]] = field(default_factory=dict)
+    deploying_since: float | None = None
     _shown: int | None = None
 
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
         at = now()
         await asyncio.sleep(self.slow_s)
-        return self.blind or Backlog(self.waiting, self.in_flight, 0, at)
+        return self.blind or Backlog(*self.queue_depths.get(queue.name, (self.waiting, self.in_flight)), 0, at)
+
+    async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
+        return self.minutes.get(queue.name, Missing("no datapoint", "no_data"))
 
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
         return Missing("no datapoint", "no_data") if self.cpu_percent is None else Utilization(self.cpu_percent, now())
 
     async def memory(self, service: ServiceRef) -> Utilization | Missing:
         return Missing("no datapoint", "no_data")
+
+    async def measure(
+        self, of: ServiceRef | PrometheusQuery, metric: CloudWatchMetric | None = None
+    ) -> Measurement | Missing:
+        """Of both `Meters` and `Gauges`."""
+        name = of.query if isinstance(of, PrometheusQuery) else metric.metric if metric else ""
+        return self.measured.get(name, Missing("no datapoint", "no_data"))
+
+    async def protected(self, service: ServiceRef) -> int | Missing:
+        self.protection_reads, self.protection_read_at = self.protection_reads + 1, now()
+        return self.protects
+
+    async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
+        self.rival_reads += 1
+        return self.others
 
     async def read(self, service: ServiceRef) -> Fleet | Missing:
         if self.gone is not None:
@@ -56,7 +90,9 @@ class World:
         if self.stale_reads and self._shown is not None:
             self.stale_reads -= 1
             shown = self._shown
-        return Fleet(shown, self.desired if self.running is None else self.running, 0, now())
+        running = self.desired if self.running is None else self.running
+        rolling = None if self.deploying_since is None else Deployment(self.deploying_since)
+        return Fleet(shown, running, 0, now(), deployment=rolling, pause_tag=self.pause_tag)
 
     async def scale_to(self, service: ServiceRef, tasks: int) -> bool:
         self.before_write()
@@ -83,11 +119,52 @@ def policy(**changes: object) -> Policy:
     return Policy(**fields)  # type: ignore[arg-type]  # the tests name fields of Policy only
 
 
-def service(**changes: object) -> Service:
-    return Service(ServiceRef("orders", "prod", "orders"), (QueueRef("orders"),), policy(**changes))
+def service(
+    key: str = "orders",
+    sources: tuple[tuple[str, MetricSource], ...] = (),
+    schedules: tuple[Schedule, ...] = (),
+    **changes: object,
+) -> Service:
+    wanted = policy(**changes)
+    queues = tuple(QueueRef(queue.name) for queue in wanted.queues)
+    return Service(ServiceRef(key, "prod", key), queues, wanted, sources, schedules)
 
 
-def loop_over(world: World, *, interval_s: float = 10.0, **changes: object) -> ServiceLoop:
+def wall() -> float:
+    return NOON + now()
+
+
+def ports_of(world: World) -> Ports:
+    """Ports that are all the world, in the running event loop's time."""
+    return Ports(world, world, world, world, world, now, wall)
+
+
+def loop_over(
+    world: World,
+    *,
+    interval_s: float = 10.0,
+    admission: Admission | None = None,
+    **changes: object,
+) -> ServiceLoop:
     """A service loop in the running event loop's time."""
-    ports = Ports(world, world, world, world, asyncio.get_running_loop().time)
-    return ServiceLoop(service(**changes), ports, interval_s)
+    return ServiceLoop(service(**changes), ports_of(world), interval_s, admission=admission)  # type: ignore[arg-type]
+
+
+def play(
+    world: World, seconds: float, script: dict[float, Callable[[], None]] | None = None, **changes: object
+) -> None:
+    """Runs one loop over the world for so long; the script's actions happen at their seconds, between ticks."""
+
+    async def main() -> None:
+        stopping = asyncio.Event()
+        clock = asyncio.get_running_loop()
+        began = clock.time()
+        task = asyncio.create_task(loop_over(world, **changes).run(stopping))  # type: ignore[arg-type]
+        for at, action in sorted((script or {}).items()):
+            await asyncio.sleep(began + at - clock.time())
+            action()
+        await asyncio.sleep(began + seconds - clock.time())
+        stopping.set()
+        await task
+
+    run_virtually(main())

@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from autoscaler.control.loop import SETTLING_S, Ports, ServiceLoop
+from autoscaler.control.loop import SETTLING_S, ServiceLoop
 from autoscaler.control.shadow import Shadow
 from autoscaler.core.engine import decide
 from autoscaler.core.model import Missing
 from autoscaler.errors import Throttled, Unavailable
-from tests.control.fakes import World, loop_over, service
+from tests.control.fakes import World, loop_over, play, ports_of, service
 from tests.virtual import run_virtually
-
-
-def play(
-    world: World, seconds: float, script: dict[float, Callable[[], None]] | None = None, **changes: object
-) -> None:
-    """Runs one loop over the world for so long; the script's actions happen at their seconds, between ticks."""
-
-    async def main() -> None:
-        stopping = asyncio.Event()
-        clock = asyncio.get_running_loop()
-        began = clock.time()
-        task = asyncio.create_task(loop_over(world, **changes).run(stopping))
-        for at, action in sorted((script or {}).items()):
-            await asyncio.sleep(began + at - clock.time())
-            action()
-        await asyncio.sleep(began + seconds - clock.time())
-        stopping.set()
-        await task
-
-    run_virtually(main())
 
 
 def test_it_wakes_from_zero_and_goes_back_to_zero_only_after_more_than_a_minute_of_nothing() -> None:
@@ -123,7 +103,7 @@ def test_shadow_asks_nothing_of_ecs_and_says_what_it_would_have_done() -> None:
     world = World(waiting=95)
 
     async def main() -> None:
-        ports = Ports(world, world, Shadow(world), world, asyncio.get_running_loop().time)
+        ports = replace(ports_of(world), fleets=Shadow(world))
         world.record(await ServiceLoop(service(), ports, 10.0).tick())
 
     run_virtually(main())

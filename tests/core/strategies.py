@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from autoscaler.core.demand import BACKLOG_LIMIT_S, MOST_MESSAGES, UTILIZATION_LIMIT_S
 from autoscaler.core.memory import AGREEMENT_S, Change, Demand, Memory, Running
 from autoscaler.core.model import Backlog, Deployment, Fleet, Missing, Observation, QueueReading, Utilization
 from autoscaler.core.policy import (
@@ -23,6 +22,7 @@ from autoscaler.core.policy import (
     Select,
     Workers,
 )
+from autoscaler.core.signals import BACKLOG_LIMIT_S, MINUTE_LIMIT_S, MOST_MESSAGES
 
 NOW = 100_000.0
 WINDOWS = [0.0, 15.0, 60.0, 300.0]
@@ -98,7 +98,7 @@ backlogs = st.builds(
 utilizations = st.builds(
     Utilization,
     percent=st.one_of(st.floats(0, 200), st.sampled_from([0.0, 60.0, 80.0, float("nan"), float("inf"), -1.0, 1e300])),
-    at=st.sampled_from([NOW, NOW - UTILIZATION_LIMIT_S, NOW - UTILIZATION_LIMIT_S - 1]),
+    at=st.sampled_from([NOW, NOW - MINUTE_LIMIT_S, NOW - MINUTE_LIMIT_S - 1]),
     tasks=st.one_of(st.none(), counts),
 )
 

@@ -1,4 +1,4 @@
-"""Each rule by itself, at its edges. A world starts calm: 10 tasks, a good reading, nothing remembered."""
+"""Each restraint by itself, at its edges."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from math import inf
 import pytest
 
 from autoscaler.core.engine import decide
-from autoscaler.core.memory import Change, Demand, Memory
+from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
     Backlog,
-    Decision,
     Deployment,
     Fleet,
     Missing,
-    Observation,
     QueueReading,
     Rule,
     Utilization,
@@ -29,101 +27,11 @@ from autoscaler.core.policy import (
     Limit,
     Mode,
     Pause,
-    Policy,
     QueuePolicy,
     Select,
     Workers,
 )
-
-NOW = 5_000.0
-FREE = Direction()
-
-
-def policy(**changes: object) -> Policy:
-    fields: dict[str, object] = {
-        "name": "orders",
-        "min_tasks": 0,
-        "max_tasks": 100,
-        "queues": (QueuePolicy("q", 60.0),),
-        "backlog_per_task": 10.0,
-        "scale_in": FREE,
-        "tolerance": 0.0,
-        **changes,
-    }
-    return Policy(**fields)  # type: ignore[arg-type]  # the tests name fields of Policy only
-
-
-def seen(waiting: int, *, desired: int = 10, in_flight: int = 0, **changes: object) -> Observation:
-    fleet = Fleet(desired, desired, 0, NOW)
-    queues = (QueueReading("q", Backlog(waiting, in_flight, 0, NOW)),)
-    return replace(Observation(NOW, fleet, queues), **changes)  # type: ignore[arg-type]
-
-
-def demands(*events: tuple[float, int]) -> Memory:
-    return Memory(demands=tuple(sorted(Demand(NOW - age_s, tasks) for age_s, tasks in events)))
-
-
-def changes(*events: tuple[float, int]) -> Memory:
-    return Memory(changes=tuple(sorted(Change(NOW - age_s, tasks) for age_s, tasks in events)))
-
-
-def rules(decision: Decision) -> list[Rule]:
-    return [step.rule for step in decision.steps]
-
-
-def test_backlog_per_task_rounds_up_and_counts_what_is_in_flight() -> None:
-    assert decide(policy(), Memory(), seen(101, in_flight=9)).target == 11
-    assert decide(policy(), Memory(), seen(101, in_flight=10)).target == 12
-
-
-def test_day_one_takes_five_messages_a_task() -> None:
-    assert decide(policy(backlog_per_task=None), Memory(), seen(101)).target == 21
-
-
-def test_latency_lets_a_task_take_as_many_turns_as_fit_in_half_of_it() -> None:
-    """5 s each, half of 60 s: 1 + 6 turns. 70 messages are 10 tasks, 71 are 11."""
-    timed = policy(backlog_per_task=None, processing_time_s=5.0)
-    assert decide(timed, Memory(), seen(70)).target == 10
-    assert decide(timed, Memory(), seen(71)).target == 11
-
-
-def test_long_work_is_one_slot_a_message_not_many_tasks() -> None:
-    """Two hours each, a minute of latency: 12 messages are 12 slots, on 3 tasks of 4 messages at once."""
-    timed = policy(backlog_per_task=None, processing_time_s=7200.0, task_concurrency=4)
-    assert decide(timed, Memory(), seen(12, desired=1)).target == 3
-
-
-def test_latency_never_asks_for_less_than_what_is_in_flight_occupies() -> None:
-    timed = policy(backlog_per_task=None, processing_time_s=1.0, busy_floor=False)
-    assert decide(timed, Memory(), seen(0, in_flight=9)).target == 9
-    assert decide(timed, Memory(), seen(0, in_flight=500)).target == 17, (
-        "500 / 31 turns; beyond the 10 running: not held"
-    )
-
-
-def test_the_highest_vote_wins() -> None:
-    both = policy(processing_time_s=5.0, cpu_target_percent=50.0)
-    world = seen(70, cpu=Utilization(90.0, NOW, 10))
-    decision = decide(both, Memory(), world)
-    assert {vote.signal: vote.tasks for vote in decision.votes} == {"backlog": 7, "latency": 10, "cpu": 18}
-    assert decision.target == 18
-
-
-def test_cpu_never_asks_for_more_tasks_than_there_is_work() -> None:
-    hot = policy(cpu_target_percent=10.0)
-    assert decide(hot, Memory(), seen(30, cpu=Utilization(100.0, NOW, 10))).target == 30
-    assert decide(hot, Memory(), seen(200, cpu=Utilization(100.0, NOW, 10))).target == 100
-
-
-def test_cpu_alone_never_lets_the_last_task_go() -> None:
-    alone = policy(queues=(), backlog_per_task=None, cpu_target_percent=60.0)
-    world = replace(seen(0, desired=1), queues=(), cpu=Utilization(0.0, NOW, 1))
-    assert decide(alone, demands((90, 0), (45, 0), (5, 0)), world).target == 1
-
-
-def test_without_a_task_cpu_is_not_needed() -> None:
-    wakes = policy(cpu_target_percent=60.0)
-    assert decide(wakes, Memory(), seen(15, desired=0, cpu=Missing("no task", "no_data"))).steps == ()
+from tests.core.calm import NOW, changes, demands, policy, rules, seen
 
 
 @pytest.mark.parametrize(("age_s", "target"), [(60.0, 2), (60.1, 10)])
@@ -344,6 +252,30 @@ def test_pause(paused: Pause | int, demand: int, target: int) -> None:
 def test_below_min_is_raised_at_once_but_not_through_a_pause(paused: Pause | None, target: int) -> None:
     limited = policy(min_tasks=3, paused=paused, scale_out=Direction(cooldown_s=60.0))
     assert decide(limited, changes((1, 1)), seen(0, desired=1, given=0)).target == target
+
+
+@pytest.mark.parametrize("percent", [1, 100])
+def test_any_percentage_of_none_permits_one(percent: int) -> None:
+    """Else a service whose limits are percentages would never leave zero."""
+    relative = Direction(limits=(Limit(60.0, percent=percent), Limit(60.0, tasks=10)), select=Select.MIN)
+    assert decide(policy(scale_out=relative), Memory(), seen(300, desired=0)).target == 1
+
+
+def test_a_count_above_max_comes_down_also_while_more_is_asked_for_and_messages_are_late() -> None:
+    late = (QueueReading("q", Backlog(1000, 0, 0, NOW, oldest_age_s=500.0)),)
+    limited = policy(max_tasks=5, scale_in=Direction(stabilization_s=300.0))
+    assert decide(limited, demands((10, 50), (200, 40)), seen(0, queues=late)).target == 5
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "protected", "target"), [(0, None, 0), (1, None, 1), (4, None, 4), (4, 6, 6), (99, None, 10)]
+)
+def test_a_pause_at_a_lower_count_leaves_tasks_that_are_at_work(
+    in_flight: int, protected: int | None, target: int
+) -> None:
+    fleet = Fleet(10, 10, 0, NOW, protected=protected)
+    world = seen(50, in_flight=in_flight, fleet=fleet)
+    assert decide(policy(paused=0), Memory(), replace(world, queues=world.queues)).target == target
 
 
 def test_above_max_comes_down_at_the_pace_of_a_scale_in_and_never_rises() -> None:

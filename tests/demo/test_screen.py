@@ -32,7 +32,15 @@ SCENE = Scene(
 
 def shown(scene: Scene, *, terminal: bool) -> str:
     out = StringIO()
-    console = Console(file=out, force_terminal=terminal, width=120, highlight=False, color_system=None)
+    console = Console(
+        file=out,
+        force_terminal=terminal,
+        force_interactive=terminal,
+        width=120,
+        highlight=False,
+        color_system=None,
+        _environ={"TERM": "xterm"},
+    )
     with Screen(console) as screen:
         screen.show(scene)
     return out.getvalue()

@@ -37,10 +37,26 @@ CALLS = {
     "sqs:GetQueueUrl",
     "ecs:DescribeServices",
     "ecs:UpdateService",
+    "ecs:ListTasks",
+    "ecs:GetTaskProtection",
     "cloudwatch:GetMetricData",
+    "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:DescribeScalingPolicies",
+    "application-autoscaling:DescribeScheduledActions",
 }
 # For these AWS defines no resource that a policy could name.
-WITHOUT_RESOURCE = {"cloudwatch:GetMetricData", "ecr:GetAuthorizationToken"}
+WITHOUT_RESOURCE = {
+    "cloudwatch:GetMetricData",
+    "ecr:GetAuthorizationToken",
+    "ecs:ListTasks",
+    "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:DescribeScalingPolicies",
+    "application-autoscaling:DescribeScheduledActions",
+}
+READING = re.compile(":(?:Describe|Get|List)")
+CLUSTER = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/shop"
+# Tasks have no names that could be known before: those of the one cluster.
+TASKS = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/shop/*"
 
 BOTH = pytest.mark.parametrize("given", [REQUIRED, REQUIRED | OPTIONAL], ids=["required", "everything"])
 
@@ -100,7 +116,7 @@ def test_the_daemon_may_do_what_it_does_and_nothing_else(given):
 
 def test_the_daemon_does_what_it_may_and_nothing_else():
     sources = "".join(path.read_text() for path in sorted((ROOT / "autoscaler" / "aws").rglob("*.py")))
-    assert set(re.findall(r'"((?:sqs|ecs|cloudwatch|iam|sts):[A-Z]\w+)"', sources)) == CALLS
+    assert set(re.findall(r'"((?:sqs|ecs|cloudwatch|application-autoscaling|iam|sts):[A-Z]\w+)"', sources)) == CALLS
 
 
 @BOTH
@@ -110,14 +126,33 @@ def test_a_right_names_its_resources_wherever_aws_lets_it(given, role):
         assert all("*" not in action for action in one["Action"])
         if not set(one["Action"]) <= WITHOUT_RESOURCE:
             assert one["Resource"]
-            assert all("*" not in resource for resource in one["Resource"]), one
+            assert all("*" not in resource for resource in one["Resource"] if resource != TASKS), one
 
 
 def test_only_the_named_queues_and_the_named_service_are_reached():
-    queues, services, _ = allowed(deployed()["TaskRole"])
+    queues, services, *_ = allowed(deployed()["TaskRole"])
     assert queues["Resource"] == QUEUES
     assert services["Resource"] == [f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/shop/worker"]
-    assert services["Condition"] == {"ArnEquals": {"ecs:cluster": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/shop"}}
+
+
+@BOTH
+def test_nothing_of_ecs_is_reached_outside_the_one_cluster(given):
+    about_ecs = [one for one in allowed(deployed(given)["TaskRole"]) if any("ecs:" in name for name in one["Action"])]
+    assert len(about_ecs) == 3
+    assert all(one["Condition"] == {"ArnEquals": {"ecs:cluster": CLUSTER}} for one in about_ecs)
+
+
+def test_a_right_to_write_is_for_the_named_service_alone():
+    writing = [one for one in allowed(deployed()["TaskRole"]) if not all(map(READING.search, one["Action"]))]
+    assert [one["Sid"] for one in writing] == ["ReadAndScaleServices"]
+    assert [right for right in writing[0]["Action"] if not READING.search(right)] == ["ecs:UpdateService"]
+
+
+def test_every_right_is_explained():
+    explained = (ROOT / "deploy" / "README.md").read_text().partition("## What each right is for")[2]
+    for right in CALLS:
+        service, _, action = right.partition(":")
+        assert f"`{right}`" in explained or f"`…{action.removeprefix('Describe')}`" in explained, (service, action)
 
 
 @BOTH

@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from autoscaler import errors
 from autoscaler.core.memory import Change, Memory
-from autoscaler.core.model import Backlog, Missing, Rule, Utilization, Verdict
-from autoscaler.core.policy import Direction, Mode, Pause, QueuePolicy
+from autoscaler.core.model import Backlog, Measurement, MetricReading, Missing, Rule, Utilization, Verdict
+from autoscaler.core.policy import Direction, MetricPolicy, Mode, Pause, QueuePolicy
 from autoscaler.ports import Category, ServiceRef, Tick
 from autoscaler.telemetry.account import cooldowns_s
 from autoscaler.telemetry.families import FAILURES
@@ -46,6 +46,7 @@ FILLED_TODAY = {
     "autoscaler_acceptable_latency_seconds",
     "autoscaler_decisions_total",
     "autoscaler_scalings_total",
+    "autoscaler_drifts_total",
     "autoscaler_cooldown_remaining_seconds",
     "autoscaler_signal_age_seconds",
     "autoscaler_signal_usable",
@@ -122,6 +123,22 @@ def test_a_scale_in_is_counted_as_one() -> None:
     desk = after(decided(seen(tasks=9, backlog=(1, 0, 0))))
     assert of_service(desk, "autoscaler_scalings_total", direction="in") == 1
     assert of_service(desk, "autoscaler_scalings_total", direction="out") == 0
+
+
+@pytest.mark.parametrize(("expected", "drifts"), [(None, 0), (2, 0), (3, 1), (0, 1)])
+def test_a_count_that_somebody_else_changed_is_a_drift(expected: int | None, drifts: int) -> None:
+    desk = after(decided(seen(tasks=2), memory=Memory(expected=expected)), unread())
+    assert of_service(desk, "autoscaler_drifts_total") == drifts
+
+
+def test_a_metric_is_a_signal_of_its_own() -> None:
+    policy = policy_of(metrics=(MetricPolicy("lag", target_per_task=5.0), MetricPolicy("depth", target_per_task=5.0)))
+    readings = (MetricReading("lag", Measurement(3.0, 990.0)), MetricReading("depth", Missing("no series", "no_data")))
+    desk = after(decided(replace(seen(), metrics=readings), policy=policy))
+    assert of_service(desk, "autoscaler_signal_usable", signal="metric:lag") == 1
+    assert of_service(desk, "autoscaler_signal_usable", signal="metric:depth") == 0
+    assert of_service(desk, "autoscaler_signal_age_seconds", signal="metric:lag") == 10.0
+    assert of_service(desk, "autoscaler_signal_age_seconds", signal="metric:depth") is None
 
 
 def test_shadow_scales_nothing() -> None:

@@ -1,0 +1,121 @@
+"""One question to CloudWatch: several metrics in one call, minute by minute, all of it or an error.
+
+No metric math, and no other period than the minute.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from autoscaler.aws.answers import Answer
+from autoscaler.aws.apis import GET_METRIC_DATA
+from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.faults import clean
+from autoscaler.aws.wire import Wire
+from autoscaler.errors import Denied, Unavailable
+from autoscaler.ports import CloudWatchMetric
+
+PERIOD_S = 60
+WINDOW_S = 300
+"""How far back is asked. CloudWatch publishes a minute late, sometimes two; older than this is of no use."""
+
+MOST_PAGES = 5
+"""Five points of each metric never need a second page; an answer that goes on and on is cut off."""
+
+Minutes: TypeAlias = dict[float, int | float]
+"""Values by the end of their minute, in wall seconds."""
+
+
+async def complete_minutes(
+    wire: Wire, clocks: Clocks, subject: str, region: str | None, metrics: Mapping[str, CloudWatchMetric]
+) -> dict[str, Minutes]:
+    """What CloudWatch has of each metric's complete minutes within the last `WINDOW_S`, by the metric's key.
+
+    A minute without a datapoint is absent. Raises `AutoscalerError` where any of the metrics was not read to its end.
+    """
+    end = math.floor(clocks.wall() / PERIOD_S) * PERIOD_S
+    found: dict[str, Minutes] = {key: {} for key in metrics}
+    unfinished, question = set(metrics), _question(metrics, end)
+    for _ in range(MOST_PAGES):
+        answer = await wire.ask(GET_METRIC_DATA, subject, region, **question)
+        for result in answer.parts("MetricDataResults"):
+            key = result.word("Id")
+            if key in found:
+                found[key] |= _minutes(result, end)
+                unfinished -= {key} if _is_complete(result) else set()
+        if not unfinished:
+            return found
+        if not answer.has("NextToken"):
+            break
+        question["NextToken"] = answer.word("NextToken")
+    raise Unavailable(f"{subject}: CloudWatch gave a part of {_names(metrics, unfinished)} only; it is tried again")
+
+
+def _question(metrics: Mapping[str, CloudWatchMetric], end: float) -> dict[str, object]:
+    return {
+        "MetricDataQueries": [_query(key, metric) for key, metric in metrics.items()],
+        "StartTime": datetime.fromtimestamp(end - WINDOW_S, UTC),
+        "EndTime": datetime.fromtimestamp(end, UTC),
+        "ScanBy": "TimestampDescending",
+    }
+
+
+def _query(key: str, metric: CloudWatchMetric) -> dict[str, object]:
+    return {
+        "Id": key,
+        "MetricStat": {
+            "Metric": {
+                "Namespace": metric.namespace,
+                "MetricName": metric.metric,
+                "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions],
+            },
+            "Period": PERIOD_S,
+            "Stat": metric.statistic,
+        },
+        "ReturnData": True,
+    }
+
+
+def _names(metrics: Mapping[str, CloudWatchMetric], keys: Iterable[str]) -> str:
+    return ", ".join(sorted(metrics[key].metric for key in keys))
+
+
+def _is_complete(result: Answer) -> bool:
+    """All points are there; False: there are more pages. Raises where CloudWatch gave none."""
+    match result.word("StatusCode"):
+        case "Complete":
+            return True
+        case "PartialData":
+            return False
+        case "Forbidden":
+            raise Denied(
+                f"{result.call.where}: CloudWatch keeps the metric back; give the task role {GET_METRIC_DATA.name} on *"
+            )
+        case status:
+            raise Unavailable(
+                f"{result.call.where}: CloudWatch could not read the metric ({clean(status)}); it is tried again"
+            )
+
+
+def _minutes(result: Answer, end: float) -> Minutes:
+    """The minutes of this result that were over at `end`."""
+    times, values = result.values("Timestamps"), result.values("Values")
+    if len(times) != len(values):
+        raise result.unreadable("Values", "one for each timestamp", values)
+    ends = [_moment(result, time) + PERIOD_S for time in times]
+    return {over: _number(result, value) for over, value in zip(ends, values, strict=True) if over <= end}
+
+
+def _moment(result: Answer, found: object) -> float:
+    if isinstance(found, datetime):
+        return found.timestamp()
+    raise result.unreadable("Timestamps", "a timestamp", found)
+
+
+def _number(result: Answer, found: object) -> int | float:
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        return found  # as it is: a whole number may be too large for a float
+    raise result.unreadable("Values", "a number", found)

@@ -1,0 +1,70 @@
+"""What costs is asked for once a period at most: in between the last answer stands, for everybody who asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from autoscaler.aws.faults import missing
+from autoscaler.core.model import Instant, Missing
+from autoscaler.errors import AutoscalerError
+
+Key = TypeVar("Key", bound=Hashable)
+Reading = TypeVar("Reading")
+
+
+def at_once(_fault: AutoscalerError) -> float:
+    """After any error the next who asks tries again."""
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Generic[Reading]):
+    """A reading, and until when it stands for a question."""
+
+    reading: Reading
+    until: Instant
+
+
+class Schedule(Generic[Key, Reading]):
+    """Answers by key, each standing for `period_s`. An error stands for as many seconds as `again_after` gives."""
+
+    def __init__(
+        self,
+        now: Callable[[], Instant],
+        period_s: float,
+        again_after: Callable[[AutoscalerError], float] = at_once,
+    ) -> None:
+        self._now = now
+        self._period_s = period_s
+        self._again_after = again_after
+        self._kept: dict[Key, Kept[Reading | Missing]] = {}
+        self._turns: defaultdict[Key, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def reading(self, key: Key, ask: Callable[[], Awaitable[Reading]]) -> Reading | Missing:
+        """The answer that still stands, else what `ask` gives now; `Missing` where it raises `AutoscalerError`.
+
+        Who asks while another's question is under way waits for that answer.
+        """
+        async with self._turns[key]:
+            now, kept = self._now(), self._kept.get(key)
+            if kept is None or now >= kept.until:
+                kept = await self._anew(kept, now, ask)
+                self._kept[key] = kept
+            return kept.reading
+
+    async def _anew(
+        self, kept: Kept[Reading | Missing] | None, now: Instant, ask: Callable[[], Awaitable[Reading]]
+    ) -> Kept[Reading | Missing]:
+        try:
+            return Kept(await ask(), self._next_due(kept, now))
+        except AutoscalerError as fault:
+            return Kept(missing(fault), now + self._again_after(fault))
+
+    def _next_due(self, kept: Kept[Reading | Missing] | None, now: Instant) -> Instant:
+        """A period after the last time it was due, not after it was asked: else ticks that jitter make 70 s of 60."""
+        due = now if kept is None else kept.until
+        return (due if now - due < self._period_s else now) + self._period_s

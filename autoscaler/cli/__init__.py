@@ -1,0 +1,84 @@
+"""The commands. They read arguments, print, and choose the exit code; whatever they do is done elsewhere.
+
+Exit codes: 0 good, 1 findings, 2 usage or settings, 3 AWS refused us, 4 AWS unreachable.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autoscaler import __version__
+from autoscaler.cli.deciding import decide
+from autoscaler.cli.exits import refuse, settings_or_exit
+from autoscaler.cli.explaining import explain
+from autoscaler.cli.kinds import Duration
+from autoscaler.cli.replaying import replay
+from autoscaler.cli.settings import check, settings
+from autoscaler.errors import ConfigError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="autoscaler")
+def main() -> None:
+    """Keeps the promise of how long an SQS message may wait, with the fewest Amazon ECS tasks, and says why.
+
+    Settings come from variables named AUTOSCALER_... and from the TOML file that AUTOSCALER_CONFIG_FILE names;
+    `autoscaler settings` lists them all.
+
+    Exit codes: 0 good, 1 findings, 2 usage or settings, 3 AWS refused us, 4 AWS unreachable.
+    """
+
+
+@main.command()
+def run() -> None:
+    """Run the daemon until SIGTERM or SIGINT.
+
+    It serves its page, /metrics, /healthz, /readyz and its API on AUTOSCALER_HTTP_HOST and AUTOSCALER_HTTP_PORT, and
+    writes its decisions to standard output.
+
+    \b
+    Try it without letting it act:
+      AUTOSCALER_MODE=shadow AUTOSCALER_CLUSTER=prod AUTOSCALER_SERVICE=orders \\
+        AUTOSCALER_QUEUES=orders AUTOSCALER_MAX_TASKS=20 autoscaler run
+    """
+    config = settings_or_exit()
+    from autoscaler.app import run as run_daemon  # noqa: PLC0415 - the AWS SDK takes half a second to import
+
+    try:
+        run_daemon(config)
+    except ConfigError as error:
+        refuse(error)
+
+
+@main.command()
+@click.option(
+    "--duration",
+    "duration_s",
+    type=Duration(),
+    default="120s",
+    show_default=True,
+    help="How long the load lasts, in wall time.",
+)
+@click.option("--trace", type=click.Path(path_type=Path), help="Play this workload (CSV: t_seconds,arrivals).")
+@click.option("--from-day", type=float, default=0.0, show_default=True, help="Where in the trace to begin.")
+@click.option("--speed", type=float, default=1.0, show_default=True, help="How many trace seconds pass in one.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is drawn at random.")
+@click.option("--json", "json", is_flag=True, help="Print the summary as JSON, and nothing else on stdout.")
+def demo(**options: Any) -> None:
+    """Watch the daemon at work: a region of its own on this machine, a queue, workers, and a load that swells.
+
+    \b
+    Examples:
+      autoscaler demo
+      autoscaler demo --trace week.csv --from-day 2 --speed 60
+    """
+    from autoscaler import demo as stage  # noqa: PLC0415 - the demo's libraries are an extra
+
+    raise SystemExit(stage.run(stage.Options(**options)))
+
+
+for command in (check, settings, decide, explain, replay):
+    main.add_command(command)

@@ -1,0 +1,55 @@
+"""Exit codes, and the ways out that several commands share."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
+
+import click
+
+from autoscaler.config import Config, load
+from autoscaler.errors import ConfigError
+
+FINDINGS, USAGE, REFUSED, UNREACHABLE = 1, 2, 3, 4
+
+
+def settings_or_exit() -> Config:
+    """The settings of the environment. Where they are wrong the whole list is on stderr, and the exit code is 2."""
+    try:
+        return load(os.environ)
+    except ConfigError as error:
+        refuse(error)
+
+
+def refuse(error: ConfigError) -> NoReturn:
+    """The whole list on stderr, and out."""
+    count = len(error.problems)
+    click.echo(f"{count} problem{'s' if count > 1 else ''} in the settings:", err=True)
+    for problem in error.problems:
+        click.echo(f"  {problem}", err=True)
+    click.echo("`autoscaler settings` lists every setting; `autoscaler check` tries them out.", err=True)
+    raise SystemExit(USAGE)
+
+
+def unknown_service(key: str, keys: Sequence[str], of: str) -> NoReturn:
+    """That there is no such service, the one that was probably meant, and all there are."""
+    near = difflib.get_close_matches(key[:100].lower(), keys, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    click.echo(f"{of} no service {key!r}{meant}", err=True)
+    click.echo(f"services: {', '.join(keys) or 'none'}", err=True)
+    raise SystemExit(USAGE)
+
+
+def leave(message: str, code: int) -> NoReturn:
+    """A last word on stderr, and out."""
+    click.echo(message, err=True)
+    raise SystemExit(code)
+
+
+def meant_key(key: str, keys: Iterable[str]) -> str | None:
+    """The key that is called so, capitals and `-` for `_` aside (None: there is none)."""
+    from autoscaler.config.names import folded  # noqa: PLC0415 - only here
+
+    return next((known for known in keys if folded(known) == folded(key)), None)

@@ -1,0 +1,40 @@
+"""Kinds of arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from autoscaler.config.durations import seconds
+
+
+class Duration(click.ParamType[float]):
+    """A duration as in the settings, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return value if isinstance(value, float) else seconds(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Address(click.ParamType[str]):
+    """Where a daemon answers: `http://` or `https://`, a host, and perhaps a port."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from urllib.parse import urlsplit  # noqa: PLC0415 - most commands need none
+
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+            good = good and parts.username is None and parts.password is None
+        except ValueError:
+            good = False
+        if not good:
+            self.fail("is not a URL such as http://127.0.0.1:9108 (without user and password)", param, ctx)
+        return str(value)

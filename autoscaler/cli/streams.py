@@ -1,0 +1,66 @@
+"""Standard input and output as bytes, a line at a time, and their sudden end."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from autoscaler.cli.exits import FINDINGS, USAGE, leave
+
+
+def standard_input() -> IO[bytes]:
+    """Standard input; where it is closed, the exit code is 2."""
+    if sys.stdin is None:
+        leave("standard input is closed: there is nothing to read", USAGE)
+    return sys.stdin.buffer
+
+
+class _Asking(io.RawIOBase):
+    """A raw stream that calls `before` each time that more is asked of it."""
+
+    def __init__(self, raw: io.RawIOBase, before: Callable[[], None]) -> None:
+        self._raw = raw
+        self._before = before
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._before()
+        return self._raw.readinto(buffer)
+
+
+def conversing() -> tuple[IO[bytes], IO[bytes]]:
+    """Standard input and output, such that all that was written is out before more input is waited for.
+
+    Whoever asks line by line is answered line by line, and a file of many lines does not cost a write for each.
+    """
+    asked, answers = standard_input(), sys.stdout.buffer
+    raw = getattr(asked, "raw", None)
+    return (asked if raw is None else io.BufferedReader(_Asking(raw, answers.flush))), answers
+
+
+@contextmanager
+def piped() -> Iterator[None]:
+    """A reader that goes away ends us in silence, as it does every filter; what cannot be read or written is said."""
+    if sys.stdout is None:
+        leave("standard output is closed: there is nowhere to write", USAGE)
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+    except OSError as error:
+        leave(f"reading or writing failed: {error.strerror or error}", USAGE)
+
+
+def _drop_output() -> NoReturn:
+    """What is still buffered would be written at the interpreter's end, and fail once more."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    raise SystemExit(FINDINGS)

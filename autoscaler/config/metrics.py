@@ -1,0 +1,151 @@
+"""Named metrics: where a number is read, and what of it one task can bear. And the formula over such names.
+
+Law: a metric has exactly one target, and at most one source; only a service's settings need the source.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Self, TypeAlias
+
+from pydantic import model_validator
+
+from autoscaler.config.group import Group, meant
+from autoscaler.config.kinds import Kind, choice, number, text
+from autoscaler.config.prometheus import SERVER
+from autoscaler.config.quoting import WrongValue, looks_secret, quote
+from autoscaler.config.tables import table
+from autoscaler.core import formula
+from autoscaler.core.policy import MetricPolicy
+from autoscaler.core.terms import FUNCTIONS
+from autoscaler.ports import CloudWatchMetric, MetricSource, PrometheusQuery
+
+QUEUE_SIGNALS = frozenset({"visible", "in_flight", "delayed", "oldest_age_s"})
+SIGNALS = QUEUE_SIGNALS | {"cpu_percent", "memory_percent", "running", "current"}
+"""What a formula may name without its being a metric."""
+
+_TAKEN = SIGNALS | FUNCTIONS.keys()
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
+_MOST_DIMENSIONS = 30  # CloudWatch's own limit
+_POSITIVE = number(lambda target: target > 0, "above 0", {"exclusiveMinimum": 0})
+_NAMESPACE = text(re.compile(r"[A-Za-z0-9_./#][A-Za-z0-9_./#: -]{0,254}", re.ASCII), "a CloudWatch namespace")
+_METRIC = text(re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?", re.ASCII), "a CloudWatch metric's name")
+_QUERY = text(re.compile(r"[^\0]{1,8000}"), "a query of at most 8000 characters")
+_DIMENSION = re.compile(r"[ -~]{1,255}", re.ASCII)
+
+
+class Statistic(StrEnum):
+    AVERAGE = "Average"
+    SUM = "Sum"
+    MAXIMUM = "Maximum"
+    MINIMUM = "Minimum"
+    SAMPLE_COUNT = "SampleCount"
+
+
+def _name(value: object) -> str:
+    name = value if isinstance(value, str) else ""
+    if not _NAME.fullmatch(name):
+        how = "a small letter, then at most 40 small letters, digits and _"
+        raise WrongValue(f"{quote(value)} is not a metric's name: {how}")
+    if name in _TAKEN or keyword.iskeyword(name):
+        raise WrongValue(f"the name {name} is taken: a formula means something else by it")
+    return name
+
+
+def _dimensions(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, Mapping) or not all(_is_dimension(text) for pair in value.items() for text in pair):
+        raise WrongValue(f'{quote(value)} is not a table of texts, such as {{"QueueName": "orders"}}')
+    if len(value) > _MOST_DIMENSIONS:
+        raise WrongValue(f"{len(value)} dimensions are too many: at most {_MOST_DIMENSIONS}")
+    return tuple(sorted(value.items()))
+
+
+def _is_dimension(text: object) -> bool:
+    return isinstance(text, str) and _DIMENSION.fullmatch(text) is not None and text.strip() != ""
+
+
+_NAMES = Kind(
+    "metric's name", _name, {"type": "string", "pattern": f"^{_NAME.pattern}$", "not": {"enum": sorted(_TAKEN)}}
+)
+_DIMENSIONS = Kind("table of texts", _dimensions, {"type": "object", "additionalProperties": {"type": "string"}}, dict)
+
+
+class MetricFields(Group):
+    """One number to follow, from CloudWatch or from Prometheus."""
+
+    namespace: Annotated[str | None, _NAMESPACE] = meant(None, "CloudWatch: the metric's namespace.")
+    metric: Annotated[str | None, _METRIC] = meant(None, "CloudWatch: the metric's name.")
+    dimensions: Annotated[tuple[tuple[str, str], ...] | None, _DIMENSIONS] = meant(
+        None, "CloudWatch: all of the metric's dimensions; one that is left out makes it another metric."
+    )
+    statistic: Annotated[Statistic | None, choice(Statistic)] = meant(
+        None, "CloudWatch: of the minute's values; Average where it is not set."
+    )
+    prometheus: Annotated[str | None, SERVER] = meant(None, "Prometheus: the server, as in http://prometheus:9090.")
+    query: Annotated[str | None, _QUERY] = meant(None, "Prometheus: an instant query that gives one number.")
+    target_per_task: Annotated[float | None, _POSITIVE] = meant(None, "How much of it one task can bear.")
+    target_value: Annotated[float | None, _POSITIVE] = meant(None, "What it should be, however many tasks there are.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        wrong = [*_of_targets(self), *_of_source(self)]
+        if wrong:
+            raise WrongValue("; ".join(wrong))
+        return self
+
+
+def _of_targets(item: MetricFields) -> Iterator[str]:
+    if (item.target_per_task is None) == (item.target_value is None):
+        yield "give exactly one of target_per_task and target_value"
+
+
+def _of_source(item: MetricFields) -> Iterator[str]:
+    cloudwatch, prometheus = (item.namespace, item.metric), (item.prometheus, item.query)
+    extras = (item.dimensions, item.statistic)
+    if any(cloudwatch + extras) and any(prometheus):
+        yield "give one source: namespace and metric, or prometheus and query"
+    elif any(prometheus) and not all(prometheus):
+        yield "prometheus and query go together"
+    elif any(cloudwatch + extras) and not all(cloudwatch):
+        yield "namespace and metric go together"
+
+
+Metrics: TypeAlias = dict[Annotated[str, _NAMES], MetricFields]
+
+METRICS = table(
+    "metrics",
+    '{"lag": {"namespace": "App", "metric": "Lag", "dimensions": {"Name": "orders"}, "target_per_task": 100}}',
+    _NAMES,
+    MetricFields,
+)
+
+
+def source_of(item: MetricFields, region: str | None) -> MetricSource | None:
+    """Where the metric is read (None: it does not say). One of CloudWatch is in that Region."""
+    if item.prometheus and item.query:
+        return PrometheusQuery(item.prometheus, item.query)
+    if item.namespace and item.metric:
+        statistic = str(item.statistic or Statistic.AVERAGE)
+        return CloudWatchMetric(item.namespace, item.metric, item.dimensions or (), statistic, region)
+    return None
+
+
+def metric_policy(name: str, item: MetricFields) -> MetricPolicy:
+    return MetricPolicy(name, target_per_task=item.target_per_task, target_value=item.target_value)
+
+
+def _formula(value: object) -> str:
+    given = value.strip() if isinstance(value, str) else ""
+    if not isinstance(value, str) or looks_secret(given):
+        raise WrongValue(f"{quote(given)} is not a formula")
+    try:
+        formula.parse(given)
+    except ValueError as error:
+        raise WrongValue(str(error)) from error
+    return given
+
+
+FORMULA = Kind("formula", _formula, {"type": "string", "minLength": 1, "maxLength": formula.MOST_CHARACTERS})

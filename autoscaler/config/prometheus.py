@@ -1,0 +1,66 @@
+"""The address of a Prometheus server. The settings may come from many hands, and the daemon stands where credentials
+are handed out over HTTP: addresses of the machine's own metadata are refused, in every spelling of them.
+
+A host's name is not looked up here; who connects must look at what it leads to.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from autoscaler.config.kinds import Kind
+from autoscaler.config.quoting import WrongValue, quote
+
+_SHAPE = re.compile(r"[!-~]{1,500}", re.ASCII)
+_AWS_METADATA = IPv6Network("fd00:ec2::/32")
+_QUERY_PATH = "/api/v1/query"
+
+
+def server(value: object) -> str:
+    """The server's URL without a / at the end. Raises WrongValue, never echoing a password."""
+    text = value.strip() if isinstance(value, str) else ""
+    url = _split(text)
+    if url.path.rstrip("/").endswith(_QUERY_PATH):
+        raise WrongValue(f"give the server's URL alone, without {_QUERY_PATH}")
+    if _is_metadata(url.hostname or ""):
+        raise WrongValue(f"{quote(text)} is an address of the machine's own metadata, not of a Prometheus server")
+    return text.rstrip("/")
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError as error:
+        raise WrongValue("is not a URL that can be read") from error
+    if "@" in url.netloc:
+        raise WrongValue("a URL must not hold a user or a password (value not shown): take them out")
+    plain = _SHAPE.fullmatch(text) and not re.search(r"[?#\\]", text)
+    if not plain or url.scheme not in {"http", "https"} or not url.hostname:
+        raise WrongValue(f"{quote(text)} is not the URL of a Prometheus server: http://HOST:PORT")
+    return url
+
+
+def _is_metadata(host: str) -> bool:
+    address = _address(host)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return address is not None and (address.is_link_local or address in _AWS_METADATA)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that the host is written as (None: it is a name). 0xA9FEA9FE is one, too, to a C library."""
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(host.rstrip(".")))
+    except OSError:
+        return None
+
+
+SERVER = Kind("URL", server, {"type": "string", "pattern": "^https?://"})

@@ -1,0 +1,103 @@
+"""Schedules: from each time that a cron expression names, other bounds for so long.
+
+Cron is what Debian's is: minute, hour, day of the month, month, day of the week, on the clock of the time zone. Of six
+fields the first would be seconds here and minutes elsewhere, so exactly five are taken.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Self, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+from pydantic import Field, model_validator
+
+from autoscaler.config.group import Group, meant
+from autoscaler.config.items import TASKS
+from autoscaler.config.kinds import Kind, duration, text
+from autoscaler.config.model import Schedule
+from autoscaler.config.quoting import WrongValue, quote
+from autoscaler.config.tables import table
+
+_NAME = text(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII), "a schedule's name: letters, digits, - and _")
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,3}", re.ASCII)
+_FIELDS = 5
+_LONGEST_CRON = 200
+_ANY_DAY = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def _cron(value: object) -> str:
+    expression = " ".join(value.split()) if isinstance(value, str) else ""
+    if len(expression) > _LONGEST_CRON or len(expression.split()) != _FIELDS:
+        how = "five fields: minute, hour, day, month, weekday, as in '0 8 * * MON-FRI'"
+        raise WrongValue(f"{quote(value)} is not a cron expression: {how}")
+    try:
+        next(CronSim(expression, _ANY_DAY))
+    except CronSimError as error:
+        raise WrongValue(f"{quote(value)} is not a cron expression: {str(error).lower()}") from error
+    except StopIteration as error:
+        raise WrongValue(f"{quote(value)} names a time that never comes") from error
+    return expression
+
+
+def _zone(value: object) -> str:
+    name = value.strip() if isinstance(value, str) else ""
+    try:
+        if _ZONE.fullmatch(name):
+            return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pass  # no such file, one that is no time zone, or a directory of them
+    raise WrongValue(f"{quote(value)} is not a time zone: write UTC, or a name such as Europe/Berlin")
+
+
+def _in_force(value: object) -> object:
+    return None if value is None else _NAME.read(value)
+
+
+_CRON = Kind("cron expression", _cron, {"type": "string", "examples": ["0 8 * * MON-FRI"]})
+_TIMEZONE = Kind("time zone", _zone, {"type": "string", "examples": ["Europe/Berlin"]})
+
+IN_FORCE = Kind("schedule's name", _in_force, _NAME.schema)
+
+
+class ScheduleFields(Group):
+    """Bounds that hold for a while, again and again."""
+
+    cron: Annotated[str, _CRON] = Field(description="When it begins: minute, hour, day, month, weekday.")
+    for_: Annotated[float, duration(1.0), Field(alias="for", description="How long it lasts.")]
+    timezone: Annotated[str, _TIMEZONE] = meant("UTC", "Whose clock cron reads, summer time included.")
+    min_tasks: Annotated[int | None, TASKS] = meant(None, "The fewest tasks while it lasts.")
+    max_tasks: Annotated[int | None, TASKS] = meant(None, "The most tasks while it lasts.")
+    lead: Annotated[float, duration()] = meant(90.0, "It begins so much earlier, since tasks need to start.")
+
+    @model_validator(mode="after")
+    def _changes_bounds(self) -> Self:
+        if self.min_tasks is None and self.max_tasks is None:
+            raise WrongValue("give min_tasks, max_tasks or both")
+        if self.min_tasks is not None and self.max_tasks is not None and self.min_tasks > self.max_tasks:
+            raise WrongValue(f"min_tasks, {self.min_tasks}, is more than max_tasks, {self.max_tasks}")
+        return self
+
+
+Schedules: TypeAlias = dict[Annotated[str, _NAME], ScheduleFields]
+
+SCHEDULES = table(
+    "schedules",
+    '{"office": {"cron": "0 8 * * MON-FRI", "for": "10h", "timezone": "Europe/Berlin", "min_tasks": 5}}',
+    _NAME,
+    ScheduleFields,
+)
+
+
+def schedule_of(name: str, item: ScheduleFields) -> Schedule:
+    return Schedule(
+        name=name,
+        cron=item.cron,
+        lasts_s=item.for_,
+        timezone=item.timezone,
+        min_tasks=item.min_tasks,
+        max_tasks=item.max_tasks,
+        lead_s=item.lead,
+    )

@@ -1,0 +1,50 @@
+"""Who else may change the service's count: asked at the start and then every few minutes, told, and where the policy
+refuses rivals, left to them.
+
+What cannot be read leaves what was known, with a notice. A rival that nobody could ever see restrains nothing: the
+permission to look is optional, and a service must not stand still for want of it.
+"""
+
+from __future__ import annotations
+
+from autoscaler.core.engine import restrain
+from autoscaler.core.model import Decision, Instant, Missing, Rule
+from autoscaler.core.policy import Policy, Rivals
+from autoscaler.ports import Fleets, ServiceRef
+
+RIVALS_S = 300.0
+"""So often the question is asked anew."""
+
+ASK_AGAIN_S = 60.0
+"""So soon it is asked again where the answer could not be had."""
+
+
+class RivalWatch:
+    """What is known of one service's rivals."""
+
+    def __init__(self, service: ServiceRef, fleets: Fleets) -> None:
+        self._service = service
+        self._fleets = fleets
+        self._due: Instant | None = None
+        self._known: tuple[str, ...] = ()
+        self._unread: Missing | None = None
+
+    async def look(self, now: Instant) -> None:
+        """Asks if it is time to."""
+        if self._due is not None and now < self._due:
+            return
+        answer = await self._fleets.rivals(self._service)
+        self._unread = answer if isinstance(answer, Missing) else None
+        self._known = self._known if isinstance(answer, Missing) else answer
+        self._due = now + (ASK_AGAIN_S if self._unread else RIVALS_S)
+
+    def notices(self) -> tuple[Missing, ...]:
+        """A notice for each rival, and one where it could not be read whether there are any."""
+        gaps = [] if self._unread is None else [self._unread]
+        return (*(Missing(f"another autoscaler has a say: {rival}", "refused") for rival in self._known), *gaps)
+
+    def restrained(self, policy: Policy, decision: Decision) -> Decision:
+        """The decision; no change at all where there are rivals and the policy refuses them."""
+        if policy.rivals is not Rivals.REFUSE or not self._known:
+            return decision
+        return restrain(decision, Rule.RIVAL, decision.current, "; ".join(self._known))

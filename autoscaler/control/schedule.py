@@ -1,0 +1,73 @@
+"""The bounds in force, as the time of day goes by: a service's schedules move them while they last.
+
+A schedule is in force from `lead_s` before each of its starts until `lasts_s` after it, half-open. Starts are read on
+the clock of its zone: one in the hour that is skipped in spring happens when the hour is over, one in the hour that
+comes twice in autumn happens once, the first time. A schedule lasts as long as it says in seconds that pass.
+
+Several at once: the highest minimum and the highest maximum that any of them names; a bound that none names stays the
+service's own. The service's own maximum is never exceeded, and a minimum above the maximum lifts it up to there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from itertools import chain
+from math import inf
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from autoscaler.config.model import Schedule
+from autoscaler.core.policy import Policy
+
+
+class Timetable:
+    """The policy of one service by wall time. What was found is kept until the next edge of any schedule."""
+
+    def __init__(self, policy: Policy, schedules: tuple[Schedule, ...]) -> None:
+        self._own = policy
+        self._schedules = schedules
+        self._known = policy
+        self._from, self._until = (-inf, inf) if not schedules else (inf, -inf)
+
+    def policy_at(self, wall: float) -> Policy:
+        """The policy in force at `wall`, in seconds since the epoch. A clock that is set back is followed."""
+        if not self._from <= wall < self._until:
+            phases = [(schedule, *_phase(schedule, wall)) for schedule in self._schedules]
+            self._known = bounded(self._own, [schedule for schedule, in_force, _ in phases if in_force])
+            self._from, self._until = wall, min(edge for _, _, edge in phases)
+        return self._known
+
+
+def _phase(schedule: Schedule, wall: float) -> tuple[bool, float]:
+    """Whether the schedule is in force, and until when that is certain: the earliest start that is not over decides."""
+    start = next(_starts(schedule, after=wall - schedule.lasts_s), inf)
+    if start - schedule.lead_s <= wall:
+        return True, start + schedule.lasts_s
+    return False, start - schedule.lead_s
+
+
+def _starts(schedule: Schedule, after: float) -> Iterator[float]:
+    """The starts later than `after`, in seconds since the epoch. In the hour that comes twice `cronsim` reads the
+    second pass as the first, and so begins with starts that are over.
+    """
+    zone = ZoneInfo(schedule.timezone)
+    for start in CronSim(schedule.cron, datetime.fromtimestamp(after, zone)):
+        if start.timestamp() > after:
+            yield start.timestamp()
+
+
+def bounded(policy: Policy, schedules: Iterable[Schedule]) -> Policy:
+    """The policy with the bounds that these schedules put in force; the policy itself where there are none."""
+    in_force = tuple(schedules)
+    if not in_force:
+        return policy
+    ceiling = policy.max_tasks
+    lows = [schedule.min_tasks for schedule in in_force if schedule.min_tasks is not None]
+    highs = [schedule.max_tasks for schedule in in_force if schedule.max_tasks is not None]
+    low = min(max(lows, default=policy.min_tasks), ceiling)
+    high = min(max(chain(highs or [ceiling], [low])), ceiling)
+    names = " and ".join(schedule.name for schedule in in_force)
+    return replace(policy, min_tasks=low, max_tasks=high, schedule=names)

@@ -1,0 +1,228 @@
+"""A formula over named signals, for those who know better than any rule: arithmetic on numbers, and nothing else.
+
+Python's grammar reads it, and the closed tables of this file say what of that grammar means something; what they do not
+name is refused, so nothing of Python itself can be reached. Afterwards a formula is a tree of closures.
+
+Unknown stays unknown: a signal that is missing or not finite is None, and so is an operation that would divide by zero
+or leave the range of a float. None makes None of whatever needs it, and three things do not always need all they hold:
+
+- `first(a, b, 8)` is the first that is known, from the left;
+- `a and b`, `a or b` and a chain `a < b < c` are read from the left until decided, as in Python: `0 and x` is 0 though
+  x is missing, `x and 0` is None, for a missing number is neither true nor false;
+- `a if c else b` needs c, and the branch that c chooses.
+
+Law: where every step is a finite number the result is Python's own, in floats; `evaluate` never raises.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from autoscaler.core.terms import (
+    FUNCTIONS,
+    LARGEST,
+    Comparison,
+    Operator,
+    Term,
+    Values,
+    choice,
+    comparison,
+    contrary,
+    negative,
+    number,
+    operation,
+    signal,
+    until,
+)
+
+__all__ = ["FUNCTIONS", "MOST_CHARACTERS", "MOST_DEPTH", "MOST_PARTS", "Formula", "parse"]
+
+MOST_CHARACTERS = 1_000
+MOST_PARTS = 300
+MOST_DEPTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A formula that was read and found good. `names`: the signals it speaks of, whether or not they will be known."""
+
+    text: str
+    names: frozenset[str]
+    _term: Term = field(repr=False, compare=False)
+
+    def evaluate(self, values: Values) -> float | None:
+        """The formula's value, a finite number. None: it cannot be known from `values`, and does not vote.
+
+        A name that `values` lacks is as missing as one that is None there. Comparisons are 1.0 or 0.0.
+        """
+        result = self._term(values)
+        return None if result is None else float(result)
+
+
+@lru_cache(maxsize=1024)
+def parse(text: str) -> Formula:
+    """The formula in `text`, on one line or several. The same text is read once.
+
+    Raises ValueError with a sentence that names the place, counted in characters from the first that is not a space,
+    and the remedy.
+    """
+    line = re.sub(r"\s", " ", text).strip()
+    _check_letters(line)
+    expression = _read(line)
+    _check_size(expression)
+    term = _term(expression)
+    names = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+    return Formula(line, frozenset(names - FUNCTIONS.keys()), term)
+
+
+_TOKEN = re.compile(
+    r" +|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w.])"
+    r"|[A-Za-z][A-Za-z0-9_]*|==|!=|<=|>=|[-+*/%<>(),]"
+)
+_SPELLING = "write numbers as 12, 0.5 or 1e3, with a space or an operator behind them"
+_HINTS: Mapping[str, str] = {
+    "=": "compare with ==",
+    "!": "write not",
+    "&": "write and",
+    "|": "write or",
+    "_": "the name of a signal begins with a letter",
+    ".": "a signal has no parts; write its name alone, or a number as 0.5",
+    "'": "text is not known here; write the name of a signal as it is",
+    '"': "text is not known here; write the name of a signal as it is",
+    **dict.fromkeys("0123456789", _SPELLING),
+}
+_KNOWN = "known are numbers, names of signals, + - * / // %, comparisons, and, or, not, if, else and functions"
+
+
+def _check_letters(line: str) -> None:
+    """Every character belongs to some token of ours: so Python's reader never meets a string, a dot or a bracket."""
+    if not line:
+        raise ValueError("the formula is empty; write one such as ceil(backlog / 10), or leave the setting out")
+    if len(line) > MOST_CHARACTERS:
+        raise ValueError(f"the formula has {len(line):,} characters; at most {MOST_CHARACTERS:,} are read, shorten it")
+    place = 0
+    while place < len(line):
+        token = _TOKEN.match(line, place)
+        if token is None:
+            raise ValueError(f"character {place + 1}, {_shown(line[place])}: {_HINTS.get(line[place], _KNOWN)}")
+        place = token.end()
+
+
+def _read(line: str) -> ast.expr:
+    try:
+        return ast.parse(line, mode="eval").body
+    except SyntaxError as error:
+        place = min(max(error.offset or 1, 1), len(line))
+        raise ValueError(
+            f"character {place}: this cannot be read; look for a missing operator, comma or parenthesis"
+        ) from None
+    except (RecursionError, MemoryError):  # Python's reader says so of what is nested too deep for it
+        raise _too_deep() from None
+
+
+def _check_size(expression: ast.expr) -> None:
+    """Neither more parts nor more levels than the limits. So recursion is bounded, here and in every evaluation."""
+    level: list[ast.AST] = [expression]
+    parts = depth = 0
+    while level:
+        parts, depth = parts + len(level), depth + 1
+        level = [inner for node in level for inner in ast.iter_child_nodes(node) if isinstance(inner, _NESTING)]
+    if depth > MOST_DEPTH:
+        raise _too_deep()
+    if parts > MOST_PARTS:
+        raise ValueError(f"the formula has {parts} numbers, names and operations; at most {MOST_PARTS} are allowed")
+
+
+_NESTING = (ast.expr, ast.comprehension, ast.keyword)
+
+
+def _too_deep() -> ValueError:
+    return ValueError(
+        f"the formula is nested deeper than {MOST_DEPTH} levels; shorten it, or split a long sum with parentheses"
+    )
+
+
+def _refusal(node: ast.expr, what: str = _KNOWN) -> ValueError:
+    return ValueError(f"character {node.col_offset + 1}, {_shown(ast.unparse(node))}: {what}")
+
+
+def _shown(piece: str) -> str:
+    """A piece of the formula, quoted for people: at most 40 characters, none of which a terminal would obey."""
+    piece = piece if len(piece) <= 40 else piece[:39] + "…"
+    return f"`{piece}`" if piece.isprintable() else ascii(piece)
+
+
+_OPERATORS: Mapping[type[ast.operator], Operator] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+
+_COMPARISONS: Mapping[type[ast.cmpop], Comparison] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+
+
+def _term(node: ast.expr) -> Term:
+    """What the node means. Raises ValueError for everything that means nothing here."""
+    match node:
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            return _number(node, value)
+        case ast.Name(id=name):
+            return _signal(node, name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return negative(_term(operand))
+        case ast.BinOp(op=op) if type(op) in _OPERATORS:
+            return operation(_OPERATORS[type(op)], _term(node.left), _term(node.right))
+        case ast.Call():
+            return _call(node)
+    return _deciding_term(node)
+
+
+def _deciding_term(node: ast.expr) -> Term:
+    match node:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return contrary(_term(operand))
+        case ast.Compare(ops=ops) if _COMPARISONS.keys() >= {type(op) for op in ops}:
+            links = [(_COMPARISONS[type(op)], _term(to)) for op, to in zip(ops, node.comparators, strict=True)]
+            return comparison(_term(node.left), links)
+        case ast.BoolOp(op=op):
+            return until(isinstance(op, ast.Or), [_term(value) for value in node.values])
+        case ast.IfExp():
+            return choice(_term(node.test), _term(node.body), _term(node.orelse))
+    raise _refusal(node)
+
+
+def _number(node: ast.expr, value: int | float) -> Term:
+    if not value <= LARGEST:
+        raise _refusal(node, "this number is too large")
+    return number(float(value))
+
+
+def _signal(node: ast.expr, name: str) -> Term:
+    if name in FUNCTIONS:
+        raise _refusal(node, f"this is a function; write {FUNCTIONS[name].usage}")
+    return signal(name)
+
+
+def _call(node: ast.Call) -> Term:
+    name = node.func.id if isinstance(node.func, ast.Name) else ""
+    function = FUNCTIONS.get(name)
+    if function is None:
+        raise _refusal(node, f"only these can be called: {', '.join(FUNCTIONS)}")
+    if node.keywords or not function.least <= len(node.args) <= (function.most or MOST_PARTS):
+        raise _refusal(node, f"write {function.usage}")
+    return function.of([_term(argument) for argument in node.args])

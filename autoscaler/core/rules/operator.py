@@ -1,0 +1,60 @@
+"""What the operator has said: modes, pauses, bounds, and a service switched off by hand."""
+
+from __future__ import annotations
+
+from math import inf
+
+from autoscaler.core.case import Case, Corridor
+from autoscaler.core.policy import Mode, Pause
+from autoscaler.core.rules.work import busy
+
+
+def mode(case: Case) -> Corridor | None:
+    if case.policy.mode is not Mode.SCALE_OUT_ONLY:
+        return None
+    return (case.current, inf, lambda: "the mode is scale_out_only")
+
+
+def pause(case: Case) -> Corridor | None:
+    """Stands still, in one direction or both; or goes to a count at once, but not below tasks that are at work."""
+    paused = case.policy.paused
+    if paused is None:
+        return None
+    if isinstance(paused, Pause):
+        low = case.current if paused in (Pause.ALL, Pause.IN) else 0
+        high = case.current if paused in (Pause.ALL, Pause.OUT) else inf
+        return (low, high, lambda: f"paused: {paused}")
+    stand = max(paused, _at_work(case))
+    return (stand, stand, lambda: f"paused at {paused}" + (f", {stand} are at work" if stand > paused else ""))
+
+
+def _at_work(case: Case) -> float:
+    """The present tasks that a pause at a lower count leaves alone."""
+    floor = busy(case)
+    last = min(case.current, 1) if case.signals.work.in_flight else 0
+    return max(last, floor[0] if floor else 0)
+
+
+def bounds(case: Case) -> Corridor | None:
+    """Below the minimum: up at once. Above the maximum: only lowered, by whatever the walk so far permits.
+
+    A pause outlasts both: paused, nothing is written, however far out of bounds the count is found.
+    """
+    policy, current = case.policy, case.current
+    low = policy.min_tasks if policy.paused not in (Pause.ALL, Pause.OUT) else min(current, policy.min_tasks)
+    return (
+        low,
+        max(current, policy.max_tasks),
+        lambda: f"between {policy.min_tasks} and {policy.max_tasks} tasks{_by(policy.schedule)}",
+    )
+
+
+def _by(schedule: str | None) -> str:
+    return "" if schedule is None else f" by schedule {schedule}"
+
+
+def switched_off(case: Case) -> Corridor | None:
+    """Somebody set the count to none where at least one is wanted: left alone until it is raised."""
+    if not case.memory.finds_switched_off(case.policy, case.fleet):
+        return None
+    return (0, 0, lambda: f"set to 0 by somebody else, although at least {case.policy.min_tasks} are wanted")

@@ -1,0 +1,127 @@
+"""How fast the count may move: windows, cooldowns and limits. Where the Kubernetes HPA has them, with its semantics.
+
+Every window is half-open: an event counts while its age is strictly less than the window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import inf
+
+from autoscaler.core.case import Case, Corridor
+from autoscaler.core.memory import LAUNCH_REACH_S
+from autoscaler.core.policy import Direction, Limit, Select
+
+
+def stabilization(case: Case) -> Corridor | None:
+    """In no lower than the highest, out no higher than the lowest demand of the window: as the Kubernetes HPA."""
+    policy, memory, current, now = case.policy, case.memory, case.current, case.now
+    highest = memory.highest_demand(policy.scale_in.stabilization_s, now)
+    lowest = memory.lowest_demand(policy.scale_out.stabilization_s, now)
+    if highest == 0 and lowest == inf:
+        return None
+    return (
+        min(current, highest, policy.max_tasks),
+        max(current, lowest),
+        lambda: (
+            f"demands lay between {lowest:g} and {highest} lately; out waits {policy.scale_out.stabilization_s:g} s, "
+            f"in {policy.scale_in.stabilization_s:g} s"
+            if lowest < inf
+            else f"up to {highest} were asked for within the last {policy.scale_in.stabilization_s:g} s"
+        ),
+    )
+
+
+def cooldown(case: Case) -> Corridor | None:
+    """No further change in a direction until its cooldown is over. A scale-out cuts through a scale-in's."""
+    out_s, in_s = case.policy.scale_out.cooldown_s, case.policy.scale_in.cooldown_s
+    holds_out = out_s > 0 and any(change.tasks > 0 for change in case.memory.changes_within(out_s, case.now))
+    holds_in = in_s > 0 and any(change.tasks < 0 for change in case.memory.changes_within(in_s, case.now))
+    if not (holds_out or holds_in):
+        return None
+    return (
+        case.current if holds_in else 0,
+        case.current if holds_out else inf,
+        lambda: f"{' and '.join(_cooling(case, out=holds_out, into=holds_in))} is cooling down",
+    )
+
+
+def _cooling(case: Case, *, out: bool, into: bool) -> Iterable[str]:
+    if out:
+        yield f"out ({case.policy.scale_out.cooldown_s:g} s)"
+    if into:
+        yield f"in ({case.policy.scale_in.cooldown_s:g} s)"
+
+
+def rate_limit(case: Case) -> Corridor | None:
+    """At most so much change in a period; changes of both directions net each other: as the Kubernetes HPA."""
+    out, into = case.policy.scale_out, case.policy.scale_in
+    if not (out.limits or into.limits or Select.DISABLED in (out.select, into.select)):
+        return None
+    return (
+        max(0, min(case.current, _lowest(case, into))),
+        max(case.current, _highest(case, out)),
+        lambda: f"out {_limits(out)}; in {_limits(into)}",
+    )
+
+
+def _highest(case: Case, out: Direction) -> float:
+    """As far out as the limits permit. 10 tasks and 25 %: up to ceil(12.5) = 13. Any percentage of none permits one."""
+    if out.select is Select.DISABLED:
+        return case.current
+    if not out.limits:
+        return inf
+    reaches = []
+    for limit in out.limits:
+        start = _period_start(case, limit)
+        grown = max(1, -(-start * (100 + (limit.percent or 0)) // 100))
+        reaches.append(grown if limit.tasks is None else start + limit.tasks)
+    return max(reaches) if out.select is Select.MAX else min(reaches)
+
+
+def _lowest(case: Case, into: Direction) -> float:
+    """As far in as the limits permit. 10 tasks and 25 %: down to trunc(7.5) = 7."""
+    if into.select is Select.DISABLED:
+        return case.current
+    if not into.limits:
+        return 0
+    reaches = []
+    for limit in into.limits:
+        start = _period_start(case, limit)
+        reaches.append(
+            start - limit.tasks if limit.tasks is not None else start * max(0, 100 - (limit.percent or 0)) // 100
+        )
+    return min(reaches) if into.select is Select.MAX else max(reaches)
+
+
+def _period_start(case: Case, limit: Limit) -> int:
+    """The count before the changes of the period."""
+    return max(0, case.current - case.memory.net_change(limit.per_s, case.now))
+
+
+def _limits(direction: Direction) -> str:
+    if direction.select is Select.DISABLED:
+        return "disabled"
+    if not direction.limits:
+        return "unlimited"
+    most = "" if len(direction.limits) == 1 else f"the {direction.select} of "
+    return f"at most {most}{', '.join(map(_limit, direction.limits))}"
+
+
+def _limit(limit: Limit) -> str:
+    amount = f"{limit.percent} %" if limit.tasks is None else f"{limit.tasks} tasks"
+    return f"{amount} per {limit.per_s:g} s"
+
+
+def launch_rate(case: Case) -> Corridor | None:
+    """No more than ECS launches for one service in a minute: 500 tasks, 125 in newer Regions. It is not adjustable.
+
+    Asking for more at once gains nothing, and hides for minutes that the plan cannot be met.
+    """
+    most = case.policy.launch_per_minute
+    added = sum(change.tasks for change in case.memory.changes_within(LAUNCH_REACH_S, case.now) if change.tasks > 0)
+    return (
+        0,
+        case.current + max(0, most - added),
+        lambda: f"ECS launches {most} tasks a minute, {added} are asked for",
+    )

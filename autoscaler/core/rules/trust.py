@@ -1,0 +1,89 @@
+"""How far the readings may be believed: absent is not zero, one zero is not zero, and a young memory knows little."""
+
+from __future__ import annotations
+
+from math import inf
+
+from autoscaler.core.case import Case, Corridor
+from autoscaler.core.memory import AGREEMENT_S
+from autoscaler.core.policy import FallbackBehavior
+
+AGREEING_READS = 3
+"""Zero is believed after so many readings, the present one counted, over more than `AGREEMENT_S`."""
+
+
+def activation(case: Case) -> Corridor | None:
+    """From zero only on enough work, seen often enough; but nothing waits longer than its latency for that.
+
+    A fallback wakes without any: it speaks where no reading does.
+    """
+    if case.current > 0 or case.signals.given or not case.signals.votes:
+        return None
+    rule, messages = case.policy.activation, case.signals.work.messages
+    waited_s, reads = case.memory.last_run(None, case.now)
+    oldest_s = max(waited_s, case.signals.work.oldest_age_s or 0.0)
+    if oldest_s >= case.policy.shortest_latency_s and reads:
+        return None
+    if messages > rule.messages and reads + 1 >= rule.reads:
+        return None
+    return (
+        0,
+        0,
+        lambda: f"{messages} messages; wakes on more than {rule.messages}, in {rule.reads} readings in a row",
+    )
+
+
+def zero(case: Case) -> Corridor | None:
+    """To none only after agreeing readings over more than a minute, with nothing left: one zero is not zero."""
+    if case.current == 0 or case.signals.given:
+        return None
+    if case.signals.work.messages > 0:
+        return (1, inf, lambda: f"{case.signals.work.messages} messages are left")
+    quiet_s, reads = case.memory.last_run(0, case.now)
+    if quiet_s > AGREEMENT_S and reads + 1 >= AGREEING_READS:
+        return None
+    return (1, inf, lambda: f"empty for {quiet_s:.0f} s; believed after more than {AGREEMENT_S:.0f} s")
+
+
+def blind(case: Case) -> Corridor | None:
+    """Never in while a needed signal is missing, except as far as the operator's fallback says."""
+    missing = case.signals.missing
+    if not missing or _lowering_fallback(case):
+        return None
+    return (case.current, inf, lambda: "; ".join(f"{name}: {gap.because}" for name, gap in missing))
+
+
+def _lowering_fallback(case: Case) -> bool:
+    return falls_back(case) and case.policy.fallback.behavior in {
+        FallbackBehavior.STATIC,
+        FallbackBehavior.CURRENT_IF_LOWER,
+    }
+
+
+def falls_back(case: Case) -> bool:
+    """Every needed signal has been missing for more readings in a row than the fallback's `after`."""
+    rule = case.policy.fallback
+    if rule.behavior is FallbackBehavior.HOLD or rule.tasks is None or case.signals.votes:
+        return False
+    return bool(case.signals.missing) and case.memory.failures + 1 > rule.after
+
+
+def late(case: Case) -> Corridor | None:
+    """Never in while messages wait whose oldest is older than it may be; down to the maximum all the same."""
+    overdue = case.signals.work.overdue
+    if overdue is None:
+        return None
+    name, age_s = overdue
+    return (
+        min(case.current, case.policy.max_tasks),
+        inf,
+        lambda: f"the oldest message of {name} has waited {age_s:.0f} s",
+    )
+
+
+def cold(case: Case) -> Corridor | None:
+    """Never in before the memory reaches back as far as the longest window that would have restrained it."""
+    known_s, needed_s = case.memory.known_for_s(case.now), case.policy.scale_in.longest_window_s
+    if known_s >= needed_s:
+        return None
+    return (case.current, inf, lambda: f"watching for {known_s:.0f} s; in only after {needed_s:g} s")

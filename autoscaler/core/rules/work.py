@@ -1,0 +1,133 @@
+"""What the tasks are doing: which must stay, and when more of them would not help."""
+
+from __future__ import annotations
+
+from math import inf
+
+from autoscaler.core.case import Case, Corridor
+from autoscaler.core.memory import Memory
+from autoscaler.core.model import Flow
+from autoscaler.core.policy import Policy, Workers
+
+IDLE_BESIDE_BACKLOG_S = 180.0
+"""Backlog beside idle slots for so long is what a FIFO queue does whose message groups are all taken."""
+
+FIFO_PROBE = 1
+"""So many tasks more than the groups in flight are allowed, to find out whether there are more groups."""
+
+NO_PROGRESS_S = 300.0
+"""Receiving without deleting for so long, or twice the processing time if that is longer, is no progress."""
+
+REDELIVERED_RATIO = 2.0
+"""More messages received than this many times what can be in work: they were given back and received again."""
+
+MORE_TASKS_RATIO = 1.5
+NO_MORE_DELETED_RATIO = 1.05
+"""Half as many tasks again, and no more than a twentieth more deleted: the bottleneck is behind the workers."""
+
+
+def deployment(case: Case) -> Corridor | None:
+    """Never in during a deployment, for a bounded time: some last for weeks."""
+    rolling, rule = case.fleet.deployment, case.policy.deployments
+    if rolling is None or not rule.hold_scale_in or case.now - rolling.started >= rule.at_most_s:
+        return None
+    return (case.current, inf, lambda: f"a deployment is in progress, for {case.now - rolling.started:.0f} s")
+
+
+def busy(case: Case) -> Corridor | None:
+    """Keeps the tasks that are at work. A floor never scales out.
+
+    Protected tasks always count; what is in flight counts for the tasks that it occupies; and where workers lose what
+    they hold when they are stopped, anything in flight keeps all of them: ECS does not choose the idle ones.
+    """
+    policy, work, protected = case.policy, case.signals.work, case.fleet.protected or 0
+    if policy.workers is Workers.UNSAFE and work.in_flight > 0:
+        return case.current, inf, lambda: f"{work.in_flight} messages are in flight, and stopped workers lose them"
+    occupied = -(-work.held // policy.task_concurrency) if policy.busy_floor else 0
+    floor = max(protected, occupied)
+    if floor == 0:
+        return None
+    return (
+        min(case.current, floor),
+        inf,
+        lambda: f"{occupied} tasks are busy with {work.held} messages in flight, {protected} protect themselves",
+    )
+
+
+def fifo(case: Case) -> Corridor | None:
+    """No more tasks than a FIFO queue has active message groups: each group is worked on one message at a time.
+
+    Groups in flight cannot exceed what present workers hold, so this caps only once backlog has stood beside idle
+    slots for minutes, leaves room for a probe, and never scales in.
+    """
+    groups, since = case.signals.work.groups_in_flight, case.memory.idle_since
+    if groups is None or since is None or case.now - since < IDLE_BESIDE_BACKLOG_S:
+        return None
+    most = -(-groups // case.policy.task_concurrency) + FIFO_PROBE
+    return (
+        0,
+        max(case.current, most),
+        lambda: f"{groups} message groups are in flight, and tasks stood idle beside backlog for minutes",
+    )
+
+
+def stalled_start(case: Case) -> Corridor | None:
+    """No more tasks while those asked for do not come up. It ends as soon as one more of them runs."""
+    starting, trouble = case.memory.starting, case.fleet.trouble
+    if starting is None or case.fleet.running >= case.fleet.desired or case.fleet.running > starting.tasks:
+        return None
+    missing, waited_s = case.fleet.desired - case.fleet.running, case.now - starting.at
+    if trouble is not None and trouble.at >= starting.at:
+        return (0, case.current, lambda: f"{missing} tasks do not start: {trouble.because}")
+    if waited_s < case.policy.stalled_after_s:
+        return None
+    return (0, case.current, lambda: f"{missing} tasks have not come up for {waited_s:.0f} s, and ECS does not say why")
+
+
+def no_progress(case: Case) -> Corridor | None:
+    """No more tasks while those that run get nothing done, or get no more done than fewer did."""
+    if case.signals.work.messages == 0:
+        return None
+    flows = case.memory.flows
+    if _in_circles(case.policy, case.memory, case.now, held=max(case.signals.work.in_flight, _slots(case))):
+        return (0, case.current, lambda: f"messages are received and not deleted, {_minutes(flows)}")
+    slower = _no_faster(flows) if case.signals.work.waiting > _slots(case) else None
+    if slower is None:
+        return None
+    return (
+        0,
+        case.current,
+        lambda: (
+            f"{flows[-1].tasks} tasks deleted {flows[-1].deleted} messages in a minute, "
+            f"{slower.tasks} tasks had deleted {slower.deleted}"
+        ),
+    )
+
+
+def _slots(case: Case) -> int:
+    return case.fleet.running * case.policy.task_concurrency
+
+
+def _minutes(flows: tuple[Flow, ...]) -> str:
+    return f"{sum(flow.received for flow in flows)} and {sum(flow.deleted for flow in flows)} in {len(flows)} minutes"
+
+
+def _in_circles(policy: Policy, memory: Memory, now: float, held: int) -> bool:
+    """Nothing deleted over the whole window, and more received than could be in work: long work is not this."""
+    window_s = max(NO_PROGRESS_S, 2 * (policy.processing_time_s or 0.0))
+    flows = memory.flows_within(window_s, now)
+    if len(flows) < window_s // 60 - 1 or any(flow.deleted for flow in flows):
+        return False
+    return sum(flow.received for flow in flows) > REDELIVERED_RATIO * max(1, held)
+
+
+def _no_faster(flows: tuple[Flow, ...]) -> Flow | None:
+    """An earlier minute in which clearly fewer tasks deleted as much as the newest one's."""
+    if not flows or flows[-1].deleted == 0:
+        return None
+    newest = flows[-1]
+    for flow in flows[:-1]:
+        fewer = 0 < flow.tasks * MORE_TASKS_RATIO <= newest.tasks and newest.tasks - flow.tasks > 1
+        if fewer and newest.deleted <= NO_MORE_DELETED_RATIO * flow.deleted:
+            return flow
+    return None

@@ -1,0 +1,173 @@
+"""Readings, sifted: which may be used now, and which are as good as missing.
+
+A reading that could not be had, is too old, or shows what cannot be (a negative count, NaN) becomes a gap with its
+reason. A gap makes the service blind (`rules/trust.py`), never idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import NamedTuple, TypeAlias
+
+from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Utilization, Vote
+from autoscaler.core.policy import Policy
+
+BACKLOG_LIMIT_S = 60.0
+"""A queue's counts older than this say nothing any more."""
+
+MINUTE_LIMIT_S = 300.0
+"""A CloudWatch datapoint older than this says nothing any more: one is published a minute, some minutes late."""
+
+MOST_MESSAGES = 2**53
+"""A larger count is no count: whole numbers are exact as floats up to here."""
+
+MOST_PERCENT = 1e6
+"""A larger utilization is none. Above 100 % is possible with container-level units."""
+
+MOST_MEASURED = 1e300
+"""A larger measured value is none."""
+
+_LOAD = itemgetter(1)
+
+Known: TypeAlias = list[tuple[str, Backlog]]
+Gap: TypeAlias = tuple[str, Missing]
+
+
+class Work(NamedTuple):
+    """Messages in the queues that were read.
+
+    `counted`: those that ask for tasks, by the policy. `held`: the part of what is in flight that running tasks can
+    hold; beyond running x concurrency it belongs to dead workers or other consumers. `overdue`: a queue with waiting
+    messages whose oldest has waited too long, and for how many seconds. `groups_in_flight`: FIFO message groups.
+    """
+
+    waiting: int = 0
+    in_flight: int = 0
+    counted: int = 0
+    held: int = 0
+    oldest_age_s: float | None = None
+    overdue: tuple[str, float] | None = None
+    groups_in_flight: int | None = None
+
+    @property
+    def messages(self) -> int:
+        """What there is to receive or to finish."""
+        return max(self.waiting + self.in_flight, self.counted)
+
+
+class Signals(NamedTuple):
+    """What the readings say. `missing` names what was needed and could not be had, and why.
+
+    `given`: the demand was handed in, and the rules that need signals stand aside.
+    """
+
+    votes: tuple[Vote, ...]
+    missing: tuple[Gap, ...] = ()
+    work: Work = Work()
+    given: bool = False
+
+    @property
+    def highest(self) -> Vote | None:
+        """The vote that wins (None: nobody could vote)."""
+        return max(self.votes, key=_LOAD, default=None)
+
+
+def known_queues(policy: Policy, seen: Observation) -> tuple[Known, list[Gap]]:
+    """What is known of the queues, and what is not: a queue of the policy that was not read is a gap too."""
+    known: Known = []
+    gaps: list[Gap] = []
+    for name, reading in seen.queues:
+        backlog = _believable(reading, seen.now)
+        if isinstance(backlog, Missing):
+            gaps.append((name, backlog))
+        else:
+            known.append((name, backlog))
+    read = [name for name, _ in seen.queues]
+    unread = [queue.name for queue in policy.queues if queue.name not in read]
+    return known, gaps + [(name, Missing("it was not read")) for name in unread]
+
+
+def _believable(backlog: Backlog | Missing, now: float) -> Backlog | Missing:
+    if isinstance(backlog, Missing):
+        return backlog
+    if not (
+        0 <= backlog.visible <= MOST_MESSAGES
+        and 0 <= backlog.in_flight <= MOST_MESSAGES
+        and 0 <= backlog.delayed <= MOST_MESSAGES
+    ):
+        return impossible(backlog.visible, backlog.in_flight, backlog.delayed)
+    return _stale(now - backlog.at, BACKLOG_LIMIT_S) or backlog
+
+
+def impossible(*counts: float) -> Missing:
+    """No queue has such counts of visible, in flight and delayed messages, whatever said so."""
+    return Missing(f"its counts are {', '.join(map(str, counts))}, which cannot be", "no_data")
+
+
+def _stale(age_s: float, limit_s: float) -> Missing | None:
+    if age_s <= limit_s:
+        return None
+    return Missing(f"the reading is {age_s:.0f} s old, and counts for {limit_s:.0f} s", "stale")
+
+
+def work_of(policy: Policy, known: Known, running: int) -> Work:
+    """The queues' counts, summed."""
+    waiting = in_flight = delayed = 0
+    oldest_s: float | None = None
+    overdue: tuple[str, float] | None = None
+    groups: int | None = None
+    for name, counts in known:
+        waiting += counts.visible
+        in_flight += counts.in_flight
+        delayed += counts.delayed
+        if counts.groups_in_flight is not None:
+            groups = (groups or 0) + counts.groups_in_flight
+        if counts.oldest_age_s is not None and counts.visible:
+            oldest_s = max(oldest_s or 0.0, counts.oldest_age_s)
+            overdue = overdue or _overdue(policy, name, counts.oldest_age_s)
+    counted = waiting + in_flight * policy.count_in_flight + delayed * policy.count_delayed
+    held = min(in_flight, running * policy.task_concurrency)
+    return Work(waiting, in_flight, counted, held, oldest_s, overdue, groups)
+
+
+def _overdue(policy: Policy, name: str, age_s: float) -> tuple[str, float] | None:
+    return (name, age_s) if age_s >= policy.latency_of(name) else None
+
+
+def meters(policy: Policy, seen: Observation) -> Iterator[tuple[str, Utilization | Missing, float]]:
+    """The utilizations that the policy has a target for. With no task there is none, and none is needed."""
+    if seen.fleet.desired == 0:
+        return
+    for name, reading, aim in (
+        ("cpu", seen.cpu, policy.cpu_target_percent),
+        ("memory", seen.memory, policy.memory_target_percent),
+    ):
+        if aim is not None:
+            yield name, _usable(reading, seen.now), aim
+
+
+def _usable(reading: Utilization | Missing | None, now: float) -> Utilization | Missing:
+    if reading is None:
+        return Missing("it was not read")
+    if isinstance(reading, Missing):
+        return reading
+    if not 0 <= reading.percent <= MOST_PERCENT:
+        return Missing(f"{reading.percent} % cannot be", "no_data")
+    return _stale(now - reading.at, MINUTE_LIMIT_S) or reading
+
+
+def measured(policy: Policy, seen: Observation) -> dict[str, Measurement | Missing]:
+    """The policy's metrics by name; one that was not read is missing."""
+    read = dict(seen.metrics)
+    return {metric.name: _trusted(read.get(metric.name), seen.now) for metric in policy.metrics}
+
+
+def _trusted(reading: Measurement | Missing | None, now: float) -> Measurement | Missing:
+    if reading is None:
+        return Missing("it was not read")
+    if isinstance(reading, Missing):
+        return reading
+    if not 0 <= reading.value <= MOST_MEASURED:
+        return Missing(f"{reading.value} asks for no number of tasks", "no_data")
+    return _stale(now - reading.at, MINUTE_LIMIT_S) or reading

@@ -1,0 +1,149 @@
+"""One decision laid out to be read: what went in and how old it was, who asked for what, what moved it, what came out.
+
+It reads the account that the daemon's log and API give of a decision, which is plain JSON, so that a decision of the
+running daemon and one taken cold look the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from autoscaler.config import aligned
+from autoscaler.config.quoting import printable
+from autoscaler.core.model import Backlog, Fleet, Flow, Measurement, Missing, Observation, Utilization
+from autoscaler.errors import AutoscalerError, ConfigError, Unavailable
+from autoscaler.inspection.deciding import Unreadable, decision_on
+from autoscaler.situation import decode
+
+UNREACHABLE = frozenset({Unavailable.kind})
+REFUSALS = frozenset(fault.kind for fault in AutoscalerError.__subclasses__()) - UNREACHABLE
+
+
+class Input(NamedTuple):
+    """One reading, in words. `age_s` is what it was when it was decided on (None: it has none)."""
+
+    name: str
+    value: str
+    age_s: float | None = None
+
+
+def explained(account: Mapping[str, Any]) -> dict[str, Any]:
+    """The account with its `inputs` in words, and with the votes, where it is of a daemon that does not tell them."""
+    votes = account.get("votes")
+    return {**account, "inputs": [entry._asdict() for entry in inputs_of(account)], "votes": votes or _votes(account)}
+
+
+def kinds_of(account: Mapping[str, Any]) -> frozenset[str]:
+    """The kinds of all that could not be read or written."""
+    return frozenset(str(fault.get("kind")) for fault in account.get("faults") or ())
+
+
+def inputs_of(account: Mapping[str, Any]) -> tuple[Input, ...]:
+    """Every reading that the decision rests on; none where there is no situation, or a stranger's."""
+    try:
+        _, memory, seen = decode(account.get("situation"))
+    except ConfigError:
+        return ()
+    reasons = {fault.get("signal"): str(fault.get("because")) for fault in account.get("faults") or ()}
+    ecs_age_s = (account.get("ages_s") or {}).get("ecs")
+    watched = "longer than any window" if memory.since is None else f"{seen.now - memory.since:,.0f} s"
+    return (*_fleet(seen.fleet, ecs_age_s), *_readings(seen, reasons), Input("memory", f"reaches back {watched}"))
+
+
+def _fleet(fleet: Fleet, age_s: float | None) -> Iterator[Input]:
+    """A situation does not tell how old ECS's word is; the account does."""
+    yield Input("tasks", f"{fleet.desired:,} desired, {fleet.running:,} running, {fleet.pending:,} pending", age_s)
+    if fleet.protected is not None:
+        yield Input("protected", f"{fleet.protected:,} of the tasks")
+    if fleet.deployment is not None:
+        yield Input("deployment", "in progress", -fleet.deployment.started)
+    if fleet.trouble is not None:
+        yield Input("trouble", fleet.trouble.because, -fleet.trouble.at)
+
+
+def _readings(seen: Observation, reasons: Mapping[str | None, str]) -> Iterator[Input]:
+    if seen.given is not None:
+        yield Input("demand", f"{seen.given:,} given")
+    for name, backlog in seen.queues:
+        yield _input(f"queue {name}", backlog, seen.now, reasons.get(name))
+    for name, reading in (("cpu", seen.cpu), ("memory", seen.memory), ("flow", seen.flow)):
+        if reading is not None:
+            yield _input(name, reading, seen.now, reasons.get(name))
+    for name, measured in seen.metrics:
+        yield _input(f"metric {name}", measured, seen.now, reasons.get(name))
+
+
+def _input(
+    name: str, reading: Backlog | Utilization | Measurement | Flow | Missing, now: float, reason: str | None
+) -> Input:
+    if isinstance(reading, Missing):
+        return Input(name, f"missing: {reason or reading.because}")
+    return Input(name, _words(reading), now - reading.at)
+
+
+def _words(reading: Backlog | Utilization | Measurement | Flow) -> str:
+    match reading:
+        case Backlog():
+            return ", ".join(_counts(reading))
+        case Utilization():
+            return f"{reading.percent:g} %{_of_then(reading.tasks)}"
+        case Measurement():
+            return f"{reading.value:g}{_of_then(reading.tasks)}"
+        case Flow():
+            return f"{reading.received:,} received, {reading.deleted:,} deleted in a minute{_of_then(reading.tasks)}"
+
+
+def _counts(backlog: Backlog) -> Iterator[str]:
+    yield f"{backlog.visible:,} visible, {backlog.in_flight:,} in flight, {backlog.delayed:,} delayed"
+    if backlog.oldest_age_s is not None:
+        yield f"the oldest {backlog.oldest_age_s:,.0f} s old"
+    if backlog.groups_in_flight is not None:
+        yield f"{backlog.groups_in_flight:,} groups in flight"
+
+
+def _of_then(tasks: int | None) -> str:
+    return "" if tasks is None else f", {tasks:,} tasks at the time"
+
+
+def _votes(account: Mapping[str, Any]) -> list[dict[str, Any]]:
+    try:
+        return list(decision_on(account.get("situation"))["votes"])
+    except Unreadable:
+        return []
+
+
+def page(account: Mapping[str, Any]) -> str:
+    """What `explained` gave, as plain text for people: a block for each part, the sentence at the end."""
+    blocks = (
+        _block("Inputs", (_shown_input(entry) for entry in account["inputs"])),
+        _block("Votes", ((vote["signal"], str(vote["tasks"]), vote["because"]) for vote in account["votes"])),
+        _block("Steps", (_shown_step(step) for step in account["steps"])),
+        _block("Faults", ((fault["signal"], fault["kind"], fault["because"]) for fault in account.get("faults") or ())),
+        _block("Notices", ((notice["kind"], notice["text"]) for notice in account.get("notices") or ())),
+        _block("Target", [_target(account)]),
+    )
+    return "\n".join((*filter(None, blocks), printable(str(account["sentence"])))) + "\n"
+
+
+def _shown_input(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+    age_s = entry["age_s"]
+    return entry["name"], "" if age_s is None else f"{age_s:,.1f} s ago", entry["value"]
+
+
+def _shown_step(step: Mapping[str, Any]) -> tuple[str, str, str]:
+    return step["rule"], f"{step['from']} -> {step['to']}", step["because"]
+
+
+def _target(account: Mapping[str, Any]) -> tuple[str, ...]:
+    if account["target"] is None:
+        return ("none", "there was no count to decide on")
+    outcome = [str(account[key]) for key in ("verdict", "outcome") if account.get(key)]
+    return (f"{account['current']} -> {account['target']}", ", ".join(outcome))
+
+
+def _block(title: str, rows: Iterable[Sequence[str]]) -> str:
+    shown = [tuple(cell and printable(cell) for cell in map(str, row)) for row in rows]
+    if not shown:
+        return "" if title in {"Faults", "Notices"} else f"{title}\n  none\n"
+    return f"{title}\n" + "".join(f"  {line}\n" for line in aligned(shown).splitlines())

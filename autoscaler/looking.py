@@ -1,0 +1,67 @@
+"""One look at one service: AWS is read once and decided on as a daemon would that starts now, and nothing is written.
+
+The second composition root, for the commands that look where no daemon runs: it builds a loop, takes one tick of it,
+and takes everything down again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Any
+
+from autoscaler.aws import connect
+from autoscaler.config import Config, Service
+from autoscaler.control.loop import Ports, ServiceLoop
+from autoscaler.control.pacing import Backoff
+from autoscaler.control.shadow import Shadow
+from autoscaler.errors import Unavailable
+from autoscaler.ports import Category, Tick
+from autoscaler.prometheus import connect_prometheus
+from autoscaler.telemetry.account import account_of, faults_of
+from autoscaler.telemetry.logs import utc
+
+CALL_TIMEOUT_S = 5.0
+"""No call to AWS takes longer. There is no next tick, so it may take a little longer than the daemon's."""
+
+LOOK_S = 60.0
+"""The whole look takes no longer: with twenty queues and a hung endpoint it would be minutes."""
+
+
+class _Nobody:
+    """Is told of calls and ticks, and keeps nothing."""
+
+    def made(self, api: str, category: Category, outcome: str) -> None: ...
+
+    def record(self, tick: Tick) -> None: ...
+
+
+async def look_once(config: Config, key: str) -> Tick:
+    """The first tick of a daemon that starts now, for the service of that key, with writes left out.
+
+    What could not be read is in the tick. The key is one of the settings'. Raises `Unavailable` if it takes longer
+    than `LOOK_S`.
+    """
+    service = next(service for service in config.services if service.ref.key == key)
+    try:
+        async with asyncio.timeout(LOOK_S):
+            return await _tick(service, config.interval_s)
+    except TimeoutError:
+        raise Unavailable(f"{key}: AWS was not read within {LOOK_S:g} s; check the network and the proxy") from None
+
+
+async def _tick(service: Service, interval_s: float) -> Tick:
+    clock, nobody = asyncio.get_running_loop().time, _Nobody()
+    async with (
+        connect(Backoff(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S) as aws,
+        connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
+    ):
+        ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), nobody, clock, time.time)
+        return await ServiceLoop(service, ports, interval_s).tick()
+
+
+def account_once(config: Config, key: str) -> dict[str, Any]:
+    """What `look_once` saw and decided, as the daemon's API would tell it. Raises as it does."""
+    tick = asyncio.run(look_once(config, key))
+    return {"ts": utc(time.time()), "event": None, **account_of(tick, faults_of(tick))}

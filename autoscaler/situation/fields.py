@@ -1,0 +1,103 @@
+"""One JSON object on its way into values: each mistake is noted with its path, and reading goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any
+
+from autoscaler.core.model import MOST_TASKS
+from autoscaler.errors import Problem
+
+
+class Fields:
+    """One JSON object on its way into values: each mistake is noted with its path, and reading goes on."""
+
+    def __init__(self, content: object, path: str = "", problems: list[Problem] | None = None) -> None:
+        self.path = path
+        self.problems: list[Problem] = [] if problems is None else problems
+        self.read: set[str] = set()
+        self.content: Mapping[str, Any] = content if isinstance(content, dict) else {}
+        if not isinstance(content, dict):
+            self.note("", f"must be an object, not {_shown(content)}")
+
+    def note(self, key: str, what: str) -> None:
+        """A mistake in that field; the empty key is the object itself."""
+        where = ".".join(part for part in (self.path, key) if part) or "situation"
+        self.problems.append(Problem(where, what))
+
+    def _take(self, key: str) -> Any:
+        self.read.add(key)
+        return self.content.get(key)
+
+    def part(self, key: str) -> Fields:
+        content = self._take(key)
+        return Fields({} if content is None else content, ".".join((*filter(None, (self.path,)), key)), self.problems)
+
+    def parts(self, key: str, *, nullable: bool = False) -> Sequence[Fields | None]:
+        content = self._take(key)
+        if content is None:
+            return []
+        if not isinstance(content, list):
+            self.note(key, f"must be a list, not {_shown(content)}")
+            return []
+        path = ".".join((*filter(None, (self.path,)), key))
+        return [
+            None if nullable and entry is None else Fields(entry, f"{path}[{index}]", self.problems)
+            for index, entry in enumerate(content)
+        ]
+
+    def text(self, key: str, default: str) -> str:
+        value = self._take(key)
+        if value is None or (isinstance(value, str) and value):
+            return value or default
+        self.note(key, f"must be a text, not {_shown(value)}")
+        return default
+
+    def flag(self, key: str) -> bool:
+        value = self._take(key)
+        if value is not None and not isinstance(value, bool):
+            self.note(key, f"must be true or false, not {_shown(value)}")
+        return value is True
+
+    def count(self, key: str, *, required: bool = False, negative: bool = False, most: int = MOST_TASKS) -> int | None:
+        """A whole number up to `most`, of tasks unless it says otherwise."""
+        value = self._take(key)
+        if value is None:
+            if required:
+                self.note(key, "is required")
+            return None
+        least = -most if negative else 0
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and least <= value <= most and value == value // 1:
+            return int(value)
+        self.note(key, f"must be a whole number{'' if negative else ', not negative'}, not {_shown(value)}")
+        return None
+
+    def number(self, key: str, *, required: bool = False) -> float | None:
+        """Any number, NaN and infinities among them."""
+        value = self._take(key)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value
+        if value is not None:
+            self.note(key, f"must be a number, not {_shown(value)}")
+        elif required:
+            self.note(key, "is required")
+        return None
+
+    def seconds(self, key: str) -> float | None:
+        """An age: finite, at least 0."""
+        value = self.number(key)
+        if value is None or 0 <= value < inf:
+            return value
+        self.note(key, f"must be at least 0, not {_shown(value)}")
+        return None
+
+    def close(self, known: frozenset[str] | set[str] = frozenset()) -> None:
+        """Whatever was not read is a mistake: a mistyped field would otherwise be ignored in silence."""
+        for key in self.content.keys() - self.read - known:
+            self.note(key, "is not known here")
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:40]

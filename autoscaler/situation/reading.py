@@ -1,0 +1,220 @@
+"""JSON into values: what `decide` takes, or every mistake at once, by its path."""
+
+from __future__ import annotations
+
+from autoscaler.config import policy_of
+from autoscaler.core.memory import Change, Demand, Memory, Running
+from autoscaler.core.model import (
+    MOST_TASKS,
+    Backlog,
+    Deployment,
+    Fleet,
+    Flow,
+    Measurement,
+    MetricReading,
+    Missing,
+    Observation,
+    QueueReading,
+    Trouble,
+    Utilization,
+)
+from autoscaler.core.policy import Policy
+from autoscaler.core.signals import MOST_MESSAGES, MOST_PERCENT, impossible
+from autoscaler.errors import ConfigError
+from autoscaler.situation.fields import Fields
+
+UNREAD = Missing("it could not be read", "no_data")
+"""What a null says, where nothing says why."""
+
+
+def decode(situation: object) -> tuple[Policy, Memory, Observation]:
+    """What `decide` takes, with the present at instant 0. Raises `ConfigError` with every mistake, by its path.
+
+    What is left out is read thus: `running` as `current`, `pending` as 0, no history as one that reaches back
+    longer than any window. A signal that the policy needs and that is not there is missing, not zero.
+    """
+    fields = Fields(situation)
+    name = fields.text("name", default="service")
+    policy = _policy(fields, name)
+    fleet = _fleet(fields)
+    signals = fields.part("signals")
+    missing = signals.part("missing")
+    seen = Observation(
+        now=0.0,
+        fleet=fleet,
+        queues=_queues(signals, policy, missing),
+        cpu=_utilization(signals, "cpu", missing),
+        memory=_utilization(signals, "memory", missing),
+        given=fields.count("demand"),
+        metrics=_metrics(signals.part("metrics"), missing),
+        flow=_flow(signals.part("flow")) if signals.content.get("flow") is not None else None,
+    )
+    memory = _memory(fields.part("history"), fleet)
+    signals.close()
+    fields.close({"history", "signals", "policy"})
+    if fields.problems:
+        raise ConfigError(fields.problems)
+    return policy, memory, seen
+
+
+def _policy(fields: Fields, name: str) -> Policy:
+    try:
+        return policy_of(name, fields.part("policy").content)
+    except ConfigError as error:
+        fields.problems.extend(error.problems)
+        return Policy(name, 0, MOST_TASKS)
+
+
+def _fleet(fields: Fields) -> Fleet:
+    current = fields.count("current", required=True) or 0
+    running = fields.count("running")
+    rolling = fields.part("deployment")
+    started = -(rolling.seconds("age_s") or 0.0)
+    trouble = fields.part("trouble")
+    in_progress = rolling.flag("in_progress")
+    rolling.close()
+    return Fleet(
+        desired=current,
+        running=current if running is None else running,
+        pending=fields.count("pending") or 0,
+        at=0.0,
+        deployment=Deployment(started) if in_progress else None,
+        protected=fields.count("protected"),
+        trouble=_trouble(trouble),
+    )
+
+
+def _trouble(trouble: Fields) -> Trouble | None:
+    because, age_s = trouble.text("because", ""), trouble.seconds("age_s")
+    trouble.close()
+    return Trouble(because, -(age_s or 0.0)) if because else None
+
+
+def _metrics(metrics: Fields, missing: Fields) -> tuple[MetricReading, ...]:
+    """A value by name: a bare number, or an object with the number, its age and the tasks of its time; or null."""
+    return tuple(MetricReading(name, _metric(metrics, name, missing)) for name in metrics.content)
+
+
+def _metric(metrics: Fields, name: str, missing: Fields) -> Measurement | Missing:
+    if metrics.content[name] is None:
+        return _gap(missing.part(name))
+    if not isinstance(metrics.content[name], dict):
+        return Measurement(metrics.number(name) or 0.0, 0.0)
+    reading = metrics.part(name)
+    value, age_s, tasks = reading.number("value", required=True), reading.seconds("age_s"), reading.count("tasks")
+    reading.close()
+    return Measurement(value or 0.0, -(age_s or 0.0), tasks)
+
+
+def _flow(minute: Fields) -> Flow:
+    received, deleted = (minute.count(key, required=True, most=MOST_MESSAGES) for key in ("received", "deleted"))
+    tasks, age_s = minute.count("tasks", required=True), minute.seconds("age_s")
+    minute.close()
+    return Flow(received or 0, deleted or 0, tasks or 0, -(age_s or 0.0))
+
+
+def _queues(signals: Fields, policy: Policy, missing: Fields) -> tuple[QueueReading, ...]:
+    entries = signals.parts("queues", nullable=True)
+    told = iter(_gaps(missing))
+    named = {entry.text("name", "") for entry in entries if entry is not None}
+    unread = (queue.name for queue in policy.queues if queue.name not in named)
+    readings: list[QueueReading] = []
+    for index, entry in enumerate(entries):
+        if entry is not None:
+            readings += _backlog(entry, index, policy)
+        else:
+            readings.append(next(told, None) or QueueReading(next(unread, f"queue {index}"), UNREAD))
+    for name in {name for name in named if name and sum(reading.name == name for reading in readings) > 1}:
+        signals.note("queues", f"{name} is there twice")
+    return tuple(readings)
+
+
+def _gaps(missing: Fields) -> list[QueueReading]:
+    return [QueueReading(gap.text("name", "a queue"), _gap(gap)) for gap in missing.parts("queues") if gap is not None]
+
+
+def _gap(gap: Fields) -> Missing:
+    reason = Missing(gap.text("because", UNREAD.because), gap.text("kind", UNREAD.kind))
+    gap.close({"name"})
+    return reason
+
+
+def _backlog(entry: Fields, index: int, policy: Policy) -> list[QueueReading]:
+    """A count that no queue can have (NaN, negative, half a message) makes the reading missing: it was read so.
+
+    What was left out is not zero: the rest asks for tasks, and a gap beside it keeps the count from being lowered.
+    """
+    counts = {key: entry.number(key, required=key == "visible") for key in ("visible", "in_flight", "delayed")}
+    groups, oldest_age_s = entry.number("groups_in_flight"), entry.number("oldest_age_s")
+    name, age_s = entry.text("name", default=f"queue {index}"), entry.seconds("age_s")
+    oldest_tasks = entry.count("oldest_tasks")
+    entry.close()
+    if not all(_is_count(value or 0) for value in counts.values()):
+        return [QueueReading(name, impossible(*(value or 0 for value in counts.values())))]
+    known = Backlog(
+        visible=int(counts["visible"] or 0),
+        in_flight=int(counts["in_flight"] or 0),
+        delayed=int(counts["delayed"] or 0),
+        at=-(age_s or 0.0),
+        oldest_age_s=oldest_age_s if oldest_age_s is not None and oldest_age_s >= 0 else None,
+        groups_in_flight=int(groups) if groups is not None and _is_count(groups) else None,
+        oldest_tasks=oldest_tasks,
+    )
+    asked = ("in_flight", "delayed") if policy.count_delayed else ("in_flight",)
+    left_out = [key for key in asked if counts[key] is None]
+    return [
+        QueueReading(name, known),
+        *(QueueReading(f"{name}: {key}", Missing("it was not given")) for key in left_out),
+    ]
+
+
+def _is_count(value: float) -> bool:
+    return 0 <= value <= MOST_MESSAGES and value == value // 1
+
+
+def _utilization(signals: Fields, name: str, missing: Fields) -> Utilization | Missing | None:
+    percent = signals.number(f"{name}_percent")
+    age_s, tasks = signals.seconds(f"{name}_age_s"), signals.count(f"{name}_tasks")
+    if percent is None:
+        return _gap(missing.part(f"{name}_percent")) if f"{name}_percent" in signals.content else None
+    if not 0 <= percent <= MOST_PERCENT:
+        return Missing(f"{percent} % cannot be", "no_data")
+    return Utilization(percent, at=-(age_s or 0.0), tasks=tasks)
+
+
+def _memory(history: Fields, fleet: Fleet) -> Memory:
+    known_for_s = history.seconds("known_for_s")
+    demands = [Demand(-age_s, tasks) for age_s, tasks in _events(history, "demands", negative=False)]
+    changes = [Change(-age_s, tasks) for age_s, tasks in _events(history, "changes", negative=True)]
+    if known_for_s is not None and "changes" not in history.content:
+        changes = list(Memory.begun(fleet, 0.0).changes)
+    idle_for_s, expected = history.seconds("idle_for_s"), history.count("expected")
+    memory = Memory(
+        since=None if known_for_s is None else -known_for_s,
+        demands=tuple(sorted(demands)),
+        changes=tuple(sorted(changes)),
+        failures=history.count("failures") or 0,
+        flows=tuple(_flow(minute) for minute in history.parts("flows") if minute is not None),
+        starting=_starting(history.part("starting")),
+        idle_since=None if idle_for_s is None else -idle_for_s,
+        expected=expected,
+        off=history.flag("off"),
+    )
+    history.close()
+    return memory
+
+
+def _starting(starting: Fields) -> Running | None:
+    tasks, age_s = starting.count("tasks"), starting.seconds("age_s")
+    starting.close()
+    return None if tasks is None else Running(-(age_s or 0.0), tasks)
+
+
+def _events(history: Fields, key: str, *, negative: bool) -> list[tuple[float, int]]:
+    events = []
+    for entry in history.parts(key):
+        if entry is not None:
+            age_s, tasks = entry.seconds("age_s"), entry.count("tasks", required=True, negative=negative)
+            entry.close()
+            events.append((age_s or 0.0, tasks or 0))
+    return events

@@ -1,0 +1,125 @@
+"""Values into JSON: a situation, and a decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoscaler.config import fields_of
+from autoscaler.core.memory import Memory
+from autoscaler.core.model import Backlog, Decision, Flow, Measurement, Missing, Observation, Utilization
+from autoscaler.core.policy import Policy
+
+
+def encode(policy: Policy, observation: Observation, memory: Memory) -> dict[str, Any]:
+    """The situation of a decision, in the form that `decode` reads. `memory` is what it was made with."""
+    now, fleet = observation.now, observation.fleet
+    situation: dict[str, Any] = {
+        "name": policy.name,
+        "policy": fields_of(policy),
+        "current": fleet.desired,
+        "running": fleet.running,
+        "pending": fleet.pending,
+        "signals": _signals(observation),
+        "history": _history(memory, now),
+    }
+    if observation.given is not None:
+        situation["demand"] = observation.given
+    if fleet.deployment is not None:
+        situation["deployment"] = {"in_progress": True, "age_s": now - fleet.deployment.started}
+    if fleet.protected is not None:
+        situation["protected"] = fleet.protected
+    if fleet.trouble is not None:
+        situation["trouble"] = {"because": fleet.trouble.because, "age_s": now - fleet.trouble.at}
+    return situation
+
+
+def _signals(seen: Observation) -> dict[str, Any]:
+    signals: dict[str, Any] = {"queues": [_queue(name, backlog, seen.now) for name, backlog in seen.queues]}
+    for name, reading in (("cpu", seen.cpu), ("memory", seen.memory)):
+        if isinstance(reading, Utilization):
+            signals[f"{name}_percent"] = reading.percent
+            signals[f"{name}_age_s"] = seen.now - reading.at
+            signals[f"{name}_tasks"] = reading.tasks
+        elif reading is not None:
+            signals[f"{name}_percent"] = None
+    if seen.metrics:
+        signals["metrics"] = {name: _measured(value, seen.now) for name, value in seen.metrics}
+    if isinstance(seen.flow, Flow):
+        signals["flow"] = _minute(seen.flow, seen.now)
+    missing = _missing(seen)
+    return signals | ({"missing": missing} if missing else {})
+
+
+def _missing(seen: Observation) -> dict[str, Any]:
+    """Why what is null could not be read: of the queues in the order of their nulls, of all else by name."""
+    queues = [{"name": name, **_gap(gap)} for name, gap in seen.queues if isinstance(gap, Missing)]
+    others = {"cpu_percent": seen.cpu, "memory_percent": seen.memory} | dict(seen.metrics)
+    named = {name: _gap(gap) for name, gap in others.items() if isinstance(gap, Missing)}
+    return named | ({"queues": queues} if queues else {})
+
+
+def _gap(missing: Missing) -> dict[str, Any]:
+    return {"because": missing.because, "kind": missing.kind}
+
+
+def _measured(value: Measurement | Missing, now: float) -> dict[str, Any] | None:
+    if isinstance(value, Missing):
+        return None
+    return {"value": value.value, "age_s": now - value.at, "tasks": value.tasks}
+
+
+def _minute(flow: Flow, now: float) -> dict[str, Any]:
+    return {"received": flow.received, "deleted": flow.deleted, "tasks": flow.tasks, "age_s": now - flow.at}
+
+
+def _queue(name: str, backlog: Backlog | Missing, now: float) -> dict[str, Any] | None:
+    if isinstance(backlog, Missing):
+        return None
+    counts: dict[str, Any] = {
+        "name": name,
+        "visible": backlog.visible,
+        "in_flight": backlog.in_flight,
+        "delayed": backlog.delayed,
+        "age_s": now - backlog.at,
+    }
+    extra = {
+        "oldest_age_s": backlog.oldest_age_s,
+        "oldest_tasks": backlog.oldest_tasks,
+        "groups_in_flight": backlog.groups_in_flight,
+    }
+    return counts | {key: value for key, value in extra.items() if value is not None}
+
+
+def _history(memory: Memory, now: float) -> dict[str, Any]:
+    history: dict[str, Any] = {
+        "demands": [{"age_s": now - at, "tasks": tasks} for at, tasks in memory.demands],
+        "changes": [{"age_s": now - at, "tasks": tasks} for at, tasks in memory.changes],
+    }
+    if memory.since is not None:
+        history["known_for_s"] = now - memory.since
+    events = {
+        "failures": memory.failures or None,
+        "flows": [_minute(flow, now) for flow in memory.flows] or None,
+        "starting": memory.starting and {"age_s": now - memory.starting.at, "tasks": memory.starting.tasks},
+        "idle_for_s": None if memory.idle_since is None else now - memory.idle_since,
+        "expected": memory.expected,
+        "off": memory.off or None,
+    }
+    return history | {key: value for key, value in events.items() if value is not None}
+
+
+def decision_of(decision: Decision, sentence: str) -> dict[str, Any]:
+    """A decision as `decide` prints it."""
+    return {
+        "name": decision.name,
+        "current": decision.current,
+        "demand": decision.demand,
+        "target": decision.target,
+        "verdict": decision.verdict.value,
+        "votes": [{"signal": vote.signal, "tasks": vote.tasks, "because": vote.because} for vote in decision.votes],
+        "steps": [
+            {"rule": step.rule.value, "from": step.start, "to": step.end, "because": step.because}
+            for step in decision.steps
+        ],
+        "sentence": sentence,
+    }

@@ -1,0 +1,241 @@
+"""Who else scales a service: found by what moves its target, told in a sentence, and asked about rarely."""
+
+from __future__ import annotations
+
+import pytest
+
+from autoscaler.aws import Aws, rivals
+from autoscaler.core.model import Missing
+from autoscaler.ports import Category, ServiceRef
+from tests.aws.double import HANG, Double, Reply, fault, ok
+from tests.aws.spies import Spies, connected
+
+REF = ServiceRef("shop", "arn:aws:ecs:eu-west-1:123456789012:cluster/prod", "orders")
+OURS = {"ResourceId": "service/prod/orders"}
+OTHERS = {"ResourceId": "service/prod/invoices"}
+
+
+def target(suspended: dict[str, object] | None = None, **fields: object) -> dict[str, object]:
+    return {**OURS, "MinCapacity": 1, "MaxCapacity": 10, "SuspendedState": suspended, **fields}
+
+
+def suspending(*what: str) -> dict[str, object]:
+    return {f"{name}Suspended": True for name in what}
+
+
+def policy(name: str, **fields: object) -> dict[str, object]:
+    return {**OURS, "PolicyName": name, **fields}
+
+
+def action(name: str, **fields: object) -> dict[str, object]:
+    return {**OURS, "ScheduledActionName": name, **fields}
+
+
+def script(
+    double: Double,
+    targets: list[dict[str, object]],
+    policies: list[dict[str, object]] | None = None,
+    actions: list[dict[str, object]] | None = None,
+) -> None:
+    double.on("DescribeScalableTargets", ok({"ScalableTargets": targets}))
+    double.on("DescribeScalingPolicies", ok({"ScalingPolicies": policies or []}))
+    double.on("DescribeScheduledActions", ok({"ScheduledActions": actions or []}))
+
+
+async def kind(aws: Aws) -> str:
+    reading = await aws.fleets.rivals(REF)
+    assert isinstance(reading, Missing), reading
+    assert "shop (prod/orders)" in reading.because
+    return reading.kind
+
+
+async def test_what_is_asked_for(aws: Aws, double: Double, spies: Spies) -> None:
+    script(double, [target()], [policy("a")])
+    await aws.fleets.rivals(REF)
+    about = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+    one = about | {"ResourceId": "service/prod/orders"}
+    assert [seen.body for seen in double.seen] == [about | {"ResourceIds": ["service/prod/orders"]}, one, one]
+    assert [call[:2] for call in spies.calls] == [
+        ("application-autoscaling:DescribeScalableTargets", Category.SCALING_READ),
+        ("application-autoscaling:DescribeScalingPolicies", Category.SCALING_READ),
+        ("application-autoscaling:DescribeScheduledActions", Category.SCALING_READ),
+    ]
+
+
+async def test_no_target_needs_no_second_call(aws: Aws, double: Double) -> None:
+    script(double, [])
+    assert await aws.fleets.rivals(REF) == ()
+    assert len(double.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("policies", "actions", "told"),
+    [
+        (["a"], [], "1 policy (a)"),
+        (["b", "a"], [], "2 policies (a, b)"),
+        ([], ["x"], "1 scheduled action (x)"),
+        (["a"], ["x", "y"], "1 policy (a), 2 scheduled actions (x, y)"),
+        (["d", "c", "b", "a"], [], "4 policies (a, b, c, …)"),
+    ],
+)
+async def test_a_rival_is_told_with_what_moves_it(
+    aws: Aws, double: Double, policies: list[str], actions: list[str], told: str
+) -> None:
+    script(double, [target()], [policy(name) for name in policies], [action(name) for name in actions])
+    assert await aws.fleets.rivals(REF) == (f"Application Auto Scaling may set 1 to 10 tasks: {told}",)
+
+
+@pytest.mark.parametrize(
+    ("suspended", "told"),
+    [
+        (None, "1 policy (a), 1 scheduled action (x)"),
+        ({}, "1 policy (a), 1 scheduled action (x)"),
+        (suspending("DynamicScalingIn"), "1 policy (a), 1 scheduled action (x)"),
+        (suspending("DynamicScalingOut"), "1 policy (a), 1 scheduled action (x)"),
+        (suspending("DynamicScalingIn", "DynamicScalingOut"), "1 scheduled action (x)"),
+        (suspending("ScheduledScaling"), "1 policy (a)"),
+        (suspending("DynamicScalingIn", "DynamicScalingOut", "ScheduledScaling"), None),
+    ],
+)
+async def test_what_is_suspended_moves_nothing(
+    aws: Aws, double: Double, suspended: dict[str, object] | None, told: str | None
+) -> None:
+    script(double, [target(suspended)], [policy("a")], [action("x")])
+    sentences = (f"Application Auto Scaling may set 1 to 10 tasks: {told}",) if told else ()
+    assert await aws.fleets.rivals(REF) == sentences
+
+
+@pytest.mark.parametrize(("ends_in_s", "moves"), [(-1, False), (0, False), (1, True), (None, True)])
+async def test_a_scheduled_action_that_has_ended_moves_nothing(
+    aws: Aws, double: Double, spies: Spies, ends_in_s: float | None, moves: bool
+) -> None:
+    end = None if ends_in_s is None else spies.wall_s + ends_in_s
+    script(double, [target()], actions=[action("x", EndTime=end)])
+    assert bool(await aws.fleets.rivals(REF)) is moves
+
+
+async def test_another_service_s_scaling_is_not_ours(aws: Aws, double: Double) -> None:
+    script(double, [target(**OTHERS)], [policy("a")])
+    assert await aws.fleets.rivals(REF) == ()
+    script(double, [target()], [policy("a", **OTHERS)], [action("x", **OTHERS)])
+    assert await aws.fleets.rivals(ServiceRef("other", "prod", "orders")) == ()
+
+
+async def test_all_pages_are_read(aws: Aws, double: Double) -> None:
+    script(double, [target()])
+    first = {"ScalingPolicies": [policy("a")], "NextToken": "more"}
+    double.on("DescribeScalingPolicies", ok(first), ok({"ScalingPolicies": [policy("b")]}))
+    [rival] = await aws.fleets.rivals(REF)
+    assert rival.endswith("2 policies (a, b)")
+    assert [seen.body.get("NextToken") for seen in double.asked("DescribeScalingPolicies")] == [None, "more"]
+
+
+async def test_pages_without_end_are_given_up(aws: Aws, double: Double) -> None:
+    double.on("DescribeScalableTargets", ok({"ScalableTargets": [], "NextToken": "more"}))
+    assert await kind(aws) == "unavailable"
+    assert len(double.seen) == rivals.MOST_PAGES
+
+
+@pytest.mark.parametrize("found", [[], [policy("a")]])
+async def test_whoever_is_found_or_nobody_stands_for_five_minutes(
+    aws: Aws, double: Double, spies: Spies, found: list[dict[str, object]]
+) -> None:
+    script(double, [target()] if found else [], found)
+    first, calls = await aws.fleets.rivals(REF), len(double.seen)
+    spies.pass_s(299)
+    assert await aws.fleets.rivals(REF) == first
+    assert len(double.seen) == calls
+    script(double, [target()], [policy("b")])
+    spies.pass_s(1)
+    assert "policy (b)" in str(await aws.fleets.rivals(REF))
+
+
+async def test_services_do_not_share_their_rivals(aws: Aws, double: Double) -> None:
+    script(double, [target()], [policy("a")])
+    assert await aws.fleets.rivals(REF)
+    assert await aws.fleets.rivals(ServiceRef("invoices", "prod", "invoices")) == ()
+
+
+RIGHTS = ["DescribeScalableTargets", "DescribeScalingPolicies", "DescribeScheduledActions"]
+
+
+@pytest.mark.parametrize("call", RIGHTS)
+async def test_a_missing_right_is_named_and_not_asked_for_again_at_once(
+    aws: Aws, double: Double, spies: Spies, call: str
+) -> None:
+    script(double, [target()], [policy("a")])
+    double.on(call, fault("AccessDeniedException"))
+    reading = await aws.fleets.rivals(REF)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "denied"
+    assert f"give the task role application-autoscaling:{call} on *; without it" in reading.because
+    calls = len(double.seen)
+    spies.pass_s(299)
+    assert await aws.fleets.rivals(REF) == reading
+    assert len(double.seen) == calls
+    script(double, [])
+    spies.pass_s(1)
+    assert await aws.fleets.rivals(REF) == ()
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (fault("ThrottlingException"), "throttled"),
+        (fault("InternalServiceException", status=500), "unavailable"),
+        (fault("ConcurrentUpdateException", status=500), "unavailable"),
+        (fault("ValidationException"), "refused"),
+        (fault("FailedResourceAccessException"), "refused"),
+        (ok({}), "no_data"),
+        (ok({"ScalableTargets": 5}), "unavailable"),
+        (ok({"ScalableTargets": [{}]}), "no_data"),
+        (ok({"ScalableTargets": [], "NextToken": ""}), "no_data"),
+        (Reply(b"garbage"), "no_data"),
+    ],
+)
+async def test_an_answer_that_is_none_is_missing_and_is_sought_again_in_a_minute(
+    aws: Aws, double: Double, spies: Spies, reply: Reply, expected: str
+) -> None:
+    double.on("DescribeScalableTargets", reply, ok({"ScalableTargets": []}))
+    assert await kind(aws) == expected
+    spies.pass_s(59)
+    assert await kind(aws) == expected
+    assert len(double.seen) == 1
+    spies.pass_s(1)
+    assert await aws.fleets.rivals(REF) == ()
+
+
+@pytest.mark.parametrize(
+    ("targets", "policies", "actions"),
+    [
+        ([target(MinCapacity=None)], [policy("a")], []),
+        ([target(MaxCapacity="10")], [policy("a")], []),
+        ([target({"DynamicScalingInSuspended": "yes"})], [policy("a")], []),
+        ([target()], [{**OURS}], []),
+        ([target()], [policy("a")], [{**OURS}]),
+        ([target()], [policy("a")], [action("x", EndTime="soon")]),
+    ],
+)
+async def test_half_an_answer_is_missing(
+    aws: Aws,
+    double: Double,
+    targets: list[dict[str, object]],
+    policies: list[dict[str, object]],
+    actions: list[dict[str, object]],
+) -> None:
+    script(double, targets, policies, actions)
+    assert await kind(aws) in {"no_data", "unavailable"}
+
+
+async def test_names_are_shown_clean_and_short(aws: Aws, double: Double) -> None:
+    script(double, [target()], [policy("line\nbreak" + "x" * 500)])
+    [rival] = await aws.fleets.rivals(REF)
+    assert rival.isprintable()
+    assert len(rival) < 160
+
+
+async def test_all_calls_together_are_bounded(monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies) -> None:
+    monkeypatch.setattr(rivals, "WHOLE_S", 0.3)
+    double.on("DescribeScalableTargets", HANG)
+    async with connected(spies) as aws:
+        assert await kind(aws) == "unavailable"

@@ -1,0 +1,69 @@
+"""Situations and journal lines for the commands, and the commands as processes that see nothing of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any, NamedTuple
+
+END_S = 60.0
+
+
+def situation(current: int = 2, visible: int = 100, **more: Any) -> dict[str, Any]:
+    """One queue at 10 messages a task."""
+    return {
+        "name": "orders",
+        "policy": {"max_tasks": 20, "queues": ["orders"], "backlog_per_task": 10, "tolerance": 0},
+        "current": current,
+        "signals": {"queues": [{"name": "orders", "visible": visible, "in_flight": 0, "delayed": 0}]},
+        **more,
+    }
+
+
+def journal_line(of: dict[str, Any], target: int, *rules: str, **more: Any) -> dict[str, Any]:
+    """A line as the daemon logs it, with this much of the walk: the rules, each from a count that does not matter."""
+    steps = [{"rule": rule, "from": 7, "to": target, "because": "of then"} for rule in rules]
+    named = {"service": "orders", "ecs_service": "orders-worker", "cluster": "prod"}
+    decided = {"current": of["current"], "target": target, "verdict": "scale_out", "steps": steps}
+    return {"ts": "2026-11-23T08:30:00.000Z", "event": "scaled", **named, **decided, "situation": of, **more}
+
+
+def text(*lines: object) -> bytes:
+    """JSON lines."""
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+class Ended(NamedTuple):
+    """What became of a process."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def answers(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def environ(**settings: str) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", **settings}
+
+
+async def autoscaler(*arguments: str, stdin: bytes = b"", **settings: str) -> Ended:
+    """The command as a process of its own, to its end."""
+    process = await started(*arguments, **settings)
+    async with asyncio.timeout(END_S):
+        out, err = await process.communicate(stdin)
+    assert process.returncode is not None
+    return Ended(process.returncode, out, err.decode())
+
+
+async def started(*arguments: str, **settings: str) -> asyncio.subprocess.Process:
+    """The command as a process of its own, with its three streams."""
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "autoscaler", *arguments, stdin=pipe, stdout=pipe, stderr=pipe,
+        env=environ(**settings), limit=2**26,
+    )  # fmt: skip

@@ -1,0 +1,182 @@
+"""The promises S1 to S5, S8 and S9, and what else always holds, as laws on one decision.
+
+Each law takes the world that was decided on and the decision, and asserts. `test_promises.py` runs them over worlds
+that shrink, `sweep.py` over millions that do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from autoscaler.core.case import Case
+from autoscaler.core.demand import read_signals
+from autoscaler.core.engine import decide
+from autoscaler.core.explain import sentence
+from autoscaler.core.memory import AGREEMENT_S, Memory
+from autoscaler.core.model import Decision, Observation, Rule, Verdict
+from autoscaler.core.policy import FallbackBehavior, Mode, Pause, Policy, Workers
+from autoscaler.core.rules.trust import falls_back
+
+World: TypeAlias = tuple[Policy, Memory, Observation]
+Law: TypeAlias = Callable[[World, Decision], None]
+
+
+def pinned(policy: Policy) -> bool:
+    """Paused at a count: the operator's own word, which stands above what the readings permit."""
+    return policy.paused is not None and not isinstance(policy.paused, Pause)
+
+
+def lowers_by_fallback(world: World) -> bool:
+    case = Case.of(*world)
+    return falls_back(case) and case.policy.fallback.behavior in {
+        FallbackBehavior.STATIC,
+        FallbackBehavior.CURRENT_IF_LOWER,
+    }
+
+
+def switched_off(world: World) -> bool:
+    policy, memory, seen = world
+    return seen.fleet.desired == 0 and policy.min_tasks > 0 and (memory.off or bool(memory.expected))
+
+
+def s1_nothing_is_raised_above_max(world: World, decision: Decision) -> None:
+    policy, _, seen = world
+    assert 0 <= decision.target <= max(policy.max_tasks, seen.fleet.desired)
+    assert decision.target <= policy.max_tasks or decision.verdict is not Verdict.SCALE_OUT
+
+
+def s1_below_min_is_raised_at_once(world: World, decision: Decision) -> None:
+    policy, _, seen = world
+    if policy.paused in (Pause.ALL, Pause.OUT) or switched_off(world):
+        assert decision.target >= min(policy.min_tasks, seen.fleet.desired)
+    else:
+        assert decision.target >= policy.min_tasks
+
+
+def s2_never_in_on_missing_readings(world: World, decision: Decision) -> None:
+    signals = read_signals(world[0], world[2])
+    if signals.missing and not lowers_by_fallback(world) and not pinned(world[0]):
+        assert decision.verdict is not Verdict.SCALE_IN
+
+
+def s3_nothing_known_is_no_reason_to_move(world: World, decision: Decision) -> None:
+    """With no vote at all, and no fallback, the count moves for the bounds and the pin alone."""
+    policy, _, seen = world
+    if not read_signals(policy, seen).votes and not falls_back(Case.of(*world)) and policy.paused is None:
+        within = policy.min_tasks <= seen.fleet.desired <= policy.max_tasks
+        assert decision.verdict is Verdict.HOLD or not within
+
+
+def s4_never_to_zero_with_work(world: World, decision: Decision) -> None:
+    policy, _, seen = world
+    work = read_signals(policy, seen).work
+    if (work.in_flight or (work.messages and not pinned(policy))) and seen.fleet.desired:
+        assert decision.target > 0
+
+
+def s4_never_below_protected_tasks(world: World, decision: Decision) -> None:
+    seen = world[2]
+    assert decision.target >= min(seen.fleet.desired, seen.fleet.protected or 0)
+
+
+def s4_zero_is_agreed_on_for_more_than_a_minute(world: World, decision: Decision) -> None:
+    policy, memory, seen = world
+    if decision.target > 0 or seen.fleet.desired == 0 or seen.given is not None or pinned(policy):
+        return
+    positive = [seen.now - at for at, tasks in memory.demands if tasks]
+    zeros = [seen.now - at for at, tasks in memory.demands if not tasks]
+    run = [age for age in zeros if not positive or age < min(positive)]
+    assert max(run) > AGREEMENT_S
+    assert len(run) >= 2
+
+
+def s5_a_young_memory_brings_no_scale_in(world: World, decision: Decision) -> None:
+    policy, memory, seen = world
+    young = memory.since is not None and seen.now - memory.since < policy.scale_in.longest_window_s
+    if young and not pinned(policy):
+        assert decision.verdict is not Verdict.SCALE_IN
+
+
+def s8_never_in_during_a_deployment(world: World, decision: Decision) -> None:
+    policy, _, seen = world
+    rolling, rule = seen.fleet.deployment, policy.deployments
+    if rolling and rule.hold_scale_in and seen.now - rolling.started < rule.at_most_s and not pinned(policy):
+        assert decision.verdict is not Verdict.SCALE_IN
+
+
+def s8_switched_off_by_hand_is_left_alone(world: World, decision: Decision) -> None:
+    if switched_off(world):
+        assert decision.verdict is Verdict.HOLD
+
+
+def s9_a_pause_of_everything_changes_nothing(world: World, decision: Decision) -> None:
+    if world[0].paused is Pause.ALL:
+        assert decision.verdict is Verdict.HOLD
+
+
+def a_pause_of_one_direction_stops_it(world: World, decision: Decision) -> None:
+    if world[0].paused is Pause.IN:
+        assert decision.verdict is not Verdict.SCALE_IN
+    if world[0].paused is Pause.OUT:
+        assert decision.verdict is not Verdict.SCALE_OUT
+
+
+def scale_out_only_never_scales_in(world: World, decision: Decision) -> None:
+    if world[0].mode is Mode.SCALE_OUT_ONLY and not pinned(world[0]):
+        assert decision.verdict is not Verdict.SCALE_IN
+
+
+def unsafe_workers_stay_while_anything_is_in_flight(world: World, decision: Decision) -> None:
+    policy, _, seen = world
+    if policy.workers is Workers.UNSAFE and read_signals(policy, seen).work.in_flight:
+        assert decision.verdict is not Verdict.SCALE_IN
+
+
+def out_no_faster_than_ecs_launches(world: World, decision: Decision) -> None:
+    policy, memory, seen = world
+    added = sum(tasks for at, tasks in memory.changes if tasks > 0 and seen.now - at < 60)
+    low = policy.min_tasks if not pinned(policy) else policy.max_tasks
+    assert decision.target <= max(seen.fleet.desired + max(0, policy.launch_per_minute - added), low)
+
+
+def the_walk_has_no_gap(_: World, decision: Decision) -> None:
+    first = decision.demand if decision.demand is not None else decision.current
+    assert [first, *(step.end for step in decision.steps)] == [
+        *(step.start for step in decision.steps),
+        decision.target,
+    ]
+    assert all(step.start != step.end and step.because and step.rule in Rule for step in decision.steps)
+
+
+def the_sentence_is_one_line_with_the_counts(world: World, decision: Decision) -> None:
+    text = sentence(world[0], decision, world[2])
+    assert text.startswith("orders: ")
+    assert "\n" not in text
+    assert f"{decision.target:,} task" in text
+
+
+def equal_inputs_give_equal_decisions(world: World, decision: Decision) -> None:
+    assert decide(*world) == decision
+
+
+LAWS: tuple[Law, ...] = (
+    s1_nothing_is_raised_above_max,
+    s1_below_min_is_raised_at_once,
+    s2_never_in_on_missing_readings,
+    s3_nothing_known_is_no_reason_to_move,
+    s4_never_to_zero_with_work,
+    s4_never_below_protected_tasks,
+    s4_zero_is_agreed_on_for_more_than_a_minute,
+    s5_a_young_memory_brings_no_scale_in,
+    s8_never_in_during_a_deployment,
+    s8_switched_off_by_hand_is_left_alone,
+    s9_a_pause_of_everything_changes_nothing,
+    a_pause_of_one_direction_stops_it,
+    scale_out_only_never_scales_in,
+    unsafe_workers_stay_while_anything_is_in_flight,
+    out_no_faster_than_ecs_launches,
+    the_walk_has_no_gap,
+    the_sentence_is_one_line_with_the_counts,
+    equal_inputs_give_equal_decisions,
+)

@@ -1,0 +1,366 @@
+"""Prometheus over the real protocol: one number, or a sentence that says why there is none and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler import prometheus
+from autoscaler.core.model import Measurement, Missing
+from autoscaler.ports import Gauges, PrometheusQuery
+from autoscaler.prometheus import MOST_BYTES, Answer, Sample, connect_prometheus
+from tests.prometheus.double import SAMPLE_S, Double, Reply, error, ok, saying, scalar, serving, vector
+
+NOW = 1000.0
+WALL_S = 5000.0
+QUERY = 'sum(lag{topic="orders & bills", zone=~"a+"}) % 7'
+KINDS = {"throttled", "unavailable", "denied", "not_found", "refused", "no_data"}
+
+
+@pytest_asyncio.fixture
+async def double() -> AsyncIterator[Double]:
+    async with serving() as double:
+        yield double
+
+
+@pytest_asyncio.fixture
+async def gauges() -> AsyncIterator[Gauges]:
+    async with connected(5.0) as gauges:
+        yield gauges
+
+
+def connected(timeout_s: float):
+    return connect_prometheus(lambda: NOW, lambda: WALL_S, timeout_s)
+
+
+async def asked(gauges: Gauges, double: Double, reply: Reply) -> Measurement | Missing:
+    double.reply = reply
+    return await gauges.measure(PrometheusQuery(double.url, QUERY))
+
+
+async def refused(gauges: Gauges, double: Double, reply: Reply) -> Missing:
+    """The Missing that the reply becomes: one printable line that names the server."""
+    found = await asked(gauges, double, reply)
+    assert isinstance(found, Missing)
+    assert found.because.startswith(f"Prometheus at {double.url} ")
+    assert found.because.isprintable()
+    assert len(found.because) < 500
+    assert found.kind in KINDS
+    return found
+
+
+# One number
+
+
+@pytest.mark.parametrize("reply", [scalar("12.5"), vector("12.5"), ok("scalar", [SAMPLE_S, "12.5"], infos=["so so"])])
+async def test_a_scalar_or_a_single_series_is_a_measurement(gauges: Gauges, double: Double, reply: Reply) -> None:
+    assert await asked(gauges, double, reply) == Measurement(12.5, NOW - (WALL_S - SAMPLE_S), None)
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", 0.0), ("1e308", 1e308), ("5e-324", 5e-324), ("-0", 0.0)])
+async def test_every_finite_number_from_zero_on_counts(gauges: Gauges, double: Double, text: str, value: float) -> None:
+    found = await asked(gauges, double, scalar(text))
+    assert isinstance(found, Measurement)
+    assert found.value == value
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 0.001, 5.0, 1e6])
+async def test_a_reading_is_never_of_the_future(gauges: Gauges, double: Double, ahead_s: float) -> None:
+    found = await asked(gauges, double, scalar("1", WALL_S + ahead_s))
+    assert isinstance(found, Measurement)
+    assert found.at == NOW
+
+
+async def test_the_query_is_asked_as_it_stands_and_nothing_else_is(gauges: Gauges, double: Double) -> None:
+    await asked(gauges, double, scalar("1"))
+    (request,) = double.seen
+    assert (request.method, request.path, request.query) == ("GET", "/api/v1/query", {"query": QUERY})
+    assert {"Authorization", "Cookie", "Proxy-Authorization"}.isdisjoint(request.headers)
+    assert request.headers["Accept-Encoding"] == "identity"
+
+
+async def test_a_server_under_a_path_is_asked_there(gauges: Gauges, double: Double) -> None:
+    for path in ("/tenant/one", "/tenant/one/"):
+        await gauges.measure(PrometheusQuery(double.url + path, QUERY))
+    assert [request.path for request in double.seen] == ["/tenant/one/api/v1/query"] * 2
+
+
+async def test_one_connection_serves_one_query_after_the_other(gauges: Gauges, double: Double) -> None:
+    for _ in range(3):
+        await asked(gauges, double, scalar("1"))
+    assert len(double.seen) == 3
+    assert len(double.transports) == 1
+
+
+async def test_no_cookie_is_kept(gauges: Gauges, double: Double) -> None:
+    double.reply = Reply(scalar("1").body, headers={"Set-Cookie": "who=me"})
+    named = double.url.replace("127.0.0.1", "localhost")  # of a server without a name no client keeps one anyway
+    for _ in range(2):
+        assert isinstance(await gauges.measure(PrometheusQuery(named, QUERY)), Measurement)
+    assert "Cookie" not in double.seen[-1].headers
+
+
+# No number
+
+
+@pytest.mark.parametrize("text", ["NaN", "+Inf", "-Inf", "-1", "-1e-9", "1e999"])
+async def test_what_is_no_finite_number_from_zero_on_is_no_data(gauges: Gauges, double: Double, text: str) -> None:
+    missing = await refused(gauges, double, vector(text))
+    assert missing.kind == "no_data"
+    assert f"gives {text}; only finite numbers from 0 on count" in missing.because
+
+
+@pytest.mark.parametrize(
+    ("reply", "sentence"),
+    [
+        (vector(), "gives nothing, which is not zero; check the query's names and labels"),
+        (vector("1", "2"), "gives 2 series; aggregate the query with sum()"),
+        (vector("1", "2", "3"), "gives 3 series; aggregate the query with sum()"),
+        (ok("vector", [{"histogram": [1, {}]}]), "gives a histogram; take one number of it"),
+        (ok("matrix", [{"values": [[1, "2"]]}]), "gives a matrix, not a number; give an instant query without a range"),
+        (ok("string", [SAMPLE_S, "12"]), "gives a string, not a number; give an instant query without a range"),
+        (Reply(b"[" * (MOST_BYTES + 1)), "gives more than 1,000,000 bytes; aggregate the query with sum()"),
+    ],
+)
+async def test_an_answer_that_is_not_one_number_is_no_data(
+    gauges: Gauges, double: Double, reply: Reply, sentence: str
+) -> None:
+    missing = await refused(gauges, double, reply)
+    assert sentence in missing.because
+    assert missing.kind == "no_data"
+
+
+async def test_a_large_answer_that_is_just_not_too_large_is_read(gauges: Gauges, double: Double) -> None:
+    body = scalar("1").body
+    assert isinstance(await asked(gauges, double, Reply(body.ljust(MOST_BYTES))), Measurement)
+    assert isinstance(await asked(gauges, double, Reply(body.ljust(MOST_BYTES + 1))), Missing)
+
+
+async def test_a_partial_answer_must_not_pass_for_idleness(gauges: Gauges, double: Double) -> None:
+    missing = await refused(gauges, double, ok("scalar", [SAMPLE_S, "1"], warnings=["store 3 is\n away"]))
+    assert "answers with a warning (store 3 is away); mend what it tells" in missing.because
+    assert missing.kind == "unavailable"
+    assert isinstance(await asked(gauges, double, ok("scalar", [SAMPLE_S, "1"], warnings=[])), Measurement)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "sentence"),
+    [
+        (error("bad_data", "1:3: parse\x1b error", 400), "refused", "(bad_data: 1:3: parse error); correct the query"),
+        (error("execution", "many-to-many", 422), "refused", "(execution: many-to-many); correct the query"),
+        (error("timeout", "too slow", 503), "unavailable", "(timeout: too slow); it is tried again at the next tick"),
+        (error("internal", "oh", 500), "unavailable", "(internal: oh); it is tried again at the next tick"),
+        (error("bad_data", "oh", 200), "refused", "(bad_data: oh); correct the query"),
+        (error("execution", "oh", 200), "refused", "(execution: oh); correct the query"),
+        (error("canceled", "oh", 200), "unavailable", "(canceled: oh); it is tried again at the next tick"),
+        (error("bad_data", "x" * 300, 400), "refused", f"({'bad_data: ' + 'x' * 199}…); correct the query"),
+        (Reply(b"who are you?", 401), "denied", "(HTTP 401); let the daemon read it without credentials"),
+        (Reply(b"", 403), "denied", "(HTTP 403); let the daemon read it without credentials"),
+        (Reply(b"no", 404), "not_found", "check the address: it is the server's own, without /api/v1/query"),
+        (Reply(b"no", 418), "unavailable", "(HTTP 418); check the address: what answers there is not Prometheus"),
+        (Reply(b"", 204), "unavailable", "(HTTP 204); check the address: what answers there is not Prometheus"),
+        (Reply(scalar("1").body, 203), "unavailable", "(HTTP 203)"),
+        (Reply(b"slowly", 429), "throttled", "(HTTP 429); it is tried again; ask less often, or allow more"),
+        (Reply(b"<html>", 500), "unavailable", "(HTTP 500); it is tried again at the next tick"),
+        (Reply(b"<html>", 502), "unavailable", "(HTTP 502); it is tried again at the next tick"),
+        (Reply(scalar("1").body, 500), "unavailable", "(HTTP 500); it is tried again at the next tick"),
+    ],
+)
+async def test_a_refusal_is_told_with_its_remedy(
+    gauges: Gauges, double: Double, reply: Reply, kind: str, sentence: str
+) -> None:
+    missing = await refused(gauges, double, reply)
+    assert sentence in missing.because
+    assert missing.kind == kind
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_is_told_and_not_followed(gauges: Gauges, double: Double, status: int) -> None:
+    missing = await refused(gauges, double, Reply(b"", status, {"Location": f"{double.url}/elsewhere"}))
+    assert f"leads elsewhere (HTTP {status}); give the address where it ends" in missing.because
+    assert missing.kind == "refused"
+    assert [request.path for request in double.seen] == ["/api/v1/query"]
+
+
+STRANGE = [
+    b"",
+    b"<html>hello</html>",
+    b"null",
+    b"12",
+    b"[]",
+    b"{}",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"status": "success"}',
+    b'{"status": "success", "data": {}}',
+    b'{"status": "error"}',
+    ok("scalar", []).body,
+    ok("scalar", [SAMPLE_S]).body,
+    ok("scalar", [SAMPLE_S, 12.5]).body,
+    ok("scalar", [SAMPLE_S, None]).body,
+    ok("scalar", [SAMPLE_S, "twelve"]).body,
+    ok("scalar", ["now", "1"]).body,
+    ok("scalar", [None, "1"]).body,
+    ok("scalar", [-1, "1"]).body,
+    ok("scalar", [10**400, "1"]).body,
+    ok("scalar", [float("nan"), "1"]).body,
+    ok("scalar", "12").body,
+    ok("vector", {"value": [SAMPLE_S, "1"]}).body,
+    ok("vector", ["1"]).body,
+    ok("vector", [{"value": "1"}]).body,
+    ok("graph", []).body,
+]
+
+
+@pytest.mark.parametrize("body", STRANGE)
+async def test_what_is_no_answer_of_prometheus_is_told_as_that(gauges: Gauges, double: Double, body: bytes) -> None:
+    missing = await refused(gauges, double, Reply(body))
+    assert missing.because.endswith("gives what is no answer of Prometheus; check the address")
+    assert missing.kind == "unavailable"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4) | st.sampled_from(["1", "NaN"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["value", "result", "resultType", "metric", "histogram"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(json_values, st.sampled_from(["scalar", "vector", "matrix", "x"]), st.sampled_from([200, 200, 200, 400, 503]))
+def test_whatever_the_json_says_it_is_a_good_number_or_missing(result: object, kind: str, status: int) -> None:
+    body = json.dumps({"status": "success", "data": {"resultType": kind, "result": result}}).encode()
+    found = prometheus._sample(Answer(status, body))
+    assert isinstance(found, Missing) or (isinstance(found, Sample) and 0 <= found.value < float("inf"))
+
+
+# The way there
+
+
+@pytest.mark.parametrize("reply", [Reply(hangs=True), Reply(b'{"status":', late=True)])
+async def test_a_query_is_given_up_in_time(double: Double, reply: Reply) -> None:
+    async with connected(0.05) as gauges, asyncio.timeout(5):
+        missing = await refused(gauges, double, reply)
+    assert "gave no answer within 0.05 s; check the address" in missing.because
+    assert missing.kind == "unavailable"
+
+
+async def test_a_server_that_hangs_keeps_no_other_waiting(double: Double) -> None:
+    async with serving() as hanging, connected(30.0) as gauges, asyncio.TaskGroup() as group:
+        hanging.reply = Reply(hangs=True)
+        stuck = [group.create_task(gauges.measure(PrometheusQuery(hanging.url, "1"))) for _ in range(150)]
+        async with asyncio.timeout(10):
+            await hanging.until_asked(prometheus.MOST_CONNECTIONS)
+            assert isinstance(await asked(gauges, double, scalar("1")), Measurement)
+        assert len(hanging.transports) == prometheus.MOST_CONNECTIONS
+        for task in stuck:
+            task.cancel()
+
+
+async def test_nobody_there_is_told(gauges: Gauges) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        missing = await gauges.measure(PrometheusQuery(url, QUERY))
+    assert isinstance(missing, Missing)
+    assert "could not be reached (" in missing.because
+    assert "check the address, the network between, and whether the server runs" in missing.because
+    assert missing.kind == "unavailable"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\x00\x01\x02",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+    ],
+)
+async def test_what_does_not_speak_http_is_told(gauges: Gauges, raw: bytes) -> None:
+    async with saying(raw) as url:
+        missing = await gauges.measure(PrometheusQuery(url, QUERY))
+    assert isinstance(missing, Missing)
+    assert missing.kind == "unavailable"
+    assert missing.because.isprintable()
+    assert re.search(r"could not be reached \(.+\); check", missing.because)
+
+
+@pytest.mark.parametrize("url", ["http://[", "ftp://127.0.0.1", "nothing", "http://127.0.0.1:99999"])
+async def test_what_cannot_be_asked_is_refused(gauges: Gauges, url: str) -> None:
+    missing = await gauges.measure(PrometheusQuery(url, QUERY))
+    assert isinstance(missing, Missing)
+    assert missing.kind == "refused"
+    assert "cannot be asked" in missing.because
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["169.254.169.254", "169.254.170.2", "0xA9FEA9FE", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "[fe80::1%25lo]"],
+)
+async def test_where_credentials_are_handed_out_nothing_is_asked(host: str) -> None:
+    async with connected(1.0) as gauges:
+        missing = await gauges.measure(PrometheusQuery(f"http://{host}:9", QUERY))
+    assert isinstance(missing, Missing)
+    assert "is an address of the machine's own metadata" in missing.because
+
+
+async def test_no_proxy_and_no_password_file_of_the_environment_is_used(
+    double: Double, gauges: Gauges, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with serving() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        await asked(gauges, double, scalar("1"))
+        assert (len(double.seen), len(proxy.seen)) == (1, 0)
+    assert "Authorization" not in double.seen[0].headers
+
+
+# From first to last
+
+
+async def test_nothing_is_opened_before_the_first_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    monkeypatch.setattr(aiohttp, "ClientSession", lambda **_: opened.append(1))
+    async with connected(1.0):
+        pass
+    assert opened == []
+
+
+async def test_everything_is_closed_at_the_end_however_it_ends(double: Double) -> None:
+    sessions = []
+
+    async def fail() -> None:
+        async with connected(5.0) as gauges:
+            await asked(gauges, double, scalar("1"))
+            sessions.append(gauges._opened)
+            raise RuntimeError("the end")
+
+    with pytest.raises(RuntimeError, match="the end"):
+        await fail()
+    assert [session.closed for session in sessions] == [True]
+
+
+async def test_a_query_that_is_cancelled_ends(double: Double, gauges: Gauges) -> None:
+    double.reply = Reply(hangs=True)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await gauges.measure(PrometheusQuery(double.url, QUERY))
+    assert isinstance(await asked(gauges, double, scalar("1")), Measurement)

@@ -1,0 +1,36 @@
+"""The page of the rules names every rule there is, in the order in which they are applied, and settings that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from autoscaler.config import reference
+from autoscaler.core.model import Rule
+from autoscaler.core.rules import RULES
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "rules.md").read_text()
+SECTIONS = dict(re.findall(r"^### `(\w+)`\n(.+?)(?=\n##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
+
+
+def settings() -> set[str]:
+    return {setting.file_key.removeprefix("services.<key>.") for setting in reference()}
+
+
+def test_the_page_names_exactly_the_rules_there_are() -> None:
+    assert sorted(re.findall(r"^### `(\w+)`$", PAGE, re.MULTILINE)) == sorted(Rule)
+
+
+def test_the_rules_of_the_walk_stand_in_the_order_in_which_they_are_applied() -> None:
+    walked = [rule for rule, _ in RULES]
+    assert [rule for rule in SECTIONS if rule in walked] == walked
+
+
+@pytest.mark.parametrize("rule", Rule)
+def test_a_rule_says_when_it_binds_and_names_settings_that_exist(rule: Rule) -> None:
+    meaning, _, governed = SECTIONS[rule].partition("Governed by: ")
+    assert meaning.startswith("Binds ")
+    assert re.fullmatch(r"(`[a-z_.]+`(, |\.\s*))+", governed)
+    assert set(re.findall(r"`([a-z_.]+)`", governed)) <= settings()

@@ -1,0 +1,208 @@
+"""A situation, written and read again, is decided on alike; and whatever else is read is refused by its path."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.core.engine import decide
+from autoscaler.core.memory import Memory
+from autoscaler.core.model import MetricReading, Missing, QueueReading, Verdict
+from autoscaler.errors import ConfigError
+from autoscaler.situation import decode, encode
+from tests.core.laws import World
+from tests.core.strategies import worlds
+from tests.core.sweep import Draw
+
+CONTRACT: dict[str, Any] = {
+    "name": "orders",
+    "policy": {"max_tasks": 20, "processing_time": "5s", "scale_in": {"cooldown": "30s"}},
+    "current": 5,
+    "running": 5,
+    "pending": 0,
+    "signals": {
+        "queues": [
+            {"name": "q", "visible": 90, "in_flight": 10, "delayed": 0, "oldest_age_s": 40, "groups_in_flight": 3},
+        ],
+        "cpu_percent": 71.5,
+        "memory_percent": 40,
+        "metrics": {"lag": 12.5, "depth": None},
+    },
+    "history": {
+        "demands": [{"age_s": 60, "tasks": 9}],
+        "changes": [{"age_s": 30, "tasks": 4}],
+        "known_for_s": 900,
+    },
+    "deployment": {"in_progress": True, "age_s": 120},
+    "protected": 0,
+}
+
+
+def alike(world: World) -> bool:
+    policy, memory, seen = world
+    written = json.loads(json.dumps(encode(policy, seen, memory)))
+    return decide(*decode(written)) == decide(policy, memory, seen)
+
+
+@given(worlds())
+def test_a_situation_decides_again_as_it_was_decided(world: World) -> None:
+    assert alike(world)
+
+
+def test_so_do_many_drawn_at_random() -> None:
+    for seed in range(2_000):
+        draw = Draw(seed)
+        policy = draw.policy()
+        assert alike((policy, draw.memory(), draw.observation(policy))), seed
+
+
+def test_the_contracts_example_is_read() -> None:
+    decision = decide(*decode(CONTRACT))
+    assert decision.current == 5
+    assert decision.demand == 20, "100 messages, 5 s each; 20 s are left to the oldest, in which a task takes 5"
+
+
+def without(path: str) -> dict[str, Any]:
+    changed: dict[str, Any] = json.loads(json.dumps(CONTRACT))
+    *way, last = path.split(".")
+    part = changed
+    for key in way:
+        part = part[key]
+    del part[last]
+    return changed
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(json.dumps(CONTRACT))
+    *way, last = path.split(".")
+    part = whole
+    for key in way:
+        part = part[key]
+    part[last] = value
+    return whole
+
+
+def test_what_is_left_out_is_read_as_the_contract_says() -> None:
+    _, _, seen = decode(without("running"))
+    assert seen.fleet.running == 5
+    assert decode(without("pending"))[2].fleet.pending == 0
+    assert decode(without("history"))[1] == Memory()
+    assert decode(without("deployment"))[2].fleet.deployment is None
+    assert decode(changed("signals.queues", [None]))[2].queues[0].backlog == Missing("it could not be read", "no_data")
+
+
+def test_why_a_reading_is_missing_is_told_again() -> None:
+    gone = Missing("the role may not read it", "denied")
+    seen = replace(
+        decode(CONTRACT)[2], queues=(QueueReading("q", gone), QueueReading("r", gone)), cpu=gone, memory=gone
+    )
+    seen = replace(seen, metrics=(MetricReading("lag", gone),))
+    again = decode(json.loads(json.dumps(encode(decode(CONTRACT)[0], seen, Memory()))))[2]
+    assert (again.queues, again.cpu, again.memory, again.metrics) == (seen.queues, gone, gone, seen.metrics)
+
+
+@pytest.mark.parametrize(
+    "queues",
+    [
+        [{"name": "q", "visible": 0}],
+        [{"name": "q", "visible": 0, "in_flight": None}],
+        [{"name": "misspelt", "visible": 0, "in_flight": 0}],
+        [],
+        [None],
+    ],
+)
+def test_what_was_left_out_or_goes_by_another_name_is_not_zero(queues: list[object]) -> None:
+    zeros = [{"age_s": age, "tasks": 0} for age in (90, 50, 10)]
+    policy = {"max_tasks": 20, "queues": ["q"]}
+    line = {"policy": policy, "current": 10, "signals": {"queues": queues}, "history": {"demands": zeros}}
+    assert decide(*decode(line)).verdict is Verdict.HOLD
+
+
+def test_a_partly_read_queue_still_asks_for_tasks() -> None:
+    line = {"policy": {"max_tasks": 20}, "current": 1, "signals": {"queues": [{"name": "q", "visible": 50}]}}
+    assert decide(*decode(line)).target == 10
+
+
+def test_a_given_demand_skips_the_signals() -> None:
+    line = changed("demand", 3) | {"history": {}, "deployment": None, "signals": {}}
+    assert decide(*decode(line)).target == 3
+
+
+def test_a_young_memory_that_names_no_changes_counts_starting_tasks_as_just_added() -> None:
+    line = {"policy": {"max_tasks": 99}, "current": 8, "running": 5, "history": {"known_for_s": 10}, "demand": 8}
+    assert [change.tasks for change in decode(line)[1].changes] == [3]
+    assert decode(line | {"history": {"known_for_s": 10, "changes": []}})[1].changes == ()
+    assert decode(line | {"history": {}})[1].changes == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [
+        ([], "situation"),
+        (5, "situation"),
+        (without("current"), "current"),
+        (changed("current", -1), "current"),
+        (changed("current", 2.5), "current"),
+        (changed("current", "5"), "current"),
+        (changed("current", True), "current"),
+        (changed("current", 2**31), "current"),
+        (changed("running", 1e300), "running"),
+        (changed("demand", -3), "demand"),
+        (changed("name", 5), "name"),
+        (changed("policy", []), "policy"),
+        (changed("policy.max_tasks", "ten"), "max_tasks"),
+        (changed("policy.max_taks", 3), "max_taks"),
+        (changed("signals", "none"), "signals"),
+        (changed("signals.cpu", 5), "signals.cpu"),
+        (changed("signals.queues", {}), "signals.queues"),
+        (changed("signals.queues", ["q"]), "signals.queues[0]"),
+        (changed("signals.queues", [{"name": "q"}]), "signals.queues[0].visible"),
+        (changed("signals.queues", [{"visible": "many"}]), "signals.queues[0].visible"),
+        (changed("signals.queues", [{"visible": 1, "visibel": 1}]), "signals.queues[0].visibel"),
+        (changed("history.demands", [{"age_s": -1, "tasks": 1}]), "history.demands[0].age_s"),
+        (changed("history.demands", [{"age_s": 1}]), "history.demands[0].tasks"),
+        (changed("history.known_for_s", float("nan")), "history.known_for_s"),
+        (changed("deployment.in_progress", "yes"), "deployment.in_progress"),
+        (changed("protected", 0.5), "protected"),
+        (changed("surprise", 1), "surprise"),
+        (changed("signals.queues", [{"name": "q", "visible": 1}] * 2), "signals.queues"),
+    ],
+)
+def test_a_mistake_is_named_by_its_path(line: object, where: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        decode(line)
+    assert any(where in problem.where for problem in refused.value.problems), refused.value.problems
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    line = changed("current", -1) | {"protected": "x", "policy": {"max_tasks": 0}}
+    with pytest.raises(ConfigError) as refused:
+        decode(line)
+    assert len(refused.value.problems) >= 3
+
+
+@pytest.mark.parametrize("count", [-5, 2.5, float("nan"), float("inf"), 2**60])
+def test_a_count_that_no_queue_can_have_is_a_missing_reading_and_never_scales_in(count: float) -> None:
+    line = changed("signals.queues", [{"name": "q", "visible": count}]) | {"current": 20, "running": 20}
+    decision = decide(*decode(line))
+    assert decision.demand is None
+    assert decision.verdict is Verdict.HOLD
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*CONTRACT, "x"]), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(JSON, st.sampled_from([*CONTRACT, "demand"]))
+def test_anything_is_read_or_refused_and_nothing_else(value: object, key: str) -> None:
+    with suppress(ConfigError):
+        decide(*decode(changed(key, value)))
