@@ -1,9 +1,10 @@
-"""How many decisions one core makes in a second, with every restraint on and windows of different lengths."""
+"""How many decisions one core makes in a second: of a plain service, and with every restraint on."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import replace
 
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Change, Demand, Memory, Running
@@ -49,9 +50,24 @@ def world(window_s: float) -> World:
     return policy, memory, Observation(NOW, fleet, queues, Utilization(70.0, NOW - 60, 20))
 
 
-def decisions_per_second(window_s: float) -> float:
+def plain(window_s: float) -> World:
+    """One queue and a latency, both stabilization windows, a limit and a cooldown in each direction."""
+    _, memory, seen = world(window_s)
+    limits = (Limit(60.0, percent=100),)
+    policy = Policy(
+        name="orders",
+        min_tasks=0,
+        max_tasks=500,
+        queues=(QueuePolicy("orders", 60.0),),
+        processing_time_s=2.0,
+        scale_out=Direction(30.0, window_s, limits),
+        scale_in=Direction(60.0, window_s, limits),
+    )
+    return policy, memory, replace(seen, queues=seen.queues[:1], cpu=None, fleet=replace(seen.fleet, deployment=None))
+
+
+def decisions_per_second(case: World) -> float:
     """The median of several runs, by this process's own CPU time, so that neighbours on the machine do not count."""
-    case = world(window_s)
     rates = []
     for _ in range(RUNS):
         began = time.process_time()

@@ -19,9 +19,9 @@ MOST_TASKS = 2**31 - 1
 
 
 class Unreadable(AutoscalerError):
-    """AWS answered, but not with what it documents. It counts as no data."""
+    """AWS answered, but not with what it documents. That is not the same as having no data yet."""
 
-    kind: ClassVar[str] = "no_data"
+    kind: ClassVar[str] = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)

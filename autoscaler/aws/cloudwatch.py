@@ -149,4 +149,4 @@ def _nothing(subject: str, what: str, remedy: str) -> Missing:
 
 
 def _absurd(subject: str, metric: str, value: float) -> Missing:
-    return Missing(f"{subject}: CloudWatch says {clean(str(value), 20)} of {metric}, which cannot be", "no_data")
+    return Missing(f"{subject}: CloudWatch says {clean(str(value), 20)} of {metric}, which cannot be", "unreadable")

@@ -5,6 +5,8 @@ Exit codes: 0 good, 1 findings, 2 usage or settings, 3 AWS refused us, 4 AWS unr
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,13 @@ def main() -> None:
     """
 
 
-@main.command()
+def _leave_on_signals() -> None:
+    """Until the daemon listens to them itself: there is nothing to finish yet, and PID 1 would not hear them at all."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+
+
+@main.command(short_help="Run the daemon until SIGTERM or SIGINT.")
 def run() -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
@@ -44,6 +52,7 @@ def run() -> None:
       AUTOSCALER_MODE=shadow AUTOSCALER_CLUSTER=prod AUTOSCALER_SERVICE=orders \\
         AUTOSCALER_QUEUES=orders AUTOSCALER_MAX_TASKS=20 autoscaler run
     """
+    _leave_on_signals()
     config = settings_or_exit()
     from autoscaler.app import run as run_daemon  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
@@ -53,7 +62,7 @@ def run() -> None:
         refuse(error)
 
 
-@main.command()
+@main.command(short_help="Watch the daemon at work on this machine.")
 @click.option(
     "--duration",
     "duration_s",

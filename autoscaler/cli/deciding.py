@@ -10,7 +10,7 @@ from autoscaler.inspection.deciding import answer, printed
 from autoscaler.inspection.lines import lines
 
 
-@click.command()
+@click.command(short_help="Decide on situations: JSON lines in, decisions out.")
 def decide() -> None:
     """Decide on situations: one JSON object per line on stdin, one decision per line on stdout.
 

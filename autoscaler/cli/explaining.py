@@ -16,7 +16,7 @@ from autoscaler.errors import Unavailable
 DAEMON = "http://127.0.0.1:9108"
 
 
-@click.command()
+@click.command(short_help="Say why a service has the count that it has.")
 @click.argument("key")
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON, and nothing else on stdout.")
 @click.option("--url", type=Address(), default=DAEMON, show_default=True, help="Where the running daemon answers.")

@@ -16,7 +16,7 @@ from autoscaler.inspection.replaying import Replayed, Wishes, replayed, wishes_o
 from autoscaler.inspection.reporting import Tally, as_json, as_table
 
 
-@click.command()
+@click.command(short_help="Decide a log again, with today's code or other settings.")
 @click.argument("journal", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--json", "json_wanted", is_flag=True, help="Print the report as JSON, and nothing else on stdout.")
 @click.option("--settings", "with_settings", is_flag=True, help="Decide with the settings in force, by service.")

@@ -8,11 +8,11 @@ import os
 import click
 
 from autoscaler.cli.exits import USAGE, refuse
-from autoscaler.config import aligned, effective, json_schema, load, markdown, plain, reference
+from autoscaler.config import aligned, effective, json_schema, load, markdown, notes, plain, reference
 from autoscaler.errors import ConfigError
 
 
-@click.command()
+@click.command(short_help="Validate the settings, offline: every problem at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(as_json: bool) -> None:
     """Validate the settings without asking AWS anything: every problem at once, by its own name.
@@ -31,12 +31,14 @@ def check(as_json: bool) -> None:
         raise SystemExit(USAGE) from None
     services = [service.ref.key for service in config.services]
     if as_json:
-        click.echo(json.dumps({"ok": True, "services": services}, indent=2))
-    else:
-        click.echo(f"Settings are good: {len(services)} service(s): {', '.join(services)}")
+        click.echo(json.dumps({"ok": True, "services": services, "notes": notes(config)}, indent=2))
+        return
+    click.echo(f"Settings are good: {len(services)} service{'s' * (len(services) > 1)}: {', '.join(services)}")
+    for note in notes(config):
+        click.echo(f"  note: {note}")
 
 
-@click.command()
+@click.command(short_help="Print the reference of all settings, or the values in force.")
 @click.option("--effective", "form", flag_value="effective", help="The values in force, and where each came from.")
 @click.option("--markdown", "form", flag_value="markdown", help="The reference as a Markdown table.")
 @click.option("--schema", "form", flag_value="schema", help="A JSON Schema of the settings file, for editors.")

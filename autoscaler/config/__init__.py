@@ -5,6 +5,7 @@ Law: what is not understood is an error. Nothing that bears our name is ignored,
 
 from autoscaler.config.loading import load
 from autoscaler.config.model import Config, LogFormat, LogLevel, Service
+from autoscaler.config.notes import notes
 from autoscaler.config.policies import fields_of, policy_of
 from autoscaler.config.reference import (
     Effective,
@@ -30,6 +31,7 @@ __all__ = [
     "json_schema",
     "load",
     "markdown",
+    "notes",
     "plain",
     "policy_of",
     "reference",

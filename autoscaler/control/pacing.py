@@ -37,7 +37,10 @@ class Backoff:
         if rest is None or self._clock() >= rest.until:
             return
         left_s = rest.until - self._clock()
-        raise Throttled(f"AWS throttled {category} in {region}: calls of this kind rest for {left_s:.1f} s more")
+        raise Throttled(
+            f"AWS throttled {category} in {region}: calls of this kind rest for {left_s:.1f} s more. The rate is shared "
+            "by all callers of the account: look for other callers, or ask AWS for a higher quota"
+        )
 
     def throttled(self, category: Category, region: str) -> None:
         rest = self._rests.setdefault((category, region), _Rest())

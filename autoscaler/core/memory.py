@@ -100,7 +100,7 @@ class Memory:
 
     def net_change(self, window_s: float, now: Instant) -> int:
         """Tasks added less tasks removed by the changes whose age is strictly less than the window."""
-        return sum(map(_TASKS, _after(self.changes, now - window_s)))
+        return sum(map(_TASKS, _after(self.changes, now - window_s))) if self.changes else 0
 
     def changes_within(self, window_s: float, now: Instant) -> tuple[Change, ...]:
         """The accepted changes whose age is strictly less than the window."""

@@ -20,7 +20,7 @@ class Missing:
     """A reading that could not be had. It does not vote.
 
     `because` is a sentence for people, with the remedy where there is one. `kind` is its closed word: an
-    `AutoscalerError.kind`, or `no_data`, `stale`, `not_read`.
+    `AutoscalerError.kind`, or `no_data`, `unreadable`, `stale`, `not_read`.
     """
 
     because: str

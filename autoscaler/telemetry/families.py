@@ -21,7 +21,7 @@ ERRORS = (AutoscalerError, Throttled, Unavailable, Denied, NotFound, Refused, Cl
 CALL_FAILURES = tuple(error.kind for error in ERRORS)
 """How a call to AWS may fail: a closed set."""
 
-FAILURES = (*CALL_FAILURES, "no_data", "stale", "not_read")
+FAILURES = (*CALL_FAILURES, "no_data", "unreadable", "stale", "not_read")
 """Why something that a tick needed may be missing: a closed set."""
 
 NO_RULE = "none"

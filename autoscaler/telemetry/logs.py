@@ -52,6 +52,11 @@ def logger(part: str) -> structlog.stdlib.BoundLogger:
 class _Handler(logging.StreamHandler[TextIO]):
     """A handler that `configure` knows as its own."""
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Nobody reads the log any more: that is no reason to stop scaling, nor to fill standard error."""
+        if not isinstance(sys.exc_info()[1], BrokenPipeError):
+            super().handleError(record)
+
 
 def _handler(stream: TextIO, common: list[Processor], render: Processor) -> _Handler:
     handler = _Handler(stream)

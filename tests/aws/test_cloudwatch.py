@@ -75,7 +75,7 @@ async def test_no_point_is_missing(aws: Aws, double: Double) -> None:
 async def test_a_value_that_is_no_percentage_is_missing(aws: Aws, double: Double, nonsense: object) -> None:
     reading = await read(aws, double, data((60, nonsense)))
     assert isinstance(reading, Missing)
-    assert reading.kind in {"no_data", "unavailable"}
+    assert reading.kind in {"unreadable", "unavailable"}
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,14 @@ async def test_an_answer_without_what_it_should_have_is_missing(
 ) -> None:
     reading = await read(aws, double, ok({"MetricDataResults": [result]}))
     assert isinstance(reading, Missing)
-    assert reading.kind in {"no_data", "unavailable"}
+    assert reading.kind in {"unreadable", "unavailable"}
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[]", b"{", b'{"MetricDataResults": 1}'])
 async def test_garbage_is_missing(aws: Aws, double: Double, body: bytes) -> None:
     reading = await read(aws, double, Reply(body))
     assert isinstance(reading, Missing)
-    assert reading.kind in {"no_data", "unavailable"}
+    assert reading.kind in {"unreadable", "unavailable"}
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,12 @@ async def test_the_counts_are_each_in_their_place(aws: Aws, double: Double, spie
     assert double.seen[0].body == {"cluster": "prod", "services": ["orders"], "include": ["TAGS"]}
 
 
+@pytest.mark.parametrize("created", [1e300, -1e300, float("inf"), "soon", [], {}])
+async def test_an_absurd_timestamp_is_no_reason_to_end_the_process(aws: Aws, double: Double, created: object) -> None:
+    deployments = [{"id": "a", "status": "PRIMARY", "rolloutState": "IN_PROGRESS", "createdAt": created}]
+    assert (await refusal(aws, double, described(deployments=deployments))).kind in {"unreadable", "unavailable"}
+
+
 async def test_a_reading_is_as_old_as_its_question(aws: Aws, double: Double, spies: Spies) -> None:
     def later(_: object) -> Reply:
         spies.pass_s(3)
@@ -71,7 +77,7 @@ async def test_a_reading_is_as_old_as_its_question(aws: Aws, double: Double, spi
 @pytest.mark.parametrize("nonsense", [None, -1, 1.5, 2**31, "5", True, [], {}, float("nan"), float("inf")])
 async def test_a_count_that_is_no_count_is_missing(aws: Aws, double: Double, name: str, nonsense: object) -> None:
     reading = await refusal(aws, double, described(**{name: nonsense}))
-    assert reading.kind == "no_data"
+    assert reading.kind == "unreadable"
     assert name in reading.because
 
 
@@ -94,11 +100,11 @@ async def test_a_count_that_is_no_count_is_missing(aws: Aws, double: Double, nam
     ],
 )
 async def test_garbage_is_missing(aws: Aws, double: Double, body: bytes) -> None:
-    assert (await refusal(aws, double, Reply(body))).kind in {"no_data", "unavailable"}
+    assert (await refusal(aws, double, Reply(body))).kind in {"unreadable", "unavailable"}
 
 
 async def test_another_service_s_answer_is_not_taken(aws: Aws, double: Double) -> None:
-    assert (await refusal(aws, double, described(serviceName="invoices"))).kind == "no_data"
+    assert (await refusal(aws, double, described(serviceName="invoices"))).kind == "unreadable"
 
 
 async def test_the_own_part_of_a_longer_answer_is_taken(aws: Aws, double: Double) -> None:
@@ -147,7 +153,7 @@ async def test_what_aws_may_leave_out_is_normal(aws: Aws, double: Double, change
 
 
 async def test_a_service_without_a_status_is_unreadable(aws: Aws, double: Double) -> None:
-    assert (await refusal(aws, double, described(status=None))).kind == "no_data"
+    assert (await refusal(aws, double, described(status=None))).kind == "unreadable"
 
 
 def task_set(status: str = "PRIMARY", stability: str = "STEADY_STATE", age_s: float = 500) -> dict[str, object]:
@@ -246,7 +252,7 @@ async def test_a_deployment_of_the_future_began_now(aws: Aws, double: Double, sp
     ],
 )
 async def test_a_deployment_that_cannot_be_read_is_missing(aws: Aws, double: Double, deployments: object) -> None:
-    assert (await refusal(aws, double, described(deployments=deployments))).kind in {"no_data", "unavailable"}
+    assert (await refusal(aws, double, described(deployments=deployments))).kind in {"unreadable", "unavailable"}
 
 
 @pytest.mark.parametrize(
@@ -283,7 +289,7 @@ async def test_the_pause_tag_is_the_service_s_own(aws: Aws, double: Double, tags
     ],
 )
 async def test_tags_that_cannot_be_read_are_not_absent_ones(aws: Aws, double: Double, tags: object) -> None:
-    assert (await refusal(aws, double, described(tags=tags))).kind in {"no_data", "unavailable"}
+    assert (await refusal(aws, double, described(tags=tags))).kind in {"unreadable", "unavailable"}
 
 
 async def test_a_read_that_failed_is_not_a_tag_that_is_absent(aws: Aws, double: Double) -> None:

@@ -163,9 +163,9 @@ async def test_a_failure_says_which_task_and_why(aws: Aws, double: Double) -> No
         (fault("ThrottlingException"), "throttled"),
         (fault("ClusterNotFoundException"), "not_found"),
         (fault("ServiceNotFoundException"), "not_found"),
-        (ok({}), "no_data"),
-        (listed("a", 5), "no_data"),
-        (ok({"taskArns": [], "nextToken": ""}), "no_data"),
+        (ok({}), "unreadable"),
+        (listed("a", 5), "unreadable"),
+        (ok({"taskArns": [], "nextToken": ""}), "unreadable"),
     ],
 )
 async def test_a_list_that_is_not_given_leaves_no_count(aws: Aws, double: Double, reply: Reply, expected: str) -> None:

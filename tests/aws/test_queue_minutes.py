@@ -109,7 +109,7 @@ async def test_nothing_at_all_is_missing(aws: Aws, double: Double) -> None:
 @pytest.mark.parametrize("name", [RECEIVED, DELETED, GROUPS])
 async def test_a_count_that_is_none_voids_the_minute(aws: Aws, double: Double, name: str, nonsense: object) -> None:
     script(double, {RECEIVED: [(60, 1.0)], DELETED: [(60, 1.0)]} | {name: [(60, nonsense)]})
-    assert (await missing(aws, FIFO)).kind in {"no_data", "unavailable"}
+    assert (await missing(aws, FIFO)).kind in {"unreadable", "unavailable"}
 
 
 @pytest.mark.parametrize(("age_s", "could_be"), [(0, True), (0.5, True), (2_592_000, True), (2_592_001, False)])
@@ -215,7 +215,7 @@ async def test_any_number_that_tasks_could_follow_is_taken(
 async def test_a_value_that_no_tasks_can_follow_is_missing(aws: Aws, double: Double, nonsense: object) -> None:
     reading = await measure(aws, double, (60, nonsense))
     assert isinstance(reading, Missing)
-    assert reading.kind in {"no_data", "unavailable"}
+    assert reading.kind in {"unreadable", "unavailable"}
 
 
 async def test_a_metric_without_a_datapoint_is_missing(aws: Aws, double: Double) -> None:

@@ -61,7 +61,7 @@ async def test_a_count_that_is_no_count_is_missing(aws: Aws, double: Double, nam
     double.on("GetQueueAttributes", counts(**{name: nonsense}))
     reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
-    assert reading.kind in {"no_data", "unavailable"}
+    assert reading.kind in {"unreadable", "unavailable"}
     assert "queue orders in eu-west-1" in reading.because
 
 
@@ -70,7 +70,7 @@ async def test_a_count_that_is_not_there_is_missing(aws: Aws, double: Double, na
     double.on("GetQueueAttributes", ok({"Attributes": {k: v for k, v in COUNTS.items() if k != name}}))
     reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
-    assert reading.kind == "no_data"
+    assert reading.kind == "unreadable"
     assert name in reading.because
 
 
@@ -97,7 +97,7 @@ async def test_garbage_is_missing(aws: Aws, double: Double, body: bytes) -> None
     double.on("GetQueueAttributes", Reply(body))
     reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
-    assert reading.kind in {"no_data", "unavailable"}
+    assert reading.kind in {"unreadable", "unavailable"}
 
 
 async def test_the_address_is_looked_up_once(aws: Aws, double: Double) -> None:

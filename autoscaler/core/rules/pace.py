@@ -56,42 +56,42 @@ def _cooling(case: Case, *, out: bool, into: bool) -> Iterable[str]:
 def rate_limit(case: Case) -> Corridor | None:
     """At most so much change in a period; changes of both directions net each other: as the Kubernetes HPA."""
     out, into = case.policy.scale_out, case.policy.scale_in
-    if not (out.limits or into.limits or Select.DISABLED in (out.select, into.select)):
+    if not (out.limits or into.limits or out.select is Select.DISABLED or into.select is Select.DISABLED):
         return None
-    return (
-        max(0, min(case.current, _lowest(case, into))),
-        max(case.current, _highest(case, out)),
-        lambda: f"out {_limits(out)}; in {_limits(into)}",
-    )
+    low, high = _lowest(case, into), _highest(case, out)
+    return (min(case.current, max(0, low)), max(case.current, high), lambda: f"out {_limits(out)}; in {_limits(into)}")
 
 
 def _highest(case: Case, out: Direction) -> float:
-    """As far out as the limits permit. 10 tasks and 25 %: up to ceil(12.5) = 13. Any percentage of none permits one."""
+    """As far out as the limits of the direction permit."""
     if out.select is Select.DISABLED:
         return case.current
-    if not out.limits:
-        return inf
-    reaches = []
-    for limit in out.limits:
-        start = _period_start(case, limit)
-        grown = max(1, -(-start * (100 + (limit.percent or 0)) // 100))
-        reaches.append(grown if limit.tasks is None else start + limit.tasks)
-    return max(reaches) if out.select is Select.MAX else min(reaches)
+    larger = max if out.select is Select.MAX else min
+    return larger([_raised(case, limit) for limit in out.limits], default=inf)
 
 
 def _lowest(case: Case, into: Direction) -> float:
-    """As far in as the limits permit. 10 tasks and 25 %: down to trunc(7.5) = 7."""
+    """As far in as the limits of the direction permit."""
     if into.select is Select.DISABLED:
         return case.current
-    if not into.limits:
-        return 0
-    reaches = []
-    for limit in into.limits:
-        start = _period_start(case, limit)
-        reaches.append(
-            start - limit.tasks if limit.tasks is not None else start * max(0, 100 - (limit.percent or 0)) // 100
-        )
-    return min(reaches) if into.select is Select.MAX else max(reaches)
+    larger = min if into.select is Select.MAX else max
+    return larger([_lowered(case, limit) for limit in into.limits], default=0)
+
+
+def _raised(case: Case, limit: Limit) -> int:
+    """As far out as one limit permits. 25 % of 10 tasks: up to ceil(12.5) = 13. Any percentage of none permits one."""
+    start = _period_start(case, limit)
+    if limit.tasks is not None:
+        return start + limit.tasks
+    return max(1, -(-start * (100 + (limit.percent or 0)) // 100))
+
+
+def _lowered(case: Case, limit: Limit) -> int:
+    """As far in as one limit permits. 25 % of 10 tasks: down to trunc(7.5) = 7."""
+    start = _period_start(case, limit)
+    if limit.tasks is not None:
+        return start - limit.tasks
+    return start * max(0, 100 - (limit.percent or 0)) // 100
 
 
 def _period_start(case: Case, limit: Limit) -> int:
@@ -119,7 +119,8 @@ def launch_rate(case: Case) -> Corridor | None:
     Asking for more at once gains nothing, and hides for minutes that the plan cannot be met.
     """
     most = case.policy.launch_per_minute
-    added = sum(change.tasks for change in case.memory.changes_within(LAUNCH_REACH_S, case.now) if change.tasks > 0)
+    recent = case.memory.changes_within(LAUNCH_REACH_S, case.now)
+    added = sum([change.tasks for change in recent if change.tasks > 0]) if recent else 0
     return (
         0,
         case.current + max(0, most - added),
