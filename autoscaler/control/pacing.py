@@ -38,8 +38,8 @@ class Backoff:
             return
         left_s = rest.until - self._clock()
         raise Throttled(
-            f"AWS throttled {category} in {region}: calls of this kind rest for {left_s:.1f} s more. The rate is shared "
-            "by all callers of the account: look for other callers, or ask AWS for a higher quota"
+            f"AWS throttled {category} in {region}: calls of this kind rest for {left_s:.1f} s more. The account's "
+            "callers share the rate: look for others who call it, or ask AWS for a higher quota"
         )
 
     def throttled(self, category: Category, region: str) -> None:
