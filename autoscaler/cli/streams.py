@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 from autoscaler.cli.exits import FINDINGS, USAGE, leave
 
@@ -55,12 +55,13 @@ def piped() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_output()
+        raise SystemExit(FINDINGS) from None
     except OSError as error:
+        _drop_output()  # what is still to be written cannot be: else it fails once more at exit, which then is 120
         leave(f"reading or writing failed: {error.strerror or error}", USAGE)
 
 
-def _drop_output() -> NoReturn:
+def _drop_output() -> None:
     """What is still buffered would be written at the interpreter's end, and fail once more."""
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    raise SystemExit(FINDINGS)
