@@ -53,7 +53,7 @@ bench: venv ## decisions a second, start-up time, memory; writes docs/benchmarks
 	$(BIN)/python -m bench
 
 lock: ## resolve the locks anew (needs uv)
-	$(UV) pip compile pyproject.toml --extra demo --group dev $(LOCK_FLAGS) -o requirements.lock
+	$(UV) pip compile pyproject.toml --extra demo --extra simulate --group dev $(LOCK_FLAGS) -o requirements.lock
 	$(UV) pip compile pyproject.toml $(LOCK_FLAGS) -o requirements-run.lock
 
 UV         ?= uv

@@ -102,9 +102,13 @@ class Memory:
         """Tasks added less tasks removed by the changes whose age is strictly less than the window."""
         return sum(map(_TASKS, _after(self.changes, now - window_s))) if self.changes else 0
 
-    def changes_within(self, window_s: float, now: Instant) -> tuple[Change, ...]:
-        """The accepted changes whose age is strictly less than the window."""
-        return _after(self.changes, now - window_s)
+    def added(self, window_s: float, now: Instant) -> int:
+        """Tasks added by the changes whose age is strictly less than the window; what was removed does not net it."""
+        return sum([tasks for _, tasks in _after(self.changes, now - window_s) if tasks > 0])
+
+    def removed(self, window_s: float, now: Instant) -> int:
+        """Tasks removed by the changes whose age is strictly less than the window; what was added does not net it."""
+        return -sum([tasks for _, tasks in _after(self.changes, now - window_s) if tasks < 0])
 
     def flows_within(self, window_s: float, now: Instant) -> tuple[Flow, ...]:
         """The queues' minutes that ended within the window."""

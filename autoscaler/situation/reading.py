@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
+from operator import itemgetter
+
 from autoscaler.config import policy_of
 from autoscaler.core.memory import Change, Demand, Memory, Running
 from autoscaler.core.model import (
@@ -59,10 +63,16 @@ def decode(situation: object) -> tuple[Policy, Memory, Observation]:
 
 def _policy(fields: Fields, name: str) -> Policy:
     try:
-        return policy_of(name, fields.part("policy").content)
+        return _policy_from(name, json.dumps(fields.part("policy").content))
     except ConfigError as error:
         fields.problems.extend(error.problems)
         return Policy(name, 0, MOST_TASKS)
+
+
+@lru_cache(maxsize=256)
+def _policy_from(name: str, wishes: str) -> Policy:
+    """A journal tells the same policy line after line, and checking it takes three times as long as deciding."""
+    return policy_of(name, json.loads(wishes))
 
 
 def _fleet(fields: Fields) -> Fleet:
@@ -191,8 +201,8 @@ def _memory(history: Fields, fleet: Fleet) -> Memory:
     idle_for_s, expected = history.seconds("idle_for_s"), history.count("expected")
     memory = Memory(
         since=None if known_for_s is None else -known_for_s,
-        demands=tuple(sorted(demands)),
-        changes=tuple(sorted(changes)),
+        demands=tuple(sorted(demands, key=itemgetter(0))),
+        changes=tuple(sorted(changes, key=itemgetter(0))),
         failures=history.count("failures") or 0,
         flows=tuple(_flow(minute) for minute in history.parts("flows") if minute is not None),
         starting=_starting(history.part("starting")),

@@ -34,9 +34,11 @@ def stabilization(case: Case) -> Corridor | None:
 
 def cooldown(case: Case) -> Corridor | None:
     """No further change in a direction until its cooldown is over. A scale-out cuts through a scale-in's."""
-    out_s, in_s = case.policy.scale_out.cooldown_s, case.policy.scale_in.cooldown_s
-    holds_out = out_s > 0 and any(change.tasks > 0 for change in case.memory.changes_within(out_s, case.now))
-    holds_in = in_s > 0 and any(change.tasks < 0 for change in case.memory.changes_within(in_s, case.now))
+    memory, now = case.memory, case.now
+    if not memory.changes:
+        return None
+    holds_out = memory.added(case.policy.scale_out.cooldown_s, now) > 0
+    holds_in = memory.removed(case.policy.scale_in.cooldown_s, now) > 0
     if not (holds_out or holds_in):
         return None
     return (
@@ -119,8 +121,7 @@ def launch_rate(case: Case) -> Corridor | None:
     Asking for more at once gains nothing, and hides for minutes that the plan cannot be met.
     """
     most = case.policy.launch_per_minute
-    recent = case.memory.changes_within(LAUNCH_REACH_S, case.now)
-    added = sum([change.tasks for change in recent if change.tasks > 0]) if recent else 0
+    added = case.memory.added(LAUNCH_REACH_S, case.now)
     return (
         0,
         case.current + max(0, most - added),
