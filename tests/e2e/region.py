@@ -58,7 +58,7 @@ class Moto:
             await self._process.wait()
             self._process = None
 
-    async def call(self, service: str, action: str, **parameters: Any) -> dict[str, Any]:
+    async def call(self, service: str, action: str, /, **parameters: Any) -> dict[str, Any]:
         """One action, asked of moto directly: what the test itself does is not the daemon's."""
         headers = {
             "X-Amz-Target": f"{TARGETS[service]}.{action}",
@@ -76,12 +76,15 @@ class Moto:
 
 @dataclass
 class Observer:
-    """A proxy in front of moto. `held` makes it keep answers of an action back until the event is set."""
+    """A proxy in front of moto. `held` makes it keep answers of an action back until the event is set; `told` answers
+    an action itself, where moto does not know it.
+    """
 
     moto: Moto
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     held: dict[str, asyncio.Event] = field(default_factory=dict)
+    told: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def writes(self) -> list[int]:
         """The desired counts that were written, in order."""
@@ -93,6 +96,8 @@ class Observer:
         self.requests.append(Request(asyncio.get_running_loop().time(), action, json.loads(body or b"{}")))
         if action in self.held:
             await self.held[action].wait()
+        if action in self.told:
+            return web.json_response(self.told[action], content_type="application/x-amz-json-1.1")
         return await self._forward(request, body)
 
     async def _forward(self, request: web.Request, body: bytes) -> web.Response:

@@ -1,0 +1,168 @@
+"""The product in the simulated world: its own loop, memory and decisions, behind ports that ask the world.
+
+Nothing here decides. The ports answer at once, so a tick of the loop runs through without an event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from autoscaler.config import Service, policy_of
+from autoscaler.control.loop import Ports, ServiceLoop
+from autoscaler.core.explain import sentence
+from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, Utilization, Verdict
+from autoscaler.core.policy import Policy
+from autoscaler.errors import AutoscalerError
+from autoscaler.ports import CloudWatchMetric, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Tick
+from autoscaler.sim.model import Meter, Surface
+
+INTERVAL_S = 10.0
+"""The product's default; never longer than a third of the latency."""
+
+WALL_S = 1_700_000_000.0
+"""The time of day at instant 0: a Tuesday. Schedules alone would look at it."""
+
+SERVICE = ServiceRef("simulated", "simulated", "simulated")
+QUEUE = QueueRef("queue")
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the operator says: the latency, the bounds, and any other field of a service as in the settings file."""
+
+    acceptable_latency_s: float
+    min_tasks: int = 0
+    max_tasks: int = 5000
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+    def policy(self) -> Policy:
+        """Raises `ConfigError` with every mistake in `fields`."""
+        given = {
+            "queues": [QUEUE.name],
+            "acceptable_latency": f"{self.acceptable_latency_s:g}s",
+            "min_tasks": self.min_tasks,
+            "max_tasks": self.max_tasks,
+            **self.fields,
+        }
+        return policy_of(SERVICE.key, given)
+
+
+class Ours:
+    """A `Scaler`: the daemon, one service of it."""
+
+    def __init__(self, policy: Policy, interval_s: float = INTERVAL_S) -> None:
+        self._policy = policy
+        self.interval_s = min(interval_s, policy.shortest_latency_s / 3)
+        self._loop: ServiceLoop | None = None
+        self._world = _World()
+
+    def tick(self, world: Surface) -> None:
+        """One tick of the loop; the reason of a change is told to the world."""
+        self._world.surface = world
+        tick = _answered((self._loop or self._begun()).tick())
+        if tick.decision is not None and tick.decision.verdict is not Verdict.HOLD:
+            world.tell(sentence(tick.policy, tick.decision, tick.observation))
+
+    def restart(self) -> None:
+        self._loop = None
+
+    def _begun(self) -> ServiceLoop:
+        world = self._world
+        service = Service(SERVICE, (QUEUE,), self._policy)
+        ports = Ports(world, world, _NoGauges(), world, world, world.clock, lambda: WALL_S + world.clock())
+        self._loop = ServiceLoop(service, ports, self.interval_s)
+        return self._loop
+
+
+def _answered(asked: Coroutine[Any, Any, Answer]) -> Answer:
+    """What the coroutine returns. It never waits: every port answers at once."""
+    try:
+        asked.send(None)
+    except StopIteration as returned:
+        answer: Answer = returned.value
+        return answer
+    asked.close()
+    raise RuntimeError("a port of the simulated world waited")
+
+
+class _World:
+    """Every port of a loop, by asking the surface of the world."""
+
+    surface: Surface
+
+    def __init__(self) -> None:
+        self._minute = QueueMinute(float("-inf"))
+
+    def clock(self) -> float:
+        return self.surface.now
+
+    async def backlog(self, queue: QueueRef) -> Backlog | Missing:
+        try:
+            counts = self.surface.counts()
+        except AutoscalerError as error:
+            return Missing(str(error), error.kind)
+        return Backlog(counts.visible, counts.in_flight, counts.delayed, self.surface.now)
+
+    async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
+        """Each minute is looked up once."""
+        world = self.surface
+        received = world.minutes(Meter.RECEIVED, 1)
+        if not received:
+            return Missing("CloudWatch has no minute yet", "no_data")
+        at = received[0].at
+        if at != self._minute.at:
+            ages = world.minutes(Meter.OLDEST_AGE_S, 1)
+            deleted = world.minutes(Meter.DELETED, 1)
+            self._minute = QueueMinute(
+                at, _count(received[0].value), _count(deleted[0].value), ages[0].value if ages else None
+            )
+        return self._minute
+
+    async def cpu(self, service: ServiceRef) -> Utilization | Missing:
+        points = self.surface.minutes(Meter.CPU_PERCENT, 1)
+        if not points or points[0].value is None:
+            return Missing("CloudWatch has no datapoint", "no_data")
+        return Utilization(points[0].value, points[0].at)
+
+    async def memory(self, service: ServiceRef) -> Utilization | Missing:
+        return Missing("the simulated tasks have no memory to measure", "no_data")
+
+    async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
+        return Missing("the simulated world has no metrics of its own", "no_data")
+
+    async def read(self, service: ServiceRef) -> Fleet | Missing:
+        try:
+            tasks = self.surface.tasks()
+        except AutoscalerError as error:
+            return Missing(str(error), error.kind)
+        rolling = None if tasks.deployment_s is None else Deployment(tasks.deployment_s)
+        return Fleet(tasks.desired, tasks.running, tasks.pending, self.surface.now, rolling)
+
+    async def protected(self, service: ServiceRef) -> int | Missing:
+        try:
+            return self.surface.protected()
+        except AutoscalerError as error:
+            return Missing(str(error), error.kind)
+
+    async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
+        return ()
+
+    async def scale_to(self, service: ServiceRef, tasks: int) -> bool:
+        self.surface.scale_to(tasks)
+        return True
+
+    def record(self, tick: Tick) -> None:
+        """The report is told by `tell`."""
+
+
+class _NoGauges:
+    async def measure(self, query: PrometheusQuery) -> Measurement | Missing:
+        return Missing("the simulated world has no Prometheus", "no_data")
+
+
+def _count(value: float | None) -> int | None:
+    return None if value is None else round(value)

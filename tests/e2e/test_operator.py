@@ -1,0 +1,79 @@
+"""What people do to a service while the daemon watches it, over the real protocol: tags, counts set by hand, and tasks
+that protect themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.e2e.daemon import daemon
+from tests.e2e.region import Observer
+from tests.e2e.test_daemon import SETTINGS, desired, free_port, last_write, send, until, world
+
+TASKS = [f"arn:aws:ecs:eu-west-1:123456789012:task/prod/{n:032x}" for n in range(3)]
+
+
+async def service_arn(observer: Observer) -> str:
+    answer = await observer.moto.call("ecs", "DescribeServices", cluster="prod", services=["orders"])
+    return str(answer["services"][0]["serviceArn"])
+
+
+async def tag(observer: Observer, value: str) -> None:
+    tags = [{"key": "autoscaler:paused", "value": value}]
+    await observer.moto.call("ecs", "TagResource", resourceArn=await service_arn(observer), tags=tags)
+
+
+async def untag(observer: Observer) -> None:
+    arn = await service_arn(observer)
+    await observer.moto.call("ecs", "UntagResource", resourceArn=arn, tagKeys=["autoscaler:paused"])
+
+
+async def test_a_pause_by_tag_begins_and_ends_without_a_restart() -> None:
+    async with world() as observer:
+        await tag(observer, "out")
+        await send(observer, 0, 300)
+        async with daemon(observer.url, free_port(), SETTINGS) as running:
+            await running.until_ready()
+            asked = len(observer.requests)
+            await until(lambda: len(observer.requests) > asked + 6, 20, running)
+            assert observer.writes() == []
+            await untag(observer)
+            await until(lambda: last_write(observer) == 3, 20, running)
+
+
+async def test_a_count_reset_under_load_is_adopted_told_and_raised_again() -> None:
+    async with world() as observer:
+        await send(observer, 0, 300)
+        async with daemon(observer.url, free_port(), SETTINGS) as running:
+            await until(lambda: last_write(observer) == 3, 20, running)
+            seen = len(observer.requests)
+            await until(lambda: len(observer.requests) > seen + 20, 30, running)  # past the settling of our own write
+            await observer.moto.call("ecs", "UpdateService", cluster="prod", service="orders", desiredCount=1)
+            await until(lambda: len(observer.writes()) == 2, 20, running)
+            assert observer.writes() == [3, 3]
+            _, metrics = await running.get("/metrics")
+            drifts = [line for line in metrics.splitlines() if line.startswith("autoscaler_drifts_total{")]
+            assert sum(float(line.split()[-1]) for line in drifts) == 1
+
+
+async def test_protected_tasks_are_never_scaled_in() -> None:
+    """An empty queue, three tasks of which two protect themselves: two stay, and protection is not polled."""
+    self_protecting = SETTINGS | {
+        "AUTOSCALER_WORKERS": "self_protecting",
+        "AUTOSCALER_DEPLOYMENTS__HOLD_SCALE_IN": "false",  # moto's deployments are in progress for ever
+    }
+    protection: list[dict[str, Any]] = [
+        {"taskArn": arn, "protectionEnabled": number < 2} for number, arn in enumerate(TASKS)
+    ]
+    async with world(desired=3) as observer:
+        observer.told["ListTasks"] = {"taskArns": TASKS}
+        observer.told["GetTaskProtection"] = {"protectedTasks": protection, "failures": []}
+        async with daemon(observer.url, free_port(), self_protecting) as running:
+            await until(lambda: last_write(observer) == 2, 90, running)
+            asked = sum(request.action == "GetTaskProtection" for request in observer.requests)
+            ticks = len(observer.requests)
+            await until(lambda: len(observer.requests) > ticks + 10, 30, running)
+            assert observer.writes() == [2]
+            assert await desired(observer) == 2
+            again = sum(request.action == "GetTaskProtection" for request in observer.requests)
+            assert again <= asked + 1
