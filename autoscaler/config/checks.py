@@ -44,7 +44,7 @@ class Clash:
 
 def contradictions(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
     """What contradicts itself in a policy, wherever the policy comes from."""
-    return _sound(broken, _bounds(fields), _fallback(fields), _twins(fields), _strangers(fields))
+    return _sound(broken, _bounds(fields), _fallback(fields), _twins(fields), _strangers(fields), _aimless(fields))
 
 
 def out_of_bounds(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
@@ -110,6 +110,14 @@ def _strangers(fields: ServiceFields) -> Iterator[Clash]:
         yield Clash(
             _FORMULA, f"{quote(name)} is neither a signal nor one of the metrics; {meant}", (_FORMULA, _METRICS)
         )
+
+
+def _aimless(fields: ServiceFields) -> Iterator[Clash]:
+    """A metric without a target asks for nothing by itself."""
+    for name, item in fields.metrics.items():
+        if item.target_per_task is None and item.target_value is None and name not in _formula_names(fields):
+            what = f"{name}: give target_per_task or target_value, or name it in the formula"
+            yield Clash(_METRICS, what, (_METRICS, _FORMULA))
 
 
 def _formula_names(fields: ServiceFields) -> Set[str]:

@@ -1,6 +1,7 @@
 """Named metrics: where a number is read, and what of it one task can bear. And the formula over such names.
 
-Law: a metric has exactly one target, and at most one source; only a service's settings need the source.
+Law: a metric has at most one target, and only one that a formula names has none; at most one source, which only a
+service's settings need.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ QUEUE_SIGNALS = frozenset({"visible", "in_flight", "delayed", "oldest_age_s"})
 SIGNALS = QUEUE_SIGNALS | {"cpu_percent", "memory_percent", "running", "current"}
 """What a formula may name without its being a metric."""
 
-_TAKEN = SIGNALS | FUNCTIONS.keys()
+_TAKEN = SIGNALS | FUNCTIONS.keys() | {"queues"}  # a journal has the queues under this name, beside the metrics
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
 _MOST_DIMENSIONS = 30  # CloudWatch's own limit
 _POSITIVE = number(lambda target: target > 0, "above 0", {"exclusiveMinimum": 0})
@@ -51,7 +52,7 @@ def _name(value: object) -> str:
         how = "a small letter, then at most 40 small letters, digits and _"
         raise WrongValue(f"{quote(value)} is not a metric's name: {how}")
     if name in _TAKEN or keyword.iskeyword(name):
-        raise WrongValue(f"the name {name} is taken: a formula means something else by it")
+        raise WrongValue(f"the name {name} is taken: it means something else here")
     return name
 
 
@@ -98,8 +99,8 @@ class MetricFields(Group):
 
 
 def _of_targets(item: MetricFields) -> Iterator[str]:
-    if (item.target_per_task is None) == (item.target_value is None):
-        yield "give exactly one of target_per_task and target_value"
+    if item.target_per_task is not None and item.target_value is not None:
+        yield "give one of target_per_task and target_value, not both"
 
 
 def _of_source(item: MetricFields) -> Iterator[str]:

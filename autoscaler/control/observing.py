@@ -6,12 +6,14 @@ added where they could be read, and told of where we are not allowed to.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import TypeVar
 
 from autoscaler.config import Service
+from autoscaler.core.formula import parse
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
     Backlog,
@@ -31,6 +33,9 @@ from autoscaler.errors import Denied
 from autoscaler.ports import CloudWatchMetric, Fleets, Gauges, Journal, Meters, MetricSource, QueueMinute, Queues
 
 MINUTE_S = 60.0
+
+WAITING_READINGS = 1024
+"""So many readings reach back for ten minutes where one is made every half second: further than any minute is late."""
 
 PROTECTION_S = 30.0
 """For so long a known number of protected tasks may hold a scale-in back without being read again. It permits none."""
@@ -59,6 +64,7 @@ class Observer:
         self._service = service
         self._ports = ports
         self._minute_at: Instant | None = None
+        self._waiting: deque[tuple[Instant, int]] = deque(maxlen=WAITING_READINGS)
         self._protected: tuple[Instant, int] | None = None
         self.notices: list[Missing] = []
 
@@ -74,6 +80,7 @@ class Observer:
         ]
         now = whole(self._ports.clock())
         queues = [_with_minute(reading, minutes.get(reading.name), memory, now) for reading in queues]
+        self._waiting.append((now, _waiting(queues)))
         return Observation(
             now, fleet, tuple(queues), cpu, used, metrics=tuple(metrics), flow=self._flow(queues, minutes, memory)
         )
@@ -85,8 +92,9 @@ class Observer:
         meters, service = self._ports.meters, self._service.ref
         if fleet.desired == 0:
             return None, None
-        cpu = None if policy.cpu_target_percent is None else _of_its_time(await meters.cpu(service), memory)
-        used = None if policy.memory_target_percent is None else _of_its_time(await meters.memory(service), memory)
+        wanted = wanted_meters(policy)
+        cpu = _of_its_time(await meters.cpu(service), memory) if "cpu_percent" in wanted else None
+        used = _of_its_time(await meters.memory(service), memory) if "memory_percent" in wanted else None
         return cpu, used
 
     async def _measure(self, source: MetricSource) -> Measurement | Missing:
@@ -124,7 +132,9 @@ class Observer:
         if len(known) < len(counts):
             return None
         self._minute_at = at
-        return Flow(sum(received for received, _ in known), sum(deleted for _, deleted in known), tasks, at)
+        received, deleted = (sum(column) for column in zip(*known, strict=True))
+        waiting = [count for seen, count in self._waiting if at - MINUTE_S < seen <= at]
+        return Flow(received, deleted, tasks, at, min(waiting, default=0))
 
     async def with_protection(self, seen: Observation) -> Observation:
         """The same world, with how many tasks protect themselves. Unknown: none may go."""
@@ -141,6 +151,19 @@ class Observer:
         if self._protected is None or seen.now - self._protected[0] >= PROTECTION_S:
             return None
         return replace(seen, fleet=replace(seen.fleet, protected=self._protected[1]))
+
+
+def wanted_meters(policy: Policy) -> frozenset[str]:
+    """The utilizations that something asks for: a target, or a formula."""
+    targets = {"cpu_percent": policy.cpu_target_percent, "memory_percent": policy.memory_target_percent}
+    named = frozenset() if policy.formula is None else parse(policy.formula).names
+    return frozenset(name for name, target in targets.items() if target is not None or name in named)
+
+
+def _waiting(queues: list[QueueReading]) -> int:
+    """Messages that wait, in all; 0 where a queue is not known: nothing is made of what may not be there."""
+    known = [backlog.visible for _, backlog in queues if isinstance(backlog, Backlog)]
+    return sum(known) if len(known) == len(queues) else 0
 
 
 def whole(instant: Instant) -> Instant:

@@ -16,7 +16,18 @@ from math import ceil
 from autoscaler.core.formula import parse
 from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Utilization, Vote
 from autoscaler.core.policy import MetricPolicy, Policy
-from autoscaler.core.signals import MOST_MEASURED, Gap, Known, Signals, Work, known_queues, measured, meters, work_of
+from autoscaler.core.signals import (
+    MOST_MEASURED,
+    Gap,
+    Known,
+    Signals,
+    Work,
+    known_queues,
+    measured,
+    meters,
+    usable,
+    work_of,
+)
 
 DAY_ONE_BACKLOG_PER_TASK = 5.0
 """Messages per task while nothing else is known: KEDA's default for SQS."""
@@ -45,7 +56,8 @@ def read_signals(policy: Policy, seen: Observation) -> Signals:
         return Signals((Vote("given", max(0, seen.given), "the demand was given"),), given=True)
     known, gaps = known_queues(policy, seen)
     work = work_of(policy, known, seen.fleet.running)
-    votes = _queue_votes(policy, known, work, seen.fleet.running) if known else []
+    ran = min(seen.fleet.running, seen.fleet.desired)
+    votes = _queue_votes(policy, known, work, ran) if known else []
     _add_utilization(policy, seen, work, votes, gaps, capped=bool(known) and not gaps)
     if policy.metrics or policy.formula is not None:
         _add_metrics(policy, seen, known, votes, gaps)
@@ -122,7 +134,7 @@ def _add_utilization(
         if isinstance(meter, Missing):
             gaps.append((name, meter))
         else:
-            votes.append(_utilization_vote(name, meter, aim, seen.fleet.running, cap))
+            votes.append(_utilization_vote(name, meter, aim, min(seen.fleet.running, seen.fleet.desired), cap))
 
 
 def _utilization_vote(name: str, seen: Utilization, aim_percent: float, running: int, cap: int | None) -> Vote:
@@ -141,9 +153,11 @@ def _add_metrics(policy: Policy, seen: Observation, known: Known, votes: list[Vo
     values = measured(policy, seen)
     for metric in policy.metrics:
         reading = values[metric.name]
+        if metric.target_per_task is None and metric.target_value is None:
+            continue  # a formula names it, and says itself what to do without it
         if isinstance(reading, Measurement):
-            votes.append(_metric_vote(metric, reading, seen.fleet.running))
-        elif policy.formula is None or metric.target_per_task or metric.target_value:
+            votes.append(_metric_vote(metric, reading, min(seen.fleet.running, seen.fleet.desired)))
+        else:
             gaps.append((metric.name, reading))
     if policy.formula is not None:
         _add_formula(policy.formula, _named(seen, known, values), votes, gaps)
@@ -160,9 +174,9 @@ def _metric_vote(metric: MetricPolicy, reading: Measurement, running: int) -> Vo
         )
     aim = metric.target_value or 1.0
     ran = (running if reading.tasks is None else reading.tasks) or 1
-    tasks = ceil(round(ran * reading.value / aim, 6))
+    load = ran * (reading.value / aim)
     return Vote(
-        metric.name, tasks, "{0} was {1:g} on {2} tasks, {3:g} is wanted", (metric.name, reading.value, ran, aim)
+        metric.name, load, "{0} was {1:g} on {2} tasks, {3:g} is wanted", (metric.name, reading.value, ran, aim)
     )
 
 
@@ -175,12 +189,17 @@ def _named(seen: Observation, known: Known, values: dict[str, Measurement | Miss
         "in_flight": sum(counts.in_flight for _, counts in known) if whole else None,
         "delayed": sum(counts.delayed for _, counts in known) if whole else None,
         "oldest_age_s": max(ages, default=None),
-        "cpu_percent": seen.cpu.percent if isinstance(seen.cpu, Utilization) else None,
-        "memory_percent": seen.memory.percent if isinstance(seen.memory, Utilization) else None,
+        "cpu_percent": _percent(seen.cpu, seen.now),
+        "memory_percent": _percent(seen.memory, seen.now),
         "running": seen.fleet.running,
         "current": seen.fleet.desired,
     }
     return named | {name: value.value if isinstance(value, Measurement) else None for name, value in values.items()}
+
+
+def _percent(reading: Utilization | Missing | None, now: float) -> float | None:
+    meter = usable(reading, now)
+    return None if isinstance(meter, Missing) else meter.percent
 
 
 def _add_formula(text: str, values: dict[str, float | None], votes: list[Vote], gaps: list[Gap]) -> None:

@@ -25,9 +25,18 @@ def decide(policy: Policy, memory: Memory, observation: Observation) -> Decision
     vote = case.signals.highest
     steps: list[Step] = []
     wanted = _fallback(case, steps) if vote is None else _tolerate(case, vote, steps)
-    demand, recalled = (None, None) if vote is None else (vote.tasks, wanted)
+    demand, recalled = None if vote is None else vote.tasks, _recalled(case, wanted)
     target = _walk(case, _below_maximum(case, wanted, steps), steps)
-    return Decision(policy.name, case.current, demand, recalled, target, tuple(steps), case.signals.votes)
+    return Decision(
+        policy.name,
+        case.current,
+        demand,
+        recalled,
+        target,
+        tuple(steps),
+        case.signals.votes,
+        case.current == 0 and case.signals.wakes(policy),
+    )
 
 
 def restrain(decision: Decision, rule: Rule, target: int, because: str) -> Decision:
@@ -63,6 +72,15 @@ def _tolerate(case: Case, vote: Vote, steps: list[Step]) -> int:
         return demand
     steps.append(Step(Rule.TOLERANCE, demand, current, f"{vote.load:.4g} is within {tolerance:.1%} of {current}"))
     return current
+
+
+def _recalled(case: Case, wanted: int) -> int:
+    """What the windows will remember. A tick that saw only a part says nothing of fewer tasks, or a single good
+    reading after a long gap would find nothing but agreement; and none is not agreed on while work is left.
+    """
+    if case.signals.missing and not falls_back(case):
+        return max(wanted, case.current)
+    return max(wanted, min(case.current, 1)) if case.signals.work.messages else wanted
 
 
 def _fallback(case: Case, steps: list[Step]) -> int:

@@ -28,6 +28,9 @@ LAUNCH_REACH_S = 60.0
 FLOW_REACH_S = 900.0
 """The queues' minutes are kept for a quarter of an hour: enough to compare before and after a scale-out."""
 
+NO_PROGRESS_S = 300.0
+"""Receiving without deleting for so long, or twice the processing time if that is longer, is no progress."""
+
 
 class Demand(NamedTuple):
     """What the work asked for at `at`: after tolerance, before stabilization."""
@@ -62,7 +65,8 @@ class Memory:
     `failures` counts the readings in a row in which every needed signal was missing. `starting`: since when tasks
     that were asked for have not come up, and how many ran then. `idle_since`: since when messages have waited beside
     idle slots. `expected`: the count as it was after the last tick, our own write included. `off`: somebody has set
-    the count to none where some are wanted. `flows`: the queues' minutes.
+    the count to none where some are wanted. `flows`: the queues' minutes. `waking`: in how many readings in a row, at
+    no task, there was enough to wake.
     """
 
     since: Instant | None = None
@@ -75,6 +79,7 @@ class Memory:
     idle_since: Instant | None = None
     expected: int | None = None
     off: bool = False
+    waking: int = 0
 
     @staticmethod
     def begun(fleet: Fleet, now: Instant) -> Memory:
@@ -121,9 +126,10 @@ class Memory:
     def finds_switched_off(self, policy: Policy, fleet: Fleet) -> bool:
         """Somebody has set the count to none where some are wanted, and nobody has raised it since.
 
-        We never write less than `min_tasks`, so a zero that was not there before is another's.
+        We never write less than `min_tasks`, so a zero that was not there before is another's. It stays theirs when
+        the schedule ends by which some were wanted.
         """
-        return fleet.desired == 0 and policy.min_tasks > 0 and (self.off or bool(self.expected))
+        return fleet.desired == 0 and (self.off or (policy.min_tasks > 0 and bool(self.expected)))
 
     def last_run(self, tasks: int | None, now: Instant) -> tuple[float, int]:
         """How long ago (s), and over how many readings, the demand was last anything but `tasks`.
@@ -152,8 +158,9 @@ class Memory:
             demands=demands,
             changes=_young(self.changes, now - _change_reach_s(policy)),
             running=_with_running(self.running, observation),
+            waking=self.waking + 1 if decision.wakes else 0,
             failures=self.failures + 1 if decision.demand is None else 0,
-            flows=_with_flow(self.flows, observation),
+            flows=_with_flow(self.flows, observation, _flow_reach_s(policy)),
             starting=_starting(self.starting, observation),
             idle_since=self._idle_since(policy, observation),
             expected=observation.fleet.desired,
@@ -200,16 +207,28 @@ def _young(events: Sequence[Event], horizon: Instant) -> tuple[Event, ...]:
 
 
 def _with_running(known: tuple[Running, ...], seen: Observation) -> tuple[Running, ...]:
-    """Counts are kept where they change; the one in force at the horizon is kept too."""
-    if known and known[-1].tasks == seen.fleet.running:
+    """Counts are kept where they change; the one in force at the horizon is kept too. A deployment runs both
+    revisions: what is beyond the desired count is no baseline of anything.
+    """
+    running = min(seen.fleet.running, seen.fleet.desired)
+    if known and known[-1].tasks == running:
         return known
     first = max(bisect_left(known, seen.now - UTILIZATION_REACH_S, key=_INSTANT) - 1, 0)
-    return (*known[first:], Running(seen.fleet.at, seen.fleet.running))
+    return (*known[first:], Running(seen.fleet.at, running))
 
 
-def _with_flow(known: tuple[Flow, ...], seen: Observation) -> tuple[Flow, ...]:
+def _flow_reach_s(policy: Policy) -> float:
+    return max(FLOW_REACH_S, 2 * progress_window_s(policy))
+
+
+def progress_window_s(policy: Policy) -> float:
+    """For how long nothing may be deleted before it is no progress: twice the processing time, 5 minutes at least."""
+    return max(NO_PROGRESS_S, 2 * (policy.processing_time_s or 0.0))
+
+
+def _with_flow(known: tuple[Flow, ...], seen: Observation, reach_s: float) -> tuple[Flow, ...]:
     """Each minute once, for as long as it may be compared with."""
-    kept = known if not known or seen.now - known[0].at < FLOW_REACH_S else known[1:]
+    kept = known if not known or seen.now - known[0].at < reach_s else known[1:]
     new = isinstance(seen.flow, Flow) and (not known or seen.flow.at > known[-1].at)
     return (*kept, seen.flow) if new and isinstance(seen.flow, Flow) else kept
 

@@ -83,13 +83,16 @@ class MetricReading(NamedTuple):
 class Flow:
     """One minute of the service's queues, as CloudWatch counted it, ending at `at`.
 
-    Messages received (a redelivery counts again) and deleted in it, and how many tasks ran at its start.
+    Messages received (a redelivery counts again) and deleted in it, and how many tasks ran at its start. `waiting`:
+    the fewest messages that waited at any reading of that minute (0 also where there was none): above 0, what was
+    deleted is what the tasks could do, not what came.
     """
 
     received: int
     deleted: int
     tasks: int
     at: Instant
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +217,8 @@ class Decision:
     """The demand, the walk of it through the rules, and the target at its end.
 
     `demand` is what the work asks for, before any rule (None: no signal could be read). `recalled` is what the
-    memory keeps of it: after tolerance and before stabilization.
+    memory keeps of it: after tolerance and before stabilization; while a signal is missing, or work is left, no less
+    than what that permits. `wakes`: at no task, there was enough to wake.
     """
 
     name: str
@@ -224,6 +228,7 @@ class Decision:
     target: int
     steps: tuple[Step, ...]
     votes: tuple[Vote, ...]
+    wakes: bool = False
 
     @property
     def verdict(self) -> Verdict:

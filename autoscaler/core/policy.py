@@ -119,7 +119,8 @@ class QueuePolicy:
 
 @dataclass(frozen=True, slots=True)
 class MetricPolicy:
-    """Any measured number that tasks should follow. Exactly one of the targets is given.
+    """Any measured number that tasks should follow. At most one of the targets is given; with none it is there for the
+    formula only.
 
     `target_per_task`: what one task can bear, so that demand is value / target. `target_value`: what the number
     should be whatever runs, so that demand is the tasks of its time x value / target.

@@ -28,6 +28,9 @@ MOST_PERCENT = 1e6
 MOST_MEASURED = 1e300
 """A larger measured value is none."""
 
+QUEUE_VOTES = frozenset({"backlog", "latency", "oldest_age"})
+"""The votes that come from the queues' own counts."""
+
 _LOAD = itemgetter(1)
 
 Known: TypeAlias = list[tuple[str, Backlog]]
@@ -39,7 +42,8 @@ class Work(NamedTuple):
 
     `counted`: those that ask for tasks, by the policy. `held`: the part of what is in flight that running tasks can
     hold; beyond running x concurrency it belongs to dead workers or other consumers. `overdue`: a queue with waiting
-    messages whose oldest has waited too long, and for how many seconds. `groups_in_flight`: FIFO message groups.
+    messages whose oldest has waited too long, and for how many seconds. `groups_in_flight`: FIFO message groups; None
+    where there is work that is in none, or in nobody knows how many.
     """
 
     waiting: int = 0
@@ -66,6 +70,14 @@ class Signals(NamedTuple):
     missing: tuple[Gap, ...] = ()
     work: Work = Work()
     given: bool = False
+
+    def wakes(self, policy: Policy) -> bool:
+        """There is enough to wake a service without tasks: more messages than its threshold, or a signal other than
+        its queues that asks for tasks.
+        """
+        if self.work.messages > policy.activation.messages:
+            return True
+        return any(vote.signal not in QUEUE_VOTES and vote.tasks > 0 for vote in self.votes)
 
     @property
     def highest(self) -> Vote | None:
@@ -116,19 +128,22 @@ def work_of(policy: Policy, known: Known, running: int) -> Work:
     waiting = in_flight = delayed = 0
     oldest_s: float | None = None
     overdue: tuple[str, float] | None = None
-    groups: int | None = None
+    groups, grouped, ungrouped = 0, False, False
     for name, counts in known:
         waiting += counts.visible
         in_flight += counts.in_flight
         delayed += counts.delayed
         if counts.groups_in_flight is not None:
-            groups = (groups or 0) + counts.groups_in_flight
+            groups += counts.groups_in_flight
+            grouped = True
+        elif counts.visible or counts.in_flight:
+            ungrouped = True
         if counts.oldest_age_s is not None and counts.visible:
             oldest_s = max(oldest_s or 0.0, counts.oldest_age_s)
             overdue = overdue or _overdue(policy, name, counts.oldest_age_s)
     counted = waiting + in_flight * policy.count_in_flight + delayed * policy.count_delayed
     held = min(in_flight, running * policy.task_concurrency)
-    return Work(waiting, in_flight, counted, held, oldest_s, overdue, groups)
+    return Work(waiting, in_flight, counted, held, oldest_s, overdue, groups if grouped and not ungrouped else None)
 
 
 def _overdue(policy: Policy, name: str, age_s: float) -> tuple[str, float] | None:
@@ -144,10 +159,11 @@ def meters(policy: Policy, seen: Observation) -> Iterator[tuple[str, Utilization
         ("memory", seen.memory, policy.memory_target_percent),
     ):
         if aim is not None:
-            yield name, _usable(reading, seen.now), aim
+            yield name, usable(reading, seen.now), aim
 
 
-def _usable(reading: Utilization | Missing | None, now: float) -> Utilization | Missing:
+def usable(reading: Utilization | Missing | None, now: float) -> Utilization | Missing:
+    """The datapoint, or why it is none that may be used now."""
     if reading is None:
         return Missing("it was not read")
     if isinstance(reading, Missing):

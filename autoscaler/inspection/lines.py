@@ -30,10 +30,19 @@ def lines(stream: IO[bytes], most: int = MOST_BYTES) -> Iterator[Line]:
         yield Line(number, whole or None, end)
 
 
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Of two equal keys one would be lost in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)[:40]!r} is there twice in one object")
+    return found
+
+
 def parsed(content: bytes) -> object:
     """The JSON that the line is. Raises ValueError, in words for its writer, where it is none."""
     try:
-        return json.loads(content.decode("utf-8-sig"))
+        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8: byte {content[error.start]:#04x} at {error.start}") from None
     except ValueError as error:

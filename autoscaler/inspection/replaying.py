@@ -109,7 +109,10 @@ def replayed(journal: Iterable[Line], wishes: Wishes | None = None) -> Iterator[
 
 
 def _replayed(line: Line, wishes: Wishes | None) -> Outcome:
-    told = _told(line)
+    try:
+        told = _told(line)
+    except ValueError as error:
+        return Unread(line.number, str(error))
     if told is None:
         return Skipped(line.number)
     situation = told["situation"]
@@ -128,14 +131,14 @@ def _replayed(line: Line, wishes: Wishes | None) -> Outcome:
 
 
 def _told(line: Line) -> dict[str, Any] | None:
-    """The journal's entry on the line, behind whatever a log driver put before it (None: it tells no decision)."""
+    """The journal's entry on the line, behind whatever a log driver put before it (None: it tells no decision).
+
+    Raises ValueError where it would tell one, and is broken or cut off.
+    """
     content = line.content or b""
-    if b'"situation"' not in content:
+    if b'"situation"' not in content or b"{" not in content:
         return None
-    try:
-        told = parsed(content[content.find(b"{") :])
-    except ValueError:
-        return None
+    told = parsed(content[content.find(b"{") :])
     return told if isinstance(told, dict) and isinstance(told.get("situation"), dict) else None
 
 

@@ -7,6 +7,7 @@ from math import inf
 from typing import Any
 
 from autoscaler.core.model import MOST_TASKS
+from autoscaler.core.terms import LARGEST
 from autoscaler.errors import Problem
 
 
@@ -71,14 +72,14 @@ class Fields:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if number and least <= value <= most and value == value // 1:
             return int(value)
-        self.note(key, f"must be a whole number{'' if negative else ', not negative'}, not {_shown(value)}")
+        self.note(key, f"must be a whole number from {least} to {most}, not {_shown(value)}")
         return None
 
     def number(self, key: str, *, required: bool = False) -> float | None:
-        """Any number, NaN and infinities among them."""
+        """Any number, NaN and infinities among them: a whole number that no float can hold is one of these."""
         value = self._take(key)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return value
+            return _sign(value) * inf if abs(value) > LARGEST else value
         if value is not None:
             self.note(key, f"must be a number, not {_shown(value)}")
         elif required:
@@ -97,6 +98,10 @@ class Fields:
         """Whatever was not read is a mistake: a mistyped field would otherwise be ignored in silence."""
         for key in self.content.keys() - self.read - known:
             self.note(key, "is not known here")
+
+
+def _sign(value: float) -> int:
+    return 1 if value > 0 else -1
 
 
 def _shown(value: object) -> str:

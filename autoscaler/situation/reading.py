@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from operator import itemgetter
 
@@ -27,6 +28,9 @@ from autoscaler.core.signals import MOST_MESSAGES, MOST_PERCENT, impossible
 from autoscaler.errors import ConfigError
 from autoscaler.situation.fields import Fields
 
+MOST_LAUNCHES = 1_000_000
+"""As many a minute as the setting can say: none of them is held back."""
+
 UNREAD = Missing("it could not be read", "no_data")
 """What a null says, where nothing says why."""
 
@@ -35,7 +39,8 @@ def decode(situation: object) -> tuple[Policy, Memory, Observation]:
     """What `decide` takes, with the present at instant 0. Raises `ConfigError` with every mistake, by its path.
 
     What is left out is read thus: `running` as `current`, `pending` as 0, no history as one that reaches back
-    longer than any window. A signal that the policy needs and that is not there is missing, not zero.
+    longer than any window, no `launch_per_minute` as none. A signal that the policy needs and that is not there is
+    missing, not zero.
     """
     fields = Fields(situation)
     name = fields.text("name", default="service")
@@ -63,7 +68,9 @@ def decode(situation: object) -> tuple[Policy, Memory, Observation]:
 
 def _policy(fields: Fields, name: str) -> Policy:
     try:
-        return _policy_from(name, json.dumps(fields.part("policy").content))
+        wishes = fields.part("policy").content
+        policy = _policy_from(name, json.dumps(wishes))
+        return policy if "launch_per_minute" in wishes else replace(policy, launch_per_minute=MOST_LAUNCHES)
     except ConfigError as error:
         fields.problems.extend(error.problems)
         return Policy(name, 0, MOST_TASKS)
@@ -119,8 +126,9 @@ def _metric(metrics: Fields, name: str, missing: Fields) -> Measurement | Missin
 def _flow(minute: Fields) -> Flow:
     received, deleted = (minute.count(key, required=True, most=MOST_MESSAGES) for key in ("received", "deleted"))
     tasks, age_s = minute.count("tasks", required=True), minute.seconds("age_s")
+    waiting = minute.count("waiting", most=MOST_MESSAGES)
     minute.close()
-    return Flow(received or 0, deleted or 0, tasks or 0, -(age_s or 0.0))
+    return Flow(received or 0, deleted or 0, tasks or 0, -(age_s or 0.0), waiting or 0)
 
 
 def _queues(signals: Fields, policy: Policy, missing: Fields) -> tuple[QueueReading, ...]:
@@ -209,6 +217,7 @@ def _memory(history: Fields, fleet: Fleet) -> Memory:
         idle_since=None if idle_for_s is None else -idle_for_s,
         expected=expected,
         off=history.flag("off"),
+        waking=history.count("waking") or 0,
     )
     history.close()
     return memory

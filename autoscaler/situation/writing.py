@@ -69,7 +69,8 @@ def _measured(value: Measurement | Missing, now: float) -> dict[str, Any] | None
 
 
 def _minute(flow: Flow, now: float) -> dict[str, Any]:
-    return {"received": flow.received, "deleted": flow.deleted, "tasks": flow.tasks, "age_s": now - flow.at}
+    minute = {"received": flow.received, "deleted": flow.deleted, "tasks": flow.tasks, "age_s": now - flow.at}
+    return minute | ({"waiting": flow.waiting} if flow.waiting else {})
 
 
 def _queue(name: str, backlog: Backlog | Missing, now: float) -> dict[str, Any] | None:
@@ -104,6 +105,7 @@ def _history(memory: Memory, now: float) -> dict[str, Any]:
         "idle_for_s": None if memory.idle_since is None else now - memory.idle_since,
         "expected": memory.expected,
         "off": memory.off or None,
+        "waking": memory.waking or None,
     }
     return history | {key: value for key, value in events.items() if value is not None}
 

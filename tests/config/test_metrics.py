@@ -66,7 +66,7 @@ def test_a_metric_is_called_by_a_plain_name(name):
     [
         *("", "Lag", "2lag", "_lag", "l" * 42, "la-g", "lag ", "läg"),
         *("visible", "in_flight", "delayed", "oldest_age_s", "cpu_percent", "memory_percent", "running", "current"),
-        *("max", "first", "if", "not"),
+        *("max", "first", "if", "not", "queues"),
     ],
 )
 def test_a_name_that_a_formula_could_not_tell_is_refused(name):
@@ -78,8 +78,8 @@ def test_a_name_that_a_formula_could_not_tell_is_refused(name):
 @pytest.mark.parametrize(
     ("item", "what"),
     [
-        (without(CLOUDWATCH, "target_per_task"), "exactly one of target_per_task and target_value"),
-        (CLOUDWATCH | {"target_value": 5}, "exactly one of target_per_task and target_value"),
+        (without(CLOUDWATCH, "target_per_task"), "give target_per_task or target_value, or name it in the formula"),
+        (CLOUDWATCH | {"target_value": 5}, "give one of target_per_task and target_value, not both"),
         (CLOUDWATCH | {"target_per_task": 0}, "lag, target_per_task: 0 is out of range"),
         (PROMETHEUS | {"target_value": -1}, "lag, target_value: -1 is out of range"),
         (PROMETHEUS | {"target_value": "much"}, "lag, target_value: 'much' is not a number"),
@@ -114,15 +114,26 @@ def test_whatever_is_wrong_in_a_metric_is_named_at_its_spot(item, what):
     assert what in said_of(**item)
 
 
+def test_a_metric_without_a_target_is_there_for_a_formula_that_names_it():
+    source = without(CLOUDWATCH, "target_per_task")
+    named = only(load(flat(METRICS=json.dumps({"lag": source}), FORMULA="first(lag, 8)")))
+    assert [metric.name for metric in named.policy.metrics] == ["lag"]
+
+
 @pytest.mark.parametrize("value", ["lag", "5", "[]", '{"lag": 5}', '{"lag": [1]}', '{"lag": '])
 def test_what_is_no_table_of_metrics_is_refused(value):
     assert problems(flat(METRICS=value)).keys() == {"AUTOSCALER_METRICS"}
 
 
 def test_every_wrong_metric_is_told_at_once():
-    metrics = {"lag": CLOUDWATCH | {"metric": ""}, "depth": {}, "Big": CLOUDWATCH, "good": PROMETHEUS}
+    metrics = {
+        "lag": CLOUDWATCH | {"metric": ""},
+        "depth": CLOUDWATCH | {"target_value": 5},
+        "Big": CLOUDWATCH,
+        "good": PROMETHEUS,
+    }
     said = problems(flat(METRICS=json.dumps(metrics)))["AUTOSCALER_METRICS"]
-    assert all(f"{name}" in said for name in ("lag, metric", "depth: give exactly one", "'Big'"))
+    assert all(f"{name}" in said for name in ("lag, metric", "depth: give one of", "'Big'"))
     assert "good" not in said
 
 

@@ -16,6 +16,7 @@ from autoscaler.core.explain import sentence
 from autoscaler.core.memory import AGREEMENT_S, Memory
 from autoscaler.core.model import Decision, Observation, Rule, Verdict
 from autoscaler.core.policy import FallbackBehavior, Mode, Pause, Policy, Workers
+from autoscaler.core.rules.operator import _kept
 from autoscaler.core.rules.trust import falls_back
 
 World: TypeAlias = tuple[Policy, Memory, Observation]
@@ -37,13 +38,20 @@ def lowers_by_fallback(world: World) -> bool:
 
 def switched_off(world: World) -> bool:
     policy, memory, seen = world
-    return seen.fleet.desired == 0 and policy.min_tasks > 0 and (memory.off or bool(memory.expected))
+    return seen.fleet.desired == 0 and (memory.off or (policy.min_tasks > 0 and bool(memory.expected)))
 
 
 def s1_nothing_is_raised_above_max(world: World, decision: Decision) -> None:
     policy, _, seen = world
     assert 0 <= decision.target <= max(policy.max_tasks, seen.fleet.desired)
     assert decision.target <= policy.max_tasks or decision.verdict is not Verdict.SCALE_OUT
+
+
+def s1_nothing_above_max_is_written_but_on_the_way_down(world: World, decision: Decision) -> None:
+    """Above max there is only what was found there, and less of it; a pause asks for no more than max either."""
+    policy = world[0]
+    if pinned(policy) and decision.target > policy.max_tasks:
+        assert decision.target <= _kept(Case.of(*world))
 
 
 def s1_below_min_is_raised_at_once(world: World, decision: Decision) -> None:
@@ -71,7 +79,9 @@ def s3_nothing_known_is_no_reason_to_move(world: World, decision: Decision) -> N
 def s4_never_to_zero_with_work(world: World, decision: Decision) -> None:
     policy, _, seen = world
     work = read_signals(policy, seen).work
-    if (work.in_flight or (work.messages and not pinned(policy))) and seen.fleet.desired:
+    left = work.in_flight or (work.messages and not pinned(policy))
+    unknown = seen.given is None and read_signals(policy, seen).missing and not lowers_by_fallback(world)
+    if (left or unknown) and seen.fleet.desired:
         assert decision.target > 0
 
 
@@ -101,7 +111,7 @@ def s5_a_young_memory_brings_no_scale_in(world: World, decision: Decision) -> No
 def s8_never_in_during_a_deployment(world: World, decision: Decision) -> None:
     policy, _, seen = world
     rolling, rule = seen.fleet.deployment, policy.deployments
-    if rolling and rule.hold_scale_in and seen.now - rolling.started < rule.at_most_s and not pinned(policy):
+    if rolling and rule.hold_scale_in and seen.now - rolling.started < rule.at_most_s:
         assert decision.verdict is not Verdict.SCALE_IN
 
 
@@ -162,6 +172,7 @@ def equal_inputs_give_equal_decisions(world: World, decision: Decision) -> None:
 
 LAWS: tuple[Law, ...] = (
     s1_nothing_is_raised_above_max,
+    s1_nothing_above_max_is_written_but_on_the_way_down,
     s1_below_min_is_raised_at_once,
     s2_never_in_on_missing_readings,
     s3_nothing_known_is_no_reason_to_move,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from autoscaler.core.memory import AGREEMENT_S, Change, Demand, Memory, Running
-from autoscaler.core.model import Backlog, Deployment, Fleet, Missing, Observation, QueueReading, Utilization
+from autoscaler.core.model import Backlog, Deployment, Fleet, Flow, Missing, Observation, QueueReading, Utilization
 from autoscaler.core.policy import (
     Activation,
     DeploymentHold,
@@ -94,12 +94,23 @@ backlogs = st.builds(
     delayed=messages,
     at=st.sampled_from([NOW, NOW - BACKLOG_LIMIT_S, NOW - BACKLOG_LIMIT_S - 1]),
     oldest_age_s=st.one_of(st.none(), ages),
+    groups_in_flight=st.one_of(st.none(), st.integers(0, 5)),
 )
 utilizations = st.builds(
     Utilization,
     percent=st.one_of(st.floats(0, 200), st.sampled_from([0.0, 60.0, 80.0, float("nan"), float("inf"), -1.0, 1e300])),
     at=st.sampled_from([NOW, NOW - MINUTE_LIMIT_S, NOW - MINUTE_LIMIT_S - 1]),
     tasks=st.one_of(st.none(), counts),
+)
+
+
+flows = st.builds(
+    Flow,
+    received=st.integers(0, 60),
+    deleted=st.sampled_from([0, 0, 20, 21]),
+    tasks=counts,
+    at=ages.map(lambda age: NOW - age),
+    waiting=st.sampled_from([0, 1, 50]),
 )
 
 
@@ -145,6 +156,10 @@ def memories(draw: st.DrawFn) -> Memory:
         changes=tuple(Change(*event) for event in events(st.integers(-20, 20))),
         running=tuple(Running(*event) for event in events(counts)),
         failures=draw(st.integers(0, 4)),
+        flows=tuple(draw(st.lists(flows, max_size=6))),
+        starting=draw(st.one_of(st.none(), st.builds(Running, ages.map(lambda age: NOW - age), counts))),
+        idle_since=draw(st.one_of(st.none(), ages.map(lambda age: NOW - age))),
+        waking=draw(st.integers(0, 3)),
     )
 
 

@@ -177,11 +177,12 @@ class Draw:
             changes=tuple(Change(NOW - age, one((-20, -3, -1, 1, 2, 20))) for age in ages(5)),
             running=tuple(Running(NOW - age, one(COUNTS)) for age in ages(3)),
             failures=one((0, 0, 1, 2, 3)),
-            flows=tuple(Flow(one(MESSAGES), one((0, 0, 5)), one(COUNTS), NOW - age) for age in ages(8)),
+            flows=tuple(Flow(one(MESSAGES), one((0, 0, 5)), one(COUNTS), NOW - age, one((0, 9))) for age in ages(8)),
             starting=one((None, None, Running(NOW - one(AGES), one(COUNTS)))),
             idle_since=one((None, None, NOW - one(AGES))),
             expected=one((None, None, *COUNTS)),
             off=self.maybe(0.1),
+            waking=one((0, 0, 1, 2)),
         )
 
 

@@ -13,6 +13,8 @@ from autoscaler.core.model import (
     Backlog,
     Deployment,
     Fleet,
+    Measurement,
+    MetricReading,
     Missing,
     QueueReading,
     Rule,
@@ -25,8 +27,10 @@ from autoscaler.core.policy import (
     Fallback,
     FallbackBehavior,
     Limit,
+    MetricPolicy,
     Mode,
     Pause,
+    Policy,
     QueuePolicy,
     Select,
     Workers,
@@ -139,15 +143,31 @@ def test_waking_needs_more_than_the_threshold(messages: int, reads: int, earlier
     assert decide(sleepy, demands(*((10.0 * n, 1) for n in range(1, earlier + 1))), seen(9, desired=0)).target == target
 
 
-@pytest.mark.parametrize(("earlier", "target"), [((), 0), ((10,), 0), ((10, 20), 1)])
-def test_waking_needs_so_many_agreeing_reads(earlier: tuple[int, ...], target: int) -> None:
-    sleepy = policy(activation=Activation(0, 3))
-    assert decide(sleepy, demands(*((age, 1) for age in earlier)), seen(9, desired=0)).target == target
+def woken(sleepy: Policy, *waiting: int) -> list[int]:
+    """The targets at no task, reading after reading."""
+    memory, targets = Memory(), []
+    for number, messages in enumerate(waiting):
+        world = replace(seen(messages, desired=0), now=NOW + 10 * number)
+        decision = decide(sleepy, memory, world)
+        memory = memory.remembering(sleepy, world, decision)
+        targets.append(decision.target)
+    return targets
 
 
-def test_a_read_of_nothing_between_begins_the_count_anew() -> None:
-    sleepy = policy(activation=Activation(0, 3))
-    assert decide(sleepy, demands((30, 1), (20, 0), (10, 1)), seen(9, desired=0)).target == 0
+def test_waking_needs_so_many_agreeing_reads() -> None:
+    assert woken(policy(activation=Activation(0, 3)), 9, 9, 9) == [0, 0, 1]
+
+
+def test_a_read_of_too_little_between_begins_the_count_anew() -> None:
+    """Below the threshold is no agreement, though it is not nothing."""
+    sleepy = policy(activation=Activation(10, 3))
+    assert woken(sleepy, 11, 11, 1, 11, 11, 11) == [0, 0, 0, 0, 0, 2]
+
+
+def test_what_is_no_queue_wakes_without_messages() -> None:
+    world = seen(0, desired=0, metrics=(MetricReading("lag", Measurement(50.0, NOW)),))
+    lagging = policy(metrics=(MetricPolicy("lag", target_per_task=5.0),), activation=Activation(10, 1))
+    assert decide(lagging, Memory(), world).target == 10
 
 
 def test_a_threshold_delays_waking_at_most_by_the_latency() -> None:

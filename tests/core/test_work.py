@@ -8,9 +8,9 @@ import pytest
 
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory, Running
-from autoscaler.core.model import Backlog, Fleet, Flow, QueueReading, Rule, Trouble, Verdict
+from autoscaler.core.model import Backlog, Deployment, Fleet, Flow, QueueReading, Rule, Trouble, Verdict
 from autoscaler.core.policy import Pause
-from tests.core.calm import NOW, changes, policy, rules, seen
+from tests.core.calm import NOW, changes, demands, policy, rules, seen
 
 
 def test_never_in_while_the_oldest_message_is_late() -> None:
@@ -56,11 +56,13 @@ def test_tasks_that_do_not_come_up_are_not_asked_for_again() -> None:
     assert starting(4, 300.0) == [Rule.STALLED_START]
     assert starting(4, 299.0) == []
     assert starting(10, 300.0, ran=4) == [], "all are there"
+    assert starting(10, 300.0, ran=10) == [], "all are there, and were"
     assert starting(5, 300.0, ran=4) == [], "one more runs: it is moving"
 
 
 def test_what_ecs_says_of_it_counts_at_once_if_it_said_so_since() -> None:
     assert starting(4, 30.0, trouble=Trouble("capacity is unavailable", NOW - 29)) == [Rule.STALLED_START]
+    assert starting(4, 30.0, trouble=Trouble("capacity is unavailable", NOW - 30)) == [Rule.STALLED_START]
     assert starting(4, 30.0, trouble=Trouble("capacity is unavailable", NOW - 31)) == []
 
 
@@ -84,9 +86,9 @@ def test_the_wait_for_tasks_begins_anew_with_each_that_comes_up() -> None:
 
 
 def flows(*minutes: tuple[int, int, int]) -> Memory:
-    """Minutes of (received, deleted, tasks), the last of which has just ended."""
+    """Minutes of (received, deleted, tasks) in which messages waited, the last of which has just ended."""
     ended = [NOW - 60.0 * age for age in range(len(minutes) - 1, -1, -1)]
-    return Memory(flows=tuple(Flow(*minute, at) for minute, at in zip(minutes, ended, strict=True)))
+    return Memory(flows=tuple(Flow(*minute, at, 1) for minute, at in zip(minutes, ended, strict=True)))
 
 
 CIRCLING = ((20, 0, 10),) * 5
@@ -101,6 +103,34 @@ def test_messages_that_are_received_again_and_again_and_never_deleted_raise_no_d
     assert decide(policy(), flows(*CIRCLING), seen(20)).target == 2, "it never hinders a scale-in"
 
 
+def test_a_few_of_many_and_those_of_a_deployment_are_being_replaced_and_do_not_stall() -> None:
+    """A tenth of 10 is one."""
+    assert starting(9, 600.0) == []
+    assert starting(8, 600.0) == [Rule.STALLED_START]
+    assert starting(9, 30.0, trouble=Trouble("capacity is unavailable", NOW)) == [Rule.STALLED_START]
+    rolling = Fleet(10, 4, 6, NOW, Deployment(NOW - 60))
+    assert decide(policy(), Memory(starting=Running(NOW - 600, 4)), seen(300, fleet=rolling)).target == 30
+
+
+def test_neither_groups_nor_a_stalled_start_keep_the_last_task() -> None:
+    quiet = demands((90, 0), (45, 0), (10, 0))
+    groups = (QueueReading("q", Backlog(0, 0, 0, NOW, groups_in_flight=0)),)
+    assert decide(policy(), replace(quiet, idle_since=NOW - 600), seen(0, queues=groups)).target == 0
+    for trouble in (None, Trouble("capacity is unavailable", NOW)):
+        world = seen(0, fleet=Fleet(10, 4, 6, NOW, trouble=trouble))
+        assert decide(policy(), replace(quiet, starting=Running(NOW - 600, 4)), world).target == 0
+
+
+def test_a_busy_floor_never_brings_a_task_back() -> None:
+    """10 still run, busy with a message each, of which only 3 are wanted any more."""
+    assert decide(policy(), Memory(), seen(0, in_flight=10, fleet=Fleet(3, 10, 0, NOW))).target == 3
+
+
+def test_a_single_protected_task_stays() -> None:
+    quiet = demands((90, 0), (45, 0), (10, 0))
+    assert decide(policy(), quiet, seen(0, fleet=Fleet(10, 10, 0, NOW, protected=1))).target == 1
+
+
 def test_work_that_takes_longer_than_the_window_is_no_standstill() -> None:
     slow = policy(processing_time_s=600.0, backlog_per_task=None)
     assert Rule.NO_PROGRESS not in rules(decide(slow, flows(*CIRCLING), seen(300)))
@@ -112,7 +142,8 @@ def test_tasks_that_got_no_more_done_than_fewer_did_are_not_added_to() -> None:
     assert rules(decide(policy(), flows((500, 500, 6), (520, 526, 10)), seen(300))) == [], "a twentieth more was done"
     assert rules(decide(policy(), flows((500, 500, 7), (520, 510, 10)), seen(300))) == [], "hardly more tasks"
     assert rules(decide(policy(), flows((500, 500, 1), (520, 510, 2)), seen(300))) == [], "one more is too few to say"
-    assert rules(decide(policy(backlog_per_task=0.5), contended, seen(10))) == [], "no more waits than the slots take"
+    idle = Memory(flows=tuple(replace(minute, waiting=0) for minute in contended.flows))
+    assert rules(decide(policy(), idle, seen(300))) == [], "what was deleted is what came"
 
 
 def test_a_minute_is_remembered_once_and_for_a_quarter_of_an_hour() -> None:

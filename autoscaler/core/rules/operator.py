@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import inf
 
 from autoscaler.core.case import Case, Corridor
-from autoscaler.core.policy import Mode, Pause
-from autoscaler.core.rules.work import busy
+from autoscaler.core.policy import Mode, Pause, Workers
+from autoscaler.core.rules.work import busy, deployment
 
 
 def mode(case: Case) -> Corridor | None:
@@ -16,7 +16,9 @@ def mode(case: Case) -> Corridor | None:
 
 
 def pause(case: Case) -> Corridor | None:
-    """Stands still, in one direction or both; or goes to a count at once, but not below tasks that are at work."""
+    """Stands still, in one direction or both; or goes to a count at once, but not below tasks that are at work, nor
+    above the maximum.
+    """
     paused = case.policy.paused
     if paused is None:
         return None
@@ -24,14 +26,24 @@ def pause(case: Case) -> Corridor | None:
         low = case.current if paused in (Pause.ALL, Pause.IN) else 0
         high = case.current if paused in (Pause.ALL, Pause.OUT) else inf
         return (low, high, lambda: f"paused: {paused}")
-    stand = max(paused, _at_work(case))
-    return (stand, stand, lambda: f"paused at {paused}" + (f", {stand} are at work" if stand > paused else ""))
+    asked = min(paused, case.policy.max_tasks)
+    stand = max(asked, _kept(case))
+    return (stand, stand, lambda: f"paused at {paused}" + (f"; {stand:g} must stay" if stand > asked else _most(case)))
 
 
-def _at_work(case: Case) -> float:
-    """The present tasks that a pause at a lower count leaves alone."""
+def _most(case: Case) -> str:
+    most, paused = case.policy.max_tasks, case.policy.paused
+    return f"; {most} are the most" if isinstance(paused, int) and paused > most else ""
+
+
+def _kept(case: Case) -> float:
+    """The present tasks that a pause at a lower count leaves alone: those at work, as far as anybody knows, and all
+    of them during a deployment.
+    """
+    if deployment(case) is not None or (case.signals.missing and case.policy.workers is Workers.UNSAFE):
+        return case.current
     floor = busy(case)
-    last = min(case.current, 1) if case.signals.work.in_flight else 0
+    last = min(case.current, 1) if case.signals.work.in_flight or case.signals.missing else 0
     return max(last, floor[0] if floor else 0)
 
 
@@ -57,4 +69,4 @@ def switched_off(case: Case) -> Corridor | None:
     """Somebody set the count to none where at least one is wanted: left alone until it is raised."""
     if not case.memory.finds_switched_off(case.policy, case.fleet):
         return None
-    return (0, 0, lambda: f"set to 0 by somebody else, although at least {case.policy.min_tasks} are wanted")
+    return (0, 0, lambda: "set to 0 by somebody else while some were wanted; left alone until it is raised")

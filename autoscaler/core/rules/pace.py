@@ -98,7 +98,7 @@ def _lowered(case: Case, limit: Limit) -> int:
 
 def _period_start(case: Case, limit: Limit) -> int:
     """The count before the changes of the period."""
-    return max(0, case.current - case.memory.net_change(limit.per_s, case.now))
+    return case.current - case.memory.net_change(limit.per_s, case.now)
 
 
 def _limits(direction: Direction) -> str:

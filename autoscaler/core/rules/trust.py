@@ -24,7 +24,8 @@ def activation(case: Case) -> Corridor | None:
     oldest_s = max(waited_s, case.signals.work.oldest_age_s or 0.0)
     if oldest_s >= case.policy.shortest_latency_s and reads:
         return None
-    if messages > rule.messages and reads + 1 >= rule.reads:
+    enough = case.signals.wakes(case.policy)
+    if enough and case.memory.waking + 1 >= rule.reads:
         return None
     return (
         0,

@@ -5,18 +5,19 @@ from __future__ import annotations
 from math import inf
 
 from autoscaler.core.case import Case, Corridor
-from autoscaler.core.memory import Memory
+from autoscaler.core.memory import FLOW_REACH_S, Memory, progress_window_s
 from autoscaler.core.model import Flow
 from autoscaler.core.policy import Policy, Workers
+from autoscaler.core.signals import MINUTE_LIMIT_S
 
 IDLE_BESIDE_BACKLOG_S = 180.0
 """Backlog beside idle slots for so long is what a FIFO queue does whose message groups are all taken."""
 
+CHURN_RATIO = 0.1
+"""Up to a tenth of a fleet may be missing without anything being wrong."""
+
 FIFO_PROBE = 1
 """So many tasks more than the groups in flight are allowed, to find out whether there are more groups."""
-
-NO_PROGRESS_S = 300.0
-"""Receiving without deleting for so long, or twice the processing time if that is longer, is no progress."""
 
 REDELIVERED_RATIO = 2.0
 """More messages received than this many times what can be in work: they were given back and received again."""
@@ -72,26 +73,31 @@ def fifo(case: Case) -> Corridor | None:
 
 
 def stalled_start(case: Case) -> Corridor | None:
-    """No more tasks while those asked for do not come up. It ends as soon as one more of them runs."""
+    """No more tasks while those asked for do not come up. It ends as soon as one more of them runs.
+
+    A few tasks of many are always being replaced, and a deployment replaces all: unless ECS says that there is
+    trouble, neither is a stall.
+    """
     starting, trouble = case.memory.starting, case.fleet.trouble
     if starting is None or case.fleet.running >= case.fleet.desired or case.fleet.running > starting.tasks:
         return None
     missing, waited_s = case.fleet.desired - case.fleet.running, case.now - starting.at
     if trouble is not None and trouble.at >= starting.at:
         return (0, case.current, lambda: f"{missing} tasks do not start: {trouble.because}")
-    if waited_s < case.policy.stalled_after_s:
+    replaced = case.fleet.deployment is not None or missing <= CHURN_RATIO * case.fleet.desired
+    if replaced or waited_s < case.policy.stalled_after_s:
         return None
     return (0, case.current, lambda: f"{missing} tasks have not come up for {waited_s:.0f} s, and ECS does not say why")
 
 
 def no_progress(case: Case) -> Corridor | None:
     """No more tasks while those that run get nothing done, or get no more done than fewer did."""
-    if case.signals.work.messages == 0:
-        return None
     flows = case.memory.flows
+    if not flows or case.signals.given:
+        return None
     if _in_circles(case.policy, case.memory, case.now, held=max(case.signals.work.in_flight, _slots(case))):
         return (0, case.current, lambda: f"messages are received and not deleted, {_minutes(flows)}")
-    slower = _no_faster(flows) if case.signals.work.waiting > _slots(case) else None
+    slower = _no_faster(flows, case.now)
     if slower is None:
         return None
     return (
@@ -114,20 +120,25 @@ def _minutes(flows: tuple[Flow, ...]) -> str:
 
 def _in_circles(policy: Policy, memory: Memory, now: float, held: int) -> bool:
     """Nothing deleted over the whole window, and more received than could be in work: long work is not this."""
-    window_s = max(NO_PROGRESS_S, 2 * (policy.processing_time_s or 0.0))
+    window_s = progress_window_s(policy)
     flows = memory.flows_within(window_s, now)
     if len(flows) < window_s // 60 - 1 or any(flow.deleted for flow in flows):
         return False
     return sum(flow.received for flow in flows) > REDELIVERED_RATIO * max(1, held)
 
 
-def _no_faster(flows: tuple[Flow, ...]) -> Flow | None:
-    """An earlier minute in which clearly fewer tasks deleted as much as the newest one's."""
-    if not flows or flows[-1].deleted == 0:
-        return None
+def _no_faster(flows: tuple[Flow, ...], now: float) -> Flow | None:
+    """An earlier minute in which clearly fewer tasks deleted as much as the newest one's.
+
+    Only minutes count in which messages waited throughout: in others, what was deleted is what came. Those that wait
+    now do not count: a corridor must not depend on the work of this moment.
+    """
     newest = flows[-1]
+    if newest.deleted == 0 or newest.waiting == 0 or now - newest.at >= MINUTE_LIMIT_S:
+        return None
     for flow in flows[:-1]:
         fewer = 0 < flow.tasks * MORE_TASKS_RATIO <= newest.tasks and newest.tasks - flow.tasks > 1
-        if fewer and newest.deleted <= NO_MORE_DELETED_RATIO * flow.deleted:
+        alike = flow.waiting > 0 and now - flow.at < FLOW_REACH_S
+        if fewer and alike and newest.deleted <= NO_MORE_DELETED_RATIO * flow.deleted:
             return flow
     return None

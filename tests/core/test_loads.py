@@ -1,0 +1,238 @@
+"""The votes at their edges: several queues, tasks of an earlier time, targets that only a formula names, and limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from autoscaler.core.demand import FORMULA_SIGNALS, read_signals
+from autoscaler.core.engine import decide
+from autoscaler.core.memory import Memory
+from autoscaler.core.model import (
+    Backlog,
+    Decision,
+    Fleet,
+    Measurement,
+    MetricReading,
+    Missing,
+    Observation,
+    QueueReading,
+    Rule,
+    Utilization,
+    Vote,
+)
+from autoscaler.core.policy import MetricPolicy, QueuePolicy
+from autoscaler.core.signals import Work
+from tests.core.calm import NOW, policy, rules, seen
+
+TWO = (QueuePolicy("q", 60.0), QueuePolicy("slow", 600.0))
+
+
+def queue(waiting: int, name: str = "q", **more: object) -> QueueReading:
+    return QueueReading(name, replace(Backlog(waiting, 0, 0, NOW), **more))  # type: ignore[arg-type]
+
+
+def asked(decision: Decision) -> dict[str, int]:
+    return {vote.signal: vote.tasks for vote in decision.votes}
+
+
+def test_the_highest_vote_wins_whichever_it_is() -> None:
+    hot = policy(cpu_target_percent=50.0)
+    assert decide(hot, Memory(), seen(300, cpu=Utilization(10.0, NOW, 10))).demand == 30
+    assert decide(hot, Memory(), seen(300, cpu=Utilization(100.0, NOW, 20))).demand == 40
+
+
+@pytest.mark.parametrize(("load", "tasks"), [(10.0, 10), (10.0000004, 10), (10.000004, 11), (10.5, 11)])
+def test_a_millionth_of_a_task_is_rounding(load: float, tasks: int) -> None:
+    assert Vote("any", load, "").tasks == tasks
+    lag = (MetricReading("lag", Measurement(10 * load, NOW, 10)),)
+    measured = policy(metrics=(MetricPolicy("lag", target_value=100.0),))
+    assert asked(decide(measured, Memory(), seen(0, metrics=lag)))["lag"] == tasks
+
+
+def test_a_given_demand_is_never_negative_and_knows_of_no_work() -> None:
+    assert decide(policy(), Memory(), seen(0, given=-3)).demand == 0
+    assert read_signals(policy(), seen(50, in_flight=3, given=5)).work == Work(0, 0, 0, 0, None, None, None)
+
+
+def test_what_counts_counts_for_the_latency_as_for_the_backlog() -> None:
+    """5 s each, half of 60 s: 7 turns. 35 visible and 35 others are 10 tasks."""
+    timed = {"backlog_per_task": None, "processing_time_s": 5.0, "busy_floor": False}
+    world = seen(0, queues=(queue(35, in_flight=500, delayed=35),))
+    later = policy(count_in_flight=False, count_delayed=True, **timed)
+    assert asked(decide(later, Memory(), world)) == {"latency": 10}
+    assert asked(decide(policy(count_in_flight=False, **timed), Memory(), world)) == {"latency": 5}
+
+
+def test_counted_messages_are_work_though_none_can_be_received_yet() -> None:
+    assert Work(waiting=1, in_flight=2, counted=50).messages == 50
+    assert Work(waiting=1, in_flight=2, counted=1).messages == 3
+
+
+@pytest.mark.parametrize(("visible", "in_flight", "age_s"), [(70, 0, 0.0), (70, 0, 10.0), (0, 70, 60.0)])
+def test_neither_a_young_message_nor_the_age_of_an_empty_queue_changes_the_plan(
+    visible: int, in_flight: int, age_s: float
+) -> None:
+    timed = policy(backlog_per_task=None, processing_time_s=5.0)
+    world = seen(0, queues=(queue(visible, in_flight=in_flight, oldest_age_s=age_s),))
+    assert asked(decide(timed, Memory(), world)) == {"latency": 10}
+
+
+@pytest.mark.parametrize(
+    ("other", "tasks"),
+    [
+        (queue(500, "slow"), 5),  # no age
+        (queue(0, "slow", oldest_age_s=900.0, oldest_tasks=40), 5),  # an age of nothing
+        (queue(500, "slow", oldest_age_s=599.0, oldest_tasks=40), 5),  # not overdue
+        (queue(500, "slow", oldest_age_s=599.0, oldest_tasks=1), 5),
+        (queue(500, "slow", oldest_age_s=600.0, oldest_tasks=4), 5),  # overdue, and asking for less
+        (queue(500, "slow", oldest_age_s=600.0, oldest_tasks=40), 40),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_several_overdue_queues_the_one_that_asks_for_most_is_heard(
+    other: QueueReading, tasks: int, turned: bool
+) -> None:
+    readings = (queue(500, oldest_age_s=60.0, oldest_tasks=5), other)
+    world = seen(0, queues=readings[::-1] if turned else readings)
+    assert asked(decide(policy(queues=TWO), Memory(), world))["oldest_age"] == tasks
+
+
+def test_an_overdue_message_of_a_time_without_tasks_asks_for_none_and_says_so() -> None:
+    vote = decide(policy(), Memory(), seen(0, queues=(queue(50, oldest_age_s=60.0, oldest_tasks=0),))).votes[-1]
+    assert (vote.tasks, vote.because) == (0, "the oldest message of q has waited 60 s of 60 s")
+
+
+def test_there_is_never_more_to_do_than_messages_and_a_task_does_several_at_once() -> None:
+    two_at_once = policy(task_concurrency=2, backlog_per_task=100.0, cpu_target_percent=10.0)
+    world = seen(0, queues=(queue(7, oldest_age_s=60.0),), cpu=Utilization(100.0, NOW, 10))
+    assert asked(decide(two_at_once, Memory(), world)) == {"backlog": 1, "oldest_age": 4, "cpu": 4}
+
+
+def test_work_that_could_not_be_counted_caps_nothing() -> None:
+    two = policy(queues=TWO, cpu_target_percent=50.0)
+    unread = QueueReading("slow", Missing("denied", "denied"))
+    world = seen(0, queues=(queue(5), unread), cpu=Utilization(90.0, NOW, 10))
+    assert asked(decide(two, Memory(), world))["cpu"] == 18
+
+
+@pytest.mark.parametrize(("tasks", "vote"), [(4, 8), (None, 18), (0, 1)])
+def test_a_utilization_is_held_against_the_tasks_of_its_time(tasks: int | None, vote: int) -> None:
+    hot = policy(cpu_target_percent=50.0)
+    assert asked(decide(hot, Memory(), seen(100, cpu=Utilization(90.0, NOW, tasks))))["cpu"] == vote
+
+
+def test_a_utilization_says_where_the_work_caps_it_and_only_there() -> None:
+    def because(waiting: int) -> str:
+        world = seen(waiting, cpu=Utilization(100.0, NOW, 10))
+        return decide(policy(cpu_target_percent=50.0), Memory(), world).votes[-1].because
+
+    assert because(20) == "cpu was at 100 % on 10 tasks, 50 % is wanted"
+    assert because(19) == "cpu was at 100 % on 10 tasks, 50 % is wanted; there is work for 19"
+
+
+@pytest.mark.parametrize(
+    ("metric", "formula", "blind"),
+    [
+        (MetricPolicy("lag"), "first(lag, 2)", False),
+        (MetricPolicy("lag"), None, False),
+        (MetricPolicy("lag", target_per_task=7.0), None, True),
+        (MetricPolicy("lag", target_per_task=7.0), "first(lag, 2)", True),
+        (MetricPolicy("lag", target_value=7.0), "first(lag, 2)", True),
+    ],
+)
+def test_a_missing_metric_is_a_gap_unless_only_a_formula_speaks_of_it(
+    metric: MetricPolicy, formula: str | None, blind: bool
+) -> None:
+    decision = decide(policy(metrics=(metric,), formula=formula), Memory(), seen(20))
+    assert rules(decision) == ([Rule.BLIND] if blind else [])
+
+
+SPOKEN = {
+    "visible": 30,
+    "in_flight": 5,
+    "delayed": 7,
+    "oldest_age_s": 90,
+    "cpu_percent": 71,
+    "memory_percent": 43,
+    "running": 8,
+    "current": 9,
+}
+
+
+def spoken(**more: object) -> Observation:
+    first = queue(20, in_flight=2, delayed=3, oldest_age_s=45.0)
+    second = queue(10, "slow", in_flight=3, delayed=4, oldest_age_s=90.0)
+    readings = (queue(0, "silent"), first, second)
+    world = Observation(NOW, Fleet(9, 8, 1, NOW), readings, Utilization(71.0, NOW), Utilization(43.0, NOW))
+    return replace(world, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", FORMULA_SIGNALS | SPOKEN.keys())
+def test_a_formula_may_name_each_signal(name: str) -> None:
+    assert asked(decide(policy(formula=name), Memory(), spoken()))["formula"] == SPOKEN[name]
+    assert name in FORMULA_SIGNALS
+
+
+@pytest.mark.parametrize("name", ["visible", "in_flight", "delayed"])
+def test_a_sum_with_a_queue_unread_is_no_sum(name: str) -> None:
+    unread = (*spoken().queues[:2], QueueReading("slow", Missing("denied", "denied")))
+    assert asked(decide(policy(formula=f"first({name}, 99)"), Memory(), spoken(queues=unread)))["formula"] == 99
+
+
+@pytest.mark.parametrize("name", ["oldest_age_s", "cpu_percent", "memory_percent"])
+def test_what_nobody_read_is_unknown_to_a_formula(name: str) -> None:
+    nothing = spoken(queues=(queue(20),), cpu=None, memory=Missing("no datapoint", "no_data"))
+    assert asked(decide(policy(formula=f"first({name}, 99)"), Memory(), nothing))["formula"] == 99
+
+
+@pytest.mark.parametrize(
+    ("formula", "tasks"), [("0", 0), ("0.5", 1), ("0 - 0.5", None), ("1e300", 2**31 - 1), ("1.1e300", None)]
+)
+def test_a_formula_votes_what_can_be_a_number_of_tasks(formula: str, tasks: int | None) -> None:
+    assert asked(decide(policy(formula=formula), Memory(), seen(20))).get("formula") == tasks
+
+
+@pytest.mark.parametrize("field", ["visible", "in_flight", "delayed"])
+@pytest.mark.parametrize(("count", "known"), [(-1, False), (0, True), (2**53, True), (2**53 + 1, False)])
+def test_a_count_is_believed_while_it_is_exact(field: str, count: int, known: bool) -> None:
+    world = seen(0, queues=(queue(0, **{field: count}),))
+    assert (decide(policy(), Memory(), world).demand is not None) is known
+
+
+@pytest.mark.parametrize(
+    ("percent", "age_s", "known"),
+    [(1e6, 0.0, True), (1e6 + 1, 0.0, False), (0.0, 0.0, True), (50.0, 300.0, True), (50.0, 300.5, False)],
+)
+def test_a_utilization_counts_up_to_a_million_percent_and_five_minutes(
+    percent: float, age_s: float, known: bool
+) -> None:
+    hot = policy(cpu_target_percent=50.0, memory_target_percent=50.0)
+    reading, fine = Utilization(percent, NOW - age_s, 10), Utilization(50.0, NOW, 10)
+    assert ("cpu" in asked(decide(hot, Memory(), seen(20, cpu=reading, memory=fine)))) is known
+    assert ("memory" in asked(decide(hot, Memory(), seen(20, cpu=fine, memory=reading)))) is known
+
+
+@pytest.mark.parametrize(
+    ("value", "age_s", "known"), [(1e300, 0.0, True), (1.1e300, 0.0, False), (7.0, 300.0, True), (7.0, 300.5, False)]
+)
+def test_a_measured_value_counts_up_to_its_limits(value: float, age_s: float, known: bool) -> None:
+    measured = policy(metrics=(MetricPolicy("lag", target_per_task=7.0),))
+    lag = (MetricReading("lag", Measurement(value, NOW - age_s)),)
+    assert ("lag" in asked(decide(measured, Memory(), seen(20, metrics=lag)))) is known
+
+
+def test_beyond_the_desired_count_no_task_is_a_baseline() -> None:
+    """A deployment runs both revisions: 14 run, and it is 10 that a load is held against."""
+    rolling = seen(300, fleet=Fleet(10, 14, 0, NOW), queues=(queue(300, oldest_age_s=60.0),))
+    loaded = policy(cpu_target_percent=50.0, metrics=(MetricPolicy("lag", target_value=100.0),))
+    lag = (MetricReading("lag", Measurement(150.0, NOW)),)
+    world = replace(rolling, cpu=Utilization(100.0, NOW), metrics=lag)
+    assert asked(decide(loaded, Memory(), world)) == {"backlog": 30, "oldest_age": 10, "cpu": 20, "lag": 15}
+
+
+def test_a_formula_knows_no_stale_utilization() -> None:
+    old = spoken(cpu=Utilization(71.0, NOW - 301), memory=Utilization(43.0, NOW - 301))
+    for name in ("cpu_percent", "memory_percent"):
+        assert asked(decide(policy(formula=f"first({name}, 99)"), Memory(), old))["formula"] == 99

@@ -1,0 +1,60 @@
+"""From none to some: what is enough, how often it must be seen, and how long it may be waited for."""
+
+from __future__ import annotations
+
+import pytest
+
+from autoscaler.core.engine import decide
+from autoscaler.core.memory import Memory
+from autoscaler.core.model import Backlog, Measurement, MetricReading, Observation, QueueReading
+from autoscaler.core.policy import Activation, MetricPolicy, QueuePolicy
+from tests.core.calm import NOW, demands, policy, seen
+
+
+@pytest.mark.parametrize(("waking", "target"), [(0, 0), (1, 0), (2, 1)])
+def test_so_many_readings_in_a_row_wake(waking: int, target: int) -> None:
+    sleepy = policy(activation=Activation(0, 3))
+    assert decide(sleepy, Memory(waking=waking), seen(9, desired=0)).target == target
+
+
+def lag(value: float) -> Observation:
+    return seen(0, desired=0, metrics=(MetricReading("lag", Measurement(value, NOW)),))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "world", "wakes"),
+    [
+        (0, seen(1, desired=0), True),
+        (0, seen(0, desired=0), False),
+        (9, seen(9, desired=0), False),
+        (8, seen(9, desired=0), True),
+        (0, seen(9), False),  # it is awake
+        (9, lag(7.0), True),  # a signal other than the queues has no threshold
+        (9, lag(0.0), False),
+    ],
+)
+def test_enough_is_more_than_the_threshold_or_another_signal(threshold: int, world: Observation, wakes: bool) -> None:
+    sleepy = policy(activation=Activation(threshold, 1), metrics=(MetricPolicy("lag", target_per_task=7.0),))
+    decision = decide(sleepy, Memory(), world)
+    assert decision.wakes is wakes
+    assert wakes == (decision.target > 0) or world.fleet.desired
+
+
+def test_nothing_to_do_wakes_nothing() -> None:
+    assert decide(policy(), Memory(), seen(0, desired=0)).target == 0
+
+
+def asleep(age_s: float, latency_s: float = 60.0, earlier: int = 1) -> int:
+    """Few messages, the oldest of that age, after so many earlier readings of them: the target."""
+    sleepy = policy(activation=Activation(1000, 1), queues=(QueuePolicy("q", latency_s),))
+    old = (QueueReading("q", Backlog(9, 0, 0, NOW, oldest_age_s=age_s)),)
+    memory = demands(*((0.5 * n, 1) for n in range(1, earlier + 1)))
+    return decide(sleepy, memory, seen(0, desired=0, queues=old)).target
+
+
+def test_a_message_as_old_as_it_may_be_wakes_once_it_was_seen_before() -> None:
+    assert asleep(59.9) == 0
+    assert asleep(60.0) > 0
+    assert asleep(60.0, earlier=0) == 0
+    assert asleep(0.5, latency_s=1.0) == 0
+    assert asleep(1.0, latency_s=1.0) > 0

@@ -1,0 +1,1 @@
+"""Golden situations: histories of a service told in `*.story` files, which need no Python to be read."""

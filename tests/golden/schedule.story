@@ -1,0 +1,17 @@
+The bounds of the day end, and those of the night are lower
+
+At night at most 4 tasks may run, and 12 do: they go four a minute, under load too. In the morning the minimum of 12
+is met at once.
+
+[policy]
+queues = ["orders"]
+max_tasks = 20
+backlog_per_task = 10
+scale_in.limits = [{ tasks = 4, per = "60s" }]
+
+[ticks]
+time       | desired | waiting | happened               => demand | target | rules
+0:00       | 12      | 30      | bounds 12 to 20 by day => 3      | 12     | rate_limit, bounds
+0:10..1:00 |         | 90      | bounds 0 to 4 by night => 9      | 8      | bounds, rate_limit
+1:10..3:00 |         |         |                        => 9      | 4      | bounds
+3:10       |         |         | bounds 12 to 20 by day => 9      | 12     | bounds

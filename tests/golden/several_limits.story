@@ -1,0 +1,16 @@
+Two limits, and which of them counts
+
+4 tasks a minute or as many again: the larger change counts, unless the operator selects the smaller one, or none.
+
+[policy]
+queues = ["orders"]
+max_tasks = 100
+backlog_per_task = 10
+scale_out.limits = [{ tasks = 4, per = "60s" }, { percent = 100, per = "60s" }]
+
+[ticks]
+time       | desired | waiting | happened                             => demand | target | rules
+0:00       | 10      | 100     |                                      => 10     | 10     |
+0:10..1:00 |         | 500     |                                      => 50     | 20     | rate_limit
+1:10..2:00 |         |         | reload scale_out.select = "min"      => 50     | 24     | rate_limit
+2:10       |         |         | reload scale_out.select = "disabled" => 50     | 24     | rate_limit

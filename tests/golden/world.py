@@ -1,0 +1,205 @@
+"""The world of a story: what its rows say was seen, kept from row to row, and made into an observation.
+
+Columns: `desired`, `running` (a number stays; `all` are as many as are desired, which is how a story begins),
+`pending`, `protected`; of the first queue `waiting`, `in_flight`, `delayed`, `oldest` (seconds, `-` none) and
+`groups`, of another one `name.waiting` and so on; `cpu` and `memory` (percent, of this moment or `90@1:00`);
+`received` and `deleted`, which together tell of a minute that has just ended, and hold for their tick alone.
+
+What may happen is in `WORDS`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from autoscaler.config import policy_of
+from autoscaler.core.memory import Memory
+from autoscaler.core.model import (
+    Backlog,
+    Deployment,
+    Fleet,
+    Flow,
+    Missing,
+    Observation,
+    QueueReading,
+    Rule,
+    Trouble,
+    Utilization,
+)
+from autoscaler.core.policy import Pause, Policy
+from tests.golden.story import Row, Story, StoryError, seconds
+
+FLEET = ("desired", "running", "pending", "protected")
+QUEUE = ("waiting", "in_flight", "delayed", "oldest", "groups")
+METERS = ("cpu", "memory")
+MINUTE = ("received", "deleted")
+THROTTLED = Missing("it was throttled", "throttled")
+
+
+@dataclass
+class World:
+    """One service, as it stands. `desired` is what ECS shows, our own accepted writes included."""
+
+    story: Story
+    desired: int = 0
+    protected: int | None = None
+    restarted: bool = False
+    refuses: bool = False
+    loses_answer: bool = False
+    restraints: list[tuple[Rule, int]] = field(default_factory=list)
+    _told: dict[str, str] = field(default_factory=dict)
+    _missing: set[str] = field(default_factory=set)
+    _rolling: Deployment | None = None
+    _trouble: Trouble | None = None
+    _fields: Mapping[str, Any] = field(default_factory=dict)
+    _paused: Pause | int | None = None
+    _bounds: tuple[int, int, str | None] | None = None
+    _waited: list[tuple[float, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._fields = self.story.policy
+        self._queues = [queue.name for queue in self.policy().queues]
+        known = {*FLEET, *METERS, *MINUTE, *(f"{queue}.{column}" for queue in self._queues for column in QUEUE)}
+        for column in self.story.columns:
+            if self._key(column) not in known:
+                raise StoryError(f"{self.story.name}: nobody knows the column {column}")
+        if not self.story.rows[0].cells.get("desired", "").isdecimal():
+            raise StoryError(f"{self.story.name}: the first row says how many tasks were desired")
+
+    def _key(self, column: str) -> str:
+        """The first queue's columns need no name before them."""
+        return f"{self._queues[0]}.{column}" if column in QUEUE and self._queues else column
+
+    def policy(self) -> Policy:
+        """The policy in force: reloads, the tag's pause and a schedule's bounds included."""
+        policy = policy_of(self.story.name, self._fields)
+        if self._bounds is not None:
+            low, high, schedule = self._bounds
+            policy = replace(policy, min_tasks=low, max_tasks=high, schedule=schedule)
+        return policy if self._paused is None else replace(policy, paused=self._paused)
+
+    def see(self, row: Row | None, now: float) -> None:
+        """What is new at `now` (None: nothing). Of a single tick are restarts, writes that fail, and minutes."""
+        self.restarted = self.refuses = self.loses_answer = False
+        self.restraints = []
+        for column in MINUTE:
+            self._told.pop(column, None)
+        if row is None:
+            return
+        self._told |= {self._key(column): self._of_now(column, cell, now) for column, cell in row.cells.items()}
+        self.desired = int(row.cells.get("desired", self.desired))
+        self.protected = self._count("protected")
+        for words in row.happened:
+            self._happen(words, now)
+
+    @staticmethod
+    def _of_now(column: str, cell: str, now: float) -> str:
+        return f"{cell}@{now / 60:.0f}:{now % 60:02.0f}" if column in METERS and "@" not in cell else cell
+
+    def _happen(self, words: str, now: float) -> None:
+        for pattern, happen in WORDS.items():
+            match = re.fullmatch(pattern, words)
+            if match:
+                happen(self, now, *match.groups())
+                return
+        raise StoryError(f"{self.story.name}: nobody knows what {words!r} means")
+
+    def _count(self, key: str) -> int | None:
+        """None: it was not told, or told to be none (`-`)."""
+        cell = self._told.get(key, "-")
+        return None if cell == "-" else int(cell)
+
+    def observed(self, now: float, memory: Memory) -> Observation:
+        """Protection is not part of it: it is read only when a scale-in is about to happen."""
+        running = self.desired if self._told.get("running", "all") == "all" else int(self._told["running"])
+        pending = self._count("pending")
+        queues = tuple(QueueReading(queue, self._backlog(queue, now)) for queue in self._queues)
+        self._waited.append((now, _waiting(queues)))
+        return Observation(
+            now=now,
+            fleet=Fleet(
+                desired=self.desired,
+                running=running,
+                pending=max(0, self.desired - running) if pending is None else pending,
+                at=now,
+                deployment=self._rolling,
+                trouble=self._trouble,
+            ),
+            queues=queues,
+            cpu=self._utilization("cpu", memory),
+            memory=self._utilization("memory", memory),
+            flow=self._flow(now, memory),
+        )
+
+    def _backlog(self, queue: str, now: float) -> Backlog | Missing:
+        if queue in self._missing:
+            return THROTTLED
+        waiting, in_flight, delayed, oldest, groups = (self._count(f"{queue}.{column}") for column in QUEUE)
+        return Backlog(waiting or 0, in_flight or 0, delayed or 0, now, oldest, groups)
+
+    def _utilization(self, meter: str, memory: Memory) -> Utilization | Missing | None:
+        """The datapoint, with the tasks that ran at its time."""
+        if meter in self._missing:
+            return THROTTLED
+        percent, _, at = self._told.get(meter, "").partition("@")
+        return Utilization(float(percent), seconds(at), memory.running_at(seconds(at))) if percent else None
+
+    def _flow(self, now: float, memory: Memory) -> Flow | None:
+        """The minute that ends now, with the tasks of its start and the fewest messages that waited in it."""
+        received, deleted = self._count("received"), self._count("deleted")
+        tasks = memory.running_at(now - 60)
+        if received is None or deleted is None or tasks is None:
+            return None
+        return Flow(received, deleted, tasks, now, min(count for at, count in self._waited if now - 60 < at))
+
+    def _reload(self, _: float, setting: str) -> None:
+        self._fields = _merged(self._fields, tomllib.loads(setting))
+
+    def _pause(self, _: float, words: str) -> None:
+        self._paused = int(words) if words.isdecimal() else Pause(words)
+
+    def _bound(self, _: float, low: str, high: str, schedule: str | None) -> None:
+        self._bounds = int(low), int(high), schedule
+
+
+def _waiting(queues: tuple[QueueReading, ...]) -> int:
+    """In all; 0 where a queue is not known."""
+    known = [backlog.visible for _, backlog in queues if isinstance(backlog, Backlog)]
+    return sum(known) if len(known) == len(queues) else 0
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {key: _merged(old[key], new[key]) for key in old.keys() & new.keys() if isinstance(new[key], dict)}
+    return {**old, **new, **nested}
+
+
+def _sets(name: str, value: object) -> Callable[..., None]:
+    return lambda world, _: setattr(world, name, value)
+
+
+WORDS: Mapping[str, Callable[..., None]] = {
+    r"restart": _sets("restarted", True),
+    r"refused": _sets("refuses", True),
+    r"answer lost": _sets("loses_answer", True),
+    r"drift to (\d+)": lambda world, _, count: setattr(world, "desired", int(count)),
+    r"missing (\S+)": lambda world, _, name: world._missing.add(name),
+    r"found (\S+)": lambda world, _, name: world._missing.remove(name),
+    r"deployment begins": lambda world, now: setattr(world, "_rolling", Deployment(now)),
+    r"deployment ends": _sets("_rolling", None),
+    r"trouble: (.+)": lambda world, now, because: setattr(world, "_trouble", Trouble(because, now)),
+    r"reload (.+)": World._reload,
+    r"pause (all|in|out|\d+)": World._pause,
+    r"release": _sets("_paused", None),
+    r"bounds (\d+) to (\d+)(?: by (\S+))?": World._bound,
+    r"held at (\d+) by (fleet_cap|shared_cap|rival)": lambda world, _, count, rule: world.restraints.append(
+        (Rule(rule), int(count))
+    ),
+}
+"""What may happen, in the words of a row. `missing q` holds until `found q`, `pause` until `release`. `answer lost`:
+ECS took the write and nobody heard of it. `bounds` are those that a schedule puts in force. `held at` is what
+admission said across services (`engine.restrain`).
+"""
