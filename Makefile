@@ -1,6 +1,6 @@
 # Every target builds the environment it needs; nothing but Python 3.11+ and make must be there.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types contracts unit laws bench lock clean
+.PHONY: help venv demo test lint types contracts unit laws mutants erlang scorecard bench lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
@@ -42,6 +42,18 @@ types: venv ## mypy, strict
 
 laws: venv ## ten million decisions against every law of the core (about 20 minutes)
 	$(BIN)/python -m tests.core.sweep 10000000
+
+mutants: venv ## mistakes planted in the core: at least 90 % must be found (about 20 minutes); writes docs/mutants.md
+	$(BIN)/python -m tests.mutants
+
+erlang: venv ## the simulated world against queueing theory, 5 million messages a point (about 10 minutes)
+	$(BIN)/python -m tests.sim.world.erlang 5000000
+
+scorecard: venv ## every policy on ten real traces (TRACES=FOLDER, about 20 minutes); writes docs/scorecard.*
+	@test -n "$(TRACES)" || { echo "make scorecard: TRACES=FOLDER says where the ten traces are (docs/scorecard.md lists them)" >&2; exit 2; }
+	$(BIN)/python -m autoscaler.sim.scorecard --traces $(TRACES)
+
+TRACES ?= $(firstword $(wildcard traces ../traces ../*/traces))
 
 contracts: venv ## the floors of the house: who may import whom
 	$(BIN)/lint-imports

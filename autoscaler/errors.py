@@ -71,3 +71,7 @@ class ConfigError(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self) -> tuple[type["ConfigError"], tuple[object, ...]]:
+        """It may be raised in another process than the one that tells it: made again of its problems, not its text."""
+        return type(self), (self.problems,)

@@ -1,7 +1,7 @@
 """One look at one service: AWS is read once and decided on as a daemon would that starts now, and nothing is written.
 
 The second composition root, for the commands that look where no daemon runs: it builds a loop, takes one tick of it,
-and takes everything down again.
+and takes everything down again. Or it reads one queue's history, which no tick ever does.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from autoscaler.aws import connect
@@ -17,7 +18,7 @@ from autoscaler.control.loop import Ports, ServiceLoop
 from autoscaler.control.pacing import Backoff
 from autoscaler.control.shadow import Shadow
 from autoscaler.errors import Unavailable
-from autoscaler.ports import Category, Tick
+from autoscaler.ports import Category, PeriodSum, QueueRef, Span, Tick
 from autoscaler.prometheus import connect_prometheus
 from autoscaler.telemetry.account import account_of, faults_of
 from autoscaler.telemetry.logs import utc
@@ -27,6 +28,9 @@ CALL_TIMEOUT_S = 5.0
 
 LOOK_S = 60.0
 """The whole look takes no longer: with twenty queues and a hung endpoint it would be minutes."""
+
+HISTORY_CALL_S = 20.0
+"""No call for a history takes longer: it may bring 15 days of minutes, which is 21,600 datapoints, in one answer."""
 
 
 class _Nobody:
@@ -65,3 +69,24 @@ def account_once(config: Config, key: str) -> dict[str, Any]:
     """What `look_once` saw and decided, as the daemon's API would tell it. Raises as it does."""
     tick = asyncio.run(look_once(config, key))
     return {"ts": utc(time.time()), "event": None, **account_of(tick, faults_of(tick))}
+
+
+def history_once(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
+    """How many messages the queue was sent in each period of these spans of which CloudWatch has a datapoint.
+
+    Raises `AutoscalerError`: `NotFound` where there is none at all, `Unavailable` if it takes longer than `LOOK_S`.
+    """
+    return asyncio.run(_history(queue, spans))
+
+
+async def _history(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
+    clock = asyncio.get_running_loop().time
+    try:
+        async with (
+            asyncio.timeout(LOOK_S),
+            connect(Backoff(clock, random.random), _Nobody(), clock, time.time, HISTORY_CALL_S) as aws,
+        ):
+            return await aws.history.sent(queue, spans)
+    except TimeoutError:
+        text = f"queue {queue.name}: its history was not read within {LOOK_S:g} s; check the network, or ask for less"
+        raise Unavailable(text) from None

@@ -5,6 +5,7 @@ Readings return `Missing` where the world failed; only a write raises. So a tick
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -67,6 +68,13 @@ class QueueMinute:
     groups_in_flight: int | None = None
 
 
+Span: TypeAlias = tuple[float, float, int]
+"""From a time up to another (half-open; seconds since the epoch), by periods of so many seconds."""
+
+PeriodSum: TypeAlias = tuple[float, int, float]
+"""When a period began (seconds since the epoch), how many seconds it lasts, and the sum over it."""
+
+
 class Queues(Protocol):
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
         """The queue's counts now. Never raises `AutoscalerError`."""
@@ -84,6 +92,14 @@ class Meters(Protocol):
 
     async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
         """The newest complete minute of any metric. Its `tasks` is None."""
+
+
+class History(Protocol):
+    async def sent(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
+        """How many messages came in each period of these spans; a period of which nothing is known is not there.
+
+        No tick asks: it raises `AutoscalerError`, and `NotFound` where nothing is known at all.
+        """
 
 
 class Gauges(Protocol):

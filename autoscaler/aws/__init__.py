@@ -15,20 +15,22 @@ from dataclasses import dataclass
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.cloudwatch import CloudWatchMeters
 from autoscaler.aws.ecs import EcsFleets
+from autoscaler.aws.history import CloudWatchHistory
 from autoscaler.aws.sqs import SqsQueues
 from autoscaler.aws.wire import Wire
-from autoscaler.ports import Calls, Fleets, Meters, Pacer, Queues
+from autoscaler.ports import Calls, Fleets, History, Meters, Pacer, Queues
 
 __all__ = ["Aws", "connect"]
 
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """The three ports. `region()` is the Region of all that names none; it raises `Refused` where there is none."""
+    """The four ports. `region()` is the Region of all that names none; it raises `Refused` where there is none."""
 
     queues: Queues
     meters: Meters
     fleets: Fleets
+    history: History
     region: Callable[[], str]
 
 
@@ -48,4 +50,10 @@ async def connect(
     clocks = Clocks(clock, wall)
     async with AsyncExitStack() as stack:
         wire = Wire(stack, pacer, calls, clocks, call_timeout_s)
-        yield Aws(SqsQueues(wire, clocks), CloudWatchMeters(wire, clocks), EcsFleets(wire, clocks), wire.region)
+        yield Aws(
+            SqsQueues(wire, clocks),
+            CloudWatchMeters(wire, clocks),
+            EcsFleets(wire, clocks),
+            CloudWatchHistory(wire),
+            wire.region,
+        )

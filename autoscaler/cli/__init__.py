@@ -19,6 +19,7 @@ from autoscaler.cli.explaining import explain
 from autoscaler.cli.kinds import Duration
 from autoscaler.cli.replaying import replay
 from autoscaler.cli.settings import check, settings
+from autoscaler.cli.simulating import simulate
 from autoscaler.errors import ConfigError
 
 
@@ -89,5 +90,5 @@ def demo(**options: Any) -> None:
     raise SystemExit(stage.run(stage.Options(**options)))
 
 
-for command in (check, settings, decide, explain, replay):
+for command in (check, settings, decide, explain, replay, simulate):
     main.add_command(command)

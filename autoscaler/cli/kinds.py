@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -19,6 +20,14 @@ class Duration(click.ParamType[float]):
             return value if isinstance(value, float) else seconds(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Past(Duration):
+    """How far back, in seconds: a duration as in the settings, or whole days, as `14d`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        days = re.fullmatch(r"\s*(\d{1,4})d\s*", value, re.ASCII) if isinstance(value, str) else None
+        return super().convert(f"{24 * int(days[1])}h" if days else value, param, ctx)
 
 
 class Address(click.ParamType[str]):

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from autoscaler.config import Service
 from autoscaler.core.formula import parse
@@ -34,7 +34,7 @@ from autoscaler.ports import CloudWatchMetric, Fleets, Gauges, Journal, Meters, 
 
 MINUTE_S = 60.0
 
-WAITING_READINGS = 1024
+KEPT_READINGS = 1024
 """So many readings reach back for ten minutes where one is made every half second: further than any minute is late."""
 
 PROTECTION_S = 30.0
@@ -57,6 +57,14 @@ class Ports:
 Datapoint = TypeVar("Datapoint", Utilization, Measurement)
 
 
+class _Reading(NamedTuple):
+    """How many messages waited, and how many tasks ran, at one reading."""
+
+    at: Instant
+    waiting: int
+    running: int
+
+
 class Observer:
     """Reads one service's world. `notices` are what the newest observation could not have, and did not need."""
 
@@ -64,7 +72,7 @@ class Observer:
         self._service = service
         self._ports = ports
         self._minute_at: Instant | None = None
-        self._waiting: deque[tuple[Instant, int]] = deque(maxlen=WAITING_READINGS)
+        self._readings: deque[_Reading] = deque(maxlen=KEPT_READINGS)
         self._protected: tuple[Instant, int] | None = None
         self.notices: list[Missing] = []
 
@@ -80,7 +88,7 @@ class Observer:
         ]
         now = whole(self._ports.clock())
         queues = [_with_minute(reading, minutes.get(reading.name), memory, now) for reading in queues]
-        self._waiting.append((now, _waiting(queues)))
+        self._readings.append(_Reading(now, _waiting(queues), fleet.running))
         return Observation(
             now, fleet, tuple(queues), cpu, used, metrics=tuple(metrics), flow=self._flow(queues, minutes, memory)
         )
@@ -133,8 +141,16 @@ class Observer:
             return None
         self._minute_at = at
         received, deleted = (sum(column) for column in zip(*known, strict=True))
-        waiting = [count for seen, count in self._waiting if at - MINUTE_S < seen <= at]
-        return Flow(received, deleted, tasks, at, min(waiting, default=0))
+        return Flow(received, deleted, tasks, at, self._waited(at))
+
+    def _waited(self, at: Instant) -> int:
+        """The fewest messages that waited in the minute that ended at `at`; 0 where no two readings of it say so, or
+        where tasks came or went: what a changing number of tasks deletes is nothing to compare with.
+        """
+        minute = [reading for reading in self._readings if at - MINUTE_S < reading.at <= at]
+        if len(minute) < 2 or len({reading.running for reading in minute}) > 1:
+            return 0
+        return min(reading.waiting for reading in minute)
 
     async def with_protection(self, seen: Observation) -> Observation:
         """The same world, with how many tasks protect themselves. Unknown: none may go."""

@@ -84,8 +84,8 @@ class Flow:
     """One minute of the service's queues, as CloudWatch counted it, ending at `at`.
 
     Messages received (a redelivery counts again) and deleted in it, and how many tasks ran at its start. `waiting`:
-    the fewest messages that waited at any reading of that minute (0 also where there was none): above 0, what was
-    deleted is what the tasks could do, not what came.
+    the fewest messages that waited at any reading of that minute; above 0, just so many tasks ran all the while, and
+    what was deleted is what they could do, not what came.
     """
 
     received: int

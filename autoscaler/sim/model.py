@@ -261,7 +261,7 @@ class Outcome:
     where the world would not drain). `lives`: every task, in the order of launch; those that still ran at the end
     are stopped at `ended_s`. `lost_work_s`: slot-seconds that were worked and must be worked again.
     `desired`, `running`: (instant, count from then on), beginning at 0. `redelivered`: receives beyond each message's
-    first. `dead_letters`: messages given up. `changes`: the counts that were written, with their instants.
+    first. `dead_letters`: messages given up. `told`: the reasons of the changes.
     """
 
     received_s: Floats

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from autoscaler.config import Service, policy_of
+from autoscaler.config.durations import shown
 from autoscaler.control.loop import Ports, ServiceLoop
 from autoscaler.core.explain import sentence
 from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, Utilization, Verdict
-from autoscaler.core.policy import Policy
-from autoscaler.errors import AutoscalerError
+from autoscaler.core.policy import Mode, Policy
+from autoscaler.errors import AutoscalerError, ConfigError, Problem
 from autoscaler.ports import CloudWatchMetric, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Tick
 from autoscaler.sim.model import Meter, Surface
 
@@ -27,28 +28,46 @@ WALL_S = 1_700_000_000.0
 SERVICE = ServiceRef("simulated", "simulated", "simulated")
 QUEUE = QueueRef("queue")
 
+NOT_HERE = frozenset(
+    {"cluster", "service", "region", "queues", "metrics", "memory_target_percent", "schedule", "schedules"}
+)
+"""Fields that would change nothing here, or blind the loop to a thing that the world does not have."""
+
+STRANGE = (
+    "cannot be simulated: there is one queue with one service that acts, and neither memory nor metrics of its own"
+)
+
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the operator says: the latency, the bounds, and any other field of a service as in the settings file."""
+    """What the operator says: the latency, the bounds, how many messages a task works on at once, and any other field
+    of a service as in the settings file.
+    """
 
     acceptable_latency_s: float
     min_tasks: int = 0
     max_tasks: int = 5000
+    task_concurrency: int = 1
     fields: Mapping[str, object] = field(default_factory=dict)
 
     def policy(self) -> Policy:
-        """Raises `ConfigError` with every mistake in `fields`."""
+        """Raises `ConfigError` with every mistake in `fields`; those of `NOT_HERE` are mistakes, and so is shadow."""
+        if strangers := [name for name in self.fields if name in NOT_HERE]:
+            raise ConfigError([Problem(name, STRANGE) for name in strangers])
         given = {
             "queues": [QUEUE.name],
-            "acceptable_latency": f"{self.acceptable_latency_s:g}s",
+            "acceptable_latency": shown(self.acceptable_latency_s),
             "min_tasks": self.min_tasks,
             "max_tasks": self.max_tasks,
+            "task_concurrency": self.task_concurrency,
             **self.fields,
         }
-        return policy_of(SERVICE.key, given)
+        policy = policy_of(SERVICE.key, given)
+        if policy.mode is Mode.SHADOW:
+            raise ConfigError([Problem("mode", "in shadow nothing is ever changed: simulate it active")])
+        return policy
 
 
 class Ours:

@@ -169,7 +169,7 @@ def spoken(**more: object) -> Observation:
     return replace(world, **more)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", FORMULA_SIGNALS | SPOKEN.keys())
+@pytest.mark.parametrize("name", sorted(FORMULA_SIGNALS | SPOKEN.keys()))
 def test_a_formula_may_name_each_signal(name: str) -> None:
     assert asked(decide(policy(formula=name), Memory(), spoken()))["formula"] == SPOKEN[name]
     assert name in FORMULA_SIGNALS
@@ -223,13 +223,22 @@ def test_a_measured_value_counts_up_to_its_limits(value: float, age_s: float, kn
     assert ("lag" in asked(decide(measured, Memory(), seen(20, metrics=lag)))) is known
 
 
-def test_beyond_the_desired_count_no_task_is_a_baseline() -> None:
-    """A deployment runs both revisions: 14 run, and it is 10 that a load is held against."""
-    rolling = seen(300, fleet=Fleet(10, 14, 0, NOW), queues=(queue(300, oldest_age_s=60.0),))
+@pytest.mark.parametrize(("running", "baseline"), [(14, 10), (10, 10), (4, 4)])
+def test_what_runs_is_the_baseline_and_beyond_the_desired_count_nothing(running: int, baseline: int) -> None:
+    """A deployment runs both revisions: where 14 run, it is 10 that a load is held against."""
+    fleet = Fleet(10, running, 0, NOW)
     loaded = policy(cpu_target_percent=50.0, metrics=(MetricPolicy("lag", target_value=100.0),))
-    lag = (MetricReading("lag", Measurement(150.0, NOW)),)
-    world = replace(rolling, cpu=Utilization(100.0, NOW), metrics=lag)
-    assert asked(decide(loaded, Memory(), world)) == {"backlog": 30, "oldest_age": 10, "cpu": 20, "lag": 15}
+    lag = (MetricReading("lag", Measurement(200.0, NOW)),)
+    late = (queue(300, oldest_age_s=90.0),)
+    world = seen(0, fleet=fleet, queues=late, cpu=Utilization(100.0, NOW), metrics=lag)
+    votes = {"backlog": 30, "oldest_age": 1.5 * baseline, "cpu": 2 * baseline, "lag": 2 * baseline}
+    assert asked(decide(loaded, Memory(), world)) == votes
+
+
+def test_a_metric_for_the_formula_only_hides_none_behind_it() -> None:
+    both = policy(metrics=(MetricPolicy("rate"), MetricPolicy("lag", target_per_task=7.0)))
+    lag = (MetricReading("lag", Measurement(70.0, NOW)), MetricReading("rate", Measurement(1e6, NOW)))
+    assert asked(decide(both, Memory(), seen(20, metrics=lag))) == {"backlog": 2, "lag": 10}
 
 
 def test_a_formula_knows_no_stale_utilization() -> None:

@@ -80,6 +80,8 @@ def test_minutes_are_kept_for_as_long_as_slow_work_is_watched() -> None:
 def test_each_tick_adds_its_demand_and_a_tick_that_read_nothing_adds_a_failure() -> None:
     read = after(Memory(failures=2), seen(20))
     assert (read.demands, read.failures) == ((Demand(NOW, 2),), 0)
+    nothing_to_recall = replace(decide(policy(), read, seen(20)), recalled=None)
+    assert read.remembering(policy(), seen(20), nothing_to_recall).demands == read.demands
     unread = seen(0, queues=(QueueReading("q", Missing("denied", "denied")),))
     blind = after(replace(read, failures=2), unread)
     assert (blind.demands, blind.failures) == ((*read.demands, Demand(NOW, 10)), 3)

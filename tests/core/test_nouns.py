@@ -13,6 +13,7 @@ from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
     Backlog,
     Decision,
+    Flow,
     Missing,
     Observation,
     QueueReading,
@@ -83,6 +84,7 @@ def test_the_work_of_several_queues_is_their_sum_and_their_oldest() -> None:
     assert work(q=replace(ungrouped, visible=0), slow=old).groups_in_flight is None
     assert work(q=replace(ungrouped, in_flight=0), slow=old).groups_in_flight is None
     assert work(q=ungrouped).groups_in_flight is None
+    assert work(q=replace(ungrouped, visible=0, in_flight=0)).groups_in_flight is None
     assert work(q=replace(young, groups_in_flight=0)).groups_in_flight == 0
     assert work(q=replace(old, visible=0)).oldest_age_s is None
 
@@ -111,6 +113,11 @@ def test_the_rule_that_is_named_is_the_last_of_several() -> None:
     steps = Step(Rule.ZERO, 0, 1, "left"), Step(Rule.COLD, 1, 9, "young"), Step(Rule.BUSY, 9, 10, "busy")
     assert Decision("orders", 10, 0, 0, 10, steps, ()).rule is Rule.BUSY
     assert Decision("orders", 10, 0, 0, 10, (), ()).rule is None
+
+
+def test_a_minute_that_nobody_counted_the_waiting_in_counts_as_one_without() -> None:
+    assert Flow(5, 5, 10, NOW).waiting == 0
+    assert not Decision("orders", 0, 0, 0, 0, (), ()).wakes
 
 
 TIMED = policy(backlog_per_task=None, processing_time_s=5.0, task_concurrency=2)

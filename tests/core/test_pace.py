@@ -67,6 +67,8 @@ def test_percentages_are_exact() -> None:
     wide = policy(max_tasks=1_000, scale_out=quarter, scale_in=quarter)
     assert decide(wide, Memory(), seen(9_000, desired=100)).target == 125
     assert decide(wide, Memory(), seen(20, desired=100)).target == 75
+    one = policy(scale_in=Direction(limits=(Limit(60.0, percent=1),)))
+    assert decide(one, Memory(), seen(20, desired=100)).target == 99
     everything = policy(scale_in=Direction(limits=(Limit(60.0, percent=100),)))
     assert decide(everything, demands(*QUIET), seen(0, desired=100)).target == 0
 

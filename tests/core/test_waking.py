@@ -6,7 +6,7 @@ import pytest
 
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Backlog, Measurement, MetricReading, Observation, QueueReading
+from autoscaler.core.model import Backlog, Measurement, MetricReading, Observation, QueueReading, Rule
 from autoscaler.core.policy import Activation, MetricPolicy, QueuePolicy
 from tests.core.calm import NOW, demands, policy, seen
 
@@ -44,7 +44,15 @@ def test_nothing_to_do_wakes_nothing() -> None:
     assert decide(policy(), Memory(), seen(0, desired=0)).target == 0
 
 
-def asleep(age_s: float, latency_s: float = 60.0, earlier: int = 1) -> int:
+def test_no_vote_of_the_queues_passes_by_the_threshold() -> None:
+    late = (QueueReading("q", Backlog(9, 0, 0, NOW, oldest_age_s=60.0, oldest_tasks=4)),)
+    for more in ({"processing_time_s": 5.0}, {}):
+        decision = decide(policy(activation=Activation(9, 1), **more), Memory(), seen(0, desired=0, queues=late))
+        assert all(vote.tasks for vote in decision.votes)
+        assert not decision.wakes
+
+
+def asleep(age_s: float | None, latency_s: float = 60.0, earlier: int = 1) -> int:
     """Few messages, the oldest of that age, after so many earlier readings of them: the target."""
     sleepy = policy(activation=Activation(1000, 1), queues=(QueuePolicy("q", latency_s),))
     old = (QueueReading("q", Backlog(9, 0, 0, NOW, oldest_age_s=age_s)),)
@@ -58,3 +66,26 @@ def test_a_message_as_old_as_it_may_be_wakes_once_it_was_seen_before() -> None:
     assert asleep(60.0, earlier=0) == 0
     assert asleep(0.5, latency_s=1.0) == 0
     assert asleep(1.0, latency_s=1.0) > 0
+    assert asleep(None, latency_s=1.0) == 0
+
+
+def test_a_reading_of_nothing_begins_the_wait_anew() -> None:
+    sleepy = policy(activation=Activation(1000, 1))
+    assert decide(sleepy, demands((70, 1), (40, 0), (10, 1)), seen(9, desired=0)).target == 0
+    assert decide(sleepy, demands((70, 1), (40, 1), (10, 1)), seen(9, desired=0)).target == 1
+
+
+def test_what_does_not_wake_stays_at_none() -> None:
+    decision = decide(policy(activation=Activation(9, 1)), Memory(), seen(9, desired=0))
+    assert [step[:3] for step in decision.steps] == [(Rule.ACTIVATION, 1, 0)]
+
+
+@pytest.mark.parametrize("desired", [1, 10])
+def test_the_threshold_is_for_waking_alone(desired: int) -> None:
+    sleepy = policy(activation=Activation(1000, 3))
+    assert decide(sleepy, Memory(), seen(300, desired=desired)).target == 30
+
+
+def test_a_demand_that_was_given_wakes_at_once() -> None:
+    sleepy = policy(activation=Activation(1000, 3))
+    assert decide(sleepy, Memory(), seen(0, desired=0, given=5)).target == 5

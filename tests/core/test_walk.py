@@ -63,6 +63,7 @@ def test_a_fallback_is_a_step_that_says_how_often_nothing_could_be_read() -> Non
     ("behavior", "tasks", "target"),
     [
         (FallbackBehavior.HOLD, 4, 10),
+        (FallbackBehavior.HOLD, 14, 10),
         (FallbackBehavior.CURRENT_IF_HIGHER, 4, 10),
         (FallbackBehavior.STATIC, None, 10),
         (FallbackBehavior.STATIC, 4, 4),

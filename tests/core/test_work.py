@@ -64,6 +64,7 @@ def test_what_ecs_says_of_it_counts_at_once_if_it_said_so_since() -> None:
     assert starting(4, 30.0, trouble=Trouble("capacity is unavailable", NOW - 29)) == [Rule.STALLED_START]
     assert starting(4, 30.0, trouble=Trouble("capacity is unavailable", NOW - 30)) == [Rule.STALLED_START]
     assert starting(4, 30.0, trouble=Trouble("capacity is unavailable", NOW - 31)) == []
+    assert starting(10, 30.0, ran=10, trouble=Trouble("capacity is unavailable", NOW)) == [], "all are there"
 
 
 def test_a_stalled_start_says_why() -> None:

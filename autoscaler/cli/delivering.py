@@ -1,0 +1,141 @@
+"""What a simulation came to, handed over: a table on stdout, JSON, a page. Each file is whole, or as it was before."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from autoscaler.cli.exits import USAGE, leave
+from autoscaler.cli.streams import piped
+
+if TYPE_CHECKING:
+    from autoscaler.sim.report.study import Study
+    from autoscaler.sim.tuning import Tried
+
+
+def is_stdout(place: Path | None) -> bool:
+    return str(place) == "-"
+
+
+def check(json_to: Path | None, report: Path | None) -> None:
+    """Before minutes of work, not after them: whether both can be written. Raises `ValueError` with the remedy."""
+    if is_stdout(report):
+        raise ValueError("--report - : a page is not for a terminal; name a file, such as report.html")
+    if json_to is not None and report is not None and json_to.absolute() == report.absolute():
+        raise ValueError(f"--json and --report are both {json_to}: name two files")
+    for place in (json_to, report):
+        if place is not None and not is_stdout(place):
+            _check(place)
+
+
+def _check(place: Path) -> None:
+    folder = place.absolute().parent
+    if place.is_dir():
+        raise ValueError(f"{place} is a directory: name a file in it")
+    if not folder.is_dir():
+        raise ValueError(f"{place} cannot be written: there is no directory {folder}; make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"{place} cannot be written: {folder} is not yours to write to; name another place")
+
+
+def deliver(study: Study, tried: Sequence[Tried], json_to: Path | None, report: Path | None) -> None:
+    """Writes what is wanted, and shows the table unless stdout is for JSON. Both files are made before one is there."""
+    texts = {json_to: _json(study, tried)} if json_to is not None else {}
+    if report is not None:
+        from autoscaler.sim.report.html import page  # noqa: PLC0415 - NumPy is an extra
+
+        texts[report] = page(study)
+    with piped():
+        for place, text in texts.items():
+            _write(place, text)
+        if not is_stdout(json_to):
+            _show(study, tried)
+    _warn(study)
+
+
+def _json(study: Study, tried: Sequence[Tried]) -> str:
+    """The contract of the JSON; with `--sweep` what was tried beside it. What cannot be told (a cost without work) is
+    null.
+    """
+    results = [
+        {"policy": run.policy, "settings": run.settings, "seed": run.seed} | _known(asdict(run.score))
+        for run in study.runs
+    ]
+    told: dict[str, Any] = {"trace": study.workload.name, "world": study.world, "results": results}
+    if tried:
+        told["sweep"] = [_trial(each) for each in tried]
+    return json.dumps(told, indent=2, allow_nan=False) + "\n"
+
+
+def _trial(each: Tried) -> dict[str, Any]:
+    figures = {name: value for name, value in asdict(each).items() if name != "trial"}
+    settings = each.trial.fields.replace("/", ", ") or "defaults"
+    return {"settings": settings, "acceptable_latency_s": each.trial.latency_s} | _known(figures)
+
+
+def _known(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if math.isnan(value) else value for key, value in figures.items()}
+
+
+def _show(study: Study, tried: Sequence[Tried]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - an extra
+
+    from autoscaler.sim.report.table import show  # noqa: PLC0415
+    from autoscaler.sim.tuning import advice, table  # noqa: PLC0415
+
+    show(study, Console())
+    for line in ("", *table(tried, study.latency_s), "", *advice(tried, study.latency_s)) if tried else ():
+        click.echo(line)
+
+
+def _warn(study: Study) -> None:
+    """A fleet that never gets done would look cheap."""
+    import numpy as np  # noqa: PLC0415 - an extra
+
+    for run in study.runs:
+        if left := int(np.isnan(run.outcome.received_s).sum()):
+            click.echo(
+                f"{run.policy}, seed {run.seed}: {left:,} messages still waited a day after the load's end, where the "
+                "simulation stops; what it costs does not hold them",
+                err=True,
+            )
+
+
+def _write(place: Path, text: str) -> None:
+    if is_stdout(place):
+        click.echo(text, nl=False)
+        return
+    beside = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(place)
+    except OSError as error:
+        leave(f"simulate: {place} cannot be written: {error.strerror or error}", USAGE)
+    finally:
+        with suppress(OSError):
+            beside.unlink()
+    click.echo(f"wrote {place}", err=True)
+
+
+@contextmanager
+def progress(doing: str) -> Iterator[Callable[[float], None]]:
+    """A bar with the time left, on stderr, while it takes; on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - an extra
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(doing, total=1.0)
+        yield lambda share: bar.update(task, completed=share)

@@ -1,0 +1,6 @@
+"""What no policy can beat: the least possible cost, and the clairvoyant that is never late."""
+
+from autoscaler.sim.limits.clairvoyant import clairvoyant
+from autoscaler.sim.limits.work import least_possible_billed_s
+
+__all__ = ["clairvoyant", "least_possible_billed_s"]

@@ -1,0 +1,40 @@
+// Instants are seconds since the start; people read days and clocks.
+const MINUTE = 60, HOUR = 3600, DAY = 86400;
+const pad = number => String(number).padStart(2, '0');
+
+// Long runs say the day; short looks say the second.
+function clock(at, spanned, whole) {
+  const second = Math.round(at), day = Math.floor(second / DAY);
+  const hours = Math.floor(second / HOUR) - (whole > DAY * 1.5 ? day * 24 : 0);
+  const time = `${pad(hours)}:${pad(Math.floor(second / MINUTE) % 60)}` + (spanned < 2 * HOUR ? `:${pad(second % 60)}` : '');
+  return whole > DAY * 1.5 ? `day ${day + 1} ${time}` : time;
+}
+
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 28 * DAY];
+
+// The axis: the day stands only where one begins, so that the clock has room.
+function tick(at, step, whole) {
+  const day = `day ${Math.floor(at / DAY) + 1}`;
+  if (step >= DAY) return day;
+  if (whole > DAY * 1.5 && at % DAY === 0) return day;
+  return clock(at % (whole > DAY * 1.5 ? DAY : Infinity), step < MINUTE ? 0 : Infinity, 0);
+}
+
+function duration(seconds) {
+  if (seconds == null) return '–';
+  if (seconds >= 2 * HOUR) return `${+(seconds / HOUR).toPrecision(3)} h`;
+  if (seconds >= 10 * MINUTE) return `${+(seconds / MINUTE).toPrecision(3)} min`;
+  return `${seconds >= 10 ? Math.round(seconds) : +seconds.toPrecision(2)} s`;
+}
+
+const plainly = value => value == null ? '–' : value.toLocaleString('en', {maximumSignificantDigits: value >= 1000 ? 6 : 3});
+
+// The index of the last instant that is not after `at`; -1 before the first.
+function lastUntil(instants, at) {
+  let low = 0, high = instants.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (instants[middle] <= at) low = middle + 1; else high = middle;
+  }
+  return low - 1;
+}

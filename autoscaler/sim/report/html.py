@@ -1,0 +1,148 @@
+"""The comparison as one page that needs nothing but a browser: no network, no other file.
+
+Every name in it is text, whatever it holds. The page's own policy (CSP) lets this script and this style run, by their
+hashes, and nothing be fetched.
+"""
+
+from __future__ import annotations
+
+import zlib
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from autoscaler import __version__
+from autoscaler.sim.report.comparison import ELASTICITY, MEASURES, Comparison, Measure, Row, compare
+from autoscaler.sim.report.estimate import Estimate
+from autoscaler.sim.report.pictures import dumped, pictures
+from autoscaler.sim.report.study import Study, span
+from autoscaler.sim.report.verdict import verdict
+
+SCRIPTS = ("time.js", "scatter.js", "charts.js", "page.js")
+"""Parts of one script, in this order."""
+
+
+def page(study: Study) -> str:
+    """The whole page; it can be encoded as UTF-8, whatever the names are."""
+    comparison = compare(study.runs)
+    style = _asset("uplot/uPlot.min.css") + _asset("page.css")
+    library, own = _library(), "(() => {\n'use strict';\n" + "".join(map(_asset, SCRIPTS)) + "})();"
+    filled = Template(_asset("page.html")).substitute(
+        policy=_policy([library, own], style),
+        style=style,
+        library=library,
+        script=own,
+        licence=escape(_asset("uplot/LICENSE").replace("--", "- -")),
+        data=_packed(dumped(pictures(study, comparison))),
+        name=escape(study.workload.name),
+        facts="".join(f"<li>{fact}</li>" for fact in _facts(study)),
+        options="".join(_option(at, row, comparison) for at, row in enumerate(comparison.rows)),
+        table=_table(comparison, MEASURES, "scores", study),
+        elasticity=_table(comparison, ELASTICITY, "elasticity", study),
+        meanings="".join(f"<dt>{escape(m.title)}</dt><dd>{escape(m.meaning)}</dd>" for m in (*MEASURES, *ELASTICITY)),
+        verdicts="".join(_verdict(row, comparison) for row in comparison.rows),
+        world=escape(study.world),
+        seeds=escape(_seeds(study)),
+        settings="".join(_settings(row) for row in comparison.rows),
+        command=escape(study.command),
+        version=escape(__version__),
+    )
+    return filled.encode(errors="backslashreplace").decode()
+
+
+def _asset(name: str) -> str:
+    return files("autoscaler.sim.report").joinpath("assets", *name.split("/")).read_text(encoding="utf-8")
+
+
+def _library() -> str:
+    """uPlot without its banner, which is an address; its licence stands above it in the page."""
+    return _asset("uplot/uPlot.iife.min.js").partition("*/")[2]
+
+
+def _policy(scripts: Sequence[str], style: str) -> str:
+    allowed = " ".join(map(_hash, scripts))
+    return f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+
+
+def _hash(source: str) -> str:
+    return f"'sha256-{b64encode(sha256(source.encode()).digest()).decode()}'"
+
+
+def _packed(text: str) -> str:
+    """Deflated: a week's sentences alone would be megabytes."""
+    return b64encode(zlib.compress(text.encode(), level=9)).decode()
+
+
+def _facts(study: Study) -> Iterator[str]:
+    load = study.workload
+    yield f"<b>{len(load.arrivals_s):,}</b> messages in <b>{span(load.length_s)}</b>"
+    yield f"work for <b>{study.mean_tasks:.3g}</b> tasks on average"
+    yield f"may wait <b>{span(study.latency_s)}</b>"
+    yield _seeds(study)
+
+
+def _seeds(study: Study) -> str:
+    if len(study.seeds) == 1:
+        return f"seed {study.seeds[0]}"
+    numbers = ", ".join(map(str, study.seeds))
+    return f"means over {len(study.seeds)} seeds ({numbers}); pictures of seed {study.seed}"
+
+
+def _option(at: int, row: Row, comparison: Comparison) -> str:
+    first = comparison.ours or comparison.rows[0]
+    return f'<option value="{at}"{" selected" if row is first else ""}>{escape(row.label)}</option>'
+
+
+def _table(comparison: Comparison, measures: Sequence[Measure], name: str, study: Study) -> str:
+    heads = "".join(map(_heading, measures))
+    best = {measure.field: comparison.best(measure) for measure in measures if measure in MEASURES}
+    rows = "".join(_line(at, row, measures, best) for at, row in enumerate(comparison.rows))
+    caption = "Scores" if name == "scores" else "Elasticity"
+    seeds = "" if len(study.seeds) == 1 else ", means with 95 % confidence intervals; below, the difference to ours"
+    return (
+        f'<table id="{name}"><caption>{caption} of each policy{seeds}</caption>'
+        f'<thead><tr><th scope="col"><button type="button">policy</button></th>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def _heading(measure: Measure) -> str:
+    unit = f" <small>{measure.unit}</small>" if measure.unit else ""
+    title = f'title="{escape(measure.meaning)}"'
+    return f'<th scope="col"><button type="button" {title}>{escape(measure.title)}{unit}</button></th>'
+
+
+def _line(at: int, row: Row, measures: Iterable[Measure], best: dict[str, frozenset[str]]) -> str:
+    cells = "".join(_cell(row, measure, row.label in best.get(measure.field, ())) for measure in measures)
+    return f'<tr data-row="{at}"><th scope="row"><button type="button">{escape(row.label)}</button></th>{cells}</tr>'
+
+
+def _cell(row: Row, measure: Measure, best: bool) -> str:
+    known = row.figures[measure.field]
+    text = measure.text(known.mean) + _half_width(measure, known)
+    marked = f'<b title="the best of its column">{text}</b>' if best else text
+    return f'<td data-value="{known.mean:.6g}">{marked}{_difference(row, measure)}</td>'
+
+
+def _half_width(measure: Measure, known: Estimate) -> str:
+    return "" if known.half_width is None else f" <small>±{measure.text(known.half_width)}</small>"
+
+
+def _difference(row: Row, measure: Measure) -> str:
+    """To ours; only where its interval is known and it is somebody else's."""
+    known = row.against[measure.field] if row.against else Estimate(0.0)
+    if known.half_width is None or (known.mean == 0 and known.half_width == 0):
+        return ""
+    kind = "clear" if known.is_clear else "unclear"
+    return f'<span class="{kind}">{measure.signed(known.mean)}{_half_width(measure, known)}</span>'
+
+
+def _verdict(row: Row, comparison: Comparison) -> str:
+    return f"<dt>{escape(row.label)}</dt><dd>{escape(verdict(row, comparison))}</dd>"
+
+
+def _settings(row: Row) -> str:
+    return f"<dt>{escape(row.policy)}</dt><dd>{escape(row.settings or 'defaults')}</dd>"

@@ -1,0 +1,112 @@
+"""The scorecard as one page with pictures: cost against lateness, one picture a promise. It needs nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+from string import Template
+
+from autoscaler.sim.experiment import CLAIRVOYANT, OURS
+from autoscaler.sim.model import Victims
+from autoscaler.sim.scorecard.making import LATENCIES_S, Line
+from autoscaler.sim.scorecard.summary import Row, rows
+
+Scale = Callable[[float], float]
+
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 400, 64, 46, 16, 24
+LEAST_LATE, MOST_LATE = 0.0001, 1.0
+"""Shares below a hundredth of a percent stand on the axis: it is logarithmic."""
+
+LATE_MARKS = (0.0001, 0.001, 0.01, 0.1, 1.0)
+COST_MARKS = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
+
+PAGE = Template("""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Scorecard</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>
+:root { color-scheme: light dark; --ink: #1c2430; --dim: #66707f; --line: #dfe3e9; --back: #fff; --ours: #0b6bcb; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e9ee; --dim: #98a2b0; --line: #2c333d; --back: #12161c; --ours: #62b0ff; }
+}
+body { margin: 0 auto; padding: 2rem 1rem 4rem; max-width: 76rem; background: var(--back); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .25rem; } p { color: var(--dim); }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.5rem; }
+figure { margin: 0; } figcaption { color: var(--dim); font-size: .9rem; } svg { width: 100%; height: auto; }
+text { fill: var(--dim); font-size: 12px; } .axis { stroke: var(--line); }
+.dot { fill: var(--dim); } .ours .dot { fill: var(--ours); } .ours text { fill: var(--ours); font-weight: 600; }
+.limit .dot { fill: none; stroke: var(--ink); stroke-width: 1.5; }
+</style></head><body>
+<h1>Cost against lateness</h1>
+<p>Each point is a policy at its defaults, over all traces: to the left is cheaper, further down is less late.
+Cost is what is billed, by what the clairvoyant of that promise is billed (geometric mean); lateness is the share of
+messages first received after the promise (mean over traces).</p>
+$parts
+</body></html>
+""")
+
+
+def picture(lines: Sequence[Line]) -> str:
+    """The whole page."""
+    return PAGE.substitute(parts="".join(_part(lines, latency_s) for latency_s in LATENCIES_S))
+
+
+def _part(lines: Sequence[Line], latency_s: float) -> str:
+    figures = "".join(
+        f"<figure>{_plot(rows(lines, latency_s, victims))}<figcaption>{words}</figcaption></figure>"
+        for victims, words in (
+            (Victims.IDLE, "workers that protect themselves"),
+            (Victims.RANDOM, "victims at random"),
+        )
+    )
+    return f'<h2>Promise: {latency_s:g} s</h2><div class="pair">{figures}</div>'
+
+
+def _plot(known: Sequence[Row]) -> str:
+    shown = [row for row in known if math.isfinite(row.cost_per_oracle)]
+    most = max([2.0, *(row.cost_per_oracle for row in shown)]) * 1.1
+    least = min([1.0, *(row.cost_per_oracle for row in shown)]) / 1.05
+    x, y = _scale(least, most, LEFT, WIDTH - RIGHT), _scale(LEAST_LATE, MOST_LATE, HEIGHT - BOTTOM, TOP)
+    marks = [mark for mark in COST_MARKS if least <= mark <= most]
+    parts = [
+        *(_grid(f"M{x(mark):.1f} {TOP}V{HEIGHT - BOTTOM}", x(mark), HEIGHT - 28, f"{mark:g}x") for mark in marks),
+        *(_grid(f"M{LEFT} {y(m):.1f}H{WIDTH - RIGHT}", LEFT - 30, y(m) + 4, _percent(m)) for m in LATE_MARKS),
+        f'<text x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 8}" text-anchor="middle">cost / clairvoyant</text>',
+        *_points(shown, x, y),
+    ]
+    label = "; ".join(f"{row.policy}: {row.late:.2%} late at {row.cost_per_oracle:.2f}" for row in shown)
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+
+
+def _scale(least: float, most: float, start: float, end: float) -> Scale:
+    """Logarithmic: `least` is at `start`, `most` at `end`; what lies beyond is on the edge."""
+    low, high = math.log(least), math.log(most)
+    return lambda value: start + (math.log(min(max(value, least), most)) - low) / (high - low) * (end - start)
+
+
+def _grid(path: str, x: float, y: float, text: str) -> str:
+    return f'<path class="axis" d="{path}"/><text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{text}</text>'
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}" if share < 0.001 else f"{share:.1%}" if share < 0.01 else f"{share:.0%}"
+
+
+def _points(shown: Sequence[Row], x: Scale, y: Scale) -> Iterator[str]:
+    """Each with its name beside it; names that would lie on others move up."""
+    taken: list[tuple[float, float]] = []
+    for row in shown:
+        at = x(row.cost_per_oracle), y(row.late)
+        kind = {OURS: "ours", CLAIRVOYANT: "limit"}.get(row.policy, "")
+        below = at[1] + 4
+        while any(abs(at[0] - other[0]) < 110 and abs(below - other[1]) < 13 for other in taken):
+            below -= 13
+        taken.append((at[0], below))
+        late = at[0] > WIDTH - 140
+        side = f'x="{at[0] - 9:.1f}" text-anchor="end"' if late else f'x="{at[0] + 9:.1f}"'
+        yield (
+            f'<g class="{kind}"><circle class="dot" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="5"/>'
+            f'<text {side} y="{below:.1f}">{escape(row.policy)}</text></g>'
+        )

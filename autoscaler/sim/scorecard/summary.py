@@ -1,0 +1,144 @@
+"""What the lines of a scorecard come to: a row a policy, where a peer beats us, and whether the limit held."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+from autoscaler.sim.experiment import CLAIRVOYANT, OURS
+from autoscaler.sim.model import Victims
+from autoscaler.sim.scorecard.making import Line
+
+CHEAPER_RATIO = 0.95
+"""A peer beats us where it is more than 5 % cheaper and no later."""
+
+
+class Row(NamedTuple):
+    """One policy at one promise with one kind of victims, over the traces (each trace the mean over its seeds).
+
+    Costs and reversals are geometric means over the traces; `reversals` counts one more than there were, so that
+    none is a number too. `worst` names the trace with the most late messages.
+    """
+
+    policy: str
+    late: float
+    late_worst: float
+    worst: str
+    cost_per_work: float
+    cost_per_oracle: float
+    lost_work: float
+    reversals: float
+    launches: float
+
+
+class Beaten(NamedTuple):
+    """A trace and a promise at which a peer, at this setting, is more than 5 % cheaper than we are, and no later."""
+
+    trace: str
+    latency_s: float
+    policy: str
+    saving: float
+    late: float
+    ours_late: float
+
+
+class Cell(NamedTuple):
+    """Ours on one trace at one promise: means over the seeds."""
+
+    late: float
+    cost_per_work: float
+    cost_per_oracle: float
+    reversals: float
+
+
+def rows(lines: Iterable[Line], latency_s: float, victims: Victims) -> list[Row]:
+    """The policies at their defaults, the cheapest against the clairvoyant first."""
+    chosen = [line for line in lines if not line.grid and line.latency_s == latency_s]
+    by_policy: dict[str, list[Line]] = defaultdict(list)
+    for line in chosen:
+        if line.victims == victims or line.policy == CLAIRVOYANT:
+            by_policy[line.policy].append(line)
+    made = [_row(policy, mine) for policy, mine in by_policy.items()]
+    return sorted(made, key=lambda row: (row.policy != CLAIRVOYANT, row.policy != OURS, row.cost_per_oracle))
+
+
+def _row(policy: str, lines: Sequence[Line]) -> Row:
+    cells = _by_trace(lines)
+    late = {trace: fmean(line.score.late_fraction for line in mine) for trace, mine in cells.items()}
+    worst = max(late, key=lambda trace: late[trace])
+
+    def geometric(field: str, plus: float = 0.0) -> float:
+        means = [fmean(getattr(line.score, field) for line in mine) + plus for mine in cells.values()]
+        return math.exp(fmean(math.log(mean) for mean in means)) if min(means) > 0 else math.nan
+
+    return Row(
+        policy,
+        fmean(late.values()),
+        late[worst],
+        worst,
+        geometric("cost_per_work"),
+        geometric("cost_per_oracle"),
+        fmean(line.score.lost_work_fraction for line in lines),
+        geometric("reversals_per_day", plus=1.0),
+        geometric("launches_per_day", plus=1.0),
+    )
+
+
+def _by_trace(lines: Iterable[Line]) -> dict[str, list[Line]]:
+    cells: dict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        cells[line.trace].append(line)
+    return cells
+
+
+def cells(lines: Iterable[Line], victims: Victims = Victims.IDLE) -> dict[tuple[str, float], Cell]:
+    """Ours, trace by trace and promise by promise."""
+    mine: dict[tuple[str, float], list[Line]] = defaultdict(list)
+    for line in lines:
+        if line.policy == OURS and line.victims == victims:
+            mine[line.trace, line.latency_s].append(line)
+    return {key: _cell(group) for key, group in mine.items()}
+
+
+def _cell(lines: Sequence[Line]) -> Cell:
+    scores = [line.score for line in lines]
+    return Cell(
+        fmean(score.late_fraction for score in scores),
+        fmean(score.cost_per_work for score in scores),
+        fmean(score.cost_per_oracle for score in scores),
+        fmean(score.reversals_per_day for score in scores),
+    )
+
+
+def beaten(lines: Sequence[Line]) -> list[Beaten]:
+    """Seed by seed against every setting of every peer, with workers that protect themselves: the best saving each."""
+    mine = {
+        (line.trace, line.latency_s, line.seed): line
+        for line in lines
+        if line.policy == OURS and line.victims == Victims.IDLE
+    }
+    found: dict[tuple[str, float], Beaten] = {}
+    for line in lines:
+        ours = mine.get((line.trace, line.latency_s, line.seed))
+        if ours is None or line.victims != Victims.IDLE or line.policy in {OURS, CLAIRVOYANT}:
+            continue
+        if line.billed_s < CHEAPER_RATIO * ours.billed_s and line.score.late_fraction <= ours.score.late_fraction:
+            saving = 1 - line.billed_s / ours.billed_s
+            known = found.get((line.trace, line.latency_s))
+            if known is None or saving > known.saving:
+                found[line.trace, line.latency_s] = Beaten(
+                    line.trace, line.latency_s, line.policy, saving, line.score.late_fraction, ours.score.late_fraction
+                )
+    return sorted(found.values(), key=lambda each: (each.latency_s, each.trace))
+
+
+def below_the_limit(lines: Sequence[Line]) -> list[Line]:
+    """Runs that were never late and cheaper than the clairvoyant: there must be none."""
+    return [
+        line
+        for line in lines
+        if line.policy != CLAIRVOYANT and line.score.late_fraction == 0 and line.score.cost_per_oracle < 1
+    ]

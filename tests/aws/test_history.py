@@ -1,0 +1,190 @@
+"""A queue's history: every period that CloudWatch has, to the last page, or an error; nothing made up between."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+
+from autoscaler.aws import Aws
+from autoscaler.aws.history import METRIC, MOST_PAGES
+from autoscaler.errors import AutoscalerError, Denied, NotFound, Refused, Throttled, Unavailable
+from autoscaler.ports import CloudWatchMetric, PeriodSum, QueueRef, Span
+from tests.aws.double import HANG, Double, Reply, fault, ok
+from tests.aws.spies import MINUTE, Spies, connected
+from tests.aws.worlds import Moto
+
+ORDERS = QueueRef("orders")
+HOUR: Span = (MINUTE - 3600.0, MINUTE + 0.0, 60)
+FIVES: Span = (MINUTE - 7200.0, MINUTE - 3600.0, 300)
+
+
+def page(*points: tuple[float, object], status: str = "Complete", token: str | None = None) -> Reply:
+    """An answer with these periods: how many seconds before `MINUTE` each began, and its sum."""
+    times, values = [MINUTE - age for age, _ in points], [value for _, value in points]
+    result = {"Id": "sent", "StatusCode": status, "Timestamps": times, "Values": values}
+    return ok({"MetricDataResults": [result]} | ({"NextToken": token} if token else {}))
+
+
+async def read(aws: Aws, double: Double, *replies: Reply, spans: tuple[Span, ...] = (HOUR,)) -> tuple[PeriodSum, ...]:
+    double.on("GetMetricData", *replies)
+    return await aws.history.sent(ORDERS, spans)
+
+
+async def refusal(aws: Aws, double: Double, *replies: Reply, queue: QueueRef = ORDERS) -> AutoscalerError:
+    double.on("GetMetricData", *replies)
+    with pytest.raises(AutoscalerError) as raised:
+        await aws.history.sent(queue, (HOUR,))
+    assert "queue orders" in str(raised.value)
+    return raised.value
+
+
+async def test_what_is_asked_for(aws: Aws, double: Double, spies: Spies) -> None:
+    await read(aws, double, page((60, 1.0)), spans=(FIVES, HOUR))
+    for seen, (start, end, period_s) in zip(double.seen, (FIVES, HOUR), strict=True):
+        assert (seen.body["StartTime"], seen.body["EndTime"]) == (start, end)
+        assert seen.body["ScanBy"] == "TimestampAscending"
+        [query] = seen.body["MetricDataQueries"]
+        assert (query["MetricStat"]["Period"], query["MetricStat"]["Stat"]) == (period_s, "Sum")
+        assert query["MetricStat"]["Metric"] == {
+            "Namespace": "AWS/SQS",
+            "MetricName": "NumberOfMessagesSent",
+            "Dimensions": [{"Name": "QueueName", "Value": "orders"}],
+        }
+    assert spies.outcomes == [("cloudwatch:GetMetricData", "ok")] * 2
+
+
+async def test_periods_come_from_the_oldest_on_with_their_length_and_gaps_stay_gaps(aws: Aws, double: Double) -> None:
+    fives, minutes = page((7200, 40)), page((60, 3.0), (180, 0.0), (3600, 12.0))
+    assert await read(aws, double, fives, minutes, spans=(FIVES, HOUR)) == (
+        (MINUTE - 7200, 300, 40),
+        (MINUTE - 3600, 60, 12),
+        (MINUTE - 180, 60, 0),
+        (MINUTE - 60, 60, 3),
+    )
+
+
+async def test_pages_are_read_to_the_last(aws: Aws, double: Double) -> None:
+    first = page((180, 1.0), status="PartialData", token="two")
+    second = page((120, 2.0), (180, 1.0), status="PartialData", token="three")
+    found = await read(aws, double, first, second, page((60, 3.0)))
+    assert [(at - MINUTE, value) for at, _, value in found] == [(-180, 1), (-120, 2), (-60, 3)], "none twice"
+    assert [seen.body.get("NextToken") for seen in double.seen] == [None, "two", "three"]
+    assert len({str(seen.body | {"NextToken": None}) for seen in double.seen}) == 1, "the question stays the same"
+
+
+async def test_the_token_of_one_span_is_none_of_the_next(aws: Aws, double: Double) -> None:
+    first = page((7200, 1.0), status="PartialData", token="two")
+    await read(aws, double, first, page((6900, 1.0)), page((60, 1.0)), spans=(FIVES, HOUR))
+    assert [seen.body.get("NextToken") for seen in double.seen] == [None, "two", None]
+
+
+async def test_fifteen_days_of_minutes_are_one_page(aws: Aws, double: Double) -> None:
+    found = await read(aws, double, page(*((60 * age, 5) for age in range(21_600, 0, -1))))
+    assert (len(found), sum(value for *_, value in found), len(double.seen)) == (21_600, 108_000, 1)
+
+
+async def test_a_part_of_a_history_is_none(aws: Aws, double: Double) -> None:
+    failure = await refusal(aws, double, page((60, 1.0), status="PartialData"))
+    assert isinstance(failure, Unavailable)
+    assert "a part of its NumberOfMessagesSent only" in str(failure)
+
+
+async def test_pages_without_end_are_given_up(aws: Aws, double: Double) -> None:
+    failure = await refusal(aws, double, page((60, 1.0), status="PartialData", token="more"))
+    assert isinstance(failure, Unavailable)
+    assert len(double.seen) == MOST_PAGES
+
+
+async def test_a_failure_after_a_good_page_is_a_failure(aws: Aws, double: Double) -> None:
+    first = page((60, 1.0), status="PartialData", token="two")
+    assert isinstance(await refusal(aws, double, first, fault("Throttling", "Rate exceeded")), Throttled)
+
+
+async def test_a_queue_that_cloudwatch_does_not_know_says_where_it_was_looked_for(aws: Aws, double: Double) -> None:
+    assert isinstance(failure := await refusal(aws, double, page()), NotFound)
+    assert "queue orders in eu-west-1: CloudWatch has no NumberOfMessagesSent" in str(failure)
+    assert "check its name" in str(failure)
+    elsewhere = await refusal(aws, double, page(), queue=QueueRef("orders", region="us-east-2"))
+    assert "in us-east-2" in str(elsewhere)
+    assert double.seen[-1].region == "us-east-2"
+
+
+async def test_one_span_with_datapoints_is_enough(aws: Aws, double: Double) -> None:
+    found = await read(aws, double, page(), page((60, 0.0)), spans=(FIVES, HOUR))
+    assert found == ((MINUTE - 60, 60, 0),)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "says"),
+    [
+        (fault("Throttling", "Rate exceeded"), Throttled, "was throttled"),
+        (fault("AccessDenied", "not authorized"), Denied, "give the task role cloudwatch:GetMetricData"),
+        (fault("ExpiredToken"), Denied, "check the credentials"),
+        (fault("InternalFailure", status=500), Unavailable, "failed"),
+        (fault("InvalidNextToken"), Refused, "was refused"),
+        (page((60, 1.0), status="Forbidden"), Denied, "allow cloudwatch:GetMetricData"),
+        (page((60, 1.0), status="InternalError"), Unavailable, "(InternalError)"),
+        (page((60, 1.0), status="\x1b[2J"), Unavailable, "([2J)"),
+    ],
+)
+async def test_every_failure_has_its_kind_and_one_attempt(
+    aws: Aws, double: Double, reply: Reply, kind: type[AutoscalerError], says: str
+) -> None:
+    failure = await refusal(aws, double, reply)
+    assert type(failure) is kind
+    assert says in str(failure)
+    assert len(double.seen) == 1
+
+
+async def test_an_answer_that_never_comes_is_given_up(double: Double, spies: Spies) -> None:
+    async with connected(spies, call_timeout_s=0.2) as aws:
+        assert isinstance(await refusal(aws, double, HANG), Unavailable)
+
+
+@pytest.mark.parametrize("nonsense", [math.nan, math.inf, -math.inf, -1.0, 2.0**54, 10**400])
+async def test_a_sum_that_no_queue_had_is_left_out(aws: Aws, double: Double, nonsense: object) -> None:
+    assert await read(aws, double, page((120, nonsense), (60, 7))) == ((MINUTE - 60, 60, 7),)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"StatusCode": None},
+        {"Id": None},
+        {"Id": "other"},
+        {"Values": []},
+        {"Timestamps": []},
+        {"Timestamps": ["x"]},
+        {"Timestamps": [None]},
+        {"Values": ["50"]},
+        {"Values": [True]},
+        {"Values": [None]},
+        {"Values": [[]]},
+        {"Values": 5, "Timestamps": 5},
+    ],
+)
+async def test_an_answer_without_what_it_should_have_is_none(aws: Aws, double: Double, changed: dict[str, str]) -> None:
+    good = {"Id": "sent", "StatusCode": "Complete", "Timestamps": [MINUTE - 60], "Values": [1.0]}
+    failure = await refusal(aws, double, ok({"MetricDataResults": [good | changed]}))
+    assert failure.kind in {"unreadable", "unavailable"}
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[]", b"{", b'{"MetricDataResults": 1}'])
+async def test_garbage_is_no_history(aws: Aws, double: Double, body: bytes) -> None:
+    assert (await refusal(aws, double, Reply(body))).kind in {"unreadable", "unavailable"}
+
+
+async def test_sums_add_up_what_was_put_into_moto(monkeypatch: pytest.MonkeyPatch, moto_url: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    moto, now = Moto(moto_url), math.floor(time.time() / 300) * 300.0
+    sent = CloudWatchMetric("AWS/SQS", METRIC, (("QueueName", "orders-history"),))
+    for age_s, value in ((1200, 2.0), (1140, 3.0), (120, 4.0), (90, 5.0)):
+        await moto.put_metric(sent, value, now - age_s)
+    spans: tuple[Span, ...] = ((now - 1800, now - 600, 300), (now - 600, now, 60))
+    async with connected(Spies()) as aws:
+        found = await aws.history.sent(QueueRef("orders-history"), spans)
+        with pytest.raises(NotFound):
+            await aws.history.sent(QueueRef("misspelt-history"), spans)
+    assert found == ((now - 1200, 300, 5), (now - 120, 60, 9))

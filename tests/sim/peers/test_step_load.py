@@ -1,0 +1,88 @@
+"""Each peer on a step: nothing, then four messages a second for an hour, which are twenty tasks, then nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from autoscaler.sim.peers import PEERS, parse
+from tests.sim.peers.fakes import Small, setup, step, workload
+
+BEGINS, ENDS, LAST = 600.0, 4200.0, 9000.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    first_out_s: float
+    first_in_s: float
+    tasks_at_end: int
+    tasks_left: int
+    messages_left: int
+
+
+@cache
+def seen(spec: str) -> Seen:
+    """`first_out_s`: from the load's beginning to more than one task; `first_in_s`: from its end to fewer tasks."""
+    known = replace(setup(), workload=workload(np.arange(BEGINS, ENDS, 0.25)))
+    world = Small(step(4.0, BEGINS, ENDS))
+    world.run(parse(spec, known), LAST)
+    outs = [at - BEGINS for at, tasks in world.changes if BEGINS <= at < ENDS and tasks > 1]
+    at_end = next((tasks for at, tasks in reversed(world.changes) if at < ENDS), 1)
+    ins = [at - ENDS for at, tasks in world.changes if at >= ENDS and tasks < at_end]
+    left = world.changes[-1][1]
+    return Seen(min(outs, default=np.inf), min(ins, default=np.inf), at_end, left, sum(world.counts()))
+
+
+@pytest.mark.parametrize(
+    ("spec", "least_s", "most_s"),
+    [
+        ("target-tracking", 180, 300),  # three minutes, and one until the third can be read
+        ("target-tracking-cpu", 180, 300),
+        ("predictive", 180, 300),  # without a history it is target tracking
+        ("step-scaling", 120, 360),  # a mean of five minutes over 100, one minute late
+        ("keda", 15, 45),  # its poll wakes one task, the HPA's next sync does the rest
+        ("knative", 0, 6),  # a panic window
+        ("wpa", 0, 20),
+        ("react", 0, 30),
+        ("nomad", 0, 10),
+    ],
+)
+def test_the_delay_to_the_first_scale_out_is_as_documented(spec: str, least_s: float, most_s: float) -> None:
+    assert least_s <= seen(spec).first_out_s <= most_s
+
+
+@pytest.mark.parametrize(
+    ("spec", "least_s", "most_s"),
+    [
+        ("keda:1", 300, 330),  # the stabilization window, and a sync
+        ("keda:1/60", 60, 90),
+        ("knative", 0, 10),  # at once, by halves
+        ("knative:70/300", 300, 310),
+        ("wpa", 300, 620),  # the floor of messages sent 5 to 10 minutes ago
+        ("react", 0, 30),
+        ("nomad:1", 10, 300),
+        ("target-tracking-cpu:70/60", 900, 1020),  # fifteen minutes below, one minute late
+        ("static", np.inf, np.inf),
+    ],
+)
+def test_the_delay_to_the_first_scale_in_is_as_documented(spec: str, least_s: float, most_s: float) -> None:
+    assert least_s <= seen(spec).first_in_s <= most_s
+
+
+@pytest.mark.parametrize(("spec", "left"), [("keda", 0), ("knative", 0), ("wpa", 0), ("nomad", 0), ("react", 2)])
+def test_what_is_left_in_the_end_is_what_the_peer_can_go_down_to(spec: str, left: int) -> None:
+    assert seen(spec).tasks_left == left
+
+
+@pytest.mark.parametrize("spec", ["target-tracking:latency/60/100", "target-tracking-cpu:70/60/100"])
+def test_target_tracking_keeps_one_task(spec: str) -> None:
+    assert seen(spec).tasks_left == 1
+
+
+@pytest.mark.parametrize("spec", PEERS)
+def test_every_peer_gets_the_work_done(spec: str) -> None:
+    assert seen(spec).messages_left == 0
+    assert seen(spec).tasks_at_end >= 20

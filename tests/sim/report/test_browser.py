@@ -1,0 +1,168 @@
+"""The page in a real browser: what a person sees and can do.
+
+Skipped where no Chromium is found: `apt-get install chromium`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from autoscaler.sim.report.html import page
+from autoscaler.sim.report.study import Study
+from tests.sim.report import made
+from tests.sim.report.browser import Page, browser, opened
+
+BROWSER = browser()
+NASTY = '</script><b onclick="x">orders</b>'
+
+pytestmark = pytest.mark.skipif(
+    BROWSER is None, reason="no Chromium or Chrome found: the page is not seen in a browser"
+)
+
+PAINTED = """(() => {
+  const canvas = document.querySelector('#%s canvas'), {width, height} = canvas;
+  const bytes = canvas.getContext('2d').getImageData(0, 0, width, height).data, seen = new Set();
+  for (let k = 0; k < bytes.length; k += 4) if (bytes[k + 3]) seen.add(bytes.slice(k, k + 3).join());
+  return seen.size;
+})()"""
+CENTRE = """(() => {
+  const node = document.querySelector(%r);
+  node.scrollIntoView({block: 'center'});
+  const {x, y, width, height} = node.getBoundingClientRect();
+  return [x + width / 2, y + height / 2];
+})()"""
+WHY = "document.getElementById('why').textContent"
+
+
+@asynccontextmanager
+async def shown(
+    folder: Path, study: Study | None = None, *, width: int = 1280, phone: bool = False, dark: bool = False
+) -> AsyncIterator[Page]:
+    file = folder / "report.html"
+    file.write_text(page(study or made.study(hours=6, name=NASTY)))
+    assert BROWSER is not None
+    async with opened(BROWSER, file, folder / "profile") as tab:
+        await tab.size(width, 900, phone=phone, dark=dark)
+        await tab.until("document.documentElement.dataset.drawn")
+        yield tab
+
+
+async def test_a_person_sees_pictures_tables_and_sentences(tmp_path):
+    async with shown(tmp_path) as tab:
+        assert await tab.value("document.documentElement.dataset.drawn") == "yes"
+        for chart in ("c-tasks", "c-waits", "c-arrivals", "c-cost"):
+            assert await tab.value(PAINTED % chart) > 5, f"{chart} is blank"
+        assert await tab.value("document.querySelectorAll('#scores tbody tr').length") == len(made.POLICIES)
+        assert await tab.value("document.querySelectorAll('#place .point').length") == len(made.POLICIES)
+        assert await tab.value("document.querySelector('h1').textContent") == NASTY
+
+        x, y = await tab.value(CENTRE % "#c-tasks .u-over")
+        assert "Point at a chart" in await tab.value(WHY)
+        await tab.point(x, y)
+        await tab.until(f"{WHY}.includes('tasks asked for')")
+        assert await tab.value("document.querySelector('[data-field=running]').textContent") != ""
+        assert await tab.value("document.querySelector('[data-field=billed]').textContent") != ""
+
+        assert trouble(tab) == []
+        assert asked(tab) == [(tmp_path / "report.html").as_uri()]
+
+
+async def test_a_person_can_choose_look_closer_and_go_through_the_decisions(tmp_path):
+    async with shown(tmp_path) as tab:
+        await tab.value("document.querySelector('#place .point[data-row=\"3\"]').dispatchEvent(new Event('click'))")
+        assert await tab.value("document.getElementById('policy').selectedOptions[0].textContent") == "keda"
+        assert (await tab.value("document.getElementById('said-verdict').textContent")).startswith("keda: ")
+        assert await tab.value("document.querySelector('tr.chosen th').textContent") == "keda"
+        assert await tab.value("document.querySelector('#place .chosen').dataset.row") == "3"
+
+        x, y = await tab.value(CENTRE % "#c-waits .u-over")
+        await tab.point(x - 100, y)
+        await tab.point(x - 100, y, "mousePressed", button="left", buttons=1, clickCount=1)
+        await tab.point(x + 100, y, buttons=1)
+        await tab.point(x + 100, y, "mouseReleased", button="left", clickCount=1)
+        await tab.until("!document.getElementById('whole').hidden")
+        await tab.value("document.getElementById('whole').click()")
+        await tab.until("document.getElementById('whole').hidden")
+
+        await tab.value("document.querySelector('#c-tasks .plot').focus()")
+        await tab.point(1, 1)
+        await tab.until(f"{WHY}.includes('Point at a chart')")
+        await tab.key("ArrowRight")
+        await tab.until(f"{WHY}.includes('tasks asked for')")
+        first = await tab.value(WHY)
+        await tab.key("ArrowRight")
+        await tab.until(f"{WHY} !== {first!r}")
+        await tab.key("ArrowLeft")
+        await tab.until(f"{WHY} === {first!r}")
+        await tab.key("+")
+        await tab.until("!document.getElementById('whole').hidden")
+        assert trouble(tab) == []
+
+
+async def test_a_person_can_sort_the_table(tmp_path):
+    async with shown(tmp_path) as tab:
+        costs = "[...document.querySelectorAll('#scores tbody tr')].map(line => +line.cells[5].dataset.value)"
+        as_given = await tab.value(costs)
+        head = "document.querySelectorAll('#scores thead th')[5]"
+        for order, expected in (
+            ("ascending", sorted(as_given)),
+            ("descending", sorted(as_given)[::-1]),
+            (None, as_given),
+        ):
+            await tab.value(f"{head}.querySelector('button').click()")
+            assert await tab.value(costs) == expected
+            assert await tab.value(f"{head}.getAttribute('aria-sort')") == order
+
+
+@pytest.mark.parametrize("shape", [{}, {"ahead": 0.5}], ids=["nothing comes", "far too late"])
+async def test_extremes_are_drawn_too(tmp_path, shape):
+    load = made.workload(hours=1, mean_tasks=8 if shape else 0)
+    study = made.Study(load, 1, 60.0, made.WORLD, made.COMMAND, (made.run(load, "ours", **shape),))
+    async with shown(tmp_path, study) as tab:
+        assert await tab.value("document.documentElement.dataset.drawn") == "yes"
+        assert await tab.value(PAINTED % "c-waits") > 5
+        assert trouble(tab) == []
+
+
+@pytest.mark.parametrize(("width", "phone"), [(360, True), (1280, False)])
+@pytest.mark.parametrize("dark", [False, True])
+async def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(tmp_path, width, phone, dark):
+    async with shown(tmp_path, width=width, phone=phone, dark=dark) as tab:
+        assert await tab.value("document.documentElement.scrollWidth") <= width
+        assert 0.8 * width < await tab.value("document.querySelector('#c-tasks canvas').getBoundingClientRect().width")
+        page_is, ink_is = await tab.value(
+            "['backgroundColor', 'color'].map(name => getComputedStyle(document.body)[name].match(/\\d+/g).map(Number))"
+        )
+        assert (luminance(page_is) < luminance(ink_is)) is dark
+        for name in ("ink", "soft", "blue", "green"):
+            text = await tab.value(f"getComputedStyle(document.documentElement).getPropertyValue('--{name}').trim()")
+            assert contrast([int(text[k : k + 2], 16) for k in (1, 3, 5)], page_is) >= 4.5, name
+
+
+def trouble(tab: Page) -> list[object]:
+    """What the browser complained of."""
+    return [
+        one
+        for one in tab.events
+        if one["method"] in {"Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled"}
+    ]
+
+
+def asked(tab: Page) -> list[str]:
+    """Every address that was asked for."""
+    return [one["params"]["request"]["url"] for one in tab.events if one["method"] == "Network.requestWillBeSent"]
+
+
+def luminance(colour: list[int]) -> float:
+    """Relative luminance, as WCAG 2 defines it."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: list[int], other: list[int]) -> float:
+    darker, lighter = sorted([luminance(one), luminance(other)])
+    return (lighter + 0.05) / (darker + 0.05)

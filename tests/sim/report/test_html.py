@@ -1,0 +1,213 @@
+"""The page: whole, harmless, and small."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import zlib
+from dataclasses import replace
+from hashlib import sha256
+from html.parser import HTMLParser
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from autoscaler.sim.model import Told
+from autoscaler.sim.report.html import page
+from autoscaler.sim.report.pictures import dumped
+from autoscaler.sim.report.thinning import MOST_POINTS
+from tests.sim.report import made
+
+NASTY = "</script><b>\"'&<!-- $policy ${style} \u2028 \x00 {{x}}"
+
+
+class Reading(HTMLParser):
+    """Every element with its attributes, and the text inside scripts, styles and elements with an id."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.texts.append((self._open[-1], data))
+
+    def inside(self, tag: str) -> list[str]:
+        return [data for where, data in self.texts if where == tag]
+
+
+def drawn(text: str) -> dict[str, Any]:
+    """The data that the script draws."""
+    packed = re.search(r'<script type="application/octet-stream" id="data">([^<]*)</script>', text)[1]
+    return json.loads(zlib.decompress(base64.b64decode(packed)))
+
+
+@pytest.fixture(scope="module")
+def plain() -> str:
+    return page(made.study(hours=6))
+
+
+def named(name: str):
+    load = made.workload(hours=1, name=name)
+    outcome = replace(made.outcome(load), told=(Told(0.0, name),))
+    ours, other = (replace(made.run(load, policy, name), outcome=outcome) for policy in ("ours", name))
+    cheaper = replace(other, score=replace(other.score, cost_per_work=1.0))
+    return made.Study(load, 1, 60.0, name, name, (ours, cheaper))
+
+
+def test_every_policy_is_in_the_chooser_the_tables_the_verdicts_and_the_data(plain):
+    read, names = Reading(plain), [policy for policy, _ in made.POLICIES]
+    assert read.inside("option") == names
+    assert len([1 for tag, attributes in read.elements if tag == "tr" and "data-row" in attributes]) == 2 * len(names)
+    assert [row["policy"] for row in drawn(plain)["rows"]] == names
+    assert set(names) <= set(read.inside("dt"))
+
+
+def test_ours_is_looked_at_first(plain):
+    chosen = [attributes for tag, attributes in Reading(plain).elements if tag == "option" and "selected" in attributes]
+    assert chosen == [{"value": "0", "selected": None}]
+
+
+def test_figures_of_the_pictures_are_those_of_the_table(plain):
+    cells = Reading(plain).inside("b") + Reading(plain).inside("td")
+    for row in drawn(plain)["rows"]:
+        assert set(row["figures"].values()) <= set(cells)
+
+
+def test_settings_seed_world_and_command_are_there(plain):
+    read = Reading(plain)
+    assert made.COMMAND in read.inside("pre")
+    assert made.WORLD in read.inside("dd")
+    assert "seed 1" in read.inside("dd")
+    assert "backlog 12 per task, cooldown 300 s" in read.inside("dd")
+
+
+def test_every_name_stays_text():
+    text = page(named(NASTY))
+    read, harmless = Reading(text), Reading(page(named("harmless")))
+    assert [tag for tag, _ in read.elements] == [tag for tag, _ in harmless.elements]
+    assert [sorted(attributes) for _, attributes in read.elements] == [sorted(a) for _, a in harmless.elements]
+    assert '<b>"' not in text
+    assert NASTY in drawn(text)["rows"][0]["verdict"]
+    assert drawn(text)["rows"][1]["policy"] == NASTY
+    assert drawn(text)["rows"][1]["told"][1] == [NASTY]
+
+
+def test_a_name_that_is_no_text_does_not_stop_the_page():
+    text = page(named("broken \udcff name"))
+    assert r"broken \udcff name" in text
+    text.encode()
+
+
+def test_data_hold_nothing_that_html_could_take_for_its_own():
+    assert not set("<>&\u2028\u2029") & set(dumped({"name": NASTY, "values": [1.5, None]}))
+    assert json.loads(dumped({"name": NASTY})) == {"name": NASTY}
+
+
+def test_only_this_script_and_this_style_may_run_and_nothing_be_fetched(plain):
+    read = Reading(plain)
+    policy = next(a["content"] for tag, a in read.elements if a.get("http-equiv") == "Content-Security-Policy")
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert set(rules) == {"default-src", "script-src", "style-src", "base-uri", "form-action"}
+    scripts = re.findall(r"<script>(.*?)</script>", plain, re.DOTALL)
+    styles = re.findall(r"<style>(.*?)</style>", plain, re.DOTALL)
+    assert rules["script-src"].split() == [hashed(script) for script in scripts]
+    assert rules["style-src"].split() == [hashed(style) for style in styles]
+    order = [a.get("http-equiv") or tag for tag, a in read.elements]
+    assert order.index("Content-Security-Policy") < order.index("style")
+
+
+def hashed(text: str) -> str:
+    return f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def test_the_page_names_no_address_and_has_no_way_to_fetch(plain):
+    assert not re.search(r"https?:|//[a-z]+\.|@import|url\(|\bfetch\(|XMLHttpRequest|WebSocket|sendBeacon", plain)
+    fetching = {"src", "srcset", "action", "data", "poster", "background", "style"}
+    for tag, attributes in Reading(plain).elements:
+        assert tag not in {"link", "img", "iframe", "object", "embed", "base", "form"}
+        assert not fetching & set(attributes), (tag, attributes)
+        assert attributes.get("href", "#").startswith("#")
+        assert not [name for name in attributes if name.startswith("on")]
+
+
+def test_the_licence_of_what_is_inlined_is_in_the_page_and_beside_it(plain):
+    licence = files("autoscaler.sim.report").joinpath("assets", "uplot", "LICENSE").read_text()
+    assert licence.startswith("The MIT License (MIT)")
+    assert "Copyright (c) 2022 Leon Sorokin" in plain
+    assert "THE SOFTWARE IS PROVIDED &quot;AS IS&quot;" in plain
+
+
+def test_a_page_is_the_same_each_time():
+    assert page(made.study(hours=1)) == page(made.study(hours=1))
+
+
+def test_no_series_has_more_points_than_it_may(plain):
+    def lengths(value: Any) -> list[int]:
+        if isinstance(value, dict):
+            return [length for inner in value.values() for length in lengths(inner)]
+        if isinstance(value, list):
+            return [len(value), *(length for inner in value for length in lengths(inner))]
+        return []
+
+    assert 300 < max(lengths(drawn(plain))) <= MOST_POINTS
+
+
+def test_a_week_stays_below_two_megabytes():
+    text = page(made.study(hours=168, mean_tasks=3))
+    assert max(row["told_in_all"] for row in drawn(text)["rows"]) > MOST_POINTS
+    assert len(text.encode()) < 1_000_000
+
+
+def test_several_seeds_show_intervals_and_differences():
+    text = page(made.study(seeds=2, hours=1))
+    assert "means over 2 seeds (1, 2); pictures of seed 1" in text
+    assert re.search(
+        r'<td data-value="[\d.]+">[^<]*(<b[^>]*>[^<]*</b>)? <small>±[\d.]+</small><span class="(un)?clear">', text
+    )
+
+
+def test_one_seed_shows_neither(plain):
+    assert "±" not in "".join(Reading(plain).inside("small"))
+    assert 'class="clear"' not in plain
+    assert 'class="unclear"' not in plain
+
+
+def test_what_did_not_run_with_the_seed_of_the_pictures_is_compared_and_not_drawn():
+    study = made.study(hours=1)
+    other = replace(study.runs[1], policy="late comer", seed=2)
+    row = drawn(page(replace(study, runs=(*study.runs, other))))["rows"][-1]
+    assert (row["policy"], row["drawn"]) == ("late comer", False)
+
+
+def test_what_is_unknown_is_null_and_not_a_number_that_json_lacks():
+    study = made.study(hours=1)
+    unknown = replace(study.runs[0], score=replace(study.runs[0].score, cost_per_work=math.nan))
+    row = drawn(page(replace(study, runs=(unknown, *study.runs[1:]))))["rows"][0]
+    assert row["cost"][0] is None
+    assert row["figures"]["cost_per_work"] == "–"
+
+
+def test_a_load_of_nothing_has_its_page_too():
+    load = made.workload(hours=1, mean_tasks=0)
+    outcome = made.outcome(load)
+    study = made.Study(load, 1, 60.0, made.WORLD, made.COMMAND, (made.run(load, "ours"),))
+    assert len(load.arrivals_s) == 0
+    assert outcome.received_s.size == 0
+    assert "0</b> messages" in page(study)

@@ -1,0 +1,108 @@
+"""Processes side by side: results in the order of the work, and an end whatever happens."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from autoscaler.errors import ConfigError, Problem
+from autoscaler.sim.crew import Crew
+
+LATER = multiprocessing.get_context("fork").Event()
+"""Set by the second piece of work; the first waits for it."""
+
+
+def silent(_: float) -> None: ...
+
+
+def crossing(number: int, told: Callable[[float], None]) -> tuple[int, int]:
+    if number:
+        LATER.set()
+    assert LATER.wait(30)
+    told(0.5)
+    return number, os.getpid()
+
+
+def refused(number: int, told: Callable[[float], None]) -> int:
+    if number == 1:
+        raise ConfigError([Problem("tolerance", "'lots' is not a number")])
+    return number
+
+
+def killed(number: int, told: Callable[[float], None]) -> int:
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def interrupted(number: int, told: Callable[[float], None]) -> int:
+    os.kill(os.getpid(), signal.SIGINT)
+    return number
+
+
+def mortal(_: int, told: Callable[[float], None]) -> bool:
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.fixture(autouse=True)
+def nobody_stays():
+    LATER.clear()
+    yield
+    assert multiprocessing.active_children() == []
+
+
+def test_results_come_in_the_order_of_the_work_whichever_ends_first():
+    made = list(Crew(2, silent, 2).made(crossing, [(0,), (1,)]))
+    assert [number for number, _ in made] == [0, 1]
+    assert os.getpid() not in {pid for _, pid in made}
+    assert len({pid for _, pid in made}) == 2
+
+
+def test_progress_counts_all_batches_and_ends_at_one():
+    LATER.set()
+    shares: list[float] = []
+    crew = Crew(4, shares.append, 2)
+    list(crew.made(crossing, [(1,)]))
+    assert shares[-1] == 0.25
+    list(crew.made(crossing, [(1,), (1,), (1,)]))
+    assert shares[-1] == 1.0
+    assert shares == sorted(shares)
+
+
+def test_no_work_at_all_is_done():
+    shares: list[float] = []
+    assert list(Crew(0, shares.append).made(crossing, [])) == []
+    assert shares == [1.0]
+
+
+def test_the_operators_mistake_arrives_as_it_was_raised():
+    with pytest.raises(ConfigError) as raised:
+        list(Crew(3, silent, 2).made(refused, [(0,), (1,), (2,)]))
+    assert raised.value.problems == (Problem("tolerance", "'lots' is not a number"),)
+
+
+def test_a_process_that_is_killed_ends_the_work_instead_of_being_waited_for():
+    with pytest.raises(ChildProcessError, match="memory"):
+        list(Crew(3, silent, 2).made(killed, [(0,), (1,), (2,)]))
+
+
+def test_ctrl_c_is_heard_by_the_parent_alone():
+    assert list(Crew(2, silent, 2).made(interrupted, [(0,), (1,)])) == [0, 1]
+
+
+def test_a_crew_can_be_ended_whatever_its_parent_does_with_sigterm():
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        assert list(Crew(1, silent).made(mortal, [(0,)])) == [True]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_who_stops_listening_leaves_no_process_behind():
+    results = Crew(2, silent, 2).made(crossing, [(1,), (1,)])
+    next(results)
+    results.close()
