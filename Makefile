@@ -43,7 +43,7 @@ types: venv ## mypy, strict
 laws: venv ## ten million decisions against every law of the core (about 20 minutes)
 	$(BIN)/python -m tests.core.sweep 10000000
 
-mutants: venv ## mistakes planted in the core: at least 90 % must be found (about 20 minutes); writes docs/mutants.md
+mutants: venv ## mistakes planted in the core: at least 90 % must be found (about 10 minutes); writes docs/mutants.md
 	$(BIN)/python -m tests.mutants
 
 erlang: venv ## the simulated world against queueing theory, 5 million messages a point (about 10 minutes)
