@@ -43,8 +43,12 @@ def _check(place: Path) -> None:
         raise ValueError(f"{place} is a directory: name a file in it")
     if not folder.is_dir():
         raise ValueError(f"{place} cannot be written: there is no directory {folder}; make it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not _writable(folder):
         raise ValueError(f"{place} cannot be written: {folder} is not yours to write to; name another place")
+
+
+def _writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def deliver(study: Study, tried: Sequence[Tried], json_to: Path | None, report: Path | None) -> None:

@@ -10,12 +10,16 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.pool import Pool
 from typing import Any, TypeVar
 
 Made = TypeVar("Made")
 
 Progress = Callable[[float], None]
 """Told how much of the work is done: 0 to 1."""
+
+ENDS = (signal.SIGINT, signal.SIGTERM)
 
 LOOK_EVERY_S = 0.2
 """How often progress is asked for, and whether everybody is still there."""
@@ -38,7 +42,7 @@ class Crew:
         """
         jobs = [(make, arguments, number) for number, arguments in enumerate(batch, self._begun)]
         self._begun += len(jobs)
-        with multiprocessing.get_context("fork").Pool(self._processes, _equip, (self._shares,)) as pool:
+        with self._pool() as pool:
             crew = _there()
             waiting = [pool.apply_async(_job, job) for job in jobs]
             for each in waiting:
@@ -48,6 +52,20 @@ class Crew:
                     _check(crew)
                 yield each.get()
         self._tell()
+
+    @contextmanager
+    def _pool(self) -> Iterator[Pool]:
+        """Its processes are there, and gone with the block. Signals wait while they are started: one that is not
+        equipped yet would say that it was stopped, and one that nobody knows of yet would not be.
+        """
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+        pool = multiprocessing.get_context("fork").Pool(self._processes, _equip, (self._shares,))
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            yield pool
+        finally:
+            pool.terminate()
+            pool.join()
 
     def _tell(self) -> None:
         self._progress(sum(self._shares) / self._tasks if self._tasks else 1.0)
@@ -72,6 +90,7 @@ def _equip(shares: Any) -> None:
     _shares = shares
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
 
 
 def _job(make: Callable[..., Made], arguments: tuple[Any, ...], number: int) -> Made:

@@ -13,14 +13,14 @@ HEAD = """# Scorecard
 
 Made on {day} by `make scorecard` in {minutes:.0f} minutes: {lines:,} scores, each of one run at one promise.
 
-One day each of these real traces: {traces}; arrivals Poisson within each interval, rescaled to a mean of 20 busy tasks or a
-busiest interval of 100, whichever is less. Service times lognormal with mean 5 s and CV 1 (`lcg_grid`: its own,
-divided by 100); start-up lognormal with median 45 s and 95th percentile 80 s, at least 20 s; one message per task at a
-time; one task at the start; 0 to 5,000 tasks. Ours ticks every 10 s, each peer at its own pace; {seeds}. Every
-policy has one and the same setting on all traces; ours is told the latency and nothing else, and only `static` is told
-the load. Costs are billed
-task-seconds, start-ups included and at least 60 s a task, by the work alone and by the clairvoyant of that latency.
-Means over traces; costs, reversals and launches are geometric means. What each peer does: [peers](peers.md).
+One day each of these real traces: {traces}.
+Arrivals are Poisson within each interval, rescaled to a mean of 20 busy tasks or a busiest interval of 100, whichever
+is less. Service times lognormal with mean 5 s and CV 1 (`lcg_grid`: its own, divided by 100); start-up lognormal with
+median 45 s and 95th percentile 80 s, at least 20 s; one message per task at a time; one task at the start; 0 to 5,000
+tasks. Ours ticks every 10 s, each peer at its own pace; {seeds}. Every policy has one and the same setting on all
+traces; ours is told the latency and nothing else, and only `static` is told the load. Costs are billed task-seconds,
+start-ups included and at least 60 s a task, by the work alone and by the clairvoyant of that latency. Means over
+traces; costs, reversals and launches are geometric means. What each peer does: [peers](peers.md).
 
 Nothing of this was run on AWS. The traces are others' work: WorldCup 98 and NASA (Internet Traffic Archive), Azure
 Functions 2019 (Shahrad et al., ATC 2020), LCG grid (Parallel Workloads Archive), NAB (Numenta), Mooncake (FAST 2025).

@@ -9,12 +9,16 @@ from string import Template
 
 from autoscaler.sim.experiment import CLAIRVOYANT, OURS
 from autoscaler.sim.model import Victims
+from autoscaler.sim.scorecard.labels import Box, placed
 from autoscaler.sim.scorecard.making import LATENCIES_S, Line
 from autoscaler.sim.scorecard.summary import Row, rows
 
 Scale = Callable[[float], float]
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 400, 64, 46, 16, 24
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 400, 64, 46, 24, 24
+EDGE = Box(LEFT - 12, 2, WIDTH, HEIGHT - BOTTOM + 8)
+"""Names stay within: what is below is the axis's."""
+
 LEAST_LATE, MOST_LATE = 0.0001, 1.0
 """Shares below a hundredth of a percent stand on the axis: it is logarithmic."""
 
@@ -36,6 +40,7 @@ h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2r
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.5rem; }
 figure { margin: 0; } figcaption { color: var(--dim); font-size: .9rem; } svg { width: 100%; height: auto; }
 text { fill: var(--dim); font-size: 12px; } .axis { stroke: var(--line); }
+.lead { stroke: var(--dim); stroke-width: .7; }
 .dot { fill: var(--dim); } .ours .dot { fill: var(--ours); } .ours text { fill: var(--ours); font-weight: 600; }
 .limit .dot { fill: none; stroke: var(--ink); stroke-width: 1.5; }
 </style></head><body>
@@ -72,11 +77,12 @@ def _plot(known: Sequence[Row]) -> str:
     marks = [mark for mark in COST_MARKS if least <= mark <= most]
     parts = [
         *(_grid(f"M{x(mark):.1f} {TOP}V{HEIGHT - BOTTOM}", x(mark), HEIGHT - 28, f"{mark:g}x") for mark in marks),
-        *(_grid(f"M{LEFT} {y(m):.1f}H{WIDTH - RIGHT}", LEFT - 30, y(m) + 4, _percent(m)) for m in LATE_MARKS),
+        *(_grid(f"M{LEFT} {y(m):.1f}H{WIDTH - RIGHT}", LEFT - 32, y(m) + 4, _percent(m)) for m in LATE_MARKS),
         f'<text x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 8}" text-anchor="middle">cost / clairvoyant</text>',
+        f'<text x="{LEFT - 32}" y="{TOP - 12}" text-anchor="middle">late</text>',
         *_points(shown, x, y),
     ]
-    label = "; ".join(f"{row.policy}: {row.late:.2%} late at {row.cost_per_oracle:.2f}" for row in shown)
+    label = "; ".join(map(_figures, shown))
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
 
 
@@ -91,22 +97,26 @@ def _grid(path: str, x: float, y: float, text: str) -> str:
 
 
 def _percent(share: float) -> str:
+    if share <= LEAST_LATE:
+        return f"≤{share:.2%}"
     return f"{share:.2%}" if share < 0.001 else f"{share:.1%}" if share < 0.01 else f"{share:.0%}"
 
 
 def _points(shown: Sequence[Row], x: Scale, y: Scale) -> Iterator[str]:
-    """Each with its name beside it; names that would lie on others move up."""
-    taken: list[tuple[float, float]] = []
-    for row in shown:
-        at = x(row.cost_per_oracle), y(row.late)
-        kind = {OURS: "ours", CLAIRVOYANT: "limit"}.get(row.policy, "")
-        below = at[1] + 4
-        while any(abs(at[0] - other[0]) < 110 and abs(below - other[1]) < 13 for other in taken):
-            below -= 13
-        taken.append((at[0], below))
-        late = at[0] > WIDTH - 140
-        side = f'x="{at[0] - 9:.1f}" text-anchor="end"' if late else f'x="{at[0] + 9:.1f}"'
-        yield (
-            f'<g class="{kind}"><circle class="dot" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="5"/>'
-            f'<text {side} y="{below:.1f}">{escape(row.policy)}</text></g>'
-        )
+    """Each with its name beside it, and its figures where a pointer rests on it."""
+    dots = [(x(row.cost_per_oracle), y(row.late)) for row in shown]
+    labels = placed(dots, [row.policy for row in shown], EDGE)
+    for row, at, label in zip(shown, dots, labels, strict=True):
+        yield f'<g class="{_KINDS.get(row.policy, "peer")}"><title>{escape(_figures(row))}</title>'
+        if label.away:
+            yield f'<path class="lead" d="M{at[0]:.1f} {at[1]:.1f}L{label.x:.1f} {label.y - 4:.1f}"/>'
+        yield f'<circle class="dot" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="5"/>'
+        anchor = ' text-anchor="end"' if label.on_left else ""
+        yield f'<text x="{label.x:.1f}" y="{label.y:.1f}"{anchor}>{escape(row.policy)}</text></g>'
+
+
+def _figures(row: Row) -> str:
+    return f"{row.policy}: {row.late:.2%} late at {row.cost_per_oracle:.2f} x the clairvoyant"
+
+
+_KINDS = {OURS: "ours", CLAIRVOYANT: "limit"}

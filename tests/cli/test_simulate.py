@@ -1,0 +1,350 @@
+"""`simulate`: results as the contract has them, refusals that name the thing and the remedy, and no half of a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from autoscaler.cli import main
+from tests.cli.spoken import autoscaler, started
+
+FIELDS = [
+    "policy", "settings", "seed", "jobs", "late_fraction", "wait_p50_s", "wait_p95_s", "wait_p99_s", "cost_per_work",
+    "cost_per_oracle", "lost_work_fraction", "reversals_per_day", "launches_per_day", "theta_u", "theta_o", "tau_u",
+    "tau_o",
+]  # fmt: skip
+"""Of a result, as the contract names them."""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory with half an hour of a load in it."""
+    monkeypatch.chdir(tmp_path)
+    trace("load.csv", *([20] * 10), *([80] * 5), *([10] * 15))
+    return tmp_path
+
+
+def trace(name: str, *counts: object) -> None:
+    text = "".join(f"{at * 60},{count}\n" for at, count in enumerate(counts))
+    Path(name).write_text(f"t_seconds,arrivals\n{text}")
+
+
+def simulate(*options: str, load: str | None = "load.csv") -> Result:
+    of = [] if load is None else ["--trace", load]
+    return CliRunner().invoke(main, ["simulate", *of, *options], catch_exceptions=False)
+
+
+def told(*options: str, load: str | None = "load.csv") -> dict[str, Any]:
+    result = simulate("--json", "-", *options, load=load)
+    assert result.exit_code == 0, result.output
+
+    def refused(name: str) -> None:
+        pytest.fail(f"{name} is no JSON")
+
+    return dict(json.loads(result.stdout, parse_constant=refused))
+
+
+def left() -> set[str]:
+    return {path.name for path in Path().iterdir()} - {"load.csv"}
+
+
+def test_json_is_the_contract_and_nothing_else_on_stdout():
+    result = told("--policy", "ours,keda:10,clairvoyant", "--seeds", "2")
+    assert list(result) == ["trace", "world", "results"]
+    assert result["trace"] == "load.csv"
+    assert [list(one) for one in result["results"]] == [FIELDS] * 6
+    assert [(one["policy"], one["seed"]) for one in result["results"]] == [
+        ("ours", 0), ("ours", 1), ("keda:10", 0), ("keda:10", 1), ("clairvoyant", 0), ("clairvoyant", 1),
+    ]  # fmt: skip
+    limit = result["results"][-1]
+    assert (limit["late_fraction"], limit["cost_per_oracle"]) == (0.0, 1.0)
+    assert all(one["cost_per_work"] >= 1 for one in result["results"])
+
+
+def test_the_world_is_told_in_words():
+    options = ("--policy", "static:9", "--victims", "random", "--start-up", "constant:30", "--max-tasks", "50")
+    world = told(*options, "--task-concurrency", "2", "--service-time", "constant:4")["world"]
+    assert world == (
+        "service constant:4; start-up constant:30, at least 30 s; 2 at once; victims random; stopTimeout 30 s; "
+        "0 to 50 tasks; billed at least 60 s a task"
+    )
+
+
+def test_what_cannot_be_told_is_null_and_never_nan():
+    trace("silent.csv", 0, 0, 0)
+    [result] = told("--policy", "static:1", load="silent.csv")["results"]
+    assert result["jobs"] == 0
+    assert result["cost_per_work"] is None
+
+
+def test_no_file_at_all_simulates_a_day_that_is_made():
+    result = told("--policy", "static:40", "--service-time", "constant:1", "--start-up", "constant:20", load=None)
+    assert result["trace"] == "diurnal:4"
+    assert result["results"][0]["jobs"] == pytest.approx(4 * 86_400, rel=0.01)
+
+
+def test_a_load_can_be_made_by_name():
+    assert told("--load", "batch:50:7200", "--policy", "ours", load=None)["trace"] == "batch:50:7200"
+
+
+def test_jobs_bring_their_own_service_times():
+    Path("jobs.csv").write_text("t_seconds,service_seconds\n0,100\n30,200\n90,300\n")
+    result = told("--jobs", "jobs.csv", "--service-scale", "0.1", "--policy", "static:1", load=None)
+    assert result["results"][0]["jobs"] == 3
+    assert result["world"].startswith("service as the jobs took; ")
+    # 60 s of work on one task, which was busy with it from 0 to 60 and stays for two minutes
+    assert result["results"][0]["cost_per_work"] == pytest.approx(2.0)
+
+
+def test_the_table_compares_and_says_it_in_words():
+    result = simulate("--policy", "ours,static:1")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("load.csv: ")
+    assert [line.split()[0] for line in lines if line.startswith(("ours ", "static:1 "))] == ["ours", "static:1"] * 2
+
+
+def test_files_are_written_whole_and_said_on_stderr():
+    result = simulate("--policy", "ours", "--json", "result.json", "--report", "page.html")
+    assert result.exit_code == 0
+    assert result.stderr == "wrote result.json\nwrote page.html\n"
+    assert left() == {"result.json", "page.html"}
+    assert list(json.loads(Path("result.json").read_text())["results"][0]) == FIELDS
+    page = Path("page.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert page.rstrip().endswith("</html>")
+    assert "ours" in result.stdout
+
+
+def test_a_report_beside_json_on_stdout_leaves_stdout_to_it():
+    assert told("--policy", "ours", "--report", "page.html")["results"]
+    assert left() == {"page.html"}
+
+
+def test_a_sweep_is_told_as_a_table_with_advice():
+    result = simulate("--policy", "ours", "--sweep", "acceptable_latency=120s", "--sweep", "tolerance=0|0.3")
+    lines = result.stdout.splitlines()
+    assert [line.split("  ")[0] for line in lines if line.startswith(("as it is  ", "acceptable"))] == [
+        "as it is", "acceptable_latency=120s, tolerance=0", "acceptable_latency=120s, tolerance=0.3",
+    ]  # fmt: skip
+    assert [line for line in lines if line.startswith("as it is: ")]
+
+
+def test_a_sweep_is_in_the_json_too_beside_the_contract():
+    result = told("--policy", "ours", "--sweep", "acceptable_latency=30s|60s|120s")
+    assert list(result) == ["trace", "world", "results", "sweep"]
+    assert [one["acceptable_latency_s"] for one in result["sweep"]] == [60.0, 30.0, 120.0]
+    assert list(result["sweep"][0]) == [
+        "settings", "acceptable_latency_s", "late_fraction", "wait_p95_s", "cost_per_work",
+    ]  # fmt: skip
+    assert result["sweep"][0]["cost_per_work"] == result["results"][0]["cost_per_work"]
+
+
+def test_limits_can_be_swept_though_they_have_commas():
+    sweep = 'scale_in.limits=[{"tasks":1,"per":"60s"}]'
+    assert told("--policy", "ours", "--sweep", sweep)["sweep"][1]["settings"] == sweep
+
+
+def test_a_fleet_that_does_not_get_done_is_said():
+    result = simulate("--policy", "static:1", "--service-time", "constant:600", "--json", "r.json")
+    assert re.search(r"(?m)^static:1, seed 0: [\d,]+ messages still waited a day after the load's end", result.stderr)
+    assert "static:1, seed 0" not in simulate("--policy", "static:30").stderr
+
+
+BAD_FILES = {
+    "empty.csv": ("", "empty.csv: is empty: its first line must be t_seconds,arrivals"),
+    "words.csv": ("hello\n", "words.csv, line 1: must be the header t_seconds,arrivals"),
+    "cut.csv": ("t_seconds,arrivals\n0,5\n60\n", "cut.csv, line 3: "),
+    "broken.csv": ("t_seconds,arrivals\n0,5\n60,many\n", "broken.csv, line 3: must be two numbers"),
+    "negative.csv": ("t_seconds,arrivals\n0,5\n60,-3\n", "negative.csv, line 3: arrivals is -3"),
+    "nan.csv": ("t_seconds,arrivals\n0,5\n60,nan\n", "nan.csv, line 3: "),
+    "bytes.csv": ("\x00\x01\x02", "bytes.csv, line 1: "),
+    "jobs.csv": ("t_seconds,service_seconds\n0,5\n", "give it with --jobs"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_file_that_cannot_be_read_is_named_with_its_line_and_nothing_is_written(name):
+    text, words = BAD_FILES[name]
+    Path(name).write_text(text)
+    result = simulate("--json", "r.json", "--report", "r.html", load=name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("simulate: ")
+    assert words in result.stderr
+    assert left() == {name}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--policy", "nosuch"], "'nosuch' is no policy (known: ours, "),
+        (["--policy", "kedda"], "did you mean keda?"),
+        (["--policy", ""], "no policy is named: choose from ours, "),
+        (["--policy", "ours:tolerance=lots"], "tolerance: 'lots' is not a number"),
+        (["--policy", "ours:queues=a"], "queues: cannot be simulated"),
+        (["--service-time", "sometimes"], "none of constant:S, exponential:S, lognormal:S:CV, pareto:S:ALPHA"),
+        (["--service-time", "pareto:5:1"], "ALPHA above 1"),
+        (["--start-up", "slow"], "none of lognormal:MEDIAN:P95"),
+        (["--min-tasks", "5", "--max-tasks", "3"], "--min-tasks 5 is above --max-tasks 3"),
+        (["--max-tasks", "99999999999"], "max_tasks: 99999999999 is out of range"),
+        (["--acceptable-latency", "0s"], "acceptable_latency: '0s' is too short: at least 1s"),
+        (["--load", "steady"], "choose one load: --trace or --load"),
+        (["--jobs", "jobs.csv"], "choose one load: --trace or --jobs"),
+        (["--from-cloudwatch", "14d", "--queue", "orders"], "choose one load: --trace or --from-cloudwatch"),
+        (["--queue", "orders"], "--from-cloudwatch"),
+        (["--service-scale", "2"], "--jobs"),
+        (["--json", "no/such/r.json"], "no/such/r.json cannot be written: there is no directory "),
+        (["--report", "."], ". is a directory: name a file in it"),
+        (["--report", "-"], "name a file"),
+        (["--json", "same", "--report", "./same"], "name two files"),
+        (["--sweep", "nonsense"], "'nonsense' is no sweep: write FIELD=A|B|C"),
+        (["--sweep", "tolerence=1|2"], "tolerance"),
+        (["--sweep", "acceptable_latency=0s"], "'0s' is too short"),
+        (["--sweep", "tolerance=0|lots"], "'lots' is not a number"),
+        (["--from-day", "4"], "load.csv: has no day 4: it has day 0 only"),
+        (["--mean-tasks", "0"], "mean tasks: 0: choose more than 0"),
+        (["--mean-tasks", "nan"], "choose more than 0"),
+    ],
+)
+def test_wrong_options_end_it_before_anything_is_played(monkeypatch, options, words):
+    monkeypatch.setattr("autoscaler.sim.experiment.runs", lambda *_: pytest.fail("was played"))
+    result = simulate("--json", "r.json", *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("simulate: ")
+    assert words in result.stderr
+    assert left() == set()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--load", "nosuch"], "'nosuch': is none of steady:RATE, "),
+        (["--from-cloudwatch", "14d"], "--from-cloudwatch needs --queue NAME"),
+        (["--jobs", "jobs.csv", "--service-time", "constant:5"], "--service-scale"),
+        (["--jobs", "nosuch.csv"], "nosuch.csv: there is no such file"),
+        (["--jobs", "jobs.csv", "--service-scale", "0"], "service scale: 0: choose more than 0"),
+    ],
+)
+def test_wrong_loads_are_refused_by_name(options, words):
+    Path("jobs.csv").write_text("t_seconds,service_seconds\n0,5\n")
+    result = simulate(*options, load=None)
+    assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--seeds", "0"], ["--days", "0"], ["--from-day", "-1"], ["--max-tasks", "0"], ["--victims", "all"], ["--nosuch"]],
+)
+def test_what_the_usage_forbids_exits_2(options):
+    assert simulate(*options).exit_code == 2
+
+
+def test_a_directory_that_is_not_ours_is_told_before_anything_is_played(monkeypatch):
+    Path("theirs").mkdir()
+    monkeypatch.setattr("autoscaler.cli.delivering._writable", lambda folder: False)
+    result = simulate("--json", "theirs/r.json")
+    assert (result.exit_code, "not yours to write to" in result.stderr) == (2, True)
+
+
+def test_a_disk_that_is_full_leaves_the_file_as_it_was(monkeypatch):
+    Path("r.json").write_text("as it was")
+    write = Path.write_text
+
+    def full(place: Path, text: str, **more: Any) -> int:
+        write(place, text[:10], **more)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    result = simulate("--policy", "static:1", "--json", "r.json")
+    assert (result.exit_code, "r.json cannot be written: No space left on device" in result.stderr) == (2, True)
+    assert (left(), Path("r.json").read_text()) == ({"r.json"}, "as it was")
+
+
+@pytest.mark.parametrize("library", ["numpy", "rich"])
+def test_without_its_libraries_it_says_how_to_get_them(monkeypatch, library):
+    monkeypatch.setitem(sys.modules, library, None)
+    result = simulate()
+    assert result.exit_code == 2
+    assert result.stderr == "simulate needs NumPy and rich: pip install 'ecs-queue-autoscaler[simulate]'\n"
+
+
+def test_help_needs_no_library_and_names_every_policy_load_and_distribution(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    result = simulate("--help", load=None)
+    assert result.exit_code == 0
+    from autoscaler.cli.simulating import POLICIES
+
+    monkeypatch.undo()
+    from autoscaler.sim.experiment import EVERY
+    from autoscaler.sim.workload import GENERATORS
+
+    names = [*EVERY, *POLICIES.split(","), *GENERATORS, "constant:S", "pareto:S:ALPHA", "lognormal:MEDIAN:P95"]
+    assert [name for name in names if name not in result.output] == []
+    undocumented = [option for option in main.commands["simulate"].params if not getattr(option, "help", None)]
+    assert undocumented == []
+
+
+def test_a_process_that_is_killed_is_said_and_nothing_is_written(monkeypatch):
+    monkeypatch.setattr("autoscaler.sim.experiment.play", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    result = simulate("--json", "r.json")
+    assert (result.exit_code, left()) == (1, set())
+    assert "a process of the simulation was killed" in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_ctrl_c_leaves_no_file_no_trace_and_no_process(number):
+    """Sent to the whole group, as a terminal does, while it works on days that take longer than the test waits."""
+    terminal, its_end = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "autoscaler", "simulate", "--load", "steady:20", "--days", "5", "--policy", "ours,keda",
+        "--seeds", "4", "--json", "r.json", "--report", "r.html",
+        stdout=asyncio.subprocess.PIPE, stderr=its_end, start_new_session=True,
+    )  # fmt: skip
+    os.close(its_end)
+    try:
+        shown = await asyncio.to_thread(read, terminal, b"simulating")
+        os.killpg(process.pid, number)
+        shown += await asyncio.to_thread(read, terminal, None)
+        out, _ = await process.communicate()
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        os.close(terminal)
+    assert b"Traceback" not in shown
+    assert (process.returncode, out) == (130, b""), shown
+    assert shown.endswith(b"simulate: stopped\r\n")
+    assert left() == set()
+
+
+def read(terminal: int, until: bytes | None) -> bytes:
+    """What is shown there, up to those bytes, or (None) until nobody writes there any more."""
+    shown = b""
+    with suppress(OSError):
+        while until is None or until not in shown:
+            shown += os.read(terminal, 1 << 16)
+    return shown
+
+
+async def test_a_reader_that_goes_away_ends_it_in_silence():
+    process = await started("simulate", "--trace", "load.csv", "--policy", "ours", "--json", "-")
+    process.stdout._transport.close()
+    _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, err) == (1, b"")
+
+
+async def test_a_pipe_gets_no_progress_and_no_colours():
+    ended = await autoscaler("simulate", "--trace", "load.csv", "--policy", "ours")
+    assert (ended.code, ended.err) == (0, "")
+    assert b"\x1b" not in ended.out

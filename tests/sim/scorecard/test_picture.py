@@ -1,0 +1,109 @@
+"""The picture: one page that needs nothing else, harmless, with names that can be read."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from itertools import combinations
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.sim.scorecard.labels import DOT, Box, placed
+from autoscaler.sim.scorecard.picture import picture
+from tests.sim.scorecard.made import everywhere
+
+NASTY = "<script>alert(1)</script>\"'&"
+LINES = [
+    one
+    for policy, late, cost in (
+        ("clairvoyant", 0.0, 1.0),
+        ("ours", 0.002, 1.4),
+        ("keda", 0.2, 2.0),
+        ("knative", 0.0, 60.0),
+        (NASTY, 1.0, 2.1),
+    )
+    for one in everywhere(policy, late_fraction=late, cost_per_oracle=cost)
+]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return picture(LINES)
+
+
+class Reading(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+
+def test_nothing_is_loaded_from_anywhere(page):
+    elements = Reading(page).elements
+    assert not [tag for tag, _ in elements if tag in {"script", "link", "img", "iframe", "object", "base"}]
+    assert not [name for _, attributes in elements for name in attributes if name in {"src", "href", "style"}]
+    assert "url(" not in page
+    assert "@import" not in page
+    [policy] = [a["content"] for _, a in elements if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+
+
+def test_every_promise_has_both_kinds_of_victims_and_every_picture_is_sound(page):
+    assert re.findall(r"<h2>(.*?)</h2>", page) == ["Promise: 60 s", "Promise: 120 s", "Promise: 300 s"]
+    drawn = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]
+    assert len(drawn) == 6
+    for svg in drawn:
+        groups = svg.findall("g")
+        assert [group.find("text").text for group in groups] == ["clairvoyant", "ours", "keda", NASTY, "knative"]
+        assert [group.get("class") for group in groups] == ["limit", "ours", "peer", "peer", "peer"]
+        assert groups[2].find("title").text == "keda: 20.00% late at 2.00 x the clairvoyant"
+        assert "keda: 20.00% late" in svg.get("aria-label")
+
+
+def test_left_is_cheaper_and_down_is_less_late(page):
+    svg = ElementTree.fromstring(re.search(r"<svg.*?</svg>", page, re.DOTALL)[0])
+    at = {
+        group.find("text").text: [float(group.find("circle").get(name)) for name in ("cx", "cy")]
+        for group in svg.findall("g")
+    }
+    assert at["clairvoyant"][0] < at["ours"][0] < at["keda"][0] < at["knative"][0]
+    assert at["clairvoyant"][1] == at["knative"][1] > at["ours"][1] > at["keda"][1] > at[NASTY][1]
+
+
+def test_a_policy_whose_cost_is_not_known_is_left_out():
+    assert "keda" not in picture(everywhere("keda", cost_per_oracle=float("nan")))
+
+
+EDGE = Box(50.0, 0.0, 560.0, 360.0)
+DOTS = st.lists(st.tuples(st.floats(60, 550), st.floats(10, 350)), min_size=1, max_size=12, unique=True)
+
+
+@given(DOTS)
+def test_names_stay_within_the_edge_and_the_first_ones_are_clear_of_all_dots(dots):
+    labels = placed(dots, ["ours"] * len(dots), EDGE)
+    assert all(label.box.within(EDGE) for label in labels)
+    assert len(labels) == len(dots)
+    around = [Box(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in dots]
+    if len(dots) < 4:
+        assert not [dot for dot in around if labels[0].box.overlaps(dot)]
+
+
+def test_names_of_dots_at_one_place_do_not_lie_on_each_other():
+    labels = placed([(300.0, 200.0)] * 5, ["target-tracking-cpu"] * 5, EDGE)
+    assert not [pair for pair in combinations([label.box for label in labels], 2) if pair[0].overlaps(pair[1])]
+
+
+def test_a_name_stands_right_of_its_dot_and_left_of_one_at_the_edge():
+    right, left = placed([(100.0, 100.0), (550.0, 100.0)], ["ours", "target-tracking"], EDGE)
+    assert (right.x, right.on_left, right.away) == (109.0, False, False)
+    assert (left.x, left.on_left, left.away) == (541.0, True, False)
+
+
+def test_where_there_is_no_room_at_all_a_name_is_still_given_a_place():
+    assert len(placed([(300.0, 200.0)], ["x" * 500], EDGE)) == 1

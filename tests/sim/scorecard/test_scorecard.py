@@ -1,0 +1,189 @@
+"""`make scorecard` on two small traces under their real names: what is run, and what is written of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from autoscaler.sim.model import Victims
+from autoscaler.sim.peers import PEERS
+from autoscaler.sim.scorecard.__main__ import main
+from autoscaler.sim.scorecard.making import Bench, Job, grid_jobs, made, oracle_jobs, policy_jobs
+from autoscaler.sim.scorecard.page import page
+from autoscaler.sim.workload.protocol import SCORECARD, Entry
+from tests.sim.scorecard.made import everywhere, line
+
+ENTRIES = {entry.name: entry for entry in SCORECARD}
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight minutes of near_idle's day 1, and five of mooncake's only day."""
+    folder = tmp_path_factory.mktemp("traces")
+    idle = [3 * (minute % 4) for minute in range(1440 + 8)]
+    chat = [(second * 7) % 5 for second in range(300)]
+    for name, counts, interval_s in (("near_idle", idle, 60), ("mooncake", chat, 1)):
+        rows = "".join(f"{at * interval_s},{count}\n" for at, count in enumerate(counts))
+        (folder / ENTRIES[name].file).write_text(f"t_seconds,arrivals\n{rows}")
+    return folder
+
+
+def scorecard(traces: Path, out: Path, *more: str) -> int:
+    return main(["--traces", str(traces), "--out", str(out), "--seeds", "1", "--only", "near_idle,mooncake", *more])
+
+
+@pytest.fixture(scope="module")
+def card(traces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("card") / "docs" / "new"
+    assert scorecard(traces, out, "--no-grid", "--json", str(out.parent / "lines.json")) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def text(card: Path) -> str:
+    return (card / "scorecard.md").read_text()
+
+
+def section(text: str, heading: str) -> str:
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def cells(table: str) -> list[list[str]]:
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    return rows[1:]
+
+
+def test_both_pages_are_there_and_nothing_else(card):
+    assert sorted(path.name for path in card.iterdir()) == ["scorecard.html", "scorecard.md"]
+    assert (card / "scorecard.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("promise", ["60 s", "120 s", "300 s"])
+def test_every_policy_has_a_row_at_every_promise_with_both_kinds_of_victims(text, promise):
+    part = section(text, promise)
+    tables = part.split("Victims at random")
+    assert len(tables) == 2
+    for table in tables:
+        found = cells(table)
+        assert {row[0] for row in found} == {"ours", "clairvoyant", *PEERS}
+        assert [row[0] for row in found][:2] == ["clairvoyant", "ours"]
+        assert found[0][1:3] == ["0.00%", "none"]
+        assert found[0][4] == "1.00"
+
+
+def test_ours_is_told_trace_by_trace(text):
+    found = cells(section(text, "Ours, trace by trace"))
+    assert [row[0] for row in found] == ["mooncake", "near_idle"]
+    assert {len(row) for row in found} == {10}
+
+
+def test_the_page_says_what_was_run_and_by_whom_it_may_be_doubted(text):
+    assert "real traces: mooncake, near_idle." in text
+    assert "one seed" in text
+    assert "Nothing of this was run on AWS" in text
+    assert "No run of any policy was never late and cheaper than the clairvoyant" in section(text, "The limit")
+    assert section(text, "Where we lose").strip()
+
+
+def test_the_lines_can_be_had_as_json_with_each_score(card):
+    lines = json.loads((card.parent / "lines.json").read_text())
+    assert len(lines) == 2 * 3 * (1 + 2 * (1 + len(PEERS)))
+    assert {"trace", "latency_s", "victims", "policy", "seed", "grid", "billed_s", "score"} == set(lines[0])
+    assert all(one["score"]["cost_per_oracle"] > 0 for one in lines)
+
+
+def test_a_run_that_knows_nothing_of_the_promise_is_made_once_and_judged_by_each():
+    jobs = policy_jobs([ENTRIES["nasa"]], [0])
+    promises = {job.policy: [] for job in jobs}
+    for job in jobs:
+        if job.victims is Victims.IDLE:
+            promises[job.policy].append(job.latencies_s)
+    assert promises["ours"] == [(60.0,), (120.0,), (300.0,)]
+    assert promises["knative"] == [(60.0, 120.0, 300.0)]
+    assert sorted(promises) == sorted(["ours", *PEERS])
+
+
+def test_settings_in_hindsight_are_the_peers_own_without_their_defaults(traces):
+    jobs = grid_jobs(Bench(traces, {}), [ENTRIES["mooncake"]])
+    assert {job.policy.partition(":")[0] for job in jobs} <= set(PEERS)
+    assert all(":" in job.policy and job.grid and job.victims is Victims.IDLE and job.seed == 0 for job in jobs)
+    assert len(jobs) > len(PEERS)
+
+
+def test_lines_do_not_depend_on_the_number_of_processes(traces):
+    jobs = [*oracle_jobs([ENTRIES["mooncake"]], [0]), *policy_jobs([ENTRIES["mooncake"]], [0])[:6]]
+    bench = Bench(traces, {("mooncake", 0, 60.0): 100.0})
+    shares: list[float] = []
+    one = list(made(bench, jobs, shares.append, processes=1))
+    assert repr(list(made(bench, jobs, lambda _: None, processes=3))) == repr(one)
+    assert shares[-1] == 1.0
+    assert {entry.cost_per_oracle for entry in (line.score for line in one if line.policy == "clairvoyant")} == {1.0}
+
+
+def test_where_no_peer_beats_us_that_is_said():
+    told = section(page([*everywhere("ours"), *everywhere("keda", billed_s=2000.0)], 60.0), "Where we lose")
+    assert told.strip().startswith("On no trace, at no promise, is any peer")
+
+
+def test_where_we_lose_is_said_plainly():
+    told = cells(section(page([*everywhere("ours"), line("keda:2", billed_s=700.0, grid=True)], 60.0), "Where we lose"))
+    assert told == [["60 s", "nasa", "`keda:2`", "30%", "1.00%", "1.00%"]]
+
+
+def test_a_limit_that_does_not_hold_is_said_and_is_a_finding(traces, tmp_path, monkeypatch):
+    broken = line("keda", late_fraction=0.0, cost_per_oracle=0.97)
+    assert "- nasa, 60 s, `keda`, seed 0: 0.970" in section(page([*everywhere("ours"), broken], 60.0), "The limit")
+    monkeypatch.setattr("autoscaler.sim.scorecard.__main__.made", lambda *_: [*everywhere("ours"), broken])
+    assert scorecard(traces, tmp_path, "--no-grid") == 1
+
+
+def test_traces_that_are_not_there_end_it_with_the_remedy_and_nothing_written(tmp_path, capsys):
+    assert scorecard(tmp_path / "nowhere", tmp_path / "docs") == 2
+    told = capsys.readouterr().err
+    assert "near_idle_1min_14d.csv: there is no such file" in told
+    assert "TRACES=FOLDER" in told
+    assert list((tmp_path / "docs").iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_run(traces, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("autoscaler.sim.scorecard.__main__.made", lambda *_: pytest.fail("was run"))
+    (tmp_path / "file").write_text("")
+    assert scorecard(traces, tmp_path / "file" / "docs") == 2
+    assert "file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["--only", "nasa,nosuch"], "'nosuch' is none of wc98_flash, .*nasa"),
+        (["--only", ""], "'' is none of"),
+        (["--seeds", "0"], "at least one"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(traces, tmp_path, capsys, wrong, told):
+    with pytest.raises(SystemExit, match="2"):
+        scorecard(traces, tmp_path, *wrong)
+    assert re.search(told, capsys.readouterr().err)
+
+
+def test_ctrl_c_ends_it_in_a_word(traces, tmp_path, capsys, monkeypatch):
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autoscaler.sim.scorecard.__main__.made", stopped)
+    assert scorecard(traces, tmp_path) == 130
+    assert capsys.readouterr().err.endswith("stopped; nothing was written\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_one_trace_of_jobs_is_read_as_jobs(tmp_path):
+    entry: Entry = ENTRIES["lcg_grid"]
+    rows = "".join(f"{at * 60},{4000 + at}\n" for at in range(1440 + 4))
+    (tmp_path / entry.file).write_text(f"t_seconds,service_seconds\n{rows}")
+    job = Job(entry, Victims.IDLE, "static:9", 0, (60.0, 120.0, 300.0))
+    lines = list(made(Bench(tmp_path, {}), [job], lambda _: None, processes=1))
+    assert [one.latency_s for one in lines] == [60.0, 120.0, 300.0]
+    assert lines[0].score.jobs > 0
