@@ -29,9 +29,14 @@ SERVICE = ServiceRef("simulated", "simulated", "simulated")
 QUEUE = QueueRef("queue")
 
 NOT_HERE = frozenset(
-    {"cluster", "service", "region", "queues", "metrics", "memory_target_percent", "schedule", "schedules"}
+    {
+        *("cluster", "service", "region", "queues", "metrics", "memory_target_percent", "schedule", "schedules"),
+        "task_concurrency",
+    }
 )
-"""Fields that would change nothing here, or blind the loop to a thing that the world does not have."""
+"""Fields that would change nothing here, blind the loop to a thing that the world does not have, or say of the workers
+what they are not: how many messages they work on at once is the world's, by `--task-concurrency`.
+"""
 
 STRANGE = (
     "cannot be simulated: there is one queue with one service that acts, and neither memory nor metrics of its own"

@@ -72,12 +72,19 @@ def _score(wanted: argparse.Namespace) -> int:
 
 
 def _write(wanted: argparse.Namespace, lines: list[Line], took_s: float) -> None:
-    (wanted.out / "scorecard.md").write_text(page(lines, took_s), encoding="utf-8")
-    (wanted.out / "scorecard.html").write_text(picture(lines), encoding="utf-8")
+    _place(wanted.out / "scorecard.md", page(lines, took_s))
+    _place(wanted.out / "scorecard.html", picture(lines))
     if wanted.json:
         told = [line._asdict() | {"score": asdict(line.score)} for line in lines]
-        wanted.json.write_text(json.dumps(told), encoding="utf-8")
+        _place(wanted.json, json.dumps(told))
     sys.stdout.write(f"wrote {wanted.out}/scorecard.md and {wanted.out}/scorecard.html in {took_s:,.0f} s\n")
+
+
+def _place(path: Path, text: str) -> None:
+    """The file is there, whole, or as it was before."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
 
 
 def _made(bench: Bench, jobs: list[Job], doing: str) -> list[Line]:

@@ -60,7 +60,8 @@ def generated(spec: str, choice: Choice) -> CountTrace:
 
     Raises `TraceError`, with the forms, for a name or numbers that are none of `GENERATORS`.
     """
-    name, *numbers = spec.strip().lower().replace("-", "_").split(":")
+    name, *numbers = spec.strip().lower().split(":")
+    name = name.replace("-", "_")
     generator = GENERATORS.get(name)
     if generator is None or len(numbers) > len(generator.parameters):
         raise TraceError(repr(spec), f"is none of {forms()}")

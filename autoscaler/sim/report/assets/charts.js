@@ -7,6 +7,8 @@ const joined = (...lines) => lines.length > 1 ? uPlot.join(lines) : lines[0];
 function timeCharts(data, onPoint) {
   let charts = [], row = null, whole = 0, pointed = null;
   const steps = uPlot.paths.stepped({align: 1}), straight = uPlot.paths.linear();
+  // A bucket between two empty ones is no line: it is drawn as a point.
+  const dots = {show: false, size: 3, filter: (made, at) => made.data[at].flatMap((value, i, all) => value != null && all[i - 1] == null && all[i + 1] == null ? [i] : [])};
   const step = (name, stroke, more) => ({label: name, stroke: colour(stroke), width: 1.5, points: {show: false}, paths: steps, ...more});
   const line = (name, stroke, more) => ({...step(name, stroke, more), paths: straight});
 
@@ -162,7 +164,7 @@ function timeCharts(data, onPoint) {
     ], {height: innerWidth < 640 ? 220 : 270, draw: marks});
     const [at, p50, p95, longest] = row.waits, ends = [...at, data.length_s], last = values => [...values, values[values.length - 1]];
     chart('c-waits', [ends, last(longest), last(p95), last(p50)], [
-      step('longest', 'violet', {width: 0.75}), step('p95', 'violet', {width: 1.75}), step('p50', 'violet', none),
+      step('longest', 'violet', {width: 0.75, points: dots}), step('p95', 'violet', {width: 1.75, points: dots}), step('p50', 'violet', none),
     ], {...waitScale(), bands: [{series: [2, 3], fill: colour('violet-soft')}], draw: promise});
     chart('c-arrivals', data.arrivals, [step('arrivals', 'grey', {fill: colour('grey-soft'), width: 1})], {height: innerWidth < 640 ? 120 : 140});
     chart('c-cost', data.limit ? joined(data.work, row.billed, data.limit) : joined(data.work, row.billed), [
