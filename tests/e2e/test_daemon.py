@@ -113,7 +113,6 @@ async def test_a_thousand_messages_from_zero_to_max_and_back_to_zero() -> None:
 
         await until(lambda: last_write(observer) == 0, 120, running)
         written = len(observer.writes())
-        seen = len(running.events("scaled"))
         ticks = observer.requests[-1].at
         await until(lambda: observer.requests[-1].at > ticks + 5, 30, running)
 
@@ -124,7 +123,7 @@ async def test_a_thousand_messages_from_zero_to_max_and_back_to_zero() -> None:
         assert {request.action for request in observer.requests} <= READS | {"UpdateService"}
         updates = [request.parameters for request in observer.requests if request.action == "UpdateService"]
         assert all(set(update) == {"cluster", "service", "desiredCount"} for update in updates)
-        assert seen == written
+        assert len(running.events("scaled")) == written
         assert all("situation" in line and line["sentence"] for line in running.events("scaled"))
         assert running.errors == []
 
