@@ -24,7 +24,7 @@ $(STAMP): requirements.lock pyproject.toml
 	    exit 1; } >&2; \
 	echo "make venv: $$($$found --version) -> $(VENV), about a minute the first time" >&2; \
 	rm -rf $(VENV) && $$found -m venv $(VENV)
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 

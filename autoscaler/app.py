@@ -48,7 +48,7 @@ async def _serve(config: Config) -> None:
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
         log.info("started", version=__version__, services=len(config.services), http=f"{config.http_host}:{port}")
-        ports = Ports(aws.queues, aws.meters, gauges, aws.fleets, journal, clock, time.time)
+        ports = Ports(aws.queues, aws.meters, gauges, aws.fleets, journal, clock, time.time, aws.history)
         await supervise(_loops(config, ports), stopping)
     log.info("stopped")
 

@@ -66,6 +66,7 @@ class QueueMinute:
     deleted: int | None = None
     oldest_age_s: float | None = None
     groups_in_flight: int | None = None
+    sent: int | None = None
 
 
 Span: TypeAlias = tuple[float, float, int]

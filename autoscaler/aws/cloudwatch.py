@@ -115,6 +115,7 @@ def queue_metrics(name: str) -> dict[str, CloudWatchMetric]:
     wanted = {
         "received": ("NumberOfMessagesReceived", "Sum"),
         "deleted": ("NumberOfMessagesDeleted", "Sum"),
+        "sent": ("NumberOfMessagesSent", "Sum"),
         "oldest_age_s": ("ApproximateAgeOfOldestMessage", "Maximum"),
     }
     if name.endswith(".fifo"):
@@ -137,6 +138,7 @@ def _minute_of(seen: Mapping[str, int | float], at: float) -> QueueMinute:
         deleted=_whole(seen.get("deleted")),
         oldest_age_s=None if age_s is None else float(age_s),
         groups_in_flight=_whole(seen.get("groups_in_flight")),
+        sent=_whole(seen.get("sent")),
     )
 
 

@@ -75,10 +75,25 @@ class ServiceFields(Group):
         "About what a task takes to start; shorter promises need tasks that are already there.",
     )
     processing_time: Annotated[float | None, optional(duration(0.001))] = told(
-        None, "What one message takes a worker.", "Until it is known, a modest number of messages per task is assumed."
+        None,
+        "What one message takes a worker. Learned from what is deleted; this is where learning begins.",
+        "Workers change with every release. Until something is learned, five messages a task and minute are assumed.",
     )
     task_concurrency: Annotated[int, whole(1, 1_000_000)] = told(
-        1, "How many messages a task works on at once.", "Assuming less than there is costs tasks; more costs latency."
+        1,
+        "How many messages a task works on at once. Learned too, for the demand; the busy floor takes this number.",
+        "Assuming less than there is costs tasks; more costs latency.",
+    )
+    learn: Annotated[bool, truth()] = told(
+        True,
+        "Learn processing_time and task_concurrency from what the workers do. Turned off, both stand as configured.",
+        "Configured numbers are seldom right for long, and nobody notices.",
+    )
+    look_ahead: Annotated[bool, truth()] = told(
+        True,
+        "Let what the queue's past weeks say of the coming minutes raise the demand. Never lowers it; reads up to 15 "
+        "days of CloudWatch's minutes at the start, and is off by itself where the past does not repeat.",
+        "Only who starts tasks before a burst has them in time for it.",
     )
     workers: Annotated[Workers, choice(Workers)] = told(
         Workers.DRAINING,
@@ -135,6 +150,12 @@ class ServiceFields(Group):
         0.1,
         "Demand within this share of the present count changes nothing.",
         "A tenth is what the Horizontal Pod Autoscaler takes; a change smaller than that is not worth a start-up.",
+    )
+    patience: Annotated[float, duration()] = told(
+        120.0,
+        "A scale-in by less than half of the tasks waits until no more was asked for in so long.",
+        "Small steps in save little, and half of them are taken back: the stabilization window alone would nearly "
+        "double the changes.",
     )
     activation: ActivationFields = Field(default_factory=ActivationFields)
     fallback: FallbackFields = Field(default_factory=FallbackFields)

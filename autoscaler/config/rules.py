@@ -43,9 +43,9 @@ class ScaleInFields(ScaleOutFields):
         0.0, "After an accepted scale-in, none further for so long.", "The stabilization window already paces it."
     )
     stabilization: Annotated[float, duration()] = told(
-        60.0,
+        45.0,
         "Scale in only to the highest demand of this window.",
-        "SQS's counts take about a minute to settle, and a Fargate task is billed for a minute at least.",
+        "A task that is kept for so long costs as much as one that is started anew.",
     )
     limits: Annotated[tuple[LimitFields, ...], LIMITS] = told(
         (),

@@ -13,14 +13,17 @@ from math import ceil
 
 from autoscaler.config import Service
 from autoscaler.control.admission import Admission
+from autoscaler.control.lookahead import LookAhead
 from autoscaler.control.observing import Observer, Ports, whole
 from autoscaler.control.pausing import TagWatch
 from autoscaler.control.rivalry import RivalWatch
 from autoscaler.control.schedule import Timetable
 from autoscaler.core.engine import decide
+from autoscaler.core.estimate import Estimator
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Missing, Observation, Verdict
 from autoscaler.core.policy import Policy, Workers
+from autoscaler.core.promise import at_risk
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled
 from autoscaler.ports import Tick
 
@@ -65,6 +68,8 @@ class ServiceLoop:
         self._tag: str | None = None
         self._rivals = RivalWatch(service.ref, ports.fleets)
         self._memory: Memory | None = None
+        self._estimator: Estimator | None = None
+        self._ahead: LookAhead | None = None
         self._write: _Write | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -88,13 +93,19 @@ class ServiceLoop:
         policy, wrong_tag = self._in_force(fleet.pause_tag)
         await self._rivals.look(self._ports.clock())
         seen = await self._observer.observe(fleet, policy, self._memory)
-        seen = replace(seen, fleet=self._settled(fleet, seen.now))
+        seen = await self._learned(policy, replace(seen, fleet=self._settled(fleet, seen.now)))
         memory = self._recall(seen)
         seen, decision = await self._decide(policy, memory, seen)
         decision = self._admitted(policy, decision)
         self._memory = memory.remembering(policy, seen, decision)
         outcome, failure = await self._act(decision)
-        notices = (*wrong_tag, *self._rivals.notices(), *self._observer.notices)
+        notices = (
+            *wrong_tag,
+            *self._rivals.notices(),
+            *self._observer.notices,
+            *self._unforeseen(),
+            *_at_risk(policy, seen, decision),
+        )
         return Tick(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
 
     def _unread(self, gap: Missing) -> Tick:
@@ -111,6 +122,24 @@ class ServiceLoop:
         policy = self._timetable.policy_at(wall)
         paused, wrong = self._tags.look(tag, wall)
         return policy if paused is None else replace(policy, paused=paused), () if wrong is None else (wrong,)
+
+    async def _learned(self, policy: Policy, seen: Observation) -> Observation:
+        """The observation with what it and the earlier ones have taught, and what the past says of what will come."""
+        if not policy.queues:
+            return seen
+        if self._estimator is None:
+            self._estimator = Estimator(policy, seen, self._interval_s)
+            await self._look_back(policy)
+        if self._ahead is None:
+            return replace(seen, knowledge=self._estimator.see(policy, seen))
+        self._ahead.see(self._observer.minutes)
+        return replace(seen, knowledge=self._estimator.see(policy, seen, self._ahead.ahead()))
+
+    async def _look_back(self, policy: Policy) -> None:
+        history, service = self._ports.history, self._service
+        if history is not None and policy.look_ahead and service.queue_minutes:
+            self._ahead = LookAhead(service.queues, history, self._ports.clock, self._ports.wall)
+            await self._ahead.begin()
 
     def _settled(self, fleet: Fleet, now: float) -> Fleet:
         """What ECS says, unless it still tells the count from before our last write."""
@@ -147,6 +176,9 @@ class ServiceLoop:
     def _admitted(self, policy: Policy, decision: Decision) -> Decision:
         return self._admission.admit(self._service.ref.key, self._rivals.restrained(policy, decision))
 
+    def _unforeseen(self) -> list[Missing]:
+        return [] if self._ahead is None else self._ahead.notices
+
     async def _act(self, decision: Decision) -> tuple[str, str | None]:
         if decision.verdict is Verdict.HOLD:
             return "unchanged", None
@@ -170,6 +202,11 @@ class ServiceLoop:
         self._admission.made(self._service.ref.key)
         if self._memory is not None:
             self._memory = self._memory.acknowledging(now, target - before)
+
+
+def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Missing]:
+    because = at_risk(policy, seen, decision)
+    return [] if because is None else [Missing(because, "promise")]
 
 
 async def _stopped(stopping: asyncio.Event, within_s: float) -> bool:

@@ -30,7 +30,17 @@ from autoscaler.core.model import (
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import MINUTE_LIMIT_S
 from autoscaler.errors import Denied
-from autoscaler.ports import CloudWatchMetric, Fleets, Gauges, Journal, Meters, MetricSource, QueueMinute, Queues
+from autoscaler.ports import (
+    CloudWatchMetric,
+    Fleets,
+    Gauges,
+    History,
+    Journal,
+    Meters,
+    MetricSource,
+    QueueMinute,
+    Queues,
+)
 
 MINUTE_S = 60.0
 
@@ -43,7 +53,9 @@ PROTECTION_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What a loop is given of the world. `clock` is monotonic, `wall` the time of day; both in seconds."""
+    """What a loop is given of the world. `clock` is monotonic, `wall` the time of day; both in seconds. `history` None:
+    nothing is looked up of the past, and nothing is looked ahead.
+    """
 
     queues: Queues
     meters: Meters
@@ -52,6 +64,7 @@ class Ports:
     journal: Journal
     clock: Callable[[], float]
     wall: Callable[[], float]
+    history: History | None = None
 
 
 Datapoint = TypeVar("Datapoint", Utilization, Measurement)
@@ -66,7 +79,9 @@ class _Reading(NamedTuple):
 
 
 class Observer:
-    """Reads one service's world. `notices` are what the newest observation could not have, and did not need."""
+    """Reads one service's world. `notices` are what the newest observation could not have, and did not need;
+    `minutes` the newest minute of each queue that it had.
+    """
 
     def __init__(self, service: Service, ports: Ports) -> None:
         self._service = service
@@ -75,12 +90,13 @@ class Observer:
         self._readings: deque[_Reading] = deque(maxlen=KEPT_READINGS)
         self._protected: tuple[Instant, int] | None = None
         self.notices: list[Missing] = []
+        self.minutes: dict[str, QueueMinute] = {}
 
     async def observe(self, fleet: Fleet, policy: Policy, memory: Memory | None) -> Observation:
         """`now` is taken last, so that no reading is younger than the decision made of it."""
         self.notices = []
         queues = [QueueReading(queue.name, await self._ports.queues.backlog(queue)) for queue in self._service.queues]
-        minutes = await self._minutes()
+        minutes = self.minutes = await self._minutes()
         cpu, used = await self._utilization(fleet, policy, memory)
         metrics = [
             MetricReading(name, _of_its_time(await self._measure(source), memory))

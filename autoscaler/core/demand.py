@@ -14,6 +14,8 @@ from __future__ import annotations
 from math import ceil
 
 from autoscaler.core.formula import parse
+from autoscaler.core.knowledge import Knowledge
+from autoscaler.core.latency import need
 from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Utilization, Vote
 from autoscaler.core.policy import MetricPolicy, Policy
 from autoscaler.core.signals import (
@@ -57,11 +59,31 @@ def read_signals(policy: Policy, seen: Observation) -> Signals:
     known, gaps = known_queues(policy, seen)
     work = work_of(policy, known, seen.fleet.running)
     ran = min(seen.fleet.running, seen.fleet.desired)
-    votes = _queue_votes(policy, known, work, ran) if known else []
+    votes = []
+    if known and seen.knowledge is not None and _follows_latency(policy):
+        votes = _learned_votes(policy, seen.knowledge, work, ran, seen.fleet.desired)
+    elif known:
+        votes = _queue_votes(policy, known, work, ran)
     _add_utilization(policy, seen, work, votes, gaps, capped=bool(known) and not gaps)
     if policy.metrics or policy.formula is not None:
         _add_metrics(policy, seen, known, votes, gaps)
     return Signals(tuple(votes), tuple(gaps), work)
+
+
+def _follows_latency(policy: Policy) -> bool:
+    """Who says how many messages a task should have, and not what one takes, has chosen his rule."""
+    return policy.backlog_per_task is None or policy.processing_time_s is not None
+
+
+def _learned_votes(policy: Policy, known: Knowledge, work: Work, running: int, current: int) -> list[Vote]:
+    """What the promise asks for; and what the operator's backlog per task asks for, where there is one."""
+    asked = need(policy, known, work, running, current)
+    facts = (work.waiting, work.in_flight, known.processing_s.value, policy.shortest_latency_s, asked.load)
+    wording = _WORK + ", {2:.3g} s each, may wait {3:g} s"
+    votes = [Vote("latency", asked.load, wording, facts, settled=True)]
+    if policy.backlog_per_task is not None:
+        votes.append(_backlog_vote(work, policy.backlog_per_task, ""))
+    return votes
 
 
 def _queue_votes(policy: Policy, known: Known, work: Work, running: int) -> list[Vote]:

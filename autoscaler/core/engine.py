@@ -66,6 +66,8 @@ def _walk(case: Case, count: int, steps: list[Step]) -> int:
 def _tolerate(case: Case, vote: Vote, steps: list[Step]) -> int:
     """A load close to the present count asks for the present count. Closed: at 0.1 and 10 tasks, 11.0 is close."""
     current, demand = case.current, vote.tasks
+    if vote.settled:
+        return demand
     direction = case.policy.scale_out if vote.load > current else case.policy.scale_in
     tolerance = case.policy.tolerance if direction.tolerance is None else direction.tolerance
     if demand == current or abs(vote.load - current) > tolerance * current + ROUNDING:

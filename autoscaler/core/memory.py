@@ -185,7 +185,7 @@ class Memory:
 def _demand_reach_s(policy: Policy) -> float:
     """Twice the agreement, so that the run of zeros that is longer than it is still there to be seen."""
     windows = policy.scale_out.stabilization_s, policy.scale_in.stabilization_s
-    return max(*windows, 2 * AGREEMENT_S, policy.longest_latency_s)
+    return max(*windows, 2 * AGREEMENT_S, policy.longest_latency_s, policy.patience_s)
 
 
 def _change_reach_s(policy: Policy) -> float:

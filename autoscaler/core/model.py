@@ -11,6 +11,8 @@ from enum import StrEnum
 from math import ceil
 from typing import NamedTuple, TypeAlias
 
+from autoscaler.core.knowledge import Knowledge
+
 Instant: TypeAlias = float
 """Seconds on the caller's monotonic clock."""
 
@@ -133,6 +135,7 @@ class Observation:
     """Everything that one tick saw. `cpu`, `memory` and `flow` are None where nothing asks for them.
 
     `given`: a demand that was handed in; it stands for the signals, and the rules that need signals stand aside.
+    `knowledge`: what the estimators made of this and of earlier observations (None: there are none).
     """
 
     now: Instant
@@ -143,6 +146,7 @@ class Observation:
     given: int | None = None
     metrics: tuple[MetricReading, ...] = ()
     flow: Flow | Missing | None = None
+    knowledge: Knowledge | None = None
 
 
 class Verdict(StrEnum):
@@ -155,6 +159,7 @@ class Rule(StrEnum):
     """The closed list of what may move a decision away from its demand: label values of the metrics."""
 
     TOLERANCE = "tolerance"
+    PATIENCE = "patience"
     FALLBACK = "fallback"
     ACTIVATION = "activation"
     STABILIZATION = "stabilization"
@@ -194,13 +199,15 @@ MOST_TASKS = 2**31 - 1
 
 class Vote(NamedTuple):
     """What one signal asks for: a load, in tasks and fractions of one. `because` says from what; it is put into words
-    only where it is read.
+    only where it is read. `settled`: the signal has a band of its own in which it asks for the present count, so that
+    the tolerance has no say.
     """
 
     signal: str
     load: float
     wording: str
     values: tuple[object, ...] = ()
+    settled: bool = False
 
     @property
     def tasks(self) -> int:

@@ -136,7 +136,10 @@ class Policy:
     """The wishes for one service. Latencies and durations in seconds, percentages from 0 to 100.
 
     `processing_time_s` is what one message takes (None: not known). `task_concurrency` is how many messages a
-    task works on at once. `backlog_per_task`, `cpu_target_percent`, `memory_target_percent`: None, no such vote.
+    task works on at once. With `learn` both are only where learning begins, else they stand.
+    `look_ahead`: what the past says of the coming minutes may raise the demand.
+    `patience_s`: a scale-in by less than half waits until no more was asked for within that time.
+    `backlog_per_task`, `cpu_target_percent`, `memory_target_percent`: None, no such vote.
     `count_in_flight`, `count_delayed`: whether these messages ask for tasks; visible ones always do.
     `formula`: an expression over named signals that gives a number of tasks (`core/formula.py`), or None.
     `launch_per_minute`: how many tasks ECS launches for one service in a minute (500, in newer Regions 125).
@@ -153,6 +156,8 @@ class Policy:
     acceptable_latency_s: float = 60.0
     processing_time_s: float | None = None
     task_concurrency: int = 1
+    learn: bool = True
+    look_ahead: bool = True
     workers: Workers = Workers.DRAINING
     count_in_flight: bool = True
     count_delayed: bool = False
@@ -162,8 +167,9 @@ class Policy:
     metrics: tuple[MetricPolicy, ...] = ()
     formula: str | None = None
     scale_out: Direction = field(default_factory=Direction)
-    scale_in: Direction = field(default_factory=lambda: Direction(stabilization_s=60.0))
+    scale_in: Direction = field(default_factory=lambda: Direction(stabilization_s=45.0))
     tolerance: float = 0.1
+    patience_s: float = 120.0
     activation: Activation = field(default_factory=Activation)
     fallback: Fallback = field(default_factory=Fallback)
     deployments: DeploymentHold = field(default_factory=DeploymentHold)

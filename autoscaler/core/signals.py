@@ -80,6 +80,11 @@ class Signals(NamedTuple):
         return any(vote.signal not in QUEUE_VOTES and vote.tasks > 0 for vote in self.votes)
 
     @property
+    def settled(self) -> bool:
+        """A signal with a band of its own has voted."""
+        return any(vote.settled for vote in self.votes)
+
+    @property
     def highest(self) -> Vote | None:
         """The vote that wins (None: nobody could vote)."""
         return max(self.votes, key=_LOAD, default=None)

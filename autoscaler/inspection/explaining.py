@@ -7,10 +7,12 @@ running daemon and one taken cold look the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isinf
 from typing import Any, NamedTuple
 
 from autoscaler.config import aligned
 from autoscaler.config.quoting import printable
+from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Backlog, Fleet, Flow, Measurement, Missing, Observation, Utilization
 from autoscaler.errors import AutoscalerError, ConfigError, Unavailable
 from autoscaler.inspection.deciding import Unreadable, decision_on
@@ -70,8 +72,32 @@ def _readings(seen: Observation, reasons: Mapping[str | None, str]) -> Iterator[
     for name, reading in (("cpu", seen.cpu), ("memory", seen.memory), ("flow", seen.flow)):
         if reading is not None:
             yield _input(name, reading, seen.now, reasons.get(name))
+    if seen.knowledge is not None:
+        yield from _learned(seen.knowledge)
     for name, measured in seen.metrics:
         yield _input(f"metric {name}", measured, seen.now, reasons.get(name))
+
+
+def _learned(known: Knowledge) -> Iterator[Input]:
+    """What the estimators know, and how well."""
+    slow = f", {known.slow_s:.3g} s lately" if known.slow_s > 1.05 * known.processing_s.value else ""
+    state = "learning: " if known.is_learning else ""
+    yield _estimate("processing time", known.processing_s, f"{state}{known.processing_s.value:.3g} s{slow}")
+    yield _estimate("at once", known.concurrency, f"{known.concurrency.value:g} messages a task")
+    yield _estimate(
+        "start-up", known.start_s, f"{known.start_s.value:.3g} s, one in ten above {known.start_late_s:.3g} s"
+    )
+    yield _estimate(
+        "arrivals", known.rate_per_s, f"{known.rate_per_s.value:.3g} a second, {known.load:.3g} tasks' work"
+    )
+    for queue in known.queues:
+        if queue.waiting:
+            yield Input(f"waiting in {queue.name}", f"the oldest for about {queue.waiting[-1].seconds:,.0f} s")
+
+
+def _estimate(name: str, estimate: Estimate, words: str) -> Input:
+    known = "fixed" if isinf(estimate.weight) else f"confidence {estimate.confidence:.0%}"
+    return Input(name, f"{words} ({known})", estimate.age_s)
 
 
 def _input(

@@ -5,7 +5,7 @@ Nothing here decides. The ports answer at once, so a tick of the loop runs throu
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,14 +16,23 @@ from autoscaler.core.explain import sentence
 from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, Utilization, Verdict
 from autoscaler.core.policy import Mode, Policy
 from autoscaler.errors import AutoscalerError, ConfigError, Problem
-from autoscaler.ports import CloudWatchMetric, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Tick
+from autoscaler.ports import (
+    CloudWatchMetric,
+    PeriodSum,
+    PrometheusQuery,
+    QueueMinute,
+    QueueRef,
+    ServiceRef,
+    Span,
+    Tick,
+)
 from autoscaler.sim.model import Meter, Surface
 
 INTERVAL_S = 10.0
 """The product's default; never longer than a third of the latency."""
 
-WALL_S = 1_700_000_000.0
-"""The time of day at instant 0: a Tuesday. Schedules alone would look at it."""
+WALL_S = 1_699_999_980.0
+"""The time of day at instant 0, a whole minute: a Tuesday. Schedules and the look-ahead count from it."""
 
 SERVICE = ServiceRef("simulated", "simulated", "simulated")
 QUEUE = QueueRef("queue")
@@ -97,7 +106,7 @@ class Ours:
     def _begun(self) -> ServiceLoop:
         world = self._world
         service = Service(SERVICE, (QUEUE,), self._policy)
-        ports = Ports(world, world, _NoGauges(), world, world, world.clock, lambda: WALL_S + world.clock())
+        ports = Ports(world, world, _NoGauges(), world, world, world.clock, lambda: WALL_S + world.clock(), world)
         self._loop = ServiceLoop(service, ports, self.interval_s)
         return self._loop
 
@@ -142,9 +151,20 @@ class _World:
             ages = world.minutes(Meter.OLDEST_AGE_S, 1)
             deleted = world.minutes(Meter.DELETED, 1)
             self._minute = QueueMinute(
-                at, _count(received[0].value), _count(deleted[0].value), ages[0].value if ages else None
+                at,
+                _count(received[0].value),
+                _count(deleted[0].value),
+                ages[0].value if ages else None,
+                sent=_sent(world),
             )
         return self._minute
+
+    async def sent(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
+        """What CloudWatch remembers of the minutes before."""
+        [(start, end, period_s)] = spans
+        minutes = self.surface.minutes(Meter.SENT, int((end - start) / period_s))
+        begins = [(WALL_S + at - period_s, value) for at, value in minutes]
+        return tuple((at, period_s, value) for at, value in begins if value is not None and start <= at < end)
 
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
         points = self.surface.minutes(Meter.CPU_PERCENT, 1)
@@ -186,6 +206,11 @@ class _World:
 class _NoGauges:
     async def measure(self, query: PrometheusQuery) -> Measurement | Missing:
         return Missing("the simulated world has no Prometheus", "no_data")
+
+
+def _sent(world: Surface) -> int | None:
+    newest = world.minutes(Meter.SENT, 1)
+    return _count(newest[0].value) if newest else None
 
 
 def _count(value: float | None) -> int | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import Any
 
 from autoscaler.core.model import MOST_TASKS
 from autoscaler.core.terms import LARGEST
 from autoscaler.errors import Problem
+
+MOST_SECONDS = 1e9
+"""Thirty years. What is further away says nothing of the present."""
 
 
 class Fields:
@@ -94,10 +98,27 @@ class Fields:
         self.note(key, f"must be at least 0, not {_shown(value)}")
         return None
 
+    def pairs(self, key: str, most: float) -> list[tuple[float, float]]:
+        """Seconds and a number from 0 to `most` each; a list of such lists."""
+        content = self._take(key)
+        if content is None:
+            return []
+        if isinstance(content, list) and all(map(partial(_is_pair, most=most), content)):
+            return [(float(seconds), float(much)) for seconds, much in content]
+        self.note(key, f"must be a list of [seconds, number], each at least 0, not {_shown(content)}")
+        return []
+
     def close(self, known: frozenset[str] | set[str] = frozenset()) -> None:
         """Whatever was not read is a mistake: a mistyped field would otherwise be ignored in silence."""
         for key in self.content.keys() - self.read - known:
             self.note(key, "is not known here")
+
+
+def _is_pair(content: object, most: float) -> bool:
+    if not isinstance(content, list) or len(content) != 2:
+        return False
+    numbers = all(isinstance(part, int | float) and not isinstance(part, bool) for part in content)
+    return numbers and 0 <= content[0] <= MOST_SECONDS and 0 <= content[1] <= most
 
 
 def _sign(value: float) -> int:

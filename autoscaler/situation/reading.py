@@ -27,6 +27,7 @@ from autoscaler.core.policy import Policy
 from autoscaler.core.signals import MOST_MESSAGES, MOST_PERCENT, impossible
 from autoscaler.errors import ConfigError
 from autoscaler.situation.fields import Fields
+from autoscaler.situation.learned import knowledge
 
 MOST_LAUNCHES = 1_000_000
 """As many a minute as the setting can say: none of them is held back."""
@@ -57,10 +58,11 @@ def decode(situation: object) -> tuple[Policy, Memory, Observation]:
         given=fields.count("demand"),
         metrics=_metrics(signals.part("metrics"), missing),
         flow=_flow(signals.part("flow")) if signals.content.get("flow") is not None else None,
+        knowledge=knowledge(fields.part("knowledge")) if fields.content.get("knowledge") is not None else None,
     )
     memory = _memory(fields.part("history"), fleet)
     signals.close()
-    fields.close({"history", "signals", "policy"})
+    fields.close({"history", "signals", "policy", "knowledge"})
     if fields.problems:
         raise ConfigError(fields.problems)
     return policy, memory, seen

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import inf
 from typing import Any
 
 from autoscaler.config import fields_of
+from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Decision, Flow, Measurement, Missing, Observation, Utilization
 from autoscaler.core.policy import Policy
@@ -28,6 +31,8 @@ def encode(policy: Policy, observation: Observation, memory: Memory) -> dict[str
         situation["deployment"] = {"in_progress": True, "age_s": now - fleet.deployment.started}
     if fleet.protected is not None:
         situation["protected"] = fleet.protected
+    if observation.knowledge is not None:
+        situation["knowledge"] = _knowledge(observation.knowledge)
     if fleet.trouble is not None:
         situation["trouble"] = {"because": fleet.trouble.because, "age_s": now - fleet.trouble.at}
     return situation
@@ -89,6 +94,43 @@ def _queue(name: str, backlog: Backlog | Missing, now: float) -> dict[str, Any] 
         "groups_in_flight": backlog.groups_in_flight,
     }
     return counts | {key: value for key, value in extra.items() if value is not None}
+
+
+def _knowledge(known: Knowledge) -> dict[str, Any]:
+    """Lists of pairs are what `core/knowledge.py` has there: seconds, and how much."""
+    return {
+        "processing_s": _estimate(known.processing_s),
+        "slow_s": known.slow_s,
+        "spread": known.spread,
+        "concurrency": _estimate(known.concurrency),
+        "start_s": _estimate(known.start_s),
+        "start_late_s": known.start_late_s,
+        "rate_per_s": _estimate(known.rate_per_s),
+        "load": known.load,
+        "lasting_load": known.lasting_load,
+        "interval_s": known.interval_s,
+        "received": known.received,
+        "late": known.late,
+        "queues": [
+            {"name": queue.name, "waiting": _pairs(queue.waiting), "coming": _pairs(queue.coming)}
+            for queue in known.queues
+        ],
+        "starting": _pairs(known.starting),
+    }
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    """A weight without end, of what is fixed, is left out as JSON has none."""
+    told: dict[str, Any] = {"value": estimate.value}
+    if estimate.weight < inf:
+        told["weight"] = estimate.weight
+    if estimate.age_s is not None:
+        told["age_s"] = estimate.age_s
+    return told
+
+
+def _pairs(events: Iterable[tuple[float, float]]) -> list[list[float]]:
+    return [[seconds, much] for seconds, much in events]
 
 
 def _history(memory: Memory, now: float) -> dict[str, Any]:

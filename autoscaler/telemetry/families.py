@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isinf
 from typing import TypeAlias
 
+from autoscaler.core.knowledge import Knowledge
 from autoscaler.core.model import Backlog, Rule, Verdict
 from autoscaler.core.policy import Mode, Pause
+from autoscaler.core.promise import expected_wait_s
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
 from autoscaler.telemetry.account import cooldowns_s, drift_of, memory_after, usable
 from autoscaler.telemetry.board import Standing, State
@@ -38,9 +41,13 @@ class Tally:
     scalings: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     drifts: int = 0
+    received: float = 0.0
+    late: float = 0.0
 
     def copied(self) -> Tally:
-        return Tally(self.decisions.copy(), self.scalings.copy(), self.failures.copy(), self.drifts)
+        return replace(
+            self, decisions=self.decisions.copy(), scalings=self.scalings.copy(), failures=self.failures.copy()
+        )
 
     def count(self, standing: Standing) -> None:
         """The service's newest tick is counted: its decision, the accepted change, a drift, each kind of failure."""
@@ -49,6 +56,9 @@ class Tally:
             return
         self.failures.update({fault.kind if fault.kind in FAILURES else FAILURES[0] for fault in standing.faults})
         self.drifts += drift_of(tick) is not None
+        if tick.observation is not None and tick.observation.knowledge is not None:
+            self.received += tick.observation.knowledge.received
+            self.late += tick.observation.knowledge.late
         if tick.decision is None:
             return
         verdict, rule = tick.decision.verdict, tick.decision.rule
@@ -182,6 +192,57 @@ def last_ticks(view: View) -> Samples:
     return [] if view.standing.tick is None else [((), view.standing.wall)]
 
 
+def _known(view: View) -> Knowledge | None:
+    tick = view.standing.tick
+    return None if tick is None or tick.observation is None else tick.observation.knowledge
+
+
+def estimates(view: View) -> Samples:
+    known = _known(view)
+    if known is None:
+        return []
+    return [
+        (("processing_seconds",), known.processing_s.value),
+        (("start_up_seconds",), known.start_s.value),
+        (("concurrency",), known.concurrency.value),
+        (("arrivals_per_second",), known.rate_per_s.value),
+    ]
+
+
+def confidences(view: View) -> Samples:
+    known = _known(view)
+    if known is None:
+        return []
+    each = {
+        "processing_seconds": known.processing_s,
+        "start_up_seconds": known.start_s,
+        "concurrency": known.concurrency,
+        "arrivals_per_second": known.rate_per_s,
+    }
+    return [((name,), 1.0 if isinf(estimate.weight) else estimate.confidence) for name, estimate in each.items()]
+
+
+def expected_waits(view: View) -> Samples:
+    tick = view.standing.tick
+    wait_s = None if tick is None or tick.observation is None else expected_wait_s(tick.observation)
+    return [] if wait_s is None else [((), wait_s)]
+
+
+def received_messages(view: View) -> Samples:
+    return [((), view.tally.received)]
+
+
+def late_messages(view: View) -> Samples:
+    return [((), view.tally.late)]
+
+
+def promises(view: View) -> Samples:
+    tick = view.standing.tick
+    if tick is None or tick.decision is None:
+        return []
+    return [((), float(any(notice.kind == "promise" for notice in tick.notices)))]
+
+
 FAMILIES = (
     Family(
         "autoscaler_tasks", "Tasks: ECS's counts, the work's demand, the decided target, the bounds.", ("kind",), tasks
@@ -199,6 +260,39 @@ FAMILIES = (
         "How long a message of the queue may wait.",
         ("queue",),
         queue_latencies,
+    ),
+    Family(
+        "autoscaler_expected_wait_seconds",
+        "How long a message that comes now will probably wait for its first receive. No sample at no task.",
+        (),
+        expected_waits,
+    ),
+    Family(
+        "autoscaler_messages_total",
+        "Messages received by workers, as estimated from the queues' counts.",
+        (),
+        received_messages,
+        counts=True,
+    ),
+    Family(
+        "autoscaler_late_messages_total",
+        "Of these, those that had waited longer than acceptable, by the same estimate.",
+        (),
+        late_messages,
+        counts=True,
+    ),
+    Family(
+        "autoscaler_promise_at_risk",
+        "1 while the promise needs more tasks than are to be had: the log and the page say how many would do.",
+        (),
+        promises,
+    ),
+    Family("autoscaler_estimate", "What was learned of the work, each in its own unit.", ("estimate",), estimates),
+    Family(
+        "autoscaler_estimate_confidence_ratio",
+        "How well it is known, from 0 (a guess) to 1 (seen very often, or said to be fixed).",
+        ("estimate",),
+        confidences,
     ),
     Family(
         "autoscaler_decisions_total",

@@ -197,7 +197,7 @@ def test_the_groups_of_a_service_are_set_by_two_underscores():
     assert wanted.scale_out.select is Select.DISABLED
     assert wanted.scale_out.limits == (Limit(60.0, tasks=4), Limit(15.0, percent=100))
     assert (wanted.scale_in.cooldown_s, wanted.scale_in.limits) == (120.0, (Limit(60.0, percent=50),))
-    assert wanted.scale_in.stabilization_s == 60.0, "what is not set in a group keeps its default"
+    assert wanted.scale_in.stabilization_s == 45.0, "what is not set in a group keeps its default"
     assert (wanted.activation.messages, wanted.activation.reads) == (5, 2)
     assert (wanted.fallback.behavior, wanted.fallback.tasks) == (FallbackBehavior.STATIC, 10)
     assert wanted.fallback.after == 6

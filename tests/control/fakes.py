@@ -11,7 +11,7 @@ from autoscaler.config.model import Schedule
 from autoscaler.control.admission import Admission
 from autoscaler.control.loop import Ports, ServiceLoop
 from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, Utilization
-from autoscaler.core.policy import Policy, QueuePolicy
+from autoscaler.core.policy import Direction, Policy, QueuePolicy
 from autoscaler.errors import AutoscalerError
 from autoscaler.ports import CloudWatchMetric, MetricSource, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Tick
 from tests.virtual import run_virtually
@@ -114,6 +114,7 @@ def policy(**changes: object) -> Policy:
         "max_tasks": 20,
         "queues": (QueuePolicy("orders", 60.0),),
         "backlog_per_task": 10.0,
+        "scale_in": Direction(stabilization_s=60.0),
         **changes,
     }
     return Policy(**fields)  # type: ignore[arg-type]  # the tests name fields of Policy only

@@ -47,12 +47,13 @@ def work(**readings: Backlog) -> Work:
 
 
 def test_what_holds_where_the_operator_says_nothing() -> None:
-    """Scale-in is steadied for a minute, since SQS's counts settle in about one; nothing else waits."""
+    """Scale-in is steadied for as long as a task that is kept costs as much as one started anew; nothing else waits."""
     plain = Policy("orders", 0, 7)
     assert (plain.acceptable_latency_s, plain.task_concurrency, plain.tolerance) == (60.0, 1, 0.1)
     assert (plain.launch_per_minute, plain.stalled_after_s, plain.busy_floor) == (500, 300.0, True)
     assert (plain.count_in_flight, plain.count_delayed) == (True, False)
-    assert (plain.scale_out, plain.scale_in) == (Direction(0.0, 0.0), Direction(0.0, 60.0))
+    assert (plain.scale_out, plain.scale_in) == (Direction(0.0, 0.0), Direction(0.0, 45.0))
+    assert (plain.patience_s, plain.learn, plain.look_ahead) == (120.0, True, True)
     assert plain.activation == Activation(messages=0, reads=1)
     assert plain.fallback == Fallback(FallbackBehavior.HOLD, None, after=3)
     assert plain.deployments == DeploymentHold(hold_scale_in=True, at_most_s=3600.0)

@@ -12,7 +12,8 @@ tolerance = 0
 [ticks]
 time        | desired | running | waiting | happened          => demand | target | rules
 0:00        | 5       |         | 50      |                   => 5      | 5      |
-0:10..0:50  |         | 10      | 0       | deployment begins => 0      | 5      | stabilization
+0:10..0:40  |         | 10      | 0       | deployment begins => 0      | 5      | stabilization
+0:50        |         |         |         |                   => 0      | 5      | zero, deployment
 1:00..1:10  |         |         |         |                   => 0      | 5      | zero, deployment
 1:20..20:00 |         |         |         |                   => 0      | 5      | deployment
 20:10       |         | 5       |         | deployment ends   => 0      | 0      |

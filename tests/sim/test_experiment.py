@@ -152,7 +152,7 @@ def test_progress_grows_and_ends_at_one():
 
 
 def test_trials_are_made_at_their_own_promise_and_judged_by_it():
-    wanted = (Trial(60.0), Trial(240.0), Trial(60.0, "tolerance=0.4"))
+    wanted = (Trial(60.0), Trial(240.0), Trial(60.0, "scale_in.stabilization=300s"))
     tried = trials(experiment(), wanted, (0, 1), processes=2)
     assert [one.trial for one in tried] == list(wanted)
     alone = [run(replace(experiment(), latency_s=240.0), Wanted("ours", seed), math.nan) for seed in (0, 1)]

@@ -9,6 +9,7 @@ from autoscaler.core.rules import operator, pace, trust, work
 RULES: tuple[tuple[Rule, Restraint], ...] = (
     (Rule.ACTIVATION, trust.activation),
     (Rule.STABILIZATION, pace.stabilization),
+    (Rule.PATIENCE, pace.patience),
     (Rule.ZERO, trust.zero),
     (Rule.BLIND, trust.blind),
     (Rule.LATE, trust.late),

@@ -32,6 +32,27 @@ def stabilization(case: Case) -> Corridor | None:
     )
 
 
+SMALL_STEP_RATIO = 0.5
+"""A scale-in by less than half of the count saves little, and is often taken back."""
+
+
+def patience(case: Case) -> Corridor | None:
+    """A small step in waits for longer than a large one: nobody pays much for a few tasks too many, and each that goes
+    and comes again costs a start-up.
+    """
+    if not case.signals.settled:
+        return None
+    lately = case.memory.highest_demand(case.policy.scale_in.stabilization_s, case.now)
+    longer = case.memory.highest_demand(case.policy.patience_s, case.now)
+    if lately < longer * SMALL_STEP_RATIO:
+        return None
+    return (
+        min(case.current, longer, case.policy.max_tasks),
+        inf,
+        lambda: f"up to {longer} were asked for within {case.policy.patience_s:g} s; a small step in waits for that",
+    )
+
+
 def cooldown(case: Case) -> Corridor | None:
     """No further change in a direction until its cooldown is over. A scale-out cuts through a scale-in's."""
     memory, now = case.memory, case.now

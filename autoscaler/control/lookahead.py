@@ -1,0 +1,99 @@
+"""What the past of the queues says of the next minute: read back from CloudWatch at the start, then kept up.
+
+It may only raise the demand. What cannot be read only leaves it out: a service without a past is decided by what is
+there. NumPy is loaded here, and only once a service looks ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import floor
+from typing import TYPE_CHECKING
+
+from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
+from autoscaler.core.knowledge import Some
+from autoscaler.core.model import Missing
+from autoscaler.errors import AutoscalerError, Denied
+from autoscaler.ports import History, QueueMinute, QueueRef
+
+if TYPE_CHECKING:
+    from autoscaler.core.forecast import Forecaster, Outlook
+
+MINUTE_S = 60.0
+KEPT_S = 15 * 86_400.0
+"""For so long CloudWatch keeps minutes."""
+
+AHEAD_MINUTES = 8
+"""The newest minute that is known is up to five minutes old; two more are looked at, and one is to spare."""
+
+
+class LookAhead:
+    """One service's queues. `clock` is that of all instants, `wall` the time of day."""
+
+    def __init__(
+        self,
+        queues: Sequence[QueueRef],
+        history: History,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._queues = queues
+        self._history = history
+        self._clock = clock
+        self._wall = wall
+        self._forecasters: dict[str, Forecaster] = {}
+        self._outlooks: dict[str, Outlook | None] = {}
+        self.notices: list[Missing] = []
+
+    async def begin(self) -> None:
+        """The past of each queue has been read, as far as it could be. What is refused is told, and not asked again."""
+        from autoscaler.core.forecast import Forecaster  # noqa: PLC0415 - NumPy takes 70 MB and a tenth of a second
+
+        end = floor(self._wall() / MINUTE_S) * MINUTE_S
+        for queue in self._queues:
+            forecaster = self._forecasters[queue.name] = Forecaster(AHEAD_MINUTES)
+            try:
+                sums = await self._history.sent(queue, [(end - KEPT_S, end, int(MINUTE_S))])
+            except AutoscalerError as error:
+                if isinstance(error, Denied):
+                    self.notices.append(Missing(f"no look-ahead: {error}", error.kind))
+                continue
+            counts: list[float | None] = [None] * int(KEPT_S / MINUTE_S)
+            for at, _, messages in sums:
+                counts[int((at - (end - KEPT_S)) / MINUTE_S)] = messages
+            forecaster.see_all(int((end - KEPT_S) / MINUTE_S), counts)
+            self._outlooks[queue.name] = forecaster.outlook()
+
+    def see(self, minutes: Mapping[str, QueueMinute]) -> None:
+        """The newest minutes that CloudWatch has counted; one that was seen already changes nothing."""
+        for name, minute in minutes.items():
+            forecaster, outlook = self._forecasters.get(name), self._outlooks.get(name)
+            if forecaster is None or minute.sent is None:
+                continue
+            ended = self._wall() - (self._clock() - minute.at)
+            number = round(ended / MINUTE_S) - 1
+            if outlook is None or number > outlook.minute:
+                forecaster.see(number, float(minute.sent))
+                self._outlooks[name] = forecaster.outlook()
+
+    def ahead(self) -> Ahead:
+        """What is expected of each queue whose past repeats, within each of `EXPECTED_S` from now."""
+        wall = self._wall()
+        useful = {name: outlook for name, outlook in self._outlooks.items() if outlook is not None and outlook.useful}
+        return {
+            name: tuple(Some(within_s, _expected(outlook, wall, within_s)) for within_s in EXPECTED_S)
+            for name, outlook in useful.items()
+        }
+
+
+def _expected(outlook: Outlook, wall: float, within_s: float) -> float:
+    """Messages from now on: each minute's are spread evenly over it. 0 where the outlook is too old to say."""
+    total = 0.0
+    minute = floor(wall / MINUTE_S)
+    while minute * MINUTE_S < wall + within_s:
+        ahead = minute - outlook.minute
+        if 1 <= ahead <= len(outlook.expected):
+            share_s = min(wall + within_s, (minute + 1) * MINUTE_S) - max(wall, minute * MINUTE_S)
+            total += outlook.expected[ahead - 1] * share_s / MINUTE_S
+        minute += 1
+    return total

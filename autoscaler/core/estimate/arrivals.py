@@ -1,0 +1,50 @@
+"""When the messages of one queue came: known from its counts, since SQS tells no ages.
+
+Between two readings as many have come as there are more, and as have been deleted meanwhile; how many these are is
+estimated until CloudWatch has counted the minute. What waits is what came last: SQS hands out the oldest first.
+"""
+
+from __future__ import annotations
+
+from autoscaler.core.estimate.track import Track
+from autoscaler.core.knowledge import Some
+from autoscaler.core.model import Backlog, Instant
+
+MINUTE_S = 60.0
+
+
+class Arrivals:
+    """One queue's arrivals, remembered for `reach_s`. What waited when the watch began counts as just arrived, or as
+    old as CloudWatch says, whichever is older.
+    """
+
+    def __init__(self, reach_s: float, first: Backlog, now: Instant) -> None:
+        self.curve = Track(reach_s, now)
+        self._levels = Track(reach_s, now)
+        self._level = first.visible + first.in_flight
+        self._oldest_at = now
+
+    def see(self, seen: Backlog, completed: float, now: Instant) -> None:
+        """One more reading; `completed`: how many messages have probably been deleted since the last one."""
+        level = seen.visible + seen.in_flight
+        self.curve.add(now, max(0.0, level - self._level + completed))
+        self._levels.add(now, float(level - self._level))
+        self._level = level
+
+    def reconcile(self, at: Instant, deleted: float) -> None:
+        """CloudWatch has counted what was deleted in the minute that ended at `at`. It says less of what was sent:
+        messages that are redriven, purged or delayed come and go without being counted there.
+        """
+        start = at - MINUTE_S
+        if start >= self.curve.since:
+            self.curve.correct(start, at, max(0.0, self._levels.between(start, at) + deleted))
+
+    def waiting(self, seen: Backlog, now: Instant) -> tuple[Some, ...]:
+        """The messages that wait, newest first, with their ages."""
+        *known, (since, older) = self.curve.newest(float(seen.visible))
+        ages = [Some(now - at, messages) for at, messages in known]
+        if older <= 0:
+            return tuple(ages)
+        if seen.oldest_age_s is not None:
+            self._oldest_at = min(self._oldest_at, now - seen.oldest_age_s)
+        return (*ages, Some(now - min(since, self._oldest_at), older))

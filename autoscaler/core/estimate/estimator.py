@@ -1,0 +1,142 @@
+"""One service's estimators, told of each observation once; what they know goes into the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from autoscaler.core.estimate.arrivals import Arrivals
+from autoscaler.core.estimate.concurrency import Concurrency
+from autoscaler.core.estimate.starting import Starting
+from autoscaler.core.estimate.throughput import Throughput
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
+from autoscaler.core.model import Backlog, Flow, Instant, Observation
+from autoscaler.core.policy import Policy
+
+EXPECTED_S = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0)
+"""How far arrivals are expected ahead: as long as most tasks take to start."""
+
+LOAD_S, LOAD_MOST_S = 60.0, 600.0
+"""A load is measured over a minute, or over three messages' time where that is longer, ten minutes at most."""
+
+LASTING_RATIO = 0.5
+"""A lasting load is measured over half of the acceptable latency: that long a queue levels out bursts."""
+
+Ahead = Mapping[str, tuple[Some, ...]]
+"""What look-ahead expects of each queue, at `EXPECTED_S`."""
+
+
+class Estimator:
+    """Begins with the first observation. `interval_s`: how long from one look to the next."""
+
+    def __init__(self, policy: Policy, seen: Observation, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._throughput = Throughput(policy.processing_time_s, seen.now, fixed=not policy.learn)
+        self._concurrency = Concurrency(policy.task_concurrency, fixed=not policy.learn)
+        self._starting = Starting(seen.fleet, seen.now)
+        self._queues: dict[str, Arrivals] = {}
+        self._reach_s = max(policy.longest_latency_s, LOAD_MOST_S)
+        self._at = seen.now
+        self._held = dict.fromkeys(_known(seen), 0.0)
+        self._running = seen.fleet.running
+        self._learned_at: Instant | None = None
+        self._waited: dict[str, tuple[Some, ...]] = {}
+
+    def see(self, policy: Policy, seen: Observation, ahead: Ahead | None = None) -> Knowledge:
+        """What is known now, this observation included. `ahead` may only raise what is expected to come."""
+        known, now = _known(seen), seen.now
+        received = late = 0.0
+        elapsed_s, held = now - self._at, self._held_of(known, seen.fleet.running)
+        self._throughput.see(_mean(sum(held.values()), sum(self._held.values())), elapsed_s, now)
+        mean_s = self._throughput.mean_s
+        for name, counts in known.items():
+            queue = self._queues.get(name)
+            if queue is None:
+                self._queues[name] = Arrivals(self._reach_s, counts, now)
+            else:
+                queue.see(counts, _mean(held[name], self._held.get(name, 0.0)) * elapsed_s / mean_s, now)
+                gone, overdue = self._received(name, counts.visible, elapsed_s, policy.latency_of(name))
+                received, late = received + gone, late + overdue
+        self._see_slots(known, seen)
+        self._starting.see(seen.fleet, now)
+        self._at, self._held, self._running = now, held, seen.fleet.running
+        if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
+            self._learn(seen.flow)
+        knowledge = self._knowledge(policy, known, now, ahead or {})
+        self._waited = {queue.name: queue.waiting for queue in knowledge.queues}
+        return replace(knowledge, received=received, late=late)
+
+    def _received(self, name: str, visible: int, elapsed_s: float, latency_s: float) -> tuple[float, float]:
+        """About how many messages were received since the last look, and how many of them late: the oldest went first,
+        in the middle of the time. Late ones that came and went between two looks are not seen.
+        """
+        come = self._queues[name].curve.within(elapsed_s)
+        waited = self._waited.get(name, ())
+        gone = max(0.0, sum(messages for _, messages in waited) + come - visible)
+        left, late = gone, 0.0
+        for age_s, messages in reversed(waited):
+            here = min(left, messages)
+            if age_s + elapsed_s / 2 > latency_s:
+                late += here
+            left -= here
+        return gone, late
+
+    def _held_of(self, known: dict[str, Backlog], running: int) -> dict[str, float]:
+        """What our tasks hold of each queue: what is in flight beyond their slots belongs to others, or to the dead."""
+        in_flight = sum(counts.in_flight for counts in known.values())
+        ours = min(1.0, running * self._concurrency.slots / in_flight) if in_flight else 0.0
+        return {name: counts.in_flight * ours for name, counts in known.items()}
+
+    def _see_slots(self, known: dict[str, Backlog], seen: Observation) -> None:
+        """FIFO queues say nothing of slots: their groups limit what is in flight."""
+        waiting = any(counts.visible for counts in known.values())
+        fifo = any(counts.groups_in_flight is not None for counts in known.values())
+        steady = seen.fleet.running == self._running == seen.fleet.desired
+        if waiting and steady and not fifo:
+            in_flight = sum(counts.in_flight for counts in known.values())
+            self._concurrency.see(in_flight, seen.fleet.running, seen.now)
+
+    def _learn(self, minute: Flow) -> None:
+        self._learned_at = minute.at
+        self._throughput.learn(minute)
+        if len(self._queues) == 1:
+            for queue in self._queues.values():
+                queue.reconcile(minute.at, float(minute.deleted))
+
+    def _knowledge(self, policy: Policy, known: dict[str, Backlog], now: Instant, ahead: Ahead) -> Knowledge:
+        throughput, slots = self._throughput, self._concurrency.slots
+        slow_s = throughput.slow_s
+        load_s = max(LOAD_S, min(LOAD_MOST_S, 3 * slow_s))
+        lasting_s = max(LOAD_S, LASTING_RATIO * policy.shortest_latency_s)
+        curves = [queue.curve for queue in self._queues.values()]
+        a_task = slow_s / slots
+        minute = sum(curve.within(LOAD_S) for curve in curves)
+        return Knowledge(
+            processing_s=throughput.estimate(now),
+            slow_s=slow_s,
+            spread=throughput.spread,
+            concurrency=self._concurrency.estimate(now),
+            start_s=self._starting.estimate(now),
+            start_late_s=self._starting.late_s,
+            rate_per_s=Estimate(minute / LOAD_S, minute, 0.0),
+            load=sum(curve.within(load_s) for curve in curves) / load_s * a_task,
+            lasting_load=sum(curve.within(lasting_s) for curve in curves) / lasting_s * a_task,
+            interval_s=self._interval_s,
+            queues=tuple(self._of_queue(name, counts, now, ahead.get(name)) for name, counts in known.items()),
+            starting=self._starting.coming(now),
+        )
+
+    def _of_queue(self, name: str, counts: Backlog, now: Instant, ahead: tuple[Some, ...] | None) -> QueueKnowledge:
+        queue = self._queues[name]
+        coming = tuple(Some(within_s, queue.curve.within(within_s)) for within_s in EXPECTED_S)
+        if ahead is not None:
+            coming = tuple(max(here, there) for here, there in zip(coming, ahead, strict=True))
+        return QueueKnowledge(name, queue.waiting(counts, now), coming)
+
+
+def _known(seen: Observation) -> dict[str, Backlog]:
+    return {name: backlog for name, backlog in seen.queues if isinstance(backlog, Backlog)}
+
+
+def _mean(one: float, other: float) -> float:
+    return (one + other) / 2

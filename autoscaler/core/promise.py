@@ -1,0 +1,41 @@
+"""Whether the promise can be kept, and what would do: said as soon as it is known, and not only when it is broken."""
+
+from __future__ import annotations
+
+from autoscaler.core.model import Decision, Observation, Rule
+from autoscaler.core.policy import Policy
+
+HINDERED = {
+    Rule.STALLED_START: "tasks that were asked for do not start",
+    Rule.NO_PROGRESS: "the workers get no more done with more tasks",
+    Rule.LAUNCH_RATE: "ECS does not launch so many tasks at once",
+    Rule.RATE_LIMIT: "scale_out.limits holds the rest back",
+    Rule.COOLDOWN: "scale_out.cooldown holds the rest back",
+    Rule.SHARED_CAP: "what services share is used up",
+    Rule.PAUSE: "scaling is paused",
+    Rule.SWITCHED_OFF: "the service was set to 0 by hand",
+    Rule.FIFO: "its message groups are all taken",
+}
+
+
+def at_risk(policy: Policy, seen: Observation, decision: Decision) -> str | None:
+    """Why messages will wait longer than they may, with the number that would do. None: nothing says that they will."""
+    asked = next((vote for vote in decision.votes if vote.settled), None)
+    if seen.knowledge is None or asked is None or asked.tasks <= decision.target:
+        return None
+    promise = f"the promise of {policy.shortest_latency_s:g} s needs {asked.tasks} tasks"
+    if asked.tasks > policy.max_tasks <= decision.target:
+        return f"{promise}, and max_tasks is {policy.max_tasks}: raise it, or the latency"
+    hindrance = HINDERED.get(decision.rule) if decision.rule is not None else None
+    return None if hindrance is None else f"{promise}, and {decision.target} are to be had: {hindrance}"
+
+
+def expected_wait_s(seen: Observation) -> float | None:
+    """How long a message that comes now will probably wait until it is received: what waits before it, by what the
+    present tasks receive. None: nothing is known, or there is no task to receive it.
+    """
+    known, running = seen.knowledge, min(seen.fleet.running, seen.fleet.desired)
+    if known is None or running == 0:
+        return None
+    waits = sum(messages for queue in known.queues for _, messages in queue.waiting)
+    return waits * known.slow_s / (running * known.concurrency.value)

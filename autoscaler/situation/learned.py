@@ -1,0 +1,58 @@
+"""What was learned of the work, from JSON: the part of a situation that `core/knowledge.py` has the nouns of."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TypeVar
+
+from autoscaler.core.knowledge import Coming, Estimate, Knowledge, QueueKnowledge, Some
+from autoscaler.core.model import MOST_TASKS
+from autoscaler.core.signals import MOST_MESSAGES
+from autoscaler.situation.fields import Fields
+
+Pair = TypeVar("Pair", Some, Coming)
+
+
+def knowledge(fields: Fields) -> Knowledge:
+    """What the fields say; each mistake is noted there. Everything must be there but weights and ages."""
+    known = Knowledge(
+        processing_s=_estimate(fields, "processing_s"),
+        slow_s=_seconds(fields, "slow_s"),
+        spread=_seconds(fields, "spread"),
+        concurrency=_estimate(fields, "concurrency", least=1.0),
+        start_s=_estimate(fields, "start_s"),
+        start_late_s=_seconds(fields, "start_late_s"),
+        rate_per_s=_estimate(fields, "rate_per_s"),
+        load=_seconds(fields, "load"),
+        lasting_load=_seconds(fields, "lasting_load"),
+        interval_s=_seconds(fields, "interval_s"),
+        received=fields.seconds("received") or 0.0,
+        late=fields.seconds("late") or 0.0,
+        queues=tuple(_queue(entry) for entry in fields.parts("queues") if entry is not None),
+        starting=tuple(Coming(seconds, int(tasks)) for seconds, tasks in fields.pairs("starting", MOST_TASKS)),
+    )
+    fields.close()
+    return known
+
+
+def _seconds(fields: Fields, key: str) -> float:
+    """A finite number, at least 0, that must be there."""
+    fields.number(key, required=True)
+    return fields.seconds(key) or 0.0
+
+
+def _estimate(fields: Fields, key: str, least: float = 0.0) -> Estimate:
+    part = fields.part(key)
+    value, weight, age_s = _seconds(part, "value"), part.seconds("weight"), part.seconds("age_s")
+    if value < least:
+        part.note("value", f"must be at least {least:g}")
+    part.close()
+    return Estimate(max(value, least), inf if weight is None else weight, age_s)
+
+
+def _queue(entry: Fields) -> QueueKnowledge:
+    name = entry.text("name", "a queue")
+    waiting = tuple(Some(*pair) for pair in entry.pairs("waiting", MOST_MESSAGES))
+    coming = tuple(Some(*pair) for pair in entry.pairs("coming", MOST_MESSAGES))
+    entry.close()
+    return QueueKnowledge(name, waiting, coming)

@@ -1,0 +1,258 @@
+"""Receive, protect, work, delete, unprotect: a worker whose task ECS stops only while it has nothing in hand.
+
+One thread receives; each message has a thread that works on it and one that keeps it hidden and the task protected.
+Laws: no work begins unprotected where ECS has said that this service is to shrink; an idle task is not protected; and
+a task that is never idle is unprotected for a moment now and then, or no scale-in and no deployment could end it.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import inf
+from threading import Thread, current_thread, main_thread
+from types import FrameType
+from typing import Any
+
+from .agent import Refusal
+from .message import Message, Sqs
+from .protection import ASK_AGAIN_S, Protection
+from .settings import Settings
+from .waiting import Bell, Time
+
+log = logging.getLogger(__name__)
+
+BEATS = 4
+"""Heartbeats within the visibility timeout: three may fail before others get the message."""
+
+PATIENCE_RATIO = 0.1
+"""To give way, a task with several messages in hand takes no new ones for a tenth of the time between two tries."""
+
+SQS_REST_S = 30.0
+"""The longest pause after receives that failed: 1, 2, 4, ... s."""
+
+LANE_S = 3600.0
+
+
+class Worker:
+    """`handle` is called with each message, in a thread of its own. It raises: the message comes again, later."""
+
+    def __init__(
+        self,
+        sqs: Sqs,
+        queue_url: str,
+        handle: Callable[[Message], object],
+        *,
+        settings: Settings | None = None,
+        protection: Protection | None = None,
+        time: Time | None = None,
+    ) -> None:
+        self._sqs = sqs
+        self._queue_url = queue_url
+        self._handle = handle
+        self._settings = settings or Settings()
+        self._protection = protection or Protection.from_environment()
+        self._time = time or Time()
+        self._bell = Bell()
+        self._held: set[Message] = set()
+        self._staying = False
+        self._tried_to_give_way = self._time.now()
+        self._failed_receives = 0
+        self._stopped_at = inf
+
+    @property
+    def stopping(self) -> bool:
+        """It receives no more. Work that can be cut short may look here."""
+        return self._stopped_at < inf
+
+    @property
+    def holding(self) -> int:
+        """How many messages are being worked on."""
+        return len(self._held)
+
+    def stop(self) -> None:
+        """As SIGTERM does. May be called from a thread or from a signal handler, also twice."""
+        self._stopped_at = min(self._stopped_at, self._time.now())
+        self._bell.ring()
+
+    def run(self) -> None:
+        """Works until SIGTERM, SIGINT or `stop`, then ends within `drain_s`: what is in hand is done or given back."""
+        with self._signals():
+            while not self.stopping:
+                self._turn()
+            self._drain()
+
+    def _turn(self) -> None:
+        """One step, at the end of which no more than `concurrency` messages are in hand."""
+        if self.holding >= self._settings.concurrency:
+            self._wait(LANE_S, lambda: self.holding < self._settings.concurrency)
+        elif self._is_to_give_way():
+            self._give_way()
+        elif not self._minds(self._protection.refusal) or self._is_protected_after_a_while():
+            self._begin(self._receive())
+
+    def _begin(self, messages: Sequence[Message]) -> None:
+        if messages and not self.stopping and self._is_protected() and not self.stopping:
+            for message in messages:
+                self._start(message)
+            return
+        for message in messages:
+            log.info("message %s in %s given back, not begun", message.id, self._queue_url)
+            message.give_back()
+        self._leave()
+
+    # Receiving
+
+    def _receive(self) -> list[Message]:
+        try:
+            answer = self._sqs.receive_message(
+                QueueUrl=self._queue_url,
+                MaxNumberOfMessages=self._room(),
+                VisibilityTimeout=self._settings.visibility_s,
+                WaitTimeSeconds=self._settings.linger_s if self._staying else self._settings.poll_s,
+                MessageSystemAttributeNames=["All"],
+                MessageAttributeNames=["All"],
+            )
+        except Exception as error:  # noqa: BLE001 - the client is the user's, and so are its errors
+            self._rest_from(error)
+            return []
+        self._failed_receives = 0
+        return [self._message(raw) for raw in answer.get("Messages", [])]
+
+    def _room(self) -> int:
+        """FIFO: one at a time, since several may be of one group, and a group's messages are worked on in turn."""
+        if self._queue_url.endswith(".fifo"):
+            return 1
+        return min(10, self._settings.concurrency - self.holding)
+
+    def _message(self, raw: Mapping[str, Any]) -> Message:
+        return Message(self._sqs, self._queue_url, raw, self._settings.visibility_s, self._time)
+
+    def _rest_from(self, error: Exception) -> None:
+        rest_s = min(2.0**self._failed_receives, SQS_REST_S)
+        self._failed_receives = min(self._failed_receives + 1, 16)
+        log.error("%s: nothing received, tried again in %.0f s: %s", self._queue_url, rest_s, error)
+        self._leave()
+        self._wait(rest_s, lambda: False)
+
+    # Protection
+
+    def _is_protected(self) -> bool:
+        """Work may begin. The loop holds the protection itself, from a first message to the next empty receive."""
+        if not self._staying:
+            self._protection.hold()
+            self._staying = True
+        return not self._minds(self._protection.ask())
+
+    def _minds(self, refusal: Refusal | None) -> bool:
+        return refusal is not None and (refusal.blocked or self._settings.without_protection == "wait")
+
+    def _leave(self) -> None:
+        """The loop needs no protection any more. Those who work do."""
+        if self._staying:
+            self._staying = False
+            self._protection.drop()
+        else:
+            self._protection.rest()
+
+    def _is_protected_after_a_while(self) -> bool:
+        """Refused once, it is protected first and receives then: messages that go to and fro end as dead letters."""
+        self._leave()
+        self._wait(ASK_AGAIN_S, lambda: False)
+        return not self.stopping and self._is_protected()
+
+    def _is_to_give_way(self) -> bool:
+        since = self._protection.since
+        return since is not None and (
+            self._time.now() - max(since, self._tried_to_give_way) >= self._settings.give_way_after_s
+        )
+
+    def _give_way(self) -> None:
+        """Unprotected for a moment, if what is in hand is done soon enough; if not, it is tried again later."""
+        self._leave()
+        self._wait(self._settings.give_way_after_s * PATIENCE_RATIO, lambda: not self._held)
+        if not self._held:
+            self._wait(self._settings.give_way_s, lambda: False)
+        self._tried_to_give_way = self._time.now()
+
+    # Working
+
+    def _start(self, message: Message) -> None:
+        self._held.add(message)
+        self._protection.hold()
+        Thread(target=self._work_on, args=(message,), name=f"message {message.id}", daemon=True).start()
+
+    def _work_on(self, message: Message) -> None:
+        try:
+            with self._heartbeat(message):
+                self._settle(message, self._is_handled(message))
+        finally:
+            self._protection.drop()
+            self._held.discard(message)
+            self._bell.ring()
+
+    def _is_handled(self, message: Message) -> bool:
+        try:
+            self._handle(message)
+        except (Exception, SystemExit):
+            log.exception("message %s in %s: its handler failed", message.id, self._queue_url)
+            return False
+        return True
+
+    def _settle(self, message: Message, handled: bool) -> None:
+        if handled:
+            message.delete()
+        else:
+            message.give_back(self._settings.retry_after(message.receives))
+
+    @contextmanager
+    def _heartbeat(self, message: Message) -> Iterator[None]:
+        done = Bell()
+        Thread(target=self._beat, args=(message, done), name=f"heart {message.id}", daemon=True).start()
+        try:
+            yield
+        finally:
+            done.ring()
+
+    def _beat(self, message: Message, done: Bell) -> None:
+        beat_s = min(self._settings.visibility_s / BEATS, self._protection.renewal_s)
+        while not self._time.wait(done, beat_s):
+            message.extend()
+            self._protection.ask(attempts=1)
+
+    # Stopping
+
+    def _drain(self) -> None:
+        """What is in hand has `drain_s` from the signal on. What is then left is given back: the process ends now."""
+        log.info("%s: stopping, with %d messages in hand", self._queue_url, self.holding)
+        left_s = self._stopped_at + self._settings.drain_s - self._time.now()
+        self._wait(left_s, lambda: not self._held, even_if_stopping=True)
+        for message in list(self._held):
+            log.warning("message %s in %s is not done in time and given back", message.id, self._queue_url)
+            message.give_back()
+            message.lost.set()
+        self._leave()
+
+    def _wait(self, seconds: float, enough: Callable[[], bool], *, even_if_stopping: bool = False) -> None:
+        """Until it is enough, or so many seconds have passed, or the worker is to stop."""
+        end = self._time.now() + seconds
+        while not enough() and (even_if_stopping or not self.stopping) and (left := end - self._time.now()) > 0:
+            self._time.wait(self._bell, left)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT stop it. Only a process's main thread may say so; elsewhere its owner calls `stop`."""
+        if current_thread() is not main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler or signal.SIG_DFL)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop()

@@ -1,0 +1,53 @@
+"""docs/workers.md: what can be copied from it works, and what it says of settings and rights holds."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from autoscaler.worker import Settings
+
+PAGE = (Path(__file__).parents[2] / "docs" / "workers.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_every_setting_is_there_with_its_default():
+    told = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", PAGE, re.MULTILINE))
+    assert told.pop("expires_in_minutes") == "60"
+    assert told == {field.name: repr(field.default).replace("'", '"') for field in fields(Settings)}
+
+
+def test_the_role_may_do_what_the_worker_does_and_no_more():
+    (policy,) = map(json.loads, blocks("json"))
+    allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
+    assert allowed == {
+        "ecs:GetTaskProtection", "ecs:UpdateTaskProtection",
+        "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility",
+    }  # fmt: skip
+
+
+def test_its_python_is_python():
+    assert len(blocks("python")) == 2
+    for block in blocks("python"):
+        compile(block, "docs/workers.md", "exec")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+@pytest.mark.parametrize("body", ['{"ProtectionEnabled":true,"ExpiresInMinutes":60}', '{"ProtectionEnabled":false}'])
+def test_its_curl_is_what_the_agent_takes(world, body):
+    (function,) = blocks("sh")
+    assert f"protect '{body}'" in function
+    command = ["sh", "-c", f"{function}\nprotect '{body}'"]
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "ECS_AGENT_URI": world.agent.uri}
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert json.loads(answer)["protection"]["ProtectionEnabled"] == json.loads(body)["ProtectionEnabled"]
+    assert world.agent.bodies == [json.loads(body)]
