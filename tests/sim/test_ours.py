@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -45,6 +46,18 @@ def played(load: Workload = BUSY, *faults: Fault, seed: int = 1, world: dict[str
     """What becomes of it, the promise being 60 s."""
     scaler = Ours(Wishes(60.0, **wishes).policy())
     return play(load, WorldSettings(faults=faults, **(world or {})), seed, scaler)
+
+
+def workload_that_ends() -> Workload:
+    """The same, for 25 minutes; then one message, an hour after the begin."""
+    busy = poisson(1, 1.0, 1500.0)
+    return replace(
+        busy,
+        arrivals_s=np.append(busy.arrivals_s, HOUR_S),
+        service_s=np.append(busy.service_s, 5.0),
+        length_s=HOUR_S + 1,
+        counts=np.append(busy.counts, np.zeros(36)),
+    )
 
 
 def changes(outcome: Outcome, since: float = 0.0, until: float = np.inf) -> list[tuple[float, int]]:
@@ -148,10 +161,10 @@ def test_it_never_scales_in_while_the_queue_cannot_be_read():
 def test_while_ecs_throttles_nothing_changes_and_afterwards_it_goes_on(ticks):
     assert changes(played(), 600, 1800)
     ticks.clear()
-    outcome = played(BUSY, Throttling(600, 1800))
+    outcome = played(workload_that_ends(), Throttling(600, 1800))
     assert not changes(outcome, 600, 1800)
     assert {tick.outcome for tick in ticks} >= {"throttled", "accepted"}
-    assert changes(outcome, 1800, HOUR_S)
+    assert falls(outcome, 1800, HOUR_S), "the load ended meanwhile"
     assert not np.isnan(outcome.received_s).any()
 
 

@@ -75,7 +75,7 @@ class Errors:
 def shares(means: Floats) -> Floats:
     """Of the mean errors (half-lives, ..., forecasts): what each forecast is listened to; the shares add up to 1."""
     errors = means[0] + means[1] + SMALL
-    heard = np.exp(SHARPNESS * (1.0 - errors / errors.min(axis=-1, keepdims=True)))
+    heard: Floats = np.exp(SHARPNESS * (1.0 - errors / errors.min(axis=-1, keepdims=True)))
     heard /= heard.sum(axis=-1, keepdims=True)
     return heard
 
@@ -99,7 +99,7 @@ class Said:
         if len(minutes) == 1:
             return told
         rows = np.arange(len(minutes)) - self._anchors[:, None]
-        since = saying[np.arange(len(rows))[:, None], np.maximum(rows, 0)]
+        since: Floats = saying[np.arange(len(rows))[:, None], np.maximum(rows, 0)]
         since[:, : len(early)] = np.where((rows < 0)[:, : len(early), None], told, since[:, : len(early)])
         return since
 

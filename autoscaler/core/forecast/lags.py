@@ -84,7 +84,7 @@ class View:
         ends = (_LINES * self.sums.shape[1] + _ENDS)[horizons - 1, None] + np.arange(start, stop)[:, None]
         windows = _WINDOWS[horizons - 1, None]
         flat = self.sums.ravel()
-        means = (flat.take(ends) - flat.take(ends - windows)) / windows
+        means: Floats = (flat.take(ends) - flat.take(ends - windows)) / windows
         np.maximum(means, 0.0, out=means)
         return means
 
@@ -101,7 +101,7 @@ class View:
 
     def _line(self, window: int, line: int, ahead: int) -> Floats:
         end, sums = BACK + ahead + 1, self.sums[line]
-        mean = sums[end : end + self.rows] - sums[end - window : end - window + self.rows]
+        mean: Floats = sums[end : end + self.rows] - sums[end - window : end - window + self.rows]
         mean /= window
         return mean
 

@@ -16,7 +16,7 @@ _QUANTILES: Final = tuple(QUANTILES.tolist())
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """`useful` is False where this queue's look-ahead does not beat the newest minute's count, or is too young to say."""
+    """`useful` is False where the look-ahead does not beat the newest minute's count, or is too young to say."""
 
     minute: int
     """The newest minute that was known, since the epoch."""

@@ -1,9 +1,10 @@
-"""`python -m tests.core.forecast.skill --traces FOLDER`: how much better than last value the look-ahead is, on real loads.
+"""`python -m tests.core.forecast.skill --traces FOLDER`: how much better than last value look-ahead is, on real loads.
 
-Of each trace with a week or more, all days but the last three are fed as history; then every minute is forecast from the
-minutes before it, and its error is held against that of the newest count. Traces of five minutes are spread evenly over
-their minutes, spoken of only where an interval is over, and scored by the sum of an interval, 15 minutes ahead only.
-`--skip DAYS` scores three days that are so much earlier: look there while choosing, at the last ones to confirm.
+Of each trace with a week or more, all days but the last three are fed as history; then every minute is forecast from
+the minutes before it, and its error is held against that of the newest count. Traces of five minutes are spread
+evenly over their minutes, spoken of only where an interval is over, and scored by the sum of an interval, 15 minutes
+ahead only. `--skip DAYS` scores three days that are so much earlier: look there while choosing, at the last ones to
+confirm.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -57,6 +59,11 @@ class Scored(NamedTuple):
     """The share of forecast bursts at which none came."""
     methods: str
     microseconds: float
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def read(path: Path) -> Trace | None:
@@ -139,7 +146,7 @@ def main() -> None:
     arguments.add_argument("--skip", type=int, default=0, help="days at the end that are not looked at")
     chosen = arguments.parse_args()
     columns = f"{'2 min':>7} {'15 min':>7} {'useful':>7} {'<=q.9 2':>8} {'<=q.9 15':>9}"
-    print(f"{'trace':36} {columns}  bursts hit, false at 2 and 3 min    us  methods at 2 min")
+    _tell(f"{'trace':36} {columns}  bursts hit, false at 2 and 3 min    us  methods at 2 min")
     all_ratios: dict[int, list[float]] = {horizon: [] for horizon in HORIZONS}
     for path in sorted(chosen.traces.glob("*.csv")):
         trace = read(path)
@@ -148,12 +155,12 @@ def main() -> None:
         found = scored(trace, chosen.skip)
         for horizon, ratio in found.ratios.items():
             all_ratios[horizon].append(ratio)
-        print(_line(trace.name, found), flush=True)
+        _tell(_line(trace.name, found))
     means = {horizon: _geometric_mean(ratios) for horizon, ratios in all_ratios.items()}
-    print(f"{'geometric mean':36} {means[2]:7.3f} {means[15]:7.3f}")
+    _tell(f"{'geometric mean':36} {means[2]:7.3f} {means[15]:7.3f}")
     worst = max(max(ratios) for ratios in all_ratios.values())
     kept = all(means[horizon] <= bar for horizon, bar in BARS.items()) and worst <= NEVER_ABOVE
-    print(f"{'worst of all':36} {worst:7.3f}; the bars {BARS} and {NEVER_ABOVE} are {'met' if kept else 'NOT met'}")
+    _tell(f"{'worst of all':36} {worst:7.3f}; the bars {BARS} and {NEVER_ABOVE} are {'met' if kept else 'NOT met'}")
     raise SystemExit(not kept)
 
 
