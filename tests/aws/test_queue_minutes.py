@@ -20,6 +20,7 @@ CARTS = CloudWatchMetric("Shop", "Carts", (("Stage", "prod"),), "p99")
 
 RECEIVED = "NumberOfMessagesReceived"
 DELETED = "NumberOfMessagesDeleted"
+SENT = "NumberOfMessagesSent"
 OLDEST = "ApproximateAgeOfOldestMessage"
 GROUPS = "ApproximateNumberOfGroupsWithInflightMessages"
 
@@ -61,12 +62,22 @@ async def missing(aws: Aws, queue: QueueRef = ORDERS) -> Missing:
 
 
 async def test_a_minute_is_one_question(aws: Aws, double: Double, spies: Spies) -> None:
-    script(double, {RECEIVED: [(60, 120.0)], DELETED: [(60, 118.0)], OLDEST: [(60, 41.0)], GROUPS: [(60, 3.0)]})
-    assert await minute(aws, FIFO) == QueueMinute(spies.now_s - 30, 120, 118, 41.0, 3)
+    script(
+        double,
+        {
+            RECEIVED: [(60, 120.0)],
+            DELETED: [(60, 118.0)],
+            OLDEST: [(60, 41.0)],
+            GROUPS: [(60, 3.0)],
+            SENT: [(60, 99.0)],
+        },
+    )
+    assert await minute(aws, FIFO) == QueueMinute(spies.now_s - 30, 120, 118, 41.0, 3, 99)
     own = [{"Name": "QueueName", "Value": "orders.fifo"}]
     assert asked(double) == [
         ("AWS/SQS", RECEIVED, "Sum", own),
         ("AWS/SQS", DELETED, "Sum", own),
+        ("AWS/SQS", SENT, "Sum", own),
         ("AWS/SQS", OLDEST, "Maximum", own),
         ("AWS/SQS", GROUPS, "Maximum", own),
     ]
@@ -79,9 +90,15 @@ async def test_only_a_fifo_queue_has_groups(aws: Aws, double: Double) -> None:
     assert GROUPS not in [name for _, name, _, _ in asked(double)]
 
 
-@pytest.mark.parametrize("left_out", [RECEIVED, DELETED, OLDEST, GROUPS])
+@pytest.mark.parametrize("left_out", [RECEIVED, DELETED, SENT, OLDEST, GROUPS])
 async def test_what_has_no_datapoint_stays_unknown(aws: Aws, double: Double, spies: Spies, left_out: str) -> None:
-    fields = {RECEIVED: "received", DELETED: "deleted", OLDEST: "oldest_age_s", GROUPS: "groups_in_flight"}
+    fields = {
+        RECEIVED: "received",
+        DELETED: "deleted",
+        SENT: "sent",
+        OLDEST: "oldest_age_s",
+        GROUPS: "groups_in_flight",
+    }
     script(double, {name: [(60, 0.0)] for name in fields if name != left_out})
     expected: dict[str, Any] = {field: None if name == left_out else 0 for name, field in fields.items()}
     assert await minute(aws, FIFO) == QueueMinute(spies.now_s - 30, **expected)
@@ -106,7 +123,7 @@ async def test_nothing_at_all_is_missing(aws: Aws, double: Double) -> None:
 
 
 @pytest.mark.parametrize("nonsense", [math.nan, math.inf, -1.0, 0.5, 2.0**54, 10**400])
-@pytest.mark.parametrize("name", [RECEIVED, DELETED, GROUPS])
+@pytest.mark.parametrize("name", [RECEIVED, DELETED, SENT, GROUPS])
 async def test_a_count_that_is_none_voids_the_minute(aws: Aws, double: Double, name: str, nonsense: object) -> None:
     script(double, {RECEIVED: [(60, 1.0)], DELETED: [(60, 1.0)]} | {name: [(60, nonsense)]})
     assert (await missing(aws, FIFO)).kind in {"unreadable", "unavailable"}
@@ -145,7 +162,7 @@ async def test_a_metric_that_is_not_answered_for_voids_the_minute(aws: Aws, doub
 async def test_what_was_not_asked_for_is_not_taken(aws: Aws, double: Double) -> None:
     results = [
         {"Id": key, "StatusCode": "Complete", "Timestamps": [MINUTE - 60], "Values": [1.0]}
-        for key in ("received", "deleted", "oldest_age_s", "groups_in_flight", "odd")
+        for key in ("received", "deleted", "sent", "oldest_age_s", "groups_in_flight", "odd")
     ]
     double.on("GetMetricData", ok({"MetricDataResults": results}))
     assert (await minute(aws)).groups_in_flight is None
@@ -157,7 +174,7 @@ async def test_pages_are_put_together(aws: Aws, double: Double) -> None:
         return {"Id": key, "StatusCode": status, "Timestamps": times, "Values": values}
 
     first = [part("received", "Complete", (60, 5.0)), part("deleted", "PartialData", (120, 1.0))]
-    last = [part("deleted", "Complete", (60, 4.0)), part("oldest_age_s", "Complete")]
+    last = [part("deleted", "Complete", (60, 4.0)), part("oldest_age_s", "Complete"), part("sent", "Complete")]
     pages = [ok({"MetricDataResults": first, "NextToken": "more"}), ok({"MetricDataResults": last})]
     double.on("GetMetricData", *pages)
     reading = await minute(aws)
