@@ -58,7 +58,7 @@ class ServiceFields(Group):
         True,
         "Read the queues' minutes from CloudWatch, too: the oldest message's age, what was received and deleted, a "
         "FIFO queue's active groups. Without them no rule can know of late messages, no progress or a FIFO cap.",
-        "SQS's own counts tell neither ages nor progress. Costs about 4 to 5 x $0.43 a month and queue: one metric read "
+        "SQS's own counts tell neither ages nor progress. Costs about 4 x $0.43 a month and queue: one metric read "
         "once a minute is 43,200 reads, at a cent per thousand.",
     )
     min_tasks: Annotated[int, TASKS] = told(

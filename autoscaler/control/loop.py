@@ -133,7 +133,8 @@ class ServiceLoop:
         if self._ahead is None:
             return replace(seen, knowledge=self._estimator.see(policy, seen))
         self._ahead.see(self._observer.minutes)
-        return replace(seen, knowledge=self._estimator.see(policy, seen, self._ahead.ahead()))
+        ahead = self._ahead.ahead() if self._estimator.must_foresee(policy) else None
+        return replace(seen, knowledge=self._estimator.see(policy, seen, ahead))
 
     async def _look_back(self, policy: Policy) -> None:
         history, service = self._ports.history, self._service

@@ -55,7 +55,7 @@ class Knowledge:
     that was slower, else equal: what a plan rests on. `spread`: the squared coefficient of variation of processing
     times. `concurrency`: the messages that a task holds at once. `start_s`, `start_late_s`: how long a task takes to
     come up, on average and at its 90th percentile. `rate_per_s`: messages that come. `load`: tasks that the recent
-    arrivals keep busy; `lasting_load`: the same over half of the acceptable latency, a minute at least.
+    arrivals keep busy; `lasting_load`: the same over a third of the acceptable latency, a minute at least.
     `starting`: tasks that were asked for and are not up. `interval_s`: how long until the next look. `received`: about
     how many messages were received since the last look, and `late`: how many of them had waited for too long.
     """

@@ -19,8 +19,8 @@ EXPECTED_S = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0)
 LOAD_S, LOAD_MOST_S = 60.0, 600.0
 """A load is measured over a minute, or over three messages' time where that is longer, ten minutes at most."""
 
-LASTING_RATIO = 0.5
-"""A lasting load is measured over half of the acceptable latency: that long a queue levels out bursts."""
+LASTING_RATIO = 1 / 3
+"""A lasting load is measured over a third of the acceptable latency, a minute at least: a queue levels out the rest."""
 
 Ahead = Mapping[str, tuple[Some, ...]]
 """What look-ahead expects of each queue, at `EXPECTED_S`."""
@@ -80,6 +80,12 @@ class Estimator:
                 late += here
             left -= here
         return gone, late
+
+    def must_foresee(self, policy: Policy) -> bool:
+        """Whether a message may be late that comes before a task asked for at the next look is up. With more latency
+        than that, what comes may wait until it is seen, and tasks that are kept for it are kept for nothing.
+        """
+        return policy.shortest_latency_s < self._interval_s + self._starting.late_s
 
     def _held_of(self, known: dict[str, Backlog], running: int) -> dict[str, float]:
         """What our tasks hold of each queue: what is in flight beyond their slots belongs to others, or to the dead."""
