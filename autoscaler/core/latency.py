@@ -35,8 +35,9 @@ EASE_RATIO = 0.5
 CATCH_UP_RATIO = 0.25
 """In how much of the latency, after a start-up, what is overdue should be received."""
 
-SIGMAS = 2.0
-"""By how many standard deviations the receives of running tasks may fall short. Renewals: variance = CV^2 x mean."""
+SIGMAS = 2.33
+"""By how many standard deviations the receives of running tasks may fall short: one time in a hundred they fall shorter.
+Of renewals the variance is CV^2 x mean."""
 
 AHEAD_S = 30.0
 """When tasks must be added, they must do for so much longer than a start-up; else the next look adds again."""

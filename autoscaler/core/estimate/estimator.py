@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from autoscaler.core.estimate.arrivals import Arrivals
 from autoscaler.core.estimate.concurrency import Concurrency
@@ -62,9 +61,9 @@ class Estimator:
         self._at, self._held, self._running = now, held, seen.fleet.running
         if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
             self._learn(seen.flow)
-        knowledge = self._knowledge(policy, known, now, ahead or {})
-        self._waited = {queue.name: queue.waiting for queue in knowledge.queues}
-        return replace(knowledge, received=received, late=late)
+        queues = tuple([self._of_queue(name, counts, now, (ahead or {}).get(name)) for name, counts in known.items()])
+        self._waited = {queue.name: queue.waiting for queue in queues}
+        return self._knowledge(policy, queues, now, received, late)
 
     def _received(self, name: str, visible: int, elapsed_s: float, latency_s: float) -> tuple[float, float]:
         """About how many messages were received since the last look, and how many of them late: the oldest went first,
@@ -109,7 +108,9 @@ class Estimator:
             for queue in self._queues.values():
                 queue.reconcile(minute.at, float(minute.deleted))
 
-    def _knowledge(self, policy: Policy, known: dict[str, Backlog], now: Instant, ahead: Ahead) -> Knowledge:
+    def _knowledge(
+        self, policy: Policy, queues: tuple[QueueKnowledge, ...], now: Instant, received: float, late: float
+    ) -> Knowledge:
         throughput, slots = self._throughput, self._concurrency.slots
         slow_s = throughput.slow_s
         load_s = max(LOAD_S, min(LOAD_MOST_S, 3 * slow_s))
@@ -128,7 +129,9 @@ class Estimator:
             load=sum(curve.within(load_s) for curve in curves) / load_s * a_task,
             lasting_load=sum(curve.within(lasting_s) for curve in curves) / lasting_s * a_task,
             interval_s=self._interval_s,
-            queues=tuple(self._of_queue(name, counts, now, ahead.get(name)) for name, counts in known.items()),
+            received=received,
+            late=late,
+            queues=queues,
             starting=self._starting.coming(now),
         )
 
