@@ -36,7 +36,7 @@ CATCH_UP_RATIO = 0.25
 """In how much of the latency, after a start-up, what is overdue should be received."""
 
 SIGMAS = 2.33
-"""By how many standard deviations the receives of running tasks may fall short: one time in a hundred they fall shorter.
+"""By how many standard deviations the receives of running tasks may fall short; once in a hundred it is more.
 Of renewals the variance is CV^2 x mean."""
 
 AHEAD_S = 30.0
