@@ -80,20 +80,22 @@ class LookAhead:
         """What is expected of each queue whose past repeats, within each of `EXPECTED_S` from now."""
         wall = self._wall()
         useful = {name: outlook for name, outlook in self._outlooks.items() if outlook is not None and outlook.useful}
-        return {
-            name: tuple(Some(within_s, _expected(outlook, wall, within_s)) for within_s in EXPECTED_S)
-            for name, outlook in useful.items()
-        }
+        return {name: _expected(outlook, wall) for name, outlook in useful.items()}
 
 
-def _expected(outlook: Outlook, wall: float, within_s: float) -> float:
+def _expected(outlook: Outlook, wall: float) -> tuple[Some, ...]:
     """Messages from now on: each minute's are spread evenly over it. 0 where the outlook is too old to say."""
-    total = 0.0
     minute = floor(wall / MINUTE_S)
-    while minute * MINUTE_S < wall + within_s:
-        ahead = minute - outlook.minute
-        if 1 <= ahead <= len(outlook.expected):
-            share_s = min(wall + within_s, (minute + 1) * MINUTE_S) - max(wall, minute * MINUTE_S)
-            total += outlook.expected[ahead - 1] * share_s / MINUTE_S
-        minute += 1
-    return total
+    left_s = (minute + 1) * MINUTE_S - wall
+    here, next_one = (_of_minute(outlook, each) / MINUTE_S for each in (minute, minute + 1))
+    return tuple(
+        [
+            Some(within_s, here * min(within_s, left_s) + next_one * max(0.0, within_s - left_s))
+            for within_s in EXPECTED_S
+        ]
+    )
+
+
+def _of_minute(outlook: Outlook, minute: int) -> float:
+    ahead = minute - outlook.minute
+    return outlook.expected[ahead - 1] if 1 <= ahead <= len(outlook.expected) else 0.0

@@ -4,9 +4,10 @@ that protect themselves.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from tests.e2e.daemon import daemon
+from tests.e2e.daemon import Daemon, daemon
 from tests.e2e.region import Observer
 from tests.e2e.test_daemon import SETTINGS, desired, free_port, last_write, send, until, world
 
@@ -41,6 +42,12 @@ async def test_a_pause_by_tag_begins_and_ends_without_a_restart() -> None:
             await until(lambda: last_write(observer) == 3, 20, running)
 
 
+async def drifts(running: Daemon) -> float:
+    _, metrics = await running.get("/metrics")
+    lines = [line for line in metrics.splitlines() if line.startswith("autoscaler_drifts_total{")]
+    return sum(float(line.split()[-1]) for line in lines)
+
+
 async def test_a_count_reset_under_load_is_adopted_told_and_raised_again() -> None:
     async with world() as observer:
         await send(observer, 0, 300)
@@ -51,9 +58,10 @@ async def test_a_count_reset_under_load_is_adopted_told_and_raised_again() -> No
             await observer.moto.call("ecs", "UpdateService", cluster="prod", service="orders", desiredCount=1)
             await until(lambda: len(observer.writes()) == 2, 20, running)
             assert observer.writes() == [3, 3]
-            _, metrics = await running.get("/metrics")
-            drifts = [line for line in metrics.splitlines() if line.startswith("autoscaler_drifts_total{")]
-            assert sum(float(line.split()[-1]) for line in drifts) == 1
+            async with asyncio.timeout(20):
+                while not (told := await drifts(running)):  # noqa: ASYNC110 - recorded in another process, after its write
+                    await asyncio.sleep(0.1)
+            assert told == 1
 
 
 async def test_protected_tasks_are_never_scaled_in() -> None:

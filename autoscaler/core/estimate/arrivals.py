@@ -6,7 +6,7 @@ estimated until CloudWatch has counted the minute. What waits is what came last:
 
 from __future__ import annotations
 
-from autoscaler.core.estimate.track import Track
+from autoscaler.core.estimate.track import FEW_NOTES, TOLD_WITHIN_S, Track
 from autoscaler.core.knowledge import Some
 from autoscaler.core.model import Backlog, Instant
 
@@ -20,23 +20,27 @@ class Arrivals:
 
     def __init__(self, reach_s: float, first: Backlog, now: Instant) -> None:
         self.curve = Track(reach_s, now)
-        self._levels = Track(reach_s, now)
+        self._levels = Track(TOLD_WITHIN_S, now, FEW_NOTES)
         self._level = first.visible + first.in_flight
         self._oldest_at = now
 
-    def see(self, seen: Backlog, completed: float, now: Instant) -> None:
-        """One more reading; `completed`: how many messages have probably been deleted since the last one."""
+    def see(self, seen: Backlog, completed: float, now: Instant) -> float:
+        """One more reading; `completed`: how many messages have probably been deleted since the last one. Returns how
+        many have probably come.
+        """
         level = seen.visible + seen.in_flight
-        self.curve.add(now, max(0.0, level - self._level + completed))
+        come = max(0.0, level - self._level + completed)
+        self.curve.add(now, come)
         self._levels.add(now, float(level - self._level))
         self._level = level
+        return come
 
     def reconcile(self, at: Instant, deleted: float) -> None:
         """CloudWatch has counted what was deleted in the minute that ended at `at`. It says less of what was sent:
         messages that are redriven, purged or delayed come and go without being counted there.
         """
         start = at - MINUTE_S
-        if start >= self.curve.since:
+        if start >= max(self.curve.since, self._levels.since):
             self.curve.correct(start, at, max(0.0, self._levels.between(start, at) + deleted))
 
     def waiting(self, seen: Backlog, now: Instant) -> tuple[Some, ...]:

@@ -53,8 +53,9 @@ class Estimator:
             if queue is None:
                 self._queues[name] = Arrivals(self._reach_s, counts, now)
             else:
-                queue.see(counts, _mean(held[name], self._held.get(name, 0.0)) * elapsed_s / mean_s, now)
-                gone, overdue = self._received(name, counts.visible, elapsed_s, policy.latency_of(name))
+                completed = _mean(held[name], self._held.get(name, 0.0)) * elapsed_s / mean_s
+                here = self._waiting_before(name) + queue.see(counts, completed, now)
+                gone, overdue = self._received(name, here - counts.visible, elapsed_s, policy.latency_of(name))
                 received, late = received + gone, late + overdue
         self._see_slots(known, seen)
         self._starting.see(seen.fleet, now)
@@ -65,20 +66,20 @@ class Estimator:
         self._waited = {queue.name: queue.waiting for queue in queues}
         return self._knowledge(policy, queues, now, received, late)
 
-    def _received(self, name: str, visible: int, elapsed_s: float, latency_s: float) -> tuple[float, float]:
+    def _waiting_before(self, name: str) -> float:
+        return sum([messages for _, messages in self._waited.get(name, ())])
+
+    def _received(self, name: str, gone: float, elapsed_s: float, latency_s: float) -> tuple[float, float]:
         """About how many messages were received since the last look, and how many of them late: the oldest went first,
         in the middle of the time. Late ones that came and went between two looks are not seen.
         """
-        come = self._queues[name].curve.within(elapsed_s)
-        waited = self._waited.get(name, ())
-        gone = max(0.0, sum(messages for _, messages in waited) + come - visible)
-        left, late = gone, 0.0
-        for age_s, messages in reversed(waited):
-            here = min(left, messages)
-            if age_s + elapsed_s / 2 > latency_s:
-                late += here
-            left -= here
-        return gone, late
+        left, late = max(0.0, gone), 0.0
+        for age_s, messages in reversed(self._waited.get(name, ())):
+            if left <= 0 or age_s + elapsed_s / 2 <= latency_s:
+                break
+            late += min(left, messages)
+            left -= messages
+        return max(0.0, gone), late
 
     def must_foresee(self, policy: Policy) -> bool:
         """Whether a message may be late that comes before a task asked for at the next look is up. With more latency
@@ -115,9 +116,10 @@ class Estimator:
         slow_s = throughput.slow_s
         load_s = max(LOAD_S, min(LOAD_MOST_S, 3 * slow_s))
         lasting_s = max(LOAD_S, LASTING_RATIO * policy.shortest_latency_s)
-        curves = [queue.curve for queue in self._queues.values()]
         a_task = slow_s / slots
-        minute = sum(curve.within(LOAD_S) for curve in curves)
+        minute = self._come_within(LOAD_S)
+        load = minute if load_s == LOAD_S else self._come_within(load_s)
+        lasting = minute if lasting_s == LOAD_S else self._come_within(lasting_s)
         return Knowledge(
             processing_s=throughput.estimate(now),
             slow_s=slow_s,
@@ -126,8 +128,8 @@ class Estimator:
             start_s=self._starting.estimate(now),
             start_late_s=self._starting.late_s,
             rate_per_s=Estimate(minute / LOAD_S, minute, 0.0),
-            load=sum(curve.within(load_s) for curve in curves) / load_s * a_task,
-            lasting_load=sum(curve.within(lasting_s) for curve in curves) / lasting_s * a_task,
+            load=load / load_s * a_task,
+            lasting_load=lasting / lasting_s * a_task,
             interval_s=self._interval_s,
             received=received,
             late=late,
@@ -135,12 +137,14 @@ class Estimator:
             starting=self._starting.coming(now),
         )
 
+    def _come_within(self, seconds: float) -> float:
+        return sum([queue.curve.within(seconds) for queue in self._queues.values()])
+
     def _of_queue(self, name: str, counts: Backlog, now: Instant, ahead: tuple[Some, ...] | None) -> QueueKnowledge:
         queue = self._queues[name]
-        coming = tuple(Some(within_s, queue.curve.within(within_s)) for within_s in EXPECTED_S)
-        if ahead is not None:
-            coming = tuple(max(here, there) for here, there in zip(coming, ahead, strict=True))
-        return QueueKnowledge(name, queue.waiting(counts, now), coming)
+        coming = map(Some, EXPECTED_S, queue.curve.within_each(EXPECTED_S))
+        expected = tuple(coming) if ahead is None else tuple(map(max, coming, ahead))
+        return QueueKnowledge(name, queue.waiting(counts, now), expected)
 
 
 def _known(seen: Observation) -> dict[str, Backlog]:

@@ -5,7 +5,7 @@ The first that was asked for is taken for the first that came up: on average tha
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
 
 from autoscaler.core.knowledge import Coming, Estimate
 from autoscaler.core.model import Fleet, Instant
@@ -27,8 +27,8 @@ class Starting:
     def __init__(self, fleet: Fleet, now: Instant) -> None:
         self._fleet = fleet
         self._at = now
-        self._asked: deque[tuple[Instant, int]] = deque()
-        self._took_s: deque[float] = deque(maxlen=KEPT)
+        self._asked: list[tuple[Instant, int]] = []
+        self._took_s = array("d")
         self._learned_at: Instant | None = None
         self._ask(fleet.desired - fleet.running, now)
         self._summed_up: tuple[float, float] = (ASSUMED_S, ASSUMED_S * LATE_RATIO)
@@ -68,13 +68,14 @@ class Starting:
         if tasks <= 0:
             return
         while tasks > 0 and self._asked:
-            asked_at, asked = self._asked.popleft()
+            asked_at, asked = self._asked.pop(0)
             here = min(tasks, asked)
             self._took_s.extend([max(0.0, at - asked_at)] * min(here, KEPT))
             if asked > here:
-                self._asked.appendleft((asked_at, asked - here))
+                self._asked.insert(0, (asked_at, asked - here))
             tasks -= here
             self._learned_at = at
+        del self._took_s[:-KEPT]
         if self._took_s:
             self._sum_up()
 

@@ -11,16 +11,14 @@ What the estimates must bear: a prior that is ten times wrong, a release that is
 
 from __future__ import annotations
 
-from collections import deque
 from math import log, sqrt
 from typing import NamedTuple
 
-from autoscaler.core.estimate.track import Track
+from autoscaler.core.estimate.track import FEW_NOTES, TOLD_WITHIN_S, Track
 from autoscaler.core.knowledge import Estimate
 from autoscaler.core.model import Flow, Instant
 
 MINUTE_S = 60.0
-REACH_S = 900.0
 
 ASSUMED_S = 12.0
 """Before anything is known: five messages a task within a minute, as KEDA's default has it."""
@@ -73,36 +71,21 @@ class Throughput:
     def __init__(self, prior_s: float | None, now: Instant, *, fixed: bool = False) -> None:
         self._prior_s = ASSUMED_S if prior_s is None else prior_s
         self._fixed = fixed and prior_s is not None
-        self._taken = Track(REACH_S, now)
+        self._taken = Track(TOLD_WITHIN_S, now, FEW_NOTES)
         self._all = _Sum()
         self._saturated = _Sum()
         self._saturated_at: Instant | None = None
         self._learned_at: Instant | None = None
-        self._recent: deque[_Sum] = deque(maxlen=RECENT_MINUTES)
-        self._minutes: deque[_Sum] = deque(maxlen=LAG_MINUTES)
+        self._recent: list[_Sum] = []
+        self._minutes: list[_Sum] = []
         self._deviation, self._compared = SPREAD_WEIGHT * SPREAD_PRIOR, SPREAD_WEIGHT
+        self.mean_s = self.slow_s = self._prior_s
+        """How long a message occupies a slot, on average; and as the last minutes had it, where that is longer."""
 
     @property
     def spread(self) -> float:
         """The squared coefficient of variation of processing times."""
         return self._deviation / self._compared
-
-    @property
-    def mean_s(self) -> float:
-        """How long a message occupies a slot, on average."""
-        if self._fixed:
-            return self._prior_s
-        best = self._best()
-        weight = PRIOR_WEIGHT * FADES_AFTER / (FADES_AFTER + best.deleted)
-        return max(1e-3, (best.taken_s + weight * self._prior_s) / (best.deleted + weight))
-
-    @property
-    def slow_s(self) -> float:
-        """The mean, or that of the last minutes where it is longer."""
-        mean_s, recent = self.mean_s, self._of_recent()
-        if self._fixed:
-            return mean_s
-        return max(mean_s, (recent.taken_s + RECENT_WEIGHT * mean_s) / (recent.deleted + RECENT_WEIGHT))
 
     def estimate(self, now: Instant) -> Estimate:
         if self._fixed:
@@ -129,11 +112,22 @@ class Throughput:
             self._saturated_at = minute.at
         elif self._saturated_at is not None and minute.at - self._saturated_at > SATURATED_KEPT_S:
             self._saturated, self._saturated_at = _Sum(), None
-        self._recent.append(seen)
+        self._recent = [*self._recent[1 - RECENT_MINUTES :], seen]
         if minute.deleted:
             self._learned_at = minute.at
+        self._sum_up()
         self._compare(seen)
         self._shift()
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        if self._fixed:
+            return
+        best, recent = self._best(), _total(self._recent)
+        weight = PRIOR_WEIGHT * FADES_AFTER / (FADES_AFTER + best.deleted)
+        mean_s = max(1e-3, (best.taken_s + weight * self._prior_s) / (best.deleted + weight))
+        slow_s = (recent.taken_s + RECENT_WEIGHT * mean_s) / (recent.deleted + RECENT_WEIGHT)
+        self.mean_s, self.slow_s = mean_s, max(mean_s, slow_s)
 
     def _is_fruitless(self, minute: Flow) -> bool:
         """Nothing was deleted where ten messages should have been: the workers, or what is behind them, are broken."""
@@ -150,31 +144,28 @@ class Throughput:
         slower = log(full.taken_s / full.deleted * every.deleted / every.taken_s)
         return full if slower > REGIME_SIGMAS * sqrt((1 + self.spread) / full.deleted) else every
 
-    def _of_recent(self) -> _Sum:
-        total = _Sum()
-        for minute in self._recent:
-            total = total.and_(minute)
-        return total
-
     def _compare(self, seen: _Sum) -> None:
         """Over ten minutes the work that was done differs from deletions x mean by the sum of the messages' own
         deviations: its variance is deletions x mean^2 x spread.
         """
-        self._minutes.append(seen)
+        self._minutes = [*self._minutes[1 - LAG_MINUTES :], seen]
         if len(self._minutes) < LAG_MINUTES:
             return
-        taken_s = sum(minute.taken_s for minute in self._minutes)
-        deleted = sum(minute.deleted for minute in self._minutes)
+        taken_s, deleted = _total(self._minutes)
         off = (taken_s - self.mean_s * deleted) / self.mean_s
         self._deviation = self._deviation * SPREAD_KEPT + off * off
         self._compared = self._compared * SPREAD_KEPT + deleted
 
     def _shift(self) -> None:
         """Forgets the long mean where the last minutes clearly have another."""
-        recent, mean_s = self._of_recent(), self.mean_s
+        recent, mean_s = _total(self._recent), self.mean_s
         if len(self._recent) < RECENT_MINUTES or recent.deleted < SHIFTED_DELETIONS or recent.taken_s <= 0:
             return
         apart = abs(log(recent.taken_s / recent.deleted / mean_s))
         if apart > max(SHIFTED_RATIO, SHIFTED_SIGMAS * sqrt((1 + self.spread) / recent.deleted)):
             self._all, self._saturated, self._saturated_at = recent, _Sum(), None
             self._minutes.clear()
+
+
+def _total(minutes: list[_Sum]) -> _Sum:
+    return _Sum(sum([minute.taken_s for minute in minutes]), sum([minute.deleted for minute in minutes]))

@@ -7,21 +7,25 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from autoscaler.core.model import Instant
 
 NOTES = 128
-"""So many notes are kept: with their instants 2 KiB."""
+"""So many notes are kept where nobody says otherwise: with their instants 2 KiB."""
+
+TOLD_WITHIN_S, FEW_NOTES = 420.0, 56
+"""For what is compared with CloudWatch's minutes only, which are told some minutes late: a note every ten seconds."""
 
 
 class Track:
-    """Notes of a sum at ascending instants. `reach_s`: how far back it can be asked; notes lie so close together that
-    three quarters of them reach that far.
+    """Notes of a sum at ascending instants, at most so many. `reach_s`: how far back it can be asked; notes lie so
+    close together that three quarters of them reach that far.
     """
 
-    def __init__(self, reach_s: float, at: Instant) -> None:
-        self._apart_s = reach_s / (0.75 * NOTES)
+    def __init__(self, reach_s: float, at: Instant, notes: int = NOTES) -> None:
+        self._apart_s = reach_s / (0.75 * notes)
+        self._notes = notes
         self._instants = array("d", [at])
         self._sums = array("d", [0.0])
 
@@ -41,8 +45,8 @@ class Track:
         if len(instants) > 1 and at - instants[-2] <= self._apart_s:
             instants[-1], sums[-1] = at, total
             return
-        if len(instants) == NOTES:
-            del instants[: NOTES // 8], sums[: NOTES // 8]
+        if len(instants) == self._notes:
+            del instants[: self._notes // 8], sums[: self._notes // 8]
         instants.append(at)
         sums.append(total)
 
@@ -60,6 +64,25 @@ class Track:
     def within(self, seconds: float) -> float:
         """What came within the last so many seconds before the newest note."""
         return self._sums[-1] - self.until(self._instants[-1] - seconds)
+
+    def within_each(self, spans_s: Sequence[float]) -> list[float]:
+        """The same for several spans, ascending, in one walk: for those that reach few notes back."""
+        instants, sums = self._instants, self._sums
+        index, now, total = len(instants) - 1, instants[-1], sums[-1]
+        found = []
+        for span_s in spans_s:
+            since = now - span_s
+            while index >= 0 and instants[index] > since:
+                index -= 1
+            if index < 0:
+                found.append(total - sums[0])
+                continue
+            begun = sums[index]
+            if index + 1 < len(sums):
+                start = instants[index]
+                begun += (sums[index + 1] - begun) * (since - start) / (instants[index + 1] - start)
+            found.append(total - begun)
+        return found
 
     def between(self, start: Instant, end: Instant) -> float:
         """What came from `start` to `end`."""
