@@ -1,6 +1,6 @@
 # Every target builds the environment it needs; nothing but Python 3.11+ and make must be there.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types contracts unit laws mutants erlang scorecard skill bench lock clean
+.PHONY: help venv demo test lint types contracts unit laws mutants erlang scorecard sensitivity skill bench lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMP  := $(VENV)/.installed
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## build .venv from requirements.lock, with everything for demo and tests
 
@@ -52,6 +52,10 @@ erlang: venv ## the simulated world against queueing theory, 5 million messages 
 scorecard: venv ## every policy on ten real traces (TRACES=FOLDER, about 20 minutes); writes docs/scorecard.*
 	@test -n "$(TRACES)" || { echo "make scorecard: TRACES=FOLDER says where the ten traces are (docs/scorecard.md lists them)" >&2; exit 2; }
 	$(BIN)/python -m autoscaler.sim.scorecard --traces $(TRACES)
+
+sensitivity: venv ## ours where one thing differs from the scorecard (TRACES=FOLDER, about an hour); writes docs/sensitivity.md
+	@test -n "$(TRACES)" || { echo "make sensitivity: TRACES=FOLDER says where the traces are (docs/scorecard.md lists them)" >&2; exit 2; }
+	$(BIN)/python -m autoscaler.sim.scorecard.sensitivity --traces $(TRACES)
 
 skill: venv ## the look-ahead's error on real traces (TRACES=FOLDER, about 3 minutes)
 	@test -n "$(TRACES)" || { echo "make skill: TRACES=FOLDER says where the traces are (docs/scorecard.md lists them)" >&2; exit 2; }
