@@ -62,7 +62,7 @@ class LookAhead:
             for at, _, messages in sums:
                 counts[int((at - (end - KEPT_S)) / MINUTE_S)] = messages
             forecaster.see_all(int((end - KEPT_S) / MINUTE_S), counts)
-            self._outlooks[queue.name] = forecaster.outlook()
+            self._outlooks[queue.name] = forecaster.outlook(bounded=False)
 
     def see(self, minutes: Mapping[str, QueueMinute]) -> None:
         """The newest minutes that CloudWatch has counted; one that was seen already changes nothing."""
@@ -74,7 +74,7 @@ class LookAhead:
             number = round(ended / MINUTE_S) - 1
             if outlook is None or number > outlook.minute:
                 forecaster.see(number, float(minute.sent))
-                self._outlooks[name] = forecaster.outlook()
+                self._outlooks[name] = forecaster.outlook(bounded=False)
 
     def ahead(self) -> Ahead:
         """What is expected of each queue whose past repeats, within each of `EXPECTED_S` from now."""

@@ -117,30 +117,26 @@ def _plan(policy: Policy, known: Knowledge, work: Work, running: int) -> _Plan:
 
 def _needed(plan: _Plan, latencies: dict[str, float], share: float, horizon_s: float) -> float:
     """The smallest count with which all that is due within the horizon is received when it is due, if so much of the
-    latencies may be spent. What waits and is overdue is always within the horizon.
+    latencies may be spent. What waits and is overdue is always within the horizon. The inside runs a hundred times a
+    decision: no calls there.
     """
     most, total = 0.0, 0.0
+    _, _, tasks, idle, rate_per_s, doubt, starting, slots, slot_s, start_s, _ = plan
     for due_s, messages in _due(plan, latencies, share, horizon_s):
         total += messages
-        asked = _asked(plan, due_s, total)
+        received = rate_per_s * due_s - doubt * sqrt(due_s)
+        here = idle + received if received > 0 else idle
+        for up_s, count in starting:
+            if due_s > up_s:
+                here += count * slots * (1 + (due_s - up_s) / slot_s)
+        if total > here:
+            up_for_s = due_s - start_s
+            turns = 1 + up_for_s / slot_s if up_for_s > 0 else 1.0
+            asked = tasks + (total - here) / (slots * turns)
+        else:
+            asked = tasks * total / here if here > 0 else 0.0
         most = max(most, asked)
     return most
-
-
-def _asked(plan: _Plan, due_s: float, messages: float) -> float:
-    """The count with which so many messages are received by then. This runs a hundred times a decision: no `max`."""
-    here, slots, slot_s = plan.idle, plan.slots, plan.slot_s
-    received = plan.rate_per_s * due_s - plan.doubt * sqrt(due_s)
-    if received > 0:
-        here += received
-    for up_s, tasks in plan.starting:
-        if due_s > up_s:
-            here += tasks * slots * (1 + (due_s - up_s) / slot_s)
-    if messages <= here:
-        return plan.tasks * messages / here if here > 0 else 0.0
-    up_for_s = due_s - plan.start_s
-    turns = 1 + up_for_s / slot_s if up_for_s > 0 else 1.0
-    return plan.tasks + (messages - here) / (slots * turns)
 
 
 def _due(plan: _Plan, latencies: dict[str, float], share: float, horizon_s: float) -> list[tuple[float, float]]:

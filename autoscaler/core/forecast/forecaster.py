@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscaler.core.forecast.arrays import Flags, Floats, Whole
+from autoscaler.core.forecast.arrays import Flags, Floats, Singles, Whole
 from autoscaler.core.forecast.autoregression import FEWEST, Autoregression
 from autoscaler.core.forecast.choosing import ANCHORS, SMALL, Errors, Said, shares
 from autoscaler.core.forecast.headroom import LEAST, Headroom
@@ -83,11 +83,13 @@ class Forecaster:
                 part = slice(stretch[0], stretch[-1] + 1)
                 self._take(first_minute + int(stretch[0]), roots[part], known[part])
 
-    def outlook(self) -> Outlook | None:
-        """What comes after the newest minute that was known; None: too little is known yet."""
+    def outlook(self, *, bounded: bool = True) -> Outlook | None:
+        """What comes after the newest minute that was known; None: too little is known yet. With its upper bounds,
+        which take as long to work out as all the rest, where these are asked for.
+        """
         if self._history.age < YOUNG:
             return None
-        skills, spreads = self._skills(), self._mix_errors.means()[1, :, 1:]
+        skills = self._skills()
         lane = int(np.searchsorted(self._anchors, min(2, self.horizon)))
         useful = bool(skills.min() < BETTER)
         roots = self._roots if useful else np.full(self.horizon, self._newest_root())
@@ -97,8 +99,13 @@ class Forecaster:
             method=METHODS[int(self._heard()[lane].argmax())] if useful else METHODS[_LAST],
             skill=float(skills[lane]),
             useful=useful,
-            above=(self._between @ (self._headroom.above() * np.maximum(spreads, LEAST))).astype(np.float32),
+            above=self._above() if bounded else None,
         )
+
+    def _above(self) -> Singles:
+        spreads = np.maximum(self._mix_errors.means()[1, :, 1:], LEAST)
+        above: Singles = (self._between @ (self._headroom.above() * spreads)).astype(np.float32)
+        return above
 
     def _forget(self) -> None:
         anchors = len(self._anchors)

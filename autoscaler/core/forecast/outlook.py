@@ -27,12 +27,14 @@ class Outlook:
     skill: float
     """Its recent mean absolute error two minutes ahead, by that of the newest minute's count; 1 is no better."""
     useful: bool
-    above: NDArray[np.float32] = field(repr=False, compare=False)
-    """By minute and quantile: how far the root of a count comes above the root of the expected one."""
+    above: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    """By minute and quantile: how far the root of a count comes above the root of the expected one. None: not asked."""
 
     def upper(self, k: int, quantile: float) -> float:
         """What minute + `k` brings at most, with a probability of 0.5 to 0.99 (others are taken for the nearest)."""
         if not 1 <= k <= len(self.expected):
             raise IndexError(f"{k} minutes ahead are not in 1..{len(self.expected)}")
+        if self.above is None:
+            raise ValueError("this outlook was asked for without its bounds")
         above = float(np.interp(quantile, _QUANTILES, self.above[k - 1]))
         return self.expected[k - 1] if above <= 0.0 else (sqrt(self.expected[k - 1]) + above) ** 2
