@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoscaler.core.knowledge import Knowledge
 from autoscaler.core.model import Decision, Observation, Rule
 from autoscaler.core.policy import Policy
 
@@ -21,13 +22,26 @@ HINDERED = {
 def at_risk(policy: Policy, seen: Observation, decision: Decision) -> str | None:
     """Why messages will wait longer than they may, with the number that would do. None: nothing says that they will."""
     asked = next((vote for vote in decision.votes if vote.settled), None)
-    if seen.knowledge is None or asked is None or asked.tasks <= decision.target:
+    if seen.knowledge is None or asked is None:
         return None
+    if asked.tasks <= decision.target:
+        return _from_zero(policy, seen.knowledge, decision)
     promise = f"the promise of {policy.shortest_latency_s:g} s needs {asked.tasks} tasks"
     if asked.tasks > policy.max_tasks <= decision.target:
         return f"{promise}, and max_tasks is {policy.max_tasks}: raise it, or the latency"
     hindrance = HINDERED.get(decision.rule) if decision.rule is not None else None
     return None if hindrance is None else f"{promise}, and {decision.target} are to be had: {hindrance}"
+
+
+def _from_zero(policy: Policy, known: Knowledge, decision: Decision) -> str | None:
+    """The first message after none finds no task, and waits for the next look and a start."""
+    first_s = known.interval_s + known.start_late_s
+    if decision.current or not decision.target or first_s <= policy.shortest_latency_s:
+        return None
+    return (
+        f"the promise of {policy.shortest_latency_s:g} s does not hold from 0 tasks: seen and started, one takes up to "
+        f"{first_s:.0f} s; min_tasks 1 keeps one warm, or a latency of {first_s:.0f} s would do"
+    )
 
 
 def expected_wait_s(seen: Observation) -> float | None:

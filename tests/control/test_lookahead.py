@@ -1,0 +1,134 @@
+"""What the past says: read once, kept up by the minute, and never more than a reason to have more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import cos, pi
+
+import pytest
+
+from autoscaler.control.lookahead import KEPT_S, LookAhead
+from autoscaler.core.estimate import Estimator
+from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
+from autoscaler.core.knowledge import Some
+from autoscaler.core.model import Backlog, Fleet, Observation, QueueReading
+from autoscaler.core.policy import Policy, QueuePolicy
+from autoscaler.errors import AutoscalerError, Denied, Unavailable
+from autoscaler.ports import PeriodSum, QueueMinute, QueueRef, Span
+
+MIDNIGHT = 1_700_006_400.0
+ORDERS = QueueRef("orders")
+
+
+def load(at: float) -> float:
+    """A peak of 800 messages a minute at noon, and none at midnight."""
+    return round(400 * (1 - cos(2 * pi * (at % 86_400) / 86_400)))
+
+
+class Past:
+    """Two weeks of a daily curve; every minute in which `at % 3600 < 60` is unknown."""
+
+    def __init__(self, error: AutoscalerError | None = None) -> None:
+        self.error = error
+        self.asked: list[tuple[str, tuple[Span, ...]]] = []
+
+    async def sent(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
+        self.asked.append((queue.name, tuple(spans)))
+        if self.error is not None:
+            raise self.error
+        [(start, end, period_s)] = spans
+        begins = range(int(start), int(end), period_s)
+        return tuple((float(at), period_s, load(at)) for at in begins if at % 3600 >= 60)
+
+
+class Clocks:
+    """The clock of instants, 1,000 s at `MIDNIGHT`."""
+
+    def __init__(self, wall: float) -> None:
+        self.wall = wall
+
+    def now(self) -> float:
+        return self.wall - MIDNIGHT + 1000
+
+
+async def begun(past: Past, wall: float) -> tuple[LookAhead, Clocks]:
+    clocks = Clocks(wall)
+    ahead = LookAhead([ORDERS], past, clocks.now, lambda: clocks.wall)
+    await ahead.begin()
+    return ahead, clocks
+
+
+async def test_the_past_is_read_once_for_as_long_as_cloudwatch_keeps_minutes() -> None:
+    past = Past()
+    await begun(past, MIDNIGHT + 30.0)
+    assert past.asked == [("orders", ((MIDNIGHT - KEPT_S, MIDNIGHT, 60),))]
+
+
+@pytest.mark.parametrize("hour", [6.0, 9.0, 15.0])
+async def test_it_foresees_the_hour_of_the_day(hour: float) -> None:
+    """The next minute of a curve, within a tenth; a minute's messages are spread evenly over it."""
+    wall = MIDNIGHT + hour * 3600 + 15.0
+    ahead, _ = await begun(Past(), wall)
+    within = {some.seconds: some.messages for some in ahead.ahead()["orders"]}
+    assert tuple(within) == EXPECTED_S
+    expected = load(wall - 15) * 45 / 60 + load(wall + 45) * 15 / 60
+    assert within[60.0] == pytest.approx(expected, rel=0.1)
+    assert within[10.0] == pytest.approx(load(wall - 15) / 6, rel=0.1)
+
+
+async def test_a_minute_is_taken_in_once_and_at_its_place() -> None:
+    """The minute that ended at 06:01 is known at 06:02; seen again, or an older one, it changes nothing."""
+    ahead, clocks = await begun(Past(), MIDNIGHT + 6 * 3600)
+    six_one = 1000 + 6 * 3600 + 60.0
+    clocks.wall += 130
+    ahead.see({"orders": QueueMinute(six_one, 5000, 5000, sent=5000)})
+    after = ahead.ahead()
+    assert after["orders"][-1].messages > 1.5 * load(MIDNIGHT + 6 * 3600), "what came last counts"
+    for at in (six_one, six_one - 60):
+        ahead.see({"orders": QueueMinute(at, 0, 0, sent=0)})
+        assert ahead.ahead() == after
+    ahead.see({"orders": QueueMinute(six_one + 60), "strange": QueueMinute(six_one + 60, 1, 1, sent=1)})
+    assert ahead.ahead() == after
+
+
+async def test_an_outlook_that_is_too_old_foresees_nothing() -> None:
+    ahead, clocks = await begun(Past(), MIDNIGHT + 6 * 3600)
+    clocks.wall += 1800
+    assert {some.messages for some in ahead.ahead()["orders"]} == {0.0}
+
+
+async def test_what_may_not_be_read_is_told() -> None:
+    ahead, _ = await begun(Past(Denied("not authorized to call cloudwatch:GetMetricData")), MIDNIGHT)
+    assert ahead.ahead() == {}
+    [notice] = ahead.notices
+    assert notice.kind == Denied.kind
+    assert "no look-ahead: not authorized to call cloudwatch:GetMetricData" in notice.because
+
+
+async def test_what_could_not_be_read_just_now_is_learned_from_now_on() -> None:
+    ahead, clocks = await begun(Past(Unavailable("timed out")), MIDNIGHT)
+    assert (ahead.ahead(), ahead.notices) == ({}, [])
+    for minute in range(1, 181):
+        clocks.wall = MIDNIGHT + 60.0 * minute + 1
+        ahead.see({"orders": QueueMinute(clocks.now() - 1, sent=700 if minute % 5 == 0 else 0)})
+    clocks.wall = MIDNIGHT + 60.0 * 184
+    assert ahead.ahead()["orders"][-1].messages > 350, "the minute that comes is a fifth one"
+
+
+@pytest.mark.parametrize(("foreseen", "expected"), [(0.0, 100.0), (1e4, 1e4)])
+def test_it_may_only_raise_what_is_expected(foreseen: float, expected: float) -> None:
+    """Of a queue to which 100 messages a minute came."""
+    policy = Policy("orders", 0, 100, queues=(QueuePolicy("orders", 60.0),))
+    sights = [
+        Observation(
+            1000.0 + 10 * tick,
+            Fleet(5, 5, 0, 1000.0 + 10 * tick),
+            (QueueReading("orders", Backlog(round(tick * 100 / 6), 0, 0, 1000.0 + 10 * tick)),),
+        )
+        for tick in range(8)
+    ]
+    estimator = Estimator(policy, sights[0], 10.0)
+    ahead: Ahead = {"orders": tuple(Some(within_s, foreseen * within_s / 60) for within_s in EXPECTED_S)}
+    for seen in sights:
+        knowledge = estimator.see(policy, seen, ahead)
+    assert knowledge.queues[0].coming[-1].messages == pytest.approx(expected, abs=1)
