@@ -16,6 +16,7 @@ from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.cloudwatch import CloudWatchMeters
 from autoscaler.aws.ecs import EcsFleets
 from autoscaler.aws.history import CloudWatchHistory
+from autoscaler.aws.minutebook import MinuteBook
 from autoscaler.aws.sqs import SqsQueues
 from autoscaler.aws.wire import Wire
 from autoscaler.ports import Calls, Fleets, History, Meters, Pacer, Queues
@@ -50,9 +51,11 @@ async def connect(
     clocks = Clocks(clock, wall)
     async with AsyncExitStack() as stack:
         wire = Wire(stack, pacer, calls, clocks, call_timeout_s)
+        book = MinuteBook(wire, clocks)
+        stack.push_async_callback(book.close)
         yield Aws(
             SqsQueues(wire, clocks),
-            CloudWatchMeters(wire, clocks),
+            CloudWatchMeters(book, clocks),
             EcsFleets(wire, clocks),
             CloudWatchHistory(wire),
             wire.region,

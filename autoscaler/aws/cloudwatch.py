@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autoscaler.aws.clocks import Clocks
-from autoscaler.aws.faults import clean
-from autoscaler.aws.minutes import PERIOD_S, WINDOW_S, complete_minutes
+from autoscaler.aws.faults import clean, missing
+from autoscaler.aws.minutebook import MinuteBook
+from autoscaler.aws.minutes import WINDOW_S
 from autoscaler.aws.names import metric_subject, queue_subject, service_subject, short_name
-from autoscaler.aws.schedule import Schedule
 from autoscaler.aws.sqs import MOST_MESSAGES, region_of
-from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Measurement, Missing, Utilization
+from autoscaler.errors import AutoscalerError
 from autoscaler.ports import CloudWatchMetric, QueueMinute, QueueRef, ServiceRef
 
 MOST_PERCENT = 1_000_000.0
@@ -32,14 +32,9 @@ UNPUBLISHED = "check its namespace, name, dimensions and Region, and that it is 
 class CloudWatchMeters:
     """The `Meters` port over CloudWatch. An answer is kept for a minute, an error is not."""
 
-    def __init__(self, wire: Wire, clocks: Clocks) -> None:
-        self._wire = wire
+    def __init__(self, book: MinuteBook, clocks: Clocks) -> None:
+        self._book = book
         self._clocks = clocks
-        self._utilizations: Schedule[tuple[ServiceRef, str], Utilization | Missing] = Schedule(clocks.now, PERIOD_S)
-        self._minutes: Schedule[QueueRef, QueueMinute | Missing] = Schedule(clocks.now, PERIOD_S)
-        self._measurements: Schedule[tuple[str | None, CloudWatchMetric], Measurement | Missing] = Schedule(
-            clocks.now, PERIOD_S
-        )
 
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
         """The newest complete minute's average CPU, in percent of what the tasks reserved."""
@@ -51,18 +46,26 @@ class CloudWatchMeters:
 
     async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
         """The newest complete minute of which CloudWatch has anything: all of the queue's metrics in one question."""
-        return await self._minutes.reading(queue, lambda: self._queue_minute(queue))
+        try:
+            return await self._queue_minute(queue)
+        except AutoscalerError as fault:
+            return missing(fault)
 
     async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
         """The metric's newest complete minute, from 0 to `MOST_VALUE`; services that name the same metric share it.
 
         The metric is looked up in its own Region, else in the service's.
         """
-        region = metric.region or service.region
-        return await self._measurements.reading((region, metric), lambda: self._measurement(region, metric))
+        try:
+            return await self._measurement(metric.region or service.region, metric)
+        except AutoscalerError as fault:
+            return missing(fault)
 
     async def _utilization(self, service: ServiceRef, name: str) -> Utilization | Missing:
-        return await self._utilizations.reading((service, name), lambda: self._newest_percent(service, name))
+        try:
+            return await self._newest_percent(service, name)
+        except AutoscalerError as fault:
+            return missing(fault)
 
     async def _newest_percent(self, service: ServiceRef, name: str) -> Utilization | Missing:
         newest = await self._newest(service_subject(service), service.region, service_metric(service, name), NO_TASKS)
@@ -86,13 +89,13 @@ class CloudWatchMeters:
         self, subject: str, region: str | None, metric: CloudWatchMetric, remedy: str
     ) -> tuple[float, int | float] | Missing:
         """When the newest complete minute ended, in wall seconds, and its value."""
-        found = await complete_minutes(self._wire, self._clocks, subject, region, {"newest": metric})
+        found = await self._book.minutes(subject, region, {"newest": metric})
         minutes = found["newest"]
         return max(minutes.items()) if minutes else _nothing(subject, metric.metric, remedy)
 
     async def _queue_minute(self, queue: QueueRef) -> QueueMinute | Missing:
         subject, metrics = queue_subject(queue), queue_metrics(queue.name)
-        found = await complete_minutes(self._wire, self._clocks, subject, region_of(queue), metrics)
+        found = await self._book.minutes(subject, region_of(queue), metrics)
         ends = {over for minutes in found.values() for over in minutes}
         if not ends:
             return _nothing(subject, "datapoint", ASLEEP)

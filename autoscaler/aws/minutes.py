@@ -1,4 +1,4 @@
-"""One question to CloudWatch: several metrics in one call, minute by minute, all of it or an error.
+"""One question to CloudWatch: many metrics in one call, minute by minute, each of them to its end or an error.
 
 No metric math, and no other period than the minute.
 """
@@ -15,12 +15,15 @@ from autoscaler.aws.apis import GET_METRIC_DATA
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean
 from autoscaler.aws.wire import Wire
-from autoscaler.errors import Denied, Unavailable
+from autoscaler.errors import AutoscalerError, Denied, Unavailable
 from autoscaler.ports import CloudWatchMetric
 
 PERIOD_S = 60
 WINDOW_S = 300
 """How far back is asked. CloudWatch publishes a minute late, sometimes two; older than this is of no use."""
+
+MOST_METRICS = 500
+"""In one question."""
 
 MOST_PAGES = 5
 """Five points of each metric never need a second page; an answer that goes on and on is cut off."""
@@ -30,28 +33,52 @@ Minutes: TypeAlias = dict[float, int | float]
 
 
 async def complete_minutes(
-    wire: Wire, clocks: Clocks, subject: str, region: str | None, metrics: Mapping[str, CloudWatchMetric]
-) -> dict[str, Minutes]:
-    """What CloudWatch has of each metric's complete minutes within the last `WINDOW_S`, by the metric's key.
+    wire: Wire, clocks: Clocks, subjects: Mapping[str, str], region: str, metrics: Mapping[str, CloudWatchMetric]
+) -> dict[str, Minutes | AutoscalerError]:
+    """What CloudWatch has of each metric's complete minutes within the last `WINDOW_S`, by the metric's key, which is
+    its Id in the question; an error where that metric was not read to its end. `subjects`: whose they are, as their
+    operator knows them.
 
-    A minute without a datapoint is absent. Raises `AutoscalerError` where any of the metrics was not read to its end.
+    A minute without a datapoint is absent. At most `MOST_METRICS`. Raises `AutoscalerError` where nothing was answered.
     """
     end = math.floor(clocks.wall() / PERIOD_S) * PERIOD_S
-    found: dict[str, Minutes] = {key: {} for key in metrics}
+    found: dict[str, Minutes | AutoscalerError] = {key: {} for key in metrics}
     unfinished, question = set(metrics), _question(metrics, end)
     for _ in range(MOST_PAGES):
-        answer = await wire.ask(GET_METRIC_DATA, subject, region, **question)
+        answer = await wire.ask(GET_METRIC_DATA, _together(subjects.values()), region, **question)
         for result in answer.parts("MetricDataResults"):
             key = result.word("Id")
-            if key in found:
-                found[key] |= _minutes(result, end)
-                unfinished -= {key} if _is_complete(result) else set()
-        if not unfinished:
-            return found
-        if not answer.has("NextToken"):
+            if key in unfinished and _take(_of(result, subjects[key]), end, found, key):
+                unfinished.discard(key)
+        if not unfinished or not answer.has("NextToken"):
             break
         question["NextToken"] = answer.word("NextToken")
-    raise Unavailable(f"{subject}: CloudWatch gave a part of {_names(metrics, unfinished)} only; it is tried again")
+    for key in unfinished:
+        found[key] = Unavailable(
+            f"{subjects[key]}: CloudWatch gave a part of {metrics[key].metric} only; it is tried again"
+        )
+    return found
+
+
+def _together(subjects: Iterable[str]) -> str:
+    first, *others = dict.fromkeys(subjects)
+    return f"{first} and {len(others)} more" if others else first
+
+
+def _of(result: Answer, subject: str) -> Answer:
+    return Answer(result.call._replace(subject=subject), result.body)
+
+
+def _take(result: Answer, end: float, found: dict[str, Minutes | AutoscalerError], key: str) -> bool:
+    """What a result has is added to what is found of its metric; whether that is all there is of it."""
+    before = found[key]
+    try:
+        if isinstance(before, dict):
+            before |= _minutes(result, end)
+        return _is_complete(result)
+    except AutoscalerError as fault:
+        found[key] = fault
+        return True
 
 
 def _question(metrics: Mapping[str, CloudWatchMetric], end: float) -> dict[str, object]:
@@ -77,10 +104,6 @@ def _query(key: str, metric: CloudWatchMetric) -> dict[str, object]:
         },
         "ReturnData": True,
     }
-
-
-def _names(metrics: Mapping[str, CloudWatchMetric], keys: Iterable[str]) -> str:
-    return ", ".join(sorted(metrics[key].metric for key in keys))
 
 
 def _is_complete(result: Answer) -> bool:
