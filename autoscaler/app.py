@@ -14,6 +14,7 @@ from autoscaler import __version__
 from autoscaler.aws import connect
 from autoscaler.config import Config, Service
 from autoscaler.control.admission import Admission
+from autoscaler.control.aside import Background
 from autoscaler.control.loop import Ports, ServiceLoop
 from autoscaler.control.pacing import Backoff
 from autoscaler.control.shadow import Shadow
@@ -24,6 +25,10 @@ from autoscaler.telemetry import Board, LoggedJournal, Metrics, configure, logge
 
 CALL_TIMEOUT_S = 3.0
 """No call to AWS takes longer. Shorter than the grace of a tick at the end, so that a hung call does not cut it."""
+
+MOST_GROUPS = 16
+"""A wake-up costs as much as a call: a thousand services spread singly took 14 % of a core in bare calls, in 16 groups
+6 %."""
 
 
 def run(config: Config) -> None:
@@ -46,9 +51,10 @@ async def _serve(config: Config) -> None:
         serve(board, metrics, config.http_host, config.http_port, _hung_after_s(config)) as port,
         connect(backoff, metrics, clock, time.time, CALL_TIMEOUT_S) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
+        Background() as aside,
     ):
         log.info("started", version=__version__, services=len(config.services), http=f"{config.http_host}:{port}")
-        ports = Ports(aws.queues, aws.meters, gauges, aws.fleets, journal, clock, time.time, aws.history)
+        ports = Ports(aws.queues, aws.meters, gauges, aws.fleets, journal, clock, time.time, aws.history, aside)
         await supervise(_loops(config, ports), stopping)
     log.info("stopped")
 
@@ -66,13 +72,22 @@ def _calls(service: Service) -> int:
 
 
 def _loops(config: Config, ports: Ports) -> list[ServiceLoop]:
-    """The loops' ticks are spread evenly over the interval, so that their calls are too."""
+    """The loops tick in groups that are spread evenly over the interval: so are their calls, and those of a cluster
+    share one.
+    """
     keys = [service.ref.key for service in config.services]
     admission = Admission(keys, ports.clock, config.fleet_cap_percent, config.caps)
-    step_s = config.interval_s / len(keys)
+    together = sorted(config.services, key=lambda service: (service.ref.region or "", service.ref.cluster))
+    groups = min(len(together), MOST_GROUPS)
     return [
-        ServiceLoop(service, _ports_of(service, ports), config.interval_s, index * step_s, admission)
-        for index, service in enumerate(config.services)
+        ServiceLoop(
+            service,
+            _ports_of(service, ports),
+            config.interval_s,
+            index * groups // len(together) * config.interval_s / groups,
+            admission,
+        )
+        for index, service in enumerate(together)
     ]
 
 

@@ -7,11 +7,12 @@ import random
 import statistics
 import time
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from math import exp, pi, sin, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from autoscaler.control.aside import Thought
 from autoscaler.control.lookahead import LookAhead
 from autoscaler.core.engine import decide
 from autoscaler.core.estimate import Estimator
@@ -103,7 +104,7 @@ class _Learner:
     def __init__(self, *, look_ahead: bool) -> None:
         self.policy = Policy(name="orders", min_tasks=0, max_tasks=500, queues=(QueuePolicy("orders", LATENCY_S),))
         self.now = 0.0
-        self.ahead = LookAhead([QueueRef("orders")], _Past(), lambda: self.now, lambda: WALL_S + self.now)
+        self.ahead = LookAhead([QueueRef("orders")], _Past(), _AtOnce(), lambda: self.now, lambda: WALL_S + self.now)
         self.is_ahead = look_ahead
         self.estimator: Estimator | None = None
         self.memory = Memory()
@@ -120,6 +121,14 @@ class _Learner:
             ahead = self.ahead.ahead() if self.estimator.must_foresee(policy) else None
         seen = replace(seen, knowledge=self.estimator.see(policy, seen, ahead))
         self.memory = self.memory.remembering(policy, seen, decide(policy, self.memory, seen))
+
+
+class _AtOnce:
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Nothing is begun here but by `_done`."""
+
+    async def think(self, work: Callable[[], Thought]) -> Thought:
+        return work()
 
 
 class _Past:

@@ -52,11 +52,13 @@ async def connect(
     async with AsyncExitStack() as stack:
         wire = Wire(stack, pacer, calls, clocks, call_timeout_s)
         book = MinuteBook(wire, clocks)
+        fleets = EcsFleets(wire, clocks)
         stack.push_async_callback(book.close)
+        stack.push_async_callback(fleets.close)
         yield Aws(
             SqsQueues(wire, clocks),
             CloudWatchMeters(book, clocks),
-            EcsFleets(wire, clocks),
+            fleets,
             CloudWatchHistory(wire),
             wire.region,
         )

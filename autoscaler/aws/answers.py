@@ -31,6 +31,10 @@ class Answer:
     call: Call
     body: Mapping[str, object]
 
+    def about(self, subject: str) -> Answer:
+        """The same, of a question about several: as it is told to who asked about that one."""
+        return Answer(self.call._replace(subject=subject), self.body)
+
     def has(self, name: str) -> bool:
         """The field is there and not null."""
         return self.body.get(name) is not None

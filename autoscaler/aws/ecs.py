@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from autoscaler.aws.answers import Answer, Unreadable
 from autoscaler.aws.apis import DESCRIBE_SERVICES, UPDATE_SERVICE
@@ -10,7 +11,8 @@ from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.deployments import deployment_since
 from autoscaler.aws.events import trouble_in
 from autoscaler.aws.faults import clean, missing
-from autoscaler.aws.names import service_subject, short_name
+from autoscaler.aws.gathering import Gathering
+from autoscaler.aws.names import service_subject, short_name, together
 from autoscaler.aws.protection import protected_tasks
 from autoscaler.aws.rivals import Rivals
 from autoscaler.aws.wire import Wire
@@ -23,6 +25,16 @@ MOST_TAG_VALUE = 256
 """AWS lets a tag's value be no longer."""
 
 
+MOST_SERVICES = 10
+"""In one question."""
+
+Cluster: TypeAlias = tuple[str, str | None]
+"""A cluster, and the Region that it is in."""
+
+Described: TypeAlias = tuple[Answer, Instant]
+"""A service's own part of an answer, and when it was asked for."""
+
+
 class EcsFleets:
     """The `Fleets` port over ECS."""
 
@@ -30,12 +42,19 @@ class EcsFleets:
         self._wire = wire
         self._clocks = clocks
         self._rivals = Rivals(wire, clocks)
+        self._described: Gathering[Cluster, ServiceRef, Described] = Gathering(self._describe, MOST_SERVICES)
+
+    async def close(self) -> None:
+        """No question is under way any more."""
+        await self._described.close()
 
     async def read(self, service: ServiceRef) -> Fleet | Missing:
-        """The service's counts, deployment, trouble and pause tag, as of just before they were asked for."""
-        at = self._clocks.now()
+        """The service's counts, deployment, trouble and pause tag, as of just before they were asked for: together
+        with those of the same cluster that are asked for at the same time.
+        """
         try:
-            return fleet_in(await self._describe(service), at, self._clocks.instant)
+            found, at = await self._described.of((service.cluster, service.region), service)
+            return fleet_in(found, at, self._clocks.instant)
         except AutoscalerError as fault:
             return missing(fault)
 
@@ -68,16 +87,26 @@ class EcsFleets:
         require_accepted(answer, tasks)
         return True
 
-    async def _describe(self, service: ServiceRef) -> Answer:
+    async def _describe(
+        self, group: Cluster, services: Sequence[ServiceRef]
+    ) -> dict[ServiceRef, Described | AutoscalerError]:
+        at, (cluster, region) = self._clocks.now(), group
         answer = await self._wire.ask(
             DESCRIBE_SERVICES,
-            service_subject(service),
-            service.region,
-            cluster=service.cluster,
-            services=[service.service],
+            together(service_subject(service) for service in services),
+            region,
+            cluster=cluster,
+            services=list(dict.fromkeys(service.service for service in services)),
             include=["TAGS"],
         )
-        return described(answer, service)
+        return {service: _own(answer, service, at) for service in services}
+
+
+def _own(answer: Answer, service: ServiceRef, at: Instant) -> Described | AutoscalerError:
+    try:
+        return described(answer.about(service_subject(service)), service), at
+    except AutoscalerError as fault:
+        return fault
 
 
 def described(answer: Answer, service: ServiceRef) -> Answer:

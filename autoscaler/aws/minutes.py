@@ -6,7 +6,7 @@ No metric math, and no other period than the minute.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -14,6 +14,7 @@ from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import GET_METRIC_DATA
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean
+from autoscaler.aws.names import together
 from autoscaler.aws.wire import Wire
 from autoscaler.errors import AutoscalerError, Denied, Unavailable
 from autoscaler.ports import CloudWatchMetric
@@ -45,10 +46,10 @@ async def complete_minutes(
     found: dict[str, Minutes | AutoscalerError] = {key: {} for key in metrics}
     unfinished, question = set(metrics), _question(metrics, end)
     for _ in range(MOST_PAGES):
-        answer = await wire.ask(GET_METRIC_DATA, _together(subjects.values()), region, **question)
+        answer = await wire.ask(GET_METRIC_DATA, together(subjects.values()), region, **question)
         for result in answer.parts("MetricDataResults"):
             key = result.word("Id")
-            if key in unfinished and _take(_of(result, subjects[key]), end, found, key):
+            if key in unfinished and _take(result.about(subjects[key]), end, found, key):
                 unfinished.discard(key)
         if not unfinished or not answer.has("NextToken"):
             break
@@ -58,15 +59,6 @@ async def complete_minutes(
             f"{subjects[key]}: CloudWatch gave a part of {metrics[key].metric} only; it is tried again"
         )
     return found
-
-
-def _together(subjects: Iterable[str]) -> str:
-    first, *others = dict.fromkeys(subjects)
-    return f"{first} and {len(others)} more" if others else first
-
-
-def _of(result: Answer, subject: str) -> Answer:
-    return Answer(result.call._replace(subject=subject), result.body)
 
 
 def _take(result: Answer, end: float, found: dict[str, Minutes | AutoscalerError], key: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from autoscaler.ports import CloudWatchMetric, QueueRef, ServiceRef
 
 
@@ -21,3 +23,9 @@ def metric_subject(metric: CloudWatchMetric) -> str:
 def short_name(name_or_arn: str) -> str:
     """The last part of an ARN; a name as it is."""
     return name_or_arn.rpartition("/")[2]
+
+
+def together(subjects: Iterable[str]) -> str:
+    """Several of them in few words."""
+    first, *others = dict.fromkeys(subjects)
+    return f"{first} and {len(others)} more" if others else first

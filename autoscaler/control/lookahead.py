@@ -7,9 +7,11 @@ there. NumPy is loaded here, and only once a service looks ahead.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import floor
 from typing import TYPE_CHECKING
 
+from autoscaler.control.aside import Aside
 from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
 from autoscaler.core.knowledge import Some
 from autoscaler.core.model import Missing
@@ -34,11 +36,13 @@ class LookAhead:
         self,
         queues: Sequence[QueueRef],
         history: History,
+        aside: Aside,
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
         self._queues = queues
         self._history = history
+        self._aside = aside
         self._clock = clock
         self._wall = wall
         self._forecasters: dict[str, Forecaster] = {}
@@ -47,22 +51,25 @@ class LookAhead:
 
     async def begin(self) -> None:
         """The past of each queue has been read, as far as it could be. What is refused is told, and not asked again."""
-        from autoscaler.core.forecast import Forecaster  # noqa: PLC0415 - NumPy takes 70 MB and a tenth of a second
-
-        end = floor(self._wall() / MINUTE_S) * MINUTE_S
         for queue in self._queues:
-            forecaster = self._forecasters[queue.name] = Forecaster(AHEAD_MINUTES)
-            try:
-                sums = await self._history.sent(queue, [(end - KEPT_S, end, int(MINUTE_S))])
-            except AutoscalerError as error:
-                if isinstance(error, Denied):
-                    self.notices.append(Missing(f"no look-ahead: {error}", error.kind))
-                continue
-            counts: list[float | None] = [None] * int(KEPT_S / MINUTE_S)
-            for at, _, messages in sums:
-                counts[int((at - (end - KEPT_S)) / MINUTE_S)] = messages
-            forecaster.see_all(int((end - KEPT_S) / MINUTE_S), counts)
-            self._outlooks[queue.name] = forecaster.outlook(bounded=False)
+            first, counts = await self._past(queue)
+            forecaster, outlook = await self._aside.think(partial(_learned, first, counts))
+            self._forecasters[queue.name], self._outlooks[queue.name] = forecaster, outlook
+
+    async def _past(self, queue: QueueRef) -> tuple[int, list[float | None]]:
+        """The first minute's number, and the count of each from there on; none where it could not be read."""
+        end = floor(self._wall() / MINUTE_S) * MINUTE_S
+        begin = end - KEPT_S
+        try:
+            sums = await self._history.sent(queue, [(begin, end, int(MINUTE_S))])
+        except AutoscalerError as error:
+            if isinstance(error, Denied):
+                self.notices.append(Missing(f"no look-ahead: {error}", error.kind))
+            return 0, []
+        counts: list[float | None] = [None] * int(KEPT_S / MINUTE_S)
+        for at, _, messages in sums:
+            counts[int((at - begin) / MINUTE_S)] = messages
+        return int(begin / MINUTE_S), counts
 
     def see(self, minutes: Mapping[str, QueueMinute]) -> None:
         """The newest minutes that CloudWatch has counted; one that was seen already changes nothing."""
@@ -81,6 +88,14 @@ class LookAhead:
         wall = self._wall()
         useful = {name: outlook for name, outlook in self._outlooks.items() if outlook is not None and outlook.useful}
         return {name: _expected(outlook, wall) for name, outlook in useful.items()}
+
+
+def _learned(first: int, counts: list[float | None]) -> tuple[Forecaster, Outlook | None]:
+    from autoscaler.core.forecast import Forecaster  # noqa: PLC0415 - NumPy takes 70 MB and a tenth of a second
+
+    forecaster = Forecaster(AHEAD_MINUTES)
+    forecaster.see_all(first, counts)
+    return forecaster, forecaster.outlook(bounded=False)
 
 
 def _expected(outlook: Outlook, wall: float) -> tuple[Some, ...]:

@@ -129,18 +129,19 @@ class ServiceLoop:
             return seen
         if self._estimator is None:
             self._estimator = Estimator(policy, seen, self._interval_s)
-            await self._look_back(policy)
+            self._look_back(policy)
         if self._ahead is None:
             return replace(seen, knowledge=self._estimator.see(policy, seen))
         self._ahead.see(self._observer.minutes)
         ahead = self._ahead.ahead() if self._estimator.must_foresee(policy) else None
         return replace(seen, knowledge=self._estimator.see(policy, seen, ahead))
 
-    async def _look_back(self, policy: Policy) -> None:
-        history, service = self._ports.history, self._service
-        if history is not None and policy.look_ahead and service.queue_minutes:
-            self._ahead = LookAhead(service.queues, history, self._ports.clock, self._ports.wall)
-            await self._ahead.begin()
+    def _look_back(self, policy: Policy) -> None:
+        ports, service = self._ports, self._service
+        if ports.history is None or ports.aside is None or not policy.look_ahead or not service.queue_minutes:
+            return
+        self._ahead = LookAhead(service.queues, ports.history, ports.aside, ports.clock, ports.wall)
+        ports.aside.begin(self._ahead.begin())
 
     def _settled(self, fleet: Fleet, now: float) -> Fleet:
         """What ECS says, unless it still tells the count from before our last write."""

@@ -13,6 +13,7 @@ from math import ceil
 from typing import NamedTuple, TypeVar
 
 from autoscaler.config import Service
+from autoscaler.control.aside import Aside
 from autoscaler.core.formula import parse
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
@@ -53,8 +54,8 @@ PROTECTION_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What a loop is given of the world. `clock` is monotonic, `wall` the time of day; both in seconds. `history` None:
-    nothing is looked up of the past, and nothing is looked ahead.
+    """What a loop is given of the world. `clock` is monotonic, `wall` the time of day; both in seconds. `history` or
+    `aside` None: nothing is looked up of the past, and nothing is looked ahead.
     """
 
     queues: Queues
@@ -65,6 +66,7 @@ class Ports:
     clock: Callable[[], float]
     wall: Callable[[], float]
     history: History | None = None
+    aside: Aside | None = None
 
 
 Datapoint = TypeVar("Datapoint", Utilization, Measurement)

@@ -5,7 +5,7 @@ Nothing here decides. The ports answer at once, so a tick of the loop runs throu
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -106,7 +106,9 @@ class Ours:
     def _begun(self) -> ServiceLoop:
         world = self._world
         service = Service(SERVICE, (QUEUE,), self._policy)
-        ports = Ports(world, world, _NoGauges(), world, world, world.clock, lambda: WALL_S + world.clock(), world)
+        ports = Ports(
+            world, world, _NoGauges(), world, world, world.clock, lambda: WALL_S + world.clock(), world, _AtOnce()
+        )
         self._loop = ServiceLoop(service, ports, self.interval_s)
         return self._loop
 
@@ -201,6 +203,16 @@ class _World:
 
     def record(self, tick: Tick) -> None:
         """The report is told by `tell`."""
+
+
+class _AtOnce:
+    """An `Aside`: nothing here takes time."""
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        _answered(work)
+
+    async def think(self, work: Callable[[], Answer]) -> Answer:
+        return work()
 
 
 class _NoGauges:

@@ -7,6 +7,7 @@ from math import cos, pi
 
 import pytest
 
+from autoscaler.control.aside import Background
 from autoscaler.control.lookahead import KEPT_S, LookAhead
 from autoscaler.core.estimate import Estimator
 from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
@@ -53,8 +54,9 @@ class Clocks:
 
 async def begun(past: Past, wall: float) -> tuple[LookAhead, Clocks]:
     clocks = Clocks(wall)
-    ahead = LookAhead([ORDERS], past, clocks.now, lambda: clocks.wall)
-    await ahead.begin()
+    async with Background() as aside:
+        ahead = LookAhead([ORDERS], past, aside, clocks.now, lambda: clocks.wall)
+        await ahead.begin()
     return ahead, clocks
 
 

@@ -1,0 +1,51 @@
+"""What is done beside the ticks, and thought of beside the event loop: no service waits for another's past.
+
+Fitting two weeks takes up to half a second of a small machine's core; a loop that did it itself would be late with
+everybody's ticks for as long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+Thought = TypeVar("Thought")
+
+
+class Aside(Protocol):
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """It is done at some time, or is ended with the daemon. A bug in it ends the daemon."""
+
+    async def think(self, work: Callable[[], Thought]) -> Thought:
+        """What `work` returns. It does nothing but reckon, on what nobody else has."""
+
+
+class Background:
+    """An `Aside` until its block ends: then what is not done is given up. One thread thinks, a thought at a time."""
+
+    def __init__(self) -> None:
+        self._group = asyncio.TaskGroup()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await self._group.__aexit__(kind, error, trace)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def think(self, work: Callable[[], Thought]) -> Thought:
+        async with self._turn:
+            return await asyncio.to_thread(work)
