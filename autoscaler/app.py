@@ -16,7 +16,7 @@ from autoscaler.config import Config, Service
 from autoscaler.control.admission import Admission
 from autoscaler.control.aside import Background
 from autoscaler.control.loop import Ports, ServiceLoop
-from autoscaler.control.pacing import Backoff
+from autoscaler.control.pacing import PATIENCE_S, Pacing
 from autoscaler.control.shadow import Shadow
 from autoscaler.control.supervisor import supervise
 from autoscaler.core.policy import Mode
@@ -41,15 +41,15 @@ def run(config: Config) -> None:
 async def _serve(config: Config) -> None:
     clock, stopping = asyncio.get_running_loop().time, _stop_on_signals()
     board = Board(clock, time.time)
-    metrics = Metrics(board, clock)
+    pacing = Pacing(clock, random.random)
+    metrics = Metrics(board, clock, pacing.tokens)
     log = logger("daemon")
     journal = LoggedJournal(board, metrics, logger("decisions"))
     for service in config.services:
         board.admit(service.ref, service.policy)
-    backoff = Backoff(clock, random.random)
     async with (
         serve(board, metrics, config.http_host, config.http_port, _hung_after_s(config)) as port,
-        connect(backoff, metrics, clock, time.time, CALL_TIMEOUT_S) as aws,
+        connect(pacing, metrics, clock, time.time, CALL_TIMEOUT_S) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
         Background() as aside,
     ):
@@ -60,8 +60,8 @@ async def _serve(config: Config) -> None:
 
 
 def _hung_after_s(config: Config) -> float:
-    """Three intervals, and as long as a tick may take in which every call hangs until it is given up."""
-    return 3 * config.interval_s + max(map(_calls, config.services)) * CALL_TIMEOUT_S
+    """Three intervals, and as long as a tick may take in which every call waits for its turn, hangs and is given up."""
+    return 3 * config.interval_s + max(map(_calls, config.services)) * (CALL_TIMEOUT_S + PATIENCE_S)
 
 
 def _calls(service: Service) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 from autoscaler.aws import connect
 from autoscaler.config import Config, Service
 from autoscaler.control.loop import Ports, ServiceLoop
-from autoscaler.control.pacing import Backoff
+from autoscaler.control.pacing import Pacing
 from autoscaler.control.shadow import Shadow
 from autoscaler.errors import Unavailable
 from autoscaler.ports import Category, PeriodSum, QueueRef, Span, Tick
@@ -38,6 +38,8 @@ class _Nobody:
 
     def made(self, api: str, category: Category, outcome: str) -> None: ...
 
+    def waited(self, seconds: float) -> None: ...
+
     def record(self, tick: Tick) -> None: ...
 
 
@@ -58,7 +60,7 @@ async def look_once(config: Config, key: str) -> Tick:
 async def _tick(service: Service, interval_s: float) -> Tick:
     clock, nobody = asyncio.get_running_loop().time, _Nobody()
     async with (
-        connect(Backoff(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S) as aws,
+        connect(Pacing(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
         ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), nobody, clock, time.time)
@@ -84,7 +86,7 @@ async def _history(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, .
     try:
         async with (
             asyncio.timeout(LOOK_S),
-            connect(Backoff(clock, random.random), _Nobody(), clock, time.time, HISTORY_CALL_S) as aws,
+            connect(Pacing(clock, random.random), _Nobody(), clock, time.time, HISTORY_CALL_S) as aws,
         ):
             return await aws.history.sent(queue, spans)
     except TimeoutError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Protocol, TypeAlias
 
 from autoscaler.core.memory import Memory
@@ -120,7 +120,7 @@ class Fleets(Protocol):
         scheduled actions), each in words; empty: nothing. Asked of AWS every few minutes only.
         """
 
-    async def scale_to(self, service: ServiceRef, tasks: int) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency) -> bool:
         """True: ECS accepted `tasks` as the desired count. False: nothing was asked of it (shadow).
 
         Raises `AutoscalerError` if it is not known to have been accepted.
@@ -139,17 +139,28 @@ class Category(StrEnum):
     SCALING_READ = "application_autoscaling_read"
 
 
-class Pacer(Protocol):
-    """Back-off, shared by all who call one throttle category in one Region."""
+class Urgency(IntEnum):
+    """Whose call is made first where not all can be."""
 
-    def admit(self, category: Category, region: str) -> None:
-        """A call may be made now. Raises `Throttled` while the category is backing off: then no call is made."""
+    FROM_ZERO = 0
+    SCALE_OUT = 1
+    ROUTINE = 2
+
+
+class Pacer(Protocol):
+    """The rates of AWS, shared by all who call one throttle category in one Region."""
+
+    async def turn(self, category: Category, region: str, who: str, urgency: Urgency) -> float:
+        """A call may be made now; for how many seconds its turn was waited for. Raises `Throttled` where that would
+        be too long: then no call is made. `who` is the one whose call it is: he keeps his place from one try to the
+        next.
+        """
 
     def throttled(self, category: Category, region: str) -> None:
-        """AWS throttled a call of this category: back off, longer each time in a row."""
+        """AWS throttled a call of this category."""
 
     def succeeded(self, category: Category, region: str) -> None:
-        """AWS answered a call of this category: the back-off is over."""
+        """AWS answered a call of this category."""
 
 
 class Calls(Protocol):
@@ -157,6 +168,9 @@ class Calls(Protocol):
 
     def made(self, api: str, category: Category, outcome: str) -> None:
         """One request to AWS ended. `api` is as in `sqs:GetQueueAttributes`; `outcome` is `ok` or an error's kind."""
+
+    def waited(self, seconds: float) -> None:
+        """A request waited so long for its turn."""
 
 
 @dataclass(frozen=True, slots=True)

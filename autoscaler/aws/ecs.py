@@ -18,7 +18,7 @@ from autoscaler.aws.rivals import Rivals
 from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Deployment, Fleet, Instant, Missing
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable
-from autoscaler.ports import ServiceRef
+from autoscaler.ports import ServiceRef, Urgency
 
 PAUSE_TAG = "autoscaler:paused"
 MOST_TAG_VALUE = 256
@@ -69,7 +69,7 @@ class EcsFleets:
         """What else may change the service's count, each in a sentence; asked of AWS every five minutes at most."""
         return await self._rivals.of(service)
 
-    async def scale_to(self, service: ServiceRef, tasks: int) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency) -> bool:
         """True: ECS accepted `tasks` as the desired count. Cluster, service and count are all that is sent.
 
         Raises `AutoscalerError` if it is not known to have been accepted, `ValueError` for a negative count.
@@ -80,6 +80,7 @@ class EcsFleets:
             UPDATE_SERVICE,
             service_subject(service),
             service.region,
+            urgency,
             cluster=service.cluster,
             service=service.service,
             desiredCount=tasks,

@@ -22,7 +22,7 @@ from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean, fault_of_answer, fault_of_failure
 from autoscaler.core.model import Instant
 from autoscaler.errors import AutoscalerError, Refused, Throttled, Unavailable
-from autoscaler.ports import Calls, Category, Pacer
+from autoscaler.ports import Calls, Category, Pacer, Urgency
 
 CONNECT_S = 3.0
 """For the TCP and TLS handshakes; a reachable AWS needs a tenth of it."""
@@ -72,10 +72,18 @@ class Wire:
             self._region = self._find_region()
         return self._region
 
-    async def ask(self, api: Api, subject: str, region: str | None, **parameters: object) -> Answer:
+    async def ask(
+        self,
+        api: Api,
+        subject: str,
+        region: str | None,
+        urgency: Urgency = Urgency.ROUTINE,
+        /,
+        **parameters: object,
+    ) -> Answer:
         """AWS's answer, which is not an error. Raises `AutoscalerError`; `Throttled` also before anything was sent."""
         call = Call(api, subject, region or self.region())
-        self._pacer.admit(api.category, call.region)
+        self._calls.waited(await self._pacer.turn(api.category, call.region, subject, urgency))
         outcome = Unavailable.kind  # also where the caller gives up: it is not known what became of the call
         try:
             answer = await self._send(call, parameters)

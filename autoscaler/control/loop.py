@@ -25,7 +25,7 @@ from autoscaler.core.model import Decision, Fleet, Missing, Observation, Verdict
 from autoscaler.core.policy import Policy, Workers
 from autoscaler.core.promise import at_risk
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled
-from autoscaler.ports import Tick
+from autoscaler.ports import Tick, Urgency
 
 __all__ = ["NOTHING_DONE", "SETTLING_S", "Ports", "ServiceLoop"]
 
@@ -186,7 +186,7 @@ class ServiceLoop:
             return "unchanged", None
         before, target = decision.current, decision.target
         try:
-            accepted = await self._ports.fleets.scale_to(self._service.ref, target)
+            accepted = await self._ports.fleets.scale_to(self._service.ref, target, _urgency(before, target))
         except AutoscalerError as error:
             self._write = _Write(whole(self._ports.clock()), before, target, accepted=False)
             if isinstance(error, NOTHING_DONE):
@@ -204,6 +204,12 @@ class ServiceLoop:
         self._admission.made(self._service.ref.key)
         if self._memory is not None:
             self._memory = self._memory.acknowledging(now, target - before)
+
+
+def _urgency(before: int, target: int) -> Urgency:
+    if target < before:
+        return Urgency.ROUTINE
+    return Urgency.SCALE_OUT if before else Urgency.FROM_ZERO
 
 
 def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Missing]:

@@ -1,55 +1,165 @@
-"""Back-off per throttle category and Region: what AWS throttles together rests together.
+"""When a call may be made: a token bucket per throttle category and Region, and whose turn it is.
 
-After a throttle nobody calls the category for a random time below a bound that doubles with each throttle in a row
-("full jitter"), so that a fleet of callers does not come back at once. One success ends it.
+What AWS throttles together shares a bucket, at a share of the published rate: the account's other callers drain the
+same one. Scale-outs alone may use the whole of it. Turns go by urgency, and within one to who has waited longest; who
+was sent away keeps his place, so that no service starves however little there is. After a throttle everybody rests, for
+a random time below a bound that doubles with each throttle in a row, and goes on at half the rate.
 """
 
 from __future__ import annotations
 
+import asyncio
+from bisect import bisect_left, insort
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
+from autoscaler.control.bucket import Bucket
+from autoscaler.core.model import Instant
 from autoscaler.errors import Throttled
-from autoscaler.ports import Category
+from autoscaler.ports import Category, Urgency
 
 FIRST_REST_S = 2.0
 LONGEST_REST_S = 60.0
 LEAST_REST_RATIO = 0.25
 """A rest is drawn from a quarter of its bound upwards: full jitter from zero would often be no rest at all."""
 
+PATIENCE_S = 3.0
+"""For so long a turn is waited for. Whose would come later is sent away at once, and keeps his place."""
+
+SHORTEST_S, LOOK_AGAIN_S = 0.001, 0.5
+"""A wait is never shorter, as of 1e-17 s a clock sees nothing; nor longer, as who is ahead may give up."""
+
+PLACE_KEPT_S = 300.0
+"""Who has not come back by then has given up."""
+
+PUBLISHED = {
+    Category.SERVICE_READ: (20.0, 100.0),
+    Category.SERVICE_MODIFY: (5.0, 50.0),
+    Category.TASK_READ: (20.0, 100.0),
+    Category.TASK_PROTECTION: (80.0, 200.0),
+    Category.METRIC_READ: (500.0, 500.0),
+    Category.QUEUE_READ: (4000.0, 4000.0),
+    Category.SCALING_READ: (10.0, 20.0),
+}
+"""Calls a second, and at once. ECS's are AWS's own figures, as is CloudWatch's rate. For SQS's attributes and for
+Application Auto Scaling AWS publishes none: these are guesses, which the first throttle corrects."""
+
+SHARE = 0.25
+
+Lane: TypeAlias = tuple[Category, str]
+
+
+class _Place(NamedTuple):
+    """In the order of turns."""
+
+    urgency: Urgency
+    since: Instant
+    number: int
+
 
 @dataclass(slots=True)
-class _Rest:
-    until: float = 0.0
+class _Lane:
+    """One category in one Region. `whole`: what AWS allows. `ours`: our share of it, for all but scale-outs."""
+
+    whole: Bucket
+    ours: Bucket
+    rests_until: Instant = float("-inf")
     throttles: int = 0
+    waiting: list[_Place] = field(default_factory=list)
+    kept: dict[str, Instant] = field(default_factory=dict)
 
 
-class Backoff:
+class Pacing:
     """A `Pacer`. `draw` gives random numbers in [0, 1)."""
 
-    def __init__(self, clock: Callable[[], float], draw: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], draw: Callable[[], float], share: float = SHARE) -> None:
         self._clock = clock
         self._draw = draw
-        self._rests: dict[tuple[Category, str], _Rest] = {}
+        self._share = share
+        self._lanes: dict[Lane, _Lane] = {}
+        self._turns = 0
 
-    def admit(self, category: Category, region: str) -> None:
-        rest = self._rests.get((category, region))
-        if rest is None or self._clock() >= rest.until:
-            return
-        left_s = rest.until - self._clock()
-        raise Throttled(
-            f"AWS throttled {category} in {region}: calls of this kind rest for {left_s:.1f} s more. The account's "
-            "callers share the rate: look for others who call it, or ask AWS for a higher quota"
-        )
+    def tokens(self) -> dict[Category, float]:
+        """How many calls of each category could be made at once, in the Region where that is fewest."""
+        left: dict[Category, float] = {}
+        for (category, _), lane in self._lanes.items():
+            here = max(0.0, lane.ours.left(self._clock()))
+            left[category] = min(left.get(category, here), here)
+        return left
+
+    async def turn(self, category: Category, region: str, who: str, urgency: Urgency) -> float:
+        """A call may be made now; returns for how many seconds its turn was waited for.
+
+        Raises `Throttled` where that would be for more than `PATIENCE_S`: then no call is made, and `who` keeps his
+        place.
+        """
+        lane, asked = self._lane(category, region), self._clock()
+        self._turns += 1
+        place = _Place(urgency, self._since(lane, who, asked), self._turns)
+        insort(lane.waiting, place)
+        try:
+            while (wait_s := self._wait_s(lane, place)) > 0:
+                if self._clock() + wait_s - asked > PATIENCE_S:
+                    lane.kept[who] = place.since
+                    raise self._refusal(category, region, lane, wait_s)
+                await asyncio.sleep(min(max(wait_s, SHORTEST_S), LOOK_AGAIN_S))
+            self._take(lane, urgency)
+        finally:
+            lane.waiting.remove(place)
+        return self._clock() - asked
 
     def throttled(self, category: Category, region: str) -> None:
-        rest = self._rests.setdefault((category, region), _Rest())
-        if self._clock() < rest.until:
+        """AWS throttled a call of this category: it rests, longer each time in a row, and then goes on more slowly."""
+        lane, now = self._lane(category, region), self._clock()
+        if now < lane.rests_until:
             return  # a call that was already under way when the rest began: the same throttling, not a new one
-        rest.throttles += 1
-        bound_s = min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(rest.throttles - 1, 10))
-        rest.until = self._clock() + bound_s * (LEAST_REST_RATIO + (1 - LEAST_REST_RATIO) * self._draw())
+        lane.throttles += 1
+        lane.whole.throttled(now)
+        lane.ours.throttled(now)
+        bound_s = min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(lane.throttles - 1, 10))
+        lane.rests_until = now + bound_s * (LEAST_REST_RATIO + (1 - LEAST_REST_RATIO) * self._draw())
 
     def succeeded(self, category: Category, region: str) -> None:
-        if self._rests.get((category, region), _Rest()).until <= self._clock():
-            self._rests.pop((category, region), None)
+        """AWS answered a call of this category: the rests are over, and the rate grows back."""
+        lane = self._lane(category, region)
+        if lane.rests_until <= self._clock():
+            lane.throttles = 0
+
+    def _lane(self, category: Category, region: str) -> _Lane:
+        lane = self._lanes.get((category, region))
+        if lane is None:
+            (rate, burst), now = PUBLISHED[category], self._clock()
+            ours = Bucket(rate * self._share, max(1.0, burst * self._share), now)
+            lane = self._lanes[category, region] = _Lane(Bucket(rate, burst, now), ours)
+        return lane
+
+    def _since(self, lane: _Lane, who: str, now: Instant) -> Instant:
+        since = lane.kept.pop(who, now)
+        return since if now - since <= PLACE_KEPT_S else now
+
+    def _wait_s(self, lane: _Lane, place: _Place) -> float:
+        """Until everybody before him and he have a token; a scale-out needs none of our own share."""
+        now, turn = self._clock(), bisect_left(lane.waiting, place) + 1
+        wait_s = lane.whole.wait_s(turn, now)
+        if place.urgency >= Urgency.ROUTINE:
+            ahead = bisect_left(lane.waiting, _Place(Urgency.ROUTINE, float("-inf"), 0))
+            wait_s = max(wait_s, lane.ours.wait_s(turn - ahead, now))
+        return max(wait_s, lane.rests_until - now)
+
+    def _take(self, lane: _Lane, urgency: Urgency) -> None:
+        now = self._clock()
+        lane.whole.take(now)
+        if urgency >= Urgency.ROUTINE:
+            lane.ours.take(now)
+
+    def _refusal(self, category: Category, region: str, lane: _Lane, wait_s: float) -> Throttled:
+        if lane.rests_until > self._clock():
+            return Throttled(
+                f"AWS throttled {category} in {region}: calls of this kind rest for {wait_s:.1f} s more. The account's "
+                "callers share the rate: look for others who call it, or ask AWS for a higher quota"
+            )
+        return Throttled(
+            f"{category} in {region} is at our share of AWS's rate: it would be this one's turn in {wait_s:.1f} s. "
+            "Ask AWS for a higher quota, or poll less often (AUTOSCALER_INTERVAL)"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoscaler.core.model import Fleet, Missing
-from autoscaler.ports import Fleets, ServiceRef
+from autoscaler.ports import Fleets, ServiceRef, Urgency
 
 
 class Shadow:
@@ -21,5 +21,5 @@ class Shadow:
     async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         return await self._fleets.rivals(service)
 
-    async def scale_to(self, service: ServiceRef, tasks: int) -> bool:  # noqa: ARG002 - the port's signature
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency) -> bool:  # noqa: ARG002 - the port's signature
         return False

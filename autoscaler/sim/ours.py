@@ -25,6 +25,7 @@ from autoscaler.ports import (
     ServiceRef,
     Span,
     Tick,
+    Urgency,
 )
 from autoscaler.sim.model import Meter, Surface
 
@@ -197,7 +198,7 @@ class _World:
     async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         return ()
 
-    async def scale_to(self, service: ServiceRef, tasks: int) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency) -> bool:
         self.surface.scale_to(tasks)
         return True
 

@@ -68,25 +68,35 @@ class Snapshot:
     throttles: Counter[Category]
     ticks: Distribution
     lags: Distribution
+    waits: Distribution
+    tokens: Mapping[Category, float]
 
 
 class Metrics:
     """Counts what happens, and is the port `Calls`. Written by the loop only. `clock` is that of the readings."""
 
-    def __init__(self, board: Board, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, board: Board, clock: Callable[[], float], tokens: Callable[[], Mapping[Category, float]]
+    ) -> None:
         self._board = board
         self._clock = clock
+        self._tokens = tokens
         self._tallies: dict[str, Tally] = {}
         self._requests: dict[str, Counter[str]] = {}
         self._throttles: Counter[Category] = Counter()
         self._ticks = Distribution()
         self._lags = Distribution()
+        self._waits = Distribution()
 
     def made(self, api: str, category: Category, outcome: str) -> None:
         """One request to AWS ended. An outcome outside the closed set counts as `failed`."""
         self._requests.setdefault(api, Counter())[outcome if outcome in OUTCOMES else CALL_FAILURES[0]] += 1
         if outcome == "throttled":
             self._throttles[category] += 1
+
+    def waited(self, seconds: float) -> None:
+        """A request to AWS waited so long for its turn."""
+        self._waits.add(seconds)
 
     def count(self, standing: Standing) -> None:
         """The service's newest tick is counted."""
@@ -112,6 +122,8 @@ class Metrics:
             throttles=self._throttles.copy(),
             ticks=self._ticks.copied(),
             lags=self._lags.copied(),
+            waits=self._waits.copied(),
+            tokens=self._tokens(),
         )
 
     def _tally(self, key: str) -> Tally:
@@ -184,6 +196,13 @@ def _of_daemon(snapshot: Snapshot) -> Iterator[Metric]:
     for category in Category:
         throttles.add_metric((category.value,), snapshot.throttles[category])
     yield throttles
+    tokens = GaugeMetricFamily(
+        "autoscaler_pacer_tokens", "Calls that could be made at once, by throttle category.", labels=("category",)
+    )
+    for category, left in snapshot.tokens.items():
+        tokens.add_metric((category.value,), left)
+    yield tokens
+    yield _histogram("autoscaler_pacer_wait_seconds", "How long a request to AWS waited for its turn.", snapshot.waits)
     yield _histogram("autoscaler_tick_seconds", "How long a service's tick took.", snapshot.ticks)
     yield _histogram("autoscaler_tick_lag_seconds", "How long after its time a tick began.", snapshot.lags)
     build = GaugeMetricFamily(

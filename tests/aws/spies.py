@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from autoscaler.aws import Aws, connect
 from autoscaler.errors import Throttled
-from autoscaler.ports import Category
+from autoscaler.ports import Category, Urgency
 
 REGION = "eu-west-1"
 MINUTE = 1_800_000_000 // 60 * 60
@@ -24,15 +24,21 @@ class Spies:
     resting: set[Category] = field(default_factory=set)
     paced: list[tuple[str, Category, str]] = field(default_factory=list)
     calls: list[tuple[str, Category, str]] = field(default_factory=list)
+    turns: list[tuple[str, Urgency]] = field(default_factory=list)
 
     def pass_s(self, seconds: float) -> None:
         self.now_s += seconds
         self.wall_s += seconds
 
-    def admit(self, category: Category, region: str) -> None:
+    async def turn(self, category: Category, region: str, who: str, urgency: Urgency) -> float:
         if category in self.resting:
             raise Throttled(f"{category} rests")
         self.paced.append(("admitted", category, region))
+        self.turns.append((who, urgency))
+        return 0.0
+
+    def waited(self, seconds: float) -> None:
+        assert seconds == 0.0
 
     def throttled(self, category: Category, region: str) -> None:
         self.paced.append(("throttled", category, region))

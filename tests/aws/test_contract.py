@@ -14,7 +14,7 @@ from autoscaler.aws import Aws
 from autoscaler.aws.cloudwatch import queue_metrics, service_metric
 from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, Utilization
 from autoscaler.errors import NotFound
-from autoscaler.ports import CloudWatchMetric, QueueMinute, QueueRef, ServiceRef
+from autoscaler.ports import CloudWatchMetric, QueueMinute, QueueRef, ServiceRef, Urgency
 from tests.aws.double import Double
 from tests.aws.spies import Spies, connected
 from tests.aws.worlds import Moto, Scripted, World
@@ -60,7 +60,7 @@ async def test_a_service_is_read_and_scaled_out_and_in_to_none(world: World, her
     service = ServiceRef("shop", "prod", name)
     assert await here.fleets.read(service) == Fleet(desired=0, running=0, pending=0, at=1000.0)
     for tasks in (4, 1, 0):
-        assert await here.fleets.scale_to(service, tasks) is True
+        assert await here.fleets.scale_to(service, tasks, Urgency.SCALE_OUT) is True
         fleet = await here.fleets.read(service)
         assert isinstance(fleet, Fleet)
         assert fleet.desired == tasks
@@ -73,7 +73,7 @@ async def test_an_unknown_service_is_missing_and_cannot_be_scaled(world: World, 
     assert isinstance(reading, Missing)
     assert reading.kind == "not_found"
     with pytest.raises(NotFound, match="shop"):
-        await here.fleets.scale_to(nobody, 1)
+        await here.fleets.scale_to(nobody, 1, Urgency.SCALE_OUT)
 
 
 async def test_a_deleted_service_is_refused(world: World, here: Aws, name: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from autoscaler.aws import Aws
 from autoscaler.core.model import Deployment, Fleet, Missing
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Throttled, Unavailable
-from autoscaler.ports import ServiceRef
+from autoscaler.ports import ServiceRef, Urgency
 from tests.aws.double import Double, Reply, fault, ok
 from tests.aws.spies import Spies
 
@@ -298,20 +298,20 @@ async def test_a_read_that_failed_is_not_a_tag_that_is_absent(aws: Aws, double: 
 
 async def test_cluster_service_and_count_are_all_that_is_written(aws: Aws, double: Double, spies: Spies) -> None:
     double.on("UpdateService", ok({"service": service(desiredCount=7)}))
-    assert await aws.fleets.scale_to(REF, 7) is True
+    assert await aws.fleets.scale_to(REF, 7, Urgency.SCALE_OUT) is True
     assert [seen.body for seen in double.seen] == [{"cluster": "prod", "service": "orders", "desiredCount": 7}]
     assert spies.outcomes == [("ecs:UpdateService", "ok")]
 
 
 async def test_none_can_be_desired(aws: Aws, double: Double) -> None:
     double.on("UpdateService", ok({"service": service(desiredCount=0)}))
-    await aws.fleets.scale_to(REF, 0)
+    await aws.fleets.scale_to(REF, 0, Urgency.SCALE_OUT)
     assert double.seen[0].body["desiredCount"] == 0
 
 
 async def test_fewer_than_none_is_our_bug(aws: Aws, double: Double) -> None:
     with pytest.raises(ValueError, match="-1"):
-        await aws.fleets.scale_to(REF, -1)
+        await aws.fleets.scale_to(REF, -1, Urgency.SCALE_OUT)
     assert double.seen == []
 
 
@@ -341,7 +341,7 @@ async def test_a_write_that_is_not_known_to_be_accepted_raises(
 ) -> None:
     double.on("UpdateService", reply)
     with pytest.raises(error) as caught:
-        await aws.fleets.scale_to(REF, 7)
+        await aws.fleets.scale_to(REF, 7, Urgency.SCALE_OUT)
     assert type(caught.value) is error
     assert "shop (prod/orders) in eu-west-1" in str(caught.value)
 
@@ -350,7 +350,7 @@ async def test_reads_and_writes_are_paced_apart(aws: Aws, double: Double, spies:
     double.on("DescribeServices", described())
     double.on("UpdateService", fault("ThrottlingException"))
     with pytest.raises(Throttled):
-        await aws.fleets.scale_to(REF, 7)
+        await aws.fleets.scale_to(REF, 7, Urgency.SCALE_OUT)
     assert isinstance(await aws.fleets.read(REF), Fleet)
     assert [(word, category.value) for word, category, _ in spies.paced] == [
         ("admitted", "ecs_service_modify"),

@@ -11,7 +11,7 @@ from autoscaler.aws import Aws
 from autoscaler.aws.wire import CREDENTIALS_AGAIN_S
 from autoscaler.core.model import Backlog, Fleet, Missing
 from autoscaler.errors import Refused
-from autoscaler.ports import Category, QueueRef, ServiceRef
+from autoscaler.ports import Category, QueueRef, ServiceRef, Urgency
 from tests.aws.double import HANG, Double, fault, ok
 from tests.aws.spies import REGION, Spies, connected
 
@@ -218,7 +218,7 @@ async def test_reads_and_writes_of_services_have_clients_of_their_own(aws: Aws, 
     double.on("DescribeServices", ok({"services": [described]}))
     double.on("UpdateService", ok({"service": described}))
     assert isinstance(await aws.fleets.read(SHOP), Fleet)
-    await aws.fleets.scale_to(SHOP, 1)
+    await aws.fleets.scale_to(SHOP, 1, Urgency.SCALE_OUT)
     assert len(double.connections) == 2
 
 

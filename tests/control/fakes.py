@@ -13,7 +13,16 @@ from autoscaler.control.loop import Ports, ServiceLoop
 from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, Utilization
 from autoscaler.core.policy import Direction, Policy, QueuePolicy
 from autoscaler.errors import AutoscalerError
-from autoscaler.ports import CloudWatchMetric, MetricSource, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Tick
+from autoscaler.ports import (
+    CloudWatchMetric,
+    MetricSource,
+    PrometheusQuery,
+    QueueMinute,
+    QueueRef,
+    ServiceRef,
+    Tick,
+    Urgency,
+)
 from tests.virtual import run_virtually
 
 NOON = 1_795_000_000.0
@@ -94,7 +103,7 @@ class World:
         rolling = None if self.deploying_since is None else Deployment(self.deploying_since)
         return Fleet(shown, running, 0, now(), deployment=rolling, pause_tag=self.pause_tag)
 
-    async def scale_to(self, service: ServiceRef, tasks: int) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency) -> bool:
         self.before_write()
         if self.refuses is None or self.takes_it_all_the_same:
             self._shown, self.desired = self.desired, tasks

@@ -19,7 +19,7 @@ from autoscaler.control.shadow import Shadow
 from autoscaler.core.model import Fleet, Missing
 from autoscaler.core.policy import Direction, QueuePolicy, Workers
 from autoscaler.errors import AutoscalerError, Throttled, Unavailable
-from autoscaler.ports import ServiceRef
+from autoscaler.ports import ServiceRef, Urgency
 from tests.control.fakes import World, ports_of, service
 from tests.virtual import VirtualLoop
 
@@ -67,10 +67,10 @@ class Truth(World):
         self.shown = self.shown if isinstance(fleet, Missing) else fleet.desired
         return fleet
 
-    async def scale_to(self, of: ServiceRef, tasks: int) -> bool:
+    async def scale_to(self, of: ServiceRef, tasks: int, urgency: Urgency) -> bool:
         before, watched, at = self.desired, self.everyone(), asyncio.get_running_loop().time()
         try:
-            return await super().scale_to(of, tasks)
+            return await super().scale_to(of, tasks, urgency)
         finally:
             if self.desired != before:
                 protected = self.protects if isinstance(self.protects, int) else 0

@@ -9,7 +9,7 @@ from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Missing, Observation, QueueReading, Utilization
 from autoscaler.core.policy import Policy, QueuePolicy
-from autoscaler.ports import ServiceRef, Tick
+from autoscaler.ports import Category, ServiceRef, Tick
 from autoscaler.telemetry import Board, LoggedJournal, Metrics
 from autoscaler.telemetry.journal import Log
 
@@ -55,7 +55,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.board = Board(self.clock, self.clock.wall)
-        self.metrics = Metrics(self.board, self.clock)
+        self.metrics = Metrics(self.board, self.clock, lambda: {Category.SERVICE_MODIFY: 12.0})
         self.journal = LoggedJournal(self.board, self.metrics, self.log or self.lines)
 
     def record(self, tick: Tick, after_s: float = 0.0) -> None:
