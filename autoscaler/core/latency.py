@@ -53,6 +53,9 @@ RARE = 6.9
 ROOT = 2.0
 """Never more headroom than twice the square root of the load: hardly anybody waits then (Halfin and Whitt)."""
 
+SPARE_TASKS = 2.0
+"""Where a message that comes may wait for a look and a start, no more tasks are kept for it than these."""
+
 SMALL_LOAD = 0.5
 """A load below half a task has no headroom: it may wait for a start."""
 
@@ -94,7 +97,10 @@ def need(policy: Policy, known: Knowledge, work: Work, running: int, current: in
         return _capped(lasting, work, plan, must=False)
     eased = _needed(plan, plan.latencies, EASE_RATIO, max(EASE_RATIO * latency_s + EASED_FOR_S, in_time_s))
     load = known.load + _headroom(known, latency_s) if known.load > SMALL_LOAD else 0.0
-    return Need(min(float(current), max(must, eased, load, known.lasting_load)), must=False)
+    kept = max(eased, load, known.lasting_load)
+    if latency_s >= in_time_s:
+        kept = min(kept, work.messages / plan.slots + SPARE_TASKS)
+    return Need(min(float(current), max(must, kept)), must=False)
 
 
 def _plan(policy: Policy, known: Knowledge, work: Work, running: int) -> _Plan:

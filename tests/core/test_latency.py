@@ -130,6 +130,13 @@ def test_a_load_without_a_queue_keeps_its_tasks_and_a_few_more() -> None:
     assert 28 < wide < 30, "twice the root of the load where jobs spread widely"
 
 
+@pytest.mark.parametrize(("latency_s", "kept"), [(84.0, 40.0), (85.0, 7.0), (300.0, 7.0)])
+def test_where_a_message_that_comes_may_wait_for_a_start_two_tasks_are_spare(latency_s: float, kept: float) -> None:
+    """Five messages of ten minutes each are at work, and 30 a minute came until now. A look and a start take 85 s."""
+    knowledge = known(coming=((60.0, 30.0),), load=300.0, slow_s=600.0)
+    assert asked(knowledge, running=40, in_flight=5, latency_s=latency_s) == pytest.approx(kept)
+
+
 def test_a_small_step_in_waits_for_longer_than_a_large_one() -> None:
     fleet = Fleet(20, 20, 0, NOW)
     seen = Observation(NOW, fleet, (QueueReading("q", Backlog(0, 0, 0, NOW)),), knowledge=known(load=15.0))
