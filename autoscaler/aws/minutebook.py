@@ -75,6 +75,8 @@ class MinuteBook:
             for metric in metrics.values():
                 if metric in faults:
                     raise faults[metric]
+        if any(metric not in page.found for metric in metrics.values()):
+            raise Unavailable(f"{subject} in {region}: CloudWatch did not answer in time; it is tried again")
         return {key: page.found[metric] for key, metric in metrics.items()}
 
     async def close(self) -> None:
@@ -110,8 +112,10 @@ class MinuteBook:
             answers = [self._ask(page, part) for part in _parts(metrics, MOST_METRICS)]
             return {metric: fault for faults in await asyncio.gather(*answers) for metric, fault in faults.items()}
         finally:
+            own = asyncio.current_task()
             for metric in metrics:
-                page.asking.pop(metric, None)
+                if page.asking.get(metric) is own:
+                    del page.asking[metric]
 
     def _due(self, page: _Page) -> list[CloudWatchMetric]:
         """All that is still wanted, once a minute; in between what is new. The minute counts from when it was due, not
@@ -127,6 +131,9 @@ class MinuteBook:
 
     async def _ask(self, page: _Page, metrics: Sequence[CloudWatchMetric]) -> Faults:
         """The answers are in the page; what could not be read is not, and is returned."""
+        metrics = [metric for metric in metrics if metric in page.wanted]
+        if not metrics:
+            return {}
         named = dict(zip(_names(page.wanted[metric].key for metric in metrics), metrics, strict=True))
         subjects = {name: page.wanted[metric].subject for name, metric in named.items()}
         try:

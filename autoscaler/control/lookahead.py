@@ -6,6 +6,7 @@ there. NumPy is loaded here, and only once a service looks ahead.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import floor
@@ -15,15 +16,21 @@ from autoscaler.control.aside import Aside
 from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
 from autoscaler.core.knowledge import Some
 from autoscaler.core.model import Missing
-from autoscaler.errors import AutoscalerError, Denied
-from autoscaler.ports import History, QueueMinute, QueueRef
+from autoscaler.errors import AutoscalerError, Denied, Throttled, Unavailable
+from autoscaler.ports import History, PeriodSum, QueueMinute, QueueRef
 
 if TYPE_CHECKING:
     from autoscaler.core.forecast import Forecaster, Outlook
 
 MINUTE_S = 60.0
-KEPT_S = 15 * 86_400.0
-"""For so long CloudWatch keeps minutes."""
+KEPT_S = 14 * 86_400.0
+"""CloudWatch keeps minutes for 15 days, and may round the start of a question down by some minutes."""
+
+AGAIN_AFTER_S, TRIES = 60.0, 5
+"""A past that could not be read just now is asked for again: all services begin at the same time."""
+
+JUMP_MINUTES, NEAR_MINUTES = 1440, 10
+"""A minute that is a day later than the newest one is believed once another near it is seen: clocks are set."""
 
 AHEAD_MINUTES = 8
 """The newest minute that is known is up to five minutes old; two more are looked at, and one is to spare."""
@@ -47,6 +54,7 @@ class LookAhead:
         self._wall = wall
         self._forecasters: dict[str, Forecaster] = {}
         self._outlooks: dict[str, Outlook | None] = {}
+        self._jumps: dict[str, int] = {}
         self.notices: list[Missing] = []
 
     async def begin(self) -> None:
@@ -60,16 +68,23 @@ class LookAhead:
         """The first minute's number, and the count of each from there on; none where it could not be read."""
         end = floor(self._wall() / MINUTE_S) * MINUTE_S
         begin = end - KEPT_S
-        try:
-            sums = await self._history.sent(queue, [(begin, end, int(MINUTE_S))])
-        except AutoscalerError as error:
-            if isinstance(error, Denied):
-                self.notices.append(Missing(f"no look-ahead: {error}", error.kind))
-            return 0, []
         counts: list[float | None] = [None] * int(KEPT_S / MINUTE_S)
-        for at, _, messages in sums:
-            counts[int((at - begin) / MINUTE_S)] = messages
+        for at, _, messages in await self._sent(queue, begin, end):
+            if begin <= at < end:
+                counts[int((at - begin) / MINUTE_S)] = messages
         return int(begin / MINUTE_S), counts
+
+    async def _sent(self, queue: QueueRef, begin: float, end: float) -> tuple[PeriodSum, ...]:
+        for tried in range(TRIES):
+            try:
+                return await self._history.sent(queue, [(begin, end, int(MINUTE_S))])
+            except (Throttled, Unavailable):
+                await asyncio.sleep(AGAIN_AFTER_S * (tried < TRIES - 1))
+            except AutoscalerError as error:
+                if isinstance(error, Denied):
+                    self.notices.append(Missing(f"no look-ahead: {error}", error.kind))
+                break
+        return ()
 
     def see(self, minutes: Mapping[str, QueueMinute]) -> None:
         """The newest minutes that CloudWatch has counted; one that was seen already changes nothing."""
@@ -79,9 +94,13 @@ class LookAhead:
                 continue
             ended = self._wall() - (self._clock() - minute.at)
             number = round(ended / MINUTE_S) - 1
-            if outlook is None or number > outlook.minute:
+            if outlook is None or (number > outlook.minute and self._is_believed(name, number - outlook.minute)):
                 forecaster.see(number, float(minute.sent))
                 self._outlooks[name] = forecaster.outlook(bounded=False)
+
+    def _is_believed(self, name: str, later: int) -> bool:
+        before, self._jumps[name] = self._jumps.get(name, 0), later
+        return later <= JUMP_MINUTES or 0 < later - before <= NEAR_MINUTES
 
     def ahead(self) -> Ahead:
         """What is expected of each queue whose past repeats, within each of `EXPECTED_S` from now."""

@@ -69,6 +69,9 @@ class Ports:
     aside: Aside | None = None
 
 
+SAME_S = 30.0
+"""Minutes end sixty seconds apart; ends that are nearer than this are the same one, by a clock that was set."""
+
 Datapoint = TypeVar("Datapoint", Utilization, Measurement)
 
 
@@ -151,7 +154,7 @@ class Observer:
         """
         at = max((minute.at for minute in minutes.values()), default=None)
         tasks = None if at is None or memory is None else memory.running_at(at - MINUTE_S)
-        if at is None or tasks is None or at == self._minute_at:
+        if at is None or tasks is None or (self._minute_at is not None and at - self._minute_at < SAME_S):
             return None
         counts = [_moved(reading, minutes.get(reading.name), at) for reading in queues]
         known = [count for count in counts if count is not None]
@@ -229,7 +232,7 @@ def _with_minute(
 
 def _moved(reading: QueueReading, minute: QueueMinute | None, at: Instant) -> tuple[int, int] | None:
     """Messages received and deleted in the minute that ended at `at` (None: not known)."""
-    if minute is not None and minute.at == at and minute.received is not None and minute.deleted is not None:
+    if minute is not None and at - minute.at < SAME_S and minute.received is not None and minute.deleted is not None:
         return minute.received, minute.deleted
     backlog = reading.backlog
     still = isinstance(backlog, Backlog) and backlog.visible == backlog.in_flight == 0

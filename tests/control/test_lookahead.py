@@ -8,7 +8,7 @@ from math import cos, pi
 import pytest
 
 from autoscaler.control.aside import Background
-from autoscaler.control.lookahead import KEPT_S, LookAhead
+from autoscaler.control.lookahead import KEPT_S, TRIES, LookAhead
 from autoscaler.core.estimate import Estimator
 from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
 from autoscaler.core.knowledge import Some
@@ -93,6 +93,30 @@ async def test_a_minute_is_taken_in_once_and_at_its_place() -> None:
     assert ahead.ahead() == after
 
 
+async def test_a_clock_that_was_set_for_a_moment_does_not_end_it() -> None:
+    ahead, clocks = await begun(Past(), MIDNIGHT + 6 * 3600)
+    six = 1000 + 6 * 3600.0
+    clocks.wall += 130
+    before = ahead.ahead()
+    month_s = 30 * 86_400
+    clocks.wall += month_s
+    ahead.see({"orders": QueueMinute(six + 60 + month_s, sent=1)})
+    clocks.wall -= month_s
+    assert ahead.ahead() == before
+    ahead.see({"orders": QueueMinute(six + 120, sent=5000)})
+    assert ahead.ahead()["orders"][-1].messages > 1.5 * before["orders"][-1].messages
+
+
+async def test_points_from_before_what_was_asked_for_are_not_taken_for_the_newest() -> None:
+    class Early(Past):
+        async def sent(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
+            found = await super().sent(queue, spans)
+            return (*((spans[0][0] - 60 * back, 60, 1e5) for back in (3, 2, 1)), *found)
+
+    wall = MIDNIGHT + 6 * 3600 + 15.0
+    assert (await begun(Early(), wall))[0].ahead() == (await begun(Past(), wall))[0].ahead()
+
+
 async def test_an_outlook_that_is_too_old_foresees_nothing() -> None:
     ahead, clocks = await begun(Past(), MIDNIGHT + 6 * 3600)
     clocks.wall += 1800
@@ -107,8 +131,13 @@ async def test_what_may_not_be_read_is_told() -> None:
     assert "no look-ahead: not authorized to call cloudwatch:GetMetricData" in notice.because
 
 
-async def test_what_could_not_be_read_just_now_is_learned_from_now_on() -> None:
-    ahead, clocks = await begun(Past(Unavailable("timed out")), MIDNIGHT)
+async def test_what_could_not_be_read_just_now_is_asked_for_again_and_then_learned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("autoscaler.control.lookahead.AGAIN_AFTER_S", 0.0)
+    past = Past(Unavailable("timed out"))
+    ahead, clocks = await begun(past, MIDNIGHT)
+    assert len(past.asked) == TRIES
     assert (ahead.ahead(), ahead.notices) == ({}, [])
     for minute in range(1, 181):
         clocks.wall = MIDNIGHT + 60.0 * minute + 1

@@ -1,6 +1,8 @@
 """How many messages a task holds at once: what is in flight by running tasks, while messages wait.
 
 Then every slot is taken. What a worker has prefetched counts: it was received, and that is what the promise is about.
+What is in flight may also be others': a second consumer's, or that of workers which died. So more than was configured
+is believed only as far as what is in flight follows the number of our tasks.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ PRIOR_READINGS = 30.0
 KEPT = 0.98
 """Of each reading's weight at the next: some eight minutes of ten-second readings are remembered."""
 
+VARIED = 0.1
+"""The tasks' standard deviation, by their mean, from which on it can be seen what follows them."""
+
 
 class Concurrency:
     def __init__(self, configured: int, *, fixed: bool = False) -> None:
@@ -22,11 +27,15 @@ class Concurrency:
         self._held, self._tasks = PRIOR_READINGS * configured, PRIOR_READINGS
         self._readings = 0.0
         self._at: Instant | None = None
+        self._sums = (0.0, 0.0, 0.0, 0.0)
+        self._followed = float(configured)
 
     @property
     def slots(self) -> int:
         """At least one."""
-        return self._configured if self._fixed else max(1, round(self._held / self._tasks))
+        if self._fixed:
+            return self._configured
+        return max(1, round(min(self._held / self._tasks, max(self._configured, self._followed))))
 
     def estimate(self, now: Instant) -> Estimate:
         age_s = None if self._at is None else now - self._at
@@ -36,8 +45,21 @@ class Concurrency:
         """One more reading in which messages waited, and as many tasks ran as in the one before. Weighed alike,
         however many tasks there are.
         """
-        if running:
-            self._held = self._held * KEPT + in_flight / running
-            self._tasks = self._tasks * KEPT + 1.0
-            self._readings = self._readings * KEPT + 1.0
-            self._at = now
+        if not running:
+            return
+        self._held = self._held * KEPT + in_flight / running
+        self._tasks = self._tasks * KEPT + 1.0
+        self._readings = self._readings * KEPT + 1.0
+        self._at = now
+        self._follow(float(in_flight), float(running))
+
+    def _follow(self, in_flight: float, running: float) -> None:
+        """The slope of what is in flight over the tasks, by least squares over the readings that are remembered."""
+        tasks, held, squares, products = self._sums
+        tasks, held = tasks * KEPT + running, held * KEPT + in_flight
+        squares, products = squares * KEPT + running * running, products * KEPT + running * in_flight
+        self._sums = (tasks, held, squares, products)
+        mean = tasks / self._readings
+        spread = squares / self._readings - mean * mean
+        if spread > (VARIED * mean) ** 2:
+            self._followed = (products / self._readings - mean * held / self._readings) / spread

@@ -11,12 +11,16 @@ from autoscaler.core.estimate.throughput import Throughput
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
 from autoscaler.core.model import Backlog, Flow, Instant, Observation
 from autoscaler.core.policy import Policy
+from autoscaler.core.signals import MOST_MESSAGES
 
 EXPECTED_S = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0)
 """How far arrivals are expected ahead: as long as most tasks take to start."""
 
 LOAD_S, LOAD_MOST_S = 60.0, 600.0
 """A load is measured over a minute, or over three messages' time where that is longer, ten minutes at most."""
+
+BLIND_INTERVALS = 2.5
+"""A queue that was not read for longer may have been anything meanwhile; at one missed look in between it was not."""
 
 LASTING_RATIO = 1 / 3
 """A lasting load is measured over a third of the acceptable latency, a minute at least: a queue levels out the rest."""
@@ -44,8 +48,28 @@ class Estimator:
     def see(self, policy: Policy, seen: Observation, ahead: Ahead | None = None) -> Knowledge:
         """What is known now, this observation included. `ahead` may only raise what is expected to come."""
         known, now = _known(seen), seen.now
+        self._starting.see(seen.fleet, now)
         received = late = 0.0
+        if len(known) == len(seen.queues):
+            received, late = self._look(policy, seen, known)
+        if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
+            self._learn(seen.flow)
+        queues = tuple(
+            [
+                self._of_queue(name, counts, now, (ahead or {}).get(name))
+                for name, counts in known.items()
+                if name in self._queues
+            ]
+        )
+        self._waited |= {queue.name: queue.waiting for queue in queues}
+        return self._knowledge(policy, queues, now, received, late)
+
+    def _look(self, policy: Policy, seen: Observation, known: dict[str, Backlog]) -> tuple[float, float]:
+        """All queues were read: what came and went since they last were, and about how much of it late."""
+        now, received, late = seen.now, 0.0, 0.0
         elapsed_s, held = now - self._at, self._held_of(known, seen.fleet.running)
+        if elapsed_s > BLIND_INTERVALS * self._interval_s:
+            self._throughput.blind(self._at, now)
         self._throughput.see(_mean(sum(held.values()), sum(self._held.values())), elapsed_s, now)
         mean_s = self._throughput.mean_s
         for name, counts in known.items():
@@ -58,13 +82,8 @@ class Estimator:
                 gone, overdue = self._received(name, here - counts.visible, elapsed_s, policy.latency_of(name))
                 received, late = received + gone, late + overdue
         self._see_slots(known, seen)
-        self._starting.see(seen.fleet, now)
         self._at, self._held, self._running = now, held, seen.fleet.running
-        if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
-            self._learn(seen.flow)
-        queues = tuple([self._of_queue(name, counts, now, (ahead or {}).get(name)) for name, counts in known.items()])
-        self._waited = {queue.name: queue.waiting for queue in queues}
-        return self._knowledge(policy, queues, now, received, late)
+        return received, late
 
     def _waiting_before(self, name: str) -> float:
         return sum([messages for _, messages in self._waited.get(name, ())])
@@ -138,7 +157,7 @@ class Estimator:
         )
 
     def _come_within(self, seconds: float) -> float:
-        return sum([queue.curve.within(seconds) for queue in self._queues.values()])
+        return max(0.0, sum([queue.curve.within(seconds) for queue in self._queues.values()]))
 
     def _of_queue(self, name: str, counts: Backlog, now: Instant, ahead: tuple[Some, ...] | None) -> QueueKnowledge:
         queue = self._queues[name]
@@ -148,7 +167,12 @@ class Estimator:
 
 
 def _known(seen: Observation) -> dict[str, Backlog]:
-    return {name: backlog for name, backlog in seen.queues if isinstance(backlog, Backlog)}
+    return {name: backlog for name, backlog in seen.queues if isinstance(backlog, Backlog) and _could_be(backlog)}
+
+
+def _could_be(counts: Backlog) -> bool:
+    """False for NaN, too."""
+    return 0 <= counts.visible <= MOST_MESSAGES and 0 <= counts.in_flight <= MOST_MESSAGES
 
 
 def _mean(one: float, other: float) -> float:

@@ -15,6 +15,9 @@ ASSUMED_S = 50.0
 LATE_RATIO = 1.5
 """Before enough were seen: one in ten takes half as long again as the average."""
 
+STALLED_S = 300.0
+"""What took longer had no capacity, or crashed: that says nothing of the next start."""
+
 KEPT = 64
 PRIOR_WEIGHT = 5.0
 SOONEST_S = 5.0
@@ -70,7 +73,8 @@ class Starting:
         while tasks > 0 and self._asked:
             asked_at, asked = self._asked.pop(0)
             here = min(tasks, asked)
-            self._took_s.extend([max(0.0, at - asked_at)] * min(here, KEPT))
+            if at - asked_at <= STALLED_S:
+                self._took_s.extend([max(0.0, at - asked_at)] * min(here, KEPT))
             if asked > here:
                 self._asked.insert(0, (asked_at, asked - here))
             tasks -= here

@@ -72,6 +72,7 @@ class Throughput:
         self._prior_s = ASSUMED_S if prior_s is None else prior_s
         self._fixed = fixed and prior_s is not None
         self._taken = Track(TOLD_WITHIN_S, now, FEW_NOTES)
+        self._blind_from = self._blind_until = float("-inf")
         self._all = _Sum()
         self._saturated = _Sum()
         self._saturated_at: Instant | None = None
@@ -97,10 +98,16 @@ class Throughput:
         """Since the last reading so many messages were at work, on average."""
         self._taken.add(now, held * elapsed_s)
 
+    def blind(self, since: Instant, until: Instant) -> None:
+        """Nobody knows what was at work in between: minutes that it touches teach nothing. Holes are taken for one."""
+        if since > self._blind_until + TOLD_WITHIN_S:
+            self._blind_from = since
+        self._blind_until = until
+
     def learn(self, minute: Flow) -> None:
-        """One more minute as CloudWatch counted it, each once."""
+        """One more minute as CloudWatch counted it, each once. One in which no task of ours ran is others' work."""
         start = minute.at - MINUTE_S
-        if start < self._taken.since or self._is_fruitless(minute):
+        if not self._saw(start, minute.at) or minute.tasks == 0 or self._is_fruitless(minute):
             return
         mean_s = self.mean_s
         taken_s = min(self._taken.between(start, minute.at), SURPRISE * (minute.deleted + 1) * mean_s)
@@ -129,6 +136,12 @@ class Throughput:
         slow_s = (recent.taken_s + RECENT_WEIGHT * mean_s) / (recent.deleted + RECENT_WEIGHT)
         self.mean_s, self.slow_s = mean_s, max(mean_s, slow_s)
 
+    def _saw(self, start: Instant, end: Instant) -> bool:
+        """What was at work is known for all of that time."""
+        if start < self._blind_until and self._blind_from < end:
+            return False
+        return self._taken.since <= start and end <= self._taken.newest_at
+
     def _is_fruitless(self, minute: Flow) -> bool:
         """Nothing was deleted where ten messages should have been: the workers, or what is behind them, are broken."""
         expected = self._taken.between(minute.at - MINUTE_S, minute.at) / self.mean_s
@@ -139,7 +152,7 @@ class Throughput:
         get in each other's way. Of jobs that spread widely it must be much slower: those that saturate are the long.
         """
         full, every = self._saturated, self._all
-        if full.deleted < SHIFTED_DELETIONS or every.taken_s <= 0:
+        if full.deleted < SHIFTED_DELETIONS or full.taken_s <= 0 or every.taken_s <= 0:
             return every
         slower = log(full.taken_s / full.deleted * every.deleted / every.taken_s)
         return full if slower > REGIME_SIGMAS * sqrt((1 + self.spread) / full.deleted) else every

@@ -35,6 +35,11 @@ class Track:
         return self._instants[0]
 
     @property
+    def newest_at(self) -> Instant:
+        """The newest instant that was noted."""
+        return self._instants[-1]
+
+    @property
     def total(self) -> float:
         return self._sums[-1]
 

@@ -86,9 +86,71 @@ def test_prefetching_workers_are_measured_where_messages_wait() -> None:
     """Eleven messages in the hands of each of two tasks that do one in five seconds."""
     made = Made(policy(), tasks=2)
     made.visible = 500.0
+    made.minutes(3, held=22, deleted=24)
+    made.tasks = made.asked = 3
+    made.minutes(3, held=33, deleted=36)
+    made.tasks = made.asked = 2
     known = made.minutes(40, held=22, deleted=24)
     assert known.concurrency.value == 11
     assert known.concurrency.value / known.processing_s.value == pytest.approx(1 / 5, rel=0.1)
+
+
+@pytest.mark.parametrize("foreign", [20, 200])
+def test_what_others_hold_is_not_taken_for_slots_of_ours(foreign: int) -> None:
+    """A second consumer, or workers that died: it does not follow the number of our tasks."""
+    made = Made(policy(), tasks=2)
+    made.visible = 500.0
+    assert made.minutes(10, held=2 + foreign, deleted=24).concurrency.value == 1
+    made.tasks = made.asked = 4
+    assert made.minutes(10, held=4 + foreign, deleted=48).concurrency.value == 1
+
+
+def test_what_others_delete_while_no_task_of_ours_runs_teaches_nothing() -> None:
+    made = Made(policy(processing_time_s=10.0), tasks=0)
+    made.visible = 500.0
+    known = made.minutes(15, held=20, deleted=600)
+    assert known.processing_s.value == 10.0
+
+
+def test_messages_that_are_deleted_while_none_is_seen_in_flight_break_nothing() -> None:
+    made = Made(policy())
+    made.visible = 500.0
+    assert made.minutes(20, held=0, deleted=60).slow_s > 0
+
+
+@pytest.mark.parametrize("seen_every", [2, 3, 1000])
+def test_a_queue_that_cannot_be_read_for_a_while_makes_nobody_faster(seen_every: int) -> None:
+    """20 tasks, 10 s each; for six minutes the counts are missing, and CloudWatch goes on."""
+    made = Made(policy(), tasks=20)
+    made.minutes(20, held=20, deleted=120)
+    for tick in range(36):
+        made.now += TICK_S
+        flow = Flow(120, 120, 20, made.now - 60, 0) if tick % 6 == 5 else None
+        seen = made.observed(20, 0, flow)
+        if tick % seen_every:
+            seen = replace(seen, queues=(QueueReading("q", Missing("throttled", "throttled")),))
+        made.known = made.estimator.see(made.policy, seen)
+    assert made.known.processing_s.value == pytest.approx(10.0, rel=0.1)
+
+
+def test_a_start_that_waited_for_capacity_is_none() -> None:
+    """Ten tasks that came up after an hour: a start takes as long as was assumed before."""
+    made = Made(policy(), tasks=0)
+    made.asked = 10
+    made.minutes(60, held=0, deleted=0)
+    made.tasks = 10
+    assert made.minutes(1, held=0, deleted=0).start_s.value == 50.0
+
+
+@pytest.mark.parametrize("odd", [float("nan"), -5, 2**60, float("inf")])
+def test_counts_that_cannot_be_are_as_good_as_missing(odd: float) -> None:
+    made = Made(policy())
+    made.minutes(5, held=5, deleted=60)
+    seen = made.observed(5, 0)
+    for counts in (Backlog(odd, 5, 0, made.now), Backlog(5, odd, 0, made.now)):  # type: ignore[arg-type]
+        known = made.estimator.see(made.policy, replace(seen, queues=(QueueReading("q", counts),)))
+        assert known.queues == ()
+        assert known.load >= 0
 
 
 def test_arrivals_are_what_is_more_and_what_was_done_meanwhile() -> None:
