@@ -73,6 +73,7 @@ class Throughput:
         self._fixed = fixed and prior_s is not None
         self._taken = Track(TOLD_WITHIN_S, now, FEW_NOTES)
         self._blind_from = self._blind_until = float("-inf")
+        self._undone = 0.0
         self._all = _Sum()
         self._saturated = _Sum()
         self._saturated_at: Instant | None = None
@@ -143,9 +144,14 @@ class Throughput:
         return self._taken.since <= start and end <= self._taken.newest_at
 
     def _is_fruitless(self, minute: Flow) -> bool:
-        """Nothing was deleted where ten messages should have been: the workers, or what is behind them, are broken."""
-        expected = self._taken.between(minute.at - MINUTE_S, minute.at) / self.mean_s
-        return minute.deleted == 0 and minute.received > 0 and expected >= 10
+        """Nothing was deleted where ten messages should have been, in this minute or in all such in a row: the workers,
+        or what is behind them, are broken.
+        """
+        if minute.deleted:
+            self._undone = 0.0
+            return False
+        self._undone += self._taken.between(minute.at - MINUTE_S, minute.at) / self.mean_s
+        return minute.received > 0 and self._undone >= 10
 
     def _best(self) -> _Sum:
         """What saturated minutes had, where that is clearly slower than Little's law has it: then workers prefetch, or

@@ -75,6 +75,16 @@ def test_a_broken_database_teaches_nothing_of_processing_times() -> None:
     assert known.slow_s == pytest.approx(5.0, rel=0.2)
 
 
+def test_a_broken_database_behind_few_and_long_jobs_teaches_next_to_nothing() -> None:
+    """Four messages a minute should have been deleted. Two such minutes may be chance; from the third on it is not."""
+    made = Made(policy(), tasks=20)
+    made.minutes(60, held=20, deleted=4)
+    before = made.known.processing_s.value
+    known = made.minutes(40, held=20, deleted=0, received=4)
+    assert known.processing_s.value == pytest.approx(before, rel=0.1)
+    assert known.processing_s.value == pytest.approx(300, rel=0.15)
+
+
 def test_workers_that_hang_make_processing_times_longer_and_not_boundless() -> None:
     """Nothing is received either: long jobs, or a hang. Each minute counts as little as a few messages."""
     made = Made(policy())
