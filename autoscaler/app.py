@@ -41,7 +41,7 @@ def run(config: Config) -> None:
 async def _serve(config: Config) -> None:
     clock, stopping = asyncio.get_running_loop().time, _stop_on_signals()
     board = Board(clock, time.time)
-    pacing = Pacing(clock, random.random)
+    pacing = Pacing(clock, random.random, config.rate_share_percent / 100)
     metrics = Metrics(board, clock, pacing.tokens)
     log = logger("daemon")
     journal = LoggedJournal(board, metrics, logger("decisions"))

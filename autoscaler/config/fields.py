@@ -217,6 +217,11 @@ class GlobalFields(Group):
         "At most so many of all tasks of all services may go within five minutes; with one service it is off.",
         "When many queues read empty at once, it is likelier that something broke than that all work ended.",
     )
+    rate_share_percent: Annotated[int, whole(1, 100)] = told(
+        25,
+        "At most so much of the call rates that AWS publishes is used; scale-outs alone may use all of them.",
+        "The account's other callers share the rates: consoles, deployments, other tools.",
+    )
     caps: Annotated[Caps, CAPS] = told(
         {},
         "What services share, by a name of your choice: {most, per_task={service key = what one task takes}}. No "

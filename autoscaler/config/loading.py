@@ -87,6 +87,7 @@ def load(environ: Mapping[str, str]) -> Config:
         log_level=told.log_level,
         services=tuple(_service(read) for read in settings.services),
         fleet_cap_percent=told.fleet_cap_percent,
+        rate_share_percent=told.rate_share_percent,
         caps=_caps(settings),
     )
 

@@ -71,7 +71,8 @@ class Config:
 
     `http_port` 0 means any free port. There is at least one service; keys are unique,
     and the services stand in their order. `fleet_cap_percent` is of the tasks of all services, 1 to 100; it is for
-    several services, and with a single one means nothing. Every key in `caps` is a service's.
+    several services, and with a single one means nothing. `rate_share_percent` is of AWS's
+    call rates, 1 to 100. Every key in `caps` is a service's.
     """
 
     interval_s: float
@@ -81,4 +82,5 @@ class Config:
     log_level: LogLevel
     services: tuple[Service, ...]
     fleet_cap_percent: int
+    rate_share_percent: int
     caps: tuple[SharedCap, ...]

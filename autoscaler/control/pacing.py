@@ -161,5 +161,6 @@ class Pacing:
             )
         return Throttled(
             f"{category} in {region} is at our share of AWS's rate: it would be this one's turn in {wait_s:.1f} s. "
-            "Ask AWS for a higher quota, or poll less often (AUTOSCALER_INTERVAL)"
+            "Let us have more of it (AUTOSCALER_RATE_SHARE_PERCENT), look less often (AUTOSCALER_INTERVAL), or ask AWS "
+            "for a higher quota"
         )

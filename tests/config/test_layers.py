@@ -142,6 +142,7 @@ def test_a_wrong_default_is_named_once_and_even_where_it_is_overridden(told):
         ("caps = 5", "caps"),
         ("caps.database.most = 5", "caps"),
         ("fleet_cap_percent = 0", "fleet_cap_percent"),
+        ("rate_share_percent = 0", "rate_share_percent"),
         ("metrics = {}", "metrics"),
         ("[defaults]\ncaps = {}", "defaults.caps"),
         ("[defaults]\nmax_tasks = {a = 1}", "defaults.max_tasks"),

@@ -215,6 +215,11 @@ def test_the_fleet_cap_is_a_share_from_one_to_all():
     assert load(flat()).fleet_cap_percent == 50
 
 
+def test_the_share_of_the_rates_is_from_one_percent_to_all():
+    assert [load(flat(RATE_SHARE_PERCENT=text)).rate_share_percent for text in ("1", "100")] == [1, 100]
+    assert load(flat()).rate_share_percent == 25
+
+
 def test_the_queues_minutes_are_read_unless_they_are_turned_off():
     assert only(load(flat())).queue_minutes
     assert not only(load(flat(QUEUE_MINUTES="off"))).queue_minutes
