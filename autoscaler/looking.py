@@ -14,7 +14,7 @@ from typing import Any
 
 from autoscaler.aws import connect
 from autoscaler.config import Config, Service
-from autoscaler.control.loop import Ports, ServiceLoop
+from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
 from autoscaler.control.pacing import Pacing
 from autoscaler.control.shadow import Shadow
 from autoscaler.errors import Unavailable
@@ -64,7 +64,7 @@ async def _tick(service: Service, interval_s: float) -> Tick:
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
         ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), nobody, clock, time.time)
-        return await ServiceLoop(service, ports, interval_s).tick()
+        return await ServiceLoop(service, ports, Rhythm(interval_s)).tick()
 
 
 def account_once(config: Config, key: str) -> dict[str, Any]:

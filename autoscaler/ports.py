@@ -5,7 +5,7 @@ Readings return `Missing` where the world failed; only a write raises. So a tick
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Protocol, TypeAlias
@@ -76,6 +76,27 @@ PeriodSum: TypeAlias = tuple[float, int, float]
 """When a period began (seconds since the epoch), how many seconds it lasts, and the sum over it."""
 
 
+class Category(StrEnum):
+    """What AWS throttles together: the ECS buckets of an account and Region, and the other two APIs."""
+
+    SERVICE_READ = "ecs_service_read"
+    SERVICE_MODIFY = "ecs_service_modify"
+    QUEUE_READ = "sqs_queue_read"
+    METRIC_READ = "cloudwatch_metric_read"
+    TASK_READ = "ecs_task_read"
+    TASK_PROTECTION = "ecs_task_protection"
+    SCALING_READ = "application_autoscaling_read"
+
+
+class Urgency(IntEnum):
+    """Whose call is made first where not all can be."""
+
+    FROM_ZERO = 0
+    SCALE_OUT = 1
+    ROUTINE = 2
+    BACKGROUND = 3
+
+
 class Queues(Protocol):
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
         """The queue's counts now. Never raises `AutoscalerError`."""
@@ -109,7 +130,7 @@ class Gauges(Protocol):
 
 
 class Fleets(Protocol):
-    async def read(self, service: ServiceRef) -> Fleet | Missing:
+    async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
         """What ECS says now. Missing also where the service can never be scaled (DAEMON, draining)."""
 
     async def protected(self, service: ServiceRef) -> int | Missing:
@@ -120,40 +141,22 @@ class Fleets(Protocol):
         scheduled actions), each in words; empty: nothing. Asked of AWS every few minutes only.
         """
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
         """True: ECS accepted `tasks` as the desired count. False: nothing was asked of it (shadow).
+
+        `more`: by how many tasks it is a scale-out; the larger one goes first.
 
         Raises `AutoscalerError` if it is not known to have been accepted.
         """
 
 
-class Category(StrEnum):
-    """What AWS throttles together: the ECS buckets of an account and Region, and the other two APIs."""
-
-    SERVICE_READ = "ecs_service_read"
-    SERVICE_MODIFY = "ecs_service_modify"
-    QUEUE_READ = "sqs_queue_read"
-    METRIC_READ = "cloudwatch_metric_read"
-    TASK_READ = "ecs_task_read"
-    TASK_PROTECTION = "ecs_task_protection"
-    SCALING_READ = "application_autoscaling_read"
-
-
-class Urgency(IntEnum):
-    """Whose call is made first where not all can be."""
-
-    FROM_ZERO = 0
-    SCALE_OUT = 1
-    ROUTINE = 2
-
-
 class Pacer(Protocol):
     """The rates of AWS, shared by all who call one throttle category in one Region."""
 
-    async def turn(self, category: Category, region: str, who: str, urgency: Urgency) -> float:
+    async def turn(self, category: Category, region: str, who: str, urgency: Urgency, more: int = 0) -> float:
         """A call may be made now; for how many seconds its turn was waited for. Raises `Throttled` where that would
         be too long: then no call is made. `who` is the one whose call it is: he keeps his place from one try to the
-        next.
+        next. `more`: how many tasks depend on it.
         """
 
     def throttled(self, category: Category, region: str) -> None:
@@ -161,6 +164,15 @@ class Pacer(Protocol):
 
     def succeeded(self, category: Category, region: str) -> None:
         """AWS answered a call of this category."""
+
+
+class Directory(Protocol):
+    async def tags(self, cluster: str, region: str | None) -> Mapping[str, Mapping[str, str]]:
+        """The tags of every active service of the cluster, by the service's name.
+
+        Takes its time, as it goes behind all other readings. Raises `AutoscalerError` where any could not be read: what
+        is not in the answer is not there.
+        """
 
 
 class Calls(Protocol):

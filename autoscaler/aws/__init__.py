@@ -14,24 +14,26 @@ from dataclasses import dataclass
 
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.cloudwatch import CloudWatchMeters
-from autoscaler.aws.ecs import EcsFleets
+from autoscaler.aws.directory import EcsDirectory
+from autoscaler.aws.ecs import SERVICES_A_CALL, EcsFleets
 from autoscaler.aws.history import CloudWatchHistory
 from autoscaler.aws.minutebook import MinuteBook
 from autoscaler.aws.sqs import SqsQueues
 from autoscaler.aws.wire import Wire
-from autoscaler.ports import Calls, Fleets, History, Meters, Pacer, Queues
+from autoscaler.ports import Calls, Directory, Fleets, History, Meters, Pacer, Queues
 
-__all__ = ["Aws", "connect"]
+__all__ = ["SERVICES_A_CALL", "Aws", "connect"]
 
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """The four ports. `region()` is the Region of all that names none; it raises `Refused` where there is none."""
+    """The five ports. `region()` is the Region of all that names none; it raises `Refused` where there is none."""
 
     queues: Queues
     meters: Meters
     fleets: Fleets
     history: History
+    directory: Directory
     region: Callable[[], str]
 
 
@@ -60,5 +62,6 @@ async def connect(
             CloudWatchMeters(book, clocks),
             fleets,
             CloudWatchHistory(wire),
+            EcsDirectory(wire),
             wire.region,
         )

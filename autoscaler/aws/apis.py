@@ -1,4 +1,4 @@
-"""Everything that is ever asked of AWS: ten calls, one of which changes something. The task role needs no more."""
+"""Everything that is ever asked of AWS: eleven calls, one of which changes something. The task role needs no more."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ GET_QUEUE_URL = Api("sqs:GetQueueUrl", "get_queue_url", Category.QUEUE_READ, "th
 GET_QUEUE_ATTRIBUTES = Api("sqs:GetQueueAttributes", "get_queue_attributes", Category.QUEUE_READ, "the queue")
 GET_METRIC_DATA = Api("cloudwatch:GetMetricData", "get_metric_data", Category.METRIC_READ, "*")
 DESCRIBE_SERVICES = Api("ecs:DescribeServices", "describe_services", Category.SERVICE_READ, "the service")
+LIST_SERVICES = Api("ecs:ListServices", "list_services", Category.SERVICE_READ, "*, in the cluster")
 UPDATE_SERVICE = Api("ecs:UpdateService", "update_service", Category.SERVICE_MODIFY, "the service")
 LIST_TASKS = Api("ecs:ListTasks", "list_tasks", Category.TASK_READ, "*, in the cluster")
 GET_TASK_PROTECTION = Api(

@@ -25,11 +25,11 @@ MOST_TAG_VALUE = 256
 """AWS lets a tag's value be no longer."""
 
 
-MOST_SERVICES = 10
+SERVICES_A_CALL = 10
 """In one question."""
 
-Cluster: TypeAlias = tuple[str, str | None]
-"""A cluster, and the Region that it is in."""
+Party: TypeAlias = tuple[str, str | None, Urgency]
+"""Whose services are asked about together: a cluster's, in its Region, and how urgently."""
 
 Described: TypeAlias = tuple[Answer, Instant]
 """A service's own part of an answer, and when it was asked for."""
@@ -42,18 +42,18 @@ class EcsFleets:
         self._wire = wire
         self._clocks = clocks
         self._rivals = Rivals(wire, clocks)
-        self._described: Gathering[Cluster, ServiceRef, Described] = Gathering(self._describe, MOST_SERVICES)
+        self._described: Gathering[Party, ServiceRef, Described] = Gathering(self._describe, SERVICES_A_CALL)
 
     async def close(self) -> None:
         """No question is under way any more."""
         await self._described.close()
 
-    async def read(self, service: ServiceRef) -> Fleet | Missing:
+    async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
         """The service's counts, deployment, trouble and pause tag, as of just before they were asked for: together
         with those of the same cluster that are asked for at the same time.
         """
         try:
-            found, at = await self._described.of((service.cluster, service.region), service)
+            found, at = await self._described.of((service.cluster, service.region, urgency), service)
             return fleet_in(found, at, self._clocks.instant)
         except AutoscalerError as fault:
             return missing(fault)
@@ -69,7 +69,7 @@ class EcsFleets:
         """What else may change the service's count, each in a sentence; asked of AWS every five minutes at most."""
         return await self._rivals.of(service)
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
         """True: ECS accepted `tasks` as the desired count. Cluster, service and count are all that is sent.
 
         Raises `AutoscalerError` if it is not known to have been accepted, `ValueError` for a negative count.
@@ -81,6 +81,7 @@ class EcsFleets:
             service_subject(service),
             service.region,
             urgency,
+            more,
             cluster=service.cluster,
             service=service.service,
             desiredCount=tasks,
@@ -89,13 +90,14 @@ class EcsFleets:
         return True
 
     async def _describe(
-        self, group: Cluster, services: Sequence[ServiceRef]
+        self, party: Party, services: Sequence[ServiceRef]
     ) -> dict[ServiceRef, Described | AutoscalerError]:
-        at, (cluster, region) = self._clocks.now(), group
+        at, (cluster, region, urgency) = self._clocks.now(), party
         answer = await self._wire.ask(
             DESCRIBE_SERVICES,
             together(service_subject(service) for service in services),
             region,
+            urgency,
             cluster=cluster,
             services=list(dict.fromkeys(service.service for service in services)),
             include=["TAGS"],

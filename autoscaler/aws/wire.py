@@ -78,12 +78,13 @@ class Wire:
         subject: str,
         region: str | None,
         urgency: Urgency = Urgency.ROUTINE,
+        more: int = 0,
         /,
         **parameters: object,
     ) -> Answer:
         """AWS's answer, which is not an error. Raises `AutoscalerError`; `Throttled` also before anything was sent."""
         call = Call(api, subject, region or self.region())
-        self._calls.waited(await self._pacer.turn(api.category, call.region, subject, urgency))
+        self._calls.waited(await self._pacer.turn(api.category, call.region, subject, urgency, more))
         outcome = Unavailable.kind  # also where the caller gives up: it is not known what became of the call
         try:
             answer = await self._send(call, parameters)

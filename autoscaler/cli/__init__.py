@@ -58,7 +58,7 @@ def run() -> None:
     from autoscaler.app import run as run_daemon  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
     try:
-        run_daemon(config)
+        run_daemon(config, os.environ)
     except ConfigError as error:
         refuse(error)
 

@@ -3,8 +3,10 @@
 Law: what is not understood is an error. Nothing that bears our name is ignored, corrected or guessed.
 """
 
-from autoscaler.config.loading import load
+from autoscaler.config.file import mark_of
+from autoscaler.config.loading import Settings, find, load
 from autoscaler.config.model import Config, LogFormat, LogLevel, Service
+from autoscaler.config.names import variable
 from autoscaler.config.notes import notes
 from autoscaler.config.policies import fields_of, policy_of
 from autoscaler.config.reference import (
@@ -17,22 +19,29 @@ from autoscaler.config.reference import (
     plain,
     reference,
 )
+from autoscaler.config.reloading import Reloaded, reload
 
 __all__ = [
     "Config",
     "Effective",
     "LogFormat",
     "LogLevel",
+    "Reloaded",
     "Service",
     "Setting",
+    "Settings",
     "aligned",
     "effective",
     "fields_of",
+    "find",
     "json_schema",
     "load",
+    "mark_of",
     "markdown",
     "notes",
     "plain",
     "policy_of",
     "reference",
+    "reload",
+    "variable",
 ]

@@ -14,7 +14,7 @@ from pydantic import Field
 from autoscaler.config.caps import CAPS, Caps
 from autoscaler.config.group import Group, told
 from autoscaler.config.items import QUEUES, TASKS, QueueFields
-from autoscaler.config.kinds import MOST_TASKS, choice, duration, number, optional, pause, text, truth, whole
+from autoscaler.config.kinds import MOST_TASKS, choice, duration, names, number, optional, pause, text, truth, whole
 from autoscaler.config.metrics import FORMULA, METRICS, Metrics
 from autoscaler.config.model import LogFormat, LogLevel
 from autoscaler.config.queues import REGION
@@ -212,6 +212,14 @@ class GlobalFields(Group):
         "latency, which alone may bring it below a second.",
         "Six readings in a minute's promise, at about ten cents a queue and month.",
     )
+    quiet_interval: Annotated[float, duration(1.0)] = told(
+        60.0,
+        "A service whose queues are empty is looked at less and less often, down to this; the first message brings "
+        "back the interval. In force is at most what the promise bears: a third of the acceptable latency, and half of "
+        "what it leaves beside a start-up. Set it to the interval to look always.",
+        "An empty queue costs as many calls as a full one. At a latency of a minute a start-up leaves nothing, and "
+        "every look is made; at five minutes, one a minute.",
+    )
     fleet_cap_percent: Annotated[int, whole(1, 100)] = told(
         50,
         "At most so many of all tasks of all services may go within five minutes; with one service it is off.",
@@ -221,6 +229,17 @@ class GlobalFields(Group):
         25,
         "At most so much of the call rates that AWS publishes is used; scale-outs alone may use all of them.",
         "The account's other callers share the rates: consoles, deployments, other tools.",
+    )
+    discover_clusters: Annotated[tuple[str, ...], names(_NAME)] = told(
+        (),
+        "Clusters of which every service is taken over that carries the tag autoscaler:queues, with other settings in "
+        "tags of the same names. Looked for once a minute, in the Region and with the role of the defaults.",
+        "Nothing is scaled that was not named, or whose owner did not ask for it.",
+    )
+    max_tasks_ceiling: Annotated[int, whole(1, MOST_TASKS)] = told(
+        100,
+        "No tag may set max_tasks above this; a profile may.",
+        "Who may tag a service need not be who pays for it.",
     )
     caps: Annotated[Caps, CAPS] = told(
         {},

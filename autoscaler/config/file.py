@@ -1,9 +1,11 @@
-"""The layer of the TOML file: settings of the daemon, `[defaults]`, and a `[services.<key>]` for each service."""
+"""The layer of the TOML file: settings of the daemon, `[defaults]`, a `[services.<key>]` for each service, and a
+`[profiles.<name>]` for what tags may ask for by name.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path as FilePath
 
 from autoscaler.config.fields import GlobalFields, ServiceFields
@@ -27,7 +29,17 @@ def file(name: str) -> Layer:
     _read_globals(layer, table, named)
     _read_defaults(layer, table.get(Part.DEFAULTS, {}), named)
     _read_services(layer, table.get(Part.SERVICES, {}), named)
+    _read_profiles(layer, table.get(Part.PROFILES, {}), named)
     return layer
+
+
+def mark_of(name: str) -> Hashable:
+    """Something that is another whenever the file has changed; None where there is no such file."""
+    try:
+        found = FilePath(name).stat() if name else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _table(name: str, layer: Layer) -> Mapping[str, object]:
@@ -63,7 +75,7 @@ def _named(prefix: str) -> Named:
 
 
 def _read_globals(layer: Layer, table: Mapping[str, object], named: Named) -> None:
-    ours = {name: value for name, value in table.items() if name not in {Part.DEFAULTS, Part.SERVICES}}
+    ours = {name: value for name, value in table.items() if name not in {Part.DEFAULTS, Part.PROFILES, Part.SERVICES}}
     for name in ours.keys() & {path[0] for path in FIELDS.values()}:
         layer.complain(named((name,)), _HERE)
         del ours[name]
@@ -94,6 +106,19 @@ def _read_service(layer: Layer, key: str, table: object, named: Named) -> None:
         layer.complain(where, f"is a table: [services.{key}]")
     elif entered:
         layer.read_table(table, ServiceFields, (Part.SERVICES.value, entered), named)
+
+
+def _read_profiles(layer: Layer, tables: object, named: Named) -> None:
+    if not isinstance(tables, Mapping):
+        layer.complain(named((Part.PROFILES.value,)), "is a table of tables: [profiles.<name>]")
+        return
+    for name, table in tables.items():
+        at = (Part.PROFILES.value, str(name))
+        if isinstance(table, Mapping):
+            layer.tree[Part.PROFILES].setdefault(str(name), {})
+            layer.read_table(table, ServiceFields, at, _under(named, at))
+        else:
+            layer.complain(named(at), f"is a table: [profiles.{name}]")
 
 
 def _under(named: Named, at: Path) -> Named:

@@ -169,6 +169,19 @@ def text(shape: re.Pattern[str], what: str) -> Kind:
     return Kind("text", read, {"type": "string", "pattern": f"^{shape.pattern}$"})
 
 
+def names(kind: Kind) -> Kind:
+    """A list of such texts: comma-separated or JSON in a variable, a list in the file. Each is there once."""
+
+    def read(value: object) -> tuple[object, ...]:
+        given = decoded(value)
+        items = given.split(",") if isinstance(given, str) else given
+        if not isinstance(items, list | tuple):
+            raise WrongValue(f"{quote(value)} is not a list of names")
+        return tuple(dict.fromkeys(kind.read(item) for item in items))
+
+    return Kind("list of names", read, {"type": "array", "items": kind.schema}, list)
+
+
 def optional(kind: Kind) -> Kind:
     """The same, or `none` (and null): as if it were not set."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from autoscaler.config import checks
 from autoscaler.config.caps import CapFields
@@ -18,7 +19,7 @@ from autoscaler.config.group import Path
 from autoscaler.config.layer import Layer, Naming
 from autoscaler.config.merging import Merged, merged, overlaid, sources
 from autoscaler.config.metrics import source_of
-from autoscaler.config.model import Config, Service, SharedCap
+from autoscaler.config.model import Config, Discovery, Service, SharedCap
 from autoscaler.config.names import PREFIX, Part, folded, key_of, variable
 from autoscaler.config.policies import policy
 from autoscaler.config.schedules import schedule_of
@@ -29,7 +30,7 @@ from autoscaler.ports import MetricSource, QueueRef, ServiceRef
 _CLUSTER, _SERVICE, _QUEUES, _CAPS = ("cluster",), ("service",), ("queues",), ("caps",)
 NO_SERVICE = (
     "no service is configured: set AUTOSCALER_CLUSTER, _SERVICE, _QUEUES and _MAX_TASKS for one, "
-    "AUTOSCALER_SERVICES__<KEY>__... for many, or AUTOSCALER_CONFIG_FILE"
+    "AUTOSCALER_SERVICES__<KEY>__... for many, AUTOSCALER_CONFIG_FILE, or AUTOSCALER_DISCOVER_CLUSTERS"
 )
 
 
@@ -59,15 +60,25 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that was read and is valid."""
+    """All that was read. `whole`: the trees it was read from. `problems`: what is wrong with it, all at once.
+    `prefixes`: what the names of each service's settings begin with, in each layer.
+    """
 
     globals: Valid[GlobalFields]
     services: tuple[Read, ...]
     flat: bool
+    whole: Merged
+    problems: tuple[Problem, ...] = ()
+    prefixes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def defaults(self) -> ServiceFields:
+        return validated(ServiceFields, self.whole.defaults).value
 
     @property
     def shortest_latency_s(self) -> float:
-        return min(latency for read in self.services for latency in read.latencies_s)
+        """Of all services; where there are none yet, as long as may be."""
+        return min((latency for read in self.services for latency in read.latencies_s), default=inf)
 
     @property
     def interval_s(self) -> float:
@@ -77,7 +88,11 @@ class Settings:
 
 def load(environ: Mapping[str, str]) -> Config:
     """The settings of the environment and of the file that it names. Raises ConfigError with every problem."""
-    settings = settle(environ)
+    return config_of(settle(environ))
+
+
+def config_of(settings: Settings) -> Config:
+    """The settings, once they are known to be valid."""
     told = settings.globals.value
     return Config(
         interval_s=settings.interval_s,
@@ -85,15 +100,30 @@ def load(environ: Mapping[str, str]) -> Config:
         http_port=told.http_port,
         log_format=told.log_format,
         log_level=told.log_level,
-        services=tuple(_service(read) for read in settings.services),
+        services=tuple(service_of(read) for read in settings.services),
         fleet_cap_percent=told.fleet_cap_percent,
         rate_share_percent=told.rate_share_percent,
         caps=_caps(settings),
+        quiet_interval_s=told.quiet_interval,
+        discovery=_discovery(settings),
     )
+
+
+def _discovery(settings: Settings) -> Discovery:
+    clusters = settings.globals.value.discover_clusters
+    return Discovery(clusters, settings.defaults.region) if clusters else Discovery()
 
 
 def settle(environ: Mapping[str, str]) -> Settings:
     """What was read, with where it was found. Raises ConfigError with every problem."""
+    settings = find(environ)
+    if settings.problems:
+        raise ConfigError(settings.problems)
+    return settings
+
+
+def find(environ: Mapping[str, str]) -> Settings:
+    """The same, and what is wrong with it in the answer."""
     outer = environment(environ)
     inner = _file_of(outer)
     flat = _settle_flat(outer, inner, key_of(environ.get(variable(("service",)), "")))
@@ -102,11 +132,10 @@ def settle(environ: Mapping[str, str]) -> Settings:
     reads = tuple(_reads(whole, outer.services | inner.services))
     problems = [*outer.problems, *inner.problems, *daemon.problems, *_unreadable(whole, reads)]
     problems += _contradictory(problems, [*_within_each(reads), *_between(reads, environ), *_capped(daemon, reads)])
-    if not (reads or problems):
+    if not (reads or problems or daemon.value.discover_clusters):
         problems.append(Problem(variable(("service",)), NO_SERVICE))
-    if problems:
-        raise ConfigError(list(dict.fromkeys(problems)))
-    return Settings(daemon, reads, flat)
+    named = () if flat else [(own.prefix, key) for layer in (outer, inner) for key, own in layer.services.items()]
+    return Settings(daemon, reads, flat, whole, tuple(dict.fromkeys(problems)), tuple(named))
 
 
 def _file_of(outer: Layer) -> Layer:
@@ -134,8 +163,9 @@ def _reads(whole: Merged, names: Mapping[str, Naming]) -> Iterator[Read]:
 
 
 def _unreadable(whole: Merged, reads: Iterable[Read]) -> Iterator[Problem]:
-    """What is wrong with single values: in the defaults, even where every service has its own, and in services."""
-    yield from validated(ServiceFields, whole.defaults).problems
+    """What is wrong with single values: in the defaults and profiles, even where nobody has them, and in services."""
+    for shared in (whole.defaults, *whole.profiles.values()):
+        yield from validated(ServiceFields, shared).problems
     yield from (problem for read in reads for problem in read.valid.problems)
 
 
@@ -178,7 +208,8 @@ def _claims(read: Read, home: str | None) -> Iterator[checks.Claim]:
         yield checks.queue_claim(read.key, read.where(_QUEUES), queue, home)
 
 
-def _service(read: Read) -> Service:
+def service_of(read: Read) -> Service:
+    """The service, once its settings are known to be valid."""
     fields = read.valid.value
     ref = ServiceRef(read.key, str(fields.cluster), str(fields.service), fields.region)
     return Service(

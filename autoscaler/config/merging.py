@@ -32,6 +32,7 @@ class Merged(BaseSettings):
 
     globals: dict[str, Any]
     defaults: dict[str, Any]
+    profiles: dict[str, Any]
     services: dict[str, Any]
 
     @classmethod

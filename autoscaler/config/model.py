@@ -66,13 +66,21 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Discovery:
+    """The clusters whose tagged services are taken over, and where they are."""
+
+    clusters: tuple[str, ...] = ()
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All that the daemon was told. `interval_s` is in force: at most a third of the shortest acceptable latency.
 
-    `http_port` 0 means any free port. There is at least one service; keys are unique,
-    and the services stand in their order. `fleet_cap_percent` is of the tasks of all services, 1 to 100; it is for
-    several services, and with a single one means nothing. `rate_share_percent` is of AWS's
-    call rates, 1 to 100. Every key in `caps` is a service's.
+    `quiet_interval_s` bounds how seldom an empty queue is looked at. `http_port` 0 means any free port. There is at
+    least one service, or a cluster to discover some in; keys are unique, and the services stand in their order.
+    `fleet_cap_percent` is of the tasks of all services, 1 to 100; it is for several services, and with a single one
+    means nothing. `rate_share_percent` is of AWS's call rates, 1 to 100. Every key in `caps` is a service's.
     """
 
     interval_s: float
@@ -84,3 +92,5 @@ class Config:
     fleet_cap_percent: int
     rate_share_percent: int
     caps: tuple[SharedCap, ...]
+    quiet_interval_s: float = 0.0
+    discovery: Discovery = Discovery()

@@ -25,7 +25,7 @@ TABLES: frozenset[str] = frozenset(
 )
 """The settings that are a table by names of the operator's choice."""
 
-_LATER_GLOBALS = {"rate_share", "discover_clusters", "lease_table", "max_tasks_ceiling"}
+_LATER_GLOBALS = {"rate_share", "lease_table"}
 _LATER_FIELDS = {"queue_share", "role_arn"}
 NOT_YET = "is not supported by this version yet"
 
@@ -38,6 +38,7 @@ class Part(StrEnum):
 
     GLOBALS = "globals"
     DEFAULTS = "defaults"
+    PROFILES = "profiles"
     SERVICES = "services"
     FLAT = "flat"
 

@@ -118,7 +118,7 @@ def json_schema() -> dict[str, object]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Settings of the autoscaler",
         "type": "object",
-        "properties": {**daemon, "defaults": service, "services": services},
+        "properties": {**daemon, "defaults": service, "profiles": services, "services": services},
         "additionalProperties": False,
         "$defs": {"service": schema_of(ServiceFields)},
     }

@@ -76,7 +76,12 @@ def _names_here(group: type[Group]) -> list[str]:
     """At the top of the file there are tables, too; and the file's own name cannot stand in it."""
     if group is not GlobalFields:
         return list(names_in(group))
-    return [Part.DEFAULTS.value, Part.SERVICES.value, *(name for name in names_in(group) if name != "config_file")]
+    return [
+        Part.DEFAULTS.value,
+        Part.PROFILES.value,
+        Part.SERVICES.value,
+        *(name for name in names_in(group) if name != "config_file"),
+    ]
 
 
 def _table_of(name: str) -> str | None:

@@ -55,7 +55,8 @@ class _Share:
 
 @dataclass(slots=True)
 class Admission:
-    """One for all services of a daemon. `fleet_cap_percent` None: no fleet cap; with a single service there is none.
+    """One for all services of a daemon, which join and leave. `fleet_cap_percent` None: no fleet cap; with a single
+    service there is none.
 
     The counts are those that ECS last showed or accepted, and for a scale-out under way the larger one: what
     somebody else does to a service is known from its own next reading on. A service
@@ -63,6 +64,7 @@ class Admission:
     """
 
     services: Iterable[str]
+    """Those that are there from the beginning."""
     clock: Callable[[], Instant]
     fleet_cap_percent: int | None = None
     caps: Iterable[SharedCap] = ()
@@ -70,14 +72,26 @@ class Admission:
     _open: dict[str, _Open] = field(default_factory=dict)
     _removals: list[_Removal] = field(default_factory=list)
     _shares: dict[str, list[_Share]] = field(default_factory=dict)
+    _members: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        if len(set(self.services)) < 2:
-            self.fleet_cap_percent = None
+        self._members |= set(self.services)
         for cap in self.caps:
             per_task = dict(cap.per_task)
             for key, own in cap.per_task:
                 self._shares.setdefault(key, []).append(_Share(cap, per_task, own))
+
+    def join(self, key: str) -> None:
+        """The service is one of them from now on."""
+        self._members.add(key)
+
+    def leave(self, key: str) -> None:
+        """The service is looked after no more: none of its tasks is counted. What it removed stays removed."""
+        self._members.discard(key)
+        self._open.pop(key, None)
+        self._counts.pop(key, None)
+        if key in self._shares:
+            self._counts[key] = 0
 
     def saw(self, key: str, desired: int) -> None:
         """ECS shows this count. A change whose answer was lost is made, if it shows at least that."""
@@ -128,18 +142,22 @@ class Admission:
     def _reserve(self, key: str, decision: Decision) -> None:
         """Until ECS has spoken, a scale-out counts as made, and of a scale-in both the tasks and their removal."""
         removal, tasks = None, decision.current - decision.target
-        if tasks > 0 and self.fleet_cap_percent is not None:
+        if tasks > 0 and self._cap_percent is not None:
             removal = _Removal(self.clock() + WRITE_S, tasks, self._watched())
             self._removals.append(removal)
         self._open[key] = _Open(decision.current, decision.target, removal)
         self._counts[key] = max(decision.current, decision.target)
+
+    @property
+    def _cap_percent(self) -> int | None:
+        return self.fleet_cap_percent if len(self._members) > 1 else None
 
     def _watched(self) -> int:
         return sum(self._counts.values())
 
     def _within_fleet_cap(self, decision: Decision) -> Decision:
         """Of the most that were watched before any removal of the window, the share goes, rounded up."""
-        percent = self.fleet_cap_percent
+        percent = self._cap_percent
         if percent is None:
             return decision
         now = self.clock()

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
+from typing import NamedTuple
 
 from autoscaler.config import Service
 from autoscaler.control.admission import Admission
-from autoscaler.control.lookahead import LookAhead
+from autoscaler.control.cadence import Cadence, Rhythm
+from autoscaler.control.fleetwatch import FleetWatch, Write
+from autoscaler.control.learning import Learning
 from autoscaler.control.observing import Observer, Ports, whole
 from autoscaler.control.pausing import TagWatch
 from autoscaler.control.rivalry import RivalWatch
 from autoscaler.control.schedule import Timetable
 from autoscaler.core.engine import decide
-from autoscaler.core.estimate import Estimator
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Missing, Observation, Verdict
 from autoscaler.core.policy import Policy, Workers
@@ -27,86 +29,95 @@ from autoscaler.core.promise import at_risk
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled
 from autoscaler.ports import Tick, Urgency
 
-__all__ = ["NOTHING_DONE", "SETTLING_S", "Ports", "ServiceLoop"]
+__all__ = ["NOTHING_DONE", "Ports", "Rhythm", "ServiceLoop"]
 
-SETTLING_S = 5.0
-"""For so long after a write ECS may still tell the count from before it: nobody says how soon it is consistent."""
+MOST_INTERVALS = 1_000
+"""Between two looks, whatever the settings say: a number to be counted with where no schedule ends."""
 
 NOTHING_DONE = (Throttled, Denied, NotFound, Refused, ClockSkewed)
 """After these the count is certainly what it was; after any other error nobody knows."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Write:
-    """The last write: `accepted` is False while nobody knows whether ECS took it."""
+class _Thought(NamedTuple):
+    """What a look came to, before anything is done about it."""
 
-    at: float
-    before: int
-    target: int
-    accepted: bool
+    policy: Policy
+    seen: Observation
+    memory: Memory
+    decision: Decision
+    wrong_tag: tuple[Missing, ...]
+
+    @property
+    def changes(self) -> bool:
+        return self.decision.verdict is not Verdict.HOLD
 
 
 class ServiceLoop:
     """Keeps one service at its demand. `admission` is shared with the loops of the other services (None: no others)."""
 
-    def __init__(
-        self,
-        service: Service,
-        ports: Ports,
-        interval_s: float,
-        offset_s: float = 0.0,
-        admission: Admission | None = None,
-    ) -> None:
-        self._service = service
-        self._ports = ports
+    def __init__(self, service: Service, ports: Ports, rhythm: Rhythm, admission: Admission | None = None) -> None:
         self._admission = admission or Admission([service.ref.key], ports.clock)
-        self._interval_s = interval_s
-        self._offset_s = offset_s
-        self._observer = Observer(service, ports)
-        self._timetable = Timetable(service.policy, service.schedules)
+        self._fleet = FleetWatch(service.ref, ports.clock)
+        self._rivals = RivalWatch(service.ref)
         self._tags = TagWatch()
         self._tag: str | None = None
-        self._rivals = RivalWatch(service.ref, ports.fleets)
         self._memory: Memory | None = None
-        self._estimator: Estimator | None = None
-        self._ahead: LookAhead | None = None
-        self._write: _Write | None = None
+        self._next: tuple[Service, Ports, Rhythm] | None = None
+        self._learning = Learning(service, ports, rhythm.interval_s)
+        self._follow(service, ports, rhythm)
+
+    def adopt(self, service: Service, ports: Ports, rhythm: Rhythm) -> None:
+        """From the next look on it is told so. It is the same ECS service; what is remembered of it stays."""
+        self._next = service, ports, rhythm
+
+    def _follow(self, service: Service, ports: Ports, rhythm: Rhythm) -> None:
+        self._service = service
+        self._ports = ports
+        self._rhythm = rhythm
+        self._cadence = Cadence(rhythm.interval_s, rhythm.quiet_s)
+        self._observer = Observer(service, ports)
+        self._timetable = Timetable(service.policy, service.schedules)
+        self._learning = self._learning.following(service, ports, rhythm.interval_s)
+
+    def _take_over(self) -> None:
+        if self._next is not None:
+            self._follow(*self._next)
+            self._next = None
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Ticks at whole multiples of the interval from the start until `stopping` is set.
+        """Ticks at whole multiples of the interval from the start until `stopping` is set; while nothing is to be
+        seen, not at each of them.
 
         A tick that overruns makes the ones it covers fall out; they are not made up for.
         """
-        due = self._ports.clock() + self._offset_s
+        due = self._ports.clock() + self._rhythm.offset_s
         while not await _stopped(stopping, due - self._ports.clock()):
-            started = self._ports.clock()
+            self._take_over()
+            started, interval_s = self._ports.clock(), self._rhythm.interval_s
             tick = await self.tick()
             took_s = self._ports.clock() - started
             self._ports.journal.record(replace(tick, took_s=took_s, lag_s=max(0.0, started - due)))
-            due += self._interval_s * max(1, ceil((self._ports.clock() - due) / self._interval_s))
+            due += interval_s * max(self._pause(tick), ceil((self._ports.clock() - due) / interval_s))
+
+    def _pause(self, tick: Tick) -> int:
+        """How many intervals until the next look; no schedule begins or ends unseen meanwhile."""
+        edge_s = self._timetable.edge_s(self._ports.wall())
+        return max(1, min(self._cadence.after(tick), int(min(edge_s / self._rhythm.interval_s, MOST_INTERVALS))))
 
     async def tick(self) -> Tick:
         """Reads, decides, and writes if there is something to change. The world's failures are in the answer."""
-        fleet = await self._ports.fleets.read(self._service.ref)
+        fleet = await self._fleet.look(self._ports.fleets, self._rhythm.fleet_every_s)
         if isinstance(fleet, Missing):
             return self._unread(fleet)
-        policy, wrong_tag = self._in_force(fleet.pause_tag)
-        await self._rivals.look(self._ports.clock())
-        seen = await self._observer.observe(fleet, policy, self._memory)
-        seen = await self._learned(policy, replace(seen, fleet=self._settled(fleet, seen.now)))
-        memory = self._recall(seen)
-        seen, decision = await self._decide(policy, memory, seen)
-        decision = self._admitted(policy, decision)
-        self._memory = memory.remembering(policy, seen, decision)
-        outcome, failure = await self._act(decision)
-        notices = (
-            *wrong_tag,
-            *self._rivals.notices(),
-            *self._observer.notices,
-            *self._unforeseen(),
-            *_at_risk(policy, seen, decision),
-        )
-        return Tick(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
+        await self._rivals.look(self._ports.fleets, self._ports.clock())
+        seen = await self._look(fleet)
+        thought = await self._think(seen)
+        if thought.changes and not self._fleet.is_fresh:
+            fleet = await self._fleet.read(self._ports.fleets, _urgency(thought.decision))
+            if isinstance(fleet, Missing):
+                return self._unread(fleet)
+            thought = await self._think(replace(seen, fleet=fleet))
+        return await self._done(thought)
 
     def _unread(self, gap: Missing) -> Tick:
         """There is nothing to decide on. The pause goes on: a tag that could not be read is not an absent one."""
@@ -123,42 +134,42 @@ class ServiceLoop:
         paused, wrong = self._tags.look(tag, wall)
         return policy if paused is None else replace(policy, paused=paused), () if wrong is None else (wrong,)
 
-    async def _learned(self, policy: Policy, seen: Observation) -> Observation:
-        """The observation with what it and the earlier ones have taught, and what the past says of what will come."""
-        if not policy.queues:
-            return seen
-        if self._estimator is None:
-            self._estimator = Estimator(policy, seen, self._interval_s)
-            self._look_back(policy)
-        if self._ahead is None:
-            return replace(seen, knowledge=self._estimator.see(policy, seen))
-        self._ahead.see(self._observer.minutes)
-        ahead = self._ahead.ahead() if self._estimator.must_foresee(policy) else None
-        return replace(seen, knowledge=self._estimator.see(policy, seen, ahead))
+    async def _look(self, fleet: Fleet) -> Observation:
+        """All that is read, with what it teaches. Minutes of a queue that stays empty beside no task tell nothing."""
+        policy, _ = self._in_force(fleet.pause_tag)
+        still = self._cadence.is_slow and fleet.desired == 0
+        seen = await self._observer.observe(fleet, policy, self._memory, still=still)
+        seen = replace(seen, fleet=self._fleet.settled(fleet, seen.now))
+        return self._learning.see(policy, seen, self._observer.minutes)
 
-    def _look_back(self, policy: Policy) -> None:
-        ports, service = self._ports, self._service
-        if ports.history is None or ports.aside is None or not policy.look_ahead or not service.queue_minutes:
-            return
-        self._ahead = LookAhead(service.queues, ports.history, ports.aside, ports.clock, ports.wall)
-        ports.aside.begin(self._ahead.begin())
+    async def _think(self, seen: Observation) -> _Thought:
+        policy, wrong_tag = self._in_force(seen.fleet.pause_tag)
+        seen = replace(seen, fleet=self._fleet.settled(seen.fleet, seen.now))
+        memory = self._memory = self._recall(seen)
+        seen, decision = await self._decide(policy, memory, seen)
+        return _Thought(policy, seen, memory, decision, wrong_tag)
 
-    def _settled(self, fleet: Fleet, now: float) -> Fleet:
-        """What ECS says, unless it still tells the count from before our last write."""
-        write = self._write
-        if write is None or not write.accepted or now - write.at >= SETTLING_S or fleet.desired != write.before:
-            return fleet
-        return replace(fleet, desired=write.target)
+    async def _done(self, thought: _Thought) -> Tick:
+        """The decision is remembered, and carried out as far as it is admitted."""
+        policy, seen, memory, decision, wrong_tag = thought
+        decision = self._admission.admit(self._service.ref.key, self._rivals.restrained(policy, decision))
+        self._memory = memory.remembering(policy, seen, decision)
+        outcome, failure = await self._act(decision)
+        notices = (
+            *wrong_tag,
+            *self._rivals.notices(),
+            *self._observer.notices,
+            *self._learning.notices,
+            *_at_risk(policy, seen, decision),
+        )
+        return Tick(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
 
     def _recall(self, seen: Observation) -> Memory:
         """The memory so far; with a write whose answer was lost, if ECS turns out to have taken it."""
         self._admission.saw(self._service.ref.key, seen.fleet.desired)
         memory = self._memory or Memory.begun(seen.fleet, seen.now)
-        write = self._write
-        if write is None or write.accepted or seen.fleet.desired != write.target:
-            return memory
-        self._write = replace(write, accepted=True)
-        return memory.acknowledging(seen.now, write.target - write.before)
+        write = self._fleet.took_after_all(seen.fleet.desired)
+        return memory if write is None else memory.acknowledging(seen.now, write.target - write.before)
 
     async def _decide(self, policy: Policy, memory: Memory, seen: Observation) -> tuple[Observation, Decision]:
         """Where tasks protect themselves, a scale-in is decided again with how many do. What was read of that a
@@ -175,41 +186,36 @@ class ServiceLoop:
         seen = await self._observer.with_protection(seen)
         return seen, decide(policy, memory, seen)
 
-    def _admitted(self, policy: Policy, decision: Decision) -> Decision:
-        return self._admission.admit(self._service.ref.key, self._rivals.restrained(policy, decision))
-
-    def _unforeseen(self) -> list[Missing]:
-        return [] if self._ahead is None else self._ahead.notices
-
     async def _act(self, decision: Decision) -> tuple[str, str | None]:
         if decision.verdict is Verdict.HOLD:
             return "unchanged", None
         before, target = decision.current, decision.target
+        key, ref = self._service.ref.key, self._service.ref
         try:
-            accepted = await self._ports.fleets.scale_to(self._service.ref, target, _urgency(before, target))
+            accepted = await self._ports.fleets.scale_to(ref, target, _urgency(decision), max(0, target - before))
         except AutoscalerError as error:
-            self._write = _Write(whole(self._ports.clock()), before, target, accepted=False)
+            self._fleet.write = Write(whole(self._ports.clock()), before, target, accepted=False)
             if isinstance(error, NOTHING_DONE):
-                self._admission.given_back(self._service.ref.key)
+                self._admission.given_back(key)
             return error.kind, str(error)
         if not accepted:
-            self._admission.given_back(self._service.ref.key)
+            self._admission.given_back(key)
             return "shadow", None
         self._acknowledge(before, target)
         return "accepted", None
 
     def _acknowledge(self, before: int, target: int) -> None:
         now = whole(self._ports.clock())
-        self._write = _Write(now, before, target, accepted=True)
+        self._fleet.write = Write(now, before, target, accepted=True)
         self._admission.made(self._service.ref.key)
         if self._memory is not None:
             self._memory = self._memory.acknowledging(now, target - before)
 
 
-def _urgency(before: int, target: int) -> Urgency:
-    if target < before:
+def _urgency(decision: Decision) -> Urgency:
+    if decision.verdict is Verdict.SCALE_IN:
         return Urgency.ROUTINE
-    return Urgency.SCALE_OUT if before else Urgency.FROM_ZERO
+    return Urgency.SCALE_OUT if decision.current else Urgency.FROM_ZERO
 
 
 def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Missing]:

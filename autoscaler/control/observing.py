@@ -97,11 +97,14 @@ class Observer:
         self.notices: list[Missing] = []
         self.minutes: dict[str, QueueMinute] = {}
 
-    async def observe(self, fleet: Fleet, policy: Policy, memory: Memory | None) -> Observation:
-        """`now` is taken last, so that no reading is younger than the decision made of it."""
+    async def observe(self, fleet: Fleet, policy: Policy, memory: Memory | None, *, still: bool = False) -> Observation:
+        """`now` is taken last, so that no reading is younger than the decision made of it.
+
+        `still`: the queues' minutes, which cost money, are not asked for.
+        """
         self.notices = []
         queues = [QueueReading(queue.name, await self._ports.queues.backlog(queue)) for queue in self._service.queues]
-        minutes = self.minutes = await self._minutes()
+        minutes = self.minutes = {} if still else await self._minutes()
         cpu, used = await self._utilization(fleet, policy, memory)
         metrics = [
             MetricReading(name, _of_its_time(await self._measure(source), memory))

@@ -1,8 +1,9 @@
 """When a call may be made: a token bucket per throttle category and Region, and whose turn it is.
 
 What AWS throttles together shares a bucket, at a share of the published rate: the account's other callers drain the
-same one. Scale-outs alone may use the whole of it. Turns go by urgency, and within one to who has waited longest; who
-was sent away keeps his place, so that no service starves however little there is. After a throttle everybody rests, for
+same one. Scale-outs alone may use the whole of it. Turns go by urgency, and within one to who has waited longest, a
+larger need counting as time waited; who was sent away keeps his place, so that no service starves however little there
+is. After a throttle everybody rests, for
 a random time below a bound that doubles with each throttle in a row, and goes on at half the rate.
 """
 
@@ -12,6 +13,7 @@ import asyncio
 from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import log2
 from typing import NamedTuple, TypeAlias
 
 from autoscaler.control.bucket import Bucket
@@ -26,6 +28,12 @@ LEAST_REST_RATIO = 0.25
 
 PATIENCE_S = 3.0
 """For so long a turn is waited for. Whose would come later is sent away at once, and keeps his place."""
+
+OUT_PATIENCE_S = 10.0
+"""The same for what adds tasks: of all who need some, those who wait here are put in order."""
+
+DOUBLE_NEED_S = 30.0
+"""Who needs twice as many tasks comes first, as if he had waited for so much longer; and no later than that."""
 
 SHORTEST_S, LOOK_AGAIN_S = 0.001, 0.5
 """A wait is never shorter, as of 1e-17 s a clock sees nothing; nor longer, as who is ahead may give up."""
@@ -51,7 +59,7 @@ Lane: TypeAlias = tuple[Category, str]
 
 
 class _Place(NamedTuple):
-    """In the order of turns."""
+    """In the order of turns. `since`: when it was asked for first, the earlier the more is needed."""
 
     urgency: Urgency
     since: Instant
@@ -80,6 +88,10 @@ class Pacing:
         self._lanes: dict[Lane, _Lane] = {}
         self._turns = 0
 
+    def rate(self, category: Category) -> float:
+        """How many calls of the category a second are ours, in each Region, while nobody throttles."""
+        return PUBLISHED[category][0] * self._share
+
     def tokens(self) -> dict[Category, float]:
         """How many calls of each category could be made at once, in the Region where that is fewest."""
         left: dict[Category, float] = {}
@@ -88,20 +100,22 @@ class Pacing:
             left[category] = min(left.get(category, here), here)
         return left
 
-    async def turn(self, category: Category, region: str, who: str, urgency: Urgency) -> float:
+    async def turn(self, category: Category, region: str, who: str, urgency: Urgency, more: int = 0) -> float:
         """A call may be made now; returns for how many seconds its turn was waited for.
 
-        Raises `Throttled` where that would be for more than `PATIENCE_S`: then no call is made, and `who` keeps his
-        place.
+        Raises `Throttled` where that would be for more than `PATIENCE_S`, or `OUT_PATIENCE_S` for a scale-out: then no
+        call is made, and `who` keeps his place. `more`: how many tasks depend on it.
         """
         lane, asked = self._lane(category, region), self._clock()
+        patience_s = PATIENCE_S if urgency >= Urgency.ROUTINE else OUT_PATIENCE_S
         self._turns += 1
-        place = _Place(urgency, self._since(lane, who, asked), self._turns)
+        since = self._since(lane, who, asked)
+        place = _Place(urgency, since - DOUBLE_NEED_S * log2(1 + more), self._turns)
         insort(lane.waiting, place)
         try:
             while (wait_s := self._wait_s(lane, place)) > 0:
-                if self._clock() + wait_s - asked > PATIENCE_S:
-                    lane.kept[who] = place.since
+                if self._clock() + wait_s - asked > patience_s:
+                    lane.kept[who] = since
                     raise self._refusal(category, region, lane, wait_s)
                 await asyncio.sleep(min(max(wait_s, SHORTEST_S), LOOK_AGAIN_S))
             self._take(lane, urgency)

@@ -22,18 +22,17 @@ ASK_AGAIN_S = 60.0
 class RivalWatch:
     """What is known of one service's rivals."""
 
-    def __init__(self, service: ServiceRef, fleets: Fleets) -> None:
+    def __init__(self, service: ServiceRef) -> None:
         self._service = service
-        self._fleets = fleets
         self._due: Instant | None = None
         self._known: tuple[str, ...] = ()
         self._unread: Missing | None = None
 
-    async def look(self, now: Instant) -> None:
+    async def look(self, fleets: Fleets, now: Instant) -> None:
         """Asks if it is time to."""
         if self._due is not None and now < self._due:
             return
-        answer = await self._fleets.rivals(self._service)
+        answer = await fleets.rivals(self._service)
         self._unread = answer if isinstance(answer, Missing) else None
         self._known = self._known if isinstance(answer, Missing) else answer
         self._due = now + (ASK_AGAIN_S if self._unread else RIVALS_S)

@@ -40,6 +40,10 @@ class Timetable:
             self._from, self._until = wall, min(edge for _, _, edge in phases)
         return self._known
 
+    def edge_s(self, wall: float) -> float:
+        """How long from `wall` until the policy may change, as far as was looked up last; infinite: never."""
+        return self._until - wall
+
 
 def _phase(schedule: Schedule, wall: float) -> tuple[bool, float]:
     """Whether the schedule is in force, and until when that is certain: the earliest start that is not over decides."""

@@ -12,8 +12,8 @@ class Shadow:
     def __init__(self, fleets: Fleets) -> None:
         self._fleets = fleets
 
-    async def read(self, service: ServiceRef) -> Fleet | Missing:
-        return await self._fleets.read(service)
+    async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
+        return await self._fleets.read(service, urgency)
 
     async def protected(self, service: ServiceRef) -> int | Missing:
         return await self._fleets.protected(service)
@@ -21,5 +21,5 @@ class Shadow:
     async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         return await self._fleets.rivals(service)
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency) -> bool:  # noqa: ARG002 - the port's signature
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:  # noqa: ARG002 - the port's signature
         return False

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from autoscaler.config import Service, policy_of
 from autoscaler.config.durations import shown
-from autoscaler.control.loop import Ports, ServiceLoop
+from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
 from autoscaler.core.explain import sentence
 from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, Utilization, Verdict
 from autoscaler.core.policy import Mode, Policy
@@ -110,7 +110,7 @@ class Ours:
         ports = Ports(
             world, world, _NoGauges(), world, world, world.clock, lambda: WALL_S + world.clock(), world, _AtOnce()
         )
-        self._loop = ServiceLoop(service, ports, self.interval_s)
+        self._loop = ServiceLoop(service, ports, Rhythm(self.interval_s))
         return self._loop
 
 
@@ -181,7 +181,7 @@ class _World:
     async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
         return Missing("the simulated world has no metrics of its own", "no_data")
 
-    async def read(self, service: ServiceRef) -> Fleet | Missing:
+    async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
         try:
             tasks = self.surface.tasks()
         except AutoscalerError as error:
@@ -198,7 +198,7 @@ class _World:
     async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         return ()
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
         self.surface.scale_to(tasks)
         return True
 

@@ -4,6 +4,7 @@ from autoscaler.telemetry.board import Board, State
 from autoscaler.telemetry.journal import LoggedJournal
 from autoscaler.telemetry.logs import configure, logger
 from autoscaler.telemetry.metrics import Metrics
+from autoscaler.telemetry.settings import SettingsLog
 from autoscaler.telemetry.web import serve
 
-__all__ = ["Board", "LoggedJournal", "Metrics", "State", "configure", "logger", "serve"]
+__all__ = ["Board", "LoggedJournal", "Metrics", "SettingsLog", "State", "configure", "logger", "serve"]

@@ -13,7 +13,8 @@ from collections.abc import Hashable
 from typing import Any, Protocol
 
 from autoscaler.core.model import Instant
-from autoscaler.ports import Tick
+from autoscaler.core.policy import Policy
+from autoscaler.ports import ServiceRef, Tick
 from autoscaler.telemetry.account import Aside, Event, account_of, asides_of, event_of, names_of
 from autoscaler.telemetry.board import Board, Standing
 from autoscaler.telemetry.metrics import Metrics
@@ -56,6 +57,10 @@ class LoggedJournal:
             self._tell(standing, event, repeated)
         for aside in asides_of(tick, None if before is None else before.tick):
             self._tell_aside(tick, aside, standing.at)
+
+    def admit(self, service: ServiceRef, policy: Policy) -> None:
+        """The service is on the board from now on, or with other settings."""
+        self._board.admit(service, policy)
 
     def forget(self, key: str) -> None:
         """The service is gone: from the board, from the metrics, and from what is repeated."""

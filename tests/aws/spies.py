@@ -30,7 +30,7 @@ class Spies:
         self.now_s += seconds
         self.wall_s += seconds
 
-    async def turn(self, category: Category, region: str, who: str, urgency: Urgency) -> float:
+    async def turn(self, category: Category, region: str, who: str, urgency: Urgency, more: int = 0) -> float:
         if category in self.resting:
             raise Throttled(f"{category} rests")
         self.paced.append(("admitted", category, region))

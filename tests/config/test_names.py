@@ -103,7 +103,7 @@ def test_other_peoples_variables_are_let_be(name):
     "name",
     [
         *("QUEUE_SHARE", "ROLE_ARN"),
-        *("RATE_SHARE", "DISCOVER_CLUSTERS", "LEASE_TABLE", "MAX_TASKS_CEILING"),
+        *("RATE_SHARE", "LEASE_TABLE"),
         *("DEFAULTS__QUEUE_SHARE", "SERVICES__B__ROLE_ARN"),
     ],
 )

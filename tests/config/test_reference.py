@@ -98,7 +98,7 @@ def test_the_schema_knows_the_same_settings_and_is_plain_json():
     schema = json_schema()
     assert json.loads(json.dumps(schema)) == schema
     assert leaves(schema["$defs"]["service"], schema) == set(FIELDS.values())
-    daemon = {path for path in leaves(schema, schema) if path[0] not in {"defaults", "services"}}
+    daemon = {path for path in leaves(schema, schema) if path[0] not in {"defaults", "profiles", "services"}}
     assert daemon == {path for path in GLOBALS.values() if path != ("config_file",)}
     assert schema["additionalProperties"] is False
 

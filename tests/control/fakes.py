@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from autoscaler.config import Service
 from autoscaler.config.model import Schedule
 from autoscaler.control.admission import Admission
-from autoscaler.control.loop import Ports, ServiceLoop
+from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
 from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, Utilization
 from autoscaler.core.policy import Direction, Policy, QueuePolicy
 from autoscaler.errors import AutoscalerError
@@ -92,7 +92,7 @@ class World:
         self.rival_reads += 1
         return self.others
 
-    async def read(self, service: ServiceRef) -> Fleet | Missing:
+    async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
         if self.gone is not None:
             return self.gone
         shown = self.desired
@@ -103,7 +103,7 @@ class World:
         rolling = None if self.deploying_since is None else Deployment(self.deploying_since)
         return Fleet(shown, running, 0, now(), deployment=rolling, pause_tag=self.pause_tag)
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
         self.before_write()
         if self.refuses is None or self.takes_it_all_the_same:
             self._shown, self.desired = self.desired, tasks
@@ -153,11 +153,12 @@ def loop_over(
     world: World,
     *,
     interval_s: float = 10.0,
+    rhythm: Rhythm | None = None,
     admission: Admission | None = None,
     **changes: object,
 ) -> ServiceLoop:
     """A service loop in the running event loop's time."""
-    return ServiceLoop(service(**changes), ports_of(world), interval_s, admission=admission)  # type: ignore[arg-type]
+    return ServiceLoop(service(**changes), ports_of(world), rhythm or Rhythm(interval_s), admission)  # type: ignore[arg-type]
 
 
 def play(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from autoscaler.control.admission import WINDOW_S, WRITE_S, Admission
-from autoscaler.control.loop import ServiceLoop
+from autoscaler.control.loop import Rhythm, ServiceLoop
 from autoscaler.control.shadow import Shadow
 from autoscaler.core.model import Fleet, Missing
 from autoscaler.core.policy import Direction, QueuePolicy, Workers
@@ -62,15 +62,15 @@ class Truth(World):
     up_since: float = 0.0
     shown: int = 0
 
-    async def read(self, of: ServiceRef) -> Fleet | Missing:
-        fleet = await super().read(of)
+    async def read(self, of: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
+        fleet = await super().read(of, urgency)
         self.shown = self.shown if isinstance(fleet, Missing) else fleet.desired
         return fleet
 
-    async def scale_to(self, of: ServiceRef, tasks: int, urgency: Urgency) -> bool:
+    async def scale_to(self, of: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
         before, watched, at = self.desired, self.everyone(), asyncio.get_running_loop().time()
         try:
-            return await super().scale_to(of, tasks, urgency)
+            return await super().scale_to(of, tasks, urgency, more)
         finally:
             if self.desired != before:
                 protected = self.protects if isinstance(self.protects, int) else 0
@@ -116,7 +116,7 @@ class Life(RuleBasedStateMachine):
         if key == "mails":
             ports = replace(ports, fleets=Shadow(world))
         wanted = service(key, queues=(QueuePolicy(key, 60.0),), min_tasks=MIN, max_tasks=MAX, **self.wishes(key))
-        return ServiceLoop(wanted, ports, INTERVAL_S, admission=admission)
+        return ServiceLoop(wanted, ports, Rhythm(INTERVAL_S), admission)
 
     @staticmethod
     def wishes(key: str) -> dict[str, object]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from autoscaler.control.loop import SETTLING_S, ServiceLoop
+from autoscaler.control.fleetwatch import SETTLING_S
+from autoscaler.control.loop import Rhythm, ServiceLoop
 from autoscaler.control.shadow import Shadow
 from autoscaler.core.engine import decide
 from autoscaler.core.model import Missing
@@ -104,7 +105,7 @@ def test_shadow_asks_nothing_of_ecs_and_says_what_it_would_have_done() -> None:
 
     async def main() -> None:
         ports = replace(ports_of(world), fleets=Shadow(world))
-        world.record(await ServiceLoop(service(), ports, 10.0).tick())
+        world.record(await ServiceLoop(service(), ports, Rhythm(10.0)).tick())
 
     run_virtually(main())
     assert world.writes == []

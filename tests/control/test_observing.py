@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from autoscaler.control.loop import ServiceLoop
+from autoscaler.control.loop import Rhythm, ServiceLoop
 from autoscaler.control.observing import PROTECTION_S
 from autoscaler.core.model import Flow, Measurement, Missing, Observation
 from autoscaler.core.policy import MetricPolicy, QueuePolicy, Workers
@@ -95,7 +95,7 @@ def test_minutes_are_not_asked_for_where_the_settings_say_so() -> None:
 
     async def main() -> Tick:
         quiet = replace(service(), queue_minutes=False)
-        return await ServiceLoop(quiet, ports_of(world), 10.0).tick()
+        return await ServiceLoop(quiet, ports_of(world), Rhythm(10.0)).tick()
 
     assert run_virtually(main()).notices == ()
 

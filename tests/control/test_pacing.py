@@ -10,6 +10,7 @@ import pytest
 
 from autoscaler.control.bucket import LEAST, Bucket
 from autoscaler.control.pacing import (
+    DOUBLE_NEED_S,
     FIRST_REST_S,
     LEAST_REST_RATIO,
     LONGEST_REST_S,
@@ -24,7 +25,7 @@ from autoscaler.ports import Category, Urgency
 from tests.virtual import run_virtually
 
 READ, WRITE = Category.SERVICE_READ, Category.SERVICE_MODIFY
-FROM_ZERO, OUT, ROUTINE = Urgency
+FROM_ZERO, OUT, ROUTINE, BACKGROUND = Urgency
 
 
 def now() -> float:
@@ -96,6 +97,46 @@ def test_from_zero_goes_first_and_then_who_needs_more() -> None:
         wishes = [("in", ROUTINE), ("out", OUT), ("out too", OUT), ("from zero", FROM_ZERO)]
         await asyncio.gather(*(write(*wish) for wish in wishes))
         assert order == ["from zero", "out", "out too", "in"]
+
+    played(script)
+
+
+def test_of_those_who_need_more_tasks_he_goes_first_who_needs_most_but_waiting_counts_too() -> None:
+    async def script(pacing: Pacing) -> None:
+        await emptied(pacing, WRITE, OUT)
+        order = list[str]()
+
+        async def write(who: str, more: int, after_s: float) -> None:
+            await asyncio.sleep(after_s)
+            await pacing.turn(WRITE, "eu", who, OUT, more)
+            order.append(who)
+
+        needs = {"one": 1, "many": 100, "some": 10, "most": 1000}
+        await asyncio.gather(*(write(who, more, 0.0) for who, more in needs.items()))
+        assert order == ["most", "many", "some", "one"]
+
+        order.clear()
+        with pytest.raises(Throttled):
+            await asyncio.gather(*(write(f"{number}", 3, 0.0) for number in range(80)))
+        await asyncio.sleep(DOUBLE_NEED_S)
+        await emptied(pacing, WRITE, OUT)
+        await asyncio.gather(write("twice as many, now", 7, 0.0), write("79", 3, 0.0))
+        assert order[-2:] == ["79", "twice as many, now"]
+
+    played(script)
+
+
+def test_what_is_done_in_the_background_goes_last() -> None:
+    async def script(pacing: Pacing) -> None:
+        await emptied(pacing, WRITE)
+        order = list[Urgency]()
+
+        async def ask(urgency: Urgency) -> None:
+            await pacing.turn(WRITE, "eu", f"{urgency}", urgency)
+            order.append(urgency)
+
+        await asyncio.gather(*(ask(urgency) for urgency in (BACKGROUND, ROUTINE, OUT)))
+        assert order == [OUT, ROUTINE, BACKGROUND]
 
     played(script)
 

@@ -1,0 +1,83 @@
+"""What services a cluster has, and what tags they carry: for those that ask by tag to be looked after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from autoscaler.aws.answers import Answer
+from autoscaler.aws.apis import DESCRIBE_SERVICES, LIST_SERVICES, Api
+from autoscaler.aws.faults import clean
+from autoscaler.aws.names import short_name
+from autoscaler.aws.wire import Wire
+from autoscaler.errors import Throttled, Unavailable
+from autoscaler.ports import Urgency
+
+MOST_SERVICES = 10
+"""In one question."""
+
+PAGE = 100
+MOST_PAGES = 60
+"""A cluster has at most 5,000 services."""
+
+AGAIN_S, TRIES = 5.0, 60
+"""It goes behind all other readings, for five minutes if need be."""
+
+UNKNOWN = "MISSING"
+
+
+class EcsDirectory:
+    """The `Directory` port over ECS."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def tags(self, cluster: str, region: str | None) -> dict[str, dict[str, str]]:
+        """The tags of each service of the cluster that is active. Raises `AutoscalerError`."""
+        names = await self._names(cluster, region)
+        found: dict[str, dict[str, str]] = {}
+        for some in _parts(names):
+            answer = await self._ask(DESCRIBE_SERVICES, cluster, region, services=some, include=["TAGS"])
+            found |= dict(_tagged(answer))
+        return found
+
+    async def _names(self, cluster: str, region: str | None) -> list[str]:
+        names, more = list[str](), dict[str, str]()
+        for _ in range(MOST_PAGES):
+            answer = await self._ask(LIST_SERVICES, cluster, region, maxResults=PAGE, **more)
+            names += [short_name(arn) for arn in answer.words("serviceArns")]
+            if not answer.has("nextToken"):
+                return list(dict.fromkeys(names))
+            more = {"nextToken": answer.word("nextToken")}
+        raise Unavailable(f"the services of cluster {cluster}: their list does not end after {MOST_PAGES} pages")
+
+    async def _ask(self, api: Api, cluster: str, region: str | None, **parameters: object) -> Answer:
+        for _ in range(TRIES - 1):
+            with suppress(Throttled):
+                return await self._once(api, cluster, region, parameters)
+            await asyncio.sleep(AGAIN_S)
+        return await self._once(api, cluster, region, parameters)
+
+    async def _once(self, api: Api, cluster: str, region: str | None, parameters: dict[str, object]) -> Answer:
+        subject = f"the services of cluster {cluster}"
+        return await self._wire.ask(api, subject, region, Urgency.BACKGROUND, cluster=cluster, **parameters)
+
+
+def _parts(names: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(names), MOST_SERVICES):
+        yield list(names[start : start + MOST_SERVICES])
+
+
+def _tagged(answer: Answer) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each service with its tags; one that was deleted meanwhile is not there. Raises `Unavailable` for any other gap:
+    a service that could not be read has not lost its tags.
+    """
+    for failure in answer.parts_if_any("failures"):
+        reason = clean(failure.word_or("reason", "no reason given"))
+        if reason != UNKNOWN:
+            raise Unavailable(f"{answer.call.where}: ECS answered with a failure ({reason}); it is tried again")
+    for found in answer.parts("services"):
+        if found.word("status") == "ACTIVE":
+            tags = found.parts_if_any("tags")
+            yield found.word("serviceName"), {tag.word("key"): tag.word_or("value", "") for tag in tags}

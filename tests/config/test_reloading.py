@@ -1,0 +1,138 @@
+"""Settings read again: service by service, and what is wrong changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autoscaler.config import Config, find, load, reload
+from autoscaler.config.reloading import Reloaded
+
+SERVICE = """
+[services.{key}]
+cluster = "c"
+service = "{key}"
+queues = ["{key}-queue"]
+max_tasks = {most}
+"""
+
+
+class File:
+    """A settings file that is written anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.environ = {"AUTOSCALER_CONFIG_FILE": str(path)}
+
+    def says(self, text: str) -> None:
+        self._path.write_text(text, encoding="utf-8")
+
+    def loaded(self) -> Config:
+        return load(self.environ)
+
+    def again(self, last: Config) -> Reloaded:
+        return reload(self.environ, last, find(self.environ))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> File:
+    return File(tmp_path / "settings.toml")
+
+
+def services(**most: int) -> str:
+    return "".join(SERVICE.format(key=key, most=each) for key, each in most.items())
+
+
+def bounds(config: Config) -> dict[str, int]:
+    return {service.ref.key: service.policy.max_tasks for service in config.services}
+
+
+def test_what_is_right_takes_the_place_of_what_was(file: File) -> None:
+    file.says(services(orders=5, refunds=5))
+    last = file.loaded()
+    file.says(services(orders=7, mails=3))
+    outcome = file.again(last)
+    assert bounds(outcome.config) == {"mails": 3, "orders": 7}
+    assert (outcome.problems, outcome.kept, outcome.later) == ((), (), ())
+
+
+def test_a_service_whose_settings_are_wrong_keeps_the_last_and_the_others_go_on(file: File) -> None:
+    file.says(services(orders=5, refunds=5))
+    last = file.loaded()
+    file.says(services(orders=7) + SERVICE.format(key="refunds", most='"many"') + SERVICE.format(key="new", most=-1))
+    outcome = file.again(last)
+    assert bounds(outcome.config) == {"orders": 7, "refunds": 5}, "one that is new and wrong is left out"
+    assert outcome.kept == ("refunds",)
+    assert {problem.where for problem in outcome.problems} == {
+        "settings.toml: services.refunds.max_tasks",
+        "settings.toml: services.new.max_tasks",
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "[services",
+        "interval = 0\n{}",
+        "nonsense = 1\n{}",
+        '[defaults]\nmode = "sleepy"\n{}',
+        "[profiles.x]\nmax = 1\n{}",
+    ],
+)
+def test_what_is_wrong_beyond_one_service_keeps_all_as_it_was(file: File, wrong: str) -> None:
+    file.says(services(orders=5))
+    last = file.loaded()
+    file.says(wrong.replace("{}", services(orders=7)))
+    outcome = file.again(last)
+    assert outcome.config is last
+    assert outcome.problems
+    assert outcome.kept == ("orders",)
+
+
+def test_a_file_that_is_gone_keeps_all_as_it_was(file: File, tmp_path: Path) -> None:
+    file.says(services(orders=5))
+    last = file.loaded()
+    (tmp_path / "settings.toml").unlink()
+    outcome = file.again(last)
+    assert outcome.config is last
+    assert "cannot be read" in str(outcome.problems[0])
+
+
+def test_an_unknown_setting_is_its_services_own_mistake(file: File) -> None:
+    file.says(services(orders=5, refunds=5))
+    last = file.loaded()
+    file.says(services(orders=7, refunds=7) + "max_task = 3\n")
+    outcome = file.again(last)
+    assert bounds(outcome.config) == {"orders": 7, "refunds": 5}
+
+
+def test_nobody_takes_what_a_service_has_that_keeps_its_settings(file: File) -> None:
+    """`refunds` is wrong and stays on its queue; `another` would read that queue, too."""
+    file.says(services(orders=5, refunds=5))
+    last = file.loaded()
+    other = SERVICE.format(key="another", most=3).replace("another-queue", "refunds-queue")
+    file.says(services(orders=7) + SERVICE.format(key="refunds", most=0).replace("refunds-queue", "moved") + other)
+    outcome = file.again(last)
+    assert bounds(outcome.config) == {"orders": 7, "refunds": 5}
+    assert any(problem.where == "another" and "refunds" in problem.what for problem in outcome.problems)
+
+
+def test_the_interval_follows_and_what_needs_another_start_is_told(file: File) -> None:
+    file.says("interval = '30s'\n[defaults]\nacceptable_latency = '5m'\n" + services(orders=5))
+    last = file.loaded()
+    file.says(
+        "interval = '20s'\nquiet_interval = '2m'\nhttp_port = 1\n[defaults]\nacceptable_latency = '5m'\n"
+        + services(orders=5)
+    )
+    outcome = file.again(last)
+    assert (outcome.config.interval_s, outcome.config.quiet_interval_s) == (20.0, 120.0)
+    assert outcome.config.http_port == last.http_port
+    assert outcome.later == ("http_port",)
+
+
+def test_a_shorter_promise_shortens_the_interval_for_everybody(file: File) -> None:
+    file.says(services(orders=5))
+    last = file.loaded()
+    file.says(services(orders=5) + SERVICE.format(key="fast", most=3) + "acceptable_latency = '6s'\n")
+    assert file.again(last).config.interval_s == 2.0

@@ -1,0 +1,182 @@
+"""The crew, in virtual time: how loops come, change, go and end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from autoscaler.config import Config, LogFormat, LogLevel, Service
+from autoscaler.control.admission import Admission
+from autoscaler.control.crew import GRACE_S, MOST_GROUPS, Crew, grouped
+from autoscaler.control.rounds import Rounds
+from autoscaler.core.policy import Mode, Policy
+from autoscaler.ports import ServiceRef
+from tests.control.fakes import World, now, ports_of, service
+from tests.virtual import run_virtually
+
+
+def settings(*services: Service, interval_s: float = 10.0, quiet_s: float = 0.0) -> Config:
+    return Config(interval_s, "", 0, LogFormat.JSON, LogLevel.INFO, services, 50, 25, (), quiet_s)
+
+
+@dataclass
+class Listed:
+    """What the board was told."""
+
+    keys: list[str] = field(default_factory=list)
+
+    def admit(self, service: ServiceRef, policy: Policy) -> None:
+        if service.key not in self.keys:
+            self.keys.append(service.key)
+
+    def forget(self, key: str) -> None:
+        self.keys.remove(key)
+
+
+@dataclass
+class Stage:
+    """A crew over one world per service. `scene` gives what the settings are, from which second on."""
+
+    worlds: dict[str, World] = field(default_factory=dict)
+    listed: Listed = field(default_factory=Listed)
+    rounds: Rounds = field(default_factory=lambda: Rounds(lambda: 5.0, 10))
+    began: float = 0.0
+
+    def play(self, scenes: Sequence[tuple[float, Config]], seconds: float) -> float:
+        """How long the crew takes to end once stopping is set."""
+
+        async def main() -> float:
+            self.began = now()
+            admission = Admission((), now, 50)
+            crew = Crew(lambda one: ports_of(self.worlds[one.ref.key]), now, admission, self.rounds, self.listed)
+            stopping = asyncio.Event()
+            task = asyncio.create_task(crew.run(self._told(scenes), stopping))
+            await asyncio.sleep(seconds)
+            began = now()
+            stopping.set()
+            await task
+            return now() - began
+
+        return run_virtually(main())
+
+    async def _told(self, scenes: Sequence[tuple[float, Config]]) -> AsyncIterator[Config]:
+        for at, config in scenes:
+            await asyncio.sleep(self.began + at - now())
+            yield config
+        await asyncio.sleep(1e9)
+
+
+def stopped_after(world: World, seconds: float) -> float:
+    stage = Stage({"orders": world, "other": World()})
+    return stage.play([(0, settings(service("orders"), service("other")))], seconds)
+
+
+def test_loops_that_wait_end_at_once() -> None:
+    assert stopped_after(World(), 5) == 0
+
+
+def test_a_tick_under_way_is_finished() -> None:
+    world = World(slow_s=3.0)
+    assert stopped_after(world, 1) == 2
+    assert len(world.ticks) == 1
+
+
+def test_a_tick_that_hangs_is_cut_after_the_grace() -> None:
+    world = World(slow_s=3600.0)
+    assert stopped_after(world, 1) == GRACE_S
+    assert world.ticks == []
+
+
+def test_a_bug_in_one_loop_ends_them_all_and_is_not_hidden() -> None:
+    def bug() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ExceptionGroup) as raised:
+        stopped_after(World(waiting=95, before_write=bug), 5)
+    assert raised.group_contains(ZeroDivisionError)
+
+
+def test_a_service_that_comes_is_looked_after_and_one_that_goes_is_left_as_it_is() -> None:
+    stage = Stage({"orders": World(waiting=95), "other": World(waiting=95)})
+    stage.play([(0, settings(service("orders"))), (50, settings(service("other")))], 99)
+    orders, other = stage.worlds["orders"], stage.worlds["other"]
+    assert orders.desired == other.desired == 10
+    assert all(at < stage.began + 50 for at, _ in orders.writes)
+    assert len(orders.ticks) == len(other.ticks) == 5
+    assert stage.listed.keys == ["other"]
+
+
+def test_other_settings_hold_from_the_next_look_on_and_what_is_remembered_stays() -> None:
+    stage = Stage({"orders": World(waiting=400)})
+    more = replace(service("orders").policy, max_tasks=30)
+    stage.play([(0, settings(service("orders"))), (45, settings(replace(service("orders"), policy=more)))], 100)
+    world = stage.worlds["orders"]
+    assert [(at - stage.began, tasks) for at, tasks in world.writes] == [(0.0, 20), (50.0, 30)]
+    assert world.ticks[-1].memory.since == world.ticks[0].memory.since
+
+
+def test_settings_that_are_the_same_change_nothing() -> None:
+    stage = Stage({"orders": World(), "other": World()})
+    first = settings(service("orders"))
+    stage.play([(0, first), (12, settings(service("orders"), service("other")))], 35)
+    assert [tick.lag_s for tick in stage.worlds["orders"].ticks] == [0, 0, 0, 0]
+
+
+def test_the_same_key_for_another_service_begins_anew_once_the_old_loop_has_ended() -> None:
+    slow = World(slow_s=3.0, waiting=95)
+    stage = Stage({"orders": slow})
+    moved = service("orders")
+    moved = replace(moved, ref=replace(moved.ref, cluster="elsewhere"))
+    stage.play([(0, settings(service("orders"))), (1, settings(moved))], 20)
+    assert [tick.service.cluster for tick in slow.ticks] == ["prod", "elsewhere", "elsewhere"]
+    assert slow.ticks[1].memory.since >= stage.began + 3.0
+
+
+def test_a_service_may_be_put_into_shadow_and_out_of_it_by_its_ports() -> None:
+    seen = list[Mode]()
+    shadow = replace(service("orders"), policy=replace(service("orders").policy, mode=Mode.SHADOW))
+
+    async def main() -> None:
+        world, stopping = World(), asyncio.Event()
+
+        def ports_for(one: Service):
+            seen.append(one.policy.mode)
+            return ports_of(world)
+
+        crew = Crew(ports_for, now, Admission((), now), Rounds(lambda: 5.0, 10), Listed())
+        stage = Stage(began=now())
+        told = stage._told([(0, settings(shadow)), (15, settings(service("orders")))])
+        task = asyncio.create_task(crew.run(told, stopping))
+        await asyncio.sleep(20)
+        stopping.set()
+        await task
+
+    run_virtually(main())
+    assert seen == [Mode.SHADOW, Mode.ACTIVE]
+
+
+def test_who_comes_later_ticks_in_step_with_his_group() -> None:
+    keys = [f"s{number}" for number in range(4)]
+    stage = Stage({key: World() for key in keys})
+    everybody = settings(*(service(key) for key in keys))
+    stage.play([(0, settings(service("s0"))), (3, everybody)], 40)
+    lasts = {key: stage.worlds[key].ticks[-1].observation for key in keys}
+    firsts = {key: (seen.now - stage.began) % 10 for key, seen in lasts.items() if seen is not None}
+    phases = {key: group * 10 / MOST_GROUPS for key, group in grouped(everybody.services).items()}
+    assert firsts == pytest.approx(phases | {"s0": 0.0}, abs=0.02)
+
+
+def test_groups_are_alike_in_size_and_keep_clusters_together() -> None:
+    services = [service(f"s{number}") for number in range(100)]
+    services = [
+        replace(one, ref=replace(one.ref, cluster=f"cluster {number % 5}")) for number, one in enumerate(services)
+    ]
+    groups = grouped(services)
+    sizes = [list(groups.values()).count(group) for group in range(MOST_GROUPS)]
+    assert max(sizes) - min(sizes) <= 1
+    for cluster in range(5):
+        within = {groups[one.ref.key] for one in services if one.ref.cluster == f"cluster {cluster}"}
+        assert len(within) <= 5

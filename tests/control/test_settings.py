@@ -1,0 +1,198 @@
+"""Settings as time goes by, in virtual time: files that change, clusters that are looked through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from autoscaler.config import Config, find, load, reload
+from autoscaler.config.loading import Settings
+from autoscaler.config.reloading import Reloaded
+from autoscaler.control.discovery import Discovery
+from autoscaler.control.settings import DISCOVER_S, WATCH_S, Following, Source
+from autoscaler.errors import Problem, Unavailable
+from tests.control.fakes import now
+from tests.virtual import run_virtually
+
+TOP = 'discover_clusters = ["prod", "test"]\n[profiles.fast]\nacceptable_latency = "9s"\n'
+ORDERS = '[services.orders]\ncluster = "prod"\nservice = "orders"\nqueues = ["orders"]\nmax_tasks = {}\n'
+
+Tags = dict[str, dict[str, str]]
+
+
+def asks(queues: str, **more: str) -> dict[str, str]:
+    return {f"autoscaler:{name}": value for name, value in {"queues": queues, "max_tasks": "9", **more}.items()}
+
+
+@dataclass
+class Stage:
+    """A settings file and clusters. `clusters` None: the cluster cannot be read."""
+
+    path: Path
+    clusters: dict[str, Tags | None] = field(default_factory=lambda: {"prod": {}, "test": {}})
+    reloads: list[Reloaded] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    told: list[tuple[float, Config]] = field(default_factory=list)
+    mark: int = 0
+
+    def write(self, text: str) -> None:
+        self.path.write_text(text, encoding="utf-8")
+        self.mark += 1
+
+    async def tags(self, cluster: str, region: str | None) -> Mapping[str, Mapping[str, str]]:
+        await asyncio.sleep(1.0)
+        found = self.clusters[cluster]
+        if found is None:
+            raise Unavailable(f"cluster {cluster}: no answer")
+        return found
+
+    def reloaded(self, outcome: Reloaded) -> None:
+        self.reloads.append(outcome)
+
+    def found(self, cluster: str, services: int, problems: tuple[Problem, ...]) -> None:
+        self.problems += problems
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"AUTOSCALER_CONFIG_FILE": str(self.path)}
+
+    async def _read(self, config: Config, settings: Settings) -> Reloaded:
+        return reload(self.environ, config, settings)
+
+    def play(self, seconds: float, script: dict[float, object] | None = None) -> None:
+        """The script's actions happen at their seconds; `told` has each new settings with its second."""
+
+        async def main() -> None:
+            began = now()
+            source = Source(self._read, lambda: self.mark)
+            following = Following(load(self.environ), find(self.environ), source, Discovery(self, self), self)
+
+            async def follow() -> None:
+                async for config in following.configs():
+                    self.told.append((now() - began, config))
+
+            task = asyncio.create_task(follow())
+            for at, action in sorted((script or {}).items()):
+                await asyncio.sleep(began + at - now())
+                following.again() if action == "again" else action()  # type: ignore[operator]
+            await asyncio.sleep(began + seconds - now())
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+
+        run_virtually(main())
+
+    @property
+    def keys(self) -> list[list[str]]:
+        return [[service.ref.key for service in config.services] for _, config in self.told]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    stage = Stage(tmp_path / "settings.toml")
+    stage.write(TOP + ORDERS.format(5))
+    return stage
+
+
+def test_a_changed_file_is_in_force_within_moments(stage: Stage) -> None:
+    stage.play(20, {10.5: lambda: stage.write(TOP + ORDERS.format(7))})
+    [(began, _), (at, config)] = stage.told
+    assert began == 0
+    assert at <= 10.5 + WATCH_S
+    assert config.services[0].policy.max_tasks == 7
+
+
+def test_who_asks_has_it_read_again_though_the_file_shows_no_change(stage: Stage) -> None:
+    def quietly() -> None:
+        stage.path.write_text(TOP + ORDERS.format(7), encoding="utf-8")
+
+    stage.play(20, {10.5: quietly, 15.0: "again"})
+    assert [at for at, _ in stage.told] == [0, 15.0]
+
+
+def test_a_bad_file_keeps_the_last_good_one_and_is_told_once(stage: Stage) -> None:
+    stage.play(60, {10: lambda: stage.write("nonsense")})
+    assert len(stage.told) == 1
+    assert [bool(outcome.problems) for outcome in stage.reloads] == [True]
+
+
+def test_services_come_change_and_go_with_their_tags(stage: Stage) -> None:
+    clusters = stage.clusters
+    clusters["prod"] = {"mails": asks("mails"), "untagged": {"team": "a"}}
+    stage.play(
+        4 * DISCOVER_S,
+        {
+            30: lambda: clusters.update(test={"bills": asks("bills")}),
+            90: lambda: clusters.update(prod={"mails": asks("mails", max_tasks="8")}),
+            150: lambda: clusters.update(prod={"mails": {"team": "a"}}),
+        },
+    )
+    assert stage.keys == [
+        ["orders"],
+        ["orders", "prod-mails"],
+        ["orders", "prod-mails", "test-bills"],
+        ["orders", "prod-mails", "test-bills"],
+        ["orders", "test-bills"],
+    ]
+    assert stage.problems == []
+
+
+def test_a_cluster_that_cannot_be_read_keeps_what_was_found(stage: Stage) -> None:
+    stage.clusters["prod"] = {"mails": asks("mails")}
+    stage.play(3 * DISCOVER_S, {30: lambda: stage.clusters.update(prod=None)})
+    assert stage.keys == [["orders"], ["orders", "prod-mails"]]
+    assert "no answer" in str(stage.problems[0])
+
+
+def test_wrong_tags_keep_what_they_said_before_and_harm_nobody_else(stage: Stage) -> None:
+    stage.clusters["prod"] = {"mails": asks("mails"), "bad": asks("x", max_tasks="-1"), "good": asks("y")}
+    stage.play(3 * DISCOVER_S, {30: lambda: stage.clusters["prod"].update(mails=asks("mails", max_tasks="no"))})  # type: ignore[union-attr]
+    assert stage.keys[-1] == ["orders", "prod-good", "prod-mails"]
+    assert {problem.where for problem in stage.problems} == {
+        "tags of bad in prod: autoscaler:max_tasks",
+        "tags of mails in prod: autoscaler:max_tasks",
+    }
+
+
+def test_nobody_asks_for_what_another_has(stage: Stage) -> None:
+    """The queue of a configured service, the configured service itself, and the queue of one that was there before."""
+    stage.clusters["prod"] = {"thief": asks("orders"), "orders": asks("other"), "mails": asks("mails")}
+    stage.play(3 * DISCOVER_S, {30: lambda: stage.clusters["prod"].update(another=asks("mails"))})  # type: ignore[union-attr]
+    assert stage.keys[-1] == ["orders", "prod-mails"]
+    assert {problem.where for problem in stage.problems} == {
+        "tags of thief in prod: autoscaler:queues",
+        "tags of another in prod: autoscaler:queues",
+    }
+
+
+def test_a_found_service_with_a_shorter_promise_is_looked_at_in_time(stage: Stage) -> None:
+    stage.clusters["prod"] = {"mails": asks("mails", profile="fast")}
+    stage.play(30)
+    assert [config.interval_s for _, config in stage.told] == [10.0, 3.0]
+
+
+def test_what_a_profile_says_anew_holds_from_the_next_round_on(stage: Stage) -> None:
+    stage.clusters["prod"] = {"mails": asks("mails", profile="fast")}
+    later = TOP.replace("9s", "30s") + ORDERS.format(5)
+    stage.play(2 * DISCOVER_S, {30: lambda: stage.write(later)})
+    assert [service.policy.acceptable_latency_s for service in stage.told[-1][1].services] == [60.0, 30.0]
+
+
+def test_a_bug_while_looking_ends_it(stage: Stage) -> None:
+    async def main() -> None:
+        class Broken(Stage):
+            async def tags(self, cluster: str, region: str | None) -> Mapping[str, Mapping[str, str]]:
+                raise ZeroDivisionError
+
+        broken = Broken(stage.path)
+        source = Source(broken._read, lambda: 0)
+        following = Following(load(stage.environ), find(stage.environ), source, Discovery(broken, broken), broken)
+        async for _ in following.configs():
+            pass
+
+    with pytest.raises(ZeroDivisionError):
+        run_virtually(main())
