@@ -154,16 +154,16 @@ class FakeAws:
 
 def _spoilt(heard: _Heard, ask: Ask, answer: dict[str, Any]) -> dict[str, Any]:
     """The answer, with what is wrong for a subject in its own parts and nowhere else."""
-    own = heard.operation.parts
+    own, whole = heard.operation.parts, [fault.whole for _, fault in heard.wrong if fault.whole]
     spoils = [(subject, fault.part) for subject, fault in heard.wrong if fault.part]
     if own is None:
-        return reduce(lambda so_far, spoil: spoil[1](so_far), spoils, answer)
+        return reduce(lambda so_far, spoil: spoil(so_far), [spoil for _, spoil in spoils] + whole, answer)
     # all parts are found before any is spoilt: a spoilt one may not even be a structure
     found = [(spoil, list(own(ask, answer, subject))) for subject, spoil in spoils]
     for spoil, parts in found:
         for holder, at in parts:
             holder[at] = spoil(holder[at])
-    return answer
+    return reduce(lambda so_far, spoil: spoil(so_far), whole, answer)
 
 
 def _query_name(operation: Operation) -> str | None:

@@ -16,10 +16,11 @@ Spoil: TypeAlias = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Fault:
-    """One of three: AWS refuses; it answers, with the subject's part spoilt; or the reply on the wire is spoilt."""
+    """What AWS refuses; or what becomes of the subject's own part of an answer, of the whole answer, of its bytes."""
 
     refusal: Callable[[], Refusal] | None = None
     part: Spoil | None = None
+    whole: Spoil | None = None
     wire: Callable[[Reply], Reply] | None = None
 
 

@@ -8,6 +8,7 @@ the whole question for one of its members (`REFUSES_ALL`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from tests.fakeaws.cbor import Stamp
@@ -43,6 +44,11 @@ def _one_minute(value: object, *more: object) -> Fault:
 
 def _in_tag(part: dict[str, object]) -> dict[str, object]:
     return part | {"tags": [{"key": "autoscaler:paused", "value": "x" * 100_000}, {"key": 7}]}
+
+
+def _over_again(answer: dict[str, object]) -> dict[str, object]:
+    """There is always one more page, and it is the first one."""
+    return answer | {"NextToken": "0"}
 
 
 _PADDED = raw(b'{"Attributes":{"' + VISIBLE.encode() + b'":"' + b" " * BIG + b'"}}')
@@ -102,6 +108,7 @@ POISONS: Mapping[str, Poison] = {
     "minutes_internal_error": Poison(MINUTES, with_fields(StatusCode="InternalError", Timestamps=[], Values=[])),
     "minutes_forbidden": Poison(MINUTES, with_fields(StatusCode="Forbidden", Timestamps=[], Values=[])),
     "minutes_never_complete": Poison(MINUTES, with_fields(StatusCode="PartialData")),
+    "minutes_endless": Poison(MINUTES, replace(with_fields(StatusCode="PartialData"), whole=_over_again)),
     "minutes_without_values": Poison(MINUTES, without("Values")),
     "minutes_of_a_queue_nan": Poison(MINUTES, _one_minute(float("nan")), of_queue=True),
     # the rest, asked about alone

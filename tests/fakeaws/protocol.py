@@ -12,6 +12,9 @@ from tests.fakeaws import cbor
 from tests.fakeaws.cbor import Stamp
 from tests.fakeaws.replies import Refusal, Reply
 
+NUMBERS = {"DurationSeconds"}
+"""Parameters of the query protocol, where all is text, that are numbers."""
+
 
 class Dialect(Protocol):
     """A protocol. `decode` raises `ValueError` where a request is not in it."""
@@ -64,7 +67,8 @@ class Query:
 
     def decode(self, raw: bytes) -> dict[str, Any]:
         asked = dict(parse_qsl(raw.decode(), strict_parsing=True))
-        return {name: value for name, value in asked.items() if name not in {"Action", "Version"}}
+        flat = {name: value for name, value in asked.items() if name not in {"Action", "Version"}}
+        return flat | {name: int(flat[name]) for name in NUMBERS & flat.keys()}
 
     def encode(self, operation: str, answer: dict[str, Any]) -> Reply:
         metadata = {"ResponseMetadata": {"RequestId": "double"}}

@@ -56,7 +56,9 @@ def update(ask: Ask) -> dict[str, Any]:
 
 def listed(ask: Ask) -> dict[str, Any]:
     """A page of the cluster's services, ten of them unless more are asked for."""
-    arns = [ask.world.arn("service", f"{one.cluster}/{one.name}") for one in cluster_of(ask).values()]
+    strategy = ask.body.get("schedulingStrategy")
+    found = [one for one in cluster_of(ask).values() if strategy in {None, one.strategy} and one.status != "INACTIVE"]
+    arns = [ask.world.arn("service", f"{one.cluster}/{one.name}") for one in found]
     return page("serviceArns", arns, ask.body, usual=10)
 
 

@@ -62,6 +62,10 @@ class World:
         """The service's tasks work on the queue, each so many messages a second."""
         self.queues[queue].worked_by(self._now(), self.service(cluster, service), per_task_per_s)
 
+    def scale(self, cluster: str, name: str, desired: int) -> None:
+        """Somebody sets the service's count without asking anybody: another autoscaler, or a person."""
+        self.service(cluster, name).scale(desired, self._now())
+
     def deploy(self, cluster: str, name: str, takes_s: float = 300.0) -> None:
         self.service(cluster, name).deploy(self._now(), takes_s)
 
@@ -90,7 +94,10 @@ class World:
 
     def _utilization(self, cluster: str, name: str, metric: str, began: float) -> float | None:
         service = self.clusters.get(cluster, {}).get(name)
-        if service is None or not service.running_at(began + 60):
+        if service is None:
+            return None
+        service.settle(self._now())
+        if not service.ran_between(began, began + 60):
             return None
         percent = {"CPUUtilization": service.cpu, "MemoryUtilization": service.memory}.get(metric)
         return percent(began) if callable(percent) else percent

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import NamedTuple
 
@@ -128,16 +128,7 @@ class Queue:
         before = self.stretches[-1] if self.stretches else None
         waited = before and before.left(stretch.start) >= 1
         since = before.waiting_since if before and waited else stretch.start
-        self.stretches.append(
-            Stretch(
-                stretch.start,
-                stretch.visible,
-                stretch.arriving_per_s,
-                stretch.served_per_s,
-                stretch.sent_at_once,
-                since,
-            )
-        )
+        self.stretches.append(replace(stretch, waiting_since=since))
 
     def _served(self, now: float) -> float:
         if self.worker is None:

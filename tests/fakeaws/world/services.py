@@ -31,7 +31,7 @@ class Task:
 
 @dataclass
 class Rollout:
-    """A deployment in progress until `until`; then the tasks of the old revision are gone."""
+    """A deployment that is in progress until `until`, and longer if tasks of the new revision still start."""
 
     began: float
     until: float
@@ -67,6 +67,7 @@ class Service:
     _started: list[Task] = field(default_factory=list)
     _numbers: int = 0
     _is_steady: bool = True
+    _touched: float = 0.0
 
     def begin(self, desired: int, running: int, now: float) -> None:
         """It has existed for long: so many of its tasks run, the others start now."""
@@ -79,8 +80,8 @@ class Service:
     def scale(self, desired: int, now: float) -> None:
         """So many are wanted from now on."""
         self.settle(now)
+        self._is_steady, self._touched = self._is_steady and desired == self.desired, now
         self.desired = desired
-        self._is_steady = False
         self.settle(now)
         self._start(now)
 
@@ -89,7 +90,7 @@ class Service:
         self.settle(now)
         before = self.rollout.old if self.rollout else []
         self.rollout, self.deployed = Rollout(now, now + takes_s, before + self._started + self._starting), now
-        self._started, self._starting, self._is_steady = [], [], False
+        self._started, self._starting, self._is_steady, self._touched = [], [], False, now
         self._start(now)
 
     def protect(self, now: float, tasks: int, lasts_s: float = 7200.0) -> None:
@@ -120,6 +121,10 @@ class Service:
         """How many ran at a time that has passed, as far as it is remembered."""
         return next((running for at, running in reversed(self.changes) if at <= then), 0)
 
+    def ran_between(self, began: float, end: float) -> bool:
+        """Whether a task ran at any time from then up to `end`, half-open."""
+        return self.running_at(began) > 0 or any(began <= at < end and running for at, running in self.changes)
+
     def tasks(self, now: float) -> list[Task]:
         """Those that should run, of both revisions."""
         self.settle(now)
@@ -128,18 +133,16 @@ class Service:
     def settle(self, now: float) -> None:
         """All that was due until `now` has happened."""
         while self._starting and self._starting[0].starts_at <= now:
-            task = heapq.heappop(self._starting)
-            self._finish_rollout(task.starts_at)
-            self._started.append(task)
-            self._changed(task.starts_at)
+            self._started.append(heapq.heappop(self._starting))
+            self._changed(self._started[-1].starts_at)
         self._finish_rollout(now)
         self._stop(now)
-        self._steady(now)
+        self._steady()
 
     def _finish_rollout(self, now: float) -> None:
-        if self.rollout and self.rollout.until <= now:
+        if self.rollout and not self._starting and self.rollout.until <= now:
             until, self.rollout = self.rollout.until, None
-            self._changed(until)
+            self._changed(max([until, *(task.starts_at for task in self._started[-1:])]))
 
     def _start(self, now: float) -> None:
         for _ in range(self.desired - len(self._started) - len(self._starting)):
@@ -160,11 +163,11 @@ class Service:
             self._started = [task for task in self._started if task.number not in gone]
             self._changed(now)
 
-    def _steady(self, now: float) -> None:
+    def _steady(self) -> None:
         if self._is_steady or self._starting or self.rollout or len(self._started) != self.desired:
             return
         self._is_steady = True
-        self.tell(self.changes[-1][0] if self.changes else now, "has reached a steady state.")
+        self.tell(max(self._touched, self.changes[-1][0]), "has reached a steady state.")
 
     def _changed(self, at: float) -> None:
         old = self.rollout.old_running(at) if self.rollout else 0
