@@ -6,11 +6,12 @@ import asyncio
 import json
 import sys
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
-from tests.fakeaws import FakeAws, StillClock, serving
+from tests.fakeaws import FakeAws, Fault, StillClock, serving
 from tests.fakeaws.conftest import client
 from tests.fakeaws.faults import sent
 from tests.fakeaws.record import Record, Seen
@@ -46,10 +47,15 @@ async def test_a_dripping_answer_comes_in_the_end(aws):
 async def test_whoever_hangs_is_let_go_at_the_end():
     async with serving(FakeAws(StillClock())) as aws:
         aws.world().put_queue("orders")
-        aws.faults.script("GetQueueAttributes", sent(Manner.HANG))
+        asked = asyncio.Event()
+
+        def hang(reply):
+            asked.set()
+            return replace(reply, manner=Manner.HANG)
+
+        aws.faults.script("GetQueueAttributes", Fault(wire=hang))
         waiting = asyncio.create_task(attributes(aws))
-        while not aws.record.asked("GetQueueAttributes"):
-            await asyncio.sleep(0)
+        await asked.wait()
     with pytest.raises(Exception, match=r"(?i)connection|endpoint"):
         await waiting
 
@@ -58,7 +64,7 @@ async def test_a_change_whose_answer_never_came_was_made_all_the_same(aws):
     aws.world().put_service("prod", "worker", 1)
     aws.faults.script("UpdateService", sent(Manner.RESET))
     async with client(aws, "ecs") as ecs:
-        with pytest.raises(Exception, match="(?i)connection"):
+        with pytest.raises(Exception, match=r"(?i)connection"):
             await ecs.update_service(cluster="prod", service="worker", desiredCount=3)
     assert aws.world().service("prod", "worker").desired == 3
     [update] = aws.record.updates
