@@ -1,4 +1,4 @@
-"""What every AWS behind the ports must do, asked of moto and of the scripted double alike."""
+"""What every AWS behind the ports must do, asked of moto and of our own double alike."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ from autoscaler.aws.cloudwatch import queue_metrics, service_metric
 from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, Utilization
 from autoscaler.errors import NotFound
 from autoscaler.ports import CloudWatchMetric, QueueMinute, QueueRef, ServiceRef, Urgency
-from tests.aws.double import Double
 from tests.aws.spies import Spies, connected
-from tests.aws.worlds import Moto, Scripted, World
+from tests.aws.worlds import Fake, Moto, World
+from tests.fakeaws import FakeAws, serving
 
 
-@pytest_asyncio.fixture(params=["moto", "double"])
-async def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, double: Double) -> World:
-    if request.param == "double":
-        return Scripted(double)
-    moto = Moto(request.getfixturevalue("moto_url"))
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto.url)
-    return moto
+@pytest_asyncio.fixture(params=["moto", "fake"])
+async def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """Moto, or our own double, which holds what it is asked against the SDK's own models."""
+    if request.param == "moto":
+        moto = Moto(request.getfixturevalue("moto_url"))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", moto.url)
+        yield moto
+        return
+    async with serving(FakeAws()) as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
+        yield Fake(aws)
+        assert not aws.record.complaints
 
 
 @pytest_asyncio.fixture

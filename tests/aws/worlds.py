@@ -1,18 +1,17 @@
-"""Two AWSs that hold queues, services and metrics: moto, and a tiny one on the scripted double."""
+"""Two AWSs that hold queues, services and metrics: moto, and our own double."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Protocol
 
 from aiobotocore.session import AioSession
 
 from autoscaler.ports import CloudWatchMetric
-from tests.aws.double import Double, Reply, fault, ok
 from tests.aws.spies import REGION
+from tests.fakeaws import FakeAws
+from tests.fakeaws.world import minutes
 
 SUSPENDED = {
     "DynamicScalingInSuspended": True,
@@ -109,85 +108,32 @@ class Moto:
 
 
 @dataclass
-class Scripted:
-    """Answers from what was put, in AWS's shapes."""
+class Fake:
+    """The double of AWS, scripted from within."""
 
-    double: Double
-    queues: dict[str, int] = field(default_factory=dict)
-    services: dict[str, dict[str, Any]] = field(default_factory=dict)
-    metrics: dict[tuple[str, str, str], tuple[float, float]] = field(default_factory=dict)
-    scaling: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
-
-    def __post_init__(self) -> None:
-        self.double.on("GetQueueUrl", self._queue_url)
-        self.double.on("GetQueueAttributes", self._attributes)
-        self.double.on("DescribeServices", self._describe)
-        self.double.on("UpdateService", self._update)
-        self.double.on("GetMetricData", self._metric_data)
-        self.double.on("ListTasks", ok({"taskArns": []}))
-        for name in ("ScalableTargets", "ScalingPolicies", "ScheduledActions"):
-            self.double.on(f"Describe{name}", partial(self._scaling_parts, name))
+    aws: FakeAws
 
     async def put_queue(self, name: str, messages: int) -> None:
-        self.queues[name] = messages
+        self.aws.world().put_queue(name, messages)
 
     async def put_service(self, cluster: str, name: str, desired: int, tags: dict[str, str] | None = None) -> None:
-        counts = {"desiredCount": desired, "runningCount": 0, "pendingCount": desired}
-        self.services[name] = {"serviceName": name, "status": "ACTIVE", "deployments": [], **counts}
-        self.services[name]["tags"] = [{"key": key, "value": value} for key, value in (tags or {}).items()]
+        self.aws.world().put_service(cluster, name, desired, tags=tags or {})
 
     async def delete_service(self, cluster: str, name: str) -> None:
-        self.services[name]["status"] = "INACTIVE"
+        self.aws.world().service(cluster, name).status = "INACTIVE"
 
     async def put_metric(self, metric: CloudWatchMetric, value: float, began_s: float) -> None:
-        self.metrics[metric.namespace, metric.metric, str(sorted(metric.dimensions))] = (began_s, value)
+        own = minutes.metric(metric.namespace, metric.metric, dict(metric.dimensions))
+        self.aws.world().minutes.put(own, began_s, value)
 
     async def put_scalable_target(self, cluster: str, name: str, least: int, most: int) -> None:
-        capacity = {"MinCapacity": least, "MaxCapacity": most}
-        self.scaling["ScalableTargets"].append(_scaled(cluster, name) | capacity)
+        self.aws.world().scaling.put_target(cluster, name, least, most)
 
     async def put_scaling_policy(self, cluster: str, name: str, policy: str) -> None:
-        self.scaling["ScalingPolicies"].append(_scaled(cluster, name) | {"PolicyName": policy})
+        self.aws.world().scaling.put_policy(cluster, name, policy)
 
     async def put_scheduled_action(self, cluster: str, name: str, action: str) -> None:
-        self.scaling["ScheduledActions"].append(_scaled(cluster, name) | {"ScheduledActionName": action})
+        self.aws.world().scaling.put_action(cluster, name, action)
 
     async def suspend(self, cluster: str, name: str) -> None:
-        for target in self.scaling["ScalableTargets"]:
-            target |= {"SuspendedState": SUSPENDED}
-
-    def _queue_url(self, asked: dict[str, Any]) -> Reply:
-        name = asked["QueueName"]
-        return ok({"QueueUrl": f"{self.double.url}/1/{name}"}) if name in self.queues else fault("QueueDoesNotExist")
-
-    def _attributes(self, asked: dict[str, Any]) -> Reply:
-        counts = dict.fromkeys(asked["AttributeNames"], "0")
-        counts["ApproximateNumberOfMessages"] = str(self.queues[asked["QueueUrl"].rpartition("/")[2]])
-        return ok({"Attributes": counts})
-
-    def _describe(self, asked: dict[str, Any]) -> Reply:
-        [name] = asked["services"]
-        if name not in self.services:
-            return ok({"services": [], "failures": [{"arn": f"arn:aws:ecs:x:1:service/{name}", "reason": "MISSING"}]})
-        return ok({"services": [self.services[name]], "failures": []})
-
-    def _update(self, asked: dict[str, Any]) -> Reply:
-        if asked["service"] not in self.services:
-            return fault("ServiceNotFoundException")
-        service = self.services[asked["service"]]
-        service |= {"desiredCount": asked["desiredCount"]}
-        return ok({"service": service})
-
-    def _metric_data(self, asked: dict[str, Any]) -> Reply:
-        return ok({"MetricDataResults": [self._result(query) for query in asked["MetricDataQueries"]]})
-
-    def _result(self, query: dict[str, Any]) -> dict[str, Any]:
-        metric = query["MetricStat"]["Metric"]
-        dimensions = sorted((dimension["Name"], dimension["Value"]) for dimension in metric["Dimensions"])
-        point = self.metrics.get((metric["Namespace"], metric["MetricName"], str(dimensions)))
-        times, values = ([point[0]], [point[1]]) if point else ([], [])
-        return {"Id": query["Id"], "StatusCode": "Complete", "Timestamps": times, "Values": values}
-
-    def _scaling_parts(self, name: str, asked: dict[str, Any]) -> Reply:
-        wanted = asked.get("ResourceIds") or [asked["ResourceId"]]
-        return ok({name: [part for part in self.scaling[name] if part["ResourceId"] in wanted]})
+        self.aws.world().scaling.suspend(cluster, name)

@@ -1,0 +1,32 @@
+"""STS: roles are assumed, and the account that a role is in can be read off the key that comes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.fakeaws.asks import Ask, Operation
+from tests.fakeaws.cbor import Stamp
+from tests.fakeaws.replies import Refusal
+from tests.fakeaws.roles import Roles
+
+
+def operations(roles: Roles) -> list[Operation]:
+    """AssumeRole, of these roles."""
+
+    def assume(ask: Ask) -> dict[str, Any]:
+        arn, name = ask.body["RoleArn"], ask.body["RoleSessionName"]
+        lasts_s = int(ask.body.get("DurationSeconds") or 3600)
+        try:
+            key = roles.assume(arn, ask.body.get("ExternalId"), ask.now + lasts_s)
+        except PermissionError as error:
+            raise Refusal("AccessDenied", str(error), 403) from None
+        credentials = {
+            "AccessKeyId": key,
+            "SecretAccessKey": "double",
+            "SessionToken": f"double-of-{key}",
+            "Expiration": Stamp(ask.now + lasts_s),
+        }
+        user = {"AssumedRoleId": f"AROADOUBLE:{name}", "Arn": f"{arn}/{name}"}
+        return {"Credentials": credentials, "AssumedRoleUser": user}
+
+    return [Operation("sts", "AssumeRole", "roles", "Throttling", assume, lambda ask: [ask.body["RoleArn"]])]

@@ -1,0 +1,62 @@
+"""CBOR: what is written is read again, by us and by the SDK, and what the SDK writes is read by us."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import pytest
+from botocore.parsers import RpcV2CBORParser
+from botocore.serialize import RpcV2CBORSerializer
+from botocore.session import Session
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakeaws.cbor import Stamp, dumps, loads
+
+EDGES = [0, 1, 23, 24, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**63, 2**64 - 1]
+numbers = st.sampled_from([*EDGES, *(-1 - edge for edge in EDGES)]) | st.integers(-(2**64), 2**64 - 1)
+plain = st.none() | st.booleans() | numbers | st.floats(allow_nan=False) | st.text(max_size=300) | st.binary()
+values = st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+
+
+@given(values)
+def test_what_is_written_is_read_again(value):
+    assert loads(dumps(value)) == value
+
+
+@given(st.dictionaries(st.text(), plain.filter(lambda value: value is not None)))
+def test_the_sdk_reads_what_is_written(value):
+    parser = RpcV2CBORParser()
+    assert parser.parse_data_item(parser.get_peekable_stream_from_bytes(dumps(value))) == value
+
+
+@given(st.floats(0, 4e9))
+def test_a_time_is_told_from_a_number(seconds):
+    assert isinstance(loads(dumps(Stamp(seconds))), Stamp)
+    assert not isinstance(loads(dumps(float(seconds))), Stamp)
+
+
+def test_what_the_sdk_asks_is_read():
+    operation = Session().get_service_model("cloudwatch").operation_model("GetMetricData")
+    asked = {"MetricDataQueries": [], "StartTime": datetime(2027, 1, 15, tzinfo=UTC), "EndTime": 1_800_000_060.5}
+    body = RpcV2CBORSerializer().serialize_to_request(asked, operation)["body"]
+    assert loads(body) == {"MetricDataQueries": [], "StartTime": 1_799_971_200, "EndTime": 1_800_000_060.5}
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("9f0102ff", [1, 2]), ("bf616101ff", {"a": 1}), ("7f61616162ff", "ab"), ("5f41614162ff", b"ab"), ("f93c00", 1.0)],
+)
+def test_items_without_a_length_and_short_floats_are_read(written, value):
+    assert loads(bytes.fromhex(written)) == value
+
+
+def test_no_number_is_written_as_one():
+    assert math.isnan(loads(dumps(float("nan"))))
+
+
+@pytest.mark.parametrize("wrong", ["0000", "1c", "f8ff", "df00ff"])
+def test_what_is_no_cbor_is_refused(wrong):
+    with pytest.raises((ValueError, KeyError)):
+        loads(bytes.fromhex(wrong))

@@ -1,0 +1,95 @@
+"""CloudWatch of the double: published late, in pages, and of what is not there nothing rather than zero."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakeaws import FakeAws, StillClock
+from tests.fakeaws.asking import ask, told
+from tests.fakeaws.world.minutes import metric
+
+MINUTE = 1_800_000_000.0
+OWN = metric("Shop", "Carts", {"Stage": "prod"})
+
+
+def query(own, statistic="Average", period_s=60, key="a"):
+    dimensions = [{"Name": name, "Value": value} for name, value in own.dimensions]
+    named = {"Namespace": own.namespace, "MetricName": own.name, "Dimensions": dimensions}
+    return {"Id": key, "MetricStat": {"Metric": named, "Period": period_s, "Stat": statistic}}
+
+
+def page(aws, *queries, back_s=600, **more):
+    asked = {"MetricDataQueries": queries, "StartTime": aws.clock.now() - back_s, "EndTime": aws.clock.now()}
+    return told(ask(aws, "cloudwatch", "GetMetricData", **asked, **more))
+
+
+def values(aws, own, **more):
+    [result] = page(aws, query(own, **more), ScanBy="TimestampAscending")["MetricDataResults"]
+    assert result["StatusCode"] == "Complete"
+    return dict(zip(result["Timestamps"], result["Values"], strict=True))
+
+
+def with_minutes(count, delay_s=60.0):
+    aws = FakeAws(StillClock(MINUTE))
+    aws.world().minutes.delay_s = delay_s
+    for number in range(count):
+        aws.world().minutes.put(OWN, MINUTE - 60 * number, float(number))
+    return aws
+
+
+@pytest.mark.parametrize(("later_s", "is_there"), [(119.5, False), (120.0, True)])
+def test_a_minute_is_published_so_long_after_its_end_and_not_earlier(later_s, is_there):
+    aws = with_minutes(1)
+    aws.clock.pass_s(later_s)
+    assert (MINUTE in values(aws, OWN)) is is_there
+
+
+def test_a_period_is_made_of_its_minutes():
+    aws = with_minutes(10, delay_s=0.0)
+    aws.clock.pass_s(60)
+    spans = {name: values(aws, OWN, statistic=name, period_s=300) for name in ("Sum", "Average", "Maximum", "Minimum")}
+    at = MINUTE - MINUTE % 300
+    inside = [number for number in range(10) if at - 300 <= MINUTE - 60 * number < at]
+    assert spans["Sum"][at - 300] == sum(inside)
+    assert spans["Average"][at - 300] == sum(inside) / len(inside)
+    assert (spans["Maximum"][at - 300], spans["Minimum"][at - 300]) == (max(inside), min(inside))
+
+
+def test_what_nobody_published_is_complete_and_empty():
+    assert values(with_minutes(0), OWN) == {}
+
+
+def test_cpu_has_no_minute_in_which_no_task_runs():
+    aws = FakeAws(StillClock(MINUTE))
+    service = aws.world().put_service("prod", "worker", 1, cpu=50.0)
+    cpu = metric("AWS/ECS", "CPUUtilization", {"ClusterName": "prod", "ServiceName": "worker"})
+    service.scale(0, aws.clock.now())
+    aws.clock.pass_s(300)
+    assert set(values(aws, cpu)) == {MINUTE - 60 * number for number in range(1, 6)}
+
+
+def test_pages_together_hold_every_point_once_and_only_the_last_is_complete():
+    aws = with_minutes(8, delay_s=0.0)
+    aws.clock.pass_s(60)
+    aws.world().minutes.page = 5
+    points, statuses, more = {"a": [], "b": []}, {}, {}
+    while True:
+        answer = page(aws, query(OWN), query(OWN, key="b"), **more)
+        for result in answer["MetricDataResults"]:
+            assert statuses.get(result["Id"]) != "Complete"
+            statuses[result["Id"]] = result["StatusCode"]
+            points[result["Id"]] += result["Values"]
+        if "NextToken" not in answer:
+            break
+        more = {"NextToken": answer["NextToken"]}
+    assert points == {"a": [float(number) for number in range(8)], "b": [float(number) for number in range(8)]}
+    assert statuses == {"a": "Complete", "b": "Complete"}
+
+
+def test_one_metric_s_internal_error_is_nobody_else_s():
+    aws = with_minutes(3, delay_s=0.0)
+    aws.world().minutes.statuses["orders"] = "InternalError"
+    theirs = metric("AWS/SQS", "NumberOfMessagesSent", {"QueueName": "orders"})
+    broken, fine = page(aws, query(theirs), query(OWN, key="b"))["MetricDataResults"]
+    assert (broken["StatusCode"], broken["Values"]) == ("InternalError", [])
+    assert (fine["StatusCode"], len(fine["Values"])) == ("Complete", 2)

@@ -1,0 +1,107 @@
+"""Each poison spoils one service's answers, or its queue's, and nobody else's, in the same answer or in another."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.fakeaws import FakeAws, StillClock
+from tests.fakeaws.asking import ask
+from tests.fakeaws.poisons import POISONS, REFUSES_ALL, poison
+
+OURS, THEIRS = ("worker-1", "orders-1"), ("worker-2", "orders-2")
+AAS = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+
+
+def query(key, namespace, name, **dimensions):
+    listed = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+    own = {"Namespace": namespace, "MetricName": name, "Dimensions": listed}
+    return {"Id": key, "MetricStat": {"Metric": own, "Period": 60, "Stat": "Sum"}}
+
+
+def metrics(number, service, queue):
+    return [
+        query(f"cpu_{number}", "AWS/ECS", "CPUUtilization", ClusterName="prod", ServiceName=service),
+        query(f"sent_{number}", "AWS/SQS", "NumberOfMessagesSent", QueueName=queue),
+    ]
+
+
+class Asked:
+    """A double with two services, of which everything can be asked."""
+
+    def __init__(self) -> None:
+        self.aws = FakeAws(StillClock())
+        for service, queue in (OURS, THEIRS):
+            self.aws.world().put_queue(queue, visible=3)
+            self.aws.world().put_service("prod", service, 2, cpu=50.0)
+            self.aws.world().scaling.put_target("prod", service, 1, 10)
+
+    def alone(self, service: str, queue: str) -> dict[str, Any]:
+        """What is asked about one thing at a time."""
+        aws, own = self.aws, {"cluster": "prod"}
+        tasks = json.loads(ask(aws, "ecs", "ListTasks", **own, serviceName=THEIRS[0]).body)["taskArns"]
+        url = f"http://x/111111111111/{queue}"
+        resource = f"service/prod/{service}"
+        asked = {
+            ("sqs", "GetQueueUrl"): {"QueueName": queue},
+            ("sqs", "GetQueueAttributes"): {"QueueUrl": url, "AttributeNames": ["All"]},
+            ("ecs", "UpdateService"): own | {"service": service, "desiredCount": 2},
+            ("ecs", "ListTasks"): own | {"serviceName": service},
+            ("ecs", "GetTaskProtection"): own | {"tasks": self.tasks(service) or tasks},
+            ("ecs", "DescribeServices"): own | {"services": [service]},
+            ("application-autoscaling", "DescribeScalableTargets"): AAS | {"ResourceIds": [resource]},
+            ("application-autoscaling", "DescribeScalingPolicies"): AAS | {"ResourceId": resource},
+            ("application-autoscaling", "DescribeScheduledActions"): AAS | {"ResourceId": resource},
+        }
+        replies = {name: ask(aws, kind, name, **body) for (kind, name), body in asked.items()}
+        return {name: (reply.status, reply.body, reply.manner, reply.after_s) for name, reply in replies.items()}
+
+    def tasks(self, service: str) -> list[str]:
+        own = self.aws.world().service("prod", service)
+        return [f"x/{own.number:016x}{task.number:016x}" for task in own.tasks(self.aws.clock.now())]
+
+    def together(self) -> dict[str, Any]:
+        """What is asked about both at once: their own parts of each answer, by their own names."""
+        now = self.aws.clock.now()
+        both = metrics(1, *OURS) + metrics(2, *THEIRS)
+        asked = {"MetricDataQueries": both, "StartTime": now - 600, "EndTime": now}
+        minutes = json.loads(ask(self.aws, "cloudwatch", "GetMetricData", **asked).body)["MetricDataResults"]
+        services = ask(self.aws, "ecs", "DescribeServices", cluster="prod", services=[OURS[0], THEIRS[0]])
+        first, *rest = json.loads(services.body).get("services", [None])
+        return {"1": [first, *minutes[:2]], "2": [rest, *minutes[2:]]}
+
+
+def test_there_are_many():
+    assert len(POISONS) >= 30
+
+
+@pytest.mark.parametrize("name", POISONS)
+def test_a_poison_spoils_its_own_service_and_no_other(name):
+    good, bad = Asked(), Asked()
+    poison(bad.aws.faults, name, *OURS)
+    assert bad.alone(*THEIRS) == good.alone(*THEIRS)
+    if name not in REFUSES_ALL:
+        assert bad.together()["2"] == good.together()["2"]
+    # as texts: nothing equals what is no number
+    spoilt, sound = repr((bad.alone(*OURS), bad.together()["1"])), repr((good.alone(*OURS), good.together()["1"]))
+    assert spoilt != sound
+
+
+@pytest.mark.parametrize("name", POISONS)
+def test_who_is_healed_is_as_before(name):
+    good, healed = Asked(), Asked()
+    poison(healed.aws.faults, name, *OURS)
+    for subject in OURS:
+        healed.aws.faults.heal(subject)
+    assert healed.alone(*OURS) == good.alone(*OURS)
+    assert healed.together() == good.together()
+
+
+def test_a_fault_of_two_times_is_over_after_two():
+    asked = Asked()
+    fault = POISONS["counts_500"].fault
+    asked.aws.faults.script("GetQueueAttributes", fault, "orders-1", times=2)
+    statuses = [asked.alone(*OURS)["GetQueueAttributes"][0] for _ in range(3)]
+    assert statuses == [500, 500, 200]

@@ -1,0 +1,129 @@
+"""One answer in every protocol, through the real SDK: JSON and CBOR say the same, errors have AWS's own names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.utils import PRIORITY_ORDERED_SUPPORTED_PROTOCOLS
+
+from tests.fakeaws.conftest import client
+from tests.fakeaws.faults import refused
+from tests.fakeaws.roles import ACCOUNT
+from tests.fakeaws.world.minutes import metric
+
+ROLE = "arn:aws:iam::222222222222:role/reader"
+
+
+def only(protocol, monkeypatch):
+    """The SDK speaks this one where it can."""
+    others = tuple(other for other in PRIORITY_ORDERED_SUPPORTED_PROTOCOLS if other != protocol)
+    monkeypatch.setattr("botocore.model.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS", (protocol, *others))
+
+
+async def cpu_of(aws, **more):
+    dimensions = [{"Name": "ClusterName", "Value": "prod"}, {"Name": "ServiceName", "Value": "worker"}]
+    own = {"Namespace": "AWS/ECS", "MetricName": "CPUUtilization", "Dimensions": dimensions}
+    end = aws.clock.now() // 60 * 60
+    async with client(aws, "cloudwatch") as cloudwatch:
+        answer = await cloudwatch.get_metric_data(
+            MetricDataQueries=[{"Id": "cpu", "MetricStat": {"Metric": own, "Period": 60, "Stat": "Average"}}],
+            StartTime=datetime.fromtimestamp(end - 300, UTC),
+            EndTime=datetime.fromtimestamp(end, UTC),
+        )
+    kind = answer.pop("ResponseMetadata")["HTTPHeaders"]["content-type"]
+    return answer, kind
+
+
+async def test_cbor_and_json_give_the_same_answer(aws, monkeypatch):
+    aws.world().put_service("prod", "worker", 1, cpu=62.5)
+    answers, kinds = [], []
+    for protocol in ("json", "smithy-rpc-v2-cbor"):
+        only(protocol, monkeypatch)
+        answer, kind = await cpu_of(aws)
+        answers.append(answer)
+        kinds.append(kind)
+    assert kinds == ["application/x-amz-json-1.0", "application/cbor"]
+    assert answers[0] == answers[1]
+    assert answers[0]["MetricDataResults"][0]["Values"] == [62.5] * 4
+    assert not aws.record.complaints
+
+
+@pytest.mark.parametrize("protocol", ["json", "smithy-rpc-v2-cbor"])
+async def test_an_error_has_the_same_name_in_both(aws, monkeypatch, protocol):
+    only(protocol, monkeypatch)
+    aws.faults.script("GetMetricData", refused("Throttling", "Rate exceeded", query="Throttling"))
+    with pytest.raises(ClientError, match="Rate exceeded") as caught:
+        await cpu_of(aws)
+    assert caught.value.response["Error"]["Code"] == "Throttling"
+
+
+async def test_a_value_that_is_no_number_is_told_in_both(aws, monkeypatch):
+    aws.world().minutes.put(
+        metric("AWS/ECS", "CPUUtilization", {"ClusterName": "prod", "ServiceName": "worker"}),
+        aws.clock.now() // 60 * 60 - 120,
+        float("nan"),
+    )
+    for protocol in ("json", "smithy-rpc-v2-cbor"):
+        only(protocol, monkeypatch)
+        [result] = (await cpu_of(aws))[0]["MetricDataResults"]
+        assert [str(value) for value in result["Values"]] == ["nan"]
+
+
+async def test_a_queue_that_is_not_there_has_its_old_name_and_its_class(aws):
+    async with client(aws, "sqs") as sqs:
+        with pytest.raises(sqs.exceptions.QueueDoesNotExist) as caught:
+            await sqs.get_queue_url(QueueName="nobody")
+    error = caught.value.response["Error"]
+    assert (error["Code"], error["QueryErrorCode"]) == (
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+    )
+
+
+async def assumed(aws, **more):
+    async with client(aws, "sts") as sts:
+        answer = await sts.assume_role(RoleArn=ROLE, RoleSessionName="autoscaler", **more)
+    found = answer["Credentials"]
+    return {
+        "aws_access_key_id": found["AccessKeyId"],
+        "aws_secret_access_key": found["SecretAccessKey"],
+        "aws_session_token": found["SessionToken"],
+    }
+
+
+async def queue_url(aws, **keys):
+    async with client(aws, "sqs", **keys) as sqs:
+        return (await sqs.get_queue_url(QueueName="orders"))["QueueUrl"]
+
+
+async def test_who_assumes_a_role_is_in_its_account_until_it_expires(aws):
+    for account in (ACCOUNT, "222222222222"):
+        aws.world(account).put_queue("orders")
+    keys = await assumed(aws, DurationSeconds=900)
+    assert f"/{ACCOUNT}/" in await queue_url(aws)
+    assert "/222222222222/" in await queue_url(aws, **keys)
+    assert [call.account for call in aws.record.asked("GetQueueUrl")] == [ACCOUNT, "222222222222"]
+    aws.clock.pass_s(900)
+    with pytest.raises(ClientError, match="expired"):
+        await queue_url(aws, **keys)
+    assert not aws.record.complaints
+
+
+async def test_a_role_wants_its_external_id(aws):
+    aws.roles.external_ids[ROLE] = "shop"
+    await assumed(aws, ExternalId="shop")
+    for wrong in ({}, {"ExternalId": "other"}):
+        with pytest.raises(ClientError) as caught:
+            await assumed(aws, **wrong)
+        assert caught.value.response["Error"]["Code"] == "AccessDenied"
+
+
+async def test_each_answer_says_when_it_was_given(aws):
+    aws.skew_s = 3600.0
+    async with client(aws, "ecs") as ecs:
+        aws.world().put_service("prod", "worker")
+        headers = (await ecs.list_services(cluster="prod"))["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["date"] == "Fri, 15 Jan 2027 09:00:30 GMT"
+    assert headers["x-amzn-requestid"]

@@ -1,0 +1,140 @@
+"""Over the wire: connections that hang, drip, break and end; and the strings that another process pulls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import aiohttp
+import pytest
+
+from tests.fakeaws import FakeAws, Fault, StillClock, serving
+from tests.fakeaws.conftest import client
+from tests.fakeaws.faults import sent
+from tests.fakeaws.record import Record, Seen
+from tests.fakeaws.replies import Manner
+
+
+async def pull(url, verb, status=200, **told):
+    async with aiohttp.ClientSession() as http, http.post(f"{url}/_double/{verb}", json=told) as answer:
+        assert answer.status == status
+        return await answer.json()
+
+
+async def attributes(aws, name="orders"):
+    async with client(aws, "sqs") as sqs:
+        url = (await sqs.get_queue_url(QueueName=name))["QueueUrl"]
+        return (await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]))["Attributes"]
+
+
+@pytest.mark.parametrize("manner", [Manner.RESET, Manner.CUT])
+async def test_a_connection_breaks(aws, manner):
+    aws.world().put_queue("orders")
+    aws.faults.script("GetQueueAttributes", sent(manner))
+    with pytest.raises(Exception, match=r"(?i)connection|payload"):
+        await attributes(aws)
+
+
+async def test_a_dripping_answer_comes_in_the_end(aws):
+    aws.world().put_queue("orders", visible=3)
+    aws.faults.script("GetQueueAttributes", sent(Manner.DRIP, 0.0001))
+    assert (await attributes(aws))["ApproximateNumberOfMessages"] == "3"
+
+
+async def test_whoever_hangs_is_let_go_at_the_end():
+    async with serving(FakeAws(StillClock())) as aws:
+        aws.world().put_queue("orders")
+        asked = asyncio.Event()
+
+        def hang(reply):
+            asked.set()
+            return replace(reply, manner=Manner.HANG)
+
+        aws.faults.script("GetQueueAttributes", Fault(wire=hang))
+        waiting = asyncio.create_task(attributes(aws))
+        await asked.wait()
+    with pytest.raises(Exception, match=r"(?i)connection|endpoint"):
+        await waiting
+
+
+async def test_a_change_whose_answer_never_came_was_made_all_the_same(aws):
+    aws.world().put_service("prod", "worker", 1)
+    aws.faults.script("UpdateService", sent(Manner.RESET))
+    async with client(aws, "ecs") as ecs:
+        with pytest.raises(Exception, match=r"(?i)connection"):
+            await ecs.update_service(cluster="prod", service="worker", desiredCount=3)
+    assert aws.world().service("prod", "worker").desired == 3
+    [update] = aws.record.updates
+    assert (update.at, update.service, update.desired, update.outcome) == (aws.clock.now(), "worker", 3, "ok")
+
+
+async def test_the_strings_are_pulled_from_outside(aws):
+    aws.world().put_queue("orders")
+    aws.world().put_service("prod", "worker", 1)
+    await pull(aws.url, "queue", names=["orders"], visible=300, in_flight=2)
+    await pull(aws.url, "deploy", cluster="prod", service="worker")
+    await pull(aws.url, "clock", pass_s=90)
+    assert (await pull(aws.url, "services", cluster="prod", names=["worker"]))["services"] == {"worker": [1, 2, 0]}
+    found = await attributes(aws)
+    assert (found["ApproximateNumberOfMessages"], found["ApproximateNumberOfMessagesNotVisible"]) == ("300", "2")
+    told = await pull(aws.url, "record", forget=True)
+    assert ["GetQueueAttributes", "ok", 1] in told["outcomes"]
+    assert told["per_second"] == {str(int(aws.clock.now())): {"GetQueueUrl": 1, "GetQueueAttributes": 1}}
+    assert (await pull(aws.url, "record"))["outcomes"] == []
+    assert (await pull(aws.url, "rates", factor=0.1, limits={"queue_read": [1, 2]}))["factor"] == 0.1
+    assert aws.buckets.limits["queue_read"] == (1, 2)
+
+
+async def test_poisoned_from_outside_and_healed(aws):
+    aws.world().put_queue("orders")
+    await pull(aws.url, "poison", name="counts_missing", service="worker", queue="orders")
+    with pytest.raises(KeyError):
+        await attributes(aws)
+    await pull(aws.url, "heal", subjects=["orders"])
+    assert await attributes(aws)
+
+
+@pytest.mark.parametrize(
+    ("verb", "told"),
+    [("dance", {}), ("queue", {"names": ["nobody"], "visible": 1}), ("queue", {"colour": "red"}), ("poison", {})],
+)
+async def test_a_wrong_pull_is_told_so(aws, verb, told):
+    assert verb in (await pull(aws.url, verb, status=400, **told))["error"]
+
+
+def test_what_is_remembered_is_bounded(monkeypatch):
+    monkeypatch.setattr("tests.fakeaws.record.SECONDS_KEPT", 10)
+    record = Record(keep=5)
+    for second in range(100):
+        record.saw(Seen(float(second), "GetQueueUrl", "1", "here", "orders", "ok"))
+    assert [call.at for call in record.calls] == [95.0, 96.0, 97.0, 98.0, 99.0]
+    assert list(record.per_second("GetQueueUrl")) == list(range(90, 100))
+    assert record.count("GetQueueUrl") == 100
+
+
+@asynccontextmanager
+async def process(*arguments):
+    """The double as a process of its own; its address."""
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.fakeaws", *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(60):
+            yield (await running.stdout.readline()).decode().strip()
+    finally:
+        running.terminate()
+        await running.wait()
+
+
+async def test_a_process_prints_its_address_and_has_as_many_services_as_it_was_told():
+    async with process("--services", "12", "--clusters", "2", "--cpu", "40", "--validate") as url:
+        aws = FakeAws(url=url)
+        async with client(aws, "ecs") as ecs:
+            first = (await ecs.list_services(cluster="bench", maxResults=100))["serviceArns"]
+            second = (await ecs.list_services(cluster="bench-1", maxResults=100))["serviceArns"]
+        assert len(first) == len(second) == 6
+        assert json.loads((await attributes(aws, "queue-00011"))["ApproximateNumberOfMessages"]) == 0
+        assert (await pull(url, "record"))["complaints"] == []

@@ -1,0 +1,164 @@
+"""The scheduler of the double: starts that take their time, deployments with both revisions, protection, events."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakeaws import FakeAws, StillClock
+from tests.fakeaws.asking import ask, code, told
+
+moves = st.lists(st.tuples(st.floats(0, 200), st.integers(0, 12)), max_size=20)
+
+
+def world_of(desired=0, **more):
+    aws = FakeAws(StillClock())
+    return aws, aws.world().put_service("prod", "worker", desired, **more)
+
+
+def described(aws, name="worker"):
+    answer = told(ask(aws, "ecs", "DescribeServices", cluster="prod", services=[name], include=["TAGS"]))
+    return answer["services"][0]
+
+
+def counts(aws):
+    found = described(aws)
+    return found["desiredCount"], found["runningCount"], found["pendingCount"]
+
+
+@given(moves)
+def test_no_task_runs_earlier_than_its_start_takes(moves):
+    aws, service = world_of()
+    wanted = [(aws.clock.now(), 0)]
+    for pause_s, desired in moves:
+        aws.clock.pass_s(pause_s)
+        now = aws.clock.now()
+        # whoever runs now was wanted 30 s ago, at some time since then at the latest
+        earlier = [tasks for at, tasks in wanted if at <= now - 30]
+        since = [tasks for at, tasks in wanted if at > now - 30]
+        assert service.running(now) <= max([*earlier, 0])
+        assert since == [] or service.running(now) <= since[-1]
+        service.scale(desired, now)
+        wanted.append((now, desired))
+
+
+@given(moves)
+def test_everybody_who_is_wanted_is_running_or_pending_and_runs_90_s_later(moves):
+    aws, service = world_of(3)
+    for pause_s, desired in moves:
+        aws.clock.pass_s(pause_s)
+        service.scale(desired, aws.clock.now())
+        assert service.running(aws.clock.now()) + service.pending(aws.clock.now()) == desired
+    aws.clock.pass_s(90.0)
+    assert (service.running(aws.clock.now()), service.pending(aws.clock.now())) == (service.desired, 0)
+
+
+def test_the_same_seed_starts_the_same_way():
+    def running_after(seconds, seed):
+        aws = FakeAws(StillClock(), seed=seed)
+        service = aws.world().put_service("prod", "worker")
+        service.scale(1000, aws.clock.now())
+        return service.running(aws.clock.now() + seconds)
+
+    assert running_after(47, seed=1) == running_after(47, seed=1) != running_after(47, seed=2)
+
+
+def test_a_scale_in_stops_who_has_not_started_first():
+    aws, service = world_of(2)
+    service.scale(6, aws.clock.now())
+    service.scale(3, aws.clock.now())
+    assert counts(aws) == (3, 2, 1)
+    service.scale(1, aws.clock.now())
+    assert counts(aws) == (1, 1, 0)
+
+
+def test_protected_tasks_run_on_until_their_protection_ends():
+    aws, service = world_of(4)
+    aws.world().protect("prod", "worker", 3, lasts_s=600)
+    service.scale(1, aws.clock.now())
+    assert counts(aws) == (1, 3, 0)
+    aws.clock.pass_s(600)
+    assert counts(aws) == (1, 1, 0)
+
+
+def test_a_deployment_runs_both_revisions_until_it_is_over():
+    aws, _ = world_of(3)
+    aws.world().deploy("prod", "worker", takes_s=300)
+    assert counts(aws) == (3, 3, 3)
+    aws.clock.pass_s(90)
+    assert counts(aws) == (3, 6, 0)
+    assert [(one["status"], one.get("rolloutState")) for one in described(aws)["deployments"]] == [
+        ("PRIMARY", "IN_PROGRESS"),
+        ("ACTIVE", None),
+    ]
+    aws.clock.pass_s(209.9)
+    assert counts(aws) == (3, 6, 0)
+    aws.clock.pass_s(0.1)
+    assert counts(aws) == (3, 3, 0)
+    assert [one["rolloutState"] for one in described(aws)["deployments"]] == ["COMPLETED"]
+
+
+def test_a_deployment_whose_tasks_never_start_is_never_over():
+    aws, _ = world_of(1, stalls=True)
+    aws.world().deploy("prod", "worker", takes_s=300)
+    aws.clock.pass_s(86_400)
+    assert counts(aws) == (1, 1, 1)
+
+
+def test_a_steady_state_is_told_once_and_when_it_was_reached():
+    aws, service = world_of(1)
+    began = aws.clock.now()
+    service.scale(3, began)
+    assert described(aws)["events"] == []
+    aws.clock.pass_s(3600)
+    [event] = described(aws)["events"]
+    assert "has reached a steady state" in event["message"]
+    assert 30 <= event["createdAt"] - began <= 90
+
+
+@pytest.mark.parametrize(
+    ("more", "refusal"),
+    [
+        ({"status": "DRAINING"}, "ServiceNotActiveException"),
+        ({"strategy": "DAEMON"}, "InvalidParameterException"),
+    ],
+)
+def test_a_service_without_a_count_of_its_own_cannot_be_scaled(more, refusal):
+    aws, service = world_of(1, **more)
+    assert code(ask(aws, "ecs", "UpdateService", cluster="prod", service="worker", desiredCount=2)) == refusal
+    assert service.desired == 1
+
+
+def test_what_is_not_there_is_a_failure_and_only_an_update_an_error():
+    aws, _ = world_of(1)
+    answer = told(ask(aws, "ecs", "DescribeServices", cluster="prod", services=["worker", "nobody"]))
+    assert [one["serviceName"] for one in answer["services"]] == ["worker"]
+    assert [failure["reason"] for failure in answer["failures"]] == ["MISSING"]
+    update = ask(aws, "ecs", "UpdateService", cluster="prod", service="nobody", desiredCount=2)
+    assert code(update) == "ServiceNotFoundException"
+    nowhere = ask(aws, "ecs", "DescribeServices", cluster="nowhere", services=["worker"])
+    assert code(nowhere) == "ClusterNotFoundException"
+
+
+def test_lists_come_in_pages_and_every_member_once():
+    aws = FakeAws(StillClock())
+    for number in range(23):
+        aws.world().put_service("prod", f"worker-{number}", 1)
+    found, more = [], {}
+    while True:
+        answer = told(ask(aws, "ecs", "ListServices", cluster="prod", maxResults=10, **more))
+        found += answer["serviceArns"]
+        if "nextToken" not in answer:
+            break
+        more = {"nextToken": answer["nextToken"]}
+    assert len(found) == len(set(found)) == 23
+
+
+def test_of_a_task_that_stopped_nothing_is_known_but_that():
+    aws, service = world_of(2)
+    tasks = told(ask(aws, "ecs", "ListTasks", cluster="prod", serviceName="worker"))["taskArns"]
+    service.scale(1, aws.clock.now())
+    answer = told(ask(aws, "ecs", "GetTaskProtection", cluster="prod", tasks=tasks))
+    assert len(answer["protectedTasks"]) == 1
+    assert [failure["reason"] for failure in answer["failures"]] == ["TASK_NOT_VALID"]

@@ -1,0 +1,64 @@
+"""A request that AWS's own model does not have is refused and complained of; so is a change of more than the count."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakeaws import FakeAws, StillClock
+from tests.fakeaws.asking import ask, code, told
+
+MINUTES = {"StartTime": 0, "EndTime": 60}
+STAT = {"Metric": {"Namespace": "a", "MetricName": "b"}, "Period": 60, "Stat": "Sum"}
+
+WRONG = {
+    "unknown parameter": ("sqs", "GetQueueUrl", {"QueueName": "a", "Colour": "red"}),
+    "required parameter missing": ("sqs", "GetQueueUrl", {}),
+    "wrong type": ("ecs", "DescribeServices", {"cluster": "prod", "services": "worker"}),
+    "eleven services": ("ecs", "DescribeServices", {"cluster": "prod", "services": [str(n) for n in range(11)]}),
+    "unknown text": ("ecs", "DescribeServices", {"cluster": "prod", "services": ["a"], "include": ["COLOURS"]}),
+    "unknown parameter inside": (
+        "cloudwatch",
+        "GetMetricData",
+        MINUTES | {"MetricDataQueries": [{"Id": "a", "MetricStat": STAT | {"Colour": "red"}}]},
+    ),
+    "501 queries": (
+        "cloudwatch",
+        "GetMetricData",
+        MINUTES | {"MetricDataQueries": [{"Id": f"a{n}", "MetricStat": STAT} for n in range(501)]},
+    ),
+    "too large a page": ("ecs", "ListTasks", {"cluster": "prod", "maxResults": 101}),
+    "more than the count": (
+        "ecs",
+        "UpdateService",
+        {"cluster": "prod", "service": "worker", "desiredCount": 1, "forceNewDeployment": True},
+    ),
+    "less than the count": ("ecs", "UpdateService", {"cluster": "prod", "service": "worker"}),
+    "unknown namespace": ("application-autoscaling", "DescribeScalableTargets", {"ServiceNamespace": "sqs"}),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_not_as_documented_is_refused_and_complained_of(what):
+    service, operation, body = WRONG[what]
+    aws = FakeAws(StillClock())
+    aws.world().put_service("prod", "worker", 0)
+    assert code(ask(aws, service, operation, **body)) == "ValidationException"
+    assert aws.record.complaints
+    assert aws.world().service("prod", "worker").desired == 0
+
+
+@pytest.mark.parametrize("what", ["unknown parameter", "more than the count", "unknown text"])
+def test_without_validation_it_is_let_through(what):
+    service, operation, body = WRONG[what]
+    aws = FakeAws(StillClock(), validates=False)
+    for name in ("a", "worker"):
+        aws.world().put_service("prod", name, 0)
+    aws.world().put_queue("a")
+    told(ask(aws, service, operation, **body))
+    assert not aws.record.complaints
+
+
+def test_what_the_double_does_not_know_is_refused_and_complained_of():
+    aws = FakeAws(StillClock())
+    assert code(ask(aws, "ecs", "DeleteService", cluster="prod", service="worker")) == "UnknownOperationException"
+    assert aws.record.complaints

@@ -1,0 +1,85 @@
+"""CloudWatch's minutes: those that a test put there, else those that follow from the queues and services themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import NamedTuple, TypeAlias
+
+MOST_POINTS = 21_600
+"""Of one metric: the 15 days that CloudWatch keeps by the minute."""
+
+Point: TypeAlias = tuple[float, float]
+"""When a period began, and its value."""
+
+
+class Metric(NamedTuple):
+    """Dimensions in the order of their names."""
+
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+
+    @property
+    def subject(self) -> str:
+        """Whose it is: its queue or service, else its own name."""
+        own = dict(self.dimensions)
+        return own.get("QueueName") or own.get("ServiceName") or self.name
+
+
+def metric(namespace: str, name: str, dimensions: Mapping[str, str]) -> Metric:
+    return Metric(namespace, name, tuple(sorted(dimensions.items())))
+
+
+STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "Sum": sum,
+    "Average": fmean,
+    "Maximum": max,
+    "Minimum": min,
+    "SampleCount": len,
+}
+
+
+@dataclass
+class Minutes:
+    """`delay_s`: a minute is published so long after it ended. `page`: how many points an answer holds at most.
+
+    `statuses`: what CloudWatch says instead of `Complete`, as in `InternalError`, by queue, service or metric name.
+    """
+
+    derive: Callable[[Metric, float], float | None]
+    delay_s: float = 60.0
+    page: int = 100_800
+    statuses: dict[str, str] = field(default_factory=dict)
+    _put: dict[Metric, dict[float, float]] = field(default_factory=dict)
+
+    def put(self, metric: Metric, began: float, value: float) -> None:
+        """The minute that began then has this value."""
+        points = self._put.setdefault(metric, {})
+        points[began] = value
+        if len(points) > MOST_POINTS:
+            del points[min(points)]
+
+    def points(self, asked: Metric, statistic: str, span: tuple[float, float, int], now: float) -> list[Point]:
+        """The periods of `span` (from, up to, seconds each) of which something is published, the oldest first."""
+        start, end, period_s = span
+        found = []
+        for at in _steps(start, min(end, now - self.delay_s), period_s):
+            over = min(at + period_s, now - self.delay_s)
+            values = [value for minute in _steps(at, over, 60) if (value := self._value(asked, minute)) is not None]
+            if values:
+                found.append((at, STATISTICS[statistic](values)))
+        return found
+
+    def _value(self, asked: Metric, minute: float) -> float | None:
+        put = self._put.get(asked)
+        return put.get(minute) if put is not None else self.derive(asked, minute)
+
+
+def _steps(start: float, end: float, period_s: int) -> Iterator[float]:
+    """The beginnings of the whole periods that begin at `start` or later and end by `end`; of a minute, the minute."""
+    at = -(-start // period_s) * period_s
+    while at + min(period_s, 60) <= end:
+        yield at
+        at += period_s

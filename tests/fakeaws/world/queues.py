@@ -1,0 +1,165 @@
+"""A queue as arithmetic: what it holds follows from when it was last touched, so an idle one costs nothing.
+
+Between two touches messages arrive and are served at even rates. Time is an argument, in seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import NamedTuple
+
+from tests.fakeaws.world.services import Service
+
+MOST_STRETCHES = 256
+"""How many touches are remembered; minutes that lie before the oldest have no datapoint."""
+
+SETTLES_S = 60.0
+"""So long after the last change SQS's counts may still be those of before."""
+
+
+class Counts(NamedTuple):
+    visible: int
+    in_flight: int
+    delayed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """From `start` on. `sent_at_once` came in that moment, and is in `visible`."""
+
+    start: float
+    visible: float
+    arriving_per_s: float = 0.0
+    served_per_s: float = 0.0
+    sent_at_once: float = 0.0
+    waiting_since: float | None = None
+
+    def received(self, now: float) -> float:
+        """How many were served until `now`: what arrives, once the queue is empty."""
+        passed_s, draining = now - self.start, self.served_per_s - self.arriving_per_s
+        if draining <= 0 or draining * passed_s <= self.visible:
+            return self.served_per_s * passed_s
+        empty_s = self.visible / draining
+        return self.served_per_s * empty_s + self.arriving_per_s * (passed_s - empty_s)
+
+    def left(self, now: float) -> float:
+        """How many are visible at `now`."""
+        return max(0.0, self.visible + self.arriving_per_s * (now - self.start) - self.received(now))
+
+    def oldest_age_s(self, now: float) -> float | None:
+        """How long the oldest has waited at `now`, first in, first out; None: there is none."""
+        if self.left(now) < 1:
+            return None
+        longest = now - (self.start if self.waiting_since is None else self.waiting_since)
+        return min(longest, self.left(now) / self.arriving_per_s) if self.arriving_per_s else longest
+
+
+@dataclass
+class Queue:
+    """One queue. `approximate`: until a minute after a change a count may be an older one, as SQS's may."""
+
+    name: str
+    url: str
+    chance: random.Random
+    approximate: bool = False
+    in_flight: int = 0
+    delayed: int = 0
+    worker: Service | None = None
+    per_task_per_s: float = 0.0
+    stretches: deque[Stretch] = field(default_factory=lambda: deque(maxlen=MOST_STRETCHES))
+
+    def put(self, now: float, visible: float | None = None, arriving_per_s: float | None = None) -> None:
+        """From now on it holds so many and gets so many a second; None: as before. More than before are sent ones."""
+        self.settle(now)
+        last, left = self._last(now), self._last(now).left(now)
+        held = left if visible is None else visible
+        arriving = last.arriving_per_s if arriving_per_s is None else arriving_per_s
+        self._begin(Stretch(now, held, arriving, self._served(now), max(0.0, held - left)))
+
+    def serve(self, now: float, per_s: float) -> None:
+        """So many a second are received and deleted from now on."""
+        self.worker, last = None, self._last(now)
+        self._begin(Stretch(now, last.left(now), last.arriving_per_s, per_s))
+
+    def worked_by(self, now: float, service: Service, per_task_per_s: float) -> None:
+        """Each running task of the service receives and deletes so many a second from now on."""
+        self.worker, self.per_task_per_s = service, per_task_per_s
+        self.put(now)
+
+    def counts(self, now: float) -> Counts:
+        """The three counts that SQS tells at `now`."""
+        self.settle(now)
+        if not self.approximate:
+            return self._exact(now)
+        return self._exact(max(now - self.chance.uniform(0.0, SETTLES_S), self.stretches[0].start))
+
+    def minute(self, metric: str, began: float) -> float | None:
+        """What CloudWatch counts in the minute that began then; None: it has no datapoint."""
+        end = began + 60
+        self.settle(end)
+        if not self.stretches or end <= self.stretches[0].start:
+            return None
+        match metric:
+            case "NumberOfMessagesSent":
+                return round(sum(self._sent(one, began, end, until) for one, until in self._within(began, end)))
+            case "NumberOfMessagesReceived" | "NumberOfMessagesDeleted":
+                return round(sum(self._received(one, began, until) for one, until in self._within(began, end)))
+            case "ApproximateAgeOfOldestMessage":
+                return self._at(end).oldest_age_s(end)
+            case "ApproximateNumberOfMessagesVisible":
+                return int(self._at(end).left(end))
+            case _:
+                return None
+
+    def settle(self, now: float) -> None:
+        """What its workers did until `now` has been taken into account."""
+        if self.worker is None:
+            return
+        self.worker.settle(now)
+        for at, running in self.worker.changes:
+            last = self._last(at)
+            if last.start < at <= now:
+                self._begin(Stretch(at, last.left(at), last.arriving_per_s, running * self.per_task_per_s))
+
+    def _begin(self, stretch: Stretch) -> None:
+        before = self.stretches[-1] if self.stretches else None
+        waited = before and before.left(stretch.start) >= 1
+        since = before.waiting_since if before and waited else stretch.start
+        self.stretches.append(replace(stretch, waiting_since=since))
+
+    def _served(self, now: float) -> float:
+        if self.worker is None:
+            return self._last(now).served_per_s
+        return self.worker.running(now) * self.per_task_per_s
+
+    def _last(self, now: float) -> Stretch:
+        return self.stretches[-1] if self.stretches else Stretch(now, 0.0)
+
+    def _at(self, now: float) -> Stretch:
+        return next((one for one in reversed(self.stretches) if one.start <= now), self.stretches[0])
+
+    def _exact(self, now: float) -> Counts:
+        visible = int(self._at(now).left(now) + 1e-6)
+        return Counts(visible, self._busy(now, visible), self.delayed)
+
+    def _busy(self, now: float, visible: int) -> int:
+        if self.worker is None or not self.per_task_per_s:
+            return self.in_flight
+        running = self.worker.running_at(now)
+        return running if visible else min(running, ceil(self._at(now).arriving_per_s / self.per_task_per_s))
+
+    def _within(self, began: float, end: float) -> list[tuple[Stretch, float]]:
+        """The stretches of a minute, and until when each lasts in it."""
+        ends = [one.start for one in list(self.stretches)[1:]] + [float("inf")]
+        both = zip(self.stretches, ends, strict=True)
+        return [(one, min(until, end)) for one, until in both if one.start < end and until > began]
+
+    def _sent(self, one: Stretch, began: float, end: float, until: float) -> float:
+        at_once = one.sent_at_once if began <= one.start < end else 0.0
+        return at_once + one.arriving_per_s * (until - max(one.start, began))
+
+    def _received(self, one: Stretch, began: float, until: float) -> float:
+        return one.received(until) - one.received(max(one.start, began))
