@@ -153,8 +153,8 @@ class Memory:
         demands = _young(self.demands, now - _demand_reach_s(policy))
         if decision.recalled is not None:
             demands = (*demands, Demand(now, decision.recalled))
-        return replace(
-            self,
+        return Memory(
+            since=self.since,
             demands=demands,
             changes=_young(self.changes, now - _change_reach_s(policy)),
             running=_with_running(self.running, observation),

@@ -45,6 +45,8 @@ class Arrivals:
 
     def waiting(self, seen: Backlog, now: Instant) -> tuple[Some, ...]:
         """The messages that wait, newest first, with their ages."""
+        if not seen.visible:
+            return ()
         *known, (since, older) = self.curve.newest(float(seen.visible))
         ages = [Some(now - at, messages) for at, messages in known]
         if older <= 0:

@@ -54,13 +54,14 @@ class Starting:
         was, self._fleet = self._fleet, fleet
         then, self._at = self._at, now
         self._ask(fleet.desired - was.desired, then)
-        if fleet.deployment is None and was.deployment is None:
+        if fleet.running > was.running and fleet.deployment is None and was.deployment is None:
             self._came_up(fleet.running - was.running, (then + now) / 2)
-        self._drop_beyond(max(0, fleet.desired - fleet.running))
+        if self._asked:
+            self._drop_beyond(max(0, fleet.desired - fleet.running))
 
     def coming(self, now: Instant) -> tuple[Coming, ...]:
         """The tasks that are not up, and in how many seconds they probably will be."""
-        return tuple(Coming(max(SOONEST_S, self.mean_s - (now - at)), tasks) for at, tasks in self._asked)
+        return tuple([Coming(max(SOONEST_S, self.mean_s - (now - at)), tasks) for at, tasks in self._asked])
 
     def _ask(self, tasks: int, at: Instant) -> None:
         if tasks > 0:
@@ -68,8 +69,6 @@ class Starting:
 
     def _came_up(self, tasks: int, at: Instant) -> None:
         """They came up between two readings: in the middle, for all that is known."""
-        if tasks <= 0:
-            return
         while tasks > 0 and self._asked:
             asked_at, asked = self._asked.pop(0)
             here = min(tasks, asked)
