@@ -140,7 +140,8 @@ def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float)
             asked = tasks + (total - here) / (slots * turns)
         else:
             asked = tasks * total / here if here > 0 else 0.0
-        most = max(most, asked)
+        if asked > most:
+            most = asked
     return most
 
 

@@ -16,7 +16,7 @@ from autoscaler.core.signals import MOST_MESSAGES
 EXPECTED_S = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0)
 """How far arrivals are expected ahead: as long as most tasks take to start."""
 
-LOAD_S, LOAD_MOST_S = 60.0, 600.0
+LOAD_S, LOAD_MOST_S = EXPECTED_S[-1], 600.0
 """A load is measured over a minute, or over three messages' time where that is longer, ten minutes at most."""
 
 BLIND_INTERVALS = 2.5
@@ -54,15 +54,14 @@ class Estimator:
             received, late = self._look(policy, seen, known)
         if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
             self._learn(seen.flow)
-        queues = tuple(
-            [
-                self._of_queue(name, counts, now, (ahead or {}).get(name))
-                for name, counts in known.items()
-                if name in self._queues
-            ]
-        )
-        self._waited |= {queue.name: queue.waiting for queue in queues}
-        return self._knowledge(policy, queues, now, received, late)
+        recent = {name: queue.curve.within_each(EXPECTED_S) for name, queue in self._queues.items()}
+        queues = []
+        for name, counts in known.items():
+            if name in self._queues:
+                waiting = self._waited[name] = self._queues[name].waiting(counts, now)
+                queues.append(QueueKnowledge(name, waiting, _coming(recent[name], (ahead or {}).get(name))))
+        minute = max(0.0, sum([came[-1] for came in recent.values()]))
+        return self._knowledge(policy, tuple(queues), now, minute, (received, late))
 
     def _look(self, policy: Policy, seen: Observation, known: dict[str, Backlog]) -> tuple[float, float]:
         """All queues were read: what came and went since they last were, and about how much of it late."""
@@ -108,17 +107,18 @@ class Estimator:
 
     def _held_of(self, known: dict[str, Backlog], running: int) -> dict[str, float]:
         """What our tasks hold of each queue: what is in flight beyond their slots belongs to others, or to the dead."""
-        in_flight = sum(counts.in_flight for counts in known.values())
+        in_flight = sum([counts.in_flight for counts in known.values()])
         ours = min(1.0, running * self._concurrency.slots / in_flight) if in_flight else 0.0
         return {name: counts.in_flight * ours for name, counts in known.items()}
 
     def _see_slots(self, known: dict[str, Backlog], seen: Observation) -> None:
         """FIFO queues say nothing of slots: their groups limit what is in flight."""
-        waiting = any(counts.visible for counts in known.values())
-        fifo = any(counts.groups_in_flight is not None for counts in known.values())
-        steady = seen.fleet.running == self._running == seen.fleet.desired
-        if waiting and steady and not fifo:
-            in_flight = sum(counts.in_flight for counts in known.values())
+        if not seen.fleet.running == self._running == seen.fleet.desired:
+            return
+        waiting = any([counts.visible for counts in known.values()])
+        fifo = any([counts.groups_in_flight is not None for counts in known.values()])
+        if waiting and not fifo:
+            in_flight = sum([counts.in_flight for counts in known.values()])
             self._concurrency.see(in_flight, seen.fleet.running, seen.now)
 
     def _learn(self, minute: Flow) -> None:
@@ -129,14 +129,14 @@ class Estimator:
                 queue.reconcile(minute.at, float(minute.deleted))
 
     def _knowledge(
-        self, policy: Policy, queues: tuple[QueueKnowledge, ...], now: Instant, received: float, late: float
+        self, policy: Policy, queues: tuple[QueueKnowledge, ...], now: Instant, minute: float, gone: tuple[float, float]
     ) -> Knowledge:
+        """`minute`: what came within `LOAD_S`. `gone`: what was received, and how much of it late."""
         throughput, slots = self._throughput, self._concurrency.slots
         slow_s = throughput.slow_s
         load_s = max(LOAD_S, min(LOAD_MOST_S, 3 * slow_s))
         lasting_s = max(LOAD_S, LASTING_RATIO * policy.shortest_latency_s)
         a_task = slow_s / slots
-        minute = self._come_within(LOAD_S)
         load = minute if load_s == LOAD_S else self._come_within(load_s)
         lasting = minute if lasting_s == LOAD_S else self._come_within(lasting_s)
         return Knowledge(
@@ -150,8 +150,8 @@ class Estimator:
             load=load / load_s * a_task,
             lasting_load=lasting / lasting_s * a_task,
             interval_s=self._interval_s,
-            received=received,
-            late=late,
+            received=gone[0],
+            late=gone[1],
             queues=queues,
             starting=self._starting.coming(now),
         )
@@ -159,11 +159,11 @@ class Estimator:
     def _come_within(self, seconds: float) -> float:
         return max(0.0, sum([queue.curve.within(seconds) for queue in self._queues.values()]))
 
-    def _of_queue(self, name: str, counts: Backlog, now: Instant, ahead: tuple[Some, ...] | None) -> QueueKnowledge:
-        queue = self._queues[name]
-        coming = map(Some, EXPECTED_S, queue.curve.within_each(EXPECTED_S))
-        expected = tuple(coming) if ahead is None else tuple(map(max, coming, ahead))
-        return QueueKnowledge(name, queue.waiting(counts, now), expected)
+
+def _coming(recent: list[float], ahead: tuple[Some, ...] | None) -> tuple[Some, ...]:
+    """As much as came lately is expected to come, or what look-ahead says where that is more."""
+    coming = map(Some, EXPECTED_S, recent)
+    return tuple(coming) if ahead is None else tuple(map(max, coming, ahead))
 
 
 def _known(seen: Observation) -> dict[str, Backlog]:

@@ -83,6 +83,7 @@ class Throughput:
         self._deviation, self._compared = SPREAD_WEIGHT * SPREAD_PRIOR, SPREAD_WEIGHT
         self.mean_s = self.slow_s = self._prior_s
         """How long a message occupies a slot, on average; and as the last minutes had it, where that is longer."""
+        self._rests_on = 0.0
 
     @property
     def spread(self) -> float:
@@ -93,7 +94,7 @@ class Throughput:
         if self._fixed:
             return Estimate(self._prior_s, float("inf"))
         age_s = None if self._learned_at is None else max(0.0, now - self._learned_at)
-        return Estimate(self.mean_s, self._best().deleted, age_s)
+        return Estimate(self.mean_s, self._rests_on, age_s)
 
     def see(self, held: float, elapsed_s: float, now: Instant) -> None:
         """Since the last reading so many messages were at work, on average."""
@@ -135,7 +136,7 @@ class Throughput:
         weight = PRIOR_WEIGHT * FADES_AFTER / (FADES_AFTER + best.deleted)
         mean_s = max(1e-3, (best.taken_s + weight * self._prior_s) / (best.deleted + weight))
         slow_s = (recent.taken_s + RECENT_WEIGHT * mean_s) / (recent.deleted + RECENT_WEIGHT)
-        self.mean_s, self.slow_s = mean_s, max(mean_s, slow_s)
+        self.mean_s, self.slow_s, self._rests_on = mean_s, max(mean_s, slow_s), best.deleted
 
     def _saw(self, start: Instant, end: Instant) -> bool:
         """What was at work is known for all of that time."""
