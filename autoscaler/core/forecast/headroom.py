@@ -39,7 +39,7 @@ class Headroom:
         size = above.shape[1]
         weights = 0.5 ** (np.arange(size)[::-1] / HALF_LIFE)
         self._often *= 0.5 ** (size / HALF_LIFE)
-        lanes = np.broadcast_to(np.arange(above.shape[0])[:, None], above.shape)
+        lanes = np.arange(above.shape[0])[:, None]
         np.add.at(self._often, (lanes, np.searchsorted(EDGES, above, side="right")), weights)
 
     def above(self) -> Floats:

@@ -37,7 +37,7 @@ class History:
         self.newest = 0
         self.first_root = 0.0
         self._recent = np.zeros(RECENT)
-        self._codes = np.zeros((HOURS, HOUR), np.uint8)
+        self._codes = np.zeros(SPAN, np.uint8)
         self._peaks = np.zeros(HOURS, np.float32)
 
     @property
@@ -81,8 +81,8 @@ class History:
 
     def coded(self, minutes: Whole) -> Floats:
         """The roots of minutes in complete hours, as they are kept."""
-        hours = minutes // HOUR % HOURS
-        roots = self._codes[hours, minutes % HOUR] * (self._peaks[hours].astype(np.float64) / _STEPS)
+        places = minutes % SPAN
+        roots = self._codes.take(places) * (self._peaks.astype(np.float64) / _STEPS).take(places // HOUR)
         return np.where(minutes < self.start, self.first_root, roots)
 
     def _code(self) -> None:
@@ -93,4 +93,4 @@ class History:
         roots = self._recent[np.arange(self.newest - HOUR + 1, self.newest + 1) % RECENT]
         peak = np.float32(roots.max())
         self._peaks[hour] = peak
-        self._codes[hour] = np.minimum(np.rint(roots * (_STEPS / peak)), _STEPS) if peak > 0.0 else 0
+        self._codes[hour * HOUR : (hour + 1) * HOUR] = np.minimum(np.rint(roots * (_STEPS / peak)), _STEPS) if peak > 0.0 else 0
