@@ -52,7 +52,7 @@ def restrain(decision: Decision, rule: Rule, target: int, because: str) -> Decis
 
 
 def _walk(case: Case, count: int, steps: list[Step]) -> int:
-    """The count after all rules. Most services stay as they are at most looks: no rule need be asked that permits it."""
+    """The count after all rules. Most looks ask for the present count: then no rule need be asked that contains it."""
     for rule, restrain in HOLDING:
         if count == case.current:
             break

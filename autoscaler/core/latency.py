@@ -140,8 +140,7 @@ def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float)
             asked = tasks + (total - here) / (slots * turns)
         else:
             asked = tasks * total / here if here > 0 else 0.0
-        if asked > most:
-            most = asked
+        most = max(most, asked)
     return most
 
 

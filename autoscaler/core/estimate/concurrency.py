@@ -21,6 +21,8 @@ VARIED = 0.1
 
 
 class Concurrency:
+    __slots__ = ("_at", "_configured", "_fixed", "_followed", "_held", "_readings", "_sums", "_tasks", "slots")
+
     def __init__(self, configured: int, *, fixed: bool = False) -> None:
         self._configured = configured
         self._fixed = fixed

@@ -32,6 +32,19 @@ Ahead = Mapping[str, tuple[Some, ...]]
 class Estimator:
     """Begins with the first observation. `interval_s`: how long from one look to the next."""
 
+    __slots__ = (
+        "_at",
+        "_concurrency",
+        "_held",
+        "_interval_s",
+        "_learned_at",
+        "_queues",
+        "_reach_s",
+        "_running",
+        "_starting",
+        "_throughput",
+    )
+
     def __init__(self, policy: Policy, seen: Observation, interval_s: float) -> None:
         self._interval_s = interval_s
         self._throughput = Throughput(policy.processing_time_s, seen.now, fixed=not policy.learn)
@@ -40,10 +53,9 @@ class Estimator:
         self._queues: dict[str, Arrivals] = {}
         self._reach_s = max(policy.longest_latency_s, LOAD_MOST_S)
         self._at = seen.now
-        self._held = dict.fromkeys(_known(seen), 0.0)
+        self._held = 0.0
         self._running = seen.fleet.running
         self._learned_at: Instant | None = None
-        self._waited: dict[str, tuple[Some, ...]] = {}
 
     def see(self, policy: Policy, seen: Observation, ahead: Ahead | None = None) -> Knowledge:
         """What is known now, this observation included. `ahead` may only raise what is expected to come."""
@@ -57,9 +69,10 @@ class Estimator:
         recent = {name: queue.curve.within_each(EXPECTED_S) for name, queue in self._queues.items()}
         queues = []
         for name, counts in known.items():
-            if name in self._queues:
-                waiting = self._waited[name] = self._queues[name].waiting(counts, now)
-                queues.append(QueueKnowledge(name, waiting, _coming(recent[name], (ahead or {}).get(name))))
+            queue = self._queues.get(name)
+            if queue is not None:
+                queue.waited = queue.waiting(counts, now)
+                queues.append(QueueKnowledge(name, queue.waited, _coming(recent[name], (ahead or {}).get(name))))
         minute = max(0.0, sum([came[-1] for came in recent.values()]))
         return self._knowledge(policy, tuple(queues), now, minute, (received, late))
 
@@ -67,37 +80,25 @@ class Estimator:
         """All queues were read: what came and went since they last were, and about how much of it late."""
         now, received, late = seen.now, 0.0, 0.0
         elapsed_s, held = now - self._at, self._held_of(known, seen.fleet.running)
+        before, self._held = self._held, sum(held.values())
         if elapsed_s > BLIND_INTERVALS * self._interval_s:
             self._throughput.blind(self._at, now)
-        self._throughput.see(_mean(sum(held.values()), sum(self._held.values())), elapsed_s, now)
+        self._throughput.see(_mean(self._held, before), elapsed_s, now)
         mean_s = self._throughput.mean_s
         for name, counts in known.items():
             queue = self._queues.get(name)
             if queue is None:
                 self._queues[name] = Arrivals(self._reach_s, counts, now)
             else:
-                completed = _mean(held[name], self._held.get(name, 0.0)) * elapsed_s / mean_s
-                here = self._waiting_before(name) + queue.see(counts, completed, now)
-                gone, overdue = self._received(name, here - counts.visible, elapsed_s, policy.latency_of(name))
-                received, late = received + gone, late + overdue
+                completed = _mean(held[name], queue.held) * elapsed_s / mean_s
+                here = sum([messages for _, messages in queue.waited]) + queue.see(counts, completed, now)
+                gone = max(0.0, here - counts.visible)
+                received, late = received + gone, late + _late(queue, gone, elapsed_s, policy.latency_of(name))
+        for name, queue in self._queues.items():
+            queue.held = held.get(name, 0.0)
         self._see_slots(known, seen)
-        self._at, self._held, self._running = now, held, seen.fleet.running
+        self._at, self._running = now, seen.fleet.running
         return received, late
-
-    def _waiting_before(self, name: str) -> float:
-        return sum([messages for _, messages in self._waited.get(name, ())])
-
-    def _received(self, name: str, gone: float, elapsed_s: float, latency_s: float) -> tuple[float, float]:
-        """About how many messages were received since the last look, and how many of them late: the oldest went first,
-        in the middle of the time. Late ones that came and went between two looks are not seen.
-        """
-        left, late = max(0.0, gone), 0.0
-        for age_s, messages in reversed(self._waited.get(name, ())):
-            if left <= 0 or age_s + elapsed_s / 2 <= latency_s:
-                break
-            late += min(left, messages)
-            left -= messages
-        return max(0.0, gone), late
 
     def must_foresee(self, policy: Policy) -> bool:
         """Whether a message may be late that comes before a task asked for at the next look is up. With more latency
@@ -115,8 +116,8 @@ class Estimator:
         """FIFO queues say nothing of slots: their groups limit what is in flight."""
         if not seen.fleet.running == self._running == seen.fleet.desired:
             return
-        waiting = any([counts.visible for counts in known.values()])
-        fifo = any([counts.groups_in_flight is not None for counts in known.values()])
+        waiting = any(counts.visible for counts in known.values())
+        fifo = any(counts.groups_in_flight is not None for counts in known.values())
         if waiting and not fifo:
             in_flight = sum([counts.in_flight for counts in known.values()])
             self._concurrency.see(in_flight, seen.fleet.running, seen.now)
@@ -158,6 +159,19 @@ class Estimator:
 
     def _come_within(self, seconds: float) -> float:
         return max(0.0, sum([queue.curve.within(seconds) for queue in self._queues.values()]))
+
+
+def _late(queue: Arrivals, gone: float, elapsed_s: float, latency_s: float) -> float:
+    """How many of those that were received since the last look were late: the oldest went first, in the middle of the
+    time. Late ones that came and went between two looks are not seen.
+    """
+    late = 0.0
+    for age_s, messages in reversed(queue.waited):
+        if gone <= 0 or age_s + elapsed_s / 2 <= latency_s:
+            break
+        late += min(gone, messages)
+        gone -= messages
+    return late
 
 
 def _coming(recent: list[float], ahead: tuple[Some, ...] | None) -> tuple[Some, ...]:

@@ -23,6 +23,8 @@ class Track:
     close together that three quarters of them reach that far.
     """
 
+    __slots__ = ("_apart_s", "_instants", "_notes", "_sums")
+
     def __init__(self, reach_s: float, at: Instant, notes: int = NOTES) -> None:
         self._apart_s = reach_s / (0.75 * notes)
         self._notes = notes

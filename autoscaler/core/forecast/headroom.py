@@ -26,6 +26,8 @@ QUANTILES: Final = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99])
 class Headroom:
     """How often errors fell below zero, between each two edges, and above the last: (horizons, len(EDGES) + 1)."""
 
+    __slots__ = ("_often",)
+
     def __init__(self, horizons: int) -> None:
         self._often = np.zeros((horizons, len(EDGES) + 1))
 

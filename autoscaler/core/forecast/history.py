@@ -31,6 +31,8 @@ _STEPS = 255.0
 class History:
     """The roots of the newest week's minutes, without holes: what was unknown is filled as it is written."""
 
+    __slots__ = ("_codes", "_peaks", "_recent", "began", "first_root", "newest")
+
     def __init__(self) -> None:
         self.began: int | None = None
         """The first minute that was known; None before it."""
@@ -93,4 +95,5 @@ class History:
         roots = self._recent[np.arange(self.newest - HOUR + 1, self.newest + 1) % RECENT]
         peak = np.float32(roots.max())
         self._peaks[hour] = peak
-        self._codes[hour * HOUR : (hour + 1) * HOUR] = np.minimum(np.rint(roots * (_STEPS / peak)), _STEPS) if peak > 0.0 else 0
+        codes = self._codes[hour * HOUR : (hour + 1) * HOUR]
+        codes[:] = np.minimum(np.rint(roots * (_STEPS / peak)), _STEPS) if peak > 0.0 else 0
