@@ -71,6 +71,7 @@ class _Plan(NamedTuple):
     """What there is to receive with, from now on."""
 
     queues: tuple[QueueKnowledge, ...]
+    any_due: bool
     tasks: float
     idle: float
     rate_per_s: float
@@ -108,6 +109,7 @@ def _plan(policy: Policy, known: Knowledge, work: Work, running: int) -> _Plan:
     taken = min(float(work.in_flight), running * slots)
     return _Plan(
         queues=known.queues,
+        any_due=any(queue.waiting or any(messages for _, messages in queue.coming) for queue in known.queues),
         tasks=running + sum([tasks for _, tasks in known.starting]),
         idle=running * slots - taken,
         rate_per_s=running * slots / slot_s,
@@ -125,8 +127,10 @@ def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float)
     latencies may be spent. What waits and is overdue is always within the horizon. The inside runs a hundred times a
     decision: no calls there.
     """
+    if not plan.any_due:
+        return 0.0
     most, total = 0.0, 0.0
-    _, tasks, idle, rate_per_s, doubt, starting, slots, slot_s, start_s, _ = plan
+    _, _, tasks, idle, rate_per_s, doubt, starting, slots, slot_s, start_s, _ = plan
     for due_s, messages in _due(plan, latencies, share, horizon_s):
         total += messages
         received = rate_per_s * due_s - doubt * sqrt(due_s)

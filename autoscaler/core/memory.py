@@ -169,7 +169,7 @@ class Memory:
         if not known:
             return self.idle_since
         slots = seen.fleet.running * policy.task_concurrency
-        idle = sum(counts.in_flight for counts in known) < slots and any(counts.visible for counts in known)
+        idle = any(counts.visible for counts in known) and sum([counts.in_flight for counts in known]) < slots
         return (self.idle_since or seen.now) if idle else None
 
     def acknowledging(self, now: Instant, tasks: int) -> Memory:

@@ -76,6 +76,9 @@ class Track:
         """The same for several spans, ascending, in one walk: for those that reach few notes back."""
         instants, sums = self._instants, self._sums
         index, now, total = len(instants) - 1, instants[-1], sums[-1]
+        first = bisect_right(instants, now - spans_s[-1]) - 1
+        if first >= 0 and sums[first] == total and sums[first:].count(total) == len(sums) - first:
+            return [0.0] * len(spans_s)
         found = []
         for span_s in spans_s:
             since = now - span_s
