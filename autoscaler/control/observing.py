@@ -6,11 +6,12 @@ added where they could be read, and told of where we are not allowed to.
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from autoscaler.config import Service
 from autoscaler.control.aside import Aside
@@ -29,7 +30,7 @@ from autoscaler.core.model import (
     Utilization,
 )
 from autoscaler.core.policy import Policy
-from autoscaler.core.signals import MINUTE_LIMIT_S
+from autoscaler.core.signals import MINUTE_LIMIT_S, MOST_MESSAGES
 from autoscaler.errors import Denied
 from autoscaler.ports import (
     CloudWatchMetric,
@@ -45,8 +46,8 @@ from autoscaler.ports import (
 
 MINUTE_S = 60.0
 
-KEPT_READINGS = 1024
-"""So many readings reach back for ten minutes where one is made every half second: further than any minute is late."""
+READINGS_S = 600.0
+"""Readings are kept for so long: further back than any minute is late."""
 
 PROTECTION_S = 30.0
 """For so long a known number of protected tasks may hold a scale-in back without being read again. It permits none."""
@@ -75,12 +76,33 @@ SAME_S = 30.0
 Datapoint = TypeVar("Datapoint", Utilization, Measurement)
 
 
-class _Reading(NamedTuple):
-    """How many messages waited, and how many tasks ran, at one reading."""
+class _Readings:
+    """How many messages waited, and how many tasks ran, at each reading of the last `READINGS_S`: 24 bytes each, since
+    there are sixty of a service at a time.
+    """
 
-    at: Instant
-    waiting: int
-    running: int
+    __slots__ = ("_instants", "_running", "_waiting")
+
+    def __init__(self) -> None:
+        self._instants, self._waiting, self._running = array("d"), array("q"), array("q")
+
+    def add(self, at: Instant, waiting: int, running: int) -> None:
+        """One more reading, none of them later than `at`."""
+        old = bisect_left(self._instants, at - READINGS_S)
+        del self._instants[:old], self._waiting[:old], self._running[:old]
+        self._instants.append(at)
+        self._waiting.append(waiting)
+        self._running.append(running)
+
+    def fewest_waiting(self, since: Instant, until: Instant) -> int:
+        """The fewest messages that waited after `since`, up to and at `until`; 0 where no two readings say so, or
+        where tasks came or went: what a changing number of tasks deletes is nothing to compare with.
+        """
+        here = slice(bisect_right(self._instants, since), bisect_right(self._instants, until))
+        running = self._running[here]
+        if len(running) < 2 or min(running) != max(running):
+            return 0
+        return min(self._waiting[here])
 
 
 class Observer:
@@ -92,7 +114,7 @@ class Observer:
         self._service = service
         self._ports = ports
         self._minute_at: Instant | None = None
-        self._readings: deque[_Reading] = deque(maxlen=KEPT_READINGS)
+        self._readings = _Readings()
         self._protected: tuple[Instant, int] | None = None
         self.notices: list[Missing] = []
         self.minutes: dict[str, QueueMinute] = {}
@@ -112,7 +134,7 @@ class Observer:
         ]
         now = whole(self._ports.clock())
         queues = [_with_minute(reading, minutes.get(reading.name), memory, now) for reading in queues]
-        self._readings.append(_Reading(now, _waiting(queues), fleet.running))
+        self._readings.add(now, _waiting(queues), fleet.running)
         return Observation(
             now, fleet, tuple(queues), cpu, used, metrics=tuple(metrics), flow=self._flow(queues, minutes, memory)
         )
@@ -165,16 +187,7 @@ class Observer:
             return None
         self._minute_at = at
         received, deleted = (sum(column) for column in zip(*known, strict=True))
-        return Flow(received, deleted, tasks, at, self._waited(at))
-
-    def _waited(self, at: Instant) -> int:
-        """The fewest messages that waited in the minute that ended at `at`; 0 where no two readings of it say so, or
-        where tasks came or went: what a changing number of tasks deletes is nothing to compare with.
-        """
-        minute = [reading for reading in self._readings if at - MINUTE_S < reading.at <= at]
-        if len(minute) < 2 or len({reading.running for reading in minute}) > 1:
-            return 0
-        return min(reading.waiting for reading in minute)
+        return Flow(received, deleted, tasks, at, self._readings.fewest_waiting(at - MINUTE_S, at))
 
     async def with_protection(self, seen: Observation) -> Observation:
         """The same world, with how many tasks protect themselves. Unknown: none may go."""
@@ -203,7 +216,7 @@ def wanted_meters(policy: Policy) -> frozenset[str]:
 def _waiting(queues: list[QueueReading]) -> int:
     """Messages that wait, in all; 0 where a queue is not known: nothing is made of what may not be there."""
     known = [backlog.visible for _, backlog in queues if isinstance(backlog, Backlog)]
-    return sum(known) if len(known) == len(queues) else 0
+    return min(max(0, sum(known)), MOST_MESSAGES) if len(known) == len(queues) else 0
 
 
 def whole(instant: Instant) -> Instant:

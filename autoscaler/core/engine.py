@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from autoscaler.core.case import Case
+from autoscaler.core.case import Case, Restraint
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Observation, Rule, Step, Vote
 from autoscaler.core.policy import FallbackBehavior, Policy
-from autoscaler.core.rules import RULES
+from autoscaler.core.rules import HOLDING, OVERRIDING
 from autoscaler.core.rules.trust import falls_back
 
 ROUNDING = 1e-9
@@ -52,15 +52,26 @@ def restrain(decision: Decision, rule: Rule, target: int, because: str) -> Decis
 
 
 def _walk(case: Case, count: int, steps: list[Step]) -> int:
-    for rule, restrain in RULES:
-        corridor = restrain(case)
-        if corridor is None:
-            continue
-        low, high, because = corridor
-        if not low <= count <= high:
-            start, count = count, int(low if count < low else high)
-            steps.append(Step(rule, start, count, because()))
+    """The count after all rules. Most looks ask for the present count: then no rule need be asked that contains it."""
+    for rule, restrain in HOLDING:
+        if count == case.current:
+            break
+        count = _clamp(case, count, rule, restrain, steps)
+    for rule, restrain in OVERRIDING:
+        count = _clamp(case, count, rule, restrain, steps)
     return count
+
+
+def _clamp(case: Case, count: int, rule: Rule, restrain: Restraint, steps: list[Step]) -> int:
+    corridor = restrain(case)
+    if corridor is None:
+        return count
+    low, high, because = corridor
+    if low <= count <= high:
+        return count
+    end = int(low if count < low else high)
+    steps.append(Step(rule, count, end, because()))
+    return end
 
 
 def _tolerate(case: Case, vote: Vote, steps: list[Step]) -> int:

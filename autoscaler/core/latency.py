@@ -19,7 +19,7 @@ from math import inf, sqrt
 from operator import itemgetter
 from typing import NamedTuple
 
-from autoscaler.core.knowledge import Coming, Knowledge, Some
+from autoscaler.core.knowledge import Coming, Knowledge, QueueKnowledge
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import Work
 
@@ -70,8 +70,8 @@ class Need(NamedTuple):
 class _Plan(NamedTuple):
     """What there is to receive with, from now on."""
 
-    latencies: dict[str, float]
-    waiting: tuple[tuple[str, tuple[Some, ...], tuple[Some, ...]], ...]
+    queues: tuple[QueueKnowledge, ...]
+    any_due: bool
     tasks: float
     idle: float
     rate_per_s: float
@@ -87,15 +87,16 @@ def need(policy: Policy, known: Knowledge, work: Work, running: int, current: in
     """How many tasks keep the promise, seen from the present count, which is kept where either would do."""
     latency_s = policy.shortest_latency_s
     plan = _plan(policy, known, work, running)
-    spent = {name: each - min(GUARD_S, GUARD_RATIO * each) for name, each in plan.latencies.items()}
+    latencies = [policy.latency_of(queue.name) for queue in known.queues]
+    spent = [each - min(GUARD_S, GUARD_RATIO * each) for each in latencies]
     in_time_s = known.interval_s + known.start_late_s
     must = _needed(plan, spent, 1.0, in_time_s)
     if must > current:
         return _capped(max(must, _needed(plan, spent, SPENT_RATIO, in_time_s + AHEAD_S)), work, plan, must=True)
-    lasting = _needed(plan, spent, SPENT_RATIO, max(spent.values(), default=0.0))
+    lasting = _needed(plan, spent, SPENT_RATIO, max(spent, default=0.0))
     if lasting > current + max(LEAST_TASKS, LEAST_RATIO * current):
         return _capped(lasting, work, plan, must=False)
-    eased = _needed(plan, plan.latencies, EASE_RATIO, max(EASE_RATIO * latency_s + EASED_FOR_S, in_time_s))
+    eased = _needed(plan, latencies, EASE_RATIO, max(EASE_RATIO * latency_s + EASED_FOR_S, in_time_s))
     load = known.load + _headroom(known, latency_s) if known.load > SMALL_LOAD else 0.0
     kept = max(eased, load, known.lasting_load)
     if latency_s >= in_time_s:
@@ -107,9 +108,9 @@ def _plan(policy: Policy, known: Knowledge, work: Work, running: int) -> _Plan:
     slots, slot_s = known.concurrency.value, max(known.slow_s, 1e-3)
     taken = min(float(work.in_flight), running * slots)
     return _Plan(
-        latencies={queue.name: policy.latency_of(queue.name) for queue in known.queues},
-        waiting=tuple((queue.name, queue.waiting, queue.coming) for queue in known.queues),
-        tasks=running + sum(tasks for _, tasks in known.starting),
+        queues=known.queues,
+        any_due=any(queue.waiting or any(messages for _, messages in queue.coming) for queue in known.queues),
+        tasks=running + sum([tasks for _, tasks in known.starting]),
         idle=running * slots - taken,
         rate_per_s=running * slots / slot_s,
         doubt=SIGMAS * sqrt(known.spread * running * slots / slot_s),
@@ -121,11 +122,13 @@ def _plan(policy: Policy, known: Knowledge, work: Work, running: int) -> _Plan:
     )
 
 
-def _needed(plan: _Plan, latencies: dict[str, float], share: float, horizon_s: float) -> float:
+def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float) -> float:
     """The smallest count with which all that is due within the horizon is received when it is due, if so much of the
     latencies may be spent. What waits and is overdue is always within the horizon. The inside runs a hundred times a
     decision: no calls there.
     """
+    if not plan.any_due:
+        return 0.0
     most, total = 0.0, 0.0
     _, _, tasks, idle, rate_per_s, doubt, starting, slots, slot_s, start_s, _ = plan
     for due_s, messages in _due(plan, latencies, share, horizon_s):
@@ -145,12 +148,12 @@ def _needed(plan: _Plan, latencies: dict[str, float], share: float, horizon_s: f
     return most
 
 
-def _due(plan: _Plan, latencies: dict[str, float], share: float, horizon_s: float) -> list[tuple[float, float]]:
+def _due(plan: _Plan, latencies: list[float], share: float, horizon_s: float) -> list[tuple[float, float]]:
     """By when how many more messages must have been received, ascending. What is due before the floor, due there."""
     floor_s, overdue, due = plan.floor_s, 0.0, list[tuple[float, float]]()
     horizon_s = max(horizon_s, floor_s)
-    for name, waiting, coming in plan.waiting:
-        spend_s, before = share * latencies[name], 0.0
+    for latency_s, (_, waiting, coming) in zip(latencies, plan.queues, strict=True):
+        spend_s, before = share * latency_s, 0.0
         for age_s, messages in reversed(waiting):
             left_s = spend_s - age_s
             if left_s > horizon_s:
@@ -159,16 +162,18 @@ def _due(plan: _Plan, latencies: dict[str, float], share: float, horizon_s: floa
                 overdue += messages
             else:
                 due.append((left_s, messages))
-        for within_s, messages in coming:
+        for within_s, messages in coming if spend_s < horizon_s else ():
             left_s = spend_s + within_s
-            if spend_s >= horizon_s or left_s > horizon_s:
+            if left_s > horizon_s:
                 break
+            if messages == before:
+                continue
             if left_s <= floor_s:
                 overdue += messages - before
             else:
                 due.append((left_s, messages - before))
             before = messages
-    if len(plan.waiting) > 1:
+    if len(plan.queues) > 1:
         due.sort(key=itemgetter(0))
     return [(floor_s, overdue), *due] if overdue else due
 
@@ -183,5 +188,5 @@ def _headroom(known: Knowledge, latency_s: float) -> float:
 
 def _capped(load: float, work: Work, plan: _Plan, *, must: bool) -> Need:
     """Never more tasks than there are messages for: those that wait, that are at work, and that are expected."""
-    coming = sum(coming[-1].messages for _, _, coming in plan.waiting if coming)
+    coming = sum([coming[-1].messages for _, _, coming in plan.queues if coming])
     return Need(min(load, (work.messages + coming) / plan.slots if plan.slots else inf), must)

@@ -115,10 +115,6 @@ class Memory:
         """Tasks removed by the changes whose age is strictly less than the window; what was added does not net it."""
         return -sum([tasks for _, tasks in _after(self.changes, now - window_s) if tasks < 0])
 
-    def flows_within(self, window_s: float, now: Instant) -> tuple[Flow, ...]:
-        """The queues' minutes that ended within the window."""
-        return tuple(flow for flow in self.flows if now - flow.at < window_s)
-
     def drift(self, fleet: Fleet) -> int:
         """By how much somebody else has changed the count since the last tick: negative, lowered; 0, not at all."""
         return 0 if self.expected is None else fleet.desired - self.expected
@@ -153,8 +149,8 @@ class Memory:
         demands = _young(self.demands, now - _demand_reach_s(policy))
         if decision.recalled is not None:
             demands = (*demands, Demand(now, decision.recalled))
-        return replace(
-            self,
+        return Memory(
+            since=self.since,
             demands=demands,
             changes=_young(self.changes, now - _change_reach_s(policy)),
             running=_with_running(self.running, observation),
@@ -173,7 +169,7 @@ class Memory:
         if not known:
             return self.idle_since
         slots = seen.fleet.running * policy.task_concurrency
-        idle = sum(counts.in_flight for counts in known) < slots and any(counts.visible for counts in known)
+        idle = any(counts.visible for counts in known) and sum([counts.in_flight for counts in known]) < slots
         return (self.idle_since or seen.now) if idle else None
 
     def acknowledging(self, now: Instant, tasks: int) -> Memory:
@@ -194,7 +190,9 @@ def _change_reach_s(policy: Policy) -> float:
 
 def _after(events: tuple[Event, ...], horizon: Instant) -> tuple[Event, ...]:
     """The events later than `horizon`: those whose age is strictly less than the window that it begins."""
-    return events if not events or events[0][0] > horizon else events[bisect_right(events, horizon, key=_INSTANT) :]
+    if not events or events[0][0] > horizon:
+        return events
+    return events[bisect_right(events, horizon, key=_INSTANT) :] if events[-1][0] > horizon else ()
 
 
 def _young(events: Sequence[Event], horizon: Instant) -> tuple[Event, ...]:

@@ -18,11 +18,17 @@ class Arrivals:
     old as CloudWatch says, whichever is older.
     """
 
+    __slots__ = ("_level", "_levels", "_oldest_at", "curve", "held", "waited")
+
     def __init__(self, reach_s: float, first: Backlog, now: Instant) -> None:
         self.curve = Track(reach_s, now)
         self._levels = Track(TOLD_WITHIN_S, now, FEW_NOTES)
         self._level = first.visible + first.in_flight
         self._oldest_at = now
+        self.held = 0.0
+        """How many messages our tasks held of it at the last look."""
+        self.waited: tuple[Some, ...] = ()
+        """What waited when it was last known."""
 
     def see(self, seen: Backlog, completed: float, now: Instant) -> float:
         """One more reading; `completed`: how many messages have probably been deleted since the last one. Returns how
@@ -45,6 +51,8 @@ class Arrivals:
 
     def waiting(self, seen: Backlog, now: Instant) -> tuple[Some, ...]:
         """The messages that wait, newest first, with their ages."""
+        if not seen.visible:
+            return ()
         *known, (since, older) = self.curve.newest(float(seen.visible))
         ages = [Some(now - at, messages) for at, messages in known]
         if older <= 0:

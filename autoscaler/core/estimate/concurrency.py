@@ -21,6 +21,8 @@ VARIED = 0.1
 
 
 class Concurrency:
+    __slots__ = ("_at", "_configured", "_fixed", "_followed", "_held", "_readings", "_sums", "_tasks", "slots")
+
     def __init__(self, configured: int, *, fixed: bool = False) -> None:
         self._configured = configured
         self._fixed = fixed
@@ -29,13 +31,8 @@ class Concurrency:
         self._at: Instant | None = None
         self._sums = (0.0, 0.0, 0.0, 0.0)
         self._followed = float(configured)
-
-    @property
-    def slots(self) -> int:
+        self.slots = configured
         """At least one."""
-        if self._fixed:
-            return self._configured
-        return max(1, round(min(self._held / self._tasks, max(self._configured, self._followed))))
 
     def estimate(self, now: Instant) -> Estimate:
         age_s = None if self._at is None else now - self._at
@@ -52,6 +49,9 @@ class Concurrency:
         self._readings = self._readings * KEPT + 1.0
         self._at = now
         self._follow(float(in_flight), float(running))
+        if not self._fixed:
+            believed = min(self._held / self._tasks, max(self._configured, self._followed))
+            self.slots = max(1, round(believed))
 
     def _follow(self, in_flight: float, running: float) -> None:
         """The slope of what is in flight over the tasks, by least squares over the readings that are remembered."""

@@ -16,7 +16,7 @@ from autoscaler.core.signals import MOST_MESSAGES
 EXPECTED_S = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0)
 """How far arrivals are expected ahead: as long as most tasks take to start."""
 
-LOAD_S, LOAD_MOST_S = 60.0, 600.0
+LOAD_S, LOAD_MOST_S = EXPECTED_S[-1], 600.0
 """A load is measured over a minute, or over three messages' time where that is longer, ten minutes at most."""
 
 BLIND_INTERVALS = 2.5
@@ -32,6 +32,19 @@ Ahead = Mapping[str, tuple[Some, ...]]
 class Estimator:
     """Begins with the first observation. `interval_s`: how long from one look to the next."""
 
+    __slots__ = (
+        "_at",
+        "_concurrency",
+        "_held",
+        "_interval_s",
+        "_learned_at",
+        "_queues",
+        "_reach_s",
+        "_running",
+        "_starting",
+        "_throughput",
+    )
+
     def __init__(self, policy: Policy, seen: Observation, interval_s: float) -> None:
         self._interval_s = interval_s
         self._throughput = Throughput(policy.processing_time_s, seen.now, fixed=not policy.learn)
@@ -40,10 +53,9 @@ class Estimator:
         self._queues: dict[str, Arrivals] = {}
         self._reach_s = max(policy.longest_latency_s, LOAD_MOST_S)
         self._at = seen.now
-        self._held = dict.fromkeys(_known(seen), 0.0)
+        self._held = 0.0
         self._running = seen.fleet.running
         self._learned_at: Instant | None = None
-        self._waited: dict[str, tuple[Some, ...]] = {}
 
     def see(self, policy: Policy, seen: Observation, ahead: Ahead | None = None) -> Knowledge:
         """What is known now, this observation included. `ahead` may only raise what is expected to come."""
@@ -54,51 +66,39 @@ class Estimator:
             received, late = self._look(policy, seen, known)
         if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
             self._learn(seen.flow)
-        queues = tuple(
-            [
-                self._of_queue(name, counts, now, (ahead or {}).get(name))
-                for name, counts in known.items()
-                if name in self._queues
-            ]
-        )
-        self._waited |= {queue.name: queue.waiting for queue in queues}
-        return self._knowledge(policy, queues, now, received, late)
+        recent = {name: queue.curve.within_each(EXPECTED_S) for name, queue in self._queues.items()}
+        queues = []
+        for name, counts in known.items():
+            queue = self._queues.get(name)
+            if queue is not None:
+                queue.waited = queue.waiting(counts, now)
+                queues.append(QueueKnowledge(name, queue.waited, _coming(recent[name], (ahead or {}).get(name))))
+        minute = max(0.0, sum([came[-1] for came in recent.values()]))
+        return self._knowledge(policy, tuple(queues), now, minute, (received, late))
 
     def _look(self, policy: Policy, seen: Observation, known: dict[str, Backlog]) -> tuple[float, float]:
         """All queues were read: what came and went since they last were, and about how much of it late."""
         now, received, late = seen.now, 0.0, 0.0
         elapsed_s, held = now - self._at, self._held_of(known, seen.fleet.running)
+        before, self._held = self._held, sum(held.values())
         if elapsed_s > BLIND_INTERVALS * self._interval_s:
             self._throughput.blind(self._at, now)
-        self._throughput.see(_mean(sum(held.values()), sum(self._held.values())), elapsed_s, now)
+        self._throughput.see(_mean(self._held, before), elapsed_s, now)
         mean_s = self._throughput.mean_s
         for name, counts in known.items():
             queue = self._queues.get(name)
             if queue is None:
                 self._queues[name] = Arrivals(self._reach_s, counts, now)
             else:
-                completed = _mean(held[name], self._held.get(name, 0.0)) * elapsed_s / mean_s
-                here = self._waiting_before(name) + queue.see(counts, completed, now)
-                gone, overdue = self._received(name, here - counts.visible, elapsed_s, policy.latency_of(name))
-                received, late = received + gone, late + overdue
+                completed = _mean(held[name], queue.held) * elapsed_s / mean_s
+                here = sum([messages for _, messages in queue.waited]) + queue.see(counts, completed, now)
+                gone = max(0.0, here - counts.visible)
+                received, late = received + gone, late + _late(queue, gone, elapsed_s, policy.latency_of(name))
+        for name, queue in self._queues.items():
+            queue.held = held.get(name, 0.0)
         self._see_slots(known, seen)
-        self._at, self._held, self._running = now, held, seen.fleet.running
+        self._at, self._running = now, seen.fleet.running
         return received, late
-
-    def _waiting_before(self, name: str) -> float:
-        return sum([messages for _, messages in self._waited.get(name, ())])
-
-    def _received(self, name: str, gone: float, elapsed_s: float, latency_s: float) -> tuple[float, float]:
-        """About how many messages were received since the last look, and how many of them late: the oldest went first,
-        in the middle of the time. Late ones that came and went between two looks are not seen.
-        """
-        left, late = max(0.0, gone), 0.0
-        for age_s, messages in reversed(self._waited.get(name, ())):
-            if left <= 0 or age_s + elapsed_s / 2 <= latency_s:
-                break
-            late += min(left, messages)
-            left -= messages
-        return max(0.0, gone), late
 
     def must_foresee(self, policy: Policy) -> bool:
         """Whether a message may be late that comes before a task asked for at the next look is up. With more latency
@@ -108,17 +108,18 @@ class Estimator:
 
     def _held_of(self, known: dict[str, Backlog], running: int) -> dict[str, float]:
         """What our tasks hold of each queue: what is in flight beyond their slots belongs to others, or to the dead."""
-        in_flight = sum(counts.in_flight for counts in known.values())
+        in_flight = sum([counts.in_flight for counts in known.values()])
         ours = min(1.0, running * self._concurrency.slots / in_flight) if in_flight else 0.0
         return {name: counts.in_flight * ours for name, counts in known.items()}
 
     def _see_slots(self, known: dict[str, Backlog], seen: Observation) -> None:
         """FIFO queues say nothing of slots: their groups limit what is in flight."""
+        if not seen.fleet.running == self._running == seen.fleet.desired:
+            return
         waiting = any(counts.visible for counts in known.values())
         fifo = any(counts.groups_in_flight is not None for counts in known.values())
-        steady = seen.fleet.running == self._running == seen.fleet.desired
-        if waiting and steady and not fifo:
-            in_flight = sum(counts.in_flight for counts in known.values())
+        if waiting and not fifo:
+            in_flight = sum([counts.in_flight for counts in known.values()])
             self._concurrency.see(in_flight, seen.fleet.running, seen.now)
 
     def _learn(self, minute: Flow) -> None:
@@ -129,14 +130,14 @@ class Estimator:
                 queue.reconcile(minute.at, float(minute.deleted))
 
     def _knowledge(
-        self, policy: Policy, queues: tuple[QueueKnowledge, ...], now: Instant, received: float, late: float
+        self, policy: Policy, queues: tuple[QueueKnowledge, ...], now: Instant, minute: float, gone: tuple[float, float]
     ) -> Knowledge:
+        """`minute`: what came within `LOAD_S`. `gone`: what was received, and how much of it late."""
         throughput, slots = self._throughput, self._concurrency.slots
         slow_s = throughput.slow_s
         load_s = max(LOAD_S, min(LOAD_MOST_S, 3 * slow_s))
         lasting_s = max(LOAD_S, LASTING_RATIO * policy.shortest_latency_s)
         a_task = slow_s / slots
-        minute = self._come_within(LOAD_S)
         load = minute if load_s == LOAD_S else self._come_within(load_s)
         lasting = minute if lasting_s == LOAD_S else self._come_within(lasting_s)
         return Knowledge(
@@ -150,8 +151,8 @@ class Estimator:
             load=load / load_s * a_task,
             lasting_load=lasting / lasting_s * a_task,
             interval_s=self._interval_s,
-            received=received,
-            late=late,
+            received=gone[0],
+            late=gone[1],
             queues=queues,
             starting=self._starting.coming(now),
         )
@@ -159,11 +160,24 @@ class Estimator:
     def _come_within(self, seconds: float) -> float:
         return max(0.0, sum([queue.curve.within(seconds) for queue in self._queues.values()]))
 
-    def _of_queue(self, name: str, counts: Backlog, now: Instant, ahead: tuple[Some, ...] | None) -> QueueKnowledge:
-        queue = self._queues[name]
-        coming = map(Some, EXPECTED_S, queue.curve.within_each(EXPECTED_S))
-        expected = tuple(coming) if ahead is None else tuple(map(max, coming, ahead))
-        return QueueKnowledge(name, queue.waiting(counts, now), expected)
+
+def _late(queue: Arrivals, gone: float, elapsed_s: float, latency_s: float) -> float:
+    """How many of those that were received since the last look were late: the oldest went first, in the middle of the
+    time. Late ones that came and went between two looks are not seen.
+    """
+    late = 0.0
+    for age_s, messages in reversed(queue.waited):
+        if gone <= 0 or age_s + elapsed_s / 2 <= latency_s:
+            break
+        late += min(gone, messages)
+        gone -= messages
+    return late
+
+
+def _coming(recent: list[float], ahead: tuple[Some, ...] | None) -> tuple[Some, ...]:
+    """As much as came lately is expected to come, or what look-ahead says where that is more."""
+    coming = map(Some, EXPECTED_S, recent)
+    return tuple(coming) if ahead is None else tuple(map(max, coming, ahead))
 
 
 def _known(seen: Observation) -> dict[str, Backlog]:

@@ -27,8 +27,11 @@ SOONEST_S = 5.0
 class Starting:
     """`asked`: (when, how many) tasks that are not up yet, oldest first."""
 
+    __slots__ = ("_asked", "_at", "_deploying", "_desired", "_learned_at", "_running", "_summed_up", "_took_s")
+
     def __init__(self, fleet: Fleet, now: Instant) -> None:
-        self._fleet = fleet
+        self._desired, self._running = fleet.desired, fleet.running
+        self._deploying = fleet.deployment is not None
         self._at = now
         self._asked: list[tuple[Instant, int]] = []
         self._took_s = array("d")
@@ -51,16 +54,18 @@ class Starting:
 
     def see(self, fleet: Fleet, now: Instant) -> None:
         """One more reading of the service. Deployments replace tasks: what comes up then says nothing."""
-        was, self._fleet = self._fleet, fleet
-        then, self._at = self._at, now
-        self._ask(fleet.desired - was.desired, then)
-        if fleet.deployment is None and was.deployment is None:
-            self._came_up(fleet.running - was.running, (then + now) / 2)
-        self._drop_beyond(max(0, fleet.desired - fleet.running))
+        asked, up, then = fleet.desired - self._desired, fleet.running - self._running, self._at
+        replaced, self._deploying = self._deploying, fleet.deployment is not None
+        self._desired, self._running, self._at = fleet.desired, fleet.running, now
+        self._ask(asked, then)
+        if up > 0 and not (replaced or self._deploying):
+            self._came_up(up, (then + now) / 2)
+        if self._asked:
+            self._drop_beyond(max(0, fleet.desired - fleet.running))
 
     def coming(self, now: Instant) -> tuple[Coming, ...]:
         """The tasks that are not up, and in how many seconds they probably will be."""
-        return tuple(Coming(max(SOONEST_S, self.mean_s - (now - at)), tasks) for at, tasks in self._asked)
+        return tuple([Coming(max(SOONEST_S, self.mean_s - (now - at)), tasks) for at, tasks in self._asked])
 
     def _ask(self, tasks: int, at: Instant) -> None:
         if tasks > 0:
@@ -68,8 +73,6 @@ class Starting:
 
     def _came_up(self, tasks: int, at: Instant) -> None:
         """They came up between two readings: in the middle, for all that is known."""
-        if tasks <= 0:
-            return
         while tasks > 0 and self._asked:
             asked_at, asked = self._asked.pop(0)
             here = min(tasks, asked)

@@ -11,6 +11,7 @@ What the estimates must bear: a prior that is ten times wrong, a release that is
 
 from __future__ import annotations
 
+from array import array
 from math import log, sqrt
 from typing import NamedTuple
 
@@ -62,11 +63,53 @@ class _Sum(NamedTuple):
         return _Sum(self.taken_s * kept + more.taken_s, self.deleted * kept + more.deleted)
 
 
+class _Newest:
+    """The newest minutes, at most `LAG_MINUTES`: 16 bytes each, where a tuple of floats takes 120."""
+
+    __slots__ = ("_deleted", "_taken_s")
+
+    def __init__(self) -> None:
+        self._taken_s, self._deleted = array("d"), array("d")
+
+    def __len__(self) -> int:
+        return len(self._taken_s)
+
+    def add(self, seen: _Sum) -> None:
+        if len(self) == LAG_MINUTES:
+            del self._taken_s[0], self._deleted[0]
+        self._taken_s.append(seen.taken_s)
+        self._deleted.append(seen.deleted)
+
+    def total(self, minutes: int) -> _Sum:
+        """Of the newest so many; of fewer where there are not so many."""
+        return _Sum(sum(self._taken_s[-minutes:]), sum(self._deleted[-minutes:]))
+
+
 class Throughput:
     """Learns from readings of what is at work, and from CloudWatch's minutes. `prior_s` None: nothing is configured.
 
     `fixed`: the configured value stands, whatever is seen.
     """
+
+    __slots__ = (
+        "_alike",
+        "_all",
+        "_blind_from",
+        "_blind_until",
+        "_compared",
+        "_deviation",
+        "_fixed",
+        "_learned_at",
+        "_minutes",
+        "_prior_s",
+        "_rests_on",
+        "_saturated",
+        "_saturated_at",
+        "_taken",
+        "_undone",
+        "mean_s",
+        "slow_s",
+    )
 
     def __init__(self, prior_s: float | None, now: Instant, *, fixed: bool = False) -> None:
         self._prior_s = ASSUMED_S if prior_s is None else prior_s
@@ -78,11 +121,11 @@ class Throughput:
         self._saturated = _Sum()
         self._saturated_at: Instant | None = None
         self._learned_at: Instant | None = None
-        self._recent: list[_Sum] = []
-        self._minutes: list[_Sum] = []
+        self._minutes, self._alike = _Newest(), 0
         self._deviation, self._compared = SPREAD_WEIGHT * SPREAD_PRIOR, SPREAD_WEIGHT
         self.mean_s = self.slow_s = self._prior_s
         """How long a message occupies a slot, on average; and as the last minutes had it, where that is longer."""
+        self._rests_on = 0.0
 
     @property
     def spread(self) -> float:
@@ -93,7 +136,7 @@ class Throughput:
         if self._fixed:
             return Estimate(self._prior_s, float("inf"))
         age_s = None if self._learned_at is None else max(0.0, now - self._learned_at)
-        return Estimate(self.mean_s, self._best().deleted, age_s)
+        return Estimate(self.mean_s, self._rests_on, age_s)
 
     def see(self, held: float, elapsed_s: float, now: Instant) -> None:
         """Since the last reading so many messages were at work, on average."""
@@ -120,22 +163,22 @@ class Throughput:
             self._saturated_at = minute.at
         elif self._saturated_at is not None and minute.at - self._saturated_at > SATURATED_KEPT_S:
             self._saturated, self._saturated_at = _Sum(), None
-        self._recent = [*self._recent[1 - RECENT_MINUTES :], seen]
+        self._minutes.add(seen)
         if minute.deleted:
             self._learned_at = minute.at
         self._sum_up()
-        self._compare(seen)
+        self._compare()
         self._shift()
         self._sum_up()
 
     def _sum_up(self) -> None:
         if self._fixed:
             return
-        best, recent = self._best(), _total(self._recent)
+        best, recent = self._best(), self._minutes.total(RECENT_MINUTES)
         weight = PRIOR_WEIGHT * FADES_AFTER / (FADES_AFTER + best.deleted)
         mean_s = max(1e-3, (best.taken_s + weight * self._prior_s) / (best.deleted + weight))
         slow_s = (recent.taken_s + RECENT_WEIGHT * mean_s) / (recent.deleted + RECENT_WEIGHT)
-        self.mean_s, self.slow_s = mean_s, max(mean_s, slow_s)
+        self.mean_s, self.slow_s, self._rests_on = mean_s, max(mean_s, slow_s), best.deleted
 
     def _saw(self, start: Instant, end: Instant) -> bool:
         """What was at work is known for all of that time."""
@@ -163,28 +206,24 @@ class Throughput:
         slower = log(full.taken_s / full.deleted * every.deleted / every.taken_s)
         return full if slower > REGIME_SIGMAS * sqrt((1 + self.spread) / full.deleted) else every
 
-    def _compare(self, seen: _Sum) -> None:
+    def _compare(self) -> None:
         """Over ten minutes the work that was done differs from deletions x mean by the sum of the messages' own
         deviations: its variance is deletions x mean^2 x spread.
         """
-        self._minutes = [*self._minutes[1 - LAG_MINUTES :], seen]
-        if len(self._minutes) < LAG_MINUTES:
+        self._alike = min(self._alike + 1, LAG_MINUTES)
+        if self._alike < LAG_MINUTES:
             return
-        taken_s, deleted = _total(self._minutes)
+        taken_s, deleted = self._minutes.total(LAG_MINUTES)
         off = (taken_s - self.mean_s * deleted) / self.mean_s
         self._deviation = self._deviation * SPREAD_KEPT + off * off
         self._compared = self._compared * SPREAD_KEPT + deleted
 
     def _shift(self) -> None:
         """Forgets the long mean where the last minutes clearly have another."""
-        recent, mean_s = _total(self._recent), self.mean_s
-        if len(self._recent) < RECENT_MINUTES or recent.deleted < SHIFTED_DELETIONS or recent.taken_s <= 0:
+        recent, mean_s = self._minutes.total(RECENT_MINUTES), self.mean_s
+        if len(self._minutes) < RECENT_MINUTES or recent.deleted < SHIFTED_DELETIONS or recent.taken_s <= 0:
             return
         apart = abs(log(recent.taken_s / recent.deleted / mean_s))
         if apart > max(SHIFTED_RATIO, SHIFTED_SIGMAS * sqrt((1 + self.spread) / recent.deleted)):
             self._all, self._saturated, self._saturated_at = recent, _Sum(), None
-            self._minutes.clear()
-
-
-def _total(minutes: list[_Sum]) -> _Sum:
-    return _Sum(sum([minute.taken_s for minute in minutes]), sum([minute.deleted for minute in minutes]))
+            self._alike = 0

@@ -23,6 +23,8 @@ class Track:
     close together that three quarters of them reach that far.
     """
 
+    __slots__ = ("_apart_s", "_instants", "_notes", "_sums")
+
     def __init__(self, reach_s: float, at: Instant, notes: int = NOTES) -> None:
         self._apart_s = reach_s / (0.75 * notes)
         self._notes = notes
@@ -74,6 +76,9 @@ class Track:
         """The same for several spans, ascending, in one walk: for those that reach few notes back."""
         instants, sums = self._instants, self._sums
         index, now, total = len(instants) - 1, instants[-1], sums[-1]
+        first = bisect_right(instants, now - spans_s[-1]) - 1
+        if first >= 0 and sums[first] == total and sums[first:].count(total) == len(sums) - first:
+            return [0.0] * len(spans_s)
         found = []
         for span_s in spans_s:
             since = now - span_s

@@ -32,6 +32,8 @@ _PART: Final = 7
 class Autoregression:
     """The coefficients of every horizon, and of none before there is enough to learn from."""
 
+    __slots__ = ("_weights",)
+
     def __init__(self, horizon: int) -> None:
         self._weights = np.zeros((horizon, REGRESSED + 1), np.float32)
         self._weights[:, 0] = 1.0  # until it is fitted, the newest minute is what it expects

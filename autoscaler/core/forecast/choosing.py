@@ -30,6 +30,8 @@ _CHUNK: Final = 240
 class Errors:
     """Discounted means of errors, of some `columns` at some horizons, at both half-lives."""
 
+    __slots__ = ("_counts", "_sums")
+
     def __init__(self, horizons: int, columns: int) -> None:
         self._sums = np.zeros((len(HALF_LIVES), horizons, columns))
         self._counts = np.zeros((len(HALF_LIVES), 1, 1))
@@ -82,6 +84,8 @@ def shares(means: Floats) -> Floats:
 
 class Said:
     """What was said of minutes that have not come yet, at every anchor."""
+
+    __slots__ = ("_anchors", "_said", "_starts")
 
     def __init__(self, anchors: Whole, columns: int) -> None:
         self._anchors = anchors

@@ -57,6 +57,7 @@ class Forecaster:
         self._anchors = np.array([anchor for anchor in ANCHORS if anchor <= horizon])
         self._every = np.arange(1, horizon + 1)
         self._between = _straight_lines(tuple(self._anchors.tolist()), horizon)
+        self._lane = int(np.searchsorted(self._anchors, min(2, horizon)))
         self._forget()
 
     @property
@@ -89,15 +90,13 @@ class Forecaster:
         """
         if self._history.age < YOUNG:
             return None
-        skills = self._skills()
-        lane = int(np.searchsorted(self._anchors, min(2, self.horizon)))
-        useful = bool(skills.min() < BETTER)
+        useful = bool(self._skills.min() < BETTER)
         roots = self._roots if useful else np.full(self.horizon, self._newest_root())
         return Outlook(
             minute=self._history.newest,
             expected=tuple((roots * roots).tolist()),
-            method=METHODS[int(self._heard()[lane].argmax())] if useful else METHODS[_LAST],
-            skill=float(skills[lane]),
+            method=METHODS[self._leading] if useful else METHODS[_LAST],
+            skill=float(self._skills[self._lane]),
             useful=useful,
             above=self._above() if bounded else None,
         )
@@ -116,20 +115,18 @@ class Forecaster:
         self._said = Said(self._anchors, len(METHODS) + 1)
         self._headroom = Headroom(anchors)
         self._roots = np.zeros(self.horizon)
+        self._skills = np.ones(anchors)
+        self._leading = _LAST
 
-    def _skills(self) -> Floats:
-        """Of what is said at each anchor: its recent error by that of last value."""
-        mixed, last = self._mix_errors.means()[1, :, 0], self._errors.means()[1, :, _LAST]
-        skills: Floats = (mixed + SMALL) / (last + SMALL)
-        return skills
-
-    def _heard(self) -> Floats:
-        """What each method is listened to at each anchor: last value alone where all together err more than it."""
-        means = self._errors.means()
-        heard = shares(means)
-        worse = self._mix_errors.means()[..., 0].sum(axis=0) > means[..., _LAST].sum(axis=0)
-        heard[worse] = _LAST_ALONE
-        return heard
+    def _choose(self, heard: Floats, coming: Floats) -> None:
+        """What is expected from now on, each method being listened to so much at each anchor: last value alone where
+        all together err more than it. Skills: at each anchor, their recent error by that of last value.
+        """
+        mixed, last = self._mix_errors.means()[..., 0], self._errors.means()[..., _LAST]
+        heard[mixed.sum(axis=0) > last.sum(axis=0)] = _LAST_ALONE
+        self._leading = int(heard[self._lane].argmax())
+        self._skills = (mixed[1] + SMALL) / (last[1] + SMALL)
+        self._roots = np.einsum("hm,hm->h", self._between @ heard, coming)
 
     def _take(self, first: int, roots: Floats, known: Flags) -> None:
         """Minutes whose first and last are known, all later than the newest."""
@@ -170,7 +167,7 @@ class Forecaster:
         mixed = _single(np.einsum("hrm,hrm->hr", heard, saying))[..., None]
         self._score(self._said.of(minutes, slice(_MIX, None), mixed)[..., 0], roots, known)
         self._said.remember(minutes, np.concatenate((saying, mixed), axis=2))
-        self._roots = np.einsum("hm,hm->h", self._between @ self._heard(), coming)
+        self._choose(heard[:, -1].copy(), coming)
 
     def _score(self, told: Floats, roots: Floats, known: Flags) -> None:
         """What all together said of minutes, (anchors, minutes), against what came."""
@@ -204,7 +201,10 @@ class Forecaster:
         seen = now.seen(ahead, start, stop)
         own = (seen[..., PLACE["0 ago"]], seen[..., PLACE["mean of 5"]], self._regression.expects(seen, ahead))
         others = (smooth_days(seen), sharp_days(seen), week(seen), seen[..., PLACE["week ago"]])
-        return _single(np.stack((*own, *others), axis=2))
+        expected = np.empty((*seen.shape[:2], len(METHODS)), np.float32)
+        for method, roots in enumerate((*own, *others)):
+            expected[..., method] = roots
+        return expected.astype(np.float64)
 
     def _due(self, first: int, last: int, end: int) -> dict[int, int]:
         """By the minute's number: the horizon to learn anew there, each once a day, on the first day more often.

@@ -26,6 +26,8 @@ QUANTILES: Final = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99])
 class Headroom:
     """How often errors fell below zero, between each two edges, and above the last: (horizons, len(EDGES) + 1)."""
 
+    __slots__ = ("_often",)
+
     def __init__(self, horizons: int) -> None:
         self._often = np.zeros((horizons, len(EDGES) + 1))
 
@@ -39,7 +41,7 @@ class Headroom:
         size = above.shape[1]
         weights = 0.5 ** (np.arange(size)[::-1] / HALF_LIFE)
         self._often *= 0.5 ** (size / HALF_LIFE)
-        lanes = np.broadcast_to(np.arange(above.shape[0])[:, None], above.shape)
+        lanes = np.arange(above.shape[0])[:, None]
         np.add.at(self._often, (lanes, np.searchsorted(EDGES, above, side="right")), weights)
 
     def above(self) -> Floats:

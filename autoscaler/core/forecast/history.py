@@ -31,13 +31,15 @@ _STEPS = 255.0
 class History:
     """The roots of the newest week's minutes, without holes: what was unknown is filled as it is written."""
 
+    __slots__ = ("_codes", "_peaks", "_recent", "began", "first_root", "newest")
+
     def __init__(self) -> None:
         self.began: int | None = None
         """The first minute that was known; None before it."""
         self.newest = 0
         self.first_root = 0.0
         self._recent = np.zeros(RECENT)
-        self._codes = np.zeros((HOURS, HOUR), np.uint8)
+        self._codes = np.zeros(SPAN, np.uint8)
         self._peaks = np.zeros(HOURS, np.float32)
 
     @property
@@ -81,8 +83,8 @@ class History:
 
     def coded(self, minutes: Whole) -> Floats:
         """The roots of minutes in complete hours, as they are kept."""
-        hours = minutes // HOUR % HOURS
-        roots = self._codes[hours, minutes % HOUR] * (self._peaks[hours].astype(np.float64) / _STEPS)
+        places = minutes % SPAN
+        roots = self._codes.take(places) * (self._peaks.astype(np.float64) / _STEPS).take(places // HOUR)
         return np.where(minutes < self.start, self.first_root, roots)
 
     def _code(self) -> None:
@@ -93,4 +95,5 @@ class History:
         roots = self._recent[np.arange(self.newest - HOUR + 1, self.newest + 1) % RECENT]
         peak = np.float32(roots.max())
         self._peaks[hour] = peak
-        self._codes[hour] = np.minimum(np.rint(roots * (_STEPS / peak)), _STEPS) if peak > 0.0 else 0
+        codes = self._codes[hour * HOUR : (hour + 1) * HOUR]
+        codes[:] = np.minimum(np.rint(roots * (_STEPS / peak)), _STEPS) if peak > 0.0 else 0

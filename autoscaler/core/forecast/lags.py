@@ -8,6 +8,7 @@ day by the first minute.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -81,7 +82,7 @@ class View:
 
     def seen(self, horizons: Whole, start: int, stop: int) -> Floats:
         """Roots, (horizons, rows from start to stop, places of `PLACE`); never negative."""
-        ends = (_LINES * self.sums.shape[1] + _ENDS)[horizons - 1, None] + np.arange(start, stop)[:, None]
+        ends = _ends(self.sums.shape[1])[horizons - 1, None] + np.arange(start, stop)[:, None]
         windows = _WINDOWS[horizons - 1, None]
         flat = self.sums.ravel()
         means: Floats = (flat.take(ends) - flat.take(ends - windows)) / windows
@@ -104,6 +105,13 @@ class View:
         mean: Floats = sums[end : end + self.rows] - sums[end - window : end - window + self.rows]
         mean /= window
         return mean
+
+
+@lru_cache(maxsize=4)
+def _ends(columns: int) -> Whole:
+    """Where in all lines, one after the other, the place after the last minute of what is seen lies."""
+    ends: Whole = _LINES * columns + _ENDS
+    return ends
 
 
 def view(history: History, first: int, roots: Floats) -> View:

@@ -6,7 +6,7 @@ from autoscaler.core.case import Restraint
 from autoscaler.core.model import Rule
 from autoscaler.core.rules import operator, pace, trust, work
 
-RULES: tuple[tuple[Rule, Restraint], ...] = (
+HOLDING: tuple[tuple[Rule, Restraint], ...] = (
     (Rule.ACTIVATION, trust.activation),
     (Rule.STABILIZATION, pace.stabilization),
     (Rule.PATIENCE, pace.patience),
@@ -23,8 +23,14 @@ RULES: tuple[tuple[Rule, Restraint], ...] = (
     (Rule.STALLED_START, work.stalled_start),
     (Rule.NO_PROGRESS, work.no_progress),
     (Rule.MODE, operator.mode),
+)
+"""Each of them contains the current count, so they commute, and a count that has come back to it stays there."""
+
+OVERRIDING: tuple[tuple[Rule, Restraint], ...] = (
     (Rule.PAUSE, operator.pause),
     (Rule.BOUNDS, operator.bounds),
     (Rule.SWITCHED_OFF, operator.switched_off),
 )
-"""Most contain the current count, and so commute; the last three do not."""
+"""What moves even a count that is to stay as it is."""
+
+RULES = (*HOLDING, *OVERRIDING)

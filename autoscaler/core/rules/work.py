@@ -121,10 +121,14 @@ def _minutes(flows: tuple[Flow, ...]) -> str:
 def _in_circles(policy: Policy, memory: Memory, now: float, held: int) -> bool:
     """Nothing deleted over the whole window, and more received than could be in work: long work is not this."""
     window_s = progress_window_s(policy)
-    flows = memory.flows_within(window_s, now)
-    if len(flows) < window_s // 60 - 1 or any(flow.deleted for flow in flows):
-        return False
-    return sum(flow.received for flow in flows) > REDELIVERED_RATIO * max(1, held)
+    received = minutes = 0
+    for flow in reversed(memory.flows):
+        if now - flow.at >= window_s:
+            continue
+        if flow.deleted:
+            return False
+        received, minutes = received + flow.received, minutes + 1
+    return minutes >= window_s // 60 - 1 and received > REDELIVERED_RATIO * max(1, held)
 
 
 def _no_faster(flows: tuple[Flow, ...], now: float) -> Flow | None:
