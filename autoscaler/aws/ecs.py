@@ -18,7 +18,7 @@ from autoscaler.aws.rivals import Rivals
 from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Deployment, Fleet, Instant, Missing
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable
-from autoscaler.ports import ServiceRef, Urgency
+from autoscaler.ports import Place, ServiceRef, Urgency
 
 PAUSE_TAG = "autoscaler:paused"
 MOST_TAG_VALUE = 256
@@ -28,8 +28,8 @@ MOST_TAG_VALUE = 256
 MOST_SERVICES = 10
 """In one question."""
 
-Cluster: TypeAlias = tuple[str, str | None]
-"""A cluster, and the Region that it is in."""
+Cluster: TypeAlias = tuple[str, Place]
+"""A cluster, and where it is."""
 
 Described: TypeAlias = tuple[Answer, Instant]
 """A service's own part of an answer, and when it was asked for."""
@@ -53,7 +53,7 @@ class EcsFleets:
         with those of the same cluster that are asked for at the same time.
         """
         try:
-            found, at = await self._described.of((service.cluster, service.region), service)
+            found, at = await self._described.of((service.cluster, service.place), service)
             return fleet_in(found, at, self._clocks.instant)
         except AutoscalerError as fault:
             return missing(fault)
@@ -79,7 +79,7 @@ class EcsFleets:
         answer = await self._wire.ask(
             UPDATE_SERVICE,
             service_subject(service),
-            service.region,
+            service.place,
             urgency,
             cluster=service.cluster,
             service=service.service,
@@ -91,11 +91,11 @@ class EcsFleets:
     async def _describe(
         self, group: Cluster, services: Sequence[ServiceRef]
     ) -> dict[ServiceRef, Described | AutoscalerError]:
-        at, (cluster, region) = self._clocks.now(), group
+        at, (cluster, place) = self._clocks.now(), group
         answer = await self._wire.ask(
             DESCRIBE_SERVICES,
             together(service_subject(service) for service in services),
-            region,
+            place,
             cluster=cluster,
             services=list(dict.fromkeys(service.service for service in services)),
             include=["TAGS"],
