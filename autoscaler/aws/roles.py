@@ -18,7 +18,7 @@ from autoscaler.aws.apis import ASSUME_ROLE
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.names import short_name
 from autoscaler.core.model import Instant
-from autoscaler.errors import AutoscalerError, Denied
+from autoscaler.errors import AutoscalerError, Denied, Unavailable
 from autoscaler.ports import Place, Role
 
 SESSION = "ecs-queue-autoscaler"
@@ -40,6 +40,8 @@ AGAIN_S = 5.0
 
 DOUBTED_S = 300.0
 """Credentials that AWS denies are asked for anew, unless they are younger: it may be the role that lacks a right."""
+
+JUST_EXPIRED = Unavailable("its credentials have just expired; it is tried again at the next tick")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +83,14 @@ class Roles:
 
         STS is asked in the daemon's own Region, to which its network leads; in `region` where it has none.
         """
-        if self._stands(role):
+        if not (self._is_fresh(role) or (self._holds(role) and self._is_busy(role))):
+            async with self._turns[role]:
+                if not (self._is_fresh(role) or self._rests(role)):
+                    await self._renew(role, region)
+        if self._holds(role):
             return self._held[role].keys
-        async with self._turns[role]:
-            if not self._stands(role):
-                await self._renew(role, region)
-        held = self._held.get(role)
-        if held is not None and held.holds(self._clocks.wall()):
-            return held.keys
-        fault = self._failed[role].fault
+        failed = self._failed.get(role)
+        fault = JUST_EXPIRED if failed is None else failed.fault
         raise type(fault)(f"{subject} cannot act as {role.arn}: {fault}")
 
     def doubt(self, role: Role) -> None:
@@ -98,21 +99,23 @@ class Roles:
         if held is not None and self._clocks.wall() - held.since >= DOUBTED_S:
             del self._held[role]
 
-    def _stands(self, role: Role) -> bool:
-        """There is nothing to ask now: the credentials are not due, or hold while STS is being asked or failed."""
-        held, wall_s = self._held.get(role), self._clocks.wall()
-        if held is None or not held.holds(wall_s):
-            return False
-        return not held.is_due(wall_s) or self._turns[role].locked() or self._rests(role)
+    def _holds(self, role: Role) -> bool:
+        held = self._held.get(role)
+        return held is not None and held.holds(self._clocks.wall())
+
+    def _is_fresh(self, role: Role) -> bool:
+        return self._holds(role) and not self._held[role].is_due(self._clocks.wall())
+
+    def _is_busy(self, role: Role) -> bool:
+        """Somebody is asking for new ones already, or nobody should now."""
+        return self._turns[role].locked() or self._rests(role)
 
     def _rests(self, role: Role) -> bool:
         failed = self._failed.get(role)
         return failed is not None and self._clocks.now() < failed.until
 
     async def _renew(self, role: Role, region: str) -> None:
-        """Afterwards the role has credentials, or an error; the last one, while that still stands."""
-        if self._rests(role):
-            return
+        """Afterwards the role has new credentials, or an error that says why not."""
         try:
             self._held[role] = await self._assume(role, region)
             self._failed.pop(role, None)
@@ -131,7 +134,10 @@ class Roles:
             DurationSeconds=LASTS_S,
             **told,
         )
-        return held_in(answer.part("Credentials"), since)
+        held = held_in(answer.part("Credentials"), since)
+        if not held.holds(self._clocks.wall()):
+            raise Denied(f"{answer.call.where}: STS gave credentials that expire at once; check this machine's clock")
+        return held
 
     def _home(self, region: str) -> str:
         try:
@@ -141,9 +147,6 @@ class Roles:
 
 
 def held_in(credentials: Answer, since: float) -> Held:
-    """What STS gave. Raises `Unreadable` where something of it is missing, `Denied` where it has expired already."""
+    """What STS gave. Raises `Unreadable` where something of it is missing."""
     words = (credentials.word(name) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
-    held = Held(ReadOnlyCredentials(*words), since, credentials.moment("Expiration"))
-    if not held.holds(since):
-        raise Denied(f"{credentials.call.where}: STS gave credentials that expire at once; check this machine's clock")
-    return held
+    return Held(ReadOnlyCredentials(*words), since, credentials.moment("Expiration"))
