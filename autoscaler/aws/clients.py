@@ -7,6 +7,7 @@ seven clients of its own it would be 1.6 MB, and with their certificate authorit
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from contextvars import ContextVar
@@ -82,6 +83,10 @@ class Clients:
                 if key not in self._clients:
                     self._clients[key] = await self._open(call)
         return self._clients[key]
+
+    def has_own_authorities(self) -> bool:
+        """Certificates are held against a bundle of the operator's own, not against the well-known authorities."""
+        return bool(self._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE"))
 
     async def _open(self, call: Call) -> AioBaseClient:
         try:

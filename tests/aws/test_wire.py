@@ -29,6 +29,11 @@ COUNTS = ok(
 )
 
 
+@pytest.fixture(params=[True, False], ids=["lean", "sdk"])
+def lean(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
 async def kind_of(aws: Aws, queue: QueueRef = ORDERS) -> str:
     reading = await aws.queues.backlog(queue)
     assert isinstance(reading, Missing), reading
