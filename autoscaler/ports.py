@@ -6,9 +6,9 @@ Readings return `Missing` where the world failed; only a write raises. So a tick
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Decision, Fleet, Instant, Measurement, Missing, Observation, Utilization
@@ -16,23 +16,51 @@ from autoscaler.core.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
+class Role:
+    """An IAM role to act as. `external_id` is what its trust policy asks to hear, if anything; no text repeats it."""
+
+    arn: str
+    external_id: str | None = field(default=None, repr=False)
+
+    @property
+    def account(self) -> str:
+        """The account that the role is in, and with it all that is read and written as this role."""
+        return self.arn.split(":")[4]
+
+
+class Place(NamedTuple):
+    """Where AWS is asked, and as whom. None: the Region of the daemon's own environment, its own credentials."""
+
+    region: str | None = None
+    role: Role | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceRef:
-    """One ECS service. `region` None: the Region of the daemon's own credentials and environment."""
+    """One ECS service. `region` and `role` as in its `place`; its metrics are read there, too."""
 
     key: str
     cluster: str
     service: str
     region: str | None = None
+    role: Role | None = None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.region, self.role)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueRef:
-    """One SQS queue: `name` for people; `url` where the settings gave one; else the owner's account, or our own."""
+    """One SQS queue: `name` for people; `url` where the settings gave one; else the owner's account, or that of
+    whoever asks. It is asked for as `role` (None: with the daemon's own credentials), whoever owns it.
+    """
 
     name: str
     region: str | None = None
     url: str | None = None
     account: str | None = None
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +105,7 @@ PeriodSum: TypeAlias = tuple[float, int, float]
 
 
 class Category(StrEnum):
-    """What AWS throttles together: the ECS buckets of an account and Region, and the other two APIs."""
+    """What AWS throttles together: the ECS buckets of an account and Region, and the other APIs."""
 
     SERVICE_READ = "ecs_service_read"
     SERVICE_MODIFY = "ecs_service_modify"
@@ -86,6 +114,7 @@ class Category(StrEnum):
     TASK_READ = "ecs_task_read"
     TASK_PROTECTION = "ecs_task_protection"
     SCALING_READ = "application_autoscaling_read"
+    ROLE = "sts_assume_role"
 
 
 class Urgency(IntEnum):
@@ -151,23 +180,28 @@ class Fleets(Protocol):
 
 
 class Pacer(Protocol):
-    """The rates of AWS, shared by all who call one throttle category in one Region."""
+    """The rates of AWS, shared by all who call one throttle category in one area.
 
-    async def turn(self, category: Category, region: str, who: str, urgency: Urgency, more: int = 0) -> float:
+    An area is a Region, of the daemon's own account (`eu-west-1`) or of a role's (`eu-west-1 of 123456789012`). All
+    roles of an account share its areas. We do not ask which account is our own: with a role in it, there are two areas
+    where AWS sees one, and together they may take twice our share.
+    """
+
+    async def turn(self, category: Category, area: str, who: str, urgency: Urgency, more: int = 0) -> float:
         """A call may be made now; for how many seconds its turn was waited for. Raises `Throttled` where that would
         be too long: then no call is made. `who` is the one whose call it is: he keeps his place from one try to the
         next. `more`: how many tasks depend on it.
         """
 
-    def throttled(self, category: Category, region: str) -> None:
+    def throttled(self, category: Category, area: str) -> None:
         """AWS throttled a call of this category."""
 
-    def succeeded(self, category: Category, region: str) -> None:
+    def succeeded(self, category: Category, area: str) -> None:
         """AWS answered a call of this category."""
 
 
 class Directory(Protocol):
-    async def tags(self, cluster: str, region: str | None) -> Mapping[str, Mapping[str, str]]:
+    async def tags(self, cluster: str, place: Place) -> Mapping[str, Mapping[str, str]]:
         """The tags of every active service of the cluster, by the service's name.
 
         Takes its time, as it goes behind all other readings. Raises `AutoscalerError` where any could not be read: what

@@ -1,10 +1,12 @@
-"""Everything that is ever asked of AWS: eleven calls, one of which changes something. The task role needs no more."""
+"""Everything that is ever asked of AWS: twelve calls, one of which changes something. The task role needs no more: the
+list of services only where some are discovered, and the last of them only where the settings name roles.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from autoscaler.ports import Category
+from autoscaler.ports import Category, Role
 
 
 class Api(NamedTuple):
@@ -42,15 +44,29 @@ DESCRIBE_SCALING_POLICIES = Api(
 DESCRIBE_SCHEDULED_ACTIONS = Api(
     "application-autoscaling:DescribeScheduledActions", "describe_scheduled_actions", Category.SCALING_READ, "*"
 )
+ASSUME_ROLE = Api(
+    "sts:AssumeRole",
+    "assume_role",
+    Category.ROLE,
+    "the role, and let the role's trust policy admit it, with this external_id if it asks for one",
+)
 
 
 class Call(NamedTuple):
-    """One call about one thing: `subject` names the queue or service, as its operator knows it."""
+    """One call about one thing: `subject` names the queue or service, as its operator knows it. `role` None: it is
+    made with the daemon's own credentials.
+    """
 
     api: Api
     subject: str
     region: str
+    role: Role | None = None
 
     @property
     def where(self) -> str:
         return f"{self.subject} in {self.region}"
+
+    @property
+    def area(self) -> str:
+        """What AWS counts the call in, as `Pacer` has it."""
+        return self.region if self.role is None else f"{self.region} of {self.role.account}"

@@ -12,10 +12,10 @@ from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.minutebook import MinuteBook
 from autoscaler.aws.minutes import WINDOW_S
 from autoscaler.aws.names import metric_subject, queue_subject, service_subject, short_name
-from autoscaler.aws.sqs import MOST_MESSAGES, region_of
+from autoscaler.aws.sqs import MOST_MESSAGES, place_of
 from autoscaler.core.model import Measurement, Missing, Utilization
 from autoscaler.errors import AutoscalerError
-from autoscaler.ports import CloudWatchMetric, QueueMinute, QueueRef, ServiceRef
+from autoscaler.ports import CloudWatchMetric, Place, QueueMinute, QueueRef, ServiceRef
 
 MOST_PERCENT = 1_000_000.0
 MOST_AGE_S = 30 * 86_400.0
@@ -54,10 +54,10 @@ class CloudWatchMeters:
     async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
         """The metric's newest complete minute, from 0 to `MOST_VALUE`; services that name the same metric share it.
 
-        The metric is looked up in its own Region, else in the service's.
+        The metric is looked up in its own Region, else in the service's, and as the service's role.
         """
         try:
-            return await self._measurement(metric.region or service.region, metric)
+            return await self._measurement(Place(metric.region or service.region, service.role), metric)
         except AutoscalerError as fault:
             return missing(fault)
 
@@ -68,7 +68,7 @@ class CloudWatchMeters:
             return missing(fault)
 
     async def _newest_percent(self, service: ServiceRef, name: str) -> Utilization | Missing:
-        newest = await self._newest(service_subject(service), service.region, service_metric(service, name), NO_TASKS)
+        newest = await self._newest(service_subject(service), service.place, service_metric(service, name), NO_TASKS)
         if isinstance(newest, Missing):
             return newest
         over, percent = newest
@@ -76,8 +76,8 @@ class CloudWatchMeters:
             return _absurd(service_subject(service), name, percent)
         return Utilization(float(percent), self._clocks.instant(over))
 
-    async def _measurement(self, region: str | None, metric: CloudWatchMetric) -> Measurement | Missing:
-        newest = await self._newest(metric_subject(metric), region, metric, UNPUBLISHED)
+    async def _measurement(self, place: Place, metric: CloudWatchMetric) -> Measurement | Missing:
+        newest = await self._newest(metric_subject(metric), place, metric, UNPUBLISHED)
         if isinstance(newest, Missing):
             return newest
         over, value = newest
@@ -86,16 +86,16 @@ class CloudWatchMeters:
         return Measurement(float(value), self._clocks.instant(over))
 
     async def _newest(
-        self, subject: str, region: str | None, metric: CloudWatchMetric, remedy: str
+        self, subject: str, place: Place, metric: CloudWatchMetric, remedy: str
     ) -> tuple[float, int | float] | Missing:
         """When the newest complete minute ended, in wall seconds, and its value."""
-        found = await self._book.minutes(subject, region, {"newest": metric})
+        found = await self._book.minutes(subject, place, {"newest": metric})
         minutes = found["newest"]
         return max(minutes.items()) if minutes else _nothing(subject, metric.metric, remedy)
 
     async def _queue_minute(self, queue: QueueRef) -> QueueMinute | Missing:
         subject, metrics = queue_subject(queue), queue_metrics(queue.name)
-        found = await self._book.minutes(subject, region_of(queue), metrics)
+        found = await self._book.minutes(subject, place_of(queue), metrics)
         ends = {over for minutes in found.values() for over in minutes}
         if not ends:
             return _nothing(subject, "datapoint", ASLEEP)

@@ -12,7 +12,7 @@ from autoscaler.aws.faults import clean
 from autoscaler.aws.names import short_name
 from autoscaler.aws.wire import Wire
 from autoscaler.errors import Throttled, Unavailable
-from autoscaler.ports import Urgency
+from autoscaler.ports import Place, Urgency
 
 MOST_SERVICES = 10
 """In one question."""
@@ -33,35 +33,35 @@ class EcsDirectory:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    async def tags(self, cluster: str, region: str | None) -> dict[str, dict[str, str]]:
+    async def tags(self, cluster: str, place: Place) -> dict[str, dict[str, str]]:
         """The tags of each service of the cluster that is active. Raises `AutoscalerError`."""
-        names = await self._names(cluster, region)
+        names = await self._names(cluster, place)
         found: dict[str, dict[str, str]] = {}
         for some in _parts(names):
-            answer = await self._ask(DESCRIBE_SERVICES, cluster, region, services=some, include=["TAGS"])
+            answer = await self._ask(DESCRIBE_SERVICES, cluster, place, services=some, include=["TAGS"])
             found |= dict(_tagged(answer))
         return found
 
-    async def _names(self, cluster: str, region: str | None) -> list[str]:
+    async def _names(self, cluster: str, place: Place) -> list[str]:
         names, more = list[str](), dict[str, str]()
         for _ in range(MOST_PAGES):
-            answer = await self._ask(LIST_SERVICES, cluster, region, maxResults=PAGE, **more)
+            answer = await self._ask(LIST_SERVICES, cluster, place, maxResults=PAGE, **more)
             names += [short_name(arn) for arn in answer.words("serviceArns")]
             if not answer.has("nextToken"):
                 return list(dict.fromkeys(names))
             more = {"nextToken": answer.word("nextToken")}
         raise Unavailable(f"the services of cluster {cluster}: their list does not end after {MOST_PAGES} pages")
 
-    async def _ask(self, api: Api, cluster: str, region: str | None, **parameters: object) -> Answer:
+    async def _ask(self, api: Api, cluster: str, place: Place, **parameters: object) -> Answer:
         for _ in range(TRIES - 1):
             with suppress(Throttled):
-                return await self._once(api, cluster, region, parameters)
+                return await self._once(api, cluster, place, parameters)
             await asyncio.sleep(AGAIN_S)
-        return await self._once(api, cluster, region, parameters)
+        return await self._once(api, cluster, place, parameters)
 
-    async def _once(self, api: Api, cluster: str, region: str | None, parameters: dict[str, object]) -> Answer:
+    async def _once(self, api: Api, cluster: str, place: Place, parameters: dict[str, object]) -> Answer:
         subject = f"the services of cluster {cluster}"
-        return await self._wire.ask(api, subject, region, Urgency.BACKGROUND, cluster=cluster, **parameters)
+        return await self._wire.ask(api, subject, place, Urgency.BACKGROUND, cluster=cluster, **parameters)
 
 
 def _parts(names: Sequence[str]) -> Iterator[list[str]]:

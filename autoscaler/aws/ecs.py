@@ -18,7 +18,7 @@ from autoscaler.aws.rivals import Rivals
 from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Deployment, Fleet, Instant, Missing
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable
-from autoscaler.ports import ServiceRef, Urgency
+from autoscaler.ports import Place, ServiceRef, Urgency
 
 PAUSE_TAG = "autoscaler:paused"
 MOST_TAG_VALUE = 256
@@ -28,8 +28,8 @@ MOST_TAG_VALUE = 256
 SERVICES_A_CALL = 10
 """In one question."""
 
-Party: TypeAlias = tuple[str, str | None, Urgency]
-"""Whose services are asked about together: a cluster's, in its Region, and how urgently."""
+Party: TypeAlias = tuple[str, Place, Urgency]
+"""Whose services are asked about together: a cluster's, where it is, and how urgently."""
 
 Described: TypeAlias = tuple[Answer, Instant]
 """A service's own part of an answer, and when it was asked for."""
@@ -53,7 +53,7 @@ class EcsFleets:
         with those of the same cluster that are asked for at the same time.
         """
         try:
-            found, at = await self._described.of((service.cluster, service.region, urgency), service)
+            found, at = await self._described.of((service.cluster, service.place, urgency), service)
             return fleet_in(found, at, self._clocks.instant)
         except AutoscalerError as fault:
             return missing(fault)
@@ -79,7 +79,7 @@ class EcsFleets:
         answer = await self._wire.ask(
             UPDATE_SERVICE,
             service_subject(service),
-            service.region,
+            service.place,
             urgency,
             more,
             cluster=service.cluster,
@@ -92,11 +92,11 @@ class EcsFleets:
     async def _describe(
         self, party: Party, services: Sequence[ServiceRef]
     ) -> dict[ServiceRef, Described | AutoscalerError]:
-        at, (cluster, region, urgency) = self._clocks.now(), party
+        at, (cluster, place, urgency) = self._clocks.now(), party
         answer = await self._wire.ask(
             DESCRIBE_SERVICES,
             together(service_subject(service) for service in services),
-            region,
+            place,
             urgency,
             cluster=cluster,
             services=list(dict.fromkeys(service.service for service in services)),

@@ -12,7 +12,7 @@ from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import GET_METRIC_DATA
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import queue_subject
-from autoscaler.aws.sqs import MOST_MESSAGES, region_of
+from autoscaler.aws.sqs import MOST_MESSAGES, place_of
 from autoscaler.aws.wire import Wire
 from autoscaler.errors import Denied, NotFound, Unavailable
 from autoscaler.ports import PeriodSum, QueueRef, Span
@@ -38,7 +38,7 @@ class CloudWatchHistory:
         found = tuple([each for span in spans for each in await self._read(queue, span)])
         if not found:
             # CloudWatch does not tell a queue that never was from one that nobody used
-            where = f"{queue_subject(queue)} in {region_of(queue) or self._wire.region()}"
+            where = f"{queue_subject(queue)} in {place_of(queue).region or self._wire.region()}"
             raise NotFound(
                 f"{where}: CloudWatch has no {METRIC} of it in that time;"
                 " check its name, its account and its Region, or look further back"
@@ -46,10 +46,10 @@ class CloudWatchHistory:
         return found
 
     async def _read(self, queue: QueueRef, span: Span) -> list[PeriodSum]:
-        subject, region, question = queue_subject(queue), region_of(queue), _question(queue, span)
+        subject, place, question = queue_subject(queue), place_of(queue), _question(queue, span)
         sums: dict[float, float] = {}
         for _ in range(MOST_PAGES):
-            answer = await self._wire.ask(GET_METRIC_DATA, subject, region, **question)
+            answer = await self._wire.ask(GET_METRIC_DATA, subject, place, **question)
             complete = False
             for result in answer.parts("MetricDataResults"):
                 if result.word("Id") == _ID:

@@ -1,8 +1,9 @@
-"""Who asks CloudWatch when: all that is wanted of a Region in one question a minute, for everybody who asks.
+"""Who asks CloudWatch when: all that is wanted of a place, a Region as one role, in one question
+a minute, for everybody who asks.
 
 The first who asks for a metric has it asked for at once, together with all who ask within `GATHER_S`. From then on it
-is asked for with the others of its Region, once a minute, for as long as somebody wants it. An answer stands until the
-Region's next question. An error stands for nobody but those who waited for it, and spoils nobody else's answer.
+is asked for with the others of its place, once a minute, for as long as somebody wants it. An answer stands until the
+place's next question. An error stands for nobody but those who waited for it, and spoils nobody else's answer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from autoscaler.aws.minutes import MOST_METRICS, PERIOD_S, Minutes, complete_min
 from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Instant
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, Throttled, Unavailable
-from autoscaler.ports import CloudWatchMetric
+from autoscaler.ports import CloudWatchMetric, Place
 
 GATHER_S = 0.02
 """Services that tick together ask within a few milliseconds of each other."""
@@ -43,9 +44,9 @@ Faults: TypeAlias = dict[CloudWatchMetric, AutoscalerError]
 
 @dataclass(slots=True)
 class _Page:
-    """One Region. `asking`: the question that is under way for a metric; `gathering`: the one that others may join."""
+    """One place. `asking`: the question that is under way for a metric; `gathering`: the one that others may join."""
 
-    region: str
+    place: Place
     due: Instant = float("-inf")
     wanted: dict[CloudWatchMetric, _Wanted] = field(default_factory=dict)
     found: dict[CloudWatchMetric, Minutes] = field(default_factory=dict)
@@ -59,15 +60,13 @@ class MinuteBook:
     def __init__(self, wire: Wire, clocks: Clocks) -> None:
         self._wire = wire
         self._clocks = clocks
-        self._pages: dict[str, _Page] = {}
+        self._pages: dict[Place, _Page] = {}
         self._tasks: set[asyncio.Task[Faults]] = set()
 
-    async def minutes(
-        self, subject: str, region: str | None, metrics: Mapping[str, CloudWatchMetric]
-    ) -> dict[str, Minutes]:
+    async def minutes(self, subject: str, place: Place, metrics: Mapping[str, CloudWatchMetric]) -> dict[str, Minutes]:
         """The complete minutes of each metric, by its key. Raises `AutoscalerError` where any could not be read."""
-        region = region or self._wire.region()
-        page = self._pages.setdefault(region, _Page(region))
+        place = place._replace(region=place.region or self._wire.region())
+        page = self._pages.setdefault(place, _Page(place))
         now = self._clocks.now()
         page.wanted |= {metric: _Wanted(subject, key, now) for key, metric in metrics.items()}
         if now >= page.due or not set(metrics.values()) <= page.found.keys():
@@ -76,7 +75,7 @@ class MinuteBook:
                 if metric in faults:
                     raise faults[metric]
         if any(metric not in page.found for metric in metrics.values()):
-            raise Unavailable(f"{subject} in {region}: CloudWatch did not answer in time; it is tried again")
+            raise Unavailable(f"{subject} in {place.region}: CloudWatch did not answer in time; it is tried again")
         return {key: page.found[metric] for key, metric in metrics.items()}
 
     async def close(self) -> None:
@@ -137,7 +136,7 @@ class MinuteBook:
         named = dict(zip(_names(page.wanted[metric].key for metric in metrics), metrics, strict=True))
         subjects = {name: page.wanted[metric].subject for name, metric in named.items()}
         try:
-            answers = await complete_minutes(self._wire, self._clocks, subjects, page.region, named)
+            answers = await complete_minutes(self._wire, self._clocks, subjects, page.place, named)
         except NOBODYS_OWN as fault:
             return self._failed(page, metrics, fault)
         except AutoscalerError as fault:

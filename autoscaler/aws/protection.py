@@ -41,7 +41,7 @@ async def _tasks(wire: Wire, service: ServiceRef) -> list[str]:
         answer = await wire.ask(
             LIST_TASKS,
             service_subject(service),
-            service.region,
+            service.place,
             cluster=service.cluster,
             serviceName=short_name(service.service),
             desiredStatus="RUNNING",
@@ -61,7 +61,7 @@ def _batches(tasks: Sequence[str]) -> Iterator[Sequence[str]]:
 
 async def _protected(wire: Wire, clocks: Clocks, service: ServiceRef, tasks: Sequence[str]) -> int:
     answer = await wire.ask(
-        GET_TASK_PROTECTION, service_subject(service), service.region, cluster=service.cluster, tasks=list(tasks)
+        GET_TASK_PROTECTION, service_subject(service), service.place, cluster=service.cluster, tasks=list(tasks)
     )
     protection = {short_name(one.word("taskArn")): one for one in answer.parts("protectedTasks")}
     unknown = {short_name(task) for task in tasks} - protection.keys() - _stopped(answer)

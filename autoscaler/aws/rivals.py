@@ -97,7 +97,7 @@ class Rivals:
             answer = await self._wire.ask(
                 api,
                 service_subject(service),
-                service.region,
+                service.place,
                 ServiceNamespace="ecs",
                 ScalableDimension="ecs:service:DesiredCount",
                 **only,

@@ -13,7 +13,7 @@ from autoscaler.aws.names import queue_subject
 from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Backlog, Instant, Missing
 from autoscaler.errors import AutoscalerError, NotFound, Refused
-from autoscaler.ports import QueueRef
+from autoscaler.ports import Place, QueueRef
 
 VISIBLE = "ApproximateNumberOfMessages"
 IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
@@ -42,11 +42,11 @@ class SqsQueues:
             return missing(fault)
 
     async def _backlog(self, queue: QueueRef) -> Backlog:
-        region, url = region_of(queue), await self._url(queue)
+        place, url = place_of(queue), await self._url(queue)
         at = self._clocks.now()
         names = [VISIBLE, IN_FLIGHT, DELAYED]
         answer = await self._wire.ask(
-            GET_QUEUE_ATTRIBUTES, queue_subject(queue), region, QueueUrl=url, AttributeNames=names
+            GET_QUEUE_ATTRIBUTES, queue_subject(queue), place, QueueUrl=url, AttributeNames=names
         )
         return backlog_in(answer.part("Attributes"), at)
 
@@ -56,14 +56,14 @@ class SqsQueues:
         if queue not in self._urls:
             owner = {"QueueOwnerAWSAccountId": queue.account} if queue.account else {}
             answer = await self._wire.ask(
-                GET_QUEUE_URL, queue_subject(queue), region_of(queue), QueueName=queue.name, **owner
+                GET_QUEUE_URL, queue_subject(queue), place_of(queue), QueueName=queue.name, **owner
             )
             self._urls[queue] = answer.word("QueueUrl")
         return self._urls[queue]
 
 
-def region_of(queue: QueueRef) -> str | None:
-    """The Region to ask in (None: the daemon's own).
+def place_of(queue: QueueRef) -> Place:
+    """The Region to ask in (None: the daemon's own), and the role to ask as.
 
     SQS is asked at the client's own endpoint whatever host the URL names, so a URL of another Region would be
     looked up in the wrong one: raises `Refused`.
@@ -73,7 +73,7 @@ def region_of(queue: QueueRef) -> str | None:
         raise Refused(
             f"{queue_subject(queue)}: its URL is in {named}, its region is {queue.region}; correct one of the two"
         )
-    return queue.region or named
+    return Place(queue.region or named, queue.role)
 
 
 def region_in(url: str) -> str | None:

@@ -18,10 +18,10 @@ from autoscaler.config.names import NOT_YET, folded
 from autoscaler.config.quoting import quote
 from autoscaler.core import formula
 from autoscaler.core.policy import FallbackBehavior
-from autoscaler.ports import QueueRef
+from autoscaler.ports import QueueRef, Role, ServiceRef
 
 _MIN, _MAX, _QUEUES, _REGION = ("min_tasks",), ("max_tasks",), ("queues",), ("region",)
-_PAUSED = ("paused",)
+_PAUSED, _ROLE_ARN, _EXTERNAL_ID = ("paused",), ("role_arn",), ("external_id",)
 _BEHAVIOR, _TASKS = ("fallback", "behavior"), ("fallback", "tasks")
 _METRICS, _FORMULA, _SCHEDULES = ("metrics",), ("formula",), ("schedules",)
 _SIGNALS: tuple[Path, ...] = (_QUEUES, ("cpu_target_percent",), ("memory_target_percent",), _METRICS, _FORMULA)
@@ -60,7 +60,7 @@ def no_tasks(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
 def shortcomings(fields: ServiceFields, given: Set[Path], own: Set[Path], broken: Set[Path]) -> list[Clash]:
     """What keeps a service from being scaled. `given`: the settings with a value; `own`: not from the defaults."""
     checks = (_required(given), _signals(fields), _queueless(fields, own), _elsewhere(fields))
-    return _sound(broken, *checks, _sourceless(fields), _waiting_for_queues(fields))
+    return _sound(broken, *checks, _sourceless(fields), _waiting_for_queues(fields), _nobody_to_tell(fields, own))
 
 
 def _sound(broken: Set[Path], *checks: Iterable[Clash]) -> list[Clash]:
@@ -158,6 +158,13 @@ def _queueless(fields: ServiceFields, own: Set[Path]) -> Iterator[Clash]:
             yield Clash(path, "is about queues, and the service has none: set queues, or leave it out", (path, _QUEUES))
 
 
+def _nobody_to_tell(fields: ServiceFields, own: Set[Path]) -> Iterator[Clash]:
+    """An external id without a role. In the defaults it is meant for the services that have one."""
+    if _EXTERNAL_ID in own and fields.external_id is not None and fields.role_arn is None:
+        what = "is told to nobody without a role: set role_arn, or leave it out"
+        yield Clash(_EXTERNAL_ID, what, (_EXTERNAL_ID, _ROLE_ARN))
+
+
 def _waiting_for_queues(fields: ServiceFields) -> Iterator[Clash]:
     names = sorted(_formula_names(fields) & QUEUE_SIGNALS)
     if names and not fields.queues:
@@ -196,7 +203,11 @@ def cap_contradictions(cap: CapFields, least: Mapping[str, int]) -> Iterator[str
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Something in AWS that only one service may have, claimed `by` a service's key `at` a setting."""
+    """Something in AWS that only one service may have, claimed `by` a service's key `at` a setting.
+
+    `account` None: the daemon's own, whichever that is. `elsewhere`: the account is only known by a role in it, and
+    so is another than the daemon's own, which needs no role.
+    """
 
     by: str
     at: str
@@ -204,18 +215,24 @@ class Claim:
     remedy: str
     region: str | None
     account: str | None = None
+    elsewhere: bool = False
 
 
-def service_claim(by: str, at: str, fields: ServiceFields, home: str | None) -> Claim:
+def service_claim(by: str, at: str, service: ServiceRef, home: str | None) -> Claim:
     """The claim on the ECS service. `home`: the daemon's own Region, where it is known."""
-    what = f"the ECS service {fields.service} of the cluster {fields.cluster}"
-    return Claim(by, at, what, "only one may scale it", fields.region or home)
+    what, account = f"the ECS service {service.service} of the cluster {service.cluster}", _account(service.role)
+    return Claim(by, at, what, "only one may scale it", service.region or home, account, account is not None)
 
 
 def queue_claim(by: str, at: str, queue: QueueRef, home: str | None) -> Claim:
     """The claim on a queue. One whose Region is not given is in the daemon's own."""
     remedy = f"sharing a queue needs queue_share, which {NOT_YET}"
-    return Claim(by, at, f"the queue {queue.name}", remedy, queue.region or home, queue.account)
+    account, elsewhere = queue.account or _account(queue.role), queue.account is None and queue.role is not None
+    return Claim(by, at, f"the queue {queue.name}", remedy, queue.region or home, account, elsewhere)
+
+
+def _account(role: Role | None) -> str | None:
+    return None if role is None else role.account
 
 
 def conflicts(claims: Iterable[Claim]) -> Iterator[tuple[Claim, Claim]]:
@@ -228,5 +245,6 @@ def conflicts(claims: Iterable[Claim]) -> Iterator[tuple[Claim, Claim]]:
 
 
 def _clash(one: Claim, other: Claim) -> bool:
-    pairs = ((one.region, other.region), (one.account, other.account))
-    return one.by != other.by and all(mine is None or theirs is None or mine == theirs for mine, theirs in pairs)
+    here = None in {one.region, other.region} or one.region == other.region
+    own = None in {one.account, other.account} and not (one.elsewhere or other.elsewhere)
+    return one.by != other.by and here and (own or one.account == other.account)

@@ -31,6 +31,14 @@ from autoscaler.core.policy import Mode, Pause, Rivals, Workers
 
 _NAME = text(re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII), "a name: write the name alone, not its ARN or URL")
 _REGION = text(REGION, "a Region, such as eu-west-1")
+_ROLE_ARN = text(
+    # a path's parts hold no slash, so that there is one way only to read it
+    re.compile(r"arn:aws(?:-cn|-us-gov)?:iam::\d{12}:role/(?:[!-.0-~]{1,512}/)*[A-Za-z0-9_+=,.@-]{1,64}", re.ASCII),
+    "an IAM role's ARN: it looks like arn:aws:iam::123456789012:role/autoscaler",
+)
+_EXTERNAL_ID = text(
+    re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}", re.ASCII), "an external id: 2 to 1224 letters, digits and _+=,.@:/-"
+)
 _HOST = text(re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII), "an address or a host name to listen on")
 _PATH = text(re.compile(r"[^\0]+"), "the path of a file")
 _PERCENT_TARGET = number(
@@ -193,6 +201,17 @@ class ServiceFields(Group):
     )
     region: Annotated[str | None, optional(_REGION)] = told(
         None, "The service's Region.", "The daemon's own Region (AWS_REGION), where most services are."
+    )
+    role_arn: Annotated[str | None, optional(_ROLE_ARN)] = told(
+        None,
+        "The IAM role to act as, for a service of another account; its queues and metrics are read with it, too. The "
+        "task role needs sts:AssumeRole on it, and its trust policy must admit the task role.",
+        "The daemon's own credentials are enough for its own account.",
+    )
+    external_id: Annotated[str | None, optional(_EXTERNAL_ID)] = told(
+        None,
+        "What the trust policy of role_arn asks to hear (sts:ExternalId).",
+        "A role of one's own organization seldom asks for one.",
     )
 
 

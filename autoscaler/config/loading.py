@@ -25,9 +25,9 @@ from autoscaler.config.policies import policy
 from autoscaler.config.schedules import schedule_of
 from autoscaler.config.validation import Valid, validated
 from autoscaler.errors import ConfigError, Problem
-from autoscaler.ports import MetricSource, QueueRef, ServiceRef
+from autoscaler.ports import MetricSource, Place, QueueRef, Role, ServiceRef
 
-_CLUSTER, _SERVICE, _QUEUES, _CAPS = ("cluster",), ("service",), ("queues",), ("caps",)
+_CLUSTER, _SERVICE, _QUEUES, _ROLE_ARN, _CAPS = ("cluster",), ("service",), ("queues",), ("role_arn",), ("caps",)
 NO_SERVICE = (
     "no service is configured: set AUTOSCALER_CLUSTER, _SERVICE, _QUEUES and _MAX_TASKS for one, "
     "AUTOSCALER_SERVICES__<KEY>__... for many, AUTOSCALER_CONFIG_FILE, or AUTOSCALER_DISCOVER_CLUSTERS"
@@ -111,7 +111,8 @@ def config_of(settings: Settings) -> Config:
 
 def _discovery(settings: Settings) -> Discovery:
     clusters = settings.globals.value.discover_clusters
-    return Discovery(clusters, settings.defaults.region) if clusters else Discovery()
+    defaults = settings.defaults
+    return Discovery(clusters, Place(defaults.region, _role(defaults))) if clusters else Discovery()
 
 
 def settle(environ: Mapping[str, str]) -> Settings:
@@ -202,8 +203,10 @@ def _capped(daemon: Valid[GlobalFields], reads: Sequence[Read]) -> Iterator[Prob
 
 def _claims(read: Read, home: str | None) -> Iterator[checks.Claim]:
     fields, given = read.valid.value, read.valid.sources.keys() - read.valid.broken
+    if _ROLE_ARN in read.valid.broken:
+        return  # it is not known in whose account
     if _SERVICE in given and _CLUSTER in given:
-        yield checks.service_claim(read.key, read.where(_SERVICE), fields, home)
+        yield checks.service_claim(read.key, read.where(_SERVICE), _ref(read), home)
     for queue in _queues(fields):
         yield checks.queue_claim(read.key, read.where(_QUEUES), queue, home)
 
@@ -211,15 +214,23 @@ def _claims(read: Read, home: str | None) -> Iterator[checks.Claim]:
 def service_of(read: Read) -> Service:
     """The service, once its settings are known to be valid."""
     fields = read.valid.value
-    ref = ServiceRef(read.key, str(fields.cluster), str(fields.service), fields.region)
     return Service(
-        ref,
+        _ref(read),
         _queues(fields),
         policy(read.key, fields),
         metrics=tuple(_sources(fields)),
         schedules=tuple(schedule_of(name, item) for name, item in fields.schedules.items()),
         queue_minutes=fields.queue_minutes,
     )
+
+
+def _ref(read: Read) -> ServiceRef:
+    fields = read.valid.value
+    return ServiceRef(read.key, str(fields.cluster), str(fields.service), fields.region, _role(fields))
+
+
+def _role(fields: ServiceFields) -> Role | None:
+    return None if fields.role_arn is None else Role(fields.role_arn, fields.external_id)
 
 
 def _sources(fields: ServiceFields) -> Iterator[tuple[str, MetricSource]]:
@@ -239,5 +250,6 @@ def _cap(name: str, item: CapFields, keys: Mapping[str, str]) -> SharedCap:
 
 
 def _queues(fields: ServiceFields) -> tuple[QueueRef, ...]:
-    """The queues; one whose Region cannot be seen is in the service's."""
-    return tuple(replace(item.name, region=item.name.region or fields.region) for item in fields.queues)
+    """The queues, asked for as the service's role; one whose Region cannot be seen is in the service's."""
+    role = _role(fields)
+    return tuple(replace(item.name, region=item.name.region or fields.region, role=role) for item in fields.queues)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from autoscaler.core.policy import Policy
-from autoscaler.ports import MetricSource, QueueRef, ServiceRef
+from autoscaler.ports import MetricSource, Place, QueueRef, ServiceRef
 
 
 class LogFormat(StrEnum):
@@ -65,12 +65,15 @@ class Service:
     queue_minutes: bool = True
 
 
+HERE = Place()
+
+
 @dataclass(frozen=True, slots=True)
 class Discovery:
     """The clusters whose tagged services are taken over, and where they are."""
 
     clusters: tuple[str, ...] = ()
-    region: str | None = None
+    place: Place = HERE
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ TABLES: frozenset[str] = frozenset(
 """The settings that are a table by names of the operator's choice."""
 
 _LATER_GLOBALS = {"rate_share", "lease_table"}
-_LATER_FIELDS = {"queue_share", "role_arn"}
+_LATER_FIELDS = {"queue_share"}
 NOT_YET = "is not supported by this version yet"
 
 _KEY = re.compile(r"[A-Za-z0-9](?:_?[A-Za-z0-9-])*", re.ASCII)

@@ -138,8 +138,12 @@ class Crew:
 
 def grouped(services: Iterable[Service]) -> dict[str, int]:
     """Each service's group, by its key: those of a cluster together, all groups alike in size."""
-    together = sorted(services, key=lambda service: (service.ref.region or "", service.ref.cluster))
+    together = sorted(services, key=lambda service: _together(service.ref))
     return {service.ref.key: index * MOST_GROUPS // len(together) for index, service in enumerate(together)}
+
+
+def _together(service: ServiceRef) -> tuple[str, str, str]:
+    return service.region or "", service.role.arn if service.role else "", service.cluster
 
 
 async def _ended(members: Iterable[_Member]) -> None:

@@ -43,11 +43,11 @@ class Discovery:
 
     async def look(self, config: Config, settings: Settings) -> None:
         """Every cluster that the settings name was looked through."""
-        clusters, region = config.discovery.clusters, config.discovery.region
+        clusters, place = config.discovery.clusters, config.discovery.place
         self._found = {cluster: some for cluster, some in self._found.items() if cluster in clusters}
         for cluster in clusters:
             try:
-                tags = await self._directory.tags(cluster, region)
+                tags = await self._directory.tags(cluster, place)
             except AutoscalerError as fault:
                 before = len(self._found.get(cluster, ()))
                 self._bulletin.found(cluster, before, (Problem(f"cluster {cluster}", str(fault)),))

@@ -1,4 +1,4 @@
-"""When a call may be made: a token bucket per throttle category and Region, and whose turn it is.
+"""When a call may be made: a token bucket per throttle category and area, and whose turn it is.
 
 What AWS throttles together shares a bucket, at a share of the published rate: the account's other callers drain the
 same one. Scale-outs alone may use the whole of it. Turns go by urgency, and within one to who has waited longest, a
@@ -49,9 +49,10 @@ PUBLISHED = {
     Category.METRIC_READ: (500.0, 500.0),
     Category.QUEUE_READ: (4000.0, 4000.0),
     Category.SCALING_READ: (10.0, 20.0),
+    Category.ROLE: (100.0, 100.0),
 }
-"""Calls a second, and at once. ECS's are AWS's own figures, as is CloudWatch's rate. For SQS's attributes and for
-Application Auto Scaling AWS publishes none: these are guesses, which the first throttle corrects."""
+"""Calls a second, and at once. ECS's are AWS's own figures, as is CloudWatch's rate. For SQS's attributes, for
+Application Auto Scaling and for roles these are guesses, which the first throttle corrects."""
 
 SHARE = 0.25
 
@@ -68,7 +69,9 @@ class _Place(NamedTuple):
 
 @dataclass(slots=True)
 class _Lane:
-    """One category in one Region. `whole`: what AWS allows. `ours`: our share of it, for all but scale-outs."""
+    """One category in one area, a Region of an account. `whole`: what AWS allows. `ours`: our share of it, for all but
+    scale-outs.
+    """
 
     whole: Bucket
     ours: Bucket
@@ -93,20 +96,20 @@ class Pacing:
         return PUBLISHED[category][0] * self._share
 
     def tokens(self) -> dict[Category, float]:
-        """How many calls of each category could be made at once, in the Region where that is fewest."""
+        """How many calls of each category could be made at once, in the area where that is fewest."""
         left: dict[Category, float] = {}
         for (category, _), lane in self._lanes.items():
             here = max(0.0, lane.ours.left(self._clock()))
             left[category] = min(left.get(category, here), here)
         return left
 
-    async def turn(self, category: Category, region: str, who: str, urgency: Urgency, more: int = 0) -> float:
+    async def turn(self, category: Category, area: str, who: str, urgency: Urgency, more: int = 0) -> float:
         """A call may be made now; returns for how many seconds its turn was waited for.
 
         Raises `Throttled` where that would be for more than `PATIENCE_S`, or `OUT_PATIENCE_S` for a scale-out: then no
         call is made, and `who` keeps his place. `more`: how many tasks depend on it.
         """
-        lane, asked = self._lane(category, region), self._clock()
+        lane, asked = self._lane(category, area), self._clock()
         patience_s = PATIENCE_S if urgency >= Urgency.ROUTINE else OUT_PATIENCE_S
         self._turns += 1
         since = self._since(lane, who, asked)
@@ -116,16 +119,16 @@ class Pacing:
             while (wait_s := self._wait_s(lane, place)) > 0:
                 if self._clock() + wait_s - asked > patience_s:
                     lane.kept[who] = since
-                    raise self._refusal(category, region, lane, wait_s)
+                    raise self._refusal(category, area, lane, wait_s)
                 await asyncio.sleep(min(max(wait_s, SHORTEST_S), LOOK_AGAIN_S))
             self._take(lane, urgency)
         finally:
             lane.waiting.remove(place)
         return self._clock() - asked
 
-    def throttled(self, category: Category, region: str) -> None:
+    def throttled(self, category: Category, area: str) -> None:
         """AWS throttled a call of this category: it rests, longer each time in a row, and then goes on more slowly."""
-        lane, now = self._lane(category, region), self._clock()
+        lane, now = self._lane(category, area), self._clock()
         if now < lane.rests_until:
             return  # a call that was already under way when the rest began: the same throttling, not a new one
         lane.throttles += 1
@@ -134,18 +137,18 @@ class Pacing:
         bound_s = min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(lane.throttles - 1, 10))
         lane.rests_until = now + bound_s * (LEAST_REST_RATIO + (1 - LEAST_REST_RATIO) * self._draw())
 
-    def succeeded(self, category: Category, region: str) -> None:
+    def succeeded(self, category: Category, area: str) -> None:
         """AWS answered a call of this category: the rests are over, and the rate grows back."""
-        lane = self._lane(category, region)
+        lane = self._lane(category, area)
         if lane.rests_until <= self._clock():
             lane.throttles = 0
 
-    def _lane(self, category: Category, region: str) -> _Lane:
-        lane = self._lanes.get((category, region))
+    def _lane(self, category: Category, area: str) -> _Lane:
+        lane = self._lanes.get((category, area))
         if lane is None:
             (rate, burst), now = PUBLISHED[category], self._clock()
             ours = Bucket(rate * self._share, max(1.0, burst * self._share), now)
-            lane = self._lanes[category, region] = _Lane(Bucket(rate, burst, now), ours)
+            lane = self._lanes[category, area] = _Lane(Bucket(rate, burst, now), ours)
         return lane
 
     def _since(self, lane: _Lane, who: str, now: Instant) -> Instant:
@@ -167,14 +170,14 @@ class Pacing:
         if urgency >= Urgency.ROUTINE:
             lane.ours.take(now)
 
-    def _refusal(self, category: Category, region: str, lane: _Lane, wait_s: float) -> Throttled:
+    def _refusal(self, category: Category, area: str, lane: _Lane, wait_s: float) -> Throttled:
         if lane.rests_until > self._clock():
             return Throttled(
-                f"AWS throttled {category} in {region}: calls of this kind rest for {wait_s:.1f} s more. The account's "
+                f"AWS throttled {category} in {area}: calls of this kind rest for {wait_s:.1f} s more. The account's "
                 "callers share the rate: look for others who call it, or ask AWS for a higher quota"
             )
         return Throttled(
-            f"{category} in {region} is at our share of AWS's rate: it would be this one's turn in {wait_s:.1f} s. "
+            f"{category} in {area} is at our share of AWS's rate: it would be this one's turn in {wait_s:.1f} s. "
             "Let us have more of it (AUTOSCALER_RATE_SHARE_PERCENT), look less often (AUTOSCALER_INTERVAL), or ask AWS "
             "for a higher quota"
         )

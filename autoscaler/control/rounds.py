@@ -47,5 +47,5 @@ class Rounds:
 
 
 def _place(service: ServiceRef) -> Party:
-    """Who shares a rate: the services of one Region."""
-    return service.region
+    """Who shares a rate: the services of one account and Region."""
+    return service.region, service.role and service.role.account

@@ -40,8 +40,8 @@ QUEUE = QueueRef("queue")
 
 NOT_HERE = frozenset(
     {
-        *("cluster", "service", "region", "queues", "metrics", "memory_target_percent", "schedule", "schedules"),
-        "task_concurrency",
+        *("cluster", "service", "region", "role_arn", "external_id", "queues", "metrics", "memory_target_percent"),
+        *("schedule", "schedules", "task_concurrency"),
     }
 )
 """Fields that would change nothing here, blind the loop to a thing that the world does not have, or say of the workers

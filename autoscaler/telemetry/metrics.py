@@ -132,8 +132,8 @@ class Metrics:
 
 
 def labels_of(services: Iterable[ServiceRef]) -> dict[str, tuple[str, str]]:
-    """`ecs_cluster` and `ecs_service` of each key. The same names in two Regions would be one series twice, and make
-    Prometheus refuse the whole page: there the cluster carries its Region.
+    """`ecs_cluster` and `ecs_service` of each key. The same names in two Regions or accounts would be one series twice,
+    and make Prometheus refuse the whole page: there the cluster carries its Region, and its account where a role says.
     """
     refs = list(services)
     used = Counter((ref.cluster, ref.service) for ref in refs)
@@ -141,7 +141,10 @@ def labels_of(services: Iterable[ServiceRef]) -> dict[str, tuple[str, str]]:
 
 
 def _cluster(ref: ServiceRef, *, unique: bool) -> str:
-    return ref.cluster if unique else f"{ref.region or 'default'}/{ref.cluster}"
+    if unique:
+        return ref.cluster
+    account = "" if ref.role is None else f"{ref.role.account}/"
+    return f"{account}{ref.region or 'default'}/{ref.cluster}"
 
 
 def render(snapshot: Snapshot, form: Form) -> bytes:

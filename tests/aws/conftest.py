@@ -19,7 +19,9 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No credentials, Region, profile or proxy of whoever runs the tests."""
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CA_BUNDLE"):
+    for name in ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
@@ -60,8 +62,14 @@ async def double(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Double]:
 
 
 @pytest.fixture
-def spies() -> Spies:
-    return Spies()
+def lean() -> bool:
+    """Whether the hot call goes the shorter way. Modules to which it matters have both."""
+    return True
+
+
+@pytest.fixture
+def spies(lean: bool) -> Spies:
+    return Spies(lean=lean)
 
 
 @pytest_asyncio.fixture

@@ -7,7 +7,10 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
 
 from aiohttp import web
 
@@ -35,6 +38,11 @@ class Seen:
         """The Region that the request was signed for."""
         return self.headers["Authorization"].split("/")[2]
 
+    @property
+    def key(self) -> str:
+        """The id of the access key that it was signed with."""
+        return self.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
+
 
 Script: TypeAlias = Reply | Callable[[dict[str, Any]], Reply]
 
@@ -49,6 +57,26 @@ def ok(body: object) -> Reply:
 def fault(code: str, message: str = "no", status: int = 400, headers: Mapping[str, str] | None = None) -> Reply:
     """An error as AWS's JSON protocol has it."""
     return Reply(json.dumps({"__type": code, "message": message}).encode(), status, headers or {})
+
+
+def assumed(key: str, until_s: float, **changed: str) -> Reply:
+    """What STS answers to AssumeRole, in XML: credentials of that id, until that wall time."""
+    expires = f"{datetime.fromtimestamp(until_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    told = {"AccessKeyId": key, "SecretAccessKey": f"{key}-secret", "SessionToken": f"{key}-token"}
+    told |= {"Expiration": expires} | changed
+    inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in told.items())
+    return _xml(f"<AssumeRoleResult><Credentials>{inner}</Credentials></AssumeRoleResult>", "AssumeRoleResponse")
+
+
+def refused(code: str, message: str = "no", status: int = 403) -> Reply:
+    """An error as AWS's query protocol has it."""
+    inner = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    return _xml(inner, "ErrorResponse", status)
+
+
+def _xml(inner: str, name: str, status: int = 200) -> Reply:
+    namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
+    return Reply(f'<{name} xmlns="{namespace}">{inner}</{name}>'.encode(), status, {"Content-Type": "text/xml"})
 
 
 @dataclass
@@ -68,8 +96,7 @@ class Double:
         return [request for request in self.seen if request.operation == operation]
 
     async def _answer(self, request: web.Request) -> web.Response:
-        operation = request.headers["X-Amz-Target"].rpartition(".")[2]
-        body = json.loads(await request.text())
+        operation, body = await _asked(request)
         self.seen.append(Seen(operation, body, request.headers))
         self.connections.add(request.transport)
         reply = self._next(operation, body)
@@ -81,6 +108,15 @@ class Double:
         replies = self._script.get(operation, [fault("NotScripted", operation, 500)])
         reply = replies[0] if len(replies) == 1 else replies.pop(0)
         return reply if isinstance(reply, Reply) else reply(body)
+
+
+async def _asked(request: web.Request) -> tuple[str, dict[str, Any]]:
+    """The operation and its parameters, in the JSON or the query protocol."""
+    text = await request.text()
+    if "X-Amz-Target" in request.headers:
+        return request.headers["X-Amz-Target"].rpartition(".")[2], json.loads(text)
+    body = dict(parse_qsl(text, strict_parsing=True))
+    return body.pop("Action"), body
 
 
 @asynccontextmanager

@@ -17,7 +17,9 @@ MINUTE = 1_800_000_000 // 60 * 60
 
 @dataclass
 class Spies:
-    """A pacer that admits all but the `resting` categories, a counter, and two clocks that stand still."""
+    """A pacer that admits all but the `resting` categories, a counter, and two clocks that stand still. `lean`: the
+    floor that is connected to them may go the shorter way.
+    """
 
     now_s: float = 1000.0
     wall_s: float = MINUTE + 30.0
@@ -25,6 +27,7 @@ class Spies:
     paced: list[tuple[str, Category, str]] = field(default_factory=list)
     calls: list[tuple[str, Category, str]] = field(default_factory=list)
     turns: list[tuple[str, Urgency]] = field(default_factory=list)
+    lean: bool = True
 
     def pass_s(self, seconds: float) -> None:
         self.now_s += seconds
@@ -61,5 +64,6 @@ class Spies:
 @asynccontextmanager
 async def connected(spies: Spies, call_timeout_s: float = 5.0) -> AsyncIterator[Aws]:
     """The real floor over these spies."""
-    async with connect(spies, spies, lambda: spies.now_s, lambda: spies.wall_s, call_timeout_s) as aws:
+    clock, wall = (lambda: spies.now_s), (lambda: spies.wall_s)
+    async with connect(spies, spies, clock, wall, call_timeout_s, lean=spies.lean) as aws:
         yield aws

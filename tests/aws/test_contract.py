@@ -34,10 +34,15 @@ async def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         assert not aws.record.complaints
 
 
+@pytest.fixture(params=[True, False], ids=["lean", "sdk"])
+def lean(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
 @pytest_asyncio.fixture
-async def here(world: World) -> AsyncIterator[Aws]:
+async def here(world: World, lean: bool) -> AsyncIterator[Aws]:
     """The floor over that world, at the time that it really is: moto has no other."""
-    async with connected(Spies(now_s=1000.0, wall_s=time.time())) as aws:
+    async with connected(Spies(now_s=1000.0, wall_s=time.time(), lean=lean)) as aws:
         yield aws
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from autoscaler.aws import Aws
 from autoscaler.errors import Denied, Throttled, Unavailable
-from autoscaler.ports import Urgency
+from autoscaler.ports import Place, Urgency
 from tests.aws.double import Double, Reply, fault, ok
 from tests.aws.spies import Spies
 
@@ -44,7 +44,7 @@ def described(body: dict[str, Any]) -> Reply:
 async def test_every_active_service_is_told_of_with_its_tags(aws: Aws, double: Double, spies: Spies) -> None:
     double.on("ListServices", listed)
     double.on("DescribeServices", described)
-    found = await aws.directory.tags("prod", None)
+    found = await aws.directory.tags("prod", Place())
     assert found.keys() == set(NAMES) - {"orders-7", "orders-8"}
     assert found["orders-1"] == {"autoscaler:queues": "orders-1", "empty": ""}
     assert found["orders-2"] == {}
@@ -54,7 +54,7 @@ async def test_every_active_service_is_told_of_with_its_tags(aws: Aws, double: D
 
 async def test_a_cluster_without_services_is_not_described(aws: Aws, double: Double) -> None:
     double.on("ListServices", ok({"serviceArns": []}))
-    assert await aws.directory.tags("prod", None) == {}
+    assert await aws.directory.tags("prod", Place()) == {}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ async def test_what_is_not_whole_is_an_error(
     double.on("DescribeServices", described)
     double.on(operation, reply)
     with pytest.raises(error):
-        await aws.directory.tags("prod", None)
+        await aws.directory.tags("prod", Place())
 
 
 async def test_who_is_throttled_waits_and_goes_on(
@@ -86,8 +86,8 @@ async def test_who_is_throttled_waits_and_goes_on(
     monkeypatch.setattr("autoscaler.aws.directory.AGAIN_S", 0.0)
     double.on("ListServices", fault("ThrottlingException", "Rate exceeded"), listed)
     double.on("DescribeServices", described)
-    assert len(await aws.directory.tags("prod", None)) == len(NAMES) - 2
+    assert len(await aws.directory.tags("prod", Place())) == len(NAMES) - 2
     monkeypatch.setattr("autoscaler.aws.directory.TRIES", 2)
     double.on("ListServices", fault("ThrottlingException", "Rate exceeded"))
     with pytest.raises(Throttled):
-        await aws.directory.tags("prod", None)
+        await aws.directory.tags("prod", Place())

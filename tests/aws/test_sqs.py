@@ -22,6 +22,11 @@ COUNTS = {
 }
 
 
+@pytest.fixture(params=[True, False], ids=["lean", "sdk"])
+def lean(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
 def counts(**changed: object) -> Reply:
     return ok({"Attributes": {**COUNTS, **changed}})
 

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from autoscaler.aws import Aws
-from autoscaler.aws.wire import CREDENTIALS_AGAIN_S
+from autoscaler.aws.clients import CREDENTIALS_AGAIN_S
 from autoscaler.core.model import Backlog, Fleet, Missing
 from autoscaler.errors import Refused
 from autoscaler.ports import Category, QueueRef, ServiceRef, Urgency
@@ -27,6 +27,11 @@ COUNTS = ok(
         }
     }
 )
+
+
+@pytest.fixture(params=[True, False], ids=["lean", "sdk"])
+def lean(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
 
 
 async def kind_of(aws: Aws, queue: QueueRef = ORDERS) -> str:

@@ -102,9 +102,9 @@ def test_other_peoples_variables_are_let_be(name):
 @pytest.mark.parametrize(
     "name",
     [
-        *("QUEUE_SHARE", "ROLE_ARN"),
+        "QUEUE_SHARE",
         *("RATE_SHARE", "LEASE_TABLE"),
-        *("DEFAULTS__QUEUE_SHARE", "SERVICES__B__ROLE_ARN"),
+        *("DEFAULTS__QUEUE_SHARE", "SERVICES__B__QUEUE_SHARE"),
     ],
 )
 def test_what_later_versions_bring_is_refused_and_not_ignored(name):

@@ -15,6 +15,7 @@ from autoscaler.config.reloading import Reloaded
 from autoscaler.control.discovery import Discovery
 from autoscaler.control.settings import DISCOVER_S, WATCH_S, Following, Source
 from autoscaler.errors import Problem, Unavailable
+from autoscaler.ports import Place
 from tests.control.fakes import now
 from tests.virtual import run_virtually
 
@@ -43,7 +44,7 @@ class Stage:
         self.path.write_text(text, encoding="utf-8")
         self.mark += 1
 
-    async def tags(self, cluster: str, region: str | None) -> Mapping[str, Mapping[str, str]]:
+    async def tags(self, cluster: str, place: Place) -> Mapping[str, Mapping[str, str]]:
         await asyncio.sleep(1.0)
         found = self.clusters[cluster]
         if found is None:
@@ -185,7 +186,7 @@ def test_what_a_profile_says_anew_holds_from_the_next_round_on(stage: Stage) -> 
 def test_a_bug_while_looking_ends_it(stage: Stage) -> None:
     async def main() -> None:
         class Broken(Stage):
-            async def tags(self, cluster: str, region: str | None) -> Mapping[str, Mapping[str, str]]:
+            async def tags(self, cluster: str, place: Place) -> Mapping[str, Mapping[str, str]]:
                 raise ZeroDivisionError
 
         broken = Broken(stage.path)

@@ -44,6 +44,8 @@ CALLS = {
     "application-autoscaling:DescribeScalingPolicies",
     "application-autoscaling:DescribeScheduledActions",
 }
+# And this on the roles that the settings name, where they name any: neither the template nor the file grants it.
+ROLES = "sts:AssumeRole"
 # For these AWS defines no resource that a policy could name.
 WITHOUT_RESOURCE = {
     "cloudwatch:GetMetricData",
@@ -59,6 +61,8 @@ CLUSTER = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/shop"
 TASKS = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/shop/*"
 
 BOTH = pytest.mark.parametrize("given", [REQUIRED, REQUIRED | OPTIONAL], ids=["required", "everything"])
+
+README = ROOT / "deploy" / "README.md"
 
 ONE_QUEUE = REQUIRED | {"QueueArns": QUEUES[0]}
 
@@ -118,12 +122,17 @@ def test_the_daemon_may_do_what_it_does_and_nothing_else(given):
     assert sorted(rights) == sorted(CALLS)
 
 
+def test_the_right_to_act_as_roles_is_told_for_those_roles_alone_and_from_both_sides():
+    told = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", README.read_text(), re.DOTALL)]
+    ours, theirs = (one["Statement"][0] for one in told)
+    assert (ours["Action"], ours["Resource"]) == ([ROLES], ["arn:aws:iam::OTHER_ACCOUNT:role/autoscaler"])
+    assert (theirs["Action"], theirs["Principal"]) == ([ROLES], {"AWS": "arn:aws:iam::ACCOUNT:role/autoscaler"})
+
+
 def test_the_daemon_does_what_it_may_and_nothing_else():
     sources = "".join(path.read_text() for path in sorted((ROOT / "autoscaler" / "aws").rglob("*.py")))
-    assert (
-        set(re.findall(r'"((?:sqs|ecs|cloudwatch|application-autoscaling|iam|sts):[A-Z]\w+)"', sources))
-        == CALLS | WHERE_SET_UP
-    )
+    found = set(re.findall(r'"((?:sqs|ecs|cloudwatch|application-autoscaling|iam|sts):[A-Z]\w+)"', sources))
+    assert found == CALLS | WHERE_SET_UP | {ROLES}
 
 
 @BOTH

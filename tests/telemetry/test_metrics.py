@@ -17,7 +17,7 @@ from autoscaler import errors
 from autoscaler.core.memory import Change, Memory
 from autoscaler.core.model import Backlog, Measurement, MetricReading, Missing, Rule, Utilization, Verdict
 from autoscaler.core.policy import Direction, MetricPolicy, Mode, Pause, QueuePolicy
-from autoscaler.ports import Category, ServiceRef, Tick
+from autoscaler.ports import Category, Role, ServiceRef, Tick
 from autoscaler.telemetry.account import cooldowns_s
 from autoscaler.telemetry.families import FAILURES
 from autoscaler.telemetry.metrics import Form, render
@@ -351,6 +351,15 @@ def test_the_same_names_in_two_regions_are_two_services() -> None:
         desk.record(decided(seen(), service=replace(SERVICE, key=f"orders-{region}", region=region)))
     clusters = {dict(labels)["ecs_cluster"] for name, labels in scraped(desk) if name == "autoscaler_service_up"}
     assert clusters == {"eu-west-1/prod", "us-east-1/prod", "default/prod"}
+
+
+def test_the_same_names_in_two_accounts_are_two_services() -> None:
+    desk = Desk()
+    for number in (None, 1, 2):
+        role = number and Role(f"arn:aws:iam::{number:012}:role/autoscaler")
+        desk.record(decided(seen(), service=replace(SERVICE, key=f"orders-{number}", role=role)))
+    clusters = {dict(labels)["ecs_cluster"] for name, labels in scraped(desk) if name == "autoscaler_service_up"}
+    assert clusters == {"default/prod", "000000000001/default/prod", "000000000002/default/prod"}
 
 
 def test_a_snapshot_does_not_change_any_more() -> None:

@@ -1,0 +1,149 @@
+"""The SDK's clients: long-lived, one per throttle category and Region, so that what slows one does not slow another.
+
+They are the same for every account: whose credentials sign is said with each call. So a further role costs 3 kB; with
+seven clients of its own it would be 1.6 MB, and with their certificate authorities 6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from contextvars import ContextVar
+
+from aiobotocore.client import AioBaseClient
+from aiobotocore.config import AioConfig
+from aiobotocore.credentials import AioCredentials, get_credentials
+from aiobotocore.session import AioSession
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError, NoCredentialsError
+
+from autoscaler import __version__
+from autoscaler.aws.apis import Call
+from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.faults import clean
+from autoscaler.core.model import Instant
+from autoscaler.errors import Refused
+from autoscaler.ports import Category
+
+CONNECT_S = 3.0
+"""For the TCP and TLS handshakes; a reachable AWS needs a tenth of it."""
+
+CONNECTIONS = 50
+"""Per client. At 20 ms a call that is 2,500 calls a second: more than AWS would answer."""
+
+CREDENTIALS_AGAIN_S = 5.0
+"""Where none were found they are not looked for again so soon: that search may take seconds for each caller."""
+
+_signing: ContextVar[ReadOnlyCredentials] = ContextVar("signing")
+
+
+class Clients:
+    """Opened when they are first needed, closed with `stack`. As many as categories times Regions, and no more."""
+
+    def __init__(self, stack: AsyncExitStack, clocks: Clocks, call_timeout_s: float) -> None:
+        # AWS_REGION is what ECS sets in a container and every other SDK reads; this one knows AWS_DEFAULT_REGION only.
+        self._session = AioSession(
+            session_vars={"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
+        )
+        self._session.set_config_variable("sts_regional_endpoints", "regional")
+        self._session.register_component("credential_provider", _GivenKeys())
+        self._stack = stack
+        self._clocks = clocks
+        self._config = _config(call_timeout_s)
+        self._clients: dict[tuple[Category, str], AioBaseClient] = {}
+        self._opening = asyncio.Lock()
+        self._own: AioCredentials | None = None
+        self._own_after: Instant = float("-inf")
+        self._region: str | None = None
+
+    def region(self) -> str:
+        """The daemon's own Region. Raises `Refused`, which says what to set, where nothing names one."""
+        if self._region is None:
+            self._region = self._find_region()
+        return self._region
+
+    async def own_keys(self) -> ReadOnlyCredentials:
+        """The daemon's own credentials, found as every AWS tool finds them, and valid now. Raises `BotoCoreError`."""
+        if self._own is None:
+            async with self._opening:
+                self._own = self._own or await self._find_own()
+        keys: ReadOnlyCredentials = await self._own.get_frozen_credentials()
+        return keys
+
+    def opened(self, call: Call) -> bool:
+        return (call.api.category, call.region) in self._clients
+
+    async def of(self, call: Call) -> AioBaseClient:
+        """The client for that call, to be used within `signed_with`. Raises `BotoCoreError` and `Refused`."""
+        key = (call.api.category, call.region)
+        if key not in self._clients:
+            async with self._opening:
+                if key not in self._clients:
+                    self._clients[key] = await self._open(call)
+        return self._clients[key]
+
+    def has_own_authorities(self) -> bool:
+        """Certificates are held against a bundle of the operator's own, not against the well-known authorities."""
+        return bool(self._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE"))
+
+    async def _open(self, call: Call) -> AioBaseClient:
+        try:
+            opening = self._session.create_client(call.api.sdk_service, region_name=call.region, config=self._config)
+            client: AioBaseClient = await self._stack.enter_async_context(opening)
+        except ValueError as error:
+            raise Refused(f"{clean(call.where)}: {clean(str(error))}; check the Region and AWS_ENDPOINT_URL") from None
+        return client
+
+    async def _find_own(self) -> AioCredentials:
+        if self._clocks.now() < self._own_after:
+            raise NoCredentialsError
+        found: AioCredentials | None = await get_credentials(self._session)
+        if found is None:
+            self._own_after = self._clocks.now() + CREDENTIALS_AGAIN_S
+            raise NoCredentialsError
+        return found
+
+    def _find_region(self) -> str:
+        try:
+            found = self._session.get_config_variable("region")
+        except BotoCoreError as error:
+            raise Refused(f"{clean(str(error))}; check AWS_PROFILE and the file that AWS_CONFIG_FILE names") from None
+        if not found:
+            raise Refused("no AWS Region is known; set AWS_REGION, for example AWS_REGION=eu-west-1")
+        return str(found)
+
+
+@contextmanager
+def signed_with(keys: ReadOnlyCredentials) -> Iterator[None]:
+    """What this task asks of a client is signed with these credentials. Outside of it nothing can be signed."""
+    token = _signing.set(keys)
+    try:
+        yield
+    finally:
+        _signing.reset(token)
+
+
+class _GivenKeys(AioCredentials):
+    """What the SDK takes for its credentials, and for where it finds them: those of the call that is under way."""
+
+    def __init__(self) -> None:
+        super().__init__("given with each call", "given with each call")
+
+    async def load_credentials(self) -> AioCredentials:
+        return self
+
+    async def get_frozen_credentials(self) -> ReadOnlyCredentials:  # type: ignore[override] # as in every asynchronous one
+        return _signing.get()
+
+
+def _config(call_timeout_s: float) -> AioConfig:
+    return AioConfig(
+        connect_timeout=min(CONNECT_S, call_timeout_s),
+        read_timeout=call_timeout_s,
+        max_pool_connections=CONNECTIONS,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        user_agent_extra=f"ecs-queue-autoscaler/{__version__}",
+        warm_up_loader_caches=True,  # reads the SDK's service descriptions in a thread: files block the loop
+    )

@@ -1,0 +1,153 @@
+"""The one hot call by a shorter way: GetQueueAttributes, signed by the SDK's own signer and sent by aiohttp alone.
+
+A service that is looked at every ten seconds makes it 8,640 times a day and queue, ten times as often as all others
+together. Endpoint, credentials, user agent and protocol are the opened client's. Where anything is configured that only
+the SDK honours, such as a proxy or certificate authorities of one's own, the SDK makes the call.
+
+Law: both ways give the same answer, or the same error. One attempt, no redirect, at most `MOST_BYTES`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiobotocore.client import AioBaseClient
+from botocore import exceptions as sdk
+from botocore.credentials import ReadOnlyCredentials
+from botocore.httpsession import get_cert_path
+from botocore.parsers import create_parser
+from botocore.utils import get_environ_proxies
+from yarl import URL
+
+from autoscaler.aws.answers import Unreadable
+from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, Call
+from autoscaler.aws.clients import CONNECT_S, CONNECTIONS, Clients
+from autoscaler.aws.faults import clean
+from autoscaler.aws.signing import signed
+
+MOST_BYTES = 65_536
+"""Three counts take about 200."""
+
+KEEPALIVE_S = 12.0
+"""As the SDK's own connections: a little more than the default interval."""
+
+
+class Lean:
+    """The shorter way, in every Region whose client it suits. Its connections are closed with `stack`."""
+
+    def __init__(self, stack: AsyncExitStack, clients: Clients) -> None:
+        self._stack = stack
+        self._clients = clients
+        self._opening = asyncio.Lock()
+        self._http: aiohttp.ClientSession | None = None
+        self._routes: dict[str, Route | None] = {}
+
+    async def route(self, call: Call) -> Route | None:
+        """The shorter way for this call; None: there is none. Raises as `Clients.of`."""
+        if call.api is not GET_QUEUE_ATTRIBUTES:
+            return None
+        if call.region not in self._routes:
+            client = await self._clients.of(call)
+            plain = is_plain(client) and not self._clients.has_own_authorities()
+            self._routes[call.region] = Route(await self._session(), client) if plain else None
+        return self._routes[call.region]
+
+    async def _session(self) -> aiohttp.ClientSession:
+        async with self._opening:
+            if self._http is None:
+                self._http = await self._stack.enter_async_context(await _session())
+        return self._http
+
+
+class Route:
+    """To one Region's SQS."""
+
+    def __init__(self, http: aiohttp.ClientSession, client: AioBaseClient) -> None:
+        told: Any = client.meta.service_model.metadata
+        config: Any = client.meta.config
+        self._http = http
+        self._url = URL(client.meta.endpoint_url).with_path("/")
+        self._region = client.meta.region_name
+        self._signed = {
+            "Host": self._url.host_port_subcomponent or "",
+            "X-Amz-Target": f"{told['targetPrefix']}.GetQueueAttributes",
+            "Content-Type": f"application/x-amz-json-{told['jsonVersion']}",
+        }
+        self._unsigned = {"User-Agent": config.user_agent, "Accept-Encoding": "identity"}
+
+    async def ask(self, call: Call, keys: ReadOnlyCredentials, parameters: Mapping[str, object]) -> dict[str, object]:
+        """AWS's answer. Raises what the SDK would, and `Unreadable` where it is too long.
+
+        It has no time limit of its own but for connecting: who asks has one for the whole.
+        """
+        body = json.dumps(parameters).encode()
+        headers = signed(self._signed, str(self._url), body, keys, self._region) | self._unsigned
+        with _in_the_sdk_s_words(str(self._url)):
+            async with self._http.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
+                told = await _bounded(response, call)
+        if response.status >= 300:
+            raise _refusal(response, told)
+        match json.loads(told):
+            case dict(answer):
+                return answer
+        raise ValueError("the answer is not a JSON object")
+
+
+def is_plain(client: AioBaseClient) -> bool:
+    """Nothing is configured that only the SDK would honour, and its protocol is the one that is spoken here."""
+    config: Any = client.meta.config
+    url = urlsplit(client.meta.endpoint_url)
+    proxied = config.proxies or get_environ_proxies(client.meta.endpoint_url).get(url.scheme)
+    odd_address = url.path.strip("/") or url.query or url.username
+    usual = config.signature_version == "v4" and client.meta.service_model.metadata.get("protocol") == "json"
+    return usual and not (proxied or config.client_cert or odd_address)
+
+
+async def _session() -> aiohttp.ClientSession:
+    # the authorities are read in a thread: it takes ten milliseconds, and files block the loop
+    trust = await asyncio.to_thread(ssl.create_default_context, cafile=get_cert_path(True))
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS, ssl=trust, keepalive_timeout=KEEPALIVE_S)
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    )
+
+
+async def _bounded(response: aiohttp.ClientResponse, call: Call) -> bytes:
+    told = b""
+    async for part in response.content.iter_any():
+        told += part
+        if len(told) > MOST_BYTES:
+            raise Unreadable(f"{clean(call.where)}: {call.api.name} answered with more than {MOST_BYTES} bytes")
+    return told
+
+
+def _refusal(response: aiohttp.ClientResponse, told: bytes) -> sdk.ClientError:
+    """The error as the SDK reads it: from the body, else from the older protocol's header, else from the status."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    parser: Any = create_parser("json")
+    parsed = parser.parse({"status_code": response.status, "headers": headers, "body": told}, None)
+    return sdk.ClientError(parsed, "GetQueueAttributes")
+
+
+@contextmanager
+def _in_the_sdk_s_words(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
+        raise sdk.ConnectionClosedError(endpoint_url=url, error=error) from None
+    except aiohttp.ClientSSLError as error:
+        raise sdk.SSLError(endpoint_url=url, error=error) from None
+    except aiohttp.ServerTimeoutError as error:
+        raise sdk.ConnectTimeoutError(endpoint_url=url, error=error) from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise sdk.EndpointConnectionError(endpoint_url=url, error=error) from None

@@ -1,0 +1,201 @@
+"""The shorter way of the hot call: it says what the SDK says of every answer, and is not taken for everybody."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoscaler.aws import Aws
+from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, Call
+from autoscaler.aws.clients import Clients
+from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.faults import CODES
+from autoscaler.aws.lean import MOST_BYTES, Lean, _session
+from autoscaler.aws.signing import signed
+from autoscaler.core.model import Backlog, Missing
+from autoscaler.ports import QueueRef
+from tests.aws.double import Double, Reply, fault, ok, serving
+from tests.aws.spies import REGION, Spies, connected
+
+ORDERS = QueueRef("orders", url="https://sqs.eu-west-1.amazonaws.com/123456789012/orders")
+COUNTS = {
+    "ApproximateNumberOfMessages": "7",
+    "ApproximateNumberOfMessagesNotVisible": "2",
+    "ApproximateNumberOfMessagesDelayed": "1",
+}
+GOOD = ok({"Attributes": COUNTS})
+OLDER = {"x-amzn-query-error": "AWS.SimpleQueueService.NonExistentQueue;Sender"}
+SKEWED = fault("InvalidSignatureException", "Signature expired: 1 is now earlier than 2", status=403)
+
+STATUSES = [201, 300, 301, 302, 304, 400, 403, 404, 408, 413, 429, 500, 502, 503, 504, 599]
+BODIES = [b"", b"{}", b"null", b"[1]", b"3", b'"x"', b"{", b"<html>", b"\xff\xfe", b"[" * 10_000, b'{"__type": 5}']
+BODIES += [b'{"__type": null, "message": 5}', b'{"code": "Odd", "Message": "m"}', b'{"Attributes": []}']
+ODD = [Reply(body, status) for status in (200, *STATUSES) for body in BODIES]
+FAULTS = [fault(code, "in AWS words", status) for code in CODES for status in (400, 403, 500)]
+FAULTS += [fault(f"com.amazonaws.sqs#{code}", headers=OLDER) for code in ("QueueDoesNotExist", "Odd")]
+FAULTS += [fault("Odd", status=status, headers=headers) for status in STATUSES for headers in ({}, OLDER)]
+
+
+async def both(double: Double, spies: Spies, replies: list[Reply]) -> list[tuple[object, object]]:
+    """What the two ways make of each reply."""
+    told = []
+    for lean in (True, False):
+        double.on("GetQueueAttributes", *replies)
+        async with connected(replace(spies, lean=lean)) as aws:
+            told.append([await aws.queues.backlog(ORDERS) for _ in replies])
+    return list(zip(*told, strict=True))
+
+
+@pytest.mark.parametrize("replies", [[GOOD, SKEWED], ODD, FAULTS], ids=["good", "odd", "faults"])
+async def test_both_ways_say_the_same_of_every_answer(double: Double, spies: Spies, replies: list[Reply]) -> None:
+    for reply, (lean, sdk) in zip(replies, await both(double, spies, replies), strict=True):
+        if isinstance(sdk, Missing) and reply in ODD and reply.status <= 300:
+            assert isinstance(lean, Missing)  # what no JSON can be read from is told in each reader's own words
+            assert {lean.kind, sdk.kind} <= {"unreadable", "unavailable"}
+        else:
+            assert lean == sdk, reply
+
+
+async def test_both_ways_count_the_same_outcomes_and_hear_of_the_same_throttles(double: Double, spies: Spies) -> None:
+    replies = [GOOD, fault("ThrottlingException"), fault("AccessDenied"), fault("InternalFailure", status=500)]
+    heard = []
+    for lean in (True, False):
+        double.on("GetQueueAttributes", *replies)
+        here = Spies(lean=lean)
+        async with connected(here) as aws:
+            for _ in replies:
+                await aws.queues.backlog(ORDERS)
+        heard.append((here.paced, here.calls))
+    assert heard[0] == heard[1]
+
+
+async def test_both_ways_ask_the_same(double: Double, spies: Spies) -> None:
+    await both(double, spies, [GOOD])
+    lean, sdk = double.seen
+    assert (lean.operation, lean.body, lean.region, lean.key) == (sdk.operation, sdk.body, sdk.region, sdk.key)
+    for name in ("Host", "Content-Type", "X-Amz-Target", "Accept-Encoding"):
+        assert lean.headers[name] == sdk.headers[name], name
+    words = set(lean.headers["User-Agent"].split())
+    assert {word for word in words if not word.startswith("m/")} <= set(sdk.headers["User-Agent"].split())
+    assert any(word.startswith("ecs-queue-autoscaler/") for word in words)
+
+
+KEYS = st.builds(ReadOnlyCredentials, st.text("ABC", min_size=1), st.text(min_size=1, max_size=50), st.text("xyz/+="))
+
+
+@given(KEYS, st.binary(max_size=300), st.sampled_from(["eu-west-1", "cn-north-1"]), st.integers(0, 4 * 10**9))
+@settings(max_examples=200)
+def test_a_signature_is_the_one_that_the_sdk_s_signer_makes(
+    keys: ReadOnlyCredentials, body: bytes, region: str, at: int
+) -> None:
+    url, headers = (
+        "https://sqs.example:8443/",
+        {"Host": "sqs.example:8443", "X-Amz-Target": "A  b", "Content-Type": "c"},
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.auth.get_current_datetime", lambda: datetime.fromtimestamp(at, UTC))
+        request = AWSRequest("POST", url, headers=headers, data=body)
+        SigV4Auth(keys, "sqs", region).add_auth(request)
+        assert signed(headers, url, body, keys, region) == dict(request.headers.items())
+
+
+async def test_a_redirect_is_not_followed(aws: Aws, double: Double) -> None:
+    async with serving() as elsewhere:
+        elsewhere.on("GetQueueAttributes", GOOD)
+        for status in (301, 302, 303, 307, 308):
+            double.on("GetQueueAttributes", Reply(b"", status, {"Location": elsewhere.url}))
+            reading = await aws.queues.backlog(ORDERS)
+            assert isinstance(reading, Missing)
+            assert reading.kind == "unavailable"
+        assert elsewhere.seen == []
+
+
+async def test_an_answer_may_be_long_but_not_endless(aws: Aws, double: Double) -> None:
+    for extra, kind in ((0, Backlog), (1, Missing)):
+        body = json.dumps({"Attributes": COUNTS}).encode()
+        double.on("GetQueueAttributes", Reply(body + b" " * (MOST_BYTES - len(body) + extra)))
+        reading = await aws.queues.backlog(ORDERS)
+        assert isinstance(reading, kind)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "unreadable"
+    assert "queue orders in eu-west-1" in reading.because
+    double.on("GetQueueAttributes", GOOD)
+    assert isinstance(await aws.queues.backlog(ORDERS), Backlog)
+
+
+async def has_route(call: Call) -> bool:
+    async with AsyncExitStack() as stack:
+        lean = Lean(stack, Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0))
+        return await lean.route(call) is not None
+
+
+@pytest.mark.parametrize(
+    ("variables", "taken"),
+    [
+        ({}, True),
+        ({"HTTP_PROXY": "http://127.0.0.1:9"}, True),  # NO_PROXY has everything
+        ({"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}, False),
+        ({"https_proxy": "http://127.0.0.1:9", "NO_PROXY": "", "AWS_ENDPOINT_URL": ""}, False),
+        ({"AWS_ENDPOINT_URL": ""}, True),
+        ({"AWS_ENDPOINT_URL": "", "AWS_USE_FIPS_ENDPOINT": "true"}, True),
+        ({"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9/path"}, False),
+        ({"AWS_CA_BUNDLE": "/nowhere.pem"}, False),
+        ({"REQUESTS_CA_BUNDLE": "/nowhere.pem"}, False),
+    ],
+)
+async def test_it_is_taken_where_nothing_is_set_that_only_the_sdk_honours(
+    monkeypatch: pytest.MonkeyPatch, double: Double, variables: dict[str, str], taken: bool
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
+    assert await has_route(Call(GET_QUEUE_ATTRIBUTES, "queue orders", REGION)) is taken
+
+
+async def test_it_is_taken_for_the_hot_call_only(double: Double) -> None:
+    assert not await has_route(Call(GET_QUEUE_URL, "queue orders", REGION))
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({}, "https://sqs.eu-west-1.amazonaws.com/"),
+        ({"AWS_USE_FIPS_ENDPOINT": "true"}, "https://sqs-fips.eu-west-1.amazonaws.com/"),
+        ({"AWS_USE_DUALSTACK_ENDPOINT": "true"}, "https://sqs.eu-west-1.api.aws/"),
+        ({"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9324"}, "http://127.0.0.1:9324/"),
+    ],
+)
+async def test_it_leads_to_the_endpoint_that_the_sdk_resolves(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], url: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    async with AsyncExitStack() as stack:
+        lean = Lean(stack, Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0))
+        route = await lean.route(Call(GET_QUEUE_ATTRIBUTES, "queue orders", REGION))
+        assert route is not None
+        assert str(route._url) == url
+
+
+async def test_certificates_are_checked_against_the_well_known_authorities() -> None:
+    async with await _session() as http:
+        trust = http.connector._ssl
+        assert isinstance(trust, ssl.SSLContext)
+        assert (trust.verify_mode, trust.check_hostname) == (ssl.CERT_REQUIRED, True)
+        assert len(trust.get_ca_certs()) > 50
+
+
+async def test_all_regions_and_roles_share_its_connections(aws: Aws, double: Double) -> None:
+    double.on("GetQueueAttributes", GOOD)
+    for region in ("eu-west-1", "us-east-1", "ap-south-1"):
+        await aws.queues.backlog(QueueRef("orders", region, "http://sqs.example/1/orders"))
+    assert len(double.connections) == 1
