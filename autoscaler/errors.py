@@ -30,6 +30,10 @@ class Unavailable(AutoscalerError):
     kind = "unavailable"
 
 
+class Garbled(Unavailable):
+    """An answer came that cannot be read. What was asked about together may have one member to blame for it."""
+
+
 class Denied(AutoscalerError):
     """Credentials are missing, expired or not allowed to do this."""
 

@@ -47,6 +47,7 @@ class EcsFleets:
     async def close(self) -> None:
         """No question is under way any more."""
         await self._described.close()
+        await self._rivals.close()
 
     async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
         """The service's counts, deployment, trouble and pause tag, as of just before they were asked for: together
@@ -102,7 +103,14 @@ class EcsFleets:
             services=list(dict.fromkeys(service.service for service in services)),
             include=["TAGS"],
         )
+        _require_names(answer)
         return {service: _own(answer, service, at) for service in services}
+
+
+def _require_names(answer: Answer) -> None:
+    """Every part says whose it is. Raises `Unreadable`: then nobody knows whose part is missing."""
+    for found in answer.parts("services"):
+        found.word("serviceName")
 
 
 def _own(answer: Answer, service: ServiceRef, at: Instant) -> Described | AutoscalerError:

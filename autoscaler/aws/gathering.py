@@ -1,7 +1,7 @@
 """Questions about one thing, gathered into one about several: who asks within a few milliseconds shares an answer.
 
-Law: one member's error is nobody else's. Where a whole question is refused, its members are asked about one by one, and
-who is refused alone is asked about alone from then on, until that goes well.
+Law: one member's error is nobody else's. Where a whole question is refused, or its answer cannot be read, its members
+are asked about one by one, and who fails alone is asked about alone from then on, until that goes well.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from typing import Generic, TypeAlias, TypeVar
 
-from autoscaler.errors import AutoscalerError, ClockSkewed, Throttled, Unavailable
+from autoscaler.errors import AutoscalerError, ClockSkewed, Garbled, Throttled, Unavailable
 
 GATHER_S = 0.02
 """Services that tick together ask within a few milliseconds of each other."""
@@ -79,9 +79,9 @@ class Gathering(Generic[Group, Member, Got]):
     async def _answers(self, group: Group, members: Sequence[Member]) -> Asked[Member, Got]:
         try:
             return await self._ask(group, members)
-        except EVERYBODYS as fault:
-            return dict.fromkeys(members, fault)
         except AutoscalerError as fault:
+            if isinstance(fault, EVERYBODYS) and not isinstance(fault, Garbled):
+                return dict.fromkeys(members, fault)
             if len(members) == 1:
                 self._alone.add((group, members[0]))
                 return {members[0]: fault}

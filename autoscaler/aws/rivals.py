@@ -17,16 +17,20 @@ from autoscaler.aws.apis import (
 )
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean
-from autoscaler.aws.names import service_subject, short_name
+from autoscaler.aws.gathering import Gathering
+from autoscaler.aws.names import service_subject, short_name, together
 from autoscaler.aws.schedule import Schedule
 from autoscaler.aws.wire import Wire, within
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, Denied, Unavailable
-from autoscaler.ports import ServiceRef
+from autoscaler.ports import Place, ServiceRef
 
 PERIOD_S = 300.0
 AGAIN_S = 60.0
 """Nobody publishes how often these may be asked, so an error, too, is not followed by a call at every tick."""
+
+TARGETS_A_CALL = 50
+"""AWS gives as many in one page."""
 
 MOST_PAGES = 10
 """A target has at most 50 policies, which come by ten, and 200 scheduled actions, which come by fifty."""
@@ -45,6 +49,11 @@ class Rivals:
         self._wire = wire
         self._clocks = clocks
         self._found: Schedule[ServiceRef, tuple[str, ...]] = Schedule(clocks.now, PERIOD_S, again_after)
+        self._targets: Gathering[Place, ServiceRef, list[Answer]] = Gathering(self._describe, TARGETS_A_CALL)
+
+    async def close(self) -> None:
+        """No question is under way any more."""
+        await self._targets.close()
 
     async def of(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         """Each rival in a sentence; none: nobody else. Missing where Application Auto Scaling cannot be asked."""
@@ -58,11 +67,22 @@ class Rivals:
             raise Denied(f"{fault}; without it another autoscaler of this service goes unnoticed") from None
 
     async def _sentences(self, service: ServiceRef) -> tuple[str, ...]:
-        targets = await self._parts(
-            DESCRIBE_SCALABLE_TARGETS, service, "ScalableTargets", ResourceIds=[resource_id(service)]
-        )
+        targets = await self._targets.of(service.place, service)
         told = [await self._told(service, target) for target in targets]
         return tuple(sentence for sentence in told if sentence)
+
+    async def _describe(
+        self, place: Place, services: Sequence[ServiceRef]
+    ) -> dict[ServiceRef, list[Answer] | AutoscalerError]:
+        """The targets of each. The right is given for all or for none, so who is denied it is not asked about alone."""
+        ids = list(dict.fromkeys(map(resource_id, services)))
+        subject = together(map(service_subject, services))
+        try:
+            found = await self._parts(DESCRIBE_SCALABLE_TARGETS, subject, place, "ScalableTargets", ResourceIds=ids)
+        except Denied as fault:
+            return dict.fromkeys(services, fault)
+        owners = [(part.word("ResourceId"), part) for part in found]
+        return {service: _about(service, owners) for service in services}
 
     async def _told(self, service: ServiceRef, target: Answer) -> str | None:
         """The sentence about a target; None where nothing moves it: it has no mover, or only suspended ones."""
@@ -76,37 +96,43 @@ class Rivals:
     async def _policies(self, service: ServiceRef, target: Answer) -> str | None:
         if _suspends(target, "DynamicScalingInSuspended") and _suspends(target, "DynamicScalingOutSuspended"):
             return None
-        found = await self._parts(
-            DESCRIBE_SCALING_POLICIES, service, "ScalingPolicies", ResourceId=resource_id(service)
-        )
+        found = await self._of_one(DESCRIBE_SCALING_POLICIES, service, "ScalingPolicies")
         return _listed([policy.word("PolicyName") for policy in found], "policy", "policies")
 
     async def _actions(self, service: ServiceRef, target: Answer) -> str | None:
         if _suspends(target, "ScheduledScalingSuspended"):
             return None
-        found = await self._parts(
-            DESCRIBE_SCHEDULED_ACTIONS, service, "ScheduledActions", ResourceId=resource_id(service)
-        )
+        found = await self._of_one(DESCRIBE_SCHEDULED_ACTIONS, service, "ScheduledActions")
         due = [action.word("ScheduledActionName") for action in found if not _is_over(action, self._clocks.wall())]
         return _listed(due, "scheduled action", "scheduled actions")
 
-    async def _parts(self, api: Api, service: ServiceRef, name: str, **only: object) -> list[Answer]:
-        """All pages of what the API knows of this service's count, and of no other's."""
+    async def _of_one(self, api: Api, service: ServiceRef, name: str) -> list[Answer]:
+        own = resource_id(service)
+        found = await self._parts(api, service_subject(service), service.place, name, ResourceId=own)
+        return [part for part in found if part.word("ResourceId") == own]
+
+    async def _parts(self, api: Api, subject: str, place: Place, name: str, **only: object) -> list[Answer]:
+        """All pages of what the API knows of these services' counts."""
         parts: list[Answer] = []
         for _ in range(MOST_PAGES):
             answer = await self._wire.ask(
                 api,
-                service_subject(service),
-                service.place,
+                subject,
+                place,
                 ServiceNamespace="ecs",
                 ScalableDimension="ecs:service:DesiredCount",
                 **only,
             )
-            parts += [part for part in answer.parts(name) if part.word("ResourceId") == resource_id(service)]
+            parts += answer.parts(name)
             if not answer.has("NextToken"):
                 return parts
             only["NextToken"] = answer.word("NextToken")
-        raise Unavailable(f"{service_subject(service)}: {api.name} does not end after {MOST_PAGES} pages")
+        raise Unavailable(f"{subject}: {api.name} does not end after {MOST_PAGES} pages")
+
+
+def _about(service: ServiceRef, owners: Sequence[tuple[str, Answer]]) -> list[Answer]:
+    own = resource_id(service)
+    return [part.about(service_subject(service)) for owner, part in owners if owner == own]
 
 
 def again_after(fault: AutoscalerError) -> float:

@@ -17,7 +17,7 @@ from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean, fault_of_answer, fault_of_failure
 from autoscaler.aws.lean import Lean
 from autoscaler.aws.roles import Roles
-from autoscaler.errors import AutoscalerError, Denied, Throttled, Unavailable
+from autoscaler.errors import AutoscalerError, Denied, Garbled, Throttled, Unavailable
 from autoscaler.ports import Calls, Pacer, Place, Urgency
 
 UNPARSABLE = (
@@ -87,7 +87,9 @@ class Wire:
             raise self._heard(fault_of_answer(error, call), call) from None
         except ParamValidationError:
             raise  # our bug: it ends the process
-        except (BotoCoreError, *UNPARSABLE) as error:
+        except UNPARSABLE as error:
+            raise Garbled(str(fault_of_failure(error, call))) from None
+        except BotoCoreError as error:
             raise fault_of_failure(error, call) from None
         self._pacer.succeeded(call.api.category, call.area)
         return Answer(call, body)

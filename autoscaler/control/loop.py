@@ -109,7 +109,6 @@ class ServiceLoop:
         fleet = await self._fleet.look(self._ports.fleets, self._rhythm.fleet_every_s)
         if isinstance(fleet, Missing):
             return self._unread(fleet)
-        await self._rivals.look(self._ports.fleets, self._ports.clock())
         seen = await self._look(fleet)
         thought = await self._think(seen)
         if thought.changes and not self._fleet.is_fresh:
@@ -137,6 +136,7 @@ class ServiceLoop:
     async def _look(self, fleet: Fleet) -> Observation:
         """All that is read, with what it teaches. Minutes of a queue that stays empty beside no task tell nothing."""
         policy, _ = self._in_force(fleet.pause_tag)
+        await self._rivals.look(policy, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
         seen = await self._observer.observe(fleet, policy, self._memory, still=still)
         seen = replace(seen, fleet=self._fleet.settled(fleet, seen.now))

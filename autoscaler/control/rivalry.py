@@ -7,10 +7,13 @@ permission to look is optional, and a service must not stand still for want of i
 
 from __future__ import annotations
 
+from math import inf
+
+from autoscaler.control.observing import Ports
 from autoscaler.core.engine import restrain
 from autoscaler.core.model import Decision, Instant, Missing, Rule
 from autoscaler.core.policy import Policy, Rivals
-from autoscaler.ports import Fleets, ServiceRef
+from autoscaler.ports import ServiceRef
 
 RIVALS_S = 300.0
 """So often the question is asked anew."""
@@ -28,14 +31,22 @@ class RivalWatch:
         self._known: tuple[str, ...] = ()
         self._unread: Missing | None = None
 
-    async def look(self, fleets: Fleets, now: Instant) -> None:
-        """Asks if it is time to."""
-        if self._due is not None and now < self._due:
+    async def look(self, policy: Policy, ports: Ports) -> None:
+        """Asks if it is time to: beside the tick, except where nothing may be done before the answer is there."""
+        if self._due is not None and ports.clock() < self._due:
             return
-        answer = await fleets.rivals(self._service)
+        refuses = policy.rivals is Rivals.REFUSE and self._due is None
+        self._due = inf
+        if refuses or ports.aside is None:
+            await self._ask(ports)
+        else:
+            ports.aside.begin(self._ask(ports))
+
+    async def _ask(self, ports: Ports) -> None:
+        answer = await ports.fleets.rivals(self._service)
         self._unread = answer if isinstance(answer, Missing) else None
         self._known = self._known if isinstance(answer, Missing) else answer
-        self._due = now + (ASK_AGAIN_S if self._unread else RIVALS_S)
+        self._due = ports.clock() + (ASK_AGAIN_S if self._unread else RIVALS_S)
 
     def notices(self) -> tuple[Missing, ...]:
         """A notice for each rival, and one where it could not be read whether there are any."""
