@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from typing import Generic, TypeAlias, TypeVar
 
-from autoscaler.errors import AutoscalerError, ClockSkewed, Garbled, Throttled, Unavailable
+from autoscaler.errors import AutoscalerError, ClockSkewed, Garbled, NotFound, Throttled, Unavailable
 
 GATHER_S = 0.02
 """Services that tick together ask within a few milliseconds of each other."""
 
-EVERYBODYS = (Throttled, Unavailable, ClockSkewed)
-"""Errors that a question meets whatever it is about."""
+EVERYBODYS = (Throttled, Unavailable, ClockSkewed, NotFound)
+"""Errors that a question meets whatever it is about. A member that is not there is told of in the answer; where the
+question itself finds nothing, it is the cluster that all its members name."""
 
 Group = TypeVar("Group", bound=Hashable)
 Member = TypeVar("Member", bound=Hashable)

@@ -14,8 +14,8 @@ from autoscaler.config.layer import Layer, Named, Naming
 from autoscaler.config.names import FIELDS, Part, variable
 from autoscaler.config.quoting import quote
 
-LARGEST = 1_000_000
-"""Bytes of a settings file: some thousand services."""
+LARGEST = 10_000_000
+"""Bytes of a settings file: some ten thousand services."""
 
 CONFIG_FILE = variable(("config_file",))
 _HERE = "stands outside: put it under [defaults] or [services.<key>]"

@@ -70,6 +70,15 @@ async def test_clusters_are_not_mixed(aws: Aws, double: Double) -> None:
     ]
 
 
+async def test_a_cluster_that_is_not_there_is_asked_about_once_and_not_for_each_of_its_services(
+    aws: Aws, double: Double
+) -> None:
+    double.on("DescribeServices", fault("ClusterNotFoundException"))
+    for _ in range(2):
+        assert await read(aws, *(shop(number) for number in range(10, 20))) == ["not_found"] * 10
+    assert sizes(double) == [10, 10]
+
+
 async def test_later_questions_are_new_ones(aws: Aws, double: Double) -> None:
     double.on("DescribeServices", known)
     await read(aws, shop(1))
