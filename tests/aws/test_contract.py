@@ -185,3 +185,17 @@ async def test_a_metric_that_nobody_published_is_missing(world: World, here: Aws
     reading = await here.meters.cpu(ServiceRef("shop", "prod", name))
     assert isinstance(reading, Missing)
     assert reading.kind == "no_data"
+
+
+async def test_a_cluster_s_active_services_are_told_with_their_tags(world: World, here: Aws, name: str) -> None:
+    for number in range(12):
+        await world.put_service(name, f"{name}-{number}", 0, {"autoscaler:queues": f"orders-{number}"})
+    await world.put_service(name, f"{name}-bare", 0)
+    await world.delete_service(name, f"{name}-3")
+    expected = {f"{name}-{number}": {"autoscaler:queues": f"orders-{number}"} for number in range(12) if number != 3}
+    assert await here.directory.tags(name, None) == expected | {f"{name}-bare": {}}
+
+
+async def test_a_cluster_that_is_not_there_has_no_services_to_tell(world: World, here: Aws, name: str) -> None:
+    with pytest.raises(NotFound, match=name):
+        await here.directory.tags(name, None)
