@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import aiohttp
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.fakeaws import FakeAws, Fault, StillClock, serving
 from tests.fakeaws.conftest import client
@@ -18,9 +19,9 @@ from tests.fakeaws.record import Record, Seen
 from tests.fakeaws.replies import Manner
 
 
-async def pull(url, verb, status=200, **told):
+async def pull(url, verb, answered=200, **told):
     async with aiohttp.ClientSession() as http, http.post(f"{url}/_double/{verb}", json=told) as answer:
-        assert answer.status == status
+        assert answer.status == answered
         return await answer.json()
 
 
@@ -97,12 +98,20 @@ async def test_poisoned_from_outside_and_healed(aws):
     assert await attributes(aws)
 
 
+async def test_a_fault_is_scripted_from_outside_for_so_many_times(aws):
+    aws.world().put_queue("orders")
+    await pull(aws.url, "fault", operation="GetQueueAttributes", code="InternalError", status=500, times=1)
+    with pytest.raises(ClientError, match="InternalError"):
+        await attributes(aws)
+    assert await attributes(aws)
+
+
 @pytest.mark.parametrize(
     ("verb", "told"),
     [("dance", {}), ("queue", {"names": ["nobody"], "visible": 1}), ("queue", {"colour": "red"}), ("poison", {})],
 )
 async def test_a_wrong_pull_is_told_so(aws, verb, told):
-    assert verb in (await pull(aws.url, verb, status=400, **told))["error"]
+    assert verb in (await pull(aws.url, verb, answered=400, **told))["error"]
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
