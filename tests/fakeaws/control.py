@@ -115,12 +115,18 @@ def clock(aws: FakeAws, pass_s: float = 0.0, skew_s: float | None = None) -> Non
     aws.skew_s = aws.skew_s if skew_s is None else skew_s
 
 
+def turns(aws: FakeAws, operation: str) -> dict[str, Any]:
+    """Of each queue or service: how often it was answered about, and the longest time that it was not, in seconds."""
+    return {"turns": aws.record.turns.of(operation, aws.clock.now())}
+
+
 def record(aws: FakeAws, since: float = 0.0, forget: bool = False) -> dict[str, Any]:
     """What was asked since then; and it is forgotten afterwards."""
     seen = aws.record
     told = {
         "outcomes": [[*key, count] for key, count in seen.outcomes.items()],
         "per_second": seen.seconds(since),
+        "refused_per_second": seen.seconds(since, refused=True),
         "updates": [update for update in seen.updates if update.at >= since],
         "complaints": list(seen.complaints),
     }
@@ -140,4 +146,5 @@ VERBS: dict[str, Callable[..., dict[str, Any] | None]] = {
     "rates": rates,
     "clock": clock,
     "record": record,
+    "turns": turns,
 }
