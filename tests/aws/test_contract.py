@@ -14,7 +14,7 @@ from autoscaler.aws import Aws
 from autoscaler.aws.cloudwatch import queue_metrics, service_metric
 from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, Utilization
 from autoscaler.errors import NotFound
-from autoscaler.ports import CloudWatchMetric, QueueMinute, QueueRef, ServiceRef, Urgency
+from autoscaler.ports import CloudWatchMetric, Place, QueueMinute, QueueRef, ServiceRef, Urgency
 from tests.aws.spies import Spies, connected
 from tests.aws.worlds import Fake, Moto, World
 from tests.fakeaws import FakeAws, serving
@@ -185,3 +185,17 @@ async def test_a_metric_that_nobody_published_is_missing(world: World, here: Aws
     reading = await here.meters.cpu(ServiceRef("shop", "prod", name))
     assert isinstance(reading, Missing)
     assert reading.kind == "no_data"
+
+
+async def test_a_cluster_s_active_services_are_told_with_their_tags(world: World, here: Aws, name: str) -> None:
+    for number in range(12):
+        await world.put_service(name, f"{name}-{number}", 0, {"autoscaler:queues": f"orders-{number}"})
+    await world.put_service(name, f"{name}-bare", 0)
+    await world.delete_service(name, f"{name}-3")
+    expected = {f"{name}-{number}": {"autoscaler:queues": f"orders-{number}"} for number in range(12) if number != 3}
+    assert await here.directory.tags(name, Place()) == expected | {f"{name}-bare": {}}
+
+
+async def test_a_cluster_that_is_not_there_has_no_services_to_tell(world: World, here: Aws, name: str) -> None:
+    with pytest.raises(NotFound, match=name):
+        await here.directory.tags(name, Place())

@@ -12,7 +12,7 @@ It speaks the real protocols, so whatever uses the real SDK can be put before it
 and for another process `python -m tests.fakeaws --services 10000`, driven by `POST /_double/<verb>`.
 
     server, __main__     the socket, the process            control       what another process may pull
-    aws                  a request in, a reply out          record        what was asked, bounded
+    aws                  a request in, a reply out          record, turns what was asked, bounded
     wire, protocol, cbor which operation; JSON, CBOR, XML   validation    the SDK's own models
     roles, buckets       who asks, and how often he may     faults, poisons   what can be wrong, and of whom
     answers/             one module for each of AWS's       world/        queues, services, minutes, rivals

@@ -53,7 +53,9 @@ async def _serve(aws: FakeAws, asked: argparse.Namespace) -> None:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fakeaws", description=__doc__)
     parser.add_argument("--services", type=int, default=10, help="how many, each with one queue")
-    parser.add_argument("--clusters", type=int, default=1, help="that they are dealt out to")
+    parser.add_argument(
+        "--clusters", type=int, default=1, help="that they are dealt out to; AWS has 5,000 in one at most"
+    )
     parser.add_argument("--desired", type=int, default=1, help="tasks of each, which all run")
     parser.add_argument("--cpu", type=float, default=None, help="percent that CloudWatch tells of each service")
     parser.add_argument("--port", type=int, default=0, help="on loopback; 0: a free one")

@@ -134,7 +134,7 @@ class FakeAws:
     def _remember(self, heard: _Heard, outcome: str) -> None:
         (account, region, _), subject = heard.signer, heard.subjects[0] if heard.subjects else ""
         call = Seen(heard.now, heard.operation.name, account, region, subject, outcome)
-        self.record.saw(call)
+        self.record.saw(call, heard.subjects)
         if heard.operation.name == "UpdateService":
             self.record.saw_update(call, heard.body)
 

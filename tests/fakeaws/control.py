@@ -10,7 +10,9 @@ from typing import Any
 
 from tests.fakeaws.aws import REGION, FakeAws
 from tests.fakeaws.buckets import Limit
+from tests.fakeaws.faults import ANY, refused, sent
 from tests.fakeaws.poisons import poison
+from tests.fakeaws.replies import Manner
 from tests.fakeaws.roles import ACCOUNT
 
 CONTROL = "/_double/"
@@ -68,6 +70,21 @@ def services(
     return {"services": {name: (one.desired, one.running(now), one.pending(now)) for name, one in found.items()}}
 
 
+def fault(
+    aws: FakeAws,
+    operation: str = ANY,
+    subject: str = ANY,
+    code: str | None = None,
+    status: int = 400,
+    manner: str = "WHOLE",
+    after_s: float = 0.0,
+    times: int | None = None,
+) -> None:
+    """Calls of that operation about that subject are refused with `code`, or else answered in that `Manner`."""
+    wrong = refused(code, status=status) if code else sent(Manner[manner], after_s)
+    aws.faults.script(operation, wrong, subject, times)
+
+
 def spoil(aws: FakeAws, name: str, service: str, queue: str) -> None:
     """That service's or its queue's answers are spoilt in this way."""
     poison(aws.faults, name, service, queue)
@@ -98,12 +115,18 @@ def clock(aws: FakeAws, pass_s: float = 0.0, skew_s: float | None = None) -> Non
     aws.skew_s = aws.skew_s if skew_s is None else skew_s
 
 
+def turns(aws: FakeAws, operation: str) -> dict[str, Any]:
+    """Of each queue or service: how often it was answered about, and the longest time that it was not, in seconds."""
+    return {"turns": aws.record.turns.of(operation, aws.clock.now())}
+
+
 def record(aws: FakeAws, since: float = 0.0, forget: bool = False) -> dict[str, Any]:
     """What was asked since then; and it is forgotten afterwards."""
     seen = aws.record
     told = {
         "outcomes": [[*key, count] for key, count in seen.outcomes.items()],
         "per_second": seen.seconds(since),
+        "refused_per_second": seen.seconds(since, refused=True),
         "updates": [update for update in seen.updates if update.at >= since],
         "complaints": list(seen.complaints),
     }
@@ -117,9 +140,11 @@ VERBS: dict[str, Callable[..., dict[str, Any] | None]] = {
     "join": join,
     "deploy": deploy,
     "services": services,
+    "fault": fault,
     "poison": spoil,
     "heal": heal,
     "rates": rates,
     "clock": clock,
     "record": record,
+    "turns": turns,
 }

@@ -71,7 +71,7 @@ def test_cpu_has_no_minute_in_which_no_task_runs():
 def test_pages_together_hold_every_point_once_and_only_the_last_is_complete():
     aws = with_minutes(8, delay_s=0.0)
     aws.clock.pass_s(60)
-    aws.world().minutes.page = 5
+    aws.world().minutes.page = 4
     points, statuses, more = {"a": [], "b": []}, {}, {}
     while True:
         answer = page(aws, query(OWN), query(OWN, key="b"), **more)

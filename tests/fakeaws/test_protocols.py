@@ -120,6 +120,13 @@ async def test_a_role_wants_its_external_id(aws):
         assert caught.value.response["Error"]["Code"] == "AccessDenied"
 
 
+async def test_a_role_that_is_denied_is_not_assumed(aws):
+    aws.roles.denied.add(ROLE)
+    with pytest.raises(ClientError, match="not authorized"):
+        await assumed(aws)
+    assert aws.roles.assumed == []
+
+
 async def test_each_answer_says_when_it_was_given(aws):
     aws.skew_s = 3600.0
     async with client(aws, "ecs") as ecs:

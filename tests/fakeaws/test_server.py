@@ -10,17 +10,17 @@ from dataclasses import replace
 
 import aiohttp
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.fakeaws import FakeAws, Fault, StillClock, serving
 from tests.fakeaws.conftest import client
 from tests.fakeaws.faults import sent
-from tests.fakeaws.record import Record, Seen
 from tests.fakeaws.replies import Manner
 
 
-async def pull(url, verb, status=200, **told):
+async def pull(url, verb, answered=200, **told):
     async with aiohttp.ClientSession() as http, http.post(f"{url}/_double/{verb}", json=told) as answer:
-        assert answer.status == status
+        assert answer.status == answered
         return await answer.json()
 
 
@@ -80,6 +80,7 @@ async def test_the_strings_are_pulled_from_outside(aws):
     assert (await pull(aws.url, "services", cluster="prod", names=["worker"]))["services"] == {"worker": [1, 2, 0]}
     found = await attributes(aws)
     assert (found["ApproximateNumberOfMessages"], found["ApproximateNumberOfMessagesNotVisible"]) == ("300", "2")
+    assert (await pull(aws.url, "turns", operation="GetQueueAttributes"))["turns"] == {"orders": [1, 0.0]}
     told = await pull(aws.url, "record", forget=True)
     assert ["GetQueueAttributes", "ok", 1] in told["outcomes"]
     assert told["per_second"] == {str(int(aws.clock.now())): {"GetQueueUrl": 1, "GetQueueAttributes": 1}}
@@ -97,22 +98,20 @@ async def test_poisoned_from_outside_and_healed(aws):
     assert await attributes(aws)
 
 
+async def test_a_fault_is_scripted_from_outside_for_so_many_times(aws):
+    aws.world().put_queue("orders")
+    await pull(aws.url, "fault", operation="GetQueueAttributes", code="InternalError", status=500, times=1)
+    with pytest.raises(ClientError, match="InternalError"):
+        await attributes(aws)
+    assert await attributes(aws)
+
+
 @pytest.mark.parametrize(
     ("verb", "told"),
     [("dance", {}), ("queue", {"names": ["nobody"], "visible": 1}), ("queue", {"colour": "red"}), ("poison", {})],
 )
 async def test_a_wrong_pull_is_told_so(aws, verb, told):
-    assert verb in (await pull(aws.url, verb, status=400, **told))["error"]
-
-
-def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr("tests.fakeaws.record.SECONDS_KEPT", 10)
-    record = Record(keep=5)
-    for second in range(100):
-        record.saw(Seen(float(second), "GetQueueUrl", "1", "here", "orders", "ok"))
-    assert [call.at for call in record.calls] == [95.0, 96.0, 97.0, 98.0, 99.0]
-    assert list(record.per_second("GetQueueUrl")) == list(range(90, 100))
-    assert record.count("GetQueueUrl") == 100
+    assert verb in (await pull(aws.url, verb, answered=400, **told))["error"]
 
 
 @asynccontextmanager

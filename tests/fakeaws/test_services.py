@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.fakeaws import FakeAws, StillClock
 from tests.fakeaws.asking import ask, code, told
 
-moves = st.lists(st.tuples(st.floats(0, 200), st.integers(0, 12)), max_size=20)
+pauses = st.floats(0, 200) | st.sampled_from([0.0, 29.9, 30.0, 90.0])
+moves = st.lists(st.tuples(pauses, st.integers(0, 12)), max_size=20)
 
 
 def world_of(desired=0, **more):
@@ -34,11 +35,10 @@ def test_no_task_runs_earlier_than_its_start_takes(moves):
     for pause_s, desired in moves:
         aws.clock.pass_s(pause_s)
         now = aws.clock.now()
-        # whoever runs now was wanted 30 s ago, at some time since then at the latest
-        earlier = [tasks for at, tasks in wanted if at <= now - 30]
+        # whoever runs now was wanted 30 s ago, and ever since
+        earlier = [tasks for at, tasks in wanted if at <= now - 30] or [0]
         since = [tasks for at, tasks in wanted if at > now - 30]
-        assert service.running(now) <= max([*earlier, 0])
-        assert since == [] or service.running(now) <= since[-1]
+        assert service.running(now) <= min(earlier[-1], *since, 12)
         service.scale(desired, now)
         wanted.append((now, desired))
 
@@ -141,18 +141,32 @@ def test_what_is_not_there_is_a_failure_and_only_an_update_an_error():
     assert code(nowhere) == "ClusterNotFoundException"
 
 
-def test_lists_come_in_pages_and_every_member_once():
+@pytest.mark.parametrize("count", [20, 23])
+def test_lists_come_in_pages_and_every_member_once(count):
     aws = FakeAws(StillClock())
-    for number in range(23):
+    for number in range(count):
         aws.world().put_service("prod", f"worker-{number}", 1)
-    found, more = [], {}
+    found, pages, more = [], 0, {}
     while True:
+        pages += 1
         answer = told(ask(aws, "ecs", "ListServices", cluster="prod", maxResults=10, **more))
         found += answer["serviceArns"]
         if "nextToken" not in answer:
             break
         more = {"nextToken": answer["nextToken"]}
-    assert len(found) == len(set(found)) == 23
+    assert len(found) == len(set(found)) == count
+    assert pages == -(-count // 10)
+
+
+def test_protection_is_told_until_it_expires():
+    aws, _ = world_of(2)
+    aws.world().protect("prod", "worker", 1, lasts_s=600)
+    tasks = told(ask(aws, "ecs", "ListTasks", cluster="prod", serviceName="worker"))["taskArns"]
+    until = aws.clock.now() + 600
+    for pause_s, protected in ((0.0, [until]), (599.0, [until]), (1.0, [])):
+        aws.clock.pass_s(pause_s)
+        told_of = told(ask(aws, "ecs", "GetTaskProtection", cluster="prod", tasks=tasks))["protectedTasks"]
+        assert [one["expirationDate"] for one in told_of if one["protectionEnabled"]] == protected
 
 
 def test_of_a_task_that_stopped_nothing_is_known_but_that():

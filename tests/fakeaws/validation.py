@@ -26,8 +26,12 @@ MOST_RESULTS = 100
 def problems(service: str, operation: str, asked: dict[str, Any]) -> list[str]:
     """What is wrong with a request, each in a sentence; none: it is as documented."""
     shape = _model(service, operation).input_shape
-    found = _unknown(shape, asked, operation) + _of_model(shape, asked) + list(_not_listed(shape, asked, operation))
-    return [*found, *_too_long(operation, asked), *_more_or_less(operation, asked)]
+    return [
+        *_of_model(shape, asked),
+        *_not_listed(shape, asked, operation),
+        *_too_long(operation, asked),
+        *_more_or_less(operation, asked),
+    ]
 
 
 @cache
@@ -43,20 +47,6 @@ def _model(service: str, operation: str) -> OperationModel:
 def _of_model(shape: Shape, asked: dict[str, Any]) -> list[str]:
     report = ParamValidator().validate(asked, shape)
     return [report.generate_report()] if report.has_errors() else []
-
-
-def _unknown(shape: Shape, asked: Any, where: str) -> list[str]:
-    """Parameters that the model does not have, however deep."""
-    match shape:
-        case StructureShape() if isinstance(asked, dict):
-            strange = [f"{where} has no parameter {name}" for name in asked if name not in shape.members]
-            known = [(name, asked[name]) for name in asked if name in shape.members]
-            inner = [_unknown(shape.members[name], value, f"{where}.{name}") for name, value in known]
-            return strange + [text for texts in inner for text in texts]
-        case ListShape() if isinstance(asked, list):
-            return [text for each in asked for text in _unknown(shape.member, each, f"{where}[]")]
-        case _:
-            return []
 
 
 def _not_listed(shape: Shape, asked: Any, where: str) -> Iterator[str]:

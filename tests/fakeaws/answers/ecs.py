@@ -58,8 +58,8 @@ def listed(ask: Ask) -> dict[str, Any]:
     """A page of the cluster's services, ten of them unless more are asked for."""
     strategy = ask.body.get("schedulingStrategy")
     found = [one for one in cluster_of(ask).values() if strategy in {None, one.strategy} and one.status != "INACTIVE"]
-    arns = [ask.world.arn("service", f"{one.cluster}/{one.name}") for one in found]
-    return page("serviceArns", arns, ask.body, usual=10)
+    cut = page("serviceArns", found, ask.body, usual=10)
+    return cut | {"serviceArns": [ask.world.arn("service", f"{one.cluster}/{one.name}") for one in cut["serviceArns"]]}
 
 
 def page(name: str, all_of_them: list[Any], asked: dict[str, Any], usual: int) -> dict[str, Any]:

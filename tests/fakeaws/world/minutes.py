@@ -65,7 +65,7 @@ class Minutes:
         """The periods of `span` (from, up to, seconds each) of which something is published, the oldest first."""
         start, end, period_s = span
         found = []
-        for at in _steps(start, min(end, now - self.delay_s), period_s):
+        for at in _steps(start, end, period_s):
             over = min(at + period_s, now - self.delay_s)
             values = [value for minute in _steps(at, over, 60) if (value := self._value(asked, minute)) is not None]
             if values:
