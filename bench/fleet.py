@@ -88,7 +88,10 @@ async def stage(
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         (folder / "settings.toml").write_text(_file(services, defaults), encoding="utf-8")
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as http, _aws(services, double) as url:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as http,
+            _aws(services, double) as url,
+        ):
             port = free_port()
             own = aws_environment(url) | {
                 "AUTOSCALER_CONFIG_FILE": str(folder / "settings.toml"),
@@ -108,7 +111,9 @@ async def stage(
 
 def _file(services: int, defaults: Mapping[str, object]) -> str:
     lines = ["[defaults]", 'cluster = "bench"', "max_tasks = 100"]
-    lines += [f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for key, value in defaults.items()]
+    lines += [
+        f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for key, value in defaults.items()
+    ]
     for number in range(services):
         lines += [f"[services.s{number:05d}]", f'service = "service-{number:05d}"', f'queues = ["queue-{number:05d}"]']
     return "\n".join(lines) + "\n"
@@ -122,7 +127,8 @@ async def _aws(services: int, told: Iterable[str]) -> AsyncIterator[str]:
         if child.stdout is None:
             raise RuntimeError("the double has no standard output")
         async with asyncio.timeout(STARTS_WITHIN_S):
-            yield (await child.stdout.readline()).decode().strip()
+            url = (await child.stdout.readline()).decode().strip()
+        yield url
     finally:
         await end(child)
 

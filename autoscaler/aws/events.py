@@ -16,6 +16,8 @@ FRESH_S = 6 * 3600.0 + 600.0
 """ECS repeats an event that still holds only after six hours; the rest is for its delay. Half-open."""
 
 MOST_TEXT = 200
+MOST_READ = 2000
+"""Of one event. ECS writes a few hundred letters; ten million would stop everybody's ticks for a second."""
 
 
 def trouble_in(service: Answer, now: Instant, instant: Callable[[float], Instant]) -> Trouble | None:
@@ -37,7 +39,7 @@ def _events(service: Answer) -> Iterator[tuple[str, float]]:
         if isinstance(event, dict):
             one = Answer(service.call, event)
             try:
-                yield _PREFIX.sub("", one.word("message"), count=1), one.moment("createdAt")
+                yield _PREFIX.sub("", one.word("message")[:MOST_READ], count=1), one.moment("createdAt")
             except Unreadable:
                 continue
 

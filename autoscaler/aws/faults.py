@@ -130,6 +130,9 @@ CODES: Mapping[str, Row] = {
 
 STATUSES: Mapping[int, Row] = {403: _ROLE, 408: _AGAIN, 429: _LATER}
 
+LOOKED_AT = 20_000
+"""Letters: some milliseconds."""
+
 FAILURES: tuple[tuple[tuple[type[Exception], ...], Row], ...] = (
     (
         (
@@ -190,7 +193,12 @@ def missing(fault: AutoscalerError) -> Missing:
 
 
 def clean(text: str, most: int = QUOTED) -> str:
-    """Somebody else's text on one printable line of at most `most` characters, without anything like a credential."""
+    """Somebody else's text on one printable line of at most `most` characters, without anything like a credential.
+
+    Of a very long text only the beginning is looked at, up to a whole word: half a credential would not look like one.
+    """
+    if len(text) > LOOKED_AT:
+        text = text[:LOOKED_AT].rpartition(" ")[0] or text[:LOOKED_AT]
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     for pattern in _SECRETS:
         line = pattern.sub("***", line)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autoscaler.aws import Aws
 from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES, Call
-from autoscaler.aws.faults import CODES, QUOTED, VERBS, clean, fault_of_failure
+from autoscaler.aws.faults import CODES, LOOKED_AT, QUOTED, VERBS, clean, fault_of_failure
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import QueueRef, ServiceRef
@@ -219,3 +219,11 @@ async def test_long_and_dirty_texts_stay_one_short_line(aws: Aws, double: Double
     assert "line break" in reading.because
     assert reading.because.isprintable()
     assert len(reading.because) < QUOTED + 200
+
+
+def test_of_a_text_of_any_length_a_line_is_made_at_once_and_no_half_of_a_credential_is_shown() -> None:
+    secret = "AKIA" + "A" * 16
+    assert clean("x y " * 3_000_000, 9) == "x y x y …"
+    assert clean("x" * 10_000_000) == "***"
+    told = clean(" " * (LOOKED_AT - 10) + secret + " " + "y" * 10_000_000)
+    assert "AKIA" not in told

@@ -27,7 +27,7 @@ PUBLISHED = {
     "roles": Limit(600, 600),
 }
 """ECS's are those of its API reference, CloudWatch's is its quota for GetMetricData. AWS publishes none for SQS's
-attributes and for Application Auto Scaling: there it is what the daemon supposes. STS's is its documented quota."""
+attributes and for Application Auto Scaling: there it is what the daemon supposes. STS's is a guess, and generous."""
 
 
 @dataclass(slots=True)
