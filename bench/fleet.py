@@ -1,4 +1,4 @@
-"""The daemon as a process on one core, before the double of AWS on the other: what `bench/` measures many services with."""
+"""The daemon as a process on one core, before the double of AWS on the other: how many services are measured."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ Beside the decision's line stand asides, short ones: somebody else changed the c
 something to take notice of. The same aside is told at most once a minute, a pause always.
 
 Law: each service has a line at least once a minute while it ticks, and no line is repeated more often than that
-unless tasks were changed.
+unless tasks were changed. Of more than a thousand services those that only hold are told of less often: a thousand a
+minute in all.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from autoscaler.telemetry.metrics import Metrics
 REPEAT_S = 59.0
 """The same is told again after so long. A little under a minute: a tick that is a moment early need not wait."""
 
+
+HOLDING_S = 0.06
+"""For each service. Ten thousand that hold would write 60 GB a month, a line a minute each; so it is six."""
 
 ALWAYS = frozenset({Event.SCALED, Event.PAUSED, Event.RESUMED})
 """What is told every time."""
@@ -52,7 +56,8 @@ class LoggedJournal:
         self._metrics.count(standing)
         event = event_of(tick, standing.faults, was_at_fault=before is not None and bool(before.faults))
         reminders = self._reminders.setdefault(tick.service.key, Reminders())
-        repeated = reminders.due(event, _sameness(event, standing), standing.at)
+        holds_s = max(REPEAT_S, HOLDING_S * len(self._reminders))
+        repeated = reminders.due(event, _sameness(event, standing), standing.at, holds_s)
         if repeated is not None:
             self._tell(standing, event, repeated)
         for aside in asides_of(tick, None if before is None else before.tick):
@@ -103,14 +108,15 @@ class Reminders:
         self._told: dict[Hashable, tuple[Instant, int]] = {}
         self._newest: Instant | None = None
 
-    def due(self, event: Event, line: Hashable, now: Instant) -> int | None:
+    def due(self, event: Event, line: Hashable, now: Instant, holds_s: float = REPEAT_S) -> int | None:
         """How often the line was kept back since it was last told, if it is due now; None where it is not.
 
-        A change is always due, and a service that holds only when nothing else was told of it for a minute.
+        A change is always due, and a service that holds only when nothing else was told of it for `holds_s`.
         """
         at, kept_back = self._told.get(line, (None, 0))
         last = self._newest if event is Event.HOLDING else at
-        if event not in ALWAYS and last is not None and now - last < REPEAT_S:
+        repeat_s = holds_s if event is Event.HOLDING else REPEAT_S
+        if event not in ALWAYS and last is not None and now - last < repeat_s:
             if at is not None:
                 self._told[line] = (at, kept_back + 1)
             return None

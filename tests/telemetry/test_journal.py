@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -196,3 +197,17 @@ def test_reminders_of_ever_new_targets_do_not_pile_up() -> None:
         tick = decided(seen(backlog=(5 * targets, 0, 0)), "shadow", policy=policy_of(max_tasks=1_000))
         desk.record(tick, 1.0)
     assert len(desk.journal._reminders["orders"]._told) <= REPEAT_S + 1
+
+
+def test_of_very_many_services_a_thousand_that_hold_are_told_of_in_a_minute() -> None:
+    desk = Desk()
+    services = [ServiceRef(f"s{number}", "prod", f"s{number}") for number in range(4000)]
+    told = list[int]()
+    for _ in range(9):
+        before = len(desk.lines.said)
+        for service in services:
+            desk.record(replace(holding(), service=service), 60 / len(services))
+        told.append(len(desk.lines.said) - before)
+    assert told[0] == len(services), "each is told of once"
+    assert sum(told[1:]) <= 8 * 1000 * 1.01
+    assert sum(told[1:]) >= 8 * 1000 * 0.9
