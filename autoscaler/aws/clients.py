@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from contextvars import ContextVar
+from typing import TypeAlias
 
 from aiobotocore.client import AioBaseClient
 from aiobotocore.config import AioConfig
@@ -31,10 +33,15 @@ CONNECT_S = 3.0
 """For the TCP and TLS handshakes; a reachable AWS needs a tenth of it."""
 
 CONNECTIONS = 50
-"""Per client. At 20 ms a call that is 2,500 calls a second: more than AWS would answer."""
+"""Per client. At 20 ms a call that is 2,500 calls a second: more than AWS would answer. So many calls are let in at a
+time, in order: a pool lets newcomers overtake who waits for a connection, and of 64 that ask again and again, 14 waited
+until all others had done.
+"""
 
 CREDENTIALS_AGAIN_S = 5.0
 """Where none were found they are not looked for again so soon: that search may take seconds for each caller."""
+
+Key: TypeAlias = tuple[Category, str]
 
 _signing: ContextVar[ReadOnlyCredentials] = ContextVar("signing")
 
@@ -52,7 +59,8 @@ class Clients:
         self._stack = stack
         self._clocks = clocks
         self._config = _config(call_timeout_s)
-        self._clients: dict[tuple[Category, str], AioBaseClient] = {}
+        self._clients: dict[Key, AioBaseClient] = {}
+        self._turns: defaultdict[Key, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS))
         self._opening = asyncio.Lock()
         self._own: AioCredentials | None = None
         self._own_after: Instant = float("-inf")
@@ -73,11 +81,15 @@ class Clients:
         return keys
 
     def opened(self, call: Call) -> bool:
-        return (call.api.category, call.region) in self._clients
+        return _key(call) in self._clients
+
+    def turn(self, call: Call) -> asyncio.Semaphore:
+        """To be held while the call is made: who comes first has a connection first."""
+        return self._turns[_key(call)]
 
     async def of(self, call: Call) -> AioBaseClient:
         """The client for that call, to be used within `signed_with`. Raises `BotoCoreError` and `Refused`."""
-        key = (call.api.category, call.region)
+        key = _key(call)
         if key not in self._clients:
             async with self._opening:
                 if key not in self._clients:
@@ -113,6 +125,10 @@ class Clients:
         if not found:
             raise Refused("no AWS Region is known; set AWS_REGION, for example AWS_REGION=eu-west-1")
         return str(found)
+
+
+def _key(call: Call) -> Key:
+    return call.api.category, call.region
 
 
 @contextmanager

@@ -94,6 +94,25 @@ async def test_hung_calls_do_not_keep_others_waiting_for_a_connection(double: Do
     assert all(isinstance(reading.result(), Missing) for reading in readings)
 
 
+async def test_who_waits_for_a_connection_is_not_overtaken(
+    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+) -> None:
+    for module in ("clients", "lean"):
+        monkeypatch.setattr(f"autoscaler.aws.{module}.CONNECTIONS", 2)
+    double.on("GetQueueAttributes", COUNTS)
+    answered: list[str] = []
+
+    async def ask(aws: Aws, who: str, times: int) -> None:
+        for _ in range(times):
+            await aws.queues.backlog(QueueRef(who, url=URL))
+            answered.append(who)
+
+    async with connected(spies) as aws, asyncio.TaskGroup() as group:
+        for who, times in (("a", 50), ("b", 50), ("c", 50), ("late", 1)):
+            group.create_task(ask(aws, who, times))
+    assert answered.index("late") < 10
+
+
 async def test_a_call_that_its_caller_gives_up_is_counted_as_unknown(double: Double, spies: Spies) -> None:
     double.on("GetQueueAttributes", COUNTS, HANG)
     async with connected(spies) as aws:
