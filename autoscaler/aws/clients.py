@@ -1,22 +1,24 @@
 """The SDK's clients: long-lived, one per throttle category and Region, so that what slows one does not slow another.
 
 They are the same for every account: whose credentials sign is said with each call. So a further role costs 3 kB; with
-seven clients of its own it would be 1.6 MB, and with their certificate authorities 6.
+clients of its own it would be 1.6 MB. They share their certificate authorities: a further Region costs 1.5 MB, not 6.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from contextvars import ContextVar
-from typing import TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from aiobotocore.client import AioBaseClient
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioCredentials, get_credentials
+from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, NoCredentialsError
@@ -154,6 +156,25 @@ class _GivenKeys(AioCredentials):
         return _signing.get()
 
 
+class _Connections(AIOHTTPSession):
+    """The SDK's connections, with certificate authorities that were read once for all clients: each time takes 0.7 MB
+    and ten milliseconds. Should the SDK come to build them elsewhere, each client again has its own.
+    """
+
+    _verify: Any
+    _cert_file: Any
+    _trusted: ClassVar[dict[object, ssl.SSLContext]] = {}
+
+    def _build_ssl_contexts(self, proxy_url: str | None) -> tuple[ssl.SSLContext, ssl.SSLContext | None]:
+        build: Any = super()._build_ssl_contexts  # type: ignore[misc] # its stubs have only what is public
+        if proxy_url is not None or self._cert_file is not None:
+            trusted, by_proxy = build(proxy_url)
+            return trusted, by_proxy
+        if self._verify not in self._trusted:
+            self._trusted[self._verify], _ = build(None)
+        return self._trusted[self._verify], None
+
+
 def _config(call_timeout_s: float) -> AioConfig:
     return AioConfig(
         connect_timeout=min(CONNECT_S, call_timeout_s),
@@ -161,5 +182,6 @@ def _config(call_timeout_s: float) -> AioConfig:
         max_pool_connections=CONNECTIONS,
         retries={"total_max_attempts": 1, "mode": "standard"},
         user_agent_extra=f"ecs-queue-autoscaler/{__version__}",
+        http_session_cls=_Connections,
         warm_up_loader_caches=True,  # reads the SDK's service descriptions in a thread: files block the loop
     )
