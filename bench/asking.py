@@ -130,7 +130,14 @@ def _url_of(number: int) -> str:
 class _Nobody:
     """Lets everybody pass, and counts nothing."""
 
-    async def turn(self, category: Category, area: str, who: str, urgency: Urgency) -> float:  # noqa: ARG002
+    async def turn(
+        self,
+        category: Category,  # noqa: ARG002
+        area: str,  # noqa: ARG002
+        who: str,  # noqa: ARG002
+        urgency: Urgency,  # noqa: ARG002
+        more: int = 0,  # noqa: ARG002
+    ) -> float:
         return 0.0
 
     def throttled(self, category: Category, area: str) -> None: ...
