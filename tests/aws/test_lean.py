@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from contextlib import AsyncExitStack
@@ -131,6 +132,46 @@ async def test_an_answer_may_be_long_but_not_endless(aws: Aws, double: Double) -
     assert "queue orders in eu-west-1" in reading.because
     double.on("GetQueueAttributes", GOOD)
     assert isinstance(await aws.queues.backlog(ORDERS), Backlog)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    ],
+)
+@pytest.mark.parametrize("lean", [True, False], ids=["lean", "sdk"])
+async def test_what_is_no_http_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch, spies: Spies, lean: bool, told: bytes
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.write(told)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()[:2]
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        async with connected(spies) as aws:
+            reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "unavailable"
+    assert "queue orders in eu-west-1" in reading.because
+
+
+async def test_authorities_that_cannot_be_read_are_told(
+    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+) -> None:
+    monkeypatch.setattr("autoscaler.aws.lean.get_cert_path", lambda _: "/nowhere.pem")
+    async with connected(spies) as aws:
+        reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "unavailable"
 
 
 async def has_route(call: Call) -> bool:
