@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,8 @@ from autoscaler.errors import Denied
 from autoscaler.ports import Category, QueueRef, Role, ServiceRef, Urgency
 from tests.aws.double import HANG, Double, Reply, Script, assumed, fault, ok, refused
 from tests.aws.spies import MINUTE, REGION, Spies, connected
+from tests.fakeaws import FakeAws
+from tests.fakeaws import serving as serving_fake
 
 ROLE = Role("arn:aws:iam::123456789012:role/autoscaler", "shop-4711")
 SECOND = Role("arn:aws:iam::123456789012:role/second")
@@ -363,3 +366,38 @@ async def test_what_another_account_has_is_seen_as_its_role_only(
     async with connected(Spies(wall_s=time.time())) as aws:
         assert (await missed(aws, QueueRef(name))).kind == "not_found"
         assert (await read(aws, QueueRef(name, role=role))).visible == 0
+
+
+@dataclass
+class Watch:
+    """The clock of the double is the floor's own."""
+
+    spies: Spies
+
+    def now(self) -> float:
+        return self.spies.wall_s
+
+    def pass_s(self, seconds: float) -> None:
+        self.spies.pass_s(seconds)
+
+
+async def test_a_service_of_another_account_is_scaled_for_hours_on_end(
+    monkeypatch: pytest.MonkeyPatch, spies: Spies
+) -> None:
+    """A double that knows of external ids, keeps accounts apart and takes no expired credentials."""
+    async with serving_fake(FakeAws(clock=Watch(spies))) as fake:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url)
+        fake.roles.external_ids[ROLE.arn] = "shop-4711"
+        theirs = fake.world(ROLE.account)
+        theirs.put_queue("orders", 5)
+        theirs.put_service("prod", "orders", 1)
+        async with connected(spies) as aws:
+            for tasks in range(2, 20):
+                assert (await read(aws, QueueRef("orders", role=ROLE))).visible == 5
+                assert await aws.fleets.scale_to(shop(ROLE), tasks, Urgency.SCALE_OUT)
+                spies.pass_s(777)
+            assert theirs.service("prod", "orders").desired == 19
+            unknown = await missed(aws, QueueRef("orders", role=Role(ROLE.arn, "guessed")))
+        assert unknown.kind == "denied"
+        assert not fake.record.complaints
+        assert 5 <= len(fake.roles.assumed) <= 7
