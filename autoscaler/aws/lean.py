@@ -56,7 +56,8 @@ class Lean:
         if call.region not in self._routes:
             client = await self._clients.of(call)
             plain = is_plain(client) and not self._clients.has_own_authorities()
-            self._routes[call.region] = Route(await self._session(), client) if plain else None
+            with _in_the_sdk_s_words(client.meta.endpoint_url):
+                self._routes[call.region] = Route(await self._session(), client) if plain else None
         return self._routes[call.region]
 
     async def _session(self) -> aiohttp.ClientSession:

@@ -23,7 +23,9 @@ MOST_PAGES = 100
 """10,000 tasks: twice what ECS lets a service have, as during a blue/green deployment."""
 
 WHOLE_S = 10.0
-"""For all the calls together: 5,000 tasks are 100 calls, 2 s of them at 20 ms each."""
+"""For all the calls together: 5,000 tasks are 100 calls, 2 s of them at 20 ms each, and 5 s of turns at a quarter of
+AWS's rates.
+"""
 
 
 async def protected_tasks(wire: Wire, clocks: Clocks, service: ServiceRef) -> int:

@@ -83,8 +83,9 @@ class Roles:
 
         STS is asked in the daemon's own Region, to which its network leads; in `region` where it has none.
         """
-        if not (self._is_fresh(role) or (self._holds(role) and self._is_busy(role))):
-            async with self._turns[role]:
+        turn = self._turns[role]
+        if not (self._is_fresh(role) or (self._holds(role) and turn.locked())):
+            async with turn:
                 if not (self._is_fresh(role) or self._rests(role)):
                     await self._renew(role, region)
         if self._holds(role):
@@ -106,11 +107,8 @@ class Roles:
     def _is_fresh(self, role: Role) -> bool:
         return self._holds(role) and not self._held[role].is_due(self._clocks.wall())
 
-    def _is_busy(self, role: Role) -> bool:
-        """Somebody is asking for new ones already, or nobody should now."""
-        return self._turns[role].locked() or self._rests(role)
-
     def _rests(self, role: Role) -> bool:
+        """There was an error just now: nobody asks again."""
         failed = self._failed.get(role)
         return failed is not None and self._clocks.now() < failed.until
 

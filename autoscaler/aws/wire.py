@@ -80,7 +80,9 @@ class Wire:
         # The SDK's errors are not chained to ours: their texts may hold headers, and somebody may log the chain.
         try:
             async with asyncio.timeout(self._call_timeout_s):
-                body = await self._body(call, keys or await self._clients.own_keys(), parameters)
+                keys = keys or await self._clients.own_keys()
+                async with self._clients.turn(call):
+                    body = await self._body(call, keys, parameters)
         except TimeoutError:
             raise self._late(call) from None
         except ClientError as error:

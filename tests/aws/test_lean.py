@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +50,7 @@ BODIES += [b'{"__type": null, "message": 5}', b'{"code": "Odd", "Message": "m"}'
 ODD = [Reply(body, status) for status in (200, *STATUSES) for body in BODIES]
 FAULTS = [fault(code, "in AWS words", status) for code in CODES for status in (400, 403, 500)]
 FAULTS += [fault(f"com.amazonaws.sqs#{code}", headers=OLDER) for code in ("QueueDoesNotExist", "Odd")]
+FAULTS += [fault("QueueDoesNotExist", headers={"X-Amzn-Query-Error": "AWS.SimpleQueueService.Odd;Sender"})]
 FAULTS += [fault("Odd", status=status, headers=headers) for status in STATUSES for headers in ({}, OLDER)]
 
 
@@ -131,6 +139,81 @@ async def test_an_answer_may_be_long_but_not_endless(aws: Aws, double: Double) -
     assert "queue orders in eu-west-1" in reading.because
     double.on("GetQueueAttributes", GOOD)
     assert isinstance(await aws.queues.backlog(ORDERS), Backlog)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    ],
+)
+@pytest.mark.parametrize("lean", [True, False], ids=["lean", "sdk"])
+async def test_what_is_no_http_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch, spies: Spies, lean: bool, told: bytes
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.write(told)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()[:2]
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        async with connected(spies) as aws:
+            reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "unavailable"
+    assert "queue orders in eu-west-1" in reading.because
+
+
+@pytest.mark.parametrize("lean", [True, False], ids=["lean", "sdk"])
+async def test_a_server_that_nobody_vouches_for_is_told_nothing(
+    monkeypatch: pytest.MonkeyPatch, spies: Spies, tmp_path: Path
+) -> None:
+    heard: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(10))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=self_signed(tmp_path)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "https://localhost:{1}".format(*server.sockets[0].getsockname()))
+        async with connected(spies) as aws:
+            reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "unavailable"
+    assert "certificate" in reading.because
+    assert heard == []
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A certificate for localhost that is signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    signing = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    own = signing.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    certificate = own.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "server.pem").write_bytes(secret + certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    return context
+
+
+async def test_authorities_that_cannot_be_read_are_told(
+    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+) -> None:
+    monkeypatch.setattr("autoscaler.aws.lean.get_cert_path", lambda _: "/nowhere.pem")
+    async with connected(spies) as aws:
+        reading = await aws.queues.backlog(ORDERS)
+    assert isinstance(reading, Missing)
+    assert reading.kind == "unavailable"
 
 
 async def has_route(call: Call) -> bool:

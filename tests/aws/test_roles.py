@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +23,8 @@ from autoscaler.errors import Denied
 from autoscaler.ports import Category, QueueRef, Role, ServiceRef, Urgency
 from tests.aws.double import HANG, Double, Reply, Script, assumed, fault, ok, refused
 from tests.aws.spies import MINUTE, REGION, Spies, connected
+from tests.fakeaws import FakeAws
+from tests.fakeaws import serving as serving_fake
 
 ROLE = Role("arn:aws:iam::123456789012:role/autoscaler", "shop-4711")
 SECOND = Role("arn:aws:iam::123456789012:role/second")
@@ -145,11 +149,12 @@ async def test_roles_of_one_account_share_a_lane_and_other_accounts_have_their_o
 async def test_credentials_are_renewed_before_they_expire_and_not_sooner(
     aws: Aws, double: Double, spies: Spies
 ) -> None:
-    for _ in range(50):
+    asked = []
+    for _ in range(60):
         await read(aws)
+        asked.append(len(double.asked("AssumeRole")))
         spies.pass_s(60)
-    assert len(double.asked("AssumeRole")) == 2
-    assert double.asked("GetQueueAttributes")[45].key == key_of(ROLE.arn)
+    assert asked == [1] * 46 + [2] * 14  # when less than a quarter of an hour is left
 
 
 async def test_credentials_that_are_near_their_end_are_renewed_at_the_next_call(
@@ -172,9 +177,27 @@ async def test_while_they_hold_old_credentials_are_used_where_new_ones_are_not_t
         spies.pass_s(HOUR_S - 600)
         await asyncio.gather(*(read(aws) for _ in range(10)))
         assert len(double.asked("AssumeRole")) == 2
-        spies.pass_s(600 - LEAST_S + 1)
+        spies.pass_s(600 - 29)  # half a minute must be left for a call to arrive
         assert (await missed(aws)).kind in {"denied", "unavailable"}
     assert {seen.key for seen in double.asked("GetQueueAttributes")} == {"OLD"}
+
+
+async def test_while_they_hold_nobody_waits_for_a_hanging_sts_but_who_asks_it(double: Double, spies: Spies) -> None:
+    double.on("AssumeRole", assumed("OLD", spies.wall_s + HOUR_S), HANG)
+    async with connected(spies) as aws:
+        await read(aws)
+        spies.pass_s(HOUR_S - 600)
+        reads = [asyncio.create_task(read(aws)) for _ in range(10)]
+        for done in itertools.islice(asyncio.as_completed(reads), 9):
+            await done
+        assert ("sts:AssumeRole", "unavailable") not in spies.outcomes
+        [late] = [task for task in reads if not task.done()]
+        late.cancel()
+
+
+async def test_sts_is_asked_in_the_daemon_s_own_region(aws: Aws, double: Double) -> None:
+    await read(aws, QueueRef("orders", "us-east-1", "http://sqs.example/1/orders", role=ROLE))
+    assert [seen.region for seen in double.seen] == [REGION, "us-east-1"]
 
 
 async def test_a_role_that_is_denied_names_the_service_the_role_and_the_remedy(aws: Aws, double: Double) -> None:
@@ -343,3 +366,38 @@ async def test_what_another_account_has_is_seen_as_its_role_only(
     async with connected(Spies(wall_s=time.time())) as aws:
         assert (await missed(aws, QueueRef(name))).kind == "not_found"
         assert (await read(aws, QueueRef(name, role=role))).visible == 0
+
+
+@dataclass
+class Watch:
+    """The clock of the double is the floor's own."""
+
+    spies: Spies
+
+    def now(self) -> float:
+        return self.spies.wall_s
+
+    def pass_s(self, seconds: float) -> None:
+        self.spies.pass_s(seconds)
+
+
+async def test_a_service_of_another_account_is_scaled_for_hours_on_end(
+    monkeypatch: pytest.MonkeyPatch, spies: Spies
+) -> None:
+    """A double that knows of external ids, keeps accounts apart and takes no expired credentials."""
+    async with serving_fake(FakeAws(clock=Watch(spies))) as fake:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url)
+        fake.roles.external_ids[ROLE.arn] = "shop-4711"
+        theirs = fake.world(ROLE.account)
+        theirs.put_queue("orders", 5)
+        theirs.put_service("prod", "orders", 1)
+        async with connected(spies) as aws:
+            for tasks in range(2, 20):
+                assert (await read(aws, QueueRef("orders", role=ROLE))).visible == 5
+                assert await aws.fleets.scale_to(shop(ROLE), tasks, Urgency.SCALE_OUT)
+                spies.pass_s(777)
+            assert theirs.service("prod", "orders").desired == 19
+            unknown = await missed(aws, QueueRef("orders", role=Role(ROLE.arn, "guessed")))
+        assert unknown.kind == "denied"
+        assert not fake.record.complaints
+        assert 5 <= len(fake.roles.assumed) <= 7

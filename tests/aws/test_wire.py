@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+from contextlib import AsyncExitStack
 
 import pytest
 
 from autoscaler.aws import Aws
-from autoscaler.aws.clients import CREDENTIALS_AGAIN_S
+from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_QUEUE_URL, Call
+from autoscaler.aws.clients import CREDENTIALS_AGAIN_S, Clients
+from autoscaler.aws.clocks import Clocks
 from autoscaler.core.model import Backlog, Fleet, Missing
 from autoscaler.errors import Refused
 from autoscaler.ports import Category, QueueRef, ServiceRef, Urgency
@@ -92,6 +96,25 @@ async def test_hung_calls_do_not_keep_others_waiting_for_a_connection(double: Do
     async with connected(spies, call_timeout_s=0.5) as aws, asyncio.TaskGroup() as group:
         readings = [group.create_task(aws.queues.backlog(ORDERS)) for _ in range(120)]
     assert all(isinstance(reading.result(), Missing) for reading in readings)
+
+
+async def test_who_waits_for_a_connection_is_not_overtaken(
+    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+) -> None:
+    for module in ("clients", "lean"):
+        monkeypatch.setattr(f"autoscaler.aws.{module}.CONNECTIONS", 2)
+    double.on("GetQueueAttributes", COUNTS)
+    answered: list[str] = []
+
+    async def ask(aws: Aws, who: str, times: int) -> None:
+        for _ in range(times):
+            await aws.queues.backlog(QueueRef(who, url=URL))
+            answered.append(who)
+
+    async with connected(spies) as aws, asyncio.TaskGroup() as group:
+        for who, times in (("a", 50), ("b", 50), ("c", 50), ("late", 1)):
+            group.create_task(ask(aws, who, times))
+    assert answered.index("late") < 10
 
 
 async def test_a_call_that_its_caller_gives_up_is_counted_as_unknown(double: Double, spies: Spies) -> None:
@@ -241,6 +264,16 @@ async def test_callers_that_come_together_open_one_client(
         for _ in range(20):
             group.create_task(aws.queues.backlog(ORDERS))
     assert opened == ["sqs"]
+
+
+async def test_all_clients_trust_the_same_authorities_which_are_read_once(double: Double) -> None:
+    async with AsyncExitStack() as stack:
+        clients = Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0)
+        opened = [await clients.of(Call(api, "x", "eu-west-1")) for api in (GET_QUEUE_URL, DESCRIBE_SERVICES)]
+        sessions = [await client._endpoint.http_session._get_session(None) for client in opened]
+        one, other = (session.connector._ssl for session in sessions)
+    assert one is other
+    assert (one.verify_mode, one.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
 async def test_nothing_is_opened_before_it_is_used(double: Double, spies: Spies) -> None:
