@@ -7,10 +7,10 @@ import random
 import statistics
 import time
 import tracemalloc
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import exp, pi, sin, sqrt
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from autoscaler.control.aside import Thought
 from autoscaler.control.lookahead import LookAhead
@@ -28,26 +28,32 @@ MESSAGE_S, LATENCY_S, TASKS = 5.0, 60.0, 20
 WALL_S = 1_699_999_980.0
 SERVICES = 50
 
+World: TypeAlias = list[tuple[Observation, QueueMinute]]
+
 
 class Learned(NamedTuple):
-    """`alone`, `ahead`: decisions a second, without and with look-ahead. `kib`: what one more service keeps."""
+    """`alone`, `ahead`, `quiet`: decisions a second, without and with look-ahead, and without where nothing comes and
+    no task runs. `kib`: what one more service keeps.
+    """
 
     alone: float
     ahead: float
+    quiet: float
     kib: float
 
 
 def learned() -> Learned:
     """Medians of several runs, by this process's own CPU time."""
-    return Learned(_rate(look_ahead=False), _rate(look_ahead=True), _kib())
+    busy = [[*_world(random.Random(seed), TICKS)] for seed in range(RUNS)]
+    quiet = [[*_quiet_world(TICKS)]] * RUNS
+    return Learned(_rate(busy, look_ahead=False), _rate(busy, look_ahead=True), _rate(quiet, look_ahead=False), _kib())
 
 
-def _rate(*, look_ahead: bool) -> float:
-    return statistics.median(_one_rate(random.Random(seed), look_ahead=look_ahead) for seed in range(RUNS))
+def _rate(worlds: list[World], *, look_ahead: bool) -> float:
+    return statistics.median([_one_rate(world, look_ahead=look_ahead) for world in worlds])
 
 
-def _one_rate(chance: random.Random, *, look_ahead: bool) -> float:
-    world = [*_world(chance, TICKS)]
+def _one_rate(world: World, *, look_ahead: bool) -> float:
     service = _Learner(look_ahead=look_ahead)
     service.tick(*world[0])
     began = time.process_time()
@@ -57,23 +63,24 @@ def _one_rate(chance: random.Random, *, look_ahead: bool) -> float:
 
 
 def _kib() -> float:
-    """The median of what each of many services adds, after half an hour with everything on."""
-    worlds = [[*_world(random.Random(seed), 180)] for seed in range(SERVICES)]
-    _run(_Learner(look_ahead=True), worlds[0])
+    """The median of what each of many services adds, after half an hour with everything on: what it keeps of what it
+    has seen, too.
+    """
+    _run(_Learner(look_ahead=True), _world(random.Random(0), 180))
     gc.collect()
     tracemalloc.start()
     kept, sizes = [], []
-    for world in worlds:
+    for seed in range(SERVICES):
         before = tracemalloc.get_traced_memory()[0]
         kept.append(_Learner(look_ahead=True))
-        _run(kept[-1], world)
+        _run(kept[-1], _world(random.Random(seed), 180))
         gc.collect()
         sizes.append((tracemalloc.get_traced_memory()[0] - before) / 1024)
     tracemalloc.stop()
     return statistics.median(sizes)
 
 
-def _run(service: _Learner, world: list[tuple[Observation, QueueMinute]]) -> None:
+def _run(service: _Learner, world: Iterable[tuple[Observation, QueueMinute]]) -> None:
     for seen, minute in world:
         service.tick(seen, minute)
 
@@ -96,6 +103,15 @@ def _world(chance: random.Random, ticks: int) -> Iterator[tuple[Observation, Que
             deleted = 0
         queue = QueueReading("orders", Backlog(int(waiting), min(TASKS, int(gone * MESSAGE_S / TICK_S)), 0, now))
         yield Observation(now, Fleet(TASKS, TASKS, 0, now), (queue,), flow=flow), minute
+
+
+def _quiet_world(ticks: int) -> Iterator[tuple[Observation, QueueMinute]]:
+    """What most of many services are at most times: nothing comes, and no task runs."""
+    for tick in range(ticks):
+        now = TICK_S * (tick + 1)
+        flow = Flow(0, 0, 0, now) if tick % 6 == 5 else None
+        queue = QueueReading("orders", Backlog(0, 0, 0, now))
+        yield Observation(now, Fleet(0, 0, 0, now), (queue,), flow=flow), QueueMinute(now, 0, 0, sent=0)
 
 
 class _Learner:

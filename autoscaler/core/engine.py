@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from autoscaler.core.case import Case, Restraint
+from autoscaler.core.case import Case, Corridor
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Observation, Rule, Step, Vote
 from autoscaler.core.policy import FallbackBehavior, Policy
@@ -56,14 +56,13 @@ def _walk(case: Case, count: int, steps: list[Step]) -> int:
     for rule, restrain in HOLDING:
         if count == case.current:
             break
-        count = _clamp(case, count, rule, restrain, steps)
+        count = _clamp(count, rule, restrain(case), steps)
     for rule, restrain in OVERRIDING:
-        count = _clamp(case, count, rule, restrain, steps)
+        count = _clamp(count, rule, restrain(case), steps)
     return count
 
 
-def _clamp(case: Case, count: int, rule: Rule, restrain: Restraint, steps: list[Step]) -> int:
-    corridor = restrain(case)
+def _clamp(count: int, rule: Rule, corridor: Corridor | None, steps: list[Step]) -> int:
     if corridor is None:
         return count
     low, high, because = corridor

@@ -7,6 +7,7 @@ that shrink, `sweep.py` over millions that do not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import TypeAlias
 
 from autoscaler.core.case import Case
@@ -16,6 +17,7 @@ from autoscaler.core.explain import sentence
 from autoscaler.core.memory import AGREEMENT_S, Memory
 from autoscaler.core.model import Decision, Observation, Rule, Verdict
 from autoscaler.core.policy import FallbackBehavior, Mode, Pause, Policy, Workers
+from autoscaler.core.rules import HOLDING
 from autoscaler.core.rules.operator import _kept
 from autoscaler.core.rules.trust import falls_back
 
@@ -170,7 +172,16 @@ def equal_inputs_give_equal_decisions(world: World, decision: Decision) -> None:
     assert decide(*world) == decision
 
 
+def every_restraint_but_the_last_words_permits_the_present_count(world: World, _: Decision) -> None:
+    """So a count that has come back to the present one needs to be held against none of them."""
+    case = Case.of(*world)
+    for _, restrain in HOLDING:
+        low, high, _ = restrain(case) or (0, inf, None)
+        assert low <= case.current <= high
+
+
 LAWS: tuple[Law, ...] = (
+    every_restraint_but_the_last_words_permits_the_present_count,
     s1_nothing_is_raised_above_max,
     s1_nothing_above_max_is_written_but_on_the_way_down,
     s1_below_min_is_raised_at_once,

@@ -87,14 +87,14 @@ class Said:
 
     __slots__ = ("_anchors", "_said", "_starts")
 
-    def __init__(self, anchors: Whole, columns: int) -> None:
-        self._anchors = anchors
-        self._starts = np.cumsum(anchors) - anchors
+    def __init__(self, anchors: Whole, starts: Whole, columns: int) -> None:
+        """`starts`: of each anchor, how many minutes the ones before it are ahead in all. Both are shared."""
+        self._anchors, self._starts = anchors, starts
         self._said = np.zeros((int(anchors.sum()), columns), np.float32)
 
     @property
     def nbytes(self) -> int:
-        return self._anchors.nbytes + self._starts.nbytes + self._said.nbytes
+        return self._said.nbytes
 
     def of(self, minutes: Whole, columns: slice, saying: Floats) -> Floats:
         """What was said of consecutive minutes, (anchors, minutes, columns), where `saying` is what is said at them."""

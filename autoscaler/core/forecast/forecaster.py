@@ -49,22 +49,38 @@ _FITS_ON_FIRST_DAY = 4
 class Forecaster:
     """One queue's look-ahead. Mutable on purpose: preallocated, at most 18 KiB of arrays in all."""
 
+    __slots__ = (
+        "_anchors",
+        "_between",
+        "_errors",
+        "_every",
+        "_headroom",
+        "_history",
+        "_lane",
+        "_leading",
+        "_mix_errors",
+        "_regression",
+        "_roots",
+        "_said",
+        "_skills",
+        "_starts",
+        "horizon",
+    )
+
     def __init__(self, horizon: int = FARTHEST) -> None:
         """Speaks of 1 to `horizon` minutes ahead, at most `FARTHEST`."""
         if not 1 <= horizon <= FARTHEST:
             raise ValueError(f"a look-ahead of {horizon} minutes is not in 1..{FARTHEST}")
         self.horizon = horizon
-        self._anchors = np.array([anchor for anchor in ANCHORS if anchor <= horizon])
-        self._every = np.arange(1, horizon + 1)
-        self._between = _straight_lines(tuple(self._anchors.tolist()), horizon)
+        self._every, self._anchors, self._starts, self._between = _lanes(horizon)
         self._lane = int(np.searchsorted(self._anchors, min(2, horizon)))
         self._forget()
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays."""
+        """Bytes of all arrays that are its own."""
         parts = (self._history, self._regression, self._errors, self._mix_errors, self._said, self._headroom)
-        return self._roots.nbytes + self._every.nbytes + sum(part.nbytes for part in parts)
+        return self._roots.nbytes + self._skills.nbytes + sum(part.nbytes for part in parts)
 
     def see(self, minute: int, messages: float) -> None:
         """Messages of one minute since the epoch; not later than the newest: ignored; no count: unknown."""
@@ -112,7 +128,7 @@ class Forecaster:
         self._regression = Autoregression(self.horizon)
         self._errors = Errors(anchors, len(METHODS))
         self._mix_errors = Errors(anchors, 2)
-        self._said = Said(self._anchors, len(METHODS) + 1)
+        self._said = Said(self._anchors, self._starts, len(METHODS) + 1)
         self._headroom = Headroom(anchors)
         self._roots = np.zeros(self.horizon)
         self._skills = np.ones(anchors)
@@ -229,7 +245,11 @@ def _single(roots: Floats) -> Floats:
 
 
 @lru_cache(maxsize=FARTHEST)
-def _straight_lines(anchors: tuple[int, ...], horizon: int) -> Floats:
-    """(minutes ahead, anchors): by what share each anchor speaks for a minute ahead."""
+def _lanes(horizon: int) -> tuple[Whole, Whole, Whole, Floats]:
+    """What all queues share: the minutes ahead, the anchors among them, where each anchor's begin where all are kept
+    in one line, and (minutes ahead, anchors): by what share each anchor speaks for a minute ahead.
+    """
     ahead = np.arange(1, horizon + 1)
-    return np.stack([np.interp(ahead, anchors, row) for row in np.eye(len(anchors))], axis=1)
+    anchors = np.array([anchor for anchor in ANCHORS if anchor <= horizon])
+    between = np.stack([np.interp(ahead, anchors, row) for row in np.eye(len(anchors))], axis=1)
+    return ahead, anchors, np.cumsum(anchors) - anchors, between

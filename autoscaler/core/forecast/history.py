@@ -27,6 +27,9 @@ HELD: Final = 10
 
 _STEPS = 255.0
 
+_SILENT: Final = np.zeros(SPAN, np.uint8)
+"""What queues share that never had a message, as long as they have none: 10 of their 12 KiB."""
+
 
 class History:
     """The roots of the newest week's minutes, without holes: what was unknown is filled as it is written."""
@@ -39,7 +42,7 @@ class History:
         self.newest = 0
         self.first_root = 0.0
         self._recent = np.zeros(RECENT)
-        self._codes = np.zeros(SPAN, np.uint8)
+        self._codes = _SILENT
         self._peaks = np.zeros(HOURS, np.float32)
 
     @property
@@ -95,5 +98,8 @@ class History:
         roots = self._recent[np.arange(self.newest - HOUR + 1, self.newest + 1) % RECENT]
         peak = np.float32(roots.max())
         self._peaks[hour] = peak
-        codes = self._codes[hour * HOUR : (hour + 1) * HOUR]
-        codes[:] = np.minimum(np.rint(roots * (_STEPS / peak)), _STEPS) if peak > 0.0 else 0
+        if peak > 0.0 and self._codes is _SILENT:
+            self._codes = np.zeros(SPAN, np.uint8)
+        if self._codes is not _SILENT:
+            codes = self._codes[hour * HOUR : (hour + 1) * HOUR]
+            codes[:] = np.minimum(np.rint(roots * (_STEPS / peak)), _STEPS) if peak > 0.0 else 0
