@@ -169,7 +169,7 @@ def test_a_file_that_is_not_utf8_or_too_large_is_refused(tmp_path):
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"a = '\xff'")
     assert "UTF-8" in problems({"AUTOSCALER_CONFIG_FILE": str(binary)})["binary.toml"]
-    binary.write_bytes(b"#" * 1_000_001)
+    binary.write_bytes(b"#" * 10_000_001)
     assert "larger" in problems({"AUTOSCALER_CONFIG_FILE": str(binary)})["AUTOSCALER_CONFIG_FILE"]
 
 
