@@ -6,14 +6,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from autoscaler.telemetry.families import FAMILIES, Family, Stability
+from autoscaler.telemetry.families import FAMILIES, Family
 from autoscaler.telemetry.own import OWN
 
-HEAD = f"""# Metrics
+HEAD = """# Metrics
 
 What `/metrics` serves, in Prometheus' text format and in OpenMetrics. This page is generated from the code.
 
-*Stable* names, labels and meanings stand until a major version; *{Stability.BETA}* ones may change with a minor one, and
+*Stable* names, labels and meanings stand until a major version; *beta* ones may change with a minor one, and
 the changelog says so. What was not read has no sample: absent is never zero. Counters begin at 0 with the service
 and fall only when the daemon starts anew; the series of a service go with it.
 
