@@ -31,7 +31,7 @@ def cost(snapshot: Snapshot) -> Samples:
 
 
 def cost_per_month(snapshot: Snapshot) -> Samples:
-    return [] if snapshot.cost_per_month is None else [((), snapshot.cost_per_month)]
+    return [((), snapshot.cost_per_month)]
 
 
 def build(_: Snapshot) -> Samples:
@@ -86,7 +86,7 @@ def _calls() -> Iterator[Family[Snapshot]]:
     )
     yield Family(
         "autoscaler_aws_cost_dollars_per_month",
-        "The same for a month at the pace of the last ten minutes. No sample in the first minute.",
+        "The same for a month, at the pace of the last ten minutes.",
         "US dollars a month",
         (),
         cost_per_month,

@@ -46,7 +46,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything as of `now`. `cost_per_month` is in dollars (None: not known yet)."""
+    """Everything as of `now`. `cost` is in dollars by API, `cost_per_month` at the present pace."""
 
     now: Instant
     services: tuple[tuple[Standing, Tally], ...]
@@ -57,4 +57,4 @@ class Snapshot:
     waits: Distribution
     tokens: Mapping[Category, float]
     cost: Mapping[str, float]
-    cost_per_month: float | None
+    cost_per_month: float

@@ -48,13 +48,13 @@ class Spending:
         before = self._minutes.pop()[1] if self._minutes and self._minutes[-1][0] == minute else 0.0
         self._minutes.append((minute, before + dollars))
 
-    def per_month(self, now: Instant) -> float | None:
-        """Dollars a month, at the pace of the last whole minutes and the present one. None in the first minute."""
+    def per_month(self, now: Instant) -> float:
+        """Dollars a month, at the pace of the last whole minutes and the present one. The first minute counts as whole:
+        CloudWatch is asked at its beginning.
+        """
         first = floor(now / MINUTE_S) - PACE_MINUTES
-        since = max(self._began, first * MINUTE_S)
-        if now - since < MINUTE_S:
-            return None
-        return sum(dollars for minute, dollars in self._minutes if minute >= first) / (now - since) * MONTH_S
+        watched_s = max(MINUTE_S, now - max(self._began, first * MINUTE_S))
+        return sum(dollars for minute, dollars in self._minutes if minute >= first) / watched_s * MONTH_S
 
 
 @dataclass(frozen=True, slots=True)

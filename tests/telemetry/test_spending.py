@@ -84,11 +84,11 @@ def test_the_pace_falls_to_nothing_when_nothing_is_asked() -> None:
     assert spending.per_month(7_200.0) == 0.0
 
 
-def test_no_pace_is_told_in_the_first_minute() -> None:
+@pytest.mark.parametrize("now", [1.0, 59.0, 60.0])
+def test_the_first_minute_counts_as_whole(now: float) -> None:
     spending = Spending(began=0.0)
     spending.add("sqs:GetQueueAttributes", 1, 1.0)
-    assert spending.per_month(59.0) is None
-    assert spending.per_month(60.0) == pytest.approx(0.40e-6 / 60.0 * MONTH_S)
+    assert spending.per_month(now) == pytest.approx(0.40e-6 / 60.0 * MONTH_S)
 
 
 def test_dollars_are_counted_by_api() -> None:
