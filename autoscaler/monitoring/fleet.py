@@ -14,6 +14,7 @@ from autoscaler.monitoring.wording import (
     SERVICES,
     WARNING,
     YES_NO,
+    ever_bound,
     kept_ratio,
     late_ratio,
     tasks,
@@ -106,7 +107,7 @@ SERVICES_NOW = Section(
             ),
             Shape.TABLE,
             width=24,
-            height=9,
+            height=6,
             units={"promise kept": Unit.RATIO, "expected wait": Unit.SECONDS, "may wait": Unit.SECONDS},
             columns={"served": YES_NO, "at risk": WARNING},
         ),
@@ -186,12 +187,7 @@ COST = Section(
         Panel(
             "Decisions, by the rule that bound",
             "What kept counts from following the demand, over all services: none means that the demand went through.",
-            (
-                Query(
-                    f"sum by (rule) (rate(autoscaler_decisions_total{{{CHOSEN}}}[{RATE}])) > 0",
-                    "{{rule}}",
-                ),
-            ),
+            (Query(ever_bound(f"rate(autoscaler_decisions_total{{{CHOSEN}}}[{RATE}])"), "{{rule}}"),),
             unit=Unit.PER_SECOND,
             width=6,
             stacked=True,

@@ -14,6 +14,7 @@ from autoscaler.monitoring.wording import (
     RATE,
     SERVICES,
     WARNING,
+    ever_bound,
     kept_ratio,
     tasks,
 )
@@ -137,8 +138,7 @@ WHY = Section(
             "Filled while a rule kept the count away from the demand. docs/rules.md says what each of them is for.",
             (
                 Query(
-                    f'sum by (rule) (increase(autoscaler_decisions_total{{rule!="none",{CHOSEN}}}[{RATE}])) > bool 0'
-                    f" and sum by (rule) (increase(autoscaler_decisions_total{{{CHOSEN}}}[{RANGE}])) > 0",
+                    ever_bound(f'increase(autoscaler_decisions_total{{rule!="none",{CHOSEN}}}[{RATE}])', " > bool 0"),
                     "{{rule}}",
                 ),
             ),

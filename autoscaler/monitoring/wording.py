@@ -37,6 +37,12 @@ def tasks(kind: str) -> str:
     return f'autoscaler_tasks{{kind="{kind}",{CHOSEN}}}'
 
 
+def ever_bound(decisions: str, compared: str = "") -> str:
+    """The decisions by rule, of those rules only that bound at all within the time shown: there are many."""
+    ever = f"sum by (rule) (increase(autoscaler_decisions_total{{{CHOSEN}}}[{RANGE}])) > 0"
+    return f"sum by (rule) ({decisions}){compared}\nand {ever}"
+
+
 BY_SERVICE = " by (ecs_cluster, ecs_service) "
 
 MARKS = (
