@@ -187,7 +187,7 @@ def _line(frame: Frame, curve: Curve, colour: str, panel: Panel) -> str:
         path = " ".join(f"{frame.x(at):.1f},{frame.y(value):.1f}" for at, value in piece)
         if panel.stacked:
             floor = f"{frame.x(piece[-1][0]):.1f},{frame.y(0)} {frame.x(piece[0][0]):.1f},{frame.y(0)}"
-            parts.append(f'<polygon points="{path} {floor}" fill="{colour}" fill-opacity=".75"/>')
+            parts.append(f'<polygon points="{path} {floor}" fill="{colour}" fill-opacity="1"/>')
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"{dashes}/>')
     return "".join(parts)
 

@@ -18,7 +18,7 @@ LOAD_S, WATCHED_S = 170.0, 140.0
 WISHES = {
     "AUTOSCALER_SCALE_IN__COOLDOWN": "10s",
     "AUTOSCALER_CPU_TARGET_PERCENT": "80",
-    "AUTOSCALER_MAX_TASKS": "9",
+    "AUTOSCALER_MAX_TASKS": "6",
 }
 """Beside the demo's settings: something to see in every panel, and a maximum that the burst runs into."""
 
