@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoscaler.core.model import Rule
 from autoscaler.monitoring import DAEMON, FLEET, SERVICE, files
 from autoscaler.monitoring.grafana import COLUMNS, as_grafana
-from autoscaler.monitoring.panels import Dashboard, Panel, Shape
+from autoscaler.monitoring.panels import Dashboard, Panel, Section, Shape
 from autoscaler.telemetry.families import FAMILIES, Kind
 from autoscaler.telemetry.own import OWN
 from autoscaler.telemetry.samples import NO_RULE
@@ -98,7 +100,18 @@ def test_panels_lie_within_the_grid_and_beside_each_other(dashboard: Dashboard) 
     assert len({panel["id"] for panel in laid}) == len(laid)
     places = [panel["gridPos"] for panel in laid]
     assert all(place["x"] >= 0 and place["x"] + place["w"] <= COLUMNS for place in places)
-    assert not [pair for i, one in enumerate(places) for other in places[:i] if overlaps(pair := one, other)]
+    assert not any(overlaps(one, other) for i, one in enumerate(places) for other in places[:i])
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(1, COLUMNS), st.integers(1, 9)), min_size=1, max_size=6), max_size=3))
+def test_panels_of_any_size_lie_beside_each_other(sizes: list[list[tuple[int, int]]]) -> None:
+    sections = tuple(
+        Section("s", tuple(Panel("p", "It is.", (), width=width, height=height) for width, height in section))
+        for section in sizes
+    )
+    places = [panel["gridPos"] for panel in as_grafana(Dashboard("d", "D", "It is.", (), sections))["panels"]]
+    assert all(place["x"] + place["w"] <= COLUMNS for place in places)
+    assert not any(overlaps(one, other) for i, one in enumerate(places) for other in places[:i])
 
 
 @EACH
