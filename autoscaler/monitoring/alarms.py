@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from autoscaler.config import Config
 from autoscaler.monitoring.panels import Json
@@ -12,6 +13,13 @@ SPARE_S = 300
 """The metric is a minute late, counts the work in hand, and a first task takes a minute or two to come up."""
 
 PERIOD_S, PERIODS = 60, 3
+
+
+class Stack(NamedTuple):
+    """Where a template is deployed. Empty: the account or the Region of the daemon."""
+
+    account: str = ""
+    region: str = ""
 
 
 def threshold_s(latency_s: float) -> int:
@@ -33,17 +41,18 @@ def queue_alarm() -> Json:
     return _template("the queue", parameters, {"OldestMessage": _alarm(name, most, "The oldest message is too old.")})
 
 
-def alarms(config: Config) -> dict[str, Json]:
-    """A template for each Region with an alarm for each configured queue. The daemon's own Region is called ``."""
-    latencies: dict[str, dict[str, float]] = {}
+def alarms(config: Config) -> dict[Stack, Json]:
+    """A template for each account and Region with an alarm for each configured queue in it."""
+    latencies: dict[Stack, dict[str, float]] = {}
     for service in config.services:
         for queue in service.queues:
-            here = latencies.setdefault(queue.region or service.ref.region or "", {})
+            account = queue.account or (queue.role.account if queue.role else "")
+            here = latencies.setdefault(Stack(account, queue.region or service.ref.region or ""), {})
             here[queue.name] = service.policy.latency_of(queue.name)
-    return {region: _of_region(queues) for region, queues in latencies.items()}
+    return {stack: _of_queues(queues) for stack, queues in latencies.items()}
 
 
-def _of_region(latencies: Mapping[str, float]) -> Json:
+def _of_queues(latencies: Mapping[str, float]) -> Json:
     names = _logical(latencies)
     resources = {
         name: _alarm(queue, threshold_s(latency_s), f"A message of {queue} may wait {latency_s:g} s.")

@@ -15,7 +15,7 @@ from autoscaler.monitoring.yaml import as_yaml
 
 
 def files(config: Config | None) -> dict[str, str]:
-    """The content of each file. Without settings the alarm is for one queue, by parameters."""
+    """The content of each file. Where no queue is configured the alarm is for one, by parameters."""
     dashboards = {
         f"{dashboard.uid}.json": json.dumps(as_grafana(dashboard), indent=2, ensure_ascii=False) + "\n"
         for dashboard in (FLEET, SERVICE, DAEMON)
@@ -24,10 +24,9 @@ def files(config: Config | None) -> dict[str, str]:
 
 
 def _alarms(config: Config | None) -> dict[str, str]:
-    if config is None:
+    templates = {} if config is None else alarms(config)
+    if not templates:
         return {"queue-alarm.yaml": as_yaml(queue_alarm())}
-    return {_named(region): as_yaml(template) for region, template in alarms(config).items()}
-
-
-def _named(region: str) -> str:
-    return f"queue-alarms-{region}.yaml" if region else "queue-alarms.yaml"
+    return {
+        f"{'-'.join(['queue-alarms', *filter(None, stack)])}.yaml": as_yaml(each) for stack, each in templates.items()
+    }

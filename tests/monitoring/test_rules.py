@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from autoscaler.config import load
-from autoscaler.monitoring.alarms import alarms, queue_alarm, threshold_s
+from autoscaler.monitoring import files
+from autoscaler.monitoring.alarms import Stack, alarms, queue_alarm, threshold_s
 from autoscaler.monitoring.rules import ALERTS, GROUPS, RECORDINGS, RUNBOOK
 from autoscaler.monitoring.yaml import as_yaml
 from tests.monitoring.queries import NAMED, labels_in, metrics_in
@@ -35,6 +36,8 @@ SETTINGS = {
     "AUTOSCALER_SERVICES__C__SERVICE": "c",
     "AUTOSCALER_SERVICES__C__REGION": "us-east-1",
     "AUTOSCALER_SERVICES__C__QUEUES": "shipped",
+    "AUTOSCALER_SERVICES__D__SERVICE": "d",
+    "AUTOSCALER_SERVICES__D__QUEUES": "arn:aws:sqs:eu-central-1:123456789012:ours",
 }
 
 
@@ -89,20 +92,30 @@ def test_what_is_written_is_what_is_read(value: dict[str, Any]) -> None:
     assert yaml.safe_load(as_yaml(value)) == value
 
 
-def test_there_is_one_alarm_for_each_queue_in_its_own_region() -> None:
+def test_there_is_one_alarm_for_each_queue_in_its_own_account_and_region() -> None:
     written = alarms(load(SETTINGS))
     queues = {
-        region: {
+        stack: {
             alarm["Properties"]["Dimensions"][0]["Value"]: alarm["Properties"]["Threshold"]
             for alarm in template["Resources"].values()
         }
-        for region, template in written.items()
+        for stack, template in written.items()
     }
     own = {name: threshold_s(latency_s) for name, latency_s in LATENCIES_S.items()}
-    assert queues == {"": own, "us-east-1": {"shipped": threshold_s(60)}}
+    others = {"ours": threshold_s(60)}
+    assert queues == {
+        Stack(): own,
+        Stack(region="us-east-1"): {"shipped": threshold_s(60)},
+        Stack("123456789012", "eu-central-1"): others,
+    }
+    assert set(files(load(SETTINGS))) > {
+        "queue-alarms.yaml",
+        "queue-alarms-us-east-1.yaml",
+        "queue-alarms-123456789012-eu-central-1.yaml",
+    }
 
 
-@pytest.mark.parametrize("template", [queue_alarm(), alarms(load(SETTINGS))[""]], ids=["one", "several"])
+@pytest.mark.parametrize("template", [queue_alarm(), alarms(load(SETTINGS))[Stack()]], ids=["one", "several"])
 def test_the_alarms_are_a_template_that_cloudformation_takes(template: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "alarms.yaml"
     path.write_text(as_yaml(template))
