@@ -6,7 +6,9 @@ import asyncio
 import statistics
 import time
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
+from unittest import mock
 
 import uvloop
 
@@ -14,7 +16,7 @@ from autoscaler.core.engine import decide
 from autoscaler.core.estimate import Estimator
 from autoscaler.ports import ServiceRef, Tick
 from autoscaler.telemetry import Board, LoggedJournal, Metrics
-from autoscaler.telemetry.metrics import Form
+from autoscaler.telemetry.metrics import Form, render
 from autoscaler.telemetry.web import FRESH_S, MetricsPages
 from bench.deciding import world
 
@@ -24,12 +26,14 @@ BEAT_S = 0.001
 
 
 class Exported(NamedTuple):
-    """Medians over several scrapes. `late_ms`: the most that a beat of the loop came late during one; `idle_ms`: the
+    """Medians over several scrapes. `stretch_ms`: the most CPU time for which the page's thread does not let the loop
+    in, whatever else the machine does. `late_ms`: the most that a beat of the loop came late during one; `idle_ms`: the
     same while nobody scrapes.
     """
 
     seconds: float
     snapshot_ms: float
+    stretch_ms: float
     late_ms: float
     idle_ms: float
     megabytes: float
@@ -55,7 +59,9 @@ async def _exported(services: int) -> Exported:
     page = await MetricsPages(board, metrics).get(Form.TEXT, packed=False)
     runs = [await _scrape(board, metrics) for _ in range(RUNS)]
     seconds, snapshot_ms, late_ms, idle_ms = (statistics.median(column) for column in zip(*runs, strict=True))
-    return Exported(seconds, snapshot_ms, late_ms, idle_ms, len(page) / 1e6, page.count(b"\nautoscaler_"))
+    stretch_ms = statistics.median(_longest_stretch_ms(metrics) for _ in range(RUNS))
+    series = page.count(b"\nautoscaler_")
+    return Exported(seconds, snapshot_ms, stretch_ms, late_ms, idle_ms, len(page) / 1e6, series)
 
 
 def _furnished(services: int) -> tuple[Board, Metrics]:
@@ -79,6 +85,18 @@ async def _scrape(board: Board, metrics: Metrics) -> tuple[float, float, float, 
     idle_ms, _ = await _worst_beat(asyncio.sleep(FRESH_S / 4))
     late_ms, seconds = await _worst_beat(MetricsPages(board, metrics).get(Form.TEXT, packed=True))
     return seconds, snapshot_ms, late_ms, idle_ms
+
+
+def _longest_stretch_ms(metrics: Metrics) -> float:
+    """Between two naps. The text's last joining lets others in by itself."""
+    snapshot, at = metrics.snapshot(), [time.thread_time()]
+
+    def nap(_: float) -> None:
+        at.append(time.thread_time())
+
+    with mock.patch("autoscaler.telemetry.exposition.time.sleep", nap):
+        render(snapshot, Form.TEXT)
+    return 1_000 * max(after - before for before, after in pairwise(at))
 
 
 async def _worst_beat(work: Any) -> tuple[float, float]:

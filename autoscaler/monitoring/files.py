@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from autoscaler.config import Config
-from autoscaler.monitoring.alarms import alarms, queue_alarm
+from autoscaler.monitoring.alarms import Stack, alarms, queue_alarm
 from autoscaler.monitoring.daemon import DAEMON
 from autoscaler.monitoring.fleet import FLEET
 from autoscaler.monitoring.grafana import as_grafana
@@ -27,6 +27,8 @@ def _alarms(config: Config | None) -> dict[str, str]:
     templates = {} if config is None else alarms(config)
     if not templates:
         return {"queue-alarm.yaml": as_yaml(queue_alarm())}
-    return {
-        f"{'-'.join(['queue-alarms', *filter(None, stack)])}.yaml": as_yaml(each) for stack, each in templates.items()
-    }
+    return {_named(stack): as_yaml(template) for stack, template in templates.items()}
+
+
+def _named(stack: Stack) -> str:
+    return "-".join(["queue-alarms", *filter(None, stack)]) + ".yaml"

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from autoscaler.ports import Category, ServiceRef
 from autoscaler.telemetry.board import Board, Standing
-from autoscaler.telemetry.exposition import Form, encoded, labels_text, lines_of
+from autoscaler.telemetry.exposition import Form, encoded, labels_text, lines_of, packed
 from autoscaler.telemetry.families import FAMILIES
 from autoscaler.telemetry.own import OWN
 from autoscaler.telemetry.samples import View
@@ -105,9 +105,9 @@ def _cluster(ref: ServiceRef, *, unique: bool) -> str:
     return f"{account}{ref.region or 'default'}/{ref.cluster}"
 
 
-def render(snapshot: Snapshot, form: Form) -> bytes:
-    """The page that Prometheus reads. About a sixth of a millisecond for each service: not for the loop."""
-    return encoded(_lines(snapshot, form), _of_process(form))
+def render(snapshot: Snapshot, form: Form, *, by_gzip: bool = False) -> bytes:
+    """The page that Prometheus reads. About a quarter of a millisecond for each service: not for the loop."""
+    return (packed if by_gzip else encoded)(_lines(snapshot, form), _of_process(form))
 
 
 def _lines(snapshot: Snapshot, form: Form) -> Iterator[str]:

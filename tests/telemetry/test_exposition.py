@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.telemetry import exposition
-from autoscaler.telemetry.exposition import LINES, Form, encoded, lines_of, number
+from autoscaler.telemetry.exposition import LINES, Form, encoded, lines_of, number, packed
 from autoscaler.telemetry.families import Family
 from autoscaler.telemetry.samples import Samples
 from tests.telemetry.scraping import READERS
@@ -22,6 +23,8 @@ def test_others_are_let_in_after_each_thousand_lines(lines: int, naps: int, monk
     monkeypatch.setattr(exposition.time, "sleep", napped.append)
     assert encoded(iter(["x\n"] * lines), b"end") == b"x\n" * lines + b"end"
     assert len(napped) == naps
+    assert gzip.decompress(packed(iter(["x\n"] * lines), b"end")) == b"x\n" * lines + b"end"
+    assert len(napped) == 2 * naps
     assert all(seconds > 0 for seconds in napped)  # a nap of 0 s lets nobody in who is not waiting already
 
 
