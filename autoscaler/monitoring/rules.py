@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from autoscaler.monitoring.panels import Json
-from autoscaler.monitoring.wording import late_ratio
+from autoscaler.monitoring.wording import BY_SERVICE, late_ratio
 
 RUNBOOK = "docs/runbook.md"
 
 EACH = "{{ $labels.ecs_cluster }}/{{ $labels.ecs_service }}"
-BY = " by (ecs_cluster, ecs_service) "
 
 LATE_SHORT, LATE_LONG = "ecs_service:autoscaler_late_messages:ratio5m", "ecs_service:autoscaler_late_messages:ratio1h"
 
@@ -38,16 +37,17 @@ class Alert(NamedTuple):
 
 
 RECORDINGS = (
-    Recording(LATE_SHORT, late_ratio("5m", BY, "")),
-    Recording(LATE_LONG, late_ratio("1h", BY, "")),
-    Recording("ecs_service:autoscaler_messages:rate5m", f"sum{BY}(rate(autoscaler_messages_total[5m]))"),
+    Recording(LATE_SHORT, late_ratio("5m", BY_SERVICE, "")),
+    Recording(LATE_LONG, late_ratio("1h", BY_SERVICE, "")),
+    Recording("ecs_service:autoscaler_messages:rate5m", f"sum{BY_SERVICE}(rate(autoscaler_messages_total[5m]))"),
     Recording(
-        "ecs_service:autoscaler_task_hours:increase1h", f"sum{BY}(increase(autoscaler_task_seconds_total[1h])) / 3600"
+        "ecs_service:autoscaler_task_hours:increase1h",
+        f"sum{BY_SERVICE}(increase(autoscaler_task_seconds_total[1h])) / 3600",
     ),
     Recording(
         "ecs_service:autoscaler_wasted_tasks:ratio1h",
-        f"sum{BY}(increase(autoscaler_wasted_task_seconds_total[1h]))\n"
-        f"/ (sum{BY}(increase(autoscaler_task_seconds_total[1h])) > 0)",
+        f"sum{BY_SERVICE}(increase(autoscaler_wasted_task_seconds_total[1h]))\n"
+        f"/ (sum{BY_SERVICE}(increase(autoscaler_task_seconds_total[1h])) > 0)",
     ),
 )
 
@@ -112,7 +112,7 @@ ALERTS = (
     ),
     Alert(
         "AutoscalerPausedTooLong",
-        f"max{BY}(autoscaler_paused) == 1",
+        f"max{BY_SERVICE}(autoscaler_paused) == 1",
         "24h",
         "warning",
         f"{EACH}: paused for a day",
