@@ -1,6 +1,6 @@
 # Every target builds the environment it needs; nothing but Python 3.11+ and make must be there.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types contracts unit laws mutants erlang scorecard sensitivity skill bench lock clean
+.PHONY: help venv demo test test-real lint types contracts unit laws mutants erlang scorecard sensitivity skill bench lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
@@ -32,6 +32,25 @@ demo: venv ## an embedded AWS region, workers and the real daemon, in one termin
 	@$(BIN)/autoscaler demo
 
 test: lint types contracts unit ## all that CI checks: lint, types, import contracts, tests
+
+	@echo "make test: good. What needs Prometheus is left to make test-real." >&2
+
+test-real: venv real-programs ## what needs Prometheus: dashboards, rules, scrapes; installs what is missing
+	$(BIN)/pytest -m real tests/real
+
+# Each program, and the package of the system that brings it.
+REAL_PROGRAMS := prometheus promtool
+REAL_PACKAGES := prometheus
+SUDO          := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: real-programs
+real-programs:
+	@for program in $(REAL_PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	test -z "$$missing" || { \
+	    command -v apt-get >/dev/null || { \
+	        echo "make test-real: not found:$$missing; install the packages $(REAL_PACKAGES)" >&2; exit 1; }; \
+	    $(SUDO) apt-get update -qq && \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(REAL_PACKAGES) >/dev/null; }
 
 lint: venv ## ruff: style and formatting
 	$(BIN)/ruff check .

@@ -212,8 +212,10 @@ class Directory(Protocol):
 class Calls(Protocol):
     """Counts what is asked of AWS."""
 
-    def made(self, api: str, category: Category, outcome: str) -> None:
-        """One request to AWS ended. `api` is as in `sqs:GetQueueAttributes`; `outcome` is `ok` or an error's kind."""
+    def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None:
+        """One request to AWS ended. `api` is as in `sqs:GetQueueAttributes`; `outcome` is `ok` or an error's kind;
+        `units` is how many metrics it asked for, where AWS is paid by those.
+        """
 
     def waited(self, seconds: float) -> None:
         """A request waited so long for its turn."""

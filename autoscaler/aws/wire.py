@@ -73,7 +73,7 @@ class Wire:
             outcome = fault.kind
             raise
         finally:
-            self._calls.made(api.name, api.category, outcome)
+            self._calls.made(api.name, api.category, outcome, _units(parameters))
         return answer
 
     async def _send(self, call: Call, keys: ReadOnlyCredentials | None, parameters: dict[str, object]) -> Answer:
@@ -124,6 +124,12 @@ class Wire:
             f"{clean(call.where)}: {call.api.name} {what} within {self._call_timeout_s:g} s;"
             " check the network, the proxy and AWS_ENDPOINT_URL; it is tried again at the next tick"
         )
+
+
+def _units(parameters: dict[str, object]) -> int:
+    """What AWS is paid by: the metrics that are asked for, else the request."""
+    metrics = parameters.get("MetricDataQueries")
+    return len(metrics) if isinstance(metrics, list) else 1
 
 
 @asynccontextmanager

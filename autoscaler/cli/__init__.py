@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from autoscaler import __version__
+from autoscaler.cli.dashboards import dashboards
 from autoscaler.cli.deciding import decide
 from autoscaler.cli.exits import refuse, settings_or_exit
 from autoscaler.cli.explaining import explain
@@ -90,5 +91,5 @@ def demo(**options: Any) -> None:
     raise SystemExit(stage.run(stage.Options(**options)))
 
 
-for command in (check, settings, decide, explain, replay, simulate):
+for command in (check, settings, decide, explain, replay, simulate, dashboards):
     main.add_command(command)

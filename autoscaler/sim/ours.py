@@ -86,10 +86,13 @@ class Wishes:
 
 
 class Ours:
-    """A `Scaler`: the daemon, one service of it."""
+    """A `Scaler`: the daemon, one service of it. `heard` is told of every tick, as a journal is."""
 
-    def __init__(self, policy: Policy, interval_s: float = INTERVAL_S) -> None:
+    def __init__(
+        self, policy: Policy, interval_s: float = INTERVAL_S, heard: Callable[[Tick], None] | None = None
+    ) -> None:
         self._policy = policy
+        self._heard = heard
         self.interval_s = min(interval_s, policy.shortest_latency_s / 3)
         self._loop: ServiceLoop | None = None
         self._world = _World()
@@ -98,6 +101,8 @@ class Ours:
         """One tick of the loop; the reason of a change is told to the world."""
         self._world.surface = world
         tick = _answered((self._loop or self._begun()).tick())
+        if self._heard is not None:
+            self._heard(tick)
         if tick.decision is not None and tick.decision.verdict is not Verdict.HOLD:
             world.tell(sentence(tick.policy, tick.decision, tick.observation))
 

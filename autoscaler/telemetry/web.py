@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gzip
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,7 +20,7 @@ from autoscaler.errors import ConfigError, Problem
 from autoscaler.telemetry import views
 from autoscaler.telemetry.board import Board
 from autoscaler.telemetry.logs import as_json
-from autoscaler.telemetry.metrics import Form, Metrics, Snapshot, render
+from autoscaler.telemetry.metrics import Form, Metrics, render
 from autoscaler.telemetry.page import POLICY, render_page
 
 FRESH_S = 1.0
@@ -190,11 +189,6 @@ class MetricsPages:
             at, page = self._pages.get((form, packed), (None, b""))
             now = self._clock()
             if at is None or now - at >= FRESH_S:
-                page = await asyncio.to_thread(_rendered, self._metrics.snapshot(), form, packed)
+                page = await asyncio.to_thread(render, self._metrics.snapshot(), form, by_gzip=packed)
                 self._pages[form, packed] = now, page
             return page
-
-
-def _rendered(snapshot: Snapshot, form: Form, packed: bool) -> bytes:
-    page = render(snapshot, form)
-    return gzip.compress(page, compresslevel=1, mtime=0) if packed else page

@@ -26,6 +26,7 @@ class Spies:
     resting: set[Category] = field(default_factory=set)
     paced: list[tuple[str, Category, str]] = field(default_factory=list)
     calls: list[tuple[str, Category, str]] = field(default_factory=list)
+    units: list[int] = field(default_factory=list)
     turns: list[tuple[str, Urgency]] = field(default_factory=list)
     lean: bool = True
 
@@ -49,8 +50,9 @@ class Spies:
     def succeeded(self, category: Category, region: str) -> None:
         self.paced.append(("succeeded", category, region))
 
-    def made(self, api: str, category: Category, outcome: str) -> None:
+    def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None:
         self.calls.append((api, category, outcome))
+        self.units.append(units)
 
     @property
     def verdicts(self) -> list[str]:

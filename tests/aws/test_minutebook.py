@@ -53,6 +53,12 @@ async def test_who_asks_together_asks_one_question(aws: Aws, double: Double) -> 
     assert len(names) == len(set(names)) == 1 + 4 * len(QUEUES)
 
 
+async def test_what_is_paid_for_is_counted_by_the_metric(aws: Aws, double: Double, spies: Spies) -> None:
+    double.on("GetMetricData", seven_each)
+    await asyncio.gather(aws.meters.cpu(SHOP), *(aws.meters.minute(queue) for queue in QUEUES))
+    assert spies.units == [1 + 4 * len(QUEUES)]
+
+
 async def test_who_came_at_other_times_is_asked_for_together_from_the_next_minute_on(
     aws: Aws, double: Double, spies: Spies
 ) -> None:

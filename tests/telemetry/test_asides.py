@@ -48,7 +48,7 @@ def test_drifts_without_end_are_told_once_a_minute_and_all_counted() -> None:
         desk.record(drifted(expected=3 + count), 10.0)
     drifts = [fields for _, event, fields in desk.lines.said if event == "drift"]
     assert [fields.get("repeated") for fields in drifts] == [None, 5, 5]
-    assert desk.metrics.snapshot().views[0].tally.drifts == 14
+    assert desk.metrics.snapshot().services[0][1].drifts == 14
 
 
 def test_a_pause_that_begins_changes_or_ends_is_told_each_time() -> None:

@@ -119,7 +119,7 @@ def test_a_service_that_is_forgotten_leaves_nothing_behind() -> None:
     desk = Desk()
     desk.record(blind())
     desk.journal.forget("orders")
-    assert (desk.board.standings(), desk.board.told("orders"), desk.metrics.snapshot().views) == ((), (), ())
+    assert (desk.board.standings(), desk.board.told("orders"), desk.metrics.snapshot().services) == ((), (), ())
     desk.record(blind(), 1.0)
     assert desk.lines.events == ["blind", "blind"]
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.metrics_core import Metric
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from autoscaler import errors
+from autoscaler.aws.answers import Unreadable
 from autoscaler.core.memory import Change, Memory
 from autoscaler.core.model import Backlog, Measurement, MetricReading, Missing, Rule, Utilization, Verdict
 from autoscaler.core.policy import Direction, MetricPolicy, Mode, Pause, QueuePolicy
 from autoscaler.ports import Category, Role, ServiceRef, Tick
 from autoscaler.telemetry.account import cooldowns_s
-from autoscaler.telemetry.families import FAILURES
 from autoscaler.telemetry.metrics import Form, render
+from autoscaler.telemetry.tally import FAILURES
+from tests.telemetry.scraping import READERS, after, scraped
 from tests.telemetry.ticks import (
     NOON,
     SERVICE,
@@ -35,8 +35,6 @@ from tests.telemetry.ticks import (
     shadowed,
     unread,
 )
-
-READERS: dict[Form, Callable[[str], Iterable[Metric]]] = {Form.TEXT: read_text, Form.OPENMETRICS: read_openmetrics}
 
 KINDS = [holding, scaling_out, blind, refused, shadowed, unread]
 
@@ -61,31 +59,11 @@ FILLED_TODAY = {
     "autoscaler_build_info",
 }
 
-Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def scraped(desk: Desk, form: Form = Form.TEXT) -> Series:
-    """Every series of the page with its value. Fails where a series is there twice."""
-    series: Series = {}
-    for family in READERS[form](render(desk.metrics.snapshot(), form).decode()):
-        for sample in family.samples:
-            name = sample.name, frozenset(sample.labels.items())
-            assert name not in series, name
-            series[name] = sample.value
-    return series
-
 
 def of_service(desk: Desk, name: str, **labels: str) -> float | None:
     """One series of the service that the ticks are about (None: there is no such series)."""
     names = {"ecs_cluster": "prod", "ecs_service": "orders-worker"} | labels
     return scraped(desk).get((name, frozenset(names.items())))
-
-
-def after(*ticks: Tick) -> Desk:
-    desk = Desk()
-    for tick in ticks:
-        desk.record(tick)
-    return desk
 
 
 def test_every_name_that_can_be_filled_is_there() -> None:
@@ -168,8 +146,8 @@ def test_before_the_first_tick_nothing_is_said_of_what_nobody_knows() -> None:
 
 
 def test_the_closed_set_of_failures_holds_every_error() -> None:
-    known: list[type[errors.AutoscalerError]] = [errors.AutoscalerError, *errors.AutoscalerError.__subclasses__()]
-    assert {error.kind for error in known} | {"no_data", "stale", "not_read"} == set(FAILURES)
+    known: set[type[errors.AutoscalerError]] = {errors.AutoscalerError, *errors.AutoscalerError.__subclasses__()}
+    assert {error.kind for error in known | {Unreadable}} | {"no_data", "stale", "not_read"} == set(FAILURES)
 
 
 def test_an_unknown_kind_opens_no_new_series() -> None:

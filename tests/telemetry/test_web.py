@@ -211,9 +211,9 @@ async def test_a_scrape_gets_the_format_that_it_asks_for(accept: str, kind: str,
 async def test_scrapes_are_rendered_off_the_loop_and_at_most_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
 
-    def watched(snapshot: Snapshot, form: Form) -> bytes:
+    def watched(snapshot: Snapshot, form: Form, *, by_gzip: bool) -> bytes:
         threads.append(threading.current_thread())
-        return render(snapshot, form)
+        return render(snapshot, form, by_gzip=by_gzip)
 
     monkeypatch.setattr("autoscaler.telemetry.web.render", watched)
     desk = desk_with(holding())

@@ -1,0 +1,50 @@
+"""`dashboards`: what watches the daemon, as files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from autoscaler.cli.exits import USAGE, leave, settings_or_exit
+from autoscaler.config import Config
+
+
+@click.command(short_help="Write Grafana dashboards, Prometheus rules and CloudWatch alarms.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder to write to.")
+@click.option("--json", "as_json", is_flag=True, help="Print the files' names as JSON.")
+def dashboards(out: Path, as_json: bool) -> None:
+    """Write Grafana dashboards, Prometheus rules with alerts, and CloudWatch alarms into a folder.
+
+    The alarms are for the configured queues, a CloudFormation template for each account and Region; without any
+    settings, there is one for a single queue, by parameters. Files of the same names are replaced.
+
+    \b
+    Examples:
+      autoscaler dashboards --out monitoring
+      AUTOSCALER_CONFIG_FILE=autoscaler.toml autoscaler dashboards --out monitoring
+    """
+    from autoscaler.monitoring import files  # noqa: PLC0415 - only here
+
+    config = _settings()
+    written = {out / name: text for name, text in files(config).items()}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for path, text in written.items():
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        leave(f"--out {out}: {error.strerror or error}; name a folder that can be written to", USAGE)
+    if as_json:
+        click.echo(json.dumps({"files": [str(path) for path in written]}, indent=2))
+        return
+    for path in written:
+        click.echo(str(path))
+    if config is None:
+        click.echo("No settings were found: the alarm is for one queue, by parameters.", err=True)
+
+
+def _settings() -> Config | None:
+    """None: there are none. Wrong ones end the command."""
+    return settings_or_exit() if any(name.startswith("AUTOSCALER_") for name in os.environ) else None

@@ -1,0 +1,107 @@
+"""Alarms of CloudWatch that stand without the daemon: it may be down while services stand at no task at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from autoscaler.config import Config
+from autoscaler.monitoring.panels import Json
+
+SPARE_S = 300
+"""The metric is a minute late, counts the work in hand, and a first task takes a minute or two to come up."""
+
+PERIOD_S, PERIODS = 60, 3
+
+
+class Stack(NamedTuple):
+    """Where a template is deployed. Empty: the account or the Region of the daemon."""
+
+    account: str = ""
+    region: str = ""
+
+
+def threshold_s(latency_s: float) -> int:
+    """From what age on nobody can be looking after the queue: twice what is acceptable, and five minutes."""
+    return round(2 * latency_s) + SPARE_S
+
+
+def queue_alarm() -> Json:
+    """A template for one queue, by parameters."""
+    parameters: Json = {
+        "QueueName": {"Type": "String", "Description": "The queue's name, in this account and Region."},
+        "MostSeconds": {
+            "Type": "Number",
+            "Description": "The age from which on it is an alarm: twice the acceptable latency, and 300.",
+            "Default": threshold_s(60),
+        },
+    }
+    name, most = {"Ref": "QueueName"}, {"Ref": "MostSeconds"}
+    return _template("the queue", parameters, {"OldestMessage": _alarm(name, most, "The oldest message is too old.")})
+
+
+def alarms(config: Config) -> dict[Stack, Json]:
+    """A template for each account and Region with an alarm for each configured queue in it."""
+    latencies: dict[Stack, dict[str, float]] = {}
+    for service in config.services:
+        for queue in service.queues:
+            account = queue.account or (queue.role.account if queue.role else "")
+            here = latencies.setdefault(Stack(account, queue.region or service.ref.region or ""), {})
+            here[queue.name] = service.policy.latency_of(queue.name)
+    return {stack: _of_queues(queues) for stack, queues in latencies.items()}
+
+
+def _of_queues(latencies: Mapping[str, float]) -> Json:
+    names = _logical(latencies)
+    resources = {
+        name: _alarm(queue, threshold_s(latency_s), f"A message of {queue} may wait {latency_s:g} s.")
+        for name, (queue, latency_s) in zip(names, latencies.items(), strict=True)
+    }
+    return _template("the queues", {}, resources)
+
+
+def _logical(queues: Iterable[str]) -> Sequence[str]:
+    """Names of resources: letters and digits only, and no two the same."""
+    names: dict[str, None] = {}
+    for queue in queues:
+        plain = "".join(word.capitalize() for word in re.findall(r"[A-Za-z0-9]+", queue)) + "OldestMessage"
+        names[plain if plain not in names else f"{plain}{len(names)}"] = None
+    return list(names)
+
+
+def _template(what: str, parameters: Json, resources: Json) -> Json:
+    topic = {
+        "Type": "String",
+        "Description": "The ARN of an SNS topic that is told (empty - nobody is).",
+        "Default": "",
+    }
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"Alarms on the oldest message of {what} that the autoscaler follows. They stand without it.",
+        "Parameters": {**parameters, "TopicArn": topic},
+        "Conditions": {"HasTopic": {"Fn::Not": [{"Fn::Equals": [{"Ref": "TopicArn"}, ""]}]}},
+        "Resources": resources,
+    }
+
+
+def _alarm(queue: str | Json, most: int | Json, why: str) -> Json:
+    told = [{"Fn::If": ["HasTopic", {"Ref": "TopicArn"}, {"Ref": "AWS::NoValue"}]}]
+    return {
+        "Type": "AWS::CloudWatch::Alarm",
+        "Properties": {
+            "AlarmDescription": f"{why} docs/runbook.md has what to do: oldest message.",
+            "Namespace": "AWS/SQS",
+            "MetricName": "ApproximateAgeOfOldestMessage",
+            "Dimensions": [{"Name": "QueueName", "Value": queue}],
+            "Statistic": "Maximum",
+            "Period": PERIOD_S,
+            "EvaluationPeriods": PERIODS,
+            "DatapointsToAlarm": PERIODS,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "Threshold": most,
+            "TreatMissingData": "notBreaching",
+            "AlarmActions": told,
+            "OKActions": told,
+        },
+    }

@@ -1,0 +1,187 @@
+"""The dashboard of the daemon itself: does it keep its time, what does it ask of AWS, and what does that cost?"""
+
+from __future__ import annotations
+
+from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Dashboard, Panel, Query, Section, Shape, Unit, Variable
+from autoscaler.monitoring.wording import RANGE, RATE
+
+OURS = 'instance=~"$instance"'
+
+INSTANCE = Variable("instance", "instance", "autoscaler_build_info", "Daemon")
+
+
+def slowest(name: str, share: float) -> str:
+    """The duration that this share of a histogram stays below."""
+    return f"histogram_quantile({share:g}, sum by (le) (rate({name}_bucket{{{OURS}}}[{RATE}])))"
+
+
+HEADLINE = Section(
+    "The daemon",
+    (
+        Panel(
+            "Longest without a look",
+            "How long ago the service that waited longest was looked after. It grows when the daemon hangs.",
+            (Query(f"max(time() - autoscaler_last_tick_timestamp_seconds{{{OURS}}})"),),
+            Shape.STAT,
+            Unit.SECONDS,
+            width=5,
+            height=5,
+            steps=((None, GOOD), (60, WARN), (300, BAD)),
+            decimals=0,
+        ),
+        Panel(
+            "Services",
+            "Services that are looked after, and all that it was told of.",
+            (
+                Query(f"sum(autoscaler_service_up{{{OURS}}})", "served"),
+                Query(f"count(autoscaler_service_up{{{OURS}}})", "all"),
+            ),
+            Shape.STAT,
+            width=5,
+            height=5,
+            steps=((None, CALM),),
+        ),
+        Panel(
+            "Throttled",
+            "Requests that AWS throttled, over the time shown. After each, its kind rests, and goes on more slowly.",
+            (Query(f"sum(increase(autoscaler_aws_throttles_total{{{OURS}}}[{RANGE}]))"),),
+            Shape.STAT,
+            width=4,
+            height=5,
+            steps=((None, GOOD), (1, WARN)),
+            decimals=0,
+        ),
+        Panel(
+            "AWS calls, a month",
+            "What its calls cost, at the pace of the last ten minutes, by list prices without the free tier.",
+            (Query(f"sum(autoscaler_aws_cost_dollars_per_month{{{OURS}}})"),),
+            Shape.STAT,
+            Unit.DOLLARS,
+            width=5,
+            height=5,
+            steps=((None, CALM),),
+            decimals=2,
+        ),
+        Panel(
+            "Version",
+            "What runs. Two versions at once are two daemons: never let two scale one service.",
+            (Query(f"count by (version) (autoscaler_build_info{{{OURS}}})", "{{version}}"),),
+            Shape.STAT,
+            width=5,
+            height=5,
+            steps=((None, GOOD), (2, BAD)),
+        ),
+    ),
+)
+
+TIME = Section(
+    "Its time",
+    (
+        Panel(
+            "How long a tick takes",
+            "From the first reading to the last write of one service. Most of it is waiting for AWS.",
+            (
+                Query(slowest("autoscaler_tick_seconds", 0.5), "half"),
+                Query(slowest("autoscaler_tick_seconds", 0.99), "99 of 100"),
+            ),
+            unit=Unit.SECONDS,
+        ),
+        Panel(
+            "How late ticks begin",
+            "How long after its time a tick begins. Above a second, there are more services than its processor bears.",
+            (
+                Query(slowest("autoscaler_tick_lag_seconds", 0.5), "half"),
+                Query(slowest("autoscaler_tick_lag_seconds", 0.99), "99 of 100"),
+            ),
+            unit=Unit.SECONDS,
+        ),
+        Panel(
+            "Processor",
+            "Of one core.",
+            (Query(f"rate(process_cpu_seconds_total{{{OURS}}}[{RATE}])", "{{instance}}"),),
+            unit=Unit.RATIO,
+            width=8,
+        ),
+        Panel(
+            "Memory",
+            "Resident memory of the process.",
+            (Query(f"process_resident_memory_bytes{{{OURS}}}", "{{instance}}"),),
+            unit=Unit.BYTES,
+            width=8,
+        ),
+        Panel(
+            "Ticks",
+            "Services looked after, a second.",
+            (Query(f"sum(rate(autoscaler_tick_seconds_count{{{OURS}}}[{RATE}]))", "ticks"),),
+            unit=Unit.PER_SECOND,
+            width=8,
+        ),
+    ),
+)
+
+CALLS = Section(
+    "What it asks of AWS",
+    (
+        Panel(
+            "Requests, by API",
+            "Requests to AWS, a second, whatever came of them.",
+            (Query(f"sum by (api) (rate(autoscaler_aws_requests_total{{{OURS}}}[{RATE}]))", "{{api}}"),),
+            unit=Unit.PER_SECOND,
+            stacked=True,
+        ),
+        Panel(
+            "Requests that failed, by outcome",
+            "Requests that did not end well, a second: denied asks for rights, unavailable for a network, throttled for"
+            " patience.",
+            (
+                Query(
+                    f'sum by (outcome) (rate(autoscaler_aws_requests_total{{outcome!="ok",{OURS}}}[{RATE}]))',
+                    "{{outcome}}",
+                ),
+            ),
+            unit=Unit.PER_SECOND,
+        ),
+        Panel(
+            "Calls that could be made at once",
+            "What is left of our share of AWS's rates, by throttle category. At 0, calls wait for their turn.",
+            (Query(f"min by (category) (autoscaler_pacer_tokens{{{OURS}}})", "{{category}}"),),
+            width=8,
+        ),
+        Panel(
+            "Waiting for a turn",
+            "How long requests wait until our share of AWS's rate lets them go.",
+            (
+                Query(slowest("autoscaler_pacer_wait_seconds", 0.5), "half"),
+                Query(slowest("autoscaler_pacer_wait_seconds", 0.99), "99 of 100"),
+            ),
+            unit=Unit.SECONDS,
+            width=8,
+        ),
+        Panel(
+            "Throttled, by category",
+            "Requests that AWS throttled, a second. The account's other callers drain the same rates.",
+            (Query(f"sum by (category) (rate(autoscaler_aws_throttles_total{{{OURS}}}[{RATE}]))", "{{category}}"),),
+            unit=Unit.PER_SECOND,
+            width=8,
+        ),
+        Panel(
+            "Dollars, over the time shown",
+            "What its calls cost so far, by API: SQS is paid by the request, GetMetricData by the metric.",
+            (Query(f"sum by (api) (increase(autoscaler_aws_cost_dollars_total{{{OURS}}}[{RANGE}])) > 0", "{{api}}"),),
+            Shape.STAT,
+            Unit.DOLLARS,
+            width=24,
+            height=4,
+            steps=((None, CALM),),
+            decimals=4,
+        ),
+    ),
+)
+
+DAEMON = Dashboard(
+    "autoscaler-daemon",
+    "Autoscaler / Daemon",
+    "The daemon itself: its time, its calls, and what they cost.",
+    (INSTANCE,),
+    (HEADLINE, TIME, CALLS),
+)

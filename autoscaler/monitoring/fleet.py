@@ -1,0 +1,205 @@
+"""The dashboard of all services: is the promise kept, where not, and what does it cost?"""
+
+from __future__ import annotations
+
+from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Dashboard, Panel, Query, Section, Shape, Unit
+from autoscaler.monitoring.wording import (
+    BY_SERVICE,
+    CHOSEN,
+    CLUSTER,
+    MARKS,
+    PROMISE_STEPS,
+    RANGE,
+    RATE,
+    SERVICES,
+    WARNING,
+    YES_NO,
+    ever_bound,
+    kept_ratio,
+    late_ratio,
+    tasks,
+)
+
+HEADLINE = Section(
+    "The promise",
+    (
+        Panel(
+            "Promise kept",
+            "The share of messages that were received in time, over the time shown, estimated from the queues' counts.",
+            (Query(kept_ratio(RANGE)),),
+            Shape.STAT,
+            Unit.RATIO,
+            width=5,
+            height=5,
+            steps=PROMISE_STEPS,
+            decimals=2,
+        ),
+        Panel(
+            "At risk",
+            "Services whose promise needs more tasks than are to be had now. Their log says how many would do.",
+            (Query(f"sum(autoscaler_promise_at_risk{{{CHOSEN}}})"),),
+            Shape.STAT,
+            width=4,
+            height=5,
+            steps=((None, GOOD), (1, WARN)),
+        ),
+        Panel(
+            "Not served",
+            "Services that are not looked after: something that their decisions need cannot be read or written.",
+            (Query(f"count(autoscaler_service_up{{{CHOSEN}}}) - sum(autoscaler_service_up{{{CHOSEN}}})"),),
+            Shape.STAT,
+            width=4,
+            height=5,
+            steps=((None, GOOD), (1, BAD)),
+        ),
+        Panel(
+            "At their maximum",
+            "Services with as many tasks as they may have. Raise max_tasks where the promise is broken there.",
+            (Query(f"sum({tasks('desired')} >= bool ignoring(kind) {tasks('max')})"),),
+            Shape.STAT,
+            width=4,
+            height=5,
+            steps=((None, GOOD), (1, WARN)),
+        ),
+        Panel(
+            "Paused",
+            "Services in which scaling is paused in a direction, by setting or by tag.",
+            (Query(f"sum(max{BY_SERVICE}(autoscaler_paused{{{CHOSEN}}}))"),),
+            Shape.STAT,
+            width=3,
+            height=5,
+            steps=((None, GOOD), (1, WARN)),
+        ),
+        Panel(
+            "AWS calls, a month",
+            "What the daemon's own calls cost, at the pace of the last ten minutes, by list prices, free tier aside.",
+            (Query("sum(autoscaler_aws_cost_dollars_per_month)"),),
+            Shape.STAT,
+            Unit.DOLLARS,
+            width=4,
+            height=5,
+            steps=((None, CALM),),
+            decimals=2,
+        ),
+    ),
+)
+
+SERVICES_NOW = Section(
+    "Services now",
+    (
+        Panel(
+            "Services",
+            "A line for each service; a click on its name shows it alone. Waits are what a message that comes now will"
+            " probably wait; the promise is that of the time shown.",
+            (
+                Query(f"sum{BY_SERVICE}(autoscaler_service_up{{{CHOSEN}}})", column="served"),
+                Query(kept_ratio(RANGE, BY_SERVICE), column="promise kept"),
+                Query(f"sum{BY_SERVICE}(autoscaler_promise_at_risk{{{CHOSEN}}})", column="at risk"),
+                Query(f"sum{BY_SERVICE}({tasks('desired')})", column="tasks"),
+                Query(f"sum{BY_SERVICE}({tasks('demand')})", column="asked for"),
+                Query(f"sum{BY_SERVICE}({tasks('max')})", column="max"),
+                Query(
+                    f'sum{BY_SERVICE}(autoscaler_queue_messages{{state="visible",{CHOSEN}}})',
+                    column="backlog",
+                ),
+                Query(f"sum{BY_SERVICE}(autoscaler_expected_wait_seconds{{{CHOSEN}}})", column="expected wait"),
+                Query(f"sum{BY_SERVICE}(autoscaler_acceptable_latency_seconds{{{CHOSEN}}})", column="may wait"),
+            ),
+            Shape.TABLE,
+            width=24,
+            height=6,
+            units={"promise kept": Unit.RATIO, "expected wait": Unit.SECONDS, "may wait": Unit.SECONDS},
+            columns={"served": YES_NO, "at risk": WARNING},
+        ),
+    ),
+)
+
+COURSE = Section(
+    "How it went",
+    (
+        Panel(
+            "Messages late, by service",
+            "The share of messages that had waited longer than acceptable when they were received. Nothing is drawn"
+            " where none were received.",
+            (Query(late_ratio(RATE, BY_SERVICE), "{{ecs_service}}"),),
+            unit=Unit.RATIO,
+        ),
+        Panel(
+            "Expected wait, of what is acceptable",
+            "What a message that comes now will probably wait, by how long it may wait. Above 100 % it will be late.",
+            (
+                Query(
+                    f"autoscaler_expected_wait_seconds{{{CHOSEN}}} / autoscaler_acceptable_latency_seconds{{{CHOSEN}}}",
+                    "{{ecs_service}}",
+                ),
+            ),
+            unit=Unit.RATIO,
+        ),
+        Panel(
+            "Tasks",
+            "All services together: what the work asks for, what was wanted of ECS, and what runs.",
+            (
+                Query(f"sum({tasks('demand')})", "asked for"),
+                Query(f"sum({tasks('desired')})", "desired"),
+                Query(f"sum({tasks('running')})", "running"),
+            ),
+            dashed=("asked for",),
+        ),
+        Panel(
+            "Backlog, by service",
+            "Messages that wait, by SQS's approximate counts; without those in flight and delayed ones.",
+            (
+                Query(
+                    f'sum by (ecs_service) (autoscaler_queue_messages{{state="visible",{CHOSEN}}})', "{{ecs_service}}"
+                ),
+            ),
+            stacked=True,
+        ),
+    ),
+)
+
+COST = Section(
+    "What it costs",
+    (
+        Panel(
+            "Tasks paid for, and wasted",
+            "Tasks that are paid for, on average; and how many of them held no message: starting tasks and free slots.",
+            (
+                Query(f"sum(rate(autoscaler_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "paid for"),
+                Query(f"sum(rate(autoscaler_wasted_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "of these wasted"),
+            ),
+        ),
+        Panel(
+            "Task-hours, over the time shown",
+            "Task-hours by service. Times the price of one, it is what ECS charges for them.",
+            (
+                Query(
+                    f"sum by (ecs_service) (increase(autoscaler_task_seconds_total{{{CHOSEN}}}[{RANGE}])) / 3600",
+                    "{{ecs_service}}",
+                ),
+            ),
+            Shape.STAT,
+            Unit.HOURS,
+            width=6,
+            steps=((None, CALM),),
+            decimals=1,
+        ),
+        Panel(
+            "Decisions, by the rule that bound",
+            "What kept counts from following the demand, over all services: none means that the demand went through.",
+            (Query(ever_bound(f"rate(autoscaler_decisions_total{{{CHOSEN}}}[{RATE}])"), "{{rule}}"),),
+            unit=Unit.PER_SECOND,
+            width=6,
+            stacked=True,
+        ),
+    ),
+)
+
+FLEET = Dashboard(
+    "autoscaler-fleet",
+    "Autoscaler / Fleet",
+    "All services at a glance: the promise, the tasks, the cost.",
+    (CLUSTER, SERVICES),
+    (HEADLINE, SERVICES_NOW, COURSE, COST),
+    MARKS,
+)

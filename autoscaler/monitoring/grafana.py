@@ -1,0 +1,213 @@
+"""A dashboard as the JSON that Grafana 11 and 12 import (schema 39, which later ones bring up to date by themselves).
+
+The data source is a variable: no dashboard names one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoscaler.monitoring.panels import Dashboard, Json, Mark, Names, Panel, Query, Section, Shape, Variable
+
+SCHEMA = 39
+SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
+COLUMNS = 24
+SERVICE_UID = "autoscaler-service"
+
+
+def as_grafana(dashboard: Dashboard) -> Json:
+    """The dashboard, to be imported or provisioned as it is."""
+    return {
+        "uid": dashboard.uid,
+        "title": dashboard.title,
+        "description": dashboard.description,
+        "tags": ["autoscaler"],
+        "schemaVersion": SCHEMA,
+        "version": 1,
+        "editable": True,
+        "graphTooltip": 1,
+        "refresh": "30s",
+        "time": {"from": "now-6h", "to": "now"},
+        "timepicker": {},
+        "timezone": "browser",
+        "templating": {"list": [_data_source(), *map(_variable, dashboard.variables)]},
+        "annotations": {"list": list(map(_annotation, dashboard.marks))},
+        "links": [_links()],
+        "panels": list(_laid_out(dashboard.sections)),
+    }
+
+
+def _data_source() -> Json:
+    return {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1}
+
+
+def _variable(variable: Variable) -> Json:
+    query = f"label_values({variable.metric}, {variable.label})"
+    every = {"text": "All", "value": "$__all"}
+    return {
+        "name": variable.name,
+        "label": variable.title,
+        "type": "query",
+        "datasource": SOURCE,
+        "definition": query,
+        "query": {"qryType": 1, "query": query, "refId": variable.name},
+        "refresh": 2,
+        "sort": 1,
+        "multi": variable.several,
+        "includeAll": variable.several,
+        "current": every if variable.several else {},
+    }
+
+
+def _annotation(mark: Mark) -> Json:
+    return {
+        "name": mark.name,
+        "datasource": SOURCE,
+        "enable": True,
+        "iconColor": mark.colour,
+        "expr": mark.expr,
+        "step": "1m",
+        "titleFormat": mark.name,
+        "textFormat": mark.text,
+        "useValueForTime": False,
+    }
+
+
+def _links() -> Json:
+    """To the other two, at the same time and of the same services."""
+    return {
+        "title": "Autoscaler",
+        "type": "dashboards",
+        "tags": ["autoscaler"],
+        "asDropdown": False,
+        "includeVars": True,
+        "keepTime": True,
+    }
+
+
+def _laid_out(sections: tuple[Section, ...]) -> Iterator[Json]:
+    """Panels from left to right, and on to the next line where the grid ends; a heading before each section."""
+    number = y = 0
+    for section in sections:
+        number += 1
+        at = {"x": 0, "y": y, "w": COLUMNS, "h": 1}
+        yield {"id": number, "type": "row", "title": section.title, "collapsed": False, "gridPos": at, "panels": []}
+        x, y, tallest = 0, y + 1, 0
+        for panel in section.panels:
+            if x + panel.width > COLUMNS:
+                x, y, tallest = 0, y + tallest, 0
+            number += 1
+            yield as_panel(panel) | {"id": number, "gridPos": {"x": x, "y": y, "w": panel.width, "h": panel.height}}
+            x, tallest = x + panel.width, max(tallest, panel.height)
+        y += tallest
+
+
+def as_panel(panel: Panel) -> Json:
+    """One panel without its place."""
+    own: Json = {
+        "type": panel.shape.value,
+        "title": panel.title,
+        "description": panel.description,
+        "datasource": SOURCE,
+        "targets": [_target(panel, *each) for each in zip("ABCDEFGHIJKLMN", panel.queries, strict=False)],
+        "fieldConfig": {"defaults": _defaults(panel), "overrides": list(_overrides(panel))},
+        "options": _OPTIONS[panel.shape],
+    }
+    return own | ({"transformations": _columns(panel)} if panel.shape is Shape.TABLE else {})
+
+
+def _target(panel: Panel, letter: str, query: Query) -> Json:
+    now = panel.shape in {Shape.STAT, Shape.TABLE}
+    return {
+        "refId": letter,
+        "datasource": SOURCE,
+        "editorMode": "code",
+        "expr": query.expr,
+        "legendFormat": query.legend or "__auto",
+        "instant": now,
+        "range": not now,
+        "format": "table" if panel.shape is Shape.TABLE else "time_series",
+    }
+
+
+def _defaults(panel: Panel) -> Json:
+    steps = [{"value": value, "color": colour} for value, colour in panel.steps or ((None, "text"),)]
+    limits = {"max": panel.most, "decimals": panel.decimals}
+    return {
+        "unit": panel.unit.value,
+        "min": 0,
+        **{name: limit for name, limit in limits.items() if limit is not None},
+        "color": {"mode": "palette-classic" if panel.shape is Shape.CURVES else "thresholds"},
+        "thresholds": {"mode": "absolute", "steps": steps},
+        "mappings": _mappings(panel.names),
+        "custom": _custom(panel),
+    }
+
+
+def _mappings(names: Names) -> list[Json]:
+    options = {value: {"text": text, "color": colour} for value, (text, colour) in names.items()}
+    return [{"type": "value", "options": options}] if names else []
+
+
+def _custom(panel: Panel) -> Json:
+    if panel.shape is Shape.CURVES:
+        stacked = {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 40} if panel.stacked else {}
+        return {"lineWidth": 1, "fillOpacity": 5, "showPoints": "never", "spanNulls": False, **stacked}
+    return {"fillOpacity": 80, "lineWidth": 0} if panel.shape is Shape.STATES else {}
+
+
+def _overrides(panel: Panel) -> Iterator[Json]:
+    dashes = {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}}
+    for legend in panel.dashed:
+        yield _override(legend, [dashes, {"id": "custom.fillOpacity", "value": 0}])
+    for name, unit in panel.units.items():
+        yield _override(name, [{"id": "unit", "value": unit.value}])
+    for name, names in panel.columns.items():
+        coloured = {"id": "custom.cellOptions", "value": {"type": "color-text"}}
+        yield _override(name, [{"id": "mappings", "value": _mappings(names)}, coloured])
+    if panel.shape is Shape.TABLE:
+        link = {
+            "title": "Show the service",
+            "url": f"/d/{SERVICE_UID}?${{datasource:queryparam}}&var-cluster=${{__data.fields.cluster}}"
+            "&var-service=${__value.text}&${__url_time_range}",
+        }
+        yield _override("service", [{"id": "links", "value": [link]}])
+
+
+def _override(name: str, properties: list[Json]) -> Json:
+    return {"matcher": {"id": "byName", "options": name}, "properties": properties}
+
+
+def _columns(panel: Panel) -> list[Json]:
+    """One line for each service: its names, and the value of each query under the name of its column."""
+    letters = zip("ABCDEFGHIJKLMN", panel.queries, strict=False)
+    columns = {f"Value #{letter}": query.column for letter, query in letters}
+    names = {"ecs_cluster": "cluster", "ecs_service": "service"} | columns
+    order = {name: place for place, name in enumerate(names)}
+    hidden = {"Time": True}
+    return [
+        {"id": "merge", "options": {}},
+        {"id": "organize", "options": {"renameByName": names, "indexByName": order, "excludeByName": hidden}},
+    ]
+
+
+_OPTIONS: dict[Shape, Json] = {
+    Shape.STAT: {
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "colorMode": "value",
+        "graphMode": "none",
+        "textMode": "auto",
+    },
+    Shape.CURVES: {
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+        "tooltip": {"mode": "multi", "sort": "desc"},
+    },
+    Shape.STATES: {
+        "mergeValues": True,
+        "showValue": "never",
+        "rowHeight": 0.9,
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+        "tooltip": {"mode": "single"},
+    },
+    Shape.TABLE: {"showHeader": True, "cellHeight": "sm"},
+}

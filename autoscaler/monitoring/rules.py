@@ -1,0 +1,163 @@
+"""Prometheus' rules: what is worth keeping in a shorter form, and what is worth waking somebody for.
+
+Recorded names are `level:metric:operations`. Every alert has an entry in `docs/runbook.md` under its own name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from autoscaler.monitoring.panels import Json
+from autoscaler.monitoring.wording import BY_SERVICE, late_ratio
+
+RUNBOOK = "docs/runbook.md"
+
+EACH = "{{ $labels.ecs_cluster }}/{{ $labels.ecs_service }}"
+
+LATE_SHORT, LATE_LONG = "ecs_service:autoscaler_late_messages:ratio5m", "ecs_service:autoscaler_late_messages:ratio1h"
+
+
+class Recording(NamedTuple):
+    """A series that Prometheus keeps."""
+
+    record: str
+    expr: str
+
+
+class Alert(NamedTuple):
+    """One alert. `lasting`: for how long the expression must have a value, as Prometheus writes durations."""
+
+    name: str
+    expr: str
+    lasting: str
+    severity: str
+    summary: str
+    description: str
+
+
+RECORDINGS = (
+    Recording(LATE_SHORT, late_ratio("5m", BY_SERVICE, "")),
+    Recording(LATE_LONG, late_ratio("1h", BY_SERVICE, "")),
+    Recording("ecs_service:autoscaler_messages:rate5m", f"sum{BY_SERVICE}(rate(autoscaler_messages_total[5m]))"),
+    Recording(
+        "ecs_service:autoscaler_task_hours:increase1h",
+        f"sum{BY_SERVICE}(increase(autoscaler_task_seconds_total[1h])) / 3600",
+    ),
+    Recording(
+        "ecs_service:autoscaler_wasted_tasks:ratio1h",
+        f"sum{BY_SERVICE}(increase(autoscaler_wasted_task_seconds_total[1h]))\n"
+        f"/ (sum{BY_SERVICE}(increase(autoscaler_task_seconds_total[1h])) > 0)",
+    ),
+)
+
+ALERTS = (
+    Alert(
+        "AutoscalerPromiseBroken",
+        f"{LATE_SHORT} > 0.05\nand {LATE_LONG} > 0.01",
+        "2m",
+        "critical",
+        f"{EACH}: messages wait longer than they may",
+        "{{ $value | humanizePercentage }} of the messages of the last five minutes had waited longer than acceptable.",
+    ),
+    Alert(
+        "AutoscalerPromiseAtRisk",
+        "autoscaler_promise_at_risk == 1",
+        "10m",
+        "warning",
+        f"{EACH}: the promise needs more tasks than are to be had",
+        "For ten minutes the latency has needed more tasks than there may be. The log says how many would do.",
+    ),
+    Alert(
+        "AutoscalerAtMax",
+        'autoscaler_tasks{kind="demand"} > ignoring(kind) autoscaler_tasks{kind="max"}\n'
+        'and ignoring(kind) autoscaler_tasks{kind="desired"} >= ignoring(kind) autoscaler_tasks{kind="max"}',
+        "10m",
+        "warning",
+        f"{EACH}: at its maximum, and the work asks for more",
+        "The work has asked for {{ $value }} tasks, which is more than max_tasks, for ten minutes.",
+    ),
+    Alert(
+        "AutoscalerBlind",
+        "autoscaler_signal_usable == 0",
+        "5m",
+        "critical",
+        f"{EACH}: {{{{ $labels.signal }}}} cannot be read",
+        "A signal that the decisions need has been missing or stale for five minutes: nothing is scaled in.",
+    ),
+    Alert(
+        "AutoscalerStalledStart",
+        'autoscaler_tasks{kind="running"} < ignoring(kind) autoscaler_tasks{kind="desired"}\n'
+        'and ignoring(kind) delta(autoscaler_tasks{kind="running"}[10m]) <= 0',
+        "10m",
+        "critical",
+        f"{EACH}: tasks that were asked for do not start",
+        "Only {{ $value }} tasks run, fewer than desired, and their number has not grown for ten minutes.",
+    ),
+    Alert(
+        "AutoscalerDrift",
+        "increase(autoscaler_drifts_total[30m]) > 2.5",
+        "0m",
+        "warning",
+        f"{EACH}: somebody else keeps changing the count",
+        "Somebody else has changed the desired count {{ $value | humanize }} times within half an hour.",
+    ),
+    Alert(
+        "AutoscalerThrottled",
+        "sum by (job, instance, category) (increase(autoscaler_aws_throttles_total[10m])) > 5",
+        "10m",
+        "warning",
+        "AWS throttles {{ $labels.category }}",
+        "AWS has throttled {{ $value | humanize }} requests within ten minutes: scaling is slower than it should be.",
+    ),
+    Alert(
+        "AutoscalerPausedTooLong",
+        f"max{BY_SERVICE}(autoscaler_paused) == 1",
+        "24h",
+        "warning",
+        f"{EACH}: paused for a day",
+        "Scaling has been paused for 24 hours: a pause that was forgotten looks like a broken autoscaler.",
+    ),
+    Alert(
+        "AutoscalerDaemonStale",
+        "time() - autoscaler_last_tick_timestamp_seconds > 300",
+        "1m",
+        "critical",
+        f"{EACH}: not looked after for minutes",
+        "The daemon answers, and has not looked after this service for {{ $value | humanizeDuration }}.",
+    ),
+    Alert(
+        "AutoscalerDaemonAbsent",
+        "absent(autoscaler_build_info)",
+        "5m",
+        "critical",
+        "No autoscaler is to be seen",
+        "Prometheus has found no daemon for five minutes: nothing is scaled, and what stands at zero stays there.",
+    ),
+)
+
+
+def _recorded(recording: Recording) -> Json:
+    return {"record": recording.record, "expr": recording.expr}
+
+
+def _alerting(alert: Alert) -> Json:
+    return {
+        "alert": alert.name,
+        "expr": alert.expr,
+        "for": alert.lasting,
+        "labels": {"severity": alert.severity},
+        "annotations": {
+            "summary": alert.summary,
+            "description": alert.description,
+            "runbook_url": f"{RUNBOOK}#{alert.name.lower()}",
+        },
+    }
+
+
+def _groups() -> Iterator[Json]:
+    yield {"name": "autoscaler-recordings", "rules": list(map(_recorded, RECORDINGS))}
+    yield {"name": "autoscaler-alerts", "rules": list(map(_alerting, ALERTS))}
+
+
+GROUPS: Json = {"groups": list(_groups())}

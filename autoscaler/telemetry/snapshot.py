@@ -1,0 +1,60 @@
+"""All that a scrape shows, as values that nobody writes to any more: taken on the loop, read in any thread."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from autoscaler.core.model import Instant
+from autoscaler.ports import Category
+from autoscaler.telemetry.board import Standing
+from autoscaler.telemetry.samples import Samples
+from autoscaler.telemetry.tally import CALL_FAILURES, Tally
+
+OUTCOMES = ("ok", *CALL_FAILURES)
+"""How a request to AWS may end: a closed set."""
+
+BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds, in seconds: a tick against a quick endpoint up to one in which every call times out."""
+
+
+@dataclass(slots=True)
+class Distribution:
+    """Durations in seconds, counted by bucket. The last bucket has no upper bound."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
+    sum_s: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(BUCKETS_S, seconds)] += 1
+        self.sum_s += seconds
+
+    def copied(self) -> Distribution:
+        return Distribution(self.counts.copy(), self.sum_s)
+
+    def samples(self) -> Samples:
+        """Cumulative, as Prometheus has them: how many lasted at most so long; their sum; how many there were."""
+        bounds = [*map(str, BUCKETS_S), "+Inf"]
+        for bound, count in zip(bounds, accumulate(self.counts), strict=True):
+            yield ("_bucket", bound), count
+        yield ("_sum",), self.sum_s
+        yield ("_count",), sum(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything as of `now`. `cost` is in dollars by API, `cost_per_month` at the present pace."""
+
+    now: Instant
+    services: tuple[tuple[Standing, Tally], ...]
+    requests: Mapping[str, Counter[str]]
+    throttles: Counter[Category]
+    ticks: Distribution
+    lags: Distribution
+    waits: Distribution
+    tokens: Mapping[Category, float]
+    cost: Mapping[str, float]
+    cost_per_month: float

@@ -1,0 +1,64 @@
+"""`dashboards`: files in a folder, for the queues that are configured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from autoscaler.cli import main
+from autoscaler.monitoring import files
+
+SETTINGS = {
+    "AUTOSCALER_CLUSTER": "prod",
+    "AUTOSCALER_SERVICE": "orders-worker",
+    "AUTOSCALER_QUEUES": "orders",
+    "AUTOSCALER_MAX_TASKS": "20",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(out: Path, *options: str, **settings: str) -> Result:
+    return CliRunner().invoke(main, ["dashboards", "--out", str(out), *options], env=settings)
+
+
+def test_without_settings_there_is_an_alarm_by_parameters(tmp_path: Path) -> None:
+    result = run(tmp_path / "new" / "folder")
+    assert result.exit_code == 0
+    assert "one queue, by parameters" in result.stderr
+    assert {path.name: path.read_text() for path in (tmp_path / "new" / "folder").iterdir()} == files(None)
+
+
+def test_with_settings_there_is_an_alarm_for_each_queue(tmp_path: Path) -> None:
+    result = run(tmp_path, **SETTINGS)
+    assert result.exit_code == 0
+    assert "OrdersOldestMessage" in (tmp_path / "queue-alarms.yaml").read_text()
+    assert result.stdout.splitlines() == [str(tmp_path / path.name) for path in map(Path, result.stdout.split())]
+
+
+def test_as_json_stdout_is_json_and_nothing_else(tmp_path: Path) -> None:
+    names = json.loads(run(tmp_path, "--json").stdout)["files"]
+    assert all(Path(name).is_file() for name in names)
+    assert len(names) == 5
+
+
+def test_wrong_settings_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    result = run(tmp_path / "new", **SETTINGS | {"AUTOSCALER_MAX_TASKS": "ten"})
+    assert result.exit_code == 2
+    assert "AUTOSCALER_MAX_TASKS" in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run(tmp_path / "file" / "folder")
+    assert result.exit_code == 2
+    assert "--out" in result.stderr
+    assert "name a folder that can be written to" in result.stderr

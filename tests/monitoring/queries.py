@@ -1,0 +1,29 @@
+"""What an expression speaks of: the names of metrics and of labels in it."""
+
+from __future__ import annotations
+
+import re
+
+METRIC = re.compile(r"(?<![\w:])((?:ecs_service:)?(?:autoscaler|process)_[a-z0-9_:]+)")
+SELECTED = re.compile(r'([a-z_]+)\s*(?:=~|!~|!=|=)\s*"')
+GROUPED = re.compile(r"\b(?:by|without|ignoring|on)\s*\(([a-z_, ]*)\)")
+NAMED = re.compile(r"\{\{\s*(?:\$labels\.)?([a-z_]+)\s*\}\}")
+
+VARIABLES = {"$__rate_interval": "10s", "$__range": "1h", "$cluster": ".*", "$service": ".*", "$instance": ".*"}
+
+
+def metrics_in(expr: str) -> set[str]:
+    return set(METRIC.findall(expr))
+
+
+def labels_in(expr: str) -> set[str]:
+    """All that are selected or grouped by."""
+    grouped = {label.strip() for labels in GROUPED.findall(expr) for label in labels.split(",")}
+    return set(SELECTED.findall(expr)) | (grouped - {""})
+
+
+def filled(expr: str, **values: str) -> str:
+    """With the dashboard's variables replaced."""
+    for name, value in (VARIABLES | {f"${key}": value for key, value in values.items()}).items():
+        expr = expr.replace(name, value)
+    return expr

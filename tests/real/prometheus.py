@@ -1,0 +1,96 @@
+"""A real Prometheus that scrapes one address each second, and what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import aiohttp
+
+from autoscaler.demo.children import end, environment, free_port
+
+RULES = Path(__file__).parents[2] / "deploy" / "monitoring" / "rules.yml"
+STARTS_WITHIN_S = 20.0
+
+Series = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """At `url`, by one session."""
+
+    url: str
+    session: aiohttp.ClientSession
+
+    async def now(self, expr: str) -> Series:
+        """An instant query's series, each with its labels and its value. Raises where the query is not one."""
+        return list((await self._asked("query", query=expr))["result"])
+
+    async def course(self, expr: str, start: float, end: float, step_s: float) -> Series:
+        """The same for a range of wall time."""
+        asked = {"query": expr, "start": str(start), "end": str(end), "step": str(step_s)}
+        return list((await self._asked("query_range", **asked))["result"])
+
+    async def rules(self) -> list[dict[str, Any]]:
+        """Every rule, with its health."""
+        return [rule for group in (await self._asked("rules"))["groups"] for rule in group["rules"]]
+
+    async def _asked(self, what: str, **parameters: str) -> dict[str, Any]:
+        async with self.session.get(f"{self.url}/api/v1/{what}", params=parameters) as answer:
+            body = await answer.json()
+            assert answer.status == 200, (parameters, body)
+            data: dict[str, Any] = body["data"]
+            return data
+
+
+@asynccontextmanager
+async def prometheus(target: str, session: aiohttp.ClientSession) -> AsyncIterator[Prometheus]:
+    """Scrapes `http://TARGET/metrics` each second, with our rules, until the block is left."""
+    with TemporaryDirectory() as folder:
+        settings = Path(folder) / "prometheus.yml"
+        settings.write_text(json.dumps(_settings(target)))
+        port = free_port()
+        child = await asyncio.create_subprocess_exec(
+            "prometheus",
+            f"--config.file={settings}",
+            f"--storage.tsdb.path={folder}/data",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=error",
+            env=environment({}),
+            start_new_session=True,
+        )
+        try:
+            served = Prometheus(f"http://127.0.0.1:{port}", session)
+            await _until_ready(served)
+            yield served
+        finally:
+            await end(child)
+
+
+def _settings(target: str) -> dict[str, Any]:
+    each = "1s"
+    return {
+        "global": {"scrape_interval": each, "evaluation_interval": each},
+        "rule_files": [str(RULES)],
+        "scrape_configs": [{"job_name": "autoscaler", "static_configs": [{"targets": [target]}]}],
+    }
+
+
+async def _until_ready(served: Prometheus) -> None:
+    async with asyncio.timeout(STARTS_WITHIN_S):
+        while not await _is_ready(served):  # noqa: ASYNC110 - another process has no event to wait for
+            await asyncio.sleep(0.1)
+
+
+async def _is_ready(served: Prometheus) -> bool:
+    try:
+        async with served.session.get(f"{served.url}/-/ready") as answer:
+            return answer.status == 200
+    except aiohttp.ClientConnectionError:
+        return False

@@ -1,0 +1,41 @@
+"""What the metrics count of messages, late messages and task time, against a world that knows each of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from autoscaler.ports import Tick
+from autoscaler.sim.chance import stream
+from autoscaler.sim.model import MINUTE_S, Workload, WorldSettings
+from autoscaler.sim.ours import Ours, Wishes
+from autoscaler.sim.play import play
+from autoscaler.sim.score import billed_s
+from autoscaler.telemetry.account import faults_of
+from autoscaler.telemetry.tally import Tally
+
+HOUR_S, MESSAGES, WORK_S, LATENCY_S = 3_600.0, 7_200, 5.0, 60.0
+"""Ten tasks' work, evenly over an hour."""
+
+
+def load() -> Workload:
+    arrivals = np.sort(stream(1, "estimated").uniform(0.0, HOUR_S, MESSAGES))
+    counts = np.full(60, MESSAGES / 60.0)
+    return Workload("hour", arrivals, np.full(MESSAGES, WORK_S), HOUR_S, MINUTE_S, counts, np.zeros(0))
+
+
+@pytest.mark.parametrize(("max_tasks", "late_share"), [(100, (0.0, 0.1)), (9, (0.5, 1.0))])
+def test_the_estimates_are_near_what_was_so(max_tasks: int, late_share: tuple[float, float]) -> None:
+    counted, hour = Tally(), load()
+
+    def hear(tick: Tick) -> None:
+        nonlocal counted
+        counted = counted.after(tick, faults_of(tick))
+
+    outcome = play(hour, WorldSettings(), 1, Ours(Wishes(LATENCY_S, max_tasks=max_tasks).policy(), heard=hear))
+    late = (outcome.received_s - hour.arrivals_s > LATENCY_S).mean()
+    assert late_share[0] <= late <= late_share[1]
+    assert counted.received == pytest.approx(MESSAGES, rel=0.03)
+    assert counted.late / MESSAGES == pytest.approx(late, abs=0.03)
+    assert counted.usage.task_s == pytest.approx(billed_s(outcome), rel=0.02)
+    assert 0.0 < counted.usage.wasted_s == pytest.approx(billed_s(outcome) - MESSAGES * WORK_S, rel=0.2)

@@ -1,0 +1,52 @@
+"""The text formats: others are let in while a page is written, and every number can be read back."""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.telemetry import exposition
+from autoscaler.telemetry.exposition import LINES, Form, encoded, lines_of, number, packed
+from autoscaler.telemetry.families import Family
+from autoscaler.telemetry.samples import Samples
+from tests.telemetry.scraping import READERS
+
+
+@pytest.mark.parametrize(("lines", "naps"), [(0, 0), (1, 1), (LINES, 1), (LINES + 1, 2), (5 * LINES, 5)])
+def test_others_are_let_in_after_each_thousand_lines(lines: int, naps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    napped: list[float] = []
+    monkeypatch.setattr(exposition.time, "sleep", napped.append)
+    assert encoded(iter(["x\n"] * lines), b"end") == b"x\n" * lines + b"end"
+    assert len(napped) == naps
+    assert gzip.decompress(packed(iter(["x\n"] * lines), b"end")) == b"x\n" * lines + b"end"
+    assert len(napped) == 2 * naps
+    assert all(seconds > 0 for seconds in napped)  # a nap of 0 s lets nobody in who is not waiting already
+
+
+def page(sample: float, form: Form) -> str:
+    def read(_: None) -> Samples:
+        return [(("a",), sample)]
+
+    def lines() -> Iterator[str]:
+        yield from lines_of(Family("autoscaler_x", "An x.", "x", ("kind",), read), [("", None)], form)
+        yield "# EOF\n" if form is Form.OPENMETRICS else ""
+
+    return encoded(lines(), b"").decode()
+
+
+@pytest.mark.parametrize("form", list(Form))
+@given(st.floats())
+def test_every_number_is_read_back(form: Form, value: float) -> None:
+    [family] = READERS[form](page(value, form))
+    [sample] = family.samples
+    assert sample.value == value or (math.isnan(sample.value) and math.isnan(value))
+
+
+@pytest.mark.parametrize(("value", "text"), [(math.inf, "+Inf"), (-math.inf, "-Inf"), (math.nan, "NaN"), (True, "1.0")])
+def test_what_is_no_number_is_written_as_prometheus_has_it(value: float, text: str) -> None:
+    assert number(value) == text

@@ -1,0 +1,72 @@
+"""The page of the metrics is the one that the code would write, and a service has few series."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
+from autoscaler.core.model import Backlog, Observation, Rule, Utilization, Verdict
+from autoscaler.telemetry.families import FAMILIES
+from autoscaler.telemetry.own import OWN
+from autoscaler.telemetry.reference import markdown
+from tests.telemetry.scraping import after, scraped
+from tests.telemetry.ticks import decided, policy_of, seen
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+CLOSED = {"kind", "state", "estimate", "verdict", "rule", "direction", "mode"}
+"""Labels whose values are a list in the code; those of the others are the operator's own names."""
+
+
+def known() -> Observation:
+    """A tick that saw and knew everything there is of a service with one queue and a CPU target."""
+    observation = seen(backlog=Backlog(5, 3, 1, 1_000.0, oldest_age_s=4.0), cpu=Utilization(50.0, 990.0))
+    knowledge = Knowledge(
+        processing_s=Estimate(2.0, 5.0),
+        slow_s=2.0,
+        spread=1.0,
+        concurrency=Estimate(1.0, 5.0),
+        start_s=Estimate(30.0, 5.0),
+        start_late_s=40.0,
+        rate_per_s=Estimate(1.5, 90.0),
+        load=3.0,
+        lasting_load=3.0,
+        interval_s=10.0,
+        queues=(QueueKnowledge("orders-queue", (Some(4.0, 5.0),), (Some(10.0, 15.0), Some(60.0, 90.0))),),
+    )
+    fleet = replace(observation.fleet, protected=1)
+    return replace(observation, fleet=fleet, knowledge=knowledge)
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text() == markdown(), "python -m autoscaler.telemetry.reference > docs/metrics.md"
+
+
+def test_no_metric_has_two_rows() -> None:
+    names = Counter(family.name for family in (*FAMILIES, *OWN))
+    assert max(names.values()) == 1
+
+
+def test_a_counter_and_nothing_else_is_named_so() -> None:
+    for family in (*FAMILIES, *OWN):
+        assert family.name.endswith("_total") == (family.kind == "counter"), family.name
+
+
+def test_a_service_has_at_most_25_series_beside_the_closed_sets() -> None:
+    series = scraped(after(decided(known(), policy=policy_of(cpu_target_percent=60.0))))
+    ours = [(name, set(dict(labels))) for name, labels in series if "ecs_service" in dict(labels)]
+    named_by_operator = [name for name, labels in ours if not labels & CLOSED]
+    decisions = len(Verdict) * (len(Rule) + 1)
+    assert {name for name, _ in ours} == {family.name for family in FAMILIES}
+    assert len(named_by_operator) <= 25, named_by_operator
+    assert len(ours) - len(named_by_operator) - decisions <= 50
+
+
+def test_what_is_expected_is_that_of_the_next_minute() -> None:
+    series = scraped(after(decided(known())))
+    [(_, expected)] = [
+        (labels, value) for (name, labels), value in series.items() if name == "autoscaler_expected_messages"
+    ]
+    assert expected == 90.0
