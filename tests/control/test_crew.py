@@ -12,8 +12,7 @@ from autoscaler.config import Config, LogFormat, LogLevel, Service
 from autoscaler.control.admission import Admission
 from autoscaler.control.crew import GRACE_S, MOST_GROUPS, Crew, grouped
 from autoscaler.control.rounds import Rounds
-from autoscaler.core.policy import Mode, Policy
-from autoscaler.ports import ServiceRef
+from autoscaler.core.policy import Mode
 from tests.control.fakes import World, now, ports_of, service
 from tests.virtual import run_virtually
 
@@ -28,9 +27,9 @@ class Listed:
 
     keys: list[str] = field(default_factory=list)
 
-    def admit(self, service: ServiceRef, policy: Policy) -> None:
-        if service.key not in self.keys:
-            self.keys.append(service.key)
+    def admit(self, service: Service) -> None:
+        if service.ref.key not in self.keys:
+            self.keys.append(service.ref.key)
 
     def forget(self, key: str) -> None:
         self.keys.remove(key)
