@@ -21,9 +21,9 @@ SERVICES, UPDATES, LOADS = 1_000, 20, 5
 
 
 class Watched(NamedTuple):
-    """`update_s`: the process's time for an update in which all services changed. `held_s`: the longest piece of
-    it, during which the loop did nothing else. `kib`: what is sent. `paint_s`, `shown_s`: from asking for the list to a browser's first paint,
-    and to the largest one, with all rows (None: there is no browser).
+    """`update_s`: the process's time for an update in which all services changed. `held_s`: the longest piece of it,
+    during which the loop did nothing else. `kib`: what is sent. `paint_s`, `shown_s`: from asking for the list to a
+    browser's first paint, and to the largest one, with all rows (None: there is no browser).
     """
 
     update_s: float
