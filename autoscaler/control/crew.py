@@ -122,9 +122,8 @@ class Crew:
         pace = config.interval_s, config.quiet_interval_s
         if (service.policy, service.chosen) != (member.service.policy, member.service.chosen):
             self._listing.admit(service)
-        if (service, pace) == (member.service, member.pace):
-            return
-        member.loop.adopt(service, self._ports_of(service), self._rhythm(service, member.group, config))
+        if (service, pace) != (member.service, member.pace):
+            member.loop.adopt(service, self._ports_of(service), self._rhythm(service, member.group, config))
         member.service, member.pace = service, pace
 
     def _rhythm(self, service: Service, group: int, config: Config) -> Rhythm:

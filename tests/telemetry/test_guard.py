@@ -72,6 +72,19 @@ async def test_whoever_drips_is_cut_off_all_the_same(monkeypatch) -> None:
         writer.close()
 
 
+async def test_whoever_does_not_end_his_second_request_is_cut_off(monkeypatch) -> None:
+    monkeypatch.setattr(guard, "HEAD_S", 0.05)
+    desk = desk_with(holding())
+    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
+        reader, writer = await connected(port)
+        writer.write(ASK)
+        await reader.readuntil(b"}\n")
+        writer.write(ASK[:20])
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+
+
 async def test_one_that_is_idle_between_requests_is_left_alone(monkeypatch) -> None:
     monkeypatch.setattr(guard, "HEAD_S", 0.05)
     desk = desk_with(holding())

@@ -11,10 +11,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from autoscaler.ports import ServiceRef
 from autoscaler.telemetry import serve
 from autoscaler.telemetry.page import live
 from tests.telemetry.test_web import HUNG_AFTER_S, desk_with, site
-from tests.telemetry.ticks import Desk, holding, scaling_out
+from tests.telemetry.ticks import Desk, decided, holding, scaling_out, seen
 
 EVENTS = "/api/v1/events"
 
@@ -47,7 +48,8 @@ def ticked(desk: Desk, tick: Any) -> None:
 
 
 async def test_a_listener_hears_of_all_services_and_then_of_changes() -> None:
-    desk = desk_with(holding())
+    bills = decided(seen(), service=ServiceRef("bills", "prod", "bills"))
+    desk = desk_with(holding(), bills)
     async with site(desk) as session, listening(session, EVENTS) as response:
         assert response.content_type == "text/event-stream"
         _, news = await heard(response)
@@ -57,7 +59,8 @@ async def test_a_listener_hears_of_all_services_and_then_of_changes() -> None:
         assert news["rows"][0]["verdict"] == "scale_out"
         ticked(desk, holding())
         async with listening(session, EVENTS, **{"Last-Event-ID": number}) as again:
-            assert (await heard(again))[1]["rows"][0]["verdict"] == "hold"
+            _, news = await heard(again)
+            assert [(row["key"], row["verdict"]) for row in news["rows"]] == [("orders", "hold")]
 
 
 async def test_a_listener_of_one_service_hears_each_look_with_its_walk() -> None:
@@ -71,6 +74,9 @@ async def test_a_listener_of_one_service_hears_each_look_with_its_walk() -> None
         assert news["point"]["waiting"] == 100
         async with listening(session, f"/api/v1/services/orders/events?since={number}") as again:
             assert [one["event"] for one in (await heard(again))[1]["told"]] == ["scaled"]
+        ticked(desk, scaling_out())
+        async with listening(session, f"/api/v1/services/orders/events?since={number}") as later:
+            assert [one["event"] for one in (await heard(later))[1]["told"]] == ["scaled", "scaled"]
 
 
 async def test_a_quiet_line_is_kept_open_by_comments() -> None:

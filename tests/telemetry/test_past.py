@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from math import nan
+from dataclasses import replace
+from math import isnan, nan
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.model import Missing
+from autoscaler.core.model import Missing, QueueReading
 from autoscaler.telemetry.past import NAMES, SLOTS, STEP_S, Past, Sample, sample_of
 from tests.telemetry.ticks import NOON, decided, holding, seen, unread
 
@@ -52,6 +53,20 @@ def test_it_forgets_after_six_hours_also_what_lies_in_slots_that_nobody_wrote_to
     assert past.series()["waiting"] == [2, 3]
     past.note(NOON + 9 * SLOTS * STEP_S, Sample(waiting=4))
     assert past.series()["waiting"] == [4]
+
+
+def test_a_slot_that_comes_round_holds_nothing_of_six_hours_ago() -> None:
+    past = Past()
+    past.note(NOON, Sample(waiting=9))
+    past.note(NOON + (SLOTS - 1) * STEP_S, Sample(waiting=1))
+    past.note(NOON + SLOTS * STEP_S, Sample(waiting=3))
+    assert past.series()["waiting"] == [1, 3]
+
+
+def test_of_several_queues_the_sum_is_known_only_where_each_was_read() -> None:
+    tick = decided(seen(backlog=(5, 1, 0)))
+    both = replace(tick.observation, queues=(*tick.observation.queues, QueueReading("other", Missing("no"))))
+    assert isnan(sample_of(replace(tick, observation=both), None).waiting)
 
 
 def test_a_clock_that_is_trimmed_goes_on_and_one_that_was_set_back_begins_anew() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
+from autoscaler.core.model import Missing, QueueReading
 from autoscaler.ports import ServiceRef
 from autoscaler.telemetry.page import rows as module
 from autoscaler.telemetry.page.rows import Rows, row_of
@@ -112,6 +114,14 @@ def test_what_is_not_known_of_a_service_is_null() -> None:
     row = row_of(desk.board.standings()[0])
     assert [row[name] for name in ("waiting", "in_flight", "oldest_s", "desired", "running", "verdict")] == [None] * 6
     assert row["sentence"] == "orders: no decision: prod/orders-worker does not exist"
+
+
+def test_of_several_queues_the_sum_is_known_only_where_each_was_read() -> None:
+    tick = decided(seen(backlog=(5, 1, 0)))
+    both = replace(tick.observation, queues=(*tick.observation.queues, QueueReading("other", Missing("no"))))
+    desk, _ = watched(replace(tick, observation=both))
+    row = row_of(desk.board.standings()[0])
+    assert (row["waiting"], row["in_flight"]) == (None, None)
 
 
 def test_a_count_that_ecs_accepted_is_the_desired_one() -> None:
