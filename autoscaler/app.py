@@ -28,7 +28,7 @@ from autoscaler.control.shadow import Shadow
 from autoscaler.core.policy import Mode
 from autoscaler.ports import Category
 from autoscaler.prometheus import connect_prometheus
-from autoscaler.telemetry import Board, LoggedJournal, Metrics, SettingsLog, configure, logger, serve
+from autoscaler.telemetry import Board, LoggedJournal, Metrics, SettingsLog, configure, logger, read_access, serve
 
 CALL_TIMEOUT_S = 3.0
 """No call to AWS takes longer. Shorter than the grace of a tick at the end, so that a hung call does not cut it."""
@@ -52,9 +52,10 @@ async def _serve(config: Config, environ: Mapping[str, str]) -> None:
     pacing = Pacing(clock, random.random, config.rate_share_percent / 100)
     metrics = Metrics(board, clock, pacing.tokens)
     log = logger("daemon")
+    access = read_access(config.web_config_file)
     journal = LoggedJournal(board, metrics, logger("decisions"))
     async with (
-        serve(board, metrics, config.http_host, config.http_port, _hung_after_s(config)) as port,
+        serve(board, metrics, config.http_host, config.http_port, _hung_after_s(config), access=access) as port,
         connect(pacing, metrics, clock, time.time, CALL_TIMEOUT_S) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
         Background() as aside,

@@ -5,7 +5,7 @@ Law: what is not understood is an error. Nothing that bears our name is ignored,
 
 from autoscaler.config.file import mark_of
 from autoscaler.config.loading import Settings, find, load
-from autoscaler.config.model import Config, LogFormat, LogLevel, Service
+from autoscaler.config.model import Chosen, Config, LogFormat, LogLevel, Service
 from autoscaler.config.names import variable
 from autoscaler.config.notes import notes
 from autoscaler.config.policies import fields_of, policy_of
@@ -13,6 +13,7 @@ from autoscaler.config.reference import (
     Effective,
     Setting,
     aligned,
+    defaults,
     effective,
     json_schema,
     markdown,
@@ -22,6 +23,7 @@ from autoscaler.config.reference import (
 from autoscaler.config.reloading import Reloaded, reload
 
 __all__ = [
+    "Chosen",
     "Config",
     "Effective",
     "LogFormat",
@@ -31,6 +33,7 @@ __all__ = [
     "Setting",
     "Settings",
     "aligned",
+    "defaults",
     "effective",
     "fields_of",
     "find",

@@ -274,6 +274,12 @@ class GlobalFields(Group):
     http_port: Annotated[int, whole(0, 65535)] = told(
         9108, "The port of the same; 0 takes any free one.", "Unprivileged, and no common exporter's."
     )
+    web_config_file: Annotated[str | None, optional(_PATH)] = told(
+        None,
+        "A file in the format of Prometheus's web configuration (`web.yml`): TLS by tls_server_config, passwords by "
+        "basic_auth_users.",
+        "What is served is read only, and by default on loopback only.",
+    )
     log_format: Annotated[LogFormat, choice(LogFormat)] = told(
         LogFormat.AUTO,
         "json: one object a line. console: for people. auto: console on a terminal, JSON elsewhere.",

@@ -21,6 +21,7 @@ from autoscaler.config.merging import Merged, merged, overlaid, sources
 from autoscaler.config.metrics import source_of
 from autoscaler.config.model import Config, Discovery, Service, SharedCap
 from autoscaler.config.names import PREFIX, Part, folded, key_of, variable
+from autoscaler.config.origins import chosen_in
 from autoscaler.config.policies import policy
 from autoscaler.config.schedules import schedule_of
 from autoscaler.config.validation import Valid, validated
@@ -98,6 +99,7 @@ def config_of(settings: Settings) -> Config:
         interval_s=settings.interval_s,
         http_host=told.http_host,
         http_port=told.http_port,
+        web_config_file=told.web_config_file,
         log_format=told.log_format,
         log_level=told.log_level,
         services=tuple(service_of(read) for read in settings.services),
@@ -221,6 +223,7 @@ def service_of(read: Read) -> Service:
         metrics=tuple(_sources(fields)),
         schedules=tuple(schedule_of(name, item) for name, item in fields.schedules.items()),
         queue_minutes=fields.queue_minutes,
+        chosen=tuple(chosen_in(read.valid)),
     )
 
 

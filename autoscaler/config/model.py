@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from autoscaler.core.policy import Policy
 from autoscaler.ports import MetricSource, Place, QueueRef, ServiceRef
+
+
+class Chosen(NamedTuple):
+    """A setting of a service that somebody made: its name as in the file (`scale_in.cooldown`), its value as it could
+    stand in a variable, and its origin: a variable, or a file and key.
+    """
+
+    name: str
+    value: str
+    origin: str
 
 
 class LogFormat(StrEnum):
@@ -54,7 +65,7 @@ class Service:
     """One service to scale: where it is, the queues it follows (in the order of `policy.queues`), what is wanted.
 
     `metrics` has the source of each of `policy.metrics`, by name and in their order. `queue_minutes`: whether
-    CloudWatch is asked for the queues' minutes.
+    CloudWatch is asked for the queues' minutes. `chosen`: the settings that were made for it, and where.
     """
 
     ref: ServiceRef
@@ -63,6 +74,7 @@ class Service:
     metrics: tuple[tuple[str, MetricSource], ...] = ()
     schedules: tuple[Schedule, ...] = ()
     queue_minutes: bool = True
+    chosen: tuple[Chosen, ...] = field(default=(), compare=False)
 
 
 HERE = Place()
@@ -80,10 +92,11 @@ class Discovery:
 class Config:
     """All that the daemon was told. `interval_s` is in force: at most a third of the shortest acceptable latency.
 
-    `quiet_interval_s` bounds how seldom an empty queue is looked at. `http_port` 0 means any free port. There is at
-    least one service, or a cluster to discover some in; keys are unique, and the services stand in their order.
-    `fleet_cap_percent` is of the tasks of all services, 1 to 100; it is for several services, and with a single one
-    means nothing. `rate_share_percent` is of AWS's call rates, 1 to 100. Every key in `caps` is a service's.
+    `quiet_interval_s` bounds how seldom an empty queue is looked at. `http_port` 0 means any free port;
+    `web_config_file` says who may read there (None: everybody). There is at least one service, or a cluster to discover
+    some in; keys are unique, and the services stand in their order. `fleet_cap_percent` is of the tasks of all
+    services, 1 to 100; it is for several services, and with a single one means nothing. `rate_share_percent` is of
+    AWS's call rates, 1 to 100. Every key in `caps` is a service's.
     """
 
     interval_s: float
@@ -97,3 +110,4 @@ class Config:
     caps: tuple[SharedCap, ...]
     quiet_interval_s: float = 0.0
     discovery: Discovery = Discovery()
+    web_config_file: str | None = None

@@ -3,7 +3,6 @@ the values in force with where each came from, and the JSON Schema of the file."
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,7 +12,9 @@ from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.group import Leaf, Path, leaves, properties_of, schema_of, value_at
 from autoscaler.config.layer import Sourced
 from autoscaler.config.loading import Read, Settings, settle
+from autoscaler.config.model import Chosen
 from autoscaler.config.names import JOINT, variable
+from autoscaler.config.origins import in_words
 
 _KEY = "<KEY>"
 _CONFIG_FILE = "config_file"
@@ -50,6 +51,11 @@ def _service_setting(leaf: Leaf) -> Setting:
     return _setting(leaf, _variable_of_many(_KEY, leaf.path), ".".join(("services", "<key>", *leaf.path)))
 
 
+def defaults() -> tuple[Chosen, ...]:
+    """What every setting of a service is where nobody made it."""
+    return tuple(Chosen(".".join(leaf.path), _default(leaf), "default") for leaf in leaves(ServiceFields))
+
+
 def _setting(leaf: Leaf, variable_of_many: str, file_key: str) -> Setting:
     key = "" if leaf.path == (_CONFIG_FILE,) else file_key
     return Setting(variable(leaf.path), variable_of_many, key, leaf.kind.words, _default(leaf), leaf.meaning, leaf.why)
@@ -58,7 +64,7 @@ def _setting(leaf: Leaf, variable_of_many: str, file_key: str) -> Setting:
 def _default(leaf: Leaf) -> str:
     if "Required." in leaf.meaning:
         return "required"
-    return _text(None if leaf.default is None else leaf.kind.show(leaf.default))
+    return in_words(None if leaf.default is None else leaf.kind.show(leaf.default))
 
 
 def _variable_of_many(key: str, path: Path) -> str:
@@ -92,21 +98,8 @@ def _service_rows(read: Read, flat: bool) -> Iterator[Effective]:
 
 def _effective(name: str, leaf: Leaf, value: object, sources: Mapping[Path, Sourced]) -> Effective:
     sourced = sources.get(leaf.path)
-    text = _text(None if value is None else leaf.kind.show(value))
+    text = in_words(None if value is None else leaf.kind.show(value))
     return Effective(name, text, sourced.origin if sourced else "default")
-
-
-def _text(value: object) -> str:
-    """A value as it could stand in a variable."""
-    match value:
-        case None:
-            return "none"
-        case str():
-            return value
-        case [_, *_] as items if all(isinstance(item, str) for item in items):
-            return ",".join(map(str, items))
-        case _:
-            return json.dumps(value)
 
 
 def json_schema() -> dict[str, object]:

@@ -17,7 +17,6 @@ from autoscaler.control.admission import Admission
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
 from autoscaler.control.rounds import Rounds
 from autoscaler.core.model import Instant
-from autoscaler.core.policy import Policy
 from autoscaler.ports import ServiceRef
 
 GRACE_S = 4.0
@@ -30,7 +29,7 @@ MOST_GROUPS = 16
 class Listing(Protocol):
     """Where people see which services there are."""
 
-    def admit(self, service: ServiceRef, policy: Policy) -> None:
+    def admit(self, service: Service) -> None:
         """The service is looked after from now on, or with other settings."""
 
     def forget(self, key: str) -> None:
@@ -112,7 +111,7 @@ class Crew:
     def _take_on(self, group: asyncio.TaskGroup, service: Service, number: int, config: Config) -> None:
         self._rounds.join(service.ref, number)
         self._admission.join(service.ref.key)
-        self._listing.admit(service.ref, service.policy)
+        self._listing.admit(service)
         loop = ServiceLoop(service, self._ports_of(service), self._rhythm(service, number, config), self._admission)
         stopping = asyncio.Event()
         task = group.create_task(loop.run(stopping))
@@ -121,11 +120,10 @@ class Crew:
 
     def _tell(self, member: _Member, service: Service, config: Config) -> None:
         pace = config.interval_s, config.quiet_interval_s
-        if (service, pace) == (member.service, member.pace):
-            return
-        member.loop.adopt(service, self._ports_of(service), self._rhythm(service, member.group, config))
-        if service.policy != member.service.policy:
-            self._listing.admit(service.ref, service.policy)
+        if (service.policy, service.chosen) != (member.service.policy, member.service.chosen):
+            self._listing.admit(service)
+        if (service, pace) != (member.service, member.pace):
+            member.loop.adopt(service, self._ports_of(service), self._rhythm(service, member.group, config))
         member.service, member.pace = service, pace
 
     def _rhythm(self, service: Service, group: int, config: Config) -> Rhythm:

@@ -6,5 +6,6 @@ from autoscaler.telemetry.logs import configure, logger
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.settings import SettingsLog
 from autoscaler.telemetry.web import serve
+from autoscaler.telemetry.webfile import read_access
 
-__all__ = ["Board", "LoggedJournal", "Metrics", "SettingsLog", "State", "configure", "logger", "serve"]
+__all__ = ["Board", "LoggedJournal", "Metrics", "SettingsLog", "State", "configure", "logger", "read_access", "serve"]

@@ -1,25 +1,33 @@
 """Where every service stands, for those who ask: its newest tick, and the last decisions that were worth telling.
 
-Bounded: one tick and at most `REMEMBERED` decisions for each service, gone with the service. Written by the loop
-only; what it hands out is immutable, so that it may be rendered in another thread.
+Bounded: one tick, at most `REMEMBERED` decisions and six hours of numbers for each service, gone with the service;
+of more than `MOST_REMEMBERED` services only the newest tick of each. Written by the loop only; what it hands out is
+immutable or a copy, so that it may be rendered in another thread.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from autoscaler.config import Chosen
 from autoscaler.core.model import Instant
 from autoscaler.core.policy import Policy
 from autoscaler.ports import ServiceRef, Tick
 from autoscaler.telemetry.account import Event, Fault, faults_of, is_served, read_at, signals_of
+from autoscaler.telemetry.keeping import Kept, kept, oldest_waits_s
+from autoscaler.telemetry.past import Past, sample_of
 
 REMEMBERED = 50
-"""How many decisions of a service are kept."""
+"""How many decisions of a service are kept. Half of the room is for more than "nothing changed", which is told every
+minute and would else drive out what happened before.
+"""
+
+MOST_REMEMBERED = 1_000
+"""Of more services no past is kept: 23 KB of numbers each, and decisions with all that they rested on."""
 
 
 class State(StrEnum):
@@ -43,7 +51,8 @@ class Told(NamedTuple):
 class Standing:
     """Where one service stands. `at` and `wall` are the record of its newest tick; before the first, of its beginning.
 
-    `read_at` keeps the newest instant of each signal that could be read, also while it cannot.
+    `settings` are those that were made, each with where. `read_at` keeps the newest instant of each signal that could
+    be read, also while it cannot.
     """
 
     service: ServiceRef
@@ -52,6 +61,7 @@ class Standing:
     wall: float
     tick: Tick | None = None
     faults: tuple[Fault, ...] = ()
+    settings: tuple[Chosen, ...] = ()
     read_at: Mapping[str, Instant] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -59,6 +69,16 @@ class Standing:
         if self.tick is None:
             return State.STARTING
         return State.OK if is_served(self.tick, self.faults) else State.FAILING
+
+    @property
+    def kept(self) -> Kept:
+        """Whether the promise is kept, by the newest tick."""
+        return kept(self.tick, self.faults)
+
+    @property
+    def oldest_s(self) -> float | None:
+        """For how long the oldest message of all queues waits (None: not known)."""
+        return None if self.tick is None else max(oldest_waits_s(self.tick).values(), default=None)
 
     def after(self, tick: Tick, at: Instant, wall: float) -> Standing:
         """The standing once this tick is known."""
@@ -82,35 +102,47 @@ class Board:
         self.clock = clock
         self.wall = wall
         self._standings: dict[str, Standing] = {}
-        self._told: dict[str, deque[Told]] = {}
+        self._told: dict[str, list[Told]] = {}
+        self._pasts: dict[str, Past] = {}
 
-    def admit(self, service: ServiceRef, policy: Policy) -> None:
+    @property
+    def remembers(self) -> bool:
+        """Whether decisions and the last hours are kept: not of more than `MOST_REMEMBERED` services."""
+        return len(self._standings) <= MOST_REMEMBERED
+
+    def admit(self, service: ServiceRef, policy: Policy, settings: tuple[Chosen, ...] = ()) -> None:
         """The service is listed from now on, as starting. Where it is known already, only its settings change."""
         known = self._standings.get(service.key)
-        if known is None:
-            self._told[service.key] = deque(maxlen=REMEMBERED)
-            self._standings[service.key] = Standing(service, policy, self.clock(), self.wall())
-        else:
-            self._standings[service.key] = replace(known, service=service, policy=policy)
+        fresh = known or Standing(service, policy, self.clock(), self.wall())
+        self._standings[service.key] = replace(fresh, service=service, policy=policy, settings=settings)
+        if not self.remembers:
+            self._told.clear()
+            self._pasts.clear()
 
     def dismiss(self, key: str) -> None:
         """The service is gone, and all that was known of it."""
-        self._standings.pop(key, None)
-        self._told.pop(key, None)
+        for known in (self._standings, self._told, self._pasts):
+            known.pop(key, None)
 
     def note(self, tick: Tick) -> Standing:
         """The tick is the service's newest. A service that was not admitted is."""
-        if tick.service.key not in self._standings:
+        key = tick.service.key
+        if key not in self._standings:
             self.admit(tick.service, tick.policy)
-        standing = self._standings[tick.service.key].after(tick, self.clock(), self.wall())
-        self._standings[tick.service.key] = standing
+        standing = self._standings[key].after(tick, self.clock(), self.wall())
+        self._standings[key] = standing
+        if self.remembers:
+            self._pasts.setdefault(key, Past()).note(standing.wall, sample_of(tick, standing.oldest_s))
         return standing
 
     def tell(self, standing: Standing, event: Event) -> None:
         """The service's newest tick is kept among its decisions."""
-        if standing.tick is not None:
+        if standing.tick is not None and self.remembers:
             told = Told(standing.wall, event, standing.tick, standing.faults)
-            self._told[standing.service.key].append(told)
+            kept = self._told.setdefault(standing.service.key, [])
+            kept.append(told)
+            if len(kept) > REMEMBERED:
+                del kept[_least_wanted(kept)]
 
     def find(self, key: str) -> Standing | None:
         return self._standings.get(key)
@@ -123,8 +155,19 @@ class Board:
         """The service's decisions that were worth telling, oldest first."""
         return tuple(self._told.get(key, ()))
 
+    def past(self, key: str) -> Past | None:
+        """The service's last hours, a copy (None: nothing is kept)."""
+        known = self._pasts.get(key)
+        return None if known is None else known.copied()
+
     def silent(self, limit_s: float) -> dict[str, float]:
         """The services whose loop has not recorded a tick for longer than the limit, and for how long (s)."""
         now = self.clock()
         ages = {key: now - standing.at for key, standing in self._standings.items()}
         return {key: age_s for key, age_s in ages.items() if age_s > limit_s}
+
+
+def _least_wanted(told: Sequence[Told]) -> int:
+    """Which makes room: the oldest look that only held, while more than half are such; else the oldest of all."""
+    held = [at for at, one in enumerate(told) if one.event is Event.HOLDING]
+    return held[0] if len(held) > REMEMBERED // 2 else 0

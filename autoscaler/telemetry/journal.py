@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Protocol
 
+from autoscaler.config import Service
 from autoscaler.core.model import Instant
-from autoscaler.core.policy import Policy
-from autoscaler.ports import ServiceRef, Tick
+from autoscaler.ports import Tick
 from autoscaler.telemetry.account import Aside, Event, account_of, asides_of, event_of, names_of
 from autoscaler.telemetry.board import Board, Standing
 from autoscaler.telemetry.metrics import Metrics
@@ -63,9 +63,9 @@ class LoggedJournal:
         for aside in asides_of(tick, None if before is None else before.tick):
             self._tell_aside(tick, aside, standing.at)
 
-    def admit(self, service: ServiceRef, policy: Policy) -> None:
+    def admit(self, service: Service) -> None:
         """The service is on the board from now on, or with other settings."""
-        self._board.admit(service, policy)
+        self._board.admit(service.ref, service.policy, service.chosen)
 
     def forget(self, key: str) -> None:
         """The service is gone: from the board, from the metrics, and from what is repeated."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from autoscaler.core.model import Instant
-from autoscaler.telemetry.account import account_of, notice_of, sentence_of
+from autoscaler.telemetry.account import account_of, notice_of
 from autoscaler.telemetry.board import Board, Standing, State, Told
 from autoscaler.telemetry.logs import utc
 
@@ -106,11 +106,3 @@ def decisions(told: tuple[Told, ...], standing: Standing) -> dict[str, Any]:
 
 def _entry(wall: float, event: str | None, account: Mapping[str, Any]) -> dict[str, Any]:
     return {"ts": utc(wall), "event": event, **account}
-
-
-def row(standing: Standing) -> tuple[str, ...]:
-    """A service in one line for people: key, state, mode, tasks and the sentence."""
-    tasks = _tasks(standing)
-    counts = "" if tasks is None else f"{tasks['desired']} / {tasks['running']} / {tasks['pending']}"
-    last = "" if standing.tick is None else sentence_of(standing.tick)
-    return standing.service.key, standing.state.value, standing.policy.mode.value, counts, last

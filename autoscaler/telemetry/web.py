@@ -1,7 +1,7 @@
 """The HTTP interface: read only, on one port. It shows the board and the metrics, and changes nothing.
 
-Whatever takes longer than a moment is made in another thread, from values that nobody writes to any more: a scrape
-never holds up a tick.
+Every answer forbids a browser to run, fetch or frame anything but our own files. Whatever takes longer than a moment
+is made in another thread, from values that nobody writes to any more: a scrape never holds up a tick.
 """
 
 from __future__ import annotations
@@ -9,19 +9,23 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler, Middleware
 
 from autoscaler.errors import ConfigError, Problem
 from autoscaler.telemetry import views
+from autoscaler.telemetry.access import CHALLENGE, Access
 from autoscaler.telemetry.board import Board
+from autoscaler.telemetry.guard import HEAD_S, Door
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Metrics, render
-from autoscaler.telemetry.page import POLICY, render_page
+from autoscaler.telemetry.page import MOST_LISTENERS, POLICY, Listeners, Looks, News, Rows, assets, whole
 
 FRESH_S = 1.0
 """A rendered metrics page is given again for so long: a flood of scrapes costs one rendering a second."""
@@ -34,11 +38,12 @@ SHUTDOWN_S = 1.0
 
 HEADERS = {
     hdrs.SERVER: "autoscaler",
-    hdrs.CACHE_CONTROL: "no-store",
     hdrs.X_CONTENT_TYPE_OPTIONS: "nosniff",
     "Content-Security-Policy": POLICY,
-    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
 }
 
 LIMITS: Mapping[str, Any] = {
@@ -52,25 +57,34 @@ LIMITS: Mapping[str, Any] = {
 
 
 @asynccontextmanager
-async def serve(board: Board, metrics: Metrics, host: str, port: int, hung_after_s: float) -> AsyncIterator[int]:
+async def serve(
+    board: Board, metrics: Metrics, host: str, port: int, hung_after_s: float, *, access: Access | None = None
+) -> AsyncIterator[int]:
     """Serves until the block is left, and gives the port (that the system chose, where `port` is 0).
 
-    `/healthz` fails once a service has not recorded a tick for `hung_after_s`. Raises `ConfigError` where the
-    address cannot be had.
+    `access` None: to everybody. `/healthz` fails once a service has not recorded a tick for `hung_after_s`. Raises
+    `ConfigError` where the address cannot be had.
     """
-    app = application(board, metrics, hung_after_s)
+    door, access = Door(), access or Access()
+    app = application(board, metrics, hung_after_s, door, access)
     runner = web.AppRunner(app, access_log=None, logger=_log(), shutdown_timeout=SHUTDOWN_S, **LIMITS)
     await runner.setup()
     try:
-        await _bind(runner, host, port)
-        yield int(runner.addresses[0][1])
+        listening = await _listen(door.before(cast("web.Server", runner.server)), host, port, access)
+        try:
+            yield int(listening.sockets[0].getsockname()[1])
+        finally:
+            listening.close()
     finally:
         await runner.cleanup()
 
 
-async def _bind(runner: web.AppRunner, host: str, port: int) -> None:
+async def _listen(protocols: Callable[[], asyncio.Protocol], host: str, port: int, access: Access) -> asyncio.Server:
+    handshake_s = HEAD_S if access.tls else None
     try:
-        await web.TCPSite(runner, host, port).start()
+        return await asyncio.get_running_loop().create_server(
+            protocols, host, port, ssl=access.tls, ssl_handshake_timeout=handshake_s
+        )
     except OSError as error:
         raise ConfigError([_problem(error, host, port)]) from error
 
@@ -89,26 +103,68 @@ def _problem(error: OSError, host: str, port: int) -> Problem:
     )
 
 
-def application(board: Board, metrics: Metrics, hung_after_s: float) -> web.Application:
+def application(board: Board, metrics: Metrics, hung_after_s: float, door: Door, access: Access) -> web.Application:
     """The routes. An unknown path is 404; any method but GET and HEAD is 405."""
     site = _Site(board, metrics, hung_after_s)
-    app = web.Application(client_max_size=1024)
+    app = web.Application(client_max_size=1024, middlewares=[_admitted(door, access)])
     app.add_routes(
         [
-            web.get("/", site.page),
+            web.get("/", partial(_file, "list.html")),
+            web.get("/services/{key}", site.service_page),
+            web.get("/static/{name}", _static),
             web.get("/metrics", site.metrics),
             web.get("/healthz", site.health),
             web.get("/readyz", site.readiness),
+            web.get("/api/v1/events", site.events),
             web.get("/api/v1/services", site.services),
+            web.get("/api/v1/services/{key}", site.service),
             web.get("/api/v1/services/{key}/decisions", site.decisions),
+            web.get("/api/v1/services/{key}/events", site.looks),
         ]
     )
     app.on_response_prepare.append(_dress)
+    app.on_shutdown.append(site.close)
     return app
+
+
+def _admitted(door: Door, access: Access) -> Middleware:
+    @web.middleware
+    async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Whoever got his request out in time may go on, with a password where one is asked for."""
+        door.heard(request.transport)
+        if not await access.permits(request.path, request.headers.get(hdrs.AUTHORIZATION, "")):
+            return web.Response(text="a user and a password, please\n", status=401, headers=CHALLENGE)
+        return await handler(request)
+
+    return admit
 
 
 async def _dress(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
+    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+
+
+async def _static(request: web.Request) -> web.Response:
+    return await _file(request.match_info["name"], request)
+
+
+async def _file(name: str, request: web.Request, status: int = 200) -> web.Response:
+    """One of the page's own files; a browser that has it already is told so."""
+    asset = assets().get(name)
+    if asset is None:
+        raise web.HTTPNotFound
+    headers = {hdrs.ETAG: asset.tag, hdrs.CACHE_CONTROL: "no-cache", hdrs.VARY: hdrs.ACCEPT_ENCODING}
+    if request.headers.get(hdrs.IF_NONE_MATCH) == asset.tag:
+        return web.Response(status=304, headers=headers)
+    packed = _takes_gzip(request)
+    if packed:
+        headers[hdrs.CONTENT_ENCODING] = "gzip"
+    body = asset.packed if packed else asset.plain
+    return web.Response(body=body, status=status, headers=headers, content_type=asset.kind, charset="utf-8")
+
+
+def _takes_gzip(request: web.Request) -> bool:
+    return "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
 
 
 class _Site:
@@ -118,14 +174,20 @@ class _Site:
         self._board = board
         self._metrics = MetricsPages(board, metrics)
         self._hung_after_s = hung_after_s
+        self._listeners = Listeners()
+        self._rows = Rows(board, hung_after_s)
+        self._looks = Looks(board)
 
-    async def page(self, _request: web.Request) -> web.Response:
-        page = await asyncio.to_thread(render_page, self._board.standings())
-        return web.Response(body=page.encode(errors="backslashreplace"), content_type="text/html", charset="utf-8")
+    async def close(self, _app: web.Application) -> None:
+        self._listeners.close()
+
+    async def service_page(self, request: web.Request) -> web.Response:
+        known = self._board.find(request.match_info["key"]) is not None
+        return await _file("service.html", request, 200 if known else 404)
 
     async def metrics(self, request: web.Request) -> web.Response:
         form = _form(request.headers.get(hdrs.ACCEPT, ""))
-        packed = "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
+        packed = _takes_gzip(request)
         headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding"}
         if packed:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
@@ -140,15 +202,43 @@ class _Site:
     async def services(self, _request: web.Request) -> web.Response:
         return _json(await asyncio.to_thread(views.services, self._board.standings(), self._board.clock()))
 
+    async def service(self, request: web.Request) -> web.Response:
+        key = request.match_info["key"]
+        standing = self._board.find(key)
+        if standing is None:
+            return self._no_such_service()
+        told, past = self._board.told(key), self._board.past(key)
+        return _json(await asyncio.to_thread(whole, standing, told, past, remembers=self._board.remembers))
+
     async def decisions(self, request: web.Request) -> web.Response:
         key = request.match_info["key"]
         standing = self._board.find(key)
         if standing is None:
-            return _json(
-                {"error": "no such service", "services": [s.service.key for s in self._board.standings()]}, 404
-            )
+            return self._no_such_service()
         told = self._board.told(key)
         return _json(await asyncio.to_thread(views.decisions, told, standing))
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """News of all services."""
+        return await self._stream(request, self._rows.news)
+
+    async def looks(self, request: web.Request) -> web.StreamResponse:
+        """News of one service."""
+        key = request.match_info["key"]
+        if self._board.find(key) is None:
+            return self._no_such_service()
+        return await self._stream(request, partial(self._looks.news, key))
+
+    async def _stream(self, request: web.Request, news: Callable[[str], Awaitable[News | None]]) -> web.StreamResponse:
+        if self._listeners.is_full:
+            return _json({"error": f"{MOST_LISTENERS} others listen already: try again later"}, 503)
+        if request.method == hdrs.METH_HEAD:
+            return web.Response(content_type="text/event-stream")
+        return await self._listeners.stream(request, news)
+
+    def _no_such_service(self) -> web.Response:
+        known = [standing.service.key for standing in self._board.standings()]
+        return _json({"error": "no such service", "services": known}, 404)
 
 
 def _log() -> logging.Logger:

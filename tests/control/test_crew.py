@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from autoscaler.config import Config, LogFormat, LogLevel, Service
+from autoscaler.config import Chosen, Config, LogFormat, LogLevel, Service
 from autoscaler.control.admission import Admission
 from autoscaler.control.crew import GRACE_S, MOST_GROUPS, Crew, grouped
 from autoscaler.control.rounds import Rounds
-from autoscaler.core.policy import Mode, Policy
-from autoscaler.ports import ServiceRef
+from autoscaler.core.policy import Mode
 from tests.control.fakes import World, now, ports_of, service
 from tests.virtual import run_virtually
 
@@ -27,10 +26,12 @@ class Listed:
     """What the board was told."""
 
     keys: list[str] = field(default_factory=list)
+    chosen: list[tuple[Chosen, ...]] = field(default_factory=list)
 
-    def admit(self, service: ServiceRef, policy: Policy) -> None:
-        if service.key not in self.keys:
-            self.keys.append(service.key)
+    def admit(self, service: Service) -> None:
+        self.chosen.append(service.chosen)
+        if service.ref.key not in self.keys:
+            self.keys.append(service.ref.key)
 
     def forget(self, key: str) -> None:
         self.keys.remove(key)
@@ -180,3 +181,12 @@ def test_groups_are_alike_in_size_and_keep_clusters_together() -> None:
     for cluster in range(5):
         within = {groups[one.ref.key] for one in services if one.ref.cluster == f"cluster {cluster}"}
         assert len(within) <= 5
+
+
+def test_who_moves_a_setting_without_changing_it_is_shown_where_it_is_now() -> None:
+    stage = Stage({"orders": World(waiting=95)})
+    moved = replace(service("orders"), chosen=(Chosen("max_tasks", "9", "a.toml: services.orders.max_tasks"),))
+    assert moved == service("orders")
+    stage.play([(0, settings(service("orders"))), (50, settings(moved)), (60, settings(moved))], 99)
+    assert stage.listed.chosen == [(), moved.chosen]
+    assert len(stage.worlds["orders"].ticks) == 10

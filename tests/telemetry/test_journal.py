@@ -13,6 +13,7 @@ from autoscaler.core.engine import decide
 from autoscaler.core.policy import Direction
 from autoscaler.ports import ServiceRef, Tick
 from autoscaler.situation import decode
+from autoscaler.telemetry.account import Event
 from autoscaler.telemetry.board import REMEMBERED
 from autoscaler.telemetry.journal import REPEAT_S
 from tests.telemetry.ticks import Desk, blind, decided, holding, policy_of, refused, scaling_out, seen, shadowed, unread
@@ -189,6 +190,18 @@ def test_what_is_kept_of_a_service_is_bounded() -> None:
     told = desk.board.told("orders")
     assert len(told) == REMEMBERED
     assert told[-1].wall == desk.clock.wall()
+
+
+def test_a_change_is_not_driven_out_by_what_is_told_every_minute() -> None:
+    desk = Desk()
+    desk.record(scaling_out())
+    for _ in range(3 * REMEMBERED):
+        desk.record(holding(), 60.0)
+    told = [one.event for one in desk.board.told("orders")]
+    assert (told[0], len(told)) == (Event.SCALED, REMEMBERED)
+    for _ in range(REMEMBERED):
+        desk.record(scaling_out(), 1.0)
+    assert {one.event for one in desk.board.told("orders")} == {Event.SCALED}
 
 
 def test_reminders_of_ever_new_targets_do_not_pile_up() -> None:

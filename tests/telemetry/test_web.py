@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from html.parser import HTMLParser
 from typing import Any
 
 import aiohttp
@@ -17,20 +18,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
+from yarl import URL
 
+from autoscaler.config import Chosen
 from autoscaler.core.engine import decide
 from autoscaler.core.model import Missing
 from autoscaler.errors import ConfigError
 from autoscaler.ports import ServiceRef
 from autoscaler.situation import decode
 from autoscaler.telemetry import serve, web
+from autoscaler.telemetry.board import MOST_REMEMBERED
+from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Snapshot, render
-from autoscaler.telemetry.page import render_page
+from autoscaler.telemetry.page import assets, whole
+from autoscaler.telemetry.page.rows import row_of
 from tests.telemetry.ticks import SERVICE, Desk, blind, decided, holding, policy_of, scaling_out, seen, unread
 
 HUNG_AFTER_S = 30.0
 
-PATHS = ("/", "/metrics", "/healthz", "/readyz", "/api/v1/services", "/api/v1/services/orders/decisions")
+PATHS = (
+    *("/", "/services/orders", "/static/list.js", "/metrics", "/healthz", "/readyz"),
+    *("/api/v1/services", "/api/v1/services/orders", "/api/v1/services/orders/decisions"),
+)
 
 
 @asynccontextmanager
@@ -85,10 +94,15 @@ async def test_what_is_not_there_is_404(path: str) -> None:
 @pytest.mark.parametrize("path", [*PATHS, "/nothing"])
 async def test_every_answer_is_dressed_for_a_browser(path: str) -> None:
     async with site(desk_with(holding())) as session, session.get(path) as response:
-        assert response.headers["Content-Security-Policy"].startswith("default-src 'none';")
-        assert "unsafe" not in response.headers["Content-Security-Policy"]
+        policy = response.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none';")
+        assert "frame-ancestors 'none'" in policy
+        assert not re.search(r"unsafe|https?:|\*|data:|blob:", policy)
         assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["X-Frame-Options"] == "DENY"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
         assert response.headers["Server"] == "autoscaler"
+        assert "Set-Cookie" not in response.headers
 
 
 async def test_health_is_lost_when_a_loop_hangs_and_comes_back_with_a_tick() -> None:
@@ -283,33 +297,77 @@ async def test_what_is_no_decent_request_is_refused_quietly(
     assert not caplog.records
 
 
-class _Texts(HTMLParser):
-    """Collects the texts and the tags of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-        self.tags: set[str] = set()
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-
-
 HOSTILE = st.sampled_from(
-    ["<script>alert(1)</script>", '"><img src=x onerror=y>', "&lt;", "'", "a/b?c#d", "\x1b", "\u2028"]
+    ["<script>alert(1)</script>", '"><img src=x onerror=y>', "&lt;", "'", "a/b?c#d", "\x1b", "\u2028", "\ud800"]
 )
 
 
 @settings(deadline=None)
 @given(key=HOSTILE, because=st.one_of(HOSTILE, st.text(alphabet="<>&\"'ab\n", min_size=1)))
-def test_no_name_becomes_part_of_the_page(key: str, because: str) -> None:
+def test_no_name_leaves_its_line_of_json(key: str, because: str) -> None:
+    """The pages hold no name at all; what their scripts are told is ASCII, and becomes text."""
     desk = desk_with(unread(because, service=ServiceRef(key, "prod", "x"), policy=policy_of(key)))
-    page = _Texts()
-    page.feed(render_page(desk.board.standings()))
-    page.close()
-    assert page.tags == {"html", "head", "meta", "title", "style", "body", "h1", "table", "tr", "th", "td", "a", "p"}
-    assert key in page.texts
-    assert any(text.endswith(because) for text in page.texts)
+    (standing,) = desk.board.standings()
+    for told in (row_of(standing), whole(standing, desk.board.told(key), desk.board.past(key), remembers=True)):
+        line = as_json(told)
+        assert line.isascii()
+        assert line.isprintable()
+        assert json.loads(line) == json.loads(json.dumps(told))
+
+
+async def test_the_pages_files_are_given_once_and_nothing_else_is() -> None:
+    async with site(desk_with(holding())) as session:
+        for name, asset in assets().items():
+            async with session.get(f"/static/{name}", headers={"Accept-Encoding": "gzip"}) as response:
+                assert gzip.decompress(await response.read()) == asset.plain
+            known = {"If-None-Match": response.headers["ETag"]}
+            async with session.get(f"/static/{name}", headers=known) as response:
+                assert (response.status, await response.read()) == (304, b"")
+        for name in ("..%2Fweb.py", "%2e%2e/web.py", "nothing.js", "static"):
+            async with session.get(URL(f"/static/{name}", encoded=True)) as response:
+                assert response.status == 404
+
+
+def test_no_file_of_the_page_is_markup_with_script_or_style_in_it_nor_asks_anybody_else() -> None:
+    for name, asset in assets().items():
+        text = asset.plain.decode()
+        if name.endswith(".html"):
+            assert "style=" not in text
+            assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=", text)
+        if not name.startswith("uPlot") and name != "LICENSE":
+            assert not re.search(
+                r"https?://(?!www\.w3\.org/2000/svg)|innerHTML|insertAdjacentHTML|document\.write", text
+            )
+
+
+async def test_a_service_has_a_page_and_all_that_is_known_of_it_as_json() -> None:
+    desk = desk_with(scaling_out(), holding())
+    desk.board.admit(SERVICE, policy_of(), (Chosen("max_tasks", "20", "AUTOSCALER_MAX_TASKS"),))
+    async with site(desk) as session:
+        async with session.get("/services/orders") as response:
+            assert (response.status, response.content_type) == (200, "text/html")
+        async with session.get("/services/nobody") as response:
+            assert (response.status, response.content_type) == (404, "text/html")
+        status, told = await answer(session, "/api/v1/services/orders")
+    assert status == 200
+    assert [entry["event"] for entry in told["decisions"]] == [None, "scaled"]
+    assert told["decisions"][1]["steps"] == []
+    assert told["history"]["waiting"] == [100.0]
+    assert told["settings"] == [{"name": "max_tasks", "value": "20", "origin": "AUTOSCALER_MAX_TASKS"}]
+    assert "max_tasks" not in [one["name"] for one in told["defaults"]]
+    assert {"name": "tolerance", "value": "0.1", "origin": "default"} in told["defaults"]
+
+
+async def test_of_very_many_services_no_past_is_kept_and_the_page_says_so() -> None:
+    desk = desk_with(scaling_out())
+    for number in range(MOST_REMEMBERED):
+        desk.board.admit(ServiceRef(f"service-{number}", "prod", "x"), policy_of())
+    desk.record(scaling_out())
+    assert (desk.board.told("orders"), desk.board.past("orders")) == ((), None)
+    async with site(desk) as session:
+        _, told = await answer(session, "/api/v1/services/orders")
+        assert "of more than 1,000 services" in told["not_kept"]
+        assert (told["history"], len(told["decisions"])) == (None, 1)
+    desk.board.dismiss("service-0")
+    desk.record(scaling_out())
+    assert (len(desk.board.told("orders")), desk.board.past("orders") is None) == (1, False)

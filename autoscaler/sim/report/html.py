@@ -28,14 +28,14 @@ SCRIPTS = ("time.js", "scatter.js", "charts.js", "page.js")
 def page(study: Study) -> str:
     """The whole page; it can be encoded as UTF-8, whatever the names are."""
     comparison = compare(study.runs)
-    style = _asset("uplot/uPlot.min.css") + _asset("page.css")
+    style = _vendored("uPlot.min.css") + _asset("page.css")
     library, own = _library(), "(() => {\n'use strict';\n" + "".join(map(_asset, SCRIPTS)) + "})();"
     filled = Template(_asset("page.html")).substitute(
         policy=_policy([library, own], style),
         style=style,
         library=library,
         script=own,
-        licence=escape(_asset("uplot/LICENSE").replace("--", "- -")),
+        licence=escape(_vendored("LICENSE").replace("--", "- -")),
         data=_packed(dumped(pictures(study, comparison))),
         name=escape(study.workload.name),
         facts="".join(f"<li>{fact}</li>" for fact in _facts(study)),
@@ -54,12 +54,16 @@ def page(study: Study) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("autoscaler.sim.report").joinpath("assets", *name.split("/")).read_text(encoding="utf-8")
+    return files("autoscaler.sim.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _vendored(name: str) -> str:
+    return files("autoscaler").joinpath("vendored", "uplot", name).read_text(encoding="utf-8")
 
 
 def _library() -> str:
     """uPlot without its banner, which is an address; its licence stands above it in the page."""
-    return _asset("uplot/uPlot.iife.min.js").partition("*/")[2]
+    return _vendored("uPlot.iife.min.js").partition("*/")[2]
 
 
 def _policy(scripts: Sequence[str], style: str) -> str:

@@ -13,8 +13,8 @@ import pytest
 
 from autoscaler.sim.report.html import page
 from autoscaler.sim.report.study import Study
+from tests.browser import Page, browser, opened
 from tests.sim.report import made
-from tests.sim.report.browser import Page, browser, opened
 
 BROWSER = browser()
 NASTY = '</script><b onclick="x">orders</b>'
@@ -45,7 +45,7 @@ async def shown(
     file = folder / "report.html"
     file.write_text(page(study or made.study(hours=6, name=NASTY)))
     assert BROWSER is not None
-    async with opened(BROWSER, file, folder / "profile") as tab:
+    async with opened(BROWSER, file.as_uri(), folder / "profile") as tab:
         await tab.size(width, 900, phone=phone, dark=dark)
         await tab.until("document.documentElement.dataset.drawn")
         yield tab

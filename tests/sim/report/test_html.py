@@ -148,7 +148,7 @@ def test_the_page_names_no_address_and_has_no_way_to_fetch(plain):
 
 
 def test_the_licence_of_what_is_inlined_is_in_the_page_and_beside_it(plain):
-    licence = files("autoscaler.sim.report").joinpath("assets", "uplot", "LICENSE").read_text()
+    licence = files("autoscaler").joinpath("vendored", "uplot", "LICENSE").read_text()
     assert licence.startswith("The MIT License (MIT)")
     assert "Copyright (c) 2022 Leon Sorokin" in plain
     assert "THE SOFTWARE IS PROVIDED &quot;AS IS&quot;" in plain

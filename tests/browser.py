@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,21 @@ def browser() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
+KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, ""), "ArrowLeft": (37, ""), "ArrowRight": (39, "")}
+"""What a browser wants to know of keys that do something by themselves: their number and their text."""
+
+
+class Navigated(Exception):
+    """The page was left while something was asked of it."""
+
+
 class Page:
     """One tab."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._numbers = itertools.count(1)
+        self.origin = ""
         self.events: list[dict[str, Any]] = []
         """All that the browser told without being asked."""
 
@@ -43,6 +52,8 @@ class Page:
         while True:
             message = json.loads((await self._socket.receive(timeout=STARTS_WITHIN_S)).data)
             if message.get("id") == number:
+                if "error" in message and "navigated" in message["error"]["message"]:
+                    raise Navigated
                 assert "error" not in message, message
                 return message["result"]
             self.events.append(message)
@@ -57,15 +68,21 @@ class Page:
         """Returns once it is true, looked at with every frame; the page's own time, not ours."""
         look = f"const look = () => ({expression}) ? done() : requestAnimationFrame(look); look();"
         async with asyncio.timeout(STARTS_WITHIN_S):
-            await self.value(f"new Promise(done => {{ {look} }})")
+            while True:
+                with suppress(Navigated):
+                    await self.value(f"new Promise(done => {{ {look} }})")
+                    return
 
     async def point(self, x: float, y: float, kind: str = "mouseMoved", **more: Any) -> None:
         await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
 
     async def key(self, name: str) -> None:
-        text = {"text": name} if len(name) == 1 else {}
-        await self.call("Input.dispatchKeyEvent", type="keyDown", key=name, **text)
-        await self.call("Input.dispatchKeyEvent", type="keyUp", key=name)
+        """A letter, or a key by its name; "Shift+Tab" too."""
+        shift, name = name.startswith("Shift+"), name.removeprefix("Shift+")
+        code, text = KEYS.get(name, (0, name if len(name) == 1 else ""))
+        more = {"key": name, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+        await self.call("Input.dispatchKeyEvent", type="keyDown", **more, **({"text": text} if text else {}))
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **more)
 
     async def size(self, width: int, height: int, *, phone: bool = False, dark: bool = False) -> None:
         await self.call(
@@ -77,24 +94,24 @@ class Page:
 
 
 @asynccontextmanager
-async def opened(program: str, file: Path, profile: Path) -> AsyncIterator[Page]:
-    """The file in a tab of a browser of its own, which ends with the block. It is loaded by `load`."""
+async def opened(program: str, address: str, profile: Path) -> AsyncIterator[Page]:
+    """The address in a tab of a browser of its own, which ends with the block."""
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     process = await asyncio.create_subprocess_exec(
         program, *QUIET, *sandbox, f"--user-data-dir={profile}", "about:blank",
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
-        address = await _address(process)
+        devtools = await _address(process)
         async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://{address}/json/list") as answer:
+            async with session.get(f"http://{devtools}/json/list") as answer:
                 tabs = await answer.json()
             tab = next(one for one in tabs if one["type"] == "page")
             async with session.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0) as socket:
                 page = Page(socket)
                 for domain in ("Page", "Runtime", "Log", "Network"):
                     await page.call(f"{domain}.enable")
-                await page.call("Page.navigate", url=file.as_uri())
+                await page.call("Page.navigate", url=address)
                 yield page
     finally:
         process.terminate()

@@ -1,0 +1,34 @@
+"""What was chosen for a service, as a value in words and where: what is not there is at its default."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from autoscaler.config.fields import ServiceFields
+from autoscaler.config.group import leaves, value_at
+from autoscaler.config.model import Chosen
+from autoscaler.config.validation import Valid
+
+
+def chosen_in(valid: Valid[ServiceFields]) -> Iterator[Chosen]:
+    """The settings that were made, in the order of the reference."""
+    for leaf in leaves(ServiceFields):
+        sourced = valid.sources.get(leaf.path)
+        if sourced is not None:
+            value = value_at(valid.value, leaf.path)
+            shown = None if value is None else leaf.kind.show(value)
+            yield Chosen(".".join(leaf.path), in_words(shown), sourced.origin)
+
+
+def in_words(value: object) -> str:
+    """A value as it could stand in a variable."""
+    match value:
+        case None:
+            return "none"
+        case str():
+            return value
+        case [_, *_] as items if all(isinstance(item, str) for item in items):
+            return ",".join(map(str, items))
+        case _:
+            return json.dumps(value)

@@ -1,0 +1,102 @@
+"""Whether a service keeps its promise at this moment, as far as can be told, and from what."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from autoscaler.core.knowledge import QueueKnowledge
+from autoscaler.core.model import Backlog
+from autoscaler.core.policy import Policy
+from autoscaler.core.promise import expected_wait_s
+from autoscaler.ports import Tick
+from autoscaler.telemetry.account import Fault, is_served
+
+A_MESSAGE = 0.5
+"""Half a message or more is one: estimates of counts have fractions."""
+
+
+class Keeping(StrEnum):
+    """late: messages wait, or were received, after longer than they may. at_risk: they will be. kept: neither.
+    unknown: it cannot be told. none: no queue is followed, so nothing is promised.
+    """
+
+    LATE = "late"
+    AT_RISK = "at_risk"
+    UNKNOWN = "unknown"
+    KEPT = "kept"
+    NONE = "none"
+
+
+class Kept(NamedTuple):
+    """The answer, and a sentence that says from what."""
+
+    keeping: Keeping
+    because: str
+
+
+def kept(tick: Tick | None, faults: tuple[Fault, ...]) -> Kept:
+    """Whether the promise is kept, by the newest tick (None: there was none yet)."""
+    if tick is None:
+        return Kept(Keeping.UNKNOWN, "it has not been looked at yet")
+    if not tick.policy.queues:
+        return Kept(Keeping.NONE, "it follows no queue, so no wait is promised")
+    if late := _late(tick):
+        return Kept(Keeping.LATE, late)
+    if not is_served(tick, faults):
+        return Kept(Keeping.UNKNOWN, faults[0].because)
+    if risk := _risk(tick):
+        return Kept(Keeping.AT_RISK, risk)
+    return Kept(Keeping.KEPT, _fine(tick))
+
+
+def oldest_waits_s(tick: Tick) -> dict[str, float]:
+    """For how long the oldest message of each queue waits, in seconds; 0 where none does. By our own estimate; before
+    there is one, by CloudWatch's, which is a minute late. A queue of which nothing is known is not there.
+    """
+    seen = tick.observation
+    if seen is None:
+        return {}
+    counts = {name: one for name, one in seen.queues if isinstance(one, Backlog)}
+    if seen.knowledge is not None:
+        return {queue.name: _oldest_s(queue) for queue in seen.knowledge.queues if queue.name in counts}
+    ages = {name: one.oldest_age_s if one.visible else 0.0 for name, one in counts.items()}
+    return {name: age_s for name, age_s in ages.items() if age_s is not None}
+
+
+def _oldest_s(queue: QueueKnowledge) -> float:
+    return max((seconds for seconds, messages in queue.waiting if messages >= A_MESSAGE), default=0.0)
+
+
+def _late(tick: Tick) -> str | None:
+    policy, seen = tick.policy, tick.observation
+    for name, waited_s in oldest_waits_s(tick).items():
+        if waited_s > policy.latency_of(name):
+            return f"{name}: the oldest message has waited {waited_s:,.0f} s; it may wait {policy.latency_of(name):g} s"
+    known = None if seen is None else seen.knowledge
+    if known is None or known.late < A_MESSAGE:
+        return None
+    return f"about {known.late:,.0f} of {known.received:,.0f} messages received since the last look were late"
+
+
+def _risk(tick: Tick) -> str | None:
+    told = next((notice.because for notice in tick.notices if notice.kind == "promise"), None)
+    if told is not None or tick.observation is None:
+        return told
+    wait_s = expected_wait_s(tick.observation)
+    if wait_s is None or wait_s <= tick.policy.shortest_latency_s:
+        return None
+    return f"a message that comes now will probably wait {wait_s:,.0f} s; it may wait {_may_s(tick.policy)}"
+
+
+def _fine(tick: Tick) -> str:
+    oldest_s = max(oldest_waits_s(tick).values(), default=None)
+    if oldest_s is None:
+        return f"nothing says that a message waits longer than {_may_s(tick.policy)}"
+    if oldest_s == 0:
+        return f"no message waits; one may wait {_may_s(tick.policy)}"
+    return f"the oldest message has waited {oldest_s:,.0f} s; it may wait {_may_s(tick.policy)}"
+
+
+def _may_s(policy: Policy) -> str:
+    return f"{policy.shortest_latency_s:g} s"

@@ -1,0 +1,163 @@
+"""The table of all services, kept as rows of JSON of which each knows when it last changed.
+
+Whoever watches asks for what is newer than what he has: nobody is kept a queue, and all who are in step get the same
+bytes. A service that was not looked at since costs a comparison.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from autoscaler.core.model import Backlog
+from autoscaler.telemetry.account import sentence_of
+from autoscaler.telemetry.board import MOST_REMEMBERED, Board, Standing
+from autoscaler.telemetry.keeping import Keeping
+from autoscaler.telemetry.logs import as_json
+
+FRESH_S = 0.9
+"""Rows are made anew at most so often, however many watch."""
+
+AT_A_TIME = 50
+"""So many rows are made without a break: about 1 ms."""
+
+
+def row_of(standing: Standing, silent_s: float | None = None) -> dict[str, Any]:
+    """The service in one row; what is not known is None. `silent_s`: for how long its loop has been silent, if for too
+    long.
+    """
+    service, policy, tick = standing.service, standing.policy, standing.tick
+    kept = standing.kept
+    silent = silent_s is not None
+    return {
+        "key": service.key,
+        "cluster": service.cluster,
+        "region": service.region,
+        "keeping": (Keeping.UNKNOWN if silent else kept.keeping).value,
+        "because": "its loop has not recorded a tick for too long" if silent else kept.because,
+        "latency_s": policy.shortest_latency_s if policy.queues else None,
+        "oldest_s": _oldest_s(standing),
+        **_messages(standing),
+        **_tasks(standing),
+        "min": policy.min_tasks,
+        "max": policy.max_tasks,
+        "mode": policy.mode.value,
+        "paused": policy.paused,
+        "schedule": policy.schedule,
+        "verdict": tick.decision.verdict.value if tick is not None and tick.decision is not None else None,
+        "sentence": None if tick is None else sentence_of(tick),
+    }
+
+
+def _oldest_s(standing: Standing) -> float | None:
+    return None if standing.oldest_s is None else round(standing.oldest_s)
+
+
+def _messages(standing: Standing) -> dict[str, int | None]:
+    """Summed over the queues; not known unless each was read."""
+    seen = None if standing.tick is None else standing.tick.observation
+    counts = [] if seen is None else [one for _, one in seen.queues if isinstance(one, Backlog)]
+    if seen is None or not counts or len(counts) < len(seen.queues):
+        return {"waiting": None, "in_flight": None}
+    return {"waiting": sum(one.visible for one in counts), "in_flight": sum(one.in_flight for one in counts)}
+
+
+def _tasks(standing: Standing) -> dict[str, int | None]:
+    """`target`: what was decided, and where ECS accepted it the desired count already."""
+    tick = standing.tick
+    if tick is None or tick.observation is None:
+        return dict.fromkeys(("desired", "running", "target"))
+    fleet = tick.observation.fleet
+    target = None if tick.decision is None else tick.decision.target
+    desired = target if tick.outcome == "accepted" and target is not None else fleet.desired
+    return {"desired": desired, "running": fleet.running, "target": target}
+
+
+class News(NamedTuple):
+    """What somebody has not seen yet, as JSON, and its number."""
+
+    id: str
+    data: str
+
+
+class _Kept(NamedTuple):
+    standing: Standing
+    silent: bool
+    row: Mapping[str, Any]
+    version: int
+    text: str
+
+
+class Rows:
+    """All rows of the board. `hung_after_s`: a loop that is silent for longer is said to be."""
+
+    def __init__(self, board: Board, hung_after_s: float) -> None:
+        self._board = board
+        self._hung_after_s = hung_after_s
+        self._turn = asyncio.Lock()
+        self._begun = f"{board.wall():.0f}"
+        self._made_at: float | None = None
+        self._kept: dict[str, _Kept] = {}
+        self._version = 0
+        self._listed_at = 0
+        self._shared: dict[tuple[int, int], str] = {}
+
+    async def news(self, since: str) -> News | None:
+        """What changed since that number (empty, or of another daemon: everything). None: nothing did."""
+        async with self._turn:
+            await self._refresh()
+            known = self._known(since)
+            return None if known == self._version else News(f"{self._begun}.{self._version}", self._told(known))
+
+    def _known(self, since: str) -> int:
+        begun, _, version = since.partition(".")
+        known = int(version) if begun == self._begun and version.isascii() and version.isdecimal() else -1
+        return known if known <= self._version else -1
+
+    async def _refresh(self) -> None:
+        now = self._board.clock()
+        if self._made_at is not None and now - self._made_at < FRESH_S:
+            return
+        standings, silent = self._board.standings(), self._board.silent(self._hung_after_s)
+        kept = await self._renewed(standings, silent)
+        if list(kept) != list(self._kept):
+            self._version, self._listed_at = self._version + 1, self._version + 1
+        elif any(one.version > self._version for one in kept.values()):
+            self._version += 1
+        self._kept, self._made_at = kept, now
+        self._shared.clear()
+
+    async def _renewed(self, standings: Sequence[Standing], silent: Mapping[str, float]) -> dict[str, _Kept]:
+        """The rows as of now; one that says something new carries the next version. A few at a time: a thread would
+        hold the loop for longer, since two that reckon take turns of 5 ms.
+        """
+        kept: dict[str, _Kept] = {}
+        for first in range(0, len(standings), AT_A_TIME):
+            few = standings[first : first + AT_A_TIME]
+            kept |= {one.service.key: self._renew(one, silent.get(one.service.key)) for one in few}
+            await asyncio.sleep(0)
+        return kept
+
+    def _renew(self, standing: Standing, silent_s: float | None) -> _Kept:
+        known, silent = self._kept.get(standing.service.key), silent_s is not None
+        if known is not None and known.standing is standing and known.silent is silent:
+            return known
+        row = row_of(standing, silent_s)
+        if known is not None and known.row == row:
+            return known._replace(standing=standing, silent=silent)
+        text = as_json(row | {"since": standing.wall})
+        return _Kept(standing, silent, row, self._version + 1, text)
+
+    def _told(self, known: int) -> str:
+        """Made once for all who know as much."""
+        step = known, self._version
+        if step not in self._shared:
+            self._shared[step] = self._tell(known)
+        return self._shared[step]
+
+    def _tell(self, known: int) -> str:
+        rows = ",".join(one.text for one in self._kept.values() if one.version > known)
+        keys = list(self._kept) if self._listed_at > known else None
+        frame = {"now": self._board.wall(), "keys": keys, "remembers": self._board.remembers, "most": MOST_REMEMBERED}
+        return f'{as_json(frame)[:-1]}, "rows": [{rows}]}}'

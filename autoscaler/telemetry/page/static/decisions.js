@@ -1,0 +1,80 @@
+// A decision: its sentence whole, and the walk from what was asked for to what was decided.
+import {$, el, fill, put} from './dom.js';
+import {clock, count, exact, several} from './words.js';
+
+const VERDICTS = {scale_out: ['▲', 'out'], scale_in: ['▼', 'in'], hold: ['=', 'stays at']};
+const OUTCOMES = {accepted: 'ECS accepted it', unchanged: 'nothing to change', shadow: 'in shadow: nothing was asked of ECS'};
+const named = rule => rule.replaceAll('_', ' ');
+const outcome = one => OUTCOMES[one.outcome] ?? `not done: ${one.failure ?? named(one.outcome)}`;
+
+export function walk(one) {
+  if (one.target == null) return el('p', {class: 'aside fault'}, one.failure ?? 'nothing could be decided');
+  const asked = one.demand == null ? step('asked for', '–', 'no signal could be read') : step('asked for', count(one.demand), because(one));
+  const steps = one.steps.map(({rule, from, to, because: why}) => step(named(rule), `${count(from)} → ${count(to)}`, why));
+  const [, word] = VERDICTS[one.verdict];
+  const change = one.verdict === 'hold' ? `stays at ${count(one.current)}` : `${word} from ${count(one.current)}`;
+  return el('ol', {class: 'walk'}, asked, ...steps, step('decided', count(one.target), `${change}; ${outcome(one)}`));
+}
+const step = (rule, counts, why) => el('li', {}, el('span', {class: 'rule'}, rule), el('span', {class: 'counts'}, counts), el('span', {class: 'because'}, why));
+const because = one => one.votes.map(vote => one.votes.length > 1 ? `${vote.signal}: ${vote.because}: ${several(vote.tasks, 'task')}` : vote.because).join('; ');
+
+function asides(one) {
+  const ages = Object.entries(one.ages_s).map(([name, age]) => `${name} ${age.toFixed(0)} s`);
+  return [
+    ...one.faults.map(fault => el('p', {class: 'aside fault'}, `${fault.signal}: ${fault.because}`)),
+    ...one.notices.map(notice => el('p', {class: 'aside fault'}, notice.text)),
+    one.schedule && el('p', {class: 'aside'}, `bounds of the schedule ${one.schedule}`),
+    ages.length && el('p', {class: 'aside'}, `readings were so old: ${ages.join(', ')}`),
+  ].filter(Boolean);
+}
+
+export function showNewest(place, one) {
+  fill(place, el('p', {class: 'quote'}, one.sentence), walk(one), ...asides(one));
+}
+
+const FEW = 10;
+
+// The list, its beginning at first. Each look is put into words when it is opened, not before.
+export function decisionList() {
+  const known = new Map(), list = $('decisions');
+  let whole = false;
+
+  function add(entries) {
+    const fresh = entries.filter(one => !known.has(one.wall) && one.event != null);
+    for (const one of fresh) known.set(one.wall, {one, node: line(one)});
+    const all = [...known.values()].sort((a, b) => b.one.wall - a.one.wall);
+    for (const {one} of all.splice(50)) known.delete(one.wall);
+    if (fresh.length) arrange(all);
+    else if (!all.length) arrange([]);
+  }
+  function arrange(all = [...known.values()].sort((a, b) => b.one.wall - a.one.wall)) {
+    const few = all.length > FEW && !whole, only = $('changes').checked, shown = all.filter(({one}) => !only || one.verdict === 'scale_out' || one.verdict === 'scale_in');
+    $('more').hidden = !few || shown.length <= FEW;
+    put($('more'), `Show all ${shown.length}`);
+    if (few) shown.splice(FEW);
+    shown.forEach(({node}, at) => { if (list.children[at] !== node) list.insertBefore(node, list.children[at] ?? null); });
+    while (list.children.length > shown.length) list.lastChild.remove();
+    $('no-decisions').hidden = shown.length > 0;
+    put($('no-decisions'), all.length ? 'No change among them.' : 'None yet.');
+  }
+  $('changes').onchange = () => arrange();
+  $('more').onclick = () => {
+    whole = true;
+    const next = list.children.length;
+    arrange();
+    list.children[next]?.querySelector('summary').focus();
+  };
+  return {add};
+}
+
+function line(one) {
+  const [sign, word] = VERDICTS[one.verdict] ?? ['?', 'blind'];
+  const change = one.verdict == null ? word : one.verdict === 'hold' ? `${word} ${count(one.current)}` : `${word} ${count(one.current)} → ${count(one.target)}`;
+  const time = el('time', {datetime: one.ts, title: exact(one.wall)}, clock(one.wall));
+  const verdict = el('span', {class: `verdict ${one.verdict ?? 'blind'}`}, el('span', {'aria-hidden': 'true'}, `${sign} `), change);
+  const details = el('details', {}, el('summary', {}, time, verdict, el('span', {class: 'words'}, one.sentence)));
+  details.addEventListener('toggle', () => {
+    if (details.open && !details.querySelector('.more')) details.append(el('div', {class: 'more'}, walk(one), ...asides(one)));
+  });
+  return el('li', {}, details);
+}

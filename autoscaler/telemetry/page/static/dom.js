@@ -1,0 +1,28 @@
+// Nodes are made of text and nothing else: no name, however hostile, becomes markup.
+export const $ = id => document.getElementById(id);
+
+export function el(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value == null || value === false) continue;
+    if (name === 'class') node.className = value;
+    else if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? '' : value);
+  }
+  node.append(...children.filter(child => child != null && child !== ''));
+  return node;
+}
+
+// Writes only what differs: what does not change is not laid out again, nor read out.
+export function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export function attribute(node, name, value) {
+  if (value == null) node.removeAttribute(name);
+  else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}
+
+export function fill(node, ...children) {
+  node.replaceChildren(...children.filter(child => child != null));
+}

@@ -1,0 +1,58 @@
+// What is known of a service, beside its decisions: the promise, queues, estimates, settings.
+import {$, attribute, el, fill} from './dom.js';
+import {KEEPING, count, duration, modeOf, pauseOf, plainly, several} from './words.js';
+
+export function showHead({row, ecs_service: service, in_time: inTime}) {
+  const tags = [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
+  fill($('facts'),
+    el('li', {}, el('b', {}, `${row.cluster}/${service}`)),
+    row.region && el('li', {}, row.region),
+    el('li', {}, `${count(row.min)} to ${several(row.max, 'task')}`),
+    row.latency_s != null && el('li', {}, `may wait ${duration(row.latency_s)}`),
+    ...tags.map(tag => el('li', {}, el('span', {class: 'tag strong'}, tag))));
+  const {sign, promise} = KEEPING[row.keeping];
+  attribute($('promise'), 'class', `promise ${row.keeping}`);
+  fill($('promise'), el('span', {class: `mark ${row.keeping}`}, el('i', {'aria-hidden': 'true'}, sign), promise), `: ${row.because}`, kept(inTime));
+}
+
+function kept(inTime) {
+  if (!inTime || inTime.received < 1) return null;
+  const share = 100 * (1 - Math.min(1, inTime.late / inTime.received)), digits = share > 99 && share < 100 ? 2 : 1;
+  const said = inTime.late < 0.5 ? 'all' : `${(Math.floor(share * 10 ** digits) / 10 ** digits).toFixed(digits)} %`;
+  return el('span', {class: 'sub'}, `In the last six hours: ${said} of about ${count(Math.round(inTime.received))} messages in time, by our own estimate.`);
+}
+
+export function showTiles({row}) {
+  const tiles = [
+    ['Oldest wait', duration(row.oldest_s), row.latency_s == null ? '' : `of ${duration(row.latency_s)}`],
+    ['Waiting', count(row.waiting), 'messages'],
+    ['In flight', count(row.in_flight), 'messages'],
+    ['Tasks', count(row.running), row.running === row.desired ? 'running, as desired' : `running, of ${count(row.desired)} desired`],
+  ];
+  fill($('tiles'), ...tiles.map(([name, value, more]) => el('div', {}, el('dt', {}, name), el('dd', {}, value, el('small', {}, more)))));
+}
+
+export function showQueues(queues) {
+  $('queues').hidden = !queues.length;
+  fill($('queues').querySelector('tbody'), ...queues.map(queue => el('tr', {}, el('th', {scope: 'row'}, queue.name, queue.gap && el('span', {class: 'sub gap'}, queue.gap)),
+    number(count(queue.visible)), number(count(queue.in_flight)), number(count(queue.delayed)), number(duration(queue.oldest_s)), number(duration(queue.latency_s)))));
+}
+const number = text => el('td', {class: 'number'}, text);
+
+export function showEstimates(estimates) {
+  $('estimates').hidden = !estimates.length;
+  fill($('estimates').querySelector('tbody'), ...estimates.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name),
+    number(`${plainly(one.value)} ${one.unit}`.trim()), el('td', {}, ...confidence(one)), el('td', {}, one.fixed ? 'set, not learned' : one.age_s == null ? 'none yet' : `${duration(one.age_s)} ago`))));
+}
+function confidence(one) {
+  const meter = el('span', {class: `meter ${one.learned ? 'learned' : ''}`, 'aria-hidden': 'true'});
+  meter.style.setProperty('--part', one.confidence);
+  return [meter, one.fixed ? 'set' : `${Math.round(one.confidence * 100)} %${one.learned ? '' : ', still learning'}`];
+}
+
+export function showSettings(settings, defaults) {
+  $('settings').querySelector('h2').hidden = false;
+  const rows = settings.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name), el('td', {class: 'value'}, one.value), el('td', {class: 'origin'}, one.origin)));
+  fill($('settings').querySelector('tbody'), ...(rows.length ? rows : [el('tr', {}, el('td', {colspan: 3}, 'Where they came from is not known here.'))]));
+  fill($('defaults').querySelector('tbody'), ...defaults.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name), el('td', {class: 'value'}, one.value))));
+}

@@ -1,0 +1,115 @@
+// All services: the headline, the filter, and the table, kept up to date.
+import {$, attribute, el, fill, put} from './dom.js';
+import {listen} from './live.js';
+import {COLUMNS, sorted} from './order.js';
+import {rowOf} from './row.js';
+import {KEEPING, count, keepAgo, setNow, several} from './words.js';
+
+const lines = new Map(), body = $('services').tBodies[0], heads = [...$('services').tHead.rows[0].cells];
+const asked = new URLSearchParams(location.search);
+const view = {
+  show: asked.get('show') in KEEPING ? asked.get('show') : 'all',
+  find: asked.get('find') ?? '',
+  sort: asked.get('sort') in COLUMNS ? asked.get('sort') : 'promise',
+  direction: asked.get('direction') === 'descending' ? 'descending' : asked.get('direction') === 'ascending' ? 'ascending' : null,
+};
+view.direction ??= COLUMNS[view.sort].first;
+
+function onNews(news) {
+  setNow(news.now);
+  for (const row of news.rows) {
+    if (!lines.has(row.key)) lines.set(row.key, rowOf(row.key));
+    lines.get(row.key).show(row);
+  }
+  const listed = news.keys && new Set(news.keys);
+  for (const key of listed ? [...lines.keys()] : []) if (!listed.has(key)) lines.delete(key);
+  $('notice').hidden = news.remembers;
+  put($('notice'), news.remembers ? '' : `With more than ${count(news.most)} services neither their last hours nor earlier decisions are kept here: your metrics have them.`);
+  summarize();
+  arrange(false);
+  document.documentElement.dataset.drawn = 'yes';
+}
+
+function summarize() {
+  const tally = Object.fromEntries(Object.keys(KEEPING).map(one => [one, 0])), all = lines.size;
+  for (const {row} of lines.values()) tally[row.keeping] += 1;
+  const promised = all - tally.none, {late, at_risk: risk, unknown} = tally;
+  const headline = all === 0 ? 'No service is served' : late ? `${count(late)} of ${several(promised, 'service')} ${late === 1 ? 'breaks its' : 'break their'} promise`
+    : unknown + risk ? 'No promise is broken, as far as is known' : 'Every promise is kept';
+  put($('headline'), headline);
+  const parts = [late && `${count(late)} late`, risk && `${count(risk)} at risk`, unknown && `${count(unknown)} not known`, tally.kept && `${count(tally.kept)} kept`, tally.none && `${count(tally.none)} without a queue`];
+  put($('lead'), all ? `The promise: no message waits longer than its service allows. ${parts.filter(Boolean).join(', ')}.` : 'None is configured, or discovered yet.');
+  document.title = late ? `✕ ${late} late · autoscaler` : 'autoscaler';
+  chips({all, ...tally});
+}
+
+const buttons = new Map();
+function chips(tally) {
+  for (const name of ['all', ...Object.keys(KEEPING)]) {
+    if (!buttons.has(name)) buttons.set(name, chip(name));
+    const {node, number} = buttons.get(name);
+    put(number, count(tally[name]));
+    attribute(node, 'aria-pressed', view.show === name);
+    node.hidden = name !== 'all' && !tally[name] && view.show !== name;
+  }
+}
+function chip(name) {
+  const {sign, word} = KEEPING[name] ?? {}, number = el('b');
+  const label = sign ? el('span', {class: `mark ${name}`}, el('i', {'aria-hidden': 'true'}, sign), word) : 'all';
+  const node = el('button', {type: 'button', 'data-show': name, onclick: () => choose({show: view.show === name ? 'all' : name})}, label, number);
+  $('chips').append(node);
+  return {node, number};
+}
+
+// Rows do not move under a pointer or a keyboard focus, unless somebody asked for it.
+const held = () => matchMedia('(hover: hover)').matches && body.matches(':hover') || body.contains(document.activeElement);
+function arrange(now) {
+  const text = view.find.trim().toLowerCase();
+  const chosen = [...lines.values()].filter(line => (view.show === 'all' || line.row.keeping === view.show) && (!text || line.matches(text)));
+  if (now || !held() || chosen.length !== body.rows.length) place(sorted(chosen, view.sort, view.direction).map(line => line.node));
+  const all = lines.size, few = chosen.length < all;
+  put($('shown'), all === 0 ? '' : few ? `${count(chosen.length)} of ${several(all, 'service')} shown` : '');
+  for (const head of heads) attribute(head, 'aria-sort', head.dataset.column === view.sort ? view.direction : null);
+  $('sort').value = view.sort;
+}
+function place(nodes) {
+  const rows = body.rows;
+  if (nodes.length === rows.length && nodes.every((node, at) => node === rows[at])) return;
+  const focused = body.contains(document.activeElement) ? document.activeElement : null;
+  fill(body, ...nodes);
+  focused?.focus({preventScroll: true});
+}
+
+function choose(wish) {
+  Object.assign(view, wish);
+  const told = new URLSearchParams();
+  if (view.show !== 'all') told.set('show', view.show);
+  if (view.find) told.set('find', view.find);
+  if (view.sort !== 'promise' || view.direction !== COLUMNS.promise.first) told.set('sort', view.sort);
+  if (view.direction !== COLUMNS[view.sort].first) told.set('direction', view.direction);
+  history.replaceState(null, '', told.size ? `?${told}` : location.pathname);
+  summarize();
+  arrange(true);
+}
+function sortBy(column) {
+  const {first} = COLUMNS[column], turned = view.direction === 'ascending' ? 'descending' : 'ascending';
+  choose({sort: column, direction: column === view.sort ? turned : first});
+}
+
+for (const head of heads) head.querySelector('button').onclick = () => sortBy(head.dataset.column);
+for (const [name, {label}] of Object.entries(COLUMNS)) $('sort').append(el('option', {value: name}, label));
+$('sort').onchange = () => choose({sort: $('sort').value, direction: COLUMNS[$('sort').value].first});
+$('find').value = view.find;
+$('find').oninput = () => choose({find: $('find').value});
+$('tools').onsubmit = event => event.preventDefault();
+addEventListener('keydown', event => {
+  if (event.key === '/' && !event.ctrlKey && !event.metaKey && !event.target.matches('input, select')) {
+    event.preventDefault();
+    $('find').focus();
+  } else if (event.key === 'Escape' && event.target === $('find') && view.find) {
+    $('find').value = '';
+    choose({find: ''});
+  }
+});
+keepAgo();
+listen(() => '/api/v1/events', onNews);

@@ -1,0 +1,23 @@
+// By what the services can be sorted. What is not known comes last, either way.
+import {KEEPING} from './words.js';
+
+const worst = row => KEEPING[row.keeping].rank;
+export const COLUMNS = {
+  promise: {label: 'promise', of: worst, first: 'ascending'},
+  service: {label: 'service', of: row => row.key, first: 'ascending'},
+  wait: {label: 'oldest wait', of: row => row.oldest_s, first: 'descending'},
+  backlog: {label: 'backlog', of: row => row.waiting, first: 'descending'},
+  tasks: {label: 'tasks', of: row => row.desired, first: 'descending'},
+  since: {label: 'newest decision', of: row => row.since, first: 'descending'},
+};
+
+export function sorted(lines, column, direction) {
+  const {of} = COLUMNS[column], sign = direction === 'descending' ? -1 : 1;
+  return [...lines].sort((a, b) => {
+    const one = of(a.row), other = of(b.row);
+    if (one == null || other == null) return (one == null) - (other == null) || byName(a, b);
+    return (one < other ? -sign : one > other ? sign : 0) || byName(a, b);
+  });
+}
+
+const byName = (a, b) => a.row.key < b.row.key ? -1 : 1;

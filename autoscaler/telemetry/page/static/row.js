@@ -1,0 +1,58 @@
+// One service as a row of the table. It is built once, and then written to where something changed.
+import {attribute, el, fill, put} from './dom.js';
+import {KEEPING, count, duration, modeOf, pauseOf, setAgo} from './words.js';
+
+export function rowOf(key) {
+  const link = el('a', {href: `/services/${encodeURIComponent(key)}`}, key);
+  const sub = el('span', {class: 'sub'}), sign = el('i', {'aria-hidden': 'true'}), word = el('span');
+  const mark = el('span', {class: 'mark'}, sign, word), because = el('span', {class: 'sub'});
+  const wait = el('span', {class: 'value'}), may = el('span', {class: 'sub'}), meter = el('span', {class: 'meter', 'aria-hidden': 'true'});
+  const backlog = el('span', {class: 'value'}), flying = el('span', {class: 'sub'});
+  const tasks = el('span', {class: 'value'}), bounds = el('span', {class: 'sub'});
+  const sentence = el('span', {class: 'sentence'}), since = el('time'), when = el('span', {class: 'sub'}, since);
+  const node = el('tr', {role: 'row'},
+    el('th', {role: 'rowheader', scope: 'row'}, link, sub),
+    el('td', {role: 'cell'}, mark, because),
+    el('td', {role: 'cell', class: 'number', 'data-label': 'oldest wait'}, wait, may, meter),
+    el('td', {role: 'cell', class: 'number', 'data-label': 'backlog'}, backlog, flying),
+    el('td', {role: 'cell', class: 'number', 'data-label': 'tasks'}, tasks, bounds),
+    el('td', {role: 'cell'}, sentence, when));
+  node.addEventListener('click', event => {
+    if (!event.target.closest('a') && !event.ctrlKey && !event.metaKey && !getSelection().toString()) link.click();
+  });
+
+  let row = null, seen = '';
+  function show(next) {
+    row = next;
+    seen = `${row.key}\n${row.cluster}\n${row.region ?? ''}\n${row.sentence ?? ''}\n${pauseOf(row.paused) ?? ''}\n${row.mode}`.toLowerCase();
+    const keeping = KEEPING[row.keeping], fine = row.keeping === 'kept' || row.keeping === 'none';
+    attribute(node, 'class', row.keeping);
+    attribute(mark, 'class', `mark ${row.keeping}`);
+    attribute(mark, 'title', row.because);
+    put(sign, keeping.sign);
+    put(word, keeping.word);
+    put(because, fine ? '' : row.because);
+    tell(sub, row);
+    put(wait, duration(row.oldest_s));
+    put(may, row.latency_s == null ? '' : `of ${duration(row.latency_s)}`);
+    meter.hidden = row.oldest_s == null || row.latency_s == null;
+    meter.style.setProperty('--part', Math.min(1, row.oldest_s / row.latency_s || 0));
+    put(backlog, count(row.waiting));
+    put(flying, row.in_flight == null ? '' : `${count(row.in_flight)} in flight`);
+    put(tasks, row.running != null && row.running !== row.desired ? `${count(row.running)} → ${count(row.desired)}` : count(row.desired));
+    attribute(tasks, 'title', row.running == null ? null : `${row.running} running, ${row.desired} desired`);
+    put(bounds, `${row.desired != null && row.desired >= row.max ? 'at most' : `${count(row.min)} to`} ${count(row.max)}`);
+    put(sentence, row.sentence ?? row.because);
+    when.hidden = row.sentence == null;
+    setAgo(since, row.since);
+  }
+  return {node, show, get row() { return row; }, matches: text => seen.includes(text)};
+}
+
+function tell(sub, row) {
+  const tags = [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
+  const said = [row.cluster, ...tags].join('|');
+  if (sub.dataset.said === said) return;
+  sub.dataset.said = said;
+  fill(sub, row.cluster, ...tags.flatMap(tag => [' ', el('span', {class: 'tag strong'}, tag)]));
+}

@@ -1,0 +1,62 @@
+// Numbers, times and states in words. The time is the daemon's: a browser's clock may be wrong.
+const MINUTE = 60, HOUR = 3600, DAY = 86400;
+
+let told = Date.now() / 1000, heard = performance.now();
+export const now = () => told + (performance.now() - heard) / 1000;
+export function setNow(wall) {
+  told = wall;
+  heard = performance.now();
+}
+
+export const KEEPING = {
+  late: {sign: '✕', word: 'late', promise: 'Promise broken', rank: 0},
+  at_risk: {sign: '▲', word: 'at risk', promise: 'Promise at risk', rank: 1},
+  unknown: {sign: '?', word: 'not known', promise: 'Promise not known', rank: 2},
+  kept: {sign: '✓', word: 'kept', promise: 'Promise kept', rank: 3},
+  none: {sign: '–', word: 'none', promise: 'No promise', rank: 4},
+};
+
+export const count = number => number == null ? '–' : number.toLocaleString('en');
+export const several = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
+
+export const plainly = value =>
+  value == null ? '–' : value.toLocaleString('en', {maximumSignificantDigits: Math.abs(value) >= 1000 ? 6 : 3});
+
+export function duration(seconds) {
+  if (seconds == null) return '–';
+  if (seconds >= 2 * DAY) return `${plainly(seconds / DAY)} d`;
+  if (seconds >= 2 * HOUR) return `${plainly(seconds / HOUR)} h`;
+  if (seconds >= 10 * MINUTE) return `${plainly(seconds / MINUTE)} min`;
+  return `${seconds >= 10 ? Math.round(seconds) : +seconds.toPrecision(2)} s`;
+}
+
+export function ago(wall) {
+  const seconds = Math.max(0, Math.floor(now() - wall));
+  if (seconds < MINUTE) return seconds < 5 ? 'just now' : `${seconds - seconds % 5} s ago`;
+  if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)} min ago`;
+  return seconds < 2 * DAY ? `${Math.floor(seconds / HOUR)} h ago` : `${Math.floor(seconds / DAY)} d ago`;
+}
+
+export const exact = wall => new Date(wall * 1000).toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
+export const clock = wall => new Date(wall * 1000).toLocaleTimeString('en-GB');
+
+// Every `time` that carries its instant says how long ago that was; looked at every few seconds.
+export function keepAgo() {
+  setInterval(() => {
+    for (const node of document.querySelectorAll('time[data-wall]')) {
+      const text = ago(+node.dataset.wall);
+      if (node.textContent !== text) node.textContent = text;
+    }
+  }, 5000);
+}
+
+export function setAgo(node, wall) {
+  node.dataset.wall = wall;
+  node.dateTime = new Date(wall * 1000).toISOString();
+  node.title = exact(wall);
+  const text = ago(wall);
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export const pauseOf = paused => paused == null ? null : typeof paused === 'number' ? `paused at ${paused}` : `paused: ${paused}`;
+export const modeOf = mode => mode === 'active' ? null : mode.replaceAll('_', ' ');

@@ -1,0 +1,122 @@
+"""What the page costs: a live update of a thousand services, how long it holds the loop, a browser's first paint."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from autoscaler.core.engine import decide
+from autoscaler.ports import Category, ServiceRef, Tick
+from autoscaler.telemetry import Board, Metrics, serve
+from autoscaler.telemetry.page import Rows
+from bench.deciding import plain
+from tests.browser import Page, browser, opened
+
+SERVICES, UPDATES, LOADS = 1_000, 20, 5
+
+
+class Watched(NamedTuple):
+    """`update_s`: the process's time for an update in which all services changed. `held_s`: the longest piece of it,
+    during which the loop did nothing else. `kib`: what is sent. `paint_s`, `shown_s`: from asking for the list to a
+    browser's first paint, and to the largest one, with all rows (None: there is no browser).
+    """
+
+    update_s: float
+    held_s: float
+    kib: float
+    paint_s: float | None
+    shown_s: float | None
+
+
+@dataclass
+class _Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def watched() -> Watched:
+    """Medians of several updates, and of several loads."""
+    clock = _Clock()
+    board = Board(clock, lambda: 1_800_000_000.0 + clock.now)
+    updates = asyncio.run(_updates(board, clock))
+    paints = asyncio.run(_paints(board))
+    update_s, held_s, kib = (statistics.median(column) for column in zip(*updates, strict=True))
+    if not paints:
+        return Watched(update_s, held_s, kib, None, None)
+    return Watched(update_s, held_s, kib, *(statistics.median(column) for column in zip(*paints, strict=True)))
+
+
+def _look(board: Board, number: int) -> None:
+    """Every service is looked at, and each has something new to tell."""
+    policy, memory, seen = plain(60.0)
+    for at in range(SERVICES):
+        queues = tuple(one._replace(backlog=replace(one.backlog, visible=900 + number + at)) for one in seen.queues)
+        looked = replace(seen, queues=queues)
+        named = replace(policy, name=f"service-{at:04}")
+        decision = decide(named, memory, looked)
+        ref = ServiceRef(named.name, "prod", named.name)
+        board.note(Tick(ref, named, looked, memory, decision, "accepted"))
+
+
+async def _updates(board: Board, clock: _Clock) -> list[tuple[float, float, float]]:
+    rows, known, measured = Rows(board, 60.0), "", []
+    for number in range(UPDATES):
+        clock.now += 10.0
+        _look(board, number)
+        held = asyncio.create_task(_longest_wait_s())
+        await asyncio.sleep(0)
+        began = time.process_time()
+        news = await rows.news(known)
+        took_s = time.process_time() - began
+        held.cancel()
+        if news is None:
+            raise RuntimeError("every service changed, and nothing was told")
+        known = news.id
+        measured.append((took_s, await held, len(news.data) / 1024))
+    return measured[1:]
+
+
+async def _longest_wait_s() -> float:
+    longest_s = 0.0
+    try:
+        while True:
+            began = time.process_time()
+            await asyncio.sleep(0)
+            longest_s = max(longest_s, time.process_time() - began)
+    except asyncio.CancelledError:
+        return longest_s
+
+
+async def _paints(board: Board) -> list[tuple[float, float]]:
+    program = browser()
+    if program is None:
+        return []
+    metrics = Metrics(board, board.clock, dict[Category, float])
+    async with serve(board, metrics, "127.0.0.1", 0, 60.0) as port:
+        with tempfile.TemporaryDirectory() as folder:
+            async with opened(program, "about:blank", Path(folder)) as tab:
+                await tab.size(1280, 900)
+                return [await _paint(tab, f"http://127.0.0.1:{port}/") for _ in range(LOADS)]
+
+
+async def _paint(tab: Page, address: str) -> tuple[float, float]:
+    await tab.call("Page.navigate", url=address)
+    await tab.until("document.documentElement?.dataset.drawn")
+    await asyncio.sleep(1.0)
+    first_ms = await tab.value("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    largest_ms = await tab.value(
+        "new Promise(done => new PerformanceObserver(list => done(list.getEntries().at(-1).startTime))"
+        ".observe({type: 'largest-contentful-paint', buffered: true}))"
+    )
+    return first_ms / 1000, largest_ms / 1000
+
+
+if __name__ == "__main__":
+    print(watched())

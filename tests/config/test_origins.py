@@ -1,0 +1,48 @@
+"""What was chosen for a service, and where: told with the service itself, so that the page can say it."""
+
+from __future__ import annotations
+
+from autoscaler.config import Chosen, defaults, load
+from autoscaler.config.fields import ServiceFields
+from autoscaler.config.group import leaves
+
+FLAT = {
+    "AUTOSCALER_CLUSTER": "prod",
+    "AUTOSCALER_SERVICE": "orders",
+    "AUTOSCALER_QUEUES": "a,b=5m",
+    "AUTOSCALER_MAX_TASKS": "9",
+}
+
+
+def chosen(environ: dict[str, str]) -> dict[str, tuple[str, str]]:
+    (service,) = load(environ).services
+    return {one.name: (one.value, one.origin) for one in service.chosen}
+
+
+def test_what_was_set_is_told_with_its_origin_and_nothing_else_is() -> None:
+    assert chosen(FLAT | {"AUTOSCALER_SCALE_IN__COOLDOWN": "90s"}) == {
+        "cluster": ("prod", "AUTOSCALER_CLUSTER"),
+        "service": ("orders", "AUTOSCALER_SERVICE"),
+        "queues": ('["a", {"name": "b", "acceptable_latency": "300s"}]', "AUTOSCALER_QUEUES"),
+        "max_tasks": ("9", "AUTOSCALER_MAX_TASKS"),
+        "scale_in.cooldown": ("90s", "AUTOSCALER_SCALE_IN__COOLDOWN"),
+    }
+
+
+def test_what_stands_in_the_file_is_told_with_the_file_and_the_key(tmp_path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(
+        '[defaults]\ntolerance = 0.2\n[services.orders]\ncluster="c"\nservice="s"\nqueues=["q"]\nmax_tasks=3\n'
+    )
+    told = chosen({"AUTOSCALER_CONFIG_FILE": str(file), "AUTOSCALER_SERVICES__ORDERS__MAX_TASKS": "4"})
+    assert told["tolerance"] == ("0.2", "a.toml: defaults.tolerance")
+    assert told["max_tasks"] == ("4", "AUTOSCALER_SERVICES__ORDERS__MAX_TASKS")
+
+
+def test_where_a_value_came_from_makes_no_other_service_of_it() -> None:
+    assert load(FLAT) == load(FLAT | {"AUTOSCALER_TOLERANCE": "0.1"})
+
+
+def test_the_defaults_name_every_setting() -> None:
+    assert [one.name for one in defaults()] == [".".join(leaf.path) for leaf in leaves(ServiceFields)]
+    assert Chosen("scale_in.stabilization", "45s", "default") in defaults()

@@ -1,0 +1,310 @@
+"""The page in a real browser: what a person sees and can do, with eyes, a phone, a keyboard or a screen reader.
+
+Needs a Chromium (`apt-get install chromium`); for the accessibility rules also `npm`, which fetches axe-core once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoscaler.config import Chosen
+from autoscaler.ports import ServiceRef
+from autoscaler.telemetry import serve
+from tests.browser import Page, browser, opened
+from tests.telemetry.lively import CAST, PLAYED_S, Played, lively
+from tests.telemetry.ticks import Desk, decided, policy_of, scaling_out, seen, unread
+
+BROWSER = browser()
+AXE = "axe-core@4.14.1"
+NASTY = "<img src=x onerror=alert(1)>"
+DRAWN = "document.documentElement?.dataset.drawn"
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome found: the page is not seen in a browser"),
+]
+
+PAINTED = """[...document.querySelectorAll('#charts canvas')].map(canvas => {
+  const {width, height} = canvas, seen = new Set();
+  const bytes = canvas.getContext('2d').getImageData(0, 0, width, height).data;
+  for (let k = 0; k < bytes.length; k += 4) if (bytes[k + 3]) seen.add(bytes.slice(k, k + 3).join());
+  return seen.size;
+})"""
+KEYS = "[...document.querySelectorAll('tbody th a')].map(link => link.textContent)"
+
+
+@pytest.fixture(scope="module")
+def played() -> Iterator[tuple[Desk, list[Played]]]:
+    """Six hours of fourteen services. No test writes to it."""
+    return lively()
+
+
+@asynccontextmanager
+async def shown(
+    desk: Desk, path: str, folder: Path, *, width: int = 1280, phone: bool = False, dark: bool = False
+) -> AsyncIterator[Page]:
+    assert BROWSER is not None
+    async with (
+        serve(desk.board, desk.metrics, "127.0.0.1", 0, 60.0) as port,
+        opened(BROWSER, "about:blank", folder / "profile") as tab,
+    ):
+        tab.origin = f"http://127.0.0.1:{port}"
+        await tab.size(width, 900, phone=phone, dark=dark)
+        await tab.call("Page.navigate", url=tab.origin + path)
+        await tab.until(DRAWN)
+        yield tab
+        assert trouble(tab) == []
+        assert strangers(tab) == []
+
+
+def trouble(tab: Page) -> list[Any]:
+    """What the browser complained of; that a page is 404 is no complaint of ours."""
+    told = {"Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled"}
+    return [one for one in tab.events if one["method"] in told and "404" not in str(one)]
+
+
+def strangers(tab: Page) -> list[str]:
+    """Every address that was asked for and is not the daemon's."""
+    asked = [one["params"]["request"]["url"] for one in tab.events if one["method"] == "Network.requestWillBeSent"]
+    assert asked
+    return [url for url in asked if not url.startswith(tab.origin) and url != "about:blank"]
+
+
+async def text(tab: Page, selector: str) -> str:
+    return str(await tab.value(f"document.querySelector({selector!r}).textContent"))
+
+
+async def focused(tab: Page) -> str:
+    return str(await tab.value("document.activeElement.id || document.activeElement.textContent.trim()"))
+
+
+@cache
+def axe() -> str:
+    """The source of axe-core, which is not ours to ship: fetched by npm, kept for the run."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no npm: axe-core cannot be fetched")
+    folder = Path(os.environ.get("TMPDIR", "/tmp")) / AXE
+    if not (folder / "package/axe.min.js").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([npm, "pack", "--silent", AXE], cwd=folder, check=True, capture_output=True, timeout=120)
+        subprocess.run(["tar", "xzf", f"{AXE.replace('@', '-')}.tgz"], cwd=folder, check=True, timeout=60)
+    return (folder / "package/axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+@pytest.mark.parametrize("path", ["/", "/services/fraud-check", "/services/webhooks", "/services/nobody"])
+async def test_no_rule_of_accessibility_is_broken(played, tmp_path, path, phone, dark) -> None:
+    width = 390 if phone else 1280
+    async with shown(played[0], path, tmp_path, width=width, phone=phone, dark=dark) as tab:
+        await tab.call(
+            "Runtime.evaluate", expression="document.querySelectorAll('details').forEach(one => one.open = true)"
+        )
+        await tab.call("Runtime.evaluate", expression=axe())
+        found = await tab.value(
+            "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations.map("
+            "({id, nodes}) => id + ': ' + nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(' | ')))"
+        )
+        assert found == []
+        assert await tab.value("document.documentElement.scrollWidth") <= width
+
+
+async def test_the_list_says_first_whether_the_promise_is_kept_and_worst_services_stand_first(played, tmp_path) -> None:
+    async with shown(played[0], "/", tmp_path) as tab:
+        assert await text(tab, "h1") == "1 of 14 services breaks its promise"
+        assert (await tab.value(KEYS))[:3] == ["fraud-check", "thumbnails", "webhooks"]
+        assert len(await tab.value(KEYS)) == len(CAST)
+        row = await text(tab, "tbody tr")
+        standing = played[0].board.find("fraud-check")
+        assert "late" in row
+        assert f"{standing.policy.max_tasks}" in row
+        assert "stalled start: 40 instead of" in row, "sentences are quoted whole"
+        await tab.until("document.getElementById('line').textContent === 'live'")
+
+
+async def test_the_list_can_be_sorted_and_filtered_and_remembers_it_in_its_address(played, tmp_path) -> None:
+    async with shown(played[0], "/", tmp_path) as tab:
+        await tab.value("document.querySelector('[data-column=backlog] button').click()")
+        backlog = await tab.value(
+            "[...document.querySelectorAll('tbody td:nth-child(4) .value')].map(n => n.textContent)"
+        )
+        numbers = [int(one.replace(",", "")) for one in backlog if one != "–"]
+        assert numbers == sorted(numbers, reverse=True)
+        assert backlog[-1] == "–", "what is not known comes last"
+        await tab.value("document.querySelector('[data-column=backlog] button').click()")
+        assert await tab.value("document.querySelector('[data-column=backlog]').ariaSort") == "ascending"
+        await tab.key("/")
+        for letter in "fraud":
+            await tab.key(letter)
+        assert await tab.value(KEYS) == ["fraud-check"]
+        await tab.value("document.querySelector('[data-show=kept]').click()")
+        assert await text(tab, "#shown") == "0 of 14 services shown"
+        await tab.value("document.querySelector('[data-show=late]').click()")
+        assert await tab.value(KEYS) == ["fraud-check"]
+        await tab.call("Page.reload")
+        await tab.until(f"{DRAWN} && performance.getEntriesByType('navigation')[0].type === 'reload'")
+        assert await tab.value(KEYS) == ["fraud-check"]
+        assert await tab.value("document.getElementById('find').value") == "fraud"
+
+
+async def test_one_click_leads_to_the_service_and_one_back(played, tmp_path) -> None:
+    async with shown(played[0], "/", tmp_path) as tab:
+        await tab.value("document.querySelector('tbody tr td:last-child').click()")
+        await tab.until("location.pathname === '/services/fraud-check' && " + DRAWN)
+        await tab.value("document.querySelector('a.brand').click()")
+        await tab.until("location.pathname === '/' && " + DRAWN)
+
+
+async def test_the_service_shows_its_hours_its_walk_what_was_learned_and_what_was_set(played, tmp_path) -> None:
+    async with shown(played[0], "/services/fraud-check", tmp_path) as tab:
+        assert min(await tab.value(PAINTED)) > 5, "a chart is blank"
+        assert await text(tab, "#promise .mark") == "✕Promise broken"
+        walk = await tab.value("[...document.querySelectorAll('#decided .rule')].map(n => n.textContent)")
+        assert walk == ["asked for", "stalled start", "decided"]
+        assert "because" not in walk
+        decision = played[0].board.find("fraud-check").tick.decision
+        assert await text(tab, "#decided .because") == decision.votes[0].because
+        assert await tab.value("document.querySelectorAll('#estimates tbody tr').length") == 4
+        assert "AUTOSCALER_SERVICES__FRAUD_CHECK__MAX_TASKS" in await text(tab, "#settings tbody")
+        assert "scale_in.cooldown" in await text(tab, "#defaults tbody")
+        assert await tab.value("document.querySelectorAll('#decisions > li').length") == 10
+        await tab.value("document.getElementById('more').click()")
+        assert await tab.value("document.querySelectorAll('#decisions > li').length") == len(
+            played[0].board.told("fraud-check")
+        )
+        await tab.value("document.getElementById('changes').click()")
+        verdicts = await tab.value("[...document.querySelectorAll('#decisions .verdict')].map(n => n.className)")
+        assert verdicts
+        assert not [one for one in verdicts if "hold" in one]
+        await tab.value("document.querySelector('#decisions summary').click()")
+        await tab.until("document.querySelector('#decisions .walk')")
+
+
+async def test_by_keyboard_everything_can_be_reached_and_read(played, tmp_path) -> None:
+    async with shown(played[0], "/", tmp_path) as tab:
+        reached = []
+        for _ in range(16):
+            await tab.key("Tab")
+            reached.append(await focused(tab))
+        assert reached[0] == "Skip to the services"
+        assert "find" in reached
+        assert [one for one in reached if one in {"Service", "Oldest wait", "Last decision"}] == [
+            "Service",
+            "Oldest wait",
+            "Last decision",
+        ]
+        assert reached[-1] in await tab.value(KEYS)
+        seen_focus = "getComputedStyle(document.activeElement).outlineStyle"
+        assert await tab.value(seen_focus) != "none"
+        await tab.key("Enter")
+        await tab.until("location.pathname.startsWith('/services/') && " + DRAWN)
+        await tab.value("document.querySelector('.plot').focus()")
+        await tab.key("ArrowLeft")
+        first = await text(tab, "#read")
+        assert "tasks running" in first
+        await tab.key("ArrowLeft")
+        assert await text(tab, "#read") != first
+        await tab.key("ArrowRight")
+        assert await text(tab, "#read") == first
+        await tab.value("document.querySelector('#decisions summary').focus()")
+        await tab.key("Enter")
+        await tab.until(
+            "document.querySelector('#decisions details').open && document.querySelector('#decisions .walk')"
+        )
+        await tab.key("Shift+Tab")
+        assert await focused(tab) == "changes"
+
+
+async def test_what_is_looked_at_changes_as_it_happens(tmp_path) -> None:
+    desk = Desk()
+    desk.record(decided(seen()))
+    async with shown(desk, "/", tmp_path) as tab:
+        desk.record(scaling_out(), 1.0)
+        await tab.until("document.querySelector('tbody .sentence').textContent.includes('2 -> 20')")
+        desk.record(decided(seen(), service=ServiceRef("bills", "prod", "bills")), 1.0)
+        await tab.until("document.querySelectorAll('tbody tr').length === 2")
+        desk.board.dismiss("orders")
+        desk.clock.now += 1.0
+        await tab.until("document.querySelectorAll('tbody tr').length === 1")
+        await tab.call("Page.navigate", url=f"{tab.origin}/services/bills")
+        await tab.until(f"location.pathname === '/services/bills' && {DRAWN}")
+        desk.record(decided(seen(backlog=(77, 1, 0)), service=ServiceRef("bills", "prod", "bills")), 1.0)
+        await tab.until("document.querySelector('#tiles').textContent.includes('77')")
+        await tab.until("document.querySelector('.keys b').textContent === '77'")
+        await tab.until("document.querySelector('#decisions .words').textContent.includes('77 waiting')")
+
+
+async def test_rows_do_not_move_under_a_focus(tmp_path) -> None:
+    desk = Desk()
+    for name in ("a", "b"):
+        desk.record(decided(seen(), service=ServiceRef(name, "prod", name)))
+    async with shown(desk, "/", tmp_path) as tab:
+        await tab.value("document.querySelector('tbody a').focus()")
+        desk.record(unread(service=ServiceRef("b", "prod", "b")), 1.0)
+        await tab.until("document.querySelectorAll('tbody tr')[1].textContent.includes('not known')")
+        assert await tab.value(KEYS) == ["a", "b"]
+        await tab.value("document.activeElement.blur()")
+        desk.record(decided(seen(backlog=(1, 1, 0)), service=ServiceRef("a", "prod", "a")), 1.0)
+        await tab.until(f"{KEYS}.join() === 'b,a'")
+
+
+async def test_no_name_becomes_markup(tmp_path) -> None:
+    desk = Desk()
+    desk.board.admit(ServiceRef(NASTY, NASTY, NASTY), policy_of(NASTY), (Chosen(NASTY, NASTY, NASTY),))
+    desk.record(unread(NASTY, service=ServiceRef(NASTY, NASTY, NASTY), policy=policy_of(NASTY)))
+    async with shown(desk, "/", tmp_path) as tab:
+        assert await tab.value(KEYS) == [NASTY]
+        await tab.value("document.querySelector('tbody a').click()")
+        await tab.until(f"location.pathname !== '/' && {DRAWN}")
+        assert await text(tab, "h1") == NASTY
+        assert await tab.value("document.querySelectorAll('img').length") == 0
+
+
+async def test_with_very_many_services_it_says_what_is_not_kept_and_shows_all(tmp_path) -> None:
+    desk = Desk()
+    for number in range(1_001):
+        desk.record(decided(seen(), service=ServiceRef(f"service-{number:04}", "prod", "x")))
+    async with shown(desk, "/", tmp_path) as tab:
+        assert len(await tab.value(KEYS)) == 1_001
+        assert "With more than 1,000 services" in await text(tab, "#notice")
+        await tab.call("Page.navigate", url=f"{tab.origin}/services/service-0001")
+        await tab.until(f"location.pathname !== '/' && {DRAWN}")
+        assert "of more than 1,000 services" in await text(tab, "#notice")
+        assert await tab.value("document.getElementById('hours').hidden")
+
+
+async def test_a_page_that_nobody_looks_at_does_not_listen(played, tmp_path) -> None:
+    async with shown(played[0], "/", tmp_path) as tab:
+        await tab.until("document.getElementById('line').textContent === 'live'")
+        assert PLAYED_S > 0
+        await tab.value(
+            "Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+        async with asyncio.timeout(20):
+            while not [
+                one
+                for one in tab.events
+                if one["method"] in {"Network.loadingFailed", "Network.loadingFinished"}
+                and one["params"]["requestId"] in listening(tab)
+            ]:
+                await tab.value("0")
+
+
+def listening(tab: Page) -> set[str]:
+    return {
+        one["params"]["requestId"]
+        for one in tab.events
+        if one["method"] == "Network.requestWillBeSent" and one["params"]["request"]["url"].endswith("/events")
+    }

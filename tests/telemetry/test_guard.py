@@ -1,0 +1,147 @@
+"""The door: too many, too slow, too deaf."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from autoscaler.telemetry import guard, serve
+from tests.telemetry.test_web import HUNG_AFTER_S, desk_with
+from tests.telemetry.ticks import holding
+
+ASK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", port)
+
+
+async def status(reader: asyncio.StreamReader) -> bytes:
+    return (await reader.readline()).split(b" ")[1]
+
+
+async def test_beyond_so_many_connections_one_hears_503_until_another_leaves(monkeypatch) -> None:
+    monkeypatch.setattr(guard, "MOST_CONNECTIONS", 3)
+    desk = desk_with(holding())
+    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
+        held = [await connected(port) for _ in range(3)]
+        for reader, writer in held:
+            writer.write(ASK)
+            assert await status(reader) == b"200"
+        reader, refused = await connected(port)
+        refusal = await reader.read()
+        refused.close()
+        assert refusal.startswith(b"HTTP/1.1 503 ")
+        head, _, body = refusal.partition(b"\r\n\r\n")
+        assert b"Content-Length: %d" % len(body) in head
+        held[0][1].close()
+        answered = b"503"
+        while answered == b"503":
+            reader, writer = await connected(port)
+            writer.write(ASK)
+            answered = await status(reader)
+            writer.close()
+        for _, writer in held:
+            writer.close()
+
+
+@pytest.mark.parametrize("begun", [b"", ASK[:20]], ids=["nothing", "half a head"])
+async def test_whoever_does_not_end_his_request_is_cut_off(monkeypatch, begun: bytes) -> None:
+    monkeypatch.setattr(guard, "HEAD_S", 0.05)
+    desk = desk_with(holding())
+    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
+        reader, writer = await connected(port)
+        writer.write(begun)
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_whoever_drips_is_cut_off_all_the_same(monkeypatch) -> None:
+    """Each byte is in time, the head is not."""
+    monkeypatch.setattr(guard, "HEAD_S", 0.2)
+    desk = desk_with(holding())
+    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
+        reader, writer = await connected(port)
+        writer.write(b"GET / HTTP/1.1\r\nX-Drip: ")
+        while not reader.at_eof() and reader.exception() is None:
+            writer.write(b"x")
+            await asyncio.sleep(0.02)
+        writer.close()
+
+
+async def test_whoever_does_not_end_his_second_request_is_cut_off(monkeypatch) -> None:
+    monkeypatch.setattr(guard, "HEAD_S", 0.05)
+    desk = desk_with(holding())
+    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
+        reader, writer = await connected(port)
+        writer.write(ASK)
+        await reader.readuntil(b"}\n")
+        writer.write(ASK[:20])
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_one_that_is_idle_between_requests_is_left_alone(monkeypatch) -> None:
+    monkeypatch.setattr(guard, "HEAD_S", 0.05)
+    desk = desk_with(holding())
+    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
+        reader, writer = await connected(port)
+        for _ in range(2):
+            writer.write(ASK)
+            assert await status(reader) == b"200"
+            await reader.readuntil(b"}\n")
+            await asyncio.sleep(0.2)
+        writer.close()
+
+
+async def test_whoever_does_not_read_is_cut_off(monkeypatch) -> None:
+    monkeypatch.setattr(guard, "STALLED_S", 0.05)
+    door = guard.Door()
+    inner = _Recorder()
+    protocol, transport = door.before(lambda: inner)(), _Transport()
+    protocol.connection_made(transport)
+    door.heard(transport)
+    protocol.pause_writing()
+    protocol.resume_writing()
+    await asyncio.sleep(0.1)
+    assert not transport.aborted
+    protocol.pause_writing()
+    async with asyncio.timeout(20):
+        await transport.ended.wait()
+    protocol.connection_lost(None)
+    assert inner.heard == ["made", "pause", "resume", "pause", "lost"]
+    assert not door._open
+
+
+class _Recorder(asyncio.Protocol):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.heard.append("made")
+
+    def pause_writing(self) -> None:
+        self.heard.append("pause")
+
+    def resume_writing(self) -> None:
+        self.heard.append("resume")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.heard.append("lost")
+
+
+class _Transport(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = asyncio.Event()
+
+    @property
+    def aborted(self) -> bool:
+        return self.ended.is_set()
+
+    def abort(self) -> None:
+        self.ended.set()
