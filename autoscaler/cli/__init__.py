@@ -18,6 +18,7 @@ from autoscaler.cli.exits import refuse, settings_or_exit
 from autoscaler.cli.explaining import explain
 from autoscaler.cli.kinds import Duration
 from autoscaler.cli.replaying import replay
+from autoscaler.cli.rights import iam_policy
 from autoscaler.cli.settings import check, settings
 from autoscaler.cli.simulating import simulate
 from autoscaler.errors import ConfigError
@@ -90,5 +91,5 @@ def demo(**options: Any) -> None:
     raise SystemExit(stage.run(stage.Options(**options)))
 
 
-for command in (check, settings, decide, explain, replay, simulate):
+for command in (check, settings, decide, explain, replay, simulate, iam_policy):
     main.add_command(command)

@@ -47,3 +47,14 @@ class Address(click.ParamType[str]):
         if not good:
             self.fail("is not a URL such as http://127.0.0.1:9108 (without user and password)", param, ctx)
         return str(value)
+
+
+class Account(click.ParamType[str]):
+    """An AWS account: twelve digits."""
+
+    name = "account"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"\d{12}", str(value), re.ASCII):
+            self.fail(f"{str(value)[:20]!r} is not an account: it has twelve digits, as 123456789012", param, ctx)
+        return str(value)

@@ -1,0 +1,80 @@
+"""Which calls these settings lead to, and on what: the rights that the daemon's role needs, and no other.
+
+Law: every call of `aws/apis.py` is a right where some setting leads to it, and nothing else ever is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from autoscaler.aws import apis
+from autoscaler.aws.apis import Api
+from autoscaler.config import Config, Service
+from autoscaler.core.policy import Mode, Workers
+from autoscaler.operating.arns import ANY, Home, cluster_arn, queue_arn, service_arn, tasks_arn
+from autoscaler.ports import CloudWatchMetric
+
+NO_NARROWER = (
+    apis.GET_METRIC_DATA,
+    apis.LIST_TASKS,
+    apis.DESCRIBE_SCALABLE_TARGETS,
+    apis.DESCRIBE_SCALING_POLICIES,
+    apis.DESCRIBE_SCHEDULED_ACTIONS,
+)
+"""For these AWS defines no resource that a policy could name."""
+
+
+class Right(NamedTuple):
+    """One call on one resource; `cluster`: only in this one (None: the call knows of no cluster)."""
+
+    api: Api
+    resource: str
+    cluster: str | None = None
+
+
+def rights(config: Config, home: Home) -> tuple[Right, ...]:
+    """All that the daemon calls with these settings, each once, in the order of services."""
+    return tuple(dict.fromkeys(right for service in config.services for right in rights_of(service, home)))
+
+
+def rights_of(service: Service, home: Home) -> Iterator[Right]:
+    """All that the daemon calls for this service. In shadow that is no call that changes anything."""
+    for queue in service.queues:
+        yield Right(apis.GET_QUEUE_ATTRIBUTES, queue_arn(queue, home))
+        if queue.url is None:
+            yield Right(apis.GET_QUEUE_URL, queue_arn(queue, home))
+    yield from _of_ecs(service, home)
+    if reads_metrics(service):
+        yield Right(apis.GET_METRIC_DATA, ANY)
+    yield Right(apis.DESCRIBE_SCALABLE_TARGETS, ANY)
+    yield Right(apis.DESCRIBE_SCALING_POLICIES, ANY)
+    yield Right(apis.DESCRIBE_SCHEDULED_ACTIONS, ANY)
+
+
+def _of_ecs(service: Service, home: Home) -> Iterator[Right]:
+    arn, cluster = service_arn(service.ref, home), cluster_arn(service.ref, home)
+    yield Right(apis.DESCRIBE_SERVICES, arn, cluster)
+    if writes(service):
+        yield Right(apis.UPDATE_SERVICE, arn, cluster)
+    if reads_protection(service):
+        yield Right(apis.LIST_TASKS, ANY, cluster)
+        yield Right(apis.GET_TASK_PROTECTION, tasks_arn(service.ref, home), cluster)
+
+
+def writes(service: Service) -> bool:
+    """Whether the service's count is ever set."""
+    return service.policy.mode is not Mode.SHADOW
+
+
+def reads_protection(service: Service) -> bool:
+    """Whether its tasks are asked for protection, before a scale-in."""
+    return service.policy.workers is Workers.SELF_PROTECTING
+
+
+def reads_metrics(service: Service) -> bool:
+    """Whether CloudWatch is asked for anything of the service."""
+    policy = service.policy
+    utilization = policy.cpu_target_percent is not None or policy.memory_target_percent is not None
+    minutes = bool(service.queues) and service.queue_minutes
+    return utilization or minutes or any(isinstance(source, CloudWatchMetric) for _, source in service.metrics)
