@@ -5,11 +5,11 @@ from __future__ import annotations
 from autoscaler.aws.apis import Api
 from autoscaler.ports import Category
 
-GET_CALLER_IDENTITY = Api(
-    "sts:GetCallerIdentity", "get_caller_identity", Category.IDENTITY, "nothing: everybody may ask"
-)
+YOU = "whoever runs this command"
+
+GET_CALLER_IDENTITY = Api("sts:GetCallerIdentity", "get_caller_identity", Category.IDENTITY, "*", YOU)
 SIMULATE_PRINCIPAL_POLICY = Api(
-    "iam:SimulatePrincipalPolicy", "simulate_principal_policy", Category.SIMULATION, "the role itself"
+    "iam:SimulatePrincipalPolicy", "simulate_principal_policy", Category.SIMULATION, "the role itself", YOU
 )
-TAG_RESOURCE = Api("ecs:TagResource", "tag_resource", Category.TAG_MODIFY, "the service")
-UNTAG_RESOURCE = Api("ecs:UntagResource", "untag_resource", Category.TAG_MODIFY, "the service")
+TAG_RESOURCE = Api("ecs:TagResource", "tag_resource", Category.TAG_MODIFY, "the service", YOU)
+UNTAG_RESOURCE = Api("ecs:UntagResource", "untag_resource", Category.TAG_MODIFY, "the service", YOU)
