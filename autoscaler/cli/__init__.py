@@ -22,6 +22,7 @@ from autoscaler.cli.replaying import replay
 from autoscaler.cli.rights import iam_policy
 from autoscaler.cli.settings import check, settings
 from autoscaler.cli.simulating import simulate
+from autoscaler.cli.status import status
 from autoscaler.errors import ConfigError
 
 
@@ -97,5 +98,5 @@ def demo(**options: Any) -> None:
     raise SystemExit(stage.run(stage.Options(**options)))
 
 
-for command in (check, settings, decide, explain, replay, simulate, iam_policy, pause, resume):
+for command in (check, settings, decide, explain, replay, simulate, iam_policy, pause, resume, status):
     main.add_command(command)

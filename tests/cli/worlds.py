@@ -1,4 +1,4 @@
-"""What the commands meet: a small AWS in which one service follows one queue, and a daemon that says what a test wants."""
+"""What the commands meet: a small AWS of one service and one queue, and a daemon that says what a test wants."""
 
 from __future__ import annotations
 
