@@ -203,15 +203,16 @@ async def on_a_terminal(*arguments: str, columns: int = 100, **settings: str) ->
         env=environ(TERM="xterm", **settings),
     )  # fmt: skip
     os.close(theirs)
-    drawn = b""
+    drawn, told = b"", False
     async with asyncio.timeout(30):
         while True:
             try:
                 drawn += await asyncio.to_thread(os.read, ours, 65536)
             except OSError:
                 break
-            if drawn.count(b"\x1b[J") >= 2 and process.returncode is None:
+            if drawn.count(b"\x1b[J") >= 2 and not told:
                 process.send_signal(signal.SIGINT)
+                told = True
         assert await process.wait() == 0
     os.close(ours)
     return drawn.decode()
