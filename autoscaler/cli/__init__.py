@@ -14,6 +14,7 @@ import click
 
 from autoscaler import __version__
 from autoscaler.cli.deciding import decide
+from autoscaler.cli.doctor import doctor
 from autoscaler.cli.exits import refuse, settings_or_exit
 from autoscaler.cli.explaining import explain
 from autoscaler.cli.kinds import Duration
@@ -98,5 +99,5 @@ def demo(**options: Any) -> None:
     raise SystemExit(stage.run(stage.Options(**options)))
 
 
-for command in (check, settings, decide, explain, replay, simulate, iam_policy, pause, resume, status):
+for command in (check, settings, decide, explain, replay, simulate, iam_policy, pause, resume, status, doctor):
     main.add_command(command)

@@ -107,3 +107,14 @@ class Moment(click.ParamType[float]):
             return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp()
         except (ValueError, OverflowError):
             self.fail(f"{str(value)[:40]!r} is not a time: write it as 2026-11-23T18:00Z", param, ctx)
+
+
+class Role(click.ParamType[str]):
+    """An IAM role, by its ARN."""
+
+    name = "role-arn"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+", str(value), re.ASCII):
+            self.fail("is not a role's ARN, as arn:aws:iam::123456789012:role/autoscaler", param, ctx)
+        return str(value)

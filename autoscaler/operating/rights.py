@@ -11,6 +11,7 @@ from typing import NamedTuple
 from autoscaler.aws import apis
 from autoscaler.aws.apis import Api
 from autoscaler.config import Config, Service
+from autoscaler.control.observing import wanted_meters
 from autoscaler.core.policy import Mode, Workers
 from autoscaler.operating.arns import ANY, Home, cluster_arn, queue_arn, service_arn, tasks_arn
 from autoscaler.ports import CloudWatchMetric
@@ -74,7 +75,6 @@ def reads_protection(service: Service) -> bool:
 
 def reads_metrics(service: Service) -> bool:
     """Whether CloudWatch is asked for anything of the service."""
-    policy = service.policy
-    utilization = policy.cpu_target_percent is not None or policy.memory_target_percent is not None
     minutes = bool(service.queues) and service.queue_minutes
-    return utilization or minutes or any(isinstance(source, CloudWatchMetric) for _, source in service.metrics)
+    measured = any(isinstance(source, CloudWatchMetric) for _, source in service.metrics)
+    return minutes or measured or bool(wanted_meters(service.policy))

@@ -10,12 +10,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from autoscaler.aws.clocks import Clocks
-from autoscaler.aws.operator.identity import Identities, Identity, Permission
+from autoscaler.aws.operator.identity import Identities, Identity
 from autoscaler.aws.operator.tags import PauseTags, Tagged
 from autoscaler.aws.wire import Wire
 from autoscaler.ports import Calls, Pacer
 
-__all__ = ["Identities", "Identity", "Operator", "PauseTags", "Permission", "Tagged", "connect_operator"]
+__all__ = ["Identities", "Identity", "Operator", "PauseTags", "Tagged", "connect_operator"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import NamedTuple
 
 from autoscaler.aws.apis import Api
@@ -33,13 +32,6 @@ class Identity(NamedTuple):
         return self.arn if _PRINCIPAL.fullmatch(self.arn) else None
 
 
-class Permission(StrEnum):
-    """What IAM says of a call before it is made."""
-
-    ALLOWED = "allowed"
-    DENIED = "denied"
-
-
 class Identities:
     """Asks STS and IAM. Neither call changes anything."""
 
@@ -53,8 +45,8 @@ class Identities:
 
     async def may(
         self, principal: str, api: Api, resource: str, context: Mapping[str, str], region: str | None = None
-    ) -> Permission:
-        """What the principal's policies say of that call on that resource.
+    ) -> bool:
+        """Whether the principal's policies allow that call on that resource.
 
         Permission boundaries count, too, and policies of the organization as far as IAM simulates them; a policy of
         the resource itself does not. Raises `AutoscalerError`: `Denied` where the simulation itself is not allowed.
@@ -72,4 +64,4 @@ class Identities:
             ],
         )
         decisions = {part.word("EvalDecision") for part in answer.parts("EvaluationResults")}
-        return Permission.ALLOWED if decisions == {"allowed"} else Permission.DENIED
+        return decisions == {"allowed"}
