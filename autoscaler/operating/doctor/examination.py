@@ -70,7 +70,7 @@ async def _examined(config: Config, url: str, limit_s: float, told: Progress, ro
         region, where = _region(config, aws.region)
         standing = Standing(operator.identities, region, role)
         identity, credentials = await standing.who()
-        looks = [] if credentials.kind else list(_looks(config, Looks(aws, gauges), standing, identity))
+        looks = [] if credentials.kind else list(_looks(config, Looks(aws, gauges, region), standing, identity))
         found = await _taken(looks, limit_s, told)
     own = [where, *endpoints(os.environ), credentials, *([] if looks else [NOT_LOOKED])]
     return _ordered(config, [*own, *planned(config, starts_s), *found])

@@ -22,10 +22,11 @@ NO_DATA = "no_data"
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """The ports of a look."""
+    """The ports of a look. `region`: where what names none is (None: not known)."""
 
     aws: Aws
     gauges: Gauges
+    region: str | None
 
     async def service(self, service: Service) -> list[Finding]:
         """Whether ECS knows it and lets it be scaled, and what stands against it now."""
@@ -62,7 +63,18 @@ class Looks:
             return [unread(key, what, found)]
         place = _place(queue)
         counts = f"{found.visible:,} visible, {found.in_flight:,} in flight, {found.delayed:,} delayed{place}"
-        return [good(key, what, counts), *_elsewhere(service, queue)]
+        return [good(key, what, counts), *self._elsewhere(service, queue)]
+
+    def _elsewhere(self, service: Service, queue: QueueRef) -> Iterator[Finding]:
+        """The settings refuse a queue of another Region than the service names; where it names none, it is seen here."""
+        here = service.ref.region or self.region
+        if queue.region and here and queue.region != here:
+            yield note(
+                service.ref.key,
+                f"queue {queue.name}",
+                f"it is in {queue.region}, the service in {here}",
+                "nothing, if that is meant; else correct one of the two",
+            )
 
     async def minute(self, service: Service, queue: QueueRef) -> list[Finding]:
         """Whether CloudWatch tells the queue's minutes: learning rests on them."""
@@ -145,14 +157,3 @@ def _place(queue: QueueRef) -> str:
     named = None if queue.url is None else region_in(queue.url)
     by = " by its URL" if named else ""
     return f"; in {queue.region or named}{by}" if queue.region or named else ""
-
-
-def _elsewhere(service: Service, queue: QueueRef) -> Iterator[Finding]:
-    region = queue.region or (None if queue.url is None else region_in(queue.url))
-    if region and service.ref.region and region != service.ref.region:
-        yield note(
-            service.ref.key,
-            f"queue {queue.name}",
-            f"it is in {region}, the service in {service.ref.region}",
-            "nothing, if that is meant; else correct one of the two",
-        )
