@@ -23,6 +23,7 @@ from autoscaler.cli.replaying import replay
 from autoscaler.cli.rights import iam_policy
 from autoscaler.cli.settings import check, settings
 from autoscaler.cli.simulating import simulate
+from autoscaler.cli.starting import init
 from autoscaler.cli.status import status
 from autoscaler.errors import ConfigError
 
@@ -99,5 +100,5 @@ def demo(**options: Any) -> None:
     raise SystemExit(stage.run(stage.Options(**options)))
 
 
-for command in (check, settings, decide, explain, replay, simulate, iam_policy, pause, resume, status, doctor):
+for command in (check, settings, decide, explain, replay, simulate, iam_policy, pause, resume, status, doctor, init):
     main.add_command(command)

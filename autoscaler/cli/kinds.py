@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from autoscaler.config import load
 from autoscaler.config.durations import seconds
+from autoscaler.config.queues import queue
 from autoscaler.core.policy import Pause
 from autoscaler.errors import ConfigError
 
@@ -118,3 +119,20 @@ class Role(click.ParamType[str]):
         if not re.fullmatch(r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+", str(value), re.ASCII):
             self.fail("is not a role's ARN, as arn:aws:iam::123456789012:role/autoscaler", param, ctx)
         return str(value)
+
+
+class Queues(click.ParamType[tuple[str, ...]]):
+    """SQS queues with commas between, each a name, a URL or an ARN; as they were written."""
+
+    name = "queues"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in str(value).split(",") if name.strip())
+        try:
+            for name in names:
+                queue(name)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return names or self.fail("names no queue: give a name, a URL or an ARN", param, ctx)

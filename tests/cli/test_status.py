@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import pty
 import re
 import signal
-import struct
-import sys
-import termios
-from fcntl import ioctl
 from typing import Any
 
 import pytest
@@ -23,7 +17,8 @@ from autoscaler.core.model import Backlog, Missing
 from autoscaler.operating.status import GOOD, Keeping, Statuses
 from autoscaler.telemetry.board import Board
 from autoscaler.telemetry.views import services
-from tests.cli.spoken import Ended, autoscaler, environ, started
+from tests.cli.spoken import Ended, autoscaler, started
+from tests.cli.terminal import on_a_terminal
 from tests.cli.test_explain import NOW, tick
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
 
@@ -194,33 +189,14 @@ async def test_watching_where_no_daemon_is_says_so_and_goes_on():
     assert "`autoscaler run` starts one" in ended.out.decode()
 
 
-async def on_a_terminal(*arguments: str, columns: int = 100, **settings: str) -> str:
-    """What the command draws on a terminal until it has drawn twice, or has ended."""
-    ours, theirs = pty.openpty()
-    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "autoscaler", *arguments, stdin=theirs, stdout=theirs, stderr=theirs,
-        env=environ(TERM="xterm", **settings),
-    )  # fmt: skip
-    os.close(theirs)
-    drawn, told = b"", False
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                drawn += await asyncio.to_thread(os.read, ours, 65536)
-            except OSError:
-                break
-            if drawn.count(b"\x1b[J") >= 2 and not told:
-                process.send_signal(signal.SIGINT)
-                told = True
-        assert await process.wait() == 0
-    os.close(ours)
-    return drawn.decode()
+def twice(drawn: str) -> bool:
+    return drawn.count("\x1b[J") >= 2
 
 
 async def test_on_a_terminal_it_is_drawn_in_place_and_the_terminal_is_given_back():
     async with fake_daemon(200, listed(tick())) as (url, _):
-        drawn = await on_a_terminal("status", "--watch", "--every", "300ms", "--url", url)
+        code, drawn = await on_a_terminal("status", "--watch", "--every", "300ms", "--url", url, stop_on=twice)
+    assert code == 0
     assert drawn.startswith("\x1b[?1049h\x1b[?25l\x1b[H")
     assert drawn.rstrip().endswith("\x1b[?25h\x1b[?1049l")
     assert "\x1b[32mkept" in drawn
@@ -228,8 +204,8 @@ async def test_on_a_terminal_it_is_drawn_in_place_and_the_terminal_is_given_back
 
 async def test_on_a_terminal_the_sentence_is_wrapped_and_no_color_is_heeded():
     async with fake_daemon(200, listed(tick())) as (url, _):
-        coloured = await on_a_terminal("status", "--url", url)
-        plain = await on_a_terminal("status", "--url", url, NO_COLOR="1")
+        coloured = (await on_a_terminal("status", "--url", url)).text
+        plain = (await on_a_terminal("status", "--url", url, NO_COLOR="1")).text
     assert "\x1b[1mservice" in coloured
     assert "\x1b" not in plain
     assert "all as promised" in plain

@@ -66,7 +66,7 @@ class Looks:
         return [good(key, what, counts), *self._elsewhere(service, queue)]
 
     def _elsewhere(self, service: Service, queue: QueueRef) -> Iterator[Finding]:
-        """The settings refuse a queue of another Region than the service names; where it names none, it is seen here."""
+        """The settings refuse a queue of another Region than the service names; where that names none, this sees it."""
         here = service.ref.region or self.region
         if queue.region and here and queue.region != here:
             yield note(
