@@ -99,7 +99,7 @@ async def _services(config: Config) -> dict[str, Any]:
 
         async def look(service: Service) -> None:
             async with turns:
-                board.note(await ServiceLoop(service, ports, config.interval_s).tick())
+                board.note(await ServiceLoop(service, ports, Rhythm(config.interval_s)).tick())
 
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_S), asyncio.TaskGroup() as group:

@@ -17,6 +17,7 @@ from autoscaler.operating.rights import NO_NARROWER, Right
 PURPOSES = {
     apis.GET_QUEUE_ATTRIBUTES: "ReadQueues",
     apis.GET_QUEUE_URL: "FindQueues",
+    apis.LIST_SERVICES: "FindServices",
     apis.DESCRIBE_SERVICES: "ReadServices",
     apis.UPDATE_SERVICE: "ScaleServices",
     apis.LIST_TASKS: "ListTasks",
@@ -25,6 +26,7 @@ PURPOSES = {
     apis.DESCRIBE_SCALABLE_TARGETS: "SeeOtherScalers",
     apis.DESCRIBE_SCALING_POLICIES: "SeeOtherScalers",
     apis.DESCRIBE_SCHEDULED_ACTIONS: "SeeOtherScalers",
+    apis.ASSUME_ROLE: "ActAsRoles",
     operators.TAG_RESOURCE: "PauseServices",
     operators.UNTAG_RESOURCE: "PauseServices",
 }
@@ -94,7 +96,7 @@ def remarks(rights: Iterable[Right], policy: dict[str, Any]) -> Iterator[str]:
             "IAM cannot limit ecs:UpdateService to the desired count: whoever holds the role may also change the task "
             "definition, network and capacity of these services, to what exists (docs/iam.md)"
         )
-    else:
+    elif asked:
         yield "all services are in shadow: nothing here changes anything; ask anew before they are active"
     size = len(json.dumps(policy, separators=(",", ":")))
     if size > MOST_MANAGED:

@@ -10,7 +10,7 @@ from autoscaler.aws.operator import apis as operators
 from autoscaler.config import Config
 from autoscaler.operating.arns import Home, cluster_arn, home_of, queue_accounts, service_arn, unknown
 from autoscaler.operating.iam import document, remarks
-from autoscaler.operating.rights import Right, rights
+from autoscaler.operating.rights import Right, rights, roles
 
 
 class Granted(NamedTuple):
@@ -21,19 +21,39 @@ class Granted(NamedTuple):
 
 
 def granted(
-    config: Config, region: str | None, account: str | None, purpose: str = "daemon", *, deny_redefinition: bool = False
+    config: Config,
+    region: str | None,
+    account: str | None,
+    purpose: str = "daemon",
+    role: str | None = None,
+    *,
+    deny_redefinition: bool = False,
 ) -> Granted:
     """The least policy for that purpose, `daemon` or `pause`, with these settings.
 
-    `region`: where the services are that name none. `account` None: that of the queues, where they name one.
+    `region`: where the services are that name none. `account` None: that of the queues, where they name one. `role`:
+    the policy of that role, one of the settings' (None: of the daemon's own).
     """
     home = home_of(config, region, account)
     gaps = (*_guessed(home, queue_accounts(config), account), *unknown(config.services, home))
     if purpose == "pause":
         return Granted(document(pausing(config, home)), gaps)
-    asked = rights(config, home)
+    asked = rights(config, home, role)
     policy = document(asked, deny_redefinition=deny_redefinition)
-    return Granted(policy, (*gaps, *remarks(asked, policy)))
+    return Granted(policy, (*gaps, *remarks(asked, policy), *(_others(config) if role is None else [])))
+
+
+def _others(config: Config) -> Iterator[str]:
+    for arn in roles(config):
+        yield (
+            f"{arn} needs a policy of its own (`autoscaler iam-policy --role {arn}`), and to trust the daemon's role "
+            "(deploy/README.md)"
+        )
+    if config.discovery.clusters:
+        yield (
+            "discover_clusters: any service of those clusters may be taken over, and any queue of the account read; "
+            "name services in the settings to narrow it"
+        )
 
 
 def pausing(config: Config, home: Home) -> Iterator[Right]:

@@ -23,6 +23,12 @@ from tests.operating.settings import ACCOUNT, EVERYTHING, config, load, several
 APIS = {value.name for value in vars(apis).values() if isinstance(value, apis.Api)}
 """All that the daemon ever asks of AWS."""
 
+USUAL = APIS - {"sts:AssumeRole", "ecs:ListServices"}
+"""What is asked where all is in the daemon's own account, and nothing is discovered."""
+
+OTHER = "9" * 12
+ROLE = f"arn:aws:iam::{OTHER}:role/autoscaler"
+
 OPERATORS = {value.name for value in vars(operators).values() if isinstance(value, apis.Api)}
 
 
@@ -40,8 +46,37 @@ def statement(document: dict[str, Any], action: str) -> dict[str, Any]:
 
 
 def test_with_everything_set_each_of_the_daemons_calls_is_a_right_and_nothing_else_is():
-    assert actions(policy(load(EVERYTHING))) == APIS
+    assert actions(policy(load(EVERYTHING))) == USUAL
+    elsewhere = EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE, "AUTOSCALER_DISCOVER_CLUSTERS": "prod"}
+    assert actions(policy(load(elsewhere))) | actions(policy(load(elsewhere), role=ROLE)) == APIS
     assert not APIS & {"ecs:TagResource", "ecs:UntagResource", "iam:SimulatePrincipalPolicy"}
+
+
+def test_what_is_called_as_a_role_is_that_roles_right_and_the_daemons_own_is_to_act_as_it():
+    of = several({"region": "eu-west-1"}, {"role_arn": ROLE}, {"role_arn": ROLE})
+    ours, theirs = policy(of), policy(of, role=ROLE)
+    assert statement(ours, "sts:AssumeRole")["Resource"] == [ROLE]
+    assert "w0" in json.dumps(ours)
+    assert "w1" not in json.dumps(ours)
+    assert statement(theirs, "ecs:UpdateService")["Resource"] == [
+        f"arn:aws:ecs:eu-west-1:{OTHER}:service/prod/w1", f"arn:aws:ecs:eu-west-1:{OTHER}:service/prod/w2",
+    ]  # fmt: skip
+    assert statement(theirs, "sqs:GetQueueUrl")["Resource"][0] == f"arn:aws:sqs:eu-west-1:{OTHER}:q1"
+    assert "sts:AssumeRole" not in actions(theirs)
+    assert any(ROLE in remark for remark in granted(of, "eu-west-1", ACCOUNT).remarks)
+
+
+def test_who_discovers_may_take_over_any_service_of_those_clusters_and_no_other():
+    of = load({"AUTOSCALER_DISCOVER_CLUSTERS": "a,b"})
+    document = policy(of)
+    updates = [one for one in document["Statement"] if "ecs:UpdateService" in one["Action"]]
+    assert [one["Resource"] for one in updates] == [
+        [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/{cluster}/*"] for cluster in "ab"
+    ]
+    for one in document["Statement"]:
+        if one["Action"][0].startswith("ecs:"):
+            assert one["Condition"]["ArnEquals"]["ecs:cluster"].endswith((":cluster/a", ":cluster/b"))
+    assert any("discover_clusters" in remark for remark in granted(of, "eu-west-1", ACCOUNT).remarks)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +91,7 @@ def test_with_everything_set_each_of_the_daemons_calls_is_a_right_and_nothing_el
 )
 def test_what_no_setting_leads_to_is_no_right(fields, missing):
     told = EVERYTHING | {f"AUTOSCALER_{name.upper()}": value for name, value in fields.items()}
-    assert actions(policy(load(told))) == APIS - missing
+    assert actions(policy(load(told))) == USUAL - missing
 
 
 def test_every_call_has_a_statement_of_its_purpose():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from autoscaler.operating.doctor.findings import Level, bad, code_of, note
@@ -50,19 +52,26 @@ def test_calls_are_counted_by_region_and_those_of_a_cluster_are_shared():
     west, north = asked_of(of)["eu-west-1"], asked_of(of)["eu-north-1"]
     assert west.rates[Category.QUEUE_READ] == 20.0
     assert west.rates[Category.SERVICE_READ] == 2.0, "ten services in each call, every ten seconds"
-    assert west.rates[Category.SCALING_READ] == 2.0
+    assert west.rates[Category.SCALING_READ] == 200 / 300
     assert (west.metrics, north.metrics) == (800, 12)
     assert west.rates[Category.METRIC_READ] == 2 / 60, "500 metrics in each question"
     assert north.rates[Category.QUEUE_READ] == 0.3
 
 
-def test_more_calls_than_our_share_are_a_finding_that_says_how_long_the_interval_would_be():
-    of = several(*({"region": "eu-west-1", "cluster": f"c{number}"} for number in range(100)))
-    found = [one for one in planned(of, {}) if one.what == "rate ecs_service_read"]
-    assert [one.level for one in found] == [Level.FINDING]
-    assert "10 calls a second of our 5" in found[0].text or "100" in found[0].text
-    assert "AUTOSCALER_INTERVAL to 20s" in found[0].remedy
+def test_more_calls_than_our_share_are_a_finding_but_for_ecs_that_is_then_read_less_often():
+    of = several(*({"region": "eu-west-1", "cluster": f"c{number}"} for number in range(300)))
+    [ecs] = [one for one in planned(of, {}) if one.what == "rate ecs_service_read"]
+    assert (ecs.level, "30 calls a second of our 5" in ecs.text, "every 60s" in ecs.text) == (Level.NOTE, True, True)
+    assert "divide them among accounts" in ecs.remedy
     assert level("rate sqs_queue_read", of) is Level.GOOD
+
+
+def test_more_calls_for_queues_than_our_share_are_a_finding_that_says_how_long_the_interval_would_be():
+    of = several({"queues": ",".join(f"q{number}" for number in range(60)), "acceptable_latency": "1500ms"})
+    tight = replace(of, rate_share_percent=2)  # 60 queues twice a second; 2 % of 4,000 are 80
+    [queues] = [one for one in planned(tight, {}) if one.what == "rate sqs_queue_read"]
+    assert (queues.level, "120 calls a second of our 80" in queues.text) == (Level.FINDING, True)
+    assert "AUTOSCALER_INTERVAL to 1s or longer, or raise AUTOSCALER_RATE_SHARE_PERCENT to 3" in queues.remedy
 
 
 def test_dollars_a_month():

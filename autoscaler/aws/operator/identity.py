@@ -9,6 +9,7 @@ from typing import NamedTuple
 from autoscaler.aws.apis import Api
 from autoscaler.aws.operator.apis import GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY
 from autoscaler.aws.wire import Wire
+from autoscaler.ports import Place
 
 _SESSION = re.compile(r"arn:(?P<partition>[a-z-]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+")
 _PRINCIPAL = re.compile(r"arn:[a-z-]+:iam::\d{12}:(?:user|role)/.+")
@@ -38,14 +39,12 @@ class Identities:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    async def who(self, region: str | None = None) -> Identity:
+    async def who(self, place: Place) -> Identity:
         """Whose the credentials are. Raises `AutoscalerError`; no right is needed for it."""
-        answer = await self._wire.ask(GET_CALLER_IDENTITY, "credentials", region)
+        answer = await self._wire.ask(GET_CALLER_IDENTITY, "credentials", place)
         return Identity(answer.word("Account"), answer.word("Arn"))
 
-    async def may(
-        self, principal: str, api: Api, resource: str, context: Mapping[str, str], region: str | None = None
-    ) -> bool:
+    async def may(self, principal: str, api: Api, resource: str, context: Mapping[str, str], place: Place) -> bool:
         """Whether the principal's policies allow that call on that resource.
 
         Permission boundaries count, too, and policies of the organization as far as IAM simulates them; a policy of
@@ -54,7 +53,7 @@ class Identities:
         answer = await self._wire.ask(
             SIMULATE_PRINCIPAL_POLICY,
             f"right {api.name}",
-            region,
+            place,
             PolicySourceArn=principal,
             ActionNames=[api.name],
             ResourceArns=[resource],

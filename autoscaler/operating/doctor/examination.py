@@ -19,11 +19,12 @@ from autoscaler.control.pacing import Pacing
 from autoscaler.errors import AutoscalerError, Unavailable
 from autoscaler.inspection.asking import Listed, ask_all
 from autoscaler.operating.calling import CALL_TIMEOUT_S, Uncounted
-from autoscaler.operating.doctor.findings import Finding, Level, bad, good, unread
-from autoscaler.operating.doctor.identity import DAEMON, RIGHTS, Standing, endpoints
+from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, unread
+from autoscaler.operating.doctor.identity import RIGHTS, Standing, endpoints
 from autoscaler.operating.doctor.looks import Looks
 from autoscaler.operating.doctor.plan import planned
 from autoscaler.operating.rights import reads_protection
+from autoscaler.ports import Place
 from autoscaler.prometheus import connect_prometheus
 
 AT_ONCE = 8
@@ -68,7 +69,7 @@ async def _examined(config: Config, url: str, limit_s: float, told: Progress, ro
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
         region, where = _region(config, aws.region)
-        standing = Standing(operator.identities, region, role)
+        standing = Standing(operator.identities, Place(region), role)
         identity, credentials = await standing.who()
         looks = [] if credentials.kind else list(_looks(config, Looks(aws, gauges, region), standing, identity))
         found = await _taken(looks, limit_s, told)
@@ -82,7 +83,7 @@ def _region(config: Config, named: Callable[[], str]) -> tuple[str | None, Findi
     try:
         return named(), good(DAEMON, "region", f"{named()}, for all that names none")
     except AutoscalerError as fault:
-        if all(regions):
+        if regions and all(regions):
             return regions[0], good(DAEMON, "region", "none of the daemon's own; every service names one")
         return None, unread(DAEMON, "region", fault)
 
@@ -97,6 +98,8 @@ async def _starts_s(url: str) -> Mapping[str, float]:
 
 
 def _looks(config: Config, looks: Looks, standing: Standing, identity: Identity | None) -> Iterator[Look]:
+    for cluster in config.discovery.clusters:
+        yield Look(DAEMON, f"cluster {cluster}", partial(looks.cluster, cluster, config.discovery.place))
     for service in config.services:
         key = service.ref.key
         yield Look(key, "service", partial(looks.service, service))

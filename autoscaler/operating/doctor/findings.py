@@ -20,6 +20,9 @@ CODES = {
     Throttled.kind: UNREACHABLE,
 }
 
+DAEMON = "daemon"
+"""What concerns no single service."""
+
 ASK_AGAIN = "look again; if it stays so, check AWS_ENDPOINT_URL and the Region: AWS documents another answer"
 
 

@@ -14,10 +14,11 @@ from autoscaler.aws.operator import Identities, Identity
 from autoscaler.config import Service
 from autoscaler.errors import AutoscalerError, Unavailable
 from autoscaler.operating.arns import Home
-from autoscaler.operating.doctor.findings import Finding, Level, bad, good, note, unread
+from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, note, unread
 from autoscaler.operating.rights import Right, rights_of, writes
+from autoscaler.ports import Place
 
-DAEMON, RIGHTS = "daemon", "rights"
+RIGHTS = "rights"
 
 
 @dataclass(slots=True)
@@ -27,7 +28,7 @@ class Standing:
     """
 
     identities: Identities
-    region: str | None
+    place: Place
     role: str | None = None
 
     async def who(self) -> tuple[Identity | None, Finding]:
@@ -36,7 +37,7 @@ class Standing:
         Without STS the daemon does well, as in a network without a way to it.
         """
         try:
-            found = await self.identities.who(self.region)
+            found = await self.identities.who(self.place)
         except Unavailable as fault:
             missed = unread(DAEMON, "credentials", fault)
             return None, Finding(Level.UNKNOWN, DAEMON, "credentials", missed.text, missed.remedy)
@@ -47,24 +48,30 @@ class Standing:
 
     async def may(self, identity: Identity | None, service: Service) -> list[Finding]:
         """What IAM says of what the daemon does for the service."""
-        key, principal = service.ref.key, self.role or (identity and identity.principal)
+        key, principal = service.ref.key, self._principal(identity, service)
         if self.role is None and not writes(service):
             return [good(key, RIGHTS, "none to change anything is needed in shadow")]
         if identity is None or principal is None:
             return [_unknowable(key, "it is not known whose rights count: IAM simulates users and roles only")]
-        rights = list(rights_of(service, Home(self.region, identity.account)))
+        rights = list(rights_of(service, Home(self.place.region, identity.account)))
         asked = rights if self.role else [right for right in rights if right.api is apis.UPDATE_SERVICE]
         try:
-            denied = [right for right in asked if not await self._allowed(principal, right)]
+            denied = [right for right in asked if not await self._allowed(principal, right, service)]
         except Unavailable as fault:
             return [_unknowable(key, f"IAM did not answer ({fault})")]
         except AutoscalerError:
             return [_unknowable(key, f"IAM may not be asked what {principal} may")]
         return [_denied(key, principal, right) for right in denied] or [_allowed(key, principal, asked)]
 
-    async def _allowed(self, principal: str, right: Right) -> bool:
+    def _principal(self, identity: Identity | None, service: Service) -> str | None:
+        """Whose rights count for the service: those of the role that it is scaled as, if it names one."""
+        named = self.role if service.ref.role is None else service.ref.role.arn
+        return named or (identity and identity.principal)
+
+    async def _allowed(self, principal: str, right: Right, service: Service) -> bool:
         context = {} if right.cluster is None else {"ecs:cluster": right.cluster}
-        return await self.identities.may(principal, right.api, right.resource, context, self.region)
+        place = Place(service.ref.region or self.place.region, service.ref.role)
+        return await self.identities.may(principal, right.api, right.resource, context, place)
 
 
 def _allowed(key: str, principal: str, rights: Sequence[Right]) -> Finding:

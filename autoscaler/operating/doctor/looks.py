@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from autoscaler.aws import Aws
 from autoscaler.aws.sqs import region_in
 from autoscaler.config import Service
+from autoscaler.config.discovering import ASKS
 from autoscaler.control.observing import wanted_meters
 from autoscaler.control.pausing import TagPause, read_tag
 from autoscaler.core.model import Fleet, Missing
 from autoscaler.core.policy import Mode
-from autoscaler.operating.doctor.findings import Finding, bad, good, note, unread
-from autoscaler.ports import CloudWatchMetric, Gauges, MetricSource, QueueRef
+from autoscaler.errors import AutoscalerError
+from autoscaler.operating.doctor.findings import DAEMON, Finding, bad, good, note, unread
+from autoscaler.ports import CloudWatchMetric, Gauges, MetricSource, Place, QueueRef
 
 NO_DATA = "no_data"
 
@@ -27,6 +29,16 @@ class Looks:
     aws: Aws
     gauges: Gauges
     region: str | None
+
+    async def cluster(self, cluster: str, place: Place) -> list[Finding]:
+        """Which services of a cluster ask by tag to be looked after."""
+        try:
+            tags = await self.aws.directory.tags(cluster, place)
+        except AutoscalerError as fault:
+            return [unread(DAEMON, f"cluster {cluster}", fault)]
+        asking = sum(ASKS in each for each in tags.values())
+        text = f"{asking} of {len(tags)} services ask to be looked after by the tag {ASKS}"
+        return [good(DAEMON, f"cluster {cluster}", text)]
 
     async def service(self, service: Service) -> list[Finding]:
         """Whether ECS knows it and lets it be scaled, and what stands against it now."""

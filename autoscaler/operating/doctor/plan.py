@@ -7,19 +7,18 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import NamedTuple
 
+from autoscaler.aws import SERVICES_A_CALL
 from autoscaler.aws.cloudwatch import queue_metrics
 from autoscaler.config import Config, Service, notes
 from autoscaler.config.durations import shown
+from autoscaler.control.crew import MOST_GROUPS
 from autoscaler.control.observing import wanted_meters
 from autoscaler.control.pacing import PUBLISHED
-from autoscaler.operating.doctor.findings import Finding, bad, good, note
+from autoscaler.operating.doctor.findings import DAEMON, Finding, bad, good, note
 from autoscaler.ports import Category, CloudWatchMetric
 
 MOST_TASKS, MOST_DISCOVERED = 5_000, 1_000
 """ECS's quota of tasks per service, and that of one with service discovery."""
-
-TOGETHER, GROUPS = 10, 16
-"""So many services ECS tells of in one call, and in so many groups the daemon's ticks are spread."""
 
 RIVALS_S, MINUTE_S = 300.0, 60.0
 MONTH_S = 30 * 86_400.0
@@ -98,7 +97,7 @@ def asked_of(config: Config) -> dict[str, Asked]:
             {
                 Category.QUEUE_READ: queues[region] / config.interval_s,
                 Category.SERVICE_READ: sum(map(_shared, here.values())) / config.interval_s,
-                Category.SCALING_READ: 3 * here.total() / RIVALS_S,
+                Category.SCALING_READ: here.total() / RIVALS_S,
                 Category.METRIC_READ: ceil(metrics[region] / 500) / MINUTE_S,
             },
             metrics[region],
@@ -110,7 +109,7 @@ def asked_of(config: Config) -> dict[str, Asked]:
 
 def _shared(services: int) -> int:
     """Calls for so many services of a cluster: ten in each, but never fewer than groups that tick apart."""
-    return max(ceil(services / TOGETHER), min(services, GROUPS))
+    return max(ceil(services / SERVICES_A_CALL), min(services, MOST_GROUPS))
 
 
 def _metrics(service: Service) -> int:
@@ -125,16 +124,21 @@ def _rates(config: Config, asked: Mapping[str, Asked]) -> Iterator[Finding]:
         for category, rate in calls.rates.items():
             allowed = PUBLISHED[category][0] * config.rate_share_percent / 100
             text = f"{_shown(rate)} calls a second of our {_shown(allowed)}{f' in {region}' if region else ''}"
-            if rate <= allowed:
-                yield good("daemon", f"rate {category.value}", text)
-            else:
-                longer = shown(ceil(config.interval_s * rate / allowed))
-                yield bad(
-                    "daemon",
-                    f"rate {category.value}",
-                    f"{text}: services will wait for their turn",
-                    f"set AUTOSCALER_INTERVAL to {longer} or longer, or raise AUTOSCALER_RATE_SHARE_PERCENT",
-                )
+            yield _rate(config, category, text, rate / allowed)
+
+
+def _rate(config: Config, category: Category, text: str, used_ratio: float) -> Finding:
+    what, longer = f"rate {category.value}", shown(ceil(config.interval_s * used_ratio))
+    percent = ceil(config.rate_share_percent * used_ratio)
+    more = f"raise AUTOSCALER_RATE_SHARE_PERCENT to {percent}" if percent <= 100 else "divide them among accounts"
+    if used_ratio <= 1:
+        return good(DAEMON, what, text)
+    if category is Category.SERVICE_READ:
+        text = f"{text}: counts that stand still are read about every {longer}, those on the move at each look"
+        return note(DAEMON, what, text, f"nothing, if that will do; else {more}")
+    if category is Category.QUEUE_READ:
+        more = f"set AUTOSCALER_INTERVAL to {longer} or longer, or {more}"
+    return bad(DAEMON, what, f"{text}: they will wait for their turn", more)
 
 
 def _shown(rate: float) -> str:
@@ -146,8 +150,8 @@ def _dollars(asked: Mapping[str, Asked]) -> Finding:
     metrics = sum(calls.metrics for calls in asked.values()) * MONTH_S / MINUTE_S
     sqs, cloudwatch = requests * SQS_DOLLARS, metrics * METRIC_DOLLARS
     return good(
-        "daemon",
+        DAEMON,
         "dollars",
-        f"about ${sqs + cloudwatch:,.2f} a month for calls: {requests:,.0f} to SQS (${sqs:,.2f}), {metrics:,.0f} "
-        f"metrics from CloudWatch (${cloudwatch:,.2f}); ECS's are free",
+        f"at most about ${sqs + cloudwatch:,.2f} a month for calls: {requests:,.0f} to SQS (${sqs:,.2f}), "
+        f"{metrics:,.0f} metrics from CloudWatch (${cloudwatch:,.2f}); ECS's are free",
     )
