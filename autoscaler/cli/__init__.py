@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from autoscaler import __version__
+from autoscaler.cli.completing import completion
 from autoscaler.cli.deciding import decide
 from autoscaler.cli.doctor import doctor
 from autoscaler.cli.exits import refuse, settings_or_exit
@@ -100,5 +101,21 @@ def demo(**options: Any) -> None:
     raise SystemExit(stage.run(stage.Options(**options)))
 
 
-for command in (check, settings, decide, explain, replay, simulate, iam_policy, pause, resume, status, doctor, init):
+COMMANDS = (
+    check,
+    settings,
+    doctor,
+    status,
+    explain,
+    pause,
+    resume,
+    init,
+    iam_policy,
+    decide,
+    replay,
+    simulate,
+    completion,
+)
+
+for command in COMMANDS:
     main.add_command(command)

@@ -97,7 +97,8 @@ def _page(shown: Sequence[Finding], findings: Sequence[Finding]) -> Iterator[str
 
 
 def _sentence(one: Finding) -> str:
-    return f"{one.text}. To do: {one.remedy}" if one.remedy else one.text
+    """As our errors have it: what is so, and what to do."""
+    return f"{one.text}; {one.remedy}" if one.remedy else one.text
 
 
 def _counted(findings: Sequence[Finding]) -> Counter[str]:

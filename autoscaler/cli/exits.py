@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from autoscaler.config import Config, Service, load
+from autoscaler.config import Config, load
 from autoscaler.errors import AutoscalerError, ConfigError, Unavailable
 
 FINDINGS, USAGE, REFUSED, UNREACHABLE = 1, 2, 3, 4
@@ -40,16 +40,6 @@ def unknown_service(key: str, keys: Sequence[str], of: str) -> NoReturn:
     click.echo(f"{of} no service {key!r}{meant}", err=True)
     click.echo(f"services: {', '.join(keys) or 'none'}", err=True)
     raise SystemExit(USAGE)
-
-
-def service_or_exit(key: str) -> tuple[Config, Service]:
-    """The settings, and the service that is called so in them; the exit code is 2 where there is none."""
-    config = settings_or_exit()
-    keys = [service.ref.key for service in config.services]
-    known = meant_key(key, keys)
-    if known is None:
-        unknown_service(key, keys, "the settings have")
-    return config, config.services[keys.index(known)]
 
 
 def failed(fault: AutoscalerError) -> NoReturn:

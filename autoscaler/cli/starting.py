@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import click
 
 from autoscaler.cli.exits import USAGE, leave
 from autoscaler.cli.kinds import Account, Duration, Queues
+from autoscaler.cli.tables import is_terminal
 from autoscaler.errors import ConfigError
 
 LATENCY, MOST_TASKS = "60s", 10
@@ -74,7 +76,13 @@ def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
         click.echo(f"wrote {path}")
     click.echo(click.style(f"\nNext, in {out}:", bold=True))
     for number, step in enumerate(steps(answers), 1):
-        click.echo(f"  {number}. {step}")
+        click.echo(_wrapped(f"  {number}. ", step))
+
+
+def _wrapped(before: str, text: str) -> str:
+    """On a terminal as wide as it is; elsewhere on one line."""
+    width = shutil.get_terminal_size().columns if is_terminal() else 1_000
+    return click.wrap_text(text, width, initial_indent=before, subsequent_indent=" " * len(before))
 
 
 def _ask(given: dict[str, Any], as_json: bool) -> None:
@@ -85,4 +93,8 @@ def _ask(given: dict[str, Any], as_json: bool) -> None:
         leave(f"init: nobody is there to be asked: give {', '.join(missing)}", USAGE)
     for name, (question, default, kind) in QUESTIONS.items():
         if given[name] is None:
-            given[name] = click.prompt(question, default, type=kind) if asks else kind.convert(default, None, None)
+            given[name] = (
+                click.prompt(question, default, type=kind, prompt_suffix=" ")
+                if asks
+                else kind.convert(default, None, None)
+            )

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from autoscaler.aws.operator import PauseTags, Tagged
-from autoscaler.config import Service
+from autoscaler.config import Config
 from autoscaler.control.pausing import TagPause, read_tag
 from autoscaler.core.model import Missing
-from autoscaler.core.policy import Pause, Policy
+from autoscaler.core.policy import Pause
 from autoscaler.operating.calling import operator
 from autoscaler.ports import ServiceRef
 
@@ -23,6 +23,36 @@ LOOKS, LOOK_AGAIN_S = 3, 1.0
 """ECS may still tell the old tags just after a write."""
 
 MINUTE_S = 60
+
+
+class Pausable(NamedTuple):
+    """A service that may be paused. `setting`: what its settings pause (None: nothing, or not known). `key` is one of
+    the settings', or of those that a daemon discovered.
+    """
+
+    ref: ServiceRef
+    setting: Pause | int | None
+    min_tasks: int
+    max_tasks: int
+
+
+def of_settings(config: Config) -> dict[str, Pausable]:
+    """The services of the settings, by key."""
+    return {
+        service.ref.key: Pausable(
+            service.ref, service.policy.paused, service.policy.min_tasks, service.policy.max_tasks
+        )
+        for service in config.services
+    }
+
+
+def of_daemon(services: Iterable[Mapping[str, Any]]) -> dict[str, Pausable]:
+    """The services as `/api/v1/services` tells them, by key. Their `paused` is already what the tag says."""
+    found = {}
+    for told in services:
+        ref = ServiceRef(told["key"], told["cluster"], told["ecs_service"], told.get("region"))
+        found[ref.key] = Pausable(ref, None, told["min_tasks"], told["max_tasks"])
+    return found
 
 
 class Changed(NamedTuple):
@@ -52,24 +82,24 @@ def value_of(paused: Pause | int, until: float | None) -> str:
     return f"{paused} until {whole:%Y-%m-%dT%H:%MZ}"
 
 
-def pause(service: Service, value: str, wall: Callable[[], float]) -> Changed:
+def pause(service: Pausable, value: str, wall: Callable[[], float]) -> Changed:
     """The service's tag has this value. Raises `AutoscalerError`; then the tag may be as before."""
     return asyncio.run(_changed(service, value, wall))
 
 
-def resume(service: Service, wall: Callable[[], float]) -> Changed:
+def resume(service: Pausable, wall: Callable[[], float]) -> Changed:
     """The service has no such tag any more. Raises `AutoscalerError`."""
     return asyncio.run(_changed(service, None, wall))
 
 
-async def _changed(service: Service, value: str | None, wall: Callable[[], float]) -> Changed:
+async def _changed(service: Pausable, value: str | None, wall: Callable[[], float]) -> Changed:
     async with operator() as aws:
         before = await aws.tags.read(service.ref)
         if before.pause != value:
             await _put(aws.tags, service.ref, before.arn, value)
         after = await _settled(lambda: aws.tags.read(service.ref), value)
     return Changed(
-        service.ref, after.desired, before.pause, after.pause, value, seen(after.pause, service.policy, wall())
+        service.ref, after.desired, before.pause, after.pause, value, seen(after.pause, service.setting, wall())
     )
 
 
@@ -90,14 +120,14 @@ async def _settled(look: Callable[[], Awaitable[Tagged]], value: str | None) -> 
     return found
 
 
-def seen(tag: str | None, policy: Policy, wall: float) -> str:
+def seen(tag: str | None, setting: Pause | int | None, wall: float) -> str:
     """What the daemon makes of the tag at `wall`, in a sentence. A tag replaces the setting `paused`."""
     read = None if tag is None else read_tag(tag)
     match read:
-        case None if policy.paused is None:
+        case None if setting is None:
             return "nothing is paused"
         case None:
-            return f"no tag, so the setting counts: {_meant(policy.paused)}"
+            return f"no tag, so the setting counts: {_meant(setting)}"
         case Missing(because=because):
             return f"a tag that it cannot read, so everything is paused: {because}"
         case TagPause(paused=paused, until=until) if until <= wall:

@@ -69,7 +69,7 @@ async def test_where_all_is_well_it_says_so_of_everything_and_ends_with_0():
         ended = await doctor(double)
     assert (ended.code, ended.err) == (0, "")
     shown = ended.out.decode()
-    assert "3 tasks desired, 3 running, 0 pending" in shown
+    assert "3 desired, 3 running, 0 pending" in shown
     assert "12 visible, 3 in flight, 0 delayed" in shown
     assert f"IAM allows {ROLE} ecs:UpdateService (simulated, not tried)" in shown
     assert "account 123456789012, as arn:aws:sts::123456789012:assumed-role/autoscaler/task" in shown

@@ -14,7 +14,9 @@ from autoscaler.core.policy import Pause
 from autoscaler.operating.pausing import seen, value_of
 from tests.aws.double import HANG, Double, fault, ok, serving
 from tests.cli.spoken import Ended, autoscaler
-from tests.cli.worlds import WORLD, free_port, world
+from tests.cli.test_explain import tick
+from tests.cli.test_status import listed
+from tests.cli.worlds import WORLD, fake_daemon, free_port, world
 from tests.operating.settings import LEAST, config
 
 ARN = "arn:aws:ecs:eu-west-1:123456789012:service/prod/orders"
@@ -90,6 +92,20 @@ async def test_refused_is_3_with_the_right_that_lacks_and_unreachable_is_4_and_n
             assert SECRET not in ended.err + ended.out.decode()
 
 
+async def test_a_service_that_the_daemon_discovered_is_paused_by_the_daemons_key():
+    found = listed(tick())
+    found["services"][0] |= {"key": "prod-orders", "ecs_service": "orders", "cluster": "prod", "region": "eu-north-1"}
+    async with serving() as double, fake_daemon(200, found) as (url, _):
+        double.on("DescribeServices", ok(described(None)), ok(described("all")))
+        double.on("TagResource", ok({}))
+        ended = await told(double, "pause", "prod-orders", "--url", url)
+        assert (ended.code, double.asked("TagResource")[0].region) == (0, "eu-north-1")
+        unknown = await told(double, "pause", "prod-ordres", "--url", url)
+    assert unknown.code == 2
+    assert "did you mean prod-orders?" in unknown.err
+    assert "services: orders, prod-orders" in unknown.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -131,4 +147,4 @@ def test_what_is_written_reads_as_what_was_meant(paused, until):
 )
 def test_the_daemons_view_of_any_tag(tag, setting, says):
     [service] = config(paused=setting).services
-    assert says in seen(tag, service.policy, 1_800_000_000.0)
+    assert says in seen(tag, service.policy.paused, 1_800_000_000.0)

@@ -60,16 +60,16 @@ def test_calls_are_counted_by_region_and_those_of_a_cluster_are_shared():
 
 def test_more_calls_than_our_share_are_a_finding_but_for_ecs_that_is_then_read_less_often():
     of = several(*({"region": "eu-west-1", "cluster": f"c{number}"} for number in range(300)))
-    [ecs] = [one for one in planned(of, {}) if one.what == "rate ecs_service_read"]
+    [ecs] = [one for one in planned(of, {}) if one.what == "calls to ECS"]
     assert (ecs.level, "30 calls a second of our 5" in ecs.text, "every 60s" in ecs.text) == (Level.NOTE, True, True)
     assert "divide them among accounts" in ecs.remedy
-    assert level("rate sqs_queue_read", of) is Level.GOOD
+    assert level("calls to SQS", of) is Level.GOOD
 
 
 def test_more_calls_for_queues_than_our_share_are_a_finding_that_says_how_long_the_interval_would_be():
     of = several({"queues": ",".join(f"q{number}" for number in range(60)), "acceptable_latency": "1500ms"})
     tight = replace(of, rate_share_percent=2)  # 60 queues twice a second; 2 % of 4,000 are 80
-    [queues] = [one for one in planned(tight, {}) if one.what == "rate sqs_queue_read"]
+    [queues] = [one for one in planned(tight, {}) if one.what == "calls to SQS"]
     assert (queues.level, "120 calls a second of our 80" in queues.text) == (Level.FINDING, True)
     assert "AUTOSCALER_INTERVAL to 1s or longer, or raise AUTOSCALER_RATE_SHARE_PERCENT to 3" in queues.remedy
 

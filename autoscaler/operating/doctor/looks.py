@@ -45,7 +45,7 @@ class Looks:
         fleet, key = await self.aws.fleets.read(service.ref), service.ref.key
         if isinstance(fleet, Missing):
             return [unread(key, "service", fleet)]
-        counts = f"{fleet.desired:,} tasks desired, {fleet.running:,} running, {fleet.pending:,} pending"
+        counts = f"{fleet.desired:,} desired, {fleet.running:,} running, {fleet.pending:,} pending"
         return [good(key, "service", counts), *_hindrances(service, fleet, time.time())]
 
     async def rivals(self, service: Service) -> list[Finding]:

@@ -23,6 +23,13 @@ MOST_TASKS, MOST_DISCOVERED = 5_000, 1_000
 RIVALS_S, MINUTE_S = 300.0, 60.0
 MONTH_S = 30 * 86_400.0
 
+APIS = {
+    Category.QUEUE_READ: "SQS",
+    Category.SERVICE_READ: "ECS",
+    Category.SCALING_READ: "Auto Scaling",
+    Category.METRIC_READ: "CloudWatch",
+}
+
 SQS_DOLLARS, METRIC_DOLLARS = 0.40 / 1_000_000, 0.01 / 1_000
 """Of one SQS request and of one metric in GetMetricData: list prices of 2026, without the free first million."""
 
@@ -128,7 +135,7 @@ def _rates(config: Config, asked: Mapping[str, Asked]) -> Iterator[Finding]:
 
 
 def _rate(config: Config, category: Category, text: str, used_ratio: float) -> Finding:
-    what, longer = f"rate {category.value}", shown(ceil(config.interval_s * used_ratio))
+    what, longer = f"calls to {APIS[category]}", shown(ceil(config.interval_s * used_ratio))
     percent = ceil(config.rate_share_percent * used_ratio)
     more = f"raise AUTOSCALER_RATE_SHARE_PERCENT to {percent}" if percent <= 100 else "divide them among accounts"
     if used_ratio <= 1:
