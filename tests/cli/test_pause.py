@@ -143,6 +143,8 @@ def test_what_is_written_reads_as_what_was_meant(paused, until):
         ("12", "none", "12 tasks at once"),
         ("later", "none", "cannot read, so everything is paused"),
         ("all until 2001-01-01", "none", "a pause that is over"),
+        ("all until 2027-01-15T08:00Z", "none", "a pause that is over"),  # at that very second
+        ("all until 2027-01-15T08:00:01Z", "none", "no scaling in either direction until 2027-01-15 08:00 UTC"),
     ],
 )
 def test_the_daemons_view_of_any_tag(tag, setting, says):

@@ -158,6 +158,15 @@ def test_the_api_tells_each_queue_what_waits_and_what_was_learned():
     assert (unread["start_up_s"], unread["expected_wait_s"]) == (None, None)
 
 
+async def test_nothing_hostile_reaches_the_terminal():
+    body = listed(tick())
+    body["services"][0]["decision"]["sentence"] = "orders: \x1b[2J\n\u2028"
+    async with fake_daemon(200, body) as (url, _):
+        ended = await autoscaler("status", "--url", url)
+    assert b"\x1b" not in ended.out
+    assert len(ended.out.splitlines()) == 2
+
+
 def test_wrong_input_is_2():
     assert CliRunner().invoke(main, ["status", "--every", "1ms"]).exit_code == 2
     assert CliRunner().invoke(main, ["status", "--url", "ftp://x"]).exit_code == 2
