@@ -10,6 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from autoscaler.aws import connect
@@ -20,11 +21,16 @@ from autoscaler.control.shadow import Shadow
 from autoscaler.errors import Unavailable
 from autoscaler.ports import Category, PeriodSum, QueueRef, Span, Tick
 from autoscaler.prometheus import connect_prometheus
+from autoscaler.telemetry import Board
 from autoscaler.telemetry.account import account_of, faults_of
 from autoscaler.telemetry.logs import utc
+from autoscaler.telemetry.views import services
 
 CALL_TIMEOUT_S = 5.0
 """No call to AWS takes longer. There is no next tick, so it may take a little longer than the daemon's."""
+
+AT_ONCE = 20
+"""So many services are looked at side by side: those of a cluster then share a question to ECS."""
 
 LOOK_S = 60.0
 """The whole look takes no longer: with twenty queues and a hung endpoint it would be minutes."""
@@ -71,6 +77,35 @@ def account_once(config: Config, key: str) -> dict[str, Any]:
     """What `look_once` saw and decided, as the daemon's API would tell it. Raises as it does."""
     tick = asyncio.run(look_once(config, key))
     return {"ts": utc(time.time()), "event": None, **account_of(tick, faults_of(tick))}
+
+
+def services_once(config: Config) -> dict[str, Any]:
+    """All services, each looked at as `look_once` does, as the daemon's `/api/v1/services` would tell them. Those that
+    were not reached within `LOOK_S` are there, as ones that were not looked at yet.
+    """
+    return asyncio.run(_services(config))
+
+
+async def _services(config: Config) -> dict[str, Any]:
+    clock, nobody = asyncio.get_running_loop().time, _Nobody()
+    board, turns = Board(clock, time.time), asyncio.Semaphore(AT_ONCE)
+    for service in config.services:
+        board.admit(service.ref, service.policy)
+    async with (
+        connect(Pacing(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S) as aws,
+        connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
+    ):
+        ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), nobody, clock, time.time)
+
+        async def look(service: Service) -> None:
+            async with turns:
+                board.note(await ServiceLoop(service, ports, Rhythm(config.interval_s)).tick())
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S), asyncio.TaskGroup() as group:
+                for service in config.services:
+                    group.create_task(look(service))
+    return services(board.standings(), clock())
 
 
 def history_once(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:

@@ -105,7 +105,9 @@ PeriodSum: TypeAlias = tuple[float, int, float]
 
 
 class Category(StrEnum):
-    """What AWS throttles together: the ECS buckets of an account and Region, and the other APIs."""
+    """What AWS throttles together: the ECS buckets of an account and Region, and the other APIs. The last three are
+    for commands; the daemon never calls them.
+    """
 
     SERVICE_READ = "ecs_service_read"
     SERVICE_MODIFY = "ecs_service_modify"
@@ -115,6 +117,9 @@ class Category(StrEnum):
     TASK_PROTECTION = "ecs_task_protection"
     SCALING_READ = "application_autoscaling_read"
     ROLE = "sts_assume_role"
+    TAG_MODIFY = "ecs_tag_modify"
+    IDENTITY = "sts_identity"
+    SIMULATION = "iam_simulation"
 
 
 class Urgency(IntEnum):

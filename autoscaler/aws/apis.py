@@ -12,13 +12,14 @@ from autoscaler.ports import Category, Role
 class Api(NamedTuple):
     """One AWS call: its `name` as IAM and our metrics write it, and the SDK's `method`.
 
-    It drains the throttle bucket of `category`. `resource` is what the task role's permission must be given on.
+    It drains the throttle bucket of `category`. `resource` is what the permission must be given on, `holder` to whom.
     """
 
     name: str
     method: str
     category: Category
     resource: str
+    holder: str = "the task role"
 
     @property
     def sdk_service(self) -> str:

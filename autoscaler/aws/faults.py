@@ -32,7 +32,7 @@ class Row(NamedTuple):
 
 _LATER = Row(Throttled, "nothing was done; it is tried again, later each time")
 _AGAIN = Row(Unavailable, "it is tried again at the next tick")
-_ROLE = Row(Denied, "give the task role {api} on {resource}")
+_ROLE = Row(Denied, "give {holder} {api} on {resource}")
 _IDENTITY = Row(Denied, "check the credentials: the task role, or AWS_PROFILE and the AWS_* variables")
 _SECRET = Row(Denied, "check the credentials: key and secret do not belong together", quotable=False)
 _CLOCK = Row(ClockSkewed, "set this machine's clock (NTP, or the container host's time)")
@@ -227,5 +227,5 @@ def _row(code: str, text: str, status: int) -> Row:
 
 def _fault(row: Row, call: Call, said: str) -> AutoscalerError:
     api = call.api
-    remedy = row.remedy.format(api=api.name, resource=api.resource)
+    remedy = row.remedy.format(api=api.name, resource=api.resource, holder=api.holder)
     return row.fault(f"{clean(call.where)}: {api.name} {VERBS[row.fault]} ({clean(said)}); {remedy}")

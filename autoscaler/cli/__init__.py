@@ -13,27 +13,38 @@ from typing import Any
 import click
 
 from autoscaler import __version__
+from autoscaler.cli.completing import completion
 from autoscaler.cli.dashboards import dashboards
 from autoscaler.cli.deciding import decide
+from autoscaler.cli.doctor import doctor
 from autoscaler.cli.exits import refuse, settings_or_exit
 from autoscaler.cli.explaining import explain
 from autoscaler.cli.kinds import Duration
+from autoscaler.cli.pausing import pause, resume
 from autoscaler.cli.replaying import replay
+from autoscaler.cli.rights import iam_policy
 from autoscaler.cli.settings import check, settings
 from autoscaler.cli.simulating import simulate
+from autoscaler.cli.starting import init
+from autoscaler.cli.status import status
 from autoscaler.errors import ConfigError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="autoscaler")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Keeps the promise of how long an SQS message may wait, with the fewest Amazon ECS tasks, and says why.
 
     Settings come from variables named AUTOSCALER_... and from the TOML file that AUTOSCALER_CONFIG_FILE names;
     `autoscaler settings` lists them all.
 
+    Tables and colours are for terminals (NO_COLOR turns colours off); piped, everything is plain.
+
     Exit codes: 0 good, 1 findings, 2 usage or settings, 3 AWS refused us, 4 AWS unreachable.
     """
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
 
 
 def _leave_on_signals() -> None:
@@ -91,5 +102,22 @@ def demo(**options: Any) -> None:
     raise SystemExit(stage.run(stage.Options(**options)))
 
 
-for command in (check, settings, decide, explain, replay, simulate, dashboards):
+COMMANDS = (
+    check,
+    settings,
+    doctor,
+    status,
+    explain,
+    pause,
+    resume,
+    init,
+    iam_policy,
+    dashboards,
+    decide,
+    replay,
+    simulate,
+    completion,
+)
+
+for command in COMMANDS:
     main.add_command(command)

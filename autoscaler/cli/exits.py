@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from autoscaler.config import Config, load
-from autoscaler.errors import ConfigError
+from autoscaler.errors import AutoscalerError, ConfigError, Unavailable
 
 FINDINGS, USAGE, REFUSED, UNREACHABLE = 1, 2, 3, 4
 
@@ -40,6 +40,11 @@ def unknown_service(key: str, keys: Sequence[str], of: str) -> NoReturn:
     click.echo(f"{of} no service {key!r}{meant}", err=True)
     click.echo(f"services: {', '.join(keys) or 'none'}", err=True)
     raise SystemExit(USAGE)
+
+
+def failed(fault: AutoscalerError) -> NoReturn:
+    """AWS did not do what was asked: its text on stderr, and out by whether it could be reached."""
+    leave(str(fault), UNREACHABLE if isinstance(fault, Unavailable) else REFUSED)
 
 
 def leave(message: str, code: int) -> NoReturn:

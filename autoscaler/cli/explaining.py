@@ -10,17 +10,16 @@ from typing import Any
 import click
 
 from autoscaler.cli.exits import REFUSED, UNREACHABLE, leave, meant_key, settings_or_exit, unknown_service
-from autoscaler.cli.kinds import Address
+from autoscaler.cli.kinds import Address, Key
+from autoscaler.cli.streams import daemon_url
 from autoscaler.errors import Unavailable
-
-DAEMON = "http://127.0.0.1:9108"
 
 
 @click.command(short_help="Say why a service has the count that it has.")
-@click.argument("key")
+@click.argument("key", type=Key())
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON, and nothing else on stdout.")
-@click.option("--url", type=Address(), default=DAEMON, show_default=True, help="Where the running daemon answers.")
-def explain(key: str, as_json: bool, url: str) -> None:
+@click.option("--url", type=Address(), help="Where the running daemon answers.  [default: from the settings]")
+def explain(key: str, as_json: bool, url: str | None) -> None:
     """Say why the service KEY has the count that it has: what was read, who asked for what, what moved it.
 
     It asks the running daemon for its newest decision. Where none answers it reads AWS once, with the settings of
@@ -36,7 +35,7 @@ def explain(key: str, as_json: bool, url: str) -> None:
     """
     from autoscaler.inspection import explaining  # noqa: PLC0415 - most commands need none of it
 
-    told = _ask(url, key) or _look(key)
+    told = _ask(url or daemon_url(), key) or _look(key)
     account = explaining.explained(told)
     if as_json:
         click.echo(json.dumps(account, indent=2))

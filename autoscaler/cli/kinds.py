@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from autoscaler.config import load
 from autoscaler.config.durations import seconds
+from autoscaler.config.queues import queue
+from autoscaler.core.policy import Pause
+from autoscaler.errors import ConfigError
 
 
 class Duration(click.ParamType[float]):
@@ -47,3 +54,85 @@ class Address(click.ParamType[str]):
         if not good:
             self.fail("is not a URL such as http://127.0.0.1:9108 (without user and password)", param, ctx)
         return str(value)
+
+
+class Account(click.ParamType[str]):
+    """An AWS account: twelve digits."""
+
+    name = "account"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"\d{12}", str(value), re.ASCII):
+            self.fail(f"{str(value)[:20]!r} is not an account: it has twelve digits, as 123456789012", param, ctx)
+        return str(value)
+
+
+class Key(click.ParamType[str]):
+    """A service's key. The shell completes those of the settings."""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        try:
+            keys = [service.ref.key for service in load(os.environ).services]
+        except ConfigError:
+            return []
+        return [CompletionItem(key) for key in keys if key.startswith(incomplete)]
+
+
+class Paused(click.ParamType[Pause | int]):
+    """What a pause is: `all`, `in`, `out`, or a count to stand at."""
+
+    name = "all|in|out|N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Pause | int:
+        text = str(value).lower()
+        if re.fullmatch(r"\d{1,10}", text, re.ASCII) and int(text) < 2**31:
+            return int(text)
+        if text not in set(Pause):
+            self.fail(f"{text[:20]!r} is none of `all`, `in`, `out` or a number of tasks", param, ctx)
+        return Pause(text)
+
+
+class Moment(click.ParamType[float]):
+    """A time, in seconds since the epoch. One without a zone is UTC, as in the tag."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            time = datetime.fromisoformat(str(value).upper())
+            return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp()
+        except (ValueError, OverflowError):
+            self.fail(f"{str(value)[:40]!r} is not a time: write it as 2026-11-23T18:00Z", param, ctx)
+
+
+class Role(click.ParamType[str]):
+    """An IAM role, by its ARN."""
+
+    name = "role-arn"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+", str(value), re.ASCII):
+            self.fail("is not a role's ARN, as arn:aws:iam::123456789012:role/autoscaler", param, ctx)
+        return str(value)
+
+
+class Queues(click.ParamType[tuple[str, ...]]):
+    """SQS queues with commas between, each a name, a URL or an ARN; as they were written."""
+
+    name = "queues"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in str(value).split(",") if name.strip())
+        try:
+            for name in names:
+                queue(name)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return names or self.fail("names no queue: give a name, a URL or an ARN", param, ctx)

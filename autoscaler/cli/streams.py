@@ -11,6 +11,21 @@ from pathlib import Path
 from typing import IO, Any
 
 from autoscaler.cli.exits import FINDINGS, USAGE, leave
+from autoscaler.config import load
+from autoscaler.errors import ConfigError
+
+DAEMON = "http://127.0.0.1:9108"
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - where the daemon listens, not we
+
+
+def daemon_url() -> str:
+    """Where the settings have the daemon listen, as this machine reaches it; without good settings the default."""
+    try:
+        config = load(os.environ)
+    except ConfigError:
+        return DAEMON
+    host = "127.0.0.1" if config.http_host in EVERYWHERE else config.http_host
+    return f"http://{f'[{host}]' if ':' in host else host}:{config.http_port}" if config.http_port else DAEMON
 
 
 def standard_input() -> IO[bytes]:

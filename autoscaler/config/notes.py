@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from autoscaler.config.durations import shown
 from autoscaler.config.model import Config, Service
@@ -11,21 +12,25 @@ START_UP_S = 60.0
 """About what an ECS task takes from being asked for to its first receive: 30 to 90 s, mostly the image's pull."""
 
 
-def notes(config: Config) -> tuple[str, ...]:
-    """A sentence each, with the service's key and the remedy."""
-    return tuple(note for service in config.services for note in _notes(service, config.interval_s))
+def notes(config: Config, start_up_s: Mapping[str, float] = MappingProxyType({})) -> tuple[str, ...]:
+    """A sentence each, with the service's key and the remedy. `start_up_s`: what is known of starts, by key."""
+    return tuple(
+        note
+        for service in config.services
+        for note in _notes(service, config.interval_s, start_up_s.get(service.ref.key, START_UP_S))
+    )
 
 
-def _notes(service: Service, interval_s: float) -> Iterator[str]:
+def _notes(service: Service, interval_s: float, start_up_s: float) -> Iterator[str]:
     policy, key = service.policy, service.ref.key
     if policy.min_tasks > 0 or any(schedule.min_tasks for schedule in service.schedules):
         return
-    first_s = interval_s + START_UP_S
+    first_s = interval_s + start_up_s
     if not service.queues and not policy.metrics and policy.formula is None:
         yield f"{key}: follows only CPU or memory, which nothing shows at 0 tasks: min_tasks=1 lets it wake again"
     elif service.queues and policy.shortest_latency_s < first_s:
         yield (
             f"{key}: from 0 tasks the first message waits about {shown(first_s)} (a poll of {shown(interval_s)}, and "
-            f"about {shown(START_UP_S)} until a task has started), although it may wait "
+            f"about {shown(start_up_s)} until a task has started), although it may wait "
             f"{shown(policy.shortest_latency_s)}: min_tasks=1 keeps a task for it"
         )

@@ -33,10 +33,11 @@ def address(ref: QueueRef) -> str:
     """What leads to the same queue when it is read again: its URL or ARN where it had one, else its name."""
     if ref.url:
         return ref.url
-    return f"arn:{_partition(ref.region)}:sqs:{ref.region}:{ref.account}:{ref.name}" if ref.account else ref.name
+    return f"arn:{partition(ref.region)}:sqs:{ref.region}:{ref.account}:{ref.name}" if ref.account else ref.name
 
 
-def _partition(region: str | None) -> str:
+def partition(region: str | None) -> str:
+    """The part of AWS that the Region is in, as ARNs name it."""
     return next((partition for prefix, partition in _PARTITIONS.items() if (region or "").startswith(prefix)), "aws")
 
 

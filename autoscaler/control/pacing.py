@@ -50,9 +50,12 @@ PUBLISHED = {
     Category.QUEUE_READ: (4000.0, 4000.0),
     Category.SCALING_READ: (10.0, 20.0),
     Category.ROLE: (100.0, 100.0),
+    Category.TAG_MODIFY: (10.0, 20.0),
+    Category.IDENTITY: (10.0, 20.0),
+    Category.SIMULATION: (10.0, 40.0),
 }
 """Calls a second, and at once. ECS's are AWS's own figures, as is CloudWatch's rate. For SQS's attributes, for
-Application Auto Scaling and for roles these are guesses, which the first throttle corrects."""
+Application Auto Scaling, STS and IAM these are guesses, which the first throttle corrects."""
 
 SHARE = 0.25
 

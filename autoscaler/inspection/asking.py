@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import aiohttp
@@ -33,6 +33,13 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """All that the daemon serves, as its `/api/v1/services` tells it."""
+
+    services: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Silent:
     """Nobody answered there as a daemon of ours does; `because` is a sentence."""
 
@@ -41,14 +48,38 @@ class Silent:
 
 async def ask(url: str, key: str) -> Answered | Unknown | Silent:
     """What the daemon at `url` says of the service. Raises nothing that the network may do."""
-    address = f"{url.rstrip('/')}/api/v1/services/{quote(key, safe='')}/decisions"
+    heard = await _get(url, f"/api/v1/services/{quote(key, safe='')}/decisions")
+    match heard:
+        case 200, {"decisions": [*decisions]} if all(map(_is_account, decisions)):
+            return Answered(decisions)
+        case 404, {"services": [*keys]} if all(isinstance(key, str) for key in keys):
+            return Unknown(tuple(keys))
+    return heard if isinstance(heard, Silent) else _stranger(url, heard.status)
+
+
+async def ask_all(url: str) -> Listed | Silent:
+    """What the daemon at `url` says of all its services. Raises nothing that the network may do."""
+    heard = await _get(url, "/api/v1/services")
+    match heard:
+        case 200, {"services": [*services]} if all(map(_is_service, services)):
+            return Listed(services)
+    return heard if isinstance(heard, Silent) else _stranger(url, heard.status)
+
+
+class _Heard(NamedTuple):
+    status: int
+    told: object
+    """The body as JSON; None where it is none."""
+
+
+async def _get(url: str, path: str) -> _Heard | Silent:
     try:
         async with (
             asyncio.timeout(ASK_S),
             aiohttp.ClientSession(trust_env=False) as session,
-            session.get(address, allow_redirects=False) as response,
+            session.get(f"{url.rstrip('/')}{path}", allow_redirects=False) as response,
         ):
-            return _heard(url, response.status, await _body(response))
+            return _Heard(response.status, _json(await _body(response)))
     except TimeoutError:
         return Silent(f"no answer from {url} within {ASK_S:g} s")
     except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -65,22 +96,26 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _heard(url: str, status: int, body: bytes) -> Answered | Unknown | Silent:
-    stranger = Silent(f"what answers at {url} is no autoscaler (HTTP {status})")
+def _json(body: bytes) -> object:
     try:
-        told = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
-        return stranger
-    match status, told:
-        case 200, {"decisions": [*decisions]} if all(map(_is_account, decisions)):
-            return Answered(decisions)
-        case 404, {"services": [*keys]} if all(isinstance(key, str) for key in keys):
-            return Unknown(tuple(keys))
-    return stranger
+        return None
+
+
+def _stranger(url: str, status: int) -> Silent:
+    return Silent(f"what answers at {url} is no autoscaler (HTTP {status})")
 
 
 def _is_account(told: object) -> bool:
     match told:
         case {"sentence": str(), "steps": [*steps], "current": _, "target": _}:
             return all(isinstance(step, dict) and step.keys() >= {"rule", "from", "to", "because"} for step in steps)
+    return False
+
+
+def _is_service(told: object) -> bool:
+    match told:
+        case {"key": str(), "state": str(), "mode": str(), "notices": [*_], "faults": [*_], "queues": [*queues]}:
+            return all(isinstance(queue, dict) and "name" in queue for queue in queues)
     return False

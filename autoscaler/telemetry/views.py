@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from autoscaler.core.model import Instant
+from autoscaler.core.model import Backlog, Instant, QueueReading
+from autoscaler.core.policy import Policy
+from autoscaler.core.promise import expected_wait_s
 from autoscaler.telemetry.account import account_of, notice_of
 from autoscaler.telemetry.board import Board, Standing, State, Told
 from autoscaler.telemetry.logs import utc
@@ -60,7 +62,43 @@ def _service(standing: Standing, now: Instant) -> dict[str, Any]:
         "schedule": policy.schedule,
         **_fares(standing, now),
         "tasks": _tasks(standing),
+        "queues": _queues(standing),
+        **_expected(standing),
         "decision": _brief(standing),
+    }
+
+
+def _queues(standing: Standing) -> list[dict[str, Any]]:
+    """Each queue's counts, None where they could not be read; none at all before the first tick."""
+    seen = None if standing.tick is None else standing.tick.observation
+    if seen is None:
+        return []
+    known = () if seen.knowledge is None else seen.knowledge.queues
+    waits_s = {queue.name: max((age_s for age_s, _ in queue.waiting), default=0.0) for queue in known}
+    return [_queue(reading, standing.policy, waits_s) for reading in seen.queues]
+
+
+def _queue(reading: QueueReading, policy: Policy, waits_s: Mapping[str, float]) -> dict[str, Any]:
+    """`oldest_wait_s` is our own estimate; before there is one, CloudWatch's, which is a minute late."""
+    name, counts = reading
+    told: dict[str, Any] = dict.fromkeys(("visible", "in_flight", "delayed", "oldest_wait_s"))
+    if isinstance(counts, Backlog):
+        told = {"visible": counts.visible, "in_flight": counts.in_flight, "delayed": counts.delayed}
+        oldest_s = waits_s.get(name, counts.oldest_age_s)
+        told["oldest_wait_s"] = 0.0 if not counts.visible else None if oldest_s is None else round(oldest_s, 1)
+    return {"name": name, "acceptable_latency_s": policy.latency_of(name), **told}
+
+
+def _expected(standing: Standing) -> dict[str, float | None]:
+    """How long a message that comes now will wait, and how long a task was seen to take to start (None: not known)."""
+    seen = None if standing.tick is None else standing.tick.observation
+    known = None if seen is None else seen.knowledge
+    if seen is None or known is None:
+        return {"expected_wait_s": None, "start_up_s": None}
+    wait_s = expected_wait_s(seen)
+    return {
+        "expected_wait_s": None if wait_s is None else round(wait_s, 1),
+        "start_up_s": None if known.start_s.age_s is None else round(known.start_s.value, 1),
     }
 
 

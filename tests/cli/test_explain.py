@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiohttp import web
 from click.testing import CliRunner
 
 from autoscaler.cli import main
@@ -35,27 +31,11 @@ from autoscaler.telemetry.account import account_of, faults_of
 from autoscaler.telemetry.board import Board
 from autoscaler.telemetry.views import decisions
 from tests.cli.spoken import Ended, autoscaler
-from tests.e2e.region import Observer, region
+from tests.cli.worlds import WORLD, fake_daemon, free_port, world
+from tests.e2e.region import Observer
 
 NOW = 1_000.0
-WORLD = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_REGION": "eu-west-1",
-    "AUTOSCALER_CLUSTER": "prod",
-    "AUTOSCALER_SERVICE": "orders",
-    "AUTOSCALER_QUEUES": "orders",
-    "AUTOSCALER_MAX_TASKS": "7",
-    "AUTOSCALER_BACKLOG_PER_TASK": "10",
-    "AUTOSCALER_QUEUE_MINUTES": "false",
-}
 WRITES = ("Update", "Create", "Delete", "Put", "Set", "Tag", "Send", "Purge", "Run", "Stop", "Start")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def tick(backlog: Backlog | Missing | None = None, cpu: Utilization | Missing | None = None, **fleet: Any) -> Tick:
@@ -84,47 +64,6 @@ def told_by(daemon_tick: Tick) -> dict[str, Any]:
 
 def account(of: Tick) -> dict[str, Any]:
     return explained(json.loads(json.dumps(account_of(of, faults_of(of)))))
-
-
-@asynccontextmanager
-async def fake_daemon(status: int, body: Any) -> AsyncIterator[tuple[str, list[str]]]:
-    """Answers everything alike, or by path where `body` maps paths; notes what it was asked."""
-    asked: list[str] = []
-
-    async def answer(request: web.Request) -> web.Response:
-        asked.append(f"{request.method} {request.path}")
-        found = body.get(request.path, {}) if isinstance(body, Mapping) and "/" in "".join(body) else body
-        return web.Response(
-            status=status if found is body else 200 if "decisions" in found else 404,
-            text=found if isinstance(found, str) else json.dumps(found),
-        )
-
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", asked
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def world(messages: int = 40) -> AsyncIterator[Observer]:
-    async with region(free_port()) as observer:
-        call = observer.moto.call
-        url = (await call("sqs", "CreateQueue", QueueName="orders"))["QueueUrl"]
-        entries = [{"Id": str(number), "MessageBody": "x"} for number in range(10)]
-        for _ in range(messages // 10):
-            await call("sqs", "SendMessageBatch", QueueUrl=url, Entries=entries)
-        await call("ecs", "CreateCluster", clusterName="prod")
-        container = {"name": "worker", "image": "worker", "memory": 128}
-        await call("ecs", "RegisterTaskDefinition", family="worker", containerDefinitions=[container])
-        await call(
-            "ecs", "CreateService", cluster="prod", serviceName="orders", taskDefinition="worker", desiredCount=2
-        )
-        yield observer
 
 
 async def cold(observer: Observer, *arguments: str, **settings: str) -> Ended:

@@ -1,0 +1,15 @@
+"""The operator's calls. Two of them change something: a tag that says how the daemon is paused."""
+
+from __future__ import annotations
+
+from autoscaler.aws.apis import Api
+from autoscaler.ports import Category
+
+YOU = "whoever runs this command"
+
+GET_CALLER_IDENTITY = Api("sts:GetCallerIdentity", "get_caller_identity", Category.IDENTITY, "*", YOU)
+SIMULATE_PRINCIPAL_POLICY = Api(
+    "iam:SimulatePrincipalPolicy", "simulate_principal_policy", Category.SIMULATION, "the role itself", YOU
+)
+TAG_RESOURCE = Api("ecs:TagResource", "tag_resource", Category.TAG_MODIFY, "the service", YOU)
+UNTAG_RESOURCE = Api("ecs:UntagResource", "untag_resource", Category.TAG_MODIFY, "the service", YOU)

@@ -1,0 +1,28 @@
+"""`completion`: what the shell needs in order to complete commands, options, and the keys of services."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from autoscaler.cli.exits import USAGE, leave
+
+PROGRAM, VARIABLE = "autoscaler", "_AUTOSCALER_COMPLETE"
+
+
+@click.command(short_help="Print the script by which a shell completes commands, options and keys.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the script by which SHELL completes commands, options, and the keys of the configured services.
+
+    \b
+    Examples:
+      eval "$(autoscaler completion bash)"                                        # in ~/.bashrc; needs bash 4.4
+      eval "$(autoscaler completion zsh)"                                         # in ~/.zshrc
+      autoscaler completion fish > ~/.config/fish/completions/autoscaler.fish
+    """
+    found = get_completion_class(shell)
+    if found is None:
+        leave(f"completion: nothing is known of {shell}: choose bash, zsh or fish", USAGE)
+    click.echo(found(context.find_root().command, {}, PROGRAM, VARIABLE).source())

@@ -1,0 +1,50 @@
+"""`iam-policy`: the least that the daemon's role must be allowed."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import click
+
+from autoscaler.cli.exits import USAGE, leave, settings_or_exit
+from autoscaler.cli.kinds import Account, Role
+
+
+@click.command(name="iam-policy", short_help="Print the least IAM policy for exactly these settings.")
+@click.option("--account", type=Account(), help="The AWS account of the services.  [default: that of the queues]")
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(["daemon", "pause"]),
+    default="daemon",
+    show_default=True,
+    help="For the daemon's task role, or for people who run `pause` and `resume`.",
+)
+@click.option("--role", type=Role(), help="The policy of this role_arn of the settings, not of the daemon's own role.")
+@click.option("--deny-redefinition", is_flag=True, help="Deny other task definitions and capacity (untried on AWS).")
+@click.option("--json", "as_json", is_flag=True, help="The policy is JSON anyway; this leaves the remarks out.")
+def iam_policy(account: str | None, purpose: str, role: str | None, deny_redefinition: bool, as_json: bool) -> None:
+    """Print the least IAM policy for exactly these settings: JSON on stdout, remarks on stderr. AWS is not asked.
+
+    Only what some setting leads to is in it: services in shadow get no right to change anything. ARNs are narrowed by
+    Region, account, cluster, service and queue, as far as the settings and --account name them. Where services have a
+    role_arn, each of those roles has a policy of its own.
+
+    \b
+    Examples:
+      autoscaler iam-policy --account 123456789012 > policy.json
+      autoscaler iam-policy --for pause --json
+      aws iam put-role-policy --role-name autoscaler --policy-name autoscaler --policy-document file://policy.json
+    """
+    config = settings_or_exit()
+    from autoscaler.operating.permissions import granted  # noqa: PLC0415 - the AWS SDK takes half a second to import
+    from autoscaler.operating.rights import roles  # noqa: PLC0415
+
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None
+    if role is not None and role not in (known := roles(config)):
+        leave(f"iam-policy: no service has role_arn {role}; there is {', '.join(known) or 'none'}", USAGE)
+    found = granted(config, region, account, purpose, role, deny_redefinition=deny_redefinition)
+    click.echo(json.dumps(found.policy, indent=2))
+    for remark in () if as_json else found.remarks:
+        click.echo(f"note: {remark}", err=True)

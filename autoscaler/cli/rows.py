@@ -1,0 +1,69 @@
+"""A service's status in a line, and all of them in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from autoscaler.cli.tables import is_terminal, table
+
+if TYPE_CHECKING:
+    from autoscaler.operating.status import Row, Statuses
+
+HEADS = ("service", "promise", "tasks", "waiting", "oldest", "last decision")
+COLOURS = {"late": "red", "at_risk": "yellow", "unknown": "magenta", "kept": "green"}
+
+
+def page(found: Statuses) -> Iterator[str]:
+    """The table; on a terminal with a line above it that says how many are not as promised, and who says so."""
+    if is_terminal():
+        yield _summary(found)
+    yield from table(HEADS, [_cells(row) for row in found.rows], _styled)
+
+
+def _summary(found: Statuses) -> str:
+    source = "AWS, read cold" if found.url is None else f"the daemon at {found.url}"
+    word = f"{len(found.bad)} of {len(found.rows)} services not as promised" if found.bad else "all as promised"
+    return f"{click.style(word, fg='red' if found.bad else 'green')}, {source}, {datetime.now().astimezone():%H:%M:%S}"
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return row.key, row.keeping.value, _tasks(row), _waiting(row), _oldest(row), _sentence(row)
+
+
+def _tasks(row: Row) -> str:
+    return f"{_count(row.desired)}/{_count(row.running)} ({_count(row.min_tasks)}-{_count(row.max_tasks)})"
+
+
+def _waiting(row: Row) -> str:
+    return "-" if row.visible is None else f"{row.visible:,} + {_count(row.in_flight)}"
+
+
+def _oldest(row: Row) -> str:
+    if row.acceptable_latency_s is None:
+        return "-"
+    waited = "?" if row.oldest_wait_s is None else f"{row.oldest_wait_s:,.0f}s"
+    return f"{waited} of {row.acceptable_latency_s:g}s"
+
+
+def _sentence(row: Row) -> str:
+    """The sentence without the service's name, which stands before it; and what else one must know."""
+    marks = [row.mode] if row.mode != "active" else []
+    marks += [] if row.paused is None else [f"paused: {row.paused}"]
+    mark = f"({', '.join(marks)}) " if marks else ""
+    reason = f" [{row.because}]" if row.keeping.value in {"late", "at_risk"} else ""
+    return f"{mark}{row.sentence.removeprefix(f'{row.key}: ')}{reason}"
+
+
+def _count(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"
+
+
+def _styled(column: int, cell: str) -> str:
+    if column == 0:
+        return click.style(cell, bold=True)
+    colour = COLOURS.get(cell.strip()) if column == 1 else None
+    return click.style(cell, fg=colour) if colour else cell

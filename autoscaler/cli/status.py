@@ -1,0 +1,99 @@
+"""`status`: every service in a line, now or again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from autoscaler.cli import watching
+from autoscaler.cli.exits import FINDINGS, REFUSED, UNREACHABLE, USAGE, leave, settings_or_exit
+from autoscaler.cli.kinds import Address, Duration
+from autoscaler.cli.rows import page
+from autoscaler.cli.streams import daemon_url, piped
+
+if TYPE_CHECKING:
+    from autoscaler.operating.status import Statuses
+
+LEAST_EVERY_S = 0.2
+
+
+@click.command(short_help="Show how every service fares: promise, tasks, what waits, the last decision.")
+@click.option("--watch", is_flag=True, help="Draw it again every few seconds, until Ctrl-C.")
+@click.option("--every", "every_s", type=Duration(), default="2s", show_default=True, help="How often, with --watch.")
+@click.option("--url", type=Address(), help="Where the running daemon answers.  [default: from the settings]")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON; with --watch a line each time.")
+def status(watch: bool, every_s: float, url: str | None, as_json: bool) -> None:
+    """Show how every service fares: whether its promise is kept, its tasks, what waits, and the last decision.
+
+    It asks the running daemon. Where none answers it reads AWS once, with the settings of the environment, and says
+    so; --watch needs a daemon, since cold looks cost calls.
+
+    \b
+    promise   kept, at_risk (it will be broken), late (it is), unknown, none (no queue is followed)
+    tasks     desired/running, and the bounds
+    waiting   messages that wait, and those in flight
+    oldest    how long the oldest message has waited, of what it may
+
+    Exit code 1 where a promise is late, at risk or unknown; 3 and 4 where AWS was asked and refused or did not answer.
+
+    \b
+    Examples:
+      autoscaler status
+      autoscaler status --watch --every 5s
+      autoscaler status --json | jq '.services[] | select(.keeping != "kept") | .key'
+    """
+    if every_s < LEAST_EVERY_S:
+        leave(f"status: --every is at least {LEAST_EVERY_S:g}s: the daemon has others to answer", USAGE)
+    url = url or daemon_url()
+    if watch:
+        watching.watch(lambda: _told(_ask(url), as_json), every_s, as_json)
+        return
+    heard = _ask(url)
+    found = _look(heard) if isinstance(heard, str) else heard
+    with piped():
+        if as_json:
+            click.echo(json.dumps(found.as_json(), indent=2))
+        else:
+            click.echo("\n".join(page(found)))
+    raise SystemExit(_code(found))
+
+
+def _ask(url: str) -> Statuses | str:
+    """What the daemon says of its services; a sentence where it says nothing."""
+    from autoscaler.inspection.asking import Listed, ask_all  # noqa: PLC0415 - it speaks HTTP
+    from autoscaler.operating.status import Statuses  # noqa: PLC0415 - most commands need none of it
+
+    heard = asyncio.run(ask_all(url))
+    return Statuses.of(heard.services, url) if isinstance(heard, Listed) else heard.because
+
+
+def _look(silence: str) -> Statuses:
+    click.echo(silence, err=True)
+    config = settings_or_exit()
+    click.echo("reading AWS cold: without history; where a daemon runs elsewhere, --url names it", err=True)
+    from autoscaler.looking import services_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
+    from autoscaler.operating.status import Statuses  # noqa: PLC0415
+
+    return Statuses.of(services_once(config)["services"], None)
+
+
+def _told(heard: Statuses | str, as_json: bool) -> list[str]:
+    """One picture, in lines."""
+    if not isinstance(heard, str):
+        return [json.dumps(heard.as_json())] if as_json else list(page(heard))
+    if as_json:
+        return [json.dumps({"source": None, "error": heard, "services": []})]
+    return [f"{heard}; `autoscaler run` starts one, --url says where it is"]
+
+
+def _code(found: Statuses) -> int:
+    from autoscaler.inspection import explaining  # noqa: PLC0415 - as above
+
+    if found.url is None and found.kinds & explaining.UNREACHABLE:
+        return UNREACHABLE
+    if found.url is None and found.kinds & explaining.REFUSALS:
+        return REFUSED
+    return 0 if found.good else FINDINGS

@@ -1,0 +1,171 @@
+"""Looks at AWS, by the daemon's own ports: what it would read, read once. None of them changes anything."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from autoscaler.aws import Aws
+from autoscaler.aws.sqs import region_in
+from autoscaler.config import Service
+from autoscaler.config.discovering import ASKS
+from autoscaler.control.observing import wanted_meters
+from autoscaler.control.pausing import TagPause, read_tag
+from autoscaler.core.model import Fleet, Missing
+from autoscaler.core.policy import Mode
+from autoscaler.errors import AutoscalerError
+from autoscaler.operating.doctor.findings import DAEMON, Finding, bad, good, note, unread
+from autoscaler.ports import CloudWatchMetric, Gauges, MetricSource, Place, QueueRef
+
+NO_DATA = "no_data"
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """The ports of a look. `region`: where what names none is (None: not known)."""
+
+    aws: Aws
+    gauges: Gauges
+    region: str | None
+
+    async def cluster(self, cluster: str, place: Place) -> list[Finding]:
+        """Which services of a cluster ask by tag to be looked after."""
+        try:
+            tags = await self.aws.directory.tags(cluster, place)
+        except AutoscalerError as fault:
+            return [unread(DAEMON, f"cluster {cluster}", fault)]
+        asking = sum(ASKS in each for each in tags.values())
+        text = f"{asking} of {len(tags)} services ask to be looked after by the tag {ASKS}"
+        return [good(DAEMON, f"cluster {cluster}", text)]
+
+    async def service(self, service: Service) -> list[Finding]:
+        """Whether ECS knows it and lets it be scaled, and what stands against it now."""
+        fleet, key = await self.aws.fleets.read(service.ref), service.ref.key
+        if isinstance(fleet, Missing):
+            return [unread(key, "service", fleet)]
+        counts = f"{fleet.desired:,} desired, {fleet.running:,} running, {fleet.pending:,} pending"
+        return [good(key, "service", counts), *_hindrances(service, fleet, time.time())]
+
+    async def rivals(self, service: Service) -> list[Finding]:
+        """Whether Application Auto Scaling may change the same count."""
+        found, key = await self.aws.fleets.rivals(service.ref), service.ref.key
+        if isinstance(found, Missing):
+            first, without, loss = found.because.partition("; without it ")
+            missed = unread(key, "rivals", Missing(first, found.kind), needed=False)
+            return [replace(missed, text=f"{missed.text}{without}{loss}")]
+        if not found:
+            return [good(key, "rivals", "Application Auto Scaling does not change this service")]
+        tell = note if service.policy.mode is Mode.SHADOW else bad
+        remedy = "deregister its scalable target, or keep mode=shadow: of two writers the last wins"
+        return [tell(key, "rivals", each, remedy) for each in found]
+
+    async def protection(self, service: Service) -> list[Finding]:
+        """Whether the tasks' protection can be read."""
+        found, key = await self.aws.fleets.protected(service.ref), service.ref.key
+        if isinstance(found, Missing):
+            return [unread(key, "protection", found)]
+        return [good(key, "protection", f"{found:,} of the tasks protect themselves now")]
+
+    async def queue(self, service: Service, queue: QueueRef) -> list[Finding]:
+        """Whether the queue is there, and where."""
+        found, key, what = await self.aws.queues.backlog(queue), service.ref.key, f"queue {queue.name}"
+        if isinstance(found, Missing):
+            return [unread(key, what, found)]
+        place = _place(queue)
+        counts = f"{found.visible:,} visible, {found.in_flight:,} in flight, {found.delayed:,} delayed{place}"
+        return [good(key, what, counts), *self._elsewhere(service, queue)]
+
+    def _elsewhere(self, service: Service, queue: QueueRef) -> Iterator[Finding]:
+        """The settings refuse a queue of another Region than the service names; where that names none, this sees it."""
+        here = service.ref.region or self.region
+        if queue.region and here and queue.region != here:
+            yield note(
+                service.ref.key,
+                f"queue {queue.name}",
+                f"it is in {queue.region}, the service in {here}",
+                "nothing, if that is meant; else correct one of the two",
+            )
+
+    async def minute(self, service: Service, queue: QueueRef) -> list[Finding]:
+        """Whether CloudWatch tells the queue's minutes: learning rests on them."""
+        found, key, what = await self.aws.meters.minute(queue), service.ref.key, f"minutes of {queue.name}"
+        if not isinstance(found, Missing):
+            return [good(key, what, "CloudWatch tells what the queue's last minute brought")]
+        if found.kind == NO_DATA:
+            return [note(key, what, *_halves(found))]
+        return [unread(key, what, found, needed=False)]
+
+    async def meters(self, service: Service) -> list[Finding]:
+        """Whether CPU and memory can be read, where something asks for them."""
+        wanted, key = wanted_meters(service.policy), service.ref.key
+        reads = {"cpu_percent": self.aws.meters.cpu, "memory_percent": self.aws.meters.memory}
+        found = {name: await read(service.ref) for name, read in reads.items() if name in wanted}
+        return [
+            _metered(key, name, got, "" if isinstance(got, Missing) else f"{got.percent:g} %")
+            for name, got in found.items()
+        ]
+
+    async def metric(self, service: Service, name: str, source: MetricSource) -> list[Finding]:
+        """Whether a metric of the operator's can be read."""
+        if isinstance(source, CloudWatchMetric):
+            found = await self.aws.meters.measure(service.ref, source)
+        else:
+            found = await self.gauges.measure(source)
+        value = "" if isinstance(found, Missing) else f"{found.value:g}"
+        return [_metered(service.ref.key, f"metric {name}", found, value)]
+
+
+def _metered(key: str, what: str, found: object, value: str) -> Finding:
+    if not isinstance(found, Missing):
+        return good(key, what, value)
+    return note(key, what, *_halves(found)) if found.kind == NO_DATA else unread(key, what, found)
+
+
+def _halves(gap: Missing) -> tuple[str, str]:
+    one = unread("", "", gap)
+    return one.text, one.remedy
+
+
+def _hindrances(service: Service, fleet: Fleet, wall: float) -> Iterator[Finding]:
+    key, policy = service.ref.key, service.policy
+    if not policy.min_tasks <= fleet.desired <= policy.max_tasks:
+        yield note(
+            key,
+            "bounds",
+            f"{fleet.desired:,} tasks are outside of {policy.min_tasks:,} to {policy.max_tasks:,}",
+            "nothing, if that is meant: below is raised at once, above is lowered at the pace of any scale-in",
+        )
+    if fleet.trouble is not None:
+        yield bad(
+            key,
+            "starts",
+            f"ECS says: {fleet.trouble.because}",
+            "look at the service's events in ECS: capacity, quotas, image, placement",
+        )
+    if fleet.deployment is not None and policy.deployments.hold_scale_in:
+        yield note(key, "deployment", "one is in progress: no scale-in until it ends", "nothing: wait for it")
+    if fleet.pause_tag is not None:
+        yield _pause(key, fleet.pause_tag, wall)
+    elif policy.paused is not None:
+        yield note(key, "pause", f"the setting `paused` is {policy.paused}", "unset it to go on")
+
+
+def _pause(key: str, tag: str, wall: float) -> Finding:
+    remedy = f"`autoscaler resume {key}` takes it away"
+    match read_tag(tag):
+        case Missing(because=because):
+            return bad(key, "pause", f"everything is paused: {because}", remedy)
+        case TagPause(until=until) if until <= wall:
+            return note(key, "pause", f"the tag autoscaler:paused is {tag!r}: that is over", remedy)
+        case TagPause(until=until):
+            end = "" if math.isfinite(until) else ", without an end"
+            return note(key, "pause", f"the tag autoscaler:paused is {tag!r}{end}", remedy)
+
+
+def _place(queue: QueueRef) -> str:
+    """Where the queue's own address says that it is."""
+    named = None if queue.url is None else region_in(queue.url)
+    by = " by its URL" if named else ""
+    return f"; in {queue.region or named}{by}" if queue.region or named else ""

@@ -1,0 +1,164 @@
+"""What the settings alone tell: what the first message waits, what is asked of AWS, how fast and for how much."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import NamedTuple
+
+from autoscaler.aws import SERVICES_A_CALL
+from autoscaler.aws.cloudwatch import queue_metrics
+from autoscaler.config import Config, Service, notes
+from autoscaler.config.durations import shown
+from autoscaler.control.crew import MOST_GROUPS
+from autoscaler.control.observing import wanted_meters
+from autoscaler.control.pacing import PUBLISHED
+from autoscaler.operating.doctor.findings import DAEMON, Finding, bad, good, note
+from autoscaler.ports import Category, CloudWatchMetric
+
+MOST_TASKS, MOST_DISCOVERED = 5_000, 1_000
+"""ECS's quota of tasks per service, and that of one with service discovery."""
+
+RIVALS_S, MINUTE_S = 300.0, 60.0
+MONTH_S = 30 * 86_400.0
+
+APIS = {
+    Category.QUEUE_READ: "SQS",
+    Category.SERVICE_READ: "ECS",
+    Category.SCALING_READ: "Auto Scaling",
+    Category.METRIC_READ: "CloudWatch",
+}
+
+SQS_DOLLARS, METRIC_DOLLARS = 0.40 / 1_000_000, 0.01 / 1_000
+"""Of one SQS request and of one metric in GetMetricData: list prices of 2026, without the free first million."""
+
+
+class Asked(NamedTuple):
+    """What the daemon asks of one Region: calls a second by category, and metrics a minute."""
+
+    rates: Mapping[Category, float]
+    metrics: int
+
+
+def planned(config: Config, starts_s: Mapping[str, float]) -> Iterator[Finding]:
+    """Everything that the settings tell. `starts_s`: how long tasks were seen to take to start, by key."""
+    for service in config.services:
+        yield from _first_message(config, service, starts_s)
+        yield from _tasks(service)
+    asked = asked_of(config)
+    yield from _rates(config, asked)
+    yield _dollars(asked)
+
+
+def _first_message(config: Config, service: Service, starts_s: Mapping[str, float]) -> Iterator[Finding]:
+    key, source = service.ref.key, "learned by the daemon" if service.ref.key in starts_s else "assumed"
+    said = [each.removeprefix(f"{key}: ") for each in notes(config, starts_s) if each.startswith(f"{key}: ")]
+    for text, _, remedy in (each.rpartition(": ") for each in said):
+        yield bad(key, "from zero", f"{text} ({source})", remedy)
+    if service.queues and not said:
+        waits = shown(config.interval_s) if service.policy.min_tasks else "less than it may"
+        yield good(key, "from zero", f"the first message of a quiet time waits about {waits}")
+
+
+def _tasks(service: Service) -> Iterator[Finding]:
+    key, policy = service.ref.key, service.policy
+    if policy.max_tasks > MOST_TASKS:
+        yield bad(
+            key,
+            "max_tasks",
+            f"max_tasks is {policy.max_tasks:,}; ECS gives a service at most {MOST_TASKS:,}",
+            f"set max_tasks to {MOST_TASKS:,} or less, or spread the work over several services",
+        )
+    elif policy.max_tasks > MOST_DISCOVERED:
+        yield note(
+            key,
+            "max_tasks",
+            f"max_tasks is {policy.max_tasks:,}; with service discovery ECS gives at most {MOST_DISCOVERED:,}",
+            "leave service discovery off, or lower max_tasks",
+        )
+    minutes = policy.max_tasks / policy.launch_per_minute
+    if minutes * MINUTE_S > policy.shortest_latency_s:
+        yield note(
+            key,
+            "launches",
+            f"ECS launches {policy.launch_per_minute} tasks a minute: {policy.max_tasks:,} take {minutes:.1f} minutes",
+            "raise min_tasks, or the latency, where so large a burst must be met",
+        )
+
+
+def asked_of(config: Config) -> dict[str, Asked]:
+    """What is asked, by Region as the settings name it (empty: the daemon's own). A tick asks each queue and, for up to
+    ten services of a cluster that tick together, ECS once; CloudWatch once a minute for 500 metrics.
+    """
+    queues: Counter[str] = Counter()
+    clusters: dict[str, Counter[str]] = {}
+    metrics: Counter[str] = Counter()
+    for service in config.services:
+        region = service.ref.region or ""
+        clusters.setdefault(region, Counter())[service.ref.cluster] += 1
+        metrics[region] += _metrics(service)
+        queues.update(queue.region or "" for queue in service.queues)
+    return {
+        region: Asked(
+            {
+                Category.QUEUE_READ: queues[region] / config.interval_s,
+                Category.SERVICE_READ: sum(map(_shared, here.values())) / config.interval_s,
+                Category.SCALING_READ: here.total() / RIVALS_S,
+                Category.METRIC_READ: ceil(metrics[region] / 500) / MINUTE_S,
+            },
+            metrics[region],
+        )
+        for region in queues.keys() | clusters.keys()
+        for here in [clusters.get(region, Counter())]
+    }
+
+
+def _shared(services: int) -> int:
+    """Calls for so many services of a cluster: ten in each, but never fewer than groups that tick apart."""
+    return max(ceil(services / SERVICES_A_CALL), min(services, MOST_GROUPS))
+
+
+def _metrics(service: Service) -> int:
+    """How many metrics are asked for each minute."""
+    minutes = sum(len(queue_metrics(queue.name)) for queue in service.queues) if service.queue_minutes else 0
+    measured = sum(isinstance(source, CloudWatchMetric) for _, source in service.metrics)
+    return minutes + measured + len(wanted_meters(service.policy))
+
+
+def _rates(config: Config, asked: Mapping[str, Asked]) -> Iterator[Finding]:
+    for region, calls in asked.items():
+        for category, rate in calls.rates.items():
+            allowed = PUBLISHED[category][0] * config.rate_share_percent / 100
+            text = f"{_shown(rate)} calls a second of our {_shown(allowed)}{f' in {region}' if region else ''}"
+            yield _rate(config, category, text, rate / allowed)
+
+
+def _rate(config: Config, category: Category, text: str, used_ratio: float) -> Finding:
+    what, longer = f"calls to {APIS[category]}", shown(ceil(config.interval_s * used_ratio))
+    percent = ceil(config.rate_share_percent * used_ratio)
+    more = f"raise AUTOSCALER_RATE_SHARE_PERCENT to {percent}" if percent <= 100 else "divide them among accounts"
+    if used_ratio <= 1:
+        return good(DAEMON, what, text)
+    if category is Category.SERVICE_READ:
+        text = f"{text}: counts that stand still are read about every {longer}, those on the move at each look"
+        return note(DAEMON, what, text, f"nothing, if that will do; else {more}")
+    if category is Category.QUEUE_READ:
+        more = f"set AUTOSCALER_INTERVAL to {longer} or longer, or {more}"
+    return bad(DAEMON, what, f"{text}: they will wait for their turn", more)
+
+
+def _shown(rate: float) -> str:
+    return f"{rate:.2g}" if rate < 10 else f"{rate:,.0f}"
+
+
+def _dollars(asked: Mapping[str, Asked]) -> Finding:
+    requests = sum(calls.rates[Category.QUEUE_READ] for calls in asked.values()) * MONTH_S
+    metrics = sum(calls.metrics for calls in asked.values()) * MONTH_S / MINUTE_S
+    sqs, cloudwatch = requests * SQS_DOLLARS, metrics * METRIC_DOLLARS
+    return good(
+        DAEMON,
+        "dollars",
+        f"at most about ${sqs + cloudwatch:,.2f} a month for calls: {requests:,.0f} to SQS (${sqs:,.2f}), "
+        f"{metrics:,.0f} metrics from CloudWatch (${cloudwatch:,.2f}); ECS's are free",
+    )

@@ -1,0 +1,69 @@
+"""The files of a first start, and the steps that lead from them to a daemon that acts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from autoscaler.operating.permissions import granted
+from autoscaler.operating.starting.answers import Answers
+from autoscaler.operating.starting.task import task_definition
+
+SETTINGS, POLICY, TASK, READ = "autoscaler.toml", "iam-policy.json", "task-definition.json", "README.md"
+
+
+def files(answers: Answers) -> dict[str, str]:
+    """The content of each file by its name. Raises `ConfigError` with everything that is wrong with the answers."""
+    policy = granted(answers.config(), answers.region, answers.account).policy
+    return {
+        SETTINGS: answers.toml(),
+        POLICY: json.dumps(policy, indent=2) + "\n",
+        TASK: json.dumps(task_definition(answers), indent=2) + "\n",
+        READ: _readme(answers),
+    }
+
+
+def steps(answers: Answers) -> tuple[str, ...]:
+    """What to do with the files, in order."""
+    role = "--role-name autoscaler --policy-name autoscaler --policy-document"
+    gaps = [word for word, known in _words(answers).items() if not known]
+    return (
+        *([f"put the right words for {', '.join(gaps)} into the files"] if gaps else []),
+        f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler doctor: mend what it finds",
+        f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler run: watch it in shadow from here, nothing is changed",
+        f"make the role: aws iam put-role-policy {role} file://{POLICY}",
+        f"aws ecs register-task-definition --cli-input-json file://{TASK}, and a service of one task of it",
+        "autoscaler dashboards --out monitoring: dashboards, alerts, and alarms that stand without the daemon",
+        "when you agree with what it would have done: AUTOSCALER_MODE=scale_out_only, then active; print the policy "
+        "anew with `autoscaler iam-policy`, for shadow's holds no right to scale",
+    )
+
+
+def _words(answers: Answers) -> Mapping[str, str | None]:
+    return {"REGION": answers.region, "ACCOUNT": answers.account, "IMAGE": answers.image}
+
+
+def _readme(answers: Answers) -> str:
+    what = {
+        SETTINGS: "the settings, for commands on your machine; the task has the same as variables",
+        POLICY: "the least rights for shadow: none of them changes anything",
+        TASK: "the daemon's own task",
+    }
+    listed = "\n".join(f"- `{name}`: {text}" for name, text in what.items())
+    numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps(answers), 1))
+    return f"# The autoscaler for {answers.service}\n\n{listed}\n\nWhat to do, in order:\n\n{numbered}\n"
+
+
+def written(contents: Mapping[str, str], folder: Path, *, over: bool) -> list[Path]:
+    """The files are in the folder, all of them. `over`: those of their names that were there are replaced.
+
+    Raises `FileExistsError` with their names before anything is written, `OSError` where it cannot be.
+    """
+    there = [name for name in contents if (folder / name).exists()]
+    if there and not over:
+        raise FileExistsError(", ".join(there))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in contents.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in contents]

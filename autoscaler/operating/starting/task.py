@@ -1,0 +1,68 @@
+"""The daemon's task definition, as `aws ecs register-task-definition --cli-input-json` takes it.
+
+Law: it is the one of `deploy/task-definition.json`, with the settings filled in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoscaler.config.queues import partition
+from autoscaler.operating.starting.answers import Answers
+
+HEALTH = (
+    "import http.client as h, os; "
+    "c = h.HTTPConnection('127.0.0.1', int(os.environ.get('AUTOSCALER_HTTP_PORT', '9108')), timeout=4); "
+    "c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"
+)
+"""The image has a Python and no shell."""
+
+
+def task_definition(answers: Answers) -> dict[str, Any]:
+    """The task: a quarter of a vCPU, 512 MB, nobody's user, nothing written to its own disk."""
+    return {
+        "family": "autoscaler",
+        "requiresCompatibilities": ["FARGATE"],
+        "networkMode": "awsvpc",
+        "cpu": "256",
+        "memory": "512",
+        "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": "X86_64"},
+        "taskRoleArn": _role(answers, "autoscaler"),
+        "executionRoleArn": _role(answers, "ecsTaskExecutionRole"),
+        "containerDefinitions": [_container(answers)],
+    }
+
+
+def _role(answers: Answers, name: str) -> str:
+    return f"arn:{partition(answers.region)}:iam::{answers.account or 'ACCOUNT'}:role/{name}"
+
+
+def _container(answers: Answers) -> dict[str, Any]:
+    return {
+        "name": "autoscaler",
+        "image": answers.image or "IMAGE",
+        "essential": True,
+        "user": "65532:65532",
+        "readonlyRootFilesystem": True,
+        "linuxParameters": {"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
+        "stopTimeout": 30,
+        "portMappings": [{"containerPort": 9108, "protocol": "tcp"}],
+        "healthCheck": {
+            "command": ["CMD", "python", "-I", "-c", HEALTH],
+            "interval": 15,
+            "timeout": 5,
+            "retries": 3,
+            "startPeriod": 15,
+        },
+        "environment": [{"name": name, "value": value} for name, value in answers.variables().items()],
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": "/ecs/autoscaler",
+                "awslogs-region": answers.region or "REGION",
+                "awslogs-stream-prefix": "autoscaler",
+                "mode": "non-blocking",
+                "max-buffer-size": "4m",
+            },
+        },
+    }

@@ -1,0 +1,124 @@
+"""How services fare, in a row each: the promise, the tasks, what waits, and the last sentence.
+
+The rows are made of what `/api/v1/services` tells, so that a running daemon and one cold look are shown alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class Keeping(StrEnum):
+    """late: messages wait for longer than they may. at_risk: they will. unknown: it cannot be told. kept: none of
+    these. none: no queue is followed, so no wait is promised.
+    """
+
+    LATE = "late"
+    AT_RISK = "at_risk"
+    UNKNOWN = "unknown"
+    KEPT = "kept"
+    NONE = "none"
+
+
+class Row(NamedTuple):
+    """One service. Counts and seconds that are not known are None; waits are those of its worst queue.
+
+    `because` says from what `keeping` was told; `sentence` is the last decision's.
+    """
+
+    key: str
+    keeping: Keeping
+    because: str
+    mode: str
+    paused: str | int | None
+    desired: int | None
+    running: int | None
+    min_tasks: int | None
+    max_tasks: int | None
+    visible: int | None
+    in_flight: int | None
+    oldest_wait_s: float | None
+    acceptable_latency_s: float | None
+    sentence: str
+
+
+GOOD = frozenset({Keeping.KEPT, Keeping.NONE})
+"""What is no finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statuses:
+    """All services, and the kinds of what could not be read of them. `url`: the daemon's (None: AWS was read cold)."""
+
+    rows: tuple[Row, ...]
+    kinds: frozenset[str]
+    url: str | None
+
+    @classmethod
+    def of(cls, services: Sequence[Mapping[str, Any]], url: str | None) -> Statuses:
+        """The services as the API tells them."""
+        kinds = {str(fault.get("kind")) for service in services for fault in service["faults"]}
+        return cls(tuple(_row(service) for service in services), frozenset(kinds), url)
+
+    @property
+    def bad(self) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if row.keeping not in GOOD)
+
+    @property
+    def good(self) -> bool:
+        return not self.bad
+
+    def as_json(self) -> dict[str, Any]:
+        source = {"source": "aws" if self.url is None else "daemon", "url": self.url}
+        return source | {"services": [row._asdict() for row in self.rows]}
+
+
+def _row(service: Mapping[str, Any]) -> Row:
+    queues, tasks, decision = service["queues"], service.get("tasks") or {}, service.get("decision") or {}
+    keeping, because = _keeping(service, queues)
+    worst: Mapping[str, Any] = max(queues, key=_strain, default={})
+    return Row(
+        key=service["key"],
+        keeping=keeping,
+        because=because,
+        mode=service["mode"],
+        paused=service.get("paused"),
+        desired=tasks.get("desired"),
+        running=tasks.get("running"),
+        min_tasks=service.get("min_tasks"),
+        max_tasks=service.get("max_tasks"),
+        visible=_sum(queues, "visible"),
+        in_flight=_sum(queues, "in_flight"),
+        oldest_wait_s=worst.get("oldest_wait_s"),
+        acceptable_latency_s=worst.get("acceptable_latency_s"),
+        sentence=str(decision.get("sentence") or "not looked at yet"),
+    )
+
+
+def _keeping(service: Mapping[str, Any], queues: Sequence[Mapping[str, Any]]) -> tuple[Keeping, str]:
+    faults = [str(fault.get("because")) for fault in service["faults"]]
+    late = [queue for queue in queues if _strain(queue) > 1]
+    risks = [str(notice.get("text")) for notice in service["notices"] if notice.get("kind") == "promise"]
+    if late:
+        worst = max(late, key=_strain)
+        return Keeping.LATE, f"{worst['name']}: the oldest message has waited {worst['oldest_wait_s']:,.0f} s"
+    if service["state"] != "ok":
+        return Keeping.UNKNOWN, faults[0] if faults else "it has not been looked at yet"
+    if risks:
+        return Keeping.AT_RISK, risks[0]
+    return (Keeping.KEPT, "nothing says otherwise") if queues else (Keeping.NONE, "it follows no queue")
+
+
+def _strain(queue: Mapping[str, Any]) -> float:
+    """How much of what a message may wait the oldest has waited: above 1 it is late. 0: not known."""
+    return (queue.get("oldest_wait_s") or 0.0) / (queue.get("acceptable_latency_s") or float("inf"))
+
+
+def _sum(queues: Sequence[Mapping[str, Any]], count: str) -> int | None:
+    """Of all queues; not known unless each was read."""
+    counts = [queue.get(count) for queue in queues]
+    known = [each for each in counts if each is not None]
+    return sum(known) if known and len(known) == len(counts) else None

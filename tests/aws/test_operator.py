@@ -1,0 +1,97 @@
+"""The operator's calls: who we are, what IAM says that a role may, and the one tag that is written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from autoscaler.aws import apis
+from autoscaler.aws.operator import Identity, Operator, connect_operator
+from autoscaler.errors import Denied, NotFound, Unavailable
+from autoscaler.ports import Place, Role, ServiceRef
+from tests.aws.double import Double, assumed, fault, ok, refused
+from tests.aws.spies import REGION, Spies
+from tests.operating.answers import ARN, ROLE, caller, service, simulated, xml
+
+HERE = Place(REGION)
+ELSEWHERE = Role("arn:aws:iam::999999999999:role/autoscaler")
+
+
+@pytest_asyncio.fixture
+async def operator(double: Double, spies: Spies) -> AsyncIterator[Operator]:
+    async with connect_operator(spies, spies, lambda: spies.now_s, lambda: spies.wall_s) as connected:
+        yield connected
+
+
+@pytest.mark.parametrize(
+    ("arn", "principal"),
+    [
+        ("arn:aws:sts::123456789012:assumed-role/autoscaler/task-1", ROLE),
+        ("arn:aws-cn:sts::123456789012:assumed-role/a/b", "arn:aws-cn:iam::123456789012:role/a"),
+        ("arn:aws:iam::123456789012:user/team/ann", "arn:aws:iam::123456789012:user/team/ann"),
+        ("arn:aws:iam::123456789012:root", None),
+        ("arn:aws:sts::123456789012:federated-user/ann", None),
+        ("nonsense", None),
+    ],
+)
+def test_whose_policies_count(arn, principal):
+    assert Identity("123456789012", arn).principal == principal
+
+
+async def test_who_we_are_needs_no_right(operator, double):
+    double.on("GetCallerIdentity", caller("arn:aws:iam::123456789012:user/ann"))
+    assert await operator.identities.who(HERE) == Identity("123456789012", "arn:aws:iam::123456789012:user/ann")
+    double.on("GetCallerIdentity", refused("InvalidClientTokenId"))
+    with pytest.raises(Denied):
+        await operator.identities.who(HERE)
+
+
+@pytest.mark.parametrize(
+    ("decision", "expected"), [("allowed", True), ("implicitDeny", False), ("explicitDeny", False)]
+)
+async def test_only_what_is_allowed_is_allowed(operator, double, decision, expected):
+    double.on("SimulatePrincipalPolicy", simulated(decision))
+    told = await operator.identities.may(ROLE, apis.UPDATE_SERVICE, ARN, {"ecs:cluster": "c"}, HERE)
+    assert told is expected
+
+
+async def test_an_answer_without_a_decision_allows_nothing(operator, double):
+    double.on("SimulatePrincipalPolicy", xml("SimulatePrincipalPolicy", "<EvaluationResults></EvaluationResults>"))
+    assert not await operator.identities.may(ROLE, apis.UPDATE_SERVICE, ARN, {}, HERE)
+
+
+async def test_another_accounts_iam_is_asked_as_its_role(operator, double, spies):
+    double.on("AssumeRole", assumed("ASIAOTHER", spies.wall_s + 3600))
+    double.on("SimulatePrincipalPolicy", simulated("allowed"))
+    await operator.identities.may(ELSEWHERE.arn, apis.UPDATE_SERVICE, ARN, {}, Place(REGION, ELSEWHERE))
+    assert [request.key for request in double.asked("SimulatePrincipalPolicy")] == ["ASIAOTHER"]
+
+
+async def test_the_tag_is_read_written_and_taken_away_with_ones_own_credentials(operator, double):
+    ref = ServiceRef("orders", "prod", "orders", REGION, ELSEWHERE)
+    double.on(
+        "DescribeServices", service(tags=[{"key": "autoscaler:paused", "value": "in"}, {"key": "a", "value": "b"}])
+    )
+    double.on("TagResource", ok({}))
+    double.on("UntagResource", ok({}))
+    assert await operator.tags.read(ref) == (ARN, 3, "in")
+    await operator.tags.write(ref, ARN, "all")
+    await operator.tags.remove(ref, ARN)
+    assert double.asked("TagResource")[0].body["tags"] == [{"key": "autoscaler:paused", "value": "all"}]
+    assert double.asked("UntagResource")[0].body["tagKeys"] == ["autoscaler:paused"]
+    assert {request.key for request in double.seen} == {"testing"}, "the daemon's role may not tag"
+
+
+async def test_what_goes_wrong_says_what_to_do(operator, double):
+    ref = ServiceRef("orders", "prod", "orders", REGION)
+    double.on("TagResource", fault("AccessDeniedException"))
+    with pytest.raises(Denied, match="give whoever runs this command ecs:TagResource on the service"):
+        await operator.tags.write(ref, ARN, "all")
+    double.on("DescribeServices", ok({"services": [], "failures": [{"reason": "MISSING"}]}))
+    with pytest.raises(NotFound, match="check AUTOSCALER_CLUSTER"):
+        await operator.tags.read(ref)
+    double.on("DescribeServices", fault("ServerException", status=500))
+    with pytest.raises(Unavailable):
+        await operator.tags.read(ref)

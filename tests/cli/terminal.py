@@ -1,0 +1,55 @@
+"""A command on a terminal: what it draws there, and what is typed into it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import struct
+import sys
+import termios
+from collections.abc import Callable
+from contextlib import suppress
+from fcntl import ioctl
+from typing import NamedTuple
+
+from tests.cli.spoken import END_S, environ
+
+ROWS = 24
+
+
+class Drawn(NamedTuple):
+    code: int
+    text: str
+
+
+async def on_a_terminal(
+    *arguments: str,
+    columns: int = 100,
+    typed: bytes = b"",
+    stop_on: Callable[[str], bool] = lambda _: False,
+    number: int = 2,
+    **settings: str,
+) -> Drawn:
+    """The command with all three streams on a terminal, to its end. `typed` is typed at once; the signal `number` is
+    sent, once, as soon as `stop_on` says so of what was drawn.
+    """
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "autoscaler", *arguments, stdin=theirs, stdout=theirs, stderr=theirs,
+        env=environ(TERM="xterm", **settings),
+    )  # fmt: skip
+    os.close(theirs)
+    os.write(ours, typed)
+    drawn, told = b"", False
+    async with asyncio.timeout(END_S):
+        with suppress(OSError):  # the other side is closed: the command has ended
+            while True:
+                drawn += await asyncio.to_thread(os.read, ours, 65536)
+                if not told and stop_on(drawn.decode(errors="replace")):
+                    process.send_signal(number)
+                    told = True
+        code = await process.wait()
+    os.close(ours)
+    return Drawn(code, drawn.decode())

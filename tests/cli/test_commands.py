@@ -1,0 +1,73 @@
+"""Of all commands: help that is worth reading, completion, and no colour where none belongs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from autoscaler.cli import main
+from tests.cli.spoken import autoscaler
+from tests.operating.settings import LEAST
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = sorted(main.commands)
+PROCESS_ONLY = {"run", "decide", "demo", "simulate", "replay", "completion"}
+"""Those whose output is a log, JSON lines, a picture, a file or a script."""
+
+
+def help_of(name: str) -> str:
+    result = CliRunner().invoke(main, [name, "--help"], prog_name="autoscaler")
+    assert result.exit_code == 0
+    return result.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_has_an_example_that_begins_with_the_command_itself(name):
+    shown = help_of(name)
+    assert re.search(r"(?:Examples?|without letting it act):", shown), name
+    assert f"autoscaler {name}" in shown.partition("\n\n")[2]
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - PROCESS_ONLY))
+def test_whatever_prints_prints_json_too(name):
+    assert "--json" in help_of(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_its_place_in_the_docs(name):
+    assert f"\n## {name}\n" in (ROOT / "docs" / "commands.md").read_text() or name == "resume"
+
+
+def test_every_example_in_the_docs_is_a_command_with_options_that_there_are():
+    told = (ROOT / "docs" / "commands.md").read_text()
+    for line in re.findall(r"^ {4}autoscaler (.+)$", told, re.MULTILINE):
+        name, *words = re.split(r"\s+(?:#|\||>)|\s{2,}", line)[0].split()
+        options = {option for parameter in main.commands[name].params for option in parameter.opts}
+        for word in words:
+            assert not word.startswith("--") or word in options, line
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_is_given_what_it_completes_by(shell):
+    result = CliRunner().invoke(main, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_AUTOSCALER_COMPLETE" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("autoscaler pau", "pause"), ("autoscaler pause or", "orders"), ("autoscaler explain o", "orders")],
+)
+async def test_commands_and_the_keys_of_services_are_completed(words, expected):
+    asked = {"_AUTOSCALER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    ended = await autoscaler(**(LEAST | asked))
+    assert ended.out.decode().split() == [f"plain,{expected}"]
+
+
+async def test_where_settings_are_wrong_no_key_is_completed_and_nothing_is_said():
+    asked = {"_AUTOSCALER_COMPLETE": "bash_complete", "COMP_WORDS": "autoscaler pause o", "COMP_CWORD": "2"}
+    ended = await autoscaler(AUTOSCALER_SERVICE="orders", **asked)
+    assert (ended.out.strip(), ended.err) == (b"", "")

@@ -1,0 +1,94 @@
+"""`init`: asked on a terminal, told by options elsewhere; nothing is overwritten without being told to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from autoscaler.cli import main
+from tests.cli.terminal import on_a_terminal
+
+NAMES = {"autoscaler.toml", "iam-policy.json", "task-definition.json", "README.md"}
+GIVEN = ["--cluster", "prod", "--service", "orders", "--queues", "orders,refunds"]
+BARE = {"AWS_REGION": None, "AWS_DEFAULT_REGION": None}
+
+
+def init(place: Path, *arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, ["init", *arguments, "--out", str(place)], env=BARE)
+    return result.exit_code, result.stdout, result.stderr
+
+
+async def test_five_questions_on_a_terminal_and_a_wrong_answer_is_asked_again(tmp_path):
+    answers = b"prod\norders-worker\nno queue!\norders\n90\n90s\n\n"
+    ended = await on_a_terminal("init", "--out", str(tmp_path / "setup"), typed=answers)
+    assert ended.code == 0, ended.text
+    assert ended.text.count("?") >= 5
+    assert "is not a queue" in ended.text
+    assert "has no unit" in ended.text
+    told = (tmp_path / "setup" / "autoscaler.toml").read_text()
+    assert 'acceptable_latency = "90s"' in told
+    assert "max_tasks = 10" in told
+    assert {path.name for path in (tmp_path / "setup").iterdir()} == NAMES
+
+
+def test_with_options_nothing_is_asked_and_the_next_steps_are_told(tmp_path):
+    code, out, err = init(tmp_path / "setup", *GIVEN)
+    assert (code, err) == (0, "")
+    assert out.count("wrote ") == len(NAMES)
+    assert "autoscaler doctor" in out
+    assert "scale_out_only" in out
+
+
+def test_as_json_it_is_the_files_and_the_steps(tmp_path):
+    code, out, _ = init(tmp_path / "setup", *GIVEN, "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert {Path(name).name for name in told["files"]} == NAMES
+    assert told["next"]
+
+
+def test_without_a_terminal_what_lacks_is_told_at_once(tmp_path):
+    code, _, err = init(tmp_path / "setup", "--service", "orders")
+    assert code == 2
+    assert "give --cluster, --queues" in err
+    assert not (tmp_path / "setup").exists()
+
+
+def test_nothing_is_overwritten_without_being_told_to(tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    code, _, err = init(tmp_path, *GIVEN)
+    assert code == 2
+    assert "has README.md already" in err
+    assert {path.name for path in tmp_path.iterdir()} == {"README.md"}
+    assert (tmp_path / "README.md").read_text() == "mine"
+    assert init(tmp_path, *GIVEN, "--force")[0] == 0
+    assert (tmp_path / "README.md").read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--queues", "no queue!"], "is not a queue"),
+        (["--queues", ","], "names no queue"),
+        (["--max-tasks", "0"], "0 is not in the range"),
+        (["--acceptable-latency", "90"], "has no unit"),
+        (["--account", "1"], "twelve digits"),
+        (["--cluster", "no cluster!"], "AUTOSCALER_CLUSTER"),
+        (["--region", "nowhere"], "AUTOSCALER_REGION"),
+    ],
+)
+def test_wrong_input_is_2_and_nothing_is_written(tmp_path, arguments, said):
+    code, _, err = init(tmp_path / "setup", *GIVEN, *arguments)
+    assert code == 2
+    assert said in err
+    assert not (tmp_path / "setup").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_said_to_be_so(tmp_path):
+    (tmp_path / "file").write_text("x")
+    code, _, err = init(tmp_path / "file" / "setup", *GIVEN)
+    assert code == 2
+    assert "name another folder" in err

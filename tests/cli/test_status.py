@@ -1,0 +1,222 @@
+"""`status`: what the daemon says of all its services, in a line each; else one cold look, and it says so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from autoscaler.cli import main
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
+from autoscaler.core.model import Backlog, Missing
+from autoscaler.operating.status import GOOD, Keeping, Statuses
+from autoscaler.telemetry.board import Board
+from autoscaler.telemetry.views import services
+from tests.cli.spoken import Ended, autoscaler, started
+from tests.cli.terminal import on_a_terminal
+from tests.cli.test_explain import NOW, tick
+from tests.cli.worlds import WORLD, fake_daemon, free_port, world
+
+SECONDS = Estimate(1.0, 5.0, 1.0)
+
+
+def listed(*ticks: Any) -> dict[str, Any]:
+    """What the real API says once these ticks were recorded."""
+    board = Board(lambda: NOW, lambda: 1_800_000_000.0)
+    for each in ticks:
+        board.note(each)
+    told: dict[str, Any] = json.loads(json.dumps(services(board.standings(), NOW)))
+    return told
+
+
+def cells(line: str) -> list[str]:
+    return re.split(r"  +", line)
+
+
+def row(**changed: Any) -> Any:
+    [service] = listed(tick())["services"]
+    [one] = Statuses.of([service | changed], None).rows
+    return one
+
+
+async def test_each_service_is_a_line_with_its_promise_its_tasks_what_waits_and_the_sentence():
+    async with fake_daemon(200, listed(tick())) as (url, asked):
+        ended = await autoscaler("status", "--url", url)
+    assert asked == ["GET /api/v1/services"]
+    assert (ended.code, ended.err) == (0, "")
+    heads, line = map(cells, ended.out.decode().splitlines())
+    assert heads == ["service", "promise", "tasks", "waiting", "oldest", "last decision"]
+    assert line[:-1] == ["orders", "kept", "2/2 (0-8)", "100 + 0", "40s of 60s"]
+    assert line[-1].startswith("2 -> 8 tasks")
+    assert b"\x1b" not in ended.out
+
+
+async def test_json_is_alone_on_stdout_and_says_who_told():
+    async with fake_daemon(200, listed(tick())) as (url, _):
+        ended = await autoscaler("status", "--json", "--url", url)
+    told = json.loads(ended.out)
+    assert (told["source"], told["url"]) == ("daemon", url)
+    [service] = told["services"]
+    assert (service["key"], service["keeping"], service["visible"], service["oldest_wait_s"]) == (
+        "orders", "kept", 100, 40.0,
+    )  # fmt: skip
+
+
+async def test_a_promise_that_is_broken_is_a_finding_and_says_which_queue():
+    late = tick(Backlog(100, 0, 0, NOW, oldest_age_s=61.0))
+    async with fake_daemon(200, listed(late)) as (url, _):
+        ended = await autoscaler("status", "--url", url)
+    assert ended.code == 1
+    assert cells(ended.out.decode().splitlines()[1])[:2] == ["orders", "late"]
+    assert "[orders: the oldest message has waited 61 s]" in ended.out.decode()
+
+
+async def test_without_a_daemon_aws_is_read_once_and_nothing_is_written():
+    async with world() as observer:
+        nobody = f"http://127.0.0.1:{free_port()}"
+        ended = await autoscaler("status", "--url", nobody, **(WORLD | {"AWS_ENDPOINT_URL": observer.url}))
+        actions = [request.action for request in observer.requests]
+    assert (ended.code, "reading AWS cold" in ended.err) == (0, True)
+    assert cells(ended.out.decode().splitlines()[1])[:4] == ["orders", "kept", "2/0 (0-7)", "40 + 0"]
+    assert "UpdateService" not in actions
+    assert actions.count("DescribeServices") == 1
+
+
+async def test_cold_what_aws_does_not_answer_is_4_and_what_it_refuses_3():
+    nobody = f"http://127.0.0.1:{free_port()}"
+    gone = await autoscaler("status", "--url", nobody, **(WORLD | {"AWS_ENDPOINT_URL": nobody}))
+    assert gone.code == 4
+    assert cells(gone.out.decode().splitlines()[1])[:4] == ["orders", "unknown", "?/? (0-7)", "-"]
+    async with world(messages=0) as observer:
+        told = WORLD | {"AWS_ENDPOINT_URL": observer.url, "AUTOSCALER_QUEUES": "misspelt"}
+        assert (await autoscaler("status", "--url", nobody, **told)).code == 3
+
+
+@pytest.mark.parametrize("body", ["<html>", {"services": [{}]}, {"services": [{"key": 1}]}, {}, []])
+async def test_a_stranger_on_the_port_is_told_from_a_daemon(body):
+    async with fake_daemon(200, body) as (url, _):
+        ended = await autoscaler("status", "--url", url)
+    assert "no autoscaler" in ended.err
+    assert (ended.code, ended.out) == (2, b"")
+
+
+@pytest.mark.parametrize(
+    ("changed", "keeping"),
+    [
+        ({}, Keeping.KEPT),
+        ({"queues": []}, Keeping.NONE),
+        ({"state": "starting"}, Keeping.UNKNOWN),
+        ({"notices": [{"kind": "promise", "text": "needs 9 tasks"}]}, Keeping.AT_RISK),
+        ({"notices": [{"kind": "refused", "text": "a rival"}]}, Keeping.KEPT),
+        ({"queues": [{"name": "a", "oldest_wait_s": 60.0, "acceptable_latency_s": 60.0}]}, Keeping.KEPT),
+        ({"queues": [{"name": "a", "oldest_wait_s": 60.1, "acceptable_latency_s": 60.0}]}, Keeping.LATE),
+    ],
+)
+def test_what_is_said_of_the_promise(changed, keeping):
+    assert row(**changed).keeping is keeping
+    assert (row(**changed).keeping in GOOD) is (keeping in {Keeping.KEPT, Keeping.NONE})
+
+
+def test_of_several_queues_the_most_strained_is_shown_and_counts_are_sums():
+    queues = [
+        {"name": "a", "visible": 3, "in_flight": 1, "oldest_wait_s": 50.0, "acceptable_latency_s": 60.0},
+        {"name": "b", "visible": 4, "in_flight": 2, "oldest_wait_s": 90.0, "acceptable_latency_s": 300.0},
+    ]
+    one = row(queues=queues)
+    assert (one.visible, one.in_flight, one.oldest_wait_s, one.acceptable_latency_s) == (7, 3, 50.0, 60.0)
+    one = row(queues=[*queues, {"name": "c", "visible": None, "acceptable_latency_s": 60.0}])
+    assert one.visible is None, "absent is not zero"
+
+
+def test_the_api_tells_each_queue_what_waits_and_what_was_learned():
+    waiting = (Some(2.0, 5.0), Some(12.5, 1.0))
+    known = Knowledge(
+        processing_s=SECONDS, slow_s=1.0, spread=1.0, concurrency=SECONDS, start_s=Estimate(43.2, 5.0, 9.0),
+        start_late_s=60.0, rate_per_s=SECONDS, load=1.0, lasting_load=1.0, interval_s=10.0,
+        queues=(QueueKnowledge("orders", waiting),),
+    )  # fmt: skip
+    of = tick()
+    assert of.observation is not None
+    learned = listed(of.__class__(**{
+        **{name: getattr(of, name) for name in of.__slots__},
+        "observation": of.observation.__class__(**{
+            **{name: getattr(of.observation, name) for name in of.observation.__slots__}, "knowledge": known,
+        }),
+    }))["services"][0]  # fmt: skip
+    assert learned["queues"][0]["oldest_wait_s"] == 12.5
+    assert learned["start_up_s"] == 43.2
+    unread = listed(tick(Missing("no", "denied")))["services"][0]
+    assert unread["queues"][0] == {
+        "name": "orders", "acceptable_latency_s": 60.0, "visible": None, "in_flight": None, "delayed": None,
+        "oldest_wait_s": None,
+    }  # fmt: skip
+    assert (unread["start_up_s"], unread["expected_wait_s"]) == (None, None)
+
+
+async def test_nothing_hostile_reaches_the_terminal():
+    body = listed(tick())
+    body["services"][0]["decision"]["sentence"] = "orders: \x1b[2J\n\u2028"
+    async with fake_daemon(200, body) as (url, _):
+        ended = await autoscaler("status", "--url", url)
+    assert b"\x1b" not in ended.out
+    assert len(ended.out.splitlines()) == 2
+
+
+def test_wrong_input_is_2():
+    assert CliRunner().invoke(main, ["status", "--every", "1ms"]).exit_code == 2
+    assert CliRunner().invoke(main, ["status", "--url", "ftp://x"]).exit_code == 2
+
+
+async def stopped(process: asyncio.subprocess.Process, number: int) -> Ended:
+    """The process once it has said a line, was sent the signal, and has ended."""
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        first = await process.stdout.readline()
+        process.send_signal(number)
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return Ended(process.returncode, first + out, err.decode())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_watching_goes_on_until_it_is_told_to_stop_and_then_ends_in_order(number):
+    async with fake_daemon(200, listed(tick())) as (url, asked):
+        ended = await stopped(await started("status", "--watch", "--json", "--every", "1s", "--url", url), number)
+    assert (ended.code, ended.err) == (0, "")
+    assert json.loads(ended.out.splitlines()[0])["services"][0]["key"] == "orders"
+    assert asked
+
+
+async def test_watching_where_no_daemon_is_says_so_and_goes_on():
+    ended = await stopped(await started("status", "--watch", "--url", f"http://127.0.0.1:{free_port()}"), signal.SIGINT)
+    assert ended.code == 0
+    assert "`autoscaler run` starts one" in ended.out.decode()
+
+
+def twice(drawn: str) -> bool:
+    return drawn.count("\x1b[J") >= 2
+
+
+async def test_on_a_terminal_it_is_drawn_in_place_and_the_terminal_is_given_back():
+    async with fake_daemon(200, listed(tick())) as (url, _):
+        code, drawn = await on_a_terminal("status", "--watch", "--every", "300ms", "--url", url, stop_on=twice)
+    assert code == 0
+    assert drawn.startswith("\x1b[?1049h\x1b[?25l\x1b[H")
+    assert drawn.rstrip().endswith("\x1b[?25h\x1b[?1049l")
+    assert "\x1b[32mkept" in drawn
+
+
+async def test_on_a_terminal_the_sentence_is_wrapped_and_no_color_is_heeded():
+    async with fake_daemon(200, listed(tick())) as (url, _):
+        coloured = (await on_a_terminal("status", "--url", url)).text
+        plain = (await on_a_terminal("status", "--url", url, NO_COLOR="1")).text
+    assert "\x1b[1mservice" in coloured
+    assert "\x1b" not in plain
+    assert "all as promised" in plain
+    assert max(map(len, plain.splitlines())) <= 100
+    assert len(plain.splitlines()) > 3

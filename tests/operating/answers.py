@@ -1,0 +1,60 @@
+"""An AWS in which all is well with one service and one queue; a test then spoils what it is about."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.aws.double import Double, Reply, ok, serving
+
+ROLE = "arn:aws:iam::123456789012:role/autoscaler"
+ARN = "arn:aws:ecs:eu-west-1:123456789012:service/prod/orders"
+
+
+def xml(operation: str, inner: str) -> Reply:
+    """An answer in the query protocol."""
+    body = f"<{operation}Response><{operation}Result>{inner}</{operation}Result></{operation}Response>"
+    return Reply(body.encode(), 200, {"Content-Type": "text/xml"})
+
+
+def caller(arn: str = "arn:aws:sts::123456789012:assumed-role/autoscaler/task") -> Reply:
+    return xml("GetCallerIdentity", f"<Account>123456789012</Account><Arn>{arn}</Arn><UserId>x</UserId>")
+
+
+def simulated(decision: str) -> Reply:
+    inner = f"<EvalActionName>x</EvalActionName><EvalDecision>{decision}</EvalDecision>"
+    return xml("SimulatePrincipalPolicy", f"<EvaluationResults><member>{inner}</member></EvaluationResults>")
+
+
+def service(name: str = "orders", **changed: Any) -> Reply:
+    counts = {"desiredCount": 3, "runningCount": 3, "pendingCount": 0, "deployments": [], "events": []}
+    told = {"serviceName": name, "serviceArn": ARN, "status": "ACTIVE", **counts, **changed}
+    return ok({"services": [told], "failures": []})
+
+
+def minute(body: dict[str, Any]) -> Reply:
+    """The last complete minute, with a 5 for every metric."""
+    over = int(time.time()) // 60 * 60 - 60
+    results = [
+        {"Id": query["Id"], "StatusCode": "Complete", "Timestamps": [over - 60], "Values": [5.0]}
+        for query in body["MetricDataQueries"]
+    ]
+    return ok({"MetricDataResults": results})
+
+
+@asynccontextmanager
+async def healthy() -> AsyncIterator[Double]:
+    """Everything answers, and there is nothing to find."""
+    async with serving() as double:
+        double.on("GetCallerIdentity", caller())
+        double.on("SimulatePrincipalPolicy", simulated("allowed"))
+        double.on("DescribeServices", service())
+        double.on("GetQueueUrl", ok({"QueueUrl": f"{double.url}/123456789012/orders"}))
+        counts = {"ApproximateNumberOfMessages": "12", "ApproximateNumberOfMessagesNotVisible": "3"}
+        double.on("GetQueueAttributes", ok({"Attributes": counts | {"ApproximateNumberOfMessagesDelayed": "0"}}))
+        double.on("GetMetricData", minute)
+        double.on("DescribeScalableTargets", ok({"ScalableTargets": []}))
+        double.on("ListTasks", ok({"taskArns": []}))
+        yield double

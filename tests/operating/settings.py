@@ -1,0 +1,29 @@
+"""Settings for the commands' tests: the least, and all that leads to a right."""
+
+from __future__ import annotations
+
+from autoscaler.config import Config, load
+
+ACCOUNT = "123456789012"
+LEAST = {
+    "AWS_REGION": "eu-west-1",
+    "AUTOSCALER_CLUSTER": "prod",
+    "AUTOSCALER_SERVICE": "orders",
+    "AUTOSCALER_QUEUES": "orders",
+    "AUTOSCALER_MAX_TASKS": "20",
+}
+EVERYTHING = LEAST | {"AUTOSCALER_WORKERS": "self_protecting", "AUTOSCALER_CPU_TARGET_PERCENT": "60"}
+
+
+def config(**settings: str) -> Config:
+    """The least settings, with these of one service (without their prefix) over them."""
+    return load(LEAST | {f"AUTOSCALER_{name.upper()}": value for name, value in settings.items()})
+
+
+def several(*services: dict[str, str]) -> Config:
+    """Several services, s0, s1 ...; each has a cluster, a service, a queue of its own and 9 tasks unless it says."""
+    flat: dict[str, str] = {}
+    for number, fields in enumerate(services):
+        whole = {"cluster": "prod", "service": f"w{number}", "queues": f"q{number}", "max_tasks": "9"} | fields
+        flat |= {f"AUTOSCALER_SERVICES__S{number}__{name.upper()}": value for name, value in whole.items()}
+    return load(flat)

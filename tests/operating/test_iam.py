@@ -1,0 +1,231 @@
+"""The policy is the least: every call that the settings lead to, on what they name, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.loaders import Loader
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.aws import apis
+from autoscaler.aws.operator import apis as operators
+from autoscaler.operating.iam import PURPOSES
+from autoscaler.operating.permissions import granted
+from tests.deploy.stack import filled_in
+from tests.operating.settings import ACCOUNT, EVERYTHING, config, load, several
+
+APIS = {value.name for value in vars(apis).values() if isinstance(value, apis.Api)}
+"""All that the daemon ever asks of AWS."""
+
+USUAL = APIS - {"sts:AssumeRole", "ecs:ListServices"}
+"""What is asked where all is in the daemon's own account, and nothing is discovered."""
+
+OTHER = "9" * 12
+ROLE = f"arn:aws:iam::{OTHER}:role/autoscaler"
+
+OPERATORS = {value.name for value in vars(operators).values() if isinstance(value, apis.Api)}
+
+
+def policy(of: Any, account: str | None = ACCOUNT, **options: Any) -> dict[str, Any]:
+    return granted(of, "eu-west-1", account, **options).policy
+
+
+def actions(document: dict[str, Any]) -> set[str]:
+    return {action for statement in document["Statement"] for action in statement["Action"]}
+
+
+def statement(document: dict[str, Any], action: str) -> dict[str, Any]:
+    [found] = [one for one in document["Statement"] if action in one["Action"]]
+    return found
+
+
+def test_with_everything_set_each_of_the_daemons_calls_is_a_right_and_nothing_else_is():
+    assert actions(policy(load(EVERYTHING))) == USUAL
+    elsewhere = EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE, "AUTOSCALER_DISCOVER_CLUSTERS": "prod"}
+    assert actions(policy(load(elsewhere))) | actions(policy(load(elsewhere), role=ROLE)) == APIS
+    assert not APIS & {"ecs:TagResource", "ecs:UntagResource", "iam:SimulatePrincipalPolicy"}
+
+
+def test_what_is_called_as_a_role_is_that_roles_right_and_the_daemons_own_is_to_act_as_it():
+    of = several({"region": "eu-west-1"}, {"role_arn": ROLE}, {"role_arn": ROLE})
+    ours, theirs = policy(of), policy(of, role=ROLE)
+    assert statement(ours, "sts:AssumeRole")["Resource"] == [ROLE]
+    assert "w0" in json.dumps(ours)
+    assert "w1" not in json.dumps(ours)
+    assert statement(theirs, "ecs:UpdateService")["Resource"] == [
+        f"arn:aws:ecs:eu-west-1:{OTHER}:service/prod/w1", f"arn:aws:ecs:eu-west-1:{OTHER}:service/prod/w2",
+    ]  # fmt: skip
+    assert statement(theirs, "sqs:GetQueueUrl")["Resource"][0] == f"arn:aws:sqs:eu-west-1:{OTHER}:q1"
+    assert "sts:AssumeRole" not in actions(theirs)
+    assert any(ROLE in remark for remark in granted(of, "eu-west-1", ACCOUNT).remarks)
+
+
+def test_who_discovers_may_take_over_any_service_of_those_clusters_and_no_other():
+    of = load({"AUTOSCALER_DISCOVER_CLUSTERS": "a,b"})
+    document = policy(of)
+    updates = [one for one in document["Statement"] if "ecs:UpdateService" in one["Action"]]
+    assert [one["Resource"] for one in updates] == [
+        [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/{cluster}/*"] for cluster in "ab"
+    ]
+    for one in document["Statement"]:
+        if one["Action"][0].startswith("ecs:"):
+            assert one["Condition"]["ArnEquals"]["ecs:cluster"].endswith((":cluster/a", ":cluster/b"))
+    assert any("discover_clusters" in remark for remark in granted(of, "eu-west-1", ACCOUNT).remarks)
+
+
+@pytest.mark.parametrize(
+    ("fields", "missing"),
+    [
+        ({"mode": "shadow"}, {"ecs:UpdateService"}),
+        ({"workers": "draining"}, {"ecs:ListTasks", "ecs:GetTaskProtection"}),
+        ({"queues": f"https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/orders"}, {"sqs:GetQueueUrl"}),
+        ({"queue_minutes": "false", "cpu_target_percent": "none"}, {"cloudwatch:GetMetricData"}),
+        ({"queues": "[]"}, {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}),
+    ],
+)
+def test_what_no_setting_leads_to_is_no_right(fields, missing):
+    told = EVERYTHING | {f"AUTOSCALER_{name.upper()}": value for name, value in fields.items()}
+    assert actions(policy(load(told))) == USUAL - missing
+
+
+def test_every_call_has_a_statement_of_its_purpose():
+    for api in (value for value in (*vars(apis).values(), operators.TAG_RESOURCE) if isinstance(value, apis.Api)):
+        assert api in PURPOSES, api.name
+
+
+def test_arns_are_as_narrow_as_the_settings():
+    document = policy(load(EVERYTHING))
+    service = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/prod/orders"
+    assert statement(document, "ecs:UpdateService")["Resource"] == [service]
+    assert statement(document, "ecs:GetTaskProtection")["Resource"] == [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task/prod/*"]
+    assert statement(document, "sqs:GetQueueUrl")["Resource"] == [f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders"]
+    about_ecs = [one for one in document["Statement"] if one["Action"][0].startswith("ecs:")]
+    assert len(about_ecs) == 4
+    cluster = {"ArnEquals": {"ecs:cluster": f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/prod"}}
+    assert all(one["Condition"] == cluster for one in about_ecs)
+
+
+def test_each_cluster_has_statements_of_its_own_with_its_own_condition():
+    document = policy(several({"cluster": "a"}, {"cluster": "b"}, {"cluster": "a", "region": "eu-north-1"}))
+    updates = [one for one in document["Statement"] if "ecs:UpdateService" in one["Action"]]
+    assert [one["Sid"] for one in updates] == ["ScaleServices", "ScaleServices2", "ScaleServices3"]
+    for one in updates:
+        cluster = one["Condition"]["ArnEquals"]["ecs:cluster"].replace(":cluster/", ":service/")
+        assert all(resource.startswith(f"{cluster}/") for resource in one["Resource"])
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")]
+)
+def test_every_partition_of_aws_has_its_own_arns(region, partition):
+    for one in policy(config(region=region))["Statement"]:
+        assert all(resource == "*" or resource.startswith(f"arn:{partition}:") for resource in one["Resource"])
+
+
+def test_the_account_is_the_queues_where_they_name_one_and_what_is_not_known_is_said():
+    arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders"
+    of_queue = granted(config(queues=arn), "eu-west-1", None)
+    assert f":{ACCOUNT}:service/" in json.dumps(of_queue.policy)
+    assert any("taken to be in the queues' account" in remark for remark in of_queue.remarks)
+    nowhere = granted(config(), None, None)
+    assert "arn:aws:ecs:*:*:service/prod/orders" in json.dumps(nowhere.policy)
+    assert any("--account" in remark for remark in nowhere.remarks)
+    assert any("AWS_REGION" in remark for remark in nowhere.remarks)
+    other = f"arn:aws:sqs:eu-west-1:{'9' * 12}:refunds"
+    assert any("several accounts" in one for one in granted(config(queues=f"{arn},{other}"), None, None).remarks)
+
+
+def test_a_queue_of_another_account_is_named_in_that_account():
+    document = policy(config(queues=f"arn:aws:sqs:eu-west-1:{'9' * 12}:orders"))
+    assert statement(document, "sqs:GetQueueAttributes")["Resource"] == [f"arn:aws:sqs:eu-west-1:{'9' * 12}:orders"]
+    assert f":{ACCOUNT}:service/prod/orders" in statement(document, "ecs:UpdateService")["Resource"][0]
+
+
+def test_who_pauses_may_write_that_one_tag_and_nothing_else():
+    document = policy(config(), purpose="pause")
+    assert actions(document) == {"ecs:DescribeServices", "ecs:TagResource", "ecs:UntagResource"}
+    tagging = statement(document, "ecs:TagResource")
+    assert tagging["Condition"] == {"ForAllValues:StringEquals": {"aws:TagKeys": ["autoscaler:paused"]}}
+    assert tagging["Resource"] == [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/prod/orders"]
+
+
+def test_denials_are_there_when_asked_for_only():
+    assert all(one["Effect"] == "Allow" for one in policy(config())["Statement"])
+    *_, task_definition, provider = policy(config(), deny_redefinition=True)["Statement"]
+    assert [one["Effect"] for one in (task_definition, provider)] == ["Deny", "Deny"]
+    assert task_definition["Condition"] == {"Null": {"ecs:task-definition": "false"}}
+    assert provider["Condition"] == {"Null": {"ecs:capacity-provider": "false"}}
+
+
+def test_the_policy_that_is_deployed_allows_what_this_one_does():
+    def pairs(document: dict[str, Any]) -> set[tuple[str, str, str]]:
+        return {
+            (action, resource, json.dumps(one.get("Condition")))
+            for one in document["Statement"]
+            for action in one["Action"]
+            for resource in one["Resource"]
+        }
+
+    told = {"CLUSTER": "shop", "SERVICE": "worker", "QUEUES": "orders", "WORKERS": "self_protecting"}
+    ours = policy(load(EVERYTHING | {f"AUTOSCALER_{name}": value for name, value in told.items()}))
+    assert pairs(ours) == pairs(json.loads(filled_in("iam-policy.json")))
+
+
+def test_a_policy_that_is_too_long_is_said_to_be_so():
+    long = several(*({"service": f"worker-number-{number}"} for number in range(60)))
+    assert any("characters" in remark for remark in granted(long, "eu-west-1", ACCOUNT).remarks)
+    assert not any("characters" in remark for remark in granted(config(), "eu-west-1", ACCOUNT).remarks)
+
+
+def test_every_right_is_an_operation_that_aws_has():
+    for name in APIS | OPERATORS:
+        service, _, operation = name.partition(":")
+        assert operation in Loader().load_service_model(service, "service-2")["operations"], name
+
+
+def test_cfn_lint_finds_nothing(tmp_path: Path):
+    documents = [policy(load(EVERYTHING), deny_redefinition=True), policy(config(), purpose="pause")]
+    assert _linted(tmp_path, documents).returncode == 0, _linted(tmp_path, documents).stdout
+    documents[0]["Statement"][0]["Action"] = ["sqs:GetQueueAttribute"]
+    assert _linted(tmp_path, documents).returncode != 0, "a misspelt right is found"
+
+
+def _linted(folder: Path, documents: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
+    resources = {
+        f"Policy{number}": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": document}}
+        for number, document in enumerate(documents)
+    }
+    stack = folder / "stack.json"
+    stack.write_text(json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}))
+    command = [Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "--", stack]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+fields = st.fixed_dictionaries(
+    {},
+    optional={
+        "cluster": st.sampled_from(["a", "b"]),
+        "region": st.sampled_from(["eu-west-1", "eu-north-1"]),
+        "mode": st.sampled_from(["shadow", "active"]),
+        "workers": st.sampled_from(["draining", "self_protecting"]),
+        "queue_minutes": st.sampled_from(["true", "false"]),
+    },
+)
+
+
+@given(st.lists(fields, min_size=1, max_size=4))
+def test_sids_are_unique_and_nothing_is_said_twice_whatever_the_services(services):
+    document = policy(several(*services))
+    sids = [one["Sid"] for one in document["Statement"]]
+    assert len(set(sids)) == len(sids)
+    assert all(sid.isalnum() for sid in sids)
+    for one in document["Statement"]:
+        assert len(set(one["Resource"])) == len(one["Resource"]) > 0
+        assert len(set(one["Action"])) == len(one["Action"]) > 0
+        assert "*" not in "".join(one["Action"])
