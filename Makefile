@@ -33,24 +33,23 @@ demo: venv ## an embedded AWS region, workers and the real daemon, in one termin
 
 test: lint types contracts unit ## all that CI checks: lint, types, import contracts, tests
 
-	@echo "make test: good. What needs Prometheus is left to make test-real." >&2
+	@echo "make test: good. What needs Prometheus or a browser is left to make test-real." >&2
 
-test-real: venv real-programs ## what needs Prometheus: dashboards, rules, scrapes; installs what is missing
+test-real: venv real-programs ## what needs Prometheus or Chromium: dashboards, rules, the page; installs what is missing
 	$(BIN)/pytest -m real tests/real
 
 # Each program, and the package of the system that brings it.
-REAL_PROGRAMS := prometheus promtool
-REAL_PACKAGES := prometheus
-SUDO          := $(if $(filter 0,$(shell id -u)),,sudo)
+REAL := prometheus:prometheus promtool:prometheus chromium:chromium npm:npm
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: real-programs
 real-programs:
-	@for program in $(REAL_PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	@for each in $(REAL); do command -v $${each%:*} >/dev/null || missing="$$missing $${each#*:}"; done; \
 	test -z "$$missing" || { \
 	    command -v apt-get >/dev/null || { \
-	        echo "make test-real: not found:$$missing; install the packages $(REAL_PACKAGES)" >&2; exit 1; }; \
+	        echo "make test-real: install the packages$$missing" >&2; exit 1; }; \
 	    $(SUDO) apt-get update -qq && \
-	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(REAL_PACKAGES) >/dev/null; }
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing >/dev/null; }
 
 lint: venv ## ruff: style and formatting
 	$(BIN)/ruff check .
