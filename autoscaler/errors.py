@@ -34,6 +34,12 @@ class Garbled(Unavailable):
     """An answer came that cannot be read. What was asked about together may have one member to blame for it."""
 
 
+class Unreadable(AutoscalerError):
+    """AWS answered, but not with what it documents. That is not the same as having no data yet."""
+
+    kind = "unreadable"
+
+
 class Denied(AutoscalerError):
     """Credentials are missing, expired or not allowed to do this."""
 

@@ -8,20 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
 from autoscaler.aws.apis import Call
 from autoscaler.aws.faults import clean
-from autoscaler.errors import AutoscalerError
+from autoscaler.errors import Unreadable
 
 MOST_TASKS = 2**31 - 1
 """ECS counts in 32 bits."""
-
-
-class Unreadable(AutoscalerError):
-    """AWS answered, but not with what it documents. That is not the same as having no data yet."""
-
-    kind: ClassVar[str] = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)

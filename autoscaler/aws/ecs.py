@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from autoscaler.aws.answers import Answer, Unreadable
+from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import DESCRIBE_SERVICES, UPDATE_SERVICE
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.deployments import deployment_since
@@ -17,7 +17,7 @@ from autoscaler.aws.protection import protected_tasks
 from autoscaler.aws.rivals import Rivals
 from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Deployment, Fleet, Instant, Missing
-from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable
+from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable, Unreadable
 from autoscaler.ports import Place, ServiceRef, Urgency
 
 PAUSE_TAG = "autoscaler:paused"

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from autoscaler.aws.answers import Answer, Unreadable
+from autoscaler.aws.answers import Answer
 from autoscaler.aws.faults import clean
 from autoscaler.core.model import Instant, Trouble
+from autoscaler.errors import Unreadable
 
 FRESH_S = 6 * 3600.0 + 600.0
 """ECS repeats an event that still holds only after six hours; the rest is for its delay. Half-open."""

@@ -26,11 +26,11 @@ from botocore.parsers import create_parser
 from botocore.utils import get_environ_proxies
 from yarl import URL
 
-from autoscaler.aws.answers import Unreadable
 from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, Call
 from autoscaler.aws.clients import CONNECT_S, CONNECTIONS, Clients
 from autoscaler.aws.faults import clean
 from autoscaler.aws.signing import signed
+from autoscaler.errors import Unreadable
 
 MOST_BYTES = 65_536
 """Three counts take about 200."""

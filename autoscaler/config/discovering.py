@@ -21,7 +21,7 @@ from autoscaler.config.layer import Layer, Naming, Sourced, Tree
 from autoscaler.config.loading import Read, Settings, service_of
 from autoscaler.config.merging import overlaid, sources
 from autoscaler.config.model import Service
-from autoscaler.config.names import Part, key_of
+from autoscaler.config.names import PLACE, Part, key_of
 from autoscaler.config.quoting import quote
 from autoscaler.config.validation import Valid, validated
 from autoscaler.core.policy import Mode
@@ -34,9 +34,6 @@ ASKS = f"{TAG}queues"
 PROFILE = f"{TAG}profile"
 RUNTIME = frozenset({f"{TAG}paused"})
 """Tags that are no settings: they are read at every look."""
-
-PLACE = frozenset({"cluster", "service", "region", "role_arn", "external_id"})
-"""Where a service is, is known."""
 
 LONGEST_KEY = 64
 RANK = (Mode.SHADOW, Mode.SCALE_OUT_ONLY, Mode.ACTIVE)
@@ -59,16 +56,19 @@ def discovered(tagged: Tagged, settings: Settings) -> Service:
     """The service that the tags ask for. Raises ConfigError with everything that is wrong with them."""
     profile, unknown = _profile(tagged, settings)
     layer = _layer(tagged)
-    found = {"cluster": tagged.cluster, "service": tagged.service, "mode": Mode.SHADOW.value}
-    place: Tree = {name: Sourced(value, tagged.where) for name, value in found.items()}
-    under = overlaid(profile, overlaid(place, settings.whole.defaults))
-    valid = validated(ServiceFields, overlaid(layer.tree[Part.DEFAULTS], under))
+    place, shadow = _said(tagged, cluster=tagged.cluster, service=tagged.service), _said(tagged, mode=Mode.SHADOW)
+    under = overlaid(profile, overlaid(shadow, settings.whole.defaults))
+    valid = validated(ServiceFields, overlaid(place, overlaid(layer.tree[Part.DEFAULTS], under)))
     read = Read(Naming(key_in(tagged), f"{tagged.where}: {TAG}", dotted=True), valid, frozenset(sources(profile)))
     problems = [*layer.problems, *unknown, *valid.problems]
     problems += [] if problems else [*_contradictory(read), *_presumptuous(tagged, read, profile, settings)]
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return service_of(read)
+
+
+def _said(tagged: Tagged, **values: str) -> Tree:
+    return {name: Sourced(str(value), tagged.where) for name, value in values.items()}
 
 
 def key_in(tagged: Tagged) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.group import Path
 from autoscaler.config.layer import Layer, Named, Naming
-from autoscaler.config.names import FIELDS, Part, variable
+from autoscaler.config.names import FIELDS, PLACE, Part, variable
 from autoscaler.config.quoting import quote
 
 LARGEST = 10_000_000
@@ -113,12 +113,18 @@ def _read_profiles(layer: Layer, tables: object, named: Named) -> None:
         layer.complain(named((Part.PROFILES.value,)), "is a table of tables: [profiles.<name>]")
         return
     for name, table in tables.items():
-        at = (Part.PROFILES.value, str(name))
-        if isinstance(table, Mapping):
-            layer.tree[Part.PROFILES].setdefault(str(name), {})
-            layer.read_table(table, ServiceFields, at, _under(named, at))
-        else:
-            layer.complain(named(at), f"is a table: [profiles.{name}]")
+        _read_profile(layer, (Part.PROFILES.value, str(name)), table, named)
+
+
+def _read_profile(layer: Layer, at: Path, table: object, named: Named) -> None:
+    if not isinstance(table, Mapping):
+        layer.complain(named(at), f"is a table: [{'.'.join(at)}]")
+        return
+    layer.tree[Part.PROFILES].setdefault(at[-1], {})
+    for name in PLACE & table.keys():
+        layer.complain(named((*at, name)), "is no setting for a profile: a service that is discovered is where it is")
+    own = {name: value for name, value in table.items() if name not in PLACE}
+    layer.read_table(own, ServiceFields, at, _under(named, at))
 
 
 def _under(named: Named, at: Path) -> Named:

@@ -27,6 +27,9 @@ TABLES: frozenset[str] = frozenset(
 
 _LATER_GLOBALS = {"rate_share", "lease_table"}
 _LATER_FIELDS = {"queue_share"}
+PLACE = frozenset({"cluster", "service", "region", "role_arn", "external_id"})
+"""Where a service is. One that is discovered is where it was found, whatever its tags or its profile say."""
+
 NOT_YET = "is not supported by this version yet"
 
 _KEY = re.compile(r"[A-Za-z0-9](?:_?[A-Za-z0-9-])*", re.ASCII)

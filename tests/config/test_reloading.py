@@ -78,6 +78,7 @@ def test_a_service_whose_settings_are_wrong_keeps_the_last_and_the_others_go_on(
         "nonsense = 1\n{}",
         '[defaults]\nmode = "sleepy"\n{}',
         "[profiles.x]\nmax = 1\n{}",
+        "[profiles.x]\nregion = 'eu-west-1'\n{}",
     ],
 )
 def test_what_is_wrong_beyond_one_service_keeps_all_as_it_was(file: File, wrong: str) -> None:

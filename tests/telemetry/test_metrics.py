@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from prometheus_client.metrics_core import Metric
 
 from autoscaler import errors
-from autoscaler.aws.answers import Unreadable
 from autoscaler.core.memory import Change, Memory
 from autoscaler.core.model import Backlog, Measurement, MetricReading, Missing, Rule, Utilization, Verdict
 from autoscaler.core.policy import Direction, MetricPolicy, Mode, Pause, QueuePolicy
+from autoscaler.errors import Unreadable
 from autoscaler.ports import Category, Role, ServiceRef, Tick
 from autoscaler.telemetry.account import cooldowns_s
 from autoscaler.telemetry.metrics import Form, render
