@@ -1,0 +1,73 @@
+"""What the SDK's calls alone cost that many services need: what `bench/scenarios.py` holds the daemon against.
+
+    python -m bench.bare URL SERVICES INTERVAL_S SECONDS DESCRIBED_PER_S
+
+Queues are asked for in sixteen groups an interval, each group together; services ten at a time, evenly. Prints
+milliseconds of CPU for each queue asked about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+
+import uvloop
+from aiobotocore.client import AioBaseClient
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+
+from autoscaler.aws.clients import CONNECTIONS
+
+GROUPS = 16
+NAMES = [f"ApproximateNumberOfMessages{name}" for name in ("", "NotVisible", "Delayed")]
+
+
+async def main(url: str, services: int, interval_s: float, seconds: float, described_per_s: float) -> float:
+    """Milliseconds of this process's CPU for each queue."""
+    config = AioConfig(max_pool_connections=CONNECTIONS, retries={"total_max_attempts": 1, "mode": "standard"})
+    session = AioSession()
+    sqs_of = session.create_client("sqs", region_name=os.environ["AWS_REGION"], config=config)
+    ecs_of = session.create_client("ecs", region_name=os.environ["AWS_REGION"], config=config)
+    async with sqs_of as sqs, ecs_of as ecs:
+        named = f"{url}/123456789012/queue-"
+        known = [f"{named}{number:05d}" for number in range(services)]
+        await _rounds(sqs, known, interval_s, interval_s)
+        began, cpu_s = time.monotonic(), time.process_time()
+        async with asyncio.timeout(seconds + 60), asyncio.TaskGroup() as group:
+            counting = group.create_task(_rounds(sqs, known, interval_s, seconds))
+            group.create_task(_described(ecs, services, described_per_s, seconds))
+        looks = counting.result()
+        spent_s = time.process_time() - cpu_s
+    return 1000 * spent_s / looks if time.monotonic() > began else 0.0
+
+
+async def _rounds(sqs: AioBaseClient, urls: list[str], interval_s: float, seconds: float) -> int:
+    loop = asyncio.get_running_loop()
+    began, looks, number = loop.time(), 0, 0
+    while loop.time() - began < seconds:
+        group = urls[number % GROUPS :: GROUPS]
+        await _all(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=NAMES) for url in group)  # type: ignore[attr-defined]
+        looks, number = looks + len(group), number + 1
+        await asyncio.sleep(began + number * interval_s / GROUPS - loop.time())
+    return looks
+
+
+async def _described(ecs: AioBaseClient, services: int, per_s: float, seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    began, number = loop.time(), 0
+    while loop.time() - began < seconds:
+        some = [f"service-{each % services:05d}" for each in range(10 * number, 10 * number + 10)]
+        await ecs.describe_services(cluster="bench", services=some[:services], include=["TAGS"])  # type: ignore[attr-defined]
+        number += 1
+        await asyncio.sleep(began + number / per_s - loop.time())
+
+
+async def _all(calls: object) -> None:
+    await asyncio.gather(*calls)  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    given = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
+    print(uvloop.run(main(*given)))

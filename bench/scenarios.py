@@ -1,0 +1,234 @@
+"""What is measured of a daemon that looks after many services: each a coroutine that returns figures."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from autoscaler.control.pacing import PUBLISHED, SHARE
+from autoscaler.ports import Category
+from bench.fleet import Stage, stage
+from tests.fakeaws.poisons import POISONS
+
+INTERVAL_S = 15.0
+PATIENT = {"acceptable_latency": "5m", "queue_minutes": False}
+"""Minutes are a matter of money, and with them it would be 60,000 metrics a minute for ten thousand queues."""
+
+LAG, LOOKS = "autoscaler_tick_lag_seconds", "autoscaler_tick_seconds_count"
+COUNTS, DESCRIBED, WRITTEN = "GetQueueAttributes", "DescribeServices", "UpdateService"
+BUDGETS = {COUNTS: Category.QUEUE_READ, DESCRIBED: Category.SERVICE_READ}
+
+
+class Fleet(NamedTuple):
+    """One size. `look_ms`: the daemon's CPU for one look at one service, all that it does included. `lag_s`: the 99th
+    percentile. `over`: the most calls of any category by its budget, in any stretch of time; 1 is all of it.
+    """
+
+    services: int
+    ready_s: float
+    core: float
+    look_ms: float
+    resident_mb: float
+    lag_s: float
+    over: float
+
+
+async def fleet(services: int, warm_s: float, for_s: float, quiet_s: float = INTERVAL_S) -> Fleet:
+    """Queues that stay empty, looked at in every interval, or as seldom as `quiet_s` lets it."""
+    began = asyncio.get_running_loop().time()
+    async with _staged(services, quiet_s) as on:
+        ready_s = asyncio.get_running_loop().time() - began
+        await asyncio.sleep(warm_s)
+        before, (start, end) = await on.metrics(), await on.between(for_s)
+        after, record = await on.metrics(), await on.pull("record")
+    looks = after[LOOKS] - before[LOOKS]
+    cpu_s = end.cpu_s - start.cpu_s
+    lag_s = percentile(after, before, LAG, 0.99)
+    core = cpu_s / (end.at - start.at)
+    return Fleet(services, ready_s, core, 1000 * cpu_s / looks, end.resident_mb, lag_s, _over_budget(record))
+
+
+def _staged(services: int, quiet_s: float = INTERVAL_S, interval_s: float = INTERVAL_S, **told: object) -> Any:
+    settings = {"AUTOSCALER_INTERVAL": f"{interval_s:g}s", "AUTOSCALER_QUIET_INTERVAL": f"{quiet_s:g}s"}
+    return stage(services, settings, PATIENT | told)
+
+
+def percentile(after: Mapping[str, float], before: Mapping[str, float], name: str, share: float) -> float:
+    """Of a histogram's growth, interpolated within the bucket."""
+    prefix = f'{name}_bucket{{le="'
+    bounds = {key.removeprefix(prefix).rstrip('"}'): value for key, value in after.items() if key.startswith(prefix)}
+    grown = {float(bound): value - before.get(f'{prefix}{bound}"}}', 0.0) for bound, value in bounds.items()}
+    rows = sorted(grown.items())
+    wanted, low, below = share * rows[-1][1], 0.0, 0.0
+    for bound, count in rows:
+        if count >= wanted:
+            return low if bound == float("inf") else low + (bound - low) * (wanted - below) / max(1.0, count - below)
+        low, below = bound, count
+    return low
+
+
+def _over_budget(record: Mapping[str, Any]) -> float:
+    """Calls in any stretch by what burst and rate allow in it. Whole seconds: a stretch may reach a second further."""
+    most = 0.0
+    for operation, category in BUDGETS.items():
+        rate, burst = (SHARE * each for each in PUBLISHED[category])
+        made = {int(second): counts.get(operation, 0) for second, counts in record["per_second"].items()}
+        sums, total = [(min(made) - 1, 0)], 0
+        for second in sorted(made):
+            total += made[second]
+            sums.append((second, total))
+        for index, (since, before) in enumerate(sums):
+            for until, now in sums[index + 1 :]:
+                most = max(most, (now - before) / (burst + rate * (until - since + 1)))
+    return most
+
+
+class Burst(NamedTuple):
+    """Seconds from the burst to the write: of one of many at a time, and of all at once."""
+
+    one_median_s: float
+    one_p99_s: float
+    all_first_s: float
+    all_last_s: float
+    least_s: float
+    order: float
+
+
+async def bursts(services: int = 500, times: int = 100) -> Burst:
+    """Three hundred messages on one queue, many times; then from 50 to 5,000 on every other, all at once. `order` is
+    the rank correlation of how much was needed with how early it was written.
+    """
+    interval_s = 10.0
+    async with _staged(services, interval_s, interval_s, acceptable_latency="60s", min_tasks=1) as on:
+        await asyncio.sleep(90)
+        waits = [await _one_burst(on, number, interval_s) for number in range(times)]
+        needs = {number: 50 + 10 * ((number * 7919) % 496) for number in range(times, services)}
+        at = 0.0
+        for number, messages in needs.items():
+            at = (await on.pull("queue", names=[f"queue-{number:05d}"], visible=messages))["at"]
+        await asyncio.sleep(len(needs) / 5 + 60)
+        first = _firsts((await on.pull("record", since=at - 5))["updates"], at - 5)
+    written = {number: first[f"service-{number:05d}"] - at for number in needs if f"service-{number:05d}" in first}
+    if len(written) < len(needs):
+        raise RuntimeError(f"{len(needs) - len(written)} services were not scaled")
+    order = -_correlation([needs[number] for number in written], list(written.values()))
+    last_s, least_s = max(written.values()), (len(needs) - 50) / 5
+    return Burst(
+        statistics.median(waits), sorted(waits)[int(0.99 * len(waits))], min(written.values()), last_s, least_s, order
+    )
+
+
+async def _one_burst(on: Stage, number: int, interval_s: float) -> float:
+    """Bursts come at any time of the interval: the next begins when this one was seen, and a little later."""
+    at = (await on.pull("queue", names=[f"queue-{number:05d}"], visible=300))["at"]
+    for _ in range(100):
+        await asyncio.sleep(interval_s / 40)
+        first = _firsts((await on.pull("record", since=at))["updates"], at)
+        if f"service-{number:05d}" in first:
+            return first[f"service-{number:05d}"] - at
+    raise RuntimeError(f"service {number} was not scaled")
+
+
+def _firsts(updates: list[list[Any]], since: float) -> dict[str, float]:
+    first = dict[str, float]()
+    for at, _, _, _, service, _, outcome in updates:
+        if at >= since and outcome == "ok":
+            first.setdefault(service, at)
+    return first
+
+
+def _correlation(one: list[float], other: list[float]) -> float:
+    return statistics.correlation(_ranks(one), _ranks(other))
+
+
+def _ranks(values: list[float]) -> list[float]:
+    order = sorted(range(len(values)), key=values.__getitem__)
+    ranks = [0.0] * len(values)
+    for rank, index in enumerate(order):
+        ranks[index] = float(rank)
+    return ranks
+
+
+class Throttled(NamedTuple):
+    """At a tenth of what is needed. `bound_s` is twice the services by the rate. `made`: calls by what AWS let through.
+    `back_s`: from the end of the throttling until as many calls are answered as before.
+    """
+
+    jain: float
+    longest_s: float
+    bound_s: float
+    made: float
+    back_s: float
+
+
+async def throttled(services: int = 500, for_s: float = 600.0) -> Throttled:
+    """AWS answers a tenth of the calls for queues' counts that are needed."""
+    needed = services / 5.0
+    rate = needed / 10
+    async with _staged(services, 5.0, 5.0) as on:
+        await asyncio.sleep(60)
+        await on.pull("rates", limits={"queue_read": (rate, rate)})
+        await asyncio.sleep(60)
+        await on.pull("record", forget=True)
+        await asyncio.sleep(for_s)
+        record, turns = await on.pull("record"), (await on.pull("turns", operation=COUNTS))["turns"]
+        await on.pull("rates", limits={"queue_read": (4000.0, 4000.0)})
+        back_s = await _until_back(on, needed)
+    got = [turns.get(f"queue-{number:05d}", (0, for_s))[0] for number in range(services)]
+    longest_s = max(turns.get(f"queue-{number:05d}", (0, for_s))[1] for number in range(services))
+    asked = sum(counts.get(COUNTS, 0) for counts in record["per_second"].values())
+    let = sum(got)
+    jain = let**2 / (services * sum(each * each for each in got)) if let else 0.0
+    return Throttled(jain, longest_s, 2 * services / rate, asked / max(1, let), back_s)
+
+
+async def _until_back(on: Stage, needed: float) -> float:
+    ended = (await on.pull("rates"))["at"]
+    for _ in range(60):
+        await asyncio.sleep(5)
+        found = await on.pull("record", since=ended)
+        for seconds in range(10, 300):
+            window = [int(ended) + seconds - back for back in range(5)]
+            answered = sum(found["per_second"].get(str(each), {}).get(COUNTS, 0) for each in window)
+            if answered >= 0.95 * 5 * needed:
+                return float(seconds)
+    return float("inf")
+
+
+class Poisoned(NamedTuple):
+    """The 99th percentile of the lag of all ticks, without poison and with the worst one, in seconds."""
+
+    ways: int
+    clean_s: float
+    worst_s: float
+    worst: str
+
+
+async def poisoned(services: int = 100, each_s: float = 12.0) -> Poisoned:
+    """One service is poisoned in one way after the other; the others' lag is of all ticks but its own few."""
+    async with _staged(services, 1.0, 1.0, queue_minutes=True, acceptable_latency="5m", cpu_target_percent=90) as on:
+        await asyncio.sleep(60)
+        clean_s = max([await _lag(on, each_s) for _ in range(3)])
+        lags = dict[str, float]()
+        for number, name in enumerate(POISONS):
+            victim = f"service-{number % services:05d}", f"queue-{number % services:05d}"
+            await on.pull("poison", name=name, service=victim[0], queue=victim[1])
+            lags[name] = await _lag(on, each_s)
+            await on.pull("heal")
+            await asyncio.sleep(2)
+    worst = max(lags, key=lags.__getitem__)
+    return Poisoned(len(lags), clean_s, lags[worst], worst)
+
+
+async def _lag(on: Stage, seconds: float) -> float:
+    before = await on.metrics()
+    await asyncio.sleep(seconds)
+    return percentile(await on.metrics(), before, LAG, 0.99)
+
+
+def growth(sizes: list[Fleet]) -> float:
+    """How much dearer a look becomes from one size to the next, at most: 1 is not at all."""
+    return max(later.look_ms / earlier.look_ms for earlier, later in pairwise(sizes))

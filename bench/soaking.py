@@ -1,0 +1,151 @@
+"""A week of many services in virtual time: whether memory grows. Everything but the network is the daemon's own.
+
+    python -m bench.soaking [SERVICES] [DAYS]
+
+Queues rise and fall with the hour, each in its own way, and burst now and then; services come and go by reload every
+day. Ports answer from memory, at once. Prints resident memory for each virtual hour of a few, and at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from autoscaler.config import Config, LogFormat, LogLevel, Service
+from autoscaler.control.admission import Admission
+from autoscaler.control.crew import Crew
+from autoscaler.control.loop import Ports
+from autoscaler.control.rounds import Rounds
+from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, Utilization
+from autoscaler.core.policy import Policy, QueuePolicy
+from autoscaler.ports import CloudWatchMetric, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Urgency
+from autoscaler.telemetry import Board, LoggedJournal, Metrics
+from tests.virtual import run_virtually
+
+NOON = 1_795_000_000.0
+HOUR_S, DAY_S = 3600.0, 86_400.0
+INTERVAL_S = 60.0
+TASK_PER_S = 0.2
+
+
+class _Silent:
+    """A log that is written and read by nobody."""
+
+    def info(self, event: str, **fields: Any) -> None: ...
+
+    def warning(self, event: str, **fields: Any) -> None: ...
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@dataclass
+class Region:
+    """Every port. Waiting messages are integrated over the time between two looks."""
+
+    waiting: dict[str, tuple[float, float]] = field(default_factory=dict)
+    desired: dict[str, int] = field(default_factory=dict)
+
+    async def backlog(self, queue: QueueRef) -> Backlog | Missing:
+        at, (since, held) = now(), self.waiting.get(queue.name, (now(), 0.0))
+        come = _rate(queue.name, at) * (at - since)
+        gone = self.desired.get(queue.name, 0) * TASK_PER_S * (at - since)
+        held = max(0.0, held + come - gone)
+        self.waiting[queue.name] = at, held
+        busy = min(int(held), self.desired.get(queue.name, 0))
+        return Backlog(int(held) - busy, busy, 0, at)
+
+    async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
+        at = math.floor(now() / 60) * 60
+        deleted = int(self.desired.get(queue.name, 0) * TASK_PER_S * 60)
+        return QueueMinute(float(at), deleted, deleted, None, None, int(_rate(queue.name, at) * 60))
+
+    async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
+        count = self.desired.get(service.service, 0)
+        return Fleet(count, count, 0, now())
+
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
+        self.desired[service.service] = tasks
+        return True
+
+    async def protected(self, service: ServiceRef) -> int | Missing:
+        return 0
+
+    async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
+        return ()
+
+    async def cpu(self, service: ServiceRef) -> Utilization | Missing:
+        return Missing("no datapoint", "no_data")
+
+    async def memory(self, service: ServiceRef) -> Utilization | Missing:
+        return Missing("no datapoint", "no_data")
+
+    async def measure(
+        self, of: ServiceRef | PrometheusQuery, metric: CloudWatchMetric | None = None
+    ) -> Measurement | Missing:
+        return Missing("no datapoint", "no_data")
+
+
+def _rate(name: str, at: float) -> float:
+    """Messages a second: a wave through the day, none at night, and a burst in one hour of fifty."""
+    seed = crc32(name.encode()) % 997
+    wave = math.sin(2 * math.pi * (at / DAY_S + seed / 997))
+    burst = 5.0 if (int(at / HOUR_S) * 31 + seed) % 50 == 0 else 0.0
+    return max(0.0, wave) * (0.05 + seed / 2000) + burst
+
+
+def services(count: int, generation: int) -> tuple[Service, ...]:
+    """A tenth of them are others in each generation."""
+    made = []
+    for number in range(count):
+        name = f"s{number}-{generation}" if number % 10 == 0 else f"s{number}"
+        policy = Policy(name=name, min_tasks=0, max_tasks=100, queues=(QueuePolicy(name, 300.0),), acceptable_latency_s=300.0)
+        made.append(Service(ServiceRef(name, f"cluster-{number % 20}", name), (QueueRef(name),), policy))
+    return tuple(made)
+
+
+def resident_mb() -> float:
+    gc.collect()
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024
+
+
+async def main(count: int, days: float) -> list[tuple[float, float]]:
+    """Resident memory in MB by the virtual hour."""
+    region, board = Region(), Board(now, lambda: NOON + now())
+    metrics = Metrics(board, now, dict)
+    journal = LoggedJournal(board, metrics, _Silent())
+    ports = Ports(region, region, region, region, journal, now, lambda: NOON + now())
+    crew = Crew(lambda _: ports, now, Admission((), now, 50), Rounds(lambda: 5.0, 10), journal)
+    stopping, began = asyncio.Event(), now()
+
+    async def settings() -> AsyncIterator[Config]:
+        told = Config(INTERVAL_S, "", 0, LogFormat.JSON, LogLevel.INFO, (), 50, 25, (), INTERVAL_S)
+        for generation in range(math.ceil(days) + 1):
+            yield replace(told, services=services(count, generation))
+            await asyncio.sleep(DAY_S)
+
+    task = asyncio.create_task(crew.run(settings(), stopping))
+    found = []
+    for hour in range(1, int(days * 24) + 1):
+        await asyncio.sleep(began + hour * HOUR_S - now())
+        if hour in {1, 2, 3} or hour % 12 == 0:
+            found.append((float(hour), resident_mb()))
+            print(f"hour {hour}: {found[-1][1]:.1f} MB", file=sys.stderr, flush=True)
+    stopping.set()
+    await task
+    return found
+
+
+if __name__ == "__main__":
+    told = [float(each) for each in sys.argv[1:]] or [500.0, 7.0]
+    hours = run_virtually(main(int(told[0]), told[1]))
+    print(f"{hours[-1][1] - hours[0][1]:+.1f} MB from hour {hours[0][0]:g} to hour {hours[-1][0]:g}")
