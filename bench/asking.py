@@ -132,11 +132,11 @@ class _Nobody:
 
     async def turn(
         self,
-        category: Category,  # noqa: ARG002
-        area: str,  # noqa: ARG002
-        who: str,  # noqa: ARG002
-        urgency: Urgency,  # noqa: ARG002
-        more: int = 0,  # noqa: ARG002
+        category: Category,
+        area: str,
+        who: str,
+        urgency: Urgency,
+        more: int = 0,
     ) -> float:
         return 0.0
 

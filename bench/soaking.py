@@ -107,7 +107,9 @@ def services(count: int, generation: int) -> tuple[Service, ...]:
     made = []
     for number in range(count):
         name = f"s{number}-{generation}" if number % 10 == 0 else f"s{number}"
-        policy = Policy(name=name, min_tasks=0, max_tasks=100, queues=(QueuePolicy(name, 300.0),), acceptable_latency_s=300.0)
+        policy = Policy(
+            name=name, min_tasks=0, max_tasks=100, queues=(QueuePolicy(name, 300.0),), acceptable_latency_s=300.0
+        )
         made.append(Service(ServiceRef(name, f"cluster-{number % 20}", name), (QueueRef(name),), policy))
     return tuple(made)
 

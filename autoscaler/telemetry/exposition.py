@@ -45,7 +45,7 @@ def lines_of(family: Family[Source], sources: Iterable[tuple[str, Source]], form
     for own, source in sources:
         for values, sample in family.read(source):
             labels = own + _of_family(family.labels, values)
-            yield f"{family.name}{{{labels[1:]}}} {number(sample)}\n"
+            yield f"{family.name}{_in_braces(labels)} {number(sample)}\n"
 
 
 def _of_histogram(family: Family[Source], sources: Iterable[tuple[str, Source]]) -> Iterator[str]:
@@ -53,12 +53,17 @@ def _of_histogram(family: Family[Source], sources: Iterable[tuple[str, Source]])
     for own, source in sources:
         for (part, *bound), sample in family.read(source):
             labels = own + labels_text(zip(("le",), bound, strict=False))
-            yield f"{family.name}{part}{{{labels[1:]}}} {number(sample)}\n"
+            yield f"{family.name}{part}{_in_braces(labels)} {number(sample)}\n"
 
 
 @lru_cache(maxsize=4096)
 def _of_family(names: tuple[str, ...], values: tuple[str, ...]) -> str:
     return labels_text(zip(names, values, strict=True))
+
+
+def _in_braces(labels: str) -> str:
+    """Nothing where there are none: not every reader takes empty braces."""
+    return f"{{{labels[1:]}}}" if labels else ""
 
 
 def labels_text(pairs: Iterable[tuple[str, str]]) -> str:
