@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -16,8 +16,7 @@ from autoscaler import __version__
 from autoscaler.aws import SERVICES_A_CALL, connect
 from autoscaler.config import Config, Reloaded, Service, Settings, find, mark_of, reload, variable
 from autoscaler.control.admission import Admission
-from autoscaler.control.aside import Background
-from autoscaler.control.cadence import READINGS
+from autoscaler.control.aside import Apart, Background
 from autoscaler.control.crew import Crew
 from autoscaler.control.discovery import Discovery
 from autoscaler.control.loop import Ports
@@ -32,6 +31,9 @@ from autoscaler.telemetry import Board, LoggedJournal, Metrics, SettingsLog, con
 
 CALL_TIMEOUT_S = 3.0
 """No call to AWS takes longer. Shorter than the grace of a tick at the end, so that a hung call does not cut it."""
+
+READ_S = 20.0
+"""For the settings file, whatever is wrong with its disk: ten thousand services take three seconds."""
 
 LEAST_CALLS = 9
 """Of a tick, beside those for queues and metrics."""
@@ -55,7 +57,7 @@ async def _serve(config: Config, environ: Mapping[str, str]) -> None:
     access = read_access(config.web_config_file)
     journal = LoggedJournal(board, metrics, logger("decisions"))
     async with (
-        serve(board, metrics, config.http_host, config.http_port, _hung_after_s(config), access=access) as port,
+        serve(board, metrics, config.http_host, config.http_port, 3 * config.interval_s, access=access) as port,
         connect(pacing, metrics, clock, time.time, CALL_TIMEOUT_S) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
         Background() as aside,
@@ -72,29 +74,27 @@ async def _serve(config: Config, environ: Mapping[str, str]) -> None:
 def _crew(config: Config, ports: Ports, pacing: Pacing, journal: LoggedJournal) -> Crew:
     admission = Admission((), ports.clock, config.fleet_cap_percent, config.caps)
     rounds = Rounds(partial(pacing.rate, Category.SERVICE_READ), SERVICES_A_CALL)
-    return Crew(partial(_ports_of, ports), ports.clock, admission, rounds, journal)
+    return Crew(partial(_ports_of, ports), ports.clock, admission, rounds, journal, silence_s=_silence_s)
 
 
 def _source(environ: Mapping[str, str]) -> Source:
-    """The environment, which stays as it is, and the file that it names."""
+    """The environment, which stays as it is, and the file that it names: read in a thread, as its disk may hang."""
+    apart, path = Apart(), environ.get(variable(("config_file",)), "")
 
     async def read(config: Config, settings: Settings) -> Reloaded:
-        return await asyncio.to_thread(reload, environ, config, settings)
+        return await apart.done(partial(reload, environ, config, settings), READ_S)
 
-    return Source(read, partial(mark_of, environ.get(variable(("config_file",)), "")))
+    async def mark() -> Hashable:
+        return await apart.done(partial(mark_of, path), READ_S)
+
+    return Source(read, mark)
 
 
-def _hung_after_s(config: Config) -> float:
-    """Three intervals, or a quiet one, and as long as a tick may take in which every call waits for its turn, hangs and
-    is given up.
+def _silence_s(service: Service, slowest_s: float) -> float:
+    """As long as its looks are apart, and as a tick may take in which every call waits for its turn, hangs and is given
+    up.
     """
-    quiet_s = max((min(config.quiet_interval_s, _bearable_s(service)) for service in config.services), default=0.0)
-    calls = max(map(_calls, config.services), default=LEAST_CALLS)
-    return max(3 * config.interval_s, config.interval_s + quiet_s) + calls * (CALL_TIMEOUT_S + PATIENCE_S)
-
-
-def _bearable_s(service: Service) -> float:
-    return service.policy.shortest_latency_s / READINGS
+    return slowest_s + _calls(service) * (CALL_TIMEOUT_S + PATIENCE_S)
 
 
 def _calls(service: Service) -> int:

@@ -39,7 +39,7 @@ class EcsDirectory:
         found: dict[str, dict[str, str]] = {}
         for some in _parts(names):
             answer = await self._ask(DESCRIBE_SERVICES, cluster, place, services=some, include=["TAGS"])
-            found |= dict(_tagged(answer))
+            found |= dict(_tagged(answer, some))
         return found
 
     async def _names(self, cluster: str, place: Place) -> list[str]:
@@ -69,11 +69,14 @@ def _parts(names: Sequence[str]) -> Iterator[list[str]]:
         yield list(names[start : start + MOST_SERVICES])
 
 
-def _tagged(answer: Answer) -> Iterator[tuple[str, dict[str, str]]]:
+def _tagged(answer: Answer, asked: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Each service with its tags; one that was deleted meanwhile is not there. Raises `Unavailable` for any other gap:
     a service that could not be read has not lost its tags.
     """
-    for failure in answer.parts_if_any("failures"):
+    missing = answer.parts_if_any("failures")
+    if len(missing) + len(answer.parts("services")) < len(asked):
+        raise Unavailable(f"{answer.call.where}: ECS does not say a word of some of them; it is tried again")
+    for failure in missing:
         reason = clean(failure.word_or("reason", "no reason given"))
         if reason != UNKNOWN:
             raise Unavailable(f"{answer.call.where}: ECS answered with a failure ({reason}); it is tried again")

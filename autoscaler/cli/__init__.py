@@ -51,6 +51,7 @@ def _leave_on_signals() -> None:
     """Until the daemon listens to them itself: there is nothing to finish yet, and PID 1 would not hear them at all."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the settings are being read anyway
 
 
 @main.command(short_help="Run the daemon until SIGTERM or SIGINT.")

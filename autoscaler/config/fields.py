@@ -14,7 +14,19 @@ from pydantic import Field
 from autoscaler.config.caps import CAPS, Caps
 from autoscaler.config.group import Group, told
 from autoscaler.config.items import QUEUES, TASKS, QueueFields
-from autoscaler.config.kinds import MOST_TASKS, choice, duration, names, number, optional, pause, text, truth, whole
+from autoscaler.config.kinds import (
+    MOST_TASKS,
+    choice,
+    duration,
+    names,
+    number,
+    optional,
+    pause,
+    secret,
+    text,
+    truth,
+    whole,
+)
 from autoscaler.config.metrics import FORMULA, METRICS, Metrics
 from autoscaler.config.model import LogFormat, LogLevel
 from autoscaler.config.queues import REGION
@@ -36,7 +48,7 @@ _ROLE_ARN = text(
     re.compile(r"arn:aws(?:-cn|-us-gov)?:iam::\d{12}:role/(?:[!-.0-~]{1,512}/)*[A-Za-z0-9_+=,.@-]{1,64}", re.ASCII),
     "an IAM role's ARN: it looks like arn:aws:iam::123456789012:role/autoscaler",
 )
-_EXTERNAL_ID = text(
+_EXTERNAL_ID = secret(
     re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}", re.ASCII), "an external id: 2 to 1224 letters, digits and _+=,.@:/-"
 )
 _HOST = text(re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII), "an address or a host name to listen on")

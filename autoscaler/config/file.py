@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Hashable, Mapping
+from errno import EISDIR
 from pathlib import Path as FilePath
+from stat import S_ISREG
 
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.group import Path
@@ -42,8 +44,19 @@ def mark_of(name: str) -> Hashable:
     return None if found is None else (found.st_ino, found.st_size, found.st_mtime_ns)
 
 
+def is_empty(name: str) -> bool:
+    """Whether the file is there and has nothing in it."""
+    try:
+        found = FilePath(name).stat()
+    except OSError:
+        return False
+    return S_ISREG(found.st_mode) and found.st_size == 0
+
+
 def _table(name: str, layer: Layer) -> Mapping[str, object]:
     try:
+        if not S_ISREG(FilePath(name).stat().st_mode):
+            raise IsADirectoryError(EISDIR, "it is no regular file")
         with FilePath(name).open("rb") as opened:
             content = opened.read(LARGEST + 1)
     except OSError as error:
@@ -54,7 +67,7 @@ def _table(name: str, layer: Layer) -> Mapping[str, object]:
         return {}
     try:
         return tomllib.loads(content.decode("utf-8-sig"))  # some editors begin a file with a byte order mark
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         layer.complain(FilePath(name).name, f"is not TOML: {_reason(error)}")
         return {}
 

@@ -26,6 +26,7 @@ Reader: TypeAlias = Callable[[object], object]
 Shower: TypeAlias = Callable[[Any], object]
 
 MOST_TASKS = 2**31 - 1
+HIDDEN = "***"
 NONE = "none"
 """The word that takes back what `defaults` set."""
 
@@ -167,6 +168,18 @@ def text(shape: re.Pattern[str], what: str) -> Kind:
         return given
 
     return Kind("text", read, {"type": "string", "pattern": f"^{shape.pattern}$"})
+
+
+def secret(shape: re.Pattern[str], what: str) -> Kind:
+    """The same; no text ever repeats it, right or wrong."""
+
+    def read(value: object) -> str:
+        given = value.strip() if isinstance(value, str) else ""
+        if not shape.fullmatch(given):
+            raise WrongValue(f"is not {what}")
+        return given
+
+    return Kind("text", read, {"type": "string", "pattern": f"^{shape.pattern}$"}, lambda _: HIDDEN)
 
 
 def names(kind: Kind) -> Kind:

@@ -62,7 +62,8 @@ class Read:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All that was read. `whole`: the trees it was read from. `problems`: what is wrong with it, all at once.
-    `prefixes`: what the names of each service's settings begin with, in each layer.
+    `prefixes`: what the names of each service's settings begin with, in each layer. `home`: the daemon's own Region,
+    where the environment names it.
     """
 
     globals: Valid[GlobalFields]
@@ -71,6 +72,7 @@ class Settings:
     whole: Merged
     problems: tuple[Problem, ...] = ()
     prefixes: tuple[tuple[str, str], ...] = ()
+    home: str | None = None
 
     @property
     def defaults(self) -> ServiceFields:
@@ -127,18 +129,18 @@ def settle(environ: Mapping[str, str]) -> Settings:
 
 def find(environ: Mapping[str, str]) -> Settings:
     """The same, and what is wrong with it in the answer."""
-    outer = environment(environ)
+    outer, home = environment(environ), environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None
     inner = _file_of(outer)
     flat = _settle_flat(outer, inner, key_of(environ.get(variable(("service",)), "")))
     whole = merged(outer.tree, inner.tree)
     daemon = validated(GlobalFields, whole.globals)
     reads = tuple(_reads(whole, outer.services | inner.services))
     problems = [*outer.problems, *inner.problems, *daemon.problems, *_unreadable(whole, reads)]
-    problems += _contradictory(problems, [*_within_each(reads), *_between(reads, environ), *_capped(daemon, reads)])
+    problems += _contradictory(problems, [*_within_each(reads), *_between(reads, home), *_capped(daemon, reads)])
     if not (reads or problems or daemon.value.discover_clusters):
         problems.append(Problem(variable(("service",)), NO_SERVICE))
     named = () if flat else [(own.prefix, key) for layer in (outer, inner) for key, own in layer.services.items()]
-    return Settings(daemon, reads, flat, whole, tuple(dict.fromkeys(problems)), tuple(named))
+    return Settings(daemon, reads, flat, whole, tuple(dict.fromkeys(problems)), tuple(named), home)
 
 
 def _file_of(outer: Layer) -> Layer:
@@ -186,9 +188,8 @@ def _within_each(reads: Iterable[Read]) -> Iterator[Problem]:
         yield from (Problem(read.where(clash.at), clash.what) for clash in clashes)
 
 
-def _between(reads: Iterable[Read], environ: Mapping[str, str]) -> Iterator[Problem]:
+def _between(reads: Iterable[Read], home: str | None) -> Iterator[Problem]:
     """Two services on one thing in AWS. Each claim is made at the setting that makes it."""
-    home = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None
     claims = [claim for read in reads for claim in _claims(read, home)]
     for one, other in checks.conflicts(claims):
         what = f"{other.what} belongs to the service {one.by} already ({one.at}); {other.remedy}"
@@ -249,7 +250,8 @@ def _caps(settings: Settings) -> tuple[SharedCap, ...]:
 
 def _cap(name: str, item: CapFields, keys: Mapping[str, str]) -> SharedCap:
     """The cap, with each service under its own key. `keys`: the services' keys by their folded ones."""
-    return SharedCap(name, item.most, tuple((keys[folded(key)], taken) for key, taken in item.per_task.items()))
+    taken = tuple((keys[folded(key)], each) for key, each in item.per_task.items() if folded(key) in keys)
+    return SharedCap(name, item.most, taken)
 
 
 def _queues(fields: ServiceFields) -> tuple[QueueRef, ...]:

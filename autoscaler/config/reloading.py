@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from autoscaler.config.claims import Claims
+from autoscaler.config.file import CONFIG_FILE, is_empty
 from autoscaler.config.loading import Settings, config_of, find
 from autoscaler.config.model import Config, Service
 from autoscaler.config.names import folded
@@ -35,12 +37,15 @@ class Reloaded:
 def reload(environ: Mapping[str, str], last: Config, settings: Settings) -> Reloaded:
     """What the environment and the file say now, as far as it may take the place of the last."""
     found = find(environ)
+    if last.services and _is_emptied(environ):
+        told = Problem(CONFIG_FILE, "the file is empty; it is taken for half written, and what it said stays in force")
+        return Reloaded(last, settings, (told,), tuple(service.ref.key for service in last.services))
     owners = {_owner(problem, found) for problem in found.problems}
     if None in owners:
         return Reloaded(last, settings, found.problems, tuple(service.ref.key for service in last.services))
     good = config_of(replace(found, services=tuple(read for read in found.services if folded(read.key) not in owners)))
     before = [service for service in last.services if folded(service.ref.key) in owners]
-    new, clashing = _beside(before, good.services)
+    new, clashing = _beside(before, good.services, found.home)
     services = tuple(sorted([*before, *new], key=lambda service: service.ref.key))
     config = replace(last, services=services, interval_s=_interval_s(found, services))
     return Reloaded(
@@ -48,8 +53,13 @@ def reload(environ: Mapping[str, str], last: Config, settings: Settings) -> Relo
         found,
         (*found.problems, *clashing),
         tuple(service.ref.key for service in before),
-        tuple(_later(last, good)),
+        tuple(_later(last, good if not owners else replace(good, caps=last.caps))),
     )
+
+
+def _is_emptied(environ: Mapping[str, str]) -> bool:
+    name = environ.get(CONFIG_FILE)
+    return bool(name) and is_empty(str(name))
 
 
 def _owner(problem: Problem, found: Settings) -> str | None:
@@ -58,23 +68,18 @@ def _owner(problem: Problem, found: Settings) -> str | None:
     return next(owners, None)
 
 
-def _beside(kept: Iterable[Service], new: Iterable[Service]) -> tuple[list[Service], list[Problem]]:
+def _beside(kept: Iterable[Service], new: Iterable[Service], home: str | None) -> tuple[list[Service], list[Problem]]:
     """The new services that take nothing which a service that keeps its old settings has."""
-    taken = {thing: service.ref.key for service in kept for thing in _things(service)}
+    taken = Claims(home, kept)
     fitting, clashing = list[Service](), list[Problem]()
     for service in new:
-        rival = next((taken[thing] for thing in _things(service) if thing in taken), None)
+        rival = taken.rival(service)
         if rival is None:
             fitting.append(service)
         else:
             what = f"has what {rival} has, which keeps its settings until they are right; mend {rival} first"
             clashing.append(Problem(service.ref.key, what))
     return fitting, clashing
-
-
-def _things(service: Service) -> Iterator[object]:
-    yield replace(service.ref, key="")
-    yield from service.queues
 
 
 def _interval_s(found: Settings, services: Iterable[Service]) -> float:

@@ -69,6 +69,7 @@ class Admission:
     fleet_cap_percent: int | None = None
     caps: Iterable[SharedCap] = ()
     _counts: dict[str, int] = field(default_factory=dict)
+    _watched: int = 0
     _open: dict[str, _Open] = field(default_factory=dict)
     _removals: list[_Removal] = field(default_factory=list)
     _shares: dict[str, list[_Share]] = field(default_factory=dict)
@@ -89,7 +90,7 @@ class Admission:
         """The service is looked after no more: none of its tasks is counted. What it removed stays removed."""
         self._members.discard(key)
         self._open.pop(key, None)
-        self._counts.pop(key, None)
+        self._watched -= self._counts.pop(key, 0)
         if key in self._shares:
             self._counts[key] = 0
 
@@ -98,11 +99,11 @@ class Admission:
         change = self._open.get(key)
         if change is not None and change.removal is not None and desired <= change.target:
             self._close(key)
-        self._counts[key] = desired
+        self._set(key, desired)
 
     def absent(self, key: str) -> None:
         """There is no such service, and so it has no tasks."""
-        self._counts[key] = 0
+        self._set(key, 0)
 
     def admit(self, key: str, decision: Decision) -> Decision:
         """The decision as far as it may be carried out, with what it takes reserved until `made` or `given_back`."""
@@ -120,14 +121,14 @@ class Admission:
         change = self._open.get(key)
         if change is not None:
             self._close(key)
-            self._counts[key] = change.target
+            self._set(key, change.target)
 
     def given_back(self, key: str) -> None:
         """The change that was admitted last was certainly not made."""
         change = self._open.get(key)
         if change is not None:
             self._forget(key)
-            self._counts[key] = change.before
+            self._set(key, change.before)
 
     def _forget(self, key: str) -> None:
         change = self._open.pop(key, None)
@@ -143,17 +144,18 @@ class Admission:
         """Until ECS has spoken, a scale-out counts as made, and of a scale-in both the tasks and their removal."""
         removal, tasks = None, decision.current - decision.target
         if tasks > 0 and self._cap_percent is not None:
-            removal = _Removal(self.clock() + WRITE_S, tasks, self._watched())
+            removal = _Removal(self.clock() + WRITE_S, tasks, self._watched)
             self._removals.append(removal)
         self._open[key] = _Open(decision.current, decision.target, removal)
-        self._counts[key] = max(decision.current, decision.target)
+        self._set(key, max(decision.current, decision.target))
 
     @property
     def _cap_percent(self) -> int | None:
         return self.fleet_cap_percent if len(self._members) > 1 else None
 
-    def _watched(self) -> int:
-        return sum(self._counts.values())
+    def _set(self, key: str, tasks: int) -> None:
+        self._watched += tasks - self._counts.get(key, 0)
+        self._counts[key] = tasks
 
     def _within_fleet_cap(self, decision: Decision) -> Decision:
         """Of the most that were watched before any removal of the window, the share goes, rounded up."""
@@ -162,7 +164,7 @@ class Admission:
             return decision
         now = self.clock()
         self._removals = [removal for removal in self._removals if now - removal.at < WINDOW_S]
-        fleet = max([self._watched(), *(removal.of for removal in self._removals)])
+        fleet = max([self._watched, *(removal.of for removal in self._removals)])
         most, gone = -(-fleet * percent // 100), sum(removal.tasks for removal in self._removals)
         return restrain(
             decision,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from threading import Thread
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -49,3 +51,39 @@ class Background:
     async def think(self, work: Callable[[], Thought]) -> Thought:
         async with self._turn:
             return await asyncio.to_thread(work)
+
+
+class Apart:
+    """Work that may hang for ever, such as a file's: each in a thread that ends with the process, one at a time."""
+
+    def __init__(self) -> None:
+        self._under_way: asyncio.Future[Any] | None = None
+
+    async def done(self, work: Callable[[], Thought], within_s: float) -> Thought:
+        """What `work` returns, or raises. Raises `TimeoutError` where that takes longer, or earlier work hangs."""
+        if self._under_way is not None and not self._under_way.done():
+            raise TimeoutError
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Thought] = loop.create_future()
+        self._under_way = future
+        Thread(target=_tell, args=(loop, future, work), daemon=True).start()
+        async with asyncio.timeout(within_s):
+            return await asyncio.shield(future)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Thought], work: Callable[[], Thought]) -> None:
+    """In the thread: the future learns what came of it. Nobody may be left to hear it."""
+    try:
+        found, tell = work(), future.set_result
+    except Exception as error:  # noqa: BLE001 - it is raised again where the work is waited for
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_unless_done, future, future.set_exception, error)
+    else:
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_unless_done, future, tell, found)
+
+
+def _unless_done(future: asyncio.Future[Thought], tell: Callable[[Any], None], told: object) -> None:
+    if not future.done():
+        tell(told)
+        future.exception()

@@ -8,12 +8,14 @@ begin, so that no two ever write to one service.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from autoscaler.config import Config, Service
 from autoscaler.control.admission import Admission
+from autoscaler.control.cadence import READINGS
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
 from autoscaler.control.rounds import Rounds
 from autoscaler.core.model import Instant
@@ -26,11 +28,15 @@ MOST_GROUPS = 16
 """A thousand services spread singly took 14 % of a core in bare calls, in 16 groups 6 %."""
 
 
+SPREAD = tuple(sorted(range(MOST_GROUPS), key=lambda group: f"{group:04b}"[::-1]))
+"""The order in which groups are begun, so that few are spread over the interval: 0, 8, 4, 12, ..."""
+
+
 class Listing(Protocol):
     """Where people see which services there are."""
 
-    def admit(self, service: Service) -> None:
-        """The service is looked after from now on, or with other settings."""
+    def admit(self, service: Service, silent_after_s: float) -> None:
+        """The service is looked after from now on, or with other settings. One that is silent for longer is hung."""
 
     def forget(self, key: str) -> None:
         """It is not any more."""
@@ -49,7 +55,9 @@ class _Member:
 
 
 class Crew:
-    """`ports_of` gives a service its ports: in shadow they write nothing."""
+    """`ports_of` gives a service its ports: in shadow they write nothing. `silence_s` says how long a service that is
+    looked at so often, in seconds, may be silent before something is wrong with its loop.
+    """
 
     def __init__(
         self,
@@ -58,12 +66,15 @@ class Crew:
         admission: Admission,
         rounds: Rounds,
         listing: Listing,
+        *,
+        silence_s: Callable[[Service, float], float],
     ) -> None:
         self._ports_of = ports_of
         self._clock = clock
         self._admission = admission
         self._rounds = rounds
         self._listing = listing
+        self._silence_s = silence_s
         self._began = clock()
         self._members: dict[str, _Member] = {}
 
@@ -91,7 +102,8 @@ class Crew:
             key for key, member in self._members.items() if key in wanted and wanted[key].ref == member.service.ref
         }
         await self._give_up([key for key in self._members if key not in stays])
-        groups = grouped(config.services)
+        sizes = Counter(member.group for member in self._members.values())
+        groups = grouped([service for key, service in wanted.items() if key not in stays], sizes)
         for key, service in wanted.items():
             member = self._members.get(key)
             if member is None:
@@ -111,7 +123,7 @@ class Crew:
     def _take_on(self, group: asyncio.TaskGroup, service: Service, number: int, config: Config) -> None:
         self._rounds.join(service.ref, number)
         self._admission.join(service.ref.key)
-        self._listing.admit(service)
+        self._list(service, config)
         loop = ServiceLoop(service, self._ports_of(service), self._rhythm(service, number, config), self._admission)
         stopping = asyncio.Event()
         task = group.create_task(loop.run(stopping))
@@ -120,24 +132,43 @@ class Crew:
 
     def _tell(self, member: _Member, service: Service, config: Config) -> None:
         pace = config.interval_s, config.quiet_interval_s
-        if (service.policy, service.chosen) != (member.service.policy, member.service.chosen):
-            self._listing.admit(service)
+        if (service, service.chosen, pace) != (member.service, member.service.chosen, member.pace):
+            self._list(service, config)
         if (service, pace) != (member.service, member.pace):
             member.loop.adopt(service, self._ports_of(service), self._rhythm(service, member.group, config))
         member.service, member.pace = service, pace
 
+    def _list(self, service: Service, config: Config) -> None:
+        interval_s, bearable_s = interval_of(service, config), service.policy.shortest_latency_s / READINGS
+        slowest_s = max(3 * interval_s, interval_s + min(config.quiet_interval_s, bearable_s))
+        self._listing.admit(service, self._silence_s(service, slowest_s))
+
     def _rhythm(self, service: Service, group: int, config: Config) -> Rhythm:
         """The first look is in step with the others of the group, whenever they began."""
-        interval_s = config.interval_s
+        interval_s = interval_of(service, config)
         phase_s = self._began + group * interval_s / MOST_GROUPS
         offset_s = (phase_s - self._clock()) % interval_s
         return Rhythm(interval_s, offset_s, config.quiet_interval_s, lambda: self._rounds.every_s(service.ref))
 
 
-def grouped(services: Iterable[Service]) -> dict[str, int]:
-    """Each service's group, by its key: those of a cluster together, all groups alike in size."""
-    together = sorted(services, key=lambda service: _together(service.ref))
-    return {service.ref.key: index * MOST_GROUPS // len(together) for index, service in enumerate(together)}
+def interval_of(service: Service, config: Config) -> float:
+    """At least three looks in the service's own shortest latency: what its tags say hurries nobody else."""
+    return min(config.interval_s, service.policy.shortest_latency_s / READINGS)
+
+
+def grouped(newcomers: Iterable[Service], sizes: Mapping[int, int]) -> dict[str, int]:
+    """Each newcomer's group, by his key. `sizes`: how many are in each group already. Those of a cluster stay together
+    as far as all groups can be alike in size.
+    """
+    filled, together = Counter(sizes), sorted(newcomers, key=lambda service: _together(service.ref))
+    share = -(-(filled.total() + len(together)) // MOST_GROUPS)
+    found, group = dict[str, int](), min(SPREAD, key=lambda each: filled[each])
+    for service in together:
+        if filled[group] >= share:
+            group = min(SPREAD, key=lambda each: filled[each])
+        found[service.ref.key] = group
+        filled[group] += 1
+    return found
 
 
 def _together(service: ServiceRef) -> tuple[str, str, str]:

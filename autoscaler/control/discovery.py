@@ -7,15 +7,19 @@ one that was found before, no other can ask for.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import replace
+import asyncio
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from autoscaler.config.claims import Claims
 from autoscaler.config.discovering import ASKS, Tagged, discovered, key_in
 from autoscaler.config.loading import Settings
 from autoscaler.config.model import Config, Service
 from autoscaler.errors import AutoscalerError, ConfigError, Problem
 from autoscaler.ports import Directory
+
+AT_ONCE = 50
+"""Services whose tags are read before others get their turn: a third of a millisecond each."""
 
 
 class Bulletin(Protocol):
@@ -28,74 +32,127 @@ class Bulletin(Protocol):
 
 
 class Discovery:
-    """`services` are those that were found, by their keys."""
+    """What was found, and the tags that said so, by cluster and key."""
 
     def __init__(self, directory: Directory, bulletin: Bulletin) -> None:
         self._directory = directory
         self._bulletin = bulletin
         self._found: dict[str, dict[str, Service]] = {}
+        self._asked: dict[str, dict[str, Tagged]] = {}
+        self._refused: dict[str, set[str]] = {}
+        self._read_by: Settings | None = None
+        self._newest: tuple[Config, Settings] | None = None
 
-    def beside(self, configured: Iterable[Service]) -> tuple[Service, ...]:
+    def beside(self, configured: Iterable[Service], home: str | None) -> tuple[Service, ...]:
         """Those that were found, and take nothing that these have."""
-        taken = {thing for service in configured for thing in _things(service)}
+        taken = Claims(home, configured)
         found = [service for some in self._found.values() for service in some.values()]
-        return tuple(service for service in found if taken.isdisjoint(_things(service)))
+        return tuple(service for service in found if taken.rival(service) is None)
 
     async def look(self, config: Config, settings: Settings) -> None:
         """Every cluster that the settings name was looked through."""
-        clusters, place = config.discovery.clusters, config.discovery.place
-        self._found = {cluster: some for cluster, some in self._found.items() if cluster in clusters}
-        for cluster in clusters:
+        self._newest = config, settings
+        self._forget(config)
+        for cluster in config.discovery.clusters:
             try:
-                tags = await self._directory.tags(cluster, place)
+                tags = await self._directory.tags(cluster, config.discovery.place)
             except AutoscalerError as fault:
                 before = len(self._found.get(cluster, ()))
                 self._bulletin.found(cluster, before, (Problem(f"cluster {cluster}", str(fault)),))
             else:
-                self._take(cluster, tags, config, settings)
+                await self._take(cluster, tags, config, settings)
+        self._read_by = settings
+        if self._newest[1] is not settings:
+            self.renew(*self._newest)
 
-    def _take(self, cluster: str, tags: Mapping[str, Mapping[str, str]], config: Config, settings: Settings) -> None:
-        before, problems = self._found.get(cluster, {}), list[Problem]()
-        asking = [Tagged(cluster, name, each) for name, each in tags.items() if ASKS in each]
-        found = dict[str, Service]()
-        taken = {thing: service.ref.key for service in self._others(cluster, config) for thing in _things(service)}
-        for tagged in sorted(asking, key=lambda tagged: (key_in(tagged) not in before, key_in(tagged))):
-            if any((tagged.cluster, tagged.service) == _name(service) for service in config.services):
-                continue  # it is configured by name: that is what holds
-            try:
-                service = discovered(tagged, settings)
-                _require_free(tagged, service, taken)
-            except ConfigError as error:
-                problems += error.problems
-                kept = before.get(key_in(tagged))
-                found |= {} if kept is None else {key_in(tagged): kept}
-            else:
-                found[service.ref.key] = service
-                taken |= dict.fromkeys(_things(service), service.ref.key)
-        self._found[cluster] = found
-        self._bulletin.found(cluster, len(found), tuple(problems))
+    def renew(self, config: Config, settings: Settings) -> None:
+        """What the newest tags ask for, by these settings: a profile may say less than it did. A round that is under way
+        was begun with the old ones, and is followed by this again.
+        """
+        self._newest = config, settings
+        self._forget(config)
+        for cluster, asked in self._asked.items():
+            round_ = _Round(self._found.get(cluster, {}), self._claims(cluster, config, settings), settings)
+            for tagged in asked.values():
+                round_.take(tagged)
+            self._found[cluster], self._refused[cluster] = round_.found, round_.refused
 
-    def _others(self, cluster: str, config: Config) -> Iterator[Service]:
-        yield from config.services
+    def _forget(self, config: Config) -> None:
+        for cluster in self._asked.keys() - set(config.discovery.clusters):
+            for known in (self._found, self._asked, self._refused):
+                known.pop(cluster, None)
+
+    async def _take(
+        self, cluster: str, tags: Mapping[str, Mapping[str, str]], config: Config, settings: Settings
+    ) -> None:
+        named = {service.ref.service for service in config.services if service.ref.cluster == cluster}
+        asking = [
+            Tagged(cluster, name, dict(each)) for name, each in tags.items() if ASKS in each and name not in named
+        ]
+        before, asked = self._found.get(cluster, {}), self._accepted(cluster, settings)
+        asking.sort(key=lambda tagged: (key_in(tagged) not in before, key_in(tagged)))
+        stays = {key: before[key] for key in map(key_in, asking) if key in before}
+        round_ = _Round(stays, self._claims(cluster, config, settings), settings)
+        for number, tagged in enumerate(asking):
+            round_.keep(tagged) if asked.get(key_in(tagged)) == tagged else round_.take(tagged)
+            if number % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)
+        self._asked[cluster] = {key_in(tagged): tagged for tagged in asking}
+        self._found[cluster], self._refused[cluster] = round_.found, round_.refused
+        self._bulletin.found(cluster, len(round_.found), tuple(round_.problems))
+
+    def _accepted(self, cluster: str, settings: Settings) -> dict[str, Tagged]:
+        """The tags that are in force as these settings read them."""
+        if settings is not self._read_by:
+            return {}
+        refused = self._refused.get(cluster, set())
+        return {key: tagged for key, tagged in self._asked.get(cluster, {}).items() if key not in refused}
+
+    def _claims(self, cluster: str, config: Config, settings: Settings) -> Claims:
+        """What all others have."""
+        taken = Claims(settings.home, config.services)
         for other, some in self._found.items():
-            if other != cluster:
-                yield from some.values()
+            for service in some.values() if other != cluster else ():
+                taken.add(service)
+        return taken
 
 
-def _require_free(tagged: Tagged, service: Service, taken: Mapping[Hashable, str]) -> None:
-    """Raises `ConfigError` where another service has its queue, its key or itself."""
-    for thing in _things(service):
-        if thing in taken:
-            what = f"{taken[thing]} has the same queue or key; one queue is for one service"
+class _Round:
+    """One cluster's tags, one service after the other. What each had stays his until what he asks for now is his."""
+
+    def __init__(self, before: Mapping[str, Service], taken: Claims, settings: Settings) -> None:
+        self._before = before
+        self._taken = taken
+        self._settings = settings
+        self.found: dict[str, Service] = {}
+        self.problems: list[Problem] = []
+        self.refused: set[str] = set()
+        for service in before.values():
+            taken.add(service)
+
+    def keep(self, tagged: Tagged) -> None:
+        """Nothing has changed."""
+        self.found[key_in(tagged)] = self._before[key_in(tagged)]
+
+    def take(self, tagged: Tagged) -> None:
+        key, kept = key_in(tagged), self._before.get(key_in(tagged))
+        try:
+            service = discovered(tagged, self._settings)
+            self._require_free(tagged, service)
+        except ConfigError as error:
+            self.problems += error.problems
+            self.refused.add(key)
+            if kept is not None:
+                self.found[key] = kept
+            return
+        if kept is not None:
+            self._taken.release(kept)
+        self._taken.add(service)
+        self.found[key] = service
+
+    def _require_free(self, tagged: Tagged, service: Service) -> None:
+        """Raises `ConfigError` where another service has its queue, its key or itself."""
+        rival = self._taken.rival(service, but=service.ref.key)
+        if rival is not None:
+            what = f"{rival} has the same queue or key; one queue is for one service"
             raise ConfigError([Problem(f"{tagged.where}: {ASKS}", what)])
-
-
-def _things(service: Service) -> Iterator[Hashable]:
-    """What only one service may have."""
-    yield service.ref.key.lower().replace("-", "_")
-    yield replace(service.ref, key="")
-    yield from service.queues
-
-
-def _name(service: Service) -> tuple[str, str]:
-    return service.ref.cluster, service.ref.service

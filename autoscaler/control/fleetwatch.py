@@ -17,6 +17,9 @@ from autoscaler.ports import Fleets, ServiceRef, Urgency
 SETTLING_S = 5.0
 """For so long after a write ECS may still tell the count from before it: nobody says how soon it is consistent."""
 
+FRESH_S = 5.0
+"""A change rests on no older reading: a look may take long where queues do not answer, and pauses are set meanwhile."""
+
 MOVING_S = 60.0
 """For so long after a write of ours the service is on the move, whatever it shows."""
 
@@ -35,35 +38,37 @@ class Write:
 
 
 class FleetWatch:
-    """One service's. `is_fresh`: the newest look read it, or it was read since."""
+    """One service's."""
 
     def __init__(self, service: ServiceRef, clock: Callable[[], Instant]) -> None:
         self._service = service
         self._clock = clock
         self._known: Fleet | None = None
         self.write: Write | None = None
-        self.is_fresh = False
 
     async def look(self, fleets: Fleets, every_s: Callable[[], float]) -> Fleet | Missing:
         """What is known: read, if it is time to. `every_s` says how often that is while the service stands still."""
         known = self._known
-        self.is_fresh = known is None or self._is_due(known, every_s)
-        if known is not None and not self.is_fresh:
+        if known is not None and not self._is_due(known, every_s):
             return known
         fleet = await self.read(fleets, Urgency.ROUTINE)
         if known is None or not isinstance(fleet, Missing) or fleet.kind != Throttled.kind:
             return fleet
-        self.is_fresh = False
         return known if self._clock() - known.at < BELIEVED_S else fleet
 
     async def read(self, fleets: Fleets, urgency: Urgency) -> Fleet | Missing:
         """What ECS says now. A service that is not there, or never can be scaled, is not known any more."""
         fleet = await fleets.read(self._service, urgency)
         if not isinstance(fleet, Missing):
-            self._known, self.is_fresh = fleet, True
+            self._known = fleet
         elif fleet.kind != Throttled.kind:
             self._known = None
         return fleet
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether a change may rest on what was read last."""
+        return self._known is not None and self._clock() - self._known.at < FRESH_S
 
     def settled(self, fleet: Fleet, now: Instant) -> Fleet:
         """What ECS says, unless that is from before our last write, or still tells the count from before it."""

@@ -26,7 +26,10 @@ class Learning:
 
     def following(self, service: Service, ports: Ports, interval_s: float) -> Learning:
         """The same, where other settings leave what is learned as it was; else one that begins anew."""
-        if _subjects(service) == _subjects(self._service) and interval_s == self._interval_s:
+        if _subjects(service) == _subjects(self._service):
+            self._interval_s = interval_s
+            if self._estimator is not None:
+                self._estimator.interval_s = interval_s
             return self
         return Learning(service, ports, interval_s)
 

@@ -86,20 +86,23 @@ class ServiceLoop:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Ticks at whole multiples of the interval from the start until `stopping` is set; while nothing is to be
-        seen, not at each of them.
+        seen, not at each of them, but always at the next once other settings are there.
 
         A tick that overruns makes the ones it covers fall out; they are not made up for.
         """
         due = self._ports.clock() + self._rhythm.offset_s
-        while not await _stopped(stopping, due - self._ports.clock()):
+        while not await _stopped(stopping, min(due - self._ports.clock(), self._rhythm.interval_s)):
+            if self._ports.clock() < due and self._next is None:
+                continue
             self._take_over()
             started, interval_s = self._ports.clock(), self._rhythm.interval_s
+            due = min(due, started)
             tick = await self.tick()
             took_s = self._ports.clock() - started
             self._ports.journal.record(replace(tick, took_s=took_s, lag_s=max(0.0, started - due)))
-            due += interval_s * max(self._pause(tick), ceil((self._ports.clock() - due) / interval_s))
+            due += interval_s * max(self.pause(tick), ceil((self._ports.clock() - due) / interval_s))
 
-    def _pause(self, tick: Tick) -> int:
+    def pause(self, tick: Tick) -> int:
         """How many intervals until the next look; no schedule begins or ends unseen meanwhile."""
         edge_s = self._timetable.edge_s(self._ports.wall())
         return max(1, min(self._cadence.after(tick), int(min(edge_s / self._rhythm.interval_s, MOST_INTERVALS))))

@@ -38,6 +38,12 @@ DOUBLE_NEED_S = 30.0
 SHORTEST_S, LOOK_AGAIN_S = 0.001, 0.5
 """A wait is never shorter, as of 1e-17 s a clock sees nothing; nor longer, as who is ahead may give up."""
 
+SWEEP_AT = 1000
+"""Places that are kept before any are cleared away."""
+
+LONG_ENOUGH_S = 60.0
+"""Who waits for so long in the background waits like everybody else."""
+
 PLACE_KEPT_S = 300.0
 """Who has not come back by then has given up."""
 
@@ -82,6 +88,7 @@ class _Lane:
     throttles: int = 0
     waiting: list[_Place] = field(default_factory=list)
     kept: dict[str, Instant] = field(default_factory=dict)
+    sweep_at: int = SWEEP_AT
 
 
 class Pacing:
@@ -116,12 +123,14 @@ class Pacing:
         patience_s = PATIENCE_S if urgency >= Urgency.ROUTINE else OUT_PATIENCE_S
         self._turns += 1
         since = self._since(lane, who, asked)
+        if asked - since > LONG_ENOUGH_S:
+            urgency = min(urgency, Urgency.ROUTINE)
         place = _Place(urgency, since - DOUBLE_NEED_S * log2(1 + more), self._turns)
         insort(lane.waiting, place)
         try:
             while (wait_s := self._wait_s(lane, place)) > 0:
                 if self._clock() + wait_s - asked > patience_s:
-                    lane.kept[who] = since
+                    self._keep(lane, who, since)
                     raise self._refusal(category, area, lane, wait_s)
                 await asyncio.sleep(min(max(wait_s, SHORTEST_S), LOOK_AGAIN_S))
             self._take(lane, urgency)
@@ -153,6 +162,14 @@ class Pacing:
             ours = Bucket(rate * self._share, max(1.0, burst * self._share), now)
             lane = self._lanes[category, area] = _Lane(Bucket(rate, burst, now), ours)
         return lane
+
+    def _keep(self, lane: _Lane, who: str, since: Instant) -> None:
+        """His place is kept; those of who has given up are cleared away once there are many."""
+        lane.kept[who] = since
+        if len(lane.kept) > lane.sweep_at:
+            young = self._clock() - PLACE_KEPT_S
+            lane.kept = {each: at for each, at in lane.kept.items() if at >= young}
+            lane.sweep_at = max(SWEEP_AT, 2 * len(lane.kept))
 
     def _since(self, lane: _Lane, who: str, now: Instant) -> Instant:
         since = lane.kept.pop(who, now)

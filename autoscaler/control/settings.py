@@ -8,13 +8,18 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from autoscaler.config.file import CONFIG_FILE
 from autoscaler.config.loading import Settings
 from autoscaler.config.model import Config
 from autoscaler.config.reloading import Reloaded
 from autoscaler.control.discovery import Discovery
+from autoscaler.errors import Problem
 
 WATCH_S = 2.0
-"""So often the file is looked at. A change is in force within this and a tick."""
+"""So often the file is looked at. A change is in force within twice this and a tick."""
+
+UNREAD = object()
+"""No file's mark."""
 
 DISCOVER_S = 60.0
 """From the end of one round of all clusters to the next."""
@@ -28,10 +33,12 @@ class Bulletin(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where settings come from. `read` reads them again, beside those in force; `mark` changes when the file does."""
+    """Where settings come from. `read` reads them again, beside those in force; `mark` changes when the file does. Both
+    raise `TimeoutError` where the file's disk does not answer.
+    """
 
     read: Callable[[Config, Settings], Awaitable[Reloaded]]
-    mark: Callable[[], Hashable]
+    mark: Callable[[], Awaitable[Hashable]]
 
 
 class Following:
@@ -47,6 +54,8 @@ class Following:
         self._bulletin = bulletin
         self._news = asyncio.Event()
         self._asked = False
+        self._seen: Hashable = UNREAD
+        self._read: Hashable = UNREAD
 
     def again(self) -> None:
         """The settings shall be read again, whether their file changed or not."""
@@ -55,17 +64,16 @@ class Following:
 
     async def configs(self) -> AsyncIterator[Config]:
         """The settings in force, at once and then whenever they are others."""
-        mark, told = self._source.mark(), self._whole()
+        told = self._whole()
         yield told
         rounds = asyncio.create_task(self._discover())
         try:
             while not rounds.done():
                 await self._moment()
-                before, mark = mark, self._source.mark()
-                if self._asked or mark != before:
+                if self._asked or await self._is_written():
                     await self._reload()
-                before_told, told = told, self._whole()
-                if told != before_told:
+                before, told = told, self._whole()
+                if told != before:
                     yield told
             rounds.result()
         finally:
@@ -77,10 +85,32 @@ class Following:
                 await self._news.wait()
         self._news.clear()
 
+    async def _is_written(self) -> bool:
+        """Whether the file is another than the one that was read, and stays as it is: half of it may be good TOML."""
+        before, self._seen = self._seen, await self._mark()
+        return self._seen == before and self._seen != self._read
+
+    async def _mark(self) -> Hashable:
+        """What the file was last, where its disk does not answer. Its first mark is that of what is in force."""
+        try:
+            mark = await self._source.mark()
+        except TimeoutError:
+            return self._seen
+        if self._read is UNREAD:
+            self._read = mark
+        return mark
+
     async def _reload(self) -> None:
-        self._asked = False
-        outcome = await self._source.read(self._config, self._settings)
+        self._asked, self._read = False, self._seen
+        try:
+            outcome = await self._source.read(self._config, self._settings)
+        except TimeoutError:
+            told = Problem(CONFIG_FILE, "the file's disk does not answer; what it said stays in force")
+            kept = tuple(service.ref.key for service in self._config.services)
+            outcome = Reloaded(self._config, self._settings, (told,), kept)
+            self._read = UNREAD
         self._config, self._settings = outcome.config, outcome.settings
+        self._discovery.renew(self._config, self._settings)
         self._bulletin.reloaded(outcome)
 
     async def _discover(self) -> None:
@@ -90,9 +120,7 @@ class Following:
             await asyncio.sleep(DISCOVER_S)
 
     def _whole(self) -> Config:
-        """The configured services and those that were found; as often looked at as the shortest latency needs."""
+        """The configured services and those that were found."""
         config = self._config
-        found = self._discovery.beside(config.services)
-        services = tuple(sorted((*config.services, *found), key=lambda service: service.ref.key))
-        shortest_s = min((service.policy.shortest_latency_s for service in found), default=config.interval_s * 3)
-        return replace(config, services=services, interval_s=min(config.interval_s, shortest_s / 3))
+        found = self._discovery.beside(config.services, self._settings.home)
+        return replace(config, services=tuple(sorted((*config.services, *found), key=lambda service: service.ref.key)))

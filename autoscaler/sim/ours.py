@@ -32,6 +32,9 @@ from autoscaler.sim.model import Meter, Surface
 INTERVAL_S = 10.0
 """The product's default; never longer than a third of the latency."""
 
+QUIET_S = 60.0
+"""The product's default for an empty queue."""
+
 WALL_S = 1_699_999_980.0
 """The time of day at instant 0, a whole minute: a Tuesday. Schedules and the look-ahead count from it."""
 
@@ -86,7 +89,9 @@ class Wishes:
 
 
 class Ours:
-    """A `Scaler`: the daemon, one service of it. `heard` is told of every tick, as a journal is."""
+    """A `Scaler`: the daemon, one service of it, which looks less often while nothing is there. `heard` is told of
+    every tick, as a journal is.
+    """
 
     def __init__(
         self, policy: Policy, interval_s: float = INTERVAL_S, heard: Callable[[Tick], None] | None = None
@@ -95,19 +100,24 @@ class Ours:
         self._heard = heard
         self.interval_s = min(interval_s, policy.shortest_latency_s / 3)
         self._loop: ServiceLoop | None = None
+        self._due = float("-inf")
         self._world = _World()
 
     def tick(self, world: Surface) -> None:
         """One tick of the loop; the reason of a change is told to the world."""
+        if world.now < self._due:
+            return
         self._world.surface = world
-        tick = _answered((self._loop or self._begun()).tick())
+        loop = self._loop or self._begun()
+        tick = _answered(loop.tick())
+        self._due = world.now + (loop.pause(tick) - 0.5) * self.interval_s
         if self._heard is not None:
             self._heard(tick)
         if tick.decision is not None and tick.decision.verdict is not Verdict.HOLD:
             world.tell(sentence(tick.policy, tick.decision, tick.observation))
 
     def restart(self) -> None:
-        self._loop = None
+        self._loop, self._due = None, float("-inf")
 
     def _begun(self) -> ServiceLoop:
         world = self._world
@@ -115,7 +125,7 @@ class Ours:
         ports = Ports(
             world, world, _NoGauges(), world, world, world.clock, lambda: WALL_S + world.clock(), world, _AtOnce()
         )
-        self._loop = ServiceLoop(service, ports, Rhythm(self.interval_s))
+        self._loop = ServiceLoop(service, ports, Rhythm(self.interval_s, quiet_s=QUIET_S))
         return self._loop
 
 

@@ -62,6 +62,7 @@ class Standing:
     tick: Tick | None = None
     faults: tuple[Fault, ...] = ()
     settings: tuple[Chosen, ...] = ()
+    silent_after_s: float | None = None
     read_at: Mapping[str, Instant] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -110,11 +111,22 @@ class Board:
         """Whether decisions and the last hours are kept: not of more than `MOST_REMEMBERED` services."""
         return len(self._standings) <= MOST_REMEMBERED
 
-    def admit(self, service: ServiceRef, policy: Policy, settings: tuple[Chosen, ...] = ()) -> None:
-        """The service is listed from now on, as starting. Where it is known already, only its settings change."""
+    def admit(
+        self,
+        service: ServiceRef,
+        policy: Policy,
+        settings: tuple[Chosen, ...] = (),
+        silent_after_s: float | None = None,
+    ) -> None:
+        """The service is listed from now on, as starting. Where it is known already, only its settings change.
+
+        `silent_after_s`: what is silent for longer is hung (None: as long as everybody may be).
+        """
         known = self._standings.get(service.key)
         fresh = known or Standing(service, policy, self.clock(), self.wall())
-        self._standings[service.key] = replace(fresh, service=service, policy=policy, settings=settings)
+        self._standings[service.key] = replace(
+            fresh, service=service, policy=policy, settings=settings, silent_after_s=silent_after_s
+        )
         if not self.remembers:
             self._told.clear()
             self._pasts.clear()
@@ -161,10 +173,15 @@ class Board:
         return None if known is None else known.copied()
 
     def silent(self, limit_s: float) -> dict[str, float]:
-        """The services whose loop has not recorded a tick for longer than the limit, and for how long (s)."""
-        now = self.clock()
-        ages = {key: now - standing.at for key, standing in self._standings.items()}
-        return {key: age_s for key, age_s in ages.items() if age_s > limit_s}
+        """The services whose loop has not recorded a tick for longer than it may, and for how long (s). `limit_s` is
+        for those of which nothing else is known.
+        """
+        now, found = self.clock(), dict[str, float]()
+        for key, standing in self._standings.items():
+            age_s = now - standing.at
+            if age_s > (standing.silent_after_s or limit_s):
+                found[key] = age_s
+        return found
 
 
 def _least_wanted(told: Sequence[Told]) -> int:

@@ -63,9 +63,9 @@ class LoggedJournal:
         for aside in asides_of(tick, None if before is None else before.tick):
             self._tell_aside(tick, aside, standing.at)
 
-    def admit(self, service: Service) -> None:
-        """The service is on the board from now on, or with other settings."""
-        self._board.admit(service.ref, service.policy, service.chosen)
+    def admit(self, service: Service, silent_after_s: float) -> None:
+        """The service is on the board from now on, or with other settings. One that is silent for longer is hung."""
+        self._board.admit(service.ref, service.policy, service.chosen, silent_after_s)
 
     def forget(self, key: str) -> None:
         """The service is gone: from the board, from the metrics, and from what is repeated."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,52 @@ def test_the_interval_follows_and_what_needs_another_start_is_told(file: File) -
     assert (outcome.config.interval_s, outcome.config.quiet_interval_s) == (20.0, 120.0)
     assert outcome.config.http_port == last.http_port
     assert outcome.later == ("http_port",)
+
+
+def test_a_service_that_shares_a_cap_may_be_wrong(file: File) -> None:
+    cap = "[caps.database]\nmost = 100\nper_task = {orders = 1, refunds = 2}\n"
+    file.says(cap + services(orders=5, refunds=5))
+    last = file.loaded()
+    file.says(cap + services(orders=7) + SERVICE.format(key="refunds", most=-1))
+    outcome = file.again(last)
+    assert bounds(outcome.config) == {"orders": 7, "refunds": 5}
+    assert outcome.config.caps == last.caps
+    assert outcome.later == ()
+
+
+@pytest.mark.parametrize(
+    "moved", ['region = "eu-west-1"', 'queues = ["arn:aws:sqs:eu-west-1:123456789012:refunds-queue"]']
+)
+def test_one_thing_by_another_name_is_the_same_thing(file: File, moved: str) -> None:
+    """`refunds` is wrong and keeps its service and queue; `another` asks for one of them by a longer name."""
+    file.environ["AWS_REGION"] = "eu-west-1"
+    file.says(services(orders=5, refunds=5))
+    last = file.loaded()
+    taken = SERVICE.format(key="another", most=3)
+    if "region" in moved:
+        taken = taken.replace('service = "another"', f'service = "refunds"\n{moved}')
+    else:
+        taken = taken.replace('queues = ["another-queue"]', moved)
+    broken = SERVICE.format(key="refunds", most=0).replace("refunds-queue", "q").replace('"refunds"', '"elsewhere"')
+    file.says(services(orders=7) + broken + taken)
+    assert bounds(file.again(last).config) == {"orders": 7, "refunds": 5}
+
+
+def test_a_number_of_five_thousand_digits_is_no_end_of_the_daemon(file: File) -> None:
+    file.says(services(orders=5))
+    last = file.loaded()
+    file.says("interval = " + "9" * 5000 + "\n" + services(orders=7))
+    outcome = file.again(last)
+    assert outcome.config is last
+    assert "is not TOML" in str(outcome.problems[0])
+
+
+def test_what_is_no_file_is_not_waited_for(file: File, tmp_path: Path) -> None:
+    file.says(services(orders=5))
+    last = file.loaded()
+    (tmp_path / "settings.toml").unlink()
+    os.mkfifo(tmp_path / "settings.toml")
+    assert "no regular file" in str(file.again(last).problems[0])
 
 
 def test_a_shorter_promise_shortens_the_interval_for_everybody(file: File) -> None:

@@ -94,6 +94,14 @@ def test_it_is_not_believed_for_ever() -> None:
     assert world.ticks[-1].outcome == "throttled"
 
 
+def test_a_reading_that_became_old_within_its_own_look_is_no_ground_for_a_change() -> None:
+    """The queue answers after 30 s; meanwhile somebody has paused the service."""
+    world = Watched(waiting=50, slow_s=30.0)
+    looked_at(world, 100, {5: {"pause_tag": "all"}})
+    assert world.writes == []
+    assert len(world.reads) >= 2
+
+
 def test_rounds_fit_into_the_rate_and_services_of_a_cluster_and_group_are_ten_a_call() -> None:
     rounds = Rounds(lambda: 5.0, 10)
     services = [ServiceRef(f"s{number}", "prod", f"s{number}") for number in range(95)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autoscaler.config import Config, find, load, reload
+from autoscaler.config.discovering import discovered
 from autoscaler.config.loading import Settings
 from autoscaler.config.reloading import Reloaded
 from autoscaler.control.discovery import Discovery
@@ -39,6 +40,7 @@ class Stage:
     problems: list[Problem] = field(default_factory=list)
     told: list[tuple[float, Config]] = field(default_factory=list)
     mark: int = 0
+    hangs: bool = False
 
     def write(self, text: str) -> None:
         self.path.write_text(text, encoding="utf-8")
@@ -61,6 +63,11 @@ class Stage:
     def environ(self) -> dict[str, str]:
         return {"AUTOSCALER_CONFIG_FILE": str(self.path)}
 
+    async def _mark(self) -> int:
+        if self.hangs:
+            raise TimeoutError
+        return self.mark
+
     async def _read(self, config: Config, settings: Settings) -> Reloaded:
         return reload(self.environ, config, settings)
 
@@ -69,7 +76,7 @@ class Stage:
 
         async def main() -> None:
             began = now()
-            source = Source(self._read, lambda: self.mark)
+            source = Source(self._read, self._mark)
             following = Following(load(self.environ), find(self.environ), source, Discovery(self, self), self)
 
             async def follow() -> None:
@@ -103,7 +110,7 @@ def test_a_changed_file_is_in_force_within_moments(stage: Stage) -> None:
     stage.play(20, {10.5: lambda: stage.write(TOP + ORDERS.format(7))})
     [(began, _), (at, config)] = stage.told
     assert began == 0
-    assert at <= 10.5 + WATCH_S
+    assert at <= 10.5 + 2 * WATCH_S
     assert config.services[0].policy.max_tasks == 7
 
 
@@ -170,17 +177,81 @@ def test_nobody_asks_for_what_another_has(stage: Stage) -> None:
     }
 
 
-def test_a_found_service_with_a_shorter_promise_is_looked_at_in_time(stage: Stage) -> None:
-    stage.clusters["prod"] = {"mails": asks("mails", profile="fast")}
-    stage.play(30)
-    assert [config.interval_s for _, config in stage.told] == [10.0, 3.0]
-
-
-def test_what_a_profile_says_anew_holds_from_the_next_round_on(stage: Stage) -> None:
+def test_what_a_profile_says_anew_holds_at_once_though_the_cluster_cannot_be_read(stage: Stage) -> None:
     stage.clusters["prod"] = {"mails": asks("mails", profile="fast")}
     later = TOP.replace("9s", "30s") + ORDERS.format(5)
-    stage.play(2 * DISCOVER_S, {30: lambda: stage.write(later)})
-    assert [service.policy.acceptable_latency_s for service in stage.told[-1][1].services] == [60.0, 30.0]
+    stage.play(2 * DISCOVER_S, {25: lambda: stage.clusters.update(prod=None), 30: lambda: stage.write(later)})
+    at, config = stage.told[-1]
+    assert [service.policy.acceptable_latency_s for service in config.services] == [60.0, 30.0]
+    assert at <= 30 + 2 * WATCH_S
+
+
+def test_half_a_file_is_not_read_however_good_its_half_looks(stage: Stage) -> None:
+    """It is written in two halves, a second apart."""
+    whole = TOP + ORDERS.format(500)
+    stage.play(20, {9.5: lambda: stage.write(whole[: whole.index("00")]), 10.5: lambda: stage.write(whole)})
+    assert [config.services[0].policy.max_tasks for _, config in stage.told] == [5, 500]
+
+
+def test_an_emptied_file_changes_nothing(stage: Stage) -> None:
+    stage.play(20, {10: lambda: stage.write("")})
+    assert len(stage.told) == 1
+    assert "half written" in str(stage.reloads[0].problems[0])
+
+
+def test_a_disk_that_hangs_keeps_what_is_in_force_and_is_read_again_later(stage: Stage) -> None:
+    def hang() -> None:
+        stage.hangs = True
+
+    def answer() -> None:
+        stage.hangs = False
+        stage.write(TOP + ORDERS.format(7))
+
+    stage.play(60, {10: hang, 40: answer})
+    assert [config.services[0].policy.max_tasks for _, config in stage.told] == [5, 7]
+
+
+def test_a_queue_stays_with_whom_it_was_until_he_is_given_another(stage: Stage) -> None:
+    """`a` goes wrong and keeps q1, which `b` would like; `c` would like the queue of `d`."""
+    tags: Tags = {"a": asks("q1"), "b": asks("q2"), "c": asks("q3"), "d": asks("q4")}
+    stage.clusters["prod"] = tags
+
+    def retag() -> None:
+        tags.update(a=asks("q1", max_tasks="no"), b=asks("q1"), c=asks("q4"))
+
+    stage.play(3 * DISCOVER_S, {30: retag})
+    held = {service.ref.service: service.queues[0].name for service in stage.told[-1][1].services}
+    assert held == {"a": "q1", "b": "q2", "c": "q3", "d": "q4", "orders": "orders"}
+
+
+def test_queues_may_be_given_on_once_they_are_free(stage: Stage) -> None:
+    tags: Tags = {"a": asks("q1"), "b": asks("q2")}
+    stage.clusters["prod"] = tags
+    stage.play(4 * DISCOVER_S, {30: lambda: tags.update(a=asks("q2"), b=asks("q3"))})
+    held = {service.ref.service: service.queues[0].name for service in stage.told[-1][1].services}
+    assert held == {"a": "q2", "b": "q3", "orders": "orders"}
+
+
+def test_tags_that_have_not_changed_are_not_read_anew(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = list[str]()
+
+    def counted(tagged, settings):
+        read.append(tagged.service)
+        return discovered(tagged, settings)
+
+    monkeypatch.setattr("autoscaler.control.discovery.discovered", counted)
+    stage.clusters["prod"] = {"mails": asks("mails"), "bills": asks("bills")}
+    stage.play(4 * DISCOVER_S, {130: lambda: stage.clusters["prod"].update(mails=asks("mails", max_tasks="8"))})  # type: ignore[union-attr]
+    assert sorted(read) == ["bills", "mails", "mails"]
+
+
+def test_a_configured_service_is_never_found_beside_itself_whatever_its_region_is_called(stage: Stage) -> None:
+    stage.clusters["prod"] = {"mails": asks("mails")}
+    here = (
+        '[services.own]\ncluster = "prod"\nservice = "mails"\nqueues = ["mails"]\nmax_tasks = 5\nregion = "eu-west-1"\n'
+    )
+    stage.play(100, {30: lambda: stage.write(TOP + ORDERS.format(5) + here)})
+    assert stage.keys[-2:] == [["orders", "prod-mails"], ["orders", "own"]]
 
 
 def test_a_bug_while_looking_ends_it(stage: Stage) -> None:
@@ -190,7 +261,7 @@ def test_a_bug_while_looking_ends_it(stage: Stage) -> None:
                 raise ZeroDivisionError
 
         broken = Broken(stage.path)
-        source = Source(broken._read, lambda: 0)
+        source = Source(broken._read, broken._mark)
         following = Following(load(stage.environ), find(stage.environ), source, Discovery(broken, broken), broken)
         async for _ in following.configs():
             pass

@@ -30,23 +30,23 @@ Ahead = Mapping[str, tuple[Some, ...]]
 
 
 class Estimator:
-    """Begins with the first observation. `interval_s`: how long from one look to the next."""
+    """Begins with the first observation. `interval_s`: how long from one look to the next; it may be told anew."""
 
     __slots__ = (
         "_at",
         "_concurrency",
         "_held",
-        "_interval_s",
         "_learned_at",
         "_queues",
         "_reach_s",
         "_running",
         "_starting",
         "_throughput",
+        "interval_s",
     )
 
     def __init__(self, policy: Policy, seen: Observation, interval_s: float) -> None:
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._throughput = Throughput(policy.processing_time_s, seen.now, fixed=not policy.learn)
         self._concurrency = Concurrency(policy.task_concurrency, fixed=not policy.learn)
         self._starting = Starting(seen.fleet, seen.now)
@@ -81,7 +81,7 @@ class Estimator:
         now, received, late = seen.now, 0.0, 0.0
         elapsed_s, held = now - self._at, self._held_of(known, seen.fleet.running)
         before, self._held = self._held, sum(held.values())
-        if elapsed_s > BLIND_INTERVALS * self._interval_s:
+        if elapsed_s > BLIND_INTERVALS * self.interval_s:
             self._throughput.blind(self._at, now)
         self._throughput.see(_mean(self._held, before), elapsed_s, now)
         mean_s = self._throughput.mean_s
@@ -104,7 +104,7 @@ class Estimator:
         """Whether a message may be late that comes before a task asked for at the next look is up. With more latency
         than that, what comes may wait until it is seen, and tasks that are kept for it are kept for nothing.
         """
-        return policy.shortest_latency_s < self._interval_s + self._starting.late_s
+        return policy.shortest_latency_s < self.interval_s + self._starting.late_s
 
     def _held_of(self, known: dict[str, Backlog], running: int) -> dict[str, float]:
         """What our tasks hold of each queue: what is in flight beyond their slots belongs to others, or to the dead."""
@@ -150,7 +150,7 @@ class Estimator:
             rate_per_s=Estimate(minute / LOAD_S, minute, 0.0),
             load=load / load_s * a_task,
             lasting_load=lasting / lasting_s * a_task,
-            interval_s=self._interval_s,
+            interval_s=self.interval_s,
             received=gone[0],
             late=gone[1],
             queues=queues,
