@@ -64,7 +64,7 @@ async def _serve(config: Config, environ: Mapping[str, str]) -> None:
     ):
         log.info("started", version=__version__, services=len(config.services), http=f"{config.http_host}:{port}")
         ports = Ports(aws.queues, aws.meters, gauges, aws.fleets, journal, clock, time.time, aws.history, aside)
-        bulletin = SettingsLog(logger("settings"))
+        bulletin = SettingsLog(logger("settings"), metrics)
         following = Following(config, find(environ), _source(environ), Discovery(aws.directory, bulletin), bulletin)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, following.again)
         await _crew(config, ports, pacing, journal).run(following.configs(), stopping)

@@ -66,8 +66,8 @@ class Discovery:
             self.renew(*self._newest)
 
     def renew(self, config: Config, settings: Settings) -> None:
-        """What the newest tags ask for, by these settings: a profile may say less than it did. A round that is under way
-        was begun with the old ones, and is followed by this again.
+        """What the newest tags ask for, by these settings: a profile may say less than it did. A round under way was
+        begun with the old ones, and is followed by this again.
         """
         self._newest = config, settings
         self._forget(config)

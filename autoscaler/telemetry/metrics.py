@@ -25,6 +25,10 @@ from autoscaler.telemetry.tally import CALL_FAILURES, Tally
 __all__ = ["Form", "Metrics", "Snapshot", "labels_of", "render"]
 
 
+SOURCES = ("file", "tags")
+"""Where settings come from while the daemon runs."""
+
+
 class Metrics:
     """Counts what happens, and is the port `Calls`. Written by the loop only. `clock` is that of the readings."""
 
@@ -41,6 +45,7 @@ class Metrics:
         self._ticks = Distribution()
         self._lags = Distribution()
         self._waits = Distribution()
+        self._problems = dict.fromkeys(SOURCES, 0)
 
     def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None:
         """One request to AWS ended. An outcome outside the closed set counts as `failed`."""
@@ -52,6 +57,10 @@ class Metrics:
     def waited(self, seconds: float) -> None:
         """A request to AWS waited so long for its turn."""
         self._waits.add(seconds)
+
+    def wrong(self, source: str, problems: int) -> None:
+        """So many things are wrong with what was read last from this one of `SOURCES`."""
+        self._problems[source] = problems
 
     def count(self, standing: Standing) -> None:
         """The service's newest tick is counted."""
@@ -83,6 +92,7 @@ class Metrics:
             tokens=self._tokens(),
             cost=self._spending.dollars.copy(),
             cost_per_month=self._spending.per_month(now),
+            problems=self._problems.copy(),
         )
 
 

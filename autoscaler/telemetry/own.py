@@ -34,6 +34,10 @@ def cost_per_month(snapshot: Snapshot) -> Samples:
     return [((), snapshot.cost_per_month)]
 
 
+def problems(snapshot: Snapshot) -> Samples:
+    return [((source,), count) for source, count in snapshot.problems.items()]
+
+
 def build(_: Snapshot) -> Samples:
     return [((__version__, python_version()), 1.0)]
 
@@ -110,6 +114,13 @@ def _time() -> Iterator[Family[Snapshot]]:
         (),
         lambda snapshot: snapshot.lags.samples(),
         Kind.HISTOGRAM,
+    )
+    yield Family(
+        "autoscaler_settings_problems",
+        "What is wrong with the settings that were read last while the daemon runs: those before stay in force.",
+        "problems",
+        ("source",),
+        problems,
     )
     yield Family(
         "autoscaler_build_info",

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from autoscaler.config import Reloaded
 from autoscaler.errors import Problem
+from autoscaler.telemetry.metrics import Metrics
 
 
 class Log(Protocol):
@@ -19,13 +20,15 @@ class Log(Protocol):
 class SettingsLog:
     """Implements what `control/` wants told of settings."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, metrics: Metrics) -> None:
         self._log = log
+        self._metrics = metrics
         self._found: dict[str, tuple[int, tuple[Problem, ...]]] = {}
 
     def reloaded(self, outcome: Reloaded) -> None:
         """The settings were read again."""
         services = len(outcome.config.services)
+        self._metrics.wrong("file", len(outcome.problems))
         if outcome.later:
             self._log.warning("settings_later", settings=list(outcome.later), remedy="start the daemon anew")
         if outcome.problems:
@@ -38,6 +41,7 @@ class SettingsLog:
         if self._found.get(cluster) == (services, problems):
             return
         self._found[cluster] = services, problems
+        self._metrics.wrong("tags", sum(len(wrong) for _, wrong in self._found.values()))
         if problems:
             self._log.warning("tags_wrong", cluster=cluster, problems=[str(each) for each in problems])
         self._log.info("tags_read", cluster=cluster, services=services)

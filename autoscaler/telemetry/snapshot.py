@@ -46,7 +46,8 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything as of `now`. `cost` is in dollars by API, `cost_per_month` at the present pace."""
+    """Everything as of `now`. `cost` is in dollars by API, `cost_per_month` at the present pace.
+    `problems` are how many things are wrong with the settings that were read last, by where they come from."""
 
     now: Instant
     services: tuple[tuple[Standing, Tally], ...]
@@ -58,3 +59,4 @@ class Snapshot:
     tokens: Mapping[Category, float]
     cost: Mapping[str, float]
     cost_per_month: float
+    problems: Mapping[str, int]
