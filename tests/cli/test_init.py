@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from autoscaler.cli import main
 from tests.cli.terminal import on_a_terminal
 
-NAMES = {"autoscaler.toml", "iam-policy.json", "task-definition.json", "README.md"}
+NAMES = {"autoscaler.toml", "iam-policy.json", "task-definition.json", "rules.yml", "README.md"}
 GIVEN = ["--cluster", "prod", "--service", "orders", "--queues", "orders,refunds"]
 BARE = {"AWS_REGION": None, "AWS_DEFAULT_REGION": None}
 

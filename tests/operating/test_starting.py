@@ -14,6 +14,7 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoscaler import monitoring
 from autoscaler.config import load
 from autoscaler.errors import ConfigError
 from autoscaler.operating.starting import Answers, files, steps
@@ -92,6 +93,16 @@ def test_what_is_not_known_is_a_word_in_capitals_and_the_first_step():
     assert steps(bare)[0] == "put the right words for REGION, ACCOUNT, IMAGE into the files"
     assert "put the right words" not in " ".join(steps(ANSWERS))
     assert "ACCOUNT" not in "".join(files(ANSWERS).values())
+
+
+def test_the_alert_rules_are_those_of_dashboards():
+    assert files(ANSWERS)["rules.yml"] == monitoring.files(None)["rules.yml"]
+    assert "AutoscalerPromiseBroken" in files(ANSWERS)["rules.yml"]
+
+
+def test_every_file_is_told_of_in_the_one_to_read():
+    told = files(ANSWERS)
+    assert all(f"`{name}`" in told["README.md"] for name in told.keys() - {"README.md"})
 
 
 def test_wrong_answers_are_refused_all_at_once():

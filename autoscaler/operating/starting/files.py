@@ -6,20 +6,24 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from autoscaler import monitoring
 from autoscaler.operating.permissions import granted
 from autoscaler.operating.starting.answers import Answers
 from autoscaler.operating.starting.task import task_definition
 
 SETTINGS, POLICY, TASK, READ = "autoscaler.toml", "iam-policy.json", "task-definition.json", "README.md"
+RULES = "rules.yml"
 
 
 def files(answers: Answers) -> dict[str, str]:
     """The content of each file by its name. Raises `ConfigError` with everything that is wrong with the answers."""
-    policy = granted(answers.config(), answers.region, answers.account).policy
+    config = answers.config()
+    policy = granted(config, answers.region, answers.account).policy
     return {
         SETTINGS: answers.toml(),
         POLICY: json.dumps(policy, indent=2) + "\n",
         TASK: json.dumps(task_definition(answers), indent=2) + "\n",
+        RULES: monitoring.files(config)[RULES],
         READ: _readme(answers),
     }
 
@@ -34,7 +38,8 @@ def steps(answers: Answers) -> tuple[str, ...]:
         f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler run: watch it in shadow from here, nothing is changed",
         f"make the role: aws iam put-role-policy {role} file://{POLICY}",
         f"aws ecs register-task-definition --cli-input-json file://{TASK}, and a service of one task of it",
-        "autoscaler dashboards --out monitoring: dashboards, alerts, and alarms that stand without the daemon",
+        f"give {RULES} to Prometheus, if you have one",
+        "autoscaler dashboards --out monitoring: dashboards, and alarms that stand without the daemon",
         "when you agree with what it would have done: AUTOSCALER_MODE=scale_out_only, then active; print the policy "
         "anew with `autoscaler iam-policy`, for shadow's holds no right to scale",
     )
@@ -49,6 +54,7 @@ def _readme(answers: Answers) -> str:
         SETTINGS: "the settings, for commands on your machine; the task has the same as variables",
         POLICY: "the least rights for shadow: none of them changes anything",
         TASK: "the daemon's own task",
+        RULES: "alerts and recording rules for Prometheus; docs/runbook.md says what to do about each",
     }
     listed = "\n".join(f"- `{name}`: {text}" for name, text in what.items())
     numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps(answers), 1))
