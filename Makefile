@@ -1,12 +1,13 @@
 # Every target builds the environment it needs; nothing but Python 3.11+ and make must be there.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-real lint types contracts unit laws mutants erlang scorecard sensitivity skill bench lock clean
+.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants erlang scorecard sensitivity skill bench lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMP  := $(VENV)/.installed
+SITE   := .venv-docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,15 +88,24 @@ contracts: venv ## the floors of the house: who may import whom
 unit: venv ## pytest
 	$(BIN)/pytest --numprocesses 2
 
+docs: $(SITE)/.installed ## the site of docs/ in site/, warnings being errors; its generator goes into .venv-docs
+	$(SITE)/bin/zensical build --strict
+
+$(SITE)/.installed: requirements-docs.lock | venv
+	rm -rf $(SITE) && $(BIN)/python -m venv $(SITE)
+	$(SITE)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r requirements-docs.lock
+	@touch $@
+
 bench: venv ## decisions a second, start-up time, memory; writes docs/benchmarks.md
 	$(BIN)/python -m bench
 
 lock: ## resolve the locks anew (needs uv)
 	$(UV) pip compile pyproject.toml --extra demo --extra simulate --group dev $(LOCK_FLAGS) -o requirements.lock
 	$(UV) pip compile pyproject.toml $(LOCK_FLAGS) -o requirements-run.lock
+	$(UV) pip compile --group docs $(LOCK_FLAGS) -o requirements-docs.lock
 
 UV         ?= uv
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(SITE) site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

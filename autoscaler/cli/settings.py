@@ -40,7 +40,7 @@ def check(as_json: bool) -> None:
 
 @click.command(short_help="Print the reference of all settings, or the values in force.")
 @click.option("--effective", "form", flag_value="effective", help="The values in force, and where each came from.")
-@click.option("--markdown", "form", flag_value="markdown", help="The reference as a Markdown table.")
+@click.option("--markdown", "form", flag_value="markdown", help="The reference as a Markdown page.")
 @click.option("--schema", "form", flag_value="schema", help="A JSON Schema of the settings file, for editors.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def settings(form: str | None, as_json: bool) -> None:
@@ -59,7 +59,7 @@ def settings(form: str | None, as_json: bool) -> None:
     elif as_json:
         click.echo(json.dumps([row._asdict() for row in reference()], indent=2))
     else:
-        click.echo((markdown if form == "markdown" else plain)(reference()))
+        click.echo((markdown if form == "markdown" else plain)(reference()), nl=False)
 
 
 def _print_effective(as_json: bool) -> None:

@@ -16,11 +16,11 @@ from autoscaler.config.reference import (
     defaults,
     effective,
     json_schema,
-    markdown,
     plain,
     reference,
 )
 from autoscaler.config.reloading import Reloaded, reload
+from autoscaler.config.settings_page import markdown
 
 __all__ = [
     "Chosen",

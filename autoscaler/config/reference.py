@@ -117,21 +117,6 @@ def json_schema() -> dict[str, object]:
     }
 
 
-def markdown(rows: Sequence[Setting]) -> str:
-    """The reference as a Markdown table."""
-    heads = ("One service", "One of many", "In the file", "Kind", "Default", "Meaning", "Why this default")
-    lines = [heads, ("---",) * len(heads), *(_cells(row) for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def _cells(row: Setting) -> tuple[str, ...]:
-    return (*(f"`{_escaped(cell)}`" if cell else "" for cell in row[:5]), _escaped(row.meaning), _escaped(row.why))
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")
-
-
 def plain(rows: Sequence[Setting]) -> str:
     """The reference as text: a setting a paragraph."""
     return "\n".join(_paragraph(row) for row in rows)

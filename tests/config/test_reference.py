@@ -12,6 +12,7 @@ from autoscaler.config.names import FIELDS, GLOBALS
 from tests.config.spoken import flat
 
 EXAMPLES = Path(__file__).parents[2] / "config"
+PAGE = EXAMPLES.parent / "docs" / "reference.md"
 
 
 def variables(name: str) -> dict[str, str]:
@@ -71,10 +72,12 @@ def test_defaults_of_the_reference_written_as_variables_change_nothing():
     assert load(told | flat()) == load(flat())
 
 
-def test_the_markdown_table_is_a_table():
-    lines = markdown(reference()).splitlines()
-    assert len(lines) == len(reference()) + 2
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {8}
+def test_the_page_has_a_section_for_every_setting_and_is_as_it_was_generated():
+    page = markdown(reference())
+    names = [row.file_key.removeprefix("services.<key>.") or "config_file" for row in reference()]
+    assert re.findall(r"^### (.+)$", page, re.MULTILINE) == names
+    assert all(f"`{row.variable}`" in page for row in reference())
+    assert PAGE.read_text() == page, "autoscaler settings --markdown > docs/reference.md"
 
 
 def test_the_plain_text_has_every_name_and_reason():

@@ -1,0 +1,145 @@
+"""Pictures of the docs, drawn from what the product does: `python -m bench.drawing` writes them to `docs/pictures`.
+
+`burst.svg`: half an hour of the simulated world, with a burst in it. `walk.svg`: one decision, rule by rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from autoscaler.core.engine import decide
+from autoscaler.sim.chance import Distribution, stream
+from autoscaler.sim.model import MINUTE_S, Floats, Workload, WorldSettings
+from autoscaler.sim.ours import Ours, Wishes
+from autoscaler.sim.play import play
+from autoscaler.situation import decode
+
+FOLDER = Path("docs/pictures")
+MINUTES, SERVICE_S, LATENCY_S = 30, 5.0, 60.0
+WIDTH, LEFT, RIGHT = 760, 56, 16
+INK, PALE, WAITING, TASKS, RUNNING = "#334155", "#cbd5e1", "#b45309", "#1d4ed8", "#0d9488"
+ROW, MOST = 62, 50
+SITUATION = {
+    "name": "orders",
+    "policy": {
+        "queues": ["orders"],
+        "max_tasks": 20,
+        "acceptable_latency": "60s",
+        "processing_time": "5s",
+        "scale_out": {"limits": [{"percent": 200, "per": "60s"}]},
+    },
+    "current": 8,
+    "signals": {"queues": [{"name": "orders", "visible": 270, "in_flight": 40, "delayed": 0}]},
+}
+"""270 messages wait and 40 are worked on, by 8 tasks; there may be 20, and thrice as many within a minute."""
+
+HEAD = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{label}" '
+    f'font-family="system-ui, sans-serif" font-size="13" fill="{INK}">'
+    '<rect width="100%" height="100%" rx="6" fill="#fff"/>'
+)
+
+
+def burst() -> str:
+    """A load of 4 tasks, and for five minutes of 24."""
+    load = _load()
+    outcome = play(load, WorldSettings(), 1, Ours(Wishes(LATENCY_S, max_tasks=60).policy()))
+    at = np.arange(0.0, MINUTES * MINUTE_S, 5.0)
+    waiting = np.searchsorted(load.arrivals_s, at) - np.searchsorted(np.sort(outcome.received_s), at)
+    longest_s = float(np.max(outcome.received_s - load.arrivals_s))
+    desired, running = (_held(at, steps) for steps in (outcome.desired, outcome.running))
+    messages = f"{len(load.arrivals_s):,} messages in {MINUTES} minutes"
+    label = f"A burst: {messages}; each may wait {LATENCY_S:.0f} s, the longest waited {longest_s:.0f} s"
+    parts = [
+        HEAD.format(width=WIDTH, height=360, label=label),
+        _text(LEFT, 22, label),
+        _panel(at, [(waiting, WAITING, "messages that wait")], 40, 110),
+        _panel(at, [(desired, TASKS, "tasks desired"), (running, RUNNING, "tasks running")], 190, 130),
+        *(_text(_x(minute * MINUTE_S), 345, f"{minute} min", "middle") for minute in range(0, MINUTES + 1, 5)),
+        "</svg>\n",
+    ]
+    return "\n".join(parts)
+
+
+def _load() -> Workload:
+    chance = stream(1, "picture")
+    minute = np.arange(MINUTES)
+    tasks = np.where((minute >= 8) & (minute < 13), 24.0, 4.0)
+    counts = chance.poisson(tasks / SERVICE_S * MINUTE_S)
+    arrivals = np.sort(np.repeat(minute * MINUTE_S, counts) + chance.uniform(0.0, MINUTE_S, counts.sum()))
+    service = Distribution("lognormal", SERVICE_S, 1.0).sample(chance, len(arrivals))
+    return Workload("burst", arrivals, service, MINUTES * MINUTE_S, MINUTE_S, counts.astype(float), np.zeros(0))
+
+
+def _held(at: Floats, steps: Sequence[tuple[float, int]]) -> Floats:
+    """The count that holds at each instant."""
+    begins, counts = np.array(steps, dtype=float).T
+    return counts[np.searchsorted(begins, at, side="right") - 1]
+
+
+def _x(at: float) -> float:
+    return LEFT + at / (MINUTES * MINUTE_S) * (WIDTH - LEFT - RIGHT - 20)
+
+
+def _panel(at: Floats, lines: Sequence[tuple[Floats, str, str]], top: int, height: int) -> str:
+    """Step lines over one axis from 0 to their highest value, with their names in their colours."""
+    most, floor = max(float(values.max()) for values, _, _ in lines), top + height
+    axis = f'<path d="M{LEFT} {floor}H{WIDTH - RIGHT}" stroke="{PALE}"/>' + _text(LEFT - 8, floor + 4, "0", "end")
+    drawn = [axis, _text(LEFT - 8, top + 14, f"{most:.0f}", "end")]
+    for number, (values, colour, name) in enumerate(lines):
+        corners = zip(at.repeat(2)[1:], values.repeat(2), strict=False)
+        points = " ".join(f"{_x(x):.0f},{floor - y / most * (height - 10):.0f}" for x, y in corners)
+        drawn.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{points}"/>')
+        drawn.append(_text(LEFT + 12, top + 14 + 18 * number, name, colour=colour))
+    return "\n".join(drawn)
+
+
+def walk() -> str:
+    """The decision on `SITUATION`: what the work asks for, and what each rule makes of it."""
+    policy, memory, seen = decode(SITUATION)
+    decision = decide(policy, memory, seen)
+    asked = decision.votes[0]
+    rows = [("the work asks for", asked.tasks, asked.tasks, asked.because)]
+    rows += [(step.rule.replace("_", " "), step.start, step.end, step.because) for step in decision.steps]
+    label = f"One decision: {decision.current} tasks there are, {decision.target} there shall be"
+    height = 84 + ROW * len(rows)
+    axis = height - 34
+    parts = [HEAD.format(width=WIDTH, height=height, label=label), _text(24, 24, label)]
+    parts += [_row(number, *row) for number, row in enumerate(rows)]
+    parts.append(f'<path d="M{_tasks_x(0)} {axis}H{_tasks_x(MOST)}" stroke="{PALE}"/>')
+    parts += [_text(_tasks_x(tasks), axis + 20, str(tasks), "middle") for tasks in range(0, MOST, 10)]
+    return "\n".join([*parts, _text(_tasks_x(MOST), axis + 20, "tasks", "end"), "</svg>\n"])
+
+
+def _row(number: int, name: str, before: int, after: int, because: str) -> str:
+    """The count before and after, as an arrow where it was moved."""
+    y = 58 + ROW * number
+    begin, end = _tasks_x(before), _tasks_x(after)
+    drawn = [_text(24, y + 5, name, colour=TASKS), _text(24, y + 23, because)]
+    if before != after:
+        drawn.append(f'<circle cx="{begin}" cy="{y}" r="6" fill="none" stroke="{WAITING}" stroke-width="2"/>')
+        drawn.append(f'<path d="M{begin - 7} {y}H{end + 12}" stroke="{WAITING}" stroke-width="2"/>')
+        drawn.append(f'<path d="M{end + 8} {y}l8 -5v10z" fill="{WAITING}"/>')
+    drawn.append(f'<circle cx="{end}" cy="{y}" r="6" fill="{TASKS}"/>')
+    return "\n".join([*drawn, _text(end, y - 11, str(after), "middle", TASKS)])
+
+
+def _tasks_x(tasks: int) -> int:
+    return 340 + round(tasks / MOST * (WIDTH - 340 - 24))
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start", colour: str = INK) -> str:
+    return f'<text x="{x:.0f}" y="{y}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
+
+
+def main() -> None:
+    for name, picture in {"burst.svg": burst(), "walk.svg": walk()}.items():
+        (FOLDER / name).write_text(picture, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
