@@ -15,7 +15,7 @@ FILES = ["pyproject.toml", "Dockerfile", "Makefile", "README.md", "ARCHITECTURE.
 FOLDERS = ["autoscaler", "config", "tests", "deploy"]
 NOT_OURS = re.compile(r"^(\.[^/]+|.*__pycache__|dist|build)$")
 
-LOCKS = ["requirements.lock", "requirements-run.lock"]
+LOCKS = ["requirements.lock", "requirements-run.lock", "requirements-docs.lock"]
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}(?= |$)")
 REQUIREMENT = re.compile(r"^(?P<name>[a-z0-9-]+)(\[[a-z,]+\])?==(?P<version>[0-9][\w.!+]*)(?P<marker> ; [^\\]+)?(?= )")
 
@@ -101,7 +101,7 @@ def test_a_trace_would_be_found():
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_requirement_is_pinned_and_hashed_and_nothing_names_an_address(lock):
-    assert len(pins(lock)) > 20
+    assert len(pins(lock)) > 10
     assert all(pins(lock).values()), [pin for pin, hashes in pins(lock).items() if not hashes]
     for line in requirements(lock):
         assert HASH.sub("", REQUIREMENT.sub("", line)).strip() == "", (

@@ -41,15 +41,6 @@ def test_every_command_has_its_place_in_the_docs(name):
     assert f"\n## {name}\n" in (ROOT / "docs" / "commands.md").read_text() or name == "resume"
 
 
-def test_every_example_in_the_docs_is_a_command_with_options_that_there_are():
-    told = (ROOT / "docs" / "commands.md").read_text()
-    for line in re.findall(r"^ {4}autoscaler (.+)$", told, re.MULTILINE):
-        name, *words = re.split(r"\s+(?:#|\||>)|\s{2,}", line)[0].split()
-        options = {option for parameter in main.commands[name].params for option in parameter.opts}
-        for word in words:
-            assert not word.startswith("--") or word in options, line
-
-
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_shell_is_given_what_it_completes_by(shell):
     result = CliRunner().invoke(main, ["completion", shell])

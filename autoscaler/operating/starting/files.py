@@ -40,8 +40,9 @@ def steps(answers: Answers) -> tuple[str, ...]:
         f"aws ecs register-task-definition --cli-input-json file://{TASK}, and a service of one task of it",
         f"give {RULES} to Prometheus, if you have one",
         "autoscaler dashboards --out monitoring: dashboards, and alarms that stand without the daemon",
-        f"when you agree with what it would have done: scale_out_only, as mode in {SETTINGS} and as AUTOSCALER_MODE in the "
-        "task, then active; first print the policy anew with `autoscaler iam-policy`, for shadow's holds no right to scale",
+        f"when you agree with what it would have done: scale_out_only, as mode in {SETTINGS} and as AUTOSCALER_MODE in "
+        "the task, then active; first print the policy anew with `autoscaler iam-policy`, for shadow's holds no right "
+        "to scale",
     )
 
 

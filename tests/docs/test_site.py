@@ -1,0 +1,64 @@
+"""Every link leads somewhere, on the site and where the files lie; every page has its place in the navigation."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import FENCE, PAGES, ROOT, SITE, name_of, prose
+
+LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
+NAVIGATION = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2].partition("\n\n")[0]
+
+
+def links(page: Path) -> Iterator[str]:
+    text = re.sub(r"`[^`\n]*`", "", prose(page))
+    yield from (inline or attribute for inline, attribute in LINK.findall(text) if "://" not in (inline or attribute))
+
+
+def anchors(page: Path) -> set[str]:
+    """As the site makes them of headings; with hyphens that stand together as where the files lie."""
+    heads = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {slug(re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", head)) for head in heads}
+
+
+def slug(heading: str) -> str:
+    plain = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode()
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip().lower())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_to_what_is_there(page):
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", SITE, ids=name_of)
+def test_no_page_of_the_site_leads_out_of_it(page):
+    assert not [link for link in links(page) if link.startswith(("..", "/"))]
+
+
+def test_every_page_stands_once_in_the_navigation():
+    assert sorted(re.findall(r"- (\S+\.md)$", NAVIGATION, re.MULTILINE)) == [page.name for page in SITE]
+
+
+def test_every_picture_is_shown_and_has_words_for_those_who_do_not_see_it():
+    shown = {link for page in [*SITE, ROOT / "README.md"] for link in links(page)}
+    for folder in ("images", "pictures"):
+        for picture in (ROOT / "docs" / folder).iterdir():
+            assert f"{folder}/{picture.name}" in shown, picture
+    assert not [page for page in SITE if "![](" in page.read_text()]
+
+
+def test_what_brings_the_generator_is_pinned_by_itself():
+    lock = (ROOT / "requirements-docs.lock").read_text()
+    [pin] = re.findall(r'^docs = \["(.+)"\]$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert pin in lock
+    assert pin.partition("==")[0] not in (ROOT / "requirements.lock").read_text()
