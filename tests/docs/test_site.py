@@ -46,7 +46,7 @@ def test_no_page_of_the_site_leads_out_of_it(page):
 
 
 def test_every_page_stands_once_in_the_navigation():
-    assert sorted(re.findall(r"- (\S+\.md)$", NAVIGATION, re.MULTILINE)) == [page.name for page in SITE]
+    assert sorted(re.findall(r"(?:- |: )(\S+\.md)$", NAVIGATION, re.MULTILINE)) == [page.name for page in SITE]
 
 
 def test_every_picture_is_shown_and_has_words_for_those_who_do_not_see_it():

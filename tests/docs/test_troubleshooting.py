@@ -1,0 +1,35 @@
+"""What the page of troubleshooting quotes is what the product says, and the rules that it names are rules."""
+
+from __future__ import annotations
+
+import re
+
+from autoscaler.core.model import Rule
+from tests.docs.pages import ROOT
+
+PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
+SOURCE = "".join(path.read_text() for path in sorted((ROOT / "autoscaler").rglob("*.py")))
+
+
+def rows(head: str) -> list[str]:
+    """The first cells of every table whose first head this is."""
+    tables = re.findall(rf"^\| {head} \|.*\n\|[-|]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    return [line.split("|")[1] for table in tables for line in table.splitlines()]
+
+
+def test_what_it_quotes_is_what_the_product_says():
+    quoted = [span for cell in rows("it says") for span in re.findall(r"`(.+?)`", cell)]
+    parts = [part.strip(" ;()") for span in quoted for part in re.split(r"\.\.\.|;|\(", span)]
+    assert len(parts) > 15
+    assert not [part for part in parts if part not in SOURCE]
+
+
+def test_the_rules_are_rules():
+    named = {name for cell in rows("rule") for name in re.findall(r"`(\w+)`", cell)}
+    assert named <= set(Rule)
+    assert len(named) > 15
+
+
+def test_the_events_are_those_of_the_log():
+    events = {"would_scale", "scale_failed", "drift", "settings_wrong", "settings_later", "tags_read", "tags_wrong"}
+    assert all(f"`{event}`" in PAGE and f'"{event}"' in SOURCE for event in events)
