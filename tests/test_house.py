@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 FILES = ["pyproject.toml", "Dockerfile", "Makefile", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE"]
 FOLDERS = ["autoscaler", "config", "tests", "deploy"]
-NOT_OURS = re.compile(r"^(\.[^/]+|.*__pycache__|dist|build)$")
+NOT_OURS = re.compile(r"^(\.[^/]+|.*__pycache__|dist|build|site)$")
 
 LOCKS = ["requirements.lock", "requirements-run.lock", "requirements-docs.lock"]
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}(?= |$)")

@@ -83,7 +83,7 @@ def opening(load: Load, child: Daemon, told: dict[str, str]) -> list[str]:
         f"{load.mean_work_s:.2f} s each on average, and drains when it goes.",
         "The daemon's settings, with windows shortened so that there is something to see:",
         *(f"  {setting}" for setting in shown),
-        f"The page: {child.url}/, and metrics: {child.url}/metrics",
+        f"Page: {child.url}/   Metrics: {child.url}/metrics",
     ]
 
 
