@@ -1,6 +1,6 @@
 # Every target builds the environment it needs; nothing but Python 3.11+ and make must be there.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants erlang scorecard sensitivity skill bench lock clean
+.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants erlang scorecard sensitivity skill bench bench-many lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
@@ -98,6 +98,9 @@ $(SITE)/.installed: requirements-docs.lock | venv
 
 bench: venv ## decisions a second, start-up time, memory; writes docs/benchmarks.md
 	$(BIN)/python -m bench
+
+bench-many: venv ## the daemon before ten thousand services, bursts, throttling, poison, a week (about an hour); writes docs/benchmarks-many.md
+	$(BIN)/python -m bench.many
 
 lock: ## resolve the locks anew (needs uv)
 	$(UV) pip compile pyproject.toml --extra demo --extra simulate --group dev $(LOCK_FLAGS) -o requirements.lock

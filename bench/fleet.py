@@ -82,15 +82,15 @@ async def stage(
     services: int,
     settings: Mapping[str, str],
     defaults: Mapping[str, object],
-    double: Iterable[str] = (),
+    told: Iterable[str] = (),
 ) -> AsyncIterator[Stage]:
-    """The daemon looks after so many services, each with a queue; the double is told `double` at its start."""
+    """The daemon looks after so many services, each with a queue; the double is told `told` at its start."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         (folder / "settings.toml").write_text(_file(services, defaults), encoding="utf-8")
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as http,
-            _aws(services, double) as url,
+            double(services, told) as url,
         ):
             port = free_port()
             own = aws_environment(url) | {
@@ -120,7 +120,7 @@ def _file(services: int, defaults: Mapping[str, object]) -> str:
 
 
 @asynccontextmanager
-async def _aws(services: int, told: Iterable[str]) -> AsyncIterator[str]:
+async def double(services: int, told: Iterable[str]) -> AsyncIterator[str]:
     command = (sys.executable, "-m", "tests.fakeaws", "--services", str(services), "--region", REGION, *told)
     child = await _on_core(AWS_CORE, command, environment({}), asyncio.subprocess.PIPE)
     try:
