@@ -54,6 +54,7 @@ class Following:
         self._bulletin = bulletin
         self._news = asyncio.Event()
         self._asked = False
+        self._is_new = True
         self._seen: Hashable = UNREAD
         self._read: Hashable = UNREAD
 
@@ -72,7 +73,7 @@ class Following:
                 await self._moment()
                 if self._asked or await self._is_written():
                     await self._reload()
-                before, told = told, self._whole()
+                before, told = told, self._whole() if self._is_new else told
                 if told != before:
                     yield told
             rounds.result()
@@ -111,16 +112,18 @@ class Following:
             self._read = UNREAD
         self._config, self._settings = outcome.config, outcome.settings
         self._discovery.renew(self._config, self._settings)
+        self._is_new = True
         self._bulletin.reloaded(outcome)
 
     async def _discover(self) -> None:
         while True:
             await self._discovery.look(self._config, self._settings)
+            self._is_new = self._is_new or bool(self._config.discovery.clusters)
             self._news.set()
             await asyncio.sleep(DISCOVER_S)
 
     def _whole(self) -> Config:
         """The configured services and those that were found."""
-        config = self._config
+        config, self._is_new = self._config, False
         found = self._discovery.beside(config.services, self._settings.home)
         return replace(config, services=tuple(sorted((*config.services, *found), key=lambda service: service.ref.key)))
