@@ -12,6 +12,11 @@ from autoscaler.aws.faults import missing
 from autoscaler.core.model import Instant, Missing
 from autoscaler.errors import AutoscalerError
 
+SWEEP_AT = 1000
+"""So many answers are kept before any is forgotten."""
+
+FORGOTTEN_S = 3600.0
+
 Key = TypeVar("Key", bound=Hashable)
 Reading = TypeVar("Reading")
 
@@ -42,6 +47,7 @@ class Schedule(Generic[Key, Reading]):
         self._period_s = period_s
         self._again_after = again_after
         self._kept: dict[Key, Kept[Reading | Missing]] = {}
+        self._sweep_at = SWEEP_AT
         self._turns: defaultdict[Key, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def reading(self, key: Key, ask: Callable[[], Awaitable[Reading]]) -> Reading | Missing:
@@ -54,7 +60,19 @@ class Schedule(Generic[Key, Reading]):
             if kept is None or now >= kept.until:
                 kept = await self._anew(kept, now, ask)
                 self._kept[key] = kept
+                self._sweep(now)
             return kept.reading
+
+    def _sweep(self, now: Instant) -> None:
+        """What nobody has asked for in a while is forgotten once there is much of it: services come and go."""
+        if len(self._kept) <= self._sweep_at:
+            return
+        gone = [key for key, kept in self._kept.items() if now - kept.until > FORGOTTEN_S]
+        for key in gone:
+            del self._kept[key]
+            if not self._turns[key].locked():
+                del self._turns[key]
+        self._sweep_at = max(SWEEP_AT, 2 * len(self._kept))
 
     async def _anew(
         self, kept: Kept[Reading | Missing] | None, now: Instant, ask: Callable[[], Awaitable[Reading]]

@@ -61,7 +61,15 @@ def discovered(tagged: Tagged, settings: Settings) -> Service:
     valid = validated(ServiceFields, overlaid(place, overlaid(layer.tree[Part.DEFAULTS], under)))
     read = Read(Naming(key_in(tagged), f"{tagged.where}: {TAG}", dotted=True), valid, frozenset(sources(profile)))
     problems = [*layer.problems, *unknown, *valid.problems]
-    problems += [] if problems else [*_contradictory(read), *_presumptuous(tagged, read, profile, settings)]
+    problems += (
+        []
+        if problems
+        else [
+            *_contradictory(read),
+            *_presumptuous(tagged, read, profile, settings),
+            *_elsewhere(tagged, read, settings),
+        ]
+    )
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return service_of(read)
@@ -134,6 +142,15 @@ def _presumptuous(tagged: Tagged, read: Read, profile: Tree, settings: Settings)
     if f"{TAG}max_tasks" in tagged.tags and fields.max_tasks > ceiling:
         what = f"{fields.max_tasks} is above AUTOSCALER_MAX_TASKS_CEILING={ceiling}; lower it, or let a profile say it"
         yield Problem(f"{tagged.where}: {TAG}max_tasks", what)
+
+
+def _elsewhere(tagged: Tagged, read: Read, settings: Settings) -> Iterator[Problem]:
+    """Queues in other Regions than the service: each Region that is asked takes memory, and a tag may name any."""
+    here = read.valid.value.region or settings.home
+    for item in read.valid.value.queues:
+        if here is not None and item.name.region not in {None, here}:
+            what = f"the queue {item.name.name} is in {item.name.region}, and the service is in {here}"
+            yield Problem(f"{tagged.where}: {ASKS}", what)
 
 
 def _mode_of(profile: Tree) -> Mode:

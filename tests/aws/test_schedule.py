@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from autoscaler.aws.schedule import Schedule
+from autoscaler.aws.schedule import SWEEP_AT, Schedule
 from autoscaler.core.model import Missing
 from autoscaler.errors import Throttled, Unavailable
 from tests.aws.spies import Spies
@@ -84,3 +84,17 @@ async def test_an_error_stands_for_as_long_as_its_kind_asks(spies: Spies) -> Non
     spies.pass_s(1)
     assert await schedule.reading("a", unavailable) == Missing("gone", "unavailable")
     assert await schedule.reading("a", ask) == 7
+
+
+async def test_what_nobody_asks_for_any_more_is_forgotten() -> None:
+    now = 0.0
+    schedule: Schedule[int, int] = Schedule(lambda: now, 60.0)
+
+    async def answer() -> int:
+        return 1
+
+    for key in range(20 * SWEEP_AT):
+        now += 60.0
+        await schedule.reading(key, answer)
+    assert len(schedule._kept) <= 2 * SWEEP_AT
+    assert len(schedule._turns) == len(schedule._kept)

@@ -87,6 +87,7 @@ def test_dots_lead_into_groups(told) -> None:
         ({}, "max_tasks", "is required"),
         ({"max_tasks": "9", "scale_in": "slow"}, "scale_in", "is a group of settings"),
         ({"max_tasks": "9", "queues": " "}, "queues", "is not a queue"),
+        ({"max_tasks": "9", "queues": "arn:aws:sqs:us-east-1:123456789012:x"}, "queues", "us-east-1"),
     ],
 )
 def test_what_is_wrong_is_told_by_its_tag(told, tags: dict[str, str], tag: str, said: str) -> None:
