@@ -76,6 +76,7 @@ class Crew:
         self._listing = listing
         self._silence_s = silence_s
         self._began = clock()
+        self._is_first_round = True
         self._members: dict[str, _Member] = {}
 
     async def run(self, settings: AsyncIterator[Config], stopping: asyncio.Event) -> None:
@@ -94,7 +95,10 @@ class Crew:
 
     async def _follow(self, group: asyncio.TaskGroup, settings: AsyncIterator[Config]) -> None:
         async for config in settings:
+            if self._is_first_round:
+                self._began = self._clock()
             await self._assign(group, config)
+            self._is_first_round = False
 
     async def _assign(self, group: asyncio.TaskGroup, config: Config) -> None:
         wanted = {service.ref.key: service for service in config.services}
@@ -144,10 +148,12 @@ class Crew:
         self._listing.admit(service, self._silence_s(service, slowest_s))
 
     def _rhythm(self, service: Service, group: int, config: Config) -> Rhythm:
-        """The first look is in step with the others of the group, whenever they began."""
-        interval_s = interval_of(service, config)
-        phase_s = self._began + group * interval_s / MOST_GROUPS
-        offset_s = (phase_s - self._clock()) % interval_s
+        """The first look is in step with the others of the group, whenever they began; in the first round nobody waits
+        for another, although to take on ten thousand takes a second.
+        """
+        interval_s, now = interval_of(service, config), self._clock()
+        wait_s = self._began + group * interval_s / MOST_GROUPS - now
+        offset_s = max(0.0, wait_s) if self._is_first_round else wait_s % interval_s
         return Rhythm(interval_s, offset_s, config.quiet_interval_s, lambda: self._rounds.every_s(service.ref))
 
 

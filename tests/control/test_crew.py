@@ -232,3 +232,27 @@ def test_a_service_may_be_silent_for_as_long_as_its_own_looks_are_apart() -> Non
     assert stage.listed.silence_s == {"orders": 30 + 1, "patient": 310 + 1}
     stage.play([(0, settings(service("orders"), interval_s=10)), (2, settings(service("orders"), interval_s=20))], 5)
     assert stage.listed.silence_s["orders"] == 60 + 1
+
+
+def test_the_first_look_waits_for_nobody_though_the_clock_goes_on() -> None:
+    """Reading the settings and taking on the first services takes a moment."""
+
+    async def main() -> list[float]:
+        began, world, stopping, moments = now(), World(), asyncio.Event(), iter(range(10_000))
+
+        def clock() -> float:
+            return now() + 0.001 * next(moments)
+
+        crew = Crew(
+            lambda _: ports_of(world), clock, Admission((), now), Rounds(lambda: 5.0, 10), Listed(), silence_s=silence_s
+        )
+        stage = Stage(began=began)
+        task = asyncio.create_task(
+            crew.run(stage._told([(1, settings(service("orders"), service("other")))]), stopping)
+        )
+        await asyncio.sleep(8)
+        stopping.set()
+        await task
+        return sorted(tick.observation.now - began - 1 for tick in world.ticks if tick.observation)
+
+    assert run_virtually(main()) == pytest.approx([0.0, 5.0], abs=0.1)

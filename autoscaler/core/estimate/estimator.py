@@ -96,9 +96,10 @@ class Estimator:
                 received, late = received + gone, late + _late(queue, gone, elapsed_s, policy.latency_of(name))
         for name, queue in self._queues.items():
             queue.held = held.get(name, 0.0)
+        somebody = self._running > 0 or seen.fleet.running > 0 or any(counts.in_flight for counts in known.values())
         self._see_slots(known, seen)
         self._at, self._running = now, seen.fleet.running
-        return received, late
+        return (received, late) if somebody else (0.0, 0.0)  # what goes where nobody works was purged, or expired
 
     def must_foresee(self, policy: Policy) -> bool:
         """Whether a message may be late that comes before a task asked for at the next look is up. With more latency

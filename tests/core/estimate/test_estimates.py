@@ -215,3 +215,22 @@ def test_an_unread_queue_is_not_known_of_and_comes_back_without_a_burst() -> Non
     blind = replace(made.observed(5, 0), queues=(QueueReading("q", Missing("SQS does not answer")),))
     assert made.estimator.see(made.policy, blind).queues == ()
     assert made.minutes(1, held=5, deleted=60).rate_per_s.value == pytest.approx(1.0, abs=0.2)
+
+
+def test_what_is_purged_where_nobody_works_was_neither_received_nor_late() -> None:
+    made = Made(policy(), tasks=0)
+    made.visible = 200.0
+    made.minutes(3, held=0, deleted=0)
+    made.visible, made.now = 0.0, made.now + TICK_S
+    known = made.estimator.see(made.policy, made.observed(0, 0))
+    assert (known.received, known.late) == (0.0, 0.0)
+
+
+def test_what_goes_while_somebody_works_was_received() -> None:
+    made = Made(policy(), tasks=1)
+    made.visible = 200.0
+    made.minutes(3, held=1, deleted=0)
+    made.visible, made.now = 150.0, made.now + TICK_S
+    known = made.estimator.see(made.policy, made.observed(1, 0))
+    assert known.received >= 50
+    assert known.late > 0
