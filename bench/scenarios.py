@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from autoscaler.control.pacing import PUBLISHED, SHARE
 from autoscaler.ports import Category
-from bench.fleet import Stage, stage
+from bench.fleet import REGION, Stage, stage
 from tests.fakeaws.poisons import POISONS
 
 INTERVAL_S = 15.0
@@ -108,7 +108,7 @@ async def bursts(services: int = 500, times: int = 100) -> Burst:
         needs = {number: 50 + 10 * ((number * 7919) % 496) for number in range(times, services)}
         at = 0.0
         for number, messages in needs.items():
-            at = (await on.pull("queue", names=[f"queue-{number:05d}"], visible=messages))["at"]
+            at = (await on.pull("queue", names=[f"queue-{number:05d}"], visible=messages, region=REGION))["at"]
         await asyncio.sleep(len(needs) / 5 + 60)
         first = _firsts((await on.pull("record", since=at - 5))["updates"], at - 5)
     written = {number: first[f"service-{number:05d}"] - at for number in needs if f"service-{number:05d}" in first}
@@ -123,7 +123,7 @@ async def bursts(services: int = 500, times: int = 100) -> Burst:
 
 async def _one_burst(on: Stage, number: int, interval_s: float) -> float:
     """Bursts come at any time of the interval: the next begins when this one was seen, and a little later."""
-    at = (await on.pull("queue", names=[f"queue-{number:05d}"], visible=300))["at"]
+    at = (await on.pull("queue", names=[f"queue-{number:05d}"], visible=300, region=REGION))["at"]
     for _ in range(100):
         await asyncio.sleep(interval_s / 40)
         first = _firsts((await on.pull("record", since=at))["updates"], at)

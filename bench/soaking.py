@@ -126,7 +126,14 @@ async def main(count: int, days: float) -> list[tuple[float, float]]:
     metrics = Metrics(board, now, dict)
     journal = LoggedJournal(board, metrics, _Silent())
     ports = Ports(region, region, region, region, journal, now, lambda: NOON + now())
-    crew = Crew(lambda _: ports, now, Admission((), now, 50), Rounds(lambda: 5.0, 10), journal)
+    crew = Crew(
+        lambda _: ports,
+        now,
+        Admission((), now, 50),
+        Rounds(lambda: 5.0, 10),
+        journal,
+        silence_s=lambda _, slowest_s: slowest_s,
+    )
     stopping, began = asyncio.Event(), now()
 
     async def settings() -> AsyncIterator[Config]:
