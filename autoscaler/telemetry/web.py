@@ -23,6 +23,7 @@ from autoscaler.telemetry import views
 from autoscaler.telemetry.access import CHALLENGE, Access
 from autoscaler.telemetry.board import Board
 from autoscaler.telemetry.guard import HEAD_S, Door
+from autoscaler.telemetry.hosts import Hosts
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Metrics, render
 from autoscaler.telemetry.page import MOST_LISTENERS, POLICY, Listeners, Looks, News, Rows, assets, whole
@@ -66,7 +67,7 @@ async def serve(
     `ConfigError` where the address cannot be had.
     """
     door, access = Door(), access or Access()
-    app = application(board, metrics, hung_after_s, door, access)
+    app = application(board, metrics, hung_after_s, _admitted(door, Hosts(host), access))
     runner = web.AppRunner(app, access_log=None, logger=_log(), shutdown_timeout=SHUTDOWN_S, **LIMITS)
     await runner.setup()
     try:
@@ -103,10 +104,10 @@ def _problem(error: OSError, host: str, port: int) -> Problem:
     )
 
 
-def application(board: Board, metrics: Metrics, hung_after_s: float, door: Door, access: Access) -> web.Application:
-    """The routes. An unknown path is 404; any method but GET and HEAD is 405."""
+def application(board: Board, metrics: Metrics, hung_after_s: float, admitted: Middleware) -> web.Application:
+    """The routes, for whom `admitted` lets in. An unknown path is 404; any method but GET and HEAD is 405."""
     site = _Site(board, metrics, hung_after_s)
-    app = web.Application(client_max_size=1024, middlewares=[_admitted(door, access)])
+    app = web.Application(client_max_size=1024, middlewares=[admitted])
     app.add_routes(
         [
             web.get("/", partial(_file, "list.html")),
@@ -127,11 +128,13 @@ def application(board: Board, metrics: Metrics, hung_after_s: float, door: Door,
     return app
 
 
-def _admitted(door: Door, access: Access) -> Middleware:
+def _admitted(door: Door, hosts: Hosts, access: Access) -> Middleware:
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Whoever got his request out in time may go on, with a password where one is asked for."""
+        """Whoever got his request out in time, and calls us by our name, may go on, with a password if there is one."""
         door.heard(request.transport)
+        if not hosts.answer_to(request.headers.get(hdrs.HOST)):
+            return web.Response(text=hosts.refusal, status=421)
         if not await access.permits(request.path, request.headers.get(hdrs.AUTHORIZATION, "")):
             return web.Response(text="a user and a password, please\n", status=401, headers=CHALLENGE)
         return await handler(request)

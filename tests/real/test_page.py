@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.telemetry.ticks import Desk, decided, policy_of, scaling_out, seen, u
 
 BROWSER = browser()
 AXE = "axe-core@4.14.1"
+LONG = "letters" * 29 + "abc"
 NASTY = "<img src=x onerror=alert(1)>"
 DRAWN = "document.documentElement?.dataset.drawn"
 
@@ -269,6 +271,31 @@ async def test_no_name_becomes_markup(tmp_path) -> None:
         await tab.until(f"location.pathname !== '/' && {DRAWN}")
         assert await text(tab, "h1") == NASTY
         assert await tab.value("document.querySelectorAll('img').length") == 0
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_however_long_the_names_no_page_scrolls_sideways(tmp_path, width: int) -> None:
+    """ECS takes names of 255 letters, and nothing in them need be a place to break at."""
+    desk, service = Desk(), ServiceRef(LONG, LONG, LONG)
+    desk.board.admit(service, policy_of(LONG), (Chosen(LONG, LONG, LONG),))
+    desk.record(unread(LONG, service=service, policy=replace(policy_of(LONG), paused=LONG, schedule=LONG)))
+    async with shown(desk, "/", tmp_path, width=width, phone=width < 640) as tab:
+        assert await tab.value("document.documentElement.scrollWidth") <= width
+        await tab.call("Page.navigate", url=f"{tab.origin}/services/{LONG}")
+        await tab.until(f"location.pathname !== '/' && {DRAWN}")
+        assert LONG in await text(tab, "#facts")
+        assert await tab.value("document.documentElement.scrollWidth") <= width
+
+
+async def test_a_row_that_stays_as_it_was_is_said_to_be_unchanged_and_not_to_be_old(tmp_path) -> None:
+    desk = Desk()
+    desk.record(decided(seen()))
+    async with shown(desk, "/", tmp_path) as tab:
+        assert await text(tab, "tbody td:last-child time") == "seen just now"
+        desk.record(decided(seen()), 360.0)
+        desk.record(decided(seen(), service=ServiceRef("bills", "prod", "bills")), 1.0)
+        await tab.until("document.querySelectorAll('tbody tr').length === 2")
+        await tab.until("document.querySelectorAll('tbody time')[1].textContent === 'no change seen for 6 min'")
 
 
 async def test_with_very_many_services_it_says_what_is_not_kept_and_shows_all(tmp_path) -> None:

@@ -11,7 +11,7 @@ from autoscaler.telemetry import guard, serve
 from tests.telemetry.test_web import HUNG_AFTER_S, desk_with
 from tests.telemetry.ticks import holding
 
-ASK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+ASK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -98,6 +98,61 @@ async def test_one_that_is_idle_between_requests_is_left_alone(monkeypatch) -> N
         writer.close()
 
 
+def come(door: guard.Door, peer: str, *, speaks: bool = False) -> _Transport:
+    """A connection from there, which asks for something or is silent."""
+    transport = _Transport(peer)
+    door.before(_Recorder)().connection_made(transport)
+    if speaks:
+        door.heard(transport)
+    return transport
+
+
+async def test_however_many_come_from_elsewhere_the_own_health_check_is_let_in(monkeypatch) -> None:
+    monkeypatch.setattr(guard, "MOST_OF_ONE", 300)
+    door = guard.Door()
+    held = [come(door, f"10.0.{number // 200}.{number % 200}", speaks=True) for number in range(300)]
+    most = guard.MOST_CONNECTIONS - guard.KEPT_FREE
+    assert [one.refused for one in held] == [False] * most + [True] * (300 - most)
+    for near in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        assert not come(door, near, speaks=True).refused
+
+
+async def test_with_every_place_taken_by_the_silent_the_own_health_check_is_answered(monkeypatch) -> None:
+    monkeypatch.setattr(guard, "MOST_CONNECTIONS", 3)
+    desk = desk_with(holding())
+    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
+        idle = [await connected(port) for _ in range(6)]
+        reader, writer = await connected(port)
+        writer.write(ASK)
+        assert await status(reader) == b"200"
+        for _, one in [*idle, (reader, writer)]:
+            one.close()
+
+
+async def test_where_all_is_full_the_oldest_that_asked_for_nothing_yet_makes_room(monkeypatch) -> None:
+    monkeypatch.setattr(guard, "MOST_CONNECTIONS", guard.KEPT_FREE + 4)
+    door = guard.Door()
+    near = come(door, "127.0.0.1")
+    asked = come(door, "10.0.0.1", speaks=True)
+    older, newer = come(door, "10.0.0.2"), come(door, "10.0.0.3")
+    assert not come(door, "10.0.0.4", speaks=True).refused
+    assert [one.aborted for one in (near, asked, older, newer)] == [False, False, True, False]
+    assert not come(door, "10.0.0.5", speaks=True).refused
+    assert newer.aborted
+    assert come(door, "10.0.0.6").refused, "nobody elsewhere drives out one that is near, or one that has asked"
+    assert not near.aborted
+    assert not asked.aborted
+
+
+async def test_no_single_address_takes_all_places_unless_it_is_loopback() -> None:
+    door = guard.Door()
+    held = [come(door, "10.0.0.1", speaks=True) for _ in range(guard.MOST_OF_ONE)]
+    assert not any(one.refused for one in held)
+    assert come(door, "10.0.0.1").refused
+    assert not come(door, "10.0.0.2").refused
+    assert not any(come(door, "127.0.0.1", speaks=True).refused for _ in range(guard.MOST_OF_ONE + 1))
+
+
 async def test_whoever_does_not_read_is_cut_off(monkeypatch) -> None:
     monkeypatch.setattr(guard, "STALLED_S", 0.05)
     door = guard.Door()
@@ -135,9 +190,16 @@ class _Recorder(asyncio.Protocol):
 
 
 class _Transport(asyncio.Transport):
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, peer: str = "127.0.0.1") -> None:
+        super().__init__({"peername": (peer, 1)})
         self.ended = asyncio.Event()
+        self.refused = False
+
+    def write(self, data: object) -> None:
+        self.refused = data == guard.FULL
+
+    def close(self) -> None:
+        pass
 
     @property
     def aborted(self) -> bool:

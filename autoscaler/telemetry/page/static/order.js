@@ -8,7 +8,7 @@ export const COLUMNS = {
   wait: {label: 'oldest wait', of: row => row.oldest_s, first: 'descending'},
   backlog: {label: 'backlog', of: row => row.waiting, first: 'descending'},
   tasks: {label: 'tasks', of: row => row.desired, first: 'descending'},
-  since: {label: 'newest decision', of: row => row.since, first: 'descending'},
+  since: {label: 'newest change', of: row => row.since, first: 'descending'},
 };
 
 export function sorted(lines, column, direction) {

@@ -9,7 +9,7 @@ export function rowOf(key) {
   const wait = el('span', {class: 'value'}), may = el('span', {class: 'sub'}), meter = el('span', {class: 'meter', 'aria-hidden': 'true'});
   const backlog = el('span', {class: 'value'}), flying = el('span', {class: 'sub'});
   const tasks = el('span', {class: 'value'}), bounds = el('span', {class: 'sub'});
-  const sentence = el('span', {class: 'sentence'}), since = el('time'), when = el('span', {class: 'sub'}, since);
+  const sentence = el('span', {class: 'sentence'}), since = el('time', {'data-unchanged': ''}), when = el('span', {class: 'sub'}, since);
   const node = el('tr', {role: 'row'},
     el('th', {role: 'rowheader', scope: 'row'}, link, sub),
     el('td', {role: 'cell'}, mark, because),

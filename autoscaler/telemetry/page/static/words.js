@@ -37,24 +37,30 @@ export function ago(wall) {
   return seconds < 2 * DAY ? `${Math.floor(seconds / HOUR)} h ago` : `${Math.floor(seconds / DAY)} d ago`;
 }
 
+// A row is sent when it changes and not when it is looked at: its instant tells since when the page has seen the same.
+export function unchanged(wall) {
+  const said = ago(wall);
+  return said === 'just now' ? 'seen just now' : `no change seen for ${said.replace(' ago', '')}`;
+}
+
 export const exact = wall => new Date(wall * 1000).toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
 export const clock = wall => new Date(wall * 1000).toLocaleTimeString('en-GB');
 
-// Every `time` that carries its instant says how long ago that was; looked at every few seconds.
+// Every `time` that carries its instant says how long ago that was, or for how long nothing changed since; looked at
+// every few seconds.
 export function keepAgo() {
-  setInterval(() => {
-    for (const node of document.querySelectorAll('time[data-wall]')) {
-      const text = ago(+node.dataset.wall);
-      if (node.textContent !== text) node.textContent = text;
-    }
-  }, 5000);
+  setInterval(() => document.querySelectorAll('time[data-wall]').forEach(say), 5000);
 }
 
 export function setAgo(node, wall) {
   node.dataset.wall = wall;
   node.dateTime = new Date(wall * 1000).toISOString();
   node.title = exact(wall);
-  const text = ago(wall);
+  say(node);
+}
+
+function say(node) {
+  const words = 'unchanged' in node.dataset ? unchanged : ago, text = words(+node.dataset.wall);
   if (node.textContent !== text) node.textContent = text;
 }
 
