@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from autoscaler.ports import Category, Role
 
+YOU = "whoever runs this command"
+"""Holds the rights of calls that only commands make."""
+
 
 class Api(NamedTuple):
     """One AWS call: its `name` as IAM and our metrics write it, and the SDK's `method`.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from botocore import exceptions as sdk
 
-from autoscaler.aws.apis import Call
+from autoscaler.aws.apis import YOU, Call
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
 
@@ -32,6 +32,9 @@ class Row(NamedTuple):
 
 _LATER = Row(Throttled, "nothing was done; it is tried again, later each time")
 _AGAIN = Row(Unavailable, "it is tried again at the next tick")
+_ONCE: Mapping[Row, str] = {_LATER: "nothing was done; try again in a minute", _AGAIN: "try again"}
+"""The remedies where no next tick comes: of a command that asks once."""
+
 _ROLE = Row(Denied, "give {holder} {api} on {resource}")
 _IDENTITY = Row(Denied, "check the credentials: the task role, or AWS_PROFILE and the AWS_* variables")
 _SECRET = Row(Denied, "check the credentials: key and secret do not belong together", quotable=False)
@@ -227,5 +230,6 @@ def _row(code: str, text: str, status: int) -> Row:
 
 def _fault(row: Row, call: Call, said: str) -> AutoscalerError:
     api = call.api
-    remedy = row.remedy.format(api=api.name, resource=api.resource, holder=api.holder)
+    told = _ONCE.get(row, row.remedy) if api.holder == YOU else row.remedy
+    remedy = told.format(api=api.name, resource=api.resource, holder=api.holder)
     return row.fault(f"{clean(call.where)}: {api.name} {VERBS[row.fault]} ({clean(said)}); {remedy}")

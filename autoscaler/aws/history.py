@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from autoscaler.aws.answers import Answer
-from autoscaler.aws.apis import GET_METRIC_DATA
+from autoscaler.aws.apis import GET_METRIC_DATA, YOU
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import queue_subject
 from autoscaler.aws.sqs import MOST_MESSAGES, place_of
@@ -49,7 +49,7 @@ class CloudWatchHistory:
         subject, place, question = queue_subject(queue), place_of(queue), _question(queue, span)
         sums: dict[float, float] = {}
         for _ in range(MOST_PAGES):
-            answer = await self._wire.ask(GET_METRIC_DATA, subject, place, **question)
+            answer = await self._wire.ask(GET_METRIC_DATA._replace(holder=YOU), subject, place, **question)
             complete = False
             for result in answer.parts("MetricDataResults"):
                 if result.word("Id") == _ID:

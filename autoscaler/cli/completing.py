@@ -6,6 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from autoscaler.cli.exits import USAGE, leave
+from autoscaler.cli.streams import piped
 
 PROGRAM, VARIABLE = "autoscaler", "_AUTOSCALER_COMPLETE"
 
@@ -25,4 +26,5 @@ def completion(context: click.Context, shell: str) -> None:
     found = get_completion_class(shell)
     if found is None:
         leave(f"completion: nothing is known of {shell}: choose bash, zsh or fish", USAGE)
-    click.echo(found(context.find_root().command, {}, PROGRAM, VARIABLE).source())
+    with piped():
+        click.echo(found(context.find_root().command, {}, PROGRAM, VARIABLE).source())

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from autoscaler.cli.exits import USAGE, leave, settings_or_exit
+from autoscaler.cli.streams import piped
 from autoscaler.config import Config
 
 
@@ -36,12 +37,10 @@ def dashboards(out: Path, as_json: bool) -> None:
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         leave(f"--out {out}: {error.strerror or error}; name a folder that can be written to", USAGE)
-    if as_json:
-        click.echo(json.dumps({"files": [str(path) for path in written]}, indent=2))
-        return
-    for path in written:
-        click.echo(str(path))
-    if config is None:
+    names = [str(path) for path in written]
+    with piped():
+        click.echo(json.dumps({"files": names}, indent=2) if as_json else "\n".join(names))
+    if config is None and not as_json:
         click.echo("No settings were found: the alarm is for one queue, by parameters.", err=True)
 
 

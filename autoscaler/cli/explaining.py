@@ -11,7 +11,7 @@ import click
 
 from autoscaler.cli.exits import REFUSED, UNREACHABLE, leave, meant_key, settings_or_exit, unknown_service
 from autoscaler.cli.kinds import Address, Key
-from autoscaler.cli.streams import daemon_url
+from autoscaler.cli.streams import daemon_url, piped
 from autoscaler.errors import Unavailable
 
 
@@ -37,10 +37,11 @@ def explain(key: str, as_json: bool, url: str | None) -> None:
 
     told = _ask(url or daemon_url(), key) or _look(key)
     account = explaining.explained(told)
-    if as_json:
-        click.echo(json.dumps(account, indent=2))
-    else:
-        click.echo(f"{_title(account)}\n\n{explaining.page(account)}", nl=False)
+    with piped():
+        if as_json:
+            click.echo(json.dumps(account, indent=2))
+        else:
+            click.echo(f"{_title(account)}\n\n{explaining.page(account)}", nl=False)
     kinds = explaining.kinds_of(account)
     raise SystemExit(UNREACHABLE if kinds & explaining.UNREACHABLE else REFUSED if kinds & explaining.REFUSALS else 0)
 

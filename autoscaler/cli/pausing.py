@@ -6,13 +6,14 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from autoscaler.cli.exits import FINDINGS, USAGE, failed, leave, meant_key, refuse, unknown_service
 from autoscaler.cli.kinds import Address, Duration, Key, Moment, Paused
-from autoscaler.cli.streams import daemon_url
+from autoscaler.cli.streams import daemon_url, piped
 from autoscaler.config import load
 from autoscaler.core.policy import Pause
 from autoscaler.errors import AutoscalerError, ConfigError
@@ -109,19 +110,19 @@ def _discovered(url: str) -> dict[str, Pausable]:
 
 
 def _tell(service: Pausable, changed: Changed, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(changed.as_json(), indent=2))
-    else:
-        ref = service.ref
-        name = click.style(ref.key, bold=True)
-        click.echo(f"{name} ({ref.cluster}/{ref.service}): {changed.desired:,} desired")
-        click.echo(f"  tag before   {_shown(changed.before)}")
-        click.echo(f"  tag now      {_shown(changed.after)}")
-        click.echo(f"  the daemon   reads it at its next look, and sees: {changed.sees}")
-        for line in _remarks(service, changed):
-            click.echo(f"  note         {line}")
+    with piped():
+        click.echo(json.dumps(changed.as_json(), indent=2) if as_json else "\n".join(_page(service, changed)))
     if not changed.done:
         leave(f"ECS does not show {_shown(changed.wanted)} yet: look again with `autoscaler doctor`", FINDINGS)
+
+
+def _page(service: Pausable, changed: Changed) -> Iterator[str]:
+    ref = service.ref
+    yield f"{click.style(ref.key, bold=True)} ({ref.cluster}/{ref.service}): {changed.desired:,} desired"
+    yield f"  tag before   {_shown(changed.before)}"
+    yield f"  tag now      {_shown(changed.after)}"
+    yield f"  the daemon   reads it at its next look, and sees: {changed.sees}"
+    yield from (f"  note         {line}" for line in _remarks(service, changed))
 
 
 def _remarks(service: Pausable, changed: Changed) -> list[str]:

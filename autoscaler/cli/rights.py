@@ -9,6 +9,7 @@ import click
 
 from autoscaler.cli.exits import USAGE, leave, settings_or_exit
 from autoscaler.cli.kinds import Account, Role
+from autoscaler.cli.streams import piped
 
 
 @click.command(name="iam-policy", short_help="Print the least IAM policy for exactly these settings.")
@@ -45,6 +46,7 @@ def iam_policy(account: str | None, purpose: str, role: str | None, deny_redefin
     if role is not None and role not in (known := roles(config)):
         leave(f"iam-policy: no service has role_arn {role}; there is {', '.join(known) or 'none'}", USAGE)
     found = granted(config, region, account, purpose, role, deny_redefinition=deny_redefinition)
-    click.echo(json.dumps(found.policy, indent=2))
+    with piped():
+        click.echo(json.dumps(found.policy, indent=2))
     for remark in () if as_json else found.remarks:
         click.echo(f"note: {remark}", err=True)

@@ -8,7 +8,8 @@ import os
 import click
 
 from autoscaler.cli.exits import USAGE, refuse
-from autoscaler.config import aligned, effective, json_schema, load, markdown, notes, plain, reference
+from autoscaler.cli.streams import piped
+from autoscaler.config import Config, aligned, effective, json_schema, load, markdown, notes, plain, reference
 from autoscaler.errors import ConfigError
 
 
@@ -33,9 +34,16 @@ def check(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"ok": True, "services": services, "notes": notes(config)}, indent=2))
         return
-    click.echo(f"Settings are good: {len(services)} service{'s' * (len(services) > 1)}: {', '.join(services)}")
-    for note in notes(config):
-        click.echo(f"  note: {note}")
+    with piped():
+        click.echo("\n".join([f"Settings are good: {_named(config)}", *(f"  note: {note}" for note in notes(config))]))
+
+
+def _named(config: Config) -> str:
+    """The services, and the clusters in which more are looked for."""
+    keys, clusters = [service.ref.key for service in config.services], config.discovery.clusters
+    named = [f"{len(keys)} service{'s' * (len(keys) > 1)}: {', '.join(keys)}"] if keys else []
+    sought = [f"services are discovered in {', '.join(clusters)}"] if clusters else []
+    return "; ".join([*named, *sought])
 
 
 @click.command(short_help="Print the reference of all settings, or the values in force.")

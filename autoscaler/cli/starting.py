@@ -64,7 +64,7 @@ def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
         answers = Answers(acceptable_latency_s=given.pop("latency_s"), **given).completed()
         placed = written(files(answers), out, over=force)
     except ConfigError as error:
-        leave("\n".join(f"init: {problem}" for problem in error.problems), USAGE)
+        leave("\n".join(f"init: {_flag(problem.where)}: {problem.what}" for problem in error.problems), USAGE)
     except FileExistsError as error:
         leave(f"init: {out} has {error} already: name another folder with --out, or give --force", USAGE)
     except OSError as error:
@@ -77,6 +77,11 @@ def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
     click.echo(click.style(f"\nNext, in {out}:", bold=True))
     for number, step in enumerate(steps(answers), 1):
         click.echo(_wrapped(f"  {number}. ", step))
+
+
+def _flag(where: str) -> str:
+    """The option that was wrong, by the name of the setting that it becomes."""
+    return "--" + where.removeprefix("AUTOSCALER_").lower().replace("_", "-")
 
 
 def _wrapped(before: str, text: str) -> str:

@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import accumulate
+from unicodedata import combining, east_asian_width
 
 import click
 
@@ -61,11 +63,35 @@ def _screen(in_place: bool) -> Iterator[None]:
         click.echo(LEAVE, nl=False, color=True)
 
 
+def fitting(lines: Sequence[str], width: int, height: int) -> list[str]:
+    """As much of the picture as fits above the cursor, and how many lines do not. What is wider than the terminal is
+    cut: the terminal would wrap it, and the first lines, with the worst service, would scroll out of sight.
+    """
+    cut = [_cut(line, width) for line in lines]
+    most = max(height - 2, 0)
+    return cut if len(cut) < height else [*cut[:most], _cut(f"... and {len(cut) - most} more lines", width)]
+
+
+def _cut(line: str, width: int) -> str:
+    """The line in that many columns, in its colours where all of it fits."""
+    plain = click.unstyle(line)
+    return line if columns(plain) <= width else _first(plain, width - 1) + "…"
+
+
+def _first(text: str, width: int) -> str:
+    """The longest beginning of the text within that many columns."""
+    ends = accumulate(map(columns, text))
+    return "".join(letter for letter, end in zip(text, ends, strict=True) if end <= width)
+
+
+def columns(text: str) -> int:
+    """How wide a terminal draws it: letters of East Asia take two columns, combining marks none."""
+    return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
+
+
 def _draw(lines: Sequence[str]) -> None:
     """What does not fit is counted; lines are cleared as they are written, so that nothing flickers."""
-    height = shutil.get_terminal_size().lines
-    hidden = len(lines) - (height - 2)
-    shown = lines if len(lines) < height else [*lines[: height - 2], f"... and {hidden} more lines"]
+    shown = fitting(lines, *shutil.get_terminal_size())
     if click.get_current_context().color is False:
         shown = [click.unstyle(line) for line in shown]
     click.echo(HOME + "".join(f"{line}{CLEAR_LINE}\n" for line in shown) + CLEAR_BELOW, nl=False, color=True)

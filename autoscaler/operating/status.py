@@ -6,21 +6,11 @@ The rows are made of what `/api/v1/services` tells, so that a running daemon and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, NamedTuple
 
-
-class Keeping(StrEnum):
-    """late: messages wait for longer than they may. at_risk: they will. unknown: it cannot be told. kept: none of
-    these. none: no queue is followed, so no wait is promised.
-    """
-
-    LATE = "late"
-    AT_RISK = "at_risk"
-    UNKNOWN = "unknown"
-    KEPT = "kept"
-    NONE = "none"
+from autoscaler.telemetry.keeping import Keeping, Kept
 
 
 class Row(NamedTuple):
@@ -78,7 +68,7 @@ class Statuses:
 
 def _row(service: Mapping[str, Any]) -> Row:
     queues, tasks, decision = service["queues"], service.get("tasks") or {}, service.get("decision") or {}
-    keeping, because = _keeping(service, queues)
+    keeping, because = _kept(service)
     worst: Mapping[str, Any] = max(queues, key=_strain, default={})
     return Row(
         key=service["key"],
@@ -98,18 +88,11 @@ def _row(service: Mapping[str, Any]) -> Row:
     )
 
 
-def _keeping(service: Mapping[str, Any], queues: Sequence[Mapping[str, Any]]) -> tuple[Keeping, str]:
-    faults = [str(fault.get("because")) for fault in service["faults"]]
-    late = [queue for queue in queues if _strain(queue) > 1]
-    risks = [str(notice.get("text")) for notice in service["notices"] if notice.get("kind") == "promise"]
-    if late:
-        worst = max(late, key=_strain)
-        return Keeping.LATE, f"{worst['name']}: the oldest message has waited {worst['oldest_wait_s']:,.0f} s"
-    if service["state"] != "ok":
-        return Keeping.UNKNOWN, faults[0] if faults else "it has not been looked at yet"
-    if risks:
-        return Keeping.AT_RISK, risks[0]
-    return (Keeping.KEPT, "nothing says otherwise") if queues else (Keeping.NONE, "it follows no queue")
+def _kept(service: Mapping[str, Any]) -> Kept:
+    """As the daemon tells it; one of another version may tell nothing, or a word that we do not know."""
+    with suppress(KeyError, ValueError):
+        return Kept(Keeping(service["keeping"]), str(service["because"]))
+    return Kept(Keeping.UNKNOWN, "the daemon does not say it as this version does; run the daemon's own version")
 
 
 def _strain(queue: Mapping[str, Any]) -> float:

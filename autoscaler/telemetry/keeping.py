@@ -35,6 +35,10 @@ class Kept(NamedTuple):
     because: str
 
 
+SILENT = Kept(Keeping.UNKNOWN, "its loop has not recorded a tick for too long")
+"""Of a service whose loop hangs: its newest tick is history."""
+
+
 def kept(tick: Tick | None, faults: tuple[Fault, ...]) -> Kept:
     """Whether the promise is kept, by the newest tick (None: there was none yet)."""
     if tick is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from autoscaler.core.model import Backlog, Instant, QueueReading
@@ -10,6 +10,7 @@ from autoscaler.core.policy import Policy
 from autoscaler.core.promise import expected_wait_s
 from autoscaler.telemetry.account import account_of, notice_of
 from autoscaler.telemetry.board import Board, Standing, State, Told
+from autoscaler.telemetry.keeping import SILENT, oldest_waits_s
 from autoscaler.telemetry.logs import utc
 
 
@@ -43,13 +44,17 @@ def _fares(standing: Standing, now: Instant) -> dict[str, Any]:
     }
 
 
-def services(standings: Iterable[Standing], now: Instant) -> dict[str, Any]:
-    """Every service: its names, how it fares, and the newest decision without its situation."""
-    return {"services": [_service(standing, now) for standing in standings]}
+def services(standings: Iterable[Standing], now: Instant, silent: Container[str] = ()) -> dict[str, Any]:
+    """Every service: its names, how it fares, whether its promise is kept and from what that is told, and the newest
+    decision without its situation.
+    `silent`: the keys of those whose loop has been silent for too long.
+    """
+    return {"services": [_service(standing, now, silent) for standing in standings]}
 
 
-def _service(standing: Standing, now: Instant) -> dict[str, Any]:
+def _service(standing: Standing, now: Instant, silent: Container[str]) -> dict[str, Any]:
     service, policy = standing.service, standing.policy
+    kept = SILENT if service.key in silent else standing.kept
     return {
         "key": service.key,
         "cluster": service.cluster,
@@ -61,6 +66,8 @@ def _service(standing: Standing, now: Instant) -> dict[str, Any]:
         "paused": policy.paused,
         "schedule": policy.schedule,
         **_fares(standing, now),
+        "keeping": kept.keeping.value,
+        "because": kept.because,
         "tasks": _tasks(standing),
         "queues": _queues(standing),
         **_expected(standing),
@@ -70,22 +77,19 @@ def _service(standing: Standing, now: Instant) -> dict[str, Any]:
 
 def _queues(standing: Standing) -> list[dict[str, Any]]:
     """Each queue's counts, None where they could not be read; none at all before the first tick."""
-    seen = None if standing.tick is None else standing.tick.observation
-    if seen is None:
+    if standing.tick is None or (seen := standing.tick.observation) is None:
         return []
-    known = () if seen.knowledge is None else seen.knowledge.queues
-    waits_s = {queue.name: max((age_s for age_s, _ in queue.waiting), default=0.0) for queue in known}
+    waits_s = oldest_waits_s(standing.tick)
     return [_queue(reading, standing.policy, waits_s) for reading in seen.queues]
 
 
 def _queue(reading: QueueReading, policy: Policy, waits_s: Mapping[str, float]) -> dict[str, Any]:
-    """`oldest_wait_s` is our own estimate; before there is one, CloudWatch's, which is a minute late."""
+    """`oldest_wait_s` is as `keeping` sees it; None: not known."""
     name, counts = reading
     told: dict[str, Any] = dict.fromkeys(("visible", "in_flight", "delayed", "oldest_wait_s"))
     if isinstance(counts, Backlog):
         told = {"visible": counts.visible, "in_flight": counts.in_flight, "delayed": counts.delayed}
-        oldest_s = waits_s.get(name, counts.oldest_age_s)
-        told["oldest_wait_s"] = 0.0 if not counts.visible else None if oldest_s is None else round(oldest_s, 1)
+        told["oldest_wait_s"] = None if name not in waits_s else round(waits_s[name], 1)
     return {"name": name, "acceptable_latency_s": policy.latency_of(name), **told}
 
 

@@ -203,7 +203,9 @@ class _Site:
         return _probe(*views.readiness(self._board.standings(), self._board.clock()))
 
     async def services(self, _request: web.Request) -> web.Response:
-        return _json(await asyncio.to_thread(views.services, self._board.standings(), self._board.clock()))
+        board = self._board
+        silent = board.silent(self._hung_after_s)
+        return _json(await asyncio.to_thread(views.services, board.standings(), board.clock(), silent))
 
     async def service(self, request: web.Request) -> web.Response:
         key = request.match_info["key"]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from autoscaler.aws import Aws
 from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES, Call
-from autoscaler.aws.faults import CODES, LOOKED_AT, QUOTED, VERBS, clean, fault_of_failure
+from autoscaler.aws.faults import CODES, LOOKED_AT, QUOTED, VERBS, clean, fault_of_answer, fault_of_failure
+from autoscaler.aws.operator.apis import LOOK_AT_SERVICE
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import QueueRef, ServiceRef
@@ -227,3 +228,18 @@ def test_of_a_text_of_any_length_a_line_is_made_at_once_and_no_half_of_a_credent
     assert clean("x" * 10_000_000) == "***"
     told = clean(" " * (LOOKED_AT - 10) + secret + " " + "y" * 10_000_000)
     assert "AKIA" not in told
+
+
+@pytest.mark.parametrize(("code", "remedy"), [("InternalFailure", "; try again"), ("Throttling", "in a minute")])
+def test_who_asks_once_is_promised_no_next_tick(code, remedy):
+    error = sdk.ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeServices")
+    apis = (LOOK_AT_SERVICE, DESCRIBE_SERVICES)
+    once, daemon = (fault_of_answer(error, Call(api, "orders", "eu-west-1")) for api in apis)
+    assert str(once).endswith(remedy)
+    assert "it is tried again" in str(daemon)
+
+
+def test_a_command_names_whoever_runs_it_and_not_the_task_role():
+    error = sdk.ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeServices")
+    told = str(fault_of_answer(error, Call(LOOK_AT_SERVICE, "orders", "eu-west-1")))
+    assert told.endswith("give whoever runs this command ecs:DescribeServices on the service")

@@ -120,7 +120,7 @@ async def test_one_span_with_datapoints_is_enough(aws: Aws, double: Double) -> N
     ("reply", "kind", "says"),
     [
         (fault("Throttling", "Rate exceeded"), Throttled, "was throttled"),
-        (fault("AccessDenied", "not authorized"), Denied, "give the task role cloudwatch:GetMetricData"),
+        (fault("AccessDenied", "not authorized"), Denied, "give whoever runs this command cloudwatch:GetMetricData"),
         (fault("ExpiredToken"), Denied, "check the credentials"),
         (fault("InternalFailure", status=500), Unavailable, "failed"),
         (fault("InvalidNextToken"), Refused, "was refused"),

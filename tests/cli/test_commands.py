@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from autoscaler.cli import main
-from tests.cli.spoken import autoscaler
+from tests.cli.spoken import autoscaler, environ
 from tests.operating.settings import LEAST
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,3 +64,22 @@ async def test_where_settings_are_wrong_no_key_is_completed_and_nothing_is_said(
     asked = {"_AUTOSCALER_COMPLETE": "bash_complete", "COMP_WORDS": "autoscaler pause o", "COMP_CWORD": "2"}
     ended = await autoscaler(AUTOSCALER_SERVICE="orders", **asked)
     assert (ended.out.strip(), ended.err) == (b"", "")
+
+
+@pytest.mark.parametrize("command", ["completion bash", "check", "iam-policy", "dashboards --json --out "])
+def test_what_cannot_be_written_is_said_in_a_sentence(command, tmp_path):
+    line = f"{sys.executable} -m autoscaler {command}{tmp_path if command.endswith(' ') else ''} >/dev/full"
+    given = {
+        "AUTOSCALER_CLUSTER": "a",
+        "AUTOSCALER_SERVICE": "b",
+        "AUTOSCALER_QUEUES": "c",
+        "AUTOSCALER_MAX_TASKS": "9",
+    }
+    ended = subprocess.run(line, shell=True, env=environ(**given), capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == "reading or writing failed: No space left on device\n"
+
+
+def test_check_names_the_clusters_where_services_are_discovered():
+    result = CliRunner().invoke(main, ["check"], env={"AUTOSCALER_DISCOVER_CLUSTERS": "prod,test"})
+    assert result.stdout == "Settings are good: services are discovered in prod, test\n"

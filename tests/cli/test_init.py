@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from autoscaler.cli import main
 from tests.cli.terminal import on_a_terminal
 
-NAMES = {"autoscaler.toml", "iam-policy.json", "task-definition.json", "rules.yml", "README.md"}
+NAMES = {"autoscaler.toml", "iam-policy.json", "trust-policy.json", "task-definition.json", "rules.yml", "README.md"}
 GIVEN = ["--cluster", "prod", "--service", "orders", "--queues", "orders,refunds"]
 BARE = {"AWS_REGION": None, "AWS_DEFAULT_REGION": None}
 
@@ -76,8 +76,8 @@ def test_nothing_is_overwritten_without_being_told_to(tmp_path):
         (["--max-tasks", "0"], "0 is not in the range"),
         (["--acceptable-latency", "90"], "has no unit"),
         (["--account", "1"], "twelve digits"),
-        (["--cluster", "no cluster!"], "AUTOSCALER_CLUSTER"),
-        (["--region", "nowhere"], "AUTOSCALER_REGION"),
+        (["--cluster", "no cluster!"], "init: --cluster: "),
+        (["--region", "nowhere"], "init: --region: "),
     ],
 )
 def test_wrong_input_is_2_and_nothing_is_written(tmp_path, arguments, said):

@@ -119,7 +119,7 @@ def test_a_queue_that_is_not_there_is_3_and_says_where_it_was_looked_for(double:
 @pytest.mark.parametrize(
     ("reply", "code", "says"),
     [
-        (fault("AccessDenied"), 3, "give the task role cloudwatch:GetMetricData"),
+        (fault("AccessDenied"), 3, "give whoever runs this command cloudwatch:GetMetricData"),
         (fault("Throttling"), 3, "was throttled"),
         (fault("InternalFailure", status=500), 4, "failed"),
         (Reply(b"<html>"), 3, "MetricDataResults, a list, should be"),

@@ -19,13 +19,13 @@ def level(what: str, of, **starts_s: float) -> Level:
 @pytest.mark.parametrize(
     ("fields", "starts_s", "expected"),
     [
-        ({"acceptable_latency": "60s"}, {}, Level.FINDING),
+        ({"acceptable_latency": "60s"}, {}, Level.NOTE),
         ({"acceptable_latency": "70s"}, {}, Level.GOOD),  # a poll of 10 s and a start of 60 s, to the second
-        ({"acceptable_latency": "69s"}, {}, Level.FINDING),
+        ({"acceptable_latency": "69s"}, {}, Level.NOTE),
         ({"acceptable_latency": "60s", "min_tasks": "1"}, {}, Level.GOOD),
         ({"acceptable_latency": "60s"}, {"orders": 50.0}, Level.GOOD),
-        ({"acceptable_latency": "60s"}, {"orders": 50.5}, Level.FINDING),
-        ({"acceptable_latency": "60s"}, {"others": 5.0}, Level.FINDING),
+        ({"acceptable_latency": "60s"}, {"orders": 50.5}, Level.NOTE),
+        ({"acceptable_latency": "60s"}, {"others": 5.0}, Level.NOTE),
     ],
 )
 def test_the_first_message_from_zero(fields, starts_s, expected):

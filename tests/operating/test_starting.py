@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from dataclasses import replace
 from typing import Any
 
+import boto3
 import pytest
+from botocore import xform_name
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
+from moto import mock_aws
 
 from autoscaler import monitoring
 from autoscaler.config import load
@@ -93,6 +97,63 @@ def test_what_is_not_known_is_a_word_in_capitals_and_the_first_step():
     assert steps(bare)[0] == "put the right words for REGION, ACCOUNT, IMAGE into the files"
     assert "put the right words" not in " ".join(steps(ANSWERS))
     assert "ACCOUNT" not in "".join(files(ANSWERS).values())
+
+
+def commands(answers: Answers) -> list[list[str]]:
+    """What the steps have one type, in order, after `aws`."""
+    return [shlex.split(step.partition(": aws ")[2]) for step in steps(answers) if ": aws " in step]
+
+
+def asked(client: Any, words: list[str], contents: dict[str, str]) -> Any:
+    """One command of the `aws` tool, as the SDK makes it: options are the operation's parameters."""
+    operation, pairs = words[1].replace("-", "_"), dict(zip(words[2::2], words[3::2], strict=True))
+    pairs.pop("--region", None)
+    shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation]).input_shape
+    names = {"--" + xform_name(name, "-"): member for name, member in shape.members.items()}
+    given = (
+        json.loads(contents[pairs.pop("--cli-input-json").removeprefix("file://")])
+        if len(pairs) == 1 and ("--cli-input-json" in pairs)
+        else {}
+    )
+    exact = {xform_name(name, "-"): name for name in shape.members}
+    for option, value in pairs.items():
+        text = contents[value.removeprefix("file://")] if value.startswith("file://") else value
+        kind = names[option].type_name
+        given[exact[option.removeprefix("--")]] = (
+            json.loads(text) if kind == "structure" else int(text) if kind == "integer" else text
+        )
+    return getattr(client, operation)(**given)
+
+
+def test_the_steps_lead_an_empty_account_to_a_daemon_whose_roles_and_log_are_there(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws(config={"iam": {"load_aws_managed_policies": True}}):
+        clients = {name: boto3.client(name, region_name=REGION) for name in ("iam", "logs", "ecs", "ec2")}
+        clients["ecs"].create_cluster(clusterName=ANSWERS.cluster)
+        subnet = clients["ec2"].describe_subnets()["Subnets"][0]["SubnetId"]
+        guard = clients["ec2"].describe_security_groups()["SecurityGroups"][0]["GroupId"]
+        for words in commands(ANSWERS):
+            meant = [word.replace("SUBNET", subnet).replace("SECURITY_GROUP", guard) for word in words]
+            asked(clients[words[0]], meant, files(ANSWERS))
+        told, iam = task(ANSWERS), clients["iam"]
+        for arn in (told["taskRoleArn"], told["executionRoleArn"]):
+            role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
+            [trusted] = role["AssumeRolePolicyDocument"]["Statement"]
+            assert trusted["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
+        assert iam.list_role_policies(RoleName="autoscaler")["PolicyNames"] == ["autoscaler"]
+        assert iam.list_attached_role_policies(RoleName="ecsTaskExecutionRole")["AttachedPolicies"]
+        [group] = clients["logs"].describe_log_groups()["logGroups"]
+        [container] = told["containerDefinitions"]
+        assert group["logGroupName"] == container["logConfiguration"]["options"]["awslogs-group"]
+        assert clients["ecs"].list_services(cluster=ANSWERS.cluster)["serviceArns"]
+
+
+def test_every_step_that_reads_the_settings_names_their_file():
+    for step in steps(ANSWERS):
+        for command in ("doctor", "run", "dashboards", "iam-policy"):
+            if f"autoscaler {command}" in step:
+                assert f"AUTOSCALER_CONFIG_FILE=autoscaler.toml autoscaler {command}" in step
 
 
 def test_the_alert_rules_are_those_of_dashboards():

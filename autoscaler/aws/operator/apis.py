@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from autoscaler.aws.apis import Api
+from autoscaler.aws.apis import DESCRIBE_SERVICES, YOU, Api
 from autoscaler.ports import Category
-
-YOU = "whoever runs this command"
 
 GET_CALLER_IDENTITY = Api("sts:GetCallerIdentity", "get_caller_identity", Category.IDENTITY, "*", YOU)
 SIMULATE_PRINCIPAL_POLICY = Api(
@@ -13,3 +11,6 @@ SIMULATE_PRINCIPAL_POLICY = Api(
 )
 TAG_RESOURCE = Api("ecs:TagResource", "tag_resource", Category.TAG_MODIFY, "the service", YOU)
 UNTAG_RESOURCE = Api("ecs:UntagResource", "untag_resource", Category.TAG_MODIFY, "the service", YOU)
+
+LOOK_AT_SERVICE = DESCRIBE_SERVICES._replace(holder=YOU)
+"""Before and after a tag is written, with the same credentials."""

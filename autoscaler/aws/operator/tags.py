@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from autoscaler.aws.apis import DESCRIBE_SERVICES
 from autoscaler.aws.ecs import PAUSE_TAG, described, pause_tag_in
 from autoscaler.aws.names import service_subject
-from autoscaler.aws.operator.apis import TAG_RESOURCE, UNTAG_RESOURCE
+from autoscaler.aws.operator.apis import LOOK_AT_SERVICE, TAG_RESOURCE, UNTAG_RESOURCE
 from autoscaler.aws.wire import Wire
 from autoscaler.ports import Place, ServiceRef
 
@@ -32,7 +31,7 @@ class PauseTags:
     async def read(self, service: ServiceRef) -> Tagged:
         """What ECS says now. Raises `NotFound` where there is no such service."""
         answer = await self._wire.ask(
-            DESCRIBE_SERVICES,
+            LOOK_AT_SERVICE,
             service_subject(service),
             _own(service),
             cluster=service.cluster,

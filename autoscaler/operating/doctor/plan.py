@@ -55,7 +55,7 @@ def _first_message(config: Config, service: Service, starts_s: Mapping[str, floa
     key, source = service.ref.key, "learned by the daemon" if service.ref.key in starts_s else "assumed"
     said = [each.removeprefix(f"{key}: ") for each in notes(config, starts_s) if each.startswith(f"{key}: ")]
     for text, _, remedy in (each.rpartition(": ") for each in said):
-        yield bad(key, "from zero", f"{text} ({source})", remedy)
+        yield note(key, "from zero", f"{text} ({source})", remedy)
     if service.queues and not said:
         waits = shown(config.interval_s) if service.policy.min_tasks else "less than it may"
         yield good(key, "from zero", f"the first message of a quiet time waits about {waits}")

@@ -7,12 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from autoscaler import monitoring
+from autoscaler.config.queues import partition
 from autoscaler.operating.permissions import granted
 from autoscaler.operating.starting.answers import Answers
-from autoscaler.operating.starting.task import task_definition
+from autoscaler.operating.starting.task import EXECUTION_ROLE, LOG_GROUP, ROLE, task_definition
 
 SETTINGS, POLICY, TASK, READ = "autoscaler.toml", "iam-policy.json", "task-definition.json", "README.md"
-RULES = "rules.yml"
+TRUST, RULES = "trust-policy.json", "rules.yml"
+
+TRUSTED = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+"""Who may act as the two roles: tasks, and ECS when it starts one."""
+
+NETWORK = {"awsvpcConfiguration": {"subnets": ["SUBNET"], "securityGroups": ["SECURITY_GROUP"]}}
+ONE_AT_A_TIME = {"minimumHealthyPercent": 0, "maximumPercent": 100}
 
 
 def files(answers: Answers) -> dict[str, str]:
@@ -22,6 +32,7 @@ def files(answers: Answers) -> dict[str, str]:
     return {
         SETTINGS: answers.toml(),
         POLICY: json.dumps(policy, indent=2) + "\n",
+        TRUST: json.dumps(TRUSTED, indent=2) + "\n",
         TASK: json.dumps(task_definition(answers), indent=2) + "\n",
         RULES: monitoring.files(config)[RULES],
         READ: _readme(answers),
@@ -30,19 +41,38 @@ def files(answers: Answers) -> dict[str, str]:
 
 def steps(answers: Answers) -> tuple[str, ...]:
     """What to do with the files, in order."""
-    role = "--role-name autoscaler --policy-name autoscaler --policy-document"
     gaps = [word for word, known in _words(answers).items() if not known]
     return (
         *([f"put the right words for {', '.join(gaps)} into the files"] if gaps else []),
         f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler doctor: mend what it finds",
         f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler run: watch it in shadow from here, nothing is changed",
-        f"make the role: aws iam put-role-policy {role} file://{POLICY}",
-        f"aws ecs register-task-definition --cli-input-json file://{TASK}, and a service of one task of it",
+        *_made(answers),
         f"give {RULES} to Prometheus, if you have one",
-        "autoscaler dashboards --out monitoring: dashboards, and alarms that stand without the daemon",
+        f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler dashboards --out monitoring: dashboards, "
+        "and alarms that stand without the daemon",
         f"when you agree with what it would have done: scale_out_only, as mode in {SETTINGS} and as AUTOSCALER_MODE in "
-        "the task, then active; first print the policy anew with `autoscaler iam-policy`, for shadow's holds no right "
-        "to scale",
+        "the task, then active; first put the policy anew, as "
+        f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler iam-policy prints it: shadow's holds no right to scale",
+    )
+
+
+def _made(answers: Answers) -> tuple[str, ...]:
+    """What must be there before the task, and then the task: a command each, after what it is for."""
+    managed = f"arn:{partition(answers.region)}:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+    where = f" --region {answers.region or 'REGION'}"
+    network, rollout = json.dumps(NETWORK), json.dumps(ONE_AT_A_TIME)
+    return (
+        f"the daemon's role: aws iam create-role --role-name {ROLE} --assume-role-policy-document file://{TRUST}",
+        f"its rights: aws iam put-role-policy --role-name {ROLE} --policy-name autoscaler --policy-document "
+        f"file://{POLICY}",
+        f"the role with which ECS starts tasks, if the account has none: aws iam create-role --role-name "
+        f"{EXECUTION_ROLE} --assume-role-policy-document file://{TRUST}",
+        f"its rights: aws iam attach-role-policy --role-name {EXECUTION_ROLE} --policy-arn {managed}",
+        f"the log, which ECS does not make: aws logs create-log-group --log-group-name {LOG_GROUP}{where}",
+        f"the task: aws ecs register-task-definition --cli-input-json file://{TASK}{where}",
+        f"one of it, in the words of your network: aws ecs create-service --cluster {answers.cluster} --service-name "
+        f"autoscaler --task-definition autoscaler --desired-count 1 --launch-type FARGATE "
+        f"--deployment-configuration '{rollout}' --network-configuration '{network}'{where}",
     )
 
 
@@ -54,6 +84,7 @@ def _readme(answers: Answers) -> str:
     what = {
         SETTINGS: "the settings, for commands on your machine; the task has the same as variables",
         POLICY: "the least rights for shadow: none of them changes anything",
+        TRUST: "who may act as its roles: tasks of ECS",
         TASK: "the daemon's own task",
         RULES: "alerts and recording rules for Prometheus; docs/runbook.md says what to do about each",
     }

@@ -10,6 +10,8 @@ from typing import Any
 from autoscaler.config.queues import partition
 from autoscaler.operating.starting.answers import Answers
 
+ROLE, EXECUTION_ROLE, LOG_GROUP = "autoscaler", "ecsTaskExecutionRole", "/ecs/autoscaler"
+
 HEALTH = (
     "import http.client as h, os; "
     "c = h.HTTPConnection('127.0.0.1', int(os.environ.get('AUTOSCALER_HTTP_PORT', '9108')), timeout=4); "
@@ -27,8 +29,8 @@ def task_definition(answers: Answers) -> dict[str, Any]:
         "cpu": "256",
         "memory": "512",
         "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": "X86_64"},
-        "taskRoleArn": _role(answers, "autoscaler"),
-        "executionRoleArn": _role(answers, "ecsTaskExecutionRole"),
+        "taskRoleArn": _role(answers, ROLE),
+        "executionRoleArn": _role(answers, EXECUTION_ROLE),
         "containerDefinitions": [_container(answers)],
     }
 
@@ -58,7 +60,7 @@ def _container(answers: Answers) -> dict[str, Any]:
         "logConfiguration": {
             "logDriver": "awslogs",
             "options": {
-                "awslogs-group": "/ecs/autoscaler",
+                "awslogs-group": LOG_GROUP,
                 "awslogs-region": answers.region or "REGION",
                 "awslogs-stream-prefix": "autoscaler",
                 "mode": "non-blocking",

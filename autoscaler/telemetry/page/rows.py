@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from autoscaler.core.model import Backlog
 from autoscaler.telemetry.account import sentence_of
 from autoscaler.telemetry.board import MOST_REMEMBERED, Board, Standing
-from autoscaler.telemetry.keeping import Keeping
+from autoscaler.telemetry.keeping import SILENT
 from autoscaler.telemetry.logs import as_json
 
 FRESH_S = 0.9
@@ -28,14 +28,13 @@ def row_of(standing: Standing, silent_s: float | None = None) -> dict[str, Any]:
     long.
     """
     service, policy, tick = standing.service, standing.policy, standing.tick
-    kept = standing.kept
-    silent = silent_s is not None
+    kept = standing.kept if silent_s is None else SILENT
     return {
         "key": service.key,
         "cluster": service.cluster,
         "region": service.region,
-        "keeping": (Keeping.UNKNOWN if silent else kept.keeping).value,
-        "because": "its loop has not recorded a tick for too long" if silent else kept.because,
+        "keeping": kept.keeping.value,
+        "because": kept.because,
         "latency_s": policy.shortest_latency_s if policy.queues else None,
         "oldest_s": _oldest_s(standing),
         **_messages(standing),
