@@ -19,8 +19,9 @@ from autoscaler.config import Config
 def dashboards(out: Path, as_json: bool) -> None:
     """Write Grafana dashboards, Prometheus rules with alerts, and CloudWatch alarms into a folder.
 
-    The alarms are for the configured queues, a CloudFormation template for each account and Region; without any
-    settings, there is one for a single queue, by parameters. Files of the same names are replaced.
+    The alarms are for the configured queues, a CloudFormation template for each account and Region, and for each
+    500 queues there; without any settings, there is one for a single queue, by parameters. Files of the same names
+    are replaced.
 
     \b
     Examples:

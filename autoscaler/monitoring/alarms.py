@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from autoscaler.config import Config
@@ -15,11 +15,18 @@ SPARE_S = 300
 PERIOD_S, PERIODS = 60, 3
 
 
+MOST_RESOURCES = 500
+"""What CloudFormation takes in one template (its user guide, on quotas)."""
+
+
 class Stack(NamedTuple):
-    """Where a template is deployed. Empty: the account or the Region of the daemon."""
+    """Where a template is deployed. Empty: the account or the Region of the daemon. `part` counts from 1: there are
+    several where one template cannot hold all queues.
+    """
 
     account: str = ""
     region: str = ""
+    part: int = 1
 
 
 def threshold_s(latency_s: float) -> int:
@@ -42,14 +49,26 @@ def queue_alarm() -> Json:
 
 
 def alarms(config: Config) -> dict[Stack, Json]:
-    """A template for each account and Region with an alarm for each configured queue in it."""
+    """Templates for each account and Region with an alarm for each configured queue in it, in the settings' order, at
+    most `MOST_RESOURCES` to a template.
+    """
     latencies: dict[Stack, dict[str, float]] = {}
     for service in config.services:
         for queue in service.queues:
             account = queue.account or (queue.role.account if queue.role else "")
             here = latencies.setdefault(Stack(account, queue.region or service.ref.region or ""), {})
             here[queue.name] = service.policy.latency_of(queue.name)
-    return {stack: _of_queues(queues) for stack, queues in latencies.items()}
+    return {
+        stack._replace(part=part): _of_queues(some)
+        for stack, queues in latencies.items()
+        for part, some in enumerate(_parts(queues), start=1)
+    }
+
+
+def _parts(latencies: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
+    queues = list(latencies.items())
+    for first in range(0, len(queues), MOST_RESOURCES):
+        yield dict(queues[first : first + MOST_RESOURCES])
 
 
 def _of_queues(latencies: Mapping[str, float]) -> Json:

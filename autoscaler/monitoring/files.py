@@ -31,4 +31,5 @@ def _alarms(config: Config | None) -> dict[str, str]:
 
 
 def _named(stack: Stack) -> str:
-    return "-".join(["queue-alarms", *filter(None, stack)]) + ".yaml"
+    part = str(stack.part) if stack.part > 1 else ""
+    return "-".join(["queue-alarms", *filter(None, (stack.account, stack.region, part))]) + ".yaml"

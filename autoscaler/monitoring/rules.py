@@ -15,7 +15,16 @@ RUNBOOK = "docs/runbook.md"
 
 EACH = "{{ $labels.ecs_cluster }}/{{ $labels.ecs_service }}"
 
+STEADY = "job:autoscaler_daemons:steady1h"
+
 LATE_SHORT, LATE_LONG = "ecs_service:autoscaler_late_messages:ratio5m", "ecs_service:autoscaler_late_messages:ratio1h"
+
+LEAST_LATE = 10
+"""A message that fails is late at each receive, and most dead-letter queues take it after three to five of them: two
+such messages within an hour break no promise. Rarer ones are for the alarm on the oldest message.
+"""
+
+RUNNING = 'autoscaler_tasks{kind="running"}'
 
 
 class Recording(NamedTuple):
@@ -49,12 +58,16 @@ RECORDINGS = (
         f"sum{BY_SERVICE}(increase(autoscaler_wasted_task_seconds_total[1h]))\n"
         f"/ (sum{BY_SERVICE}(increase(autoscaler_task_seconds_total[1h])) > 0)",
     ),
+    # How many daemons there were for ten minutes together: a deployment that runs old and new ones beside each other
+    # for less counts no more than there are.
+    Recording(STEADY, "max_over_time(min_over_time(count by (job) (autoscaler_build_info)[10m:1m])[1h:1m])"),
 )
 
 ALERTS = (
     Alert(
         "AutoscalerPromiseBroken",
-        f"{LATE_SHORT} > 0.05\nand {LATE_LONG} > 0.01",
+        f"{LATE_SHORT} > 0.05\nand {LATE_LONG} > 0.01\n"
+        f"and sum{BY_SERVICE}(increase(autoscaler_late_messages_total[1h])) > {LEAST_LATE}",
         "2m",
         "critical",
         f"{EACH}: messages wait longer than they may",
@@ -87,12 +100,17 @@ ALERTS = (
     ),
     Alert(
         "AutoscalerStalledStart",
-        'autoscaler_tasks{kind="running"} < ignoring(kind) autoscaler_tasks{kind="desired"}\n'
-        'and ignoring(kind) delta(autoscaler_tasks{kind="running"}[10m]) <= 0',
+        # In a crash loop the count rises and falls, 3, 4, 3: its maximum does not grow.
+        f'{RUNNING} < ignoring(kind) autoscaler_tasks{{kind="desired"}}\n'
+        f"and ignoring(kind) (\n"
+        f"  delta({RUNNING}[10m]) <= 0\n"
+        f"  or resets({RUNNING}[10m]) > 0\n"
+        f"  and max_over_time({RUNNING}[10m]) <= max_over_time({RUNNING}[10m] offset 10m)\n"
+        f")",
         "10m",
         "critical",
         f"{EACH}: tasks that were asked for do not start",
-        "Only {{ $value }} tasks run, fewer than desired, and their number has not grown for ten minutes.",
+        "Only {{ $value }} tasks run, fewer than desired, and no more have come up for good in ten minutes.",
     ),
     Alert(
         "AutoscalerDrift",
@@ -120,11 +138,22 @@ ALERTS = (
     ),
     Alert(
         "AutoscalerDaemonStale",
-        "time() - autoscaler_last_tick_timestamp_seconds > 300",
-        "1m",
+        # As old as it was when it was scraped: at a minute between scrapes time() would count that minute as silence.
+        "timestamp(autoscaler_last_tick_timestamp_seconds) - autoscaler_last_tick_timestamp_seconds\n"
+        "> autoscaler_silent_after_seconds",
+        "3m",
         "critical",
-        f"{EACH}: not looked after for minutes",
+        f"{EACH}: not looked after for longer than it may be",
         "The daemon answers, and has not looked after this service for {{ $value | humanizeDuration }}.",
+    ),
+    Alert(
+        "AutoscalerDaemonGone",
+        f"{STEADY} - (count by (job) (autoscaler_build_info) or 0 * {STEADY}) > 0\n"
+        "unless on () absent(autoscaler_build_info)",
+        "5m",
+        "critical",
+        "{{ $labels.job }}: fewer autoscalers than within the last hour",
+        "{{ $value }} of the daemons that ran within the last hour are gone: nothing scales their services.",
     ),
     Alert(
         "AutoscalerDaemonAbsent",

@@ -43,18 +43,23 @@ def ever_bound(decisions: str, compared: str = "") -> str:
     return f"sum by (rule) ({decisions}){compared}\nand {ever}"
 
 
+MARKED = "5m"
+"""Two scrapes at least must lie within, also at Prometheus' own minute between them and with one missed. Not
+`RATE`: it knows only the interval that the data source was told, by default a quarter of that minute.
+"""
+
 BY_SERVICE = " by (ecs_cluster, ecs_service) "
 
 MARKS = (
     Mark(
         "Scaled",
-        f"sum by (ecs_service, direction) (increase(autoscaler_scalings_total{{{CHOSEN}}}[1m])) > 0",
+        f"sum by (ecs_service, direction) (increase(autoscaler_scalings_total{{{CHOSEN}}}[{MARKED}])) > 0",
         "{{ecs_service}}: scaled {{direction}}",
         CALM,
     ),
     Mark(
         "Somebody else changed the count",
-        f"sum by (ecs_service) (increase(autoscaler_drifts_total{{{CHOSEN}}}[1m])) > 0",
+        f"sum by (ecs_service) (increase(autoscaler_drifts_total{{{CHOSEN}}}[{MARKED}])) > 0",
         "{{ecs_service}}: drift",
         WARN,
     ),

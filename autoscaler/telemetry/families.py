@@ -254,6 +254,13 @@ def _condition() -> Iterator[Family[View]]:
         (),
         samples.last_ticks,
     )
+    yield Family(
+        "autoscaler_silent_after_seconds",
+        "For how long the service may go without being looked after, by its intervals and its calls.",
+        "seconds",
+        (),
+        samples.silent_after,
+    )
 
 
 FAMILIES = tuple(_families())

@@ -131,6 +131,11 @@ def last_ticks(view: View) -> Samples:
     return [] if view.standing.tick is None else [((), view.standing.wall)]
 
 
+def silent_after(view: View) -> Samples:
+    limit_s = view.standing.silent_after_s
+    return [] if limit_s is None else [((), limit_s)]
+
+
 def _known(view: View) -> Knowledge | None:
     tick = view.standing.tick
     return None if tick is None or tick.observation is None else tick.observation.knowledge

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,12 @@ def test_a_metric_that_is_renamed_is_missed(dashboard: Dashboard) -> None:
     for expr in dashboard.expressions:
         assert metrics_in(expr), expr
         assert metrics_in(expr) <= names.keys(), expr
+
+
+@EACH
+def test_a_change_is_marked_also_where_a_minute_lies_between_scrapes(dashboard: Dashboard) -> None:
+    windows = {window for mark in dashboard.marks for window in re.findall(r"\[(.+?)\]", mark.expr)}
+    assert windows <= {"3m", "4m", "5m"}  # a window of one minute holds one sample, and one shows no increase
 
 
 @EACH

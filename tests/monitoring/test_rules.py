@@ -115,6 +115,18 @@ def test_there_is_one_alarm_for_each_queue_in_its_own_account_and_region() -> No
     }
 
 
+@pytest.mark.parametrize(("queues", "sizes"), [(500, [500]), (501, [500, 1]), (1_001, [500, 500, 1])])
+def test_no_template_has_more_resources_than_cloudformation_takes(queues: int, sizes: list[int]) -> None:
+    names = [f"q{number}" for number in range(queues)]
+    config = load(SETTINGS | {"AUTOSCALER_SERVICES__C__QUEUES": ",".join(names)})
+    there = {stack.part: found["Resources"] for stack, found in alarms(config).items() if stack.region == "us-east-1"}
+    assert [len(there[part]) for part in range(1, len(there) + 1)] == sizes
+    watched = [alarm["Properties"]["Dimensions"][0]["Value"] for part in there.values() for alarm in part.values()]
+    assert watched == names
+    written = {name for name in files(config) if "us-east-1" in name}
+    assert written == {f"queue-alarms-us-east-1{part}.yaml" for part in ("", "-2", "-3")[: len(sizes)]}
+
+
 @pytest.mark.parametrize("template", [queue_alarm(), alarms(load(SETTINGS))[Stack()]], ids=["one", "several"])
 def test_the_alarms_are_a_template_that_cloudformation_takes(template: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "alarms.yaml"

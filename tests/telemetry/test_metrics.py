@@ -283,6 +283,13 @@ def test_the_last_tick_is_a_wall_time() -> None:
     assert of_service(desk, "autoscaler_last_tick_timestamp_seconds") == NOON + 10.0
 
 
+def test_how_long_a_service_may_be_silent_is_told_from_the_beginning_and_anew_with_other_settings() -> None:
+    desk = Desk()
+    for limit_s in (76.0, 376.0):
+        desk.board.admit(SERVICE, policy_of(), silent_after_s=limit_s)
+        assert of_service(desk, "autoscaler_silent_after_seconds") == limit_s
+
+
 def test_the_series_of_a_service_go_with_it() -> None:
     desk = after(holding())
     desk.journal.forget("orders")
