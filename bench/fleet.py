@@ -110,7 +110,7 @@ async def stage(
 
 
 def _file(services: int, defaults: Mapping[str, object]) -> str:
-    lines = ["[defaults]", 'cluster = "bench"', "max_tasks = 100"]
+    lines, defaults = ["[defaults]", 'cluster = "bench"'], {"max_tasks": 100} | dict(defaults)
     lines += [
         f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for key, value in defaults.items()
     ]

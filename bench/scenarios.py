@@ -102,7 +102,7 @@ async def bursts(services: int = 500, times: int = 100) -> Burst:
     the rank correlation of how much was needed with how early it was written.
     """
     interval_s = 10.0
-    async with _staged(services, interval_s, interval_s, acceptable_latency="60s", min_tasks=1) as on:
+    async with _staged(services, interval_s, interval_s, acceptable_latency="60s", min_tasks=1, max_tasks=5000) as on:
         await asyncio.sleep(90)
         waits = [await _one_burst(on, number, interval_s) for number in range(times)]
         needs = {number: 50 + 10 * ((number * 7919) % 496) for number in range(times, services)}

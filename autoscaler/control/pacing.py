@@ -3,8 +3,8 @@
 What AWS throttles together shares a bucket, at a share of the published rate: the account's other callers drain the
 same one. Scale-outs alone may use the whole of it. Turns go by urgency, and within one to who has waited longest, a
 larger need counting as time waited; who was sent away keeps his place, so that no service starves however little there
-is. After a throttle everybody rests, for
-a random time below a bound that doubles with each throttle in a row, and goes on at half the rate.
+is. After a throttle everybody rests, for a random time below a bound that doubles with each throttle in a row, and goes
+on at half the pace that was too much.
 """
 
 from __future__ import annotations
