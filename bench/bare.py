@@ -1,6 +1,6 @@
 """What the SDK's calls alone cost that many services need: what `bench/scenarios.py` holds the daemon against.
 
-    python -m bench.bare URL SERVICES INTERVAL_S SECONDS DESCRIBED_PER_S
+    python -m bench.bare SERVICES INTERVAL_S SECONDS DESCRIBED_PER_S
 
 Queues are asked for in sixteen groups an interval, each group together; services ten at a time, evenly. Prints
 milliseconds of CPU for each queue asked about.
@@ -24,15 +24,15 @@ GROUPS = 16
 NAMES = [f"ApproximateNumberOfMessages{name}" for name in ("", "NotVisible", "Delayed")]
 
 
-async def main(url: str, services: int, interval_s: float, seconds: float, described_per_s: float) -> float:
+async def main(services: int, interval_s: float, seconds: float, described_per_s: float) -> float:
     """Milliseconds of this process's CPU for each queue."""
     config = AioConfig(max_pool_connections=CONNECTIONS, retries={"total_max_attempts": 1, "mode": "standard"})
     session = AioSession()
     sqs_of = session.create_client("sqs", region_name=os.environ["AWS_REGION"], config=config)
     ecs_of = session.create_client("ecs", region_name=os.environ["AWS_REGION"], config=config)
     async with sqs_of as sqs, ecs_of as ecs:
-        named = f"{url}/123456789012/queue-"
-        known = [f"{named}{number:05d}" for number in range(services)]
+        first = (await sqs.get_queue_url(QueueName="queue-00000"))["QueueUrl"]
+        known = [first.replace("queue-00000", f"queue-{number:05d}") for number in range(services)]
         await _rounds(sqs, known, interval_s, interval_s)
         began, cpu_s = time.monotonic(), time.process_time()
         async with asyncio.timeout(seconds + 60), asyncio.TaskGroup() as group:
@@ -69,5 +69,5 @@ async def _all(calls: object) -> None:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
+    given = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
     print(uvloop.run(main(*given)))

@@ -52,7 +52,7 @@ async def bare() -> str:
     """What the calls alone cost by the SDK."""
     core = sorted(os.sched_getaffinity(0))[DAEMON_CORE]
     async with double(BARE_SERVICES, ()) as url:
-        command = [sys.executable, "-m", "bench.bare", url, str(BARE_SERVICES), "15", str(BARE_S), str(DESCRIBED_PER_S)]
+        command = [sys.executable, "-m", "bench.bare", str(BARE_SERVICES), "15", str(BARE_S), str(DESCRIBED_PER_S)]
         keys = {"AWS_ENDPOINT_URL": url, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "b", "AWS_SECRET_ACCESS_KEY": "b"}
         env = {name: value for name, value in os.environ.items() if not name.endswith("_CA_BUNDLE")} | keys
         run = await asyncio.to_thread(
