@@ -172,7 +172,7 @@ async def test_while_they_hold_old_credentials_are_used_where_new_ones_are_not_t
     double: Double, spies: Spies, failing: Reply
 ) -> None:
     double.on("AssumeRole", assumed("OLD", spies.wall_s + HOUR_S), failing)
-    async with connected(spies, call_timeout_s=0.3) as aws:
+    async with connected(spies, call_timeout_s=2.0) as aws:
         await read(aws)
         spies.pass_s(HOUR_S - 600)
         await asyncio.gather(*(read(aws) for _ in range(10)))
@@ -253,7 +253,7 @@ async def test_a_hanging_sts_keeps_nobody_else_waiting_and_its_own_for_one_call(
         return HANG if asked["RoleArn"] == ROLE.arn else assumed("KEY", spies.wall_s + HOUR_S)
 
     double.on("AssumeRole", mine_hangs)
-    async with connected(spies, call_timeout_s=0.5) as aws:
+    async with connected(spies, call_timeout_s=1.5) as aws:
         await read(aws, QueueRef("orders", url=URL, role=SECOND))
         waiting = [asyncio.create_task(aws.queues.backlog(THEIRS)) for _ in range(20)]
         await read(aws, MINE)
