@@ -17,8 +17,10 @@ from autoscaler.demo.sender import send
 from autoscaler.demo.summary import Fleets, Summary, summarize
 from autoscaler.demo.workers import CONCURRENCY, Queue
 
-DRAIN_WITHIN_S = 108.0
-"""How long after the load the demo may take to be back at zero: a message's latency, a quiet minute, a drain."""
+DRAIN_WITHIN_S = 168.0
+"""How long after the load the demo may take to be back at zero: a message's latency, the minute for which what came is
+remembered, a quiet minute, a drain.
+"""
 
 FRAME_S = 0.5
 
