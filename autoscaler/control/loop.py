@@ -90,7 +90,8 @@ class ServiceLoop:
 
         A tick that overruns makes the ones it covers fall out; they are not made up for.
         """
-        due = self._ports.clock() + self._rhythm.offset_s
+        began = self._ports.clock()
+        due = began + self._rhythm.offset_s
         while not await _stopped(stopping, min(due - self._ports.clock(), self._rhythm.interval_s)):
             if self._ports.clock() < due and self._next is None:
                 continue
@@ -99,7 +100,7 @@ class ServiceLoop:
             due = min(due, started)
             tick = await self.tick()
             took_s = self._ports.clock() - started
-            self._ports.journal.record(replace(tick, took_s=took_s, lag_s=max(0.0, started - due)))
+            self._ports.journal.record(replace(tick, took_s=took_s, lag_s=max(0.0, started - max(due, began))))
             due += interval_s * max(self.pause(tick), ceil((self._ports.clock() - due) / interval_s))
 
     def pause(self, tick: Tick) -> int:
