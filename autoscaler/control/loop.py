@@ -119,7 +119,7 @@ class ServiceLoop:
             fleet = await self._fleet.read(self._ports.fleets, _urgency(thought.decision))
             if isinstance(fleet, Missing):
                 return self._unread(fleet)
-            thought = await self._think(replace(seen, fleet=fleet))
+            thought = await self._think(replace(seen, fleet=self._fleet.settled(fleet, seen.now)))
         return await self._done(thought)
 
     def _unread(self, gap: Missing) -> Tick:
@@ -148,7 +148,6 @@ class ServiceLoop:
 
     async def _think(self, seen: Observation) -> _Thought:
         policy, wrong_tag = self._in_force(seen.fleet.pause_tag)
-        seen = replace(seen, fleet=self._fleet.settled(seen.fleet, seen.now))
         memory = self._memory = self._recall(seen)
         seen, decision = await self._decide(policy, memory, seen)
         return _Thought(policy, seen, memory, decision, wrong_tag)
