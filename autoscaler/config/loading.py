@@ -58,6 +58,13 @@ class Read:
         sourced = self.valid.sources.get(path)
         return sourced.origin if sourced else self.naming.of(path)
 
+    def contradictions(self) -> Iterator[Problem]:
+        """What is wrong with the service by itself, beside what could not be read."""
+        fields, broken = self.valid.value, self.valid.broken
+        clashes = checks.contradictions(fields, broken) + checks.out_of_bounds(fields, broken)
+        clashes += checks.shortcomings(fields, self.valid.sources.keys(), self.own, broken)
+        yield from (Problem(self.where(clash.at), clash.what) for clash in clashes)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -136,7 +143,8 @@ def find(environ: Mapping[str, str]) -> Settings:
     daemon = validated(GlobalFields, whole.globals)
     reads = tuple(_reads(whole, outer.services | inner.services))
     problems = [*outer.problems, *inner.problems, *daemon.problems, *_unreadable(whole, reads)]
-    problems += _contradictory(problems, [*_within_each(reads), *_between(reads, home), *_capped(daemon, reads)])
+    within = (problem for read in reads for problem in read.contradictions())
+    problems += _contradictory(problems, [*within, *_between(reads, home), *_capped(daemon, reads)])
     if not (reads or problems or daemon.value.discover_clusters):
         problems.append(Problem(variable(("service",)), NO_SERVICE))
     named = () if flat else [(own.prefix, key) for layer in (outer, inner) for key, own in layer.services.items()]
@@ -178,14 +186,6 @@ def _contradictory(known: Iterable[Problem], found: Iterable[Problem]) -> list[P
     """What contradicts something else, except where a setting was found wrong already."""
     named = {problem.where for problem in known}
     return [problem for problem in found if problem.where not in named]
-
-
-def _within_each(reads: Iterable[Read]) -> Iterator[Problem]:
-    for read in reads:
-        fields, broken = read.valid.value, read.valid.broken
-        clashes = checks.contradictions(fields, broken) + checks.out_of_bounds(fields, broken)
-        clashes += checks.shortcomings(fields, read.valid.sources.keys(), read.own, broken)
-        yield from (Problem(read.where(clash.at), clash.what) for clash in clashes)
 
 
 def _between(reads: Iterable[Read], home: str | None) -> Iterator[Problem]:
