@@ -12,6 +12,7 @@ from math import inf
 
 from autoscaler.config import checks
 from autoscaler.config.caps import CapFields
+from autoscaler.config.claims import Claim, Claims, queue_thing, service_thing
 from autoscaler.config.environment import TWO_STYLES, environment
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.file import file
@@ -190,10 +191,13 @@ def _contradictory(known: Iterable[Problem], found: Iterable[Problem]) -> list[P
 
 def _between(reads: Iterable[Read], home: str | None) -> Iterator[Problem]:
     """Two services on one thing in AWS. Each claim is made at the setting that makes it."""
-    claims = [claim for read in reads for claim in _claims(read, home)]
-    for one, other in checks.conflicts(claims):
-        what = f"{other.what} belongs to the service {one.by} already ({one.at}); {other.remedy}"
-        yield Problem(other.at, what)
+    taken = Claims(home)
+    for thing, by, at in (claim for read in reads for claim in _claims(read, home)):
+        earlier = taken.earlier(thing, but=by)
+        if earlier is not None:
+            what = f"{thing.what} belongs to the service {earlier.by} already ({earlier.at}); {thing.remedy}"
+            yield Problem(at, what)
+        taken.take(Claim(thing, by, at))
 
 
 def _capped(daemon: Valid[GlobalFields], reads: Sequence[Read]) -> Iterator[Problem]:
@@ -204,14 +208,14 @@ def _capped(daemon: Valid[GlobalFields], reads: Sequence[Read]) -> Iterator[Prob
             yield Problem(daemon.sources[_CAPS].origin, f"{name}: {what}")
 
 
-def _claims(read: Read, home: str | None) -> Iterator[checks.Claim]:
+def _claims(read: Read, home: str | None) -> Iterator[Claim]:
     fields, given = read.valid.value, read.valid.sources.keys() - read.valid.broken
     if _ROLE_ARN in read.valid.broken:
         return  # it is not known in whose account
     if _SERVICE in given and _CLUSTER in given:
-        yield checks.service_claim(read.key, read.where(_SERVICE), _ref(read), home)
+        yield Claim(service_thing(_ref(read), home), read.key, read.where(_SERVICE))
     for queue in _queues(fields):
-        yield checks.queue_claim(read.key, read.where(_QUEUES), queue, home)
+        yield Claim(queue_thing(queue, home), read.key, read.where(_QUEUES))
 
 
 def service_of(read: Read) -> Service:
