@@ -8,17 +8,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from itertools import islice
 
 from autoscaler.config.caps import CapFields
 from autoscaler.config.fields import ServiceFields
 from autoscaler.config.group import Path
 from autoscaler.config.metrics import QUEUE_SIGNALS, SIGNALS, source_of
-from autoscaler.config.names import NOT_YET, folded
+from autoscaler.config.names import folded
 from autoscaler.config.quoting import quote
 from autoscaler.core import formula
 from autoscaler.core.policy import FallbackBehavior
-from autoscaler.ports import QueueRef, Role, ServiceRef
 
 _MIN, _MAX, _QUEUES, _REGION = ("min_tasks",), ("max_tasks",), ("queues",), ("region",)
 _PAUSED, _ROLE_ARN, _EXTERNAL_ID = ("paused",), ("role_arn",), ("external_id",)
@@ -199,52 +197,3 @@ def cap_contradictions(cap: CapFields, least: Mapping[str, int]) -> Iterator[str
     needed = sum(least[keys[folded(key)]] * taken for key, taken in cap.per_task.items() if folded(key) in keys)
     if needed > cap.most:
         yield f"the services' min_tasks alone take {needed}, and most is {cap.most}"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Something in AWS that only one service may have, claimed `by` a service's key `at` a setting.
-
-    `account` None: the daemon's own, whichever that is. `elsewhere`: the account is only known by a role in it, and
-    so is another than the daemon's own, which needs no role.
-    """
-
-    by: str
-    at: str
-    what: str
-    remedy: str
-    region: str | None
-    account: str | None = None
-    elsewhere: bool = False
-
-
-def service_claim(by: str, at: str, service: ServiceRef, home: str | None) -> Claim:
-    """The claim on the ECS service. `home`: the daemon's own Region, where it is known."""
-    what, account = f"the ECS service {service.service} of the cluster {service.cluster}", _account(service.role)
-    return Claim(by, at, what, "only one may scale it", service.region or home, account, account is not None)
-
-
-def queue_claim(by: str, at: str, queue: QueueRef, home: str | None) -> Claim:
-    """The claim on a queue. One whose Region is not given is in the daemon's own."""
-    remedy = f"sharing a queue needs queue_share, which {NOT_YET}"
-    account, elsewhere = queue.account or _account(queue.role), queue.account is None and queue.role is not None
-    return Claim(by, at, f"the queue {queue.name}", remedy, queue.region or home, account, elsewhere)
-
-
-def _account(role: Role | None) -> str | None:
-    return None if role is None else role.account
-
-
-def conflicts(claims: Iterable[Claim]) -> Iterator[tuple[Claim, Claim]]:
-    """Each claim on what another service has claimed, after that one. Unknown Regions and accounts may be any."""
-    earlier: dict[str, list[Claim]] = {}
-    for claim in claims:
-        same = earlier.setdefault(claim.what, [])
-        yield from islice(((one, claim) for one in same if _clash(one, claim)), 1)
-        same.append(claim)
-
-
-def _clash(one: Claim, other: Claim) -> bool:
-    here = None in {one.region, other.region} or one.region == other.region
-    own = None in {one.account, other.account} and not (one.elsewhere or other.elsewhere)
-    return one.by != other.by and here and (own or one.account == other.account)

@@ -14,7 +14,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from autoscaler.config import checks
 from autoscaler.config.fields import ServiceFields
 from autoscaler.config.group import Path
 from autoscaler.config.layer import Layer, Naming, Sourced, Tree
@@ -61,15 +60,10 @@ def discovered(tagged: Tagged, settings: Settings) -> Service:
     valid = validated(ServiceFields, overlaid(place, overlaid(layer.tree[Part.DEFAULTS], under)))
     read = Read(Naming(key_in(tagged), f"{tagged.where}: {TAG}", dotted=True), valid, frozenset(sources(profile)))
     problems = [*layer.problems, *unknown, *valid.problems]
-    problems += (
-        []
-        if problems
-        else [
-            *_contradictory(read),
-            *_presumptuous(tagged, read, profile, settings),
-            *_elsewhere(tagged, read, settings),
-        ]
-    )
+    if not problems:
+        problems += read.contradictions()
+        problems += _presumptuous(tagged, read, profile, settings)
+        problems += _elsewhere(tagged, read, settings)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return service_of(read)
@@ -123,13 +117,6 @@ def _put(table: dict[str, object], path: Path, value: str) -> None:
             return  # the outer name is a setting or nothing: that is said already
         table = inner
     table[path[-1]] = ",".join(value.split()) if path == ("queues",) else value
-
-
-def _contradictory(read: Read) -> Iterator[Problem]:
-    fields, broken = read.valid.value, read.valid.broken
-    clashes = checks.contradictions(fields, broken) + checks.out_of_bounds(fields, broken)
-    clashes += checks.shortcomings(fields, read.valid.sources.keys(), read.own, broken)
-    yield from (Problem(read.where(clash.at), clash.what) for clash in clashes)
 
 
 def _presumptuous(tagged: Tagged, read: Read, profile: Tree, settings: Settings) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from math import inf
 
 from autoscaler.config import checks
 from autoscaler.config.caps import CapFields
+from autoscaler.config.claims import Claim, Claims, queue_thing, service_thing
 from autoscaler.config.environment import TWO_STYLES, environment
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.file import file
@@ -57,6 +58,13 @@ class Read:
         """Where the setting was made, or else would be."""
         sourced = self.valid.sources.get(path)
         return sourced.origin if sourced else self.naming.of(path)
+
+    def contradictions(self) -> Iterator[Problem]:
+        """What is wrong with the service by itself, beside what could not be read."""
+        fields, broken = self.valid.value, self.valid.broken
+        clashes = checks.contradictions(fields, broken) + checks.out_of_bounds(fields, broken)
+        clashes += checks.shortcomings(fields, self.valid.sources.keys(), self.own, broken)
+        yield from (Problem(self.where(clash.at), clash.what) for clash in clashes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,8 @@ def find(environ: Mapping[str, str]) -> Settings:
     daemon = validated(GlobalFields, whole.globals)
     reads = tuple(_reads(whole, outer.services | inner.services))
     problems = [*outer.problems, *inner.problems, *daemon.problems, *_unreadable(whole, reads)]
-    problems += _contradictory(problems, [*_within_each(reads), *_between(reads, home), *_capped(daemon, reads)])
+    within = (problem for read in reads for problem in read.contradictions())
+    problems += _contradictory(problems, [*within, *_between(reads, home), *_capped(daemon, reads)])
     if not (reads or problems or daemon.value.discover_clusters):
         problems.append(Problem(variable(("service",)), NO_SERVICE))
     named = () if flat else [(own.prefix, key) for layer in (outer, inner) for key, own in layer.services.items()]
@@ -180,20 +189,15 @@ def _contradictory(known: Iterable[Problem], found: Iterable[Problem]) -> list[P
     return [problem for problem in found if problem.where not in named]
 
 
-def _within_each(reads: Iterable[Read]) -> Iterator[Problem]:
-    for read in reads:
-        fields, broken = read.valid.value, read.valid.broken
-        clashes = checks.contradictions(fields, broken) + checks.out_of_bounds(fields, broken)
-        clashes += checks.shortcomings(fields, read.valid.sources.keys(), read.own, broken)
-        yield from (Problem(read.where(clash.at), clash.what) for clash in clashes)
-
-
 def _between(reads: Iterable[Read], home: str | None) -> Iterator[Problem]:
     """Two services on one thing in AWS. Each claim is made at the setting that makes it."""
-    claims = [claim for read in reads for claim in _claims(read, home)]
-    for one, other in checks.conflicts(claims):
-        what = f"{other.what} belongs to the service {one.by} already ({one.at}); {other.remedy}"
-        yield Problem(other.at, what)
+    taken = Claims(home)
+    for thing, by, at in (claim for read in reads for claim in _claims(read, home)):
+        earlier = taken.earlier(thing, but=by)
+        if earlier is not None:
+            what = f"{thing.what} belongs to the service {earlier.by} already ({earlier.at}); {thing.remedy}"
+            yield Problem(at, what)
+        taken.take(Claim(thing, by, at))
 
 
 def _capped(daemon: Valid[GlobalFields], reads: Sequence[Read]) -> Iterator[Problem]:
@@ -204,14 +208,14 @@ def _capped(daemon: Valid[GlobalFields], reads: Sequence[Read]) -> Iterator[Prob
             yield Problem(daemon.sources[_CAPS].origin, f"{name}: {what}")
 
 
-def _claims(read: Read, home: str | None) -> Iterator[checks.Claim]:
+def _claims(read: Read, home: str | None) -> Iterator[Claim]:
     fields, given = read.valid.value, read.valid.sources.keys() - read.valid.broken
     if _ROLE_ARN in read.valid.broken:
         return  # it is not known in whose account
     if _SERVICE in given and _CLUSTER in given:
-        yield checks.service_claim(read.key, read.where(_SERVICE), _ref(read), home)
+        yield Claim(service_thing(_ref(read), home), read.key, read.where(_SERVICE))
     for queue in _queues(fields):
-        yield checks.queue_claim(read.key, read.where(_QUEUES), queue, home)
+        yield Claim(queue_thing(queue, home), read.key, read.where(_QUEUES))
 
 
 def service_of(read: Read) -> Service:

@@ -108,6 +108,6 @@ class Config:
     fleet_cap_percent: int
     rate_share_percent: int
     caps: tuple[SharedCap, ...]
-    quiet_interval_s: float = 0.0
+    quiet_interval_s: float
     discovery: Discovery = Discovery()
     web_config_file: str | None = None

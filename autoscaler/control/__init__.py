@@ -1,1 +1,1 @@
-"""The loop of each service, their supervisor, and the pacing of calls that they share."""
+"""The loop of each service, the crew that they are, and the pacing of calls that they share."""

@@ -28,8 +28,9 @@ def _at_every_look() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """When one service is looked at: every `interval_s`, the first time `offset_s` after the start; at least every
-    `quiet_s` while nothing is there. `fleet_every_s` says how often ECS may be asked about it while it stands still.
+    """When one service is looked at: every `interval_s`, the first time `offset_s` after the start, or at once where
+    that is past; at least every `quiet_s` while nothing is there. `fleet_every_s` says how often ECS may be asked about
+    it while it stands still.
     """
 
     interval_s: float

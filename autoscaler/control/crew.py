@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from autoscaler.config import Config, Service
@@ -108,10 +109,11 @@ class Crew:
         await self._give_up([key for key in self._members if key not in stays])
         sizes = Counter(member.group for member in self._members.values())
         groups = grouped([service for key, service in wanted.items() if key not in stays], sizes)
+        are_few = len(groups) <= max(MOST_GROUPS, len(wanted) // MOST_GROUPS)
         for key, service in wanted.items():
             member = self._members.get(key)
             if member is None:
-                self._take_on(group, service, groups[key], config)
+                self._take_on(group, service, groups[key], config, at_once=are_few and not self._is_first_round)
             else:
                 self._tell(member, service, config)
 
@@ -124,11 +126,14 @@ class Crew:
             self._rounds.leave(member.service.ref, member.group)
             self._listing.forget(key)
 
-    def _take_on(self, group: asyncio.TaskGroup, service: Service, number: int, config: Config) -> None:
+    def _take_on(
+        self, group: asyncio.TaskGroup, service: Service, number: int, config: Config, *, at_once: bool
+    ) -> None:
         self._rounds.join(service.ref, number)
         self._admission.join(service.ref.key)
         self._list(service, config)
-        loop = ServiceLoop(service, self._ports_of(service), self._rhythm(service, number, config), self._admission)
+        rhythm = self._rhythm(service, config, self._offset_s(number, interval_of(service, config), at_once=at_once))
+        loop = ServiceLoop(service, self._ports_of(service), rhythm, self._admission)
         stopping = asyncio.Event()
         task = group.create_task(loop.run(stopping))
         pace = config.interval_s, config.quiet_interval_s
@@ -139,7 +144,7 @@ class Crew:
         if (service, service.chosen, pace) != (member.service, member.service.chosen, member.pace):
             self._list(service, config)
         if (service, pace) != (member.service, member.pace):
-            member.loop.adopt(service, self._ports_of(service), self._rhythm(service, member.group, config))
+            member.loop.adopt(service, self._ports_of(service), self._rhythm(service, config))
         member.service, member.pace = service, pace
 
     def _list(self, service: Service, config: Config) -> None:
@@ -147,14 +152,19 @@ class Crew:
         slowest_s = max(3 * interval_s, interval_s + min(config.quiet_interval_s, bearable_s))
         self._listing.admit(service, self._silence_s(service, slowest_s))
 
-    def _rhythm(self, service: Service, group: int, config: Config) -> Rhythm:
-        """The first look is in step with the others of the group, whenever they began; in the first round nobody waits
-        for another, although to take on ten thousand takes a second.
+    def _offset_s(self, group: int, interval_s: float, *, at_once: bool) -> float:
+        """The looks are in step with the others of the group, whenever they began. Of a few newcomers the first one
+        comes `at_once`, beside that. In the first round nobody waits for another, although to take on ten thousand
+        takes a second.
         """
-        interval_s, now = interval_of(service, config), self._clock()
-        wait_s = self._began + group * interval_s / MOST_GROUPS - now
-        offset_s = max(0.0, wait_s) if self._is_first_round else wait_s % interval_s
-        return Rhythm(interval_s, offset_s, config.quiet_interval_s, lambda: self._rounds.every_s(service.ref))
+        wait_s = self._began + group * interval_s / MOST_GROUPS - self._clock()
+        if self._is_first_round:
+            return max(0.0, wait_s)
+        return -(-wait_s % interval_s) if at_once else wait_s % interval_s
+
+    def _rhythm(self, service: Service, config: Config, offset_s: float = 0.0) -> Rhythm:
+        every_s = partial(self._rounds.every_s, service.ref)
+        return Rhythm(interval_of(service, config), offset_s, config.quiet_interval_s, every_s)
 
 
 def interval_of(service: Service, config: Config) -> float:

@@ -8,7 +8,8 @@ one that was found before, no other can ask for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from autoscaler.config.claims import Claims
@@ -31,22 +32,32 @@ class Bulletin(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """One cluster's services and the tags that asked for them, by key. `refused`: whose tags were wrong."""
+
+    found: Mapping[str, Service] = field(default_factory=dict)
+    asked: Mapping[str, Tagged] = field(default_factory=dict)
+    refused: Set[str] = frozenset()
+
+
+NOTHING = _Known()
+
+
 class Discovery:
-    """What was found, and the tags that said so, by cluster and key."""
+    """What was found in each cluster."""
 
     def __init__(self, directory: Directory, bulletin: Bulletin) -> None:
         self._directory = directory
         self._bulletin = bulletin
-        self._found: dict[str, dict[str, Service]] = {}
-        self._asked: dict[str, dict[str, Tagged]] = {}
-        self._refused: dict[str, set[str]] = {}
+        self._known: dict[str, _Known] = {}
         self._read_by: Settings | None = None
         self._newest: tuple[Config, Settings] | None = None
 
     def beside(self, configured: Iterable[Service], home: str | None) -> tuple[Service, ...]:
         """Those that were found, and take nothing that these have."""
         taken = Claims(home, configured)
-        found = [service for some in self._found.values() for service in some.values()]
+        found = [service for known in self._known.values() for service in known.found.values()]
         return tuple(service for service in found if taken.rival(service) is None)
 
     async def look(self, config: Config, settings: Settings) -> None:
@@ -57,7 +68,7 @@ class Discovery:
             try:
                 tags = await self._directory.tags(cluster, config.discovery.place)
             except AutoscalerError as fault:
-                before = len(self._found.get(cluster, ()))
+                before = len(self._known.get(cluster, NOTHING).found)
                 self._bulletin.found(cluster, before, (Problem(f"cluster {cluster}", str(fault)),))
             else:
                 await self._take(cluster, tags, config, settings)
@@ -71,16 +82,15 @@ class Discovery:
         """
         self._newest = config, settings
         self._forget(config)
-        for cluster, asked in self._asked.items():
-            round_ = _Round(self._found.get(cluster, {}), self._claims(cluster, config, settings), settings)
-            for tagged in asked.values():
+        for cluster, known in self._known.items():
+            round_ = _Round(known.found, self._claims(cluster, config, settings), settings)
+            for tagged in known.asked.values():
                 round_.take(tagged)
-            self._found[cluster], self._refused[cluster] = round_.found, round_.refused
+            self._known[cluster] = _Known(round_.found, known.asked, round_.refused)
 
     def _forget(self, config: Config) -> None:
-        for cluster in self._asked.keys() - set(config.discovery.clusters):
-            for known in (self._found, self._asked, self._refused):
-                known.pop(cluster, None)
+        for cluster in self._known.keys() - set(config.discovery.clusters):
+            del self._known[cluster]
 
     async def _take(
         self, cluster: str, tags: Mapping[str, Mapping[str, str]], config: Config, settings: Settings
@@ -89,30 +99,30 @@ class Discovery:
         asking = [
             Tagged(cluster, name, dict(each)) for name, each in tags.items() if ASKS in each and name not in named
         ]
-        before, asked = self._found.get(cluster, {}), self._accepted(cluster, settings)
+        before, accepted = self._known.get(cluster, NOTHING).found, self._accepted(cluster, settings)
         asking.sort(key=lambda tagged: (key_in(tagged) not in before, key_in(tagged)))
         stays = {key: before[key] for key in map(key_in, asking) if key in before}
         round_ = _Round(stays, self._claims(cluster, config, settings), settings)
         for number, tagged in enumerate(asking):
-            round_.keep(tagged) if asked.get(key_in(tagged)) == tagged else round_.take(tagged)
+            round_.keep(tagged) if accepted.get(key_in(tagged)) == tagged else round_.take(tagged)
             if number % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)
-        self._asked[cluster] = {key_in(tagged): tagged for tagged in asking}
-        self._found[cluster], self._refused[cluster] = round_.found, round_.refused
+        asked = {key_in(tagged): tagged for tagged in asking}
+        self._known[cluster] = _Known(round_.found, asked, round_.refused)
         self._bulletin.found(cluster, len(round_.found), tuple(round_.problems))
 
     def _accepted(self, cluster: str, settings: Settings) -> dict[str, Tagged]:
         """The tags that are in force as these settings read them."""
         if settings is not self._read_by:
             return {}
-        refused = self._refused.get(cluster, set())
-        return {key: tagged for key, tagged in self._asked.get(cluster, {}).items() if key not in refused}
+        known = self._known.get(cluster, NOTHING)
+        return {key: tagged for key, tagged in known.asked.items() if key not in known.refused}
 
     def _claims(self, cluster: str, config: Config, settings: Settings) -> Claims:
         """What all others have."""
         taken = Claims(settings.home, config.services)
-        for other, some in self._found.items():
-            for service in some.values() if other != cluster else ():
+        for other, known in self._known.items():
+            for service in known.found.values() if other != cluster else ():
                 taken.add(service)
         return taken
 

@@ -90,7 +90,8 @@ class ServiceLoop:
 
         A tick that overruns makes the ones it covers fall out; they are not made up for.
         """
-        due = self._ports.clock() + self._rhythm.offset_s
+        began = self._ports.clock()
+        due = began + self._rhythm.offset_s
         while not await _stopped(stopping, min(due - self._ports.clock(), self._rhythm.interval_s)):
             if self._ports.clock() < due and self._next is None:
                 continue
@@ -99,7 +100,7 @@ class ServiceLoop:
             due = min(due, started)
             tick = await self.tick()
             took_s = self._ports.clock() - started
-            self._ports.journal.record(replace(tick, took_s=took_s, lag_s=max(0.0, started - due)))
+            self._ports.journal.record(replace(tick, took_s=took_s, lag_s=max(0.0, started - max(due, began))))
             due += interval_s * max(self.pause(tick), ceil((self._ports.clock() - due) / interval_s))
 
     def pause(self, tick: Tick) -> int:
@@ -118,7 +119,7 @@ class ServiceLoop:
             fleet = await self._fleet.read(self._ports.fleets, _urgency(thought.decision))
             if isinstance(fleet, Missing):
                 return self._unread(fleet)
-            thought = await self._think(replace(seen, fleet=fleet))
+            thought = await self._think(replace(seen, fleet=self._fleet.settled(fleet, seen.now)))
         return await self._done(thought)
 
     def _unread(self, gap: Missing) -> Tick:
@@ -147,7 +148,6 @@ class ServiceLoop:
 
     async def _think(self, seen: Observation) -> _Thought:
         policy, wrong_tag = self._in_force(seen.fleet.pause_tag)
-        seen = replace(seen, fleet=self._fleet.settled(seen.fleet, seen.now))
         memory = self._memory = self._recall(seen)
         seen, decision = await self._decide(policy, memory, seen)
         return _Thought(policy, seen, memory, decision, wrong_tag)

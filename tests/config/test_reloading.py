@@ -10,6 +10,7 @@ import pytest
 from autoscaler.config import Config, find, load, reload
 from autoscaler.config.reloading import Reloaded
 
+ROLE = 'role_arn = "arn:aws:iam::123456789012:role/shop"\n'
 SERVICE = """
 [services.{key}]
 cluster = "c"
@@ -160,6 +161,16 @@ def test_one_thing_by_another_name_is_the_same_thing(file: File, moved: str) -> 
     broken = SERVICE.format(key="refunds", most=0).replace("refunds-queue", "q").replace('"refunds"', '"elsewhere"')
     file.says(services(orders=7) + broken + taken)
     assert bounds(file.again(last).config) == {"orders": 7, "refunds": 5}
+
+
+def test_what_a_start_takes_for_two_things_a_reload_does(file: File) -> None:
+    """One name in our own account and in another's; `refunds` is wrong and keeps what it has in ours."""
+    theirs = SERVICE.format(key="another", most=3).replace("another-queue", "refunds-queue")
+    theirs = theirs.replace('service = "another"', 'service = "refunds"') + ROLE
+    file.says(services(refunds=5) + theirs)
+    last = file.loaded()
+    file.says(SERVICE.format(key="refunds", most=-1) + theirs.replace("max_tasks = 3", "max_tasks = 4"))
+    assert bounds(file.again(last).config) == {"another": 4, "refunds": 5}
 
 
 def test_a_number_of_five_thousand_digits_is_no_end_of_the_daemon(file: File) -> None:

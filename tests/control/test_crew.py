@@ -147,7 +147,7 @@ def test_the_same_key_for_another_service_begins_anew_once_the_old_loop_has_ende
     moved = service("orders")
     moved = replace(moved, ref=replace(moved.ref, cluster="elsewhere"))
     stage.play([(0, settings(service("orders"))), (1, settings(moved))], 20)
-    assert [tick.service.cluster for tick in slow.ticks] == ["prod", "elsewhere", "elsewhere"]
+    assert [tick.service.cluster for tick in slow.ticks] == ["prod", "elsewhere", "elsewhere", "elsewhere"]
     assert slow.ticks[1].memory.since >= stage.began + 3.0
 
 
@@ -182,6 +182,28 @@ def test_who_comes_later_ticks_in_step_with_his_group() -> None:
     lasts = {key: stage.worlds[key].ticks[-1].observation for key in keys}
     firsts = sorted((seen.now - stage.began) % 10 for seen in lasts.values() if seen is not None)
     assert firsts == pytest.approx([group * 10 / MOST_GROUPS for group in sorted(SPREAD[:4])], abs=0.02)
+
+
+def test_a_few_that_come_later_are_looked_at_at_once_and_then_in_step_with_their_groups() -> None:
+    """The first round has no service, as where all are found by tag."""
+    keys = [f"s{number}" for number in range(4)]
+    stage = Stage({key: World() for key in keys})
+    stage.play([(0, settings()), (3, settings(*(service(key) for key in keys)))], 40)
+    ticks = [stage.worlds[key].ticks for key in keys]
+    looks = [[tick.observation.now - stage.began for tick in each if tick.observation] for each in ticks]
+    assert [first for first, *_ in looks] == pytest.approx([3.0] * 4, abs=0.02)
+    steps = sorted(group * 10 / MOST_GROUPS for group in SPREAD[:4])
+    assert sorted(second % 10 for _, second, *_ in looks) == pytest.approx(steps, abs=0.02)
+    assert all(second - first <= 10 for first, second, *_ in looks)
+    assert {tick.lag_s for each in ticks for tick in each} == {0.0}
+
+
+def test_many_that_come_later_are_spread_over_the_interval() -> None:
+    keys = [f"s{number:02}" for number in range(2 * MOST_GROUPS)]
+    stage = Stage({key: World() for key in keys})
+    stage.play([(0, settings()), (3, settings(*(service(key) for key in keys)))], 20)
+    firsts = Counter(round(world.ticks[0].observation.now, 3) for world in stage.worlds.values())  # type: ignore[union-attr]
+    assert set(firsts.values()) == {2}
 
 
 def test_groups_are_alike_in_size_and_keep_clusters_together_however_they_come() -> None:
