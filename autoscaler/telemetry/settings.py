@@ -27,14 +27,14 @@ class SettingsLog:
 
     def reloaded(self, outcome: Reloaded) -> None:
         """The settings were read again."""
-        services = len(outcome.config.services)
         self._metrics.wrong("file", len(outcome.problems))
         if outcome.later:
             self._log.warning("settings_later", settings=list(outcome.later), remedy="start the daemon anew")
         if outcome.problems:
             kept = list(outcome.kept)
             self._log.warning("settings_wrong", problems=[str(each) for each in outcome.problems], kept=kept)
-        self._log.info("settings_read", services=services)
+        if outcome.taken:
+            self._log.info("settings_read", services=len(outcome.config.services))
 
     def found(self, cluster: str, services: int, problems: tuple[Problem, ...]) -> None:
         """A cluster was looked through."""
