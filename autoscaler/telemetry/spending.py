@@ -13,8 +13,8 @@ from autoscaler.core.model import Backlog, Instant, Observation
 
 SQS_REQUEST_DOLLARS = 0.40 / 1_000_000
 METRIC_DOLLARS = 0.01 / 1_000
-"""List prices: of a request to a standard queue, after the free million a month, and of a metric that GetMetricData is
-asked for. ECS and Application Auto Scaling are asked for nothing.
+"""List prices of 2026: of a request to a standard queue, after the free million a month, and of a metric that
+GetMetricData is asked for. ECS and Application Auto Scaling are asked for nothing.
 """
 
 MONTH_S = 730 * 3_600.0
