@@ -6,7 +6,7 @@ Pure. An estimate in every part, so that a day can be compared with another: the
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import floor
 
 from autoscaler.core.model import Backlog, Instant, Observation
@@ -72,13 +72,10 @@ class Usage:
     def after(self, seen: Observation) -> Usage:
         """With what passed since the look before: at the mean of both looks, since counts change in between."""
         tasks, idle = float(seen.fleet.running + seen.fleet.pending), idle_tasks(seen)
-        now = replace(self, at=seen.now, tasks=tasks, idle=idle)
-        if self.at is None:
-            return now
-        elapsed_s = max(0.0, seen.now - self.at)
+        elapsed_s = 0.0 if self.at is None else max(0.0, seen.now - self.at)
         wasted_s = 0.0 if idle is None or self.idle is None else elapsed_s * (self.idle + idle) / 2
         task_s = elapsed_s * (self.tasks + tasks) / 2
-        return replace(now, task_s=self.task_s + task_s, wasted_s=self.wasted_s + wasted_s)
+        return Usage(self.task_s + task_s, self.wasted_s + wasted_s, seen.now, tasks, idle)
 
 
 def idle_tasks(seen: Observation) -> float | None:
