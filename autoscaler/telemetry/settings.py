@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
 from autoscaler.config import Reloaded
 from autoscaler.errors import Problem
+from autoscaler.telemetry.journal import Log
 from autoscaler.telemetry.metrics import Metrics
-
-
-class Log(Protocol):
-    """What is needed of a structured logger."""
-
-    def info(self, event: str, **fields: Any) -> Any: ...
-
-    def warning(self, event: str, **fields: Any) -> Any: ...
 
 
 class SettingsLog:
