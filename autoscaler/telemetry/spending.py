@@ -9,7 +9,8 @@ from collections import deque
 from dataclasses import dataclass
 from math import floor
 
-from autoscaler.core.model import Backlog, Instant, Observation
+from autoscaler.core.model import Instant, Observation
+from autoscaler.telemetry.account import counts_of
 
 SQS_REQUEST_DOLLARS = 0.40 / 1_000_000
 METRIC_DOLLARS = 0.01 / 1_000
@@ -82,9 +83,9 @@ def idle_tasks(seen: Observation) -> float | None:
     """Tasks that are paid for and hold no message, in tasks and fractions of one: those that start, and free slots of
     those that run. None: not all queues could be read, or nobody knows what a task holds at once.
     """
-    counts = [backlog for _, backlog in seen.queues]
-    if seen.knowledge is None or not counts or not all(isinstance(each, Backlog) for each in counts):
+    counts = counts_of(seen)
+    if seen.knowledge is None or not counts:
         return None
-    in_flight = sum(each.in_flight for each in counts if isinstance(each, Backlog))
+    in_flight = sum(each.in_flight for each in counts)
     busy = min(float(seen.fleet.running), in_flight / seen.knowledge.concurrency.value)
     return seen.fleet.running + seen.fleet.pending - busy
