@@ -82,6 +82,10 @@ class Standing:
         """For how long the oldest message of all queues waits (None: not known)."""
         return None if self.tick is None else max(oldest_waits_s(self.tick).values(), default=None)
 
+    def untold(self, told: Sequence[Told]) -> Tick | None:
+        """The newest tick, where it is not the last of these (None: it is, or there was none yet)."""
+        return None if told and told[-1].tick is self.tick else self.tick
+
     def after(self, tick: Tick, at: Instant, wall: float) -> Standing:
         """The standing once this tick is known."""
         signals = signals_of(tick.policy)
