@@ -24,7 +24,8 @@ TAKEN_AT_ONCE = frozenset({"services", "interval_s", "quiet_interval_s"})
 @dataclass(frozen=True, slots=True)
 class Reloaded:
     """`config` is in force from now on, and tags are read by `settings`. `kept`: the keys of services that keep their
-    settings because the new ones are wrong. `later`: the settings that another start would change.
+    settings because the new ones are wrong. `later`: the settings that another start would change. `taken` False:
+    the new settings were refused as a whole, and nothing is other than it was.
     """
 
     config: Config
@@ -32,6 +33,12 @@ class Reloaded:
     problems: tuple[Problem, ...] = ()
     kept: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
+    taken: bool = True
+
+    @classmethod
+    def refused(cls, last: Config, settings: Settings, problems: tuple[Problem, ...]) -> Reloaded:
+        """All stays as it was."""
+        return cls(last, settings, problems, tuple(service.ref.key for service in last.services), taken=False)
 
 
 def reload(environ: Mapping[str, str], last: Config, settings: Settings) -> Reloaded:
@@ -39,10 +46,10 @@ def reload(environ: Mapping[str, str], last: Config, settings: Settings) -> Relo
     found = find(environ)
     if last.services and _is_emptied(environ):
         told = Problem(CONFIG_FILE, "the file is empty; it is taken for half written, and what it said stays in force")
-        return Reloaded(last, settings, (told,), tuple(service.ref.key for service in last.services))
+        return Reloaded.refused(last, settings, (told,))
     owners = {_owner(problem, found) for problem in found.problems}
     if None in owners:
-        return Reloaded(last, settings, found.problems, tuple(service.ref.key for service in last.services))
+        return Reloaded.refused(last, settings, found.problems)
     good = config_of(replace(found, services=tuple(read for read in found.services if folded(read.key) not in owners)))
     before = [service for service in last.services if folded(service.ref.key) in owners]
     new, clashing = _beside(before, good.services, found.home)

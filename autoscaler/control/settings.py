@@ -107,8 +107,7 @@ class Following:
             outcome = await self._source.read(self._config, self._settings)
         except TimeoutError:
             told = Problem(CONFIG_FILE, "the file's disk does not answer; what it said stays in force")
-            kept = tuple(service.ref.key for service in self._config.services)
-            outcome = Reloaded(self._config, self._settings, (told,), kept)
+            outcome = Reloaded.refused(self._config, self._settings, (told,))
             self._read = UNREAD
         self._config, self._settings = outcome.config, outcome.settings
         self._discovery.renew(self._config, self._settings)

@@ -10,9 +10,10 @@ OURS = 'instance=~"$instance"'
 INSTANCE = Variable("instance", "instance", "autoscaler_build_info", "Daemon")
 
 
-def slowest(name: str, share: float) -> str:
-    """The duration that this share of a histogram stays below."""
-    return f"histogram_quantile({share:g}, sum by (le) (rate({name}_bucket{{{OURS}}}[{RATE}])))"
+def slowest(name: str) -> tuple[Query, Query]:
+    """The durations that half of a histogram, and 99 of 100, stay below."""
+    rates = f"sum by (le) (rate({name}_bucket{{{OURS}}}[{RATE}]))"
+    return Query(f"histogram_quantile(0.5, {rates})", "half"), Query(f"histogram_quantile(0.99, {rates})", "99 of 100")
 
 
 HEADLINE = Section(
@@ -80,19 +81,13 @@ TIME = Section(
         Panel(
             "How long a tick takes",
             "From the first reading to the last write of one service. Most of it is waiting for AWS.",
-            (
-                Query(slowest("autoscaler_tick_seconds", 0.5), "half"),
-                Query(slowest("autoscaler_tick_seconds", 0.99), "99 of 100"),
-            ),
+            slowest("autoscaler_tick_seconds"),
             unit=Unit.SECONDS,
         ),
         Panel(
             "How late ticks begin",
             "How long after its time a tick begins. Above a second, there are more services than its processor bears.",
-            (
-                Query(slowest("autoscaler_tick_lag_seconds", 0.5), "half"),
-                Query(slowest("autoscaler_tick_lag_seconds", 0.99), "99 of 100"),
-            ),
+            slowest("autoscaler_tick_lag_seconds"),
             unit=Unit.SECONDS,
         ),
         Panel(
@@ -150,10 +145,7 @@ CALLS = Section(
         Panel(
             "Waiting for a turn",
             "How long requests wait until our share of AWS's rate lets them go.",
-            (
-                Query(slowest("autoscaler_pacer_wait_seconds", 0.5), "half"),
-                Query(slowest("autoscaler_pacer_wait_seconds", 0.99), "99 of 100"),
-            ),
+            slowest("autoscaler_pacer_wait_seconds"),
             unit=Unit.SECONDS,
             width=8,
         ),

@@ -8,7 +8,8 @@ from autoscaler.monitoring.wording import (
     CHOSEN,
     CLUSTER,
     MARKS,
-    PROMISE_STEPS,
+    PAID_AND_WASTED,
+    PROMISE_KEPT,
     RANGE,
     RATE,
     SERVICES,
@@ -23,17 +24,7 @@ from autoscaler.monitoring.wording import (
 HEADLINE = Section(
     "The promise",
     (
-        Panel(
-            "Promise kept",
-            "The share of messages that were received in time, over the time shown, estimated from the queues' counts.",
-            (Query(kept_ratio(RANGE)),),
-            Shape.STAT,
-            Unit.RATIO,
-            width=5,
-            height=5,
-            steps=PROMISE_STEPS,
-            decimals=2,
-        ),
+        PROMISE_KEPT,
         Panel(
             "At risk",
             "Services whose promise needs more tasks than are to be had now. Their log says how many would do.",
@@ -161,14 +152,7 @@ COURSE = Section(
 COST = Section(
     "What it costs",
     (
-        Panel(
-            "Tasks paid for, and wasted",
-            "Tasks that are paid for, on average; and how many of them held no message: starting tasks and free slots.",
-            (
-                Query(f"sum(rate(autoscaler_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "paid for"),
-                Query(f"sum(rate(autoscaler_wasted_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "of these wasted"),
-            ),
-        ),
+        PAID_AND_WASTED,
         Panel(
             "Task-hours, over the time shown",
             "Task-hours by service. Times the price of one, it is what ECS charges for them.",

@@ -9,30 +9,20 @@ from autoscaler.monitoring.wording import (
     CHOSEN,
     CLUSTER,
     MARKS,
-    PROMISE_STEPS,
+    PAID_AND_WASTED,
+    PROMISE_KEPT,
     RANGE,
     RATE,
     SERVICES,
     WARNING,
     ever_bound,
-    kept_ratio,
     tasks,
 )
 
 HEADLINE = Section(
     "The promise",
     (
-        Panel(
-            "Promise kept",
-            "The share of messages that were received in time, over the time shown, estimated from the queues' counts.",
-            (Query(kept_ratio(RANGE)),),
-            Shape.STAT,
-            Unit.RATIO,
-            width=5,
-            height=5,
-            steps=PROMISE_STEPS,
-            decimals=2,
-        ),
+        PROMISE_KEPT,
         Panel(
             "Expected wait",
             "What a message that comes now will probably wait; nothing while there is no task. Beside it, what is"
@@ -226,14 +216,7 @@ LEARNED = Section(
 COST = Section(
     "Cost and failures",
     (
-        Panel(
-            "Tasks paid for, and wasted",
-            "Tasks that are paid for, on average; and how many of them held no message: starting tasks and free slots.",
-            (
-                Query(f"sum(rate(autoscaler_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "paid for"),
-                Query(f"sum(rate(autoscaler_wasted_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "of these wasted"),
-            ),
-        ),
+        PAID_AND_WASTED,
         Panel(
             "Task-hours, over the time shown",
             "Task-hours that were paid for, and the share of them in which no message was held.",

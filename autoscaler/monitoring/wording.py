@@ -1,8 +1,8 @@
-"""Expressions that several panels and rules share, so that one thing is asked for in one way."""
+"""Expressions and panels that several dashboards and rules share, so that one thing is asked for in one way."""
 
 from __future__ import annotations
 
-from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Mark, Variable
+from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Mark, Panel, Query, Shape, Unit, Variable
 
 CHOSEN = 'ecs_cluster=~"$cluster",ecs_service=~"$service"'
 """The services that the reader chose."""
@@ -30,6 +30,28 @@ def late_ratio(window: str, by: str = "", chosen: str = f"{{{CHOSEN}}}") -> str:
 def kept_ratio(window: str, by: str = "") -> str:
     """The share of messages with which the promise was kept."""
     return f"1 - {late_ratio(window, by)}"
+
+
+PROMISE_KEPT = Panel(
+    "Promise kept",
+    "The share of messages that were received in time, over the time shown, estimated from the queues' counts.",
+    (Query(kept_ratio(RANGE)),),
+    Shape.STAT,
+    Unit.RATIO,
+    width=5,
+    height=5,
+    steps=PROMISE_STEPS,
+    decimals=2,
+)
+
+PAID_AND_WASTED = Panel(
+    "Tasks paid for, and wasted",
+    "Tasks that are paid for, on average; and how many of them held no message: starting tasks and free slots.",
+    (
+        Query(f"sum(rate(autoscaler_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "paid for"),
+        Query(f"sum(rate(autoscaler_wasted_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "of these wasted"),
+    ),
+)
 
 
 def tasks(kind: str) -> str:

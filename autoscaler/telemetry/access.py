@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import binascii
 import ssl
 from base64 import b64decode
 from collections import OrderedDict
@@ -67,6 +66,6 @@ def _credentials(authorization: str) -> tuple[str, str] | None:
         return None
     try:
         user, colon, password = b64decode(packed.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError, ValueError):
+    except ValueError:  # neither base64 nor UTF-8
         return None
     return (user, password) if colon else None

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from autoscaler.core.demand import read_signals
 from autoscaler.core.explain import sentence
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Instant, Measurement, Missing, Utilization, Verdict
+from autoscaler.core.model import Backlog, Instant, Measurement, Missing, Observation, Utilization, Verdict
 from autoscaler.core.policy import Policy
 from autoscaler.ports import Tick
 from autoscaler.situation import decision_of, encode
@@ -240,6 +240,12 @@ def read_at(tick: Tick) -> dict[str, Instant]:
     instants |= {metric_signal(name): one.at for name, one in seen.metrics if isinstance(one, Measurement)}
     meters = {"cpu": seen.cpu, "memory": seen.memory}
     return instants | {name: reading.at for name, reading in meters.items() if isinstance(reading, Utilization)}
+
+
+def counts_of(seen: Observation) -> list[Backlog]:
+    """Each queue's counts; empty unless every one could be read, so that their sums mean something."""
+    counts = [reading for _, reading in seen.queues if isinstance(reading, Backlog)]
+    return counts if len(counts) == len(seen.queues) else []
 
 
 def signals_of(policy: Policy) -> set[str]:

@@ -7,6 +7,7 @@ immutable or a copy, so that it may be rendered in another thread.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -81,9 +82,14 @@ class Standing:
         """For how long the oldest message of all queues waits (None: not known)."""
         return None if self.tick is None else max(oldest_waits_s(self.tick).values(), default=None)
 
+    def untold(self, told: Sequence[Told]) -> Tick | None:
+        """The newest tick, where it is not the last of these (None: it is, or there was none yet)."""
+        return None if told and told[-1].tick is self.tick else self.tick
+
     def after(self, tick: Tick, at: Instant, wall: float) -> Standing:
         """The standing once this tick is known."""
-        known = {name: instant for name, instant in self.read_at.items() if name in signals_of(tick.policy)}
+        signals = signals_of(tick.policy)
+        known = {name: instant for name, instant in self.read_at.items() if name in signals}
         return replace(
             self,
             service=tick.service,
@@ -103,8 +109,8 @@ class Board:
         self.clock = clock
         self.wall = wall
         self._standings: dict[str, Standing] = {}
-        self._told: dict[str, list[Told]] = {}
-        self._pasts: dict[str, Past] = {}
+        self._told: defaultdict[str, list[Told]] = defaultdict(list)
+        self._pasts: defaultdict[str, Past] = defaultdict(Past)
 
     @property
     def remembers(self) -> bool:
@@ -144,14 +150,14 @@ class Board:
         standing = self._standings[key].after(tick, self.clock(), self.wall())
         self._standings[key] = standing
         if self.remembers:
-            self._pasts.setdefault(key, Past()).note(standing.wall, sample_of(tick, standing.oldest_s))
+            self._pasts[key].note(standing.wall, sample_of(tick, standing.oldest_s))
         return standing
 
     def tell(self, standing: Standing, event: Event) -> None:
         """The service's newest tick is kept among its decisions."""
         if standing.tick is not None and self.remembers:
             told = Told(standing.wall, event, standing.tick, standing.faults)
-            kept = self._told.setdefault(standing.service.key, [])
+            kept = self._told[standing.service.key]
             kept.append(told)
             if len(kept) > REMEMBERED:
                 del kept[_least_wanted(kept)]

@@ -10,6 +10,7 @@ minute in all.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable
 from typing import Any, Protocol
 
@@ -46,8 +47,8 @@ class LoggedJournal:
         self._board = board
         self._metrics = metrics
         self._log = log
-        self._reminders: dict[str, Reminders] = {}
-        self._asides: dict[str, Reminders] = {}
+        self._reminders: defaultdict[str, Reminders] = defaultdict(Reminders)
+        self._asides: defaultdict[str, Reminders] = defaultdict(Reminders)
 
     def record(self, tick: Tick) -> None:
         """The tick is counted, stands on the board, and is told where it is worth it. Does not wait."""
@@ -55,7 +56,7 @@ class LoggedJournal:
         standing = self._board.note(tick)
         self._metrics.count(standing)
         event = event_of(tick, standing.faults, was_at_fault=before is not None and bool(before.faults))
-        reminders = self._reminders.setdefault(tick.service.key, Reminders())
+        reminders = self._reminders[tick.service.key]
         holds_s = max(REPEAT_S, HOLDING_S * len(self._reminders))
         repeated = reminders.due(event, _sameness(event, standing), standing.at, holds_s)
         if repeated is not None:
@@ -85,7 +86,7 @@ class LoggedJournal:
         say(event.value, **fields)
 
     def _tell_aside(self, tick: Tick, aside: Aside, now: Instant) -> None:
-        reminders = self._asides.setdefault(tick.service.key, Reminders())
+        reminders = self._asides[tick.service.key]
         repeated = reminders.due(aside.event, (aside.event, aside.about), now)
         if repeated is None:
             return

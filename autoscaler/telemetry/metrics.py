@@ -5,7 +5,7 @@ No global registry: two daemons in one process do not see each other's numbers.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -39,7 +39,7 @@ class Metrics:
         self._clock = clock
         self._tokens = tokens
         self._tallies: dict[str, Tally] = {}
-        self._requests: dict[str, Counter[str]] = {}
+        self._requests: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._throttles: Counter[Category] = Counter()
         self._spending = Spending(clock())
         self._ticks = Distribution()
@@ -49,7 +49,7 @@ class Metrics:
 
     def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None:
         """One request to AWS ended. An outcome outside the closed set counts as `failed`."""
-        self._requests.setdefault(api, Counter())[outcome if outcome in OUTCOMES else CALL_FAILURES[0]] += 1
+        self._requests[api][outcome if outcome in OUTCOMES else CALL_FAILURES[0]] += 1
         self._spending.add(api, units, self._clock())
         if outcome == "throttled":
             self._throttles[category] += 1

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from math import isnan, nan
 
-from autoscaler.core.model import Backlog
 from autoscaler.ports import Tick
+from autoscaler.telemetry.account import counts_of
 
 STEP_S = 30
 SLOTS = 720
@@ -43,13 +43,12 @@ def sample_of(tick: Tick, oldest_s: float | None) -> Sample:
     seen = tick.observation
     if seen is None:
         return Sample()
-    counts = [counts for _, counts in seen.queues if isinstance(counts, Backlog)]
-    whole = bool(counts) and len(counts) == len(seen.queues)
+    counts = counts_of(seen)
     demand = None if tick.decision is None else tick.decision.demand
     known = seen.knowledge
     return Sample(
-        waiting=float(sum(one.visible for one in counts)) if whole else nan,
-        in_flight=float(sum(one.in_flight for one in counts)) if whole else nan,
+        waiting=float(sum(one.visible for one in counts)) if counts else nan,
+        in_flight=float(sum(one.in_flight for one in counts)) if counts else nan,
         desired=float(seen.fleet.desired),
         running=float(seen.fleet.running),
         asked=nan if demand is None else float(demand),

@@ -42,15 +42,12 @@ def markdown() -> str:
 
 
 def _table(families: Iterable[Family[Any]]) -> str:
-    return (
-        "\n".join(
-            ["| name | kind | unit | labels | stability | meaning |", "|---|---|---|---|---|---|", *_rows(families)]
-        )
-        + "\n"
-    )
+    return "".join(f"{row}\n" for row in _rows(families))
 
 
 def _rows(families: Iterable[Family[Any]]) -> Iterator[str]:
+    yield "| name | kind | unit | labels | stability | meaning |"
+    yield "|---|---|---|---|---|---|"
     for family in families:
         labels = ", ".join(f"`{label}`" for label in family.labels) or "-"
         yield f"| `{family.name}` | {family.kind} | {family.unit} | {labels} | {family.stability} | {family.help} |"

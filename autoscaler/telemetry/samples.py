@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isinf
 from typing import TypeAlias
 
-from autoscaler.core.knowledge import Knowledge
+from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Backlog, Rule, Verdict
 from autoscaler.core.policy import Mode, Pause
 from autoscaler.core.promise import expected_wait_s
@@ -141,29 +141,25 @@ def _known(view: View) -> Knowledge | None:
     return None if tick is None or tick.observation is None else tick.observation.knowledge
 
 
-def estimates(view: View) -> Samples:
+def _estimates(view: View) -> dict[str, Estimate]:
     known = _known(view)
     if known is None:
-        return []
-    return [
-        (("processing_seconds",), known.processing_s.value),
-        (("start_up_seconds",), known.start_s.value),
-        (("concurrency",), known.concurrency.value),
-        (("arrivals_per_second",), known.rate_per_s.value),
-    ]
-
-
-def confidences(view: View) -> Samples:
-    known = _known(view)
-    if known is None:
-        return []
-    each = {
+        return {}
+    return {
         "processing_seconds": known.processing_s,
         "start_up_seconds": known.start_s,
         "concurrency": known.concurrency,
         "arrivals_per_second": known.rate_per_s,
     }
-    return [((name,), 1.0 if isinf(estimate.weight) else estimate.confidence) for name, estimate in each.items()]
+
+
+def estimates(view: View) -> Samples:
+    return [((name,), estimate.value) for name, estimate in _estimates(view).items()]
+
+
+def confidences(view: View) -> Samples:
+    each = _estimates(view).items()
+    return [((name,), 1.0 if isinf(estimate.weight) else estimate.confidence) for name, estimate in each]
 
 
 def expected_waits(view: View) -> Samples:

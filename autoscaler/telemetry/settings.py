@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
 from autoscaler.config import Reloaded
 from autoscaler.errors import Problem
+from autoscaler.telemetry.journal import Log
 from autoscaler.telemetry.metrics import Metrics
-
-
-class Log(Protocol):
-    """What is needed of a structured logger."""
-
-    def info(self, event: str, **fields: Any) -> Any: ...
-
-    def warning(self, event: str, **fields: Any) -> Any: ...
 
 
 class SettingsLog:
@@ -27,14 +18,14 @@ class SettingsLog:
 
     def reloaded(self, outcome: Reloaded) -> None:
         """The settings were read again."""
-        services = len(outcome.config.services)
         self._metrics.wrong("file", len(outcome.problems))
         if outcome.later:
             self._log.warning("settings_later", settings=list(outcome.later), remedy="start the daemon anew")
         if outcome.problems:
             kept = list(outcome.kept)
             self._log.warning("settings_wrong", problems=[str(each) for each in outcome.problems], kept=kept)
-        self._log.info("settings_read", services=services)
+        if outcome.taken:
+            self._log.info("settings_read", services=len(outcome.config.services))
 
     def found(self, cluster: str, services: int, problems: tuple[Problem, ...]) -> None:
         """A cluster was looked through."""

@@ -6,15 +6,16 @@ Pure. An estimate in every part, so that a day can be compared with another: the
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import floor
 
-from autoscaler.core.model import Backlog, Instant, Observation
+from autoscaler.core.model import Instant, Observation
+from autoscaler.telemetry.account import counts_of
 
 SQS_REQUEST_DOLLARS = 0.40 / 1_000_000
 METRIC_DOLLARS = 0.01 / 1_000
-"""List prices: of a request to a standard queue, after the free million a month, and of a metric that GetMetricData is
-asked for. ECS and Application Auto Scaling are asked for nothing.
+"""List prices of 2026: of a request to a standard queue, after the free million a month, and of a metric that
+GetMetricData is asked for. ECS and Application Auto Scaling are asked for nothing.
 """
 
 MONTH_S = 730 * 3_600.0
@@ -72,22 +73,19 @@ class Usage:
     def after(self, seen: Observation) -> Usage:
         """With what passed since the look before: at the mean of both looks, since counts change in between."""
         tasks, idle = float(seen.fleet.running + seen.fleet.pending), idle_tasks(seen)
-        now = replace(self, at=seen.now, tasks=tasks, idle=idle)
-        if self.at is None:
-            return now
-        elapsed_s = max(0.0, seen.now - self.at)
+        elapsed_s = 0.0 if self.at is None else max(0.0, seen.now - self.at)
         wasted_s = 0.0 if idle is None or self.idle is None else elapsed_s * (self.idle + idle) / 2
         task_s = elapsed_s * (self.tasks + tasks) / 2
-        return replace(now, task_s=self.task_s + task_s, wasted_s=self.wasted_s + wasted_s)
+        return Usage(self.task_s + task_s, self.wasted_s + wasted_s, seen.now, tasks, idle)
 
 
 def idle_tasks(seen: Observation) -> float | None:
     """Tasks that are paid for and hold no message, in tasks and fractions of one: those that start, and free slots of
     those that run. None: not all queues could be read, or nobody knows what a task holds at once.
     """
-    counts = [backlog for _, backlog in seen.queues]
-    if seen.knowledge is None or not counts or not all(isinstance(each, Backlog) for each in counts):
+    counts = counts_of(seen)
+    if seen.knowledge is None or not counts:
         return None
-    in_flight = sum(each.in_flight for each in counts if isinstance(each, Backlog))
+    in_flight = sum(each.in_flight for each in counts)
     busy = min(float(seen.fleet.running), in_flight / seen.knowledge.concurrency.value)
     return seen.fleet.running + seen.fleet.pending - busy

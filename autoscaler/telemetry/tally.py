@@ -6,13 +6,17 @@ So a scrape takes it as it is, and copies nothing while the loop waits.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from autoscaler.core.model import Verdict
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import Tick
 from autoscaler.telemetry.account import Fault, drift_of
 from autoscaler.telemetry.spending import Usage
+
+Name = TypeVar("Name")
 
 ERRORS = (AutoscalerError, Throttled, Unavailable, Denied, NotFound, Refused, ClockSkewed)
 CALL_FAILURES = tuple(error.kind for error in ERRORS)
@@ -42,28 +46,32 @@ class Tally:
     def after(self, tick: Tick, faults: tuple[Fault, ...]) -> Tally:
         """With the service's newest tick: its decision, the accepted change, a drift, each kind of failure."""
         kinds = {fault.kind if fault.kind in FAILURES else FAILURES[0] for fault in faults}
-        counted = replace(
-            self,
-            failures=self.failures + Counter(kinds),
+        seen = tick.observation
+        known = None if seen is None else seen.knowledge
+        return Tally(
+            decisions=_with(self.decisions, _decided(tick)),
+            scalings=_with(self.scalings, _scaled(tick)),
+            failures=_with(self.failures, kinds),
             drifts=self.drifts + (drift_of(tick) is not None),
+            received=self.received + (0.0 if known is None else known.received),
+            late=self.late + (0.0 if known is None else known.late),
+            usage=self.usage if seen is None else self.usage.after(seen),
         )
-        return _with_decision(_with_observation(counted, tick), tick)
 
 
-def _with_observation(tally: Tally, tick: Tick) -> Tally:
-    seen = tick.observation
-    if seen is None:
-        return tally
-    usage, known = tally.usage.after(seen), seen.knowledge
-    if known is None:
-        return replace(tally, usage=usage)
-    return replace(tally, usage=usage, received=tally.received + known.received, late=tally.late + known.late)
+def _with(counts: Counter[Name], new: Collection[Name]) -> Counter[Name]:
+    """One more of each; where there is nothing new, the same value."""
+    return counts + Counter(new) if new else counts
 
 
-def _with_decision(tally: Tally, tick: Tick) -> Tally:
+def _decided(tick: Tick) -> tuple[tuple[str, str], ...]:
     if tick.decision is None:
-        return tally
+        return ()
     verdict, rule = tick.decision.verdict, tick.decision.rule
-    made = Counter({(verdict.value, rule.value if rule else NO_RULE): 1})
-    changed = Counter({DIRECTIONS[verdict]: 1} if tick.outcome == "accepted" and verdict in DIRECTIONS else {})
-    return replace(tally, decisions=tally.decisions + made, scalings=tally.scalings + changed)
+    return ((verdict.value, rule.value if rule else NO_RULE),)
+
+
+def _scaled(tick: Tick) -> tuple[str, ...]:
+    if tick.decision is None or tick.outcome != "accepted" or tick.decision.verdict not in DIRECTIONS:
+        return ()
+    return (DIRECTIONS[tick.decision.verdict],)

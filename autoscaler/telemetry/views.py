@@ -118,10 +118,10 @@ def _brief(standing: Standing) -> dict[str, Any] | None:
     if tick is None:
         return None
     account = account_of(tick, standing.faults, situated=False)
-    return {"ts": utc(standing.wall)} | {key: account[key] for key in _BRIEFLY}
+    return {"ts": utc(standing.wall)} | {key: account[key] for key in BRIEFLY}
 
 
-_BRIEFLY = (
+BRIEFLY = (
     "verdict",
     "current",
     "demand",
@@ -134,6 +134,7 @@ _BRIEFLY = (
     "sentence",
     "failure",
 )
+"""What is told of a decision where its situation is not."""
 
 
 def decisions(told: tuple[Told, ...], standing: Standing) -> dict[str, Any]:
@@ -141,8 +142,9 @@ def decisions(told: tuple[Told, ...], standing: Standing) -> dict[str, Any]:
     newest one.
     """
     entries = [_entry(one.wall, one.event.value, account_of(one.tick, one.faults)) for one in told]
-    if standing.tick is not None and not (told and told[-1].tick is standing.tick):
-        entries.append(_entry(standing.wall, None, account_of(standing.tick, standing.faults)))
+    newest = standing.untold(told)
+    if newest is not None:
+        entries.append(_entry(standing.wall, None, account_of(newest, standing.faults)))
     return {"service": standing.service.key, "decisions": entries}
 
 

@@ -66,6 +66,7 @@ def test_a_service_whose_settings_are_wrong_keeps_the_last_and_the_others_go_on(
     outcome = file.again(last)
     assert bounds(outcome.config) == {"orders": 7, "refunds": 5}, "one that is new and wrong is left out"
     assert outcome.kept == ("refunds",)
+    assert outcome.taken
     assert {problem.where for problem in outcome.problems} == {
         "settings.toml: services.refunds.max_tasks",
         "settings.toml: services.new.max_tasks",
@@ -89,6 +90,7 @@ def test_what_is_wrong_beyond_one_service_keeps_all_as_it_was(file: File, wrong:
     file.says(wrong.replace("{}", services(orders=7)))
     outcome = file.again(last)
     assert outcome.config is last
+    assert not outcome.taken
     assert outcome.problems
     assert outcome.kept == ("orders",)
 

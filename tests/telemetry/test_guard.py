@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -20,6 +21,22 @@ async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
 
 async def status(reader: asyncio.StreamReader) -> bytes:
     return (await reader.readline()).split(b" ")[1]
+
+
+@asynccontextmanager
+async def visitor() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to a daemon that serves, for twenty seconds at most."""
+    desk = desk_with(holding())
+    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
+        reader, writer = await connected(port)
+        yield reader, writer
+        writer.close()
+
+
+async def is_cut_off(reader: asyncio.StreamReader) -> None:
+    """Nothing comes any more, and no answer came."""
+    with suppress(ConnectionResetError):
+        assert await reader.read() == b""
 
 
 async def test_beyond_so_many_connections_one_hears_503_until_another_leaves(monkeypatch) -> None:
@@ -50,52 +67,38 @@ async def test_beyond_so_many_connections_one_hears_503_until_another_leaves(mon
 @pytest.mark.parametrize("begun", [b"", ASK[:20]], ids=["nothing", "half a head"])
 async def test_whoever_does_not_end_his_request_is_cut_off(monkeypatch, begun: bytes) -> None:
     monkeypatch.setattr(guard, "HEAD_S", 0.05)
-    desk = desk_with(holding())
-    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
-        reader, writer = await connected(port)
+    async with visitor() as (reader, writer):
         writer.write(begun)
-        with suppress(ConnectionResetError):
-            assert await reader.read() == b""
-        writer.close()
+        await is_cut_off(reader)
 
 
 async def test_whoever_drips_is_cut_off_all_the_same(monkeypatch) -> None:
     """Each byte is in time, the head is not."""
     monkeypatch.setattr(guard, "HEAD_S", 0.2)
-    desk = desk_with(holding())
-    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
-        reader, writer = await connected(port)
+    async with visitor() as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nX-Drip: ")
         while not reader.at_eof() and reader.exception() is None:
             writer.write(b"x")
             await asyncio.sleep(0.02)
-        writer.close()
 
 
 async def test_whoever_does_not_end_his_second_request_is_cut_off(monkeypatch) -> None:
     monkeypatch.setattr(guard, "HEAD_S", 0.05)
-    desk = desk_with(holding())
-    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
-        reader, writer = await connected(port)
+    async with visitor() as (reader, writer):
         writer.write(ASK)
         await reader.readuntil(b"}\n")
         writer.write(ASK[:20])
-        with suppress(ConnectionResetError):
-            assert await reader.read() == b""
-        writer.close()
+        await is_cut_off(reader)
 
 
 async def test_one_that_is_idle_between_requests_is_left_alone(monkeypatch) -> None:
     monkeypatch.setattr(guard, "HEAD_S", 0.05)
-    desk = desk_with(holding())
-    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
-        reader, writer = await connected(port)
+    async with visitor() as (reader, writer):
         for _ in range(2):
             writer.write(ASK)
             assert await status(reader) == b"200"
             await reader.readuntil(b"}\n")
             await asyncio.sleep(0.2)
-        writer.close()
 
 
 def come(door: guard.Door, peer: str, *, speaks: bool = False) -> _Transport:

@@ -27,6 +27,13 @@ def test_what_is_wrong_is_told_and_counted_until_it_is_right() -> None:
     assert desk.metrics.snapshot().problems == {"file": 0, "tags": 0}
 
 
+def test_of_settings_that_were_refused_as_a_whole_it_is_not_told_that_they_were_read() -> None:
+    desk = Desk()
+    SettingsLog(desk.lines, desk.metrics).reloaded(Reloaded.refused(load(FLAT), find(FLAT), (WRONG,)))
+    assert desk.lines.events == ["settings_wrong"]
+    assert desk.lines.said[0][2]["kept"] == ["orders"]
+
+
 def test_what_waits_for_another_start_is_told() -> None:
     desk = Desk()
     SettingsLog(desk.lines, desk.metrics).reloaded(outcome(later=("http_port",)))

@@ -16,6 +16,7 @@ from autoscaler.control.observing import wanted_meters
 from autoscaler.control.pacing import PUBLISHED
 from autoscaler.operating.doctor.findings import DAEMON, Finding, bad, good, note
 from autoscaler.ports import Category, CloudWatchMetric
+from autoscaler.telemetry.spending import METRIC_DOLLARS, SQS_REQUEST_DOLLARS
 
 MOST_TASKS, MOST_DISCOVERED = 5_000, 1_000
 """ECS's quota of tasks per service, and that of one with service discovery."""
@@ -29,9 +30,6 @@ APIS = {
     Category.SCALING_READ: "Auto Scaling",
     Category.METRIC_READ: "CloudWatch",
 }
-
-SQS_DOLLARS, METRIC_DOLLARS = 0.40 / 1_000_000, 0.01 / 1_000
-"""Of one SQS request and of one metric in GetMetricData: list prices of 2026, without the free first million."""
 
 
 class Asked(NamedTuple):
@@ -155,7 +153,7 @@ def _shown(rate: float) -> str:
 def _dollars(asked: Mapping[str, Asked]) -> Finding:
     requests = sum(calls.rates[Category.QUEUE_READ] for calls in asked.values()) * MONTH_S
     metrics = sum(calls.metrics for calls in asked.values()) * MONTH_S / MINUTE_S
-    sqs, cloudwatch = requests * SQS_DOLLARS, metrics * METRIC_DOLLARS
+    sqs, cloudwatch = requests * SQS_REQUEST_DOLLARS, metrics * METRIC_DOLLARS
     return good(
         DAEMON,
         "dollars",

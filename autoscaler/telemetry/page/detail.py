@@ -10,26 +10,26 @@ from typing import Any
 from autoscaler import config
 from autoscaler.core.knowledge import LEARNED, Estimate, Knowledge
 from autoscaler.core.model import Backlog
-from autoscaler.telemetry.account import account_of
+from autoscaler.ports import Tick
+from autoscaler.telemetry.account import Fault, account_of
 from autoscaler.telemetry.board import MOST_REMEMBERED, Standing, Told
 from autoscaler.telemetry.keeping import oldest_waits_s
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.past import STEP_S, Past
+from autoscaler.telemetry.views import BRIEFLY
 
 NOT_KEPT = f"of more than {MOST_REMEMBERED:,} services neither the last hours nor earlier decisions are kept"
 
 
 def whole(standing: Standing, told: tuple[Told, ...], past: Past | None, *, remembers: bool) -> dict[str, Any]:
     """Everything. Decisions are newest first; the newest look is among them even where it was not worth a line."""
-    newest = _entry(standing)
-    entries = [_told_entry(one) for one in reversed(told)]
-    if newest is not None and not (told and told[-1].tick is standing.tick):
-        entries.insert(0, newest)
+    newest = None if standing.untold(told) is None else _newest(standing)
+    earlier = [_told_entry(one) for one in reversed(told)]
     return {
         **now(standing),
         "not_kept": None if remembers else NOT_KEPT,
-        "decisions": entries,
+        "decisions": earlier if newest is None else [newest, *earlier],
         "history": None if past is None else {"step_s": STEP_S, **past.series()},
         "in_time": _in_time(past),
         "settings": [setting._asdict() for setting in standing.settings],
@@ -43,7 +43,7 @@ def step(standing: Standing, told: tuple[Told, ...], past: Past | None, since: f
     """
     newer = [_told_entry(one) for one in reversed(told) if one.wall > since]
     point = None if past is None else past.newest()
-    return {**now(standing), "newest": _entry(standing), "told": newer, "point": point, "in_time": _in_time(past)}
+    return {**now(standing), "newest": _newest(standing), "told": newer, "point": point, "in_time": _in_time(past)}
 
 
 def now(standing: Standing) -> dict[str, Any]:
@@ -110,27 +110,20 @@ def _named(known: Knowledge) -> Iterator[tuple[str, str, Estimate]]:
     yield "messages that come", "per s", known.rate_per_s
 
 
-def _entry(standing: Standing) -> dict[str, Any] | None:
-    tick = standing.tick
-    if tick is None:
-        return None
-    account = account_of(tick, standing.faults, situated=False)
-    return {"ts": utc(standing.wall), "wall": standing.wall, "event": None, **_brief(account)}
+def _newest(standing: Standing) -> dict[str, Any] | None:
+    return None if standing.tick is None else _entry(standing.wall, None, standing.tick, standing.faults)
 
 
 def _told_entry(told: Told) -> dict[str, Any]:
-    account = account_of(told.tick, told.faults, situated=False)
-    return {"ts": utc(told.wall), "wall": told.wall, "event": told.event.value, **_brief(account)}
+    return _entry(told.wall, told.event.value, told.tick, told.faults)
 
 
-_BRIEFLY = (
-    *("verdict", "current", "demand", "target", "rule", "outcome", "steps", "votes", "ages_s", "sentence"),
-    *("failure", "faults", "notices", "paused", "schedule"),
-)
+_SHOWN = (*BRIEFLY, "faults", "notices", "paused", "schedule")
 
 
-def _brief(account: dict[str, Any]) -> dict[str, Any]:
-    return {key: account[key] for key in _BRIEFLY}
+def _entry(wall: float, event: str | None, tick: Tick, faults: tuple[Fault, ...]) -> dict[str, Any]:
+    account = account_of(tick, faults, situated=False)
+    return {"ts": utc(wall), "wall": wall, "event": event, **{key: account[key] for key in _SHOWN}}
 
 
 def _unset(standing: Standing) -> Iterator[config.Chosen]:

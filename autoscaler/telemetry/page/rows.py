@@ -10,8 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from autoscaler.core.model import Backlog
-from autoscaler.telemetry.account import sentence_of
+from autoscaler.telemetry.account import counts_of, sentence_of
 from autoscaler.telemetry.board import MOST_REMEMBERED, Board, Standing
 from autoscaler.telemetry.keeping import SILENT
 from autoscaler.telemetry.logs import as_json
@@ -50,14 +49,15 @@ def row_of(standing: Standing, silent_s: float | None = None) -> dict[str, Any]:
 
 
 def _oldest_s(standing: Standing) -> float | None:
-    return None if standing.oldest_s is None else round(standing.oldest_s)
+    oldest_s = standing.oldest_s
+    return None if oldest_s is None else round(oldest_s)
 
 
 def _messages(standing: Standing) -> dict[str, int | None]:
     """Summed over the queues; not known unless each was read."""
     seen = None if standing.tick is None else standing.tick.observation
-    counts = [] if seen is None else [one for _, one in seen.queues if isinstance(one, Backlog)]
-    if seen is None or not counts or len(counts) < len(seen.queues):
+    counts = [] if seen is None else counts_of(seen)
+    if not counts:
         return {"waiting": None, "in_flight": None}
     return {"waiting": sum(one.visible for one in counts), "in_flight": sum(one.in_flight for one in counts)}
 
