@@ -160,26 +160,22 @@ def truth() -> Kind:
 
 def text(shape: re.Pattern[str], what: str) -> Kind:
     """A text that has the shape; `what` says which and how to mend it. White space around it is not part of it."""
-
-    def read(value: object) -> str:
-        given = value.strip() if isinstance(value, str) else ""
-        if not shape.fullmatch(given):
-            raise WrongValue(f"{quote(value)} is not {what}")
-        return given
-
-    return Kind("text", read, {"type": "string", "pattern": f"^{shape.pattern}$"})
+    return _text(shape, lambda value: f"{quote(value)} is not {what}", _as_it_is)
 
 
 def secret(shape: re.Pattern[str], what: str) -> Kind:
     """The same; no text ever repeats it, right or wrong."""
+    return _text(shape, lambda _: f"is not {what}", lambda _: HIDDEN)
 
+
+def _text(shape: re.Pattern[str], wrong: Callable[[object], str], show: Shower) -> Kind:
     def read(value: object) -> str:
         given = value.strip() if isinstance(value, str) else ""
         if not shape.fullmatch(given):
-            raise WrongValue(f"is not {what}")
+            raise WrongValue(wrong(value))
         return given
 
-    return Kind("text", read, {"type": "string", "pattern": f"^{shape.pattern}$"}, lambda _: HIDDEN)
+    return Kind("text", read, {"type": "string", "pattern": f"^{shape.pattern}$"}, show)
 
 
 def names(kind: Kind) -> Kind:
