@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.minutes import MOST_METRICS, PERIOD_S, Minutes, complete_minutes
+from autoscaler.aws.underway import GATHER_S, UnderWay
 from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Instant
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, Throttled, Unavailable
 from autoscaler.ports import CloudWatchMetric, Place
-
-GATHER_S = 0.02
-"""Services that tick together ask within a few milliseconds of each other."""
 
 WANTED_S = 300.0
 """What nobody asked for during so many seconds is not asked for any more: its service is gone."""
@@ -61,7 +58,7 @@ class MinuteBook:
         self._wire = wire
         self._clocks = clocks
         self._pages: dict[Place, _Page] = {}
-        self._tasks: set[asyncio.Task[Faults]] = set()
+        self._under_way = UnderWay[Faults]()
 
     async def minutes(self, subject: str, place: Place, metrics: Mapping[str, CloudWatchMetric]) -> dict[str, Minutes]:
         """The complete minutes of each metric, by its key. Raises `AutoscalerError` where any could not be read."""
@@ -80,11 +77,7 @@ class MinuteBook:
 
     async def close(self) -> None:
         """No question is under way any more."""
-        for task in self._tasks:
-            task.cancel()
-        for task in list(self._tasks):
-            with suppress(asyncio.CancelledError):
-                await task
+        await self._under_way.close()
 
     async def _asked(self, page: _Page, metrics: Iterable[CloudWatchMetric]) -> Faults:
         """Who gives up waiting does not end a question that others wait for."""
@@ -96,9 +89,7 @@ class MinuteBook:
 
     def _joined(self, page: _Page) -> asyncio.Task[Faults]:
         if page.gathering is None:
-            question = page.gathering = asyncio.create_task(self._gather(page))
-            self._tasks.add(question)
-            question.add_done_callback(self._tasks.discard)
+            page.gathering = self._under_way.begin(self._gather(page))
         return page.gathering
 
     async def _gather(self, page: _Page) -> Faults:
