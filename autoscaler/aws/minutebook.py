@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
+from autoscaler.aws.batches import batches
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.minutes import MOST_METRICS, PERIOD_S, Minutes, complete_minutes
 from autoscaler.aws.underway import GATHER_S, UnderWay
@@ -99,7 +100,7 @@ class MinuteBook:
             page.asking |= dict.fromkeys(metrics, page.gathering)
         page.gathering = None
         try:
-            answers = [self._ask(page, part) for part in _parts(metrics, MOST_METRICS)]
+            answers = [self._ask(page, part) for part in batches(metrics, MOST_METRICS)]
             return {metric: fault for faults in await asyncio.gather(*answers) for metric, fault in faults.items()}
         finally:
             own = asyncio.current_task()
@@ -155,8 +156,3 @@ def _names(keys: Iterable[str]) -> Iterator[str]:
     for key in keys:
         before = seen[key] = seen.get(key, -1) + 1
         yield f"{key}_{before}" if before else key
-
-
-def _parts(metrics: Sequence[CloudWatchMetric], size: int) -> Iterator[Sequence[CloudWatchMetric]]:
-    for start in range(0, len(metrics), size):
-        yield metrics[start : start + size]
