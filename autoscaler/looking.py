@@ -66,7 +66,7 @@ async def look_once(config: Config, key: str) -> Tick:
 async def _tick(service: Service, interval_s: float) -> Tick:
     clock, nobody = asyncio.get_running_loop().time, _Nobody()
     async with (
-        connect(Pacing(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S) as aws,
+        connect(Pacing(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
         ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), nobody, clock, time.time)
@@ -92,7 +92,7 @@ async def _services(config: Config) -> dict[str, Any]:
     for service in config.services:
         board.admit(service.ref, service.policy)
     async with (
-        connect(Pacing(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S) as aws,
+        connect(Pacing(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
         ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), nobody, clock, time.time)
@@ -121,7 +121,7 @@ async def _history(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, .
     try:
         async with (
             asyncio.timeout(LOOK_S),
-            connect(Pacing(clock, random.random), _Nobody(), clock, time.time, HISTORY_CALL_S) as aws,
+            connect(Pacing(clock, random.random), _Nobody(), clock, time.time, HISTORY_CALL_S, once=True) as aws,
         ):
             return await aws.history.sent(queue, spans)
     except TimeoutError:

@@ -27,6 +27,7 @@ from aiohttp import web
 
 from autoscaler.aws import connect
 from autoscaler.core.model import Backlog
+from autoscaler.operating.calling import Uncounted
 from autoscaler.ports import Category, QueueRef, Urgency
 
 REGION = "eu-west-1"
@@ -127,7 +128,7 @@ def _url_of(number: int) -> str:
     return f"https://sqs.{REGION}.amazonaws.com/123456789012/orders-{number % 100}"
 
 
-class _Nobody:
+class _Nobody(Uncounted):
     """Lets everybody pass, and counts nothing."""
 
     async def turn(
@@ -143,10 +144,6 @@ class _Nobody:
     def throttled(self, category: Category, area: str) -> None: ...
 
     def succeeded(self, category: Category, area: str) -> None: ...
-
-    def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None: ...
-
-    def waited(self, seconds: float) -> None: ...
 
 
 def _environment(url: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ import aiohttp
 
 from autoscaler.demo.children import aws_environment, end, environment, free_port
 from autoscaler.demo.wire import REGION
+from bench.resident import resident_mb
 
 DAEMON_CORE, AWS_CORE = 0, -1
 """Of those that this process may use."""
@@ -72,9 +73,7 @@ SERIES = re.compile(r"^([a-z_]+(?:\{[^}]*\})?) ([0-9.eE+-]+|NaN|[+-]Inf)$", re.M
 
 def used(pid: int) -> Used:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    resident_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-    return Used(time.monotonic(), (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_S, resident_kb / 1024)
+    return Used(time.monotonic(), (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_S, resident_mb(pid))
 
 
 @asynccontextmanager

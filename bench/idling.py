@@ -6,13 +6,13 @@ import asyncio
 import statistics
 import sys
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
 
 from autoscaler.demo.children import aws_environment, daemon, free_port, region
 from autoscaler.demo.wire import Wire
+from bench.resident import resident_mb
 
 RUNS = 5
 IDLE_S = 15.0
@@ -58,7 +58,7 @@ async def _run(url: str, session: aiohttp.ClientSession) -> Idle:
             await asyncio.sleep(0.02)
         ready_s = time.monotonic() - began
         await asyncio.sleep(IDLE_S)
-        return Idle(ready_s, _resident_mb(running.process.pid))
+        return Idle(ready_s, resident_mb(running.process.pid))
 
 
 async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
@@ -67,8 +67,3 @@ async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
             return answer.status == 200
     except aiohttp.ClientConnectionError:
         return False
-
-
-def _resident_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024

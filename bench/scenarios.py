@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from autoscaler.control.pacing import PUBLISHED, SHARE
@@ -227,8 +226,3 @@ async def _lag(on: Stage, seconds: float) -> float:
     before = await on.metrics()
     await asyncio.sleep(seconds)
     return percentile(await on.metrics(), before, LAG, 0.99)
-
-
-def growth(sizes: list[Fleet]) -> float:
-    """How much dearer a look becomes from one size to the next, at most: 1 is not at all."""
-    return max(later.look_ms / earlier.look_ms for earlier, later in pairwise(sizes))

@@ -14,7 +14,6 @@ import math
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -27,6 +26,7 @@ from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, Utilizat
 from autoscaler.core.policy import Policy, QueuePolicy
 from autoscaler.ports import CloudWatchMetric, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Urgency
 from autoscaler.telemetry import Board, LoggedJournal, Metrics
+from bench.resident import resident_mb
 from tests.virtual import run_virtually
 
 NOON = 1_795_000_000.0
@@ -114,12 +114,6 @@ def services(count: int, generation: int) -> tuple[Service, ...]:
     return tuple(made)
 
 
-def resident_mb() -> float:
-    gc.collect()
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024
-
-
 async def main(count: int, days: float) -> list[tuple[float, float]]:
     """Resident memory in MB by the virtual hour."""
     region, board = Region(), Board(now, lambda: NOON + now())
@@ -147,6 +141,7 @@ async def main(count: int, days: float) -> list[tuple[float, float]]:
     for hour in range(1, int(days * 24) + 1):
         await asyncio.sleep(began + hour * HOUR_S - now())
         if hour in {1, 2, 3} or hour % 12 == 0:
+            gc.collect()
             found.append((float(hour), resident_mb()))
             print(f"hour {hour}: {found[-1][1]:.1f} MB", file=sys.stderr, flush=True)
     stopping.set()

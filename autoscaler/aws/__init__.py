@@ -46,15 +46,17 @@ async def connect(
     call_timeout_s: float = 5.0,
     *,
     lean: bool = True,
+    once: bool = False,
 ) -> AsyncIterator[Aws]:
     """The ports, until the block ends: then every connection is closed.
 
     `clock` is the clock of all instants, `wall` gives seconds since the epoch. No call takes longer than
-    `call_timeout_s`. `lean` False: the SDK makes every call, also those for which there is a shorter way.
+    `call_timeout_s`. `lean` False: the SDK makes every call, also those for which there is a shorter way. `once`:
+    a command asks, so that no error promises a next tick.
     """
     clocks = Clocks(clock, wall)
     async with AsyncExitStack() as stack:
-        wire = Wire(stack, pacer, calls, clocks, call_timeout_s, lean=lean)
+        wire = Wire(stack, pacer, calls, clocks, call_timeout_s, lean=lean, once=once)
         book = MinuteBook(wire, clocks)
         fleets = EcsFleets(wire, clocks)
         stack.push_async_callback(book.close)

@@ -58,13 +58,14 @@ ASSUME_ROLE = Api(
 
 class Call(NamedTuple):
     """One call about one thing: `subject` names the queue or service, as its operator knows it. `role` None: it is
-    made with the daemon's own credentials.
+    made with the daemon's own credentials. `once`: a command asks, and nobody asks again at a next tick.
     """
 
     api: Api
     subject: str
     region: str
     role: Role | None = None
+    once: bool = False
 
     @property
     def where(self) -> str:

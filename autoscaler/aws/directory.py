@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import DESCRIBE_SERVICES, LIST_SERVICES, Api
+from autoscaler.aws.batches import batches
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import short_name
 from autoscaler.aws.wire import Wire
@@ -37,7 +38,7 @@ class EcsDirectory:
         """The tags of each service of the cluster that is active. Raises `AutoscalerError`."""
         names = await self._names(cluster, place)
         found: dict[str, dict[str, str]] = {}
-        for some in _parts(names):
+        for some in batches(names, MOST_SERVICES):
             answer = await self._ask(DESCRIBE_SERVICES, cluster, place, services=some, include=["TAGS"])
             found |= dict(_tagged(answer, some))
         return found
@@ -62,11 +63,6 @@ class EcsDirectory:
     async def _once(self, api: Api, cluster: str, place: Place, parameters: dict[str, object]) -> Answer:
         subject = f"the services of cluster {cluster}"
         return await self._wire.ask(api, subject, place, Urgency.BACKGROUND, cluster=cluster, **parameters)
-
-
-def _parts(names: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(names), MOST_SERVICES):
-        yield list(names[start : start + MOST_SERVICES])
 
 
 def _tagged(answer: Answer, asked: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:

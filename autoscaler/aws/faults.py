@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from botocore import exceptions as sdk
 
-from autoscaler.aws.apis import YOU, Call
+from autoscaler.aws.apis import Call
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
 
@@ -32,8 +32,13 @@ class Row(NamedTuple):
 
 _LATER = Row(Throttled, "nothing was done; it is tried again, later each time")
 _AGAIN = Row(Unavailable, "it is tried again at the next tick")
-_ONCE: Mapping[Row, str] = {_LATER: "nothing was done; try again in a minute", _AGAIN: "try again"}
-"""The remedies where no next tick comes: of a command that asks once."""
+_NOBODY = Row(Denied, "give the task a task role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+_ONCE: Mapping[Row, str] = {
+    _LATER: "nothing was done; try again in a minute",
+    _AGAIN: "try again",
+    _NOBODY: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+}
+"""The remedies where no task asks and no next tick comes: of a command that asks once."""
 
 _ROLE = Row(Denied, "give {holder} {api} on {resource}")
 _IDENTITY = Row(Denied, "check the credentials: the task role, or AWS_PROFILE and the AWS_* variables")
@@ -151,7 +156,7 @@ FAILURES: tuple[tuple[tuple[type[Exception], ...], Row], ...] = (
             sdk.SSOError,
             sdk.LoginError,
         ),
-        Row(Denied, "give the task a task role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"),
+        _NOBODY,
     ),
     ((sdk.NoRegionError,), Row(Refused, "set AWS_REGION, or `region` for the service")),
     (
@@ -188,6 +193,12 @@ def fault_of_failure(error: Exception, call: Call) -> AutoscalerError:
     """What an error of the SDK, without an answer that could be read, means for us."""
     row = next((row for kinds, row in FAILURES if isinstance(error, kinds)), _ENDPOINT)
     return _fault(row, call, str(error) or type(error).__name__)
+
+
+def fault_of_silence(call: Call, what: str) -> Unavailable:
+    """What it means that a call did not end in time: `what` says how far it came, and within which time."""
+    remedy = f"check the network, the proxy and AWS_ENDPOINT_URL; {_remedy(_AGAIN, call)}"
+    return Unavailable(f"{clean(call.where)}: {call.api.name} {what}; {remedy}")
 
 
 def missing(fault: AutoscalerError) -> Missing:
@@ -230,6 +241,9 @@ def _row(code: str, text: str, status: int) -> Row:
 
 def _fault(row: Row, call: Call, said: str) -> AutoscalerError:
     api = call.api
-    told = _ONCE.get(row, row.remedy) if api.holder == YOU else row.remedy
-    remedy = told.format(api=api.name, resource=api.resource, holder=api.holder)
+    remedy = _remedy(row, call).format(api=api.name, resource=api.resource, holder=api.holder)
     return row.fault(f"{clean(call.where)}: {api.name} {VERBS[row.fault]} ({clean(said)}); {remedy}")
+
+
+def _remedy(row: Row, call: Call) -> str:
+    return _ONCE.get(row, row.remedy) if call.once else row.remedy

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from contextlib import suppress
 from typing import Generic, TypeAlias, TypeVar
 
+from autoscaler.aws.underway import GATHER_S, UnderWay
 from autoscaler.errors import AutoscalerError, ClockSkewed, Garbled, NotFound, Throttled, Unavailable
-
-GATHER_S = 0.02
-"""Services that tick together ask within a few milliseconds of each other."""
 
 EVERYBODYS = (Throttled, Unavailable, ClockSkewed, NotFound)
 """Errors that a question meets whatever it is about. A member that is not there is told of in the answer; where the
@@ -35,7 +32,7 @@ class Gathering(Generic[Group, Member, Got]):
         self._most = most
         self._open: dict[Group, dict[Member, asyncio.Future[Got]]] = {}
         self._alone: set[tuple[Group, Member]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = UnderWay[None]()
 
     async def of(self, group: Group, member: Member) -> Got:
         """The member's answer. Raises `AutoscalerError`. Who gives up waiting does not end a question of others."""
@@ -44,23 +41,14 @@ class Gathering(Generic[Group, Member, Got]):
         waiting = self._open.get(group)
         if waiting is None or (len(waiting) >= self._most and member not in waiting):
             waiting = self._open[group] = {}
-            self._begin(group, waiting)
+            self._under_way.begin(self._gather(group, waiting))
         if member not in waiting:
             waiting[member] = asyncio.get_running_loop().create_future()
         return await asyncio.shield(waiting[member])
 
     async def close(self) -> None:
         """No question is under way any more."""
-        for task in self._tasks:
-            task.cancel()
-        for task in list(self._tasks):
-            with suppress(asyncio.CancelledError):
-                await task
-
-    def _begin(self, group: Group, waiting: dict[Member, asyncio.Future[Got]]) -> None:
-        task = asyncio.create_task(self._gather(group, waiting))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        await self._under_way.close()
 
     async def _gather(self, group: Group, waiting: dict[Member, asyncio.Future[Got]]) -> None:
         """Every future of `waiting` is done, whatever happens: our own bug is theirs, too."""

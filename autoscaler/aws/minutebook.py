@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
+from autoscaler.aws.batches import batches
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.minutes import MOST_METRICS, PERIOD_S, Minutes, complete_minutes
+from autoscaler.aws.underway import GATHER_S, UnderWay
 from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Instant
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, Throttled, Unavailable
 from autoscaler.ports import CloudWatchMetric, Place
-
-GATHER_S = 0.02
-"""Services that tick together ask within a few milliseconds of each other."""
 
 WANTED_S = 300.0
 """What nobody asked for during so many seconds is not asked for any more: its service is gone."""
@@ -61,7 +59,7 @@ class MinuteBook:
         self._wire = wire
         self._clocks = clocks
         self._pages: dict[Place, _Page] = {}
-        self._tasks: set[asyncio.Task[Faults]] = set()
+        self._under_way = UnderWay[Faults]()
 
     async def minutes(self, subject: str, place: Place, metrics: Mapping[str, CloudWatchMetric]) -> dict[str, Minutes]:
         """The complete minutes of each metric, by its key. Raises `AutoscalerError` where any could not be read."""
@@ -80,11 +78,7 @@ class MinuteBook:
 
     async def close(self) -> None:
         """No question is under way any more."""
-        for task in self._tasks:
-            task.cancel()
-        for task in list(self._tasks):
-            with suppress(asyncio.CancelledError):
-                await task
+        await self._under_way.close()
 
     async def _asked(self, page: _Page, metrics: Iterable[CloudWatchMetric]) -> Faults:
         """Who gives up waiting does not end a question that others wait for."""
@@ -96,9 +90,7 @@ class MinuteBook:
 
     def _joined(self, page: _Page) -> asyncio.Task[Faults]:
         if page.gathering is None:
-            question = page.gathering = asyncio.create_task(self._gather(page))
-            self._tasks.add(question)
-            question.add_done_callback(self._tasks.discard)
+            page.gathering = self._under_way.begin(self._gather(page))
         return page.gathering
 
     async def _gather(self, page: _Page) -> Faults:
@@ -108,7 +100,7 @@ class MinuteBook:
             page.asking |= dict.fromkeys(metrics, page.gathering)
         page.gathering = None
         try:
-            answers = [self._ask(page, part) for part in _parts(metrics, MOST_METRICS)]
+            answers = [self._ask(page, part) for part in batches(metrics, MOST_METRICS)]
             return {metric: fault for faults in await asyncio.gather(*answers) for metric, fault in faults.items()}
         finally:
             own = asyncio.current_task()
@@ -164,8 +156,3 @@ def _names(keys: Iterable[str]) -> Iterator[str]:
     for key in keys:
         before = seen[key] = seen.get(key, -1) + 1
         yield f"{key}_{before}" if before else key
-
-
-def _parts(metrics: Sequence[CloudWatchMetric], size: int) -> Iterator[Sequence[CloudWatchMetric]]:
-    for start in range(0, len(metrics), size):
-        yield metrics[start : start + size]

@@ -5,10 +5,9 @@ A scale-in to fewer tasks than are protected cannot be finished, and keeps busy 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import GET_TASK_PROTECTION, LIST_TASKS
+from autoscaler.aws.batches import batches
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name
@@ -32,7 +31,7 @@ async def protected_tasks(wire: Wire, clocks: Clocks, service: ServiceRef) -> in
     """The tasks that should run and are protected now. Raises `AutoscalerError` where one of them is unknown."""
     async with within(WHOLE_S, service_subject(service), "reading its tasks' protection"):
         tasks = await _tasks(wire, service)
-        return sum([await _protected(wire, clocks, service, batch) for batch in _batches(tasks)])
+        return sum([await _protected(wire, clocks, service, batch) for batch in batches(tasks, PAGE)])
 
 
 async def _tasks(wire: Wire, service: ServiceRef) -> list[str]:
@@ -57,13 +56,9 @@ async def _tasks(wire: Wire, service: ServiceRef) -> list[str]:
     raise Unavailable(f"{service_subject(service)}: ECS's list of its tasks does not end after {MOST_PAGES} pages")
 
 
-def _batches(tasks: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (tasks[start : start + PAGE] for start in range(0, len(tasks), PAGE))
-
-
-async def _protected(wire: Wire, clocks: Clocks, service: ServiceRef, tasks: Sequence[str]) -> int:
+async def _protected(wire: Wire, clocks: Clocks, service: ServiceRef, tasks: list[str]) -> int:
     answer = await wire.ask(
-        GET_TASK_PROTECTION, service_subject(service), service.place, cluster=service.cluster, tasks=list(tasks)
+        GET_TASK_PROTECTION, service_subject(service), service.place, cluster=service.cluster, tasks=tasks
     )
     protection = {short_name(one.word("taskArn")): one for one in answer.parts("protectedTasks")}
     unknown = {short_name(task) for task in tasks} - protection.keys() - _stopped(answer)

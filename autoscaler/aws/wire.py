@@ -14,7 +14,7 @@ from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import Api, Call
 from autoscaler.aws.clients import Clients, signed_with
 from autoscaler.aws.clocks import Clocks
-from autoscaler.aws.faults import clean, fault_of_answer, fault_of_failure
+from autoscaler.aws.faults import fault_of_answer, fault_of_failure, fault_of_silence
 from autoscaler.aws.lean import Lean
 from autoscaler.aws.roles import Roles
 from autoscaler.errors import AutoscalerError, Denied, Garbled, Throttled, Unavailable
@@ -34,15 +34,24 @@ UNPARSABLE = (
 
 class Wire:
     """All that is asked of AWS goes through `ask`. What it opens is closed with `stack`. `lean`: the hot call may go
-    by a shorter way than the SDK's.
+    by a shorter way than the SDK's. `once`: a command asks, as `Call` has it.
     """
 
     def __init__(
-        self, stack: AsyncExitStack, pacer: Pacer, calls: Calls, clocks: Clocks, call_timeout_s: float, *, lean: bool
+        self,
+        stack: AsyncExitStack,
+        pacer: Pacer,
+        calls: Calls,
+        clocks: Clocks,
+        call_timeout_s: float,
+        *,
+        lean: bool,
+        once: bool,
     ) -> None:
         self._pacer = pacer
         self._calls = calls
         self._call_timeout_s = call_timeout_s
+        self._once = once
         self._clients = Clients(stack, clocks, call_timeout_s)
         self._lean = Lean(stack, self._clients) if lean else None
         self._roles = Roles(self.ask, self.region, clocks)
@@ -62,7 +71,7 @@ class Wire:
         **parameters: object,
     ) -> Answer:
         """AWS's answer, which is not an error. Raises `AutoscalerError`; `Throttled` also before anything was sent."""
-        call = Call(api, subject, place.region or self.region(), place.role)
+        call = Call(api, subject, place.region or self.region(), place.role, self._once)
         keys = None if call.role is None else await self._roles.keys(call.role, subject, call.region)
         self._calls.waited(await self._pacer.turn(api.category, call.area, subject, urgency, more))
         outcome = Unavailable.kind  # also where the caller gives up: it is not known what became of the call
@@ -120,10 +129,7 @@ class Wire:
             if self._clients.opened(call)
             else "could not be sent: no credentials or no endpoint were found"
         )
-        return Unavailable(
-            f"{clean(call.where)}: {call.api.name} {what} within {self._call_timeout_s:g} s;"
-            " check the network, the proxy and AWS_ENDPOINT_URL; it is tried again at the next tick"
-        )
+        return fault_of_silence(call, f"{what} within {self._call_timeout_s:g} s")
 
 
 def _units(parameters: dict[str, object]) -> int:

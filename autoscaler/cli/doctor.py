@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autoscaler.cli.exits import USAGE, leave, refuse
+from autoscaler.cli.exits import USAGE, leave, listed, refuse
 from autoscaler.cli.kinds import Address, Duration, Role
 from autoscaler.cli.progress import CLEAR
 from autoscaler.cli.streams import daemon_url, piped
@@ -77,8 +77,8 @@ def _settings(as_json: bool) -> Config:
     except ConfigError as error:
         if not as_json:
             refuse(error)
-        problems = [{"where": problem.where, "what": problem.what} for problem in error.problems]
-        click.echo(json.dumps({"ok": False, "exit": USAGE, "problems": problems, "findings": []}, indent=2))
+        told = {"ok": False, "exit": USAGE, "problems": listed(error), "findings": []}
+        click.echo(json.dumps(told, indent=2))
         raise SystemExit(USAGE) from None
 
 

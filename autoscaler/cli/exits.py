@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import NoReturn
 
 import click
@@ -33,6 +33,11 @@ def refuse(error: ConfigError) -> NoReturn:
     raise SystemExit(USAGE)
 
 
+def listed(error: ConfigError) -> list[dict[str, str]]:
+    """The whole list, for JSON."""
+    return [{"where": problem.where, "what": problem.what} for problem in error.problems]
+
+
 def unknown_service(key: str, keys: Sequence[str], of: str) -> NoReturn:
     """That there is no such service, the one that was probably meant, and all there are."""
     near = difflib.get_close_matches(key[:100].lower(), keys, n=1)
@@ -40,6 +45,13 @@ def unknown_service(key: str, keys: Sequence[str], of: str) -> NoReturn:
     click.echo(f"{of} no service {key!r}{meant}", err=True)
     click.echo(f"services: {', '.join(keys) or 'none'}", err=True)
     raise SystemExit(USAGE)
+
+
+def code_of_kinds(kinds: Set[str]) -> int:
+    """By why readings are missing: 4 where AWS could not be reached, 3 where it refused, else 0."""
+    from autoscaler.inspection import explaining  # noqa: PLC0415 - most commands need none of it
+
+    return UNREACHABLE if kinds & explaining.UNREACHABLE else REFUSED if kinds & explaining.REFUSALS else 0
 
 
 def failed(fault: AutoscalerError) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from autoscaler.cli.exits import REFUSED, UNREACHABLE, leave, meant_key, settings_or_exit, unknown_service
+from autoscaler.cli.exits import UNREACHABLE, code_of_kinds, leave, meant_key, settings_or_exit, unknown_service
 from autoscaler.cli.kinds import Address, Key
 from autoscaler.cli.streams import daemon_url, piped
 from autoscaler.errors import Unavailable
@@ -42,8 +42,7 @@ def explain(key: str, as_json: bool, url: str | None) -> None:
             click.echo(json.dumps(account, indent=2))
         else:
             click.echo(f"{_title(account)}\n\n{explaining.page(account)}", nl=False)
-    kinds = explaining.kinds_of(account)
-    raise SystemExit(UNREACHABLE if kinds & explaining.UNREACHABLE else REFUSED if kinds & explaining.REFUSALS else 0)
+    raise SystemExit(code_of_kinds(explaining.kinds_of(account)))
 
 
 def _ask(url: str, key: str) -> Mapping[str, Any] | None:

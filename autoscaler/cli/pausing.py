@@ -122,17 +122,9 @@ def _page(service: Pausable, changed: Changed) -> Iterator[str]:
     yield f"  tag before   {_shown(changed.before)}"
     yield f"  tag now      {_shown(changed.after)}"
     yield f"  the daemon   reads it at its next look, and sees: {changed.sees}"
-    yield from (f"  note         {line}" for line in _remarks(service, changed))
-
-
-def _remarks(service: Pausable, changed: Changed) -> list[str]:
-    """What may surprise. A number stands first in the tag."""
-    first = (changed.after or "").split(" ")[0]
-    if first.isdigit() and not service.min_tasks <= int(first) <= service.max_tasks:
-        return [f"{first} is outside of {service.min_tasks} to {service.max_tasks}: a pause outlasts the bounds"]
-    if changed.after is not None:
-        return ["Terraform removes tags that it does not know at its next apply: then the pause is over"]
-    return []
+    remark = service.remark(changed.after)
+    if remark:
+        yield f"  note         {remark}"
 
 
 def _shown(tag: str | None) -> str:

@@ -39,13 +39,13 @@ def iam_policy(account: str | None, purpose: str, role: str | None, deny_redefin
       aws iam put-role-policy --role-name autoscaler --policy-name autoscaler --policy-document file://policy.json
     """
     config = settings_or_exit()
-    from autoscaler.operating.permissions import granted  # noqa: PLC0415 - the AWS SDK takes half a second to import
+    from autoscaler.operating.arns import region_in  # noqa: PLC0415 - the AWS SDK takes half a second to import
+    from autoscaler.operating.permissions import granted  # noqa: PLC0415
     from autoscaler.operating.rights import roles  # noqa: PLC0415
 
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None
     if role is not None and role not in (known := roles(config)):
         leave(f"iam-policy: no service has role_arn {role}; there is {', '.join(known) or 'none'}", USAGE)
-    found = granted(config, region, account, purpose, role, deny_redefinition=deny_redefinition)
+    found = granted(config, region_in(os.environ), account, purpose, role, deny_redefinition=deny_redefinition)
     with piped():
         click.echo(json.dumps(found.policy, indent=2))
     for remark in () if as_json else found.remarks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,14 +21,7 @@ def page(found: Statuses) -> Iterator[str]:
     """The table; on a terminal with a line above it that says how many are not as promised, and who says so."""
     if is_terminal():
         yield _summary(found)
-    yield from table(HEADS, [_cells(row) for row in _worst_first(found.rows)], _styled)
-
-
-def _worst_first(rows: Sequence[Row]) -> Sequence[Row]:
-    """Those that --watch has no room for are then those that need nobody."""
-    from autoscaler.telemetry.keeping import Keeping  # noqa: PLC0415 - most commands need none of it
-
-    return sorted(rows, key=lambda row: list(Keeping).index(row.keeping))
+    yield from table(HEADS, [_cells(row) for row in found.worst_first], _styled)
 
 
 def _summary(found: Statuses) -> str:

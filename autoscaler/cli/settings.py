@@ -7,7 +7,7 @@ import os
 
 import click
 
-from autoscaler.cli.exits import USAGE, refuse
+from autoscaler.cli.exits import USAGE, listed, refuse
 from autoscaler.cli.streams import piped
 from autoscaler.config import Config, aligned, effective, json_schema, load, markdown, notes, plain, reference
 from autoscaler.errors import ConfigError
@@ -27,8 +27,7 @@ def check(as_json: bool) -> None:
     except ConfigError as error:
         if not as_json:
             refuse(error)
-        problems = [{"where": problem.where, "what": problem.what} for problem in error.problems]
-        click.echo(json.dumps({"ok": False, "problems": problems}, indent=2))
+        click.echo(json.dumps({"ok": False, "problems": listed(error)}, indent=2))
         raise SystemExit(USAGE) from None
     services = [service.ref.key for service in config.services]
     if as_json:

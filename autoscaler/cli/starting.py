@@ -57,9 +57,10 @@ def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
       autoscaler init --cluster prod --service orders-worker --queues orders --max-tasks 20 --out setup
     """
     _ask(given, as_json)
-    from autoscaler.operating.starting import Answers, files, steps, written  # noqa: PLC0415 - the AWS SDK is slow
+    from autoscaler.operating.arns import region_in  # noqa: PLC0415 - the AWS SDK is slow
+    from autoscaler.operating.starting import Answers, files, steps, written  # noqa: PLC0415 - as above
 
-    given["region"] = given["region"] or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    given["region"] = given["region"] or region_in(os.environ)
     try:
         answers = Answers(acceptable_latency_s=given.pop("latency_s"), **given).completed()
         placed = written(files(answers), out, over=force)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autoscaler.cli import watching
-from autoscaler.cli.exits import FINDINGS, REFUSED, UNREACHABLE, USAGE, leave, settings_or_exit
+from autoscaler.cli.exits import FINDINGS, USAGE, code_of_kinds, leave, settings_or_exit
 from autoscaler.cli.kinds import Address, Duration
 from autoscaler.cli.rows import page
 from autoscaler.cli.streams import daemon_url, piped
@@ -90,10 +90,6 @@ def _told(heard: Statuses | str, as_json: bool) -> list[str]:
 
 
 def _code(found: Statuses) -> int:
-    from autoscaler.inspection import explaining  # noqa: PLC0415 - as above
-
-    if found.url is None and found.kinds & explaining.UNREACHABLE:
-        return UNREACHABLE
-    if found.url is None and found.kinds & explaining.REFUSALS:
-        return REFUSED
-    return 0 if found.good else FINDINGS
+    """What a daemon could not read it has told of itself; of a cold look that is the first to be said."""
+    unread = code_of_kinds(found.kinds) if found.url is None else 0
+    return unread or (0 if found.good else FINDINGS)

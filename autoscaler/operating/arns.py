@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from autoscaler.aws.names import short_name
@@ -18,6 +18,11 @@ class Home(NamedTuple):
 
     region: str | None = None
     account: str | None = None
+
+
+def region_in(environ: Mapping[str, str]) -> str | None:
+    """The Region that the environment names, as the daemon reads it (None: none). Profiles are not looked into."""
+    return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None
 
 
 def home_of(config: Config, region: str | None, account: str | None) -> Home:

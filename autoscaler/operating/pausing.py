@@ -35,6 +35,15 @@ class Pausable(NamedTuple):
     min_tasks: int
     max_tasks: int
 
+    def remark(self, tag: str | None) -> str | None:
+        """What of the tag may surprise (None: nothing, or there is no tag)."""
+        match None if tag is None else read_tag(tag):
+            case None:
+                return None
+            case TagPause(paused=int(count)) if not self.min_tasks <= count <= self.max_tasks:
+                return f"{count} is outside of {self.min_tasks} to {self.max_tasks}: a pause outlasts the bounds"
+        return "Terraform removes tags that it does not know at its next apply: then the pause is over"
+
 
 def of_settings(config: Config) -> dict[str, Pausable]:
     """The services of the settings, by key."""

@@ -58,6 +58,11 @@ class Statuses:
         return tuple(row for row in self.rows if row.keeping not in GOOD)
 
     @property
+    def worst_first(self) -> tuple[Row, ...]:
+        """Those that a screen has no room for are then those that need nobody."""
+        return tuple(sorted(self.rows, key=lambda row: list(Keeping).index(row.keeping)))
+
+    @property
     def good(self) -> bool:
         return not self.bad
 

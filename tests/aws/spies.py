@@ -64,8 +64,8 @@ class Spies:
 
 
 @asynccontextmanager
-async def connected(spies: Spies, call_timeout_s: float = 5.0) -> AsyncIterator[Aws]:
+async def connected(spies: Spies, call_timeout_s: float = 5.0, *, once: bool = False) -> AsyncIterator[Aws]:
     """The real floor over these spies."""
     clock, wall = (lambda: spies.now_s), (lambda: spies.wall_s)
-    async with connect(spies, spies, clock, wall, call_timeout_s, lean=spies.lean) as aws:
+    async with connect(spies, spies, clock, wall, call_timeout_s, lean=spies.lean, once=once) as aws:
         yield aws

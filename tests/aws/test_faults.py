@@ -233,10 +233,17 @@ def test_of_a_text_of_any_length_a_line_is_made_at_once_and_no_half_of_a_credent
 @pytest.mark.parametrize(("code", "remedy"), [("InternalFailure", "; try again"), ("Throttling", "in a minute")])
 def test_who_asks_once_is_promised_no_next_tick(code, remedy):
     error = sdk.ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeServices")
-    apis = (LOOK_AT_SERVICE, DESCRIBE_SERVICES)
-    once, daemon = (fault_of_answer(error, Call(api, "orders", "eu-west-1")) for api in apis)
+    calls = (Call(DESCRIBE_SERVICES, "orders", "eu-west-1", once=once) for once in (True, False))
+    once, daemon = (fault_of_answer(error, call) for call in calls)
     assert str(once).endswith(remedy)
     assert "it is tried again" in str(daemon)
+
+
+def test_a_command_without_credentials_is_told_of_no_task():
+    calls = (Call(DESCRIBE_SERVICES, "orders", "eu-west-1", once=once) for once in (True, False))
+    once, daemon = (str(fault_of_failure(sdk.NoCredentialsError(), call)) for call in calls)
+    assert once.endswith("; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+    assert "; give the task a task role, or set" in daemon
 
 
 def test_a_command_names_whoever_runs_it_and_not_the_task_role():

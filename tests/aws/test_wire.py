@@ -80,13 +80,15 @@ async def test_the_environment_cannot_bring_retries_back(
     assert len(double.seen) == 1
 
 
-async def test_a_call_that_hangs_is_given_up(double: Double, spies: Spies) -> None:
+@pytest.mark.parametrize(("once", "remedy"), [(True, "; try again"), (False, "; it is tried again at the next tick")])
+async def test_a_call_that_hangs_is_given_up(double: Double, spies: Spies, once: bool, remedy: str) -> None:
     double.on("GetQueueAttributes", HANG)
-    async with connected(spies, call_timeout_s=0.3) as aws:
+    async with connected(spies, call_timeout_s=0.3, once=once) as aws:
         reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
     assert reading.kind == "unavailable"
     assert "queue orders" in reading.because
+    assert reading.because.endswith(remedy)
     assert spies.calls == [("sqs:GetQueueAttributes", Category.QUEUE_READ, "unavailable")]
     assert spies.verdicts == ["admitted"]
 

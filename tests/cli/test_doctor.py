@@ -150,7 +150,7 @@ async def test_a_rival_is_a_finding_and_in_shadow_worth_knowing_only():
         ("DescribeServices", fault("AccessDeniedException"), "service", 3, "give the task role ecs:DescribeServices"),
         ("DescribeServices", fault("ClusterNotFoundException"), "service", 1, "check AUTOSCALER_CLUSTER"),
         ("DescribeServices", service(status="DRAINING"), "service", 1, "create it anew"),
-        ("DescribeServices", fault("ThrottlingException"), "service", 4, "it is tried again"),
+        ("DescribeServices", fault("ThrottlingException"), "service", 4, "try again in a minute"),
         ("DescribeServices", ok({"services": [{}]}), "service", 1, "look again"),
         ("GetQueueUrl", fault("QueueDoesNotExist"), "queue orders", 1, "check the queue in AUTOSCALER_QUEUES"),
         ("GetQueueAttributes", fault("AccessDenied", status=403), "queue orders", 3, "sqs:GetQueueAttributes"),

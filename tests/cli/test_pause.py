@@ -17,9 +17,9 @@ from tests.cli.spoken import Ended, autoscaler
 from tests.cli.test_explain import tick
 from tests.cli.test_status import listed
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
+from tests.operating.answers import ARN
 from tests.operating.settings import LEAST, config
 
-ARN = "arn:aws:ecs:eu-west-1:123456789012:service/prod/orders"
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab"
 
 

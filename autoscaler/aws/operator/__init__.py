@@ -33,5 +33,5 @@ async def connect_operator(
 ) -> AsyncIterator[Operator]:
     """They work until the block ends; nothing is opened before it is used. Times as for `aws.connect`."""
     async with AsyncExitStack() as stack:
-        wire = Wire(stack, pacer, calls, Clocks(clock, wall), call_timeout_s, lean=False)
+        wire = Wire(stack, pacer, calls, Clocks(clock, wall), call_timeout_s, lean=False, once=True)
         yield Operator(Identities(wire), PauseTags(wire), wire.region)

@@ -64,7 +64,7 @@ async def _examined(config: Config, url: str, limit_s: float, told: Progress, ro
     clock = asyncio.get_running_loop().time
     pacing, nobody = Pacing(clock, random.random, config.rate_share_percent / 100), Uncounted()
     async with (
-        connect(pacing, nobody, clock, time.time, CALL_TIMEOUT_S) as aws,
+        connect(pacing, nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
         connect_operator(pacing, nobody, clock, time.time, CALL_TIMEOUT_S) as operator,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):

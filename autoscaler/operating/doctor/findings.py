@@ -78,12 +78,12 @@ def bad(subject: str, what: str, text: str, remedy: str, kind: str | None = None
 
 def unread(subject: str, what: str, gap: Missing | AutoscalerError, *, needed: bool = True) -> Finding:
     """What could not be read. `needed`: the daemon cannot do without it."""
-    text, remedy = _split(gap.because if isinstance(gap, Missing) else str(gap))
-    return bad(subject, what, text, remedy, gap.kind if needed else None)
+    return bad(subject, what, *halves(gap), gap.kind if needed else None)
 
 
-def _split(sentence: str) -> tuple[str, str]:
+def halves(gap: Missing | AutoscalerError) -> tuple[str, str]:
     """What happened, and what to do: our errors end in `; ` and the remedy."""
+    sentence = gap.because if isinstance(gap, Missing) else str(gap)
     text, semicolon, remedy = sentence.rpartition("; ")
     return (text, remedy) if semicolon else (sentence, ASK_AGAIN)
 

@@ -14,7 +14,7 @@ from autoscaler.aws.operator import Identities, Identity
 from autoscaler.config import Service
 from autoscaler.errors import AutoscalerError, Unavailable
 from autoscaler.operating.arns import Home
-from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, note, unread
+from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, halves, note, unread
 from autoscaler.operating.rights import Right, rights_of, writes
 from autoscaler.ports import Place
 
@@ -39,8 +39,7 @@ class Standing:
         try:
             found = await self.identities.who(self.place)
         except Unavailable as fault:
-            missed = unread(DAEMON, "credentials", fault)
-            return None, Finding(Level.UNKNOWN, DAEMON, "credentials", missed.text, missed.remedy)
+            return None, Finding(Level.UNKNOWN, DAEMON, "credentials", *halves(fault))
         except AutoscalerError as fault:
             return None, unread(DAEMON, "credentials", fault)
         text = f"account {found.account}, as {found.arn}: what is read here is read with these rights"

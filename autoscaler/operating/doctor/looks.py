@@ -16,7 +16,7 @@ from autoscaler.control.pausing import TagPause, read_tag
 from autoscaler.core.model import Fleet, Missing
 from autoscaler.core.policy import Mode
 from autoscaler.errors import AutoscalerError
-from autoscaler.operating.doctor.findings import DAEMON, Finding, bad, good, note, unread
+from autoscaler.operating.doctor.findings import DAEMON, Finding, bad, good, halves, note, unread
 from autoscaler.ports import CloudWatchMetric, Gauges, MetricSource, Place, QueueRef
 
 NO_DATA = "no_data"
@@ -94,7 +94,7 @@ class Looks:
         if not isinstance(found, Missing):
             return [good(key, what, "CloudWatch tells what the queue's last minute brought")]
         if found.kind == NO_DATA:
-            return [note(key, what, *_halves(found))]
+            return [note(key, what, *halves(found))]
         return [unread(key, what, found, needed=False)]
 
     async def meters(self, service: Service) -> list[Finding]:
@@ -120,12 +120,7 @@ class Looks:
 def _metered(key: str, what: str, found: object, value: str) -> Finding:
     if not isinstance(found, Missing):
         return good(key, what, value)
-    return note(key, what, *_halves(found)) if found.kind == NO_DATA else unread(key, what, found)
-
-
-def _halves(gap: Missing) -> tuple[str, str]:
-    one = unread("", "", gap)
-    return one.text, one.remedy
+    return note(key, what, *halves(found)) if found.kind == NO_DATA else unread(key, what, found)
 
 
 def _hindrances(service: Service, fleet: Fleet, wall: float) -> Iterator[Finding]:
