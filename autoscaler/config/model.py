@@ -95,8 +95,8 @@ class Config:
     `quiet_interval_s` bounds how seldom an empty queue is looked at. `http_port` 0 means any free port;
     `web_config_file` says who may read there (None: everybody). There is at least one service, or a cluster to discover
     some in; keys are unique, and the services stand in their order. `fleet_cap_percent` is of the tasks of all
-    services, 1 to 100; it is for several services, and with a single one means nothing. `rate_share_percent` is of
-    AWS's call rates, 1 to 100. Every key in `caps` is a service's.
+    services, 1 to 100; None: as `control/admission.py` has it, half with several services and none with a single one.
+    `rate_share_percent` is of AWS's call rates, 1 to 100. Every key in `caps` is a service's.
     """
 
     interval_s: float
@@ -105,7 +105,7 @@ class Config:
     log_format: LogFormat
     log_level: LogLevel
     services: tuple[Service, ...]
-    fleet_cap_percent: int
+    fleet_cap_percent: int | None
     rate_share_percent: int
     caps: tuple[SharedCap, ...]
     quiet_interval_s: float

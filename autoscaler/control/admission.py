@@ -22,6 +22,9 @@ from autoscaler.core.model import Decision, Instant, Rule, Verdict
 WINDOW_S = 300.0
 """The fleet cap counts removals whose age is less than this."""
 
+SHARE_PERCENT = 50
+"""Of the tasks of several services, at most half go within the window unless the settings say otherwise."""
+
 WRITE_S = 5.0
 """A change may take effect so long after it was admitted: longer than any call to AWS is waited for."""
 
@@ -55,8 +58,8 @@ class _Share:
 
 @dataclass(slots=True)
 class Admission:
-    """One for all services of a daemon, which join and leave. `fleet_cap_percent` None: no fleet cap; with a single
-    service there is none.
+    """One for all services of a daemon, which join and leave. `fleet_cap_percent` None: `SHARE_PERCENT` with several
+    services, no cap with a single one.
 
     The counts are those that ECS last showed or accepted, and for a scale-out under way the larger one: what
     somebody else does to a service is known from its own next reading on. A service
@@ -151,7 +154,9 @@ class Admission:
 
     @property
     def _cap_percent(self) -> int | None:
-        return self.fleet_cap_percent if len(self._members) > 1 else None
+        if self.fleet_cap_percent is None and len(self._members) > 1:
+            return SHARE_PERCENT
+        return self.fleet_cap_percent
 
     def _set(self, key: str, tasks: int) -> None:
         self._watched += tasks - self._counts.get(key, 0)

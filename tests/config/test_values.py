@@ -212,7 +212,7 @@ def test_the_daemons_own_settings_are_taken():
 
 def test_the_fleet_cap_is_a_share_from_one_to_all():
     assert [load(flat(FLEET_CAP_PERCENT=text)).fleet_cap_percent for text in ("1", "100")] == [1, 100]
-    assert load(flat()).fleet_cap_percent == 50
+    assert load(flat()).fleet_cap_percent is None
 
 
 def test_the_share_of_the_rates_is_from_one_percent_to_all():

@@ -68,9 +68,14 @@ def test_at_least_one_task_may_always_go() -> None:
     assert desk.ask("b", 0).target == 1
 
 
-def test_a_single_service_has_no_fleet_cap() -> None:
-    assert Desk(keys=("a",), counts={"a": 10}).ask("a", 0).target == 0
-    assert Desk(keys=("a", "a"), counts={"a": 10}).ask("a", 0).target == 0
+def test_a_single_service_has_a_fleet_cap_only_where_it_is_set() -> None:
+    assert Desk(percent=None, keys=("a",), counts={"a": 10}).ask("a", 0).target == 0
+    assert Desk(percent=None, keys=("a", "a"), counts={"a": 10}).ask("a", 0).target == 0
+    assert Desk(percent=50, keys=("a",), counts={"a": 10}).ask("a", 0).target == 5
+
+
+def test_of_several_services_half_of_the_tasks_go_where_nothing_is_set() -> None:
+    assert Desk(percent=None, keys=("a", "b"), counts={"a": 10, "b": 2}).ask("a", 0).target == 4
 
 
 def test_the_fleet_cap_has_no_say_in_a_scale_out() -> None:
