@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 from autoscaler.aws.answers import Answer
@@ -144,7 +145,16 @@ def fleet_in(found: Answer, at: Instant, instant: Callable[[float], Instant]) ->
         deployment=None if since is None else Deployment(instant(since)),
         trouble=trouble_in(found, at, instant),
         pause_tag=pause_tag_in(found),
+        identity=_identity_in(found),
     )
+
+
+def _identity_in(found: Answer) -> str | None:
+    """ARN and creation time. A service that was deleted and created again has the same ARN. None where the answer has
+    no creation time that can be read: the counts are good without it.
+    """
+    created = found.body.get("createdAt")
+    return f"{found.body.get('serviceArn')} {created.isoformat()}" if isinstance(created, datetime) else None
 
 
 def pause_tag_in(found: Answer) -> str | None:

@@ -45,16 +45,19 @@ class FleetWatch:
         self._clock = clock
         self._known: Fleet | None = None
         self.write: Write | None = None
+        self.is_believed = False
+        """Whether the last look was throttled, and what was read before it was returned instead."""
 
     async def look(self, fleets: Fleets, every_s: Callable[[], float]) -> Fleet | Missing:
         """What is known: read, if it is time to. `every_s` says how often that is while the service stands still."""
-        known = self._known
+        known, self.is_believed = self._known, False
         if known is not None and not self._is_due(known, every_s):
             return known
         fleet = await self.read(fleets, Urgency.ROUTINE)
         if known is None or not isinstance(fleet, Missing) or fleet.kind != Throttled.kind:
             return fleet
-        return known if self._clock() - known.at < BELIEVED_S else fleet
+        self.is_believed = self._clock() - known.at < BELIEVED_S
+        return known if self.is_believed else fleet
 
     async def read(self, fleets: Fleets, urgency: Urgency) -> Fleet | Missing:
         """What ECS says now. A service that is not there, or never can be scaled, is not known any more."""
@@ -64,6 +67,10 @@ class FleetWatch:
         elif fleet.kind != Throttled.kind:
             self._known = None
         return fleet
+
+    def forget_write(self) -> None:
+        """The last write was to another service of the same name."""
+        self.write = None
 
     @property
     def is_fresh(self) -> bool:

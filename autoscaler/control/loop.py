@@ -19,11 +19,12 @@ from autoscaler.control.fleetwatch import FleetWatch, Write
 from autoscaler.control.learning import Learning
 from autoscaler.control.observing import Observer, Ports, whole
 from autoscaler.control.pausing import TagWatch
+from autoscaler.control.receives import Receives
 from autoscaler.control.rivalry import RivalWatch
 from autoscaler.control.schedule import Timetable
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Decision, Fleet, Missing, Observation, Verdict
+from autoscaler.core.model import Decision, Fleet, Missing, Observation, Rule, Verdict
 from autoscaler.core.policy import Policy, Workers
 from autoscaler.core.promise import at_risk
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled
@@ -33,6 +34,11 @@ __all__ = ["NOTHING_DONE", "Ports", "Rhythm", "ServiceLoop"]
 
 MOST_INTERVALS = 1_000
 """Between two looks, whatever the settings say: a number to be counted with where no schedule ends."""
+
+GAP_POLLS, GAP_S = 3.5, 30.0
+"""Without a complete reading for more than three polls, and at least 30 s, what happened meanwhile is not known: the
+warm-up starts again. Three failed polls in a row leave four polls between two readings; half a poll is for jitter.
+"""
 
 NOTHING_DONE = (Throttled, Denied, NotFound, Refused, ClockSkewed)
 """After these the count is certainly what it was; after any other error nobody knows."""
@@ -62,8 +68,11 @@ class ServiceLoop:
         self._tags = TagWatch()
         self._tag: str | None = None
         self._memory: Memory | None = None
+        self._identity: str | None = None
+        self._apart_s = rhythm.interval_s
         self._next: tuple[Service, Ports, Rhythm] | None = None
         self._learning = Learning(service, ports, rhythm.interval_s)
+        self._receives = Receives(service.queues, ports.clock, ports.wall)
         self._follow(service, ports, rhythm)
 
     def adopt(self, service: Service, ports: Ports, rhythm: Rhythm) -> None:
@@ -81,6 +90,9 @@ class ServiceLoop:
 
     def _take_over(self) -> None:
         if self._next is not None:
+            service, ports, _ = self._next
+            if service.queues != self._service.queues:
+                self._receives = Receives(service.queues, ports.clock, ports.wall)
             self._follow(*self._next)
             self._next = None
 
@@ -105,20 +117,25 @@ class ServiceLoop:
 
     def pause(self, tick: Tick) -> int:
         """How many intervals until the next look; no schedule begins or ends unseen meanwhile."""
-        edge_s = self._timetable.edge_s(self._ports.wall())
-        return max(1, min(self._cadence.after(tick), int(min(edge_s / self._rhythm.interval_s, MOST_INTERVALS))))
+        edge_s, interval_s = self._timetable.edge_s(self._ports.wall()), self._rhythm.interval_s
+        intervals = max(1, min(self._cadence.after(tick), int(min(edge_s / interval_s, MOST_INTERVALS))))
+        complete = tick.decision is not None and tick.decision.complete
+        self._apart_s = max(intervals * interval_s, 0.0 if complete else self._apart_s)
+        return intervals
 
     async def tick(self) -> Tick:
         """Reads, decides, and writes if there is something to change. The world's failures are in the answer."""
         fleet = await self._fleet.look(self._ports.fleets, self._rhythm.fleet_every_s)
         if isinstance(fleet, Missing):
             return self._unread(fleet)
+        self._recognize(fleet)
         seen = await self._look(fleet)
         thought = await self._think(seen)
         if thought.changes and not self._fleet.is_fresh:
             fleet = await self._fleet.read(self._ports.fleets, _urgency(thought.decision))
             if isinstance(fleet, Missing):
                 return self._unread(fleet)
+            self._recognize(fleet)
             thought = await self._think(replace(seen, fleet=self._fleet.settled(fleet, seen.now)))
         return await self._done(thought)
 
@@ -126,9 +143,28 @@ class ServiceLoop:
         """There is nothing to decide on. The pause goes on: a tag that could not be read is not an absent one."""
         if gap.kind == NotFound.kind:
             self._admission.absent(self._service.ref.key)
+        if gap.kind == NotFound.kind or (gap.kind == Refused.kind and self._identity is None):
+            self._start_afresh()
         policy, wrong_tag = self._in_force(self._tag)
+        if self._memory is not None:
+            self._memory = self._memory.unwatched(whole(self._ports.clock()))
         memory = self._memory or Memory()
         return Tick(self._service.ref, policy, None, memory, None, gap.kind, gap.because, notices=wrong_tag)
+
+    def _recognize(self, fleet: Fleet) -> None:
+        """A service that was deleted and created again is a new one, whatever its name."""
+        if self._identity is not None and fleet.identity not in {None, self._identity}:
+            self._start_afresh()
+        self._identity = fleet.identity or self._identity
+
+    def _start_afresh(self) -> None:
+        """As after a start of the daemon: nothing that was remembered or learned is of this service."""
+        service, ports = self._service, self._ports
+        self._memory, self._identity = None, None
+        self._fleet.forget_write()
+        self._observer = Observer(service, ports)
+        self._learning = Learning(service, ports, self._rhythm.interval_s)
+        self._receives = Receives(service.queues, ports.clock, ports.wall)
 
     def _in_force(self, tag: str | None) -> tuple[Policy, tuple[Missing, ...]]:
         """The policy with the schedule's bounds and the tag's pause, and what is wrong with the tag."""
@@ -143,7 +179,8 @@ class ServiceLoop:
         await self._rivals.look(policy, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
         seen = await self._observer.observe(fleet, policy, self._memory, still=still)
-        seen = replace(seen, fleet=self._fleet.settled(fleet, seen.now))
+        self._receives.see(seen, self._observer.minutes)
+        seen = replace(seen, fleet=self._fleet.settled(fleet, seen.now), unreceived=self._receives.unproven)
         return self._learning.see(policy, seen, self._observer.minutes)
 
     async def _think(self, seen: Observation) -> _Thought:
@@ -157,6 +194,8 @@ class ServiceLoop:
         policy, seen, memory, decision, wrong_tag = thought
         decision = self._admission.admit(self._service.ref.key, self._rivals.restrained(policy, decision))
         self._memory = memory.remembering(policy, seen, decision)
+        if self._fleet.is_believed:
+            self._memory = replace(self._memory.unwatched(seen.now), watched_at=memory.watched_at)
         outcome, failure = await self._act(decision)
         notices = (
             *wrong_tag,
@@ -171,14 +210,22 @@ class ServiceLoop:
         """The memory so far; with a write whose answer was lost, if ECS turns out to have taken it."""
         self._admission.saw(self._service.ref.key, seen.fleet.desired)
         memory = self._memory or Memory.begun(seen.fleet, seen.now)
+        memory = memory.watched(seen.now, max(GAP_S, GAP_POLLS * self._apart_s))
         write = self._fleet.took_after_all(seen.fleet.desired)
         return memory if write is None else memory.acknowledging(seen.now, write.target - write.before)
 
     async def _decide(self, policy: Policy, memory: Memory, seen: Observation) -> tuple[Observation, Decision]:
         """Where tasks protect themselves, a scale-in is decided again with how many do. What was read of that a
         moment ago may hold it back without being read again: polling would burn the account's rate of task reads.
+
+        A scale-in that only waits for a receive is decided again once CloudWatch was asked for one.
         """
         decision = decide(policy, memory, seen)
+        if any(step.rule is Rule.NO_RECEIVES for step in decision.steps) and await self._receives.look_back(
+            self._ports.history
+        ):
+            seen = replace(seen, unreceived=self._receives.unproven)
+            decision = decide(policy, memory, seen)
         if policy.workers is not Workers.SELF_PROTECTING or decision.verdict is not Verdict.SCALE_IN:
             return seen, decision
         known = self._observer.with_known_protection(seen)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, inf
 from typing import TypeVar
 
 from autoscaler.config import Service
@@ -27,10 +27,11 @@ from autoscaler.core.model import (
     Missing,
     Observation,
     QueueReading,
+    Unseen,
     Utilization,
 )
 from autoscaler.core.policy import Policy
-from autoscaler.core.signals import MINUTE_LIMIT_S, MOST_MESSAGES
+from autoscaler.core.signals import MINUTE_LIMIT_S, MOST_MESSAGES, SAME_MINUTE_S
 from autoscaler.errors import Denied
 from autoscaler.ports import (
     CloudWatchMetric,
@@ -70,29 +71,48 @@ class Ports:
     aside: Aside | None = None
 
 
-SAME_S = 30.0
-"""Minutes end sixty seconds apart; ends that are nearer than this are the same one, by a clock that was set."""
-
 Datapoint = TypeVar("Datapoint", Utilization, Measurement)
 
 
+BEFORE_S = 15.0
+"""A message that was deleted as a minute began was last seen at a reading shortly before it."""
+
+SHOWN_RATIO = 0.1
+"""Readings every ten seconds show about half of the messages that take 5 s each. Where they show less than a tenth of
+what CloudWatch counted, the work is over between two readings, and an empty queue may be a busy one.
+"""
+
+FLEETING_S, FLEETING_MESSAGES = 3600.0, 10
+"""After a minute with at least so many messages that were not seen, the queue is known for such work: for an hour its
+newest minute counts even if some of its messages were seen."""
+
+
 class _Readings:
-    """How many messages waited, and how many tasks ran, at each reading of the last `READINGS_S`: 24 bytes each, since
-    there are sixty of a service at a time.
+    """How many messages were visible, how many each queue showed, and how many tasks ran at each reading of the last
+    `READINGS_S`: 24 bytes each and 8 a queue, since there are sixty of a service at a time.
     """
 
-    __slots__ = ("_instants", "_running", "_waiting")
+    __slots__ = ("_instants", "_running", "_shown", "_waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, queues: int) -> None:
         self._instants, self._waiting, self._running = array("d"), array("q"), array("q")
+        self._shown = [array("q") for _ in range(queues)]
 
-    def add(self, at: Instant, waiting: int, running: int) -> None:
-        """One more reading, none of them later than `at`."""
+    def add(self, at: Instant, waiting: int, shown: Sequence[int], running: int) -> None:
+        """One more reading, none of them later than `at`. `shown`: the messages of each queue, visible or in flight."""
         old = bisect_left(self._instants, at - READINGS_S)
-        del self._instants[:old], self._waiting[:old], self._running[:old]
+        del self._instants[:old]
         self._instants.append(at)
-        self._waiting.append(waiting)
-        self._running.append(running)
+        for column, value in zip((self._waiting, self._running, *self._shown), (waiting, running, *shown), strict=True):
+            del column[:old]
+            column.append(value)
+
+    def shown(self, queue: int, since: Instant, until: Instant) -> int | None:
+        """The messages of that queue that the readings after `since`, up to and at `until`, showed, summed; None where
+        there is no reading.
+        """
+        here = self._shown[queue][bisect_right(self._instants, since) : bisect_right(self._instants, until)]
+        return sum(here) if here else None
 
     def fewest_waiting(self, since: Instant, until: Instant) -> int:
         """The fewest messages that waited after `since`, up to and at `until`; 0 where no two readings say so, or
@@ -114,7 +134,9 @@ class Observer:
         self._service = service
         self._ports = ports
         self._minute_at: Instant | None = None
-        self._readings = _Readings()
+        self._readings = _Readings(len(service.queues))
+        self._unseen: Unseen | None = None
+        self._fleeting: dict[str, Instant] = {}
         self._protected: tuple[Instant, int] | None = None
         self.notices: list[Missing] = []
         self.minutes: dict[str, QueueMinute] = {}
@@ -134,9 +156,16 @@ class Observer:
         ]
         now = whole(self._ports.clock())
         queues = [_with_minute(reading, minutes.get(reading.name), memory, now) for reading in queues]
-        self._readings.add(now, _waiting(queues), fleet.running)
+        self._readings.add(now, _waiting(queues), _shown(queues), fleet.running)
         return Observation(
-            now, fleet, tuple(queues), cpu, used, metrics=tuple(metrics), flow=self._flow(queues, minutes, memory)
+            now,
+            fleet,
+            tuple(queues),
+            cpu,
+            used,
+            metrics=tuple(metrics),
+            flow=self._flow(queues, minutes, memory),
+            unseen=self._newest_unseen(minutes),
         )
 
     async def _utilization(
@@ -179,7 +208,7 @@ class Observer:
         """
         at = max((minute.at for minute in minutes.values()), default=None)
         tasks = None if at is None or memory is None else memory.running_at(at - MINUTE_S)
-        if at is None or tasks is None or (self._minute_at is not None and at - self._minute_at < SAME_S):
+        if at is None or tasks is None or (self._minute_at is not None and at - self._minute_at < SAME_MINUTE_S):
             return None
         counts = [_moved(reading, minutes.get(reading.name), at) for reading in queues]
         known = [count for count in counts if count is not None]
@@ -188,6 +217,35 @@ class Observer:
         self._minute_at = at
         received, deleted = (sum(column) for column in zip(*known, strict=True))
         return Flow(received, deleted, tasks, at, self._readings.fewest_waiting(at - MINUTE_S, at))
+
+    def _newest_unseen(self, minutes: dict[str, QueueMinute]) -> Unseen | None:
+        """What the newest minute of the queues counted where our readings of it showed next to nothing.
+
+        The last one is kept while CloudWatch does not answer: its outage refutes nothing.
+        """
+        at = max((minute.at for minute in minutes.values()), default=None)
+        if at is None or (self._unseen is not None and at < self._unseen.at):
+            return self._unseen
+        numbered = [(number, minutes.get(queue.name)) for number, queue in enumerate(self._service.queues)]
+        newest = [(number, each) for number, each in numbered if each is not None and at - each.at < SAME_MINUTE_S]
+        unseen = [each for number, each in newest if self._is_unseen(number, each, at)]
+        self._unseen = Unseen(
+            sum(map(_moved_at_least, unseen)),
+            sum(_count(each.deleted) for each in unseen),
+            at,
+            max((each.oldest_age_s for each in unseen if each.oldest_age_s is not None), default=None),
+            compared=self._readings.shown(0, at - MINUTE_S - BEFORE_S, at) is not None,
+        )
+        return self._unseen
+
+    def _is_unseen(self, number: int, minute: QueueMinute, at: Instant) -> bool:
+        """Whether the minute had messages of which our readings showed next to none, or the queue is known for that."""
+        name, messages = self._service.queues[number].name, _moved_at_least(minute)
+        shown = self._readings.shown(number, at - MINUTE_S - BEFORE_S, at) or 0
+        is_unseen = shown == 0 or shown <= SHOWN_RATIO * messages
+        if is_unseen and messages >= FLEETING_MESSAGES:
+            self._fleeting[name] = at
+        return is_unseen or at - self._fleeting.get(name, -inf) < FLEETING_S
 
     async def with_protection(self, seen: Observation) -> Observation:
         """The same world, with how many tasks protect themselves. Unknown: none may go."""
@@ -219,6 +277,22 @@ def _waiting(queues: list[QueueReading]) -> int:
     return min(max(0, sum(known)), MOST_MESSAGES) if len(known) == len(queues) else 0
 
 
+def _shown(queues: list[QueueReading]) -> list[int]:
+    """The messages of each queue, visible or in flight; 0 of one that is not known."""
+    known = [backlog.visible + backlog.in_flight if isinstance(backlog, Backlog) else 0 for _, backlog in queues]
+    return [min(max(0, messages), MOST_MESSAGES) for messages in known]
+
+
+def _moved_at_least(minute: QueueMinute) -> int:
+    """How many messages the minute had at least: the largest of what was sent, received and deleted."""
+    return max(map(_count, (minute.sent, minute.received, minute.deleted)))
+
+
+def _count(counted: int | None) -> int:
+    """The count, bounded; 0 where there is no datapoint, since what was not counted contradicts nothing."""
+    return min(max(0, counted or 0), MOST_MESSAGES)
+
+
 def whole(instant: Instant) -> Instant:
     """The next whole 64th of a second: differences of such instants are exact, and short when written down."""
     return ceil(instant * 64) / 64
@@ -241,6 +315,8 @@ def _with_minute(
             reading.backlog,
             oldest_age_s=minute.oldest_age_s,
             groups_in_flight=minute.groups_in_flight,
+            deleted=minute.deleted,
+            counted_at=minute.at,
             oldest_tasks=None if memory is None else memory.running_at(minute.at),
         )
     )
@@ -248,8 +324,8 @@ def _with_minute(
 
 def _moved(reading: QueueReading, minute: QueueMinute | None, at: Instant) -> tuple[int, int] | None:
     """Messages received and deleted in the minute that ended at `at` (None: not known)."""
-    if minute is not None and at - minute.at < SAME_S and minute.received is not None and minute.deleted is not None:
-        return minute.received, minute.deleted
+    if minute is not None and at - minute.at < SAME_MINUTE_S and None not in {minute.received, minute.deleted}:
+        return _count(minute.received), _count(minute.deleted)
     backlog = reading.backlog
     still = isinstance(backlog, Backlog) and backlog.visible == backlog.in_flight == 0
     return (0, 0) if still else None

@@ -31,7 +31,10 @@ class Case(NamedTuple):
 
     @staticmethod
     def of(policy: Policy, memory: Memory, seen: Observation) -> Case:
-        return Case(policy, memory, seen.fleet, read_signals(policy, seen), seen.fleet.desired, seen.now)
+        """The case of an observation. A memory that lapsed warms up again where nothing is missing any more."""
+        signals = read_signals(policy, seen)
+        memory = memory.resumed(seen.fleet, seen.now, complete=not signals.missing)
+        return Case(policy, memory, seen.fleet, signals, seen.fleet.desired, seen.now)
 
 
 Restraint: TypeAlias = Callable[[Case], Corridor | None]

@@ -64,10 +64,42 @@ def read_signals(policy: Policy, seen: Observation) -> Signals:
         votes = _learned_votes(policy, seen.knowledge, work, ran, seen.fleet.desired)
     elif known:
         votes = _queue_votes(policy, known, work, ran)
+    if not _asks_for_more(policy, seen, known):
+        votes = [_no_more_than(seen.fleet.desired, vote) for vote in votes]
     _add_utilization(policy, seen, work, votes, gaps, capped=bool(known) and not gaps)
     if policy.metrics or policy.formula is not None:
         _add_metrics(policy, seen, known, votes, gaps)
-    return Signals(tuple(votes), tuple(gaps), work)
+    return Signals(
+        tuple(votes),
+        tuple(gaps),
+        work,
+        unseen=seen.unseen,
+        unreceived=seen.unreceived,
+        message_s=_message_s(policy, seen.knowledge),
+    )
+
+
+def _asks_for_more(policy: Policy, seen: Observation, known: Known) -> bool:
+    """Whether the queues can be a reason for more tasks than there are: a message is visible, or delayed and counted,
+    or messages arrive or are forecast. What is in flight has its task, or belongs to others or to workers that died.
+    """
+    if seen.knowledge is not None and seen.knowledge.arriving:
+        return True
+    return any(counts.visible or (policy.count_delayed and counts.delayed) for _, counts in known)
+
+
+def _no_more_than(current: int, vote: Vote) -> Vote:
+    if vote.load <= current:
+        return vote
+    wording = f"{vote.wording}; nothing is visible and nothing arrives: no more than the present {{{len(vote.values)}}}"
+    return vote._replace(load=float(current), wording=wording, values=(*vote.values, current))
+
+
+def _message_s(policy: Policy, known: Knowledge | None) -> float:
+    """Task-seconds that one message takes, as the last minutes had it, or as configured; 0 where neither is known."""
+    if known is not None:
+        return known.slow_s / known.concurrency.value
+    return (policy.processing_time_s or 0.0) / policy.task_concurrency
 
 
 def _follows_latency(policy: Policy) -> bool:

@@ -36,6 +36,7 @@ def decide(policy: Policy, memory: Memory, observation: Observation) -> Decision
         tuple(steps),
         case.signals.votes,
         case.current == 0 and case.signals.wakes(policy),
+        not case.signals.missing,
     )
 
 

@@ -58,6 +58,8 @@ class Knowledge:
     arrivals keep busy; `lasting_load`: the same over a third of the acceptable latency, a minute at least.
     `starting`: tasks that were asked for and are not up. `interval_s`: how long until the next look. `received`: about
     how many messages were received since the last look, and `late`: how many of them had waited for too long.
+    `arriving`: messages arrived within the last minute or in the newest minute that CloudWatch counted, or a forecast
+    with proven skill expects some.
     """
 
     processing_s: Estimate
@@ -74,6 +76,7 @@ class Knowledge:
     late: float = 0.0
     queues: tuple[QueueKnowledge, ...] = ()
     starting: tuple[Coming, ...] = ()
+    arriving: bool = True
 
     @property
     def is_learning(self) -> bool:

@@ -67,6 +67,9 @@ class Memory:
     idle slots. `expected`: the count as it was after the last tick, our own write included. `off`: somebody has set
     the count to none where some are wanted. `flows`: the queues' minutes. `waking`: in how many readings in a row, at
     no task, there was enough to wake.
+
+    `watched_at`: when everything that the policy needs was last read (None: unknown). `lapsed`: that is too long ago,
+    so the memory starts its warm-up again at the next complete reading.
     """
 
     since: Instant | None = None
@@ -80,6 +83,8 @@ class Memory:
     expected: int | None = None
     off: bool = False
     waking: int = 0
+    watched_at: Instant | None = None
+    lapsed: bool = False
 
     @staticmethod
     def begun(fleet: Fleet, now: Instant) -> Memory:
@@ -89,7 +94,36 @@ class Memory:
         otherwise add the same tasks anew each time, and double and double.
         """
         coming = fleet.desired - fleet.running
-        return Memory(since=now, changes=(Change(now, coming),) if coming > 0 else ())
+        return Memory(since=now, changes=(Change(now, coming),) if coming > 0 else (), watched_at=now)
+
+    def watched(self, now: Instant, longest_gap_s: float) -> Memory:
+        """This memory at a new reading: lapsed if the last complete one is more than `longest_gap_s` ago.
+
+        Windows empty with time. Without this, one reading after a gap would find no earlier demand in any window and
+        would be free to remove every task.
+        """
+        if self.lapsed or self.watched_at is None or now - self.watched_at <= longest_gap_s:
+            return self
+        return replace(self, lapsed=True)
+
+    def resumed(self, fleet: Fleet, now: Instant, *, complete: bool) -> Memory:
+        """This memory; after a gap, and once a reading is complete, one that warms up again as after a start.
+
+        What was not watched was not agreed: demands, running counts and everything that counts readings in a row start
+        again. Changes that ECS accepted, its own count, and a service that was switched off by hand stay true.
+        """
+        if not (self.lapsed and complete):
+            return self
+        coming = fleet.desired - fleet.running - sum(max(0, tasks) for _, tasks in self.changes)
+        changes = (*self.changes, Change(now, coming)) if coming > 0 else self.changes
+        return Memory(since=now, changes=changes, flows=self.flows, expected=self.expected, off=self.off)
+
+    def unwatched(self, now: Instant) -> Memory:
+        """This memory after a poll that could not read ECS. Such a poll agrees to no fewer tasks than there were, so
+        one failed read breaks a run of zero readings, and holds a scale-in for as long as its window.
+        """
+        demands = (*self.demands, Demand(now, self.expected)) if self.expected else self.demands
+        return replace(self, demands=demands, waking=0)
 
     def known_for_s(self, now: Instant) -> float:
         """How long the memory reaches back; infinite where it is longer than any window."""
@@ -146,36 +180,40 @@ class Memory:
     def remembering(self, policy: Policy, observation: Observation, decision: Decision) -> Memory:
         """This memory with what the tick saw and asked for. Done before the write, which may be cut short."""
         now = observation.now
-        demands = _young(self.demands, now - _demand_reach_s(policy))
+        before = self.resumed(observation.fleet, now, complete=decision.complete)
+        demands = _young(before.demands, now - _demand_reach_s(policy))
         if decision.recalled is not None:
             demands = (*demands, Demand(now, decision.recalled))
         return Memory(
-            since=self.since,
+            since=before.since,
             demands=demands,
-            changes=_young(self.changes, now - _change_reach_s(policy)),
-            running=_with_running(self.running, observation),
-            waking=self.waking + 1 if decision.wakes else 0,
-            failures=self.failures + 1 if decision.demand is None else 0,
-            flows=_with_flow(self.flows, observation, _flow_reach_s(policy)),
-            starting=_starting(self.starting, observation),
-            idle_since=self._idle_since(policy, observation),
+            changes=_young(before.changes, now - _change_reach_s(policy)),
+            running=_with_running(before.running, observation),
+            waking=before.waking + 1 if decision.wakes else 0,
+            failures=before.failures + 1 if decision.demand is None else 0,
+            flows=_with_flow(before.flows, observation, _flow_reach_s(policy)),
+            starting=_starting(before.starting, observation),
+            idle_since=_idle_since(before.idle_since, policy, observation),
             expected=observation.fleet.desired,
-            off=self.finds_switched_off(policy, observation.fleet),
+            off=before.finds_switched_off(policy, observation.fleet),
+            watched_at=now if decision.complete else before.watched_at,
+            lapsed=before.lapsed,
         )
-
-    def _idle_since(self, policy: Policy, seen: Observation) -> Instant | None:
-        """Kept while messages wait beside slots that nothing is in; unread queues leave it as it was."""
-        known = [backlog for _, backlog in seen.queues if isinstance(backlog, Backlog)]
-        if not known:
-            return self.idle_since
-        slots = seen.fleet.running * policy.task_concurrency
-        idle = any(counts.visible for counts in known) and sum([counts.in_flight for counts in known]) < slots
-        return (self.idle_since or seen.now) if idle else None
 
     def acknowledging(self, now: Instant, tasks: int) -> Memory:
         """This memory with a change that ECS accepted: cooldowns and rate limits count from here."""
         expected = None if self.expected is None else self.expected + tasks
         return replace(self, changes=(*self.changes, Change(now, tasks)), expected=expected)
+
+
+def _idle_since(since: Instant | None, policy: Policy, seen: Observation) -> Instant | None:
+    """Kept while messages wait beside slots that nothing is in; unread queues leave it as it was."""
+    known = [backlog for _, backlog in seen.queues if isinstance(backlog, Backlog)]
+    if not known:
+        return since
+    slots = seen.fleet.running * policy.task_concurrency
+    idle = any(counts.visible for counts in known) and sum([counts.in_flight for counts in known]) < slots
+    return (since or seen.now) if idle else None
 
 
 def _demand_reach_s(policy: Policy) -> float:

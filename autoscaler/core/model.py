@@ -34,7 +34,8 @@ class Backlog:
     """One queue's counts, as SQS gave them at `at`: approximate, settled only after about a minute.
 
     `oldest_age_s` is CloudWatch's (None: not read, or no message), and `oldest_tasks` how many tasks ran at its time
-    (None: as many as run now); `groups_in_flight` is for FIFO queues only.
+    (None: as many as run now); `groups_in_flight` is for FIFO queues only. `deleted`: messages deleted in the queue's
+    newest CloudWatch minute, which ended at `counted_at` (None: not known, which is not zero).
     """
 
     visible: int
@@ -44,6 +45,8 @@ class Backlog:
     oldest_age_s: float | None = None
     groups_in_flight: int | None = None
     oldest_tasks: int | None = None
+    deleted: int | None = None
+    counted_at: Instant | None = None
 
 
 class QueueReading(NamedTuple):
@@ -97,6 +100,22 @@ class Flow:
     waiting: int = 0
 
 
+class Unseen(NamedTuple):
+    """What CloudWatch counted in its newest minute, which ended at `at`, in queues of which our readings of that minute
+    showed next to nothing, visible or in flight.
+
+    `messages`: the largest of sent, received and deleted of each such queue, summed; `deleted`: those that were
+    deleted. `oldest_age_s`: the oldest message's age (None: no message, or no datapoint). `compared` False: no reading
+    of ours falls into that minute, so nothing could be seen.
+    """
+
+    messages: int
+    deleted: int
+    at: Instant
+    oldest_age_s: float | None = None
+    compared: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """What ECS itself last said against starting tasks: an event of the service, at `at`."""
@@ -117,7 +136,8 @@ class Fleet:
     """What ECS says of the service at `at`. `desired` is the baseline of every decision.
 
     `running` counts both revisions during a deployment. `protected` is None unless task protection was read.
-    `pause_tag` is the service's own tag `autoscaler:paused`, unread (None: it has none).
+    `pause_tag` is the service's own tag `autoscaler:paused`, unread (None: it has none). `identity`: ARN and creation
+    time, as one text; a service that was deleted and created again has another one (None: not known).
     """
 
     desired: int
@@ -128,6 +148,7 @@ class Fleet:
     protected: int | None = None
     trouble: Trouble | None = None
     pause_tag: str | None = None
+    identity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +156,9 @@ class Observation:
     """Everything that one tick saw. `cpu`, `memory` and `flow` are None where nothing asks for them.
 
     `given`: a demand that was handed in; it stands for the signals, and the rules that need signals stand aside.
-    `knowledge`: what the estimators made of this and of earlier observations (None: there are none).
+    `knowledge`: what the estimators made of this and of earlier observations (None: there are none). `unseen`: what
+    CloudWatch counted and SQS's own counts did not show (None: not read). `unreceived`: the queues of which no receive
+    was ever seen, by us or in CloudWatch's last 14 days.
     """
 
     now: Instant
@@ -147,6 +170,8 @@ class Observation:
     metrics: tuple[MetricReading, ...] = ()
     flow: Flow | Missing | None = None
     knowledge: Knowledge | None = None
+    unseen: Unseen | None = None
+    unreceived: tuple[str, ...] = ()
 
 
 class Verdict(StrEnum):
@@ -164,6 +189,7 @@ class Rule(StrEnum):
     ACTIVATION = "activation"
     STABILIZATION = "stabilization"
     ZERO = "zero"
+    CONTRADICTION = "contradiction"
     BLIND = "blind"
     LATE = "late"
     COLD = "cold"
@@ -175,6 +201,7 @@ class Rule(StrEnum):
     FIFO = "fifo"
     STALLED_START = "stalled_start"
     NO_PROGRESS = "no_progress"
+    NO_RECEIVES = "no_receives"
     SHARED_CAP = "shared_cap"
     FLEET_CAP = "fleet_cap"
     RIVAL = "rival"
@@ -225,7 +252,8 @@ class Decision:
 
     `demand` is what the work asks for, before any rule (None: no signal could be read). `recalled` is what the
     memory keeps of it: after tolerance and before stabilization; while a signal is missing, or work is left, no less
-    than what that permits. `wakes`: at no task, there was enough to wake.
+    than what that permits. `wakes`: at no task, there was enough to wake. `complete`: every signal that the policy
+    needs was read.
     """
 
     name: str
@@ -236,6 +264,7 @@ class Decision:
     steps: tuple[Step, ...]
     votes: tuple[Vote, ...]
     wakes: bool = False
+    complete: bool = True
 
     @property
     def verdict(self) -> Verdict:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
-from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Utilization, Vote
+from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Unseen, Utilization, Vote
 from autoscaler.core.policy import Policy
 
 BACKLOG_LIMIT_S = 60.0
@@ -18,6 +18,10 @@ BACKLOG_LIMIT_S = 60.0
 
 MINUTE_LIMIT_S = 300.0
 """A CloudWatch datapoint older than this says nothing any more: one is published a minute, some minutes late."""
+
+SAME_MINUTE_S = 30.0
+"""CloudWatch minutes end sixty seconds apart; ends that are nearer than this are the same one, by a clock that was
+set."""
 
 MOST_MESSAGES = 2**53
 """A larger count is no count: whole numbers are exact as floats up to here."""
@@ -63,13 +67,17 @@ class Work(NamedTuple):
 class Signals(NamedTuple):
     """What the readings say. `missing` names what was needed and could not be had, and why.
 
-    `given`: the demand was handed in, and the rules that need signals stand aside.
+    `given`: the demand was handed in, and the rules that need signals stand aside. `unseen` and `unreceived`: as in
+    the observation. `message_s`: task-seconds that a message takes, as far as is known (0: not known).
     """
 
     votes: tuple[Vote, ...]
     missing: tuple[Gap, ...] = ()
     work: Work = Work()
     given: bool = False
+    unseen: Unseen | None = None
+    unreceived: tuple[str, ...] = ()
+    message_s: float = 0.0
 
     def wakes(self, policy: Policy) -> bool:
         """There is enough to wake a service without tasks: more messages than its threshold, or a signal other than

@@ -59,11 +59,21 @@ class Fields:
         self.note(key, f"must be a text, not {_shown(value)}")
         return default
 
-    def flag(self, key: str) -> bool:
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts, possibly empty."""
+        content = self._take(key)
+        if content is None:
+            return ()
+        if isinstance(content, list) and all(isinstance(text, str) and text for text in content):
+            return tuple(content)
+        self.note(key, f"must be a list of texts, not {_shown(content)}")
+        return ()
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
         value = self._take(key)
         if value is not None and not isinstance(value, bool):
             self.note(key, f"must be true or false, not {_shown(value)}")
-        return value is True
+        return value if isinstance(value, bool) else default
 
     def count(self, key: str, *, required: bool = False, negative: bool = False, most: int = MOST_TASKS) -> int | None:
         """A whole number up to `most`, of tasks unless it says otherwise."""

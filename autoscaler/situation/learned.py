@@ -29,6 +29,7 @@ def knowledge(fields: Fields) -> Knowledge:
         received=fields.seconds("received") or 0.0,
         late=fields.seconds("late") or 0.0,
         queues=tuple(_queue(entry) for entry in fields.parts("queues") if entry is not None),
+        arriving=fields.flag("arriving", default=True),
         starting=tuple(Coming(seconds, int(tasks)) for seconds, tasks in fields.pairs("starting", MOST_TASKS)),
     )
     fields.close()

@@ -21,6 +21,7 @@ from autoscaler.core.model import (
     Observation,
     QueueReading,
     Trouble,
+    Unseen,
     Utilization,
 )
 from autoscaler.core.policy import Policy
@@ -59,6 +60,8 @@ def decode(situation: object) -> tuple[Policy, Memory, Observation]:
         metrics=_metrics(signals.part("metrics"), missing),
         flow=_flow(signals.part("flow")) if signals.content.get("flow") is not None else None,
         knowledge=knowledge(fields.part("knowledge")) if fields.content.get("knowledge") is not None else None,
+        unseen=_unseen(signals.part("unseen")) if signals.content.get("unseen") is not None else None,
+        unreceived=signals.texts("unreceived"),
     )
     memory = _memory(fields.part("history"), fleet)
     signals.close()
@@ -131,6 +134,14 @@ def _flow(minute: Fields) -> Flow:
     waiting = minute.count("waiting", most=MOST_MESSAGES)
     minute.close()
     return Flow(received or 0, deleted or 0, tasks or 0, -(age_s or 0.0), waiting or 0)
+
+
+def _unseen(minute: Fields) -> Unseen:
+    messages, deleted = (minute.count(key, required=True, most=MOST_MESSAGES) for key in ("messages", "deleted"))
+    age_s, oldest_age_s = minute.seconds("age_s"), minute.seconds("oldest_age_s")
+    compared = minute.flag("compared", default=True)
+    minute.close()
+    return Unseen(messages or 0, deleted or 0, -(age_s or 0.0), oldest_age_s, compared)
 
 
 def _queues(signals: Fields, policy: Policy, missing: Fields) -> tuple[QueueReading, ...]:
@@ -220,6 +231,7 @@ def _memory(history: Fields, fleet: Fleet) -> Memory:
         expected=expected,
         off=history.flag("off"),
         waking=history.count("waking") or 0,
+        lapsed=history.flag("lapsed"),
     )
     history.close()
     return memory

@@ -9,7 +9,7 @@ from typing import Any
 from autoscaler.config import fields_of
 from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Backlog, Decision, Flow, Measurement, Missing, Observation, Utilization
+from autoscaler.core.model import Backlog, Decision, Flow, Measurement, Missing, Observation, Unseen, Utilization
 from autoscaler.core.policy import Policy
 
 
@@ -51,6 +51,10 @@ def _signals(seen: Observation) -> dict[str, Any]:
         signals["metrics"] = {name: _measured(value, seen.now) for name, value in seen.metrics}
     if isinstance(seen.flow, Flow):
         signals["flow"] = _minute(seen.flow, seen.now)
+    if seen.unseen is not None:
+        signals["unseen"] = _unseen(seen.unseen, seen.now)
+    if seen.unreceived:
+        signals["unreceived"] = list(seen.unreceived)
     missing = _missing(seen)
     return signals | ({"missing": missing} if missing else {})
 
@@ -76,6 +80,13 @@ def _measured(value: Measurement | Missing, now: float) -> dict[str, Any] | None
 def _minute(flow: Flow, now: float) -> dict[str, Any]:
     minute = {"received": flow.received, "deleted": flow.deleted, "tasks": flow.tasks, "age_s": now - flow.at}
     return minute | ({"waiting": flow.waiting} if flow.waiting else {})
+
+
+def _unseen(unseen: Unseen, now: float) -> dict[str, Any]:
+    minute: dict[str, Any] = {"messages": unseen.messages, "deleted": unseen.deleted, "age_s": now - unseen.at}
+    if unseen.oldest_age_s is not None:
+        minute["oldest_age_s"] = unseen.oldest_age_s
+    return minute | ({} if unseen.compared else {"compared": False})
 
 
 def _queue(name: str, backlog: Backlog | Missing, now: float) -> dict[str, Any] | None:
@@ -116,7 +127,7 @@ def _knowledge(known: Knowledge) -> dict[str, Any]:
             for queue in known.queues
         ],
         "starting": _pairs(known.starting),
-    }
+    } | ({} if known.arriving else {"arriving": False})
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
@@ -148,6 +159,7 @@ def _history(memory: Memory, now: float) -> dict[str, Any]:
         "expected": memory.expected,
         "off": memory.off or None,
         "waking": memory.waking or None,
+        "lapsed": memory.lapsed or None,
     }
     return history | {key: value for key, value in events.items() if value is not None}
 

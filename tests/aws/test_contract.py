@@ -68,7 +68,9 @@ async def test_an_unknown_queue_is_missing_until_it_is_there(world: World, here:
 async def test_a_service_is_read_and_scaled_out_and_in_to_none(world: World, here: Aws, name: str) -> None:
     await world.put_service("prod", name, desired=0)
     service = ServiceRef("shop", "prod", name)
-    assert await here.fleets.read(service) == Fleet(desired=0, running=0, pending=0, at=1000.0)
+    first = await here.fleets.read(service)
+    assert isinstance(first, Fleet)
+    assert replace(first, identity=None) == Fleet(desired=0, running=0, pending=0, at=1000.0)
     for tasks in (4, 1, 0):
         assert await here.fleets.scale_to(service, tasks, Urgency.SCALE_OUT) is True
         fleet = await here.fleets.read(service)

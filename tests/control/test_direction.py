@@ -57,7 +57,7 @@ def test_a_service_that_could_not_be_read_is_not_a_tag_that_is_gone() -> None:
 
 
 def test_a_schedule_raises_the_minimum_and_its_end_lets_it_go() -> None:
-    world = World()
+    world = World(in_flight=1)
     until_the_start = 600 - (NOON + 1000) % 600
     rush = Schedule("rush", "*/10 * * * *", 60.0, "UTC", min_tasks=7, max_tasks=None, lead_s=20.0)
     play(world, until_the_start + 200, schedules=(rush,), min_tasks=1)

@@ -7,7 +7,7 @@ that shrink, `sweep.py` over millions that do not.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
+from math import ceil, inf
 from typing import TypeAlias
 
 from autoscaler.core.case import Case
@@ -15,11 +15,12 @@ from autoscaler.core.demand import read_signals
 from autoscaler.core.engine import decide
 from autoscaler.core.explain import sentence
 from autoscaler.core.memory import AGREEMENT_S, Memory
-from autoscaler.core.model import Decision, Observation, Rule, Verdict
+from autoscaler.core.model import Backlog, Decision, Observation, Rule, Verdict
 from autoscaler.core.policy import FallbackBehavior, Mode, Pause, Policy, Workers
 from autoscaler.core.rules import HOLDING
 from autoscaler.core.rules.operator import _kept
 from autoscaler.core.rules.trust import falls_back
+from autoscaler.core.signals import MINUTE_LIMIT_S, QUEUE_VOTES
 
 World: TypeAlias = tuple[Policy, Memory, Observation]
 Law: TypeAlias = Callable[[World, Decision], None]
@@ -110,6 +111,41 @@ def s5_a_young_memory_brings_no_scale_in(world: World, decision: Decision) -> No
         assert decision.verdict is not Verdict.SCALE_IN
 
 
+def s12_the_first_complete_reading_after_a_gap_brings_no_scale_in(world: World, decision: Decision) -> None:
+    policy, memory, seen = world
+    windows_s = policy.scale_in.longest_window_s
+    complete = not read_signals(policy, seen).missing
+    if memory.lapsed and complete and windows_s > 0 and not pinned(policy):
+        assert decision.verdict is not Verdict.SCALE_IN
+    if memory.lapsed and complete and not pinned(policy) and seen.given is None and seen.fleet.desired:
+        assert decision.target > 0, "zero is agreed on after a gap as after a start"
+
+
+def s14_messages_in_flight_ask_for_no_more_tasks_than_there_are(world: World, decision: Decision) -> None:
+    """With nothing visible, nothing delayed that counts, and no arrivals known of."""
+    policy, _, seen = world
+    known = [backlog for _, backlog in seen.queues if isinstance(backlog, Backlog)]
+    calls = any(backlog.visible or (policy.count_delayed and backlog.delayed) for backlog in known)
+    if not calls and (seen.knowledge is None or not seen.knowledge.arriving):
+        assert all(vote.tasks <= seen.fleet.desired for vote in decision.votes if vote.signal in QUEUE_VOTES)
+
+
+def s15_cloudwatch_that_contradicts_sqs_keeps_what_was_busy(world: World, decision: Decision) -> None:
+    policy, _, seen = world
+    unseen = seen.unseen
+    if unseen is None or seen.given is not None or pinned(policy) or seen.now - unseen.at > MINUTE_LIMIT_S:
+        return
+    if (unseen.messages or unseen.oldest_age_s) and seen.fleet.desired:
+        each_s = (policy.processing_time_s or 0.0) / policy.task_concurrency
+        assert decision.target >= min(seen.fleet.desired, max(1, ceil(unseen.deleted * each_s / 60)))
+
+
+def never_in_before_every_queue_has_shown_a_receive(world: World, decision: Decision) -> None:
+    policy, _, seen = world
+    if seen.unreceived and seen.given is None and not pinned(policy) and not lowers_by_fallback(world):
+        assert decision.verdict is not Verdict.SCALE_IN
+
+
 def s8_never_in_during_a_deployment(world: World, decision: Decision) -> None:
     policy, _, seen = world
     rolling, rule = seen.fleet.deployment, policy.deployments
@@ -191,6 +227,10 @@ LAWS: tuple[Law, ...] = (
     s4_never_below_protected_tasks,
     s4_zero_is_agreed_on_for_more_than_a_minute,
     s5_a_young_memory_brings_no_scale_in,
+    s12_the_first_complete_reading_after_a_gap_brings_no_scale_in,
+    s14_messages_in_flight_ask_for_no_more_tasks_than_there_are,
+    s15_cloudwatch_that_contradicts_sqs_keeps_what_was_busy,
+    never_in_before_every_queue_has_shown_a_receive,
     s8_never_in_during_a_deployment,
     s8_switched_off_by_hand_is_left_alone,
     s9_a_pause_of_everything_changes_nothing,

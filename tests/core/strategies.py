@@ -7,7 +7,17 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from autoscaler.core.memory import AGREEMENT_S, Change, Demand, Memory, Running
-from autoscaler.core.model import Backlog, Deployment, Fleet, Flow, Missing, Observation, QueueReading, Utilization
+from autoscaler.core.model import (
+    Backlog,
+    Deployment,
+    Fleet,
+    Flow,
+    Missing,
+    Observation,
+    QueueReading,
+    Unseen,
+    Utilization,
+)
 from autoscaler.core.policy import (
     Activation,
     DeploymentHold,
@@ -114,6 +124,16 @@ flows = st.builds(
 )
 
 
+unseen = st.builds(
+    Unseen,
+    messages=st.sampled_from([0, 1, 600]),
+    deleted=st.sampled_from([0, 1, 60, 600, 10**6]),
+    at=st.sampled_from([NOW, NOW - MINUTE_LIMIT_S, NOW - MINUTE_LIMIT_S - 1]),
+    oldest_age_s=st.sampled_from([None, 0.0, 900.0]),
+    compared=st.booleans(),
+)
+
+
 @st.composite
 def fleets(draw: st.DrawFn) -> Fleet:
     desired = draw(counts)
@@ -142,6 +162,8 @@ def observations(draw: st.DrawFn, policy: Policy) -> Observation:
         cpu=draw(st.one_of(st.none(), utilizations, missing)),
         memory=draw(st.one_of(st.none(), utilizations, missing)),
         given=draw(st.one_of(st.none(), st.none(), counts)),
+        unseen=draw(st.one_of(st.none(), unseen)),
+        unreceived=draw(st.sampled_from([(), (), tuple(queue.name for queue in policy.queues)])),
     )
 
 
@@ -160,6 +182,7 @@ def memories(draw: st.DrawFn) -> Memory:
         starting=draw(st.one_of(st.none(), st.builds(Running, ages.map(lambda age: NOW - age), counts))),
         idle_since=draw(st.one_of(st.none(), ages.map(lambda age: NOW - age))),
         waking=draw(st.integers(0, 3)),
+        lapsed=draw(st.booleans()),
     )
 
 

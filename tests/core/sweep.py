@@ -26,6 +26,7 @@ from autoscaler.core.model import (
     Observation,
     QueueReading,
     Trouble,
+    Unseen,
     Utilization,
 )
 from autoscaler.core.policy import (
@@ -162,7 +163,14 @@ class Draw:
             given=one((None, None, None, None, *COUNTS)),
             metrics=(MetricReading("lag", GONE if self.maybe(0.1) else Measurement(lag, NOW - 30, one(COUNTS))),),
             flow=one((None, self.flow(), GONE)),
+            unseen=one((None, None, self.unseen())),
+            unreceived=one(((), (), (), (), tuple(queue.name for queue in policy.queues[:1]))),
         )
+
+    def unseen(self) -> Unseen:
+        one = self.one
+        ages = one((None, None, 0.0, 0.5, 900.0))
+        return Unseen(one(MESSAGES), one(MESSAGES), NOW - one(AGES), ages, self.maybe())
 
     def memory(self) -> Memory:
         one = self.one
@@ -183,6 +191,7 @@ class Draw:
             expected=one((None, None, *COUNTS)),
             off=self.maybe(0.1),
             waking=one((0, 0, 1, 2)),
+            lapsed=self.maybe(0.1),
         )
 
 

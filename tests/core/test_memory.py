@@ -36,7 +36,7 @@ def test_a_daemon_that_begins_takes_tasks_still_to_come_for_a_change_just_made(
     desired: int, running: int, coming: int
 ) -> None:
     memory = Memory.begun(Fleet(desired, running, 0, NOW), NOW)
-    assert memory == Memory(since=NOW, changes=(Change(NOW, coming),) if coming else ())
+    assert memory == Memory(since=NOW, changes=(Change(NOW, coming),) if coming else (), watched_at=NOW)
 
 
 def test_events_count_while_younger_than_the_window() -> None:

@@ -133,6 +133,7 @@ def shifted(world: World, by_s: float) -> World:
             memory=_moved(seen.memory, by_s),
             metrics=tuple(reading._replace(measured=_moved(reading.measured, by_s)) for reading in seen.metrics),
             flow=_moved(seen.flow, by_s),
+            unseen=seen.unseen and seen.unseen._replace(at=seen.unseen.at + by_s),
         ),
     )
 

@@ -55,9 +55,24 @@ def test_long_work_is_one_slot_a_message_not_many_tasks() -> None:
 def test_latency_never_asks_for_less_than_what_is_in_flight_occupies() -> None:
     timed = policy(backlog_per_task=None, processing_time_s=1.0, busy_floor=False)
     assert decide(timed, Memory(), seen(0, in_flight=9)).target == 9
-    assert decide(timed, Memory(), seen(0, in_flight=500)).target == 17, (
-        "500 / 31 turns; beyond the 10 running: not held"
+    assert decide(timed, Memory(), seen(1, in_flight=500)).target == 17, (
+        "501 / 31 turns; beyond the 10 running: not held"
     )
+
+
+def test_messages_in_flight_alone_never_ask_for_more_tasks_than_there_are() -> None:
+    """S14: with nothing visible, nothing delayed that counts, and no arrivals, whatever is in flight has its task."""
+    timed = policy(backlog_per_task=None, processing_time_s=1.0, busy_floor=False)
+    for wanted in (timed, policy(backlog_per_task=1.0), policy(backlog_per_task=None)):
+        for in_flight in (500, 10**9):
+            decision = decide(wanted, Memory(), seen(0, in_flight=in_flight))
+            assert decision.demand == decision.target == 10
+            assert "no more than the present 10" in decision.votes[0].because
+    assert decide(policy(backlog_per_task=1.0), Memory(), seen(1, in_flight=500)).target == 100, "one is visible"
+    delayed = policy(backlog_per_task=1.0, count_delayed=True)
+    waiting_to_appear = seen(0, queues=queue(0, in_flight=50, delayed=1))
+    assert decide(delayed, Memory(), waiting_to_appear).target == 51
+    assert decide(replace(delayed, count_delayed=False), Memory(), waiting_to_appear).target == 10
 
 
 def test_the_highest_vote_wins() -> None:

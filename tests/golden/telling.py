@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from autoscaler.control.loop import GAP_POLLS
 from autoscaler.core.engine import decide, restrain
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Observation, Verdict
 from autoscaler.core.policy import Policy, Workers
 from tests.golden.story import Outcome, Row, Story
 from tests.golden.world import World
+
+TICK_S = 10.0
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Daemon:
         elif self.lost is not None and seen.fleet.desired == self.lost[1]:
             before, target = self.lost
             self.memory, self.lost = self.memory.acknowledging(seen.now, target - before), None
+        self.memory = self.memory.watched(seen.now, GAP_POLLS * TICK_S)
 
     def _write(self, world: World, decision: Decision, now: float) -> None:
         if decision.verdict is Verdict.HOLD or world.refuses:

@@ -28,6 +28,7 @@ from autoscaler.core.model import (
     QueueReading,
     Rule,
     Trouble,
+    Unseen,
     Utilization,
 )
 from autoscaler.core.policy import Pause, Policy
@@ -59,6 +60,8 @@ class World:
     _paused: Pause | int | None = None
     _bounds: tuple[int, int, str | None] | None = None
     _waited: list[tuple[float, int]] = field(default_factory=list)
+    _unseen: Unseen | None = None
+    _unreceived: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._fields = self.story.policy
@@ -133,6 +136,8 @@ class World:
             cpu=self._utilization("cpu", memory),
             memory=self._utilization("memory", memory),
             flow=self._flow(now, memory),
+            unseen=None if self._unseen is None else self._unseen._replace(at=now - 60),
+            unreceived=self._unreceived,
         )
 
     def _backlog(self, queue: str, now: float) -> Backlog | Missing:
@@ -188,6 +193,12 @@ WORDS: Mapping[str, Callable[..., None]] = {
     r"drift to (\d+)": lambda world, _, count: setattr(world, "desired", int(count)),
     r"missing (\S+)": lambda world, _, name: world._missing.add(name),
     r"found (\S+)": lambda world, _, name: world._missing.remove(name),
+    r"CloudWatch counts (\d+) messages": lambda world, now, count: setattr(
+        world, "_unseen", Unseen(int(count), int(count), now)
+    ),
+    r"CloudWatch agrees": _sets("_unseen", None),
+    r"no receives from (\S+)": lambda world, _, queue: setattr(world, "_unreceived", (queue,)),
+    r"a receive": _sets("_unreceived", ()),
     r"deployment begins": lambda world, now: setattr(world, "_rolling", Deployment(now)),
     r"deployment ends": _sets("_rolling", None),
     r"trouble: (.+)": lambda world, now, because: setattr(world, "_trouble", Trouble(because, now)),
@@ -199,7 +210,8 @@ WORDS: Mapping[str, Callable[..., None]] = {
         (Rule(rule), int(count))
     ),
 }
-"""What may happen, in the words of a row. `missing q` holds until `found q`, `pause` until `release`. `answer lost`:
+"""What may happen, in the words of a row. `missing q` holds until `found q`, `pause` until `release`, `CloudWatch
+counts`, of what SQS does not show, until `CloudWatch agrees`, and `no receives` until `a receive`. `answer lost`:
 ECS took the write and nobody heard of it. `bounds` are those that a schedule puts in force. `held at` is what
 admission said across services (`engine.restrain`).
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from autoscaler.core.estimate.arrivals import Arrivals
 from autoscaler.core.estimate.concurrency import Concurrency
@@ -65,7 +66,11 @@ class Estimator:
         if len(known) == len(seen.queues):
             received, late = self._look(policy, seen, known)
         if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
-            self._learn(seen.flow)
+            self._learned_at = seen.flow.at
+            self._throughput.learn(seen.flow)
+        for name, counts in known.items():
+            if name in self._queues and counts.deleted is not None and counts.counted_at is not None:
+                self._queues[name].reconcile(counts.counted_at, float(counts.deleted), now)
         recent = {name: queue.curve.within_each(EXPECTED_S) for name, queue in self._queues.items()}
         queues = []
         for name, counts in known.items():
@@ -74,7 +79,10 @@ class Estimator:
                 queue.waited = queue.waiting(counts, now)
                 queues.append(QueueKnowledge(name, queue.waited, _coming(recent[name], (ahead or {}).get(name))))
         minute = max(0.0, sum([came[-1] for came in recent.values()]))
-        return self._knowledge(policy, tuple(queues), now, minute, (received, late))
+        learned = self._knowledge(policy, tuple(queues), now, minute, (received, late))
+        foreseen = any(some.messages > 0 for expected in (ahead or {}).values() for some in expected)
+        arriving = foreseen or any(queue.arrives(now) for queue in self._queues.values())
+        return learned if arriving else replace(learned, arriving=False)
 
     def _look(self, policy: Policy, seen: Observation, known: dict[str, Backlog]) -> tuple[float, float]:
         """All queues were read: what came and went since they last were, and about how much of it late."""
@@ -122,13 +130,6 @@ class Estimator:
         if waiting and not fifo:
             in_flight = sum([counts.in_flight for counts in known.values()])
             self._concurrency.see(in_flight, seen.fleet.running, seen.now)
-
-    def _learn(self, minute: Flow) -> None:
-        self._learned_at = minute.at
-        self._throughput.learn(minute)
-        if len(self._queues) == 1:
-            for queue in self._queues.values():
-                queue.reconcile(minute.at, float(minute.deleted))
 
     def _knowledge(
         self, policy: Policy, queues: tuple[QueueKnowledge, ...], now: Instant, minute: float, gone: tuple[float, float]

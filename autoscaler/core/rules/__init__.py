@@ -11,6 +11,7 @@ HOLDING: tuple[tuple[Rule, Restraint], ...] = (
     (Rule.STABILIZATION, pace.stabilization),
     (Rule.PATIENCE, pace.patience),
     (Rule.ZERO, trust.zero),
+    (Rule.CONTRADICTION, trust.contradiction),
     (Rule.BLIND, trust.blind),
     (Rule.LATE, trust.late),
     (Rule.COLD, trust.cold),
@@ -22,6 +23,7 @@ HOLDING: tuple[tuple[Rule, Restraint], ...] = (
     (Rule.FIFO, work.fifo),
     (Rule.STALLED_START, work.stalled_start),
     (Rule.NO_PROGRESS, work.no_progress),
+    (Rule.NO_RECEIVES, trust.no_receives),
     (Rule.MODE, operator.mode),
 )
 """Each of them contains the current count, so they commute, and a count that has come back to it stays there."""

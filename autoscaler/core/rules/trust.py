@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import ceil, inf
 
 from autoscaler.core.case import Case, Corridor
 from autoscaler.core.memory import AGREEMENT_S
 from autoscaler.core.policy import FallbackBehavior
+from autoscaler.core.signals import MINUTE_LIMIT_S
+
+MINUTE_S = 60.0
 
 AGREEING_READS = 3
 """Zero is believed after so many readings, the present one counted, over more than `AGREEMENT_S`."""
@@ -44,6 +47,49 @@ def zero(case: Case) -> Corridor | None:
     if quiet_s > AGREEMENT_S and reads + 1 >= AGREEING_READS:
         return None
     return (1, inf, lambda: f"empty for {quiet_s:.0f} s; believed after more than {AGREEMENT_S:.0f} s")
+
+
+def contradiction(case: Case) -> Corridor | None:
+    """Never to zero, nor below what was busy, while CloudWatch's newest minute shows messages that our readings of
+    that minute did not.
+
+    Work that takes milliseconds is never seen in flight: SQS reads 0/0 at every poll while CloudWatch counts 600
+    messages a minute. A minute from before our readings cannot be compared with them, and holds as well: the next
+    minutes tell. At 600 messages a minute of 0.2 s each, 600 x 0.2 / 60 = 2 tasks were busy.
+    """
+    unseen = case.signals.unseen
+    if case.current == 0 or case.signals.given or unseen is None or case.now - unseen.at > MINUTE_LIMIT_S:
+        return None
+    if not (unseen.messages or unseen.oldest_age_s):
+        return None
+    busy = min(case.current, max(1, ceil(unseen.deleted * case.signals.message_s / MINUTE_S)))
+    return (
+        busy,
+        inf,
+        lambda: (
+            f"CloudWatch counted {unseen.messages} messages in the minute that ended {case.now - unseen.at:.0f} s ago"
+            + (f", the oldest {unseen.oldest_age_s:.0f} s old" if unseen.oldest_age_s else "")
+            + ("; SQS showed none of them" if unseen.compared else "; there are no SQS readings of it to compare")
+        ),
+    )
+
+
+def no_receives(case: Case) -> Corridor | None:
+    """Never in before each queue has shown a receive: a queue that nothing receives from says nothing of this service.
+
+    It may have the right name in the wrong Region or account. A fallback that the operator chose overrides this.
+    """
+    queues = case.signals.unreceived
+    if case.current == 0 or case.signals.given or not queues or _lowering_fallback(case):
+        return None
+    return (
+        case.current,
+        inf,
+        lambda: (
+            f"no receive was seen on {', '.join(queues)}, neither since this daemon started nor in CloudWatch; check "
+            "the queue's name, Region and account, and that the workers poll it"
+        ),
+    )
 
 
 def blind(case: Case) -> Corridor | None:
@@ -85,6 +131,8 @@ def late(case: Case) -> Corridor | None:
 def cold(case: Case) -> Corridor | None:
     """Never in before the memory reaches back as far as the longest window that would have restrained it."""
     known_s, needed_s = case.memory.known_for_s(case.now), case.policy.scale_in.longest_window_s
+    if case.signals.settled:
+        needed_s = max(needed_s, case.policy.patience_s)
     if known_s >= needed_s:
         return None
     return (case.current, inf, lambda: f"watching for {known_s:.0f} s; in only after {needed_s:g} s")

@@ -31,6 +31,8 @@ class Made:
 
     def observed(self, held: int, waiting: int, flow: Flow | None = None) -> Observation:
         backlog = Backlog(round(self.visible), held, 0, self.now)
+        if flow is not None:
+            backlog = replace(backlog, deleted=flow.deleted, counted_at=flow.at)
         fleet = Fleet(self.asked, self.tasks, max(0, self.asked - self.tasks), self.now, self.deployment)
         return Observation(self.now, fleet, (QueueReading("q", backlog),), flow=flow)
 

@@ -1,0 +1,72 @@
+"""Which of a service's queues has anything ever received from: what a scale-in waits for.
+
+A queue of the right name in the wrong Region or account exists, can be read, and is empty. Its depth says nothing of
+the service. A receive proves that workers use the queue: one that we saw (a message in flight, fewer visible messages,
+a receive in CloudWatch's newest minute), or one that CloudWatch remembers of the last 14 days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from autoscaler.core.model import Backlog, Instant, Observation
+from autoscaler.errors import AutoscalerError, NotFound
+from autoscaler.ports import History, QueueMinute, QueueRef
+
+DAY_S = 86_400
+LOOK_BACK_DAYS = 14
+"""CloudWatch keeps metrics by the minute for 15 days."""
+
+LOOK_AGAIN_S = 300.0
+"""How long an answer of CloudWatch stands, before it is asked again."""
+
+
+class Receives:
+    """What is known of one service's queues. `clock` is monotonic, `wall` the time of day, both in seconds."""
+
+    def __init__(self, queues: Sequence[QueueRef], clock: Callable[[], Instant], wall: Callable[[], float]) -> None:
+        self._unproven = {queue.name: queue for queue in queues}
+        self._clock = clock
+        self._wall = wall
+        self._visible: dict[str, int] = {}
+        self._due: Instant | None = None
+
+    @property
+    def unproven(self) -> tuple[str, ...]:
+        """The queues of which no receive is known, in the order of the settings."""
+        return tuple(self._unproven)
+
+    def see(self, seen: Observation, minutes: Mapping[str, QueueMinute]) -> None:
+        """One more observation, and the newest minutes of the queues. Once proven, a queue stays so."""
+        if not self._unproven:
+            return
+        for name, counts in seen.queues:
+            minute = minutes.get(name)
+            counted = minute is not None and bool(minute.received or minute.deleted)
+            if counted or (isinstance(counts, Backlog) and self._shows_receive(name, counts)):
+                self._unproven.pop(name, None)
+
+    def _shows_receive(self, name: str, counts: Backlog) -> bool:
+        before, self._visible[name] = self._visible.get(name, 0), counts.visible
+        return counts.in_flight > 0 or counts.visible < before
+
+    async def look_back(self, history: History | None) -> bool:
+        """CloudWatch was asked for receives of the last 14 days, if it is time to. Returns whether a queue was proven.
+
+        Where CloudWatch cannot be read, our own readings decide alone.
+        """
+        if history is None or not self._unproven or (self._due is not None and self._clock() < self._due):
+            return False
+        before = len(self._unproven)
+        end = self._wall() // DAY_S * DAY_S + DAY_S
+        for name, queue in list(self._unproven.items()):
+            try:
+                sums = await history.received(queue, [(end - LOOK_BACK_DAYS * DAY_S, end, DAY_S)])
+            except NotFound:
+                continue
+            except AutoscalerError:
+                break
+            if any(received > 0 for *_, received in sums):
+                del self._unproven[name]
+        self._due = self._clock() + LOOK_AGAIN_S
+        return len(self._unproven) < before
