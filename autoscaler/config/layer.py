@@ -25,10 +25,17 @@ Named: TypeAlias = Callable[[Path], str]
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """A value as it was written, and where: a variable's name, or the file and the key."""
+    """A value as it was written, and where: a variable's name, or the file and the key.
+
+    `stays`: it, or a part of it, is not written any more and was put back. `parted`: it is made of several statements
+    of the file; `inline` are the items that are each written in one of them.
+    """
 
     value: object
     origin: str
+    stays: bool = False
+    parted: bool = False
+    inline: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Stage:
     clusters: dict[str, Tags | None] = field(default_factory=lambda: {"prod": {}, "test": {}})
     reloads: list[Reloaded] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    gone: dict[str, str] = field(default_factory=dict)
     told: list[tuple[float, Config]] = field(default_factory=list)
     mark: int = 0
     hangs: bool = False
@@ -59,6 +60,9 @@ class Stage:
     def found(self, cluster: str, services: int, problems: tuple[Problem, ...]) -> None:
         self.problems += problems
 
+    def given_up(self, cluster: str, services: Mapping[str, str]) -> None:
+        self.gone |= services
+
     @property
     def environ(self) -> dict[str, str]:
         return {"AUTOSCALER_CONFIG_FILE": str(self.path)}
@@ -68,8 +72,8 @@ class Stage:
             raise TimeoutError
         return self.mark
 
-    async def _read(self, config: Config, settings: Settings) -> Reloaded:
-        return reload(self.environ, config, settings)
+    async def _read(self, config: Config, settings: Settings, confirmed: bool) -> Reloaded:
+        return reload(self.environ, config, settings, confirmed=confirmed)
 
     def play(self, seconds: float, script: dict[float, object] | None = None) -> None:
         """The script's actions happen at their seconds; `told` has each new settings with its second."""
