@@ -27,6 +27,7 @@ class ByTag:
 
 
 NEVER = ByTag("may not set it", None)
+AT_RUNTIME = ByTag("of the same name is read at every poll and stands before the setting", None)
 ANY = ByTag("may set it", lambda _given, _without: False)
 RAISE = ByTag("may only raise it", lambda given, without: given < without, "less than")
 LOWER = ByTag("may only lower it", lambda given, without: given > without, "more than")

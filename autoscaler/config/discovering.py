@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autoscaler.config.by_tag import NEVER
+from autoscaler.config.by_tag import AT_RUNTIME
 from autoscaler.config.fields import ServiceFields
 from autoscaler.config.group import Leaf, Path, leaves, value_at
 from autoscaler.config.kinds import NONE
@@ -37,12 +37,12 @@ ASKS = f"{TAG}queues"
 """Whoever carries this tag asks to be taken over."""
 
 PROFILE = f"{TAG}profile"
-RUNTIME = frozenset({f"{TAG}paused"})
-"""Tags that are no settings: they are read at every look."""
-
 LONGEST_KEY = 64
 IN_A_PROFILE = "put it in a profile of the settings file, and name the profile in the tag autoscaler:profile"
 SETTINGS: Mapping[Path, Leaf] = {leaf.path: leaf for leaf in leaves(ServiceFields)}
+RUNTIME = frozenset(f"{TAG}{'.'.join(path)}" for path, leaf in SETTINGS.items() if leaf.by_tag is AT_RUNTIME)
+"""Tags that are no settings: they are read at every poll."""
+
 STAYING_TAGS = frozenset(f"{TAG}{'.'.join(path)}" for path in STAYING) - RUNTIME - {ASKS} | {PROFILE}
 """Tags whose last value stays while they are missing. Without `autoscaler:queues` the service is given up."""
 
@@ -145,7 +145,7 @@ def _refusal(path: Path, value: str) -> str | None:
     leaf = next((SETTINGS[path[:length]] for length in range(1, len(path) + 1) if path[:length] in SETTINGS), None)
     if path[0] in PLACE:
         return "is no setting for a tag: a service that is discovered is where it was found. Remove the tag"
-    if leaf is not None and leaf.by_tag is NEVER:
+    if leaf is not None and leaf.by_tag.weaker is None:
         return f"{'.'.join(leaf.path)} is no setting for a tag: {IN_A_PROFILE}"
     if path == ("queues",) and "://" in value:
         return f"a queue's URL is not for a tag: write the queue's name or ARN, or {IN_A_PROFILE}"

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from autoscaler.config.by_tag import ANY, ENABLE, LOWER, RAISE, only, stricter
+from autoscaler.config.by_tag import ANY, AT_RUNTIME, ENABLE, LOWER, RAISE, only, stricter
 from autoscaler.config.caps import CAPS, Caps
 from autoscaler.config.group import Group, told
 from autoscaler.config.items import QUEUES, TASKS, QueueFields
@@ -265,6 +265,7 @@ class ServiceFields(Group):
         "Pause all scaling, one direction, or stand at a count of tasks.",
         "A pause is an exception.",
         stays="A pause ends when somebody ends it.",
+        by_tag=AT_RUNTIME,
     )
     region: Annotated[str | None, optional(_REGION)] = told(
         None,

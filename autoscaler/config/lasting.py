@@ -106,16 +106,16 @@ def _completed(now: Sourced, last: object, leaf: Leaf) -> object:
         name: item if name in now.inline or name not in last else _whole(item, last[name])
         for name, item in now.value.items()
     }
-    return {**there, **{name: item for name, item in last.items() if name not in there}}
+    return {**last, **there}
 
 
 def _whole(now: object, last: object) -> object:
-    """The last value where `now` is a part of it: keys are missing and none is new, or the list ends earlier."""
+    """The last value where `now` is a part of it: keys are missing and none is new, or items of a list are missing."""
     if isinstance(now, Mapping) and isinstance(last, Mapping) and now.keys() <= last.keys():
         return {name: _whole(now[name], item) if name in now else item for name, item in last.items()}
-    if isinstance(now, list) and isinstance(last, list) and 0 < len(now) <= len(last):
-        begins = [*now[:-1], _whole(now[-1], last[len(now) - 1])]
-        return last if begins == last[: len(now)] else now
+    if isinstance(now, list) and isinstance(last, list) and now:
+        others = iter(last)  # each item is looked for behind the one before it
+        return last if all(any(_whole(item, other) == other for other in others) for item in now) else now
     return now
 
 

@@ -1,7 +1,7 @@
 """Tables whose keys the operator chooses: `[services.orders.metrics.lag]` in the file, a JSON object in a variable.
 
-A table is one setting: like a list, it replaces that of the layer or of the defaults beneath it as a whole. An item that
-is `none` is not there: on a reload, an item that is only missing may stay (`config/lasting.py`).
+A table is one setting: like a list, it replaces that of the layer or of the defaults beneath it as a whole. An item
+that is `none` is not there: on a reload, an item that is only missing may stay (`config/lasting.py`).
 """
 
 from __future__ import annotations

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from autoscaler.config import Config, find, load, reload
-from autoscaler.config.discovering import discovered
+from autoscaler.config.by_tag import ANY, ENABLE, LOWER, RAISE
+from autoscaler.config.discovering import SETTINGS, discovered
+from autoscaler.config.group import Leaf
 from autoscaler.config.loading import Settings
 from autoscaler.config.reloading import Reloaded
 from autoscaler.control.discovery import Discovery
 from autoscaler.control.settings import DISCOVER_S, WATCH_S, Following, Source
 from autoscaler.errors import Problem, Unavailable
 from autoscaler.ports import Place
+from tests.config.samples import two_of
 from tests.control.fakes import now
 from tests.virtual import run_virtually
 
@@ -24,6 +27,24 @@ TOP = 'discover_clusters = ["prod", "test"]\n[profiles.fast]\nacceptable_latency
 ORDERS = '[services.orders]\ncluster = "prod"\nservice = "orders"\nqueues = ["orders"]\nmax_tasks = {}\n'
 
 Tags = dict[str, dict[str, str]]
+
+WEAK = """[profiles.weak]
+mode = "active"
+task_concurrency = 9
+busy_floor = false
+queue_minutes = false
+count_in_flight = false
+patience = "0s"
+scale_in = { stabilization = "0s" }
+deployments = { hold_scale_in = false, at_most = "0s" }
+"""
+WEAKEST = {
+    "mode": "active", "rivals": "warn", "workers": "draining", "task_concurrency": "9", "busy_floor": "false",
+    "queue_minutes": "false", "count_in_flight": "false", "deployments.hold_scale_in": "false", "patience": "0s",
+    "deployments.at_most": "0s", "scale_in.cooldown": "0s", "scale_in.stabilization": "0s", "scale_out.cooldown": "0s",
+    "scale_out.stabilization": "0s", "min_tasks": "0",
+}  # fmt: skip
+"""What a tag writes to take back what it said."""
 
 
 def asks(queues: str, **more: str) -> dict[str, str]:
@@ -151,6 +172,88 @@ def test_services_come_change_and_go_with_their_tags(stage: Stage) -> None:
         ["orders", "test-bills"],
     ]
     assert stage.problems == []
+
+
+def test_a_service_that_is_given_up_is_named_with_the_reason(stage: Stage) -> None:
+    prod: Tags = {"untagged": asks("a"), "removed": asks("b"), "named": asks("c"), "stays": asks("d")}
+    stage.clusters["prod"] = prod
+    here = '[services.own]\ncluster = "prod"\nservice = "named"\nqueues = ["c"]\nmax_tasks = 5\n'
+
+    def change() -> None:
+        prod["untagged"] = {"team": "a"}
+        del prod["removed"]
+        stage.write(TOP + ORDERS.format(5) + here)
+
+    stage.play(3 * DISCOVER_S, {30: change})
+    assert stage.keys[-1] == ["orders", "own", "prod-stays"]
+    assert stage.gone.keys() == {"prod-untagged", "prod-removed", "prod-named"}
+    assert "autoscaler:queues is missing" in stage.gone["prod-untagged"]
+    assert "does not list" in stage.gone["prod-removed"]
+    assert "by name" in stage.gone["prod-named"]
+
+
+def test_a_service_goes_from_the_file_when_somebody_asks(stage: Stage) -> None:
+    two = TOP + ORDERS.format(5) + ORDERS.format(5).replace("orders", "mails")
+    stage.write(two)
+    stage.play(60, {10: lambda: stage.write(TOP + ORDERS.format(5)), 30: "again"})
+    assert stage.keys == [["mails", "orders"], ["orders"]]
+    assert stage.told[-1][0] == 30
+    assert [outcome.waiting is not None for outcome in stage.reloads] == [True, False], "that it waits is told once"
+
+
+STRICTER: dict[str, Callable[[Leaf], str]] = {
+    RAISE.words: lambda leaf: "77m" if leaf.kind.words.startswith("duration") else "3",
+    LOWER.words: lambda leaf: "1",
+    ENABLE.words: lambda leaf: "true",
+    ANY.words: lambda leaf: str(two_of(leaf)[0]),
+}
+BY_TAG = [
+    leaf for path, leaf in SETTINGS.items() if leaf.stays and leaf.by_tag.weaker is not None and path != ("queues",)
+]
+
+
+STRICTEST = {"mode": "shadow", "rivals": "refuse", "workers": "unsafe"}
+
+
+@pytest.mark.parametrize("leaf", BY_TAG, ids=lambda leaf: ".".join(leaf.path))
+def test_a_tag_that_is_missing_changes_nothing_until_it_is_written(stage: Stage, leaf: Leaf) -> None:
+    """Terraform takes tags away that it does not know. The profile is as weak as it can be."""
+    name = ".".join(leaf.path)
+    stage.write(TOP + WEAK + ORDERS.format(5))
+    value = STRICTEST.get(name) or STRICTER[leaf.by_tag.words](leaf)
+    full = asks("mails", profile="weak", **{name: value})
+    bare = {tag: each for tag, each in full.items() if tag != f"autoscaler:{name}"}
+    prod: Tags = {"mails": full}
+    stage.clusters["prod"] = prod
+    seen = list[Config]()
+
+    def tags(now: dict[str, str] | None) -> Callable[[], None]:
+        def change() -> None:
+            seen.append(stage.told[-1][1])
+            prod.pop("mails", None)
+            prod.update({} if now is None else {"mails": now})
+
+        return change
+
+    weak = full | {f"autoscaler:{name}": WEAKEST.get(name, "8")}
+    script = {100.0: tags(bare), 300.0: tags(None), 500.0: tags(bare), 700.0: tags(weak), 900.0: tags(weak)}
+    stage.play(1000, script)
+    first, later, gone, back, written = (config.services[-1] for config in seen)
+    assert first == later == back, "also after the service was given up in between"
+    assert gone.ref.key == "orders"
+    assert f"tags of mails in prod: autoscaler:{name}" in {problem.where for problem in stage.problems}
+    assert written != first
+
+
+def test_the_profile_that_is_no_longer_named_stays(stage: Stage) -> None:
+    stage.write(TOP + WEAK + ORDERS.format(5))
+    prod: Tags = {"mails": asks("mails", profile="weak")}
+    stage.clusters["prod"] = prod
+    stage.play(
+        400,
+        {100: lambda: prod.update(mails=asks("mails")), 250: lambda: prod.update(mails=asks("mails", profile="none"))},
+    )
+    assert [config.services[-1].policy.mode for _, config in stage.told[1:]] == ["active", "shadow"]
 
 
 def test_a_cluster_that_cannot_be_read_keeps_what_was_found(stage: Stage) -> None:
