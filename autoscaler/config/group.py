@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -66,12 +67,17 @@ def within(group: type[Group], name: str) -> type[Group] | None:
     return inner if isinstance(inner, type) and issubclass(inner, Group) else None
 
 
-def leaves(group: type[Group], at: Path = ()) -> Iterator[Leaf]:
+@cache
+def leaves(group: type[Group]) -> tuple[Leaf, ...]:
     """Every setting of the group and of the groups inside it, in the order of the code."""
+    return tuple(_leaves(group, ()))
+
+
+def _leaves(group: type[Group], at: Path) -> Iterator[Leaf]:
     for name, field in group.model_fields.items():
         inner = within(group, name)
         if inner:
-            yield from leaves(inner, (*at, name))
+            yield from _leaves(inner, (*at, name))
         else:
             yield _leaf((*at, field.alias or name), field)
 
