@@ -190,9 +190,9 @@ def test_a_secret_is_named_and_not_shown(path: Path) -> None:
 
 def test_a_service_that_is_wrong_in_between_still_knows_what_it_stated(path: Path) -> None:
     daemon = Daemon(path, service())
-    wrong = service().replace('mode = "shadow"\n', "").replace("max_tasks = 9", "max_tasks = -1")
-    daemon.reads(wrong)
-    assert daemon.config.services[0].policy.mode == "shadow"
+    for said in ("", 'mode = "active"\n'):
+        daemon.reads(service().replace('mode = "shadow"\n', said).replace("max_tasks = 9", "max_tasks = -1"))
+        assert daemon.config.services[0].policy.mode == "shadow", "what was never in force is not the last value"
     daemon.reads(service().replace('mode = "shadow"\n', ""))
     assert daemon.config.services[0].policy.mode == "shadow"
 
@@ -275,6 +275,16 @@ def test_what_is_written_in_one_statement_counts_as_it_stands(path: Path, said: 
     outcome = daemon.reads(service() + said + "\n")
     assert outcome.missing == ()
     assert len(daemon.config.services[0].schedules) == said.count("cron")
+
+
+def test_an_item_that_is_written_in_one_statement_counts_as_it_stands(path: Path) -> None:
+    daemon = Daemon(path, service() + PARTS)
+    day = PARTS[: PARTS.index("[services.s.schedules.night]")]
+    inline = '[services.s.schedules]\nday = {cron = "0 8 * * *", for = "10h", min_tasks = 3}\n'
+    outcome = daemon.reads(service() + PARTS.replace(day, inline))
+    assert (outcome.problems, outcome.missing) == ((), ())
+    [now] = [each for each in daemon.config.services[0].schedules if each.name == "day"]
+    assert (now.timezone, now.min_tasks, now.max_tasks) == ("UTC", 3, None)
 
 
 def protected(read: Any) -> dict[str, Any]:

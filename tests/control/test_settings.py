@@ -59,6 +59,7 @@ class Stage:
     clusters: dict[str, Tags | None] = field(default_factory=lambda: {"prod": {}, "test": {}})
     reloads: list[Reloaded] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    rounds: list[tuple[Problem, ...]] = field(default_factory=list)
     gone: dict[str, str] = field(default_factory=dict)
     told: list[tuple[float, Config]] = field(default_factory=list)
     mark: int = 0
@@ -80,6 +81,7 @@ class Stage:
 
     def found(self, cluster: str, services: int, problems: tuple[Problem, ...]) -> None:
         self.problems += problems
+        self.rounds += [problems] if cluster == "prod" else []
 
     def given_up(self, cluster: str, services: Mapping[str, str]) -> None:
         self.gone |= services
@@ -243,6 +245,27 @@ def test_a_tag_that_is_missing_changes_nothing_until_it_is_written(stage: Stage,
     assert gone.ref.key == "orders"
     assert f"tags of mails in prod: autoscaler:{name}" in {problem.where for problem in stage.problems}
     assert written != first
+
+
+def test_a_tag_that_is_missing_is_a_problem_in_every_round_until_it_is_written(stage: Stage) -> None:
+    full, prod = asks("mails", mode="shadow"), Tags()
+    stage.clusters["prod"] = prod
+    prod["mails"] = full
+    stage.play(6 * DISCOVER_S, {90: lambda: prod.update(mails=asks("mails")), 250: lambda: prod.update(mails=full)})
+    assert [len(problems) for problems in stage.rounds] == [0, 0, 1, 1, 1, 0]
+
+
+def test_of_services_that_were_given_up_the_last_are_remembered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autoscaler.control.discovery.MOST_REMEMBERED", 1)
+    prod: Tags = {"a": asks("a", patience="9m"), "b": asks("b", patience="9m")}
+    stage.clusters["prod"] = prod
+    back = {name: asks(name) for name in ("a", "b")}
+    stage.play(400, {90: lambda: prod.pop("a"), 150: lambda: prod.pop("b"), 250: lambda: prod.update(back)})
+    assert {service.ref.service: service.policy.patience_s for service in stage.told[-1][1].services} == {
+        "a": 120.0,
+        "b": 540.0,
+        "orders": 120.0,
+    }
 
 
 def test_the_profile_that_is_no_longer_named_stays(stage: Stage) -> None:
