@@ -32,8 +32,8 @@ class SettingsLog:
         if outcome.waiting:
             self._waits(outcome.waiting)
         elif outcome.problems:
-            kept = list(outcome.kept)
-            self._log.warning("settings_wrong", problems=[str(each) for each in outcome.problems], kept=kept)
+            problems = _few("problems", [str(each) for each in outcome.problems])
+            self._log.warning("settings_wrong", **problems, **_few("kept", outcome.kept))
         if outcome.missing:
             missing = _few("settings", [_gap(each) for each in outcome.missing])
             self._log.warning("settings_missing", **missing, remedy=WRITE)
@@ -64,7 +64,7 @@ class SettingsLog:
         self._found[cluster] = services, problems
         self._metrics.wrong("tags", sum(len(wrong) for _, wrong in self._found.values()))
         if problems:
-            self._log.warning("tags_wrong", cluster=cluster, problems=[str(each) for each in problems])
+            self._log.warning("tags_wrong", cluster=cluster, **_few("problems", [str(each) for each in problems]))
         self._log.info("tags_read", cluster=cluster, services=services)
 
     def given_up(self, cluster: str, services: Mapping[str, str]) -> None:
