@@ -54,6 +54,7 @@ class SettingsLog:
             **_few("profiles", waiting.profiles),
             settings_now=waiting.now,
             settings_before=waiting.before,
+            last_line_cut=waiting.is_cut,
             remedy=f"nothing was changed: {CONFIRM}",
         )
 

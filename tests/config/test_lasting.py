@@ -349,3 +349,35 @@ def test_wherever_the_file_is_cut_no_service_changes_what_protects_it(path: Path
         if not outcome.taken:
             assert outcome.problems, "whoever looks is told why"
     assert taken > len(every) // 2, "most of these files are taken as far as they go"
+
+
+def test_a_number_that_is_cut_is_not_taken(path: Path) -> None:
+    """`max_tasks = 20` is cut to `max_tasks = 2`, which is good TOML."""
+    whole = realistic()
+    daemon = Daemon(path, whole)
+    config, settings = daemon.config, daemon.settings
+    within = [at for at in range(1, len(whole)) if whole[at - 1].isdigit() and whole[at].isdigit()]
+    assert len(within) > 30
+    for at in within:
+        daemon.config, daemon.settings = config, settings
+        outcome = daemon.reads(whole[:at])
+        assert daemon.config.services == config.services, whole[:at].splitlines()[-1]
+        assert daemon.settings.globals.value == settings.globals.value
+        assert outcome.problems
+
+
+def test_a_file_that_never_ended_with_a_line_break_is_read(path: Path) -> None:
+    daemon = Daemon(path, service().rstrip())
+    outcome = daemon.reads(service().replace("max_tasks = 9", "max_tasks = 8").rstrip())
+    assert (outcome.taken, daemon.config.services[0].policy.max_tasks) == (True, 8)
+
+
+def test_a_last_line_without_its_break_is_taken_once_it_is_confirmed(path: Path) -> None:
+    daemon = Daemon(path, service())
+    cut = service().replace("max_tasks = 9", "max_tasks = 8").rstrip()
+    outcome = daemon.reads(cut)
+    assert outcome.waiting is not None
+    assert outcome.waiting.is_cut
+    assert "line break" in outcome.problems[0].what
+    assert daemon.reads(cut, confirmed=True).taken
+    assert daemon.config.services[0].policy.max_tasks == 8
