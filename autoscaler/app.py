@@ -90,8 +90,8 @@ def _source(environ: Mapping[str, str]) -> Source:
     """The environment, which stays as it is, and the file that it names: read in a thread, as its disk may hang."""
     apart, path = Apart(), environ.get(variable(("config_file",)), "")
 
-    async def read(config: Config, settings: Settings) -> Reloaded:
-        return await apart.done(partial(reload, environ, config, settings), READ_S)
+    async def read(config: Config, settings: Settings, confirmed: bool) -> Reloaded:
+        return await apart.done(partial(reload, environ, config, settings, confirmed=confirmed), READ_S)
 
     async def mark() -> Hashable:
         return await apart.done(partial(mark_of, path), READ_S)

@@ -3,7 +3,9 @@
 Law: what is not understood is an error. Nothing that bears our name is ignored, corrected or guessed.
 """
 
+from autoscaler.config.changes import Change
 from autoscaler.config.file import mark_of
+from autoscaler.config.lasting import Gap
 from autoscaler.config.loading import Settings, find, load
 from autoscaler.config.model import Chosen, Config, LogFormat, LogLevel, Service
 from autoscaler.config.names import variable
@@ -19,19 +21,23 @@ from autoscaler.config.reference import (
     plain,
     reference,
 )
-from autoscaler.config.reloading import Reloaded, reload
+from autoscaler.config.reloading import CONFIRM, Reloaded, Waiting, reload
 from autoscaler.config.settings_page import markdown
 
 __all__ = [
+    "CONFIRM",
+    "Change",
     "Chosen",
     "Config",
     "Effective",
+    "Gap",
     "LogFormat",
     "LogLevel",
     "Reloaded",
     "Service",
     "Setting",
     "Settings",
+    "Waiting",
     "aligned",
     "defaults",
     "effective",

@@ -1,7 +1,8 @@
 """Every setting, once: its kind, its default, what it means and why the default is what it is.
 
-The reference, the JSON Schema, the names of the variables and the suggestions for mistyped ones are all made from
-these models. Defaults of a service are the core's own (`core/policy.py`); a test holds the two together.
+Next to that stands whether the last value stays when its line is missing on a reload, and what a tag may do to it
+(`group.told`). The reference, the JSON Schema, the names of the variables and the suggestions for mistyped ones are all
+made from these models. Defaults of a service are the core's own (`core/policy.py`); a test holds the two together.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from autoscaler.config.by_tag import ANY, AT_RUNTIME, ENABLE, LOWER, RAISE, only, stricter
 from autoscaler.config.caps import CAPS, Caps
 from autoscaler.config.group import Group, told
 from autoscaler.config.items import QUEUES, TASKS, QueueFields
@@ -63,16 +65,24 @@ class ServiceFields(Group):
     """One service. In many, cluster, service and max_tasks must be given; in `defaults`, nothing must."""
 
     cluster: Annotated[str | None, _NAME] = told(
-        None, "The ECS cluster's name. Required.", "The same service name may stand in several clusters."
+        None,
+        "The ECS cluster's name. Required.",
+        "The same service name may stand in several clusters.",
+        stays="The same names elsewhere are another service.",
     )
     service: Annotated[str | None, _NAME] = told(
-        None, "The ECS service's name. Required.", "Nothing is scaled that was not named."
+        None,
+        "The ECS service's name. Required.",
+        "Nothing is scaled that was not named.",
+        stays="The same names elsewhere are another service.",
     )
     queues: Annotated[tuple[QueueFields, ...], QUEUES] = told(
         (),
         "The SQS queues it takes messages from: names, URLs or ARNs, comma-separated or JSON; `name=5m` gives one a "
         "latency of its own.",
         "A service may follow CPU, memory or metrics instead, but must follow something.",
+        stays="With a signal lost, the service would scale in while its work waits.",
+        by_tag=ANY,
     )
     queue_minutes: Annotated[bool, truth()] = told(
         True,
@@ -80,67 +90,95 @@ class ServiceFields(Group):
         "FIFO queue's active groups. Without them no rule can know of late messages, no progress or a FIFO cap.",
         "SQS's own counts tell neither ages nor progress. Costs about 4 x $0.43 a month and queue: one metric read "
         "once a minute is 43,200 reads, at a cent per thousand.",
+        stays="Rules that hold tasks need these minutes.",
+        by_tag=ENABLE,
     )
     min_tasks: Annotated[int, TASKS] = told(
         0,
         "The fewest tasks there may be.",
         "Nothing waits, nothing runs. With 0 the first message waits for a poll and a start-up.",
+        stays="It is a bound.",
+        by_tag=RAISE,
     )
     max_tasks: Annotated[int, whole(1, MOST_TASKS)] = told(
-        MOST_TASKS, "The most tasks there may be. Required.", "Only you know what your bill and your database can bear."
+        MOST_TASKS,
+        "The most tasks there may be. Required.",
+        "Only you know what your bill and your database can bear.",
+        stays="It is a bound.",
+        by_tag=ANY,
     )
     acceptable_latency: Annotated[float, duration(1.0)] = told(
         60.0,
         "How long a message may wait until a worker receives it.",
         "About what a task takes to start; shorter promises need tasks that are already there.",
+        by_tag=ANY,
     )
     processing_time: Annotated[float | None, optional(duration(0.001))] = told(
         None,
         "What one message takes a worker. Learned from what is deleted; this is where learning begins.",
         "Workers change with every release. Until something is learned, five messages a task and minute are assumed.",
+        by_tag=ANY,
     )
     task_concurrency: Annotated[int, whole(1, 1_000_000)] = told(
         1,
         "How many messages a task works on at once. Learned too, for the demand; the busy floor takes this number.",
         "Assuming less than there is costs tasks; more costs latency.",
+        stays="The busy floor is computed from it: a higher number protects fewer tasks.",
+        by_tag=LOWER,
     )
     learn: Annotated[bool, truth()] = told(
         True,
         "Learn processing_time and task_concurrency from what the workers do. Turned off, both stand as configured.",
         "Configured numbers are seldom right for long, and nobody notices.",
+        by_tag=ANY,
     )
     look_ahead: Annotated[bool, truth()] = told(
         True,
         "Let what the queue's past weeks say of the coming minutes raise the demand. Never lowers it; reads up to 15 "
         "days of CloudWatch's minutes at the start, and is off by itself where the past does not repeat.",
         "Only who starts tasks before a burst has them in time for it.",
+        by_tag=ANY,
     )
     workers: Annotated[Workers, choice(Workers)] = told(
         Workers.DRAINING,
         "What a scale-in may do to work in progress. self_protecting: busy tasks hold ECS task scale-in protection. "
         "draining: on SIGTERM they finish or give back their messages within stopTimeout. unsafe: they lose work.",
         "A worker that does not drain loses work in every deployment already.",
+        stays="It decides which tasks a scale-in may stop.",
+        by_tag=only(Workers.UNSAFE),
     )
     count_in_flight: Annotated[bool, truth()] = told(
         True,
         "Messages in flight ask for tasks, too.",
         "A task that works on a message is needed; turn it off where workers hold far more than they work on.",
+        stays="Tasks that work on messages would no longer be required.",
+        by_tag=ENABLE,
     )
     count_delayed: Annotated[bool, truth()] = told(
         False,
         "Delayed messages ask for tasks, too.",
         "A delayed message starts to wait when it becomes visible, and it may be delayed in order to wait.",
+        by_tag=ANY,
     )
     backlog_per_task: Annotated[float | None, optional(_PER_TASK)] = told(
         None,
         "Ask for a task for every so many messages, waiting and in flight.",
         "The acceptable latency says the same in terms of what is wanted.",
+        by_tag=ANY,
     )
     cpu_target_percent: Annotated[float | None, optional(_PERCENT_TARGET)] = told(
-        None, "Keep the service's mean CPU at this.", "For a queue's workers, CPU says little about what waits."
+        None,
+        "Keep the service's mean CPU at this.",
+        "For a queue's workers, CPU says little about what waits.",
+        stays="With a signal lost, the service would scale in while its work waits.",
+        by_tag=ANY,
     )
     memory_target_percent: Annotated[float | None, optional(_PERCENT_TARGET)] = told(
-        None, "Keep the service's mean memory at this.", "Memory seldom follows load, and seldom comes back down."
+        None,
+        "Keep the service's mean memory at this.",
+        "Memory seldom follows load, and seldom comes back down.",
+        stays="With a signal lost, the service would scale in while its work waits.",
+        by_tag=ANY,
     )
     metrics: Annotated[Metrics, METRICS] = told(
         {},
@@ -149,12 +187,14 @@ class ServiceFields(Group):
         "or target_value (what it should be, whatever runs). The highest demand of all signals wins. The table "
         "counts as a whole: a service's own replaces the defaults'.",
         "The queues say what waits; a metric is for what they do not show.",
+        stays="With a signal lost, the service would scale in while its work waits.",
     )
     formula: Annotated[str | None, optional(FORMULA)] = told(
         None,
         "A number of tasks, from the names visible, in_flight, delayed, oldest_age_s, cpu_percent, memory_percent, "
         "running, current and those of the metrics: one more signal, as in max(visible / 50, first(lag, 0) / 10).",
         "The other signals say it with a reason that people understand.",
+        stays="With a signal lost, the service would scale in while its work waits.",
     )
     schedules: Annotated[Schedules, SCHEDULES] = told(
         {},
@@ -163,6 +203,7 @@ class ServiceFields(Group):
         "schedules that overlap, the highest min_tasks and the highest max_tasks hold. max_tasks stays the ceiling. "
         "The table counts as a whole: a service's own replaces the defaults'.",
         "What waits says enough, unless tasks must be there before it comes.",
+        stays="They are bounds.",
     )
     scale_out: ScaleOutFields = Field(default_factory=ScaleOutFields)
     scale_in: ScaleInFields = Field(default_factory=ScaleInFields)
@@ -170,12 +211,15 @@ class ServiceFields(Group):
         0.1,
         "Demand within this share of the present count changes nothing.",
         "A tenth is what the Horizontal Pod Autoscaler takes; a change smaller than that is not worth a start-up.",
+        by_tag=RAISE,
     )
     patience: Annotated[float, duration()] = told(
         120.0,
         "A scale-in by less than half of the tasks waits until no more was asked for in so long.",
         "Small steps in save little, and half of them are taken back: the stabilization window alone would nearly "
         "double the changes.",
+        stays="It limits scale-in.",
+        by_tag=RAISE,
     )
     activation: ActivationFields = Field(default_factory=ActivationFields)
     fallback: FallbackFields = Field(default_factory=FallbackFields)
@@ -184,46 +228,63 @@ class ServiceFields(Group):
         True,
         "Never scale in below the tasks that are busy with messages.",
         "ECS stops tasks without asking which are idle.",
+        stays="It protects tasks that are busy.",
+        by_tag=ENABLE,
     )
     launch_per_minute: Annotated[int, whole(1, 1_000_000)] = told(
         500,
         "How many tasks ECS starts for one service in a minute: no more are asked for at once.",
         "AWS's own limit in its older Regions. Set 125 for Fargate in a Region that opened after May 2025, or where "
         "starting more than that takes longer than a minute.",
+        stays="It limits scale-out.",
     )
     stalled_after: Annotated[float, duration(1.0)] = told(
         300.0,
         "Tasks that were asked for and have not come up for so long stall the service: no more are asked for until "
         "some do.",
         "Several times what a task on Fargate takes to start; asking for more of what does not start helps nobody.",
+        stays="It limits scale-out while tasks do not start.",
     )
     rivals: Annotated[Rivals, choice(Rivals)] = told(
         Rivals.WARN,
         "Where Application Auto Scaling may change the same service's count: warn and go on, or refuse to scale it.",
         "Its target may have been left behind, or is suspended while you try this; two that both act is worth a "
         "warning at every look.",
+        stays="It keeps two scalers from changing one count.",
+        by_tag=stricter(Rivals.WARN, Rivals.REFUSE),
     )
     mode: Annotated[Mode, choice(Mode)] = told(
         Mode.ACTIVE,
         "active: scale both ways. scale_out_only: never in. shadow: decide and report, write nothing.",
         "It was configured in order to scale; begin with shadow where you want to watch first.",
+        stays="A mode decides whether anything is written.",
+        by_tag=stricter(Mode.ACTIVE, Mode.SCALE_OUT_ONLY, Mode.SHADOW, comparison="more than"),
     )
     paused: Annotated[Pause | int | None, optional(pause())] = told(
-        None, "Pause all scaling, one direction, or stand at a count of tasks.", "A pause is an exception."
+        None,
+        "Pause all scaling, one direction, or stand at a count of tasks.",
+        "A pause is an exception.",
+        stays="A pause ends when somebody ends it.",
+        by_tag=AT_RUNTIME,
     )
     region: Annotated[str | None, optional(_REGION)] = told(
-        None, "The service's Region.", "The daemon's own Region (AWS_REGION), where most services are."
+        None,
+        "The service's Region.",
+        "The daemon's own Region (AWS_REGION), where most services are.",
+        stays="The same names elsewhere are another service.",
     )
     role_arn: Annotated[str | None, optional(_ROLE_ARN)] = told(
         None,
         "The IAM role to act as, for a service of another account; its queues and metrics are read with it, too. The "
         "task role needs sts:AssumeRole on it, and its trust policy must admit the task role.",
         "The daemon's own credentials are enough for its own account.",
+        stays="Without its role, the same names in the daemon's own account would be scaled.",
     )
     external_id: Annotated[str | None, optional(_EXTERNAL_ID)] = told(
         None,
         "What the trust policy of role_arn asks to hear (sts:ExternalId).",
         "A role of one's own organization seldom asks for one.",
+        stays="It belongs to the role.",
     )
 
 
@@ -257,28 +318,33 @@ class GlobalFields(Group):
         "services, and no cap with a single one. A value that is set also holds for a single service.",
         "When many queues read empty at once, it is likelier that something broke than that all work ended. A single "
         "service often empties its queue: a cap of 50 cost 16 % more on the scorecard's traces at 60 s.",
+        stays="It limits scale-in.",
     )
     rate_share_percent: Annotated[int, whole(1, 100)] = told(
         25,
         "At most so much of the call rates that AWS publishes is used; scale-outs alone may use all of them.",
         "The account's other callers share the rates: consoles, deployments, other tools.",
+        stays="It is a bound on the calls of all services.",
     )
     discover_clusters: Annotated[tuple[str, ...], names(_NAME)] = told(
         (),
         "Clusters of which every service is taken over that carries the tag autoscaler:queues, with other settings in "
         "tags of the same names. Looked for once a minute, in the Region and with the role of the defaults.",
         "Nothing is scaled that was not named, or whose owner did not ask for it.",
+        stays="Without a cluster, all services found there are given up.",
     )
     max_tasks_ceiling: Annotated[int, whole(1, MOST_TASKS)] = told(
         100,
         "No tag may set max_tasks above this; a profile may.",
         "Who may tag a service need not be who pays for it.",
+        stays="It is a bound on what tags may set.",
     )
     caps: Annotated[Caps, CAPS] = told(
         {},
         "What services share, by a name of your choice: {most, per_task={service key = what one task takes}}. No "
         "scale-out may take more than there is.",
         "Only you know what stands behind the workers: a database's connections, a quota of vCPUs.",
+        stays="They are bounds.",
     )
     http_host: Annotated[str, _HOST] = told(
         "127.0.0.1",

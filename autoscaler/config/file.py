@@ -15,6 +15,7 @@ from autoscaler.config.group import Path
 from autoscaler.config.layer import Layer, Named, Naming
 from autoscaler.config.names import FIELDS, PLACE, Part, variable
 from autoscaler.config.quoting import quote
+from autoscaler.config.statements import mark_parts
 
 LARGEST = 10_000_000
 """Bytes of a settings file: some ten thousand services."""
@@ -26,12 +27,15 @@ _HERE = "stands outside: put it under [defaults] or [services.<key>]"
 def file(name: str) -> Layer:
     """What the file says. If it cannot be read, that is the layer's one problem."""
     layer = Layer()
-    table = _table(name, layer)
+    text = _text(name, layer)
+    table = _table(name, text, layer)
     named = _named(f"{FilePath(name).name}: ")
     _read_globals(layer, table, named)
     _read_defaults(layer, table.get(Part.DEFAULTS, {}), named)
     _read_services(layer, table.get(Part.SERVICES, {}), named)
     _read_profiles(layer, table.get(Part.PROFILES, {}), named)
+    mark_parts(layer.tree, text)
+    layer.ends = text.endswith(b"\n")
     return layer
 
 
@@ -53,7 +57,7 @@ def is_empty(name: str) -> bool:
     return S_ISREG(found.st_mode) and found.st_size == 0
 
 
-def _table(name: str, layer: Layer) -> Mapping[str, object]:
+def _text(name: str, layer: Layer) -> bytes:
     try:
         if not S_ISREG(FilePath(name).stat().st_mode):
             raise IsADirectoryError(EISDIR, "it is no regular file")
@@ -61,10 +65,14 @@ def _table(name: str, layer: Layer) -> Mapping[str, object]:
             content = opened.read(LARGEST + 1)
     except OSError as error:
         layer.complain(CONFIG_FILE, f"{quote(name)} cannot be read: {error.strerror}")
-        return {}
+        return b""
     if len(content) > LARGEST:
         layer.complain(CONFIG_FILE, f"the file is larger than {LARGEST} bytes")
-        return {}
+        return b""
+    return content
+
+
+def _table(name: str, content: bytes, layer: Layer) -> Mapping[str, object]:
     try:
         return tomllib.loads(content.decode("utf-8-sig"))  # some editors begin a file with a byte order mark
     except (ValueError, RecursionError) as error:

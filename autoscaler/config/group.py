@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
+from autoscaler.config.by_tag import NEVER, ByTag
 from autoscaler.config.kinds import Kind
 
 Path: TypeAlias = tuple[str, ...]
@@ -26,18 +28,26 @@ class Group(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One setting, with what the reference says of it."""
+    """One setting, with what the reference says of it. `stays` and `by_tag` are as in `told`."""
 
     path: Path
     kind: Kind
     default: object
     meaning: str
-    why: str
+    why: str = ""
+    stays: str = ""
+    by_tag: ByTag = NEVER
 
 
-def told(default: Any, meaning: str, why: str) -> Any:
-    """A setting's default, what it means, and why this default."""
-    return Field(default=default, description=meaning, json_schema_extra={"why": why})
+def told(default: Any, meaning: str, why: str, *, stays: str = "", by_tag: ByTag = NEVER) -> Any:
+    """A setting's default, what it means, and why this default.
+
+    `stays`: why a reload keeps the last value when the setting's line or tag is missing; empty: the next layer's value
+    or the default takes its place. Modes, roles, bounds and protections have a reason here. `by_tag`: what a tag may
+    do to it.
+    """
+    extra: dict[str, Any] = {"why": why, "stays": stays, "by_tag": by_tag}
+    return Field(default=default, description=meaning, json_schema_extra=extra)
 
 
 def meant(default: Any, meaning: str) -> Any:
@@ -57,21 +67,25 @@ def within(group: type[Group], name: str) -> type[Group] | None:
     return inner if isinstance(inner, type) and issubclass(inner, Group) else None
 
 
-def leaves(group: type[Group], at: Path = ()) -> Iterator[Leaf]:
+@cache
+def leaves(group: type[Group]) -> tuple[Leaf, ...]:
     """Every setting of the group and of the groups inside it, in the order of the code."""
+    return tuple(_leaves(group, ()))
+
+
+def _leaves(group: type[Group], at: Path) -> Iterator[Leaf]:
     for name, field in group.model_fields.items():
         inner = within(group, name)
         if inner:
-            yield from leaves(inner, (*at, name))
+            yield from _leaves(inner, (*at, name))
         else:
             yield _leaf((*at, field.alias or name), field)
 
 
 def _leaf(path: Path, field: FieldInfo) -> Leaf:
-    extra = field.json_schema_extra
-    why = str(extra["why"]) if isinstance(extra, dict) and "why" in extra else ""
+    extra: Any = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     kind = next(mark for mark in field.metadata if isinstance(mark, Kind))
-    return Leaf(path, kind, field.get_default(), field.description or "", why)
+    return Leaf(path, kind, field.get_default(), field.description or "", **extra)
 
 
 def value_at(group: Group, path: Path) -> Any:

@@ -25,10 +25,17 @@ Named: TypeAlias = Callable[[Path], str]
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """A value as it was written, and where: a variable's name, or the file and the key."""
+    """A value as it was written, and where: a variable's name, or the file and the key.
+
+    `stays`: it, or a part of it, is not written any more and was put back. `parted`: it is made of several statements
+    of the file; `inline` are the items that are each written in one of them.
+    """
 
     value: object
     origin: str
+    stays: bool = False
+    parted: bool = False
+    inline: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +55,14 @@ class Naming:
 
 @dataclass(slots=True)
 class Layer:
-    """One layer while it is read. `services` has the names of each service, by its folded key."""
+    """One layer while it is read. `services` has the names of each service, by its folded key. `ends`: its last line
+    has a line break; a file that was cut inside a number has none.
+    """
 
     tree: Tree = field(default_factory=lambda: {part.value: {} for part in Part if part is not Part.FLAT})
     services: dict[str, Naming] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    ends: bool = True
 
     def complain(self, where: str, what: str) -> None:
         self.problems.append(Problem(printable(where), printable(what)))

@@ -7,7 +7,7 @@ read by itself, and then the services looked at together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from autoscaler.config import checks
@@ -17,6 +17,7 @@ from autoscaler.config.environment import TWO_STYLES, environment
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.file import file
 from autoscaler.config.group import Path
+from autoscaler.config.lasting import Gap, Stated, gaps, keep, stated
 from autoscaler.config.layer import Layer, Naming
 from autoscaler.config.merging import Merged, merged, overlaid, sources
 from autoscaler.config.metrics import source_of
@@ -38,7 +39,7 @@ NO_SERVICE = (
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One service as it was read. `own`: what was set for it, and not by the defaults."""
+    """One service as it was read. `own`: what is written for it, and not in the defaults."""
 
     naming: Naming
     valid: Valid[ServiceFields]
@@ -71,7 +72,8 @@ class Read:
 class Settings:
     """All that was read. `whole`: the trees it was read from. `problems`: what is wrong with it, all at once.
     `prefixes`: what the names of each service's settings begin with, in each layer. `home`: the daemon's own Region,
-    where the environment names it.
+    where the environment names it. `stated`: what stays where it is missing the next time; `missing`: what is missing
+    now, and stays. `written`: how many settings the file has; `ends`: its last line has a line break.
     """
 
     globals: Valid[GlobalFields]
@@ -81,6 +83,10 @@ class Settings:
     problems: tuple[Problem, ...] = ()
     prefixes: tuple[tuple[str, str], ...] = ()
     home: str | None = None
+    stated: Stated = field(default_factory=dict)
+    missing: tuple[Gap, ...] = ()
+    written: int = 0
+    ends: bool = True
 
     @property
     def defaults(self) -> ServiceFields:
@@ -135,12 +141,15 @@ def settle(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def find(environ: Mapping[str, str]) -> Settings:
-    """The same, and what is wrong with it in the answer."""
+def find(environ: Mapping[str, str], last: Stated | None = None) -> Settings:
+    """The same, and what is wrong with it in the answer. `last`: what was stated before, and stays where it is missing
+    now (None: at a start, where nothing was).
+    """
     outer, home = environment(environ), environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None
     inner = _file_of(outer)
     flat = _settle_flat(outer, inner, key_of(environ.get(variable(("service",)), "")))
-    whole = merged(outer.tree, inner.tree)
+    written, whole = len(sources(inner.tree)), merged(outer.tree, inner.tree)
+    keep(whole, last or {})
     daemon = validated(GlobalFields, whole.globals)
     reads = tuple(_reads(whole, outer.services | inner.services))
     problems = [*outer.problems, *inner.problems, *daemon.problems, *_unreadable(whole, reads)]
@@ -149,7 +158,19 @@ def find(environ: Mapping[str, str]) -> Settings:
     if not (reads or problems or daemon.value.discover_clusters):
         problems.append(Problem(variable(("service",)), NO_SERVICE))
     named = () if flat else [(own.prefix, key) for layer in (outer, inner) for key, own in layer.services.items()]
-    return Settings(daemon, reads, flat, whole, tuple(dict.fromkeys(problems)), tuple(named), home)
+    return Settings(
+        daemon,
+        reads,
+        flat,
+        whole,
+        tuple(dict.fromkeys(problems)),
+        tuple(named),
+        home,
+        stated=stated(whole, last or {}),
+        missing=gaps(whole, {folded(read.key): read.key for read in reads}) if last else (),
+        written=written,
+        ends=inner.ends,
+    )
 
 
 def _file_of(outer: Layer) -> Layer:
@@ -173,7 +194,7 @@ def _settle_flat(outer: Layer, inner: Layer, key: str) -> bool:
 def _reads(whole: Merged, names: Mapping[str, Naming]) -> Iterator[Read]:
     for key, own in sorted(whole.services.items()):
         valid = validated(ServiceFields, overlaid(own, whole.defaults))
-        yield Read(names[key], valid, frozenset(sources(own)))
+        yield Read(names[key], valid, frozenset(path for path, sourced in sources(own).items() if not sourced.stays))
 
 
 def _unreadable(whole: Merged, reads: Iterable[Read]) -> Iterator[Problem]:

@@ -22,7 +22,11 @@ _INTERVAL = ("interval",)
 
 
 class Setting(NamedTuple):
-    """A row of the reference: how a setting is written, for one service and for many, and what it is."""
+    """A row of the reference: how a setting is written, for one service and for many, and what it is.
+
+    `stays`: why the last value stays while the line is missing (empty: it does not). `by_tag`: what a tag may do to it
+    (empty: a setting of the daemon).
+    """
 
     variable: str
     variable_of_many: str
@@ -31,6 +35,8 @@ class Setting(NamedTuple):
     default: str
     meaning: str
     why: str
+    stays: str
+    by_tag: str
 
 
 class Effective(NamedTuple):
@@ -48,7 +54,8 @@ def reference() -> tuple[Setting, ...]:
 
 
 def _service_setting(leaf: Leaf) -> Setting:
-    return _setting(leaf, _variable_of_many(_KEY, leaf.path), ".".join(("services", "<key>", *leaf.path)))
+    row = _setting(leaf, _variable_of_many(_KEY, leaf.path), ".".join(("services", "<key>", *leaf.path)))
+    return row._replace(by_tag=f"A tag {leaf.by_tag.words}.")
 
 
 def defaults() -> tuple[Chosen, ...]:
@@ -58,7 +65,8 @@ def defaults() -> tuple[Chosen, ...]:
 
 def _setting(leaf: Leaf, variable_of_many: str, file_key: str) -> Setting:
     key = "" if leaf.path == (_CONFIG_FILE,) else file_key
-    return Setting(variable(leaf.path), variable_of_many, key, leaf.kind.words, _default(leaf), leaf.meaning, leaf.why)
+    names = variable(leaf.path), variable_of_many, key
+    return Setting(*names, leaf.kind.words, _default(leaf), leaf.meaning, leaf.why, leaf.stays, by_tag="")
 
 
 def _default(leaf: Leaf) -> str:
@@ -125,6 +133,8 @@ def plain(rows: Sequence[Setting]) -> str:
 def _paragraph(row: Setting) -> str:
     names = [row.variable, *({row.variable_of_many} - {row.variable}), *filter(None, [row.file_key])]
     lines = [f"  {row.kind}; default: {row.default or '-'}", f"  {row.meaning}", f"  Why: {row.why}"]
+    lines += [f"  Missing on a reload: the last value stays. {row.stays}"] if row.stays else []
+    lines += [f"  {row.by_tag}"] if row.by_tag else []
     return "\n".join([*names, *lines, ""])
 
 

@@ -16,6 +16,9 @@ A setting `name` of the daemon is the variable `AUTOSCALER_NAME`, and `name` at 
 `AUTOSCALER_NAME` where there is one service, `AUTOSCALER_SERVICES__<KEY>__NAME` where there are many, and `name` under
 `[services.<key>]` in the file; `AUTOSCALER_DEFAULTS__NAME` and `[defaults]` are for all services that do not say
 otherwise. In a variable two underscores lead into a group: `scale_in.cooldown` is `AUTOSCALER_SCALE_IN__COOLDOWN`.
+
+*Missing on a reload* and *By tag* say what happens when the line of a setting is missing while the daemon runs
+([read again](settings.md#read-again)), and what a tag may do ([found by tag](settings.md#found-by-tag)).
 """
 OF_THE_DAEMON, OF_A_SERVICE = "The daemon", "A service"
 _SERVICE = "services.<key>."
@@ -40,6 +43,10 @@ def _section(row: Setting) -> Iterator[str]:
     yield f"`{row.variable}` · {row.kind} · default: `{row.default or '-'}`"
     yield _escaped(row.meaning)
     yield f"*Why:* {_escaped(row.why)}"
+    if row.stays:
+        yield f"*Missing on a reload:* the last value stays. {_escaped(row.stays)}"
+    if row.by_tag:
+        yield f"*By tag:* {_escaped(row.by_tag)}"
 
 
 def _escaped(text: str) -> str:

@@ -1,8 +1,10 @@
 """Services that ask by tag to be looked after: found once a minute, cluster by cluster.
 
 Law: what could not be read, or is wrong, changes nothing. A service whose tags are wrong keeps what they said before;
-one that carries the tag no more, in a cluster that could be read whole, is given up. What a configured service has, or
-one that was found before, no other can ask for.
+one that carries the tag no more, in a cluster that could be read whole, is given up, and its name is reported. Another
+tag that is missing changes nothing where its setting stays (`stays`): the last value holds until it is written again or
+the daemon starts again, also where the service was given up in between. What a configured service has, or one that was
+found before, no other can ask for.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from autoscaler.config.claims import Claims
@@ -23,8 +26,15 @@ AT_ONCE = 50
 """Services whose tags are read before others get their turn: a third of a millisecond each."""
 
 
+MOST_REMEMBERED = 10_000
+"""Services that are no longer found and whose last tags are still known."""
+
+
 class Bulletin(Protocol):
     """Where it is told what became of a round."""
+
+    def given_up(self, cluster: str, services: Mapping[str, str]) -> None:
+        """These services of the cluster, by key, are not scaled any more; each with the reason."""
 
     def found(self, cluster: str, services: int, problems: tuple[Problem, ...]) -> None:
         """So many services of the cluster are looked after by their tags; what is wrong with others, or why the
@@ -42,6 +52,7 @@ class _Known:
 
 
 NOTHING = _Known()
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 class Discovery:
@@ -51,6 +62,7 @@ class Discovery:
         self._directory = directory
         self._bulletin = bulletin
         self._known: dict[str, _Known] = {}
+        self._last: dict[str, Mapping[str, str]] = {}
         self._read_by: Settings | None = None
         self._newest: tuple[Config, Settings] | None = None
 
@@ -83,7 +95,7 @@ class Discovery:
         self._newest = config, settings
         self._forget(config)
         for cluster, known in self._known.items():
-            round_ = _Round(known.found, self._claims(cluster, config, settings), settings)
+            round_ = _Round(known.found, self._claims(cluster, config, settings), settings, self._last)
             for tagged in known.asked.values():
                 round_.take(tagged)
             self._known[cluster] = _Known(round_.found, known.asked, round_.refused)
@@ -102,7 +114,7 @@ class Discovery:
         before, accepted = self._known.get(cluster, NOTHING).found, self._accepted(cluster, settings)
         asking.sort(key=lambda tagged: (key_in(tagged) not in before, key_in(tagged)))
         stays = {key: before[key] for key in map(key_in, asking) if key in before}
-        round_ = _Round(stays, self._claims(cluster, config, settings), settings)
+        round_ = _Round(stays, self._claims(cluster, config, settings), settings, self._last)
         for number, tagged in enumerate(asking):
             round_.keep(tagged) if accepted.get(key_in(tagged)) == tagged else round_.take(tagged)
             if number % AT_ONCE == AT_ONCE - 1:
@@ -110,6 +122,17 @@ class Discovery:
         asked = {key_in(tagged): tagged for tagged in asking}
         self._known[cluster] = _Known(round_.found, asked, round_.refused)
         self._bulletin.found(cluster, len(round_.found), tuple(round_.problems))
+        gone = {key: _reason(service, tags, named) for key, service in before.items() if key not in asked}
+        if gone:
+            self._bulletin.given_up(cluster, gone)
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        """Of the services that are no longer found, the last `MOST_REMEMBERED` are remembered."""
+        found = {key for known in self._known.values() for key in known.asked}
+        gone = [key for key in self._last if key not in found]
+        for key in gone[: len(gone) - MOST_REMEMBERED]:
+            del self._last[key]
 
     def _accepted(self, cluster: str, settings: Settings) -> dict[str, Tagged]:
         """The tags that are in force as these settings read them."""
@@ -127,13 +150,27 @@ class Discovery:
         return taken
 
 
+def _reason(service: Service, tags: Mapping[str, Mapping[str, str]], named: Set[str]) -> str:
+    """Why a service is given up."""
+    name = service.ref.service
+    if name in named:
+        return "it is configured by name now"
+    if name in tags:
+        return f"the tag {ASKS} is missing: write it to have the service scaled again"
+    return "ECS does not list the service any more"
+
+
 class _Round:
     """One cluster's tags, one service after the other. What each had stays his until what he asks for now is his."""
 
-    def __init__(self, before: Mapping[str, Service], taken: Claims, settings: Settings) -> None:
+    def __init__(
+        self, before: Mapping[str, Service], taken: Claims, settings: Settings, last: dict[str, Mapping[str, str]]
+    ) -> None:
+        """`last`: the tags of each service that stay, by key; what is accepted here is written there."""
         self._before = before
         self._taken = taken
         self._settings = settings
+        self._last = last
         self.found: dict[str, Service] = {}
         self.problems: list[Problem] = []
         self.refused: set[str] = set()
@@ -142,10 +179,14 @@ class _Round:
 
     def keep(self, tagged: Tagged) -> None:
         """Nothing has changed."""
-        self.found[key_in(tagged)] = self._before[key_in(tagged)]
+        key = key_in(tagged)
+        self.found[key] = self._before[key]
+        self.problems += tagged.with_last(self._last.get(key, NO_TAGS)).gaps()
 
     def take(self, tagged: Tagged) -> None:
         key, kept = key_in(tagged), self._before.get(key_in(tagged))
+        tagged = tagged.with_last(self._last.get(key, NO_TAGS))
+        self.problems += tagged.gaps()
         try:
             service = discovered(tagged, self._settings)
             self._require_free(tagged, service)
@@ -159,6 +200,7 @@ class _Round:
             self._taken.release(kept)
         self._taken.add(service)
         self.found[key] = service
+        self._last[key] = tagged.staying
 
     def _require_free(self, tagged: Tagged, service: Service) -> None:
         """Raises `ConfigError` where another service has its queue, its key or itself."""

@@ -33,11 +33,12 @@ class Bulletin(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where settings come from. `read` reads them again, beside those in force; `mark` changes when the file does. Both
-    raise `TimeoutError` where the file's disk does not answer.
+    """Where settings come from. `read` reads them again, beside those in force; its last argument says whether somebody
+    asked for it, so that services may go. `mark` changes when the file does. Both raise `TimeoutError` where the file's
+    disk does not answer.
     """
 
-    read: Callable[[Config, Settings], Awaitable[Reloaded]]
+    read: Callable[[Config, Settings, bool], Awaitable[Reloaded]]
     mark: Callable[[], Awaitable[Hashable]]
 
 
@@ -59,7 +60,7 @@ class Following:
         self._read: Hashable = UNREAD
 
     def again(self) -> None:
-        """The settings shall be read again, whether their file changed or not."""
+        """Read the settings again, whether their file changed or not. Confirms that services may go."""
         self._asked = True
         self._news.set()
 
@@ -102,9 +103,9 @@ class Following:
         return mark
 
     async def _reload(self) -> None:
-        self._asked, self._read = False, self._seen
+        asked, self._asked, self._read = self._asked, False, self._seen
         try:
-            outcome = await self._source.read(self._config, self._settings)
+            outcome = await self._source.read(self._config, self._settings, asked)
         except TimeoutError:
             told = Problem(CONFIG_FILE, "the file's disk does not answer; what it said stays in force")
             outcome = Reloaded.refused(self._config, self._settings, (told,))

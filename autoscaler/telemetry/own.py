@@ -117,7 +117,8 @@ def _time() -> Iterator[Family[Snapshot]]:
     )
     yield Family(
         "autoscaler_settings_problems",
-        "What is wrong with the settings that were read last while the daemon runs: those before stay in force.",
+        "What is wrong with the settings that were read last while the daemon runs, or missing in them: those before "
+        "stay in force.",
         "problems",
         ("source",),
         problems,

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autoscaler.config import find
-from autoscaler.config.discovering import Tagged, discovered, key_in
+from autoscaler.config.by_tag import ANY, AT_RUNTIME, NEVER
+from autoscaler.config.discovering import SETTINGS, Tagged, discovered, key_in
+from autoscaler.config.group import Leaf
+from autoscaler.config.loading import Settings
 from autoscaler.config.model import Service
+from autoscaler.config.names import PLACE
 from autoscaler.core.policy import Mode
 from autoscaler.errors import ConfigError
 from autoscaler.ports import QueueRef
+from tests.config.samples import lines, put, two_of
 
 FILE = """
 discover_clusters = ["prod"]
@@ -97,6 +104,117 @@ def test_what_is_wrong_is_told_by_its_tag(told, tags: dict[str, str], tag: str, 
 
 def test_a_tag_may_ask_for_less_than_the_profile_allows(told) -> None:
     assert told(queues="orders", profile="batch", mode="shadow").policy.mode is Mode.SHADOW
+
+
+LEAVES = [leaf for path, leaf in SETTINGS.items() if path[0] not in PLACE and leaf.by_tag is not AT_RUNTIME]
+
+
+def dotted(leaf: Leaf) -> str:
+    return ".".join(leaf.path)
+
+
+def at_profile(tmp_path: Path, leaf: Leaf, value: Any) -> Settings:
+    """Settings whose profile `p` has this value."""
+    own = {"max_tasks": 9, "min_tasks": 0, **({"fallback": {"tasks": 2}} if leaf.path[0] == "fallback" else {})}
+    text = lines("profiles.p", put(own, leaf.path, value))
+    (tmp_path / "settings.toml").write_text('discover_clusters = ["prod"]\n' + text, encoding="utf-8")
+    settings = find({"AUTOSCALER_CONFIG_FILE": str(tmp_path / "settings.toml")})
+    assert settings.problems == ()
+    return settings
+
+
+def values_of(leaf: Leaf) -> list[Any]:
+    """Values of a setting, as they are written: its default, and others."""
+    default = [] if leaf.default is None else [leaf.kind.show(leaf.default)]
+    words = leaf.kind.schema.get("enum", [])
+    return list(dict.fromkeys(map(str, [*two_of(leaf), *default, *words])))
+
+
+def as_tag(value: str) -> str:
+    return {"True": "true", "False": "false"}.get(value, value)
+
+
+@pytest.mark.parametrize("leaf", [leaf for leaf in LEAVES if leaf.by_tag is NEVER], ids=dotted)
+def test_what_is_not_for_a_tag_is_refused_whatever_it_says(tmp_path: Path, leaf: Leaf) -> None:
+    """Also its parts, as in `autoscaler:metrics.x.prometheus`, and in a service without a profile."""
+    settings = at_profile(tmp_path, leaf, two_of(leaf)[0])
+    for tag in (f"autoscaler:{dotted(leaf)}", f"autoscaler:{dotted(leaf)}.x.prometheus"):
+        for profile in ({"autoscaler:profile": "p"}, {"autoscaler:max_tasks": "9"}):
+            for value in ("http://10.0.0.1:8080", "1", "true"):
+                tags = {"autoscaler:queues": "orders", tag: value, **profile}
+                with pytest.raises(ConfigError) as caught:
+                    discovered(Tagged("prod", "orders", tags), settings)
+                [problem] = caught.value.problems
+                assert problem.where == f"tags of orders in prod: {tag}"
+                assert "profile" in problem.what
+                assert "10.0.0.1" not in problem.what
+
+
+ORDERED = [leaf for leaf in LEAVES if leaf.by_tag not in {NEVER, ANY}]
+
+
+@pytest.mark.parametrize("leaf", ORDERED, ids=dotted)
+def test_a_tag_sets_what_its_profile_has_or_what_is_stricter(tmp_path: Path, leaf: Leaf) -> None:
+    """Of two different values at most one may take the place of the other."""
+    refused = 0
+    for first, second in itertools.product(values_of(leaf), repeat=2):
+        settings = at_profile(tmp_path, leaf, first)
+        tags = {"autoscaler:queues": "orders", "autoscaler:profile": "p", f"autoscaler:{dotted(leaf)}": as_tag(second)}
+        try:
+            discovered(Tagged("prod", "orders", tags), settings)
+        except ConfigError as error:
+            [problem] = error.problems
+            assert first != second
+            assert problem.where == f"tags of orders in prod: autoscaler:{dotted(leaf)}"
+            assert "a tag may only" in problem.what
+            assert "profile" in problem.what
+            refused += 1
+    pairs = len(values_of(leaf)) * (len(values_of(leaf)) - 1)
+    assert refused >= pairs / 2 > 0
+
+
+WEAKER = [
+    ("min_tasks", 5, "4"), ("min_tasks", 5, "0"), ("workers", "unsafe", "draining"),
+    ("workers", "unsafe", "self_protecting"), ("workers", "self_protecting", "draining"),
+    ("workers", "draining", "self_protecting"), ("busy_floor", True, "false"),
+    ("mode", "shadow", "active"), ("mode", "scale_out_only", "active"), ("rivals", "refuse", "warn"),
+    ("patience", "2m", "1m"), ("scale_in.cooldown", "5m", "1m"), ("scale_in.stabilization", "5m", "0s"),
+    ("deployments.hold_scale_in", True, "false"), ("deployments.at_most", "1h", "0s"), ("task_concurrency", 2, "1000"),
+    ("queue_minutes", True, "off"), ("count_in_flight", True, "no"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "profile", "tag"), WEAKER)
+def test_a_tag_weakens_no_protection_of_its_profile(tmp_path: Path, name: str, profile: Any, tag: str) -> None:
+    leaf = SETTINGS[tuple(name.split("."))]
+    tags = {"autoscaler:queues": "orders", "autoscaler:profile": "p", f"autoscaler:{name}": tag}
+    with pytest.raises(ConfigError, match="the value without the tag: a tag may only"):
+        discovered(Tagged("prod", "orders", tags), at_profile(tmp_path, leaf, profile))
+
+
+def test_a_minimum_by_tag_stays_below_the_ceiling(told) -> None:
+    found = wrong(told, queues="orders", profile="batch", min_tasks="51")
+    assert "above AUTOSCALER_MAX_TASKS_CEILING=50" in found["tags of orders in prod: autoscaler:min_tasks"]
+    assert told(queues="orders", profile="batch", min_tasks="50").policy.min_tasks == 50
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.1/1/q", "https://sqs.eu-west-1.amazonaws.com/123456789012/q", "a http://h/q"]
+)
+def test_a_queues_url_is_not_for_a_tag(told, url: str) -> None:
+    found = wrong(told, queues=url, max_tasks="9")
+    assert "write the queue's name or ARN" in found["tags of orders in prod: autoscaler:queues"]
+
+
+def test_tags_that_are_missing_stay_and_are_named(told) -> None:
+    whole = Tagged("prod", "orders", {"autoscaler:queues": "q", "autoscaler:mode": "shadow", "autoscaler:profile": "p"})
+    bare = Tagged("prod", "orders", {"autoscaler:queues": "q"}).with_last(whole.staying)
+    assert dict(bare.tags) == dict(whole.tags)
+    assert {gap.where for gap in bare.gaps()} == {
+        "tags of orders in prod: autoscaler:mode",
+        "tags of orders in prod: autoscaler:profile",
+    }
+    assert all("Write the tag, or restart the daemon" in gap.what for gap in bare.gaps())
 
 
 def test_a_pause_is_no_setting(told) -> None:

@@ -31,10 +31,11 @@ class File:
         self._path.write_text(text, encoding="utf-8")
 
     def loaded(self) -> Config:
+        self._settings = find(self.environ)
         return load(self.environ)
 
-    def again(self, last: Config) -> Reloaded:
-        return reload(self.environ, last, find(self.environ))
+    def again(self, last: Config, *, confirmed: bool = False) -> Reloaded:
+        return reload(self.environ, last, self._settings, confirmed=confirmed)
 
 
 @pytest.fixture
@@ -53,10 +54,80 @@ def bounds(config: Config) -> dict[str, int]:
 def test_what_is_right_takes_the_place_of_what_was(file: File) -> None:
     file.says(services(orders=5, refunds=5))
     last = file.loaded()
+    file.says(services(orders=7, refunds=5, mails=3))
+    outcome = file.again(last)
+    assert bounds(outcome.config) == {"mails": 3, "orders": 7, "refunds": 5}
+    assert (outcome.problems, outcome.kept, outcome.later) == ((), (), ())
+    assert (outcome.added, outcome.removed) == (("mails",), ())
+    assert [(each.of, each.setting, each.old, each.new) for each in outcome.changes] == [
+        ("orders", "max_tasks", "5", "7")
+    ]
+
+
+def test_a_service_goes_only_when_somebody_confirms_it(file: File) -> None:
+    file.says(services(orders=5, refunds=5))
+    last = file.loaded()
     file.says(services(orders=7, mails=3))
     outcome = file.again(last)
+    assert outcome.config is last, "the file as a whole waits: where one service is missing, more may be"
+    assert not outcome.taken
+    assert outcome.waiting is not None
+    assert outcome.waiting.services == ("refunds",)
+    assert [(problem.where, "SIGHUP" in problem.what) for problem in outcome.problems] == [("refunds", True)]
+    outcome = file.again(last, confirmed=True)
     assert bounds(outcome.config) == {"mails": 3, "orders": 7}
-    assert (outcome.problems, outcome.kept, outcome.later) == ((), (), ())
+    assert (outcome.problems, outcome.waiting, outcome.removed) == ((), None, ("refunds",))
+
+
+@pytest.mark.parametrize(("now", "waits"), [(8, False), (7, False), (6, True), (5, True)])
+def test_a_file_with_half_of_its_settings_waits_until_somebody_confirms_it(file: File, now: int, waits: bool) -> None:
+    """A service has four settings here; the others are the defaults'."""
+    more = ["processing_time = '2s'", "learn = false", "tolerance = 0.2", "look_ahead = false", "patience = '1m'"]
+    more += ["stalled_after = '4m'", "count_delayed = true", "backlog_per_task = 5"]
+    file.says("[defaults]\n" + "\n".join(more) + services(orders=5))
+    last = file.loaded()
+    file.says("[defaults]\n" + "\n".join(more[: now - 4]) + services(orders=6))
+    outcome = file.again(last)
+    assert (outcome.waiting is not None, outcome.taken) == (waits, not waits)
+    if outcome.waiting is not None:
+        assert (outcome.waiting.now, outcome.waiting.before) == (now, 12)
+        assert outcome.config is last
+        assert "SIGHUP" in outcome.problems[0].what
+    assert bounds(file.again(last, confirmed=True).config) == {"orders": 6}
+
+
+def test_a_profile_goes_only_when_somebody_confirms_it(file: File) -> None:
+    profile = "[profiles.p]\nmode = 'active'\n"
+    file.says(profile + services(orders=5))
+    last = file.loaded()
+    file.says(services(orders=7))
+    outcome = file.again(last)
+    assert outcome.waiting is not None
+    assert outcome.waiting.profiles == ("p",)
+    assert "p" in outcome.settings.whole.profiles
+    assert "p" not in file.again(last, confirmed=True).settings.whole.profiles
+
+
+def test_a_file_of_comments_waits_as_well_as_an_empty_one_does(file: File) -> None:
+    file.says(services(orders=5))
+    last = file.loaded()
+    file.says("# nothing\n")
+    assert file.again(last).config is last
+    file.says("")
+    assert file.again(last, confirmed=True).config is last
+
+
+def test_a_service_that_wants_what_a_wrong_one_has_keeps_its_own(file: File) -> None:
+    """`refunds` is wrong and stays on its queue; `orders` moves there, and `mails` to the queue of `orders`."""
+    file.says(services(mails=5, orders=5, refunds=5))
+    last = file.loaded()
+    moved = services(orders=7).replace("orders-queue", "refunds-queue")
+    moved += services(mails=7).replace("mails-queue", "orders-queue")
+    file.says(SERVICE.format(key="refunds", most=0).replace("refunds-queue", "elsewhere") + moved)
+    outcome = file.again(last)
+    assert outcome.config.services == last.services
+    assert outcome.kept == ("mails", "orders", "refunds")
+    assert {problem.where for problem in outcome.problems} >= {"orders", "mails"}
 
 
 def test_a_service_whose_settings_are_wrong_keeps_the_last_and_the_others_go_on(file: File) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from autoscaler.config import Config, find, load, reload
-from autoscaler.config.discovering import discovered
+from autoscaler.config.by_tag import ANY, ENABLE, LOWER, RAISE
+from autoscaler.config.discovering import SETTINGS, discovered
+from autoscaler.config.group import Leaf
 from autoscaler.config.loading import Settings
 from autoscaler.config.reloading import Reloaded
 from autoscaler.control.discovery import Discovery
 from autoscaler.control.settings import DISCOVER_S, WATCH_S, Following, Source
 from autoscaler.errors import Problem, Unavailable
 from autoscaler.ports import Place
+from tests.config.samples import two_of
 from tests.control.fakes import now
 from tests.virtual import run_virtually
 
@@ -24,6 +27,24 @@ TOP = 'discover_clusters = ["prod", "test"]\n[profiles.fast]\nacceptable_latency
 ORDERS = '[services.orders]\ncluster = "prod"\nservice = "orders"\nqueues = ["orders"]\nmax_tasks = {}\n'
 
 Tags = dict[str, dict[str, str]]
+
+WEAK = """[profiles.weak]
+mode = "active"
+task_concurrency = 9
+busy_floor = false
+queue_minutes = false
+count_in_flight = false
+patience = "0s"
+scale_in = { stabilization = "0s" }
+deployments = { hold_scale_in = false, at_most = "0s" }
+"""
+WEAKEST = {
+    "mode": "active", "rivals": "warn", "workers": "draining", "task_concurrency": "9", "busy_floor": "false",
+    "queue_minutes": "false", "count_in_flight": "false", "deployments.hold_scale_in": "false", "patience": "0s",
+    "deployments.at_most": "0s", "scale_in.cooldown": "0s", "scale_in.stabilization": "0s", "scale_out.cooldown": "0s",
+    "scale_out.stabilization": "0s", "min_tasks": "0",
+}  # fmt: skip
+"""What a tag writes to take back what it said."""
 
 
 def asks(queues: str, **more: str) -> dict[str, str]:
@@ -38,6 +59,8 @@ class Stage:
     clusters: dict[str, Tags | None] = field(default_factory=lambda: {"prod": {}, "test": {}})
     reloads: list[Reloaded] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    rounds: list[tuple[Problem, ...]] = field(default_factory=list)
+    gone: dict[str, str] = field(default_factory=dict)
     told: list[tuple[float, Config]] = field(default_factory=list)
     mark: int = 0
     hangs: bool = False
@@ -58,6 +81,10 @@ class Stage:
 
     def found(self, cluster: str, services: int, problems: tuple[Problem, ...]) -> None:
         self.problems += problems
+        self.rounds += [problems] if cluster == "prod" else []
+
+    def given_up(self, cluster: str, services: Mapping[str, str]) -> None:
+        self.gone |= services
 
     @property
     def environ(self) -> dict[str, str]:
@@ -68,8 +95,8 @@ class Stage:
             raise TimeoutError
         return self.mark
 
-    async def _read(self, config: Config, settings: Settings) -> Reloaded:
-        return reload(self.environ, config, settings)
+    async def _read(self, config: Config, settings: Settings, confirmed: bool) -> Reloaded:
+        return reload(self.environ, config, settings, confirmed=confirmed)
 
     def play(self, seconds: float, script: dict[float, object] | None = None) -> None:
         """The script's actions happen at their seconds; `told` has each new settings with its second."""
@@ -147,6 +174,109 @@ def test_services_come_change_and_go_with_their_tags(stage: Stage) -> None:
         ["orders", "test-bills"],
     ]
     assert stage.problems == []
+
+
+def test_a_service_that_is_given_up_is_named_with_the_reason(stage: Stage) -> None:
+    prod: Tags = {"untagged": asks("a"), "removed": asks("b"), "named": asks("c"), "stays": asks("d")}
+    stage.clusters["prod"] = prod
+    here = '[services.own]\ncluster = "prod"\nservice = "named"\nqueues = ["c"]\nmax_tasks = 5\n'
+
+    def change() -> None:
+        prod["untagged"] = {"team": "a"}
+        del prod["removed"]
+        stage.write(TOP + ORDERS.format(5) + here)
+
+    stage.play(3 * DISCOVER_S, {30: change})
+    assert stage.keys[-1] == ["orders", "own", "prod-stays"]
+    assert stage.gone.keys() == {"prod-untagged", "prod-removed", "prod-named"}
+    assert "autoscaler:queues is missing" in stage.gone["prod-untagged"]
+    assert "does not list" in stage.gone["prod-removed"]
+    assert "by name" in stage.gone["prod-named"]
+
+
+def test_a_service_goes_from_the_file_when_somebody_asks(stage: Stage) -> None:
+    two = TOP + ORDERS.format(5) + ORDERS.format(5).replace("orders", "mails")
+    stage.write(two)
+    stage.play(60, {10: lambda: stage.write(TOP + ORDERS.format(5)), 30: "again"})
+    assert stage.keys == [["mails", "orders"], ["orders"]]
+    assert stage.told[-1][0] == 30
+    assert [outcome.waiting is not None for outcome in stage.reloads] == [True, False], "that it waits is told once"
+
+
+STRICTER: dict[str, Callable[[Leaf], str]] = {
+    RAISE.words: lambda leaf: "77m" if leaf.kind.words.startswith("duration") else "3",
+    LOWER.words: lambda leaf: "1",
+    ENABLE.words: lambda leaf: "true",
+    ANY.words: lambda leaf: str(two_of(leaf)[0]),
+}
+BY_TAG = [
+    leaf for path, leaf in SETTINGS.items() if leaf.stays and leaf.by_tag.weaker is not None and path != ("queues",)
+]
+
+
+STRICTEST = {"mode": "shadow", "rivals": "refuse", "workers": "unsafe"}
+
+
+@pytest.mark.parametrize("leaf", BY_TAG, ids=lambda leaf: ".".join(leaf.path))
+def test_a_tag_that_is_missing_changes_nothing_until_it_is_written(stage: Stage, leaf: Leaf) -> None:
+    """Terraform takes tags away that it does not know. The profile is as weak as it can be."""
+    name = ".".join(leaf.path)
+    stage.write(TOP + WEAK + ORDERS.format(5))
+    value = STRICTEST.get(name) or STRICTER[leaf.by_tag.words](leaf)
+    full = asks("mails", profile="weak", **{name: value})
+    bare = {tag: each for tag, each in full.items() if tag != f"autoscaler:{name}"}
+    prod: Tags = {"mails": full}
+    stage.clusters["prod"] = prod
+    seen = list[Config]()
+
+    def tags(now: dict[str, str] | None) -> Callable[[], None]:
+        def change() -> None:
+            seen.append(stage.told[-1][1])
+            prod.pop("mails", None)
+            prod.update({} if now is None else {"mails": now})
+
+        return change
+
+    weak = full | {f"autoscaler:{name}": WEAKEST.get(name, "8")}
+    script = {100.0: tags(bare), 300.0: tags(None), 500.0: tags(bare), 700.0: tags(weak), 900.0: tags(weak)}
+    stage.play(1000, script)
+    first, later, gone, back, written = (config.services[-1] for config in seen)
+    assert first == later == back, "also after the service was given up in between"
+    assert gone.ref.key == "orders"
+    assert f"tags of mails in prod: autoscaler:{name}" in {problem.where for problem in stage.problems}
+    assert written != first
+
+
+def test_a_tag_that_is_missing_is_a_problem_in_every_round_until_it_is_written(stage: Stage) -> None:
+    full, prod = asks("mails", mode="shadow"), Tags()
+    stage.clusters["prod"] = prod
+    prod["mails"] = full
+    stage.play(6 * DISCOVER_S, {90: lambda: prod.update(mails=asks("mails")), 250: lambda: prod.update(mails=full)})
+    assert [len(problems) for problems in stage.rounds] == [0, 0, 1, 1, 1, 0]
+
+
+def test_of_services_that_were_given_up_the_last_are_remembered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autoscaler.control.discovery.MOST_REMEMBERED", 1)
+    prod: Tags = {"a": asks("a", patience="9m"), "b": asks("b", patience="9m")}
+    stage.clusters["prod"] = prod
+    back = {name: asks(name) for name in ("a", "b")}
+    stage.play(400, {90: lambda: prod.pop("a"), 150: lambda: prod.pop("b"), 250: lambda: prod.update(back)})
+    assert {service.ref.service: service.policy.patience_s for service in stage.told[-1][1].services} == {
+        "a": 120.0,
+        "b": 540.0,
+        "orders": 120.0,
+    }
+
+
+def test_the_profile_that_is_no_longer_named_stays(stage: Stage) -> None:
+    stage.write(TOP + WEAK + ORDERS.format(5))
+    prod: Tags = {"mails": asks("mails", profile="weak")}
+    stage.clusters["prod"] = prod
+    stage.play(
+        400,
+        {100: lambda: prod.update(mails=asks("mails")), 250: lambda: prod.update(mails=asks("mails", profile="none"))},
+    )
+    assert [config.services[-1].policy.mode for _, config in stage.told[1:]] == ["active", "shadow"]
 
 
 def test_a_cluster_that_cannot_be_read_keeps_what_was_found(stage: Stage) -> None:

@@ -144,7 +144,7 @@ def _hindrances(service: Service, fleet: Fleet, wall: float) -> Iterator[Finding
     if fleet.pause_tag is not None:
         yield _pause(key, fleet.pause_tag, wall)
     elif policy.paused is not None:
-        yield note(key, "pause", f"the setting `paused` is {policy.paused}", "unset it to go on")
+        yield note(key, "pause", f"the setting `paused` is {policy.paused}", "set it to none to go on")
 
 
 def _pause(key: str, tag: str, wall: float) -> Finding:
