@@ -5,9 +5,9 @@ Law: what is not understood is an error. Nothing that bears our name is ignored,
 
 from autoscaler.config.file import mark_of
 from autoscaler.config.loading import Settings, find, load
-from autoscaler.config.model import Chosen, Config, LogFormat, LogLevel, Service
+from autoscaler.config.model import Chosen, Config, LogFormat, LogLevel, ModeSetting, Service
 from autoscaler.config.names import variable
-from autoscaler.config.notes import notes
+from autoscaler.config.notes import notes, shadow_note, shadow_notes, shadow_state
 from autoscaler.config.policies import fields_of, policy_of
 from autoscaler.config.reference import (
     Effective,
@@ -28,6 +28,7 @@ __all__ = [
     "Effective",
     "LogFormat",
     "LogLevel",
+    "ModeSetting",
     "Reloaded",
     "Service",
     "Setting",
@@ -46,5 +47,8 @@ __all__ = [
     "policy_of",
     "reference",
     "reload",
+    "shadow_note",
+    "shadow_notes",
+    "shadow_state",
     "variable",
 ]

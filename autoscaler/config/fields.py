@@ -204,9 +204,10 @@ class ServiceFields(Group):
         "warning at every look.",
     )
     mode: Annotated[Mode, choice(Mode)] = told(
-        Mode.ACTIVE,
+        Mode.SHADOW,
         "active: scale both ways. scale_out_only: never in. shadow: decide and report, write nothing.",
-        "It was configured in order to scale; begin with shadow where you want to watch first.",
+        "A setting that is missing must not change a service. Set active to let it scale, once its decisions in shadow "
+        "are right.",
     )
     paused: Annotated[Pause | int | None, optional(pause())] = told(
         None, "Pause all scaling, one direction, or stand at a count of tasks.", "A pause is an exception."

@@ -21,6 +21,7 @@ from autoscaler.control.observing import Observer, Ports, whole
 from autoscaler.control.pausing import TagWatch
 from autoscaler.control.rivalry import RivalWatch
 from autoscaler.control.schedule import Timetable
+from autoscaler.control.shadow import ShadowWatch
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Missing, Observation, Verdict
@@ -59,6 +60,7 @@ class ServiceLoop:
         self._admission = admission or Admission([service.ref.key], ports.clock)
         self._fleet = FleetWatch(service.ref, ports.clock)
         self._rivals = RivalWatch(service.ref)
+        self._shadow = ShadowWatch()
         self._tags = TagWatch()
         self._tag: str | None = None
         self._memory: Memory | None = None
@@ -158,12 +160,15 @@ class ServiceLoop:
         decision = self._admission.admit(self._service.ref.key, self._rivals.restrained(policy, decision))
         self._memory = memory.remembering(policy, seen, decision)
         outcome, failure = await self._act(decision)
+        alone = self._rivals.none_known
+        shadow = self._shadow.see(self._service, policy, seen, memory, decision, alone=alone)
         notices = (
             *wrong_tag,
             *self._rivals.notices(),
             *self._observer.notices,
             *self._learning.notices,
             *_at_risk(policy, seen, decision),
+            *([] if shadow is None else [shadow]),
         )
         return Tick(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
 
