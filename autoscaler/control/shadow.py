@@ -98,12 +98,13 @@ class ShadowWatch:
         self._steps.clear()
 
     def _note(self, policy: Policy, seen: Observation) -> None:
-        """What was not watched was not overdue: a queue that could not be read begins again, and so does each after a
-        gap.
+        """What was not watched was not overdue: a queue that could not be read begins again, and so does each queue
+        after a gap in which a poll failed.
         """
         now, polled = seen.now, self._polled
         self._polled = now
-        if polled is not None and now - polled > OVERDUE_S:
+        interval_s = 0.0 if seen.knowledge is None else seen.knowledge.interval_s
+        if polled is not None and now - polled > max(OVERDUE_S, 1.5 * interval_s):
             self._overdue.clear()
         overdue = [name for name, age_s in oldest_waits_s(seen).items() if age_s > policy.latency_of(name)]
         self._overdue = {name: self._overdue.get(name, now) for name in overdue}

@@ -89,8 +89,8 @@ ALERTS = (
         "5m",
         "warning",
         f"{EACH}: misses its latency target in shadow, and nothing else scales it",
-        "The mode is shadow, so the autoscaler does not change the desired count. No conflicting scaler is known, and no "
-        "one else has changed the count in the last hour. The log says how to activate the service.",
+        "The mode is shadow, so the autoscaler does not change the desired count. No conflicting scaler is known, and "
+        "no one else has changed the count in the last hour. The log says how to activate the service.",
     ),
     Alert(
         "AutoscalerAtMax",
