@@ -22,9 +22,7 @@ def config(**settings: str) -> Config:
 
 
 def several(*services: dict[str, str]) -> Config:
-    """Several services, s0, s1 ...; each has a cluster, a service, a queue of its own and 9 tasks, and is active, unless
-    it says otherwise.
-    """
+    """Several services, s0, s1 ...; each is active and has a cluster, a service, a queue and 9 tasks unless it says."""
     flat: dict[str, str] = {}
     for number, fields in enumerate(services):
         usual = {"cluster": "prod", "service": f"w{number}", "queues": f"q{number}", "max_tasks": "9", "mode": "active"}
