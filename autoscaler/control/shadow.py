@@ -133,11 +133,8 @@ class ShadowWatch:
 
 def _told(missed: str, service: Service, decision: Decision, *, watched_s: float) -> str:
     since = "in the last hour" if watched_s >= SCALED_S else "since the autoscaler began to watch it"
-    more = (
-        ""
-        if decision.verdict is Verdict.SCALE_OUT
-        else (f". Active, it would not add tasks now: `autoscaler explain {service.ref.key}` shows why")
-    )
+    explain = f". Active, it would not add tasks now: `autoscaler explain {service.ref.key}` shows why"
+    more = "" if decision.verdict is Verdict.SCALE_OUT else explain
     return (
         f"{missed}; the mode of service {service.ref.key} is shadow, and nothing else scales it: no conflicting scaler "
         f"is known, and its desired count was not changed {since}. To activate it, {service.mode_setting.activate}; "

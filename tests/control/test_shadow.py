@@ -10,6 +10,7 @@ import pytest
 
 from autoscaler.config.model import ModeSetting
 from autoscaler.control.loop import Rhythm, ServiceLoop
+from autoscaler.control.rivalry import RivalWatch
 from autoscaler.control.shadow import LEAST_LATE, OVERDUE_S, RECENT_S, SCALED_S, Shadow, ShadowWatch
 from autoscaler.core.engine import decide
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
@@ -175,3 +176,15 @@ def test_it_says_where_activating_would_add_no_task() -> None:
     assert few.see(0.0, 100.0) is many.see(0.0, 100.0) is None
     assert "would not add tasks" not in str(few.see(OVERDUE_S, 100.0))
     assert "would not add tasks" in str(many.see(OVERDUE_S, 100.0))
+
+
+def test_before_it_was_asked_once_nobody_is_known_to_be_alone() -> None:
+    watch = RivalWatch(SHADOWED.ref)
+    assert not watch.none_known
+
+    async def look(others: tuple[str, ...] | Missing) -> bool:
+        await watch._ask(ports_of(World(others=others)))
+        return watch.none_known
+
+    answers = [look(Missing("denied", "denied")), look(()), look(("another",)), look(Missing("denied", "denied"))]
+    assert [run_virtually(answer) for answer in answers] == [True, True, False, False]
