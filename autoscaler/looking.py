@@ -90,7 +90,7 @@ async def _services(config: Config) -> dict[str, Any]:
     clock, nobody = asyncio.get_running_loop().time, _Nobody()
     board, turns = Board(clock, time.time), asyncio.Semaphore(AT_ONCE)
     for service in config.services:
-        board.admit(service.ref, service.policy)
+        board.admit(service.ref, service.policy, activate=service.mode_setting.activate)
     async with (
         connect(Pacing(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,

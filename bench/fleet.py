@@ -109,7 +109,7 @@ async def stage(
 
 
 def _file(services: int, defaults: Mapping[str, object]) -> str:
-    lines, defaults = ["[defaults]", 'cluster = "bench"'], {"max_tasks": 100} | dict(defaults)
+    lines, defaults = ["[defaults]", 'cluster = "bench"'], {"max_tasks": 100, "mode": "active"} | dict(defaults)
     lines += [
         f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}" for key, value in defaults.items()
     ]

@@ -48,6 +48,7 @@ async def _run(url: str, session: aiohttp.ClientSession) -> Idle:
         "AUTOSCALER_SERVICE": "orders",
         "AUTOSCALER_QUEUES": "orders",
         "AUTOSCALER_MAX_TASKS": "10",
+        "AUTOSCALER_MODE": "active",
         "AUTOSCALER_INTERVAL": "1s",
         "AUTOSCALER_HTTP_HOST": "127.0.0.1",
         "AUTOSCALER_HTTP_PORT": str(port),

@@ -23,7 +23,7 @@ from autoscaler.control.crew import Crew
 from autoscaler.control.loop import Ports
 from autoscaler.control.rounds import Rounds
 from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, Utilization
-from autoscaler.core.policy import Policy, QueuePolicy
+from autoscaler.core.policy import Mode, Policy, QueuePolicy
 from autoscaler.ports import CloudWatchMetric, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Urgency
 from autoscaler.telemetry import Board, LoggedJournal, Metrics
 from bench.resident import resident_mb
@@ -108,7 +108,12 @@ def services(count: int, generation: int) -> tuple[Service, ...]:
     for number in range(count):
         name = f"s{number}-{generation}" if number % 10 == 0 else f"s{number}"
         policy = Policy(
-            name=name, min_tasks=0, max_tasks=100, queues=(QueuePolicy(name, 300.0),), acceptable_latency_s=300.0
+            name=name,
+            min_tasks=0,
+            max_tasks=100,
+            queues=(QueuePolicy(name, 300.0),),
+            acceptable_latency_s=300.0,
+            mode=Mode.ACTIVE,
         )
         made.append(Service(ServiceRef(name, f"cluster-{number % 20}", name), (QueueRef(name),), policy))
     return tuple(made)

@@ -9,7 +9,18 @@ import click
 
 from autoscaler.cli.exits import USAGE, listed, refuse
 from autoscaler.cli.streams import piped
-from autoscaler.config import Config, aligned, effective, json_schema, load, markdown, notes, plain, reference
+from autoscaler.config import (
+    Config,
+    aligned,
+    effective,
+    json_schema,
+    load,
+    markdown,
+    notes,
+    plain,
+    reference,
+    shadow_notes,
+)
 from autoscaler.errors import ConfigError
 
 
@@ -30,11 +41,12 @@ def check(as_json: bool) -> None:
         click.echo(json.dumps({"ok": False, "problems": listed(error)}, indent=2))
         raise SystemExit(USAGE) from None
     services = [service.ref.key for service in config.services]
+    told = [*notes(config), *shadow_notes(config)]
     if as_json:
-        click.echo(json.dumps({"ok": True, "services": services, "notes": notes(config)}, indent=2))
+        click.echo(json.dumps({"ok": True, "services": services, "notes": told}, indent=2))
         return
     with piped():
-        click.echo("\n".join([f"Settings are good: {_named(config)}", *(f"  note: {note}" for note in notes(config))]))
+        click.echo("\n".join([f"Settings are good: {_named(config)}", *(f"  note: {note}" for note in told)]))
 
 
 def _named(config: Config) -> str:

@@ -7,9 +7,9 @@ from autoscaler.config.changes import Change
 from autoscaler.config.file import mark_of
 from autoscaler.config.lasting import Gap
 from autoscaler.config.loading import Settings, find, load
-from autoscaler.config.model import Chosen, Config, LogFormat, LogLevel, Service
+from autoscaler.config.model import Chosen, Config, LogFormat, LogLevel, ModeSetting, Service
 from autoscaler.config.names import variable
-from autoscaler.config.notes import notes
+from autoscaler.config.notes import notes, shadow_note, shadow_notes, shadow_state
 from autoscaler.config.policies import fields_of, policy_of
 from autoscaler.config.reference import (
     Effective,
@@ -33,6 +33,7 @@ __all__ = [
     "Gap",
     "LogFormat",
     "LogLevel",
+    "ModeSetting",
     "Reloaded",
     "Service",
     "Setting",
@@ -52,5 +53,8 @@ __all__ = [
     "policy_of",
     "reference",
     "reload",
+    "shadow_note",
+    "shadow_notes",
+    "shadow_state",
     "variable",
 ]

@@ -254,9 +254,10 @@ class ServiceFields(Group):
         by_tag=stricter(Rivals.WARN, Rivals.REFUSE),
     )
     mode: Annotated[Mode, choice(Mode)] = told(
-        Mode.ACTIVE,
+        Mode.SHADOW,
         "active: scale both ways. scale_out_only: never in. shadow: decide and report, write nothing.",
-        "It was configured in order to scale; begin with shadow where you want to watch first.",
+        "A setting that is missing must not change a service. Set active to let it scale, once its decisions in shadow "
+        "are right.",
         stays="A mode decides whether anything is written.",
         by_tag=stricter(Mode.ACTIVE, Mode.SCALE_OUT_ONLY, Mode.SHADOW, comparison="more than"),
     )

@@ -21,9 +21,9 @@ from autoscaler.config.lasting import Gap, Stated, gaps, keep, stated
 from autoscaler.config.layer import Layer, Naming
 from autoscaler.config.merging import Merged, merged, overlaid, sources
 from autoscaler.config.metrics import source_of
-from autoscaler.config.model import Config, Discovery, Service, SharedCap
+from autoscaler.config.model import Config, Discovery, ModeSetting, Service, SharedCap
 from autoscaler.config.names import PREFIX, Part, folded, key_of, variable
-from autoscaler.config.origins import chosen_in
+from autoscaler.config.origins import activating, chosen_in
 from autoscaler.config.policies import policy
 from autoscaler.config.schedules import schedule_of
 from autoscaler.config.validation import Valid, validated
@@ -31,6 +31,7 @@ from autoscaler.errors import ConfigError, Problem
 from autoscaler.ports import MetricSource, Place, QueueRef, Role, ServiceRef
 
 _CLUSTER, _SERVICE, _QUEUES, _ROLE_ARN, _CAPS = ("cluster",), ("service",), ("queues",), ("role_arn",), ("caps",)
+_MODE = ("mode",)
 NO_SERVICE = (
     "no service is configured: set AUTOSCALER_CLUSTER, _SERVICE, _QUEUES and _MAX_TASKS for one, "
     "AUTOSCALER_SERVICES__<KEY>__... for many, AUTOSCALER_CONFIG_FILE, or AUTOSCALER_DISCOVER_CLUSTERS"
@@ -59,6 +60,17 @@ class Read:
         """Where the setting was made, or else would be."""
         sourced = self.valid.sources.get(path)
         return sourced.origin if sourced else self.naming.of(path)
+
+    @property
+    def mode_setting(self) -> ModeSetting:
+        """Whether the mode is set, and where the service would be made active: where its mode is set for it alone or by
+        its profile; otherwise where its own mode would be set, which overrides the defaults.
+        """
+        sourced, own = self.valid.sources.get(_MODE), self.naming.of(_MODE)
+        # A service found by tag is in shadow unless a tag or its profile sets the mode. Its source is then its tags.
+        by_tags = sourced is not None and own.startswith(f"{sourced.origin}: ")
+        at = sourced.origin if sourced is not None and _MODE in self.own else own
+        return ModeSetting(sourced is None or by_tags, activating(at))
 
     def contradictions(self) -> Iterator[Problem]:
         """What is wrong with the service by itself, beside what could not be read."""
@@ -250,6 +262,7 @@ def service_of(read: Read) -> Service:
         schedules=tuple(schedule_of(name, item) for name, item in fields.schedules.items()),
         queue_minutes=fields.queue_minutes,
         chosen=tuple(chosen_in(read.valid)),
+        mode_setting=read.mode_setting,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from autoscaler.core.policy import Policy
+from autoscaler.core.policy import Mode, Policy
 from autoscaler.ports import MetricSource, Place, QueueRef, ServiceRef
 
 
@@ -60,12 +60,22 @@ class SharedCap:
     per_task: tuple[tuple[str, int], ...]
 
 
+class ModeSetting(NamedTuple):
+    """How the `mode` of a service is set. `is_default`: it is not set anywhere. `activate`: what to do to make the
+    service active, in the spelling in which it is configured: `set AUTOSCALER_MODE=active`.
+    """
+
+    is_default: bool = True
+    activate: str = 'set mode = "active"'
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """One service to scale: where it is, the queues it follows (in the order of `policy.queues`), what is wanted.
 
     `metrics` has the source of each of `policy.metrics`, by name and in their order. `queue_minutes`: whether
     CloudWatch is asked for the queues' minutes. `chosen`: the settings that were made for it, and where.
+    `mode_setting`: how its mode is set; like `chosen`, it makes no difference between two services.
     """
 
     ref: ServiceRef
@@ -75,6 +85,12 @@ class Service:
     schedules: tuple[Schedule, ...] = ()
     queue_minutes: bool = True
     chosen: tuple[Chosen, ...] = field(default=(), compare=False)
+    mode_setting: ModeSetting = field(default=ModeSetting(), compare=False)
+
+    @property
+    def activation(self) -> str | None:
+        """What to do to make the service active, if it is in shadow (None: it is not in shadow)."""
+        return self.mode_setting.activate if self.policy.mode is Mode.SHADOW else None
 
 
 HERE = Place()

@@ -34,3 +34,22 @@ def _notes(service: Service, interval_s: float, start_up_s: float) -> Iterator[s
             f"about {shown(start_up_s)} until a task has started), although it may wait "
             f"{shown(policy.shortest_latency_s)}: min_tasks=1 keeps a task for it"
         )
+
+
+def shadow_notes(config: Config) -> tuple[str, ...]:
+    """A sentence for each service in shadow: its key, what the daemon does not do, and how to activate the service."""
+    told = ((service.ref.key, shadow_note(service)) for service in config.services)
+    return tuple(f"{key}: {text}" for key, text in told if text is not None)
+
+
+def shadow_note(service: Service) -> str | None:
+    """What a service in shadow does not do, and how to activate it, without its key (None: it is not in shadow)."""
+    if service.activation is None:
+        return None
+    return f"{shadow_state(service)}. To activate it, {service.activation}; read docs/shadow.md first"
+
+
+def shadow_state(service: Service) -> str:
+    """What shadow means for the service, and whether it is only the default."""
+    default = " (the default: mode is not set)" if service.mode_setting.is_default else ""
+    return f"mode is shadow{default}: the daemon decides, and never changes the desired count"

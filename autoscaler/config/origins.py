@@ -9,6 +9,7 @@ from autoscaler.config.fields import ServiceFields
 from autoscaler.config.group import leaves, value_at
 from autoscaler.config.model import Chosen
 from autoscaler.config.validation import Valid
+from autoscaler.core.policy import Mode
 
 
 def chosen_in(valid: Valid[ServiceFields]) -> Iterator[Chosen]:
@@ -19,6 +20,20 @@ def chosen_in(valid: Valid[ServiceFields]) -> Iterator[Chosen]:
             value = value_at(valid.value, leaf.path)
             shown = None if value is None else leaf.kind.show(value)
             yield Chosen(".".join(leaf.path), in_words(shown), sourced.origin)
+
+
+def activating(mode_at: str) -> str:
+    """What to do to make a service active. `mode_at`: where its mode is or would be set, as in `Chosen.origin`: a
+    variable, a file and key, or a tag. No tag may allow more than a profile does, so for a tag it is the profile.
+    """
+    if mode_at.endswith("MODE"):
+        return f"set {mode_at}={Mode.ACTIVE}"
+    if mode_at.endswith(".mode"):
+        return f'set mode = "{Mode.ACTIVE}" ({mode_at})'
+    return (
+        f'set mode = "{Mode.ACTIVE}" in the profile of the settings file that its tag autoscaler:profile names '
+        "(its tag autoscaler:mode, if there is one, must not be shadow)"
+    )
 
 
 def in_words(value: object) -> str:

@@ -22,6 +22,7 @@ from autoscaler.control.pausing import TagWatch
 from autoscaler.control.receives import Receives
 from autoscaler.control.rivalry import RivalWatch
 from autoscaler.control.schedule import Timetable
+from autoscaler.control.shadow import ShadowWatch
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Missing, Observation, Rule, Verdict
@@ -65,6 +66,7 @@ class ServiceLoop:
         self._admission = admission or Admission([service.ref.key], ports.clock)
         self._fleet = FleetWatch(service.ref, ports.clock)
         self._rivals = RivalWatch(service.ref)
+        self._shadow = ShadowWatch()
         self._tags = TagWatch()
         self._tag: str | None = None
         self._memory: Memory | None = None
@@ -197,12 +199,15 @@ class ServiceLoop:
         if self._fleet.is_believed:
             self._memory = replace(self._memory.unwatched(seen.now), watched_at=memory.watched_at)
         outcome, failure = await self._act(decision)
+        alone = self._rivals.none_known
+        shadow = self._shadow.see(self._service, policy, seen, memory, decision, alone=alone)
         notices = (
             *wrong_tag,
             *self._rivals.notices(),
             *self._observer.notices,
             *self._learning.notices,
             *_at_risk(policy, seen, decision),
+            *([] if shadow is None else [shadow]),
         )
         return Tick(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
 

@@ -30,6 +30,7 @@ class RivalWatch:
         self._due: Instant | None = None
         self._known: tuple[str, ...] = ()
         self._unread: Missing | None = None
+        self._is_asked = False
 
     async def look(self, policy: Policy, ports: Ports) -> None:
         """Asks if it is time to: beside the tick, except where nothing may be done before the answer is there."""
@@ -44,9 +45,15 @@ class RivalWatch:
 
     async def _ask(self, ports: Ports) -> None:
         answer = await ports.fleets.rivals(self._service)
+        self._is_asked = True
         self._unread = answer if isinstance(answer, Missing) else None
         self._known = self._known if isinstance(answer, Missing) else answer
         self._due = ports.clock() + (ASK_AGAIN_S if self._unread else RIVALS_S)
+
+    @property
+    def none_known(self) -> bool:
+        """Whether no conflicting scaler is known, and the question was answered at least once, if only by an error."""
+        return self._is_asked and not self._known
 
     def notices(self) -> tuple[Missing, ...]:
         """A notice for each rival, and one where it could not be read whether there are any."""

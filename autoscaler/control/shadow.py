@@ -1,9 +1,38 @@
-"""Shadow: everything is read and decided, and nothing is asked of ECS."""
+"""Shadow: everything is read and decided, and nothing is asked of ECS. And a watch for the service that waits in shadow
+while nothing else scales it.
+"""
 
 from __future__ import annotations
 
-from autoscaler.core.model import Fleet, Missing
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autoscaler.config import Service
+from autoscaler.core.memory import Memory
+from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Verdict
+from autoscaler.core.policy import Mode, Policy
+from autoscaler.core.promise import SHADOW_MISSES_LATENCY, oldest_waits_s
 from autoscaler.ports import Fleets, ServiceRef, Urgency
+
+SCALED_S = 3600.0
+"""For this long after someone else changed the desired count, the service counts as scaled by someone else."""
+
+OVERDUE_S = 60.0
+"""The oldest message misses the latency target once it was too old at every poll for this long: the counts of SQS
+settle in about a minute.
+"""
+
+RECENT_S = 300.0
+"""Received messages are counted over this long, in steps of `STEP_S`."""
+
+STEP_S = 60.0
+
+LATE_RATIO = 0.05
+LEAST_LATE = 10.0
+"""Received messages miss the latency target if more than this share, and more than this many, were late. A single
+message that fails is late at each receive.
+"""
 
 
 class Shadow:
@@ -23,3 +52,91 @@ class Shadow:
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:  # noqa: ARG002 - the port's signature
         return False
+
+
+@dataclass(slots=True)
+class _Step:
+    """Messages received, and received late, from `at` on."""
+
+    at: Instant
+    received: float = 0.0
+    late: float = 0.0
+
+
+class ShadowWatch:
+    """Finds out whether a service in shadow misses its latency target while nothing else scales it."""
+
+    def __init__(self) -> None:
+        self._began: Instant | None = None
+        self._polled: Instant | None = None
+        self._scaled: Instant | None = None
+        self._overdue: dict[str, Instant] = {}
+        self._steps: deque[_Step] = deque()
+
+    def see(
+        self, service: Service, policy: Policy, seen: Observation, memory: Memory, decision: Decision, *, alone: bool
+    ) -> Missing | None:
+        """Return the notice for this poll (None: there is nothing to say).
+
+        `memory` is that of the poll before. `alone`: no conflicting scaler is known, and the question was asked.
+        """
+        now = seen.now
+        self._began = now if self._began is None else self._began
+        if memory.drift(seen.fleet):
+            self._scaled = now
+        if policy.mode is not Mode.SHADOW:
+            self._forget()
+            return None
+        self._note(policy, seen)
+        missed = next(self._missed(policy, now), None)
+        if missed is None or not alone or (self._scaled is not None and now - self._scaled < SCALED_S):
+            return None
+        return Missing(_told(missed, service, decision, watched_s=now - self._began), SHADOW_MISSES_LATENCY)
+
+    def _forget(self) -> None:
+        self._overdue.clear()
+        self._steps.clear()
+
+    def _note(self, policy: Policy, seen: Observation) -> None:
+        """What was not watched was not overdue: a queue that could not be read begins again, and so does each queue
+        after a gap in which a poll failed.
+        """
+        now, polled = seen.now, self._polled
+        self._polled = now
+        interval_s = 0.0 if seen.knowledge is None else seen.knowledge.interval_s
+        if polled is not None and now - polled > max(OVERDUE_S, 1.5 * interval_s):
+            self._overdue.clear()
+        overdue = [name for name, age_s in oldest_waits_s(seen).items() if age_s > policy.latency_of(name)]
+        self._overdue = {name: self._overdue.get(name, now) for name in overdue}
+        while self._steps and now - self._steps[0].at >= RECENT_S:
+            self._steps.popleft()
+        if seen.knowledge is not None and seen.knowledge.received > 0:
+            if not self._steps or now - self._steps[-1].at >= STEP_S:
+                self._steps.append(_Step(now))
+            self._steps[-1].received += seen.knowledge.received
+            self._steps[-1].late += seen.knowledge.late
+
+    def _missed(self, policy: Policy, now: Instant) -> Iterator[str]:
+        """Each way in which the latency target is missed, in words without numbers that change from poll to poll: a
+        notice is logged again when its text is new.
+        """
+        for name, since in self._overdue.items():
+            if now - since >= OVERDUE_S:
+                yield f"the oldest message of queue {name} exceeds the latency target of {policy.latency_of(name):g} s"
+        received, late = sum(step.received for step in self._steps), sum(step.late for step in self._steps)
+        if late > max(LEAST_LATE, LATE_RATIO * received):
+            yield (
+                f"more than {LATE_RATIO:.0%} of the messages received in the last {RECENT_S / 60:.0f} minutes exceeded "
+                f"the latency target of {policy.shortest_latency_s:g} s"
+            )
+
+
+def _told(missed: str, service: Service, decision: Decision, *, watched_s: float) -> str:
+    since = "in the last hour" if watched_s >= SCALED_S else "since the autoscaler began to watch it"
+    explain = f". Active, it would not add tasks now: `autoscaler explain {service.ref.key}` shows why"
+    more = "" if decision.verdict is Verdict.SCALE_OUT else explain
+    return (
+        f"{missed}; the mode of service {service.ref.key} is shadow, and nothing else scales it: no conflicting scaler "
+        f"is known, and its desired count was not changed {since}. To activate it, {service.mode_setting.activate}; "
+        f"read docs/shadow.md first{more}"
+    )

@@ -177,7 +177,7 @@ class Policy:
     launch_per_minute: int = 500
     stalled_after_s: float = 300.0
     rivals: Rivals = Rivals.WARN
-    mode: Mode = Mode.ACTIVE
+    mode: Mode = Mode.SHADOW
     paused: Pause | int | None = None
     schedule: str | None = None
     shortest_latency_s: float = field(init=False, compare=False)

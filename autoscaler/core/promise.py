@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autoscaler.core.knowledge import Knowledge
-from autoscaler.core.model import Decision, Observation, Rule
+from autoscaler.core.knowledge import Knowledge, QueueKnowledge
+from autoscaler.core.model import Backlog, Decision, Observation, Rule
 from autoscaler.core.policy import Policy
 
 HINDERED = {
@@ -42,6 +42,28 @@ def _from_zero(policy: Policy, known: Knowledge, decision: Decision) -> str | No
         f"the promise of {policy.shortest_latency_s:g} s does not hold from 0 tasks: seen and started, one takes up to "
         f"{first_s:.0f} s; min_tasks 1 keeps one warm, or a latency of {first_s:.0f} s would do"
     )
+
+
+SHADOW_MISSES_LATENCY = "shadow_misses_latency"
+"""The kind of the notice that a service in shadow misses its latency target, and nothing else scales it."""
+
+A_MESSAGE = 0.5
+"""Half a message or more is one: estimates of counts have fractions."""
+
+
+def oldest_waits_s(seen: Observation) -> dict[str, float]:
+    """For how long the oldest message of each queue waits, in seconds; 0 where none does. By our own estimate; before
+    there is one, by CloudWatch's, which is a minute late. A queue of which nothing is known is not there.
+    """
+    counts = {name: one for name, one in seen.queues if isinstance(one, Backlog)}
+    if seen.knowledge is not None:
+        return {queue.name: _oldest_s(queue) for queue in seen.knowledge.queues if queue.name in counts}
+    ages = {name: one.oldest_age_s if one.visible else 0.0 for name, one in counts.items()}
+    return {name: age_s for name, age_s in ages.items() if age_s is not None}
+
+
+def _oldest_s(queue: QueueKnowledge) -> float:
+    return max((seconds for seconds, messages in queue.waiting if messages >= A_MESSAGE), default=0.0)
 
 
 def expected_wait_s(seen: Observation) -> float | None:

@@ -22,6 +22,7 @@ def settings_of(load: Load, port: int) -> dict[str, str]:
         "AUTOSCALER_QUEUES": QUEUE,
         "AUTOSCALER_MIN_TASKS": "0",
         "AUTOSCALER_MAX_TASKS": str(MAX_TASKS),
+        "AUTOSCALER_MODE": "active",
         "AUTOSCALER_ACCEPTABLE_LATENCY": f"{ACCEPTABLE_LATENCY_S:g}s",
         "AUTOSCALER_PROCESSING_TIME": f"{load.mean_work_s + OVERHEAD_S:.1f}s",
         "AUTOSCALER_TASK_CONCURRENCY": str(CONCURRENCY),

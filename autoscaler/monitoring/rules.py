@@ -82,6 +82,17 @@ ALERTS = (
         "For ten minutes the latency has needed more tasks than there may be. The log says how many would do.",
     ),
     Alert(
+        "AutoscalerShadowMissesLatency",
+        # The daemon forgets at a restart that someone else changed the count; Prometheus does not.
+        f"autoscaler_shadow_misses_latency == 1\n"
+        f"unless on (ecs_cluster, ecs_service) sum{BY_SERVICE}(increase(autoscaler_drifts_total[1h])) > 0",
+        "5m",
+        "warning",
+        f"{EACH}: misses its latency target in shadow, and nothing else scales it",
+        "The mode is shadow, so the autoscaler does not change the desired count. No conflicting scaler is known, and "
+        "no one else has changed the count in the last hour. The log says how to activate the service.",
+    ),
+    Alert(
         "AutoscalerAtMax",
         'autoscaler_tasks{kind="demand"} > ignoring(kind) autoscaler_tasks{kind="max"}\n'
         'and ignoring(kind) autoscaler_tasks{kind="desired"} >= ignoring(kind) autoscaler_tasks{kind="max"}',

@@ -80,6 +80,7 @@ class Wishes:
             "min_tasks": self.min_tasks,
             "max_tasks": self.max_tasks,
             "task_concurrency": self.task_concurrency,
+            "mode": Mode.ACTIVE.value,
             **self.fields,
         }
         policy = policy_of(SERVICE.key, given)

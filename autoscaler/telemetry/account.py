@@ -14,7 +14,7 @@ from autoscaler.core.explain import sentence
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Instant, Measurement, Missing, Observation, Utilization, Verdict
 from autoscaler.core.policy import Policy
-from autoscaler.ports import Tick
+from autoscaler.ports import ServiceRef, Tick
 from autoscaler.situation import decision_of, encode
 
 FLEET = "ecs"
@@ -40,6 +40,7 @@ class Event(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     NOTICE = "notice"
+    SHADOW_BY_DEFAULT = "shadow_by_default"
 
 
 class Aside(NamedTuple):
@@ -134,7 +135,7 @@ def account_of(tick: Tick, faults: tuple[Fault, ...], *, situated: bool = True) 
     """
     seen = tick.observation
     return {
-        **names_of(tick),
+        **names_of(tick.service),
         "mode": tick.policy.mode.value,
         "outcome": tick.outcome,
         **_decision(tick),
@@ -151,9 +152,8 @@ def account_of(tick: Tick, faults: tuple[Fault, ...], *, situated: bool = True) 
     }
 
 
-def names_of(tick: Tick) -> dict[str, Any]:
-    """Whose tick it is."""
-    service = tick.service
+def names_of(service: ServiceRef) -> dict[str, Any]:
+    """The names of the service in a log line."""
     return {
         "service": service.key,
         "cluster": service.cluster,

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from autoscaler.config import Chosen
 from autoscaler.core.model import Instant
-from autoscaler.core.policy import Policy
+from autoscaler.core.policy import Mode, Policy
 from autoscaler.ports import ServiceRef, Tick
 from autoscaler.telemetry.account import Event, Fault, faults_of, is_served, read_at, signals_of
 from autoscaler.telemetry.keeping import Kept, kept, oldest_waits_s
@@ -52,7 +52,8 @@ class Told(NamedTuple):
 class Standing:
     """Where one service stands. `at` and `wall` are the record of its newest tick; before the first, of its beginning.
 
-    `settings` are those that were made, each with where. `read_at` keeps the newest instant of each signal that could
+    `settings` are those that were made, each with where. `activate` says how to make the service active (None: it is
+    not known). `read_at` keeps the newest instant of each signal that could
     be read, also while it cannot.
     """
 
@@ -64,6 +65,7 @@ class Standing:
     faults: tuple[Fault, ...] = ()
     settings: tuple[Chosen, ...] = ()
     silent_after_s: float | None = None
+    activate: str | None = None
     read_at: Mapping[str, Instant] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -71,6 +73,11 @@ class Standing:
         if self.tick is None:
             return State.STARTING
         return State.OK if is_served(self.tick, self.faults) else State.FAILING
+
+    @property
+    def activation(self) -> str | None:
+        """How to make the service active, if it is in shadow (None: it is not, or it is not known)."""
+        return self.activate if self.policy.mode is Mode.SHADOW else None
 
     @property
     def kept(self) -> Kept:
@@ -123,15 +130,22 @@ class Board:
         policy: Policy,
         settings: tuple[Chosen, ...] = (),
         silent_after_s: float | None = None,
+        activate: str | None = None,
     ) -> None:
         """The service is listed from now on, as starting. Where it is known already, only its settings change.
 
-        `silent_after_s`: what is silent for longer is hung (None: as long as everybody may be).
+        `silent_after_s`: what is silent for longer is hung (None: as long as everybody may be). `activate`: how to make
+        the service active.
         """
         known = self._standings.get(service.key)
         fresh = known or Standing(service, policy, self.clock(), self.wall())
         self._standings[service.key] = replace(
-            fresh, service=service, policy=policy, settings=settings, silent_after_s=silent_after_s
+            fresh,
+            service=service,
+            policy=policy,
+            settings=settings,
+            silent_after_s=silent_after_s,
+            activate=activate,
         )
         if not self.remembers:
             self._told.clear()

@@ -145,6 +145,14 @@ def _promise() -> Iterator[Family[View]]:
         samples.promises,
         stability=Stability.BETA,
     )
+    yield Family(
+        "autoscaler_shadow_misses_latency",
+        "1 while a service in shadow misses its latency target and nothing else scales it; absent in other modes.",
+        "1 or 0",
+        (),
+        samples.shadow_misses,
+        stability=Stability.BETA,
+    )
 
 
 def _knowledge() -> Iterator[Family[View]]:

@@ -14,8 +14,9 @@ from collections import defaultdict
 from collections.abc import Hashable
 from typing import Any, Protocol
 
-from autoscaler.config import Service
+from autoscaler.config import Service, shadow_note
 from autoscaler.core.model import Instant
+from autoscaler.core.policy import Mode
 from autoscaler.ports import Tick
 from autoscaler.telemetry.account import Aside, Event, account_of, asides_of, event_of, names_of
 from autoscaler.telemetry.board import Board, Standing
@@ -49,6 +50,7 @@ class LoggedJournal:
         self._log = log
         self._reminders: defaultdict[str, Reminders] = defaultdict(Reminders)
         self._asides: defaultdict[str, Reminders] = defaultdict(Reminders)
+        self._in_shadow_by_default = set[str]()
 
     def record(self, tick: Tick) -> None:
         """The tick is counted, stands on the board, and is told where it is worth it. Does not wait."""
@@ -66,7 +68,9 @@ class LoggedJournal:
 
     def admit(self, service: Service, silent_after_s: float) -> None:
         """The service is on the board from now on, or with other settings. One that is silent for longer is hung."""
-        self._board.admit(service.ref, service.policy, service.chosen, silent_after_s)
+        activate = service.mode_setting.activate
+        self._board.admit(service.ref, service.policy, service.chosen, silent_after_s, activate)
+        self._tell_shadow_by_default(service)
 
     def forget(self, key: str) -> None:
         """The service is gone: from the board, from the metrics, and from what is repeated."""
@@ -74,6 +78,17 @@ class LoggedJournal:
         self._metrics.forget(key)
         self._reminders.pop(key, None)
         self._asides.pop(key, None)
+        self._in_shadow_by_default.discard(key)
+
+    def _tell_shadow_by_default(self, service: Service) -> None:
+        """Logs once that the service is in shadow and nobody has set its mode, and again only after it was not."""
+        key, told = service.ref.key, shadow_note(service)
+        if told is None or not service.mode_setting.is_default:
+            self._in_shadow_by_default.discard(key)
+        elif key not in self._in_shadow_by_default:
+            self._in_shadow_by_default.add(key)
+            fields = {"mode": Mode.SHADOW.value, "activate": service.activation, "sentence": f"{key}: {told}"}
+            self._log.warning(Event.SHADOW_BY_DEFAULT.value, **names_of(service.ref), **fields)
 
     def _tell(self, standing: Standing, event: Event, repeated: int) -> None:
         if standing.tick is None:
@@ -90,7 +105,7 @@ class LoggedJournal:
         repeated = reminders.due(aside.event, (aside.event, aside.about), now)
         if repeated is None:
             return
-        fields = names_of(tick) | aside.fields | ({"repeated": repeated} if repeated else {})
+        fields = names_of(tick.service) | aside.fields | ({"repeated": repeated} if repeated else {})
         say = self._log.info if aside.event in ALWAYS else self._log.warning
         say(aside.event.value, **fields)
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from autoscaler.core.knowledge import QueueKnowledge
-from autoscaler.core.model import Backlog
+from autoscaler.core import promise
 from autoscaler.core.policy import Policy
-from autoscaler.core.promise import expected_wait_s
+from autoscaler.core.promise import A_MESSAGE, expected_wait_s
 from autoscaler.ports import Tick
 from autoscaler.telemetry.account import Fault, is_served
-
-A_MESSAGE = 0.5
-"""Half a message or more is one: estimates of counts have fractions."""
 
 
 class Keeping(StrEnum):
@@ -58,18 +54,7 @@ def oldest_waits_s(tick: Tick) -> dict[str, float]:
     """For how long the oldest message of each queue waits, in seconds; 0 where none does. By our own estimate; before
     there is one, by CloudWatch's, which is a minute late. A queue of which nothing is known is not there.
     """
-    seen = tick.observation
-    if seen is None:
-        return {}
-    counts = {name: one for name, one in seen.queues if isinstance(one, Backlog)}
-    if seen.knowledge is not None:
-        return {queue.name: _oldest_s(queue) for queue in seen.knowledge.queues if queue.name in counts}
-    ages = {name: one.oldest_age_s if one.visible else 0.0 for name, one in counts.items()}
-    return {name: age_s for name, age_s in ages.items() if age_s is not None}
-
-
-def _oldest_s(queue: QueueKnowledge) -> float:
-    return max((seconds for seconds, messages in queue.waiting if messages >= A_MESSAGE), default=0.0)
+    return {} if tick.observation is None else promise.oldest_waits_s(tick.observation)
 
 
 def _late(tick: Tick) -> str | None:

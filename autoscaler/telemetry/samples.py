@@ -13,7 +13,7 @@ from typing import TypeAlias
 from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Backlog, Rule, Verdict
 from autoscaler.core.policy import Mode, Pause
-from autoscaler.core.promise import expected_wait_s
+from autoscaler.core.promise import SHADOW_MISSES_LATENCY, expected_wait_s
 from autoscaler.telemetry.account import cooldowns_s, memory_after, usable
 from autoscaler.telemetry.board import Standing, State
 from autoscaler.telemetry.tally import DIRECTIONS, FAILURES, NO_RULE, Tally
@@ -188,6 +188,13 @@ def expected_messages(view: View) -> Samples:
     known = _known(view)
     queues = () if known is None else known.queues
     return [((queue.name,), queue.coming[-1].messages) for queue in queues if queue.coming]
+
+
+def shadow_misses(view: View) -> Samples:
+    tick = view.standing.tick
+    if tick is None or tick.decision is None or tick.policy.mode is not Mode.SHADOW:
+        return []
+    return [((), float(any(notice.kind == SHADOW_MISSES_LATENCY for notice in tick.notices)))]
 
 
 def promises(view: View) -> Samples:

@@ -30,13 +30,14 @@ def readiness(standings: Sequence[Standing], now: Instant) -> tuple[bool, dict[s
 
 def _fares(standing: Standing, now: Instant) -> dict[str, Any]:
     """`error` is the first fault, with its remedy; `faults` are all of them. `notices` keep the service from nothing.
-    `since_tick_s` None: no tick yet.
+    `activate` is how to make a service active that is in shadow (else None). `since_tick_s` None: no tick yet.
     """
     faults = [fault._asdict() for fault in standing.faults]
     first = standing.faults[0] if standing.faults and standing.state is State.FAILING else None
     return {
         "state": standing.state.value,
         "mode": standing.policy.mode.value,
+        "activate": standing.activation,
         "error": {"kind": first.kind, "text": first.because} if first else None,
         "faults": faults,
         "notices": [] if standing.tick is None else [notice_of(notice) for notice in standing.tick.notices],

@@ -74,6 +74,19 @@ def test_what_cannot_be_written_is_said_in_a_sentence(command, tmp_path):
     assert ended.stderr == "reading or writing failed: No space left on device\n"
 
 
+@pytest.mark.parametrize(
+    ("mode", "is_told"), [({}, True), ({"AUTOSCALER_MODE": "shadow"}, True), ({"AUTOSCALER_MODE": "active"}, False)]
+)
+def test_check_says_how_to_activate_what_is_in_shadow(mode, is_told):
+    settings = {"CLUSTER": "prod", "SERVICE": "orders", "QUEUES": "orders", "MAX_TASKS": "9"}
+    env = {f"AUTOSCALER_{name}": value for name, value in settings.items()} | mode
+    for options in ([], ["--json"]):
+        result = CliRunner().invoke(main, ["check", *options], env=env)
+        assert result.exit_code == 0
+        assert ("set AUTOSCALER_MODE=active" in result.stdout) is is_told
+        assert ("mode is not set" in result.stdout) is (mode == {})
+
+
 def test_check_names_the_clusters_where_services_are_discovered():
     result = CliRunner().invoke(main, ["check"], env={"AUTOSCALER_DISCOVER_CLUSTERS": "prod,test"})
     assert result.stdout == "Settings are good: services are discovered in prod, test\n"

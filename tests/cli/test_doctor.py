@@ -144,6 +144,14 @@ async def test_a_rival_is_a_finding_and_in_shadow_worth_knowing_only():
         assert (code, whats["rivals"]["level"]) == (0, "note")
 
 
+@pytest.mark.parametrize(("mode", "is_told"), [("shadow", True), ("scale_out_only", False), ("active", False)])
+async def test_shadow_is_worth_knowing_with_how_to_activate_it(mode, is_told):
+    async with healthy() as double:
+        code, whats = await found(double, AUTOSCALER_MODE=mode)
+    assert (code, "mode" in whats) == (0, is_told)
+    assert not is_told or "set AUTOSCALER_MODE=active" in whats["mode"]["remedy"]
+
+
 @pytest.mark.parametrize(
     ("operation", "reply", "what", "code", "said"),
     [

@@ -23,7 +23,7 @@ from autoscaler.core.model import (
     Trouble,
     Utilization,
 )  # fmt: skip
-from autoscaler.core.policy import MetricPolicy, Policy, QueuePolicy
+from autoscaler.core.policy import MetricPolicy, Mode, Policy, QueuePolicy
 from autoscaler.errors import AutoscalerError
 from autoscaler.inspection.explaining import REFUSALS, UNREACHABLE, explained, kinds_of, page
 from autoscaler.ports import ServiceRef, Tick
@@ -42,7 +42,7 @@ def tick(backlog: Backlog | Missing | None = None, cpu: Utilization | Missing | 
     """A decided tick of a service with a queue, CPU and a metric."""
     policy = Policy(
         "orders", 0, 8, (QueuePolicy("orders", 60.0),), backlog_per_task=10.0, cpu_target_percent=60.0,
-        metrics=(MetricPolicy("lag", target_per_task=5.0),),
+        metrics=(MetricPolicy("lag", target_per_task=5.0),), mode=Mode.ACTIVE,
     )  # fmt: skip
     seen = Observation(
         NOW,

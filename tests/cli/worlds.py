@@ -20,6 +20,7 @@ WORLD = {
     "AUTOSCALER_SERVICE": "orders",
     "AUTOSCALER_QUEUES": "orders",
     "AUTOSCALER_MAX_TASKS": "7",
+    "AUTOSCALER_MODE": "active",
     "AUTOSCALER_BACKLOG_PER_TASK": "10",
     "AUTOSCALER_QUEUE_MINUTES": "false",
 }

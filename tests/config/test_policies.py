@@ -237,6 +237,6 @@ def test_the_fields_are_spelled_like_the_settings():
         "launch_per_minute": 500,
         "stalled_after": "300s",
         "rivals": "warn",
-        "mode": "active",
+        "mode": "shadow",
         "paused": 4,
     }

@@ -11,7 +11,7 @@ from autoscaler.config.model import Schedule
 from autoscaler.control.admission import Admission
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
 from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, Utilization
-from autoscaler.core.policy import Direction, Policy, QueuePolicy
+from autoscaler.core.policy import Direction, Mode, Policy, QueuePolicy
 from autoscaler.errors import AutoscalerError
 from autoscaler.ports import (
     CloudWatchMetric,
@@ -124,6 +124,7 @@ def policy(**changes: object) -> Policy:
         "queues": (QueuePolicy("orders", 60.0),),
         "backlog_per_task": 10.0,
         "scale_in": Direction(stabilization_s=60.0),
+        "mode": Mode.ACTIVE,
         **changes,
     }
     return Policy(**fields)  # type: ignore[arg-type]  # the tests name fields of Policy only

@@ -69,6 +69,6 @@ def test_the_example_of_several_services_is_understood():
     lines = re.findall(
         r"^- \{Name: (\w+), Value: \"?([\w,-]+)\"?\}$", (ROOT / "deploy" / "README.md").read_text(), re.MULTILINE
     )
-    assert len(lines) == 4
+    assert len(lines) == 5
     (service,) = load(dict(lines)).services
     assert (service.ref.key, service.ref.cluster, service.ref.service) == ("worker", "shop", "worker")

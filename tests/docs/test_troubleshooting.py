@@ -33,4 +33,5 @@ def test_the_rules_are_rules():
 def test_the_events_are_those_of_the_log():
     events = {"would_scale", "scale_failed", "drift", "settings_wrong", "settings_later", "tags_read", "tags_wrong"}
     events |= {"settings_missing", "settings_wait", "tags_given_up"}
+    events |= {"shadow_by_default"}
     assert all(f"`{event}`" in PAGE and f'"{event}"' in SOURCE for event in events)

@@ -24,6 +24,7 @@ SETTINGS = {
     "AUTOSCALER_SERVICE": "orders",
     "AUTOSCALER_QUEUES": "orders",
     "AUTOSCALER_MAX_TASKS": "7",
+    "AUTOSCALER_MODE": "active",
     "AUTOSCALER_BACKLOG_PER_TASK": "100",
     "AUTOSCALER_ACCEPTABLE_LATENCY": "30s",
     "AUTOSCALER_INTERVAL": "1s",
@@ -191,11 +192,29 @@ async def test_shadow_makes_no_mutating_call_and_says_what_it_would_do() -> None
             assert running.events("would_scale")[0]["target"] == 3
 
 
+async def test_without_a_mode_nothing_is_written_and_the_log_says_how_to_activate_it() -> None:
+    unset = {name: value for name, value in SETTINGS.items() if name != "AUTOSCALER_MODE"}
+    async with world() as observer:
+        await send(observer, 0, 300)
+        async with daemon(observer.url, free_port(), unset) as running:
+            await until(lambda: len(running.events("would_scale")) > 0, 20, running)
+            assert observer.writes() == []
+            [told] = running.events("shadow_by_default")
+            assert (told["service"], told["mode"], told["activate"]) == (
+                "orders",
+                "shadow",
+                "set AUTOSCALER_MODE=active",
+            )
+            [fares] = json.loads((await running.get("/readyz"))[1])["services"].values()
+            assert fares["activate"] == told["activate"]
+
+
 async def test_one_wrong_service_does_not_disturb_the_other_and_each_says_what_to_do() -> None:
     many = {
         "AUTOSCALER_INTERVAL": "1s",
         "AUTOSCALER_DEFAULTS__CLUSTER": "prod",
         "AUTOSCALER_DEFAULTS__MAX_TASKS": "7",
+        "AUTOSCALER_DEFAULTS__MODE": "active",
         "AUTOSCALER_DEFAULTS__BACKLOG_PER_TASK": "100",
         "AUTOSCALER_SERVICES__GOOD__SERVICE": "orders",
         "AUTOSCALER_SERVICES__GOOD__QUEUES": "orders",

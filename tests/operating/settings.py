@@ -11,6 +11,7 @@ LEAST = {
     "AUTOSCALER_SERVICE": "orders",
     "AUTOSCALER_QUEUES": "orders",
     "AUTOSCALER_MAX_TASKS": "20",
+    "AUTOSCALER_MODE": "active",
 }
 EVERYTHING = LEAST | {"AUTOSCALER_WORKERS": "self_protecting", "AUTOSCALER_CPU_TARGET_PERCENT": "60"}
 
@@ -21,9 +22,10 @@ def config(**settings: str) -> Config:
 
 
 def several(*services: dict[str, str]) -> Config:
-    """Several services, s0, s1 ...; each has a cluster, a service, a queue of its own and 9 tasks unless it says."""
+    """Several services, s0, s1 ...; each is active and has a cluster, a service, a queue and 9 tasks unless it says."""
     flat: dict[str, str] = {}
     for number, fields in enumerate(services):
-        whole = {"cluster": "prod", "service": f"w{number}", "queues": f"q{number}", "max_tasks": "9"} | fields
+        usual = {"cluster": "prod", "service": f"w{number}", "queues": f"q{number}", "max_tasks": "9", "mode": "active"}
+        whole = usual | fields
         flat |= {f"AUTOSCALER_SERVICES__S{number}__{name.upper()}": value for name, value in whole.items()}
     return load(flat)

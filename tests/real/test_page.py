@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from autoscaler.config import Chosen
+from autoscaler.core.policy import Mode
 from autoscaler.ports import ServiceRef
 from autoscaler.telemetry import serve
 from tests.browser import Page, browser, opened
@@ -263,8 +264,9 @@ async def test_rows_do_not_move_under_a_focus(tmp_path) -> None:
 
 async def test_no_name_becomes_markup(tmp_path) -> None:
     desk = Desk()
-    desk.board.admit(ServiceRef(NASTY, NASTY, NASTY), policy_of(NASTY), (Chosen(NASTY, NASTY, NASTY),))
-    desk.record(unread(NASTY, service=ServiceRef(NASTY, NASTY, NASTY), policy=policy_of(NASTY)))
+    nasty = policy_of(NASTY, mode=Mode.SHADOW)
+    desk.board.admit(ServiceRef(NASTY, NASTY, NASTY), nasty, (Chosen(NASTY, NASTY, NASTY),), activate=NASTY)
+    desk.record(unread(NASTY, service=ServiceRef(NASTY, NASTY, NASTY), policy=nasty))
     async with shown(desk, "/", tmp_path) as tab:
         assert await tab.value(KEYS) == [NASTY]
         await tab.value("document.querySelector('tbody a').click()")
@@ -277,8 +279,9 @@ async def test_no_name_becomes_markup(tmp_path) -> None:
 async def test_however_long_the_names_no_page_scrolls_sideways(tmp_path, width: int) -> None:
     """ECS takes names of 255 letters, and nothing in them need be a place to break at."""
     desk, service = Desk(), ServiceRef(LONG, LONG, LONG)
-    desk.board.admit(service, policy_of(LONG), (Chosen(LONG, LONG, LONG),))
-    desk.record(unread(LONG, service=service, policy=replace(policy_of(LONG), paused=LONG, schedule=LONG)))
+    long = replace(policy_of(LONG, mode=Mode.SHADOW), paused=LONG, schedule=LONG)
+    desk.board.admit(service, long, (Chosen(LONG, LONG, LONG),), activate=LONG)
+    desk.record(unread(LONG, service=service, policy=long))
     async with shown(desk, "/", tmp_path, width=width, phone=width < 640) as tab:
         assert await tab.value("document.documentElement.scrollWidth") <= width
         await tab.call("Page.navigate", url=f"{tab.origin}/services/{LONG}")
@@ -335,3 +338,30 @@ def listening(tab: Page) -> set[str]:
         for one in tab.events
         if one["method"] == "Network.requestWillBeSent" and one["params"]["request"]["url"].endswith("/events")
     }
+
+
+HOW = 'set mode = "active" (autoscaler.toml: services.orders.mode)'
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("width", "phone"), [(1280, False), (390, True)], ids=["desk", "phone"])
+async def test_a_service_in_shadow_says_how_to_activate_it_and_an_active_one_does_not(
+    tmp_path, width, phone, dark
+) -> None:
+    desk, shadow = Desk(), policy_of(mode=Mode.SHADOW)
+    refs = {key: ServiceRef(key, "prod", f"{key}-worker") for key in ("orders", "mails")}
+    desk.board.admit(refs["orders"], shadow, activate=HOW)
+    desk.board.admit(refs["mails"], policy_of("mails"), activate=HOW)
+    desk.record(decided(seen(backlog=(100, 0, 0)), "shadow", service=refs["orders"], policy=shadow))
+    desk.record(decided(seen(), service=refs["mails"]))
+    async with shown(desk, "/", tmp_path, width=width, phone=phone, dark=dark) as tab:
+        said = await tab.value(
+            "[...document.querySelectorAll('tbody .shadow')].map(one => one.hidden ? '' : one.innerText)"
+        )
+        assert sorted(HOW in each for each in said) == [False, True]
+        assert await tab.value("document.documentElement.scrollWidth") <= width
+    for key, is_said in (("orders", True), ("mails", False)):
+        async with shown(desk, f"/services/{key}", tmp_path / key, width=width, phone=phone, dark=dark) as tab:
+            assert (HOW in await text(tab, "#shadow")) is is_said
+            assert await tab.value("document.getElementById('shadow').hidden") is not is_said
+            assert await tab.value("document.documentElement.scrollWidth") <= width

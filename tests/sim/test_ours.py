@@ -298,6 +298,10 @@ def test_a_field_that_the_simulated_world_has_nothing_for_is_refused(field):
     assert problems(Wishes(60.0, fields={field: "x"}).policy) == [f"{field}: {ours_module.STRANGE}"]
 
 
+def test_a_simulation_is_active_where_no_mode_is_said():
+    assert Wishes(60.0).policy().mode == "active"
+
+
 def test_a_simulation_in_shadow_is_refused():
     assert "shadow" in problems(Wishes(60.0, fields={"mode": "shadow"}).policy)[0]
     Wishes(60.0, fields={"mode": "scale_out_only"}).policy()

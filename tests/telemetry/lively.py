@@ -95,13 +95,13 @@ class Played:
 
 
 def _policy(part: Part) -> Policy:
-    policy = policy_of(part.key, {"queues": ["queue"], **part.fields})
+    policy = policy_of(part.key, {"queues": ["queue"], "mode": "active", **part.fields})
     return replace(policy, queues=tuple(replace(queue, name="queue") for queue in policy.queues))
 
 
 def _chosen(part: Part) -> tuple[Chosen, ...]:
     prefix = f"AUTOSCALER_SERVICES__{part.key.upper().replace('-', '_')}__"
-    given = {"cluster": "prod", "service": f"{part.key}-worker", "queues": "queue", **part.fields}
+    given = {"cluster": "prod", "service": f"{part.key}-worker", "queues": "queue", "mode": "active", **part.fields}
     return tuple(Chosen(name, str(value), prefix + name.upper()) for name, value in given.items())
 
 

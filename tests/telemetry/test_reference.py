@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
 from autoscaler.core.model import Backlog, Observation, Rule, Utilization, Verdict
+from autoscaler.core.policy import Mode
 from autoscaler.telemetry.families import FAMILIES
 from autoscaler.telemetry.own import OWN
 from autoscaler.telemetry.reference import markdown
@@ -55,7 +56,7 @@ def test_a_counter_and_nothing_else_is_named_so() -> None:
 
 
 def test_a_service_has_at_most_25_series_beside_the_closed_sets() -> None:
-    policy = policy_of(cpu_target_percent=60.0)
+    policy = policy_of(cpu_target_percent=60.0, mode=Mode.SHADOW)
     desk = after(decided(known(), policy=policy))
     desk.board.admit(SERVICE, policy, silent_after_s=76.0)
     series = scraped(desk)

@@ -140,7 +140,7 @@ async def test_ready_only_after_the_first_tick() -> None:
         desk.record(holding(), 1.0)
         desk.clock.now += 2.5
         status, body = await answer(session, "/readyz")
-    expected: dict[str, Any] = {"state": "ok", "mode": "active", "error": None, "since_tick_s": 2.5}
+    expected: dict[str, Any] = {"state": "ok", "mode": "active", "activate": None, "error": None, "since_tick_s": 2.5}
     expected |= {"faults": [], "notices": []}
     assert (status, body) == (200, {"status": "ready", "services": {"orders": expected}})
 

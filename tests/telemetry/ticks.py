@@ -8,7 +8,7 @@ from typing import Any
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Missing, Observation, QueueReading, Utilization
-from autoscaler.core.policy import Policy, QueuePolicy
+from autoscaler.core.policy import Mode, Policy, QueuePolicy
 from autoscaler.ports import Category, ServiceRef, Tick
 from autoscaler.telemetry import Board, LoggedJournal, Metrics
 from autoscaler.telemetry.journal import Log
@@ -72,6 +72,7 @@ def policy_of(name: str = "orders", **wishes: Any) -> Policy:
         "max_tasks": 20,
         "min_tasks": 0,
         "tolerance": 0.0,
+        "mode": Mode.ACTIVE,
     }
     return Policy(name, **(usual | wishes))
 

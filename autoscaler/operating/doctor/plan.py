@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from autoscaler.aws import SERVICES_A_CALL
 from autoscaler.aws.cloudwatch import queue_metrics
-from autoscaler.config import Config, Service, notes
+from autoscaler.config import Config, Service, notes, shadow_state
 from autoscaler.config.durations import shown
 from autoscaler.control.crew import MOST_GROUPS
 from autoscaler.control.observing import wanted_meters
@@ -42,11 +42,19 @@ class Asked(NamedTuple):
 def planned(config: Config, starts_s: Mapping[str, float]) -> Iterator[Finding]:
     """Everything that the settings tell. `starts_s`: how long tasks were seen to take to start, by key."""
     for service in config.services:
+        yield from _mode(service)
         yield from _first_message(config, service, starts_s)
         yield from _tasks(service)
     asked = asked_of(config)
     yield from _rates(config, asked)
     yield _dollars(asked)
+
+
+def _mode(service: Service) -> Iterator[Finding]:
+    if service.activation is not None:
+        yield note(
+            service.ref.key, "mode", shadow_state(service), f"to activate it, {service.activation}; see docs/shadow.md"
+        )
 
 
 def _first_message(config: Config, service: Service, starts_s: Mapping[str, float]) -> Iterator[Finding]:

@@ -41,6 +41,7 @@ def row_of(standing: Standing, silent_s: float | None = None) -> dict[str, Any]:
         "min": policy.min_tasks,
         "max": policy.max_tasks,
         "mode": policy.mode.value,
+        "activate": standing.activation,
         "paused": policy.paused,
         "schedule": policy.schedule,
         "verdict": tick.decision.verdict.value if tick is not None and tick.decision is not None else None,

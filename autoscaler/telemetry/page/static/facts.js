@@ -1,6 +1,6 @@
 // What is known of a service, beside its decisions: the promise, queues, estimates, settings.
-import {$, attribute, el, fill} from './dom.js';
-import {KEEPING, count, duration, modeOf, pauseOf, plainly, several} from './words.js';
+import {$, attribute, el, fill, put} from './dom.js';
+import {KEEPING, count, duration, modeOf, pauseOf, plainly, several, shadowOf} from './words.js';
 
 export function showHead({row, ecs_service: service, in_time: inTime}) {
   const tags = [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
@@ -13,6 +13,12 @@ export function showHead({row, ecs_service: service, in_time: inTime}) {
   const {sign, promise} = KEEPING[row.keeping];
   attribute($('promise'), 'class', `promise ${row.keeping}`);
   fill($('promise'), el('span', {class: `mark ${row.keeping}`}, el('i', {'aria-hidden': 'true'}, sign), promise), `: ${row.because}`, kept(inTime));
+  showShadow(row.activate);
+}
+
+function showShadow(activate) {
+  $('shadow').hidden = activate == null;
+  put($('shadow'), activate == null ? '' : `${shadowOf(activate)} Read docs/shadow.md first.`);
 }
 
 function kept(inTime) {

@@ -1,6 +1,6 @@
 // One service as a row of the table. It is built once, and then written to where something changed.
 import {attribute, el, fill, put} from './dom.js';
-import {KEEPING, count, duration, modeOf, pauseOf, setAgo} from './words.js';
+import {KEEPING, count, duration, modeOf, pauseOf, setAgo, shadowOf} from './words.js';
 
 export function rowOf(key) {
   const link = el('a', {href: `/services/${encodeURIComponent(key)}`}, key);
@@ -9,14 +9,14 @@ export function rowOf(key) {
   const wait = el('span', {class: 'value'}), may = el('span', {class: 'sub'}), meter = el('span', {class: 'meter', 'aria-hidden': 'true'});
   const backlog = el('span', {class: 'value'}), flying = el('span', {class: 'sub'});
   const tasks = el('span', {class: 'value'}), bounds = el('span', {class: 'sub'});
-  const sentence = el('span', {class: 'sentence'}), since = el('time', {'data-unchanged': ''}), when = el('span', {class: 'sub'}, since);
+  const sentence = el('span', {class: 'sentence'}), shadow = el('span', {class: 'sub shadow'}), since = el('time', {'data-unchanged': ''}), when = el('span', {class: 'sub'}, since);
   const node = el('tr', {role: 'row'},
     el('th', {role: 'rowheader', scope: 'row'}, link, sub),
     el('td', {role: 'cell'}, mark, because),
     el('td', {role: 'cell', class: 'number', 'data-label': 'oldest wait'}, wait, may, meter),
     el('td', {role: 'cell', class: 'number', 'data-label': 'backlog'}, backlog, flying),
     el('td', {role: 'cell', class: 'number', 'data-label': 'tasks'}, tasks, bounds),
-    el('td', {role: 'cell'}, sentence, when));
+    el('td', {role: 'cell'}, sentence, shadow, when));
   node.addEventListener('click', event => {
     if (!event.target.closest('a') && !event.ctrlKey && !event.metaKey && !getSelection().toString()) link.click();
   });
@@ -43,6 +43,8 @@ export function rowOf(key) {
     attribute(tasks, 'title', row.running == null ? null : `${row.running} running, ${row.desired} desired`);
     put(bounds, `${row.desired != null && row.desired >= row.max ? 'at most' : `${count(row.min)} to`} ${count(row.max)}`);
     put(sentence, row.sentence ?? row.because);
+    shadow.hidden = row.activate == null;
+    put(shadow, shadowOf(row.activate));
     when.hidden = row.sentence == null;
     setAgo(since, row.since);
   }

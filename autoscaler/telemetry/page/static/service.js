@@ -61,6 +61,7 @@ function refuse(status) {
   $('main').replaceChildren($('notice'));
   $('notice').hidden = false;
   $('promise').remove();
+  $('shadow').remove();
   put($('notice'), status === 404 ? 'There is no such service: it may have been removed, or its name be another.' : `The daemon answered ${status}.`);
   document.documentElement.dataset.drawn = 'none';
 }

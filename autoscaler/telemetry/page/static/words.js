@@ -65,4 +65,5 @@ function say(node) {
 }
 
 export const pauseOf = paused => paused == null ? null : typeof paused === 'number' ? `paused at ${paused}` : `paused: ${paused}`;
+export const shadowOf = activate => activate == null ? '' : `In shadow: the desired count is never changed. To activate it, ${activate}.`;
 export const modeOf = mode => mode === 'active' ? null : mode.replaceAll('_', ' ');
