@@ -51,7 +51,7 @@ class Door:
     def __init__(self) -> None:
         self._open: dict[asyncio.BaseTransport, _Guarded] = {}
 
-    def before(self, handlers: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
+    def before(self, handlers: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.BaseProtocol]:
         """Makes the protocol of each new connection: what `handlers` makes, guarded."""
         return lambda: _Guarded(handlers, self)
 

@@ -81,7 +81,9 @@ async def serve(
         await runner.cleanup()
 
 
-async def _listen(protocols: Callable[[], asyncio.Protocol], host: str, port: int, access: Access) -> asyncio.Server:
+async def _listen(
+    protocols: Callable[[], asyncio.BaseProtocol], host: str, port: int, access: Access
+) -> asyncio.Server:
     handshake_s = HEAD_S if access.tls else None
     try:
         return await asyncio.get_running_loop().create_server(
