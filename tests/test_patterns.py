@@ -22,7 +22,7 @@ import pytest
 
 import autoscaler
 
-SIZES = (3_000, 20_000, 100_000)
+SIZES = (26, 3_000, 20_000, 100_000)
 ENDS = ("", "\0", " ")
 CATEGORIES = {"CATEGORY_DIGIT": "1", "CATEGORY_SPACE": " ", "CATEGORY_WORD": "a"}
 NEEDS_AN_EXTRA = {"autoscaler.worker.example", "autoscaler.__main__"}
@@ -81,7 +81,7 @@ def test_no_pattern_hides_from_the_walk() -> None:
             where = f"{module.__name__}:{node.lineno}: {ast.unparse(node)}"
             assert node.func.attr == "compile", f"{where}: compile it once, as a value of the module"
             assert id(node) not in within, f"{where}: compile it once, as a value of the module"
-            made = eval(ast.unparse(node), dict(vars(module)))  # noqa: S307 # our own source
+            made = eval(ast.unparse(node), dict(vars(module)))
             assert (made.pattern, made.flags) in patterns(), f"{where}: the walk does not find it"
 
 
@@ -197,5 +197,5 @@ def test_every_pattern_takes_linear_time(pattern: re.Pattern[str]) -> None:
 
 @pytest.mark.parametrize("shape", [r"(?:a+)+b", r"a*a*c", r"(?=[A-Za-z0-9]*[a-z])[A-Z]{32,}", r"x[^/\s]*@", r" +$"])
 def test_the_test_finds_what_is_not_linear(shape: str) -> None:
-    with pytest.raises(AssertionError, match="characters|for [0-9]+ of"):
+    with pytest.raises(AssertionError, match=r"for [0-9]+ of"):
         assert_linear(re.compile(shape))

@@ -128,8 +128,8 @@ async def test_no_call_to_aws_follows_a_redirect(two: Pair, api: apis.Api, lean:
 
 async def test_a_role_is_not_assumed_by_way_of_a_redirect(two: Pair) -> None:
     async with wire() as ours:
+        place = Place(REGION, Role("arn:aws:iam::123456789012:role/r"))
         with pytest.raises(AutoscalerError) as error:
-            place = Place(REGION, Role("arn:aws:iam::123456789012:role/r"))
             await ours.ask(apis.LIST_TASKS, "it", place, cluster="c")
     is_plain(str(error.value), two.url, two.status)
     assert two.stolen == []
