@@ -45,7 +45,7 @@ def _events(service: Answer) -> Iterator[tuple[str, float]]:
                 continue
 
 
-_PREFIX = re.compile(r"\s*(?:\(service [^)]*\)|service \([^)]*\))\s*")  # a name might hold any of the words below
+_PREFIX = re.compile(r"\(service [^)]{0,300}\)|service \([^)]{0,300}\)")  # a name might hold any of the words below
 _STEADY = re.compile(r"has reached a steady state", re.IGNORECASE)
 _AGAINST = re.compile(
     r"unable to place"

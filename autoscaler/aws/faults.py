@@ -12,6 +12,7 @@ from typing import NamedTuple
 from botocore import exceptions as sdk
 
 from autoscaler.aws.apis import Call
+from autoscaler.aws.redirects import Redirected
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
 
@@ -142,6 +143,10 @@ LOOKED_AT = 20_000
 """Letters: some milliseconds."""
 
 FAILURES: tuple[tuple[tuple[type[Exception], ...], Row], ...] = (
+    (
+        (Redirected,),
+        Row(Unavailable, "set AWS_ENDPOINT_URL, the proxy or the credentials' address to one that answers itself"),
+    ),
     (
         (
             sdk.NoCredentialsError,

@@ -29,6 +29,7 @@ from yarl import URL
 from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, Call
 from autoscaler.aws.clients import CONNECT_S, CONNECTIONS, Clients
 from autoscaler.aws.faults import clean
+from autoscaler.aws.redirects import refuse_redirect
 from autoscaler.aws.signing import signed
 from autoscaler.errors import Unreadable
 
@@ -92,6 +93,7 @@ class Route:
         headers = signed(self._signed, str(self._url), body, keys, self._region) | self._unsigned
         with _in_the_sdk_s_words(str(self._url)):
             async with self._http.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
+                refuse_redirect(str(self._url), response.status, response.headers.get("location"))
                 told = await _bounded(response, call)
         if response.status >= 300:
             raise _refusal(response, told)

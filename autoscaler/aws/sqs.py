@@ -96,4 +96,4 @@ def _messages(attributes: Answer, name: str) -> int:
 
 
 _DIGITS = re.compile("[0-9]{1,16}")
-_REGION = re.compile("[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}")
+_REGION = re.compile("[a-z]{2,8}(?:-[a-z]{1,16}){1,4}-[0-9]{1,2}")

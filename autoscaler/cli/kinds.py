@@ -16,6 +16,11 @@ from autoscaler.config.queues import queue
 from autoscaler.core.policy import Pause
 from autoscaler.errors import ConfigError
 
+_DAYS = re.compile(r"(\d{1,4})d", re.ASCII)
+_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
+_COUNT = re.compile(r"\d{1,10}", re.ASCII)
+_ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
+
 
 class Duration(click.ParamType[float]):
     """A duration as in the settings, in seconds."""
@@ -33,7 +38,7 @@ class Past(Duration):
     """How far back, in seconds: a duration as in the settings, or whole days, as `14d`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        days = re.fullmatch(r"\s*(\d{1,4})d\s*", value, re.ASCII) if isinstance(value, str) else None
+        days = _DAYS.fullmatch(value.strip()) if isinstance(value, str) else None
         return super().convert(f"{24 * int(days[1])}h" if days else value, param, ctx)
 
 
@@ -62,7 +67,7 @@ class Account(click.ParamType[str]):
     name = "account"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"\d{12}", str(value), re.ASCII):
+        if not _ACCOUNT.fullmatch(str(value)):
             self.fail(f"{str(value)[:20]!r} is not an account: it has twelve digits, as 123456789012", param, ctx)
         return str(value)
 
@@ -90,7 +95,7 @@ class Paused(click.ParamType[Pause | int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Pause | int:
         text = str(value).lower()
-        if re.fullmatch(r"\d{1,10}", text, re.ASCII) and int(text) < 2**31:
+        if _COUNT.fullmatch(text) and int(text) < 2**31:
             return int(text)
         if text not in set(Pause):
             self.fail(f"{text[:20]!r} is none of `all`, `in`, `out` or a number of tasks", param, ctx)
@@ -116,7 +121,7 @@ class Role(click.ParamType[str]):
     name = "role-arn"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+", str(value), re.ASCII):
+        if not _ROLE_ARN.fullmatch(str(value)):
             self.fail("is not a role's ARN, as arn:aws:iam::123456789012:role/autoscaler", param, ctx)
         return str(value)
 

@@ -26,6 +26,11 @@ Reader: TypeAlias = Callable[[object], object]
 Shower: TypeAlias = Callable[[Any], object]
 
 MOST_TASKS = 2**31 - 1
+MOST_TEXT = 16_384
+"""Characters of one value. The longest that is valid is a Prometheus query, of 8,000."""
+
+MOST_OF_A_LIST = 65_536
+"""Characters of a variable that holds a list, or a table as JSON."""
 HIDDEN = "***"
 NONE = "none"
 """The word that takes back what `defaults` set."""
@@ -50,9 +55,17 @@ class Kind:
     read: Reader
     schema: dict[str, Any]
     show: Shower = _as_it_is
+    most: int = MOST_TEXT
+    """Characters of a text that is read."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.read)
+        return core_schema.no_info_plain_validator_function(self.bounded)
+
+    def bounded(self, value: object) -> object:
+        """Read the value, unless it is a text that is too long for any reader of one value."""
+        if isinstance(value, str) and len(value) > self.most:
+            raise WrongValue(f"has {len(value):,} characters: at most {self.most:,} are allowed here")
+        return self.read(value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,9 +199,9 @@ def names(kind: Kind) -> Kind:
         items = given.split(",") if isinstance(given, str) else given
         if not isinstance(items, list | tuple):
             raise WrongValue(f"{quote(value)} is not a list of names")
-        return tuple(dict.fromkeys(kind.read(item) for item in items))
+        return tuple(dict.fromkeys(kind.bounded(item) for item in items))
 
-    return Kind("list of names", read, {"type": "array", "items": kind.schema}, list)
+    return Kind("list of names", read, {"type": "array", "items": kind.schema}, list, MOST_OF_A_LIST)
 
 
 def optional(kind: Kind) -> Kind:

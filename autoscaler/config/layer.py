@@ -23,6 +23,26 @@ Named: TypeAlias = Callable[[Path], str]
 """What the operator calls the setting at a path within a group."""
 
 
+MOST_CHARACTERS = 65_536
+"""Of each text in a value: of a variable, of a tag, of an entry of the file and of each name in its tables. An ECS task
+definition as a whole is no larger.
+"""
+
+
+def longest_text(value: object) -> int:
+    """Characters of the longest text in the value, which may be a table or a list of them."""
+    longest, rest = 0, [value]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, Mapping):
+            rest += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple):
+            rest += one
+        elif isinstance(one, str):
+            longest = max(longest, len(one))
+    return longest
+
+
 @dataclass(frozen=True, slots=True)
 class Sourced:
     """A value as it was written, and where: a variable's name, or the file and the key.
@@ -68,7 +88,13 @@ class Layer:
         self.problems.append(Problem(printable(where), printable(what)))
 
     def put(self, path: Path, value: Sourced) -> None:
-        """The value stands at the path."""
+        """The value stands at the path. One that is too long is a problem instead: no reader ever sees it."""
+        if longest_text(value.value) > MOST_CHARACTERS:
+            self.complain(
+                value.origin,
+                f"has a text of more than {MOST_CHARACTERS:,} characters, the limit of a value: shorten it",
+            )
+            return
         group = self.tree
         for name in path[:-1]:
             group = group.setdefault(name, {})

@@ -32,6 +32,10 @@ PLACE = frozenset({"cluster", "service", "region", "role_arn", "external_id"})
 
 NOT_YET = "is not supported by this version yet"
 
+_NOT_OF_A_KEY = re.compile(r"[^a-z0-9-]+")
+_LONGEST_SERVICE = 512
+"""Characters: an ECS cluster and a service have 255 each."""
+
 _KEY = re.compile(r"[A-Za-z0-9](?:_?[A-Za-z0-9-])*", re.ASCII)
 KEY_SHAPE = "a service's key has letters, digits, - and single _ and begins with a letter or digit"
 
@@ -99,5 +103,5 @@ def folded(key: str) -> str:
 
 def key_of(service: str) -> str:
     """The key of a service that was configured flat: its name, simplified to what a key may be."""
-    simple = re.sub(r"[^a-z0-9-]+", "_", service.lower())[:64].strip("_-")
+    simple = _NOT_OF_A_KEY.sub("_", service[:_LONGEST_SERVICE].lower())[:64].strip("_-")
     return simple if valid_key(simple) else "service"

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from autoscaler.config.kinds import Kind
 from autoscaler.config.quoting import WrongValue, quote
 
+_NO_BASE = re.compile(r"[?#\\]")
 _SHAPE = re.compile(r"[!-~]{1,500}", re.ASCII)
 _AWS_METADATA = IPv6Network("fd00:ec2::/32")
 _QUERY_PATH = "/api/v1/query"
@@ -38,7 +39,7 @@ def _split(text: str) -> SplitResult:
         raise WrongValue("is not a URL that can be read") from error
     if "@" in url.netloc:
         raise WrongValue("a URL must not hold a user or a password (value not shown): take them out")
-    plain = _SHAPE.fullmatch(text) and not re.search(r"[?#\\]", text)
+    plain = _SHAPE.fullmatch(text) and not _NO_BASE.search(text)
     if not plain or url.scheme not in {"http", "https"} or not url.hostname:
         raise WrongValue(f"{quote(text)} is not the URL of a Prometheus server: http://HOST:PORT")
     return url

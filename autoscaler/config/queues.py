@@ -10,6 +10,7 @@ from autoscaler.ports import QueueRef
 
 _NAME = re.compile(r"(?=.{1,80}\Z)[A-Za-z0-9_-]+(?:\.fifo)?", re.ASCII)
 _ARN = re.compile(r"arn:[a-z-]+:sqs:(?P<region>[^:]*):(?P<account>\d{12}):(?P<name>[^:]*)", re.ASCII)
+_ACCOUNT = re.compile(r"\d+", re.ASCII)
 _AWS_HOST = re.compile(r"\.(?:amazonaws\.com(?:\.cn)?|api\.aws)", re.ASCII)
 REGION = re.compile(r"[a-z]{2,5}(?:-[a-z]+){1,3}-\d{1,2}", re.ASCII)
 _LEGACY_HOSTS = {"queue.amazonaws.com", "sqs.amazonaws.com"}
@@ -53,7 +54,7 @@ def _of_url(text: str) -> QueueRef:
     *before, name = url.path.strip("/").split("/")
     if not _NAME.fullmatch(name):
         raise WrongValue(f"{quote(text)} is not a queue's URL: it must end in the queue's name")
-    account = before[-1] if before and re.fullmatch(r"\d+", before[-1], re.ASCII) else None
+    account = before[-1] if before and _ACCOUNT.fullmatch(before[-1]) else None
     host = (url.hostname or "").lower()
     if account is None and _AWS_HOST.search(host):
         raise WrongValue(f"{quote(text)} is not a queue's URL: the account's number must stand before the name")

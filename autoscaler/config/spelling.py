@@ -28,6 +28,9 @@ _EXACT = 1.0
 _NEAR = 0.75
 _NEAR_PREFIX = 0.85  # AUTOSCALAR and AUTOSCALE are, AUTOSCALING is not: others' variables may begin so
 _LONGEST_NAME = 200  # comparing takes time quadratic in the length
+_PREFIX = re.compile(r"AUTO_?SCALER[_.-]*")
+_SEPARATOR = re.compile(r"[_.-]")
+_WORD = re.compile("[^_]+")
 _SERVICES = f"SERVICES{JOINT}"
 _FORM = f"one service's settings are {PREFIX}SERVICES__<KEY>__<FIELD>"
 
@@ -93,7 +96,7 @@ def _table_of(name: str) -> str | None:
 
 
 def _after_prefix(upper: str) -> str:
-    whole = re.match(r"AUTO_?SCALER[_.-]*", upper)
+    whole = _PREFIX.match(upper)
     if whole:
         return upper[whole.end() :]
     head, _, rest = upper.partition("_")
@@ -117,10 +120,16 @@ def _near(field: str, near: float) -> str | None:
 
 def _joined(field: str) -> str | None:
     """`SERVICES_B_MAX_TASKS` with the underscores that it needs."""
-    found = _UNJOINED.fullmatch(field.upper())
-    if found is None or not valid_key(found["key"]):
+    upper = field.upper()
+    words = list(_WORD.finditer(upper))
+    if not words or words[0][0] not in {"SERVICE", "SERVICES"} or not upper.startswith(words[0][0]):
         return None
-    return JOINT.join(("SERVICES", found["key"], _BY_LETTERS[_letters(found["field"])]))
+    for first in range(2, len(words)):  # the longest field that there is
+        found = _BY_WORDS.get(tuple(word[0] for word in words[first:]))
+        key = upper[words[1].start() : words[first - 1].end()]
+        if found and upper.endswith(words[-1][0]):
+            return JOINT.join(("SERVICES", key, found)) if valid_key(key) else None
+    return None
 
 
 def _head_mended(name: str) -> str:
@@ -133,7 +142,7 @@ def _head_mended(name: str) -> str:
 
 def _letters(name: str) -> str:
     """What is left of a name when nobody agrees on capitals and separators."""
-    return re.sub(r"[_.-]", "", name).upper()
+    return _SEPARATOR.sub("", name).upper()
 
 
 def _closest(name: str, candidates: Iterable[str], near: float) -> str | None:
@@ -148,6 +157,4 @@ def _closest(name: str, candidates: Iterable[str], near: float) -> str | None:
 
 _SHORT_NAMES = (*FIELDS, *GLOBALS)
 _FULL_NAMES = (*_SHORT_NAMES, *(f"DEFAULTS{JOINT}{field}" for field in FIELDS))
-_BY_LETTERS = {_letters(field): field for field in FIELDS}
-_ANY_JOINTS = "|".join(re.sub("_+", "_+", field) for field in FIELDS)
-_UNJOINED = re.compile(rf"SERVICES?_+(?P<key>.+?)_+(?P<field>{_ANY_JOINTS})")
+_BY_WORDS = {tuple(_WORD.findall(field)): field for field in FIELDS}

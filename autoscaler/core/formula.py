@@ -71,7 +71,7 @@ def parse(text: str) -> Formula:
     Raises ValueError with a sentence that names the place, counted in characters from the first that is not a space,
     and the remedy.
     """
-    line = re.sub(r"\s", " ", text).strip()
+    line = _WHITE.sub(" ", text).strip()
     _check_letters(line)
     expression = _read(line)
     _check_size(expression)
@@ -80,6 +80,7 @@ def parse(text: str) -> Formula:
     return Formula(line, frozenset(names - FUNCTIONS.keys()), term)
 
 
+_WHITE = re.compile(r"\s")
 _TOKEN = re.compile(
     r" +|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w.])"
     r"|[A-Za-z][A-Za-z0-9_]*|==|!=|<=|>=|[-+*/%<>(),]"

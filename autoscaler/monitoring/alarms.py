@@ -29,6 +29,9 @@ class Stack(NamedTuple):
     part: int = 1
 
 
+_WORD = re.compile(r"[A-Za-z0-9]+")
+
+
 def threshold_s(latency_s: float) -> int:
     """From what age on nobody can be looking after the queue: twice what is acceptable, and five minutes."""
     return round(2 * latency_s) + SPARE_S
@@ -84,7 +87,7 @@ def _logical(queues: Iterable[str]) -> Sequence[str]:
     """Names of resources: letters and digits only, and no two the same."""
     names: dict[str, None] = {}
     for queue in queues:
-        plain = "".join(word.capitalize() for word in re.findall(r"[A-Za-z0-9]+", queue)) + "OldestMessage"
+        plain = "".join(word.capitalize() for word in _WORD.findall(queue)) + "OldestMessage"
         names[plain if plain not in names else f"{plain}{len(names)}"] = None
     return list(names)
 

@@ -1,4 +1,5 @@
-"""At the door: so many connections and no more, and none for whoever does not speak or does not listen.
+"""At the door: so many connections and no more, none for whoever does not speak or does not listen, and no request
+that is too large.
 
 Law: a connection that has begun a request and not ended its head, or that takes nothing of what is written to it, is
 cut off in a bounded time. (The server itself ends those that are idle between requests.) And nobody elsewhere takes the
@@ -11,6 +12,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import cast
+
+from autoscaler.telemetry.heads import Head, Refusal
 
 MOST_CONNECTIONS = 256
 """Beyond that one hears 503 and nothing more: files that the process may open are needed for AWS."""
@@ -27,6 +30,15 @@ HEAD_S = 10.0
 STALLED_S = 10.0
 """So long nobody may take what is written, once the buffers are full."""
 
+READ_BYTES = 16_384
+"""Bytes that are read from one connection at a time."""
+
+LINGER_S = 1.0
+"""Seconds that a refused connection stays open for the client to read the answer."""
+
+LINGER_BYTES = 4 * 2**20
+"""Bytes of a refused request, or of a body, that are discarded before the connection is cut off."""
+
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\nContent-Type: text/plain\r\n"
     b"Content-Length: 21\r\n\r\ntoo many connections\n"
@@ -39,7 +51,7 @@ class Door:
     def __init__(self) -> None:
         self._open: dict[asyncio.BaseTransport, _Guarded] = {}
 
-    def before(self, handlers: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
+    def before(self, handlers: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.BaseProtocol]:
         """Makes the protocol of each new connection: what `handlers` makes, guarded."""
         return lambda: _Guarded(handlers, self)
 
@@ -47,6 +59,11 @@ class Door:
         """The head of a request has come in whole on that connection."""
         if transport in self._open:
             self._open[transport].heard()
+
+    def answered(self, transport: asyncio.BaseTransport | None) -> None:
+        """The request that was heard there is answered."""
+        if transport in self._open:
+            self._open[transport].answered()
 
     def admits(self, transport: asyncio.BaseTransport, one: _Guarded) -> bool:
         """Whether there is a place for it, which it then has until it leaves."""
@@ -83,18 +100,31 @@ class _Refusal(asyncio.Protocol):
         speaking.close()
 
 
-class _Guarded(asyncio.Protocol):
-    """A connection's protocol, with an eye on the time. `peer`: its address; empty where the system knows none."""
+class _Guarded(asyncio.BufferedProtocol):
+    """A connection's protocol, with an eye on the time and on the size. `peer`: its address; empty where the system
+    knows none.
+
+    The handler behind it gets one complete request head at a time, and the next one after it has answered. What a
+    client sends beyond that is not read. So one connection keeps at most one head and one buffer, `READ_BYTES`.
+    """
 
     def __init__(self, handlers: Callable[[], asyncio.Protocol], door: Door) -> None:
         self._handlers = handlers
         self._door = door
         self._speaking = _Deadline(HEAD_S)
         self._listening = _Deadline(STALLED_S)
+        self._leaving = _Deadline(LINGER_S)
+        self._buffer = bytearray()
+        self._head = Head()
+        self._held = b""
+        self._is_busy = False
+        self._is_lost = False
+        self._discards = False
+        self._discarded = 0
         self.has_spoken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.WriteTransport", transport)
+        self._transport = cast("asyncio.Transport", transport)
         self.peer = str((transport.get_extra_info("peername") or [""])[0])
         self.is_near = is_loopback(self.peer)
         self._inner = self._handlers() if self._door.admits(transport, self) else _Refusal()
@@ -110,9 +140,76 @@ class _Guarded(asyncio.Protocol):
         self.has_spoken = True
         self._speaking.end()
 
-    def data_received(self, data: bytes) -> None:
+    def answered(self) -> None:
+        """The request that was passed on is answered; the next one may follow."""
+        self._is_busy = False
+        if self._held:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 # asyncio's own name
+        if not self._buffer:
+            self._buffer = bytearray(READ_BYTES)
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._take(bytes(memoryview(self._buffer)[:nbytes]))
+
+    def _go_on(self) -> None:
+        if self._is_lost or self._is_busy:
+            return
+        held, self._held = self._held, b""
+        self._transport.resume_reading()
+        self._take(held)
+
+    def _take(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            return
+        if self._discards:
+            self._discard(len(data))
+            return
+        if self._is_busy:
+            self._hold(data)
+            return
         self._speaking.begin(self._transport)
-        self._inner.data_received(data)
+        match self._head.feed(data):
+            case Refusal() as refusal:
+                self._refuse(refusal, len(data))
+            case head, rest:
+                self._pass_on(head, rest)
+
+    def _pass_on(self, head: bytes, rest: bytes) -> None:
+        self._is_busy, self._discards = True, self._head.has_body
+        self._head = Head()
+        if self._discards:
+            self._discard(len(rest))
+        elif rest:
+            self._hold(rest)
+        self._inner.data_received(head)
+        _untie(self._inner)
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what came too early, and read no more. A transport that delivers all the same is cut off."""
+        self._held += data
+        self._transport.pause_reading()
+        if len(self._held) > 2 * READ_BYTES:
+            self._transport.abort()
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded > LINGER_BYTES:
+            self._transport.abort()
+
+    def _refuse(self, refusal: Refusal, size: int) -> None:
+        """Answer and close. Until then, what still arrives is discarded: closing at once would reset the connection,
+        and most clients would not see the answer.
+        """
+        self._discards, self._head = True, Head()
+        self._speaking.end()
+        self._leaving.begin(self._transport)
+        self._transport.write(refusal.response)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._discard(size)
 
     def eof_received(self) -> bool | None:
         return self._inner.eof_received()
@@ -129,7 +226,22 @@ class _Guarded(asyncio.Protocol):
         self._door.leave(self._transport)
         self._speaking.end()
         self._listening.end()
+        self._leaving.end()
+        self._held, self._is_lost = b"", True
         self._inner.connection_lost(exc)
+        # A TLS connection of uvloop refers to this protocol even now: with the transport left here that were a
+        # reference cycle, which would keep the connection's buffers until a garbage collection.
+        del self._transport
+
+
+def _untie(handler: asyncio.Protocol) -> None:
+    """aiohttp queues the error of a request that it cannot parse, and the error's traceback refers to the queue: a
+    reference cycle that would keep the request until a garbage collection, which this process rarely runs.
+    """
+    for message, _ in getattr(handler, "_messages", ()):
+        error = getattr(message, "exc", None)
+        if isinstance(error, BaseException):
+            error.__traceback__ = None
 
 
 class _Deadline:

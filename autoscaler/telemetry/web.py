@@ -23,6 +23,7 @@ from autoscaler.telemetry import views
 from autoscaler.telemetry.access import CHALLENGE, Access
 from autoscaler.telemetry.board import Board
 from autoscaler.telemetry.guard import HEAD_S, Door
+from autoscaler.telemetry.heads import MOST_FIELD, MOST_FIELDS, MOST_LINE
 from autoscaler.telemetry.hosts import Hosts
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Metrics, render
@@ -48,13 +49,13 @@ HEADERS = {
 }
 
 LIMITS: Mapping[str, Any] = {
-    "max_line_size": 4096,
-    "max_field_size": 8190,
-    "max_headers": 64,
+    "max_line_size": MOST_LINE,
+    "max_field_size": MOST_FIELD,
+    "max_headers": MOST_FIELDS,
     "keepalive_timeout": KEEP_ALIVE_S,
     "lingering_time": 0.0,
 }
-"""Of a request; and no body is ever waited for."""
+"""Of a request, checked by the door before aiohttp parses anything; and no body is ever waited for."""
 
 
 @asynccontextmanager
@@ -80,7 +81,9 @@ async def serve(
         await runner.cleanup()
 
 
-async def _listen(protocols: Callable[[], asyncio.Protocol], host: str, port: int, access: Access) -> asyncio.Server:
+async def _listen(
+    protocols: Callable[[], asyncio.BaseProtocol], host: str, port: int, access: Access
+) -> asyncio.Server:
     handshake_s = HEAD_S if access.tls else None
     try:
         return await asyncio.get_running_loop().create_server(
@@ -132,14 +135,33 @@ def _admitted(door: Door, hosts: Hosts, access: Access) -> Middleware:
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Whoever got his request out in time, and calls us by our name, may go on, with a password if there is one."""
-        door.heard(request.transport)
-        if not hosts.answer_to(request.headers.get(hdrs.HOST)):
-            return web.Response(text=hosts.refusal, status=421)
-        if not await access.permits(request.path, request.headers.get(hdrs.AUTHORIZATION, "")):
-            return web.Response(text="a user and a password, please\n", status=401, headers=CHALLENGE)
-        return await handler(request)
+        transport = request.transport  # aiohttp forgets it once the connection is lost
+        door.heard(transport)
+        try:
+            return await _permitted(request, handler, hosts, access)
+        except web.HTTPException as refused:
+            return _as_value(refused)
+        finally:
+            door.answered(transport)
 
     return admit
+
+
+async def _permitted(request: web.Request, handler: Handler, hosts: Hosts, access: Access) -> web.StreamResponse:
+    if not hosts.answer_to(request.headers.get(hdrs.HOST)):
+        return web.Response(text=hosts.refusal, status=421)
+    if not await access.permits(request.path, request.headers.get(hdrs.AUTHORIZATION, "")):
+        return web.Response(text="a user and a password, please\n", status=401, headers=CHALLENGE)
+    return await handler(request)
+
+
+def _as_value(refused: web.HTTPException) -> web.Response:
+    """The same answer, not as an exception: aiohttp would keep the exception, its traceback and so the request in a
+    reference cycle until a garbage collection, which this process rarely runs.
+    """
+    refused.__traceback__ = None
+    headers = {name: value for name, value in refused.headers.items() if name != hdrs.CONTENT_TYPE}
+    return web.Response(text=refused.text, status=refused.status, headers=headers)
 
 
 async def _dress(_request: web.Request, response: web.StreamResponse) -> None:

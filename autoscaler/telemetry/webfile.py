@@ -14,7 +14,7 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from autoscaler.errors import ConfigError, Problem
 from autoscaler.telemetry import bcrypt
@@ -28,18 +28,12 @@ KNOWN = ("cert_file", "key_file", "min_version")
 
 LARGEST_BYTES = 65_536
 
-QUOTED = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')"""
 FIRST = r"""[^\s"'\#&*!|>%@`{}\[\],?:-]"""
 """With anything else YAML begins something that is no plain scalar."""
 
-LINE = re.compile(
-    rf"""(?P<indent>[ ]*)
-    (?P<name>{QUOTED} | {FIRST}[^\s:]*):
-    (?:[ ]+(?P<value>{QUOTED} | \{{\}} | {FIRST}(?:[^\#:] | :(?=\S) | (?<=\S)\#)*?))?
-    [ ]*(?:(?<=[ ])\#.*)?""",
-    re.VERBOSE,
-)
-"""`name:` or `name: scalar`, indented or not, perhaps with a comment."""
+NAME = re.compile(rf"{FIRST}[^\s:]*")
+PLAIN = re.compile(rf"{FIRST}(?:[^\#:]|:(?=\S)|(?<=\S)\#)*")
+"""A scalar without quotes: a colon with a space behind it ends a name, and a `#` after a space begins a comment."""
 
 Tree: TypeAlias = dict[str, dict[str, str]]
 
@@ -77,15 +71,60 @@ def _tree(text: str, problems: list[str]) -> Tree:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#") or line.rstrip() == "---":
             continue
-        found = LINE.fullmatch(line.rstrip())
-        value = found["value"] if found else None
-        if found and not found["indent"] and value in {None, "{}"} and _bare(found["name"]) not in tree:
-            section = tree.setdefault(_bare(found["name"]), {})
-        elif found and found["indent"] and value not in {None, "{}"} and section is not None:
-            section[_bare(found["name"])] = _bare(str(value))
+        found = _read(line.rstrip())
+        if found and not found.indented and found.value in {None, "{}"} and _bare(found.name) not in tree:
+            section = tree.setdefault(_bare(found.name), {})
+        elif found and found.indented and found.value not in {None, "{}"} and section is not None:
+            section[_bare(found.name)] = _bare(str(found.value))
         else:
             problems.append(f"line {number} is none that is read here: `section:`, or indented below it `name: value`")
     return tree
+
+
+class Line(NamedTuple):
+    """`name:` or `name: scalar`, indented or not. Both are as written, perhaps in quotes."""
+
+    indented: bool
+    name: str
+    value: str | None
+
+
+def _read(line: str) -> Line | None:
+    """The line, which may end with a comment. None: it is anything else. Takes linear time."""
+    text = line.lstrip(" ")
+    end = _end_of_quoted(text)
+    if end is None and (name := NAME.match(text)):
+        end = name.end()
+    if end is None or text[end : end + 1] != ":":
+        return None
+    name_, rest = text[:end], text[end + 1 :]
+    indented, value = len(text) < len(line), rest.lstrip(" ")
+    if not value or (value.startswith("#") and value != rest):
+        return Line(indented, name_, None)
+    if value == rest:
+        return None
+    closed = 2 if value.startswith("{}") else _end_of_quoted(value)
+    if closed is not None:
+        behind = value[closed:]
+        is_comment = behind.startswith(" ") and behind.lstrip(" ").startswith("#")
+        return Line(indented, name_, value[:closed]) if not behind.strip(" ") or is_comment else None
+    plain = value.partition(" #")[0].rstrip(" ")
+    return Line(indented, name_, plain) if PLAIN.fullmatch(plain) else None
+
+
+def _end_of_quoted(text: str) -> int | None:
+    """Where the quoted scalar ends with which the text begins. None: it begins with none, or it does not end."""
+    mark, at = text[:1], 1
+    if mark not in {"'", '"'}:
+        return None
+    while at < len(text):
+        if (mark == '"' and text[at] == "\\") or (mark == "'" and text[at : at + 2] == "''"):
+            at += 2
+        elif text[at] == mark:
+            return at + 1
+        else:
+            at += 1
+    return None
 
 
 def _bare(text: str) -> str:

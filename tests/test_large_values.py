@@ -1,0 +1,132 @@
+"""A text of 100,000 characters, wherever one can come in, is answered soon and with a sentence that is short."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoscaler.aws.answers import Answer
+from autoscaler.aws.apis import DESCRIBE_SERVICES, Call
+from autoscaler.aws.events import trouble_in
+from autoscaler.aws.sqs import region_in
+from autoscaler.config import find
+from autoscaler.config.discovering import ASKS, Tagged, discovered
+from autoscaler.config.names import FIELDS, GLOBALS
+from autoscaler.config.quoting import quote
+from autoscaler.errors import ConfigError, Problem
+from autoscaler.inspection.deciding import answer
+from autoscaler.inspection.lines import lines
+from autoscaler.inspection.replaying import replayed
+from autoscaler.sim.workload.lines import rows
+from autoscaler.sim.workload.trace import TraceError, silent
+from autoscaler.telemetry.hosts import Hosts
+from autoscaler.telemetry.webfile import read_access
+from tests.config.spoken import flat
+
+SIZE = 100_000
+SOON_S = 5.0
+"""A quadratic reader takes a minute and more for it."""
+
+LONGEST_SENTENCE = 4_000
+SHAPES = {
+    "upper": "A" * SIZE,
+    "lower": "a" * SIZE,
+    "digits": "9" * SIZE,
+    "dashes": "a-" * (SIZE // 2),
+    "spaces": "a" + "   b" * (SIZE // 4),
+    "commas": "a," * (SIZE // 2),
+    "equals": "=" * SIZE,
+    "url": "https://" + "a." * (SIZE // 2) + "/q",
+    "url with @": "https://" + "://a" * (SIZE // 4),
+    "arn": "arn:aws:iam::123456789012:role/" + "!/" * (SIZE // 2) + " ",
+    "lists": "[" * SIZE,
+    "tables": '{"a":' * (SIZE // 5),
+    "number": "1" + "0" * SIZE + "e9",
+    "duration": "1h" * (SIZE // 2),
+    "cron": "* " * (SIZE // 2),
+    "brackets": "(" * SIZE,
+    "sum": "1+" * (SIZE // 2) + "1",
+    "service": "(service " * (SIZE // 9),
+    "quotes": '"\\' * (SIZE // 2),
+}
+
+
+def soon(work: Callable[[], Any]) -> Any:
+    """What comes of the work, which is over soon: at the second try at the latest, as others use the machine, too."""
+    for _ in range(2):
+        begun = time.perf_counter()
+        found = work()
+        if (spent := time.perf_counter() - begun) < SOON_S:
+            return found
+    raise AssertionError(f"it took {spent:.0f} s")
+
+
+def are_short(problems: tuple[Problem, ...]) -> None:
+    assert problems
+    assert all(len(str(problem)) < LONGEST_SENTENCE for problem in problems)
+
+
+@pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES.keys())
+def test_every_variable_refuses_it_by_name(text: str) -> None:
+    names = [name for name in (*FIELDS, *GLOBALS) if name != "CONFIG_FILE"]
+    found = soon(lambda: find(flat(**dict.fromkeys(names, text))))
+    are_short(found.problems)
+    assert {f"AUTOSCALER_{name}" for name in names} <= {problem.where for problem in found.problems}
+    assert any("characters" in problem.what and "65,536" in problem.what for problem in found.problems)
+
+
+@pytest.mark.parametrize("size", [60_000, SIZE])
+def test_every_setting_of_the_file_refuses_it_by_name(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "settings.toml"
+    for text in SHAPES.values():
+        entries = [f"{'.'.join(at)} = {json.dumps(text[:size])}" for at in FIELDS.values()]
+        path.write_text("\n".join(["[services.orders]", *entries]), encoding="utf-8")
+        found = soon(lambda: find({"AUTOSCALER_CONFIG_FILE": str(path)}))
+        are_short(found.problems)
+        assert len({problem.where for problem in found.problems}) >= len(entries)
+
+
+@pytest.mark.parametrize("name", ["AUTOSCALER_", "AUTOSCALER_SERVICES__", "AUTOSCALER_SERVICES_", "AUTOSCALAR_", ""])
+def test_names_are_answered_as_soon_as_values(name: str) -> None:
+    for text in SHAPES.values():
+        soon(lambda text=text: find(flat() | {f"{name}{text.replace('=', '_')}_MAX_TASKS": "1"}))
+        soon(lambda: find(flat() | {f"{name}{'_' * SIZE}MAX_TASKS": "1"}))
+
+
+@pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES.keys())
+def test_every_tag_refuses_it(text: str) -> None:
+    settings = find({"AUTOSCALER_DISCOVER_CLUSTERS": "prod", "AWS_REGION": "eu-west-1"})
+    tags = {f"autoscaler:{'.'.join(at)}": text for at in FIELDS.values()} | {"autoscaler:profile": text, ASKS: text}
+    with pytest.raises(ConfigError) as error:
+        soon(lambda: discovered(Tagged("prod", text, tags), settings))
+    assert all(len(problem.what) < LONGEST_SENTENCE for problem in error.value.problems)
+
+
+@pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES.keys())
+def test_every_other_reader_is_as_soon_done(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "any"
+    path.write_text(f"basic_auth_users:\n  {text[:60_000]}\n", encoding="utf-8")
+    with pytest.raises(ConfigError):
+        soon(lambda: read_access(str(path)))
+    path.write_text(f"t_seconds,arrivals\n0,1\n{text}\n", encoding="utf-8")
+    with pytest.raises(TraceError) as error:
+        soon(lambda: list(rows(path, "t_seconds,arrivals", silent)))
+    assert len(str(error.value)) < LONGEST_SENTENCE
+    for line in (text, json.dumps({"situation": {"name": text, "policy": {text: text}}}), f'{{"situation": {text}}}'):
+        soon(lambda line=line: [answer(one) for one in lines(io.BytesIO(line.encode()))])
+        soon(lambda line=line: list(replayed(lines(io.BytesIO(line.encode())))))
+    event = {"message": text, "createdAt": 1.0}
+    soon(lambda: trouble_in(Answer(Call(DESCRIBE_SERVICES, "x", "r"), {"events": [event] * 100}), 5.0, float))
+    soon(lambda: region_in(f"https://{text.replace('[', 'a')}/1/q"))
+    soon(lambda: Hosts("127.0.0.1").answer_to(text))
+    assert len(soon(lambda: quote(text))) < 100
+
+
+def test_a_number_of_any_length_can_be_quoted() -> None:
+    assert quote(16**90_000) == quote(-(10**40)) == "a number of over 40 digits"

@@ -1,0 +1,201 @@
+"""No regular expression of the package takes more than linear time, whatever it is given.
+
+Every pattern is found by walking all modules, and the source is checked so that none can hide from the walk. Each is
+then given inputs made from its own structure: every repetition in it pumped, with and without a near miss at the end.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+import time
+from collections.abc import Iterator
+from functools import cache
+from itertools import product
+from pathlib import Path
+from types import FunctionType, MappingProxyType, ModuleType
+from typing import Any
+
+import pytest
+
+import autoscaler
+
+SIZES = (26, 3_000, 20_000, 100_000)
+ENDS = ("", "\0", " ")
+CATEGORIES = {"CATEGORY_DIGIT": "1", "CATEGORY_SPACE": " ", "CATEGORY_WORD": "a"}
+NEEDS_AN_EXTRA = {"autoscaler.worker.example", "autoscaler.__main__"}
+"""boto3, which only workers have; and what runs the command when it is imported."""
+
+
+@cache
+def modules() -> tuple[ModuleType, ...]:
+    found = pkgutil.walk_packages(autoscaler.__path__, "autoscaler.")
+    return tuple(importlib.import_module(one.name) for one in found if one.name not in NEEDS_AN_EXTRA)
+
+
+def inside(value: object, depth: int = 0) -> Iterator[re.Pattern[str]]:
+    """The patterns that a module's value holds: itself, in collections, in fields, and in functions' closures."""
+    if isinstance(value, re.Pattern):
+        yield value
+        return
+    if depth > 5:
+        return
+    inner: list[object] = []
+    if isinstance(value, tuple | list | set | frozenset):
+        inner = list(value)
+    elif isinstance(value, dict | MappingProxyType):
+        inner = list(value.values())
+    elif isinstance(value, FunctionType) and value.__module__.startswith("autoscaler"):
+        inner = [cell.cell_contents for cell in value.__closure__ or ()]
+    elif type(value).__module__.startswith("autoscaler"):
+        inner = [getattr(value, name, None) for name in getattr(type(value), "__slots__", ())]
+        inner += list(getattr(value, "__dict__", {}).values())
+    for one in inner:
+        yield from inside(one, depth + 1)
+
+
+@cache
+def patterns() -> dict[tuple[str, int], re.Pattern[Any]]:
+    return {
+        (pattern.pattern, pattern.flags): pattern
+        for module in modules()
+        for value in list(vars(module).values())
+        for pattern in inside(value)
+    }
+
+
+def test_no_pattern_hides_from_the_walk() -> None:
+    """`re` is used as `re.compile(...)` of a module, or by a function of `re` that takes no pattern."""
+    for module in modules():
+        tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        within = {id(inner) for function in functions for inner in ast.walk(function)}
+        for node in ast.walk(tree):
+            assert not (isinstance(node, ast.ImportFrom) and node.module == "re"), f"{module.__name__}: import re alone"
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "re") or node.func.attr == "escape":
+                continue
+            where = f"{module.__name__}:{node.lineno}: {ast.unparse(node)}"
+            assert node.func.attr == "compile", f"{where}: compile it once, as a value of the module"
+            assert id(node) not in within, f"{where}: compile it once, as a value of the module"
+            made = eval(ast.unparse(node), dict(vars(module)))
+            assert (made.pattern, made.flags) in patterns(), f"{where}: the walk does not find it"
+
+
+def letters(items: list[Any]) -> list[str]:
+    """Some members of a class, as the parser has it."""
+    found = []
+    for operation, argument in items:
+        match str(operation):
+            case "LITERAL":
+                found.append(chr(argument))
+            case "RANGE":
+                found += [chr(argument[0]), chr(argument[1])]
+            case "CATEGORY":
+                found.append(CATEGORIES.get(str(argument), "x"))
+            case "NEGATE":
+                taken = set(letters([item for item in items if str(item[0]) != "NEGATE"]))
+                return [letter for letter in "aA1-_.: \t\"'" if letter not in taken][:4] or ["~"]
+    return found or ["x"]
+
+
+class Pumped:
+    """Texts that fit a pattern but for one of its repetitions, which is as long as wanted."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self._tree = list(re._parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE | (pattern.flags & re.ASCII)))  # type: ignore[attr-defined]
+        self.repeats = self._count(self._tree)
+
+    def _count(self, nodes: Any) -> int:
+        self._at = 0
+        self._text(nodes, -1, 0, 0)
+        return self._at
+
+    def text(self, which: int, size: int, choice: int) -> str:
+        self._at = 0
+        return self._text(self._tree, which, size, choice)
+
+    def _text(self, nodes: Any, which: int, size: int, choice: int) -> str:
+        return "".join(self._one(str(operation), argument, which, size, choice) for operation, argument in nodes)
+
+    def _one(self, operation: str, argument: Any, which: int, size: int, choice: int) -> str:
+        match operation:
+            case "LITERAL":
+                return chr(argument)
+            case "NOT_LITERAL":
+                return "b" if argument == ord("a") else "a"
+            case "ANY":
+                return "a"
+            case "IN":
+                found = letters(argument)
+                return found[choice % len(found)]
+            case "BRANCH":
+                return [self._text(one, which, size, choice) for one in argument[1]][choice % len(argument[1])]
+            case "SUBPATTERN":
+                return self._text(argument[3], which, size, choice)
+            case "ATOMIC_GROUP":
+                return self._text(argument, which, size, choice)
+            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+                least, _, inner = argument
+                mine, self._at = self._at, self._at + 1
+                one = self._text(inner, which, size, choice)
+                return one * max(least, size // max(1, len(one)) if mine == which else 0)
+        return ""
+
+
+def nasty(pattern: re.Pattern[str], size: int) -> Iterator[str]:
+    pumped = Pumped(pattern)
+    for which, choice, end in product(range(pumped.repeats), range(3), ENDS):
+        yield pumped.text(which, size, choice) + end
+    alphabet = sorted(
+        {
+            letter
+            for choice in range(4)
+            for which in range(-1, pumped.repeats)
+            for letter in pumped.text(which, 3, choice)
+        }
+    )
+    for letter in alphabet:
+        yield letter * size
+        yield letter * size + "\0"
+    for choice in range(4):
+        whole = pumped.text(-1, 0, choice)
+        for part in (whole, whole[:-1], f"{whole}\0"):
+            yield (part or "x") * (size // (len(part) or 1))
+
+
+def took_s(work: Any, *given: Any) -> float:
+    begun = time.perf_counter()
+    work(*given)
+    return time.perf_counter() - begun
+
+
+@cache
+def bound_s() -> float:
+    """For 100,000 characters: a thousand times what a linear pattern takes on this machine now, and 0.3 s at least."""
+    linear = re.compile("(?:[a-z]|[0-9])*")
+    return max(0.3, 100 * max(took_s(linear.fullmatch, "a" * SIZES[-1] + "!") for _ in range(5)))
+
+
+def assert_linear(pattern: re.Pattern[str]) -> None:
+    for size in SIZES:
+        for text in dict.fromkeys(nasty(pattern, size)):
+            for work in (pattern.search, pattern.fullmatch):
+                spent = took_s(work, text)
+                if spent > bound_s():  # once more: another process may have had the machine
+                    spent = min(spent, took_s(work, text))
+                assert spent <= bound_s(), f"{pattern.pattern!r}: {spent:.1f} s for {len(text)} of {text[:40]!r}"
+
+
+@pytest.mark.parametrize("pattern", patterns().values(), ids=lambda pattern: pattern.pattern[:40])
+def test_every_pattern_takes_linear_time(pattern: re.Pattern[str]) -> None:
+    assert_linear(pattern)
+
+
+@pytest.mark.parametrize("shape", [r"(?:a+)+b", r"a*a*c", r"(?=[A-Za-z0-9]*[a-z])[A-Z]{32,}", r"x[^/\s]*@", r" +$"])
+def test_the_test_finds_what_is_not_linear(shape: str) -> None:
+    with pytest.raises(AssertionError, match=r"for [0-9]+ of"):
+        assert_linear(re.compile(shape))
