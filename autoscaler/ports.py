@@ -157,6 +157,13 @@ class History(Protocol):
         No tick asks: it raises `AutoscalerError`, and `NotFound` where nothing is known at all.
         """
 
+    async def received(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
+        """How many messages consumers received in each period, plus how many of their receives came back empty.
+
+        More than 0 means that something polls the queue; 0 that nothing does. A period without a datapoint is left out.
+        Raises `AutoscalerError`, and `NotFound` where CloudWatch has no datapoint in any period.
+        """
+
 
 class Gauges(Protocol):
     async def measure(self, query: PrometheusQuery) -> Measurement | Missing:

@@ -155,6 +155,9 @@ class _Past:
         begins = range(int(start), int(end), period_s)
         return tuple((float(at), period_s, _sent(at)) for at in begins)
 
+    async def received(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
+        return await self.sent(queue, spans)
+
 
 def _sent(at: int) -> float:
     hour = at / 3600 % 24

@@ -1,12 +1,13 @@
-"""What a queue was sent, as CloudWatch remembers it: `NumberOfMessagesSent`, the Sum of each period, to its end.
+"""What CloudWatch remembers of a queue: the Sum of each period of what was sent to it, or of how often it was polled.
 
 Law: a period without a datapoint is left out, never a zero; so is one whose sum no queue could have had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import GET_METRIC_DATA, YOU
@@ -19,12 +20,17 @@ from autoscaler.ports import PeriodSum, QueueRef, Span
 
 METRIC = "NumberOfMessagesSent"
 
+Metrics: TypeAlias = Mapping[str, str]
+"""The metrics that one question asks for, by the id that each has in it. What they count is added up."""
+
+_SENT: Metrics = {"sent": METRIC}
+
+_RECEIVED: Metrics = {"received": "NumberOfMessagesReceived", "empty": "NumberOfEmptyReceives"}
+
 MOST_PAGES = 100
 """Of one span. A page holds up to 100,800 points, and the 15 days that CloudWatch keeps by the minute are 21,600: one
 page. Were pages of 500 points only, it would be 44.
 """
-
-_ID = "sent"
 
 
 class CloudWatchHistory:
@@ -35,51 +41,68 @@ class CloudWatchHistory:
 
     async def sent(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
         """The sums of all periods of which CloudWatch has one, span after span, each from its oldest on."""
-        found = tuple([each for span in spans for each in await self._read(queue, span)])
+        return await self._read(queue, spans, _SENT)
+
+    async def received(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
+        """The same of messages received plus empty receives: a period counts where either has a datapoint."""
+        return await self._read(queue, spans, _RECEIVED)
+
+    async def _read(self, queue: QueueRef, spans: Sequence[Span], metrics: Metrics) -> tuple[PeriodSum, ...]:
+        found = tuple([each for span in spans for each in await self._read_span(queue, span, metrics)])
         if not found:
             # CloudWatch does not tell a queue that never was from one that nobody used
             where = f"{queue_subject(queue)} in {place_of(queue).region or self._wire.region()}"
             raise NotFound(
-                f"{where}: CloudWatch has no {METRIC} of it in that time;"
+                f"{where}: CloudWatch has no {_names(metrics)} of it in that time;"
                 " check its name, its account and its Region, or look further back"
             )
         return found
 
-    async def _read(self, queue: QueueRef, span: Span) -> list[PeriodSum]:
-        subject, place, question = queue_subject(queue), place_of(queue), _question(queue, span)
-        sums: dict[float, float] = {}
+    async def _read_span(self, queue: QueueRef, span: Span, metrics: Metrics) -> list[PeriodSum]:
+        subject, place, question = queue_subject(queue), place_of(queue), _question(queue, span, metrics)
+        sums: dict[str, dict[float, float]] = {each: {} for each in metrics}
+        complete = set[str]()
         for _ in range(MOST_PAGES):
             answer = await self._wire.ask(GET_METRIC_DATA._replace(holder=YOU), subject, place, **question)
-            complete = False
             for result in answer.parts("MetricDataResults"):
-                if result.word("Id") == _ID:
-                    complete |= _is_complete(result)
-                    sums.update(_sums(result))
-            if complete:
-                return [(at, span[2], value) for at, value in sorted(sums.items())]
+                name = result.word("Id")
+                if name in metrics:
+                    if _is_complete(result, metrics[name]):
+                        complete.add(name)
+                    sums[name].update(_sums(result))
+            if len(complete) == len(metrics):
+                times = sorted({at for each in sums.values() for at in each})
+                return [(at, span[2], sum(each.get(at, 0.0) for each in sums.values())) for at in times]
             if not answer.has("NextToken"):
                 break
             question["NextToken"] = answer.word("NextToken")
-        raise Unavailable(f"{subject}: CloudWatch gave a part of its {METRIC} only; ask again, or for less")
+        raise Unavailable(f"{subject}: CloudWatch gave a part of its {_names(metrics)} only; ask again, or for less")
 
 
-def _question(queue: QueueRef, span: Span) -> dict[str, object]:
+def _names(metrics: Metrics) -> str:
+    return " and ".join(metrics.values())
+
+
+def _question(queue: QueueRef, span: Span, metrics: Metrics) -> dict[str, object]:
     start, end, period_s = span
-    metric = {
-        "Namespace": "AWS/SQS",
-        "MetricName": METRIC,
-        "Dimensions": [{"Name": "QueueName", "Value": queue.name}],
-    }
-    stat = {"Metric": metric, "Period": period_s, "Stat": "Sum"}
     return {
-        "MetricDataQueries": [{"Id": _ID, "MetricStat": stat, "ReturnData": True}],
+        "MetricDataQueries": [_query(queue, name, metric, period_s) for name, metric in metrics.items()],
         "StartTime": datetime.fromtimestamp(start, UTC),
         "EndTime": datetime.fromtimestamp(end, UTC),
         "ScanBy": "TimestampAscending",
     }
 
 
-def _is_complete(result: Answer) -> bool:
+def _query(queue: QueueRef, name: str, metric: str, period_s: int) -> dict[str, object]:
+    named = {
+        "Namespace": "AWS/SQS",
+        "MetricName": metric,
+        "Dimensions": [{"Name": "QueueName", "Value": queue.name}],
+    }
+    return {"Id": name, "MetricStat": {"Metric": named, "Period": period_s, "Stat": "Sum"}, "ReturnData": True}
+
+
+def _is_complete(result: Answer, metric: str) -> bool:
     """All points are there; False: there are more pages. Raises where CloudWatch gave none."""
     match result.word("StatusCode"):
         case "Complete":
@@ -87,9 +110,9 @@ def _is_complete(result: Answer) -> bool:
         case "PartialData":
             return False
         case "Forbidden":
-            raise Denied(f"{result.call.where}: CloudWatch keeps {METRIC} back; allow {GET_METRIC_DATA.name} on *")
+            raise Denied(f"{result.call.where}: CloudWatch keeps {metric} back; allow {GET_METRIC_DATA.name} on *")
         case status:
-            raise Unavailable(f"{result.call.where}: CloudWatch could not read {METRIC} ({clean(status)}); ask again")
+            raise Unavailable(f"{result.call.where}: CloudWatch could not read {metric} ({clean(status)}); ask again")
 
 
 def _sums(result: Answer) -> Iterator[tuple[float, float]]:

@@ -27,7 +27,7 @@ from autoscaler.ports import (
     Tick,
     Urgency,
 )
-from autoscaler.sim.model import Meter, Surface
+from autoscaler.sim.model import MINUTE_S, Meter, Surface
 
 INTERVAL_S = 10.0
 """The product's default; never longer than a third of the latency."""
@@ -183,6 +183,19 @@ class _World:
         minutes = self.surface.minutes(Meter.SENT, int((end - start) / period_s))
         begins = [(WALL_S + at - period_s, value) for at, value in minutes]
         return tuple((at, period_s, value) for at, value in begins if value is not None and start <= at < end)
+
+    async def received(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
+        """What was received, and three empty receives a minute and task: workers that poll for 20 s at a time."""
+        [(start, end, period_s)] = spans
+        most = int((end - start) / MINUTE_S)
+        sums: dict[float, float] = {}
+        for meter, factor in ((Meter.RECEIVED, 1), (Meter.RUNNING, 3)):
+            for at, value in self.surface.minutes(meter, most):
+                begin = WALL_S + at - MINUTE_S
+                if value is not None and start <= begin < end:
+                    period = start + (begin - start) // period_s * period_s
+                    sums[period] = sums.get(period, 0.0) + factor * value
+        return tuple((at, period_s, value) for at, value in sorted(sums.items()))
 
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
         points = self.surface.minutes(Meter.CPU_PERCENT, 1)

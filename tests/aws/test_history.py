@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 
@@ -63,6 +64,58 @@ async def test_periods_come_from_the_oldest_on_with_their_length_and_gaps_stay_g
         (MINUTE - 180, 60, 0),
         (MINUTE - 60, 60, 3),
     )
+
+
+def polled(received: Reply, empty: Reply, token: str | None = None) -> Reply:
+    """An answer with the results of both; each as from `page`."""
+    results = []
+    for name, reply in (("received", received), ("empty", empty)):
+        [result] = json.loads(reply.body)["MetricDataResults"]
+        results.append(result | {"Id": name})
+    return ok({"MetricDataResults": results} | ({"NextToken": token} if token else {}))
+
+
+async def test_polls_are_one_question_for_both_metrics(aws: Aws, double: Double) -> None:
+    double.on("GetMetricData", polled(page((60, 1.0)), page()))
+    await aws.history.received(ORDERS, (HOUR,))
+    [seen] = double.seen
+    asked = {query["Id"]: query["MetricStat"] for query in seen.body["MetricDataQueries"]}
+    assert {name: stat["Metric"]["MetricName"] for name, stat in asked.items()} == {
+        "received": "NumberOfMessagesReceived",
+        "empty": "NumberOfEmptyReceives",
+    }
+    assert {(stat["Period"], stat["Stat"]) for stat in asked.values()} == {(60, "Sum")}
+
+
+async def test_polls_are_messages_received_plus_empty_receives(aws: Aws, double: Double) -> None:
+    """A period counts where either has a datapoint; where neither has one it is left out, and 0 is not left out."""
+    received, empty = page((60, 1.0), (180, 5.0), (240, 0.0)), page((60, 2.0), (120, 7.0), (240, 0.0))
+    double.on("GetMetricData", polled(received, empty))
+    assert await aws.history.received(ORDERS, (HOUR,)) == tuple(
+        (MINUTE - age, 60, value) for age, value in ((240, 0), (180, 5), (120, 7), (60, 3))
+    )
+
+
+async def test_polls_are_whole_only_when_both_metrics_are(aws: Aws, double: Double) -> None:
+    """The one may be at its end pages before the other."""
+    first = polled(page((120, 1.0)), page((120, 2.0), status="PartialData"), token="two")
+    double.on("GetMetricData", first, polled(page(), page((60, 4.0))))
+    assert await aws.history.received(ORDERS, (HOUR,)) == ((MINUTE - 120, 60, 3), (MINUTE - 60, 60, 4))
+    double.on("GetMetricData", polled(page((120, 1.0)), page((120, 2.0), status="PartialData")))
+    with pytest.raises(Unavailable, match="NumberOfMessagesReceived and NumberOfEmptyReceives only"):
+        await aws.history.received(ORDERS, (HOUR,))
+
+
+async def test_polls_of_a_queue_that_cloudwatch_does_not_know(aws: Aws, double: Double) -> None:
+    double.on("GetMetricData", polled(page(), page()))
+    with pytest.raises(NotFound, match="queue orders in eu-west-1: CloudWatch has no NumberOfMessagesReceived and"):
+        await aws.history.received(ORDERS, (HOUR,))
+
+
+async def test_polls_that_cloudwatch_keeps_back_are_denied_by_their_metric(aws: Aws, double: Double) -> None:
+    double.on("GetMetricData", polled(page((60, 1.0)), page(status="Forbidden")))
+    with pytest.raises(Denied, match="keeps NumberOfEmptyReceives back"):
+        await aws.history.received(ORDERS, (HOUR,))
 
 
 async def test_pages_are_read_to_the_last(aws: Aws, double: Double) -> None:
@@ -188,3 +241,16 @@ async def test_sums_add_up_what_was_put_into_moto(monkeypatch: pytest.MonkeyPatc
         with pytest.raises(NotFound):
             await aws.history.sent(QueueRef("misspelt-history"), spans)
     assert found == ((now - 1200, 300, 5), (now - 120, 60, 9))
+
+
+async def test_polls_add_up_what_was_put_into_moto(monkeypatch: pytest.MonkeyPatch, moto_url: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    moto, now = Moto(moto_url), math.floor(time.time() / 300) * 300.0
+    named = (("QueueName", "orders-polls"),)
+    for metric, value in (("NumberOfMessagesReceived", 2.0), ("NumberOfEmptyReceives", 5.0)):
+        await moto.put_metric(CloudWatchMetric("AWS/SQS", metric, named), value, now - 600)
+    async with connected(Spies()) as aws:
+        found = await aws.history.received(QueueRef("orders-polls"), ((now - 1200, now, 300),))
+        with pytest.raises(NotFound):
+            await aws.history.received(QueueRef("misspelt-polls"), ((now - 1200, now, 300),))
+    assert found == ((now - 600, 300, 7),)

@@ -41,6 +41,9 @@ class Past:
         begins = range(int(start), int(end), period_s)
         return tuple((float(at), period_s, load(at)) for at in begins if at % 3600 >= 60)
 
+    async def received(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
+        return await self.sent(queue, spans)
+
 
 class Clocks:
     """The clock of instants, 1,000 s at `MIDNIGHT`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -318,3 +319,18 @@ def test_busy_tasks_that_protect_themselves_lose_no_work():
 
 def test_a_queue_without_messages_is_brought_to_none():
     assert played(workload([], 1.0, 1800.0)).desired[-1][1] == 0
+
+
+def test_polls_are_what_was_received_and_the_empty_receives_of_the_running_tasks_by_period():
+    """Two periods of two minutes: 5 + 7 messages by one task, then none by two tasks."""
+    counted = {Meter.RECEIVED: (5.0, 7.0, 0.0, 0.0), Meter.RUNNING: (1.0, 1.0, 2.0, 2.0)}
+
+    class Counting(Scene):
+        def minutes(self, meter: Meter, most: int) -> Sequence[Datapoint]:
+            return [Datapoint((at + 1) * 60.0, value) for at, value in enumerate(counted.get(meter, ()))][-most:]
+
+    world = ours_module._World()
+    world.surface = Counting()
+    begin = ours_module.WALL_S
+    received = asyncio.run(world.received(ours_module.QUEUE, ((begin, begin + 240.0, 120),)))
+    assert received == ((begin, 120, 18.0), (begin + 120, 120, 12.0))
