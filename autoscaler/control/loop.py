@@ -21,11 +21,13 @@ from autoscaler.control.observing import Observer, Ports, whole
 from autoscaler.control.pausing import TagWatch
 from autoscaler.control.rivalry import RivalWatch
 from autoscaler.control.schedule import Timetable
+from autoscaler.control.stopping import StopWatch
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Missing, Observation, Verdict
 from autoscaler.core.policy import Policy, Workers
 from autoscaler.core.promise import at_risk
+from autoscaler.core.workers import long_work
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled
 from autoscaler.ports import Tick, Urgency
 
@@ -59,6 +61,7 @@ class ServiceLoop:
         self._admission = admission or Admission([service.ref.key], ports.clock)
         self._fleet = FleetWatch(service.ref, ports.clock)
         self._rivals = RivalWatch(service.ref)
+        self._stops = StopWatch(service.ref)
         self._tags = TagWatch()
         self._tag: str | None = None
         self._memory: Memory | None = None
@@ -141,9 +144,10 @@ class ServiceLoop:
         """All that is read, with what it teaches. Minutes of a queue that stays empty beside no task tell nothing."""
         policy, _ = self._in_force(fleet.pause_tag)
         await self._rivals.look(policy, self._ports)
+        await self._stops.look(policy, fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
         seen = await self._observer.observe(fleet, policy, self._memory, still=still)
-        seen = replace(seen, fleet=self._fleet.settled(fleet, seen.now))
+        seen = replace(seen, fleet=self._fleet.settled(fleet, seen.now), stop_timeout=self._stops.shortest(fleet))
         return self._learning.see(policy, seen, self._observer.minutes)
 
     async def _think(self, seen: Observation) -> _Thought:
@@ -164,6 +168,7 @@ class ServiceLoop:
             *self._observer.notices,
             *self._learning.notices,
             *_at_risk(policy, seen, decision),
+            *_assumed(policy, seen),
         )
         return Tick(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
 
@@ -224,6 +229,12 @@ def _urgency(decision: Decision) -> Urgency:
 def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Missing]:
     because = at_risk(policy, seen, decision)
     return [] if because is None else [Missing(because, "promise")]
+
+
+def _assumed(policy: Policy, seen: Observation) -> list[Missing]:
+    """That workers which the operator did not describe count as unsafe."""
+    work = long_work(policy, seen)
+    return [] if work is None else [Missing(work.notice, "assumed")]
 
 
 async def _stopped(stopping: asyncio.Event, within_s: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoscaler.core.model import Fleet, Missing
+from autoscaler.core.model import Fleet, Missing, StopTimeout
 from autoscaler.ports import Fleets, ServiceRef, Urgency
 
 
@@ -20,6 +20,9 @@ class Shadow:
 
     async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         return await self._fleets.rivals(service)
+
+    async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
+        return await self._fleets.stop_timeout(service, task_definition)
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:  # noqa: ARG002 - the port's signature
         return False

@@ -6,7 +6,7 @@ that the caller brings along; only differences mean anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
 from typing import NamedTuple, TypeAlias
@@ -112,12 +112,22 @@ class Deployment:
     started: Instant
 
 
+class StopTimeout(NamedTuple):
+    """How many seconds ECS gives a task between SIGTERM and SIGKILL: the stopTimeout of its container `container`,
+    which has the shortest of the essential ones.
+    """
+
+    seconds: float
+    container: str
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """What ECS says of the service at `at`. `desired` is the baseline of every decision.
 
     `running` counts both revisions during a deployment. `protected` is None unless task protection was read.
-    `pause_tag` is the service's own tag `autoscaler:paused`, unread (None: it has none).
+    `pause_tag` is the service's own tag `autoscaler:paused`, unread (None: it has none). `task_definitions`: the ARNs
+    of what its tasks are started from, of all its deployments; no decision rests on them.
     """
 
     desired: int
@@ -128,6 +138,7 @@ class Fleet:
     protected: int | None = None
     trouble: Trouble | None = None
     pause_tag: str | None = None
+    task_definitions: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +147,7 @@ class Observation:
 
     `given`: a demand that was handed in; it stands for the signals, and the rules that need signals stand aside.
     `knowledge`: what the estimators made of this and of earlier observations (None: there are none).
+    `stop_timeout`: None where it was not read; then ECS's default is assumed.
     """
 
     now: Instant
@@ -147,6 +159,7 @@ class Observation:
     metrics: tuple[MetricReading, ...] = ()
     flow: Flow | Missing | None = None
     knowledge: Knowledge | None = None
+    stop_timeout: StopTimeout | None = None
 
 
 class Verdict(StrEnum):
