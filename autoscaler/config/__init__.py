@@ -7,7 +7,7 @@ from autoscaler.config.file import mark_of
 from autoscaler.config.loading import Settings, find, load
 from autoscaler.config.model import Chosen, Config, LogFormat, LogLevel, Service
 from autoscaler.config.names import variable
-from autoscaler.config.notes import notes
+from autoscaler.config.notes import notes, waking_notes
 from autoscaler.config.policies import fields_of, policy_of
 from autoscaler.config.reference import (
     Effective,
@@ -47,4 +47,5 @@ __all__ = [
     "reference",
     "reload",
     "variable",
+    "waking_notes",
 ]

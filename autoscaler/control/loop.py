@@ -233,7 +233,7 @@ def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Miss
 
 def _assumed(policy: Policy, seen: Observation) -> list[Missing]:
     """That workers which the operator did not describe count as unsafe."""
-    work = long_work(policy, seen)
+    work = long_work(policy, seen.knowledge, seen.stop_timeout)
     return [] if work is None else [Missing(work.notice, "assumed")]
 
 

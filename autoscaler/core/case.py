@@ -38,7 +38,7 @@ class Case(NamedTuple):
 
     @staticmethod
     def of(policy: Policy, memory: Memory, seen: Observation) -> Case:
-        signals, work = read_signals(policy, seen), long_work(policy, seen)
+        signals, work = read_signals(policy, seen), long_work(policy, seen.knowledge, seen.stop_timeout)
         return Case(policy, memory, seen.fleet, signals, seen.fleet.desired, seen.now, work)
 
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 from math import ceil
 from typing import NamedTuple
 
-from autoscaler.core.model import Observation, StopTimeout
+from autoscaler.core.knowledge import Knowledge
+from autoscaler.core.model import StopTimeout
 from autoscaler.core.policy import Policy, Workers
 
 STOP_TIMEOUT_S = 30.0
@@ -22,6 +23,8 @@ STOP_TIMEOUT_S = 30.0
 
 MOST_S = 1e9
 """Thirty years: a longer time is shown as this."""
+
+WAITS = "unsafe, so no scale-in while messages are in flight"
 
 REMEDY = (
     "Set workers=self_protecting (recommended), or workers=draining if they finish or give back within stopTimeout, "
@@ -51,7 +54,7 @@ class LongWork(NamedTuple):
         """The same of every poll. It does not contain the learned time, so that it is one notice and not one a poll."""
         return (
             f"workers is not set and messages take longer ({self.measure}) than {stop_words(self.stop)}: treated as "
-            f"unsafe, so no scale-in while messages are in flight. {REMEDY}"
+            f"{WAITS}. {REMEDY}"
         )
 
     @property
@@ -60,19 +63,20 @@ class LongWork(NamedTuple):
         return "p95" if self.is_learned else "processing_time"
 
 
-def long_work(policy: Policy, seen: Observation) -> LongWork | None:
+def long_work(policy: Policy, knowledge: Knowledge | None, stop: StopTimeout | None) -> LongWork | None:
     """Why workers that the operator did not describe count as unsafe; None: they do not, or the operator did.
 
-    A message that takes exactly as long as stopTimeout is finished in time.
+    `knowledge` None: nothing is learned. `stop` None: not read, so ECS's default. A message that takes exactly as long
+    as stopTimeout is finished in time.
     """
     if policy.workers is not None:
         return None
-    learned_s = None if seen.knowledge is None else seen.knowledge.processing_p95_s
+    learned_s = None if knowledge is None else knowledge.processing_p95_s
     takes_s = policy.processing_time_s if learned_s is None else learned_s
-    limit_s = STOP_TIMEOUT_S if seen.stop_timeout is None else seen.stop_timeout.seconds
+    limit_s = STOP_TIMEOUT_S if stop is None else stop.seconds
     if takes_s is None or takes_s <= limit_s:
         return None
-    return LongWork(takes_s, learned_s is not None, seen.stop_timeout)
+    return LongWork(takes_s, learned_s is not None, stop)
 
 
 def kind_of(policy: Policy, work: LongWork | None) -> Workers:

@@ -25,7 +25,7 @@ SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab"
 READS = {
     "GetCallerIdentity", "SimulatePrincipalPolicy", "DescribeServices", "GetQueueUrl", "GetQueueAttributes",
     "GetMetricData", "DescribeScalableTargets", "DescribeScalingPolicies", "DescribeScheduledActions", "ListTasks",
-    "GetTaskProtection",
+    "GetTaskProtection", "DescribeTaskDefinition",
 }  # fmt: skip
 BARE: dict[str, Any] = {name: None for name in os.environ if name.startswith(("AWS_", "AUTOSCALER_"))}
 BARE |= {"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*"}

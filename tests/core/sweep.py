@@ -91,7 +91,7 @@ class Draw:
             acceptable_latency_s=one((1.0, 60.0, 600.0)),
             processing_time_s=one((None, 0.05, 1.0, 5.0, 3600.0)),
             task_concurrency=one((1, 1, 2, 10)),
-            workers=one(tuple(Workers)),
+            workers=one((None, *Workers)),
             count_in_flight=self.maybe(0.9),
             count_delayed=self.maybe(0.1),
             backlog_per_task=one((None, 0.5, 5.0, 100.0)),
