@@ -7,7 +7,17 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from autoscaler.core.memory import AGREEMENT_S, Change, Demand, Memory, Running
-from autoscaler.core.model import Backlog, Deployment, Fleet, Flow, Missing, Observation, QueueReading, Utilization
+from autoscaler.core.model import (
+    Backlog,
+    Deployment,
+    Fleet,
+    Flow,
+    Missing,
+    Observation,
+    QueueReading,
+    StopTimeout,
+    Utilization,
+)
 from autoscaler.core.policy import (
     Activation,
     DeploymentHold,
@@ -142,6 +152,7 @@ def observations(draw: st.DrawFn, policy: Policy) -> Observation:
         cpu=draw(st.one_of(st.none(), utilizations, missing)),
         memory=draw(st.one_of(st.none(), utilizations, missing)),
         given=draw(st.one_of(st.none(), st.none(), counts)),
+        stop_timeout=draw(st.sampled_from([None, StopTimeout(2.0, "app"), StopTimeout(7200.0, "app")])),
     )
 
 

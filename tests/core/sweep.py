@@ -25,6 +25,7 @@ from autoscaler.core.model import (
     Missing,
     Observation,
     QueueReading,
+    StopTimeout,
     Trouble,
     Utilization,
 )
@@ -162,6 +163,7 @@ class Draw:
             given=one((None, None, None, None, *COUNTS)),
             metrics=(MetricReading("lag", GONE if self.maybe(0.1) else Measurement(lag, NOW - 30, one(COUNTS))),),
             flow=one((None, self.flow(), GONE)),
+            stop_timeout=one((None, None, StopTimeout(2.0, "app"), StopTimeout(7200.0, "app"))),
         )
 
     def memory(self) -> Memory:
