@@ -11,7 +11,17 @@ from enum import IntEnum, StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Backlog, Decision, Fleet, Instant, Measurement, Missing, Observation, Utilization
+from autoscaler.core.model import (
+    Backlog,
+    Decision,
+    Fleet,
+    Instant,
+    Measurement,
+    Missing,
+    Observation,
+    StopTimeout,
+    Utilization,
+)
 from autoscaler.core.policy import Policy
 
 
@@ -115,6 +125,7 @@ class Category(StrEnum):
     METRIC_READ = "cloudwatch_metric_read"
     TASK_READ = "ecs_task_read"
     TASK_PROTECTION = "ecs_task_protection"
+    TASK_DEFINITION_READ = "ecs_task_definition_read"
     SCALING_READ = "application_autoscaling_read"
     ROLE = "sts_assume_role"
     TAG_MODIFY = "ecs_tag_modify"
@@ -180,6 +191,11 @@ class Fleets(Protocol):
     async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         """What else may change the service's count (an unsuspended Application Auto Scaling target with policies or
         scheduled actions), each in words; empty: nothing. Asked of AWS every few minutes only.
+        """
+
+    async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
+        """The shortest stopTimeout of the essential containers in the task definition of that ARN; ECS's default of
+        30 s for one that has none. It never changes, so it is asked of AWS once, and goes behind all other readings.
         """
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:

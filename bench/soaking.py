@@ -22,7 +22,7 @@ from autoscaler.control.admission import Admission
 from autoscaler.control.crew import Crew
 from autoscaler.control.loop import Ports
 from autoscaler.control.rounds import Rounds
-from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, Utilization
+from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, StopTimeout, Utilization
 from autoscaler.core.policy import Mode, Policy, QueuePolicy
 from autoscaler.ports import CloudWatchMetric, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Urgency
 from autoscaler.telemetry import Board, LoggedJournal, Metrics
@@ -81,6 +81,9 @@ class Region:
 
     async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         return ()
+
+    async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
+        return StopTimeout(30.0, "worker")
 
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
         return Missing("no datapoint", "no_data")

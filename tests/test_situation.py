@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import MetricReading, Missing, QueueReading, Verdict
+from autoscaler.core.model import MetricReading, Missing, QueueReading, StopTimeout, Verdict
 from autoscaler.errors import ConfigError
 from autoscaler.situation import decode, encode
+from tests.core import calm
 from tests.core.laws import World
 from tests.core.strategies import worlds
 from tests.core.sweep import Draw
+from tests.core.test_latency import known
 
 CONTRACT: dict[str, Any] = {
     "name": "orders",
@@ -41,6 +43,7 @@ CONTRACT: dict[str, Any] = {
     },
     "deployment": {"in_progress": True, "age_s": 120},
     "protected": 0,
+    "stop_timeout": {"seconds": 120, "container": "app"},
 }
 
 
@@ -94,7 +97,20 @@ def test_what_is_left_out_is_read_as_the_contract_says() -> None:
     assert decode(without("pending"))[2].fleet.pending == 0
     assert decode(without("history"))[1] == Memory()
     assert decode(without("deployment"))[2].fleet.deployment is None
+    assert seen.stop_timeout == StopTimeout(120.0, "app")
+    assert decode(without("stop_timeout"))[2].stop_timeout is None
+    assert decode(changed("stop_timeout", None))[2].stop_timeout is None
+    assert decode(without("stop_timeout.container"))[2].stop_timeout == StopTimeout(120.0, "not named")
     assert decode(changed("signals.queues", [None]))[2].queues[0].backlog == Missing("it could not be read", "no_data")
+
+
+@pytest.mark.parametrize("stop", [None, StopTimeout(2.0, "app"), StopTimeout(95.5, "app"), StopTimeout(120.0, "app")])
+@pytest.mark.parametrize("spread", [0.0, 0.7, 4.0])
+def test_what_is_assumed_of_workers_is_assumed_again(stop: StopTimeout | None, spread: float) -> None:
+    """The learned time, its spread and the stopTimeout are in the record; so is that `workers` was not set."""
+    world = calm.seen(0, in_flight=3, knowledge=known(slow_s=40.0, spread=spread), stop_timeout=stop)
+    assert alike((calm.policy(), Memory(), world))
+    assert decode(encode(calm.policy(), world, Memory()))[2].stop_timeout == stop
 
 
 def test_why_a_reading_is_missing_is_told_again() -> None:
@@ -171,6 +187,12 @@ def test_a_young_memory_that_names_no_changes_counts_starting_tasks_as_just_adde
         (changed("deployment.in_progress", "yes"), "deployment.in_progress"),
         (changed("protected", 0.5), "protected"),
         (changed("surprise", 1), "surprise"),
+        (changed("stop_timeout", 30), "stop_timeout"),
+        (changed("stop_timeout", {}), "stop_timeout.seconds"),
+        (changed("stop_timeout.seconds", -1), "stop_timeout.seconds"),
+        (changed("stop_timeout.seconds", float("inf")), "stop_timeout.seconds"),
+        (changed("stop_timeout.container", 7), "stop_timeout.container"),
+        (changed("stop_timeout.minutes", 1), "stop_timeout.minutes"),
         (changed("signals.queues", [{"name": "q", "visible": 1}] * 2), "signals.queues"),
     ],
 )

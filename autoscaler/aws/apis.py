@@ -1,5 +1,5 @@
-"""Everything that is ever asked of AWS: twelve calls, one of which changes something. The task role needs no more: the
-list of services only where some are discovered, and the last of them only where the settings name roles.
+"""Everything that is ever asked of AWS: thirteen calls, one of which changes something. The task role needs no more:
+the list of services only where some are discovered, and the last of them only where the settings name roles.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ GET_METRIC_DATA = Api("cloudwatch:GetMetricData", "get_metric_data", Category.ME
 DESCRIBE_SERVICES = Api("ecs:DescribeServices", "describe_services", Category.SERVICE_READ, "the service")
 LIST_SERVICES = Api("ecs:ListServices", "list_services", Category.SERVICE_READ, "*, in the cluster")
 UPDATE_SERVICE = Api("ecs:UpdateService", "update_service", Category.SERVICE_MODIFY, "the service")
+DESCRIBE_TASK_DEFINITION = Api(
+    "ecs:DescribeTaskDefinition", "describe_task_definition", Category.TASK_DEFINITION_READ, "*"
+)
 LIST_TASKS = Api("ecs:ListTasks", "list_tasks", Category.TASK_READ, "*, in the cluster")
 GET_TASK_PROTECTION = Api(
     "ecs:GetTaskProtection", "get_task_protection", Category.TASK_PROTECTION, "the cluster's tasks"

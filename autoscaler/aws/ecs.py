@@ -16,8 +16,9 @@ from autoscaler.aws.gathering import Gathering
 from autoscaler.aws.names import service_subject, short_name, together
 from autoscaler.aws.protection import protected_tasks
 from autoscaler.aws.rivals import Rivals
+from autoscaler.aws.stopping import StopTimeouts
 from autoscaler.aws.wire import Wire
-from autoscaler.core.model import Deployment, Fleet, Instant, Missing
+from autoscaler.core.model import Deployment, Fleet, Instant, Missing, StopTimeout
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable, Unreadable
 from autoscaler.ports import Place, ServiceRef, Urgency
 
@@ -25,6 +26,9 @@ PAUSE_TAG = "autoscaler:paused"
 MOST_TAG_VALUE = 256
 """AWS lets a tag's value be no longer."""
 
+
+MOST_DEFINITIONS = 5
+"""Of a service, the newest first: its own, and those of a deployment and of some that it replaced. No more are read."""
 
 SERVICES_A_CALL = 10
 """In one question."""
@@ -43,6 +47,7 @@ class EcsFleets:
         self._wire = wire
         self._clocks = clocks
         self._rivals = Rivals(wire, clocks)
+        self._stops = StopTimeouts(wire, clocks)
         self._described: Gathering[Party, ServiceRef, Described] = Gathering(self._describe, SERVICES_A_CALL)
 
     async def close(self) -> None:
@@ -70,6 +75,13 @@ class EcsFleets:
     async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         """What else may change the service's count, each in a sentence; asked of AWS every five minutes at most."""
         return await self._rivals.of(service)
+
+    async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
+        """The shortest stopTimeout of the essential containers; asked of AWS once for each task definition."""
+        try:
+            return await self._stops.of(service, task_definition)
+        except AutoscalerError as fault:
+            return missing(fault)
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
         """True: ECS accepted `tasks` as the desired count. Cluster, service and count are all that is sent.
@@ -146,6 +158,7 @@ def fleet_in(found: Answer, at: Instant, instant: Callable[[float], Instant]) ->
         trouble=trouble_in(found, at, instant),
         pause_tag=pause_tag_in(found),
         identity=_identity_in(found),
+        task_definitions=task_definitions_in(found),
     )
 
 
@@ -167,6 +180,16 @@ def pause_tag_in(found: Answer) -> str | None:
             # AWS may leave an empty value out, and an empty text is not a word
             return clean(tag.word("value"), MOST_TAG_VALUE) if tag.body.get("value") else ""
     return None
+
+
+def task_definitions_in(found: Answer) -> tuple[str, ...]:
+    """The ARNs of the service's own task definition and of those of its deployments and task sets, each once; none
+    where ECS does not say: the service can be scaled without them. During a deployment tasks of several of them run.
+    """
+    listed = [part for name in ("deployments", "taskSets") if isinstance(part := found.body.get(name), list)]
+    sources = [found.body, *(one for part in listed for one in part if isinstance(one, dict))]
+    named = [one.get("taskDefinition") for one in sources]
+    return tuple(dict.fromkeys(one for one in named if isinstance(one, str) and one))[:MOST_DEFINITIONS]
 
 
 def require_scalable(found: Answer) -> None:

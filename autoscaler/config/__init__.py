@@ -9,7 +9,7 @@ from autoscaler.config.lasting import Gap
 from autoscaler.config.loading import Settings, find, load
 from autoscaler.config.model import Chosen, Config, LogFormat, LogLevel, ModeSetting, Service
 from autoscaler.config.names import variable
-from autoscaler.config.notes import notes, shadow_note, shadow_notes, shadow_state
+from autoscaler.config.notes import notes, shadow_note, shadow_notes, shadow_state, waking_notes
 from autoscaler.config.policies import fields_of, policy_of
 from autoscaler.config.reference import (
     Effective,
@@ -57,4 +57,5 @@ __all__ = [
     "shadow_notes",
     "shadow_state",
     "variable",
+    "waking_notes",
 ]

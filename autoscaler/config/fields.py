@@ -139,11 +139,15 @@ class ServiceFields(Group):
         "Only who starts tasks before a burst has them in time for it.",
         by_tag=ANY,
     )
-    workers: Annotated[Workers, choice(Workers)] = told(
-        Workers.DRAINING,
+    workers: Annotated[Workers | None, optional(choice(Workers))] = told(
+        None,
         "What a scale-in may do to work in progress. self_protecting: busy tasks hold ECS task scale-in protection. "
-        "draining: on SIGTERM they finish or give back their messages within stopTimeout. unsafe: they lose work.",
-        "A worker that does not drain loses work in every deployment already.",
+        "draining: on SIGTERM they finish or give back their messages within stopTimeout. unsafe: they lose work, so a "
+        "scale-in waits until no message is in flight. Not set: unsafe while messages take longer than stopTimeout "
+        "(the learned p95, else processing_time, if set), otherwise draining. stopTimeout is read from the task "
+        "definition; 30s is assumed where that may not be read.",
+        "Only you know whether a worker gives back what it cannot finish in time. A worker that can finish in time and "
+        "does not drain loses work in every deployment already.",
         stays="It decides which tasks a scale-in may stop.",
         by_tag=only(Workers.UNSAFE),
     )

@@ -7,21 +7,39 @@ from types import MappingProxyType
 
 from autoscaler.config.durations import shown
 from autoscaler.config.model import Config, Service
+from autoscaler.core.policy import Policy
+from autoscaler.core.workers import REMEDY, STOP_TIMEOUT_S, WAITS, long_work
 
 START_UP_S = 60.0
 """About what an ECS task takes from being asked for to its first receive: 30 to 90 s, mostly the image's pull."""
 
 
-def notes(config: Config, start_up_s: Mapping[str, float] = MappingProxyType({})) -> tuple[str, ...]:
-    """A sentence each, with the service's key and the remedy. `start_up_s`: what is known of starts, by key."""
+def notes(config: Config) -> tuple[str, ...]:
+    """A sentence each, with the service's key and the remedy."""
+    waking = waking_notes(config)
+    return (*waking, *(note for service in config.services for note in _of_workers(service.ref.key, service.policy)))
+
+
+def waking_notes(config: Config, start_up_s: Mapping[str, float] = MappingProxyType({})) -> tuple[str, ...]:
+    """Those about the first message at 0 tasks. `start_up_s`: what is known of starts, by key."""
     return tuple(
         note
         for service in config.services
-        for note in _notes(service, config.interval_s, start_up_s.get(service.ref.key, START_UP_S))
+        for note in _of_waking(service, config.interval_s, start_up_s.get(service.ref.key, START_UP_S))
     )
 
 
-def _notes(service: Service, interval_s: float, start_up_s: float) -> Iterator[str]:
+def _of_workers(key: str, policy: Policy) -> Iterator[str]:
+    work = long_work(policy, None, None)
+    if work is not None:
+        yield (
+            f"{key}: workers is not set and processing_time is {shown(work.takes_s)}: unless the task definition has a "
+            f"stopTimeout at least as long (ECS's default is {STOP_TIMEOUT_S:g} s), workers are treated as {WAITS}. "
+            f"{REMEDY}"
+        )
+
+
+def _of_waking(service: Service, interval_s: float, start_up_s: float) -> Iterator[str]:
     policy, key = service.policy, service.ref.key
     if policy.min_tasks > 0 or any(schedule.min_tasks for schedule in service.schedules):
         return

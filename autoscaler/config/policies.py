@@ -118,7 +118,7 @@ def fields_of(policy: Policy) -> dict[str, object]:
         "task_concurrency": policy.task_concurrency,
         "learn": policy.learn,
         "look_ahead": policy.look_ahead,
-        "workers": policy.workers.value,
+        "workers": None if policy.workers is None else policy.workers.value,
         "count_in_flight": policy.count_in_flight,
         "count_delayed": policy.count_delayed,
         "backlog_per_task": policy.backlog_per_task,

@@ -23,11 +23,13 @@ from autoscaler.control.receives import Receives
 from autoscaler.control.rivalry import RivalWatch
 from autoscaler.control.schedule import Timetable
 from autoscaler.control.shadow import ShadowWatch
+from autoscaler.control.stopping import StopWatch
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Missing, Observation, Rule, Verdict
 from autoscaler.core.policy import Policy, Workers
 from autoscaler.core.promise import at_risk
+from autoscaler.core.workers import long_work
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled
 from autoscaler.ports import Tick, Urgency
 
@@ -67,6 +69,7 @@ class ServiceLoop:
         self._fleet = FleetWatch(service.ref, ports.clock)
         self._rivals = RivalWatch(service.ref)
         self._shadow = ShadowWatch()
+        self._stops = StopWatch(service.ref)
         self._tags = TagWatch()
         self._tag: str | None = None
         self._memory: Memory | None = None
@@ -179,10 +182,16 @@ class ServiceLoop:
         """All that is read, with what it teaches. Minutes of a queue that stays empty beside no task tell nothing."""
         policy, _ = self._in_force(fleet.pause_tag)
         await self._rivals.look(policy, self._ports)
+        await self._stops.look(policy, fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
         seen = await self._observer.observe(fleet, policy, self._memory, still=still)
         self._receives.see(seen, self._observer.minutes)
-        seen = replace(seen, fleet=self._fleet.settled(fleet, seen.now), unreceived=self._receives.unproven)
+        seen = replace(
+            seen,
+            fleet=self._fleet.settled(fleet, seen.now),
+            unreceived=self._receives.unproven,
+            stop_timeout=self._stops.shortest(fleet),
+        )
         return self._learning.see(policy, seen, self._observer.minutes)
 
     async def _think(self, seen: Observation) -> _Thought:
@@ -208,6 +217,7 @@ class ServiceLoop:
             *self._learning.notices,
             *_at_risk(policy, seen, decision),
             *([] if shadow is None else [shadow]),
+            *_assumed(policy, seen),
         )
         return Tick(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
 
@@ -276,6 +286,12 @@ def _urgency(decision: Decision) -> Urgency:
 def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Missing]:
     because = at_risk(policy, seen, decision)
     return [] if because is None else [Missing(because, "promise")]
+
+
+def _assumed(policy: Policy, seen: Observation) -> list[Missing]:
+    """That workers which the operator did not describe count as unsafe."""
+    work = long_work(policy, seen.knowledge, seen.stop_timeout)
+    return [] if work is None else [Missing(work.notice, "assumed")]
 
 
 async def _stopped(stopping: asyncio.Event, within_s: float) -> bool:

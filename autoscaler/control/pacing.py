@@ -52,6 +52,7 @@ PUBLISHED = {
     Category.SERVICE_MODIFY: (5.0, 50.0),
     Category.TASK_READ: (20.0, 100.0),
     Category.TASK_PROTECTION: (80.0, 200.0),
+    Category.TASK_DEFINITION_READ: (20.0, 50.0),
     Category.METRIC_READ: (500.0, 500.0),
     Category.QUEUE_READ: (4000.0, 4000.0),
     Category.SCALING_READ: (10.0, 20.0),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from autoscaler.config import Service
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Verdict
+from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, StopTimeout, Verdict
 from autoscaler.core.policy import Mode, Policy
 from autoscaler.core.promise import SHADOW_MISSES_LATENCY, oldest_waits_s
 from autoscaler.ports import Fleets, ServiceRef, Urgency
@@ -49,6 +49,9 @@ class Shadow:
 
     async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         return await self._fleets.rivals(service)
+
+    async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
+        return await self._fleets.stop_timeout(service, task_definition)
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:  # noqa: ARG002 - the port's signature
         return False

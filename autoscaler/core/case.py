@@ -12,15 +12,16 @@ from typing import NamedTuple, TypeAlias
 from autoscaler.core.demand import read_signals
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Fleet, Instant, Observation
-from autoscaler.core.policy import Policy
+from autoscaler.core.policy import Policy, Workers
 from autoscaler.core.signals import Signals
+from autoscaler.core.workers import LongWork, kind_of, long_work
 
 Corridor: TypeAlias = tuple[float, float, Callable[[], str]]
 """The lowest and the highest permitted count, both permitted, and the reason: put into words only where it clamps."""
 
 
 class Case(NamedTuple):
-    """One service at one tick. `current` is ECS's desired count."""
+    """One service at one tick. `current` is ECS's desired count; `long_work` as `core/workers.py` has it."""
 
     policy: Policy
     memory: Memory
@@ -28,13 +29,19 @@ class Case(NamedTuple):
     signals: Signals
     current: int
     now: Instant
+    long_work: LongWork | None = None
+
+    @property
+    def workers(self) -> Workers:
+        """Which kind of workers to reckon with: as configured, else as assumed."""
+        return kind_of(self.policy, self.long_work)
 
     @staticmethod
     def of(policy: Policy, memory: Memory, seen: Observation) -> Case:
         """The case of an observation. A memory that lapsed warms up again where nothing is missing any more."""
-        signals = read_signals(policy, seen)
+        signals, work = read_signals(policy, seen), long_work(policy, seen.knowledge, seen.stop_timeout)
         memory = memory.resumed(seen.fleet, seen.now, complete=not signals.missing)
-        return Case(policy, memory, seen.fleet, signals, seen.fleet.desired, seen.now)
+        return Case(policy, memory, seen.fleet, signals, seen.fleet.desired, seen.now, work)
 
 
 Restraint: TypeAlias = Callable[[Case], Corridor | None]

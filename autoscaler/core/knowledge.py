@@ -7,6 +7,7 @@ again.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp, inf, log1p, sqrt
 from typing import NamedTuple
 
 
@@ -82,6 +83,28 @@ class Knowledge:
     def is_learning(self) -> bool:
         """Whether what a message takes is still more assumed than seen."""
         return self.processing_s.confidence < LEARNED
+
+    @property
+    def processing_p95_s(self) -> float | None:
+        """What all but 5 % of the messages take at most, in seconds; None while that is not learned, or is configured.
+
+        Of lognormal times with the mean of the last minutes or the long one, whichever is longer, so that it rises as
+        soon as messages take longer and falls only once both means have fallen.
+        """
+        if self.processing_s.weight == inf or self.is_learning:
+            return None
+        return self.slow_s * p95_ratio(self.spread)
+
+
+def p95_ratio(spread: float) -> float:
+    """The p95 of lognormal times by their mean, from their squared coefficient of variation; at least 1.
+
+    With sigma^2 = ln(1 + spread), the p95 is mean x exp(1.645 sigma - sigma^2 / 2): spread 0 gives 1, 0.25 (CV 0.5)
+    gives 1.94, 1 (CV 1) gives 2.78, 4 (CV 2) gives 3.60. Beyond 14 it falls again, as ever fewer messages make up
+    the mean; from 50,000 on it would be less than the mean.
+    """
+    sigma = sqrt(log1p(spread))
+    return max(1.0, exp(1.645 * sigma - sigma * sigma / 2))
 
 
 LEARNED = 0.5

@@ -6,7 +6,7 @@ that the caller brings along; only differences mean anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
 from typing import NamedTuple, TypeAlias
@@ -131,13 +131,23 @@ class Deployment:
     started: Instant
 
 
+class StopTimeout(NamedTuple):
+    """How many seconds ECS gives a task between SIGTERM and SIGKILL: the stopTimeout of its container `container`,
+    which has the shortest of the essential ones.
+    """
+
+    seconds: float
+    container: str
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """What ECS says of the service at `at`. `desired` is the baseline of every decision.
 
     `running` counts both revisions during a deployment. `protected` is None unless task protection was read.
     `pause_tag` is the service's own tag `autoscaler:paused`, unread (None: it has none). `identity`: ARN and creation
-    time, as one text; a service that was deleted and created again has another one (None: not known).
+    time, as one text; a service that was deleted and created again has another one (None: not known). `task_definitions`:
+    the ARNs of what its tasks are started from, of all its deployments; no decision rests on them.
     """
 
     desired: int
@@ -149,6 +159,7 @@ class Fleet:
     trouble: Trouble | None = None
     pause_tag: str | None = None
     identity: str | None = None
+    task_definitions: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +170,7 @@ class Observation:
     `knowledge`: what the estimators made of this and of earlier observations (None: there are none). `unseen`: what
     CloudWatch counted and SQS's own counts did not show (None: not read). `unreceived`: the queues of which no receive
     was ever seen, by us or in CloudWatch's last 14 days.
+    `stop_timeout`: None where it was not read; then ECS's default is assumed.
     """
 
     now: Instant
@@ -172,6 +184,7 @@ class Observation:
     knowledge: Knowledge | None = None
     unseen: Unseen | None = None
     unreceived: tuple[str, ...] = ()
+    stop_timeout: StopTimeout | None = None
 
 
 class Verdict(StrEnum):

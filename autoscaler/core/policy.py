@@ -147,6 +147,7 @@ class Policy:
     `paused`: a direction, a count to stand at, or None. `schedule`: the name of the schedule that set the bounds in
     force, or None; `min_tasks` and `max_tasks` are those in force. The latencies at the end are derived: those of the
     queue that may wait the shortest and the longest.
+    `workers`: None where the operator did not say; then `core/workers.py` assumes a kind.
     """
 
     name: str
@@ -158,7 +159,7 @@ class Policy:
     task_concurrency: int = 1
     learn: bool = True
     look_ahead: bool = True
-    workers: Workers = Workers.DRAINING
+    workers: Workers | None = None
     count_in_flight: bool = True
     count_delayed: bool = False
     backlog_per_task: float | None = None

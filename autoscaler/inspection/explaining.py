@@ -14,6 +14,8 @@ from autoscaler.config import aligned
 from autoscaler.config.quoting import printable
 from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Backlog, Fleet, Flow, Measurement, Missing, Observation, Utilization
+from autoscaler.core.policy import Policy
+from autoscaler.core.workers import kind_of, long_work, shown, stop_words
 from autoscaler.errors import AutoscalerError, ConfigError, Unavailable
 from autoscaler.inspection.deciding import Unreadable, decision_on
 from autoscaler.situation import decode
@@ -44,13 +46,18 @@ def kinds_of(account: Mapping[str, Any]) -> frozenset[str]:
 def inputs_of(account: Mapping[str, Any]) -> tuple[Input, ...]:
     """Every reading that the decision rests on; none where there is no situation, or a stranger's."""
     try:
-        _, memory, seen = decode(account.get("situation"))
+        policy, memory, seen = decode(account.get("situation"))
     except ConfigError:
         return ()
     reasons = {fault.get("signal"): str(fault.get("because")) for fault in account.get("faults") or ()}
     ecs_age_s = (account.get("ages_s") or {}).get("ecs")
     watched = "longer than any window" if memory.since is None else f"{seen.now - memory.since:,.0f} s"
-    return (*_fleet(seen.fleet, ecs_age_s), *_readings(seen, reasons), Input("memory", f"reaches back {watched}"))
+    return (
+        *_fleet(seen.fleet, ecs_age_s),
+        *_workers(policy, seen),
+        *_readings(seen, reasons),
+        Input("memory", f"reaches back {watched}"),
+    )
 
 
 def _fleet(fleet: Fleet, age_s: float | None) -> Iterator[Input]:
@@ -62,6 +69,14 @@ def _fleet(fleet: Fleet, age_s: float | None) -> Iterator[Input]:
         yield Input("deployment", "in progress", -fleet.deployment.started)
     if fleet.trouble is not None:
         yield Input("trouble", fleet.trouble.because, -fleet.trouble.at)
+
+
+def _workers(policy: Policy, seen: Observation) -> Iterator[Input]:
+    """What is assumed of workers that the operator did not describe, and from what."""
+    if policy.workers is None:
+        work = long_work(policy, seen.knowledge, seen.stop_timeout)
+        takes = "" if work is None else f": messages take up to {shown(work.takes_s)} ({work.measure})"
+        yield Input("workers", f"not set, treated as {kind_of(policy, work)}{takes}; {stop_words(seen.stop_timeout)}")
 
 
 def _readings(seen: Observation, reasons: Mapping[str | None, str]) -> Iterator[Input]:

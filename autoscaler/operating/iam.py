@@ -22,6 +22,7 @@ PURPOSES = {
     apis.UPDATE_SERVICE: "ScaleServices",
     apis.LIST_TASKS: "ListTasks",
     apis.GET_TASK_PROTECTION: "ReadTaskProtection",
+    apis.DESCRIBE_TASK_DEFINITION: "ReadStopTimeouts",
     apis.GET_METRIC_DATA: "ReadMetrics",
     apis.DESCRIBE_SCALABLE_TARGETS: "SeeOtherScalers",
     apis.DESCRIBE_SCALING_POLICIES: "SeeOtherScalers",

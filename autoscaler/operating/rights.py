@@ -19,6 +19,7 @@ from autoscaler.ports import CloudWatchMetric, QueueRef, Role, ServiceRef
 NO_NARROWER = (
     apis.GET_METRIC_DATA,
     apis.LIST_TASKS,
+    apis.DESCRIBE_TASK_DEFINITION,
     apis.LIST_SERVICES,
     apis.DESCRIBE_SCALABLE_TARGETS,
     apis.DESCRIBE_SCALING_POLICIES,
@@ -69,6 +70,7 @@ def _discovering(config: Config, home: Home) -> Iterator[Right]:
         yield Right(apis.UPDATE_SERVICE, service_arn(every, home), inside)
         yield Right(apis.LIST_TASKS, ANY, inside)
         yield Right(apis.GET_TASK_PROTECTION, tasks_arn(every, home), inside)
+        yield Right(apis.DESCRIBE_TASK_DEFINITION, ANY)
     if config.discovery.clusters:
         queues = queue_arn(QueueRef(ANY, place.region, role=place.role), home)
         yield Right(apis.GET_QUEUE_ATTRIBUTES, queues)
@@ -103,6 +105,8 @@ def _of_ecs(service: Service, home: Home) -> Iterator[Right]:
     if reads_protection(service):
         yield Right(apis.LIST_TASKS, ANY, cluster)
         yield Right(apis.GET_TASK_PROTECTION, tasks_arn(service.ref, home), cluster)
+    if reads_stop_timeout(service):
+        yield Right(apis.DESCRIBE_TASK_DEFINITION, ANY)
 
 
 def writes(service: Service) -> bool:
@@ -113,6 +117,11 @@ def writes(service: Service) -> bool:
 def reads_protection(service: Service) -> bool:
     """Whether its tasks are asked for protection, before a scale-in."""
     return service.policy.workers is Workers.SELF_PROTECTING
+
+
+def reads_stop_timeout(service: Service) -> bool:
+    """Whether its task definition is read: what its workers do on SIGTERM is assumed from the stopTimeout."""
+    return service.policy.workers is None
 
 
 def reads_metrics(service: Service) -> bool:

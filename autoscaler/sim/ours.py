@@ -13,8 +13,8 @@ from autoscaler.config import Service, policy_of
 from autoscaler.config.durations import shown
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
 from autoscaler.core.explain import sentence
-from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, Utilization, Verdict
-from autoscaler.core.policy import Mode, Policy
+from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, StopTimeout, Utilization, Verdict
+from autoscaler.core.policy import Mode, Policy, Workers
 from autoscaler.errors import AutoscalerError, ConfigError, Problem
 from autoscaler.ports import (
     CloudWatchMetric,
@@ -81,6 +81,8 @@ class Wishes:
             "max_tasks": self.max_tasks,
             "task_concurrency": self.task_concurrency,
             "mode": Mode.ACTIVE.value,
+            # set, not assumed: what the simulated workers do on SIGTERM is the world's, however long messages take
+            "workers": Workers.DRAINING.value,
             **self.fields,
         }
         policy = policy_of(SERVICE.key, given)
@@ -226,6 +228,9 @@ class _World:
 
     async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         return ()
+
+    async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
+        return Missing("the simulated world has no task definitions", "no_data")
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
         self.surface.scale_to(tasks)

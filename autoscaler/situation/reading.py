@@ -20,6 +20,7 @@ from autoscaler.core.model import (
     Missing,
     Observation,
     QueueReading,
+    StopTimeout,
     Trouble,
     Unseen,
     Utilization,
@@ -41,8 +42,8 @@ def decode(situation: object) -> tuple[Policy, Memory, Observation]:
     """What `decide` takes, with the present at instant 0. Raises `ConfigError` with every mistake, by its path.
 
     What is left out is read thus: `running` as `current`, `pending` as 0, no history as one that reaches back
-    longer than any window, no `launch_per_minute` as none. A signal that the policy needs and that is not there is
-    missing, not zero.
+    longer than any window, no `launch_per_minute` as none, no `stop_timeout` as ECS's default of 30 s. A signal that
+    the policy needs and that is not there is missing, not zero.
     """
     fields = Fields(situation)
     name = fields.text("name", default="service")
@@ -62,10 +63,11 @@ def decode(situation: object) -> tuple[Policy, Memory, Observation]:
         knowledge=knowledge(fields.part("knowledge")) if fields.content.get("knowledge") is not None else None,
         unseen=_unseen(signals.part("unseen")) if signals.content.get("unseen") is not None else None,
         unreceived=signals.texts("unreceived"),
+        stop_timeout=_stop_timeout(fields),
     )
     memory = _memory(fields.part("history"), fleet)
     signals.close()
-    fields.close({"history", "signals", "policy", "knowledge"})
+    fields.close({"history", "signals", "policy", "knowledge", "stop_timeout"})
     if fields.problems:
         raise ConfigError(fields.problems)
     return policy, memory, seen
@@ -110,6 +112,16 @@ def _trouble(trouble: Fields) -> Trouble | None:
     because, age_s = trouble.text("because", ""), trouble.seconds("age_s")
     trouble.close()
     return Trouble(because, -(age_s or 0.0)) if because else None
+
+
+def _stop_timeout(fields: Fields) -> StopTimeout | None:
+    if fields.content.get("stop_timeout") is None:
+        return None
+    stop = fields.part("stop_timeout")
+    stop.number("seconds", required=True)
+    found = StopTimeout(stop.seconds("seconds") or 0.0, stop.text("container", "not named"))
+    stop.close()
+    return found
 
 
 def _metrics(metrics: Fields, missing: Fields) -> tuple[MetricReading, ...]:

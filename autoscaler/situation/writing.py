@@ -33,6 +33,8 @@ def encode(policy: Policy, observation: Observation, memory: Memory) -> dict[str
         situation["protected"] = fleet.protected
     if observation.knowledge is not None:
         situation["knowledge"] = _knowledge(observation.knowledge)
+    if observation.stop_timeout is not None:
+        situation["stop_timeout"] = observation.stop_timeout._asdict()
     if fleet.trouble is not None:
         situation["trouble"] = {"because": fleet.trouble.because, "age_s": now - fleet.trouble.at}
     return situation

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from autoscaler.aws import Aws
 from autoscaler.aws.cloudwatch import queue_metrics, service_metric
-from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, Utilization
+from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, StopTimeout, Utilization
 from autoscaler.errors import NotFound
 from autoscaler.ports import CloudWatchMetric, Place, QueueMinute, QueueRef, ServiceRef, Urgency
 from tests.aws.spies import Spies, connected
@@ -76,6 +76,33 @@ async def test_a_service_is_read_and_scaled_out_and_in_to_none(world: World, her
         fleet = await here.fleets.read(service)
         assert isinstance(fleet, Fleet)
         assert fleet.desired == tasks
+
+
+async def test_the_shortest_stop_timeout_of_the_essential_containers_is_read(
+    world: World, here: Aws, name: str
+) -> None:
+    told = [
+        {"name": "sidecar", "essential": False, "stopTimeout": 2},
+        {"name": "app", "essential": True, "stopTimeout": 120},
+        {"name": "proxy", "essential": True, "stopTimeout": 90},
+    ]
+    await world.put_service("prod", name, desired=0, containers=told)
+    service = ServiceRef("shop", "prod", name)
+    fleet = await here.fleets.read(service)
+    assert isinstance(fleet, Fleet)
+    [arn] = fleet.task_definitions
+    assert name in arn
+    assert await here.fleets.stop_timeout(service, arn) == StopTimeout(90.0, "proxy")
+    gone = await here.fleets.stop_timeout(service, arn.replace(name, f"{name}-not"))
+    assert isinstance(gone, Missing)
+
+
+async def test_a_container_without_a_stop_timeout_has_ecss_default(world: World, here: Aws, name: str) -> None:
+    await world.put_service("prod", name, desired=0)
+    service = ServiceRef("shop", "prod", name)
+    fleet = await here.fleets.read(service)
+    assert isinstance(fleet, Fleet)
+    assert await here.fleets.stop_timeout(service, fleet.task_definitions[0]) == StopTimeout(30.0, "worker")
 
 
 async def test_an_unknown_service_is_missing_and_cannot_be_scaled(world: World, here: Aws, name: str) -> None:

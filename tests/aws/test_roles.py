@@ -18,7 +18,7 @@ from autoscaler.aws.apis import ASSUME_ROLE, Call
 from autoscaler.aws.clients import Clients
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.roles import AGAIN_S, DOUBTED_S, LEAST_S
-from autoscaler.core.model import Backlog, Fleet, Missing, Utilization
+from autoscaler.core.model import Backlog, Fleet, Missing, StopTimeout, Utilization
 from autoscaler.errors import Denied
 from autoscaler.ports import Category, QueueRef, Role, ServiceRef, Urgency
 from tests.aws.double import HANG, Double, Reply, Script, assumed, fault, ok, refused
@@ -100,6 +100,8 @@ async def test_everything_of_a_service_is_asked_as_its_role_and_no_more_than_tha
     double.on("ListTasks", ok({"taskArns": ["arn:aws:ecs:x:1:task/prod/1"]}))
     double.on("GetTaskProtection", ok({"protectedTasks": [{"taskArn": "task/prod/1", "protectionEnabled": False}]}))
     double.on("DescribeScalableTargets", ok({"ScalableTargets": []}))
+    containers = [{"name": "app", "stopTimeout": 120}]
+    double.on("DescribeTaskDefinition", ok({"taskDefinition": {"containerDefinitions": containers}}))
     service = shop(ROLE)
     await read(aws, QueueRef("orders", account="999999999999", role=ROLE))
     assert isinstance(await aws.fleets.read(service), Fleet)
@@ -107,10 +109,11 @@ async def test_everything_of_a_service_is_asked_as_its_role_and_no_more_than_tha
     await aws.meters.minute(THEIRS)
     assert await aws.fleets.protected(service) == 0
     assert await aws.fleets.rivals(service) == ()
+    assert await aws.fleets.stop_timeout(service, "task-definition/orders:1") == StopTimeout(120.0, "app")
     await aws.fleets.scale_to(service, 1, Urgency.SCALE_OUT)
     assert {seen.operation: seen.key for seen in double.seen if seen.operation != "AssumeRole"}.keys() == {
         *("GetQueueUrl", "GetQueueAttributes", "DescribeServices", "GetMetricData", "ListTasks", "GetTaskProtection"),
-        *("DescribeScalableTargets", "UpdateService"),
+        *("DescribeScalableTargets", "DescribeTaskDefinition", "UpdateService"),
     }
     assert {seen.key for seen in double.seen if seen.operation != "AssumeRole"} == {key_of(ROLE.arn)}
     assert {seen.headers["X-Amz-Security-Token"] for seen in double.seen[1:]} == {f"{key_of(ROLE.arn)}-token"}

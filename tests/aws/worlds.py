@@ -33,7 +33,14 @@ class World(Protocol):
     """What a test puts there before the floor reads it."""
 
     async def put_queue(self, name: str, messages: int) -> None: ...
-    async def put_service(self, cluster: str, name: str, desired: int, tags: dict[str, str] | None = None) -> None: ...
+    async def put_service(
+        self,
+        cluster: str,
+        name: str,
+        desired: int,
+        tags: dict[str, str] | None = None,
+        containers: list[dict[str, Any]] | None = None,
+    ) -> None: ...
     async def delete_service(self, cluster: str, name: str) -> None: ...
     async def put_metric(self, metric: CloudWatchMetric, value: float, began_s: float) -> None: ...
     async def put_scalable_target(self, cluster: str, name: str, least: int, most: int) -> None: ...
@@ -52,11 +59,18 @@ class Moto:
             for body in range(messages):
                 await sqs.send_message(QueueUrl=url, MessageBody=str(body))
 
-    async def put_service(self, cluster: str, name: str, desired: int, tags: dict[str, str] | None = None) -> None:
+    async def put_service(
+        self,
+        cluster: str,
+        name: str,
+        desired: int,
+        tags: dict[str, str] | None = None,
+        containers: list[dict[str, Any]] | None = None,
+    ) -> None:
         async with self._client("ecs") as ecs:
             await ecs.create_cluster(clusterName=cluster)
-            container = {"name": "worker", "image": "worker", "memory": 128}
-            await ecs.register_task_definition(family=name, containerDefinitions=[container])
+            told = [{"image": "worker", "memory": 128, **container} for container in containers or [{"name": "worker"}]]
+            await ecs.register_task_definition(family=name, containerDefinitions=told)
             listed = [{"key": key, "value": value} for key, value in (tags or {}).items()]
             await ecs.create_service(
                 cluster=cluster, serviceName=name, taskDefinition=name, desiredCount=desired, tags=listed
@@ -116,8 +130,16 @@ class Fake:
     async def put_queue(self, name: str, messages: int) -> None:
         self.aws.world().put_queue(name, messages)
 
-    async def put_service(self, cluster: str, name: str, desired: int, tags: dict[str, str] | None = None) -> None:
-        self.aws.world().put_service(cluster, name, desired, tags=tags or {})
+    async def put_service(
+        self,
+        cluster: str,
+        name: str,
+        desired: int,
+        tags: dict[str, str] | None = None,
+        containers: list[dict[str, Any]] | None = None,
+    ) -> None:
+        service = self.aws.world().put_service(cluster, name, desired, tags=tags or {})
+        service.containers = containers or service.containers
 
     async def delete_service(self, cluster: str, name: str) -> None:
         self.aws.world().service(cluster, name).status = "INACTIVE"

@@ -19,13 +19,13 @@ from tests.cli.spoken import Ended, autoscaler
 from tests.cli.test_explain import tick
 from tests.cli.test_status import listed
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
-from tests.operating.answers import ROLE, caller, healthy, service, simulated
+from tests.operating.answers import ROLE, caller, definition, healthy, minute, service, simulated
 
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab"
 READS = {
     "GetCallerIdentity", "SimulatePrincipalPolicy", "DescribeServices", "GetQueueUrl", "GetQueueAttributes",
     "GetMetricData", "DescribeScalableTargets", "DescribeScalingPolicies", "DescribeScheduledActions", "ListTasks",
-    "GetTaskProtection",
+    "GetTaskProtection", "DescribeTaskDefinition",
 }  # fmt: skip
 BARE: dict[str, Any] = {name: None for name in os.environ if name.startswith(("AWS_", "AUTOSCALER_"))}
 BARE |= {"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*"}
@@ -238,6 +238,122 @@ async def test_a_queue_of_another_region_than_its_url_says_is_named_with_it():
         _, whats = await found(double, AUTOSCALER_QUEUES=address)
         assert "in us-east-1, the service in eu-west-1" in whats["queue orders"]["text"]
         assert {request.region for request in double.asked("GetQueueAttributes")} == {"us-east-1"}
+
+
+async def test_what_is_assumed_of_workers_is_told_with_the_stop_timeout_that_it_rests_on():
+    async with healthy() as double:
+        double.on("DescribeTaskDefinition", definition(stopTimeout=90))
+        _, whats = await found(double)
+        assert whats["workers"]["level"] == "good"
+        assert "the stopTimeout of 90 s of container app" in whats["workers"]["text"]
+        code, whats = await found(double, AUTOSCALER_PROCESSING_TIME="91s")
+        assert (code, whats["workers"]["level"]) == (0, "note")
+        assert "treated as unsafe" in whats["workers"]["text"]
+        assert "workers=self_protecting" in whats["workers"]["remedy"]
+        before = len(double.asked("DescribeTaskDefinition"))
+        _, whats = await found(double, AUTOSCALER_WORKERS="draining", AUTOSCALER_PROCESSING_TIME="91s")
+        assert "workers" not in whats
+        assert len(double.asked("DescribeTaskDefinition")) == before, "it is not read where it does not count"
+
+
+async def test_a_stop_timeout_that_may_not_be_read_is_worth_knowing_and_no_finding():
+    async with healthy() as double:
+        double.on("DescribeTaskDefinition", fault("AccessDeniedException"))
+        code, whats = await found(double, AUTOSCALER_PROCESSING_TIME="31s")
+        assert (code, whats["stopTimeout"]["level"], whats["workers"]["level"]) == (0, "note", "note")
+        assert "30 s is assumed" in whats["stopTimeout"]["text"]
+        assert "ecs:DescribeTaskDefinition" in whats["stopTimeout"]["remedy"]
+        assert whats["service"]["level"] == "good"
+
+
+IDLE = ok({"Attributes": {
+    "ApproximateNumberOfMessages": "12", "ApproximateNumberOfMessagesNotVisible": "0",
+    "ApproximateNumberOfMessagesDelayed": "0",
+}})  # fmt: skip
+RECEIVES = "receives from orders"
+
+
+def days(received: float | None, empty: float | None) -> Any:
+    """CloudWatch has these sums of a day for the queue's receives (None: no datapoint), and a 5 for all else."""
+
+    def answer(body: dict[str, Any]) -> Any:
+        told = {"received": received, "empty": empty}
+        if {query["Id"] for query in body["MetricDataQueries"]} != set(told):
+            return minute(body)
+        assert {query["MetricStat"]["Period"] for query in body["MetricDataQueries"]} == {86_400}
+        assert body["EndTime"] - body["StartTime"] == 14 * 86_400
+        results = [
+            {
+                "Id": name,
+                "StatusCode": "Complete",
+                "Timestamps": [] if value is None else [body["StartTime"]],
+                "Values": [] if value is None else [value],
+            }
+            for name, value in told.items()
+        ]
+        return ok({"MetricDataResults": results})
+
+    return answer
+
+
+@pytest.mark.parametrize(("received", "empty"), [(0.0, 0.0), (None, None), (0.0, None), (None, 0.0)])
+async def test_running_tasks_beside_a_queue_that_nothing_receives_from_are_a_finding(received, empty):
+    async with healthy() as double:
+        double.on("GetQueueAttributes", IDLE)
+        double.on("GetMetricData", days(received, empty))
+        code, whats = await found(double)
+        assert (code, whats[RECEIVES]["level"]) == (1, "finding")
+        text, remedy = whats[RECEIVES]["text"], whats[RECEIVES]["remedy"]
+        for said in ("3 tasks are running", "queue orders in eu-west-1", "account 123456789012", "14 days"):
+            assert said in text
+        for said in ("NumberOfMessagesReceived", "NumberOfEmptyReceives", "in flight"):
+            assert said in text
+        for said in ("Region", "spelling", "ARN", "poll", "15 minutes"):
+            assert said in remedy
+
+
+@pytest.mark.parametrize(("received", "empty"), [(1.0, 0.0), (0.0, 1.0), (1.0, None), (None, 1.0)])
+async def test_one_receive_be_it_empty_shows_that_the_queue_is_polled(received, empty):
+    async with healthy() as double:
+        double.on("GetQueueAttributes", IDLE)
+        double.on("GetMetricData", days(received, empty))
+        code, whats = await found(double)
+        assert (code, whats[RECEIVES]["level"]) == (0, "good")
+
+
+async def test_messages_in_flight_or_no_running_task_need_no_receives():
+    async with healthy() as double:
+        double.on("GetMetricData", days(0.0, 0.0))
+        assert (await found(double))[1][RECEIVES]["level"] == "good", "3 are in flight"
+        double.on("GetQueueAttributes", IDLE)
+        double.on("DescribeServices", service(runningCount=0))
+        assert (await found(double))[1][RECEIVES]["level"] == "good"
+        double.on("DescribeServices", service(runningCount=1))
+        code, whats = await found(double)
+        assert (code, whats[RECEIVES]["level"]) == (1, "finding")
+        assert "1 task is running" in whats[RECEIVES]["text"]
+
+
+@pytest.mark.parametrize("operation", ["GetMetricData", "DescribeServices", "GetQueueAttributes"])
+async def test_what_cannot_be_read_leaves_it_unchecked_and_says_so(operation):
+    async with healthy() as double:
+        double.on("GetQueueAttributes", IDLE)
+        double.on(operation, fault("AccessDenied", status=403))
+        _, whats = await found(double)
+        assert whats[RECEIVES]["level"] == "unknown"
+        assert "could not be checked" in whats[RECEIVES]["text"]
+
+
+async def test_a_queue_of_another_account_has_its_metrics_there():
+    async with healthy() as double:
+        double.on("GetQueueAttributes", IDLE)
+        double.on("GetMetricData", days(None, None))
+        settings = {"AUTOSCALER_QUEUES": "arn:aws:sqs:eu-west-1:999999999999:orders"}
+        code, whats = await found(double, **settings)
+        assert (code, whats[RECEIVES]["level"]) == (0, "unknown")
+        assert "account 999999999999" in whats[RECEIVES]["text"]
+        own = {"AUTOSCALER_QUEUES": "arn:aws:sqs:eu-west-1:123456789012:orders"}
+        assert (await found(double, **own))[1][RECEIVES]["level"] == "finding"
 
 
 async def test_a_real_emulator_has_nothing_that_is_not_understood():

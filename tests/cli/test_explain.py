@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,10 +21,11 @@ from autoscaler.core.model import (
     Missing,
     Observation,
     QueueReading,
+    StopTimeout,
     Trouble,
     Utilization,
 )  # fmt: skip
-from autoscaler.core.policy import MetricPolicy, Mode, Policy, QueuePolicy
+from autoscaler.core.policy import MetricPolicy, Mode, Policy, QueuePolicy, Workers
 from autoscaler.errors import AutoscalerError
 from autoscaler.inspection.explaining import REFUSALS, UNREACHABLE, explained, kinds_of, page
 from autoscaler.ports import ServiceRef, Tick
@@ -218,3 +220,28 @@ def test_every_kind_of_fault_has_its_exit_code():
     assert REFUSALS.isdisjoint(UNREACHABLE)
     assert "denied" in REFUSALS
     assert {"unavailable"} == UNREACHABLE
+
+
+def long(**changes: Any) -> dict[str, Any]:
+    """The account of a service whose messages take 95 s, with 3 in flight."""
+    whole = tick(Backlog(0, 3, 0, NOW))
+    policy, seen = replace(whole.policy, processing_time_s=95.0, cpu_target_percent=None, metrics=()), whole.observation
+    assert seen is not None
+    policy, seen = replace(policy, workers=changes.get("workers")), replace(seen, stop_timeout=changes.get("stop"))
+    decided = replace(whole, policy=policy, observation=seen, decision=decide(policy, Memory(), seen))
+    return explained(account_of(decided, faults_of(decided)))
+
+
+def test_what_is_assumed_of_workers_is_an_input() -> None:
+    def told(**changes: Any) -> list[str]:
+        return [entry["value"] for entry in long(**changes)["inputs"] if entry["name"] == "workers"]
+
+    assert told() == [
+        "not set, treated as unsafe: messages take up to 95 s (processing_time); the stopTimeout of 30 s (assumed; "
+        "grant ecs:DescribeTaskDefinition to read it)"
+    ]
+    assert told(stop=StopTimeout(120.0, "app")) == [
+        "not set, treated as draining; the stopTimeout of 120 s of container app"
+    ]
+    assert told(workers=Workers.UNSAFE) == [], "that is in the settings"
+    assert "not set, treated as unsafe" in page(long())

@@ -10,7 +10,7 @@ from autoscaler.config import Service
 from autoscaler.config.model import Schedule
 from autoscaler.control.admission import Admission
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
-from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, Utilization
+from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, StopTimeout, Utilization
 from autoscaler.core.policy import Direction, Mode, Policy, QueuePolicy
 from autoscaler.errors import AutoscalerError
 from autoscaler.ports import (
@@ -61,6 +61,9 @@ class World:
     rival_reads: int = 0
     queue_depths: dict[str, tuple[int, int]] = field(default_factory=dict)
     deploying_since: float | None = None
+    definitions: tuple[str, ...] = ()
+    stops: dict[str, StopTimeout | Missing] = field(default_factory=dict)
+    definition_reads: list[tuple[float, str]] = field(default_factory=list)
     _shown: int | None = None
 
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
@@ -92,6 +95,10 @@ class World:
         self.rival_reads += 1
         return self.others
 
+    async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
+        self.definition_reads.append((now(), task_definition))
+        return self.stops.get(task_definition, Missing("not allowed", "denied"))
+
     async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
         if self.gone is not None:
             return self.gone
@@ -101,7 +108,9 @@ class World:
             shown = self._shown
         running = self.desired if self.running is None else self.running
         rolling = None if self.deploying_since is None else Deployment(self.deploying_since)
-        return Fleet(shown, running, 0, now(), deployment=rolling, pause_tag=self.pause_tag)
+        return Fleet(
+            shown, running, 0, now(), deployment=rolling, pause_tag=self.pause_tag, task_definitions=self.definitions
+        )
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
         self.before_write()

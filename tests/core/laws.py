@@ -177,7 +177,8 @@ def scale_out_only_never_scales_in(world: World, decision: Decision) -> None:
 
 def unsafe_workers_stay_while_anything_is_in_flight(world: World, decision: Decision) -> None:
     policy, _, seen = world
-    if policy.workers is Workers.UNSAFE and read_signals(policy, seen).work.in_flight:
+    outlasting = policy.workers is None and (policy.processing_time_s or 0.0) > 30.0 and seen.stop_timeout is None
+    if (policy.workers is Workers.UNSAFE or outlasting) and read_signals(policy, seen).work.in_flight:
         assert decision.verdict is not Verdict.SCALE_IN
 
 

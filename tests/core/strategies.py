@@ -15,6 +15,7 @@ from autoscaler.core.model import (
     Missing,
     Observation,
     QueueReading,
+    StopTimeout,
     Unseen,
     Utilization,
 )
@@ -74,7 +75,7 @@ def policies(draw: st.DrawFn) -> Policy:
         acceptable_latency_s=draw(st.sampled_from([1.0, 60.0, 600.0])),
         processing_time_s=draw(st.sampled_from([None, 0.05, 1.0, 5.0, 3600.0])),
         task_concurrency=draw(st.sampled_from([1, 2, 10])),
-        workers=draw(st.sampled_from(Workers)),
+        workers=draw(st.one_of(st.none(), st.sampled_from(Workers))),
         backlog_per_task=draw(st.sampled_from([None, 0.5, 5.0, 100.0])),
         cpu_target_percent=draw(st.sampled_from([None, 60.0])),
         memory_target_percent=draw(st.sampled_from([None, 80.0])),
@@ -164,6 +165,7 @@ def observations(draw: st.DrawFn, policy: Policy) -> Observation:
         given=draw(st.one_of(st.none(), st.none(), counts)),
         unseen=draw(st.one_of(st.none(), unseen)),
         unreceived=draw(st.sampled_from([(), (), tuple(queue.name for queue in policy.queues)])),
+        stop_timeout=draw(st.sampled_from([None, StopTimeout(2.0, "app"), StopTimeout(7200.0, "app")])),
     )
 
 

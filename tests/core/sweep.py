@@ -25,6 +25,7 @@ from autoscaler.core.model import (
     Missing,
     Observation,
     QueueReading,
+    StopTimeout,
     Trouble,
     Unseen,
     Utilization,
@@ -92,7 +93,7 @@ class Draw:
             acceptable_latency_s=one((1.0, 60.0, 600.0)),
             processing_time_s=one((None, 0.05, 1.0, 5.0, 3600.0)),
             task_concurrency=one((1, 1, 2, 10)),
-            workers=one(tuple(Workers)),
+            workers=one((None, *Workers)),
             count_in_flight=self.maybe(0.9),
             count_delayed=self.maybe(0.1),
             backlog_per_task=one((None, 0.5, 5.0, 100.0)),
@@ -165,6 +166,7 @@ class Draw:
             flow=one((None, self.flow(), GONE)),
             unseen=one((None, None, self.unseen())),
             unreceived=one(((), (), (), (), tuple(queue.name for queue in policy.queues[:1]))),
+            stop_timeout=one((None, None, StopTimeout(2.0, "app"), StopTimeout(7200.0, "app"))),
         )
 
     def unseen(self) -> Unseen:

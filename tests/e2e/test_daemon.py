@@ -30,7 +30,10 @@ SETTINGS = {
     "AUTOSCALER_INTERVAL": "1s",
     "AUTOSCALER_SCALE_IN__STABILIZATION": "3s",
 }
-READS = {"GetQueueUrl", "GetQueueAttributes", "DescribeServices", "GetMetricData", "DescribeScalableTargets"}
+READS = {
+    *("GetQueueUrl", "GetQueueAttributes", "DescribeServices", "DescribeTaskDefinition", "GetMetricData"),
+    "DescribeScalableTargets",
+}
 
 
 def free_port() -> int:

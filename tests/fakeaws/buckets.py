@@ -21,6 +21,7 @@ PUBLISHED = {
     "service_read": Limit(100, 20),
     "cluster_resource_read": Limit(100, 20),
     "task_protection": Limit(200, 80),
+    "task_definition_read": Limit(50, 20),
     "metric_read": Limit(500, 500),
     "queue_read": Limit(4000, 4000),
     "scaling_read": Limit(20, 10),

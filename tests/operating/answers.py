@@ -10,6 +10,7 @@ from typing import Any
 from tests.aws.double import Double, Reply, ok, serving
 
 ROLE = "arn:aws:iam::123456789012:role/autoscaler"
+DEFINITION = "arn:aws:ecs:eu-west-1:123456789012:task-definition/orders:7"
 ARN = "arn:aws:ecs:eu-west-1:123456789012:service/prod/orders"
 
 
@@ -30,8 +31,20 @@ def simulated(decision: str) -> Reply:
 
 def service(name: str = "orders", **changed: Any) -> Reply:
     counts = {"desiredCount": 3, "runningCount": 3, "pendingCount": 0, "deployments": [], "events": []}
-    told = {"serviceName": name, "serviceArn": ARN, "status": "ACTIVE", **counts, **changed}
+    told = {
+        "serviceName": name,
+        "serviceArn": ARN,
+        "status": "ACTIVE",
+        "taskDefinition": DEFINITION,
+        **counts,
+        **changed,
+    }
     return ok({"services": [told], "failures": []})
+
+
+def definition(**container: Any) -> Reply:
+    """A task definition of one container."""
+    return ok({"taskDefinition": {"containerDefinitions": [{"name": "app", "essential": True, **container}]}})
 
 
 def minute(body: dict[str, Any]) -> Reply:
@@ -56,5 +69,6 @@ async def healthy() -> AsyncIterator[Double]:
         double.on("GetQueueAttributes", ok({"Attributes": counts | {"ApproximateNumberOfMessagesDelayed": "0"}}))
         double.on("GetMetricData", minute)
         double.on("DescribeScalableTargets", ok({"ScalableTargets": []}))
+        double.on("DescribeTaskDefinition", definition())
         double.on("ListTasks", ok({"taskArns": []}))
         yield double

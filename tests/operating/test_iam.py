@@ -23,8 +23,8 @@ from tests.operating.settings import ACCOUNT, EVERYTHING, config, load, several
 APIS = {value.name for value in vars(apis).values() if isinstance(value, apis.Api)}
 """All that the daemon ever asks of AWS."""
 
-USUAL = APIS - {"sts:AssumeRole", "ecs:ListServices"}
-"""What is asked where all is in the daemon's own account, and nothing is discovered."""
+USUAL = APIS - {"sts:AssumeRole", "ecs:ListServices", "ecs:DescribeTaskDefinition"}
+"""What is asked where all is in the daemon's own account, nothing is discovered, and `workers` is set."""
 
 OTHER = "9" * 12
 ROLE = f"arn:aws:iam::{OTHER}:role/autoscaler"
@@ -74,7 +74,7 @@ def test_who_discovers_may_take_over_any_service_of_those_clusters_and_no_other(
         [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/{cluster}/*"] for cluster in "ab"
     ]
     for one in document["Statement"]:
-        if one["Action"][0].startswith("ecs:"):
+        if one["Action"][0].startswith("ecs:") and one["Action"] != ["ecs:DescribeTaskDefinition"]:
             assert one["Condition"]["ArnEquals"]["ecs:cluster"].endswith((":cluster/a", ":cluster/b"))
     assert any("discover_clusters" in remark for remark in granted(of, "eu-west-1", ACCOUNT).remarks)
 
@@ -172,9 +172,18 @@ def test_the_policy_that_is_deployed_allows_what_this_one_does():
             for resource in one["Resource"]
         }
 
-    told = {"CLUSTER": "shop", "SERVICE": "worker", "QUEUES": "orders", "WORKERS": "self_protecting"}
-    ours = policy(load(EVERYTHING | {f"AUTOSCALER_{name}": value for name, value in told.items()}))
-    assert pairs(ours) == pairs(json.loads(filled_in("iam-policy.json")))
+    told = {"CLUSTER": "shop", "SERVICE": "worker", "QUEUES": "orders"}
+    settings = EVERYTHING | {f"AUTOSCALER_{name}": value for name, value in told.items()}
+    ours = [policy(load(settings | {"AUTOSCALER_WORKERS": kind})) for kind in ("self_protecting", "none")]
+    assert set().union(*map(pairs, ours)) == pairs(json.loads(filled_in("iam-policy.json")))
+
+
+def test_the_task_definition_is_read_only_where_it_is_not_said_what_workers_do():
+    rights = {kind: actions(policy(config(workers=kind))) for kind in ("none", "draining", "self_protecting", "unsafe")}
+    assert [kind for kind, has in rights.items() if "ecs:DescribeTaskDefinition" in has] == ["none"]
+    [reads] = [one for one in policy(config())["Statement"] if "ecs:DescribeTaskDefinition" in one["Action"]]
+    assert reads["Resource"] == ["*"]
+    assert "Condition" not in reads, "a task definition is of no cluster: with the condition the right would never hold"
 
 
 def test_a_policy_that_is_too_long_is_said_to_be_so():
@@ -213,7 +222,7 @@ fields = st.fixed_dictionaries(
         "cluster": st.sampled_from(["a", "b"]),
         "region": st.sampled_from(["eu-west-1", "eu-north-1"]),
         "mode": st.sampled_from(["shadow", "active"]),
-        "workers": st.sampled_from(["draining", "self_protecting"]),
+        "workers": st.sampled_from(["draining", "self_protecting", "none"]),
         "queue_minutes": st.sampled_from(["true", "false"]),
     },
 )

@@ -40,7 +40,7 @@ def _kept(case: Case) -> float:
     """The present tasks that a pause at a lower count leaves alone: those at work, as far as anybody knows, and all
     of them during a deployment.
     """
-    if deployment(case) is not None or (case.signals.missing and case.policy.workers is Workers.UNSAFE):
+    if deployment(case) is not None or (case.signals.missing and case.workers is Workers.UNSAFE):
         return case.current
     floor = busy(case)
     last = min(case.current, 1) if case.signals.work.in_flight or case.signals.missing else 0

@@ -39,10 +39,13 @@ def busy(case: Case) -> Corridor | None:
     """Keeps the tasks that are at work. A floor never scales out.
 
     Protected tasks always count; what is in flight counts for the tasks that it occupies; and where workers lose what
-    they hold when they are stopped, anything in flight keeps all of them: ECS does not choose the idle ones.
+    they hold when they are stopped, anything in flight keeps all of them: ECS does not choose the idle ones. So it does
+    where `workers` is not set and messages take longer than stopTimeout.
     """
-    policy, work, protected = case.policy, case.signals.work, case.fleet.protected or 0
-    if policy.workers is Workers.UNSAFE and work.in_flight > 0:
+    policy, work, protected, long = case.policy, case.signals.work, case.fleet.protected or 0, case.long_work
+    if case.workers is Workers.UNSAFE and work.in_flight > 0:
+        if long is not None:
+            return case.current, inf, lambda: long.reason(work.in_flight)
         return case.current, inf, lambda: f"{work.in_flight} messages are in flight, and stopped workers lose them"
     occupied = -(-work.held // policy.task_concurrency) if policy.busy_floor else 0
     floor = max(protected, occupied)

@@ -71,7 +71,11 @@ async def _examined(config: Config, url: str, limit_s: float, told: Progress, ro
         region, where = _region(config, aws.region)
         standing = Standing(operator.identities, Place(region), role)
         identity, credentials = await standing.who()
-        looks = [] if credentials.kind else list(_looks(config, Looks(aws, gauges, region), standing, identity))
+        looks = (
+            []
+            if credentials.kind
+            else list(_looks(config, Looks(aws, gauges, region, identity and identity.account), standing, identity))
+        )
         found = await _taken(looks, limit_s, told)
     own = [where, *endpoints(os.environ), credentials, *([] if looks else [NOT_LOOKED])]
     return _ordered(config, [*own, *planned(config, starts_s), *found])
@@ -109,6 +113,7 @@ def _looks(config: Config, looks: Looks, standing: Standing, identity: Identity 
             yield Look(key, "protection", partial(looks.protection, service))
         for queue in service.queues:
             yield Look(key, f"queue {queue.name}", partial(looks.queue, service, queue))
+            yield Look(key, f"receives from {queue.name}", partial(looks.polled, service, queue))
             if service.queue_minutes:
                 yield Look(key, f"minutes of {queue.name}", partial(looks.minute, service, queue))
         if wanted_meters(service.policy):

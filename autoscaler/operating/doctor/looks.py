@@ -13,22 +13,31 @@ from autoscaler.config import Service
 from autoscaler.config.discovering import ASKS
 from autoscaler.control.observing import wanted_meters
 from autoscaler.control.pausing import TagPause, read_tag
-from autoscaler.core.model import Fleet, Missing
+from autoscaler.core.model import Fleet, Missing, StopTimeout
 from autoscaler.core.policy import Mode
-from autoscaler.errors import AutoscalerError
-from autoscaler.operating.doctor.findings import DAEMON, Finding, bad, good, halves, note, unread
+from autoscaler.core.workers import REMEDY, STOP_TIMEOUT_S, long_work, stop_words
+from autoscaler.errors import AutoscalerError, NotFound
+from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, halves, note, unread
 from autoscaler.ports import CloudWatchMetric, Gauges, MetricSource, Place, QueueRef
 
 NO_DATA = "no_data"
 
+MINUTE_S, DAY_S = 60, 86_400
+
+RECEIVES_DAYS = 14
+"""So far back receives from a queue are looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """The ports of a look. `region`: where what names none is (None: not known)."""
+    """The ports of a look. `region`: where what names none is (None: not known). `account`: whose credentials these
+    are (None: not known).
+    """
 
     aws: Aws
     gauges: Gauges
     region: str | None
+    account: str | None = None
 
     async def cluster(self, cluster: str, place: Place) -> list[Finding]:
         """Which services of a cluster ask by tag to be looked after."""
@@ -46,7 +55,25 @@ class Looks:
         if isinstance(fleet, Missing):
             return [unread(key, "service", fleet)]
         counts = f"{fleet.desired:,} desired, {fleet.running:,} running, {fleet.pending:,} pending"
-        return [good(key, "service", counts), *_hindrances(service, fleet, time.time())]
+        hindrances = _hindrances(service, fleet, time.time())
+        return [good(key, "service", counts), *hindrances, *await self._stops(service, fleet)]
+
+    async def _stops(self, service: Service, fleet: Fleet) -> list[Finding]:
+        """What is assumed of workers that the operator did not describe, and whether the stopTimeout can be read."""
+        key, policy = service.ref.key, service.policy
+        if policy.workers is not None:
+            return []
+        read = [await self.aws.fleets.stop_timeout(service.ref, arn) for arn in fleet.task_definitions]
+        stops = [one for one in read if isinstance(one, StopTimeout)]
+        stop = min(stops, key=lambda one: one.seconds, default=None)
+        found = [_unread_stop(key, gap) for gap in read if isinstance(gap, Missing)][:1]
+        work = long_work(policy, None, stop)
+        if work is not None:
+            found.append(note(key, "workers", work.notice.removesuffix(f". {REMEDY}"), REMEDY))
+        elif stop is not None:
+            text = f"not set: draining is assumed while messages take no longer than {stop_words(stop)}"
+            found.append(good(key, "workers", text))
+        return found
 
     async def rivals(self, service: Service) -> list[Finding]:
         """Whether Application Auto Scaling may change the same count."""
@@ -88,6 +115,55 @@ class Looks:
                 "nothing, if that is meant; else correct one of the two",
             )
 
+    async def polled(self, service: Service, queue: QueueRef) -> list[Finding]:
+        """Whether anything receives from the queue while tasks of the service run: it may be the wrong queue."""
+        key, what = service.ref.key, f"receives from {queue.name}"
+        fleet = await self.aws.fleets.read(service.ref)
+        if isinstance(fleet, Missing):
+            return [_unchecked(key, what, fleet)]
+        if fleet.running == 0:
+            return [good(key, what, "no task is running, so nothing should receive from it now")]
+        backlog = await self.aws.queues.backlog(queue)
+        if isinstance(backlog, Missing):
+            return [_unchecked(key, what, backlog)]
+        if backlog.in_flight:
+            return [good(key, what, f"{_many(backlog.in_flight, 'message')} in flight now")]
+        return [await self._received(key, what, queue, fleet.running)]
+
+    async def _received(self, key: str, what: str, queue: QueueRef, running: int) -> Finding:
+        """Whether CloudWatch has counted a receive, be it an empty one."""
+        end = time.time() // MINUTE_S * MINUTE_S
+        try:
+            periods = await self.aws.history.received(queue, [(end - RECEIVES_DAYS * DAY_S, end, DAY_S)])
+        except NotFound:
+            periods = ()
+        except AutoscalerError as fault:
+            return _unchecked(key, what, fault)
+        receives = sum(total for *_, total in periods)
+        if receives > 0:
+            return good(key, what, f"{receives:,.0f} in the last {RECEIVES_DAYS} days, empty ones included")
+        return self._unpolled(key, what, queue, running)
+
+    def _unpolled(self, key: str, what: str, queue: QueueRef, running: int) -> Finding:
+        """The queue of another account has its metrics there: that they are not here says nothing."""
+        asked = self.account if queue.role is None else queue.role.account
+        owner = queue.account or asked
+        region = queue.region or (None if queue.url is None else region_in(queue.url)) or self.region or "no Region"
+        where = f"queue {queue.name} in {region}, account {owner or 'unknown'}"
+        if queue.account is not None and queue.account != asked:
+            text = f"{where}, has its CloudWatch metrics in that account; asked was {asked or 'an unknown one'}"
+            return _unchecked(key, what, Missing(f"{text}; look at NumberOfEmptyReceives of the queue there"))
+        return bad(
+            key,
+            what,
+            f"{_many(running, 'task')} running, and nothing receives from {where}: no message is in flight, and "
+            f"CloudWatch shows neither NumberOfMessagesReceived nor NumberOfEmptyReceives above 0 in the last "
+            f"{RECEIVES_DAYS} days",
+            "check the Region (is there a queue of this name in another?) and the spelling, and give the queue's ARN; "
+            "or check that the workers poll this queue. If the first tasks started less than 15 minutes ago, run "
+            "`autoscaler doctor` again later",
+        )
+
     async def minute(self, service: Service, queue: QueueRef) -> list[Finding]:
         """Whether CloudWatch tells the queue's minutes: learning rests on them."""
         found, key, what = await self.aws.meters.minute(queue), service.ref.key, f"minutes of {queue.name}"
@@ -115,6 +191,25 @@ class Looks:
             found = await self.gauges.measure(source)
         value = "" if isinstance(found, Missing) else f"{found.value:g}"
         return [_metered(service.ref.key, f"metric {name}", found, value)]
+
+
+def _unchecked(key: str, what: str, gap: Missing | AutoscalerError) -> Finding:
+    text, remedy = halves(gap)
+    return Finding(Level.UNKNOWN, key, what, f"could not be checked: {text}", remedy)
+
+
+def _unread_stop(key: str, gap: Missing) -> Finding:
+    text, remedy = halves(gap)
+    return note(
+        key,
+        "stopTimeout",
+        f"{text}: {STOP_TIMEOUT_S:g} s is assumed",
+        f"{remedy}, or set workers, and it is not read",
+    )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun} is" if count == 1 else f"{count:,} {noun}s are"
 
 
 def _metered(key: str, what: str, found: object, value: str) -> Finding:

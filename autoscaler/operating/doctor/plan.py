@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from autoscaler.aws import SERVICES_A_CALL
 from autoscaler.aws.cloudwatch import queue_metrics
-from autoscaler.config import Config, Service, notes, shadow_state
+from autoscaler.config import Config, Service, shadow_state, waking_notes
 from autoscaler.config.durations import shown
 from autoscaler.control.crew import MOST_GROUPS
 from autoscaler.control.observing import wanted_meters
@@ -59,7 +59,7 @@ def _mode(service: Service) -> Iterator[Finding]:
 
 def _first_message(config: Config, service: Service, starts_s: Mapping[str, float]) -> Iterator[Finding]:
     key, source = service.ref.key, "learned by the daemon" if service.ref.key in starts_s else "assumed"
-    said = [each.removeprefix(f"{key}: ") for each in notes(config, starts_s) if each.startswith(f"{key}: ")]
+    said = [each.removeprefix(f"{key}: ") for each in waking_notes(config, starts_s) if each.startswith(f"{key}: ")]
     for text, _, remedy in (each.rpartition(": ") for each in said):
         yield note(key, "from zero", f"{text} ({source})", remedy)
     if service.queues and not said:

@@ -72,8 +72,9 @@ class Answers:
             "# shadow: reads, decides and tells, and changes nothing. Then scale_out_only, then active.",
             f'mode = "{SHADOW}"',
             "",
-            "# What a scale-in may do to work in progress: `autoscaler settings` tells of the three.",
-            'workers = "draining"',
+            "# What a scale-in may do to work in progress: `autoscaler settings` tells of the three. Not set: no",
+            "# scale-in while messages are in flight that take longer than the container's stopTimeout.",
+            '# workers = "self_protecting"',
         ]
         return "\n".join(lines) + "\n"
 

@@ -62,6 +62,25 @@ def listed(ask: Ask) -> dict[str, Any]:
     return cut | {"serviceArns": [ask.world.arn("service", f"{one.cluster}/{one.name}") for one in cut["serviceArns"]]}
 
 
+def definition(ask: Ask) -> dict[str, Any]:
+    """The task definition that a service of that name is made of. Raises `Refusal` where there is none."""
+    family = _family(ask)
+    for cluster in ask.world.clusters.values():
+        if family in cluster:
+            arn = _definition_arn(ask.world, cluster[family])
+            told = {"taskDefinitionArn": arn, "family": family, "revision": 1, "status": "ACTIVE"}
+            return {"taskDefinition": told | {"containerDefinitions": cluster[family].containers}}
+    raise Refusal("ClientException", "Unable to describe task definition.")
+
+
+def _family(ask: Ask) -> str:
+    return short(ask.body["taskDefinition"]).partition(":")[0]
+
+
+def _definition_arn(world: World, service: Service) -> str:
+    return world.arn("task-definition", f"{service.name}:1")
+
+
 def page(name: str, all_of_them: list[Any], asked: dict[str, Any], usual: int) -> dict[str, Any]:
     """So many from where the token says, and the token of what follows, if anything does."""
     try:
@@ -86,6 +105,7 @@ def described(world: World, service: Service, now: float, with_tags: bool) -> di
         "pendingCount": pending,
         "launchType": "FARGATE",
         "schedulingStrategy": service.strategy,
+        "taskDefinition": _definition_arn(world, service),
         "deploymentController": {"type": "ECS"},
         "createdAt": Stamp(service.created),
         "deployments": list(_deployments(service, now)),
@@ -144,6 +164,14 @@ OPERATIONS = [
         "ThrottlingException",
         update,
         lambda ask: [short(ask.body["service"])],
+    ),
+    Operation(
+        "ecs",
+        "DescribeTaskDefinition",
+        "task_definition_read",
+        "ThrottlingException",
+        definition,
+        lambda ask: [_family(ask)],
     ),
     Operation(
         "ecs",

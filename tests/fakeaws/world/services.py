@@ -43,7 +43,9 @@ class Rollout:
 
 @dataclass
 class Service:
-    """One ECS service. `extra` is laid over what ECS says of it, for what has no field of its own here."""
+    """One ECS service. `extra` is laid over what ECS says of it, for what has no field of its own here. `containers`:
+    those of its task definition.
+    """
 
     number: int
     cluster: str
@@ -58,6 +60,7 @@ class Service:
     stalls: bool = False
     cpu: float | Callable[[float], float | None] | None = None
     memory: float | Callable[[float], float | None] | None = None
+    containers: list[dict[str, Any]] = field(default_factory=lambda: [{"name": "worker", "essential": True}])
     extra: dict[str, Any] = field(default_factory=dict)
     rollout: Rollout | None = None
     deployed: float = 0.0
