@@ -75,7 +75,7 @@ class ServiceLoop:
         self._ports = ports
         self._rhythm = rhythm
         self._cadence = Cadence(rhythm.interval_s, rhythm.quiet_s)
-        self._observer = Observer(service, ports)
+        self._observer = Observer(service, ports, rhythm.interval_s)
         self._timetable = Timetable(service.policy, service.schedules)
         self._learning = self._learning.following(service, ports, rhythm.interval_s)
 
@@ -142,7 +142,8 @@ class ServiceLoop:
         policy, _ = self._in_force(fleet.pause_tag)
         await self._rivals.look(policy, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
-        seen = await self._observer.observe(fleet, policy, self._memory, still=still)
+        told = self._fleet.settled(fleet, self._ports.clock())
+        seen = await self._observer.observe(told, policy, self._memory, still=still)
         seen = replace(seen, fleet=self._fleet.settled(fleet, seen.now))
         return self._learning.see(policy, seen, self._observer.minutes)
 

@@ -34,7 +34,7 @@ class Backlog:
     """One queue's counts, as SQS gave them at `at`: approximate, settled only after about a minute.
 
     `oldest_age_s` is CloudWatch's (None: not read, or no message), and `oldest_tasks` how many tasks ran at its time
-    (None: as many as run now); `groups_in_flight` is for FIFO queues only.
+    (None: as many as run now; a fraction where the count changed then); `groups_in_flight` is for FIFO queues only.
     """
 
     visible: int
@@ -43,7 +43,7 @@ class Backlog:
     at: Instant
     oldest_age_s: float | None = None
     groups_in_flight: int | None = None
-    oldest_tasks: int | None = None
+    oldest_tasks: float | None = None
 
 
 class QueueReading(NamedTuple):
@@ -57,21 +57,22 @@ class QueueReading(NamedTuple):
 class Utilization:
     """One CloudWatch datapoint of CPU or memory, in percent of what the tasks reserved.
 
-    `at` is the end of its period; `tasks` is how many tasks ran then (None: as many as run now).
+    `at` is the end of its period; `tasks` is how many tasks ran in it (None: as many as run now; a fraction where the
+    count changed in it).
     """
 
     percent: float
     at: Instant
-    tasks: int | None = None
+    tasks: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One value of a named metric at `at`. `tasks` is how many tasks ran then (None: as many as run now)."""
+    """One value of a named metric at `at`. `tasks` is how many tasks ran then, as of a `Utilization`."""
 
     value: float
     at: Instant
-    tasks: int | None = None
+    tasks: float | None = None
 
 
 class MetricReading(NamedTuple):
