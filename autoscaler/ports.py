@@ -107,6 +107,16 @@ class QueueMinute:
     sent: int | None = None
 
 
+class LiveTasks(NamedTuple):
+    """The fewest and the most tasks in a minute and in those next to it, as far as they are published; in the newest
+    minute before them where none of these is. `sure` False: they may be a multiple of the tasks.
+    """
+
+    fewest: float
+    most: float
+    sure: bool = True
+
+
 Span: TypeAlias = tuple[float, float, int]
 """From a time up to another (half-open; seconds since the epoch), by periods of so many seconds."""
 
@@ -159,6 +169,11 @@ class Meters(Protocol):
 
     async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
         """The newest complete minute of any metric. Its `tasks` is None."""
+
+    async def live_tasks(self, service: ServiceRef, at: Instant) -> LiveTasks | None:
+        """How many tasks ran in the minute that ended at `at`, as CloudWatch has it (None: it does not say, or could
+        not be read). It costs one or two metrics a minute: asked only where our own memory does not reach back.
+        """
 
 
 class History(Protocol):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import MetricReading, Missing, QueueReading, StopTimeout, Verdict
+from autoscaler.core.model import MetricReading, Missing, QueueReading, StopTimeout, Utilization, Verdict
 from autoscaler.errors import ConfigError
 from autoscaler.situation import decode, encode
 from tests.core import calm
@@ -186,6 +186,9 @@ def test_a_young_memory_that_names_no_changes_counts_starting_tasks_as_just_adde
         (changed("history.known_for_s", float("nan")), "history.known_for_s"),
         (changed("deployment.in_progress", "yes"), "deployment.in_progress"),
         (changed("protected", 0.5), "protected"),
+        (changed("signals.cpu_tasks", -0.5), "signals.cpu_tasks"),
+        (changed("signals.memory_tasks", 2**31), "signals.memory_tasks"),
+        (changed("signals.metrics", {"lag": {"value": 1, "tasks": float("nan")}}), "signals.metrics.lag.tasks"),
         (changed("surprise", 1), "surprise"),
         (changed("stop_timeout", 30), "stop_timeout"),
         (changed("stop_timeout", {}), "stop_timeout.seconds"),
@@ -215,6 +218,16 @@ def test_a_count_that_no_queue_can_have_is_a_missing_reading_and_never_scales_in
     decision = decide(*decode(line))
     assert decision.demand is None
     assert decision.verdict is Verdict.HOLD
+
+
+@pytest.mark.parametrize("tasks", [0, 4, 4.8, 1 / 3, 2**31 - 1])
+def test_a_datapoint_s_tasks_may_be_a_fraction_and_decide_alike(tasks: float) -> None:
+    line = changed("policy", {"max_tasks": 20, "queues": ["q"], "cpu_target_percent": 60})
+    line = line | {"signals": {**line["signals"], "metrics": {}, "cpu_tasks": tasks}}
+    policy, memory, seen = decode(line)
+    assert isinstance(seen.cpu, Utilization)
+    assert seen.cpu.tasks == tasks
+    assert alike((policy, memory, seen))
 
 
 JSON = st.recursive(

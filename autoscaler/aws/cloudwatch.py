@@ -6,16 +6,17 @@ Law: a datapoint that is not there is never a zero, and a value that cannot be i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.minutebook import MinuteBook
-from autoscaler.aws.minutes import WINDOW_S
+from autoscaler.aws.minutes import PERIOD_S, WINDOW_S
 from autoscaler.aws.names import metric_subject, queue_subject, service_subject, short_name
 from autoscaler.aws.sqs import MOST_MESSAGES, place_of
-from autoscaler.core.model import Measurement, Missing, Utilization
+from autoscaler.core.model import MOST_TASKS, Instant, Measurement, Missing, Utilization
 from autoscaler.errors import AutoscalerError
-from autoscaler.ports import CloudWatchMetric, Place, QueueMinute, QueueRef, ServiceRef
+from autoscaler.ports import CloudWatchMetric, LiveTasks, Place, QueueMinute, QueueRef, ServiceRef
 
 MOST_PERCENT = 1_000_000.0
 MOST_AGE_S = 30 * 86_400.0
@@ -60,6 +61,31 @@ class CloudWatchMeters:
             return await self._measurement(Place(metric.region or service.region, service.role), metric)
         except AutoscalerError as fault:
             return missing(fault)
+
+    async def live_tasks(self, service: ServiceRef, at: Instant) -> LiveTasks | None:
+        """`LiveTaskCount`, a free metric of every service; where CloudWatch has none, how many samples its CPU has:
+        one for each task, or three with metrics of 20 seconds. A lone sample tells nothing: a value that was put there
+        by hand, as emulators do, has one, however many tasks run.
+        """
+        try:
+            live = await self._counted(service, service_metric(service, "LiveTaskCount"), at)
+            if live is not None:
+                return live
+            samples = replace(service_metric(service, "CPUUtilization"), statistic="SampleCount")
+            counted = await self._counted(service, samples, at)
+        except AutoscalerError:
+            return None  # it only sharpens what a datapoint is held against
+        return None if counted is None or counted.most <= 1 else counted._replace(sure=False)
+
+    async def _counted(self, service: ServiceRef, metric: CloudWatchMetric, at: Instant) -> LiveTasks | None:
+        found = (await self._book.minutes(service_subject(service), service.place, {"live": metric}))["live"]
+        after_s = {over: self._clocks.instant(over) - at for over in found}
+        near = [over for over in found if abs(after_s[over]) < 1.5 * PERIOD_S]
+        near = near or sorted(over for over in found if after_s[over] < 0)[-1:]
+        counts = [float(found[over]) for over in near]
+        if not counts or not all(0 <= count <= MOST_TASKS for count in counts):
+            return None
+        return LiveTasks(min(counts), max(counts))
 
     async def _utilization(self, service: ServiceRef, name: str) -> Utilization | Missing:
         try:

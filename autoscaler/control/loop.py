@@ -89,7 +89,7 @@ class ServiceLoop:
         self._ports = ports
         self._rhythm = rhythm
         self._cadence = Cadence(rhythm.interval_s, rhythm.quiet_s)
-        self._observer = Observer(service, ports)
+        self._observer = Observer(service, ports, rhythm.interval_s)
         self._timetable = Timetable(service.policy, service.schedules)
         self._learning = self._learning.following(service, ports, rhythm.interval_s)
 
@@ -167,7 +167,7 @@ class ServiceLoop:
         service, ports = self._service, self._ports
         self._memory, self._identity = None, None
         self._fleet.forget_write()
-        self._observer = Observer(service, ports)
+        self._observer = Observer(service, ports, self._rhythm.interval_s)
         self._learning = Learning(service, ports, self._rhythm.interval_s)
         self._receives = Receives(service.queues, ports.clock, ports.wall)
 
@@ -184,7 +184,8 @@ class ServiceLoop:
         await self._rivals.look(policy, self._ports)
         await self._stops.look(policy, fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
-        seen = await self._observer.observe(fleet, policy, self._memory, still=still)
+        told = self._fleet.settled(fleet, self._ports.clock())
+        seen = await self._observer.observe(told, policy, self._watched(), still=still)
         self._receives.see(seen, self._observer.minutes)
         seen = replace(
             seen,
@@ -221,11 +222,20 @@ class ServiceLoop:
         )
         return Tick(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
 
+    @property
+    def _longest_gap_s(self) -> float:
+        return max(GAP_S, GAP_POLLS * self._apart_s)
+
+    def _watched(self) -> Memory | None:
+        """The memory for a new observation. After a gap it does not know how many tasks ran."""
+        memory = self._memory and self._memory.watched(self._ports.clock(), self._longest_gap_s)
+        return replace(memory, running=()) if memory is not None and memory.lapsed else memory
+
     def _recall(self, seen: Observation) -> Memory:
         """The memory so far; with a write whose answer was lost, if ECS turns out to have taken it."""
         self._admission.saw(self._service.ref.key, seen.fleet.desired)
         memory = self._memory or Memory.begun(seen.fleet, seen.now)
-        memory = memory.watched(seen.now, max(GAP_S, GAP_POLLS * self._apart_s))
+        memory = memory.watched(seen.now, self._longest_gap_s)
         write = self._fleet.took_after_all(seen.fleet.desired)
         return memory if write is None else memory.acknowledging(seen.now, write.target - write.before)
 

@@ -11,10 +11,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, inf
-from typing import TypeVar
 
 from autoscaler.config import Service
 from autoscaler.control.aside import Aside
+from autoscaler.core.demand import LATE_AT_MOST_RATIO
 from autoscaler.core.formula import parse
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
@@ -39,6 +39,7 @@ from autoscaler.ports import (
     Gauges,
     History,
     Journal,
+    LiveTasks,
     Meters,
     MetricSource,
     QueueMinute,
@@ -71,7 +72,8 @@ class Ports:
     aside: Aside | None = None
 
 
-Datapoint = TypeVar("Datapoint", Utilization, Measurement)
+NOTICED_INTERVALS = 2.0
+"""A change of the running count is noticed at the next poll, or at the one after it where a poll overruns."""
 
 
 BEFORE_S = 15.0
@@ -126,13 +128,14 @@ class _Readings:
 
 
 class Observer:
-    """Reads one service's world. `notices` are what the newest observation could not have, and did not need;
-    `minutes` the newest minute of each queue that it had.
+    """Reads one service's world, every `interval_s` seconds. `notices` are what the newest observation could not have,
+    and did not need; `minutes` the newest minute of each queue that it had.
     """
 
-    def __init__(self, service: Service, ports: Ports) -> None:
+    def __init__(self, service: Service, ports: Ports, interval_s: float) -> None:
         self._service = service
         self._ports = ports
+        self._noticed_s = NOTICED_INTERVALS * interval_s
         self._minute_at: Instant | None = None
         self._readings = _Readings(len(service.queues))
         self._unseen: Unseen | None = None
@@ -151,11 +154,16 @@ class Observer:
         minutes = self.minutes = {} if still else await self._minutes()
         cpu, used = await self._utilization(fleet, policy, memory)
         metrics = [
-            MetricReading(name, _of_its_time(await self._measure(source), memory))
+            MetricReading(name, await self._metric(name, source, fleet, policy, memory))
             for name, source in self._service.metrics
         ]
+        ran = {
+            name: await self._late_tasks(policy, name, minute, fleet, memory)
+            for name, minute in minutes.items()
+            if minute.oldest_age_s is not None
+        }
         now = whole(self._ports.clock())
-        queues = [_with_minute(reading, minutes.get(reading.name), memory, now) for reading in queues]
+        queues = [_with_minute(reading, minutes.get(reading.name), ran.get(reading.name), now) for reading in queues]
         self._readings.add(now, _waiting(queues), _shown(queues), fleet.running)
         return Observation(
             now,
@@ -172,13 +180,76 @@ class Observer:
         self, fleet: Fleet, policy: Policy, memory: Memory | None
     ) -> tuple[Utilization | Missing | None, Utilization | Missing | None]:
         """With no task there is none, and none is needed."""
-        meters, service = self._ports.meters, self._service.ref
         if fleet.desired == 0:
             return None, None
         wanted = wanted_meters(policy)
-        cpu = _of_its_time(await meters.cpu(service), memory) if "cpu_percent" in wanted else None
-        used = _of_its_time(await meters.memory(service), memory) if "memory_percent" in wanted else None
+        cpu = used = None
+        if "cpu_percent" in wanted:
+            cpu = await self._ports.meters.cpu(self._service.ref)
+            cpu = await self._of_its_time(cpu, policy.cpu_target_percent, fleet, memory)
+        if "memory_percent" in wanted:
+            used = await self._ports.meters.memory(self._service.ref)
+            used = await self._of_its_time(used, policy.memory_target_percent, fleet, memory)
         return cpu, used
+
+    async def _of_its_time(
+        self, reading: Utilization | Missing, aim_percent: float | None, fleet: Fleet, memory: Memory | None
+    ) -> Utilization | Missing:
+        if isinstance(reading, Missing):
+            return reading
+        ratio = reading.percent / aim_percent if aim_percent else None
+        return replace(reading, tasks=await self._tasks_at(reading.at, ratio, fleet, memory))
+
+    async def _metric(
+        self, name: str, source: MetricSource, fleet: Fleet, policy: Policy, memory: Memory | None
+    ) -> Measurement | Missing:
+        """A query to Prometheus is of now, and its newest sample about a minute old at most: `LiveTaskCount` knows
+        nothing of that minute yet.
+        """
+        reading = await self._measure(source)
+        if isinstance(reading, Missing):
+            return reading
+        aim = next((metric.target_value for metric in policy.metrics if metric.name == name), None)
+        ratio, late = reading.value / aim if aim else None, isinstance(source, CloudWatchMetric)
+        return replace(reading, tasks=await self._tasks_at(reading.at, ratio, fleet, memory, late=late))
+
+    async def _late_tasks(
+        self, policy: Policy, name: str, minute: QueueMinute, fleet: Fleet, memory: Memory | None
+    ) -> float | None:
+        """How many tasks the age of a queue's oldest message is held against, where that age asks for any."""
+        spent = (minute.oldest_age_s or 0.0) / policy.latency_of(name)
+        ratio = min(LATE_AT_MOST_RATIO, spent) if spent >= 1 and policy.processing_time_s is None else None
+        return await self._tasks_at(minute.at, ratio, fleet, memory, late=policy.backlog_per_task is not None)
+
+    async def _tasks_at(
+        self, at: Instant, ratio: float | None, fleet: Fleet, memory: Memory | None, *, late: bool = True
+    ) -> float | None:
+        """How many tasks a datapoint of the minute that ended at `at` is held against (None: as many as run now).
+
+        It asks for `ratio` times as many as ran in that minute, and must move the count once only. So what counts is
+        our own memory; where that does not reach back so far and the datapoint is a `late` one, what CloudWatch has of
+        that minute; else the first count that is remembered, which does not follow what the datapoint brings about.
+        `ratio` None: nothing asks by it.
+        """
+        if ratio is None:
+            return None if memory is None else memory.running_at(at)
+        present: float = min(fleet.running, fleet.desired)
+        ran = None if memory is None else memory.ran_between(at - MINUTE_S, at + self._noticed_s)
+        fewest, most = (present, present) if ran is None else ran
+        if late and (memory is None or not memory.knows_running_since(at - MINUTE_S)):
+            live = await self._live(at, fleet)
+            if live is not None and live.sure:
+                fewest, most, _ = live
+            elif live is not None:
+                fewest, most = min(fewest, live.fewest), max(most, live.most)
+        return _nearest(fewest, most, fleet.desired, ratio)
+
+    async def _live(self, at: Instant, fleet: Fleet) -> LiveTasks | None:
+        """A deployment runs both revisions: what is beyond the desired count is no baseline, as in `Memory.running`."""
+        live = await self._ports.meters.live_tasks(self._service.ref, at)
+        if live is None or fleet.deployment is None:
+            return live
+        return live._replace(fewest=min(live.fewest, fleet.desired), most=min(live.most, fleet.desired))
 
     async def _measure(self, source: MetricSource) -> Measurement | Missing:
         if isinstance(source, CloudWatchMetric):
@@ -298,16 +369,19 @@ def whole(instant: Instant) -> Instant:
     return ceil(instant * 64) / 64
 
 
-def _of_its_time(reading: Datapoint | Missing, memory: Memory | None) -> Datapoint | Missing:
-    """With the tasks that ran when it was taken: a late 90 % must not be held against tasks it brought about."""
-    if isinstance(reading, Missing) or memory is None:
-        return reading
-    return replace(reading, tasks=memory.running_at(reading.at))
+def _nearest(fewest: float, most: float, present: int, ratio: float) -> float:
+    """Of the counts from `fewest` to `most`, the one times which `ratio` comes nearest to the present count.
+
+    A datapoint is the mean of a minute. If the count changed in that minute, it fits any count in between; it then
+    moves the count only as far as all of them agree. Neither the mean of the counts nor the last of them would do: when
+    a change happened is known to a poll only, and the same load would ask for more tasks after each change.
+    """
+    if not ratio * most > present:
+        return most
+    return fewest if ratio * fewest >= present else present / ratio
 
 
-def _with_minute(
-    reading: QueueReading, minute: QueueMinute | None, memory: Memory | None, now: Instant
-) -> QueueReading:
+def _with_minute(reading: QueueReading, minute: QueueMinute | None, ran: float | None, now: Instant) -> QueueReading:
     if isinstance(reading.backlog, Missing) or minute is None or now - minute.at > MINUTE_LIMIT_S:
         return reading
     return reading._replace(
@@ -317,7 +391,7 @@ def _with_minute(
             groups_in_flight=minute.groups_in_flight,
             deleted=minute.deleted,
             counted_at=minute.at,
-            oldest_tasks=None if memory is None else memory.running_at(minute.at),
+            oldest_tasks=ran,
         )
     )
 

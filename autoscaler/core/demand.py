@@ -197,7 +197,7 @@ def _utilization_vote(name: str, seen: Utilization, aim_percent: float, running:
     """
     tasks = running if seen.tasks is None else seen.tasks
     asked = max(1.0, tasks * seen.percent / aim_percent)
-    facts = (name, seen.percent, tasks, aim_percent)
+    facts = (name, seen.percent, told(tasks), aim_percent)
     if cap is not None and asked > cap:
         return Vote(name, cap, f"{_UTILIZATION}; there is work for {{4}}", (*facts, cap))
     return Vote(name, asked, _UTILIZATION, facts)
@@ -230,8 +230,13 @@ def _metric_vote(metric: MetricPolicy, reading: Measurement, running: int) -> Vo
     ran = (running if reading.tasks is None else reading.tasks) or 1
     load = ran * (reading.value / aim)
     return Vote(
-        metric.name, load, "{0} was {1:g} on {2} tasks, {3:g} is wanted", (metric.name, reading.value, ran, aim)
+        metric.name, load, "{0} was {1:g} on {2} tasks, {3:g} is wanted", (metric.name, reading.value, told(ran), aim)
     )
+
+
+def told(tasks: float) -> float:
+    """A number of tasks as it is told: whole where it is, else to the hundredth."""
+    return int(tasks) if tasks == int(tasks) else round(tasks, 2)
 
 
 def _named(seen: Observation, known: Known, values: dict[str, Measurement | Missing]) -> dict[str, float | None]:

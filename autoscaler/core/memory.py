@@ -177,6 +177,23 @@ class Memory:
         """How many tasks ran at that instant (None: before anything that is remembered)."""
         return next((event.tasks for event in reversed(self.running) if event.at <= instant), None)
 
+    def knows_running_since(self, instant: Instant) -> bool:
+        """Whether the running counts reach back to that instant."""
+        return bool(self.running) and self.running[0].at <= instant
+
+    def ran_between(self, start: Instant, end: Instant) -> tuple[int, int] | None:
+        """The fewest and the most tasks that ran at any instant from `start` to `end`, both included.
+
+        Before the first count that is remembered, that one counts: a fixed answer, so that the same late datapoint
+        asks for the same count at every poll. None: nothing is remembered.
+        """
+        if not self.running:
+            return None
+        first = max(bisect_right(self.running, start, key=_INSTANT) - 1, 0)
+        last = max(bisect_right(self.running, end, key=_INSTANT), first + 1)
+        counts = [event.tasks for event in self.running[first:last]]
+        return min(counts), max(counts)
+
     def remembering(self, policy: Policy, observation: Observation, decision: Decision) -> Memory:
         """This memory with what the tick saw and asked for. Done before the write, which may be cut short."""
         now = observation.now
@@ -244,9 +261,11 @@ def _young(events: Sequence[Event], horizon: Instant) -> tuple[Event, ...]:
 
 def _with_running(known: tuple[Running, ...], seen: Observation) -> tuple[Running, ...]:
     """Counts are kept where they change; the one in force at the horizon is kept too. A deployment runs both
-    revisions: what is beyond the desired count is no baseline of anything.
+    revisions: what is beyond the desired count is no baseline of anything. Tasks that a scale-in stops count until
+    they are gone: they do a part of the work that is measured.
     """
-    running = min(seen.fleet.running, seen.fleet.desired)
+    baseline = max(seen.fleet.desired, known[-1].tasks if known else 0)
+    running = min(seen.fleet.running, baseline)
     if known and known[-1].tasks == running:
         return known
     first = max(bisect_left(known, seen.now - UTILIZATION_REACH_S, key=_INSTANT) - 1, 0)

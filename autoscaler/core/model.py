@@ -34,8 +34,9 @@ class Backlog:
     """One queue's counts, as SQS gave them at `at`: approximate, settled only after about a minute.
 
     `oldest_age_s` is CloudWatch's (None: not read, or no message), and `oldest_tasks` how many tasks ran at its time
-    (None: as many as run now); `groups_in_flight` is for FIFO queues only. `deleted`: messages deleted in the queue's
-    newest CloudWatch minute, which ended at `counted_at` (None: not known, which is not zero).
+    (None: as many as run now; a fraction where the count changed then); `groups_in_flight` is for FIFO queues only.
+    `deleted`: messages deleted in the queue's newest CloudWatch minute, which ended at `counted_at` (None: not known,
+    which is not zero).
     """
 
     visible: int
@@ -44,7 +45,7 @@ class Backlog:
     at: Instant
     oldest_age_s: float | None = None
     groups_in_flight: int | None = None
-    oldest_tasks: int | None = None
+    oldest_tasks: float | None = None
     deleted: int | None = None
     counted_at: Instant | None = None
 
@@ -60,21 +61,22 @@ class QueueReading(NamedTuple):
 class Utilization:
     """One CloudWatch datapoint of CPU or memory, in percent of what the tasks reserved.
 
-    `at` is the end of its period; `tasks` is how many tasks ran then (None: as many as run now).
+    `at` is the end of its period; `tasks` is how many tasks ran in it (None: as many as run now; a fraction where the
+    count changed in it).
     """
 
     percent: float
     at: Instant
-    tasks: int | None = None
+    tasks: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One value of a named metric at `at`. `tasks` is how many tasks ran then (None: as many as run now)."""
+    """One value of a named metric at `at`. `tasks` is how many tasks ran then, as of a `Utilization`."""
 
     value: float
     at: Instant
-    tasks: int | None = None
+    tasks: float | None = None
 
 
 class MetricReading(NamedTuple):
@@ -146,8 +148,8 @@ class Fleet:
 
     `running` counts both revisions during a deployment. `protected` is None unless task protection was read.
     `pause_tag` is the service's own tag `autoscaler:paused`, unread (None: it has none). `identity`: ARN and creation
-    time, as one text; a service that was deleted and created again has another one (None: not known). `task_definitions`:
-    the ARNs of what its tasks are started from, of all its deployments; no decision rests on them.
+    time, as one text; a service that was deleted and created again has another one (None: not known).
+    `task_definitions`: the ARNs of what its tasks are started from, of all its deployments; no decision rests on them.
     """
 
     desired: int

@@ -37,6 +37,7 @@ class Minutes:
     queue: str
     _before: Totals = field(default_factory=lambda: Totals(0, 0, 0))
     _busy: list[float] = field(default_factory=list)
+    _live: list[int] = field(default_factory=list)
 
     async def publish(self) -> None:
         """For ever: each minute is put once it is over, under its beginning."""
@@ -53,7 +54,8 @@ class Minutes:
         await self._put("AWS/ECS", list(self._utilization(begins)))
 
     def look(self) -> None:
-        """How busy the tasks are now counts towards the minute."""
+        """How many tasks run now, and how busy they are, counts towards the minute."""
+        self._live.append(self.fleet.running)
         if (busy := self.fleet.busy_ratio) is not None:
             self._busy.append(busy)
 
@@ -72,8 +74,10 @@ class Minutes:
         """A task's CPU is as busy as its slots. With no task in the whole minute there is no datapoint, as in AWS."""
         if self._busy:
             names = {"ClusterName": self.cluster, "ServiceName": self.service}
+            yield _datum("LiveTaskCount", names, begins, round(fmean(self._live), 2), "Count")
             yield _datum("CPUUtilization", names, begins, round(100 * fmean(self._busy), 2), "Percent")
         self._busy.clear()
+        self._live.clear()
 
 
 def _datum(name: str, dimensions: dict[str, str], begins: int, value: float, unit: str) -> dict[str, Any]:

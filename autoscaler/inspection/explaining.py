@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from autoscaler.config import aligned
 from autoscaler.config.quoting import printable
+from autoscaler.core.demand import told
 from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Backlog, Fleet, Flow, Measurement, Missing, Observation, Utilization
 from autoscaler.core.policy import Policy
@@ -143,8 +144,8 @@ def _counts(backlog: Backlog) -> Iterator[str]:
         yield f"{backlog.groups_in_flight:,} groups in flight"
 
 
-def _of_then(tasks: int | None) -> str:
-    return "" if tasks is None else f", {tasks:,} tasks at the time"
+def _of_then(tasks: float | None) -> str:
+    return "" if tasks is None else f", {told(tasks):,} tasks at the time"
 
 
 def _votes(account: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -186,6 +186,7 @@ class Meter(StrEnum):
     VISIBLE = "ApproximateNumberOfMessagesVisible"
     CPU_PERCENT = "CPUUtilization"
     RUNNING = "RunningTaskCount"
+    LIVE = "LiveTaskCount"
 
 
 class Datapoint(NamedTuple):

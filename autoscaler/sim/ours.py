@@ -13,11 +13,22 @@ from autoscaler.config import Service, policy_of
 from autoscaler.config.durations import shown
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
 from autoscaler.core.explain import sentence
-from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, StopTimeout, Utilization, Verdict
+from autoscaler.core.model import (
+    Backlog,
+    Deployment,
+    Fleet,
+    Instant,
+    Measurement,
+    Missing,
+    StopTimeout,
+    Utilization,
+    Verdict,
+)
 from autoscaler.core.policy import Mode, Policy, Workers
 from autoscaler.errors import AutoscalerError, ConfigError, Problem
 from autoscaler.ports import (
     CloudWatchMetric,
+    LiveTasks,
     PeriodSum,
     PrometheusQuery,
     QueueMinute,
@@ -37,6 +48,9 @@ QUIET_S = 60.0
 
 WALL_S = 1_699_999_980.0
 """The time of day at instant 0, a whole minute: a Tuesday. Schedules and the look-ahead count from it."""
+
+NEAR_MINUTES = 5
+"""As far back as CloudWatch is asked."""
 
 SERVICE = ServiceRef("simulated", "simulated", "simulated")
 QUEUE = QueueRef("queue")
@@ -211,6 +225,11 @@ class _World:
 
     async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
         return Missing("the simulated world has no metrics of its own", "no_data")
+
+    async def live_tasks(self, service: ServiceRef, at: Instant) -> LiveTasks | None:
+        minutes = self.surface.minutes(Meter.LIVE, NEAR_MINUTES)
+        near = [count for end, count in minutes if count is not None and abs(end - at) < 1.5 * MINUTE_S]
+        return LiveTasks(min(near), max(near)) if near else None
 
     async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
         try:

@@ -89,6 +89,14 @@ class Fields:
         self.note(key, f"must be a whole number from {least} to {most}, not {_shown(value)}")
         return None
 
+    def tasks(self, key: str) -> float | None:
+        """How many tasks ran over some time: from 0 to the most that ECS can take, and not always whole."""
+        value = self.number(key)
+        if value is None or 0 <= value <= MOST_TASKS:
+            return int(value) if value is not None and value == value // 1 else value
+        self.note(key, f"must be a number from 0 to {MOST_TASKS}, not {_shown(value)}")
+        return None
+
     def number(self, key: str, *, required: bool = False) -> float | None:
         """Any number, NaN and infinities among them: a whole number that no float can hold is one of these."""
         value = self._take(key)

@@ -135,7 +135,7 @@ def _metric(metrics: Fields, name: str, missing: Fields) -> Measurement | Missin
     if not isinstance(metrics.content[name], dict):
         return Measurement(metrics.number(name) or 0.0, 0.0)
     reading = metrics.part(name)
-    value, age_s, tasks = reading.number("value", required=True), reading.seconds("age_s"), reading.count("tasks")
+    value, age_s, tasks = reading.number("value", required=True), reading.seconds("age_s"), reading.tasks("tasks")
     reading.close()
     return Measurement(value or 0.0, -(age_s or 0.0), tasks)
 
@@ -190,7 +190,7 @@ def _backlog(entry: Fields, index: int, policy: Policy) -> list[QueueReading]:
     counts = {key: entry.number(key, required=key == "visible") for key in ("visible", "in_flight", "delayed")}
     groups, oldest_age_s = entry.number("groups_in_flight"), entry.number("oldest_age_s")
     name, age_s = entry.text("name", default=f"queue {index}"), entry.seconds("age_s")
-    oldest_tasks = entry.count("oldest_tasks")
+    oldest_tasks = entry.tasks("oldest_tasks")
     entry.close()
     if not all(_is_count(value or 0) for value in counts.values()):
         return [QueueReading(name, impossible(*(value or 0 for value in counts.values())))]
@@ -217,7 +217,7 @@ def _is_count(value: float) -> bool:
 
 def _utilization(signals: Fields, name: str, missing: Fields) -> Utilization | Missing | None:
     percent = signals.number(f"{name}_percent")
-    age_s, tasks = signals.seconds(f"{name}_age_s"), signals.count(f"{name}_tasks")
+    age_s, tasks = signals.seconds(f"{name}_age_s"), signals.tasks(f"{name}_tasks")
     if percent is None:
         return _gap(missing.part(f"{name}_percent")) if f"{name}_percent" in signals.content else None
     if not 0 <= percent <= MOST_PERCENT:

@@ -8,7 +8,7 @@ import pytest
 
 from autoscaler.aws import Aws
 from autoscaler.core.model import Missing, Utilization
-from autoscaler.ports import ServiceRef
+from autoscaler.ports import LiveTasks, ServiceRef
 from tests.aws.double import Double, Reply, fault, ok
 from tests.aws.spies import MINUTE, Spies
 
@@ -175,3 +175,53 @@ async def test_services_and_metrics_do_not_share_a_reading(aws: Aws, double: Dou
     other = ServiceRef("shop", "prod", "invoices")
     readings = [await aws.meters.cpu(REF), await aws.meters.memory(REF), await aws.meters.cpu(other)]
     assert [reading.percent for reading in readings if isinstance(reading, Utilization)] == [1.0, 2.0, 3.0]
+
+
+def counted(*points: tuple[float, object], status: str = "Complete") -> Reply:
+    """As `data`, of `LiveTaskCount` or of samples."""
+    minutes = [MINUTE - age for age, _ in points]
+    values = [value for _, value in points]
+    return ok({"MetricDataResults": [{"Id": "live", "StatusCode": status, "Timestamps": minutes, "Values": values}]})
+
+
+async def test_the_tasks_of_a_minute_are_asked_for_by_their_free_metric(aws: Aws, double: Double, spies: Spies) -> None:
+    double.on("GetMetricData", counted((60, 4.0), (120, 5.5), (180, 9.0), (240, 20.0)))
+    assert await aws.meters.live_tasks(REF, spies.now_s - 90) == LiveTasks(4.0, 9.0)
+    [query] = double.seen[0].body["MetricDataQueries"]
+    assert query["MetricStat"]["Metric"]["MetricName"] == "LiveTaskCount"
+    assert query["MetricStat"]["Stat"] == "Average"
+
+
+async def test_where_the_minute_is_not_published_yet_the_newest_before_it_counts(
+    aws: Aws, double: Double, spies: Spies
+) -> None:
+    double.on("GetMetricData", counted((180, 4.0), (240, 5.0)))
+    assert await aws.meters.live_tasks(REF, spies.now_s - 30) == LiveTasks(4.0, 4.0)
+
+
+async def test_a_service_without_that_metric_is_counted_by_its_samples(aws: Aws, double: Double, spies: Spies) -> None:
+    double.on("GetMetricData", counted(), counted((60, 12.0)))
+    assert await aws.meters.live_tasks(REF, spies.now_s - 30) == LiveTasks(12.0, 12.0, sure=False)
+    stat = double.seen[-1].body["MetricDataQueries"][-1]["MetricStat"]
+    assert (stat["Metric"]["MetricName"], stat["Stat"]) == ("CPUUtilization", "SampleCount")
+
+
+@pytest.mark.parametrize("nonsense", [math.nan, math.inf, -1.0, 1e12])
+async def test_a_count_that_no_service_has_is_none(aws: Aws, double: Double, spies: Spies, nonsense: float) -> None:
+    double.on("GetMetricData", counted((60, nonsense)))
+    assert await aws.meters.live_tasks(REF, spies.now_s - 30) is None
+
+
+async def test_a_lone_sample_tells_nothing_of_the_tasks(aws: Aws, double: Double, spies: Spies) -> None:
+    double.on("GetMetricData", counted(), counted((60, 1.0), (120, 1.0)))
+    assert await aws.meters.live_tasks(REF, spies.now_s - 30) is None
+
+
+@pytest.mark.parametrize("reply", [Reply(b"{"), counted((60, 4.0), status="Forbidden"), fault("ThrottlingException")])
+async def test_tasks_that_cannot_be_read_are_unknown_and_spoil_nothing(
+    aws: Aws, double: Double, spies: Spies, reply: Reply
+) -> None:
+    double.on("GetMetricData", data((60, 50.0)), reply)
+    assert await aws.meters.cpu(REF) == Utilization(50.0, at=spies.now_s - 30)
+    assert await aws.meters.live_tasks(REF, spies.now_s - 30) is None
+    assert await aws.meters.cpu(REF) == Utilization(50.0, at=spies.now_s - 30)

@@ -14,7 +14,7 @@ from autoscaler.aws import Aws
 from autoscaler.aws.cloudwatch import queue_metrics, service_metric
 from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, StopTimeout, Utilization
 from autoscaler.errors import NotFound
-from autoscaler.ports import CloudWatchMetric, Place, QueueMinute, QueueRef, ServiceRef, Urgency
+from autoscaler.ports import CloudWatchMetric, LiveTasks, Place, QueueMinute, QueueRef, ServiceRef, Urgency
 from tests.aws.spies import Spies, connected
 from tests.aws.worlds import Fake, Moto, World
 from tests.fakeaws import FakeAws, serving
@@ -137,6 +137,27 @@ async def test_cpu_and_memory_are_read_apart(world: World, here: Aws, name: str)
     assert isinstance(memory, Utilization)
     assert (cpu.percent, memory.percent) == (62.5, 31.0)
     assert 60 <= 1000.0 - cpu.at < 240
+
+
+async def test_the_tasks_of_a_minute_are_those_of_the_minutes_next_to_it_too(
+    world: World, here: Aws, name: str
+) -> None:
+    service, began_s = ServiceRef("shop", "prod", name), minute_before_last()
+    for minutes_before, tasks in enumerate((4.0, 6.0, 9.0)):
+        await world.put_metric(service_metric(service, "LiveTaskCount"), tasks, began_s - 60 * minutes_before)
+    await world.put_metric(service_metric(service, "CPUUtilization"), 62.5, began_s)
+    cpu = await here.meters.cpu(service)
+    assert isinstance(cpu, Utilization)
+    assert await here.meters.live_tasks(service, cpu.at) == LiveTasks(4.0, 6.0)
+
+
+async def test_without_a_count_of_tasks_a_lone_sample_of_cpu_tells_nothing(world: World, here: Aws, name: str) -> None:
+    service, began_s = ServiceRef("shop", "prod", name), minute_before_last()
+    await world.put_metric(service_metric(service, "CPUUtilization"), 62.5, began_s)
+    cpu = await here.meters.cpu(service)
+    assert isinstance(cpu, Utilization)
+    assert await here.meters.live_tasks(service, cpu.at) is None
+    assert await here.meters.live_tasks(replace(service, service=name + "-not"), cpu.at) is None
 
 
 async def test_a_queue_s_minute_has_what_cloudwatch_counted_and_no_more(world: World, here: Aws, name: str) -> None:

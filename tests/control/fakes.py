@@ -15,6 +15,7 @@ from autoscaler.core.policy import Direction, Mode, Policy, QueuePolicy
 from autoscaler.errors import AutoscalerError
 from autoscaler.ports import (
     CloudWatchMetric,
+    LiveTasks,
     MetricSource,
     PrometheusQuery,
     QueueMinute,
@@ -57,6 +58,8 @@ class World:
     protects: int | Missing = 0
     protection_reads: int = 0
     protection_read_at: float = 0.0
+    live: LiveTasks | None = None
+    live_reads: list[float] = field(default_factory=list)
     others: tuple[str, ...] | Missing = ()
     rival_reads: int = 0
     queue_depths: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -76,6 +79,10 @@ class World:
 
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
         return Missing("no datapoint", "no_data") if self.cpu_percent is None else Utilization(self.cpu_percent, now())
+
+    async def live_tasks(self, service: ServiceRef, at: float) -> LiveTasks | None:
+        self.live_reads.append(at)
+        return self.live
 
     async def memory(self, service: ServiceRef) -> Utilization | Missing:
         return Missing("no datapoint", "no_data")

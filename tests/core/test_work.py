@@ -194,6 +194,33 @@ def test_the_running_count_of_an_instant_is_the_last_one_before_it() -> None:
     assert [memory.running_at(instant) for instant in (9.9, 10.0, 19.9, 20.0, 99.0)] == [None, 3, 3, 5, 5]
 
 
+def test_the_counts_of_a_time_are_the_fewest_and_the_most_in_it_and_the_first_reaches_back_for_ever() -> None:
+    memory = Memory(running=(Running(10.0, 3), Running(20.0, 5), Running(30.0, 4)))
+    between = {span: memory.ran_between(*span) for span in ((0.0, 5.0), (5.0, 10.0), (5.0, 19.9), (12.0, 20.0))}
+    assert between == {(0.0, 5.0): (3, 3), (5.0, 10.0): (3, 3), (5.0, 19.9): (3, 3), (12.0, 20.0): (3, 5)}
+    assert [memory.ran_between(*span) for span in ((20.0, 29.9), (20.0, 30.0), (0.0, 99.0), (99.0, 99.0))] == [
+        (5, 5),
+        (4, 5),
+        (3, 5),
+        (4, 4),
+    ]
+    assert [memory.knows_running_since(instant) for instant in (9.9, 10.0, 99.0)] == [False, True, True]
+    assert Memory().ran_between(0.0, 99.0) is None
+    assert not Memory().knows_running_since(99.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "desired", "running", "kept"),
+    [(10, 5, 10, 10), (10, 5, 7, 7), (10, 5, 5, 5), (5, 5, 10, 5), (5, 8, 10, 8), (None, 5, 10, 5), (7, 5, 10, 7)],
+)
+def test_stopping_tasks_count_until_they_are_gone_and_a_second_revision_never(
+    before: int | None, desired: int, running: int, kept: int
+) -> None:
+    memory = Memory(running=() if before is None else (Running(NOW - 10, before),))
+    world = seen(5, fleet=Fleet(desired, running, 0, NOW))
+    assert memory.remembering(policy(), world, decide(policy(), memory, world)).running[-1].tasks == kept
+
+
 def test_running_counts_are_kept_where_they_change_and_as_far_back_as_a_datapoint_may_reach() -> None:
     memory = Memory(running=(Running(NOW - 900, 3), Running(NOW - 700, 4), Running(NOW - 10, 10)))
     same, other = seen(5), seen(5, fleet=Fleet(10, 8, 2, NOW))

@@ -93,3 +93,18 @@ def test_one_metric_s_internal_error_is_nobody_else_s():
     broken, fine = page(aws, query(theirs), query(OWN, key="b"))["MetricDataResults"]
     assert (broken["StatusCode"], broken["Values"]) == ("InternalError", [])
     assert (fine["StatusCode"], len(fine["Values"])) == ("Complete", 2)
+
+
+def test_live_tasks_and_samples_of_cpu_count_the_tasks_of_their_minute():
+    aws = FakeAws(StillClock(MINUTE))
+    service = aws.world().put_service("prod", "worker", 4, cpu=50.0, starts_s=(30.0, 30.0))
+    service.scale(6, aws.clock.now())
+    aws.clock.pass_s(180)
+    own = {"ClusterName": "prod", "ServiceName": "worker"}
+    live = values(aws, metric("AWS/ECS", "LiveTaskCount", own))
+    samples = values(aws, metric("AWS/ECS", "CPUUtilization", own), statistic="SampleCount")
+    shown = (MINUTE - 60, MINUTE, MINUTE + 60)
+    assert [live[minute] for minute in shown] == [4.0, 5.0, 6.0]
+    assert [samples[minute] for minute in shown] == [4.0, 5.0, 6.0]
+    aws.world().counts_live_tasks = False
+    assert values(aws, metric("AWS/ECS", "LiveTaskCount", own)) == {}

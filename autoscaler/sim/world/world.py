@@ -30,12 +30,12 @@ from autoscaler.sim.world.serving import Serving
 
 
 class _Minutes(NamedTuple):
-    """Since 0, at a minute's end; `there_s`: slot-seconds of all tasks that were up."""
+    """Since 0, at a minute's end; `up_s`: seconds of all tasks that were up."""
 
     received: int = 0
     deleted: int = 0
     worked_s: float = 0.0
-    there_s: float = 0.0
+    up_s: float = 0.0
 
 
 class World:
@@ -160,9 +160,10 @@ class World:
             serving.queue.receives,
             serving.deleted(now),
             serving.worked_until(now),
-            self._service.alive.area(now) * self._settings.task_concurrency,
+            self._service.alive.area(now),
         )
-        there_s = ends.there_s - was.there_s
+        up_s = ends.up_s - was.up_s
+        there_s = up_s * self._settings.task_concurrency  # of slots
         self._cloudwatch.put(
             {
                 Meter.RECEIVED: float(ends.received - was.received),
@@ -171,5 +172,6 @@ class World:
                 Meter.VISIBLE: float(serving.queue.visible(now)),
                 Meter.CPU_PERCENT: 100 * (ends.worked_s - was.worked_s) / there_s if there_s else None,
                 Meter.RUNNING: float(self._service.running.now),
+                Meter.LIVE: up_s / MINUTE_S,
             }
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 from tests.fakeaws.world.minutes import Metric, Minutes
@@ -27,8 +28,9 @@ class World:
         self.queues: dict[str, Queue] = {}
         self.clusters: dict[str, dict[str, Service]] = {}
         self.numbered: list[Service] = []
-        self.minutes = Minutes(self._derive)
+        self.minutes = Minutes(self._derive, self._samples)
         self.scaling = Scaling()
+        self.counts_live_tasks = True
 
     def put_queue(self, name: str, visible: int = 0, in_flight: int = 0, delayed: int = 0, **more: Any) -> Queue:
         """A queue that holds so many; `more` are fields of `Queue`, as in `approximate=True`."""
@@ -92,6 +94,12 @@ class World:
             return self._utilization(own["ClusterName"], own["ServiceName"], metric.name, began)
         return None
 
+    def _samples(self, metric: Metric, began: float) -> float:
+        """How many samples a derived minute is made of: of a service's utilization, one from each task that ran."""
+        own = dict(metric.dimensions)
+        service = self.clusters.get(own.get("ClusterName", ""), {}).get(own.get("ServiceName", ""))
+        return 1.0 if service is None else float(ceil(service.ran_on_average(began, began + 60)))
+
     def _utilization(self, cluster: str, name: str, metric: str, began: float) -> float | None:
         service = self.clusters.get(cluster, {}).get(name)
         if service is None:
@@ -99,5 +107,7 @@ class World:
         service.settle(self._now())
         if not service.ran_between(began, began + 60):
             return None
+        if metric == "LiveTaskCount":
+            return service.ran_on_average(began, began + 60) if self.counts_live_tasks else None
         percent = {"CPUUtilization": service.cpu, "MemoryUtilization": service.memory}.get(metric)
         return percent(began) if callable(percent) else percent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import fsum
 from statistics import fmean
 from typing import NamedTuple, TypeAlias
 
@@ -49,6 +50,7 @@ class Minutes:
     """
 
     derive: Callable[[Metric, float], float | None]
+    samples: Callable[[Metric, float], float] = lambda metric, minute: 1.0
     delay_s: float = 60.0
     page: int = 100_800
     statuses: dict[str, str] = field(default_factory=dict)
@@ -68,7 +70,9 @@ class Minutes:
         for at in _steps(start, end, period_s):
             over = min(at + period_s, now - self.delay_s)
             values = [value for minute in _steps(at, over, 60) if (value := self._value(asked, minute)) is not None]
-            if values:
+            if values and statistic == "SampleCount" and asked not in self._put:
+                found.append((at, fsum(self.samples(asked, minute) for minute in _steps(at, over, 60))))
+            elif values:
                 found.append((at, STATISTICS[statistic](values)))
         return found
 

@@ -11,6 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 STARTS_S = (30.0, 90.0)
@@ -127,6 +128,11 @@ class Service:
     def ran_between(self, began: float, end: float) -> bool:
         """Whether a task ran at any time from then up to `end`, half-open."""
         return self.running_at(began) > 0 or any(began <= at < end and running for at, running in self.changes)
+
+    def ran_on_average(self, began: float, end: float) -> float:
+        """How many ran from then up to `end`, on average over that time."""
+        edges = [began, *(at for at, _ in self.changes if began < at < end), end]
+        return sum(self.running_at(at) * (until - at) for at, until in pairwise(edges)) / (end - began)
 
     def tasks(self, now: float) -> list[Task]:
         """Those that should run, of both revisions."""

@@ -1,0 +1,299 @@
+"""A late datapoint is used once, against the tasks of its time: the loop under a constant load, in virtual time.
+
+The load is `load` tasks' worth of work, so a minute in which `n` tasks ran shows `100 * load / n` percent, at most 100.
+Law: with a target of `t` percent the count goes to `ceil(100 * load / t)`, and never past it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from math import ceil, floor
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoscaler.core.model import Deployment, Fleet, Measurement, Missing, Utilization
+from autoscaler.core.policy import Direction, MetricPolicy
+from autoscaler.ports import CloudWatchMetric, LiveTasks, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Urgency
+from tests.control.fakes import World, loop_over, now
+from tests.virtual import run_virtually
+
+NOTHING = Missing("no datapoint", "no_data")
+LAG = CloudWatchMetric("App", "Lag")
+AT_ONCE = Direction(stabilization_s=0.0)
+OTHERS: dict[str, Any] = {"queues": (), "backlog_per_task": None}
+
+
+@dataclass
+class Loaded(World):
+    """CloudWatch shows each whole minute `delay_s` after its end; tasks come up `start_s` after they are asked for.
+
+    `counts` False: CloudWatch has no `LiveTaskCount`, but so many `samples` of each task; None: it has neither.
+    """
+
+    load: float = 3.6
+    delay_s: float = 60.0
+    start_s: float = 30.0
+    stop_s: float = 0.0
+    counts: bool | None = True
+    samples: int = 1
+    age_s: float = 0.0
+    query_lags_s: float = 0.0
+    _ran: list[tuple[float, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._ran = [(0.0, self.desired if self.running is None else self.running)]
+
+    def runs(self, at: float) -> int:
+        return next(tasks for since, tasks in reversed(self._ran) if since <= at)
+
+    def change(self, tasks: int, at: float) -> None:
+        """From then on so many tasks run."""
+        self._ran = [*(event for event in self._ran if event[0] < at), (at, tasks)]
+
+    def asked(self, tasks: int, at: float) -> None:
+        """The desired count is set at that instant."""
+        self.desired = tasks
+        self.change(tasks, at + (self.start_s if tasks > self.runs(at) else self.stop_s))
+
+    def mean(self, end: float, of: Callable[[int], float] = float) -> float:
+        """The mean over the minute that ended then."""
+        start = end - 60.0
+        edges = [start, *(at for at, _ in self._ran if start < at < end), end]
+        return sum(of(self.runs(at)) * (until - at) for at, until in pairwise(edges)) / 60.0
+
+    def percent(self, end: float) -> float | None:
+        tasks = self.mean(end)
+        return 100.0 * self.mean(end, lambda running: min(self.load, running)) / tasks if tasks else None
+
+    @property
+    def newest(self) -> float:
+        """When the newest minute that is published ended."""
+        return floor((now() - self.delay_s) / 60.0) * 60.0
+
+    async def cpu(self, service: ServiceRef) -> Utilization | Missing:
+        percent = self.percent(self.newest)
+        return NOTHING if percent is None else Utilization(percent, self.newest)
+
+    memory = cpu
+
+    async def measure(
+        self, of: ServiceRef | PrometheusQuery, metric: CloudWatchMetric | None = None
+    ) -> Measurement | Missing:
+        if isinstance(of, PrometheusQuery):
+            running = self.runs(now() - self.query_lags_s)
+            return Measurement(100.0 * min(1.0, self.load / running), now())
+        percent = self.percent(self.newest)
+        return NOTHING if percent is None else Measurement(percent, self.newest)
+
+    async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
+        return QueueMinute(self.newest, 10, 10, self.age_s)
+
+    async def live_tasks(self, service: ServiceRef, at: float) -> LiveTasks | None:
+        self.live_reads.append(now())
+        near = [self.mean(end) for end in (at - 60, at, at + 60) if end <= self.newest]
+        if self.counts is None:
+            return None
+        times = 1 if self.counts else self.samples
+        return LiveTasks(times * min(near), times * max(near), sure=self.counts)
+
+    async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
+        self.running = self.runs(now())
+        rolling = None if self.deploying_since is None else Deployment(self.deploying_since)
+        return Fleet(self.desired, self.running, max(0, self.desired - self.running), now(), rolling)
+
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
+        self.asked(tasks, now())
+        self.writes.append((now(), tasks))
+        return True
+
+    @property
+    def series(self) -> list[int]:
+        return [tasks for _, tasks in self.writes]
+
+
+SIGNALS: dict[str, Callable[[float], dict[str, Any]]] = {
+    "cpu": lambda aim: {**OTHERS, "cpu_target_percent": aim},
+    "memory": lambda aim: {**OTHERS, "memory_target_percent": aim},
+    "metric": lambda aim: {**OTHERS, "metrics": (MetricPolicy("lag", target_value=aim),), "sources": (("lag", LAG),)},
+}
+
+
+def watch(
+    world: Loaded, seconds: float, restarts: tuple[float, ...] = (), first_s: float = 0.0, **changes: Any
+) -> None:
+    """The loop over the world from `first_s` on, for so long, restarted at each of these instants of it."""
+
+    async def main() -> None:
+        await asyncio.sleep(first_s)
+        began = now()
+        for end in (*restarts, seconds):
+            stopping = asyncio.Event()
+            task = asyncio.create_task(loop_over(world, **changes).run(stopping))
+            await asyncio.sleep(began + end - now())
+            stopping.set()
+            await task
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize("counts", [True, False, None])
+@pytest.mark.parametrize("delay_s", [30.0, 60.0, 110.0, 180.0, 240.0])
+def test_90_percent_on_4_tasks_where_60_are_wanted_are_6_tasks(
+    signal: str, counts: bool | None, delay_s: float
+) -> None:
+    world = Loaded(desired=4, delay_s=delay_s, counts=counts)
+    watch(world, 900.0, **SIGNALS[signal](60.0))
+    assert world.series == [6]
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_the_count_goes_to_what_the_load_requires_and_never_past_it(data: st.DataObject) -> None:
+    """Whatever runs at the start, whenever that is, however late CloudWatch is, and with no window in the way."""
+    draw = data.draw
+    aim, found = draw(st.sampled_from([30.0, 45.0, 60.0, 75.0, 100.0])), draw(st.integers(1, 40))
+    load = draw(st.floats(0.2, 24.0))
+    world = Loaded(
+        desired=found,
+        load=load,
+        delay_s=draw(st.floats(30.0, 240.0)),
+        start_s=draw(st.floats(20.0, 120.0)),
+        stop_s=draw(st.sampled_from([0.0, 5.0, 30.0, 90.0])),
+        counts=draw(st.sampled_from([True, False, None])),
+        samples=draw(st.sampled_from([1, 3])),
+    )
+    first_s = draw(st.floats(0.0, 60.0))
+    windows = {"scale_in": AT_ONCE, "patience_s": 0.0} if draw(st.booleans()) else {}
+    signal = draw(st.sampled_from(sorted(SIGNALS)))
+
+    watch(world, 1800.0, first_s=first_s, **{"max_tasks": 200, **SIGNALS[signal](aim), **windows})
+    required = max(1, ceil(round(100.0 * load / aim, 6)))
+    low, high = min(found, required), max(found, required)
+    assert all(low <= count <= high for count in world.series), (world.series, required)
+    assert world.series == sorted(world.series, reverse=required < found), "there and not back"
+    tolerated = abs(100.0 * load / aim - world.desired) <= 0.1 * world.desired + 1e-6
+    saturated = load > found  # it then grows by steps, each of which waits for a minute of its own
+    assert world.desired == required or tolerated or saturated
+
+
+@settings(max_examples=80)
+@given(data=st.data())
+def test_no_restart_makes_a_datapoint_count_again(data: st.DataObject) -> None:
+    """A daemon that restarts again and again, also amid what it asked for, by what CloudWatch has of the tasks."""
+    draw = data.draw
+    aim, found = draw(st.sampled_from([30.0, 45.0, 60.0, 75.0])), draw(st.integers(1, 20))
+    load = draw(st.floats(0.2, 12.0))
+    world = Loaded(
+        desired=found,
+        load=load,
+        delay_s=draw(st.floats(30.0, 240.0)),
+        start_s=draw(st.floats(20.0, 120.0)),
+        counts=draw(st.booleans()),
+    )
+    times = sorted(draw(st.lists(st.floats(5.0, 900.0), min_size=1, max_size=8, unique=True)))
+    signal = draw(st.sampled_from(sorted(SIGNALS)))
+    watch(world, 1200.0, tuple(times), **{"max_tasks": 200, **SIGNALS[signal](aim)})
+    required = max(1, ceil(round(100.0 * load / aim, 6)))
+    low, high = min(found, required), max(found, required)
+    assert all(low <= count <= high for count in world.series), (world.series, required)
+
+
+@pytest.mark.parametrize(("counts", "samples"), [(None, 1), (False, 3)])
+def test_where_cloudwatch_says_nothing_a_datapoint_moves_the_count_once_a_start(
+    counts: bool | None, samples: int
+) -> None:
+    """`samples` 3: metrics of 20 seconds, of which nobody knows how many make a task."""
+    world = Loaded(desired=4, delay_s=180.0, counts=counts, samples=samples)
+    watch(world, 150.0, (75.0,), max_tasks=200, **SIGNALS["cpu"](60.0))
+    assert world.series == [6, 9]
+
+
+def test_a_restart_amid_a_scale_out_holds_the_datapoint_against_the_tasks_that_run() -> None:
+    world = Loaded(desired=4, counts=None, start_s=100.0, delay_s=120.0)
+    world.asked(6, 1000.0)
+    watch(world, 600.0, (20.0, 40.0), first_s=1.0, **SIGNALS["cpu"](60.0))
+    assert world.series == []
+
+
+def test_while_all_tasks_are_busy_each_step_waits_for_a_minute_of_its_own() -> None:
+    world = Loaded(desired=4, load=30.0, delay_s=90.0, start_s=40.0)
+    watch(world, 3000.0, max_tasks=60, **SIGNALS["cpu"](60.0))
+    assert world.series == [7, 12, 20, 34, 50]
+    waited_s = [later - sooner for (sooner, _), (later, _) in pairwise(world.writes)]
+    assert all(wait_s >= world.start_s + 60.0 + world.delay_s for wait_s in waited_s), waited_s
+
+
+@pytest.mark.parametrize("counts", [True, None])
+def test_the_age_of_the_oldest_message_asks_for_tasks_once(counts: bool | None) -> None:
+    world = Loaded(desired=4, waiting=1000, age_s=90.0, delay_s=120.0, counts=counts)
+    watch(world, 230.0, (60.0,) if counts else (), max_tasks=100, backlog_per_task=1000.0)
+    assert world.series == [6], "until the minute that ends at 1200 s, the first with six tasks, is published at 1320 s"
+
+
+@pytest.mark.parametrize("lags_s", [0.0, 15.0, 40.0, 55.0])
+def test_a_prometheus_sample_may_be_as_old_as_a_minute(lags_s: float) -> None:
+    world = Loaded(desired=4, query_lags_s=lags_s)
+    query = PrometheusQuery("http://prometheus", "avg(busy)")
+    watch(world, 600.0, **OTHERS, metrics=(MetricPolicy("busy", target_value=60.0),), sources=(("busy", query),))
+    assert world.series == [6]
+    assert world.live_reads == [], "CloudWatch knows nothing yet of a minute that is not over"
+
+
+def test_both_revisions_of_a_deployment_are_no_baseline() -> None:
+    """Workers of a queue are busy however many there are: twice the tasks are no reason for twice the tasks."""
+    world = Loaded(desired=4, running=8, load=8.0, delay_s=90.0, deploying_since=900.0)
+    watch(world, 60.0, max_tasks=100, **SIGNALS["cpu"](100.0))
+    assert world.series == []
+
+
+@pytest.mark.parametrize("delay_s", [30.0, 110.0, 240.0])
+def test_cloudwatch_is_asked_for_tasks_only_until_the_memory_reaches_back(delay_s: float) -> None:
+    world = Loaded(desired=6, delay_s=delay_s)
+    watch(world, 1800.0, **SIGNALS["cpu"](60.0))
+    assert world.live_reads[0] == 1000.0
+    assert world.live_reads[-1] <= 1000.0 + 60.0 + delay_s + 60.0, "the first whole minute, once it is published"
+
+
+def test_without_a_target_nothing_is_asked_of_the_tasks() -> None:
+    world = Loaded(desired=6)
+    watch(world, 300.0, **OTHERS, formula="cpu_percent / 10")
+    assert world.live_reads == []
+
+
+@pytest.mark.parametrize("first_s", range(10, 20))
+def test_a_change_that_a_poll_notices_after_its_minute_counts_in_that_minute(first_s: float) -> None:
+    world = Loaded(desired=40, load=3.0, stop_s=1.0, counts=None)
+    watch(world, 900.0, first_s=first_s, **SIGNALS["cpu"](60.0), scale_in=AT_ONCE, patience_s=0.0)
+    assert world.series == [5]
+
+
+@pytest.mark.parametrize(("counts", "most"), [(True, 6), (None, 9)])
+def test_a_memory_that_forgot_the_running_counts_is_as_a_new_one(counts: bool | None, most: int) -> None:
+    """As after a gap in which nothing could be read: what is from before it is of an unknown time."""
+    world = Loaded(desired=4, delay_s=150.0, counts=counts)
+
+    async def main() -> None:
+        loop = loop_over(world, **SIGNALS["cpu"](60.0))
+        for poll in range(30):
+            if poll == 5:
+                assert loop._memory is not None
+                loop._memory = replace(loop._memory, running=(), since=now())
+            await loop.tick()
+            await asyncio.sleep(10)
+
+    run_virtually(main())
+    assert max(world.series) == most
+
+
+def test_no_task_and_a_metric_ask_for_value_by_target() -> None:
+    world = Loaded(desired=0, counts=None, measured={"Lag": Measurement(180.0, 990.0)})
+    world.measure = super(Loaded, world).measure  # type: ignore[method-assign]
+    watch(world, 200.0, **SIGNALS["metric"](60.0))
+    assert world.series == [3]
