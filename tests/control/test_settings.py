@@ -30,6 +30,7 @@ Tags = dict[str, dict[str, str]]
 
 WEAK = """[profiles.weak]
 mode = "active"
+workers = "draining"
 task_concurrency = 9
 busy_floor = false
 queue_minutes = false

@@ -230,7 +230,8 @@ def test_a_fleet_that_cannot_be_read_is_not_decided_on(ticks):
 def test_protection_that_cannot_be_read_forbids_scaling_in(ticks):
     scene = Scene(tasks=Tasks(9, 9, 0), protected=Throttled("slower, please"))
     scaler = Ours(Wishes(60.0, fields={"workers": "self_protecting"}).policy())
-    for _ in range(60):
+    for poll in range(60):
+        scene.told["counts"] = Counts(0, int(poll == 0))  # a receive is seen once
         scaler.tick(scene)
         scene.now += 10
     assert ("protected",) in scene.asked
