@@ -16,8 +16,9 @@ from autoscaler.config.layer import Sourced, Tree
 from autoscaler.config.merging import sources
 from autoscaler.config.names import Part, folded
 
-_HEADER = re.compile(r"[ \t]*\[{1,2}([^\[\]\n]{1,1000})\]{1,2}[ \t]*(?:#.*)?", re.ASCII)
-_KEY = re.compile(r"[ \t]*([^=#\[{\n]{1,1000}?)[ \t]*=", re.ASCII)
+LONGEST_KEY = 1_000
+"""No path of ours is longer; what is longer is no key."""
+
 _BARE = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 
 
@@ -43,10 +44,24 @@ def _assigned(text: str) -> Iterator[Path]:
     """The path of every `key = value`. A line of a longer text that looks like one is taken for one as well."""
     header: Path = ()
     for line in text.splitlines():
-        if heading := _HEADER.fullmatch(line):
-            header = _path(heading[1])
-        elif (key := _KEY.match(line)) and (path := _path(key[1])):
+        text = line.strip(" \t")
+        if text.startswith("["):
+            header = _header(text) or header  # a list may go on with a line like that
+        elif path := _key(text):
             yield _folded((*header, *path))
+
+
+def _header(line: str) -> Path:
+    """The path of `[table]` or `[[table]]`, with a comment behind it or none; none where it is no header."""
+    name, _, rest = line.partition("]")
+    behind = rest.lstrip("]").strip(" \t")
+    return _path(name.lstrip("[").strip(" \t")) if not behind or behind.startswith("#") else ()
+
+
+def _key(line: str) -> Path:
+    """The path of what stands before `=`; none where that is no key."""
+    key, equals, _ = line.partition("=")
+    return _path(key.strip(" \t")) if equals and len(key) <= LONGEST_KEY and not set(key) & set("#[{") else ()
 
 
 def _path(dotted: str) -> Path:

@@ -106,7 +106,8 @@ def _json(body: bytes) -> object:
 def _stranger(url: str, status: int) -> Silent:
     if 300 <= status < 400:
         return Silent(
-            f"{url} answers with a redirect (HTTP {status}), which is not followed; give the daemon's own address"
+            f"no autoscaler at {url}: it answers with a redirect (HTTP {status}), which is not followed; give the "
+            "daemon's own address"
         )
     return Silent(f"what answers at {url} is no autoscaler (HTTP {status})")
 

@@ -34,6 +34,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "GetQueueAttributes": {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"},
     "GetMetricData": {"MetricDataQueries": [], "StartTime": 0, "EndTime": 60},
     "DescribeServices": {**NAMES, "services": ["s"]},
+    "DescribeTaskDefinition": {"taskDefinition": "worker:1"},
     "ListServices": NAMES,
     "UpdateService": {**NAMES, "service": "s", "desiredCount": 1},
     "ListTasks": NAMES,

@@ -15,6 +15,7 @@ OTHERS: dict[Path, tuple[Any, Any]] = {
     ("role_arn",): ("arn:aws:iam::123456789012:role/one", "arn:aws:iam::123456789012:role/two"),
     ("external_id",): ("first-word", "second-word"),
     ("paused",): ("in", "none"),
+    ("workers",): ("unsafe", "draining"),
     ("formula",): ("visible / 50", "none"),
     ("metrics",): (
         {"lag": {"prometheus": "http://p:9090", "query": "lag", "target_value": 5}},

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.e2e.daemon import Daemon, daemon
 from tests.e2e.region import Observer
-from tests.e2e.test_daemon import SETTINGS, desired, free_port, last_write, send, until, world
+from tests.e2e.test_daemon import SETTINGS, desired, free_port, last_write, queue_url, send, until, world
 
 TASKS = [f"arn:aws:ecs:eu-west-1:123456789012:task/prod/{n:032x}" for n in range(3)]
 
@@ -76,7 +76,12 @@ async def test_protected_tasks_are_never_scaled_in() -> None:
     async with world(desired=3) as observer:
         observer.told["ListTasks"] = {"taskArns": TASKS}
         observer.told["GetTaskProtection"] = {"protectedTasks": protection, "failures": []}
+        await send(observer, 0, 1)
+        received = await observer.moto.call("sqs", "ReceiveMessage", QueueUrl=await queue_url(observer))
         async with daemon(observer.url, free_port(), self_protecting) as running:
+            await running.until_ready()  # it has seen that workers receive from the queue
+            handle = received["Messages"][0]["ReceiptHandle"]
+            await observer.moto.call("sqs", "DeleteMessage", QueueUrl=await queue_url(observer), ReceiptHandle=handle)
             await until(lambda: last_write(observer) == 2, 90, running)
             asked = sum(request.action == "GetTaskProtection" for request in observer.requests)
             ticks = len(observer.requests)
