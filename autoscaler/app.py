@@ -21,7 +21,7 @@ from autoscaler.control.aside import Apart, Background
 from autoscaler.control.crew import Crew
 from autoscaler.control.discovery import Discovery
 from autoscaler.control.loop import Ports
-from autoscaler.control.pacing import PATIENCE_S, Pacing
+from autoscaler.control.pacing import MOST_WAIT_S, Pacing
 from autoscaler.control.rounds import Rounds
 from autoscaler.control.settings import Following, Source
 from autoscaler.control.shadow import Shadow
@@ -103,7 +103,7 @@ def _silence_s(service: Service, slowest_s: float) -> float:
     """As long as its looks are apart, and as a tick may take in which every call waits for its turn, hangs and is given
     up.
     """
-    return slowest_s + _calls(service) * (CALL_TIMEOUT_S + PATIENCE_S)
+    return slowest_s + _calls(service) * (CALL_TIMEOUT_S + MOST_WAIT_S)
 
 
 def _calls(service: Service) -> int:

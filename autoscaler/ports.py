@@ -203,7 +203,7 @@ class Fleets(Protocol):
     async def protected(self, service: ServiceRef) -> int | Missing:
         """How many tasks of the service are protected from scale-in now. Read only before a scale-in."""
 
-    async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
+    async def conflicting_scalers(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         """What else may change the service's count (an unsuspended Application Auto Scaling target with policies or
         scheduled actions), each in words; empty: nothing. Asked of AWS every few minutes only.
         """

@@ -85,7 +85,7 @@ class PrometheusGauges:
             case missing:
                 found = missing
         if isinstance(found, Missing):
-            return Missing(f"Prometheus at {query.url} {found.because}", found.kind)
+            return Missing(f"Prometheus at {query.url} {found.reason}", found.kind)
         return Measurement(found.value, self._instant(found.time_s))
 
     async def close(self) -> None:

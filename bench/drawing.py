@@ -103,8 +103,8 @@ def walk() -> str:
     policy, memory, seen = decode(SITUATION)
     decision = decide(policy, memory, seen)
     asked = decision.votes[0]
-    rows = [("the work asks for", asked.tasks, asked.tasks, asked.because)]
-    rows += [(step.rule.replace("_", " "), step.start, step.end, step.because) for step in decision.steps]
+    rows = [("the work asks for", asked.tasks, asked.tasks, asked.reason)]
+    rows += [(step.rule.replace("_", " "), step.start, step.end, step.reason) for step in decision.steps]
     label = f"One decision: {decision.current} tasks there are, {decision.target} there shall be"
     height = 84 + ROW * len(rows)
     axis = height - 34
@@ -115,11 +115,11 @@ def walk() -> str:
     return "\n".join([*parts, _text(_tasks_x(MOST), axis + 20, "tasks", "end"), "</svg>\n"])
 
 
-def _row(number: int, name: str, before: int, after: int, because: str) -> str:
+def _row(number: int, name: str, before: int, after: int, reason: str) -> str:
     """The count before and after, as an arrow where it was moved."""
     y = 58 + ROW * number
     begin, end = _tasks_x(before), _tasks_x(after)
-    drawn = [_text(24, y + 5, name, colour=TASKS), _text(24, y + 23, because)]
+    drawn = [_text(24, y + 5, name, colour=TASKS), _text(24, y + 23, reason)]
     if before != after:
         drawn.append(f'<circle cx="{begin}" cy="{y}" r="6" fill="none" stroke="{WAITING}" stroke-width="2"/>')
         drawn.append(f'<path d="M{begin - 7} {y}H{end + 12}" stroke="{WAITING}" stroke-width="2"/>')

@@ -79,7 +79,7 @@ class Region:
     async def protected(self, service: ServiceRef) -> int | Missing:
         return 0
 
-    async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
+    async def conflicting_scalers(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         return ()
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:

@@ -9,13 +9,13 @@ from typing import TypeAlias
 from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import DESCRIBE_SERVICES, UPDATE_SERVICE
 from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.conflicts import Conflicts
 from autoscaler.aws.deployments import deployment_since
 from autoscaler.aws.events import trouble_in
 from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.gathering import Gathering
 from autoscaler.aws.names import service_subject, short_name, together
 from autoscaler.aws.protection import protected_tasks
-from autoscaler.aws.rivals import Rivals
 from autoscaler.aws.stopping import StopTimeouts
 from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Deployment, Fleet, Instant, Missing, StopTimeout
@@ -46,14 +46,14 @@ class EcsFleets:
     def __init__(self, wire: Wire, clocks: Clocks) -> None:
         self._wire = wire
         self._clocks = clocks
-        self._rivals = Rivals(wire, clocks)
+        self._conflicts = Conflicts(wire, clocks)
         self._stops = StopTimeouts(wire, clocks)
         self._described: Gathering[Party, ServiceRef, Described] = Gathering(self._describe, SERVICES_A_CALL)
 
     async def close(self) -> None:
         """No question is under way any more."""
         await self._described.close()
-        await self._rivals.close()
+        await self._conflicts.close()
 
     async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
         """The service's counts, deployment, trouble and pause tag, as of just before they were asked for: together
@@ -72,9 +72,9 @@ class EcsFleets:
         except AutoscalerError as fault:
             return missing(fault)
 
-    async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
+    async def conflicting_scalers(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         """What else may change the service's count, each in a sentence; asked of AWS every five minutes at most."""
-        return await self._rivals.of(service)
+        return await self._conflicts.of(service)
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
         """The shortest stopTimeout of the essential containers; asked of AWS once for each task definition."""

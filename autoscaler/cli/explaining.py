@@ -58,8 +58,8 @@ def _ask(url: str, key: str) -> Mapping[str, Any] | None:
     match heard:
         case Answered([*_, newest]):
             return {"source": "daemon", "url": url, **newest}
-        case Silent(because):
-            click.echo(because, err=True)
+        case Silent(reason):
+            click.echo(reason, err=True)
         case _:
             click.echo(f"the daemon at {url} has not decided on it yet", err=True)
     return None

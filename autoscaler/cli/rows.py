@@ -13,12 +13,12 @@ from autoscaler.cli.tables import is_terminal, table
 if TYPE_CHECKING:
     from autoscaler.operating.status import Row, Statuses
 
-HEADS = ("service", "promise", "tasks", "waiting", "oldest", "last decision")
-COLOURS = {"late": "red", "at_risk": "yellow", "unknown": "magenta", "kept": "green"}
+HEADS = ("service", "slo", "tasks", "waiting", "oldest", "last decision")
+COLOURS = {"missed": "red", "at_risk": "yellow", "unknown": "magenta", "met": "green"}
 
 
 def page(found: Statuses) -> Iterator[str]:
-    """The table; on a terminal with a line above it that says how many are not as promised, and who says so."""
+    """The table; on a terminal under a line with the number of services that miss their latency target."""
     if is_terminal():
         yield _summary(found)
     yield from table(HEADS, [_cells(row) for row in found.worst_first], _styled)
@@ -26,12 +26,16 @@ def page(found: Statuses) -> Iterator[str]:
 
 def _summary(found: Statuses) -> str:
     source = "AWS, read cold" if found.url is None else f"the daemon at {found.url}"
-    word = f"{len(found.bad)} of {len(found.rows)} services not as promised" if found.bad else "all as promised"
+    word = (
+        f"{len(found.bad)} of {len(found.rows)} services do not meet their latency target"
+        if found.bad
+        else "all latency targets met"
+    )
     return f"{click.style(word, fg='red' if found.bad else 'green')}, {source}, {datetime.now().astimezone():%H:%M:%S}"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    return row.key, row.keeping.value, _tasks(row), _waiting(row), _oldest(row), _sentence(row)
+    return row.key, row.slo.value, _tasks(row), _waiting(row), _oldest(row), _sentence(row)
 
 
 def _tasks(row: Row) -> str:
@@ -54,7 +58,7 @@ def _sentence(row: Row) -> str:
     marks = [row.mode] if row.mode != "active" else []
     marks += [] if row.paused is None else [f"paused: {row.paused}"]
     mark = f"({', '.join(marks)}) " if marks else ""
-    reason = f" [{row.because}]" if row.keeping.value in {"late", "at_risk"} else ""
+    reason = f" [{row.reason}]" if row.slo.value in {"missed", "at_risk"} else ""
     return f"{mark}{row.sentence.removeprefix(f'{row.key}: ')}{reason}"
 
 

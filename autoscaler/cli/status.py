@@ -26,13 +26,13 @@ LEAST_EVERY_S = 0.2
 @click.option("--url", type=Address(), help="Where the running daemon answers.  [default: from the settings]")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON; with --watch a line each time.")
 def status(watch: bool, every_s: float, url: str | None, as_json: bool) -> None:
-    """Show how every service fares: whether its promise is kept, its tasks, what waits, and the last decision.
+    """Show how every service fares: whether its latency target is met, its tasks, what waits, and the last decision.
 
     It asks the running daemon. Where none answers it reads AWS once, with the settings of the environment, and says
     so; --watch needs a daemon, since cold looks cost calls.
 
     \b
-    promise   kept, at_risk (it will be broken), late (it is), unknown, none (no queue is followed)
+    slo       met, at_risk (it will be missed), missed, unknown, none (no queue is followed)
     tasks     desired/running, and the bounds
     waiting   messages that wait, and those in flight
     oldest    how long the oldest message has waited, of what it may
@@ -43,7 +43,7 @@ def status(watch: bool, every_s: float, url: str | None, as_json: bool) -> None:
     Examples:
       autoscaler status
       autoscaler status --watch --every 5s
-      autoscaler status --json | jq '.services[] | select(.keeping != "kept") | .key'
+      autoscaler status --json | jq '.services[] | select(.slo != "met") | .key'
     """
     if every_s < LEAST_EVERY_S:
         leave(f"status: --every is at least {LEAST_EVERY_S:g}s: the daemon has others to answer", USAGE)
@@ -67,7 +67,7 @@ def _ask(url: str) -> Statuses | str:
     from autoscaler.operating.status import Statuses  # noqa: PLC0415 - most commands need none of it
 
     heard = asyncio.run(ask_all(url))
-    return Statuses.of(heard.services, url) if isinstance(heard, Listed) else heard.because
+    return Statuses.of(heard.services, url) if isinstance(heard, Listed) else heard.reason
 
 
 def _look(silence: str) -> Statuses:

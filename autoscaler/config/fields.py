@@ -41,7 +41,7 @@ from autoscaler.config.rules import (
     ScaleOutFields,
 )
 from autoscaler.config.schedules import IN_FORCE, SCHEDULES, Schedules
-from autoscaler.core.policy import Mode, Pause, Rivals, Workers
+from autoscaler.core.policy import ConflictingScalers, Mode, Pause, Workers
 
 _NAME = text(re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII), "a name: write the name alone, not its ARN or URL")
 _REGION = text(REGION, "a Region, such as eu-west-1")
@@ -217,14 +217,6 @@ class ServiceFields(Group):
         "A tenth is what the Horizontal Pod Autoscaler takes; a change smaller than that is not worth a start-up.",
         by_tag=RAISE,
     )
-    patience: Annotated[float, duration()] = told(
-        120.0,
-        "A scale-in by less than half of the tasks waits until no more was asked for in so long.",
-        "Small steps in save little, and half of them are taken back: the stabilization window alone would nearly "
-        "double the changes.",
-        stays="It limits scale-in.",
-        by_tag=RAISE,
-    )
     activation: ActivationFields = Field(default_factory=ActivationFields)
     fallback: FallbackFields = Field(default_factory=FallbackFields)
     deployments: DeploymentFields = Field(default_factory=DeploymentFields)
@@ -249,13 +241,13 @@ class ServiceFields(Group):
         "Several times what a task on Fargate takes to start; asking for more of what does not start helps nobody.",
         stays="It limits scale-out while tasks do not start.",
     )
-    rivals: Annotated[Rivals, choice(Rivals)] = told(
-        Rivals.WARN,
+    conflicting_scalers: Annotated[ConflictingScalers, choice(ConflictingScalers)] = told(
+        ConflictingScalers.WARN,
         "Where Application Auto Scaling may change the same service's count: warn and go on, or refuse to scale it.",
         "Its target may have been left behind, or is suspended while you try this; two that both act is worth a "
         "warning at every look.",
         stays="It keeps two scalers from changing one count.",
-        by_tag=stricter(Rivals.WARN, Rivals.REFUSE),
+        by_tag=stricter(ConflictingScalers.WARN, ConflictingScalers.REFUSE),
     )
     mode: Annotated[Mode, choice(Mode)] = told(
         Mode.SHADOW,

@@ -60,6 +60,15 @@ class ScaleInFields(ScaleOutFields):
         stays="It limits scale-in.",
         by_tag=RAISE,
     )
+    small_step_stabilization: Annotated[float, duration()] = told(
+        120.0,
+        "Stabilization window for small scale-ins: a scale-in by less than half of the tasks goes only to the highest "
+        "demand of this window. Applies where the demand follows the latency.",
+        "Small scale-ins save little, and half of them are reversed soon: with `scale_in.stabilization` alone the "
+        "count would change nearly twice as often.",
+        stays="It limits scale-in.",
+        by_tag=RAISE,
+    )
     limits: Annotated[tuple[LimitFields, ...], LIMITS] = told(
         (),
         "At most so much shrinking in so long: {tasks=N or percent=N, per=duration}, one or several.",

@@ -24,6 +24,9 @@ from autoscaler.config.names import (
     valid_key,
 )
 
+RENAMED = {"rivals": "conflicting_scalers", "patience": "scale_in.small_step_stabilization"}
+"""Settings of a service that had another name before the first release, and what they are called now."""
+
 _EXACT = 1.0
 _NEAR = 0.75
 _NEAR_PREFIX = 0.85  # AUTOSCALAR and AUTOSCALE are, AUTOSCALING is not: others' variables may begin so
@@ -40,18 +43,22 @@ def unknown_variable(name: str) -> str:
     part, _, field = split(name)
     if comes_later(part, field.partition(JOINT)[0]):
         return NOT_YET
+    head = name.removesuffix(field)
+    if new := RENAMED.get(field.lower()):
+        return f"was renamed to {head}{JOINT.join(new.split('.')).upper()}"
     if field in GROUPS:
-        head = name.removesuffix(field)
         members = ", ".join(f"{head}{other}" for other in FIELDS if other.startswith(field + JOINT))
         return f"is a group of settings: set {members}"
-    meant = _meant(name)
-    if meant:
-        return f"is not a setting; did you mean {meant}?"
+    return f"is not a setting{_hint(name, field)}"
+
+
+def _hint(name: str, field: str) -> str:
+    """What may have been meant."""
+    if meant := _meant(name):
+        return f"; did you mean {meant}?"
     if table := _table_of(name):
-        return f"is not a setting: {table} takes the whole table, as JSON"
-    if field.startswith(_SERVICES):
-        return f"is not a setting: {_FORM}"
-    return "is not a setting; `autoscaler settings` lists them all"
+        return f": {table} takes the whole table, as JSON"
+    return f": {_FORM}" if field.startswith(_SERVICES) else "; `autoscaler settings` lists them all"
 
 
 def misspelt_prefix(name: str) -> str | None:
@@ -68,6 +75,8 @@ def unknown_key(name: str, group: type[Group]) -> str:
     part = {GlobalFields: Part.GLOBALS, ServiceFields: Part.DEFAULTS}.get(group)
     if part and comes_later(part, name):
         return NOT_YET
+    if issubclass(group, ServiceFields) and name in RENAMED:
+        return f"was renamed to {RENAMED[name]}"
     here = _names_here(group)
     meant = _closest(name, [*here, *(".".join(leaf.path) for leaf in leaves(group))], _NEAR)
     if meant:

@@ -180,8 +180,8 @@ class Admission:
 
     def _within_shares(self, key: str, decision: Decision) -> Decision:
         for share in self._shares.get(key, ()):
-            most, because = self._left(key, share)
-            decision = decision if decision.target <= most else restrain(decision, Rule.SHARED_CAP, int(most), because)
+            most, reason = self._left(key, share)
+            decision = decision if decision.target <= most else restrain(decision, Rule.SHARED_CAP, int(most), reason)
         return decision
 
     def _left(self, key: str, share: _Share) -> tuple[float, str]:
@@ -192,5 +192,5 @@ class Admission:
             return 0, f"how many tasks {' and '.join(unread)} have is not known yet, and they share {share.cap.name}"
         taken = sum(self._counts[other] * each for other, each in others.items())
         left = max(0, share.cap.most - taken)
-        because = f"{left} of {share.cap.most} {share.cap.name} are left, and a task takes {share.own}"
-        return (left // share.own if share.own else inf), because
+        reason = f"{left} of {share.cap.most} {share.cap.name} are left, and a task takes {share.own}"
+        return (left // share.own if share.own else inf), reason

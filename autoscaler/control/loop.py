@@ -15,12 +15,12 @@ from typing import NamedTuple
 from autoscaler.config import Service
 from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import Cadence, Rhythm
+from autoscaler.control.conflicts import ConflictWatch
 from autoscaler.control.fleetwatch import FleetWatch, Write
 from autoscaler.control.learning import Learning
 from autoscaler.control.observing import Observer, Ports, whole
 from autoscaler.control.pausing import TagWatch
 from autoscaler.control.receives import Receives
-from autoscaler.control.rivalry import RivalWatch
 from autoscaler.control.schedule import Timetable
 from autoscaler.control.shadow import ShadowWatch
 from autoscaler.control.stopping import StopWatch
@@ -67,7 +67,7 @@ class ServiceLoop:
     def __init__(self, service: Service, ports: Ports, rhythm: Rhythm, admission: Admission | None = None) -> None:
         self._admission = admission or Admission([service.ref.key], ports.clock)
         self._fleet = FleetWatch(service.ref, ports.clock)
-        self._rivals = RivalWatch(service.ref)
+        self._conflicts = ConflictWatch(service.ref)
         self._shadow = ShadowWatch()
         self._stops = StopWatch(service.ref)
         self._tags = TagWatch()
@@ -154,7 +154,7 @@ class ServiceLoop:
         if self._memory is not None:
             self._memory = self._memory.unwatched(whole(self._ports.clock()))
         memory = self._memory or Memory()
-        return Tick(self._service.ref, policy, None, memory, None, gap.kind, gap.because, notices=wrong_tag)
+        return Tick(self._service.ref, policy, None, memory, None, gap.kind, gap.reason, notices=wrong_tag)
 
     def _recognize(self, fleet: Fleet) -> None:
         """A service that was deleted and created again is a new one, whatever its name."""
@@ -181,7 +181,7 @@ class ServiceLoop:
     async def _look(self, fleet: Fleet) -> Observation:
         """All that is read, with what it teaches. Minutes of a queue that stays empty beside no task tell nothing."""
         policy, _ = self._in_force(fleet.pause_tag)
-        await self._rivals.look(policy, self._ports)
+        await self._conflicts.look(policy, self._ports)
         await self._stops.look(policy, fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
         told = self._fleet.settled(fleet, self._ports.clock())
@@ -204,16 +204,16 @@ class ServiceLoop:
     async def _done(self, thought: _Thought) -> Tick:
         """The decision is remembered, and carried out as far as it is admitted."""
         policy, seen, memory, decision, wrong_tag = thought
-        decision = self._admission.admit(self._service.ref.key, self._rivals.restrained(policy, decision))
+        decision = self._admission.admit(self._service.ref.key, self._conflicts.restrained(policy, decision))
         self._memory = memory.remembering(policy, seen, decision)
         if self._fleet.is_believed:
             self._memory = replace(self._memory.unwatched(seen.now), watched_at=memory.watched_at)
         outcome, failure = await self._act(decision)
-        alone = self._rivals.none_known
+        alone = self._conflicts.none_known
         shadow = self._shadow.see(self._service, policy, seen, memory, decision, alone=alone)
         notices = (
             *wrong_tag,
-            *self._rivals.notices(),
+            *self._conflicts.notices(),
             *self._observer.notices,
             *self._learning.notices,
             *_at_risk(policy, seen, decision),
@@ -294,8 +294,8 @@ def _urgency(decision: Decision) -> Urgency:
 
 
 def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Missing]:
-    because = at_risk(policy, seen, decision)
-    return [] if because is None else [Missing(because, "promise")]
+    reason = at_risk(policy, seen, decision)
+    return [] if reason is None else [Missing(reason, "promise")]
 
 
 def _assumed(policy: Policy, seen: Observation) -> list[Missing]:

@@ -322,7 +322,7 @@ class Observer:
         """The same world, with how many tasks protect themselves. Unknown: none may go."""
         protected = await self._ports.fleets.protected(self._service.ref)
         if isinstance(protected, Missing):
-            self.notices.append(replace(protected, because=f"no scale-in: {protected.because}"))
+            self.notices.append(replace(protected, reason=f"no scale-in: {protected.reason}"))
             protected = seen.fleet.desired
         else:
             self._protected = (seen.now, protected)

@@ -26,10 +26,10 @@ LONGEST_REST_S = 60.0
 LEAST_REST_RATIO = 0.25
 """A rest is drawn from a quarter of its bound upwards: full jitter from zero would often be no rest at all."""
 
-PATIENCE_S = 3.0
+MOST_WAIT_S = 3.0
 """For so long a turn is waited for. Whose would come later is sent away at once, and keeps his place."""
 
-OUT_PATIENCE_S = 10.0
+OUT_MOST_WAIT_S = 10.0
 """The same for what adds tasks: of all who need some, those who wait here are put in order."""
 
 DOUBLE_NEED_S = 30.0
@@ -117,11 +117,11 @@ class Pacing:
     async def turn(self, category: Category, area: str, who: str, urgency: Urgency, more: int = 0) -> float:
         """A call may be made now; returns for how many seconds its turn was waited for.
 
-        Raises `Throttled` where that would be for more than `PATIENCE_S`, or `OUT_PATIENCE_S` for a scale-out: then no
-        call is made, and `who` keeps his place. `more`: how many tasks depend on it.
+        Raises `Throttled` where that would be for more than `MOST_WAIT_S`, or `OUT_MOST_WAIT_S` for a scale-out: then
+        no call is made, and `who` keeps his place. `more`: how many tasks depend on it.
         """
         lane, asked = self._lane(category, area), self._clock()
-        patience_s = PATIENCE_S if urgency >= Urgency.ROUTINE else OUT_PATIENCE_S
+        small_step_stabilization_s = MOST_WAIT_S if urgency >= Urgency.ROUTINE else OUT_MOST_WAIT_S
         self._turns += 1
         since = self._since(lane, who, asked)
         if asked - since > LONG_ENOUGH_S:
@@ -130,7 +130,7 @@ class Pacing:
         insort(lane.waiting, place)
         try:
             while (wait_s := self._wait_s(lane, place)) > 0:
-                if self._clock() + wait_s - asked > patience_s:
+                if self._clock() + wait_s - asked > small_step_stabilization_s:
                     self._keep(lane, who, since)
                     raise self._refusal(category, area, lane, wait_s)
                 await asyncio.sleep(min(max(wait_s, SHORTEST_S), LOOK_AGAIN_S))

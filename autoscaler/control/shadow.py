@@ -47,8 +47,8 @@ class Shadow:
     async def protected(self, service: ServiceRef) -> int | Missing:
         return await self._fleets.protected(service)
 
-    async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
-        return await self._fleets.rivals(service)
+    async def conflicting_scalers(self, service: ServiceRef) -> tuple[str, ...] | Missing:
+        return await self._fleets.conflicting_scalers(service)
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
         return await self._fleets.stop_timeout(service, task_definition)

@@ -40,7 +40,7 @@ def decide(policy: Policy, memory: Memory, observation: Observation) -> Decision
     )
 
 
-def restrain(decision: Decision, rule: Rule, target: int, because: str) -> Decision:
+def restrain(decision: Decision, rule: Rule, target: int, reason: str) -> Decision:
     """The decision with its target clamped to between the present count and what it was, and a step that says so.
 
     For what spans services, and so cannot be a corridor of one (`control/admission.py`).
@@ -49,7 +49,7 @@ def restrain(decision: Decision, rule: Rule, target: int, because: str) -> Decis
     end = min(max(target, low), high)
     if end == decision.target:
         return decision
-    return replace(decision, target=end, steps=(*decision.steps, Step(rule, decision.target, end, because)))
+    return replace(decision, target=end, steps=(*decision.steps, Step(rule, decision.target, end, reason)))
 
 
 def _walk(case: Case, count: int, steps: list[Step]) -> int:
@@ -66,11 +66,11 @@ def _walk(case: Case, count: int, steps: list[Step]) -> int:
 def _clamp(count: int, rule: Rule, corridor: Corridor | None, steps: list[Step]) -> int:
     if corridor is None:
         return count
-    low, high, because = corridor
+    low, high, reason = corridor
     if low <= count <= high:
         return count
     end = int(low if count < low else high)
-    steps.append(Step(rule, count, end, because()))
+    steps.append(Step(rule, count, end, reason()))
     return end
 
 

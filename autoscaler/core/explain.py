@@ -42,7 +42,7 @@ def _asked(decision: Decision) -> str:
     if not decision.votes:
         return "no signal could be read"
     highest = max(decision.votes, key=_strength)
-    return f"{highest.because}: {_tasks(highest.tasks)} asked for"
+    return f"{highest.reason}: {_tasks(highest.tasks)} asked for"
 
 
 def _strength(vote: Vote) -> float:
@@ -50,7 +50,7 @@ def _strength(vote: Vote) -> float:
 
 
 def _restraint(step: Step) -> str:
-    return f"{step.rule.replace('_', ' ')}: {step.end} instead of {step.start} ({step.because})"
+    return f"{step.rule.replace('_', ' ')}: {step.end} instead of {step.start} ({step.reason})"
 
 
 def _tasks(count: int) -> str:

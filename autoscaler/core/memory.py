@@ -236,7 +236,7 @@ def _idle_since(since: Instant | None, policy: Policy, seen: Observation) -> Ins
 def _demand_reach_s(policy: Policy) -> float:
     """Twice the agreement, so that the run of zeros that is longer than it is still there to be seen."""
     windows = policy.scale_out.stabilization_s, policy.scale_in.stabilization_s
-    return max(*windows, 2 * AGREEMENT_S, policy.longest_latency_s, policy.patience_s)
+    return max(*windows, 2 * AGREEMENT_S, policy.longest_latency_s, policy.small_step_stabilization_s)
 
 
 def _change_reach_s(policy: Policy) -> float:

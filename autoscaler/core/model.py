@@ -21,11 +21,11 @@ Instant: TypeAlias = float
 class Missing:
     """A reading that could not be had. It does not vote.
 
-    `because` is a sentence for people, with the remedy where there is one. `kind` is its closed word: an
+    `reason` is a sentence for people, with the remedy where there is one. `kind` is its closed word: an
     `AutoscalerError.kind`, or `no_data`, `unreadable`, `stale`, `not_read`.
     """
 
-    because: str
+    reason: str
     kind: str = "not_read"
 
 
@@ -122,7 +122,7 @@ class Unseen(NamedTuple):
 class Trouble:
     """What ECS itself last said against starting tasks: an event of the service, at `at`."""
 
-    because: str
+    reason: str
     at: Instant
 
 
@@ -199,15 +199,15 @@ class Rule(StrEnum):
     """The closed list of what may move a decision away from its demand: label values of the metrics."""
 
     TOLERANCE = "tolerance"
-    PATIENCE = "patience"
+    SMALL_STEP_STABILIZATION = "small_step_stabilization"
     FALLBACK = "fallback"
     ACTIVATION = "activation"
     STABILIZATION = "stabilization"
     ZERO = "zero"
     CONTRADICTION = "contradiction"
-    BLIND = "blind"
+    MISSING_SIGNAL = "missing_signal"
     LATE = "late"
-    COLD = "cold"
+    WARM_UP = "warm_up"
     COOLDOWN = "cooldown"
     RATE_LIMIT = "rate_limit"
     LAUNCH_RATE = "launch_rate"
@@ -219,7 +219,7 @@ class Rule(StrEnum):
     NO_RECEIVES = "no_receives"
     SHARED_CAP = "shared_cap"
     FLEET_CAP = "fleet_cap"
-    RIVAL = "rival"
+    CONFLICTING_SCALER = "conflicting_scaler"
     MODE = "mode"
     PAUSE = "pause"
     BOUNDS = "bounds"
@@ -232,7 +232,7 @@ class Step(NamedTuple):
     rule: Rule
     start: int
     end: int
-    because: str
+    reason: str
 
 
 MOST_TASKS = 2**31 - 1
@@ -240,7 +240,7 @@ MOST_TASKS = 2**31 - 1
 
 
 class Vote(NamedTuple):
-    """What one signal asks for: a load, in tasks and fractions of one. `because` says from what; it is put into words
+    """What one signal asks for: a load, in tasks and fractions of one. `reason` says from what; it is put into words
     only where it is read. `settled`: the signal has a band of its own in which it asks for the present count, so that
     the tolerance has no say.
     """
@@ -257,7 +257,7 @@ class Vote(NamedTuple):
         return ceil(round(min(self.load, MOST_TASKS), 6))
 
     @property
-    def because(self) -> str:
+    def reason(self) -> str:
         return self.wording.format(*self.values)
 
 

@@ -46,7 +46,7 @@ class Pause(StrEnum):
     OUT = "out"
 
 
-class Rivals(StrEnum):
+class ConflictingScalers(StrEnum):
     """What to do where another autoscaler has a say over the same service: say so, or leave the service to it."""
 
     WARN = "warn"
@@ -138,7 +138,7 @@ class Policy:
     `processing_time_s` is what one message takes (None: not known). `task_concurrency` is how many messages a
     task works on at once. With `learn` both are only where learning begins, else they stand.
     `look_ahead`: what the past says of the coming minutes may raise the demand.
-    `patience_s`: a scale-in by less than half waits until no more was asked for within that time.
+    `small_step_stabilization_s`: a scale-in by less than half waits until no more was asked for within that time.
     `backlog_per_task`, `cpu_target_percent`, `memory_target_percent`: None, no such vote.
     `count_in_flight`, `count_delayed`: whether these messages ask for tasks; visible ones always do.
     `formula`: an expression over named signals that gives a number of tasks (`core/formula.py`), or None.
@@ -170,14 +170,14 @@ class Policy:
     scale_out: Direction = field(default_factory=Direction)
     scale_in: Direction = field(default_factory=lambda: Direction(stabilization_s=45.0))
     tolerance: float = 0.1
-    patience_s: float = 120.0
+    small_step_stabilization_s: float = 120.0
     activation: Activation = field(default_factory=Activation)
     fallback: Fallback = field(default_factory=Fallback)
     deployments: DeploymentHold = field(default_factory=DeploymentHold)
     busy_floor: bool = True
     launch_per_minute: int = 500
     stalled_after_s: float = 300.0
-    rivals: Rivals = Rivals.WARN
+    conflicting_scalers: ConflictingScalers = ConflictingScalers.WARN
     mode: Mode = Mode.SHADOW
     paused: Pause | int | None = None
     schedule: str | None = None

@@ -41,9 +41,9 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """Nobody answered there as a daemon of ours does; `because` is a sentence."""
+    """Nobody answered there as a daemon of ours does; `reason` is a sentence."""
 
-    because: str
+    reason: str
 
 
 async def ask(url: str, key: str) -> Answered | Unknown | Silent:
@@ -115,7 +115,7 @@ def _stranger(url: str, status: int) -> Silent:
 def _is_account(told: object) -> bool:
     match told:
         case {"sentence": str(), "steps": [*steps], "current": _, "target": _}:
-            return all(isinstance(step, dict) and step.keys() >= {"rule", "from", "to", "because"} for step in steps)
+            return all(isinstance(step, dict) and step.keys() >= {"rule", "from", "to", "reason"} for step in steps)
     return False
 
 

@@ -50,7 +50,7 @@ def inputs_of(account: Mapping[str, Any]) -> tuple[Input, ...]:
         policy, memory, seen = decode(account.get("situation"))
     except ConfigError:
         return ()
-    reasons = {fault.get("signal"): str(fault.get("because")) for fault in account.get("faults") or ()}
+    reasons = {fault.get("signal"): str(fault.get("reason")) for fault in account.get("faults") or ()}
     ecs_age_s = (account.get("ages_s") or {}).get("ecs")
     watched = "longer than any window" if memory.since is None else f"{seen.now - memory.since:,.0f} s"
     return (
@@ -69,7 +69,7 @@ def _fleet(fleet: Fleet, age_s: float | None) -> Iterator[Input]:
     if fleet.deployment is not None:
         yield Input("deployment", "in progress", -fleet.deployment.started)
     if fleet.trouble is not None:
-        yield Input("trouble", fleet.trouble.because, -fleet.trouble.at)
+        yield Input("trouble", fleet.trouble.reason, -fleet.trouble.at)
 
 
 def _workers(policy: Policy, seen: Observation) -> Iterator[Input]:
@@ -120,7 +120,7 @@ def _input(
     name: str, reading: Backlog | Utilization | Measurement | Flow | Missing, now: float, reason: str | None
 ) -> Input:
     if isinstance(reading, Missing):
-        return Input(name, f"missing: {reason or reading.because}")
+        return Input(name, f"missing: {reason or reading.reason}")
     return Input(name, _words(reading), now - reading.at)
 
 
@@ -159,9 +159,9 @@ def page(account: Mapping[str, Any]) -> str:
     """What `explained` gave, as plain text for people: a block for each part, the sentence at the end."""
     blocks = (
         _block("Inputs", (_shown_input(entry) for entry in account["inputs"])),
-        _block("Votes", ((vote["signal"], str(vote["tasks"]), vote["because"]) for vote in account["votes"])),
+        _block("Votes", ((vote["signal"], str(vote["tasks"]), vote["reason"]) for vote in account["votes"])),
         _block("Steps", (_shown_step(step) for step in account["steps"])),
-        _block("Faults", ((fault["signal"], fault["kind"], fault["because"]) for fault in account.get("faults") or ())),
+        _block("Faults", ((fault["signal"], fault["kind"], fault["reason"]) for fault in account.get("faults") or ())),
         _block("Notices", ((notice["kind"], notice["text"]) for notice in account.get("notices") or ())),
         _block("Target", [_target(account)]),
     )
@@ -174,7 +174,7 @@ def _shown_input(entry: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _shown_step(step: Mapping[str, Any]) -> tuple[str, str, str]:
-    return step["rule"], f"{step['from']} -> {step['to']}", step["because"]
+    return step["rule"], f"{step['from']} -> {step['to']}", step["reason"]
 
 
 def _target(account: Mapping[str, Any]) -> tuple[str, ...]:

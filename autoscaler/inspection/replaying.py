@@ -21,7 +21,7 @@ from autoscaler.core.policy import Policy
 from autoscaler.inspection.deciding import decision_on
 from autoscaler.inspection.lines import Line, parsed
 
-ADMISSION = frozenset({Rule.FLEET_CAP.value, Rule.SHARED_CAP.value, Rule.RIVAL.value})
+ADMISSION = frozenset({Rule.FLEET_CAP.value, Rule.SHARED_CAP.value, Rule.CONFLICTING_SCALER.value})
 """Rules that are laid on a decision after it was made."""
 
 Wishes: TypeAlias = Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]

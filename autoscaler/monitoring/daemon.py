@@ -127,7 +127,7 @@ CALLS = Section(
         Panel(
             "Requests that failed, by outcome",
             "Requests that did not end well, a second: denied asks for rights, unavailable for a network, throttled for"
-            " patience.",
+            " a short wait.",
             (
                 Query(
                     f'sum by (outcome) (rate(autoscaler_aws_requests_total{{outcome!="ok",{OURS}}}[{RATE}]))',
@@ -139,13 +139,13 @@ CALLS = Section(
         Panel(
             "Calls that could be made at once",
             "What is left of our share of AWS's rates, by throttle category. At 0, calls wait for their turn.",
-            (Query(f"min by (category) (autoscaler_pacer_tokens{{{OURS}}})", "{{category}}"),),
+            (Query(f"min by (category) (autoscaler_rate_limiter_tokens{{{OURS}}})", "{{category}}"),),
             width=8,
         ),
         Panel(
             "Waiting for a turn",
             "How long requests wait until our share of AWS's rate lets them go.",
-            slowest("autoscaler_pacer_wait_seconds"),
+            slowest("autoscaler_rate_limiter_wait_seconds"),
             unit=Unit.SECONDS,
             width=8,
         ),

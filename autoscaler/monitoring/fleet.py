@@ -28,7 +28,7 @@ HEADLINE = Section(
         Panel(
             "At risk",
             "Services whose promise needs more tasks than are to be had now. Their log says how many would do.",
-            (Query(f"sum(autoscaler_promise_at_risk{{{CHOSEN}}})"),),
+            (Query(f"sum(autoscaler_slo_at_risk{{{CHOSEN}}})"),),
             Shape.STAT,
             width=4,
             height=5,
@@ -85,7 +85,7 @@ SERVICES_NOW = Section(
             (
                 Query(f"sum{BY_SERVICE}(autoscaler_service_up{{{CHOSEN}}})", column="served"),
                 Query(kept_ratio(RANGE, BY_SERVICE), column="promise kept"),
-                Query(f"sum{BY_SERVICE}(autoscaler_promise_at_risk{{{CHOSEN}}})", column="at risk"),
+                Query(f"sum{BY_SERVICE}(autoscaler_slo_at_risk{{{CHOSEN}}})", column="at risk"),
                 Query(f"sum{BY_SERVICE}({tasks('desired')})", column="tasks"),
                 Query(f"sum{BY_SERVICE}({tasks('demand')})", column="asked for"),
                 Query(f"sum{BY_SERVICE}({tasks('max')})", column="max"),

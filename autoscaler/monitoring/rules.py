@@ -65,7 +65,7 @@ RECORDINGS = (
 
 ALERTS = (
     Alert(
-        "AutoscalerPromiseBroken",
+        "AutoscalerSloMissed",
         f"{LATE_SHORT} > 0.05\nand {LATE_LONG} > 0.01\n"
         f"and sum{BY_SERVICE}(increase(autoscaler_late_messages_total[1h])) > {LEAST_LATE}",
         "2m",
@@ -74,8 +74,8 @@ ALERTS = (
         "{{ $value | humanizePercentage }} of the messages of the last five minutes had waited longer than acceptable.",
     ),
     Alert(
-        "AutoscalerPromiseAtRisk",
-        "autoscaler_promise_at_risk == 1",
+        "AutoscalerSloAtRisk",
+        "autoscaler_slo_at_risk == 1",
         "10m",
         "warning",
         f"{EACH}: the promise needs more tasks than are to be had",
@@ -102,7 +102,7 @@ ALERTS = (
         "The work has asked for {{ $value }} tasks, which is more than max_tasks, for ten minutes.",
     ),
     Alert(
-        "AutoscalerBlind",
+        "AutoscalerMissingSignal",
         "autoscaler_signal_usable == 0",
         "5m",
         "critical",

@@ -41,7 +41,7 @@ HEADLINE = Section(
         Panel(
             "At risk",
             "Whether the promise needs more tasks than are to be had now. The log says how many would do.",
-            (Query(f"max(autoscaler_promise_at_risk{{{CHOSEN}}})"),),
+            (Query(f"max(autoscaler_slo_at_risk{{{CHOSEN}}})"),),
             Shape.STAT,
             width=3,
             height=5,

@@ -137,8 +137,8 @@ def seen(tag: str | None, setting: Pause | int | None, wall: float) -> str:
             return "nothing is paused"
         case None:
             return f"no tag, so the setting counts: {_meant(setting)}"
-        case Missing(because=because):
-            return f"a tag that it cannot read, so everything is paused: {because}"
+        case Missing(reason=reason):
+            return f"a tag that it cannot read, so everything is paused: {reason}"
         case TagPause(paused=paused, until=until) if until <= wall:
             return f"a pause that is over ({_meant(paused)}); take the tag away with `autoscaler resume`"
         case TagPause(paused=paused, until=until):

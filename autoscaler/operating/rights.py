@@ -76,10 +76,10 @@ def _discovering(config: Config, home: Home) -> Iterator[Right]:
         yield Right(apis.GET_QUEUE_ATTRIBUTES, queues)
         yield Right(apis.GET_QUEUE_URL, queues)
         yield Right(apis.GET_METRIC_DATA, ANY)
-        yield from _rivals()
+        yield from _conflicts()
 
 
-def _rivals() -> Iterator[Right]:
+def _conflicts() -> Iterator[Right]:
     yield Right(apis.DESCRIBE_SCALABLE_TARGETS, ANY)
     yield Right(apis.DESCRIBE_SCALING_POLICIES, ANY)
     yield Right(apis.DESCRIBE_SCHEDULED_ACTIONS, ANY)
@@ -94,7 +94,7 @@ def rights_of(service: Service, home: Home) -> Iterator[Right]:
     yield from _of_ecs(service, home)
     if reads_metrics(service):
         yield Right(apis.GET_METRIC_DATA, ANY)
-    yield from _rivals()
+    yield from _conflicts()
 
 
 def _of_ecs(service: Service, home: Home) -> Iterator[Right]:

@@ -10,18 +10,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from autoscaler.telemetry.keeping import Keeping, Kept
+from autoscaler.telemetry.slo import Slo, SloStatus
 
 
 class Row(NamedTuple):
     """One service. Counts and seconds that are not known are None; waits are those of its worst queue.
 
-    `because` says from what `keeping` was told; `sentence` is the last decision's.
+    `reason` says why `slo` is what it is; `sentence` is the last decision's.
     """
 
     key: str
-    keeping: Keeping
-    because: str
+    slo: SloStatus
+    reason: str
     mode: str
     paused: str | int | None
     desired: int | None
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     sentence: str
 
 
-GOOD = frozenset({Keeping.KEPT, Keeping.NONE})
+GOOD = frozenset({SloStatus.MET, SloStatus.NONE})
 """What is no finding."""
 
 
@@ -55,12 +55,12 @@ class Statuses:
 
     @property
     def bad(self) -> tuple[Row, ...]:
-        return tuple(row for row in self.rows if row.keeping not in GOOD)
+        return tuple(row for row in self.rows if row.slo not in GOOD)
 
     @property
     def worst_first(self) -> tuple[Row, ...]:
         """Those that a screen has no room for are then those that need nobody."""
-        return tuple(sorted(self.rows, key=lambda row: list(Keeping).index(row.keeping)))
+        return tuple(sorted(self.rows, key=lambda row: list(SloStatus).index(row.slo)))
 
     @property
     def good(self) -> bool:
@@ -73,12 +73,12 @@ class Statuses:
 
 def _row(service: Mapping[str, Any]) -> Row:
     queues, tasks, decision = service["queues"], service.get("tasks") or {}, service.get("decision") or {}
-    keeping, because = _kept(service)
+    slo, reason = _slo(service)
     worst: Mapping[str, Any] = max(queues, key=_strain, default={})
     return Row(
         key=service["key"],
-        keeping=keeping,
-        because=because,
+        slo=slo,
+        reason=reason,
         mode=service["mode"],
         paused=service.get("paused"),
         desired=tasks.get("desired"),
@@ -93,11 +93,11 @@ def _row(service: Mapping[str, Any]) -> Row:
     )
 
 
-def _kept(service: Mapping[str, Any]) -> Kept:
+def _slo(service: Mapping[str, Any]) -> Slo:
     """As the daemon tells it; one of another version may tell nothing, or a word that we do not know."""
     with suppress(KeyError, ValueError):
-        return Kept(Keeping(service["keeping"]), str(service["because"]))
-    return Kept(Keeping.UNKNOWN, "the daemon does not say it as this version does; run the daemon's own version")
+        return Slo(SloStatus(service["slo"]), str(service["reason"]))
+    return Slo(SloStatus.UNKNOWN, "the daemon does not say it as this version does; run the daemon's own version")
 
 
 def _strain(queue: Mapping[str, Any]) -> float:

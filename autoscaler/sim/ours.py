@@ -245,7 +245,7 @@ class _World:
         except AutoscalerError as error:
             return Missing(str(error), error.kind)
 
-    async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
+    async def conflicting_scalers(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         return ()
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:

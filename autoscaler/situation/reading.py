@@ -109,9 +109,9 @@ def _fleet(fields: Fields) -> Fleet:
 
 
 def _trouble(trouble: Fields) -> Trouble | None:
-    because, age_s = trouble.text("because", ""), trouble.seconds("age_s")
+    reason, age_s = trouble.text("reason", ""), trouble.seconds("age_s")
     trouble.close()
-    return Trouble(because, -(age_s or 0.0)) if because else None
+    return Trouble(reason, -(age_s or 0.0)) if reason else None
 
 
 def _stop_timeout(fields: Fields) -> StopTimeout | None:
@@ -177,7 +177,7 @@ def _gaps(missing: Fields) -> list[QueueReading]:
 
 
 def _gap(gap: Fields) -> Missing:
-    reason = Missing(gap.text("because", UNREAD.because), gap.text("kind", UNREAD.kind))
+    reason = Missing(gap.text("reason", UNREAD.reason), gap.text("kind", UNREAD.kind))
     gap.close({"name"})
     return reason
 

@@ -36,7 +36,7 @@ def encode(policy: Policy, observation: Observation, memory: Memory) -> dict[str
     if observation.stop_timeout is not None:
         situation["stop_timeout"] = observation.stop_timeout._asdict()
     if fleet.trouble is not None:
-        situation["trouble"] = {"because": fleet.trouble.because, "age_s": now - fleet.trouble.at}
+        situation["trouble"] = {"reason": fleet.trouble.reason, "age_s": now - fleet.trouble.at}
     return situation
 
 
@@ -70,7 +70,7 @@ def _missing(seen: Observation) -> dict[str, Any]:
 
 
 def _gap(missing: Missing) -> dict[str, Any]:
-    return {"because": missing.because, "kind": missing.kind}
+    return {"reason": missing.reason, "kind": missing.kind}
 
 
 def _measured(value: Measurement | Missing, now: float) -> dict[str, Any] | None:
@@ -174,9 +174,9 @@ def decision_of(decision: Decision, sentence: str) -> dict[str, Any]:
         "demand": decision.demand,
         "target": decision.target,
         "verdict": decision.verdict.value,
-        "votes": [{"signal": vote.signal, "tasks": vote.tasks, "because": vote.because} for vote in decision.votes],
+        "votes": [{"signal": vote.signal, "tasks": vote.tasks, "reason": vote.reason} for vote in decision.votes],
         "steps": [
-            {"rule": step.rule.value, "from": step.start, "to": step.end, "because": step.because}
+            {"rule": step.rule.value, "from": step.start, "to": step.end, "reason": step.reason}
             for step in decision.steps
         ],
         "sentence": sentence,

@@ -33,7 +33,7 @@ class Event(StrEnum):
     SCALED = "scaled"
     WOULD_SCALE = "would_scale"
     SCALE_FAILED = "scale_failed"
-    BLIND = "blind"
+    MISSING_SIGNAL = "missing_signal"
     RECOVERED = "recovered"
     HOLDING = "holding"
     DRIFT = "drift"
@@ -52,11 +52,11 @@ class Aside(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """Something that could not be read or written: `signal` names it, `kind` is the closed word, `because` the text."""
+    """Something that could not be read or written: `signal` names it, `kind` is the closed word, `reason` the text."""
 
     signal: str
     kind: str
-    because: str
+    reason: str
 
 
 def faults_of(tick: Tick) -> tuple[Fault, ...]:
@@ -69,7 +69,7 @@ def _faults(tick: Tick) -> Iterator[Fault]:
         yield Fault(FLEET, tick.outcome, tick.failure or "the service could not be read")
         return
     for name, gap in read_signals(tick.policy, tick.observation).missing:
-        yield Fault(name, gap.kind, gap.because)
+        yield Fault(name, gap.kind, gap.reason)
     if tick.failure is not None:
         yield Fault(WRITE, tick.outcome, tick.failure)
 
@@ -85,7 +85,7 @@ def is_served(tick: Tick, faults: tuple[Fault, ...]) -> bool:
 def event_of(tick: Tick, faults: tuple[Fault, ...], *, was_at_fault: bool) -> Event:
     """What the tick is to those who read logs. `was_at_fault`: the service's tick before had faults."""
     if tick.decision is None:
-        return Event.BLIND
+        return Event.MISSING_SIGNAL
     if tick.outcome == "accepted":
         return Event.SCALED
     if tick.failure is not None:
@@ -93,7 +93,7 @@ def event_of(tick: Tick, faults: tuple[Fault, ...], *, was_at_fault: bool) -> Ev
     if tick.outcome == "shadow" and tick.decision.verdict is not Verdict.HOLD:
         return Event.WOULD_SCALE
     if faults:
-        return Event.BLIND
+        return Event.MISSING_SIGNAL
     return Event.RECOVERED if was_at_fault else Event.HOLDING
 
 
@@ -116,7 +116,7 @@ def asides_of(tick: Tick, before: Tick | None) -> Iterator[Aside]:
     known = () if before is None else before.notices
     for notice in tick.notices:
         if notice not in known:
-            yield Aside(Event.NOTICE, notice.because, notice_of(notice))
+            yield Aside(Event.NOTICE, notice.reason, notice_of(notice))
 
 
 def _drifted(tick: Tick, left: int, found: int) -> str:
@@ -124,7 +124,7 @@ def _drifted(tick: Tick, left: int, found: int) -> str:
 
 
 def notice_of(notice: Missing) -> dict[str, str]:
-    return {"kind": notice.kind, "text": notice.because}
+    return {"kind": notice.kind, "text": notice.reason}
 
 
 def account_of(tick: Tick, faults: tuple[Fault, ...], *, situated: bool = True) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def names_of(service: ServiceRef) -> dict[str, Any]:
 def _votes(tick: Tick) -> list[dict[str, Any]]:
     """What each signal asked for, and from what."""
     votes = () if tick.decision is None else tick.decision.votes
-    return [{"signal": vote.signal, "tasks": vote.tasks, "because": vote.because} for vote in votes]
+    return [{"signal": vote.signal, "tasks": vote.tasks, "reason": vote.reason} for vote in votes]
 
 
 def _ages_s(tick: Tick) -> dict[str, float]:

@@ -19,8 +19,8 @@ from autoscaler.core.model import Instant
 from autoscaler.core.policy import Mode, Policy
 from autoscaler.ports import ServiceRef, Tick
 from autoscaler.telemetry.account import Event, Fault, faults_of, is_served, read_at, signals_of
-from autoscaler.telemetry.keeping import Kept, kept, oldest_waits_s
 from autoscaler.telemetry.past import Past, sample_of
+from autoscaler.telemetry.slo import Slo, oldest_waits_s, slo_of
 
 REMEMBERED = 50
 """How many decisions of a service are kept. Half of the room is for more than "nothing changed", which is told every
@@ -80,9 +80,9 @@ class Standing:
         return self.activate if self.policy.mode is Mode.SHADOW else None
 
     @property
-    def kept(self) -> Kept:
-        """Whether the promise is kept, by the newest tick."""
-        return kept(self.tick, self.faults)
+    def slo(self) -> Slo:
+        """Whether the latency target is met, by the newest poll."""
+        return slo_of(self.tick, self.faults)
 
     @property
     def oldest_s(self) -> float | None:

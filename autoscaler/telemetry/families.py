@@ -138,7 +138,7 @@ def _promise() -> Iterator[Family[View]]:
         Kind.COUNTER,
     )
     yield Family(
-        "autoscaler_promise_at_risk",
+        "autoscaler_slo_at_risk",
         "1 while the promise needs more tasks than are to be had: the log and the page say how many would do.",
         "1 or 0",
         (),

@@ -97,7 +97,7 @@ class LoggedJournal:
         fields = account_of(standing.tick, standing.faults)
         if repeated:
             fields["repeated"] = repeated
-        say = self._log.warning if event in {Event.BLIND, Event.SCALE_FAILED} else self._log.info
+        say = self._log.warning if event in {Event.MISSING_SIGNAL, Event.SCALE_FAILED} else self._log.info
         say(event.value, **fields)
 
     def _tell_aside(self, tick: Tick, aside: Aside, now: Instant) -> None:

@@ -130,9 +130,7 @@ def _details(event: EventDict) -> str:
     if "sentence" not in event:
         return " ".join(f"{key}={printable(value)}" for key, value in event.items())
     said = str(event["sentence"])
-    more = [
-        f"{fault['signal']}: {fault['because']}" for fault in event.get("faults", ()) if fault["because"] not in said
-    ]
+    more = [f"{fault['signal']}: {fault['reason']}" for fault in event.get("faults", ()) if fault["reason"] not in said]
     if event.get("repeated"):
         more.append(f"and so {event['repeated']} times before")
     return printable("; ".join((said, *more)))

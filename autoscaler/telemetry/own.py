@@ -65,14 +65,14 @@ def _calls() -> Iterator[Family[Snapshot]]:
         Kind.COUNTER,
     )
     yield Family(
-        "autoscaler_pacer_tokens",
+        "autoscaler_rate_limiter_tokens",
         "Calls that could be made at once, by throttle category, in the Region where that is fewest.",
         "requests",
         ("category",),
         tokens,
     )
     yield Family(
-        "autoscaler_pacer_wait_seconds",
+        "autoscaler_rate_limiter_wait_seconds",
         "How long a request to AWS waited for its turn.",
         "seconds",
         (),

@@ -10,8 +10,8 @@ from autoscaler.core.policy import Policy
 from autoscaler.core.promise import expected_wait_s
 from autoscaler.telemetry.account import account_of, notice_of
 from autoscaler.telemetry.board import Board, Standing, State, Told
-from autoscaler.telemetry.keeping import SILENT, oldest_waits_s
 from autoscaler.telemetry.logs import utc
+from autoscaler.telemetry.slo import SILENT, oldest_waits_s
 
 
 def health(board: Board, limit_s: float) -> tuple[bool, dict[str, Any]]:
@@ -38,7 +38,7 @@ def _fares(standing: Standing, now: Instant) -> dict[str, Any]:
         "state": standing.state.value,
         "mode": standing.policy.mode.value,
         "activate": standing.activation,
-        "error": {"kind": first.kind, "text": first.because} if first else None,
+        "error": {"kind": first.kind, "text": first.reason} if first else None,
         "faults": faults,
         "notices": [] if standing.tick is None else [notice_of(notice) for notice in standing.tick.notices],
         "since_tick_s": None if standing.tick is None else round(now - standing.at, 3),
@@ -46,7 +46,7 @@ def _fares(standing: Standing, now: Instant) -> dict[str, Any]:
 
 
 def services(standings: Iterable[Standing], now: Instant, silent: Container[str] = ()) -> dict[str, Any]:
-    """Every service: its names, how it fares, whether its promise is kept and from what that is told, and the newest
+    """Every service: its names, how it fares, whether its latency target is met, with the reason, and the newest
     decision without its situation.
     `silent`: the keys of those whose loop has been silent for too long.
     """
@@ -55,7 +55,7 @@ def services(standings: Iterable[Standing], now: Instant, silent: Container[str]
 
 def _service(standing: Standing, now: Instant, silent: Container[str]) -> dict[str, Any]:
     service, policy = standing.service, standing.policy
-    kept = SILENT if service.key in silent else standing.kept
+    slo = SILENT if service.key in silent else standing.slo
     return {
         "key": service.key,
         "cluster": service.cluster,
@@ -67,8 +67,8 @@ def _service(standing: Standing, now: Instant, silent: Container[str]) -> dict[s
         "paused": policy.paused,
         "schedule": policy.schedule,
         **_fares(standing, now),
-        "keeping": kept.keeping.value,
-        "because": kept.because,
+        "slo": slo.status.value,
+        "reason": slo.reason,
         "tasks": _tasks(standing),
         "queues": _queues(standing),
         **_expected(standing),
@@ -85,7 +85,7 @@ def _queues(standing: Standing) -> list[dict[str, Any]]:
 
 
 def _queue(reading: QueueReading, policy: Policy, waits_s: Mapping[str, float]) -> dict[str, Any]:
-    """`oldest_wait_s` is as `keeping` sees it; None: not known."""
+    """`oldest_wait_s` is as `slo` sees it; None: not known."""
     name, counts = reading
     told: dict[str, Any] = dict.fromkeys(("visible", "in_flight", "delayed", "oldest_wait_s"))
     if isinstance(counts, Backlog):

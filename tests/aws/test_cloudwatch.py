@@ -66,7 +66,7 @@ async def test_no_point_is_missing(aws: Aws, double: Double) -> None:
     reading = await read(aws, double, data())
     assert isinstance(reading, Missing)
     assert reading.kind == "no_data"
-    assert "shop (prod/orders)" in reading.because
+    assert "shop (prod/orders)" in reading.reason
 
 
 @pytest.mark.parametrize(

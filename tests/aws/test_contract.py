@@ -121,7 +121,7 @@ async def test_a_deleted_service_is_refused(world: World, here: Aws, name: str) 
     reading = await here.fleets.read(ServiceRef("shop", "prod", name))
     assert isinstance(reading, Missing)
     assert reading.kind == "refused"
-    assert "INACTIVE" in reading.because
+    assert "INACTIVE" in reading.reason
 
 
 def minute_before_last() -> float:
@@ -202,13 +202,13 @@ async def test_of_no_task_none_is_protected(world: World, here: Aws, name: str) 
 
 async def test_nobody_else_scales_a_service_without_a_target(world: World, here: Aws, name: str) -> None:
     await world.put_service("prod", name, desired=1)
-    assert await here.fleets.rivals(ServiceRef("shop", "prod", name)) == ()
+    assert await here.fleets.conflicting_scalers(ServiceRef("shop", "prod", name)) == ()
 
 
 async def test_a_target_that_nothing_moves_is_no_rival(world: World, here: Aws, name: str) -> None:
     await world.put_service("prod", name, desired=1)
     await world.put_scalable_target("prod", name, 1, 10)
-    assert await here.fleets.rivals(ServiceRef("shop", "prod", name)) == ()
+    assert await here.fleets.conflicting_scalers(ServiceRef("shop", "prod", name)) == ()
 
 
 async def test_a_target_with_policies_and_actions_is_a_rival(world: World, here: Aws, name: str) -> None:
@@ -217,7 +217,7 @@ async def test_a_target_with_policies_and_actions_is_a_rival(world: World, here:
     for policy in ("b", "a"):
         await world.put_scaling_policy("prod", name, policy)
     await world.put_scheduled_action("prod", name, "morning")
-    [rival] = await here.fleets.rivals(ServiceRef("shop", "prod", name))
+    [rival] = await here.fleets.conflicting_scalers(ServiceRef("shop", "prod", name))
     expected = "Application Auto Scaling may set 1 to 10 tasks: 2 policies (a, b), 1 scheduled action (morning)"
     assert rival == expected
 
@@ -228,7 +228,7 @@ async def test_a_target_that_is_suspended_is_no_rival(world: World, here: Aws, n
     await world.put_scaling_policy("prod", name, "a")
     await world.put_scheduled_action("prod", name, "morning")
     await world.suspend("prod", name)
-    assert await here.fleets.rivals(ServiceRef("shop", "prod", name)) == ()
+    assert await here.fleets.conflicting_scalers(ServiceRef("shop", "prod", name)) == ()
 
 
 async def test_a_metric_that_nobody_published_is_missing(world: World, here: Aws, name: str) -> None:

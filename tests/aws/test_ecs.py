@@ -46,7 +46,7 @@ async def read(aws: Aws, double: Double, reply: Reply) -> Fleet | Missing:
 async def refusal(aws: Aws, double: Double, reply: Reply) -> Missing:
     reading = await read(aws, double, reply)
     assert isinstance(reading, Missing)
-    assert "shop (prod/orders) in eu-west-1" in reading.because
+    assert "shop (prod/orders) in eu-west-1" in reading.reason
     return reading
 
 
@@ -78,7 +78,7 @@ async def test_a_reading_is_as_old_as_its_question(aws: Aws, double: Double, spi
 async def test_a_count_that_is_no_count_is_missing(aws: Aws, double: Double, name: str, nonsense: object) -> None:
     reading = await refusal(aws, double, described(**{name: nonsense}))
     assert reading.kind == "unreadable"
-    assert name in reading.because
+    assert name in reading.reason
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ async def test_an_unknown_service_is_not_found(aws: Aws, double: Double) -> None
     reply = ok({"services": [], "failures": [{"arn": ARN, "reason": "MISSING"}]})
     reading = await refusal(aws, double, reply)
     assert reading.kind == "not_found"
-    assert "AUTOSCALER_SERVICE" in reading.because
+    assert "AUTOSCALER_SERVICE" in reading.reason
 
 
 async def test_another_failure_is_refused_with_its_reason(aws: Aws, double: Double) -> None:
     reply = ok({"services": [], "failures": [{"arn": ARN, "reason": "ODD", "detail": "very"}]})
     reading = await refusal(aws, double, reply)
     assert reading.kind == "refused"
-    assert "ODD: very" in reading.because
+    assert "ODD: very" in reading.reason
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ async def test_what_can_never_be_scaled_is_refused(
 ) -> None:
     reading = await refusal(aws, double, described(**changed))
     assert reading.kind == "refused"
-    assert word in reading.because
-    assert "settings" in reading.because
+    assert word in reading.reason
+    assert "settings" in reading.reason
 
 
 @pytest.mark.parametrize("changed", [{"schedulingStrategy": None}, {"resourceManagementType": "CUSTOMER"}])

@@ -152,6 +152,6 @@ def test_a_broken_event_does_not_hide_a_whole_one() -> None:
 def test_the_text_is_one_short_clean_line() -> None:
     found = trouble([event("was unable to place a task.\n\x1b[31m" + "and so on " * 100)])
     assert found is not None
-    assert found.because.startswith("was unable to place a task. ")
-    assert found.because.isprintable()
-    assert len(found.because) == 200
+    assert found.reason.startswith("was unable to place a task. ")
+    assert found.reason.isprintable()
+    assert len(found.reason) == 200

@@ -69,9 +69,9 @@ async def test_every_row_names_the_thing_what_happened_and_a_remedy(aws: Aws, do
         reading = await met(aws, double, fault(code, "in AWS words"))
         assert reading.kind == row.fault.kind, code
         start = f"shop (prod/orders) in {REGION}: ecs:DescribeServices {VERBS[row.fault]} ({code}"
-        assert reading.because.startswith(start)
-        assert ("in AWS words" in reading.because) is row.quotable
-        assert reading.because.partition("; ")[2]
+        assert reading.reason.startswith(start)
+        assert ("in AWS words" in reading.reason) is row.quotable
+        assert reading.reason.partition("; ")[2]
         assert spies.calls[-1][2] == row.fault.kind
         heard = "throttled" if row.fault is Throttled else "succeeded"
         assert (spies.verdicts[-1] == "admitted") is (row.fault is Unavailable)
@@ -85,7 +85,7 @@ async def test_every_row_names_the_thing_what_happened_and_a_remedy(aws: Aws, do
 async def test_a_signature_of_another_time_is_the_clock_s_fault(aws: Aws, double: Double, code: str, text: str) -> None:
     reading = await met(aws, double, fault(code, text, status=403))
     assert reading.kind == "clock_skewed"
-    assert "clock" in reading.because
+    assert "clock" in reading.reason
 
 
 async def test_only_a_signature_error_may_blame_the_clock(aws: Aws, double: Double) -> None:
@@ -139,8 +139,8 @@ async def test_a_missing_queue_is_known_by_its_older_name_too(aws: Aws, double: 
         reading = await aws.queues.backlog(ORDERS)
         assert isinstance(reading, Missing)
         assert reading.kind == "not_found"
-        assert "queue orders in eu-west-1" in reading.because
-        assert "AUTOSCALER_QUEUES" in reading.because
+        assert "queue orders in eu-west-1" in reading.reason
+        assert "AUTOSCALER_QUEUES" in reading.reason
 
 
 async def test_a_denied_call_names_the_permission_and_what_it_is_for(aws: Aws, double: Double) -> None:
@@ -148,9 +148,9 @@ async def test_a_denied_call_names_the_permission_and_what_it_is_for(aws: Aws, d
     double.on("GetMetricData", fault("AccessDenied", status=403))
     queue, cpu = await aws.queues.backlog(ORDERS), await aws.meters.cpu(REF)
     assert isinstance(queue, Missing)
-    assert queue.because.endswith("give the task role sqs:GetQueueAttributes on the queue")
+    assert queue.reason.endswith("give the task role sqs:GetQueueAttributes on the queue")
     assert isinstance(cpu, Missing)
-    assert cpu.because.endswith("give the task role cloudwatch:GetMetricData on *")
+    assert cpu.reason.endswith("give the task role cloudwatch:GetMetricData on *")
 
 
 @pytest.mark.parametrize(
@@ -212,14 +212,14 @@ def test_a_secret_that_the_cut_would_halve_is_not_shown() -> None:
 async def test_a_signature_error_does_not_repeat_the_request(aws: Aws, double: Double) -> None:
     text = f"The canonical string should have been 'POST x-amz-security-token:{TOKEN}'"
     reading = await met(aws, double, fault("InvalidSignatureException", text, status=403))
-    assert "canonical" not in reading.because
+    assert "canonical" not in reading.reason
 
 
 async def test_long_and_dirty_texts_stay_one_short_line(aws: Aws, double: Double) -> None:
     reading = await met(aws, double, fault("ClientException", "line\nbreak \x1b[31m " + "and so on " * 1000))
-    assert "line break" in reading.because
-    assert reading.because.isprintable()
-    assert len(reading.because) < QUOTED + 200
+    assert "line break" in reading.reason
+    assert reading.reason.isprintable()
+    assert len(reading.reason) < QUOTED + 200
 
 
 def test_of_a_text_of_any_length_a_line_is_made_at_once_and_no_half_of_a_credential_is_shown() -> None:

@@ -136,7 +136,7 @@ async def test_an_answer_may_be_long_but_not_endless(aws: Aws, double: Double) -
         assert isinstance(reading, kind)
     assert isinstance(reading, Missing)
     assert reading.kind == "unreadable"
-    assert "queue orders in eu-west-1" in reading.because
+    assert "queue orders in eu-west-1" in reading.reason
     double.on("GetQueueAttributes", GOOD)
     assert isinstance(await aws.queues.backlog(ORDERS), Backlog)
 
@@ -168,7 +168,7 @@ async def test_what_is_no_http_is_unavailable(
             reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
     assert reading.kind == "unavailable"
-    assert "queue orders in eu-west-1" in reading.because
+    assert "queue orders in eu-west-1" in reading.reason
 
 
 @pytest.mark.parametrize("lean", [True, False], ids=["lean", "sdk"])
@@ -187,7 +187,7 @@ async def test_a_server_that_nobody_vouches_for_is_told_nothing(
             reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
     assert reading.kind == "unavailable"
-    assert "certificate" in reading.because
+    assert "certificate" in reading.reason
     assert heard == []
 
 

@@ -84,7 +84,7 @@ async def readings(aws: Aws, name: str) -> dict[str, Any]:
         "fleet": aws.fleets.read(service),
         "cpu": aws.meters.cpu(service),
         "minute": aws.meters.minute(queue),
-        "rivals": aws.fleets.rivals(service),
+        "rivals": aws.fleets.conflicting_scalers(service),
         "protected": aws.fleets.protected(service),
         "scaled": scaled(aws, service),
     }

@@ -36,7 +36,7 @@ def free(name: str) -> dict[str, object]:
 async def kind(aws: Aws) -> str:
     reading = await aws.fleets.protected(REF)
     assert isinstance(reading, Missing), reading
-    assert "shop (prod/orders)" in reading.because
+    assert "shop (prod/orders)" in reading.reason
     return reading.kind
 
 
@@ -153,7 +153,7 @@ async def test_a_failure_says_which_task_and_why(aws: Aws, double: Double) -> No
     double.on("GetTaskProtection", told(failures=[{"arn": ARN + "a", "reason": "ODD", "detail": "very"}]))
     reading = await aws.fleets.protected(REF)
     assert isinstance(reading, Missing)
-    assert "whether a is protected (ODD: very)" in reading.because
+    assert "whether a is protected (ODD: very)" in reading.reason
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ async def test_a_missing_right_is_named(aws: Aws, double: Double) -> None:
     double.on("GetTaskProtection", fault("AccessDeniedException"))
     reading = await aws.fleets.protected(REF)
     assert isinstance(reading, Missing)
-    assert reading.because.endswith("give the task role ecs:GetTaskProtection on the cluster's tasks")
+    assert reading.reason.endswith("give the task role ecs:GetTaskProtection on the cluster's tasks")
 
 
 async def test_all_calls_together_are_bounded(monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies) -> None:

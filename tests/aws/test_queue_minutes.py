@@ -57,7 +57,7 @@ async def minute(aws: Aws, queue: QueueRef = ORDERS) -> QueueMinute:
 async def missing(aws: Aws, queue: QueueRef = ORDERS) -> Missing:
     reading = await aws.meters.minute(queue)
     assert isinstance(reading, Missing), reading
-    assert f"queue {queue.name}" in reading.because
+    assert f"queue {queue.name}" in reading.reason
     return reading
 
 
@@ -119,7 +119,7 @@ async def test_nothing_at_all_is_missing(aws: Aws, double: Double) -> None:
     script(double, {RECEIVED: [(0, 5.0)]})
     reading = await missing(aws)
     assert reading.kind == "no_data"
-    assert "check its name" in reading.because
+    assert "check its name" in reading.reason
 
 
 @pytest.mark.parametrize("nonsense", [math.nan, math.inf, -1.0, 0.5, 2.0**54, 10**400])
@@ -138,7 +138,7 @@ async def test_an_age_is_at_most_what_sqs_can_keep(aws: Aws, double: Double, age
 @pytest.mark.parametrize("nonsense", [math.nan, math.inf, -math.inf, -1.0])
 async def test_an_age_that_is_none_voids_the_minute(aws: Aws, double: Double, nonsense: float) -> None:
     script(double, {RECEIVED: [(60, 1.0)], OLDEST: [(60, nonsense)]})
-    assert OLDEST in (await missing(aws)).because
+    assert OLDEST in (await missing(aws)).reason
 
 
 @pytest.mark.parametrize(("status", "kind"), [("Forbidden", "denied"), ("InternalError", "unavailable")])
@@ -155,8 +155,8 @@ async def test_a_metric_that_is_not_answered_for_voids_the_minute(aws: Aws, doub
     double.on("GetMetricData", ok({"MetricDataResults": [only]}))
     reading = await missing(aws)
     assert reading.kind == "unavailable"
-    assert DELETED in reading.because
-    assert RECEIVED not in reading.because
+    assert DELETED in reading.reason
+    assert RECEIVED not in reading.reason
 
 
 async def test_what_was_not_asked_for_is_not_taken(aws: Aws, double: Double) -> None:
@@ -239,7 +239,7 @@ async def test_a_metric_without_a_datapoint_is_missing(aws: Aws, double: Double)
     reading = await measure(aws, double, (0, 5.0))
     assert isinstance(reading, Missing)
     assert reading.kind == "no_data"
-    assert reading.because.startswith("metric Shop/Carts: CloudWatch has no Carts of the last 5 minutes; check its")
+    assert reading.reason.startswith("metric Shop/Carts: CloudWatch has no Carts of the last 5 minutes; check its")
 
 
 @pytest.mark.parametrize(

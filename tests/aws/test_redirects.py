@@ -136,11 +136,11 @@ async def test_a_role_is_not_assumed_by_way_of_a_redirect(two: Pair) -> None:
     assert two.stolen == []
 
 
-async def found(two: Pair, because: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+async def found(two: Pair, reason: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
     """What is said where the credentials are looked for as these variables say."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in because.items():
+    for name, value in reason.items():
         monkeypatch.setenv(name, value)
     async with wire() as ours:
         with pytest.raises(AutoscalerError) as error:
@@ -196,7 +196,7 @@ async def test_neither_prometheus_nor_a_daemon_leads_elsewhere(two: Pair, status
     heard = [await ask(two.url, "orders"), await ask_all(two.url)]
     assert isinstance(told, Missing)
     assert all(isinstance(one, Silent) for one in heard)
-    for said in (told.because, *(one.because for one in heard if isinstance(one, Silent))):
+    for said in (told.reason, *(one.reason for one in heard if isinstance(one, Silent))):
         assert two.url in said
         assert f"HTTP {status}" in said
         assert "address" in said

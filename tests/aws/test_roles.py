@@ -108,7 +108,7 @@ async def test_everything_of_a_service_is_asked_as_its_role_and_no_more_than_tha
     assert isinstance(await aws.meters.cpu(service), Utilization)
     await aws.meters.minute(THEIRS)
     assert await aws.fleets.protected(service) == 0
-    assert await aws.fleets.rivals(service) == ()
+    assert await aws.fleets.conflicting_scalers(service) == ()
     assert await aws.fleets.stop_timeout(service, "task-definition/orders:1") == StopTimeout(120.0, "app")
     await aws.fleets.scale_to(service, 1, Urgency.SCALE_OUT)
     assert {seen.operation: seen.key for seen in double.seen if seen.operation != "AssumeRole"}.keys() == {
@@ -210,8 +210,8 @@ async def test_a_role_that_is_denied_names_the_service_the_role_and_the_remedy(a
     assert isinstance(fleet, Missing)
     assert fleet.kind == "denied"
     for word in ("shop-orders (prod/orders)", ROLE.arn, "not authorized", "task role", "trust policy", "external_id"):
-        assert word in fleet.because
-    assert "shop-4711" not in fleet.because
+        assert word in fleet.reason
+    assert "shop-4711" not in fleet.reason
     with pytest.raises(Denied, match="shop-orders"):
         await aws.fleets.scale_to(shop(ROLE), 1, Urgency.SCALE_OUT)
 
@@ -230,7 +230,7 @@ async def test_a_failing_role_disturbs_only_those_who_act_as_it(aws: Aws, double
 async def test_each_of_many_services_hears_of_its_role_by_its_own_name(aws: Aws, double: Double) -> None:
     double.on("AssumeRole", refused("AccessDenied"))
     readings = await asyncio.gather(*(aws.fleets.read(shop(ROLE, name)) for name in ("a", "b", "c")))
-    assert [isinstance(each, Missing) and each.because.split()[0] for each in readings] == [
+    assert [isinstance(each, Missing) and each.reason.split()[0] for each in readings] == [
         "shop-a",
         "shop-b",
         "shop-c",
@@ -316,8 +316,8 @@ async def test_whatever_sts_says_is_credentials_or_missing(aws: Aws, double: Dou
     script: Script = reply(spies.wall_s)
     double.on("AssumeRole", script)
     reading = await missed(aws)
-    assert ROLE.arn in reading.because
-    assert "KEY" not in reading.because
+    assert ROLE.arn in reading.reason
+    assert "KEY" not in reading.reason
     assert double.asked("GetQueueAttributes") == []
 
 
@@ -333,8 +333,8 @@ async def test_a_daemon_without_credentials_or_region_of_its_own_says_so_by_the_
     async with connected(spies) as aws:
         reading = await missed(aws, placed)
     assert reading.kind == "denied"
-    assert reading.because.startswith("queue orders cannot act as")
-    assert "credentials" in reading.because
+    assert reading.reason.startswith("queue orders cannot act as")
+    assert "credentials" in reading.reason
 
 
 async def test_sts_is_asked_at_the_endpoint_of_its_region(monkeypatch: pytest.MonkeyPatch, spies: Spies) -> None:

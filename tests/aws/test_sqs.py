@@ -67,7 +67,7 @@ async def test_a_count_that_is_no_count_is_missing(aws: Aws, double: Double, nam
     reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
     assert reading.kind in {"unreadable", "unavailable"}
-    assert "queue orders in eu-west-1" in reading.because
+    assert "queue orders in eu-west-1" in reading.reason
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -76,7 +76,7 @@ async def test_a_count_that_is_not_there_is_missing(aws: Aws, double: Double, na
     reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
     assert reading.kind == "unreadable"
-    assert name in reading.because
+    assert name in reading.reason
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ async def test_a_url_that_contradicts_the_region_is_refused_unasked(aws: Aws, do
     reading = await aws.queues.backlog(QueueRef("orders", region="us-east-1", url=URL))
     assert isinstance(reading, Missing)
     assert reading.kind == "refused"
-    assert "eu-west-1" in reading.because
-    assert "us-east-1" in reading.because
+    assert "eu-west-1" in reading.reason
+    assert "us-east-1" in reading.reason
     assert double.seen == []
 
 

@@ -97,15 +97,15 @@ async def test_a_right_that_is_missing_is_missing_for_all_and_asked_about_again_
     first = await read(aws, double, fault("AccessDeniedException"))
     assert isinstance(first, Missing)
     assert first.kind == Denied.kind
-    assert "give the task role ecs:DescribeTaskDefinition on *" in first.because
+    assert "give the task role ecs:DescribeTaskDefinition on *" in first.reason
     spies.pass_s(stopping.DENIED_S - 1)
     double.on("DescribeTaskDefinition", told(app()))
     second = await aws.fleets.stop_timeout(OTHER, ARN + "2")
     assert isinstance(second, Missing)
     assert second.kind == Denied.kind
-    assert "mail (prod/mails)" in second.because
-    assert "give the task role ecs:DescribeTaskDefinition on *" in second.because
-    assert "shop" not in second.because
+    assert "mail (prod/mails)" in second.reason
+    assert "give the task role ecs:DescribeTaskDefinition on *" in second.reason
+    assert "shop" not in second.reason
     assert len(double.seen) == 1
     spies.pass_s(1)
     assert await aws.fleets.stop_timeout(OTHER, ARN + "2") == StopTimeout(30.0, "app")
@@ -138,7 +138,7 @@ async def test_every_other_failure_is_tried_again_at_once(aws: Aws, double: Doub
     gap = await read(aws, double, reply)
     assert isinstance(gap, Missing)
     assert gap.kind == kind
-    assert "shop (prod/orders)" in gap.because
+    assert "shop (prod/orders)" in gap.reason
     assert await read(aws, double, told(app())) == StopTimeout(30.0, "app")
 
 

@@ -87,8 +87,8 @@ async def test_a_call_that_hangs_is_given_up(double: Double, spies: Spies, once:
         reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
     assert reading.kind == "unavailable"
-    assert "queue orders" in reading.because
-    assert reading.because.endswith(remedy)
+    assert "queue orders" in reading.reason
+    assert reading.reason.endswith(remedy)
     assert spies.calls == [("sqs:GetQueueAttributes", Category.QUEUE_READ, "unavailable")]
     assert spies.verdicts == ["admitted"]
 
@@ -139,7 +139,7 @@ async def test_nobody_there_is_unavailable_and_over_when_somebody_is(
             reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
     assert reading.kind == "unavailable"
-    assert "AWS_ENDPOINT_URL" in reading.because
+    assert "AWS_ENDPOINT_URL" in reading.reason
 
 
 async def test_faults_end_and_so_do_their_errors(aws: Aws, double: Double) -> None:
@@ -181,7 +181,7 @@ async def test_no_region_names_the_variable_and_a_region_of_one_s_own_helps(
         assert isinstance(await aws.queues.backlog(QueueRef("orders", region="eu-west-1", url=URL)), Backlog)
     assert isinstance(reading, Missing)
     assert reading.kind == "refused"
-    assert "AWS_REGION" in reading.because
+    assert "AWS_REGION" in reading.reason
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ async def test_a_broken_environment_is_told_what_is_broken(
     async with connected(spies) as aws:
         reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
-    assert (reading.kind, word in reading.because) == (kind, True), reading.because
+    assert (reading.kind, word in reading.reason) == (kind, True), reading.reason
     assert double.seen == []
 
 
@@ -232,7 +232,7 @@ async def test_a_credentials_endpoint_that_hangs_is_bounded_and_named(
             reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
     assert reading.kind == "unavailable"
-    assert "credentials" in reading.because
+    assert "credentials" in reading.reason
 
 
 async def test_one_client_serves_all_calls_of_its_category(aws: Aws, double: Double) -> None:

@@ -24,7 +24,7 @@ def situation(current: int = 2, visible: int = 100, **more: Any) -> dict[str, An
 
 def journal_line(of: dict[str, Any], target: int, *rules: str, **more: Any) -> dict[str, Any]:
     """A line as the daemon logs it, with this much of the walk: the rules, each from a count that does not matter."""
-    steps = [{"rule": rule, "from": 7, "to": target, "because": "of then"} for rule in rules]
+    steps = [{"rule": rule, "from": 7, "to": target, "reason": "of then"} for rule in rules]
     named = {"service": "orders", "ecs_service": "orders-worker", "cluster": "prod"}
     decided = {"current": of["current"], "target": target, "verdict": "scale_out", "steps": steps}
     return {"ts": "2026-11-23T08:30:00.000Z", "event": "scaled", **named, **decided, "situation": of, **more}

@@ -125,7 +125,7 @@ async def test_in_shadow_no_right_to_set_a_count_is_looked_for():
         assert not double.asked("SimulatePrincipalPolicy")
 
 
-RIVAL = ok({"ScalableTargets": [{
+CONFLICTING_SCALER = ok({"ScalableTargets": [{
     "ServiceNamespace": "ecs", "ResourceId": "service/prod/orders", "ScalableDimension": "ecs:service:DesiredCount",
     "MinCapacity": 1, "MaxCapacity": 9, "RoleARN": "x", "CreationTime": 1.0,
 }]})  # fmt: skip
@@ -134,14 +134,14 @@ POLICY = ok({"ScalingPolicies": [{"PolicyName": "cpu", "ResourceId": "service/pr
 
 async def test_a_rival_is_a_finding_and_in_shadow_worth_knowing_only():
     async with healthy() as double:
-        double.on("DescribeScalableTargets", RIVAL)
+        double.on("DescribeScalableTargets", CONFLICTING_SCALER)
         double.on("DescribeScalingPolicies", POLICY)
         double.on("DescribeScheduledActions", ok({"ScheduledActions": []}))
         code, whats = await found(double)
-        assert (code, whats["rivals"]["level"]) == (1, "finding")
-        assert "1 policy (cpu)" in whats["rivals"]["text"]
+        assert (code, whats["conflicting scalers"]["level"]) == (1, "finding")
+        assert "1 policy (cpu)" in whats["conflicting scalers"]["text"]
         code, whats = await found(double, AUTOSCALER_MODE="shadow")
-        assert (code, whats["rivals"]["level"]) == (0, "note")
+        assert (code, whats["conflicting scalers"]["level"]) == (0, "note")
 
 
 @pytest.mark.parametrize(("mode", "is_told"), [("shadow", True), ("scale_out_only", False), ("active", False)])
@@ -163,7 +163,13 @@ async def test_shadow_is_worth_knowing_with_how_to_activate_it(mode, is_told):
         ("GetQueueUrl", fault("QueueDoesNotExist"), "queue orders", 1, "check the queue in AUTOSCALER_QUEUES"),
         ("GetQueueAttributes", fault("AccessDenied", status=403), "queue orders", 3, "sqs:GetQueueAttributes"),
         ("GetMetricData", fault("AccessDenied", status=403), "minutes of orders", 1, "cloudwatch:GetMetricData"),
-        ("DescribeScalableTargets", fault("AccessDeniedException"), "rivals", 1, "DescribeScalableTargets on *"),
+        (
+            "DescribeScalableTargets",
+            fault("AccessDeniedException"),
+            "conflicting scalers",
+            1,
+            "DescribeScalableTargets on *",
+        ),
         ("ListTasks", fault("AccessDeniedException"), "protection", 3, "ecs:ListTasks"),
     ],
 )
@@ -199,7 +205,7 @@ async def test_aws_unreachable_is_4_and_hanging_is_bounded():
             double.on(operation, HANG)
         code, whats = await found(double, "--timeout", "5s")
         assert code == 4
-        assert {whats[what]["level"] for what in ("service", "queue orders", "rivals")} == {"finding"}
+        assert {whats[what]["level"] for what in ("service", "queue orders", "conflicting scalers")} == {"finding"}
 
 
 async def test_what_ecs_tells_of_the_service_is_told_on():

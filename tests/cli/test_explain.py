@@ -210,7 +210,7 @@ def test_a_situation_of_a_stranger_leaves_the_inputs_out_and_the_walk_in():
 
 def test_nothing_hostile_reaches_the_terminal():
     told = account(tick())
-    told["steps"][0]["because"] = "\x1b[2J\n"
+    told["steps"][0]["reason"] = "\x1b[2J\n"
     shown = page({**told, "sentence": "\x1b[2J"})
     assert "\x1b" not in shown
 

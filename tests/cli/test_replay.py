@@ -118,15 +118,15 @@ def test_a_situation_that_cannot_be_read_any_more_is_a_finding_and_named():
 @pytest.mark.parametrize("rule", sorted(ADMISSION))
 def test_what_was_laid_on_a_decision_from_outside_is_taken_off_first(rule):
     """A fleet cap held the scale-out to 4 of 10: alone, the service decides on 10 again, and that is alike."""
-    steps = [{"rule": rule, "from": 10, "to": 4, "because": "others"}]
+    steps = [{"rule": rule, "from": 10, "to": 4, "reason": "others"}]
     capped = {**journal_line(situation(), 4), "steps": steps}
     assert report(text(capped))["alike"] == 1
     assert report(text({**capped, "steps": [{**steps[0], "from": 9}]}))["different"] == 1
 
 
 def test_only_what_spans_services_is_taken_off():
-    assert {Rule(name) for name in ADMISSION} == {Rule.FLEET_CAP, Rule.SHARED_CAP, Rule.RIVAL}
-    bounded = {**journal_line(situation(), 4), "steps": [{"rule": "bounds", "from": 10, "to": 4, "because": "max"}]}
+    assert {Rule(name) for name in ADMISSION} == {Rule.FLEET_CAP, Rule.SHARED_CAP, Rule.CONFLICTING_SCALER}
+    bounded = {**journal_line(situation(), 4), "steps": [{"rule": "bounds", "from": 10, "to": 4, "reason": "max"}]}
     assert report(text(bounded))["different"] == 1
 
 

@@ -17,8 +17,8 @@ from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.operating.status import GOOD, Statuses
 from autoscaler.telemetry.board import Board
-from autoscaler.telemetry.keeping import Keeping
 from autoscaler.telemetry.page.rows import row_of
+from autoscaler.telemetry.slo import SloStatus
 from autoscaler.telemetry.views import services
 from tests.cli.spoken import Ended, autoscaler, started
 from tests.cli.terminal import on_a_terminal
@@ -53,8 +53,8 @@ async def test_each_service_is_a_line_with_its_promise_its_tasks_what_waits_and_
     assert asked == ["GET /api/v1/services"]
     assert (ended.code, ended.err) == (0, "")
     heads, line = map(cells, ended.out.decode().splitlines())
-    assert heads == ["service", "promise", "tasks", "waiting", "oldest", "last decision"]
-    assert line[:-1] == ["orders", "kept", "2/2 (0-8)", "100 + 0", "40s of 60s"]
+    assert heads == ["service", "slo", "tasks", "waiting", "oldest", "last decision"]
+    assert line[:-1] == ["orders", "met", "2/2 (0-8)", "100 + 0", "40s of 60s"]
     assert line[-1].startswith("2 -> 8 tasks")
     assert b"\x1b" not in ended.out
 
@@ -65,8 +65,8 @@ async def test_json_is_alone_on_stdout_and_says_who_told():
     told = json.loads(ended.out)
     assert (told["source"], told["url"]) == ("daemon", url)
     [service] = told["services"]
-    assert (service["key"], service["keeping"], service["visible"], service["oldest_wait_s"]) == (
-        "orders", "kept", 100, 40.0,
+    assert (service["key"], service["slo"], service["visible"], service["oldest_wait_s"]) == (
+        "orders", "met", 100, 40.0,
     )  # fmt: skip
 
 
@@ -75,8 +75,8 @@ async def test_a_promise_that_is_broken_is_a_finding_and_says_which_queue():
     async with fake_daemon(200, listed(late)) as (url, _):
         ended = await autoscaler("status", "--url", url)
     assert ended.code == 1
-    assert cells(ended.out.decode().splitlines()[1])[:2] == ["orders", "late"]
-    assert "[orders: the oldest message has waited 61 s; it may wait 60 s]" in ended.out.decode()
+    assert cells(ended.out.decode().splitlines()[1])[:2] == ["orders", "missed"]
+    assert "[orders: the oldest message is 61 s old (latency target 60 s)]" in ended.out.decode()
 
 
 async def test_without_a_daemon_aws_is_read_once_and_nothing_is_written():
@@ -85,7 +85,7 @@ async def test_without_a_daemon_aws_is_read_once_and_nothing_is_written():
         ended = await autoscaler("status", "--url", nobody, **(WORLD | {"AWS_ENDPOINT_URL": observer.url}))
         actions = [request.action for request in observer.requests]
     assert (ended.code, "reading AWS cold" in ended.err) == (0, True)
-    assert cells(ended.out.decode().splitlines()[1])[:4] == ["orders", "kept", "2/0 (0-7)", "40 + 0"]
+    assert cells(ended.out.decode().splitlines()[1])[:4] == ["orders", "met", "2/0 (0-7)", "40 + 0"]
     assert "UpdateService" not in actions
     assert actions.count("DescribeServices") == 1
 
@@ -126,24 +126,24 @@ def received_late() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("of", "keeping"),
+    ("of", "slo"),
     [
-        (tick(), Keeping.KEPT),
-        (tick(Backlog(100, 0, 0, NOW, oldest_age_s=61.0)), Keeping.LATE),
-        (tick(Missing("no", "denied")), Keeping.UNKNOWN),
-        (coming_late(waiting=1_000), Keeping.AT_RISK),
-        (received_late(), Keeping.LATE),
+        (tick(), SloStatus.MET),
+        (tick(Backlog(100, 0, 0, NOW, oldest_age_s=61.0)), SloStatus.MISSED),
+        (tick(Missing("no", "denied")), SloStatus.UNKNOWN),
+        (coming_late(waiting=1_000), SloStatus.AT_RISK),
+        (received_late(), SloStatus.MISSED),
     ],
 )
-def test_the_promise_is_told_of_as_on_the_page_whatever_it_is_told_from(of, keeping):
+def test_the_promise_is_told_of_as_on_the_page_whatever_it_is_told_from(of, slo):
     board = Board(lambda: NOW, lambda: 1_800_000_000.0)
     board.note(of)
     [standing] = board.standings()
     [one] = Statuses.of(services(board.standings(), NOW)["services"], None).rows
     on_the_page = row_of(standing)
-    assert (one.keeping.value, one.because) == (on_the_page["keeping"], on_the_page["because"])
-    assert one.keeping is keeping
-    assert (one.keeping in GOOD) is (keeping in {Keeping.KEPT, Keeping.NONE})
+    assert (one.slo.value, one.reason) == (on_the_page["slo"], on_the_page["reason"])
+    assert one.slo is slo
+    assert (one.slo in GOOD) is (slo in {SloStatus.MET, SloStatus.NONE})
 
 
 def test_a_service_whose_loop_hangs_is_told_of_as_on_the_page():
@@ -152,23 +152,23 @@ def test_a_service_whose_loop_hangs_is_told_of_as_on_the_page():
     [standing] = board.standings()
     [one] = Statuses.of(services([standing], NOW, {standing.service.key})["services"], None).rows
     on_the_page = row_of(standing, silent_s=90.0)
-    assert (one.keeping.value, one.because) == (on_the_page["keeping"], on_the_page["because"])
-    assert one.keeping is Keeping.UNKNOWN
+    assert (one.slo.value, one.reason) == (on_the_page["slo"], on_the_page["reason"])
+    assert one.slo is SloStatus.UNKNOWN
 
 
 async def test_the_worst_stand_first_where_not_all_have_room():
     told = listed(tick())["services"][0]
-    body = {"services": [told | {"key": name, "keeping": name} for name in ("kept", "unknown", "late", "at_risk")]}
+    body = {"services": [told | {"key": name, "slo": name} for name in ("met", "unknown", "missed", "at_risk")]}
     async with fake_daemon(200, body) as (url, _):
         ended = await autoscaler("status", "--url", url)
-    assert [cells(line)[0] for line in ended.out.decode().splitlines()[1:]] == ["late", "at_risk", "unknown", "kept"]
+    assert [cells(line)[0] for line in ended.out.decode().splitlines()[1:]] == ["missed", "at_risk", "unknown", "met"]
 
 
-@pytest.mark.parametrize("changed", [{"keeping": "splendid"}, {"keeping": None}, {"keeping": []}])
+@pytest.mark.parametrize("changed", [{"slo": "splendid"}, {"slo": None}, {"slo": []}])
 def test_a_daemon_of_another_version_says_nothing_that_we_could_not_read(changed):
     one = row(**changed)
-    assert one.keeping is Keeping.UNKNOWN
-    assert "version" in one.because
+    assert one.slo is SloStatus.UNKNOWN
+    assert "version" in one.reason
 
 
 def test_of_several_queues_the_most_strained_is_shown_and_counts_are_sums():
@@ -257,7 +257,7 @@ async def test_on_a_terminal_it_is_drawn_in_place_and_the_terminal_is_given_back
     assert code == 0
     assert drawn.startswith("\x1b[?1049h\x1b[?25l\x1b[H")
     assert drawn.rstrip().endswith("\x1b[?25h\x1b[?1049l")
-    assert "\x1b[32mkept" in drawn
+    assert "\x1b[32mmet" in drawn
 
 
 async def test_on_a_terminal_the_sentence_is_wrapped_and_no_color_is_heeded():
@@ -266,6 +266,6 @@ async def test_on_a_terminal_the_sentence_is_wrapped_and_no_color_is_heeded():
         plain = (await on_a_terminal("status", "--url", url, NO_COLOR="1")).text
     assert "\x1b[1mservice" in coloured
     assert "\x1b" not in plain
-    assert "all as promised" in plain
+    assert "all latency targets met" in plain
     assert max(map(len, plain.splitlines())) <= 100
     assert len(plain.splitlines()) > 3

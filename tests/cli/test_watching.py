@@ -28,6 +28,6 @@ def test_the_first_lines_stay_and_what_is_hidden_is_counted(lines):
 
 
 def test_what_fits_keeps_its_colours_and_they_take_no_room():
-    line = click.style("kept", fg="green")
-    assert fitting([line], 4, 24) == [line]
-    assert fitting([line], 3, 24) == ["ke…"]
+    line = click.style("met", fg="green")
+    assert fitting([line], 3, 24) == [line]
+    assert fitting([line], 2, 24) == ["m…"]

@@ -177,8 +177,9 @@ WEAKER = [
     ("min_tasks", 5, "4"), ("min_tasks", 5, "0"), ("workers", "unsafe", "draining"),
     ("workers", "unsafe", "self_protecting"), ("workers", "self_protecting", "draining"),
     ("workers", "draining", "self_protecting"), ("busy_floor", True, "false"),
-    ("mode", "shadow", "active"), ("mode", "scale_out_only", "active"), ("rivals", "refuse", "warn"),
-    ("patience", "2m", "1m"), ("scale_in.cooldown", "5m", "1m"), ("scale_in.stabilization", "5m", "0s"),
+    ("mode", "shadow", "active"), ("mode", "scale_out_only", "active"), ("conflicting_scalers", "refuse", "warn"),
+    ("scale_in.small_step_stabilization", "2m", "1m"), ("scale_in.cooldown", "5m", "1m"),
+    ("scale_in.stabilization", "5m", "0s"),
     ("deployments.hold_scale_in", True, "false"), ("deployments.at_most", "1h", "0s"), ("task_concurrency", 2, "1000"),
     ("queue_minutes", True, "off"), ("count_in_flight", True, "no"),
 ]  # fmt: skip

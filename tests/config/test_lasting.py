@@ -24,7 +24,7 @@ FILLER = {"acceptable_latency": "50s", "processing_time": "2s", "learn": False, 
 
 PROTECTIVE = {
     "mode", "paused", "role_arn", "external_id", "region", "cluster", "service", "min_tasks", "max_tasks", "schedules",
-    "workers", "busy_floor", "rivals", "scale_in.cooldown", "scale_in.stabilization", "scale_in.limits",
+    "workers", "busy_floor", "conflicting_scalers", "scale_in.cooldown", "scale_in.stabilization", "scale_in.limits",
     "scale_in.select", "scale_out.cooldown", "scale_out.stabilization", "scale_out.limits", "scale_out.select",
     "fallback.behavior", "fallback.tasks", "fallback.after", "deployments.hold_scale_in", "deployments.at_most",
     "activation.messages", "activation.reads",

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from autoscaler.config import fields_of, load, policy_of
 from autoscaler.core.policy import (
     Activation,
+    ConflictingScalers,
     DeploymentHold,
     Direction,
     Fallback,
@@ -19,7 +20,6 @@ from autoscaler.core.policy import (
     Pause,
     Policy,
     QueuePolicy,
-    Rivals,
     Select,
     Workers,
 )
@@ -84,7 +84,7 @@ def policies(draw) -> Policy:
         busy_floor=draw(st.booleans()),
         launch_per_minute=draw(st.integers(1, 1_000_000)),
         stalled_after_s=draw(latencies),
-        rivals=draw(st.sampled_from(list(Rivals))),
+        conflicting_scalers=draw(st.sampled_from(list(ConflictingScalers))),
         mode=draw(st.sampled_from(list(Mode))),
         paused=draw(st.none() | st.sampled_from(list(Pause)) | within),
         schedule=schedule,
@@ -224,9 +224,9 @@ def test_the_fields_are_spelled_like_the_settings():
             "stabilization": "45s",
             "limits": [{"percent": 50, "per": "60s"}],
             "select": "max",
+            "small_step_stabilization": "120s",
         },
         "tolerance": 0.1,
-        "patience": "120s",
         "learn": True,
         "look_ahead": True,
         "activation": {"messages": 0, "reads": 1},
@@ -235,7 +235,7 @@ def test_the_fields_are_spelled_like_the_settings():
         "busy_floor": True,
         "launch_per_minute": 500,
         "stalled_after": "300s",
-        "rivals": "warn",
+        "conflicting_scalers": "warn",
         "mode": "shadow",
         "paused": 4,
     }

@@ -82,7 +82,13 @@ def test_a_service_goes_only_when_somebody_confirms_it(file: File) -> None:
 @pytest.mark.parametrize(("now", "waits"), [(8, False), (7, False), (6, True), (5, True)])
 def test_a_file_with_half_of_its_settings_waits_until_somebody_confirms_it(file: File, now: int, waits: bool) -> None:
     """A service has four settings here; the others are the defaults'."""
-    more = ["processing_time = '2s'", "learn = false", "tolerance = 0.2", "look_ahead = false", "patience = '1m'"]
+    more = [
+        "processing_time = '2s'",
+        "learn = false",
+        "tolerance = 0.2",
+        "look_ahead = false",
+        "scale_in.small_step_stabilization = '1m'",
+    ]
     more += ["stalled_after = '4m'", "count_delayed = true", "backlog_per_task = 5"]
     file.says("[defaults]\n" + "\n".join(more) + services(orders=5))
     last = file.loaded()

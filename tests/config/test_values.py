@@ -3,7 +3,7 @@
 import pytest
 
 from autoscaler.config import load
-from autoscaler.core.policy import FallbackBehavior, Limit, Mode, Pause, Rivals, Select, Workers
+from autoscaler.core.policy import ConflictingScalers, FallbackBehavior, Limit, Mode, Pause, Select, Workers
 from tests.config.spoken import flat, only, policy, problems
 
 DURATIONS = [
@@ -35,7 +35,7 @@ CHOICES = [
     "SCALE_OUT__SELECT",
     "SCALE_IN__SELECT",
     "FALLBACK__BEHAVIOR",
-    "RIVALS",
+    "CONFLICTING_SCALERS",
     "MODE",
     "LOG_FORMAT",
     "LOG_LEVEL",
@@ -160,7 +160,7 @@ def test_what_lies_just_outside_is_refused_by_name(name, wrong):
         ("COUNT_DELAYED", "yes", "count_delayed", True),
         ("LAUNCH_PER_MINUTE", "1", "launch_per_minute", 1),
         ("STALLED_AFTER", "1s", "stalled_after_s", 1.0),
-        ("RIVALS", "Refuse", "rivals", Rivals.REFUSE),
+        ("CONFLICTING_SCALERS", "Refuse", "conflicting_scalers", ConflictingScalers.REFUSE),
         ("FORMULA", " visible / 50 ", "formula", "visible / 50"),
         ("FORMULA", "none", "formula", None),
         ("MODE", "SHADOW", "mode", Mode.SHADOW),

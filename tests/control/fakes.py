@@ -98,7 +98,7 @@ class World:
         self.protection_reads, self.protection_read_at = self.protection_reads + 1, now()
         return self.protects
 
-    async def rivals(self, service: ServiceRef) -> tuple[str, ...] | Missing:
+    async def conflicting_scalers(self, service: ServiceRef) -> tuple[str, ...] | Missing:
         self.rival_reads += 1
         return self.others
 

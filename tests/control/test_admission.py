@@ -52,7 +52,7 @@ def test_when_all_read_zero_at_once_the_share_goes_and_no_more() -> None:
     desk.now += WINDOW_S - 1
     refused = desk.ask("c", 0)
     assert (refused.target, refused.rule) == (10, Rule.FLEET_CAP)
-    assert "at most 50 % of 40 tasks go within 300 s; 20 of 20 went" in refused.steps[-1].because
+    assert "at most 50 % of 40 tasks go within 300 s; 20 of 20 went" in refused.steps[-1].reason
     desk.now += 1
     assert desk.ask("c", 0).target == 0
 
@@ -157,7 +157,7 @@ def test_a_scale_out_gets_what_the_others_leave_of_a_shared_cap() -> None:
     desk = Desk(caps=(DATABASE,))
     decision = desk.ask("a", 50)  # b takes 30 and c 10: 60 are left, at 2 a task
     assert (decision.target, decision.rule) == (30, Rule.SHARED_CAP)
-    assert "60 of 100 connections are left, and a task takes 2" in decision.steps[-1].because
+    assert "60 of 100 connections are left, and a task takes 2" in decision.steps[-1].reason
     assert desk.ask("c", 30).target == 10
     assert desk.ask("d", 500).target == 500, "who is no member is not held back"
 
@@ -177,7 +177,7 @@ def test_the_tightest_of_several_caps_holds() -> None:
 def test_a_member_that_was_not_read_yet_is_unknown_and_not_zero() -> None:
     desk = Desk(caps=(DATABASE,), counts={"a": 1, "b": 1})
     assert desk.ask("a", 5).target == 1
-    assert "how many tasks c have is not known" in desk.ask("a", 5).steps[-1].because
+    assert "how many tasks c have is not known" in desk.ask("a", 5).steps[-1].reason
     desk.admission.absent("c")
     assert desk.ask("a", 5).target == 5
 

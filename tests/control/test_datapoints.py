@@ -170,7 +170,7 @@ def test_the_count_goes_to_what_the_load_requires_and_never_past_it(data: st.Dat
         samples=draw(st.sampled_from([1, 3])),
     )
     first_s = draw(st.floats(0.0, 60.0))
-    windows = {"scale_in": AT_ONCE, "patience_s": 0.0} if draw(st.booleans()) else {}
+    windows = {"scale_in": AT_ONCE, "small_step_stabilization_s": 0.0} if draw(st.booleans()) else {}
     signal = draw(st.sampled_from(sorted(SIGNALS)))
 
     watch(world, 1800.0, first_s=first_s, **{"max_tasks": 200, **SIGNALS[signal](aim), **windows})
@@ -270,7 +270,7 @@ def test_without_a_target_nothing_is_asked_of_the_tasks() -> None:
 @pytest.mark.parametrize("first_s", range(10, 20))
 def test_a_change_that_a_poll_notices_after_its_minute_counts_in_that_minute(first_s: float) -> None:
     world = Loaded(desired=40, load=3.0, stop_s=1.0, counts=None)
-    watch(world, 900.0, first_s=first_s, **SIGNALS["cpu"](60.0), scale_in=AT_ONCE, patience_s=0.0)
+    watch(world, 900.0, first_s=first_s, **SIGNALS["cpu"](60.0), scale_in=AT_ONCE, small_step_stabilization_s=0.0)
     assert world.series == [5]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from autoscaler.config.model import Schedule, SharedCap
 from autoscaler.control.admission import Admission
-from autoscaler.control.rivalry import ASK_AGAIN_S, RIVALS_S
+from autoscaler.control.conflicts import ASK_AGAIN_S, CONFLICTS_S
 from autoscaler.core.model import Missing, Rule
-from autoscaler.core.policy import Pause, Rivals
+from autoscaler.core.policy import ConflictingScalers, Pause
 from autoscaler.errors import Throttled, Unavailable
 from tests.control.fakes import NOON, World, play
 from tests.telemetry.ticks import Desk
@@ -47,7 +47,7 @@ def test_a_tag_that_cannot_be_read_pauses_and_is_told() -> None:
     world = World(waiting=95, pause_tag="paused")
     play(world, 5)
     assert targets(world) == []
-    assert "begins with none of `all`" in world.ticks[0].notices[0].because
+    assert "begins with none of `all`" in world.ticks[0].notices[0].reason
 
 
 def test_a_service_that_could_not_be_read_is_not_a_tag_that_is_gone() -> None:
@@ -99,34 +99,34 @@ def test_our_own_writes_are_no_drift_however_they_are_answered() -> None:
 
 def test_rivals_are_asked_for_at_the_start_and_then_now_and_again() -> None:
     world = World(others=("Application Auto Scaling may set 1 to 10 tasks: 1 policy (cpu)",))
-    play(world, RIVALS_S + 15)
+    play(world, CONFLICTS_S + 15)
     assert world.rival_reads == 2
-    assert all("1 policy (cpu)" in tick.notices[0].because for tick in world.ticks)
+    assert all("1 policy (cpu)" in tick.notices[0].reason for tick in world.ticks)
 
 
 def test_rivals_are_warned_of_or_refused() -> None:
-    for rule, written in ((Rivals.WARN, [10]), (Rivals.REFUSE, [])):
+    for rule, written in ((ConflictingScalers.WARN, [10]), (ConflictingScalers.REFUSE, [])):
         world = World(waiting=95, others=("a target",))
-        play(world, 5, rivals=rule)
+        play(world, 5, conflicting_scalers=rule)
         assert targets(world) == written
         decision = world.ticks[0].decision
         assert decision is not None
-        assert (decision.rule is Rule.RIVAL) == (rule is Rivals.REFUSE)
+        assert (decision.rule is Rule.CONFLICTING_SCALER) == (rule is ConflictingScalers.REFUSE)
 
 
 def test_rivals_that_cannot_be_read_are_those_that_were_known() -> None:
     gap = Missing("give the task role application-autoscaling:Describe*", "denied")
     world = World(waiting=95, others=("a target",))
-    script = {5: lambda: setattr(world, "others", gap), RIVALS_S + 55: lambda: setattr(world, "others", ())}
-    play(world, RIVALS_S + ASK_AGAIN_S + 15, script, rivals=Rivals.REFUSE)
-    assert [(at - 1000 >= RIVALS_S + ASK_AGAIN_S) for at, _ in world.writes] == [True]
+    script = {5: lambda: setattr(world, "others", gap), CONFLICTS_S + 55: lambda: setattr(world, "others", ())}
+    play(world, CONFLICTS_S + ASK_AGAIN_S + 15, script, conflicting_scalers=ConflictingScalers.REFUSE)
+    assert [(at - 1000 >= CONFLICTS_S + ASK_AGAIN_S) for at, _ in world.writes] == [True]
     assert gap in [notice for tick in world.ticks for notice in tick.notices]
     assert world.ticks[-1].notices == ()
 
 
 def test_rivals_that_could_never_be_read_restrain_nothing() -> None:
     world = World(waiting=95, others=Missing("denied", "denied"))
-    play(world, 5, rivals=Rivals.REFUSE)
+    play(world, 5, conflicting_scalers=ConflictingScalers.REFUSE)
     assert targets(world) == [10]
     assert [notice.kind for notice in world.ticks[0].notices] == ["denied"]
 

@@ -193,7 +193,7 @@ def test_two_failed_polls_in_a_row_are_no_gap() -> None:
 
     played(world, story, cpu_target_percent=None, metrics=(), sources=(), scale_in=Direction(stabilization_s=30.0))
     late = [tick.decision for tick in world.ticks if tick.observation and tick.observation.now >= since]
-    assert Rule.COLD not in {step.rule for decision in late if decision for step in decision.steps}
+    assert Rule.WARM_UP not in {step.rule for decision in late if decision for step in decision.steps}
     assert removed_at(world, since)
 
 
@@ -367,5 +367,5 @@ def test_the_shape_of_a_gap_is_recorded_with_the_decision() -> None:
     last = world.ticks[-1]
     assert last.memory.lapsed
     assert last.decision is not None
-    assert [step.rule for step in last.decision.steps][-1] is Rule.COLD
+    assert [step.rule for step in last.decision.steps][-1] is Rule.WARM_UP
     assert replace(last.memory, lapsed=False) != last.memory

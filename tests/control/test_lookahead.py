@@ -131,7 +131,7 @@ async def test_what_may_not_be_read_is_told() -> None:
     assert ahead.ahead() == {}
     [notice] = ahead.notices
     assert notice.kind == Denied.kind
-    assert "no look-ahead: not authorized to call cloudwatch:GetMetricData" in notice.because
+    assert "no look-ahead: not authorized to call cloudwatch:GetMetricData" in notice.reason
 
 
 async def test_what_could_not_be_read_just_now_is_asked_for_again_and_then_learned(

@@ -161,7 +161,7 @@ def test_a_second_scale_in_soon_after_the_first_reads_protection_again() -> None
 def test_unknown_protection_means_no_scale_in_and_a_notice() -> None:
     world = shrink(World(waiting=95, desired=10, protects=Missing("ECS did not answer", "unavailable")), 300)
     assert world.writes == []
-    assert "no scale-in: ECS did not answer" in [notice.because for notice in world.ticks[-1].notices]
+    assert "no scale-in: ECS did not answer" in [notice.reason for notice in world.ticks[-1].notices]
 
 
 def test_workers_of_other_kinds_are_not_asked_for_protection() -> None:

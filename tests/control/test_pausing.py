@@ -43,9 +43,9 @@ def test_what_it_may_say(text: str, meant: TagPause) -> None:
 def test_what_cannot_be_read_says_how_to_write_it(text: str) -> None:
     wrong = read_tag(text)
     assert isinstance(wrong, Missing)
-    assert "`all`, `in`, `out` or a number" in wrong.because
-    assert "until 2026-11-23T18:00Z" in wrong.because
-    assert len(wrong.because) < 400
+    assert "`all`, `in`, `out` or a number" in wrong.reason
+    assert "until 2026-11-23T18:00Z" in wrong.reason
+    assert len(wrong.reason) < 400
 
 
 @given(st.text(max_size=60))

@@ -54,7 +54,7 @@ def played(world: Remembered, polls: int, then: Callable[[], None] = lambda: Non
 
 def reasons(world: World) -> list[str]:
     steps = [step for tick in world.ticks if tick.decision for step in tick.decision.steps]
-    return [step.because for step in steps if step.rule is Rule.NO_RECEIVES]
+    return [step.reason for step in steps if step.rule is Rule.NO_RECEIVES]
 
 
 def test_a_queue_that_nothing_receives_from_scales_nothing_in_and_says_why() -> None:
@@ -82,7 +82,7 @@ def test_one_receive_is_enough_for_good(proof: Callable[[Remembered], None]) -> 
     proven = world.writes[0][0]
     assert not [why for tick in world.ticks if tick.observation and tick.observation.now > proven + 60
                 for step in (tick.decision.steps if tick.decision else ()) if step.rule is Rule.NO_RECEIVES
-                for why in [step.because]]  # fmt: skip
+                for why in [step.reason]]  # fmt: skip
 
 
 def test_fewer_visible_messages_are_a_receive_that_was_seen() -> None:

@@ -35,16 +35,26 @@ task_concurrency = 9
 busy_floor = false
 queue_minutes = false
 count_in_flight = false
-patience = "0s"
-scale_in = { stabilization = "0s" }
+scale_in = { stabilization = "0s", small_step_stabilization = "0s" }
 deployments = { hold_scale_in = false, at_most = "0s" }
 """
 WEAKEST = {
-    "mode": "active", "rivals": "warn", "workers": "draining", "task_concurrency": "9", "busy_floor": "false",
-    "queue_minutes": "false", "count_in_flight": "false", "deployments.hold_scale_in": "false", "patience": "0s",
-    "deployments.at_most": "0s", "scale_in.cooldown": "0s", "scale_in.stabilization": "0s", "scale_out.cooldown": "0s",
-    "scale_out.stabilization": "0s", "min_tasks": "0",
-}  # fmt: skip
+    "mode": "active",
+    "conflicting_scalers": "warn",
+    "workers": "draining",
+    "task_concurrency": "9",
+    "busy_floor": "false",
+    "queue_minutes": "false",
+    "count_in_flight": "false",
+    "deployments.hold_scale_in": "false",
+    "scale_in.small_step_stabilization": "0s",
+    "deployments.at_most": "0s",
+    "scale_in.cooldown": "0s",
+    "scale_in.stabilization": "0s",
+    "scale_out.cooldown": "0s",
+    "scale_out.stabilization": "0s",
+    "min_tasks": "0",
+}
 """What a tag writes to take back what it said."""
 
 
@@ -215,7 +225,7 @@ BY_TAG = [
 ]
 
 
-STRICTEST = {"mode": "shadow", "rivals": "refuse", "workers": "unsafe"}
+STRICTEST = {"mode": "shadow", "conflicting_scalers": "refuse", "workers": "unsafe"}
 
 
 @pytest.mark.parametrize("leaf", BY_TAG, ids=lambda leaf: ".".join(leaf.path))
@@ -258,11 +268,16 @@ def test_a_tag_that_is_missing_is_a_problem_in_every_round_until_it_is_written(s
 
 def test_of_services_that_were_given_up_the_last_are_remembered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autoscaler.control.discovery.MOST_REMEMBERED", 1)
-    prod: Tags = {"a": asks("a", patience="9m"), "b": asks("b", patience="9m")}
+    prod: Tags = {
+        "a": asks("a", **{"scale_in.small_step_stabilization": "9m"}),
+        "b": asks("b", **{"scale_in.small_step_stabilization": "9m"}),
+    }
     stage.clusters["prod"] = prod
     back = {name: asks(name) for name in ("a", "b")}
     stage.play(400, {90: lambda: prod.pop("a"), 150: lambda: prod.pop("b"), 250: lambda: prod.update(back)})
-    assert {service.ref.service: service.policy.patience_s for service in stage.told[-1][1].services} == {
+    assert {
+        service.ref.service: service.policy.small_step_stabilization_s for service in stage.told[-1][1].services
+    } == {
         "a": 120.0,
         "b": 540.0,
         "orders": 120.0,

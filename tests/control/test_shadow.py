@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from autoscaler.config.model import ModeSetting
+from autoscaler.control.conflicts import ConflictWatch
 from autoscaler.control.loop import Rhythm, ServiceLoop
-from autoscaler.control.rivalry import RivalWatch
 from autoscaler.control.shadow import LEAST_LATE, OVERDUE_S, RECENT_S, SCALED_S, Shadow, ShadowWatch
 from autoscaler.core.engine import decide
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
@@ -60,7 +60,7 @@ def test_a_backlog_that_nothing_scales_is_told_once_it_has_missed_its_target_for
     first = noticed_at(world)[0]
     assert LATENCY_S + OVERDUE_S - 10 < first <= LATENCY_S + OVERDUE_S + 20
     assert noticed_at(world)[-1] >= 390, "it stands for as long as the target is missed"
-    texts = {one.because for tick in world.ticks for one in tick.notices if one.kind == SHADOW_MISSES_LATENCY}
+    texts = {one.reason for tick in world.ticks for one in tick.notices if one.kind == SHADOW_MISSES_LATENCY}
     [text] = texts
     assert all(
         said in text for said in ("queue orders", "60 s", "service orders", "shadow", ACTIVATE, "docs/shadow.md")
@@ -101,7 +101,7 @@ def test_who_changed_the_count_within_the_hour_counts_as_a_scaler() -> None:
     quiet = [at for at in noticed_at(world) if 300 < at < 300 + SCALED_S]
     assert quiet == []
     assert noticed_at(world)[-1] >= 300 + SCALED_S
-    texts = [one.because for one in world.ticks[-1].notices]
+    texts = [one.reason for one in world.ticks[-1].notices]
     assert any("in the last hour" in text for text in texts)
 
 
@@ -124,7 +124,7 @@ class Polls:
         )
         decision = decide(SHADOWED.policy, self.memory, seen)
         told = self.watch.see(SHADOWED, SHADOWED.policy, seen, self.memory, decision, alone=True)
-        return None if told is None else told.because
+        return None if told is None else told.reason
 
 
 @pytest.mark.parametrize(("age_s", "is_told"), [(LATENCY_S, False), (LATENCY_S + 0.1, True)])
@@ -179,7 +179,7 @@ def test_it_says_where_activating_would_add_no_task() -> None:
 
 
 def test_before_it_was_asked_once_nobody_is_known_to_be_alone() -> None:
-    watch = RivalWatch(SHADOWED.ref)
+    watch = ConflictWatch(SHADOWED.ref)
     assert not watch.none_known
 
     async def look(others: tuple[str, ...] | Missing) -> bool:

@@ -33,7 +33,7 @@ def busy(**fields: object) -> World:
 
 
 def notices(tick: Tick) -> list[str]:
-    return [notice.because for notice in tick.notices if notice.kind == "assumed"]
+    return [notice.reason for notice in tick.notices if notice.kind == "assumed"]
 
 
 def test_it_is_read_once_for_each_task_definition_and_kept() -> None:

@@ -195,7 +195,7 @@ def the_walk_has_no_gap(_: World, decision: Decision) -> None:
         *(step.start for step in decision.steps),
         decision.target,
     ]
-    assert all(step.start != step.end and step.because and step.rule in Rule for step in decision.steps)
+    assert all(step.start != step.end and step.reason and step.rule in Rule for step in decision.steps)
 
 
 def the_sentence_is_one_line_with_the_counts(world: World, decision: Decision) -> None:

@@ -142,7 +142,7 @@ def test_a_small_step_in_waits_for_longer_than_a_large_one() -> None:
     seen = Observation(NOW, fleet, (QueueReading("q", Backlog(0, 0, 0, NOW)),), knowledge=known(load=15.0))
     wanted = policy(scale_in=Direction(stabilization_s=45.0))
     small = decide(wanted, demands((100.0, 18), (40.0, 15), (10.0, 15)), seen)
-    assert (small.target, rules(small)) == (18, [Rule.PATIENCE])
+    assert (small.target, rules(small)) == (18, [Rule.SMALL_STEP_STABILIZATION])
     over = decide(wanted, demands((120.0, 18), (40.0, 16), (10.0, 15)), seen)
     assert over.target == 16
     none = replace(seen, knowledge=known(load=4.0))

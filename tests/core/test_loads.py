@@ -101,7 +101,7 @@ def test_of_several_overdue_queues_the_one_that_asks_for_most_is_heard(
 
 def test_an_overdue_message_of_a_time_without_tasks_asks_for_none_and_says_so() -> None:
     vote = decide(policy(), Memory(), seen(0, queues=(queue(50, oldest_age_s=60.0, oldest_tasks=0),))).votes[-1]
-    assert (vote.tasks, vote.because) == (0, "the oldest message of q has waited 60 s of 60 s")
+    assert (vote.tasks, vote.reason) == (0, "the oldest message of q has waited 60 s of 60 s")
 
 
 def test_there_is_never_more_to_do_than_messages_and_a_task_does_several_at_once() -> None:
@@ -124,12 +124,12 @@ def test_a_utilization_is_held_against_the_tasks_of_its_time(tasks: int | None, 
 
 
 def test_a_utilization_says_where_the_work_caps_it_and_only_there() -> None:
-    def because(waiting: int) -> str:
+    def reason(waiting: int) -> str:
         world = seen(waiting, cpu=Utilization(100.0, NOW, 10))
-        return decide(policy(cpu_target_percent=50.0), Memory(), world).votes[-1].because
+        return decide(policy(cpu_target_percent=50.0), Memory(), world).votes[-1].reason
 
-    assert because(20) == "cpu was at 100 % on 10 tasks, 50 % is wanted"
-    assert because(19) == "cpu was at 100 % on 10 tasks, 50 % is wanted; there is work for 19"
+    assert reason(20) == "cpu was at 100 % on 10 tasks, 50 % is wanted"
+    assert reason(19) == "cpu was at 100 % on 10 tasks, 50 % is wanted; there is work for 19"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_missing_metric_is_a_gap_unless_only_a_formula_speaks_of_it(
     metric: MetricPolicy, formula: str | None, blind: bool
 ) -> None:
     decision = decide(policy(metrics=(metric,), formula=formula), Memory(), seen(20))
-    assert rules(decision) == ([Rule.BLIND] if blind else [])
+    assert rules(decision) == ([Rule.MISSING_SIGNAL] if blind else [])
 
 
 SPOKEN = {

@@ -53,7 +53,7 @@ def test_what_holds_where_the_operator_says_nothing() -> None:
     assert (plain.launch_per_minute, plain.stalled_after_s, plain.busy_floor) == (500, 300.0, True)
     assert (plain.count_in_flight, plain.count_delayed) == (True, False)
     assert (plain.scale_out, plain.scale_in) == (Direction(0.0, 0.0), Direction(0.0, 45.0))
-    assert (plain.patience_s, plain.learn, plain.look_ahead) == (120.0, True, True)
+    assert (plain.small_step_stabilization_s, plain.learn, plain.look_ahead) == (120.0, True, True)
     assert plain.activation == Activation(messages=0, reads=1)
     assert plain.fallback == Fallback(FallbackBehavior.HOLD, None, after=3)
     assert plain.deployments == DeploymentHold(hold_scale_in=True, at_most_s=3600.0)
@@ -101,8 +101,8 @@ def test_a_queue_that_is_overdue_is_not_forgotten_over_one_that_is_not() -> None
 def test_a_utilization_that_nobody_read_is_missing(reading: Missing | None) -> None:
     hot = policy(cpu_target_percent=50.0, memory_target_percent=50.0)
     fine = Utilization(0.0, NOW, 10)
-    assert rules(decide(hot, Memory(), seen(20, cpu=reading, memory=fine))) == [Rule.BLIND]
-    assert rules(decide(hot, Memory(), seen(20, cpu=fine, memory=reading))) == [Rule.BLIND]
+    assert rules(decide(hot, Memory(), seen(20, cpu=reading, memory=fine))) == [Rule.MISSING_SIGNAL]
+    assert rules(decide(hot, Memory(), seen(20, cpu=fine, memory=reading))) == [Rule.MISSING_SIGNAL]
 
 
 @pytest.mark.parametrize(("target", "verdict"), [(11, Verdict.SCALE_OUT), (10, Verdict.HOLD), (9, Verdict.SCALE_IN)])
@@ -111,7 +111,7 @@ def test_the_verdict_follows_from_the_counts(target: int, verdict: Verdict) -> N
 
 
 def test_the_rule_that_is_named_is_the_last_of_several() -> None:
-    steps = Step(Rule.ZERO, 0, 1, "left"), Step(Rule.COLD, 1, 9, "young"), Step(Rule.BUSY, 9, 10, "busy")
+    steps = Step(Rule.ZERO, 0, 1, "left"), Step(Rule.WARM_UP, 1, 9, "young"), Step(Rule.BUSY, 9, 10, "busy")
     assert Decision("orders", 10, 0, 0, 10, steps, ()).rule is Rule.BUSY
     assert Decision("orders", 10, 0, 0, 10, (), ()).rule is None
 
@@ -158,4 +158,4 @@ def test_the_sentence_says_that_nothing_could_be_read() -> None:
 
 
 def test_bounds_without_a_schedule_name_none() -> None:
-    assert decide(policy(max_tasks=20), Memory(), seen(300)).steps[-1].because == "between 0 and 20 tasks"
+    assert decide(policy(max_tasks=20), Memory(), seen(300)).steps[-1].reason == "between 0 and 20 tasks"

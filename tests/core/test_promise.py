@@ -27,40 +27,40 @@ def told(wishes: Policy, looked: Observation, memory: Memory | None = None) -> t
 
 
 def test_a_maximum_that_is_too_low_is_told_with_the_count_that_would_do() -> None:
-    because, decision = told(policy(max_tasks=5), seen(known((50.0, 600.0)), 600, 5))
+    reason, decision = told(policy(max_tasks=5), seen(known((50.0, 600.0)), 600, 5))
     needed = decision.votes[0].tasks
     assert needed > 5
-    assert because == f"the promise of 60 s needs {needed} tasks, and max_tasks is 5: raise it, or the latency"
+    assert reason == f"the promise of 60 s needs {needed} tasks, and max_tasks is 5: raise it, or the latency"
 
 
 def test_nothing_is_said_where_the_tasks_that_are_needed_are_asked_for() -> None:
-    because, decision = told(policy(), seen(known((50.0, 600.0)), 600, 5))
+    reason, decision = told(policy(), seen(known((50.0, 600.0)), 600, 5))
     assert decision.target > 5
-    assert because is None
+    assert reason is None
 
 
 def test_what_holds_the_tasks_back_is_told_by_its_name() -> None:
     slow = policy()
     slow = replace(slow, scale_out=replace(slow.scale_out, limits=(Limit(600.0, tasks=2),)))
     memory = replace(Memory.begun(Fleet(5, 5, 0, NOW), NOW - 3600), changes=(Change(NOW - 60, 1),))
-    because, decision = told(slow, seen(known((50.0, 600.0)), 600, 5), memory)
-    assert because is not None
-    assert because.endswith(f"and {decision.target} are to be had: scale_out.limits holds the rest back")
+    reason, decision = told(slow, seen(known((50.0, 600.0)), 600, 5), memory)
+    assert reason is not None
+    assert reason.endswith(f"and {decision.target} are to be had: scale_out.limits holds the rest back")
 
 
 @pytest.mark.parametrize(("latency_s", "is_told"), [(60.0, True), (84.9, True), (85.0, False), (300.0, False)])
 def test_from_zero_it_holds_only_where_a_look_and_a_start_fit_into_the_latency(latency_s: float, is_told: bool) -> None:
     """A look every 10 s, and one task in ten takes 75 s to start: 85 s would do."""
-    because, decision = told(policy(latency_s), seen(known((5.0, 3.0)), 3, 0))
+    reason, decision = told(policy(latency_s), seen(known((5.0, 3.0)), 3, 0))
     assert decision.target > 0 or latency_s == 300.0, "with so much time it waits on purpose"
-    assert (because is not None) == is_told
-    if because is not None:
-        assert "min_tasks 1 keeps one warm, or a latency of 85 s would do" in because
+    assert (reason is not None) == is_told
+    if reason is not None:
+        assert "min_tasks 1 keeps one warm, or a latency of 85 s would do" in reason
 
 
 def test_with_a_task_running_a_start_is_not_waited_for() -> None:
-    because, _ = told(policy(), seen(known((5.0, 3.0)), 3, 1))
-    assert because is None
+    reason, _ = told(policy(), seen(known((5.0, 3.0)), 3, 1))
+    assert reason is None
 
 
 def test_without_knowledge_nothing_is_foretold() -> None:

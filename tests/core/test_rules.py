@@ -178,7 +178,7 @@ def test_a_threshold_delays_waking_at_most_by_the_latency() -> None:
 
 def test_a_missing_queue_holds_in_and_lets_out() -> None:
     two = policy(queues=(QueuePolicy("q", 60.0), QueuePolicy("r", 60.0)))
-    assert rules(decide(two, Memory(), seen(20))) == [Rule.BLIND]
+    assert rules(decide(two, Memory(), seen(20))) == [Rule.MISSING_SIGNAL]
     assert decide(two, Memory(), seen(300)).target == 30
 
 
@@ -186,7 +186,7 @@ def test_the_blind_step_says_which_signal_and_why() -> None:
     gone = (QueueReading("q", Missing("the queue does not exist", "not_found")),)
     two = policy(queues=(QueuePolicy("q", 60.0), QueuePolicy("r", 60.0)))
     world = seen(0, queues=(*gone, QueueReading("r", Backlog(5, 0, 0, NOW))))
-    assert decide(two, Memory(), world).steps[-1].because == "q: the queue does not exist"
+    assert decide(two, Memory(), world).steps[-1].reason == "q: the queue does not exist"
 
 
 @pytest.mark.parametrize(("known_s", "target"), [(59.0, 10), (60.0, 2)])
@@ -314,7 +314,7 @@ def test_scale_out_only() -> None:
 @pytest.mark.parametrize("percent", [float("nan"), inf, -1.0, 1e300])
 def test_a_utilization_that_cannot_be_is_missing(percent: float) -> None:
     hot = policy(cpu_target_percent=60.0)
-    assert rules(decide(hot, Memory(), seen(20, cpu=Utilization(percent, NOW, 10)))) == [Rule.BLIND]
+    assert rules(decide(hot, Memory(), seen(20, cpu=Utilization(percent, NOW, 10)))) == [Rule.MISSING_SIGNAL]
 
 
 @pytest.mark.parametrize("waiting", [-1, 2**53 + 1])

@@ -67,7 +67,7 @@ def test_messages_in_flight_alone_never_ask_for_more_tasks_than_there_are() -> N
         for in_flight in (500, 10**9):
             decision = decide(wanted, Memory(), seen(0, in_flight=in_flight))
             assert decision.demand == decision.target == 10
-            assert "no more than the present 10" in decision.votes[0].because
+            assert "no more than the present 10" in decision.votes[0].reason
     assert decide(policy(backlog_per_task=1.0), Memory(), seen(1, in_flight=500)).target == 100, "one is visible"
     delayed = policy(backlog_per_task=1.0, count_delayed=True)
     waiting_to_appear = seen(0, queues=queue(0, in_flight=50, delayed=1))
@@ -178,8 +178,8 @@ def test_a_metric_with_a_target_value_is_held_against_the_tasks_of_its_time(task
 def test_a_metric_that_cannot_be_used_makes_blind(reading: Measurement | Missing) -> None:
     measured = policy(metrics=(MetricPolicy("lag", target_per_task=7.0),))
     world = seen(20, metrics=(MetricReading("lag", reading),))
-    assert rules(decide(measured, Memory(), world)) == [Rule.BLIND]
-    assert rules(decide(measured, Memory(), seen(20))) == [Rule.BLIND]
+    assert rules(decide(measured, Memory(), world)) == [Rule.MISSING_SIGNAL]
+    assert rules(decide(measured, Memory(), seen(20))) == [Rule.MISSING_SIGNAL]
 
 
 def test_a_formula_votes_beside_the_other_signals() -> None:
@@ -191,9 +191,9 @@ def test_a_formula_votes_beside_the_other_signals() -> None:
 
 def test_a_formula_that_gives_nothing_is_a_gap() -> None:
     broken = policy(formula="visible / (delayed * 0)")
-    assert rules(decide(broken, Memory(), seen(20))) == [Rule.BLIND]
+    assert rules(decide(broken, Memory(), seen(20))) == [Rule.MISSING_SIGNAL]
     negative = policy(formula="visible - 1000")
-    assert rules(decide(negative, Memory(), seen(20))) == [Rule.BLIND]
+    assert rules(decide(negative, Memory(), seen(20))) == [Rule.MISSING_SIGNAL]
 
 
 def test_a_formula_knows_no_sum_of_queues_that_were_not_all_read() -> None:

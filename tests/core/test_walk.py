@@ -82,7 +82,7 @@ def test_blind_a_count_above_max_stays_too_unless_the_operator_said_what_else(
 def test_a_fallback_is_silent_while_any_signal_speaks(failures: int) -> None:
     """A lowering fallback opens no way in: what is known asks for 2, what is not forbids it."""
     two = policy(queues=(QueuePolicy("q", 60.0), QueuePolicy("r", 60.0)), fallback=Fallback(FallbackBehavior.STATIC, 1))
-    assert rules(decide(two, Memory(failures=failures), seen(20))) == [Rule.BLIND]
+    assert rules(decide(two, Memory(failures=failures), seen(20))) == [Rule.MISSING_SIGNAL]
 
 
 def test_where_no_signal_is_needed_none_is_missing() -> None:
@@ -125,7 +125,7 @@ def test_a_pause_at_none_wakes_nothing_and_keeps_one_task_for_what_is_in_flight(
 def test_a_pause_at_a_count_keeps_what_must_stay_and_goes_no_higher_than_the_maximum() -> None:
     def stand(at: int, world: Observation, **more: object) -> tuple[int, str]:
         decision = decide(policy(paused=at, **more), Memory(), world)
-        return decision.target, decision.steps[-1].because
+        return decision.target, decision.steps[-1].reason
 
     rolling = seen(20, fleet=Fleet(10, 10, 0, NOW, Deployment(NOW - 60)))
     unread = seen(0, queues=UNREAD)

@@ -70,7 +70,7 @@ def test_what_ecs_says_of_it_counts_at_once_if_it_said_so_since() -> None:
 def test_a_stalled_start_says_why() -> None:
     fleet = Fleet(10, 4, 6, NOW, trouble=Trouble("capacity is unavailable", NOW - 5))
     step = decide(policy(), Memory(starting=Running(NOW - 30, 4)), seen(300, fleet=fleet)).steps[-1]
-    assert step.because == "6 tasks do not start: capacity is unavailable"
+    assert step.reason == "6 tasks do not start: capacity is unavailable"
 
 
 def test_the_wait_for_tasks_begins_anew_with_each_that_comes_up() -> None:
@@ -244,5 +244,5 @@ def test_drift_is_what_somebody_else_has_changed() -> None:
 
 def test_a_schedule_is_named_where_it_binds() -> None:
     scheduled = policy(min_tasks=4, schedule="morning")
-    assert decide(scheduled, Memory(), seen(0, desired=1)).steps[-1].because.endswith("by schedule morning")
+    assert decide(scheduled, Memory(), seen(0, desired=1)).steps[-1].reason.endswith("by schedule morning")
     assert decide(policy(min_tasks=4, paused=Pause.ALL), Memory(), seen(0, desired=1)).target == 1

@@ -111,20 +111,20 @@ def test_nothing_is_scaled_in_beside_messages_in_flight_that_may_outlast_stop_ti
 def test_the_reason_names_the_times_the_container_and_the_remedy() -> None:
     world = seen(0, in_flight=3, knowledge=learned(94.96), stop_timeout=APP)
     [step] = [one for one in decide(policy(), Memory(), world).steps if one.rule is Rule.BUSY]
-    assert step.because == (
+    assert step.reason == (
         "workers is not set and messages take up to 95 s (p95), longer than the stopTimeout of 30 s of container app: "
         f"treated as unsafe; 3 messages are in flight. {REMEDY}"
     )
     assumed = replace(world, stop_timeout=None)
     [step] = [one for one in decide(policy(), Memory(), assumed).steps if one.rule is Rule.BUSY]
-    assert "30 s (assumed; grant ecs:DescribeTaskDefinition to read it)" in step.because
+    assert "30 s (assumed; grant ecs:DescribeTaskDefinition to read it)" in step.reason
     configured = seen(0, in_flight=1)
     [step] = [
         one for one in decide(policy(processing_time_s=45.0), Memory(), configured).steps if one.rule is Rule.BUSY
     ]
-    assert "take up to 45 s (processing_time)" in step.because
-    assert "1 message is in flight" in step.because
-    unsafe = decide(policy(workers=Workers.UNSAFE), Memory(), world).steps[-1].because
+    assert "take up to 45 s (processing_time)" in step.reason
+    assert "1 message is in flight" in step.reason
+    unsafe = decide(policy(workers=Workers.UNSAFE), Memory(), world).steps[-1].reason
     assert unsafe == "3 messages are in flight, and stopped workers lose them", "said by the operator: as before"
 
 

@@ -139,7 +139,7 @@ async def test_a_region_that_goes_away_holds_the_count_and_the_daemon_goes_on_wh
             await until(lambda: observer.writes() == [3], 20, running)
 
             await observer.moto.stop()
-            await until(lambda: len(running.events("blind")) > 0, 20, running)
+            await until(lambda: len(running.events("missing_signal")) > 0, 20, running)
             status, body = await running.get("/readyz")
             assert status == 503
             told = json.loads(body)["services"]["orders"]
@@ -234,7 +234,7 @@ async def test_one_wrong_service_does_not_disturb_the_other_and_each_says_what_t
         await send(observer, 0, 300)
         async with daemon(observer.url, free_port(), many) as running:
             await until(lambda: last_write(observer) == 3, 20, running)
-            await until(lambda: len(running.events("blind")) >= 2, 20, running)
+            await until(lambda: len(running.events("missing_signal")) >= 2, 20, running)
             services: dict[str, Any] = json.loads((await running.get("/readyz"))[1])["services"]
             assert services["good"]["state"] == "ok"
             assert services["noservice"]["error"]["kind"] == "not_found"

@@ -13,5 +13,5 @@ scale_in.stabilization = "0s"
 [ticks]
 time | desired | waiting | in_flight | cpu | happened    => demand | target | rules
 0:00 | 3       | 0       | 3         | 95  |             => 3      | 3      |
-0:10 |         |         | 1         |     | missing cpu => 1      | 3      | blind
+0:10 |         |         | 1         |     | missing cpu => 1      | 3      | missing_signal
 0:20 |         | 7       | 3         |     | found cpu   => 5      | 5      |

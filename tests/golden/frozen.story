@@ -14,6 +14,6 @@ time         | desired | waiting | in_flight | happened => demand | target | rul
 0:00         | 20      | 200     | 0         |          => 20     | 20     |
 0:10         |         | 0       |           |          => 0      | 20     | stabilization
 0:20         |         |         |           |          => 0      | 20     | stabilization
-60:20..61:00 |         |         |           |          => 0      | 20     | zero, cold
+60:20..61:00 |         |         |           |          => 0      | 20     | zero, warm_up
 61:10..61:20 |         |         |           |          => 0      | 1      | zero
 61:30        |         |         |           |          => 0      | 0      |

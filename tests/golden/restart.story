@@ -12,9 +12,9 @@ scale_in.cooldown = "2m"
 [ticks]
 time       | desired | waiting | happened => demand | target | rules
 0:00       | 10      | 100     |          => 10     | 10     |
-0:10..0:50 |         | 10      | restart  => 1      | 10     | cold
+0:10..0:50 |         | 10      | restart  => 1      | 10     | warm_up
 1:00       |         | 120     |          => 12     | 12     |
 1:10..1:40 |         | 10      |          => 1      | 12     | stabilization
-1:50       |         |         |          => 1      | 12     | cold
-2:00       |         |         |          => 1      | 12     | cold
+1:50       |         |         |          => 1      | 12     | warm_up
+2:00       |         |         |          => 1      | 12     | warm_up
 2:10       |         |         |          => 1      | 1      |

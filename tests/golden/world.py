@@ -201,13 +201,13 @@ WORDS: Mapping[str, Callable[..., None]] = {
     r"a receive": _sets("_unreceived", ()),
     r"deployment begins": lambda world, now: setattr(world, "_rolling", Deployment(now)),
     r"deployment ends": _sets("_rolling", None),
-    r"trouble: (.+)": lambda world, now, because: setattr(world, "_trouble", Trouble(because, now)),
+    r"trouble: (.+)": lambda world, now, reason: setattr(world, "_trouble", Trouble(reason, now)),
     r"reload (.+)": World._reload,
     r"pause (all|in|out|\d+)": World._pause,
     r"release": _sets("_paused", None),
     r"bounds (\d+) to (\d+)(?: by (\S+))?": World._bound,
-    r"held at (\d+) by (fleet_cap|shared_cap|rival)": lambda world, _, count, rule: world.restraints.append(
-        (Rule(rule), int(count))
+    r"held at (\d+) by (fleet_cap|shared_cap|conflicting_scaler)": lambda world, _, count, rule: (
+        world.restraints.append((Rule(rule), int(count)))
     ),
 }
 """What may happen, in the words of a row. `missing q` holds until `found q`, `pause` until `release`, `CloudWatch

@@ -13,5 +13,5 @@ tolerance = 0
 time       | desired | waiting | mails.waiting | happened       => demand | target | rules
 0:00       | 6       | 60      | 0             |                => 6      | 6      |
 0:10..1:50 |         |         |               | missing orders => 0      | 6      | stabilization
-2:00       |         | 0       |               | found orders   => 0      | 6      | zero, cold
+2:00       |         | 0       |               | found orders   => 0      | 6      | zero, warm_up
 2:10       |         | 60      |               |                => 6      | 6      |

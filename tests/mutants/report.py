@@ -22,7 +22,7 @@ def reasons() -> dict[tuple[str, str, str, str], str]:
     """Why a mutant may live, by `Mutant.key`."""
     entries = tomllib.loads(SURVIVORS.read_text()).get("survivor", [])
     return {
-        (entry["module"], entry["function"], entry["line"], becomes): entry["because"]
+        (entry["module"], entry["function"], entry["line"], becomes): entry["reason"]
         for entry in entries
         for becomes in entry["becomes"]
     }
@@ -31,7 +31,7 @@ def reasons() -> dict[tuple[str, str, str, str], str]:
 def exclusions() -> dict[tuple[str, str], str]:
     """Why a name of a module is not mutated at all, by both."""
     entries = tomllib.loads(SURVIVORS.read_text()).get("excluded", [])
-    return {(entry["module"], name): entry["because"] for entry in entries for name in entry["names"]}
+    return {(entry["module"], name): entry["reason"] for entry in entries for name in entry["names"]}
 
 
 def findings(results: Sequence[Result], known: Reasons) -> list[str]:
@@ -82,7 +82,7 @@ def page(results: Sequence[Result], known: Reasons, excluded: Mapping[tuple[str,
             *_survivor_lines(results, known),
             "## Not mutated",
             "",
-            *(f"- `{module}.py`, `{name}`: {because}." for (module, name), because in excluded.items()),
+            *(f"- `{module}.py`, `{name}`: {reason}." for (module, name), reason in excluded.items()),
             "",
         ]
     )

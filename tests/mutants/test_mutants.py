@@ -167,6 +167,4 @@ def test_the_page_counts_and_shows_each_survivor_with_its_reason() -> None:
 
 
 def test_every_reason_and_every_exclusion_is_a_sentence() -> None:
-    assert all(
-        because.strip() and not because.endswith(".") for because in [*reasons().values(), *exclusions().values()]
-    )
+    assert all(reason.strip() and not reason.endswith(".") for reason in [*reasons().values(), *exclusions().values()])

@@ -158,7 +158,7 @@ def test_every_step_that_reads_the_settings_names_their_file():
 
 def test_the_alert_rules_are_those_of_dashboards():
     assert files(ANSWERS)["rules.yml"] == monitoring.files(None)["rules.yml"]
-    assert "AutoscalerPromiseBroken" in files(ANSWERS)["rules.yml"]
+    assert "AutoscalerSloMissed" in files(ANSWERS)["rules.yml"]
 
 
 def test_every_file_is_told_of_in_the_one_to_read():

@@ -51,9 +51,9 @@ async def refused(gauges: Gauges, double: Double, reply: Reply) -> Missing:
     """The Missing that the reply becomes: one printable line that names the server."""
     found = await asked(gauges, double, reply)
     assert isinstance(found, Missing)
-    assert found.because.startswith(f"Prometheus at {double.url} ")
-    assert found.because.isprintable()
-    assert len(found.because) < 500
+    assert found.reason.startswith(f"Prometheus at {double.url} ")
+    assert found.reason.isprintable()
+    assert len(found.reason) < 500
     assert found.kind in KINDS
     return found
 
@@ -116,7 +116,7 @@ async def test_no_cookie_is_kept(gauges: Gauges, double: Double) -> None:
 async def test_what_is_no_finite_number_from_zero_on_is_no_data(gauges: Gauges, double: Double, text: str) -> None:
     missing = await refused(gauges, double, vector(text))
     assert missing.kind == "no_data"
-    assert f"gives {text}; only finite numbers from 0 on count" in missing.because
+    assert f"gives {text}; only finite numbers from 0 on count" in missing.reason
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ async def test_an_answer_that_is_not_one_number_is_no_data(
     gauges: Gauges, double: Double, reply: Reply, sentence: str
 ) -> None:
     missing = await refused(gauges, double, reply)
-    assert sentence in missing.because
+    assert sentence in missing.reason
     assert missing.kind == "no_data"
 
 
@@ -147,7 +147,7 @@ async def test_a_large_answer_that_is_just_not_too_large_is_read(gauges: Gauges,
 
 async def test_a_partial_answer_must_not_pass_for_idleness(gauges: Gauges, double: Double) -> None:
     missing = await refused(gauges, double, ok("scalar", [SAMPLE_S, "1"], warnings=["store 3 is\n away"]))
-    assert "answers with a warning (store 3 is away); mend what it tells" in missing.because
+    assert "answers with a warning (store 3 is away); mend what it tells" in missing.reason
     assert missing.kind == "unavailable"
     assert isinstance(await asked(gauges, double, ok("scalar", [SAMPLE_S, "1"], warnings=[])), Measurement)
 
@@ -179,14 +179,14 @@ async def test_a_refusal_is_told_with_its_remedy(
     gauges: Gauges, double: Double, reply: Reply, kind: str, sentence: str
 ) -> None:
     missing = await refused(gauges, double, reply)
-    assert sentence in missing.because
+    assert sentence in missing.reason
     assert missing.kind == kind
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 async def test_a_redirect_is_told_and_not_followed(gauges: Gauges, double: Double, status: int) -> None:
     missing = await refused(gauges, double, Reply(b"", status, {"Location": f"{double.url}/elsewhere"}))
-    assert f"leads elsewhere (HTTP {status}); give the address where it ends" in missing.because
+    assert f"leads elsewhere (HTTP {status}); give the address where it ends" in missing.reason
     assert missing.kind == "refused"
     assert [request.path for request in double.seen] == ["/api/v1/query"]
 
@@ -224,7 +224,7 @@ STRANGE = [
 @pytest.mark.parametrize("body", STRANGE)
 async def test_what_is_no_answer_of_prometheus_is_told_as_that(gauges: Gauges, double: Double, body: bytes) -> None:
     missing = await refused(gauges, double, Reply(body))
-    assert missing.because.endswith("gives what is no answer of Prometheus; check the address")
+    assert missing.reason.endswith("gives what is no answer of Prometheus; check the address")
     assert missing.kind == "unavailable"
 
 
@@ -252,7 +252,7 @@ def test_whatever_the_json_says_it_is_a_good_number_or_missing(result: object, k
 async def test_a_query_is_given_up_in_time(double: Double, reply: Reply) -> None:
     async with connected(0.05) as gauges, asyncio.timeout(5):
         missing = await refused(gauges, double, reply)
-    assert "gave no answer within 0.05 s; check the address" in missing.because
+    assert "gave no answer within 0.05 s; check the address" in missing.reason
     assert missing.kind == "unavailable"
 
 
@@ -274,8 +274,8 @@ async def test_nobody_there_is_told(gauges: Gauges) -> None:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         missing = await gauges.measure(PrometheusQuery(url, QUERY))
     assert isinstance(missing, Missing)
-    assert "could not be reached (" in missing.because
-    assert "check the address, the network between, and whether the server runs" in missing.because
+    assert "could not be reached (" in missing.reason
+    assert "check the address, the network between, and whether the server runs" in missing.reason
     assert missing.kind == "unavailable"
 
 
@@ -295,8 +295,8 @@ async def test_what_does_not_speak_http_is_told(gauges: Gauges, raw: bytes) -> N
         missing = await gauges.measure(PrometheusQuery(url, QUERY))
     assert isinstance(missing, Missing)
     assert missing.kind == "unavailable"
-    assert missing.because.isprintable()
-    assert re.search(r"could not be reached \(.+\); check", missing.because)
+    assert missing.reason.isprintable()
+    assert re.search(r"could not be reached \(.+\); check", missing.reason)
 
 
 @pytest.mark.parametrize("url", ["http://[", "ftp://127.0.0.1", "nothing", "http://127.0.0.1:99999"])
@@ -304,7 +304,7 @@ async def test_what_cannot_be_asked_is_refused(gauges: Gauges, url: str) -> None
     missing = await gauges.measure(PrometheusQuery(url, QUERY))
     assert isinstance(missing, Missing)
     assert missing.kind == "refused"
-    assert "cannot be asked" in missing.because
+    assert "cannot be asked" in missing.reason
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ async def test_where_credentials_are_handed_out_nothing_is_asked(host: str) -> N
     async with connected(1.0) as gauges:
         missing = await gauges.measure(PrometheusQuery(f"http://{host}:9", QUERY))
     assert isinstance(missing, Missing)
-    assert "is an address of the machine's own metadata" in missing.because
+    assert "is an address of the machine's own metadata" in missing.reason
 
 
 async def test_no_proxy_and_no_password_file_of_the_environment_is_used(

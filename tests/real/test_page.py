@@ -125,12 +125,12 @@ async def test_no_rule_of_accessibility_is_broken(played, tmp_path, path, phone,
 
 async def test_the_list_says_first_whether_the_promise_is_kept_and_worst_services_stand_first(played, tmp_path) -> None:
     async with shown(played[0], "/", tmp_path) as tab:
-        assert await text(tab, "h1") == "1 of 14 services breaks its promise"
+        assert await text(tab, "h1") == "1 of 14 services misses its latency target"
         assert (await tab.value(KEYS))[:3] == ["fraud-check", "thumbnails", "webhooks"]
         assert len(await tab.value(KEYS)) == len(CAST)
         row = await text(tab, "tbody tr")
         standing = played[0].board.find("fraud-check")
-        assert "late" in row
+        assert "missed" in row
         assert f"{standing.policy.max_tasks}" in row
         assert "stalled start: 40 instead of" in row, "sentences are quoted whole"
         await tab.until("document.getElementById('line').textContent === 'live'")
@@ -151,7 +151,7 @@ async def test_the_list_can_be_sorted_and_filtered_and_remembers_it_in_its_addre
         for letter in "fraud":
             await tab.key(letter)
         assert await tab.value(KEYS) == ["fraud-check"]
-        await tab.value("document.querySelector('[data-show=kept]').click()")
+        await tab.value("document.querySelector('[data-show=met]').click()")
         assert await text(tab, "#shown") == "0 of 14 services shown"
         await tab.value("document.querySelector('[data-show=late]').click()")
         assert await tab.value(KEYS) == ["fraud-check"]
@@ -172,12 +172,12 @@ async def test_one_click_leads_to_the_service_and_one_back(played, tmp_path) -> 
 async def test_the_service_shows_its_hours_its_walk_what_was_learned_and_what_was_set(played, tmp_path) -> None:
     async with shown(played[0], "/services/fraud-check", tmp_path) as tab:
         assert min(await tab.value(PAINTED)) > 5, "a chart is blank"
-        assert await text(tab, "#promise .mark") == "✕Promise broken"
+        assert await text(tab, "#slo .mark") == "✕Latency target missed"
         walk = await tab.value("[...document.querySelectorAll('#decided .rule')].map(n => n.textContent)")
         assert walk == ["asked for", "stalled start", "decided"]
-        assert "because" not in walk
+        assert "reason" not in walk
         decision = played[0].board.find("fraud-check").tick.decision
-        assert await text(tab, "#decided .because") == decision.votes[0].because
+        assert await text(tab, "#decided .reason") == decision.votes[0].reason
         assert await tab.value("document.querySelectorAll('#estimates tbody tr').length") == 4
         assert "AUTOSCALER_SERVICES__FRAUD_CHECK__MAX_TASKS" in await text(tab, "#settings tbody")
         assert "scale_in.cooldown" in await text(tab, "#defaults tbody")

@@ -13,7 +13,7 @@ from autoscaler.telemetry.board import State
 from autoscaler.telemetry.journal import REPEAT_S
 from tests.telemetry.ticks import Desk, decided, holding, policy_of, scaling_out, seen, unread
 
-RIVAL = Missing("another autoscaler has a say: a target", "refused")
+CONFLICTING_SCALER = Missing("another autoscaler has a say: a target", "refused")
 
 
 def drifted(expected: int = 7) -> Tick:
@@ -74,28 +74,28 @@ def test_a_service_that_is_paused_from_the_start_is_told_of() -> None:
 
 def test_a_notice_is_told_when_it_comes_up_and_stands_in_every_account() -> None:
     desk = Desk()
-    for tick in (holding(), noticed(RIVAL), noticed(RIVAL), noticed(RIVAL)):
+    for tick in (holding(), noticed(CONFLICTING_SCALER), noticed(CONFLICTING_SCALER), noticed(CONFLICTING_SCALER)):
         desk.record(tick, REPEAT_S)
     assert told(desk, "notice") == [("warning", "notice")]
     accounts = [fields["notices"] for _, event, fields in desk.lines.said if event == "holding"]
-    assert accounts == [[], *[[{"kind": "refused", "text": RIVAL.because}]] * 3]
+    assert accounts == [[], *[[{"kind": "refused", "text": CONFLICTING_SCALER.reason}]] * 3]
 
 
 def test_a_notice_that_comes_and_goes_is_told_once_a_minute() -> None:
     desk = Desk()
     for turn in range(12):
-        desk.record(noticed(RIVAL) if turn % 2 else holding(), 10.0)
+        desk.record(noticed(CONFLICTING_SCALER) if turn % 2 else holding(), 10.0)
     assert len(told(desk, "notice")) == 2
 
 
 def test_a_service_with_notices_is_served_all_the_same_and_ready_says_them() -> None:
     desk = Desk()
-    desk.record(noticed(RIVAL))
+    desk.record(noticed(CONFLICTING_SCALER))
     standing = desk.board.standings()[0]
     assert standing.state is State.OK
     ready, body = views.readiness(desk.board.standings(), desk.clock())
     assert ready
-    assert body["services"]["orders"]["notices"] == [{"kind": "refused", "text": RIVAL.because}]
+    assert body["services"]["orders"]["notices"] == [{"kind": "refused", "text": CONFLICTING_SCALER.reason}]
     assert body["services"]["orders"]["faults"] == []
 
 
@@ -115,7 +115,7 @@ def test_a_decision_says_what_each_signal_asked_for_and_how_old_each_reading_was
     votes = {vote["signal"]: vote["tasks"] for vote in fields["votes"]}
     assert votes == {"backlog": 2, "cpu": 3}
     assert fields["ages_s"] == {"ecs": 2.5, "queue:orders-queue": 2.5, "cpu": 62.5}
-    assert all(vote["because"] for vote in fields["votes"])
+    assert all(vote["reason"] for vote in fields["votes"])
 
 
 def test_the_api_gives_the_same() -> None:

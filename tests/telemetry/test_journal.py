@@ -32,8 +32,8 @@ WALKS = st.lists(st.tuples(st.sampled_from(KINDS), STEPS_S), min_size=1, max_siz
         (scaling_out(), "info", "scaled"),
         (shadowed(), "info", "would_scale"),
         (refused(), "warning", "scale_failed"),
-        (blind(), "warning", "blind"),
-        (unread(), "warning", "blind"),
+        (blind(), "warning", "missing_signal"),
+        (unread(), "warning", "missing_signal"),
     ],
 )
 def test_each_kind_of_tick_is_an_event_of_its_own(tick: Tick, level: str, event: str) -> None:
@@ -83,7 +83,7 @@ def test_a_failure_that_goes_on_is_told_once_a_minute_with_how_often_it_happened
     desk = Desk()
     for _ in range(14):
         desk.record(blind(), 10.0)
-    assert desk.lines.events == ["blind"] * 3
+    assert desk.lines.events == ["missing_signal"] * 3
     assert [fields.get("repeated") for *_, fields in desk.lines.said] == [None, 5, 5]
 
 
@@ -92,14 +92,14 @@ def test_a_failure_of_another_kind_is_told_at_once_and_another_text_of_the_same_
     desk.record(blind("denied", "request 1"))
     desk.record(blind("denied", "request 2"), 1.0)
     desk.record(blind("throttled", "request 3"), 1.0)
-    assert [fields["faults"][0]["because"] for *_, fields in desk.lines.said] == ["request 1", "request 3"]
+    assert [fields["faults"][0]["reason"] for *_, fields in desk.lines.said] == ["request 1", "request 3"]
 
 
 def test_the_end_of_a_failure_is_told() -> None:
     desk = Desk()
     for tick in (holding(), blind(), blind(), holding(), holding()):
         desk.record(tick, 1.0)
-    assert desk.lines.events == ["holding", "blind", "recovered"]
+    assert desk.lines.events == ["holding", "missing_signal", "recovered"]
 
 
 def test_in_shadow_each_new_target_is_told_once() -> None:
@@ -122,7 +122,7 @@ def test_a_service_that_is_forgotten_leaves_nothing_behind() -> None:
     desk.journal.forget("orders")
     assert (desk.board.standings(), desk.board.told("orders"), desk.metrics.snapshot().services) == ((), (), ())
     desk.record(blind(), 1.0)
-    assert desk.lines.events == ["blind", "blind"]
+    assert desk.lines.events == ["missing_signal", "missing_signal"]
 
 
 COOLING = policy_of(scale_out=Direction(cooldown_s=60.0))
@@ -179,7 +179,7 @@ def test_an_unread_service_is_told_with_the_remedy() -> None:
     fields = desk.lines.said[0][2]
     assert "check AUTOSCALER_SERVICE" in fields["sentence"]
     assert fields["faults"] == [
-        {"signal": "ecs", "kind": "not_found", "because": "prod/orders-worker does not exist: check AUTOSCALER_SERVICE"}
+        {"signal": "ecs", "kind": "not_found", "reason": "prod/orders-worker does not exist: check AUTOSCALER_SERVICE"}
     ]
 
 

@@ -52,19 +52,19 @@ def logging_to(form: str = "json", level: str = "info", stream: io.StringIO | No
 @given(HOSTILE, HOSTILE)
 def test_an_event_is_one_line_of_json_whatever_it_holds(name: str, text: str) -> None:
     stream = logging_to()
-    logger("test").warning("blind", service=name, faults=[{"because": text}])
+    logger("test").warning("missing_signal", service=name, faults=[{"reason": text}])
     written = stream.getvalue()
     assert written.isascii()
     assert written.count("\n") == 1
     line = json.loads(written)
-    assert (line["service"], line["faults"]) == (name, [{"because": text}])
+    assert (line["service"], line["faults"]) == (name, [{"reason": text}])
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(HOSTILE, HOSTILE)
 def test_a_line_on_a_terminal_obeys_nobody(name: str, text: str) -> None:
     stream = logging_to("console")
-    logger("test").warning("blind", service=name, failure=text)
+    logger("test").warning("missing_signal", service=name, failure=text)
     written = stream.getvalue()
     assert written.endswith("\n")
     assert written[:-1].isprintable()

@@ -104,8 +104,8 @@ async def test_a_loop_that_went_silent_is_said_to_be_and_its_promise_is_not_know
     await watcher.look()
     news = await watcher.look(after_s=HUNG_AFTER_S + 1)
     assert news is not None
-    assert (news["rows"][0]["keeping"], news["rows"][0]["because"]) == (
-        "unknown", "its loop has not recorded a tick for too long",
+    assert (news["rows"][0]["slo"], news["rows"][0]["reason"]) == (
+        "unknown", "its loop has not completed a poll for too long",
     )  # fmt: skip
 
 

@@ -165,7 +165,7 @@ async def test_data_that_is_yet_to_come_is_a_fault_but_no_error() -> None:
         status, body = await answer(session, "/readyz")
     service = body["services"]["orders"]
     assert (status, service["state"], service["error"]) == (200, "ok", None)
-    assert service["faults"] == [{"signal": "cpu", "kind": "no_data", "because": "no datapoint yet"}]
+    assert service["faults"] == [{"signal": "cpu", "kind": "no_data", "reason": "no datapoint yet"}]
 
 
 async def test_not_ready_with_nothing_to_serve() -> None:
@@ -303,10 +303,10 @@ HOSTILE = st.sampled_from(
 
 
 @settings(deadline=None)
-@given(key=HOSTILE, because=st.one_of(HOSTILE, st.text(alphabet="<>&\"'ab\n", min_size=1)))
-def test_no_name_leaves_its_line_of_json(key: str, because: str) -> None:
+@given(key=HOSTILE, reason=st.one_of(HOSTILE, st.text(alphabet="<>&\"'ab\n", min_size=1)))
+def test_no_name_leaves_its_line_of_json(key: str, reason: str) -> None:
     """The pages hold no name at all; what their scripts are told is ASCII, and becomes text."""
-    desk = desk_with(unread(because, service=ServiceRef(key, "prod", "x"), policy=policy_of(key)))
+    desk = desk_with(unread(reason, service=ServiceRef(key, "prod", "x"), policy=policy_of(key)))
     (standing,) = desk.board.standings()
     for told in (row_of(standing), whole(standing, desk.board.told(key), desk.board.past(key), remembers=True)):
         line = as_json(told)

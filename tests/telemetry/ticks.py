@@ -104,10 +104,10 @@ def decided(
     return Tick(service, policy, observation, memory, decision, outcome, failure, took_s=0.02, lag_s=0.001)
 
 
-def unread(because: str = "prod/orders-worker does not exist", kind: str = "not_found", **of: Any) -> Tick:
+def unread(reason: str = "prod/orders-worker does not exist", kind: str = "not_found", **of: Any) -> Tick:
     """A tick in which ECS could not be read."""
     service = of.get("service", SERVICE)
-    return Tick(service, of.get("policy") or policy_of(service.key), None, Memory(), None, kind, because, took_s=0.02)
+    return Tick(service, of.get("policy") or policy_of(service.key), None, Memory(), None, kind, reason, took_s=0.02)
 
 
 def holding() -> Tick:
@@ -118,12 +118,12 @@ def scaling_out() -> Tick:
     return decided(seen(backlog=(100, 0, 0)))
 
 
-def blind(kind: str = "denied", because: str = "not allowed; give the task role sqs:GetQueueAttributes") -> Tick:
-    return decided(seen(backlog=Missing(because, kind)))
+def blind(kind: str = "denied", reason: str = "not allowed; give the task role sqs:GetQueueAttributes") -> Tick:
+    return decided(seen(backlog=Missing(reason, kind)))
 
 
-def refused(kind: str = "throttled", because: str = "AWS asked for fewer calls") -> Tick:
-    return decided(seen(backlog=(100, 0, 0)), kind, because)
+def refused(kind: str = "throttled", reason: str = "AWS asked for fewer calls") -> Tick:
+    return decided(seen(backlog=(100, 0, 0)), kind, reason)
 
 
 def shadowed(messages: int = 100) -> Tick:

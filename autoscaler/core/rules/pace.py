@@ -36,20 +36,23 @@ SMALL_STEP_RATIO = 0.5
 """A scale-in by less than half of the count saves little, and is often taken back."""
 
 
-def patience(case: Case) -> Corridor | None:
+def small_step_stabilization(case: Case) -> Corridor | None:
     """A small step in waits for longer than a large one: nobody pays much for a few tasks too many, and each that goes
     and comes again costs a start-up.
     """
     if not case.signals.settled:
         return None
     lately = case.memory.highest_demand(case.policy.scale_in.stabilization_s, case.now)
-    longer = case.memory.highest_demand(case.policy.patience_s, case.now)
+    longer = case.memory.highest_demand(case.policy.small_step_stabilization_s, case.now)
     if lately < longer * SMALL_STEP_RATIO:
         return None
     return (
         min(case.current, longer, case.policy.max_tasks),
         inf,
-        lambda: f"up to {longer} were asked for within {case.policy.patience_s:g} s; a small step in waits for that",
+        lambda: (
+            f"up to {longer} tasks were required within {case.policy.small_step_stabilization_s:g} s, the window of a "
+            "scale-in by less than half"
+        ),
     )
 
 

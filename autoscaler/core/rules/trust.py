@@ -92,12 +92,12 @@ def no_receives(case: Case) -> Corridor | None:
     )
 
 
-def blind(case: Case) -> Corridor | None:
+def missing_signal(case: Case) -> Corridor | None:
     """Never in while a needed signal is missing, except as far as the operator's fallback says."""
     missing = case.signals.missing
     if not missing or _lowering_fallback(case):
         return None
-    return (case.current, inf, lambda: "; ".join(f"{name}: {gap.because}" for name, gap in missing))
+    return (case.current, inf, lambda: "; ".join(f"{name}: {gap.reason}" for name, gap in missing))
 
 
 def _lowering_fallback(case: Case) -> bool:
@@ -128,11 +128,11 @@ def late(case: Case) -> Corridor | None:
     )
 
 
-def cold(case: Case) -> Corridor | None:
+def warm_up(case: Case) -> Corridor | None:
     """Never in before the memory reaches back as far as the longest window that would have restrained it."""
     known_s, needed_s = case.memory.known_for_s(case.now), case.policy.scale_in.longest_window_s
     if case.signals.settled:
-        needed_s = max(needed_s, case.policy.patience_s)
+        needed_s = max(needed_s, case.policy.small_step_stabilization_s)
     if known_s >= needed_s:
         return None
     return (case.current, inf, lambda: f"watching for {known_s:.0f} s; in only after {needed_s:g} s")

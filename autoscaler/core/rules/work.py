@@ -86,7 +86,7 @@ def stalled_start(case: Case) -> Corridor | None:
         return None
     missing, waited_s = case.fleet.desired - case.fleet.running, case.now - starting.at
     if trouble is not None and trouble.at >= starting.at:
-        return (0, case.current, lambda: f"{missing} tasks do not start: {trouble.because}")
+        return (0, case.current, lambda: f"{missing} tasks do not start: {trouble.reason}")
     replaced = case.fleet.deployment is not None or missing <= CHURN_RATIO * case.fleet.desired
     if replaced or waited_s < case.policy.stalled_after_s:
         return None

@@ -108,7 +108,7 @@ def _looks(config: Config, looks: Looks, standing: Standing, identity: Identity 
         key = service.ref.key
         yield Look(key, "service", partial(looks.service, service))
         yield Look(key, RIGHTS, partial(standing.may, identity, service))
-        yield Look(key, "rivals", partial(looks.rivals, service))
+        yield Look(key, "conflicting scalers", partial(looks.conflicting_scalers, service))
         if reads_protection(service):
             yield Look(key, "protection", partial(looks.protection, service))
         for queue in service.queues:

@@ -83,7 +83,7 @@ def unread(subject: str, what: str, gap: Missing | AutoscalerError, *, needed: b
 
 def halves(gap: Missing | AutoscalerError) -> tuple[str, str]:
     """What happened, and what to do: our errors end in `; ` and the remedy."""
-    sentence = gap.because if isinstance(gap, Missing) else str(gap)
+    sentence = gap.reason if isinstance(gap, Missing) else str(gap)
     text, semicolon, remedy = sentence.rpartition("; ")
     return (text, remedy) if semicolon else (sentence, ASK_AGAIN)
 

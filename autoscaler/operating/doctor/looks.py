@@ -75,18 +75,18 @@ class Looks:
             found.append(good(key, "workers", text))
         return found
 
-    async def rivals(self, service: Service) -> list[Finding]:
+    async def conflicting_scalers(self, service: Service) -> list[Finding]:
         """Whether Application Auto Scaling may change the same count."""
-        found, key = await self.aws.fleets.rivals(service.ref), service.ref.key
+        found, key = await self.aws.fleets.conflicting_scalers(service.ref), service.ref.key
         if isinstance(found, Missing):
-            first, without, loss = found.because.partition("; without it ")
-            missed = unread(key, "rivals", Missing(first, found.kind), needed=False)
+            first, without, loss = found.reason.partition("; without it ")
+            missed = unread(key, "conflicting scalers", Missing(first, found.kind), needed=False)
             return [replace(missed, text=f"{missed.text}{without}{loss}")]
         if not found:
-            return [good(key, "rivals", "Application Auto Scaling does not change this service")]
+            return [good(key, "conflicting scalers", "Application Auto Scaling does not change this service")]
         tell = note if service.policy.mode is Mode.SHADOW else bad
         remedy = "deregister its scalable target, or keep mode=shadow: of two writers the last wins"
-        return [tell(key, "rivals", each, remedy) for each in found]
+        return [tell(key, "conflicting scalers", each, remedy) for each in found]
 
     async def protection(self, service: Service) -> list[Finding]:
         """Whether the tasks' protection can be read."""
@@ -231,7 +231,7 @@ def _hindrances(service: Service, fleet: Fleet, wall: float) -> Iterator[Finding
         yield bad(
             key,
             "starts",
-            f"ECS says: {fleet.trouble.because}",
+            f"ECS says: {fleet.trouble.reason}",
             "look at the service's events in ECS: capacity, quotas, image, placement",
         )
     if fleet.deployment is not None and policy.deployments.hold_scale_in:
@@ -245,8 +245,8 @@ def _hindrances(service: Service, fleet: Fleet, wall: float) -> Iterator[Finding
 def _pause(key: str, tag: str, wall: float) -> Finding:
     remedy = f"`autoscaler resume {key}` takes it away"
     match read_tag(tag):
-        case Missing(because=because):
-            return bad(key, "pause", f"everything is paused: {because}", remedy)
+        case Missing(reason=reason):
+            return bad(key, "pause", f"everything is paused: {reason}", remedy)
         case TagPause(until=until) if until <= wall:
             return note(key, "pause", f"the tag autoscaler:paused is {tag!r}: that is over", remedy)
         case TagPause(until=until):

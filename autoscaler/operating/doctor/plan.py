@@ -21,7 +21,7 @@ from autoscaler.telemetry.spending import METRIC_DOLLARS, SQS_REQUEST_DOLLARS
 MOST_TASKS, MOST_DISCOVERED = 5_000, 1_000
 """ECS's quota of tasks per service, and that of one with service discovery."""
 
-RIVALS_S, MINUTE_S = 300.0, 60.0
+CONFLICTS_S, MINUTE_S = 300.0, 60.0
 MONTH_S = 30 * 86_400.0
 
 APIS = {
@@ -110,7 +110,7 @@ def asked_of(config: Config) -> dict[str, Asked]:
             {
                 Category.QUEUE_READ: queues[region] / config.interval_s,
                 Category.SERVICE_READ: sum(map(_shared, here.values())) / config.interval_s,
-                Category.SCALING_READ: here.total() / RIVALS_S,
+                Category.SCALING_READ: here.total() / CONFLICTS_S,
                 Category.METRIC_READ: ceil(metrics[region] / 500) / MINUTE_S,
             },
             metrics[region],

@@ -101,8 +101,8 @@ class Keda:
         wanted, self._memory = hpa.desired(spec, self._memory, replicas, asked, now)
         if wanted == replicas:
             return
-        because = f"{messages} messages / {self._settings.queue_length:g} = {asked} tasks"
-        if scaled(world, wanted, because):
+        reason = f"{messages} messages / {self._settings.queue_length:g} = {asked} tasks"
+        if scaled(world, wanted, reason):
             self._memory = hpa.changed(spec, self._memory, replicas, wanted, now)
 
 

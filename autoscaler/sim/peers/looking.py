@@ -32,11 +32,11 @@ def minutes(world: Surface, meter: Meter, most: int) -> Sequence[Datapoint]:
         return ()
 
 
-def scaled(world: Surface, wanted: int, because: str) -> bool:
+def scaled(world: Surface, wanted: int, reason: str) -> bool:
     """Whether so many tasks are desired from now on. False: the call was refused, and nothing has changed."""
     try:
         world.scale_to(wanted)
     except AutoscalerError:
         return False
-    world.tell(because)
+    world.tell(reason)
     return True

@@ -55,8 +55,8 @@ class Nomad:
             return
         messages = waiting.visible + waiting.in_flight
         wanted = min(max(_count(settings, messages, seen.desired), settings.min_tasks), settings.max_tasks)
-        because = f"{messages} messages on {seen.desired} tasks, target {settings.target:g}"
-        if wanted != seen.desired and scaled(world, wanted, because):
+        reason = f"{messages} messages on {seen.desired} tasks, target {settings.target:g}"
+        if wanted != seen.desired and scaled(world, wanted, reason):
             self._scaled_at = world.now
 
     def restart(self) -> None:

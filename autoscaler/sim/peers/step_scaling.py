@@ -86,12 +86,12 @@ class StepScaling:
         values = [point.value for point in points if point.value is not None]
         return sum(values) / len(values) if len(values) == self._settings.period_minutes else None
 
-    def _out(self, world: Surface, seen: Tasks, change: int, because: str) -> None:
+    def _out(self, world: Surface, seen: Tasks, change: int, reason: str) -> None:
         """From the running count; within the cooldown from what ran before it, so that only a larger step passes."""
         cooling = world.now - self._out_at < self._settings.cooldown_s
         start = self._out_from if cooling else seen.running
         wanted = self._settings.bounded(start + change)
-        if wanted > seen.desired and scaled(world, wanted, because):
+        if wanted > seen.desired and scaled(world, wanted, reason):
             self._out_at, self._out_from = world.now, start
             self._in_at = -math.inf
 

@@ -64,8 +64,8 @@ class Wpa:
         wanted = desired(self._settings, messages, sent, seen.desired, self._idle(world, messages))
         if wanted == seen.desired or (wanted < seen.desired and self._delayed(world.now)):
             return
-        because = f"{messages} messages / {self._settings.target:g}, {sent:g} sent a minute"
-        if scaled(world, wanted, because):
+        reason = f"{messages} messages / {self._settings.target:g}, {sent:g} sent a minute"
+        if scaled(world, wanted, reason):
             self._scaled_at = world.now
 
     def restart(self) -> None:

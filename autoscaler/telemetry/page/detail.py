@@ -13,10 +13,10 @@ from autoscaler.core.model import Backlog
 from autoscaler.ports import Tick
 from autoscaler.telemetry.account import Fault, account_of
 from autoscaler.telemetry.board import MOST_REMEMBERED, Standing, Told
-from autoscaler.telemetry.keeping import oldest_waits_s
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.past import STEP_S, Past
+from autoscaler.telemetry.slo import oldest_waits_s
 from autoscaler.telemetry.views import BRIEFLY
 
 NOT_KEPT = f"of more than {MOST_REMEMBERED:,} services neither the last hours nor earlier decisions are kept"
@@ -80,7 +80,7 @@ def _queues(standing: Standing) -> Iterator[dict[str, Any]]:
             "delayed": counts.delayed if isinstance(counts, Backlog) else None,
             "oldest_s": round(waits_s[name], 1) if read and name in waits_s else None,
             "latency_s": tick.policy.latency_of(name),
-            "gap": None if isinstance(counts, Backlog) else counts.because,
+            "gap": None if isinstance(counts, Backlog) else counts.reason,
         }
 
 

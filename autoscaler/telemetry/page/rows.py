@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from autoscaler.telemetry.account import counts_of, sentence_of
 from autoscaler.telemetry.board import MOST_REMEMBERED, Board, Standing
-from autoscaler.telemetry.keeping import SILENT
 from autoscaler.telemetry.logs import as_json
+from autoscaler.telemetry.slo import SILENT
 
 FRESH_S = 0.9
 """Rows are made anew at most so often, however many watch."""
@@ -27,13 +27,13 @@ def row_of(standing: Standing, silent_s: float | None = None) -> dict[str, Any]:
     long.
     """
     service, policy, tick = standing.service, standing.policy, standing.tick
-    kept = standing.kept if silent_s is None else SILENT
+    slo = standing.slo if silent_s is None else SILENT
     return {
         "key": service.key,
         "cluster": service.cluster,
         "region": service.region,
-        "keeping": kept.keeping.value,
-        "because": kept.because,
+        "slo": slo.status.value,
+        "reason": slo.reason,
         "latency_s": policy.shortest_latency_s if policy.queues else None,
         "oldest_s": _oldest_s(standing),
         **_messages(standing),

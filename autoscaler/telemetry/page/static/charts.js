@@ -7,7 +7,7 @@ const colour = name => getComputedStyle(document.documentElement).getPropertyVal
 const CHARTS = [
   {title: 'Backlog', unit: 'messages', lines: [['waiting', 'waiting', 'blue', 1.75], ['in_flight', 'in flight', 'violet', 1.25]], filled: 'blue-soft', height: 170},
   {title: 'Tasks', unit: '', lines: [['asked', 'asked for', 'area', 1], ['desired', 'desired', 'orange', 1.5], ['running', 'running', 'blue', 1.75]], stepped: true, height: 190},
-  {title: 'Oldest wait', unit: 'against the promise', lines: [['oldest_s', 'oldest', 'violet', 1.5]], words: duration, promise: true, height: 150},
+  {title: 'Oldest wait', unit: 'against the latency target', lines: [['oldest_s', 'oldest', 'violet', 1.5]], words: duration, target: true, height: 150},
 ];
 
 export function charts(hours, latency) {
@@ -24,7 +24,7 @@ export function charts(hours, latency) {
     const list = el('ul', {class: 'keys'}, ...chart.lines.map(([name, label, look]) => {
       keys.set(name, el('b'));
       return el('li', {}, el('i', {class: look, 'aria-hidden': 'true'}), label, keys.get(name));
-    }), chart.promise && el('li', {}, el('i', {class: 'red', 'aria-hidden': 'true'}), `may wait ${duration(latency())}`));
+    }), chart.target && el('li', {}, el('i', {class: 'red', 'aria-hidden': 'true'}), `latency target ${duration(latency())}`));
     const place = el('div', {class: 'plot', tabindex: '0', role: 'application', 'aria-label': `${chart.title} over the last six hours; arrow keys read it`, 'aria-describedby': 'read'});
     const node = el('figure', {class: 'chart'}, el('figcaption', {}, el('h3', {}, chart.title, ' ', el('small', {}, chart.unit)), list), place);
     queueMicrotask(() => { drawn.push({chart, plot: plot(chart, place)}); });
@@ -40,14 +40,14 @@ export function charts(hours, latency) {
       label, width, paths, points: {show: false}, spanGaps: false,
       stroke: colour(look === 'area' ? 'grey' : look), fill: look === 'area' ? colour('grey-soft') : k === 0 && chart.filled ? colour(chart.filled) : undefined,
     }));
-    const most = chart.promise ? max => Math.max(max ?? 0, latency() * 1.15) : max => max ?? 0;
+    const most = chart.target ? max => Math.max(max ?? 0, latency() * 1.15) : max => max ?? 0;
     const made = new uPlot({
       width: place.clientWidth || 600, height: chart.height, legend: {show: false}, padding: [8, 14, 0, 0],
       cursor: {sync: {key: 'hours', setSeries: false, scales: ['x', null]}, points: {show: false}, y: false, drag: {x: true, y: false, setScale: false}},
       scales: {x: {time: true, range: (u, min, max) => zoomed ?? [min, max]}, y: {range: (u, min, max) => [0, most(max) * 1.06 || 1]}},
       axes: [{...axis, size: 26, gap: 6, space: 70, values: times}, {...axis, size: 58, gap: 6, space: 34, values: (u, at) => at.map(chart.words ?? plainly)}],
       series: [{}, ...series],
-      hooks: {setCursor: [u => pointer(u)], setSelect: [select], draw: chart.promise ? [limit] : []},
+      hooks: {setCursor: [u => pointer(u)], setSelect: [select], draw: chart.target ? [limit] : []},
     }, hours.table(...chart.lines.map(([name]) => name)), place);
     made.over.addEventListener('dblclick', () => zoom(null));
     made.root.querySelector('canvas').setAttribute('aria-hidden', 'true');

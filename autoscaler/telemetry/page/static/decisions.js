@@ -9,19 +9,19 @@ const outcome = one => OUTCOMES[one.outcome] ?? `not done: ${one.failure ?? name
 
 export function walk(one) {
   if (one.target == null) return el('p', {class: 'aside fault'}, one.failure ?? 'nothing could be decided');
-  const asked = one.demand == null ? step('asked for', '–', 'no signal could be read') : step('asked for', count(one.demand), because(one));
-  const steps = one.steps.map(({rule, from, to, because: why}) => step(named(rule), `${count(from)} → ${count(to)}`, why));
+  const asked = one.demand == null ? step('asked for', '–', 'no signal could be read') : step('asked for', count(one.demand), reasonOf(one));
+  const steps = one.steps.map(({rule, from, to, reason: why}) => step(named(rule), `${count(from)} → ${count(to)}`, why));
   const [, word] = VERDICTS[one.verdict];
   const change = one.verdict === 'hold' ? `stays at ${count(one.current)}` : `${word} from ${count(one.current)}`;
   return el('ol', {class: 'walk'}, asked, ...steps, step('decided', count(one.target), `${change}; ${outcome(one)}`));
 }
-const step = (rule, counts, why) => el('li', {}, el('span', {class: 'rule'}, rule), el('span', {class: 'counts'}, counts), el('span', {class: 'because'}, why));
-const because = one => one.votes.map(vote => one.votes.length > 1 ? `${vote.signal}: ${vote.because}: ${several(vote.tasks, 'task')}` : vote.because).join('; ');
+const step = (rule, counts, why) => el('li', {}, el('span', {class: 'rule'}, rule), el('span', {class: 'counts'}, counts), el('span', {class: 'reason'}, why));
+const reasonOf = one => one.votes.map(vote => one.votes.length > 1 ? `${vote.signal}: ${vote.reason}: ${several(vote.tasks, 'task')}` : vote.reason).join('; ');
 
 function asides(one) {
   const ages = Object.entries(one.ages_s).map(([name, age]) => `${name} ${age.toFixed(0)} s`);
   return [
-    ...one.faults.map(fault => el('p', {class: 'aside fault'}, `${fault.signal}: ${fault.because}`)),
+    ...one.faults.map(fault => el('p', {class: 'aside fault'}, `${fault.signal}: ${fault.reason}`)),
     ...one.notices.map(notice => el('p', {class: 'aside fault'}, notice.text)),
     one.schedule && el('p', {class: 'aside'}, `bounds of the schedule ${one.schedule}`),
     ages.length && el('p', {class: 'aside'}, `readings were so old: ${ages.join(', ')}`),

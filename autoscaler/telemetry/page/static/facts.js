@@ -1,6 +1,6 @@
-// What is known of a service, beside its decisions: the promise, queues, estimates, settings.
+// What is known of a service, beside its decisions: the latency target, queues, estimates, settings.
 import {$, attribute, el, fill, put} from './dom.js';
-import {KEEPING, count, duration, modeOf, pauseOf, plainly, several, shadowOf} from './words.js';
+import {SLO, count, duration, modeOf, pauseOf, plainly, several, shadowOf} from './words.js';
 
 export function showHead({row, ecs_service: service, in_time: inTime}) {
   const tags = [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
@@ -8,11 +8,11 @@ export function showHead({row, ecs_service: service, in_time: inTime}) {
     el('li', {}, el('b', {}, `${row.cluster}/${service}`)),
     row.region && el('li', {}, row.region),
     el('li', {}, `${count(row.min)} to ${several(row.max, 'task')}`),
-    row.latency_s != null && el('li', {}, `may wait ${duration(row.latency_s)}`),
+    row.latency_s != null && el('li', {}, `latency target ${duration(row.latency_s)}`),
     ...tags.map(tag => el('li', {}, el('span', {class: 'tag strong'}, tag))));
-  const {sign, promise} = KEEPING[row.keeping];
-  attribute($('promise'), 'class', `promise ${row.keeping}`);
-  fill($('promise'), el('span', {class: `mark ${row.keeping}`}, el('i', {'aria-hidden': 'true'}, sign), promise), `: ${row.because}`, kept(inTime));
+  const {sign, headline} = SLO[row.slo];
+  attribute($('slo'), 'class', `slo ${row.slo}`);
+  fill($('slo'), el('span', {class: `mark ${row.slo}`}, el('i', {'aria-hidden': 'true'}, sign), headline), `: ${row.reason}`, kept(inTime));
   showShadow(row.activate);
 }
 

@@ -3,14 +3,14 @@ import {$, attribute, el, fill, put} from './dom.js';
 import {listen} from './live.js';
 import {COLUMNS, sorted} from './order.js';
 import {rowOf} from './row.js';
-import {KEEPING, count, keepAgo, setNow, several} from './words.js';
+import {SLO, count, keepAgo, setNow, several} from './words.js';
 
 const lines = new Map(), body = $('services').tBodies[0], heads = [...$('services').tHead.rows[0].cells];
 const asked = new URLSearchParams(location.search);
 const view = {
-  show: asked.get('show') in KEEPING ? asked.get('show') : 'all',
+  show: asked.get('show') in SLO ? asked.get('show') : 'all',
   find: asked.get('find') ?? '',
-  sort: asked.get('sort') in COLUMNS ? asked.get('sort') : 'promise',
+  sort: asked.get('sort') in COLUMNS ? asked.get('sort') : 'slo',
   direction: asked.get('direction') === 'descending' ? 'descending' : asked.get('direction') === 'ascending' ? 'ascending' : null,
 };
 view.direction ??= COLUMNS[view.sort].first;
@@ -31,21 +31,21 @@ function onNews(news) {
 }
 
 function summarize() {
-  const tally = Object.fromEntries(Object.keys(KEEPING).map(one => [one, 0])), all = lines.size;
-  for (const {row} of lines.values()) tally[row.keeping] += 1;
-  const promised = all - tally.none, {late, at_risk: risk, unknown} = tally;
-  const headline = all === 0 ? 'No service is served' : late ? `${count(late)} of ${several(promised, 'service')} ${late === 1 ? 'breaks its' : 'break their'} promise`
-    : unknown + risk ? 'No promise is broken, as far as is known' : 'Every promise is kept';
+  const tally = Object.fromEntries(Object.keys(SLO).map(one => [one, 0])), all = lines.size;
+  for (const {row} of lines.values()) tally[row.slo] += 1;
+  const targets = all - tally.none, {missed, at_risk: risk, unknown} = tally;
+  const headline = all === 0 ? 'No service is served' : missed ? `${count(missed)} of ${several(targets, 'service')} ${missed === 1 ? 'misses its' : 'miss their'} latency target`
+    : unknown + risk ? 'No latency target is known to be missed' : 'Every latency target is met';
   put($('headline'), headline);
-  const parts = [late && `${count(late)} late`, risk && `${count(risk)} at risk`, unknown && `${count(unknown)} not known`, tally.kept && `${count(tally.kept)} kept`, tally.none && `${count(tally.none)} without a queue`];
-  put($('lead'), all ? `The promise: no message waits longer than its service allows. ${parts.filter(Boolean).join(', ')}.` : 'None is configured, or discovered yet.');
-  document.title = late ? `✕ ${late} late · autoscaler` : 'autoscaler';
+  const parts = [missed && `${count(missed)} missed`, risk && `${count(risk)} at risk`, unknown && `${count(unknown)} unknown`, tally.met && `${count(tally.met)} met`, tally.none && `${count(tally.none)} without a queue`];
+  put($('lead'), all ? `Latency target: how long a message may wait before a task receives it. ${parts.filter(Boolean).join(', ')}.` : 'None is configured, or discovered yet.');
+  document.title = missed ? `✕ ${missed} missed · autoscaler` : 'autoscaler';
   chips({all, ...tally});
 }
 
 const buttons = new Map();
 function chips(tally) {
-  for (const name of ['all', ...Object.keys(KEEPING)]) {
+  for (const name of ['all', ...Object.keys(SLO)]) {
     if (!buttons.has(name)) buttons.set(name, chip(name));
     const {node, number} = buttons.get(name);
     put(number, count(tally[name]));
@@ -54,7 +54,7 @@ function chips(tally) {
   }
 }
 function chip(name) {
-  const {sign, word} = KEEPING[name] ?? {}, number = el('b');
+  const {sign, word} = SLO[name] ?? {}, number = el('b');
   const label = sign ? el('span', {class: `mark ${name}`}, el('i', {'aria-hidden': 'true'}, sign), word) : 'all';
   const node = el('button', {type: 'button', 'data-show': name, onclick: () => choose({show: view.show === name ? 'all' : name})}, label, number);
   $('chips').append(node);
@@ -65,7 +65,7 @@ function chip(name) {
 const held = () => matchMedia('(hover: hover)').matches && body.matches(':hover') || body.contains(document.activeElement);
 function arrange(now) {
   const text = view.find.trim().toLowerCase();
-  const chosen = [...lines.values()].filter(line => (view.show === 'all' || line.row.keeping === view.show) && (!text || line.matches(text)));
+  const chosen = [...lines.values()].filter(line => (view.show === 'all' || line.row.slo === view.show) && (!text || line.matches(text)));
   if (now || !held() || chosen.length !== body.rows.length) place(sorted(chosen, view.sort, view.direction).map(line => line.node));
   const all = lines.size, few = chosen.length < all;
   put($('shown'), all === 0 ? '' : few ? `${count(chosen.length)} of ${several(all, 'service')} shown` : '');
@@ -85,7 +85,7 @@ function choose(wish) {
   const told = new URLSearchParams();
   if (view.show !== 'all') told.set('show', view.show);
   if (view.find) told.set('find', view.find);
-  if (view.sort !== 'promise' || view.direction !== COLUMNS.promise.first) told.set('sort', view.sort);
+  if (view.sort !== 'slo' || view.direction !== COLUMNS.slo.first) told.set('sort', view.sort);
   if (view.direction !== COLUMNS[view.sort].first) told.set('direction', view.direction);
   history.replaceState(null, '', told.size ? `?${told}` : location.pathname);
   summarize();

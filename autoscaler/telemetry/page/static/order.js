@@ -1,9 +1,9 @@
 // By what the services can be sorted. What is not known comes last, either way.
-import {KEEPING} from './words.js';
+import {SLO} from './words.js';
 
-const worst = row => KEEPING[row.keeping].rank;
+const worst = row => SLO[row.slo].rank;
 export const COLUMNS = {
-  promise: {label: 'promise', of: worst, first: 'ascending'},
+  slo: {label: 'latency target', of: worst, first: 'ascending'},
   service: {label: 'service', of: row => row.key, first: 'ascending'},
   wait: {label: 'oldest wait', of: row => row.oldest_s, first: 'descending'},
   backlog: {label: 'backlog', of: row => row.waiting, first: 'descending'},

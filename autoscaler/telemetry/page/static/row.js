@@ -1,18 +1,18 @@
 // One service as a row of the table. It is built once, and then written to where something changed.
 import {attribute, el, fill, put} from './dom.js';
-import {KEEPING, count, duration, modeOf, pauseOf, setAgo, shadowOf} from './words.js';
+import {SLO, count, duration, modeOf, pauseOf, setAgo, shadowOf} from './words.js';
 
 export function rowOf(key) {
   const link = el('a', {href: `/services/${encodeURIComponent(key)}`}, key);
   const sub = el('span', {class: 'sub'}), sign = el('i', {'aria-hidden': 'true'}), word = el('span');
-  const mark = el('span', {class: 'mark'}, sign, word), because = el('span', {class: 'sub'});
+  const mark = el('span', {class: 'mark'}, sign, word), reason = el('span', {class: 'sub'});
   const wait = el('span', {class: 'value'}), may = el('span', {class: 'sub'}), meter = el('span', {class: 'meter', 'aria-hidden': 'true'});
   const backlog = el('span', {class: 'value'}), flying = el('span', {class: 'sub'});
   const tasks = el('span', {class: 'value'}), bounds = el('span', {class: 'sub'});
   const sentence = el('span', {class: 'sentence'}), shadow = el('span', {class: 'sub shadow'}), since = el('time', {'data-unchanged': ''}), when = el('span', {class: 'sub'}, since);
   const node = el('tr', {role: 'row'},
     el('th', {role: 'rowheader', scope: 'row'}, link, sub),
-    el('td', {role: 'cell'}, mark, because),
+    el('td', {role: 'cell'}, mark, reason),
     el('td', {role: 'cell', class: 'number', 'data-label': 'oldest wait'}, wait, may, meter),
     el('td', {role: 'cell', class: 'number', 'data-label': 'backlog'}, backlog, flying),
     el('td', {role: 'cell', class: 'number', 'data-label': 'tasks'}, tasks, bounds),
@@ -25,13 +25,13 @@ export function rowOf(key) {
   function show(next) {
     row = next;
     seen = `${row.key}\n${row.cluster}\n${row.region ?? ''}\n${row.sentence ?? ''}\n${pauseOf(row.paused) ?? ''}\n${row.mode}`.toLowerCase();
-    const keeping = KEEPING[row.keeping], fine = row.keeping === 'kept' || row.keeping === 'none';
-    attribute(node, 'class', row.keeping);
-    attribute(mark, 'class', `mark ${row.keeping}`);
-    attribute(mark, 'title', row.because);
-    put(sign, keeping.sign);
-    put(word, keeping.word);
-    put(because, fine ? '' : row.because);
+    const slo = SLO[row.slo], fine = row.slo === 'met' || row.slo === 'none';
+    attribute(node, 'class', row.slo);
+    attribute(mark, 'class', `mark ${row.slo}`);
+    attribute(mark, 'title', row.reason);
+    put(sign, slo.sign);
+    put(word, slo.word);
+    put(reason, fine ? '' : row.reason);
     tell(sub, row);
     put(wait, duration(row.oldest_s));
     put(may, row.latency_s == null ? '' : `of ${duration(row.latency_s)}`);
@@ -42,7 +42,7 @@ export function rowOf(key) {
     put(tasks, row.running != null && row.running !== row.desired ? `${count(row.running)} → ${count(row.desired)}` : count(row.desired));
     attribute(tasks, 'title', row.running == null ? null : `${row.running} running, ${row.desired} desired`);
     put(bounds, `${row.desired != null && row.desired >= row.max ? 'at most' : `${count(row.min)} to`} ${count(row.max)}`);
-    put(sentence, row.sentence ?? row.because);
+    put(sentence, row.sentence ?? row.reason);
     shadow.hidden = row.activate == null;
     put(shadow, shadowOf(row.activate));
     when.hidden = row.sentence == null;

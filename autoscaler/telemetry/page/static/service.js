@@ -60,7 +60,7 @@ function refuse(status) {
   put($('line'), 'not live');
   $('main').replaceChildren($('notice'));
   $('notice').hidden = false;
-  $('promise').remove();
+  $('slo').remove();
   $('shadow').remove();
   put($('notice'), status === 404 ? 'There is no such service: it may have been removed, or its name be another.' : `The daemon answered ${status}.`);
   document.documentElement.dataset.drawn = 'none';

@@ -8,12 +8,12 @@ export function setNow(wall) {
   heard = performance.now();
 }
 
-export const KEEPING = {
-  late: {sign: '✕', word: 'late', promise: 'Promise broken', rank: 0},
-  at_risk: {sign: '▲', word: 'at risk', promise: 'Promise at risk', rank: 1},
-  unknown: {sign: '?', word: 'not known', promise: 'Promise not known', rank: 2},
-  kept: {sign: '✓', word: 'kept', promise: 'Promise kept', rank: 3},
-  none: {sign: '–', word: 'none', promise: 'No promise', rank: 4},
+export const SLO = {
+  missed: {sign: '✕', word: 'missed', headline: 'Latency target missed', rank: 0},
+  at_risk: {sign: '▲', word: 'at risk', headline: 'Latency target at risk', rank: 1},
+  unknown: {sign: '?', word: 'unknown', headline: 'Latency target: unknown', rank: 2},
+  met: {sign: '✓', word: 'met', headline: 'Latency target met', rank: 3},
+  none: {sign: '–', word: 'none', headline: 'No latency target', rank: 4},
 };
 
 export const count = number => number == null ? '–' : number.toLocaleString('en');

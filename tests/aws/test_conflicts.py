@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoscaler.aws import Aws, rivals
+from autoscaler.aws import Aws, conflicts
 from autoscaler.core.model import Missing
 from autoscaler.ports import Category, ServiceRef
 from tests.aws.double import HANG, Double, Reply, fault, ok
@@ -43,15 +43,15 @@ def script(
 
 
 async def kind(aws: Aws) -> str:
-    reading = await aws.fleets.rivals(REF)
+    reading = await aws.fleets.conflicting_scalers(REF)
     assert isinstance(reading, Missing), reading
-    assert "shop (prod/orders)" in reading.because
+    assert "shop (prod/orders)" in reading.reason
     return reading.kind
 
 
 async def test_what_is_asked_for(aws: Aws, double: Double, spies: Spies) -> None:
     script(double, [target()], [policy("a")])
-    await aws.fleets.rivals(REF)
+    await aws.fleets.conflicting_scalers(REF)
     about = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
     one = about | {"ResourceId": "service/prod/orders"}
     assert [seen.body for seen in double.seen] == [about | {"ResourceIds": ["service/prod/orders"]}, one, one]
@@ -64,7 +64,7 @@ async def test_what_is_asked_for(aws: Aws, double: Double, spies: Spies) -> None
 
 async def test_no_target_needs_no_second_call(aws: Aws, double: Double) -> None:
     script(double, [])
-    assert await aws.fleets.rivals(REF) == ()
+    assert await aws.fleets.conflicting_scalers(REF) == ()
     assert len(double.seen) == 1
 
 
@@ -82,7 +82,7 @@ async def test_a_rival_is_told_with_what_moves_it(
     aws: Aws, double: Double, policies: list[str], actions: list[str], told: str
 ) -> None:
     script(double, [target()], [policy(name) for name in policies], [action(name) for name in actions])
-    assert await aws.fleets.rivals(REF) == (f"Application Auto Scaling may set 1 to 10 tasks: {told}",)
+    assert await aws.fleets.conflicting_scalers(REF) == (f"Application Auto Scaling may set 1 to 10 tasks: {told}",)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ async def test_what_is_suspended_moves_nothing(
 ) -> None:
     script(double, [target(suspended)], [policy("a")], [action("x")])
     sentences = (f"Application Auto Scaling may set 1 to 10 tasks: {told}",) if told else ()
-    assert await aws.fleets.rivals(REF) == sentences
+    assert await aws.fleets.conflicting_scalers(REF) == sentences
 
 
 @pytest.mark.parametrize(("ends_in_s", "moves"), [(-1, False), (0, False), (1, True), (None, True)])
@@ -111,21 +111,21 @@ async def test_a_scheduled_action_that_has_ended_moves_nothing(
 ) -> None:
     end = None if ends_in_s is None else spies.wall_s + ends_in_s
     script(double, [target()], actions=[action("x", EndTime=end)])
-    assert bool(await aws.fleets.rivals(REF)) is moves
+    assert bool(await aws.fleets.conflicting_scalers(REF)) is moves
 
 
 async def test_another_service_s_scaling_is_not_ours(aws: Aws, double: Double) -> None:
     script(double, [target(**OTHERS)], [policy("a")])
-    assert await aws.fleets.rivals(REF) == ()
+    assert await aws.fleets.conflicting_scalers(REF) == ()
     script(double, [target()], [policy("a", **OTHERS)], [action("x", **OTHERS)])
-    assert await aws.fleets.rivals(ServiceRef("other", "prod", "orders")) == ()
+    assert await aws.fleets.conflicting_scalers(ServiceRef("other", "prod", "orders")) == ()
 
 
 async def test_all_pages_are_read(aws: Aws, double: Double) -> None:
     script(double, [target()])
     first = {"ScalingPolicies": [policy("a")], "NextToken": "more"}
     double.on("DescribeScalingPolicies", ok(first), ok({"ScalingPolicies": [policy("b")]}))
-    [rival] = await aws.fleets.rivals(REF)
+    [rival] = await aws.fleets.conflicting_scalers(REF)
     assert rival.endswith("2 policies (a, b)")
     assert [seen.body.get("NextToken") for seen in double.asked("DescribeScalingPolicies")] == [None, "more"]
 
@@ -133,7 +133,7 @@ async def test_all_pages_are_read(aws: Aws, double: Double) -> None:
 async def test_pages_without_end_are_given_up(aws: Aws, double: Double) -> None:
     double.on("DescribeScalableTargets", ok({"ScalableTargets": [], "NextToken": "more"}))
     assert await kind(aws) == "unavailable"
-    assert len(double.seen) == rivals.MOST_PAGES
+    assert len(double.seen) == conflicts.MOST_PAGES
 
 
 @pytest.mark.parametrize("found", [[], [policy("a")]])
@@ -141,19 +141,19 @@ async def test_whoever_is_found_or_nobody_stands_for_five_minutes(
     aws: Aws, double: Double, spies: Spies, found: list[dict[str, object]]
 ) -> None:
     script(double, [target()] if found else [], found)
-    first, calls = await aws.fleets.rivals(REF), len(double.seen)
+    first, calls = await aws.fleets.conflicting_scalers(REF), len(double.seen)
     spies.pass_s(299)
-    assert await aws.fleets.rivals(REF) == first
+    assert await aws.fleets.conflicting_scalers(REF) == first
     assert len(double.seen) == calls
     script(double, [target()], [policy("b")])
     spies.pass_s(1)
-    assert "policy (b)" in str(await aws.fleets.rivals(REF))
+    assert "policy (b)" in str(await aws.fleets.conflicting_scalers(REF))
 
 
 async def test_services_do_not_share_their_rivals(aws: Aws, double: Double) -> None:
     script(double, [target()], [policy("a")])
-    assert await aws.fleets.rivals(REF)
-    assert await aws.fleets.rivals(ServiceRef("invoices", "prod", "invoices")) == ()
+    assert await aws.fleets.conflicting_scalers(REF)
+    assert await aws.fleets.conflicting_scalers(ServiceRef("invoices", "prod", "invoices")) == ()
 
 
 RIGHTS = ["DescribeScalableTargets", "DescribeScalingPolicies", "DescribeScheduledActions"]
@@ -165,17 +165,17 @@ async def test_a_missing_right_is_named_and_not_asked_for_again_at_once(
 ) -> None:
     script(double, [target()], [policy("a")])
     double.on(call, fault("AccessDeniedException"))
-    reading = await aws.fleets.rivals(REF)
+    reading = await aws.fleets.conflicting_scalers(REF)
     assert isinstance(reading, Missing)
     assert reading.kind == "denied"
-    assert f"give the task role application-autoscaling:{call} on *; without it" in reading.because
+    assert f"give the task role application-autoscaling:{call} on *; without it" in reading.reason
     calls = len(double.seen)
     spies.pass_s(299)
-    assert await aws.fleets.rivals(REF) == reading
+    assert await aws.fleets.conflicting_scalers(REF) == reading
     assert len(double.seen) == calls
     script(double, [])
     spies.pass_s(1)
-    assert await aws.fleets.rivals(REF) == ()
+    assert await aws.fleets.conflicting_scalers(REF) == ()
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ async def test_an_answer_that_is_none_is_missing_and_is_sought_again_in_a_minute
     assert await kind(aws) == expected
     assert len(double.seen) == 1
     spies.pass_s(1)
-    assert await aws.fleets.rivals(REF) == ()
+    assert await aws.fleets.conflicting_scalers(REF) == ()
 
 
 @pytest.mark.parametrize(
@@ -229,13 +229,13 @@ async def test_half_an_answer_is_missing(
 
 async def test_names_are_shown_clean_and_short(aws: Aws, double: Double) -> None:
     script(double, [target()], [policy("line\nbreak" + "x" * 500)])
-    [rival] = await aws.fleets.rivals(REF)
+    [rival] = await aws.fleets.conflicting_scalers(REF)
     assert rival.isprintable()
     assert len(rival) < 160
 
 
 async def test_all_calls_together_are_bounded(monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies) -> None:
-    monkeypatch.setattr(rivals, "WHOLE_S", 0.3)
+    monkeypatch.setattr(conflicts, "WHOLE_S", 0.3)
     double.on("DescribeScalableTargets", HANG)
     async with connected(spies) as aws:
         assert await kind(aws) == "unavailable"

@@ -12,17 +12,17 @@ from math import inf
 from autoscaler.control.observing import Ports
 from autoscaler.core.engine import restrain
 from autoscaler.core.model import Decision, Instant, Missing, Rule
-from autoscaler.core.policy import Policy, Rivals
+from autoscaler.core.policy import ConflictingScalers, Policy
 from autoscaler.ports import ServiceRef
 
-RIVALS_S = 300.0
+CONFLICTS_S = 300.0
 """So often the question is asked anew."""
 
 ASK_AGAIN_S = 60.0
 """So soon it is asked again where the answer could not be had."""
 
 
-class RivalWatch:
+class ConflictWatch:
     """What is known of one service's rivals."""
 
     def __init__(self, service: ServiceRef) -> None:
@@ -36,7 +36,7 @@ class RivalWatch:
         """Asks if it is time to: beside the tick, except where nothing may be done before the answer is there."""
         if self._due is not None and ports.clock() < self._due:
             return
-        refuses = policy.rivals is Rivals.REFUSE and self._due is None
+        refuses = policy.conflicting_scalers is ConflictingScalers.REFUSE and self._due is None
         self._due = inf
         if refuses or ports.aside is None:
             await self._ask(ports)
@@ -44,11 +44,11 @@ class RivalWatch:
             ports.aside.begin(self._ask(ports))
 
     async def _ask(self, ports: Ports) -> None:
-        answer = await ports.fleets.rivals(self._service)
+        answer = await ports.fleets.conflicting_scalers(self._service)
         self._is_asked = True
         self._unread = answer if isinstance(answer, Missing) else None
         self._known = self._known if isinstance(answer, Missing) else answer
-        self._due = ports.clock() + (ASK_AGAIN_S if self._unread else RIVALS_S)
+        self._due = ports.clock() + (ASK_AGAIN_S if self._unread else CONFLICTS_S)
 
     @property
     def none_known(self) -> bool:
@@ -62,6 +62,6 @@ class RivalWatch:
 
     def restrained(self, policy: Policy, decision: Decision) -> Decision:
         """The decision; no change at all where there are rivals and the policy refuses them."""
-        if policy.rivals is not Rivals.REFUSE or not self._known:
+        if policy.conflicting_scalers is not ConflictingScalers.REFUSE or not self._known:
             return decision
-        return restrain(decision, Rule.RIVAL, decision.current, "; ".join(self._known))
+        return restrain(decision, Rule.CONFLICTING_SCALER, decision.current, "; ".join(self._known))

@@ -42,7 +42,7 @@ NAMED = 3
 """How many policies or actions are called by name."""
 
 
-class Rivals:
+class Conflicts:
     """What else may change a service's count, asked for every `PERIOD_S` at most."""
 
     def __init__(self, wire: Wire, clocks: Clocks) -> None:
