@@ -48,7 +48,7 @@ class Reloaded:
     settings because the new ones are wrong. `later`: the settings that another start would change. `taken` False:
     the new settings were refused as a whole, and nothing is other than it was; `waiting` says so where they only have
     to be confirmed. `changes` are all that came into force, `missing` the settings that stay although they are no
-    longer written, `added` and `removed` the keys of services.
+    longer written, `added` and `removed` the keys of services and the profiles, as `profiles.<name>`.
     """
 
     config: Config
@@ -102,8 +102,8 @@ def reload(environ: Mapping[str, str], last: Config, settings: Settings, *, conf
         tuple(_later(last, good if not owners else replace(good, caps=last.caps))),
         changes=tuple(changes(settings, taken)),
         missing=tuple(gap for gap in taken.missing if folded(gap.of) not in kept),
-        added=_beyond(config, last),
-        removed=_beyond(last, config),
+        added=(*_beyond(config, last), *_profiles_beyond(taken, settings)),
+        removed=(*_beyond(last, config), *_profiles_beyond(settings, taken)),
     )
 
 
@@ -168,6 +168,11 @@ def _beyond(config: Config, other: Config) -> tuple[str, ...]:
     """The services of the one that the other does not have."""
     there = {service.ref.key for service in other.services}
     return tuple(service.ref.key for service in config.services if service.ref.key not in there)
+
+
+def _profiles_beyond(settings: Settings, other: Settings) -> Iterator[str]:
+    """The profiles of the one that the other does not have."""
+    return (f"profiles.{name}" for name in sorted(settings.whole.profiles.keys() - other.whole.profiles.keys()))
 
 
 def _is_emptied(environ: Mapping[str, str]) -> bool:

@@ -194,6 +194,15 @@ def test_a_tag_weakens_no_protection_of_its_profile(tmp_path: Path, name: str, p
         discovered(Tagged("prod", "orders", tags), at_profile(tmp_path, leaf, profile))
 
 
+def test_what_contradicts_the_profile_is_told_with_the_service(tmp_path: Path) -> None:
+    settings = at_profile(tmp_path, SETTINGS[("min_tasks",)], 5)
+    tags = {"autoscaler:queues": "orders", "autoscaler:profile": "p", "autoscaler:max_tasks": "3"}
+    with pytest.raises(ConfigError) as caught:
+        discovered(Tagged("prod", "orders", tags), settings)
+    [problem] = caught.value.problems
+    assert str(problem) == ("tags of orders in prod: settings.toml: profiles.p.min_tasks: 5 is more than max_tasks, 3")
+
+
 @pytest.mark.parametrize(("name", "tag"), [("processing_time", "50s"), ("cpu_target_percent", "50")])
 def test_a_tag_gives_what_its_profile_does_not_have(tmp_path: Path, name: str, tag: str) -> None:
     """Nothing was known, so nothing is weakened."""
