@@ -177,6 +177,27 @@ def test_services_come_change_and_go_with_their_tags(stage: Stage) -> None:
     assert stage.problems == []
 
 
+def test_a_wrong_tag_does_not_keep_a_profile_from_being_made_stricter(stage: Stage) -> None:
+    strict = WEAK.replace('mode = "active"', 'mode = "shadow"').replace(
+        "[profiles.weak]", "[profiles.weak]\nmin_tasks = 3"
+    )
+    stage.write(TOP + WEAK + ORDERS.format(5))
+    prod: Tags = {"mails": asks("mails", profile="weak")}
+    stage.clusters["prod"] = prod
+    script = {
+        100: lambda: prod.update(mails=asks("mails", profile="weak", colour="red")),
+        200: lambda: stage.write(TOP + strict + ORDERS.format(5)),
+    }
+    stage.play(400, script)
+    assert [
+        (config.services[-1].policy.mode, config.services[-1].policy.min_tasks) for _, config in stage.told[1:]
+    ] == [
+        ("active", 0),
+        ("shadow", 3),
+    ]
+    assert "tags of mails in prod: autoscaler:colour" in {problem.where for problem in stage.problems}
+
+
 def test_a_service_that_is_given_up_is_named_with_the_reason(stage: Stage) -> None:
     prod: Tags = {"untagged": asks("a"), "removed": asks("b"), "named": asks("c"), "stays": asks("d")}
     stage.clusters["prod"] = prod
