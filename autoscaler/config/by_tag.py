@@ -31,6 +31,16 @@ AT_RUNTIME = ByTag("of the same name is read at every poll and stands before the
 ANY = ByTag("may set it", lambda _given, _without: False)
 RAISE = ByTag("may only raise it", lambda given, without: given < without, "less than")
 LOWER = ByTag("may only lower it", lambda given, without: given > without, "more than")
+RAISE_GIVEN = ByTag(
+    "may only raise it, or give it where there is none",
+    lambda given, without: without is not None and (given is None or given < without),
+    "weaker than",
+)
+LOWER_GIVEN = ByTag(
+    "may only lower it, or give it where there is none",
+    lambda given, without: without is not None and (given is None or given > without),
+    "weaker than",
+)
 ENABLE = ByTag("may only turn it on", lambda given, without: without and not given, "weaker than")
 
 

@@ -94,12 +94,19 @@ def discovered(tagged: Tagged, settings: Settings) -> Service:
     read = Read(Naming(key_in(tagged), f"{tagged.where}: {TAG}", dotted=True), valid, frozenset(sources(profile)))
     problems = [*layer.problems, *unknown, *valid.problems]
     if not problems:
-        problems += read.contradictions()
+        problems += (_of(tagged, problem) for problem in read.contradictions())
         problems += _presumptuous(tagged, read, without, settings)
         problems += _elsewhere(tagged, read, settings)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return service_of(read)
+
+
+def _of(tagged: Tagged, problem: Problem) -> Problem:
+    """The problem under the service's name: the profile to blame may be many services'."""
+    if problem.where.startswith(tagged.where):
+        return problem
+    return Problem(tagged.where, f"{problem.where}: {problem.what}")
 
 
 def _said(tagged: Tagged, **values: str) -> Tree:

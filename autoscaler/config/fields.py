@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from autoscaler.config.by_tag import ANY, AT_RUNTIME, ENABLE, LOWER, RAISE, only, stricter
+from autoscaler.config.by_tag import ANY, AT_RUNTIME, ENABLE, LOWER, LOWER_GIVEN, RAISE, RAISE_GIVEN, only, stricter
 from autoscaler.config.caps import CAPS, Caps
 from autoscaler.config.group import Group, told
 from autoscaler.config.items import QUEUES, TASKS, QueueFields
@@ -117,7 +117,8 @@ class ServiceFields(Group):
         None,
         "What one message takes a worker. Learned from what is deleted; this is where learning begins.",
         "Workers change with every release. Until something is learned, five messages a task and minute are assumed.",
-        by_tag=ANY,
+        stays="Where workers is not set, long messages make a scale-in wait.",
+        by_tag=RAISE_GIVEN,
     )
     task_concurrency: Annotated[int, whole(1, 1_000_000)] = told(
         1,
@@ -130,7 +131,7 @@ class ServiceFields(Group):
         True,
         "Learn processing_time and task_concurrency from what the workers do. Turned off, both stand as configured.",
         "Configured numbers are seldom right for long, and nobody notices.",
-        by_tag=ANY,
+        by_tag=ENABLE,
     )
     look_ahead: Annotated[bool, truth()] = told(
         True,
@@ -175,14 +176,14 @@ class ServiceFields(Group):
         "Keep the service's mean CPU at this.",
         "For a queue's workers, CPU says little about what waits.",
         stays="With a signal lost, the service would scale in while its work waits.",
-        by_tag=ANY,
+        by_tag=LOWER_GIVEN,
     )
     memory_target_percent: Annotated[float | None, optional(_PERCENT_TARGET)] = told(
         None,
         "Keep the service's mean memory at this.",
         "Memory seldom follows load, and seldom comes back down.",
         stays="With a signal lost, the service would scale in while its work waits.",
-        by_tag=ANY,
+        by_tag=LOWER_GIVEN,
     )
     metrics: Annotated[Metrics, METRICS] = told(
         {},

@@ -35,7 +35,7 @@ def file(name: str) -> Layer:
     _read_services(layer, table.get(Part.SERVICES, {}), named)
     _read_profiles(layer, table.get(Part.PROFILES, {}), named)
     mark_parts(layer.tree, text)
-    layer.ends = text.endswith(b"\n")
+    layer.content = text
     return layer
 
 

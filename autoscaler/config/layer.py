@@ -75,14 +75,14 @@ class Naming:
 
 @dataclass(slots=True)
 class Layer:
-    """One layer while it is read. `services` has the names of each service, by its folded key. `ends`: its last line
-    has a line break; a file that was cut inside a number has none.
+    """One layer while it is read. `services` has the names of each service, by its folded key. `content`: the file's
+    text.
     """
 
     tree: Tree = field(default_factory=lambda: {part.value: {} for part in Part if part is not Part.FLAT})
     services: dict[str, Naming] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    ends: bool = True
+    content: bytes = b""
 
     def complain(self, where: str, what: str) -> None:
         self.problems.append(Problem(printable(where), printable(what)))

@@ -85,7 +85,7 @@ class Settings:
     """All that was read. `whole`: the trees it was read from. `problems`: what is wrong with it, all at once.
     `prefixes`: what the names of each service's settings begin with, in each layer. `home`: the daemon's own Region,
     where the environment names it. `stated`: what stays where it is missing the next time; `missing`: what is missing
-    now, and stays. `written`: how many settings the file has; `ends`: its last line has a line break.
+    now, and stays. `written`: how many settings the file has; `content`: the file as it was read.
     """
 
     globals: Valid[GlobalFields]
@@ -98,7 +98,7 @@ class Settings:
     stated: Stated = field(default_factory=dict)
     missing: tuple[Gap, ...] = ()
     written: int = 0
-    ends: bool = True
+    content: bytes = field(default=b"", repr=False)
 
     @property
     def defaults(self) -> ServiceFields:
@@ -181,7 +181,7 @@ def find(environ: Mapping[str, str], last: Stated | None = None) -> Settings:
         stated=stated(whole, last or {}),
         missing=gaps(whole, {folded(read.key): read.key for read in reads}) if last else (),
         written=written,
-        ends=inner.ends,
+        content=inner.content,
     )
 
 

@@ -3,8 +3,8 @@
 A service whose new settings are wrong keeps those in force; where it had none it is left out. What is wrong with
 anything that is not one service's alone (the file itself, the defaults, the daemon's own settings) keeps all as it
 was. A setting that stays (`config/lasting.py`) keeps its last value where its line is missing. A file from which a
-service or a profile is gone, or half of the settings, or the last line break, may have been cut: it waits until
-somebody confirms it.
+service or a profile is gone, or half of the settings, or whose last line may not be whole, may have been cut: it waits
+until somebody confirms it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ CONFIRM = "send SIGHUP to the daemon or restart it if this is meant; else restor
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A file that waits to be confirmed: the keys of the `services` and the names of the `profiles` that would go, and
-    how many settings the file has `now` and had `before`. `is_cut`: its last line has no line break any more, so that a
-    number at its end may have been cut.
+    how many settings the file has `now` and had `before`. `is_cut`: its last line has no line break, and may have
+    lost its end.
     """
 
     services: tuple[str, ...]
@@ -48,7 +48,7 @@ class Reloaded:
     settings because the new ones are wrong. `later`: the settings that another start would change. `taken` False:
     the new settings were refused as a whole, and nothing is other than it was; `waiting` says so where they only have
     to be confirmed. `changes` are all that came into force, `missing` the settings that stay although they are no
-    longer written, `added` and `removed` the keys of services.
+    longer written, `added` and `removed` the keys of services and the profiles, as `profiles.<name>`.
     """
 
     config: Config
@@ -102,8 +102,8 @@ def reload(environ: Mapping[str, str], last: Config, settings: Settings, *, conf
         tuple(_later(last, good if not owners else replace(good, caps=last.caps))),
         changes=tuple(changes(settings, taken)),
         missing=tuple(gap for gap in taken.missing if folded(gap.of) not in kept),
-        added=_beyond(config, last),
-        removed=_beyond(last, config),
+        added=(*_beyond(config, last), *_profiles_beyond(taken, settings)),
+        removed=(*_beyond(last, config), *_profiles_beyond(settings, taken)),
     )
 
 
@@ -112,10 +112,23 @@ def _waiting(found: Settings, settings: Settings, last: Config) -> Waiting | Non
     there = {folded(read.key) for read in found.services}
     services = tuple(service.ref.key for service in last.services if folded(service.ref.key) not in there)
     profiles = tuple(sorted(settings.whole.profiles.keys() - found.whole.profiles.keys()))
-    is_cut = settings.ends and not found.ends
+    is_cut = _is_cut(found, settings)
     if services or profiles or is_cut or (settings.written and found.written * 2 <= settings.written):
         return Waiting(services, profiles, found.written, settings.written, is_cut)
     return None
+
+
+def _is_cut(found: Settings, settings: Settings) -> bool:
+    """Whether the last line may have lost its end, as `max_tasks = 500` that became `max_tasks = 5`.
+
+    It has no line break, and before it had one. Where it never had one, as in what Jinja renders: the file is the
+    beginning of what it was, or a setting that stays went missing together with the end.
+    """
+    now, before = found.content, settings.content
+    if not now or now.endswith(b"\n") or now == before:
+        return False
+    lost = {(gap.of, gap.setting) for gap in found.missing} - {(gap.of, gap.setting) for gap in settings.missing}
+    return before.endswith(b"\n") or before.startswith(now) or bool(lost)
 
 
 def _told(waiting: Waiting) -> Iterator[Problem]:
@@ -127,7 +140,8 @@ def _told(waiting: Waiting) -> Iterator[Problem]:
         yield Problem(f"profiles.{name}", f"the profile is no longer in the file; it stays. {CONFIRM}")
     if waiting.is_cut:
         yield Problem(
-            CONFIG_FILE, f"the last line of the file has no line break any more; nothing was taken. {CONFIRM}"
+            CONFIG_FILE,
+            f"the last line of the file has no line break, so the file may have been cut; nothing was taken. {CONFIRM}",
         )
     if waiting.now * 2 <= waiting.before:
         what = f"the file has {waiting.now} settings and had {waiting.before}; nothing of it was taken. {CONFIRM}"
@@ -154,6 +168,11 @@ def _beyond(config: Config, other: Config) -> tuple[str, ...]:
     """The services of the one that the other does not have."""
     there = {service.ref.key for service in other.services}
     return tuple(service.ref.key for service in config.services if service.ref.key not in there)
+
+
+def _profiles_beyond(settings: Settings, other: Settings) -> Iterator[str]:
+    """The profiles of the one that the other does not have."""
+    return (f"profiles.{name}" for name in sorted(settings.whole.profiles.keys() - other.whole.profiles.keys()))
 
 
 def _is_emptied(environ: Mapping[str, str]) -> bool:

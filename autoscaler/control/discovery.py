@@ -1,10 +1,11 @@
 """Services that ask by tag to be looked after: found once a minute, cluster by cluster.
 
-Law: what could not be read, or is wrong, changes nothing. A service whose tags are wrong keeps what they said before;
-one that carries the tag no more, in a cluster that could be read whole, is given up, and its name is reported. Another
-tag that is missing changes nothing where its setting stays (`stays`): the last value holds until it is written again or
-the daemon starts again, also where the service was given up in between. What a configured service has, or one that was
-found before, no other can ask for.
+Law: what could not be read, or is wrong, changes nothing. A service whose tags are wrong keeps what they said before,
+read by the settings as they are now: a wrong tag must not keep a profile from being made stricter. One that carries the
+tag no more, in a cluster that could be read whole, is given up, and its name is reported. Another tag that is missing
+changes nothing where its setting stays (`stays`): the last value holds until it is written again or the daemon starts
+again, also where the service was given up in between. What a configured service has, or one that was found before, no
+other can ask for.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class Discovery:
         self._bulletin = bulletin
         self._known: dict[str, _Known] = {}
         self._last: dict[str, Mapping[str, str]] = {}
+        self._good: dict[str, Tagged] = {}
         self._read_by: Settings | None = None
         self._newest: tuple[Config, Settings] | None = None
 
@@ -95,7 +97,7 @@ class Discovery:
         self._newest = config, settings
         self._forget(config)
         for cluster, known in self._known.items():
-            round_ = _Round(known.found, self._claims(cluster, config, settings), settings, self._last)
+            round_ = _Round(known.found, self._claims(cluster, config, settings), settings, self._last, self._good)
             for tagged in known.asked.values():
                 round_.take(tagged)
             self._known[cluster] = _Known(round_.found, known.asked, round_.refused)
@@ -114,7 +116,7 @@ class Discovery:
         before, accepted = self._known.get(cluster, NOTHING).found, self._accepted(cluster, settings)
         asking.sort(key=lambda tagged: (key_in(tagged) not in before, key_in(tagged)))
         stays = {key: before[key] for key in map(key_in, asking) if key in before}
-        round_ = _Round(stays, self._claims(cluster, config, settings), settings, self._last)
+        round_ = _Round(stays, self._claims(cluster, config, settings), settings, self._last, self._good)
         for number, tagged in enumerate(asking):
             round_.keep(tagged) if accepted.get(key_in(tagged)) == tagged else round_.take(tagged)
             if number % AT_ONCE == AT_ONCE - 1:
@@ -130,6 +132,7 @@ class Discovery:
     def _forget_oldest(self) -> None:
         """Of the services that are no longer found, the last `MOST_REMEMBERED` are remembered."""
         found = {key for known in self._known.values() for key in known.asked}
+        self._good = {key: tagged for key, tagged in self._good.items() if key in found}
         gone = [key for key in self._last if key not in found]
         for key in gone[: len(gone) - MOST_REMEMBERED]:
             del self._last[key]
@@ -164,13 +167,21 @@ class _Round:
     """One cluster's tags, one service after the other. What each had stays his until what he asks for now is his."""
 
     def __init__(
-        self, before: Mapping[str, Service], taken: Claims, settings: Settings, last: dict[str, Mapping[str, str]]
+        self,
+        before: Mapping[str, Service],
+        taken: Claims,
+        settings: Settings,
+        last: dict[str, Mapping[str, str]],
+        good: dict[str, Tagged],
     ) -> None:
-        """`last`: the tags of each service that stay, by key; what is accepted here is written there."""
+        """`last`: the tags of each service that stay, by key, and `good` all that it was accepted with; what is
+        accepted here is written there.
+        """
         self._before = before
         self._taken = taken
         self._settings = settings
         self._last = last
+        self._good = good
         self.found: dict[str, Service] = {}
         self.problems: list[Problem] = []
         self.refused: set[str] = set()
@@ -188,23 +199,32 @@ class _Round:
         tagged = tagged.with_last(self._last.get(key, NO_TAGS))
         self.problems += tagged.gaps()
         try:
-            service = discovered(tagged, self._settings)
-            self._require_free(tagged, service)
+            service = self._asked(tagged)
         except ConfigError as error:
             self.problems += error.problems
             self.refused.add(key)
-            if kept is not None:
-                self.found[key] = kept
-            return
+            if kept is None:
+                return
+            service = self._as_before(key, kept)
+        else:
+            self._last[key], self._good[key] = tagged.staying, tagged
         if kept is not None:
             self._taken.release(kept)
         self._taken.add(service)
         self.found[key] = service
-        self._last[key] = tagged.staying
 
-    def _require_free(self, tagged: Tagged, service: Service) -> None:
-        """Raises `ConfigError` where another service has its queue, its key or itself."""
+    def _as_before(self, key: str, kept: Service) -> Service:
+        """What the last good tags ask for, by these settings; what is kept, where that is wrong, too."""
+        try:
+            return self._asked(self._good[key]) if key in self._good else kept
+        except ConfigError:
+            return kept
+
+    def _asked(self, tagged: Tagged) -> Service:
+        """Raises `ConfigError` where the tags are wrong, or another service has its queue, its key or itself."""
+        service = discovered(tagged, self._settings)
         rival = self._taken.rival(service, but=service.ref.key)
         if rival is not None:
             what = f"{rival} has the same queue or key; one queue is for one service"
             raise ConfigError([Problem(f"{tagged.where}: {ASKS}", what)])
+        return service

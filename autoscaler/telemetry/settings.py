@@ -29,10 +29,11 @@ class SettingsLog:
         self._metrics.wrong("file", len(outcome.problems) + len(outcome.missing))
         if outcome.later:
             self._log.warning("settings_later", settings=list(outcome.later), remedy="start the daemon anew")
+        wrong = [str(each) for each in outcome.problems if outcome.waiting is None or CONFIRM not in each.what]
         if outcome.waiting:
             self._waits(outcome.waiting)
-        elif outcome.problems:
-            problems = _few("problems", [str(each) for each in outcome.problems])
+        if wrong:
+            problems = _few("problems", wrong)
             self._log.warning("settings_wrong", **problems, **_few("kept", outcome.kept))
         if outcome.missing:
             missing = _few("settings", [_gap(each) for each in outcome.missing])

@@ -182,6 +182,8 @@ WEAKER = [
     ("scale_in.stabilization", "5m", "0s"),
     ("deployments.hold_scale_in", True, "false"), ("deployments.at_most", "1h", "0s"), ("task_concurrency", 2, "1000"),
     ("queue_minutes", True, "off"), ("count_in_flight", True, "no"),
+    ("processing_time", "10m", "1s"), ("processing_time", "10m", "none"), ("learn", True, "false"),
+    ("cpu_target_percent", 50, "none"), ("cpu_target_percent", 50, "90"), ("memory_target_percent", 50, "none"),
 ]  # fmt: skip
 
 
@@ -191,6 +193,24 @@ def test_a_tag_weakens_no_protection_of_its_profile(tmp_path: Path, name: str, p
     tags = {"autoscaler:queues": "orders", "autoscaler:profile": "p", f"autoscaler:{name}": tag}
     with pytest.raises(ConfigError, match="the value without the tag: a tag may only"):
         discovered(Tagged("prod", "orders", tags), at_profile(tmp_path, leaf, profile))
+
+
+def test_what_contradicts_the_profile_is_told_with_the_service(tmp_path: Path) -> None:
+    settings = at_profile(tmp_path, SETTINGS[("min_tasks",)], 5)
+    tags = {"autoscaler:queues": "orders", "autoscaler:profile": "p", "autoscaler:max_tasks": "3"}
+    with pytest.raises(ConfigError) as caught:
+        discovered(Tagged("prod", "orders", tags), settings)
+    [problem] = caught.value.problems
+    assert str(problem) == ("tags of orders in prod: settings.toml: profiles.p.min_tasks: 5 is more than max_tasks, 3")
+
+
+@pytest.mark.parametrize(("name", "tag"), [("processing_time", "50s"), ("cpu_target_percent", "50")])
+def test_a_tag_gives_what_its_profile_does_not_have(tmp_path: Path, name: str, tag: str) -> None:
+    """Nothing was known, so nothing is weakened."""
+    settings = at_profile(tmp_path, SETTINGS[(name,)], "none")
+    tags = {"autoscaler:queues": "orders", "autoscaler:profile": "p", f"autoscaler:{name}": tag}
+    chosen = {each.name: each.origin for each in discovered(Tagged("prod", "orders", tags), settings).chosen}
+    assert chosen[name] == f"tags of orders in prod: autoscaler:{name}"
 
 
 def test_a_minimum_by_tag_stays_below_the_ceiling(told) -> None:

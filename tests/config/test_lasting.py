@@ -372,6 +372,28 @@ def test_a_file_that_never_ended_with_a_line_break_is_read(path: Path) -> None:
     assert (outcome.taken, daemon.config.services[0].policy.max_tasks) == (True, 8)
 
 
+def test_a_file_that_never_ended_with_a_line_break_and_lost_its_end_waits(path: Path) -> None:
+    whole = service().replace("max_tasks = 9", "").rstrip() + "\nmax_tasks = 500"
+    daemon = Daemon(path, whole)
+    outcome = daemon.reads(whole[:-2])
+    assert outcome.waiting is not None
+    assert outcome.waiting.is_cut
+    assert daemon.config.services[0].policy.max_tasks == 500
+    assert daemon.reads(whole[:-2], confirmed=True).taken
+    assert daemon.config.services[0].policy.max_tasks == 5
+
+
+def test_a_new_file_that_never_ended_with_a_line_break_and_lost_its_end_waits(path: Path) -> None:
+    """It is not the beginning of what it was; the mode behind the cut is missing."""
+    daemon = Daemon(path, service(("mode",), "scale_out_only").replace("max_tasks = 9", "max_tasks = 500").rstrip())
+    whole = path.read_text()
+    assert whole.index("max_tasks") < whole.index("mode =")
+    outcome = daemon.reads(f"# rendered anew\n{whole[: whole.index('500') + 1]}")
+    assert outcome.waiting is not None
+    assert outcome.waiting.is_cut
+    assert daemon.config.services[0].policy.max_tasks == 500
+
+
 def test_a_last_line_without_its_break_is_taken_once_it_is_confirmed(path: Path) -> None:
     daemon = Daemon(path, service())
     cut = service().replace("max_tasks = 9", "max_tasks = 8").rstrip()

@@ -79,6 +79,19 @@ def test_a_service_goes_only_when_somebody_confirms_it(file: File) -> None:
     assert (outcome.problems, outcome.waiting, outcome.removed) == ((), None, ("refunds",))
 
 
+def test_profiles_that_come_and_go_are_named(file: File) -> None:
+    profile = "[profiles.batch]\nmode = 'active'\n"
+    file.says(services(orders=5))
+    last = file.loaded()
+    file.says(services(orders=5) + profile)
+    outcome = file.again(last)
+    assert (outcome.added, outcome.removed) == (("profiles.batch",), ())
+    file.loaded()
+    file.says(services(orders=5))
+    outcome = file.again(last, confirmed=True)
+    assert (outcome.added, outcome.removed) == ((), ("profiles.batch",))
+
+
 @pytest.mark.parametrize(("now", "waits"), [(8, False), (7, False), (6, True), (5, True)])
 def test_a_file_with_half_of_its_settings_waits_until_somebody_confirms_it(file: File, now: int, waits: bool) -> None:
     """A service has four settings here; the others are the defaults'."""

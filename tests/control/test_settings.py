@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autoscaler.config import Config, find, load, reload
-from autoscaler.config.by_tag import ANY, ENABLE, LOWER, RAISE
+from autoscaler.config.by_tag import ANY, ENABLE, LOWER, LOWER_GIVEN, RAISE, RAISE_GIVEN
 from autoscaler.config.discovering import SETTINGS, discovered
 from autoscaler.config.group import Leaf
 from autoscaler.config.loading import Settings
@@ -54,6 +54,7 @@ WEAKEST = {
     "scale_out.cooldown": "0s",
     "scale_out.stabilization": "0s",
     "min_tasks": "0",
+    "processing_time": "none",
 }
 """What a tag writes to take back what it said."""
 
@@ -187,6 +188,27 @@ def test_services_come_change_and_go_with_their_tags(stage: Stage) -> None:
     assert stage.problems == []
 
 
+def test_a_wrong_tag_does_not_keep_a_profile_from_being_made_stricter(stage: Stage) -> None:
+    strict = WEAK.replace('mode = "active"', 'mode = "shadow"').replace(
+        "[profiles.weak]", "[profiles.weak]\nmin_tasks = 3"
+    )
+    stage.write(TOP + WEAK + ORDERS.format(5))
+    prod: Tags = {"mails": asks("mails", profile="weak")}
+    stage.clusters["prod"] = prod
+    script = {
+        100: lambda: prod.update(mails=asks("mails", profile="weak", colour="red")),
+        200: lambda: stage.write(TOP + strict + ORDERS.format(5)),
+    }
+    stage.play(400, script)
+    assert [
+        (config.services[-1].policy.mode, config.services[-1].policy.min_tasks) for _, config in stage.told[1:]
+    ] == [
+        ("active", 0),
+        ("shadow", 3),
+    ]
+    assert "tags of mails in prod: autoscaler:colour" in {problem.where for problem in stage.problems}
+
+
 def test_a_service_that_is_given_up_is_named_with_the_reason(stage: Stage) -> None:
     prod: Tags = {"untagged": asks("a"), "removed": asks("b"), "named": asks("c"), "stays": asks("d")}
     stage.clusters["prod"] = prod
@@ -217,6 +239,8 @@ def test_a_service_goes_from_the_file_when_somebody_asks(stage: Stage) -> None:
 STRICTER: dict[str, Callable[[Leaf], str]] = {
     RAISE.words: lambda leaf: "77m" if leaf.kind.words.startswith("duration") else "3",
     LOWER.words: lambda leaf: "1",
+    RAISE_GIVEN.words: lambda leaf: "77m",
+    LOWER_GIVEN.words: lambda leaf: "1",
     ENABLE.words: lambda leaf: "true",
     ANY.words: lambda leaf: str(two_of(leaf)[0]),
 }

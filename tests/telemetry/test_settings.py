@@ -63,8 +63,9 @@ def test_a_file_that_waits_is_told_with_each_service_that_would_go() -> None:
     desk = Desk()
     waiting = Waiting(("mails", "orders"), ("batch",), 3, 12)
     SettingsLog(desk.lines, desk.metrics).reloaded(Reloaded.refused(load(FLAT), find(FLAT), (WRONG,), waiting))
-    [(level, event, fields)] = desk.lines.said
+    [(level, event, fields), (_, wrong, others)] = desk.lines.said
     assert (level, event) == ("warning", "settings_wait")
+    assert (wrong, others["problems"]) == ("settings_wrong", [str(WRONG)]), "what else is wrong is told, too"
     assert (fields["services"], fields["profiles"]) == (["mails", "orders"], ["batch"])
     assert (fields["settings_now"], fields["settings_before"]) == (3, 12)
     assert "SIGHUP" in fields["remedy"]
