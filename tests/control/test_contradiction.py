@@ -164,6 +164,21 @@ def test_jobs_that_were_received_long_ago_and_a_trickle_do_not_multiply() -> Non
     assert max(written, default=20) <= 20 + 2 * len(arrivals)
 
 
+@pytest.mark.parametrize("tasks", [5, 20, 200])
+@pytest.mark.parametrize("processing_s", [None, 1.0], ids=["not configured", "configured far too short"])
+@pytest.mark.parametrize("counted", [0, 1, 3], ids=["noise", "one a minute", "three a minute"])
+def test_long_jobs_of_which_one_ends_now_and_then_do_not_multiply(
+    tasks: int, processing_s: float | None, counted: int
+) -> None:
+    """Every task has one long job; each minute one ends and the next begins, or SQS's count is off by one for a moment.
+    What was assumed to be completed by a time that is far too short is no arrival once the time is known better.
+    """
+    world = Cloud(desired=tasks, depths={"orders": lambda at: (0, tasks - int(at // 10 % 6 == 0))})
+    world.counted["orders"] = Minutes(counted, counted, counted)
+    written = played(world, 1800, processing_time_s=processing_s)
+    assert max(written, default=tasks) <= 1.1 * tasks + 4
+
+
 @pytest.mark.parametrize("of_it", [1, 20])
 def test_a_steady_flow_that_never_waits_is_known_for_what_it_is(of_it: int) -> None:
     """Its counts stay level because as many come as are done; CloudWatch's deletions tell it from work that is held."""
