@@ -141,7 +141,9 @@ class ServiceLoop:
             if isinstance(fleet, Missing):
                 return self._unread(fleet)
             self._recognize(fleet)
-            thought = await self._think(replace(seen, fleet=self._fleet.settled(fleet, seen.now)))
+            stale = self._ports.clock() - seen.now > GAP_S  # the process stood still since the queues were read
+            seen = await self._look(fleet) if stale else replace(seen, fleet=self._fleet.settled(fleet, seen.now))
+            thought = await self._think(seen)
         return await self._done(thought)
 
     def _unread(self, gap: Missing) -> Tick:
