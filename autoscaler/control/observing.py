@@ -236,6 +236,9 @@ class Observer:
         present: float = min(fleet.running, fleet.desired)
         ran = None if memory is None else memory.ran_between(at - MINUTE_S, at + self._noticed_s)
         fewest, most = (present, present) if ran is None else ran
+        if memory is not None and memory.running and fleet.at <= at + self._noticed_s:
+            now = memory.running_now(fleet)
+            fewest, most = min(fewest, now), max(most, now)
         if late and (memory is None or not memory.knows_running_since(at - MINUTE_S)):
             live = await self._live(at, fleet)
             if live is not None and live.sure:
