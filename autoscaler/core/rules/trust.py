@@ -90,8 +90,9 @@ def no_receives(case: Case) -> Corridor | None:
         case.current,
         inf,
         lambda: (
-            f"no receive was seen on {', '.join(queues)}, neither since this daemon started nor in CloudWatch; check "
-            "the queue's name, Region and account, and that the workers poll it"
+            f"no receive was seen on {', '.join(queues)}, neither since this daemon started nor in what could be read "
+            "of CloudWatch (cloudwatch:GetMetricData); check the queue's name, Region and account, and that the "
+            "workers poll it"
         ),
     )
 
