@@ -78,6 +78,7 @@ class ServiceLoop:
         self._next: tuple[Service, Ports, Rhythm] | None = None
         self._learning = Learning(service, ports, rhythm.interval_s)
         self._receives = Receives(service.queues, ports.clock, ports.wall)
+        self._observer = Observer(service, ports, rhythm.interval_s)
         self._follow(service, ports, rhythm)
 
     def adopt(self, service: Service, ports: Ports, rhythm: Rhythm) -> None:
@@ -89,7 +90,7 @@ class ServiceLoop:
         self._ports = ports
         self._rhythm = rhythm
         self._cadence = Cadence(rhythm.interval_s, rhythm.quiet_s)
-        self._observer = Observer(service, ports, rhythm.interval_s)
+        self._observer = self._observer.following(service, ports, rhythm.interval_s)
         self._timetable = Timetable(service.policy, service.schedules)
         self._learning = self._learning.following(service, ports, rhythm.interval_s)
 

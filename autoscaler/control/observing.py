@@ -144,6 +144,13 @@ class Observer:
         self.notices: list[Missing] = []
         self.minutes: dict[str, QueueMinute] = {}
 
+    def following(self, service: Service, ports: Ports, interval_s: float) -> Observer:
+        """The observer by other settings. What was read of the same queues, and contradicted, stays."""
+        after = Observer(service, ports, interval_s)
+        if service.queues == self._service.queues:
+            after._readings, after._unseen, after._fleeting = self._readings, self._unseen, self._fleeting
+        return after
+
     async def observe(self, fleet: Fleet, policy: Policy, memory: Memory | None, *, still: bool = False) -> Observation:
         """`now` is taken last, so that no reading is younger than the decision made of it.
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from autoscaler.control.loop import Rhythm
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.core.policy import Direction, QueuePolicy
 from autoscaler.ports import QueueMinute, QueueRef
-from tests.control.fakes import World, loop_over, now
+from tests.control.fakes import World, loop_over, now, ports_of, service
 from tests.virtual import run_virtually
 
 NOTHING = (0, 0)
@@ -128,6 +129,24 @@ def test_an_outage_of_cloudwatch_does_not_refute_what_it_said(kind: str) -> None
     world.counted["orders"] = Minutes(600, 600, 600)
     assert played(world, 3600) == [1]
     assert played(world, 2 * 3600)[-1] == 0
+
+
+def test_a_reload_does_not_refute_what_cloudwatch_said() -> None:
+    world = Cloud(desired=6, depths={"orders": lambda at: (0, int(at < 5))}, silent_from_s=300.0)
+    world.counted["orders"] = Minutes(600, 600, 600)
+
+    async def main() -> None:
+        stopping, rhythm = asyncio.Event(), Rhythm(10.0)
+        loop = loop_over(world, rhythm=rhythm, backlog_per_task=None)
+        task = asyncio.create_task(loop.run(stopping))
+        await asyncio.sleep(320)
+        loop.adopt(service(backlog_per_task=None, max_tasks=10), ports_of(world), rhythm)
+        await asyncio.sleep(600)
+        stopping.set()
+        await task
+
+    run_virtually(main())
+    assert [tasks for _, tasks in world.writes] == [1]
 
 
 def test_a_queue_that_really_is_empty_goes_to_none_once_cloudwatch_agrees() -> None:
