@@ -78,6 +78,7 @@ class ServiceLoop:
         self._next: tuple[Service, Ports, Rhythm] | None = None
         self._learning = Learning(service, ports, rhythm.interval_s)
         self._receives = Receives(service.queues, ports.clock, ports.wall)
+        self._observer = Observer(service, ports, rhythm.interval_s)
         self._follow(service, ports, rhythm)
 
     def adopt(self, service: Service, ports: Ports, rhythm: Rhythm) -> None:
@@ -89,7 +90,7 @@ class ServiceLoop:
         self._ports = ports
         self._rhythm = rhythm
         self._cadence = Cadence(rhythm.interval_s, rhythm.quiet_s)
-        self._observer = Observer(service, ports, rhythm.interval_s)
+        self._observer = self._observer.following(service, ports, rhythm.interval_s)
         self._timetable = Timetable(service.policy, service.schedules)
         self._learning = self._learning.following(service, ports, rhythm.interval_s)
 
@@ -141,7 +142,9 @@ class ServiceLoop:
             if isinstance(fleet, Missing):
                 return self._unread(fleet)
             self._recognize(fleet)
-            thought = await self._think(replace(seen, fleet=self._fleet.settled(fleet, seen.now)))
+            stale = self._ports.clock() - seen.now > GAP_S  # the process stood still since the queues were read
+            seen = await self._look(fleet) if stale else replace(seen, fleet=self._fleet.settled(fleet, seen.now))
+            thought = await self._think(seen)
         return await self._done(thought)
 
     def _unread(self, gap: Missing) -> Tick:

@@ -144,6 +144,13 @@ class Observer:
         self.notices: list[Missing] = []
         self.minutes: dict[str, QueueMinute] = {}
 
+    def following(self, service: Service, ports: Ports, interval_s: float) -> Observer:
+        """The observer by other settings. What was read of the same queues, and contradicted, stays."""
+        after = Observer(service, ports, interval_s)
+        if service.queues == self._service.queues:
+            after._readings, after._unseen, after._fleeting = self._readings, self._unseen, self._fleeting
+        return after
+
     async def observe(self, fleet: Fleet, policy: Policy, memory: Memory | None, *, still: bool = False) -> Observation:
         """`now` is taken last, so that no reading is younger than the decision made of it.
 
@@ -236,6 +243,9 @@ class Observer:
         present: float = min(fleet.running, fleet.desired)
         ran = None if memory is None else memory.ran_between(at - MINUTE_S, at + self._noticed_s)
         fewest, most = (present, present) if ran is None else ran
+        if memory is not None and memory.running and fleet.at <= at + self._noticed_s:
+            now = memory.running_now(fleet)
+            fewest, most = min(fewest, now), max(most, now)
         if late and (memory is None or not memory.knows_running_since(at - MINUTE_S)):
             live = await self._live(at, fleet)
             if live is not None and live.sure:

@@ -1,8 +1,9 @@
 """Which of a service's queues has anything ever received from: what a scale-in waits for.
 
 A queue of the right name in the wrong Region or account exists, can be read, and is empty. Its depth says nothing of
-the service. A receive proves that workers use the queue: one that we saw (a message in flight, fewer visible messages,
-a receive in CloudWatch's newest minute), or one that CloudWatch remembers of the last 14 days.
+the service. A receive proves that workers use the queue: one that we saw (a message in flight, a receive in
+CloudWatch's newest minute), or one that CloudWatch remembers of the last 14 days. Fewer visible messages prove it only
+where CloudWatch cannot be read: messages also expire or are purged, and SQS's counts are approximate.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Receives:
         self._clock = clock
         self._wall = wall
         self._visible: dict[str, int] = {}
+        self._fell: set[str] = set()
         self._due: Instant | None = None
 
     @property
@@ -48,16 +50,21 @@ class Receives:
 
     def _shows_receive(self, name: str, counts: Backlog) -> bool:
         before, self._visible[name] = self._visible.get(name, 0), counts.visible
-        return counts.in_flight > 0 or counts.visible < before
+        if counts.visible < before:
+            self._fell.add(name)
+        return counts.in_flight > 0
 
     async def look_back(self, history: History | None) -> bool:
         """CloudWatch was asked for receives of the last 14 days, if it is time to. Returns whether a queue was proven.
 
         Where CloudWatch cannot be read, our own readings decide alone.
         """
-        if history is None or not self._unproven or (self._due is not None and self._clock() < self._due):
-            return False
         before = len(self._unproven)
+        if history is None:
+            self._believe_own_readings()
+            return len(self._unproven) < before
+        if not self._unproven or (self._due is not None and self._clock() < self._due):
+            return False
         end = self._wall() // DAY_S * DAY_S + DAY_S
         for name, queue in list(self._unproven.items()):
             try:
@@ -65,8 +72,14 @@ class Receives:
             except NotFound:
                 continue
             except AutoscalerError:
+                self._believe_own_readings()
                 break
             if any(received > 0 for *_, received in sums):
                 del self._unproven[name]
         self._due = self._clock() + LOOK_AGAIN_S
         return len(self._unproven) < before
+
+    def _believe_own_readings(self) -> None:
+        """CloudWatch cannot be read: fewer visible messages count as a receive."""
+        for name in self._fell & self._unproven.keys():
+            del self._unproven[name]

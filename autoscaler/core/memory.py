@@ -181,6 +181,13 @@ class Memory:
         """Whether the running counts reach back to that instant."""
         return bool(self.running) and self.running[0].at <= instant
 
+    def running_now(self, fleet: Fleet) -> int:
+        """How many tasks run, as it is remembered. A deployment runs both revisions: what is beyond the desired count
+        is no baseline of anything. Tasks that a scale-in stops count until they are gone: they do a part of the work
+        that is measured.
+        """
+        return min(fleet.running, max(fleet.desired, self.running[-1].tasks if self.running else 0))
+
     def ran_between(self, start: Instant, end: Instant) -> tuple[int, int] | None:
         """The fewest and the most tasks that ran at any instant from `start` to `end`, both included.
 
@@ -205,7 +212,7 @@ class Memory:
             since=before.since,
             demands=demands,
             changes=_young(before.changes, now - _change_reach_s(policy)),
-            running=_with_running(before.running, observation),
+            running=_with_running(before, observation),
             waking=before.waking + 1 if decision.wakes else 0,
             failures=before.failures + 1 if decision.demand is None else 0,
             flows=_with_flow(before.flows, observation, _flow_reach_s(policy)),
@@ -259,13 +266,9 @@ def _young(events: Sequence[Event], horizon: Instant) -> tuple[Event, ...]:
     )
 
 
-def _with_running(known: tuple[Running, ...], seen: Observation) -> tuple[Running, ...]:
-    """Counts are kept where they change; the one in force at the horizon is kept too. A deployment runs both
-    revisions: what is beyond the desired count is no baseline of anything. Tasks that a scale-in stops count until
-    they are gone: they do a part of the work that is measured.
-    """
-    baseline = max(seen.fleet.desired, known[-1].tasks if known else 0)
-    running = min(seen.fleet.running, baseline)
+def _with_running(before: Memory, seen: Observation) -> tuple[Running, ...]:
+    """Counts are kept where they change; the one in force at the horizon is kept too."""
+    known, running = before.running, before.running_now(seen.fleet)
     if known and known[-1].tasks == running:
         return known
     first = max(bisect_left(known, seen.now - UTILIZATION_REACH_S, key=_INSTANT) - 1, 0)

@@ -297,3 +297,17 @@ def test_no_task_and_a_metric_ask_for_value_by_target() -> None:
     world.measure = super(Loaded, world).measure  # type: ignore[method-assign]
     watch(world, 200.0, **SIGNALS["metric"](60.0))
     assert world.series == [3]
+
+
+@pytest.mark.parametrize("stop_s", [0.0, 5.0, 25.0, 90.0])
+@pytest.mark.parametrize("start_s", [0.0, 30.0])
+@pytest.mark.parametrize(("found", "load"), [(20, 1.2), (20, 6.6), (2, 1.8), (6, 5.4)])
+def test_a_query_that_already_sees_fewer_tasks_is_not_held_against_those_that_ran(
+    found: int, load: float, start_s: float, stop_s: float
+) -> None:
+    """Prometheus shows the tasks of now at the very poll that first sees them: there and not back."""
+    query = {"metrics": (MetricPolicy("lag", target_value=60.0),), "sources": (("lag", PrometheusQuery("x", "lag")),)}
+    world = Loaded(desired=found, load=load, start_s=start_s, stop_s=stop_s)
+    watch(world, 1800.0, **{**OTHERS, "max_tasks": 200, **query})
+    required = ceil(round(load / 0.6, 6))
+    assert world.series == [required]

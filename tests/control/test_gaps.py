@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.model import Backlog, Measurement, Missing, Rule, Utilization
-from autoscaler.core.policy import Direction, Fallback, FallbackBehavior, MetricPolicy, QueuePolicy
+from autoscaler.core.policy import Direction, Fallback, FallbackBehavior, MetricPolicy, QueuePolicy, Workers
 from autoscaler.ports import CloudWatchMetric, PrometheusQuery, QueueRef, ServiceRef
 from tests.control.fakes import World, loop_over, now
 from tests.virtual import run_virtually
@@ -352,6 +352,30 @@ def test_readings_that_went_stale_in_a_freeze_are_not_decided_on() -> None:
         await polls(world, loop, 3)
 
     played(world, story)
+    assert world.writes == []
+
+
+def test_a_scale_in_that_was_decided_before_a_freeze_is_not_made_after_it() -> None:
+    """The process stands still between the decision and its write, while the protection of tasks is read."""
+
+    @dataclass
+    class Freezing(Gappy):
+        frozen_s: float = 0.0
+
+        async def protected(self, service: ServiceRef) -> int | Missing:
+            if self.frozen_s:
+                await asyncio.sleep(self.frozen_s)
+                self.frozen_s, self.load = 0.0, 20.0
+            return 0
+
+    world = Freezing()
+
+    async def story(loop: ServiceLoop) -> None:
+        world.load, world.frozen_s = 2.0, 3600.0
+        await polls(world, loop, 20)
+
+    played(world, story, workers=Workers.SELF_PROTECTING)
+    assert world.frozen_s == 0.0
     assert world.writes == []
 
 

@@ -19,8 +19,8 @@ from autoscaler.core.model import Backlog, Decision, Observation, Rule, Verdict
 from autoscaler.core.policy import FallbackBehavior, Mode, Pause, Policy, Workers
 from autoscaler.core.rules import HOLDING
 from autoscaler.core.rules.operator import _kept
-from autoscaler.core.rules.trust import falls_back
-from autoscaler.core.signals import MINUTE_LIMIT_S, QUEUE_VOTES
+from autoscaler.core.rules.trust import CONTRADICTED_S, falls_back
+from autoscaler.core.signals import QUEUE_VOTES
 
 World: TypeAlias = tuple[Policy, Memory, Observation]
 Law: TypeAlias = Callable[[World, Decision], None]
@@ -133,7 +133,7 @@ def s14_messages_in_flight_ask_for_no_more_tasks_than_there_are(world: World, de
 def s15_cloudwatch_that_contradicts_sqs_keeps_what_was_busy(world: World, decision: Decision) -> None:
     policy, _, seen = world
     unseen = seen.unseen
-    if unseen is None or seen.given is not None or pinned(policy) or seen.now - unseen.at > MINUTE_LIMIT_S:
+    if unseen is None or seen.given is not None or pinned(policy) or seen.now - unseen.at > CONTRADICTED_S:
         return
     if (unseen.messages or unseen.oldest_age_s) and seen.fleet.desired:
         each_s = (policy.processing_time_s or 0.0) / policy.task_concurrency

@@ -153,8 +153,9 @@ def test_no_count_outside_the_bounds_is_ever_written(seed, least, most):
 
 
 def test_it_never_scales_in_while_the_queue_cannot_be_read():
-    assert falls(played(), 600, 1800)
-    blind = played(BUSY, Blindness(600, 1800))
+    load = workload_that_ends()
+    assert falls(played(load), 600, 1800)
+    blind = played(load, Blindness(600, 1800))
     assert not falls(blind, 600, 1800)
     assert falls(blind, 1800, HOUR_S)
 

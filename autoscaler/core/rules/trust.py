@@ -7,9 +7,13 @@ from math import ceil, inf
 from autoscaler.core.case import Case, Corridor
 from autoscaler.core.memory import AGREEMENT_S
 from autoscaler.core.policy import FallbackBehavior
-from autoscaler.core.signals import MINUTE_LIMIT_S
 
 MINUTE_S = 60.0
+
+CONTRADICTED_S = 3600.0
+"""What CloudWatch counted stands until it counts a newer minute, for an hour at most: an outage refutes nothing. An
+active queue has a datapoint each minute, zeros included.
+"""
 
 AGREEING_READS = 3
 """Zero is believed after so many readings, the present one counted, over more than `AGREEMENT_S`."""
@@ -58,7 +62,7 @@ def contradiction(case: Case) -> Corridor | None:
     minutes tell. At 600 messages a minute of 0.2 s each, 600 x 0.2 / 60 = 2 tasks were busy.
     """
     unseen = case.signals.unseen
-    if case.current == 0 or case.signals.given or unseen is None or case.now - unseen.at > MINUTE_LIMIT_S:
+    if case.current == 0 or case.signals.given or unseen is None or case.now - unseen.at > CONTRADICTED_S:
         return None
     if not (unseen.messages or unseen.oldest_age_s):
         return None
@@ -86,8 +90,9 @@ def no_receives(case: Case) -> Corridor | None:
         case.current,
         inf,
         lambda: (
-            f"no receive was seen on {', '.join(queues)}, neither since this daemon started nor in CloudWatch; check "
-            "the queue's name, Region and account, and that the workers poll it"
+            f"no receive was seen on {', '.join(queues)}, neither since this daemon started nor in what could be read "
+            "of CloudWatch (cloudwatch:GetMetricData); check the queue's name, Region and account, and that the "
+            "workers poll it"
         ),
     )
 
