@@ -26,7 +26,7 @@ from autoscaler.control.shadow import ShadowWatch
 from autoscaler.control.stopping import StopWatch
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Decision, Fleet, Missing, Observation, Rule, Verdict
+from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Rule, Verdict
 from autoscaler.core.policy import Policy, Workers
 from autoscaler.core.promise import at_risk
 from autoscaler.core.workers import long_work
@@ -74,6 +74,7 @@ class ServiceLoop:
         self._tag: str | None = None
         self._memory: Memory | None = None
         self._identity: str | None = None
+        self._counted_at: Instant | None = None
         self._apart_s = rhythm.interval_s
         self._next: tuple[Service, Ports, Rhythm] | None = None
         self._learning = Learning(service, ports, rhythm.interval_s)
@@ -135,6 +136,7 @@ class ServiceLoop:
         if isinstance(fleet, Missing):
             return self._unread(fleet)
         self._recognize(fleet)
+        self._count()
         seen = await self._look(fleet)
         thought = await self._think(seen)
         if thought.changes and not self._fleet.is_fresh:
@@ -188,7 +190,7 @@ class ServiceLoop:
         await self._stops.look(policy, fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
         told = self._fleet.settled(fleet, self._ports.clock())
-        seen = await self._observer.observe(told, policy, self._watched(), still=still)
+        seen = await self._observer.observe(told, policy, self._memory, still=still)
         self._receives.see(seen, self._observer.minutes)
         seen = replace(
             seen,
@@ -229,10 +231,17 @@ class ServiceLoop:
     def _longest_gap_s(self) -> float:
         return max(GAP_S, GAP_POLLS * self._apart_s)
 
-    def _watched(self) -> Memory | None:
-        """The memory for a new observation. After a gap it does not know how many tasks ran."""
-        memory = self._memory and self._memory.watched(self._ports.clock(), self._longest_gap_s)
-        return replace(memory, running=()) if memory is not None and memory.lapsed else memory
+    def _count(self) -> None:
+        """After a gap in the readings of ECS nobody knows how many tasks ran before; told once, at the gap's end.
+
+        A gap of another reading leaves what is known: it may last for ever, and with a memory that begins anew at each
+        look, a datapoint would move the count at each look.
+        """
+        now = self._ports.clock()
+        if self._memory is not None and self._counted_at is not None and now - self._counted_at > self._longest_gap_s:
+            self._memory = replace(self._memory, running=())
+        if not self._fleet.is_believed:
+            self._counted_at = now
 
     def _recall(self, seen: Observation) -> Memory:
         """The memory so far; with a write whose answer was lost, if ECS turns out to have taken it."""

@@ -109,14 +109,22 @@ class Memory:
     def resumed(self, fleet: Fleet, now: Instant, *, complete: bool) -> Memory:
         """This memory; after a gap, and once a reading is complete, one that warms up again as after a start.
 
-        What was not watched was not agreed: demands, running counts and everything that counts readings in a row start
-        again. Changes that ECS accepted, its own count, and a service that was switched off by hand stay true.
+        What was not watched was not agreed: demands and everything that counts readings in a row start again. Changes
+        that ECS accepted, its own count, and a service that was switched off by hand stay true; so do the running
+        counts, which the loop itself forgets where it is ECS that was not read.
         """
         if not (self.lapsed and complete):
             return self
         coming = fleet.desired - fleet.running - sum(max(0, tasks) for _, tasks in self.changes)
         changes = (*self.changes, Change(now, coming)) if coming > 0 else self.changes
-        return Memory(since=now, changes=changes, flows=self.flows, expected=self.expected, off=self.off)
+        return Memory(
+            since=now,
+            changes=changes,
+            running=self.running,
+            flows=self.flows,
+            expected=self.expected,
+            off=self.off,
+        )
 
     def unwatched(self, now: Instant) -> Memory:
         """This memory after a poll that could not read ECS. Such a poll agrees to no fewer tasks than there were, so

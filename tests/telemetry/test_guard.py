@@ -210,3 +210,12 @@ class _Transport(asyncio.Transport):
 
     def abort(self) -> None:
         self.ended.set()
+
+
+async def test_a_request_in_several_records_of_tls_is_whole() -> None:
+    """asyncio's own TLS reads the second record into a slice of the buffer; uvloop's does not."""
+    protocol = guard.Door().before(_Recorder)()
+    assert isinstance(protocol, asyncio.BufferedProtocol)
+    buffer = memoryview(protocol.get_buffer(-1))
+    buffer[5:][:3] = b"abc"
+    assert bytes(buffer[5:8]) == b"abc"
