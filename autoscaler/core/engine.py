@@ -37,6 +37,7 @@ def decide(policy: Policy, memory: Memory, observation: Observation) -> Decision
         case.signals.votes,
         case.current == 0 and case.signals.wakes(policy),
         not case.signals.missing,
+        bool(case.signals.missing) and not falls_back(case),
     )
 
 
@@ -92,7 +93,7 @@ def _recalled(case: Case, wanted: int) -> int:
     reading after a long gap would find nothing but agreement; and none is not agreed on while work is left.
     """
     if case.signals.missing and not falls_back(case):
-        return max(wanted, case.current)
+        return max(wanted, case.memory.carried(case.current, case.now))
     return max(wanted, min(case.current, 1)) if case.signals.work.messages else wanted
 
 

@@ -69,7 +69,8 @@ class Memory:
     no task, there was enough to wake.
 
     `watched_at`: when everything that the policy needs was last read (None: unknown). `lapsed`: that is too long ago,
-    so the memory starts its warm-up again at the next complete reading.
+    so the memory starts its warm-up again at the next complete reading. `unread_at`: when something that the policy
+    needs was last not read (None: not since the memory began).
     """
 
     since: Instant | None = None
@@ -85,6 +86,7 @@ class Memory:
     waking: int = 0
     watched_at: Instant | None = None
     lapsed: bool = False
+    unread_at: Instant | None = None
 
     @staticmethod
     def begun(fleet: Fleet, now: Instant) -> Memory:
@@ -127,11 +129,19 @@ class Memory:
         )
 
     def unwatched(self, now: Instant) -> Memory:
-        """This memory after a poll that could not read ECS. Such a poll agrees to no fewer tasks than there were, so
-        one failed read breaks a run of zero readings, and holds a scale-in for as long as its window.
+        """This memory after a poll that could not read ECS: it breaks a run of zero readings, and agrees to no fewer
+        tasks than the polls of the minute before it.
         """
-        demands = (*self.demands, Demand(now, self.expected)) if self.expected else self.demands
-        return replace(self, demands=demands, waking=0)
+        demands = (*self.demands, Demand(now, self.carried(self.expected, now))) if self.expected else self.demands
+        return replace(self, demands=demands, waking=0, unread_at=now)
+
+    def carried(self, current: int, now: Instant) -> int:
+        """The demand that a poll counts as in the windows, if it saw only a part: the highest of the minute before it.
+
+        Not the present count: with a window of ten minutes, one read in a hundred that fails would hold an idle fleet
+        where it is, at each failure for ten minutes more. Without any poll in that minute it is the present count.
+        """
+        return max(map(_TASKS, _after(self.demands, now - AGREEMENT_S)), default=current)
 
     def known_for_s(self, now: Instant) -> float:
         """How long the memory reaches back; infinite where it is longer than any window."""
@@ -172,11 +182,13 @@ class Memory:
     def last_run(self, tasks: int | None, now: Instant) -> tuple[float, int]:
         """How long ago (s), and over how many readings, the demand was last anything but `tasks`.
 
-        `tasks` None: anything but "more than zero". (0.0, 0) where the newest demand already differs.
+        `tasks` None: anything but "more than zero". (0.0, 0) where the newest demand already differs. A run of zeros
+        also ends at a reading that was not complete.
         """
         oldest, count = now, 0
+        unread_at = -inf if self.unread_at is None or tasks != 0 else self.unread_at
         for at, asked in reversed(self.demands):
-            if asked != tasks if tasks is not None else asked <= 0:
+            if at <= unread_at or (asked != tasks if tasks is not None else asked <= 0):
                 break
             oldest, count = at, count + 1
         return now - oldest, count
@@ -230,6 +242,7 @@ class Memory:
             off=before.finds_switched_off(policy, observation.fleet),
             watched_at=now if decision.complete else before.watched_at,
             lapsed=before.lapsed,
+            unread_at=now if decision.unread else before.unread_at,
         )
 
     def acknowledging(self, now: Instant, tasks: int) -> Memory:

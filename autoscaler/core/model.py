@@ -268,7 +268,7 @@ class Decision:
     `demand` is what the work asks for, before any rule (None: no signal could be read). `recalled` is what the
     memory keeps of it: after tolerance and before stabilization; while a signal is missing, or work is left, no less
     than what that permits. `wakes`: at no task, there was enough to wake. `complete`: every signal that the policy
-    needs was read.
+    needs was read. `unread`: one was not, and no fallback stands in for it.
     """
 
     name: str
@@ -280,6 +280,7 @@ class Decision:
     votes: tuple[Vote, ...]
     wakes: bool = False
     complete: bool = True
+    unread: bool = False
 
     @property
     def verdict(self) -> Verdict:

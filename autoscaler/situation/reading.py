@@ -232,6 +232,7 @@ def _memory(history: Fields, fleet: Fleet) -> Memory:
     if known_for_s is not None and "changes" not in history.content:
         changes = list(Memory.begun(fleet, 0.0).changes)
     idle_for_s, expected = history.seconds("idle_for_s"), history.count("expected")
+    unread_s = history.seconds("unread_s")
     memory = Memory(
         since=None if known_for_s is None else -known_for_s,
         demands=tuple(sorted(demands, key=itemgetter(0))),
@@ -244,6 +245,7 @@ def _memory(history: Fields, fleet: Fleet) -> Memory:
         off=history.flag("off"),
         waking=history.count("waking") or 0,
         lapsed=history.flag("lapsed"),
+        unread_at=None if unread_s is None else -unread_s,
     )
     history.close()
     return memory

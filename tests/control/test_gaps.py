@@ -249,7 +249,8 @@ def test_a_fallback_that_lowers_counts_is_not_hindered_by_the_gap_it_is_for() ->
     assert world.desired == 4
 
 
-def test_an_idle_fleet_reaches_its_minimum_although_one_read_in_a_hundred_fails() -> None:
+@pytest.mark.parametrize("window_s", [60.0, 300.0, 600.0, 1800.0])
+def test_an_idle_fleet_reaches_its_minimum_although_one_read_in_a_hundred_fails(window_s: float) -> None:
     """The mean over 40 fleets: at most twice the time that it takes without failures."""
 
     def settled_after(seed: int, failing: float) -> float:
@@ -258,7 +259,7 @@ def test_an_idle_fleet_reaches_its_minimum_although_one_read_in_a_hundred_fails(
         async def story(loop: ServiceLoop) -> None:
             began = now()
             world.load = 0.0
-            while world.desired > 0 and now() - began < 3600:
+            while world.desired > 0 and now() - began < 36_000:
                 for read in READS[:3]:
                     if chance.random() < failing:
                         hide(world, read, "unavailable")
@@ -266,7 +267,8 @@ def test_an_idle_fleet_reaches_its_minimum_although_one_read_in_a_hundred_fails(
                 reveal(world)
             settled.append(now() - began)
 
-        played(world, story, cpu_target_percent=None, metrics=(), sources=())
+        window = Direction(stabilization_s=window_s)
+        played(world, story, cpu_target_percent=None, metrics=(), sources=(), scale_in=window)
         return settled[-1]
 
     settled = list[float]()

@@ -99,7 +99,8 @@ def s4_zero_is_agreed_on_for_more_than_a_minute(world: World, decision: Decision
         return
     positive = [seen.now - at for at, tasks in memory.demands if tasks]
     zeros = [seen.now - at for at, tasks in memory.demands if not tasks]
-    run = [age for age in zeros if not positive or age < min(positive)]
+    unread_s = inf if memory.unread_at is None else seen.now - memory.unread_at
+    run = [age for age in zeros if age < min([*positive, unread_s])]
     assert max(run) > AGREEMENT_S
     assert len(run) >= 2
 

@@ -194,6 +194,7 @@ class Draw:
             off=self.maybe(0.1),
             waking=one((0, 0, 1, 2)),
             lapsed=self.maybe(0.1),
+            unread_at=one((None, None, NOW - one(AGES))),
         )
 
 

@@ -117,6 +117,7 @@ def shifted(world: World, by_s: float) -> World:
         flows=tuple(replace(flow, at=flow.at + by_s) for flow in memory.flows),
         starting=memory.starting and memory.starting._replace(at=memory.starting.at + by_s),
         idle_since=None if memory.idle_since is None else memory.idle_since + by_s,
+        unread_at=None if memory.unread_at is None else memory.unread_at + by_s,
     )
     fleet = seen.fleet
     rolling = fleet.deployment and replace(fleet.deployment, started=fleet.deployment.started + by_s)
