@@ -170,7 +170,7 @@ def _handler(double: Double) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         timeout = 30
 
-        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, kind, answer = double.answer(self.headers.get("X-Amz-Target") or "", content)
             body = answer.encode()

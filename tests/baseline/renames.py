@@ -9,7 +9,6 @@ A file of renames is a JSON object of groups:
      "keys":     {"old_key": "new_key"},                     JSON keys of decide, the API, the log, --json
      "values":   {"key=old": "new", "old": "new"},           values of a JSON key or a label; of any, without a key
      "alerts":   {"OldAlert": "NewAlert"},                   alerts and recording rules
-     "panels":   {"Old title": "New title"},                 titles and file names of dashboards
      "commands": {"old": "new"}, "options": {"--old": "--new"}, "tags": {"autoscaler:old": "autoscaler:new"},
      "events":   {"old": "new"}}                             the `event` of a log line
 """
@@ -18,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ GROUPS = (
     "keys",
     "values",
     "alerts",
-    "panels",
     "commands",
     "options",
     "tags",
@@ -102,14 +100,25 @@ class Renames:
 
         return str(self.tokens(MATCHER.sub(matcher, expression), "metrics", "labels", "alerts"))
 
+    def setting(self, name: str) -> str:
+        """The new name of a dotted setting, or of one within a table that moved."""
+        for old, new in self.groups["settings"].items():
+            if name == old or name.startswith(f"{old}."):
+                self.used.add(("settings", old))
+                return new + name.removeprefix(old)
+        return name
+
     def variables(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """Environment variables with the new names of their settings."""
-        names = {old: new for old, new, _ in self._variables()}
+        """Environment variables with the new names of their settings; the services' keys have no underscore."""
         renamed = {}
         for variable, value in variables.items():
-            service = re.fullmatch(r"(AUTOSCALER_(?:SERVICES__[A-Z]+__|DEFAULTS__)?)(.+)", variable)
-            tail = names.get(f"AUTOSCALER_{service[2]}") if service else None
-            renamed[f"{service[1]}{tail.removeprefix('AUTOSCALER_')}" if service and tail else variable] = value
+            parts = re.fullmatch(r"(AUTOSCALER_(?:SERVICES__[A-Z]+__|DEFAULTS__)?)(\w+)", variable)
+            if parts is None:
+                renamed[variable] = value
+                continue
+            setting = parts[2].lower().replace("__", ".")
+            valued = self._setting_value(setting, value)
+            renamed[parts[1] + _upper(self.setting(setting))] = valued
         return renamed
 
     def _policy(self, policy: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,9 +138,11 @@ class Renames:
         named = isinstance(value, str) and f"{key}={value}" in self.groups["values"]
         return self._name("values", f"{key}={value}") if named else value
 
-    def _variables(self) -> Iterable[tuple[str, str, str]]:
+    def _spellings(self) -> Iterator[tuple[str, str, str]]:
+        """Each setting's variables, old and new: of one service, of one among many, and of the defaults."""
         for old, new in self.groups["settings"].items():
-            yield _variable(old), _variable(new), old
+            for prefix in ("AUTOSCALER_", "AUTOSCALER_SERVICES__<KEY>__", "AUTOSCALER_DEFAULTS__"):
+                yield prefix + _upper(old), prefix + _upper(new), old
 
     def _name(self, group: str, name: str) -> str:
         new = self.groups[group].get(name)
@@ -143,14 +154,14 @@ class Renames:
     def _pattern(self, groups: tuple[str, ...]) -> tuple[re.Pattern[str], dict[str, tuple[str, str, str]]] | None:
         if groups not in self._patterns:
             names = {old: (group, old, new) for group in groups for old, new in self.groups[group].items()}
+            if "metrics" in groups:
+                for old, new in self.groups["metrics"].items():
+                    for suffix in ("_bucket", "_count", "_sum"):
+                        names[old + suffix] = ("metrics", old, new + suffix)
             if "settings" in groups:
-                for old, new, setting in self._variables():
-                    names[old] = ("settings", setting, new)
-                    bare = old.removeprefix("AUTOSCALER_")
-                    names[bare] = ("settings", setting, new.removeprefix("AUTOSCALER_"))
+                names |= {old: ("settings", setting, new) for old, new, setting in self._spellings()}
             longest_first = sorted(map(re.escape, names), key=len, reverse=True)
-            # A name in the middle of a longer one is another name; but a prefix may stand before __ and a dot.
-            text = rf"(?<![A-Za-z0-9])(?<![A-Za-z0-9]_)(?<![A-Za-z0-9]-)({'|'.join(longest_first)})(?![A-Za-z0-9_-])"
+            text = rf"(?<![A-Za-z0-9_-])({'|'.join(longest_first)})(?![A-Za-z0-9_-])"
             self._patterns[groups] = (re.compile(text), names) if names else None
         return self._patterns[groups]
 
@@ -167,8 +178,8 @@ class Renames:
         return pattern.sub(new_name, node) if isinstance(node, str) else node
 
 
-def _variable(setting: str) -> str:
-    return "AUTOSCALER_" + setting.replace(".", "__").upper()
+def _upper(setting: str) -> str:
+    return setting.replace(".", "__").upper()
 
 
 def _holder(policy: dict[str, Any], setting: str, *, create: bool) -> tuple[dict[str, Any], str]:

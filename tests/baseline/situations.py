@@ -1,4 +1,4 @@
-"""Situations for `decide`, drawn from a seeded generator: values on and next to the thresholds, where behaviour differs.
+"""Situations for `decide` from a seeded generator: values on and next to the thresholds, where behaviour differs.
 
 They are written with the names of the commit that this file came with; `--renames` translates them for another.
 """
@@ -128,7 +128,7 @@ def _policy(random: Random, queues: list[str]) -> Json:
         policy |= {"queues": queues, "acceptable_latency": latency}
         if len(queues) > 1 and random.random() < 0.3:
             policy["queues"] = [queues[0], *({"name": name, "acceptable_latency": "45s"} for name in queues[1:])]
-    optional = {
+    optional: dict[str, list[Any]] = {
         "processing_time": ["0.05s", "1s", "5s", "600s"],
         "task_concurrency": [1, 2, 10],
         "workers": ["self_protecting", "draining", "unsafe"],
@@ -252,7 +252,7 @@ def _history(random: Random, current: int, *, calm: bool) -> Json:
         history["flows"] = [_flow(random, current, 60.0 * back) for back in range(random.choice([1, 2, 3, 5, 8]))][::-1]
     if random.random() < 0.2:
         history["starting"] = {"tasks": random.choice([0, current // 2, current]), "age_s": random.choice(EDGES_S)}
-    optional = {
+    optional: dict[str, list[Any]] = {
         "known_for_s": EDGES_S,
         "idle_for_s": EDGES_S,
         "failures": [0, 1, 2, 3, 4],

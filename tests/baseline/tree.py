@@ -124,13 +124,14 @@ def fetch(url: str) -> Page:
         return Page(0, "", "")
 
 
-def wait_until_answering(url: str, process: subprocess.Popen[bytes], limit_s: float = 60.0) -> None:
-    """Return once the URL answers at all. Raises `RuntimeError` where the process ends or the limit passes first."""
+def answers(url: str, process: subprocess.Popen[bytes], limit_s: float = 60.0) -> bool:
+    """Wait until the URL answers at all: True. False where the process ends or the limit passes first."""
     end = time.monotonic() + limit_s
     while fetch(url).status == 0:
         if process.poll() is not None or time.monotonic() > end:
-            raise RuntimeError(f"the daemon does not answer at {url} (exit code {process.poll()}); see its log")
+            return False
         time.sleep(0.1)
+    return True
 
 
 def free_port() -> int:
