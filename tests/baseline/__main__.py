@@ -81,7 +81,7 @@ def _record(given: argparse.Namespace) -> int:
         note("api", lambda: ran.api)
         note("log", lambda: ran.log)
         journal = journal or ran.journal
-    if journal is not None:
+    if journal is not None and "replay" in wanted:
         (out / JOURNAL).write_text("".join(f"{line}\n" for line in journal))
         note("replay", lambda: behaviour.replay(tree, renames, journal))
     note("decide", lambda: behaviour.decide(tree, renames))

@@ -181,7 +181,10 @@ def _api(names: Json, renames: Renames) -> Json:
 
 
 def _log(names: Json, renames: Renames) -> Json:
-    events = {renames.value("event", event): renames.paths(keys) for event, keys in names["events"].items()}
+    events = {
+        renames.value("event", event): sorted(renames.paths(dict.fromkeys(keys)))
+        for event, keys in names["events"].items()
+    }
     return {"events": events, "values": _by_key(names["values"], renames)}
 
 

@@ -129,7 +129,7 @@ def run(tree: Tree, renames: Renames, seconds: float = RUN_S) -> Run:
                 for page in WATCHED:
                     answer = parsed(fetch(url + page).body) or {}
                     merge(shapes.setdefault(re.sub(r"/services/\w+/", "/services/KEY/", page), {}), shape(answer))
-                    merge(values, names(answer))
+                    merge(values, _settled(names(answer)))
                     _keep(decisions, answer)
                 expositions.append(fetch(f"{url}/metrics").body)
                 time.sleep(1.0)
@@ -180,21 +180,26 @@ def _metrics(tree: Tree, expositions: list[str]) -> Recorded:
 
 
 def _log(lines: list[str]) -> Recorded:
-    """The events of the log with their keys; what is no JSON is counted."""
-    events: dict[str, dict[str, set[str]]] = {}
+    """The events of the log with their keys; what is no JSON is kept as text."""
+    events: dict[str, set[str]] = {}
     values: dict[str, set[str]] = {}
     others: list[str] = []
     for line in lines:
         entry = parsed(line)
         if isinstance(entry, dict):
-            # A situation's keys depend on what was read just then; replay and decide record what they mean.
-            rest = {key: value for key, value in entry.items() if key != "situation"}
-            merge(events.setdefault(str(entry.get("event")), {}), shape(rest))
-            merge(values, names(rest))
+            # Whether a list has entries depends on the moment of the line; the API's shapes have what is in them.
+            flat = {key: value for key, value in entry.items() if not isinstance(value, dict | list)}
+            events.setdefault(str(entry.get("event")), set()).update(entry)
+            merge(values, _settled(names(flat)))
         elif line.strip():
             others.append(line)
-    keys = {event: sorted_sets(found) for event, found in sorted(events.items())}
+    keys = {event: sorted(found) for event, found in sorted(events.items())}
     return Recorded({"events": keys, "values": sorted_sets(values)}, {"not JSON": others})
+
+
+def _settled(values: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Without those that a moment decides: which rules bind, and which way, is in the metrics' closed labels."""
+    return {key: found for key, found in values.items() if key not in {"rule", "verdict", "outcome"}}
 
 
 def _keep(decisions: dict[str, str], answer: Json) -> None:

@@ -80,7 +80,7 @@ def stored_renames(folder: Path, groups: dict[str, dict[str, str]]) -> str:
     return str(path)
 
 
-def test_a_recording_does_not_differ_from_itself(tmp_path, capsys):
+def test_a_recording_does_not_differ_from_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before, after = (stored(tmp_path / name, recording()) for name in ("before", "after"))
     assert main(["compare", str(before), str(after), "--strict-texts"]) == 0
     assert "decide: 0 differences, 0 texts worded differently" in capsys.readouterr().out
@@ -128,7 +128,7 @@ def renamed() -> tuple[dict[str, Recorded], dict[str, dict[str, str]]]:
 
 
 @pytest.mark.parametrize("left_out", [None, "settings", "metrics", "rules", "keys", "values", "alerts"])
-def test_a_rename_is_found_unless_it_is_listed(tmp_path, left_out):
+def test_a_rename_is_found_unless_it_is_listed(tmp_path: Path, left_out: str | None) -> None:
     groups, renames = renamed()
     before, after = stored(tmp_path / "before", recording()), stored(tmp_path / "after", groups)
     renames.pop(left_out or "", None)
@@ -137,7 +137,7 @@ def test_a_rename_is_found_unless_it_is_listed(tmp_path, left_out):
 
 
 @pytest.mark.parametrize("plant", ["target", "rule", "step", "exit", "default", "type", "expression", "line"])
-def test_a_change_of_behaviour_is_found_beside_listed_renames(tmp_path, plant):
+def test_a_change_of_behaviour_is_found_beside_listed_renames(tmp_path: Path, plant: str) -> None:
     groups, renames = renamed()
     decision = groups["decide"].names["decisions"]["s1"]
     match plant:
@@ -161,7 +161,9 @@ def test_a_change_of_behaviour_is_found_beside_listed_renames(tmp_path, plant):
     assert main(["compare", str(before), str(after), "--renames", stored_renames(tmp_path, renames)]) == 1
 
 
-def test_wording_alone_is_shown_and_fails_only_where_it_is_asked_to(tmp_path, capsys):
+def test_wording_alone_is_shown_and_fails_only_where_it_is_asked_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     answer = deepcopy(ANSWER)
     answer["sentence"] = "s1: 5 tasks, unchanged"
     before, after = stored(tmp_path / "before", recording()), stored(tmp_path / "after", recording(answer))
@@ -170,7 +172,7 @@ def test_wording_alone_is_shown_and_fails_only_where_it_is_asked_to(tmp_path, ca
     assert main(["compare", str(before), str(after), "--strict-texts"]) == 1
 
 
-def test_a_group_that_only_one_recording_has_is_a_difference(tmp_path):
+def test_a_group_that_only_one_recording_has_is_a_difference(tmp_path: Path) -> None:
     groups = recording()
     before = stored(tmp_path / "before", groups)
     after = stored(tmp_path / "after", {group: one for group, one in groups.items() if group != "alerts"})
@@ -178,7 +180,7 @@ def test_a_group_that_only_one_recording_has_is_a_difference(tmp_path):
     assert differing == ["alerts"]
 
 
-def test_a_listed_rename_that_matches_nothing_is_said(tmp_path, capsys):
+def test_a_listed_rename_that_matches_nothing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before, after = (stored(tmp_path / name, recording()) for name in ("before", "after"))
     main(
         ["compare", str(before), str(after), "--renames", stored_renames(tmp_path, {"metrics": {"a_total": "b_total"}})]
@@ -186,7 +188,7 @@ def test_a_listed_rename_that_matches_nothing_is_said(tmp_path, capsys):
     assert "renames that match nothing: metrics: a_total" in capsys.readouterr().out
 
 
-def test_a_situation_is_translated_by_what_each_name_is():
+def test_a_situation_is_translated_by_what_each_name_is() -> None:
     renames = Renames(
         {
             "settings": {"patience": "scale_in.small", "rivals": "conflicting_scalers"},
@@ -211,7 +213,7 @@ def test_a_situation_is_translated_by_what_each_name_is():
     }
 
 
-def test_variables_follow_their_settings_and_no_others():
+def test_variables_follow_their_settings_and_no_others() -> None:
     renames = Renames({"settings": {"tolerance": "band", "scale_in.cooldown": "scale_in.pause"}})
     variables = {
         "AUTOSCALER_TOLERANCE": "0.1",
@@ -229,7 +231,7 @@ def test_variables_follow_their_settings_and_no_others():
     ]
 
 
-def test_a_name_within_a_longer_one_is_another_name():
+def test_a_name_within_a_longer_one_is_another_name() -> None:
     renames = Renames({"metrics": {"autoscaler_tasks": "autoscaler_counts"}})
     expression = "autoscaler_tasks + autoscaler_tasks_total + my_autoscaler_tasks + autoscaler_tasks_bucket"
     assert renames.expression(expression) == (
@@ -237,11 +239,11 @@ def test_a_name_within_a_longer_one_is_another_name():
     )
 
 
-def test_an_unknown_group_of_renames_is_refused():
+def test_an_unknown_group_of_renames_is_refused() -> None:
     with pytest.raises(ValueError, match="no such group: setings"):
         Renames({"setings": {}})
 
 
-def test_the_same_seed_gives_the_same_situations_and_another_others():
+def test_the_same_seed_gives_the_same_situations_and_another_others() -> None:
     assert list(situations(50, 1)) == list(situations(50, 1))
     assert list(situations(50, 1)) != list(situations(50, 2))
