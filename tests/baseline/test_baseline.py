@@ -247,3 +247,17 @@ def test_an_unknown_group_of_renames_is_refused() -> None:
 def test_the_same_seed_gives_the_same_situations_and_another_others() -> None:
     assert list(situations(50, 1)) == list(situations(50, 1))
     assert list(situations(50, 1)) != list(situations(50, 2))
+
+
+def test_an_answer_is_parted_into_what_was_decided_and_how_it_is_worded() -> None:
+    assert without_prose(ANSWER) == {
+        "name": "s1",
+        "current": 5,
+        "demand": 2,
+        "target": 5,
+        "verdict": "hold",
+        "votes": [{"signal": "given", "tasks": 2}],
+        "steps": [{"rule": "blind", "from": 2, "to": 5}],
+    }
+    assert prose(ANSWER) == ["s1: stays at 5 tasks", "the demand was given", "a queue could not be read"]
+    assert without_prose({"name": "s2", "error": "not JSON"}) == {"name": "s2", "failed": True}
