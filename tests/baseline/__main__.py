@@ -86,7 +86,7 @@ def _record(given: argparse.Namespace) -> int:
         note("replay", lambda: behaviour.replay(tree, renames, journal))
     note("decide", lambda: behaviour.decide(tree, renames))
     note("simulate", lambda: behaviour.simulate(tree, given.traces))
-    about = {"commit": tree.commit(), "groups": [group for group in GROUPS if group in wanted]}
+    about = {"commit": tree.commit(), "groups": [group for group in GROUPS if read(out, group)]}
     (out / "about.json").write_text(json.dumps(about, indent=1) + "\n")
     return 0
 

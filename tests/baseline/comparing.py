@@ -81,7 +81,9 @@ def compare(before: Path, after: Path, renames: Renames) -> Iterator[Comparison]
 
 def compared(group: str, old: Recorded, new: Recorded, renames: Renames) -> Comparison:
     """The differences of one group, the older names translated first."""
-    texts = renames.tokens(old.texts, "settings", "metrics", "rules", "alerts", "commands", "tags")
+    # Only the places: a name may be an ordinary word in prose, and prose is compared as it stands.
+    places = ("settings", "metrics", "rules", "alerts", "commands", "options")
+    texts = {renames.tokens(place, *places): text for place, text in old.texts.items()}
     names = differences(translated(group, old.names, renames), new.names)
     return Comparison(group, names, differences(texts, new.texts))
 

@@ -198,8 +198,8 @@ def _log(lines: list[str]) -> Recorded:
 
 
 def _settled(values: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Without those that a moment decides: which rules bind, and which way, is in the metrics' closed labels."""
-    return {key: found for key, found in values.items() if key not in {"rule", "verdict", "outcome"}}
+    """Without those that a moment decides: which rule binds, and which way, is in the metrics' closed labels."""
+    return {key: found for key, found in values.items() if key not in {"rule", "verdict"}}
 
 
 def _keep(decisions: dict[str, str], answer: Json) -> None:
