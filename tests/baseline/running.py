@@ -79,10 +79,14 @@ class Run(NamedTuple):
     journal: list[str]
 
 
-def double() -> Double:
-    """The scripted AWS of every recording: a sawtooth, a steady queue, an empty one, one that is not there."""
+def double(*, still: bool = False) -> Double:
+    """The scripted AWS of every recording: a sawtooth, a steady queue, an empty one, one that is not there.
+
+    `still` stops it at one moment, so that what a single command reads does not depend on when it runs.
+    """
 
     def counts(queue: str, at_s: float) -> tuple[int, int] | None:
+        at_s = 5.0 if still else at_s
         if queue == "absent":
             return None
         if queue in {"orders", "urgent"}:
@@ -272,7 +276,7 @@ def exits(tree: Tree, renames: Renames) -> Recorded:
     codes: Json = {}
     keys: Json = {}
     texts: Json = {}
-    with double() as scripted:
+    with double(still=True) as scripted:
         scripted.failing = {}
         for name, arguments, variables, stdin, world in INVOCATIONS:
             scripted.refusing = world == "refusing"
