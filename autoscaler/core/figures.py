@@ -17,11 +17,11 @@ _MOST = 1e15
 
 def number(value: float) -> str:
     """A whole number in full, any other to three significant digits: `1,234`, `66.7`, `0.25`, `less than 0.001`."""
-    if isinstance(value, int) and abs(value) < _MOST:
-        return f"{value:,}"
-    if not isfinite(value):
-        return str(value)
     size = abs(value)
+    if isinstance(value, int) and size < _MOST:
+        return f"{value:,}"
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
     if size >= _MOST:
         power = floor(log10(size))
         return f"{value / 10**power:.3g} x 10^{power}"
