@@ -66,7 +66,7 @@ def _fleet(fleet: Fleet, age_s: float | None) -> Iterator[Input]:
     """A situation does not tell how old ECS's word is; the account does."""
     yield Input("tasks", f"{fleet.desired:,} desired, {fleet.running:,} running, {fleet.pending:,} pending", age_s)
     if fleet.protected is not None:
-        yield Input("protected", several(fleet.protected, "task"))
+        yield Input("protected", f"{fleet.protected:,} of the tasks")
     if fleet.deployment is not None:
         yield Input("deployment", "in progress", -fleet.deployment.started)
     if fleet.trouble is not None:
