@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from autoscaler.core.model import Backlog, Missing, QueueReading
 from autoscaler.ports import ServiceRef
 from autoscaler.telemetry.page import rows as module
