@@ -30,7 +30,7 @@ from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation
 from autoscaler.core.policy import Policy, Workers
 from autoscaler.core.promise import at_risk
 from autoscaler.core.workers import long_work
-from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled
+from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, NotFound, Refused, Throttled
 from autoscaler.ports import Tick, Urgency
 
 __all__ = ["NOTHING_DONE", "Ports", "Rhythm", "ServiceLoop"]
@@ -43,7 +43,7 @@ GAP_POLLS, GAP_S = 3.5, 30.0
 warm-up starts again. Three failed polls in a row leave four polls between two readings; half a poll is for jitter.
 """
 
-NOTHING_DONE = (Throttled, Denied, NotFound, Refused, ClockSkewed)
+NOTHING_DONE = (Throttled, Denied, NoCredentials, NotFound, Refused, ClockSkewed)
 """After these the count is certainly what it was; after any other error nobody knows."""
 
 

@@ -32,7 +32,7 @@ from autoscaler.core.model import (
 )
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import MINUTE_LIMIT_S, MOST_MESSAGES, SAME_MINUTE_S
-from autoscaler.errors import Denied
+from autoscaler.errors import Denied, NoCredentials
 from autoscaler.ports import (
     CloudWatchMetric,
     Fleets,
@@ -279,7 +279,7 @@ class Observer:
 
     def _note(self, gap: Missing) -> None:
         """What we are not allowed to read is worth a notice; what is late or failed will be read again."""
-        if gap.kind == Denied.kind and gap not in self.notices:
+        if gap.kind in {Denied.kind, NoCredentials.kind} and gap not in self.notices:
             self.notices.append(gap)
 
     def _flow(self, queues: list[QueueReading], minutes: dict[str, QueueMinute], memory: Memory | None) -> Flow | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from autoscaler.core.case import Case, Corridor
+from autoscaler.core.figures import number
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Observation, Rule, Step, Vote
 from autoscaler.core.policy import FallbackBehavior, Policy
@@ -84,7 +85,7 @@ def _tolerate(case: Case, vote: Vote, steps: list[Step]) -> int:
     tolerance = case.policy.tolerance if direction.tolerance is None else direction.tolerance
     if demand == current or abs(vote.load - current) > tolerance * current + ROUNDING:
         return demand
-    steps.append(Step(Rule.TOLERANCE, demand, current, f"{vote.load:.4g} is within {tolerance:.1%} of {current}"))
+    steps.append(Step(Rule.TOLERANCE, demand, current, f"{number(vote.load)} is within {tolerance:.1%} of {current}"))
     return current
 
 

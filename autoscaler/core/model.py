@@ -11,6 +11,7 @@ from enum import StrEnum
 from math import ceil
 from typing import NamedTuple, TypeAlias
 
+from autoscaler.core.figures import number
 from autoscaler.core.knowledge import Knowledge
 
 Instant: TypeAlias = float
@@ -258,7 +259,7 @@ class Vote(NamedTuple):
 
     @property
     def because(self) -> str:
-        return self.wording.format(*self.values)
+        return self.wording.format(*(number(each) if isinstance(each, int | float) else each for each in self.values))
 
 
 @dataclass(frozen=True, slots=True)

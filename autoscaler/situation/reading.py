@@ -8,6 +8,7 @@ from functools import lru_cache
 from operator import itemgetter
 
 from autoscaler.config import policy_of
+from autoscaler.core.figures import number
 from autoscaler.core.memory import Change, Demand, Memory, Running
 from autoscaler.core.model import (
     MOST_TASKS,
@@ -221,7 +222,7 @@ def _utilization(signals: Fields, name: str, missing: Fields) -> Utilization | M
     if percent is None:
         return _gap(missing.part(f"{name}_percent")) if f"{name}_percent" in signals.content else None
     if not 0 <= percent <= MOST_PERCENT:
-        return Missing(f"{percent} % cannot be", "no_data")
+        return Missing(f"{number(percent)} % cannot be", "no_data")
     return Utilization(percent, at=-(age_s or 0.0), tasks=tasks)
 
 

@@ -189,9 +189,9 @@ async def test_no_region_names_the_variable_and_a_region_of_one_s_own_helps(
     [
         ({"AWS_REGION": "not a region"}, "Region", "refused"),
         ({"AWS_ENDPOINT_URL": "not an address"}, "AWS_ENDPOINT_URL", "refused"),
-        ({"AWS_PROFILE": "nobody"}, "AWS_PROFILE", "refused"),
-        ({"AWS_SECRET_ACCESS_KEY": ""}, "credentials", "denied"),
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "credentials", "denied"),
+        ({"AWS_PROFILE": "nobody"}, "AWS_PROFILE", "no_credentials"),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, "credentials", "no_credentials"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "credentials", "no_credentials"),
     ],
 )
 async def test_a_broken_environment_is_told_what_is_broken(
@@ -212,9 +212,9 @@ async def test_credentials_that_come_late_are_found(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     double.on("GetQueueAttributes", COUNTS)
     async with connected(spies) as aws:
-        assert await kind_of(aws) == "denied"
+        assert await kind_of(aws) == "no_credentials"
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        assert await kind_of(aws) == "denied"  # not looked for again at once
+        assert await kind_of(aws) == "no_credentials"  # not looked for again at once
         spies.pass_s(CREDENTIALS_AGAIN_S)
         assert isinstance(await aws.queues.backlog(ORDERS), Backlog)
 

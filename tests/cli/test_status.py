@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoscaler.cli import main
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
@@ -180,6 +182,17 @@ def test_of_several_queues_the_most_strained_is_shown_and_counts_are_sums():
     assert (one.visible, one.in_flight, one.oldest_wait_s, one.acceptable_latency_s) == (7, 3, 50.0, 60.0)
     one = row(queues=[*queues, {"name": "c", "visible": None, "acceptable_latency_s": 60.0}])
     assert one.visible is None, "absent is not zero"
+    assert (one.oldest_wait_s, one.acceptable_latency_s) == (None, 60.0), "what is not known is worse than what is met"
+
+
+@given(st.permutations(["met", "unread", "late"]), st.integers(0, 2))
+def test_a_queue_that_was_not_read_is_worse_than_one_in_time_and_better_than_a_late_one(order, left_out):
+    waits_s = {"met": 59.0, "unread": None, "late": 61.0}
+    names = order[:left_out] + order[left_out + 1 :]
+    same = {"visible": 1, "acceptable_latency_s": 60.0}
+    queues = [{"name": name, "oldest_wait_s": waits_s[name], **same} for name in names]
+    worst = next(name for name in ("late", "unread", "met") if name in names)
+    assert row(queues=queues).oldest_wait_s == waits_s[worst]
 
 
 def test_the_api_tells_each_queue_what_waits_and_what_was_learned():

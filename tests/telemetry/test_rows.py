@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from autoscaler.core.model import Missing, QueueReading
+import pytest
+
+from autoscaler.core.model import Backlog, Missing, QueueReading
 from autoscaler.ports import ServiceRef
 from autoscaler.telemetry.page import rows as module
 from autoscaler.telemetry.page.rows import Rows, row_of
@@ -121,7 +123,16 @@ def test_of_several_queues_the_sum_is_known_only_where_each_was_read() -> None:
     both = replace(tick.observation, queues=(*tick.observation.queues, QueueReading("other", Missing("no"))))
     desk, _ = watched(replace(tick, observation=both))
     row = row_of(desk.board.standings()[0])
-    assert (row["waiting"], row["in_flight"]) == (None, None)
+    assert (row["waiting"], row["in_flight"], row["oldest_s"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(("oldest_s", "told_s"), [(0.5, None), (1e4, 10_000)])
+def test_where_a_queue_was_not_read_only_a_late_one_is_the_oldest(oldest_s: float, told_s: int | None) -> None:
+    tick = decided(seen(backlog=(5, 1, 0)))
+    known = QueueReading("orders", Backlog(5, 1, 0, tick.observation.now, oldest_age_s=oldest_s))
+    both = replace(tick.observation, queues=(known, QueueReading("other", Missing("no"))))
+    desk, _ = watched(replace(tick, observation=both))
+    assert row_of(desk.board.standings()[0])["oldest_s"] == told_s
 
 
 def test_a_count_that_ecs_accepted_is_the_desired_one() -> None:

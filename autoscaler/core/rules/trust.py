@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil, inf
 
 from autoscaler.core.case import Case, Corridor
+from autoscaler.core.figures import are, seconds, several
 from autoscaler.core.memory import AGREEMENT_S
 from autoscaler.core.policy import FallbackBehavior
 
@@ -37,7 +38,10 @@ def activation(case: Case) -> Corridor | None:
     return (
         0,
         0,
-        lambda: f"{messages} messages; wakes on more than {rule.messages}, in {rule.reads} readings in a row",
+        lambda: (
+            f"{several(messages, 'message')}{' in what was read' if case.signals.missing else ''}; wakes on more than "
+            f"{rule.messages}, in {several(rule.reads, 'reading')} in a row"
+        ),
     )
 
 
@@ -46,7 +50,7 @@ def zero(case: Case) -> Corridor | None:
     if case.current == 0 or case.signals.given:
         return None
     if case.signals.work.messages > 0:
-        return (1, inf, lambda: f"{case.signals.work.messages} messages are left")
+        return (1, inf, lambda: f"{are(case.signals.work.messages, 'message')} left")
     quiet_s, reads = case.memory.last_run(0, case.now)
     if quiet_s > AGREEMENT_S and reads + 1 >= AGREEING_READS:
         return None
@@ -71,7 +75,8 @@ def contradiction(case: Case) -> Corridor | None:
         busy,
         inf,
         lambda: (
-            f"CloudWatch counted {unseen.messages} messages in the minute that ended {case.now - unseen.at:.0f} s ago"
+            f"CloudWatch counted {several(unseen.messages, 'message')} in the minute that ended "
+            f"{case.now - unseen.at:.0f} s ago"
             + (f", the oldest {unseen.oldest_age_s:.0f} s old" if unseen.oldest_age_s else "")
             + ("; SQS showed none of them" if unseen.compared else "; there are no SQS readings of it to compare")
         ),
@@ -140,4 +145,4 @@ def cold(case: Case) -> Corridor | None:
         needed_s = max(needed_s, case.policy.patience_s)
     if known_s >= needed_s:
         return None
-    return (case.current, inf, lambda: f"watching for {known_s:.0f} s; in only after {needed_s:g} s")
+    return (case.current, inf, lambda: f"watching for {known_s:.0f} s; in only after {seconds(needed_s)}")
