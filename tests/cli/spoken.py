@@ -8,6 +8,8 @@ import os
 import sys
 from typing import Any, NamedTuple
 
+from tests.processes import ended
+
 END_S = 60.0
 
 
@@ -54,8 +56,11 @@ def environ(**settings: str) -> dict[str, str]:
 async def autoscaler(*arguments: str, stdin: bytes = b"", **settings: str) -> Ended:
     """The command as a process of its own, to its end."""
     process = await started(*arguments, **settings)
-    async with asyncio.timeout(END_S):
-        out, err = await process.communicate(stdin)
+    try:
+        async with asyncio.timeout(END_S):
+            out, err = await process.communicate(stdin)
+    finally:
+        await ended(process)
     assert process.returncode is not None
     return Ended(process.returncode, out, err.decode())
 

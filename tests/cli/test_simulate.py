@@ -16,7 +16,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from autoscaler.cli import main
-from tests.cli.spoken import autoscaler, started
+from tests.cli.spoken import END_S, autoscaler, started
+from tests.processes import ended
 
 FIELDS = [
     "policy", "settings", "seed", "jobs", "late_fraction", "wait_p50_s", "wait_p95_s", "wait_p99_s", "cost_per_work",
@@ -312,11 +313,12 @@ async def test_ctrl_c_leaves_no_file_no_trace_and_no_process(number):
     )  # fmt: skip
     os.close(its_end)
     try:
-        shown = await asyncio.to_thread(read, terminal, b"simulating")
-        os.killpg(process.pid, number)
-        shown += await asyncio.to_thread(read, terminal, None)
-        out, _ = await process.communicate()
-        await gone(process.pid)
+        async with asyncio.timeout(END_S):
+            shown = await asyncio.to_thread(read, terminal, b"simulating")
+            os.killpg(process.pid, number)
+            shown += await asyncio.to_thread(read, terminal, None)
+            out, _ = await process.communicate()
+            await gone(process.pid)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -347,8 +349,11 @@ def read(terminal: int, until: bytes | None) -> bytes:
 
 async def test_a_reader_that_goes_away_ends_it_in_silence():
     process = await started("simulate", "--trace", "load.csv", "--policy", "ours", "--json", "-")
-    process.stdout._transport.close()
-    _, err = await asyncio.wait_for(process.communicate(), 60)
+    try:
+        process.stdout._transport.close()
+        _, err = await asyncio.wait_for(process.communicate(), END_S)
+    finally:
+        await ended(process)
     assert (process.returncode, err) == (1, b"")
 
 

@@ -24,6 +24,7 @@ from tests.cli.spoken import Ended, autoscaler, started
 from tests.cli.terminal import on_a_terminal
 from tests.cli.test_explain import NOW, tick
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
+from tests.processes import ended
 
 SECONDS = Estimate(1.0, 5.0, 1.0)
 
@@ -224,10 +225,13 @@ def test_wrong_input_is_2():
 async def stopped(process: asyncio.subprocess.Process, number: int) -> Ended:
     """The process once it has said a line, was sent the signal, and has ended."""
     assert process.stdout is not None
-    async with asyncio.timeout(30):
-        first = await process.stdout.readline()
-        process.send_signal(number)
-        out, err = await process.communicate()
+    try:
+        async with asyncio.timeout(30):
+            first = await process.stdout.readline()
+            process.send_signal(number)
+            out, err = await process.communicate()
+    finally:
+        await ended(process)
     assert process.returncode is not None
     return Ended(process.returncode, first + out, err.decode())
 
