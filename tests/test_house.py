@@ -11,7 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-FILES = ["pyproject.toml", "Dockerfile", "Makefile", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE"]
+FILES = [
+    "pyproject.toml", "Dockerfile", "Makefile", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE",
+    "SECURITY.md", "CONTRIBUTING.md", "CODE_OF_CONDUCT.md", ".editorconfig", ".pre-commit-config.yaml", ".github/dependabot.yml",
+    ".github/pull_request_template.md", ".github/workflows/ci.yml",
+]  # fmt: skip
 FOLDERS = ["autoscaler", "config", "tests", "deploy"]
 NOT_OURS = re.compile(r"^(\.[^/]+|.*__pycache__|dist|build|site)$")
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from autoscaler.cli import main
+from autoscaler.cli.completing import PROGRAMS
 from tests.cli.spoken import autoscaler, environ
 from tests.operating.settings import LEAST
 
@@ -48,6 +51,27 @@ def test_the_shell_is_given_what_it_completes_by(shell):
     result = CliRunner().invoke(main, ["completion", shell])
     assert result.exit_code == 0
     assert "_AUTOSCALER_COMPLETE" in result.stdout
+
+
+@pytest.mark.parametrize("script", PROGRAMS)
+def test_the_command_has_both_names_and_help_version_and_completion_show_the_one_it_was_called_by(script: str) -> None:
+    def shown(*words: str) -> str:
+        place = Path(sysconfig.get_path("scripts")) / script
+        return subprocess.run([place, *words], env=environ(), capture_output=True, text=True, check=True).stdout
+
+    assert shown("--help").startswith(f"Usage: {script} [OPTIONS]")
+    assert shown("check", "--help").startswith(f"Usage: {script} check ")
+    assert shown("--version").startswith(f"{script}, version ")
+    script_of_bash = shown("completion", "bash")
+    assert f"_{script.replace('-', '_').upper()}_COMPLETE=bash_complete" in script_of_bash
+    assert script_of_bash.rstrip().splitlines()[-1].strip("; ").endswith("_completion_setup")
+    assert re.search(rf"complete -o nosort -F \w+ {script}$", script_of_bash, re.MULTILINE)
+
+
+def test_the_names_of_the_command_are_those_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == dict.fromkeys(PROGRAMS, "autoscaler.cli:main")
+    assert project["name"] in PROGRAMS, "uvx and pipx run a command that is called like its package"
 
 
 @pytest.mark.parametrize(
