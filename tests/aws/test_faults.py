@@ -231,7 +231,7 @@ def test_of_a_text_of_any_length_a_line_is_made_at_once_and_no_half_of_a_credent
 
 
 @pytest.mark.parametrize(("code", "remedy"), [("InternalFailure", "; try again"), ("Throttling", "in a minute")])
-def test_who_asks_once_is_promised_no_next_tick(code, remedy):
+def test_who_asks_once_is_promised_no_next_tick(code: str, remedy: str) -> None:
     error = sdk.ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeServices")
     calls = (Call(DESCRIBE_SERVICES, "orders", "eu-west-1", once=once) for once in (True, False))
     once, daemon = (fault_of_answer(error, call) for call in calls)
@@ -239,14 +239,14 @@ def test_who_asks_once_is_promised_no_next_tick(code, remedy):
     assert "it is tried again" in str(daemon)
 
 
-def test_a_command_without_credentials_is_told_of_no_task():
+def test_a_command_without_credentials_is_told_of_no_task() -> None:
     calls = (Call(DESCRIBE_SERVICES, "orders", "eu-west-1", once=once) for once in (True, False))
     once, daemon = (str(fault_of_failure(sdk.NoCredentialsError(), call)) for call in calls)
     assert once.endswith("; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
     assert "; give the task a task role, or set" in daemon
 
 
-def test_a_command_names_whoever_runs_it_and_not_the_task_role():
+def test_a_command_names_whoever_runs_it_and_not_the_task_role() -> None:
     error = sdk.ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeServices")
     told = str(fault_of_answer(error, Call(LOOK_AT_SERVICE, "orders", "eu-west-1")))
     assert told.endswith("give whoever runs this command ecs:DescribeServices on the service")

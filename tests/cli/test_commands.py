@@ -8,6 +8,7 @@ import sys
 import sysconfig
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -30,24 +31,24 @@ def help_of(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_has_an_example_that_begins_with_the_command_itself(name):
+def test_help_has_an_example_that_begins_with_the_command_itself(name: Any) -> None:
     shown = help_of(name)
     assert re.search(r"(?:Examples?|without letting it act):", shown), name
     assert f"autoscaler {name}" in shown.partition("\n\n")[2]
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - PROCESS_ONLY))
-def test_whatever_prints_prints_json_too(name):
+def test_whatever_prints_prints_json_too(name: Any) -> None:
     assert "--json" in help_of(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_command_has_its_place_in_the_docs(name):
+def test_every_command_has_its_place_in_the_docs(name: Any) -> None:
     assert f"\n## {name}\n" in (ROOT / "docs" / "commands.md").read_text() or name == "resume"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_shell_is_given_what_it_completes_by(shell):
+def test_the_shell_is_given_what_it_completes_by(shell: str) -> None:
     result = CliRunner().invoke(main, ["completion", shell])
     assert result.exit_code == 0
     assert "_AUTOSCALER_COMPLETE" in result.stdout
@@ -78,20 +79,20 @@ def test_the_names_of_the_command_are_those_of_the_package() -> None:
     ("words", "expected"),
     [("autoscaler pau", "pause"), ("autoscaler pause or", "orders"), ("autoscaler explain o", "orders")],
 )
-async def test_commands_and_the_keys_of_services_are_completed(words, expected):
+async def test_commands_and_the_keys_of_services_are_completed(words: str, expected: str) -> None:
     asked = {"_AUTOSCALER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     ended = await autoscaler(**(LEAST | asked))
     assert ended.out.decode().split() == [f"plain,{expected}"]
 
 
-async def test_where_settings_are_wrong_no_key_is_completed_and_nothing_is_said():
+async def test_where_settings_are_wrong_no_key_is_completed_and_nothing_is_said() -> None:
     asked = {"_AUTOSCALER_COMPLETE": "bash_complete", "COMP_WORDS": "autoscaler pause o", "COMP_CWORD": "2"}
     ended = await autoscaler(AUTOSCALER_SERVICE="orders", **asked)
     assert (ended.out.strip(), ended.err) == (b"", "")
 
 
 @pytest.mark.parametrize("command", ["completion bash", "check", "iam-policy", "dashboards --json --out "])
-def test_what_cannot_be_written_is_said_in_a_sentence(command, tmp_path):
+def test_what_cannot_be_written_is_said_in_a_sentence(command: str, tmp_path: Path) -> None:
     line = f"{sys.executable} -m autoscaler {command}{tmp_path if command.endswith(' ') else ''} >/dev/full"
     ended = subprocess.run(line, shell=True, env=environ(**LEAST), capture_output=True, text=True, check=False)
     assert ended.returncode == 2
@@ -101,7 +102,7 @@ def test_what_cannot_be_written_is_said_in_a_sentence(command, tmp_path):
 @pytest.mark.parametrize(
     ("mode", "is_told"), [({}, True), ({"AUTOSCALER_MODE": "shadow"}, True), ({"AUTOSCALER_MODE": "active"}, False)]
 )
-def test_check_says_how_to_activate_what_is_in_shadow(mode, is_told):
+def test_check_says_how_to_activate_what_is_in_shadow(mode: Any, is_told: bool) -> None:
     settings = {"CLUSTER": "prod", "SERVICE": "orders", "QUEUES": "orders", "MAX_TASKS": "9"}
     env = {f"AUTOSCALER_{name}": value for name, value in settings.items()} | mode
     for options in ([], ["--json"]):
@@ -111,6 +112,6 @@ def test_check_says_how_to_activate_what_is_in_shadow(mode, is_told):
         assert ("mode is not set" in result.stdout) is (mode == {})
 
 
-def test_check_names_the_clusters_where_services_are_discovered():
+def test_check_names_the_clusters_where_services_are_discovered() -> None:
     result = CliRunner().invoke(main, ["check"], env={"AUTOSCALER_DISCOVER_CLUSTERS": "prod,test"})
     assert result.stdout == "Settings are good: services are discovered in prod, test\n"

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -158,7 +159,7 @@ def test_a_service_may_be_put_into_shadow_and_out_of_it_by_its_ports() -> None:
     async def main() -> None:
         world, stopping = World(), asyncio.Event()
 
-        def ports_for(one: Service):
+        def ports_for(one: Service) -> Any:
             seen.append(one.policy.mode)
             return ports_of(world)
 

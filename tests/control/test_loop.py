@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -144,7 +145,7 @@ def test_a_cpu_datapoint_is_held_against_the_tasks_of_its_time_so_that_it_is_use
     assert run_virtually(main()) == [6, 6, 6, 6]
 
 
-def _stuck_at(stamp: float, percent: float):  # type: ignore[no-untyped-def]
+def _stuck_at(stamp: float, percent: float) -> Any:  # type: ignore[no-untyped-def]
     from autoscaler.core.model import Utilization
 
     async def cpu(_service: object) -> Utilization:

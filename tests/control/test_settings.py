@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -366,7 +367,7 @@ def test_queues_may_be_given_on_once_they_are_free(stage: Stage) -> None:
 def test_tags_that_have_not_changed_are_not_read_anew(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     read = list[str]()
 
-    def counted(tagged, settings):
+    def counted(tagged: Any, settings: Any) -> Any:
         read.append(tagged.service)
         return discovered(tagged, settings)
 

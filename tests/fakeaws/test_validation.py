@@ -38,7 +38,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_not_as_documented_is_refused_and_complained_of(what):
+def test_what_is_not_as_documented_is_refused_and_complained_of(what: str) -> None:
     service, operation, body = WRONG[what]
     aws = FakeAws(StillClock())
     aws.world().put_service("prod", "worker", 0)
@@ -48,7 +48,7 @@ def test_what_is_not_as_documented_is_refused_and_complained_of(what):
 
 
 @pytest.mark.parametrize("what", ["unknown parameter", "more than the count", "unknown text"])
-def test_without_validation_it_is_let_through(what):
+def test_without_validation_it_is_let_through(what: str) -> None:
     service, operation, body = WRONG[what]
     aws = FakeAws(StillClock(), validates=False)
     for name in ("a", "worker"):
@@ -58,7 +58,7 @@ def test_without_validation_it_is_let_through(what):
     assert not aws.record.complaints
 
 
-def test_what_the_double_does_not_know_is_refused_and_complained_of():
+def test_what_the_double_does_not_know_is_refused_and_complained_of() -> None:
     aws = FakeAws(StillClock())
     assert code(ask(aws, "ecs", "DeleteService", cluster="prod", service="worker")) == "UnknownOperationException"
     assert aws.record.complaints

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -49,20 +49,20 @@ def mortal(_: int, told: Callable[[float], None]) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def nobody_stays():
+def nobody_stays() -> Iterator[None]:
     LATER.clear()
     yield
     assert multiprocessing.active_children() == []
 
 
-def test_results_come_in_the_order_of_the_work_whichever_ends_first():
+def test_results_come_in_the_order_of_the_work_whichever_ends_first() -> None:
     made = list(Crew(2, silent, 2).made(crossing, [(0,), (1,)]))
     assert [number for number, _ in made] == [0, 1]
     assert os.getpid() not in {pid for _, pid in made}
     assert len({pid for _, pid in made}) == 2
 
 
-def test_progress_counts_all_batches_and_ends_at_one():
+def test_progress_counts_all_batches_and_ends_at_one() -> None:
     LATER.set()
     shares: list[float] = []
     crew = Crew(4, shares.append, 2)
@@ -73,28 +73,28 @@ def test_progress_counts_all_batches_and_ends_at_one():
     assert shares == sorted(shares)
 
 
-def test_no_work_at_all_is_done():
+def test_no_work_at_all_is_done() -> None:
     shares: list[float] = []
     assert list(Crew(0, shares.append).made(crossing, [])) == []
     assert shares == [1.0]
 
 
-def test_the_operators_mistake_arrives_as_it_was_raised():
+def test_the_operators_mistake_arrives_as_it_was_raised() -> None:
     with pytest.raises(ConfigError) as raised:
         list(Crew(3, silent, 2).made(refused, [(0,), (1,), (2,)]))
     assert raised.value.problems == (Problem("tolerance", "'lots' is not a number"),)
 
 
-def test_a_process_that_is_killed_ends_the_work_instead_of_being_waited_for():
+def test_a_process_that_is_killed_ends_the_work_instead_of_being_waited_for() -> None:
     with pytest.raises(ChildProcessError, match="memory"):
         list(Crew(3, silent, 2).made(killed, [(0,), (1,), (2,)]))
 
 
-def test_ctrl_c_is_heard_by_the_parent_alone():
+def test_ctrl_c_is_heard_by_the_parent_alone() -> None:
     assert list(Crew(2, silent, 2).made(interrupted, [(0,), (1,)])) == [0, 1]
 
 
-def test_a_crew_can_be_ended_whatever_its_parent_does_with_sigterm():
+def test_a_crew_can_be_ended_whatever_its_parent_does_with_sigterm() -> None:
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         assert list(Crew(1, silent).made(mortal, [(0,)])) == [True]
@@ -102,7 +102,7 @@ def test_a_crew_can_be_ended_whatever_its_parent_does_with_sigterm():
         signal.signal(signal.SIGTERM, before)
 
 
-def test_who_stops_listening_leaves_no_process_behind():
+def test_who_stops_listening_leaves_no_process_behind() -> None:
     results = Crew(2, silent, 2).made(crossing, [(1,), (1,)])
     next(results)
     results.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import replace
 from math import isnan, nan
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -106,6 +107,6 @@ def test_a_copy_is_written_to_no_more() -> None:
     [(holding(), 0.0, 2.0), (decided(seen(backlog=Missing("no"))), nan, 2.0), (unread(), nan, nan)],
     ids=["read", "queue not read", "service not read"],
 )
-def test_absent_is_not_zero(tick, waiting, desired) -> None:
+def test_absent_is_not_zero(tick: Any, waiting: Any, desired: Any) -> None:
     sample = sample_of(tick, None)
     assert repr((sample.waiting, sample.desired)) == repr((waiting, desired))

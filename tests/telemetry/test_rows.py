@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from autoscaler.core.model import Missing, QueueReading
 from autoscaler.ports import ServiceRef
 from autoscaler.telemetry.page import rows as module
@@ -85,7 +87,7 @@ async def test_whoever_lost_the_line_is_told_what_he_missed_and_after_a_restart_
         assert keys(await watcher.look()) == ["orders", "bills"]
 
 
-async def test_a_row_is_made_once_however_many_watch(monkeypatch) -> None:
+async def test_a_row_is_made_once_however_many_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     monkeypatch.setattr(module, "row_of", lambda *of: made.append(of) or row_of(*of))
     desk, watcher = watched(holding())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import combinations, permutations
 from math import inf
+from typing import Any
 
 LEAST_BILLED_S = 60.0
 
@@ -37,7 +38,7 @@ def _rows(arrivals: list[float], service: list[float], latency_s: float) -> dict
     return found
 
 
-def _walk(order: tuple[int, ...], arrivals: list[float], service: list[float], latency_s: float):
+def _walk(order: tuple[int, ...], arrivals: list[float], service: list[float], latency_s: float) -> Any:
     now, latest = -inf, inf
     for message in order:
         now = max(now, arrivals[message])

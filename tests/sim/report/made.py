@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,9 @@ def _told(steps: tuple[tuple[float, int], ...]) -> tuple[Told, ...]:
     )  # fmt: skip
 
 
-def run(load: Workload, policy: str, settings: str = "", seed: int = 1, oracle_s: float | None = None, **shape) -> Run:
+def run(
+    load: Workload, policy: str, settings: str = "", seed: int = 1, oracle_s: float | None = None, **shape: Any
+) -> Run:
     made = outcome(load, words=policy != "clairvoyant", **shape)
     return Run(policy, settings, seed, score(load, made, 60, oracle_s or billed_s(made)), made)
 
