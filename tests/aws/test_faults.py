@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.aws import Aws
-from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES, Call
+from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES, Api, Call
 from autoscaler.aws.faults import CODES, LOOKED_AT, QUOTED, VERBS, clean, fault_of_answer, fault_of_failure
 from autoscaler.aws.operator.apis import LOOK_AT_SERVICE
 from autoscaler.core.model import Missing
@@ -168,14 +168,14 @@ async def test_a_denied_call_names_the_permission_and_what_it_is_for(aws: Aws, d
         (sdk.ConnectTimeoutError(endpoint_url="http://x"), "unavailable"),
         (sdk.ReadTimeoutError(endpoint_url="http://x"), "unavailable"),
         (sdk.ConnectionClosedError(endpoint_url="http://x"), "unavailable"),
-        (sdk.SSLError(endpoint_url="http://x", error="x"), "unavailable"),
+        (sdk.SSLError(endpoint_url="http://x", error=ValueError("x")), "unavailable"),
         (sdk.ProxyConnectionError(proxy_url="http://x"), "unavailable"),
         (ValueError("no JSON"), "unavailable"),
         (TypeError(), "unavailable"),
     ],
 )
 @pytest.mark.parametrize("api", [DESCRIBE_SERVICES, GET_QUEUE_ATTRIBUTES, GET_METRIC_DATA])
-def test_an_error_without_an_answer_has_its_class(error: Exception, kind: str, api: object) -> None:
+def test_an_error_without_an_answer_has_its_class(error: Exception, kind: str, api: Api) -> None:
     fault = fault_of_failure(error, Call(api, "shop", REGION))
     assert fault.kind == kind
     assert str(fault).startswith(f"shop in {REGION}: {api.name} ")

@@ -53,12 +53,12 @@ def environ(**settings: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", **settings}
 
 
-async def autoscaler(*arguments: str, stdin: bytes = b"", **settings: str) -> Ended:
+async def autoscaler(*arguments: str, stdin: bytes | str = b"", **settings: str) -> Ended:
     """The command as a process of its own, to its end."""
     process = await started(*arguments, **settings)
     try:
         async with asyncio.timeout(END_S):
-            out, err = await process.communicate(stdin)
+            out, err = await process.communicate(stdin.encode() if isinstance(stdin, str) else stdin)
     finally:
         await ended(process)
     assert process.returncode is not None

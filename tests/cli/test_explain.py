@@ -61,7 +61,8 @@ def told_by(daemon_tick: Tick) -> dict[str, Any]:
     """What the real API says once that tick was recorded."""
     board = Board(lambda: NOW, lambda: 1_800_000_000.0)
     standing = board.note(daemon_tick)
-    return json.loads(json.dumps(decisions((), standing)))
+    answer: dict[str, Any] = json.loads(json.dumps(decisions((), standing)))
+    return answer
 
 
 def account(of: Tick) -> dict[str, Any]:

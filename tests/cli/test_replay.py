@@ -43,7 +43,7 @@ def replayed(journal: bytes, *options: str, settings: dict[str, str] | None = No
     return CliRunner().invoke(main, ["replay", "-", *options], input=journal, env=settings)
 
 
-def report(journal: bytes, *options: str, settings: dict[str, str] | None = None) -> dict[str, object]:
+def report(journal: bytes, *options: str, settings: dict[str, str] | None = None) -> dict[str, Any]:
     return dict(json.loads(replayed(journal, "--json", *options, settings=settings).stdout))
 
 

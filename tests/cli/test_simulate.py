@@ -352,7 +352,8 @@ def read(terminal: int, until: bytes | None) -> bytes:
 async def test_a_reader_that_goes_away_ends_it_in_silence() -> None:
     process = await started("simulate", "--trace", "load.csv", "--policy", "ours", "--json", "-")
     try:
-        process.stdout._transport.close()
+        pipe: Any = process.stdout
+        pipe._transport.close()
         _, err = await asyncio.wait_for(process.communicate(), END_S)
     finally:
         await ended(process)

@@ -26,7 +26,7 @@ def told(name: str = "lag", **item: object) -> dict[str, str]:
 
 def said_of(**item: object) -> str:
     """What is wrong with the metric."""
-    return problems(told(**item))["AUTOSCALER_METRICS"]
+    return problems(told(**dict[str, Any](item)))["AUTOSCALER_METRICS"]
 
 
 def without(item: dict[str, object], *names: str) -> dict[str, object]:
@@ -46,13 +46,13 @@ def test_both_kinds_are_taken_in_the_order_in_which_they_stand() -> None:
 
 
 def test_the_statistic_is_the_average_unless_another_is_named() -> None:
-    [(_, source)] = only(load(told(**CLOUDWATCH))).metrics
+    [(_, source)] = only(load(told(**dict[str, Any](CLOUDWATCH)))).metrics
     assert source == CloudWatchMetric("App/Orders", "Lag", (), "Average", None)
 
 
 @pytest.mark.parametrize("statistic", list(Statistic))
 def test_every_statistic_is_passed_on_as_cloudwatch_spells_it(statistic: Any) -> None:
-    [(_, source)] = only(load(told(**CLOUDWATCH, statistic=statistic.upper()))).metrics
+    [(_, source)] = only(load(told(**dict[str, Any](CLOUDWATCH), statistic=statistic.upper()))).metrics
     assert source.statistic == statistic.value
 
 
@@ -153,12 +153,12 @@ def test_a_services_table_of_metrics_replaces_that_of_the_defaults_whole() -> No
     ],
 )
 def test_a_formula_speaks_of_signals_and_metrics_that_there_are(formula: str, meant: str) -> None:
-    assert meant in problems(told(**CLOUDWATCH) | {"AUTOSCALER_FORMULA": formula})["AUTOSCALER_FORMULA"]
+    assert meant in problems(told(**dict[str, Any](CLOUDWATCH)) | {"AUTOSCALER_FORMULA": formula})["AUTOSCALER_FORMULA"]
 
 
 def test_a_formula_may_name_every_signal_and_the_services_metrics() -> None:
     text = "visible + in_flight + delayed + oldest_age_s + cpu_percent + memory_percent + running + current + lag"
-    assert only(load(told(**CLOUDWATCH) | {"AUTOSCALER_FORMULA": text})).policy.formula == text
+    assert only(load(told(**dict[str, Any](CLOUDWATCH)) | {"AUTOSCALER_FORMULA": text})).policy.formula == text
 
 
 @pytest.mark.parametrize("text", ["", "visible +", "visible.real", "open(1)", "f'x'", "x" * 1001, "(" * 500 + "1"])
@@ -167,7 +167,9 @@ def test_what_is_no_formula_is_refused(text: Any) -> None:
 
 
 def test_a_formula_of_broken_metrics_is_not_blamed_for_them() -> None:
-    assert problems(told(**CLOUDWATCH, unit="x") | {"AUTOSCALER_FORMULA": "lag"}).keys() == {"AUTOSCALER_METRICS"}
+    assert problems(told(**dict[str, Any](CLOUDWATCH), unit="x") | {"AUTOSCALER_FORMULA": "lag"}).keys() == {
+        "AUTOSCALER_METRICS"
+    }
 
 
 @pytest.mark.parametrize(

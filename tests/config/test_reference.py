@@ -90,7 +90,7 @@ def test_columns_are_aligned() -> None:
     assert aligned([("a", "bcd"), ("ab", "c")]) == "a   bcd\nab  c\n"
 
 
-def leaves(schema: dict, root: dict) -> set[tuple[str, ...]]:
+def leaves(schema: dict[str, Any], root: dict[str, Any]) -> set[tuple[str, ...]]:
     schema = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
     if "properties" not in schema:
         return {()}
@@ -99,7 +99,7 @@ def leaves(schema: dict, root: dict) -> set[tuple[str, ...]]:
 
 
 def test_the_schema_knows_the_same_settings_and_is_plain_json() -> None:
-    schema = json_schema()
+    schema = dict[str, Any](json_schema())
     assert json.loads(json.dumps(schema)) == schema
     assert leaves(schema["$defs"]["service"], schema) == set(FIELDS.values())
     daemon = {path for path in leaves(schema, schema) if path[0] not in {"defaults", "profiles", "services"}}
@@ -117,12 +117,12 @@ def test_the_schemas_defaults_and_patterns_agree() -> None:
             walk(part)
 
     walk(json_schema())
-    walk(json_schema()["$defs"]["service"])
+    walk(dict[str, Any](json_schema())["$defs"]["service"])
 
 
 def test_the_example_file_uses_only_what_the_schema_knows() -> None:
     table = tomllib.loads((EXAMPLES / "autoscaler.toml").read_text())
-    schema = json_schema()
+    schema = dict[str, Any](json_schema())
     assert table.keys() <= schema["properties"].keys()
     for service in table["services"].values():
         assert service.keys() <= schema["$defs"]["service"]["properties"].keys()

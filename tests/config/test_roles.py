@@ -125,6 +125,6 @@ def test_a_queue_s_own_account_counts_before_the_role_s() -> None:
 
 
 def test_the_schema_takes_a_role_as_the_settings_do() -> None:
-    service = json_schema()["$defs"]["service"]["properties"]
+    service = dict[str, Any](json_schema())["$defs"]["service"]["properties"]
     assert "role/" in json.dumps(service["role_arn"])
     assert "external_id" in service

@@ -149,7 +149,9 @@ def test_the_same_key_for_another_service_begins_anew_once_the_old_loop_has_ende
     moved = replace(moved, ref=replace(moved.ref, cluster="elsewhere"))
     stage.play([(0, settings(service("orders"))), (1, settings(moved))], 20)
     assert [tick.service.cluster for tick in slow.ticks] == ["prod", "elsewhere", "elsewhere", "elsewhere"]
-    assert slow.ticks[1].memory.since >= stage.began + 3.0
+    since = slow.ticks[1].memory.since
+    assert since is not None
+    assert since >= stage.began + 3.0
 
 
 def test_a_service_may_be_put_into_shadow_and_out_of_it_by_its_ports() -> None:

@@ -100,7 +100,7 @@ class Stage:
     async def _read(self, config: Config, settings: Settings, confirmed: bool) -> Reloaded:
         return reload(self.environ, config, settings, confirmed=confirmed)
 
-    def play(self, seconds: float, script: dict[float, object] | None = None) -> None:
+    def play(self, seconds: float, script: Mapping[Any, object] | None = None) -> None:
         """The script's actions happen at their seconds; `told` has each new settings with its second."""
 
         async def main() -> None:

@@ -139,7 +139,7 @@ def shifted(world: World, by_s: float) -> World:
     )
 
 
-def _moved(reading: Any, by_s: Any) -> Any:  # type: ignore[no-untyped-def]  # any reading: all have `at`, and Missing has none
+def _moved(reading: Any, by_s: Any) -> Any:  # any reading: all have `at`, and Missing has none
     return reading if reading is None or isinstance(reading, Missing) else replace(reading, at=reading.at + by_s)
 
 

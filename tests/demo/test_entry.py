@@ -81,6 +81,7 @@ async def test_a_daemon_that_dies_ends_the_demo_with_its_last_lines() -> None:
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_leaves_nothing_running(sent: Any) -> None:
     play = await playing([str(STANDIN)], duration_s=60)
+    assert play.stderr is not None
     async with asyncio.timeout(60):
         while b"Metrics" not in await play.stderr.readline():
             pass

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Any
@@ -14,7 +14,7 @@ from autoscaler.demo.fleet import Fleet, State
 from autoscaler.demo.ledger import Ledger
 from autoscaler.demo.load import Arrival, Load
 from autoscaler.demo.sender import send
-from autoscaler.demo.workers import CONCURRENCY, Done, Worker
+from autoscaler.demo.workers import CONCURRENCY, Done, Queue, Worker
 from tests.demo.test_region import counts_of, describe, desire
 from tests.demo.waiting import until
 
@@ -22,6 +22,10 @@ from tests.demo.waiting import until
 @asynccontextmanager
 async def following(queue: Any, ledger: Any, start_up_s: Any = (0.3, 0.5)) -> AsyncIterator[Any]:
     """A fleet that follows what is desired, with its tasks, until the context ends."""
+
+    async def acting(act: Callable[[], Awaitable[None]]) -> None:
+        await act()
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fleets, "START_UP_S", start_up_s)
         with suppress(asyncio.CancelledError):
@@ -30,7 +34,7 @@ async def following(queue: Any, ledger: Any, start_up_s: Any = (0.3, 0.5)) -> As
                 fleet = Fleet(
                     queue.wire,
                     lambda: Worker(queue, ledger),
-                    lambda act: members.append(group.create_task(act())),
+                    lambda act: members.append(group.create_task(acting(act))),
                     Random(0),
                 )
                 members.append(group.create_task(fleet.follow()))
@@ -129,7 +133,10 @@ async def test_tasks_that_have_not_started_go_first(queue: Any) -> None:
 async def test_a_stopped_worker_deletes_all_that_it_has_done_in_as_many_calls_as_that_takes() -> None:
     deleted: list[list[str]] = []
 
-    class Recorder:
+    class Recorder(Queue):
+        def __init__(self) -> None:
+            pass
+
         async def delete(self, handles: list[str]) -> None:
             deleted.append(handles)
 

@@ -22,9 +22,10 @@ async def desire(queue: Queue, tasks: int) -> None:
     )
 
 
-async def describe(queue: Queue) -> dict:
+async def describe(queue: Queue) -> dict[str, Any]:
     answer = await queue.wire.call("ecs", "DescribeServices", cluster=settings.CLUSTER, services=[settings.SERVICE])
-    return answer["services"][0]
+    result: dict[str, Any] = answer["services"][0]
+    return result
 
 
 async def test_running_and_pending_are_what_the_fleet_reports_and_not_what_is_desired(queue: Any) -> None:
@@ -148,6 +149,8 @@ async def test_it_ends_when_its_owner_is_gone() -> None:
         env=environment({}),
     )
     try:
+        assert child.stdin is not None
+        assert child.stdout is not None
         async with asyncio.timeout(40):
             assert (await child.stdout.readline()).strip().isdigit()
             child.stdin.close()

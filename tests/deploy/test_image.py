@@ -45,11 +45,12 @@ def runs() -> list[str]:
 
 
 def health_check() -> list[str]:
-    return json.loads(at_run_time()["HEALTHCHECK"].partition(" CMD ")[2])
+    answer: list[str] = json.loads(at_run_time()["HEALTHCHECK"].partition(" CMD ")[2])
+    return answer
 
 
 def linted(source: bytes) -> subprocess.CompletedProcess[bytes]:
-    command = [Path(sys.executable).parent / "hadolint", "--no-color", "-"]
+    command: list[str | Path] = [Path(sys.executable).parent / "hadolint", "--no-color", "-"]
     return subprocess.run(command, input=source, capture_output=True, check=False, timeout=60)
 
 

@@ -70,7 +70,7 @@ ONE_QUEUE = REQUIRED | {"QueueArns": QUEUES[0]}
 
 
 def linted(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).parent / "cfn-lint", "--regions", REGION, "--", path]
+    command: list[str | Path] = [Path(sys.executable).parent / "cfn-lint", "--regions", REGION, "--", path]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -83,6 +83,7 @@ def allowed(role: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def container(given: dict[str, str]) -> dict[str, Any]:
+    only: dict[str, Any]
     (only,) = deployed(given)["TaskDefinition"]["ContainerDefinitions"]
     return only
 
@@ -202,7 +203,7 @@ def test_the_task_role_is_for_tasks_of_this_account_only() -> None:
 
 
 def test_the_image_is_fetched_only_from_the_repository_that_was_named() -> None:
-    def fetching(given: dict[str, str]) -> list[str]:
+    def fetching(given: dict[str, str]) -> list[list[str]]:
         return [one["Resource"] for one in allowed(deployed(given)["ExecutionRole"]) if one["Sid"] == "FetchImage"]
 
     assert fetching(REQUIRED) == []
@@ -244,7 +245,8 @@ def test_the_port_cannot_be_opened_to_the_internet(cidr: str) -> None:
 
 def test_further_security_groups_join_our_own() -> None:
     def groups(given: dict[str, str]) -> list[str]:
-        return deployed(given)["Service"]["NetworkConfiguration"]["AwsvpcConfiguration"]["SecurityGroups"]
+        answer: list[str] = deployed(given)["Service"]["NetworkConfiguration"]["AwsvpcConfiguration"]["SecurityGroups"]
+        return answer
 
     assert groups(REQUIRED) == ["<SecurityGroup.GroupId>"]
     assert groups(REQUIRED | OPTIONAL) == ["<SecurityGroup.GroupId>", "sg-endpoints", "sg-proxy"]
@@ -280,6 +282,7 @@ def test_the_plain_policy_is_the_template_s() -> None:
 def test_the_plain_task_definition_has_the_shape_that_ecs_takes() -> None:
     model = ServiceModel(Loader().load_service_model("ecs", "service-2"))
     shape = model.operation_model("RegisterTaskDefinition").input_shape
+    assert shape is not None
     assert ParamValidator().validate(plain("task-definition.json"), shape).generate_report() == ""
 
 

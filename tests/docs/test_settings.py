@@ -41,7 +41,8 @@ def test_a_file_is_accepted_as_it_stands(block: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", VARIABLES, ids=str)
 def test_variables_are_accepted_as_they_stand(block: Any) -> None:
-    told = dict(match.groups() for line in block.text.splitlines() if (match := ASSIGNED.match(line.strip())))
+    matches = [ASSIGNED.match(line.strip()) for line in block.text.splitlines()]
+    told = {match[1]: match[2] for match in matches if match}
     assert load({name: shlex.split(value, comments=True)[0] for name, value in told.items()}).services
 
 
@@ -58,7 +59,7 @@ def test_the_tags_are_accepted_with_the_file_before_them(tmp_path: Path) -> None
     [command] = [block for block in blocks(page) if "tag-resource" in block.text]
     [settings] = [block for block in FILES if "discover_clusters" in block.text and "settings.md" in block.page]
     words = shlex.split(command.text.replace("\\\n", " "))
-    tags = dict(re.fullmatch(r"key=(.+?),value=(.+)", word).groups() for word in words if word.startswith("key="))
+    tags = dict(pair for word in words for pair in re.findall(r"^key=(.+?),value=(.+)$", word))
     service = discovered(Tagged("prod", "orders-worker", tags), find(written(settings.text, tmp_path)))
     assert (service.ref.key, service.policy.mode.value) == ("prod-orders-worker", "active")
     assert (service.policy.max_tasks, [queue.name for queue in service.queues]) == (20, ["orders", "exports"])

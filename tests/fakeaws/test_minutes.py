@@ -74,7 +74,7 @@ def test_pages_together_hold_every_point_once_and_only_the_last_is_complete() ->
     aws = with_minutes(8, delay_s=0.0)
     aws.clock.pass_s(60)
     aws.world().minutes.page = 4
-    points, statuses, more = {"a": [], "b": []}, {}, {}
+    points, statuses, more = dict[str, list[Any]](a=[], b=[]), dict[str, Any](), dict[str, Any]()
     while True:
         answer = page(aws, query(OWN), query(OWN, key="b"), **more)
         for result in answer["MetricDataResults"]:

@@ -44,7 +44,7 @@ class Asked:
         tasks = json.loads(ask(aws, "ecs", "ListTasks", **own, serviceName=THEIRS[0]).body)["taskArns"]
         url = f"http://x/111111111111/{queue}"
         resource = f"service/prod/{service}"
-        asked = {
+        asked: dict[tuple[str, str], dict[str, Any]] = {
             ("sqs", "GetQueueUrl"): {"QueueName": queue},
             ("sqs", "GetQueueAttributes"): {"QueueUrl": url, "AttributeNames": ["All"]},
             ("ecs", "UpdateService"): own | {"service": service, "desiredCount": 2},
@@ -67,7 +67,9 @@ class Asked:
         now = self.aws.clock.now()
         both = metrics(1, *OURS) + metrics(2, *THEIRS)
         asked = {"MetricDataQueries": both, "StartTime": now - 600, "EndTime": now}
-        minutes = json.loads(ask(self.aws, "cloudwatch", "GetMetricData", **asked).body)["MetricDataResults"]
+        minutes = json.loads(ask(self.aws, "cloudwatch", "GetMetricData", **dict[str, Any](asked)).body)[
+            "MetricDataResults"
+        ]
         services = ask(self.aws, "ecs", "DescribeServices", cluster="prod", services=[OURS[0], THEIRS[0]])
         first, *rest = json.loads(services.body).get("services", [None])
         return {"1": [first, *minutes[:2]], "2": [rest, *minutes[2:]]}

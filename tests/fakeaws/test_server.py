@@ -123,6 +123,7 @@ async def process(*arguments: Any) -> AsyncIterator[Any]:
         sys.executable, "-m", "tests.fakeaws", *arguments, stdout=asyncio.subprocess.PIPE
     )
     try:
+        assert running.stdout is not None
         async with asyncio.timeout(60):
             yield (await running.stdout.readline()).decode().strip()
     finally:

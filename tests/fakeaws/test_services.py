@@ -148,7 +148,7 @@ def test_lists_come_in_pages_and_every_member_once(count: int) -> None:
     aws = FakeAws(StillClock())
     for number in range(count):
         aws.world().put_service("prod", f"worker-{number}", 1)
-    found, pages, more = [], 0, {}
+    found, pages, more = [], 0, dict[str, Any]()
     while True:
         pages += 1
         answer = told(ask(aws, "ecs", "ListServices", cluster="prod", maxResults=10, **more))

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from autoscaler.aws import apis
 from autoscaler.aws.operator import apis as operators
+from autoscaler.config import load
 from autoscaler.operating.iam import PURPOSES
 from autoscaler.operating.permissions import granted
 from tests.deploy.stack import filled_in
-from tests.operating.settings import ACCOUNT, EVERYTHING, config, load, several
+from tests.operating.settings import ACCOUNT, EVERYTHING, config, several
 
 APIS = {value.name for value in vars(apis).values() if isinstance(value, apis.Api)}
 """All that the daemon ever asks of AWS."""
@@ -41,6 +42,7 @@ def actions(document: dict[str, Any]) -> set[str]:
 
 
 def statement(document: dict[str, Any], action: str) -> dict[str, Any]:
+    found: dict[str, Any]
     [found] = [one for one in document["Statement"] if action in one["Action"]]
     return found
 
@@ -212,7 +214,7 @@ def _linted(folder: Path, documents: list[dict[str, Any]]) -> subprocess.Complet
     }
     stack = folder / "stack.json"
     stack.write_text(json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}))
-    command = [Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "--", stack]
+    command: list[str | Path] = [Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "--", stack]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 

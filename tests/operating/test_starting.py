@@ -81,6 +81,7 @@ def test_the_task_is_the_one_that_is_deployed() -> None:
 def test_the_task_has_the_shape_that_ecs_takes() -> None:
     model = ServiceModel(Loader().load_service_model("ecs", "service-2"))
     shape = model.operation_model("RegisterTaskDefinition").input_shape
+    assert shape is not None
     assert ParamValidator().validate(task(ANSWERS), shape).generate_report() == ""
 
 

@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cache
@@ -47,7 +47,7 @@ KEYS = "[...document.querySelectorAll('tbody th a')].map(link => link.textConten
 
 
 @pytest.fixture(scope="module")
-def played() -> Iterator[tuple[Desk, list[Played]]]:
+def played() -> tuple[Desk, list[Played]]:
     """Six hours of fourteen services. No test writes to it."""
     return lively()
 
@@ -135,6 +135,7 @@ async def test_the_list_says_first_whether_the_promise_is_kept_and_worst_service
         row = await text(tab, "tbody tr")
         standing = played[0].board.find("fraud-check")
         assert "late" in row
+        assert standing is not None
         assert f"{standing.policy.max_tasks}" in row
         assert "stalled start: 40 instead of" in row, "sentences are quoted whole"
         await tab.until("document.getElementById('line').textContent === 'live'")
@@ -184,8 +185,11 @@ async def test_the_service_shows_its_hours_its_walk_what_was_learned_and_what_wa
         walk = await tab.value("[...document.querySelectorAll('#decided .rule')].map(n => n.textContent)")
         assert walk == ["asked for", "stalled start", "decided"]
         assert "because" not in walk
-        decision = played[0].board.find("fraud-check").tick.decision
-        assert await text(tab, "#decided .because") == decision.votes[0].because
+        standing = played[0].board.find("fraud-check")
+        assert standing is not None
+        assert standing.tick is not None
+        assert standing.tick.decision is not None
+        assert await text(tab, "#decided .because") == standing.tick.decision.votes[0].because
         assert await tab.value("document.querySelectorAll('#estimates tbody tr').length") == 4
         assert "AUTOSCALER_SERVICES__FRAUD_CHECK__MAX_TASKS" in await text(tab, "#settings tbody")
         assert "scale_in.cooldown" in await text(tab, "#defaults tbody")
@@ -289,7 +293,8 @@ async def test_no_name_becomes_markup(tmp_path: Path) -> None:
 async def test_however_long_the_names_no_page_scrolls_sideways(tmp_path: Path, width: int) -> None:
     """ECS takes names of 255 letters, and nothing in them need be a place to break at."""
     desk, service = Desk(), ServiceRef(LONG, LONG, LONG)
-    long = replace(policy_of(LONG, mode=Mode.SHADOW), paused=LONG, schedule=LONG)
+    any_text: Any = LONG  # no pause is as long, and none is needed
+    long = replace(policy_of(LONG, mode=Mode.SHADOW), paused=any_text, schedule=LONG)
     desk.board.admit(service, long, (Chosen(LONG, LONG, LONG),), activate=LONG)
     desk.record(unread(LONG, service=service, policy=long))
     async with shown(desk, "/", tmp_path, width=width, phone=width < 640) as tab:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
@@ -105,4 +105,5 @@ def test_a_crew_can_be_ended_whatever_its_parent_does_with_sigterm() -> None:
 def test_who_stops_listening_leaves_no_process_behind() -> None:
     results = Crew(2, silent, 2).made(crossing, [(1,), (1,)])
     next(results)
+    assert isinstance(results, Generator)
     results.close()

@@ -11,11 +11,11 @@ import pytest
 
 from autoscaler.errors import ConfigError
 from autoscaler.sim.chance import Distribution
-from autoscaler.sim.experiment import Experiment, Setup, check, run, runs, scaler_of, specs, trials, wishes_of
+from autoscaler.sim.experiment import Experiment, check, run, runs, scaler_of, specs, trials, wishes_of
 from autoscaler.sim.experiment import Task as Wanted
 from autoscaler.sim.model import WorldSettings
 from autoscaler.sim.ours import Ours
-from autoscaler.sim.peers import PEERS
+from autoscaler.sim.peers import PEERS, Setup
 from autoscaler.sim.score import Run, billed_s
 from autoscaler.sim.tuning import Trial
 from autoscaler.sim.workload import Choice, CountTrace, by_count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -104,16 +104,20 @@ class Scene:
         return answer
 
     def counts(self) -> Counts:
-        return self._answer("counts")
+        answer: Counts = self._answer("counts")
+        return answer
 
     def tasks(self) -> Tasks:
-        return self._answer("tasks")
+        answer: Tasks = self._answer("tasks")
+        return answer
 
     def protected(self) -> int:
-        return self._answer("protected")
+        answer: int = self._answer("protected")
+        return answer
 
     def minutes(self, meter: Meter, most: int) -> Sequence[Datapoint]:
-        return self._answer("minutes", meter, most)
+        answer: Sequence[Datapoint] = self._answer("minutes", meter, most)
+        return answer
 
     def scale_to(self, tasks: int) -> None:
         self._answer("scale_to", tasks)
@@ -125,7 +129,11 @@ class Scene:
 def test_whatever_is_written_was_decided_by_the_daemons_own_loop(ticks: list[Tick]) -> None:
     outcome = played()
     assert len(ticks) == pytest.approx(outcome.ended_s / 10, abs=2)
-    accepted = [(tick.observation.now, tick.decision.target) for tick in ticks if tick.outcome == "accepted"]
+    accepted = [
+        (tick.observation.now, tick.decision.target)
+        for tick in ticks
+        if tick.outcome == "accepted" and tick.observation is not None and tick.decision is not None
+    ]
     assert [(at, count) for at, count in outcome.desired if at > 0] == accepted
     assert len(accepted) > 8
 
@@ -143,7 +151,12 @@ def test_no_count_outside_the_bounds_is_ever_written(seed: Any, least: int, most
     class Watched(Ours):
         def tick(self, world: Surface) -> None:
             keep = world.scale_to
-            world.scale_to = lambda tasks: (written.append(tasks), keep(tasks))  # type: ignore[method-assign]
+
+            def scale_to(tasks: int) -> None:
+                written.append(tasks)
+                keep(tasks)
+
+            world.scale_to = scale_to  # type: ignore[method-assign]
             super().tick(world)
             world.scale_to = keep  # type: ignore[method-assign]
 
@@ -184,7 +197,7 @@ def test_it_does_not_scale_in_during_a_deployment() -> None:
 
 def test_a_restart_begins_another_memory(ticks: list[Tick]) -> None:
     played(BUSY, Restart(1000))
-    assert sorted({tick.memory.since for tick in ticks}) == [0.0, 1000.0]
+    assert sorted({tick.memory.since or 0.0 for tick in ticks}) == [0.0, 1000.0]
 
 
 def test_after_a_restart_it_does_not_scale_in_before_it_has_watched_for_a_window() -> None:
@@ -219,9 +232,12 @@ def test_every_change_has_its_sentence_in_the_report_and_nothing_else_has() -> N
 @pytest.mark.parametrize("error", [Unavailable("SQS does not answer"), Throttled("slower, please")])
 def test_a_read_that_fails_is_missing_with_its_reason(ticks: list[Tick], error: Any) -> None:
     Ours(Wishes(60.0).policy()).tick(Scene(counts=error))
-    [reading] = ticks[0].observation.queues
+    observation, decision = ticks[0].observation, ticks[0].decision
+    assert observation is not None
+    assert decision is not None
+    [reading] = observation.queues
     assert reading.backlog == Missing(str(error), error.kind)
-    assert ticks[0].decision.verdict is Verdict.HOLD
+    assert decision.verdict is Verdict.HOLD
 
 
 def test_a_fleet_that_cannot_be_read_is_not_decided_on(ticks: list[Tick]) -> None:
@@ -262,7 +278,7 @@ def test_a_minute_of_cloudwatch_is_looked_up_once() -> None:
 
 def test_a_port_that_would_wait_is_our_bug_and_not_passed_over() -> None:
     class Waiting:
-        def __await__(self) -> Iterator[Any]:
+        def __await__(self) -> Generator[Any, None, None]:
             yield
 
     async def port() -> None:

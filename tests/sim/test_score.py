@@ -7,10 +7,10 @@ import math
 from typing import Any
 
 import numpy as np
-import pytest
 
 from autoscaler.sim.model import Life, Outcome, Workload
 from autoscaler.sim.score import Score, billed_s, demand, elasticity, launches, reversals, score
+from tests.about import about
 
 NAMES = (
     "jobs late_fraction wait_p50_s wait_p95_s wait_p99_s cost_per_work cost_per_oracle lost_work_fraction "
@@ -112,8 +112,8 @@ def test_elasticity_by_the_sums() -> None:
     """Demand 2, 2, 0, 0 against supply 1, 3, 1, 0: theta_u = 25 % of 1/2, theta_o = 25 % of (1/3 + 1/1)."""
     supply = ((0.0, 1), (60.0, 3), (120.0, 1), (180.0, 0))
     figures = elasticity(load([0.0, 30.0], [90.0, 90.0]), outcome([], running=supply))
-    assert figures.theta_u == pytest.approx(12.5)
-    assert figures.theta_o == pytest.approx(100 / 3)
+    assert figures.theta_u == about(12.5)
+    assert figures.theta_o == about(100 / 3)
     assert (figures.tau_u, figures.tau_o) == (25.0, 50.0)
 
 
@@ -128,7 +128,7 @@ def test_supply_counts_as_it_was_within_the_minute_rounded_up_as_demand_is() -> 
 def test_a_shorter_last_minute_weighs_less() -> None:
     """100 s: demand 1 and 0 against supply 0 and 1."""
     figures = elasticity(load([0.0], [60.0], 100.0), outcome([], running=((0.0, 0), (60.0, 1))))
-    assert (figures.tau_u, figures.tau_o) == (pytest.approx(60.0), pytest.approx(40.0))
+    assert (figures.tau_u, figures.tau_o) == (about(60.0), about(40.0))
 
 
 def test_without_work_nothing_is_divided() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from autoscaler.sim.tuning import MOST_TRIALS, Trial, Tried, advice, combinations, table
+from tests.about import about
 from tests.sim.report.made import scored
 
 PROMISED_S = 60.0
@@ -97,7 +98,7 @@ def test_a_trial_comes_to_its_mean_over_the_seeds() -> None:
         scored("ours", seed=0, late_fraction=0.1, wait_p95_s=10.0, cost_per_work=1.0),
         scored("ours", seed=1, late_fraction=0.3, wait_p95_s=30.0, cost_per_work=2.0),
     ]
-    assert Tried.of(Trial(60.0), runs) == Tried(Trial(60.0), pytest.approx(0.2), 20.0, 1.5)
+    assert Tried.of(Trial(60.0), runs) == Tried(Trial(60.0), about(0.2), 20.0, 1.5)
 
 
 def test_the_advice_begins_with_how_it_is() -> None:

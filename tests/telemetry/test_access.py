@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from autoscaler.errors import ConfigError
-from autoscaler.telemetry import access as module
 from autoscaler.telemetry import bcrypt, serve
 from autoscaler.telemetry import read_access as read
 from autoscaler.telemetry.access import NOBODY, Access
@@ -129,7 +128,7 @@ async def test_a_password_that_was_right_is_hashed_once_and_wrong_ones_one_at_a_
         running -= 1
         return function(password, hash_)
 
-    monkeypatch.setattr(module.asyncio, "to_thread", hashing)
+    monkeypatch.setattr("autoscaler.telemetry.access.asyncio.to_thread", hashing)
     access = Access(users={"ann": hashed("right")})
     asked = [access.permits("/", basic("ann", word)) for word in ("right", "wrong", "right", "wrong", "right")]
     assert await asyncio.gather(*asked) == [True, False, True, False, True]

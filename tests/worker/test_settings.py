@@ -15,7 +15,7 @@ def test_everything_wrong_is_said_at_once() -> None:
         "without_protection": "hope",
     }  # fmt: skip
     with pytest.raises(ValueError) as caught:
-        Settings(**wrong)
+        Settings(**dict[str, Any](wrong))
     for name in wrong:
         assert name in str(caught.value)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from autoscaler.worker import Agent, Protection
+from autoscaler.worker.worker import Worker
 from tests.worker.agent_double import error, failure, reply, silence
 
 REFUSALS = {
@@ -85,8 +86,8 @@ def test_several_in_hand_are_under_one_protection_which_ends_with_the_last(world
 
 def test_no_more_are_in_hand_than_it_may_have(world: Any) -> None:
     world.sqs.send(*"abcdefghijkl")
-    most = []
-    worker = world.worker(lambda _: most.append(worker.holding), concurrency=2)
+    most: list[int] = []
+    worker: Worker = world.worker(lambda _: most.append(worker.holding), concurrency=2)
     worker.run()
     assert max(most) <= 2
     assert len(most) == 12
@@ -114,11 +115,12 @@ def test_where_the_service_shrinks_a_message_is_given_back_unbegun(world: Any, c
     world.agent.blocked = True
     worker = world.worker(nothing, without_protection=choice)
 
-    def relent(asked: Any = world.agent.asked) -> None:
-        world.agent.blocked = len(asked) < 5
+    def relenting(bell: Any, seconds: float) -> Any:
+        world.agent.blocked = len(world.agent.asked) < 5
+        return wait(bell, seconds)
 
     wait = world.time.wait
-    world.time.wait = lambda bell, seconds: relent() or wait(bell, seconds)
+    world.time.wait = relenting
     worker.run()
     assert world.journal == [
         "receive",
@@ -351,7 +353,7 @@ def test_it_is_unprotected_while_it_cannot_receive(world: Any) -> None:
 
 def test_stopped_it_finishes_what_it_has_and_receives_no_more(world: Any) -> None:
     world.sqs.send("a", "b")
-    worker = world.worker(lambda _: worker.stop())
+    worker: Worker = world.worker(lambda _: worker.stop())
     worker.run()
     assert worker.stopping
     assert world.journal == ["receive", "protect", "begin a", "delete", "unprotect"]
@@ -411,7 +413,7 @@ def test_a_pause_ends_with_a_stop(world: Any) -> None:
 def test_a_signal_stops_it_and_the_handlers_of_before_are_back(world: Any, number: Any) -> None:
     before = signal.getsignal(number)
     world.sqs.send("a", "b")
-    worker = world.worker(lambda _: signal.pthread_kill(main_thread().ident, number))
+    worker = world.worker(lambda _: signal.pthread_kill(main_thread().ident or 0, number))
     worker.run()
     assert world.sqs.bodies() == ["b"]
     assert signal.getsignal(number) is before

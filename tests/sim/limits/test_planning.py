@@ -20,6 +20,7 @@ from autoscaler.sim.limits.polishing import polished
 from autoscaler.sim.limits.serving import Plan, serve
 from autoscaler.sim.limits.staffing import staff
 from autoscaler.sim.limits.tube import Tube, taut, tube
+from tests.about import about
 
 SEEDS = st.integers(0, 2**32)
 
@@ -69,7 +70,7 @@ def test_a_burst_is_worked_at_one_pace_until_its_last_deadline() -> None:
     """Work for 10 tasks for 60 s, all at once, to be begun within 50 s by tasks that take 1 s each: 600 / 51 tasks."""
     burst = Episode(np.zeros(600), np.ones(600), 50.0, np.ones(601), 0, 1, 60.0)
     string = taut(tube(burst, 50.0, 0.5))
-    assert string.slopes.max() == pytest.approx(600 / 50.5, rel=0.02)
+    assert string.slopes.max() == about(600 / 50.5, rel=0.02)
 
 
 @given(SEEDS, st.integers(0, 3), st.sampled_from([0.0, 30.0, 60.0]))
@@ -105,7 +106,7 @@ def test_launches_in_time_ascend_and_each_is_as_late_as_it_or_the_next_may_be(se
     wanted_s, start_up_s = np.sort(chance.random(30) * 300), 20 + chance.exponential(30, 31)
     launched_s = in_time(wanted_s, start_up_s)
     slack = np.minimum(wanted_s - start_up_s[:30], np.append(launched_s[1:], np.inf)) - launched_s
-    assert slack == pytest.approx(np.zeros(30))
+    assert slack == about(np.zeros(30))
 
 
 @given(SEEDS)
@@ -117,9 +118,7 @@ def test_a_chain_is_what_working_through_it_gives(seed: Any) -> None:
         done = max(done, arrival) + service
     for arrival, service in zip(case.arrivals_s[::-1], case.service_s[::-1], strict=True):
         latest = min(arrival + 500.0, latest - service)
-    assert chain == Chain(
-        tuple(range(6)), pytest.approx(latest), pytest.approx(done), pytest.approx(case.service_s.sum())
-    )
+    assert chain == Chain(tuple(range(6)), about(latest), about(done), about(case.service_s.sum()))
 
 
 def test_what_cannot_wait_is_not_joined() -> None:
@@ -146,7 +145,7 @@ def test_a_roster_works_every_message_once_in_time_and_costs_what_it_says(seed: 
     waits = worked.begun_s - case.arrivals_s
     assert waits.min() >= 0
     assert waits.max() <= case.latency_s + 1e-9
-    assert worked.billed_s == pytest.approx(cost_s(roster, case.start_up_s.tolist(), case.least_billed_s))
+    assert worked.billed_s == about(cost_s(roster, case.start_up_s.tolist(), case.least_billed_s))
 
 
 def test_a_task_of_the_start_that_would_be_late_makes_a_roster_impossible() -> None:
@@ -168,7 +167,7 @@ def test_a_task_of_the_start_that_finds_no_work_costs_its_minute_and_no_more(see
     """Work comes after half an hour only."""
     late = episode(seed, count=1_500, span_s=3_600.0)
     late = replace(late, arrivals_s=late.arrivals_s + 1_800)
-    assert planned(late).billed_s == pytest.approx(planned(replace(late, tasks_at_start=0)).billed_s + 60)
+    assert planned(late).billed_s == about(planned(replace(late, tasks_at_start=0)).billed_s + 60)
 
 
 @settings(max_examples=30)

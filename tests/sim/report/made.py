@@ -112,8 +112,10 @@ def study(seeds: int = 1, hours: float = 24.0, mean_tasks: float = 20.0, name: s
     loads = {seed: workload(seed, hours, mean_tasks, name) for seed in range(1, seeds + 1)}
     runs = []
     for seed, load in loads.items():
-        oracle_s = billed_s(outcome(load, words=False, **POLICIES["clairvoyant", "knows what will come"]))
-        runs += [run(load, *key, seed, oracle_s, **shape) for key, shape in POLICIES.items()]
+        oracle_s = billed_s(
+            outcome(load, words=False, **dict[str, Any](POLICIES["clairvoyant", "knows what will come"]))
+        )
+        runs += [run(load, *key, seed, oracle_s, **dict[str, Any](shape)) for key, shape in POLICIES.items()]
     return Study(loads[1], 1, 60.0, WORLD, COMMAND, tuple(sorted(runs, key=lambda one: one.policy != "ours")))
 
 
@@ -140,7 +142,7 @@ NOTHING = Outcome(np.zeros(0), (), 0.0, 0, 0, ((0.0, 1),), ((0.0, 1),), 60.0)
 
 def scored(policy: str, settings: str = "", seed: int = 1, **fields: float) -> Run:
     """A run of which the score alone matters."""
-    return Run(policy, settings, seed, replace(GOOD, **fields), NOTHING)
+    return Run(policy, settings, seed, replace(GOOD, **dict[str, Any](fields)), NOTHING)
 
 
 def judged(*runs: Run, name: str = "orders") -> Study:

@@ -122,7 +122,7 @@ async def test_a_person_can_sort_the_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [{}, {"ahead": 0.5}], ids=["nothing comes", "far too late"])
 async def test_extremes_are_drawn_too(tmp_path: Path, shape: Any) -> None:
     load = made.workload(hours=1, mean_tasks=8 if shape else 0)
-    study = made.Study(load, 1, 60.0, made.WORLD, made.COMMAND, (made.run(load, "ours", **shape),))
+    study = Study(load, 1, 60.0, made.WORLD, made.COMMAND, (made.run(load, "ours", **shape),))
     async with shown(tmp_path, study) as tab:
         assert await tab.value("document.documentElement.dataset.drawn") == "yes"
         assert await tab.value(PAINTED % "c-waits") > 5

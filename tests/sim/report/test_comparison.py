@@ -28,7 +28,10 @@ def test_a_difference_is_taken_seed_by_seed() -> None:
     runs = [scored("ours", seed=k, cost_per_work=k) for k in (1, 2, 3)]
     runs += [scored("keda", seed=k, cost_per_work=k + 0.1) for k in (3, 1, 2)]
     _, keda = compare(runs).rows
-    assert keda.figures[COST.field].half_width > 2
+    width = keda.figures[COST.field].half_width
+    assert width is not None
+    assert width > 2
+    assert keda.against is not None
     assert keda.against[COST.field].mean == pytest.approx(0.1)
     assert keda.against[COST.field].half_width == pytest.approx(0, abs=1e-9)
     assert keda.against[COST.field].is_clear
@@ -36,7 +39,9 @@ def test_a_difference_is_taken_seed_by_seed() -> None:
 
 def test_seeds_without_a_partner_are_no_part_of_the_difference() -> None:
     runs = [scored("ours", seed=1, cost_per_work=1), scored("keda", seed=1, cost_per_work=2)]
-    assert compare([*runs, scored("keda", seed=2, cost_per_work=90)]).rows[1].against[COST.field].mean == 1
+    against = compare([*runs, scored("keda", seed=2, cost_per_work=90)]).rows[1].against
+    assert against is not None
+    assert against[COST.field].mean == 1
 
 
 def test_without_a_common_seed_there_is_no_difference() -> None:
@@ -49,8 +54,11 @@ def test_without_ours_there_is_nothing_to_differ_from() -> None:
 
 def test_ours_is_the_product_at_its_defaults_and_else_its_first_settings() -> None:
     runs = [scored("ours:tolerance=0.2"), scored("ours:tolerance=0.3"), scored("ourselves")]
-    assert compare(runs).ours.policy == "ours:tolerance=0.2"
-    assert compare([*runs, scored("ours")]).ours.policy == "ours"
+    tuned, default = compare(runs).ours, compare([*runs, scored("ours")]).ours
+    assert tuned is not None
+    assert tuned.policy == "ours:tolerance=0.2"
+    assert default is not None
+    assert default.policy == "ours"
     assert compare([scored("ourselves")]).ours is None
 
 
@@ -80,6 +88,7 @@ def test_better_is_neither_dearer_nor_later_and_one_of_both_less() -> None:
     comparison = compare(
         [scored(name, cost_per_work=cost, late_fraction=late) for name, (cost, late) in places.items()]
     )
+    assert comparison.ours is not None
     assert [row.label for row in comparison.better(comparison.ours)] == ["cheaper", "sooner"]
 
 

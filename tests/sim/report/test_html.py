@@ -18,6 +18,7 @@ import pytest
 from autoscaler.sim.model import Told
 from autoscaler.sim.report.html import page
 from autoscaler.sim.report.pictures import dumped
+from autoscaler.sim.report.study import Study
 from autoscaler.sim.report.thinning import MOST_POINTS
 from tests.sim.report import made
 
@@ -29,7 +30,7 @@ class Reading(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, Any]]] = []
         self.texts: list[tuple[str, str]] = []
         self._open: list[str] = []
         self.feed(text)
@@ -53,8 +54,9 @@ class Reading(HTMLParser):
 
 def drawn(text: str) -> dict[str, Any]:
     """The data that the script draws."""
-    packed = re.search(r'<script type="application/octet-stream" id="data">([^<]*)</script>', text)[1]
-    return json.loads(zlib.decompress(base64.b64decode(packed)))
+    [packed] = re.findall(r'<script type="application/octet-stream" id="data">([^<]*)</script>', text)
+    answer: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
+    return answer
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,7 @@ def named(name: str) -> Any:
     outcome = replace(made.outcome(load), told=(Told(0.0, name),))
     ours, other = (replace(made.run(load, policy, name), outcome=outcome) for policy in ("ours", name))
     cheaper = replace(other, score=replace(other.score, cost_per_work=1.0))
-    return made.Study(load, 1, 60.0, name, name, (ours, cheaper))
+    return Study(load, 1, 60.0, name, name, (ours, cheaper))
 
 
 def test_every_policy_is_in_the_chooser_the_tables_the_verdicts_and_the_data(plain: str) -> None:
@@ -122,7 +124,7 @@ def test_data_hold_nothing_that_html_could_take_for_its_own() -> None:
 def test_only_this_script_and_this_style_may_run_and_nothing_be_fetched(plain: str) -> None:
     read = Reading(plain)
     policy = next(a["content"] for tag, a in read.elements if a.get("http-equiv") == "Content-Security-Policy")
-    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    rules: dict[str, str] = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules["default-src"] == "'none'"
     assert set(rules) == {"default-src", "script-src", "style-src", "base-uri", "form-action"}
     scripts = re.findall(r"<script>(.*?)</script>", plain, re.DOTALL)
@@ -207,7 +209,7 @@ def test_what_is_unknown_is_null_and_not_a_number_that_json_lacks() -> None:
 def test_a_load_of_nothing_has_its_page_too() -> None:
     load = made.workload(hours=1, mean_tasks=0)
     outcome = made.outcome(load)
-    study = made.Study(load, 1, 60.0, made.WORLD, made.COMMAND, (made.run(load, "ours"),))
+    study = Study(load, 1, 60.0, made.WORLD, made.COMMAND, (made.run(load, "ours"),))
     assert len(load.arrivals_s) == 0
     assert outcome.received_s.size == 0
     assert "0</b> messages" in page(study)

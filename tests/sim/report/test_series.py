@@ -92,7 +92,7 @@ def test_cost_grows_while_tasks_live_and_a_short_life_is_paid_for_its_least_time
 
 @pytest.mark.parametrize("policy", list(made.POLICIES))
 def test_cost_ends_with_what_is_billed(policy: Any) -> None:
-    outcome = made.outcome(made.workload(hours=3), **made.POLICIES[policy])
+    outcome = made.outcome(made.workload(hours=3), **dict[str, Any](made.POLICIES[policy]))
     drawn = series.billed(outcome, 60.0, 60.0)
     assert drawn.values[-1] * 3600 == pytest.approx(billed_s(outcome))
     assert (np.diff(drawn.values) >= -1e-9).all()

@@ -98,7 +98,7 @@ def test_the_lines_can_be_had_as_json_with_each_score(card: Path) -> None:
 
 def test_a_run_that_knows_nothing_of_the_promise_is_made_once_and_judged_by_each() -> None:
     jobs = policy_jobs([ENTRIES["nasa"]], [0])
-    promises = {job.policy: [] for job in jobs}
+    promises: dict[str, list[Any]] = {job.policy: [] for job in jobs}
     for job in jobs:
         if job.victims is Victims.IDLE:
             promises[job.policy].append(job.latencies_s)

@@ -9,6 +9,7 @@ import pytest
 
 from autoscaler.sim.model import Victims
 from autoscaler.sim.scorecard.summary import beaten, below_the_limit, cells, rows
+from tests.about import about
 from tests.sim.scorecard.made import line
 
 
@@ -19,14 +20,14 @@ def test_costs_are_geometric_means_over_traces_of_the_means_over_seeds() -> None
         line(trace="bursty", seed=0, cost_per_work=8.0, late_fraction=0.0),
     ]
     [row] = rows(lines, 60.0, Victims.IDLE)
-    assert row.cost_per_work == pytest.approx(4.0)  # the root of 2 x 8
-    assert row.late == pytest.approx(0.1)
-    assert (row.late_worst, row.worst) == (pytest.approx(0.2), "nasa")
+    assert row.cost_per_work == about(4.0)  # the root of 2 x 8
+    assert row.late == about(0.1)
+    assert (row.late_worst, row.worst) == (about(0.2), "nasa")
 
 
 def test_none_is_a_number_of_reversals_too() -> None:
     lines = [line(trace="nasa", reversals_per_day=0.0), line(trace="bursty", reversals_per_day=99.0)]
-    assert rows(lines, 60.0, Victims.IDLE)[0].reversals == pytest.approx(10.0)
+    assert rows(lines, 60.0, Victims.IDLE)[0].reversals == about(10.0)
 
 
 def test_a_row_holds_its_own_promise_victims_and_no_setting_tried_in_hindsight() -> None:
@@ -37,7 +38,7 @@ def test_a_row_holds_its_own_promise_victims_and_no_setting_tried_in_hindsight()
         line("keda:1", cost_per_work=50.0, grid=True),
     ]
     [row] = rows(lines, 60.0, Victims.IDLE)
-    assert (row.policy, row.cost_per_work) == ("ours", pytest.approx(2.0))
+    assert (row.policy, row.cost_per_work) == ("ours", about(2.0))
 
 
 def test_the_clairvoyant_comes_first_then_ours_then_the_cheapest_and_it_stands_beside_both_kinds_of_victims() -> None:
@@ -59,7 +60,7 @@ def test_a_cost_that_is_not_known_is_no_number() -> None:
 def test_cells_are_ours_by_trace_and_promise() -> None:
     known = cells([line(late_fraction=0.1), line(late_fraction=0.3, seed=1), line("keda"), line(latency_s=120.0)])
     assert set(known) == {("nasa", 60.0), ("nasa", 120.0)}
-    assert known["nasa", 60.0].late == pytest.approx(0.2)
+    assert known["nasa", 60.0].late == about(0.2)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_a_peer_beats_us_where_it_is_more_than_5_percent_cheaper_and_no_later(
 def test_we_are_beaten_by_the_best_setting_of_any_peer_in_hindsight() -> None:
     lines = [line(), line("keda", billed_s=900.0), line("keda:2", billed_s=600.0, grid=True, late_fraction=0.001)]
     [found] = beaten(lines)
-    assert (found.policy, found.saving) == ("keda:2", pytest.approx(0.4))
+    assert (found.policy, found.saving) == ("keda:2", about(0.4))
     assert (found.late, found.ours_late) == (0.001, 0.01)
 
 

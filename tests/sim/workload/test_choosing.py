@@ -150,7 +150,7 @@ def test_a_trace_of_jobs_ends_with_the_minute_of_its_last_job() -> None:
 
 
 def test_the_history_of_jobs_is_rescaled_as_they_are() -> None:
-    trace = JobTrace("j", np.arange(2 * DAY) * 60.0, np.full(2 * DAY, 60.0))
+    trace = JobTrace("j", np.linspace(0.0, (2 * DAY - 1) * 60.0, 2 * DAY), np.full(2 * DAY, 60.0))
     chosen = by_job(trace, Choice(1, 1, mean_tasks=2.5))
     assert chosen.ratio == pytest.approx(2.5)
     assert chosen.counts == pytest.approx(2.5)

@@ -25,7 +25,7 @@ def counted(*counts: float, interval_s: float = 60.0, service: Distribution = SE
 def recorded(ratio: float, jobs: int = 300, span_s: float = 6000.0) -> Recorded:
     """Jobs whose service times tell them apart; so many of them."""
     chance = np.random.default_rng(1)
-    trace = JobTrace("j", np.sort(chance.random(jobs) * span_s), 1.0 + np.arange(jobs))
+    trace = JobTrace("j", np.sort(chance.random(jobs) * span_s), np.arange(1.0, jobs + 1.0))
     as_it_is = by_job(trace, Choice())
     return Recorded(
         "j",
@@ -44,7 +44,8 @@ def bits(workload: Workload) -> tuple[bytes, bytes]:
 
 def within(mean: float, variance: float, seen: np.ndarray) -> bool:
     """Within four standard errors: one in sixteen thousand right programs would fail, and these seeds do not."""
-    return abs(seen.mean() - mean) < 4 * np.sqrt(variance / seen.size)
+    answer: bool = abs(seen.mean() - mean) < 4 * np.sqrt(variance / seen.size)
+    return answer
 
 
 sources = st.one_of(

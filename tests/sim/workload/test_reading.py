@@ -205,7 +205,7 @@ def test_a_line_without_an_end_is_not_read_on(tmp_path: Path) -> None:
 
 
 def test_progress_rises_to_one(tmp_path: Path) -> None:
-    path, seen = tmp_path / "counts.csv", []
+    path, seen = tmp_path / "counts.csv", list[Any]()
     path.write_bytes(COUNTS + b"".join(b"%d,1\n" % (60 * at) for at in range(100_000)))
     read_counts(path, seen.append)
     assert len(seen) > 3
