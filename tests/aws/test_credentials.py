@@ -145,7 +145,7 @@ async def test_a_profile_whose_role_may_not_be_assumed_is_no_denial_of_the_call(
     ("code", "status"), [("ServiceUnavailable", 503), ("Throttling", 400), ("InternalFailure", 500)]
 )
 def test_a_source_that_fails_is_unavailable_and_named(code: str, status: int) -> None:
-    answer = {"Error": {"Code": code, "Message": "later"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    answer: Any = {"Error": {"Code": code, "Message": "later"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     call = Call(GET_QUEUE_ATTRIBUTES, "queue orders", "eu-west-1")
     told = fault_of_credentials(ClientError(answer, "AssumeRole"), call)
     assert told.kind == "unavailable"

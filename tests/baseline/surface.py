@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml  # type: ignore[import-untyped]  # rules.yml is read as Prometheus does; its stubs are no dependency of ours
+import yaml  # rules.yml is read as Prometheus does; its stubs are no dependency of ours
 
 from tests.baseline.tree import Tree
 

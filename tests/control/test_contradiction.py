@@ -50,7 +50,8 @@ class Cloud(World):
     silence: str = "unavailable"
 
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
-        visible, in_flight = self.depths.get(queue.name, lambda _: NOTHING)(now() - 1000.0)
+        counts = self.depths.get(queue.name)
+        visible, in_flight = counts(now() - 1000.0) if counts else NOTHING
         return Backlog(visible, in_flight, 0, now())
 
     async def minute(self, queue: QueueRef) -> QueueMinute | Missing:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,9 @@ def played(world: Remembered, polls: int, then: Callable[[], None] = lambda: Non
     async def main() -> None:
 
         ports: Ports = replace(ports_of(world), history=world)
-        loop = ServiceLoop(service(scale_in=Direction(stabilization_s=60.0), **changes), ports, Rhythm(10.0))
+        loop = ServiceLoop(
+            service(scale_in=Direction(stabilization_s=60.0), **dict[str, Any](changes)), ports, Rhythm(10.0)
+        )
         for number in range(polls):
             if number == polls // 2:
                 then()

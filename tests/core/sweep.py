@@ -131,7 +131,8 @@ class Draw:
     def utilization(self) -> Utilization | Missing | None:
         one = self.one
         if self.maybe(0.2):
-            return one((None, GONE))
+            answer: Utilization | Missing | None = one((None, GONE))
+            return answer
         percent = one((0.0, 30.0, 60.0, 61.0, 80.0, 200.0, float("nan"), float("inf"), -1.0))
         return Utilization(percent, NOW - one((0.0, 60.0, 300.0, 301.0)), one((None, *COUNTS)))
 

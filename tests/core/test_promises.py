@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -139,7 +140,7 @@ def shifted(world: World, by_s: float) -> World:
     )
 
 
-def _moved(reading, by_s):  # type: ignore[no-untyped-def]  # any reading: all have `at`, and Missing has none
+def _moved(reading: Any, by_s: Any) -> Any:  # any reading: all have `at`, and Missing has none
     return reading if reading is None or isinstance(reading, Missing) else replace(reading, at=reading.at + by_s)
 
 
