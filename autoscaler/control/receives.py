@@ -31,6 +31,8 @@ class Receives:
         self._wall = wall
         self._visible: dict[str, int] = {}
         self._fell: set[str] = set()
+        self._unknown = set(self._unproven)
+        """Queues of which CloudWatch said nothing: fewer visible messages then count as a receive."""
         self._due: Instant | None = None
 
     @property
@@ -60,26 +62,27 @@ class Receives:
         Where CloudWatch cannot be read, our own readings decide alone.
         """
         before = len(self._unproven)
-        if history is None:
-            self._believe_own_readings()
-            return len(self._unproven) < before
-        if not self._unproven or (self._due is not None and self._clock() < self._due):
-            return False
+        if history is not None and (self._due is None or self._clock() >= self._due):
+            await self._ask(history)
+            self._due = self._clock() + LOOK_AGAIN_S
+        for name in self._fell & self._unknown & self._unproven.keys():
+            del self._unproven[name]
+        return len(self._unproven) < before
+
+    async def _ask(self, history: History) -> None:
+        """Notes what CloudWatch says of each queue. One that it has no datapoint of is as unknown as one that could not
+        be read: absent is not zero.
+        """
         end = self._wall() // DAY_S * DAY_S + DAY_S
         for name, queue in list(self._unproven.items()):
             try:
                 sums = await history.received(queue, [(end - LOOK_BACK_DAYS * DAY_S, end, DAY_S)])
             except NotFound:
-                continue
+                self._unknown.add(name)
             except AutoscalerError:
-                self._believe_own_readings()
-                break
-            if any(received > 0 for *_, received in sums):
-                del self._unproven[name]
-        self._due = self._clock() + LOOK_AGAIN_S
-        return len(self._unproven) < before
-
-    def _believe_own_readings(self) -> None:
-        """CloudWatch cannot be read: fewer visible messages count as a receive."""
-        for name in self._fell & self._unproven.keys():
-            del self._unproven[name]
+                self._unknown |= self._unproven.keys()
+                return
+            else:
+                self._unknown.discard(name)
+                if any(received > 0 for *_, received in sums):
+                    del self._unproven[name]

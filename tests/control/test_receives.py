@@ -96,7 +96,7 @@ def test_where_cloudwatch_cannot_be_read_fewer_visible_messages_are_a_receive_th
 
 @pytest.mark.parametrize("left", [29, 0], ids=["an approximate count, or one that expired", "a purge"])
 def test_fewer_visible_messages_are_no_receive_where_cloudwatch_says_that_there_was_none(left: int) -> None:
-    world = Remembered(desired=6, waiting=30)
+    world = Remembered(desired=6, waiting=30, past={"orders": 0.0})
     played(world, 80, then=lambda: setattr(world, "waiting", left))
     assert world.writes == []
 
