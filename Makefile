@@ -1,6 +1,6 @@
 # Every target builds the environment it needs; nothing but Python 3.11+ and make must be there.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants erlang scorecard sensitivity skill bench bench-many lock clean
+.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants erlang scorecard sensitivity skill bench bench-many baseline lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
@@ -101,6 +101,10 @@ bench: venv ## decisions a second, start-up time, memory; writes docs/benchmarks
 
 bench-many: venv ## the daemon before ten thousand services, bursts, throttling, poison, a week (about an hour); writes docs/benchmarks-many.md
 	$(BIN)/python -m bench.many
+
+baseline: venv ## record names and behaviour in OUT=FOLDER (JOURNAL=, RENAMES=, TRACES=), or compare BEFORE= AFTER=; about 4 minutes
+	@test -n "$(OUT)$(BEFORE)" || { echo "make baseline: OUT=FOLDER records there; BEFORE=FOLDER AFTER=FOLDER compares two recordings" >&2; exit 2; }
+	$(if $(BEFORE),$(BIN)/python -m tests.baseline compare $(BEFORE) $(AFTER) $(if $(RENAMES),--renames $(RENAMES)),$(BIN)/python -m tests.baseline record --out $(OUT) $(if $(JOURNAL),--journal $(JOURNAL)) $(if $(RENAMES),--renames $(RENAMES)) $(if $(TRACES),--traces $(TRACES)))
 
 lock: ## resolve the locks anew (needs uv)
 	$(UV) pip compile pyproject.toml --extra demo --extra simulate --group dev $(LOCK_FLAGS) -o requirements.lock

@@ -41,9 +41,18 @@ class Unreadable(AutoscalerError):
 
 
 class Denied(AutoscalerError):
-    """Credentials are missing, expired or not allowed to do this."""
+    """AWS rejected the credentials (expired, unknown, wrong signature), or does not allow them to do this."""
 
     kind = "denied"
+
+
+class NoCredentials(AutoscalerError):
+    """There are no valid credentials to sign a request with: none found, incomplete, an expired login, a bad profile.
+
+    Nothing was sent, so AWS refused nothing. A source of credentials that does not answer is `Unavailable`.
+    """
+
+    kind = "no_credentials"
 
 
 class NotFound(AutoscalerError):

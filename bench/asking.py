@@ -15,9 +15,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import uvloop
@@ -37,7 +37,7 @@ PACED, SATURATED, UNDER_WAY = 500, 2000, 64
 NAMES = ("", "NotVisible", "Delayed")
 ANSWER = {"Attributes": {f"ApproximateNumberOfMessages{name}": "7" for name in NAMES}}
 
-Ask = Callable[[int], Awaitable[None]]
+Ask = Callable[[int], Coroutine[Any, Any, None]]
 
 
 class Cost(NamedTuple):

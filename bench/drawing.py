@@ -49,7 +49,8 @@ def burst() -> str:
     load = _load()
     outcome = play(load, WorldSettings(), 1, Ours(Wishes(LATENCY_S, max_tasks=60).policy()))
     at = np.arange(0.0, MINUTES * MINUTE_S, 5.0)
-    waiting = np.searchsorted(load.arrivals_s, at) - np.searchsorted(np.sort(outcome.received_s), at)
+    arrived, received = (np.searchsorted(np.sort(each), at) for each in (load.arrivals_s, outcome.received_s))
+    waiting = (arrived - received).astype(np.float64)
     longest_s = float(np.max(outcome.received_s - load.arrivals_s))
     desired, running = (_held(at, steps) for steps in (outcome.desired, outcome.running))
     messages = f"{len(load.arrivals_s):,} messages in {MINUTES} minutes"
@@ -78,7 +79,8 @@ def _load() -> Workload:
 def _held(at: Floats, steps: Sequence[tuple[float, int]]) -> Floats:
     """The count that holds at each instant."""
     begins, counts = np.array(steps, dtype=float).T
-    return counts[np.searchsorted(begins, at, side="right") - 1]
+    answer: Floats = counts[np.searchsorted(begins, at, side="right") - 1]
+    return answer
 
 
 def _x(at: float) -> float:

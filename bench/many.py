@@ -10,11 +10,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
+from autoscaler.demo.wire import REGION
 from bench import scenarios
-from bench.fleet import DAEMON_CORE, REGION, double
+from bench.fleet import DAEMON_CORE, double
 
 PAGE = Path("docs/benchmarks-many.md")
 HEAD = """# Benchmarks: many services
@@ -108,7 +110,7 @@ async def week() -> str:
     )
 
 
-PARTS: dict[str, Callable[[], Awaitable[str]]] = {
+PARTS: dict[str, Callable[[], Coroutine[Any, Any, str]]] = {
     "sizes": sizes,
     "bare": bare,
     "bursts": bursts,

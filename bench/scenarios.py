@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from autoscaler.control.pacing import PUBLISHED, SHARE
+from autoscaler.demo.wire import REGION
 from autoscaler.ports import Category
-from bench.fleet import REGION, Stage, stage
+from bench.fleet import Stage, stage
 from tests.fakeaws.poisons import POISONS
 
 INTERVAL_S = 15.0
@@ -127,7 +128,8 @@ async def _one_burst(on: Stage, number: int, interval_s: float) -> float:
         await asyncio.sleep(interval_s / 40)
         first = _firsts((await on.pull("record", since=at))["updates"], at)
         if f"service-{number:05d}" in first:
-            return first[f"service-{number:05d}"] - at
+            answer: float = first[f"service-{number:05d}"] - at
+            return answer
     raise RuntimeError(f"service {number} was not scaled")
 
 

@@ -24,7 +24,7 @@ from autoscaler.control.loop import Ports
 from autoscaler.control.rounds import Rounds
 from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, StopTimeout, Utilization
 from autoscaler.core.policy import Mode, Policy, QueuePolicy
-from autoscaler.ports import CloudWatchMetric, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Urgency
+from autoscaler.ports import CloudWatchMetric, LiveTasks, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Urgency
 from autoscaler.telemetry import Board, LoggedJournal, Metrics
 from bench.resident import resident_mb
 from tests.virtual import run_virtually
@@ -90,6 +90,9 @@ class Region:
 
     async def memory(self, service: ServiceRef) -> Utilization | Missing:
         return Missing("no datapoint", "no_data")
+
+    async def live_tasks(self, service: ServiceRef, at: float) -> LiveTasks | None:
+        return None
 
     async def measure(
         self, of: ServiceRef | PrometheusQuery, metric: CloudWatchMetric | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autoscaler.core.engine import decide
+from autoscaler.core.model import Backlog
 from autoscaler.ports import Category, ServiceRef, Tick
 from autoscaler.telemetry import Board, Metrics, serve
 from autoscaler.telemetry.page import Rows
@@ -57,7 +58,11 @@ def _look(board: Board, number: int) -> None:
     """Every service is looked at, and each has something new to tell."""
     policy, memory, seen = plain(60.0)
     for at in range(SERVICES):
-        queues = tuple(one._replace(backlog=replace(one.backlog, visible=900 + number + at)) for one in seen.queues)
+        queues = tuple(
+            one._replace(backlog=replace(one.backlog, visible=900 + number + at))
+            for one in seen.queues
+            if isinstance(one.backlog, Backlog)
+        )
         looked = replace(seen, queues=queues)
         named = replace(policy, name=f"service-{at:04}")
         decision = decide(named, memory, looked)

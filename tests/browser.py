@@ -55,7 +55,8 @@ class Page:
                 if "error" in message and "navigated" in message["error"]["message"]:
                     raise Navigated
                 assert "error" not in message, message
-                return message["result"]
+                answer: dict[str, Any] = message["result"]
+                return answer
             self.events.append(message)
 
     async def value(self, expression: str) -> Any:

@@ -11,7 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-FILES = ["pyproject.toml", "Dockerfile", "Makefile", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE"]
+FILES = [
+    "pyproject.toml", "Dockerfile", "Makefile", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE",
+    "SECURITY.md", "CONTRIBUTING.md", "CODE_OF_CONDUCT.md", ".editorconfig", ".pre-commit-config.yaml",
+    ".github/dependabot.yml", ".github/pull_request_template.md", ".github/workflows/ci.yml",
+]  # fmt: skip
 FOLDERS = ["autoscaler", "config", "tests", "deploy"]
 NOT_OURS = re.compile(r"^(\.[^/]+|.*__pycache__|dist|build|site)$")
 
@@ -60,16 +64,16 @@ def pins(lock: str) -> dict[tuple[str, str], set[str]]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_file_is_there_and_says_something(name):
+def test_the_file_is_there_and_says_something(name: str) -> None:
     assert (ROOT / name).read_text().strip()
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_the_folder_is_there_and_not_empty(name):
+def test_the_folder_is_there_and_not_empty(name: str) -> None:
     assert any(path.is_file() for path in (ROOT / name).rglob("*"))
 
 
-def test_the_licence_is_the_one_that_the_package_declares():
+def test_the_licence_is_the_one_that_the_package_declares() -> None:
     text = (ROOT / "LICENSE").read_text()
     assert "Apache License" in text
     assert "Version 2.0, January 2004" in text
@@ -77,7 +81,7 @@ def test_the_licence_is_the_one_that_the_package_declares():
     assert 'license = "Apache-2.0"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_no_file_carries_a_trace_of_the_machine_it_was_made_on():
+def test_no_file_carries_a_trace_of_the_machine_it_was_made_on() -> None:
     traces = traces_of_a_machine()
     found = [
         f"{path.relative_to(ROOT)}: {match[0]}"
@@ -87,7 +91,7 @@ def test_no_file_carries_a_trace_of_the_machine_it_was_made_on():
     assert not found, "\n".join(found)
 
 
-def test_a_trace_would_be_found():
+def test_a_trace_would_be_found() -> None:
     traces = traces_of_a_machine()
     for trace in [
         "/" + "home/ann/work",
@@ -100,7 +104,7 @@ def test_a_trace_would_be_found():
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_every_requirement_is_pinned_and_hashed_and_nothing_names_an_address(lock):
+def test_every_requirement_is_pinned_and_hashed_and_nothing_names_an_address(lock: str) -> None:
     assert len(pins(lock)) > 10
     assert all(pins(lock).values()), [pin for pin, hashes in pins(lock).items() if not hashes]
     for line in requirements(lock):
@@ -111,15 +115,16 @@ def test_every_requirement_is_pinned_and_hashed_and_nothing_names_an_address(loc
     assert " @ " not in (ROOT / lock).read_text()
 
 
-def test_what_runs_in_production_is_what_was_tested():
+def test_what_runs_in_production_is_what_was_tested() -> None:
     tested = pins("requirements.lock")
     for pin, hashes in pins("requirements-run.lock").items():
         assert tested.get(pin) == hashes, pin
 
 
-def test_make_help_lists_every_target():
+def test_make_help_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    phony = set(re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)[1].split())
+    [listed_there] = re.findall(r"^\.PHONY: (.+ .+)$", makefile, re.MULTILINE)
+    phony = set(listed_there.split())
     documented = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
     environment = {
         name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}

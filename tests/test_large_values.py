@@ -6,6 +6,7 @@ import io
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def test_every_setting_of_the_file_refuses_it_by_name(tmp_path: Path, size: int)
 @pytest.mark.parametrize("name", ["AUTOSCALER_", "AUTOSCALER_SERVICES__", "AUTOSCALER_SERVICES_", "AUTOSCALAR_", ""])
 def test_names_are_answered_as_soon_as_values(name: str) -> None:
     for text in SHAPES.values():
-        soon(lambda text=text: find(flat() | {f"{name}{text.replace('=', '_')}_MAX_TASKS": "1"}))
+        soon(partial(find, flat() | {f"{name}{text.replace('=', '_')}_MAX_TASKS": "1"}))
         soon(lambda: find(flat() | {f"{name}{'_' * SIZE}MAX_TASKS": "1"}))
 
 
@@ -119,8 +120,8 @@ def test_every_other_reader_is_as_soon_done(text: str, tmp_path: Path) -> None:
         soon(lambda: list(rows(path, "t_seconds,arrivals", silent)))
     assert len(str(error.value)) < LONGEST_SENTENCE
     for line in (text, json.dumps({"situation": {"name": text, "policy": {text: text}}}), f'{{"situation": {text}}}'):
-        soon(lambda line=line: [answer(one) for one in lines(io.BytesIO(line.encode()))])
-        soon(lambda line=line: list(replayed(lines(io.BytesIO(line.encode())))))
+        soon(partial(lambda line: [answer(one) for one in lines(io.BytesIO(line.encode()))], line))
+        soon(partial(lambda line: list(replayed(lines(io.BytesIO(line.encode())))), line))
     event = {"message": text, "createdAt": 1.0}
     soon(lambda: trouble_in(Answer(Call(DESCRIBE_SERVICES, "x", "r"), {"events": [event] * 100}), 5.0, float))
     soon(lambda: region_in(f"https://{text.replace('[', 'a')}/1/q"))

@@ -142,7 +142,8 @@ class Pumped:
                 least, _, inner = argument
                 mine, self._at = self._at, self._at + 1
                 one = self._text(inner, which, size, choice)
-                return one * max(least, size // max(1, len(one)) if mine == which else 0)
+                answer: str = one * max(least, size // max(1, len(one)) if mine == which else 0)
+                return answer
         return ""
 
 

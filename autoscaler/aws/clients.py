@@ -28,7 +28,7 @@ from autoscaler.aws.apis import Call
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean
 from autoscaler.core.model import Instant
-from autoscaler.errors import Refused
+from autoscaler.errors import NoCredentials, Refused
 from autoscaler.ports import Category
 
 CONNECT_S = 3.0
@@ -69,13 +69,18 @@ class Clients:
         self._region: str | None = None
 
     def region(self) -> str:
-        """The daemon's own Region. Raises `Refused`, which says what to set, where nothing names one."""
+        """The daemon's own Region. Raises `Refused`, which says what to set, where nothing names one;
+        `NoCredentials` where the profile that may name it cannot be read.
+        """
         if self._region is None:
             self._region = self._find_region()
         return self._region
 
     async def own_keys(self) -> ReadOnlyCredentials:
-        """The daemon's own credentials, found as every AWS tool finds them, and valid now. Raises `BotoCoreError`."""
+        """The daemon's own credentials, found as every AWS tool finds them, and valid now.
+
+        Raises what the SDK raises: `BotoCoreError`, `ClientError` of STS or SSO, `OSError` of a file or a process.
+        """
         if self._own is None:
             async with self._opening:
                 self._own = self._own or await self._find_own()
@@ -123,7 +128,9 @@ class Clients:
         try:
             found = self._session.get_config_variable("region")
         except BotoCoreError as error:
-            raise Refused(f"{clean(str(error))}; check AWS_PROFILE and the file that AWS_CONFIG_FILE names") from None
+            # the profile is where the credentials are, too: one kind of error whichever is looked for first
+            remedy = "check AWS_PROFILE and the file that AWS_CONFIG_FILE names"
+            raise NoCredentials(f"{clean(str(error))}; {remedy}") from None
         if not found:
             raise Refused("no AWS Region is known; set AWS_REGION, for example AWS_REGION=eu-west-1")
         return str(found)

@@ -22,7 +22,7 @@ from autoscaler.aws.names import service_subject, short_name, together
 from autoscaler.aws.schedule import Schedule
 from autoscaler.aws.wire import Wire, within
 from autoscaler.core.model import Missing
-from autoscaler.errors import AutoscalerError, Denied, Unavailable
+from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
 from autoscaler.ports import Place, ServiceRef
 
 PERIOD_S = 300.0
@@ -79,7 +79,7 @@ class Conflicts:
         subject = together(map(service_subject, services))
         try:
             found = await self._parts(DESCRIBE_SCALABLE_TARGETS, subject, place, "ScalableTargets", ResourceIds=ids)
-        except Denied as fault:
+        except (Denied, NoCredentials) as fault:
             return dict.fromkeys(services, fault)
         owners = [(part.word("ResourceId"), part) for part in found]
         return {service: _about(service, owners) for service in services}

@@ -14,7 +14,16 @@ from botocore import exceptions as sdk
 from autoscaler.aws.apis import Call
 from autoscaler.aws.redirects import Redirected
 from autoscaler.core.model import Missing
-from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
+from autoscaler.errors import (
+    AutoscalerError,
+    ClockSkewed,
+    Denied,
+    NoCredentials,
+    NotFound,
+    Refused,
+    Throttled,
+    Unavailable,
+)
 
 QUOTED = 200
 """How many characters of AWS's own text are passed on."""
@@ -24,26 +33,44 @@ class Row(NamedTuple):
     """What an error becomes, and what to do about it.
 
     `quotable`: AWS's text may be passed on. Those about signatures repeat the request's headers, tokens included.
+    `verb`: what happened to the call, where the error's own verb (`VERBS`) would not be true.
     """
 
     fault: type[AutoscalerError]
     remedy: str
     quotable: bool = True
+    verb: str = ""
 
 
 _LATER = Row(Throttled, "nothing was done; it is tried again, later each time")
 _AGAIN = Row(Unavailable, "it is tried again at the next tick")
-_NOBODY = Row(Denied, "give the task a task role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+_NOT_FOUND = Row(
+    NoCredentials, "give the task a task role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+)
 _ONCE: Mapping[Row, str] = {
     _LATER: "nothing was done; try again in a minute",
     _AGAIN: "try again",
-    _NOBODY: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+    _NOT_FOUND: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
 }
 """The remedies where no task asks and no next tick comes: of a command that asks once."""
 
 _ROLE = Row(Denied, "give {holder} {api} on {resource}")
-_IDENTITY = Row(Denied, "check the credentials: the task role, or AWS_PROFILE and the AWS_* variables")
-_SECRET = Row(Denied, "check the credentials: key and secret do not belong together", quotable=False)
+_EXPIRED = Row(
+    Denied,
+    "check the credentials: they have expired. Renew them (`aws sso login`, a new AWS_SESSION_TOKEN, or the task role)",
+)
+_IDENTITY = Row(
+    Denied,
+    "check the credentials: AWS does not know this access key or session token. Look at the task role, AWS_PROFILE and "
+    "the AWS_* variables, and whether the Region is enabled for the account",
+)
+_UNSIGNED = Row(Denied, "check the credentials, and whether a proxy removes the Authorization header of requests")
+_SECRET = Row(
+    Denied,
+    "check the credentials: AWS_SECRET_ACCESS_KEY does not belong to the access key, or a proxy changes requests",
+    quotable=False,
+)
+_NOT_OPTED_IN = Row(Denied, "enable the service and the Region for this account")
 _CLOCK = Row(ClockSkewed, "set this machine's clock (NTP, or the container host's time)")
 _QUEUE = Row(NotFound, "check the queue in AUTOSCALER_QUEUES, its account and its Region")
 _SERVICE = Row(NotFound, "check AUTOSCALER_CLUSTER, AUTOSCALER_SERVICE and the Region")
@@ -94,18 +121,16 @@ CODES: Mapping[str, Row] = {
     **dict.fromkeys(
         (
             "AuthFailure",
-            "ExpiredToken",
-            "ExpiredTokenException",
             "InvalidAccessKeyId",
             "InvalidClientTokenId",
             "InvalidSecurity",
-            "MissingAuthenticationToken",
-            "MissingAuthenticationTokenException",
-            "OptInRequired",
             "UnrecognizedClientException",
         ),
         _IDENTITY,
     ),
+    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException"), _EXPIRED),
+    **dict.fromkeys(("MissingAuthenticationToken", "MissingAuthenticationTokenException"), _UNSIGNED),
+    "OptInRequired": _NOT_OPTED_IN,
     **dict.fromkeys(
         ("IncompleteSignature", "IncompleteSignatureException", "InvalidSignatureException", "SignatureDoesNotMatch"),
         _SECRET,
@@ -142,44 +167,76 @@ STATUSES: Mapping[int, Row] = {403: _ROLE, 408: _AGAIN, 429: _LATER}
 LOOKED_AT = 20_000
 """Letters: some milliseconds."""
 
+_NOT_SENT = "was not sent"
+_SOURCE = Row(
+    NoCredentials,
+    "check the source of the credentials: the task role, the files that AWS_CONFIG_FILE and "
+    "AWS_SHARED_CREDENTIALS_FILE name, and the AWS_* variables",
+)
+_SOURCE_SILENT = Row(
+    Unavailable,
+    "check network access to the source of the credentials: the credentials endpoint of ECS "
+    "(AWS_CONTAINER_CREDENTIALS_*), the instance metadata of EC2, STS, or the SSO portal",
+    verb=_NOT_SENT,
+)
+
 FAILURES: tuple[tuple[tuple[type[Exception], ...], Row], ...] = (
     (
         (Redirected,),
         Row(Unavailable, "set AWS_ENDPOINT_URL, the proxy or the credentials' address to one that answers itself"),
     ),
+    ((sdk.NoCredentialsError,), _NOT_FOUND),
+    (
+        (sdk.PartialCredentialsError,),
+        Row(NoCredentials, "set the missing value, or remove the others so that the next source is used"),
+    ),
+    (
+        (sdk.SSOError, sdk.TokenRetrievalError, sdk.NoAuthTokenError),
+        Row(NoCredentials, "run `aws sso login`, with --profile where AWS_PROFILE is set"),
+    ),
+    ((sdk.LoginError,), Row(NoCredentials, "run `aws login`, with --profile where AWS_PROFILE is set")),
+    (
+        (sdk.RefreshWithMFAUnsupportedError,),
+        Row(NoCredentials, "use credentials that need no MFA code, such as a task role"),
+    ),
+    (
+        (sdk.ProfileNotFound,),
+        Row(
+            NoCredentials,
+            "correct AWS_PROFILE, or add the profile to the file that AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE "
+            "names",
+        ),
+    ),
+    (
+        (sdk.ConfigParseError, sdk.ConfigNotFound, sdk.InvalidConfigError),
+        Row(NoCredentials, "check AWS_PROFILE and the file that AWS_CONFIG_FILE names"),
+    ),
     (
         (
-            sdk.NoCredentialsError,
-            sdk.PartialCredentialsError,
             sdk.CredentialRetrievalError,
             sdk.MetadataRetrievalError,
             sdk.MissingDependencyException,
-            sdk.NoAuthTokenError,
-            sdk.TokenRetrievalError,
             sdk.UnknownCredentialError,
-            sdk.RefreshWithMFAUnsupportedError,
-            sdk.SSOError,
-            sdk.LoginError,
         ),
-        _NOBODY,
+        _SOURCE,
     ),
-    ((sdk.NoRegionError,), Row(Refused, "set AWS_REGION, or `region` for the service")),
-    (
-        (sdk.ProfileNotFound, sdk.ConfigParseError, sdk.ConfigNotFound, sdk.InvalidConfigError),
-        Row(Refused, "check AWS_PROFILE and the file that AWS_CONFIG_FILE names"),
-    ),
+    ((sdk.NoRegionError,), Row(Refused, "set AWS_REGION, or `region` for the service", verb=_NOT_SENT)),
     (
         (sdk.InvalidRegionError, sdk.BaseEndpointResolverError, sdk.EndpointProviderError),
-        Row(Refused, "check the Region and AWS_ENDPOINT_URL"),
+        Row(Refused, "check the Region and AWS_ENDPOINT_URL", verb=_NOT_SENT),
     ),
     ((sdk.BotoCoreError,), Row(Unavailable, "check the network, the proxy and AWS_ENDPOINT_URL")),
 )
 """Errors without an answer, the first match counting."""
 
+NO_ANSWER = (sdk.HTTPClientError, sdk.ConnectionError, OSError)
+"""The SDK's and Python's errors of a connection, whether or not a file is meant by the latter."""
+
 VERBS: Mapping[type[AutoscalerError], str] = {
     Throttled: "was throttled",
     Unavailable: "failed",
     Denied: "was denied",
+    NoCredentials: _NOT_SENT,
     NotFound: "found nothing",
     Refused: "was refused",
     ClockSkewed: "was rejected because of this machine's clock",
@@ -198,6 +255,49 @@ def fault_of_failure(error: Exception, call: Call) -> AutoscalerError:
     """What an error of the SDK, without an answer that could be read, means for us."""
     row = next((row for kinds, row in FAILURES if isinstance(error, kinds)), _ENDPOINT)
     return _fault(row, call, str(error) or type(error).__name__)
+
+
+def fault_of_credentials(error: Exception, call: Call) -> AutoscalerError:
+    """What an error means that came up while the daemon's own credentials were looked for: the call was not sent.
+
+    So it is the source of the credentials that is to blame, not the call and not the right to make it. `Unavailable`
+    where the source did not answer, or failed; else `NoCredentials`.
+    """
+    if isinstance(error, sdk.ClientError):
+        return _fault(_row_of_source(error), call, f"no credentials: {error}")
+    row = next((row for kinds, row in FAILURES if isinstance(error, kinds)), _SOURCE)
+    if row.fault is Unavailable and isinstance(error, Redirected):
+        return _fault(row, call, str(error))
+    if row is _SOURCE and isinstance(error, OSError) and error.filename is not None:
+        return _fault(_SOURCE, call, f"no credentials: {error.strerror}: {error.filename}")
+    if _is_unanswered(error):
+        row = _SOURCE_SILENT
+    return _fault(row, call, str(error) or type(error).__name__)
+
+
+def _row_of_source(error: sdk.ClientError) -> Row:
+    """STS or the SSO portal answered with an error, as for a profile whose role may not be assumed."""
+    told, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+    row = _row(str(told.get("Code", "")), str(told.get("Message", "")), metadata.get("HTTPStatusCode", 0))
+    if row.fault in (Throttled, Unavailable):
+        return _SOURCE_SILENT
+    return row if row.fault is ClockSkewed else _SOURCE
+
+
+def _is_unanswered(error: BaseException | None) -> bool:
+    """The SDK tells of a connection that failed only in the text of another error; the first one is its context."""
+    while error is not None:
+        if isinstance(error, NO_ANSWER):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def fault_of_slow_credentials(call: Call, limit_s: float) -> Unavailable:
+    """What it means that there were no credentials in time."""
+    remedy = _remedy(_SOURCE_SILENT, call)
+    what = f"the source of the credentials did not answer within {limit_s:g} s"
+    return Unavailable(f"{clean(call.where)}: {call.api.name} {_NOT_SENT} ({what}); {remedy}")
 
 
 def fault_of_silence(call: Call, what: str) -> Unavailable:
@@ -247,7 +347,7 @@ def _row(code: str, text: str, status: int) -> Row:
 def _fault(row: Row, call: Call, said: str) -> AutoscalerError:
     api = call.api
     remedy = _remedy(row, call).format(api=api.name, resource=api.resource, holder=api.holder)
-    return row.fault(f"{clean(call.where)}: {api.name} {VERBS[row.fault]} ({clean(said)}); {remedy}")
+    return row.fault(f"{clean(call.where)}: {api.name} {row.verb or VERBS[row.fault]} ({clean(said)}); {remedy}")
 
 
 def _remedy(row: Row, call: Call) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 from autoscaler.aws.underway import GATHER_S, UnderWay
-from autoscaler.errors import AutoscalerError, ClockSkewed, Garbled, NotFound, Throttled, Unavailable
+from autoscaler.errors import AutoscalerError, ClockSkewed, Garbled, NoCredentials, NotFound, Throttled, Unavailable
 
-EVERYBODYS = (Throttled, Unavailable, ClockSkewed, NotFound)
+EVERYBODYS = (Throttled, Unavailable, NoCredentials, ClockSkewed, NotFound)
 """Errors that a question meets whatever it is about. A member that is not there is told of in the answer; where the
 question itself finds nothing, it is the cluster that all its members name."""
 

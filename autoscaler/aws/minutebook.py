@@ -19,13 +19,13 @@ from autoscaler.aws.minutes import MOST_METRICS, PERIOD_S, Minutes, complete_min
 from autoscaler.aws.underway import GATHER_S, UnderWay
 from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Instant
-from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, Throttled, Unavailable
+from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, Throttled, Unavailable
 from autoscaler.ports import CloudWatchMetric, Place
 
 WANTED_S = 300.0
 """What nobody asked for during so many seconds is not asked for any more: its service is gone."""
 
-NOBODYS_OWN = (Throttled, Unavailable, Denied, ClockSkewed)
+NOBODYS_OWN = (Throttled, Unavailable, Denied, NoCredentials, ClockSkewed)
 """What a question meets whatever it asks for. Any other error may be one metric's: the rest is asked for without it."""
 
 

@@ -18,7 +18,7 @@ from autoscaler.aws.apis import ASSUME_ROLE
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.names import short_name
 from autoscaler.core.model import Instant
-from autoscaler.errors import AutoscalerError, Denied, Unavailable
+from autoscaler.errors import AutoscalerError, ClockSkewed, Unavailable
 from autoscaler.ports import Place, Role
 
 SESSION = "ecs-queue-autoscaler"
@@ -134,7 +134,9 @@ class Roles:
         )
         held = held_in(answer.part("Credentials"), since)
         if not held.holds(self._clocks.wall()):
-            raise Denied(f"{answer.call.where}: STS gave credentials that expire at once; check this machine's clock")
+            raise ClockSkewed(
+                f"{answer.call.where}: STS gave credentials that expire at once; check this machine's clock"
+            )
         return held
 
     def _home(self, region: str) -> str:

@@ -14,7 +14,13 @@ from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import Api, Call
 from autoscaler.aws.clients import Clients, signed_with
 from autoscaler.aws.clocks import Clocks
-from autoscaler.aws.faults import fault_of_answer, fault_of_failure, fault_of_silence
+from autoscaler.aws.faults import (
+    fault_of_answer,
+    fault_of_credentials,
+    fault_of_failure,
+    fault_of_silence,
+    fault_of_slow_credentials,
+)
 from autoscaler.aws.lean import Lean
 from autoscaler.aws.roles import Roles
 from autoscaler.errors import AutoscalerError, Denied, Garbled, Throttled, Unavailable
@@ -89,11 +95,11 @@ class Wire:
         # The SDK's errors are not chained to ours: their texts may hold headers, and somebody may log the chain.
         try:
             async with asyncio.timeout(self._call_timeout_s):
-                keys = keys or await self._clients.own_keys()
+                keys = keys or await self._own_keys(call)
                 async with self._clients.turn(call):
                     body = await self._body(call, keys, parameters)
         except TimeoutError:
-            raise self._late(call) from None
+            raise self._late(call, signed=keys is not None) from None
         except ClientError as error:
             raise self._heard(fault_of_answer(error, call), call) from None
         except ParamValidationError:
@@ -104,6 +110,13 @@ class Wire:
             raise fault_of_failure(error, call) from None
         self._pacer.succeeded(call.api.category, call.area)
         return Answer(call, body)
+
+    async def _own_keys(self, call: Call) -> ReadOnlyCredentials:
+        """The daemon's own credentials. What goes wrong with them is never put down to the call that they are for."""
+        try:
+            return await self._clients.own_keys()
+        except (BotoCoreError, ClientError, OSError, *UNPARSABLE) as error:
+            raise fault_of_credentials(error, call) from None
 
     async def _body(self, call: Call, keys: ReadOnlyCredentials, parameters: dict[str, object]) -> Mapping[str, object]:
         if self._lean and (route := await self._lean.route(call)):
@@ -123,12 +136,10 @@ class Wire:
             self._roles.doubt(call.role)
         return fault
 
-    def _late(self, call: Call) -> Unavailable:
-        what = (
-            "had no answer"
-            if self._clients.opened(call)
-            else "could not be sent: no credentials or no endpoint were found"
-        )
+    def _late(self, call: Call, *, signed: bool) -> Unavailable:
+        if not signed:
+            return fault_of_slow_credentials(call, self._call_timeout_s)
+        what = "had no answer" if self._clients.opened(call) else "could not be sent: no endpoint was found"
         return fault_of_silence(call, f"{what} within {self._call_timeout_s:g} s")
 
 

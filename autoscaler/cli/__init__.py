@@ -31,7 +31,7 @@ from autoscaler.errors import ConfigError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="autoscaler")
+@click.version_option(__version__)
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Keeps the promise of how long an SQS message may wait, with the fewest Amazon ECS tasks, and says why.

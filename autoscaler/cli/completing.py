@@ -8,7 +8,8 @@ from click.shell_completion import get_completion_class
 from autoscaler.cli.exits import USAGE, leave
 from autoscaler.cli.streams import piped
 
-PROGRAM, VARIABLE = "autoscaler", "_AUTOSCALER_COMPLETE"
+PROGRAMS = ("autoscaler", "ecs-queue-autoscaler")
+"""The names of the console script (`pyproject.toml`). A shell completes the one that printed its script."""
 
 
 @click.command(short_help="Print the script by which a shell completes commands, options and keys.")
@@ -26,5 +27,8 @@ def completion(context: click.Context, shell: str) -> None:
     found = get_completion_class(shell)
     if found is None:
         leave(f"completion: nothing is known of {shell}: choose bash, zsh or fish", USAGE)
+    root = context.find_root()
+    program = root.info_name if root.info_name in PROGRAMS else PROGRAMS[0]
+    variable = f"_{program.replace('-', '_')}_COMPLETE".upper()  # the name that click reads
     with piped():
-        click.echo(found(context.find_root().command, {}, PROGRAM, VARIABLE).source())
+        click.echo(found(root.command, {}, program, variable).source())

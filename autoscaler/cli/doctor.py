@@ -46,7 +46,8 @@ def doctor(as_json: bool, quiet: bool, limit_s: float, role: str | None, url: st
     The right to set a count cannot be tried without setting one, as ECS has no dry run. IAM is asked to simulate it;
     where it may not be asked, that is said (unknown), and is no finding.
 
-    Exit codes: 0 good, 1 findings, 2 settings, 3 AWS refused what is needed, 4 AWS did not answer in time.
+    Exit codes: 0 good, 1 findings, 2 settings, 3 AWS refused what is needed or there are no credentials,
+    4 AWS did not answer in time.
 
     \b
     Examples:

@@ -48,14 +48,16 @@ def unknown_service(key: str, keys: Sequence[str], of: str) -> NoReturn:
 
 
 def code_of_kinds(kinds: Set[str]) -> int:
-    """By why readings are missing: 4 where AWS could not be reached, 3 where it refused, else 0."""
+    """By why readings are missing: 4 where AWS could not be reached, 3 where it refused or there are no credentials to
+    ask it with, else 0.
+    """
     from autoscaler.inspection import explaining  # noqa: PLC0415 - most commands need none of it
 
     return UNREACHABLE if kinds & explaining.UNREACHABLE else REFUSED if kinds & explaining.REFUSALS else 0
 
 
 def failed(fault: AutoscalerError) -> NoReturn:
-    """AWS did not do what was asked: its text on stderr, and out by whether it could be reached."""
+    """AWS did not do what was asked: its text on stderr, and 4 where it could not be reached, else 3."""
     leave(str(fault), UNREACHABLE if isinstance(fault, Unavailable) else REFUSED)
 
 

@@ -26,7 +26,8 @@ def explain(key: str, as_json: bool, url: str | None) -> None:
     the environment, and decides as a daemon would that starts now: without history, so that it would not scale in
     yet. It says so, and changes nothing either way.
 
-    Exit code 3 where AWS refused a reading, 4 where it could not be reached; 2 where there is no such service.
+    Exit code 3 where AWS refused a reading or there are no credentials, 4 where AWS could not be reached; 2 where there
+    is no such service.
 
     \b
     Examples:

@@ -39,7 +39,8 @@ def pause(
     A service of another account is tagged with credentials of that account, not as its role_arn.
 
     This is your right, not the daemon's: it needs ecs:TagResource (`autoscaler iam-policy --for pause`). Exit code 1
-    where ECS does not show the tag after some seconds, 3 where AWS refused, 4 where it could not be reached.
+    where ECS does not show the tag after some seconds, 3 where AWS refused or there are no credentials, 4 where AWS
+    could not be reached.
 
     \b
     Examples:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autoscaler.cli.tables import is_terminal, table
+from autoscaler.core.figures import number
 
 if TYPE_CHECKING:
     from autoscaler.operating.status import Row, Statuses
@@ -50,7 +51,7 @@ def _oldest(row: Row) -> str:
     if row.acceptable_latency_s is None:
         return "-"
     waited = "?" if row.oldest_wait_s is None else f"{row.oldest_wait_s:,.0f}s"
-    return f"{waited} of {row.acceptable_latency_s:g}s"
+    return f"{waited} of {number(row.acceptable_latency_s)}s"
 
 
 def _sentence(row: Row) -> str:

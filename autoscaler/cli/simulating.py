@@ -152,19 +152,28 @@ def _played(plan: _Plan) -> tuple[list[Run], list[Tried]]:
 @contextmanager
 def _stoppable() -> Iterator[None]:
     """Ctrl-C and SIGTERM end everything in order, and in a word: no process stays, no file is left half-written."""
-    hears = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _stop) if hears else None
+    heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.getsignal(number) for number in heard}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as a shell leaves SIGINT in the background
+            signal.signal(number, _stop)
     try:
         yield
     except KeyboardInterrupt:
         leave("simulate: stopped", STOPPED)
     finally:
-        if hears:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Stopped(KeyboardInterrupt):
+    """Python notes a plain KeyboardInterrupt that leaves an `exec`, as in an import, and then ends by SIGINT whatever
+    exit code was chosen. Of a subclass it takes no note.
+    """
 
 
 def _stop(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+    raise _Stopped
 
 
 def _experiment(options: dict[str, Any], load: Counted | Recorded) -> Experiment:

@@ -37,7 +37,8 @@ def status(watch: bool, every_s: float, url: str | None, as_json: bool) -> None:
     waiting   messages that wait, and those in flight
     oldest    how long the oldest message has waited, of what it may
 
-    Exit code 1 where a promise is late, at risk or unknown; 3 and 4 where AWS was asked and refused or did not answer.
+    Exit code 1 where a promise is late, at risk or unknown; 3 where AWS was asked and refused or
+    there are no credentials; 4 where it did not answer.
 
     \b
     Examples:

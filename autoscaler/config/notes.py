@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from autoscaler.config.durations import shown
 from autoscaler.config.model import Config, Service
+from autoscaler.core.figures import number
 from autoscaler.core.policy import Policy
 from autoscaler.core.workers import REMEDY, STOP_TIMEOUT_S, WAITS, long_work
 
@@ -33,8 +33,8 @@ def _of_workers(key: str, policy: Policy) -> Iterator[str]:
     work = long_work(policy, None, None)
     if work is not None:
         yield (
-            f"{key}: workers is not set and processing_time is {shown(work.takes_s)}: unless the task definition has a "
-            f"stopTimeout at least as long (ECS's default is {STOP_TIMEOUT_S:g} s), workers are treated as {WAITS}. "
+            f"{key}: workers is not set and processing_time is {number(work.takes_s)}s: unless the task definition has "
+            f"a stopTimeout at least as long (ECS's default is {STOP_TIMEOUT_S:g} s), workers are treated as {WAITS}. "
             f"{REMEDY}"
         )
 
@@ -48,9 +48,9 @@ def _of_waking(service: Service, interval_s: float, start_up_s: float) -> Iterat
         yield f"{key}: follows only CPU or memory, which nothing shows at 0 tasks: min_tasks=1 lets it wake again"
     elif service.queues and policy.shortest_latency_s < first_s:
         yield (
-            f"{key}: from 0 tasks the first message waits about {shown(first_s)} (a poll of {shown(interval_s)}, and "
-            f"about {shown(start_up_s)} until a task has started), although it may wait "
-            f"{shown(policy.shortest_latency_s)}: min_tasks=1 keeps a task for it"
+            f"{key}: from 0 tasks the first message waits about {number(first_s)}s (a poll of {number(interval_s)}s, "
+            f"and about {number(start_up_s)}s until a task has started), although it may wait "
+            f"{number(policy.shortest_latency_s)}s: min_tasks=1 keeps a task for it"
         )
 
 

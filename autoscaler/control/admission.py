@@ -17,6 +17,7 @@ from math import inf
 
 from autoscaler.config.model import SharedCap
 from autoscaler.core.engine import restrain
+from autoscaler.core.figures import several
 from autoscaler.core.model import Decision, Instant, Rule, Verdict
 
 WINDOW_S = 300.0
@@ -175,7 +176,7 @@ class Admission:
             decision,
             Rule.FLEET_CAP,
             decision.current - max(0, most - gone),
-            f"at most {percent} % of {fleet} tasks go within {WINDOW_S:g} s; {gone} of {most} went",
+            f"at most {percent} % of {several(fleet, 'task')} go within {WINDOW_S:g} s; {gone} of {most} went",
         )
 
     def _within_shares(self, key: str, decision: Decision) -> Decision:

@@ -16,7 +16,7 @@ from autoscaler.control.aside import Aside
 from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
 from autoscaler.core.knowledge import Some
 from autoscaler.core.model import Missing
-from autoscaler.errors import AutoscalerError, Denied, Throttled, Unavailable
+from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Throttled, Unavailable
 from autoscaler.ports import History, PeriodSum, QueueMinute, QueueRef
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class LookAhead:
             except (Throttled, Unavailable):
                 await asyncio.sleep(AGAIN_AFTER_S * (tried < TRIES - 1))
             except AutoscalerError as error:
-                if isinstance(error, Denied):
+                if isinstance(error, Denied | NoCredentials):
                     self.notices.append(Missing(f"no look-ahead: {error}", error.kind))
                 break
         return ()

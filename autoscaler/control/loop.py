@@ -26,11 +26,11 @@ from autoscaler.control.shadow import ShadowWatch
 from autoscaler.control.stopping import StopWatch
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Decision, Fleet, Missing, Observation, Rule, Verdict
+from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Rule, Verdict
 from autoscaler.core.policy import Policy, Workers
 from autoscaler.core.promise import at_risk
 from autoscaler.core.workers import long_work
-from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled
+from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, NotFound, Refused, Throttled
 from autoscaler.ports import Tick, Urgency
 
 __all__ = ["NOTHING_DONE", "Ports", "Rhythm", "ServiceLoop"]
@@ -43,7 +43,7 @@ GAP_POLLS, GAP_S = 3.5, 30.0
 warm-up starts again. Three failed polls in a row leave four polls between two readings; half a poll is for jitter.
 """
 
-NOTHING_DONE = (Throttled, Denied, NotFound, Refused, ClockSkewed)
+NOTHING_DONE = (Throttled, Denied, NoCredentials, NotFound, Refused, ClockSkewed)
 """After these the count is certainly what it was; after any other error nobody knows."""
 
 
@@ -74,10 +74,12 @@ class ServiceLoop:
         self._tag: str | None = None
         self._memory: Memory | None = None
         self._identity: str | None = None
+        self._counted_at: Instant | None = None
         self._apart_s = rhythm.interval_s
         self._next: tuple[Service, Ports, Rhythm] | None = None
         self._learning = Learning(service, ports, rhythm.interval_s)
         self._receives = Receives(service.queues, ports.clock, ports.wall)
+        self._observer = Observer(service, ports, rhythm.interval_s)
         self._follow(service, ports, rhythm)
 
     def adopt(self, service: Service, ports: Ports, rhythm: Rhythm) -> None:
@@ -89,7 +91,7 @@ class ServiceLoop:
         self._ports = ports
         self._rhythm = rhythm
         self._cadence = Cadence(rhythm.interval_s, rhythm.quiet_s)
-        self._observer = Observer(service, ports, rhythm.interval_s)
+        self._observer = self._observer.following(service, ports, rhythm.interval_s)
         self._timetable = Timetable(service.policy, service.schedules)
         self._learning = self._learning.following(service, ports, rhythm.interval_s)
 
@@ -134,6 +136,7 @@ class ServiceLoop:
         if isinstance(fleet, Missing):
             return self._unread(fleet)
         self._recognize(fleet)
+        self._count()
         seen = await self._look(fleet)
         thought = await self._think(seen)
         if thought.changes and not self._fleet.is_fresh:
@@ -141,7 +144,9 @@ class ServiceLoop:
             if isinstance(fleet, Missing):
                 return self._unread(fleet)
             self._recognize(fleet)
-            thought = await self._think(replace(seen, fleet=self._fleet.settled(fleet, seen.now)))
+            stale = self._ports.clock() - seen.now > GAP_S  # the process stood still since the queues were read
+            seen = await self._look(fleet) if stale else replace(seen, fleet=self._fleet.settled(fleet, seen.now))
+            thought = await self._think(seen)
         return await self._done(thought)
 
     def _unread(self, gap: Missing) -> Tick:
@@ -185,7 +190,7 @@ class ServiceLoop:
         await self._stops.look(policy, fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
         told = self._fleet.settled(fleet, self._ports.clock())
-        seen = await self._observer.observe(told, policy, self._watched(), still=still)
+        seen = await self._observer.observe(told, policy, self._memory, still=still)
         self._receives.see(seen, self._observer.minutes)
         seen = replace(
             seen,
@@ -226,10 +231,17 @@ class ServiceLoop:
     def _longest_gap_s(self) -> float:
         return max(GAP_S, GAP_POLLS * self._apart_s)
 
-    def _watched(self) -> Memory | None:
-        """The memory for a new observation. After a gap it does not know how many tasks ran."""
-        memory = self._memory and self._memory.watched(self._ports.clock(), self._longest_gap_s)
-        return replace(memory, running=()) if memory is not None and memory.lapsed else memory
+    def _count(self) -> None:
+        """After a gap in the readings of ECS nobody knows how many tasks ran before; told once, at the gap's end.
+
+        A gap of another reading leaves what is known: it may last for ever, and with a memory that begins anew at each
+        look, a datapoint would move the count at each look.
+        """
+        now = self._ports.clock()
+        if self._memory is not None and self._counted_at is not None and now - self._counted_at > self._longest_gap_s:
+            self._memory = replace(self._memory, running=())
+        if not self._fleet.is_believed:
+            self._counted_at = now
 
     def _recall(self, seen: Observation) -> Memory:
         """The memory so far; with a write whose answer was lost, if ECS turns out to have taken it."""

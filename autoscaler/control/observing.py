@@ -32,7 +32,7 @@ from autoscaler.core.model import (
 )
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import MINUTE_LIMIT_S, MOST_MESSAGES, SAME_MINUTE_S
-from autoscaler.errors import Denied
+from autoscaler.errors import Denied, NoCredentials
 from autoscaler.ports import (
     CloudWatchMetric,
     Fleets,
@@ -144,6 +144,13 @@ class Observer:
         self.notices: list[Missing] = []
         self.minutes: dict[str, QueueMinute] = {}
 
+    def following(self, service: Service, ports: Ports, interval_s: float) -> Observer:
+        """The observer by other settings. What was read of the same queues, and contradicted, stays."""
+        after = Observer(service, ports, interval_s)
+        if service.queues == self._service.queues:
+            after._readings, after._unseen, after._fleeting = self._readings, self._unseen, self._fleeting
+        return after
+
     async def observe(self, fleet: Fleet, policy: Policy, memory: Memory | None, *, still: bool = False) -> Observation:
         """`now` is taken last, so that no reading is younger than the decision made of it.
 
@@ -236,6 +243,9 @@ class Observer:
         present: float = min(fleet.running, fleet.desired)
         ran = None if memory is None else memory.ran_between(at - MINUTE_S, at + self._noticed_s)
         fewest, most = (present, present) if ran is None else ran
+        if memory is not None and memory.running and fleet.at <= at + self._noticed_s:
+            now = memory.running_now(fleet)
+            fewest, most = min(fewest, now), max(most, now)
         if late and (memory is None or not memory.knows_running_since(at - MINUTE_S)):
             live = await self._live(at, fleet)
             if live is not None and live.sure:
@@ -269,7 +279,7 @@ class Observer:
 
     def _note(self, gap: Missing) -> None:
         """What we are not allowed to read is worth a notice; what is late or failed will be read again."""
-        if gap.kind == Denied.kind and gap not in self.notices:
+        if gap.kind in {Denied.kind, NoCredentials.kind} and gap not in self.notices:
             self.notices.append(gap)
 
     def _flow(self, queues: list[QueueReading], minutes: dict[str, QueueMinute], memory: Memory | None) -> Flow | None:

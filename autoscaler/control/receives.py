@@ -1,8 +1,9 @@
 """Which of a service's queues has anything ever received from: what a scale-in waits for.
 
 A queue of the right name in the wrong Region or account exists, can be read, and is empty. Its depth says nothing of
-the service. A receive proves that workers use the queue: one that we saw (a message in flight, fewer visible messages,
-a receive in CloudWatch's newest minute), or one that CloudWatch remembers of the last 14 days.
+the service. A receive proves that workers use the queue: one that we saw (a message in flight, a receive in
+CloudWatch's newest minute), or one that CloudWatch remembers of the last 14 days. Fewer visible messages prove it only
+where CloudWatch cannot be read: messages also expire or are purged, and SQS's counts are approximate.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ class Receives:
         self._clock = clock
         self._wall = wall
         self._visible: dict[str, int] = {}
+        self._fell: set[str] = set()
+        self._unknown = set(self._unproven)
+        """Queues of which CloudWatch said nothing: fewer visible messages then count as a receive."""
         self._due: Instant | None = None
 
     @property
@@ -48,25 +52,37 @@ class Receives:
 
     def _shows_receive(self, name: str, counts: Backlog) -> bool:
         before, self._visible[name] = self._visible.get(name, 0), counts.visible
-        return counts.in_flight > 0 or counts.visible < before
+        if counts.visible < before:
+            self._fell.add(name)
+        return counts.in_flight > 0
 
     async def look_back(self, history: History | None) -> bool:
         """CloudWatch was asked for receives of the last 14 days, if it is time to. Returns whether a queue was proven.
 
         Where CloudWatch cannot be read, our own readings decide alone.
         """
-        if history is None or not self._unproven or (self._due is not None and self._clock() < self._due):
-            return False
         before = len(self._unproven)
+        if history is not None and (self._due is None or self._clock() >= self._due):
+            await self._ask(history)
+            self._due = self._clock() + LOOK_AGAIN_S
+        for name in self._fell & self._unknown & self._unproven.keys():
+            del self._unproven[name]
+        return len(self._unproven) < before
+
+    async def _ask(self, history: History) -> None:
+        """Notes what CloudWatch says of each queue. One that it has no datapoint of is as unknown as one that could not
+        be read: absent is not zero.
+        """
         end = self._wall() // DAY_S * DAY_S + DAY_S
         for name, queue in list(self._unproven.items()):
             try:
                 sums = await history.received(queue, [(end - LOOK_BACK_DAYS * DAY_S, end, DAY_S)])
             except NotFound:
-                continue
+                self._unknown.add(name)
             except AutoscalerError:
-                break
-            if any(received > 0 for *_, received in sums):
-                del self._unproven[name]
-        self._due = self._clock() + LOOK_AGAIN_S
-        return len(self._unproven) < before
+                self._unknown |= self._unproven.keys()
+                return
+            else:
+                self._unknown.discard(name)
+                if any(received > 0 for *_, received in sums):
+                    del self._unproven[name]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autoscaler.config import Service
+from autoscaler.core.figures import seconds
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, StopTimeout, Verdict
 from autoscaler.core.policy import Mode, Policy
@@ -125,12 +126,13 @@ class ShadowWatch:
         """
         for name, since in self._overdue.items():
             if now - since >= OVERDUE_S:
-                yield f"the oldest message of queue {name} exceeds the latency target of {policy.latency_of(name):g} s"
+                target = seconds(policy.latency_of(name))
+                yield f"the oldest message of queue {name} exceeds the latency target of {target}"
         received, late = sum(step.received for step in self._steps), sum(step.late for step in self._steps)
         if late > max(LEAST_LATE, LATE_RATIO * received):
             yield (
                 f"more than {LATE_RATIO:.0%} of the messages received in the last {RECENT_S / 60:.0f} minutes exceeded "
-                f"the latency target of {policy.shortest_latency_s:g} s"
+                f"the latency target of {seconds(policy.shortest_latency_s)}"
             )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from math import ceil
 
+from autoscaler.core.figures import Several
 from autoscaler.core.formula import parse
 from autoscaler.core.knowledge import Knowledge
 from autoscaler.core.latency import need
@@ -48,8 +49,9 @@ FORMULA_SIGNALS = frozenset(
 )
 """What a formula may name, beside the service's own metrics."""
 
-_WORK = "{0:,} waiting and {1:,} in flight"
-_UTILIZATION = "{0} was at {1:.4g} % on {2} tasks, {3:g} % is wanted"
+_WORK = "{0} waiting and {1} in flight"
+_WORK_READ = _WORK + " in the queues that were read"
+_UTILIZATION = "{0} was at {1} % on {2}, {3} % is wanted"
 
 
 def read_signals(policy: Policy, seen: Observation) -> Signals:
@@ -59,11 +61,12 @@ def read_signals(policy: Policy, seen: Observation) -> Signals:
     known, gaps = known_queues(policy, seen)
     work = work_of(policy, known, seen.fleet.running)
     ran = min(seen.fleet.running, seen.fleet.desired)
+    words = _WORK_READ if gaps else _WORK
     votes = []
     if known and seen.knowledge is not None and _follows_latency(policy):
-        votes = _learned_votes(policy, seen.knowledge, work, ran, seen.fleet.desired)
+        votes = _learned_votes(policy, seen.knowledge, work, words, (ran, seen.fleet.desired))
     elif known:
-        votes = _queue_votes(policy, known, work, ran)
+        votes = _queue_votes(policy, known, work, ran, words)
     if not _asks_for_more(policy, seen, known):
         votes = [_no_more_than(seen.fleet.desired, vote) for vote in votes]
     _add_utilization(policy, seen, work, votes, gaps, capped=bool(known) and not gaps)
@@ -107,42 +110,44 @@ def _follows_latency(policy: Policy) -> bool:
     return policy.backlog_per_task is None or policy.processing_time_s is not None
 
 
-def _learned_votes(policy: Policy, known: Knowledge, work: Work, running: int, current: int) -> list[Vote]:
-    """What the promise asks for; and what the operator's backlog per task asks for, where there is one."""
-    asked = need(policy, known, work, running, current)
+def _learned_votes(policy: Policy, known: Knowledge, work: Work, words: str, tasks: tuple[int, int]) -> list[Vote]:
+    """What the promise asks for, with `tasks` running and desired; and what the operator's backlog per task asks for,
+    where there is one.
+    """
+    asked = need(policy, known, work, *tasks)
     facts = (work.waiting, work.in_flight, known.processing_s.value, policy.shortest_latency_s, asked.load)
-    wording = _WORK + ", {2:.3g} s each, may wait {3:g} s"
+    wording = f"{words}, {{2}} s each, may wait {{3}} s"
     votes = [Vote("latency", asked.load, wording, facts, settled=True)]
     if policy.backlog_per_task is not None:
-        votes.append(_backlog_vote(work, policy.backlog_per_task, ""))
+        votes.append(_backlog_vote(work, policy.backlog_per_task, words))
     return votes
 
 
-def _queue_votes(policy: Policy, known: Known, work: Work, running: int) -> list[Vote]:
+def _queue_votes(policy: Policy, known: Known, work: Work, running: int, words: str) -> list[Vote]:
     """Fractional work summed over the queues and rounded up once: twenty nearly empty queues are not twenty tasks."""
     votes = []
     if policy.backlog_per_task is not None:
-        votes.append(_backlog_vote(work, policy.backlog_per_task, ""))
+        votes.append(_backlog_vote(work, policy.backlog_per_task, words))
     if policy.processing_time_s is not None:
-        votes.append(_latency_vote(policy, policy.processing_time_s, known, work))
+        votes.append(_latency_vote(policy, policy.processing_time_s, known, work, words))
         return votes
     if policy.backlog_per_task is None:
-        votes.append(_backlog_vote(work, DAY_ONE_BACKLOG_PER_TASK, " until the processing time is known"))
+        votes.append(_backlog_vote(work, DAY_ONE_BACKLOG_PER_TASK, words, " until the processing time is known"))
     if work.overdue is not None:
         votes.append(_age_vote(policy, known, work, running))
     return votes
 
 
-def _backlog_vote(work: Work, per_task: float, proviso: str) -> Vote:
+def _backlog_vote(work: Work, per_task: float, words: str, proviso: str = "") -> Vote:
     return Vote(
         "backlog",
         work.counted / per_task,
-        f"{_WORK}, {{2:g}} a task{proviso}",
+        f"{words}, {{2}} a task{proviso}",
         (work.waiting, work.in_flight, per_task),
     )
 
 
-def _latency_vote(policy: Policy, processing_s: float, known: Known, work: Work) -> Vote:
+def _latency_vote(policy: Policy, processing_s: float, known: Known, work: Work, words: str) -> Vote:
     """`max(what is held, sum of messages / receives of a slot in time) / slots of a task`; see the module's thesis."""
     clearing = 0.0
     for name, counts in known:
@@ -153,7 +158,7 @@ def _latency_vote(policy: Policy, processing_s: float, known: Known, work: Work)
     return Vote(
         "latency",
         max(work.held * policy.count_in_flight, clearing) / policy.task_concurrency,
-        f"{_WORK}, {{2:g}} s each, may wait {{3:g}} s",
+        f"{words}, {{2}} s each, may wait {{3}} s",
         (work.waiting, work.in_flight, processing_s, policy.shortest_latency_s),
     )
 
@@ -177,7 +182,7 @@ def _age_vote(policy: Policy, known: Known, work: Work, running: int) -> Vote:
         if counts.oldest_age_s >= latency_s and asked >= most:
             most, facts = asked, (name, counts.oldest_age_s, latency_s)
     cap = ceil(work.messages / policy.task_concurrency)
-    return Vote("oldest_age", min(most, cap), "the oldest message of {0} has waited {1:.0f} s of {2:g} s", facts)
+    return Vote("oldest_age", min(most, cap), "the oldest message of {0} has waited {1} s of {2} s", facts)
 
 
 def _add_utilization(
@@ -197,7 +202,7 @@ def _utilization_vote(name: str, seen: Utilization, aim_percent: float, running:
     """
     tasks = running if seen.tasks is None else seen.tasks
     asked = max(1.0, tasks * seen.percent / aim_percent)
-    facts = (name, seen.percent, told(tasks), aim_percent)
+    facts = (name, seen.percent, Several(told(tasks), "task"), aim_percent)
     if cap is not None and asked > cap:
         return Vote(name, cap, f"{_UTILIZATION}; there is work for {{4}}", (*facts, cap))
     return Vote(name, asked, _UTILIZATION, facts)
@@ -223,14 +228,15 @@ def _metric_vote(metric: MetricPolicy, reading: Measurement, running: int) -> Vo
     """
     if metric.target_per_task is not None:
         load = reading.value / metric.target_per_task
-        return Vote(
-            metric.name, load, "{0} is {1:g}, {2:g} a task", (metric.name, reading.value, metric.target_per_task)
-        )
+        return Vote(metric.name, load, "{0} is {1}, {2} a task", (metric.name, reading.value, metric.target_per_task))
     aim = metric.target_value or 1.0
     ran = (running if reading.tasks is None else reading.tasks) or 1
     load = ran * (reading.value / aim)
     return Vote(
-        metric.name, load, "{0} was {1:g} on {2} tasks, {3:g} is wanted", (metric.name, reading.value, told(ran), aim)
+        metric.name,
+        load,
+        "{0} was {1} on {2}, {3} is wanted",
+        (metric.name, reading.value, Several(told(ran), "task"), aim),
     )
 
 
@@ -267,4 +273,4 @@ def _add_formula(text: str, values: dict[str, float | None], votes: list[Vote], 
     if result is None or not 0 <= result <= MOST_MEASURED:
         gaps.append(("formula", Missing(f"{text} gives no number of tasks", "no_data")))
         return
-    votes.append(Vote("formula", result, "{0} gives {1:g}", (text, result)))
+    votes.append(Vote("formula", result, "{0} gives {1}", (text, result)))

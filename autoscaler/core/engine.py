@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from autoscaler.core.case import Case, Corridor
+from autoscaler.core.figures import number
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Observation, Rule, Step, Vote
 from autoscaler.core.policy import FallbackBehavior, Policy
@@ -37,6 +38,7 @@ def decide(policy: Policy, memory: Memory, observation: Observation) -> Decision
         case.signals.votes,
         case.current == 0 and case.signals.wakes(policy),
         not case.signals.missing,
+        bool(case.signals.missing) and not falls_back(case),
     )
 
 
@@ -83,7 +85,7 @@ def _tolerate(case: Case, vote: Vote, steps: list[Step]) -> int:
     tolerance = case.policy.tolerance if direction.tolerance is None else direction.tolerance
     if demand == current or abs(vote.load - current) > tolerance * current + ROUNDING:
         return demand
-    steps.append(Step(Rule.TOLERANCE, demand, current, f"{vote.load:.4g} is within {tolerance:.1%} of {current}"))
+    steps.append(Step(Rule.TOLERANCE, demand, current, f"{number(vote.load)} is within {tolerance:.1%} of {current}"))
     return current
 
 
@@ -92,7 +94,7 @@ def _recalled(case: Case, wanted: int) -> int:
     reading after a long gap would find nothing but agreement; and none is not agreed on while work is left.
     """
     if case.signals.missing and not falls_back(case):
-        return max(wanted, case.current)
+        return max(wanted, case.memory.carried(case.current, case.now))
     return max(wanted, min(case.current, 1)) if case.signals.work.messages else wanted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoscaler.core.figures import several
 from autoscaler.core.model import Decision, Observation, Step, Verdict, Vote
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import known_queues, work_of
@@ -54,4 +55,4 @@ def _restraint(step: Step) -> str:
 
 
 def _tasks(count: int) -> str:
-    return f"{count:,} task" if count == 1 else f"{count:,} tasks"
+    return several(count, "task")

@@ -69,7 +69,8 @@ class Memory:
     no task, there was enough to wake.
 
     `watched_at`: when everything that the policy needs was last read (None: unknown). `lapsed`: that is too long ago,
-    so the memory starts its warm-up again at the next complete reading.
+    so the memory starts its warm-up again at the next complete reading. `unread_at`: when something that the policy
+    needs was last not read (None: not since the memory began).
     """
 
     since: Instant | None = None
@@ -85,6 +86,7 @@ class Memory:
     waking: int = 0
     watched_at: Instant | None = None
     lapsed: bool = False
+    unread_at: Instant | None = None
 
     @staticmethod
     def begun(fleet: Fleet, now: Instant) -> Memory:
@@ -109,21 +111,37 @@ class Memory:
     def resumed(self, fleet: Fleet, now: Instant, *, complete: bool) -> Memory:
         """This memory; after a gap, and once a reading is complete, one that warms up again as after a start.
 
-        What was not watched was not agreed: demands, running counts and everything that counts readings in a row start
-        again. Changes that ECS accepted, its own count, and a service that was switched off by hand stay true.
+        What was not watched was not agreed: demands and everything that counts readings in a row start again. Changes
+        that ECS accepted, its own count, and a service that was switched off by hand stay true; so do the running
+        counts, which the loop itself forgets where it is ECS that was not read.
         """
         if not (self.lapsed and complete):
             return self
         coming = fleet.desired - fleet.running - sum(max(0, tasks) for _, tasks in self.changes)
         changes = (*self.changes, Change(now, coming)) if coming > 0 else self.changes
-        return Memory(since=now, changes=changes, flows=self.flows, expected=self.expected, off=self.off)
+        return Memory(
+            since=now,
+            changes=changes,
+            running=self.running,
+            flows=self.flows,
+            expected=self.expected,
+            off=self.off,
+        )
 
     def unwatched(self, now: Instant) -> Memory:
-        """This memory after a poll that could not read ECS. Such a poll agrees to no fewer tasks than there were, so
-        one failed read breaks a run of zero readings, and holds a scale-in for as long as its window.
+        """This memory after a poll that could not read ECS: it breaks a run of zero readings, and agrees to no fewer
+        tasks than the polls of the minute before it.
         """
-        demands = (*self.demands, Demand(now, self.expected)) if self.expected else self.demands
-        return replace(self, demands=demands, waking=0)
+        demands = (*self.demands, Demand(now, self.carried(self.expected, now))) if self.expected else self.demands
+        return replace(self, demands=demands, waking=0, unread_at=now)
+
+    def carried(self, current: int, now: Instant) -> int:
+        """The demand that a poll counts as in the windows, if it saw only a part: the highest of the minute before it.
+
+        Not the present count: with a window of ten minutes, one read in a hundred that fails would hold an idle fleet
+        where it is, at each failure for ten minutes more. Without any poll in that minute it is the present count.
+        """
+        return max(map(_TASKS, _after(self.demands, now - AGREEMENT_S)), default=current)
 
     def known_for_s(self, now: Instant) -> float:
         """How long the memory reaches back; infinite where it is longer than any window."""
@@ -164,11 +182,13 @@ class Memory:
     def last_run(self, tasks: int | None, now: Instant) -> tuple[float, int]:
         """How long ago (s), and over how many readings, the demand was last anything but `tasks`.
 
-        `tasks` None: anything but "more than zero". (0.0, 0) where the newest demand already differs.
+        `tasks` None: anything but "more than zero". (0.0, 0) where the newest demand already differs. A run of zeros
+        also ends at a reading that was not complete.
         """
         oldest, count = now, 0
+        unread_at = -inf if self.unread_at is None or tasks != 0 else self.unread_at
         for at, asked in reversed(self.demands):
-            if asked != tasks if tasks is not None else asked <= 0:
+            if at <= unread_at or (asked != tasks if tasks is not None else asked <= 0):
                 break
             oldest, count = at, count + 1
         return now - oldest, count
@@ -180,6 +200,13 @@ class Memory:
     def knows_running_since(self, instant: Instant) -> bool:
         """Whether the running counts reach back to that instant."""
         return bool(self.running) and self.running[0].at <= instant
+
+    def running_now(self, fleet: Fleet) -> int:
+        """How many tasks run, as it is remembered. A deployment runs both revisions: what is beyond the desired count
+        is no baseline of anything. Tasks that a scale-in stops count until they are gone: they do a part of the work
+        that is measured.
+        """
+        return min(fleet.running, max(fleet.desired, self.running[-1].tasks if self.running else 0))
 
     def ran_between(self, start: Instant, end: Instant) -> tuple[int, int] | None:
         """The fewest and the most tasks that ran at any instant from `start` to `end`, both included.
@@ -205,7 +232,7 @@ class Memory:
             since=before.since,
             demands=demands,
             changes=_young(before.changes, now - _change_reach_s(policy)),
-            running=_with_running(before.running, observation),
+            running=_with_running(before, observation),
             waking=before.waking + 1 if decision.wakes else 0,
             failures=before.failures + 1 if decision.demand is None else 0,
             flows=_with_flow(before.flows, observation, _flow_reach_s(policy)),
@@ -215,6 +242,7 @@ class Memory:
             off=before.finds_switched_off(policy, observation.fleet),
             watched_at=now if decision.complete else before.watched_at,
             lapsed=before.lapsed,
+            unread_at=now if decision.unread else before.unread_at,
         )
 
     def acknowledging(self, now: Instant, tasks: int) -> Memory:
@@ -259,13 +287,9 @@ def _young(events: Sequence[Event], horizon: Instant) -> tuple[Event, ...]:
     )
 
 
-def _with_running(known: tuple[Running, ...], seen: Observation) -> tuple[Running, ...]:
-    """Counts are kept where they change; the one in force at the horizon is kept too. A deployment runs both
-    revisions: what is beyond the desired count is no baseline of anything. Tasks that a scale-in stops count until
-    they are gone: they do a part of the work that is measured.
-    """
-    baseline = max(seen.fleet.desired, known[-1].tasks if known else 0)
-    running = min(seen.fleet.running, baseline)
+def _with_running(before: Memory, seen: Observation) -> tuple[Running, ...]:
+    """Counts are kept where they change; the one in force at the horizon is kept too."""
+    known, running = before.running, before.running_now(seen.fleet)
     if known and known[-1].tasks == running:
         return known
     first = max(bisect_left(known, seen.now - UTILIZATION_REACH_S, key=_INSTANT) - 1, 0)

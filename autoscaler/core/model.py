@@ -11,6 +11,7 @@ from enum import StrEnum
 from math import ceil
 from typing import NamedTuple, TypeAlias
 
+from autoscaler.core.figures import number
 from autoscaler.core.knowledge import Knowledge
 
 Instant: TypeAlias = float
@@ -258,7 +259,7 @@ class Vote(NamedTuple):
 
     @property
     def reason(self) -> str:
-        return self.wording.format(*self.values)
+        return self.wording.format(*(number(each) if isinstance(each, int | float) else each for each in self.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +269,7 @@ class Decision:
     `demand` is what the work asks for, before any rule (None: no signal could be read). `recalled` is what the
     memory keeps of it: after tolerance and before stabilization; while a signal is missing, or work is left, no less
     than what that permits. `wakes`: at no task, there was enough to wake. `complete`: every signal that the policy
-    needs was read.
+    needs was read. `unread`: one was not, and no fallback stands in for it.
     """
 
     name: str
@@ -280,6 +281,7 @@ class Decision:
     votes: tuple[Vote, ...]
     wakes: bool = False
     complete: bool = True
+    unread: bool = False
 
     @property
     def verdict(self) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoscaler.core.figures import seconds, several
 from autoscaler.core.knowledge import Knowledge, QueueKnowledge
 from autoscaler.core.model import Backlog, Decision, Observation, Rule
 from autoscaler.core.policy import Policy
@@ -26,7 +27,7 @@ def at_risk(policy: Policy, seen: Observation, decision: Decision) -> str | None
         return None
     if asked.tasks <= decision.target:
         return _from_zero(policy, seen.knowledge, decision)
-    promise = f"the promise of {policy.shortest_latency_s:g} s needs {asked.tasks} tasks"
+    promise = f"the promise of {seconds(policy.shortest_latency_s)} needs {several(asked.tasks, 'task')}"
     if asked.tasks > policy.max_tasks <= decision.target:
         return f"{promise}, and max_tasks is {policy.max_tasks}: raise it, or the latency"
     hindrance = HINDERED.get(decision.rule) if decision.rule is not None else None
@@ -39,8 +40,8 @@ def _from_zero(policy: Policy, known: Knowledge, decision: Decision) -> str | No
     if decision.current or not decision.target or first_s <= policy.shortest_latency_s:
         return None
     return (
-        f"the promise of {policy.shortest_latency_s:g} s does not hold from 0 tasks: seen and started, one takes up to "
-        f"{first_s:.0f} s; min_tasks 1 keeps one warm, or a latency of {first_s:.0f} s would do"
+        f"the promise of {seconds(policy.shortest_latency_s)} does not hold from 0 tasks: seen and started, one "
+        f"takes up to {first_s:.0f} s; min_tasks 1 keeps one warm, or a latency of {first_s:.0f} s would do"
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
+from autoscaler.core.figures import number
 from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Unseen, Utilization, Vote
 from autoscaler.core.policy import Policy
 
@@ -127,7 +128,7 @@ def _believable(backlog: Backlog | Missing, now: float) -> Backlog | Missing:
 
 def impossible(*counts: float) -> Missing:
     """No queue has such counts of visible, in flight and delayed messages, whatever said so."""
-    return Missing(f"its counts are {', '.join(map(str, counts))}, which cannot be", "no_data")
+    return Missing(f"its counts are {', '.join(map(number, counts))}, which cannot be", "no_data")
 
 
 def _stale(age_s: float, limit_s: float) -> Missing | None:
@@ -182,7 +183,7 @@ def usable(reading: Utilization | Missing | None, now: float) -> Utilization | M
     if isinstance(reading, Missing):
         return reading
     if not 0 <= reading.percent <= MOST_PERCENT:
-        return Missing(f"{reading.percent} % cannot be", "no_data")
+        return Missing(f"{number(reading.percent)} % cannot be", "no_data")
     return _stale(now - reading.at, MINUTE_LIMIT_S) or reading
 
 
@@ -198,5 +199,5 @@ def _trusted(reading: Measurement | Missing | None, now: float) -> Measurement |
     if isinstance(reading, Missing):
         return reading
     if not 0 <= reading.value <= MOST_MEASURED:
-        return Missing(f"{reading.value} asks for no number of tasks", "no_data")
+        return Missing(f"{number(reading.value)} asks for no number of tasks", "no_data")
     return _stale(now - reading.at, MINUTE_LIMIT_S) or reading

@@ -14,6 +14,7 @@ from __future__ import annotations
 from math import ceil
 from typing import NamedTuple
 
+from autoscaler.core.figures import are, number
 from autoscaler.core.knowledge import Knowledge
 from autoscaler.core.model import StopTimeout
 from autoscaler.core.policy import Policy, Workers
@@ -43,7 +44,7 @@ class LongWork(NamedTuple):
 
     def reason(self, in_flight: int) -> str:
         """Why nothing is scaled in while so many messages are in flight, and what to do."""
-        flying = f"{in_flight:,} message is" if in_flight == 1 else f"{in_flight:,} messages are"
+        flying = are(in_flight, "message")
         return (
             f"workers is not set and messages take up to {shown(self.takes_s)} ({self.measure}), longer than "
             f"{stop_words(self.stop)}: treated as unsafe; {flying} in flight. {REMEDY}"
@@ -90,7 +91,7 @@ def stop_words(stop: StopTimeout | None) -> str:
     """As in `the stopTimeout of 30 s of container app`."""
     if stop is None:
         return f"the stopTimeout of {STOP_TIMEOUT_S:g} s (assumed; grant ecs:DescribeTaskDefinition to read it)"
-    return f"the stopTimeout of {stop.seconds:g} s of container {stop.container}"
+    return f"the stopTimeout of {number(stop.seconds)} s of container {stop.container}"
 
 
 def shown(seconds: float) -> str:

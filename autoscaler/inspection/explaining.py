@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from autoscaler.config import aligned
 from autoscaler.config.quoting import printable
 from autoscaler.core.demand import told
+from autoscaler.core.figures import number, seconds, several
 from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Backlog, Fleet, Flow, Measurement, Missing, Observation, Utilization
 from autoscaler.core.policy import Policy
@@ -96,15 +97,17 @@ def _readings(seen: Observation, reasons: Mapping[str | None, str]) -> Iterator[
 
 def _learned(known: Knowledge) -> Iterator[Input]:
     """What the estimators know, and how well."""
-    slow = f", {known.slow_s:.3g} s lately" if known.slow_s > 1.05 * known.processing_s.value else ""
+    slow = f", {seconds(known.slow_s)} lately" if known.slow_s > 1.05 * known.processing_s.value else ""
     state = "learning: " if known.is_learning else ""
-    yield _estimate("processing time", known.processing_s, f"{state}{known.processing_s.value:.3g} s{slow}")
-    yield _estimate("at once", known.concurrency, f"{known.concurrency.value:g} messages a task")
+    yield _estimate("processing time", known.processing_s, f"{state}{seconds(known.processing_s.value)}{slow}")
+    yield _estimate("at once", known.concurrency, f"{several(known.concurrency.value, 'message')} a task")
     yield _estimate(
-        "start-up", known.start_s, f"{known.start_s.value:.3g} s, one in ten above {known.start_late_s:.3g} s"
+        "start-up", known.start_s, f"{seconds(known.start_s.value)}, one in ten above {seconds(known.start_late_s)}"
     )
     yield _estimate(
-        "arrivals", known.rate_per_s, f"{known.rate_per_s.value:.3g} a second, {known.load:.3g} tasks' work"
+        "arrivals",
+        known.rate_per_s,
+        f"{number(known.rate_per_s.value)} a second, work for {several(known.load, 'task')}",
     )
     for queue in known.queues:
         if queue.waiting:
@@ -129,9 +132,9 @@ def _words(reading: Backlog | Utilization | Measurement | Flow) -> str:
         case Backlog():
             return ", ".join(_counts(reading))
         case Utilization():
-            return f"{reading.percent:g} %{_of_then(reading.tasks)}"
+            return f"{number(reading.percent)} %{_of_then(reading.tasks)}"
         case Measurement():
-            return f"{reading.value:g}{_of_then(reading.tasks)}"
+            return f"{number(reading.value)}{_of_then(reading.tasks)}"
         case Flow():
             return f"{reading.received:,} received, {reading.deleted:,} deleted in a minute{_of_then(reading.tasks)}"
 
@@ -141,11 +144,11 @@ def _counts(backlog: Backlog) -> Iterator[str]:
     if backlog.oldest_age_s is not None:
         yield f"the oldest {backlog.oldest_age_s:,.0f} s old"
     if backlog.groups_in_flight is not None:
-        yield f"{backlog.groups_in_flight:,} groups in flight"
+        yield f"{several(backlog.groups_in_flight, 'group')} in flight"
 
 
 def _of_then(tasks: float | None) -> str:
-    return "" if tasks is None else f", {told(tasks):,} tasks at the time"
+    return "" if tasks is None else f", {several(told(tasks), 'task')} at the time"
 
 
 def _votes(account: Mapping[str, Any]) -> list[dict[str, Any]]:

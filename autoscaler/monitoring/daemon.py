@@ -126,8 +126,8 @@ CALLS = Section(
         ),
         Panel(
             "Requests that failed, by outcome",
-            "Requests that did not end well, a second: denied asks for rights, unavailable for a network, throttled for"
-            " a short wait.",
+            "Requests that did not end well, a second. denied: AWS rejected the credentials or a right is missing."
+            " no_credentials: there were none to sign with. unavailable: no answer. throttled: too many calls.",
             (
                 Query(
                     f'sum by (outcome) (rate(autoscaler_aws_requests_total{{outcome!="ok",{OURS}}}[{RATE}]))',

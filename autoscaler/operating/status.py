@@ -14,7 +14,8 @@ from autoscaler.telemetry.slo import Slo, SloStatus
 
 
 class Row(NamedTuple):
-    """One service. Counts and seconds that are not known are None; waits are those of its worst queue.
+    """One service. Counts and seconds that are not known are None; waits are those of its worst queue, as
+    `_strain` has it: None where no queue is known to be late, and one could not be read.
 
     `reason` says why `slo` is what it is; `sentence` is the last decision's.
     """
@@ -100,9 +101,13 @@ def _slo(service: Mapping[str, Any]) -> Slo:
     return Slo(SloStatus.UNKNOWN, "the daemon does not say it as this version does; run the daemon's own version")
 
 
-def _strain(queue: Mapping[str, Any]) -> float:
-    """How much of what a message may wait the oldest has waited: above 1 it is late. 0: not known."""
-    return (queue.get("oldest_wait_s") or 0.0) / (queue.get("acceptable_latency_s") or float("inf"))
+def _strain(queue: Mapping[str, Any]) -> tuple[bool, bool, float]:
+    """What orders the queues of a service, the worst last: those that meet their latency target, those of which it is
+    not known, those that miss it; within these by the share of the target that the oldest message has waited.
+    """
+    waited_s, latency_s = queue.get("oldest_wait_s"), queue.get("acceptable_latency_s") or float("inf")
+    share = 0.0 if waited_s is None else waited_s / latency_s
+    return share > 1, waited_s is None, share
 
 
 def _sum(queues: Sequence[Mapping[str, Any]], count: str) -> int | None:

@@ -1,7 +1,7 @@
 """Processes that work side by side on the machine's cores, and how far they are together.
 
 Laws: results come in the order of the work, whichever ends first. The crew ends with its block, whatever ends that:
-Ctrl-C is heard by the parent alone, and a process that is killed ends the work instead of being waited for.
+the parent alone hears Ctrl-C and SIGTERM, and a process that is killed ends the work instead of being waited for.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.context import ForkContext, ForkProcess
 from multiprocessing.pool import Pool
 from typing import Any, TypeVar
 
@@ -23,6 +24,17 @@ ENDS = (signal.SIGINT, signal.SIGTERM)
 
 LOOK_EVERY_S = 0.2
 """How often progress is asked for, and whether everybody is still there."""
+
+
+class _Process(ForkProcess):
+    """Ends by SIGKILL, since it ignores SIGTERM."""
+
+    def terminate(self) -> None:
+        self.kill()
+
+
+class _Context(ForkContext):
+    Process = _Process
 
 
 class Crew:
@@ -59,7 +71,7 @@ class Crew:
         equipped yet would say that it was stopped, and one that nobody knows of yet would not be.
         """
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
-        pool = multiprocessing.get_context("fork").Pool(self._processes, _equip, (self._shares,))
+        pool = _Context().Pool(self._processes, _equip, (self._shares,))
         try:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             yield pool
@@ -88,8 +100,10 @@ _shares: Any = ()
 def _equip(shares: Any) -> None:
     global _shares  # noqa: PLW0603 - a forked process has no other way to be handed shared memory
     _shares = shares
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Both are sent to the whole process group by a terminal or a supervisor. A process that SIGTERM ends while it waits
+    # for work holds the lock of the pool's queue, and then `Pool.terminate` waits for that lock forever.
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
 
 

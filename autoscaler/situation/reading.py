@@ -8,6 +8,7 @@ from functools import lru_cache
 from operator import itemgetter
 
 from autoscaler.config import policy_of
+from autoscaler.core.figures import number
 from autoscaler.core.memory import Change, Demand, Memory, Running
 from autoscaler.core.model import (
     MOST_TASKS,
@@ -221,7 +222,7 @@ def _utilization(signals: Fields, name: str, missing: Fields) -> Utilization | M
     if percent is None:
         return _gap(missing.part(f"{name}_percent")) if f"{name}_percent" in signals.content else None
     if not 0 <= percent <= MOST_PERCENT:
-        return Missing(f"{percent} % cannot be", "no_data")
+        return Missing(f"{number(percent)} % cannot be", "no_data")
     return Utilization(percent, at=-(age_s or 0.0), tasks=tasks)
 
 
@@ -232,6 +233,7 @@ def _memory(history: Fields, fleet: Fleet) -> Memory:
     if known_for_s is not None and "changes" not in history.content:
         changes = list(Memory.begun(fleet, 0.0).changes)
     idle_for_s, expected = history.seconds("idle_for_s"), history.count("expected")
+    unread_s = history.seconds("unread_s")
     memory = Memory(
         since=None if known_for_s is None else -known_for_s,
         demands=tuple(sorted(demands, key=itemgetter(0))),
@@ -244,6 +246,7 @@ def _memory(history: Fields, fleet: Fleet) -> Memory:
         off=history.flag("off"),
         waking=history.count("waking") or 0,
         lapsed=history.flag("lapsed"),
+        unread_at=None if unread_s is None else -unread_s,
     )
     history.close()
     return memory

@@ -162,6 +162,7 @@ def _history(memory: Memory, now: float) -> dict[str, Any]:
         "off": memory.off or None,
         "waking": memory.waking or None,
         "lapsed": memory.lapsed or None,
+        "unread_s": None if memory.unread_at is None else now - memory.unread_at,
     }
     return history | {key: value for key, value in events.items() if value is not None}
 

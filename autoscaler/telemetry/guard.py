@@ -114,7 +114,7 @@ class _Guarded(asyncio.BufferedProtocol):
         self._speaking = _Deadline(HEAD_S)
         self._listening = _Deadline(STALLED_S)
         self._leaving = _Deadline(LINGER_S)
-        self._buffer = bytearray()
+        self._buffer = memoryview(b"")
         self._head = Head()
         self._held = b""
         self._is_busy = False
@@ -146,13 +146,14 @@ class _Guarded(asyncio.BufferedProtocol):
         if self._held:
             asyncio.get_running_loop().call_soon(self._go_on)
 
-    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 # asyncio's own name
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 # asyncio's own name
+        """A view, since asyncio's TLS reads several records into slices of it: a slice of a bytearray were a copy."""
         if not self._buffer:
-            self._buffer = bytearray(READ_BYTES)
+            self._buffer = memoryview(bytearray(READ_BYTES))
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._take(bytes(memoryview(self._buffer)[:nbytes]))
+        self._take(bytes(self._buffer[:nbytes]))
 
     def _go_on(self) -> None:
         if self._is_lost or self._is_busy:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from autoscaler.core import promise
+from autoscaler.core.figures import seconds, several
 from autoscaler.core.policy import Policy
 from autoscaler.core.promise import A_MESSAGE, expected_wait_s
 from autoscaler.ports import Tick
@@ -61,11 +62,14 @@ def _late(tick: Tick) -> str | None:
     policy, seen = tick.policy, tick.observation
     for name, waited_s in oldest_waits_s(tick).items():
         if waited_s > policy.latency_of(name):
-            return f"{name}: the oldest message is {waited_s:,.0f} s old (latency target {policy.latency_of(name):g} s)"
+            target = seconds(policy.latency_of(name))
+            return f"{name}: the oldest message is {waited_s:,.0f} s old (latency target {target})"
     known = None if seen is None else seen.knowledge
     if known is None or known.late < A_MESSAGE:
         return None
-    return f"about {known.late:,.0f} of {known.received:,.0f} messages received since the last poll were late"
+    return (
+        f"about {known.late:,.0f} of {several(round(known.received), 'message')} received since the last poll were late"
+    )
 
 
 def _risk(tick: Tick) -> str | None:
@@ -88,4 +92,4 @@ def _fine(tick: Tick) -> str:
 
 
 def _target_s(policy: Policy) -> str:
-    return f"{policy.shortest_latency_s:g} s"
+    return seconds(policy.shortest_latency_s)

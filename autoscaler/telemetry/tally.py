@@ -11,14 +11,23 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from autoscaler.core.model import Verdict
-from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
+from autoscaler.errors import (
+    AutoscalerError,
+    ClockSkewed,
+    Denied,
+    NoCredentials,
+    NotFound,
+    Refused,
+    Throttled,
+    Unavailable,
+)
 from autoscaler.ports import Tick
 from autoscaler.telemetry.account import Fault, drift_of
 from autoscaler.telemetry.spending import Usage
 
 Name = TypeVar("Name")
 
-ERRORS = (AutoscalerError, Throttled, Unavailable, Denied, NotFound, Refused, ClockSkewed)
+ERRORS = (AutoscalerError, Throttled, Unavailable, Denied, NoCredentials, NotFound, Refused, ClockSkewed)
 CALL_FAILURES = tuple(error.kind for error in ERRORS)
 """How a call to AWS may fail: a closed set."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-import boto3  # type: ignore[import-untyped]
+import boto3
 from botocore.config import Config
 
 from . import Message, Settings, Worker

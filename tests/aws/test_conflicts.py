@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from autoscaler.aws import Aws, conflicts
@@ -12,7 +14,7 @@ from tests.aws.spies import Spies, connected
 
 REF = ServiceRef("shop", "arn:aws:ecs:eu-west-1:123456789012:cluster/prod", "orders")
 OURS = {"ResourceId": "service/prod/orders"}
-OTHERS = {"ResourceId": "service/prod/invoices"}
+OTHERS: dict[str, Any] = {"ResourceId": "service/prod/invoices"}
 
 
 def target(suspended: dict[str, object] | None = None, **fields: object) -> dict[str, object]:
@@ -125,7 +127,9 @@ async def test_all_pages_are_read(aws: Aws, double: Double) -> None:
     script(double, [target()])
     first = {"ScalingPolicies": [policy("a")], "NextToken": "more"}
     double.on("DescribeScalingPolicies", ok(first), ok({"ScalingPolicies": [policy("b")]}))
-    [rival] = await aws.fleets.conflicting_scalers(REF)
+    found = await aws.fleets.conflicting_scalers(REF)
+    assert not isinstance(found, Missing)
+    [rival] = found
     assert rival.endswith("2 policies (a, b)")
     assert [seen.body.get("NextToken") for seen in double.asked("DescribeScalingPolicies")] == [None, "more"]
 
@@ -229,7 +233,9 @@ async def test_half_an_answer_is_missing(
 
 async def test_names_are_shown_clean_and_short(aws: Aws, double: Double) -> None:
     script(double, [target()], [policy("line\nbreak" + "x" * 500)])
-    [rival] = await aws.fleets.conflicting_scalers(REF)
+    found = await aws.fleets.conflicting_scalers(REF)
+    assert not isinstance(found, Missing)
+    [rival] = found
     assert rival.isprintable()
     assert len(rival) < 160
 

@@ -217,7 +217,9 @@ async def test_a_target_with_policies_and_actions_is_a_rival(world: World, here:
     for policy in ("b", "a"):
         await world.put_scaling_policy("prod", name, policy)
     await world.put_scheduled_action("prod", name, "morning")
-    [rival] = await here.fleets.conflicting_scalers(ServiceRef("shop", "prod", name))
+    found = await here.fleets.conflicting_scalers(ServiceRef("shop", "prod", name))
+    assert not isinstance(found, Missing)
+    [rival] = found
     expected = "Application Auto Scaling may set 1 to 10 tasks: 2 policies (a, b), 1 scheduled action (morning)"
     assert rival == expected
 

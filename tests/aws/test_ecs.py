@@ -8,6 +8,7 @@ from autoscaler.aws import Aws
 from autoscaler.core.model import Deployment, Fleet, Missing
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import ServiceRef, Urgency
+from tests.about import about
 from tests.aws.double import Double, Reply, fault, ok
 from tests.aws.spies import Spies
 
@@ -229,7 +230,7 @@ async def test_a_deployment_is_in_progress_since_the_newest_of_it_was_made(
 ) -> None:
     reading = await read(aws, double, described(**changed))
     assert isinstance(reading, Fleet)
-    assert reading.deployment == Deployment(pytest.approx(spies.now_s - 500))
+    assert reading.deployment == Deployment(about(spies.now_s - 500))
 
 
 async def test_a_deployment_of_the_future_began_now(aws: Aws, double: Double, spies: Spies) -> None:

@@ -12,6 +12,7 @@ from autoscaler.aws.apis import DESCRIBE_SERVICES, Call
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.events import trouble_in
 from autoscaler.core.model import Fleet, Trouble
+from tests.about import about
 from tests.aws.double import Double
 from tests.aws.spies import REGION, Spies
 from tests.aws.test_ecs import described, read
@@ -49,7 +50,7 @@ def parsed(events: object) -> object:
 async def test_trouble_is_read_with_the_service(aws: Aws, double: Double, spies: Spies) -> None:
     reading = await read(aws, double, described(events=[event(STEADY, 90), event(NO_VCPU, 60)]))
     assert isinstance(reading, Fleet)
-    assert reading.trouble == Trouble(NO_VCPU, pytest.approx(spies.now_s - 60))
+    assert reading.trouble == Trouble(NO_VCPU, about(spies.now_s - 60))
 
 
 @pytest.mark.parametrize("events", [None, [], [{}], [{"message": NO_VCPU}]])
@@ -81,7 +82,7 @@ async def test_a_service_without_events_that_can_be_read_is_read(aws: Aws, doubl
 @pytest.mark.parametrize("service", ["(service orders) ", "service (orders) ", ""])
 def test_a_word_against_starting_is_trouble(spies: Spies, text: str, service: str) -> None:
     found = trouble([event("has started 1 tasks: (task 0a1b).", 10), event(text, 60, service)])
-    assert found == Trouble(text, pytest.approx(spies.now_s - 60))
+    assert found == Trouble(text, about(spies.now_s - 60))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_a_steady_state_ends_the_trouble_before_it(steady_age_s: float, is_over:
 def test_the_newest_word_counts_in_whatever_order(spies: Spies) -> None:
     older, newer = event("is unable to consistently start tasks successfully.", 900), event(NO_VCPU, 30)
     for events in ([older, newer], [newer, older]):
-        assert trouble(events) == Trouble(NO_VCPU, pytest.approx(spies.now_s - 30))
+        assert trouble(events) == Trouble(NO_VCPU, about(spies.now_s - 30))
 
 
 @pytest.mark.parametrize(("age_s", "is_fresh"), [(6 * HOUR, True), (6 * HOUR + 599, True), (6 * HOUR + 600, False)])

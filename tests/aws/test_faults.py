@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.aws import Aws
-from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES, Call
+from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES, Api, Call
 from autoscaler.aws.faults import CODES, LOOKED_AT, QUOTED, VERBS, clean, fault_of_answer, fault_of_failure
 from autoscaler.aws.operator.apis import LOOK_AT_SERVICE
 from autoscaler.core.model import Missing
@@ -156,26 +156,26 @@ async def test_a_denied_call_names_the_permission_and_what_it_is_for(aws: Aws, d
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (sdk.NoCredentialsError(), "denied"),
-        (sdk.PartialCredentialsError(provider="env", cred_var="x"), "denied"),
-        (sdk.CredentialRetrievalError(provider="container-role", error_msg="x"), "denied"),
-        (sdk.UnauthorizedSSOTokenError(), "denied"),
-        (sdk.TokenRetrievalError(provider="sso", error_msg="x"), "denied"),
+        (sdk.NoCredentialsError(), "no_credentials"),
+        (sdk.PartialCredentialsError(provider="env", cred_var="x"), "no_credentials"),
+        (sdk.CredentialRetrievalError(provider="container-role", error_msg="x"), "no_credentials"),
+        (sdk.UnauthorizedSSOTokenError(), "no_credentials"),
+        (sdk.TokenRetrievalError(provider="sso", error_msg="x"), "no_credentials"),
         (sdk.NoRegionError(), "refused"),
-        (sdk.ProfileNotFound(profile="x"), "refused"),
+        (sdk.ProfileNotFound(profile="x"), "no_credentials"),
         (sdk.InvalidRegionError(region_name="x y"), "refused"),
         (sdk.EndpointConnectionError(endpoint_url="http://x"), "unavailable"),
         (sdk.ConnectTimeoutError(endpoint_url="http://x"), "unavailable"),
         (sdk.ReadTimeoutError(endpoint_url="http://x"), "unavailable"),
         (sdk.ConnectionClosedError(endpoint_url="http://x"), "unavailable"),
-        (sdk.SSLError(endpoint_url="http://x", error="x"), "unavailable"),
+        (sdk.SSLError(endpoint_url="http://x", error=ValueError("x")), "unavailable"),
         (sdk.ProxyConnectionError(proxy_url="http://x"), "unavailable"),
         (ValueError("no JSON"), "unavailable"),
         (TypeError(), "unavailable"),
     ],
 )
 @pytest.mark.parametrize("api", [DESCRIBE_SERVICES, GET_QUEUE_ATTRIBUTES, GET_METRIC_DATA])
-def test_an_error_without_an_answer_has_its_class(error: Exception, kind: str, api: object) -> None:
+def test_an_error_without_an_answer_has_its_class(error: Exception, kind: str, api: Api) -> None:
     fault = fault_of_failure(error, Call(api, "shop", REGION))
     assert fault.kind == kind
     assert str(fault).startswith(f"shop in {REGION}: {api.name} ")
@@ -231,7 +231,7 @@ def test_of_a_text_of_any_length_a_line_is_made_at_once_and_no_half_of_a_credent
 
 
 @pytest.mark.parametrize(("code", "remedy"), [("InternalFailure", "; try again"), ("Throttling", "in a minute")])
-def test_who_asks_once_is_promised_no_next_tick(code, remedy):
+def test_who_asks_once_is_promised_no_next_tick(code: str, remedy: str) -> None:
     error = sdk.ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeServices")
     calls = (Call(DESCRIBE_SERVICES, "orders", "eu-west-1", once=once) for once in (True, False))
     once, daemon = (fault_of_answer(error, call) for call in calls)
@@ -239,14 +239,14 @@ def test_who_asks_once_is_promised_no_next_tick(code, remedy):
     assert "it is tried again" in str(daemon)
 
 
-def test_a_command_without_credentials_is_told_of_no_task():
+def test_a_command_without_credentials_is_told_of_no_task() -> None:
     calls = (Call(DESCRIBE_SERVICES, "orders", "eu-west-1", once=once) for once in (True, False))
     once, daemon = (str(fault_of_failure(sdk.NoCredentialsError(), call)) for call in calls)
     assert once.endswith("; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
     assert "; give the task a task role, or set" in daemon
 
 
-def test_a_command_names_whoever_runs_it_and_not_the_task_role():
+def test_a_command_names_whoever_runs_it_and_not_the_task_role() -> None:
     error = sdk.ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeServices")
     told = str(fault_of_answer(error, Call(LOOK_AT_SERVICE, "orders", "eu-west-1")))
     assert told.endswith("give whoever runs this command ecs:DescribeServices on the service")

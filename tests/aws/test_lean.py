@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -271,7 +272,8 @@ async def test_it_leads_to_the_endpoint_that_the_sdk_resolves(
 
 async def test_certificates_are_checked_against_the_well_known_authorities() -> None:
     async with await _session() as http:
-        trust = http.connector._ssl
+        connector: Any = http.connector
+        trust = connector._ssl
         assert isinstance(trust, ssl.SSLContext)
         assert (trust.verify_mode, trust.check_hostname) == (ssl.CERT_REQUIRED, True)
         assert len(trust.get_ca_certs()) > 50

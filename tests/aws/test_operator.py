@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -36,11 +37,11 @@ async def operator(double: Double, spies: Spies) -> AsyncIterator[Operator]:
         ("nonsense", None),
     ],
 )
-def test_whose_policies_count(arn, principal):
+def test_whose_policies_count(arn: str, principal: Any) -> None:
     assert Identity("123456789012", arn).principal == principal
 
 
-async def test_who_we_are_needs_no_right(operator, double):
+async def test_who_we_are_needs_no_right(operator: Operator, double: Any) -> None:
     double.on("GetCallerIdentity", caller("arn:aws:iam::123456789012:user/ann"))
     assert await operator.identities.who(HERE) == Identity("123456789012", "arn:aws:iam::123456789012:user/ann")
     double.on("GetCallerIdentity", refused("InvalidClientTokenId"))
@@ -51,25 +52,27 @@ async def test_who_we_are_needs_no_right(operator, double):
 @pytest.mark.parametrize(
     ("decision", "expected"), [("allowed", True), ("implicitDeny", False), ("explicitDeny", False)]
 )
-async def test_only_what_is_allowed_is_allowed(operator, double, decision, expected):
+async def test_only_what_is_allowed_is_allowed(operator: Operator, double: Any, decision: str, expected: bool) -> None:
     double.on("SimulatePrincipalPolicy", simulated(decision))
     told = await operator.identities.may(ROLE, apis.UPDATE_SERVICE, ARN, {"ecs:cluster": "c"}, HERE)
     assert told is expected
 
 
-async def test_an_answer_without_a_decision_allows_nothing(operator, double):
+async def test_an_answer_without_a_decision_allows_nothing(operator: Operator, double: Any) -> None:
     double.on("SimulatePrincipalPolicy", xml("SimulatePrincipalPolicy", "<EvaluationResults></EvaluationResults>"))
     assert not await operator.identities.may(ROLE, apis.UPDATE_SERVICE, ARN, {}, HERE)
 
 
-async def test_another_accounts_iam_is_asked_as_its_role(operator, double, spies):
+async def test_another_accounts_iam_is_asked_as_its_role(operator: Operator, double: Any, spies: Any) -> None:
     double.on("AssumeRole", assumed("ASIAOTHER", spies.wall_s + 3600))
     double.on("SimulatePrincipalPolicy", simulated("allowed"))
     await operator.identities.may(ELSEWHERE.arn, apis.UPDATE_SERVICE, ARN, {}, Place(REGION, ELSEWHERE))
     assert [request.key for request in double.asked("SimulatePrincipalPolicy")] == ["ASIAOTHER"]
 
 
-async def test_the_tag_is_read_written_and_taken_away_with_ones_own_credentials(operator, double):
+async def test_the_tag_is_read_written_and_taken_away_with_ones_own_credentials(
+    operator: Operator, double: Any
+) -> None:
     ref = ServiceRef("orders", "prod", "orders", REGION, ELSEWHERE)
     double.on(
         "DescribeServices", service(tags=[{"key": "autoscaler:paused", "value": "in"}, {"key": "a", "value": "b"}])
@@ -84,7 +87,7 @@ async def test_the_tag_is_read_written_and_taken_away_with_ones_own_credentials(
     assert {request.key for request in double.seen} == {"testing"}, "the daemon's role may not tag"
 
 
-async def test_what_goes_wrong_says_what_to_do(operator, double):
+async def test_what_goes_wrong_says_what_to_do(operator: Operator, double: Any) -> None:
     ref = ServiceRef("orders", "prod", "orders", REGION)
     double.on("TagResource", fault("AccessDeniedException"))
     with pytest.raises(Denied, match="give whoever runs this command ecs:TagResource on the service"):

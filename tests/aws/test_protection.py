@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def listed(*names: object, more: str | None = None) -> Reply:
     return ok({"taskArns": [ARN + name if isinstance(name, str) else name for name in names], "nextToken": more})
 
 
-def told(*tasks: dict[str, object], failures: list[dict[str, object]] | None = None) -> Reply:
+def told(*tasks: dict[str, object], failures: Sequence[Mapping[str, object]] | None = None) -> Reply:
     return ok({"protectedTasks": list(tasks), "failures": failures or []})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ OLDEST = "ApproximateAgeOfOldestMessage"
 GROUPS = "ApproximateNumberOfGroupsWithInflightMessages"
 
 
-def script(double: Double, points: dict[str, list[tuple[float, object]]], **changed: str) -> None:
+def script(double: Double, points: Mapping[str, Sequence[tuple[float, object]]], **changed: str) -> None:
     """Answer with these points of each metric: how many seconds before `MINUTE` a minute began, and its value."""
 
     def result(query: dict[str, Any]) -> dict[str, object]:

@@ -151,19 +151,23 @@ async def found(two: Pair, reason: dict[str, str], monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("status", STATUSES)
-async def test_container_credentials_are_not_fetched_elsewhere(two: Pair, status: int, monkeypatch) -> None:
+async def test_container_credentials_are_not_fetched_elsewhere(
+    two: Pair, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     two.status = status
     told = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{two.url}/keys", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "a-secret"}
     is_plain(await found(two, told, monkeypatch), f"{two.url}/keys", status)
     assert b"a-secret" in two.requests[0]
 
 
-async def test_instance_metadata_is_not_fetched_elsewhere(two: Pair, monkeypatch) -> None:
+async def test_instance_metadata_is_not_fetched_elsewhere(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": two.url}
     is_plain(await found(two, told, monkeypatch), two.url, two.status)
 
 
-async def test_credential_providers_that_ask_sts_are_not_led_elsewhere(two: Pair, monkeypatch, tmp_path: Path) -> None:
+async def test_credential_providers_that_ask_sts_are_not_led_elsewhere(
+    two: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     token, profile = tmp_path / "token", tmp_path / "config"
     token.write_text("a-web-identity")
     web = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token), "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/r"}
@@ -175,7 +179,7 @@ async def test_credential_providers_that_ask_sts_are_not_led_elsewhere(two: Pair
     is_plain(await found(two, told, monkeypatch), two.url, two.status)
 
 
-async def test_nor_by_way_of_a_proxy(two: Pair, monkeypatch) -> None:
+async def test_nor_by_way_of_a_proxy(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("HTTP_PROXY", two.url)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://aws.invalid")
@@ -189,7 +193,9 @@ async def test_nor_by_way_of_a_proxy(two: Pair, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("status", STATUSES)
-async def test_neither_prometheus_nor_a_daemon_leads_elsewhere(two: Pair, status: int, monkeypatch) -> None:
+async def test_neither_prometheus_nor_a_daemon_leads_elsewhere(
+    two: Pair, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     two.status = status
     async with connect_prometheus(lambda: 0.0, lambda: 0.0, 20.0) as gauges:
         told = await gauges.measure(PrometheusQuery(two.url, "up"))

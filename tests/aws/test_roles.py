@@ -332,7 +332,7 @@ async def test_a_daemon_without_credentials_or_region_of_its_own_says_so_by_the_
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     async with connected(spies) as aws:
         reading = await missed(aws, placed)
-    assert reading.kind == "denied"
+    assert reading.kind == "no_credentials"
     assert reading.reason.startswith("queue orders cannot act as")
     assert "credentials" in reading.reason
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ async def test_while_a_category_rests_nothing_is_sent_nor_counted(aws: Aws, doub
 @pytest.mark.parametrize(
     "reply", [fault("ThrottlingException", status=400), fault("InternalFailure", status=500), HANG, fault("Odd")]
 )
-async def test_each_call_is_one_request(double: Double, spies: Spies, reply: object) -> None:
+async def test_each_call_is_one_request(double: Double, spies: Spies, reply: Any) -> None:
     double.on("GetQueueAttributes", reply)
     async with connected(spies, call_timeout_s=0.5) as aws:
         await kind_of(aws)
@@ -189,9 +190,9 @@ async def test_no_region_names_the_variable_and_a_region_of_one_s_own_helps(
     [
         ({"AWS_REGION": "not a region"}, "Region", "refused"),
         ({"AWS_ENDPOINT_URL": "not an address"}, "AWS_ENDPOINT_URL", "refused"),
-        ({"AWS_PROFILE": "nobody"}, "AWS_PROFILE", "refused"),
-        ({"AWS_SECRET_ACCESS_KEY": ""}, "credentials", "denied"),
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "credentials", "denied"),
+        ({"AWS_PROFILE": "nobody"}, "AWS_PROFILE", "no_credentials"),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, "credentials", "no_credentials"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "credentials", "no_credentials"),
     ],
 )
 async def test_a_broken_environment_is_told_what_is_broken(
@@ -212,9 +213,9 @@ async def test_credentials_that_come_late_are_found(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     double.on("GetQueueAttributes", COUNTS)
     async with connected(spies) as aws:
-        assert await kind_of(aws) == "denied"
+        assert await kind_of(aws) == "no_credentials"
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        assert await kind_of(aws) == "denied"  # not looked for again at once
+        assert await kind_of(aws) == "no_credentials"  # not looked for again at once
         spies.pass_s(CREDENTIALS_AGAIN_S)
         assert isinstance(await aws.queues.backlog(ORDERS), Backlog)
 
@@ -243,7 +244,7 @@ async def test_one_client_serves_all_calls_of_its_category(aws: Aws, double: Dou
 
 
 async def test_reads_and_writes_of_services_have_clients_of_their_own(aws: Aws, double: Double) -> None:
-    described = {"serviceName": "orders", "status": "ACTIVE", "deployments": []}
+    described: dict[str, Any] = {"serviceName": "orders", "status": "ACTIVE", "deployments": []}
     described |= {"desiredCount": 1, "runningCount": 1, "pendingCount": 0}
     double.on("DescribeServices", ok({"services": [described]}))
     double.on("UpdateService", ok({"service": described}))
@@ -255,12 +256,17 @@ async def test_reads_and_writes_of_services_have_clients_of_their_own(aws: Aws, 
 async def test_callers_that_come_together_open_one_client(
     aws: Aws, double: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = []
+    opened: list[str] = []
     create_client = "aiobotocore.session.AioSession.create_client"
     from aiobotocore.session import AioSession
 
     original = AioSession.create_client
-    monkeypatch.setattr(create_client, lambda *args, **kw: opened.append(args[1]) or original(*args, **kw))
+
+    def opening(*args: Any, **more: Any) -> Any:
+        opened.append(args[1])
+        return original(*args, **more)
+
+    monkeypatch.setattr(create_client, opening)
     double.on("GetQueueAttributes", COUNTS)
     async with asyncio.TaskGroup() as group:
         for _ in range(20):
@@ -271,7 +277,9 @@ async def test_callers_that_come_together_open_one_client(
 async def test_all_clients_trust_the_same_authorities_which_are_read_once(double: Double) -> None:
     async with AsyncExitStack() as stack:
         clients = Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0)
-        opened = [await clients.of(Call(api, "x", "eu-west-1")) for api in (GET_QUEUE_URL, DESCRIBE_SERVICES)]
+        opened: list[Any] = [
+            await clients.of(Call(api, "x", "eu-west-1")) for api in (GET_QUEUE_URL, DESCRIBE_SERVICES)
+        ]
         sessions = [await client._endpoint.http_session._get_session(None) for client in opened]
         one, other = (session.connector._ssl for session in sessions)
     assert one is other

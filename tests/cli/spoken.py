@@ -8,6 +8,8 @@ import os
 import sys
 from typing import Any, NamedTuple
 
+from tests.processes import ended
+
 END_S = 60.0
 
 
@@ -51,11 +53,14 @@ def environ(**settings: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", **settings}
 
 
-async def autoscaler(*arguments: str, stdin: bytes = b"", **settings: str) -> Ended:
+async def autoscaler(*arguments: str, stdin: bytes | str = b"", **settings: str) -> Ended:
     """The command as a process of its own, to its end."""
     process = await started(*arguments, **settings)
-    async with asyncio.timeout(END_S):
-        out, err = await process.communicate(stdin)
+    try:
+        async with asyncio.timeout(END_S):
+            out, err = await process.communicate(stdin.encode() if isinstance(stdin, str) else stdin)
+    finally:
+        await ended(process)
     assert process.returncode is not None
     return Ended(process.returncode, out, err.decode())
 

@@ -14,6 +14,7 @@ from fcntl import ioctl
 from typing import NamedTuple
 
 from tests.cli.spoken import END_S, environ
+from tests.processes import ended
 
 ROWS = 24
 
@@ -43,13 +44,16 @@ async def on_a_terminal(
     os.close(theirs)
     os.write(ours, typed)
     drawn, told = b"", False
-    async with asyncio.timeout(END_S):
-        with suppress(OSError):  # the other side is closed: the command has ended
-            while True:
-                drawn += await asyncio.to_thread(os.read, ours, 65536)
-                if not told and stop_on(drawn.decode(errors="replace")):
-                    process.send_signal(number)
-                    told = True
-        code = await process.wait()
-    os.close(ours)
+    try:
+        async with asyncio.timeout(END_S):
+            with suppress(OSError):  # the other side is closed: the command has ended
+                while True:
+                    drawn += await asyncio.to_thread(os.read, ours, 65536)
+                    if not told and stop_on(drawn.decode(errors="replace")):
+                        process.send_signal(number)
+                        told = True
+            code = await process.wait()
+    finally:
+        await ended(process)  # which also ends the thread's read
+        os.close(ours)
     return Drawn(code, drawn.decode())

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import sysconfig
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from autoscaler.cli import main
+from autoscaler.cli.completing import PROGRAMS
 from tests.cli.spoken import autoscaler, environ
 from tests.operating.settings import LEAST
 
@@ -27,47 +31,68 @@ def help_of(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_has_an_example_that_begins_with_the_command_itself(name):
+def test_help_has_an_example_that_begins_with_the_command_itself(name: Any) -> None:
     shown = help_of(name)
     assert re.search(r"(?:Examples?|without letting it act):", shown), name
     assert f"autoscaler {name}" in shown.partition("\n\n")[2]
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - PROCESS_ONLY))
-def test_whatever_prints_prints_json_too(name):
+def test_whatever_prints_prints_json_too(name: Any) -> None:
     assert "--json" in help_of(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_command_has_its_place_in_the_docs(name):
+def test_every_command_has_its_place_in_the_docs(name: Any) -> None:
     assert f"\n## {name}\n" in (ROOT / "docs" / "commands.md").read_text() or name == "resume"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_shell_is_given_what_it_completes_by(shell):
+def test_the_shell_is_given_what_it_completes_by(shell: str) -> None:
     result = CliRunner().invoke(main, ["completion", shell])
     assert result.exit_code == 0
     assert "_AUTOSCALER_COMPLETE" in result.stdout
+
+
+@pytest.mark.parametrize("script", PROGRAMS)
+def test_the_command_has_both_names_and_help_version_and_completion_show_the_one_it_was_called_by(script: str) -> None:
+    def shown(*words: str) -> str:
+        place = Path(sysconfig.get_path("scripts")) / script
+        return subprocess.run([place, *words], env=environ(), capture_output=True, text=True, check=True).stdout
+
+    assert shown("--help").startswith(f"Usage: {script} [OPTIONS]")
+    assert shown("check", "--help").startswith(f"Usage: {script} check ")
+    assert shown("--version").startswith(f"{script}, version ")
+    script_of_bash = shown("completion", "bash")
+    assert f"_{script.replace('-', '_').upper()}_COMPLETE=bash_complete" in script_of_bash
+    assert script_of_bash.rstrip().splitlines()[-1].strip("; ").endswith("_completion_setup")
+    assert re.search(rf"complete -o nosort -F \w+ {script}$", script_of_bash, re.MULTILINE)
+
+
+def test_the_names_of_the_command_are_those_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == dict.fromkeys(PROGRAMS, "autoscaler.cli:main")
+    assert project["name"] in PROGRAMS, "uvx and pipx run a command that is called like its package"
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [("autoscaler pau", "pause"), ("autoscaler pause or", "orders"), ("autoscaler explain o", "orders")],
 )
-async def test_commands_and_the_keys_of_services_are_completed(words, expected):
+async def test_commands_and_the_keys_of_services_are_completed(words: str, expected: str) -> None:
     asked = {"_AUTOSCALER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     ended = await autoscaler(**(LEAST | asked))
     assert ended.out.decode().split() == [f"plain,{expected}"]
 
 
-async def test_where_settings_are_wrong_no_key_is_completed_and_nothing_is_said():
+async def test_where_settings_are_wrong_no_key_is_completed_and_nothing_is_said() -> None:
     asked = {"_AUTOSCALER_COMPLETE": "bash_complete", "COMP_WORDS": "autoscaler pause o", "COMP_CWORD": "2"}
     ended = await autoscaler(AUTOSCALER_SERVICE="orders", **asked)
     assert (ended.out.strip(), ended.err) == (b"", "")
 
 
 @pytest.mark.parametrize("command", ["completion bash", "check", "iam-policy", "dashboards --json --out "])
-def test_what_cannot_be_written_is_said_in_a_sentence(command, tmp_path):
+def test_what_cannot_be_written_is_said_in_a_sentence(command: str, tmp_path: Path) -> None:
     line = f"{sys.executable} -m autoscaler {command}{tmp_path if command.endswith(' ') else ''} >/dev/full"
     ended = subprocess.run(line, shell=True, env=environ(**LEAST), capture_output=True, text=True, check=False)
     assert ended.returncode == 2
@@ -77,7 +102,7 @@ def test_what_cannot_be_written_is_said_in_a_sentence(command, tmp_path):
 @pytest.mark.parametrize(
     ("mode", "is_told"), [({}, True), ({"AUTOSCALER_MODE": "shadow"}, True), ({"AUTOSCALER_MODE": "active"}, False)]
 )
-def test_check_says_how_to_activate_what_is_in_shadow(mode, is_told):
+def test_check_says_how_to_activate_what_is_in_shadow(mode: Any, is_told: bool) -> None:
     settings = {"CLUSTER": "prod", "SERVICE": "orders", "QUEUES": "orders", "MAX_TASKS": "9"}
     env = {f"AUTOSCALER_{name}": value for name, value in settings.items()} | mode
     for options in ([], ["--json"]):
@@ -87,6 +112,6 @@ def test_check_says_how_to_activate_what_is_in_shadow(mode, is_told):
         assert ("mode is not set" in result.stdout) is (mode == {})
 
 
-def test_check_names_the_clusters_where_services_are_discovered():
+def test_check_names_the_clusters_where_services_are_discovered() -> None:
     result = CliRunner().invoke(main, ["check"], env={"AUTOSCALER_DISCOVER_CLUSTERS": "prod,test"})
     assert result.stdout == "Settings are good: services are discovered in prod, test\n"

@@ -64,7 +64,7 @@ async def found(double: Double, *arguments: str, **settings: str) -> tuple[int, 
     return ended.code, {one["what"]: one for one in worst}
 
 
-async def test_where_all_is_well_it_says_so_of_everything_and_ends_with_0():
+async def test_where_all_is_well_it_says_so_of_everything_and_ends_with_0() -> None:
     async with healthy() as double:
         ended = await doctor(double)
     assert (ended.code, ended.err) == (0, "")
@@ -79,13 +79,13 @@ async def test_where_all_is_well_it_says_so_of_everything_and_ends_with_0():
     assert shown.splitlines()[-1].endswith("good")
 
 
-async def test_quiet_leaves_out_what_is_good():
+async def test_quiet_leaves_out_what_is_good() -> None:
     async with healthy() as double:
         _, whats = await found(double, "--quiet")
     assert {one["level"] for one in whats.values()} == {"note"}
 
 
-async def test_the_simulation_asks_of_the_role_behind_the_session_and_of_that_one_service():
+async def test_the_simulation_asks_of_the_role_behind_the_session_and_of_that_one_service() -> None:
     async with healthy() as double:
         await doctor(double)
         [asked] = double.asked("SimulatePrincipalPolicy")
@@ -95,7 +95,7 @@ async def test_the_simulation_asks_of_the_role_behind_the_session_and_of_that_on
     assert asked.body["ContextEntries.member.1.ContextKeyName"] == "ecs:cluster"
 
 
-async def test_of_a_role_that_is_named_every_right_is_asked_for():
+async def test_of_a_role_that_is_named_every_right_is_asked_for() -> None:
     async with healthy() as double:
         code, _ = await found(double, "--role", ROLE, AUTOSCALER_WORKERS="self_protecting")
         asked = {request.body["ActionNames.member.1"] for request in double.asked("SimulatePrincipalPolicy")}
@@ -103,7 +103,7 @@ async def test_of_a_role_that_is_named_every_right_is_asked_for():
     assert len(asked) == 10, asked
 
 
-async def test_what_iam_denies_is_3_and_what_iam_may_not_be_asked_is_unknown_and_no_finding():
+async def test_what_iam_denies_is_3_and_what_iam_may_not_be_asked_is_unknown_and_no_finding() -> None:
     async with healthy() as double:
         double.on("SimulatePrincipalPolicy", simulated("implicitDeny"))
         code, whats = await found(double)
@@ -117,7 +117,7 @@ async def test_what_iam_denies_is_3_and_what_iam_may_not_be_asked_is_unknown_and
         assert (await found(double))[1]["rights"]["level"] == "unknown"
 
 
-async def test_in_shadow_no_right_to_set_a_count_is_looked_for():
+async def test_in_shadow_no_right_to_set_a_count_is_looked_for() -> None:
     async with healthy() as double:
         double.on("SimulatePrincipalPolicy", simulated("explicitDeny"))
         code, whats = await found(double, AUTOSCALER_MODE="shadow")
@@ -132,7 +132,7 @@ CONFLICTING_SCALER = ok({"ScalableTargets": [{
 POLICY = ok({"ScalingPolicies": [{"PolicyName": "cpu", "ResourceId": "service/prod/orders"}]})
 
 
-async def test_a_rival_is_a_finding_and_in_shadow_worth_knowing_only():
+async def test_a_rival_is_a_finding_and_in_shadow_worth_knowing_only() -> None:
     async with healthy() as double:
         double.on("DescribeScalableTargets", CONFLICTING_SCALER)
         double.on("DescribeScalingPolicies", POLICY)
@@ -145,7 +145,7 @@ async def test_a_rival_is_a_finding_and_in_shadow_worth_knowing_only():
 
 
 @pytest.mark.parametrize(("mode", "is_told"), [("shadow", True), ("scale_out_only", False), ("active", False)])
-async def test_shadow_is_worth_knowing_with_how_to_activate_it(mode, is_told):
+async def test_shadow_is_worth_knowing_with_how_to_activate_it(mode: str, is_told: bool) -> None:
     async with healthy() as double:
         code, whats = await found(double, AUTOSCALER_MODE=mode)
     assert (code, "mode" in whats) == (0, is_told)
@@ -173,7 +173,9 @@ async def test_shadow_is_worth_knowing_with_how_to_activate_it(mode, is_told):
         ("ListTasks", fault("AccessDeniedException"), "protection", 3, "ecs:ListTasks"),
     ],
 )
-async def test_what_aws_will_not_tell_is_a_finding_with_its_remedy(operation, reply, what, code, said):
+async def test_what_aws_will_not_tell_is_a_finding_with_its_remedy(
+    operation: str, reply: Any, what: str, code: int, said: str
+) -> None:
     async with healthy() as double:
         double.on(operation, reply)
         ended, whats = await found(double, AUTOSCALER_WORKERS="self_protecting")
@@ -181,7 +183,7 @@ async def test_what_aws_will_not_tell_is_a_finding_with_its_remedy(operation, re
     assert said in whats[what]["remedy"]
 
 
-async def test_bad_credentials_are_one_finding_and_nothing_more_is_asked():
+async def test_bad_credentials_are_one_finding_and_nothing_more_is_asked() -> None:
     async with healthy() as double:
         double.on("GetCallerIdentity", refused("InvalidClientTokenId", f"token {SECRET}"))
         code, whats = await found(double)
@@ -189,14 +191,14 @@ async def test_bad_credentials_are_one_finding_and_nothing_more_is_asked():
         assert {request.operation for request in double.seen} == {"GetCallerIdentity"}
 
 
-async def test_without_sts_the_daemon_does_well():
+async def test_without_sts_the_daemon_does_well() -> None:
     async with healthy() as double:
         double.on("GetCallerIdentity", refused("ServiceUnavailable", status=503))
         code, whats = await found(double)
     assert (code, whats["credentials"]["level"], whats["queue orders"]["level"]) == (0, "unknown", "good")
 
 
-async def test_aws_unreachable_is_4_and_hanging_is_bounded():
+async def test_aws_unreachable_is_4_and_hanging_is_bounded() -> None:
     async with healthy() as double:
         gone = await doctor(double, AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}")
         assert gone.code == 4
@@ -208,7 +210,7 @@ async def test_aws_unreachable_is_4_and_hanging_is_bounded():
         assert {whats[what]["level"] for what in ("service", "queue orders", "conflicting scalers")} == {"finding"}
 
 
-async def test_what_ecs_tells_of_the_service_is_told_on():
+async def test_what_ecs_tells_of_the_service_is_told_on() -> None:
     stuck = {"createdAt": time.time() - 60, "id": "1", "message": "(service orders) was unable to place a task."}
     tags = [{"key": "autoscaler:paused", "value": "in until 2999-01-01"}]
     rollout = {"status": "PRIMARY", "rolloutState": "IN_PROGRESS", "createdAt": time.time() - 60}
@@ -225,7 +227,7 @@ async def test_what_ecs_tells_of_the_service_is_told_on():
         assert (await found(double))[1]["pause"]["level"] == "finding"
 
 
-async def test_what_the_first_message_waits_is_assumed_until_a_daemon_has_learned_it():
+async def test_what_the_first_message_waits_is_assumed_until_a_daemon_has_learned_it() -> None:
     async with healthy() as double:
         code, whats = await found(double, AUTOSCALER_MIN_TASKS="0")
         assert (code, whats["from zero"]["level"]) == (0, "note"), "as `check` calls it: these are the defaults"
@@ -238,7 +240,7 @@ async def test_what_the_first_message_waits_is_assumed_until_a_daemon_has_learne
         assert (code, whats["from zero"]["level"]) == (0, "good")
 
 
-async def test_a_queue_of_another_region_than_its_url_says_is_named_with_it():
+async def test_a_queue_of_another_region_than_its_url_says_is_named_with_it() -> None:
     address = "https://sqs.us-east-1.amazonaws.com/123456789012/orders"
     async with healthy() as double:
         _, whats = await found(double, AUTOSCALER_QUEUES=address)
@@ -246,7 +248,7 @@ async def test_a_queue_of_another_region_than_its_url_says_is_named_with_it():
         assert {request.region for request in double.asked("GetQueueAttributes")} == {"us-east-1"}
 
 
-async def test_what_is_assumed_of_workers_is_told_with_the_stop_timeout_that_it_rests_on():
+async def test_what_is_assumed_of_workers_is_told_with_the_stop_timeout_that_it_rests_on() -> None:
     async with healthy() as double:
         double.on("DescribeTaskDefinition", definition(stopTimeout=90))
         _, whats = await found(double)
@@ -262,7 +264,7 @@ async def test_what_is_assumed_of_workers_is_told_with_the_stop_timeout_that_it_
         assert len(double.asked("DescribeTaskDefinition")) == before, "it is not read where it does not count"
 
 
-async def test_a_stop_timeout_that_may_not_be_read_is_worth_knowing_and_no_finding():
+async def test_a_stop_timeout_that_may_not_be_read_is_worth_knowing_and_no_finding() -> None:
     async with healthy() as double:
         double.on("DescribeTaskDefinition", fault("AccessDeniedException"))
         code, whats = await found(double, AUTOSCALER_PROCESSING_TIME="31s")
@@ -303,7 +305,9 @@ def days(received: float | None, empty: float | None) -> Any:
 
 
 @pytest.mark.parametrize(("received", "empty"), [(0.0, 0.0), (None, None), (0.0, None), (None, 0.0)])
-async def test_running_tasks_beside_a_queue_that_nothing_receives_from_are_a_finding(received, empty):
+async def test_running_tasks_beside_a_queue_that_nothing_receives_from_are_a_finding(
+    received: float | None, empty: float | None
+) -> None:
     async with healthy() as double:
         double.on("GetQueueAttributes", IDLE)
         double.on("GetMetricData", days(received, empty))
@@ -319,7 +323,9 @@ async def test_running_tasks_beside_a_queue_that_nothing_receives_from_are_a_fin
 
 
 @pytest.mark.parametrize(("received", "empty"), [(1.0, 0.0), (0.0, 1.0), (1.0, None), (None, 1.0)])
-async def test_one_receive_be_it_empty_shows_that_the_queue_is_polled(received, empty):
+async def test_one_receive_be_it_empty_shows_that_the_queue_is_polled(
+    received: float | None, empty: float | None
+) -> None:
     async with healthy() as double:
         double.on("GetQueueAttributes", IDLE)
         double.on("GetMetricData", days(received, empty))
@@ -327,7 +333,7 @@ async def test_one_receive_be_it_empty_shows_that_the_queue_is_polled(received, 
         assert (code, whats[RECEIVES]["level"]) == (0, "good")
 
 
-async def test_messages_in_flight_or_no_running_task_need_no_receives():
+async def test_messages_in_flight_or_no_running_task_need_no_receives() -> None:
     async with healthy() as double:
         double.on("GetMetricData", days(0.0, 0.0))
         assert (await found(double))[1][RECEIVES]["level"] == "good", "3 are in flight"
@@ -341,7 +347,7 @@ async def test_messages_in_flight_or_no_running_task_need_no_receives():
 
 
 @pytest.mark.parametrize("operation", ["GetMetricData", "DescribeServices", "GetQueueAttributes"])
-async def test_what_cannot_be_read_leaves_it_unchecked_and_says_so(operation):
+async def test_what_cannot_be_read_leaves_it_unchecked_and_says_so(operation: str) -> None:
     async with healthy() as double:
         double.on("GetQueueAttributes", IDLE)
         double.on(operation, fault("AccessDenied", status=403))
@@ -350,7 +356,7 @@ async def test_what_cannot_be_read_leaves_it_unchecked_and_says_so(operation):
         assert "could not be checked" in whats[RECEIVES]["text"]
 
 
-async def test_a_queue_of_another_account_has_its_metrics_there():
+async def test_a_queue_of_another_account_has_its_metrics_there() -> None:
     async with healthy() as double:
         double.on("GetQueueAttributes", IDLE)
         double.on("GetMetricData", days(None, None))
@@ -362,7 +368,7 @@ async def test_a_queue_of_another_account_has_its_metrics_there():
         assert (await found(double, **own))[1][RECEIVES]["level"] == "finding"
 
 
-async def test_a_real_emulator_has_nothing_that_is_not_understood():
+async def test_a_real_emulator_has_nothing_that_is_not_understood() -> None:
     async with world() as observer:
         nobody = f"http://127.0.0.1:{free_port()}"
         ended = await autoscaler(
@@ -382,13 +388,13 @@ async def test_a_real_emulator_has_nothing_that_is_not_understood():
         (["--url", "x"], "is not a URL"),
     ],
 )
-def test_wrong_input_is_2(arguments, said):
+def test_wrong_input_is_2(arguments: Any, said: str) -> None:
     result = CliRunner().invoke(main, ["doctor", *arguments], env=GOOD)
     assert result.exit_code == 2
     assert said in result.stderr
 
 
-def test_wrong_settings_are_2_and_as_json_too():
+def test_wrong_settings_are_2_and_as_json_too() -> None:
     result = CliRunner().invoke(main, ["doctor"], env={"AUTOSCALER_SERVICE": "orders"})
     assert result.exit_code == 2
     assert "AUTOSCALER_CLUSTER" in result.stderr

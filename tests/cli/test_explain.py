@@ -61,7 +61,8 @@ def told_by(daemon_tick: Tick) -> dict[str, Any]:
     """What the real API says once that tick was recorded."""
     board = Board(lambda: NOW, lambda: 1_800_000_000.0)
     standing = board.note(daemon_tick)
-    return json.loads(json.dumps(decisions((), standing)))
+    answer: dict[str, Any] = json.loads(json.dumps(decisions((), standing)))
+    return answer
 
 
 def account(of: Tick) -> dict[str, Any]:
@@ -75,7 +76,7 @@ async def cold(observer: Observer, *arguments: str, **settings: str) -> Ended:
     )
 
 
-async def test_the_daemons_newest_decision_is_shown_and_no_settings_are_needed():
+async def test_the_daemons_newest_decision_is_shown_and_no_settings_are_needed() -> None:
     async with fake_daemon(200, told_by(tick())) as (url, asked):
         ended = await autoscaler("explain", "orders", "--url", url)
     assert asked == ["GET /api/v1/services/orders/decisions"]
@@ -87,7 +88,7 @@ async def test_the_daemons_newest_decision_is_shown_and_no_settings_are_needed()
     assert "\x1b" not in shown, "colours are for terminals"
 
 
-async def test_json_is_the_account_and_alone_on_stdout():
+async def test_json_is_the_account_and_alone_on_stdout() -> None:
     newest = told_by(tick())
     older = {**newest["decisions"][0], "target": 1}
     async with fake_daemon(200, {"decisions": [older, *newest["decisions"]]}) as (url, _):
@@ -98,7 +99,7 @@ async def test_json_is_the_account_and_alone_on_stdout():
     assert {entry["name"] for entry in told["inputs"]} >= {"tasks", "cpu"}
 
 
-async def test_a_key_is_found_whatever_its_capitals_and_an_unknown_one_gets_a_suggestion():
+async def test_a_key_is_found_whatever_its_capitals_and_an_unknown_one_gets_a_suggestion() -> None:
     body = {"/api/v1/services/my-orders/decisions": told_by(tick())}
     unknown = {"error": "no such service", "services": ["my-orders", "refunds"]}
     body["/api/v1/services/My_Orders/decisions"] = unknown
@@ -116,7 +117,7 @@ async def test_a_key_is_found_whatever_its_capitals_and_an_unknown_one_gets_a_su
     ("status", "body"),
     [(200, "<html>"), (200, {"decisions": [{}]}), (404, "not found"), (500, {}), (302, ""), (200, "["), (404, [])],
 )
-async def test_a_stranger_on_the_port_is_told_from_a_daemon(status, body):
+async def test_a_stranger_on_the_port_is_told_from_a_daemon(status: int, body: Any) -> None:
     async with fake_daemon(status, body) as (url, _):
         ended = await autoscaler("explain", "orders", "--url", url)
     assert "no autoscaler" in ended.err
@@ -126,20 +127,20 @@ async def test_a_stranger_on_the_port_is_told_from_a_daemon(status, body):
 @pytest.mark.parametrize(
     "url", ["ftp://x", "127.0.0.1:9108", "http://", "http://x:99999", "http://[", "", "http://u:p@x"]
 )
-def test_a_wrong_url_is_a_usage_error(url):
+def test_a_wrong_url_is_a_usage_error(url: str) -> None:
     result = CliRunner().invoke(main, ["explain", "orders", "--url", url])
     assert result.exit_code == 2
     assert "is not a URL such as" in result.stderr
 
 
-async def test_a_daemon_that_has_not_decided_yet_is_said_to_be_so():
+async def test_a_daemon_that_has_not_decided_yet_is_said_to_be_so() -> None:
     async with fake_daemon(200, {"decisions": []}) as (url, _):
         ended = await autoscaler("explain", "orders", "--url", url)
     assert "has not decided on it yet" in ended.err
     assert ended.code == 2
 
 
-async def test_cold_reads_aws_once_says_so_and_writes_nothing():
+async def test_cold_reads_aws_once_says_so_and_writes_nothing() -> None:
     async with world() as observer:
         ended = await cold(observer, "orders")
         actions = [request.action for request in observer.requests]
@@ -151,7 +152,7 @@ async def test_cold_reads_aws_once_says_so_and_writes_nothing():
     assert actions.count("DescribeServices") == actions.count("GetQueueAttributes") == 1
 
 
-async def test_what_aws_refuses_is_3_unknown_keys_are_2_and_no_answer_is_4():
+async def test_what_aws_refuses_is_3_unknown_keys_are_2_and_no_answer_is_4() -> None:
     async with world(messages=0) as observer:
         missing_queue = await cold(observer, "orders", "--json", AUTOSCALER_QUEUES="misspelt")
         assert missing_queue.code == 3
@@ -173,7 +174,7 @@ async def test_what_aws_refuses_is_3_unknown_keys_are_2_and_no_answer_is_4():
         assert not [request for request in observer.requests if request.action.startswith(WRITES)]
 
 
-def test_every_input_is_shown_with_its_age():
+def test_every_input_is_shown_with_its_age() -> None:
     of = tick(deployment=Deployment(NOW - 120), protected=1, trouble=Trouble("no capacity", NOW - 20))
     told = {entry["name"]: (entry["value"], entry["age_s"]) for entry in account(of)["inputs"]}
     assert told["tasks"] == ("2 desired, 2 running, 0 pending", 0.5)
@@ -186,7 +187,7 @@ def test_every_input_is_shown_with_its_age():
     assert "memory" in told
 
 
-def test_a_reading_that_is_missing_says_why():
+def test_a_reading_that_is_missing_says_why() -> None:
     told = account(tick(backlog=Missing("not allowed; give the role a right", "denied")))
     [queue] = [entry for entry in told["inputs"] if entry["name"] == "queue orders"]
     assert queue == {"name": "queue orders", "value": "missing: not allowed; give the role a right", "age_s": None}
@@ -195,27 +196,27 @@ def test_a_reading_that_is_missing_says_why():
     assert "''" not in page(told), "what has no age has an empty cell"
 
 
-def test_votes_are_there_also_where_an_older_daemon_does_not_tell_them():
+def test_votes_are_there_also_where_an_older_daemon_does_not_tell_them() -> None:
     told = json.loads(json.dumps(account_of(tick(), ())))
     votes = told.pop("votes")
     assert votes
     assert explained(told)["votes"] == votes
 
 
-def test_a_situation_of_a_stranger_leaves_the_inputs_out_and_the_walk_in():
+def test_a_situation_of_a_stranger_leaves_the_inputs_out_and_the_walk_in() -> None:
     told = explained({**account_of(tick(), ()), "situation": {"surprise": 1}, "votes": []})
     assert (told["inputs"], told["votes"]) == ([], [])
     assert "bounds" in page(told)
 
 
-def test_nothing_hostile_reaches_the_terminal():
+def test_nothing_hostile_reaches_the_terminal() -> None:
     told = account(tick())
     told["steps"][0]["reason"] = "\x1b[2J\n"
     shown = page({**told, "sentence": "\x1b[2J"})
     assert "\x1b" not in shown
 
 
-def test_every_kind_of_fault_has_its_exit_code():
+def test_every_kind_of_fault_has_its_exit_code() -> None:
     assert {fault.kind for fault in AutoscalerError.__subclasses__()} == REFUSALS | UNREACHABLE
     assert REFUSALS.isdisjoint(UNREACHABLE)
     assert "denied" in REFUSALS

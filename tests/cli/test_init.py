@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -21,7 +22,7 @@ def init(place: Path, *arguments: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-async def test_five_questions_on_a_terminal_and_a_wrong_answer_is_asked_again(tmp_path):
+async def test_five_questions_on_a_terminal_and_a_wrong_answer_is_asked_again(tmp_path: Path) -> None:
     answers = b"prod\norders-worker\nno queue!\norders\n90\n90s\n\n"
     ended = await on_a_terminal("init", "--out", str(tmp_path / "setup"), typed=answers)
     assert ended.code == 0, ended.text
@@ -34,7 +35,7 @@ async def test_five_questions_on_a_terminal_and_a_wrong_answer_is_asked_again(tm
     assert {path.name for path in (tmp_path / "setup").iterdir()} == NAMES
 
 
-def test_with_options_nothing_is_asked_and_the_next_steps_are_told(tmp_path):
+def test_with_options_nothing_is_asked_and_the_next_steps_are_told(tmp_path: Path) -> None:
     code, out, err = init(tmp_path / "setup", *GIVEN)
     assert (code, err) == (0, "")
     assert out.count("wrote ") == len(NAMES)
@@ -42,7 +43,7 @@ def test_with_options_nothing_is_asked_and_the_next_steps_are_told(tmp_path):
     assert "scale_out_only" in out
 
 
-def test_as_json_it_is_the_files_and_the_steps(tmp_path):
+def test_as_json_it_is_the_files_and_the_steps(tmp_path: Path) -> None:
     code, out, _ = init(tmp_path / "setup", *GIVEN, "--json")
     assert code == 0
     told = json.loads(out)
@@ -50,14 +51,14 @@ def test_as_json_it_is_the_files_and_the_steps(tmp_path):
     assert told["next"]
 
 
-def test_without_a_terminal_what_lacks_is_told_at_once(tmp_path):
+def test_without_a_terminal_what_lacks_is_told_at_once(tmp_path: Path) -> None:
     code, _, err = init(tmp_path / "setup", "--service", "orders")
     assert code == 2
     assert "give --cluster, --queues" in err
     assert not (tmp_path / "setup").exists()
 
 
-def test_nothing_is_overwritten_without_being_told_to(tmp_path):
+def test_nothing_is_overwritten_without_being_told_to(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
     code, _, err = init(tmp_path, *GIVEN)
     assert code == 2
@@ -80,14 +81,14 @@ def test_nothing_is_overwritten_without_being_told_to(tmp_path):
         (["--region", "nowhere"], "init: --region: "),
     ],
 )
-def test_wrong_input_is_2_and_nothing_is_written(tmp_path, arguments, said):
+def test_wrong_input_is_2_and_nothing_is_written(tmp_path: Path, arguments: Any, said: str) -> None:
     code, _, err = init(tmp_path / "setup", *GIVEN, *arguments)
     assert code == 2
     assert said in err
     assert not (tmp_path / "setup").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_said_to_be_so(tmp_path):
+def test_a_folder_that_cannot_be_made_is_said_to_be_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     code, _, err = init(tmp_path / "file" / "setup", *GIVEN)
     assert code == 2

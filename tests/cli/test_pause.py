@@ -34,7 +34,7 @@ async def told(double: Double, *arguments: str, **settings: str) -> Ended:
     )
 
 
-async def test_a_pause_is_a_tag_and_to_resume_takes_it_away():
+async def test_a_pause_is_a_tag_and_to_resume_takes_it_away() -> None:
     async with world() as observer:
         settings = WORLD | {"AWS_ENDPOINT_URL": observer.url}
         paused = await autoscaler("pause", "orders", "in", "--until", "2999-01-01T00:00Z", **settings)
@@ -53,7 +53,7 @@ async def test_a_pause_is_a_tag_and_to_resume_takes_it_away():
         }  # fmt: skip
 
 
-async def test_what_is_so_already_is_not_written_again():
+async def test_what_is_so_already_is_not_written_again() -> None:
     async with serving() as double:
         double.on("DescribeServices", ok(described("all")))
         ended = await told(double, "pause", "orders")
@@ -61,7 +61,7 @@ async def test_what_is_so_already_is_not_written_again():
         assert not double.asked("TagResource")
 
 
-async def test_a_tag_that_ecs_does_not_show_is_a_finding():
+async def test_a_tag_that_ecs_does_not_show_is_a_finding() -> None:
     async with serving() as double:
         double.on("DescribeServices", ok(described(None)))
         double.on("TagResource", ok({}))
@@ -72,7 +72,7 @@ async def test_a_tag_that_ecs_does_not_show_is_a_finding():
         assert write.body == {"resourceArn": ARN, "tags": [{"key": "autoscaler:paused", "value": "5"}]}
 
 
-async def test_refused_is_3_with_the_right_that_lacks_and_unreachable_is_4_and_no_secret_is_shown():
+async def test_refused_is_3_with_the_right_that_lacks_and_unreachable_is_4_and_no_secret_is_shown() -> None:
     async with serving() as double:
         double.on("DescribeServices", ok(described(None)))
         double.on("TagResource", fault("AccessDeniedException", f"not {SECRET}"))
@@ -92,7 +92,7 @@ async def test_refused_is_3_with_the_right_that_lacks_and_unreachable_is_4_and_n
             assert SECRET not in ended.err + ended.out.decode()
 
 
-async def test_a_service_that_the_daemon_discovered_is_paused_by_the_daemons_key():
+async def test_a_service_that_the_daemon_discovered_is_paused_by_the_daemons_key() -> None:
     found = listed(tick())
     found["services"][0] |= {"key": "prod-orders", "ecs_service": "orders", "cluster": "prod", "region": "eu-north-1"}
     async with serving() as double, fake_daemon(200, found) as (url, _):
@@ -119,7 +119,7 @@ async def test_a_service_that_the_daemon_discovered_is_paused_by_the_daemons_key
         (["resume"], "Missing argument"),
     ],
 )
-def test_what_is_wrong_is_said_before_aws_is_asked(arguments, said):
+def test_what_is_wrong_is_said_before_aws_is_asked(arguments: Any, said: str) -> None:
     result = CliRunner().invoke(main, arguments, env=LEAST)
     assert result.exit_code == 2
     assert said in result.stderr
@@ -127,7 +127,7 @@ def test_what_is_wrong_is_said_before_aws_is_asked(arguments, said):
 
 @pytest.mark.parametrize("paused", [*Pause, 0, 7])
 @pytest.mark.parametrize("until", [None, 1_800_000_001.0])
-def test_what_is_written_reads_as_what_was_meant(paused, until):
+def test_what_is_written_reads_as_what_was_meant(paused: Any, until: float | None) -> None:
     read = read_tag(value_of(paused, until))
     assert isinstance(read, TagPause)
     assert read.paused == paused
@@ -147,6 +147,6 @@ def test_what_is_written_reads_as_what_was_meant(paused, until):
         ("all until 2027-01-15T08:00:01Z", "none", "no scaling in either direction until 2027-01-15 08:00 UTC"),
     ],
 )
-def test_the_daemons_view_of_any_tag(tag, setting, says):
+def test_the_daemons_view_of_any_tag(tag: str | None, setting: str, says: str) -> None:
     [service] = config(paused=setting).services
     assert says in seen(tag, service.policy.paused, 1_800_000_000.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,9 @@ def said(monkeypatch: pytest.MonkeyPatch, err: io.StringIO, out: io.StringIO, fi
     return err.getvalue()
 
 
-def test_on_a_terminal_it_says_how_far_it_is_and_clears_the_line(monkeypatch, tmp_path):
+def test_on_a_terminal_it_says_how_far_it_is_and_clears_the_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     file = tmp_path / "log"
     file.write_bytes(b"x\n" * 2 * EVERY)
     shown = said(monkeypatch, Terminal(), io.StringIO(), file)
@@ -35,5 +38,7 @@ def test_on_a_terminal_it_says_how_far_it_is_and_clears_the_line(monkeypatch, tm
 
 
 @pytest.mark.parametrize(("err", "out"), [(io.StringIO, io.StringIO), (Terminal, Terminal)])
-def test_elsewhere_and_where_the_report_goes_to_the_same_terminal_it_is_silent(monkeypatch, err, out, tmp_path):
+def test_elsewhere_and_where_the_report_goes_to_the_same_terminal_it_is_silent(
+    monkeypatch: pytest.MonkeyPatch, err: Any, out: Any, tmp_path: Path
+) -> None:
     assert said(monkeypatch, err(), out(), tmp_path) == ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -32,7 +34,7 @@ OTHER_RULES = journal_line(situation(visible=900), 20, "rate_limit", "bounds")
 
 
 @pytest.fixture(autouse=True)
-def a_bare_environment(monkeypatch):
+def a_bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("AUTOSCALER_")]:
         monkeypatch.delenv(name)
 
@@ -41,11 +43,11 @@ def replayed(journal: bytes, *options: str, settings: dict[str, str] | None = No
     return CliRunner().invoke(main, ["replay", "-", *options], input=journal, env=settings)
 
 
-def report(journal: bytes, *options: str, settings: dict[str, str] | None = None) -> dict[str, object]:
+def report(journal: bytes, *options: str, settings: dict[str, str] | None = None) -> dict[str, Any]:
     return dict(json.loads(replayed(journal, "--json", *options, settings=settings).stdout))
 
 
-def test_a_journal_of_this_very_code_is_alike_throughout():
+def test_a_journal_of_this_very_code_is_alike_throughout() -> None:
     policy = Policy("orders", 0, 20, (QueuePolicy("orders", 60.0),), backlog_per_task=10.0)
     lines, memory = [], Memory(since=0.0)
     for number, visible in enumerate([0, 90, 900, 90, 0, 0, 0, 40, 41, 5000]):
@@ -66,12 +68,12 @@ def test_a_journal_of_this_very_code_is_alike_throughout():
     ("lines", "code"),
     [([ALIKE], 0), ([ALIKE, {"event": "started"}], 0), ([ALIKE, OTHER_TARGET], 1), ([OTHER_RULES], 1), ([], 2)],
 )
-def test_alike_is_0_a_difference_1_and_nothing_to_decide_2(lines, code):
+def test_alike_is_0_a_difference_1_and_nothing_to_decide_2(lines: Any, code: int) -> None:
     for options in ([], ["--json"]):
         assert replayed(text(*lines), *options).exit_code == code
 
 
-def test_a_difference_says_when_who_what_then_what_now_and_why():
+def test_a_difference_says_when_who_what_then_what_now_and_why() -> None:
     told = report(text(ALIKE, OTHER_TARGET, OTHER_RULES))
     target, rules = told["differences"]
     assert target["line"] == 2
@@ -92,18 +94,18 @@ def test_a_difference_says_when_who_what_then_what_now_and_why():
     assert table[-1] == "3 decisions again: 1 alike, 2 different; 0 other lines"
 
 
-def test_what_tells_no_decision_is_skipped_and_counted():
+def test_what_tells_no_decision_is_skipped_and_counted() -> None:
     others = b"plain words\n\n" + text({"event": "started"}, {"situation": None}, ["situation"], {"situation": 3})
     cut = json.dumps(ALIKE).encode()[:200]
     told = report(others + b"\xff\xfe\n" + text(ALIKE) + cut)
     assert (told["decisions"], told["alike"], told["skipped"], told["unread"]) == (1, 1, 8, 0)
 
 
-def test_what_a_log_driver_puts_before_a_line_does_not_matter():
+def test_what_a_log_driver_puts_before_a_line_does_not_matter() -> None:
     assert report(b"2026-11-23T08:30:00Z ecs/autoscaler/1 " + text(ALIKE))["alike"] == 1
 
 
-def test_a_situation_that_cannot_be_read_any_more_is_a_finding_and_named():
+def test_a_situation_that_cannot_be_read_any_more_is_a_finding_and_named() -> None:
     stranger = journal_line(situation(surprise=1), 10)
     silent = {key: value for key, value in ALIKE.items() if key != "target"}
     result = replayed(text(ALIKE, stranger, silent), "--json")
@@ -116,7 +118,7 @@ def test_a_situation_that_cannot_be_read_any_more_is_a_finding_and_named():
 
 
 @pytest.mark.parametrize("rule", sorted(ADMISSION))
-def test_what_was_laid_on_a_decision_from_outside_is_taken_off_first(rule):
+def test_what_was_laid_on_a_decision_from_outside_is_taken_off_first(rule: Any) -> None:
     """A fleet cap held the scale-out to 4 of 10: alone, the service decides on 10 again, and that is alike."""
     steps = [{"rule": rule, "from": 10, "to": 4, "reason": "others"}]
     capped = {**journal_line(situation(), 4), "steps": steps}
@@ -124,13 +126,13 @@ def test_what_was_laid_on_a_decision_from_outside_is_taken_off_first(rule):
     assert report(text({**capped, "steps": [{**steps[0], "from": 9}]}))["different"] == 1
 
 
-def test_only_what_spans_services_is_taken_off():
+def test_only_what_spans_services_is_taken_off() -> None:
     assert {Rule(name) for name in ADMISSION} == {Rule.FLEET_CAP, Rule.SHARED_CAP, Rule.CONFLICTING_SCALER}
     bounded = {**journal_line(situation(), 4), "steps": [{"rule": "bounds", "from": 10, "to": 4, "reason": "max"}]}
     assert report(text(bounded))["different"] == 1
 
 
-def test_other_settings_show_where_they_would_have_gone_another_way():
+def test_other_settings_show_where_they_would_have_gone_another_way() -> None:
     assert report(text(ALIKE), "--settings", settings=SETTINGS)["alike"] == 1
     lower = SETTINGS | {"AUTOSCALER_MAX_TASKS": "6"}
     [difference] = report(text(ALIKE), "--settings", settings=lower)["differences"]
@@ -138,7 +140,7 @@ def test_other_settings_show_where_they_would_have_gone_another_way():
     assert report(text(ALIKE), settings=lower)["alike"] == 1, "without --settings the recorded ones count"
 
 
-def test_the_schedule_that_was_in_force_at_the_time_counts():
+def test_the_schedule_that_was_in_force_at_the_time_counts() -> None:
     schedule = {
         "AUTOSCALER_SCHEDULES": json.dumps({"day": {"cron": "0 8 * * *", "for": "1h", "min_tasks": 15, "lead": "0s"}})
     }
@@ -148,7 +150,7 @@ def test_the_schedule_that_was_in_force_at_the_time_counts():
     assert (difference["line"], difference["now"]["target"]) == (2, 15)
 
 
-def test_a_service_is_found_by_its_key_else_by_its_name_in_ecs():
+def test_a_service_is_found_by_its_key_else_by_its_name_in_ecs() -> None:
     renamed = journal_line(situation(), 10, service="old-key", ecs_service="orders")
     stranger = journal_line(situation(), 10, service="other", ecs_service="other")
     told = report(text(renamed, stranger), "--settings", settings=SETTINGS)
@@ -156,7 +158,7 @@ def test_a_service_is_found_by_its_key_else_by_its_name_in_ecs():
     assert replayed(text(stranger), "--settings", settings=SETTINGS).exit_code == 2
 
 
-def test_a_name_in_ecs_that_two_services_share_names_neither():
+def test_a_name_in_ecs_that_two_services_share_names_neither() -> None:
     both = {
         f"AUTOSCALER_SERVICES__{key}__{field}": value
         for key in "AB"
@@ -166,19 +168,19 @@ def test_a_name_in_ecs_that_two_services_share_names_neither():
     assert report(text(old), "--settings", settings=both)["unset"] == 1
 
 
-def test_wrong_settings_and_a_file_that_is_not_there_are_2():
+def test_wrong_settings_and_a_file_that_is_not_there_are_2() -> None:
     assert replayed(text(ALIKE), "--settings", settings=SETTINGS | {"AUTOSCALER_MAX_TASKS": "many"}).exit_code == 2
     assert CliRunner().invoke(main, ["replay", "nowhere.log"]).exit_code == 2
     assert CliRunner().invoke(main, ["replay", "."]).exit_code == 2
 
 
-def test_hostile_names_do_not_reach_the_terminal():
+def test_hostile_names_do_not_reach_the_terminal() -> None:
     told = replayed(text(journal_line(situation(), 8, service="\x1b[2Jx\ny"))).stdout
     assert "\x1b" not in told
     assert len(told.splitlines()) == 4
 
 
-async def test_a_long_journal_is_streamed_and_stdout_has_the_report_alone(tmp_path):
+async def test_a_long_journal_is_streamed_and_stdout_has_the_report_alone(tmp_path: Path) -> None:
     journal = tmp_path / "daemon.log"
     journal.write_bytes(text({"event": "other", "text": "x" * 1000}) * 20_000 + text(ALIKE, OTHER_TARGET))
     ended = await autoscaler("replay", str(journal), "--json")

@@ -16,7 +16,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from autoscaler.cli import main
-from tests.cli.spoken import autoscaler, started
+from tests.cli.spoken import END_S, autoscaler, started
+from tests.processes import ended
 
 FIELDS = [
     "policy", "settings", "seed", "jobs", "late_fraction", "wait_p50_s", "wait_p95_s", "wait_p99_s", "cost_per_work",
@@ -58,7 +59,7 @@ def left() -> set[str]:
     return {path.name for path in Path().iterdir()} - {"load.csv"}
 
 
-def test_json_is_the_contract_and_nothing_else_on_stdout():
+def test_json_is_the_contract_and_nothing_else_on_stdout() -> None:
     result = told("--policy", "ours,keda:10,clairvoyant", "--seeds", "2")
     assert list(result) == ["trace", "world", "results"]
     assert result["trace"] == "load.csv"
@@ -71,7 +72,7 @@ def test_json_is_the_contract_and_nothing_else_on_stdout():
     assert all(one["cost_per_work"] >= 1 for one in result["results"])
 
 
-def test_the_world_is_told_in_words():
+def test_the_world_is_told_in_words() -> None:
     options = ("--policy", "static:9", "--victims", "random", "--start-up", "constant:30", "--max-tasks", "50")
     world = told(*options, "--task-concurrency", "2", "--service-time", "constant:4")["world"]
     assert world == (
@@ -80,24 +81,24 @@ def test_the_world_is_told_in_words():
     )
 
 
-def test_what_cannot_be_told_is_null_and_never_nan():
+def test_what_cannot_be_told_is_null_and_never_nan() -> None:
     trace("silent.csv", 0, 0, 0)
     [result] = told("--policy", "static:1", load="silent.csv")["results"]
     assert result["jobs"] == 0
     assert result["cost_per_work"] is None
 
 
-def test_no_file_at_all_simulates_a_day_that_is_made():
+def test_no_file_at_all_simulates_a_day_that_is_made() -> None:
     result = told("--policy", "static:40", "--service-time", "constant:1", "--start-up", "constant:20", load=None)
     assert result["trace"] == "diurnal:4"
     assert result["results"][0]["jobs"] == pytest.approx(4 * 86_400, rel=0.01)
 
 
-def test_a_load_can_be_made_by_name():
+def test_a_load_can_be_made_by_name() -> None:
     assert told("--load", "batch:50:7200", "--policy", "ours", load=None)["trace"] == "batch:50:7200"
 
 
-def test_jobs_bring_their_own_service_times():
+def test_jobs_bring_their_own_service_times() -> None:
     Path("jobs.csv").write_text("t_seconds,service_seconds\n0,100\n30,200\n90,300\n")
     result = told("--jobs", "jobs.csv", "--service-scale", "0.1", "--policy", "static:1", load=None)
     assert result["results"][0]["jobs"] == 3
@@ -106,7 +107,7 @@ def test_jobs_bring_their_own_service_times():
     assert result["results"][0]["cost_per_work"] == pytest.approx(2.0)
 
 
-def test_the_table_compares_and_says_it_in_words():
+def test_the_table_compares_and_says_it_in_words() -> None:
     result = simulate("--policy", "ours,static:1")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -114,7 +115,7 @@ def test_the_table_compares_and_says_it_in_words():
     assert [line.split()[0] for line in lines if line.startswith(("ours ", "static:1 "))] == ["ours", "static:1"] * 2
 
 
-def test_files_are_written_whole_and_said_on_stderr():
+def test_files_are_written_whole_and_said_on_stderr() -> None:
     result = simulate("--policy", "ours", "--json", "result.json", "--report", "page.html")
     assert result.exit_code == 0
     assert result.stderr == "wrote result.json\nwrote page.html\n"
@@ -126,12 +127,12 @@ def test_files_are_written_whole_and_said_on_stderr():
     assert "ours" in result.stdout
 
 
-def test_a_report_beside_json_on_stdout_leaves_stdout_to_it():
+def test_a_report_beside_json_on_stdout_leaves_stdout_to_it() -> None:
     assert told("--policy", "ours", "--report", "page.html")["results"]
     assert left() == {"page.html"}
 
 
-def test_a_sweep_is_told_as_a_table_with_advice():
+def test_a_sweep_is_told_as_a_table_with_advice() -> None:
     result = simulate("--policy", "ours", "--sweep", "acceptable_latency=120s", "--sweep", "tolerance=0|0.3")
     lines = result.stdout.splitlines()
     assert [line.split("  ")[0] for line in lines if line.startswith(("as it is  ", "acceptable"))] == [
@@ -140,7 +141,7 @@ def test_a_sweep_is_told_as_a_table_with_advice():
     assert [line for line in lines if line.startswith("as it is: ")]
 
 
-def test_a_sweep_is_in_the_json_too_beside_the_contract():
+def test_a_sweep_is_in_the_json_too_beside_the_contract() -> None:
     result = told("--policy", "ours", "--sweep", "acceptable_latency=30s|60s|120s")
     assert list(result) == ["trace", "world", "results", "sweep"]
     assert [one["acceptable_latency_s"] for one in result["sweep"]] == [60.0, 30.0, 120.0]
@@ -150,12 +151,12 @@ def test_a_sweep_is_in_the_json_too_beside_the_contract():
     assert result["sweep"][0]["cost_per_work"] == result["results"][0]["cost_per_work"]
 
 
-def test_limits_can_be_swept_though_they_have_commas():
+def test_limits_can_be_swept_though_they_have_commas() -> None:
     sweep = 'scale_in.limits=[{"tasks":1,"per":"60s"}]'
     assert told("--policy", "ours", "--sweep", sweep)["sweep"][1]["settings"] == sweep
 
 
-def test_a_fleet_that_does_not_get_done_is_said():
+def test_a_fleet_that_does_not_get_done_is_said() -> None:
     result = simulate("--policy", "static:1", "--service-time", "constant:600", "--json", "r.json")
     assert re.search(r"(?m)^static:1, seed 0: [\d,]+ messages still waited a day after the load's end", result.stderr)
     assert "static:1, seed 0" not in simulate("--policy", "static:30").stderr
@@ -174,7 +175,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_file_that_cannot_be_read_is_named_with_its_line_and_nothing_is_written(name):
+def test_a_file_that_cannot_be_read_is_named_with_its_line_and_nothing_is_written(name: str) -> None:
     text, words = BAD_FILES[name]
     Path(name).write_text(text)
     result = simulate("--json", "r.json", "--report", "r.html", load=name)
@@ -216,7 +217,9 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line_and_nothing_is_writte
         (["--mean-tasks", "nan"], "choose more than 0"),
     ],
 )
-def test_wrong_options_end_it_before_anything_is_played(monkeypatch, options, words):
+def test_wrong_options_end_it_before_anything_is_played(
+    monkeypatch: pytest.MonkeyPatch, options: Any, words: str
+) -> None:
     monkeypatch.setattr("autoscaler.sim.experiment.runs", lambda *_: pytest.fail("was played"))
     result = simulate("--json", "r.json", *options)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -235,7 +238,7 @@ def test_wrong_options_end_it_before_anything_is_played(monkeypatch, options, wo
         (["--jobs", "jobs.csv", "--service-scale", "0"], "service scale: 0: choose more than 0"),
     ],
 )
-def test_wrong_loads_are_refused_by_name(options, words):
+def test_wrong_loads_are_refused_by_name(options: Any, words: str) -> None:
     Path("jobs.csv").write_text("t_seconds,service_seconds\n0,5\n")
     result = simulate(*options, load=None)
     assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
@@ -245,18 +248,18 @@ def test_wrong_loads_are_refused_by_name(options, words):
     "options",
     [["--seeds", "0"], ["--days", "0"], ["--from-day", "-1"], ["--max-tasks", "0"], ["--victims", "all"], ["--nosuch"]],
 )
-def test_what_the_usage_forbids_exits_2(options):
+def test_what_the_usage_forbids_exits_2(options: Any) -> None:
     assert simulate(*options).exit_code == 2
 
 
-def test_a_directory_that_is_not_ours_is_told_before_anything_is_played(monkeypatch):
+def test_a_directory_that_is_not_ours_is_told_before_anything_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("theirs").mkdir()
     monkeypatch.setattr("autoscaler.cli.delivering._writable", lambda folder: False)
     result = simulate("--json", "theirs/r.json")
     assert (result.exit_code, "not yours to write to" in result.stderr) == (2, True)
 
 
-def test_a_disk_that_is_full_leaves_the_file_as_it_was(monkeypatch):
+def test_a_disk_that_is_full_leaves_the_file_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("r.json").write_text("as it was")
     write = Path.write_text
 
@@ -271,14 +274,14 @@ def test_a_disk_that_is_full_leaves_the_file_as_it_was(monkeypatch):
 
 
 @pytest.mark.parametrize("library", ["numpy", "rich"])
-def test_without_its_libraries_it_says_how_to_get_them(monkeypatch, library):
+def test_without_its_libraries_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     result = simulate()
     assert result.exit_code == 2
     assert result.stderr == "simulate needs NumPy and rich: pip install 'ecs-queue-autoscaler[simulate]'\n"
 
 
-def test_help_needs_no_library_and_names_every_policy_load_and_distribution(monkeypatch):
+def test_help_needs_no_library_and_names_every_policy_load_and_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numpy", None)
     result = simulate("--help", load=None)
     assert result.exit_code == 0
@@ -294,7 +297,7 @@ def test_help_needs_no_library_and_names_every_policy_load_and_distribution(monk
     assert undocumented == []
 
 
-def test_a_process_that_is_killed_is_said_and_nothing_is_written(monkeypatch):
+def test_a_process_that_is_killed_is_said_and_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autoscaler.sim.experiment.play", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     result = simulate("--json", "r.json")
     assert (result.exit_code, left()) == (1, set())
@@ -302,7 +305,7 @@ def test_a_process_that_is_killed_is_said_and_nothing_is_written(monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_ctrl_c_leaves_no_file_no_trace_and_no_process(number):
+async def test_ctrl_c_leaves_no_file_no_trace_and_no_process(number: Any) -> None:
     """Sent to the whole group, as a terminal does, while it works on days that take longer than the test waits."""
     terminal, its_end = os.openpty()
     process = await asyncio.create_subprocess_exec(
@@ -312,11 +315,12 @@ async def test_ctrl_c_leaves_no_file_no_trace_and_no_process(number):
     )  # fmt: skip
     os.close(its_end)
     try:
-        shown = await asyncio.to_thread(read, terminal, b"simulating")
-        os.killpg(process.pid, number)
-        shown += await asyncio.to_thread(read, terminal, None)
-        out, _ = await process.communicate()
-        await gone(process.pid)
+        async with asyncio.timeout(END_S):
+            shown = await asyncio.to_thread(read, terminal, b"simulating")
+            os.killpg(process.pid, number)
+            shown += await asyncio.to_thread(read, terminal, None)
+            out, _ = await process.communicate()
+            await gone(process.pid)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -345,14 +349,18 @@ def read(terminal: int, until: bytes | None) -> bytes:
     return shown
 
 
-async def test_a_reader_that_goes_away_ends_it_in_silence():
+async def test_a_reader_that_goes_away_ends_it_in_silence() -> None:
     process = await started("simulate", "--trace", "load.csv", "--policy", "ours", "--json", "-")
-    process.stdout._transport.close()
-    _, err = await asyncio.wait_for(process.communicate(), 60)
+    try:
+        pipe: Any = process.stdout
+        pipe._transport.close()
+        _, err = await asyncio.wait_for(process.communicate(), END_S)
+    finally:
+        await ended(process)
     assert (process.returncode, err) == (1, b"")
 
 
-async def test_a_pipe_gets_no_progress_and_no_colours():
+async def test_a_pipe_gets_no_progress_and_no_colours() -> None:
     ended = await autoscaler("simulate", "--trace", "load.csv", "--policy", "ours")
     assert (ended.code, ended.err) == (0, "")
     assert b"\x1b" not in ended.out

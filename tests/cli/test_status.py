@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoscaler.cli import main
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
@@ -24,6 +26,7 @@ from tests.cli.spoken import Ended, autoscaler, started
 from tests.cli.terminal import on_a_terminal
 from tests.cli.test_explain import NOW, tick
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
+from tests.processes import ended
 
 SECONDS = Estimate(1.0, 5.0, 1.0)
 
@@ -47,7 +50,7 @@ def row(**changed: Any) -> Any:
     return one
 
 
-async def test_each_service_is_a_line_with_its_promise_its_tasks_what_waits_and_the_sentence():
+async def test_each_service_is_a_line_with_its_promise_its_tasks_what_waits_and_the_sentence() -> None:
     async with fake_daemon(200, listed(tick())) as (url, asked):
         ended = await autoscaler("status", "--url", url)
     assert asked == ["GET /api/v1/services"]
@@ -59,7 +62,7 @@ async def test_each_service_is_a_line_with_its_promise_its_tasks_what_waits_and_
     assert b"\x1b" not in ended.out
 
 
-async def test_json_is_alone_on_stdout_and_says_who_told():
+async def test_json_is_alone_on_stdout_and_says_who_told() -> None:
     async with fake_daemon(200, listed(tick())) as (url, _):
         ended = await autoscaler("status", "--json", "--url", url)
     told = json.loads(ended.out)
@@ -70,7 +73,7 @@ async def test_json_is_alone_on_stdout_and_says_who_told():
     )  # fmt: skip
 
 
-async def test_a_promise_that_is_broken_is_a_finding_and_says_which_queue():
+async def test_a_promise_that_is_broken_is_a_finding_and_says_which_queue() -> None:
     late = tick(Backlog(100, 0, 0, NOW, oldest_age_s=61.0))
     async with fake_daemon(200, listed(late)) as (url, _):
         ended = await autoscaler("status", "--url", url)
@@ -79,7 +82,7 @@ async def test_a_promise_that_is_broken_is_a_finding_and_says_which_queue():
     assert "[orders: the oldest message is 61 s old (latency target 60 s)]" in ended.out.decode()
 
 
-async def test_without_a_daemon_aws_is_read_once_and_nothing_is_written():
+async def test_without_a_daemon_aws_is_read_once_and_nothing_is_written() -> None:
     async with world() as observer:
         nobody = f"http://127.0.0.1:{free_port()}"
         ended = await autoscaler("status", "--url", nobody, **(WORLD | {"AWS_ENDPOINT_URL": observer.url}))
@@ -90,7 +93,7 @@ async def test_without_a_daemon_aws_is_read_once_and_nothing_is_written():
     assert actions.count("DescribeServices") == 1
 
 
-async def test_cold_what_aws_does_not_answer_is_4_and_what_it_refuses_3():
+async def test_cold_what_aws_does_not_answer_is_4_and_what_it_refuses_3() -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     gone = await autoscaler("status", "--url", nobody, **(WORLD | {"AWS_ENDPOINT_URL": nobody}))
     assert gone.code == 4
@@ -101,7 +104,7 @@ async def test_cold_what_aws_does_not_answer_is_4_and_what_it_refuses_3():
 
 
 @pytest.mark.parametrize("body", ["<html>", {"services": [{}]}, {"services": [{"key": 1}]}, {}, []])
-async def test_a_stranger_on_the_port_is_told_from_a_daemon(body):
+async def test_a_stranger_on_the_port_is_told_from_a_daemon(body: Any) -> None:
     async with fake_daemon(200, body) as (url, _):
         ended = await autoscaler("status", "--url", url)
     assert "no autoscaler" in ended.err
@@ -135,7 +138,7 @@ def received_late() -> Any:
         (received_late(), SloStatus.MISSED),
     ],
 )
-def test_the_promise_is_told_of_as_on_the_page_whatever_it_is_told_from(of, slo):
+def test_the_promise_is_told_of_as_on_the_page_whatever_it_is_told_from(of: Any, slo: Any) -> None:
     board = Board(lambda: NOW, lambda: 1_800_000_000.0)
     board.note(of)
     [standing] = board.standings()
@@ -146,7 +149,7 @@ def test_the_promise_is_told_of_as_on_the_page_whatever_it_is_told_from(of, slo)
     assert (one.slo in GOOD) is (slo in {SloStatus.MET, SloStatus.NONE})
 
 
-def test_a_service_whose_loop_hangs_is_told_of_as_on_the_page():
+def test_a_service_whose_loop_hangs_is_told_of_as_on_the_page() -> None:
     board = Board(lambda: NOW, lambda: 1_800_000_000.0)
     board.note(tick())
     [standing] = board.standings()
@@ -156,7 +159,7 @@ def test_a_service_whose_loop_hangs_is_told_of_as_on_the_page():
     assert one.slo is SloStatus.UNKNOWN
 
 
-async def test_the_worst_stand_first_where_not_all_have_room():
+async def test_the_worst_stand_first_where_not_all_have_room() -> None:
     told = listed(tick())["services"][0]
     body = {"services": [told | {"key": name, "slo": name} for name in ("met", "unknown", "missed", "at_risk")]}
     async with fake_daemon(200, body) as (url, _):
@@ -165,13 +168,13 @@ async def test_the_worst_stand_first_where_not_all_have_room():
 
 
 @pytest.mark.parametrize("changed", [{"slo": "splendid"}, {"slo": None}, {"slo": []}])
-def test_a_daemon_of_another_version_says_nothing_that_we_could_not_read(changed):
+def test_a_daemon_of_another_version_says_nothing_that_we_could_not_read(changed: Any) -> None:
     one = row(**changed)
     assert one.slo is SloStatus.UNKNOWN
     assert "version" in one.reason
 
 
-def test_of_several_queues_the_most_strained_is_shown_and_counts_are_sums():
+def test_of_several_queues_the_most_strained_is_shown_and_counts_are_sums() -> None:
     queues = [
         {"name": "a", "visible": 3, "in_flight": 1, "oldest_wait_s": 50.0, "acceptable_latency_s": 60.0},
         {"name": "b", "visible": 4, "in_flight": 2, "oldest_wait_s": 90.0, "acceptable_latency_s": 300.0},
@@ -180,9 +183,22 @@ def test_of_several_queues_the_most_strained_is_shown_and_counts_are_sums():
     assert (one.visible, one.in_flight, one.oldest_wait_s, one.acceptable_latency_s) == (7, 3, 50.0, 60.0)
     one = row(queues=[*queues, {"name": "c", "visible": None, "acceptable_latency_s": 60.0}])
     assert one.visible is None, "absent is not zero"
+    assert (one.oldest_wait_s, one.acceptable_latency_s) == (None, 60.0), "what is not known is worse than what is met"
 
 
-def test_the_api_tells_each_queue_what_waits_and_what_was_learned():
+@given(st.permutations(["met", "unread", "late"]), st.integers(0, 2))
+def test_a_queue_that_was_not_read_is_worse_than_one_in_time_and_better_than_a_late_one(
+    order: list[str], left_out: int
+) -> None:
+    waits_s = {"met": 59.0, "unread": None, "late": 61.0}
+    names = order[:left_out] + order[left_out + 1 :]
+    same = {"visible": 1, "acceptable_latency_s": 60.0}
+    queues = [{"name": name, "oldest_wait_s": waits_s[name], **same} for name in names]
+    worst = next(name for name in ("late", "unread", "met") if name in names)
+    assert row(queues=queues).oldest_wait_s == waits_s[worst]
+
+
+def test_the_api_tells_each_queue_what_waits_and_what_was_learned() -> None:
     waiting = (Some(2.0, 5.0), Some(12.5, 1.0))
     known = Knowledge(
         processing_s=SECONDS, slow_s=1.0, spread=1.0, concurrency=SECONDS, start_s=Estimate(43.2, 5.0, 9.0),
@@ -207,7 +223,7 @@ def test_the_api_tells_each_queue_what_waits_and_what_was_learned():
     assert (unread["start_up_s"], unread["expected_wait_s"]) == (None, None)
 
 
-async def test_nothing_hostile_reaches_the_terminal():
+async def test_nothing_hostile_reaches_the_terminal() -> None:
     body = listed(tick())
     body["services"][0]["decision"]["sentence"] = "orders: \x1b[2J\n\u2028"
     async with fake_daemon(200, body) as (url, _):
@@ -216,7 +232,7 @@ async def test_nothing_hostile_reaches_the_terminal():
     assert len(ended.out.splitlines()) == 2
 
 
-def test_wrong_input_is_2():
+def test_wrong_input_is_2() -> None:
     assert CliRunner().invoke(main, ["status", "--every", "1ms"]).exit_code == 2
     assert CliRunner().invoke(main, ["status", "--url", "ftp://x"]).exit_code == 2
 
@@ -224,16 +240,19 @@ def test_wrong_input_is_2():
 async def stopped(process: asyncio.subprocess.Process, number: int) -> Ended:
     """The process once it has said a line, was sent the signal, and has ended."""
     assert process.stdout is not None
-    async with asyncio.timeout(30):
-        first = await process.stdout.readline()
-        process.send_signal(number)
-        out, err = await process.communicate()
+    try:
+        async with asyncio.timeout(30):
+            first = await process.stdout.readline()
+            process.send_signal(number)
+            out, err = await process.communicate()
+    finally:
+        await ended(process)
     assert process.returncode is not None
     return Ended(process.returncode, first + out, err.decode())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_watching_goes_on_until_it_is_told_to_stop_and_then_ends_in_order(number):
+async def test_watching_goes_on_until_it_is_told_to_stop_and_then_ends_in_order(number: Any) -> None:
     async with fake_daemon(200, listed(tick())) as (url, asked):
         ended = await stopped(await started("status", "--watch", "--json", "--every", "1s", "--url", url), number)
     assert (ended.code, ended.err) == (0, "")
@@ -241,7 +260,7 @@ async def test_watching_goes_on_until_it_is_told_to_stop_and_then_ends_in_order(
     assert asked
 
 
-async def test_watching_where_no_daemon_is_says_so_and_goes_on():
+async def test_watching_where_no_daemon_is_says_so_and_goes_on() -> None:
     ended = await stopped(await started("status", "--watch", "--url", f"http://127.0.0.1:{free_port()}"), signal.SIGINT)
     assert ended.code == 0
     assert "`autoscaler run` starts one" in ended.out.decode()
@@ -251,7 +270,7 @@ def twice(drawn: str) -> bool:
     return drawn.count("\x1b[J") >= 2
 
 
-async def test_on_a_terminal_it_is_drawn_in_place_and_the_terminal_is_given_back():
+async def test_on_a_terminal_it_is_drawn_in_place_and_the_terminal_is_given_back() -> None:
     async with fake_daemon(200, listed(tick())) as (url, _):
         code, drawn = await on_a_terminal("status", "--watch", "--every", "300ms", "--url", url, stop_on=twice)
     assert code == 0
@@ -260,7 +279,7 @@ async def test_on_a_terminal_it_is_drawn_in_place_and_the_terminal_is_given_back
     assert "\x1b[32mmet" in drawn
 
 
-async def test_on_a_terminal_the_sentence_is_wrapped_and_no_color_is_heeded():
+async def test_on_a_terminal_the_sentence_is_wrapped_and_no_color_is_heeded() -> None:
     async with fake_daemon(200, listed(tick())) as (url, _):
         coloured = (await on_a_terminal("status", "--url", url)).text
         plain = (await on_a_terminal("status", "--url", url, NO_COLOR="1")).text

@@ -1,6 +1,7 @@
 """What the tests say to the settings, and what they hear back."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -41,11 +42,11 @@ def problems(environ: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def policy(environ: dict[str, str]):
+def policy(environ: dict[str, str]) -> Any:
     return only(load(environ)).policy
 
 
-def only(config: Config):
+def only(config: Config) -> Any:
     [service] = config.services
     return service
 

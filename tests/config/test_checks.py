@@ -1,5 +1,7 @@
 """Settings that are each right and together wrong, within a service and between services."""
 
+from typing import Any
+
 import pytest
 
 from autoscaler.config import load
@@ -28,7 +30,7 @@ URL = "https://sqs.{}.amazonaws.com/{}/q-A"
         ({"METRICS": '{"lag": {"target_value": 1}}'}, "METRICS"),
     ],
 )
-def test_a_contradiction_is_named_at_the_setting_to_blame(values, blamed):
+def test_a_contradiction_is_named_at_the_setting_to_blame(values: Any, blamed: str) -> None:
     assert problems(flat(**values)).keys() == {f"AUTOSCALER_{blamed}"}
 
 
@@ -49,26 +51,26 @@ def test_a_contradiction_is_named_at_the_setting_to_blame(values, blamed):
         {"QUEUES": "[]", "CPU_TARGET_PERCENT": "60", "DEFAULTS__BACKLOG_PER_TASK": "5"},
     ],
 )
-def test_what_only_comes_near_a_contradiction_is_taken(values):
+def test_what_only_comes_near_a_contradiction_is_taken(values: Any) -> None:
     assert load(flat(**values)).services
 
 
-def test_contradictions_are_found_beside_values_that_cannot_be_read():
+def test_contradictions_are_found_beside_values_that_cannot_be_read() -> None:
     said = problems(flat(MODE="on", MIN_TASKS="11", PAUSED="soon"))
     assert said.keys() == {"AUTOSCALER_MODE", "AUTOSCALER_MIN_TASKS", "AUTOSCALER_PAUSED"}
 
 
-def test_what_cannot_be_read_contradicts_nothing():
+def test_what_cannot_be_read_contradicts_nothing() -> None:
     assert problems(flat(MAX_TASKS="ten", MIN_TASKS="5")).keys() == {"AUTOSCALER_MAX_TASKS"}
     assert problems(flat(QUEUES="a b", BACKLOG_PER_TASK="5")).keys() == {"AUTOSCALER_QUEUES"}
 
 
-def test_a_setting_that_was_found_wrong_is_not_also_missing():
+def test_a_setting_that_was_found_wrong_is_not_also_missing() -> None:
     found = problems(flat(CLUSTER="", QUEUES=""))
     assert set(found.values()) == {"is empty: unset it, or give it a value"}
 
 
-def test_one_ecs_service_is_scaled_by_one():
+def test_one_ecs_service_is_scaled_by_one() -> None:
     said = problems(many("A", "B", SERVICES__B__SERVICE="s-A"))
     assert said.keys() == {"AUTOSCALER_SERVICES__B__SERVICE"}
     assert "AUTOSCALER_SERVICES__A__SERVICE" in said["AUTOSCALER_SERVICES__B__SERVICE"]
@@ -81,12 +83,12 @@ def test_one_ecs_service_is_scaled_by_one():
         {"SERVICES__A__REGION": "eu-west-1", "SERVICES__B__REGION": "us-east-1"},
     ],
 )
-def test_services_of_one_name_in_different_places_are_different(values):
+def test_services_of_one_name_in_different_places_are_different(values: Any) -> None:
     assert len(load(many("A", "B", SERVICES__B__SERVICE="s-A", **values)).services) == 2
 
 
 @pytest.mark.parametrize(("home", "same"), [("eu-west-1", True), ("us-east-1", False), ("", True)])
-def test_a_service_without_a_region_is_in_the_daemons_own(home, same):
+def test_a_service_without_a_region_is_in_the_daemons_own(home: str, same: bool) -> None:
     environ = many("A", "B", SERVICES__B__SERVICE="s-A", SERVICES__B__REGION="eu-west-1") | {"AWS_REGION": home}
     if same:
         assert problems(environ).keys() == {"AUTOSCALER_SERVICES__B__SERVICE"}
@@ -95,7 +97,7 @@ def test_a_service_without_a_region_is_in_the_daemons_own(home, same):
 
 
 @pytest.mark.parametrize("queue", ["q-A", "x,q-A", URL.format("eu-west-1", "123456789012")])
-def test_one_queue_is_followed_by_one_service(queue):
+def test_one_queue_is_followed_by_one_service(queue: Any) -> None:
     said = problems(many("A", "B", SERVICES__B__QUEUES=queue))
     assert "queue_share" in said["AUTOSCALER_SERVICES__B__QUEUES"]
 
@@ -107,11 +109,11 @@ def test_one_queue_is_followed_by_one_service(queue):
         (URL.format("eu-west-1", "123456789012"), URL.format("eu-west-1", "210987654321")),
     ],
 )
-def test_queues_of_one_name_in_different_places_are_different(one, other):
+def test_queues_of_one_name_in_different_places_are_different(one: Any, other: Any) -> None:
     assert len(load(many("A", "B", SERVICES__A__QUEUES=one, SERVICES__B__QUEUES=other)).services) == 2
 
 
-def test_each_further_service_on_one_queue_is_told_once_of_the_first():
+def test_each_further_service_on_one_queue_is_told_once_of_the_first() -> None:
     said = problems(many("A", "B", "C", SERVICES__B__QUEUES="q-A", SERVICES__C__QUEUES="q-A"))
     assert said.keys() == {"AUTOSCALER_SERVICES__B__QUEUES", "AUTOSCALER_SERVICES__C__QUEUES"}
     assert all(what.count("service a already") == 1 for what in said.values())

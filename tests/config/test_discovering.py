@@ -38,7 +38,7 @@ limits = [{tasks = 1, per = "60s"}]
 
 
 @pytest.fixture
-def told(tmp_path: Path):
+def told(tmp_path: Path) -> Any:
     """The service of these tags, or what is wrong with them by tag."""
     path = tmp_path / "settings.toml"
     path.write_text(FILE, encoding="utf-8")
@@ -52,13 +52,13 @@ def told(tmp_path: Path):
     return service
 
 
-def wrong(told, **tags: str) -> dict[str, str]:
+def wrong(told: Any, **tags: str) -> dict[str, str]:
     with pytest.raises(ConfigError) as caught:
         told(**tags)
     return {problem.where: problem.what for problem in caught.value.problems}
 
 
-def test_two_tags_are_enough_and_such_a_service_begins_in_shadow(told) -> None:
+def test_two_tags_are_enough_and_such_a_service_begins_in_shadow(told: Any) -> None:
     found = told(queues="orders refunds=30s", max_tasks="20")
     assert found.queues == (QueueRef("orders", "eu-west-1"), QueueRef("refunds", "eu-west-1"))
     assert (found.ref.key, found.ref.cluster, found.ref.service) == ("prod-orders", "prod", "orders")
@@ -67,13 +67,13 @@ def test_two_tags_are_enough_and_such_a_service_begins_in_shadow(told) -> None:
     assert policy.latency_of("refunds") == 30.0
 
 
-def test_tags_beat_the_profile_they_name_and_a_profile_the_defaults(told) -> None:
+def test_tags_beat_the_profile_they_name_and_a_profile_the_defaults(told: Any) -> None:
     found = told(queues="orders", profile="batch", acceptable_latency="5m").policy
     assert (found.mode, found.max_tasks, found.acceptable_latency_s) == (Mode.ACTIVE, 400, 300.0)
     assert told(queues="orders", profile="batch").policy.acceptable_latency_s == 600.0
 
 
-def test_dots_lead_into_groups(told) -> None:
+def test_dots_lead_into_groups(told: Any) -> None:
     found = told(queues="orders", max_tasks="9", profile="careful", scale_in__cooldown="90s").policy
     assert found.scale_in.cooldown_s == 90.0
     assert len(found.scale_in.limits) == 1
@@ -97,12 +97,12 @@ def test_dots_lead_into_groups(told) -> None:
         ({"max_tasks": "9", "queues": "arn:aws:sqs:us-east-1:123456789012:x"}, "queues", "us-east-1"),
     ],
 )
-def test_what_is_wrong_is_told_by_its_tag(told, tags: dict[str, str], tag: str, said: str) -> None:
+def test_what_is_wrong_is_told_by_its_tag(told: Any, tags: dict[str, str], tag: str, said: str) -> None:
     found = wrong(told, **({"queues": "orders"} | tags))
     assert said in found[f"tags of orders in prod: autoscaler:{tag}"], found
 
 
-def test_a_tag_may_ask_for_less_than_the_profile_allows(told) -> None:
+def test_a_tag_may_ask_for_less_than_the_profile_allows(told: Any) -> None:
     assert told(queues="orders", profile="batch", mode="shadow").policy.mode is Mode.SHADOW
 
 
@@ -213,7 +213,7 @@ def test_a_tag_gives_what_its_profile_does_not_have(tmp_path: Path, name: str, t
     assert chosen[name] == f"tags of orders in prod: autoscaler:{name}"
 
 
-def test_a_minimum_by_tag_stays_below_the_ceiling(told) -> None:
+def test_a_minimum_by_tag_stays_below_the_ceiling(told: Any) -> None:
     found = wrong(told, queues="orders", profile="batch", min_tasks="51")
     assert "above AUTOSCALER_MAX_TASKS_CEILING=50" in found["tags of orders in prod: autoscaler:min_tasks"]
     assert told(queues="orders", profile="batch", min_tasks="50").policy.min_tasks == 50
@@ -222,12 +222,12 @@ def test_a_minimum_by_tag_stays_below_the_ceiling(told) -> None:
 @pytest.mark.parametrize(
     "url", ["http://10.0.0.1/1/q", "https://sqs.eu-west-1.amazonaws.com/123456789012/q", "a http://h/q"]
 )
-def test_a_queues_url_is_not_for_a_tag(told, url: str) -> None:
+def test_a_queues_url_is_not_for_a_tag(told: Any, url: str) -> None:
     found = wrong(told, queues=url, max_tasks="9")
     assert "write the queue's name or ARN" in found["tags of orders in prod: autoscaler:queues"]
 
 
-def test_tags_that_are_missing_stay_and_are_named(told) -> None:
+def test_tags_that_are_missing_stay_and_are_named(told: Any) -> None:
     whole = Tagged("prod", "orders", {"autoscaler:queues": "q", "autoscaler:mode": "shadow", "autoscaler:profile": "p"})
     bare = Tagged("prod", "orders", {"autoscaler:queues": "q"}).with_last(whole.staying)
     assert dict(bare.tags) == dict(whole.tags)
@@ -238,7 +238,7 @@ def test_tags_that_are_missing_stay_and_are_named(told) -> None:
     assert all("Write the tag, or restart the daemon" in gap.what for gap in bare.gaps())
 
 
-def test_a_pause_is_no_setting(told) -> None:
+def test_a_pause_is_no_setting(told: Any) -> None:
     assert told(queues="orders", max_tasks="9", paused="all until 2026-11-23T18:00Z").policy.paused is None
 
 

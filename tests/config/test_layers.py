@@ -2,6 +2,7 @@
 
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ max_tasks = 10
 
 
 @pytest.fixture
-def told(tmp_path):
+def told(tmp_path: Path) -> Any:
     """Variables of an environment that names a file with this text."""
 
     def told(text: str, **values: str) -> dict[str, str]:
@@ -31,14 +32,14 @@ def told(tmp_path):
     return told
 
 
-def test_a_file_alone_is_enough(told):
+def test_a_file_alone_is_enough(told: Any) -> None:
     config = load(told(SERVICE))
     assert only(config).ref.key == "b"
     assert only(config).policy.max_tasks == 10
 
 
 @pytest.mark.parametrize("places", list(product([False, True], repeat=4)))
-def test_a_services_own_value_beats_any_default_and_the_environment_the_file(told, places):
+def test_a_services_own_value_beats_any_default_and_the_environment_the_file(told: Any, places: Any) -> None:
     in_env, in_file, in_env_defaults, in_file_defaults = places
     text = "[defaults]\n" + ("tolerance = 0.4\n" if in_file_defaults else "") + SERVICE
     text += "tolerance = 0.2\n" if in_file else ""
@@ -48,7 +49,7 @@ def test_a_services_own_value_beats_any_default_and_the_environment_the_file(tol
     assert only(load(told(text, **values))).policy.tolerance == (wanted[0] if wanted else 0.1)
 
 
-def test_groups_are_merged_leaf_by_leaf_and_lists_whole(told):
+def test_groups_are_merged_leaf_by_leaf_and_lists_whole(told: Any) -> None:
     text = SERVICE + 'scale_in = {cooldown = "10s", limits = [{tasks = 1, per = "60s"}]}\n'
     text += (
         '[defaults]\nscale_in = {stabilization = "5m", limits = [{tasks = 9, per = "60s"}, {percent = 5, per = "60s"}]}'
@@ -58,44 +59,44 @@ def test_groups_are_merged_leaf_by_leaf_and_lists_whole(told):
     assert [limit.tasks for limit in scale_in.limits] == [1]
 
 
-def test_a_variable_beats_the_files_setting_of_the_daemon(told):
+def test_a_variable_beats_the_files_setting_of_the_daemon(told: Any) -> None:
     assert load(told("http_port = 1\n" + SERVICE)).http_port == 1
     assert load(told("http_port = 1\n" + SERVICE, HTTP_PORT="2")).http_port == 2
 
 
 @pytest.mark.parametrize("key", ["IMAGE_RESIZE", "image_resize", "Image-Resize"])
-def test_a_variable_reaches_the_files_service_in_capitals_and_without_dashes(told, key):
+def test_a_variable_reaches_the_files_service_in_capitals_and_without_dashes(told: Any, key: str) -> None:
     text = SERVICE.replace("services.b", "services.image-resize")
     service = only(load(told(text, **{f"SERVICES__{key}__MAX_TASKS": "7"})))
     assert (service.ref.key, service.policy.max_tasks) == ("image-resize", 7)
 
 
-def test_services_of_both_layers_are_all_there(told):
+def test_services_of_both_layers_are_all_there(told: Any) -> None:
     config = load(told(SERVICE) | many("A"))
     assert {service.ref.key for service in config.services} == {"a", "b"}
 
 
-def test_defaults_apply_beneath_a_flat_service_too():
+def test_defaults_apply_beneath_a_flat_service_too() -> None:
     assert only(load(flat(DEFAULTS__TOLERANCE="0.3"))).policy.tolerance == 0.3
 
 
-def test_flat_beside_many_is_an_error():
+def test_flat_beside_many_is_an_error() -> None:
     said = problems(flat() | many("B"))
     assert said.keys() == {"AUTOSCALER_CLUSTER"}
     assert "AUTOSCALER_SERVICES__<KEY>__" in said["AUTOSCALER_CLUSTER"]
 
 
 @pytest.mark.parametrize("key", ["b", "orders"])
-def test_flat_beside_a_file_with_services_is_an_error(told, key):
+def test_flat_beside_a_file_with_services_is_an_error(told: Any, key: str) -> None:
     said = problems(told(SERVICE.replace("services.b", f"services.{key}")) | FLAT)
     assert said.keys() == {"AUTOSCALER_CLUSTER"}
 
 
-def test_flat_beside_a_file_without_services_is_not(told):
+def test_flat_beside_a_file_without_services_is_not(told: Any) -> None:
     assert only(load(told("http_port = 1\n[defaults]\ntolerance = 0.3\n") | FLAT)).policy.tolerance == 0.3
 
 
-def test_problems_of_a_file_are_named_by_the_file_and_the_key(told):
+def test_problems_of_a_file_are_named_by_the_file_and_the_key(told: Any) -> None:
     text = 'interval = 10\n[defaults]\nmode = "on"\n' + SERVICE + "scale_in = {cooldown = 30}\nmin_task = 3\n"
     said = problems(told(text))
     assert said.keys() == {
@@ -108,7 +109,7 @@ def test_problems_of_a_file_are_named_by_the_file_and_the_key(told):
     assert "'30s'" in said["autoscaler.toml: services.b.scale_in.cooldown"]
 
 
-def test_a_wrong_default_is_named_once_and_even_where_it_is_overridden(told):
+def test_a_wrong_default_is_named_once_and_even_where_it_is_overridden(told: Any) -> None:
     text = '[defaults]\nmax_tasks = "ten"\nmode = "on"\n' + SERVICE + 'mode = "shadow"\n'
     said = problems(told(text) | many("A", "C"))
     assert said == {
@@ -156,16 +157,16 @@ def test_a_wrong_default_is_named_once_and_even_where_it_is_overridden(told):
         ("[defaults]\nacceptable_latency = 2026-01-01", "defaults.acceptable_latency"),
     ],
 )
-def test_whatever_is_wrong_in_a_file_is_named(told, text, where):
+def test_whatever_is_wrong_in_a_file_is_named(told: Any, text: str, where: str) -> None:
     assert f"autoscaler.toml: {where}" in problems(told(text))
 
 
 @pytest.mark.parametrize("text", ["a = ", "[a", "a=1\na=2", "= 5", "x = " + "[" * 5000])
-def test_a_file_that_is_not_toml_is_said_to_be_none(told, text):
+def test_a_file_that_is_not_toml_is_said_to_be_none(told: Any, text: Any) -> None:
     assert "is not TOML" in problems(told(text))["autoscaler.toml"]
 
 
-def test_a_file_that_is_not_utf8_or_too_large_is_refused(tmp_path):
+def test_a_file_that_is_not_utf8_or_too_large_is_refused(tmp_path: Path) -> None:
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"a = '\xff'")
     assert "UTF-8" in problems({"AUTOSCALER_CONFIG_FILE": str(binary)})["binary.toml"]
@@ -173,31 +174,31 @@ def test_a_file_that_is_not_utf8_or_too_large_is_refused(tmp_path):
     assert "larger" in problems({"AUTOSCALER_CONFIG_FILE": str(binary)})["AUTOSCALER_CONFIG_FILE"]
 
 
-def test_a_file_that_cannot_be_read_is_the_variables_problem(tmp_path):
+def test_a_file_that_cannot_be_read_is_the_variables_problem(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent.toml"):
         said = problems({"AUTOSCALER_CONFIG_FILE": str(path)})
         assert "cannot be read" in said["AUTOSCALER_CONFIG_FILE"]
 
 
-def test_two_keys_of_a_file_that_differ_in_capitals_are_refused(told):
+def test_two_keys_of_a_file_that_differ_in_capitals_are_refused(told: Any) -> None:
     assert (
         "one key"
         in problems(told(SERVICE + SERVICE.replace("services.b", "services.B")))["autoscaler.toml: services.B"]
     )
 
 
-def test_what_is_required_is_asked_for_where_the_service_is_written(told):
+def test_what_is_required_is_asked_for_where_the_service_is_written(told: Any) -> None:
     assert "autoscaler.toml: services.b.cluster" in problems(told("[services.b]\nmax_tasks = 5"))
     assert "AUTOSCALER_SERVICES__B__CLUSTER" in problems({"AUTOSCALER_SERVICES__B__MAX_TASKS": "5"})
     assert "AUTOSCALER_CLUSTER" in problems({"AUTOSCALER_MAX_TASKS": "5"})
 
 
 @pytest.mark.parametrize("environ", [{}, {"PATH": "/bin"}])
-def test_no_service_at_all_is_a_problem_with_its_remedy(environ):
+def test_no_service_at_all_is_a_problem_with_its_remedy(environ: Any) -> None:
     assert "no service is configured" in problems(environ)["AUTOSCALER_SERVICE"]
 
 
-def test_every_value_in_force_tells_where_it_came_from(told):
+def test_every_value_in_force_tells_where_it_came_from(told: Any) -> None:
     text = "http_port = 1\n[defaults]\ntolerance = 0.3\n" + SERVICE
     values = {"SERVICES__B__MAX_TASKS": "7", "DEFAULTS__MODE": "shadow", "SERVICES__B__ACCEPTABLE_LATENCY": "15s"}
     rows = {row.name: (row.value, row.origin) for row in effective(told(text, **values))}

@@ -1,6 +1,7 @@
 """A metric has one target and one source; a Prometheus server is never the machine's own metadata."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,14 +26,14 @@ def told(name: str = "lag", **item: object) -> dict[str, str]:
 
 def said_of(**item: object) -> str:
     """What is wrong with the metric."""
-    return problems(told(**item))["AUTOSCALER_METRICS"]
+    return problems(told(**dict[str, Any](item)))["AUTOSCALER_METRICS"]
 
 
 def without(item: dict[str, object], *names: str) -> dict[str, object]:
     return {name: value for name, value in item.items() if name not in names}
 
 
-def test_both_kinds_are_taken_in_the_order_in_which_they_stand():
+def test_both_kinds_are_taken_in_the_order_in_which_they_stand() -> None:
     dimensions = {"Stream": "events", "Group": "billing"}
     metrics = {"b": CLOUDWATCH | {"dimensions": dimensions, "statistic": "samplecount"}, "a": PROMETHEUS}
     service = only(load(flat(METRICS=json.dumps(metrics), REGION="eu-west-1")))
@@ -44,19 +45,19 @@ def test_both_kinds_are_taken_in_the_order_in_which_they_stand():
     assert service.policy.metrics == (MetricPolicy("b", target_per_task=100.0), MetricPolicy("a", target_value=40.0))
 
 
-def test_the_statistic_is_the_average_unless_another_is_named():
-    [(_, source)] = only(load(told(**CLOUDWATCH))).metrics
+def test_the_statistic_is_the_average_unless_another_is_named() -> None:
+    [(_, source)] = only(load(told(**dict[str, Any](CLOUDWATCH)))).metrics
     assert source == CloudWatchMetric("App/Orders", "Lag", (), "Average", None)
 
 
 @pytest.mark.parametrize("statistic", list(Statistic))
-def test_every_statistic_is_passed_on_as_cloudwatch_spells_it(statistic):
-    [(_, source)] = only(load(told(**CLOUDWATCH, statistic=statistic.upper()))).metrics
+def test_every_statistic_is_passed_on_as_cloudwatch_spells_it(statistic: Any) -> None:
+    [(_, source)] = only(load(told(**dict[str, Any](CLOUDWATCH), statistic=statistic.upper()))).metrics
     assert source.statistic == statistic.value
 
 
 @pytest.mark.parametrize("name", ["a", "l" * 41, "lag_2", "running_tasks"])
-def test_a_metric_is_called_by_a_plain_name(name):
+def test_a_metric_is_called_by_a_plain_name(name: Any) -> None:
     [(taken, _)] = only(load(told(name, **CLOUDWATCH))).metrics
     assert taken == name
 
@@ -69,7 +70,7 @@ def test_a_metric_is_called_by_a_plain_name(name):
         *("max", "first", "if", "not", "queues"),
     ],
 )
-def test_a_name_that_a_formula_could_not_tell_is_refused(name):
+def test_a_name_that_a_formula_could_not_tell_is_refused(name: Any) -> None:
     said = problems(told(name, **CLOUDWATCH))["AUTOSCALER_METRICS"]
     assert "name" in said
     assert "[key]" not in said
@@ -110,22 +111,22 @@ def test_a_name_that_a_formula_could_not_tell_is_refused(name):
         (CLOUDWATCH | {"unit": "Count"}, "lag, unit: is not a setting here"),
     ],
 )
-def test_whatever_is_wrong_in_a_metric_is_named_at_its_spot(item, what):
+def test_whatever_is_wrong_in_a_metric_is_named_at_its_spot(item: Any, what: str) -> None:
     assert what in said_of(**item)
 
 
-def test_a_metric_without_a_target_is_there_for_a_formula_that_names_it():
+def test_a_metric_without_a_target_is_there_for_a_formula_that_names_it() -> None:
     source = without(CLOUDWATCH, "target_per_task")
     named = only(load(flat(METRICS=json.dumps({"lag": source}), FORMULA="first(lag, 8)")))
     assert [metric.name for metric in named.policy.metrics] == ["lag"]
 
 
 @pytest.mark.parametrize("value", ["lag", "5", "[]", '{"lag": 5}', '{"lag": [1]}', '{"lag": '])
-def test_what_is_no_table_of_metrics_is_refused(value):
+def test_what_is_no_table_of_metrics_is_refused(value: str) -> None:
     assert problems(flat(METRICS=value)).keys() == {"AUTOSCALER_METRICS"}
 
 
-def test_every_wrong_metric_is_told_at_once():
+def test_every_wrong_metric_is_told_at_once() -> None:
     metrics = {
         "lag": CLOUDWATCH | {"metric": ""},
         "depth": CLOUDWATCH | {"target_value": 5},
@@ -137,7 +138,7 @@ def test_every_wrong_metric_is_told_at_once():
     assert "good" not in said
 
 
-def test_a_services_table_of_metrics_replaces_that_of_the_defaults_whole():
+def test_a_services_table_of_metrics_replaces_that_of_the_defaults_whole() -> None:
     environ = told("own", **CLOUDWATCH) | {"AUTOSCALER_DEFAULTS__METRICS": json.dumps({"inherited": PROMETHEUS})}
     assert [name for name, _ in only(load(environ)).metrics] == ["own"]
     assert [name for name, _ in only(load(environ | {"AUTOSCALER_METRICS": "{}"})).metrics] == []
@@ -151,22 +152,24 @@ def test_a_services_table_of_metrics_replaces_that_of_the_defaults_whole():
         ("zzz + qqq", "'zzz' is neither"),
     ],
 )
-def test_a_formula_speaks_of_signals_and_metrics_that_there_are(formula, meant):
-    assert meant in problems(told(**CLOUDWATCH) | {"AUTOSCALER_FORMULA": formula})["AUTOSCALER_FORMULA"]
+def test_a_formula_speaks_of_signals_and_metrics_that_there_are(formula: str, meant: str) -> None:
+    assert meant in problems(told(**dict[str, Any](CLOUDWATCH)) | {"AUTOSCALER_FORMULA": formula})["AUTOSCALER_FORMULA"]
 
 
-def test_a_formula_may_name_every_signal_and_the_services_metrics():
+def test_a_formula_may_name_every_signal_and_the_services_metrics() -> None:
     text = "visible + in_flight + delayed + oldest_age_s + cpu_percent + memory_percent + running + current + lag"
-    assert only(load(told(**CLOUDWATCH) | {"AUTOSCALER_FORMULA": text})).policy.formula == text
+    assert only(load(told(**dict[str, Any](CLOUDWATCH)) | {"AUTOSCALER_FORMULA": text})).policy.formula == text
 
 
 @pytest.mark.parametrize("text", ["", "visible +", "visible.real", "open(1)", "f'x'", "x" * 1001, "(" * 500 + "1"])
-def test_what_is_no_formula_is_refused(text):
+def test_what_is_no_formula_is_refused(text: Any) -> None:
     assert problems(flat(FORMULA=text)).keys() == {"AUTOSCALER_FORMULA"}
 
 
-def test_a_formula_of_broken_metrics_is_not_blamed_for_them():
-    assert problems(told(**CLOUDWATCH, unit="x") | {"AUTOSCALER_FORMULA": "lag"}).keys() == {"AUTOSCALER_METRICS"}
+def test_a_formula_of_broken_metrics_is_not_blamed_for_them() -> None:
+    assert problems(told(**dict[str, Any](CLOUDWATCH), unit="x") | {"AUTOSCALER_FORMULA": "lag"}).keys() == {
+        "AUTOSCALER_METRICS"
+    }
 
 
 @pytest.mark.parametrize(
@@ -181,7 +184,7 @@ def test_a_formula_of_broken_metrics_is_not_blamed_for_them():
         ("http://localhost:9090", "http://localhost:9090"),
     ],
 )
-def test_a_server_is_an_http_url_without_a_slash_at_its_end(text, taken):
+def test_a_server_is_an_http_url_without_a_slash_at_its_end(text: str, taken: str) -> None:
     assert server(text) == taken
     assert server(taken) == taken
 
@@ -195,7 +198,7 @@ def test_a_server_is_an_http_url_without_a_slash_at_its_end(text, taken):
         "[::ffff:a9fe:a9fe]",
     ],
 )
-def test_the_machines_own_metadata_is_no_server_however_it_is_written(host):
+def test_the_machines_own_metadata_is_no_server_however_it_is_written(host: Any) -> None:
     assert "metadata" in said_of(**PROMETHEUS | {"prometheus": f"http://{host}:80/x"})
 
 
@@ -207,7 +210,7 @@ def test_the_machines_own_metadata_is_no_server_however_it_is_written(host):
         *("http://h/api/v1/query", "http://h/prefix/api/v1/query/", 5, None),
     ],
 )
-def test_what_is_no_server_is_refused(text):
+def test_what_is_no_server_is_refused(text: Any) -> None:
     if text == "http://h/\n":
         assert server(text) == "http://h", "white space around it is not part of the address"
         return
@@ -216,13 +219,13 @@ def test_what_is_no_server_is_refused(text):
 
 
 @pytest.mark.parametrize("userinfo", ["ann:hunter2", "hunter2", ":hunter2"])
-def test_a_servers_password_is_refused_and_not_repeated(userinfo):
+def test_a_servers_password_is_refused_and_not_repeated(userinfo: str) -> None:
     said = said_of(**PROMETHEUS | {"prometheus": f"http://{userinfo}@prometheus:9090"})
     assert "password" in said
     assert "hunter2" not in said
 
 
 @given(st.text(max_size=80) | st.text(max_size=60).map("http://{}".format))
-def test_any_text_is_a_server_or_refused_in_a_sentence(text):
+def test_any_text_is_a_server_or_refused_in_a_sentence(text: Any) -> None:
     refused = refusal(lambda: server(text))
     assert refused.isprintable() if refused else server(text).startswith("http")

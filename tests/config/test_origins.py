@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from autoscaler.config import Chosen, defaults, load
 from autoscaler.config.fields import ServiceFields
 from autoscaler.config.group import leaves
@@ -29,7 +31,7 @@ def test_what_was_set_is_told_with_its_origin_and_nothing_else_is() -> None:
     }
 
 
-def test_what_stands_in_the_file_is_told_with_the_file_and_the_key(tmp_path) -> None:
+def test_what_stands_in_the_file_is_told_with_the_file_and_the_key(tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
     file.write_text(
         '[defaults]\ntolerance = 0.2\n[services.orders]\ncluster="c"\nservice="s"\nqueues=["q"]\nmax_tasks=3\n'

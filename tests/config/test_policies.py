@@ -1,6 +1,7 @@
 """A policy and its fields are two spellings of one thing."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -52,7 +53,7 @@ schedule_names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True
 
 
 @st.composite
-def policies(draw) -> Policy:
+def policies(draw: Any) -> Policy:
     schedule = draw(st.none() | schedule_names)
     least, most = sorted((draw(st.integers(0, MOST)), draw(st.integers(0 if schedule else 1, MOST))))
     most = most if schedule else max(most, 1)
@@ -93,51 +94,51 @@ def policies(draw) -> Policy:
 
 @settings(max_examples=300)
 @given(policies())
-def test_the_fields_of_a_policy_say_it_exactly_even_through_json(policy):
+def test_the_fields_of_a_policy_say_it_exactly_even_through_json(policy: Any) -> None:
     assert policy_of(policy.name, json.loads(json.dumps(fields_of(policy), allow_nan=False))) == policy
 
 
-def test_no_fields_at_all_say_the_cores_own_defaults():
+def test_no_fields_at_all_say_the_cores_own_defaults() -> None:
     assert policy_of("x", {}) == Policy("x", 0, MOST)
 
 
-def test_the_settings_and_the_fields_read_alike():
+def test_the_settings_and_the_fields_read_alike() -> None:
     fields = {"queues": "orders-queue=5m", "max_tasks": "10", "scale_out": {"cooldown": "30s"}, "paused": "in"}
     environ = flat(QUEUES="orders-queue=5m", SCALE_OUT__COOLDOWN="30s", PAUSED="in")
     assert policy_of("orders", fields) == only(load(environ)).policy
 
 
-def test_where_a_service_is_may_be_there_and_does_not_matter():
+def test_where_a_service_is_may_be_there_and_does_not_matter() -> None:
     assert policy_of("x", {"cluster": "c", "service": "s", "region": "eu-west-1"}) == policy_of("x", {})
 
 
-def test_a_policy_needs_no_signal_and_may_speak_of_queues_without_having_any():
+def test_a_policy_needs_no_signal_and_may_speak_of_queues_without_having_any() -> None:
     assert policy_of("x", {"backlog_per_task": 5}).backlog_per_task == 5.0
 
 
-def test_a_metric_of_a_policy_may_keep_to_itself_where_it_is_read():
+def test_a_metric_of_a_policy_may_keep_to_itself_where_it_is_read() -> None:
     target = {"target_per_task": 5}
     source = {"namespace": "App", "metric": "Lag"}
     assert policy_of("x", {"metrics": {"lag": target}}) == policy_of("x", {"metrics": {"lag": target | source}})
 
 
-def test_schedules_of_a_policy_are_read_and_none_is_in_force():
+def test_schedules_of_a_policy_are_read_and_none_is_in_force() -> None:
     assert policy_of("x", {"schedules": {"day": {"cron": "0 8 * * *", "for": "8h", "min_tasks": 5}}}) == policy_of(
         "x", {}
     )
 
 
 @pytest.mark.parametrize("beyond", [{"paused": 5}, {"fallback": {"behavior": "static", "tasks": 5}}])
-def test_a_schedules_bounds_may_leave_a_pause_or_a_fallback_outside(beyond):
+def test_a_schedules_bounds_may_leave_a_pause_or_a_fallback_outside(beyond: Any) -> None:
     taken = policy_of("x", {"max_tasks": 0, "schedule": "closed"} | beyond)
     assert (taken.max_tasks, taken.schedule) == (0, "closed")
 
 
-def test_a_whole_number_may_be_written_as_a_float():
+def test_a_whole_number_may_be_written_as_a_float() -> None:
     assert policy_of("x", {"max_tasks": 5.0}) == policy_of("x", {"max_tasks": 5})
 
 
-def test_null_is_as_good_as_absent():
+def test_null_is_as_good_as_absent() -> None:
     assert policy_of("x", {"paused": None, "formula": None, "region": None, "schedule": None}) == policy_of("x", {})
 
 
@@ -173,13 +174,13 @@ def test_null_is_as_good_as_absent():
         ({"queues": ["a", "a"]}, "queues"),
     ],
 )
-def test_a_wrong_field_is_named_by_its_path(fields, where):
+def test_a_wrong_field_is_named_by_its_path(fields: Any, where: str) -> None:
     with pytest.raises(ConfigError) as caught:
         policy_of("x", fields)
     assert [problem.where for problem in caught.value.problems] == [where]
 
 
-def test_all_wrong_fields_are_named_at_once():
+def test_all_wrong_fields_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         policy_of("x", {"max_tasks": "ten", "min_tasks": -1, "mood": 1, "fallback": {"after": 0}})
     assert {problem.where for problem in caught.value.problems} == {"max_tasks", "min_tasks", "mood", "fallback.after"}
@@ -194,12 +195,12 @@ NAMES = [*sorted(fields_of(Policy("x", 0, 1))), "processing_time", "paused", "cl
 
 
 @given(st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=8), json_values, max_size=4))
-def test_any_fields_say_a_policy_or_what_is_wrong(fields):
+def test_any_fields_say_a_policy_or_what_is_wrong(fields: Any) -> None:
     refused = refusal(lambda: policy_of("x", fields))
     assert all(map(str.isprintable, refused.splitlines())) if refused else policy_of("x", fields).max_tasks >= 1
 
 
-def test_the_fields_are_spelled_like_the_settings():
+def test_the_fields_are_spelled_like_the_settings() -> None:
     environ = flat(
         QUEUES="a,b=5m",
         SCALE_IN__LIMITS='[{"percent": 50, "per": "1m"}]',

@@ -1,5 +1,7 @@
 """A queue is a name, a URL or an ARN; Region and account are taken from where they can be seen."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ ACCOUNT = "123456789012"
         ("arn:aws-cn:sqs:cn-north-1:123456789012:a", "a", "cn-north-1", ACCOUNT),
     ],
 )
-def test_a_queue_is_read_from_any_of_its_spellings(text, name, region, account):
+def test_a_queue_is_read_from_any_of_its_spellings(text: Any, name: Any, region: str | None, account: Any) -> None:
     read = queue(text)
     assert read == QueueRef(name, region, text if "://" in text else None, account)
     assert queue(address(read)) == read
@@ -67,7 +69,7 @@ def test_a_queue_is_read_from_any_of_its_spellings(text, name, region, account):
         None,
     ],
 )
-def test_what_is_no_queue_is_refused(text):
+def test_what_is_no_queue_is_refused(text: Any) -> None:
     if text == "a\n":
         assert queue(text).name == "a", "white space around it is not part of the name"
         return
@@ -76,7 +78,7 @@ def test_what_is_no_queue_is_refused(text):
 
 
 @pytest.mark.parametrize("userinfo", ["ann:hunter2", "hunter2", ":hunter2"])
-def test_a_password_in_a_url_is_refused_and_not_repeated(userinfo):
+def test_a_password_in_a_url_is_refused_and_not_repeated(userinfo: str) -> None:
     said = problems(flat(QUEUES=f"https://{userinfo}@sqs.eu-west-1.amazonaws.com/123456789012/q"))
     assert "password" in said["AUTOSCALER_QUEUES"]
     assert "hunter2" not in str(said)
@@ -85,7 +87,7 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(userinfo):
 @given(
     st.text(max_size=120) | st.text(max_size=60).map("https://{}".format) | st.text(max_size=60).map("arn:{}".format)
 )
-def test_any_text_is_a_queue_or_refused_in_a_sentence(text):
+def test_any_text_is_a_queue_or_refused_in_a_sentence(text: Any) -> None:
     refused = refusal(lambda: queue(text))
     assert refused.isprintable() if refused else queue(text).name
 
@@ -99,13 +101,13 @@ def test_any_text_is_a_queue_or_refused_in_a_sentence(text):
         '["a", {"name": "b", "acceptable_latency": "300s"}]',
     ],
 )
-def test_a_variables_queues_are_comma_separated_or_json(value):
+def test_a_variables_queues_are_comma_separated_or_json(value: str) -> None:
     service = only(load(flat(QUEUES=value)))
     assert [item.name for item in service.queues] == ["a", "b"]
     assert [(item.name, item.acceptable_latency_s) for item in service.policy.queues] == [("a", 60.0), ("b", 300.0)]
 
 
-def test_a_queue_lies_where_its_address_says_and_else_with_its_service():
+def test_a_queue_lies_where_its_address_says_and_else_with_its_service() -> None:
     alone = only(load(flat(QUEUES=f"a,{AWS}")))
     placed = only(load(flat(QUEUES=f"a,{AWS}", REGION="eu-west-1")))
     assert [item.region for item in alone.queues] == [None, "eu-west-1"]
@@ -114,12 +116,12 @@ def test_a_queue_lies_where_its_address_says_and_else_with_its_service():
 
 
 @pytest.mark.parametrize("text", [AWS, f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders"])
-def test_a_queue_of_another_region_than_the_service_is_refused(text):
+def test_a_queue_of_another_region_than_the_service_is_refused(text: Any) -> None:
     said = problems(flat(QUEUES=text, REGION="us-east-1"))["AUTOSCALER_QUEUES"]
     assert "eu-west-1" in said
     assert "us-east-1" in said
 
 
 @pytest.mark.parametrize("twice", ["a,a", f"orders,{AWS}", "a=5m,a=6m"])
-def test_a_queue_is_followed_once(twice):
+def test_a_queue_is_followed_once(twice: str) -> None:
     assert "twice" in problems(flat(QUEUES=twice))["AUTOSCALER_QUEUES"]

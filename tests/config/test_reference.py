@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,23 +36,23 @@ EXAMPLE_ENVIRONMENTS = {
         ("autoscaler.toml", {"orders", "thumbnails", "mail", "web", "stream"}),
     ],
 )
-def test_the_examples_are_valid_settings(name, keys):
+def test_the_examples_are_valid_settings(name: str, keys: Any) -> None:
     assert {service.ref.key for service in load(EXAMPLE_ENVIRONMENTS[name]).services} == keys
 
 
-def test_every_example_is_tried():
+def test_every_example_is_tried() -> None:
     assert {path.name for path in EXAMPLES.iterdir()} == set(EXAMPLE_ENVIRONMENTS)
 
 
 @pytest.mark.parametrize("name", EXAMPLE_ENVIRONMENTS)
-def test_the_values_in_force_written_as_variables_mean_the_same(name):
+def test_the_values_in_force_written_as_variables_mean_the_same(name: str) -> None:
     environ = EXAMPLE_ENVIRONMENTS[name]
     written = {row.name: row.value for row in effective(environ) if row.value != "none"}
     written.pop("AUTOSCALER_CONFIG_FILE", None)
     assert load(written) == load(environ)
 
 
-def test_every_setting_has_a_row_with_a_meaning_and_a_reason():
+def test_every_setting_has_a_row_with_a_meaning_and_a_reason() -> None:
     rows = reference()
     assert [row.variable for row in rows] == [f"AUTOSCALER_{name}" for name in (*GLOBALS, *FIELDS)]
     for row in rows:
@@ -60,19 +61,19 @@ def test_every_setting_has_a_row_with_a_meaning_and_a_reason():
         assert row.why.endswith(".")
 
 
-def test_the_rows_name_the_variable_and_the_key_in_every_style():
+def test_the_rows_name_the_variable_and_the_key_in_every_style() -> None:
     [row] = [row for row in reference() if row.variable == "AUTOSCALER_SCALE_IN__STABILIZATION"]
     assert row.variable_of_many == "AUTOSCALER_SERVICES__<KEY>__SCALE_IN__STABILIZATION"
     assert row.file_key == "services.<key>.scale_in.stabilization"
     assert (row.kind, row.default) == ("duration", "45s")
 
 
-def test_defaults_of_the_reference_written_as_variables_change_nothing():
+def test_defaults_of_the_reference_written_as_variables_change_nothing() -> None:
     told = {row.variable: row.default for row in reference() if row.default not in {"required", "none"}}
     assert load(told | flat()) == load(flat())
 
 
-def test_the_page_has_a_section_for_every_setting_and_is_as_it_was_generated():
+def test_the_page_has_a_section_for_every_setting_and_is_as_it_was_generated() -> None:
     page = markdown(reference())
     names = [row.file_key.removeprefix("services.<key>.") or "config_file" for row in reference()]
     assert re.findall(r"^### (.+)$", page, re.MULTILINE) == names
@@ -80,16 +81,16 @@ def test_the_page_has_a_section_for_every_setting_and_is_as_it_was_generated():
     assert PAGE.read_text() == page, "autoscaler settings --markdown > docs/reference.md"
 
 
-def test_the_plain_text_has_every_name_and_reason():
+def test_the_plain_text_has_every_name_and_reason() -> None:
     text = plain(reference())
     assert all(part in text for row in reference() for part in row)
 
 
-def test_columns_are_aligned():
+def test_columns_are_aligned() -> None:
     assert aligned([("a", "bcd"), ("ab", "c")]) == "a   bcd\nab  c\n"
 
 
-def leaves(schema: dict, root: dict) -> set[tuple[str, ...]]:
+def leaves(schema: dict[str, Any], root: dict[str, Any]) -> set[tuple[str, ...]]:
     schema = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
     if "properties" not in schema:
         return {()}
@@ -97,8 +98,8 @@ def leaves(schema: dict, root: dict) -> set[tuple[str, ...]]:
     return {(name, *path) for name, paths in inner for path in paths}
 
 
-def test_the_schema_knows_the_same_settings_and_is_plain_json():
-    schema = json_schema()
+def test_the_schema_knows_the_same_settings_and_is_plain_json() -> None:
+    schema = dict[str, Any](json_schema())
     assert json.loads(json.dumps(schema)) == schema
     assert leaves(schema["$defs"]["service"], schema) == set(FIELDS.values())
     daemon = {path for path in leaves(schema, schema) if path[0] not in {"defaults", "profiles", "services"}}
@@ -106,8 +107,8 @@ def test_the_schema_knows_the_same_settings_and_is_plain_json():
     assert schema["additionalProperties"] is False
 
 
-def test_the_schemas_defaults_and_patterns_agree():
-    def walk(schema):
+def test_the_schemas_defaults_and_patterns_agree() -> None:
+    def walk(schema: Any) -> None:
         for part in schema.get("properties", {}).values():
             if "pattern" in part and "default" in part:
                 assert re.search(part["pattern"], part["default"])
@@ -116,12 +117,12 @@ def test_the_schemas_defaults_and_patterns_agree():
             walk(part)
 
     walk(json_schema())
-    walk(json_schema()["$defs"]["service"])
+    walk(dict[str, Any](json_schema())["$defs"]["service"])
 
 
-def test_the_example_file_uses_only_what_the_schema_knows():
+def test_the_example_file_uses_only_what_the_schema_knows() -> None:
     table = tomllib.loads((EXAMPLES / "autoscaler.toml").read_text())
-    schema = json_schema()
+    schema = dict[str, Any](json_schema())
     assert table.keys() <= schema["properties"].keys()
     for service in table["services"].values():
         assert service.keys() <= schema["$defs"]["service"]["properties"].keys()

@@ -1,6 +1,7 @@
 """A service of another account: the role to act as, and what that means for who else is there."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ OTHER = "arn:aws:iam::210987654321:role/autoscaler"
 ARN = "arn:aws:sqs:eu-west-1:{}:q-A"
 
 
-def test_a_service_and_its_queues_are_asked_for_as_its_role():
+def test_a_service_and_its_queues_are_asked_for_as_its_role() -> None:
     service = only(load(flat(ROLE_ARN=ROLE, EXTERNAL_ID="shop-4711", QUEUES=f"a,{ARN.format('999999999999')}")))
     role = Role(ROLE, "shop-4711")
     assert service.ref.role == role
@@ -22,12 +23,12 @@ def test_a_service_and_its_queues_are_asked_for_as_its_role():
     assert role.account == "123456789012"
 
 
-def test_without_a_role_nobody_else_is_acted_as():
+def test_without_a_role_nobody_else_is_acted_as() -> None:
     service = only(load(flat()))
     assert (service.ref.role, service.queues[0].role) == (None, None)
 
 
-def test_defaults_may_name_the_role_and_a_service_another_or_none():
+def test_defaults_may_name_the_role_and_a_service_another_or_none() -> None:
     values = {"DEFAULTS__ROLE_ARN": ROLE, "DEFAULTS__EXTERNAL_ID": "x1"}
     config = load(many("A", "B", "C", SERVICES__B__ROLE_ARN=OTHER, SERVICES__C__ROLE_ARN="none", **values))
     assert [service.ref.role for service in config.services] == [Role(ROLE, "x1"), Role(OTHER, "x1"), None]
@@ -43,7 +44,7 @@ def test_defaults_may_name_the_role_and_a_service_another_or_none():
         f"arn:aws:iam::123456789012:role/{'r' * 64}",
     ],
 )
-def test_a_role_s_arn_is_taken(arn):
+def test_a_role_s_arn_is_taken(arn: Any) -> None:
     assert only(load(flat(ROLE_ARN=arn))).ref.role == Role(arn)
 
 
@@ -63,32 +64,32 @@ def test_a_role_s_arn_is_taken(arn):
         "arn:aws:iam::١٢٣٤٥٦٧٨٩٠١٢:role/autoscaler",
     ],
 )
-def test_what_is_no_role_s_arn_is_refused_with_an_example(text):
+def test_what_is_no_role_s_arn_is_refused_with_an_example(text: Any) -> None:
     assert "arn:aws:iam::123456789012:role/" in problems(flat(ROLE_ARN=text))["AUTOSCALER_ROLE_ARN"]
 
 
 @pytest.mark.parametrize("text", ["ab", "a" * 1224, "shop_4711+=,.@:/-"])
-def test_an_external_id_is_taken(text):
+def test_an_external_id_is_taken(text: Any) -> None:
     role = only(load(flat(ROLE_ARN=ROLE, EXTERNAL_ID=text))).ref.role
     assert role == Role(ROLE, text)
 
 
 @pytest.mark.parametrize("text", ["a", "a" * 1225, "two words", "käse", "a;b"])
-def test_what_is_no_external_id_is_refused(text):
+def test_what_is_no_external_id_is_refused(text: Any) -> None:
     assert "external id" in problems(flat(ROLE_ARN=ROLE, EXTERNAL_ID=text))["AUTOSCALER_EXTERNAL_ID"]
 
 
-def test_an_external_id_without_a_role_is_told_that_it_needs_one():
+def test_an_external_id_without_a_role_is_told_that_it_needs_one() -> None:
     assert "role_arn" in problems(flat(EXTERNAL_ID="shop-4711"))["AUTOSCALER_EXTERNAL_ID"]
     assert problems(flat(EXTERNAL_ID="shop-4711", ROLE_ARN="x")).keys() == {"AUTOSCALER_ROLE_ARN"}
 
 
-def test_an_external_id_of_the_defaults_is_for_those_who_have_a_role():
+def test_an_external_id_of_the_defaults_is_for_those_who_have_a_role() -> None:
     config = load(many("A", "B", DEFAULTS__EXTERNAL_ID="shop-4711", SERVICES__B__ROLE_ARN=ROLE))
     assert [service.ref.role for service in config.services] == [None, Role(ROLE, "shop-4711")]
 
 
-def test_no_text_of_a_role_repeats_the_external_id():
+def test_no_text_of_a_role_repeats_the_external_id() -> None:
     assert "hush" not in repr(Role(ROLE, "hush"))
 
 
@@ -101,29 +102,29 @@ BOTH = {"AUTOSCALER_SERVICES__B__SERVICE", "AUTOSCALER_SERVICES__B__QUEUES"}
 
 
 @pytest.mark.parametrize("other", [None, OTHER])
-def test_the_same_names_in_two_accounts_are_two(other):
+def test_the_same_names_in_two_accounts_are_two(other: Any) -> None:
     roles = {"SERVICES__B__ROLE_ARN": ROLE} | ({"SERVICES__A__ROLE_ARN": other} if other else {})
     assert len(load(same(**roles)).services) == 2
 
 
-def test_two_roles_of_one_account_see_one_service():
+def test_two_roles_of_one_account_see_one_service() -> None:
     roles = {"SERVICES__A__ROLE_ARN": ROLE, "SERVICES__B__ROLE_ARN": ROLE + "-2"}
     assert problems(same(**roles)).keys() == BOTH
     assert len(load(same(**roles, SERVICES__A__REGION="eu-west-1", SERVICES__B__REGION="eu-west-2")).services) == 2
 
 
-def test_a_role_that_cannot_be_read_claims_nothing():
+def test_a_role_that_cannot_be_read_claims_nothing() -> None:
     assert problems(same(SERVICES__B__ROLE_ARN="x")).keys() == {"AUTOSCALER_SERVICES__B__ROLE_ARN"}
 
 
-def test_a_queue_s_own_account_counts_before_the_role_s():
+def test_a_queue_s_own_account_counts_before_the_role_s() -> None:
     mine = {"SERVICES__A__QUEUES": ARN.format("123456789012"), "SERVICES__B__ROLE_ARN": ROLE}
     assert problems(many("A", "B", SERVICES__B__QUEUES="q-A", **mine)).keys() == {"AUTOSCALER_SERVICES__B__QUEUES"}
     theirs = {"SERVICES__B__QUEUES": ARN.format("999999999999")}
     assert len(load(many("A", "B", **mine, **theirs)).services) == 2
 
 
-def test_the_schema_takes_a_role_as_the_settings_do():
-    service = json_schema()["$defs"]["service"]["properties"]
+def test_the_schema_takes_a_role_as_the_settings_do() -> None:
+    service = dict[str, Any](json_schema())["$defs"]["service"]["properties"]
     assert "role/" in json.dumps(service["role_arn"])
     assert "external_id" in service

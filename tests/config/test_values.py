@@ -1,5 +1,7 @@
 """Each setting takes what it should, on and beside every threshold, and says by its own name what it does not take."""
 
+from typing import Any
+
 import pytest
 
 from autoscaler.config import load
@@ -44,34 +46,34 @@ CHOICES = [
 
 @pytest.mark.parametrize("name", DURATIONS)
 @pytest.mark.parametrize("value", ["60", "1.5", "soon", "-5s", "5 s", "5x", "1s1h", "s", "1h1h", "nan", "٣s", "9000h"])
-def test_a_duration_is_a_number_with_a_unit(name, value):
+def test_a_duration_is_a_number_with_a_unit(name: str, value: str) -> None:
     assert set(problems(flat(**{name: value}))) == {f"AUTOSCALER_{name}"}
 
 
-def test_a_bare_number_is_told_to_get_a_unit():
+def test_a_bare_number_is_told_to_get_a_unit() -> None:
     assert "'60s'" in problems(flat(ACCEPTABLE_LATENCY="60"))["AUTOSCALER_ACCEPTABLE_LATENCY"]
 
 
 @pytest.mark.parametrize("name", WHOLES)
 @pytest.mark.parametrize("value", ["ten", "1.5", "1e3", "1_0", "-1", "٣", "2147483648", "true", "0x10", "9" * 5000])
-def test_a_whole_number_is_digits(name, value):
+def test_a_whole_number_is_digits(name: str, value: Any) -> None:
     assert set(problems(flat(**{name: value}))) == {f"AUTOSCALER_{name}"}
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", ["many", "nan", "inf", "-1", "1e999", "1_0", "٣.5", "60%", ""])
-def test_a_number_is_finite_and_within_its_range(name, value):
+def test_a_number_is_finite_and_within_its_range(name: str, value: str) -> None:
     assert set(problems(flat(**{name: value}))) == {f"AUTOSCALER_{name}"}
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_a_word_that_is_not_offered_is_answered_with_those_that_are(name):
+def test_a_word_that_is_not_offered_is_answered_with_those_that_are(name: str) -> None:
     said = problems(flat(**{name: "perhaps"}))
     assert said.keys() == {f"AUTOSCALER_{name}"}
     assert "'perhaps' is not one of" in said[f"AUTOSCALER_{name}"]
 
 
-def test_a_nearly_right_word_is_answered_with_the_right_one():
+def test_a_nearly_right_word_is_answered_with_the_right_one() -> None:
     assert problems(flat(MODE="activ"))["AUTOSCALER_MODE"].endswith("did you mean active?")
 
 
@@ -132,7 +134,7 @@ def test_a_nearly_right_word_is_answered_with_the_right_one():
         ("QUEUES", '[{"name": "a", "latency": "5m"}]'),
     ],
 )
-def test_what_lies_just_outside_is_refused_by_name(name, wrong):
+def test_what_lies_just_outside_is_refused_by_name(name: str, wrong: Any) -> None:
     assert f"AUTOSCALER_{name}" in problems(flat(**{name: wrong}))
 
 
@@ -170,12 +172,12 @@ def test_what_lies_just_outside_is_refused_by_name(name, wrong):
         ("PAUSED", "none", "paused", None),
     ],
 )
-def test_what_lies_just_inside_is_taken_as_it_is(name, right, field, value):
+def test_what_lies_just_inside_is_taken_as_it_is(name: str, right: str, field: str, value: Any) -> None:
     taken = getattr(policy(flat(**{name: right})), field)
     assert (taken, type(taken)) == (value, type(value))
 
 
-def test_the_groups_of_a_service_are_set_by_two_underscores():
+def test_the_groups_of_a_service_are_set_by_two_underscores() -> None:
     wanted = policy(
         flat(
             SCALE_OUT__COOLDOWN="30s",
@@ -204,23 +206,23 @@ def test_the_groups_of_a_service_are_set_by_two_underscores():
     assert (wanted.deployments.hold_scale_in, wanted.deployments.at_most_s) == (False, 0.0)
 
 
-def test_the_daemons_own_settings_are_taken():
+def test_the_daemons_own_settings_are_taken() -> None:
     config = load(flat(HTTP_HOST="127.0.0.1", HTTP_PORT="0", LOG_FORMAT="json", LOG_LEVEL="DEBUG", INTERVAL="5s"))
     assert (config.http_host, config.http_port) == ("127.0.0.1", 0)
     assert (config.log_format, config.log_level, config.interval_s) == ("json", "debug", 5.0)
 
 
-def test_the_fleet_cap_is_a_share_from_one_to_all():
+def test_the_fleet_cap_is_a_share_from_one_to_all() -> None:
     assert [load(flat(FLEET_CAP_PERCENT=text)).fleet_cap_percent for text in ("1", "100")] == [1, 100]
     assert load(flat()).fleet_cap_percent is None
 
 
-def test_the_share_of_the_rates_is_from_one_percent_to_all():
+def test_the_share_of_the_rates_is_from_one_percent_to_all() -> None:
     assert [load(flat(RATE_SHARE_PERCENT=text)).rate_share_percent for text in ("1", "100")] == [1, 100]
     assert load(flat()).rate_share_percent == 25
 
 
-def test_the_queues_minutes_are_read_unless_they_are_turned_off():
+def test_the_queues_minutes_are_read_unless_they_are_turned_off() -> None:
     assert only(load(flat())).queue_minutes
     assert not only(load(flat(QUEUE_MINUTES="off"))).queue_minutes
 
@@ -237,12 +239,12 @@ def test_the_queues_minutes_are_read_unless_they_are_turned_off():
         ({"ACCEPTABLE_LATENCY": "10m", "INTERVAL": "3m"}, 180.0),
     ],
 )
-def test_the_interval_is_never_longer_than_a_third_of_the_shortest_latency(values, interval_s):
+def test_the_interval_is_never_longer_than_a_third_of_the_shortest_latency(values: Any, interval_s: Any) -> None:
     assert load(flat(**values)).interval_s == interval_s
 
 
 @pytest.mark.parametrize("value", ["", " ", "\t"])
-def test_an_empty_variable_is_to_be_unset(value):
+def test_an_empty_variable_is_to_be_unset(value: str) -> None:
     assert "unset it" in problems(flat(REGION=value))["AUTOSCALER_REGION"]
 
 
@@ -257,23 +259,23 @@ def test_an_empty_variable_is_to_be_unset(value):
 @pytest.mark.parametrize(
     "name", ["MAX_TASKS", "ACCEPTABLE_LATENCY", "MODE", "REGION", "TOLERANCE", "PAUSED", "FORMULA", "METRICS", "CAPS"]
 )
-def test_what_looks_like_a_secret_is_never_shown(name, secret):
+def test_what_looks_like_a_secret_is_never_shown(name: str, secret: str) -> None:
     said = str(problems(flat(**{name: secret})))
     assert not any(part in said for part in ("hunter2", "AKIAIOSF", "wJalrXUt"))
 
 
-def test_a_wrong_value_is_shown_shortened_and_on_one_line():
+def test_a_wrong_value_is_shown_shortened_and_on_one_line() -> None:
     [said] = problems(flat(MODE="x\n\x1b[31m" + "long" * 100)).values()
     assert said.isprintable()
     assert len(said) < 150
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_told_at_once() -> None:
     found = problems(flat(MAX_TASKS="ten", MIN_TASKS="-1", MODE="on", SCALE_IN__LIMITS="[4, 5]", MAX_TASK="3"))
     assert found.keys() == {
         f"AUTOSCALER_{name}" for name in ("MAX_TASKS", "MIN_TASKS", "MODE", "MAX_TASK", "SCALE_IN__LIMITS")
     }
 
 
-def test_the_service_is_found_under_its_simplified_name():
+def test_the_service_is_found_under_its_simplified_name() -> None:
     assert only(load(flat(SERVICE="Image-Resize_2"))).ref.key == "image-resize_2"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from autoscaler.config import Service
 from autoscaler.config.model import Schedule
@@ -179,7 +180,7 @@ def loop_over(
 
 
 def play(
-    world: World, seconds: float, script: dict[float, Callable[[], None]] | None = None, **changes: object
+    world: World, seconds: float, script: Mapping[Any, Callable[[], object]] | None = None, **changes: object
 ) -> None:
     """Runs one loop over the world for so long; the script's actions happen at their seconds, between ticks."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
@@ -19,7 +20,7 @@ async def test_thoughts_do_not_hold_up_the_event_loop_and_come_one_at_a_time() -
         return number
 
     async with Background() as aside:
-        thoughts = [asyncio.create_task(aside.think(lambda number=number: think(number))) for number in (1, 2)]
+        thoughts = [asyncio.create_task(aside.think(partial(think, number))) for number in (1, 2)]
         async with asyncio.timeout(10):
             while not begun:  # noqa: ASYNC110 - another thread has no event for us
                 await asyncio.sleep(0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ QUIET_S = 60.0
 PATIENT = (QueuePolicy("orders", 300.0),)
 
 
-def looks(world: World, seconds: float, script: dict[float, dict[str, object]] | None = None, **changes: object):
+def looks(world: World, seconds: float, script: dict[float, dict[str, object]] | None = None, **changes: object) -> Any:
     """When it was looked at, in seconds from the start, at an interval of ten."""
 
     async def main() -> list[float]:
@@ -103,7 +104,7 @@ def test_of_an_empty_queue_beside_no_task_no_minutes_are_bought() -> None:
     asked = list[float]()
 
     class Sold(World):
-        async def minute(self, queue):
+        async def minute(self, queue: Any) -> Any:
             asked.append(now())
             return await super().minute(queue)
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from autoscaler.control.loop import Rhythm
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.core.policy import Direction, QueuePolicy
 from autoscaler.ports import QueueMinute, QueueRef
-from tests.control.fakes import World, loop_over, now
+from tests.control.fakes import World, loop_over, now, ports_of, service
 from tests.virtual import run_virtually
 
 NOTHING = (0, 0)
@@ -46,14 +47,16 @@ class Cloud(World):
     depths: dict[str, Counts] = field(default_factory=dict)
     counted: dict[str, Minutes] = field(default_factory=dict)
     silent_from_s: float = float("inf")
+    silence: str = "unavailable"
 
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
-        visible, in_flight = self.depths.get(queue.name, lambda _: NOTHING)(now() - 1000.0)
+        counts = self.depths.get(queue.name)
+        visible, in_flight = counts(now() - 1000.0) if counts else NOTHING
         return Backlog(visible, in_flight, 0, now())
 
     async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
         if queue.name not in self.counted or now() - 1000.0 >= self.silent_from_s:
-            return Missing("CloudWatch does not answer", "unavailable")
+            return Missing("CloudWatch does not answer", self.silence)
         return self.counted[queue.name].newest()
 
 
@@ -120,11 +123,31 @@ def test_one_queue_of_two_that_is_not_seen_keeps_a_task() -> None:
     assert 0 not in played(world, 1800, queues=queues)
 
 
-def test_an_outage_of_cloudwatch_does_not_refute_what_it_said() -> None:
-    world = Cloud(desired=6, depths={"orders": lambda at: (0, int(at < 5))}, silent_from_s=400.0)
+@pytest.mark.parametrize("kind", ["unavailable", "denied", "throttled", "no_data"])
+def test_an_outage_of_cloudwatch_does_not_refute_what_it_said(kind: str) -> None:
+    """For most of an hour. A service that has nothing to do is not held for ever by it."""
+    world = Cloud(desired=6, depths={"orders": lambda at: (0, int(at < 5))}, silent_from_s=400.0, silence=kind)
     world.counted["orders"] = Minutes(600, 600, 600)
-    written = played(world, 500)
-    assert 0 not in written
+    assert played(world, 3600) == [1]
+    assert played(world, 2 * 3600)[-1] == 0
+
+
+def test_a_reload_does_not_refute_what_cloudwatch_said() -> None:
+    world = Cloud(desired=6, depths={"orders": lambda at: (0, int(at < 5))}, silent_from_s=300.0)
+    world.counted["orders"] = Minutes(600, 600, 600)
+
+    async def main() -> None:
+        stopping, rhythm = asyncio.Event(), Rhythm(10.0)
+        loop = loop_over(world, rhythm=rhythm, backlog_per_task=None)
+        task = asyncio.create_task(loop.run(stopping))
+        await asyncio.sleep(320)
+        loop.adopt(service(backlog_per_task=None, max_tasks=10), ports_of(world), rhythm)
+        await asyncio.sleep(600)
+        stopping.set()
+        await task
+
+    run_virtually(main())
+    assert [tasks for _, tasks in world.writes] == [1]
 
 
 def test_a_queue_that_really_is_empty_goes_to_none_once_cloudwatch_agrees() -> None:
@@ -162,6 +185,21 @@ def test_jobs_that_were_received_long_ago_and_a_trickle_do_not_multiply() -> Non
     world.counted["orders"] = Minutes(sent=0.2, received=0.2)
     written = played(world, 3600)
     assert max(written, default=20) <= 20 + 2 * len(arrivals)
+
+
+@pytest.mark.parametrize("tasks", [5, 20, 200])
+@pytest.mark.parametrize("processing_s", [None, 1.0], ids=["not configured", "configured far too short"])
+@pytest.mark.parametrize("counted", [0, 1, 3], ids=["noise", "one a minute", "three a minute"])
+def test_long_jobs_of_which_one_ends_now_and_then_do_not_multiply(
+    tasks: int, processing_s: float | None, counted: int
+) -> None:
+    """Every task has one long job; each minute one ends and the next begins, or SQS's count is off by one for a moment.
+    What was assumed to be completed by a time that is far too short is no arrival once the time is known better.
+    """
+    world = Cloud(desired=tasks, depths={"orders": lambda at: (0, tasks - int(at // 10 % 6 == 0))})
+    world.counted["orders"] = Minutes(counted, counted, counted)
+    written = played(world, 1800, processing_time_s=processing_s)
+    assert max(written, default=tasks) <= 1.1 * tasks + 4
 
 
 @pytest.mark.parametrize("of_it", [1, 20])

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -148,7 +149,9 @@ def test_the_same_key_for_another_service_begins_anew_once_the_old_loop_has_ende
     moved = replace(moved, ref=replace(moved.ref, cluster="elsewhere"))
     stage.play([(0, settings(service("orders"))), (1, settings(moved))], 20)
     assert [tick.service.cluster for tick in slow.ticks] == ["prod", "elsewhere", "elsewhere", "elsewhere"]
-    assert slow.ticks[1].memory.since >= stage.began + 3.0
+    since = slow.ticks[1].memory.since
+    assert since is not None
+    assert since >= stage.began + 3.0
 
 
 def test_a_service_may_be_put_into_shadow_and_out_of_it_by_its_ports() -> None:
@@ -158,7 +161,7 @@ def test_a_service_may_be_put_into_shadow_and_out_of_it_by_its_ports() -> None:
     async def main() -> None:
         world, stopping = World(), asyncio.Event()
 
-        def ports_for(one: Service):
+        def ports_for(one: Service) -> Any:
             seen.append(one.policy.mode)
             return ports_of(world)
 

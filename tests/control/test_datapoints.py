@@ -297,3 +297,56 @@ def test_no_task_and_a_metric_ask_for_value_by_target() -> None:
     world.measure = super(Loaded, world).measure  # type: ignore[method-assign]
     watch(world, 200.0, **SIGNALS["metric"](60.0))
     assert world.series == [3]
+
+
+@pytest.mark.parametrize("stop_s", [0.0, 5.0, 25.0, 90.0])
+@pytest.mark.parametrize("start_s", [0.0, 30.0])
+@pytest.mark.parametrize(("found", "load"), [(20, 1.2), (20, 6.6), (2, 1.8), (6, 5.4)])
+def test_a_query_that_already_sees_fewer_tasks_is_not_held_against_those_that_ran(
+    found: int, load: float, start_s: float, stop_s: float
+) -> None:
+    """Prometheus shows the tasks of now at the very poll that first sees them: there and not back."""
+    query = {"metrics": (MetricPolicy("lag", target_value=60.0),), "sources": (("lag", PrometheusQuery("x", "lag")),)}
+    world = Loaded(desired=found, load=load, start_s=start_s, stop_s=stop_s)
+    watch(world, 1800.0, **{**OTHERS, "max_tasks": 200, **query})
+    required = ceil(round(load / 0.6, 6))
+    assert world.series == [required]
+
+
+@pytest.mark.parametrize("kind", ["cpu", "query"])
+def test_a_queue_that_is_never_read_does_not_make_a_datapoint_count_at_each_poll(kind: str) -> None:
+    """Its gap lasts for ever, and ECS was read all the time: how many tasks ran is known."""
+    query = PrometheusQuery("http://prometheus", "avg(busy)")
+    asks: dict[str, dict[str, Any]] = {
+        "cpu": {"cpu_target_percent": 60.0},
+        "query": {"metrics": (MetricPolicy("busy", target_value=60.0),), "sources": (("busy", query),)},
+    }
+    world = Loaded(desired=4, load=2.4, counts=None, delay_s=110.0, query_lags_s=55.0, start_s=10.0)
+    world.blind = Missing("denied", "denied")
+
+    async def main() -> None:
+        stopping = asyncio.Event()
+        task = asyncio.create_task(loop_over(world, max_tasks=100, **asks[kind]).run(stopping))
+        await asyncio.sleep(300)
+        world.load = 3.6
+        await asyncio.sleep(900)
+        stopping.set()
+        await task
+
+    run_virtually(main())
+    assert world.series == [6]
+
+
+@pytest.mark.parametrize(("gap_s", "known_since"), [(30.0, 1000.0), (40.0, 1050.0)])
+def test_after_a_gap_in_the_readings_of_ecs_the_running_counts_begin_anew(gap_s: float, known_since: float) -> None:
+    world = Loaded(desired=4, load=2.4)
+
+    async def main() -> None:
+        loop = loop_over(world, **SIGNALS["cpu"](60.0))
+        for wait_s in (10.0, gap_s, 10.0, 0.0):
+            await loop.tick()
+            await asyncio.sleep(wait_s)
+        assert loop._memory is not None
+        assert [at for at, _ in loop._memory.running] == [known_since]
+
+    run_virtually(main())

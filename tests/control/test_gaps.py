@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.model import Backlog, Measurement, Missing, Rule, Utilization
-from autoscaler.core.policy import Direction, Fallback, FallbackBehavior, MetricPolicy, QueuePolicy
+from autoscaler.core.policy import Direction, Fallback, FallbackBehavior, MetricPolicy, QueuePolicy, Workers
 from autoscaler.ports import CloudWatchMetric, PrometheusQuery, QueueRef, ServiceRef
 from tests.control.fakes import World, loop_over, now
 from tests.virtual import run_virtually
@@ -249,7 +249,8 @@ def test_a_fallback_that_lowers_counts_is_not_hindered_by_the_gap_it_is_for() ->
     assert world.desired == 4
 
 
-def test_an_idle_fleet_reaches_its_minimum_although_one_read_in_a_hundred_fails() -> None:
+@pytest.mark.parametrize("window_s", [60.0, 300.0, 600.0, 1800.0])
+def test_an_idle_fleet_reaches_its_minimum_although_one_read_in_a_hundred_fails(window_s: float) -> None:
     """The mean over 40 fleets: at most twice the time that it takes without failures."""
 
     def settled_after(seed: int, failing: float) -> float:
@@ -258,7 +259,7 @@ def test_an_idle_fleet_reaches_its_minimum_although_one_read_in_a_hundred_fails(
         async def story(loop: ServiceLoop) -> None:
             began = now()
             world.load = 0.0
-            while world.desired > 0 and now() - began < 3600:
+            while world.desired > 0 and now() - began < 36_000:
                 for read in READS[:3]:
                     if chance.random() < failing:
                         hide(world, read, "unavailable")
@@ -266,7 +267,8 @@ def test_an_idle_fleet_reaches_its_minimum_although_one_read_in_a_hundred_fails(
                 reveal(world)
             settled.append(now() - began)
 
-        played(world, story, cpu_target_percent=None, metrics=(), sources=())
+        window = Direction(stabilization_s=window_s)
+        played(world, story, cpu_target_percent=None, metrics=(), sources=(), scale_in=window)
         return settled[-1]
 
     settled = list[float]()
@@ -352,6 +354,30 @@ def test_readings_that_went_stale_in_a_freeze_are_not_decided_on() -> None:
         await polls(world, loop, 3)
 
     played(world, story)
+    assert world.writes == []
+
+
+def test_a_scale_in_that_was_decided_before_a_freeze_is_not_made_after_it() -> None:
+    """The process stands still between the decision and its write, while the protection of tasks is read."""
+
+    @dataclass
+    class Freezing(Gappy):
+        frozen_s: float = 0.0
+
+        async def protected(self, service: ServiceRef) -> int | Missing:
+            if self.frozen_s:
+                await asyncio.sleep(self.frozen_s)
+                self.frozen_s, self.load = 0.0, 20.0
+            return 0
+
+    world = Freezing()
+
+    async def story(loop: ServiceLoop) -> None:
+        world.load, world.frozen_s = 2.0, 3600.0
+        await polls(world, loop, 20)
+
+    played(world, story, workers=Workers.SELF_PROTECTING)
+    assert world.frozen_s == 0.0
     assert world.writes == []
 
 

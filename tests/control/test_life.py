@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -115,7 +116,9 @@ class Life(RuleBasedStateMachine):
         ports = ports_of(world)
         if key == "mails":
             ports = replace(ports, fleets=Shadow(world))
-        wanted = service(key, queues=(QueuePolicy(key, 60.0),), min_tasks=MIN, max_tasks=MAX, **self.wishes(key))
+        wanted = service(
+            key, queues=(QueuePolicy(key, 60.0),), min_tasks=MIN, max_tasks=MAX, **dict[str, Any](self.wishes(key))
+        )
         return ServiceLoop(wanted, ports, Rhythm(INTERVAL_S), admission)
 
     @staticmethod

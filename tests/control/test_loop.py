@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from autoscaler.control.fleetwatch import SETTLING_S
 from autoscaler.control.loop import Rhythm, ServiceLoop
 from autoscaler.control.shadow import Shadow
 from autoscaler.core.engine import decide
-from autoscaler.core.model import Missing
+from autoscaler.core.model import Backlog, Missing
 from autoscaler.errors import Throttled, Unavailable
 from tests.control.fakes import World, loop_over, play, ports_of, service
 from tests.virtual import run_virtually
@@ -37,7 +39,8 @@ def test_nothing_is_written_while_nothing_changes() -> None:
 def test_ticks_keep_to_the_interval_however_long_they_take_and_missed_ones_fall_out() -> None:
     world = World(slow_s=4.0)
     play(world, 61)
-    assert [tick.observation.queues[0].backlog.at % 10 for tick in world.ticks if tick.observation] == [0.0] * 7
+    read = [tick.observation.queues[0].backlog for tick in world.ticks if tick.observation]
+    assert [backlog.at % 10 for backlog in read if isinstance(backlog, Backlog)] == [0.0] * 7
     slow = World(slow_s=14.0)
     play(slow, 61)
     assert len(slow.ticks) == 4
@@ -47,12 +50,16 @@ def test_ticks_keep_to_the_interval_however_long_they_take_and_missed_ones_fall_
 def test_a_blind_tick_holds_and_the_next_good_one_goes_on() -> None:
     world = World(waiting=95)
     unread = Missing("SQS did not answer", "unavailable")
+
+    def change(blind: Missing | None, waiting: int) -> None:
+        world.blind, world.waiting = blind, waiting
+
     play(
         world,
         100,
         {
-            15: lambda: (setattr(world, "blind", unread), setattr(world, "waiting", 0)),  # type: ignore[func-returns-value]
-            75: lambda: (setattr(world, "blind", None), setattr(world, "waiting", 195)),  # type: ignore[func-returns-value]
+            15: partial(change, blind=unread, waiting=0),
+            75: partial(change, blind=None, waiting=195),
         },
     )
     assert [tasks for _, tasks in world.writes] == [10, 20]
@@ -96,7 +103,7 @@ def test_a_count_that_somebody_else_set_back_is_corrected_in_the_first_tick_that
 def test_tasks_still_coming_up_at_the_start_count_as_just_added() -> None:
     world = World(waiting=195, desired=8, running=4)
     limit = {"scale_out": _doubling()}
-    play(world, 5, **limit)
+    play(world, 5, **dict[str, Any](limit))
     assert world.writes == [], "from 4 running, 100 % a minute permits 8: a restart does not double again"
 
 
@@ -144,7 +151,7 @@ def test_a_cpu_datapoint_is_held_against_the_tasks_of_its_time_so_that_it_is_use
     assert run_virtually(main()) == [6, 6, 6, 6]
 
 
-def _stuck_at(stamp: float, percent: float):  # type: ignore[no-untyped-def]
+def _stuck_at(stamp: float, percent: float) -> Any:
     from autoscaler.core.model import Utilization
 
     async def cpu(_service: object) -> Utilization:

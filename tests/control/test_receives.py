@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,9 @@ def played(world: Remembered, polls: int, then: Callable[[], None] = lambda: Non
     async def main() -> None:
 
         ports: Ports = replace(ports_of(world), history=world)
-        loop = ServiceLoop(service(scale_in=Direction(stabilization_s=60.0), **changes), ports, Rhythm(10.0))
+        loop = ServiceLoop(
+            service(scale_in=Direction(stabilization_s=60.0), **dict[str, Any](changes)), ports, Rhythm(10.0)
+        )
         for number in range(polls):
             if number == polls // 2:
                 then()
@@ -85,10 +88,17 @@ def test_one_receive_is_enough_for_good(proof: Callable[[Remembered], None]) -> 
                 for why in [step.reason]]  # fmt: skip
 
 
-def test_fewer_visible_messages_are_a_receive_that_was_seen() -> None:
-    world = Remembered(desired=6, waiting=30)
+def test_where_cloudwatch_cannot_be_read_fewer_visible_messages_are_a_receive_that_was_seen() -> None:
+    world = Remembered(desired=6, waiting=30, past={"orders": Denied("not allowed")})
     played(world, 80, then=lambda: setattr(world, "waiting", 5))
     assert world.desired == 1
+
+
+@pytest.mark.parametrize("left", [29, 0], ids=["an approximate count, or one that expired", "a purge"])
+def test_fewer_visible_messages_are_no_receive_where_cloudwatch_says_that_there_was_none(left: int) -> None:
+    world = Remembered(desired=6, waiting=30, past={"orders": 0.0})
+    played(world, 80, then=lambda: setattr(world, "waiting", left))
+    assert world.writes == []
 
 
 def test_cloudwatch_is_asked_only_when_a_scale_in_is_due_and_then_every_few_minutes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -94,7 +95,7 @@ WALLS = st.builds(lambda day, minute, past: day + 60.0 * minute + past, st.sampl
 
 def starts(one: Schedule, wall: float) -> list[float]:
     """Every start that can matter at `wall`, counted up from long before."""
-    found = []
+    found = list[Any]()
     for start in CronSim(one.cron, datetime.fromtimestamp(wall - 300_000, ZoneInfo(one.timezone))):
         if start.timestamp() > wall + 100_000:
             return found

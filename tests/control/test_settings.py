@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,7 @@ class Stage:
     async def _read(self, config: Config, settings: Settings, confirmed: bool) -> Reloaded:
         return reload(self.environ, config, settings, confirmed=confirmed)
 
-    def play(self, seconds: float, script: dict[float, object] | None = None) -> None:
+    def play(self, seconds: float, script: Mapping[Any, object] | None = None) -> None:
         """The script's actions happen at their seconds; `told` has each new settings with its second."""
 
         async def main() -> None:
@@ -405,7 +406,7 @@ def test_queues_may_be_given_on_once_they_are_free(stage: Stage) -> None:
 def test_tags_that_have_not_changed_are_not_read_anew(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     read = list[str]()
 
-    def counted(tagged, settings):
+    def counted(tagged: Any, settings: Any) -> Any:
         read.append(tagged.service)
         return discovered(tagged, settings)
 

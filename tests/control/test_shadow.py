@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ SHADOWED = replace(service(mode=Mode.SHADOW), mode_setting=ModeSetting(activate=
 
 
 def play(
-    world: World, seconds: float, script: dict[float, Callable[[], None]] | None = None, mode: Mode = Mode.SHADOW
+    world: World, seconds: float, script: Mapping[Any, Callable[[], object]] | None = None, mode: Mode = Mode.SHADOW
 ) -> None:
     """The loop over the world for so long, as the daemon builds it: in shadow nothing is written."""
 

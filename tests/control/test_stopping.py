@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def notices(tick: Tick) -> list[str]:
 
 def test_it_is_read_once_for_each_task_definition_and_kept() -> None:
     world = busy(stops={OLD: StopTimeout(120.0, "app")})
-    play(world, 1800, **LONG)
+    play(world, 1800, **dict[str, Any](LONG))
     assert [arn for _, arn in world.definition_reads] == [OLD]
     assert {tick.observation.stop_timeout for tick in world.ticks if tick.observation} == {StopTimeout(120.0, "app")}
 
@@ -46,24 +47,24 @@ def test_it_is_read_once_for_each_task_definition_and_kept() -> None:
 @pytest.mark.parametrize("workers", Workers)
 def test_it_is_not_read_where_the_operator_said_what_workers_do(workers: Workers) -> None:
     world = busy(stops={OLD: StopTimeout(120.0, "app")})
-    play(world, 600, workers=workers, **LONG)
+    play(world, 600, workers=workers, **dict[str, Any](LONG))
     assert world.definition_reads == []
     assert not any(notices(tick) for tick in world.ticks)
 
 
 def test_long_messages_hold_a_scale_in_until_none_is_in_flight() -> None:
     world = busy(stops={OLD: StopTimeout(30.0, "app")})
-    play(world, 900, {600.0: lambda: setattr(world, "in_flight", 0)}, **LONG)
+    play(world, 900, {600.0: lambda: setattr(world, "in_flight", 0)}, **dict[str, Any](LONG))
     assert min(at for at, _ in world.writes) - world.ticks[0].observation.now >= 600  # type: ignore[union-attr]
     assert world.desired < 3
     other = busy(stops={OLD: StopTimeout(120.0, "app")})
-    play(other, 600, **LONG)
+    play(other, 600, **dict[str, Any](LONG))
     assert other.desired < 10, "within stopTimeout they drain"
 
 
 def test_the_assumption_is_one_notice_while_it_is_in_force() -> None:
     world = busy(stops={OLD: StopTimeout(30.0, "app")})
-    play(world, 300, **LONG)
+    play(world, 300, **dict[str, Any](LONG))
     [notice] = {text for tick in world.ticks for text in notices(tick)}
     assert "the stopTimeout of 30 s of container app" in notice
     assert REMEDY in notice
@@ -97,7 +98,7 @@ def test_during_a_deployment_the_shorter_counts_and_after_it_the_one_that_is_lef
         105.0: lambda: setattr(world, "definitions", (NEW, OLD)),
         205.0: lambda: setattr(world, "definitions", (NEW,)),
     }
-    play(world, 300, script, **LONG)
+    play(world, 300, script, **dict[str, Any](LONG))
     seen = [tick.observation for tick in world.ticks if tick.observation]
     told = [one.stop_timeout.seconds for one in seen if one.stop_timeout]
     assert told == [old_s] * 11 + [10.0] * 10 + [new_s] * 9
@@ -108,12 +109,13 @@ def test_a_reading_that_never_ends_holds_up_no_poll() -> None:
     class Hung(World):
         async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
             self.definition_reads.append((0.0, task_definition))
-            return await asyncio.get_running_loop().create_future()
+            answer: StopTimeout | Missing = await asyncio.get_running_loop().create_future()
+            return answer
 
     async def main() -> World:
         world = Hung(desired=10, in_flight=3, definitions=(OLD,))
         async with Background() as aside:
-            loop = ServiceLoop(service(**LONG), replace(ports_of(world), aside=aside), Rhythm(10.0))  # type: ignore[arg-type]
+            loop = ServiceLoop(service(**dict[str, Any](LONG)), replace(ports_of(world), aside=aside), Rhythm(10.0))
             for _ in range(5):
                 tick = await loop.tick()
                 assert tick.decision is not None
@@ -135,7 +137,7 @@ def test_shadow_reads_it_too() -> None:
 def test_every_poll_is_decided_again_alike_from_its_record() -> None:
     for stop in (StopTimeout(2.0, "app"), StopTimeout(120.0, "app"), DENIED):
         world = busy(stops={OLD: stop})
-        play(world, 200, **LONG)
+        play(world, 200, **dict[str, Any](LONG))
         for tick in world.ticks:
             assert tick.observation is not None
             assert decide(*decode(encode(tick.policy, tick.observation, tick.memory))) == tick.decision

@@ -19,8 +19,8 @@ from autoscaler.core.model import Backlog, Decision, Observation, Rule, Verdict
 from autoscaler.core.policy import FallbackBehavior, Mode, Pause, Policy, Workers
 from autoscaler.core.rules import HOLDING
 from autoscaler.core.rules.operator import _kept
-from autoscaler.core.rules.trust import falls_back
-from autoscaler.core.signals import MINUTE_LIMIT_S, QUEUE_VOTES
+from autoscaler.core.rules.trust import CONTRADICTED_S, falls_back
+from autoscaler.core.signals import QUEUE_VOTES
 
 World: TypeAlias = tuple[Policy, Memory, Observation]
 Law: TypeAlias = Callable[[World, Decision], None]
@@ -99,7 +99,8 @@ def s4_zero_is_agreed_on_for_more_than_a_minute(world: World, decision: Decision
         return
     positive = [seen.now - at for at, tasks in memory.demands if tasks]
     zeros = [seen.now - at for at, tasks in memory.demands if not tasks]
-    run = [age for age in zeros if not positive or age < min(positive)]
+    unread_s = inf if memory.unread_at is None else seen.now - memory.unread_at
+    run = [age for age in zeros if age < min([*positive, unread_s])]
     assert max(run) > AGREEMENT_S
     assert len(run) >= 2
 
@@ -133,7 +134,7 @@ def s14_messages_in_flight_ask_for_no_more_tasks_than_there_are(world: World, de
 def s15_cloudwatch_that_contradicts_sqs_keeps_what_was_busy(world: World, decision: Decision) -> None:
     policy, _, seen = world
     unseen = seen.unseen
-    if unseen is None or seen.given is not None or pinned(policy) or seen.now - unseen.at > MINUTE_LIMIT_S:
+    if unseen is None or seen.given is not None or pinned(policy) or seen.now - unseen.at > CONTRADICTED_S:
         return
     if (unseen.messages or unseen.oldest_age_s) and seen.fleet.desired:
         each_s = (policy.processing_time_s or 0.0) / policy.task_concurrency
@@ -212,8 +213,8 @@ def equal_inputs_give_equal_decisions(world: World, decision: Decision) -> None:
 def every_restraint_but_the_last_words_permits_the_present_count(world: World, _: Decision) -> None:
     """So a count that has come back to the present one needs to be held against none of them."""
     case = Case.of(*world)
-    for _, restrain in HOLDING:
-        low, high, _ = restrain(case) or (0, inf, None)
+    for _rule, restrain in HOLDING:
+        low, high = (restrain(case) or (0, inf))[:2]
         assert low <= case.current <= high
 
 

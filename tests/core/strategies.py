@@ -185,6 +185,7 @@ def memories(draw: st.DrawFn) -> Memory:
         idle_since=draw(st.one_of(st.none(), ages.map(lambda age: NOW - age))),
         waking=draw(st.integers(0, 3)),
         lapsed=draw(st.booleans()),
+        unread_at=draw(st.one_of(st.none(), ages.map(lambda age: NOW - age))),
     )
 
 

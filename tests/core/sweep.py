@@ -131,7 +131,8 @@ class Draw:
     def utilization(self) -> Utilization | Missing | None:
         one = self.one
         if self.maybe(0.2):
-            return one((None, GONE))
+            answer: Utilization | Missing | None = one((None, GONE))
+            return answer
         percent = one((0.0, 30.0, 60.0, 61.0, 80.0, 200.0, float("nan"), float("inf"), -1.0))
         return Utilization(percent, NOW - one((0.0, 60.0, 300.0, 301.0)), one((None, *COUNTS)))
 
@@ -194,6 +195,7 @@ class Draw:
             off=self.maybe(0.1),
             waking=one((0, 0, 1, 2)),
             lapsed=self.maybe(0.1),
+            unread_at=one((None, None, NOW - one(AGES))),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -197,7 +198,7 @@ def test_a_formula_votes_what_can_be_a_number_of_tasks(formula: str, tasks: int 
 @pytest.mark.parametrize("field", ["visible", "in_flight", "delayed"])
 @pytest.mark.parametrize(("count", "known"), [(-1, False), (0, True), (2**53, True), (2**53 + 1, False)])
 def test_a_count_is_believed_while_it_is_exact(field: str, count: int, known: bool) -> None:
-    world = seen(0, queues=(queue(0, **{field: count}),))
+    world = seen(0, queues=(queue(0, **dict[str, Any]({field: count})),))
     assert (decide(policy(), Memory(), world).demand is not None) is known
 
 

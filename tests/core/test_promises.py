@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -117,6 +118,7 @@ def shifted(world: World, by_s: float) -> World:
         flows=tuple(replace(flow, at=flow.at + by_s) for flow in memory.flows),
         starting=memory.starting and memory.starting._replace(at=memory.starting.at + by_s),
         idle_since=None if memory.idle_since is None else memory.idle_since + by_s,
+        unread_at=None if memory.unread_at is None else memory.unread_at + by_s,
     )
     fleet = seen.fleet
     rolling = fleet.deployment and replace(fleet.deployment, started=fleet.deployment.started + by_s)
@@ -138,7 +140,7 @@ def shifted(world: World, by_s: float) -> World:
     )
 
 
-def _moved(reading, by_s):  # type: ignore[no-untyped-def]  # any reading: all have `at`, and Missing has none
+def _moved(reading: Any, by_s: Any) -> Any:  # any reading: all have `at`, and Missing has none
     return reading if reading is None or isinstance(reading, Missing) else replace(reading, at=reading.at + by_s)
 
 

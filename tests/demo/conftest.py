@@ -22,6 +22,7 @@ def endpoint() -> Iterator[str]:
         stdout=subprocess.PIPE,
         env=environment({}),
     ) as child:
+        assert child.stdout is not None
         yield f"http://127.0.0.1:{int(child.stdout.readline())}"
         child.kill()
 

@@ -37,7 +37,8 @@ def call(service: str, action: str, /, **parameters: Any) -> dict[str, Any]:
     }
     request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"], json.dumps(parameters).encode(), headers)
     with urllib.request.urlopen(request, timeout=10) as response:
-        return json.load(response)
+        answer: dict[str, Any] = json.load(response)
+        return answer
 
 
 def tick(url: str) -> None:

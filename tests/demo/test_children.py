@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,7 +28,7 @@ names = st.one_of(
 
 @settings(deadline=None)
 @given(st.dictionaries(names, st.just("the user's")))
-def test_nothing_of_the_users_accounts_settings_or_proxies_is_passed_on(users):
+def test_nothing_of_the_users_accounts_settings_or_proxies_is_passed_on(users: Any) -> None:
     own = aws_environment("http://127.0.0.1:1") | settings_of(made_up(20, 0), 2)
     seen = environment(own, users)
     assert own.items() <= seen.items()
@@ -38,14 +39,14 @@ def test_nothing_of_the_users_accounts_settings_or_proxies_is_passed_on(users):
     assert "HOME" not in seen
 
 
-def test_the_embedded_region_is_the_only_aws_there_is():
+def test_the_embedded_region_is_the_only_aws_there_is() -> None:
     seen = aws_environment("http://127.0.0.1:1")
     assert seen["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
     assert seen["AWS_CONFIG_FILE"] == seen["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
     assert seen["AWS_EC2_METADATA_DISABLED"] == "true"
 
 
-async def test_a_real_child_sees_only_that(monkeypatch):
+async def test_a_real_child_sees_only_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AUTOSCALER_SERVICE", "real")
     code = "import os; print(sorted(n for n in os.environ if n.startswith(('AWS', 'AUTOSCALER'))), flush=True)"
@@ -60,7 +61,7 @@ STUBBORN = (
 
 
 @pytest.mark.parametrize("leave", ["normally", "cancelled"])
-async def test_a_child_that_ignores_sigterm_is_killed(monkeypatch, leave):
+async def test_a_child_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch, leave: str) -> None:
     monkeypatch.setattr(children, "ENDS_WITHIN_S", 0.2)
     seen = []
 
@@ -83,11 +84,11 @@ async def test_a_child_that_ignores_sigterm_is_killed(monkeypatch, leave):
         assert await seen[0].process.wait() == -9
 
 
-def test_a_free_port_is_free():
+def test_a_free_port_is_free() -> None:
     assert 1024 <= free_port() <= 65535
 
 
-def test_the_daemon_is_told_what_the_load_really_takes():
+def test_the_daemon_is_told_what_the_load_really_takes() -> None:
     load = made_up(120, 0)
     told = settings_of(load, 9108)
     assert float(told["AUTOSCALER_PROCESSING_TIME"].rstrip("s")) == pytest.approx(load.mean_work_s + 0.25, abs=0.051)

@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def alive(pid: int) -> bool:
     return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-async def test_a_demo_goes_from_zero_and_back_loses_nothing_and_stdout_is_json():
+async def test_a_demo_goes_from_zero_and_back_loses_nothing_and_stdout_is_json() -> None:
     code, out, err = await ended(await playing([str(STANDIN)]))
     assert code == 0, err
     summary = json.loads(out)
@@ -67,7 +68,7 @@ async def test_a_demo_goes_from_zero_and_back_loses_nothing_and_stdout_is_json()
     assert "worker: 0 -> " in err
 
 
-async def test_a_daemon_that_dies_ends_the_demo_with_its_last_lines():
+async def test_a_daemon_that_dies_ends_the_demo_with_its_last_lines() -> None:
     dies = "import sys; print('first'); sys.exit('no such thing')"
     code, out, err = await ended(await playing(["-c", dies]))
     assert (code, out) == (1, "")
@@ -78,8 +79,9 @@ async def test_a_daemon_that_dies_ends_the_demo_with_its_last_lines():
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_leaves_nothing_running(sent):
+async def test_a_signal_leaves_nothing_running(sent: Any) -> None:
     play = await playing([str(STANDIN)], duration_s=60)
+    assert play.stderr is not None
     async with asyncio.timeout(60):
         while b"Metrics" not in await play.stderr.readline():
             pass
@@ -106,7 +108,9 @@ async def test_a_signal_leaves_nothing_running(sent):
         (Options(trace=Path("/nowhere.csv")), "/nowhere.csv: cannot be read"),
     ],
 )
-def test_what_is_wrong_with_the_options_is_told_before_anything_starts(options, names, capsys, monkeypatch):
+def test_what_is_wrong_with_the_options_is_told_before_anything_starts(
+    options: Any, names: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(entry, "_perform", None)
     assert run(options) == 2
     told = capsys.readouterr()
@@ -114,13 +118,15 @@ def test_what_is_wrong_with_the_options_is_told_before_anything_starts(options, 
     assert names in told.err
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_all_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         entry.load_of(Options(duration_s=-1, from_day=-1, speed=-1))
     assert len(caught.value.problems) == 4
 
 
-def test_without_the_extra_it_says_how_to_install_it(capsys, monkeypatch):
+def test_without_the_extra_it_says_how_to_install_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(entry, "find_spec", lambda name: None if name == "moto" else object())
     assert run(Options()) == 2
     assert capsys.readouterr().err == "the demo needs moto: pip install 'ecs-queue-autoscaler[demo]'\n"

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -12,14 +14,18 @@ from autoscaler.demo.fleet import Fleet, State
 from autoscaler.demo.ledger import Ledger
 from autoscaler.demo.load import Arrival, Load
 from autoscaler.demo.sender import send
-from autoscaler.demo.workers import CONCURRENCY, Done, Worker
+from autoscaler.demo.workers import CONCURRENCY, Done, Queue, Worker
 from tests.demo.test_region import counts_of, describe, desire
 from tests.demo.waiting import until
 
 
 @asynccontextmanager
-async def following(queue, ledger, start_up_s=(0.3, 0.5)):
+async def following(queue: Any, ledger: Any, start_up_s: Any = (0.3, 0.5)) -> AsyncIterator[Any]:
     """A fleet that follows what is desired, with its tasks, until the context ends."""
+
+    async def acting(act: Callable[[], Awaitable[None]]) -> None:
+        await act()
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fleets, "START_UP_S", start_up_s)
         with suppress(asyncio.CancelledError):
@@ -28,7 +34,7 @@ async def following(queue, ledger, start_up_s=(0.3, 0.5)):
                 fleet = Fleet(
                     queue.wire,
                     lambda: Worker(queue, ledger),
-                    lambda act: members.append(group.create_task(act())),
+                    lambda act: members.append(group.create_task(acting(act))),
                     Random(0),
                 )
                 members.append(group.create_task(fleet.follow()))
@@ -37,7 +43,7 @@ async def following(queue, ledger, start_up_s=(0.3, 0.5)):
                     member.cancel()
 
 
-async def test_tasks_are_pending_until_they_have_started_and_ecs_says_so(queue):
+async def test_tasks_are_pending_until_they_have_started_and_ecs_says_so(queue: Any) -> None:
     async with following(queue, Ledger(), start_up_s=(1.5, 1.5)) as fleet:
         await desire(queue, 3)
         await until(lambda: fleet.starting == 3)
@@ -51,7 +57,7 @@ async def test_tasks_are_pending_until_they_have_started_and_ecs_says_so(queue):
         assert fleet.peak == 3
 
 
-async def test_a_task_that_is_not_needed_any_more_before_it_started_never_works(queue):
+async def test_a_task_that_is_not_needed_any_more_before_it_started_never_works(queue: Any) -> None:
     ledger = Ledger()
     async with following(queue, ledger, start_up_s=(30.0, 30.0)) as fleet:
         await desire(queue, 2)
@@ -66,7 +72,7 @@ def load_of(messages: int, work_s: float = 0.3) -> Load:
     return Load(tuple(Arrival(0.0, work_s) for _ in range(messages)), 0.01)
 
 
-async def test_everything_sent_is_processed_once(queue):
+async def test_everything_sent_is_processed_once(queue: Any) -> None:
     ledger = Ledger()
     async with following(queue, ledger) as fleet:
         await desire(queue, 3)
@@ -80,7 +86,7 @@ async def test_everything_sent_is_processed_once(queue):
     assert await counts_of(queue) == (0, 0)
 
 
-async def test_a_drained_task_receives_no_more_finishes_what_it_holds_and_deletes_it(queue):
+async def test_a_drained_task_receives_no_more_finishes_what_it_holds_and_deletes_it(queue: Any) -> None:
     ledger = Ledger()
     async with following(queue, ledger) as fleet:
         await desire(queue, 1)
@@ -94,7 +100,7 @@ async def test_a_drained_task_receives_no_more_finishes_what_it_holds_and_delete
     assert await counts_of(queue) == (ledger.waiting, 0)
 
 
-async def test_a_worker_never_holds_more_than_its_concurrency(queue):
+async def test_a_worker_never_holds_more_than_its_concurrency(queue: Any) -> None:
     ledger = Ledger()
     async with following(queue, ledger) as fleet:
         await desire(queue, 1)
@@ -110,7 +116,7 @@ async def test_a_worker_never_holds_more_than_its_concurrency(queue):
         assert task.worker.holding == 0
 
 
-async def test_tasks_that_have_not_started_go_first(queue):
+async def test_tasks_that_have_not_started_go_first(queue: Any) -> None:
     async with following(queue, Ledger()) as fleet:
         await desire(queue, 2)
         await until(lambda: fleet.running == 2)
@@ -124,10 +130,13 @@ async def test_tasks_that_have_not_started_go_first(queue):
         assert all(task.state is State.RUNNING for task in veterans)
 
 
-async def test_a_stopped_worker_deletes_all_that_it_has_done_in_as_many_calls_as_that_takes():
+async def test_a_stopped_worker_deletes_all_that_it_has_done_in_as_many_calls_as_that_takes() -> None:
     deleted: list[list[str]] = []
 
-    class Recorder:
+    class Recorder(Queue):
+        def __init__(self) -> None:
+            pass
+
         async def delete(self, handles: list[str]) -> None:
             deleted.append(handles)
 
@@ -140,14 +149,14 @@ async def test_a_stopped_worker_deletes_all_that_it_has_done_in_as_many_calls_as
     assert ledger.processed == 25
 
 
-async def test_what_is_due_when_the_load_ends_is_sent_too(queue):
+async def test_what_is_due_when_the_load_ends_is_sent_too(queue: Any) -> None:
     ledger = Ledger()
     await send(Load((Arrival(0.0, 1.0), Arrival(0.25, 1.0)), 0.25), queue, ledger)
     assert len(ledger.sent) == 2
     assert await counts_of(queue) == (2, 0)
 
 
-async def test_a_message_says_what_work_it_is(queue):
+async def test_a_message_says_what_work_it_is(queue: Any) -> None:
     await send(load_of(1, work_s=1.25), queue, Ledger())
     (message,) = await queue.receive(1)
     assert json.loads(message["Body"]) == {"number": 0, "work_s": 1.25}

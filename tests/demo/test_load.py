@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from autoscaler.demo.load import CELL_S, MEAN_WORK_S, MOST_PER_CELL, Bin, made_u
 
 
 @st.composite
-def timelines(draw):
+def timelines(draw: Any) -> Any:
     """Bins one after the other, from points in time to minutes, empty to overfull."""
     begins, bins = 0.0, []
     for width, messages in draw(
@@ -23,7 +24,7 @@ def timelines(draw):
     return bins
 
 
-def test_the_load_rises_from_nothing_and_falls_to_nothing():
+def test_the_load_rises_from_nothing_and_falls_to_nothing() -> None:
     rates = [rate_at(share / 100) for share in range(-5, 106)]
     assert rates[5] == 0.0
     assert max(rates) > 10 * (sum(rates) / len(rates)) / 3
@@ -32,7 +33,7 @@ def test_the_load_rises_from_nothing_and_falls_to_nothing():
 
 @settings(deadline=None, max_examples=25)
 @given(st.floats(5, 150), st.integers(0, 2**32))
-def test_made_up_arrivals_are_in_order_within_the_duration_and_repeatable(duration_s, seed):
+def test_made_up_arrivals_are_in_order_within_the_duration_and_repeatable(duration_s: Any, seed: Any) -> None:
     load = made_up(duration_s, seed)
     instants = [arrival.at_s for arrival in load.arrivals]
     assert instants == sorted(instants)
@@ -42,13 +43,13 @@ def test_made_up_arrivals_are_in_order_within_the_duration_and_repeatable(durati
     assert made_up(duration_s, seed) == load
 
 
-def test_another_seed_is_another_load():
+def test_another_seed_is_another_load() -> None:
     assert made_up(120, 1) != made_up(120, 2)
 
 
 @settings(deadline=None)
 @given(timelines())
-def test_thinning_leaves_no_cell_with_more_than_the_region_carries(bins):
+def test_thinning_leaves_no_cell_with_more_than_the_region_carries(bins: Any) -> None:
     by = thinning(bins)
     cells: dict[int, float] = {}
     for begins, ends, messages in bins:
@@ -62,7 +63,7 @@ def test_thinning_leaves_no_cell_with_more_than_the_region_carries(bins):
 
 @settings(deadline=None)
 @given(timelines(), st.integers(1, 50))
-def test_thinning_keeps_every_kth_message_and_invents_none(bins, by):
+def test_thinning_keeps_every_kth_message_and_invents_none(bins: Any, by: Any) -> None:
     kept = thin(bins, by)
     assert sum(kept) == sum(int(b.messages) for b in bins) // by
     assert all(count <= bin_.messages for count, bin_ in zip(kept, bins, strict=True))
@@ -71,7 +72,7 @@ def test_thinning_keeps_every_kth_message_and_invents_none(bins, by):
 
 @settings(deadline=None)
 @given(timelines(), st.integers(0, 99))
-def test_messages_are_placed_within_their_bins_in_order(bins, seed):
+def test_messages_are_placed_within_their_bins_in_order(bins: Any, seed: Any) -> None:
     counts = [int(min(5, bin_.messages)) for bin_ in bins]
     instants = place(bins, counts, Random(seed))
     assert all(a <= b for a, b in pairwise(instants))

@@ -5,6 +5,7 @@ import json
 import sys
 from collections import Counter
 from random import Random
+from typing import Any
 
 from autoscaler.demo import settings
 from autoscaler.demo.children import environment
@@ -21,12 +22,13 @@ async def desire(queue: Queue, tasks: int) -> None:
     )
 
 
-async def describe(queue: Queue) -> dict:
+async def describe(queue: Queue) -> dict[str, Any]:
     answer = await queue.wire.call("ecs", "DescribeServices", cluster=settings.CLUSTER, services=[settings.SERVICE])
-    return answer["services"][0]
+    result: dict[str, Any] = answer["services"][0]
+    return result
 
 
-async def test_running_and_pending_are_what_the_fleet_reports_and_not_what_is_desired(queue):
+async def test_running_and_pending_are_what_the_fleet_reports_and_not_what_is_desired(queue: Any) -> None:
     await desire(queue, 5)
     service = await describe(queue)
     assert (service["desiredCount"], service["runningCount"], service["pendingCount"]) == (5, 0, 0)
@@ -36,7 +38,7 @@ async def test_running_and_pending_are_what_the_fleet_reports_and_not_what_is_de
     assert (service["desiredCount"], service["runningCount"], service["pendingCount"]) == (5, 2, 3)
 
 
-async def test_scaling_is_no_deployment(queue):
+async def test_scaling_is_no_deployment(queue: Any) -> None:
     await desire(queue, 7)
     await queue.wire.report(running=1, pending=6)
     (deployment,) = (await describe(queue))["deployments"]
@@ -45,7 +47,7 @@ async def test_scaling_is_no_deployment(queue):
     assert (deployment["desiredCount"], deployment["runningCount"], deployment["pendingCount"]) == (7, 1, 6)
 
 
-async def test_changes_are_counted_by_direction_and_repetitions_are_none(queue):
+async def test_changes_are_counted_by_direction_and_repetitions_are_none(queue: Any) -> None:
     before = await queue.wire.report(running=0, pending=0)
     for tasks in (3, 3, 8, 1, 0, 0):
         await desire(queue, tasks)
@@ -54,14 +56,14 @@ async def test_changes_are_counted_by_direction_and_repetitions_are_none(queue):
     assert told["scale_ins"] - before["scale_ins"] == 2
 
 
-def test_counts_follow_what_is_desired():
+def test_counts_follow_what_is_desired() -> None:
     counts = Counts()
     for tasks in (1, 4, 4, 2):
         counts.desire(tasks)
     assert counts == Counts(desired=2, scale_outs=2, scale_ins=1)
 
 
-async def test_many_callers_at_once_lose_and_double_nothing(queue):
+async def test_many_callers_at_once_lose_and_double_nothing(queue: Any) -> None:
     """moto by itself hands messages out twice, or loses those sent while others are deleted."""
     received: list[int] = []
     senders, each, batches = 4, 10, 12
@@ -93,7 +95,7 @@ async def counts_of(queue: Queue) -> tuple[int, int]:
     return int(attributes["ApproximateNumberOfMessages"]), int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
 
-async def test_a_poll_that_waits_keeps_nobody_else_waiting(queue):
+async def test_a_poll_that_waits_keeps_nobody_else_waiting(queue: Any) -> None:
     """Else the send would be let in only when the poll has ended with nothing."""
     async with asyncio.TaskGroup() as group:
         polling = group.create_task(queue.receive(1))
@@ -102,7 +104,7 @@ async def test_a_poll_that_waits_keeps_nobody_else_waiting(queue):
     assert [message["Body"] for message in polling.result()] == ["hello"]
 
 
-async def test_the_queue_counts_what_waits_and_what_is_in_flight(queue):
+async def test_the_queue_counts_what_waits_and_what_is_in_flight(queue: Any) -> None:
     await queue.send([str(place) for place in range(10)])
     assert await counts_of(queue) == (10, 0)
     held = await queue.receive(4)
@@ -111,7 +113,7 @@ async def test_the_queue_counts_what_waits_and_what_is_in_flight(queue):
     assert await counts_of(queue) == (6, 0)
 
 
-async def test_a_minute_can_be_read_back_from_cloudwatch(queue):
+async def test_a_minute_can_be_read_back_from_cloudwatch(queue: Any) -> None:
     ledger = Ledger()
     fleet = Fleet(queue.wire, lambda: Worker(queue, ledger), lambda act: None, Random(0))
     minutes = Minutes(queue.wire, ledger, fleet, settings.CLUSTER, settings.SERVICE, settings.QUEUE)
@@ -139,7 +141,7 @@ async def test_a_minute_can_be_read_back_from_cloudwatch(queue):
     assert sorted(result["Values"]) == [12, 30]
 
 
-async def test_it_ends_when_its_owner_is_gone():
+async def test_it_ends_when_its_owner_is_gone() -> None:
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "autoscaler.demo.region"),
         stdin=asyncio.subprocess.PIPE,
@@ -147,6 +149,8 @@ async def test_it_ends_when_its_owner_is_gone():
         env=environment({}),
     )
     try:
+        assert child.stdin is not None
+        assert child.stdout is not None
         async with asyncio.timeout(40):
             assert (await child.stdout.readline()).strip().isdigit()
             child.stdin.close()

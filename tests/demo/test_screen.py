@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from io import StringIO
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,7 +49,7 @@ def shown(scene: Scene, *, terminal: bool) -> str:
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 10**9), max_size=60))
-def test_a_sparkline_has_its_lowest_bar_for_zero_only_and_its_highest_for_the_top(values):
+def test_a_sparkline_has_its_lowest_bar_for_zero_only_and_its_highest_for_the_top(values: Any) -> None:
     line = sparkline(values)
     assert len(line) == len(values)
     for value, bar in zip(values, line, strict=True):
@@ -57,7 +58,7 @@ def test_a_sparkline_has_its_lowest_bar_for_zero_only_and_its_highest_for_the_to
             assert bar == BARS[-1]
 
 
-def test_the_table_shows_messages_tasks_and_the_last_decision():
+def test_the_table_shows_messages_tasks_and_the_last_decision() -> None:
     text = shown(SCENE, terminal=True)
     for part in ("1,234 waiting", "40 in flight", "3.2 s, may be 15 s", "desired 9, running 4, starting 3, draining 2"):
         assert part in text
@@ -65,14 +66,14 @@ def test_the_table_shows_messages_tasks_and_the_last_decision():
     assert "worker: 4 -> 9 tasks  (2 s ago)" in text
 
 
-def test_without_a_terminal_there_are_plain_lines_and_no_escapes():
+def test_without_a_terminal_there_are_plain_lines_and_no_escapes() -> None:
     text = shown(SCENE, terminal=False)
     assert "\x1b" not in text
     assert plain(SCENE) in text
     assert "worker: 4 -> 9 tasks" in text
 
 
-def test_plain_lines_come_every_few_seconds_and_a_decision_at_once():
+def test_plain_lines_come_every_few_seconds_and_a_decision_at_once() -> None:
     out = StringIO()
     screen = Screen(Console(file=out, force_terminal=False, width=200))
     for beat in range(20):
@@ -82,7 +83,7 @@ def test_plain_lines_come_every_few_seconds_and_a_decision_at_once():
 
 @settings(deadline=None)
 @given(st.text())
-def test_no_sentence_breaks_the_table(sentence):
+def test_no_sentence_breaks_the_table(sentence: Any) -> None:
     render(replace(SCENE, sentence=sentence))
     text = shown(replace(SCENE, sentence="[bold]x[/nonsense]"), terminal=True)
     assert "[bold]x[/nonsense]" in text
@@ -90,7 +91,7 @@ def test_no_sentence_breaks_the_table(sentence):
 
 @settings(deadline=None)
 @given(st.one_of(st.text(), st.sampled_from(["{}", "[]", "null", '{"sentence": 3}', '{"event": "holding"}'])))
-def test_any_line_of_the_daemons_log_is_kept_and_only_decisions_are_shown(line):
+def test_any_line_of_the_daemons_log_is_kept_and_only_decisions_are_shown(line: Any) -> None:
     daemon = Daemon(process=None, port=1)  # type: ignore[arg-type]  # nothing is run
     daemon.note(line)
     assert len(daemon.tail) == 1

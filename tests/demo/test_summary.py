@@ -1,6 +1,7 @@
 """The fixed fleet against brute force, and the arithmetic of the ledger and the summary."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ arrivals_lists = st.lists(
 ).map(lambda gaps: [Arrival(sum(gap for gap, _ in gaps[: n + 1]), work) for n, (_, work) in enumerate(gaps)])
 
 
-def waits_by_hand(arrivals, slots):
+def waits_by_hand(arrivals: Any, slots: Any) -> Any:
     """Slot by slot: each message takes the slot that is free first."""
     free = [0.0] * slots
     waits = []
@@ -30,13 +31,15 @@ def waits_by_hand(arrivals, slots):
 
 @settings(deadline=None)
 @given(arrivals_lists, st.integers(1, 6))
-def test_waits_are_those_of_first_come_first_served(arrivals, slots):
+def test_waits_are_those_of_first_come_first_served(arrivals: Any, slots: Any) -> None:
     assert waits_s(arrivals, slots) == pytest.approx(waits_by_hand(arrivals, slots))
 
 
 @settings(deadline=None)
 @given(arrivals_lists, st.integers(1, 3), st.sampled_from([0.0, 0.5, 2.0, 15.0]))
-def test_the_fixed_fleet_is_the_least_that_keeps_every_message_in_time(arrivals, concurrency, latency_s):
+def test_the_fixed_fleet_is_the_least_that_keeps_every_message_in_time(
+    arrivals: Any, concurrency: Any, latency_s: Any
+) -> None:
     least = least_tasks(arrivals, concurrency, latency_s)
     by_hand = next(
         n for n in range(40) if not arrivals or (n and max(waits_by_hand(arrivals, n * concurrency)) <= latency_s)
@@ -46,27 +49,27 @@ def test_the_fixed_fleet_is_the_least_that_keeps_every_message_in_time(arrivals,
 
 @settings(deadline=None)
 @given(arrivals_lists, st.integers(1, 6))
-def test_more_slots_never_make_a_message_wait_longer(arrivals, slots):
+def test_more_slots_never_make_a_message_wait_longer(arrivals: Any, slots: Any) -> None:
     more = waits_s(arrivals, slots + 1)
     assert all(b <= a + 1e-9 for a, b in zip(waits_s(arrivals, slots), more, strict=True))
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 20), min_size=1), st.sampled_from([0.0, 0.5, 0.95, 1.0]))
-def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(values, share):
+def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(values: Any, share: Any) -> None:
     value = percentile(values, share)
     assert value in values
     assert sum(v <= value for v in values) >= share * len(values)
     assert all(sum(v <= lower for v in values) < share * len(values) for lower in values if lower < value)
 
 
-def test_the_percentile_of_nothing_is_zero():
+def test_the_percentile_of_nothing_is_zero() -> None:
     assert percentile([], 0.95) == 0
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 9), max_size=40), st.lists(st.integers(0, 9), max_size=40))
-def test_every_message_is_waiting_in_flight_or_processed(received, deleted):
+def test_every_message_is_waiting_in_flight_or_processed(received: Any, deleted: Any) -> None:
     ledger = Ledger()
     ledger.note_sent(float(number) for number in range(10))
     for at, number in enumerate(received):
@@ -92,7 +95,7 @@ def played(*, lost: int = 0) -> Ledger:
     return ledger
 
 
-def summary_of(ledger, left=0, task_seconds=60.0, acceptable_latency_s=1.5):
+def summary_of(ledger: Any, left: Any = 0, task_seconds: Any = 60.0, acceptable_latency_s: Any = 1.5) -> Any:
     return summarize(
         ledger,
         Fleets(task_seconds=task_seconds, peak_tasks=3, scale_outs=2, scale_ins=1, left=left),
@@ -102,7 +105,7 @@ def summary_of(ledger, left=0, task_seconds=60.0, acceptable_latency_s=1.5):
     )
 
 
-def test_a_summary_by_hand():
+def test_a_summary_by_hand() -> None:
     summary = summary_of(played())
     assert (summary.sent, summary.processed, summary.lost, summary.duplicates) == (20, 20, 0, 0)
     assert (summary.wait_p50_s, summary.wait_p95_s, summary.wait_max_s) == (2.0, 2.0, 2.0)
@@ -113,11 +116,11 @@ def test_a_summary_by_hand():
     assert summary.problems == ()
 
 
-def test_a_message_that_waited_just_as_long_as_it_may_is_not_late():
+def test_a_message_that_waited_just_as_long_as_it_may_is_not_late() -> None:
     assert summary_of(played(), acceptable_latency_s=2.0).late == 0
 
 
-def test_what_is_lost_or_left_is_a_problem_and_an_unreceived_message_is_late():
+def test_what_is_lost_or_left_is_a_problem_and_an_unreceived_message_is_late() -> None:
     summary = summary_of(played(lost=2), left=4)
     assert summary.lost == 2
     assert summary.late == 20
@@ -127,7 +130,7 @@ def test_what_is_lost_or_left_is_a_problem_and_an_unreceived_message_is_late():
     )
 
 
-def test_the_json_has_every_promised_key_and_is_json():
+def test_the_json_has_every_promised_key_and_is_json() -> None:
     promised = (
         "sent processed lost duplicates late wait_p50_s wait_p95_s wait_max_s acceptable_latency_s task_seconds "
         "peak_tasks scale_outs scale_ins fixed_fleet_tasks fixed_fleet_task_seconds saved_ratio thinned_by"
@@ -138,5 +141,5 @@ def test_the_json_has_every_promised_key_and_is_json():
     assert summary_of(Ledger()).saved_ratio is None
 
 
-def test_the_fixed_fleet_gets_the_messages_as_they_were_really_sent():
+def test_the_fixed_fleet_gets_the_messages_as_they_were_really_sent() -> None:
     assert observed_arrivals(played())[:2] == [Arrival(0.0, 5.0), Arrival(1.0, 5.0)]

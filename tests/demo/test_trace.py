@@ -1,6 +1,8 @@
 """A trace is refused with file and line, or played as it is."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from autoscaler.demo.trace import LONGEST_WORK_S, Row, Trace, play, read
 from autoscaler.errors import ConfigError
 
 
-def refused(tmp_path, content: bytes) -> str:
+def refused(tmp_path: Path, content: bytes) -> str:
     path = tmp_path / "trace.csv"
     path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
@@ -44,23 +46,23 @@ def refused(tmp_path, content: bytes) -> str:
         (b"t_seconds,arrivals\n0,\xff\xfe\n", "trace.csv: is not a CSV file"),
     ],
 )
-def test_what_is_no_trace_is_refused_with_file_and_line(tmp_path, content, says):
+def test_what_is_no_trace_is_refused_with_file_and_line(tmp_path: Path, content: bytes, says: str) -> None:
     assert refused(tmp_path, content).startswith(says)
 
 
-def test_all_mistakes_are_told_at_once_up_to_a_bound(tmp_path):
+def test_all_mistakes_are_told_at_once_up_to_a_bound(tmp_path: Path) -> None:
     assert len(refused(tmp_path, b"t_seconds,arrivals\nx,y\n0,z\n").splitlines()) == 3
     assert len(refused(tmp_path, b"t_seconds,arrivals\n" + b"x,y\n" * 500).splitlines()) <= 11
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.csv: cannot be read: No such file"):
         read(tmp_path / "nowhere.csv")
     with pytest.raises(ConfigError, match="cannot be read"):
         read(tmp_path)
 
 
-def test_a_byte_order_mark_blank_lines_and_spaces_do_no_harm(tmp_path):
+def test_a_byte_order_mark_blank_lines_and_spaces_do_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv"
     path.write_bytes("\ufefft_seconds, arrivals\r\n0,1\r\n\r\n60,2\r\n".encode())
     assert read(path).rows == (Row(0, 1), Row(60, 2))
@@ -69,13 +71,13 @@ def test_a_byte_order_mark_blank_lines_and_spaces_do_no_harm(tmp_path):
 counts = st.lists(st.integers(0, 40), min_size=1, max_size=30).filter(any)
 
 
-def minutes(values) -> Trace:
+def minutes(values: Any) -> Trace:
     return Trace("t.csv", tuple(Row(60.0 * place, float(value)) for place, value in enumerate(values)), jobs=False)
 
 
 @settings(deadline=None)
 @given(counts, st.sampled_from([1.0, 7.0, 60.0]), st.integers(0, 9))
-def test_a_whole_trace_is_played_whole(values, speed, seed):
+def test_a_whole_trace_is_played_whole(values: Any, speed: Any, seed: Any) -> None:
     load = play(minutes(values), 0.0, speed, 60.0 * len(values) / speed, seed)
     if load.thinned_by == 1:
         assert len(load.arrivals) == sum(values)
@@ -84,7 +86,7 @@ def test_a_whole_trace_is_played_whole(values, speed, seed):
 
 @settings(deadline=None)
 @given(counts, st.sampled_from([1.0, 7.0, 60.0]), st.integers(0, 9))
-def test_every_message_arrives_in_its_own_interval(values, speed, seed):
+def test_every_message_arrives_in_its_own_interval(values: Any, speed: Any, seed: Any) -> None:
     load = play(minutes(values), 0.0, speed, 60.0 * len(values) / speed, seed)
     if load.thinned_by > 1:
         return
@@ -94,36 +96,36 @@ def test_every_message_arrives_in_its_own_interval(values, speed, seed):
     assert in_minute == values
 
 
-def test_it_plays_from_the_day_asked_for_and_only_so_much():
+def test_it_plays_from_the_day_asked_for_and_only_so_much() -> None:
     days = Trace("t.csv", tuple(Row(3600.0 * hour, float(hour)) for hour in range(72)), jobs=False)
     load = play(days, 1.0, 3600.0, 3.0, 0)
     assert len(load.arrivals) == (24 + 25 + 26) // load.thinned_by
     assert all(0 <= arrival.at_s <= 3 for arrival in load.arrivals)
 
 
-def test_an_interval_that_lies_partly_in_the_window_counts_in_part():
+def test_an_interval_that_lies_partly_in_the_window_counts_in_part() -> None:
     assert len(play(minutes([10, 10]), 0.0, 1.0, 90.0, 0).arrivals) == 15
 
 
-def test_what_is_too_much_is_thinned_and_said():
+def test_what_is_too_much_is_thinned_and_said() -> None:
     load = play(minutes([100_000] * 10), 0.0, 1.0, 120.0, 0)
     assert load.thinned_by > 1
     assert len(load.arrivals) == 200_000 // load.thinned_by
     assert f"one message of {load.thinned_by:,} is played" in " ".join(load.notes)
 
 
-def test_a_trace_that_ends_before_the_day_or_is_silent_is_refused():
+def test_a_trace_that_ends_before_the_day_or_is_silent_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"--from-day: 2: t.csv ends on day 0.00"):
         play(minutes([1, 1]), 2.0, 1.0, 60.0, 0)
     with pytest.raises(ConfigError, match=r"t.csv: nothing arrives in the 60 s"):
         play(minutes([0, 0, 5]), 0.0, 1.0, 60.0, 0)
 
 
-def jobs(*rows) -> Trace:
+def jobs(*rows: Any) -> Trace:
     return Trace("j.csv", tuple(Row(*row) for row in rows), jobs=True)
 
 
-def test_jobs_keep_their_shape_and_are_told_to_be_shortened():
+def test_jobs_keep_their_shape_and_are_told_to_be_shortened() -> None:
     load = play(jobs((0, 100), (10, 300), (10, 200), (500, 9)), 0.0, 10.0, 10.0, 0)
     assert [arrival.at_s for arrival in load.arrivals] == [0, 1, 1]
     assert [arrival.work_s / load.arrivals[0].work_s for arrival in load.arrivals] == pytest.approx([1, 3, 2])
@@ -132,17 +134,17 @@ def test_jobs_keep_their_shape_and_are_told_to_be_shortened():
     assert "service times are divided by 114.3" in " ".join(load.notes)
 
 
-def test_short_jobs_are_not_stretched():
+def test_short_jobs_are_not_stretched() -> None:
     load = play(jobs((0, 0.5), (1, 0.5)), 0.0, 1.0, 10.0, 0)
     assert load.work_divided_by == 1
     assert [arrival.work_s for arrival in load.arrivals] == [0.5, 0.5]
 
 
-def test_one_endless_job_is_cut_so_that_the_demo_can_end():
+def test_one_endless_job_is_cut_so_that_the_demo_can_end() -> None:
     load = play(jobs(*[(place, 1.0) for place in range(200)], (200, 1e6)), 0.0, 100.0, 10.0, 0)
     assert max(arrival.work_s for arrival in load.arrivals) == LONGEST_WORK_S
     assert "1 cut to 20 s" in " ".join(load.notes)
 
 
-def test_a_single_row_is_a_minute():
+def test_a_single_row_is_a_minute() -> None:
     assert math.isclose(minutes([5]).interval_s, 60)

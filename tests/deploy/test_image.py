@@ -45,24 +45,25 @@ def runs() -> list[str]:
 
 
 def health_check() -> list[str]:
-    return json.loads(at_run_time()["HEALTHCHECK"].partition(" CMD ")[2])
+    answer: list[str] = json.loads(at_run_time()["HEALTHCHECK"].partition(" CMD ")[2])
+    return answer
 
 
 def linted(source: bytes) -> subprocess.CompletedProcess[bytes]:
-    command = [Path(sys.executable).parent / "hadolint", "--no-color", "-"]
+    command: list[str | Path] = [Path(sys.executable).parent / "hadolint", "--no-color", "-"]
     return subprocess.run(command, input=source, capture_output=True, check=False, timeout=60)
 
 
-def test_the_dockerfile_is_clean():
+def test_the_dockerfile_is_clean() -> None:
     result = linted(DOCKERFILE.read_bytes())
     assert result.returncode == 0, result.stdout.decode()
 
 
-def test_the_linter_would_find_a_loose_base():
+def test_the_linter_would_find_a_loose_base() -> None:
     assert b"DL3006" in linted(b"FROM python\nUSER 65532\n").stdout
 
 
-def test_it_runs_as_nobody_and_without_a_shell():
+def test_it_runs_as_nobody_and_without_a_shell() -> None:
     last = at_run_time()
     assert last["USER"] == "65532:65532"
     assert json.loads(last["ENTRYPOINT"]) == ["autoscaler"]
@@ -72,20 +73,20 @@ def test_it_runs_as_nobody_and_without_a_shell():
     assert "RUN" not in last
 
 
-def test_it_writes_no_bytecode_and_is_heard_outside_its_container():
+def test_it_writes_no_bytecode_and_is_heard_outside_its_container() -> None:
     variables = dict(pair.split("=", 1) for pair in shlex.split(at_run_time()["ENV"]))
     assert variables["PYTHONDONTWRITEBYTECODE"] == "1"
     assert variables["PYTHONUNBUFFERED"] == "1"
     assert variables["AUTOSCALER_HTTP_HOST"] == "0.0.0.0"
 
 
-def test_every_stage_starts_from_the_one_base_that_can_be_pinned():
+def test_every_stage_starts_from_the_one_base_that_can_be_pinned() -> None:
     bases = [rest.split()[0] for name, rest in instructions() if name == "FROM"]
     assert bases == ["${PYTHON_IMAGE}", "${PYTHON_IMAGE}"]
     assert ("ARG", "PYTHON_IMAGE=python:3.13-slim") in instructions()
 
 
-def test_nothing_is_installed_without_its_hash():
+def test_nothing_is_installed_without_its_hash() -> None:
     installs = [command for command in runs() if re.search(r"\bpip\b.*\b(install|wheel)\b", command)]
     assert len(installs) == 4
     for command in installs:
@@ -93,7 +94,7 @@ def test_nothing_is_installed_without_its_hash():
         assert ("--require-hashes" in command and "--only-binary=:all:" in command) is from_outside, command
 
 
-def test_the_build_tools_are_all_and_only_what_the_build_needs():
+def test_the_build_tools_are_all_and_only_what_the_build_needs() -> None:
     (cut,) = [command for command in runs() if command.startswith("awk")]
     lock = (ROOT / "requirements.lock").read_text()
     program = shlex.split(cut)[1]
@@ -110,7 +111,7 @@ def closure(name: str) -> set[str]:
     return {canonicalize_name(name)}.union(*map(closure, here))
 
 
-def test_what_is_copied_gets_past_the_dockerignore_and_nothing_else_does():
+def test_what_is_copied_gets_past_the_dockerignore_and_nothing_else_does() -> None:
     copied = {
         source.removesuffix("/")
         for name, rest in instructions()
@@ -125,7 +126,7 @@ def test_what_is_copied_gets_past_the_dockerignore_and_nothing_else_does():
     assert any(fnmatch("core/__pycache__", rule) for rule in again_out)
 
 
-def test_ecs_and_docker_ask_after_health_in_the_same_words():
+def test_ecs_and_docker_ask_after_health_in_the_same_words() -> None:
     (container,) = deployed()["TaskDefinition"]["ContainerDefinitions"]
     assert container["HealthCheck"]["Command"] == ["CMD", *health_check()]
     for option, key in [("interval", "Interval"), ("timeout", "Timeout"), ("start-period", "StartPeriod")]:
@@ -165,17 +166,17 @@ def healthy(port: int, **more: str) -> bool:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(200, True), (503, False), (404, False), (500, False)])
-def test_health_is_what_the_daemon_says(status, expected):
+def test_health_is_what_the_daemon_says(status: int, expected: bool) -> None:
     with answering(status) as port:
         assert healthy(port) is expected
 
 
-def test_a_daemon_that_does_not_listen_is_not_healthy():
+def test_a_daemon_that_does_not_listen_is_not_healthy() -> None:
     with socket.socket() as taken_but_deaf:
         taken_but_deaf.bind(("127.0.0.1", 0))
         assert not healthy(taken_but_deaf.getsockname()[1])
 
 
-def test_no_proxy_comes_between():
+def test_no_proxy_comes_between() -> None:
     with answering(200) as port:
         assert healthy(port, http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9", no_proxy="")

@@ -70,7 +70,7 @@ ONE_QUEUE = REQUIRED | {"QueueArns": QUEUES[0]}
 
 
 def linted(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).parent / "cfn-lint", "--regions", REGION, "--", path]
+    command: list[str | Path] = [Path(sys.executable).parent / "cfn-lint", "--regions", REGION, "--", path]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -83,6 +83,7 @@ def allowed(role: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def container(given: dict[str, str]) -> dict[str, Any]:
+    only: dict[str, Any]
     (only,) = deployed(given)["TaskDefinition"]["ContainerDefinitions"]
     return only
 
@@ -105,12 +106,12 @@ def as_the_api_spells(node: Any) -> Any:
     return node
 
 
-def test_the_template_is_clean():
+def test_the_template_is_clean() -> None:
     result = linted(TEMPLATE)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_a_misspelt_right_is_found(tmp_path):
+def test_a_misspelt_right_is_found(tmp_path: Path) -> None:
     misspelt = tmp_path / "stack.yaml"
     misspelt.write_text(TEMPLATE.read_text().replace("sqs:GetQueueUrl", "sqs:GetQueueUri"))
     result = linted(misspelt)
@@ -119,19 +120,19 @@ def test_a_misspelt_right_is_found(tmp_path):
 
 
 @BOTH
-def test_the_daemon_may_do_what_it_does_and_nothing_else(given):
+def test_the_daemon_may_do_what_it_does_and_nothing_else(given: Any) -> None:
     rights = [action for one in allowed(deployed(given)["TaskRole"]) for action in one["Action"]]
     assert sorted(rights) == sorted(CALLS)
 
 
-def test_the_right_to_act_as_roles_is_told_for_those_roles_alone_and_from_both_sides():
+def test_the_right_to_act_as_roles_is_told_for_those_roles_alone_and_from_both_sides() -> None:
     told = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", README.read_text(), re.DOTALL)]
     ours, theirs = (one["Statement"][0] for one in told)
     assert (ours["Action"], ours["Resource"]) == ([ROLES], ["arn:aws:iam::OTHER_ACCOUNT:role/autoscaler"])
     assert (theirs["Action"], theirs["Principal"]) == ([ROLES], {"AWS": "arn:aws:iam::ACCOUNT:role/autoscaler"})
 
 
-def test_the_daemon_does_what_it_may_and_nothing_else():
+def test_the_daemon_does_what_it_may_and_nothing_else() -> None:
     daemons = [path for path in sorted((ROOT / "autoscaler" / "aws").rglob("*.py")) if path.parent.name != "operator"]
     sources = "".join(path.read_text() for path in daemons)
     found = set(re.findall(r'"((?:sqs|ecs|cloudwatch|application-autoscaling|iam|sts):[A-Z]\w+)"', sources))
@@ -140,7 +141,7 @@ def test_the_daemon_does_what_it_may_and_nothing_else():
 
 @BOTH
 @pytest.mark.parametrize("role", ["TaskRole", "ExecutionRole"])
-def test_a_right_names_its_resources_wherever_aws_lets_it(given, role):
+def test_a_right_names_its_resources_wherever_aws_lets_it(given: Any, role: str) -> None:
     for one in allowed(deployed(given)[role]):
         assert all("*" not in action for action in one["Action"])
         if not set(one["Action"]) <= WITHOUT_RESOURCE:
@@ -148,14 +149,14 @@ def test_a_right_names_its_resources_wherever_aws_lets_it(given, role):
             assert all("*" not in resource for resource in one["Resource"] if resource != TASKS), one
 
 
-def test_only_the_named_queues_and_the_named_service_are_reached():
+def test_only_the_named_queues_and_the_named_service_are_reached() -> None:
     queues, services, *_ = allowed(deployed()["TaskRole"])
     assert queues["Resource"] == QUEUES
     assert services["Resource"] == [f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/shop/worker"]
 
 
 @BOTH
-def test_nothing_of_ecs_is_reached_outside_the_one_cluster(given):
+def test_nothing_of_ecs_is_reached_outside_the_one_cluster(given: Any) -> None:
     """A task definition is of no cluster, and reading it is all that is allowed."""
     rights = allowed(deployed(given)["TaskRole"])
     about_ecs = [one for one in rights if any("ecs:" in name for name in one["Action"])]
@@ -164,13 +165,13 @@ def test_nothing_of_ecs_is_reached_outside_the_one_cluster(given):
     assert all(one["Condition"] == {"ArnEquals": {"ecs:cluster": CLUSTER}} for one in about_ecs)
 
 
-def test_a_right_to_write_is_for_the_named_service_alone():
+def test_a_right_to_write_is_for_the_named_service_alone() -> None:
     writing = [one for one in allowed(deployed()["TaskRole"]) if not all(map(READING.search, one["Action"]))]
     assert [one["Sid"] for one in writing] == ["ReadAndScaleServices"]
     assert [right for right in writing[0]["Action"] if not READING.search(right)] == ["ecs:UpdateService"]
 
 
-def test_every_right_is_explained():
+def test_every_right_is_explained() -> None:
     explained = (ROOT / "deploy" / "README.md").read_text().partition("## What each right is for")[2]
     for right in CALLS:
         service, _, action = right.partition(":")
@@ -178,12 +179,12 @@ def test_every_right_is_explained():
 
 
 @BOTH
-def test_nobody_here_may_pass_a_role(given):
+def test_nobody_here_may_pass_a_role(given: Any) -> None:
     assert "PassRole" not in json.dumps(deployed(given))
     assert "PassRole" not in (ROOT / "deploy" / "iam-policy.json").read_text()
 
 
-def test_the_untried_denials_are_there_only_when_asked_for():
+def test_the_untried_denials_are_there_only_when_asked_for() -> None:
     def denied(given: dict[str, str]) -> list[tuple[list[str], dict[str, Any]]]:
         found = [one for one in statements(deployed(given)["TaskRole"]) if one["Effect"] == "Deny"]
         return [(one["Action"], one["Condition"]) for one in found]
@@ -195,14 +196,14 @@ def test_the_untried_denials_are_there_only_when_asked_for():
     ]
 
 
-def test_the_task_role_is_for_tasks_of_this_account_only():
+def test_the_task_role_is_for_tasks_of_this_account_only() -> None:
     (trust,) = deployed()["TaskRole"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
 
 
-def test_the_image_is_fetched_only_from_the_repository_that_was_named():
-    def fetching(given: dict[str, str]) -> list[str]:
+def test_the_image_is_fetched_only_from_the_repository_that_was_named() -> None:
+    def fetching(given: dict[str, str]) -> list[list[str]]:
         return [one["Resource"] for one in allowed(deployed(given)["ExecutionRole"]) if one["Sid"] == "FetchImage"]
 
     assert fetching(REQUIRED) == []
@@ -210,7 +211,7 @@ def test_the_image_is_fetched_only_from_the_repository_that_was_named():
 
 
 @BOTH
-def test_the_container_is_as_poor_as_it_can_be(given):
+def test_the_container_is_as_poor_as_it_can_be(given: Any) -> None:
     definition = container(given)
     assert definition["User"] == "65532:65532"
     assert definition["ReadonlyRootFilesystem"] is True
@@ -222,7 +223,7 @@ def test_the_container_is_as_poor_as_it_can_be(given):
 
 
 @BOTH
-def test_two_tasks_never_overlap_by_our_doing(given):
+def test_two_tasks_never_overlap_by_our_doing(given: Any) -> None:
     service = deployed(given)["Service"]
     assert service["DesiredCount"] == 1
     assert service["DeploymentConfiguration"]["MinimumHealthyPercent"] == 0
@@ -230,37 +231,38 @@ def test_two_tasks_never_overlap_by_our_doing(given):
     assert service["AvailabilityZoneRebalancing"] == "DISABLED"
 
 
-def test_the_one_port_is_open_to_the_vpc_alone():
+def test_the_one_port_is_open_to_the_vpc_alone() -> None:
     (door,) = deployed()["SecurityGroup"]["SecurityGroupIngress"]
     assert (door["FromPort"], door["ToPort"], door["CidrIp"]) == (9108, 9108, "10.0.0.0/16")
     assert [port["ContainerPort"] for port in container(REQUIRED)["PortMappings"]] == [9108]
 
 
 @pytest.mark.parametrize("cidr", ["0.0.0.0/0", "128.0.0.0/1", "10.0.0.0/7", "10.0.0.0", "::/0"])
-def test_the_port_cannot_be_opened_to_the_internet(cidr):
+def test_the_port_cannot_be_opened_to_the_internet(cidr: str) -> None:
     with pytest.raises(AssertionError, match="VpcCidr"):
         deployed(REQUIRED | {"VpcCidr": cidr})
 
 
-def test_further_security_groups_join_our_own():
+def test_further_security_groups_join_our_own() -> None:
     def groups(given: dict[str, str]) -> list[str]:
-        return deployed(given)["Service"]["NetworkConfiguration"]["AwsvpcConfiguration"]["SecurityGroups"]
+        answer: list[str] = deployed(given)["Service"]["NetworkConfiguration"]["AwsvpcConfiguration"]["SecurityGroups"]
+        return answer
 
     assert groups(REQUIRED) == ["<SecurityGroup.GroupId>"]
     assert groups(REQUIRED | OPTIONAL) == ["<SecurityGroup.GroupId>", "sg-endpoints", "sg-proxy"]
 
 
-def test_an_outage_of_the_logs_does_not_block_and_logs_do_not_pile_up():
+def test_an_outage_of_the_logs_does_not_block_and_logs_do_not_pile_up() -> None:
     assert container(REQUIRED)["LogConfiguration"]["Options"]["mode"] == "non-blocking"
     assert deployed()["LogGroup"]["RetentionInDays"] == "30"
 
 
-def test_whoever_says_the_least_changes_nothing():
+def test_whoever_says_the_least_changes_nothing() -> None:
     environment = {one["Name"]: one["Value"] for one in container(REQUIRED)["Environment"]}
     assert environment["AUTOSCALER_MODE"] == "shadow"
 
 
-def test_the_plain_task_definition_is_the_template_s():
+def test_the_plain_task_definition_is_the_template_s() -> None:
     wanted = as_the_api_spells(deployed(ONE_QUEUE)["TaskDefinition"])
     found = plain("task-definition.json")
     for role in ("taskRoleArn", "executionRoleArn"):
@@ -272,14 +274,15 @@ def test_the_plain_task_definition_is_the_template_s():
     assert found == wanted
 
 
-def test_the_plain_policy_is_the_template_s():
+def test_the_plain_policy_is_the_template_s() -> None:
     (policy,) = deployed(ONE_QUEUE)["TaskRole"]["Policies"]
     assert plain("iam-policy.json") == policy["PolicyDocument"]
 
 
-def test_the_plain_task_definition_has_the_shape_that_ecs_takes():
+def test_the_plain_task_definition_has_the_shape_that_ecs_takes() -> None:
     model = ServiceModel(Loader().load_service_model("ecs", "service-2"))
     shape = model.operation_model("RegisterTaskDefinition").input_shape
+    assert shape is not None
     assert ParamValidator().validate(plain("task-definition.json"), shape).generate_report() == ""
 
 
@@ -295,7 +298,7 @@ def texts(node: Any) -> Iterator[str]:
             yield node
 
 
-def test_every_parameter_and_condition_is_used():
+def test_every_parameter_and_condition_is_used() -> None:
     source = template()
     used = set(texts({"Conditions": source["Conditions"], "Resources": source["Resources"]}))
     used |= {name for text in used for name in re.findall(r"\$\{([^}]+)\}", text)}

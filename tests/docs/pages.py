@@ -10,7 +10,10 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [*SITE, *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "SECURITY.md", "deploy/README.md"))]
+OTHERS = (
+    "README.md", "ARCHITECTURE.md", "SECURITY.md", "CONTRIBUTING.md", "CODE_OF_CONDUCT.md", "deploy/README.md",
+)  # fmt: skip
+PAGES = [*SITE, *(ROOT / name for name in OTHERS)]
 
 FENCE = re.compile(r"^( *)```([a-z]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?:^ {4}\S.*\n(?:\n(?= {4}))?)+", re.MULTILINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -37,7 +38,7 @@ role_arn = "arn:aws:iam::999999999999:role/autoscaler"
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the pages name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AUTOSCALER_CONFIG_FILE", "autoscaler.toml")
@@ -55,7 +56,7 @@ def is_run(command: Command) -> bool:
 
 
 @pytest.mark.parametrize("command", ALL, ids=str)
-def test_a_command_line_is_one_that_there_is(command, place):
+def test_a_command_line_is_one_that_there_is(command: Any, place: Path) -> None:
     name, *words = command.words
     assert name in main.commands
     if words:  # a name alone is a mention
@@ -63,12 +64,12 @@ def test_a_command_line_is_one_that_there_is(command, place):
 
 
 @pytest.mark.parametrize("command", [each for each in ALL if is_run(each)], ids=str)
-def test_a_command_line_that_asks_nobody_ends_well(command, place):
+def test_a_command_line_that_asks_nobody_ends_well(command: Any, place: Path) -> None:
     given = [] if command.words != ["init"] else ["--cluster", "prod", "--service", "orders", "--queues", "orders"]
     ended = CliRunner().invoke(main, [*command.words, *given], env=command.variables)
     assert ended.exit_code == 0, ended.output
 
 
-def test_there_are_pages_with_commands_that_are_run():
+def test_there_are_pages_with_commands_that_are_run() -> None:
     assert len(ALL) > 50
     assert sum(map(is_run, ALL)) > 15

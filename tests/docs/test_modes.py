@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
@@ -96,13 +96,13 @@ def unnamed(config: Config) -> list[str]:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_an_example_names_the_mode_of_each_service(example, tmp_path):
+def test_an_example_names_the_mode_of_each_service(example: Any, tmp_path: Path) -> None:
     config = read(example, tmp_path)
     assert config.services
     assert unnamed(config) == []
 
 
-def test_an_example_of_discovery_names_the_mode_in_each_profile(tmp_path):
+def test_an_example_of_discovery_names_the_mode_in_each_profile(tmp_path: Path) -> None:
     files = [block.text for page in PAGES for block in blocks(page) if "discover_clusters" in block.text]
     files = [text for text in files if "[profiles." in text]
     assert files
@@ -112,7 +112,7 @@ def test_an_example_of_discovery_names_the_mode_in_each_profile(tmp_path):
         assert all("mode" in profile for profile in profiles.values()), text
 
 
-def test_init_names_the_mode_in_the_file_and_in_the_task(tmp_path):
+def test_init_names_the_mode_in_the_file_and_in_the_task(tmp_path: Path) -> None:
     told = ["--cluster", "prod", "--service", "orders", "--queues", "orders", "--out", str(tmp_path / "made")]
     ended = CliRunner().invoke(main, ["init", *told], env={"AWS_REGION": "eu-west-1"})
     assert ended.exit_code == 0, ended.output
@@ -122,7 +122,7 @@ def test_init_names_the_mode_in_the_file_and_in_the_task(tmp_path):
     assert [unnamed(read(example, tmp_path)) for example in (task, file)] == [[], []]
 
 
-def test_every_place_has_examples_and_one_that_names_no_mode_would_be_found(tmp_path):
+def test_every_place_has_examples_and_one_that_names_no_mode_would_be_found(tmp_path: Path) -> None:
     places = " ".join(map(str, EXAMPLES))
     for name in ("README.md", "settings.md", "migrating.md", "deploy/README.md", "many-services.env", "--help", "demo"):
         assert name in places

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,42 +29,43 @@ WORDS = [(page, span) for page, span in SAID if re.fullmatch(r"(?!ignore_changes
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_variable_is_a_setting(page):
+def test_every_variable_is_a_setting(page: Any) -> None:
     told = set(re.findall(r"AUTOSCALER_[A-Z0-9_]+(?:<[A-Z]+>[A-Z0-9_]+)?", page.read_text())) - PLACEHOLDERS
     assert {GROUP.sub("_", name) for name in told if not name.endswith("__")} <= KNOWN
 
 
 @pytest.mark.parametrize("block", FILES, ids=str)
-def test_a_file_is_accepted_as_it_stands(block, tmp_path):
+def test_a_file_is_accepted_as_it_stands(block: Any, tmp_path: Path) -> None:
     assert loaded(block.text, tmp_path)
 
 
 @pytest.mark.parametrize("block", VARIABLES, ids=str)
-def test_variables_are_accepted_as_they_stand(block):
-    told = dict(match.groups() for line in block.text.splitlines() if (match := ASSIGNED.match(line.strip())))
+def test_variables_are_accepted_as_they_stand(block: Any) -> None:
+    matches = [ASSIGNED.match(line.strip()) for line in block.text.splitlines()]
+    told = {match[1]: match[2] for match in matches if match}
     assert load({name: shlex.split(value, comments=True)[0] for name, value in told.items()}).services
 
 
 @pytest.mark.parametrize(("page", "span"), WORDS)
-def test_a_setting_in_a_sentence_is_accepted(page, span, tmp_path):
+def test_a_setting_in_a_sentence_is_accepted(page: Any, span: Any, tmp_path: Path) -> None:
     name = span.partition(" ")[0]
     least = {"cluster": '"prod"', "service": '"w"', "queues": '["q"]', "max_tasks": "20"}
     table = "[services.w]\n" + "".join(f"{key} = {value}\n" for key, value in least.items() if key != name)
     assert loaded(f"{span}\n{table}" if name in GlobalFields.model_fields else f"{table}{span}\n", tmp_path)
 
 
-def test_the_tags_are_accepted_with_the_file_before_them(tmp_path):
+def test_the_tags_are_accepted_with_the_file_before_them(tmp_path: Path) -> None:
     [page] = [page for page in PAGES if page.name == "settings.md"]
     [command] = [block for block in blocks(page) if "tag-resource" in block.text]
     [settings] = [block for block in FILES if "discover_clusters" in block.text and "settings.md" in block.page]
     words = shlex.split(command.text.replace("\\\n", " "))
-    tags = dict(re.fullmatch(r"key=(.+?),value=(.+)", word).groups() for word in words if word.startswith("key="))
+    tags = dict(pair for word in words for pair in re.findall(r"^key=(.+?),value=(.+)$", word))
     service = discovered(Tagged("prod", "orders-worker", tags), find(written(settings.text, tmp_path)))
     assert (service.ref.key, service.policy.mode.value) == ("prod-orders-worker", "active")
     assert (service.policy.max_tasks, [queue.name for queue in service.queues]) == (20, ["orders", "exports"])
 
 
-def test_there_are_examples():
+def test_there_are_examples() -> None:
     assert min(len(FILES), len(VARIABLES)) >= 3
     assert len(WORDS) >= 8
 
@@ -79,6 +81,6 @@ def loaded(text: str, folder: Path) -> Config:
     return load(written(text, folder))
 
 
-def test_a_mistake_would_be_found(tmp_path):
+def test_a_mistake_would_be_found(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="max_taks"):
         loaded("[defaults]\nmax_taks = 3\n", tmp_path)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def slug(heading: str) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_link_leads_to_what_is_there(page):
+def test_every_link_leads_to_what_is_there(page: Any) -> None:
     for link in links(page):
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
@@ -41,15 +42,15 @@ def test_every_link_leads_to_what_is_there(page):
 
 
 @pytest.mark.parametrize("page", SITE, ids=name_of)
-def test_no_page_of_the_site_leads_out_of_it(page):
+def test_no_page_of_the_site_leads_out_of_it(page: Any) -> None:
     assert not [link for link in links(page) if link.startswith(("..", "/"))]
 
 
-def test_every_page_stands_once_in_the_navigation():
+def test_every_page_stands_once_in_the_navigation() -> None:
     assert sorted(re.findall(r"(?:- |: )(\S+\.md)$", NAVIGATION, re.MULTILINE)) == [page.name for page in SITE]
 
 
-def test_every_picture_is_shown_and_has_words_for_those_who_do_not_see_it():
+def test_every_picture_is_shown_and_has_words_for_those_who_do_not_see_it() -> None:
     shown = {link for page in [*SITE, ROOT / "README.md"] for link in links(page)}
     for folder in ("images", "pictures"):
         for picture in (ROOT / "docs" / folder).iterdir():
@@ -57,7 +58,7 @@ def test_every_picture_is_shown_and_has_words_for_those_who_do_not_see_it():
     assert not [page for page in SITE if "![](" in page.read_text()]
 
 
-def test_what_brings_the_generator_is_pinned_by_itself():
+def test_what_brings_the_generator_is_pinned_by_itself() -> None:
     lock = (ROOT / "requirements-docs.lock").read_text()
     [pin] = re.findall(r'^docs = \["(.+)"\]$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert pin in lock

@@ -17,20 +17,20 @@ def rows(head: str) -> list[str]:
     return [line.split("|")[1] for table in tables for line in table.splitlines()]
 
 
-def test_what_it_quotes_is_what_the_product_says():
+def test_what_it_quotes_is_what_the_product_says() -> None:
     quoted = [span for cell in rows("it says") for span in re.findall(r"`(.+?)`", cell)]
     parts = [part.strip(" ;()") for span in quoted for part in re.split(r"\.\.\.|;|\(", span)]
     assert len(parts) > 15
     assert not [part for part in parts if part not in SOURCE]
 
 
-def test_the_rules_are_rules():
+def test_the_rules_are_rules() -> None:
     named = {name for cell in rows("rule") for name in re.findall(r"`(\w+)`", cell)}
     assert named <= set(Rule)
     assert len(named) > 15
 
 
-def test_the_events_are_those_of_the_log():
+def test_the_events_are_those_of_the_log() -> None:
     events = {"would_scale", "scale_failed", "drift", "settings_wrong", "settings_later", "tags_read", "tags_wrong"}
     events |= {"settings_missing", "settings_wait", "tags_given_up"}
     events |= {"shadow_by_default"}

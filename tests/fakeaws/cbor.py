@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 UNSIGNED, NEGATIVE, BYTES, TEXT, ARRAY, MAP, TAG, SIMPLE = range(8)
@@ -130,7 +130,7 @@ def _indefinite(data: bytes, major: int, at: int) -> tuple[Any, int]:
     while data[at] != BREAK:
         value, at = _read(data, at)
         found.append(value)
-    joined = {BYTES: b"".join, TEXT: "".join, ARRAY: list, MAP: _paired}
+    joined: dict[int, Callable[[list[Any]], Any]] = {BYTES: b"".join, TEXT: "".join, ARRAY: list, MAP: _paired}
     return joined[major](found), at + 1
 
 

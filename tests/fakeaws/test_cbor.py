@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from botocore.parsers import RpcV2CBORParser
@@ -21,23 +22,23 @@ values = st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.
 
 
 @given(values)
-def test_what_is_written_is_read_again(value):
+def test_what_is_written_is_read_again(value: Any) -> None:
     assert loads(dumps(value)) == value
 
 
 @given(st.dictionaries(st.text(), plain.filter(lambda value: value is not None)))
-def test_the_sdk_reads_what_is_written(value):
+def test_the_sdk_reads_what_is_written(value: Any) -> None:
     parser = RpcV2CBORParser()
     assert parser.parse_data_item(parser.get_peekable_stream_from_bytes(dumps(value))) == value
 
 
 @given(st.floats(0, 4e9))
-def test_a_time_is_told_from_a_number(seconds):
+def test_a_time_is_told_from_a_number(seconds: Any) -> None:
     assert isinstance(loads(dumps(Stamp(seconds))), Stamp)
     assert not isinstance(loads(dumps(float(seconds))), Stamp)
 
 
-def test_what_the_sdk_asks_is_read():
+def test_what_the_sdk_asks_is_read() -> None:
     operation = Session().get_service_model("cloudwatch").operation_model("GetMetricData")
     asked = {"MetricDataQueries": [], "StartTime": datetime(2027, 1, 15, tzinfo=UTC), "EndTime": 1_800_000_060.5}
     body = RpcV2CBORSerializer().serialize_to_request(asked, operation)["body"]
@@ -48,15 +49,15 @@ def test_what_the_sdk_asks_is_read():
     ("written", "value"),
     [("9f0102ff", [1, 2]), ("bf616101ff", {"a": 1}), ("7f61616162ff", "ab"), ("5f41614162ff", b"ab"), ("f93c00", 1.0)],
 )
-def test_items_without_a_length_and_short_floats_are_read(written, value):
+def test_items_without_a_length_and_short_floats_are_read(written: str, value: Any) -> None:
     assert loads(bytes.fromhex(written)) == value
 
 
-def test_no_number_is_written_as_one():
+def test_no_number_is_written_as_one() -> None:
     assert math.isnan(loads(dumps(float("nan"))))
 
 
 @pytest.mark.parametrize("wrong", ["0000", "1c", "f8ff", "df00ff"])
-def test_what_is_no_cbor_is_refused(wrong):
+def test_what_is_no_cbor_is_refused(wrong: str) -> None:
     with pytest.raises((ValueError, KeyError)):
         loads(bytes.fromhex(wrong))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.fakeaws import FakeAws, StillClock
@@ -12,24 +14,24 @@ MINUTE = 1_800_000_000.0
 OWN = metric("Shop", "Carts", {"Stage": "prod"})
 
 
-def query(own, statistic="Average", period_s=60, key="a"):
+def query(own: Any, statistic: Any = "Average", period_s: Any = 60, key: Any = "a") -> dict[Any, Any]:
     dimensions = [{"Name": name, "Value": value} for name, value in own.dimensions]
     named = {"Namespace": own.namespace, "MetricName": own.name, "Dimensions": dimensions}
     return {"Id": key, "MetricStat": {"Metric": named, "Period": period_s, "Stat": statistic}}
 
 
-def page(aws, *queries, back_s=600, **more):
+def page(aws: Any, *queries: Any, back_s: Any = 600, **more: Any) -> Any:
     asked = {"MetricDataQueries": queries, "StartTime": aws.clock.now() - back_s, "EndTime": aws.clock.now()}
     return told(ask(aws, "cloudwatch", "GetMetricData", **asked, **more))
 
 
-def values(aws, own, **more):
+def values(aws: Any, own: Any, **more: Any) -> Any:
     [result] = page(aws, query(own, **more), ScanBy="TimestampAscending")["MetricDataResults"]
     assert result["StatusCode"] == "Complete"
     return dict(zip(result["Timestamps"], result["Values"], strict=True))
 
 
-def with_minutes(count, delay_s=60.0):
+def with_minutes(count: Any, delay_s: Any = 60.0) -> Any:
     aws = FakeAws(StillClock(MINUTE))
     aws.world().minutes.delay_s = delay_s
     for number in range(count):
@@ -38,13 +40,13 @@ def with_minutes(count, delay_s=60.0):
 
 
 @pytest.mark.parametrize(("later_s", "is_there"), [(119.5, False), (120.0, True)])
-def test_a_minute_is_published_so_long_after_its_end_and_not_earlier(later_s, is_there):
+def test_a_minute_is_published_so_long_after_its_end_and_not_earlier(later_s: float, is_there: bool) -> None:
     aws = with_minutes(1)
     aws.clock.pass_s(later_s)
     assert (MINUTE in values(aws, OWN)) is is_there
 
 
-def test_a_period_is_made_of_its_minutes():
+def test_a_period_is_made_of_its_minutes() -> None:
     aws = with_minutes(10, delay_s=0.0)
     aws.clock.pass_s(60)
     spans = {name: values(aws, OWN, statistic=name, period_s=300) for name in ("Sum", "Average", "Maximum", "Minimum")}
@@ -55,11 +57,11 @@ def test_a_period_is_made_of_its_minutes():
     assert (spans["Maximum"][at - 300], spans["Minimum"][at - 300]) == (max(inside), min(inside))
 
 
-def test_what_nobody_published_is_complete_and_empty():
+def test_what_nobody_published_is_complete_and_empty() -> None:
     assert values(with_minutes(0), OWN) == {}
 
 
-def test_cpu_has_no_minute_in_which_no_task_runs():
+def test_cpu_has_no_minute_in_which_no_task_runs() -> None:
     aws = FakeAws(StillClock(MINUTE))
     service = aws.world().put_service("prod", "worker", 1, cpu=50.0)
     cpu = metric("AWS/ECS", "CPUUtilization", {"ClusterName": "prod", "ServiceName": "worker"})
@@ -68,11 +70,11 @@ def test_cpu_has_no_minute_in_which_no_task_runs():
     assert set(values(aws, cpu)) == {MINUTE - 60 * number for number in range(1, 6)}
 
 
-def test_pages_together_hold_every_point_once_and_only_the_last_is_complete():
+def test_pages_together_hold_every_point_once_and_only_the_last_is_complete() -> None:
     aws = with_minutes(8, delay_s=0.0)
     aws.clock.pass_s(60)
     aws.world().minutes.page = 4
-    points, statuses, more = {"a": [], "b": []}, {}, {}
+    points, statuses, more = dict[str, list[Any]](a=[], b=[]), dict[str, Any](), dict[str, Any]()
     while True:
         answer = page(aws, query(OWN), query(OWN, key="b"), **more)
         for result in answer["MetricDataResults"]:
@@ -86,7 +88,7 @@ def test_pages_together_hold_every_point_once_and_only_the_last_is_complete():
     assert statuses == {"a": "Complete", "b": "Complete"}
 
 
-def test_one_metric_s_internal_error_is_nobody_else_s():
+def test_one_metric_s_internal_error_is_nobody_else_s() -> None:
     aws = with_minutes(3, delay_s=0.0)
     aws.world().minutes.statuses["orders"] = "InternalError"
     theirs = metric("AWS/SQS", "NumberOfMessagesSent", {"QueueName": "orders"})
@@ -95,7 +97,7 @@ def test_one_metric_s_internal_error_is_nobody_else_s():
     assert (fine["StatusCode"], len(fine["Values"])) == ("Complete", 2)
 
 
-def test_live_tasks_and_samples_of_cpu_count_the_tasks_of_their_minute():
+def test_live_tasks_and_samples_of_cpu_count_the_tasks_of_their_minute() -> None:
     aws = FakeAws(StillClock(MINUTE))
     service = aws.world().put_service("prod", "worker", 4, cpu=50.0, starts_s=(30.0, 30.0))
     service.scale(6, aws.clock.now())

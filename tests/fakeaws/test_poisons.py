@@ -15,13 +15,13 @@ OURS, THEIRS = ("worker-1", "orders-1"), ("worker-2", "orders-2")
 AAS = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
 
 
-def query(key, namespace, name, **dimensions):
+def query(key: Any, namespace: Any, name: Any, **dimensions: Any) -> dict[Any, Any]:
     listed = [{"Name": name, "Value": value} for name, value in dimensions.items()]
     own = {"Namespace": namespace, "MetricName": name, "Dimensions": listed}
     return {"Id": key, "MetricStat": {"Metric": own, "Period": 60, "Stat": "Sum"}}
 
 
-def metrics(number, service, queue):
+def metrics(number: Any, service: Any, queue: Any) -> list[Any]:
     return [
         query(f"cpu_{number}", "AWS/ECS", "CPUUtilization", ClusterName="prod", ServiceName=service),
         query(f"sent_{number}", "AWS/SQS", "NumberOfMessagesSent", QueueName=queue),
@@ -44,7 +44,7 @@ class Asked:
         tasks = json.loads(ask(aws, "ecs", "ListTasks", **own, serviceName=THEIRS[0]).body)["taskArns"]
         url = f"http://x/111111111111/{queue}"
         resource = f"service/prod/{service}"
-        asked = {
+        asked: dict[tuple[str, str], dict[str, Any]] = {
             ("sqs", "GetQueueUrl"): {"QueueName": queue},
             ("sqs", "GetQueueAttributes"): {"QueueUrl": url, "AttributeNames": ["All"]},
             ("ecs", "UpdateService"): own | {"service": service, "desiredCount": 2},
@@ -67,18 +67,20 @@ class Asked:
         now = self.aws.clock.now()
         both = metrics(1, *OURS) + metrics(2, *THEIRS)
         asked = {"MetricDataQueries": both, "StartTime": now - 600, "EndTime": now}
-        minutes = json.loads(ask(self.aws, "cloudwatch", "GetMetricData", **asked).body)["MetricDataResults"]
+        minutes = json.loads(ask(self.aws, "cloudwatch", "GetMetricData", **dict[str, Any](asked)).body)[
+            "MetricDataResults"
+        ]
         services = ask(self.aws, "ecs", "DescribeServices", cluster="prod", services=[OURS[0], THEIRS[0]])
         first, *rest = json.loads(services.body).get("services", [None])
         return {"1": [first, *minutes[:2]], "2": [rest, *minutes[2:]]}
 
 
-def test_there_are_many():
+def test_there_are_many() -> None:
     assert len(POISONS) >= 30
 
 
 @pytest.mark.parametrize("name", POISONS)
-def test_a_poison_spoils_its_own_service_and_no_other(name):
+def test_a_poison_spoils_its_own_service_and_no_other(name: Any) -> None:
     good, bad = Asked(), Asked()
     poison(bad.aws.faults, name, *OURS)
     assert bad.alone(*THEIRS) == good.alone(*THEIRS)
@@ -90,7 +92,7 @@ def test_a_poison_spoils_its_own_service_and_no_other(name):
 
 
 @pytest.mark.parametrize("name", POISONS)
-def test_who_is_healed_is_as_before(name):
+def test_who_is_healed_is_as_before(name: Any) -> None:
     good, healed = Asked(), Asked()
     poison(healed.aws.faults, name, *OURS)
     for subject in OURS:
@@ -99,7 +101,7 @@ def test_who_is_healed_is_as_before(name):
     assert healed.together() == good.together()
 
 
-def test_a_fault_of_two_times_is_over_after_two():
+def test_a_fault_of_two_times_is_over_after_two() -> None:
     asked = Asked()
     fault = POISONS["counts_500"].fault
     asked.aws.faults.script("GetQueueAttributes", fault, "orders-1", times=2)

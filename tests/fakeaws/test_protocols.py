@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -16,13 +17,13 @@ from tests.fakeaws.world.minutes import metric
 ROLE = "arn:aws:iam::222222222222:role/reader"
 
 
-def only(protocol, monkeypatch):
+def only(protocol: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK speaks this one where it can."""
     others = tuple(other for other in PRIORITY_ORDERED_SUPPORTED_PROTOCOLS if other != protocol)
     monkeypatch.setattr("botocore.model.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS", (protocol, *others))
 
 
-async def cpu_of(aws, **more):
+async def cpu_of(aws: Any, **more: Any) -> Any:
     dimensions = [{"Name": "ClusterName", "Value": "prod"}, {"Name": "ServiceName", "Value": "worker"}]
     own = {"Namespace": "AWS/ECS", "MetricName": "CPUUtilization", "Dimensions": dimensions}
     end = aws.clock.now() // 60 * 60
@@ -36,7 +37,7 @@ async def cpu_of(aws, **more):
     return answer, kind
 
 
-async def test_cbor_and_json_give_the_same_answer(aws, monkeypatch):
+async def test_cbor_and_json_give_the_same_answer(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.world().put_service("prod", "worker", 1, cpu=62.5)
     answers, kinds = [], []
     for protocol in ("json", "smithy-rpc-v2-cbor"):
@@ -51,7 +52,7 @@ async def test_cbor_and_json_give_the_same_answer(aws, monkeypatch):
 
 
 @pytest.mark.parametrize("protocol", ["json", "smithy-rpc-v2-cbor"])
-async def test_an_error_has_the_same_name_in_both(aws, monkeypatch, protocol):
+async def test_an_error_has_the_same_name_in_both(aws: Any, monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
     only(protocol, monkeypatch)
     aws.faults.script("GetMetricData", refused("Throttling", "Rate exceeded", query="Throttling"))
     with pytest.raises(ClientError, match="Rate exceeded") as caught:
@@ -59,7 +60,7 @@ async def test_an_error_has_the_same_name_in_both(aws, monkeypatch, protocol):
     assert caught.value.response["Error"]["Code"] == "Throttling"
 
 
-async def test_a_value_that_is_no_number_is_told_in_both(aws, monkeypatch):
+async def test_a_value_that_is_no_number_is_told_in_both(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.world().minutes.put(
         metric("AWS/ECS", "CPUUtilization", {"ClusterName": "prod", "ServiceName": "worker"}),
         aws.clock.now() // 60 * 60 - 120,
@@ -71,7 +72,7 @@ async def test_a_value_that_is_no_number_is_told_in_both(aws, monkeypatch):
         assert [str(value) for value in result["Values"]] == ["nan"]
 
 
-async def test_a_queue_that_is_not_there_has_its_old_name_and_its_class(aws):
+async def test_a_queue_that_is_not_there_has_its_old_name_and_its_class(aws: Any) -> None:
     async with client(aws, "sqs") as sqs:
         with pytest.raises(sqs.exceptions.QueueDoesNotExist) as caught:
             await sqs.get_queue_url(QueueName="nobody")
@@ -82,7 +83,7 @@ async def test_a_queue_that_is_not_there_has_its_old_name_and_its_class(aws):
     )
 
 
-async def assumed(aws, **more):
+async def assumed(aws: Any, **more: Any) -> dict[Any, Any]:
     async with client(aws, "sts") as sts:
         answer = await sts.assume_role(RoleArn=ROLE, RoleSessionName="autoscaler", **more)
     found = answer["Credentials"]
@@ -93,12 +94,12 @@ async def assumed(aws, **more):
     }
 
 
-async def queue_url(aws, **keys):
+async def queue_url(aws: Any, **keys: Any) -> Any:
     async with client(aws, "sqs", **keys) as sqs:
         return (await sqs.get_queue_url(QueueName="orders"))["QueueUrl"]
 
 
-async def test_who_assumes_a_role_is_in_its_account_until_it_expires(aws):
+async def test_who_assumes_a_role_is_in_its_account_until_it_expires(aws: Any) -> None:
     for account in (ACCOUNT, "222222222222"):
         aws.world(account).put_queue("orders")
     keys = await assumed(aws, DurationSeconds=900)
@@ -111,7 +112,7 @@ async def test_who_assumes_a_role_is_in_its_account_until_it_expires(aws):
     assert not aws.record.complaints
 
 
-async def test_a_role_wants_its_external_id(aws):
+async def test_a_role_wants_its_external_id(aws: Any) -> None:
     aws.roles.external_ids[ROLE] = "shop"
     await assumed(aws, ExternalId="shop")
     for wrong in ({}, {"ExternalId": "other"}):
@@ -120,14 +121,14 @@ async def test_a_role_wants_its_external_id(aws):
         assert caught.value.response["Error"]["Code"] == "AccessDenied"
 
 
-async def test_a_role_that_is_denied_is_not_assumed(aws):
+async def test_a_role_that_is_denied_is_not_assumed(aws: Any) -> None:
     aws.roles.denied.add(ROLE)
     with pytest.raises(ClientError, match="not authorized"):
         await assumed(aws)
     assert aws.roles.assumed == []
 
 
-async def test_each_answer_says_when_it_was_given(aws):
+async def test_each_answer_says_when_it_was_given(aws: Any) -> None:
     aws.skew_s = 3600.0
     async with client(aws, "ecs") as ecs:
         aws.world().put_service("prod", "worker")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,18 +16,18 @@ rates = st.sampled_from([0.0, 0.5, 2.0, 7.0])
 touches = st.lists(st.tuples(st.sampled_from([0.5, 30, 60, 95]), st.integers(0, 500), rates), min_size=1, max_size=12)
 
 
-def new(**more):
+def new(**more: Any) -> Any:
     aws = FakeAws(StillClock(MINUTE))
     return aws, aws.world().put_queue("orders", **more)
 
 
-def attributes(aws, *names):
+def attributes(aws: Any, *names: Any) -> Any:
     answer = told(ask(aws, "sqs", "GetQueueAttributes", QueueUrl="http://x/111111111111/orders", AttributeNames=names))
     return answer.get("Attributes")
 
 
 @given(touches, rates)
-def test_what_was_sent_was_received_or_is_still_there(touches, served):
+def test_what_was_sent_was_received_or_is_still_there(touches: Any, served: Any) -> None:
     aws, queue = new()
     queue.serve(aws.clock.now(), served)
     for pause_s, more, arriving in touches:
@@ -42,7 +44,7 @@ def test_what_was_sent_was_received_or_is_still_there(touches, served):
 
 
 @given(touches)
-def test_a_count_is_one_of_the_last_minute_and_the_true_one_a_minute_after_the_last_change(touches):
+def test_a_count_is_one_of_the_last_minute_and_the_true_one_a_minute_after_the_last_change(touches: Any) -> None:
     aws, queue = new(approximate=True)
     for pause_s, visible, _ in touches:
         aws.clock.pass_s(pause_s)
@@ -58,7 +60,7 @@ def test_a_count_is_one_of_the_last_minute_and_the_true_one_a_minute_after_the_l
     assert {queue.counts(aws.clock.now()).visible for _ in range(20)} == {touches[-1][1]}
 
 
-def test_an_older_count_is_told_now_and_then():
+def test_an_older_count_is_told_now_and_then() -> None:
     aws, queue = new(visible=10, approximate=True)
     aws.clock.pass_s(90)
     queue.put(aws.clock.now(), 0)
@@ -66,7 +68,7 @@ def test_an_older_count_is_told_now_and_then():
     assert {queue.counts(aws.clock.now()).visible for _ in range(50)} == {0, 10}
 
 
-def test_running_tasks_work_and_starting_ones_do_not():
+def test_running_tasks_work_and_starting_ones_do_not() -> None:
     aws, queue = new(visible=1000)
     service = aws.world().put_service("prod", "worker", desired=0)
     aws.world().join("orders", "prod", "worker", per_task_per_s=1.0)
@@ -78,7 +80,7 @@ def test_running_tasks_work_and_starting_ones_do_not():
     assert counts.in_flight == 1
 
 
-def test_the_age_is_that_of_who_waits_longest():
+def test_the_age_is_that_of_who_waits_longest() -> None:
     aws, queue = new()
     queue.put(aws.clock.now(), 10)
     assert queue.minute("ApproximateAgeOfOldestMessage", MINUTE) == 60
@@ -86,7 +88,7 @@ def test_the_age_is_that_of_who_waits_longest():
     assert queue.minute("ApproximateAgeOfOldestMessage", MINUTE + 60) is None
 
 
-def test_only_what_is_asked_for_is_told():
+def test_only_what_is_asked_for_is_told() -> None:
     aws, _ = new(visible=3, in_flight=2, delayed=1)
     visible = "ApproximateNumberOfMessages"
     assert attributes(aws, visible) == {visible: "3"}
@@ -94,7 +96,7 @@ def test_only_what_is_asked_for_is_told():
     assert attributes(aws) is None
 
 
-def test_another_account_s_queue_is_found_where_it_is_named_only():
+def test_another_account_s_queue_is_found_where_it_is_named_only() -> None:
     aws, _ = new()
     aws.world("222222222222").put_queue("theirs")
     asked = {"QueueName": "theirs"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.fakeaws import FakeAws, StillClock
 from tests.fakeaws.asking import ask
 from tests.fakeaws.buckets import Limit
@@ -9,7 +11,7 @@ from tests.fakeaws.record import Record, Seen
 from tests.fakeaws.turns import Turn
 
 
-def test_what_is_remembered_is_bounded(monkeypatch):
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.fakeaws.record.SECONDS_KEPT", 10)
     monkeypatch.setattr("tests.fakeaws.turns.MOST_SUBJECTS", 7)
     record = Record(keep=5)
@@ -21,7 +23,7 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     assert len(record.turns.of("GetQueueUrl", 100.0)) == 7
 
 
-def test_each_service_of_a_question_about_many_had_its_turn_and_the_longest_wait_is_told():
+def test_each_service_of_a_question_about_many_had_its_turn_and_the_longest_wait_is_told() -> None:
     aws = FakeAws(StillClock())
     for name in ("a", "b"):
         aws.world().put_service("prod", name)
@@ -33,7 +35,7 @@ def test_each_service_of_a_question_about_many_had_its_turn_and_the_longest_wait
     assert aws.record.turns.of("DescribeServices", aws.clock.now())["b"] == Turn(2, 45.0)
 
 
-def test_a_refusal_is_no_turn_and_is_counted_apart():
+def test_a_refusal_is_no_turn_and_is_counted_apart() -> None:
     aws = FakeAws(StillClock())
     aws.world().put_service("prod", "a")
     aws.buckets.limits["service_read"] = Limit(1, 0.1)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,38 +20,38 @@ from tests.fakeaws.faults import sent
 from tests.fakeaws.replies import Manner
 
 
-async def pull(url, verb, answered=200, **told):
+async def pull(url: Any, verb: Any, answered: Any = 200, **told: Any) -> Any:
     async with aiohttp.ClientSession() as http, http.post(f"{url}/_double/{verb}", json=told) as answer:
         assert answer.status == answered
         return await answer.json()
 
 
-async def attributes(aws, name="orders"):
+async def attributes(aws: Any, name: Any = "orders") -> Any:
     async with client(aws, "sqs") as sqs:
         url = (await sqs.get_queue_url(QueueName=name))["QueueUrl"]
         return (await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]))["Attributes"]
 
 
 @pytest.mark.parametrize("manner", [Manner.RESET, Manner.CUT])
-async def test_a_connection_breaks(aws, manner):
+async def test_a_connection_breaks(aws: Any, manner: Any) -> None:
     aws.world().put_queue("orders")
     aws.faults.script("GetQueueAttributes", sent(manner))
     with pytest.raises(Exception, match=r"(?i)connection|payload"):
         await attributes(aws)
 
 
-async def test_a_dripping_answer_comes_in_the_end(aws):
+async def test_a_dripping_answer_comes_in_the_end(aws: Any) -> None:
     aws.world().put_queue("orders", visible=3)
     aws.faults.script("GetQueueAttributes", sent(Manner.DRIP, 0.0001))
     assert (await attributes(aws))["ApproximateNumberOfMessages"] == "3"
 
 
-async def test_whoever_hangs_is_let_go_at_the_end():
+async def test_whoever_hangs_is_let_go_at_the_end() -> None:
     async with serving(FakeAws(StillClock())) as aws:
         aws.world().put_queue("orders")
         asked = asyncio.Event()
 
-        def hang(reply):
+        def hang(reply: Any) -> Any:
             asked.set()
             return replace(reply, manner=Manner.HANG)
 
@@ -60,7 +62,7 @@ async def test_whoever_hangs_is_let_go_at_the_end():
         await waiting
 
 
-async def test_a_change_whose_answer_never_came_was_made_all_the_same(aws):
+async def test_a_change_whose_answer_never_came_was_made_all_the_same(aws: Any) -> None:
     aws.world().put_service("prod", "worker", 1)
     aws.faults.script("UpdateService", sent(Manner.RESET))
     async with client(aws, "ecs") as ecs:
@@ -71,7 +73,7 @@ async def test_a_change_whose_answer_never_came_was_made_all_the_same(aws):
     assert (update.at, update.service, update.desired, update.outcome) == (aws.clock.now(), "worker", 3, "ok")
 
 
-async def test_the_strings_are_pulled_from_outside(aws):
+async def test_the_strings_are_pulled_from_outside(aws: Any) -> None:
     aws.world().put_queue("orders")
     aws.world().put_service("prod", "worker", 1)
     await pull(aws.url, "queue", names=["orders"], visible=300, in_flight=2)
@@ -89,7 +91,7 @@ async def test_the_strings_are_pulled_from_outside(aws):
     assert aws.buckets.limits["queue_read"] == (1, 2)
 
 
-async def test_poisoned_from_outside_and_healed(aws):
+async def test_poisoned_from_outside_and_healed(aws: Any) -> None:
     aws.world().put_queue("orders")
     await pull(aws.url, "poison", name="counts_missing", service="worker", queue="orders")
     with pytest.raises(KeyError):
@@ -98,7 +100,7 @@ async def test_poisoned_from_outside_and_healed(aws):
     assert await attributes(aws)
 
 
-async def test_a_fault_is_scripted_from_outside_for_so_many_times(aws):
+async def test_a_fault_is_scripted_from_outside_for_so_many_times(aws: Any) -> None:
     aws.world().put_queue("orders")
     await pull(aws.url, "fault", operation="GetQueueAttributes", code="InternalError", status=500, times=1)
     with pytest.raises(ClientError, match="InternalError"):
@@ -110,17 +112,18 @@ async def test_a_fault_is_scripted_from_outside_for_so_many_times(aws):
     ("verb", "told"),
     [("dance", {}), ("queue", {"names": ["nobody"], "visible": 1}), ("queue", {"colour": "red"}), ("poison", {})],
 )
-async def test_a_wrong_pull_is_told_so(aws, verb, told):
+async def test_a_wrong_pull_is_told_so(aws: Any, verb: str, told: Any) -> None:
     assert verb in (await pull(aws.url, verb, answered=400, **told))["error"]
 
 
 @asynccontextmanager
-async def process(*arguments):
+async def process(*arguments: Any) -> AsyncIterator[Any]:
     """The double as a process of its own; its address."""
     running = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.fakeaws", *arguments, stdout=asyncio.subprocess.PIPE
     )
     try:
+        assert running.stdout is not None
         async with asyncio.timeout(60):
             yield (await running.stdout.readline()).decode().strip()
     finally:
@@ -128,7 +131,7 @@ async def process(*arguments):
         await running.wait()
 
 
-async def test_a_process_prints_its_address_and_has_as_many_services_as_it_was_told():
+async def test_a_process_prints_its_address_and_has_as_many_services_as_it_was_told() -> None:
     async with process("--services", "12", "--clusters", "2", "--cpu", "40", "--validate") as url:
         aws = FakeAws(url=url)
         async with client(aws, "ecs") as ecs:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,23 +15,23 @@ pauses = st.floats(0, 200) | st.sampled_from([0.0, 29.9, 30.0, 90.0])
 moves = st.lists(st.tuples(pauses, st.integers(0, 12)), max_size=20)
 
 
-def world_of(desired=0, **more):
+def world_of(desired: Any = 0, **more: Any) -> Any:
     aws = FakeAws(StillClock())
     return aws, aws.world().put_service("prod", "worker", desired, **more)
 
 
-def described(aws, name="worker"):
+def described(aws: Any, name: Any = "worker") -> Any:
     answer = told(ask(aws, "ecs", "DescribeServices", cluster="prod", services=[name], include=["TAGS"]))
     return answer["services"][0]
 
 
-def counts(aws):
+def counts(aws: Any) -> Any:
     found = described(aws)
     return found["desiredCount"], found["runningCount"], found["pendingCount"]
 
 
 @given(moves)
-def test_no_task_runs_earlier_than_its_start_takes(moves):
+def test_no_task_runs_earlier_than_its_start_takes(moves: Any) -> None:
     aws, service = world_of()
     wanted = [(aws.clock.now(), 0)]
     for pause_s, desired in moves:
@@ -44,7 +46,7 @@ def test_no_task_runs_earlier_than_its_start_takes(moves):
 
 
 @given(moves)
-def test_everybody_who_is_wanted_is_running_or_pending_and_runs_90_s_later(moves):
+def test_everybody_who_is_wanted_is_running_or_pending_and_runs_90_s_later(moves: Any) -> None:
     aws, service = world_of(3)
     for pause_s, desired in moves:
         aws.clock.pass_s(pause_s)
@@ -54,8 +56,8 @@ def test_everybody_who_is_wanted_is_running_or_pending_and_runs_90_s_later(moves
     assert (service.running(aws.clock.now()), service.pending(aws.clock.now())) == (service.desired, 0)
 
 
-def test_the_same_seed_starts_the_same_way():
-    def running_after(seconds, seed):
+def test_the_same_seed_starts_the_same_way() -> None:
+    def running_after(seconds: Any, seed: Any) -> Any:
         aws = FakeAws(StillClock(), seed=seed)
         service = aws.world().put_service("prod", "worker")
         service.scale(1000, aws.clock.now())
@@ -64,7 +66,7 @@ def test_the_same_seed_starts_the_same_way():
     assert running_after(47, seed=1) == running_after(47, seed=1) != running_after(47, seed=2)
 
 
-def test_a_scale_in_stops_who_has_not_started_first():
+def test_a_scale_in_stops_who_has_not_started_first() -> None:
     aws, service = world_of(2)
     service.scale(6, aws.clock.now())
     service.scale(3, aws.clock.now())
@@ -73,7 +75,7 @@ def test_a_scale_in_stops_who_has_not_started_first():
     assert counts(aws) == (1, 1, 0)
 
 
-def test_protected_tasks_run_on_until_their_protection_ends():
+def test_protected_tasks_run_on_until_their_protection_ends() -> None:
     aws, service = world_of(4)
     aws.world().protect("prod", "worker", 3, lasts_s=600)
     service.scale(1, aws.clock.now())
@@ -82,7 +84,7 @@ def test_protected_tasks_run_on_until_their_protection_ends():
     assert counts(aws) == (1, 1, 0)
 
 
-def test_a_deployment_runs_both_revisions_until_it_is_over():
+def test_a_deployment_runs_both_revisions_until_it_is_over() -> None:
     aws, _ = world_of(3)
     aws.world().deploy("prod", "worker", takes_s=300)
     assert counts(aws) == (3, 3, 3)
@@ -99,14 +101,14 @@ def test_a_deployment_runs_both_revisions_until_it_is_over():
     assert [one["rolloutState"] for one in described(aws)["deployments"]] == ["COMPLETED"]
 
 
-def test_a_deployment_whose_tasks_never_start_is_never_over():
+def test_a_deployment_whose_tasks_never_start_is_never_over() -> None:
     aws, _ = world_of(1, stalls=True)
     aws.world().deploy("prod", "worker", takes_s=300)
     aws.clock.pass_s(86_400)
     assert counts(aws) == (1, 1, 1)
 
 
-def test_a_steady_state_is_told_once_and_when_it_was_reached():
+def test_a_steady_state_is_told_once_and_when_it_was_reached() -> None:
     aws, service = world_of(1)
     began = aws.clock.now()
     service.scale(3, began)
@@ -124,13 +126,13 @@ def test_a_steady_state_is_told_once_and_when_it_was_reached():
         ({"strategy": "DAEMON"}, "InvalidParameterException"),
     ],
 )
-def test_a_service_without_a_count_of_its_own_cannot_be_scaled(more, refusal):
+def test_a_service_without_a_count_of_its_own_cannot_be_scaled(more: Any, refusal: str) -> None:
     aws, service = world_of(1, **more)
     assert code(ask(aws, "ecs", "UpdateService", cluster="prod", service="worker", desiredCount=2)) == refusal
     assert service.desired == 1
 
 
-def test_what_is_not_there_is_a_failure_and_only_an_update_an_error():
+def test_what_is_not_there_is_a_failure_and_only_an_update_an_error() -> None:
     aws, _ = world_of(1)
     answer = told(ask(aws, "ecs", "DescribeServices", cluster="prod", services=["worker", "nobody"]))
     assert [one["serviceName"] for one in answer["services"]] == ["worker"]
@@ -142,11 +144,11 @@ def test_what_is_not_there_is_a_failure_and_only_an_update_an_error():
 
 
 @pytest.mark.parametrize("count", [20, 23])
-def test_lists_come_in_pages_and_every_member_once(count):
+def test_lists_come_in_pages_and_every_member_once(count: int) -> None:
     aws = FakeAws(StillClock())
     for number in range(count):
         aws.world().put_service("prod", f"worker-{number}", 1)
-    found, pages, more = [], 0, {}
+    found, pages, more = [], 0, dict[str, Any]()
     while True:
         pages += 1
         answer = told(ask(aws, "ecs", "ListServices", cluster="prod", maxResults=10, **more))
@@ -158,7 +160,7 @@ def test_lists_come_in_pages_and_every_member_once(count):
     assert pages == -(-count // 10)
 
 
-def test_protection_is_told_until_it_expires():
+def test_protection_is_told_until_it_expires() -> None:
     aws, _ = world_of(2)
     aws.world().protect("prod", "worker", 1, lasts_s=600)
     tasks = told(ask(aws, "ecs", "ListTasks", cluster="prod", serviceName="worker"))["taskArns"]
@@ -169,7 +171,7 @@ def test_protection_is_told_until_it_expires():
         assert [one["expirationDate"] for one in told_of if one["protectionEnabled"]] == protected
 
 
-def test_of_a_task_that_stopped_nothing_is_known_but_that():
+def test_of_a_task_that_stopped_nothing_is_known_but_that() -> None:
     aws, service = world_of(2)
     tasks = told(ask(aws, "ecs", "ListTasks", cluster="prod", serviceName="worker"))["taskArns"]
     service.scale(1, aws.clock.now())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.fakeaws import FakeAws, StillClock
@@ -10,7 +12,7 @@ from tests.fakeaws.asking import ask, code, told
 MINUTES = {"StartTime": 0, "EndTime": 60}
 STAT = {"Metric": {"Namespace": "a", "MetricName": "b"}, "Period": 60, "Stat": "Sum"}
 
-WRONG = {
+WRONG: dict[str, tuple[str, str, Any]] = {
     "unknown parameter": ("sqs", "GetQueueUrl", {"QueueName": "a", "Colour": "red"}),
     "required parameter missing": ("sqs", "GetQueueUrl", {}),
     "wrong type": ("ecs", "DescribeServices", {"cluster": "prod", "services": "worker"}),
@@ -38,27 +40,27 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_not_as_documented_is_refused_and_complained_of(what):
+def test_what_is_not_as_documented_is_refused_and_complained_of(what: str) -> None:
     service, operation, body = WRONG[what]
     aws = FakeAws(StillClock())
     aws.world().put_service("prod", "worker", 0)
-    assert code(ask(aws, service, operation, **body)) == "ValidationException"
+    assert code(ask(aws, service, operation, **dict[str, Any](body))) == "ValidationException"
     assert aws.record.complaints
     assert aws.world().service("prod", "worker").desired == 0
 
 
 @pytest.mark.parametrize("what", ["unknown parameter", "more than the count", "unknown text"])
-def test_without_validation_it_is_let_through(what):
+def test_without_validation_it_is_let_through(what: str) -> None:
     service, operation, body = WRONG[what]
     aws = FakeAws(StillClock(), validates=False)
     for name in ("a", "worker"):
         aws.world().put_service("prod", name, 0)
     aws.world().put_queue("a")
-    told(ask(aws, service, operation, **body))
+    told(ask(aws, service, operation, **dict[str, Any](body)))
     assert not aws.record.complaints
 
 
-def test_what_the_double_does_not_know_is_refused_and_complained_of():
+def test_what_the_double_does_not_know_is_refused_and_complained_of() -> None:
     aws = FakeAws(StillClock())
     assert code(ask(aws, "ecs", "DeleteService", cluster="prod", service="worker")) == "UnknownOperationException"
     assert aws.record.complaints

@@ -26,6 +26,7 @@ MOST_RESULTS = 100
 def problems(service: str, operation: str, asked: dict[str, Any]) -> list[str]:
     """What is wrong with a request, each in a sentence; none: it is as documented."""
     shape = _model(service, operation).input_shape
+    assert shape is not None, "every operation that is used here has an input"
     return [
         *_of_model(shape, asked),
         *_not_listed(shape, asked, operation),
@@ -59,8 +60,9 @@ def _not_listed(shape: Shape, asked: Any, where: str) -> Iterator[str]:
             for each in asked:
                 yield from _not_listed(shape.member, each, f"{where}[]")
         case _:
-            if getattr(shape, "enum", None) and asked not in shape.enum:
-                yield f"{where} is {asked!r}, none of {', '.join(shape.enum)}"
+            listed: list[str] = getattr(shape, "enum", None) or []
+            if listed and asked not in listed:
+                yield f"{where} is {asked!r}, none of {', '.join(listed)}"
 
 
 def _too_long(operation: str, asked: dict[str, Any]) -> Iterator[str]:

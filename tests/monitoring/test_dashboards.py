@@ -15,9 +15,9 @@ from autoscaler.core.model import Rule
 from autoscaler.monitoring import DAEMON, FLEET, SERVICE, files
 from autoscaler.monitoring.grafana import COLUMNS, as_grafana
 from autoscaler.monitoring.panels import Dashboard, Panel, Section, Shape
-from autoscaler.telemetry.families import FAMILIES, Kind
+from autoscaler.telemetry.families import FAMILIES, Family, Kind
 from autoscaler.telemetry.own import OWN
-from autoscaler.telemetry.samples import NO_RULE
+from autoscaler.telemetry.tally import NO_RULE
 from tests.monitoring.queries import NAMED, filled, labels_in, metrics_in
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,8 @@ OF_THE_PROCESS = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
 def served() -> dict[str, set[str]]:
     """The labels of every series that `/metrics` serves, by the series' name."""
     names: dict[str, set[str]] = {name: set() for name in OF_THE_PROCESS}
-    for family in (*FAMILIES, *OWN):
+    every: tuple[Family[Any], ...] = (*FAMILIES, *OWN)
+    for family in every:
         own = {"ecs_cluster", "ecs_service"} if family in FAMILIES else set()
         parts = ("_bucket", "_sum", "_count") if family.kind is Kind.HISTOGRAM else ("",)
         names |= {family.name + part: own | set(family.labels) for part in parts}

@@ -131,7 +131,7 @@ def test_no_template_has_more_resources_than_cloudformation_takes(queues: int, s
 def test_the_alarms_are_a_template_that_cloudformation_takes(template: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "alarms.yaml"
     path.write_text(as_yaml(template))
-    command = [Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "--", path]
+    command: list[str | Path] = [Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "--", path]
     linted = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert linted.returncode == 0, linted.stdout + linted.stderr
 

@@ -58,7 +58,7 @@ class Haste:
         items[:] = sorted((item for item in items if _may_object(item, self._module)), key=_slowness)
         for item in items:
             machine = getattr(item, "cls", None)
-            if hasattr(machine, "settings"):
+            if machine is not None and hasattr(machine, "settings"):
                 machine.settings = settings(machine.settings, max_examples=EXAMPLES, phases=_PHASES)
             elif _is_sweep(item):
                 item.obj = _swept_a_little  # type: ignore[attr-defined]

@@ -91,15 +91,15 @@ def page(results: Sequence[Result], known: Reasons, excluded: Mapping[tuple[str,
 def _table(title: str, results: Sequence[Result], group: Callable[[Mutant], str]) -> list[str]:
     counts = Counter((group(mutant), outcome) for mutant, outcome in results)
     groups = sorted({name for name, _ in counts})
-    rows = [(name, *(counts[name, outcome] for outcome in Outcome)) for name in groups]
-    rows.append(("all", *(sum(row[column] for row in rows) for column in (1, 2, 3))))
+    rows = [(name, [counts[name, outcome] for outcome in Outcome]) for name in groups]
+    rows.append(("all", [sum(column) for column in zip(*(counted for _, counted in rows), strict=True)]))
     return [
         f"| {title} | mutants | killed | timed out | survived | |",
         "|---|---:|---:|---:|---:|---:|",
         *(
             f"| {name} | {killed + late + alive} | {killed} | {late} | {alive} "
             f"| {(killed + late) / (killed + late + alive):.0%} |"
-            for name, killed, late, alive in rows
+            for name, (killed, late, alive) in rows
         ),
     ]
 

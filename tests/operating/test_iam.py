@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from autoscaler.aws import apis
 from autoscaler.aws.operator import apis as operators
+from autoscaler.config import load
 from autoscaler.operating.iam import PURPOSES
 from autoscaler.operating.permissions import granted
 from tests.deploy.stack import filled_in
-from tests.operating.settings import ACCOUNT, EVERYTHING, config, load, several
+from tests.operating.settings import ACCOUNT, EVERYTHING, config, several
 
 APIS = {value.name for value in vars(apis).values() if isinstance(value, apis.Api)}
 """All that the daemon ever asks of AWS."""
@@ -41,18 +42,19 @@ def actions(document: dict[str, Any]) -> set[str]:
 
 
 def statement(document: dict[str, Any], action: str) -> dict[str, Any]:
+    found: dict[str, Any]
     [found] = [one for one in document["Statement"] if action in one["Action"]]
     return found
 
 
-def test_with_everything_set_each_of_the_daemons_calls_is_a_right_and_nothing_else_is():
+def test_with_everything_set_each_of_the_daemons_calls_is_a_right_and_nothing_else_is() -> None:
     assert actions(policy(load(EVERYTHING))) == USUAL
     elsewhere = EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE, "AUTOSCALER_DISCOVER_CLUSTERS": "prod"}
     assert actions(policy(load(elsewhere))) | actions(policy(load(elsewhere), role=ROLE)) == APIS
     assert not APIS & {"ecs:TagResource", "ecs:UntagResource", "iam:SimulatePrincipalPolicy"}
 
 
-def test_what_is_called_as_a_role_is_that_roles_right_and_the_daemons_own_is_to_act_as_it():
+def test_what_is_called_as_a_role_is_that_roles_right_and_the_daemons_own_is_to_act_as_it() -> None:
     of = several({"region": "eu-west-1"}, {"role_arn": ROLE}, {"role_arn": ROLE})
     ours, theirs = policy(of), policy(of, role=ROLE)
     assert statement(ours, "sts:AssumeRole")["Resource"] == [ROLE]
@@ -66,7 +68,7 @@ def test_what_is_called_as_a_role_is_that_roles_right_and_the_daemons_own_is_to_
     assert any(ROLE in remark for remark in granted(of, "eu-west-1", ACCOUNT).remarks)
 
 
-def test_who_discovers_may_take_over_any_service_of_those_clusters_and_no_other():
+def test_who_discovers_may_take_over_any_service_of_those_clusters_and_no_other() -> None:
     of = load({"AUTOSCALER_DISCOVER_CLUSTERS": "a,b"})
     document = policy(of)
     updates = [one for one in document["Statement"] if "ecs:UpdateService" in one["Action"]]
@@ -89,17 +91,17 @@ def test_who_discovers_may_take_over_any_service_of_those_clusters_and_no_other(
         ({"queues": "[]"}, {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}),
     ],
 )
-def test_what_no_setting_leads_to_is_no_right(fields, missing):
+def test_what_no_setting_leads_to_is_no_right(fields: Any, missing: Any) -> None:
     told = EVERYTHING | {f"AUTOSCALER_{name.upper()}": value for name, value in fields.items()}
     assert actions(policy(load(told))) == USUAL - missing
 
 
-def test_every_call_has_a_statement_of_its_purpose():
+def test_every_call_has_a_statement_of_its_purpose() -> None:
     for api in (value for value in (*vars(apis).values(), operators.TAG_RESOURCE) if isinstance(value, apis.Api)):
         assert api in PURPOSES, api.name
 
 
-def test_arns_are_as_narrow_as_the_settings():
+def test_arns_are_as_narrow_as_the_settings() -> None:
     document = policy(load(EVERYTHING))
     service = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/prod/orders"
     assert statement(document, "ecs:UpdateService")["Resource"] == [service]
@@ -111,7 +113,7 @@ def test_arns_are_as_narrow_as_the_settings():
     assert all(one["Condition"] == cluster for one in about_ecs)
 
 
-def test_each_cluster_has_statements_of_its_own_with_its_own_condition():
+def test_each_cluster_has_statements_of_its_own_with_its_own_condition() -> None:
     document = policy(several({"cluster": "a"}, {"cluster": "b"}, {"cluster": "a", "region": "eu-north-1"}))
     updates = [one for one in document["Statement"] if "ecs:UpdateService" in one["Action"]]
     assert [one["Sid"] for one in updates] == ["ScaleServices", "ScaleServices2", "ScaleServices3"]
@@ -123,12 +125,12 @@ def test_each_cluster_has_statements_of_its_own_with_its_own_condition():
 @pytest.mark.parametrize(
     ("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")]
 )
-def test_every_partition_of_aws_has_its_own_arns(region, partition):
+def test_every_partition_of_aws_has_its_own_arns(region: str, partition: str) -> None:
     for one in policy(config(region=region))["Statement"]:
         assert all(resource == "*" or resource.startswith(f"arn:{partition}:") for resource in one["Resource"])
 
 
-def test_the_account_is_the_queues_where_they_name_one_and_what_is_not_known_is_said():
+def test_the_account_is_the_queues_where_they_name_one_and_what_is_not_known_is_said() -> None:
     arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders"
     of_queue = granted(config(queues=arn), "eu-west-1", None)
     assert f":{ACCOUNT}:service/" in json.dumps(of_queue.policy)
@@ -141,13 +143,13 @@ def test_the_account_is_the_queues_where_they_name_one_and_what_is_not_known_is_
     assert any("several accounts" in one for one in granted(config(queues=f"{arn},{other}"), None, None).remarks)
 
 
-def test_a_queue_of_another_account_is_named_in_that_account():
+def test_a_queue_of_another_account_is_named_in_that_account() -> None:
     document = policy(config(queues=f"arn:aws:sqs:eu-west-1:{'9' * 12}:orders"))
     assert statement(document, "sqs:GetQueueAttributes")["Resource"] == [f"arn:aws:sqs:eu-west-1:{'9' * 12}:orders"]
     assert f":{ACCOUNT}:service/prod/orders" in statement(document, "ecs:UpdateService")["Resource"][0]
 
 
-def test_who_pauses_may_write_that_one_tag_and_nothing_else():
+def test_who_pauses_may_write_that_one_tag_and_nothing_else() -> None:
     document = policy(config(), purpose="pause")
     assert actions(document) == {"ecs:DescribeServices", "ecs:TagResource", "ecs:UntagResource"}
     tagging = statement(document, "ecs:TagResource")
@@ -155,7 +157,7 @@ def test_who_pauses_may_write_that_one_tag_and_nothing_else():
     assert tagging["Resource"] == [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/prod/orders"]
 
 
-def test_denials_are_there_when_asked_for_only():
+def test_denials_are_there_when_asked_for_only() -> None:
     assert all(one["Effect"] == "Allow" for one in policy(config())["Statement"])
     *_, task_definition, provider = policy(config(), deny_redefinition=True)["Statement"]
     assert [one["Effect"] for one in (task_definition, provider)] == ["Deny", "Deny"]
@@ -163,7 +165,7 @@ def test_denials_are_there_when_asked_for_only():
     assert provider["Condition"] == {"Null": {"ecs:capacity-provider": "false"}}
 
 
-def test_the_policy_that_is_deployed_allows_what_this_one_does():
+def test_the_policy_that_is_deployed_allows_what_this_one_does() -> None:
     def pairs(document: dict[str, Any]) -> set[tuple[str, str, str]]:
         return {
             (action, resource, json.dumps(one.get("Condition")))
@@ -178,7 +180,7 @@ def test_the_policy_that_is_deployed_allows_what_this_one_does():
     assert set().union(*map(pairs, ours)) == pairs(json.loads(filled_in("iam-policy.json")))
 
 
-def test_the_task_definition_is_read_only_where_it_is_not_said_what_workers_do():
+def test_the_task_definition_is_read_only_where_it_is_not_said_what_workers_do() -> None:
     rights = {kind: actions(policy(config(workers=kind))) for kind in ("none", "draining", "self_protecting", "unsafe")}
     assert [kind for kind, has in rights.items() if "ecs:DescribeTaskDefinition" in has] == ["none"]
     [reads] = [one for one in policy(config())["Statement"] if "ecs:DescribeTaskDefinition" in one["Action"]]
@@ -186,19 +188,19 @@ def test_the_task_definition_is_read_only_where_it_is_not_said_what_workers_do()
     assert "Condition" not in reads, "a task definition is of no cluster: with the condition the right would never hold"
 
 
-def test_a_policy_that_is_too_long_is_said_to_be_so():
+def test_a_policy_that_is_too_long_is_said_to_be_so() -> None:
     long = several(*({"service": f"worker-number-{number}"} for number in range(60)))
     assert any("characters" in remark for remark in granted(long, "eu-west-1", ACCOUNT).remarks)
     assert not any("characters" in remark for remark in granted(config(), "eu-west-1", ACCOUNT).remarks)
 
 
-def test_every_right_is_an_operation_that_aws_has():
+def test_every_right_is_an_operation_that_aws_has() -> None:
     for name in APIS | OPERATORS:
         service, _, operation = name.partition(":")
         assert operation in Loader().load_service_model(service, "service-2")["operations"], name
 
 
-def test_cfn_lint_finds_nothing(tmp_path: Path):
+def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
     documents = [policy(load(EVERYTHING), deny_redefinition=True), policy(config(), purpose="pause")]
     assert _linted(tmp_path, documents).returncode == 0, _linted(tmp_path, documents).stdout
     documents[0]["Statement"][0]["Action"] = ["sqs:GetQueueAttribute"]
@@ -212,7 +214,7 @@ def _linted(folder: Path, documents: list[dict[str, Any]]) -> subprocess.Complet
     }
     stack = folder / "stack.json"
     stack.write_text(json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}))
-    command = [Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "--", stack]
+    command: list[str | Path] = [Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "--", stack]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -229,7 +231,7 @@ fields = st.fixed_dictionaries(
 
 
 @given(st.lists(fields, min_size=1, max_size=4))
-def test_sids_are_unique_and_nothing_is_said_twice_whatever_the_services(services):
+def test_sids_are_unique_and_nothing_is_said_twice_whatever_the_services(services: Any) -> None:
     document = policy(several(*services))
     sids = [one["Sid"] for one in document["Statement"]]
     assert len(set(sids)) == len(sids)

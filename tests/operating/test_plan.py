@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from autoscaler.ports import Category
 from tests.operating.settings import config, several
 
 
-def level(what: str, of, **starts_s: float) -> Level:
+def level(what: str, of: Any, **starts_s: float) -> Level:
     return max(one.level for one in planned(of, starts_s) if one.what == what)
 
 
@@ -28,26 +29,26 @@ def level(what: str, of, **starts_s: float) -> Level:
         ({"acceptable_latency": "60s"}, {"others": 5.0}, Level.NOTE),
     ],
 )
-def test_the_first_message_from_zero(fields, starts_s, expected):
+def test_the_first_message_from_zero(fields: Any, starts_s: Any, expected: Any) -> None:
     assert level("from zero", config(**fields), **starts_s) is expected
 
 
 @pytest.mark.parametrize(
     ("most", "expected"), [(1_000, None), (1_001, Level.NOTE), (5_000, Level.NOTE), (5_001, Level.FINDING)]
 )
-def test_ecs_has_a_quota_of_tasks_per_service(most, expected):
+def test_ecs_has_a_quota_of_tasks_per_service(most: int, expected: Any) -> None:
     found = [one for one in planned(config(max_tasks=str(most)), {}) if one.what == "max_tasks"]
     assert [one.level for one in found] == ([expected] if expected else [])
 
 
-def test_so_many_tasks_take_longer_to_launch_than_a_message_may_wait():
+def test_so_many_tasks_take_longer_to_launch_than_a_message_may_wait() -> None:
     slow = config(max_tasks="600", acceptable_latency="60s", launch_per_minute="500")
     assert level("launches", slow) is Level.NOTE
     quick = config(max_tasks="500", acceptable_latency="60s", launch_per_minute="500")
     assert "launches" not in {one.what for one in planned(quick, {})}
 
 
-def test_calls_are_counted_by_region_and_those_of_a_cluster_are_shared():
+def test_calls_are_counted_by_region_and_those_of_a_cluster_are_shared() -> None:
     of = several(*({"region": "eu-west-1"} for _ in range(200)), {"region": "eu-north-1", "queues": "a,b,c"})
     west, north = asked_of(of)["eu-west-1"], asked_of(of)["eu-north-1"]
     assert west.rates[Category.QUEUE_READ] == 20.0
@@ -58,7 +59,7 @@ def test_calls_are_counted_by_region_and_those_of_a_cluster_are_shared():
     assert north.rates[Category.QUEUE_READ] == 0.3
 
 
-def test_more_calls_than_our_share_are_a_finding_but_for_ecs_that_is_then_read_less_often():
+def test_more_calls_than_our_share_are_a_finding_but_for_ecs_that_is_then_read_less_often() -> None:
     of = several(*({"region": "eu-west-1", "cluster": f"c{number}"} for number in range(300)))
     [ecs] = [one for one in planned(of, {}) if one.what == "calls to ECS"]
     assert (ecs.level, "30 calls a second of our 5" in ecs.text, "every 60s" in ecs.text) == (Level.NOTE, True, True)
@@ -66,7 +67,7 @@ def test_more_calls_than_our_share_are_a_finding_but_for_ecs_that_is_then_read_l
     assert level("calls to SQS", of) is Level.GOOD
 
 
-def test_more_calls_for_queues_than_our_share_are_a_finding_that_says_how_long_the_interval_would_be():
+def test_more_calls_for_queues_than_our_share_are_a_finding_that_says_how_long_the_interval_would_be() -> None:
     of = several({"queues": ",".join(f"q{number}" for number in range(60)), "acceptable_latency": "1500ms"})
     tight = replace(of, rate_share_percent=2)  # 60 queues twice a second; 2 % of 4,000 are 80
     [queues] = [one for one in planned(tight, {}) if one.what == "calls to SQS"]
@@ -74,14 +75,14 @@ def test_more_calls_for_queues_than_our_share_are_a_finding_that_says_how_long_t
     assert "AUTOSCALER_INTERVAL to 1s or longer, or raise AUTOSCALER_RATE_SHARE_PERCENT to 3" in queues.remedy
 
 
-def test_dollars_a_month():
+def test_dollars_a_month() -> None:
     [dollars] = [one for one in planned(config(), {}) if one.what == "dollars"]
     # one queue every 10 s: 259,200 requests; four metrics a minute: 172,800
     assert "$1.83 a month" in dollars.text
     assert "259,200 to SQS ($0.10), 172,800 metrics from CloudWatch ($1.73)" in dollars.text
 
 
-def test_the_worst_decides_the_exit_code():
+def test_the_worst_decides_the_exit_code() -> None:
     assert code_of([]) == code_of([note("a", "b", "c", "d")]) == 0
     assert code_of([bad("a", "b", "c", "d")]) == code_of([bad("a", "b", "c", "d", "not_found")]) == 1
     assert code_of([bad("a", "b", "c", "d", "denied"), bad("a", "b", "c", "d")]) == 3

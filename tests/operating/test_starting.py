@@ -49,7 +49,7 @@ answered = st.builds(
 
 
 @given(answers=answered)
-def test_the_file_and_the_task_say_the_same(answers, tmp_path_factory):
+def test_the_file_and_the_task_say_the_same(answers: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     place = tmp_path_factory.mktemp("init") / "autoscaler.toml"
     place.write_text(files(answers)["autoscaler.toml"])
     of_file = load({"AUTOSCALER_CONFIG_FILE": str(place)})
@@ -60,14 +60,14 @@ def test_the_file_and_the_task_say_the_same(answers, tmp_path_factory):
     assert service.policy.acceptable_latency_s == answers.acceptable_latency_s
 
 
-def test_the_role_of_a_first_start_may_change_nothing():
+def test_the_role_of_a_first_start_may_change_nothing() -> None:
     policy = json.loads(files(ANSWERS)["iam-policy.json"])
     actions = [action for statement in policy["Statement"] for action in statement["Action"]]
     assert actions
     assert all(action.partition(":")[2].startswith(("Get", "Describe", "List")) for action in actions)
 
 
-def test_the_task_is_the_one_that_is_deployed():
+def test_the_task_is_the_one_that_is_deployed() -> None:
     ours, deployed = task(ANSWERS), json.loads(filled_in("task-definition.json"))
     [mine], [theirs] = ours.pop("containerDefinitions"), deployed.pop("containerDefinitions")
     assert ours == deployed
@@ -78,13 +78,14 @@ def test_the_task_is_the_one_that_is_deployed():
     assert environment | {"AUTOSCALER_QUEUES": ""} == wanted | {"AUTOSCALER_QUEUES": ""}
 
 
-def test_the_task_has_the_shape_that_ecs_takes():
+def test_the_task_has_the_shape_that_ecs_takes() -> None:
     model = ServiceModel(Loader().load_service_model("ecs", "service-2"))
     shape = model.operation_model("RegisterTaskDefinition").input_shape
+    assert shape is not None
     assert ParamValidator().validate(task(ANSWERS), shape).generate_report() == ""
 
 
-def test_region_and_account_are_the_queues_where_nobody_says_them():
+def test_region_and_account_are_the_queues_where_nobody_says_them() -> None:
     bare = Answers("shop", "worker", (f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders",), 60.0, 20)
     assert (bare.completed().region, bare.completed().account) == (REGION, ACCOUNT)
     assert replace(bare, region="eu-west-2", queues=("orders",)).completed().region == "eu-west-2"
@@ -92,7 +93,7 @@ def test_region_and_account_are_the_queues_where_nobody_says_them():
     assert replace(bare, queues=two).completed().account is None
 
 
-def test_what_is_not_known_is_a_word_in_capitals_and_the_first_step():
+def test_what_is_not_known_is_a_word_in_capitals_and_the_first_step() -> None:
     bare = Answers("shop", "worker", ("orders",), 60.0, 20)
     assert steps(bare)[0] == "put the right words for REGION, ACCOUNT, IMAGE into the files"
     assert "put the right words" not in " ".join(steps(ANSWERS))
@@ -125,7 +126,9 @@ def asked(client: Any, words: list[str], contents: dict[str, str]) -> Any:
     return getattr(client, operation)(**given)
 
 
-def test_the_steps_lead_an_empty_account_to_a_daemon_whose_roles_and_log_are_there(monkeypatch):
+def test_the_steps_lead_an_empty_account_to_a_daemon_whose_roles_and_log_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     with mock_aws(config={"iam": {"load_aws_managed_policies": True}}):
@@ -149,29 +152,29 @@ def test_the_steps_lead_an_empty_account_to_a_daemon_whose_roles_and_log_are_the
         assert clients["ecs"].list_services(cluster=ANSWERS.cluster)["serviceArns"]
 
 
-def test_every_step_that_reads_the_settings_names_their_file():
+def test_every_step_that_reads_the_settings_names_their_file() -> None:
     for step in steps(ANSWERS):
         for command in ("doctor", "run", "dashboards", "iam-policy"):
             if f"autoscaler {command}" in step:
                 assert f"AUTOSCALER_CONFIG_FILE=autoscaler.toml autoscaler {command}" in step
 
 
-def test_the_alert_rules_are_those_of_dashboards():
+def test_the_alert_rules_are_those_of_dashboards() -> None:
     assert files(ANSWERS)["rules.yml"] == monitoring.files(None)["rules.yml"]
     assert "AutoscalerSloMissed" in files(ANSWERS)["rules.yml"]
 
 
-def test_every_file_is_told_of_in_the_one_to_read():
+def test_every_file_is_told_of_in_the_one_to_read() -> None:
     told = files(ANSWERS)
     assert all(f"`{name}`" in told["README.md"] for name in told.keys() - {"README.md"})
 
 
-def test_wrong_answers_are_refused_all_at_once():
+def test_wrong_answers_are_refused_all_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
         files(Answers("no cluster!", "worker", ("orders",), 60.0, 20, region="nowhere"))
     assert {problem.where for problem in refused.value.problems} == {"AUTOSCALER_CLUSTER", "AUTOSCALER_REGION"}
 
 
-def test_nothing_that_was_answered_can_break_the_file():
+def test_nothing_that_was_answered_can_break_the_file() -> None:
     text = Answers("shop", "worker", ('a"]\nmode="active"',), 60.0, 20).toml()
     assert tomllib.loads(text)["services"]["worker"]["mode"] == "shadow"

@@ -7,6 +7,8 @@ import json
 import re
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -38,7 +40,7 @@ async def gauges() -> AsyncIterator[Gauges]:
         yield gauges
 
 
-def connected(timeout_s: float):
+def connected(timeout_s: float) -> Any:
     return connect_prometheus(lambda: NOW, lambda: WALL_S, timeout_s)
 
 
@@ -319,7 +321,7 @@ async def test_where_credentials_are_handed_out_nothing_is_asked(host: str) -> N
 
 
 async def test_no_proxy_and_no_password_file_of_the_environment_is_used(
-    double: Double, gauges: Gauges, monkeypatch: pytest.MonkeyPatch, tmp_path
+    double: Double, gauges: Gauges, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))

@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cache
@@ -47,7 +47,7 @@ KEYS = "[...document.querySelectorAll('tbody th a')].map(link => link.textConten
 
 
 @pytest.fixture(scope="module")
-def played() -> Iterator[tuple[Desk, list[Played]]]:
+def played() -> tuple[Desk, list[Played]]:
     """Six hours of fourteen services. No test writes to it."""
     return lively()
 
@@ -108,7 +108,9 @@ def axe() -> str:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
 @pytest.mark.parametrize("path", ["/", "/services/fraud-check", "/services/webhooks", "/services/nobody"])
-async def test_no_rule_of_accessibility_is_broken(played, tmp_path, path, phone, dark) -> None:
+async def test_no_rule_of_accessibility_is_broken(
+    played: tuple[Desk, list[Played]], tmp_path: Path, path: str, phone: bool, dark: bool
+) -> None:
     width = 390 if phone else 1280
     async with shown(played[0], path, tmp_path, width=width, phone=phone, dark=dark) as tab:
         await tab.call(
@@ -123,7 +125,9 @@ async def test_no_rule_of_accessibility_is_broken(played, tmp_path, path, phone,
         assert await tab.value("document.documentElement.scrollWidth") <= width
 
 
-async def test_the_list_says_first_whether_the_promise_is_kept_and_worst_services_stand_first(played, tmp_path) -> None:
+async def test_the_list_says_first_whether_the_promise_is_kept_and_worst_services_stand_first(
+    played: tuple[Desk, list[Played]], tmp_path: Path
+) -> None:
     async with shown(played[0], "/", tmp_path) as tab:
         assert await text(tab, "h1") == "1 of 14 services misses its latency target"
         assert (await tab.value(KEYS))[:3] == ["fraud-check", "thumbnails", "webhooks"]
@@ -131,12 +135,15 @@ async def test_the_list_says_first_whether_the_promise_is_kept_and_worst_service
         row = await text(tab, "tbody tr")
         standing = played[0].board.find("fraud-check")
         assert "missed" in row
+        assert standing is not None
         assert f"{standing.policy.max_tasks}" in row
         assert "stalled start: 40 instead of" in row, "sentences are quoted whole"
         await tab.until("document.getElementById('line').textContent === 'live'")
 
 
-async def test_the_list_can_be_sorted_and_filtered_and_remembers_it_in_its_address(played, tmp_path) -> None:
+async def test_the_list_can_be_sorted_and_filtered_and_remembers_it_in_its_address(
+    played: tuple[Desk, list[Played]], tmp_path: Path
+) -> None:
     async with shown(played[0], "/", tmp_path) as tab:
         await tab.value("document.querySelector('[data-column=backlog] button').click()")
         backlog = await tab.value(
@@ -161,7 +168,7 @@ async def test_the_list_can_be_sorted_and_filtered_and_remembers_it_in_its_addre
         assert await tab.value("document.getElementById('find').value") == "fraud"
 
 
-async def test_one_click_leads_to_the_service_and_one_back(played, tmp_path) -> None:
+async def test_one_click_leads_to_the_service_and_one_back(played: tuple[Desk, list[Played]], tmp_path: Path) -> None:
     async with shown(played[0], "/", tmp_path) as tab:
         await tab.value("document.querySelector('tbody tr td:last-child').click()")
         await tab.until("location.pathname === '/services/fraud-check' && " + DRAWN)
@@ -169,15 +176,20 @@ async def test_one_click_leads_to_the_service_and_one_back(played, tmp_path) -> 
         await tab.until("location.pathname === '/' && " + DRAWN)
 
 
-async def test_the_service_shows_its_hours_its_walk_what_was_learned_and_what_was_set(played, tmp_path) -> None:
+async def test_the_service_shows_its_hours_its_walk_what_was_learned_and_what_was_set(
+    played: tuple[Desk, list[Played]], tmp_path: Path
+) -> None:
     async with shown(played[0], "/services/fraud-check", tmp_path) as tab:
         assert min(await tab.value(PAINTED)) > 5, "a chart is blank"
         assert await text(tab, "#slo .mark") == "✕Latency target missed"
         walk = await tab.value("[...document.querySelectorAll('#decided .rule')].map(n => n.textContent)")
         assert walk == ["asked for", "stalled start", "decided"]
         assert "reason" not in walk
-        decision = played[0].board.find("fraud-check").tick.decision
-        assert await text(tab, "#decided .reason") == decision.votes[0].reason
+        standing = played[0].board.find("fraud-check")
+        assert standing is not None
+        assert standing.tick is not None
+        assert standing.tick.decision is not None
+        assert await text(tab, "#decided .reason") == standing.tick.decision.votes[0].reason
         assert await tab.value("document.querySelectorAll('#estimates tbody tr').length") == 4
         assert "AUTOSCALER_SERVICES__FRAUD_CHECK__MAX_TASKS" in await text(tab, "#settings tbody")
         assert "scale_in.cooldown" in await text(tab, "#defaults tbody")
@@ -194,7 +206,9 @@ async def test_the_service_shows_its_hours_its_walk_what_was_learned_and_what_wa
         await tab.until("document.querySelector('#decisions .walk')")
 
 
-async def test_by_keyboard_everything_can_be_reached_and_read(played, tmp_path) -> None:
+async def test_by_keyboard_everything_can_be_reached_and_read(
+    played: tuple[Desk, list[Played]], tmp_path: Path
+) -> None:
     async with shown(played[0], "/", tmp_path) as tab:
         reached = []
         for _ in range(16):
@@ -229,7 +243,7 @@ async def test_by_keyboard_everything_can_be_reached_and_read(played, tmp_path) 
         assert await focused(tab) == "changes"
 
 
-async def test_what_is_looked_at_changes_as_it_happens(tmp_path) -> None:
+async def test_what_is_looked_at_changes_as_it_happens(tmp_path: Path) -> None:
     desk = Desk()
     desk.record(decided(seen()))
     async with shown(desk, "/", tmp_path) as tab:
@@ -248,7 +262,7 @@ async def test_what_is_looked_at_changes_as_it_happens(tmp_path) -> None:
         await tab.until("document.querySelector('#decisions .words').textContent.includes('77 waiting')")
 
 
-async def test_rows_do_not_move_under_a_focus(tmp_path) -> None:
+async def test_rows_do_not_move_under_a_focus(tmp_path: Path) -> None:
     desk = Desk()
     for name in ("a", "b"):
         desk.record(decided(seen(), service=ServiceRef(name, "prod", name)))
@@ -262,7 +276,7 @@ async def test_rows_do_not_move_under_a_focus(tmp_path) -> None:
         await tab.until(f"{KEYS}.join() === 'b,a'")
 
 
-async def test_no_name_becomes_markup(tmp_path) -> None:
+async def test_no_name_becomes_markup(tmp_path: Path) -> None:
     desk = Desk()
     nasty = policy_of(NASTY, mode=Mode.SHADOW)
     desk.board.admit(ServiceRef(NASTY, NASTY, NASTY), nasty, (Chosen(NASTY, NASTY, NASTY),), activate=NASTY)
@@ -276,10 +290,11 @@ async def test_no_name_becomes_markup(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-async def test_however_long_the_names_no_page_scrolls_sideways(tmp_path, width: int) -> None:
+async def test_however_long_the_names_no_page_scrolls_sideways(tmp_path: Path, width: int) -> None:
     """ECS takes names of 255 letters, and nothing in them need be a place to break at."""
     desk, service = Desk(), ServiceRef(LONG, LONG, LONG)
-    long = replace(policy_of(LONG, mode=Mode.SHADOW), paused=LONG, schedule=LONG)
+    any_text: Any = LONG  # no pause is as long, and none is needed
+    long = replace(policy_of(LONG, mode=Mode.SHADOW), paused=any_text, schedule=LONG)
     desk.board.admit(service, long, (Chosen(LONG, LONG, LONG),), activate=LONG)
     desk.record(unread(LONG, service=service, policy=long))
     async with shown(desk, "/", tmp_path, width=width, phone=width < 640) as tab:
@@ -290,7 +305,7 @@ async def test_however_long_the_names_no_page_scrolls_sideways(tmp_path, width: 
         assert await tab.value("document.documentElement.scrollWidth") <= width
 
 
-async def test_a_row_that_stays_as_it_was_is_said_to_be_unchanged_and_not_to_be_old(tmp_path) -> None:
+async def test_a_row_that_stays_as_it_was_is_said_to_be_unchanged_and_not_to_be_old(tmp_path: Path) -> None:
     desk = Desk()
     desk.record(decided(seen()))
     async with shown(desk, "/", tmp_path) as tab:
@@ -301,7 +316,7 @@ async def test_a_row_that_stays_as_it_was_is_said_to_be_unchanged_and_not_to_be_
         await tab.until("document.querySelectorAll('tbody time')[1].textContent === 'no change seen for 6 min'")
 
 
-async def test_with_very_many_services_it_says_what_is_not_kept_and_shows_all(tmp_path) -> None:
+async def test_with_very_many_services_it_says_what_is_not_kept_and_shows_all(tmp_path: Path) -> None:
     desk = Desk()
     for number in range(1_001):
         desk.record(decided(seen(), service=ServiceRef(f"service-{number:04}", "prod", "x")))
@@ -314,7 +329,7 @@ async def test_with_very_many_services_it_says_what_is_not_kept_and_shows_all(tm
         assert await tab.value("document.getElementById('hours').hidden")
 
 
-async def test_a_page_that_nobody_looks_at_does_not_listen(played, tmp_path) -> None:
+async def test_a_page_that_nobody_looks_at_does_not_listen(played: tuple[Desk, list[Played]], tmp_path: Path) -> None:
     async with shown(played[0], "/", tmp_path) as tab:
         await tab.until("document.getElementById('line').textContent === 'live'")
         assert PLAYED_S > 0
@@ -346,7 +361,7 @@ HOW = 'set mode = "active" (autoscaler.toml: services.orders.mode)'
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("width", "phone"), [(1280, False), (390, True)], ids=["desk", "phone"])
 async def test_a_service_in_shadow_says_how_to_activate_it_and_an_active_one_does_not(
-    tmp_path, width, phone, dark
+    tmp_path: Path, width: int, phone: bool, dark: bool
 ) -> None:
     desk, shadow = Desk(), policy_of(mode=Mode.SHADOW)
     refs = {key: ServiceRef(key, "prod", f"{key}-worker") for key in ("orders", "mails")}

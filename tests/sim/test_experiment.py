@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from autoscaler.errors import ConfigError
 from autoscaler.sim.chance import Distribution
-from autoscaler.sim.experiment import Experiment, Setup, check, run, runs, scaler_of, specs, trials, wishes_of
+from autoscaler.sim.experiment import Experiment, check, run, runs, scaler_of, specs, trials, wishes_of
 from autoscaler.sim.experiment import Task as Wanted
 from autoscaler.sim.model import WorldSettings
 from autoscaler.sim.ours import Ours
-from autoscaler.sim.peers import PEERS
+from autoscaler.sim.peers import PEERS, Setup
 from autoscaler.sim.score import Run, billed_s
 from autoscaler.sim.tuning import Trial
 from autoscaler.sim.workload import Choice, CountTrace, by_count
@@ -53,12 +54,12 @@ def bits(made: list[Run]) -> list[tuple[object, ...]]:
         ("static:3,all", ("static:3", "ours", *PEERS, "clairvoyant")),
     ],
 )
-def test_policies_are_listed_each_once_in_any_case(text, named):
+def test_policies_are_listed_each_once_in_any_case(text: str, named: Any) -> None:
     assert specs(text, setup()) == named
 
 
 @pytest.mark.parametrize("text", ["", " ", ",", " , ,"])
-def test_no_policy_at_all_is_refused_with_what_there_is(text):
+def test_no_policy_at_all_is_refused_with_what_there_is(text: str) -> None:
     with pytest.raises(ValueError, match=r"no policy is named: choose from ours, .*keda.*, clairvoyant, or all"):
         specs(text, setup())
 
@@ -88,25 +89,25 @@ def test_no_policy_at_all_is_refused_with_what_there_is(text):
         ("ours:queues=a", "queues: cannot be simulated"),
     ],
 )
-def test_what_cannot_be_read_is_named_with_the_remedy(text, told):
+def test_what_cannot_be_read_is_named_with_the_remedy(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=told.replace("?", r"\?") if "did you" in told else told) as raised:
         specs(text, setup())
     assert not isinstance(raised.value, ConfigError)
 
 
-def test_a_setting_holds_for_the_one_policy_that_names_it():
+def test_a_setting_holds_for_the_one_policy_that_names_it() -> None:
     wishes = wishes_of("ours:tolerance=0.3/scale_in.cooldown=9m/scale_in.stabilization=2m", setup(max_tasks=7))
     policy = wishes.policy()
     assert (policy.tolerance, policy.max_tasks, policy.shortest_latency_s) == (0.3, 7, 60.0)
     assert (policy.scale_in.cooldown_s, policy.scale_in.stabilization_s) == (540.0, 120.0)
 
 
-def test_ours_is_told_of_the_workers_what_its_peers_are_told():
+def test_ours_is_told_of_the_workers_what_its_peers_are_told() -> None:
     several = replace(experiment(), world=WorldSettings(task_concurrency=4))
     assert wishes_of("ours", several.setup(several.drawn(0))).policy().task_concurrency == 4
 
 
-def test_each_scaler_is_a_new_one_with_its_settings_in_words():
+def test_each_scaler_is_a_new_one_with_its_settings_in_words() -> None:
     scaler, settings = scaler_of("ours:tolerance=0.3/scale_in.cooldown=9m", setup())
     assert isinstance(scaler, Ours)
     assert settings == "tolerance=0.3, scale_in.cooldown=9m"
@@ -115,20 +116,20 @@ def test_each_scaler_is_a_new_one_with_its_settings_in_words():
     assert "5" in scaler_of("keda", setup())[1]
 
 
-def test_runs_come_in_the_order_asked_for_however_many_processes_there_are():
+def test_runs_come_in_the_order_asked_for_however_many_processes_there_are() -> None:
     policies, seeds = ("keda", "clairvoyant", "ours", "static:9"), (2, 0)
     one = runs(experiment(), policies, seeds, processes=1)
     assert [(made.policy, made.seed) for made in one] == [(policy, seed) for policy in policies for seed in seeds]
     assert bits(runs(experiment(), policies, seeds, processes=3)) == bits(one)
 
 
-def test_a_policy_is_not_disturbed_by_those_beside_it():
+def test_a_policy_is_not_disturbed_by_those_beside_it() -> None:
     alone = runs(experiment(), ("ours",), (1,), processes=1)
     among = runs(experiment(), ("keda", "ours", "knative"), (0, 1), processes=1)
     assert bits(alone)[0] in bits(among)
 
 
-def test_costs_are_held_against_the_clairvoyant_of_the_same_seed():
+def test_costs_are_held_against_the_clairvoyant_of_the_same_seed() -> None:
     made = {(one.policy, one.seed): one for one in runs(experiment(), ("clairvoyant", "ours"), (0, 1), processes=1)}
     for seed in (0, 1):
         limit, ours = made["clairvoyant", seed], made["ours", seed]
@@ -138,20 +139,20 @@ def test_costs_are_held_against_the_clairvoyant_of_the_same_seed():
         assert ours.score.cost_per_oracle > 1.0
 
 
-def test_the_clairvoyant_is_run_where_nobody_asked_for_it_too_and_not_shown():
+def test_the_clairvoyant_is_run_where_nobody_asked_for_it_too_and_not_shown() -> None:
     [made] = runs(experiment(), ("static:9",), (0,), processes=1)
     assert made.policy == "static:9"
     assert made.score.cost_per_oracle > 1.0
 
 
-def test_progress_grows_and_ends_at_one():
+def test_progress_grows_and_ends_at_one() -> None:
     shares: list[float] = []
     runs(experiment(), ("ours", "keda"), (0, 1), shares.append, processes=2)
     assert shares == sorted(shares)
     assert (shares[-1], min(shares) >= 0.0) == (1.0, True)
 
 
-def test_trials_are_made_at_their_own_promise_and_judged_by_it():
+def test_trials_are_made_at_their_own_promise_and_judged_by_it() -> None:
     wanted = (Trial(60.0), Trial(240.0), Trial(60.0, "scale_in.stabilization=300s"))
     tried = trials(experiment(), wanted, (0, 1), processes=2)
     assert [one.trial for one in tried] == list(wanted)
@@ -162,19 +163,19 @@ def test_trials_are_made_at_their_own_promise_and_judged_by_it():
     assert tried[2].cost_per_work != tried[0].cost_per_work
 
 
-def test_an_operators_mistake_in_a_process_is_told_in_his_words():
+def test_an_operators_mistake_in_a_process_is_told_in_his_words() -> None:
     with pytest.raises(ConfigError, match="acceptable_latency: '0s' is too short") as raised:
         trials(experiment(), (Trial(0.0),), (0,), processes=1)
     assert [problem.where for problem in raised.value.problems] == ["acceptable_latency"]
 
 
-def test_a_source_that_is_equal_draws_the_same_workload_and_is_drawn_once():
+def test_a_source_that_is_equal_draws_the_same_workload_and_is_drawn_once() -> None:
     one, other = experiment(), experiment(latency_s=300.0)
     assert one.drawn(7) is other.drawn(7)
     assert one.drawn(7).arrivals_s.tobytes() != one.drawn(8).arrivals_s.tobytes()
 
 
-def test_check_takes_a_setting_with_commas_which_a_list_cannot_hold():
+def test_check_takes_a_setting_with_commas_which_a_list_cannot_hold() -> None:
     limits = 'ours:scale_in.limits=[{"tasks":1,"per":"60s"}]'
     check(limits, setup())
     with pytest.raises(ValueError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -43,7 +43,9 @@ BUSY = poisson(1, 1.0, HOUR_S)
 """Five tasks' work on average, with service times that vary: the count goes up and down all the time."""
 
 
-def played(load: Workload = BUSY, *faults: Fault, seed: int = 1, world: dict[str, Any] | None = None, **wishes: Any):
+def played(
+    load: Workload = BUSY, *faults: Fault, seed: int = 1, world: dict[str, Any] | None = None, **wishes: Any
+) -> Any:
     """What becomes of it, the promise being 60 s."""
     scaler = Ours(Wishes(60.0, **wishes).policy())
     return play(load, WorldSettings(faults=faults, **(world or {})), seed, scaler)
@@ -102,16 +104,20 @@ class Scene:
         return answer
 
     def counts(self) -> Counts:
-        return self._answer("counts")
+        answer: Counts = self._answer("counts")
+        return answer
 
     def tasks(self) -> Tasks:
-        return self._answer("tasks")
+        answer: Tasks = self._answer("tasks")
+        return answer
 
     def protected(self) -> int:
-        return self._answer("protected")
+        answer: int = self._answer("protected")
+        return answer
 
     def minutes(self, meter: Meter, most: int) -> Sequence[Datapoint]:
-        return self._answer("minutes", meter, most)
+        answer: Sequence[Datapoint] = self._answer("minutes", meter, most)
+        return answer
 
     def scale_to(self, tasks: int) -> None:
         self._answer("scale_to", tasks)
@@ -120,28 +126,37 @@ class Scene:
         self.sentences.append(sentence)
 
 
-def test_whatever_is_written_was_decided_by_the_daemons_own_loop(ticks):
+def test_whatever_is_written_was_decided_by_the_daemons_own_loop(ticks: list[Tick]) -> None:
     outcome = played()
     assert len(ticks) == pytest.approx(outcome.ended_s / 10, abs=2)
-    accepted = [(tick.observation.now, tick.decision.target) for tick in ticks if tick.outcome == "accepted"]
+    accepted = [
+        (tick.observation.now, tick.decision.target)
+        for tick in ticks
+        if tick.outcome == "accepted" and tick.observation is not None and tick.decision is not None
+    ]
     assert [(at, count) for at, count in outcome.desired if at > 0] == accepted
     assert len(accepted) > 8
 
 
 @pytest.mark.parametrize(("latency_s", "interval_s"), [(300, 10), (60, 10), (30, 10), (29, 29 / 3), (3, 1)])
-def test_it_looks_every_ten_seconds_and_three_times_within_the_latency(latency_s, interval_s):
+def test_it_looks_every_ten_seconds_and_three_times_within_the_latency(latency_s: int, interval_s: Any) -> None:
     assert Ours(Wishes(latency_s).policy()).interval_s == pytest.approx(interval_s)
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("least", "most"), [(0, 3), (2, 6), (4, 4)])
-def test_no_count_outside_the_bounds_is_ever_written(seed, least, most):
+def test_no_count_outside_the_bounds_is_ever_written(seed: Any, least: int, most: int) -> None:
     written: list[int] = []
 
     class Watched(Ours):
         def tick(self, world: Surface) -> None:
             keep = world.scale_to
-            world.scale_to = lambda tasks: (written.append(tasks), keep(tasks))  # type: ignore[method-assign]
+
+            def scale_to(tasks: int) -> None:
+                written.append(tasks)
+                keep(tasks)
+
+            world.scale_to = scale_to  # type: ignore[method-assign]
             super().tick(world)
             world.scale_to = keep  # type: ignore[method-assign]
 
@@ -152,14 +167,15 @@ def test_no_count_outside_the_bounds_is_ever_written(seed, least, most):
     assert all(least <= count <= most for count in written), written
 
 
-def test_it_never_scales_in_while_the_queue_cannot_be_read():
-    assert falls(played(), 600, 1800)
-    blind = played(BUSY, Blindness(600, 1800))
+def test_it_never_scales_in_while_the_queue_cannot_be_read() -> None:
+    load = workload_that_ends()
+    assert falls(played(load), 600, 1800)
+    blind = played(load, Blindness(600, 1800))
     assert not falls(blind, 600, 1800)
     assert falls(blind, 1800, HOUR_S)
 
 
-def test_while_ecs_throttles_nothing_changes_and_afterwards_it_goes_on(ticks):
+def test_while_ecs_throttles_nothing_changes_and_afterwards_it_goes_on(ticks: list[Tick]) -> None:
     assert changes(played(), 600, 1800)
     ticks.clear()
     outcome = played(workload_that_ends(), Throttling(600, 1800))
@@ -169,7 +185,7 @@ def test_while_ecs_throttles_nothing_changes_and_afterwards_it_goes_on(ticks):
     assert not np.isnan(outcome.received_s).any()
 
 
-def test_it_does_not_scale_in_during_a_deployment():
+def test_it_does_not_scale_in_during_a_deployment() -> None:
     """The load ends as the deployment begins, which takes twice five minutes: new tasks first, then the old go."""
     load = poisson(2, 1.0, 1500.0)
     idle_after = Workload("ends", load.arrivals_s, load.service_s, HOUR_S, 60.0, load.counts, load.history)
@@ -180,12 +196,12 @@ def test_it_does_not_scale_in_during_a_deployment():
     assert falls(rolling, 1800, HOUR_S)
 
 
-def test_a_restart_begins_another_memory(ticks):
+def test_a_restart_begins_another_memory(ticks: list[Tick]) -> None:
     played(BUSY, Restart(1000))
-    assert sorted({tick.memory.since for tick in ticks}) == [0.0, 1000.0]
+    assert sorted({tick.memory.since or 0.0 for tick in ticks}) == [0.0, 1000.0]
 
 
-def test_after_a_restart_it_does_not_scale_in_before_it_has_watched_for_a_window():
+def test_after_a_restart_it_does_not_scale_in_before_it_has_watched_for_a_window() -> None:
     """Where it would have scaled in just then, had it not been started anew."""
     due = falls(played(), 600, 3000)[:6]
     assert due
@@ -193,12 +209,12 @@ def test_after_a_restart_it_does_not_scale_in_before_it_has_watched_for_a_window
         assert not falls(played(BUSY, Restart(at - 5)), at - 5, at + 55), at
 
 
-def test_a_restart_changes_nothing_of_what_was_before():
+def test_a_restart_changes_nothing_of_what_was_before() -> None:
     before = [change for change in played().desired if change[0] < 1000]
     assert [change for change in played(BUSY, Restart(1000)).desired if change[0] < 1000] == before
 
 
-def test_equal_seeds_have_equal_outcomes_bit_for_bit():
+def test_equal_seeds_have_equal_outcomes_bit_for_bit() -> None:
     one, same, other = played(seed=3), played(seed=3), played(seed=4)
     assert one.received_s.tobytes() == same.received_s.tobytes()
     for name in ("lives", "desired", "running", "told", "ended_s", "lost_work_s", "redelivered"):
@@ -206,7 +222,7 @@ def test_equal_seeds_have_equal_outcomes_bit_for_bit():
     assert other.lives != one.lives
 
 
-def test_every_change_has_its_sentence_in_the_report_and_nothing_else_has():
+def test_every_change_has_its_sentence_in_the_report_and_nothing_else_has() -> None:
     outcome = played()
     counts = list(pairwise(outcome.desired))
     assert [told.at for told in outcome.told] == [at for _, (at, _) in counts]
@@ -215,19 +231,22 @@ def test_every_change_has_its_sentence_in_the_report_and_nothing_else_has():
 
 
 @pytest.mark.parametrize("error", [Unavailable("SQS does not answer"), Throttled("slower, please")])
-def test_a_read_that_fails_is_missing_with_its_reason(ticks, error):
+def test_a_read_that_fails_is_missing_with_its_reason(ticks: list[Tick], error: Any) -> None:
     Ours(Wishes(60.0).policy()).tick(Scene(counts=error))
-    [reading] = ticks[0].observation.queues
+    observation, decision = ticks[0].observation, ticks[0].decision
+    assert observation is not None
+    assert decision is not None
+    [reading] = observation.queues
     assert reading.backlog == Missing(str(error), error.kind)
-    assert ticks[0].decision.verdict is Verdict.HOLD
+    assert decision.verdict is Verdict.HOLD
 
 
-def test_a_fleet_that_cannot_be_read_is_not_decided_on(ticks):
+def test_a_fleet_that_cannot_be_read_is_not_decided_on(ticks: list[Tick]) -> None:
     Ours(Wishes(60.0).policy()).tick(Scene(tasks=Throttled("slower, please")))
     assert (ticks[0].outcome, ticks[0].failure, ticks[0].decision) == ("throttled", "slower, please", None)
 
 
-def test_protection_that_cannot_be_read_forbids_scaling_in(ticks):
+def test_protection_that_cannot_be_read_forbids_scaling_in(ticks: list[Tick]) -> None:
     scene = Scene(tasks=Tasks(9, 9, 0), protected=Throttled("slower, please"))
     scaler = Ours(Wishes(60.0, fields={"workers": "self_protecting"}).policy())
     for poll in range(60):
@@ -238,7 +257,7 @@ def test_protection_that_cannot_be_read_forbids_scaling_in(ticks):
     assert not [asked for asked in scene.asked if asked[0] == "scale_to"]
 
 
-def test_a_write_that_fails_is_tried_again_at_the_next_tick(ticks):
+def test_a_write_that_fails_is_tried_again_at_the_next_tick(ticks: list[Tick]) -> None:
     scene = Scene(counts=Counts(400, 0), scale_to=Throttled("slower, please"))
     scaler = Ours(Wishes(60.0).policy())
     scaler.tick(scene)
@@ -248,7 +267,7 @@ def test_a_write_that_fails_is_tried_again_at_the_next_tick(ticks):
     assert len(scene.sentences) == 2
 
 
-def test_a_minute_of_cloudwatch_is_looked_up_once():
+def test_a_minute_of_cloudwatch_is_looked_up_once() -> None:
     scene = Scene(minutes=(Datapoint(960.0, 7.0),))
     scaler = Ours(Wishes(60.0).policy())
     for _ in range(6):
@@ -258,9 +277,9 @@ def test_a_minute_of_cloudwatch_is_looked_up_once():
     assert asked.count(Meter.DELETED) == asked.count(Meter.OLDEST_AGE_S) == 1
 
 
-def test_a_port_that_would_wait_is_our_bug_and_not_passed_over():
+def test_a_port_that_would_wait_is_our_bug_and_not_passed_over() -> None:
     class Waiting:
-        def __await__(self):
+        def __await__(self) -> Generator[Any, None, None]:
             yield
 
     async def port() -> None:
@@ -270,7 +289,7 @@ def test_a_port_that_would_wait_is_our_bug_and_not_passed_over():
         ours_module._answered(port())
 
 
-def test_the_operators_fields_make_the_policy():
+def test_the_operators_fields_make_the_policy() -> None:
     policy = Wishes(90.0, 2, 30, 4, {"workers": "self_protecting", "scale_in": {"cooldown": "7m"}}).policy()
     assert (policy.min_tasks, policy.max_tasks, policy.shortest_latency_s) == (2, 30, 90.0)
     assert (policy.task_concurrency, policy.workers) == (4, Workers.SELF_PROTECTING)
@@ -279,7 +298,7 @@ def test_the_operators_fields_make_the_policy():
 
 
 @pytest.mark.parametrize("latency_s", [1.0, 1234567.0, 1 / 0.3, 31_536_000.0])
-def test_the_latency_reaches_the_policy_to_the_last_bit(latency_s):
+def test_the_latency_reaches_the_policy_to_the_last_bit(latency_s: Any) -> None:
     assert Wishes(latency_s).policy().shortest_latency_s == latency_s
 
 
@@ -289,26 +308,26 @@ def problems(make: Callable[[], Any]) -> list[str]:
     return [str(problem) for problem in raised.value.problems]
 
 
-def test_every_mistake_of_the_operator_is_told_with_its_field():
+def test_every_mistake_of_the_operator_is_told_with_its_field() -> None:
     told = problems(Wishes(60.0, fields={"tolerance": "lots", "scale_in": {"cooldown": "soon"}}).policy)
     assert sorted(one.partition(":")[0] for one in told) == ["scale_in.cooldown", "tolerance"]
 
 
 @pytest.mark.parametrize("field", sorted(ours_module.NOT_HERE))
-def test_a_field_that_the_simulated_world_has_nothing_for_is_refused(field):
+def test_a_field_that_the_simulated_world_has_nothing_for_is_refused(field: Any) -> None:
     assert problems(Wishes(60.0, fields={field: "x"}).policy) == [f"{field}: {ours_module.STRANGE}"]
 
 
-def test_a_simulation_is_active_where_no_mode_is_said():
+def test_a_simulation_is_active_where_no_mode_is_said() -> None:
     assert Wishes(60.0).policy().mode == "active"
 
 
-def test_a_simulation_in_shadow_is_refused():
+def test_a_simulation_in_shadow_is_refused() -> None:
     assert "shadow" in problems(Wishes(60.0, fields={"mode": "shadow"}).policy)[0]
     Wishes(60.0, fields={"mode": "scale_out_only"}).policy()
 
 
-def test_workers_that_work_on_many_at_once_are_no_reason_for_more_tasks():
+def test_workers_that_work_on_many_at_once_are_no_reason_for_more_tasks() -> None:
     """Ten at once: a tenth of the tasks does, and it is told so as its peers are."""
     load, world = poisson(1, 4.0, HOUR_S), {"task_concurrency": 10}
     told, untold = played(load, world=world, task_concurrency=10), played(load, world=world)
@@ -316,17 +335,17 @@ def test_workers_that_work_on_many_at_once_are_no_reason_for_more_tasks():
     assert billed[0] < 0.9 * billed[1]
 
 
-def test_busy_tasks_that_protect_themselves_lose_no_work():
+def test_busy_tasks_that_protect_themselves_lose_no_work() -> None:
     outcome = played(world={"victims": Victims.IDLE}, fields={"workers": "self_protecting"})
     assert falls(outcome, 0, HOUR_S)
     assert outcome.lost_work_s == 0.0
 
 
-def test_a_queue_without_messages_is_brought_to_none():
+def test_a_queue_without_messages_is_brought_to_none() -> None:
     assert played(workload([], 1.0, 1800.0)).desired[-1][1] == 0
 
 
-def test_polls_are_what_was_received_and_the_empty_receives_of_the_running_tasks_by_period():
+def test_polls_are_what_was_received_and_the_empty_receives_of_the_running_tasks_by_period() -> None:
     """Two periods of two minutes: 5 + 7 messages by one task, then none by two tasks."""
     counted = {Meter.RECEIVED: (5.0, 7.0, 0.0, 0.0), Meter.RUNNING: (1.0, 1.0, 2.0, 2.0)}
 

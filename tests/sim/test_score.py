@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
-import pytest
 
 from autoscaler.sim.model import Life, Outcome, Workload
 from autoscaler.sim.score import Score, billed_s, demand, elasticity, launches, reversals, score
+from tests.about import about
 
 NAMES = (
     "jobs late_fraction wait_p50_s wait_p95_s wait_p99_s cost_per_work cost_per_oracle lost_work_fraction "
@@ -21,7 +22,7 @@ def load(arrivals: list[float], service: list[float], length_s: float = 240.0) -
     return Workload("tiny", np.array(arrivals), np.array(service), length_s, 60.0, np.zeros(4), np.zeros(0))
 
 
-def outcome(received: list[float], **changed) -> Outcome:
+def outcome(received: list[float], **changed: Any) -> Outcome:
     """One task that is there from the start and stays for 240 s, where nothing else is said."""
     steady = Outcome(
         received_s=np.array(received),
@@ -39,11 +40,11 @@ def outcome(received: list[float], **changed) -> Outcome:
 TINY = load([0.0, 10.0, 20.0, 30.0], [10.0, 10.0, 20.0, 40.0])
 
 
-def test_the_fields_are_those_of_the_json():
+def test_the_fields_are_those_of_the_json() -> None:
     assert " ".join(field.name for field in dataclasses.fields(Score)) == NAMES
 
 
-def test_waits_and_lateness():
+def test_waits_and_lateness() -> None:
     """Waits of 0, 10, 60 and 61 s: at a latency of 60 s only the last is late."""
     figures = score(TINY, outcome([0.0, 20.0, 80.0, 91.0]), 60.0, 240.0)
     assert figures.jobs == 4
@@ -51,34 +52,34 @@ def test_waits_and_lateness():
     assert (figures.wait_p50_s, figures.wait_p95_s, figures.wait_p99_s) == (10.0, 61.0, 61.0)
 
 
-def test_what_is_never_received_is_late_and_has_waited_until_the_end():
+def test_what_is_never_received_is_late_and_has_waited_until_the_end() -> None:
     figures = score(TINY, outcome([0.0, 10.0, 20.0, math.nan]), 300.0, 240.0)
     assert figures.late_fraction == 0.25
     assert figures.wait_p99_s == 210.0
 
 
-def test_cost_is_held_against_the_work_and_the_oracle():
+def test_cost_is_held_against_the_work_and_the_oracle() -> None:
     """240 s billed for 80 s of work; with four slots to a task the work alone takes 20 task-seconds."""
     figures = score(TINY, outcome([0.0] * 4, lost_work_s=20.0), 60.0, 160.0)
     assert (figures.cost_per_work, figures.cost_per_oracle, figures.lost_work_fraction) == (3.0, 1.5, 0.25)
     assert score(TINY, outcome([0.0] * 4), 60.0, 160.0, task_concurrency=4).cost_per_work == 12.0
 
 
-def test_every_task_is_billed_from_launch_to_stop_and_for_a_minute_at_least():
+def test_every_task_is_billed_from_launch_to_stop_and_for_a_minute_at_least() -> None:
     lives = (Life(0.0, 0.0, 100.0), Life(10.0, 55.0, 60.0), Life(20.0, math.inf, 90.0))
     assert billed_s(outcome([], lives=lives)) == 100 + 60 + 70
     assert billed_s(outcome([], lives=lives), least_billed_s=0.0) == 100 + 50 + 70
     assert score(TINY, outcome([0.0] * 4, lives=lives), 60.0, 100.0, least_billed_s=0.0).cost_per_oracle == 2.2
 
 
-def test_reversals_are_turns_of_the_desired_count():
+def test_reversals_are_turns_of_the_desired_count() -> None:
     """Out, out, in, unchanged, in, out: it turned twice."""
     counts = (1, 3, 4, 2, 2, 1, 5)
     assert reversals(outcome([], desired=tuple((60.0 * i, n) for i, n in enumerate(counts)))) == 2
     assert reversals(outcome([], desired=((0.0, 1),))) == 0
 
 
-def test_launches_are_tasks_that_were_not_there_at_the_start():
+def test_launches_are_tasks_that_were_not_there_at_the_start() -> None:
     lives = (
         Life(0.0, 0.0, 9.0),
         Life(0.0, 0.0, 9.0),
@@ -89,34 +90,34 @@ def test_launches_are_tasks_that_were_not_there_at_the_start():
     assert launches(outcome([], lives=lives)) == 3
 
 
-def test_rates_are_by_the_day():
+def test_rates_are_by_the_day() -> None:
     lives = (Life(0.0, 0.0, 9.0), Life(5.0, 50.0, 99.0))
     turns = ((0.0, 1), (1.0, 2), (2.0, 1))
     figures = score(load([0.0], [1.0], 43_200.0), outcome([0.0], lives=lives, desired=turns), 60.0, 1.0)
     assert (figures.launches_per_day, figures.reversals_per_day) == (2.0, 2.0)
 
 
-def test_demand_is_what_would_be_busy_if_nothing_waited_rounded_up_by_the_minute():
+def test_demand_is_what_would_be_busy_if_nothing_waited_rounded_up_by_the_minute() -> None:
     """Two messages of 90 s at 0 and at 30: 60 + 30 busy seconds in the first minute, 30 + 60 in the second."""
     assert demand(load([0.0, 30.0], [90.0, 90.0])).tolist() == [2, 2, 0, 0]
     assert demand(load([0.0, 30.0], [90.0, 90.0]), 2).tolist() == [1, 1, 0, 0]
     assert demand(load([0.0, 0.0], [60.0, 60.0], 90.0)).tolist() == [2, 0]
 
 
-def test_what_began_before_the_end_counts_only_until_the_end():
+def test_what_began_before_the_end_counts_only_until_the_end() -> None:
     assert demand(load([0.0] * 3, [1_000.0] * 3, 150.0)).tolist() == [3, 3, 3]
 
 
-def test_elasticity_by_the_sums():
+def test_elasticity_by_the_sums() -> None:
     """Demand 2, 2, 0, 0 against supply 1, 3, 1, 0: theta_u = 25 % of 1/2, theta_o = 25 % of (1/3 + 1/1)."""
     supply = ((0.0, 1), (60.0, 3), (120.0, 1), (180.0, 0))
     figures = elasticity(load([0.0, 30.0], [90.0, 90.0]), outcome([], running=supply))
-    assert figures.theta_u == pytest.approx(12.5)
-    assert figures.theta_o == pytest.approx(100 / 3)
+    assert figures.theta_u == about(12.5)
+    assert figures.theta_o == about(100 / 3)
     assert (figures.tau_u, figures.tau_o) == (25.0, 50.0)
 
 
-def test_supply_counts_as_it_was_within_the_minute_rounded_up_as_demand_is():
+def test_supply_counts_as_it_was_within_the_minute_rounded_up_as_demand_is() -> None:
     """2 tasks for half of the first minute are one on average; 2 for 40 s and 3 for 20 s are 2.33, and so 3."""
     supply = ((0.0, 2), (30.0, 0), (60.0, 2), (100.0, 3), (120.0, 0))
     figures = elasticity(load([0.0, 0.0], [30.0, 30.0]), outcome([], running=supply))
@@ -124,13 +125,13 @@ def test_supply_counts_as_it_was_within_the_minute_rounded_up_as_demand_is():
     assert (figures.tau_u, figures.tau_o) == (0, 25.0)
 
 
-def test_a_shorter_last_minute_weighs_less():
+def test_a_shorter_last_minute_weighs_less() -> None:
     """100 s: demand 1 and 0 against supply 0 and 1."""
     figures = elasticity(load([0.0], [60.0], 100.0), outcome([], running=((0.0, 0), (60.0, 1))))
-    assert (figures.tau_u, figures.tau_o) == (pytest.approx(60.0), pytest.approx(40.0))
+    assert (figures.tau_u, figures.tau_o) == (about(60.0), about(40.0))
 
 
-def test_without_work_nothing_is_divided():
+def test_without_work_nothing_is_divided() -> None:
     figures = score(load([], []), outcome([]), 60.0, 0.0)
     assert (figures.jobs, figures.late_fraction, figures.wait_p99_s, figures.theta_u) == (0, 0.0, 0.0, 0.0)
     assert math.isnan(figures.cost_per_work)

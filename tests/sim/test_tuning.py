@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
 from autoscaler.sim.tuning import MOST_TRIALS, Trial, Tried, advice, combinations, table
+from tests.about import about
 from tests.sim.report.made import scored
 
 PROMISED_S = 60.0
@@ -31,7 +33,7 @@ def told(*others: Tried) -> list[str]:
     return list(advice([AS_IT_IS, *others], PROMISED_S))
 
 
-def test_every_combination_is_tried_and_the_settings_as_they_are_first():
+def test_every_combination_is_tried_and_the_settings_as_they_are_first() -> None:
     made = combinations(["acceptable_latency=30s|2m", "tolerance = 0 | 0.2 "], PROMISED_S)
     assert made == (
         Trial(60.0),
@@ -43,7 +45,7 @@ def test_every_combination_is_tried_and_the_settings_as_they_are_first():
     assert made[2].policy == "ours:tolerance=0.2"
 
 
-def test_fields_are_combined_with_one_another():
+def test_fields_are_combined_with_one_another() -> None:
     assert [trial.policy for trial in combinations(["a=1|2", "b.c=3"], PROMISED_S)] == [
         "ours",
         "ours:a=1/b.c=3",
@@ -51,7 +53,7 @@ def test_fields_are_combined_with_one_another():
     ]
 
 
-def test_nothing_is_tried_twice():
+def test_nothing_is_tried_twice() -> None:
     assert combinations(["acceptable_latency=60s|1m|60s"], PROMISED_S) == (Trial(60.0),)
 
 
@@ -69,12 +71,12 @@ def test_nothing_is_tried_twice():
         ([f"{name}={'|'.join(map(str, range(50)))}" for name in "abcdefgh"], "sweep fewer values at once"),
     ],
 )
-def test_what_is_no_sweep_is_refused_with_the_remedy(sweeps, told):
+def test_what_is_no_sweep_is_refused_with_the_remedy(sweeps: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told.replace("|", r"\|")):
         combinations(sweeps, PROMISED_S)
 
 
-def test_as_many_as_are_allowed_are_tried():
+def test_as_many_as_are_allowed_are_tried() -> None:
     assert len(combinations([f"tolerance={'|'.join(map(str, range(MOST_TRIALS)))}"], PROMISED_S)) == MOST_TRIALS + 1
 
 
@@ -87,19 +89,19 @@ def test_as_many_as_are_allowed_are_tried():
         (Trial(90.5, "a=1"), "acceptable_latency=90.5s, a=1"),
     ],
 )
-def test_a_trial_is_called_by_what_is_other_in_it(trial, label):
+def test_a_trial_is_called_by_what_is_other_in_it(trial: Any, label: str) -> None:
     assert trial.label(PROMISED_S) == label
 
 
-def test_a_trial_comes_to_its_mean_over_the_seeds():
+def test_a_trial_comes_to_its_mean_over_the_seeds() -> None:
     runs = [
         scored("ours", seed=0, late_fraction=0.1, wait_p95_s=10.0, cost_per_work=1.0),
         scored("ours", seed=1, late_fraction=0.3, wait_p95_s=30.0, cost_per_work=2.0),
     ]
-    assert Tried.of(Trial(60.0), runs) == Tried(Trial(60.0), pytest.approx(0.2), 20.0, 1.5)
+    assert Tried.of(Trial(60.0), runs) == Tried(Trial(60.0), about(0.2), 20.0, 1.5)
 
 
-def test_the_advice_begins_with_how_it_is():
+def test_the_advice_begins_with_how_it_is() -> None:
     assert told() == ["as it is: 0.20 % late, 2.00 x the cost of the work alone"]
 
 
@@ -113,16 +115,16 @@ def test_the_advice_begins_with_how_it_is():
         (promise(30, 0.0051, 3.0), "30 s less latency would cost 50 % more; it would not be kept: 0.51 % late"),
     ],
 )
-def test_another_promise_is_told_by_its_price_and_whether_it_would_be_kept(other, sentence):
+def test_another_promise_is_told_by_its_price_and_whether_it_would_be_kept(other: Any, sentence: str) -> None:
     assert told(other)[1:] == [sentence]
 
 
-def test_promises_are_told_from_the_shortest_on():
+def test_promises_are_told_from_the_shortest_on() -> None:
     sentences = told(promise(300, 0.0, 1.0), promise(30, 0.0, 3.0), promise(90, 0.0, 1.5))
     assert [sentence.split(" latency")[0] for sentence in sentences[1:]] == ["30 s less", "30 s more", "240 s more"]
 
 
-def test_the_cheapest_of_what_is_no_later_is_recommended():
+def test_the_cheapest_of_what_is_no_later_is_recommended() -> None:
     sentences = told(setting(0.002, 1.9, "a=1"), setting(0.002, 1.5, "a=2/b=3"), setting(0.2, 1.0, "a=3"))
     assert sentences[1:] == ["a=2, b=3 would cost 25 % less, and be no later: 0.20 % late"]
 
@@ -137,24 +139,24 @@ def test_the_cheapest_of_what_is_no_later_is_recommended():
         (0.0, 2.5, False),
     ],
 )
-def test_better_is_clearly_cheaper_and_no_later(late, cost, better):
+def test_better_is_clearly_cheaper_and_no_later(late: float, cost: float, better: bool) -> None:
     assert ("tolerance=0.2 would cost" in told(setting(late, cost))[1]) == better
 
 
-def test_where_nothing_is_better_that_is_said_and_only_where_settings_were_tried():
+def test_where_nothing_is_better_that_is_said_and_only_where_settings_were_tried() -> None:
     assert told(setting(0.0, 3.0))[1:] == [
         "nothing that was tried is cheaper and no later than the settings as they are"
     ]
     assert not [line for line in told(promise(90, 0.0, 3.0)) if "nothing" in line]
 
 
-def test_settings_at_another_promise_are_no_advice_for_this_one():
+def test_settings_at_another_promise_are_no_advice_for_this_one() -> None:
     assert told(tried(Trial(300.0, "a=1"), 0.0, 1.0))[1:] == [
         "nothing that was tried is cheaper and no later than the settings as they are"
     ]
 
 
-def test_without_work_nothing_is_advised():
+def test_without_work_nothing_is_advised() -> None:
     nothing = tried(Trial(PROMISED_S), 0.0, math.nan)
     assert list(advice([nothing, tried(Trial(30.0), 0.0, math.nan)], PROMISED_S)) == [
         "no work comes: no settings are better than others"
@@ -162,7 +164,7 @@ def test_without_work_nothing_is_advised():
     assert "nan" in list(table([nothing], PROMISED_S))[1]
 
 
-def test_the_table_is_aligned_and_marks_what_no_other_of_its_promise_beats():
+def test_the_table_is_aligned_and_marks_what_no_other_of_its_promise_beats() -> None:
     lines = list(
         table(
             [
@@ -183,6 +185,6 @@ def test_the_table_is_aligned_and_marks_what_no_other_of_its_promise_beats():
     assert "no other of the same promise" in lines[-1]
 
 
-def test_two_that_are_equal_do_not_beat_each_other_and_marks_that_say_nothing_are_left_out():
+def test_two_that_are_equal_do_not_beat_each_other_and_marks_that_say_nothing_are_left_out() -> None:
     lines = list(table([AS_IT_IS, setting(0.002, 2.0), promise(300, 0.0, 1.0)], PROMISED_S))
     assert not [line for line in lines if "*" in line]

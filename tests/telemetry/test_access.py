@@ -7,6 +7,7 @@ import datetime
 import ssl
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from autoscaler.errors import ConfigError
-from autoscaler.telemetry import access as module
 from autoscaler.telemetry import bcrypt, serve
 from autoscaler.telemetry import read_access as read
 from autoscaler.telemetry.access import NOBODY, Access
@@ -93,7 +93,7 @@ async def _status(session: aiohttp.ClientSession, path: str, headers: dict[str, 
 
 
 @needs_bcrypt
-async def test_with_users_everything_but_health_asks_for_a_password(tmp_path) -> None:
+async def test_with_users_everything_but_health_asks_for_a_password(tmp_path: Path) -> None:
     access = read(file(tmp_path, f"basic_auth_users:\n  ann: {hashed('open sesame')}\n"))
     refused = await statuses(access)
     assert {path: status for path, status in refused.items() if status != 401} == {"/healthz": 200}
@@ -114,10 +114,12 @@ async def test_a_wrong_password_is_wrong_also_after_a_right_one(authorization: s
 
 
 @needs_bcrypt
-async def test_a_password_that_was_right_is_hashed_once_and_wrong_ones_one_at_a_time(monkeypatch) -> None:
+async def test_a_password_that_was_right_is_hashed_once_and_wrong_ones_one_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     running, most, calls = 0, 0, []
 
-    async def hashing(function, password, hash_):
+    async def hashing(function: Any, password: Any, hash_: Any) -> Any:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -126,7 +128,7 @@ async def test_a_password_that_was_right_is_hashed_once_and_wrong_ones_one_at_a_
         running -= 1
         return function(password, hash_)
 
-    monkeypatch.setattr(module.asyncio, "to_thread", hashing)
+    monkeypatch.setattr("autoscaler.telemetry.access.asyncio.to_thread", hashing)
     access = Access(users={"ann": hashed("right")})
     asked = [access.permits("/", basic("ann", word)) for word in ("right", "wrong", "right", "wrong", "right")]
     assert await asyncio.gather(*asked) == [True, False, True, False, True]
@@ -139,7 +141,7 @@ def test_nobody_has_a_hash_as_strong_as_a_usual_one_that_no_password_fits() -> N
     assert not bcrypt.matches("", NOBODY)
 
 
-async def test_over_tls_the_page_is_served_and_plain_http_is_not(tmp_path) -> None:
+async def test_over_tls_the_page_is_served_and_plain_http_is_not(tmp_path: Path) -> None:
     trusted = ssl.create_default_context(cafile=certified(tmp_path))
     text = "tls_server_config:\n  cert_file: cert.pem # beside this file\n  key_file: 'key.pem'\n  min_version: TLS13\n"
     access = read(file(tmp_path, text))
@@ -169,7 +171,7 @@ def test_without_a_file_everybody_may_read() -> None:
 
 
 @needs_bcrypt
-def test_names_and_values_may_be_quoted_and_commented(tmp_path) -> None:
+def test_names_and_values_may_be_quoted_and_commented(tmp_path: Path) -> None:
     right = hashed("x")
     text = f"""---
 # who may read
@@ -204,7 +206,9 @@ basic_auth_users: # all of them
         ),
     ],
 )  # fmt: skip
-def test_all_that_is_wrong_is_told_by_name_and_no_secret_with_it(tmp_path, text: str, expected: list[str]) -> None:
+def test_all_that_is_wrong_is_told_by_name_and_no_secret_with_it(
+    tmp_path: Path, text: str, expected: list[str]
+) -> None:
     assert problems(tmp_path, text) == expected
 
 
@@ -213,12 +217,12 @@ def test_all_that_is_wrong_is_told_by_name_and_no_secret_with_it(tmp_path, text:
     ["basic_auth_users", "  ann: x", "a: b", "a:\n  - b", "a:\n  b: [c]", "a:\n  b: &x c", "a:\n  b:", "a: {b: c}",
      "a:\n  b: |\n    c", "a:\n\tb: c", "a:\n  b: c: d\n", "a:\na:\n", "{"],
 )  # fmt: skip
-def test_what_is_not_understood_is_never_passed_over(tmp_path, line: str) -> None:
+def test_what_is_not_understood_is_never_passed_over(tmp_path: Path, line: str) -> None:
     assert any("is none that is read here" in problem for problem in problems(tmp_path, line))
 
 
 @pytest.mark.parametrize("content", [None, b"\xff", b"#" * 70_000], ids=["none", "not text", "too long"])
-def test_a_file_that_cannot_be_read_is_named(tmp_path, content: bytes | None) -> None:
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "web.yml"
     if content is not None:
         path.write_bytes(content)
@@ -226,7 +230,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, content: bytes | None) ->
         read(str(path))
 
 
-def test_a_certificate_that_is_none_is_named(tmp_path) -> None:
+def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").write_text("no")
     (tmp_path / "key.pem").write_text("no")
     (problem,) = problems(tmp_path, "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n")
@@ -234,7 +238,9 @@ def test_a_certificate_that_is_none_is_named(tmp_path) -> None:
     assert "cert.pem" in problem
 
 
-def test_where_the_system_knows_no_bcrypt_passwords_are_refused_and_not_waved_through(tmp_path, monkeypatch) -> None:
+def test_where_the_system_knows_no_bcrypt_passwords_are_refused_and_not_waved_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bcrypt, "_crypt", lambda: None)
     assert "libxcrypt" in problems(tmp_path, f"basic_auth_users:\n  ann: {SECRET}\n")[0]
     assert not bcrypt.matches("x", SECRET)

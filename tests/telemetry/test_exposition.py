@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.telemetry import exposition
 from autoscaler.telemetry.exposition import LINES, Form, encoded, lines_of, number, packed
 from autoscaler.telemetry.families import Family
 from autoscaler.telemetry.samples import Samples
@@ -20,7 +19,7 @@ from tests.telemetry.scraping import READERS
 @pytest.mark.parametrize(("lines", "naps"), [(0, 0), (1, 1), (LINES, 1), (LINES + 1, 2), (5 * LINES, 5)])
 def test_others_are_let_in_after_each_thousand_lines(lines: int, naps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     napped: list[float] = []
-    monkeypatch.setattr(exposition.time, "sleep", napped.append)
+    monkeypatch.setattr("autoscaler.telemetry.exposition.time.sleep", napped.append)
     assert encoded(iter(["x\n"] * lines), b"end") == b"x\n" * lines + b"end"
     assert len(napped) == naps
     assert gzip.decompress(packed(iter(["x\n"] * lines), b"end")) == b"x\n" * lines + b"end"

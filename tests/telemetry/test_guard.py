@@ -39,7 +39,7 @@ async def is_cut_off(reader: asyncio.StreamReader) -> None:
         assert await reader.read() == b""
 
 
-async def test_beyond_so_many_connections_one_hears_503_until_another_leaves(monkeypatch) -> None:
+async def test_beyond_so_many_connections_one_hears_503_until_another_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "MOST_CONNECTIONS", 3)
     desk = desk_with(holding())
     async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
@@ -65,14 +65,14 @@ async def test_beyond_so_many_connections_one_hears_503_until_another_leaves(mon
 
 
 @pytest.mark.parametrize("begun", [b"", ASK[:20]], ids=["nothing", "half a head"])
-async def test_whoever_does_not_end_his_request_is_cut_off(monkeypatch, begun: bytes) -> None:
+async def test_whoever_does_not_end_his_request_is_cut_off(monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
     monkeypatch.setattr(guard, "HEAD_S", 0.05)
     async with visitor() as (reader, writer):
         writer.write(begun)
         await is_cut_off(reader)
 
 
-async def test_whoever_drips_is_cut_off_all_the_same(monkeypatch) -> None:
+async def test_whoever_drips_is_cut_off_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte is in time, the head is not."""
     monkeypatch.setattr(guard, "HEAD_S", 0.2)
     async with visitor() as (reader, writer):
@@ -82,7 +82,7 @@ async def test_whoever_drips_is_cut_off_all_the_same(monkeypatch) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_whoever_does_not_end_his_second_request_is_cut_off(monkeypatch) -> None:
+async def test_whoever_does_not_end_his_second_request_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "HEAD_S", 0.05)
     async with visitor() as (reader, writer):
         writer.write(ASK)
@@ -91,7 +91,7 @@ async def test_whoever_does_not_end_his_second_request_is_cut_off(monkeypatch) -
         await is_cut_off(reader)
 
 
-async def test_one_that_is_idle_between_requests_is_left_alone(monkeypatch) -> None:
+async def test_one_that_is_idle_between_requests_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "HEAD_S", 0.05)
     async with visitor() as (reader, writer):
         for _ in range(2):
@@ -110,7 +110,7 @@ def come(door: guard.Door, peer: str, *, speaks: bool = False) -> _Transport:
     return transport
 
 
-async def test_however_many_come_from_elsewhere_the_own_health_check_is_let_in(monkeypatch) -> None:
+async def test_however_many_come_from_elsewhere_the_own_health_check_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "MOST_OF_ONE", 300)
     door = guard.Door()
     held = [come(door, f"10.0.{number // 200}.{number % 200}", speaks=True) for number in range(300)]
@@ -120,7 +120,9 @@ async def test_however_many_come_from_elsewhere_the_own_health_check_is_let_in(m
         assert not come(door, near, speaks=True).refused
 
 
-async def test_with_every_place_taken_by_the_silent_the_own_health_check_is_answered(monkeypatch) -> None:
+async def test_with_every_place_taken_by_the_silent_the_own_health_check_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(guard, "MOST_CONNECTIONS", 3)
     desk = desk_with(holding())
     async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
@@ -132,7 +134,9 @@ async def test_with_every_place_taken_by_the_silent_the_own_health_check_is_answ
             one.close()
 
 
-async def test_where_all_is_full_the_oldest_that_asked_for_nothing_yet_makes_room(monkeypatch) -> None:
+async def test_where_all_is_full_the_oldest_that_asked_for_nothing_yet_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(guard, "MOST_CONNECTIONS", guard.KEPT_FREE + 4)
     door = guard.Door()
     near = come(door, "127.0.0.1")
@@ -156,7 +160,7 @@ async def test_no_single_address_takes_all_places_unless_it_is_loopback() -> Non
     assert not any(come(door, "127.0.0.1", speaks=True).refused for _ in range(guard.MOST_OF_ONE + 1))
 
 
-async def test_whoever_does_not_read_is_cut_off(monkeypatch) -> None:
+async def test_whoever_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "STALLED_S", 0.05)
     door = guard.Door()
     inner = _Recorder()
@@ -210,3 +214,12 @@ class _Transport(asyncio.Transport):
 
     def abort(self) -> None:
         self.ended.set()
+
+
+async def test_a_request_in_several_records_of_tls_is_whole() -> None:
+    """asyncio's own TLS reads the second record into a slice of the buffer; uvloop's does not."""
+    protocol = guard.Door().before(_Recorder)()
+    assert isinstance(protocol, asyncio.BufferedProtocol)
+    buffer = memoryview(protocol.get_buffer(-1))
+    buffer[5:][:3] = b"abc"
+    assert bytes(buffer[5:8]) == b"abc"

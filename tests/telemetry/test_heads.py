@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def filled(size: int) -> bytes:
     ],
     ids=["line", "field", "fields", "head", "body"],
 )
-def test_at_a_limit_a_head_is_passed_on_and_above_it_is_refused(head, most: int, above: int) -> None:
+def test_at_a_limit_a_head_is_passed_on_and_above_it_is_refused(head: Any, most: int, above: int) -> None:
     for size, expected in ((most - 1, 200), (most, 200), (most + 1, above)):
         whole = head(size)
         assert status(whole) == expected

@@ -85,7 +85,7 @@ async def test_a_quiet_line_is_kept_open_by_comments() -> None:
         assert await response.content.readline() == b":\n"
 
 
-async def test_so_many_may_listen_and_a_place_is_free_again_when_one_leaves(monkeypatch) -> None:
+async def test_so_many_may_listen_and_a_place_is_free_again_when_one_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MOST_LISTENERS", 2)
     async with (
         site(desk_with(holding())) as session,
@@ -116,7 +116,7 @@ async def test_of_a_service_that_is_not_there_nothing_is_heard() -> None:
         assert response.status == 404
 
 
-async def test_listeners_do_not_hold_up_the_end(monkeypatch) -> None:
+async def test_listeners_do_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stream ends by itself, with its last chunk: it is not cut off."""
     monkeypatch.setattr(live, "PACE_S", 3600.0)
     desk = desk_with(holding())

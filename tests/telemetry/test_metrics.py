@@ -341,7 +341,7 @@ def test_the_same_names_in_two_regions_are_two_services() -> None:
 def test_the_same_names_in_two_accounts_are_two_services() -> None:
     desk = Desk()
     for number in (None, 1, 2):
-        role = number and Role(f"arn:aws:iam::{number:012}:role/autoscaler")
+        role = Role(f"arn:aws:iam::{number:012}:role/autoscaler") if number else None
         desk.record(decided(seen(), service=replace(SERVICE, key=f"orders-{number}", role=role)))
     clusters = {dict(labels)["ecs_cluster"] for name, labels in scraped(desk) if name == "autoscaler_service_up"}
     assert clusters == {"default/prod", "000000000001/default/prod", "000000000002/default/prod"}

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
 from autoscaler.core.model import Backlog, Observation, Rule, Utilization, Verdict
 from autoscaler.core.policy import Mode
-from autoscaler.telemetry.families import FAMILIES
+from autoscaler.telemetry.families import FAMILIES, Family
 from autoscaler.telemetry.own import OWN
 from autoscaler.telemetry.reference import markdown
 from tests.telemetry.scraping import after, scraped
 from tests.telemetry.ticks import SERVICE, decided, policy_of, seen
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+EVERY: tuple[Family[Any], ...] = (*FAMILIES, *OWN)
 
 CLOSED = {"kind", "state", "estimate", "verdict", "rule", "direction", "mode"}
 """Labels whose values are a list in the code; those of the others are the operator's own names."""
@@ -46,12 +48,12 @@ def test_the_page_is_up_to_date() -> None:
 
 
 def test_no_metric_has_two_rows() -> None:
-    names = Counter(family.name for family in (*FAMILIES, *OWN))
+    names = Counter(family.name for family in EVERY)
     assert max(names.values()) == 1
 
 
 def test_a_counter_and_nothing_else_is_named_so() -> None:
-    for family in (*FAMILIES, *OWN):
+    for family in EVERY:
         assert family.name.endswith("_total") == (family.kind == "counter"), family.name
 
 

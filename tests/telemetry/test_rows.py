@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from autoscaler.core.model import Missing, QueueReading
+import pytest
+
+from autoscaler.core.model import Backlog, Missing, QueueReading
 from autoscaler.ports import ServiceRef
 from autoscaler.telemetry.page import rows as module
 from autoscaler.telemetry.page.rows import Rows, row_of
@@ -85,16 +87,23 @@ async def test_whoever_lost_the_line_is_told_what_he_missed_and_after_a_restart_
         assert keys(await watcher.look()) == ["orders", "bills"]
 
 
-async def test_a_row_is_made_once_however_many_watch(monkeypatch) -> None:
-    made = []
-    monkeypatch.setattr(module, "row_of", lambda *of: made.append(of) or row_of(*of))
+async def test_a_row_is_made_once_however_many_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+
+    def counting(*of: Any) -> Any:
+        made.append(of)
+        return row_of(*of)
+
+    monkeypatch.setattr(module, "row_of", counting)
     desk, watcher = watched(holding())
     others = [Watcher(desk, watcher._rows) for _ in range(9)]
     told = [await one.look(after_s=0.0) for one in (watcher, *others)]
     assert len(made) == 1
     assert told.count(told[0]) == 10
     desk.record(scaling_out(), 1.0)
-    texts = [(await watcher._rows.news(one._known)).data for one in (watcher, *others)]
+    news = [await watcher._rows.news(one._known) for one in (watcher, *others)]
+    texts = [each.data for each in news if each is not None]
+    assert len(texts) == 10
     assert len(made) == 2
     assert len({id(text) for text in texts}) == 1, "all who are in step get the same text"
 
@@ -118,10 +127,21 @@ def test_what_is_not_known_of_a_service_is_null() -> None:
 
 def test_of_several_queues_the_sum_is_known_only_where_each_was_read() -> None:
     tick = decided(seen(backlog=(5, 1, 0)))
+    assert tick.observation is not None
     both = replace(tick.observation, queues=(*tick.observation.queues, QueueReading("other", Missing("no"))))
     desk, _ = watched(replace(tick, observation=both))
     row = row_of(desk.board.standings()[0])
-    assert (row["waiting"], row["in_flight"]) == (None, None)
+    assert (row["waiting"], row["in_flight"], row["oldest_s"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(("oldest_s", "told_s"), [(0.5, None), (1e4, 10_000)])
+def test_where_a_queue_was_not_read_only_a_late_one_is_the_oldest(oldest_s: float, told_s: int | None) -> None:
+    tick = decided(seen(backlog=(5, 1, 0)))
+    assert tick.observation is not None
+    known = QueueReading("orders", Backlog(5, 1, 0, tick.observation.now, oldest_age_s=oldest_s))
+    both = replace(tick.observation, queues=(known, QueueReading("other", Missing("no"))))
+    desk, _ = watched(replace(tick, observation=both))
+    assert row_of(desk.board.standings()[0])["oldest_s"] == told_s
 
 
 def test_a_count_that_ecs_accepted_is_the_desired_one() -> None:

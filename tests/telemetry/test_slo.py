@@ -34,7 +34,9 @@ def told(tick: Tick | None) -> SloStatus:
 
 
 @pytest.mark.parametrize(("waited_s", "status"), [(0.0, "met"), (60.0, "met"), (60.1, "missed")])
-def test_it_is_broken_where_a_message_waits_longer_than_it_may_and_not_at_just_as_long(waited_s, status) -> None:
+def test_it_is_broken_where_a_message_waits_longer_than_it_may_and_not_at_just_as_long(
+    waited_s: float, status: str
+) -> None:
     assert told(learned((1.0, 5.0), (waited_s, 1.0))) == status
 
 

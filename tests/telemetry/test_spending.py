@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.model import Missing, Observation, QueueReading
+from autoscaler.core.model import Backlog, Missing, Observation, QueueReading
 from autoscaler.ports import Category
 from autoscaler.telemetry.spending import MONTH_S, Spending, Usage, idle_tasks, price_dollars
 from tests.telemetry.scraping import scraped
@@ -20,6 +20,7 @@ def look(at: float, running: int, pending: int = 0, in_flight: int = 0) -> Obser
     observation = known()
     fleet = replace(observation.fleet, running=running, pending=pending)
     (name, counts), *_ = observation.queues
+    assert isinstance(counts, Backlog)
     return replace(observation, now=at, fleet=fleet, queues=(QueueReading(name, replace(counts, in_flight=in_flight)),))
 
 

@@ -48,7 +48,11 @@ def error(code: str, status: int = 400) -> type_of_fault:
 
 def silence(until: Event) -> type_of_fault:
     """No answer; the connection stays open until the test is over."""
-    return lambda _: until.wait(30) and None
+
+    def wait(_: BaseHTTPRequestHandler) -> None:
+        until.wait(30)
+
+    return wait
 
 
 @dataclass

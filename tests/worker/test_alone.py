@@ -29,10 +29,10 @@ def strangers(name: str, place: Path) -> list[str]:
     return list(json.loads(answer.stdout))
 
 
-def test_nothing_comes_with_it():
+def test_nothing_comes_with_it() -> None:
     assert strangers("autoscaler.worker", ROOT) == []
 
 
-def test_its_folder_can_be_copied_and_renamed(tmp_path):
+def test_its_folder_can_be_copied_and_renamed(tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path / "drained", ignore=shutil.ignore_patterns("__pycache__"))
     assert strangers("drained", tmp_path) == []

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import boto3
 import pytest
@@ -68,7 +69,7 @@ def test_the_example_works_protects_itself_and_drains(region: str, world: World)
     assert not any(word in log for word in ("WARNING", "ERROR", "Traceback")), log
 
 
-def created(sqs) -> str:
+def created(sqs: Any) -> str:
     end = monotonic() + WAIT_S
     while True:
         try:
@@ -78,12 +79,12 @@ def created(sqs) -> str:
             sleep(0.1)
 
 
-def left(sqs, url: str) -> list[int]:
+def left(sqs: Any, url: str) -> list[int]:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     return [int(count) for count in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()]
 
 
-def until(condition, worker: subprocess.Popen[str]) -> None:
+def until(condition: Any, worker: subprocess.Popen[str]) -> None:
     end = monotonic() + WAIT_S
     while not condition():
         assert worker.poll() is None, worker.communicate()

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,13 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def test_every_setting_is_there_with_its_default():
+def test_every_setting_is_there_with_its_default() -> None:
     told = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", PAGE, re.MULTILINE))
     assert told.pop("expires_in_minutes") == "60"
     assert told == {field.name: repr(field.default).replace("'", '"') for field in fields(Settings)}
 
 
-def test_the_role_may_do_what_the_worker_does_and_no_more():
+def test_the_role_may_do_what_the_worker_does_and_no_more() -> None:
     (policy,) = map(json.loads, blocks("json"))
     allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
     assert allowed == {
@@ -35,7 +36,7 @@ def test_the_role_may_do_what_the_worker_does_and_no_more():
     }  # fmt: skip
 
 
-def test_its_python_is_python():
+def test_its_python_is_python() -> None:
     assert len(blocks("python")) == 2
     for block in blocks("python"):
         compile(block, "docs/workers.md", "exec")
@@ -43,7 +44,7 @@ def test_its_python_is_python():
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 @pytest.mark.parametrize("body", ['{"ProtectionEnabled":true,"ExpiresInMinutes":60}', '{"ProtectionEnabled":false}'])
-def test_its_curl_is_what_the_agent_takes(world, body):
+def test_its_curl_is_what_the_agent_takes(world: Any, body: str) -> None:
     (function,) = blocks("sh")
     assert f"protect '{body}'" in function
     command = ["sh", "-c", f"{function}\nprotect '{body}'"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("fault", "code", "passing"), FAULTS.values(), ids=FAULTS)
-def test_whatever_is_not_a_yes_is_a_no_with_its_reason(world, fault, code, passing):
+def test_whatever_is_not_a_yes_is_a_no_with_its_reason(world: Any, fault: Any, code: Any, passing: Any) -> None:
     world.agent.faults = [fault]
     refusal = Agent(world.agent.uri).put(True, 60)
     assert refusal is not None
@@ -40,7 +41,7 @@ def test_whatever_is_not_a_yes_is_a_no_with_its_reason(world, fault, code, passi
     assert refusal.blocked == (code == "DEPLOYMENT_BLOCKED")
 
 
-def test_an_agent_that_does_not_answer_is_not_waited_for_for_ever(world):
+def test_an_agent_that_does_not_answer_is_not_waited_for_for_ever(world: Any) -> None:
     world.agent.faults = [silence(world.agent.over)]
     refusal = Agent(world.agent.uri, timeout_s=0.05).put(True, 60)
     assert refusal is not None
@@ -48,7 +49,7 @@ def test_an_agent_that_does_not_answer_is_not_waited_for_for_ever(world):
     assert "imed" in refusal.detail
 
 
-def test_an_agent_that_is_not_there_is_a_no():
+def test_an_agent_that_is_not_there_is_a_no() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         refusal = Agent(f"http://127.0.0.1:{taken.getsockname()[1]}/api/x").put(True, 60)
@@ -57,32 +58,32 @@ def test_an_agent_that_is_not_there_is_a_no():
     assert "1.65.0" in str(refusal)
 
 
-def test_what_is_asked_is_what_the_agent_takes(world):
+def test_what_is_asked_is_what_the_agent_takes(world: Any) -> None:
     agent = Agent(world.agent.uri + "/")
     assert agent.put(True, 90) is None
     assert agent.put(False, 90) is None
     assert world.agent.bodies == [{"ProtectionEnabled": True, "ExpiresInMinutes": 90}, {"ProtectionEnabled": False}]
 
 
-def test_a_proxy_of_the_environment_is_not_asked(world, monkeypatch):
+def test_a_proxy_of_the_environment_is_not_asked(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     assert Agent(world.agent.uri).put(True, 60) is None
 
 
 @pytest.mark.parametrize("uri", ["", "169.254.170.2/api/x", "file:///etc/passwd", "http:///api"])
-def test_an_address_that_is_none_is_said_at_once(uri):
+def test_an_address_that_is_none_is_said_at_once(uri: str) -> None:
     with pytest.raises(ValueError, match="ECS_AGENT_URI"):
         Agent(uri)
 
 
 @pytest.mark.parametrize("minutes", [0, 2881])
-def test_minutes_that_ecs_does_not_take_are_said_at_once(minutes):
+def test_minutes_that_ecs_does_not_take_are_said_at_once(minutes: int) -> None:
     with pytest.raises(ValueError, match="1 to 2,880"):
         Protection(None, expires_in_minutes=minutes)
 
 
-def test_it_is_on_with_the_first_and_off_after_the_last(world):
+def test_it_is_on_with_the_first_and_off_after_the_last(world: Any) -> None:
     protection = world.protection()
     for _ in range(3):
         protection.hold()
@@ -96,7 +97,7 @@ def test_it_is_on_with_the_first_and_off_after_the_last(world):
     assert protection.since is None
 
 
-def test_nobody_holds_it_so_nobody_asks(world):
+def test_nobody_holds_it_so_nobody_asks(world: Any) -> None:
     """A heartbeat that comes too late must not protect a task that is idle by now."""
     protection = world.protection()
     protection.hold()
@@ -107,7 +108,7 @@ def test_nobody_holds_it_so_nobody_asks(world):
 
 
 @pytest.mark.parametrize(("after_s", "asked"), [(1799.9, 1), (1800.0, 2)])
-def test_it_is_renewed_after_half_of_its_time(world, after_s, asked):
+def test_it_is_renewed_after_half_of_its_time(world: Any, after_s: float, asked: int) -> None:
     protection = world.protection(expires_in_minutes=60)
     protection.hold()
     protection.ask()
@@ -117,7 +118,7 @@ def test_it_is_renewed_after_half_of_its_time(world, after_s, asked):
     assert protection.since == 1000.0
 
 
-def test_what_passes_is_tried_once_more_and_what_is_definite_is_not(world):
+def test_what_passes_is_tried_once_more_and_what_is_definite_is_not(world: Any) -> None:
     protection = world.protection()
     protection.hold()
     world.agent.faults = [error("ThrottlingException")]
@@ -130,7 +131,7 @@ def test_what_passes_is_tried_once_more_and_what_is_definite_is_not(world):
 
 
 @pytest.mark.parametrize(("after_s", "asked"), [(29.9, 1), (30.0, 2)])
-def test_after_a_refusal_ecs_is_left_alone_for_a_while(world, after_s, asked):
+def test_after_a_refusal_ecs_is_left_alone_for_a_while(world: Any, after_s: float, asked: int) -> None:
     protection = world.protection()
     protection.hold()
     world.agent.faults = [failure("TASK_NOT_VALID")]
@@ -140,7 +141,7 @@ def test_after_a_refusal_ecs_is_left_alone_for_a_while(world, after_s, asked):
     assert len(world.agent.asked) == asked
 
 
-def test_protection_whose_answer_was_lost_is_taken_off_all_the_same(world):
+def test_protection_whose_answer_was_lost_is_taken_off_all_the_same(world: Any) -> None:
     """ECS may have granted it. A definite no needs no taking off."""
     protection = world.protection()
     protection.hold()
@@ -150,7 +151,7 @@ def test_protection_whose_answer_was_lost_is_taken_off_all_the_same(world):
     assert world.agent.asked == [True, True, False]
 
 
-def test_what_was_never_granted_is_not_taken_off(world):
+def test_what_was_never_granted_is_not_taken_off(world: Any) -> None:
     protection = world.protection()
     protection.hold()
     world.agent.faults = [failure("DEPLOYMENT_BLOCKED")]
@@ -159,7 +160,7 @@ def test_what_was_never_granted_is_not_taken_off(world):
     assert world.agent.asked == [True]
 
 
-def test_what_a_refused_renewal_leaves_is_taken_off(world):
+def test_what_a_refused_renewal_leaves_is_taken_off(world: Any) -> None:
     protection = world.protection()
     protection.hold()
     protection.ask()
@@ -170,7 +171,7 @@ def test_what_a_refused_renewal_leaves_is_taken_off(world):
     assert world.agent.asked == [True, True, False]
 
 
-def test_an_idle_task_is_unprotected_as_soon_as_the_agent_is_well_again(world):
+def test_an_idle_task_is_unprotected_as_soon_as_the_agent_is_well_again(world: Any) -> None:
     protection = world.protection()
     protection.hold()
     protection.ask()
@@ -186,7 +187,7 @@ def test_an_idle_task_is_unprotected_as_soon_as_the_agent_is_well_again(world):
     assert world.agent.asked == [True, False, False, False]
 
 
-def test_what_could_not_be_taken_off_once_is_taken_off_at_once_the_next_time(world):
+def test_what_could_not_be_taken_off_once_is_taken_off_at_once_the_next_time(world: Any) -> None:
     protection = world.protection()
     with protection:
         world.agent.faults = [error("ServerException", 500)] * 2
@@ -195,7 +196,7 @@ def test_what_could_not_be_taken_off_once_is_taken_off_at_once_the_next_time(wor
     assert not world.agent.protected
 
 
-def test_a_loop_of_ones_own_begins_only_where_it_is_protected(world):
+def test_a_loop_of_ones_own_begins_only_where_it_is_protected(world: Any) -> None:
     protection = world.protection()
     with protection:
         assert world.agent.protected
@@ -210,7 +211,9 @@ def test_a_loop_of_ones_own_begins_only_where_it_is_protected(world):
     assert not world.agent.protected
 
 
-def test_outside_ecs_it_says_so_once_and_nobody_is_asked(monkeypatch, caplog):
+def test_outside_ecs_it_says_so_once_and_nobody_is_asked(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.delenv("ECS_AGENT_URI", raising=False)
     protection = Protection.from_environment()
     for _ in range(3):
@@ -219,7 +222,7 @@ def test_outside_ecs_it_says_so_once_and_nobody_is_asked(monkeypatch, caplog):
     assert [record.message.split(":")[0] for record in caplog.records] == ["ECS_AGENT_URI is not set"]
 
 
-def test_on_ecs_it_is_the_agent_of_the_environment(world, monkeypatch):
+def test_on_ecs_it_is_the_agent_of_the_environment(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECS_AGENT_URI", world.agent.uri)
     with Protection.from_environment(expires_in_minutes=7):
         assert world.agent.bodies == [{"ProtectionEnabled": True, "ExpiresInMinutes": 7}]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 from threading import Event, Thread, main_thread
+from typing import Any
 
 import pytest
 
 from autoscaler.worker import Agent, Protection
+from autoscaler.worker.worker import Worker
 from tests.worker.agent_double import error, failure, reply, silence
 
 REFUSALS = {
@@ -20,31 +22,31 @@ REFUSALS = {
 WAIT_S = 20.0
 
 
-def nothing(_message):
+def nothing(_message: Any) -> None:
     """A handler that is done at once."""
 
 
-def waits(world):
+def waits(world: Any) -> list[Any]:
     return [asked["WaitTimeSeconds"] for asked in world.sqs.receives]
 
 
 # What comes before what
 
 
-def test_it_receives_protects_works_deletes_and_unprotects(world):
+def test_it_receives_protects_works_deletes_and_unprotects(world: Any) -> None:
     world.sqs.send("a")
     world.worker(nothing).run()
     assert world.journal == ["receive", "protect", "begin a", "delete", "receive", "unprotect", "receive"]
 
 
-def test_protection_is_kept_from_one_message_to_the_next(world):
+def test_protection_is_kept_from_one_message_to_the_next(world: Any) -> None:
     world.sqs.send(*"abcde")
     world.worker(nothing).run()
     assert world.agent.asked == [True, False]
     assert world.sqs.bodies() == []
 
 
-def test_an_idle_task_is_not_protected_while_it_waits_for_long(world):
+def test_an_idle_task_is_not_protected_while_it_waits_for_long(world: Any) -> None:
     """With work just done it looks for more for linger_s; the long polls are those of an unprotected task."""
     world.sqs.send("a")
     seen = []
@@ -54,18 +56,18 @@ def test_an_idle_task_is_not_protected_while_it_waits_for_long(world):
     assert list(zip(waits(world), seen, strict=True)) == [(10, False), (3, True), (10, False)]
 
 
-def test_several_in_hand_are_under_one_protection_which_ends_with_the_last(world):
+def test_several_in_hand_are_under_one_protection_which_ends_with_the_last(world: Any) -> None:
     world.sqs.send("a", "b", "c")
     last, protected = Event(), []
 
-    def handle(message):
+    def handle(message: Any) -> None:
         if message.body == "c":
             world.sqs.until(lambda: world.journal.count("delete") == 2)
             assert last.wait(WAIT_S)
 
     worker = world.worker(handle, concurrency=4)
 
-    def receives():
+    def receives() -> None:
         if not world.sqs.receives:
             return
         protected.append(world.agent.protected)
@@ -82,21 +84,21 @@ def test_several_in_hand_are_under_one_protection_which_ends_with_the_last(world
     assert max(asked["MaxNumberOfMessages"] for asked in world.sqs.receives[2:]) <= 3
 
 
-def test_no_more_are_in_hand_than_it_may_have(world):
+def test_no_more_are_in_hand_than_it_may_have(world: Any) -> None:
     world.sqs.send(*"abcdefghijkl")
-    most = []
-    worker = world.worker(lambda _: most.append(worker.holding), concurrency=2)
+    most: list[int] = []
+    worker: Worker = world.worker(lambda _: most.append(worker.holding), concurrency=2)
     worker.run()
     assert max(most) <= 2
     assert len(most) == 12
 
 
-def test_more_than_ten_are_not_asked_of_sqs_at_once(world):
+def test_more_than_ten_are_not_asked_of_sqs_at_once(world: Any) -> None:
     world.worker(nothing, concurrency=50).run()
     assert world.sqs.receives[0]["MaxNumberOfMessages"] == 10
 
 
-def test_of_a_fifo_queue_it_takes_one_at_a_time(world):
+def test_of_a_fifo_queue_it_takes_one_at_a_time(world: Any) -> None:
     """Two messages of one group must not be worked on side by side."""
     world.sqs.send("a", "b")
     world.worker(nothing, concurrency=10, url="https://sqs/q.fifo").run()
@@ -107,17 +109,18 @@ def test_of_a_fifo_queue_it_takes_one_at_a_time(world):
 
 
 @pytest.mark.parametrize("choice", ["work", "wait"])
-def test_where_the_service_shrinks_a_message_is_given_back_unbegun(world, choice):
+def test_where_the_service_shrinks_a_message_is_given_back_unbegun(world: Any, choice: str) -> None:
     """And only once, however long that lasts: a message that goes to and fro ends as a dead letter."""
     world.sqs.send("a")
     world.agent.blocked = True
     worker = world.worker(nothing, without_protection=choice)
 
-    def relent(asked=world.agent.asked):
-        world.agent.blocked = len(asked) < 5
+    def relenting(bell: Any, seconds: float) -> Any:
+        world.agent.blocked = len(world.agent.asked) < 5
+        return wait(bell, seconds)
 
     wait = world.time.wait
-    world.time.wait = lambda bell, seconds: relent() or wait(bell, seconds)
+    world.time.wait = relenting
     worker.run()
     assert world.journal == [
         "receive",
@@ -134,7 +137,7 @@ def test_where_the_service_shrinks_a_message_is_given_back_unbegun(world, choice
 
 
 @pytest.mark.parametrize("fault", REFUSALS.values(), ids=REFUSALS)
-def test_without_protection_for_another_reason_it_works_on(world, fault):
+def test_without_protection_for_another_reason_it_works_on(world: Any, fault: Any) -> None:
     """Messages may come twice anyway. A right that was forgotten must not stop a whole fleet."""
     world.sqs.send("a")
     world.agent.faults = [fault] * 2
@@ -144,7 +147,7 @@ def test_without_protection_for_another_reason_it_works_on(world, fault):
 
 
 @pytest.mark.parametrize("fault", REFUSALS.values(), ids=REFUSALS)
-def test_without_protection_it_waits_where_that_was_chosen(world, fault):
+def test_without_protection_it_waits_where_that_was_chosen(world: Any, fault: Any) -> None:
     world.sqs.send("a")
     world.agent.faults = [fault] * 2
     world.worker(nothing, without_protection="wait").run()
@@ -158,7 +161,7 @@ def test_without_protection_it_waits_where_that_was_chosen(world, fault):
     assert 30.0 in world.time.pauses
 
 
-def test_an_agent_that_is_silent_does_not_stop_the_work(world):
+def test_an_agent_that_is_silent_does_not_stop_the_work(world: Any) -> None:
     world.sqs.send("a")
     world.agent.faults = [silence(world.agent.over)] * 4
     protection = Protection(Agent(world.agent.uri, timeout_s=0.05), time=world.time)
@@ -166,11 +169,11 @@ def test_an_agent_that_is_silent_does_not_stop_the_work(world):
     assert world.sqs.bodies() == []
 
 
-def test_work_begun_unprotected_is_protected_as_soon_as_ecs_allows(world):
+def test_work_begun_unprotected_is_protected_as_soon_as_ecs_allows(world: Any) -> None:
     world.sqs.send("a")
     world.agent.faults = [error("ThrottlingException")] * 2
 
-    def handle(_message):
+    def handle(_message: Any) -> None:
         assert not world.agent.protected
         for protected in (False, True):
             world.time.beat(15)
@@ -180,7 +183,7 @@ def test_work_begun_unprotected_is_protected_as_soon_as_ecs_allows(world):
     assert world.agent.asked == [True, True, True, False]
 
 
-def test_outside_ecs_it_is_a_plain_worker(world):
+def test_outside_ecs_it_is_a_plain_worker(world: Any) -> None:
     world.sqs.send("a", "b")
     world.worker(nothing, protection=Protection(None, time=world.time), give_way_after_s=1).run()
     assert world.sqs.bodies() == []
@@ -190,10 +193,10 @@ def test_outside_ecs_it_is_a_plain_worker(world):
 # Long work
 
 
-def test_long_work_stays_hidden_and_protected(world):
+def test_long_work_stays_hidden_and_protected(world: Any) -> None:
     world.sqs.send("a")
 
-    def handle(_message):
+    def handle(_message: Any) -> None:
         for beat in range(1, 8):
             world.time.beat(450)  # the heart beats at least four times in half of the protection's hour
             assert len(world.agent.asked) == (1 if beat < 4 else 2)
@@ -203,10 +206,10 @@ def test_long_work_stays_hidden_and_protected(world):
     assert world.sqs.changes == [("a", 3600)] * 7
 
 
-def test_where_a_renewal_is_refused_it_finishes_and_then_stands_aside(world):
+def test_where_a_renewal_is_refused_it_finishes_and_then_stands_aside(world: Any) -> None:
     world.sqs.send("a", "b")
 
-    def handle(message):
+    def handle(message: Any) -> None:
         if message.body == "a":
             world.agent.blocked = True
             world.time.beat(1800)
@@ -216,7 +219,7 @@ def test_where_a_renewal_is_refused_it_finishes_and_then_stands_aside(world):
     worker = world.worker(handle, visibility_s=7200, give_way_after_s=1e9)
     wait = world.time.wait
 
-    def relenting(bell, seconds):
+    def relenting(bell: Any, seconds: Any) -> Any:
         if seconds == 30.0 and worker.holding == 0:
             assert not world.agent.protected
             world.agent.blocked = False
@@ -230,10 +233,10 @@ def test_where_a_renewal_is_refused_it_finishes_and_then_stands_aside(world):
     ]  # fmt: skip
 
 
-def test_what_is_lost_is_told_and_not_taken_back(world):
+def test_what_is_lost_is_told_and_not_taken_back(world: Any) -> None:
     world.sqs.send("a")
 
-    def handle(message):
+    def handle(message: Any) -> None:
         world.sqs.stored[0].handle = "a#2"  # somebody else has received it
         world.time.beat(15)
         assert message.lost.is_set()
@@ -246,7 +249,7 @@ def test_what_is_lost_is_told_and_not_taken_back(world):
 # Giving way
 
 
-def test_a_task_that_is_never_idle_is_unprotected_for_a_moment_now_and_then(world):
+def test_a_task_that_is_never_idle_is_unprotected_for_a_moment_now_and_then(world: Any) -> None:
     """Without it no scale-in and no deployment could end a fleet that always has work."""
     world.sqs.send(*"abcdef")
     worker = world.worker(lambda _: world.time.advance(250))
@@ -259,12 +262,12 @@ def test_a_task_that_is_never_idle_is_unprotected_for_a_moment_now_and_then(worl
     assert waits(world)[3] == 10
 
 
-def test_it_gives_way_with_several_in_hand_only_if_they_are_done_soon(world):
+def test_it_gives_way_with_several_in_hand_only_if_they_are_done_soon(world: Any) -> None:
     """One that lasts must not keep the other hands idle: it tries again a while later."""
     world.sqs.send("long", "a")
     journal = world.journal
 
-    def handle(message):
+    def handle(message: Any) -> None:
         if message.body == "long":
             world.sqs.until(lambda: "delete" in journal)
             world.time.advance(600)
@@ -288,11 +291,11 @@ def test_it_gives_way_with_several_in_hand_only_if_they_are_done_soon(world):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no"), SystemExit(1)])
-def test_a_message_whose_work_failed_comes_again_later_and_later(world, error):
+def test_a_message_whose_work_failed_comes_again_later_and_later(world: Any, error: Any) -> None:
     world.sqs.send("a")
     failures = [error, error]
 
-    def handle(_message):
+    def handle(_message: Any) -> None:
         if failures:
             raise failures.pop()
 
@@ -304,12 +307,12 @@ def test_a_message_whose_work_failed_comes_again_later_and_later(world, error):
     assert not world.agent.protected
 
 
-def test_the_heart_goes_on_until_the_message_is_deleted(world):
+def test_the_heart_goes_on_until_the_message_is_deleted(world: Any) -> None:
     world.sqs.send("a")
     world.sqs.faults["delete"] = [ConnectionError("gone")]
     wait = world.time.wait
 
-    def beating(bell, seconds):
+    def beating(bell: Any, seconds: Any) -> Any:
         if seconds == 1.0 and not world.sqs.changes:
             world.time.beat(15)
         return wait(bell, seconds)
@@ -329,14 +332,14 @@ def test_the_heart_goes_on_until_the_message_is_deleted(world):
     ]
 
 
-def test_after_receives_that_fail_it_rests_for_longer_each_time(world):
+def test_after_receives_that_fail_it_rests_for_longer_each_time(world: Any) -> None:
     world.sqs.faults["receive"] = [ConnectionError("gone")] * 7
     world.sqs.send("a")
     world.worker(lambda _: world.sqs.faults["receive"].append(ConnectionError("gone again"))).run()
     assert world.time.pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 1.0]
 
 
-def test_it_is_unprotected_while_it_cannot_receive(world):
+def test_it_is_unprotected_while_it_cannot_receive(world: Any) -> None:
     world.sqs.send("a")
     wait = world.time.wait
     world.time.wait = lambda bell, seconds: world.journal.append(f"rest {seconds}") or wait(bell, seconds)
@@ -348,16 +351,16 @@ def test_it_is_unprotected_while_it_cannot_receive(world):
 # Stopping
 
 
-def test_stopped_it_finishes_what_it_has_and_receives_no_more(world):
+def test_stopped_it_finishes_what_it_has_and_receives_no_more(world: Any) -> None:
     world.sqs.send("a", "b")
-    worker = world.worker(lambda _: worker.stop())
+    worker: Worker = world.worker(lambda _: worker.stop())
     worker.run()
     assert worker.stopping
     assert world.journal == ["receive", "protect", "begin a", "delete", "unprotect"]
     assert world.sqs.bodies() == ["b"]
 
 
-def test_what_comes_after_the_stop_is_given_back_unbegun(world):
+def test_what_comes_after_the_stop_is_given_back_unbegun(world: Any) -> None:
     world.sqs.send("a", "b")
     worker = world.worker(nothing, concurrency=2)
     world.sqs.before_receive = worker.stop
@@ -365,7 +368,7 @@ def test_what_comes_after_the_stop_is_given_back_unbegun(world):
     assert world.journal == ["receive", "hide 0", "hide 0"]
 
 
-def test_stopped_while_it_asks_for_protection_it_does_not_begin(world):
+def test_stopped_while_it_asks_for_protection_it_does_not_begin(world: Any) -> None:
     world.sqs.send("a")
     worker = world.worker(nothing)
     world.agent.faults = [lambda handler: worker.stop() or error("ThrottlingException")(handler)] * 2
@@ -373,11 +376,11 @@ def test_stopped_while_it_asks_for_protection_it_does_not_begin(world):
     assert world.journal[:2] == ["receive", "hide 0"]
 
 
-def test_what_is_not_done_in_time_is_given_back(world):
+def test_what_is_not_done_in_time_is_given_back(world: Any) -> None:
     world.sqs.send("a")
     over = Event()
 
-    def handle(message):
+    def handle(message: Any) -> None:
         worker.stop()
         world.time.advance(24.9)
         worker.stop()
@@ -395,7 +398,7 @@ def test_what_is_not_done_in_time_is_given_back(world):
     assert world.sqs.bodies() == []  # done after all, and so deleted
 
 
-def test_a_pause_ends_with_a_stop(world):
+def test_a_pause_ends_with_a_stop(world: Any) -> None:
     world.agent.blocked = True
     world.sqs.send("a")
     worker = world.worker(nothing)
@@ -407,16 +410,16 @@ def test_a_pause_ends_with_a_stop(world):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_and_the_handlers_of_before_are_back(world, number):
+def test_a_signal_stops_it_and_the_handlers_of_before_are_back(world: Any, number: Any) -> None:
     before = signal.getsignal(number)
     world.sqs.send("a", "b")
-    worker = world.worker(lambda _: signal.pthread_kill(main_thread().ident, number))
+    worker = world.worker(lambda _: signal.pthread_kill(main_thread().ident or 0, number))
     worker.run()
     assert world.sqs.bodies() == ["b"]
     assert signal.getsignal(number) is before
 
 
-def test_in_another_thread_its_owner_stops_it(world):
+def test_in_another_thread_its_owner_stops_it(world: Any) -> None:
     before = signal.getsignal(signal.SIGTERM)
     worker = world.worker(nothing)
     world.sqs.when_empty = lambda: None
@@ -429,7 +432,7 @@ def test_in_another_thread_its_owner_stops_it(world):
     assert not thread.is_alive()
 
 
-def test_two_queues_share_the_protection_of_their_task(world):
+def test_two_queues_share_the_protection_of_their_task(world: Any) -> None:
     """The first one's last message does not unprotect what the second one works on."""
     protection = world.protection()
     protection.hold()
@@ -441,7 +444,7 @@ def test_two_queues_share_the_protection_of_their_task(world):
     assert world.agent.asked == [True, False]
 
 
-def until(condition):
+def until(condition: Any) -> None:
     """It has come true: looked at again and again, with an end."""
     wait = Event()
     for _ in range(int(WAIT_S / 0.002)):

@@ -35,6 +35,7 @@ class Arrivals:
         "_assumed",
         "_completed_at",
         "_counted_at",
+        "_guessed",
         "_level",
         "_levels",
         "_oldest_at",
@@ -48,6 +49,7 @@ class Arrivals:
     def __init__(self, reach_s: float, first: Backlog, now: Instant) -> None:
         self.curve = Track(reach_s, now)
         self._levels = Track(TOLD_WITHIN_S, now, FEW_NOTES)
+        self._guessed = Track(TOLD_WITHIN_S, now, FEW_NOTES)
         self._level = first.visible + first.in_flight
         self._oldest_at = now
         self._assumed = 0.0
@@ -72,6 +74,7 @@ class Arrivals:
         come = max(0.0, level - self._level + completed)
         self.curve.add(now, come)
         self._levels.add(now, float(level - self._level))
+        self._guessed.add(now, completed)
         self._level = level
         return come
 
@@ -84,11 +87,22 @@ class Arrivals:
         self._counted_at = at
         if deleted > 0:
             self._complete(now)
-        start = at - MINUTE_S
-        if start >= max(self.curve.since, self._levels.since):
-            come = max(0.0, self._levels.between(start, at) + deleted)
+        start = max(at - MINUTE_S, self.curve.since, self._levels.since)
+        if start < at:
+            come = max(0.0, self._levels.between(start, at) + deleted * (at - start) / MINUTE_S)
             self.curve.correct(start, at, come)
             self._turnover_at = at if come > 0 else -inf
+
+    def revalue(self, ratio: float) -> None:
+        """A message turns out to take `1 / ratio` times as long as was assumed: what our tasks held since the newest
+        minute that CloudWatch counted is so many times fewer completions, and so many times fewer arrivals. Otherwise
+        messages that never came would be multiplied by the longer time.
+        """
+        start, end = max(self._counted_at, self.curve.since, self._guessed.since), self.curve.newest_at
+        guessed = self._guessed.between(start, end)
+        if guessed > 0:
+            self.curve.correct(start, end, max(0.0, self.curve.between(start, end) + guessed * (ratio - 1)))
+            self._guessed.correct(start, end, guessed * ratio)
 
     def arrives(self, now: Instant) -> bool:
         """Whether messages arrived lately: the counts rose within the last minute, or CloudWatch's newest minute had

@@ -60,7 +60,7 @@ class Estimator:
 
     def see(self, policy: Policy, seen: Observation, ahead: Ahead | None = None) -> Knowledge:
         """What is known now, this observation included. `ahead` may only raise what is expected to come."""
-        known, now = _known(seen), seen.now
+        known, now, mean_s = _known(seen), seen.now, self._throughput.mean_s
         self._starting.see(seen.fleet, now)
         received = late = 0.0
         if len(known) == len(seen.queues):
@@ -71,6 +71,9 @@ class Estimator:
         for name, counts in known.items():
             if name in self._queues and counts.deleted is not None and counts.counted_at is not None:
                 self._queues[name].reconcile(counts.counted_at, float(counts.deleted), now)
+        if self._throughput.mean_s != mean_s:
+            for arrivals in self._queues.values():
+                arrivals.revalue(mean_s / self._throughput.mean_s)
         recent = {name: queue.curve.within_each(EXPECTED_S) for name, queue in self._queues.items()}
         queues = []
         for name, counts in known.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from autoscaler.core.case import Case, Corridor
+from autoscaler.core.figures import number
 from autoscaler.core.policy import Mode, Pause, Workers
 from autoscaler.core.rules.work import busy, deployment
 
@@ -28,7 +29,11 @@ def pause(case: Case) -> Corridor | None:
         return (low, high, lambda: f"paused: {paused}")
     asked = min(paused, case.policy.max_tasks)
     stand = max(asked, _kept(case))
-    return (stand, stand, lambda: f"paused at {paused}" + (f"; {stand:g} must stay" if stand > asked else _most(case)))
+    return (
+        stand,
+        stand,
+        lambda: f"paused at {paused}" + (f"; {number(stand)} must stay" if stand > asked else _most(case)),
+    )
 
 
 def _most(case: Case) -> str:

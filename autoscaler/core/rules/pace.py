@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from math import inf
 
 from autoscaler.core.case import Case, Corridor
+from autoscaler.core.figures import number, seconds, several
 from autoscaler.core.memory import LAUNCH_REACH_S
 from autoscaler.core.policy import Direction, Limit, Select
 
@@ -24,10 +25,12 @@ def stabilization(case: Case) -> Corridor | None:
         min(current, highest, policy.max_tasks),
         max(current, lowest),
         lambda: (
-            f"demands lay between {lowest:g} and {highest} lately; out waits {policy.scale_out.stabilization_s:g} s, "
-            f"in {policy.scale_in.stabilization_s:g} s"
+            f"demands lay between {number(lowest)} and {highest} lately; out waits "
+            f"{seconds(policy.scale_out.stabilization_s)}, "
+            f"in {seconds(policy.scale_in.stabilization_s)}"
             if lowest < inf
-            else f"up to {highest} were asked for within the last {policy.scale_in.stabilization_s:g} s"
+            else f"up to {several(highest, 'task')} asked for within the last "
+            f"{seconds(policy.scale_in.stabilization_s)}"
         ),
     )
 
@@ -50,8 +53,8 @@ def small_step_stabilization(case: Case) -> Corridor | None:
         min(case.current, longer, case.policy.max_tasks),
         inf,
         lambda: (
-            f"up to {longer} tasks were required within {case.policy.small_step_stabilization_s:g} s, the window of a "
-            "scale-in by less than half"
+            f"up to {several(longer, 'task')} required within {seconds(case.policy.small_step_stabilization_s)}, the "
+            "window of a scale-in by less than half"
         ),
     )
 
@@ -74,9 +77,9 @@ def cooldown(case: Case) -> Corridor | None:
 
 def _cooling(case: Case, *, out: bool, into: bool) -> Iterable[str]:
     if out:
-        yield f"out ({case.policy.scale_out.cooldown_s:g} s)"
+        yield f"out ({seconds(case.policy.scale_out.cooldown_s)})"
     if into:
-        yield f"in ({case.policy.scale_in.cooldown_s:g} s)"
+        yield f"in ({seconds(case.policy.scale_in.cooldown_s)})"
 
 
 def rate_limit(case: Case) -> Corridor | None:
@@ -135,8 +138,8 @@ def _limits(direction: Direction) -> str:
 
 
 def _limit(limit: Limit) -> str:
-    amount = f"{limit.percent} %" if limit.tasks is None else f"{limit.tasks} tasks"
-    return f"{amount} per {limit.per_s:g} s"
+    amount = f"{limit.percent} %" if limit.tasks is None else several(limit.tasks, "task")
+    return f"{amount} per {seconds(limit.per_s)}"
 
 
 def launch_rate(case: Case) -> Corridor | None:
@@ -149,5 +152,5 @@ def launch_rate(case: Case) -> Corridor | None:
     return (
         0,
         case.current + max(0, most - added),
-        lambda: f"ECS launches {most} tasks a minute, {added} are asked for",
+        lambda: f"ECS launches {several(most, 'task')} a minute, {added} asked for",
     )

@@ -5,11 +5,16 @@ from __future__ import annotations
 from math import ceil, inf
 
 from autoscaler.core.case import Case, Corridor
+from autoscaler.core.figures import are, seconds, several
 from autoscaler.core.memory import AGREEMENT_S
 from autoscaler.core.policy import FallbackBehavior
-from autoscaler.core.signals import MINUTE_LIMIT_S
 
 MINUTE_S = 60.0
+
+CONTRADICTED_S = 3600.0
+"""What CloudWatch counted stands until it counts a newer minute, for an hour at most: an outage refutes nothing. An
+active queue has a datapoint each minute, zeros included.
+"""
 
 AGREEING_READS = 3
 """Zero is believed after so many readings, the present one counted, over more than `AGREEMENT_S`."""
@@ -33,7 +38,10 @@ def activation(case: Case) -> Corridor | None:
     return (
         0,
         0,
-        lambda: f"{messages} messages; wakes on more than {rule.messages}, in {rule.reads} readings in a row",
+        lambda: (
+            f"{several(messages, 'message')}{' in what was read' if case.signals.missing else ''}; wakes on more than "
+            f"{rule.messages}, in {several(rule.reads, 'reading')} in a row"
+        ),
     )
 
 
@@ -42,7 +50,7 @@ def zero(case: Case) -> Corridor | None:
     if case.current == 0 or case.signals.given:
         return None
     if case.signals.work.messages > 0:
-        return (1, inf, lambda: f"{case.signals.work.messages} messages are left")
+        return (1, inf, lambda: f"{are(case.signals.work.messages, 'message')} left")
     quiet_s, reads = case.memory.last_run(0, case.now)
     if quiet_s > AGREEMENT_S and reads + 1 >= AGREEING_READS:
         return None
@@ -58,7 +66,7 @@ def contradiction(case: Case) -> Corridor | None:
     minutes tell. At 600 messages a minute of 0.2 s each, 600 x 0.2 / 60 = 2 tasks were busy.
     """
     unseen = case.signals.unseen
-    if case.current == 0 or case.signals.given or unseen is None or case.now - unseen.at > MINUTE_LIMIT_S:
+    if case.current == 0 or case.signals.given or unseen is None or case.now - unseen.at > CONTRADICTED_S:
         return None
     if not (unseen.messages or unseen.oldest_age_s):
         return None
@@ -67,7 +75,8 @@ def contradiction(case: Case) -> Corridor | None:
         busy,
         inf,
         lambda: (
-            f"CloudWatch counted {unseen.messages} messages in the minute that ended {case.now - unseen.at:.0f} s ago"
+            f"CloudWatch counted {several(unseen.messages, 'message')} in the minute that ended "
+            f"{case.now - unseen.at:.0f} s ago"
             + (f", the oldest {unseen.oldest_age_s:.0f} s old" if unseen.oldest_age_s else "")
             + ("; SQS showed none of them" if unseen.compared else "; there are no SQS readings of it to compare")
         ),
@@ -86,8 +95,9 @@ def no_receives(case: Case) -> Corridor | None:
         case.current,
         inf,
         lambda: (
-            f"no receive was seen on {', '.join(queues)}, neither since this daemon started nor in CloudWatch; check "
-            "the queue's name, Region and account, and that the workers poll it"
+            f"no receive was seen on {', '.join(queues)}, neither since this daemon started nor in what could be read "
+            "of CloudWatch (cloudwatch:GetMetricData); check the queue's name, Region and account, and that the "
+            "workers poll it"
         ),
     )
 
@@ -135,4 +145,4 @@ def warm_up(case: Case) -> Corridor | None:
         needed_s = max(needed_s, case.policy.small_step_stabilization_s)
     if known_s >= needed_s:
         return None
-    return (case.current, inf, lambda: f"watching for {known_s:.0f} s; in only after {needed_s:g} s")
+    return (case.current, inf, lambda: f"watching for {known_s:.0f} s; in only after {seconds(needed_s)}")

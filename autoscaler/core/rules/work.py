@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
 
 from autoscaler.core.case import Case, Corridor
+from autoscaler.core.figures import are, number, protecting, several
 from autoscaler.core.memory import FLOW_REACH_S, Memory, progress_window_s
 from autoscaler.core.model import Flow
 from autoscaler.core.policy import Policy, Workers
@@ -42,20 +44,24 @@ def busy(case: Case) -> Corridor | None:
     they hold when they are stopped, anything in flight keeps all of them: ECS does not choose the idle ones. So it does
     where `workers` is not set and messages take longer than stopTimeout.
     """
-    policy, work, protected, long = case.policy, case.signals.work, case.fleet.protected or 0, case.long_work
+    policy, work, long = case.policy, case.signals.work, case.long_work
     if case.workers is Workers.UNSAFE and work.in_flight > 0:
         if long is not None:
             return case.current, inf, lambda: long.reason(work.in_flight)
-        return case.current, inf, lambda: f"{work.in_flight} messages are in flight, and stopped workers lose them"
+        return case.current, inf, lambda: f"{are(work.in_flight, 'message')} in flight, and stopped workers lose them"
     occupied = -(-work.held // policy.task_concurrency) if policy.busy_floor else 0
-    floor = max(protected, occupied)
+    floor = max(case.fleet.protected or 0, occupied)
     if floor == 0:
         return None
-    return (
-        min(case.current, floor),
-        inf,
-        lambda: f"{occupied} tasks are busy with {work.held} messages in flight, {protected} protect themselves",
-    )
+    return (min(case.current, floor), inf, lambda: ", ".join(_at_work(occupied, work.held, case.fleet.protected)))
+
+
+def _at_work(occupied: int, held: int, protected: int | None) -> Iterator[str]:
+    """Why tasks stay. What was not read or not asked for is left out: it is not known to be 0."""
+    if occupied:
+        yield f"{are(occupied, 'task')} busy with {several(held, 'message')} in flight"
+    if protected is not None:
+        yield protecting(protected)
 
 
 def fifo(case: Case) -> Corridor | None:
@@ -71,7 +77,7 @@ def fifo(case: Case) -> Corridor | None:
     return (
         0,
         max(case.current, most),
-        lambda: f"{groups} message groups are in flight, and tasks stood idle beside backlog for minutes",
+        lambda: f"{are(groups, 'message group')} in flight, and tasks stood idle beside backlog for minutes",
     )
 
 
@@ -86,11 +92,20 @@ def stalled_start(case: Case) -> Corridor | None:
         return None
     missing, waited_s = case.fleet.desired - case.fleet.running, case.now - starting.at
     if trouble is not None and trouble.at >= starting.at:
-        return (0, case.current, lambda: f"{missing} tasks do not start: {trouble.reason}")
+        return (
+            0,
+            case.current,
+            lambda: f"{several(missing, 'task')} {'does' if missing == 1 else 'do'} not start: {trouble.reason}",
+        )
     replaced = case.fleet.deployment is not None or missing <= CHURN_RATIO * case.fleet.desired
     if replaced or waited_s < case.policy.stalled_after_s:
         return None
-    return (0, case.current, lambda: f"{missing} tasks have not come up for {waited_s:.0f} s, and ECS does not say why")
+    return (0, case.current, lambda: _silent_stall(missing, waited_s))
+
+
+def _silent_stall(missing: int, waited_s: float) -> str:
+    verb = "has" if missing == 1 else "have"
+    return f"{several(missing, 'task')} {verb} not come up for {waited_s:.0f} s, and ECS does not say why"
 
 
 def no_progress(case: Case) -> Corridor | None:
@@ -107,8 +122,8 @@ def no_progress(case: Case) -> Corridor | None:
         0,
         case.current,
         lambda: (
-            f"{flows[-1].tasks} tasks deleted {flows[-1].deleted} messages in a minute, "
-            f"{slower.tasks} tasks had deleted {slower.deleted}"
+            f"{several(flows[-1].tasks, 'task')} deleted {several(flows[-1].deleted, 'message')} in a minute, "
+            f"{several(slower.tasks, 'task')} had deleted {number(slower.deleted)}"
         ),
     )
 
@@ -118,7 +133,8 @@ def _slots(case: Case) -> int:
 
 
 def _minutes(flows: tuple[Flow, ...]) -> str:
-    return f"{sum(flow.received for flow in flows)} and {sum(flow.deleted for flow in flows)} in {len(flows)} minutes"
+    received, deleted = sum(flow.received for flow in flows), sum(flow.deleted for flow in flows)
+    return f"{number(received)} and {number(deleted)} in {several(len(flows), 'minute')}"
 
 
 def _in_circles(policy: Policy, memory: Memory, now: float, held: int) -> bool:

@@ -16,7 +16,7 @@ from autoscaler.aws.operator import Identity, connect_operator
 from autoscaler.config import Config
 from autoscaler.control.observing import wanted_meters
 from autoscaler.control.pacing import Pacing
-from autoscaler.errors import AutoscalerError, Unavailable
+from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
 from autoscaler.inspection.asking import Listed, ask_all
 from autoscaler.operating.calling import CALL_TIMEOUT_S, Uncounted
 from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, unread
@@ -30,13 +30,10 @@ from autoscaler.prometheus import connect_prometheus
 AT_ONCE = 8
 """Looks side by side: they share the account's rates with the daemon that may be running."""
 
-NOT_LOOKED = Finding(
-    Level.UNKNOWN,
-    DAEMON,
-    "services",
-    "nothing else was asked of AWS, which does not accept these credentials",
-    "mend the credentials first, and look again",
-)
+WHY_SKIPPED = {
+    NoCredentials.kind: "there are no valid credentials",
+    Denied.kind: "AWS does not accept the credentials",
+}
 
 Progress = Callable[[int, int], None]
 """Is told how many looks of how many are done."""
@@ -77,7 +74,12 @@ async def _examined(config: Config, url: str, limit_s: float, told: Progress, ro
             else list(_looks(config, Looks(aws, gauges, region, identity and identity.account), standing, identity))
         )
         found = await _taken(looks, limit_s, told)
-    own = [where, *endpoints(os.environ), credentials, *([] if looks else [NOT_LOOKED])]
+    own = [
+        where,
+        *endpoints(os.environ),
+        credentials,
+        *([] if credentials.kind is None else [_skipped(credentials.kind)]),
+    ]
     return _ordered(config, [*own, *planned(config, starts_s), *found])
 
 
@@ -136,6 +138,13 @@ async def _taken(looks: Sequence[Look], limit_s: float, told: Progress) -> list[
             for number, look in enumerate(looks):
                 group.create_task(take(number, look))
     return [one for number, look in enumerate(looks) for one in found.get(number) or [_late(look, limit_s)]]
+
+
+def _skipped(kind: str) -> Finding:
+    """That nothing else was asked of AWS, since it could not be found out whose credentials these are."""
+    why = WHY_SKIPPED.get(kind, "the check of the credentials failed")
+    text = f"skipped the remaining AWS checks: {why}"
+    return Finding(Level.UNKNOWN, DAEMON, "services", text, "fix this first, then run `autoscaler doctor` again")
 
 
 def _late(look: Look, limit_s: float) -> Finding:

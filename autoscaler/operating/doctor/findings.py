@@ -8,13 +8,14 @@ from enum import IntEnum
 from typing import Any
 
 from autoscaler.core.model import Missing
-from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, Throttled, Unavailable
+from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, Throttled, Unavailable
 
 FINDINGS, REFUSED, UNREACHABLE = 1, 3, 4
 """The exit codes of a look; 0 is for none of these."""
 
 CODES = {
     Denied.kind: REFUSED,
+    NoCredentials.kind: REFUSED,
     ClockSkewed.kind: REFUSED,
     Unavailable.kind: UNREACHABLE,
     Throttled.kind: UNREACHABLE,
@@ -89,6 +90,8 @@ def halves(gap: Missing | AutoscalerError) -> tuple[str, str]:
 
 
 def code_of(findings: Iterable[Finding]) -> int:
-    """4 where AWS did not answer, 3 where it refused something that is needed, 1 for any other finding, else 0."""
+    """4 where AWS did not answer, 3 where it refused something that is needed or there are no credentials to ask with,
+    1 for any other finding, else 0.
+    """
     codes = {CODES.get(one.kind or "", FINDINGS) for one in findings if one.level is Level.FINDING}
     return max(codes, default=0)

@@ -13,6 +13,7 @@ from autoscaler.config import Service
 from autoscaler.config.discovering import ASKS
 from autoscaler.control.observing import wanted_meters
 from autoscaler.control.pausing import TagPause, read_tag
+from autoscaler.core.figures import are, number, protecting, several
 from autoscaler.core.model import Fleet, Missing, StopTimeout
 from autoscaler.core.policy import Mode
 from autoscaler.core.workers import REMEDY, STOP_TIMEOUT_S, long_work, stop_words
@@ -46,7 +47,7 @@ class Looks:
         except AutoscalerError as fault:
             return [unread(DAEMON, f"cluster {cluster}", fault)]
         asking = sum(ASKS in each for each in tags.values())
-        text = f"{asking} of {len(tags)} services ask to be looked after by the tag {ASKS}"
+        text = f"{asking} of {several(len(tags), 'service')} ask to be looked after by the tag {ASKS}"
         return [good(DAEMON, f"cluster {cluster}", text)]
 
     async def service(self, service: Service) -> list[Finding]:
@@ -93,7 +94,7 @@ class Looks:
         found, key = await self.aws.fleets.protected(service.ref), service.ref.key
         if isinstance(found, Missing):
             return [unread(key, "protection", found)]
-        return [good(key, "protection", f"{found:,} of the tasks protect themselves now")]
+        return [good(key, "protection", f"{protecting(found)} now")]
 
     async def queue(self, service: Service, queue: QueueRef) -> list[Finding]:
         """Whether the queue is there, and where."""
@@ -179,7 +180,7 @@ class Looks:
         reads = {"cpu_percent": self.aws.meters.cpu, "memory_percent": self.aws.meters.memory}
         found = {name: await read(service.ref) for name, read in reads.items() if name in wanted}
         return [
-            _metered(key, name, got, "" if isinstance(got, Missing) else f"{got.percent:g} %")
+            _metered(key, name, got, "" if isinstance(got, Missing) else f"{number(got.percent)} %")
             for name, got in found.items()
         ]
 
@@ -189,7 +190,7 @@ class Looks:
             found = await self.aws.meters.measure(service.ref, source)
         else:
             found = await self.gauges.measure(source)
-        value = "" if isinstance(found, Missing) else f"{found.value:g}"
+        value = "" if isinstance(found, Missing) else f"{number(found.value)}"
         return [_metered(service.ref.key, f"metric {name}", found, value)]
 
 
@@ -209,7 +210,7 @@ def _unread_stop(key: str, gap: Missing) -> Finding:
 
 
 def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun} is" if count == 1 else f"{count:,} {noun}s are"
+    return are(count, noun)
 
 
 def _metered(key: str, what: str, found: object, value: str) -> Finding:
@@ -224,7 +225,7 @@ def _hindrances(service: Service, fleet: Fleet, wall: float) -> Iterator[Finding
         yield note(
             key,
             "bounds",
-            f"{fleet.desired:,} tasks are outside of {policy.min_tasks:,} to {policy.max_tasks:,}",
+            f"{are(fleet.desired, 'task')} outside of {policy.min_tasks:,} to {policy.max_tasks:,}",
             "nothing, if that is meant: below is raised at once, above is lowered at the pace of any scale-in",
         )
     if fleet.trouble is not None:

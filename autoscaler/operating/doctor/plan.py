@@ -10,10 +10,10 @@ from typing import NamedTuple
 from autoscaler.aws import SERVICES_A_CALL
 from autoscaler.aws.cloudwatch import queue_metrics
 from autoscaler.config import Config, Service, shadow_state, waking_notes
-from autoscaler.config.durations import shown
 from autoscaler.control.crew import MOST_GROUPS
 from autoscaler.control.observing import wanted_meters
 from autoscaler.control.pacing import PUBLISHED
+from autoscaler.core.figures import number, several
 from autoscaler.operating.doctor.findings import DAEMON, Finding, bad, good, note
 from autoscaler.ports import Category, CloudWatchMetric
 from autoscaler.telemetry.spending import METRIC_DOLLARS, SQS_REQUEST_DOLLARS
@@ -63,7 +63,7 @@ def _first_message(config: Config, service: Service, starts_s: Mapping[str, floa
     for text, _, remedy in (each.rpartition(": ") for each in said):
         yield note(key, "from zero", f"{text} ({source})", remedy)
     if service.queues and not said:
-        waits = shown(config.interval_s) if service.policy.min_tasks else "less than it may"
+        waits = f"{number(config.interval_s)}s" if service.policy.min_tasks else "less than it may"
         yield good(key, "from zero", f"the first message of a quiet time waits about {waits}")
 
 
@@ -88,7 +88,8 @@ def _tasks(service: Service) -> Iterator[Finding]:
         yield note(
             key,
             "launches",
-            f"ECS launches {policy.launch_per_minute} tasks a minute: {policy.max_tasks:,} take {minutes:.1f} minutes",
+            f"ECS launches {several(policy.launch_per_minute, 'task')} a minute: "
+            f"{several(policy.max_tasks, 'task')} in {several(minutes, 'minute')}",
             "raise min_tasks, or the latency, where so large a burst must be met",
         )
 
@@ -141,7 +142,7 @@ def _rates(config: Config, asked: Mapping[str, Asked]) -> Iterator[Finding]:
 
 
 def _rate(config: Config, category: Category, text: str, used_ratio: float) -> Finding:
-    what, longer = f"calls to {APIS[category]}", shown(ceil(config.interval_s * used_ratio))
+    what, longer = f"calls to {APIS[category]}", f"{ceil(config.interval_s * used_ratio)}s"
     percent = ceil(config.rate_share_percent * used_ratio)
     more = f"raise AUTOSCALER_RATE_SHARE_PERCENT to {percent}" if percent <= 100 else "divide them among accounts"
     if used_ratio <= 1:
@@ -155,7 +156,7 @@ def _rate(config: Config, category: Category, text: str, used_ratio: float) -> F
 
 
 def _shown(rate: float) -> str:
-    return f"{rate:.2g}" if rate < 10 else f"{rate:,.0f}"
+    return number(rate)
 
 
 def _dollars(asked: Mapping[str, Asked]) -> Finding:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from autoscaler.telemetry.account import counts_of, sentence_of
 from autoscaler.telemetry.board import MOST_REMEMBERED, Board, Standing
 from autoscaler.telemetry.logs import as_json
-from autoscaler.telemetry.slo import SILENT
+from autoscaler.telemetry.slo import SILENT, oldest_waits_s
 
 FRESH_S = 0.9
 """Rows are made anew at most so often, however many watch."""
@@ -50,8 +50,14 @@ def row_of(standing: Standing, silent_s: float | None = None) -> dict[str, Any]:
 
 
 def _oldest_s(standing: Standing) -> float | None:
-    oldest_s = standing.oldest_s
-    return None if oldest_s is None else round(oldest_s)
+    """None also where one queue was not read, unless another is known to be late: the unread one may be the worst."""
+    tick, oldest_s = standing.tick, standing.oldest_s
+    if tick is None or oldest_s is None:
+        return None
+    waits_s = oldest_waits_s(tick)
+    late = any(waited_s > tick.policy.latency_of(name) for name, waited_s in waits_s.items())
+    unread = tick.observation is not None and any(name not in waits_s for name, _ in tick.observation.queues)
+    return None if unread and not late else round(oldest_s)
 
 
 def _messages(standing: Standing) -> dict[str, int | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import combinations, permutations
 from math import inf
+from typing import Any
 
 LEAST_BILLED_S = 60.0
 
@@ -23,7 +24,7 @@ def optimum_s(arrivals: list[float], service: list[float], latency_s: float, sta
     )
 
 
-def _rows(arrivals: list[float], service: list[float], latency_s: float) -> dict[int, tuple[float, list]]:
+def _rows(arrivals: list[float], service: list[float], latency_s: float) -> dict[int, tuple[float, list[Any]]]:
     """Of each set of messages that one task can do: the work, and for each order that is not worse than another in
     both, by when the task must be up, and when it is done if it was up long before.
     """
@@ -37,7 +38,7 @@ def _rows(arrivals: list[float], service: list[float], latency_s: float) -> dict
     return found
 
 
-def _walk(order: tuple[int, ...], arrivals: list[float], service: list[float], latency_s: float):
+def _walk(order: tuple[int, ...], arrivals: list[float], service: list[float], latency_s: float) -> Any:
     now, latest = -inf, inf
     for message in order:
         now = max(now, arrivals[message])
@@ -49,14 +50,16 @@ def _walk(order: tuple[int, ...], arrivals: list[float], service: list[float], l
     return latest, now
 
 
-def _at_start(rows: dict, some: int) -> float:
+def _at_start(rows: dict[int, tuple[float, list[Any]]], some: int) -> float:
     if not some:
         return LEAST_BILLED_S
     work, ends = rows.get(some, (0.0, []))
     return min((max(LEAST_BILLED_S, done, work) for up_by, done in ends if up_by >= 0), default=inf)
 
 
-def _launched(rows: dict, some: int, launches: int, before_s: float, start_up_s: list[float]) -> float:
+def _launched(
+    rows: dict[int, tuple[float, list[Any]]], some: int, launches: int, before_s: float, start_up_s: list[float]
+) -> float:
     """The last launch first: none may be later than the one after it, at `before_s`."""
     if not some or not launches:
         return inf if some or launches else 0.0

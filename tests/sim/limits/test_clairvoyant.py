@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def steady(load: float, length_s: float, seed: int = 7, burst_s: float = 0.0) ->
 
 
 @st.composite
-def days(draw):
+def days(draw: Any) -> Any:
     """Some messages, often at the very same instants, in all kinds of worlds."""
     count = draw(st.integers(0, 40))
     span = draw(st.sampled_from([1.0, 30.0, 300.0, 3_000.0, 20_000.0]))
@@ -66,7 +67,7 @@ def least_free_slots(outcome: Outcome, service: np.ndarray, slots: int) -> int:
 
 @settings(max_examples=60)
 @given(days())
-def test_every_message_is_received_once_in_time_by_a_task_that_is_up_and_has_a_slot_free(day):
+def test_every_message_is_received_once_in_time_by_a_task_that_is_up_and_has_a_slot_free(day: Any) -> None:
     load, world, seed, latency_s = day
     outcome = clairvoyant(load, world, seed, latency_s)
     assert len(outcome.received_s) == len(load.arrivals_s)
@@ -77,7 +78,7 @@ def test_every_message_is_received_once_in_time_by_a_task_that_is_up_and_has_a_s
 
 @settings(max_examples=60)
 @given(days())
-def test_the_kth_launch_takes_the_kth_start_up_and_what_is_there_at_the_start_takes_none(day):
+def test_the_kth_launch_takes_the_kth_start_up_and_what_is_there_at_the_start_takes_none(day: Any) -> None:
     load, world, seed, latency_s = day
     outcome = clairvoyant(load, world, seed, latency_s)
     drawn = world.start_up.sample(stream(seed, "start-up"), 2 * len(load.arrivals_s) + 1)
@@ -92,20 +93,20 @@ def test_the_kth_launch_takes_the_kth_start_up_and_what_is_there_at_the_start_ta
 
 @settings(max_examples=60)
 @given(days())
-def test_nobody_pays_less_than_the_least_possible(day):
+def test_nobody_pays_less_than_the_least_possible(day: Any) -> None:
     load, world, seed, latency_s = day
     outcome = clairvoyant(load, world, seed, latency_s)
     assert billed_s(outcome) >= least_possible_billed_s(load, world) - ROUNDING_S
 
 
-def test_the_least_possible_is_the_work_by_the_slots_or_the_tasks_of_the_start():
+def test_the_least_possible_is_the_work_by_the_slots_or_the_tasks_of_the_start() -> None:
     load = workload([0.0, 1.0], [100.0, 300.0])
     assert least_possible_billed_s(load, WorldSettings()) == 400
     assert least_possible_billed_s(load, WorldSettings(task_concurrency=4)) == 100
     assert least_possible_billed_s(load, WorldSettings(task_concurrency=4, tasks_at_start=2)) == 120
 
 
-def test_counts_start_at_zero_and_end_with_no_task():
+def test_counts_start_at_zero_and_end_with_no_task() -> None:
     outcome = clairvoyant(steady(3.0, 1_800.0), WorldSettings(), 1, 60.0)
     for counts in (outcome.desired, outcome.running):
         assert counts[0][0] == 0.0
@@ -114,13 +115,13 @@ def test_counts_start_at_zero_and_end_with_no_task():
     assert outcome.ended_s == outcome.desired[-1][0] == max(life.stopped_s for life in outcome.lives)
 
 
-def test_without_messages_the_tasks_of_the_start_are_stopped_at_once():
+def test_without_messages_the_tasks_of_the_start_are_stopped_at_once() -> None:
     outcome = clairvoyant(workload([], []), WorldSettings(tasks_at_start=2), 1, 60.0)
     assert billed_s(outcome) == 120
     assert outcome.ended_s == 0
 
 
-def test_equal_settings_and_seed_equal_outcome():
+def test_equal_settings_and_seed_equal_outcome() -> None:
     load = steady(2.0, 3_600.0)
     one, other = (clairvoyant(load, WorldSettings(), 5, 60.0) for _ in range(2))
     assert one.lives == other.lives
@@ -136,7 +137,7 @@ def few(seed: int) -> tuple[Workload, float]:
     return load, float(chance.choice([5, 20, 60, 120]))
 
 
-def test_with_few_messages_it_costs_next_to_nothing_more_than_the_best_of_all_runs():
+def test_with_few_messages_it_costs_next_to_nothing_more_than_the_best_of_all_runs() -> None:
     ratios = []
     for seed in range(150):
         load, latency_s = few(seed)
@@ -148,7 +149,7 @@ def test_with_few_messages_it_costs_next_to_nothing_more_than_the_best_of_all_ru
     assert max(ratios) < 1.02
 
 
-def test_with_few_messages_more_latency_never_costs_more():
+def test_with_few_messages_more_latency_never_costs_more() -> None:
     for seed in range(60):
         load, latency_s = few(seed)
         costs = [billed_s(clairvoyant(load, WorldSettings(), seed, factor * latency_s)) for factor in (1, 2, 5)]
@@ -158,7 +159,7 @@ def test_with_few_messages_more_latency_never_costs_more():
 
 @pytest.mark.parametrize("load", [0.1, 0.5, 2.0, 10.0])
 @pytest.mark.parametrize("burst_s", [0.0, 60.0])
-def test_more_latency_costs_less(load, burst_s):
+def test_more_latency_costs_less(load: float, burst_s: float) -> None:
     day = steady(load, 7_200.0, burst_s=burst_s)
     costs = [billed_s(clairvoyant(day, WorldSettings(), 3, latency_s)) for latency_s in (10.0, 60.0, 300.0)]
     assert costs == sorted(costs, reverse=True)
@@ -168,12 +169,12 @@ def test_more_latency_costs_less(load, burst_s):
     ("load", "latency_s", "most"),
     [(20.0, 60.0, 1.02), (20.0, 300.0, 1.01), (5.0, 300.0, 1.02), (1.0, 300.0, 1.05)],
 )
-def test_a_steady_load_costs_little_more_than_the_work(load, latency_s, most):
+def test_a_steady_load_costs_little_more_than_the_work(load: float, latency_s: float, most: float) -> None:
     day = steady(load, 14_400.0)
     assert billed_s(clairvoyant(day, WorldSettings(), 3, latency_s)) < most * day.work_s
 
 
-def test_what_is_begun_at_its_deadline_is_not_late_by_a_rounding_error():
+def test_what_is_begun_at_its_deadline_is_not_late_by_a_rounding_error() -> None:
     """Each message has a task that comes up at its very deadline; instants of a million seconds round coarsely."""
     at = np.sort(stream(7, "test").random(300)) * 1e6
     day = workload(at.tolist(), [0.1] * 300)
@@ -181,14 +182,14 @@ def test_what_is_begun_at_its_deadline_is_not_late_by_a_rounding_error():
     assert score(day, outcome, 0.3, 1.0).late_fraction == 0
 
 
-def test_a_small_load_is_worked_in_batches():
+def test_a_small_load_is_worked_in_batches() -> None:
     """A tenth of a task: what comes within 5 minutes is 30 s of work, and so is done at once by one task, with 3 s
     more that come meanwhile. With a start-up of 48 s that is (48 + 33) / 33 = 2.5 times the work."""
     day = steady(0.1, 14_400.0)
     assert billed_s(clairvoyant(day, WorldSettings(), 3, 300.0)) < 2.5 * day.work_s
 
 
-def test_bursts_are_spread_over_the_latency():
+def test_bursts_are_spread_over_the_latency() -> None:
     """20 tasks' work in the first minute of every ten: begun within 2 minutes, a task works for about 120 s, and
     its start-up of 48 s adds 40 %; within 6 minutes, 13 %."""
     day = steady(2.0, 14_400.0, burst_s=60.0)
@@ -196,7 +197,7 @@ def test_bursts_are_spread_over_the_latency():
     assert billed_s(clairvoyant(day, WorldSettings(), 3, 300.0)) < 1.2 * day.work_s
 
 
-def test_slots_share_a_task():
+def test_slots_share_a_task() -> None:
     day = steady(20.0, 7_200.0)
     world = WorldSettings(task_concurrency=4)
     assert billed_s(clairvoyant(day, world, 3, 60.0)) < 1.1 * day.work_s / 4

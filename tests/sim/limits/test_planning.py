@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from autoscaler.sim.limits.polishing import polished
 from autoscaler.sim.limits.serving import Plan, serve
 from autoscaler.sim.limits.staffing import staff
 from autoscaler.sim.limits.tube import Tube, taut, tube
+from tests.about import about
 
 SEEDS = st.integers(0, 2**32)
 
@@ -49,7 +51,9 @@ def variation(work: np.ndarray) -> float:
 
 
 @given(SEEDS, SEEDS)
-def test_the_string_stays_in_the_tube_and_no_way_through_it_varies_less_or_has_a_lesser_peak(seed, other):
+def test_the_string_stays_in_the_tube_and_no_way_through_it_varies_less_or_has_a_lesser_peak(
+    seed: Any, other: Any
+) -> None:
     within = tube_of(seed)
     string = taut(within)
     work = np.interp(within.at_s, string.at_s, string.work)
@@ -62,15 +66,15 @@ def test_the_string_stays_in_the_tube_and_no_way_through_it_varies_less_or_has_a
     assert np.hypot(1, np.diff(work)).sum() <= np.hypot(1, np.diff(way)).sum() + 1e-9
 
 
-def test_a_burst_is_worked_at_one_pace_until_its_last_deadline():
+def test_a_burst_is_worked_at_one_pace_until_its_last_deadline() -> None:
     """Work for 10 tasks for 60 s, all at once, to be begun within 50 s by tasks that take 1 s each: 600 / 51 tasks."""
     burst = Episode(np.zeros(600), np.ones(600), 50.0, np.ones(601), 0, 1, 60.0)
     string = taut(tube(burst, 50.0, 0.5))
-    assert string.slopes.max() == pytest.approx(600 / 50.5, rel=0.02)
+    assert string.slopes.max() == about(600 / 50.5, rel=0.02)
 
 
 @given(SEEDS, st.integers(0, 3), st.sampled_from([0.0, 30.0, 60.0]))
-def test_dips_that_are_shorter_than_the_gap_are_filled_and_nothing_else(seed, before, gap_s):
+def test_dips_that_are_shorter_than_the_gap_are_filled_and_nothing_else(seed: Any, before: Any, gap_s: Any) -> None:
     within = tube(episode(seed), 40.0, 2.0)
     string = taut(within)
     plain = staff(within, string, before, 0.0).tasks
@@ -83,7 +87,7 @@ def test_dips_that_are_shorter_than_the_gap_are_filled_and_nothing_else(seed, be
 
 
 @given(SEEDS, SEEDS)
-def test_launches_ascend_and_no_others_bring_the_tasks_nearer(seed, other):
+def test_launches_ascend_and_no_others_bring_the_tasks_nearer(seed: Any, other: Any) -> None:
     chance = np.random.default_rng(seed)
     wanted_s, start_up_s = np.sort(chance.random(30) * 300), 20 + chance.exponential(30, 31)
     launched_s = near(wanted_s, start_up_s)
@@ -97,16 +101,16 @@ def _missed(launched_s: np.ndarray, wanted_s: np.ndarray, start_up_s: np.ndarray
 
 
 @given(SEEDS)
-def test_launches_in_time_ascend_and_each_is_as_late_as_it_or_the_next_may_be(seed):
+def test_launches_in_time_ascend_and_each_is_as_late_as_it_or_the_next_may_be(seed: Any) -> None:
     chance = np.random.default_rng(seed)
     wanted_s, start_up_s = np.sort(chance.random(30) * 300), 20 + chance.exponential(30, 31)
     launched_s = in_time(wanted_s, start_up_s)
     slack = np.minimum(wanted_s - start_up_s[:30], np.append(launched_s[1:], np.inf)) - launched_s
-    assert slack == pytest.approx(np.zeros(30))
+    assert slack == about(np.zeros(30))
 
 
 @given(SEEDS)
-def test_a_chain_is_what_working_through_it_gives(seed):
+def test_a_chain_is_what_working_through_it_gives(seed: Any) -> None:
     case = episode(seed, count=6, span_s=60.0, latency_s=500.0)
     chain = reduce(in_turn, (single(case, message) for message in range(6)))
     done, latest = -np.inf, np.inf
@@ -114,17 +118,15 @@ def test_a_chain_is_what_working_through_it_gives(seed):
         done = max(done, arrival) + service
     for arrival, service in zip(case.arrivals_s[::-1], case.service_s[::-1], strict=True):
         latest = min(arrival + 500.0, latest - service)
-    assert chain == Chain(
-        tuple(range(6)), pytest.approx(latest), pytest.approx(done), pytest.approx(case.service_s.sum())
-    )
+    assert chain == Chain(tuple(range(6)), about(latest), about(done), about(case.service_s.sum()))
 
 
-def test_what_cannot_wait_is_not_joined():
+def test_what_cannot_wait_is_not_joined() -> None:
     assert joined(Chain((0,), 5.0, 20.0, 15.0), Chain((1,), 19.0, 30.0, 10.0)) is None
     assert joined(Chain((0,), 5.0, 20.0, 15.0), Chain((1,), 20.0, 30.0, 10.0)) == Chain((0, 1), 5.0, 30.0, 25.0)
 
 
-def test_neighbours_in_the_order_of_launch_are_swapped_where_that_launches_later():
+def test_neighbours_in_the_order_of_launch_are_swapped_where_that_launches_later() -> None:
     """Up by 100 and by 110, start-ups of 20 and 50 s: launched at 60 and 60, or else at 50 and 50."""
     one, other = Chain((0,), 100.0, 0.0, 1.0), Chain((1,), 110.0, 0.0, 1.0)
     assert in_order([other, one], [20.0, 50.0]) == (one, other)
@@ -133,7 +135,7 @@ def test_neighbours_in_the_order_of_launch_are_swapped_where_that_launches_later
 
 
 @given(SEEDS, st.integers(1, 60))
-def test_a_roster_works_every_message_once_in_time_and_costs_what_it_says(seed, count):
+def test_a_roster_works_every_message_once_in_time_and_costs_what_it_says(seed: Any, count: Any) -> None:
     case = episode(seed, count)
     roster = parted(case)
     assert isinstance(roster, Roster)
@@ -143,16 +145,16 @@ def test_a_roster_works_every_message_once_in_time_and_costs_what_it_says(seed, 
     waits = worked.begun_s - case.arrivals_s
     assert waits.min() >= 0
     assert waits.max() <= case.latency_s + 1e-9
-    assert worked.billed_s == pytest.approx(cost_s(roster, case.start_up_s.tolist(), case.least_billed_s))
+    assert worked.billed_s == about(cost_s(roster, case.start_up_s.tolist(), case.least_billed_s))
 
 
-def test_a_task_of_the_start_that_would_be_late_makes_a_roster_impossible():
+def test_a_task_of_the_start_that_would_be_late_makes_a_roster_impossible() -> None:
     late = Chain((0,), -1.0, 10.0, 5.0)
     assert cost_s(Roster((late,), ()), [], 60.0) == np.inf
     assert cost_s(Roster((), (late,)), [20.0], 60.0) == 60.0
 
 
-def test_tasks_go_on_with_what_another_would_have_to_be_started_for():
+def test_tasks_go_on_with_what_another_would_have_to_be_started_for() -> None:
     """Three tasks' work, to be begun within 10 s. By tasks that last for one stretch only it costs 3.3 times that."""
     case = episode(3, count=1_200, span_s=1_800.0, latency_s=10.0)
     roster = parted(case)
@@ -161,16 +163,16 @@ def test_tasks_go_on_with_what_another_would_have_to_be_started_for():
 
 
 @pytest.mark.parametrize("seed", [0, 2, 5])
-def test_a_task_of_the_start_that_finds_no_work_costs_its_minute_and_no_more(seed):
+def test_a_task_of_the_start_that_finds_no_work_costs_its_minute_and_no_more(seed: int) -> None:
     """Work comes after half an hour only."""
     late = episode(seed, count=1_500, span_s=3_600.0)
     late = replace(late, arrivals_s=late.arrivals_s + 1_800)
-    assert planned(late).billed_s == pytest.approx(planned(replace(late, tasks_at_start=0)).billed_s + 60)
+    assert planned(late).billed_s == about(planned(replace(late, tasks_at_start=0)).billed_s + 60)
 
 
 @settings(max_examples=30)
 @given(SEEDS)
-def test_polishing_never_costs(seed):
+def test_polishing_never_costs(seed: Any) -> None:
     case = episode(seed, count=6, span_s=120.0)
     roster = parted(case)
     assert roster is not None
@@ -178,20 +180,20 @@ def test_polishing_never_costs(seed):
 
 
 @given(SEEDS)
-def test_a_plan_is_never_late_whatever_it_lacked(seed):
+def test_a_plan_is_never_late_whatever_it_lacked(seed: Any) -> None:
     case = episode(seed, count=200)
     run_ = planned(case)
     assert (run_.begun_s >= case.arrivals_s).all()
     assert (run_.begun_s <= case.arrivals_s + case.latency_s + 1e-9).all()
 
 
-def test_where_nothing_is_planned_each_message_is_begun_at_its_deadline_by_a_task_that_is_lacked():
+def test_where_nothing_is_planned_each_message_is_begun_at_its_deadline_by_a_task_that_is_lacked() -> None:
     served = serve(Plan([0.0, 1.0, 2.0], [5.0, 5.0, 5.0], 3.0, [0.0, 1.0, 2.0], [], [], []))
     assert served.begun_s == [3.0, 4.0, 5.0]
     assert served.unplanned == [0, 1, 2]
 
 
-def test_who_is_above_the_plan_stays_until_what_the_plan_had_begun_is_begun():
+def test_who_is_above_the_plan_stays_until_what_the_plan_had_begun_is_begun() -> None:
     """One task is planned until 4. At 5 it is done with the first; the second should have been begun at 2."""
     plan = Plan([0.0, 0.0, 0.0], [5.0, 5.0, 5.0], 60.0, [0.0, 2.0, 11.0], [0.0], [0.0, 4.0], [1, 0])
     served = serve(plan)
@@ -200,7 +202,7 @@ def test_who_is_above_the_plan_stays_until_what_the_plan_had_begun_is_begun():
     assert served.done_s[0] == 10.0
 
 
-def test_slots_of_a_task_that_comes_up_later_are_not_taken_before():
+def test_slots_of_a_task_that_comes_up_later_are_not_taken_before() -> None:
     served = serve(Plan([0.0, 0.0], [5.0, 5.0], 60.0, [0.0, 0.0], [10.0], [0.0], [1], task_concurrency=2))
     assert served.begun_s == [10.0, 10.0]
     assert served.by == [0, 0]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autoscaler.errors import Throttled, Unavailable
-from autoscaler.sim.model import Counts, Datapoint, Meter, Scaler, Tasks, Workload
+from autoscaler.sim.model import Counts, Datapoint, Floats, Meter, Scaler, Tasks, Workload
 from autoscaler.sim.peers import Setup
 
 
-def workload(arrivals: Sequence[float] = (), services: Sequence[float] | None = None) -> Workload:
+def workload(arrivals: Sequence[float] | Floats = (), services: Sequence[float] | Floats | None = None) -> Workload:
     at = np.array(arrivals, dtype=float)
     lasting = np.full(at.size, 5.0) if services is None else np.array(services, dtype=float)
     return Workload("w", at, lasting, 3600.0, 60.0, np.zeros(60), np.zeros(0))

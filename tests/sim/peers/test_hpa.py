@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -203,7 +204,9 @@ counts = st.integers(0, 60)
     ups=st.lists(st.tuples(ages, st.integers(1, 9)), max_size=3),
     downs=st.lists(st.tuples(ages, st.integers(1, 9)), max_size=3),
 )
-def test_the_answer_lies_between_the_current_count_and_what_is_asked_for(current, asked, past, ups, downs) -> None:
+def test_the_answer_lies_between_the_current_count_and_what_is_asked_for(
+    current: Any, asked: Any, past: Any, ups: Any, downs: Any
+) -> None:
     spec = Spec(0, 1000, rules(Limit(Kind.PODS, 3, 60.0), window_s=30.0), SCALE_DOWN)
     memory = Memory(recommended(*past).recommendations, events(*ups), events(*downs))
     replicas, _ = desired(spec, memory, current, asked, NOW)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,7 +99,9 @@ values = st.one_of(st.none(), st.floats(0.0, 5000.0))
     ),
     points=st.lists(st.tuples(values, st.one_of(st.none(), st.integers(0, 50))), min_size=1, max_size=20),
 )
-def test_no_peer_ever_writes_a_count_out_of_bounds_or_one_that_is_there_already(spec, seen, points) -> None:
+def test_no_peer_ever_writes_a_count_out_of_bounds_or_one_that_is_there_already(
+    spec: Any, seen: Any, points: Any
+) -> None:
     world, scaler = Told(desired=3), parse(spec, setup(least=2, most=40))
     for meter in Meter:
         world.points[meter] = [Datapoint(60.0 * index, value) for index, (value, _) in enumerate(points)]

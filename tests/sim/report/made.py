@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,9 @@ def _told(steps: tuple[tuple[float, int], ...]) -> tuple[Told, ...]:
     )  # fmt: skip
 
 
-def run(load: Workload, policy: str, settings: str = "", seed: int = 1, oracle_s: float | None = None, **shape) -> Run:
+def run(
+    load: Workload, policy: str, settings: str = "", seed: int = 1, oracle_s: float | None = None, **shape: Any
+) -> Run:
     made = outcome(load, words=policy != "clairvoyant", **shape)
     return Run(policy, settings, seed, score(load, made, 60, oracle_s or billed_s(made)), made)
 
@@ -109,8 +112,10 @@ def study(seeds: int = 1, hours: float = 24.0, mean_tasks: float = 20.0, name: s
     loads = {seed: workload(seed, hours, mean_tasks, name) for seed in range(1, seeds + 1)}
     runs = []
     for seed, load in loads.items():
-        oracle_s = billed_s(outcome(load, words=False, **POLICIES["clairvoyant", "knows what will come"]))
-        runs += [run(load, *key, seed, oracle_s, **shape) for key, shape in POLICIES.items()]
+        oracle_s = billed_s(
+            outcome(load, words=False, **dict[str, Any](POLICIES["clairvoyant", "knows what will come"]))
+        )
+        runs += [run(load, *key, seed, oracle_s, **dict[str, Any](shape)) for key, shape in POLICIES.items()]
     return Study(loads[1], 1, 60.0, WORLD, COMMAND, tuple(sorted(runs, key=lambda one: one.policy != "ours")))
 
 
@@ -137,7 +142,7 @@ NOTHING = Outcome(np.zeros(0), (), 0.0, 0, 0, ((0.0, 1),), ((0.0, 1),), 60.0)
 
 def scored(policy: str, settings: str = "", seed: int = 1, **fields: float) -> Run:
     """A run of which the score alone matters."""
-    return Run(policy, settings, seed, replace(GOOD, **fields), NOTHING)
+    return Run(policy, settings, seed, replace(GOOD, **dict[str, Any](fields)), NOTHING)
 
 
 def judged(*runs: Run, name: str = "orders") -> Study:

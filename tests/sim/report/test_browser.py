@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ async def shown(
         yield tab
 
 
-async def test_a_person_sees_pictures_tables_and_sentences(tmp_path):
+async def test_a_person_sees_pictures_tables_and_sentences(tmp_path: Path) -> None:
     async with shown(tmp_path) as tab:
         assert await tab.value("document.documentElement.dataset.drawn") == "yes"
         for chart in ("c-tasks", "c-waits", "c-arrivals", "c-cost"):
@@ -71,7 +72,7 @@ async def test_a_person_sees_pictures_tables_and_sentences(tmp_path):
         assert asked(tab) == [(tmp_path / "report.html").as_uri()]
 
 
-async def test_a_person_can_choose_look_closer_and_go_through_the_decisions(tmp_path):
+async def test_a_person_can_choose_look_closer_and_go_through_the_decisions(tmp_path: Path) -> None:
     async with shown(tmp_path) as tab:
         await tab.value("document.querySelector('#place .point[data-row=\"3\"]').dispatchEvent(new Event('click'))")
         assert await tab.value("document.getElementById('policy').selectedOptions[0].textContent") == "keda"
@@ -103,7 +104,7 @@ async def test_a_person_can_choose_look_closer_and_go_through_the_decisions(tmp_
         assert trouble(tab) == []
 
 
-async def test_a_person_can_sort_the_table(tmp_path):
+async def test_a_person_can_sort_the_table(tmp_path: Path) -> None:
     async with shown(tmp_path) as tab:
         costs = "[...document.querySelectorAll('#scores tbody tr')].map(line => +line.cells[5].dataset.value)"
         as_given = await tab.value(costs)
@@ -119,9 +120,9 @@ async def test_a_person_can_sort_the_table(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [{}, {"ahead": 0.5}], ids=["nothing comes", "far too late"])
-async def test_extremes_are_drawn_too(tmp_path, shape):
+async def test_extremes_are_drawn_too(tmp_path: Path, shape: Any) -> None:
     load = made.workload(hours=1, mean_tasks=8 if shape else 0)
-    study = made.Study(load, 1, 60.0, made.WORLD, made.COMMAND, (made.run(load, "ours", **shape),))
+    study = Study(load, 1, 60.0, made.WORLD, made.COMMAND, (made.run(load, "ours", **shape),))
     async with shown(tmp_path, study) as tab:
         assert await tab.value("document.documentElement.dataset.drawn") == "yes"
         assert await tab.value(PAINTED % "c-waits") > 5
@@ -130,7 +131,9 @@ async def test_extremes_are_drawn_too(tmp_path, shape):
 
 @pytest.mark.parametrize(("width", "phone"), [(360, True), (1280, False)])
 @pytest.mark.parametrize("dark", [False, True])
-async def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(tmp_path, width, phone, dark):
+async def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(
+    tmp_path: Path, width: int, phone: bool, dark: bool
+) -> None:
     async with shown(tmp_path, width=width, phone=phone, dark=dark) as tab:
         assert await tab.value("document.documentElement.scrollWidth") <= width
         assert 0.8 * width < await tab.value("document.querySelector('#c-tasks canvas').getBoundingClientRect().width")

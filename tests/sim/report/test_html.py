@@ -18,6 +18,7 @@ import pytest
 from autoscaler.sim.model import Told
 from autoscaler.sim.report.html import page
 from autoscaler.sim.report.pictures import dumped
+from autoscaler.sim.report.study import Study
 from autoscaler.sim.report.thinning import MOST_POINTS
 from tests.sim.report import made
 
@@ -29,7 +30,7 @@ class Reading(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, Any]]] = []
         self.texts: list[tuple[str, str]] = []
         self._open: list[str] = []
         self.feed(text)
@@ -53,8 +54,9 @@ class Reading(HTMLParser):
 
 def drawn(text: str) -> dict[str, Any]:
     """The data that the script draws."""
-    packed = re.search(r'<script type="application/octet-stream" id="data">([^<]*)</script>', text)[1]
-    return json.loads(zlib.decompress(base64.b64decode(packed)))
+    [packed] = re.findall(r'<script type="application/octet-stream" id="data">([^<]*)</script>', text)
+    answer: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
+    return answer
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +64,15 @@ def plain() -> str:
     return page(made.study(hours=6))
 
 
-def named(name: str):
+def named(name: str) -> Any:
     load = made.workload(hours=1, name=name)
     outcome = replace(made.outcome(load), told=(Told(0.0, name),))
     ours, other = (replace(made.run(load, policy, name), outcome=outcome) for policy in ("ours", name))
     cheaper = replace(other, score=replace(other.score, cost_per_work=1.0))
-    return made.Study(load, 1, 60.0, name, name, (ours, cheaper))
+    return Study(load, 1, 60.0, name, name, (ours, cheaper))
 
 
-def test_every_policy_is_in_the_chooser_the_tables_the_verdicts_and_the_data(plain):
+def test_every_policy_is_in_the_chooser_the_tables_the_verdicts_and_the_data(plain: str) -> None:
     read, names = Reading(plain), [policy for policy, _ in made.POLICIES]
     assert read.inside("option") == names
     assert len([1 for tag, attributes in read.elements if tag == "tr" and "data-row" in attributes]) == 2 * len(names)
@@ -78,18 +80,18 @@ def test_every_policy_is_in_the_chooser_the_tables_the_verdicts_and_the_data(pla
     assert set(names) <= set(read.inside("dt"))
 
 
-def test_ours_is_looked_at_first(plain):
+def test_ours_is_looked_at_first(plain: str) -> None:
     chosen = [attributes for tag, attributes in Reading(plain).elements if tag == "option" and "selected" in attributes]
     assert chosen == [{"value": "0", "selected": None}]
 
 
-def test_figures_of_the_pictures_are_those_of_the_table(plain):
+def test_figures_of_the_pictures_are_those_of_the_table(plain: str) -> None:
     cells = Reading(plain).inside("b") + Reading(plain).inside("td")
     for row in drawn(plain)["rows"]:
         assert set(row["figures"].values()) <= set(cells)
 
 
-def test_settings_seed_world_and_command_are_there(plain):
+def test_settings_seed_world_and_command_are_there(plain: str) -> None:
     read = Reading(plain)
     assert made.COMMAND in read.inside("pre")
     assert made.WORLD in read.inside("dd")
@@ -97,7 +99,7 @@ def test_settings_seed_world_and_command_are_there(plain):
     assert "backlog 12 per task, cooldown 300 s" in read.inside("dd")
 
 
-def test_every_name_stays_text():
+def test_every_name_stays_text() -> None:
     text = page(named(NASTY))
     read, harmless = Reading(text), Reading(page(named("harmless")))
     assert [tag for tag, _ in read.elements] == [tag for tag, _ in harmless.elements]
@@ -108,21 +110,21 @@ def test_every_name_stays_text():
     assert drawn(text)["rows"][1]["told"][1] == [NASTY]
 
 
-def test_a_name_that_is_no_text_does_not_stop_the_page():
+def test_a_name_that_is_no_text_does_not_stop_the_page() -> None:
     text = page(named("broken \udcff name"))
     assert r"broken \udcff name" in text
     text.encode()
 
 
-def test_data_hold_nothing_that_html_could_take_for_its_own():
+def test_data_hold_nothing_that_html_could_take_for_its_own() -> None:
     assert not set("<>&\u2028\u2029") & set(dumped({"name": NASTY, "values": [1.5, None]}))
     assert json.loads(dumped({"name": NASTY})) == {"name": NASTY}
 
 
-def test_only_this_script_and_this_style_may_run_and_nothing_be_fetched(plain):
+def test_only_this_script_and_this_style_may_run_and_nothing_be_fetched(plain: str) -> None:
     read = Reading(plain)
     policy = next(a["content"] for tag, a in read.elements if a.get("http-equiv") == "Content-Security-Policy")
-    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    rules: dict[str, str] = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules["default-src"] == "'none'"
     assert set(rules) == {"default-src", "script-src", "style-src", "base-uri", "form-action"}
     scripts = re.findall(r"<script>(.*?)</script>", plain, re.DOTALL)
@@ -137,7 +139,7 @@ def hashed(text: str) -> str:
     return f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def test_the_page_names_no_address_and_has_no_way_to_fetch(plain):
+def test_the_page_names_no_address_and_has_no_way_to_fetch(plain: str) -> None:
     assert not re.search(r"https?:|//[a-z]+\.|@import|url\(|\bfetch\(|XMLHttpRequest|WebSocket|sendBeacon", plain)
     fetching = {"src", "srcset", "action", "data", "poster", "background", "style"}
     for tag, attributes in Reading(plain).elements:
@@ -147,18 +149,18 @@ def test_the_page_names_no_address_and_has_no_way_to_fetch(plain):
         assert not [name for name in attributes if name.startswith("on")]
 
 
-def test_the_licence_of_what_is_inlined_is_in_the_page_and_beside_it(plain):
+def test_the_licence_of_what_is_inlined_is_in_the_page_and_beside_it(plain: str) -> None:
     licence = files("autoscaler").joinpath("vendored", "uplot", "LICENSE").read_text()
     assert licence.startswith("The MIT License (MIT)")
     assert "Copyright (c) 2022 Leon Sorokin" in plain
     assert "THE SOFTWARE IS PROVIDED &quot;AS IS&quot;" in plain
 
 
-def test_a_page_is_the_same_each_time():
+def test_a_page_is_the_same_each_time() -> None:
     assert page(made.study(hours=1)) == page(made.study(hours=1))
 
 
-def test_no_series_has_more_points_than_it_may(plain):
+def test_no_series_has_more_points_than_it_may(plain: str) -> None:
     def lengths(value: Any) -> list[int]:
         if isinstance(value, dict):
             return [length for inner in value.values() for length in lengths(inner)]
@@ -169,13 +171,13 @@ def test_no_series_has_more_points_than_it_may(plain):
     assert 300 < max(lengths(drawn(plain))) <= MOST_POINTS
 
 
-def test_a_week_stays_below_two_megabytes():
+def test_a_week_stays_below_two_megabytes() -> None:
     text = page(made.study(hours=168, mean_tasks=3))
     assert max(row["told_in_all"] for row in drawn(text)["rows"]) > MOST_POINTS
     assert len(text.encode()) < 1_000_000
 
 
-def test_several_seeds_show_intervals_and_differences():
+def test_several_seeds_show_intervals_and_differences() -> None:
     text = page(made.study(seeds=2, hours=1))
     assert "means over 2 seeds (1, 2); pictures of seed 1" in text
     assert re.search(
@@ -183,20 +185,20 @@ def test_several_seeds_show_intervals_and_differences():
     )
 
 
-def test_one_seed_shows_neither(plain):
+def test_one_seed_shows_neither(plain: str) -> None:
     assert "±" not in "".join(Reading(plain).inside("small"))
     assert 'class="clear"' not in plain
     assert 'class="unclear"' not in plain
 
 
-def test_what_did_not_run_with_the_seed_of_the_pictures_is_compared_and_not_drawn():
+def test_what_did_not_run_with_the_seed_of_the_pictures_is_compared_and_not_drawn() -> None:
     study = made.study(hours=1)
     other = replace(study.runs[1], policy="late comer", seed=2)
     row = drawn(page(replace(study, runs=(*study.runs, other))))["rows"][-1]
     assert (row["policy"], row["drawn"]) == ("late comer", False)
 
 
-def test_what_is_unknown_is_null_and_not_a_number_that_json_lacks():
+def test_what_is_unknown_is_null_and_not_a_number_that_json_lacks() -> None:
     study = made.study(hours=1)
     unknown = replace(study.runs[0], score=replace(study.runs[0].score, cost_per_work=math.nan))
     row = drawn(page(replace(study, runs=(unknown, *study.runs[1:]))))["rows"][0]
@@ -204,10 +206,10 @@ def test_what_is_unknown_is_null_and_not_a_number_that_json_lacks():
     assert row["figures"]["cost_per_work"] == "–"
 
 
-def test_a_load_of_nothing_has_its_page_too():
+def test_a_load_of_nothing_has_its_page_too() -> None:
     load = made.workload(hours=1, mean_tasks=0)
     outcome = made.outcome(load)
-    study = made.Study(load, 1, 60.0, made.WORLD, made.COMMAND, (made.run(load, "ours"),))
+    study = Study(load, 1, 60.0, made.WORLD, made.COMMAND, (made.run(load, "ours"),))
     assert len(load.arrivals_s) == 0
     assert outcome.received_s.size == 0
     assert "0</b> messages" in page(study)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from autoscaler.sim.report.thinning import MOST_POINTS, kept
 
 
 @st.composite
-def series(draw):
+def series(draw: Any) -> Any:
     """Up to some hundred points; instants may lie together, or far apart."""
     gaps = draw(st.lists(st.sampled_from([0.0, 0.1, 1.0, 1.0, 1.0, 500.0]), min_size=1, max_size=300))
     values = draw(st.lists(st.integers(-50, 50), min_size=len(gaps), max_size=len(gaps)))
@@ -19,7 +21,7 @@ def series(draw):
 
 
 @given(series(), st.integers(4, 60))
-def test_the_extremes_the_first_and_the_last_are_kept_and_there_are_few(points, most):
+def test_the_extremes_the_first_and_the_last_are_kept_and_there_are_few(points: Any, most: Any) -> None:
     at, values = points
     chosen = kept(at, values, most)
     assert len(chosen) <= max(most, 4)
@@ -30,7 +32,7 @@ def test_the_extremes_the_first_and_the_last_are_kept_and_there_are_few(points, 
 
 
 @given(series(), st.integers(4, 60))
-def test_every_stretch_keeps_its_own_extremes(points, most):
+def test_every_stretch_keeps_its_own_extremes(points: Any, most: Any) -> None:
     at, values = points
     if len(at) <= most or at[0] == at[-1]:
         return
@@ -43,16 +45,16 @@ def test_every_stretch_keeps_its_own_extremes(points, most):
 
 
 @pytest.mark.parametrize("length", [0, 1, MOST_POINTS - 1, MOST_POINTS])
-def test_what_is_short_enough_stays_as_it_is(length):
+def test_what_is_short_enough_stays_as_it_is(length: Any) -> None:
     assert kept(np.arange(length, dtype=float), np.zeros(length)).tolist() == list(range(length))
 
 
-def test_one_point_more_than_that_is_thinned():
+def test_one_point_more_than_that_is_thinned() -> None:
     length = MOST_POINTS + 1
     assert len(kept(np.arange(length, dtype=float), np.zeros(length))) <= MOST_POINTS
 
 
-def test_a_lone_spike_among_a_million_points_is_seen():
+def test_a_lone_spike_among_a_million_points_is_seen() -> None:
     values = np.zeros(1_000_000)
     values[654_321] = 9
     assert 654_321 in kept(np.arange(1e6), values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.sim.report.made import scored
 OURS = scored("ours", late_fraction=0.01, cost_per_work=2.0, cost_per_oracle=1.5)
 
 
-def said(*runs, of: str = "peer") -> str:
+def said(*runs: Any, of: str = "peer") -> str:
     comparison = compare([OURS, *runs])
     return verdict(next(row for row in comparison.rows if row.label == of), comparison)
 
@@ -33,16 +34,16 @@ def said(*runs, of: str = "peer") -> str:
         (0.1, 3.99, "worse in both: 100 % dearer than ours, and 10.00 % late (ours: 1.00 %)"),
     ],
 )
-def test_a_peer_is_held_against_ours(fraction, cost, sentence):
+def test_a_peer_is_held_against_ours(fraction: float, cost: float, sentence: str) -> None:
     assert said(scored("peer", late_fraction=fraction, cost_per_work=cost)) == sentence
 
 
-def test_what_looks_the_same_is_called_the_same():
+def test_what_looks_the_same_is_called_the_same() -> None:
     judged = said(scored("peer", late_fraction=0.01004, cost_per_work=2.005))
     assert judged.startswith("no clear difference to ours: 1.00 % late at 2.0")
 
 
-def test_what_chance_may_have_made_is_called_no_clear_difference():
+def test_what_chance_may_have_made_is_called_no_clear_difference() -> None:
     ours = [scored("ours", seed=seed, late_fraction=0.01, cost_per_work=2.0) for seed in (1, 2, 3)]
     peer = [
         scored("peer", seed=seed, late_fraction=late, cost_per_work=2.0) for seed, late in ((1, 0), (2, 0.1), (3, 0))
@@ -51,36 +52,36 @@ def test_what_chance_may_have_made_is_called_no_clear_difference():
     assert verdict(comparison.rows[1], comparison).startswith("no clear difference to ours")
 
 
-def test_work_done_twice_is_said():
+def test_work_done_twice_is_said() -> None:
     assert said(scored("peer", lost_work_fraction=0.072)).endswith("; 7.2 % of the work is done twice")
     assert "twice" not in said(scored("peer", lost_work_fraction=0.0099))
 
 
-def test_the_limit_is_called_so_and_not_judged():
+def test_the_limit_is_called_so_and_not_judged() -> None:
     judged = said(scored("clairvoyant", late_fraction=0.0, cost_per_work=1.31), of="clairvoyant")
     assert judged == "the limit: it knows what will come; nothing late at 1.31 x the cost of the work alone"
 
 
-def test_ours_is_told_plainly_where_it_loses():
+def test_ours_is_told_plainly_where_it_loses() -> None:
     better = scored("peer", late_fraction=0.0, cost_per_work=1.9)
     assert said(better, of="ours").endswith("; beaten on cost and lateness together by peer")
     assert said(*(scored(f"p{k}", cost_per_work=1.0) for k in range(4)), of="ours").endswith("p0, p1, p2 and others")
 
 
-def test_ours_is_told_that_nobody_beats_it_on_both():
+def test_ours_is_told_that_nobody_beats_it_on_both() -> None:
     trade = scored("peer", late_fraction=0.5, cost_per_work=1.1)
     assert said(trade, of="ours") == (
         "1.00 % late at 2.00 x the cost of the work alone, 1.50 x the clairvoyant; no other beats it on both"
     )
 
 
-def test_alone_it_is_not_compared():
+def test_alone_it_is_not_compared() -> None:
     assert said(of="ours") == "1.00 % late at 2.00 x the cost of the work alone, 1.50 x the clairvoyant"
     comparison = compare([scored("keda"), scored("react")])
     assert verdict(comparison.rows[0], comparison).startswith("1.00 % late at 2.00 x")
 
 
-def test_what_is_not_known_is_not_said():
+def test_what_is_not_known_is_not_said() -> None:
     assert said(scored("peer", cost_per_work=math.nan, cost_per_oracle=math.nan)) == "1.00 % late"
 
 
@@ -88,5 +89,5 @@ def test_what_is_not_known_is_not_said():
     ("percent", "words"),
     [(0.0, "nothing late"), (0.004, "less than 0.01 % late"), (0.005, "0.01 % late"), (100.0, "100.00 % late")],
 )
-def test_little_is_not_nothing(percent, words):
+def test_little_is_not_nothing(percent: float, words: str) -> None:
     assert late(percent) == words

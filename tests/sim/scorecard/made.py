@@ -14,7 +14,7 @@ def line(policy: str = "ours", trace: str = "nasa", billed_s: float = 1000.0, **
     """At 60 s with idle victims and seed 0 where nothing else is said; fields of the score by their names."""
     of_line = {"latency_s": 60.0, "victims": Victims.IDLE, "seed": 0, "grid": False}
     of_line |= {name: more.pop(name) for name in list(more) if name in of_line}
-    return Line(trace=trace, policy=policy, billed_s=billed_s, score=replace(GOOD, **more), **of_line)
+    return Line(trace=trace, policy=policy, billed_s=billed_s, score=replace(GOOD, **more), **dict[str, Any](of_line))
 
 
 def everywhere(policy: str, **more: Any) -> list[Line]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,13 +57,13 @@ def cells(table: str) -> list[list[str]]:
     return rows[1:]
 
 
-def test_both_pages_are_there_and_nothing_else(card):
+def test_both_pages_are_there_and_nothing_else(card: Path) -> None:
     assert sorted(path.name for path in card.iterdir()) == ["scorecard.html", "scorecard.md"]
     assert (card / "scorecard.html").read_text().startswith("<!doctype html>")
 
 
 @pytest.mark.parametrize("promise", ["60 s", "120 s", "300 s"])
-def test_every_policy_has_a_row_at_every_promise_with_both_kinds_of_victims(text, promise):
+def test_every_policy_has_a_row_at_every_promise_with_both_kinds_of_victims(text: str, promise: str) -> None:
     part = section(text, promise)
     tables = part.split("Victims at random")
     assert len(tables) == 2
@@ -74,13 +75,13 @@ def test_every_policy_has_a_row_at_every_promise_with_both_kinds_of_victims(text
         assert found[0][4] == "1.00"
 
 
-def test_ours_is_told_trace_by_trace(text):
+def test_ours_is_told_trace_by_trace(text: str) -> None:
     found = cells(section(text, "Ours, trace by trace"))
     assert [row[0] for row in found] == ["mooncake", "near_idle"]
     assert {len(row) for row in found} == {10}
 
 
-def test_the_page_says_what_was_run_and_by_whom_it_may_be_doubted(text):
+def test_the_page_says_what_was_run_and_by_whom_it_may_be_doubted(text: str) -> None:
     assert "real traces: mooncake, near_idle." in text
     assert "one seed" in text
     assert "Nothing of this was run on AWS" in text
@@ -88,16 +89,16 @@ def test_the_page_says_what_was_run_and_by_whom_it_may_be_doubted(text):
     assert section(text, "Where we lose").strip()
 
 
-def test_the_lines_can_be_had_as_json_with_each_score(card):
+def test_the_lines_can_be_had_as_json_with_each_score(card: Path) -> None:
     lines = json.loads((card.parent / "lines.json").read_text())
     assert len(lines) == 2 * 3 * (1 + 2 * (1 + len(PEERS)))
     assert {"trace", "latency_s", "victims", "policy", "seed", "grid", "billed_s", "score"} == set(lines[0])
     assert all(one["score"]["cost_per_oracle"] > 0 for one in lines)
 
 
-def test_a_run_that_knows_nothing_of_the_promise_is_made_once_and_judged_by_each():
+def test_a_run_that_knows_nothing_of_the_promise_is_made_once_and_judged_by_each() -> None:
     jobs = policy_jobs([ENTRIES["nasa"]], [0])
-    promises = {job.policy: [] for job in jobs}
+    promises: dict[str, list[Any]] = {job.policy: [] for job in jobs}
     for job in jobs:
         if job.victims is Victims.IDLE:
             promises[job.policy].append(job.latencies_s)
@@ -106,14 +107,14 @@ def test_a_run_that_knows_nothing_of_the_promise_is_made_once_and_judged_by_each
     assert sorted(promises) == sorted(["ours", *PEERS])
 
 
-def test_settings_in_hindsight_are_the_peers_own_without_their_defaults(traces):
+def test_settings_in_hindsight_are_the_peers_own_without_their_defaults(traces: Path) -> None:
     jobs = grid_jobs(Bench(traces, {}), [ENTRIES["mooncake"]])
     assert {job.policy.partition(":")[0] for job in jobs} <= set(PEERS)
     assert all(":" in job.policy and job.grid and job.victims is Victims.IDLE and job.seed == 0 for job in jobs)
     assert len(jobs) > len(PEERS)
 
 
-def test_lines_do_not_depend_on_the_number_of_processes(traces):
+def test_lines_do_not_depend_on_the_number_of_processes(traces: Path) -> None:
     jobs = [*oracle_jobs([ENTRIES["mooncake"]], [0]), *policy_jobs([ENTRIES["mooncake"]], [0])[:6]]
     bench = Bench(traces, {("mooncake", 0, 60.0): 100.0})
     shares: list[float] = []
@@ -123,24 +124,28 @@ def test_lines_do_not_depend_on_the_number_of_processes(traces):
     assert {entry.cost_per_oracle for entry in (line.score for line in one if line.policy == "clairvoyant")} == {1.0}
 
 
-def test_where_no_peer_beats_us_that_is_said():
+def test_where_no_peer_beats_us_that_is_said() -> None:
     told = section(page([*everywhere("ours"), *everywhere("keda", billed_s=2000.0)], 60.0), "Where we lose")
     assert told.strip().startswith("On no trace, at no promise, is any peer")
 
 
-def test_where_we_lose_is_said_plainly():
+def test_where_we_lose_is_said_plainly() -> None:
     told = cells(section(page([*everywhere("ours"), line("keda:2", billed_s=700.0, grid=True)], 60.0), "Where we lose"))
     assert told == [["60 s", "nasa", "`keda:2`", "30%", "1.00%", "1.00%"]]
 
 
-def test_a_limit_that_does_not_hold_is_said_and_is_a_finding(traces, tmp_path, monkeypatch):
+def test_a_limit_that_does_not_hold_is_said_and_is_a_finding(
+    traces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken = line("keda", late_fraction=0.0, cost_per_oracle=0.97)
     assert "- nasa, 60 s, `keda`, seed 0: 0.970" in section(page([*everywhere("ours"), broken], 60.0), "The limit")
     monkeypatch.setattr("autoscaler.sim.scorecard.__main__.made", lambda *_: [*everywhere("ours"), broken])
     assert scorecard(traces, tmp_path, "--no-grid") == 1
 
 
-def test_traces_that_are_not_there_end_it_with_the_remedy_and_nothing_written(tmp_path, capsys):
+def test_traces_that_are_not_there_end_it_with_the_remedy_and_nothing_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert scorecard(tmp_path / "nowhere", tmp_path / "docs") == 2
     told = capsys.readouterr().err
     assert "near_idle_1min_14d.csv: there is no such file" in told
@@ -148,7 +153,9 @@ def test_traces_that_are_not_there_end_it_with_the_remedy_and_nothing_written(tm
     assert list((tmp_path / "docs").iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_told_before_anything_is_run(traces, tmp_path, capsys, monkeypatch):
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_run(
+    traces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("autoscaler.sim.scorecard.__main__.made", lambda *_: pytest.fail("was run"))
     (tmp_path / "file").write_text("")
     assert scorecard(traces, tmp_path / "file" / "docs") == 2
@@ -163,13 +170,17 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_run(traces, t
         (["--seeds", "0"], "at least one"),
     ],
 )
-def test_what_cannot_be_scored_is_refused(traces, tmp_path, capsys, wrong, told):
+def test_what_cannot_be_scored_is_refused(
+    traces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: Any, told: str
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         scorecard(traces, tmp_path, *wrong)
     assert re.search(told, capsys.readouterr().err)
 
 
-def test_ctrl_c_ends_it_in_a_word(traces, tmp_path, capsys, monkeypatch):
+def test_ctrl_c_ends_it_in_a_word(
+    traces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -179,7 +190,7 @@ def test_ctrl_c_ends_it_in_a_word(traces, tmp_path, capsys, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_one_trace_of_jobs_is_read_as_jobs(tmp_path):
+def test_the_one_trace_of_jobs_is_read_as_jobs(tmp_path: Path) -> None:
     entry: Entry = ENTRIES["lcg_grid"]
     rows = "".join(f"{at * 60},{4000 + at}\n" for at in range(1440 + 4))
     (tmp_path / entry.file).write_text(f"t_seconds,service_seconds\n{rows}")

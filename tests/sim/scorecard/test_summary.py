@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
 from autoscaler.sim.model import Victims
 from autoscaler.sim.scorecard.summary import beaten, below_the_limit, cells, rows
+from tests.about import about
 from tests.sim.scorecard.made import line
 
 
-def test_costs_are_geometric_means_over_traces_of_the_means_over_seeds():
+def test_costs_are_geometric_means_over_traces_of_the_means_over_seeds() -> None:
     lines = [
         line(trace="nasa", seed=0, cost_per_work=1.0, late_fraction=0.1),
         line(trace="nasa", seed=1, cost_per_work=3.0, late_fraction=0.3),
         line(trace="bursty", seed=0, cost_per_work=8.0, late_fraction=0.0),
     ]
     [row] = rows(lines, 60.0, Victims.IDLE)
-    assert row.cost_per_work == pytest.approx(4.0)  # the root of 2 x 8
-    assert row.late == pytest.approx(0.1)
-    assert (row.late_worst, row.worst) == (pytest.approx(0.2), "nasa")
+    assert row.cost_per_work == about(4.0)  # the root of 2 x 8
+    assert row.late == about(0.1)
+    assert (row.late_worst, row.worst) == (about(0.2), "nasa")
 
 
-def test_none_is_a_number_of_reversals_too():
+def test_none_is_a_number_of_reversals_too() -> None:
     lines = [line(trace="nasa", reversals_per_day=0.0), line(trace="bursty", reversals_per_day=99.0)]
-    assert rows(lines, 60.0, Victims.IDLE)[0].reversals == pytest.approx(10.0)
+    assert rows(lines, 60.0, Victims.IDLE)[0].reversals == about(10.0)
 
 
-def test_a_row_holds_its_own_promise_victims_and_no_setting_tried_in_hindsight():
+def test_a_row_holds_its_own_promise_victims_and_no_setting_tried_in_hindsight() -> None:
     lines = [
         line(cost_per_work=2.0),
         line(cost_per_work=50.0, latency_s=120.0),
@@ -36,10 +38,10 @@ def test_a_row_holds_its_own_promise_victims_and_no_setting_tried_in_hindsight()
         line("keda:1", cost_per_work=50.0, grid=True),
     ]
     [row] = rows(lines, 60.0, Victims.IDLE)
-    assert (row.policy, row.cost_per_work) == ("ours", pytest.approx(2.0))
+    assert (row.policy, row.cost_per_work) == ("ours", about(2.0))
 
 
-def test_the_clairvoyant_comes_first_then_ours_then_the_cheapest_and_it_stands_beside_both_kinds_of_victims():
+def test_the_clairvoyant_comes_first_then_ours_then_the_cheapest_and_it_stands_beside_both_kinds_of_victims() -> None:
     lines = [
         line(policy, victims=victims, cost_per_oracle=cost)
         for victims in Victims
@@ -50,30 +52,32 @@ def test_the_clairvoyant_comes_first_then_ours_then_the_cheapest_and_it_stands_b
         assert [row.policy for row in rows(lines, 60.0, victims)] == ["clairvoyant", "ours", "react", "keda"]
 
 
-def test_a_cost_that_is_not_known_is_no_number():
+def test_a_cost_that_is_not_known_is_no_number() -> None:
     lines = [line(cost_per_oracle=math.nan), line(trace="bursty", cost_per_oracle=2.0)]
     assert math.isnan(rows(lines, 60.0, Victims.IDLE)[0].cost_per_oracle)
 
 
-def test_cells_are_ours_by_trace_and_promise():
+def test_cells_are_ours_by_trace_and_promise() -> None:
     known = cells([line(late_fraction=0.1), line(late_fraction=0.3, seed=1), line("keda"), line(latency_s=120.0)])
     assert set(known) == {("nasa", 60.0), ("nasa", 120.0)}
-    assert known["nasa", 60.0].late == pytest.approx(0.2)
+    assert known["nasa", 60.0].late == about(0.2)
 
 
 @pytest.mark.parametrize(
     ("billed_s", "late", "beats"),
     [(949.0, 0.01, True), (950.0, 0.01, False), (500.0, 0.0, True), (500.0, 0.0101, False), (2000.0, 0.0, False)],
 )
-def test_a_peer_beats_us_where_it_is_more_than_5_percent_cheaper_and_no_later(billed_s, late, beats):
+def test_a_peer_beats_us_where_it_is_more_than_5_percent_cheaper_and_no_later(
+    billed_s: float, late: float, beats: bool
+) -> None:
     found = beaten([line(), line("keda", billed_s=billed_s, late_fraction=late)])
     assert bool(found) == beats
 
 
-def test_we_are_beaten_by_the_best_setting_of_any_peer_in_hindsight():
+def test_we_are_beaten_by_the_best_setting_of_any_peer_in_hindsight() -> None:
     lines = [line(), line("keda", billed_s=900.0), line("keda:2", billed_s=600.0, grid=True, late_fraction=0.001)]
     [found] = beaten(lines)
-    assert (found.policy, found.saving) == ("keda:2", pytest.approx(0.4))
+    assert (found.policy, found.saving) == ("keda:2", about(0.4))
     assert (found.late, found.ours_late) == (0.001, 0.01)
 
 
@@ -87,11 +91,11 @@ def test_we_are_beaten_by_the_best_setting_of_any_peer_in_hindsight():
         {"policy": "clairvoyant"},
     ],
 )
-def test_only_like_is_held_against_like(other):
+def test_only_like_is_held_against_like(other: Any) -> None:
     assert beaten([line(), line(**({"policy": "keda", "billed_s": 1.0} | other))]) == []
 
 
-def test_where_we_lose_is_told_by_promise_and_trace():
+def test_where_we_lose_is_told_by_promise_and_trace() -> None:
     lines = [
         one
         for trace, latency_s in (("nasa", 120.0), ("bursty", 120.0), ("nasa", 60.0))
@@ -113,5 +117,7 @@ def test_where_we_lose_is_told_by_promise_and_trace():
         ("keda", 0.0, math.nan, False),
     ],
 )
-def test_never_late_and_cheaper_than_the_clairvoyant_is_below_the_limit(policy, late, cost, below):
+def test_never_late_and_cheaper_than_the_clairvoyant_is_below_the_limit(
+    policy: str, late: float, cost: Any, below: bool
+) -> None:
     assert bool(below_the_limit([line(policy, late_fraction=late, cost_per_oracle=cost)])) == below

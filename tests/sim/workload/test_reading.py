@@ -6,6 +6,7 @@ import os
 import pickle
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,19 +31,19 @@ def jobs_in(tmp_path: Path, content: bytes) -> JobTrace:
     return read_jobs(path)
 
 
-def test_a_count_file_is_read_as_it_stands(tmp_path):
+def test_a_count_file_is_read_as_it_stands(tmp_path: Path) -> None:
     trace = counts_in(tmp_path, COUNTS + b"0,3\n300,0\n600,4.5\n")
     assert (trace.name, trace.interval_s, trace.absent) == ("counts.csv", 300.0, 0)
     assert trace.counts.tolist() == [3, 0, 4.5]
 
 
-def test_an_interval_without_a_line_is_empty_and_counted(tmp_path):
+def test_an_interval_without_a_line_is_empty_and_counted(tmp_path: Path) -> None:
     trace = counts_in(tmp_path, COUNTS + b"120,1\n180,2\n600,7\n")
     assert trace.counts.tolist() == [0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 7]
     assert (trace.interval_s, trace.absent) == (60.0, 8)
 
 
-def test_zeros_left_out_say_the_same_as_zeros(tmp_path):
+def test_zeros_left_out_say_the_same_as_zeros(tmp_path: Path) -> None:
     told = counts_in(tmp_path, COUNTS + b"0,0\n60,5\n120,6\n180,0\n240,7\n")
     left_out = counts_in(tmp_path, COUNTS + b"60,5\n120,6\n240,7\n")
     assert told.counts.tolist() == left_out.counts.tolist()
@@ -56,28 +57,28 @@ def test_zeros_left_out_say_the_same_as_zeros(tmp_path):
         b"T_Seconds,Arrivals\n0.0,1.0\n6e1,2",
     ],
 )
-def test_what_spreadsheets_add_is_no_mistake(tmp_path, content):
+def test_what_spreadsheets_add_is_no_mistake(tmp_path: Path, content: bytes) -> None:
     trace = counts_in(tmp_path, content)
     assert trace.counts.tolist() == [1, 2]
     assert trace.interval_s == 60
 
 
-def test_times_in_decimals_are_multiples_as_far_as_decimals_can_be(tmp_path):
+def test_times_in_decimals_are_multiples_as_far_as_decimals_can_be(tmp_path: Path) -> None:
     content = "".join(f"{at * 1.1:.4f},1\n" for at in range(1000))
     assert counts_in(tmp_path, COUNTS + content.encode()).counts.tolist() == [1] * 1000
 
 
-def test_a_multiple_that_divides_to_a_hair_less_is_that_multiple(tmp_path):
+def test_a_multiple_that_divides_to_a_hair_less_is_that_multiple(tmp_path: Path) -> None:
     # 3.3 / (4.4 - 3.3) is 2.9999999999999982 in doubles
     assert counts_in(tmp_path, COUNTS + b"3.3,1\n4.4,2\n").counts.tolist() == [0, 0, 0, 1, 2]
 
 
-def test_minus_zero_is_zero(tmp_path):
+def test_minus_zero_is_zero(tmp_path: Path) -> None:
     counts = counts_in(tmp_path, COUNTS + b"-0,-0\n60,-0.0\n").counts
     assert not np.signbit(counts).any(), "numpy takes minus zero for a negative mean"
 
 
-def test_a_job_file_is_read_as_it_stands(tmp_path):
+def test_a_job_file_is_read_as_it_stands(tmp_path: Path) -> None:
     trace = jobs_in(tmp_path, JOBS + b"0,83\n3,0\n3,61.5\n")
     assert trace.arrivals_s.tolist() == [0, 3, 3]
     assert trace.service_s.tolist() == [83, 0, 61.5]
@@ -121,7 +122,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("content", BROKEN)
-def test_a_broken_count_file_is_refused_with_its_line_and_the_remedy(tmp_path, content):
+def test_a_broken_count_file_is_refused_with_its_line_and_the_remedy(tmp_path: Path, content: Any) -> None:
     where, *said = BROKEN[content]
     with pytest.raises(TraceError) as caught:
         counts_in(tmp_path, content)
@@ -139,7 +140,7 @@ def test_a_broken_count_file_is_refused_with_its_line_and_the_remedy(tmp_path, c
         (JOBS, "", "no lines"),
     ],
 )
-def test_a_broken_job_file_is_refused_with_its_line(tmp_path, content, where, said):
+def test_a_broken_job_file_is_refused_with_its_line(tmp_path: Path, content: Any, where: str, said: str) -> None:
     with pytest.raises(TraceError) as caught:
         jobs_in(tmp_path, content)
     assert str(caught.value).startswith(f"{tmp_path / 'jobs.csv'}{where}: ")
@@ -156,12 +157,12 @@ def test_a_broken_job_file_is_refused_with_its_line(tmp_path, content, where, sa
         ("n" * 300, "cannot be read"),
     ],
 )
-def test_what_is_no_file_is_refused(tmp_path, read, path, said):
+def test_what_is_no_file_is_refused(tmp_path: Path, read: Any, path: Any, said: str) -> None:
     with pytest.raises(TraceError, match=said):
         read(tmp_path / path)
 
 
-def test_a_file_of_two_gigabytes_is_refused_before_it_is_read(tmp_path):
+def test_a_file_of_two_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "huge.csv"
     path.touch()
     os.truncate(path, 2 * 2**30)
@@ -175,20 +176,22 @@ def test_a_file_of_two_gigabytes_is_refused_before_it_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(("limit", "most"), [("MOST_LINES", 100), ("MOST_BYTES", 1000)])
-def test_what_tells_no_size_is_refused_at_the_limit(tmp_path, monkeypatch, limit, most):
+def test_what_tells_no_size_is_refused_at_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
     monkeypatch.setattr(lines, "_check_size", lambda *_: None)
     monkeypatch.setattr(lines, limit, most)
     with pytest.raises(TraceError, match=r"line \d+: no more than .* cut the file"):
         counts_in(tmp_path, COUNTS + b"".join(b"%d,1\n" % (60 * at) for at in range(1000)))
 
 
-def test_as_many_lines_as_the_limit_are_read(tmp_path, monkeypatch):
+def test_as_many_lines_as_the_limit_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "MOST_LINES", 100)
     content = COUNTS + b"".join(b"%d,1\n" % (60 * at) for at in range(100))
     assert counts_in(tmp_path, content).counts.size == 100
 
 
-def test_a_line_without_an_end_is_not_read_on(tmp_path):
+def test_a_line_without_an_end_is_not_read_on(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         path = tmp_path / "line.csv"
@@ -201,8 +204,8 @@ def test_a_line_without_an_end_is_not_read_on(tmp_path):
         tracemalloc.stop()
 
 
-def test_progress_rises_to_one(tmp_path):
-    path, seen = tmp_path / "counts.csv", []
+def test_progress_rises_to_one(tmp_path: Path) -> None:
+    path, seen = tmp_path / "counts.csv", list[Any]()
     path.write_bytes(COUNTS + b"".join(b"%d,1\n" % (60 * at) for at in range(100_000)))
     read_counts(path, seen.append)
     assert len(seen) > 3
@@ -211,7 +214,7 @@ def test_progress_rises_to_one(tmp_path):
     assert all(0 < share <= 1 for share in seen)
 
 
-def test_a_trace_error_is_the_operators_and_survives_the_way_from_another_process():
+def test_a_trace_error_is_the_operators_and_survives_the_way_from_another_process() -> None:
     error = TraceError("file.csv, line 3", "is wrong: correct it")
     assert isinstance(error, ConfigError)
     again = pickle.loads(pickle.dumps(error))
@@ -229,7 +232,7 @@ garbage = st.one_of(
 )
 
 
-def outcome(read, tmp_path, content):
+def outcome(read: Any, tmp_path: Path, content: Any) -> Any:
     try:
         return read(tmp_path, content)
     except TraceError as error:
@@ -238,7 +241,7 @@ def outcome(read, tmp_path, content):
 
 @settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=garbage)
-def test_whatever_the_bytes_are_only_a_trace_error_leaves(tmp_path, content):
+def test_whatever_the_bytes_are_only_a_trace_error_leaves(tmp_path: Path, content: Any) -> None:
     for read in (counts_in, jobs_in):
         match outcome(read, tmp_path, content):
             case str(said):
@@ -254,7 +257,7 @@ def test_whatever_the_bytes_are_only_a_trace_error_leaves(tmp_path, content):
     counts=st.lists(st.floats(0, 1e9), min_size=2, max_size=30),
     interval_s=st.sampled_from([1.0, 2.5, 60.0, 300.0, 3600.0]),
 )
-def test_what_is_written_is_read_to_the_last_bit(tmp_path, counts, interval_s):
+def test_what_is_written_is_read_to_the_last_bit(tmp_path: Path, counts: Any, interval_s: Any) -> None:
     path = tmp_path / "written.csv"
     write_counts(CountTrace("w", interval_s, np.array(counts)), path)
     again = read_counts(path)
@@ -262,7 +265,7 @@ def test_what_is_written_is_read_to_the_last_bit(tmp_path, counts, interval_s):
     assert (again.interval_s, again.absent) == (interval_s, 0)
 
 
-def test_writing_leaves_nothing_half_written(tmp_path):
+def test_writing_leaves_nothing_half_written(tmp_path: Path) -> None:
     path = tmp_path / "kept.csv"
     path.write_text("what was there")
     with pytest.raises(AttributeError):
@@ -271,7 +274,7 @@ def test_writing_leaves_nothing_half_written(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_who_reads_the_file_that_was_reads_it_whole(tmp_path):
+def test_who_reads_the_file_that_was_reads_it_whole(tmp_path: Path) -> None:
     path = tmp_path / "kept.csv"
     path.write_text("what was there")
     with path.open() as reader:
@@ -280,12 +283,12 @@ def test_who_reads_the_file_that_was_reads_it_whole(tmp_path):
     assert path.read_text() == "t_seconds,arrivals\n0,1\n60,1\n"
 
 
-def test_where_nothing_can_be_written_it_is_said(tmp_path):
+def test_where_nothing_can_be_written_it_is_said(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"nowhere.*cannot be written"):
         write_counts(CountTrace("w", 60.0, np.ones(2)), tmp_path / "nowhere" / "file.csv")
 
 
-def test_a_written_file_has_the_rights_of_any_other(tmp_path):
+def test_a_written_file_has_the_rights_of_any_other(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     write_counts(CountTrace("w", 60.0, np.ones(2)), tmp_path / "file.csv")
     assert (tmp_path / "file.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -97,7 +97,8 @@ def _endless_servers(arrivals: Floats, service: Floats, load: float, tasks: int)
     found = np.arange(len(arrivals)) - np.searchsorted(np.sort(arrivals + service), arrivals)
     mean, counts = load * tasks, np.arange(10 * tasks + 60)
     likely = np.exp(counts * math.log(mean) - mean - np.array([math.lgamma(count + 1) for count in counts]))
-    return np.maximum(found - tasks + 1, 0) - float(likely @ np.maximum(counts - tasks + 1, 0))
+    answer: Floats = np.maximum(found - tasks + 1, 0) - float(likely @ np.maximum(counts - tasks + 1, 0))
+    return answer
 
 
 def main(arguments: Sequence[str]) -> int:

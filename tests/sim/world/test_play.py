@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,13 +75,13 @@ def test_it_gives_up_a_day_after_the_end() -> None:
 
 def test_a_dead_letter_ends_the_run_too() -> None:
     changed = {"max_receives": 1, "visibility_timeout_s": 53.0, "faults": (Breakdown(0.0, 1000.0),)}
-    outcome = played(workload([590.0], 20.0), **changed)
+    outcome = played(workload([590.0], 20.0), **dict[str, Any](changed))
     assert (outcome.ended_s, outcome.dead_letters) == (663.0, 1)
 
 
 def test_a_copy_that_is_killed_after_all_else_is_done_ends_the_run_at_its_kill() -> None:
     changed = {"duplicate_ratio": 1.0, "victims": Victims.RANDOM, "stop_timeout_s": 5.0}
-    outcome = played(workload([590.0], 20.0), {620.0: 0}, **changed)
+    outcome = played(workload([590.0], 20.0), {620.0: 0}, **dict[str, Any](changed))
     assert (outcome.ended_s, outcome.lost_work_s) == (625.0, 15.0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ KILLING = {"victims": Victims.RANDOM, "stop_timeout_s": 5.0, "visibility_timeout
 
 def counts(load: object, wanted: dict[float, int] | None = None, **changed: object) -> tuple[list[Counts], Outcome]:
     script = Script(wanted).looking(lambda seen: seen.counts())
-    return script.seen, play(load, settings(**changed), 1, script)  # type: ignore[arg-type]
+    return script.seen, play(load, settings(**dict[str, Any](changed)), 1, script)  # type: ignore[arg-type]
 
 
 def test_what_waits_is_visible_and_what_is_at_work_is_in_flight() -> None:
@@ -62,7 +64,7 @@ def test_work_under_way_is_not_delivered_again_however_long_it_takes() -> None:
 def test_what_was_fetched_and_not_begun_is_given_back_at_once() -> None:
     load = workload([1.0, 2.0, 3.0], 12.0)
     changed = {"victims": Victims.RANDOM, "prefetch": 5, "stop_timeout_s": 30.0}
-    seen, outcome = counts(load, {10.0: 0, 20.0: 1}, **changed)
+    seen, outcome = counts(load, {10.0: 0, 20.0: 1}, **dict[str, Any](changed))
     assert seen[1:3] == [Counts(0, 3), Counts(2, 0)]
     assert outcome.lives[0].stopped_s == 13.0
     assert (outcome.redelivered, outcome.lost_work_s) == (2, 0.0)
@@ -83,10 +85,12 @@ def test_a_task_that_crashes_takes_all_that_it_holds_with_it() -> None:
 def test_while_the_downstream_is_broken_nothing_is_deleted_and_everything_comes_back() -> None:
     load = workload([5.0, 15.0], 10.0)
     changed = {"visibility_timeout_s": 50.0, "faults": (Breakdown(12.0, 24.0),), "tasks_at_start": 2}
-    outcome = played(load, **changed)
+    outcome = played(load, **dict[str, Any](changed))
     assert (outcome.redelivered, outcome.lost_work_s) == (1, 10.0)  # 5 to 15 in vain; 15 to 25 was in time
-    assert played(workload([5.0, 12.0], 12.0), **changed).lost_work_s == 12.0  # 24 is not in it
-    assert played(workload([5.0, 10.0], [10.0, 14.0]), **changed).lost_work_s == 10.0  # nor for what was at work
+    assert played(workload([5.0, 12.0], 12.0), **dict[str, Any](changed)).lost_work_s == 12.0  # 24 is not in it
+    assert (
+        played(workload([5.0, 10.0], [10.0, 14.0]), **dict[str, Any](changed)).lost_work_s == 10.0
+    )  # nor for what was at work
 
 
 def test_what_is_at_work_in_vain_is_in_flight_once() -> None:
@@ -105,7 +109,7 @@ def test_a_message_that_failed_too_often_becomes_a_dead_letter() -> None:
     load = workload([1.0, 200.0], 4.0)
     changed = {"visibility_timeout_s": 10.0, "faults": (Breakdown(0.0, 100.0),)}
     for most, redelivered, dead in ((1, 0, 1), (3, 2, 1), (7, 6, 1), (8, 7, 0), (None, 7, 0)):
-        outcome = played(load, max_receives=most, **changed)
+        outcome = played(load, max_receives=most, **dict[str, Any](changed))
         assert (outcome.redelivered, outcome.dead_letters) == (redelivered, dead)
         assert outcome.lost_work_s == 4.0 * min(7, most or 7)
 

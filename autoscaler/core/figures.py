@@ -1,0 +1,64 @@
+"""Numbers for people: rounded to what a reader can use. Values that are read back are written elsewhere, exactly.
+
+Law: at most three decimals, never an exponent such as 1e-05, never 0 for what is not 0.
+"""
+
+from __future__ import annotations
+
+from math import floor, isfinite, log10
+from typing import NamedTuple
+
+_LEAST = 0.0005
+"""What is smaller would be rounded to 0."""
+
+_MOST = 1e15
+"""A larger number would be a row of digits, most of them noise."""
+
+
+def number(value: float) -> str:
+    """A whole number in full, any other to three significant digits: `1,234`, `66.7`, `0.25`, `less than 0.001`."""
+    size = abs(value)
+    if isinstance(value, int) and size < _MOST:
+        return f"{value:,}"
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    if size >= _MOST:
+        power = floor(log10(size))
+        return f"{value / 10**power:.3g} x 10^{power}"
+    if size >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    if size < _LEAST:
+        return "less than 0.001" if value > 0 else "more than -0.001"
+    decimals = 1 if size >= 10 else 2 if size >= 1 else 3
+    return f"{value:.{decimals}f}".rstrip("0").rstrip(".")
+
+
+def seconds(duration_s: float) -> str:
+    """A duration in seconds: `60 s`, `66.7 s`."""
+    return f"{number(duration_s)} s"
+
+
+def several(count: float, one: str, more: str | None = None) -> str:
+    """A count with its noun: `1 task`, `2 tasks`, `0 tasks`. `more`: the plural, where an `s` does not make it."""
+    shown = number(count)
+    return f"{shown} {one if shown == '1' else more or f'{one}s'}"
+
+
+def are(count: float, one: str, more: str | None = None) -> str:
+    """A count with its noun and verb: `1 task is`, `2 tasks are`."""
+    return f"{several(count, one, more)} {'is' if number(count) == '1' else 'are'}"
+
+
+def protecting(tasks: int) -> str:
+    """How many tasks protect themselves: `1 task protects itself`, `2 tasks protect themselves`."""
+    return f"{several(tasks, 'task')} {'protects itself' if tasks == 1 else 'protect themselves'}"
+
+
+class Several(NamedTuple):
+    """A count with its noun that is put into words only where it is read."""
+
+    quantity: float
+    one: str
+
+    def __str__(self) -> str:
+        return several(self.quantity, self.one)

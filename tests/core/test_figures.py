@@ -1,0 +1,96 @@
+"""Numbers for people: short, plain, and never 0 for what is not 0."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.core.engine import decide
+from autoscaler.core.explain import sentence
+from autoscaler.core.figures import are, number, protecting, seconds, several
+from autoscaler.core.memory import Memory
+from autoscaler.core.model import Backlog, Missing, Observation, QueueReading, Rule
+from autoscaler.core.policy import Policy
+from tests.core.calm import NOW, policy, seen
+from tests.core.strategies import worlds
+
+UNREADABLE = re.compile(r"\d\.\d{4,}|\d(\.\d+)?e[+-]?\d", re.IGNORECASE)
+ONE = re.compile(r"(?<![\d.,])(?<!and )1 (tasks|messages|readings|minutes|groups)\b")
+
+NUMBERS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(0, 1e5),
+    st.floats(0, 1),
+    st.sampled_from([200 / 3, 0.1 + 0.2, 1e-5, 5e-324, 0.0005, 0.00049, 0.9996, 9.996, 99.96, 999.5, 1e15, 1e300]),
+)
+
+
+@given(NUMBERS)
+def test_a_number_has_at_most_three_decimals_and_no_exponent(value: float) -> None:
+    told = number(value)
+    assert re.fullmatch(r"(less than |more than )?-?[0-9,]+(\.[0-9]{1,3})?( x 10\^[0-9]+)?", told), told
+    assert len(told) <= 25
+
+
+@given(NUMBERS)
+def test_what_is_told_is_the_number_to_half_a_percent_and_0_is_only_0(value: float) -> None:
+    told = number(value)
+    assert (told in {"0", "-0"}) is (value == 0)
+    if abs(value) >= 0.1 and "x" not in told:
+        assert float(told.replace(",", "")) == pytest.approx(value, rel=0.005)
+
+
+@given(st.integers(-(10**14), 10**14))
+def test_a_whole_number_is_told_in_full(value: int) -> None:
+    assert int(number(value).replace(",", "")) == value == int(number(float(value)).replace(",", ""))
+
+
+def test_one_is_singular_and_everything_else_plural() -> None:
+    told = [several(count, "task") for count in (0, 1, 2, 1.0, 1.5)]
+    assert told == ["0 tasks", "1 task", "2 tasks", "1 task", "1.5 tasks"]
+    assert (are(1, "message"), are(1000, "message")) == ("1 message is", "1,000 messages are")
+    assert (protecting(1), protecting(0)) == ("1 task protects itself", "0 tasks protect themselves")
+    assert (seconds(200 / 3), seconds(inf)) == ("66.7 s", "inf s")
+
+
+@given(worlds(), st.floats(1e-5, 1e5))
+def test_no_reason_of_a_decision_has_an_unreadable_number(
+    world: tuple[Policy, Memory, Observation], latency_s: float
+) -> None:
+    policy, memory, seen = world
+    policy = replace(policy, acceptable_latency_s=latency_s, small_step_stabilization_s=latency_s * 3)
+    decision = decide(policy, memory, seen)
+    texts = [step.reason for step in decision.steps] + [vote.reason for vote in decision.votes]
+    for text in [*texts, sentence(policy, decision, seen)]:
+        assert not UNREADABLE.search(text), text
+        assert not ONE.search(text), text
+
+
+def busy(in_flight: int, protected: int | None, *queues: QueueReading) -> str:
+    """Why tasks are kept that are at work: of ten with nothing left to do."""
+    one = QueueReading("q", Backlog(0, in_flight, 0, NOW))
+    of = seen(0, queues=(one, *queues))
+    of = replace(of, fleet=replace(of.fleet, protected=protected))
+    steps = decide(policy(), Memory(), of).steps
+    return next(step.reason for step in steps if step.rule is Rule.BUSY)
+
+
+def test_protection_that_was_not_read_is_not_said_to_be_none() -> None:
+    assert busy(3, None) == "3 tasks are busy with 3 messages in flight"
+    assert busy(2, 0) == "2 tasks are busy with 2 messages in flight, 0 tasks protect themselves"
+    assert busy(0, 4) == "4 tasks protect themselves"
+
+
+def test_counts_of_the_queues_that_were_read_are_not_said_to_be_of_all() -> None:
+    of = seen(
+        0, queues=(QueueReading("q", Backlog(0, 0, 0, NOW)), QueueReading("r", Missing("it was denied", "denied")))
+    )
+    [vote] = decide(policy(), Memory(), of).votes
+    assert vote.reason.startswith("0 waiting and 0 in flight in the queues that were read")
+    [vote] = decide(policy(), Memory(), replace(of, queues=of.queues[:1])).votes
+    assert vote.reason.startswith("0 waiting and 0 in flight, ")
