@@ -17,18 +17,18 @@ from autoscaler import __version__
 from autoscaler.aws import SERVICES_A_CALL, connect
 from autoscaler.config import Config, Reloaded, Service, Settings, find, mark_of, reload, variable
 from autoscaler.control.admission import Admission
-from autoscaler.control.aside import Apart, Background
-from autoscaler.control.crew import Crew
+from autoscaler.control.background import Background, ThreadRunner
 from autoscaler.control.discovery import Discovery
 from autoscaler.control.loop import Ports
-from autoscaler.control.pacing import MOST_WAIT_S, Pacing
-from autoscaler.control.rounds import Rounds
+from autoscaler.control.rate_limiter import MOST_WAIT_S, TokenBucketLimiter
+from autoscaler.control.read_budget import ReadBudget
 from autoscaler.control.settings import Following, Source
 from autoscaler.control.shadow import Shadow
+from autoscaler.control.supervisor import Supervisor
 from autoscaler.core.policy import Mode
 from autoscaler.ports import Category
 from autoscaler.prometheus import connect_prometheus
-from autoscaler.telemetry import Board, LoggedJournal, Metrics, SettingsLog, configure, logger, read_access, serve
+from autoscaler.telemetry import LoggedJournal, Metrics, SettingsLog, StatusStore, configure, logger, read_access, serve
 
 CALL_TIMEOUT_S = 3.0
 """No call to AWS takes longer. Shorter than the grace of a tick at the end, so that a hung call does not cut it."""
@@ -59,36 +59,36 @@ def run(config: Config, environ: Mapping[str, str]) -> None:
 
 async def _serve(config: Config, environ: Mapping[str, str]) -> None:
     clock, stopping = asyncio.get_running_loop().time, _stop_on_signals()
-    board = Board(clock, time.time)
-    pacing = Pacing(clock, random.random, config.rate_share_percent / 100)
-    metrics = Metrics(board, clock, pacing.tokens)
+    store = StatusStore(clock, time.time)
+    limiter = TokenBucketLimiter(clock, random.random, config.rate_share_percent / 100)
+    metrics = Metrics(store, clock, limiter.tokens)
     log = logger("daemon")
     access = read_access(config.web_config_file)
-    journal = LoggedJournal(board, metrics, logger("decisions"))
+    journal = LoggedJournal(store, metrics, logger("decisions"))
     async with (
-        serve(board, metrics, config.http_host, config.http_port, 3 * config.interval_s, access=access) as port,
-        connect(pacing, metrics, clock, time.time, CALL_TIMEOUT_S) as aws,
+        serve(store, metrics, config.http_host, config.http_port, 3 * config.interval_s, access=access) as port,
+        connect(limiter, metrics, clock, time.time, CALL_TIMEOUT_S) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
-        Background() as aside,
+        Background() as background,
     ):
         log.info("started", version=__version__, services=len(config.services), http=f"{config.http_host}:{port}")
-        ports = Ports(aws.queues, aws.meters, gauges, aws.fleets, journal, clock, time.time, aws.history, aside)
+        ports = Ports(aws.queues, aws.meters, gauges, aws.fleets, journal, clock, time.time, aws.history, background)
         bulletin = SettingsLog(logger("settings"), metrics)
         following = Following(config, find(environ), _source(environ), Discovery(aws.directory, bulletin), bulletin)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, following.again)
-        await _crew(config, ports, pacing, journal).run(following.configs(), stopping)
+        await _supervisor(config, ports, limiter, journal).run(following.configs(), stopping)
     log.info("stopped")
 
 
-def _crew(config: Config, ports: Ports, pacing: Pacing, journal: LoggedJournal) -> Crew:
+def _supervisor(config: Config, ports: Ports, limiter: TokenBucketLimiter, journal: LoggedJournal) -> Supervisor:
     admission = Admission((), ports.clock, config.fleet_cap_percent, config.caps)
-    rounds = Rounds(partial(pacing.rate, Category.SERVICE_READ), SERVICES_A_CALL)
-    return Crew(partial(_ports_of, ports), ports.clock, admission, rounds, journal, silence_s=_silence_s)
+    read_budget = ReadBudget(partial(limiter.rate, Category.SERVICE_READ), SERVICES_A_CALL)
+    return Supervisor(partial(_ports_of, ports), ports.clock, admission, read_budget, journal, silence_s=_silence_s)
 
 
 def _source(environ: Mapping[str, str]) -> Source:
     """The environment, which stays as it is, and the file that it names: read in a thread, as its disk may hang."""
-    apart, path = Apart(), environ.get(variable(("config_file",)), "")
+    apart, path = ThreadRunner(), environ.get(variable(("config_file",)), "")
 
     async def read(config: Config, settings: Settings, confirmed: bool) -> Reloaded:
         return await apart.done(partial(reload, environ, config, settings, confirmed=confirmed), READ_S)

@@ -222,7 +222,7 @@ class Fleets(Protocol):
         """
 
 
-class Pacer(Protocol):
+class RateLimiter(Protocol):
     """The rates of AWS, shared by all who call one throttle category in one area.
 
     An area is a Region, of the daemon's own account (`eu-west-1`) or of a role's (`eu-west-1 of 123456789012`). All

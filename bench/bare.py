@@ -33,17 +33,17 @@ async def main(services: int, interval_s: float, seconds: float, described_per_s
     async with sqs_of as sqs, ecs_of as ecs:
         first = (await sqs.get_queue_url(QueueName="queue-00000"))["QueueUrl"]
         known = [first.replace("queue-00000", f"queue-{number:05d}") for number in range(services)]
-        await _rounds(sqs, known, interval_s, interval_s)
+        await _read_budget(sqs, known, interval_s, interval_s)
         cpu_s = time.process_time()
         async with asyncio.timeout(seconds + 60), asyncio.TaskGroup() as group:
-            counting = group.create_task(_rounds(sqs, known, interval_s, seconds))
+            counting = group.create_task(_read_budget(sqs, known, interval_s, seconds))
             group.create_task(_described(ecs, services, described_per_s, seconds))
         looks = counting.result()
         spent_s = time.process_time() - cpu_s
     return 1000 * spent_s / looks
 
 
-async def _rounds(sqs: AioBaseClient, urls: list[str], interval_s: float, seconds: float) -> int:
+async def _read_budget(sqs: AioBaseClient, urls: list[str], interval_s: float, seconds: float) -> int:
     loop = asyncio.get_running_loop()
     began, looks, number = loop.time(), 0, 0
     while loop.time() - began < seconds:

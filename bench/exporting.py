@@ -15,7 +15,7 @@ import uvloop
 from autoscaler.core.engine import decide
 from autoscaler.core.estimate import Estimator
 from autoscaler.ports import ServiceRef, Tick
-from autoscaler.telemetry import Board, LoggedJournal, Metrics
+from autoscaler.telemetry import LoggedJournal, Metrics, StatusStore
 from autoscaler.telemetry.metrics import Form, render
 from autoscaler.telemetry.web import FRESH_S, MetricsPages
 from bench.deciding import world
@@ -55,35 +55,35 @@ def exported(services: int = SERVICES) -> Exported:
 
 
 async def _exported(services: int) -> Exported:
-    board, metrics = _furnished(services)
-    page = await MetricsPages(board, metrics).get(Form.TEXT, packed=False)
-    runs = [await _scrape(board, metrics) for _ in range(RUNS)]
+    store, metrics = _furnished(services)
+    page = await MetricsPages(store, metrics).get(Form.TEXT, packed=False)
+    runs = [await _scrape(store, metrics) for _ in range(RUNS)]
     seconds, snapshot_ms, late_ms, idle_ms = (statistics.median(column) for column in zip(*runs, strict=True))
     stretch_ms = statistics.median(_longest_stretch_ms(metrics) for _ in range(RUNS))
     series = page.count(b"\nautoscaler_")
     return Exported(seconds, snapshot_ms, stretch_ms, late_ms, idle_ms, len(page) / 1e6, series)
 
 
-def _furnished(services: int) -> tuple[Board, Metrics]:
+def _furnished(services: int) -> tuple[StatusStore, Metrics]:
     """Busy services, each with two queues, everything learned and some decisions behind it."""
     policy, memory, seen = world(60.0)
     seen = replace(seen, knowledge=Estimator(policy, seen, 10.0).see(policy, seen))
-    board = Board(time.monotonic, time.time)
-    metrics = Metrics(board, time.monotonic, dict)
-    journal = LoggedJournal(board, metrics, Nowhere())
+    store = StatusStore(time.monotonic, time.time)
+    metrics = Metrics(store, time.monotonic, dict)
+    journal = LoggedJournal(store, metrics, Nowhere())
     decision = decide(policy, memory, seen)
     for number in range(services):
         ref = ServiceRef(f"orders-{number}", "production", f"orders-worker-{number}")
         journal.record(Tick(ref, replace(policy, name=ref.key), seen, memory, decision, "accepted", took_s=0.01))
-    return board, metrics
+    return store, metrics
 
 
-async def _scrape(board: Board, metrics: Metrics) -> tuple[float, float, float, float]:
+async def _scrape(store: StatusStore, metrics: Metrics) -> tuple[float, float, float, float]:
     began = time.perf_counter()
     metrics.snapshot()
     snapshot_ms = 1_000 * (time.perf_counter() - began)
     idle_ms, _ = await _worst_beat(asyncio.sleep(FRESH_S / 4))
-    late_ms, seconds = await _worst_beat(MetricsPages(board, metrics).get(Form.TEXT, packed=True))
+    late_ms, seconds = await _worst_beat(MetricsPages(store, metrics).get(Form.TEXT, packed=True))
     return seconds, snapshot_ms, late_ms, idle_ms
 
 

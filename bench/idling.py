@@ -11,7 +11,7 @@ from typing import NamedTuple
 import aiohttp
 
 from autoscaler.demo.children import aws_environment, daemon, free_port, region
-from autoscaler.demo.wire import Wire
+from autoscaler.demo.region_client import RegionClient
 from bench.resident import resident_mb
 
 RUNS = 5
@@ -26,12 +26,12 @@ class Idle(NamedTuple):
 async def idle_daemon() -> Idle:
     """Medians over several starts."""
     async with region() as url, aiohttp.ClientSession() as session:
-        await _furnish(Wire(url, session))
+        await _furnish(RegionClient(url, session))
         runs = [await _run(url, session) for _ in range(RUNS)]
     return Idle(*(statistics.median(column) for column in zip(*runs, strict=True)))
 
 
-async def _furnish(wire: Wire) -> None:
+async def _furnish(wire: RegionClient) -> None:
     await wire.call("sqs", "CreateQueue", QueueName="orders")
     await wire.call("ecs", "CreateCluster", clusterName="prod")
     container = {"name": "worker", "image": "worker", "memory": 128}

@@ -12,7 +12,7 @@ from dataclasses import replace
 from math import exp, pi, sin, sqrt
 from typing import Any, NamedTuple, TypeAlias
 
-from autoscaler.control.aside import Thought
+from autoscaler.control.background import Thought
 from autoscaler.control.lookahead import LookAhead
 from autoscaler.core.engine import decide
 from autoscaler.core.estimate import Estimator

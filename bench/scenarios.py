@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from autoscaler.control.pacing import PUBLISHED, SHARE
-from autoscaler.demo.wire import REGION
+from autoscaler.control.rate_limiter import PUBLISHED, SHARE
+from autoscaler.demo.region_client import REGION
 from autoscaler.ports import Category
 from bench.fleet import Stage, stage
 from tests.fakeaws.poisons import POISONS

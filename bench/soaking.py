@@ -19,13 +19,13 @@ from zlib import crc32
 
 from autoscaler.config import Config, LogFormat, LogLevel, Service
 from autoscaler.control.admission import Admission
-from autoscaler.control.crew import Crew
 from autoscaler.control.loop import Ports
-from autoscaler.control.rounds import Rounds
+from autoscaler.control.read_budget import ReadBudget
+from autoscaler.control.supervisor import Supervisor
 from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, StopTimeout, Utilization
 from autoscaler.core.policy import Mode, Policy, QueuePolicy
 from autoscaler.ports import CloudWatchMetric, LiveTasks, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Urgency
-from autoscaler.telemetry import Board, LoggedJournal, Metrics
+from autoscaler.telemetry import LoggedJournal, Metrics, StatusStore
 from bench.resident import resident_mb
 from tests.virtual import run_virtually
 
@@ -127,15 +127,15 @@ def services(count: int, generation: int) -> tuple[Service, ...]:
 
 async def main(count: int, days: float) -> list[tuple[float, float]]:
     """Resident memory in MB by the virtual hour."""
-    region, board = Region(), Board(now, lambda: NOON + now())
-    metrics = Metrics(board, now, dict)
-    journal = LoggedJournal(board, metrics, _Silent())
+    region, store = Region(), StatusStore(now, lambda: NOON + now())
+    metrics = Metrics(store, now, dict)
+    journal = LoggedJournal(store, metrics, _Silent())
     ports = Ports(region, region, region, region, journal, now, lambda: NOON + now())
-    crew = Crew(
+    supervisor = Supervisor(
         lambda _: ports,
         now,
         Admission((), now, 50),
-        Rounds(lambda: 5.0, 10),
+        ReadBudget(lambda: 5.0, 10),
         journal,
         silence_s=lambda _, slowest_s: slowest_s,
     )
@@ -147,7 +147,7 @@ async def main(count: int, days: float) -> list[tuple[float, float]]:
             yield replace(told, services=services(count, generation))
             await asyncio.sleep(DAY_S)
 
-    task = asyncio.create_task(crew.run(settings(), stopping))
+    task = asyncio.create_task(supervisor.run(settings(), stopping))
     found = []
     for hour in range(1, int(days * 24) + 1):
         await asyncio.sleep(began + hour * HOUR_S - now())

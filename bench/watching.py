@@ -13,7 +13,7 @@ from typing import NamedTuple
 from autoscaler.core.engine import decide
 from autoscaler.core.model import Backlog
 from autoscaler.ports import Category, ServiceRef, Tick
-from autoscaler.telemetry import Board, Metrics, serve
+from autoscaler.telemetry import Metrics, StatusStore, serve
 from autoscaler.telemetry.page import Rows
 from bench.deciding import plain
 from tests.browser import Page, browser, opened
@@ -45,16 +45,16 @@ class _Clock:
 def watched() -> Watched:
     """Medians of several updates, and of several loads."""
     clock = _Clock()
-    board = Board(clock, lambda: 1_800_000_000.0 + clock.now)
-    updates = asyncio.run(_updates(board, clock))
-    paints = asyncio.run(_paints(board))
+    store = StatusStore(clock, lambda: 1_800_000_000.0 + clock.now)
+    updates = asyncio.run(_updates(store, clock))
+    paints = asyncio.run(_paints(store))
     update_s, held_s, kib = (statistics.median(column) for column in zip(*updates, strict=True))
     if not paints:
         return Watched(update_s, held_s, kib, None, None)
     return Watched(update_s, held_s, kib, *(statistics.median(column) for column in zip(*paints, strict=True)))
 
 
-def _look(board: Board, number: int) -> None:
+def _look(store: StatusStore, number: int) -> None:
     """Every service is looked at, and each has something new to tell."""
     policy, memory, seen = plain(60.0)
     for at in range(SERVICES):
@@ -67,14 +67,14 @@ def _look(board: Board, number: int) -> None:
         named = replace(policy, name=f"service-{at:04}")
         decision = decide(named, memory, looked)
         ref = ServiceRef(named.name, "prod", named.name)
-        board.note(Tick(ref, named, looked, memory, decision, "accepted"))
+        store.note(Tick(ref, named, looked, memory, decision, "accepted"))
 
 
-async def _updates(board: Board, clock: _Clock) -> list[tuple[float, float, float]]:
-    rows, known, measured = Rows(board, 60.0), "", []
+async def _updates(store: StatusStore, clock: _Clock) -> list[tuple[float, float, float]]:
+    rows, known, measured = Rows(store, 60.0), "", []
     for number in range(UPDATES):
         clock.now += 10.0
-        _look(board, number)
+        _look(store, number)
         held = asyncio.create_task(_longest_wait_s())
         await asyncio.sleep(0)
         began = time.process_time()
@@ -99,12 +99,12 @@ async def _longest_wait_s() -> float:
         return longest_s
 
 
-async def _paints(board: Board) -> list[tuple[float, float]]:
+async def _paints(store: StatusStore) -> list[tuple[float, float]]:
     program = browser()
     if program is None:
         return []
-    metrics = Metrics(board, board.clock, dict[Category, float])
-    async with serve(board, metrics, "127.0.0.1", 0, 60.0) as port:
+    metrics = Metrics(store, store.clock, dict[Category, float])
+    async with serve(store, metrics, "127.0.0.1", 0, 60.0) as port:
         with tempfile.TemporaryDirectory() as folder:
             async with opened(program, "about:blank", Path(folder)) as tab:
                 await tab.size(1280, 900)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from autoscaler.aws.caller import Caller
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.cloudwatch import CloudWatchMeters
 from autoscaler.aws.directory import EcsDirectory
@@ -19,8 +20,7 @@ from autoscaler.aws.ecs import SERVICES_A_CALL, EcsFleets
 from autoscaler.aws.history import CloudWatchHistory
 from autoscaler.aws.minutebook import MinuteBook
 from autoscaler.aws.sqs import SqsQueues
-from autoscaler.aws.wire import Wire
-from autoscaler.ports import Calls, Directory, Fleets, History, Meters, Pacer, Queues
+from autoscaler.ports import Calls, Directory, Fleets, History, Meters, Queues, RateLimiter
 
 __all__ = ["SERVICES_A_CALL", "Aws", "connect"]
 
@@ -39,7 +39,7 @@ class Aws:
 
 @asynccontextmanager
 async def connect(
-    pacer: Pacer,
+    limiter: RateLimiter,
     calls: Calls,
     clock: Callable[[], float],
     wall: Callable[[], float],
@@ -56,16 +56,16 @@ async def connect(
     """
     clocks = Clocks(clock, wall)
     async with AsyncExitStack() as stack:
-        wire = Wire(stack, pacer, calls, clocks, call_timeout_s, lean=lean, once=once)
-        book = MinuteBook(wire, clocks)
-        fleets = EcsFleets(wire, clocks)
+        caller = Caller(stack, limiter, calls, clocks, call_timeout_s, lean=lean, once=once)
+        book = MinuteBook(caller, clocks)
+        fleets = EcsFleets(caller, clocks)
         stack.push_async_callback(book.close)
         stack.push_async_callback(fleets.close)
         yield Aws(
-            SqsQueues(wire, clocks),
+            SqsQueues(caller, clocks),
             CloudWatchMeters(book, clocks),
             fleets,
-            CloudWatchHistory(wire),
-            EcsDirectory(wire),
-            wire.region,
+            CloudWatchHistory(caller),
+            EcsDirectory(caller),
+            caller.region,
         )

@@ -15,12 +15,12 @@ from autoscaler.aws.apis import (
     DESCRIBE_SCHEDULED_ACTIONS,
     Api,
 )
+from autoscaler.aws.batching import Batcher
+from autoscaler.aws.caller import Caller, within
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean
-from autoscaler.aws.gathering import Gathering
 from autoscaler.aws.names import service_subject, short_name, together
-from autoscaler.aws.schedule import Schedule
-from autoscaler.aws.wire import Wire, within
+from autoscaler.aws.ttl_cache import TtlCache
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
 from autoscaler.ports import Place, ServiceRef
@@ -45,11 +45,11 @@ NAMED = 3
 class Conflicts:
     """What else may change a service's count, asked for every `PERIOD_S` at most."""
 
-    def __init__(self, wire: Wire, clocks: Clocks) -> None:
-        self._wire = wire
+    def __init__(self, caller: Caller, clocks: Clocks) -> None:
+        self._caller = caller
         self._clocks = clocks
-        self._found: Schedule[ServiceRef, tuple[str, ...]] = Schedule(clocks.now, PERIOD_S, again_after)
-        self._targets: Gathering[Place, ServiceRef, list[Answer]] = Gathering(self._describe, TARGETS_A_CALL)
+        self._found: TtlCache[ServiceRef, tuple[str, ...]] = TtlCache(clocks.now, PERIOD_S, again_after)
+        self._targets: Batcher[Place, ServiceRef, list[Answer]] = Batcher(self._describe, TARGETS_A_CALL)
 
     async def close(self) -> None:
         """No question is under way any more."""
@@ -115,7 +115,7 @@ class Conflicts:
         """All pages of what the API knows of these services' counts."""
         parts: list[Answer] = []
         for _ in range(MOST_PAGES):
-            answer = await self._wire.ask(
+            answer = await self._caller.ask(
                 api,
                 subject,
                 place,

@@ -9,9 +9,9 @@ from contextlib import suppress
 from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import DESCRIBE_SERVICES, LIST_SERVICES, Api
 from autoscaler.aws.batches import batches
+from autoscaler.aws.caller import Caller
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import short_name
-from autoscaler.aws.wire import Wire
 from autoscaler.errors import Throttled, Unavailable
 from autoscaler.ports import Place, Urgency
 
@@ -31,8 +31,8 @@ UNKNOWN = "MISSING"
 class EcsDirectory:
     """The `Directory` port over ECS."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
 
     async def tags(self, cluster: str, place: Place) -> dict[str, dict[str, str]]:
         """The tags of each service of the cluster that is active. Raises `AutoscalerError`."""
@@ -62,7 +62,7 @@ class EcsDirectory:
 
     async def _once(self, api: Api, cluster: str, place: Place, parameters: dict[str, object]) -> Answer:
         subject = f"the services of cluster {cluster}"
-        return await self._wire.ask(api, subject, place, Urgency.BACKGROUND, cluster=cluster, **parameters)
+        return await self._caller.ask(api, subject, place, Urgency.BACKGROUND, cluster=cluster, **parameters)
 
 
 def _tagged(answer: Answer, asked: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -8,16 +8,16 @@ from typing import TypeAlias
 
 from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import DESCRIBE_SERVICES, UPDATE_SERVICE
+from autoscaler.aws.batching import Batcher
+from autoscaler.aws.caller import Caller
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.conflicts import Conflicts
 from autoscaler.aws.deployments import deployment_since
 from autoscaler.aws.events import trouble_in
 from autoscaler.aws.faults import clean, missing
-from autoscaler.aws.gathering import Gathering
 from autoscaler.aws.names import service_subject, short_name, together
 from autoscaler.aws.protection import protected_tasks
 from autoscaler.aws.stopping import StopTimeouts
-from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Deployment, Fleet, Instant, Missing, StopTimeout
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable, Unreadable
 from autoscaler.ports import Place, ServiceRef, Urgency
@@ -43,12 +43,12 @@ Described: TypeAlias = tuple[Answer, Instant]
 class EcsFleets:
     """The `Fleets` port over ECS."""
 
-    def __init__(self, wire: Wire, clocks: Clocks) -> None:
-        self._wire = wire
+    def __init__(self, caller: Caller, clocks: Clocks) -> None:
+        self._caller = caller
         self._clocks = clocks
-        self._conflicts = Conflicts(wire, clocks)
-        self._stops = StopTimeouts(wire, clocks)
-        self._described: Gathering[Party, ServiceRef, Described] = Gathering(self._describe, SERVICES_A_CALL)
+        self._conflicts = Conflicts(caller, clocks)
+        self._stops = StopTimeouts(caller, clocks)
+        self._described: Batcher[Party, ServiceRef, Described] = Batcher(self._describe, SERVICES_A_CALL)
 
     async def close(self) -> None:
         """No question is under way any more."""
@@ -68,7 +68,7 @@ class EcsFleets:
     async def protected(self, service: ServiceRef) -> int | Missing:
         """How many of the tasks that should run are protected from scale-in."""
         try:
-            return await protected_tasks(self._wire, self._clocks, service)
+            return await protected_tasks(self._caller, self._clocks, service)
         except AutoscalerError as fault:
             return missing(fault)
 
@@ -90,7 +90,7 @@ class EcsFleets:
         """
         if tasks < 0:
             raise ValueError(f"{tasks} tasks cannot be desired")
-        answer = await self._wire.ask(
+        answer = await self._caller.ask(
             UPDATE_SERVICE,
             service_subject(service),
             service.place,
@@ -107,7 +107,7 @@ class EcsFleets:
         self, party: Party, services: Sequence[ServiceRef]
     ) -> dict[ServiceRef, Described | AutoscalerError]:
         at, (cluster, place, urgency) = self._clocks.now(), party
-        answer = await self._wire.ask(
+        answer = await self._caller.ask(
             DESCRIBE_SERVICES,
             together(service_subject(service) for service in services),
             place,

@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import GET_METRIC_DATA, YOU
+from autoscaler.aws.caller import Caller
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import queue_subject
 from autoscaler.aws.sqs import MOST_MESSAGES, place_of
-from autoscaler.aws.wire import Wire
 from autoscaler.errors import Denied, NotFound, Unavailable
 from autoscaler.ports import PeriodSum, QueueRef, Span
 
@@ -36,8 +36,8 @@ page. Were pages of 500 points only, it would be 44.
 class CloudWatchHistory:
     """The `History` port over CloudWatch. Nothing is kept: a history is asked for once."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
 
     async def sent(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
         """The sums of all periods of which CloudWatch has one, span after span, each from its oldest on."""
@@ -51,7 +51,7 @@ class CloudWatchHistory:
         found = tuple([each for span in spans for each in await self._read_span(queue, span, metrics)])
         if not found:
             # CloudWatch does not tell a queue that never was from one that nobody used
-            where = f"{queue_subject(queue)} in {place_of(queue).region or self._wire.region()}"
+            where = f"{queue_subject(queue)} in {place_of(queue).region or self._caller.region()}"
             raise NotFound(
                 f"{where}: CloudWatch has no {_names(metrics)} of it in that time;"
                 " check its name, its account and its Region, or look further back"
@@ -63,7 +63,7 @@ class CloudWatchHistory:
         sums: dict[str, dict[float, float]] = {each: {} for each in metrics}
         complete = set[str]()
         for _ in range(MOST_PAGES):
-            answer = await self._wire.ask(GET_METRIC_DATA._replace(holder=YOU), subject, place, **question)
+            answer = await self._caller.ask(GET_METRIC_DATA._replace(holder=YOU), subject, place, **question)
             for result in answer.parts("MetricDataResults"):
                 name = result.word("Id")
                 if name in metrics:

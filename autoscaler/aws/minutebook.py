@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from autoscaler.aws.batches import batches
+from autoscaler.aws.caller import Caller
 from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.in_flight import GATHER_S, InFlight
 from autoscaler.aws.minutes import MOST_METRICS, PERIOD_S, Minutes, complete_minutes
-from autoscaler.aws.underway import GATHER_S, UnderWay
-from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Instant
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, Throttled, Unavailable
 from autoscaler.ports import CloudWatchMetric, Place
@@ -55,15 +55,15 @@ class _Page:
 class MinuteBook:
     """What CloudWatch has of the last minutes, by metric. To be closed: questions may be under way."""
 
-    def __init__(self, wire: Wire, clocks: Clocks) -> None:
-        self._wire = wire
+    def __init__(self, caller: Caller, clocks: Clocks) -> None:
+        self._caller = caller
         self._clocks = clocks
         self._pages: dict[Place, _Page] = {}
-        self._under_way = UnderWay[Faults]()
+        self._under_way = InFlight[Faults]()
 
     async def minutes(self, subject: str, place: Place, metrics: Mapping[str, CloudWatchMetric]) -> dict[str, Minutes]:
         """The complete minutes of each metric, by its key. Raises `AutoscalerError` where any could not be read."""
-        place = place._replace(region=place.region or self._wire.region())
+        place = place._replace(region=place.region or self._caller.region())
         page = self._pages.setdefault(place, _Page(place))
         now = self._clocks.now()
         page.wanted |= {metric: _Wanted(subject, key, now) for key, metric in metrics.items()}
@@ -128,7 +128,7 @@ class MinuteBook:
         named = dict(zip(_names(page.wanted[metric].key for metric in metrics), metrics, strict=True))
         subjects = {name: page.wanted[metric].subject for name, metric in named.items()}
         try:
-            answers = await complete_minutes(self._wire, self._clocks, subjects, page.place, named)
+            answers = await complete_minutes(self._caller, self._clocks, subjects, page.place, named)
         except NOBODYS_OWN as fault:
             return self._failed(page, metrics, fault)
         except AutoscalerError as fault:

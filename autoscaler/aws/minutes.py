@@ -12,10 +12,10 @@ from typing import TypeAlias
 
 from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import GET_METRIC_DATA
+from autoscaler.aws.caller import Caller
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import together
-from autoscaler.aws.wire import Wire
 from autoscaler.errors import AutoscalerError, Denied, Unavailable
 from autoscaler.ports import CloudWatchMetric, Place
 
@@ -34,7 +34,7 @@ Minutes: TypeAlias = dict[float, int | float]
 
 
 async def complete_minutes(
-    wire: Wire, clocks: Clocks, subjects: Mapping[str, str], place: Place, metrics: Mapping[str, CloudWatchMetric]
+    caller: Caller, clocks: Clocks, subjects: Mapping[str, str], place: Place, metrics: Mapping[str, CloudWatchMetric]
 ) -> dict[str, Minutes | AutoscalerError]:
     """What CloudWatch has of each metric's complete minutes within the last `WINDOW_S`, by the metric's key, which is
     its Id in the question; an error where that metric was not read to its end. `subjects`: whose they are, as their
@@ -46,7 +46,7 @@ async def complete_minutes(
     found: dict[str, Minutes | AutoscalerError] = {key: {} for key in metrics}
     unfinished, question = set(metrics), _question(metrics, end)
     for _ in range(MOST_PAGES):
-        answer = await wire.ask(GET_METRIC_DATA, together(subjects.values()), place, **question)
+        answer = await caller.ask(GET_METRIC_DATA, together(subjects.values()), place, **question)
         for result in answer.parts("MetricDataResults"):
             key = result.word("Id")
             if key in unfinished and _take(result.about(subjects[key]), end, found, key):

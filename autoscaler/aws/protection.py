@@ -8,10 +8,10 @@ from __future__ import annotations
 from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import GET_TASK_PROTECTION, LIST_TASKS
 from autoscaler.aws.batches import batches
+from autoscaler.aws.caller import Caller, within
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name
-from autoscaler.aws.wire import Wire, within
 from autoscaler.errors import Unavailable
 from autoscaler.ports import ServiceRef
 
@@ -27,19 +27,19 @@ AWS's rates.
 """
 
 
-async def protected_tasks(wire: Wire, clocks: Clocks, service: ServiceRef) -> int:
+async def protected_tasks(caller: Caller, clocks: Clocks, service: ServiceRef) -> int:
     """The tasks that should run and are protected now. Raises `AutoscalerError` where one of them is unknown."""
     async with within(WHOLE_S, service_subject(service), "reading its tasks' protection"):
-        tasks = await _tasks(wire, service)
-        return sum([await _protected(wire, clocks, service, batch) for batch in batches(tasks, PAGE)])
+        tasks = await _tasks(caller, service)
+        return sum([await _protected(caller, clocks, service, batch) for batch in batches(tasks, PAGE)])
 
 
-async def _tasks(wire: Wire, service: ServiceRef) -> list[str]:
+async def _tasks(caller: Caller, service: ServiceRef) -> list[str]:
     """The ARNs of the tasks that should run, each once."""
     tasks: list[str] = []
     more: dict[str, object] = {}
     for _ in range(MOST_PAGES):
-        answer = await wire.ask(
+        answer = await caller.ask(
             LIST_TASKS,
             service_subject(service),
             service.place,
@@ -56,8 +56,8 @@ async def _tasks(wire: Wire, service: ServiceRef) -> list[str]:
     raise Unavailable(f"{service_subject(service)}: ECS's list of its tasks does not end after {MOST_PAGES} pages")
 
 
-async def _protected(wire: Wire, clocks: Clocks, service: ServiceRef, tasks: list[str]) -> int:
-    answer = await wire.ask(
+async def _protected(caller: Caller, clocks: Clocks, service: ServiceRef, tasks: list[str]) -> int:
+    answer = await caller.ask(
         GET_TASK_PROTECTION, service_subject(service), service.place, cluster=service.cluster, tasks=tasks
     )
     protection = {short_name(one.word("taskArn")): one for one in answer.parts("protectedTasks")}

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL
+from autoscaler.aws.caller import Caller
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import missing
 from autoscaler.aws.names import queue_subject
-from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Backlog, Instant, Missing
 from autoscaler.errors import AutoscalerError, NotFound, Refused
 from autoscaler.ports import Place, QueueRef
@@ -26,8 +26,8 @@ MOST_MESSAGES = 2**53
 class SqsQueues:
     """The `Queues` port over SQS."""
 
-    def __init__(self, wire: Wire, clocks: Clocks) -> None:
-        self._wire = wire
+    def __init__(self, caller: Caller, clocks: Clocks) -> None:
+        self._caller = caller
         self._clocks = clocks
         self._urls: dict[QueueRef, str] = {}
 
@@ -45,7 +45,7 @@ class SqsQueues:
         place, url = place_of(queue), await self._url(queue)
         at = self._clocks.now()
         names = [VISIBLE, IN_FLIGHT, DELAYED]
-        answer = await self._wire.ask(
+        answer = await self._caller.ask(
             GET_QUEUE_ATTRIBUTES, queue_subject(queue), place, QueueUrl=url, AttributeNames=names
         )
         return backlog_in(answer.part("Attributes"), at)
@@ -55,7 +55,7 @@ class SqsQueues:
             return queue.url
         if queue not in self._urls:
             owner = {"QueueOwnerAWSAccountId": queue.account} if queue.account else {}
-            answer = await self._wire.ask(
+            answer = await self._caller.ask(
                 GET_QUEUE_URL, queue_subject(queue), place_of(queue), QueueName=queue.name, **owner
             )
             self._urls[queue] = answer.word("QueueUrl")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from autoscaler.aws.answers import Answer
 from autoscaler.aws.apis import DESCRIBE_TASK_DEFINITION
+from autoscaler.aws.caller import Caller
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject
-from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Instant, StopTimeout
 from autoscaler.core.workers import STOP_TIMEOUT_S
 from autoscaler.errors import Denied
@@ -35,8 +35,8 @@ minutes.
 class StopTimeouts:
     """The stopTimeout of task definitions, by their ARN and by as whom they are read."""
 
-    def __init__(self, wire: Wire, clocks: Clocks) -> None:
-        self._wire = wire
+    def __init__(self, caller: Caller, clocks: Clocks) -> None:
+        self._caller = caller
         self._clocks = clocks
         self._kept: dict[tuple[Place, str], StopTimeout] = {}
         self._denied_until: dict[Place, Instant] = {}
@@ -59,7 +59,7 @@ class StopTimeouts:
         return found
 
     async def _ask(self, service: ServiceRef, task_definition: str) -> StopTimeout:
-        answer = await self._wire.ask(
+        answer = await self._caller.ask(
             DESCRIBE_TASK_DEFINITION,
             service_subject(service),
             service.place,

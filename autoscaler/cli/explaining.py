@@ -73,7 +73,7 @@ def _look(key: str) -> Mapping[str, Any]:
     if known is None:
         unknown_service(key, keys, "the settings have")
     click.echo("reading AWS cold: a daemon that starts now has no history, and would not scale in yet", err=True)
-    from autoscaler.looking import account_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
+    from autoscaler.one_shot import account_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
     try:
         return {"source": "aws", "url": None, **account_once(config, known)}

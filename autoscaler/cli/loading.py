@@ -81,7 +81,7 @@ def _history(options: dict[str, Any]) -> CountTrace:
 
 
 def _remembered(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
-    from autoscaler.looking import history_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
+    from autoscaler.one_shot import history_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
     try:
         return history_once(queue, spans)

@@ -75,7 +75,7 @@ def _look(silence: str) -> Statuses:
     click.echo(silence, err=True)
     config = settings_or_exit()
     click.echo("reading AWS cold: without history; where a daemon runs elsewhere, --url names it", err=True)
-    from autoscaler.looking import services_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
+    from autoscaler.one_shot import services_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
     from autoscaler.operating.status import Statuses  # noqa: PLC0415
 
     return Statuses.of(services_once(config)["services"], None)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from autoscaler.config.model import SharedCap
-from autoscaler.core.engine import restrain
+from autoscaler.core.engine import limit_decision
 from autoscaler.core.figures import several
 from autoscaler.core.model import Decision, Instant, Rule, Verdict
 
@@ -172,7 +172,7 @@ class Admission:
         self._removals = [removal for removal in self._removals if now - removal.at < WINDOW_S]
         fleet = max([self._watched, *(removal.of for removal in self._removals)])
         most, gone = -(-fleet * percent // 100), sum(removal.tasks for removal in self._removals)
-        return restrain(
+        return limit_decision(
             decision,
             Rule.FLEET_CAP,
             decision.current - max(0, most - gone),
@@ -182,7 +182,9 @@ class Admission:
     def _within_shares(self, key: str, decision: Decision) -> Decision:
         for share in self._shares.get(key, ()):
             most, reason = self._left(key, share)
-            decision = decision if decision.target <= most else restrain(decision, Rule.SHARED_CAP, int(most), reason)
+            decision = (
+                decision if decision.target <= most else limit_decision(decision, Rule.SHARED_CAP, int(most), reason)
+            )
         return decision
 
     def _left(self, key: str, share: _Share) -> tuple[float, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf
 
 from autoscaler.control.observing import Ports
-from autoscaler.core.engine import restrain
+from autoscaler.core.engine import limit_decision
 from autoscaler.core.model import Decision, Instant, Missing, Rule
 from autoscaler.core.policy import ConflictingScalers, Policy
 from autoscaler.ports import ServiceRef
@@ -38,10 +38,10 @@ class ConflictWatch:
             return
         refuses = policy.conflicting_scalers is ConflictingScalers.REFUSE and self._due is None
         self._due = inf
-        if refuses or ports.aside is None:
+        if refuses or ports.background is None:
             await self._ask(ports)
         else:
-            ports.aside.begin(self._ask(ports))
+            ports.background.begin(self._ask(ports))
 
     async def _ask(self, ports: Ports) -> None:
         answer = await ports.fleets.conflicting_scalers(self._service)
@@ -64,4 +64,4 @@ class ConflictWatch:
         """The decision; no change at all where there are rivals and the policy refuses them."""
         if policy.conflicting_scalers is not ConflictingScalers.REFUSE or not self._known:
             return decision
-        return restrain(decision, Rule.CONFLICTING_SCALER, decision.current, "; ".join(self._known))
+        return limit_decision(decision, Rule.CONFLICTING_SCALER, decision.current, "; ".join(self._known))

@@ -53,10 +53,10 @@ class Learning:
 
     def _look_back(self, policy: Policy) -> None:
         ports, service = self._ports, self._service
-        if ports.history is None or ports.aside is None or not policy.look_ahead or not service.queue_minutes:
+        if ports.history is None or ports.background is None or not policy.look_ahead or not service.queue_minutes:
             return
-        self._ahead = LookAhead(service.queues, ports.history, ports.aside, ports.clock, ports.wall)
-        ports.aside.begin(self._ahead.begin())
+        self._ahead = LookAhead(service.queues, ports.history, ports.background, ports.clock, ports.wall)
+        ports.background.begin(self._ahead.begin())
 
 
 def _subjects(service: Service) -> Hashable:

@@ -12,7 +12,7 @@ from functools import partial
 from math import floor
 from typing import TYPE_CHECKING
 
-from autoscaler.control.aside import Aside
+from autoscaler.control.background import BackgroundTasks
 from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
 from autoscaler.core.knowledge import Some
 from autoscaler.core.model import Missing
@@ -43,13 +43,13 @@ class LookAhead:
         self,
         queues: Sequence[QueueRef],
         history: History,
-        aside: Aside,
+        background: BackgroundTasks,
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
         self._queues = queues
         self._history = history
-        self._aside = aside
+        self._background = background
         self._clock = clock
         self._wall = wall
         self._forecasters: dict[str, Forecaster] = {}
@@ -61,7 +61,7 @@ class LookAhead:
         """The past of each queue has been read, as far as it could be. What is refused is told, and not asked again."""
         for queue in self._queues:
             first, counts = await self._past(queue)
-            forecaster, outlook = await self._aside.think(partial(_learned, first, counts))
+            forecaster, outlook = await self._background.think(partial(_learned, first, counts))
             self._forecasters[queue.name], self._outlooks[queue.name] = forecaster, outlook
 
     async def _past(self, queue: QueueRef) -> tuple[int, list[float | None]]:

@@ -28,7 +28,7 @@ from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Rule, Verdict
 from autoscaler.core.policy import Policy, Workers
-from autoscaler.core.promise import at_risk
+from autoscaler.core.slo import at_risk
 from autoscaler.core.workers import long_work
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, NotFound, Refused, Throttled
 from autoscaler.ports import Tick, Urgency

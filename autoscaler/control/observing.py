@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from math import ceil, inf
 
 from autoscaler.config import Service
-from autoscaler.control.aside import Aside
+from autoscaler.control.background import BackgroundTasks
 from autoscaler.core.demand import LATE_AT_MOST_RATIO
 from autoscaler.core.formula import parse
 from autoscaler.core.memory import Memory
@@ -69,7 +69,7 @@ class Ports:
     clock: Callable[[], float]
     wall: Callable[[], float]
     history: History | None = None
-    aside: Aside | None = None
+    background: BackgroundTasks | None = None
 
 
 NOTICED_INTERVALS = 2.0
@@ -320,13 +320,18 @@ class Observer:
         return self._unseen
 
     def _is_unseen(self, number: int, minute: QueueMinute, at: Instant) -> bool:
-        """Whether the minute had messages of which our readings showed next to none, or the queue is known for that."""
+        """Whether the minute had messages of which our readings showed next to none, or the queue is known for that.
+
+        A message that is older than the latency target counts in any case: it was there for the whole minute, and the
+        next minute tells whether it is gone.
+        """
         name, messages = self._service.queues[number].name, _moved_at_least(minute)
         shown = self._readings.shown(number, at - MINUTE_S - BEFORE_S, at) or 0
         is_unseen = shown == 0 or shown <= SHOWN_RATIO * messages
         if is_unseen and messages >= FLEETING_MESSAGES:
             self._fleeting[name] = at
-        return is_unseen or at - self._fleeting.get(name, -inf) < FLEETING_S
+        overdue = minute.oldest_age_s is not None and minute.oldest_age_s > self._service.policy.latency_of(name)
+        return is_unseen or overdue or at - self._fleeting.get(name, -inf) < FLEETING_S
 
     async def with_protection(self, seen: Observation) -> Observation:
         """The same world, with how many tasks protect themselves. Unknown: none may go."""

@@ -13,7 +13,7 @@ from autoscaler.core.figures import seconds
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, StopTimeout, Verdict
 from autoscaler.core.policy import Mode, Policy
-from autoscaler.core.promise import SHADOW_MISSES_LATENCY, oldest_waits_s
+from autoscaler.core.slo import SHADOW_MISSES_LATENCY, oldest_waits_s
 from autoscaler.ports import Fleets, ServiceRef, Urgency
 
 SCALED_S = 3600.0

@@ -34,10 +34,10 @@ class StopWatch:
             return
         self._due = inf
         self._known = {arn: stop for arn, stop in self._known.items() if arn in fleet.task_definitions}
-        if ports.aside is None:
+        if ports.background is None:
             await self._ask(unread, ports)
         else:
-            ports.aside.begin(self._ask(unread, ports))
+            ports.background.begin(self._ask(unread, ports))
 
     async def _ask(self, task_definitions: list[str], ports: Ports) -> None:
         answers = {arn: await ports.fleets.stop_timeout(self._service, arn) for arn in task_definitions}

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from autoscaler.demo.wire import RegionFailed
+from autoscaler.demo.region_client import RegionFailed
 
 Act: TypeAlias = Callable[[], Awaitable[None]]
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from autoscaler.demo.wire import REGION, RegionFailed
+from autoscaler.demo.region_client import REGION, RegionFailed
 
 INHERITED = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "LANG", "TZ")
 """All that a child sees of the user's environment. Not HOME: it leads to ~/.aws."""

@@ -60,7 +60,7 @@ def load_of(options: Options) -> Load:
 async def _perform(load: Load, options: Options, command: Sequence[str]) -> int:
     from autoscaler.demo import screen, stage  # noqa: PLC0415  # they need the extra
     from autoscaler.demo.cast import DemoFailed  # noqa: PLC0415
-    from autoscaler.demo.wire import RegionFailed  # noqa: PLC0415
+    from autoscaler.demo.region_client import RegionFailed  # noqa: PLC0415
 
     try:
         with screen.Screen() as shown:

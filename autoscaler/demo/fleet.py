@@ -14,7 +14,7 @@ from random import Random
 from time import monotonic
 from typing import TypeAlias
 
-from autoscaler.demo.wire import Wire
+from autoscaler.demo.region_client import RegionClient
 from autoscaler.demo.workers import CONCURRENCY, Worker, pause
 
 START_UP_S = (4.0, 6.0)
@@ -58,7 +58,7 @@ class Task:
 class Fleet:
     """The tasks of the service. `hire` gives each its worker, `spawn` lets it live beside the others."""
 
-    wire: Wire
+    client: RegionClient
     hire: Callable[[], Worker]
     spawn: Spawn
     random: Random
@@ -104,7 +104,7 @@ class Fleet:
     async def follow(self) -> None:
         """For ever: what is desired is launched or stopped, and the Region knows what runs."""
         while True:
-            counts = await self.wire.report(running=self.running, pending=self.starting)
+            counts = await self.client.report(running=self.running, pending=self.starting)
             self.desired, self.scale_outs, self.scale_ins = counts["desired"], counts["scale_outs"], counts["scale_ins"]
             self._match()
             await asyncio.sleep(BEAT_S)

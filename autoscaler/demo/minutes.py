@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from autoscaler.demo.fleet import Fleet
 from autoscaler.demo.ledger import Ledger
-from autoscaler.demo.wire import Wire
+from autoscaler.demo.region_client import RegionClient
 
 MINUTE_S = 60
 LOOK_S = 1.0
@@ -29,7 +29,7 @@ class Totals(NamedTuple):
 class Minutes:
     """Looks at queue and fleet once a second, and publishes what it saw once a minute of wall time."""
 
-    wire: Wire
+    client: RegionClient
     ledger: Ledger
     fleet: Fleet
     cluster: str
@@ -61,7 +61,7 @@ class Minutes:
 
     async def _put(self, namespace: str, data: list[dict[str, Any]]) -> None:
         if data:
-            await self.wire.call("monitoring", "PutMetricData", Namespace=namespace, MetricData=data)
+            await self.client.call("monitoring", "PutMetricData", Namespace=namespace, MetricData=data)
 
     def _counters(self, begins: int) -> Iterator[dict[str, Any]]:
         totals = Totals(len(self.ledger.sent), self.ledger.receives, self.ledger.processed)

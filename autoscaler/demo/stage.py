@@ -18,28 +18,28 @@ from autoscaler.demo.ledger import Ledger
 from autoscaler.demo.load import Load
 from autoscaler.demo.minutes import Minutes
 from autoscaler.demo.play import DRAIN_WITHIN_S, Play
+from autoscaler.demo.region_client import RegionClient
 from autoscaler.demo.screen import Screen
 from autoscaler.demo.summary import Summary
-from autoscaler.demo.wire import Wire
 from autoscaler.demo.workers import CONCURRENCY, Queue, Worker
 
 READY_WITHIN_S = 30.0
 VISIBILITY_TIMEOUT_S = 60
 
 
-async def furnish(wire: Wire) -> Queue:
+async def furnish(client: RegionClient) -> Queue:
     """The queue, the cluster, the task definition and the service exist, and nothing runs."""
     attributes = {"VisibilityTimeout": str(VISIBILITY_TIMEOUT_S)}
-    made = await wire.call("sqs", "CreateQueue", QueueName=settings.QUEUE, Attributes=attributes)
-    await wire.call("ecs", "CreateCluster", clusterName=settings.CLUSTER)
+    made = await client.call("sqs", "CreateQueue", QueueName=settings.QUEUE, Attributes=attributes)
+    await client.call("ecs", "CreateCluster", clusterName=settings.CLUSTER)
     container = {"name": settings.SERVICE, "image": settings.SERVICE, "memory": 512, "essential": True}
-    await wire.call(
+    await client.call(
         "ecs",
         "RegisterTaskDefinition",
         family=settings.SERVICE,
         containerDefinitions=[container],
     )
-    await wire.call(
+    await client.call(
         *("ecs", "CreateService"),
         cluster=settings.CLUSTER,
         serviceName=settings.SERVICE,
@@ -47,7 +47,7 @@ async def furnish(wire: Wire) -> Queue:
         desiredCount=0,
         launchType="FARGATE",
     )
-    return Queue(wire, made["QueueUrl"])
+    return Queue(client, made["QueueUrl"])
 
 
 async def until_ready(child: Daemon, session: aiohttp.ClientSession, ending: Ending) -> None:
@@ -91,8 +91,8 @@ async def perform(load: Load, seed: int, command: Sequence[str], screen: Screen)
     """The whole demo. Raises `RegionFailed` or `DemoFailed`; however it ends, no process is left."""
     connector = aiohttp.TCPConnector(limit=0)
     async with region() as endpoint, aiohttp.ClientSession(connector=connector, trust_env=False) as session:
-        wire = Wire(endpoint, session)
-        queue = await furnish(wire)
+        client = RegionClient(endpoint, session)
+        queue = await furnish(client)
         port = free_port()
         told = settings.settings_of(load, port)
         async with daemon(aws_environment(endpoint) | told, port, command) as child:
@@ -107,7 +107,7 @@ async def _play(load: Load, seed: int, queue: Queue, child: Daemon, screen: Scre
     async with asyncio.TaskGroup() as group:
         cast = Cast(group, ending)
         random = Random(seed)  # noqa: S311  # who starts when and who goes, no secret
-        fleet = Fleet(queue.wire, lambda: Worker(queue, ledger), cast.add, random)
+        fleet = Fleet(queue.client, lambda: Worker(queue, ledger), cast.add, random)
         play = Play(load, ledger, fleet, child, ending, screen)
         cast.add(play.mind_daemon)
         cast.add(partial(_begin, play, queue, cast))
@@ -121,10 +121,10 @@ async def _play(load: Load, seed: int, queue: Queue, child: Daemon, screen: Scre
 
 async def _begin(play: Play, queue: Queue, cast: Cast) -> None:
     """Everybody starts once the daemon is ready; that is when the load's time begins."""
-    wire, fleet = queue.wire, play.fleet
+    client, fleet = queue.client, play.fleet
     cast.add(fleet.follow)
-    cast.add(Minutes(wire, play.ledger, fleet, settings.CLUSTER, settings.SERVICE, settings.QUEUE).publish)
-    await until_ready(play.daemon, wire.session, play.ending)
+    cast.add(Minutes(client, play.ledger, fleet, settings.CLUSTER, settings.SERVICE, settings.QUEUE).publish)
+    await until_ready(play.daemon, client.session, play.ending)
     play.starts = monotonic()
     cast.add(partial(play.send, queue))
     cast.add(play.watch)

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from autoscaler.demo.ledger import Ledger
-from autoscaler.demo.wire import Wire
+from autoscaler.demo.region_client import RegionClient
 
 CONCURRENCY = 10
 """Messages that a worker holds at once, and the most that SQS gives or deletes in one call."""
@@ -29,17 +29,17 @@ LINGER_S = 0.5
 class Queue:
     """The demo's queue, through its real API."""
 
-    wire: Wire
+    client: RegionClient
     url: str
 
     async def send(self, bodies: list[str]) -> None:
         """At most ten messages are in the queue. Sending again after a lost answer may make duplicates."""
         entries = [{"Id": str(place), "MessageBody": body} for place, body in enumerate(bodies)]
-        await self.wire.call("sqs", "SendMessageBatch", QueueUrl=self.url, Entries=entries)
+        await self.client.call("sqs", "SendMessageBatch", QueueUrl=self.url, Entries=entries)
 
     async def receive(self, most: int) -> list[dict[str, Any]]:
         """Up to `most` messages, none after a poll without any."""
-        answer = await self.wire.call(
+        answer = await self.client.call(
             "sqs", "ReceiveMessage", QueueUrl=self.url, MaxNumberOfMessages=most, WaitTimeSeconds=POLL_S
         )
         messages: list[dict[str, Any]] = answer.get("Messages", [])
@@ -48,7 +48,7 @@ class Queue:
     async def delete(self, handles: list[str]) -> None:
         """At most ten messages are gone from the queue."""
         entries = [{"Id": str(place), "ReceiptHandle": handle} for place, handle in enumerate(handles)]
-        await self.wire.call("sqs", "DeleteMessageBatch", QueueUrl=self.url, Entries=entries)
+        await self.client.call("sqs", "DeleteMessageBatch", QueueUrl=self.url, Entries=entries)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from autoscaler.aws.operator import Operator, connect_operator
-from autoscaler.control.pacing import Pacing
+from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.ports import Category
 
 CALL_TIMEOUT_S = 5.0
@@ -28,6 +28,6 @@ class Uncounted:
 async def operator() -> AsyncIterator[Operator]:
     clock = asyncio.get_running_loop().time
     async with connect_operator(
-        Pacing(clock, random.random), Uncounted(), clock, time.time, CALL_TIMEOUT_S
+        TokenBucketLimiter(clock, random.random), Uncounted(), clock, time.time, CALL_TIMEOUT_S
     ) as connected:
         yield connected

@@ -13,12 +13,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from autoscaler.errors import ConfigError
-from autoscaler.sim.crew import Crew, Progress
 from autoscaler.sim.limits.clairvoyant import clairvoyant
 from autoscaler.sim.model import Outcome, Scaler, Workload, WorldSettings
 from autoscaler.sim.ours import Ours, Wishes
 from autoscaler.sim.peers import PEERS, Setup, parse, settings_of
 from autoscaler.sim.play import play
+from autoscaler.sim.process_pool import ProcessPool, Progress
 from autoscaler.sim.score import Run, billed_s, score
 from autoscaler.sim.tuning import Trial, Tried
 
@@ -183,11 +183,11 @@ def runs(
     """
     known = [Task(CLAIRVOYANT, seed) for seed in seeds]
     tasks = [Task(policy, seed) for policy in policies for seed in seeds if policy != CLAIRVOYANT]
-    crew = Crew(len(known) + len(tasks), progress, processes)
-    best = {each.seed: each for each in crew.made(run, [(experiment, task, math.nan) for task in known])}
+    pool = ProcessPool(len(known) + len(tasks), progress, processes)
+    best = {each.seed: each for each in pool.made(run, [(experiment, task, math.nan) for task in known])}
     billed = {seed: billed_s(each.outcome, experiment.world.least_billed_s) for seed, each in best.items()}
     jobs = [(experiment, task, billed[task.seed]) for task in tasks]
-    made = {(each.policy, each.seed): each for each in crew.made(run, jobs)}
+    made = {(each.policy, each.seed): each for each in pool.made(run, jobs)}
     made |= {(CLAIRVOYANT, seed): _by_itself(each) for seed, each in best.items()}
     return [made[policy, seed] for policy in policies for seed in seeds]
 
@@ -206,6 +206,8 @@ def trials(
 ) -> list[Tried]:
     """What each trial came to, in their order."""
     tasks = [Task(trial.policy, seed, trial.latency_s) for trial in wanted for seed in seeds]
-    made = list(Crew(len(tasks), progress, processes).made(run, [(experiment, task, math.nan) for task in tasks]))
+    made = list(
+        ProcessPool(len(tasks), progress, processes).made(run, [(experiment, task, math.nan) for task in tasks])
+    )
     size = len(seeds)
     return [Tried.of(trial, made[at * size : (at + 1) * size]) for at, trial in enumerate(wanted)]

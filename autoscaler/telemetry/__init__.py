@@ -1,11 +1,21 @@
 """What people and machines are told: the journal and its log lines, the metrics, and the pages that show them."""
 
-from autoscaler.telemetry.board import Board, State
 from autoscaler.telemetry.journal import LoggedJournal
 from autoscaler.telemetry.logs import configure, logger
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.settings import SettingsLog
+from autoscaler.telemetry.status_store import ServiceState, StatusStore
 from autoscaler.telemetry.web import serve
 from autoscaler.telemetry.webfile import read_access
 
-__all__ = ["Board", "LoggedJournal", "Metrics", "SettingsLog", "State", "configure", "logger", "read_access", "serve"]
+__all__ = [
+    "LoggedJournal",
+    "Metrics",
+    "ServiceState",
+    "SettingsLog",
+    "StatusStore",
+    "configure",
+    "logger",
+    "read_access",
+    "serve",
+]

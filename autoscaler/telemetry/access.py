@@ -19,7 +19,7 @@ from autoscaler.telemetry import bcrypt
 
 FREE = "/healthz"
 
-REMEMBERED = 128
+MOST_REMEMBERED = 128
 """So many passwords that were right need not be hashed again: each request carries one."""
 
 NOBODY = bcrypt.PROBE.replace("$04$", "$10$") + "." * 31
@@ -55,7 +55,7 @@ class Access:
             if not await asyncio.to_thread(bcrypt.matches, password, hashed) or user not in self._users:
                 return False
             self._right[mark] = None
-            if len(self._right) > REMEMBERED:
+            if len(self._right) > MOST_REMEMBERED:
                 self._right.popitem(last=False)
             return True
 

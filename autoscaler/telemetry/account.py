@@ -43,7 +43,7 @@ class Event(StrEnum):
     SHADOW_BY_DEFAULT = "shadow_by_default"
 
 
-class Aside(NamedTuple):
+class SideEvent(NamedTuple):
     """Something beside the decision that the tick shows: `about` tells it from others of its event."""
 
     event: Event
@@ -104,19 +104,19 @@ def drift_of(tick: Tick) -> tuple[int, int] | None:
     return tick.memory.expected, tick.observation.fleet.desired
 
 
-def asides_of(tick: Tick, before: Tick | None) -> Iterator[Aside]:
+def side_events_of(tick: Tick, before: Tick | None) -> Iterator[SideEvent]:
     """What is told beside the decision. `before` is the service's tick before (None: this is its first)."""
     drift = drift_of(tick)
     if drift is not None:
-        yield Aside(Event.DRIFT, "", {"from": drift[0], "to": drift[1], "sentence": _drifted(tick, *drift)})
+        yield SideEvent(Event.DRIFT, "", {"from": drift[0], "to": drift[1], "sentence": _drifted(tick, *drift)})
     paused = tick.policy.paused
     if paused != (None if before is None else before.policy.paused):
         event = Event.RESUMED if paused is None else Event.PAUSED
-        yield Aside(event, str(paused), {"paused": paused})
+        yield SideEvent(event, str(paused), {"paused": paused})
     known = () if before is None else before.notices
     for notice in tick.notices:
         if notice not in known:
-            yield Aside(Event.NOTICE, notice.reason, notice_of(notice))
+            yield SideEvent(Event.NOTICE, notice.reason, notice_of(notice))
 
 
 def _drifted(tick: Tick, left: int, found: int) -> str:

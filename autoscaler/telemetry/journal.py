@@ -18,9 +18,9 @@ from autoscaler.config import Service, shadow_note
 from autoscaler.core.model import Instant
 from autoscaler.core.policy import Mode
 from autoscaler.ports import Tick
-from autoscaler.telemetry.account import Aside, Event, account_of, asides_of, event_of, names_of
-from autoscaler.telemetry.board import Board, Standing
+from autoscaler.telemetry.account import Event, SideEvent, account_of, event_of, names_of, side_events_of
 from autoscaler.telemetry.metrics import Metrics
+from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
 
 REPEAT_S = 59.0
 """The same is told again after so long. A little under a minute: a tick that is a moment early need not wait."""
@@ -44,8 +44,8 @@ class Log(Protocol):
 class LoggedJournal:
     """The `Journal` that writes log lines and keeps the board and the metrics."""
 
-    def __init__(self, board: Board, metrics: Metrics, log: Log) -> None:
-        self._board = board
+    def __init__(self, store: StatusStore, metrics: Metrics, log: Log) -> None:
+        self._store = store
         self._metrics = metrics
         self._log = log
         self._reminders: defaultdict[str, Reminders] = defaultdict(Reminders)
@@ -54,27 +54,27 @@ class LoggedJournal:
 
     def record(self, tick: Tick) -> None:
         """The tick is counted, stands on the board, and is told where it is worth it. Does not wait."""
-        before = self._board.find(tick.service.key)
-        standing = self._board.note(tick)
-        self._metrics.count(standing)
-        event = event_of(tick, standing.faults, was_at_fault=before is not None and bool(before.faults))
+        before = self._store.find(tick.service.key)
+        status = self._store.note(tick)
+        self._metrics.count(status)
+        event = event_of(tick, status.faults, was_at_fault=before is not None and bool(before.faults))
         reminders = self._reminders[tick.service.key]
         holds_s = max(REPEAT_S, HOLDING_S * len(self._reminders))
-        repeated = reminders.due(event, _sameness(event, standing), standing.at, holds_s)
+        repeated = reminders.due(event, _sameness(event, status), status.at, holds_s)
         if repeated is not None:
-            self._tell(standing, event, repeated)
-        for aside in asides_of(tick, None if before is None else before.tick):
-            self._tell_aside(tick, aside, standing.at)
+            self._tell(status, event, repeated)
+        for side_event in side_events_of(tick, None if before is None else before.tick):
+            self._log_side_event(tick, side_event, status.at)
 
     def admit(self, service: Service, silent_after_s: float) -> None:
         """The service is on the board from now on, or with other settings. One that is silent for longer is hung."""
         activate = service.mode_setting.activate
-        self._board.admit(service.ref, service.policy, service.chosen, silent_after_s, activate)
+        self._store.admit(service.ref, service.policy, service.chosen, silent_after_s, activate)
         self._tell_shadow_by_default(service)
 
     def forget(self, key: str) -> None:
         """The service is gone: from the board, from the metrics, and from what is repeated."""
-        self._board.dismiss(key)
+        self._store.dismiss(key)
         self._metrics.forget(key)
         self._reminders.pop(key, None)
         self._asides.pop(key, None)
@@ -90,31 +90,31 @@ class LoggedJournal:
             fields = {"mode": Mode.SHADOW.value, "activate": service.activation, "sentence": f"{key}: {told}"}
             self._log.warning(Event.SHADOW_BY_DEFAULT.value, **names_of(service.ref), **fields)
 
-    def _tell(self, standing: Standing, event: Event, repeated: int) -> None:
-        if standing.tick is None:
+    def _tell(self, status: ServiceStatus, event: Event, repeated: int) -> None:
+        if status.tick is None:
             return
-        self._board.tell(standing, event)
-        fields = account_of(standing.tick, standing.faults)
+        self._store.tell(status, event)
+        fields = account_of(status.tick, status.faults)
         if repeated:
             fields["repeated"] = repeated
         say = self._log.warning if event in {Event.MISSING_SIGNAL, Event.SCALE_FAILED} else self._log.info
         say(event.value, **fields)
 
-    def _tell_aside(self, tick: Tick, aside: Aside, now: Instant) -> None:
+    def _log_side_event(self, tick: Tick, side_event: SideEvent, now: Instant) -> None:
         reminders = self._asides[tick.service.key]
-        repeated = reminders.due(aside.event, (aside.event, aside.about), now)
+        repeated = reminders.due(side_event.event, (side_event.event, side_event.about), now)
         if repeated is None:
             return
-        fields = names_of(tick.service) | aside.fields | ({"repeated": repeated} if repeated else {})
-        say = self._log.info if aside.event in ALWAYS else self._log.warning
-        say(aside.event.value, **fields)
+        fields = names_of(tick.service) | side_event.fields | ({"repeated": repeated} if repeated else {})
+        say = self._log.info if side_event.event in ALWAYS else self._log.warning
+        say(side_event.event.value, **fields)
 
 
-def _sameness(event: Event, standing: Standing) -> Hashable:
+def _sameness(event: Event, status: ServiceStatus) -> Hashable:
     """What makes two lines the same: texts may differ by a request's id, kinds do not."""
-    decision = standing.tick.decision if standing.tick else None
+    decision = status.tick.decision if status.tick else None
     target = decision.target if decision is not None and event is Event.WOULD_SCALE else None
-    return event, target, frozenset((fault.signal, fault.kind) for fault in standing.faults)
+    return event, target, frozenset((fault.signal, fault.kind) for fault in status.faults)
 
 
 class Reminders:

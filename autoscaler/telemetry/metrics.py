@@ -13,13 +13,13 @@ from prometheus_client import exposition as text
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from autoscaler.ports import Category, ServiceRef
-from autoscaler.telemetry.board import Board, Standing
 from autoscaler.telemetry.exposition import Form, encoded, labels_text, lines_of, packed
 from autoscaler.telemetry.families import FAMILIES
 from autoscaler.telemetry.own import OWN
 from autoscaler.telemetry.samples import View
 from autoscaler.telemetry.snapshot import OUTCOMES, Distribution, Snapshot
 from autoscaler.telemetry.spending import Spending
+from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
 from autoscaler.telemetry.tally import CALL_FAILURES, Tally
 
 __all__ = ["Form", "Metrics", "Snapshot", "labels_of", "render"]
@@ -33,9 +33,9 @@ class Metrics:
     """Counts what happens, and is the port `Calls`. Written by the loop only. `clock` is that of the readings."""
 
     def __init__(
-        self, board: Board, clock: Callable[[], float], tokens: Callable[[], Mapping[Category, float]]
+        self, store: StatusStore, clock: Callable[[], float], tokens: Callable[[], Mapping[Category, float]]
     ) -> None:
-        self._board = board
+        self._store = store
         self._clock = clock
         self._tokens = tokens
         self._tallies: dict[str, Tally] = {}
@@ -62,13 +62,13 @@ class Metrics:
         """So many things are wrong with what was read last from this one of `SOURCES`."""
         self._problems[source] = problems
 
-    def count(self, standing: Standing) -> None:
+    def count(self, status: ServiceStatus) -> None:
         """The service's newest tick is counted."""
-        tick = standing.tick
+        tick = status.tick
         if tick is None:
             return
-        known = self._tallies.get(standing.service.key, NOTHING)
-        self._tallies[standing.service.key] = known.after(tick, standing.faults)
+        known = self._tallies.get(status.service.key, NOTHING)
+        self._tallies[status.service.key] = known.after(tick, status.faults)
         self._ticks.add(tick.took_s)
         self._lags.add(tick.lag_s)
 
@@ -81,9 +81,7 @@ class Metrics:
         now, tallies = self._clock(), self._tallies
         return Snapshot(
             now=now,
-            services=tuple(
-                [(standing, tallies.get(standing.service.key, NOTHING)) for standing in self._board.standings()]
-            ),
+            services=tuple([(status, tallies.get(status.service.key, NOTHING)) for status in self._store.statuses()]),
             requests={api: outcomes.copy() for api, outcomes in self._requests.items()},
             throttles=self._throttles.copy(),
             ticks=self._ticks.copied(),
@@ -121,13 +119,13 @@ def render(snapshot: Snapshot, form: Form, *, by_gzip: bool = False) -> bytes:
 
 
 def _lines(snapshot: Snapshot, form: Form) -> Iterator[str]:
-    names = labels_of([standing.service for standing, _ in snapshot.services])
+    names = labels_of([status.service for status, _ in snapshot.services])
     views = [
         (
-            labels_text(zip(("ecs_cluster", "ecs_service"), names[standing.service.key], strict=True)),
-            View(standing, tally, snapshot.now),
+            labels_text(zip(("ecs_cluster", "ecs_service"), names[status.service.key], strict=True)),
+            View(status, tally, snapshot.now),
         )
-        for standing, tally in snapshot.services
+        for status, tally in snapshot.services
     ]
     for family in FAMILIES:
         yield from lines_of(family, views, form)

@@ -13,9 +13,9 @@ from typing import TypeAlias
 from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Backlog, Rule, Verdict
 from autoscaler.core.policy import Mode, Pause
-from autoscaler.core.promise import SHADOW_MISSES_LATENCY, expected_wait_s
+from autoscaler.core.slo import SHADOW_MISSES_LATENCY, expected_wait_s
 from autoscaler.telemetry.account import cooldowns_s, memory_after, usable
-from autoscaler.telemetry.board import Standing, State
+from autoscaler.telemetry.status_store import ServiceState, ServiceStatus
 from autoscaler.telemetry.tally import DIRECTIONS, FAILURES, NO_RULE, Tally
 
 Samples: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
@@ -26,13 +26,13 @@ Samples: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
 class View:
     """One service at the moment of a scrape. `now` is of the ticks' clock."""
 
-    standing: Standing
+    status: ServiceStatus
     tally: Tally
     now: float
 
 
 def tasks(view: View) -> Iterator[tuple[tuple[str, ...], float]]:
-    policy, tick = view.standing.policy, view.standing.tick
+    policy, tick = view.status.policy, view.status.tick
     yield ("min",), policy.min_tasks
     yield ("max",), policy.max_tasks
     if tick is not None and tick.observation is not None:
@@ -50,7 +50,7 @@ def tasks(view: View) -> Iterator[tuple[tuple[str, ...], float]]:
 
 def backlogs(view: View) -> dict[str, Backlog]:
     """The queues that could be read, by name."""
-    tick = view.standing.tick
+    tick = view.status.tick
     if tick is None or tick.observation is None:
         return {}
     return {name: counts for name, counts in tick.observation.queues if isinstance(counts, Backlog)}
@@ -69,11 +69,11 @@ def oldest_ages(view: View) -> Samples:
 
 
 def latency(view: View) -> Samples:
-    return [((), view.standing.policy.acceptable_latency_s)]
+    return [((), view.status.policy.acceptable_latency_s)]
 
 
 def queue_latencies(view: View) -> Samples:
-    latencies = {queue.name: queue.acceptable_latency_s for queue in view.standing.policy.queues}
+    latencies = {queue.name: queue.acceptable_latency_s for queue in view.status.policy.queues}
     return [((name,), latency_s) for name, latency_s in latencies.items()]
 
 
@@ -96,7 +96,7 @@ def failures(view: View) -> Samples:
 
 
 def cooldowns(view: View) -> Samples:
-    tick = view.standing.tick
+    tick = view.status.tick
     if tick is None:
         return [((direction,), 0.0) for direction in DIRECTIONS.values()]
     remaining = cooldowns_s(tick.policy, memory_after(tick), view.now)
@@ -104,40 +104,40 @@ def cooldowns(view: View) -> Samples:
 
 
 def signal_ages(view: View) -> Samples:
-    return [((name,), max(0.0, view.now - at)) for name, at in view.standing.read_at.items()]
+    return [((name,), max(0.0, view.now - at)) for name, at in view.status.read_at.items()]
 
 
 def signals_usable(view: View) -> Samples:
-    tick = view.standing.tick
-    return [] if tick is None else [((name,), ok) for name, ok in usable(tick, view.standing.faults).items()]
+    tick = view.status.tick
+    return [] if tick is None else [((name,), ok) for name, ok in usable(tick, view.status.faults).items()]
 
 
 def up(view: View) -> Samples:
-    return [((), view.standing.state is State.OK)]
+    return [((), view.status.state is ServiceState.OK)]
 
 
 def modes(view: View) -> Samples:
-    return [((str(mode),), view.standing.policy.mode is mode) for mode in Mode]
+    return [((str(mode),), view.status.policy.mode is mode) for mode in Mode]
 
 
 def pauses(view: View) -> Samples:
-    paused = view.standing.policy.paused
+    paused = view.status.policy.paused
     out = paused is not None and paused is not Pause.IN
     into = paused is not None and paused is not Pause.OUT
     return [(("out",), out), (("in",), into)]
 
 
 def last_ticks(view: View) -> Samples:
-    return [] if view.standing.tick is None else [((), view.standing.wall)]
+    return [] if view.status.tick is None else [((), view.status.wall)]
 
 
 def silent_after(view: View) -> Samples:
-    limit_s = view.standing.silent_after_s
+    limit_s = view.status.silent_after_s
     return [] if limit_s is None else [((), limit_s)]
 
 
 def _known(view: View) -> Knowledge | None:
-    tick = view.standing.tick
+    tick = view.status.tick
     return None if tick is None or tick.observation is None else tick.observation.knowledge
 
 
@@ -163,7 +163,7 @@ def confidences(view: View) -> Samples:
 
 
 def expected_waits(view: View) -> Samples:
-    tick = view.standing.tick
+    tick = view.status.tick
     wait_s = None if tick is None or tick.observation is None else expected_wait_s(tick.observation)
     return [] if wait_s is None else [((), wait_s)]
 
@@ -191,14 +191,14 @@ def expected_messages(view: View) -> Samples:
 
 
 def shadow_misses(view: View) -> Samples:
-    tick = view.standing.tick
+    tick = view.status.tick
     if tick is None or tick.decision is None or tick.policy.mode is not Mode.SHADOW:
         return []
     return [((), float(any(notice.kind == SHADOW_MISSES_LATENCY for notice in tick.notices)))]
 
 
 def promises(view: View) -> Samples:
-    tick = view.standing.tick
+    tick = view.status.tick
     if tick is None or tick.decision is None:
         return []
     return [((), float(any(notice.kind == "promise" for notice in tick.notices)))]

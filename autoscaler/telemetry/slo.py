@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from autoscaler.core import promise
+from autoscaler.core import slo
 from autoscaler.core.figures import seconds, several
 from autoscaler.core.policy import Policy
-from autoscaler.core.promise import A_MESSAGE, expected_wait_s
+from autoscaler.core.slo import A_MESSAGE, expected_wait_s
 from autoscaler.ports import Tick
 from autoscaler.telemetry.account import Fault, is_served
 
@@ -55,7 +55,7 @@ def oldest_waits_s(tick: Tick) -> dict[str, float]:
     """For how long the oldest message of each queue waits, in seconds; 0 where none does. By our own estimate; before
     there is one, by CloudWatch's, which is a minute late. A queue of which nothing is known is not there.
     """
-    return {} if tick.observation is None else promise.oldest_waits_s(tick.observation)
+    return {} if tick.observation is None else slo.oldest_waits_s(tick.observation)
 
 
 def _late(tick: Tick) -> str | None:

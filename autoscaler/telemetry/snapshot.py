@@ -10,8 +10,8 @@ from itertools import accumulate
 
 from autoscaler.core.model import Instant
 from autoscaler.ports import Category
-from autoscaler.telemetry.board import Standing
 from autoscaler.telemetry.samples import Samples
+from autoscaler.telemetry.status_store import ServiceStatus
 from autoscaler.telemetry.tally import CALL_FAILURES, Tally
 
 OUTCOMES = ("ok", *CALL_FAILURES)
@@ -50,7 +50,7 @@ class Snapshot:
     `problems` are how many things are wrong with the settings that were read last, by where they come from."""
 
     now: Instant
-    services: tuple[tuple[Standing, Tally], ...]
+    services: tuple[tuple[ServiceStatus, Tally], ...]
     requests: Mapping[str, Counter[str]]
     throttles: Counter[Category]
     ticks: Distribution

@@ -7,55 +7,55 @@ from typing import Any
 
 from autoscaler.core.model import Backlog, Instant, QueueReading
 from autoscaler.core.policy import Policy
-from autoscaler.core.promise import expected_wait_s
+from autoscaler.core.slo import expected_wait_s
 from autoscaler.telemetry.account import account_of, notice_of
-from autoscaler.telemetry.board import Board, Standing, State, Told
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.slo import SILENT, oldest_waits_s
+from autoscaler.telemetry.status_store import RecordedTick, ServiceState, ServiceStatus, StatusStore
 
 
-def health(board: Board, limit_s: float) -> tuple[bool, dict[str, Any]]:
+def health(store: StatusStore, limit_s: float) -> tuple[bool, dict[str, Any]]:
     """Whether every loop has recorded a tick (or was admitted) within the limit, and which have not."""
-    silent = board.silent(limit_s)
+    silent = store.silent(limit_s)
     hung = [{"service": key, "silent_for_s": round(age_s, 3)} for key, age_s in silent.items()]
     return not hung, {"status": "hung" if hung else "ok", "hung": hung}
 
 
-def readiness(standings: Sequence[Standing], now: Instant) -> tuple[bool, dict[str, Any]]:
+def readiness(statuses: Sequence[ServiceStatus], now: Instant) -> tuple[bool, dict[str, Any]]:
     """Whether at least one service is served, and how each of them fares."""
-    ready = any(standing.state is State.OK for standing in standings)
-    services = {standing.service.key: _fares(standing, now) for standing in standings}
+    ready = any(status.state is ServiceState.OK for status in statuses)
+    services = {status.service.key: _fares(status, now) for status in statuses}
     return ready, {"status": "ready" if ready else "not ready", "services": services}
 
 
-def _fares(standing: Standing, now: Instant) -> dict[str, Any]:
+def _fares(status: ServiceStatus, now: Instant) -> dict[str, Any]:
     """`error` is the first fault, with its remedy; `faults` are all of them. `notices` keep the service from nothing.
     `activate` is how to make a service active that is in shadow (else None). `since_tick_s` None: no tick yet.
     """
-    faults = [fault._asdict() for fault in standing.faults]
-    first = standing.faults[0] if standing.faults and standing.state is State.FAILING else None
+    faults = [fault._asdict() for fault in status.faults]
+    first = status.faults[0] if status.faults and status.state is ServiceState.FAILING else None
     return {
-        "state": standing.state.value,
-        "mode": standing.policy.mode.value,
-        "activate": standing.activation,
+        "state": status.state.value,
+        "mode": status.policy.mode.value,
+        "activate": status.activation,
         "error": {"kind": first.kind, "text": first.reason} if first else None,
         "faults": faults,
-        "notices": [] if standing.tick is None else [notice_of(notice) for notice in standing.tick.notices],
-        "since_tick_s": None if standing.tick is None else round(now - standing.at, 3),
+        "notices": [] if status.tick is None else [notice_of(notice) for notice in status.tick.notices],
+        "since_tick_s": None if status.tick is None else round(now - status.at, 3),
     }
 
 
-def services(standings: Iterable[Standing], now: Instant, silent: Container[str] = ()) -> dict[str, Any]:
+def services(statuses: Iterable[ServiceStatus], now: Instant, silent: Container[str] = ()) -> dict[str, Any]:
     """Every service: its names, how it fares, whether its latency target is met, with the reason, and the newest
     decision without its situation.
     `silent`: the keys of those whose loop has been silent for too long.
     """
-    return {"services": [_service(standing, now, silent) for standing in standings]}
+    return {"services": [_service(status, now, silent) for status in statuses]}
 
 
-def _service(standing: Standing, now: Instant, silent: Container[str]) -> dict[str, Any]:
-    service, policy = standing.service, standing.policy
-    slo = SILENT if service.key in silent else standing.slo
+def _service(status: ServiceStatus, now: Instant, silent: Container[str]) -> dict[str, Any]:
+    service, policy = status.service, status.policy
+    slo = SILENT if service.key in silent else status.slo
     return {
         "key": service.key,
         "cluster": service.cluster,
@@ -66,22 +66,22 @@ def _service(standing: Standing, now: Instant, silent: Container[str]) -> dict[s
         "acceptable_latency_s": policy.acceptable_latency_s,
         "paused": policy.paused,
         "schedule": policy.schedule,
-        **_fares(standing, now),
+        **_fares(status, now),
         "slo": slo.status.value,
         "reason": slo.reason,
-        "tasks": _tasks(standing),
-        "queues": _queues(standing),
-        **_expected(standing),
-        "decision": _brief(standing),
+        "tasks": _tasks(status),
+        "queues": _queues(status),
+        **_expected(status),
+        "decision": _brief(status),
     }
 
 
-def _queues(standing: Standing) -> list[dict[str, Any]]:
+def _queues(status: ServiceStatus) -> list[dict[str, Any]]:
     """Each queue's counts, None where they could not be read; none at all before the first tick."""
-    if standing.tick is None or (seen := standing.tick.observation) is None:
+    if status.tick is None or (seen := status.tick.observation) is None:
         return []
-    waits_s = oldest_waits_s(standing.tick)
-    return [_queue(reading, standing.policy, waits_s) for reading in seen.queues]
+    waits_s = oldest_waits_s(status.tick)
+    return [_queue(reading, status.policy, waits_s) for reading in seen.queues]
 
 
 def _queue(reading: QueueReading, policy: Policy, waits_s: Mapping[str, float]) -> dict[str, Any]:
@@ -94,9 +94,9 @@ def _queue(reading: QueueReading, policy: Policy, waits_s: Mapping[str, float]) 
     return {"name": name, "acceptable_latency_s": policy.latency_of(name), **told}
 
 
-def _expected(standing: Standing) -> dict[str, float | None]:
+def _expected(status: ServiceStatus) -> dict[str, float | None]:
     """How long a message that comes now will wait, and how long a task was seen to take to start (None: not known)."""
-    seen = None if standing.tick is None else standing.tick.observation
+    seen = None if status.tick is None else status.tick.observation
     known = None if seen is None else seen.knowledge
     if seen is None or known is None:
         return {"expected_wait_s": None, "start_up_s": None}
@@ -107,19 +107,19 @@ def _expected(standing: Standing) -> dict[str, float | None]:
     }
 
 
-def _tasks(standing: Standing) -> dict[str, int] | None:
-    if standing.tick is None or standing.tick.observation is None:
+def _tasks(status: ServiceStatus) -> dict[str, int] | None:
+    if status.tick is None or status.tick.observation is None:
         return None
-    fleet = standing.tick.observation.fleet
+    fleet = status.tick.observation.fleet
     return {"desired": fleet.desired, "running": fleet.running, "pending": fleet.pending}
 
 
-def _brief(standing: Standing) -> dict[str, Any] | None:
-    tick = standing.tick
+def _brief(status: ServiceStatus) -> dict[str, Any] | None:
+    tick = status.tick
     if tick is None:
         return None
-    account = account_of(tick, standing.faults, situated=False)
-    return {"ts": utc(standing.wall)} | {key: account[key] for key in BRIEFLY}
+    account = account_of(tick, status.faults, situated=False)
+    return {"ts": utc(status.wall)} | {key: account[key] for key in BRIEFLY}
 
 
 BRIEFLY = (
@@ -138,15 +138,15 @@ BRIEFLY = (
 """What is told of a decision where its situation is not."""
 
 
-def decisions(told: tuple[Told, ...], standing: Standing) -> dict[str, Any]:
+def decisions(told: tuple[RecordedTick, ...], status: ServiceStatus) -> dict[str, Any]:
     """The service's last decisions, oldest first, each with its situation: those that were worth a log line, and the
     newest one.
     """
     entries = [_entry(one.wall, one.event.value, account_of(one.tick, one.faults)) for one in told]
-    newest = standing.untold(told)
+    newest = status.untold(told)
     if newest is not None:
-        entries.append(_entry(standing.wall, None, account_of(newest, standing.faults)))
-    return {"service": standing.service.key, "decisions": entries}
+        entries.append(_entry(status.wall, None, account_of(newest, status.faults)))
+    return {"service": status.service.key, "decisions": entries}
 
 
 def _entry(wall: float, event: str | None, account: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,13 +21,13 @@ from aiohttp.typedefs import Handler, Middleware
 from autoscaler.errors import ConfigError, Problem
 from autoscaler.telemetry import views
 from autoscaler.telemetry.access import CHALLENGE, Access
-from autoscaler.telemetry.board import Board
 from autoscaler.telemetry.guard import HEAD_S, Door
 from autoscaler.telemetry.heads import MOST_FIELD, MOST_FIELDS, MOST_LINE
 from autoscaler.telemetry.hosts import Hosts
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Metrics, render
 from autoscaler.telemetry.page import MOST_LISTENERS, POLICY, Listeners, Looks, News, Rows, assets, whole
+from autoscaler.telemetry.status_store import StatusStore
 
 FRESH_S = 1.0
 """A rendered metrics page is given again for so long: a flood of scrapes costs one rendering a second."""
@@ -60,7 +60,7 @@ LIMITS: Mapping[str, Any] = {
 
 @asynccontextmanager
 async def serve(
-    board: Board, metrics: Metrics, host: str, port: int, hung_after_s: float, *, access: Access | None = None
+    store: StatusStore, metrics: Metrics, host: str, port: int, hung_after_s: float, *, access: Access | None = None
 ) -> AsyncIterator[int]:
     """Serves until the block is left, and gives the port (that the system chose, where `port` is 0).
 
@@ -68,7 +68,7 @@ async def serve(
     `ConfigError` where the address cannot be had.
     """
     door, access = Door(), access or Access()
-    app = application(board, metrics, hung_after_s, _admitted(door, Hosts(host), access))
+    app = application(store, metrics, hung_after_s, _admitted(door, Hosts(host), access))
     runner = web.AppRunner(app, access_log=None, logger=_log(), shutdown_timeout=SHUTDOWN_S, **LIMITS)
     await runner.setup()
     try:
@@ -107,9 +107,9 @@ def _problem(error: OSError, host: str, port: int) -> Problem:
     )
 
 
-def application(board: Board, metrics: Metrics, hung_after_s: float, admitted: Middleware) -> web.Application:
+def application(store: StatusStore, metrics: Metrics, hung_after_s: float, admitted: Middleware) -> web.Application:
     """The routes, for whom `admitted` lets in. An unknown path is 404; any method but GET and HEAD is 405."""
-    site = _Site(board, metrics, hung_after_s)
+    site = _Site(store, metrics, hung_after_s)
     app = web.Application(client_max_size=1024, middlewares=[admitted])
     app.add_routes(
         [
@@ -195,19 +195,19 @@ def _takes_gzip(request: web.Request) -> bool:
 class _Site:
     """The handlers."""
 
-    def __init__(self, board: Board, metrics: Metrics, hung_after_s: float) -> None:
-        self._board = board
-        self._metrics = MetricsPages(board, metrics)
+    def __init__(self, store: StatusStore, metrics: Metrics, hung_after_s: float) -> None:
+        self._store = store
+        self._metrics = MetricsPages(store, metrics)
         self._hung_after_s = hung_after_s
         self._listeners = Listeners()
-        self._rows = Rows(board, hung_after_s)
-        self._looks = Looks(board)
+        self._rows = Rows(store, hung_after_s)
+        self._looks = Looks(store)
 
     async def close(self, _app: web.Application) -> None:
         self._listeners.close()
 
     async def service_page(self, request: web.Request) -> web.Response:
-        known = self._board.find(request.match_info["key"]) is not None
+        known = self._store.find(request.match_info["key"]) is not None
         return await _file("service.html", request, 200 if known else 404)
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -219,31 +219,31 @@ class _Site:
         return web.Response(body=await self._metrics.get(form, packed=packed), headers=headers)
 
     async def health(self, _request: web.Request) -> web.Response:
-        return _probe(*views.health(self._board, self._hung_after_s))
+        return _probe(*views.health(self._store, self._hung_after_s))
 
     async def readiness(self, _request: web.Request) -> web.Response:
-        return _probe(*views.readiness(self._board.standings(), self._board.clock()))
+        return _probe(*views.readiness(self._store.statuses(), self._store.clock()))
 
     async def services(self, _request: web.Request) -> web.Response:
-        board = self._board
-        silent = board.silent(self._hung_after_s)
-        return _json(await asyncio.to_thread(views.services, board.standings(), board.clock(), silent))
+        store = self._store
+        silent = store.silent(self._hung_after_s)
+        return _json(await asyncio.to_thread(views.services, store.statuses(), store.clock(), silent))
 
     async def service(self, request: web.Request) -> web.Response:
         key = request.match_info["key"]
-        standing = self._board.find(key)
-        if standing is None:
+        status = self._store.find(key)
+        if status is None:
             return self._no_such_service()
-        told, past = self._board.told(key), self._board.past(key)
-        return _json(await asyncio.to_thread(whole, standing, told, past, remembers=self._board.remembers))
+        told, past = self._store.told(key), self._store.past(key)
+        return _json(await asyncio.to_thread(whole, status, told, past, remembers=self._store.remembers))
 
     async def decisions(self, request: web.Request) -> web.Response:
         key = request.match_info["key"]
-        standing = self._board.find(key)
-        if standing is None:
+        status = self._store.find(key)
+        if status is None:
             return self._no_such_service()
-        told = self._board.told(key)
-        return _json(await asyncio.to_thread(views.decisions, told, standing))
+        told = self._store.told(key)
+        return _json(await asyncio.to_thread(views.decisions, told, status))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """News of all services."""
@@ -252,7 +252,7 @@ class _Site:
     async def looks(self, request: web.Request) -> web.StreamResponse:
         """News of one service."""
         key = request.match_info["key"]
-        if self._board.find(key) is None:
+        if self._store.find(key) is None:
             return self._no_such_service()
         return await self._stream(request, partial(self._looks.news, key))
 
@@ -264,7 +264,7 @@ class _Site:
         return await self._listeners.stream(request, news)
 
     def _no_such_service(self) -> web.Response:
-        known = [standing.service.key for standing in self._board.standings()]
+        known = [status.service.key for status in self._store.statuses()]
         return _json({"error": "no such service", "services": known}, 404)
 
 
@@ -294,8 +294,8 @@ def _json(body: Mapping[str, Any], status: int = 200) -> web.Response:
 class MetricsPages:
     """Rendered metrics, one page per format, each made by one request at a time and off the loop."""
 
-    def __init__(self, board: Board, metrics: Metrics) -> None:
-        self._clock = board.clock
+    def __init__(self, store: StatusStore, metrics: Metrics) -> None:
+        self._clock = store.clock
         self._metrics = metrics
         self._turn = asyncio.Lock()
         self._pages: dict[tuple[Form, bool], tuple[float, bytes]] = {}

@@ -15,9 +15,9 @@ import pytest
 import pytest_asyncio
 
 from autoscaler.aws import apis
+from autoscaler.aws.caller import Caller
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.operator import apis as operator_apis
-from autoscaler.aws.wire import Wire
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError
 from autoscaler.inspection.asking import Silent, ask, ask_all
@@ -95,11 +95,11 @@ async def two(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
 
 
 @asynccontextmanager
-async def wire(lean: bool = True) -> AsyncIterator[Wire]:
+async def caller(lean: bool = True) -> AsyncIterator[Caller]:
     spies = Spies()
     async with AsyncExitStack() as stack:
         clocks = Clocks(lambda: spies.now_s, lambda: spies.wall_s)
-        yield Wire(stack, spies, spies, clocks, 20.0, lean=lean, once=False)
+        yield Caller(stack, spies, spies, clocks, 20.0, lean=lean, once=False)
 
 
 def is_plain(said: str, endpoint: str, status: int) -> None:
@@ -118,7 +118,7 @@ def test_every_call_of_ours_is_tried_below() -> None:
 @pytest.mark.parametrize("lean", [True, False], ids=["lean", "sdk"])
 @pytest.mark.parametrize("api", EVERY, ids=lambda api: api.name)
 async def test_no_call_to_aws_follows_a_redirect(two: Pair, api: apis.Api, lean: bool) -> None:
-    async with wire(lean) as ours:
+    async with caller(lean) as ours:
         for two.status in STATUSES:
             with pytest.raises(AutoscalerError) as error:
                 await ours.ask(api, "it", Place(REGION), **PARAMETERS[api.name.partition(":")[2]])
@@ -128,7 +128,7 @@ async def test_no_call_to_aws_follows_a_redirect(two: Pair, api: apis.Api, lean:
 
 
 async def test_a_role_is_not_assumed_by_way_of_a_redirect(two: Pair) -> None:
-    async with wire() as ours:
+    async with caller() as ours:
         place = Place(REGION, Role("arn:aws:iam::123456789012:role/r"))
         with pytest.raises(AutoscalerError) as error:
             await ours.ask(apis.LIST_TASKS, "it", place, cluster="c")
@@ -142,7 +142,7 @@ async def found(two: Pair, reason: dict[str, str], monkeypatch: pytest.MonkeyPat
         monkeypatch.delenv(name, raising=False)
     for name, value in reason.items():
         monkeypatch.setenv(name, value)
-    async with wire() as ours:
+    async with caller() as ours:
         with pytest.raises(AutoscalerError) as error:
             await ours.ask(apis.LIST_TASKS, "it", Place(REGION), cluster="c")
     assert two.requests, "it was not asked at all"
@@ -184,7 +184,7 @@ async def test_nor_by_way_of_a_proxy(two: Pair, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("HTTP_PROXY", two.url)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://aws.invalid")
     for lean in (True, False):
-        async with wire(lean) as ours:
+        async with caller(lean) as ours:
             with pytest.raises(AutoscalerError) as error:
                 await ours.ask(apis.GET_QUEUE_ATTRIBUTES, "it", Place(REGION), QueueUrl="http://aws.invalid/1/q")
         is_plain(str(error.value), "http://aws.invalid/", two.status)

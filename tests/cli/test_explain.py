@@ -30,7 +30,7 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.inspection.explaining import REFUSALS, UNREACHABLE, explained, kinds_of, page
 from autoscaler.ports import ServiceRef, Tick
 from autoscaler.telemetry.account import account_of, faults_of
-from autoscaler.telemetry.board import Board
+from autoscaler.telemetry.status_store import StatusStore
 from autoscaler.telemetry.views import decisions
 from tests.cli.spoken import Ended, autoscaler
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
@@ -59,9 +59,9 @@ def tick(backlog: Backlog | Missing | None = None, cpu: Utilization | Missing | 
 
 def told_by(daemon_tick: Tick) -> dict[str, Any]:
     """What the real API says once that tick was recorded."""
-    board = Board(lambda: NOW, lambda: 1_800_000_000.0)
-    standing = board.note(daemon_tick)
-    answer: dict[str, Any] = json.loads(json.dumps(decisions((), standing)))
+    store = StatusStore(lambda: NOW, lambda: 1_800_000_000.0)
+    status = store.note(daemon_tick)
+    answer: dict[str, Any] = json.loads(json.dumps(decisions((), status)))
     return answer
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from autoscaler import looking
+from autoscaler import one_shot
 from autoscaler.cli import main
 from autoscaler.errors import Unavailable
 from autoscaler.ports import QueueRef
@@ -175,6 +175,6 @@ async def test_a_history_that_takes_too_long_is_given_up(double: Double, monkeyp
     double.on("GetMetricData", HANG)
     for name, value in (WORLD | {"AWS_ENDPOINT_URL": double.url, "NO_PROXY": "*"}).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(looking, "LOOK_S", 0.5)
+    monkeypatch.setattr(one_shot, "LOOK_S", 0.5)
     with pytest.raises(Unavailable, match=r"queue orders: its history was not read within 0\.5 s"):
-        await looking._history(QueueRef("orders"), [(0.0, 60.0, 60)])
+        await one_shot._history(QueueRef("orders"), [(0.0, 60.0, 60)])

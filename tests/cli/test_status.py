@@ -18,9 +18,9 @@ from autoscaler.cli import main
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.operating.status import GOOD, Statuses
-from autoscaler.telemetry.board import Board
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.slo import SloStatus
+from autoscaler.telemetry.status_store import StatusStore
 from autoscaler.telemetry.views import services
 from tests.cli.spoken import Ended, autoscaler, started
 from tests.cli.terminal import on_a_terminal
@@ -33,10 +33,10 @@ SECONDS = Estimate(1.0, 5.0, 1.0)
 
 def listed(*ticks: Any) -> dict[str, Any]:
     """What the real API says once these ticks were recorded."""
-    board = Board(lambda: NOW, lambda: 1_800_000_000.0)
+    store = StatusStore(lambda: NOW, lambda: 1_800_000_000.0)
     for each in ticks:
-        board.note(each)
-    told: dict[str, Any] = json.loads(json.dumps(services(board.standings(), NOW)))
+        store.note(each)
+    told: dict[str, Any] = json.loads(json.dumps(services(store.statuses(), NOW)))
     return told
 
 
@@ -139,22 +139,22 @@ def received_late() -> Any:
     ],
 )
 def test_the_promise_is_told_of_as_on_the_page_whatever_it_is_told_from(of: Any, slo: Any) -> None:
-    board = Board(lambda: NOW, lambda: 1_800_000_000.0)
-    board.note(of)
-    [standing] = board.standings()
-    [one] = Statuses.of(services(board.standings(), NOW)["services"], None).rows
-    on_the_page = row_of(standing)
+    store = StatusStore(lambda: NOW, lambda: 1_800_000_000.0)
+    store.note(of)
+    [status] = store.statuses()
+    [one] = Statuses.of(services(store.statuses(), NOW)["services"], None).rows
+    on_the_page = row_of(status)
     assert (one.slo.value, one.reason) == (on_the_page["slo"], on_the_page["reason"])
     assert one.slo is slo
     assert (one.slo in GOOD) is (slo in {SloStatus.MET, SloStatus.NONE})
 
 
 def test_a_service_whose_loop_hangs_is_told_of_as_on_the_page() -> None:
-    board = Board(lambda: NOW, lambda: 1_800_000_000.0)
-    board.note(tick())
-    [standing] = board.standings()
-    [one] = Statuses.of(services([standing], NOW, {standing.service.key})["services"], None).rows
-    on_the_page = row_of(standing, silent_s=90.0)
+    store = StatusStore(lambda: NOW, lambda: 1_800_000_000.0)
+    store.note(tick())
+    [status] = store.statuses()
+    [one] = Statuses.of(services([status], NOW, {status.service.key})["services"], None).rows
+    on_the_page = row_of(status, silent_s=90.0)
     assert (one.slo.value, one.reason) == (on_the_page["slo"], on_the_page["reason"])
     assert one.slo is SloStatus.UNKNOWN
 

@@ -91,9 +91,11 @@ def test_work_too_short_to_be_seen_keeps_a_task(late_s: float, shown: str) -> No
     assert world.desired >= 1
 
 
-@pytest.mark.parametrize("age_s", [60.0, 900.0])
-def test_an_old_message_that_sqs_does_not_show_keeps_a_task(age_s: float) -> None:
-    world = Cloud(desired=6, waiting=0, depths={"orders": lambda _: NOTHING})
+@pytest.mark.parametrize("age_s", [61.0, 900.0])
+@pytest.mark.parametrize("shown_s", [0.0, 5.0, 45.0, 300.0])
+def test_an_old_message_that_sqs_does_not_show_keeps_a_task(age_s: float, shown_s: float) -> None:
+    """Whenever SQS showed it last."""
+    world = Cloud(desired=6, waiting=0, depths={"orders": lambda at: (0, int(at < shown_s))})
     world.counted["orders"] = Minutes(received=0.6, oldest_age_s=age_s)
     assert 0 not in played(world, 1800)
 

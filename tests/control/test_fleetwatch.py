@@ -9,7 +9,7 @@ import pytest
 
 from autoscaler.control.fleetwatch import BELIEVED_S, MOVING_S
 from autoscaler.control.loop import Rhythm
-from autoscaler.control.rounds import USED_RATIO, Rounds
+from autoscaler.control.read_budget import USED_RATIO, ReadBudget
 from autoscaler.core.model import Fleet, Missing
 from autoscaler.ports import ServiceRef, Urgency
 from tests.control.fakes import World, loop_over, now
@@ -103,21 +103,21 @@ def test_a_reading_that_became_old_within_its_own_look_is_no_ground_for_a_change
 
 
 def test_rounds_fit_into_the_rate_and_services_of_a_cluster_and_group_are_ten_a_call() -> None:
-    rounds = Rounds(lambda: 5.0, 10)
+    read_budget = ReadBudget(lambda: 5.0, 10)
     services = [ServiceRef(f"s{number}", "prod", f"s{number}") for number in range(95)]
     for service in services:
-        rounds.join(service, 0)
-    assert rounds.every_s(services[0]) == pytest.approx(10 / (5.0 * USED_RATIO))
+        read_budget.join(service, 0)
+    assert read_budget.every_s(services[0]) == pytest.approx(10 / (5.0 * USED_RATIO))
     for service in services[:15]:
-        rounds.leave(service, 0)
-    assert rounds.every_s(services[0]) == pytest.approx(8 / (5.0 * USED_RATIO))
+        read_budget.leave(service, 0)
+    assert read_budget.every_s(services[0]) == pytest.approx(8 / (5.0 * USED_RATIO))
 
 
 def test_rounds_of_another_region_and_calls_about_few_are_counted_apart() -> None:
-    rounds = Rounds(lambda: 5.0, 10)
+    read_budget = ReadBudget(lambda: 5.0, 10)
     here = [ServiceRef(f"s{number}", f"cluster {number}", "s") for number in range(20)]
     there = ServiceRef("far", "prod", "s", "us-east-1")
     for service in (*here, there):
-        rounds.join(service, 0)
-    assert rounds.every_s(here[0]) == pytest.approx(20 / (5.0 * USED_RATIO))
-    assert rounds.every_s(there) == pytest.approx(1 / (5.0 * USED_RATIO))
+        read_budget.join(service, 0)
+    assert read_budget.every_s(here[0]) == pytest.approx(20 / (5.0 * USED_RATIO))
+    assert read_budget.every_s(there) == pytest.approx(1 / (5.0 * USED_RATIO))

@@ -7,7 +7,7 @@ from math import cos, pi
 
 import pytest
 
-from autoscaler.control.aside import Background
+from autoscaler.control.background import Background
 from autoscaler.control.lookahead import KEPT_S, TRIES, LookAhead
 from autoscaler.core.estimate import Estimator
 from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
@@ -57,8 +57,8 @@ class Clocks:
 
 async def begun(past: Past, wall: float) -> tuple[LookAhead, Clocks]:
     clocks = Clocks(wall)
-    async with Background() as aside:
-        ahead = LookAhead([ORDERS], past, aside, clocks.now, lambda: clocks.wall)
+    async with Background() as background:
+        ahead = LookAhead([ORDERS], past, background, clocks.now, lambda: clocks.wall)
         await ahead.begin()
     return ahead, clocks
 

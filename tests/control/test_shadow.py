@@ -18,7 +18,7 @@ from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Missing, Observation, QueueReading
 from autoscaler.core.policy import Mode
-from autoscaler.core.promise import SHADOW_MISSES_LATENCY
+from autoscaler.core.slo import SHADOW_MISSES_LATENCY
 from tests.control.fakes import World, ports_of, service
 from tests.virtual import run_virtually
 

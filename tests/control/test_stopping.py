@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.control.aside import Background
+from autoscaler.control.background import Background
 from autoscaler.control.loop import Rhythm, ServiceLoop
 from autoscaler.control.shadow import Shadow
 from autoscaler.control.stopping import ASK_AGAIN_S
@@ -114,8 +114,10 @@ def test_a_reading_that_never_ends_holds_up_no_poll() -> None:
 
     async def main() -> World:
         world = Hung(desired=10, in_flight=3, definitions=(OLD,))
-        async with Background() as aside:
-            loop = ServiceLoop(service(**dict[str, Any](LONG)), replace(ports_of(world), aside=aside), Rhythm(10.0))
+        async with Background() as background:
+            loop = ServiceLoop(
+                service(**dict[str, Any](LONG)), replace(ports_of(world), background=background), Rhythm(10.0)
+            )
             for _ in range(5):
                 tick = await loop.tick()
                 assert tick.decision is not None

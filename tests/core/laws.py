@@ -10,13 +10,13 @@ from collections.abc import Callable
 from math import ceil, inf
 from typing import TypeAlias
 
-from autoscaler.core.case import Case
 from autoscaler.core.demand import read_signals
 from autoscaler.core.engine import decide
 from autoscaler.core.explain import sentence
 from autoscaler.core.memory import AGREEMENT_S, Memory
 from autoscaler.core.model import Backlog, Decision, Observation, Rule, Verdict
 from autoscaler.core.policy import FallbackBehavior, Mode, Pause, Policy, Workers
+from autoscaler.core.rule_input import RuleInput
 from autoscaler.core.rules import HOLDING
 from autoscaler.core.rules.operator import _kept
 from autoscaler.core.rules.trust import CONTRADICTED_S, falls_back
@@ -32,8 +32,8 @@ def pinned(policy: Policy) -> bool:
 
 
 def lowers_by_fallback(world: World) -> bool:
-    case = Case.of(*world)
-    return falls_back(case) and case.policy.fallback.behavior in {
+    inputs = RuleInput.of(*world)
+    return falls_back(inputs) and inputs.policy.fallback.behavior in {
         FallbackBehavior.STATIC,
         FallbackBehavior.CURRENT_IF_LOWER,
     }
@@ -54,7 +54,7 @@ def s1_nothing_above_max_is_written_but_on_the_way_down(world: World, decision: 
     """Above max there is only what was found there, and less of it; a pause asks for no more than max either."""
     policy = world[0]
     if pinned(policy) and decision.target > policy.max_tasks:
-        assert decision.target <= _kept(Case.of(*world))
+        assert decision.target <= _kept(RuleInput.of(*world))
 
 
 def s1_below_min_is_raised_at_once(world: World, decision: Decision) -> None:
@@ -74,7 +74,7 @@ def s2_never_in_on_missing_readings(world: World, decision: Decision) -> None:
 def s3_nothing_known_is_no_reason_to_move(world: World, decision: Decision) -> None:
     """With no vote at all, and no fallback, the count moves for the bounds and the pin alone."""
     policy, _, seen = world
-    if not read_signals(policy, seen).votes and not falls_back(Case.of(*world)) and policy.paused is None:
+    if not read_signals(policy, seen).votes and not falls_back(RuleInput.of(*world)) and policy.paused is None:
         within = policy.min_tasks <= seen.fleet.desired <= policy.max_tasks
         assert decision.verdict is Verdict.HOLD or not within
 
@@ -212,10 +212,10 @@ def equal_inputs_give_equal_decisions(world: World, decision: Decision) -> None:
 
 def every_restraint_but_the_last_words_permits_the_present_count(world: World, _: Decision) -> None:
     """So a count that has come back to the present one needs to be held against none of them."""
-    case = Case.of(*world)
-    for _rule, restrain in HOLDING:
-        low, high = (restrain(case) or (0, inf))[:2]
-        assert low <= case.current <= high
+    inputs = RuleInput.of(*world)
+    for _rule, check in HOLDING:
+        low, high = (check(inputs) or (0, inf))[:2]
+        assert low <= inputs.current <= high
 
 
 LAWS: tuple[Law, ...] = (

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.core.demand import read_signals
-from autoscaler.core.engine import decide, restrain
+from autoscaler.core.engine import decide, limit_decision
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Missing, Observation, QueueReading, Rule, Verdict
 from autoscaler.core.policy import Mode, Pause, Policy, QueuePolicy
@@ -172,7 +172,7 @@ def test_what_is_remembered_of_a_tick_makes_the_next_decision_no_wilder(world: W
 @given(worlds(), st.integers(-5, 300), st.sampled_from(Rule))
 def test_a_restraint_from_outside_never_crosses_the_present_count(world: World, target: int, rule: Rule) -> None:
     decision = decide(*world)
-    held = restrain(decision, rule, target, "reason")
+    held = limit_decision(decision, rule, target, "reason")
     low, high = sorted((decision.current, decision.target))
     assert low <= held.target <= high
     assert (held.steps == decision.steps) == (held.target == decision.target)

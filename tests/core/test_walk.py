@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from autoscaler.core.engine import decide, restrain
+from autoscaler.core.engine import decide, limit_decision
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Deployment, Fleet, Missing, Observation, QueueReading, Rule, Step
 from autoscaler.core.policy import Direction, Fallback, FallbackBehavior, Limit, Pause, QueuePolicy, Workers
@@ -105,14 +105,14 @@ def test_a_count_above_max_is_told_and_a_count_below_it_is_left_to_the_corridors
 @pytest.mark.parametrize(("waiting", "asked", "target"), [(300, 20, 20), (300, 5, 10), (20, 6, 6), (20, 15, 10)])
 def test_a_restraint_from_outside_goes_as_far_as_the_present_count(waiting: int, asked: int, target: int) -> None:
     decision = decide(policy(), Memory(), seen(waiting))
-    held = restrain(decision, Rule.FLEET_CAP, asked, "the fleet")
+    held = limit_decision(decision, Rule.FLEET_CAP, asked, "the fleet")
     assert held == replace(decision, target=target, steps=(Step(Rule.FLEET_CAP, decision.target, target, "the fleet"),))
 
 
 @pytest.mark.parametrize(("waiting", "asked"), [(300, 30), (300, 31), (20, 2), (20, 0), (100, 50)])
 def test_a_restraint_from_outside_that_does_not_bind_leaves_the_decision(waiting: int, asked: int) -> None:
     decision = decide(policy(), Memory(), seen(waiting))
-    assert restrain(decision, Rule.FLEET_CAP, asked, "the fleet") is decision
+    assert limit_decision(decision, Rule.FLEET_CAP, asked, "the fleet") is decision
 
 
 def test_a_pause_at_none_wakes_nothing_and_keeps_one_task_for_what_is_in_flight() -> None:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.case import Case
 from autoscaler.core.engine import decide
 from autoscaler.core.knowledge import Estimate, Knowledge, p95_ratio
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Missing, Observation, QueueReading, Rule, StopTimeout, Verdict
 from autoscaler.core.policy import Workers
+from autoscaler.core.rule_input import RuleInput
 from autoscaler.core.workers import REMEDY, kind_of, long_work, shown
 from tests.core.calm import NOW, policy, rules, seen
 from tests.core.laws import World
@@ -163,9 +163,9 @@ def test_a_change_of_the_assumption_only_holds_a_scale_in_or_ends_the_hold(world
         assert draining.target <= assumed.target <= assumed.current
     else:
         assert assumed.target == draining.target
-    case = Case.of(unset, memory, observation)
-    assert case.workers is (Workers.UNSAFE if takes_s > 30.0 else Workers.DRAINING)
-    if case.workers is Workers.UNSAFE and case.signals.work.in_flight:
+    inputs = RuleInput.of(unset, memory, observation)
+    assert inputs.workers is (Workers.UNSAFE if takes_s > 30.0 else Workers.DRAINING)
+    if inputs.workers is Workers.UNSAFE and inputs.signals.work.in_flight:
         assert assumed.verdict is not Verdict.SCALE_IN
 
 
@@ -177,4 +177,4 @@ def test_both_kinds_permit_the_present_count() -> None:
 
 def test_an_observation_of_nothing_assumes_draining() -> None:
     world = Observation(NOW, seen(0).fleet, (QueueReading("q", Backlog(0, 0, 0, NOW)),))
-    assert Case.of(policy(), Memory(), world).workers is Workers.DRAINING
+    assert RuleInput.of(policy(), Memory(), world).workers is Workers.DRAINING

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from autoscaler.demo.children import environment
+from autoscaler.demo.region_client import RegionClient
 from autoscaler.demo.stage import furnish
-from autoscaler.demo.wire import Wire
 from autoscaler.demo.workers import Queue
 
 
@@ -31,7 +31,7 @@ def endpoint() -> Iterator[str]:
 async def queue(endpoint: str) -> AsyncIterator[Queue]:
     """The demo's queue, empty, and beside it the demo's service with no task desired, running or pending."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        queue = await furnish(Wire(endpoint, session))
-        await queue.wire.report(running=0, pending=0)
+        queue = await furnish(RegionClient(endpoint, session))
+        await queue.client.report(running=0, pending=0)
         yield queue
-        await queue.wire.call("sqs", "DeleteQueue", QueueUrl=queue.url)
+        await queue.client.call("sqs", "DeleteQueue", QueueUrl=queue.url)

@@ -32,7 +32,7 @@ async def following(queue: Any, ledger: Any, start_up_s: Any = (0.3, 0.5)) -> As
             async with asyncio.TaskGroup() as group:
                 members: list[asyncio.Task[None]] = []
                 fleet = Fleet(
-                    queue.wire,
+                    queue.client,
                     lambda: Worker(queue, ledger),
                     lambda act: members.append(group.create_task(acting(act))),
                     Random(0),

@@ -17,13 +17,13 @@ from autoscaler.demo.workers import Queue, Worker
 
 
 async def desire(queue: Queue, tasks: int) -> None:
-    await queue.wire.call(
+    await queue.client.call(
         "ecs", "UpdateService", cluster=settings.CLUSTER, service=settings.SERVICE, desiredCount=tasks
     )
 
 
 async def describe(queue: Queue) -> dict[str, Any]:
-    answer = await queue.wire.call("ecs", "DescribeServices", cluster=settings.CLUSTER, services=[settings.SERVICE])
+    answer = await queue.client.call("ecs", "DescribeServices", cluster=settings.CLUSTER, services=[settings.SERVICE])
     result: dict[str, Any] = answer["services"][0]
     return result
 
@@ -32,7 +32,7 @@ async def test_running_and_pending_are_what_the_fleet_reports_and_not_what_is_de
     await desire(queue, 5)
     service = await describe(queue)
     assert (service["desiredCount"], service["runningCount"], service["pendingCount"]) == (5, 0, 0)
-    told = await queue.wire.report(running=2, pending=3)
+    told = await queue.client.report(running=2, pending=3)
     assert told["desired"] == 5
     service = await describe(queue)
     assert (service["desiredCount"], service["runningCount"], service["pendingCount"]) == (5, 2, 3)
@@ -40,7 +40,7 @@ async def test_running_and_pending_are_what_the_fleet_reports_and_not_what_is_de
 
 async def test_scaling_is_no_deployment(queue: Any) -> None:
     await desire(queue, 7)
-    await queue.wire.report(running=1, pending=6)
+    await queue.client.report(running=1, pending=6)
     (deployment,) = (await describe(queue))["deployments"]
     assert deployment["rolloutState"] == "COMPLETED"
     assert deployment["status"] == "PRIMARY"
@@ -48,10 +48,10 @@ async def test_scaling_is_no_deployment(queue: Any) -> None:
 
 
 async def test_changes_are_counted_by_direction_and_repetitions_are_none(queue: Any) -> None:
-    before = await queue.wire.report(running=0, pending=0)
+    before = await queue.client.report(running=0, pending=0)
     for tasks in (3, 3, 8, 1, 0, 0):
         await desire(queue, tasks)
-    told = await queue.wire.report(running=0, pending=0)
+    told = await queue.client.report(running=0, pending=0)
     assert told["scale_outs"] - before["scale_outs"] == 2
     assert told["scale_ins"] - before["scale_ins"] == 2
 
@@ -90,7 +90,7 @@ async def test_many_callers_at_once_lose_and_double_nothing(queue: Any) -> None:
 
 
 async def counts_of(queue: Queue) -> tuple[int, int]:
-    answer = await queue.wire.call("sqs", "GetQueueAttributes", QueueUrl=queue.url, AttributeNames=["All"])
+    answer = await queue.client.call("sqs", "GetQueueAttributes", QueueUrl=queue.url, AttributeNames=["All"])
     attributes = answer["Attributes"]
     return int(attributes["ApproximateNumberOfMessages"]), int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
@@ -115,8 +115,8 @@ async def test_the_queue_counts_what_waits_and_what_is_in_flight(queue: Any) -> 
 
 async def test_a_minute_can_be_read_back_from_cloudwatch(queue: Any) -> None:
     ledger = Ledger()
-    fleet = Fleet(queue.wire, lambda: Worker(queue, ledger), lambda act: None, Random(0))
-    minutes = Minutes(queue.wire, ledger, fleet, settings.CLUSTER, settings.SERVICE, settings.QUEUE)
+    fleet = Fleet(queue.client, lambda: Worker(queue, ledger), lambda act: None, Random(0))
+    minutes = Minutes(queue.client, ledger, fleet, settings.CLUSTER, settings.SERVICE, settings.QUEUE)
     begins = 1_800_000_000 // 60 * 60
     ledger.note_sent([1.0] * 30)
     await minutes.close(begins)
@@ -134,7 +134,7 @@ async def test_a_minute_can_be_read_back_from_cloudwatch(queue: Any) -> None:
             "Stat": "Sum",
         },
     }
-    answer = await queue.wire.call(
+    answer = await queue.client.call(
         *("monitoring", "GetMetricData"), MetricDataQueries=[query], StartTime=begins, EndTime=begins + 120
     )
     (result,) = answer["MetricDataResults"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from autoscaler.control.loop import GAP_POLLS
-from autoscaler.core.engine import decide, restrain
+from autoscaler.core.engine import decide, limit_decision
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Observation, Verdict
 from autoscaler.core.policy import Policy, Workers
@@ -33,7 +33,7 @@ class Daemon:
         policy = world.policy()
         seen, decision = _decided(policy, self.memory, seen, world.protected)
         for rule, count in world.restraints:
-            decision = restrain(decision, rule, count, "what services share")
+            decision = limit_decision(decision, rule, count, "what services share")
         self.memory = self.memory.remembering(policy, seen, decision)
         self._write(world, decision, now)
         return decision

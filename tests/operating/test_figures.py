@@ -20,7 +20,7 @@ from autoscaler.inspection.explaining import inputs_of
 from autoscaler.operating.doctor.plan import planned
 from autoscaler.operating.status import Statuses
 from autoscaler.situation import encode
-from autoscaler.telemetry import Board
+from autoscaler.telemetry import StatusStore
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.views import services
 from tests.core.strategies import worlds
@@ -69,8 +69,8 @@ def test_status_and_the_page(age_s: float, latency_s: float) -> None:
     queue = replace(tick.policy.queues[0], acceptable_latency_s=latency_s)
     backlog = replace(tick.observation.queues[0].backlog, oldest_age_s=age_s)
     of = replace(tick.observation, queues=(tick.observation.queues[0]._replace(backlog=backlog),))
-    board = Board(lambda: tick.observation.now, lambda: 1_800_000_000.0)
-    board.note(replace(tick, policy=replace(tick.policy, queues=(queue,)), observation=of))
-    for line in rows_page(Statuses.of(services(board.standings(), tick.observation.now)["services"], None)):
+    store = StatusStore(lambda: tick.observation.now, lambda: 1_800_000_000.0)
+    store.note(replace(tick, policy=replace(tick.policy, queues=(queue,)), observation=of))
+    for line in rows_page(Statuses.of(services(store.statuses(), tick.observation.now)["services"], None)):
         readable(line)
-    readable(row_of(board.standings()[0])["reason"])
+    readable(row_of(store.statuses()[0])["reason"])

@@ -15,8 +15,8 @@ from autoscaler.demo import settings, stage
 from autoscaler.demo.children import aws_environment, daemon, free_port, region
 from autoscaler.demo.entry import DAEMON
 from autoscaler.demo.load import Load
+from autoscaler.demo.region_client import RegionClient
 from autoscaler.demo.screen import Screen
-from autoscaler.demo.wire import Wire
 from tests.real.prometheus import Prometheus, prometheus
 
 SCRAPED_WITHIN_S = 60.0
@@ -48,7 +48,7 @@ async def watched(load: Load, wishes: Mapping[str, str] | None = None) -> AsyncI
     """
     connector = aiohttp.TCPConnector(limit=0)
     async with region() as endpoint, aiohttp.ClientSession(connector=connector, trust_env=False) as session:
-        wire, port = Wire(endpoint, session), free_port()
+        wire, port = RegionClient(endpoint, session), free_port()
         queue = await stage.furnish(wire)
         await _publish_age(wire)
         told = aws_environment(endpoint) | settings.settings_of(load, port) | dict(wishes or {})
@@ -62,7 +62,7 @@ async def watched(load: Load, wishes: Mapping[str, str] | None = None) -> AsyncI
                 await asyncio.wait({play})
 
 
-async def _publish_age(wire: Wire) -> None:
+async def _publish_age(wire: RegionClient) -> None:
     """CloudWatch has the age of an oldest message, which the demo's Region does not count."""
     datum = {
         "MetricName": "ApproximateAgeOfOldestMessage",

@@ -58,7 +58,7 @@ async def shown(
 ) -> AsyncIterator[Page]:
     assert BROWSER is not None
     async with (
-        serve(desk.board, desk.metrics, "127.0.0.1", 0, 60.0) as port,
+        serve(desk.store, desk.metrics, "127.0.0.1", 0, 60.0) as port,
         opened(BROWSER, "about:blank", folder / "profile") as tab,
     ):
         tab.origin = f"http://127.0.0.1:{port}"
@@ -133,10 +133,10 @@ async def test_the_list_says_first_whether_the_promise_is_kept_and_worst_service
         assert (await tab.value(KEYS))[:3] == ["fraud-check", "thumbnails", "webhooks"]
         assert len(await tab.value(KEYS)) == len(CAST)
         row = await text(tab, "tbody tr")
-        standing = played[0].board.find("fraud-check")
+        status = played[0].store.find("fraud-check")
         assert "missed" in row
-        assert standing is not None
-        assert f"{standing.policy.max_tasks}" in row
+        assert status is not None
+        assert f"{status.policy.max_tasks}" in row
         assert "stalled start: 40 instead of" in row, "sentences are quoted whole"
         await tab.until("document.getElementById('line').textContent === 'live'")
 
@@ -185,18 +185,18 @@ async def test_the_service_shows_its_hours_its_walk_what_was_learned_and_what_wa
         walk = await tab.value("[...document.querySelectorAll('#decided .rule')].map(n => n.textContent)")
         assert walk == ["asked for", "stalled start", "decided"]
         assert "reason" not in walk
-        standing = played[0].board.find("fraud-check")
-        assert standing is not None
-        assert standing.tick is not None
-        assert standing.tick.decision is not None
-        assert await text(tab, "#decided .reason") == standing.tick.decision.votes[0].reason
+        status = played[0].store.find("fraud-check")
+        assert status is not None
+        assert status.tick is not None
+        assert status.tick.decision is not None
+        assert await text(tab, "#decided .reason") == status.tick.decision.votes[0].reason
         assert await tab.value("document.querySelectorAll('#estimates tbody tr').length") == 4
         assert "AUTOSCALER_SERVICES__FRAUD_CHECK__MAX_TASKS" in await text(tab, "#settings tbody")
         assert "scale_in.cooldown" in await text(tab, "#defaults tbody")
         assert await tab.value("document.querySelectorAll('#decisions > li').length") == 10
         await tab.value("document.getElementById('more').click()")
         assert await tab.value("document.querySelectorAll('#decisions > li').length") == len(
-            played[0].board.told("fraud-check")
+            played[0].store.told("fraud-check")
         )
         await tab.value("document.getElementById('changes').click()")
         verdicts = await tab.value("[...document.querySelectorAll('#decisions .verdict')].map(n => n.className)")
@@ -251,7 +251,7 @@ async def test_what_is_looked_at_changes_as_it_happens(tmp_path: Path) -> None:
         await tab.until("document.querySelector('tbody .sentence').textContent.includes('2 -> 20')")
         desk.record(decided(seen(), service=ServiceRef("bills", "prod", "bills")), 1.0)
         await tab.until("document.querySelectorAll('tbody tr').length === 2")
-        desk.board.dismiss("orders")
+        desk.store.dismiss("orders")
         desk.clock.now += 1.0
         await tab.until("document.querySelectorAll('tbody tr').length === 1")
         await tab.call("Page.navigate", url=f"{tab.origin}/services/bills")
@@ -279,7 +279,7 @@ async def test_rows_do_not_move_under_a_focus(tmp_path: Path) -> None:
 async def test_no_name_becomes_markup(tmp_path: Path) -> None:
     desk = Desk()
     nasty = policy_of(NASTY, mode=Mode.SHADOW)
-    desk.board.admit(ServiceRef(NASTY, NASTY, NASTY), nasty, (Chosen(NASTY, NASTY, NASTY),), activate=NASTY)
+    desk.store.admit(ServiceRef(NASTY, NASTY, NASTY), nasty, (Chosen(NASTY, NASTY, NASTY),), activate=NASTY)
     desk.record(unread(NASTY, service=ServiceRef(NASTY, NASTY, NASTY), policy=nasty))
     async with shown(desk, "/", tmp_path) as tab:
         assert await tab.value(KEYS) == [NASTY]
@@ -295,7 +295,7 @@ async def test_however_long_the_names_no_page_scrolls_sideways(tmp_path: Path, w
     desk, service = Desk(), ServiceRef(LONG, LONG, LONG)
     any_text: Any = LONG  # no pause is as long, and none is needed
     long = replace(policy_of(LONG, mode=Mode.SHADOW), paused=any_text, schedule=LONG)
-    desk.board.admit(service, long, (Chosen(LONG, LONG, LONG),), activate=LONG)
+    desk.store.admit(service, long, (Chosen(LONG, LONG, LONG),), activate=LONG)
     desk.record(unread(LONG, service=service, policy=long))
     async with shown(desk, "/", tmp_path, width=width, phone=width < 640) as tab:
         assert await tab.value("document.documentElement.scrollWidth") <= width
@@ -365,8 +365,8 @@ async def test_a_service_in_shadow_says_how_to_activate_it_and_an_active_one_doe
 ) -> None:
     desk, shadow = Desk(), policy_of(mode=Mode.SHADOW)
     refs = {key: ServiceRef(key, "prod", f"{key}-worker") for key in ("orders", "mails")}
-    desk.board.admit(refs["orders"], shadow, activate=HOW)
-    desk.board.admit(refs["mails"], policy_of("mails"), activate=HOW)
+    desk.store.admit(refs["orders"], shadow, activate=HOW)
+    desk.store.admit(refs["mails"], policy_of("mails"), activate=HOW)
     desk.record(decided(seen(backlog=(100, 0, 0)), "shadow", service=refs["orders"], policy=shadow))
     desk.record(decided(seen(), service=refs["mails"]))
     async with shown(desk, "/", tmp_path, width=width, phone=phone, dark=dark) as tab:

@@ -72,7 +72,7 @@ class Played:
     def __init__(self, part: Part, desk: Desk, seed: int, cluster: str = "prod") -> None:
         self.policy = _policy(part)
         ref = ServiceRef(part.key, cluster, f"{part.key}-worker", "eu-west-1")
-        desk.board.admit(ref, self.policy, _chosen(part))
+        desk.store.admit(ref, self.policy, _chosen(part))
         self.scaler = Ours(self.policy)
         self._ref = ref
         self._desk = desk
@@ -141,7 +141,7 @@ def lively(parts: tuple[Part, ...] = CAST, played_s: float = PLAYED_S) -> tuple[
 
 async def _main(port: int) -> None:
     desk, services = lively()
-    async with serve(desk.board, desk.metrics, "127.0.0.1", port, 60.0) as found:
+    async with serve(desk.store, desk.metrics, "127.0.0.1", port, 60.0) as found:
         print(f"http://127.0.0.1:{found}/", flush=True)  # noqa: T201
         now = PLAYED_S
         while now < LENGTH_S:

@@ -79,7 +79,7 @@ def certified(folder: Path) -> Path:
 async def statuses(access: Access, **headers: str) -> dict[str, int]:
     desk = desk_with(holding())
     async with (
-        serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S, access=access) as port,
+        serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S, access=access) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}", timeout=aiohttp.ClientTimeout(20)) as session,
     ):
         return {path: (await _status(session, path, headers)) for path in PATHS}
@@ -149,7 +149,7 @@ async def test_over_tls_the_page_is_served_and_plain_http_is_not(tmp_path: Path)
     assert access.tls.minimum_version is ssl.TLSVersion.TLSv1_3
     desk = desk_with(holding())
     async with (
-        serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S, access=access) as port,
+        serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S, access=access) as port,
         aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(20), connector=aiohttp.TCPConnector(force_close=True)
         ) as session,

@@ -50,7 +50,7 @@ def ask(port: int, request: bytes) -> None:
 async def left_by(request: bytes) -> int:
     """Objects that only a garbage collection frees, for each of such requests."""
     desk = desk_with(holding())
-    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port:
+    async with serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port:
         for number in range(2 * REQUESTS):
             if number == REQUESTS:  # what the first ones leave is made once
                 gc.collect()

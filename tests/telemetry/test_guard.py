@@ -27,7 +27,7 @@ async def status(reader: asyncio.StreamReader) -> bytes:
 async def visitor() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection to a daemon that serves, for twenty seconds at most."""
     desk = desk_with(holding())
-    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
+    async with serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
         reader, writer = await connected(port)
         yield reader, writer
         writer.close()
@@ -42,7 +42,7 @@ async def is_cut_off(reader: asyncio.StreamReader) -> None:
 async def test_beyond_so_many_connections_one_hears_503_until_another_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "MOST_CONNECTIONS", 3)
     desk = desk_with(holding())
-    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
+    async with serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
         held = [await connected(port) for _ in range(3)]
         for reader, writer in held:
             writer.write(ASK)
@@ -125,7 +125,7 @@ async def test_with_every_place_taken_by_the_silent_the_own_health_check_is_answ
 ) -> None:
     monkeypatch.setattr(guard, "MOST_CONNECTIONS", 3)
     desk = desk_with(holding())
-    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
+    async with serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
         idle = [await connected(port) for _ in range(6)]
         reader, writer = await connected(port)
         writer.write(ASK)

@@ -32,7 +32,7 @@ def test_whoever_listens_on_more_than_loopback_answers_to_every_name(listening: 
 @pytest.mark.parametrize("path", [b"/", b"/healthz", b"/api/v1/services", b"/static/list.js"])
 async def test_no_page_is_read_by_a_strange_name(path: bytes, host: bytes, code: bytes) -> None:
     desk = desk_with(holding())
-    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port:
+    async with serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port:
         reader, writer = await connected(port)
         writer.write(b"GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (path, host))
         assert await status(reader) == code

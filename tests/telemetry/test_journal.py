@@ -14,8 +14,8 @@ from autoscaler.core.policy import Direction
 from autoscaler.ports import ServiceRef, Tick
 from autoscaler.situation import decode
 from autoscaler.telemetry.account import Event
-from autoscaler.telemetry.board import REMEMBERED
 from autoscaler.telemetry.journal import REPEAT_S
+from autoscaler.telemetry.status_store import MOST_DECISIONS
 from tests.telemetry.ticks import Desk, blind, decided, holding, policy_of, refused, scaling_out, seen, shadowed, unread
 
 KINDS: list[Callable[[], Tick]] = [holding, scaling_out, blind, refused, shadowed, unread, lambda: blind("stale")]
@@ -120,7 +120,7 @@ def test_a_service_that_is_forgotten_leaves_nothing_behind() -> None:
     desk = Desk()
     desk.record(blind())
     desk.journal.forget("orders")
-    assert (desk.board.standings(), desk.board.told("orders"), desk.metrics.snapshot().services) == ((), (), ())
+    assert (desk.store.statuses(), desk.store.told("orders"), desk.metrics.snapshot().services) == ((), (), ())
     desk.record(blind(), 1.0)
     assert desk.lines.events == ["missing_signal", "missing_signal"]
 
@@ -185,23 +185,23 @@ def test_an_unread_service_is_told_with_the_remedy() -> None:
 
 def test_what_is_kept_of_a_service_is_bounded() -> None:
     desk = Desk()
-    for _ in range(REMEMBERED + 10):
+    for _ in range(MOST_DECISIONS + 10):
         desk.record(scaling_out(), 1.0)
-    told = desk.board.told("orders")
-    assert len(told) == REMEMBERED
+    told = desk.store.told("orders")
+    assert len(told) == MOST_DECISIONS
     assert told[-1].wall == desk.clock.wall()
 
 
 def test_a_change_is_not_driven_out_by_what_is_told_every_minute() -> None:
     desk = Desk()
     desk.record(scaling_out())
-    for _ in range(3 * REMEMBERED):
+    for _ in range(3 * MOST_DECISIONS):
         desk.record(holding(), 60.0)
-    told = [one.event for one in desk.board.told("orders")]
-    assert (told[0], len(told)) == (Event.SCALED, REMEMBERED)
-    for _ in range(REMEMBERED):
+    told = [one.event for one in desk.store.told("orders")]
+    assert (told[0], len(told)) == (Event.SCALED, MOST_DECISIONS)
+    for _ in range(MOST_DECISIONS):
         desk.record(scaling_out(), 1.0)
-    assert {one.event for one in desk.board.told("orders")} == {Event.SCALED}
+    assert {one.event for one in desk.store.told("orders")} == {Event.SCALED}
 
 
 def test_reminders_of_ever_new_targets_do_not_pile_up() -> None:

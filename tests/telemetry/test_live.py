@@ -121,7 +121,7 @@ async def test_listeners_do_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(live, "PACE_S", 3600.0)
     desk = desk_with(holding())
     async with aiohttp.ClientSession() as session, asyncio.timeout(20):
-        async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port:
+        async with serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port:
             response = await session.get(f"http://127.0.0.1:{port}{EVENTS}")
             await heard(response)
         assert await response.content.read() == b""

@@ -78,7 +78,7 @@ def test_every_name_that_can_be_filled_is_there() -> None:
 def test_what_is_recorded_is_what_is_counted(kinds: list[Callable[[], Tick]]) -> None:
     ticks = [kind() for kind in kinds]
     desk = Desk()
-    desk.board.admit(SERVICE, policy_of())
+    desk.store.admit(SERVICE, policy_of())
     for tick in ticks:
         desk.record(tick)
     made = [tick.decision for tick in ticks if tick.decision is not None]
@@ -126,7 +126,7 @@ def test_shadow_scales_nothing() -> None:
 
 def test_before_the_first_tick_all_closed_sets_are_at_zero() -> None:
     desk = Desk()
-    desk.board.admit(SERVICE, policy_of())
+    desk.store.admit(SERVICE, policy_of())
     for verdict in Verdict:
         for rule in (*Rule, "none"):
             assert of_service(desk, "autoscaler_decisions_total", verdict=verdict, rule=rule) == 0
@@ -139,7 +139,7 @@ def test_before_the_first_tick_all_closed_sets_are_at_zero() -> None:
 
 def test_before_the_first_tick_nothing_is_said_of_what_nobody_knows() -> None:
     desk = Desk()
-    desk.board.admit(SERVICE, policy_of())
+    desk.store.admit(SERVICE, policy_of())
     assert of_service(desk, "autoscaler_tasks", kind="max") == 20
     assert of_service(desk, "autoscaler_tasks", kind="desired") is None
     assert of_service(desk, "autoscaler_last_tick_timestamp_seconds") is None
@@ -286,7 +286,7 @@ def test_the_last_tick_is_a_wall_time() -> None:
 def test_how_long_a_service_may_be_silent_is_told_from_the_beginning_and_anew_with_other_settings() -> None:
     desk = Desk()
     for limit_s in (76.0, 376.0):
-        desk.board.admit(SERVICE, policy_of(), silent_after_s=limit_s)
+        desk.store.admit(SERVICE, policy_of(), silent_after_s=limit_s)
         assert of_service(desk, "autoscaler_silent_after_seconds") == limit_s
 
 

@@ -60,7 +60,7 @@ def test_a_counter_and_nothing_else_is_named_so() -> None:
 def test_a_service_has_at_most_25_series_beside_the_closed_sets() -> None:
     policy = policy_of(cpu_target_percent=60.0, mode=Mode.SHADOW)
     desk = after(decided(known(), policy=policy))
-    desk.board.admit(SERVICE, policy, silent_after_s=76.0)
+    desk.store.admit(SERVICE, policy, silent_after_s=76.0)
     series = scraped(desk)
     ours = [(name, set(dict(labels))) for name, labels in series if "ecs_service" in dict(labels)]
     named_by_operator = [name for name, labels in ours if not labels & CLOSED]

@@ -38,7 +38,7 @@ def watched(*ticks: Any) -> tuple[Desk, Watcher]:
     desk = Desk()
     for tick in ticks:
         desk.record(tick)
-    return desk, Watcher(desk, Rows(desk.board, HUNG_AFTER_S))
+    return desk, Watcher(desk, Rows(desk.store, HUNG_AFTER_S))
 
 
 def keys(news: dict[str, Any] | None) -> list[str]:
@@ -63,11 +63,11 @@ async def test_whoever_comes_is_told_everything_and_then_only_what_changed() -> 
 async def test_a_service_that_comes_or_goes_is_told() -> None:
     desk, watcher = watched(holding())
     await watcher.look()
-    desk.board.admit(BILLS, policy_of("bills"))
+    desk.store.admit(BILLS, policy_of("bills"))
     news = await watcher.look()
     assert news is not None
     assert (news["keys"], keys(news)) == (["orders", "bills"], ["bills"])
-    desk.board.dismiss("orders")
+    desk.store.dismiss("orders")
     news = await watcher.look()
     assert news is not None
     assert (news["keys"], keys(news)) == (["bills"], [])
@@ -80,7 +80,7 @@ async def test_whoever_lost_the_line_is_told_what_he_missed_and_after_a_restart_
     await Watcher(desk, watcher._rows).look()
     assert keys(await watcher.look()) == ["orders"]
     desk.clock.now += 60
-    watcher._rows = Rows(desk.board, HUNG_AFTER_S)
+    watcher._rows = Rows(desk.store, HUNG_AFTER_S)
     assert keys(await watcher.look()) == ["orders", "bills"]
     for nonsense in ("x", "9.x", f"{watcher._rows._begun}.999", "1.-1", "١.١"):
         watcher._known = nonsense
@@ -120,7 +120,7 @@ async def test_a_loop_that_went_silent_is_said_to_be_and_its_promise_is_not_know
 
 def test_what_is_not_known_of_a_service_is_null() -> None:
     desk, _ = watched(unread())
-    row = row_of(desk.board.standings()[0])
+    row = row_of(desk.store.statuses()[0])
     assert [row[name] for name in ("waiting", "in_flight", "oldest_s", "desired", "running", "verdict")] == [None] * 6
     assert row["sentence"] == "orders: no decision: prod/orders-worker does not exist"
 
@@ -130,7 +130,7 @@ def test_of_several_queues_the_sum_is_known_only_where_each_was_read() -> None:
     assert tick.observation is not None
     both = replace(tick.observation, queues=(*tick.observation.queues, QueueReading("other", Missing("no"))))
     desk, _ = watched(replace(tick, observation=both))
-    row = row_of(desk.board.standings()[0])
+    row = row_of(desk.store.statuses()[0])
     assert (row["waiting"], row["in_flight"], row["oldest_s"]) == (None, None, None)
 
 
@@ -141,10 +141,10 @@ def test_where_a_queue_was_not_read_only_a_late_one_is_the_oldest(oldest_s: floa
     known = QueueReading("orders", Backlog(5, 1, 0, tick.observation.now, oldest_age_s=oldest_s))
     both = replace(tick.observation, queues=(known, QueueReading("other", Missing("no"))))
     desk, _ = watched(replace(tick, observation=both))
-    assert row_of(desk.board.standings()[0])["oldest_s"] == told_s
+    assert row_of(desk.store.statuses()[0])["oldest_s"] == told_s
 
 
 def test_a_count_that_ecs_accepted_is_the_desired_one() -> None:
     desk, _ = watched(scaling_out())
-    row = row_of(desk.board.standings()[0])
+    row = row_of(desk.store.statuses()[0])
     assert (row["running"], row["desired"], row["verdict"]) == (2, 20, "scale_out")

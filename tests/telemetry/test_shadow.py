@@ -9,7 +9,7 @@ import pytest
 from autoscaler.config import ModeSetting, Service
 from autoscaler.core.model import Missing
 from autoscaler.core.policy import Mode
-from autoscaler.core.promise import SHADOW_MISSES_LATENCY
+from autoscaler.core.slo import SHADOW_MISSES_LATENCY
 from autoscaler.ports import Tick
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.views import readiness, services
@@ -68,10 +68,10 @@ def test_page_and_api_say_how_to_activate_what_is_in_shadow_and_nothing_else(sai
     desk = Desk()
     desk.journal.admit(said, 60.0)
     for _ in range(2):  # before its first tick, and after it
-        [standing] = desk.board.standings()
-        assert row_of(standing)["activate"] == how
-        assert readiness([standing], 0.0)[1]["services"]["orders"]["activate"] == how
-        assert services([standing], 0.0)["services"][0]["activate"] == how
+        [status] = desk.store.statuses()
+        assert row_of(status)["activate"] == how
+        assert readiness([status], 0.0)[1]["services"]["orders"]["activate"] == how
+        assert services([status], 0.0)["services"][0]["activate"] == how
         desk.record(decided(seen(), policy=said.policy))
 
 

@@ -27,11 +27,11 @@ from autoscaler.errors import ConfigError
 from autoscaler.ports import ServiceRef
 from autoscaler.situation import decode
 from autoscaler.telemetry import serve, web
-from autoscaler.telemetry.board import MOST_REMEMBERED
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Snapshot, render
 from autoscaler.telemetry.page import assets, whole
 from autoscaler.telemetry.page.rows import row_of
+from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY
 from tests.telemetry.ticks import SERVICE, Desk, blind, decided, holding, policy_of, scaling_out, seen, unread
 
 HUNG_AFTER_S = 30.0
@@ -45,7 +45,7 @@ PATHS = (
 @asynccontextmanager
 async def site(desk: Desk) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
-        serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port,
+        serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port,
         aiohttp.ClientSession(
             f"http://127.0.0.1:{port}", timeout=aiohttp.ClientTimeout(10), auto_decompress=False
         ) as session,
@@ -119,7 +119,7 @@ async def test_health_is_lost_when_a_loop_hangs_and_comes_back_with_a_tick() -> 
 
 async def test_a_loop_that_never_ticks_is_a_hung_one_in_time() -> None:
     desk = Desk()
-    desk.board.admit(SERVICE, policy_of())
+    desk.store.admit(SERVICE, policy_of())
     async with site(desk) as session:
         assert (await answer(session, "/healthz"))[0] == 200
         desk.clock.now += HUNG_AFTER_S + 0.5
@@ -133,7 +133,7 @@ async def test_a_failing_service_is_no_reason_to_restart() -> None:
 
 async def test_ready_only_after_the_first_tick() -> None:
     desk = Desk()
-    desk.board.admit(SERVICE, policy_of())
+    desk.store.admit(SERVICE, policy_of())
     async with site(desk) as session:
         status, body = await answer(session, "/readyz")
         assert (status, body["services"]["orders"]["state"]) == (503, "starting")
@@ -250,7 +250,7 @@ async def test_a_port_in_use_is_named_with_its_variable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError) as refused:
-            async with serve(desk.board, desk.metrics, "127.0.0.1", port, HUNG_AFTER_S):
+            async with serve(desk.store, desk.metrics, "127.0.0.1", port, HUNG_AFTER_S):
                 pytest.fail("it was served")
     (problem,) = refused.value.problems
     assert problem.where == "AUTOSCALER_HTTP_PORT"
@@ -260,7 +260,7 @@ async def test_a_port_in_use_is_named_with_its_variable() -> None:
 async def test_an_address_that_is_not_ours_is_named_with_its_variable() -> None:
     desk = Desk()
     with pytest.raises(ConfigError) as refused:
-        async with serve(desk.board, desk.metrics, "192.0.2.1", 0, HUNG_AFTER_S):
+        async with serve(desk.store, desk.metrics, "192.0.2.1", 0, HUNG_AFTER_S):
             pytest.fail("it was served")
     (problem,) = refused.value.problems
     assert problem.where == "AUTOSCALER_HTTP_HOST"
@@ -269,9 +269,9 @@ async def test_an_address_that_is_not_ours_is_named_with_its_variable() -> None:
 
 async def test_the_port_is_free_again_afterwards() -> None:
     desk = Desk()
-    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port:
+    async with serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port:
         pass
-    async with serve(desk.board, desk.metrics, "127.0.0.1", port, HUNG_AFTER_S) as again:
+    async with serve(desk.store, desk.metrics, "127.0.0.1", port, HUNG_AFTER_S) as again:
         assert again == port
 
 
@@ -288,7 +288,7 @@ async def test_what_is_no_decent_request_is_refused_quietly(
     request_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = desk_with(holding())
-    async with serve(desk.board, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(10):
+    async with serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request_bytes)
         head = await reader.readline()
@@ -307,8 +307,8 @@ HOSTILE = st.sampled_from(
 def test_no_name_leaves_its_line_of_json(key: str, reason: str) -> None:
     """The pages hold no name at all; what their scripts are told is ASCII, and becomes text."""
     desk = desk_with(unread(reason, service=ServiceRef(key, "prod", "x"), policy=policy_of(key)))
-    (standing,) = desk.board.standings()
-    for told in (row_of(standing), whole(standing, desk.board.told(key), desk.board.past(key), remembers=True)):
+    (status,) = desk.store.statuses()
+    for told in (row_of(status), whole(status, desk.store.told(key), desk.store.past(key), remembers=True)):
         line = as_json(told)
         assert line.isascii()
         assert line.isprintable()
@@ -342,7 +342,7 @@ def test_no_file_of_the_page_is_markup_with_script_or_style_in_it_nor_asks_anybo
 
 async def test_a_service_has_a_page_and_all_that_is_known_of_it_as_json() -> None:
     desk = desk_with(scaling_out(), holding())
-    desk.board.admit(SERVICE, policy_of(), (Chosen("max_tasks", "20", "AUTOSCALER_MAX_TASKS"),))
+    desk.store.admit(SERVICE, policy_of(), (Chosen("max_tasks", "20", "AUTOSCALER_MAX_TASKS"),))
     async with site(desk) as session:
         async with session.get("/services/orders") as response:
             assert (response.status, response.content_type) == (200, "text/html")
@@ -360,14 +360,14 @@ async def test_a_service_has_a_page_and_all_that_is_known_of_it_as_json() -> Non
 
 async def test_of_very_many_services_no_past_is_kept_and_the_page_says_so() -> None:
     desk = desk_with(scaling_out())
-    for number in range(MOST_REMEMBERED):
-        desk.board.admit(ServiceRef(f"service-{number}", "prod", "x"), policy_of())
+    for number in range(MOST_SERVICES_WITH_HISTORY):
+        desk.store.admit(ServiceRef(f"service-{number}", "prod", "x"), policy_of())
     desk.record(scaling_out())
-    assert (desk.board.told("orders"), desk.board.past("orders")) == ((), None)
+    assert (desk.store.told("orders"), desk.store.past("orders")) == ((), None)
     async with site(desk) as session:
         _, told = await answer(session, "/api/v1/services/orders")
         assert "of more than 1,000 services" in told["not_kept"]
         assert (told["history"], len(told["decisions"])) == (None, 1)
-    desk.board.dismiss("service-0")
+    desk.store.dismiss("service-0")
     desk.record(scaling_out())
-    assert (len(desk.board.told("orders")), desk.board.past("orders") is None) == (1, False)
+    assert (len(desk.store.told("orders")), desk.store.past("orders") is None) == (1, False)

@@ -10,7 +10,7 @@ from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Missing, Observation, QueueReading, Utilization
 from autoscaler.core.policy import Mode, Policy, QueuePolicy
 from autoscaler.ports import Category, ServiceRef, Tick
-from autoscaler.telemetry import Board, LoggedJournal, Metrics
+from autoscaler.telemetry import LoggedJournal, Metrics, StatusStore
 from autoscaler.telemetry.journal import Log
 
 NOON = 1_800_000_000.0
@@ -54,9 +54,9 @@ class Desk:
     log: Log | None = None
 
     def __post_init__(self) -> None:
-        self.board = Board(self.clock, self.clock.wall)
-        self.metrics = Metrics(self.board, self.clock, lambda: {Category.SERVICE_MODIFY: 12.0})
-        self.journal = LoggedJournal(self.board, self.metrics, self.log or self.lines)
+        self.store = StatusStore(self.clock, self.clock.wall)
+        self.metrics = Metrics(self.store, self.clock, lambda: {Category.SERVICE_MODIFY: 12.0})
+        self.journal = LoggedJournal(self.store, self.metrics, self.log or self.lines)
 
     def record(self, tick: Tick, after_s: float = 0.0) -> None:
         self.clock.now += after_s

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from autoscaler.aws.caller import Caller
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.operator.identity import Identities, Identity
 from autoscaler.aws.operator.tags import PauseTags, Tagged
-from autoscaler.aws.wire import Wire
-from autoscaler.ports import Calls, Pacer
+from autoscaler.ports import Calls, RateLimiter
 
 __all__ = ["Identities", "Identity", "Operator", "PauseTags", "Tagged", "connect_operator"]
 
@@ -29,9 +29,13 @@ class Operator:
 
 @asynccontextmanager
 async def connect_operator(
-    pacer: Pacer, calls: Calls, clock: Callable[[], float], wall: Callable[[], float], call_timeout_s: float = 5.0
+    limiter: RateLimiter,
+    calls: Calls,
+    clock: Callable[[], float],
+    wall: Callable[[], float],
+    call_timeout_s: float = 5.0,
 ) -> AsyncIterator[Operator]:
     """They work until the block ends; nothing is opened before it is used. Times as for `aws.connect`."""
     async with AsyncExitStack() as stack:
-        wire = Wire(stack, pacer, calls, Clocks(clock, wall), call_timeout_s, lean=False, once=True)
-        yield Operator(Identities(wire), PauseTags(wire), wire.region)
+        caller = Caller(stack, limiter, calls, Clocks(clock, wall), call_timeout_s, lean=False, once=True)
+        yield Operator(Identities(caller), PauseTags(caller), caller.region)

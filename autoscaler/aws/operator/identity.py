@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from autoscaler.aws.apis import Api
+from autoscaler.aws.caller import Caller
 from autoscaler.aws.operator.apis import GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY
-from autoscaler.aws.wire import Wire
 from autoscaler.ports import Place
 
 _SESSION = re.compile(r"arn:(?P<partition>[a-z-]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+")
@@ -36,12 +36,12 @@ class Identity(NamedTuple):
 class Identities:
     """Asks STS and IAM. Neither call changes anything."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
 
     async def who(self, place: Place) -> Identity:
         """Whose the credentials are. Raises `AutoscalerError`; no right is needed for it."""
-        answer = await self._wire.ask(GET_CALLER_IDENTITY, "credentials", place)
+        answer = await self._caller.ask(GET_CALLER_IDENTITY, "credentials", place)
         return Identity(answer.word("Account"), answer.word("Arn"))
 
     async def may(self, principal: str, api: Api, resource: str, context: Mapping[str, str], place: Place) -> bool:
@@ -50,7 +50,7 @@ class Identities:
         Permission boundaries count, too, and policies of the organization as far as IAM simulates them; a policy of
         the resource itself does not. Raises `AutoscalerError`: `Denied` where the simulation itself is not allowed.
         """
-        answer = await self._wire.ask(
+        answer = await self._caller.ask(
             SIMULATE_PRINCIPAL_POLICY,
             f"right {api.name}",
             place,

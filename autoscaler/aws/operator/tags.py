@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from autoscaler.aws.caller import Caller
 from autoscaler.aws.ecs import PAUSE_TAG, described, pause_tag_in
 from autoscaler.aws.names import service_subject
 from autoscaler.aws.operator.apis import LOOK_AT_SERVICE, TAG_RESOURCE, UNTAG_RESOURCE
-from autoscaler.aws.wire import Wire
 from autoscaler.ports import Place, ServiceRef
 
 
@@ -25,12 +25,12 @@ class PauseTags:
     A service of another account is not looked for as the role that the daemon acts as there: that role may not tag.
     """
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
 
     async def read(self, service: ServiceRef) -> Tagged:
         """What ECS says now. Raises `NotFound` where there is no such service."""
-        answer = await self._wire.ask(
+        answer = await self._caller.ask(
             LOOK_AT_SERVICE,
             service_subject(service),
             _own(service),
@@ -44,12 +44,12 @@ class PauseTags:
     async def write(self, service: ServiceRef, arn: str, value: str) -> None:
         """The service has the tag with this value; its other tags are as they were."""
         tags = [{"key": PAUSE_TAG, "value": value}]
-        await self._wire.ask(TAG_RESOURCE, service_subject(service), _own(service), resourceArn=arn, tags=tags)
+        await self._caller.ask(TAG_RESOURCE, service_subject(service), _own(service), resourceArn=arn, tags=tags)
 
     async def remove(self, service: ServiceRef, arn: str) -> None:
         """The service has no such tag, also where it had none before."""
         keys = [PAUSE_TAG]
-        await self._wire.ask(UNTAG_RESOURCE, service_subject(service), _own(service), resourceArn=arn, tagKeys=keys)
+        await self._caller.ask(UNTAG_RESOURCE, service_subject(service), _own(service), resourceArn=arn, tagKeys=keys)
 
 
 def _own(service: ServiceRef) -> Place:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from autoscaler.core.case import Restraint
 from autoscaler.core.model import Rule
+from autoscaler.core.rule_input import RuleCheck
 from autoscaler.core.rules import operator, pace, trust, work
 
-HOLDING: tuple[tuple[Rule, Restraint], ...] = (
+HOLDING: tuple[tuple[Rule, RuleCheck], ...] = (
     (Rule.ACTIVATION, trust.activation),
     (Rule.STABILIZATION, pace.stabilization),
     (Rule.SMALL_STEP_STABILIZATION, pace.small_step_stabilization),
@@ -28,7 +28,7 @@ HOLDING: tuple[tuple[Rule, Restraint], ...] = (
 )
 """Each of them contains the current count, so they commute, and a count that has come back to it stays there."""
 
-OVERRIDING: tuple[tuple[Rule, Restraint], ...] = (
+OVERRIDING: tuple[tuple[Rule, RuleCheck], ...] = (
     (Rule.PAUSE, operator.pause),
     (Rule.BOUNDS, operator.bounds),
     (Rule.SWITCHED_OFF, operator.switched_off),

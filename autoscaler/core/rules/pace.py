@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import inf
 
-from autoscaler.core.case import Case, Corridor
 from autoscaler.core.figures import number, seconds, several
 from autoscaler.core.memory import LAUNCH_REACH_S
 from autoscaler.core.policy import Direction, Limit, Select
+from autoscaler.core.rule_input import PermittedRange, RuleInput
 
 
-def stabilization(case: Case) -> Corridor | None:
+def stabilization(inputs: RuleInput) -> PermittedRange | None:
     """In no lower than the highest, out no higher than the lowest demand of the window: as the Kubernetes HPA."""
-    policy, memory, current, now = case.policy, case.memory, case.current, case.now
+    policy, memory, current, now = inputs.policy, inputs.memory, inputs.current, inputs.now
     highest = memory.highest_demand(policy.scale_in.stabilization_s, now)
     lowest = memory.lowest_demand(policy.scale_out.stabilization_s, now)
     if highest == 0 and lowest == inf:
@@ -39,93 +39,97 @@ SMALL_STEP_RATIO = 0.5
 """A scale-in by less than half of the count saves little, and is often taken back."""
 
 
-def small_step_stabilization(case: Case) -> Corridor | None:
+def small_step_stabilization(inputs: RuleInput) -> PermittedRange | None:
     """A small step in waits for longer than a large one: nobody pays much for a few tasks too many, and each that goes
     and comes again costs a start-up.
     """
-    if not case.signals.settled:
+    if not inputs.signals.settled:
         return None
-    lately = case.memory.highest_demand(case.policy.scale_in.stabilization_s, case.now)
-    longer = case.memory.highest_demand(case.policy.small_step_stabilization_s, case.now)
+    lately = inputs.memory.highest_demand(inputs.policy.scale_in.stabilization_s, inputs.now)
+    longer = inputs.memory.highest_demand(inputs.policy.small_step_stabilization_s, inputs.now)
     if lately < longer * SMALL_STEP_RATIO:
         return None
     return (
-        min(case.current, longer, case.policy.max_tasks),
+        min(inputs.current, longer, inputs.policy.max_tasks),
         inf,
         lambda: (
-            f"up to {several(longer, 'task')} required within {seconds(case.policy.small_step_stabilization_s)}, the "
+            f"up to {several(longer, 'task')} required within {seconds(inputs.policy.small_step_stabilization_s)}, the "
             "window of a scale-in by less than half"
         ),
     )
 
 
-def cooldown(case: Case) -> Corridor | None:
+def cooldown(inputs: RuleInput) -> PermittedRange | None:
     """No further change in a direction until its cooldown is over. A scale-out cuts through a scale-in's."""
-    memory, now = case.memory, case.now
+    memory, now = inputs.memory, inputs.now
     if not memory.changes:
         return None
-    holds_out = memory.added(case.policy.scale_out.cooldown_s, now) > 0
-    holds_in = memory.removed(case.policy.scale_in.cooldown_s, now) > 0
+    holds_out = memory.added(inputs.policy.scale_out.cooldown_s, now) > 0
+    holds_in = memory.removed(inputs.policy.scale_in.cooldown_s, now) > 0
     if not (holds_out or holds_in):
         return None
     return (
-        case.current if holds_in else 0,
-        case.current if holds_out else inf,
-        lambda: f"{' and '.join(_cooling(case, out=holds_out, into=holds_in))} is cooling down",
+        inputs.current if holds_in else 0,
+        inputs.current if holds_out else inf,
+        lambda: f"{' and '.join(_cooling(inputs, out=holds_out, into=holds_in))} is cooling down",
     )
 
 
-def _cooling(case: Case, *, out: bool, into: bool) -> Iterable[str]:
+def _cooling(inputs: RuleInput, *, out: bool, into: bool) -> Iterable[str]:
     if out:
-        yield f"out ({seconds(case.policy.scale_out.cooldown_s)})"
+        yield f"out ({seconds(inputs.policy.scale_out.cooldown_s)})"
     if into:
-        yield f"in ({seconds(case.policy.scale_in.cooldown_s)})"
+        yield f"in ({seconds(inputs.policy.scale_in.cooldown_s)})"
 
 
-def rate_limit(case: Case) -> Corridor | None:
+def rate_limit(inputs: RuleInput) -> PermittedRange | None:
     """At most so much change in a period; changes of both directions net each other: as the Kubernetes HPA."""
-    out, into = case.policy.scale_out, case.policy.scale_in
+    out, into = inputs.policy.scale_out, inputs.policy.scale_in
     if not (out.limits or into.limits or out.select is Select.DISABLED or into.select is Select.DISABLED):
         return None
-    low, high = _lowest(case, into), _highest(case, out)
-    return (min(case.current, max(0, low)), max(case.current, high), lambda: f"out {_limits(out)}; in {_limits(into)}")
+    low, high = _lowest(inputs, into), _highest(inputs, out)
+    return (
+        min(inputs.current, max(0, low)),
+        max(inputs.current, high),
+        lambda: f"out {_limits(out)}; in {_limits(into)}",
+    )
 
 
-def _highest(case: Case, out: Direction) -> float:
+def _highest(inputs: RuleInput, out: Direction) -> float:
     """As far out as the limits of the direction permit."""
     if out.select is Select.DISABLED:
-        return case.current
+        return inputs.current
     larger = max if out.select is Select.MAX else min
-    return larger([_raised(case, limit) for limit in out.limits], default=inf)
+    return larger([_raised(inputs, limit) for limit in out.limits], default=inf)
 
 
-def _lowest(case: Case, into: Direction) -> float:
+def _lowest(inputs: RuleInput, into: Direction) -> float:
     """As far in as the limits of the direction permit."""
     if into.select is Select.DISABLED:
-        return case.current
+        return inputs.current
     larger = min if into.select is Select.MAX else max
-    return larger([_lowered(case, limit) for limit in into.limits], default=0)
+    return larger([_lowered(inputs, limit) for limit in into.limits], default=0)
 
 
-def _raised(case: Case, limit: Limit) -> int:
+def _raised(inputs: RuleInput, limit: Limit) -> int:
     """As far out as one limit permits. 25 % of 10 tasks: up to ceil(12.5) = 13. Any percentage of none permits one."""
-    start = _period_start(case, limit)
+    start = _period_start(inputs, limit)
     if limit.tasks is not None:
         return start + limit.tasks
     return max(1, -(-start * (100 + (limit.percent or 0)) // 100))
 
 
-def _lowered(case: Case, limit: Limit) -> int:
+def _lowered(inputs: RuleInput, limit: Limit) -> int:
     """As far in as one limit permits. 25 % of 10 tasks: down to trunc(7.5) = 7."""
-    start = _period_start(case, limit)
+    start = _period_start(inputs, limit)
     if limit.tasks is not None:
         return start - limit.tasks
     return start * max(0, 100 - (limit.percent or 0)) // 100
 
 
-def _period_start(case: Case, limit: Limit) -> int:
+def _period_start(inputs: RuleInput, limit: Limit) -> int:
     """The count before the changes of the period."""
-    return case.current - case.memory.net_change(limit.per_s, case.now)
+    return inputs.current - inputs.memory.net_change(limit.per_s, inputs.now)
 
 
 def _limits(direction: Direction) -> str:
@@ -142,15 +146,15 @@ def _limit(limit: Limit) -> str:
     return f"{amount} per {seconds(limit.per_s)}"
 
 
-def launch_rate(case: Case) -> Corridor | None:
+def launch_rate(inputs: RuleInput) -> PermittedRange | None:
     """No more than ECS launches for one service in a minute: 500 tasks, 125 in newer Regions. It is not adjustable.
 
     Asking for more at once gains nothing, and hides for minutes that the plan cannot be met.
     """
-    most = case.policy.launch_per_minute
-    added = case.memory.added(LAUNCH_REACH_S, case.now)
+    most = inputs.policy.launch_per_minute
+    added = inputs.memory.added(LAUNCH_REACH_S, inputs.now)
     return (
         0,
-        case.current + max(0, most - added),
+        inputs.current + max(0, most - added),
         lambda: f"ECS launches {several(most, 'task')} a minute, {added} asked for",
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import inf
 
-from autoscaler.core.case import Case, Corridor
 from autoscaler.core.figures import are, number, protecting, several
 from autoscaler.core.memory import FLOW_REACH_S, Memory, progress_window_s
 from autoscaler.core.model import Flow
 from autoscaler.core.policy import Policy, Workers
+from autoscaler.core.rule_input import PermittedRange, RuleInput
 from autoscaler.core.signals import MINUTE_LIMIT_S
 
 IDLE_BESIDE_BACKLOG_S = 180.0
@@ -29,31 +29,31 @@ NO_MORE_DELETED_RATIO = 1.05
 """Half as many tasks again, and no more than a twentieth more deleted: the bottleneck is behind the workers."""
 
 
-def deployment(case: Case) -> Corridor | None:
+def deployment(inputs: RuleInput) -> PermittedRange | None:
     """Never in during a deployment, for a bounded time: some last for weeks."""
-    rolling, rule = case.fleet.deployment, case.policy.deployments
-    if rolling is None or not rule.hold_scale_in or case.now - rolling.started >= rule.at_most_s:
+    rolling, rule = inputs.fleet.deployment, inputs.policy.deployments
+    if rolling is None or not rule.hold_scale_in or inputs.now - rolling.started >= rule.at_most_s:
         return None
-    return (case.current, inf, lambda: f"a deployment is in progress, for {case.now - rolling.started:.0f} s")
+    return (inputs.current, inf, lambda: f"a deployment is in progress, for {inputs.now - rolling.started:.0f} s")
 
 
-def busy(case: Case) -> Corridor | None:
+def busy(inputs: RuleInput) -> PermittedRange | None:
     """Keeps the tasks that are at work. A floor never scales out.
 
     Protected tasks always count; what is in flight counts for the tasks that it occupies; and where workers lose what
     they hold when they are stopped, anything in flight keeps all of them: ECS does not choose the idle ones. So it does
     where `workers` is not set and messages take longer than stopTimeout.
     """
-    policy, work, long = case.policy, case.signals.work, case.long_work
-    if case.workers is Workers.UNSAFE and work.in_flight > 0:
+    policy, work, long = inputs.policy, inputs.signals.work, inputs.long_work
+    if inputs.workers is Workers.UNSAFE and work.in_flight > 0:
         if long is not None:
-            return case.current, inf, lambda: long.reason(work.in_flight)
-        return case.current, inf, lambda: f"{are(work.in_flight, 'message')} in flight, and stopped workers lose them"
+            return inputs.current, inf, lambda: long.reason(work.in_flight)
+        return inputs.current, inf, lambda: f"{are(work.in_flight, 'message')} in flight, and stopped workers lose them"
     occupied = -(-work.held // policy.task_concurrency) if policy.busy_floor else 0
-    floor = max(case.fleet.protected or 0, occupied)
+    floor = max(inputs.fleet.protected or 0, occupied)
     if floor == 0:
         return None
-    return (min(case.current, floor), inf, lambda: ", ".join(_at_work(occupied, work.held, case.fleet.protected)))
+    return (min(inputs.current, floor), inf, lambda: ", ".join(_at_work(occupied, work.held, inputs.fleet.protected)))
 
 
 def _at_work(occupied: int, held: int, protected: int | None) -> Iterator[str]:
@@ -64,43 +64,43 @@ def _at_work(occupied: int, held: int, protected: int | None) -> Iterator[str]:
         yield protecting(protected)
 
 
-def fifo(case: Case) -> Corridor | None:
+def fifo(inputs: RuleInput) -> PermittedRange | None:
     """No more tasks than a FIFO queue has active message groups: each group is worked on one message at a time.
 
     Groups in flight cannot exceed what present workers hold, so this caps only once backlog has stood beside idle
     slots for minutes, leaves room for a probe, and never scales in.
     """
-    groups, since = case.signals.work.groups_in_flight, case.memory.idle_since
-    if groups is None or since is None or case.now - since < IDLE_BESIDE_BACKLOG_S:
+    groups, since = inputs.signals.work.groups_in_flight, inputs.memory.idle_since
+    if groups is None or since is None or inputs.now - since < IDLE_BESIDE_BACKLOG_S:
         return None
-    most = -(-groups // case.policy.task_concurrency) + FIFO_PROBE
+    most = -(-groups // inputs.policy.task_concurrency) + FIFO_PROBE
     return (
         0,
-        max(case.current, most),
+        max(inputs.current, most),
         lambda: f"{are(groups, 'message group')} in flight, and tasks stood idle beside backlog for minutes",
     )
 
 
-def stalled_start(case: Case) -> Corridor | None:
+def stalled_start(inputs: RuleInput) -> PermittedRange | None:
     """No more tasks while those asked for do not come up. It ends as soon as one more of them runs.
 
     A few tasks of many are always being replaced, and a deployment replaces all: unless ECS says that there is
     trouble, neither is a stall.
     """
-    starting, trouble = case.memory.starting, case.fleet.trouble
-    if starting is None or case.fleet.running >= case.fleet.desired or case.fleet.running > starting.tasks:
+    starting, trouble = inputs.memory.starting, inputs.fleet.trouble
+    if starting is None or inputs.fleet.running >= inputs.fleet.desired or inputs.fleet.running > starting.tasks:
         return None
-    missing, waited_s = case.fleet.desired - case.fleet.running, case.now - starting.at
+    missing, waited_s = inputs.fleet.desired - inputs.fleet.running, inputs.now - starting.at
     if trouble is not None and trouble.at >= starting.at:
         return (
             0,
-            case.current,
+            inputs.current,
             lambda: f"{several(missing, 'task')} {'does' if missing == 1 else 'do'} not start: {trouble.reason}",
         )
-    replaced = case.fleet.deployment is not None or missing <= CHURN_RATIO * case.fleet.desired
-    if replaced or waited_s < case.policy.stalled_after_s:
+    replaced = inputs.fleet.deployment is not None or missing <= CHURN_RATIO * inputs.fleet.desired
+    if replaced or waited_s < inputs.policy.stalled_after_s:
         return None
-    return (0, case.current, lambda: _silent_stall(missing, waited_s))
+    return (0, inputs.current, lambda: _silent_stall(missing, waited_s))
 
 
 def _silent_stall(missing: int, waited_s: float) -> str:
@@ -108,19 +108,19 @@ def _silent_stall(missing: int, waited_s: float) -> str:
     return f"{several(missing, 'task')} {verb} not come up for {waited_s:.0f} s, and ECS does not say why"
 
 
-def no_progress(case: Case) -> Corridor | None:
+def no_progress(inputs: RuleInput) -> PermittedRange | None:
     """No more tasks while those that run get nothing done, or get no more done than fewer did."""
-    flows = case.memory.flows
-    if not flows or case.signals.given:
+    flows = inputs.memory.flows
+    if not flows or inputs.signals.given:
         return None
-    if _in_circles(case.policy, case.memory, case.now, held=max(case.signals.work.in_flight, _slots(case))):
-        return (0, case.current, lambda: f"messages are received and not deleted, {_minutes(flows)}")
-    slower = _no_faster(flows, case.now)
+    if _in_circles(inputs.policy, inputs.memory, inputs.now, held=max(inputs.signals.work.in_flight, _slots(inputs))):
+        return (0, inputs.current, lambda: f"messages are received and not deleted, {_minutes(flows)}")
+    slower = _no_faster(flows, inputs.now)
     if slower is None:
         return None
     return (
         0,
-        case.current,
+        inputs.current,
         lambda: (
             f"{several(flows[-1].tasks, 'task')} deleted {several(flows[-1].deleted, 'message')} in a minute, "
             f"{several(slower.tasks, 'task')} had deleted {number(slower.deleted)}"
@@ -128,8 +128,8 @@ def no_progress(case: Case) -> Corridor | None:
     )
 
 
-def _slots(case: Case) -> int:
-    return case.fleet.running * case.policy.task_concurrency
+def _slots(inputs: RuleInput) -> int:
+    return inputs.fleet.running * inputs.policy.task_concurrency
 
 
 def _minutes(flows: tuple[Flow, ...]) -> str:

@@ -15,7 +15,7 @@ from autoscaler.aws import connect
 from autoscaler.aws.operator import Identity, connect_operator
 from autoscaler.config import Config
 from autoscaler.control.observing import wanted_meters
-from autoscaler.control.pacing import Pacing
+from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
 from autoscaler.inspection.asking import Listed, ask_all
 from autoscaler.operating.calling import CALL_TIMEOUT_S, Uncounted
@@ -59,10 +59,10 @@ def examine(config: Config, url: str, limit_s: float, told: Progress, role: str 
 async def _examined(config: Config, url: str, limit_s: float, told: Progress, role: str | None) -> tuple[Finding, ...]:
     starts_s = await _starts_s(url)
     clock = asyncio.get_running_loop().time
-    pacing, nobody = Pacing(clock, random.random, config.rate_share_percent / 100), Uncounted()
+    limiter, nobody = TokenBucketLimiter(clock, random.random, config.rate_share_percent / 100), Uncounted()
     async with (
-        connect(pacing, nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
-        connect_operator(pacing, nobody, clock, time.time, CALL_TIMEOUT_S) as operator,
+        connect(limiter, nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
+        connect_operator(limiter, nobody, clock, time.time, CALL_TIMEOUT_S) as operator,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
         region, where = _region(config, aws.region)

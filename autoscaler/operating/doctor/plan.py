@@ -10,9 +10,9 @@ from typing import NamedTuple
 from autoscaler.aws import SERVICES_A_CALL
 from autoscaler.aws.cloudwatch import queue_metrics
 from autoscaler.config import Config, Service, shadow_state, waking_notes
-from autoscaler.control.crew import MOST_GROUPS
 from autoscaler.control.observing import wanted_meters
-from autoscaler.control.pacing import PUBLISHED
+from autoscaler.control.rate_limiter import PUBLISHED
+from autoscaler.control.supervisor import MOST_GROUPS
 from autoscaler.core.figures import number, several
 from autoscaler.operating.doctor.findings import DAEMON, Finding, bad, good, note
 from autoscaler.ports import Category, CloudWatchMetric

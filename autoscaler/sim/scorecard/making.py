@@ -12,12 +12,12 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from autoscaler.sim.crew import Crew, Progress
 from autoscaler.sim.experiment import CLAIRVOYANT, OURS, Experiment, scaler_of
 from autoscaler.sim.limits.clairvoyant import clairvoyant
 from autoscaler.sim.model import Outcome, Victims, WorldSettings
 from autoscaler.sim.peers import PEERS, depends_on_latency
 from autoscaler.sim.play import play
+from autoscaler.sim.process_pool import ProcessPool, Progress
 from autoscaler.sim.score import Score, billed_s, score
 from autoscaler.sim.workload import Counted, Recorded
 from autoscaler.sim.workload.protocol import Entry, source
@@ -106,7 +106,7 @@ def made(bench: Bench, jobs: Sequence[Job], told: Progress, processes: int | Non
 
     Raises `TraceError` where a trace cannot be read, and `ChildProcessError` where a process was killed.
     """
-    for lines in Crew(len(jobs), told, processes).made(_make, [(bench, job) for job in jobs]):
+    for lines in ProcessPool(len(jobs), told, processes).made(_make, [(bench, job) for job in jobs]):
         yield from lines
 
 

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 from autoscaler.errors import ConfigError
 from autoscaler.sim.chance import Distribution, StartUp
-from autoscaler.sim.crew import Crew, Progress
 from autoscaler.sim.experiment import CLAIRVOYANT, OURS, Experiment, Task, run
 from autoscaler.sim.model import WorldSettings
+from autoscaler.sim.process_pool import ProcessPool, Progress
 from autoscaler.sim.score import Score, billed_s
 from autoscaler.sim.workload import Counted, Recorded
 from autoscaler.sim.workload.choosing import Choice
@@ -106,7 +106,7 @@ def measured(folder: Path, variations: Iterable[Variation], entries: Sequence[En
         if variation.service == SERVICE or entry.name not in OF_THEIR_OWN
         for latency_s in variation.latencies_s
     ]
-    return list(Crew(len(jobs), told).made(_cell, jobs))
+    return list(ProcessPool(len(jobs), told).made(_cell, jobs))
 
 
 def _cell(folder: Path, variation: Variation, entry: Entry, latency_s: float, told: Progress) -> Cell:

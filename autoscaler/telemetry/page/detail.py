@@ -12,49 +12,51 @@ from autoscaler.core.knowledge import LEARNED, Estimate, Knowledge
 from autoscaler.core.model import Backlog
 from autoscaler.ports import Tick
 from autoscaler.telemetry.account import Fault, account_of
-from autoscaler.telemetry.board import MOST_REMEMBERED, Standing, Told
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.past import STEP_S, Past
 from autoscaler.telemetry.slo import oldest_waits_s
+from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY, RecordedTick, ServiceStatus
 from autoscaler.telemetry.views import BRIEFLY
 
-NOT_KEPT = f"of more than {MOST_REMEMBERED:,} services neither the last hours nor earlier decisions are kept"
+NOT_KEPT = f"of more than {MOST_SERVICES_WITH_HISTORY:,} services neither the last hours nor earlier decisions are kept"
 
 
-def whole(standing: Standing, told: tuple[Told, ...], past: Past | None, *, remembers: bool) -> dict[str, Any]:
+def whole(
+    status: ServiceStatus, told: tuple[RecordedTick, ...], past: Past | None, *, remembers: bool
+) -> dict[str, Any]:
     """Everything. Decisions are newest first; the newest look is among them even where it was not worth a line."""
-    newest = None if standing.untold(told) is None else _newest(standing)
+    newest = None if status.untold(told) is None else _newest(status)
     earlier = [_told_entry(one) for one in reversed(told)]
     return {
-        **now(standing),
+        **now(status),
         "not_kept": None if remembers else NOT_KEPT,
         "decisions": earlier if newest is None else [newest, *earlier],
         "history": None if past is None else {"step_s": STEP_S, **past.series()},
         "in_time": _in_time(past),
-        "settings": [setting._asdict() for setting in standing.settings],
-        "defaults": [setting._asdict() for setting in _unset(standing)],
+        "settings": [setting._asdict() for setting in status.settings],
+        "defaults": [setting._asdict() for setting in _unset(status)],
     }
 
 
-def step(standing: Standing, told: tuple[Told, ...], past: Past | None, since: float) -> dict[str, Any]:
+def step(status: ServiceStatus, told: tuple[RecordedTick, ...], past: Past | None, since: float) -> dict[str, Any]:
     """What a look has changed: the present, what was told later than `since` (s since the epoch), newest first, and a
     point for the charts.
     """
     newer = [_told_entry(one) for one in reversed(told) if one.wall > since]
     point = None if past is None else past.newest()
-    return {**now(standing), "newest": _newest(standing), "told": newer, "point": point, "in_time": _in_time(past)}
+    return {**now(status), "newest": _newest(status), "told": newer, "point": point, "in_time": _in_time(past)}
 
 
-def now(standing: Standing) -> dict[str, Any]:
+def now(status: ServiceStatus) -> dict[str, Any]:
     """The present: its row, its names, queues and estimates."""
-    service = standing.service
+    service = status.service
     return {
-        "row": row_of(standing),
+        "row": row_of(status),
         "ecs_service": service.service,
-        "at": standing.wall,
-        "queues": list(_queues(standing)),
-        "estimates": list(_estimates(standing)),
+        "at": status.wall,
+        "queues": list(_queues(status)),
+        "estimates": list(_estimates(status)),
     }
 
 
@@ -65,9 +67,9 @@ def _in_time(past: Past | None) -> dict[str, float] | None:
     return {"received": round(received, 1), "late": round(late, 1)}
 
 
-def _queues(standing: Standing) -> Iterator[dict[str, Any]]:
+def _queues(status: ServiceStatus) -> Iterator[dict[str, Any]]:
     """Each queue; counts None and `gap` why, where it could not be read."""
-    tick = standing.tick
+    tick = status.tick
     if tick is None or tick.observation is None:
         return
     waits_s = oldest_waits_s(tick)
@@ -84,8 +86,8 @@ def _queues(standing: Standing) -> Iterator[dict[str, Any]]:
         }
 
 
-def _estimates(standing: Standing) -> Iterator[dict[str, Any]]:
-    tick = standing.tick
+def _estimates(status: ServiceStatus) -> Iterator[dict[str, Any]]:
+    tick = status.tick
     known = None if tick is None or tick.observation is None else tick.observation.knowledge
     if known is None:
         return
@@ -110,11 +112,11 @@ def _named(known: Knowledge) -> Iterator[tuple[str, str, Estimate]]:
     yield "messages that come", "per s", known.rate_per_s
 
 
-def _newest(standing: Standing) -> dict[str, Any] | None:
-    return None if standing.tick is None else _entry(standing.wall, None, standing.tick, standing.faults)
+def _newest(status: ServiceStatus) -> dict[str, Any] | None:
+    return None if status.tick is None else _entry(status.wall, None, status.tick, status.faults)
 
 
-def _told_entry(told: Told) -> dict[str, Any]:
+def _told_entry(told: RecordedTick) -> dict[str, Any]:
     return _entry(told.wall, told.event.value, told.tick, told.faults)
 
 
@@ -126,8 +128,8 @@ def _entry(wall: float, event: str | None, tick: Tick, faults: tuple[Fault, ...]
     return {"ts": utc(wall), "wall": wall, "event": event, **{key: account[key] for key in _SHOWN}}
 
 
-def _unset(standing: Standing) -> Iterator[config.Chosen]:
-    made = {setting.name for setting in standing.settings}
+def _unset(status: ServiceStatus) -> Iterator[config.Chosen]:
+    made = {setting.name for setting in status.settings}
     return (setting for setting in _defaults() if setting.name not in made)
 
 

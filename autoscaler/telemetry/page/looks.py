@@ -6,45 +6,45 @@ import asyncio
 from collections import OrderedDict
 from typing import NamedTuple
 
-from autoscaler.telemetry.board import Board, Standing, Told
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.page.detail import step
 from autoscaler.telemetry.page.live import MOST_LISTENERS
 from autoscaler.telemetry.page.rows import News
 from autoscaler.telemetry.past import Past
+from autoscaler.telemetry.status_store import RecordedTick, ServiceStatus, StatusStore
 
 
 class _Made(NamedTuple):
-    standing: Standing
+    status: ServiceStatus
     text: str
 
 
 class Looks:
     """What has changed of each service that is watched. At most as much is kept as there may be listeners."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, store: StatusStore) -> None:
+        self._store = store
         self._made: OrderedDict[tuple[str, str], _Made] = OrderedDict()
 
     async def news(self, key: str, since: str) -> News | None:
         """What a look later than `since` (s since the epoch, as the page or the last news had it) has changed. None:
         there was none, or the service is gone.
         """
-        standing = self._board.find(key)
-        if standing is None or standing.tick is None or standing.wall == _seconds(since):
+        status = self._store.find(key)
+        if status is None or status.tick is None or status.wall == _seconds(since):
             return None
         known = self._made.get((key, since))
-        if known is None or known.standing is not standing:
-            told, past = self._board.told(key), self._board.past(key)
-            known = _Made(standing, await asyncio.to_thread(_text, standing, told, past, _seconds(since)))
+        if known is None or known.status is not status:
+            told, past = self._store.told(key), self._store.past(key)
+            known = _Made(status, await asyncio.to_thread(_text, status, told, past, _seconds(since)))
             self._made[key, since] = known
             if len(self._made) > MOST_LISTENERS:
                 self._made.popitem(last=False)
-        return News(f"{standing.wall}", known.text)
+        return News(f"{status.wall}", known.text)
 
 
-def _text(standing: Standing, told: tuple[Told, ...], past: Past | None, since: float) -> str:
-    return as_json(step(standing, told, past, since))
+def _text(status: ServiceStatus, told: tuple[RecordedTick, ...], past: Past | None, since: float) -> str:
+    return as_json(step(status, told, past, since))
 
 
 def _seconds(text: str) -> float:

@@ -16,11 +16,11 @@ from autoscaler.core.policy import Policy, Workers
 from autoscaler.core.signals import Signals
 from autoscaler.core.workers import LongWork, kind_of, long_work
 
-Corridor: TypeAlias = tuple[float, float, Callable[[], str]]
+PermittedRange: TypeAlias = tuple[float, float, Callable[[], str]]
 """The lowest and the highest permitted count, both permitted, and the reason: put into words only where it clamps."""
 
 
-class Case(NamedTuple):
+class RuleInput(NamedTuple):
     """One service at one tick. `current` is ECS's desired count; `long_work` as `core/workers.py` has it."""
 
     policy: Policy
@@ -37,12 +37,12 @@ class Case(NamedTuple):
         return kind_of(self.policy, self.long_work)
 
     @staticmethod
-    def of(policy: Policy, memory: Memory, seen: Observation) -> Case:
+    def of(policy: Policy, memory: Memory, seen: Observation) -> RuleInput:
         """The case of an observation. A memory that lapsed warms up again where nothing is missing any more."""
         signals, work = read_signals(policy, seen), long_work(policy, seen.knowledge, seen.stop_timeout)
         memory = memory.resumed(seen.fleet, seen.now, complete=not signals.missing)
-        return Case(policy, memory, seen.fleet, signals, seen.fleet.desired, seen.now, work)
+        return RuleInput(policy, memory, seen.fleet, signals, seen.fleet.desired, seen.now, work)
 
 
-Restraint: TypeAlias = Callable[[Case], Corridor | None]
+RuleCheck: TypeAlias = Callable[[RuleInput], PermittedRange | None]
 """None: it does not apply."""

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
-from autoscaler.aws.underway import GATHER_S, UnderWay
+from autoscaler.aws.in_flight import GATHER_S, InFlight
 from autoscaler.errors import AutoscalerError, ClockSkewed, Garbled, NoCredentials, NotFound, Throttled, Unavailable
 
 EVERYBODYS = (Throttled, Unavailable, NoCredentials, ClockSkewed, NotFound)
@@ -24,7 +24,7 @@ Got = TypeVar("Got")
 Asked: TypeAlias = Mapping[Member, Got | AutoscalerError]
 
 
-class Gathering(Generic[Group, Member, Got]):
+class Batcher(Generic[Group, Member, Got]):
     """`ask` asks about at most `most` members of a group, and answers for each; it may raise `AutoscalerError`."""
 
     def __init__(self, ask: Callable[[Group, Sequence[Member]], Awaitable[Asked[Member, Got]]], most: int) -> None:
@@ -32,7 +32,7 @@ class Gathering(Generic[Group, Member, Got]):
         self._most = most
         self._open: dict[Group, dict[Member, asyncio.Future[Got]]] = {}
         self._alone: set[tuple[Group, Member]] = set()
-        self._under_way = UnderWay[None]()
+        self._under_way = InFlight[None]()
 
     async def of(self, group: Group, member: Member) -> Got:
         """The member's answer. Raises `AutoscalerError`. Who gives up waiting does not end a question of others."""

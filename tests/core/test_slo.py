@@ -11,7 +11,7 @@ from autoscaler.core.knowledge import Knowledge
 from autoscaler.core.memory import Change, Memory
 from autoscaler.core.model import Backlog, Decision, Fleet, Observation, QueueReading
 from autoscaler.core.policy import Limit, Policy
-from autoscaler.core.promise import at_risk, expected_wait_s
+from autoscaler.core.slo import at_risk, expected_wait_s
 from tests.core.calm import NOW
 from tests.core.test_latency import known, policy
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 
 from autoscaler.errors import ConfigError, Problem
-from autoscaler.sim.crew import ENDS, Crew
+from autoscaler.sim.process_pool import ENDS, ProcessPool
 
 LATER = multiprocessing.get_context("fork").Event()
 """Set by the second piece of work; the first waits for it."""
@@ -53,7 +53,7 @@ def nobody_stays() -> Iterator[None]:
 
 
 def test_results_come_in_the_order_of_the_work_whichever_ends_first() -> None:
-    made = list(Crew(2, silent, 2).made(crossing, [(0,), (1,)]))
+    made = list(ProcessPool(2, silent, 2).made(crossing, [(0,), (1,)]))
     assert [number for number, _ in made] == [0, 1]
     assert os.getpid() not in {pid for _, pid in made}
     assert len({pid for _, pid in made}) == 2
@@ -62,41 +62,41 @@ def test_results_come_in_the_order_of_the_work_whichever_ends_first() -> None:
 def test_progress_counts_all_batches_and_ends_at_one() -> None:
     LATER.set()
     shares: list[float] = []
-    crew = Crew(4, shares.append, 2)
-    list(crew.made(crossing, [(1,)]))
+    pool = ProcessPool(4, shares.append, 2)
+    list(pool.made(crossing, [(1,)]))
     assert shares[-1] == 0.25
-    list(crew.made(crossing, [(1,), (1,), (1,)]))
+    list(pool.made(crossing, [(1,), (1,), (1,)]))
     assert shares[-1] == 1.0
     assert shares == sorted(shares)
 
 
 def test_no_work_at_all_is_done() -> None:
     shares: list[float] = []
-    assert list(Crew(0, shares.append).made(crossing, [])) == []
+    assert list(ProcessPool(0, shares.append).made(crossing, [])) == []
     assert shares == [1.0]
 
 
 def test_the_operators_mistake_arrives_as_it_was_raised() -> None:
     with pytest.raises(ConfigError) as raised:
-        list(Crew(3, silent, 2).made(refused, [(0,), (1,), (2,)]))
+        list(ProcessPool(3, silent, 2).made(refused, [(0,), (1,), (2,)]))
     assert raised.value.problems == (Problem("tolerance", "'lots' is not a number"),)
 
 
 def test_a_process_that_is_killed_ends_the_work_instead_of_being_waited_for() -> None:
     with pytest.raises(ChildProcessError, match="memory"):
-        list(Crew(3, silent, 2).made(killed, [(0,), (1,), (2,)]))
+        list(ProcessPool(3, silent, 2).made(killed, [(0,), (1,), (2,)]))
 
 
 @pytest.mark.parametrize("sent", ENDS)
 def test_a_signal_to_the_group_is_heard_by_the_parent_alone(sent: signal.Signals) -> None:
-    assert list(Crew(2, silent, 2).made(interrupted, [(0, sent), (1, sent)])) == [0, 1]
+    assert list(ProcessPool(2, silent, 2).made(interrupted, [(0, sent), (1, sent)])) == [0, 1]
 
 
 @pytest.mark.parametrize("sent", ENDS)
 def test_a_crew_ends_although_a_signal_met_a_process_that_waits_for_work(sent: signal.Signals) -> None:
     """Who waits for work holds the lock of the pool's queue. Were it ended there, the pool would never end."""
     LATER.set()
-    results = Crew(2, silent, 2).made(crossing, [(1,), (1,)])
+    results = ProcessPool(2, silent, 2).made(crossing, [(1,), (1,)])
     assert isinstance(results, Generator)
     next(results)
     next(results)
@@ -108,7 +108,7 @@ def test_a_crew_ends_although_a_signal_met_a_process_that_waits_for_work(sent: s
 
 
 def test_who_stops_listening_leaves_no_process_behind() -> None:
-    results = Crew(2, silent, 2).made(crossing, [(1,), (1,)])
+    results = ProcessPool(2, silent, 2).made(crossing, [(1,), (1,)])
     next(results)
     assert isinstance(results, Generator)
     results.close()

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from autoscaler.control.aside import Background
+from autoscaler.control.background import Background
 
 
 async def test_thoughts_do_not_hold_up_the_event_loop_and_come_one_at_a_time() -> None:
@@ -19,8 +19,8 @@ async def test_thoughts_do_not_hold_up_the_event_loop_and_come_one_at_a_time() -
         assert going.wait(10)
         return number
 
-    async with Background() as aside:
-        thoughts = [asyncio.create_task(aside.think(partial(think, number))) for number in (1, 2)]
+    async with Background() as background:
+        thoughts = [asyncio.create_task(background.think(partial(think, number))) for number in (1, 2)]
         async with asyncio.timeout(10):
             while not begun:  # noqa: ASYNC110 - another thread has no event for us
                 await asyncio.sleep(0.01)
@@ -38,8 +38,8 @@ async def test_what_is_not_done_in_the_end_is_given_up() -> None:
         finally:
             ended.append("given up")
 
-    async with asyncio.timeout(10), Background() as aside:
-        aside.begin(for_ever())
+    async with asyncio.timeout(10), Background() as background:
+        background.begin(for_ever())
         await asyncio.sleep(0)
     assert ended == ["given up"]
 
@@ -49,8 +49,8 @@ async def test_a_bug_ends_all() -> None:
         raise ZeroDivisionError
 
     async def daemon() -> None:
-        async with asyncio.timeout(10), Background() as aside:
-            aside.begin(bug())
+        async with asyncio.timeout(10), Background() as background:
+            background.begin(bug())
             await asyncio.Event().wait()
 
     with pytest.raises(ExceptionGroup) as raised:

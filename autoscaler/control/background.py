@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self, TypeVar
 Thought = TypeVar("Thought")
 
 
-class Aside(Protocol):
+class BackgroundTasks(Protocol):
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """It is done at some time, or is ended with the daemon. A bug in it ends the daemon."""
 
@@ -53,7 +53,7 @@ class Background:
             return await asyncio.to_thread(work)
 
 
-class Apart:
+class ThreadRunner:
     """Work that may hang for ever, such as a file's: each in a thread that ends with the process, one at a time."""
 
     def __init__(self) -> None:

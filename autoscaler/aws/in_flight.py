@@ -15,7 +15,7 @@ other.
 Got = TypeVar("Got")
 
 
-class UnderWay(Generic[Got]):
+class InFlight(Generic[Got]):
     """The questions that have begun and not ended. To be closed."""
 
     def __init__(self) -> None:

@@ -27,14 +27,14 @@ def at_once(_fault: AutoscalerError) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Generic[Reading]):
+class CachedReading(Generic[Reading]):
     """A reading, and until when it stands for a question."""
 
     reading: Reading
     until: Instant
 
 
-class Schedule(Generic[Key, Reading]):
+class TtlCache(Generic[Key, Reading]):
     """Answers by key, each standing for `period_s`. An error stands for as many seconds as `again_after` gives."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Schedule(Generic[Key, Reading]):
         self._now = now
         self._period_s = period_s
         self._again_after = again_after
-        self._kept: dict[Key, Kept[Reading | Missing]] = {}
+        self._kept: dict[Key, CachedReading[Reading | Missing]] = {}
         self._sweep_at = SWEEP_AT
         self._turns: defaultdict[Key, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -75,14 +75,14 @@ class Schedule(Generic[Key, Reading]):
         self._sweep_at = max(SWEEP_AT, 2 * len(self._kept))
 
     async def _anew(
-        self, kept: Kept[Reading | Missing] | None, now: Instant, ask: Callable[[], Awaitable[Reading]]
-    ) -> Kept[Reading | Missing]:
+        self, kept: CachedReading[Reading | Missing] | None, now: Instant, ask: Callable[[], Awaitable[Reading]]
+    ) -> CachedReading[Reading | Missing]:
         try:
-            return Kept(await ask(), self._next_due(kept, now))
+            return CachedReading(await ask(), self._next_due(kept, now))
         except AutoscalerError as fault:
-            return Kept(missing(fault), now + self._again_after(fault))
+            return CachedReading(missing(fault), now + self._again_after(fault))
 
-    def _next_due(self, kept: Kept[Reading | Missing] | None, now: Instant) -> Instant:
+    def _next_due(self, kept: CachedReading[Reading | Missing] | None, now: Instant) -> Instant:
         """A period after the last time it was due, not after it was asked: else ticks that jitter make 70 s of 60."""
         due = now if kept is None else kept.until
         return (due if now - due < self._period_s else now) + self._period_s

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from math import log2
 from typing import NamedTuple, TypeAlias
 
-from autoscaler.control.bucket import Bucket
+from autoscaler.control.token_bucket import TokenBucket
 from autoscaler.core.model import Instant
 from autoscaler.errors import Throttled
 from autoscaler.ports import Category, Urgency
@@ -83,8 +83,8 @@ class _Lane:
     scale-outs.
     """
 
-    whole: Bucket
-    ours: Bucket
+    whole: TokenBucket
+    ours: TokenBucket
     rests_until: Instant = float("-inf")
     throttles: int = 0
     waiting: list[_Place] = field(default_factory=list)
@@ -92,7 +92,7 @@ class _Lane:
     sweep_at: int = SWEEP_AT
 
 
-class Pacing:
+class TokenBucketLimiter:
     """A `Pacer`. `draw` gives random numbers in [0, 1)."""
 
     def __init__(self, clock: Callable[[], float], draw: Callable[[], float], share: float = SHARE) -> None:
@@ -160,8 +160,8 @@ class Pacing:
         lane = self._lanes.get((category, area))
         if lane is None:
             (rate, burst), now = PUBLISHED[category], self._clock()
-            ours = Bucket(rate * self._share, max(1.0, burst * self._share), now)
-            lane = self._lanes[category, area] = _Lane(Bucket(rate, burst, now), ours)
+            ours = TokenBucket(rate * self._share, max(1.0, burst * self._share), now)
+            lane = self._lanes[category, area] = _Lane(TokenBucket(rate, burst, now), ours)
         return lane
 
     def _keep(self, lane: _Lane, who: str, since: Instant) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from autoscaler.config import Chosen, Config, LogFormat, LogLevel, Service
 from autoscaler.control.admission import Admission
-from autoscaler.control.crew import GRACE_S, MOST_GROUPS, SPREAD, Crew, grouped
-from autoscaler.control.rounds import Rounds
+from autoscaler.control.read_budget import ReadBudget
+from autoscaler.control.supervisor import GRACE_S, MOST_GROUPS, SPREAD, Supervisor, grouped
 from autoscaler.core.policy import Mode, QueuePolicy
 from tests.control.fakes import World, now, ports_of, service
 from tests.virtual import run_virtually
@@ -52,7 +52,7 @@ class Stage:
 
     worlds: dict[str, World] = field(default_factory=dict)
     listed: Listed = field(default_factory=Listed)
-    rounds: Rounds = field(default_factory=lambda: Rounds(lambda: 5.0, 10))
+    read_budget: ReadBudget = field(default_factory=lambda: ReadBudget(lambda: 5.0, 10))
     began: float = 0.0
 
     def play(self, scenes: Sequence[tuple[float, Config]], seconds: float) -> float:
@@ -61,16 +61,16 @@ class Stage:
         async def main() -> float:
             self.began = now()
             admission = Admission((), now, 50)
-            crew = Crew(
+            supervisor = Supervisor(
                 lambda one: ports_of(self.worlds[one.ref.key]),
                 now,
                 admission,
-                self.rounds,
+                self.read_budget,
                 self.listed,
                 silence_s=silence_s,
             )
             stopping = asyncio.Event()
-            task = asyncio.create_task(crew.run(self._told(scenes), stopping))
+            task = asyncio.create_task(supervisor.run(self._told(scenes), stopping))
             await asyncio.sleep(seconds)
             began = now()
             stopping.set()
@@ -165,10 +165,12 @@ def test_a_service_may_be_put_into_shadow_and_out_of_it_by_its_ports() -> None:
             seen.append(one.policy.mode)
             return ports_of(world)
 
-        crew = Crew(ports_for, now, Admission((), now), Rounds(lambda: 5.0, 10), Listed(), silence_s=silence_s)
+        supervisor = Supervisor(
+            ports_for, now, Admission((), now), ReadBudget(lambda: 5.0, 10), Listed(), silence_s=silence_s
+        )
         stage = Stage(began=now())
         told = stage._told([(0, settings(shadow)), (15, settings(service("orders")))])
-        task = asyncio.create_task(crew.run(told, stopping))
+        task = asyncio.create_task(supervisor.run(told, stopping))
         await asyncio.sleep(20)
         stopping.set()
         await task
@@ -268,12 +270,17 @@ def test_the_first_look_waits_for_nobody_though_the_clock_goes_on() -> None:
         def clock() -> float:
             return now() + 0.001 * next(moments)
 
-        crew = Crew(
-            lambda _: ports_of(world), clock, Admission((), now), Rounds(lambda: 5.0, 10), Listed(), silence_s=silence_s
+        supervisor = Supervisor(
+            lambda _: ports_of(world),
+            clock,
+            Admission((), now),
+            ReadBudget(lambda: 5.0, 10),
+            Listed(),
+            silence_s=silence_s,
         )
         stage = Stage(began=began)
         task = asyncio.create_task(
-            crew.run(stage._told([(1, settings(service("orders"), service("other")))]), stopping)
+            supervisor.run(stage._told([(1, settings(service("orders"), service("other")))]), stopping)
         )
         await asyncio.sleep(8)
         stopping.set()

@@ -9,8 +9,8 @@ from autoscaler.core.model import Missing, Utilization
 from autoscaler.core.policy import Pause
 from autoscaler.ports import Tick
 from autoscaler.telemetry import views
-from autoscaler.telemetry.board import State
 from autoscaler.telemetry.journal import REPEAT_S
+from autoscaler.telemetry.status_store import ServiceState
 from tests.telemetry.ticks import Desk, decided, holding, policy_of, scaling_out, seen, unread
 
 CONFLICTING_SCALER = Missing("another autoscaler has a say: a target", "refused")
@@ -91,9 +91,9 @@ def test_a_notice_that_comes_and_goes_is_told_once_a_minute() -> None:
 def test_a_service_with_notices_is_served_all_the_same_and_ready_says_them() -> None:
     desk = Desk()
     desk.record(noticed(CONFLICTING_SCALER))
-    standing = desk.board.standings()[0]
-    assert standing.state is State.OK
-    ready, body = views.readiness(desk.board.standings(), desk.clock())
+    status = desk.store.statuses()[0]
+    assert status.state is ServiceState.OK
+    ready, body = views.readiness(desk.store.statuses(), desk.clock())
     assert ready
     assert body["services"]["orders"]["notices"] == [{"kind": "refused", "text": CONFLICTING_SCALER.reason}]
     assert body["services"]["orders"]["faults"] == []
@@ -121,11 +121,11 @@ def test_a_decision_says_what_each_signal_asked_for_and_how_old_each_reading_was
 def test_the_api_gives_the_same() -> None:
     desk = Desk()
     desk.record(scaling_out())
-    standing = desk.board.standings()[0]
-    entry = views.decisions(desk.board.told("orders"), standing)["decisions"][-1]
+    status = desk.store.statuses()[0]
+    entry = views.decisions(desk.store.told("orders"), status)["decisions"][-1]
     assert entry["votes"][0]["tasks"] == 20
     assert entry["ages_s"]["ecs"] == 0.0
-    brief = views.services([standing], desk.clock())["services"][0]["decision"]
+    brief = views.services([status], desk.clock())["services"][0]["decision"]
     assert (brief["votes"], brief["ages_s"]) == (entry["votes"], entry["ages_s"])
 
 

@@ -33,7 +33,7 @@ throttled any more, the least becomes 1,000 a second within a minute: 4.5 + 23 +
 
 
 @dataclass(slots=True)
-class Bucket:
+class TokenBucket:
     """Of `burst` tokens at most, `rate` more each second while nothing is throttled. Full at `at`."""
 
     rate: float

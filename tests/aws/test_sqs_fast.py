@@ -28,8 +28,8 @@ from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, Call
 from autoscaler.aws.clients import Clients
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import CODES
-from autoscaler.aws.lean import MOST_BYTES, Lean, _session
 from autoscaler.aws.signing import signed
+from autoscaler.aws.sqs_fast import MOST_BYTES, FastSqs, _session
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.ports import QueueRef
 from tests.aws.double import Double, Reply, fault, ok, serving
@@ -210,7 +210,7 @@ def self_signed(folder: Path) -> ssl.SSLContext:
 async def test_authorities_that_cannot_be_read_are_told(
     monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
 ) -> None:
-    monkeypatch.setattr("autoscaler.aws.lean.get_cert_path", lambda _: "/nowhere.pem")
+    monkeypatch.setattr("autoscaler.aws.sqs_fast.get_cert_path", lambda _: "/nowhere.pem")
     async with connected(spies) as aws:
         reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
@@ -219,7 +219,7 @@ async def test_authorities_that_cannot_be_read_are_told(
 
 async def has_route(call: Call) -> bool:
     async with AsyncExitStack() as stack:
-        lean = Lean(stack, Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0))
+        lean = FastSqs(stack, Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0))
         return await lean.route(call) is not None
 
 
@@ -264,7 +264,7 @@ async def test_it_leads_to_the_endpoint_that_the_sdk_resolves(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     async with AsyncExitStack() as stack:
-        lean = Lean(stack, Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0))
+        lean = FastSqs(stack, Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0))
         route = await lean.route(Call(GET_QUEUE_ATTRIBUTES, "queue orders", REGION))
         assert route is not None
         assert str(route._url) == url

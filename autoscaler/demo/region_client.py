@@ -30,7 +30,7 @@ class RegionFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class RegionClient:
     """The way to the Region at `endpoint`, over one pool of connections."""
 
     endpoint: str

@@ -104,7 +104,7 @@ async def test_hung_calls_do_not_keep_others_waiting_for_a_connection(double: Do
 async def test_who_waits_for_a_connection_is_not_overtaken(
     monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
 ) -> None:
-    for module in ("clients", "lean"):
+    for module in ("clients", "sqs_fast"):
         monkeypatch.setattr(f"autoscaler.aws.{module}.CONNECTIONS", 2)
     double.on("GetQueueAttributes", COUNTS)
     answered: list[str] = []

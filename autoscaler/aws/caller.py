@@ -21,10 +21,10 @@ from autoscaler.aws.faults import (
     fault_of_silence,
     fault_of_slow_credentials,
 )
-from autoscaler.aws.lean import Lean
 from autoscaler.aws.roles import Roles
+from autoscaler.aws.sqs_fast import FastSqs
 from autoscaler.errors import AutoscalerError, Denied, Garbled, Throttled, Unavailable
-from autoscaler.ports import Calls, Pacer, Place, Urgency
+from autoscaler.ports import Calls, Place, RateLimiter, Urgency
 
 UNPARSABLE = (
     ResponseParserError,
@@ -38,7 +38,7 @@ UNPARSABLE = (
 """What the SDK's parser lets out when an answer is not of the documented shape. Our parameters are checked before."""
 
 
-class Wire:
+class Caller:
     """All that is asked of AWS goes through `ask`. What it opens is closed with `stack`. `lean`: the hot call may go
     by a shorter way than the SDK's. `once`: a command asks, as `Call` has it.
     """
@@ -46,7 +46,7 @@ class Wire:
     def __init__(
         self,
         stack: AsyncExitStack,
-        pacer: Pacer,
+        limiter: RateLimiter,
         calls: Calls,
         clocks: Clocks,
         call_timeout_s: float,
@@ -54,12 +54,12 @@ class Wire:
         lean: bool,
         once: bool,
     ) -> None:
-        self._pacer = pacer
+        self._limiter = limiter
         self._calls = calls
         self._call_timeout_s = call_timeout_s
         self._once = once
         self._clients = Clients(stack, clocks, call_timeout_s)
-        self._lean = Lean(stack, self._clients) if lean else None
+        self._lean = FastSqs(stack, self._clients) if lean else None
         self._roles = Roles(self.ask, self.region, clocks)
 
     def region(self) -> str:
@@ -79,7 +79,7 @@ class Wire:
         """AWS's answer, which is not an error. Raises `AutoscalerError`; `Throttled` also before anything was sent."""
         call = Call(api, subject, place.region or self.region(), place.role, self._once)
         keys = None if call.role is None else await self._roles.keys(call.role, subject, call.region)
-        self._calls.waited(await self._pacer.turn(api.category, call.area, subject, urgency, more))
+        self._calls.waited(await self._limiter.turn(api.category, call.area, subject, urgency, more))
         outcome = Unavailable.kind  # also where the caller gives up: it is not known what became of the call
         try:
             answer = await self._send(call, keys, parameters)
@@ -108,7 +108,7 @@ class Wire:
             raise Garbled(str(fault_of_failure(error, call))) from None
         except BotoCoreError as error:
             raise fault_of_failure(error, call) from None
-        self._pacer.succeeded(call.api.category, call.area)
+        self._limiter.succeeded(call.api.category, call.area)
         return Answer(call, body)
 
     async def _own_keys(self, call: Call) -> ReadOnlyCredentials:
@@ -129,9 +129,9 @@ class Wire:
     def _heard(self, fault: AutoscalerError, call: Call) -> AutoscalerError:
         """Tell the pacer what an error says of its category: a refusal, too, is an answer in good time."""
         if isinstance(fault, Throttled):
-            self._pacer.throttled(call.api.category, call.area)
+            self._limiter.throttled(call.api.category, call.area)
         elif not isinstance(fault, Unavailable):
-            self._pacer.succeeded(call.api.category, call.area)
+            self._limiter.succeeded(call.api.category, call.area)
         if isinstance(fault, Denied) and call.role is not None:
             self._roles.doubt(call.role)
         return fault

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from autoscaler.control.bucket import LEAST_PER_S, Bucket
-from autoscaler.control.pacing import (
+from autoscaler.control.rate_limiter import (
     DOUBLE_NEED_S,
     FIRST_REST_S,
     LEAST_REST_RATIO,
@@ -18,8 +17,9 @@ from autoscaler.control.pacing import (
     MOST_WAIT_S,
     PUBLISHED,
     SHARE,
-    Pacing,
+    TokenBucketLimiter,
 )
+from autoscaler.control.token_bucket import LEAST_PER_S, TokenBucket
 from autoscaler.errors import Throttled
 from autoscaler.ports import Category, Urgency
 from tests.virtual import run_virtually
@@ -32,27 +32,27 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def played(script: Callable[[Pacing], Awaitable[None]], draw: float = 1.0) -> None:
+def played(script: Callable[[TokenBucketLimiter], Awaitable[None]], draw: float = 1.0) -> None:
     async def main() -> None:
-        await script(Pacing(now, lambda: draw))
+        await script(TokenBucketLimiter(now, lambda: draw))
 
     run_virtually(main())
 
 
-async def emptied(pacing: Pacing, category: Category, urgency: Urgency = ROUTINE) -> int:
+async def emptied(limiter: TokenBucketLimiter, category: Category, urgency: Urgency = ROUTINE) -> int:
     """As many calls as can be made at once."""
     calls = 0
-    while await pacing.turn(category, "eu", f"{calls}", urgency) == 0:
+    while await limiter.turn(category, "eu", f"{calls}", urgency) == 0:
         calls += 1
     return calls
 
 
-async def rest_s(pacing: Pacing, category: Category = READ, region: str = "eu") -> float:
+async def rest_s(limiter: TokenBucketLimiter, category: Category = READ, region: str = "eu") -> float:
     """How long the category rests from now on, to the tenth of a second."""
     began = now()
     while True:
         try:
-            await pacing.turn(category, region, "one", ROUTINE)
+            await limiter.turn(category, region, "one", ROUTINE)
         except Throttled:
             await asyncio.sleep(0.1)
         else:
@@ -63,11 +63,11 @@ async def rest_s(pacing: Pacing, category: Category = READ, region: str = "eu") 
 def test_at_once_our_share_and_then_our_share_of_the_rate(category: Category) -> None:
     rate, burst = PUBLISHED[category]
 
-    async def script(pacing: Pacing) -> None:
-        assert await emptied(pacing, category) == int(SHARE * burst)
+    async def script(limiter: TokenBucketLimiter) -> None:
+        assert await emptied(limiter, category) == int(SHARE * burst)
         began, calls = now(), 0
         while now() - began < 100:
-            await pacing.turn(category, "eu", "one", ROUTINE)
+            await limiter.turn(category, "eu", "one", ROUTINE)
             calls += 1
         assert calls == pytest.approx(100 * SHARE * rate, abs=1)
 
@@ -75,23 +75,23 @@ def test_at_once_our_share_and_then_our_share_of_the_rate(category: Category) ->
 
 
 def test_scale_outs_may_use_all_that_aws_allows() -> None:
-    async def script(pacing: Pacing) -> None:
-        assert await emptied(pacing, WRITE, OUT) == 50
+    async def script(limiter: TokenBucketLimiter) -> None:
+        assert await emptied(limiter, WRITE, OUT) == 50
         began = now()
         for _ in range(100):
-            await pacing.turn(WRITE, "eu", "one", OUT)
+            await limiter.turn(WRITE, "eu", "one", OUT)
         assert now() - began == pytest.approx(20, abs=0.3)
 
     played(script)
 
 
 def test_from_zero_goes_first_and_then_who_needs_more() -> None:
-    async def script(pacing: Pacing) -> None:
-        await emptied(pacing, WRITE, OUT)
+    async def script(limiter: TokenBucketLimiter) -> None:
+        await emptied(limiter, WRITE, OUT)
         order = list[str]()
 
         async def write(who: str, urgency: Urgency) -> None:
-            await pacing.turn(WRITE, "eu", who, urgency)
+            await limiter.turn(WRITE, "eu", who, urgency)
             order.append(who)
 
         wishes = [("in", ROUTINE), ("out", OUT), ("out too", OUT), ("from zero", FROM_ZERO)]
@@ -102,13 +102,13 @@ def test_from_zero_goes_first_and_then_who_needs_more() -> None:
 
 
 def test_of_those_who_need_more_tasks_he_goes_first_who_needs_most_but_waiting_counts_too() -> None:
-    async def script(pacing: Pacing) -> None:
-        await emptied(pacing, WRITE, OUT)
+    async def script(limiter: TokenBucketLimiter) -> None:
+        await emptied(limiter, WRITE, OUT)
         order = list[str]()
 
         async def write(who: str, more: int, after_s: float) -> None:
             await asyncio.sleep(after_s)
-            await pacing.turn(WRITE, "eu", who, OUT, more)
+            await limiter.turn(WRITE, "eu", who, OUT, more)
             order.append(who)
 
         needs = {"one": 1, "many": 100, "some": 10, "most": 1000}
@@ -119,7 +119,7 @@ def test_of_those_who_need_more_tasks_he_goes_first_who_needs_most_but_waiting_c
         with pytest.raises(Throttled):
             await asyncio.gather(*(write(f"{number}", 3, 0.0) for number in range(80)))
         await asyncio.sleep(DOUBLE_NEED_S)
-        await emptied(pacing, WRITE, OUT)
+        await emptied(limiter, WRITE, OUT)
         await asyncio.gather(write("twice as many, now", 7, 0.0), write("79", 3, 0.0))
         assert order[-2:] == ["79", "twice as many, now"]
 
@@ -127,12 +127,12 @@ def test_of_those_who_need_more_tasks_he_goes_first_who_needs_most_but_waiting_c
 
 
 def test_what_is_done_in_the_background_goes_last() -> None:
-    async def script(pacing: Pacing) -> None:
-        await emptied(pacing, WRITE)
+    async def script(limiter: TokenBucketLimiter) -> None:
+        await emptied(limiter, WRITE)
         order = list[Urgency]()
 
         async def ask(urgency: Urgency) -> None:
-            await pacing.turn(WRITE, "eu", f"{urgency}", urgency)
+            await limiter.turn(WRITE, "eu", f"{urgency}", urgency)
             order.append(urgency)
 
         await asyncio.gather(*(ask(urgency) for urgency in (BACKGROUND, ROUTINE, OUT)))
@@ -142,9 +142,9 @@ def test_what_is_done_in_the_background_goes_last() -> None:
 
 
 def test_whose_turn_would_be_too_late_is_sent_away_at_once_and_told_why() -> None:
-    async def script(pacing: Pacing) -> None:
-        await emptied(pacing, WRITE)
-        turns = [asyncio.create_task(pacing.turn(WRITE, "eu", f"{number}", ROUTINE)) for number in range(9)]
+    async def script(limiter: TokenBucketLimiter) -> None:
+        await emptied(limiter, WRITE)
+        turns = [asyncio.create_task(limiter.turn(WRITE, "eu", f"{number}", ROUTINE)) for number in range(9)]
         began = now()
         done = await asyncio.gather(*turns, return_exceptions=True)
         refused = [each for each in done if isinstance(each, Throttled)]
@@ -162,15 +162,15 @@ def test_nobody_starves_at_a_tenth_of_what_is_needed() -> None:
     """
     services, rate = 200, 2.0
 
-    async def script(pacing: Pacing) -> None:
-        pacing._lanes[READ, "eu"] = pacing._lane(READ, "eu")
-        pacing._lane(READ, "eu").ours = Bucket(rate, 10, now())
+    async def script(limiter: TokenBucketLimiter) -> None:
+        limiter._lanes[READ, "eu"] = limiter._lane(READ, "eu")
+        limiter._lane(READ, "eu").ours = TokenBucket(rate, 10, now())
         got, last, longest = Counter[int](), dict.fromkeys(range(services), now()), 0.0
 
         async def ask(number: int) -> None:
             nonlocal longest
             try:
-                await pacing.turn(READ, "eu", f"service {number}", ROUTINE)
+                await limiter.turn(READ, "eu", f"service {number}", ROUTINE)
             except Throttled:
                 return
             got[number] += 1
@@ -199,22 +199,22 @@ def test_where_aws_allows_a_tenth_of_what_is_needed_nearly_every_call_is_answere
     """Queues are asked for every 5 s, ten times as many as AWS lets through: 50, or 500."""
     services = int(allowed * 50)
 
-    async def script(pacing: Pacing) -> None:
-        theirs, got, made = Bucket(allowed, allowed, now()), Counter[int](), 0
+    async def script(limiter: TokenBucketLimiter) -> None:
+        theirs, got, made = TokenBucket(allowed, allowed, now()), Counter[int](), 0
 
         async def ask(number: int) -> None:
             nonlocal made
             try:
-                await pacing.turn(Category.QUEUE_READ, "eu", f"{number}", ROUTINE)
+                await limiter.turn(Category.QUEUE_READ, "eu", f"{number}", ROUTINE)
             except Throttled:
                 return
             made += 1
             if theirs.wait_s(1, now()) > 0:
-                pacing.throttled(Category.QUEUE_READ, "eu")
+                limiter.throttled(Category.QUEUE_READ, "eu")
                 return
             theirs.take(now())
             got[number] += 1
-            pacing.succeeded(Category.QUEUE_READ, "eu")
+            limiter.succeeded(Category.QUEUE_READ, "eu")
 
         async def service(number: int) -> None:
             await asyncio.sleep(number % 16 * 5 / 16)
@@ -241,23 +241,23 @@ def test_where_aws_allows_a_tenth_of_what_is_needed_nearly_every_call_is_answere
 def test_while_aws_throttles_the_calls_stay_few_and_a_minute_later_all_is_as_before() -> None:
     """AWS refuses everything for ten minutes: each call that is made is refused."""
 
-    async def script(pacing: Pacing) -> None:
+    async def script(limiter: TokenBucketLimiter) -> None:
         made, began = 0, now()
         while now() - began < 600:
             for number in range(20):
                 try:
-                    await pacing.turn(READ, "eu", f"{number}", ROUTINE)
+                    await limiter.turn(READ, "eu", f"{number}", ROUTINE)
                 except Throttled:
                     continue
                 made += 1
-                pacing.throttled(READ, "eu")
+                limiter.throttled(READ, "eu")
             await asyncio.sleep(10)
         assert made <= 30, "a call or so at the end of each rest"
         await asyncio.sleep(61 + LONGEST_REST_S)
-        pacing.succeeded(READ, "eu")
+        limiter.succeeded(READ, "eu")
         began, calls = now(), 0
         while now() - began < 60:
-            await pacing.turn(READ, "eu", "one", ROUTINE)
+            await limiter.turn(READ, "eu", "one", ROUTINE)
             calls += 1
         assert calls >= 60 * SHARE * PUBLISHED[READ][0]
 
@@ -265,25 +265,25 @@ def test_while_aws_throttles_the_calls_stay_few_and_a_minute_later_all_is_as_bef
 
 
 def test_a_throttle_rests_its_category_in_its_region_and_no_other() -> None:
-    async def script(pacing: Pacing) -> None:
+    async def script(limiter: TokenBucketLimiter) -> None:
         for _ in range(3):
-            pacing.throttled(READ, "eu")
+            limiter.throttled(READ, "eu")
             await asyncio.sleep(LONGEST_REST_S)
-        pacing.throttled(READ, "eu")
+        limiter.throttled(READ, "eu")
         with pytest.raises(Throttled, match=r"AWS throttled ecs_service_read in eu.*rest"):
-            await pacing.turn(READ, "eu", "one", ROUTINE)
-        assert await pacing.turn(WRITE, "eu", "one", ROUTINE) == 0
-        assert await pacing.turn(READ, "us", "one", ROUTINE) == 0
+            await limiter.turn(READ, "eu", "one", ROUTINE)
+        assert await limiter.turn(WRITE, "eu", "one", ROUTINE) == 0
+        assert await limiter.turn(READ, "us", "one", ROUTINE) == 0
 
     played(script)
 
 
 def test_a_rest_doubles_with_each_throttle_in_a_row_up_to_a_minute() -> None:
-    async def script(pacing: Pacing) -> None:
+    async def script(limiter: TokenBucketLimiter) -> None:
         rests = []
         for _ in range(8):
-            pacing.throttled(READ, "eu")
-            rests.append(await rest_s(pacing))
+            limiter.throttled(READ, "eu")
+            rests.append(await rest_s(limiter))
         assert rests[:5] == pytest.approx([FIRST_REST_S * 2**n for n in range(5)], abs=1)
         assert rests[-1] == pytest.approx(LONGEST_REST_S, abs=1)
 
@@ -291,60 +291,62 @@ def test_a_rest_doubles_with_each_throttle_in_a_row_up_to_a_minute() -> None:
 
 
 def test_a_rest_is_drawn_and_never_none() -> None:
-    async def script(pacing: Pacing) -> None:
-        pacing.throttled(READ, "eu")
-        assert LEAST_REST_RATIO * FIRST_REST_S - 0.2 <= await rest_s(pacing) <= 1.2, "and then there is a call a second"
+    async def script(limiter: TokenBucketLimiter) -> None:
+        limiter.throttled(READ, "eu")
+        assert LEAST_REST_RATIO * FIRST_REST_S - 0.2 <= await rest_s(limiter) <= 1.2, (
+            "and then there is a call a second"
+        )
 
     played(script, draw=0.0)
 
 
 def test_throttles_that_were_under_way_when_the_rest_began_are_the_same_one() -> None:
-    async def script(pacing: Pacing) -> None:
+    async def script(limiter: TokenBucketLimiter) -> None:
         for _ in range(5):
-            pacing.throttled(READ, "eu")
-        assert await rest_s(pacing) == pytest.approx(FIRST_REST_S, abs=0.2)
+            limiter.throttled(READ, "eu")
+        assert await rest_s(limiter) == pytest.approx(FIRST_REST_S, abs=0.2)
 
     played(script)
 
 
 def test_a_success_ends_the_row_but_not_a_rest_that_began_after_it_was_sent() -> None:
-    async def script(pacing: Pacing) -> None:
-        pacing.throttled(READ, "eu")
-        pacing.succeeded(READ, "eu")
-        assert await rest_s(pacing) == pytest.approx(FIRST_REST_S, abs=0.2)
-        pacing.succeeded(READ, "eu")
-        pacing.throttled(READ, "eu")
-        assert await rest_s(pacing) == pytest.approx(FIRST_REST_S, abs=0.5)
+    async def script(limiter: TokenBucketLimiter) -> None:
+        limiter.throttled(READ, "eu")
+        limiter.succeeded(READ, "eu")
+        assert await rest_s(limiter) == pytest.approx(FIRST_REST_S, abs=0.2)
+        limiter.succeeded(READ, "eu")
+        limiter.throttled(READ, "eu")
+        assert await rest_s(limiter) == pytest.approx(FIRST_REST_S, abs=0.5)
 
     played(script)
 
 
 def test_who_gives_up_waiting_is_in_nobodys_way() -> None:
-    async def script(pacing: Pacing) -> None:
-        await emptied(pacing, WRITE)
-        impatient = asyncio.create_task(pacing.turn(WRITE, "eu", "one", ROUTINE))
+    async def script(limiter: TokenBucketLimiter) -> None:
+        await emptied(limiter, WRITE)
+        impatient = asyncio.create_task(limiter.turn(WRITE, "eu", "one", ROUTINE))
         await asyncio.sleep(0.1)
         impatient.cancel()
-        assert 0.69 <= await pacing.turn(WRITE, "eu", "other", ROUTINE) <= 0.7 + LOOK_AGAIN_S
+        assert 0.69 <= await limiter.turn(WRITE, "eu", "other", ROUTINE) <= 0.7 + LOOK_AGAIN_S
 
     played(script)
 
 
 def test_what_is_left_is_told() -> None:
-    async def script(pacing: Pacing) -> None:
-        assert pacing.tokens() == {}
-        await pacing.turn(READ, "eu", "one", ROUTINE)
-        await pacing.turn(READ, "us", "one", ROUTINE)
-        await pacing.turn(READ, "us", "one", ROUTINE)
-        assert pacing.tokens() == {READ: 23.0}
-        pacing.throttled(READ, "eu")
-        assert pacing.tokens() == {READ: 0.0}
+    async def script(limiter: TokenBucketLimiter) -> None:
+        assert limiter.tokens() == {}
+        await limiter.turn(READ, "eu", "one", ROUTINE)
+        await limiter.turn(READ, "us", "one", ROUTINE)
+        await limiter.turn(READ, "us", "one", ROUTINE)
+        assert limiter.tokens() == {READ: 23.0}
+        limiter.throttled(READ, "eu")
+        assert limiter.tokens() == {READ: 0.0}
 
     played(script)
 
 
 def test_a_bucket_never_gives_more_than_its_burst_and_its_rate() -> None:
-    bucket, taken = Bucket(2.0, 5.0, 0.0), 0
+    bucket, taken = TokenBucket(2.0, 5.0, 0.0), 0
     for tick in range(1000):
         at = tick * 0.1
         if bucket.wait_s(1, at) == 0:
@@ -355,7 +357,7 @@ def test_a_bucket_never_gives_more_than_its_burst_and_its_rate() -> None:
 
 
 def test_a_bucket_that_is_throttled_goes_on_at_half_its_pace_and_is_whole_within_a_minute() -> None:
-    bucket, at = Bucket(1000.0, 1000.0, 0.0), 0.0
+    bucket, at = TokenBucket(1000.0, 1000.0, 0.0), 0.0
     for _ in range(1000):
         at += 0.05
         bucket.take(at)
@@ -370,7 +372,7 @@ def test_a_bucket_that_is_throttled_goes_on_at_half_its_pace_and_is_whole_within
 
 
 def test_after_a_throttle_there_is_no_burst() -> None:
-    bucket = Bucket(1000.0, 1000.0, 0.0)
+    bucket = TokenBucket(1000.0, 1000.0, 0.0)
     bucket.throttled(0.0)
     assert bucket.left(2.0) <= max(1.0, 1000.0 * bucket.share)
     assert bucket.left(2.0) < 5

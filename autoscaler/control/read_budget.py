@@ -19,7 +19,7 @@ Party: TypeAlias = Hashable
 """Those that are asked about together: of one cluster, and looked at together."""
 
 
-class Rounds:
+class ReadBudget:
     """`rate` gives the calls per second that are ours, `at_once` how many services one call is about."""
 
     def __init__(self, rate: Callable[[], float], at_once: int) -> None:

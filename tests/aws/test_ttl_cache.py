@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from autoscaler.aws.schedule import SWEEP_AT, Schedule
+from autoscaler.aws.ttl_cache import SWEEP_AT, TtlCache
 from autoscaler.core.model import Missing
 from autoscaler.errors import Throttled, Unavailable
 from tests.aws.spies import Spies
 
 
 async def test_who_asks_meanwhile_waits_for_the_same_answer(spies: Spies) -> None:
-    schedule: Schedule[str, int] = Schedule(lambda: spies.now_s, 60.0)
+    schedule: TtlCache[str, int] = TtlCache(lambda: spies.now_s, 60.0)
     asked: list[int] = []
     answered = asyncio.Event()
 
@@ -29,7 +29,7 @@ async def test_who_asks_meanwhile_waits_for_the_same_answer(spies: Spies) -> Non
 
 
 async def test_one_key_does_not_wait_for_another(spies: Spies) -> None:
-    schedule: Schedule[str, str] = Schedule(lambda: spies.now_s, 60.0)
+    schedule: TtlCache[str, str] = TtlCache(lambda: spies.now_s, 60.0)
     answered = asyncio.Event()
 
     async def slow() -> str:
@@ -48,7 +48,7 @@ async def test_one_key_does_not_wait_for_another(spies: Spies) -> None:
 
 
 async def test_a_question_that_is_given_up_leaves_the_turn_to_the_next(spies: Spies) -> None:
-    schedule: Schedule[str, int] = Schedule(lambda: spies.now_s, 60.0)
+    schedule: TtlCache[str, int] = TtlCache(lambda: spies.now_s, 60.0)
 
     async def never() -> int:
         await asyncio.Event().wait()
@@ -65,7 +65,7 @@ async def test_a_question_that_is_given_up_leaves_the_turn_to_the_next(spies: Sp
 
 
 async def test_an_error_stands_for_as_long_as_its_kind_asks(spies: Spies) -> None:
-    schedule: Schedule[str, int] = Schedule(
+    schedule: TtlCache[str, int] = TtlCache(
         lambda: spies.now_s, 60.0, lambda fault: 20.0 if isinstance(fault, Throttled) else 0.0
     )
 
@@ -88,7 +88,7 @@ async def test_an_error_stands_for_as_long_as_its_kind_asks(spies: Spies) -> Non
 
 async def test_what_nobody_asks_for_any_more_is_forgotten() -> None:
     now = 0.0
-    schedule: Schedule[int, int] = Schedule(lambda: now, 60.0)
+    schedule: TtlCache[int, int] = TtlCache(lambda: now, 60.0)
 
     async def answer() -> int:
         return 1

@@ -22,16 +22,16 @@ from autoscaler.telemetry.account import Event, Fault, faults_of, is_served, rea
 from autoscaler.telemetry.past import Past, sample_of
 from autoscaler.telemetry.slo import Slo, oldest_waits_s, slo_of
 
-REMEMBERED = 50
+MOST_DECISIONS = 50
 """How many decisions of a service are kept. Half of the room is for more than "nothing changed", which is told every
 minute and would else drive out what happened before.
 """
 
-MOST_REMEMBERED = 1_000
+MOST_SERVICES_WITH_HISTORY = 1_000
 """Of more services no past is kept: 23 KB of numbers each, and decisions with all that they rested on."""
 
 
-class State(StrEnum):
+class ServiceState(StrEnum):
     """How a service fares: served, not ticked yet, or with something at fault that keeps it from being served."""
 
     OK = "ok"
@@ -39,7 +39,7 @@ class State(StrEnum):
     FAILING = "failing"
 
 
-class Told(NamedTuple):
+class RecordedTick(NamedTuple):
     """A tick that was worth telling, and the wall time (s since the epoch) at which it was recorded."""
 
     wall: float
@@ -49,7 +49,7 @@ class Told(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ServiceStatus:
     """Where one service stands. `at` and `wall` are the record of its newest tick; before the first, of its beginning.
 
     `settings` are those that were made, each with where. `activate` says how to make the service active (None: it is
@@ -69,10 +69,10 @@ class Standing:
     read_at: Mapping[str, Instant] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
-    def state(self) -> State:
+    def state(self) -> ServiceState:
         if self.tick is None:
-            return State.STARTING
-        return State.OK if is_served(self.tick, self.faults) else State.FAILING
+            return ServiceState.STARTING
+        return ServiceState.OK if is_served(self.tick, self.faults) else ServiceState.FAILING
 
     @property
     def activation(self) -> str | None:
@@ -89,11 +89,11 @@ class Standing:
         """For how long the oldest message of all queues waits (None: not known)."""
         return None if self.tick is None else max(oldest_waits_s(self.tick).values(), default=None)
 
-    def untold(self, told: Sequence[Told]) -> Tick | None:
+    def untold(self, told: Sequence[RecordedTick]) -> Tick | None:
         """The newest tick, where it is not the last of these (None: it is, or there was none yet)."""
         return None if told and told[-1].tick is self.tick else self.tick
 
-    def after(self, tick: Tick, at: Instant, wall: float) -> Standing:
+    def after(self, tick: Tick, at: Instant, wall: float) -> ServiceStatus:
         """The standing once this tick is known."""
         signals = signals_of(tick.policy)
         known = {name: instant for name, instant in self.read_at.items() if name in signals}
@@ -109,20 +109,20 @@ class Standing:
         )
 
 
-class Board:
+class StatusStore:
     """The standings of all services. `clock` is monotonic, `wall` the time of day; both in seconds."""
 
     def __init__(self, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self.clock = clock
         self.wall = wall
-        self._standings: dict[str, Standing] = {}
-        self._told: defaultdict[str, list[Told]] = defaultdict(list)
+        self._standings: dict[str, ServiceStatus] = {}
+        self._told: defaultdict[str, list[RecordedTick]] = defaultdict(list)
         self._pasts: defaultdict[str, Past] = defaultdict(Past)
 
     @property
     def remembers(self) -> bool:
         """Whether decisions and the last hours are kept: not of more than `MOST_REMEMBERED` services."""
-        return len(self._standings) <= MOST_REMEMBERED
+        return len(self._standings) <= MOST_SERVICES_WITH_HISTORY
 
     def admit(
         self,
@@ -138,7 +138,7 @@ class Board:
         the service active.
         """
         known = self._standings.get(service.key)
-        fresh = known or Standing(service, policy, self.clock(), self.wall())
+        fresh = known or ServiceStatus(service, policy, self.clock(), self.wall())
         self._standings[service.key] = replace(
             fresh,
             service=service,
@@ -156,34 +156,34 @@ class Board:
         for known in (self._standings, self._told, self._pasts):
             known.pop(key, None)
 
-    def note(self, tick: Tick) -> Standing:
+    def note(self, tick: Tick) -> ServiceStatus:
         """The tick is the service's newest. A service that was not admitted is."""
         key = tick.service.key
         if key not in self._standings:
             self.admit(tick.service, tick.policy)
-        standing = self._standings[key].after(tick, self.clock(), self.wall())
-        self._standings[key] = standing
+        status = self._standings[key].after(tick, self.clock(), self.wall())
+        self._standings[key] = status
         if self.remembers:
-            self._pasts[key].note(standing.wall, sample_of(tick, standing.oldest_s))
-        return standing
+            self._pasts[key].note(status.wall, sample_of(tick, status.oldest_s))
+        return status
 
-    def tell(self, standing: Standing, event: Event) -> None:
+    def tell(self, status: ServiceStatus, event: Event) -> None:
         """The service's newest tick is kept among its decisions."""
-        if standing.tick is not None and self.remembers:
-            told = Told(standing.wall, event, standing.tick, standing.faults)
-            kept = self._told[standing.service.key]
+        if status.tick is not None and self.remembers:
+            told = RecordedTick(status.wall, event, status.tick, status.faults)
+            kept = self._told[status.service.key]
             kept.append(told)
-            if len(kept) > REMEMBERED:
+            if len(kept) > MOST_DECISIONS:
                 del kept[_least_wanted(kept)]
 
-    def find(self, key: str) -> Standing | None:
+    def find(self, key: str) -> ServiceStatus | None:
         return self._standings.get(key)
 
-    def standings(self) -> tuple[Standing, ...]:
+    def statuses(self) -> tuple[ServiceStatus, ...]:
         """All services, in the order of their admission."""
         return tuple(self._standings.values())
 
-    def told(self, key: str) -> tuple[Told, ...]:
+    def told(self, key: str) -> tuple[RecordedTick, ...]:
         """The service's decisions that were worth telling, oldest first."""
         return tuple(self._told.get(key, ()))
 
@@ -197,14 +197,14 @@ class Board:
         for those of which nothing else is known.
         """
         now, found = self.clock(), dict[str, float]()
-        for key, standing in self._standings.items():
-            age_s = now - standing.at
-            if age_s > (standing.silent_after_s or limit_s):
+        for key, status in self._standings.items():
+            age_s = now - status.at
+            if age_s > (status.silent_after_s or limit_s):
                 found[key] = age_s
         return found
 
 
-def _least_wanted(told: Sequence[Told]) -> int:
+def _least_wanted(told: Sequence[RecordedTick]) -> int:
     """Which makes room: the oldest look that only held, while more than half are such; else the oldest of all."""
     held = [at for at, one in enumerate(told) if one.event is Event.HOLDING]
-    return held[0] if len(held) > REMEMBERED // 2 else 0
+    return held[0] if len(held) > MOST_DECISIONS // 2 else 0

@@ -16,12 +16,12 @@ from typing import Any
 from autoscaler.aws import connect
 from autoscaler.config import Config, Service
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
-from autoscaler.control.pacing import Pacing
+from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.control.shadow import Shadow
 from autoscaler.errors import Unavailable
 from autoscaler.ports import Category, PeriodSum, QueueRef, Span, Tick
 from autoscaler.prometheus import connect_prometheus
-from autoscaler.telemetry import Board
+from autoscaler.telemetry import StatusStore
 from autoscaler.telemetry.account import account_of, faults_of
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.views import services
@@ -49,7 +49,7 @@ class _Nobody:
     def record(self, tick: Tick) -> None: ...
 
 
-async def look_once(config: Config, key: str) -> Tick:
+async def poll_once(config: Config, key: str) -> Tick:
     """The first tick of a daemon that starts now, for the service of that key, with writes left out.
 
     What could not be read is in the tick. The key is one of the settings'. Raises `Unavailable` if it takes longer
@@ -66,7 +66,7 @@ async def look_once(config: Config, key: str) -> Tick:
 async def _tick(service: Service, interval_s: float) -> Tick:
     clock, nobody = asyncio.get_running_loop().time, _Nobody()
     async with (
-        connect(Pacing(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
+        connect(TokenBucketLimiter(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
         ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), nobody, clock, time.time)
@@ -75,7 +75,7 @@ async def _tick(service: Service, interval_s: float) -> Tick:
 
 def account_once(config: Config, key: str) -> dict[str, Any]:
     """What `look_once` saw and decided, as the daemon's API would tell it. Raises as it does."""
-    tick = asyncio.run(look_once(config, key))
+    tick = asyncio.run(poll_once(config, key))
     return {"ts": utc(time.time()), "event": None, **account_of(tick, faults_of(tick))}
 
 
@@ -88,24 +88,24 @@ def services_once(config: Config) -> dict[str, Any]:
 
 async def _services(config: Config) -> dict[str, Any]:
     clock, nobody = asyncio.get_running_loop().time, _Nobody()
-    board, turns = Board(clock, time.time), asyncio.Semaphore(AT_ONCE)
+    store, turns = StatusStore(clock, time.time), asyncio.Semaphore(AT_ONCE)
     for service in config.services:
-        board.admit(service.ref, service.policy, activate=service.mode_setting.activate)
+        store.admit(service.ref, service.policy, activate=service.mode_setting.activate)
     async with (
-        connect(Pacing(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
+        connect(TokenBucketLimiter(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
         ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), nobody, clock, time.time)
 
         async def look(service: Service) -> None:
             async with turns:
-                board.note(await ServiceLoop(service, ports, Rhythm(config.interval_s)).tick())
+                store.note(await ServiceLoop(service, ports, Rhythm(config.interval_s)).tick())
 
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_S), asyncio.TaskGroup() as group:
                 for service in config.services:
                     group.create_task(look(service))
-    return services(board.standings(), clock())
+    return services(store.statuses(), clock())
 
 
 def history_once(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
@@ -121,7 +121,9 @@ async def _history(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, .
     try:
         async with (
             asyncio.timeout(LOOK_S),
-            connect(Pacing(clock, random.random), _Nobody(), clock, time.time, HISTORY_CALL_S, once=True) as aws,
+            connect(
+                TokenBucketLimiter(clock, random.random), _Nobody(), clock, time.time, HISTORY_CALL_S, once=True
+            ) as aws,
         ):
             return await aws.history.sent(queue, spans)
     except TimeoutError:

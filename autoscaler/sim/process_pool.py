@@ -37,7 +37,7 @@ class _Context(ForkContext):
     Process = _Process
 
 
-class Crew:
+class ProcessPool:
     """So many `processes` (None: one for each core) for `tasks` pieces of work in all, in one batch or in several."""
 
     def __init__(self, tasks: int, progress: Progress, processes: int | None = None) -> None:
@@ -55,13 +55,13 @@ class Crew:
         jobs = [(make, arguments, number) for number, arguments in enumerate(batch, self._begun)]
         self._begun += len(jobs)
         with self._pool() as pool:
-            crew = _there()
+            children = _there()
             waiting = [pool.apply_async(_job, job) for job in jobs]
             for each in waiting:
                 while not each.ready():
                     self._tell()
                     each.wait(LOOK_EVERY_S)
-                    _check(crew)
+                    _check(children)
                 yield each.get()
         self._tell()
 
@@ -87,9 +87,9 @@ def _there() -> set[int | None]:
     return {process.pid for process in multiprocessing.active_children()}
 
 
-def _check(crew: set[int | None]) -> None:
+def _check(children: set[int | None]) -> None:
     """A pool replaces a killed process, and waits for ever for what it was doing."""
-    if not crew <= _there():
+    if not children <= _there():
         raise ChildProcessError("a process of the simulation was killed; it may have run out of memory")
 
 

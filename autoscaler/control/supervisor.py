@@ -18,7 +18,7 @@ from autoscaler.config import Config, Service
 from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import READINGS
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
-from autoscaler.control.rounds import Rounds
+from autoscaler.control.read_budget import ReadBudget
 from autoscaler.core.model import Instant
 from autoscaler.ports import ServiceRef
 
@@ -55,7 +55,7 @@ class _Member:
     stopping: asyncio.Event
 
 
-class Crew:
+class Supervisor:
     """`ports_of` gives a service its ports: in shadow they write nothing. `silence_s` says how long a service that is
     looked at so often, in seconds, may be silent before something is wrong with its loop.
     """
@@ -65,7 +65,7 @@ class Crew:
         ports_of: Callable[[Service], Ports],
         clock: Callable[[], Instant],
         admission: Admission,
-        rounds: Rounds,
+        read_budget: ReadBudget,
         listing: Listing,
         *,
         silence_s: Callable[[Service, float], float],
@@ -73,7 +73,7 @@ class Crew:
         self._ports_of = ports_of
         self._clock = clock
         self._admission = admission
-        self._rounds = rounds
+        self._read_budget = read_budget
         self._listing = listing
         self._silence_s = silence_s
         self._began = clock()
@@ -123,13 +123,13 @@ class Crew:
         for key, member in zip(keys, leaving, strict=True):
             del self._members[key]
             self._admission.leave(key)
-            self._rounds.leave(member.service.ref, member.group)
+            self._read_budget.leave(member.service.ref, member.group)
             self._listing.forget(key)
 
     def _take_on(
         self, group: asyncio.TaskGroup, service: Service, number: int, config: Config, *, at_once: bool
     ) -> None:
-        self._rounds.join(service.ref, number)
+        self._read_budget.join(service.ref, number)
         self._admission.join(service.ref.key)
         self._list(service, config)
         rhythm = self._rhythm(service, config, self._offset_s(number, interval_of(service, config), at_once=at_once))
@@ -163,7 +163,7 @@ class Crew:
         return -(-wait_s % interval_s) if at_once else wait_s % interval_s
 
     def _rhythm(self, service: Service, config: Config, offset_s: float = 0.0) -> Rhythm:
-        every_s = partial(self._rounds.every_s, service.ref)
+        every_s = partial(self._read_budget.every_s, service.ref)
         return Rhythm(interval_of(service, config), offset_s, config.quiet_interval_s, every_s)
 
 
