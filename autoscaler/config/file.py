@@ -20,6 +20,9 @@ from autoscaler.config.statements import mark_parts
 LARGEST = 10_000_000
 """Bytes of a settings file: some ten thousand services."""
 
+MOST_DOTS = 20
+"""In one key. The TOML parser takes time that is quadratic in the parts of a dotted key; ours have at most five."""
+
 CONFIG_FILE = variable(("config_file",))
 _HERE = "stands outside: put it under [defaults] or [services.<key>]"
 
@@ -73,11 +76,23 @@ def _text(name: str, layer: Layer) -> bytes:
 
 
 def _table(name: str, content: bytes, layer: Layer) -> Mapping[str, object]:
+    if number := _long_key(content):
+        layer.complain(FilePath(name).name, f"line {number}: a key has at most {MOST_DOTS} dots")
+        return {}
     try:
         return tomllib.loads(content.decode("utf-8-sig"))  # some editors begin a file with a byte order mark
     except (ValueError, RecursionError) as error:
         layer.complain(FilePath(name).name, f"is not TOML: {_reason(error)}")
         return {}
+
+
+def _long_key(content: bytes) -> int | None:
+    """The number of the first line whose key or table name has more dots than any of ours (None: there is none)."""
+    for number, line in enumerate(content.split(b"\n"), 1):
+        key, ends, _ = line.partition(b"]" if line.lstrip().startswith(b"[") else b"=")
+        if ends and key.count(b".") > MOST_DOTS and not key.lstrip().startswith((b"#", b'"', b"'")):
+            return number
+    return None
 
 
 def _reason(error: Exception) -> str:

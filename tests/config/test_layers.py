@@ -226,3 +226,17 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     file = tmp_path / "autoscaler.toml"
     file.write_bytes(b"\xef\xbb\xbf[services.a]\ncluster='c'\nservice='s'\nmax_tasks=3\nqueues=['q']\n")
     assert [service.ref.key for service in load({"AUTOSCALER_CONFIG_FILE": str(file)}).services] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "key", ["a" + ".a" * 30_000 + " = 1", "[" + "a." * 30_000 + "a]", "x" * 9 + ".x" * 21 + " = 1"]
+)
+def test_a_key_with_very_many_parts_is_refused_before_it_is_parsed(told: Any, key: str) -> None:
+    assert problems(told(SERVICE + key + "\n")) == {
+        "autoscaler.toml": f"line {(SERVICE + key).count(chr(10)) + 1}: a key has at most 20 dots"
+    }
+
+
+def test_dots_in_values_and_comments_are_no_key(told: Any) -> None:
+    text = SERVICE + "# " + "." * 500 + "\n" + 'formula = "' + "1.5 + " * 25 + '1.5"\n'
+    assert only(load(told(text))).policy.formula is not None
