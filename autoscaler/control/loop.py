@@ -307,7 +307,7 @@ def _urgency(decision: Decision) -> Urgency:
 
 def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Missing]:
     reason = at_risk(policy, seen, decision)
-    return [] if reason is None else [Missing(reason, "promise")]
+    return [] if reason is None else [Missing(reason, "slo_at_risk")]
 
 
 def _assumed(policy: Policy, seen: Observation) -> list[Missing]:

@@ -1,4 +1,4 @@
-"""Whether the promise can be kept, and what would do: said as soon as it is known, and not only when it is broken."""
+"""Whether the latency target can be met, and what would meet it: reported before it is missed."""
 
 from __future__ import annotations
 
@@ -8,40 +8,42 @@ from autoscaler.core.model import Backlog, Decision, Observation, Rule
 from autoscaler.core.policy import Policy
 
 HINDERED = {
-    Rule.STALLED_START: "tasks that were asked for do not start",
-    Rule.NO_PROGRESS: "the workers get no more done with more tasks",
-    Rule.LAUNCH_RATE: "ECS does not launch so many tasks at once",
-    Rule.RATE_LIMIT: "scale_out.limits holds the rest back",
-    Rule.COOLDOWN: "scale_out.cooldown holds the rest back",
-    Rule.SHARED_CAP: "what services share is used up",
+    Rule.STALLED_START: "requested tasks do not start",
+    Rule.NO_PROGRESS: "more tasks do not complete more messages",
+    Rule.LAUNCH_RATE: "ECS starts no more tasks in a minute",
+    Rule.RATE_LIMIT: "scale_out.limits allows no more",
+    Rule.COOLDOWN: "scale_out.cooldown is not over",
+    Rule.SHARED_CAP: "a cap that services share is used up",
     Rule.PAUSE: "scaling is paused",
     Rule.SWITCHED_OFF: "the service was set to 0 by hand",
-    Rule.FIFO: "its message groups are all taken",
+    Rule.FIFO: "all message groups are in flight",
 }
 
 
 def at_risk(policy: Policy, seen: Observation, decision: Decision) -> str | None:
-    """Why messages will wait longer than they may, with the number that would do. None: nothing says that they will."""
+    """Return why messages will wait longer than the latency target, with the task count that would meet it. None: no
+    sign that they will.
+    """
     asked = next((vote for vote in decision.votes if vote.settled), None)
     if seen.knowledge is None or asked is None:
         return None
     if asked.tasks <= decision.target:
         return _from_zero(policy, seen.knowledge, decision)
-    promise = f"the promise of {seconds(policy.shortest_latency_s)} needs {several(asked.tasks, 'task')}"
+    target = f"the latency target of {seconds(policy.shortest_latency_s)} requires {several(asked.tasks, 'task')}"
     if asked.tasks > policy.max_tasks <= decision.target:
-        return f"{promise}, and max_tasks is {policy.max_tasks}: raise it, or the latency"
+        return f"{target}, max_tasks is {policy.max_tasks}: raise max_tasks or acceptable_latency"
     hindrance = HINDERED.get(decision.rule) if decision.rule is not None else None
-    return None if hindrance is None else f"{promise}, and {decision.target} are to be had: {hindrance}"
+    return None if hindrance is None else f"{target}, and only {decision.target} can run: {hindrance}"
 
 
 def _from_zero(policy: Policy, known: Knowledge, decision: Decision) -> str | None:
-    """The first message after none finds no task, and waits for the next look and a start."""
+    """Return why the first message after an idle time is late: it finds no task, and waits for a poll and a start."""
     first_s = known.interval_s + known.start_late_s
     if decision.current or not decision.target or first_s <= policy.shortest_latency_s:
         return None
     return (
-        f"the promise of {seconds(policy.shortest_latency_s)} does not hold from 0 tasks: seen and started, one "
-        f"takes up to {first_s:.0f} s; min_tasks 1 keeps one warm, or a latency of {first_s:.0f} s would do"
+        f"the latency target of {seconds(policy.shortest_latency_s)} cannot be met from 0 tasks: a poll and a start "
+        f"take up to {first_s:.0f} s; set min_tasks to 1, or acceptable_latency to at least {first_s:.0f} s"
     )
 
 

@@ -27,7 +27,7 @@ HEADLINE = Section(
         PROMISE_KEPT,
         Panel(
             "At risk",
-            "Services whose promise needs more tasks than are to be had now. Their log says how many would do.",
+            "Services whose latency target requires more tasks than can run now. The log has the number.",
             (Query(f"sum(autoscaler_slo_at_risk{{{CHOSEN}}})"),),
             Shape.STAT,
             width=4,
@@ -110,7 +110,7 @@ COURSE = Section(
     (
         Panel(
             "Messages late, by service",
-            "The share of messages that had waited longer than acceptable when they were received. Nothing is drawn"
+            "The share of messages that waited longer than the latency target when they were received. Nothing is drawn"
             " where none were received.",
             (Query(late_ratio(RATE, BY_SERVICE), "{{ecs_service}}"),),
             unit=Unit.RATIO,

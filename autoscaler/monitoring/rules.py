@@ -70,16 +70,17 @@ ALERTS = (
         f"and sum{BY_SERVICE}(increase(autoscaler_late_messages_total[1h])) > {LEAST_LATE}",
         "2m",
         "critical",
-        f"{EACH}: messages wait longer than they may",
-        "{{ $value | humanizePercentage }} of the messages of the last five minutes had waited longer than acceptable.",
+        f"{EACH}: latency target missed",
+        "{{ $value | humanizePercentage }} of the messages of the last five minutes waited longer than the latency "
+        "target.",
     ),
     Alert(
         "AutoscalerSloAtRisk",
         "autoscaler_slo_at_risk == 1",
         "10m",
         "warning",
-        f"{EACH}: the promise needs more tasks than are to be had",
-        "For ten minutes the latency has needed more tasks than there may be. The log says how many would do.",
+        f"{EACH}: the latency target requires more tasks than can run",
+        "The latency target has required more tasks than can run for ten minutes. The log has the number.",
     ),
     Alert(
         "AutoscalerShadowMissesLatency",

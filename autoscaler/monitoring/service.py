@@ -40,7 +40,7 @@ HEADLINE = Section(
         ),
         Panel(
             "At risk",
-            "Whether the promise needs more tasks than are to be had now. The log says how many would do.",
+            "Whether the latency target requires more tasks than can run now. The log has the number.",
             (Query(f"max(autoscaler_slo_at_risk{{{CHOSEN}}})"),),
             Shape.STAT,
             width=3,

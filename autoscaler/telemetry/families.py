@@ -131,7 +131,7 @@ def _promise() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_late_messages_total",
-        "Of these, those that had waited longer than acceptable, by the same estimate.",
+        "Of these, those that waited longer than the latency target, by the same estimate.",
         "messages",
         (),
         samples.late_messages,
@@ -139,7 +139,7 @@ def _promise() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_slo_at_risk",
-        "1 while the promise needs more tasks than are to be had: the log and the page say how many would do.",
+        "1 while the latency target requires more tasks than can run. The log and the page have the number.",
         "1 or 0",
         (),
         samples.promises,

@@ -201,4 +201,4 @@ def promises(view: View) -> Samples:
     tick = view.status.tick
     if tick is None or tick.decision is None:
         return []
-    return [((), float(any(notice.kind == "promise" for notice in tick.notices)))]
+    return [((), float(any(notice.kind == "slo_at_risk" for notice in tick.notices)))]

@@ -73,7 +73,7 @@ def _late(tick: Tick) -> str | None:
 
 
 def _risk(tick: Tick) -> str | None:
-    told = next((notice.reason for notice in tick.notices if notice.kind == "promise"), None)
+    told = next((notice.reason for notice in tick.notices if notice.kind == "slo_at_risk"), None)
     if told is not None or tick.observation is None:
         return told
     wait_s = expected_wait_s(tick.observation)

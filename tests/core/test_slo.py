@@ -30,7 +30,10 @@ def test_a_maximum_that_is_too_low_is_told_with_the_count_that_would_do() -> Non
     reason, decision = told(policy(max_tasks=5), seen(known((50.0, 600.0)), 600, 5))
     needed = decision.votes[0].tasks
     assert needed > 5
-    assert reason == f"the promise of 60 s needs {needed} tasks, and max_tasks is 5: raise it, or the latency"
+    assert (
+        reason
+        == f"the latency target of 60 s requires {needed} tasks, max_tasks is 5: raise max_tasks or acceptable_latency"
+    )
 
 
 def test_nothing_is_said_where_the_tasks_that_are_needed_are_asked_for() -> None:
@@ -45,7 +48,7 @@ def test_what_holds_the_tasks_back_is_told_by_its_name() -> None:
     memory = replace(Memory.begun(Fleet(5, 5, 0, NOW), NOW - 3600), changes=(Change(NOW - 60, 1),))
     reason, decision = told(slow, seen(known((50.0, 600.0)), 600, 5), memory)
     assert reason is not None
-    assert reason.endswith(f"and {decision.target} are to be had: scale_out.limits holds the rest back")
+    assert reason.endswith(f"and only {decision.target} can run: scale_out.limits allows no more")
 
 
 @pytest.mark.parametrize(("latency_s", "is_told"), [(60.0, True), (84.9, True), (85.0, False), (300.0, False)])
@@ -55,7 +58,7 @@ def test_from_zero_it_holds_only_where_a_look_and_a_start_fit_into_the_latency(l
     assert decision.target > 0 or latency_s == 300.0, "with so much time it waits on purpose"
     assert (reason is not None) == is_told
     if reason is not None:
-        assert "min_tasks 1 keeps one warm, or a latency of 85 s would do" in reason
+        assert "set min_tasks to 1, or acceptable_latency to at least 85 s" in reason
 
 
 def test_with_a_task_running_a_start_is_not_waited_for() -> None:

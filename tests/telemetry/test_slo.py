@@ -51,7 +51,7 @@ def test_it_is_broken_where_messages_were_received_late() -> None:
 
 
 def test_it_is_at_risk_where_the_tick_says_so_or_what_comes_now_will_wait_too_long() -> None:
-    notice = Missing("the promise of 60 s needs 90 tasks, and max_tasks is 20: raise it, or the latency", "promise")
+    notice = Missing("the promise of 60 s needs 90 tasks, and max_tasks is 20: raise it, or the latency", "slo_at_risk")
     assert slo_of(learned(notices=(notice,)), ()) == (SloStatus.AT_RISK, notice.reason)
     assert told(learned((1.0, 25.0), tasks=2)) is SloStatus.AT_RISK
 
