@@ -86,7 +86,7 @@ def test_a_change_is_marked_and_nobody_else_changed_anything(answers: Answers) -
 
 
 def test_every_rule_can_be_evaluated(answers: Answers) -> None:
-    assert len(answers.rules) == 17
+    assert len(answers.rules) == 18
     assert {rule["health"] for rule in answers.rules} == {"ok"}, answers.rules
 
 
