@@ -34,11 +34,11 @@ _PER_TASK = ItemsKind(
 
 
 class CapFields(Group):
-    """At most so much of something for several services together."""
+    """A limit on a resource that several services share."""
 
-    most: Annotated[int, _AMOUNT] = Field(description="How much of it there is.")
+    most: Annotated[int, _AMOUNT] = Field(description="Total amount.")
     per_task: Annotated[dict[str, Annotated[int, _AMOUNT]], _PER_TASK] = Field(
-        description="How much of it one task takes, by the service's key."
+        description="Amount that one task uses, by service key."
     )
 
 

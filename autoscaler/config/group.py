@@ -28,7 +28,7 @@ class Group(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One setting, with what the reference says of it. `stays` and `by_tag` are as in `told`."""
+    """One setting, with what the reference says of it. `stays` and `by_tag` are as in `setting`."""
 
     path: Path
     kind: Kind
@@ -39,7 +39,7 @@ class Leaf:
     by_tag: ByTag = NEVER
 
 
-def told(default: Any, meaning: str, why: str, *, stays: str = "", by_tag: ByTag = NEVER) -> Any:
+def setting(default: Any, meaning: str, why: str, *, stays: str = "", by_tag: ByTag = NEVER) -> Any:
     """A setting's default, what it means, and why this default.
 
     `stays`: why a reload keeps the last value when the setting's line or tag is missing; empty: the next layer's value

@@ -18,14 +18,14 @@ TASKS = whole(0, MOST_TASKS)
 
 
 class QueueFields(Group):
-    """A queue of the service; without a latency of its own it has the service's."""
+    """A queue of the service. `acceptable_latency` None: that of the service."""
 
     name: Annotated[QueueRef, _QUEUE]
     acceptable_latency: Annotated[float | None, optional(duration(1.0))] = None
 
 
 class LimitFields(Group):
-    """At most so much change within `per`: a number of tasks, or percent of the count at the period's start."""
+    """Rate limit. The largest change within `per`: a number of tasks, or percent of the count at the period's start."""
 
     tasks: Annotated[int | None, optional(TASKS)] = None
     percent: Annotated[int | None, optional(whole(1, 1_000_000))] = None

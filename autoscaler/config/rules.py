@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from autoscaler.config.by_tag import ENABLE, RAISE
-from autoscaler.config.group import Group, told
+from autoscaler.config.group import Group, setting
 from autoscaler.config.items import LIMITS, TASKS, LimitFields
 from autoscaler.config.kinds import MOST_TASKS, choice, duration, number, optional, truth, whole
 from autoscaler.core.policy import FallbackBehavior, Select
@@ -14,53 +14,53 @@ TOLERANCE = number(lambda ratio: 0 <= ratio < 1, "from 0 to below 1", {"minimum"
 
 
 class ScaleOutFields(Group):
-    cooldown: Annotated[float, duration()] = told(
+    cooldown: Annotated[float, duration()] = setting(
         0.0,
-        "After an accepted scale-out, none further for so long.",
-        "Waiting messages cannot wait for a cooldown; demand already counts the tasks that are starting.",
+        "Time after a scale-out during which there is no further one.",
+        "A backlog should not wait for a cooldown; the demand already counts the tasks that are starting.",
         stays="It limits scale-out.",
         by_tag=RAISE,
     )
-    stabilization: Annotated[float, duration()] = told(
+    stabilization: Annotated[float, duration()] = setting(
         0.0,
-        "Scale out only to the lowest demand of this window.",
-        "A burst is answered at once; a window here delays every scale-out by its length.",
+        "Stabilization window: scale out only to the lowest demand in it.",
+        "Without a window a burst is answered at once; a window delays every scale-out by its length.",
         stays="It limits scale-out.",
         by_tag=RAISE,
     )
-    limits: Annotated[tuple[LimitFields, ...], LIMITS] = told(
+    limits: Annotated[tuple[LimitFields, ...], LIMITS] = setting(
         (),
-        "At most so much growth in so long: {tasks=N or percent=N, per=duration}, one or several.",
-        "max_tasks bounds it; a limit is for what stands behind the workers, such as a database.",
+        "Rate limits of scale-out, one or several: {tasks=N or percent=N, per=duration}.",
+        "max_tasks already limits it; a rate limit protects what the workers use, such as a database.",
         stays="They limit scale-out.",
     )
-    select: Annotated[Select, choice(Select)] = told(
+    select: Annotated[Select, choice(Select)] = setting(
         Select.MAX,
-        "With several limits: the one of the larger change, of the smaller, or disabled: no scale-out at all.",
-        "The larger change is what the Horizontal Pod Autoscaler takes, too.",
+        "Which of several limits applies. max: the larger change. min: the smaller change. disabled: no scale-out.",
+        "The Horizontal Pod Autoscaler also uses the larger change.",
         stays="It limits scale-out.",
     )
-    tolerance: Annotated[float | None, optional(TOLERANCE)] = told(
-        None, "The tolerance of this direction alone.", "One tolerance for both is what most services want."
+    tolerance: Annotated[float | None, optional(TOLERANCE)] = setting(
+        None, "Tolerance of this direction only.", "Most services need one tolerance for both directions."
     )
 
 
 class ScaleInFields(ScaleOutFields):
-    cooldown: Annotated[float, duration()] = told(
+    cooldown: Annotated[float, duration()] = setting(
         0.0,
-        "After an accepted scale-in, none further for so long.",
-        "The stabilization window already paces it.",
+        "Time after a scale-in during which there is no further one.",
+        "The stabilization window already slows scale-in.",
         stays="It limits scale-in.",
         by_tag=RAISE,
     )
-    stabilization: Annotated[float, duration()] = told(
+    stabilization: Annotated[float, duration()] = setting(
         45.0,
-        "Scale in only to the highest demand of this window.",
-        "A task that is kept for so long costs as much as one that is started anew.",
+        "Stabilization window: scale in only to the highest demand in it.",
+        "Keeping a task for this time costs as much as starting a new one.",
         stays="It limits scale-in.",
         by_tag=RAISE,
     )
-    small_step_stabilization: Annotated[float, duration()] = told(
+    small_step_stabilization: Annotated[float, duration()] = setting(
         120.0,
         "Stabilization window for small scale-ins: a scale-in by less than half of the tasks goes only to the highest "
         "demand of this window. Applies where the demand follows the latency.",
@@ -69,69 +69,69 @@ class ScaleInFields(ScaleOutFields):
         stays="It limits scale-in.",
         by_tag=RAISE,
     )
-    limits: Annotated[tuple[LimitFields, ...], LIMITS] = told(
+    limits: Annotated[tuple[LimitFields, ...], LIMITS] = setting(
         (),
-        "At most so much shrinking in so long: {tasks=N or percent=N, per=duration}, one or several.",
+        "Rate limits of scale-in, one or several: {tasks=N or percent=N, per=duration}.",
         "The busy floor and the stabilization window protect work in progress without one.",
         stays="They limit scale-in.",
     )
-    select: Annotated[Select, choice(Select)] = told(
+    select: Annotated[Select, choice(Select)] = setting(
         Select.MAX,
-        "With several limits: the one of the larger change, of the smaller, or disabled: no scale-in at all.",
+        "Which of several limits applies. max: the larger change. min: the smaller change. disabled: no scale-in.",
         "The same rule in both directions.",
         stays="It limits scale-in.",
     )
 
 
 class ActivationFields(Group):
-    messages: Annotated[int, whole(0, MOST_TASKS)] = told(
+    messages: Annotated[int, whole(0, MOST_TASKS)] = setting(
         0,
-        "Wake from zero only for more messages than this (after the acceptable latency, for any).",
-        "The first message has its promise, too.",
+        "Scale out from zero only for more messages than this. After the acceptable latency, any message is enough.",
+        "The latency target also applies to the first message.",
         stays="It limits scale-out from zero.",
     )
-    reads: Annotated[int, whole(1, 1000)] = told(
+    reads: Annotated[int, whole(1, 1000)] = setting(
         1,
-        "Wake from zero only when so many readings in a row say so.",
-        "Raise it to 2 where an empty queue shows phantom messages; each reading more delays waking by an interval.",
+        "Number of consecutive readings with messages that are needed to scale out from zero.",
+        "Set 2 if an empty queue shows phantom messages; each further reading delays the start by one interval.",
         stays="It limits scale-out from zero.",
     )
 
 
 class FallbackFields(Group):
-    behavior: Annotated[FallbackBehavior, choice(FallbackBehavior)] = told(
+    behavior: Annotated[FallbackBehavior, choice(FallbackBehavior)] = setting(
         FallbackBehavior.HOLD,
-        "When nothing can be read: hold the count, go to fallback.tasks, or to it only if that is higher or lower "
-        "than the present count.",
-        "Not knowing is no reason to change anything; only you can say otherwise.",
+        "What to do when no signal can be read: hold the count, go to fallback.tasks, or go there only if it is higher "
+        "or only if it is lower than the current count.",
+        "Missing data is no reason to change a service.",
         stays="It decides the count while nothing can be read.",
     )
-    tasks: Annotated[int | None, optional(TASKS)] = told(
+    tasks: Annotated[int | None, optional(TASKS)] = setting(
         None,
-        "The count to fall back to; required unless the behavior is hold.",
+        "Task count of the fallback. Required unless the behavior is hold.",
         "No count suits every service.",
         stays="It is the count while nothing can be read.",
     )
-    after: Annotated[int, whole(1, 1_000_000)] = told(
+    after: Annotated[int, whole(1, 1_000_000)] = setting(
         3,
-        "Fall back once more readings than this have failed in a row.",
-        "One failed reading is weather.",
+        "The fallback applies after more than this number of consecutive failed readings.",
+        "Single reads fail now and then.",
         stays="It decides when the fallback's count is written.",
     )
 
 
 class DeploymentFields(Group):
-    hold_scale_in: Annotated[bool, truth()] = told(
+    hold_scale_in: Annotated[bool, truth()] = setting(
         True,
-        "No scale-in while a deployment is in progress; scale-out goes on.",
-        "Application Auto Scaling does the same; two revisions run and either may be the one that goes.",
+        "No scale-in while a deployment is in progress. Scale-out continues.",
+        "Application Auto Scaling does the same: two revisions run, and a scale-in may stop tasks of either.",
         stays="It protects a deployment.",
         by_tag=ENABLE,
     )
-    at_most: Annotated[float, duration()] = told(
+    at_most: Annotated[float, duration()] = setting(
         3600.0,
-        "The hold ends after so long, even if the deployment does not.",
-        "A deployment may be paused for days; an hour is longer than a rolling one usually takes.",
+        "Longest time of that hold, even if the deployment has not ended.",
+        "A deployment may be paused for days; a rolling deployment usually takes less than an hour.",
         stays="It protects a deployment.",
         by_tag=RAISE,
     )

@@ -1,4 +1,4 @@
-"""Schedules: from each time that a cron expression names, other bounds for so long.
+"""Schedules: from each time that a cron expression names, other bounds for a while.
 
 Cron is what Debian's is: minute, hour, day of the month, month, day of the week, on the clock of the time zone. Of six
 fields the first would be seconds here and minutes elsewhere, so exactly five are taken.
@@ -65,12 +65,12 @@ IN_FORCE = Kind("schedule's name", _in_force, _NAME.schema)
 class ScheduleFields(Group):
     """Bounds that hold for a while, again and again."""
 
-    cron: Annotated[str, _CRON] = Field(description="When it begins: minute, hour, day, month, weekday.")
+    cron: Annotated[str, _CRON] = Field(description="Start times: minute, hour, day, month, weekday.")
     for_: Annotated[float, duration(1.0), Field(alias="for", description="How long it lasts.")]
-    timezone: Annotated[str, _TIMEZONE] = meant("UTC", "Whose clock cron reads, summer time included.")
-    min_tasks: Annotated[int | None, TASKS] = meant(None, "The fewest tasks while it lasts.")
-    max_tasks: Annotated[int | None, TASKS] = meant(None, "The most tasks while it lasts.")
-    lead: Annotated[float, duration()] = meant(90.0, "It begins so much earlier, since tasks need to start.")
+    timezone: Annotated[str, _TIMEZONE] = meant("UTC", "Time zone of cron, with daylight saving time.")
+    min_tasks: Annotated[int | None, TASKS] = meant(None, "Minimum number of tasks while it is active.")
+    max_tasks: Annotated[int | None, TASKS] = meant(None, "Maximum number of tasks while it is active.")
+    lead: Annotated[float, duration()] = meant(90.0, "Begins earlier by this, for tasks to start.")
 
     @model_validator(mode="after")
     def _changes_bounds(self) -> Self:
