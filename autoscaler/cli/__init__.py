@@ -1,6 +1,6 @@
 """The commands. They read arguments, print, and choose the exit code; whatever they do is done elsewhere.
 
-Exit codes: 0 good, 1 findings, 2 usage or settings, 3 AWS refused us, 4 AWS unreachable.
+Exit codes: 0 ok, 1 findings, 2 usage or settings, 3 access denied by AWS, 4 AWS unreachable.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from autoscaler.errors import ConfigError
 @click.version_option(__version__)
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """Keeps the promise of how long an SQS message may wait, with the fewest Amazon ECS tasks, and says why.
+    """Scales Amazon ECS services by their SQS queues: meets a latency target at the lowest cost, and says why.
 
-    Settings come from variables named AUTOSCALER_... and from the TOML file that AUTOSCALER_CONFIG_FILE names;
-    `autoscaler settings` lists them all.
+    Settings are environment variables AUTOSCALER_... and a TOML file, named by AUTOSCALER_CONFIG_FILE;
+    `autoscaler settings` lists all of them.
 
-    Tables and colours are for terminals (NO_COLOR turns colours off); piped, everything is plain.
+    Output is coloured on a terminal (NO_COLOR turns this off) and plain in a pipe.
 
-    Exit codes: 0 good, 1 findings, 2 usage or settings, 3 AWS refused us, 4 AWS unreachable.
+    Exit codes: 0 ok, 1 findings, 2 usage or settings, 3 access denied by AWS, 4 AWS unreachable.
     """
     if os.environ.get("NO_COLOR"):
         ctx.color = False
@@ -58,8 +58,8 @@ def _leave_on_signals() -> None:
 def run() -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
-    It serves its page, /metrics, /healthz, /readyz and its API on AUTOSCALER_HTTP_HOST and AUTOSCALER_HTTP_PORT, and
-    writes its decisions to standard output.
+    It serves a status page, /metrics, /healthz, /readyz and an API on AUTOSCALER_HTTP_HOST and AUTOSCALER_HTTP_PORT,
+    and writes its decisions to standard output.
 
     \b
     Try it without letting it act:
@@ -76,22 +76,22 @@ def run() -> None:
         refuse(error)
 
 
-@main.command(short_help="Watch the daemon at work on this machine.")
+@main.command(short_help="Run the daemon on a simulated AWS on this machine.")
 @click.option(
     "--duration",
     "duration_s",
     type=Duration(),
     default="120s",
     show_default=True,
-    help="How long the load lasts, in wall time.",
+    help="Length of the load, in real time.",
 )
 @click.option("--trace", type=click.Path(path_type=Path), help="Play this workload (CSV: t_seconds,arrivals).")
-@click.option("--from-day", type=float, default=0.0, show_default=True, help="Where in the trace to begin.")
-@click.option("--speed", type=float, default=1.0, show_default=True, help="How many trace seconds pass in one.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is drawn at random.")
+@click.option("--from-day", type=float, default=0.0, show_default=True, help="Day of the trace to start at.")
+@click.option("--speed", type=float, default=1.0, show_default=True, help="Seconds of the trace per second.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option("--json", "json", is_flag=True, help="Print the summary as JSON, and nothing else on stdout.")
 def demo(**options: Any) -> None:
-    """Watch the daemon at work: a region of its own on this machine, a queue, workers, and a load that swells.
+    """Run the daemon on a simulated AWS Region on this machine, with queues, workers and a changing load.
 
     \b
     Examples:

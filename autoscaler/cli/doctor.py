@@ -23,31 +23,34 @@ from autoscaler.errors import ConfigError
 if TYPE_CHECKING:
     from autoscaler.operating.doctor import Finding
 
-HEADS = ("", "subject", "looked at", "found, and what to do")
+HEADS = ("", "subject", "check", "result and remedy")
 COLOURS = {"good": "green", "note": "cyan", "unknown": "magenta", "finding": "red"}
-WORDS = {"finding": "to mend", "unknown": "unknown", "note": "to know", "good": "good"}
+WORDS = {"finding": "to fix", "unknown": "unknown", "note": "to note", "good": "good"}
 LEAST_S = 5.0
 
 
-@click.command(short_help="Look for all that is wrong with an installation, and change nothing.")
+@click.command(short_help="Find problems of an installation. Read-only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--quiet", is_flag=True, help="Only what is worth knowing: not what is good.")
-@click.option("--timeout", "limit_s", type=Duration(), default="60s", show_default=True, help="For all looks together.")
-@click.option("--role", type=Role(), help="The daemon's role, where you are not it: its right to scale is looked at.")
-@click.option("--url", type=Address(), help="Where a running daemon answers.  [default: from the settings]")
+@click.option("--quiet", is_flag=True, help="Leave out checks that are ok.")
+@click.option(
+    "--timeout", "limit_s", type=Duration(), default="60s", show_default=True, help="For all checks together."
+)
+@click.option("--role", type=Role(), help="ARN of the daemon's role, if the command runs with other credentials.")
+@click.option("--url", type=Address(), help="Address of a running daemon.  [default: from the settings]")
 def doctor(as_json: bool, quiet: bool, limit_s: float, role: str | None, url: str | None) -> None:
-    """Look for all that is wrong with an installation, or will be. Nothing is changed by it.
+    """Find problems of an installation. Read-only.
 
     \b
-    It looks at   settings, credentials, Region and endpoints; every service, its bounds, starts, pause and rivals;
-                  every queue, and in which Region it is; the rights for each, by reading what the daemon reads;
-                  what the first message waits; call rates, quotas, and dollars a month.
+    It checks   settings, credentials, Region and endpoints;
+                every service: bounds, task starts, pause, conflicting scalers;
+                every queue, and its Region;
+                the rights for all of these, with the reads of the daemon;
+                the latency of the first message; call rates, quotas and cost per month.
 
-    The right to set a count cannot be tried without setting one, as ECS has no dry run. IAM is asked to simulate it;
-    where it may not be asked, that is said (unknown), and is no finding.
+    ECS has no dry run, so the right to set a count cannot be tried. It is checked with the IAM policy simulator.
+    Without the right to use the simulator the result is `unknown`, which is not a finding.
 
-    Exit codes: 0 good, 1 findings, 2 settings, 3 AWS refused what is needed or there are no credentials,
-    4 AWS did not answer in time.
+    Exit codes: 0 ok, 1 findings, 2 settings, 3 access denied or no credentials, 4 AWS did not answer in time.
 
     \b
     Examples:
@@ -112,7 +115,7 @@ def _styled(column: int, cell: str) -> str:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    """How many looks are done, on a line of stderr that vanishes; on a terminal only."""
+    """The number of checks done, on a line of stderr that is removed at the end; on a terminal only."""
     if not sys.stderr.isatty():
         yield lambda _done, _all: None
         return

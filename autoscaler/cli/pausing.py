@@ -22,25 +22,24 @@ if TYPE_CHECKING:
     from autoscaler.operating.pausing import Changed, Pausable
 
 
-@click.command(short_help="Pause a service by its tag: both directions, one, or at a count.")
+@click.command(short_help="Pause scaling of a service, with a tag.")
 @click.argument("key", type=Key())
 @click.argument("paused", type=Paused(), default="all")
-@click.option("--until", type=Moment(), help="When the pause ends, as 2026-11-23T18:00Z (UTC without a zone).")
-@click.option("--for", "for_s", type=Duration(), help="How long it lasts, as 2h; up to the next whole minute.")
-@click.option("--url", type=Address(), help="Where a daemon knows services that were discovered.  [default: settings]")
+@click.option("--until", type=Moment(), help="End of the pause, as 2026-11-23T18:00Z (UTC without a zone).")
+@click.option("--for", "for_s", type=Duration(), help="Length of the pause, as 2h; rounded up to a whole minute.")
+@click.option("--url", type=Address(), help="Address of a daemon, for discovered services.  [default: settings]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was changed as JSON.")
 def pause(
     key: str, paused: Pause | int, *, until: float | None, for_s: float | None, url: str | None, as_json: bool
 ) -> None:
-    """Pause the service KEY: `all` (both directions), `in`, `out`, or a number of tasks to stand at.
+    """Pause the service KEY: `all` (both directions), `in`, `out`, or a fixed task count.
 
-    It writes the tag autoscaler:paused on the ECS service, which every daemon reads at its next look, without a
-    redeploy. A number is gone to at once, even outside of min_tasks and max_tasks. The tag outranks the setting.
-    A service of another account is tagged with credentials of that account, not as its role_arn.
+    It writes the tag autoscaler:paused on the ECS service, which the daemon reads at its next poll, without a
+    redeploy. A task count is set at once, even outside min_tasks and max_tasks. The tag overrides the setting.
+    For a service of another account, run the command with credentials of that account; role_arn is not used.
 
-    This is your right, not the daemon's: it needs ecs:TagResource (`autoscaler iam-policy --for pause`). Exit code 1
-    where ECS does not show the tag after some seconds, 3 where AWS refused or there are no credentials, 4 where AWS
-    could not be reached.
+    It runs with your credentials and needs ecs:TagResource (`autoscaler iam-policy --for pause`). Exit codes: 1 if
+    ECS does not show the tag after some seconds, 3 access denied by AWS or no credentials, 4 AWS unreachable.
 
     \b
     Examples:
@@ -63,14 +62,14 @@ def pause(
     _tell(service, changed, as_json)
 
 
-@click.command(short_help="Take a service's pause away.")
+@click.command(short_help="Remove the pause of a service.")
 @click.argument("key", type=Key())
-@click.option("--url", type=Address(), help="Where a daemon knows services that were discovered.  [default: settings]")
+@click.option("--url", type=Address(), help="Address of a daemon, for discovered services.  [default: settings]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was changed as JSON.")
 def resume(key: str, url: str | None, as_json: bool) -> None:
-    """Take the pause of the service KEY away: its tag autoscaler:paused is removed, whatever it says.
+    """Remove the pause of the service KEY: the tag autoscaler:paused is removed, whatever its value.
 
-    A pause by setting (`paused`) stays, and is told of. It needs ecs:UntagResource. Exit codes as for `pause`.
+    A pause by the setting `paused` stays, and is reported. It needs ecs:UntagResource. Exit codes as for `pause`.
 
     \b
     Example:

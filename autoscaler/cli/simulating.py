@@ -33,47 +33,53 @@ STOPPED = 130
 """The exit code that shells give what Ctrl-C ended."""
 
 
-@click.command(short_help="Say what policies would have done with a load: how late, and at what cost.")
-@click.option("--trace", type=click.Path(path_type=Path), help="A load by counts (CSV: t_seconds,arrivals).")
-@click.option("--jobs", type=click.Path(path_type=Path), help="A load by jobs (CSV: t_seconds,service_seconds).")
-@click.option("--load", "made", help="A load that is made: steady, diurnal, flash_crowd, on_off, batch, ramp.")
-@click.option("--from-cloudwatch", "history", type=Past(), help="The last so long of the queue --queue, e.g. 14d.")
-@click.option("--queue", help="The queue that --from-cloudwatch reads: its name.")
+@click.command(short_help="Simulate policies on a load: latency and cost.")
+@click.option("--trace", type=click.Path(path_type=Path), help="Load as counts (CSV: t_seconds,arrivals).")
+@click.option("--jobs", type=click.Path(path_type=Path), help="Load as jobs (CSV: t_seconds,service_seconds).")
+@click.option("--load", "made", help="Synthetic load: steady, diurnal, flash_crowd, on_off, batch, ramp.")
+@click.option("--from-cloudwatch", "history", type=Past(), help="Load of --queue in the past, e.g. 14d.")
+@click.option("--queue", help="Name of the queue for --from-cloudwatch.")
 @click.option(
-    "--acceptable-latency", "latency_s", type=Duration(), default="60s", show_default=True, help="The promise."
+    "--acceptable-latency", "latency_s", type=Duration(), default="60s", show_default=True, help="Latency target."
 )
-@click.option("--policy", default=POLICIES, show_default=True, help="Names with commas between, NAME:SETTING, or all.")
-@click.option("--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, help="How often, by other chance.")
-@click.option("--from-day", type=click.IntRange(0), default=0, show_default=True, help="The first day, from 0 on.")
-@click.option("--days", type=click.IntRange(1), help="How many days.  [default: all there are]")
-@click.option("--mean-tasks", type=float, help="Rescale to work for so many tasks, or a peak of five times as many.")
-@click.option("--service-time", help=f"What a message takes, unless --jobs says.  [default: {SERVICE_TIME}]")
+@click.option("--policy", default=POLICIES, show_default=True, help="Comma-separated: NAME, NAME:SETTING, or all.")
+@click.option("--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Number of random seeds.")
+@click.option("--from-day", type=click.IntRange(0), default=0, show_default=True, help="First day, counted from 0.")
+@click.option("--days", type=click.IntRange(1), help="Number of days.  [default: all]")
+@click.option("--mean-tasks", type=float, help="Scale the load to this mean number of busy tasks.")
+@click.option("--service-time", help=f"Processing time of a message, without --jobs.  [default: {SERVICE_TIME}]")
 @click.option("--service-scale", type=float, help="Multiplies the times of --jobs.  [default: 1]")
-@click.option("--start-up", default="lognormal:45:80", show_default=True, help="From launch to the first receive.")
+@click.option("--start-up", default="lognormal:45:80", show_default=True, help="Time from launch to first receive.")
 @click.option(
     "--victims",
     type=click.Choice(["idle", "random"]),
     default="idle",
     show_default=True,
-    help="Whom a scale-in stops: idle tasks only, as where workers protect themselves, or any.",
+    help="Tasks that a scale-in stops: only idle ones (scale-in protection), or random ones.",
 )
 @click.option(
     "--task-concurrency",
     type=click.IntRange(1, 1000),
     default=1,
     show_default=True,
-    help="Messages that a task works on at once.",
+    help="Messages that a task processes at the same time.",
 )
-@click.option("--min-tasks", type=click.IntRange(0), default=0, show_default=True, help="Never fewer tasks.")
-@click.option("--max-tasks", type=click.IntRange(1), default=5000, show_default=True, help="Never more.")
-@click.option("--sweep", multiple=True, metavar="FIELD=A|B|C", help="Try ours with each; several: all combinations.")
-@click.option("--json", "json_to", type=click.Path(path_type=Path), help="Write the results there; - is stdout.")
-@click.option("--report", type=click.Path(path_type=Path), help="Write a page with pictures there (HTML).")
+@click.option("--min-tasks", type=click.IntRange(0), default=0, show_default=True, help="Minimum number of tasks.")
+@click.option("--max-tasks", type=click.IntRange(1), default=5000, show_default=True, help="Maximum number of tasks.")
+@click.option(
+    "--sweep",
+    multiple=True,
+    metavar="FIELD=A|B|C",
+    help="Run ours with each value; with several options, all combinations.",
+)
+@click.option("--json", "json_to", type=click.Path(path_type=Path), help="Write the results to this file; - is stdout.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page with charts to this file.")
 def simulate(**options: Any) -> None:
-    """Say what policies would have done with a load: how late messages would have been, and at what cost.
+    """Simulate policies on a load, and compare message latency and cost.
 
-    The product's own loop and decisions run in virtual time on a simulated SQS and ECS, beside its peers as they are
-    documented, and beside the clairvoyant, who knows what will come. Without a file it simulates a day that is made.
+    The daemon's own loop and decisions run in virtual time on a simulated SQS and ECS. Peers with their documented
+    behavior, and an oracle that knows all arrivals (clairvoyant), run on the same load. Without a file the load is a
+    generated day.
 
     \b
     Policies: ours, ours:FIELD=VALUE/FIELD=VALUE, static[:TASKS], target-tracking, target-tracking-cpu, step-scaling,

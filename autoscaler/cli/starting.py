@@ -22,8 +22,8 @@ QUESTIONS = {
     "cluster": ("In which ECS cluster is the service?", None, click.STRING),
     "service": ("What is the ECS service called?", None, click.STRING),
     "queues": ("Which SQS queues do its tasks receive from? (names, URLs or ARNs, with commas)", None, Queues()),
-    "latency_s": ("How long may a message wait?", LATENCY, Duration()),
-    "max_tasks": ("How many tasks may there be at most?", MOST_TASKS, click.IntRange(1, 5000)),
+    "latency_s": ("Latency target: how long may a message wait?", LATENCY, Duration()),
+    "max_tasks": ("Maximum number of tasks?", MOST_TASKS, click.IntRange(1, 5000)),
 }
 """Each with its default and kind."""
 
@@ -31,12 +31,12 @@ FLAGS = {"cluster": "--cluster", "service": "--service", "queues": "--queues"}
 """Those that have no default."""
 
 
-@click.command(short_help="Five questions, and the files of a first start, in shadow.")
+@click.command(short_help="Ask five questions and write the files for a first start.")
 @click.option("--cluster", help="The ECS cluster.")
 @click.option("--service", help="The ECS service to scale.")
 @click.option("--queues", type=Queues(), help="Its SQS queues: names, URLs or ARNs, with commas.")
-@click.option("--acceptable-latency", "latency_s", type=Duration(), help=f"How long a message may wait, as {LATENCY}.")
-@click.option("--max-tasks", type=click.IntRange(1, 5000), help="How many tasks there may be.")
+@click.option("--acceptable-latency", "latency_s", type=Duration(), help=f"Latency target, as {LATENCY}.")
+@click.option("--max-tasks", type=click.IntRange(1, 5000), help="Maximum number of tasks.")
 @click.option("--region", help="The Region.  [default: AWS_REGION]")
 @click.option("--account", type=Account(), help="The AWS account.  [default: that of the queues]")
 @click.option("--image", help="The daemon's image, best by digest.  [default: the word IMAGE]")
@@ -46,10 +46,10 @@ FLAGS = {"cluster": "--cluster", "service": "--service", "queues": "--queues"}
 @click.option("--force", is_flag=True, help="Replace files of the same names.")
 @click.option("--json", "as_json", is_flag=True, help="Print the files and the next steps as JSON; asks nothing.")
 def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
-    """Ask five questions and write the files of a first start: settings, IAM policy, task definition, next steps.
+    """Ask five questions and write the files for a first start: settings, IAM policy, task definition, next steps.
 
-    Everything is in shadow: the daemon reads, decides and tells what it would do, and its role may change nothing.
-    What is given as an option is not asked; where there is no terminal nothing is, and what lacks is told of.
+    The mode is shadow: the daemon reads, decides and reports, and its role cannot change anything. Options replace
+    questions. Without a terminal, missing options are reported as errors.
 
     \b
     Examples:
@@ -92,11 +92,11 @@ def _wrapped(before: str, text: str) -> str:
 
 
 def _ask(given: dict[str, Any], as_json: bool) -> None:
-    """Whatever was not given is asked for; without a terminal it is as by default, or told to be missing."""
+    """Asks for each value that no option gave. Without a terminal: the default, or an error that names the options."""
     asks = sys.stdin is not None and sys.stdin.isatty() and not as_json
     missing = [flag for name, flag in FLAGS.items() if given[name] is None]
     if missing and not asks:
-        leave(f"init: nobody is there to be asked: give {', '.join(missing)}", USAGE)
+        leave(f"init: no terminal: give {', '.join(missing)}", USAGE)
     for name, (question, default, kind) in QUESTIONS.items():
         if given[name] is None:
             given[name] = (

@@ -20,25 +20,27 @@ if TYPE_CHECKING:
 LEAST_EVERY_S = 0.2
 
 
-@click.command(short_help="Show how every service fares: promise, tasks, what waits, the last decision.")
-@click.option("--watch", is_flag=True, help="Draw it again every few seconds, until Ctrl-C.")
-@click.option("--every", "every_s", type=Duration(), default="2s", show_default=True, help="How often, with --watch.")
-@click.option("--url", type=Address(), help="Where the running daemon answers.  [default: from the settings]")
-@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON; with --watch a line each time.")
+@click.command(short_help="Show every service: SLO status, tasks, backlog, last decision.")
+@click.option("--watch", is_flag=True, help="Refresh every few seconds, until Ctrl-C.")
+@click.option(
+    "--every", "every_s", type=Duration(), default="2s", show_default=True, help="Refresh interval of --watch."
+)
+@click.option("--url", type=Address(), help="Address of the running daemon.  [default: from the settings]")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON; with --watch one line per refresh.")
 def status(watch: bool, every_s: float, url: str | None, as_json: bool) -> None:
-    """Show how every service fares: whether its latency target is met, its tasks, what waits, and the last decision.
+    """Show every service: whether its latency target is met, its tasks, its backlog, and the last decision.
 
-    It asks the running daemon. Where none answers it reads AWS once, with the settings of the environment, and says
-    so; --watch needs a daemon, since cold looks cost calls.
+    The data comes from the running daemon. If none answers, AWS is read once, with the settings of the environment,
+    and the output says so. --watch needs a daemon, since every read of AWS costs calls.
 
     \b
-    slo       met, at_risk (it will be missed), missed, unknown, none (no queue is followed)
+    slo       met, at_risk (it will be missed), missed, unknown, none (the service has no queue)
     tasks     desired/running, and the bounds
-    waiting   messages that wait, and those in flight
-    oldest    how long the oldest message has waited, of what it may
+    waiting   visible messages, and messages in flight
+    oldest    age of the oldest message, of the latency target
 
-    Exit code 1 where a promise is late, at risk or unknown; 3 where AWS was asked and refused or
-    there are no credentials; 4 where it did not answer.
+    Exit codes: 0 ok, 1 a latency target is missed, at risk or unknown, 3 access denied by AWS or no credentials,
+    4 AWS did not answer.
 
     \b
     Examples:

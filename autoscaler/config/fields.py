@@ -2,7 +2,8 @@
 
 Next to that stands whether the last value stays when its line is missing on a reload, and what a tag may do to it
 (`group.setting`). The reference, the JSON Schema, the names of the variables and the suggestions for mistyped
-ones are all made from these models. Defaults of a service are the core's own (`core/policy.py`); a test holds the two together.
+ones are all made from these models. Defaults of a service are the core's own
+(`core/policy.py`); a test compares the two.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Each table of the file (the daemon's own settings, `[defaults]`, a profile, a service) is taken by itself: a setting
 that declares `stays` (`group.setting`) and was written in that table keeps its last value there until it is written
-again or the daemon starts again. A setting that is written as one `key = value` counts as it stands. One that is made of
-several statements (sub-tables, `[[...]]`, dotted keys) may have lost some of them, and these stay, too.
+again or the daemon starts again. A setting that is written as one `key = value` counts as it stands. One that is made
+of several statements (sub-tables, `[[...]]`, dotted keys) may have lost some of them, and these stay, too.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _logical(queues: Iterable[str]) -> Sequence[str]:
 def _template(what: str, parameters: Json, resources: Json) -> Json:
     topic = {
         "Type": "String",
-        "Description": "The ARN of an SNS topic that is told (empty - nobody is).",
+        "Description": "ARN of an SNS topic for notifications (empty - none).",
         "Default": "",
     }
     return {

@@ -13,15 +13,15 @@ INSTANCE = Variable("instance", "instance", "autoscaler_build_info", "Daemon")
 def slowest(name: str) -> tuple[Query, Query]:
     """The durations that half of a histogram, and 99 of 100, stay below."""
     rates = f"sum by (le) (rate({name}_bucket{{{OURS}}}[{RATE}]))"
-    return Query(f"histogram_quantile(0.5, {rates})", "half"), Query(f"histogram_quantile(0.99, {rates})", "99 of 100")
+    return Query(f"histogram_quantile(0.5, {rates})", "p50"), Query(f"histogram_quantile(0.99, {rates})", "p99")
 
 
 HEADLINE = Section(
     "The daemon",
     (
         Panel(
-            "Longest without a look",
-            "How long ago the service that waited longest was looked after. It grows when the daemon hangs.",
+            "Longest time since a poll",
+            "Time since the last poll, of the service with the longest. It grows when the daemon hangs.",
             (Query(f"max(time() - autoscaler_last_tick_timestamp_seconds{{{OURS}}})"),),
             Shape.STAT,
             Unit.SECONDS,
@@ -32,7 +32,7 @@ HEADLINE = Section(
         ),
         Panel(
             "Services",
-            "Services that are looked after, and all that it was told of.",
+            "Services that can be scaled, and all configured services.",
             (
                 Query(f"sum(autoscaler_service_up{{{OURS}}})", "served"),
                 Query(f"count(autoscaler_service_up{{{OURS}}})", "all"),
@@ -44,7 +44,7 @@ HEADLINE = Section(
         ),
         Panel(
             "Throttled",
-            "Requests that AWS throttled, over the time shown. After each, its kind rests, and goes on more slowly.",
+            "Requests that AWS throttled, over the time range. Each one slows the calls of its kind.",
             (Query(f"sum(increase(autoscaler_aws_throttles_total{{{OURS}}}[{RANGE}]))"),),
             Shape.STAT,
             width=4,
@@ -106,7 +106,7 @@ TIME = Section(
         ),
         Panel(
             "Ticks",
-            "Services looked after, a second.",
+            "Polls of services per second.",
             (Query(f"sum(rate(autoscaler_tick_seconds_count{{{OURS}}}[{RATE}]))", "ticks"),),
             unit=Unit.PER_SECOND,
             width=8,

@@ -1,4 +1,4 @@
-"""The dashboard of all services: is the promise kept, where not, and what does it cost?"""
+"""The dashboard of all services: are latency targets met, where not, and at what cost?"""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from autoscaler.monitoring.wording import (
     BY_SERVICE,
     CHOSEN,
     CLUSTER,
+    IN_TIME,
     MARKS,
     PAID_AND_WASTED,
-    PROMISE_KEPT,
     RANGE,
     RATE,
     SERVICES,
     WARNING,
     YES_NO,
     ever_bound,
-    kept_ratio,
+    in_time_ratio,
     late_ratio,
     tasks,
 )
 
 HEADLINE = Section(
-    "The promise",
+    "Latency target",
     (
-        PROMISE_KEPT,
+        IN_TIME,
         Panel(
             "At risk",
             "Services whose latency target requires more tasks than can run now. The log has the number.",
@@ -36,7 +36,7 @@ HEADLINE = Section(
         ),
         Panel(
             "Not served",
-            "Services that are not looked after: something that their decisions need cannot be read or written.",
+            "Services that cannot be scaled: something that a decision needs cannot be read or written.",
             (Query(f"count(autoscaler_service_up{{{CHOSEN}}}) - sum(autoscaler_service_up{{{CHOSEN}}})"),),
             Shape.STAT,
             width=4,
@@ -45,7 +45,7 @@ HEADLINE = Section(
         ),
         Panel(
             "At their maximum",
-            "Services with as many tasks as they may have. Raise max_tasks where the promise is broken there.",
+            "Services at max_tasks. Raise it where the latency target is missed.",
             (Query(f"sum({tasks('desired')} >= bool ignoring(kind) {tasks('max')})"),),
             Shape.STAT,
             width=4,
@@ -80,33 +80,33 @@ SERVICES_NOW = Section(
     (
         Panel(
             "Services",
-            "A line for each service; a click on its name shows it alone. Waits are what a message that comes now will"
-            " probably wait; the promise is that of the time shown.",
+            "One row per service; a click on its name shows it alone. Expected wait: of a message that arrives now."
+            " In time: share of messages over the time range.",
             (
                 Query(f"sum{BY_SERVICE}(autoscaler_service_up{{{CHOSEN}}})", column="served"),
-                Query(kept_ratio(RANGE, BY_SERVICE), column="promise kept"),
+                Query(in_time_ratio(RANGE, BY_SERVICE), column="in time"),
                 Query(f"sum{BY_SERVICE}(autoscaler_slo_at_risk{{{CHOSEN}}})", column="at risk"),
                 Query(f"sum{BY_SERVICE}({tasks('desired')})", column="tasks"),
-                Query(f"sum{BY_SERVICE}({tasks('demand')})", column="asked for"),
+                Query(f"sum{BY_SERVICE}({tasks('demand')})", column="demand"),
                 Query(f"sum{BY_SERVICE}({tasks('max')})", column="max"),
                 Query(
                     f'sum{BY_SERVICE}(autoscaler_queue_messages{{state="visible",{CHOSEN}}})',
                     column="backlog",
                 ),
                 Query(f"sum{BY_SERVICE}(autoscaler_expected_wait_seconds{{{CHOSEN}}})", column="expected wait"),
-                Query(f"sum{BY_SERVICE}(autoscaler_acceptable_latency_seconds{{{CHOSEN}}})", column="may wait"),
+                Query(f"sum{BY_SERVICE}(autoscaler_acceptable_latency_seconds{{{CHOSEN}}})", column="latency target"),
             ),
             Shape.TABLE,
             width=24,
             height=6,
-            units={"promise kept": Unit.RATIO, "expected wait": Unit.SECONDS, "may wait": Unit.SECONDS},
+            units={"in time": Unit.RATIO, "expected wait": Unit.SECONDS, "latency target": Unit.SECONDS},
             columns={"served": YES_NO, "at risk": WARNING},
         ),
     ),
 )
 
 COURSE = Section(
-    "How it went",
+    "Over time",
     (
         Panel(
             "Messages late, by service",
@@ -117,7 +117,7 @@ COURSE = Section(
         ),
         Panel(
             "Expected wait, of what is acceptable",
-            "What a message that comes now will probably wait, by how long it may wait. Above 100 % it will be late.",
+            "Expected wait of a message that arrives now, relative to the latency target. Above 100 % it will be late.",
             (
                 Query(
                     f"autoscaler_expected_wait_seconds{{{CHOSEN}}} / autoscaler_acceptable_latency_seconds{{{CHOSEN}}}",
@@ -128,17 +128,17 @@ COURSE = Section(
         ),
         Panel(
             "Tasks",
-            "All services together: what the work asks for, what was wanted of ECS, and what runs.",
+            "All services together: demand, desired and running tasks.",
             (
-                Query(f"sum({tasks('demand')})", "asked for"),
+                Query(f"sum({tasks('demand')})", "demand"),
                 Query(f"sum({tasks('desired')})", "desired"),
                 Query(f"sum({tasks('running')})", "running"),
             ),
-            dashed=("asked for",),
+            dashed=("demand",),
         ),
         Panel(
             "Backlog, by service",
-            "Messages that wait, by SQS's approximate counts; without those in flight and delayed ones.",
+            "Visible messages, by the approximate counts of SQS; without messages in flight or delayed.",
             (
                 Query(
                     f'sum by (ecs_service) (autoscaler_queue_messages{{state="visible",{CHOSEN}}})', "{{ecs_service}}"
@@ -150,7 +150,7 @@ COURSE = Section(
 )
 
 COST = Section(
-    "What it costs",
+    "Cost",
     (
         PAID_AND_WASTED,
         Panel(
@@ -170,7 +170,7 @@ COST = Section(
         ),
         Panel(
             "Decisions, by the rule that bound",
-            "What kept counts from following the demand, over all services: none means that the demand went through.",
+            "Rules that limited the demand, over all services. none: the count followed the demand.",
             (Query(ever_bound(f"rate(autoscaler_decisions_total{{{CHOSEN}}}[{RATE}])"), "{{rule}}"),),
             unit=Unit.PER_SECOND,
             width=6,
@@ -182,7 +182,7 @@ COST = Section(
 FLEET = Dashboard(
     "autoscaler-fleet",
     "Autoscaler / Fleet",
-    "All services at a glance: the promise, the tasks, the cost.",
+    "All services: latency targets, tasks, cost.",
     (CLUSTER, SERVICES),
     (HEADLINE, SERVICES_NOW, COURSE, COST),
     MARKS,

@@ -155,8 +155,8 @@ ALERTS = (
         "> autoscaler_silent_after_seconds",
         "3m",
         "critical",
-        f"{EACH}: not looked after for longer than it may be",
-        "The daemon answers, and has not looked after this service for {{ $value | humanizeDuration }}.",
+        f"{EACH}: no poll for longer than expected",
+        "The daemon answers, but has not polled this service for {{ $value | humanizeDuration }}.",
     ),
     Alert(
         "AutoscalerDaemonGone",

@@ -8,9 +8,9 @@ from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Dashboard, Panel
 from autoscaler.monitoring.wording import (
     CHOSEN,
     CLUSTER,
+    IN_TIME,
     MARKS,
     PAID_AND_WASTED,
-    PROMISE_KEPT,
     RANGE,
     RATE,
     SERVICES,
@@ -20,9 +20,9 @@ from autoscaler.monitoring.wording import (
 )
 
 HEADLINE = Section(
-    "The promise",
+    "Latency target",
     (
-        PROMISE_KEPT,
+        IN_TIME,
         Panel(
             "Expected wait",
             "What a message that comes now will probably wait; nothing while there is no task. Beside it, what is"

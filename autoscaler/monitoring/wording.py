@@ -13,8 +13,8 @@ RANGE = "$__range"
 CLUSTER = Variable("cluster", "ecs_cluster", "autoscaler_service_up", "Cluster")
 SERVICES = Variable("service", "ecs_service", 'autoscaler_service_up{ecs_cluster=~"$cluster"}', "Service")
 
-PROMISE_STEPS = ((None, BAD), (0.95, WARN), (0.999, GOOD))
-"""A promise that is kept to 95 % is broken to one message of twenty."""
+IN_TIME_STEPS = ((None, BAD), (0.95, WARN), (0.999, GOOD))
+"""At 95 % one message of twenty misses the latency target."""
 
 YES_NO = {"1": ("yes", GOOD), "0": ("no", BAD)}
 WARNING = {"0": ("no", GOOD), "1": ("yes", WARN)}
@@ -27,26 +27,26 @@ def late_ratio(window: str, by: str = "", chosen: str = f"{{{CHOSEN}}}") -> str:
     return f"{late}\n/ ({received} > 0)"
 
 
-def kept_ratio(window: str, by: str = "") -> str:
-    """The share of messages with which the promise was kept."""
+def in_time_ratio(window: str, by: str = "") -> str:
+    """The share of messages that met the latency target."""
     return f"1 - {late_ratio(window, by)}"
 
 
-PROMISE_KEPT = Panel(
-    "Promise kept",
-    "The share of messages that were received in time, over the time shown, estimated from the queues' counts.",
-    (Query(kept_ratio(RANGE)),),
+IN_TIME = Panel(
+    "Messages in time",
+    "Share of messages received within the latency target, over the time range, estimated from the queues' counts.",
+    (Query(in_time_ratio(RANGE)),),
     Shape.STAT,
     Unit.RATIO,
     width=5,
     height=5,
-    steps=PROMISE_STEPS,
+    steps=IN_TIME_STEPS,
     decimals=2,
 )
 
 PAID_AND_WASTED = Panel(
     "Tasks paid for, and wasted",
-    "Tasks that are paid for, on average; and how many of them held no message: starting tasks and free slots.",
+    "Average number of billed tasks, and how many of them held no message: starting tasks and free slots.",
     (
         Query(f"sum(rate(autoscaler_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "paid for"),
         Query(f"sum(rate(autoscaler_wasted_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "of these wasted"),
@@ -67,7 +67,7 @@ def ever_bound(decisions: str, compared: str = "") -> str:
 
 MARKED = "5m"
 """Two scrapes at least must lie within, also at Prometheus' own minute between them and with one missed. Not
-`RATE`: it knows only the interval that the data source was told, by default a quarter of that minute.
+`RATE`: it knows only the interval that the data source has configured, by default a quarter of that minute.
 """
 
 BY_SERVICE = " by (ecs_cluster, ecs_service) "

@@ -257,14 +257,14 @@ def _condition() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_last_tick_timestamp_seconds",
-        "When the service was last looked after, since the epoch.",
+        "Time of the last poll of the service, Unix time.",
         "seconds",
         (),
         samples.last_ticks,
     )
     yield Family(
         "autoscaler_silent_after_seconds",
-        "For how long the service may go without being looked after, by its intervals and its calls.",
+        "Seconds without a completed poll after which the service counts as stalled.",
         "seconds",
         (),
         samples.silent_after,

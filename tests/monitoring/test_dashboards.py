@@ -157,7 +157,7 @@ def test_the_three_lead_to_each_other() -> None:
 def test_the_promise_is_the_headline() -> None:
     for dashboard in (FLEET, SERVICE):
         first = dashboard.panels[0]
-        assert (first.title, first.shape) == ("Promise kept", Shape.STAT)
+        assert (first.title, first.shape) == ("Messages in time", Shape.STAT)
 
 
 def test_the_binding_rule_has_a_state_timeline() -> None:
