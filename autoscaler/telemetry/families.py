@@ -59,14 +59,14 @@ def _families() -> Iterator[Family[View]]:
 def _work() -> Iterator[Family[View]]:
     yield Family(
         "autoscaler_tasks",
-        "Tasks: ECS's counts, the work's demand, the decided target, the bounds.",
+        "Tasks: the counts of ECS, the demand, the decided target, the bounds.",
         "tasks",
         ("kind",),
         samples.tasks,
     )
     yield Family(
         "autoscaler_task_seconds_total",
-        "Task time that is paid for, from the counts of running and pending tasks; an hour is 3600.",
+        "Billed task time, from the counts of running and pending tasks; one task-hour is 3600.",
         "seconds",
         (),
         samples.task_seconds,
@@ -75,7 +75,7 @@ def _work() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_wasted_task_seconds_total",
-        "Of this, what held no message: tasks that start, and free slots of those that run.",
+        "Part of it without a message: starting tasks, and free slots of running tasks.",
         "seconds",
         (),
         samples.wasted_task_seconds,
@@ -84,14 +84,14 @@ def _work() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_queue_messages",
-        "Messages in the queue by SQS's approximate counts. No sample while it cannot be read.",
+        "Messages in the queue, by the approximate counts of SQS. No sample while they cannot be read.",
         "messages",
         ("queue", "state"),
         samples.queue_messages,
     )
     yield Family(
         "autoscaler_queue_oldest_age_seconds",
-        "Age of the queue's oldest message, as CloudWatch had it a minute or more ago.",
+        "Age of the oldest message of the queue, from CloudWatch, one minute old or more.",
         "seconds",
         ("queue",),
         samples.oldest_ages,
@@ -101,14 +101,14 @@ def _work() -> Iterator[Family[View]]:
 def _promise() -> Iterator[Family[View]]:
     yield Family(
         "autoscaler_acceptable_latency_seconds",
-        "How long a message of the service may wait.",
+        "Latency target of the service.",
         "seconds",
         (),
         samples.latency,
     )
     yield Family(
         "autoscaler_queue_acceptable_latency_seconds",
-        "How long a message of the queue may wait.",
+        "Latency target of the queue.",
         "seconds",
         ("queue",),
         samples.queue_latencies,
@@ -116,14 +116,14 @@ def _promise() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_expected_wait_seconds",
-        "How long a message that comes now will probably wait for its first receive. No sample at no task.",
+        "Expected wait until the first receive, of a message that arrives now. No sample without tasks.",
         "seconds",
         (),
         samples.expected_waits,
     )
     yield Family(
         "autoscaler_messages_total",
-        "Messages received by workers, as estimated from the queues' counts.",
+        "Messages received by workers, estimated from the queues' counts.",
         "messages",
         (),
         samples.received_messages,
@@ -158,7 +158,7 @@ def _promise() -> Iterator[Family[View]]:
 def _knowledge() -> Iterator[Family[View]]:
     yield Family(
         "autoscaler_estimate",
-        "What was learned of the work, each in its own unit.",
+        "Learned values, each in its own unit.",
         "as the label says",
         ("estimate",),
         samples.estimates,
@@ -166,7 +166,7 @@ def _knowledge() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_estimate_confidence_ratio",
-        "How well it is known, from 0 (a guess) to 1 (seen very often, or said to be fixed).",
+        "Confidence of the learned value, from 0 (a guess) to 1 (observed very often, or configured as fixed).",
         "ratio",
         ("estimate",),
         samples.confidences,
@@ -174,7 +174,7 @@ def _knowledge() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_expected_messages",
-        "Messages that are expected within the next minute, with what look-ahead adds where it is heard.",
+        "Messages expected within the next minute, with look-ahead where it is used.",
         "messages",
         ("queue",),
         samples.expected_messages,
@@ -185,7 +185,7 @@ def _knowledge() -> Iterator[Family[View]]:
 def _decisions() -> Iterator[Family[View]]:
     yield Family(
         "autoscaler_decisions_total",
-        "Decisions by verdict and by the rule that bound the count (none: the demand went through).",
+        "Decisions, by verdict and by the rule that limited the count (none: the demand was used).",
         "decisions",
         ("verdict", "rule"),
         samples.decisions,
@@ -201,7 +201,7 @@ def _decisions() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_drifts_total",
-        "Times that somebody else had changed the desired count.",
+        "Changes of the desired count by others.",
         "changes",
         (),
         samples.drifts,
@@ -209,7 +209,7 @@ def _decisions() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_cooldown_remaining_seconds",
-        "How long a direction is still cooling down; 0 when it is not.",
+        "Remaining cooldown of the direction; 0 without one.",
         "seconds",
         ("direction",),
         samples.cooldowns,
@@ -227,7 +227,7 @@ def _decisions() -> Iterator[Family[View]]:
 def _condition() -> Iterator[Family[View]]:
     yield Family(
         "autoscaler_failures_total",
-        "Ticks in which something needed could not be read or written, by kind of failure.",
+        "Polls with a failed read or write, by kind of failure.",
         "ticks",
         ("kind",),
         samples.failures,
@@ -236,7 +236,7 @@ def _condition() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_signal_age_seconds",
-        "Age of the newest reading of the signal, also while it cannot be read again.",
+        "Age of the newest reading of the signal, also while new reads fail.",
         "seconds",
         ("signal",),
         samples.signal_ages,

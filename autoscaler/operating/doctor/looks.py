@@ -47,7 +47,7 @@ class Looks:
         except AutoscalerError as fault:
             return [unread(DAEMON, f"cluster {cluster}", fault)]
         asking = sum(ASKS in each for each in tags.values())
-        text = f"{asking} of {several(len(tags), 'service')} ask to be looked after by the tag {ASKS}"
+        text = f"{asking} of {several(len(tags), 'service')} have the tag {ASKS}"
         return [good(DAEMON, f"cluster {cluster}", text)]
 
     async def service(self, service: Service) -> list[Finding]:
