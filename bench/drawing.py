@@ -54,12 +54,12 @@ def burst() -> str:
     longest_s = float(np.max(outcome.received_s - load.arrivals_s))
     desired, running = (_held(at, steps) for steps in (outcome.desired, outcome.running))
     messages = f"{len(load.arrivals_s):,} messages in {MINUTES} minutes"
-    label = f"A burst: {messages}; each may wait {LATENCY_S:.0f} s, the longest waited {longest_s:.0f} s"
+    label = f"A burst: {messages}; latency target {LATENCY_S:.0f} s, longest wait {longest_s:.0f} s"
     parts = [
         HEAD.format(width=WIDTH, height=360, label=label),
         _text(LEFT, 22, label),
-        _panel(at, [(waiting, WAITING, "messages that wait")], 40, 110),
-        _panel(at, [(desired, TASKS, "tasks desired"), (running, RUNNING, "tasks running")], 190, 130),
+        _panel(at, [(waiting, WAITING, "backlog")], 40, 110),
+        _panel(at, [(desired, TASKS, "desired tasks"), (running, RUNNING, "running tasks")], 190, 130),
         *(_text(_x(minute * MINUTE_S), 345, f"{minute} min", "middle") for minute in range(0, MINUTES + 1, 5)),
         "</svg>\n",
     ]
@@ -105,9 +105,9 @@ def walk() -> str:
     policy, memory, seen = decode(SITUATION)
     decision = decide(policy, memory, seen)
     asked = decision.votes[0]
-    rows = [("the work asks for", asked.tasks, asked.tasks, asked.reason)]
+    rows = [("demand", asked.tasks, asked.tasks, asked.reason)]
     rows += [(step.rule.replace("_", " "), step.start, step.end, step.reason) for step in decision.steps]
-    label = f"One decision: {decision.current} tasks there are, {decision.target} there shall be"
+    label = f"One decision: {decision.current} tasks now, target {decision.target}"
     height = 84 + ROW * len(rows)
     axis = height - 34
     parts = [HEAD.format(width=WIDTH, height=height, label=label), _text(24, 24, label)]

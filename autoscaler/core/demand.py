@@ -49,9 +49,9 @@ FORMULA_SIGNALS = frozenset(
 )
 """What a formula may name, beside the service's own metrics."""
 
-_WORK = "{0} waiting and {1} in flight"
+_WORK = "backlog {0}, {1} in flight"
 _WORK_READ = _WORK + " in the queues that were read"
-_UTILIZATION = "{0} was at {1} % on {2}, {3} % is wanted"
+_UTILIZATION = "{0} was at {1} % on {2}, target {3} %"
 
 
 def read_signals(policy: Policy, seen: Observation) -> Signals:
@@ -116,7 +116,7 @@ def _learned_votes(policy: Policy, known: Knowledge, work: Work, words: str, tas
     """
     asked = need(policy, known, work, *tasks)
     facts = (work.waiting, work.in_flight, known.processing_s.value, policy.shortest_latency_s, asked.load)
-    wording = f"{words}, {{2}} s each, may wait {{3}} s"
+    wording = f"{words}, {{2}} s each, latency target {{3}} s"
     votes = [Vote("latency", asked.load, wording, facts, settled=True)]
     if policy.backlog_per_task is not None:
         votes.append(_backlog_vote(work, policy.backlog_per_task, words))
@@ -158,7 +158,7 @@ def _latency_vote(policy: Policy, processing_s: float, known: Known, work: Work,
     return Vote(
         "latency",
         max(work.held * policy.count_in_flight, clearing) / policy.task_concurrency,
-        f"{words}, {{2}} s each, may wait {{3}} s",
+        f"{words}, {{2}} s each, latency target {{3}} s",
         (work.waiting, work.in_flight, processing_s, policy.shortest_latency_s),
     )
 
@@ -235,7 +235,7 @@ def _metric_vote(metric: MetricPolicy, reading: Measurement, running: int) -> Vo
     return Vote(
         metric.name,
         load,
-        "{0} was {1} on {2}, {3} is wanted",
+        "{0} was {1} on {2}, target {3}",
         (metric.name, reading.value, Several(told(ran), "task"), aim),
     )
 

@@ -9,7 +9,7 @@ from autoscaler.core.signals import known_queues, work_of
 
 
 def sentence(policy: Policy, decision: Decision, seen: Observation | None = None) -> str:
-    """For example: `orders: 5 -> 9 tasks (min 0, max 20): 90 waiting and 10 in flight, ...: 12 tasks asked for; rate
+    """For example: `orders: 5 -> 9 tasks (min 0, max 20): backlog 90, 10 in flight, ...: 12 tasks required; rate
     limit: 9 instead of 12 (...); nothing waits after 66 s`. Without the observation it does not say the last.
     """
     parts = [_asked(decision), *map(_restraint, decision.steps)]
@@ -43,7 +43,7 @@ def _asked(decision: Decision) -> str:
     if not decision.votes:
         return "no signal could be read"
     highest = max(decision.votes, key=_strength)
-    return f"{highest.reason}: {_tasks(highest.tasks)} asked for"
+    return f"{highest.reason}: {_tasks(highest.tasks)} required"
 
 
 def _strength(vote: Vote) -> float:

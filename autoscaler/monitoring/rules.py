@@ -100,7 +100,7 @@ ALERTS = (
         "10m",
         "warning",
         f"{EACH}: at its maximum, and the work asks for more",
-        "The work has asked for {{ $value }} tasks, which is more than max_tasks, for ten minutes.",
+        "The demand has been above max_tasks for ten minutes: {{ $value }} tasks.",
     ),
     Alert(
         "AutoscalerMissingSignal",
@@ -121,7 +121,7 @@ ALERTS = (
         f")",
         "10m",
         "critical",
-        f"{EACH}: tasks that were asked for do not start",
+        f"{EACH}: requested tasks do not start",
         "Only {{ $value }} tasks run, fewer than desired, and no more have come up for good in ten minutes.",
     ),
     Alert(

@@ -247,7 +247,7 @@ COST = Section(
 SERVICE = Dashboard(
     "autoscaler-service",
     "Autoscaler / Service",
-    "One service: what it was asked for, what it did, and why.",
+    "One service: demand, tasks, and the reason of each decision.",
     (CLUSTER, replace(SERVICES, several=False)),
     (HEADLINE, COURSE, WHY, LEARNED, COST),
     MARKS,

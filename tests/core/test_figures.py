@@ -91,6 +91,6 @@ def test_counts_of_the_queues_that_were_read_are_not_said_to_be_of_all() -> None
         0, queues=(QueueReading("q", Backlog(0, 0, 0, NOW)), QueueReading("r", Missing("it was denied", "denied")))
     )
     [vote] = decide(policy(), Memory(), of).votes
-    assert vote.reason.startswith("0 waiting and 0 in flight in the queues that were read")
+    assert vote.reason.startswith("backlog 0, 0 in flight in the queues that were read")
     [vote] = decide(policy(), Memory(), replace(of, queues=of.queues[:1])).votes
-    assert vote.reason.startswith("0 waiting and 0 in flight, ")
+    assert vote.reason.startswith("backlog 0, 0 in flight, ")

@@ -129,8 +129,8 @@ def test_a_utilization_says_where_the_work_caps_it_and_only_there() -> None:
         world = seen(waiting, cpu=Utilization(100.0, NOW, 10))
         return decide(policy(cpu_target_percent=50.0), Memory(), world).votes[-1].reason
 
-    assert reason(20) == "cpu was at 100 % on 10 tasks, 50 % is wanted"
-    assert reason(19) == "cpu was at 100 % on 10 tasks, 50 % is wanted; there is work for 19"
+    assert reason(20) == "cpu was at 100 % on 10 tasks, target 50 %"
+    assert reason(19) == "cpu was at 100 % on 10 tasks, target 50 %; there is work for 19"
 
 
 @pytest.mark.parametrize(

@@ -143,9 +143,8 @@ def test_the_sentence_names_the_vote_that_won_the_restraints_and_the_drain() -> 
     timed = replace(TIMED, paused=4, cpu_target_percent=50.0)
     world = seen(80, cpu=Utilization(10.0, NOW, 10))
     decision = decide(timed, Memory(), world)
-    said = (
-        "orders: 10 -> 4 tasks (min 0, max 100): 80 waiting and 0 in flight, 5 s each, may wait 60 s: 6 tasks asked for"
-    )
+    work = "backlog 80, 0 in flight, 5 s each, latency target 60 s"
+    said = f"orders: 10 -> 4 tasks (min 0, max 100): {work}: 6 tasks required"
     restrained = "pause: 4 instead of 6 (paused at 4)"
     assert sentence(timed, decision) == f"{said}; {restrained}"
     assert sentence(timed, decision, world) == f"{said}; {restrained}; nothing waits after 50 s, if nothing more comes"

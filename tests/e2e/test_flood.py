@@ -20,8 +20,10 @@ from tests.e2e.daemon import Daemon, daemon
 from tests.e2e.test_daemon import SETTINGS, free_port
 
 MEGABYTE = 1_000_000
-MOST_GROWTH_MB = 70.0
-"""What the attack of the first report took in a second, unhindered, was several times as much."""
+MOST_MB = 200.0
+"""A daemon has about 90 MB, its task 512 MB. Without the limits on requests these floods took 476 to 1,022 MB. How much
+of what 64 connections hold at once the allocator keeps depends on how they overlap: 10 to 75 MB were seen.
+"""
 
 REQUESTS = 150
 START = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
@@ -114,7 +116,6 @@ async def test_a_flood_of_large_requests_takes_no_memory_and_holds_up_no_scrape(
                     break
             assert running.process.returncode is None, running.errors
             await asyncio.sleep(0.1)
-        before = resident_mb(running)
         for name, request in FLOODS.items():
             for connections in (8, 64):
                 flooding = asyncio.create_task(flood(port, request, tls, connections))
@@ -122,5 +123,5 @@ async def test_a_flood_of_large_requests_takes_no_memory_and_holds_up_no_scrape(
                     assert b" 200 " in await exchange(port, scrape, tls), name
                     await asyncio.wait([flooding], timeout=0.2)
                 await flooding
-            grown = resident_mb(running) - before
-            assert grown < MOST_GROWTH_MB, f"{name}: {grown:.0f} MB more"
+            resident = resident_mb(running)
+            assert resident < MOST_MB, f"{name}: {resident:.0f} MB"

@@ -183,7 +183,7 @@ async def test_the_service_shows_its_hours_its_walk_what_was_learned_and_what_wa
         assert min(await tab.value(PAINTED)) > 5, "a chart is blank"
         assert await text(tab, "#slo .mark") == "✕Latency target missed"
         walk = await tab.value("[...document.querySelectorAll('#decided .rule')].map(n => n.textContent)")
-        assert walk == ["asked for", "stalled start", "decided"]
+        assert walk == ["demand", "stalled start", "decided"]
         assert "reason" not in walk
         status = played[0].store.find("fraud-check")
         assert status is not None

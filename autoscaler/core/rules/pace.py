@@ -29,8 +29,7 @@ def stabilization(inputs: RuleInput) -> PermittedRange | None:
             f"{seconds(policy.scale_out.stabilization_s)}, "
             f"in {seconds(policy.scale_in.stabilization_s)}"
             if lowest < inf
-            else f"up to {several(highest, 'task')} asked for within the last "
-            f"{seconds(policy.scale_in.stabilization_s)}"
+            else f"up to {several(highest, 'task')} required within the last {seconds(policy.scale_in.stabilization_s)}"
         ),
     )
 
@@ -156,5 +155,5 @@ def launch_rate(inputs: RuleInput) -> PermittedRange | None:
     return (
         0,
         inputs.current + max(0, most - added),
-        lambda: f"ECS launches {several(most, 'task')} a minute, {added} asked for",
+        lambda: f"ECS starts at most {several(most, 'task')} a minute, {added} requested",
     )

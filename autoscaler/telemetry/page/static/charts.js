@@ -6,7 +6,7 @@ const {uPlot} = window;
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const CHARTS = [
   {title: 'Backlog', unit: 'messages', lines: [['waiting', 'waiting', 'blue', 1.75], ['in_flight', 'in flight', 'violet', 1.25]], filled: 'blue-soft', height: 170},
-  {title: 'Tasks', unit: '', lines: [['asked', 'asked for', 'area', 1], ['desired', 'desired', 'orange', 1.5], ['running', 'running', 'blue', 1.75]], stepped: true, height: 190},
+  {title: 'Tasks', unit: '', lines: [['asked', 'demand', 'area', 1], ['desired', 'desired', 'orange', 1.5], ['running', 'running', 'blue', 1.75]], stepped: true, height: 190},
   {title: 'Oldest wait', unit: 'against the latency target', lines: [['oldest_s', 'oldest', 'violet', 1.5]], words: duration, target: true, height: 150},
 ];
 

@@ -9,7 +9,7 @@ const outcome = one => OUTCOMES[one.outcome] ?? `not done: ${one.failure ?? name
 
 export function walk(one) {
   if (one.target == null) return el('p', {class: 'aside fault'}, one.failure ?? 'nothing could be decided');
-  const asked = one.demand == null ? step('asked for', '–', 'no signal could be read') : step('asked for', count(one.demand), reasonOf(one));
+  const asked = one.demand == null ? step('demand', '–', 'no signal could be read') : step('demand', count(one.demand), reasonOf(one));
   const steps = one.steps.map(({rule, from, to, reason: why}) => step(named(rule), `${count(from)} → ${count(to)}`, why));
   const [, word] = VERDICTS[one.verdict];
   const change = one.verdict === 'hold' ? `stays at ${count(one.current)}` : `${word} from ${count(one.current)}`;
