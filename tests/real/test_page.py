@@ -259,7 +259,7 @@ async def test_what_is_looked_at_changes_as_it_happens(tmp_path: Path) -> None:
         desk.record(decided(seen(backlog=(77, 1, 0)), service=ServiceRef("bills", "prod", "bills")), 1.0)
         await tab.until("document.querySelector('#tiles').textContent.includes('77')")
         await tab.until("document.querySelector('.keys b').textContent === '77'")
-        await tab.until("document.querySelector('#decisions .words').textContent.includes('77 waiting')")
+        await tab.until("document.querySelector('#decisions .words').textContent.includes('backlog 77')")
 
 
 async def test_rows_do_not_move_under_a_focus(tmp_path: Path) -> None:
