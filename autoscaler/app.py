@@ -1,4 +1,4 @@
-"""The composition root: the one place that builds concrete things and ties them together."""
+"""The composition root of the daemon: builds all objects and connects them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import uvloop
 
 from autoscaler import __version__
 from autoscaler.aws import SERVICES_A_CALL, connect
-from autoscaler.config import Config, Reloaded, Service, Settings, find, mark_of, reload, variable
+from autoscaler.config import Config, LoadedSettings, Reloaded, ServiceConfig, find, mark_of, reload, variable
 from autoscaler.control.admission import Admission
 from autoscaler.control.background import Background, ThreadRunner
-from autoscaler.control.discovery import Discovery
+from autoscaler.control.discovery import TaggedServices
 from autoscaler.control.loop import Ports
 from autoscaler.control.rate_limiter import MOST_WAIT_S, TokenBucketLimiter
 from autoscaler.control.read_budget import ReadBudget
-from autoscaler.control.settings import Following, Source
+from autoscaler.control.settings import Following, SettingsSource
 from autoscaler.control.shadow import Shadow
 from autoscaler.control.supervisor import Supervisor
 from autoscaler.core.policy import Mode
@@ -31,28 +31,29 @@ from autoscaler.prometheus import connect_prometheus
 from autoscaler.telemetry import LoggedJournal, Metrics, SettingsLog, StatusStore, configure, logger, read_access, serve
 
 CALL_TIMEOUT_S = 3.0
-"""No call to AWS takes longer. Shorter than the grace of a tick at the end, so that a hung call does not cut it."""
+"""Timeout of an AWS call, shorter than the supervisor's `GRACE_S`: a hung call does not cancel the last poll."""
 
-GARBAGE = 20_000, 20, 200
-"""New things until the newest are searched for garbage, and so many such searches until older and oldest things are.
-Ten thousand services keep millions of things, none of them garbage, and a search through all of them takes as long as
-a hundred looks, in which nobody is looked at. By Python's own figures it would come several times a minute.
+GC_THRESHOLDS = 20_000, 20, 200
+"""`gc.set_threshold` for generations 0, 1 and 2. Ten thousand services have millions of live objects and no garbage. A
+collection of generation 2 takes as long as a hundred polls, and no service is polled meanwhile. With Python's defaults
+it would run several times a minute.
 """
 
-READ_S = 20.0
-"""For the settings file, whatever is wrong with its disk: ten thousand services take three seconds."""
+FILE_TIMEOUT_S = 20.0
+"""Timeout of reading the settings file, whose disk may hang. Ten thousand services take three seconds."""
 
-LEAST_CALLS = 9
-"""Of a tick, beside those for queues and metrics."""
+FIXED_CALLS = 9
+"""Calls of one poll without those for queues and metrics."""
 
 
 def run(config: Config, environ: Mapping[str, str]) -> None:
-    """The daemon has run until SIGTERM or SIGINT, and is stopped. Settings are read again on SIGHUP, and when their
-    file changes. Raises `ConfigError` where it cannot listen.
+    """Run the daemon until SIGTERM or SIGINT. Settings are reloaded on SIGHUP and when their file changes.
+
+    Raises `ConfigError` if the daemon cannot listen on its HTTP address.
     """
     configure(config.log_format, config.log_level, time.time)
     gc.freeze()
-    gc.set_threshold(*GARBAGE)
+    gc.set_threshold(*GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(config, environ))
 
@@ -73,9 +74,11 @@ async def _serve(config: Config, environ: Mapping[str, str]) -> None:
     ):
         log.info("started", version=__version__, services=len(config.services), http=f"{config.http_host}:{port}")
         ports = Ports(aws.queues, aws.meters, gauges, aws.fleets, journal, clock, time.time, aws.history, background)
-        bulletin = SettingsLog(logger("settings"), metrics)
-        following = Following(config, find(environ), _source(environ), Discovery(aws.directory, bulletin), bulletin)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, following.again)
+        reporter = SettingsLog(logger("settings"), metrics)
+        following = Following(
+            config, find(environ), _source(environ), TaggedServices(aws.directory, reporter), reporter
+        )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, following.request_reload)
         await _supervisor(config, ports, limiter, journal).run(following.configs(), stopping)
     log.info("stopped")
 
@@ -86,34 +89,34 @@ def _supervisor(config: Config, ports: Ports, limiter: TokenBucketLimiter, journ
     return Supervisor(partial(_ports_of, ports), ports.clock, admission, read_budget, journal, silence_s=_silence_s)
 
 
-def _source(environ: Mapping[str, str]) -> Source:
-    """The environment, which stays as it is, and the file that it names: read in a thread, as its disk may hang."""
-    apart, path = ThreadRunner(), environ.get(variable(("config_file",)), "")
+def _source(environ: Mapping[str, str]) -> SettingsSource:
+    """Return the source of the settings: `environ`, and its settings file, read in a thread because a disk may hang."""
+    thread, path = ThreadRunner(), environ.get(variable(("config_file",)), "")
 
-    async def read(config: Config, settings: Settings, confirmed: bool) -> Reloaded:
-        return await apart.done(partial(reload, environ, config, settings, confirmed=confirmed), READ_S)
+    async def read(config: Config, settings: LoadedSettings, confirmed: bool) -> Reloaded:
+        return await thread.done(partial(reload, environ, config, settings, confirmed=confirmed), FILE_TIMEOUT_S)
 
     async def mark() -> Hashable:
-        return await apart.done(partial(mark_of, path), READ_S)
+        return await thread.done(partial(mark_of, path), FILE_TIMEOUT_S)
 
-    return Source(read, mark)
+    return SettingsSource(read, mark)
 
 
-def _silence_s(service: Service, slowest_s: float) -> float:
-    """As long as its looks are apart, and as a tick may take in which every call waits for its turn, hangs and is given
-    up.
+def _silence_s(service: ServiceConfig, slowest_s: float) -> float:
+    """Return the seconds without a poll after which a service counts as hung: the longest time between two polls, plus
+    a poll in which every call waits for a rate-limit token and then times out.
     """
     return slowest_s + _calls(service) * (CALL_TIMEOUT_S + MOST_WAIT_S)
 
 
-def _calls(service: Service) -> int:
-    """The most calls of one tick: rivals (three), the service, protection (two), the write; CPU, memory and metrics;
-    and each queue, with its minutes.
+def _calls(service: ServiceConfig) -> int:
+    """Return the most calls of one poll: conflicting scalers (three), the service, protection (two), the write; CPU,
+    memory and metrics; and each queue, with its minutes.
     """
-    return LEAST_CALLS + len(service.metrics) + len(service.queues) * (2 if service.queue_minutes else 1)
+    return FIXED_CALLS + len(service.metrics) + len(service.queues) * (2 if service.queue_minutes else 1)
 
 
-def _ports_of(ports: Ports, service: Service) -> Ports:
+def _ports_of(ports: Ports, service: ServiceConfig) -> Ports:
     return replace(ports, fleets=Shadow(ports.fleets)) if service.policy.mode is Mode.SHADOW else ports
 
 

@@ -1,7 +1,7 @@
-"""What may go wrong, by whose hand.
+"""The exceptions of the autoscaler.
 
-The world's failures are `AutoscalerError`: expected, caught by name where a tick meets them, and tried again.
-The operator's are a `ConfigError` with the whole list. Anything else is our bug and ends the process.
+Errors of AWS and the network are `AutoscalerError`: expected, caught by name in a poll, and retried. Wrong settings
+raise a `ConfigError` with all problems. Any other exception is a bug and ends the process.
 """
 
 from collections.abc import Sequence
@@ -10,72 +10,72 @@ from typing import ClassVar
 
 
 class AutoscalerError(Exception):
-    """AWS or the network did not do what was asked. The text names the thing and the remedy.
+    """A call to AWS or the network failed. The text names the resource and the remedy.
 
-    `kind` is one of a closed set of words: the label of metrics, the key of logs.
+    `kind` is one of a closed set of words: a metric label and a log field.
     """
 
     kind: ClassVar[str] = "failed"
 
 
 class Throttled(AutoscalerError):
-    """AWS asked for fewer calls. Nothing was done; the same call may succeed later."""
+    """AWS or the client-side rate limiter rejected the call. Nothing was done; the same call may succeed later."""
 
     kind = "throttled"
 
 
 class Unavailable(AutoscalerError):
-    """No answer, a late one, or a 5xx: it is not known whether the call took effect."""
+    """No response, a timeout, or a 5xx: it is not known whether the call took effect."""
 
     kind = "unavailable"
 
 
 class Garbled(Unavailable):
-    """An answer came that cannot be read. What was asked about together may have one member to blame for it."""
+    """The response cannot be parsed. In a batch, a single member may be the cause."""
 
 
 class Unreadable(AutoscalerError):
-    """AWS answered, but not with what it documents. That is not the same as having no data yet."""
+    """The response differs from AWS's documentation. That is not the same as having no data yet."""
 
     kind = "unreadable"
 
 
 class Denied(AutoscalerError):
-    """AWS rejected the credentials (expired, unknown, wrong signature), or does not allow them to do this."""
+    """AWS rejected the credentials (expired, unknown, wrong signature), or they have no permission for the call."""
 
     kind = "denied"
 
 
 class NoCredentials(AutoscalerError):
-    """There are no valid credentials to sign a request with: none found, incomplete, an expired login, a bad profile.
+    """No valid credentials to sign a request: not found, incomplete, an expired login, a wrong profile.
 
-    Nothing was sent, so AWS refused nothing. A source of credentials that does not answer is `Unavailable`.
+    Nothing was sent. A credential source that does not answer is `Unavailable`.
     """
 
     kind = "no_credentials"
 
 
 class NotFound(AutoscalerError):
-    """The queue, cluster or service does not exist (in this account and Region)."""
+    """The queue, cluster or service does not exist in this account and Region."""
 
     kind = "not_found"
 
 
 class Refused(AutoscalerError):
-    """AWS understood and will never do it: a DAEMON or draining service, a bad parameter."""
+    """AWS rejected the call permanently: a DAEMON or draining service, an invalid parameter."""
 
     kind = "refused"
 
 
 class ClockSkewed(AutoscalerError):
-    """This machine's clock is too far from AWS's for a signature to be accepted."""
+    """The difference between this machine's clock and AWS's is too large: AWS rejects the signature."""
 
     kind = "clock_skewed"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in the settings: where it stands, in the operator's own words for it, and what is wrong."""
+    """One mistake in the settings: where it is, as the operator wrote it, and what is wrong."""
 
     where: str
     what: str
@@ -85,12 +85,12 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """Everything that is wrong with the settings, at once."""
+    """All problems of the settings."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
     def __reduce__(self) -> tuple[type["ConfigError"], tuple[object, ...]]:
-        """It may be raised in another process than the one that tells it: made again of its problems, not its text."""
+        """Pickle the problems, not the text: the error may be raised in another process."""
         return type(self), (self.problems,)

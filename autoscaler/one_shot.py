@@ -1,7 +1,7 @@
-"""One look at one service: AWS is read once and decided on as a daemon would that starts now, and nothing is written.
+"""One poll without a daemon: reads AWS once, decides as a daemon that starts now, and writes nothing.
 
-The second composition root, for the commands that look where no daemon runs: it builds a loop, takes one tick of it,
-and takes everything down again. Or it reads one queue's history, which no tick ever does.
+The second composition root, for commands that read AWS directly: it builds a loop, runs one poll, and closes all
+connections. It also reads the history of one queue, which no poll does.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from contextlib import suppress
 from typing import Any
 
 from autoscaler.aws import connect
-from autoscaler.config import Config, Service
+from autoscaler.config import Config, ServiceConfig
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
 from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.control.shadow import Shadow
 from autoscaler.errors import Unavailable
-from autoscaler.ports import Category, PeriodSum, QueueRef, Span, Tick
+from autoscaler.ports import Category, PeriodSum, Poll, QueueRef, Span
 from autoscaler.prometheus import connect_prometheus
 from autoscaler.telemetry import StatusStore
 from autoscaler.telemetry.account import account_of, faults_of
@@ -27,91 +27,91 @@ from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.views import services
 
 CALL_TIMEOUT_S = 5.0
-"""No call to AWS takes longer. There is no next tick, so it may take a little longer than the daemon's."""
+"""Timeout of an AWS call. Longer than the daemon's, because there is no next poll."""
 
 AT_ONCE = 20
-"""So many services are looked at side by side: those of a cluster then share a question to ECS."""
+"""Services that are polled in parallel, so that services of a cluster share a call to ECS."""
 
-LOOK_S = 60.0
-"""The whole look takes no longer: with twenty queues and a hung endpoint it would be minutes."""
+ONE_SHOT_S = 60.0
+"""Timeout of the whole command: with twenty queues and a hung endpoint it would take minutes."""
 
 HISTORY_CALL_S = 20.0
-"""No call for a history takes longer: it may bring 15 days of minutes, which is 21,600 datapoints, in one answer."""
+"""Timeout of a history call: one response may hold 15 days of minutes, which is 21,600 datapoints."""
 
 
-class _Nobody:
-    """Is told of calls and ticks, and keeps nothing."""
+class _NoReporter:
+    """A `Calls` and `Journal` that stores nothing."""
 
     def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None: ...
 
     def waited(self, seconds: float) -> None: ...
 
-    def record(self, tick: Tick) -> None: ...
+    def record(self, poll: Poll) -> None: ...
 
 
-async def poll_once(config: Config, key: str) -> Tick:
-    """The first tick of a daemon that starts now, for the service of that key, with writes left out.
+async def poll_once(config: Config, key: str) -> Poll:
+    """Return the first poll of a daemon that starts now, for the service of that key, without writes.
 
-    What could not be read is in the tick. The key is one of the settings'. Raises `Unavailable` if it takes longer
-    than `LOOK_S`.
+    The poll contains the readings that failed. The key must be in the settings. Raises `Unavailable` if it takes longer
+    than `ONE_SHOT_S`.
     """
     service = next(service for service in config.services if service.ref.key == key)
     try:
-        async with asyncio.timeout(LOOK_S):
-            return await _tick(service, config.interval_s)
+        async with asyncio.timeout(ONE_SHOT_S):
+            return await _poll(service, config.interval_s)
     except TimeoutError:
-        raise Unavailable(f"{key}: AWS was not read within {LOOK_S:g} s; check the network and the proxy") from None
+        raise Unavailable(f"{key}: AWS was not read within {ONE_SHOT_S:g} s; check the network and the proxy") from None
 
 
-async def _tick(service: Service, interval_s: float) -> Tick:
-    clock, nobody = asyncio.get_running_loop().time, _Nobody()
+async def _poll(service: ServiceConfig, interval_s: float) -> Poll:
+    clock, reporter = asyncio.get_running_loop().time, _NoReporter()
     async with (
-        connect(TokenBucketLimiter(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
+        connect(TokenBucketLimiter(clock, random.random), reporter, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
-        ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), nobody, clock, time.time)
-        return await ServiceLoop(service, ports, Rhythm(interval_s)).tick()
+        ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), reporter, clock, time.time)
+        return await ServiceLoop(service, ports, Rhythm(interval_s)).poll()
 
 
 def account_once(config: Config, key: str) -> dict[str, Any]:
-    """What `look_once` saw and decided, as the daemon's API would tell it. Raises as it does."""
-    tick = asyncio.run(poll_once(config, key))
-    return {"ts": utc(time.time()), "event": None, **account_of(tick, faults_of(tick))}
+    """Return the result of `poll_once` in the format of the daemon's API. Raises what `poll_once` raises."""
+    poll = asyncio.run(poll_once(config, key))
+    return {"ts": utc(time.time()), "event": None, **account_of(poll, faults_of(poll))}
 
 
 def services_once(config: Config) -> dict[str, Any]:
-    """All services, each looked at as `look_once` does, as the daemon's `/api/v1/services` would tell them. Those that
-    were not reached within `LOOK_S` are there, as ones that were not looked at yet.
+    """Poll all services as `poll_once` does, and return them in the format of `/api/v1/services`. A service that was
+    not reached within `ONE_SHOT_S` is included as not yet polled.
     """
     return asyncio.run(_services(config))
 
 
 async def _services(config: Config) -> dict[str, Any]:
-    clock, nobody = asyncio.get_running_loop().time, _Nobody()
-    store, turns = StatusStore(clock, time.time), asyncio.Semaphore(AT_ONCE)
+    clock, reporter = asyncio.get_running_loop().time, _NoReporter()
+    store, slots = StatusStore(clock, time.time), asyncio.Semaphore(AT_ONCE)
     for service in config.services:
         store.admit(service.ref, service.policy, activate=service.mode_setting.activate)
     async with (
-        connect(TokenBucketLimiter(clock, random.random), nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
+        connect(TokenBucketLimiter(clock, random.random), reporter, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
-        ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), nobody, clock, time.time)
+        ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), reporter, clock, time.time)
 
-        async def look(service: Service) -> None:
-            async with turns:
-                store.note(await ServiceLoop(service, ports, Rhythm(config.interval_s)).tick())
+        async def poll(service: ServiceConfig) -> None:
+            async with slots:
+                store.note(await ServiceLoop(service, ports, Rhythm(config.interval_s)).poll())
 
         with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_S), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(ONE_SHOT_S), asyncio.TaskGroup() as group:
                 for service in config.services:
-                    group.create_task(look(service))
+                    group.create_task(poll(service))
     return services(store.statuses(), clock())
 
 
 def history_once(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
-    """How many messages the queue was sent in each period of these spans of which CloudWatch has a datapoint.
+    """Return the messages sent to the queue in each period of these spans; periods without a datapoint are left out.
 
-    Raises `AutoscalerError`: `NotFound` where there is none at all, `Unavailable` if it takes longer than `LOOK_S`.
+    Raises `AutoscalerError`: `NotFound` without any datapoint, `Unavailable` if it takes longer than `ONE_SHOT_S`.
     """
     return asyncio.run(_history(queue, spans))
 
@@ -120,12 +120,14 @@ async def _history(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, .
     clock = asyncio.get_running_loop().time
     try:
         async with (
-            asyncio.timeout(LOOK_S),
+            asyncio.timeout(ONE_SHOT_S),
             connect(
-                TokenBucketLimiter(clock, random.random), _Nobody(), clock, time.time, HISTORY_CALL_S, once=True
+                TokenBucketLimiter(clock, random.random), _NoReporter(), clock, time.time, HISTORY_CALL_S, once=True
             ) as aws,
         ):
             return await aws.history.sent(queue, spans)
     except TimeoutError:
-        text = f"queue {queue.name}: its history was not read within {LOOK_S:g} s; check the network, or ask for less"
+        text = (
+            f"queue {queue.name}: its history was not read within {ONE_SHOT_S:g} s; check the network, or request less"
+        )
         raise Unavailable(text) from None

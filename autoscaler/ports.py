@@ -1,6 +1,6 @@
-"""What the floors need of each other, in our words: `aws/` gives readings and writes, `telemetry/` takes records.
+"""The interfaces between the packages: `aws/` implements readings and writes, `telemetry/` receives the records.
 
-Readings return `Missing` where the world failed; only a write raises. So a tick has exactly one call to guard.
+A failed reading returns `Missing`; only a write raises. So a poll has exactly one call that needs exception handling.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from autoscaler.core.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """An IAM role to act as. `external_id` is what its trust policy asks to hear, if anything; no text repeats it."""
+    """An IAM role to assume. `external_id`: the value that its trust policy requires, if any. It is never shown."""
 
     arn: str
     external_id: str | None = field(default=None, repr=False)
 
     @property
     def account(self) -> str:
-        """The account that the role is in, and with it all that is read and written as this role."""
+        """The account of the role, and of everything that is read and written with it."""
         return self.arn.split(":")[4]
 
 
 class Place(NamedTuple):
-    """Where AWS is asked, and as whom. None: the Region of the daemon's own environment, its own credentials."""
+    """The Region and role of a call. None: the Region of the daemon's environment; the daemon's own credentials."""
 
     region: str | None = None
     role: Role | None = None
@@ -47,7 +47,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ServiceRef:
-    """One ECS service. `region` and `role` as in its `place`; its metrics are read there, too."""
+    """One ECS service. `region` and `role` as in `Place`; its metrics are read there, too."""
 
     key: str
     cluster: str
@@ -62,8 +62,8 @@ class ServiceRef:
 
 @dataclass(frozen=True, slots=True)
 class QueueRef:
-    """One SQS queue: `name` for people; `url` where the settings gave one; else the owner's account, or that of
-    whoever asks. It is asked for as `role` (None: with the daemon's own credentials), whoever owns it.
+    """One SQS queue: `name` for display, and `url` if the settings have one, else the owner's `account` (None: the
+    account of the credentials). It is read as `role` (None: with the daemon's own credentials), whatever its owner.
     """
 
     name: str
@@ -86,7 +86,7 @@ class CloudWatchMetric:
 
 @dataclass(frozen=True, slots=True)
 class PrometheusQuery:
-    """An instant query that gives one number. `url` is the server's, without `/api/v1/query`."""
+    """An instant query that returns one number. `url` is the server's, without `/api/v1/query`."""
 
     url: str
     query: str
@@ -97,7 +97,7 @@ MetricSource: TypeAlias = CloudWatchMetric | PrometheusQuery
 
 @dataclass(frozen=True, slots=True)
 class QueueMinute:
-    """One minute of a queue as CloudWatch counted it, ending at `at`. None: it had no datapoint, which is not zero."""
+    """One minute of a queue in CloudWatch, ending at `at`. None: no datapoint, which is not zero."""
 
     at: Instant
     received: int | None = None
@@ -108,8 +108,8 @@ class QueueMinute:
 
 
 class LiveTasks(NamedTuple):
-    """The fewest and the most tasks in a minute and in those next to it, as far as they are published; in the newest
-    minute before them where none of these is. `sure` False: they may be a multiple of the tasks.
+    """The fewest and the most tasks in a minute and its neighbors, as far as they are published; if not one is, in the
+    newest minute before them. `sure` False: the values may be a multiple of the tasks.
     """
 
     fewest: float
@@ -118,15 +118,15 @@ class LiveTasks(NamedTuple):
 
 
 Span: TypeAlias = tuple[float, float, int]
-"""From a time up to another (half-open; seconds since the epoch), by periods of so many seconds."""
+"""Start and end (half-open, in seconds since the epoch), and the length of its periods in seconds."""
 
 PeriodSum: TypeAlias = tuple[float, int, float]
-"""When a period began (seconds since the epoch), how many seconds it lasts, and the sum over it."""
+"""The start of a period (seconds since the epoch), its length in seconds, and the sum over it."""
 
 
 class Category(StrEnum):
-    """What AWS throttles together: the ECS buckets of an account and Region, and the other APIs. The last three are
-    for commands; the daemon never calls them.
+    """Calls that AWS throttles together: the ECS buckets of an account and Region, and the other APIs. Only commands
+    use the last three; the daemon never calls them.
     """
 
     SERVICE_READ = "ecs_service_read"
@@ -144,7 +144,7 @@ class Category(StrEnum):
 
 
 class Urgency(IntEnum):
-    """Whose call is made first where not all can be."""
+    """The priority of a call in the rate limiter; the lowest value first."""
 
     FROM_ZERO = 0
     SCALE_OUT = 1
@@ -152,126 +152,126 @@ class Urgency(IntEnum):
     BACKGROUND = 3
 
 
-class Queues(Protocol):
+class QueuePort(Protocol):
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
-        """The queue's counts now. Never raises `AutoscalerError`."""
+        """Return the queue's counts now. Never raises `AutoscalerError`."""
 
 
 class Meters(Protocol):
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
-        """The newest complete CloudWatch minute of the service's CPU. Its `tasks` is None."""
+        """Return the newest complete CloudWatch minute of the service's CPU. Its `tasks` is None."""
 
     async def memory(self, service: ServiceRef) -> Utilization | Missing:
-        """The same for memory."""
+        """Return the same for memory."""
 
     async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
-        """The newest complete minute of the queue. Asked of CloudWatch at most once a minute."""
+        """Return the newest complete minute of the queue. CloudWatch is read at most once a minute."""
 
     async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
-        """The newest complete minute of any metric. Its `tasks` is None."""
+        """Return the newest complete minute of any metric. Its `tasks` is None."""
 
     async def live_tasks(self, service: ServiceRef, at: Instant) -> LiveTasks | None:
-        """How many tasks ran in the minute that ended at `at`, as CloudWatch has it (None: it does not say, or could
-        not be read). It costs one or two metrics a minute: asked only where our own memory does not reach back.
+        """Return the tasks that ran in the minute that ended at `at`, from CloudWatch (None: no datapoint, or not
+        readable). It costs one or two metrics a minute: read only if our own memory does not reach back.
         """
 
 
-class History(Protocol):
+class HistoryPort(Protocol):
     async def sent(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
-        """How many messages came in each period of these spans; a period of which nothing is known is not there.
+        """Return the messages sent to the queue in each period; periods without a datapoint are left out.
 
-        No tick asks: it raises `AutoscalerError`, and `NotFound` where nothing is known at all.
+        No poll calls it. Raises `AutoscalerError`, and `NotFound` without any datapoint.
         """
 
     async def received(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
-        """How many messages consumers received in each period, plus how many of their receives came back empty.
+        """Return the received messages plus the empty receives in each period. No datapoint: the period is left out.
 
-        More than 0 means that something polls the queue; 0 that nothing does. A period without a datapoint is left out.
-        Raises `AutoscalerError`, and `NotFound` where CloudWatch has no datapoint in any period.
+        More than 0: a consumer polls the queue. 0: no consumer does. Raises `AutoscalerError`, and `NotFound` without
+        any datapoint.
         """
 
 
 class Gauges(Protocol):
     async def measure(self, query: PrometheusQuery) -> Measurement | Missing:
-        """The query's one value now. Its `tasks` is None. Never raises `AutoscalerError`."""
+        """Return the query's one value now. Its `tasks` is None. Never raises `AutoscalerError`."""
 
 
-class Fleets(Protocol):
+class FleetPort(Protocol):
     async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
-        """What ECS says now. Missing also where the service can never be scaled (DAEMON, draining)."""
+        """Return the service's counts now. Missing also if the service can never be scaled (DAEMON, draining)."""
 
     async def protected(self, service: ServiceRef) -> int | Missing:
-        """How many tasks of the service are protected from scale-in now. Read only before a scale-in."""
+        """Return the number of tasks with scale-in protection now. Read only before a scale-in."""
 
     async def conflicting_scalers(self, service: ServiceRef) -> tuple[str, ...] | Missing:
-        """What else may change the service's count (an unsuspended Application Auto Scaling target with policies or
-        scheduled actions), each in words; empty: nothing. Asked of AWS every few minutes only.
+        """Return a description of each conflicting scaler (an unsuspended Application Auto Scaling target with policies
+        or scheduled actions). Read from AWS only every few minutes.
         """
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
-        """The shortest stopTimeout of the essential containers in the task definition of that ARN; ECS's default of
-        30 s for one that has none. It never changes, so it is asked of AWS once, and goes behind all other readings.
+        """Return the shortest stopTimeout of the essential containers in the task definition with that ARN; ECS's
+        default of 30 s for a container without one. It never changes, so it is read once, after all other readings.
         """
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
-        """True: ECS accepted `tasks` as the desired count. False: nothing was asked of it (shadow).
+        """Set the desired count. Return True if ECS accepted it, and False if no call was made (shadow).
 
-        `more`: by how many tasks it is a scale-out; the larger one goes first.
+        `more`: the number of tasks that a scale-out adds; a larger scale-out is called first.
 
-        Raises `AutoscalerError` if it is not known to have been accepted.
+        Raises `AutoscalerError` unless ECS is known to have accepted it.
         """
 
 
 class RateLimiter(Protocol):
-    """The rates of AWS, shared by all who call one throttle category in one area.
+    """Client-side rate limits, shared by all calls of one throttle category in one area.
 
-    An area is a Region, of the daemon's own account (`eu-west-1`) or of a role's (`eu-west-1 of 123456789012`). All
-    roles of an account share its areas. We do not ask which account is our own: with a role in it, there are two areas
-    where AWS sees one, and together they may take twice our share.
+    An area is a Region of the daemon's own account (`eu-west-1`) or of a role's account (`eu-west-1 of 123456789012`).
+    All roles of an account share its areas. The daemon does not read its own account ID. With a role in its own
+    account there are two areas for one AWS quota, and together they may use twice our share.
     """
 
-    async def turn(self, category: Category, area: str, who: str, urgency: Urgency, more: int = 0) -> float:
-        """A call may be made now; for how many seconds its turn was waited for. Raises `Throttled` where that would
-        be too long: then no call is made. `who` is the one whose call it is: he keeps his place from one try to the
-        next. `more`: how many tasks depend on it.
+    async def acquire(self, category: Category, area: str, caller: str, urgency: Urgency, more: int = 0) -> float:
+        """Wait for a token. Return the seconds waited. Raises `Throttled` if the wait would be too long; then no call
+        may be made. `caller` identifies the caller, which keeps its position in the queue between two attempts.
+        `more`: the number of tasks that the call adds.
         """
 
     def throttled(self, category: Category, area: str) -> None:
-        """AWS throttled a call of this category."""
+        """Record that AWS throttled a call of this category."""
 
     def succeeded(self, category: Category, area: str) -> None:
-        """AWS answered a call of this category."""
+        """Record that AWS answered a call of this category."""
 
 
 class Directory(Protocol):
     async def tags(self, cluster: str, place: Place) -> Mapping[str, Mapping[str, str]]:
-        """The tags of every active service of the cluster, by the service's name.
+        """Return the tags of every active service of the cluster, by the service's name.
 
-        Takes its time, as it goes behind all other readings. Raises `AutoscalerError` where any could not be read: what
-        is not in the answer is not there.
+        Slow, because it has the lowest priority. Raises `AutoscalerError` if any service could not be read: a service
+        that is not in the result does not exist.
         """
 
 
 class Calls(Protocol):
-    """Counts what is asked of AWS."""
+    """Counts the calls to AWS."""
 
     def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None:
-        """One request to AWS ended. `api` is as in `sqs:GetQueueAttributes`; `outcome` is `ok` or an error's kind;
-        `units` is how many metrics it asked for, where AWS is paid by those.
+        """Count one finished request. `api` has the format `sqs:GetQueueAttributes`; `outcome` is `ok` or an error's
+        `kind`; `units` is the number of metrics if AWS charges by them.
         """
 
     def waited(self, seconds: float) -> None:
-        """A request waited so long for its turn."""
+        """Record the seconds that a request waited for a rate-limit token."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
-    """One tick of one service, as the journal is told of it.
+class Poll:
+    """One poll of one service: one read-decide-write cycle.
 
-    `observation` and `decision` are None where ECS could not be read: there is no count to decide on. `memory` is
-    what the decision was made with. `outcome` is `unchanged`, `accepted`, `shadow` (decided, and nothing asked of
-    ECS), or the `kind` of the error that was met; `failure` is that error's text. `notices` are things worth telling
-    that keep the service from nothing: a rival autoscaler, a pause tag that cannot be read, a metric that only warns.
+    `observation` and `decision` are None if ECS could not be read: there is no count to decide on. `memory` is the
+    memory before the decision. `outcome` is `unchanged`, `accepted`, `shadow` (decided, not written), or the `kind` of
+    the error; `failure` is the error's text. `notices` are warnings that do not prevent scaling: a conflicting scaler,
+    an invalid pause tag, an optional reading that failed. `took_s`: the duration; `lag_s`: the delay of the start.
     """
 
     service: ServiceRef
@@ -287,5 +287,5 @@ class Tick:
 
 
 class Journal(Protocol):
-    def record(self, tick: Tick) -> None:
-        """Tell people and machines what was seen and decided. Does not wait."""
+    def record(self, poll: Poll) -> None:
+        """Record the readings and the decision in the log, the metrics and the API. Does not wait."""

@@ -1,10 +1,10 @@
-"""Instant queries to Prometheus, or to whatever speaks its API: one number per query, or the reason why not.
+"""Instant queries to Prometheus or a server with its API: one number per query, or the reason why there is no number.
 
-It only reads. No credentials are sent, no redirect is followed, no proxy of the environment is used: who may ask is for
-the network to say. Law: what is absent, partial, or not one finite number is Missing, never zero.
+It only reads. It sends no credentials, follows no redirect and uses no proxy of the environment: the network controls
+access. Law: a result that is absent, partial, or not one finite number is Missing, never zero.
 
-The instant of a reading is when the server evaluated the query. For the newest sample it looks back five minutes by
-default, unless its target is known to be gone: a query that must not do so says so itself, by `timestamp()`.
+The time of a reading is the server's evaluation time. By default the server uses a sample of up to five minutes before
+it, unless the target is known to be gone. A query that must not use an old sample has to check `timestamp()`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from autoscaler.ports import Gauges, PrometheusQuery
 PATH = "/api/v1/query"
 MOST_BYTES = 1_000_000
 MOST_CONNECTIONS = 20
-"""To one server, which by default works on no more queries at once. Servers do not wait for each other."""
+"""Connections per server, which by default runs no more queries at once. Servers do not share this limit."""
 
 MOST_SECONDS = 1e12
 LARGEST = 1.7976931348623157e308
 QUOTED = 200
-"""How many characters of the server's own text are passed on."""
+"""The most characters of the server's text in a message."""
 
 NO_DATA = "no_data"
 AWS_METADATA = IPv6Network("fd00:ec2::/32")
@@ -43,9 +43,9 @@ HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Ag
 async def connect_prometheus(
     clock: Callable[[], Instant], wall: Callable[[], float], timeout_s: float = 3.0
 ) -> AsyncIterator[Gauges]:
-    """The port, until the block ends: then every connection is closed. Nothing is opened before the first query.
+    """Yield the port, and close all connections at the end. No connection is opened before the first query.
 
-    `clock` is the clock of all instants, `wall` gives seconds since the epoch. No query takes longer than `timeout_s`.
+    `clock` is the clock of all instants, `wall` returns seconds since the epoch. `timeout_s`: timeout of a query.
     """
     gauges = PrometheusGauges(clock, wall, timeout_s)
     try:
@@ -54,15 +54,15 @@ async def connect_prometheus(
         await gauges.close()
 
 
-class Answer(NamedTuple):
-    """What came over the wire. A body that is too large ends one byte after what is allowed."""
+class HttpAnswer(NamedTuple):
+    """An HTTP response. A body that is too large is cut one byte after the limit."""
 
     status: int
     body: bytes
 
 
-class Sample(NamedTuple):
-    """A finite number that is not negative, and the server's wall time of it."""
+class PrometheusSample(NamedTuple):
+    """A finite number of at least 0, and its server time in seconds since the epoch."""
 
     value: float
     time_s: float
@@ -78,9 +78,9 @@ class PrometheusGauges:
         self._opened: aiohttp.ClientSession | None = None
 
     async def measure(self, query: PrometheusQuery) -> Measurement | Missing:
-        """The query's one value now, at the server's time of it. Its `tasks` is None. Raises nothing of the world's."""
-        match await self._ask(query):
-            case Answer() as answer:
+        """Return the query's one value, at the server's evaluation time. Its `tasks` is None. Errors are Missing."""
+        match await self._get(query):
+            case HttpAnswer() as answer:
                 found = _sample(answer)
             case missing:
                 found = missing
@@ -89,25 +89,25 @@ class PrometheusGauges:
         return Measurement(found.value, self._instant(found.time_s))
 
     async def close(self) -> None:
-        """No connection is open any more."""
+        """Close all connections."""
         if self._opened is not None:
             await self._opened.close()
 
-    async def _ask(self, query: PrometheusQuery) -> Answer | Missing:
+    async def _get(self, query: PrometheusQuery) -> HttpAnswer | Missing:
         url, parameters = query.url.rstrip("/") + PATH, {"query": query.query}
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
                 self._session().get(url, params=parameters, allow_redirects=False) as response,
             ):
-                return Answer(response.status, await _body(response))
+                return HttpAnswer(response.status, await _body(response))
         except TimeoutError:
-            return Missing(f"gave no answer within {self._timeout_s:g} s; check {_WAY}", Unavailable.kind)
+            return Missing(f"did not answer within {self._timeout_s:g} s; check {_CONNECTION}", Unavailable.kind)
         except (ValueError, aiohttp.NonHttpUrlClientError) as error:
-            return Missing(f"cannot be asked ({_quoted(str(error))}); correct the address or the query", Refused.kind)
+            return Missing(f"cannot be queried ({_quoted(str(error))}); correct the address or the query", Refused.kind)
         except (aiohttp.ClientError, OSError) as error:
-            said = _quoted(str(error)) or type(error).__name__
-            return Missing(f"could not be reached ({said}); check {_WAY}", Unavailable.kind)
+            detail = _quoted(str(error)) or type(error).__name__
+            return Missing(f"could not be reached ({detail}); check {_CONNECTION}", Unavailable.kind)
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
@@ -121,24 +121,24 @@ class PrometheusGauges:
         return self._opened
 
     def _instant(self, wall_s: float) -> Instant:
-        """When that wall time was, on our clock. Never in the future, however far the server's clock is ahead."""
+        """Return that wall time on our clock, and never a time in the future, even if the server's clock is ahead."""
         now = self._clock()
         return min(now, now - (self._wall() - wall_s))
 
 
-_WAY = "the address, the network between, and whether the server runs"
+_CONNECTION = "the address, the network path, and whether the server runs"
 
 
 def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket to connect to the address with. Raises PermissionError where it is the machine's own metadata: a name in
-    the settings may lead anywhere, and that is where credentials are handed out.
+    """Return a socket for the address. Raises PermissionError for the instance metadata addresses: a host name in the
+    settings may resolve to them, and they serve credentials.
     """
     family, kind, protocol, _, target = address
     host = ip_address(str(target[0]).partition("%")[0])
     if isinstance(host, IPv6Address) and host.ipv4_mapped:
         host = host.ipv4_mapped
     if host.is_link_local or host in AWS_METADATA:
-        raise PermissionError(errno.EACCES, f"{host} is an address of the machine's own metadata")
+        raise PermissionError(errno.EACCES, f"{host} is an instance metadata address")
     return socket.socket(family, kind, protocol)
 
 
@@ -151,10 +151,10 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _sample(answer: Answer) -> Sample | Missing:
+def _sample(answer: HttpAnswer) -> PrometheusSample | Missing:
     if len(answer.body) > MOST_BYTES:
-        return Missing(f"gives more than {MOST_BYTES:,} bytes; aggregate the query with sum()", NO_DATA)
-    match _read(answer.body):
+        return Missing(f"returned more than {MOST_BYTES:,} bytes; aggregate the query with sum()", NO_DATA)
+    match _parsed(answer.body):
         case {"status": "error", "errorType": str(kind), "error": str(text)}:
             status = answer.status if answer.status != 200 else _STATUS_OF.get(kind, 500)
             return _refusal(status, f"{_quoted(kind)}: {_quoted(text)}")
@@ -164,11 +164,11 @@ def _sample(answer: Answer) -> Sample | Missing:
             return _partial(rest) or _one(kind, result)
     if answer.status != 200:
         return _refusal(answer.status, f"HTTP {answer.status}")
-    return _stranger()
+    return _not_prometheus()
 
 
-def _read(body: bytes) -> object:
-    """The body's JSON. None: it is none."""
+def _parsed(body: bytes) -> object:
+    """Return the body's JSON (None: it is not valid JSON)."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -177,67 +177,69 @@ def _read(body: bytes) -> object:
 
 _STATUS_OF: Mapping[str, int] = {"bad_data": 400, "execution": 422}
 _CORRECT = (Refused.kind, "correct the query")
-_ALLOW = (Denied.kind, "let the daemon read it without credentials, by the rules of the network")
+_ALLOW = (Denied.kind, "allow the daemon to read without credentials, and control access in the network")
 _REMEDIES: Mapping[int, tuple[str, str]] = {
     400: _CORRECT,
     401: _ALLOW,
     403: _ALLOW,
-    404: (NotFound.kind, f"check the address: it is the server's own, without {PATH}"),
+    404: (NotFound.kind, f"check the address: it must be the base URL of the server, without {PATH}"),
     422: _CORRECT,
-    429: (Throttled.kind, "it is tried again; ask less often, or allow more"),
+    429: (Throttled.kind, "it is tried again; query less often, or raise the server's limit"),
 }
 
 
-def _refusal(status: int, said: str) -> Missing:
+def _refusal(status: int, detail: str) -> Missing:
     if 300 <= status < 400:
-        return Missing(f"leads elsewhere ({said}); give the address where it ends: none is followed", Refused.kind)
-    again = (Unavailable.kind, "it is tried again at the next tick")
-    strange = (Unavailable.kind, "check the address: what answers there is not Prometheus")
-    kind, remedy = _REMEDIES.get(status, again if status >= 500 else strange)
-    return Missing(f"does not answer the query ({said}); {remedy}", kind)
+        return Missing(f"redirects ({detail}); redirects are not followed: configure the final address", Refused.kind)
+    retry = (Unavailable.kind, "it is tried again at the next poll")
+    not_prometheus = (Unavailable.kind, "check the address: the server there is not Prometheus")
+    kind, remedy = _REMEDIES.get(status, retry if status >= 500 else not_prometheus)
+    return Missing(f"did not answer the query ({detail}); {remedy}", kind)
 
 
-def _stranger() -> Missing:
-    return Missing("gives what is no answer of Prometheus; check the address", Unavailable.kind)
+def _not_prometheus() -> Missing:
+    return Missing("returned a response that is not from Prometheus; check the address", Unavailable.kind)
 
 
 def _partial(rest: Mapping[object, object]) -> Missing | None:
-    """A warning means that a part could not be read: the number may be too small, which must not pass for idleness."""
+    """Return Missing on a warning: a part was not read, and a value that is too small must not count as idle."""
     match rest:
         case {"warnings": [warning, *_]}:
-            return Missing(f"answers with a warning ({_quoted(str(warning))}); mend what it tells", Unavailable.kind)
+            return Missing(f"returned a warning ({_quoted(str(warning))}); fix its cause", Unavailable.kind)
     return None
 
 
-def _one(kind: str, result: list[object]) -> Sample | Missing:
-    """The result's one number."""
+def _one(kind: str, result: list[object]) -> PrometheusSample | Missing:
+    """Return the result's one number."""
     match kind, result:
         case ("scalar", [time_s, value]) | ("vector", [{"value": [time_s, value]}]):
             return _number(time_s, value)
         case "vector", [{"histogram": _}]:
-            return Missing("gives a histogram; take one number of it, as with histogram_quantile()", NO_DATA)
+            return Missing(
+                "returned a histogram; reduce it to one number, for example with histogram_quantile()", NO_DATA
+            )
         case "vector", []:
-            return Missing("gives nothing, which is not zero; check the query's names and labels", NO_DATA)
+            return Missing("returned no series, which is not zero; check the query's names and labels", NO_DATA)
         case "vector", [_, _, *_]:
-            return Missing(f"gives {len(result)} series; aggregate the query with sum()", NO_DATA)
+            return Missing(f"returned {len(result)} series; aggregate the query with sum()", NO_DATA)
         case (("matrix" | "string"), _):
-            return Missing(f"gives a {kind}, not a number; give an instant query without a range", NO_DATA)
-    return _stranger()
+            return Missing(f"returned a {kind}, not a number; use an instant query without a range", NO_DATA)
+    return _not_prometheus()
 
 
-def _number(time_s: object, text: object) -> Sample | Missing:
+def _number(time_s: object, text: object) -> PrometheusSample | Missing:
     if not isinstance(text, str) or not isinstance(time_s, int | float) or not 0 <= time_s <= MOST_SECONDS:
-        return _stranger()
+        return _not_prometheus()
     try:
         value = float(text)
     except ValueError:
-        return _stranger()
+        return _not_prometheus()
     if not 0 <= value <= LARGEST:  # false for NaN, too
-        return Missing(f"gives {_quoted(text)}; only finite numbers from 0 on count, mend the query", NO_DATA)
-    return Sample(value, float(time_s))
+        return Missing(f"returned {_quoted(text)}; only finite numbers of at least 0 are valid, fix the query", NO_DATA)
+    return PrometheusSample(value, float(time_s))
 
 
 def _quoted(text: str) -> str:
-    """Somebody else's text on one printable line."""
+    """Return the server's text on one printable line."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return line if len(line) <= QUOTED else line[: QUOTED - 1] + "…"

@@ -1,1 +1,1 @@
-"""What the product claims of its speed and size, measured."""
+"""Benchmarks of the product's speed and memory."""

@@ -1,4 +1,4 @@
-"""`make bench`: measures what the product claims, and writes it to `docs/benchmarks.md` with the date."""
+"""`make bench`: measure speed and memory, and write the results with the date to `docs/benchmarks.md`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.deciding import decisions_per_second, plain, world
 from bench.idling import Idle, idle_daemon
 from bench.learning import Learned, learned
 from bench.simulating import Simulated, simulated_week
-from bench.watching import Watched, watched
+from bench.watching import PageCost, watched
 
 PAGE = Path("docs/benchmarks.md")
 WINDOWS_S = (60, 300, 900, 3600)
@@ -37,41 +37,41 @@ def _page(rates: dict[int, tuple[float, float]], learning: Learned, idle: Idle, 
         "# Benchmarks\n\n"
         f"Measured on {day} with `make bench`: {machine}. Medians of several runs; decisions by the process's own CPU"
         " time.\n\n"
-        "## Decisions a second, on one core\n\n"
-        "A demand is remembered every 10 s for as long as the windows reach. Plain: one queue, a latency, both windows"
-        " and a limit and a cooldown in each direction. Everything: two queues, three votes, every restraint set."
-        " The aim is 20,000 at 300 s.\n\n"
+        "## Decisions per second, on one core\n\n"
+        "The memory has one demand per 10 s of the windows. Plain: one queue, a latency target, both stabilization"
+        " windows, and a rate limit and a cooldown per direction. Everything: two queues, three votes, every rule set."
+        " Goal: 20,000 at 300 s.\n\n"
         f"| windows | plain | everything |\n|---|---|---|\n{rows}\n"
         "## Learning\n\n"
-        "The whole of what a service thinks at a look, every 10 s: estimators, decision, memory; with look-ahead, a"
-        " minute that is taken in and foreseen at each sixth look. Quiet: nothing comes, no task runs, no"
-        " look-ahead. The aim is 10,000 with everything, in 24 KiB a service.\n\n"
-        "| decisions a second | with look-ahead | of the plain rate | quiet | a service's memory |\n"
+        "All computation of one poll, every 10 s: estimators, decision, memory; with look-ahead, one minute is learned"
+        " and forecast at every sixth poll. Quiet: no messages, no tasks, no look-ahead. Goal: 10,000 with everything,"
+        " in 24 KiB per service.\n\n"
+        "| decisions per second | with look-ahead | of the plain rate | quiet | memory per service |\n"
         "|---|---|---|---|---|\n"
         f"| {learning.alone:,.0f} | {learning.ahead:,.0f} | {learning.ahead / rates[60][0]:.0%} |"
         f" {learning.quiet:,.0f} | {learning.kib:.1f} KiB |\n\n"
         "## An idle daemon\n\n"
-        "The aim is ready within 2 s and under 90 MB.\n\n"
+        "Goal: ready within 2 s, and less than 90 MB.\n\n"
         "| from start to ready | resident memory |\n|---|---|\n"
         f"| {idle.ready_s:.2f} s | {idle.resident_mb:.0f} MB |\n\n"
         "## A simulated week\n\n"
-        f"{week.messages / 1e6:.1f} million messages of 5 s, on a fleet of one size that is looked at every 10 s: what"
-        " the simulated world itself costs. The aim is 4 microseconds a message beside the decisions, and under 300 MB"
-        " with all messages.\n\n"
-        "| microseconds a message | resident memory |\n|---|---|\n"
+        f"{week.messages / 1e6:.1f} million messages of 5 s, on a fixed fleet that is polled every 10 s: the cost of"
+        " the simulated world itself. Goal: 4 microseconds per message without decisions, and less than 300 MB with all"
+        " messages.\n\n"
+        "| microseconds per message | resident memory |\n|---|---|\n"
         f"| {week.microseconds:.2f} | {week.resident_mb:.0f} MB |\n"
     )
 
 
-def _of_the_page(seen: Watched) -> str:
-    """Painted by a browser, where one is installed."""
+def _of_the_page(seen: PageCost) -> str:
+    """Return the section on the web page. The paint times need an installed browser."""
     paints = "no browser | no browser" if seen.paint_s is None else f"{seen.paint_s:.2f} s | {seen.shown_s:.2f} s"
     return (
         "\n## The page\n\n"
-        "A thousand services, every one of which has changed: the daemon's own time for a live update, however many"
-        " watch, and the longest piece of it without a break. Then a browser on the same machine. The aims are 100 ms,"
-        " 10 ms, and a first paint within 1 s.\n\n"
-        "| update | longest piece | sent | first paint | all rows shown |\n|---|---|---|---|---|\n"
+        "A thousand services that have all changed: the daemon's own time for a live update, for any number of viewers,"
+        " and its longest part without a break. Then a browser on the same machine. Goals: 100 ms, 10 ms, and a first"
+        " paint within 1 s.\n\n"
+        "| update | longest part | sent | first paint | all rows shown |\n|---|---|---|---|---|\n"
         f"| {seen.update_s * 1000:.0f} ms | {seen.held_s * 1000:.1f} ms | {seen.kib:.0f} KiB | {paints} |\n"
     )
 

@@ -1,9 +1,9 @@
-"""What it costs to ask SQS for a queue's counts: the product's two ways, and the SDK's bare call for comparison.
+"""Measure the CPU of reading a queue's counts: the product's two clients, and the SDK's call for comparison.
 
     python -m bench.asking
 
-The client is this process, and CPU is its own; the server is another process. Paced: 100 calls a second, each at a time
-of its own, so that each is a wake-up. Saturated: as many as go, with 64 under way.
+The CPU is that of this process, the client; the server is another process. Paced: 100 calls per second at separate
+times, so that each wakes the process up. Saturated: as many as possible, with 64 in flight.
 """
 
 from __future__ import annotations
@@ -33,105 +33,105 @@ from autoscaler.ports import Category, QueueRef, Urgency
 REGION = "eu-west-1"
 RUNS = 3
 RATE = 100
-PACED, SATURATED, UNDER_WAY = 500, 2000, 64
+PACED, SATURATED, IN_FLIGHT = 500, 2000, 64
 NAMES = ("", "NotVisible", "Delayed")
 ANSWER = {"Attributes": {f"ApproximateNumberOfMessages{name}": "7" for name in NAMES}}
 
-Ask = Callable[[int], Coroutine[Any, Any, None]]
+ReadCounts = Callable[[int], Coroutine[Any, Any, None]]
 
 
 class Cost(NamedTuple):
-    """CPU of the client, in milliseconds a call."""
+    """CPU of the client, in milliseconds per call."""
 
     paced: float
     saturated: float
 
 
 class Asking(NamedTuple):
-    lean: Cost
+    fast_sqs: Cost
     sdk: Cost
     bare: Cost
 
 
 def asking() -> Asking:
-    """Medians of several runs, the ways taking turns."""
+    """Return the medians of several runs, in which the clients alternate."""
     with _server() as url, patch.dict(os.environ, _environment(url), clear=True):
-        runs = [[uvloop.run(_cost(way)) for way in (_lean, _sdk, _bare)] for _ in range(RUNS)]
+        runs = [[uvloop.run(_cost(client)) for client in (_fast_sqs, _sdk, _bare)] for _ in range(RUNS)]
     return Asking(*(Cost(*map(statistics.median, zip(*costs, strict=True))) for costs in zip(*runs, strict=True)))
 
 
-async def _cost(way: Callable[[], AsyncIterator[Ask]]) -> Cost:
-    async with asynccontextmanager(way)() as ask:
-        await _saturated(ask, UNDER_WAY)  # opens what is to be opened
-        return Cost(await _per_call(_paced, ask, PACED), await _per_call(_saturated, ask, SATURATED))
+async def _cost(client: Callable[[], AsyncIterator[ReadCounts]]) -> Cost:
+    async with asynccontextmanager(client)() as read_counts:
+        await _saturated(read_counts, IN_FLIGHT)  # opens the connections
+        return Cost(await _per_call(_paced, read_counts, PACED), await _per_call(_saturated, read_counts, SATURATED))
 
 
-async def _per_call(run: Callable[[Ask, int], Awaitable[None]], ask: Ask, calls: int) -> float:
+async def _per_call(run: Callable[[ReadCounts, int], Awaitable[None]], read_counts: ReadCounts, calls: int) -> float:
     began = time.process_time()
-    await run(ask, calls)
+    await run(read_counts, calls)
     return (time.process_time() - began) / calls * 1000
 
 
-async def _paced(ask: Ask, calls: int) -> None:
+async def _paced(read_counts: ReadCounts, calls: int) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with asyncio.TaskGroup() as group:
         for number in range(calls):
             await asyncio.sleep(began + number / RATE - loop.time())
-            group.create_task(ask(number))
+            group.create_task(read_counts(number))
 
 
-async def _saturated(ask: Ask, calls: int) -> None:
+async def _saturated(read_counts: ReadCounts, calls: int) -> None:
     numbers = iter(range(calls))
 
     async def worker() -> None:
         for number in numbers:
-            await ask(number)
+            await read_counts(number)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(UNDER_WAY):
+        for _ in range(IN_FLIGHT):
             group.create_task(worker())
 
 
-async def _lean() -> AsyncIterator[Ask]:
-    async for ask in _ours(lean=True):
-        yield ask
+async def _fast_sqs() -> AsyncIterator[ReadCounts]:
+    async for read_counts in _ours(fast_sqs=True):
+        yield read_counts
 
 
-async def _sdk() -> AsyncIterator[Ask]:
-    async for ask in _ours(lean=False):
-        yield ask
+async def _sdk() -> AsyncIterator[ReadCounts]:
+    async for read_counts in _ours(fast_sqs=False):
+        yield read_counts
 
 
-async def _ours(*, lean: bool) -> AsyncIterator[Ask]:
+async def _ours(*, fast_sqs: bool) -> AsyncIterator[ReadCounts]:
     clock = asyncio.get_running_loop().time
-    async with connect(_Nobody(), _Nobody(), clock, time.time, lean=lean) as aws:
+    async with connect(_NoLimit(), _NoLimit(), clock, time.time, fast_sqs=fast_sqs) as aws:
 
-        async def ask(number: int) -> None:
+        async def read_counts(number: int) -> None:
             reading = await aws.queues.backlog(QueueRef("orders", url=_url_of(number)))
             assert isinstance(reading, Backlog), reading
 
-        yield ask
+        yield read_counts
 
 
-async def _bare() -> AsyncIterator[Ask]:
+async def _bare() -> AsyncIterator[ReadCounts]:
     config = AioConfig(max_pool_connections=50, retries={"total_max_attempts": 1, "mode": "standard"})
     async with AioSession().create_client("sqs", region_name=REGION, config=config) as sqs:
 
-        async def ask(number: int) -> None:
+        async def read_counts(number: int) -> None:
             await sqs.get_queue_attributes(QueueUrl=_url_of(number), AttributeNames=list(ANSWER["Attributes"]))
 
-        yield ask
+        yield read_counts
 
 
 def _url_of(number: int) -> str:
     return f"https://sqs.{REGION}.amazonaws.com/123456789012/orders-{number % 100}"
 
 
-class _Nobody(Uncounted):
-    """Lets everybody pass, and counts nothing."""
+class _NoLimit(Uncounted):
+    """A rate limiter without limits and counters."""
 
-    async def turn(
+    async def acquire(
         self,
         category: Category,
         area: str,
@@ -147,15 +147,15 @@ class _Nobody(Uncounted):
 
 
 def _environment(url: str) -> dict[str, str]:
-    told = {"AWS_ENDPOINT_URL": url, "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*"}
-    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_SESSION_TOKEN": "t" * 1000}
-    nowhere = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
-    return {"PATH": os.environ["PATH"], **told, **keys, **nowhere}
+    settings = {"AWS_ENDPOINT_URL": url, "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*"}
+    credentials = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_SESSION_TOKEN": "t" * 1000}
+    no_files = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+    return {"PATH": os.environ["PATH"], **settings, **credentials, **no_files}
 
 
 @contextmanager
 def _server() -> Iterator[str]:
-    """An SQS whose queues all have the same counts, as a process."""
+    """Run a process that answers as SQS, with the same counts for all queues, and yield its URL."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(256)
@@ -183,5 +183,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
         _serve(int(sys.argv[2]))
     else:
-        for way, cost in asking()._asdict().items():
-            print(f"{way:5} {cost.paced:.2f} ms paced at {RATE}/s, {cost.saturated:.2f} ms saturated")
+        for client, cost in asking()._asdict().items():
+            print(f"{client:8} {cost.paced:.2f} ms paced at {RATE}/s, {cost.saturated:.2f} ms saturated")

@@ -1,9 +1,9 @@
-"""What the SDK's calls alone cost that many services need: what `bench/scenarios.py` holds the daemon against.
+"""Measure the CPU of the SDK's calls alone for many services, the baseline of `bench/many.py`.
 
     python -m bench.bare SERVICES INTERVAL_S SECONDS DESCRIBED_PER_S
 
-Queues are asked for in sixteen groups an interval, each group together; services ten at a time, evenly. Prints
-milliseconds of CPU for each queue asked about.
+Queues are read in sixteen groups per interval, the queues of a group concurrently; services are read ten per call, at
+regular intervals. Prints milliseconds of CPU per queue read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAMES = [f"ApproximateNumberOfMessages{name}" for name in ("", "NotVisible", "De
 
 
 async def main(services: int, interval_s: float, seconds: float, described_per_s: float) -> float:
-    """Milliseconds of this process's CPU for each queue."""
+    """Return milliseconds of this process's CPU per queue read."""
     config = AioConfig(max_pool_connections=CONNECTIONS, retries={"total_max_attempts": 1, "mode": "standard"})
     session = AioSession()
     sqs_of = session.create_client("sqs", region_name=os.environ["AWS_REGION"], config=config)
@@ -33,28 +33,28 @@ async def main(services: int, interval_s: float, seconds: float, described_per_s
     async with sqs_of as sqs, ecs_of as ecs:
         first = (await sqs.get_queue_url(QueueName="queue-00000"))["QueueUrl"]
         known = [first.replace("queue-00000", f"queue-{number:05d}") for number in range(services)]
-        await _read_budget(sqs, known, interval_s, interval_s)
+        await _read_queues(sqs, known, interval_s, interval_s)
         cpu_s = time.process_time()
         async with asyncio.timeout(seconds + 60), asyncio.TaskGroup() as group:
-            counting = group.create_task(_read_budget(sqs, known, interval_s, seconds))
-            group.create_task(_described(ecs, services, described_per_s, seconds))
-        looks = counting.result()
+            reading = group.create_task(_read_queues(sqs, known, interval_s, seconds))
+            group.create_task(_describe_services(ecs, services, described_per_s, seconds))
+        reads = reading.result()
         spent_s = time.process_time() - cpu_s
-    return 1000 * spent_s / looks
+    return 1000 * spent_s / reads
 
 
-async def _read_budget(sqs: AioBaseClient, urls: list[str], interval_s: float, seconds: float) -> int:
+async def _read_queues(sqs: AioBaseClient, urls: list[str], interval_s: float, seconds: float) -> int:
     loop = asyncio.get_running_loop()
-    began, looks, number = loop.time(), 0, 0
+    began, reads, number = loop.time(), 0, 0
     while loop.time() - began < seconds:
         group = urls[number % GROUPS :: GROUPS]
         await _all(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=NAMES) for url in group)  # type: ignore[attr-defined]
-        looks, number = looks + len(group), number + 1
+        reads, number = reads + len(group), number + 1
         await asyncio.sleep(began + number * interval_s / GROUPS - loop.time())
-    return looks
+    return reads
 
 
-async def _described(ecs: AioBaseClient, services: int, per_s: float, seconds: float) -> None:
+async def _describe_services(ecs: AioBaseClient, services: int, per_s: float, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     began, number = loop.time(), 0
     while loop.time() - began < seconds:
@@ -69,5 +69,5 @@ async def _all(calls: object) -> None:
 
 
 if __name__ == "__main__":
-    given = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
-    print(uvloop.run(main(*given)))
+    arguments = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
+    print(uvloop.run(main(*arguments)))

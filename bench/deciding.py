@@ -1,4 +1,4 @@
-"""How many decisions one core makes in a second: of a plain service, and with every restraint on."""
+"""Measure decisions per second on one core, for a plain service and for one with every rule."""
 
 from __future__ import annotations
 
@@ -7,20 +7,29 @@ import time
 from dataclasses import replace
 
 from autoscaler.core.engine import decide
-from autoscaler.core.memory import Change, Demand, Memory, Running
+from autoscaler.core.memory import AcceptedChange, Demand, Memory, RunningCount
 from autoscaler.core.model import Backlog, Deployment, Fleet, Observation, QueueReading, Utilization
-from autoscaler.core.policy import Activation, Direction, Fallback, FallbackBehavior, Limit, Mode, Policy, QueuePolicy
+from autoscaler.core.policy import (
+    Activation,
+    Direction,
+    Fallback,
+    FallbackBehavior,
+    Mode,
+    Policy,
+    QueuePolicy,
+    RateLimit,
+)
 
 NOW = 100_000.0
-TICK_S = 10.0
+POLL_S = 10.0
 RUNS, DECISIONS = 7, 4_000
 
 World = tuple[Policy, Memory, Observation]
 
 
 def world(window_s: float) -> World:
-    """A busy service in the middle of a deployment, remembered at every tick for as long as the windows reach."""
-    limits = (Limit(window_s, tasks=10), Limit(60.0, percent=100))
+    """Return a busy service during a deployment, with one demand per poll for the length of the windows."""
+    limits = (RateLimit(window_s, tasks=10), RateLimit(60.0, percent=100))
     policy = Policy(
         name="orders",
         min_tasks=0,
@@ -35,12 +44,12 @@ def world(window_s: float) -> World:
         fallback=Fallback(FallbackBehavior.STATIC, 20),
         mode=Mode.SCALE_OUT_ONLY,
     )
-    ticks = range(int(window_s / TICK_S), 0, -1)
+    polls = range(int(window_s / POLL_S), 0, -1)
     memory = Memory(
         since=0.0,
-        demands=tuple(Demand(NOW - TICK_S * tick, 20 + tick * 7 % 13) for tick in ticks),
-        changes=tuple(Change(NOW - TICK_S * tick, 1 - tick % 3) for tick in ticks if tick % 4 == 0),
-        running=(Running(NOW - 500, 10),),
+        demands=tuple(Demand(NOW - POLL_S * poll, 20 + poll * 7 % 13) for poll in polls),
+        changes=tuple(AcceptedChange(NOW - POLL_S * poll, 1 - poll % 3) for poll in polls if poll % 4 == 0),
+        running=(RunningCount(NOW - 500, 10),),
     )
     queues = (
         QueueReading("orders", Backlog(900, 40, 0, NOW - 1)),
@@ -51,9 +60,9 @@ def world(window_s: float) -> World:
 
 
 def plain(window_s: float) -> World:
-    """One queue and a latency, both stabilization windows, a limit and a cooldown in each direction."""
+    """Return one queue with a latency target, both stabilization windows, a rate limit and a cooldown per direction."""
     _, memory, seen = world(window_s)
-    limits = (Limit(60.0, percent=100),)
+    limits = (RateLimit(60.0, percent=100),)
     policy = Policy(
         name="orders",
         min_tasks=0,
@@ -67,7 +76,7 @@ def plain(window_s: float) -> World:
 
 
 def decisions_per_second(case: World) -> float:
-    """The median of several runs, by this process's own CPU time, so that neighbours on the machine do not count."""
+    """Return the median of several runs in CPU time of this process, so that other processes do not count."""
     rates = []
     for _ in range(RUNS):
         began = time.process_time()

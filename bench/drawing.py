@@ -1,6 +1,6 @@
-"""Pictures of the docs, drawn from what the product does: `python -m bench.drawing` writes them to `docs/pictures`.
+"""Draw the pictures of the docs from real results: `python -m bench.drawing` writes them to `docs/pictures`.
 
-`burst.svg`: half an hour of the simulated world, with a burst in it. `walk.svg`: one decision, rule by rule.
+`burst.svg`: a simulation of half an hour with a burst. `walk.svg`: one decision, rule by rule.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from autoscaler.core.engine import decide
-from autoscaler.sim.chance import Distribution, stream
+from autoscaler.sim.chance import DurationDistribution, stream
 from autoscaler.sim.model import MINUTE_S, Floats, Workload, WorldSettings
-from autoscaler.sim.ours import Ours, Wishes
+from autoscaler.sim.ours import Ours, SimulatedSettings
 from autoscaler.sim.play import play
 from autoscaler.situation import decode
 
@@ -35,7 +35,7 @@ SITUATION = {
     "current": 8,
     "signals": {"queues": [{"name": "orders", "visible": 270, "in_flight": 40, "delayed": 0}]},
 }
-"""270 messages wait and 40 are worked on, by 8 tasks; there may be 20, and thrice as many within a minute."""
+"""8 tasks, 270 messages visible and 40 in flight; at most 20 tasks, and at most three times as many per minute."""
 
 HEAD = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{label}" '
@@ -45,14 +45,14 @@ HEAD = (
 
 
 def burst() -> str:
-    """A load of 4 tasks, and for five minutes of 24."""
+    """Return the picture of a load of 4 tasks, with 24 tasks for five minutes."""
     load = _load()
-    outcome = play(load, WorldSettings(), 1, Ours(Wishes(LATENCY_S, max_tasks=60).policy()))
+    outcome = play(load, WorldSettings(), 1, Ours(SimulatedSettings(LATENCY_S, max_tasks=60).policy()))
     at = np.arange(0.0, MINUTES * MINUTE_S, 5.0)
     arrived, received = (np.searchsorted(np.sort(each), at) for each in (load.arrivals_s, outcome.received_s))
     waiting = (arrived - received).astype(np.float64)
     longest_s = float(np.max(outcome.received_s - load.arrivals_s))
-    desired, running = (_held(at, steps) for steps in (outcome.desired, outcome.running))
+    desired, running = (_values_at(at, steps) for steps in (outcome.desired, outcome.running))
     messages = f"{len(load.arrivals_s):,} messages in {MINUTES} minutes"
     label = f"A burst: {messages}; latency target {LATENCY_S:.0f} s, longest wait {longest_s:.0f} s"
     parts = [
@@ -67,17 +67,17 @@ def burst() -> str:
 
 
 def _load() -> Workload:
-    chance = stream(1, "picture")
+    rng = stream(1, "picture")
     minute = np.arange(MINUTES)
     tasks = np.where((minute >= 8) & (minute < 13), 24.0, 4.0)
-    counts = chance.poisson(tasks / SERVICE_S * MINUTE_S)
-    arrivals = np.sort(np.repeat(minute * MINUTE_S, counts) + chance.uniform(0.0, MINUTE_S, counts.sum()))
-    service = Distribution("lognormal", SERVICE_S, 1.0).sample(chance, len(arrivals))
+    counts = rng.poisson(tasks / SERVICE_S * MINUTE_S)
+    arrivals = np.sort(np.repeat(minute * MINUTE_S, counts) + rng.uniform(0.0, MINUTE_S, counts.sum()))
+    service = DurationDistribution("lognormal", SERVICE_S, 1.0).sample(rng, len(arrivals))
     return Workload("burst", arrivals, service, MINUTES * MINUTE_S, MINUTE_S, counts.astype(float), np.zeros(0))
 
 
-def _held(at: Floats, steps: Sequence[tuple[float, int]]) -> Floats:
-    """The count that holds at each instant."""
+def _values_at(at: Floats, steps: Sequence[tuple[float, int]]) -> Floats:
+    """Return the value of a step series at each instant."""
     begins, counts = np.array(steps, dtype=float).T
     answer: Floats = counts[np.searchsorted(begins, at, side="right") - 1]
     return answer
@@ -88,7 +88,7 @@ def _x(at: float) -> float:
 
 
 def _panel(at: Floats, lines: Sequence[tuple[Floats, str, str]], top: int, height: int) -> str:
-    """Step lines over one axis from 0 to their highest value, with their names in their colours."""
+    """Return step lines on one axis from 0 to their maximum, with their names in their colours."""
     most, floor = max(float(values.max()) for values, _, _ in lines), top + height
     axis = f'<path d="M{LEFT} {floor}H{WIDTH - RIGHT}" stroke="{PALE}"/>' + _text(LEFT - 8, floor + 4, "0", "end")
     drawn = [axis, _text(LEFT - 8, top + 14, f"{most:.0f}", "end")]
@@ -101,11 +101,11 @@ def _panel(at: Floats, lines: Sequence[tuple[Floats, str, str]], top: int, heigh
 
 
 def walk() -> str:
-    """The decision on `SITUATION`: what the work asks for, and what each rule makes of it."""
+    """Return the picture of the decision on `SITUATION`: the required tasks, and the result of each rule."""
     policy, memory, seen = decode(SITUATION)
     decision = decide(policy, memory, seen)
-    asked = decision.votes[0]
-    rows = [("demand", asked.tasks, asked.tasks, asked.reason)]
+    vote = decision.votes[0]
+    rows = [("demand", vote.tasks, vote.tasks, vote.reason)]
     rows += [(step.rule.replace("_", " "), step.start, step.end, step.reason) for step in decision.steps]
     label = f"One decision: {decision.current} tasks now, target {decision.target}"
     height = 84 + ROW * len(rows)
@@ -118,7 +118,7 @@ def walk() -> str:
 
 
 def _row(number: int, name: str, before: int, after: int, reason: str) -> str:
-    """The count before and after, as an arrow where it was moved."""
+    """Return the count before and after a rule, with an arrow if it changed."""
     y = 58 + ROW * number
     begin, end = _tasks_x(before), _tasks_x(after)
     drawn = [_text(24, y + 5, name, colour=TASKS), _text(24, y + 23, reason)]

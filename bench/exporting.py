@@ -1,4 +1,4 @@
-"""What a scrape of a thousand services takes, and for how long it keeps the loop from a tick that is due."""
+"""Measure a scrape of a thousand services: its duration, and how long it delays the event loop."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import uvloop
 
 from autoscaler.core.engine import decide
 from autoscaler.core.estimate import Estimator
-from autoscaler.ports import ServiceRef, Tick
+from autoscaler.ports import Poll, ServiceRef
 from autoscaler.telemetry import LoggedJournal, Metrics, StatusStore
 from autoscaler.telemetry.metrics import Form, render
 from autoscaler.telemetry.web import FRESH_S, MetricsPages
 from bench.deciding import world
 
 SERVICES, RUNS = 1_000, 7
-BEAT_S = 0.001
-"""A tick is due every millisecond: the longest that one comes late is what a scrape can do to any."""
+WAKE_UP_S = 0.001
+"""The event loop is woken up every millisecond; the longest delay is the effect of a scrape on a poll."""
 
 
 class Exported(NamedTuple):
-    """Medians over several scrapes. `stretch_ms`: the most CPU time for which the page's thread does not let the loop
-    in, whatever else the machine does. `late_ms`: the most that a beat of the loop came late during one; `idle_ms`: the
-    same while nobody scrapes.
+    """Medians of several scrapes. `stretch_ms`: the longest CPU time of the page's thread without a yield to the event
+    loop, independent of other load on the machine. `late_ms`: the longest delay of a wake-up of the loop during a
+    scrape; `idle_ms`: the same without a scrape.
     """
 
     seconds: float
@@ -41,7 +41,7 @@ class Exported(NamedTuple):
 
 
 class Nowhere:
-    """A log that keeps nothing."""
+    """A log that discards everything."""
 
     def info(self, event: str, **fields: Any) -> None: ...
 
@@ -49,13 +49,13 @@ class Nowhere:
 
 
 def exported(services: int = SERVICES) -> Exported:
-    """Measured on the daemon's own event loop, with pages as the HTTP interface makes them: in a thread, packed."""
+    """Measure on the daemon's event loop, with pages rendered as for HTTP: in a thread, and compressed."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_exported(services))
 
 
 async def _exported(services: int) -> Exported:
-    store, metrics = _furnished(services)
+    store, metrics = _filled_store(services)
     page = await MetricsPages(store, metrics).get(Form.TEXT, packed=False)
     runs = [await _scrape(store, metrics) for _ in range(RUNS)]
     seconds, snapshot_ms, late_ms, idle_ms = (statistics.median(column) for column in zip(*runs, strict=True))
@@ -64,8 +64,8 @@ async def _exported(services: int) -> Exported:
     return Exported(seconds, snapshot_ms, stretch_ms, late_ms, idle_ms, len(page) / 1e6, series)
 
 
-def _furnished(services: int) -> tuple[StatusStore, Metrics]:
-    """Busy services, each with two queues, everything learned and some decisions behind it."""
+def _filled_store(services: int) -> tuple[StatusStore, Metrics]:
+    """Return busy services, each with two queues, learned estimates and one decision."""
     policy, memory, seen = world(60.0)
     seen = replace(seen, knowledge=Estimator(policy, seen, 10.0).see(policy, seen))
     store = StatusStore(time.monotonic, time.time)
@@ -74,7 +74,7 @@ def _furnished(services: int) -> tuple[StatusStore, Metrics]:
     decision = decide(policy, memory, seen)
     for number in range(services):
         ref = ServiceRef(f"orders-{number}", "production", f"orders-worker-{number}")
-        journal.record(Tick(ref, replace(policy, name=ref.key), seen, memory, decision, "accepted", took_s=0.01))
+        journal.record(Poll(ref, replace(policy, name=ref.key), seen, memory, decision, "accepted", took_s=0.01))
     return store, metrics
 
 
@@ -82,31 +82,31 @@ async def _scrape(store: StatusStore, metrics: Metrics) -> tuple[float, float, f
     began = time.perf_counter()
     metrics.snapshot()
     snapshot_ms = 1_000 * (time.perf_counter() - began)
-    idle_ms, _ = await _worst_beat(asyncio.sleep(FRESH_S / 4))
-    late_ms, seconds = await _worst_beat(MetricsPages(store, metrics).get(Form.TEXT, packed=True))
+    idle_ms, _ = await _longest_delay(asyncio.sleep(FRESH_S / 4))
+    late_ms, seconds = await _longest_delay(MetricsPages(store, metrics).get(Form.TEXT, packed=True))
     return seconds, snapshot_ms, late_ms, idle_ms
 
 
 def _longest_stretch_ms(metrics: Metrics) -> float:
-    """Between two naps. The text's last joining lets others in by itself."""
+    """Return the longest CPU time between two sleeps. The final join of the text releases the lock by itself."""
     snapshot, at = metrics.snapshot(), [time.thread_time()]
 
-    def nap(_: float) -> None:
+    def sleep(_: float) -> None:
         at.append(time.thread_time())
 
-    with mock.patch("autoscaler.telemetry.exposition.time.sleep", nap):
+    with mock.patch("autoscaler.telemetry.exposition.time.sleep", sleep):
         render(snapshot, Form.TEXT)
     return 1_000 * max(after - before for before, after in pairwise(at))
 
 
-async def _worst_beat(work: Any) -> tuple[float, float]:
-    """The most that a beat came late while this was done, in milliseconds, and for how many seconds it was done."""
+async def _longest_delay(work: Any) -> tuple[float, float]:
+    """Return the longest delay of a wake-up during the work in milliseconds, and the time of the work in seconds."""
     began, worst_s = time.perf_counter(), 0.0
     task = asyncio.ensure_future(work)
     while not task.done():
         before = time.perf_counter()
-        await asyncio.sleep(BEAT_S)
-        worst_s = max(worst_s, time.perf_counter() - before - BEAT_S)
+        await asyncio.sleep(WAKE_UP_S)
+        worst_s = max(worst_s, time.perf_counter() - before - WAKE_UP_S)
     return 1_000 * worst_s, time.perf_counter() - began
 
 

@@ -1,4 +1,4 @@
-"""The daemon as a process on one core, before the double of AWS on the other: how many services are measured."""
+"""Run the daemon as a process on one core, and the test double of AWS on another, to measure many services."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from autoscaler.demo.region_client import REGION
 from bench.resident import resident_mb
 
 DAEMON_CORE, AWS_CORE = 0, -1
-"""Of those that this process may use."""
+"""Indexes of the cores that this process can use."""
 
 STARTS_WITHIN_S = 120.0
-CLOCK_TICKS_S = os.sysconf("SC_CLK_TCK")
+JIFFIES_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Used(NamedTuple):
-    """What a process had used at some moment."""
+    """Resource usage of a process at one moment."""
 
     at: float
     cpu_s: float
@@ -36,8 +36,8 @@ class Used(NamedTuple):
 
 
 @dataclass
-class Stage:
-    """Both processes, and how to ask them."""
+class TwoProcesses:
+    """The two processes and their HTTP interfaces."""
 
     daemon: asyncio.subprocess.Process
     url: str
@@ -45,15 +45,15 @@ class Stage:
     http: aiohttp.ClientSession
     log: Path
 
-    async def pull(self, verb: str, **told: Any) -> dict[str, Any]:
-        """One of the double's strings."""
-        async with self.http.post(f"{self.aws_url}/_double/{verb}", json=told) as answer:
+    async def control(self, verb: str, **arguments: Any) -> dict[str, Any]:
+        """Send a control command to the test double, and return its answer."""
+        async with self.http.post(f"{self.aws_url}/_double/{verb}", json=arguments) as answer:
             answer.raise_for_status()
             found: dict[str, Any] = await answer.json()
             return found
 
     async def metrics(self) -> dict[str, float]:
-        """Every series that the daemon shows, by its name and labels."""
+        """Return all series that the daemon exports, by name and labels."""
         async with self.http.get(f"{self.url}/metrics") as answer:
             text = await answer.text()
         return {match[1]: float(match[2]) for match in SERIES.finditer(text)}
@@ -62,7 +62,7 @@ class Stage:
         return used(self.daemon.pid)
 
     async def between(self, seconds: float) -> tuple[Used, Used]:
-        """What the daemon had used at the beginning and at the end of so long a time."""
+        """Return the daemon's resource usage at the start and at the end of a time in seconds."""
         before = self.used()
         await asyncio.sleep(seconds)
         return before, self.used()
@@ -73,7 +73,7 @@ SERIES = re.compile(r"^([a-z_]+(?:\{[^}]*\})?) ([0-9.eE+-]+|NaN|[+-]Inf)$", re.M
 
 def used(pid: int) -> Used:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return Used(time.monotonic(), (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_S, resident_mb(pid))
+    return Used(time.monotonic(), (int(fields[11]) + int(fields[12])) / JIFFIES_PER_S, resident_mb(pid))
 
 
 @asynccontextmanager
@@ -81,28 +81,28 @@ async def stage(
     services: int,
     settings: Mapping[str, str],
     defaults: Mapping[str, object],
-    told: Iterable[str] = (),
-) -> AsyncIterator[Stage]:
-    """The daemon looks after so many services, each with a queue; the double is told `told` at its start."""
+    arguments: Iterable[str] = (),
+) -> AsyncIterator[TwoProcesses]:
+    """Run the daemon with this number of services, each with a queue. `arguments`: options of the test double."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         (folder / "settings.toml").write_text(_file(services, defaults), encoding="utf-8")
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as http,
-            double(services, told) as url,
+            double(services, arguments) as url,
         ):
             port = free_port()
-            own = aws_environment(url) | {
+            env_settings = aws_environment(url) | {
                 "AUTOSCALER_CONFIG_FILE": str(folder / "settings.toml"),
                 "AUTOSCALER_HTTP_PORT": str(port),
                 **settings,
             }
             with (folder / "log").open("wb") as log:
                 command = (sys.executable, "-m", "autoscaler", "run")
-                daemon = await _on_core(DAEMON_CORE, command, environment(own), log.fileno())
+                daemon = await _on_core(DAEMON_CORE, command, environment(env_settings), log.fileno())
                 try:
-                    running = Stage(daemon, f"http://127.0.0.1:{port}", url, http, folder / "log")
-                    await _listening(running)
+                    running = TwoProcesses(daemon, f"http://127.0.0.1:{port}", url, http, folder / "log")
+                    await _until_listening(running)
                     yield running
                 finally:
                     await end(daemon)
@@ -119,12 +119,12 @@ def _file(services: int, defaults: Mapping[str, object]) -> str:
 
 
 @asynccontextmanager
-async def double(services: int, told: Iterable[str]) -> AsyncIterator[str]:
-    command = (sys.executable, "-m", "tests.fakeaws", "--services", str(services), "--region", REGION, *told)
+async def double(services: int, arguments: Iterable[str]) -> AsyncIterator[str]:
+    command = (sys.executable, "-m", "tests.fakeaws", "--services", str(services), "--region", REGION, *arguments)
     child = await _on_core(AWS_CORE, command, environment({}), asyncio.subprocess.PIPE)
     try:
         if child.stdout is None:
-            raise RuntimeError("the double has no standard output")
+            raise RuntimeError("the test double has no standard output")
         async with asyncio.timeout(STARTS_WITHIN_S):
             url = (await child.stdout.readline()).decode().strip()
         yield url
@@ -135,14 +135,14 @@ async def double(services: int, told: Iterable[str]) -> AsyncIterator[str]:
 async def _on_core(
     number: int, command: tuple[str, ...], env: Mapping[str, str], stdout: int
 ) -> asyncio.subprocess.Process:
-    """A child that has one core of ours to itself, as far as others let it."""
+    """Start a child process on one core; other processes can still use that core."""
     cores = sorted(os.sched_getaffinity(0))
     child = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=stdout, limit=8 * 2**20)
     os.sched_setaffinity(child.pid, {cores[number]})
     return child
 
 
-async def _listening(running: Stage) -> None:
+async def _until_listening(running: TwoProcesses) -> None:
     async with asyncio.timeout(STARTS_WITHIN_S):
         while True:
             try:

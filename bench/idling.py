@@ -1,4 +1,4 @@
-"""What an idle daemon takes: from start to ready, and resident memory, as a process against an embedded Region."""
+"""Measure an idle daemon process against an embedded Region: time from start to ready, and resident memory."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Idle(NamedTuple):
 
 
 async def idle_daemon() -> Idle:
-    """Medians over several starts."""
+    """Return the medians of several starts."""
     async with region() as url, aiohttp.ClientSession() as session:
-        await _furnish(RegionClient(url, session))
+        await _create_resources(RegionClient(url, session))
         runs = [await _run(url, session) for _ in range(RUNS)]
     return Idle(*(statistics.median(column) for column in zip(*runs, strict=True)))
 
 
-async def _furnish(wire: RegionClient) -> None:
-    await wire.call("sqs", "CreateQueue", QueueName="orders")
-    await wire.call("ecs", "CreateCluster", clusterName="prod")
+async def _create_resources(client: RegionClient) -> None:
+    await client.call("sqs", "CreateQueue", QueueName="orders")
+    await client.call("ecs", "CreateCluster", clusterName="prod")
     container = {"name": "worker", "image": "worker", "memory": 128}
-    await wire.call("ecs", "RegisterTaskDefinition", family="worker", containerDefinitions=[container])
-    await wire.call(
+    await client.call("ecs", "RegisterTaskDefinition", family="worker", containerDefinitions=[container])
+    await client.call(
         "ecs", "CreateService", cluster="prod", serviceName="orders", taskDefinition="worker", desiredCount=0
     )
 

@@ -1,4 +1,4 @@
-"""What is measured of a daemon that looks after many services: each a coroutine that returns figures."""
+"""Measurements of a daemon with many services: each is a coroutine that returns figures."""
 
 from __future__ import annotations
 
@@ -10,68 +10,68 @@ from typing import Any, NamedTuple
 from autoscaler.control.rate_limiter import PUBLISHED, SHARE
 from autoscaler.demo.region_client import REGION
 from autoscaler.ports import Category
-from bench.fleet import Stage, stage
+from bench.fleet import TwoProcesses, stage
 from tests.fakeaws.poisons import POISONS
 
 INTERVAL_S = 15.0
-PATIENT = {"acceptable_latency": "5m", "queue_minutes": False}
-"""Minutes are a matter of money, and with them it would be 60,000 metrics a minute for ten thousand queues."""
+RELAXED = {"acceptable_latency": "5m", "queue_minutes": False}
+"""CloudWatch minutes cost money: for ten thousand queues they are 60,000 metrics per minute."""
 
-LAG, LOOKS = "autoscaler_tick_lag_seconds", "autoscaler_tick_seconds_count"
+LAG, POLLS = "autoscaler_tick_lag_seconds", "autoscaler_tick_seconds_count"
 COUNTS, DESCRIBED, WRITTEN = "GetQueueAttributes", "DescribeServices", "UpdateService"
 BUDGETS = {COUNTS: Category.QUEUE_READ, DESCRIBED: Category.SERVICE_READ}
 
 
-class Fleet(NamedTuple):
-    """One size. `look_ms`: the daemon's CPU for one look at one service, all that it does included. `lag_s`: the 99th
-    percentile. `over`: the most calls of any category by its budget, in any stretch of time; 1 is all of it.
+class FleetSize(NamedTuple):
+    """One size. `poll_ms`: the daemon's CPU per poll of a service, all other work included. `lag_s`: p99 of the lag.
+    `most_of_budget`: maximum over categories and time spans of calls / budget; 1 is the full budget.
     """
 
     services: int
     ready_s: float
     core: float
-    look_ms: float
+    poll_ms: float
     resident_mb: float
     lag_s: float
-    over: float
+    most_of_budget: float
 
 
-async def fleet(services: int, warm_s: float, for_s: float, quiet_s: float = INTERVAL_S) -> Fleet:
-    """Queues that stay empty, looked at in every interval, or as seldom as `quiet_s` lets it."""
+async def fleet(services: int, warm_s: float, for_s: float, quiet_s: float = INTERVAL_S) -> FleetSize:
+    """Measure services with empty queues, polled at each interval or as rarely as `quiet_s` permits."""
     began = asyncio.get_running_loop().time()
     async with _staged(services, quiet_s) as on:
         ready_s = asyncio.get_running_loop().time() - began
         await asyncio.sleep(warm_s)
         before, (start, end) = await on.metrics(), await on.between(for_s)
-        after, record = await on.metrics(), await on.pull("record")
-    looks = after[LOOKS] - before[LOOKS]
+        after, record = await on.metrics(), await on.control("record")
+    polls = after[POLLS] - before[POLLS]
     cpu_s = end.cpu_s - start.cpu_s
     lag_s = percentile(after, before, LAG, 0.99)
     core = cpu_s / (end.at - start.at)
-    return Fleet(services, ready_s, core, 1000 * cpu_s / looks, end.resident_mb, lag_s, _over_budget(record))
+    return FleetSize(services, ready_s, core, 1000 * cpu_s / polls, end.resident_mb, lag_s, _most_of_budget(record))
 
 
-def _staged(services: int, quiet_s: float = INTERVAL_S, interval_s: float = INTERVAL_S, **told: object) -> Any:
+def _staged(services: int, quiet_s: float = INTERVAL_S, interval_s: float = INTERVAL_S, **defaults: object) -> Any:
     settings = {"AUTOSCALER_INTERVAL": f"{interval_s:g}s", "AUTOSCALER_QUIET_INTERVAL": f"{quiet_s:g}s"}
-    return stage(services, settings, PATIENT | told)
+    return stage(services, settings, RELAXED | defaults)
 
 
 def percentile(after: Mapping[str, float], before: Mapping[str, float], name: str, share: float) -> float:
-    """Of a histogram's growth, interpolated within the bucket."""
+    """Return a percentile of a histogram's growth, interpolated within the bucket."""
     prefix = f'{name}_bucket{{le="'
     bounds = {key.removeprefix(prefix).rstrip('"}'): value for key, value in after.items() if key.startswith(prefix)}
     grown = {float(bound): value - before.get(f'{prefix}{bound}"}}', 0.0) for bound, value in bounds.items()}
     rows = sorted(grown.items())
-    wanted, low, below = share * rows[-1][1], 0.0, 0.0
+    threshold, low, below = share * rows[-1][1], 0.0, 0.0
     for bound, count in rows:
-        if count >= wanted:
-            return low if bound == float("inf") else low + (bound - low) * (wanted - below) / max(1.0, count - below)
+        if count >= threshold:
+            return low if bound == float("inf") else low + (bound - low) * (threshold - below) / max(1.0, count - below)
         low, below = bound, count
     return low
 
 
-def _over_budget(record: Mapping[str, Any]) -> float:
-    """Calls in any stretch by what burst and rate allow in it. Whole seconds: a stretch may reach a second further."""
+def _most_of_budget(record: Mapping[str, Any]) -> float:
+    """Return the maximum of calls / budget over all time spans. The budget includes one more second per span."""
     most = 0.0
     for operation, category in BUDGETS.items():
         rate, burst = (SHARE * each for each in PUBLISHED[category])
@@ -87,7 +87,7 @@ def _over_budget(record: Mapping[str, Any]) -> float:
 
 
 class Burst(NamedTuple):
-    """Seconds from the burst to the write: of one of many at a time, and of all at once."""
+    """Seconds from a burst to the write, for one service at a time and for all at once."""
 
     one_median_s: float
     one_p99_s: float
@@ -98,8 +98,8 @@ class Burst(NamedTuple):
 
 
 async def bursts(services: int = 500, times: int = 100) -> Burst:
-    """Three hundred messages on one queue, many times; then from 50 to 5,000 on every other, all at once. `order` is
-    the rank correlation of how much was needed with how early it was written.
+    """Put three hundred messages on one queue, many times, then 50 to 5,000 on every other queue at once. `order`: rank
+    correlation of the number of messages with an early write.
     """
     interval_s = 10.0
     async with _staged(services, interval_s, interval_s, acceptable_latency="60s", min_tasks=1, max_tasks=5000) as on:
@@ -108,9 +108,9 @@ async def bursts(services: int = 500, times: int = 100) -> Burst:
         needs = {number: 50 + 10 * ((number * 7919) % 496) for number in range(times, services)}
         at = 0.0
         for number, messages in needs.items():
-            at = (await on.pull("queue", names=[f"queue-{number:05d}"], visible=messages, region=REGION))["at"]
+            at = (await on.control("queue", names=[f"queue-{number:05d}"], visible=messages, region=REGION))["at"]
         await asyncio.sleep(len(needs) / 5 + 60)
-        first = _firsts((await on.pull("record", since=at - 5))["updates"], at - 5)
+        first = _firsts((await on.control("record", since=at - 5))["updates"], at - 5)
     written = {number: first[f"service-{number:05d}"] - at for number in needs if f"service-{number:05d}" in first}
     if len(written) < len(needs):
         raise RuntimeError(f"{len(needs) - len(written)} services were not scaled")
@@ -121,12 +121,12 @@ async def bursts(services: int = 500, times: int = 100) -> Burst:
     )
 
 
-async def _one_burst(on: Stage, number: int, interval_s: float) -> float:
-    """Bursts come at any time of the interval: the next begins when this one was seen, and a little later."""
-    at = (await on.pull("queue", names=[f"queue-{number:05d}"], visible=300, region=REGION))["at"]
+async def _one_burst(on: TwoProcesses, number: int, interval_s: float) -> float:
+    """Return the seconds from one burst to its write. The next burst follows its detection."""
+    at = (await on.control("queue", names=[f"queue-{number:05d}"], visible=300, region=REGION))["at"]
     for _ in range(100):
         await asyncio.sleep(interval_s / 40)
-        first = _firsts((await on.pull("record", since=at))["updates"], at)
+        first = _firsts((await on.control("record", since=at))["updates"], at)
         if f"service-{number:05d}" in first:
             answer: float = first[f"service-{number:05d}"] - at
             return answer
@@ -153,9 +153,10 @@ def _ranks(values: list[float]) -> list[float]:
     return ranks
 
 
-class Throttled(NamedTuple):
-    """At a tenth of what is needed. `bound_s` is twice the services by the rate. `made`: calls by what AWS let through.
-    `back_s`: from the end of the throttling until as many calls are answered as before.
+class ThrottledRun(NamedTuple):
+    """Results with a quota of a tenth of the required calls. `bound_s`: twice the number of services / rate. `made`:
+    calls made / calls accepted. `back_s`: seconds from the end of the throttling until 95 % of the required calls are
+    answered.
     """
 
     jain: float
@@ -165,32 +166,32 @@ class Throttled(NamedTuple):
     back_s: float
 
 
-async def throttled(services: int = 500, for_s: float = 600.0) -> Throttled:
-    """AWS answers a tenth of the calls for queues' counts that are needed."""
+async def throttled(services: int = 500, for_s: float = 600.0) -> ThrottledRun:
+    """Measure while AWS accepts only a tenth of the required reads of queues."""
     needed = services / 5.0
     rate = needed / 10
     async with _staged(services, 5.0, 5.0) as on:
         await asyncio.sleep(60)
-        await on.pull("rates", limits={"queue_read": (rate, rate)})
+        await on.control("rates", limits={"queue_read": (rate, rate)})
         await asyncio.sleep(60)
-        await on.pull("record", forget=True)
+        await on.control("record", forget=True)
         await asyncio.sleep(for_s)
-        record, turns = await on.pull("record"), (await on.pull("turns", operation=COUNTS))["turns"]
-        await on.pull("rates", limits={"queue_read": (4000.0, 4000.0)})
+        record, answers = await on.control("record"), (await on.control("answers", operation=COUNTS))["answers"]
+        await on.control("rates", limits={"queue_read": (4000.0, 4000.0)})
         back_s = await _until_back(on, needed)
-    got = [turns.get(f"queue-{number:05d}", (0, for_s))[0] for number in range(services)]
-    longest_s = max(turns.get(f"queue-{number:05d}", (0, for_s))[1] for number in range(services))
-    asked = sum(counts.get(COUNTS, 0) for counts in record["per_second"].values())
-    let = sum(got)
-    jain = let**2 / (services * sum(each * each for each in got)) if let else 0.0
-    return Throttled(jain, longest_s, 2 * services / rate, asked / max(1, let), back_s)
+    got = [answers.get(f"queue-{number:05d}", (0, for_s))[0] for number in range(services)]
+    longest_s = max(answers.get(f"queue-{number:05d}", (0, for_s))[1] for number in range(services))
+    made_calls = sum(counts.get(COUNTS, 0) for counts in record["per_second"].values())
+    accepted = sum(got)
+    jain = accepted**2 / (services * sum(each * each for each in got)) if accepted else 0.0
+    return ThrottledRun(jain, longest_s, 2 * services / rate, made_calls / max(1, accepted), back_s)
 
 
-async def _until_back(on: Stage, needed: float) -> float:
-    ended = (await on.pull("rates"))["at"]
+async def _until_back(on: TwoProcesses, needed: float) -> float:
+    ended = (await on.control("rates"))["at"]
     for _ in range(60):
         await asyncio.sleep(5)
-        found = await on.pull("record", since=ended)
+        found = await on.control("record", since=ended)
         for seconds in range(10, 300):
             window = [int(ended) + seconds - back for back in range(5)]
             answered = sum(found["per_second"].get(str(each), {}).get(COUNTS, 0) for each in window)
@@ -200,31 +201,31 @@ async def _until_back(on: Stage, needed: float) -> float:
 
 
 class Poisoned(NamedTuple):
-    """The 99th percentile of the lag of all ticks, without poison and with the worst one, in seconds."""
+    """The p99 of the lag of all polls in seconds, without a fault and with the worst fault."""
 
-    ways: int
+    poisons: int
     clean_s: float
     worst_s: float
     worst: str
 
 
 async def poisoned(services: int = 100, each_s: float = 12.0) -> Poisoned:
-    """One service is poisoned in one way after the other; the others' lag is of all ticks but its own few."""
+    """Apply one fault after the other to one service. The lag includes the few polls of that service."""
     async with _staged(services, 1.0, 1.0, queue_minutes=True, acceptable_latency="5m", cpu_target_percent=90) as on:
         await asyncio.sleep(60)
         clean_s = max([await _lag(on, each_s) for _ in range(3)])
         lags = dict[str, float]()
         for number, name in enumerate(POISONS):
-            victim = f"service-{number % services:05d}", f"queue-{number % services:05d}"
-            await on.pull("poison", name=name, service=victim[0], queue=victim[1])
+            poisoned_service = f"service-{number % services:05d}", f"queue-{number % services:05d}"
+            await on.control("poison", name=name, service=poisoned_service[0], queue=poisoned_service[1])
             lags[name] = await _lag(on, each_s)
-            await on.pull("heal")
+            await on.control("heal")
             await asyncio.sleep(2)
     worst = max(lags, key=lags.__getitem__)
     return Poisoned(len(lags), clean_s, lags[worst], worst)
 
 
-async def _lag(on: Stage, seconds: float) -> float:
+async def _lag(on: TwoProcesses, seconds: float) -> float:
     before = await on.metrics()
     await asyncio.sleep(seconds)
     return percentile(await on.metrics(), before, LAG, 0.99)

@@ -1,4 +1,4 @@
-"""What a simulated message costs in the world itself: beside it a policy's own thinking is extra."""
+"""Measure the CPU of the simulated world per message, without the CPU of a policy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autoscaler.sim.chance import Distribution, stream
+from autoscaler.sim.chance import DurationDistribution, stream
 from autoscaler.sim.model import MINUTE_S, Surface, Workload, WorldSettings
 from autoscaler.sim.play import play
 
@@ -19,34 +19,34 @@ FLEET, RUNS = 25, 3
 
 
 class Simulated(NamedTuple):
-    """`resident_mb`: the most that the process ever held, the workload included."""
+    """`resident_mb`: peak resident memory of the process, the workload included."""
 
     messages: int
     microseconds: float
     resident_mb: float
 
 
-class _Fleet:
-    """A scaler that looks every 10 s, as the product does, and always wants the same count."""
+class _ConstantScaler:
+    """A scaler that polls every 10 s, as the product does, and always sets the same count."""
 
     interval_s = 10.0
 
-    def tick(self, world: Surface) -> None:
+    def poll(self, world: Surface) -> None:
         world.counts()
         if world.tasks().desired != FLEET:
             world.scale_to(FLEET)
 
     def restart(self) -> None:
-        """It remembers nothing."""
+        """Do nothing: there is no state."""
 
 
 def simulated_week() -> Simulated:
-    """A week at a mean of 20 tasks, messages of 5 s: 2.4 million. The median of several runs, by the CPU's time."""
+    """Simulate a week at a mean of 20 tasks, 2.4 million messages of 5 s. Return the median CPU of several runs."""
     load = _week()
     spent_s = []
     for _ in range(RUNS):
         began = time.process_time()
-        play(load, WorldSettings(), 1, _Fleet())
+        play(load, WorldSettings(), 1, _ConstantScaler())
         spent_s.append(time.process_time() - began)
     resident_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     messages = len(load.arrivals_s)
@@ -54,11 +54,11 @@ def simulated_week() -> Simulated:
 
 
 def _week() -> Workload:
-    chance = stream(1, "bench")
+    rng = stream(1, "bench")
     minutes = int(WEEK_S / MINUTE_S)
     counts = np.full(minutes, TASKS / SERVICE_S * MINUTE_S)
-    arrivals = np.sort(chance.uniform(0.0, WEEK_S, chance.poisson(counts).sum()))
-    service = Distribution("lognormal", SERVICE_S, 1.0).sample(chance, len(arrivals))
+    arrivals = np.sort(rng.uniform(0.0, WEEK_S, rng.poisson(counts).sum()))
+    service = DurationDistribution("lognormal", SERVICE_S, 1.0).sample(rng, len(arrivals))
     return Workload("week", arrivals, service, WEEK_S, MINUTE_S, counts, np.zeros(0))
 
 

@@ -1,9 +1,9 @@
-"""A week of many services in virtual time: whether memory grows. Everything but the network is the daemon's own.
+"""Measure memory growth over a week of many services in virtual time, with the daemon's code except the network.
 
     python -m bench.soaking [SERVICES] [DAYS]
 
-Queues rise and fall with the hour, each in its own way, and burst now and then; services come and go by reload every
-day. Ports answer from memory, at once. Prints resident memory for each virtual hour of a few, and at the end.
+The load of each queue has a daily wave and bursts. A reload replaces some services every day. Ports answer from memory,
+at once. Prints resident memory at hours 1 to 3 and every twelfth virtual hour to stderr, and the growth at the end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
-from autoscaler.config import Config, LogFormat, LogLevel, Service
+from autoscaler.config import Config, LogFormat, LogLevel, ServiceConfig
 from autoscaler.control.admission import Admission
 from autoscaler.control.loop import Ports
 from autoscaler.control.read_budget import ReadBudget
@@ -36,7 +36,7 @@ TASK_PER_S = 0.2
 
 
 class _Silent:
-    """A log that is written and read by nobody."""
+    """A log that discards everything."""
 
     def info(self, event: str, **fields: Any) -> None: ...
 
@@ -49,16 +49,16 @@ def now() -> float:
 
 @dataclass
 class Region:
-    """Every port. Waiting messages are integrated over the time between two looks."""
+    """All ports. The backlog is integrated over the time between two reads."""
 
     waiting: dict[str, tuple[float, float]] = field(default_factory=dict)
     desired: dict[str, int] = field(default_factory=dict)
 
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
         at, (since, held) = now(), self.waiting.get(queue.name, (now(), 0.0))
-        come = _rate(queue.name, at) * (at - since)
-        gone = self.desired.get(queue.name, 0) * TASK_PER_S * (at - since)
-        held = max(0.0, held + come - gone)
+        arrived = _rate(queue.name, at) * (at - since)
+        processed = self.desired.get(queue.name, 0) * TASK_PER_S * (at - since)
+        held = max(0.0, held + arrived - processed)
         self.waiting[queue.name] = at, held
         busy = min(int(held), self.desired.get(queue.name, 0))
         return Backlog(int(held) - busy, busy, 0, at)
@@ -101,15 +101,15 @@ class Region:
 
 
 def _rate(name: str, at: float) -> float:
-    """Messages a second: a wave through the day, none at night, and a burst in one hour of fifty."""
+    """Return messages per second: a daily wave that is 0 for half of the day, and a burst in one hour of fifty."""
     seed = crc32(name.encode()) % 997
     wave = math.sin(2 * math.pi * (at / DAY_S + seed / 997))
     burst = 5.0 if (int(at / HOUR_S) * 31 + seed) % 50 == 0 else 0.0
     return max(0.0, wave) * (0.05 + seed / 2000) + burst
 
 
-def services(count: int, generation: int) -> tuple[Service, ...]:
-    """A tenth of them are others in each generation."""
+def services(count: int, generation: int) -> tuple[ServiceConfig, ...]:
+    """Return the services. A tenth of them differ in each generation."""
     made = []
     for number in range(count):
         name = f"s{number}-{generation}" if number % 10 == 0 else f"s{number}"
@@ -121,12 +121,12 @@ def services(count: int, generation: int) -> tuple[Service, ...]:
             acceptable_latency_s=300.0,
             mode=Mode.ACTIVE,
         )
-        made.append(Service(ServiceRef(name, f"cluster-{number % 20}", name), (QueueRef(name),), policy))
+        made.append(ServiceConfig(ServiceRef(name, f"cluster-{number % 20}", name), (QueueRef(name),), policy))
     return tuple(made)
 
 
 async def main(count: int, days: float) -> list[tuple[float, float]]:
-    """Resident memory in MB by the virtual hour."""
+    """Return (virtual hour, resident memory in MB)."""
     region, store = Region(), StatusStore(now, lambda: NOON + now())
     metrics = Metrics(store, now, dict)
     journal = LoggedJournal(store, metrics, _Silent())
@@ -142,9 +142,9 @@ async def main(count: int, days: float) -> list[tuple[float, float]]:
     stopping, began = asyncio.Event(), now()
 
     async def settings() -> AsyncIterator[Config]:
-        told = Config(INTERVAL_S, "", 0, LogFormat.JSON, LogLevel.INFO, (), 50, 25, (), INTERVAL_S)
+        config = Config(INTERVAL_S, "", 0, LogFormat.JSON, LogLevel.INFO, (), 50, 25, (), INTERVAL_S)
         for generation in range(math.ceil(days) + 1):
-            yield replace(told, services=services(count, generation))
+            yield replace(config, services=services(count, generation))
             await asyncio.sleep(DAY_S)
 
     task = asyncio.create_task(supervisor.run(settings(), stopping))
@@ -161,6 +161,6 @@ async def main(count: int, days: float) -> list[tuple[float, float]]:
 
 
 if __name__ == "__main__":
-    told = [float(each) for each in sys.argv[1:]] or [500.0, 7.0]
-    hours = run_virtually(main(int(told[0]), told[1]))
+    arguments = [float(each) for each in sys.argv[1:]] or [500.0, 7.0]
+    hours = run_virtually(main(int(arguments[0]), arguments[1]))
     print(f"{hours[-1][1] - hours[0][1]:+.1f} MB from hour {hours[0][0]:g} to hour {hours[-1][0]:g}")

@@ -1,4 +1,4 @@
-"""What the page costs: a live update of a thousand services, how long it holds the loop, a browser's first paint."""
+"""Measure the web page: a live update of a thousand services, its blocking of the loop, and a browser's first paint."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import NamedTuple
 
 from autoscaler.core.engine import decide
 from autoscaler.core.model import Backlog
-from autoscaler.ports import Category, ServiceRef, Tick
+from autoscaler.ports import Category, Poll, ServiceRef
 from autoscaler.telemetry import Metrics, StatusStore, serve
 from autoscaler.telemetry.page import Rows
 from bench.deciding import plain
-from tests.browser import Page, browser, opened
+from tests.browser import BrowserTab, browser, opened
 
 SERVICES, UPDATES, LOADS = 1_000, 20, 5
 
 
-class Watched(NamedTuple):
-    """`update_s`: the process's time for an update in which all services changed. `held_s`: the longest piece of it,
-    during which the loop did nothing else. `kib`: what is sent. `paint_s`, `shown_s`: from asking for the list to a
-    browser's first paint, and to the largest one, with all rows (None: there is no browser).
+class PageCost(NamedTuple):
+    """`update_s`: CPU time of an update in which all services changed. `held_s`: the longest part of it without a yield
+    to the event loop. `kib`: size of the update. `paint_s`, `shown_s`: time from the request of the list to a browser's
+    first paint, and to the largest paint, with all rows (None: there is no browser).
     """
 
     update_s: float
@@ -42,20 +42,20 @@ class _Clock:
         return self.now
 
 
-def watched() -> Watched:
-    """Medians of several updates, and of several loads."""
+def watched() -> PageCost:
+    """Return the medians of several updates and of several page loads."""
     clock = _Clock()
     store = StatusStore(clock, lambda: 1_800_000_000.0 + clock.now)
     updates = asyncio.run(_updates(store, clock))
     paints = asyncio.run(_paints(store))
     update_s, held_s, kib = (statistics.median(column) for column in zip(*updates, strict=True))
     if not paints:
-        return Watched(update_s, held_s, kib, None, None)
-    return Watched(update_s, held_s, kib, *(statistics.median(column) for column in zip(*paints, strict=True)))
+        return PageCost(update_s, held_s, kib, None, None)
+    return PageCost(update_s, held_s, kib, *(statistics.median(column) for column in zip(*paints, strict=True)))
 
 
-def _look(store: StatusStore, number: int) -> None:
-    """Every service is looked at, and each has something new to tell."""
+def _poll_all(store: StatusStore, number: int) -> None:
+    """Poll every service, with a different result for each."""
     policy, memory, seen = plain(60.0)
     for at in range(SERVICES):
         queues = tuple(
@@ -63,28 +63,28 @@ def _look(store: StatusStore, number: int) -> None:
             for one in seen.queues
             if isinstance(one.backlog, Backlog)
         )
-        looked = replace(seen, queues=queues)
+        observation = replace(seen, queues=queues)
         named = replace(policy, name=f"service-{at:04}")
-        decision = decide(named, memory, looked)
+        decision = decide(named, memory, observation)
         ref = ServiceRef(named.name, "prod", named.name)
-        store.note(Tick(ref, named, looked, memory, decision, "accepted"))
+        store.note(Poll(ref, named, observation, memory, decision, "accepted"))
 
 
 async def _updates(store: StatusStore, clock: _Clock) -> list[tuple[float, float, float]]:
     rows, known, measured = Rows(store, 60.0), "", []
     for number in range(UPDATES):
         clock.now += 10.0
-        _look(store, number)
+        _poll_all(store, number)
         held = asyncio.create_task(_longest_wait_s())
         await asyncio.sleep(0)
         began = time.process_time()
-        news = await rows.news(known)
+        update = await rows.news(known)
         took_s = time.process_time() - began
         held.cancel()
-        if news is None:
-            raise RuntimeError("every service changed, and nothing was told")
-        known = news.id
-        measured.append((took_s, await held, len(news.data) / 1024))
+        if update is None:
+            raise RuntimeError("every service changed, but there is no update")
+        known = update.id
+        measured.append((took_s, await held, len(update.data) / 1024))
     return measured[1:]
 
 
@@ -111,7 +111,7 @@ async def _paints(store: StatusStore) -> list[tuple[float, float]]:
                 return [await _paint(tab, f"http://127.0.0.1:{port}/") for _ in range(LOADS)]
 
 
-async def _paint(tab: Page, address: str) -> tuple[float, float]:
+async def _paint(tab: BrowserTab, address: str) -> tuple[float, float]:
     await tab.call("Page.navigate", url=address)
     await tab.until("document.documentElement?.dataset.drawn")
     await asyncio.sleep(1.0)

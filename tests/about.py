@@ -1,4 +1,4 @@
-"""`pytest.approx` with the type `Any`: it may stand where a type is declared, in a field or in a tuple."""
+"""`pytest.approx` with the type `Any`, so that it can be used where a number is declared."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import pytest
 
 
 def about(value: Any, rel: float | None = None, abs: float | None = None) -> Any:  # noqa: A002 - as pytest names it
-    """Return what is equal to every number near `value`, as `pytest.approx` has it."""
+    """Return an object that is equal to every number near `value`, as in `pytest.approx`."""
     return pytest.approx(value, rel=rel, abs=abs)

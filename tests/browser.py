@@ -1,4 +1,4 @@
-"""A real browser, spoken to by its devtools protocol over a local WebSocket: nothing but what we have anyway."""
+"""A real browser, controlled by the DevTools protocol over a local WebSocket, without further dependencies."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ QUIET = (
 
 
 def browser() -> str | None:
-    """The path of the first one that is found."""
+    """Return the path of the first installed browser of `NAMES`; None: there is none."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, ""), "ArrowLeft": (37, ""), "ArrowRight": (39, "")}
-"""What a browser wants to know of keys that do something by themselves: their number and their text."""
+"""The virtual key code and the text of special keys."""
 
 
 class Navigated(Exception):
-    """The page was left while something was asked of it."""
+    """The page was navigated during a call."""
 
 
-class Page:
-    """One tab."""
+class BrowserTab:
+    """One tab of the browser."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._numbers = itertools.count(1)
         self.origin = ""
         self.events: list[dict[str, Any]] = []
-        """All that the browser told without being asked."""
+        """All events of the browser."""
 
     async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)
@@ -60,25 +60,25 @@ class Page:
             self.events.append(message)
 
     async def value(self, expression: str) -> Any:
-        """Of JavaScript; a promise is awaited."""
+        """Return the value of a JavaScript expression; an asynchronous value is awaited."""
         answer = await self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
     async def until(self, expression: str) -> None:
-        """Returns once it is true, looked at with every frame; the page's own time, not ours."""
-        look = f"const look = () => ({expression}) ? done() : requestAnimationFrame(look); look();"
+        """Wait until the expression is true. The page itself evaluates it once per animation frame."""
+        check = f"const check = () => ({expression}) ? done() : requestAnimationFrame(check); check();"
         async with asyncio.timeout(STARTS_WITHIN_S):
             while True:
                 with suppress(Navigated):
-                    await self.value(f"new Promise(done => {{ {look} }})")
+                    await self.value(f"new Promise(done => {{ {check} }})")
                     return
 
     async def point(self, x: float, y: float, kind: str = "mouseMoved", **more: Any) -> None:
         await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
 
     async def key(self, name: str) -> None:
-        """A letter, or a key by its name; "Shift+Tab" too."""
+        """Press a letter or a named key; also "Shift+Tab"."""
         shift, name = name.startswith("Shift+"), name.removeprefix("Shift+")
         code, text = KEYS.get(name, (0, name if len(name) == 1 else ""))
         more = {"key": name, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
@@ -95,8 +95,8 @@ class Page:
 
 
 @asynccontextmanager
-async def opened(program: str, address: str, profile: Path) -> AsyncIterator[Page]:
-    """The address in a tab of a browser of its own, which ends with the block."""
+async def opened(program: str, address: str, profile: Path) -> AsyncIterator[BrowserTab]:
+    """Open the address in a tab of a new browser process, which ends with the block."""
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     process = await asyncio.create_subprocess_exec(
         program, *QUIET, *sandbox, f"--user-data-dir={profile}", "about:blank",
@@ -109,7 +109,7 @@ async def opened(program: str, address: str, profile: Path) -> AsyncIterator[Pag
                 tabs = await answer.json()
             tab = next(one for one in tabs if one["type"] == "page")
             async with session.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                page = Page(socket)
+                page = BrowserTab(socket)
                 for domain in ("Page", "Runtime", "Log", "Network"):
                     await page.call(f"{domain}.enable")
                 await page.call("Page.navigate", url=address)
@@ -120,11 +120,11 @@ async def opened(program: str, address: str, profile: Path) -> AsyncIterator[Pag
 
 
 async def _address(process: asyncio.subprocess.Process) -> str:
-    """Where it listens, which it tells on its standard error."""
+    """Return the address of the DevTools server, which the browser prints on its standard error."""
     assert process.stderr is not None
     async with asyncio.timeout(STARTS_WITHIN_S):
         async for line in process.stderr:
             _, _, address = line.decode(errors="replace").partition("DevTools listening on ws://")
             if address:
                 return address.partition("/")[0]
-    raise AssertionError("the browser ended before it listened")
+    raise AssertionError("the browser exited before it listened")

@@ -1,6 +1,7 @@
-"""Hypothesis, the same at every run: a commit is judged by its code. No deadline: a shared machine pauses at will.
+"""Hypothesis settings: deterministic, so that a result depends only on the code; no deadline, because a shared machine
+can pause.
 
-Children of tests, by `tests/processes.py`: default signals, and none left after a test.
+`tests/processes.py`: child processes have default signals, and none remains after a test.
 """
 
 from hypothesis import HealthCheck, settings

@@ -18,7 +18,7 @@ import pytest
 END_S = 30.0
 """Seconds after which a killed process that still runs is an error."""
 
-KEPT = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+SHARED = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 """Command lines of processes that Python's standard library starts once and ends together with its own process."""
 
 
@@ -46,14 +46,14 @@ def _terminate(*_: object) -> None:
 def no_process_left() -> Iterator[None]:
     """End every process that the test started and did not end, and report it as an error.
 
-    Fixtures of a wider scope are set up before this one, so their processes count as there before the test. Where the
-    system has no /proc/PID/task/TID/children (anything but Linux) nothing is checked.
+    Fixtures of a wider scope are set up before this one, so their processes count as started before the test. On
+    systems without /proc/PID/task/TID/children (all except Linux), nothing is checked.
     """
     before = descendants()
     yield
     left = sorted(descendants() - before)
     commands = {pid: command_line(pid) for pid in left}
-    killed = [pid for pid in left if not any(kept in commands[pid] for kept in KEPT) and end(pid)]
+    killed = [pid for pid in left if not any(shared in commands[pid] for shared in SHARED) and end(pid)]
     if killed:
         listed = "".join(f"\n  {pid}: {commands[pid]}" for pid in killed)
         pytest.fail(f"the test left processes running, which were killed:{listed}", pytrace=False)
@@ -86,7 +86,7 @@ def command_line(pid: int) -> str:
 
 
 async def ended(process: asyncio.subprocess.Process) -> None:
-    """Kill the process if it still runs, and wait until it has ended. For the `finally` of whoever started it."""
+    """Kill the process if it still runs, and wait until it has ended. For the caller's `finally`."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             process.kill()

@@ -1,4 +1,4 @@
-"""The house: what stands at its top level, and that it carries nothing of the machine it was built on."""
+"""The repository has its top-level files, and no data of the machine on which it was built."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REQUIREMENT = re.compile(r"^(?P<name>[a-z0-9-]+)(\[[a-z,]+\])?==(?P<version>[0-9
 
 
 def house_files() -> list[Path]:
-    """What git tracks or would track; where there is no git, everything but environments and caches."""
+    """Return the files that git tracks or would track; without git, all files except environments and caches."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         answer = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
@@ -35,12 +35,12 @@ def house_files() -> list[Path]:
 
 
 def walk(folder: Path) -> list[Path]:
-    kept = [path for path in folder.iterdir() if not NOT_OURS.match(path.name)]
-    return kept + [inner for path in kept if path.is_dir() for inner in walk(path)]
+    ours = [path for path in folder.iterdir() if not NOT_OURS.match(path.name)]
+    return ours + [inner for path in ours if path.is_dir() for inner in walk(path)]
 
 
 def traces_of_a_machine() -> re.Pattern[str]:
-    """Home directories of anybody, this very checkout and home, and where packages were downloaded from."""
+    """Return a pattern for home directories, the path of this checkout, and addresses of package indexes."""
     here = [f"{path}/" for path in (ROOT, Path.home()) if len(path.parts) > 2] + ["/" + "root/"]
     somewhere = [r"/(?:home|Users)/[a-z][\w.-]*/", r"--(?:extra-index-url|index-url|find-links)\b"]
     indexes = r"(?:https?://[^\s/]+|file://(?:/[\w.-]+)*)/(?:simple|packages|pypi|wheels)/"
@@ -49,12 +49,12 @@ def traces_of_a_machine() -> re.Pattern[str]:
 
 
 def requirements(lock: str) -> list[str]:
-    """The logical lines of a lock: one requirement each, with its hashes."""
+    """Return the logical lines of a lock file: one requirement each, with its hashes."""
     return re.sub(r"\s*\\\n\s*", " ", (ROOT / lock).read_text()).strip().splitlines()
 
 
 def pins(lock: str) -> dict[tuple[str, str], set[str]]:
-    """Name and version of every requirement, with its hashes."""
+    """Return the hashes of every requirement, by name and version."""
     found = {}
     for line in requirements(lock):
         match = REQUIREMENT.match(line)
@@ -64,12 +64,12 @@ def pins(lock: str) -> dict[tuple[str, str], set[str]]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_file_is_there_and_says_something(name: str) -> None:
+def test_the_file_exists_and_is_not_empty(name: str) -> None:
     assert (ROOT / name).read_text().strip()
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_the_folder_is_there_and_not_empty(name: str) -> None:
+def test_the_folder_exists_and_is_not_empty(name: str) -> None:
     assert any(path.is_file() for path in (ROOT / name).rglob("*"))
 
 
@@ -81,7 +81,7 @@ def test_the_licence_is_the_one_that_the_package_declares() -> None:
     assert 'license = "Apache-2.0"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_no_file_carries_a_trace_of_the_machine_it_was_made_on() -> None:
+def test_no_file_contains_data_of_the_machine_on_which_it_was_built() -> None:
     traces = traces_of_a_machine()
     found = [
         f"{path.relative_to(ROOT)}: {match[0]}"
@@ -91,7 +91,7 @@ def test_no_file_carries_a_trace_of_the_machine_it_was_made_on() -> None:
     assert not found, "\n".join(found)
 
 
-def test_a_trace_would_be_found() -> None:
+def test_such_data_is_detected() -> None:
     traces = traces_of_a_machine()
     for trace in [
         "/" + "home/ann/work",
@@ -104,7 +104,7 @@ def test_a_trace_would_be_found() -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_every_requirement_is_pinned_and_hashed_and_nothing_names_an_address(lock: str) -> None:
+def test_every_requirement_is_pinned_and_hashed_and_has_no_address(lock: str) -> None:
     assert len(pins(lock)) > 10
     assert all(pins(lock).values()), [pin for pin, hashes in pins(lock).items() if not hashes]
     for line in requirements(lock):
@@ -115,7 +115,7 @@ def test_every_requirement_is_pinned_and_hashed_and_nothing_names_an_address(loc
     assert " @ " not in (ROOT / lock).read_text()
 
 
-def test_what_runs_in_production_is_what_was_tested() -> None:
+def test_production_requirements_are_the_tested_ones() -> None:
     tested = pins("requirements.lock")
     for pin, hashes in pins("requirements-run.lock").items():
         assert tested.get(pin) == hashes, pin

@@ -1,4 +1,4 @@
-"""A text of 100,000 characters, wherever one can come in, is answered soon and with a sentence that is short."""
+"""A text of 100,000 characters in any input is rejected or read within seconds, with a short message."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from autoscaler.aws.answers import Answer
+from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import DESCRIBE_SERVICES, Call
 from autoscaler.aws.events import trouble_in
 from autoscaler.aws.sqs import region_in
 from autoscaler.config import find
-from autoscaler.config.discovering import ASKS, Tagged, discovered
+from autoscaler.config.discovering import DISCOVERY_TAG, TaggedService, discovered
 from autoscaler.config.names import FIELDS, GLOBALS
 from autoscaler.config.quoting import quote
 from autoscaler.errors import ConfigError, Problem
@@ -32,7 +32,7 @@ from tests.config.spoken import flat
 
 SIZE = 100_000
 SOON_S = 5.0
-"""A quadratic reader takes a minute and more for it."""
+"""Seconds. A reader with quadratic time takes more than a minute."""
 
 LONGEST_SENTENCE = 4_000
 SHAPES = {
@@ -59,7 +59,7 @@ SHAPES = {
 
 
 def soon(work: Callable[[], Any]) -> Any:
-    """What comes of the work, which is over soon: at the second try at the latest, as others use the machine, too."""
+    """Return the result of the work, which must end within `SOON_S`, at the latest at the second attempt."""
     for _ in range(2):
         begun = time.perf_counter()
         found = work()
@@ -74,7 +74,7 @@ def are_short(problems: tuple[Problem, ...]) -> None:
 
 
 @pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES.keys())
-def test_every_variable_refuses_it_by_name(text: str) -> None:
+def test_every_variable_rejects_a_large_value_by_name(text: str) -> None:
     names = [name for name in (*FIELDS, *GLOBALS) if name != "CONFIG_FILE"]
     found = soon(lambda: find(flat(**dict.fromkeys(names, text))))
     are_short(found.problems)
@@ -83,7 +83,7 @@ def test_every_variable_refuses_it_by_name(text: str) -> None:
 
 
 @pytest.mark.parametrize("size", [60_000, SIZE])
-def test_every_setting_of_the_file_refuses_it_by_name(tmp_path: Path, size: int) -> None:
+def test_every_setting_of_the_file_rejects_a_large_value_by_name(tmp_path: Path, size: int) -> None:
     path = tmp_path / "settings.toml"
     for text in SHAPES.values():
         entries = [f"{'.'.join(at)} = {json.dumps(text[:size])}" for at in FIELDS.values()]
@@ -94,23 +94,26 @@ def test_every_setting_of_the_file_refuses_it_by_name(tmp_path: Path, size: int)
 
 
 @pytest.mark.parametrize("name", ["AUTOSCALER_", "AUTOSCALER_SERVICES__", "AUTOSCALER_SERVICES_", "AUTOSCALAR_", ""])
-def test_names_are_answered_as_soon_as_values(name: str) -> None:
+def test_large_names_are_rejected_as_fast_as_large_values(name: str) -> None:
     for text in SHAPES.values():
         soon(partial(find, flat() | {f"{name}{text.replace('=', '_')}_MAX_TASKS": "1"}))
         soon(lambda: find(flat() | {f"{name}{'_' * SIZE}MAX_TASKS": "1"}))
 
 
 @pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES.keys())
-def test_every_tag_refuses_it(text: str) -> None:
+def test_every_tag_rejects_a_large_value(text: str) -> None:
     settings = find({"AUTOSCALER_DISCOVER_CLUSTERS": "prod", "AWS_REGION": "eu-west-1"})
-    tags = {f"autoscaler:{'.'.join(at)}": text for at in FIELDS.values()} | {"autoscaler:profile": text, ASKS: text}
+    tags = {f"autoscaler:{'.'.join(at)}": text for at in FIELDS.values()} | {
+        "autoscaler:profile": text,
+        DISCOVERY_TAG: text,
+    }
     with pytest.raises(ConfigError) as error:
-        soon(lambda: discovered(Tagged("prod", text, tags), settings))
+        soon(lambda: discovered(TaggedService("prod", text, tags), settings))
     assert all(len(problem.what) < LONGEST_SENTENCE for problem in error.value.problems)
 
 
 @pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES.keys())
-def test_every_other_reader_is_as_soon_done(text: str, tmp_path: Path) -> None:
+def test_every_other_reader_is_as_fast(text: str, tmp_path: Path) -> None:
     path = tmp_path / "any"
     path.write_text(f"basic_auth_users:\n  {text[:60_000]}\n", encoding="utf-8")
     with pytest.raises(ConfigError):
@@ -123,11 +126,11 @@ def test_every_other_reader_is_as_soon_done(text: str, tmp_path: Path) -> None:
         soon(partial(lambda line: [answer(one) for one in lines(io.BytesIO(line.encode()))], line))
         soon(partial(lambda line: list(replayed(lines(io.BytesIO(line.encode())))), line))
     event = {"message": text, "createdAt": 1.0}
-    soon(lambda: trouble_in(Answer(Call(DESCRIBE_SERVICES, "x", "r"), {"events": [event] * 100}), 5.0, float))
+    soon(lambda: trouble_in(ResponsePart(Call(DESCRIBE_SERVICES, "x", "r"), {"events": [event] * 100}), 5.0, float))
     soon(lambda: region_in(f"https://{text.replace('[', 'a')}/1/q"))
-    soon(lambda: Hosts("127.0.0.1").answer_to(text))
+    soon(lambda: Hosts("127.0.0.1").allows(text))
     assert len(soon(lambda: quote(text))) < 100
 
 
-def test_a_number_of_any_length_can_be_quoted() -> None:
+def test_a_number_of_any_length_is_quoted_briefly() -> None:
     assert quote(16**90_000) == quote(-(10**40)) == "a number of over 40 digits"

@@ -1,7 +1,7 @@
-"""No regular expression of the package takes more than linear time, whatever it is given.
+"""No regular expression of the package takes more than linear time for any input.
 
-Every pattern is found by walking all modules, and the source is checked so that none can hide from the walk. Each is
-then given inputs made from its own structure: every repetition in it pumped, with and without a near miss at the end.
+The patterns are collected from the values of all modules; a check of the source ensures that none is missed. The inputs
+of each are generated from its own structure: every repetition made long, with and without a near miss at the end.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIZES = (26, 3_000, 20_000, 100_000)
 ENDS = ("", "\0", " ")
 CATEGORIES = {"CATEGORY_DIGIT": "1", "CATEGORY_SPACE": " ", "CATEGORY_WORD": "a"}
 NEEDS_AN_EXTRA = {"autoscaler.worker.example", "autoscaler.__main__"}
-"""boto3, which only workers have; and what runs the command when it is imported."""
+"""Modules that import boto3, which only workers have, or that run the command at import."""
 
 
 @cache
@@ -36,7 +36,7 @@ def modules() -> tuple[ModuleType, ...]:
 
 
 def inside(value: object, depth: int = 0) -> Iterator[re.Pattern[str]]:
-    """The patterns that a module's value holds: itself, in collections, in fields, and in functions' closures."""
+    """Yield the patterns of a module's value: itself, in collections, in fields, and in closures of functions."""
     if isinstance(value, re.Pattern):
         yield value
         return
@@ -66,27 +66,27 @@ def patterns() -> dict[tuple[str, int], re.Pattern[Any]]:
     }
 
 
-def test_no_pattern_hides_from_the_walk() -> None:
-    """`re` is used as `re.compile(...)` of a module, or by a function of `re` that takes no pattern."""
+def test_every_pattern_is_collected() -> None:
+    """`re` is used only as `re.compile(...)` at module level, or as `re.escape`."""
     for module in modules():
         tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         within = {id(inner) for function in functions for inner in ast.walk(function)}
         for node in ast.walk(tree):
-            assert not (isinstance(node, ast.ImportFrom) and node.module == "re"), f"{module.__name__}: import re alone"
+            assert not (isinstance(node, ast.ImportFrom) and node.module == "re"), f"{module.__name__}: use `import re`"
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
             if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "re") or node.func.attr == "escape":
                 continue
             where = f"{module.__name__}:{node.lineno}: {ast.unparse(node)}"
-            assert node.func.attr == "compile", f"{where}: compile it once, as a value of the module"
-            assert id(node) not in within, f"{where}: compile it once, as a value of the module"
+            assert node.func.attr == "compile", f"{where}: compile it once, at module level"
+            assert id(node) not in within, f"{where}: compile it once, at module level"
             made = eval(ast.unparse(node), dict(vars(module)))
-            assert (made.pattern, made.flags) in patterns(), f"{where}: the walk does not find it"
+            assert (made.pattern, made.flags) in patterns(), f"{where}: not in the collected patterns"
 
 
 def letters(items: list[Any]) -> list[str]:
-    """Some members of a class, as the parser has it."""
+    """Return some members of a character class of the parser."""
     found = []
     for operation, argument in items:
         match str(operation):
@@ -103,7 +103,7 @@ def letters(items: list[Any]) -> list[str]:
 
 
 class Pumped:
-    """Texts that fit a pattern but for one of its repetitions, which is as long as wanted."""
+    """Texts that match a pattern, with one of its repetitions extended to a given length."""
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self._tree = list(re._parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE | (pattern.flags & re.ASCII)))  # type: ignore[attr-defined]
@@ -176,7 +176,7 @@ def took_s(work: Any, *given: Any) -> float:
 
 @cache
 def bound_s() -> float:
-    """For 100,000 characters: a thousand times what a linear pattern takes on this machine now, and 0.3 s at least."""
+    """Return the limit for 100,000 characters: 100 times the time of a linear pattern, at least 0.3 s."""
     linear = re.compile("(?:[a-z]|[0-9])*")
     return max(0.3, 100 * max(took_s(linear.fullmatch, "a" * SIZES[-1] + "!") for _ in range(5)))
 
@@ -186,7 +186,7 @@ def assert_linear(pattern: re.Pattern[str]) -> None:
         for text in dict.fromkeys(nasty(pattern, size)):
             for work in (pattern.search, pattern.fullmatch):
                 spent = took_s(work, text)
-                if spent > bound_s():  # once more: another process may have had the machine
+                if spent > bound_s():  # measure again: another process may have delayed it
                     spent = min(spent, took_s(work, text))
                 assert spent <= bound_s(), f"{pattern.pattern!r}: {spent:.1f} s for {len(text)} of {text[:40]!r}"
 
@@ -197,6 +197,6 @@ def test_every_pattern_takes_linear_time(pattern: re.Pattern[str]) -> None:
 
 
 @pytest.mark.parametrize("shape", [r"(?:a+)+b", r"a*a*c", r"(?=[A-Za-z0-9]*[a-z])[A-Z]{32,}", r"x[^/\s]*@", r" +$"])
-def test_the_test_finds_what_is_not_linear(shape: str) -> None:
+def test_a_pattern_that_is_not_linear_is_detected(shape: str) -> None:
     with pytest.raises(AssertionError, match=r"for [0-9]+ of"):
         assert_linear(re.compile(shape))

@@ -1,6 +1,6 @@
-"""Laws of the test suite itself: how it was started does not matter, no test runs without limit or leaves a process.
+"""Laws of the test suite: it runs the same however it is started, every test has a time limit, none leaves a process.
 
-Each law is tried by a test run of its own, with this suite's settings and `tests/processes.py`.
+Each law is tested by a separate test run with this suite's settings and `tests/processes.py`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def run(command: list[str], folder: Path, *before: str) -> subprocess.CompletedP
 
 
 def running(folder: Path) -> list[int]:
-    """Of the processes that the inner run started, those that still run. They are ended, too."""
+    """End the processes that the inner run started; return those that were still running."""
     pids = [int(line) for line in (folder / "pids").read_text().split()]
     assert pids
     return [pid for pid in pids if end(pid)]
@@ -67,7 +67,7 @@ def test_it():
     assert inner.returncode == 0, inner.stdout
 
 
-def test_a_suite_in_the_background_goes_on_after_ctrl_c(tmp_path: Path) -> None:
+def test_a_suite_in_the_background_continues_after_ctrl_c(tmp_path: Path) -> None:
     content = """
 import os, signal
 
@@ -89,7 +89,7 @@ def test_a_test_leaves_no_process_whether_it_passes_or_fails(tmp_path: Path, how
     assert "the test left processes running" in inner.stdout
 
 
-def test_a_process_of_a_wider_fixture_stays_until_that_fixture_ends(tmp_path: Path) -> None:
+def test_a_process_of_a_fixture_with_wider_scope_runs_until_that_fixture_ends(tmp_path: Path) -> None:
     content = f"""{START}
 import pytest
 

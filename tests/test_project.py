@@ -1,4 +1,4 @@
-"""The files of an open project agree with the code: what CI runs, what contributors are told, and the changelog."""
+"""The project files agree with the code: CI, contributor guide, and changelog."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def steps(workflow: Path) -> list[dict[str, Any]]:
 
 
 def places(text: str) -> set[str]:
-    """Return every path in a code span, also those inside commands. Placeholders and programs outside do not count."""
+    """Return every path in a code span, also inside commands. Placeholders and external programs do not count."""
     words = {word for span in CODE.findall(text) for word in span.split()}
     return {word for word in words if PLACE.fullmatch(word) and not word.startswith(("make", ".venv/"))}
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
-def test_every_action_is_pinned_to_a_full_commit_with_its_version_beside_it(workflow: Path) -> None:
+def test_every_action_is_pinned_to_a_full_commit_with_its_version(workflow: Path) -> None:
     used = re.findall(r"uses: *(.+)", workflow.read_text())
     assert len(used) == sum("uses" in step for step in steps(workflow)) > 0
     for action in used:
@@ -48,9 +48,9 @@ def test_every_action_is_pinned_to_a_full_commit_with_its_version_beside_it(work
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_may_only_read_and_always_ends(workflow: Path) -> None:
-    told = yaml.safe_load(workflow.read_text())
-    assert told["permissions"] == {"contents": "read"}
-    assert all("timeout-minutes" in job and "permissions" not in job for job in told["jobs"].values())
+    content = yaml.safe_load(workflow.read_text())
+    assert content["permissions"] == {"contents": "read"}
+    assert all("timeout-minutes" in job and "permissions" not in job for job in content["jobs"].values())
     assert "pull_request_target" not in workflow.read_text()
 
 
@@ -78,8 +78,8 @@ def test_the_hooks_are_the_tools_of_make_and_nothing_is_downloaded() -> None:
     repositories = loaded(".pre-commit-config.yaml")["repos"]
     assert [each["repo"] for each in repositories] == ["local"]
     hooks = {hook["entry"]: hook for each in repositories for hook in each["hooks"]}
-    asked = {line.strip().removesuffix(" .") for line in MAKEFILE.replace("$(BIN)", ".venv/bin").splitlines()}
-    assert set(hooks) == asked & set(hooks) == {
+    made = {line.strip().removesuffix(" .") for line in MAKEFILE.replace("$(BIN)", ".venv/bin").splitlines()}
+    assert set(hooks) == made & set(hooks) == {
         ".venv/bin/ruff check", ".venv/bin/ruff format --check", ".venv/bin/mypy", ".venv/bin/lint-imports",
     }  # fmt: skip
     assert all(hook["language"] == "system" for hook in hooks.values())
@@ -92,10 +92,10 @@ def test_dependencies_of_every_kind_are_updated() -> None:
 
 
 @pytest.mark.parametrize("form", ["bug.yml", "feature.yml"])
-def test_an_issue_form_asks_for_something(form: str) -> None:
-    told = loaded(f".github/ISSUE_TEMPLATE/{form}")
-    assert {"name", "description", "body"} <= set(told)
-    ids = [field["id"] for field in told["body"] if field["type"] != "markdown"]
+def test_an_issue_form_has_fields(form: str) -> None:
+    content = loaded(f".github/ISSUE_TEMPLATE/{form}")
+    assert {"name", "description", "body"} <= set(content)
+    ids = [field["id"] for field in content["body"] if field["type"] != "markdown"]
     assert len(ids) == len(set(ids)) > 0
 
 
@@ -111,28 +111,28 @@ def test_the_project_has_one_address() -> None:
             assert (ROOT / url.partition("/blob/main/")[2]).is_file(), url
 
 
-def test_contributors_are_told_of_files_and_targets_that_exist() -> None:
+def test_the_contributor_guide_names_files_and_targets_that_exist() -> None:
     found = places(CONTRIBUTING)
     assert len(found) > 50
     assert [place for place in sorted(found) if not (ROOT / place).exists()] == []
     targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
-    asked = {target for span in CODE.findall(CONTRIBUTING) for target in re.findall(r"\bmake ([a-z-]+)", span)}
-    assert asked <= targets, asked - targets
+    named = {target for span in CODE.findall(CONTRIBUTING) for target in re.findall(r"\bmake ([a-z-]+)", span)}
+    assert named <= targets, named - targets
 
 
 @pytest.mark.parametrize(
-    "thing",
+    "subject",
     ["setting", "rule", "metric", "signal source", "AWS call", "AWS error", "CLI flag", "dashboard panel"],
 )
-def test_contributors_are_told_file_and_test_of_whatever_can_be_added(thing: str) -> None:
+def test_the_contributor_guide_names_files_and_tests_for_each_addition(subject: str) -> None:
     sections = dict(re.findall(r"^### An? (.+?)\n(.+?)(?=^##|\Z)", CONTRIBUTING, re.MULTILINE | re.DOTALL))
-    assert any(place.startswith("autoscaler/") for place in places(sections[thing]))
-    assert any(place.startswith("tests/") for place in places(sections[thing]))
-    assert ".venv/bin/pytest " in sections[thing]
+    assert any(place.startswith("autoscaler/") for place in places(sections[subject]))
+    assert any(place.startswith("tests/") for place in places(sections[subject]))
+    assert ".venv/bin/pytest " in sections[subject]
 
 
-def test_the_names_that_contributors_are_told_stand_in_those_files() -> None:
-    """`NAME` ... in `path`: the name is there."""
+def test_the_names_in_the_contributor_guide_exist_in_their_files() -> None:
+    """Check the form `NAME` ... in `path`."""
     said = re.findall(r"`(\w+)`[^`]{0,25}\bin\s+`((?:[\w.-]+/)+\w+\.py)`", CONTRIBUTING)
     assert len(said) > 5
     for name, path in said:

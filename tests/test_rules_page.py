@@ -1,4 +1,4 @@
-"""The page of the rules names every rule there is, in the order in which they are applied, and settings that exist."""
+"""The rules page describes every rule, in the order in which rules are applied, with settings that exist."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def settings() -> set[str]:
     return {setting.file_key.removeprefix("services.<key>.") for setting in reference()}
 
 
-def test_the_page_names_exactly_the_rules_there_are() -> None:
+def test_the_page_names_exactly_the_existing_rules() -> None:
     assert sorted(re.findall(r"^### `(\w+)`$", PAGE, re.MULTILINE)) == sorted(Rule)
 
 
-def test_the_rules_of_the_walk_stand_in_the_order_in_which_they_are_applied() -> None:
-    walked = [rule for rule, _ in RULES]
-    assert [rule for rule in SECTIONS if rule in walked] == walked
+def test_the_rules_are_in_the_order_in_which_they_are_applied() -> None:
+    applied = [rule for rule, _ in RULES]
+    assert [rule for rule in SECTIONS if rule in applied] == applied
 
 
 @pytest.mark.parametrize("rule", Rule)
-def test_a_rule_says_when_it_binds_and_names_settings_that_exist(rule: Rule) -> None:
+def test_a_rule_describes_when_it_binds_and_names_existing_settings(rule: Rule) -> None:
     meaning, _, governed = SECTIONS[rule].partition("Governed by: ")
     assert meaning.startswith("Binds ")
     assert re.fullmatch(r"(`[a-z_.]+`(, |\.\s*))+", governed)

@@ -1,4 +1,4 @@
-"""A situation, written and read again, is decided on alike; and whatever else is read is refused by its path."""
+"""An encoded and decoded situation has the same decision; every invalid field is rejected with its path."""
 
 from __future__ import annotations
 
@@ -47,28 +47,28 @@ CONTRACT: dict[str, Any] = {
 }
 
 
-def alike(world: World) -> bool:
+def decides_equally(world: World) -> bool:
     policy, memory, seen = world
     written = json.loads(json.dumps(encode(policy, seen, memory)))
     return decide(*decode(written)) == decide(policy, memory, seen)
 
 
 @given(worlds())
-def test_a_situation_decides_again_as_it_was_decided(world: World) -> None:
-    assert alike(world)
+def test_an_encoded_situation_has_the_same_decision(world: World) -> None:
+    assert decides_equally(world)
 
 
-def test_so_do_many_drawn_at_random() -> None:
+def test_random_encoded_situations_have_the_same_decision() -> None:
     for seed in range(2_000):
         draw = Draw(seed)
         policy = draw.policy()
-        assert alike((policy, draw.memory(), draw.observation(policy))), seed
+        assert decides_equally((policy, draw.memory(), draw.observation(policy))), seed
 
 
-def test_the_contracts_example_is_read() -> None:
+def test_the_example_of_the_contract_is_decoded() -> None:
     decision = decide(*decode(CONTRACT))
     assert decision.current == 5
-    assert decision.demand == 20, "100 messages, 5 s each; 20 s are left to the oldest, in which a task takes 5"
+    assert decision.demand == 20, "100 messages of 5 s; 20 s are left for the oldest, in which a task receives 5"
 
 
 def without(path: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
     return whole
 
 
-def test_what_is_left_out_is_read_as_the_contract_says() -> None:
+def test_missing_fields_have_the_defaults_of_the_contract() -> None:
     _, _, seen = decode(without("running"))
     assert seen.fleet.running == 5
     assert decode(without("pending"))[2].fleet.pending == 0
@@ -106,14 +106,14 @@ def test_what_is_left_out_is_read_as_the_contract_says() -> None:
 
 @pytest.mark.parametrize("stop", [None, StopTimeout(2.0, "app"), StopTimeout(95.5, "app"), StopTimeout(120.0, "app")])
 @pytest.mark.parametrize("spread", [0.0, 0.7, 4.0])
-def test_what_is_assumed_of_workers_is_assumed_again(stop: StopTimeout | None, spread: float) -> None:
-    """The learned time, its spread and the stopTimeout are in the record; so is that `workers` was not set."""
+def test_an_encoded_situation_has_the_same_assumptions_about_workers(stop: StopTimeout | None, spread: float) -> None:
+    """The learned time, its spread, the stopTimeout and an unset `workers` are recorded."""
     world = calm.seen(0, in_flight=3, knowledge=known(slow_s=40.0, spread=spread), stop_timeout=stop)
-    assert alike((calm.policy(), Memory(), world))
+    assert decides_equally((calm.policy(), Memory(), world))
     assert decode(encode(calm.policy(), world, Memory()))[2].stop_timeout == stop
 
 
-def test_why_a_reading_is_missing_is_told_again() -> None:
+def test_the_reason_of_a_missing_reading_is_encoded() -> None:
     gone = Missing("the role may not read it", "denied")
     seen = replace(
         decode(CONTRACT)[2], queues=(QueueReading("q", gone), QueueReading("r", gone)), cpu=gone, memory=gone
@@ -133,24 +133,24 @@ def test_why_a_reading_is_missing_is_told_again() -> None:
         [None],
     ],
 )
-def test_what_was_left_out_or_goes_by_another_name_is_not_zero(queues: list[object]) -> None:
+def test_a_missing_or_misnamed_reading_is_not_zero(queues: list[object]) -> None:
     zeros = [{"age_s": age, "tasks": 0} for age in (90, 50, 10)]
     policy = {"max_tasks": 20, "queues": ["q"]}
     line = {"policy": policy, "current": 10, "signals": {"queues": queues}, "history": {"demands": zeros}}
     assert decide(*decode(line)).verdict is Verdict.HOLD
 
 
-def test_a_partly_read_queue_still_asks_for_tasks() -> None:
+def test_a_partly_read_queue_still_requires_tasks() -> None:
     line = {"policy": {"max_tasks": 20}, "current": 1, "signals": {"queues": [{"name": "q", "visible": 50}]}}
     assert decide(*decode(line)).target == 10
 
 
-def test_a_given_demand_skips_the_signals() -> None:
+def test_a_given_demand_replaces_the_signals() -> None:
     line = changed("demand", 3) | {"history": {}, "deployment": None, "signals": {}}
     assert decide(*decode(line)).target == 3
 
 
-def test_a_young_memory_that_names_no_changes_counts_starting_tasks_as_just_added() -> None:
+def test_a_recent_memory_without_changes_counts_starting_tasks_as_just_added() -> None:
     line = {"policy": {"max_tasks": 99}, "current": 8, "running": 5, "history": {"known_for_s": 10}, "demand": 8}
     assert [change.tasks for change in decode(line)[1].changes] == [3]
     assert decode(line | {"history": {"known_for_s": 10, "changes": []}})[1].changes == ()
@@ -199,13 +199,13 @@ def test_a_young_memory_that_names_no_changes_counts_starting_tasks_as_just_adde
         (changed("signals.queues", [{"name": "q", "visible": 1}] * 2), "signals.queues"),
     ],
 )
-def test_a_mistake_is_named_by_its_path(line: object, where: str) -> None:
+def test_an_error_names_the_path_of_the_field(line: object, where: str) -> None:
     with pytest.raises(ConfigError) as refused:
         decode(line)
     assert any(where in problem.where for problem in refused.value.problems), refused.value.problems
 
 
-def test_all_mistakes_are_named_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     line = changed("current", -1) | {"protected": "x", "policy": {"max_tasks": 0}}
     with pytest.raises(ConfigError) as refused:
         decode(line)
@@ -213,7 +213,7 @@ def test_all_mistakes_are_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("count", [-5, 2.5, float("nan"), float("inf"), 2**60])
-def test_a_count_that_no_queue_can_have_is_a_missing_reading_and_never_scales_in(count: float) -> None:
+def test_an_impossible_count_is_a_missing_reading_and_never_scales_in(count: float) -> None:
     line = changed("signals.queues", [{"name": "q", "visible": count}]) | {"current": 20, "running": 20}
     decision = decide(*decode(line))
     assert decision.demand is None
@@ -221,13 +221,13 @@ def test_a_count_that_no_queue_can_have_is_a_missing_reading_and_never_scales_in
 
 
 @pytest.mark.parametrize("tasks", [0, 4, 4.8, 1 / 3, 2**31 - 1])
-def test_a_datapoint_s_tasks_may_be_a_fraction_and_decide_alike(tasks: float) -> None:
+def test_the_tasks_of_a_datapoint_can_be_fractional(tasks: float) -> None:
     line = changed("policy", {"max_tasks": 20, "queues": ["q"], "cpu_target_percent": 60})
     line = line | {"signals": {**line["signals"], "metrics": {}, "cpu_tasks": tasks}}
     policy, memory, seen = decode(line)
     assert isinstance(seen.cpu, Utilization)
     assert seen.cpu.tasks == tasks
-    assert alike((policy, memory, seen))
+    assert decides_equally((policy, memory, seen))
 
 
 JSON = st.recursive(
@@ -238,6 +238,6 @@ JSON = st.recursive(
 
 
 @given(JSON, st.sampled_from([*CONTRACT, "demand"]))
-def test_anything_is_read_or_refused_and_nothing_else(value: object, key: str) -> None:
+def test_every_value_is_decoded_or_raises_a_config_error(value: object, key: str) -> None:
     with suppress(ConfigError):
         decide(*decode(changed(key, value)))

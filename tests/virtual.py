@@ -1,4 +1,4 @@
-"""An event loop in virtual time: waiting costs nothing, and every run is the same to the last bit."""
+"""An event loop in virtual time: waiting takes no real time, and every run is exactly the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class _Skipping(selectors.SelectSelector):
-    """A selector whose wait moves the clock instead of passing the time."""
+    """A selector that advances the virtual clock instead of waiting."""
 
     now = 0.0
 
@@ -19,13 +19,13 @@ class _Skipping(selectors.SelectSelector):
         ready = super().select(0)
         if not ready:
             if timeout is None:
-                raise RuntimeError("every task waits, and nothing will ever wake one")
+                raise RuntimeError("deadlock: every task waits without a timeout")
             self.now += timeout
         return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Its `time()` starts at 1,000 s and moves only while everybody waits."""
+    """An event loop whose `time()` starts at 1,000 s and advances only while all tasks wait."""
 
     def __init__(self) -> None:
         self._skipping = _Skipping()
@@ -37,6 +37,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run_virtually(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """What the coroutine returns, run to its end in virtual time."""
+    """Run the coroutine in virtual time; return its result."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(coroutine)

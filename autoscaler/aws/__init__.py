@@ -1,9 +1,9 @@
-"""AWS, behind our ports: the only floor that imports an SDK.
+"""The AWS layer, behind the ports: the only layer that imports an SDK.
 
-    async with connect(pacer, calls, loop.time, time.time) as aws:
+    async with connect(limiter, calls, loop.time, time.time) as aws:
         backlog = await aws.queues.backlog(QueueRef("orders"))
 
-Credentials, Region and endpoint are found as every AWS tool finds them; nothing is opened before it is used.
+Credentials, Region and endpoint are found as in every AWS tool. Connections are opened when they are first needed.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from autoscaler.aws.ecs import SERVICES_A_CALL, EcsFleets
 from autoscaler.aws.history import CloudWatchHistory
 from autoscaler.aws.minutebook import MinuteBook
 from autoscaler.aws.sqs import SqsQueues
-from autoscaler.ports import Calls, Directory, Fleets, History, Meters, Queues, RateLimiter
+from autoscaler.ports import Calls, Directory, FleetPort, HistoryPort, Meters, QueuePort, RateLimiter
 
 __all__ = ["SERVICES_A_CALL", "Aws", "connect"]
 
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """The five ports. `region()` is the Region of all that names none; it raises `Refused` where there is none."""
+    """The five ports. `region()` is the Region for places that name none; it raises `Refused` if none is configured."""
 
-    queues: Queues
+    queues: QueuePort
     meters: Meters
-    fleets: Fleets
-    history: History
+    fleets: FleetPort
+    history: HistoryPort
     directory: Directory
     region: Callable[[], str]
 
@@ -45,18 +45,18 @@ async def connect(
     wall: Callable[[], float],
     call_timeout_s: float = 5.0,
     *,
-    lean: bool = True,
+    fast_sqs: bool = True,
     once: bool = False,
 ) -> AsyncIterator[Aws]:
-    """The ports, until the block ends: then every connection is closed.
+    """Yield the ports. All connections are closed when the block ends.
 
-    `clock` is the clock of all instants, `wall` gives seconds since the epoch. No call takes longer than
-    `call_timeout_s`. `lean` False: the SDK makes every call, also those for which there is a shorter way. `once`:
-    a command asks, so that no error promises a next tick.
+    `clock` is the clock of all instants, `wall` returns seconds since the epoch. No call takes longer than
+    `call_timeout_s`. `fast_sqs` False: the SDK makes every call, also those that have a faster implementation. `once`:
+    for a command, so that no error refers to a next poll.
     """
     clocks = Clocks(clock, wall)
     async with AsyncExitStack() as stack:
-        caller = Caller(stack, limiter, calls, clocks, call_timeout_s, lean=lean, once=once)
+        caller = Caller(stack, limiter, calls, clocks, call_timeout_s, fast_sqs=fast_sqs, once=once)
         book = MinuteBook(caller, clocks)
         fleets = EcsFleets(caller, clocks)
         stack.push_async_callback(book.close)

@@ -1,6 +1,6 @@
-"""AWS's answers, taken at their word and no further: a field that is absent or of another kind is never a default.
+"""Strict access to AWS responses: a field that is absent or has the wrong type never becomes a default.
 
-Every method either returns what its name promises or raises `Unreadable`, whatever the answer holds.
+Every method returns a value of the documented type or raises `Unreadable`, whatever the response contains.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from autoscaler.aws.faults import clean
 from autoscaler.errors import Unreadable
 
 MOST_TASKS = 2**31 - 1
-"""ECS counts in 32 bits."""
+"""ECS counts have 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer to `call`, or a part of it."""
+class ResponsePart:
+    """The response to `call`, or a part of it."""
 
     call: Call
     body: Mapping[str, object]
 
-    def about(self, subject: str) -> Answer:
-        """The same, of a question about several: as it is told to who asked about that one."""
-        return Answer(self.call._replace(subject=subject), self.body)
+    def about(self, subject: str) -> ResponsePart:
+        """The same part with another subject: for errors about one member of a batch."""
+        return ResponsePart(self.call._replace(subject=subject), self.body)
 
     def has(self, name: str) -> bool:
-        """The field is there and not null."""
+        """Whether the field is present and not null."""
         return self.body.get(name) is not None
 
     def word(self, name: str) -> str:
@@ -41,7 +41,7 @@ class Answer:
                 raise self.unreadable(name, "a text", found)
 
     def word_or(self, name: str, absent: str) -> str:
-        """A text; `absent` where AWS leaves the field out, as it may for some fields."""
+        """A text; `absent` if AWS omits the field, which is allowed for some fields."""
         return self.word(name) if self.has(name) else absent
 
     def count(self, name: str) -> int:
@@ -78,7 +78,7 @@ class Answer:
         return found
 
     def flag(self, name: str) -> bool:
-        """True or false, and said so."""
+        """True or false; the field must be present."""
         match self.body.get(name):
             case bool(found):
                 return found
@@ -86,35 +86,35 @@ class Answer:
                 raise self.unreadable(name, "true or false", found)
 
     def flag_if_any(self, name: str) -> bool:
-        """The same; false where AWS leaves it out."""
+        """The same; false if AWS omits the field."""
         return self.has(name) and self.flag(name)
 
-    def part(self, name: str) -> Answer:
+    def part(self, name: str) -> ResponsePart:
         """A structure."""
         return self._part(name, self.body.get(name))
 
-    def parts(self, name: str) -> tuple[Answer, ...]:
+    def parts(self, name: str) -> tuple[ResponsePart, ...]:
         """A list of structures, possibly empty."""
         return tuple(self._part(name, found) for found in self.values(name))
 
-    def parts_if_any(self, name: str) -> tuple[Answer, ...]:
-        """The same; none where AWS leaves the list out, as it does with `failures`."""
+    def parts_if_any(self, name: str) -> tuple[ResponsePart, ...]:
+        """The same; empty if AWS omits the list, as it does with `failures`."""
         return self.parts(name) if self.has(name) else ()
 
-    def _part(self, name: str, found: object) -> Answer:
+    def _part(self, name: str, found: object) -> ResponsePart:
         match found:
             case dict():
-                return Answer(self.call, found)
+                return ResponsePart(self.call, found)
             case _:
                 raise self.unreadable(name, "a structure", found)
 
-    def unreadable(self, name: str, wanted: str, found: object) -> Unreadable:
-        """The error that says so, without quoting more than a little of what was found."""
+    def unreadable(self, name: str, expected: str, found: object) -> Unreadable:
+        """Return the error for an unexpected field. It quotes at most a short part of the value."""
         seen = "nothing" if found is None else _shown(found)
         where, api = clean(self.call.where), self.call.api.name
-        return Unreadable(f"{where}: {api} answered with {seen} where {name}, {wanted}, should be")
+        return Unreadable(f"{where}: {api} returned {seen} for {name}, expected {expected}")
 
 
 def _shown(found: object) -> str:
-    """A little of a plain value; of anything larger only what it is."""
+    """A short form of a plain value; of any other value only its type."""
     return clean(repr(found), 40) if isinstance(found, str | int | float) else f"a {type(found).__name__}"

@@ -1,5 +1,7 @@
-"""Everything that is ever asked of AWS: thirteen calls, one of which changes something. The task role needs no more:
-the list of services only where some are discovered, and the last of them only where the settings name roles.
+"""All AWS calls of the daemon: thirteen, and only UpdateService changes something.
+
+The task role needs no other permissions. ListServices is needed only for discovery, and AssumeRole only if the settings
+name roles.
 """
 
 from __future__ import annotations
@@ -8,14 +10,15 @@ from typing import NamedTuple
 
 from autoscaler.ports import Category, Role
 
-YOU = "whoever runs this command"
-"""Holds the rights of calls that only commands make."""
+YOU = "the user or role that runs this command"
+"""The holder of the permissions for calls that only commands make."""
 
 
 class Api(NamedTuple):
-    """One AWS call: its `name` as IAM and our metrics write it, and the SDK's `method`.
+    """One AWS call: its `name` as in IAM and in the metrics, and the SDK's `method`.
 
-    It drains the throttle bucket of `category`. `resource` is what the permission must be given on, `holder` to whom.
+    It counts towards the throttle bucket of `category`. `resource` is the resource of the permission, `holder` the
+    principal that needs it.
     """
 
     name: str
@@ -55,13 +58,13 @@ ASSUME_ROLE = Api(
     "sts:AssumeRole",
     "assume_role",
     Category.ROLE,
-    "the role, and let the role's trust policy admit it, with this external_id if it asks for one",
+    "the role, and allow it in the role's trust policy, with this external_id if the policy requires one",
 )
 
 
 class Call(NamedTuple):
-    """One call about one thing: `subject` names the queue or service, as its operator knows it. `role` None: it is
-    made with the daemon's own credentials. `once`: a command asks, and nobody asks again at a next tick.
+    """One call about one subject: the queue or service as its operator knows it. `role` None: it uses the daemon's own
+    credentials. `once`: a command makes it, and there is no next poll.
     """
 
     api: Api
@@ -76,5 +79,5 @@ class Call(NamedTuple):
 
     @property
     def area(self) -> str:
-        """What AWS counts the call in, as `Pacer` has it."""
+        """The account and Region that AWS counts the call in, as in `RateLimiter`."""
         return self.region if self.role is None else f"{self.region} of {self.role.account}"

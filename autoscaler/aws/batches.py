@@ -1,14 +1,14 @@
-"""AWS lets a call name so many things and no more."""
+"""Split lists for calls that accept a limited number of items."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
 
-def batches(things: Sequence[Thing], most: int) -> Iterator[list[Thing]]:
-    """The things in order, at most so many at a time."""
-    for start in range(0, len(things), most):
-        yield list(things[start : start + most])
+def batches(items: Sequence[Item], most: int) -> Iterator[list[Item]]:
+    """Yield the items in order, at most `most` at a time."""
+    for start in range(0, len(items), most):
+        yield list(items[start : start + most])

@@ -1,4 +1,4 @@
-"""How anything is asked of AWS: admitted by the pacer, bounded in time, counted, and its errors put in our words."""
+"""Make AWS calls: rate-limited, bounded in time, counted, and with the SDK's errors translated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
-from autoscaler.aws.answers import Answer
+from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import Api, Call
 from autoscaler.aws.clients import Clients, signed_with
 from autoscaler.aws.clocks import Clocks
@@ -35,12 +35,13 @@ UNPARSABLE = (
     TypeError,
     ValueError,
 )
-"""What the SDK's parser lets out when an answer is not of the documented shape. Our parameters are checked before."""
+"""The exceptions of the SDK's parser for a response of an undocumented shape. The parameters are validated earlier."""
 
 
 class Caller:
-    """All that is asked of AWS goes through `ask`. What it opens is closed with `stack`. `lean`: the hot call may go
-    by a shorter way than the SDK's. `once`: a command asks, as `Call` has it.
+    """Every AWS call goes through `ask`. Its connections are closed with `stack`.
+
+    `fast_sqs`: GetQueueAttributes may use the faster implementation. `once`: as in `Call`.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Caller:
         clocks: Clocks,
         call_timeout_s: float,
         *,
-        lean: bool,
+        fast_sqs: bool,
         once: bool,
     ) -> None:
         self._limiter = limiter
@@ -59,11 +60,11 @@ class Caller:
         self._call_timeout_s = call_timeout_s
         self._once = once
         self._clients = Clients(stack, clocks, call_timeout_s)
-        self._lean = FastSqs(stack, self._clients) if lean else None
+        self._fast_sqs = FastSqs(stack, self._clients) if fast_sqs else None
         self._roles = Roles(self.ask, self.region, clocks)
 
     def region(self) -> str:
-        """The daemon's own Region. Raises `Refused`, which says what to set, where nothing names one."""
+        """The daemon's own Region. Raises `Refused` with the remedy if none is configured."""
         return self._clients.region()
 
     async def ask(
@@ -75,12 +76,14 @@ class Caller:
         more: int = 0,
         /,
         **parameters: object,
-    ) -> Answer:
-        """AWS's answer, which is not an error. Raises `AutoscalerError`; `Throttled` also before anything was sent."""
+    ) -> ResponsePart:
+        """Return the response, which is not an error. Raises `AutoscalerError`; `Throttled` also before the call is
+        sent.
+        """
         call = Call(api, subject, place.region or self.region(), place.role, self._once)
         keys = None if call.role is None else await self._roles.keys(call.role, subject, call.region)
-        self._calls.waited(await self._limiter.turn(api.category, call.area, subject, urgency, more))
-        outcome = Unavailable.kind  # also where the caller gives up: it is not known what became of the call
+        self._calls.waited(await self._limiter.acquire(api.category, call.area, subject, urgency, more))
+        outcome = Unavailable.kind  # also if the caller is cancelled: the result of the call is unknown
         try:
             answer = await self._send(call, keys, parameters)
             outcome = "ok"
@@ -91,43 +94,43 @@ class Caller:
             self._calls.made(api.name, api.category, outcome, _units(parameters))
         return answer
 
-    async def _send(self, call: Call, keys: ReadOnlyCredentials | None, parameters: dict[str, object]) -> Answer:
-        # The SDK's errors are not chained to ours: their texts may hold headers, and somebody may log the chain.
+    async def _send(self, call: Call, keys: ReadOnlyCredentials | None, parameters: dict[str, object]) -> ResponsePart:
+        # The SDK's errors are not chained: their texts may contain headers, and another program may log the chain.
         try:
             async with asyncio.timeout(self._call_timeout_s):
                 keys = keys or await self._own_keys(call)
-                async with self._clients.turn(call):
+                async with self._clients.slot(call):
                     body = await self._body(call, keys, parameters)
         except TimeoutError:
             raise self._late(call, signed=keys is not None) from None
         except ClientError as error:
-            raise self._heard(fault_of_answer(error, call), call) from None
+            raise self._reported(fault_of_answer(error, call), call) from None
         except ParamValidationError:
-            raise  # our bug: it ends the process
+            raise  # a bug in this program: it ends the process
         except UNPARSABLE as error:
             raise Garbled(str(fault_of_failure(error, call))) from None
         except BotoCoreError as error:
             raise fault_of_failure(error, call) from None
         self._limiter.succeeded(call.api.category, call.area)
-        return Answer(call, body)
+        return ResponsePart(call, body)
 
     async def _own_keys(self, call: Call) -> ReadOnlyCredentials:
-        """The daemon's own credentials. What goes wrong with them is never put down to the call that they are for."""
+        """The daemon's own credentials. An error of theirs is never attributed to the call."""
         try:
             return await self._clients.own_keys()
         except (BotoCoreError, ClientError, OSError, *UNPARSABLE) as error:
             raise fault_of_credentials(error, call) from None
 
     async def _body(self, call: Call, keys: ReadOnlyCredentials, parameters: dict[str, object]) -> Mapping[str, object]:
-        if self._lean and (route := await self._lean.route(call)):
+        if self._fast_sqs and (route := await self._fast_sqs.route(call)):
             return await route.ask(call, keys, parameters)
         client = await self._clients.of(call)
         with signed_with(keys):
             body: Mapping[str, object] = await getattr(client, call.api.method)(**parameters)
         return body
 
-    def _heard(self, fault: AutoscalerError, call: Call) -> AutoscalerError:
-        """Tell the pacer what an error says of its category: a refusal, too, is an answer in good time."""
+    def _reported(self, fault: AutoscalerError, call: Call) -> AutoscalerError:
+        """Report an error to the rate limiter: a refusal is a timely response, too."""
         if isinstance(fault, Throttled):
             self._limiter.throttled(call.api.category, call.area)
         elif not isinstance(fault, Unavailable):
@@ -144,14 +147,14 @@ class Caller:
 
 
 def _units(parameters: dict[str, object]) -> int:
-    """What AWS is paid by: the metrics that are asked for, else the request."""
+    """The unit of AWS's price: the number of metrics, otherwise one request."""
     metrics = parameters.get("MetricDataQueries")
     return len(metrics) if isinstance(metrics, list) else 1
 
 
 @asynccontextmanager
 async def within(limit_s: float, subject: str, what: str) -> AsyncIterator[None]:
-    """A bound on several calls together. Raises `Unavailable` where they take longer."""
+    """Limit the total time of several calls. Raises `Unavailable` if they take longer."""
     try:
         async with asyncio.timeout(limit_s):
             yield

@@ -1,7 +1,8 @@
-"""The SDK's clients: long-lived, one per throttle category and Region, so that what slows one does not slow another.
+"""The SDK's clients: long-lived, one per throttle category and Region, so that one slow category does not delay
+another.
 
-They are the same for every account: whose credentials sign is said with each call. So a further role costs 3 kB; with
-clients of its own it would be 1.6 MB. They share their certificate authorities: a further Region costs 1.5 MB, not 6.
+All accounts share them: each call passes its credentials. A further role therefore costs 3 kB instead of 1.6 MB. The
+clients share their certificate authorities: a further Region costs 1.5 MB instead of 6 MB.
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ from autoscaler.errors import NoCredentials, Refused
 from autoscaler.ports import Category
 
 CONNECT_S = 3.0
-"""For the TCP and TLS handshakes; a reachable AWS needs a tenth of it."""
+"""For the TCP and TLS handshakes; a reachable AWS endpoint needs a tenth of it."""
 
 CONNECTIONS = 50
-"""Per client. At 20 ms a call that is 2,500 calls a second: more than AWS would answer. So many calls are let in at a
-time, in order: a pool lets newcomers overtake who waits for a connection, and of 64 that ask again and again, 14 waited
-until all others had done.
+"""Per client. At 20 ms a call this allows 2,500 calls a second, more than AWS answers. A semaphore admits this number
+of calls in order. Without it the connection pool is unfair: of 64 callers that repeated their calls, 14 waited until
+all others had finished.
 """
 
-CREDENTIALS_AGAIN_S = 5.0
-"""Where none were found they are not looked for again so soon: that search may take seconds for each caller."""
+CREDENTIALS_RETRY_S = 5.0
+"""Seconds before the search for credentials is repeated if none were found: it can take seconds for each caller."""
 
 Key: TypeAlias = tuple[Category, str]
 
@@ -49,53 +50,55 @@ _signing: ContextVar[ReadOnlyCredentials] = ContextVar("signing")
 
 
 class Clients:
-    """Opened when they are first needed, closed with `stack`. As many as categories times Regions, and no more."""
+    """Clients are opened when they are first needed and closed with `stack`. There are at most categories times
+    Regions.
+    """
 
     def __init__(self, stack: AsyncExitStack, clocks: Clocks, call_timeout_s: float) -> None:
-        # AWS_REGION is what ECS sets in a container and every other SDK reads; this one knows AWS_DEFAULT_REGION only.
+        # ECS sets AWS_REGION in a container, and every other SDK reads it; this one reads AWS_DEFAULT_REGION only.
         self._session = AioSession(
             session_vars={"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
         )
         self._session.set_config_variable("sts_regional_endpoints", "regional")
-        self._session.register_component("credential_provider", _GivenKeys())
+        self._session.register_component("credential_provider", _CallCredentials())
         self._stack = stack
         self._clocks = clocks
         self._config = _config(call_timeout_s)
         self._clients: dict[Key, AioBaseClient] = {}
-        self._turns: defaultdict[Key, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS))
+        self._slots: defaultdict[Key, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS))
         self._opening = asyncio.Lock()
-        self._own: AioCredentials | None = None
-        self._own_after: Instant = float("-inf")
+        self._own_credentials: AioCredentials | None = None
+        self._search_after: Instant = float("-inf")
         self._region: str | None = None
 
     def region(self) -> str:
-        """The daemon's own Region. Raises `Refused`, which says what to set, where nothing names one;
-        `NoCredentials` where the profile that may name it cannot be read.
+        """The daemon's own Region. Raises `Refused` with the remedy if none is configured, and `NoCredentials` if the
+        profile that may name it cannot be read.
         """
         if self._region is None:
             self._region = self._find_region()
         return self._region
 
     async def own_keys(self) -> ReadOnlyCredentials:
-        """The daemon's own credentials, found as every AWS tool finds them, and valid now.
+        """The daemon's own credentials, found as in every AWS tool, and valid now.
 
-        Raises what the SDK raises: `BotoCoreError`, `ClientError` of STS or SSO, `OSError` of a file or a process.
+        Raises the SDK's exceptions: `BotoCoreError`, `ClientError` of STS or SSO, `OSError` of a file or a process.
         """
-        if self._own is None:
+        if self._own_credentials is None:
             async with self._opening:
-                self._own = self._own or await self._find_own()
-        keys: ReadOnlyCredentials = await self._own.get_frozen_credentials()
+                self._own_credentials = self._own_credentials or await self._find_own()
+        keys: ReadOnlyCredentials = await self._own_credentials.get_frozen_credentials()
         return keys
 
     def opened(self, call: Call) -> bool:
         return _key(call) in self._clients
 
-    def turn(self, call: Call) -> asyncio.Semaphore:
-        """To be held while the call is made: who comes first has a connection first."""
-        return self._turns[_key(call)]
+    def slot(self, call: Call) -> asyncio.Semaphore:
+        """A semaphore that the caller holds during the call: connections are assigned in order."""
+        return self._slots[_key(call)]
 
     async def of(self, call: Call) -> AioBaseClient:
-        """The client for that call, to be used within `signed_with`. Raises `BotoCoreError` and `Refused`."""
+        """The client for the call, for use within `signed_with`. Raises `BotoCoreError` and `Refused`."""
         key = _key(call)
         if key not in self._clients:
             async with self._opening:
@@ -104,7 +107,9 @@ class Clients:
         return self._clients[key]
 
     def has_own_authorities(self) -> bool:
-        """Certificates are held against a bundle of the operator's own, not against the well-known authorities."""
+        """Whether certificates are verified with a bundle that the operator configured, and not with the well-known
+        authorities.
+        """
         return bool(self._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE"))
 
     async def _open(self, call: Call) -> AioBaseClient:
@@ -116,11 +121,11 @@ class Clients:
         return client
 
     async def _find_own(self) -> AioCredentials:
-        if self._clocks.now() < self._own_after:
+        if self._clocks.now() < self._search_after:
             raise NoCredentialsError
         found: AioCredentials | None = await get_credentials(self._session)
         if found is None:
-            self._own_after = self._clocks.now() + CREDENTIALS_AGAIN_S
+            self._search_after = self._clocks.now() + CREDENTIALS_RETRY_S
             raise NoCredentialsError
         return found
 
@@ -128,11 +133,11 @@ class Clients:
         try:
             found = self._session.get_config_variable("region")
         except BotoCoreError as error:
-            # the profile is where the credentials are, too: one kind of error whichever is looked for first
+            # the profile also contains the credentials: the same kind of error for both
             remedy = "check AWS_PROFILE and the file that AWS_CONFIG_FILE names"
             raise NoCredentials(f"{clean(str(error))}; {remedy}") from None
         if not found:
-            raise Refused("no AWS Region is known; set AWS_REGION, for example AWS_REGION=eu-west-1")
+            raise Refused("no AWS Region is configured; set AWS_REGION, for example AWS_REGION=eu-west-1")
         return str(found)
 
 
@@ -142,7 +147,7 @@ def _key(call: Call) -> Key:
 
 @contextmanager
 def signed_with(keys: ReadOnlyCredentials) -> Iterator[None]:
-    """What this task asks of a client is signed with these credentials. Outside of it nothing can be signed."""
+    """Sign the calls of this asyncio task with these credentials. Outside of the block nothing can be signed."""
     token = _signing.set(keys)
     try:
         yield
@@ -150,8 +155,8 @@ def signed_with(keys: ReadOnlyCredentials) -> Iterator[None]:
         _signing.reset(token)
 
 
-class _GivenKeys(AioCredentials):
-    """What the SDK takes for its credentials, and for where it finds them: those of the call that is under way."""
+class _CallCredentials(AioCredentials):
+    """The SDK's credentials and credential provider: they return the credentials of the call in progress."""
 
     def __init__(self) -> None:
         super().__init__("given with each call", "given with each call")
@@ -164,8 +169,8 @@ class _GivenKeys(AioCredentials):
 
 
 class _Connections(AIOHTTPSession):
-    """The SDK's connections, with certificate authorities that were read once for all clients: each time takes 0.7 MB
-    and ten milliseconds. Should the SDK come to build them elsewhere, each client again has its own.
+    """The SDK's connections, with certificate authorities that are read once for all clients: each read takes 0.7 MB
+    and 10 ms. If a later SDK builds them elsewhere, each client has its own again.
     """
 
     _verify: Any
@@ -173,7 +178,7 @@ class _Connections(AIOHTTPSession):
     _trusted: ClassVar[dict[object, ssl.SSLContext]] = {}
 
     def _build_ssl_contexts(self, proxy_url: str | None) -> tuple[ssl.SSLContext, ssl.SSLContext | None]:
-        build: Any = super()._build_ssl_contexts  # type: ignore[misc] # its stubs have only what is public
+        build: Any = super()._build_ssl_contexts  # type: ignore[misc] # its stubs contain only public names
         if proxy_url is not None or self._cert_file is not None:
             trusted, by_proxy = build(proxy_url)
             return trusted, by_proxy
@@ -190,5 +195,5 @@ def _config(call_timeout_s: float) -> AioConfig:
         retries={"total_max_attempts": 1, "mode": "standard"},
         user_agent_extra=f"ecs-queue-autoscaler/{__version__}",
         http_session_cls=_Connections,
-        warm_up_loader_caches=True,  # reads the SDK's service descriptions in a thread: files block the loop
+        warm_up_loader_caches=True,  # reads the SDK's service descriptions in a thread: file access blocks the loop
     )

@@ -1,4 +1,4 @@
-"""AWS stamps with wall time, we count on a monotonic clock: the one place where the two meet."""
+"""Convert AWS's wall-clock timestamps to the monotonic clock of this process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable
 from autoscaler.core.model import Instant
 
 STEP_S = 1.0
-"""By so much the clocks must drift apart before they are held against each other anew: else the same minute would be
-another instant, by microseconds, each time it is told."""
+"""The drift between the clocks from which the offset is measured again. Otherwise the same minute would be a different
+instant, by microseconds, at each reading.
+"""
 
 
 class Clocks:
@@ -17,12 +18,12 @@ class Clocks:
     def __init__(self, now: Callable[[], Instant], wall: Callable[[], float]) -> None:
         self.now = now
         self.wall = wall
-        self._apart_s = float("-inf")
+        self._offset_s = float("-inf")
 
     def instant(self, wall_s: float) -> Instant:
-        """When that wall time was, on the monotonic clock. Never in the future, however far the clocks are apart."""
+        """Return the instant of a wall-clock time. It is never in the future, however far the clocks differ."""
         now = self.now()
-        apart_s = self.wall() - now
-        if not abs(apart_s - self._apart_s) < STEP_S:
-            self._apart_s = apart_s
-        return min(now, wall_s - self._apart_s)
+        offset_s = self.wall() - now
+        if not abs(offset_s - self._offset_s) < STEP_S:
+            self._offset_s = offset_s
+        return min(now, wall_s - self._offset_s)

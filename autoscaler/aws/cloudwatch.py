@@ -1,6 +1,6 @@
-"""What CloudWatch counts: the newest complete minute, asked for once a minute at most, as each answer costs.
+"""CloudWatch metrics: the newest complete minute, requested at most once a minute, because each request costs money.
 
-Law: a datapoint that is not there is never a zero, and a value that cannot be is never a reading.
+Law: a missing datapoint is never a zero, and an impossible value is never a reading.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from autoscaler.ports import CloudWatchMetric, LiveTasks, Place, QueueMinute, Qu
 
 MOST_PERCENT = 1_000_000.0
 MOST_AGE_S = 30 * 86_400.0
-"""SQS keeps no message for longer than 14 days."""
+"""SQS retains messages for at most 14 days."""
 
 MOST_VALUE = 1e15
-"""A petabyte in bytes. Above it a metric is nonsense."""
+"""A petabyte in bytes. A larger value is invalid."""
 
-NO_TASKS = "normal while no task runs, else check cluster and service"
-ASLEEP = "normal for a queue that nobody used for hours, else check its name, account and Region"
+NO_TASKS = "normal while no task runs; otherwise check cluster and service"
+UNUSED = "normal for a queue that was unused for hours; otherwise check its name, account and Region"
 UNPUBLISHED = "check its namespace, name, dimensions and Region, and that it is published every minute"
 
 
 class CloudWatchMeters:
-    """The `Meters` port over CloudWatch. An answer is kept for a minute, an error is not."""
+    """The `Meters` port over CloudWatch. Values are cached for a minute, errors are not."""
 
     def __init__(self, book: MinuteBook, clocks: Clocks) -> None:
         self._book = book
         self._clocks = clocks
 
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
-        """The newest complete minute's average CPU, in percent of what the tasks reserved."""
+        """The average CPU of the newest complete minute, in percent of the reservation of the tasks."""
         return await self._utilization(service, "CPUUtilization")
 
     async def memory(self, service: ServiceRef) -> Utilization | Missing:
-        """The newest complete minute's average memory, in percent of what the tasks reserved."""
+        """The average memory of the newest complete minute, in percent of the reservation of the tasks."""
         return await self._utilization(service, "MemoryUtilization")
 
     async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
-        """The newest complete minute of which CloudWatch has anything: all of the queue's metrics in one question."""
+        """The newest complete minute with any datapoint: one request for all metrics of the queue."""
         try:
             return await self._queue_minute(queue)
         except AutoscalerError as fault:
@@ -55,7 +55,7 @@ class CloudWatchMeters:
     async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
         """The metric's newest complete minute, from 0 to `MOST_VALUE`; services that name the same metric share it.
 
-        The metric is looked up in its own Region, else in the service's, and as the service's role.
+        It is read in its own Region, otherwise in the service's, and with the service's role.
         """
         try:
             return await self._measurement(Place(metric.region or service.region, service.role), metric)
@@ -63,9 +63,10 @@ class CloudWatchMeters:
             return missing(fault)
 
     async def live_tasks(self, service: ServiceRef, at: Instant) -> LiveTasks | None:
-        """`LiveTaskCount`, a free metric of every service; where CloudWatch has none, how many samples its CPU has:
-        one for each task, or three with metrics of 20 seconds. A lone sample tells nothing: a value that was put there
-        by hand, as emulators do, has one, however many tasks run.
+        """Return `LiveTaskCount`, a free metric of every service. If it has no datapoint, the sample count of the CPU
+        metric: one sample per task, or three with 20-second metrics.
+
+        A single sample is ignored: a manually written value, as in emulators, has one sample for any number of tasks.
         """
         try:
             live = await self._counted(service, service_metric(service, "LiveTaskCount"), at)
@@ -74,15 +75,15 @@ class CloudWatchMeters:
             samples = replace(service_metric(service, "CPUUtilization"), statistic="SampleCount")
             counted = await self._counted(service, samples, at)
         except AutoscalerError:
-            return None  # it only sharpens what a datapoint is held against
+            return None  # it only improves the task count that a datapoint is compared with
         return None if counted is None or counted.most <= 1 else counted._replace(sure=False)
 
     async def _counted(self, service: ServiceRef, metric: CloudWatchMetric, at: Instant) -> LiveTasks | None:
         found = (await self._book.minutes(service_subject(service), service.place, {"live": metric}))["live"]
-        after_s = {over: self._clocks.instant(over) - at for over in found}
-        near = [over for over in found if abs(after_s[over]) < 1.5 * PERIOD_S]
-        near = near or sorted(over for over in found if after_s[over] < 0)[-1:]
-        counts = [float(found[over]) for over in near]
+        after_s = {end: self._clocks.instant(end) - at for end in found}
+        nearest = [end for end in found if abs(after_s[end]) < 1.5 * PERIOD_S]
+        nearest = nearest or sorted(end for end in found if after_s[end] < 0)[-1:]
+        counts = [float(found[end]) for end in nearest]
         if not counts or not all(0 <= count <= MOST_TASKS for count in counts):
             return None
         return LiveTasks(min(counts), max(counts))
@@ -97,24 +98,24 @@ class CloudWatchMeters:
         newest = await self._newest(service_subject(service), service.place, service_metric(service, name), NO_TASKS)
         if isinstance(newest, Missing):
             return newest
-        over, percent = newest
+        end, percent = newest
         if not 0 <= percent <= MOST_PERCENT:  # false for NaN, too
-            return _absurd(service_subject(service), name, percent)
-        return Utilization(float(percent), self._clocks.instant(over))
+            return _impossible(service_subject(service), name, percent)
+        return Utilization(float(percent), self._clocks.instant(end))
 
     async def _measurement(self, place: Place, metric: CloudWatchMetric) -> Measurement | Missing:
         newest = await self._newest(metric_subject(metric), place, metric, UNPUBLISHED)
         if isinstance(newest, Missing):
             return newest
-        over, value = newest
-        if not 0 <= value <= MOST_VALUE:  # nothing asks for less than no task
-            return _absurd(metric_subject(metric), metric.metric, value)
-        return Measurement(float(value), self._clocks.instant(over))
+        end, value = newest
+        if not 0 <= value <= MOST_VALUE:  # a negative value requires no tasks
+            return _impossible(metric_subject(metric), metric.metric, value)
+        return Measurement(float(value), self._clocks.instant(end))
 
     async def _newest(
         self, subject: str, place: Place, metric: CloudWatchMetric, remedy: str
     ) -> tuple[float, int | float] | Missing:
-        """When the newest complete minute ended, in wall seconds, and its value."""
+        """Return the end of the newest complete minute, in wall-clock seconds, and its value."""
         found = await self._book.minutes(subject, place, {"newest": metric})
         minutes = found["newest"]
         return max(minutes.items()) if minutes else _nothing(subject, metric.metric, remedy)
@@ -122,38 +123,38 @@ class CloudWatchMeters:
     async def _queue_minute(self, queue: QueueRef) -> QueueMinute | Missing:
         subject, metrics = queue_subject(queue), queue_metrics(queue.name)
         found = await self._book.minutes(subject, place_of(queue), metrics)
-        ends = {over for minutes in found.values() for over in minutes}
+        ends = {end for minutes in found.values() for end in minutes}
         if not ends:
-            return _nothing(subject, "datapoint", ASLEEP)
-        over = max(ends)
-        newest = {key: minutes[over] for key, minutes in found.items() if over in minutes}
+            return _nothing(subject, "datapoint", UNUSED)
+        end = max(ends)
+        newest = {key: minutes[end] for key, minutes in found.items() if end in minutes}
         for key, value in newest.items():
-            if not _could_be(key, value):
-                return _absurd(subject, metrics[key].metric, value)
-        return _minute_of(newest, self._clocks.instant(over))
+            if not _is_possible(key, value):
+                return _impossible(subject, metrics[key].metric, value)
+        return _minute_of(newest, self._clocks.instant(end))
 
 
 def service_metric(service: ServiceRef, name: str) -> CloudWatchMetric:
-    """One of the metrics that ECS publishes of every service."""
+    """Return a metric that ECS publishes for every service."""
     cluster, own = short_name(service.cluster), short_name(service.service)
     return CloudWatchMetric("AWS/ECS", name, (("ClusterName", cluster), ("ServiceName", own)))
 
 
 def queue_metrics(name: str) -> dict[str, CloudWatchMetric]:
-    """What is asked of a queue's minute, by the field of `QueueMinute` that it fills."""
-    wanted = {
+    """Return the metrics of a queue's minute, by the field of `QueueMinute` that each one fills."""
+    metrics = {
         "received": ("NumberOfMessagesReceived", "Sum"),
         "deleted": ("NumberOfMessagesDeleted", "Sum"),
         "sent": ("NumberOfMessagesSent", "Sum"),
         "oldest_age_s": ("ApproximateAgeOfOldestMessage", "Maximum"),
     }
     if name.endswith(".fifo"):
-        wanted["groups_in_flight"] = ("ApproximateNumberOfGroupsWithInflightMessages", "Maximum")
+        metrics["groups_in_flight"] = ("ApproximateNumberOfGroupsWithInflightMessages", "Maximum")
     own = (("QueueName", name),)
-    return {key: CloudWatchMetric("AWS/SQS", metric, own, statistic) for key, (metric, statistic) in wanted.items()}
+    return {key: CloudWatchMetric("AWS/SQS", metric, own, statistic) for key, (metric, statistic) in metrics.items()}
 
 
-def _could_be(key: str, value: float) -> bool:
+def _is_possible(key: str, value: float) -> bool:
     if key == "oldest_age_s":
         return 0 <= value <= MOST_AGE_S
     return 0 <= value <= MOST_MESSAGES and value == int(value)
@@ -176,8 +177,10 @@ def _whole(value: float | None) -> int | None:
 
 
 def _nothing(subject: str, what: str, remedy: str) -> Missing:
-    return Missing(f"{subject}: CloudWatch has no {what} of the last {WINDOW_S // 60} minutes; {remedy}", "no_data")
+    return Missing(f"{subject}: CloudWatch has no {what} for the last {WINDOW_S // 60} minutes; {remedy}", "no_data")
 
 
-def _absurd(subject: str, metric: str, value: float) -> Missing:
-    return Missing(f"{subject}: CloudWatch says {clean(str(value), 20)} of {metric}, which cannot be", "unreadable")
+def _impossible(subject: str, metric: str, value: float) -> Missing:
+    return Missing(
+        f"{subject}: CloudWatch returned {clean(str(value), 20)} for {metric}, which is impossible", "unreadable"
+    )

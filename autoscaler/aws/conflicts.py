@@ -1,14 +1,14 @@
-"""Who else changes a service's count: Application Auto Scaling, told by its target and by what makes the target move.
+"""Find other scalers of a service's count: Application Auto Scaling with its targets, policies and scheduled actions.
 
-Two scalers on one service have no arbiter; the last to write wins. A target alone does nothing: it takes policies or
-scheduled actions, and a suspension may have put either to rest.
+Two scalers on one service have no arbiter; the last write wins. A scalable target alone changes nothing: it needs
+policies or scheduled actions, and both can be suspended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoscaler.aws.answers import Answer
+from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import (
     DESCRIBE_SCALABLE_TARGETS,
     DESCRIBE_SCALING_POLICIES,
@@ -26,55 +26,59 @@ from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailabl
 from autoscaler.ports import Place, ServiceRef
 
 PERIOD_S = 300.0
-AGAIN_S = 60.0
-"""Nobody publishes how often these may be asked, so an error, too, is not followed by a call at every tick."""
+RETRY_S = 60.0
+"""Seconds before a failed call is repeated: AWS publishes no quota for these calls."""
 
 TARGETS_A_CALL = 50
-"""AWS gives as many in one page."""
+"""The page size of the AWS API."""
 
 MOST_PAGES = 10
-"""A target has at most 50 policies, which come by ten, and 200 scheduled actions, which come by fifty."""
+"""A target has at most 50 policies, in pages of 10, and 200 scheduled actions, in pages of 50."""
 
 WHOLE_S = 10.0
-"""For all the calls together; three of them as a rule, one where there is no target."""
+"""The limit for all calls together: usually three, or one if there is no target."""
 
 NAMED = 3
-"""How many policies or actions are called by name."""
+"""The number of policies or actions that are named."""
 
 
 class Conflicts:
-    """What else may change a service's count, asked for every `PERIOD_S` at most."""
+    """The other scalers of a service, requested at most once every `PERIOD_S`."""
 
     def __init__(self, caller: Caller, clocks: Clocks) -> None:
         self._caller = caller
         self._clocks = clocks
-        self._found: TtlCache[ServiceRef, tuple[str, ...]] = TtlCache(clocks.now, PERIOD_S, again_after)
-        self._targets: Batcher[Place, ServiceRef, list[Answer]] = Batcher(self._describe, TARGETS_A_CALL)
+        self._found: TtlCache[ServiceRef, tuple[str, ...]] = TtlCache(clocks.now, PERIOD_S, retry_after)
+        self._targets: Batcher[Place, ServiceRef, list[ResponsePart]] = Batcher(self._describe, TARGETS_A_CALL)
 
     async def close(self) -> None:
-        """No question is under way any more."""
+        """Cancel all calls in flight."""
         await self._targets.close()
 
     async def of(self, service: ServiceRef) -> tuple[str, ...] | Missing:
-        """Each rival in a sentence; none: nobody else. Missing where Application Auto Scaling cannot be asked."""
+        """Return one sentence per conflicting scaler; empty if there is none. Missing if Application Auto Scaling
+        cannot be read.
+        """
         return await self._found.reading(service, lambda: self._ask(service))
 
     async def _ask(self, service: ServiceRef) -> tuple[str, ...]:
         try:
-            async with within(WHOLE_S, service_subject(service), "asking Application Auto Scaling"):
+            async with within(WHOLE_S, service_subject(service), "reading Application Auto Scaling"):
                 return await self._sentences(service)
         except Denied as fault:
-            raise Denied(f"{fault}; without it another autoscaler of this service goes unnoticed") from None
+            raise Denied(f"{fault}; without it another autoscaler of this service cannot be detected") from None
 
     async def _sentences(self, service: ServiceRef) -> tuple[str, ...]:
         targets = await self._targets.of(service.place, service)
-        told = [await self._told(service, target) for target in targets]
-        return tuple(sentence for sentence in told if sentence)
+        sentences = [await self._sentence(service, target) for target in targets]
+        return tuple(sentence for sentence in sentences if sentence)
 
     async def _describe(
         self, place: Place, services: Sequence[ServiceRef]
-    ) -> dict[ServiceRef, list[Answer] | AutoscalerError]:
-        """The targets of each. The right is given for all or for none, so who is denied it is not asked about alone."""
+    ) -> dict[ServiceRef, list[ResponsePart] | AutoscalerError]:
+        """Return the targets of each service. The permission applies to all services or to none, so a denial is not
+        retried for each.
+        """
         ids = list(dict.fromkeys(map(resource_id, services)))
         subject = together(map(service_subject, services))
         try:
@@ -84,36 +88,38 @@ class Conflicts:
         owners = [(part.word("ResourceId"), part) for part in found]
         return {service: _about(service, owners) for service in services}
 
-    async def _told(self, service: ServiceRef, target: Answer) -> str | None:
-        """The sentence about a target; None where nothing moves it: it has no mover, or only suspended ones."""
-        movers = [await self._policies(service, target), await self._actions(service, target)]
-        awake = [mover for mover in movers if mover]
-        if not awake:
+    async def _sentence(self, service: ServiceRef, target: ResponsePart) -> str | None:
+        """Return the sentence about a target; None if nothing changes its count: no policy or action, or only suspended
+        ones.
+        """
+        sources = [await self._policies(service, target), await self._actions(service, target)]
+        active = [source for source in sources if source]
+        if not active:
             return None
-        least, most = target.count("MinCapacity"), target.count("MaxCapacity")
-        return f"Application Auto Scaling may set {least} to {most} tasks: {', '.join(awake)}"
+        lowest, highest = target.count("MinCapacity"), target.count("MaxCapacity")
+        return f"Application Auto Scaling may set {lowest} to {highest} tasks: {', '.join(active)}"
 
-    async def _policies(self, service: ServiceRef, target: Answer) -> str | None:
+    async def _policies(self, service: ServiceRef, target: ResponsePart) -> str | None:
         if _suspends(target, "DynamicScalingInSuspended") and _suspends(target, "DynamicScalingOutSuspended"):
             return None
         found = await self._of_one(DESCRIBE_SCALING_POLICIES, service, "ScalingPolicies")
         return _listed([policy.word("PolicyName") for policy in found], "policy", "policies")
 
-    async def _actions(self, service: ServiceRef, target: Answer) -> str | None:
+    async def _actions(self, service: ServiceRef, target: ResponsePart) -> str | None:
         if _suspends(target, "ScheduledScalingSuspended"):
             return None
         found = await self._of_one(DESCRIBE_SCHEDULED_ACTIONS, service, "ScheduledActions")
         due = [action.word("ScheduledActionName") for action in found if not _is_over(action, self._clocks.wall())]
         return _listed(due, "scheduled action", "scheduled actions")
 
-    async def _of_one(self, api: Api, service: ServiceRef, name: str) -> list[Answer]:
+    async def _of_one(self, api: Api, service: ServiceRef, name: str) -> list[ResponsePart]:
         own = resource_id(service)
         found = await self._parts(api, service_subject(service), service.place, name, ResourceId=own)
         return [part for part in found if part.word("ResourceId") == own]
 
-    async def _parts(self, api: Api, subject: str, place: Place, name: str, **only: object) -> list[Answer]:
-        """All pages of what the API knows of these services' counts."""
-        parts: list[Answer] = []
+    async def _parts(self, api: Api, subject: str, place: Place, name: str, **only: object) -> list[ResponsePart]:
+        """Return all pages of the API's results for these services' counts."""
+        parts: list[ResponsePart] = []
         for _ in range(MOST_PAGES):
             answer = await self._caller.ask(
                 api,
@@ -130,31 +136,31 @@ class Conflicts:
         raise Unavailable(f"{subject}: {api.name} does not end after {MOST_PAGES} pages")
 
 
-def _about(service: ServiceRef, owners: Sequence[tuple[str, Answer]]) -> list[Answer]:
+def _about(service: ServiceRef, owners: Sequence[tuple[str, ResponsePart]]) -> list[ResponsePart]:
     own = resource_id(service)
     return [part.about(service_subject(service)) for owner, part in owners if owner == own]
 
 
-def again_after(fault: AutoscalerError) -> float:
-    """A right that is missing is not given within a tick."""
-    return PERIOD_S if isinstance(fault, Denied) else AGAIN_S
+def retry_after(fault: AutoscalerError) -> float:
+    """A missing permission is not granted within one poll."""
+    return PERIOD_S if isinstance(fault, Denied) else RETRY_S
 
 
 def resource_id(service: ServiceRef) -> str:
-    """How Application Auto Scaling calls the service."""
+    """The service's resource id in Application Auto Scaling."""
     return f"service/{short_name(service.cluster)}/{short_name(service.service)}"
 
 
-def _suspends(target: Answer, what: str) -> bool:
+def _suspends(target: ResponsePart, what: str) -> bool:
     return target.has("SuspendedState") and target.part("SuspendedState").flag_if_any(what)
 
 
-def _is_over(action: Answer, wall_s: float) -> bool:
+def _is_over(action: ResponsePart, wall_s: float) -> bool:
     return action.has("EndTime") and action.moment("EndTime") <= wall_s
 
 
 def _listed(names: Sequence[str], one: str, many: str) -> str | None:
-    """As in `2 policies (a, b)`; None where there is none."""
+    """Return words such as `2 policies (a, b)`; None for no names."""
     if not names:
         return None
     shown = [clean(name, 60) for name in sorted(names)[:NAMED]] + ["…"] * (len(names) > NAMED)

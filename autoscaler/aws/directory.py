@@ -1,4 +1,4 @@
-"""What services a cluster has, and what tags they carry: for those that ask by tag to be looked after."""
+"""List the services of a cluster with their tags, for discovery by tag."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from autoscaler.aws.answers import Answer
+from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import DESCRIBE_SERVICES, LIST_SERVICES, Api
 from autoscaler.aws.batches import batches
 from autoscaler.aws.caller import Caller
@@ -16,14 +16,14 @@ from autoscaler.errors import Throttled, Unavailable
 from autoscaler.ports import Place, Urgency
 
 MOST_SERVICES = 10
-"""In one question."""
+"""The number of services in one call."""
 
 PAGE = 100
 MOST_PAGES = 60
 """A cluster has at most 5,000 services."""
 
 AGAIN_S, TRIES = 5.0, 60
-"""It goes behind all other readings, for five minutes if need be."""
+"""The calls have a lower priority than all other reads, so they are retried for up to five minutes."""
 
 UNKNOWN = "MISSING"
 
@@ -35,12 +35,12 @@ class EcsDirectory:
         self._caller = caller
 
     async def tags(self, cluster: str, place: Place) -> dict[str, dict[str, str]]:
-        """The tags of each service of the cluster that is active. Raises `AutoscalerError`."""
+        """The tags of each active service of the cluster. Raises `AutoscalerError`."""
         names = await self._names(cluster, place)
         found: dict[str, dict[str, str]] = {}
-        for some in batches(names, MOST_SERVICES):
-            answer = await self._ask(DESCRIBE_SERVICES, cluster, place, services=some, include=["TAGS"])
-            found |= dict(_tagged(answer, some))
+        for batch in batches(names, MOST_SERVICES):
+            answer = await self._ask(DESCRIBE_SERVICES, cluster, place, services=batch, include=["TAGS"])
+            found |= dict(_tagged(answer, batch))
         return found
 
     async def _names(self, cluster: str, place: Place) -> list[str]:
@@ -51,31 +51,32 @@ class EcsDirectory:
             if not answer.has("nextToken"):
                 return list(dict.fromkeys(names))
             more = {"nextToken": answer.word("nextToken")}
-        raise Unavailable(f"the services of cluster {cluster}: their list does not end after {MOST_PAGES} pages")
+        raise Unavailable(f"the services of cluster {cluster}: the list has more than {MOST_PAGES} pages")
 
-    async def _ask(self, api: Api, cluster: str, place: Place, **parameters: object) -> Answer:
+    async def _ask(self, api: Api, cluster: str, place: Place, **parameters: object) -> ResponsePart:
         for _ in range(TRIES - 1):
             with suppress(Throttled):
                 return await self._once(api, cluster, place, parameters)
             await asyncio.sleep(AGAIN_S)
         return await self._once(api, cluster, place, parameters)
 
-    async def _once(self, api: Api, cluster: str, place: Place, parameters: dict[str, object]) -> Answer:
+    async def _once(self, api: Api, cluster: str, place: Place, parameters: dict[str, object]) -> ResponsePart:
         subject = f"the services of cluster {cluster}"
         return await self._caller.ask(api, subject, place, Urgency.BACKGROUND, cluster=cluster, **parameters)
 
 
-def _tagged(answer: Answer, asked: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each service with its tags; one that was deleted meanwhile is not there. Raises `Unavailable` for any other gap:
-    a service that could not be read has not lost its tags.
+def _tagged(answer: ResponsePart, requested: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield each service with its tags; a service that was deleted in the meantime is left out.
+
+    Raises `Unavailable` for any other gap: a service that could not be read has not lost its tags.
     """
     missing = answer.parts_if_any("failures")
-    if len(missing) + len(answer.parts("services")) < len(asked):
-        raise Unavailable(f"{answer.call.where}: ECS does not say a word of some of them; it is tried again")
+    if len(missing) + len(answer.parts("services")) < len(requested):
+        raise Unavailable(f"{answer.call.where}: ECS returned only some of them; it is tried again")
     for failure in missing:
         reason = clean(failure.word_or("reason", "no reason given"))
         if reason != UNKNOWN:
-            raise Unavailable(f"{answer.call.where}: ECS answered with a failure ({reason}); it is tried again")
+            raise Unavailable(f"{answer.call.where}: ECS returned a failure ({reason}); it is tried again")
     for found in answer.parts("services"):
         if found.word("status") == "ACTIVE":
             tags = found.parts_if_any("tags")

@@ -1,4 +1,4 @@
-"""Services: what ECS says of one, and the one thing that is ever changed, its desired count."""
+"""ECS services: read their state, and change their desired count."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
-from autoscaler.aws.answers import Answer
+from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import DESCRIBE_SERVICES, UPDATE_SERVICE
 from autoscaler.aws.batching import Batcher
 from autoscaler.aws.caller import Caller
@@ -24,20 +24,22 @@ from autoscaler.ports import Place, ServiceRef, Urgency
 
 PAUSE_TAG = "autoscaler:paused"
 MOST_TAG_VALUE = 256
-"""AWS lets a tag's value be no longer."""
+"""The longest value of an AWS tag."""
 
 
 MOST_DEFINITIONS = 5
-"""Of a service, the newest first: its own, and those of a deployment and of some that it replaced. No more are read."""
+"""The task definitions that are read per service, newest first: its own, and those of a deployment and of replaced
+ones.
+"""
 
 SERVICES_A_CALL = 10
-"""In one question."""
+"""The number of services in one call."""
 
-Party: TypeAlias = tuple[str, Place, Urgency]
-"""Whose services are asked about together: a cluster's, where it is, and how urgently."""
+ServiceGroup: TypeAlias = tuple[str, Place, Urgency]
+"""The services that share a call: those of a cluster, in a place, with an urgency."""
 
-Described: TypeAlias = tuple[Answer, Instant]
-"""A service's own part of an answer, and when it was asked for."""
+Described: TypeAlias = tuple[ResponsePart, Instant]
+"""A service's part of a response, and the time of the call."""
 
 
 class EcsFleets:
@@ -48,16 +50,16 @@ class EcsFleets:
         self._clocks = clocks
         self._conflicts = Conflicts(caller, clocks)
         self._stops = StopTimeouts(caller, clocks)
-        self._described: Batcher[Party, ServiceRef, Described] = Batcher(self._describe, SERVICES_A_CALL)
+        self._described: Batcher[ServiceGroup, ServiceRef, Described] = Batcher(self._describe, SERVICES_A_CALL)
 
     async def close(self) -> None:
-        """No question is under way any more."""
+        """Cancel all calls in flight."""
         await self._described.close()
         await self._conflicts.close()
 
     async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
-        """The service's counts, deployment, trouble and pause tag, as of just before they were asked for: together
-        with those of the same cluster that are asked for at the same time.
+        """The service's counts, deployment, trouble and pause tag, as of just before the call. Concurrent reads of the
+        same cluster share a call.
         """
         try:
             found, at = await self._described.of((service.cluster, service.place, urgency), service)
@@ -66,27 +68,27 @@ class EcsFleets:
             return missing(fault)
 
     async def protected(self, service: ServiceRef) -> int | Missing:
-        """How many of the tasks that should run are protected from scale-in."""
+        """The number of tasks with desired status RUNNING that are protected from scale-in."""
         try:
             return await protected_tasks(self._caller, self._clocks, service)
         except AutoscalerError as fault:
             return missing(fault)
 
     async def conflicting_scalers(self, service: ServiceRef) -> tuple[str, ...] | Missing:
-        """What else may change the service's count, each in a sentence; asked of AWS every five minutes at most."""
+        """The other scalers of the service's count, one sentence each; requested at most every five minutes."""
         return await self._conflicts.of(service)
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
-        """The shortest stopTimeout of the essential containers; asked of AWS once for each task definition."""
+        """The shortest stopTimeout of the essential containers; requested once for each task definition."""
         try:
             return await self._stops.of(service, task_definition)
         except AutoscalerError as fault:
             return missing(fault)
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
-        """True: ECS accepted `tasks` as the desired count. Cluster, service and count are all that is sent.
+        """Set the desired count. True: ECS accepted `tasks`. Sends only cluster, service and count.
 
-        Raises `AutoscalerError` if it is not known to have been accepted, `ValueError` for a negative count.
+        Raises `AutoscalerError` if the change was not confirmed, `ValueError` for a negative count.
         """
         if tasks < 0:
             raise ValueError(f"{tasks} tasks cannot be desired")
@@ -104,9 +106,9 @@ class EcsFleets:
         return True
 
     async def _describe(
-        self, party: Party, services: Sequence[ServiceRef]
+        self, group: ServiceGroup, services: Sequence[ServiceRef]
     ) -> dict[ServiceRef, Described | AutoscalerError]:
-        at, (cluster, place, urgency) = self._clocks.now(), party
+        at, (cluster, place, urgency) = self._clocks.now(), group
         answer = await self._caller.ask(
             DESCRIBE_SERVICES,
             together(service_subject(service) for service in services),
@@ -120,33 +122,35 @@ class EcsFleets:
         return {service: _own(answer, service, at) for service in services}
 
 
-def _require_names(answer: Answer) -> None:
-    """Every part says whose it is. Raises `Unreadable`: then nobody knows whose part is missing."""
+def _require_names(answer: ResponsePart) -> None:
+    """Every part names its service. Raises `Unreadable` otherwise: the missing service is then unknown."""
     for found in answer.parts("services"):
         found.word("serviceName")
 
 
-def _own(answer: Answer, service: ServiceRef, at: Instant) -> Described | AutoscalerError:
+def _own(answer: ResponsePart, service: ServiceRef, at: Instant) -> Described | AutoscalerError:
     try:
         return described(answer.about(service_subject(service)), service), at
     except AutoscalerError as fault:
         return fault
 
 
-def described(answer: Answer, service: ServiceRef) -> Answer:
-    """The service's own part of an answer about one or many. Raises `NotFound` where ECS does not know it."""
-    wanted = short_name(service.service)
+def described(answer: ResponsePart, service: ServiceRef) -> ResponsePart:
+    """Return the service's part of a response. Raises `NotFound` if ECS does not know the service."""
+    name = short_name(service.service)
     for failure in answer.parts_if_any("failures"):
-        if short_name(failure.word_or("arn", wanted)) == wanted:
+        if short_name(failure.word_or("arn", name)) == name:
             raise _failed(failure)
     for found in answer.parts("services"):
-        if found.word("serviceName") == wanted:
+        if found.word("serviceName") == name:
             return found
-    raise answer.unreadable("services", f"one named {wanted}", None)
+    raise answer.unreadable("services", f"one named {name}", None)
 
 
-def fleet_in(found: Answer, at: Instant, instant: Callable[[float], Instant]) -> Fleet:
-    """The counts of a service that can be scaled. Raises `Refused` where it never can, `Unreadable` where one lacks."""
+def fleet_in(found: ResponsePart, at: Instant, instant: Callable[[float], Instant]) -> Fleet:
+    """Return the counts of a service that can be scaled. Raises `Refused` if it cannot be, `Unreadable` if a count is
+    missing.
+    """
     require_scalable(found)
     since = deployment_since(found)
     return Fleet(
@@ -162,29 +166,29 @@ def fleet_in(found: Answer, at: Instant, instant: Callable[[float], Instant]) ->
     )
 
 
-def _identity_in(found: Answer) -> str | None:
-    """ARN and creation time. A service that was deleted and created again has the same ARN. None where the answer has
-    no creation time that can be read: the counts are good without it.
+def _identity_in(found: ResponsePart) -> str | None:
+    """ARN and creation time. A service that was deleted and created again has the same ARN. None if the response has no
+    valid creation time: the counts are valid without it.
     """
     created = found.body.get("createdAt")
     return f"{found.body.get('serviceArn')} {created.isoformat()}" if isinstance(created, datetime) else None
 
 
-def pause_tag_in(found: Answer) -> str | None:
-    """The value of the service's tag `autoscaler:paused`, possibly empty; None where it has none.
+def pause_tag_in(found: ResponsePart) -> str | None:
+    """The value of the service's tag `autoscaler:paused`, possibly empty; None if it has no such tag.
 
-    Tags were asked for, so none in the answer are none. Raises `Unreadable` where they are not what tags should be.
+    The call requests tags, so an absent list means that there are none. Raises `Unreadable` for malformed tags.
     """
     for tag in found.parts_if_any("tags"):
         if tag.word("key") == PAUSE_TAG:
-            # AWS may leave an empty value out, and an empty text is not a word
+            # AWS may omit an empty value, and `word` rejects an empty text
             return clean(tag.word("value"), MOST_TAG_VALUE) if tag.body.get("value") else ""
     return None
 
 
-def task_definitions_in(found: Answer) -> tuple[str, ...]:
-    """The ARNs of the service's own task definition and of those of its deployments and task sets, each once; none
-    where ECS does not say: the service can be scaled without them. During a deployment tasks of several of them run.
+def task_definitions_in(found: ResponsePart) -> tuple[str, ...]:
+    """The ARNs of the task definitions of the service, its deployments and its task sets, each once. Empty if ECS
+    returns none: the service can be scaled without them. During a deployment, tasks of several of them run.
     """
     listed = [part for name in ("deployments", "taskSets") if isinstance(part := found.body.get(name), list)]
     sources = [found.body, *(one for part in listed for one in part if isinstance(one, dict))]
@@ -192,37 +196,37 @@ def task_definitions_in(found: Answer) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in named if isinstance(one, str) and one))[:MOST_DEFINITIONS]
 
 
-def require_scalable(found: Answer) -> None:
-    """The service is active and has a desired count that is ours to set. Raises `Refused`."""
+def require_scalable(found: ResponsePart) -> None:
+    """Raise `Refused` unless the service is active and its desired count can be set."""
     status = found.word("status")
     if status != "ACTIVE":
-        raise _unscalable(found, f"is {clean(status)}", "create it anew, or take it out of the settings")
+        raise _unscalable(found, f"is {clean(status)}", "create it again, or remove it from the settings")
     if found.word_or("schedulingStrategy", "REPLICA") == "DAEMON":
-        raise _unscalable(found, "is a DAEMON service, one task per instance", "take it out of the settings")
+        raise _unscalable(found, "is a DAEMON service, one task per instance", "remove it from the settings")
     if found.word_or("resourceManagementType", "CUSTOMER") == "ECS":
-        raise _unscalable(found, "is managed and scaled by ECS itself", "take it out of the settings")
+        raise _unscalable(found, "is managed and scaled by ECS itself", "remove it from the settings")
 
 
-def require_accepted(answer: Answer, tasks: int) -> None:
-    """ECS said that the desired count is now `tasks`. Raises `AutoscalerError` where its 200 OK does not say so."""
+def require_accepted(answer: ResponsePart, tasks: int) -> None:
+    """Raise `AutoscalerError` unless ECS returned `tasks` as the desired count. A 200 OK alone is no proof."""
     for failure in answer.parts_if_any("failures"):
         raise _failed(failure)
     try:
         desired = answer.part("service").count("desiredCount")
     except Unreadable as fault:
-        raise Unavailable(f"{fault}; it is not known whether the count was changed") from None
+        raise Unavailable(f"{fault}; it is unknown whether the count was changed") from None
     if desired != tasks:
-        raise Unavailable(f"{answer.call.where}: asked for {tasks} tasks, ECS answered with {desired}")
+        raise Unavailable(f"{answer.call.where}: {tasks} tasks requested, ECS returned a desired count of {desired}")
 
 
-def _failed(failure: Answer) -> AutoscalerError:
-    """What a failure inside a 200 OK means."""
+def _failed(failure: ResponsePart) -> AutoscalerError:
+    """Return the error for a failure inside a 200 OK."""
     where, reason = failure.call.where, clean(failure.word_or("reason", "no reason given"))
     if reason == "MISSING":
         return NotFound(f"{where} does not exist; check AUTOSCALER_CLUSTER, AUTOSCALER_SERVICE and the Region")
     detail = clean(failure.word_or("detail", ""))
-    return Refused(f"{where}: ECS answered with a failure ({reason}{': ' + detail if detail else ''})")
+    return Refused(f"{where}: ECS returned a failure ({reason}{': ' + detail if detail else ''})")
 
 
-def _unscalable(found: Answer, what: str, remedy: str) -> Refused:
+def _unscalable(found: ResponsePart, what: str, remedy: str) -> Refused:
     return Refused(f"{found.call.where} {what}; {remedy}")

@@ -1,6 +1,6 @@
-"""One table from the SDK's errors to ours. Every text names the thing, what happened, and the remedy.
+"""Translate the SDK's errors in one table. Every text names the subject, what happened, and the remedy.
 
-Law: whatever AWS or the network says, no credential and no control character reaches the text.
+Law: whatever AWS or the network returns, no credential and no control character is included in the text.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from autoscaler.errors import (
 )
 
 QUOTED = 200
-"""How many characters of AWS's own text are passed on."""
+"""The number of characters of AWS's own text that are included."""
 
 
-class Row(NamedTuple):
-    """What an error becomes, and what to do about it.
+class FaultRow(NamedTuple):
+    """The error type and the remedy.
 
-    `quotable`: AWS's text may be passed on. Those about signatures repeat the request's headers, tokens included.
-    `verb`: what happened to the call, where the error's own verb (`VERBS`) would not be true.
+    `quotable`: AWS's text may be included. Texts about signatures repeat the request's headers, tokens included.
+    `verb`: what happened to the call, if the error type's verb (`VERBS`) would be wrong.
     """
 
     fault: type[AutoscalerError]
@@ -42,43 +42,43 @@ class Row(NamedTuple):
     verb: str = ""
 
 
-_LATER = Row(Throttled, "nothing was done; it is tried again, later each time")
-_AGAIN = Row(Unavailable, "it is tried again at the next tick")
-_NOT_FOUND = Row(
+_LATER = FaultRow(Throttled, "nothing was changed; it is tried again with backoff")
+_AGAIN = FaultRow(Unavailable, "it is tried again at the next poll")
+_NOT_FOUND = FaultRow(
     NoCredentials, "give the task a task role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 )
-_ONCE: Mapping[Row, str] = {
-    _LATER: "nothing was done; try again in a minute",
+_ONCE: Mapping[FaultRow, str] = {
+    _LATER: "nothing was changed; try again in a minute",
     _AGAIN: "try again",
     _NOT_FOUND: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
 }
-"""The remedies where no task asks and no next tick comes: of a command that asks once."""
+"""The remedies for a command that makes a call once: there is no task and no next poll."""
 
-_ROLE = Row(Denied, "give {holder} {api} on {resource}")
-_EXPIRED = Row(
+_ROLE = FaultRow(Denied, "grant {holder} {api} on {resource}")
+_EXPIRED = FaultRow(
     Denied,
     "check the credentials: they have expired. Renew them (`aws sso login`, a new AWS_SESSION_TOKEN, or the task role)",
 )
-_IDENTITY = Row(
+_IDENTITY = FaultRow(
     Denied,
-    "check the credentials: AWS does not know this access key or session token. Look at the task role, AWS_PROFILE and "
+    "check the credentials: AWS does not know this access key or session token. Check the task role, AWS_PROFILE, "
     "the AWS_* variables, and whether the Region is enabled for the account",
 )
-_UNSIGNED = Row(Denied, "check the credentials, and whether a proxy removes the Authorization header of requests")
-_SECRET = Row(
+_UNSIGNED = FaultRow(Denied, "check the credentials, and whether a proxy removes the Authorization header of requests")
+_SECRET = FaultRow(
     Denied,
     "check the credentials: AWS_SECRET_ACCESS_KEY does not belong to the access key, or a proxy changes requests",
     quotable=False,
 )
-_NOT_OPTED_IN = Row(Denied, "enable the service and the Region for this account")
-_CLOCK = Row(ClockSkewed, "set this machine's clock (NTP, or the container host's time)")
-_QUEUE = Row(NotFound, "check the queue in AUTOSCALER_QUEUES, its account and its Region")
-_SERVICE = Row(NotFound, "check AUTOSCALER_CLUSTER, AUTOSCALER_SERVICE and the Region")
-_CANNOT = Row(Refused, "check the settings of this service, or take it out of them")
-_ALARMS = Row(Refused, "let the role of the service's scalable target read the alarms of its policies")
-_ENDPOINT = Row(Unavailable, "check AWS_ENDPOINT_URL, the Region and the proxy: what answered is not AWS")
+_NOT_OPTED_IN = FaultRow(Denied, "enable the service and the Region for this account")
+_CLOCK = FaultRow(ClockSkewed, "set this machine's clock (NTP, or the container host's time)")
+_QUEUE = FaultRow(NotFound, "check the queue in AUTOSCALER_QUEUES, its account and its Region")
+_SERVICE = FaultRow(NotFound, "check AUTOSCALER_CLUSTER, AUTOSCALER_SERVICE and the Region")
+_CANNOT = FaultRow(Refused, "check the settings of this service, or remove it from them")
+_ALARMS = FaultRow(Refused, "allow the role of the service's scalable target to read the alarms of its policies")
+_ENDPOINT = FaultRow(Unavailable, "check AWS_ENDPOINT_URL, the Region and the proxy: what answered is not AWS")
 
-CODES: Mapping[str, Row] = {
+CODES: Mapping[str, FaultRow] = {
     **dict.fromkeys(
         (
             "BandwidthLimitExceeded",
@@ -162,46 +162,48 @@ CODES: Mapping[str, Row] = {
     ),
 }
 
-STATUSES: Mapping[int, Row] = {403: _ROLE, 408: _AGAIN, 429: _LATER}
+STATUSES: Mapping[int, FaultRow] = {403: _ROLE, 408: _AGAIN, 429: _LATER}
 
-LOOKED_AT = 20_000
-"""Letters: some milliseconds."""
+MOST_CHECKED = 20_000
+"""In characters; this takes some milliseconds."""
 
 _NOT_SENT = "was not sent"
-_SOURCE = Row(
+_SOURCE = FaultRow(
     NoCredentials,
     "check the source of the credentials: the task role, the files that AWS_CONFIG_FILE and "
     "AWS_SHARED_CREDENTIALS_FILE name, and the AWS_* variables",
 )
-_SOURCE_SILENT = Row(
+_SOURCE_SILENT = FaultRow(
     Unavailable,
     "check network access to the source of the credentials: the credentials endpoint of ECS "
     "(AWS_CONTAINER_CREDENTIALS_*), the instance metadata of EC2, STS, or the SSO portal",
     verb=_NOT_SENT,
 )
 
-FAILURES: tuple[tuple[tuple[type[Exception], ...], Row], ...] = (
+FAILURES: tuple[tuple[tuple[type[Exception], ...], FaultRow], ...] = (
     (
         (Redirected,),
-        Row(Unavailable, "set AWS_ENDPOINT_URL, the proxy or the credentials' address to one that answers itself"),
+        FaultRow(
+            Unavailable, "set AWS_ENDPOINT_URL, the proxy or the credentials' address to one that does not redirect"
+        ),
     ),
     ((sdk.NoCredentialsError,), _NOT_FOUND),
     (
         (sdk.PartialCredentialsError,),
-        Row(NoCredentials, "set the missing value, or remove the others so that the next source is used"),
+        FaultRow(NoCredentials, "set the missing value, or remove the others so that the next source is used"),
     ),
     (
         (sdk.SSOError, sdk.TokenRetrievalError, sdk.NoAuthTokenError),
-        Row(NoCredentials, "run `aws sso login`, with --profile where AWS_PROFILE is set"),
+        FaultRow(NoCredentials, "run `aws sso login`, with --profile where AWS_PROFILE is set"),
     ),
-    ((sdk.LoginError,), Row(NoCredentials, "run `aws login`, with --profile where AWS_PROFILE is set")),
+    ((sdk.LoginError,), FaultRow(NoCredentials, "run `aws login`, with --profile where AWS_PROFILE is set")),
     (
         (sdk.RefreshWithMFAUnsupportedError,),
-        Row(NoCredentials, "use credentials that need no MFA code, such as a task role"),
+        FaultRow(NoCredentials, "use credentials that need no MFA code, such as a task role"),
     ),
     (
         (sdk.ProfileNotFound,),
-        Row(
+        FaultRow(
             NoCredentials,
             "correct AWS_PROFILE, or add the profile to the file that AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE "
             "names",
@@ -209,7 +211,7 @@ FAILURES: tuple[tuple[tuple[type[Exception], ...], Row], ...] = (
     ),
     (
         (sdk.ConfigParseError, sdk.ConfigNotFound, sdk.InvalidConfigError),
-        Row(NoCredentials, "check AWS_PROFILE and the file that AWS_CONFIG_FILE names"),
+        FaultRow(NoCredentials, "check AWS_PROFILE and the file that AWS_CONFIG_FILE names"),
     ),
     (
         (
@@ -220,17 +222,17 @@ FAILURES: tuple[tuple[tuple[type[Exception], ...], Row], ...] = (
         ),
         _SOURCE,
     ),
-    ((sdk.NoRegionError,), Row(Refused, "set AWS_REGION, or `region` for the service", verb=_NOT_SENT)),
+    ((sdk.NoRegionError,), FaultRow(Refused, "set AWS_REGION, or `region` for the service", verb=_NOT_SENT)),
     (
         (sdk.InvalidRegionError, sdk.BaseEndpointResolverError, sdk.EndpointProviderError),
-        Row(Refused, "check the Region and AWS_ENDPOINT_URL", verb=_NOT_SENT),
+        FaultRow(Refused, "check the Region and AWS_ENDPOINT_URL", verb=_NOT_SENT),
     ),
-    ((sdk.BotoCoreError,), Row(Unavailable, "check the network, the proxy and AWS_ENDPOINT_URL")),
+    ((sdk.BotoCoreError,), FaultRow(Unavailable, "check the network, the proxy and AWS_ENDPOINT_URL")),
 )
-"""Errors without an answer, the first match counting."""
+"""Errors without a response; the first match applies."""
 
 NO_ANSWER = (sdk.HTTPClientError, sdk.ConnectionError, OSError)
-"""The SDK's and Python's errors of a connection, whether or not a file is meant by the latter."""
+"""The connection errors of the SDK and of Python. OSError also includes file errors."""
 
 VERBS: Mapping[type[AutoscalerError], str] = {
     Throttled: "was throttled",
@@ -244,24 +246,28 @@ VERBS: Mapping[type[AutoscalerError], str] = {
 
 
 def fault_of_answer(error: sdk.ClientError, call: Call) -> AutoscalerError:
-    """What an error that AWS answered with means for us: by its code, else by its HTTP status."""
-    told, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-    code, text, status = str(told.get("Code", "")), str(told.get("Message", "")), metadata.get("HTTPStatusCode", 0)
+    """Translate an error response of AWS, by its code, otherwise by its HTTP status."""
+    details, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+    code, text, status = (
+        str(details.get("Code", "")),
+        str(details.get("Message", "")),
+        metadata.get("HTTPStatusCode", 0),
+    )
     row = _row(code, text, status)
     return _fault(row, call, f"{code}: {text}" if row.quotable and text else code)
 
 
 def fault_of_failure(error: Exception, call: Call) -> AutoscalerError:
-    """What an error of the SDK, without an answer that could be read, means for us."""
+    """Translate an SDK error without a readable response."""
     row = next((row for kinds, row in FAILURES if isinstance(error, kinds)), _ENDPOINT)
     return _fault(row, call, str(error) or type(error).__name__)
 
 
 def fault_of_credentials(error: Exception, call: Call) -> AutoscalerError:
-    """What an error means that came up while the daemon's own credentials were looked for: the call was not sent.
+    """Translate an error that occurred while the daemon's own credentials were loaded: the call was not sent.
 
-    So it is the source of the credentials that is to blame, not the call and not the right to make it. `Unavailable`
-    where the source did not answer, or failed; else `NoCredentials`.
+    The cause is the source of the credentials, not the call or its permission. `Unavailable` if the source did not
+    respond or failed, otherwise `NoCredentials`.
     """
     if isinstance(error, sdk.ClientError):
         return _fault(_row_of_source(error), call, f"no credentials: {error}")
@@ -275,17 +281,19 @@ def fault_of_credentials(error: Exception, call: Call) -> AutoscalerError:
     return _fault(row, call, str(error) or type(error).__name__)
 
 
-def _row_of_source(error: sdk.ClientError) -> Row:
-    """STS or the SSO portal answered with an error, as for a profile whose role may not be assumed."""
-    told, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-    row = _row(str(told.get("Code", "")), str(told.get("Message", "")), metadata.get("HTTPStatusCode", 0))
+def _row_of_source(error: sdk.ClientError) -> FaultRow:
+    """Return the row for an error response of STS or the SSO portal, as for a profile whose role may not be assumed."""
+    details, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+    row = _row(str(details.get("Code", "")), str(details.get("Message", "")), metadata.get("HTTPStatusCode", 0))
     if row.fault in (Throttled, Unavailable):
         return _SOURCE_SILENT
     return row if row.fault is ClockSkewed else _SOURCE
 
 
 def _is_unanswered(error: BaseException | None) -> bool:
-    """The SDK tells of a connection that failed only in the text of another error; the first one is its context."""
+    """Whether a connection failed. The SDK reports that only in the text of another error; the original one is its
+    context.
+    """
     while error is not None:
         if isinstance(error, NO_ANSWER):
             return True
@@ -294,30 +302,31 @@ def _is_unanswered(error: BaseException | None) -> bool:
 
 
 def fault_of_slow_credentials(call: Call, limit_s: float) -> Unavailable:
-    """What it means that there were no credentials in time."""
+    """Return the error for credentials that were not available in time."""
     remedy = _remedy(_SOURCE_SILENT, call)
     what = f"the source of the credentials did not answer within {limit_s:g} s"
     return Unavailable(f"{clean(call.where)}: {call.api.name} {_NOT_SENT} ({what}); {remedy}")
 
 
 def fault_of_silence(call: Call, what: str) -> Unavailable:
-    """What it means that a call did not end in time: `what` says how far it came, and within which time."""
+    """Return the error for a call that timed out. `what`: how far it got, and the time limit."""
     remedy = f"check the network, the proxy and AWS_ENDPOINT_URL; {_remedy(_AGAIN, call)}"
     return Unavailable(f"{clean(call.where)}: {call.api.name} {what}; {remedy}")
 
 
 def missing(fault: AutoscalerError) -> Missing:
-    """The reading that could not be had because of that error."""
+    """The missing reading for that error."""
     return Missing(str(fault), fault.kind)
 
 
 def clean(text: str, most: int = QUOTED) -> str:
-    """Somebody else's text on one printable line of at most `most` characters, without anything like a credential.
+    """Return foreign text as one printable line of at most `most` characters, without anything that resembles a
+    credential.
 
-    Of a very long text only the beginning is looked at, up to a whole word: half a credential would not look like one.
+    Only the beginning of a very long text is used, up to a whole word: half a credential would not be recognized.
     """
-    if len(text) > LOOKED_AT:
-        text = text[:LOOKED_AT].rpartition(" ")[0] or text[:LOOKED_AT]
+    if len(text) > MOST_CHECKED:
+        text = text[:MOST_CHECKED].rpartition(" ")[0] or text[:MOST_CHECKED]
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     for pattern in _SECRETS:
         line = pattern.sub("***", line)
@@ -332,7 +341,7 @@ _SECRETS = (
 _SKEW = re.compile("signature expired|not yet current", re.IGNORECASE)
 
 
-def _row(code: str, text: str, status: int) -> Row:
+def _row(code: str, text: str, status: int) -> FaultRow:
     known = CODES.get(code) or STATUSES.get(status)
     if known is _SECRET and _SKEW.search(text):
         return _CLOCK
@@ -340,15 +349,15 @@ def _row(code: str, text: str, status: int) -> Row:
         return known
     if status >= 500:
         return _AGAIN
-    # Without a code the SDK puts the status in its place: an error page of a proxy or a wrong endpoint.
+    # Without a code the SDK uses the status instead: an error page of a proxy or a wrong endpoint.
     return _ENDPOINT if not code or code.isdigit() else _CANNOT
 
 
-def _fault(row: Row, call: Call, said: str) -> AutoscalerError:
+def _fault(row: FaultRow, call: Call, cause: str) -> AutoscalerError:
     api = call.api
     remedy = _remedy(row, call).format(api=api.name, resource=api.resource, holder=api.holder)
-    return row.fault(f"{clean(call.where)}: {api.name} {row.verb or VERBS[row.fault]} ({clean(said)}); {remedy}")
+    return row.fault(f"{clean(call.where)}: {api.name} {row.verb or VERBS[row.fault]} ({clean(cause)}); {remedy}")
 
 
-def _remedy(row: Row, call: Call) -> str:
+def _remedy(row: FaultRow, call: Call) -> str:
     return _ONCE.get(row, row.remedy) if call.once else row.remedy

@@ -1,6 +1,6 @@
-"""What CloudWatch remembers of a queue: the Sum of each period of what was sent to it, or of how often it was polled.
+"""The history of a queue in CloudWatch: the Sum per period of the messages sent, or of the receives.
 
-Law: a period without a datapoint is left out, never a zero; so is one whose sum no queue could have had.
+Law: a period without a datapoint is left out, never a zero; so is one with an impossible sum.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from autoscaler.aws.answers import Answer
+from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import GET_METRIC_DATA, YOU
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.faults import clean
@@ -21,49 +21,49 @@ from autoscaler.ports import PeriodSum, QueueRef, Span
 METRIC = "NumberOfMessagesSent"
 
 Metrics: TypeAlias = Mapping[str, str]
-"""The metrics that one question asks for, by the id that each has in it. What they count is added up."""
+"""The metrics of one call, by their id in it. Their values are added."""
 
 _SENT: Metrics = {"sent": METRIC}
 
 _RECEIVED: Metrics = {"received": "NumberOfMessagesReceived", "empty": "NumberOfEmptyReceives"}
 
 MOST_PAGES = 100
-"""Of one span. A page holds up to 100,800 points, and the 15 days that CloudWatch keeps by the minute are 21,600: one
-page. Were pages of 500 points only, it would be 44.
+"""Per span. A page holds up to 100,800 points, and the 15 days that CloudWatch stores by the minute are 21,600 points:
+one page. With pages of 500 points it would be 44.
 """
 
 
 class CloudWatchHistory:
-    """The `History` port over CloudWatch. Nothing is kept: a history is asked for once."""
+    """The `History` port over CloudWatch. Nothing is cached: a history is read once."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
     async def sent(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
-        """The sums of all periods of which CloudWatch has one, span after span, each from its oldest on."""
+        """The sums of all periods with a datapoint, span after span, oldest first."""
         return await self._read(queue, spans, _SENT)
 
     async def received(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
-        """The same of messages received plus empty receives: a period counts where either has a datapoint."""
+        """The same for messages received plus empty receives: a period counts if either has a datapoint."""
         return await self._read(queue, spans, _RECEIVED)
 
     async def _read(self, queue: QueueRef, spans: Sequence[Span], metrics: Metrics) -> tuple[PeriodSum, ...]:
         found = tuple([each for span in spans for each in await self._read_span(queue, span, metrics)])
         if not found:
-            # CloudWatch does not tell a queue that never was from one that nobody used
+            # CloudWatch does not distinguish a queue that never existed from an unused one
             where = f"{queue_subject(queue)} in {place_of(queue).region or self._caller.region()}"
             raise NotFound(
-                f"{where}: CloudWatch has no {_names(metrics)} of it in that time;"
-                " check its name, its account and its Region, or look further back"
+                f"{where}: CloudWatch has no {_names(metrics)} for that time;"
+                " check its name, its account and its Region, or use an earlier start"
             )
         return found
 
     async def _read_span(self, queue: QueueRef, span: Span, metrics: Metrics) -> list[PeriodSum]:
-        subject, place, question = queue_subject(queue), place_of(queue), _question(queue, span, metrics)
+        subject, place, request = queue_subject(queue), place_of(queue), _request(queue, span, metrics)
         sums: dict[str, dict[float, float]] = {each: {} for each in metrics}
         complete = set[str]()
         for _ in range(MOST_PAGES):
-            answer = await self._caller.ask(GET_METRIC_DATA._replace(holder=YOU), subject, place, **question)
+            answer = await self._caller.ask(GET_METRIC_DATA._replace(holder=YOU), subject, place, **request)
             for result in answer.parts("MetricDataResults"):
                 name = result.word("Id")
                 if name in metrics:
@@ -75,15 +75,17 @@ class CloudWatchHistory:
                 return [(at, span[2], sum(each.get(at, 0.0) for each in sums.values())) for at in times]
             if not answer.has("NextToken"):
                 break
-            question["NextToken"] = answer.word("NextToken")
-        raise Unavailable(f"{subject}: CloudWatch gave a part of its {_names(metrics)} only; ask again, or for less")
+            request["NextToken"] = answer.word("NextToken")
+        raise Unavailable(
+            f"{subject}: CloudWatch returned only a part of its {_names(metrics)}; try again, or with a shorter time"
+        )
 
 
 def _names(metrics: Metrics) -> str:
     return " and ".join(metrics.values())
 
 
-def _question(queue: QueueRef, span: Span, metrics: Metrics) -> dict[str, object]:
+def _request(queue: QueueRef, span: Span, metrics: Metrics) -> dict[str, object]:
     start, end, period_s = span
     return {
         "MetricDataQueries": [_query(queue, name, metric, period_s) for name, metric in metrics.items()],
@@ -102,21 +104,23 @@ def _query(queue: QueueRef, name: str, metric: str, period_s: int) -> dict[str, 
     return {"Id": name, "MetricStat": {"Metric": named, "Period": period_s, "Stat": "Sum"}, "ReturnData": True}
 
 
-def _is_complete(result: Answer, metric: str) -> bool:
-    """All points are there; False: there are more pages. Raises where CloudWatch gave none."""
+def _is_complete(result: ResponsePart, metric: str) -> bool:
+    """Whether all points are present; False: there are more pages. Raises if CloudWatch returned none."""
     match result.word("StatusCode"):
         case "Complete":
             return True
         case "PartialData":
             return False
         case "Forbidden":
-            raise Denied(f"{result.call.where}: CloudWatch keeps {metric} back; allow {GET_METRIC_DATA.name} on *")
+            raise Denied(
+                f"{result.call.where}: CloudWatch denied access to {metric}; grant {GET_METRIC_DATA.name} on *"
+            )
         case status:
-            raise Unavailable(f"{result.call.where}: CloudWatch could not read {metric} ({clean(status)}); ask again")
+            raise Unavailable(f"{result.call.where}: CloudWatch could not read {metric} ({clean(status)}); try again")
 
 
-def _sums(result: Answer) -> Iterator[tuple[float, float]]:
-    """When each period began, in seconds since the epoch, and its sum."""
+def _sums(result: ResponsePart) -> Iterator[tuple[float, float]]:
+    """Yield the start of each period, in seconds since the epoch, and its sum."""
     times, values = result.values("Timestamps"), result.values("Values")
     if len(times) != len(values):
         raise result.unreadable("Values", "one for each timestamp", values)

@@ -1,4 +1,4 @@
-"""One question to CloudWatch: many metrics in one call, minute by minute, each of them to its end or an error.
+"""One CloudWatch call for many metrics, minute by minute. Each metric is read completely, or has an error.
 
 No metric math, and no other period than the minute.
 """
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from autoscaler.aws.answers import Answer
+from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import GET_METRIC_DATA
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.clocks import Clocks
@@ -21,48 +21,49 @@ from autoscaler.ports import CloudWatchMetric, Place
 
 PERIOD_S = 60
 WINDOW_S = 300
-"""How far back is asked. CloudWatch publishes a minute late, sometimes two; older than this is of no use."""
+"""The range of the request in seconds. CloudWatch publishes a minute late, sometimes two; older datapoints are not
+useful.
+"""
 
 MOST_METRICS = 500
-"""In one question."""
+"""The number of metrics in one call."""
 
 MOST_PAGES = 5
-"""Five points of each metric never need a second page; an answer that goes on and on is cut off."""
+"""Five points of each metric never need a second page; the limit ends endless responses."""
 
 Minutes: TypeAlias = dict[float, int | float]
-"""Values by the end of their minute, in wall seconds."""
+"""Values by the end of their minute, in wall-clock seconds."""
 
 
 async def complete_minutes(
     caller: Caller, clocks: Clocks, subjects: Mapping[str, str], place: Place, metrics: Mapping[str, CloudWatchMetric]
 ) -> dict[str, Minutes | AutoscalerError]:
-    """What CloudWatch has of each metric's complete minutes within the last `WINDOW_S`, by the metric's key, which is
-    its Id in the question; an error where that metric was not read to its end. `subjects`: whose they are, as their
-    operator knows them.
+    """Return the complete minutes of each metric within the last `WINDOW_S`, by the metric's key, which is its id in
+    the call; an error for a metric that was not read completely. `subjects`: the owners, as their operator knows them.
 
-    A minute without a datapoint is absent. At most `MOST_METRICS`. Raises `AutoscalerError` where nothing was answered.
+    A minute without a datapoint is absent. At most `MOST_METRICS`. Raises `AutoscalerError` if there was no response.
     """
     end = math.floor(clocks.wall() / PERIOD_S) * PERIOD_S
     found: dict[str, Minutes | AutoscalerError] = {key: {} for key in metrics}
-    unfinished, question = set(metrics), _question(metrics, end)
+    unfinished, request = set(metrics), _request(metrics, end)
     for _ in range(MOST_PAGES):
-        answer = await caller.ask(GET_METRIC_DATA, together(subjects.values()), place, **question)
+        answer = await caller.ask(GET_METRIC_DATA, together(subjects.values()), place, **request)
         for result in answer.parts("MetricDataResults"):
             key = result.word("Id")
             if key in unfinished and _take(result.about(subjects[key]), end, found, key):
                 unfinished.discard(key)
         if not unfinished or not answer.has("NextToken"):
             break
-        question["NextToken"] = answer.word("NextToken")
+        request["NextToken"] = answer.word("NextToken")
     for key in unfinished:
         found[key] = Unavailable(
-            f"{subjects[key]}: CloudWatch gave a part of {metrics[key].metric} only; it is tried again"
+            f"{subjects[key]}: CloudWatch returned only a part of {metrics[key].metric}; it is tried again"
         )
     return found
 
 
-def _take(result: Answer, end: float, found: dict[str, Minutes | AutoscalerError], key: str) -> bool:
-    """What a result has is added to what is found of its metric; whether that is all there is of it."""
+def _take(result: ResponsePart, end: float, found: dict[str, Minutes | AutoscalerError], key: str) -> bool:
+    """Add a result to the metric's minutes. Return whether the metric is complete."""
     before = found[key]
     try:
         if isinstance(before, dict):
@@ -73,7 +74,7 @@ def _take(result: Answer, end: float, found: dict[str, Minutes | AutoscalerError
         return True
 
 
-def _question(metrics: Mapping[str, CloudWatchMetric], end: float) -> dict[str, object]:
+def _request(metrics: Mapping[str, CloudWatchMetric], end: float) -> dict[str, object]:
     return {
         "MetricDataQueries": [_query(key, metric) for key, metric in metrics.items()],
         "StartTime": datetime.fromtimestamp(end - WINDOW_S, UTC),
@@ -98,8 +99,8 @@ def _query(key: str, metric: CloudWatchMetric) -> dict[str, object]:
     }
 
 
-def _is_complete(result: Answer) -> bool:
-    """All points are there; False: there are more pages. Raises where CloudWatch gave none."""
+def _is_complete(result: ResponsePart) -> bool:
+    """Whether all points are present; False: there are more pages. Raises if CloudWatch returned none."""
     match result.word("StatusCode"):
         case "Complete":
             return True
@@ -107,7 +108,8 @@ def _is_complete(result: Answer) -> bool:
             return False
         case "Forbidden":
             raise Denied(
-                f"{result.call.where}: CloudWatch keeps the metric back; give the task role {GET_METRIC_DATA.name} on *"
+                f"{result.call.where}: CloudWatch denied access to the metric; "
+                f"grant the task role {GET_METRIC_DATA.name} on *"
             )
         case status:
             raise Unavailable(
@@ -115,22 +117,24 @@ def _is_complete(result: Answer) -> bool:
             )
 
 
-def _minutes(result: Answer, end: float) -> Minutes:
-    """The minutes of this result that were over at `end`."""
+def _minutes(result: ResponsePart, end: float) -> Minutes:
+    """The minutes of this result that were complete at `end`."""
     times, values = result.values("Timestamps"), result.values("Values")
     if len(times) != len(values):
         raise result.unreadable("Values", "one for each timestamp", values)
     ends = [_moment(result, time) + PERIOD_S for time in times]
-    return {over: _number(result, value) for over, value in zip(ends, values, strict=True) if over <= end}
+    return {
+        minute_end: _number(result, value) for minute_end, value in zip(ends, values, strict=True) if minute_end <= end
+    }
 
 
-def _moment(result: Answer, found: object) -> float:
+def _moment(result: ResponsePart, found: object) -> float:
     if isinstance(found, datetime):
         return found.timestamp()
     raise result.unreadable("Timestamps", "a timestamp", found)
 
 
-def _number(result: Answer, found: object) -> int | float:
+def _number(result: ResponsePart, found: object) -> int | float:
     if isinstance(found, int | float) and not isinstance(found, bool):
-        return found  # as it is: a whole number may be too large for a float
+        return found  # unchanged: an integer may be too large for a float
     raise result.unreadable("Values", "a number", found)

@@ -1,4 +1,4 @@
-"""How things are called in texts for people: by the words that stand in their settings."""
+"""The names of services, queues and metrics in texts for people, as in their settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def queue_subject(queue: QueueRef) -> str:
 
 
 def service_subject(service: ServiceRef) -> str:
-    """The service's key in the settings, and where it is in ECS."""
+    """The service's key in the settings, and its cluster and name in ECS."""
     return f"{service.key} ({short_name(service.cluster)}/{short_name(service.service)})"
 
 
@@ -21,11 +21,11 @@ def metric_subject(metric: CloudWatchMetric) -> str:
 
 
 def short_name(name_or_arn: str) -> str:
-    """The last part of an ARN; a name as it is."""
+    """The last part of an ARN; a name is returned unchanged."""
     return name_or_arn.rpartition("/")[2]
 
 
 def together(subjects: Iterable[str]) -> str:
-    """Several of them in few words."""
+    """A short text for several subjects."""
     first, *others = dict.fromkeys(subjects)
     return f"{first} and {len(others)} more" if others else first

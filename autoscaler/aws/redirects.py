@@ -1,9 +1,9 @@
-"""No client of the SDK follows a redirect: an HTTP 3xx is an error, and nothing is sent to the address that it names.
+"""Disable redirects in all SDK clients: an HTTP 3xx is an error, and nothing is sent to the address that it names.
 
-AWS does not redirect the calls that are made here. aiohttp, by which the SDK sends, would follow one to any host, with
-the signed headers and the session token. The SDK has no setting for it, and creates such sessions in many places: for
-our clients, for the clients of its credential providers (STS, SSO), for container credentials and for the instance
-metadata. All are of one class, so that class is changed, once per process, when this module is imported.
+AWS does not redirect the calls that this program makes. aiohttp, which the SDK uses, would follow a redirect to any
+host, with the signed headers and the session token. The SDK has no setting for it, and creates such sessions in many
+places: for its clients, for the clients of its credential providers (STS, SSO), for container credentials and for the
+instance metadata. All use the same class, so that class is changed once per process, when this module is imported.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from botocore.exceptions import BotoCoreError
 
 
 class Redirected(BotoCoreError):
-    """What was asked answered with a redirect. No second request was made."""
+    """The endpoint responded with a redirect. No second request was made."""
 
     fmt = "{endpoint_url} answered HTTP {status}, a redirect to {target}, which is not followed"
 
 
 def refuse_redirect(url: str, status: int, location: str | None) -> None:
-    """Raise `Redirected` where `status` is from 300 to 399. `location` is what the answer says; None: nothing."""
+    """Raise `Redirected` if `status` is from 300 to 399. `location`: the response's Location header, or None."""
     if 300 <= status < 400:
         raise Redirected(endpoint_url=_place(url), status=status, target=_host(location or ""))
 
@@ -42,7 +42,7 @@ def _host(location: str) -> str:
 
 
 class _Direct:
-    """A session of aiohttp that makes one request for each one that it is asked for."""
+    """An aiohttp session without redirects."""
 
     def __init__(self, session: Any) -> None:
         self._session = session

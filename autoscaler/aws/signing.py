@@ -1,4 +1,4 @@
-"""Requests to SQS are signed by the SDK's own signer, without what it does for requests that are not ours."""
+"""Sign requests to SQS with the SDK's signer, without its work for other kinds of requests."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from botocore.credentials import ReadOnlyCredentials
 
 SERVICE = "sqs"
 
-KEPT = 1024
-"""How many derived keys are kept, one a secret, day and Region. Deriving one takes as long as all the rest."""
+MOST_KEYS = 1024
+"""The number of cached signing keys, one per secret, day and Region. Deriving a key takes as long as the rest of the
+signature.
+"""
 
 
 def signed(headers: Mapping[str, str], url: str, body: bytes, keys: ReadOnlyCredentials, region: str) -> dict[str, str]:
-    """The headers of a POST, with date, token and signature added: all of them are signed. `Host` is among them."""
+    """The headers of a POST with date, token and signature added. All given headers are signed, `Host` included."""
     request: Any = _Request(url, body, dict(headers))
     _Signer(keys, region).add_auth(request)
-    told: dict[str, str] = request.headers
-    return told
+    signed_headers: dict[str, str] = request.headers
+    return signed_headers
 
 
 @dataclass(slots=True)
 class _Request:
-    """As much of a request as the SDK's signer looks at."""
+    """The attributes of a request that the SDK's signer reads."""
 
     url: str
     body: bytes
@@ -39,7 +41,7 @@ class _Request:
 
 
 class _Folded(dict[str, str]):
-    """Headers by their small names, each there once."""
+    """Headers by their lower-case names, each once."""
 
     def get_all(self, name: str) -> list[str]:
         return [self[name]]
@@ -58,7 +60,7 @@ class _Signer(SigV4Auth):
         return hmac.new(key, string_to_sign.encode(), hashlib.sha256).hexdigest()
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=MOST_KEYS)
 def _signing_key(secret: str, day: str, region: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in (day, region, SERVICE, "aws4_request"):

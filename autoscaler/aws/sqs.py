@@ -1,11 +1,11 @@
-"""Queues: three counts in one call, strictly read. A count that is absent is never a zero."""
+"""SQS queues: three counts in one call, strictly validated. An absent count is never a zero."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import urlsplit
 
-from autoscaler.aws.answers import Answer
+from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.clocks import Clocks
@@ -20,7 +20,7 @@ IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
 DELAYED = "ApproximateNumberOfMessagesDelayed"
 
 MOST_MESSAGES = 2**53
-"""Above it a count is nonsense, and no longer exact in JSON readers."""
+"""A larger count is invalid, and not exact in JSON readers."""
 
 
 class SqsQueues:
@@ -32,11 +32,11 @@ class SqsQueues:
         self._urls: dict[QueueRef, str] = {}
 
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
-        """The queue's counts, as of just before they were asked for."""
+        """The queue's counts, as of just before the call."""
         try:
             return await self._backlog(queue)
         except NotFound as fault:
-            self._urls.pop(queue, None)  # a queue that is made anew may have another address
+            self._urls.pop(queue, None)  # a queue that is created again may have another URL
             return missing(fault)
         except AutoscalerError as fault:
             return missing(fault)
@@ -63,10 +63,10 @@ class SqsQueues:
 
 
 def place_of(queue: QueueRef) -> Place:
-    """The Region to ask in (None: the daemon's own), and the role to ask as.
+    """The Region of the queue (None: the daemon's own), and the role for its calls.
 
-    SQS is asked at the client's own endpoint whatever host the URL names, so a URL of another Region would be
-    looked up in the wrong one: raises `Refused`.
+    The SDK sends SQS calls to the client's own endpoint, whatever host the URL names. A URL of another Region would
+    therefore reach the wrong Region: raises `Refused`.
     """
     named = None if queue.url is None else region_in(queue.url)
     if named and queue.region and named != queue.region:
@@ -77,19 +77,19 @@ def place_of(queue: QueueRef) -> Place:
 
 
 def region_in(url: str) -> str | None:
-    """The Region that a queue's URL names (None: none, as with an endpoint of one's own)."""
+    """The Region in a queue's URL (None: no Region, as with a custom endpoint)."""
     labels = (urlsplit(url).hostname or "").split(".")
     return next((label for label in reversed(labels) if _REGION.fullmatch(label)), None)
 
 
-def backlog_in(attributes: Answer, at: Instant) -> Backlog:
-    """The three counts. Raises `Unreadable` where one is missing or no number."""
+def backlog_in(attributes: ResponsePart, at: Instant) -> Backlog:
+    """The three counts. Raises `Unreadable` if one is missing or not a number."""
     return Backlog(_messages(attributes, VISIBLE), _messages(attributes, IN_FLIGHT), _messages(attributes, DELAYED), at)
 
 
-def _messages(attributes: Answer, name: str) -> int:
+def _messages(attributes: ResponsePart, name: str) -> int:
     text = attributes.word(name)
-    # 16 digits hold 2**53; int() itself would also take "+1", "1_0" and other scripts' digits
+    # 2**53 has 16 digits; int() alone would also accept "+1", "1_0" and digits of other scripts
     if not _DIGITS.fullmatch(text) or int(text) > MOST_MESSAGES:
         raise attributes.unreadable(name, "a count of messages", text)
     return int(text)

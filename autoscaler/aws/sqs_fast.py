@@ -1,10 +1,11 @@
-"""The one hot call by a shorter way: GetQueueAttributes, signed by the SDK's own signer and sent by aiohttp alone.
+"""A faster implementation of the most frequent call: GetQueueAttributes, signed by the SDK's signer and sent with
+aiohttp.
 
-A service that is looked at every ten seconds makes it 8,640 times a day and queue, ten times as often as all others
-together. Endpoint, credentials, user agent and protocol are the opened client's. Where anything is configured that only
-the SDK honours, such as a proxy or certificate authorities of one's own, the SDK makes the call.
+A service that is polled every ten seconds makes it 8,640 times a day per queue, ten times as often as all other calls
+together. Endpoint, credentials, user agent and protocol are those of the SDK's client. If a setting is configured that
+only the SDK supports, such as a proxy or custom certificate authorities, the SDK makes the call.
 
-Law: both ways give the same answer, or the same error. One attempt, no redirect, at most `MOST_BYTES`.
+Law: both implementations return the same response, or the same error. One attempt, no redirect, at most `MOST_BYTES`.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ MOST_BYTES = 65_536
 """Three counts take about 200."""
 
 KEEPALIVE_S = 12.0
-"""As the SDK's own connections: a little more than the default interval."""
+"""As the SDK's own connections: a little more than the default poll interval."""
 
 
 class FastSqs:
-    """The shorter way, in every Region whose client it suits. Its connections are closed with `stack`."""
+    """The faster implementation, in every Region whose client supports it. Its connections are closed with `stack`."""
 
     def __init__(self, stack: AsyncExitStack, clients: Clients) -> None:
         self._stack = stack
@@ -51,13 +52,13 @@ class FastSqs:
         self._routes: dict[str, Route | None] = {}
 
     async def route(self, call: Call) -> Route | None:
-        """The shorter way for this call; None: there is none. Raises as `Clients.of`."""
+        """The route for this call; None: the SDK must make it. Raises as `Clients.of`."""
         if call.api is not GET_QUEUE_ATTRIBUTES:
             return None
         if call.region not in self._routes:
             client = await self._clients.of(call)
             plain = is_plain(client) and not self._clients.has_own_authorities()
-            with _in_the_sdk_s_words(client.meta.endpoint_url):
+            with _as_sdk_errors(client.meta.endpoint_url):
                 self._routes[call.region] = Route(await self._session(), client) if plain else None
         return self._routes[call.region]
 
@@ -69,42 +70,42 @@ class FastSqs:
 
 
 class Route:
-    """To one Region's SQS."""
+    """A connection to one Region's SQS."""
 
     def __init__(self, http: aiohttp.ClientSession, client: AioBaseClient) -> None:
-        told: Any = client.meta.service_model.metadata
+        metadata: Any = client.meta.service_model.metadata
         config: Any = client.meta.config
         self._http = http
         self._url = URL(client.meta.endpoint_url).with_path("/")
         self._region = client.meta.region_name
         self._signed = {
             "Host": self._url.host_port_subcomponent or "",
-            "X-Amz-Target": f"{told['targetPrefix']}.GetQueueAttributes",
-            "Content-Type": f"application/x-amz-json-{told['jsonVersion']}",
+            "X-Amz-Target": f"{metadata['targetPrefix']}.GetQueueAttributes",
+            "Content-Type": f"application/x-amz-json-{metadata['jsonVersion']}",
         }
         self._unsigned = {"User-Agent": config.user_agent, "Accept-Encoding": "identity"}
 
     async def ask(self, call: Call, keys: ReadOnlyCredentials, parameters: Mapping[str, object]) -> dict[str, object]:
-        """AWS's answer. Raises what the SDK would, and `Unreadable` where it is too long.
+        """Return AWS's response. Raises the SDK's errors, and `Unreadable` if the response is too long.
 
-        It has no time limit of its own but for connecting: who asks has one for the whole.
+        Only the connect has a time limit here; the caller limits the whole call.
         """
         body = json.dumps(parameters).encode()
         headers = signed(self._signed, str(self._url), body, keys, self._region) | self._unsigned
-        with _in_the_sdk_s_words(str(self._url)):
+        with _as_sdk_errors(str(self._url)):
             async with self._http.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
                 refuse_redirect(str(self._url), response.status, response.headers.get("location"))
-                told = await _bounded(response, call)
+                received = await _bounded(response, call)
         if response.status >= 300:
-            raise _refusal(response, told)
-        match json.loads(told):
+            raise _refusal(response, received)
+        match json.loads(received):
             case dict(answer):
                 return answer
-        raise ValueError("the answer is not a JSON object")
+        raise ValueError("the response is not a JSON object")
 
 
 def is_plain(client: AioBaseClient) -> bool:
-    """Nothing is configured that only the SDK would honour, and its protocol is the one that is spoken here."""
+    """Whether no setting needs the SDK, and the client's protocol is the one that is implemented here."""
     config: Any = client.meta.config
     url = urlsplit(client.meta.endpoint_url)
     proxied = config.proxies or get_environ_proxies(client.meta.endpoint_url).get(url.scheme)
@@ -114,7 +115,7 @@ def is_plain(client: AioBaseClient) -> bool:
 
 
 async def _session() -> aiohttp.ClientSession:
-    # the authorities are read in a thread: it takes ten milliseconds, and files block the loop
+    # the authorities are read in a thread: it takes ten milliseconds, and file access blocks the loop
     trust = await asyncio.to_thread(ssl.create_default_context, cafile=get_cert_path(True))
     connector = aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS, ssl=trust, keepalive_timeout=KEEPALIVE_S)
     return aiohttp.ClientSession(
@@ -126,24 +127,26 @@ async def _session() -> aiohttp.ClientSession:
 
 
 async def _bounded(response: aiohttp.ClientResponse, call: Call) -> bytes:
-    told = b""
+    received = b""
     async for part in response.content.iter_any():
-        told += part
-        if len(told) > MOST_BYTES:
-            raise Unreadable(f"{clean(call.where)}: {call.api.name} answered with more than {MOST_BYTES} bytes")
-    return told
+        received += part
+        if len(received) > MOST_BYTES:
+            raise Unreadable(f"{clean(call.where)}: {call.api.name} returned more than {MOST_BYTES} bytes")
+    return received
 
 
-def _refusal(response: aiohttp.ClientResponse, told: bytes) -> sdk.ClientError:
-    """The error as the SDK reads it: from the body, else from the older protocol's header, else from the status."""
+def _refusal(response: aiohttp.ClientResponse, received: bytes) -> sdk.ClientError:
+    """The error as the SDK parses it: from the body, otherwise from the older protocol's header, otherwise from the
+    status.
+    """
     headers = {name.lower(): value for name, value in response.headers.items()}
     parser: Any = create_parser("json")
-    parsed = parser.parse({"status_code": response.status, "headers": headers, "body": told}, None)
+    parsed = parser.parse({"status_code": response.status, "headers": headers, "body": received}, None)
     return sdk.ClientError(parsed, "GetQueueAttributes")
 
 
 @contextmanager
-def _in_the_sdk_s_words(url: str) -> Iterator[None]:
+def _as_sdk_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:

@@ -1,11 +1,11 @@
-"""How long ECS lets a service's tasks finish: the stopTimeout in their task definitions.
+"""The time that ECS gives a service's tasks to stop: the stopTimeout in their task definitions.
 
-A registered task definition never changes, so each is asked for once and kept for as long as the process lives.
+A registered task definition never changes, so each one is read once and cached for the lifetime of the process.
 """
 
 from __future__ import annotations
 
-from autoscaler.aws.answers import Answer
+from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import DESCRIBE_TASK_DEFINITION
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.clocks import Clocks
@@ -16,35 +16,35 @@ from autoscaler.core.workers import STOP_TIMEOUT_S
 from autoscaler.errors import Denied
 from autoscaler.ports import Place, ServiceRef, Urgency
 
-MOST_KEPT = 20_000
-"""Task definitions, about 200 bytes each: twice as many as services in the largest benchmark. The one that was not used
-for longest is forgotten first.
+MOST_CACHED = 20_000
+"""The number of cached task definitions, about 200 bytes each: twice the number of services in the largest benchmark.
+The least recently used one is removed first.
 """
 
 DENIED = (
-    f"{DESCRIBE_TASK_DEFINITION.name} was denied less than 5 minutes ago; give {DESCRIBE_TASK_DEFINITION.holder} "
+    f"{DESCRIBE_TASK_DEFINITION.name} was denied less than 5 minutes ago; grant {DESCRIBE_TASK_DEFINITION.holder} "
     f"{DESCRIBE_TASK_DEFINITION.name} on {DESCRIBE_TASK_DEFINITION.resource}"
 )
 
 DENIED_S = 300.0
-"""IAM gives the right for all task definitions or for none: after a refusal none is asked for in that place for 5
+"""IAM grants the permission for all task definitions or for none: after a denial none is read in that place for 5
 minutes.
 """
 
 
 class StopTimeouts:
-    """The stopTimeout of task definitions, by their ARN and by as whom they are read."""
+    """The stopTimeout of task definitions, by their ARN and the place that reads them."""
 
     def __init__(self, caller: Caller, clocks: Clocks) -> None:
         self._caller = caller
         self._clocks = clocks
-        self._kept: dict[tuple[Place, str], StopTimeout] = {}
+        self._cached: dict[tuple[Place, str], StopTimeout] = {}
         self._denied_until: dict[Place, Instant] = {}
 
     async def of(self, service: ServiceRef, task_definition: str) -> StopTimeout:
-        """The shortest of the essential containers. Raises `AutoscalerError`; a refusal is repeated for `DENIED_S`."""
+        """The shortest of the essential containers. Raises `AutoscalerError`; a denial is repeated for `DENIED_S`."""
         place, key = service.place, (service.place, task_definition)
-        found = self._kept.pop(key, None)
+        found = self._cached.pop(key, None)
         if found is None:
             if self._clocks.now() < self._denied_until.get(place, float("-inf")):
                 raise Denied(f"{service_subject(service)}: {DENIED}")
@@ -53,9 +53,9 @@ class StopTimeouts:
             except Denied:
                 self._denied_until[place] = self._clocks.now() + DENIED_S
                 raise
-        self._kept[key] = found
-        if len(self._kept) > MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
+        self._cached[key] = found
+        if len(self._cached) > MOST_CACHED:
+            del self._cached[next(iter(self._cached))]
         return found
 
     async def _ask(self, service: ServiceRef, task_definition: str) -> StopTimeout:
@@ -69,13 +69,13 @@ class StopTimeouts:
         return stop_timeout_in(answer.part("taskDefinition"))
 
 
-def stop_timeout_in(definition: Answer) -> StopTimeout:
-    """The shortest stopTimeout of the essential containers: once one of them has ended, ECS stops all.
+def stop_timeout_in(definition: ResponsePart) -> StopTimeout:
+    """The shortest stopTimeout of the essential containers: when one of them has ended, ECS stops all.
 
-    Raises `Unreadable` where there is no container, or a stopTimeout that is no number of seconds.
+    Raises `Unreadable` if there is no container, or a stopTimeout is not a number of seconds.
     """
     containers = definition.parts("containerDefinitions")
-    # ECS takes a container for essential where the definition does not say so
+    # a container is essential if the definition does not specify it
     essential = [one for one in containers if not one.has("essential") or one.flag("essential")]
     stops = [StopTimeout(_seconds(one), clean(one.word("name"), 255)) for one in essential or containers]
     if not stops:
@@ -83,5 +83,5 @@ def stop_timeout_in(definition: Answer) -> StopTimeout:
     return min(stops, key=lambda stop: stop.seconds)
 
 
-def _seconds(container: Answer) -> float:
+def _seconds(container: ResponsePart) -> float:
     return float(container.count("stopTimeout")) if container.has("stopTimeout") else STOP_TIMEOUT_S

@@ -1,4 +1,4 @@
-"""What costs is asked for once a period at most: in between the last answer stands, for everybody who asks."""
+"""A cache for expensive readings: each one is read at most once per period, for all callers."""
 
 from __future__ import annotations
 
@@ -13,76 +13,78 @@ from autoscaler.core.model import Instant, Missing
 from autoscaler.errors import AutoscalerError
 
 SWEEP_AT = 1000
-"""So many answers are kept before any is forgotten."""
+"""The number of cached readings before old ones are removed."""
 
-FORGOTTEN_S = 3600.0
+REMOVED_AFTER_S = 3600.0
 
 Key = TypeVar("Key", bound=Hashable)
 Reading = TypeVar("Reading")
 
 
 def at_once(_fault: AutoscalerError) -> float:
-    """After any error the next who asks tries again."""
+    """After an error, the next caller reads again."""
     return 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class CachedReading(Generic[Reading]):
-    """A reading, and until when it stands for a question."""
+    """A cached reading, and until when it is valid."""
 
     reading: Reading
     until: Instant
 
 
 class TtlCache(Generic[Key, Reading]):
-    """Answers by key, each standing for `period_s`. An error stands for as many seconds as `again_after` gives."""
+    """Readings by key, each valid for `period_s`. An error is valid for as many seconds as `retry_after` returns."""
 
     def __init__(
         self,
         now: Callable[[], Instant],
         period_s: float,
-        again_after: Callable[[AutoscalerError], float] = at_once,
+        retry_after: Callable[[AutoscalerError], float] = at_once,
     ) -> None:
         self._now = now
         self._period_s = period_s
-        self._again_after = again_after
-        self._kept: dict[Key, CachedReading[Reading | Missing]] = {}
+        self._retry_after = retry_after
+        self._cached: dict[Key, CachedReading[Reading | Missing]] = {}
         self._sweep_at = SWEEP_AT
-        self._turns: defaultdict[Key, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: defaultdict[Key, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def reading(self, key: Key, ask: Callable[[], Awaitable[Reading]]) -> Reading | Missing:
-        """The answer that still stands, else what `ask` gives now; `Missing` where it raises `AutoscalerError`.
+        """Return the valid cached reading, otherwise the result of `ask`; `Missing` if it raises `AutoscalerError`.
 
-        Who asks while another's question is under way waits for that answer.
+        Concurrent callers for the same key wait for one call.
         """
-        async with self._turns[key]:
-            now, kept = self._now(), self._kept.get(key)
-            if kept is None or now >= kept.until:
-                kept = await self._anew(kept, now, ask)
-                self._kept[key] = kept
+        async with self._locks[key]:
+            now, cached = self._now(), self._cached.get(key)
+            if cached is None or now >= cached.until:
+                cached = await self._refreshed(cached, now, ask)
+                self._cached[key] = cached
                 self._sweep(now)
-            return kept.reading
+            return cached.reading
 
     def _sweep(self, now: Instant) -> None:
-        """What nobody has asked for in a while is forgotten once there is much of it: services come and go."""
-        if len(self._kept) <= self._sweep_at:
+        """Remove readings that have been unused for a long time once there are many: services come and go."""
+        if len(self._cached) <= self._sweep_at:
             return
-        gone = [key for key, kept in self._kept.items() if now - kept.until > FORGOTTEN_S]
+        gone = [key for key, cached in self._cached.items() if now - cached.until > REMOVED_AFTER_S]
         for key in gone:
-            del self._kept[key]
-            if not self._turns[key].locked():
-                del self._turns[key]
-        self._sweep_at = max(SWEEP_AT, 2 * len(self._kept))
+            del self._cached[key]
+            if not self._locks[key].locked():
+                del self._locks[key]
+        self._sweep_at = max(SWEEP_AT, 2 * len(self._cached))
 
-    async def _anew(
-        self, kept: CachedReading[Reading | Missing] | None, now: Instant, ask: Callable[[], Awaitable[Reading]]
+    async def _refreshed(
+        self, cached: CachedReading[Reading | Missing] | None, now: Instant, ask: Callable[[], Awaitable[Reading]]
     ) -> CachedReading[Reading | Missing]:
         try:
-            return CachedReading(await ask(), self._next_due(kept, now))
+            return CachedReading(await ask(), self._next_due(cached, now))
         except AutoscalerError as fault:
-            return CachedReading(missing(fault), now + self._again_after(fault))
+            return CachedReading(missing(fault), now + self._retry_after(fault))
 
-    def _next_due(self, kept: CachedReading[Reading | Missing] | None, now: Instant) -> Instant:
-        """A period after the last time it was due, not after it was asked: else ticks that jitter make 70 s of 60."""
-        due = now if kept is None else kept.until
+    def _next_due(self, cached: CachedReading[Reading | Missing] | None, now: Instant) -> Instant:
+        """A period after the last due time, not after the last read: otherwise jitter of the polls would turn 60 s into
+        70 s.
+        """
+        due = now if cached is None else cached.until
         return (due if now - due < self._period_s else now) + self._period_s

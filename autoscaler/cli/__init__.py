@@ -1,4 +1,4 @@
-"""The commands. They read arguments, print, and choose the exit code; whatever they do is done elsewhere.
+"""The commands. They parse arguments, print, and set the exit code; other packages do the work.
 
 Exit codes: 0 ok, 1 findings, 2 usage or settings, 3 access denied by AWS, 4 AWS unreachable.
 """
@@ -34,9 +34,10 @@ from autoscaler.errors import ConfigError
 @click.version_option(__version__)
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """Scales Amazon ECS services by their SQS queues: meets a latency target at the lowest cost, and says why.
+    """Scale Amazon ECS services by their SQS queues: meet a latency target at the lowest cost, with a reason for every
+    decision.
 
-    Settings are environment variables AUTOSCALER_... and a TOML file, named by AUTOSCALER_CONFIG_FILE;
+    Settings come from AUTOSCALER_... environment variables and from the TOML file in AUTOSCALER_CONFIG_FILE.
     `autoscaler settings` lists all of them.
 
     Output is coloured on a terminal (NO_COLOR turns this off) and plain in a pipe.
@@ -48,10 +49,10 @@ def main(ctx: click.Context) -> None:
 
 
 def _leave_on_signals() -> None:
-    """Until the daemon listens to them itself: there is nothing to finish yet, and PID 1 would not hear them at all."""
+    """Exit on signals until the daemon installs its own handlers. Without handlers, PID 1 would ignore the signals."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the settings are being read anyway
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the start reads the settings anyway
 
 
 @main.command(short_help="Run the daemon until SIGTERM or SIGINT.")
@@ -62,7 +63,7 @@ def run() -> None:
     and writes its decisions to standard output.
 
     \b
-    Try it without letting it act:
+    Try it in shadow mode, which changes nothing:
       AUTOSCALER_MODE=shadow AUTOSCALER_CLUSTER=prod AUTOSCALER_SERVICE=orders \\
         AUTOSCALER_QUEUES=orders AUTOSCALER_MAX_TASKS=20 autoscaler run
     """
@@ -85,9 +86,9 @@ def run() -> None:
     show_default=True,
     help="Length of the load, in real time.",
 )
-@click.option("--trace", type=click.Path(path_type=Path), help="Play this workload (CSV: t_seconds,arrivals).")
-@click.option("--from-day", type=float, default=0.0, show_default=True, help="Day of the trace to start at.")
-@click.option("--speed", type=float, default=1.0, show_default=True, help="Seconds of the trace per second.")
+@click.option("--trace", type=click.Path(path_type=Path), help="Workload to replay (CSV: t_seconds,arrivals).")
+@click.option("--from-day", type=float, default=0.0, show_default=True, help="First day of the trace.")
+@click.option("--speed", type=float, default=1.0, show_default=True, help="Seconds of the trace per real second.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option("--json", "json", is_flag=True, help="Print the summary as JSON, and nothing else on stdout.")
 def demo(**options: Any) -> None:

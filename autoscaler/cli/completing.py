@@ -1,4 +1,4 @@
-"""`completion`: what the shell needs in order to complete commands, options, and the keys of services."""
+"""`completion`: the shell script that completes commands, options, and the keys of services."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from autoscaler.cli.exits import USAGE, leave
 from autoscaler.cli.streams import piped
 
 PROGRAMS = ("autoscaler", "ecs-queue-autoscaler")
-"""The names of the console script (`pyproject.toml`). A shell completes the one that printed its script."""
+"""The names of the console script (`pyproject.toml`). The script completes the name that printed it."""
 
 
-@click.command(short_help="Print the script by which a shell completes commands, options and keys.")
+@click.command(short_help="Print the shell completion script.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the script by which SHELL completes commands, options, and the keys of the configured services.
+    """Print the completion script of SHELL for commands, options, and the keys of the configured services.
 
     \b
     Examples:
@@ -26,7 +26,7 @@ def completion(context: click.Context, shell: str) -> None:
     """
     found = get_completion_class(shell)
     if found is None:
-        leave(f"completion: nothing is known of {shell}: choose bash, zsh or fish", USAGE)
+        leave(f"completion: {shell} is not supported: choose bash, zsh or fish", USAGE)
     root = context.find_root()
     program = root.info_name if root.info_name in PROGRAMS else PROGRAMS[0]
     variable = f"_{program.replace('-', '_')}_COMPLETE".upper()  # the name that click reads

@@ -1,4 +1,4 @@
-"""`dashboards`: what watches the daemon, as files."""
+"""`dashboards`: write the monitoring files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from autoscaler.config import Config
 
 
 @click.command(short_help="Write Grafana dashboards, Prometheus rules and CloudWatch alarms.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder to write to.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.")
 @click.option("--json", "as_json", is_flag=True, help="Print the files' names as JSON.")
 def dashboards(out: Path, as_json: bool) -> None:
     """Write Grafana dashboards, Prometheus rules with alerts, and CloudWatch alarms into a folder.
 
-    The alarms are for the configured queues, a CloudFormation template for each account and Region, and for each
-    500 queues there; without any settings, there is one for a single queue, by parameters. Files of the same names
-    are replaced.
+    The alarms for the configured queues are CloudFormation templates, one per account and Region, and per 500
+    queues. Without settings, one template is written, with parameters for a single queue. Existing files with the
+    same names are replaced.
 
     \b
     Examples:
@@ -37,14 +37,14 @@ def dashboards(out: Path, as_json: bool) -> None:
         for path, text in written.items():
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        leave(f"--out {out}: {error.strerror or error}; name a folder that can be written to", USAGE)
+        leave(f"--out {out}: {error.strerror or error}; choose a writable folder", USAGE)
     names = [str(path) for path in written]
     with piped():
         click.echo(json.dumps({"files": names}, indent=2) if as_json else "\n".join(names))
     if config is None and not as_json:
-        click.echo("No settings were found: the alarm is for one queue, by parameters.", err=True)
+        click.echo("No settings found: the alarm template is for one queue, set by its parameters.", err=True)
 
 
 def _settings() -> Config | None:
-    """None: there are none. Wrong ones end the command."""
+    """Return the settings (None: there are none). Invalid settings end the command."""
     return settings_or_exit() if any(name.startswith("AUTOSCALER_") for name in os.environ) else None

@@ -1,4 +1,4 @@
-"""`decide`: situations in, decisions out."""
+"""`decide`: compute a decision for each situation on standard input."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from autoscaler.inspection.deciding import answer, printed
 from autoscaler.inspection.lines import lines
 
 
-@click.command(short_help="Decide on situations: JSON lines in, decisions out.")
+@click.command(short_help="Compute decisions for situations, as JSON lines.")
 def decide() -> None:
-    """Decide on situations: one JSON object per line on stdin, one decision per line on stdout.
+    """Compute decisions for situations: one JSON object per line on stdin, one decision per line on stdout.
 
-    A situation is what the daemon writes with each decision, as `situation`. A line that cannot be read yields
-    {"name", "error"} in its place; the rest goes on, and the exit code is 1. Whoever asks line by line is answered
-    line by line.
+    The daemon logs a situation with each decision, in the field `situation`. For an unreadable line, the output line
+    is {"name", "error"} and the exit code is 1; the other lines are still decided. All pending output is written
+    before the command waits for more input.
 
     \b
     Examples:
@@ -28,7 +28,7 @@ def decide() -> None:
         questions, answers = conversing()
         for line in lines(questions):
             if line.content is None or line.content.strip():
-                told = answer(line)
-                unreadable = unreadable or "error" in told
-                answers.write(printed(told))
+                decided = answer(line)
+                unreadable = unreadable or "error" in decided
+                answers.write(printed(decided))
     raise SystemExit(FINDINGS if unreadable else 0)

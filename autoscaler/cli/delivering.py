@@ -1,4 +1,4 @@
-"""What a simulation came to, handed over: a table on stdout, JSON, a page. Each file is whole, or as it was before."""
+"""Write the results of a simulation: a table on stdout, JSON, an HTML page. Each file is replaced as a whole or not."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def is_stdout(place: Path | None) -> bool:
 
 
 def check(json_to: Path | None, report: Path | None) -> None:
-    """Before minutes of work, not after them: whether both can be written. Raises `ValueError` with the remedy."""
+    """Check before the simulation that both files can be written. Raises `ValueError` with the remedy."""
     if is_stdout(report):
-        raise ValueError("--report - : a page is not for a terminal; name a file, such as report.html")
+        raise ValueError("--report - : an HTML page cannot go to stdout; name a file, such as report.html")
     if json_to is not None and report is not None and json_to.absolute() == report.absolute():
         raise ValueError(f"--json and --report are both {json_to}: name two files")
     for place in (json_to, report):
@@ -42,9 +42,9 @@ def _check(place: Path) -> None:
     if place.is_dir():
         raise ValueError(f"{place} is a directory: name a file in it")
     if not folder.is_dir():
-        raise ValueError(f"{place} cannot be written: there is no directory {folder}; make it first")
+        raise ValueError(f"{place} cannot be written: directory {folder} does not exist; create it first")
     if not _writable(folder):
-        raise ValueError(f"{place} cannot be written: {folder} is not yours to write to; name another place")
+        raise ValueError(f"{place} cannot be written: no permission to write to {folder}; name another file")
 
 
 def _writable(folder: Path) -> bool:
@@ -52,7 +52,7 @@ def _writable(folder: Path) -> bool:
 
 
 def deliver(study: Study, tried: Sequence[Tried], json_to: Path | None, report: Path | None) -> None:
-    """Writes what is wanted, and shows the table unless stdout is for JSON. Both files are made before one is there."""
+    """Write the requested files, and print the table unless stdout is for JSON. Both texts are built before a write."""
     texts = {json_to: _json(study, tried)} if json_to is not None else {}
     if report is not None:
         from autoscaler.sim.report.html import page  # noqa: PLC0415 - NumPy is an extra
@@ -67,17 +67,15 @@ def deliver(study: Study, tried: Sequence[Tried], json_to: Path | None, report: 
 
 
 def _json(study: Study, tried: Sequence[Tried]) -> str:
-    """The contract of the JSON; with `--sweep` what was tried beside it. What cannot be told (a cost without work) is
-    null.
-    """
+    """Return the JSON of the results, with the trials of `--sweep`. An undefined value (cost without work) is null."""
     results = [
         {"policy": run.policy, "settings": run.settings, "seed": run.seed} | _known(asdict(run.score))
         for run in study.runs
     ]
-    told: dict[str, Any] = {"trace": study.workload.name, "world": study.world, "results": results}
+    document: dict[str, Any] = {"trace": study.workload.name, "world": study.world, "results": results}
     if tried:
-        told["sweep"] = [_trial(each) for each in tried]
-    return json.dumps(told, indent=2, allow_nan=False) + "\n"
+        document["sweep"] = [_trial(each) for each in tried]
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def _trial(each: Tried) -> dict[str, Any]:
@@ -102,14 +100,14 @@ def _show(study: Study, tried: Sequence[Tried]) -> None:
 
 
 def _warn(study: Study) -> None:
-    """A fleet that never gets done would look cheap."""
+    """Warn of runs with unprocessed messages: their cost is too low."""
     import numpy as np  # noqa: PLC0415 - an extra
 
     for run in study.runs:
         if left := int(np.isnan(run.outcome.received_s).sum()):
             click.echo(
-                f"{run.policy}, seed {run.seed}: {left:,} messages still waited a day after the load's end, where the "
-                "simulation stops; what it costs does not hold them",
+                f"{run.policy}, seed {run.seed}: {left:,} messages were not received one day after the load's end, "
+                "when the simulation stops; the cost does not include them",
                 err=True,
             )
 
@@ -118,21 +116,21 @@ def _write(place: Path, text: str) -> None:
     if is_stdout(place):
         click.echo(text, nl=False)
         return
-    beside = place.with_name(f".{place.name}.{os.getpid()}")
+    temporary = place.with_name(f".{place.name}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(place)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(place)
     except OSError as error:
         leave(f"simulate: {place} cannot be written: {error.strerror or error}", USAGE)
     finally:
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
     click.echo(f"wrote {place}", err=True)
 
 
 @contextmanager
 def progress(doing: str) -> Iterator[Callable[[float], None]]:
-    """A bar with the time left, on stderr, while it takes; on a terminal only."""
+    """Show a progress bar with the remaining time on stderr, only on a terminal."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

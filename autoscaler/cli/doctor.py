@@ -1,4 +1,4 @@
-"""`doctor`: what is wrong with an installation, or will be."""
+"""`doctor`: find present and future problems of an installation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autoscaler.cli.exits import USAGE, leave, listed, refuse
-from autoscaler.cli.kinds import Address, Duration, Role
+from autoscaler.cli.kinds import Address, Duration, RoleArn
 from autoscaler.cli.progress import CLEAR
 from autoscaler.cli.streams import daemon_url, piped
 from autoscaler.cli.tables import table
@@ -33,22 +33,22 @@ LEAST_S = 5.0
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--quiet", is_flag=True, help="Leave out checks that are ok.")
 @click.option(
-    "--timeout", "limit_s", type=Duration(), default="60s", show_default=True, help="For all checks together."
+    "--timeout", "limit_s", type=Duration(), default="60s", show_default=True, help="Time limit of all checks together."
 )
-@click.option("--role", type=Role(), help="ARN of the daemon's role, if the command runs with other credentials.")
+@click.option("--role", type=RoleArn(), help="ARN of the daemon's role, if the command runs with other credentials.")
 @click.option("--url", type=Address(), help="Address of a running daemon.  [default: from the settings]")
 def doctor(as_json: bool, quiet: bool, limit_s: float, role: str | None, url: str | None) -> None:
     """Find problems of an installation. Read-only.
 
     \b
-    It checks   settings, credentials, Region and endpoints;
+    Checks      settings, credentials, Region and endpoints;
                 every service: bounds, task starts, pause, conflicting scalers;
                 every queue, and its Region;
-                the rights for all of these, with the reads of the daemon;
+                the IAM rights for all of these, with the daemon's own read calls;
                 the latency of the first message; call rates, quotas and cost per month.
 
-    ECS has no dry run, so the right to set a count cannot be tried. It is checked with the IAM policy simulator.
-    Without the right to use the simulator the result is `unknown`, which is not a finding.
+    ECS has no dry run for a change of the count, so the IAM policy simulator checks this right. Without the right to
+    use the simulator, the result is `unknown`, which is not a finding.
 
     Exit codes: 0 ok, 1 findings, 2 settings, 3 access denied or no credentials, 4 AWS did not answer in time.
 
@@ -59,12 +59,12 @@ def doctor(as_json: bool, quiet: bool, limit_s: float, role: str | None, url: st
       autoscaler doctor --json | jq '.findings[] | select(.level == "finding")'
     """
     if limit_s < LEAST_S:
-        leave(f"doctor: --timeout is at least {LEAST_S:g}s: one call may take as long", USAGE)
+        leave(f"doctor: --timeout must be at least {LEAST_S:g}s: one AWS call may take that long", USAGE)
     config = _settings(as_json)
     from autoscaler.operating.doctor import code_of, examine  # noqa: PLC0415 - the AWS SDK takes half a second
 
-    with _progress() as told:
-        findings = examine(config, url or daemon_url(), limit_s, told, role)
+    with _progress() as report:
+        findings = examine(config, url or daemon_url(), limit_s, report, role)
     shown = [one for one in findings if not quiet or one.level.word != "good"]
     code = code_of(findings)
     with piped():
@@ -81,8 +81,8 @@ def _settings(as_json: bool) -> Config:
     except ConfigError as error:
         if not as_json:
             refuse(error)
-        told = {"ok": False, "exit": USAGE, "problems": listed(error), "findings": []}
-        click.echo(json.dumps(told, indent=2))
+        document = {"ok": False, "exit": USAGE, "problems": listed(error), "findings": []}
+        click.echo(json.dumps(document, indent=2))
         raise SystemExit(USAGE) from None
 
 
@@ -101,7 +101,7 @@ def _page(shown: Sequence[Finding], findings: Sequence[Finding]) -> Iterator[str
 
 
 def _sentence(one: Finding) -> str:
-    """As our errors have it: what is so, and what to do."""
+    """Return the finding and its remedy, in the form of our error messages."""
     return f"{one.text}; {one.remedy}" if one.remedy else one.text
 
 
@@ -115,11 +115,11 @@ def _styled(column: int, cell: str) -> str:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    """The number of checks done, on a line of stderr that is removed at the end; on a terminal only."""
+    """Show the number of finished checks on a line of stderr that is removed at the end; only on a terminal."""
     if not sys.stderr.isatty():
         yield lambda _done, _all: None
         return
     try:
-        yield lambda done, every: click.echo(f"{CLEAR}{done} of {every} looks", err=True, nl=False, color=True)
+        yield lambda done, every: click.echo(f"{CLEAR}{done} of {every} checks", err=True, nl=False, color=True)
     finally:
         click.echo(CLEAR, err=True, nl=False, color=True)

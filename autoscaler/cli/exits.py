@@ -1,4 +1,4 @@
-"""Exit codes, and the ways out that several commands share."""
+"""Exit codes, and the functions that end a command with an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FINDINGS, USAGE, REFUSED, UNREACHABLE = 1, 2, 3, 4
 
 
 def settings_or_exit() -> Config:
-    """The settings of the environment. Where they are wrong the whole list is on stderr, and the exit code is 2."""
+    """Return the settings of the environment. If they are invalid, print all problems and exit with code 2."""
     try:
         return load(os.environ)
     except ConfigError as error:
@@ -24,22 +24,22 @@ def settings_or_exit() -> Config:
 
 
 def refuse(error: ConfigError) -> NoReturn:
-    """The whole list on stderr, and out."""
+    """Print all problems of the settings on stderr, and exit with code 2."""
     count = len(error.problems)
     click.echo(f"{count} problem{'s' if count > 1 else ''} in the settings:", err=True)
     for problem in error.problems:
         click.echo(f"  {problem}", err=True)
-    click.echo("`autoscaler settings` lists every setting; `autoscaler check` tries them out.", err=True)
+    click.echo("`autoscaler settings` lists every setting; `autoscaler check` validates them.", err=True)
     raise SystemExit(USAGE)
 
 
 def listed(error: ConfigError) -> list[dict[str, str]]:
-    """The whole list, for JSON."""
+    """Return all problems for JSON."""
     return [{"where": problem.where, "what": problem.what} for problem in error.problems]
 
 
 def unknown_service(key: str, keys: Sequence[str], of: str) -> NoReturn:
-    """That there is no such service, the one that was probably meant, and all there are."""
+    """Print that the key is unknown, the most similar key, and all keys, and exit with code 2."""
     near = difflib.get_close_matches(key[:100].lower(), keys, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
     click.echo(f"{of} no service {key!r}{meant}", err=True)
@@ -48,27 +48,27 @@ def unknown_service(key: str, keys: Sequence[str], of: str) -> NoReturn:
 
 
 def code_of_kinds(kinds: Set[str]) -> int:
-    """By why readings are missing: 4 where AWS could not be reached, 3 where it refused or there are no credentials to
-    ask it with, else 0.
+    """Return the exit code for the kinds of missing readings: 4 if AWS was unreachable, 3 if it denied access or there
+    are no credentials, else 0.
     """
-    from autoscaler.inspection import explaining  # noqa: PLC0415 - most commands need none of it
+    from autoscaler.inspection import explaining  # noqa: PLC0415 - most commands do not need it
 
     return UNREACHABLE if kinds & explaining.UNREACHABLE else REFUSED if kinds & explaining.REFUSALS else 0
 
 
 def failed(fault: AutoscalerError) -> NoReturn:
-    """AWS did not do what was asked: its text on stderr, and 4 where it could not be reached, else 3."""
+    """Print the error of a failed AWS call on stderr, and exit with code 4 if AWS was unreachable, else 3."""
     leave(str(fault), UNREACHABLE if isinstance(fault, Unavailable) else REFUSED)
 
 
 def leave(message: str, code: int) -> NoReturn:
-    """A last word on stderr, and out."""
+    """Print the message on stderr, and exit with the code."""
     click.echo(message, err=True)
     raise SystemExit(code)
 
 
 def meant_key(key: str, keys: Iterable[str]) -> str | None:
-    """The key that is called so, capitals and `-` for `_` aside (None: there is none)."""
+    """Return the known key that matches, with any case and with `-` equal to `_` (None: no such key)."""
     from autoscaler.config.names import folded  # noqa: PLC0415 - only here
 
     return next((known for known in keys if folded(known) == folded(key)), None)

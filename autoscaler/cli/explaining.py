@@ -1,4 +1,4 @@
-"""`explain`: why a service has the count that it has."""
+"""`explain`: the reasons for a service's task count."""
 
 from __future__ import annotations
 
@@ -15,29 +15,28 @@ from autoscaler.cli.streams import daemon_url, piped
 from autoscaler.errors import Unavailable
 
 
-@click.command(short_help="Say why a service has the count that it has.")
+@click.command(short_help="Explain the task count of a service.")
 @click.argument("key", type=Key())
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON, and nothing else on stdout.")
-@click.option("--url", type=Address(), help="Where the running daemon answers.  [default: from the settings]")
+@click.option("--url", type=Address(), help="Address of the running daemon.  [default: from the settings]")
 def explain(key: str, as_json: bool, url: str | None) -> None:
-    """Say why the service KEY has the count that it has: what was read, who asked for what, what moved it.
+    """Explain the task count of the service KEY: the readings, the demand per signal, and the rules that changed it.
 
-    It asks the running daemon for its newest decision. Where none answers it reads AWS once, with the settings of
-    the environment, and decides as a daemon would that starts now: without history, so that it would not scale in
-    yet. It says so, and changes nothing either way.
+    The newest decision comes from the running daemon. If none answers, AWS is read once, with the settings of the
+    environment, and the output says so. This decision has no history, like that of a daemon that starts now, so it
+    does not scale in. The command changes nothing.
 
-    Exit code 3 where AWS refused a reading or there are no credentials, 4 where AWS could not be reached; 2 where there
-    is no such service.
+    Exit codes: 0 ok, 2 settings, or no such service, 3 access denied by AWS or no credentials, 4 AWS unreachable.
 
     \b
     Examples:
       autoscaler explain orders
       autoscaler explain orders --url http://autoscaler.internal:9108 --json | jq .steps
     """
-    from autoscaler.inspection import explaining  # noqa: PLC0415 - most commands need none of it
+    from autoscaler.inspection import explaining  # noqa: PLC0415 - most commands do not need it
 
-    told = _ask(url or daemon_url(), key) or _look(key)
-    account = explaining.explained(told)
+    decision = _from_daemon(url or daemon_url(), key) or _from_aws(key)
+    account = explaining.explained(decision)
     with piped():
         if as_json:
             click.echo(json.dumps(account, indent=2))
@@ -46,33 +45,33 @@ def explain(key: str, as_json: bool, url: str | None) -> None:
     raise SystemExit(code_of_kinds(explaining.kinds_of(account)))
 
 
-def _ask(url: str, key: str) -> Mapping[str, Any] | None:
-    """The newest decision of the daemon; None, and said on stderr, where there is none to be had."""
-    from autoscaler.inspection.asking import Answered, Silent, Unknown, ask  # noqa: PLC0415 - it speaks HTTP
+def _from_daemon(url: str, key: str) -> Mapping[str, Any] | None:
+    """Return the daemon's newest decision (None: there is none; the reason is printed on stderr)."""
+    from autoscaler.inspection.asking import Answered, NoDaemon, Unknown, fetch_decisions  # noqa: PLC0415 - it speaks HTTP
 
-    heard = asyncio.run(ask(url, key))
+    heard = asyncio.run(fetch_decisions(url, key))
     if isinstance(heard, Unknown):
         known = meant_key(key, heard.keys)
         if known is None or known == key:
             unknown_service(key, heard.keys, f"the daemon at {url} has")
-        heard = asyncio.run(ask(url, known))
+        heard = asyncio.run(fetch_decisions(url, known))
     match heard:
         case Answered([*_, newest]):
             return {"source": "daemon", "url": url, **newest}
-        case Silent(reason):
+        case NoDaemon(reason):
             click.echo(reason, err=True)
         case _:
-            click.echo(f"the daemon at {url} has not decided on it yet", err=True)
+            click.echo(f"the daemon at {url} has no decision for this service yet", err=True)
     return None
 
 
-def _look(key: str) -> Mapping[str, Any]:
+def _from_aws(key: str) -> Mapping[str, Any]:
     config = settings_or_exit()
     keys = [service.ref.key for service in config.services]
     known = meant_key(key, keys)
     if known is None:
         unknown_service(key, keys, "the settings have")
-    click.echo("reading AWS cold: a daemon that starts now has no history, and would not scale in yet", err=True)
+    click.echo("reading AWS once, without history: this decision does not scale in", err=True)
     from autoscaler.one_shot import account_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
     try:
@@ -82,7 +81,7 @@ def _look(key: str) -> Mapping[str, Any]:
 
 
 def _title(account: Mapping[str, Any]) -> str:
-    source = f"the daemon at {account['url']}" if account["source"] == "daemon" else "AWS, read cold"
+    source = f"the daemon at {account['url']}" if account["source"] == "daemon" else "AWS, read once without history"
     where = ", ".join(str(account[key]) for key in ("ts", "mode") if account.get(key))
     name = click.style(str(account.get("service")), bold=True)
     return f"{name} ({account.get('cluster')}/{account.get('ecs_service')}): {where}, {source}"

@@ -1,4 +1,4 @@
-"""Kinds of arguments."""
+"""Types of arguments and options."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
-class Past(Duration):
-    """How far back, in seconds: a duration as in the settings, or whole days, as `14d`."""
+class DurationOrDays(Duration):
+    """A duration as in the settings, or whole days such as `14d`, in seconds."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         days = _DAYS.fullmatch(value.strip()) if isinstance(value, str) else None
@@ -43,12 +43,12 @@ class Past(Duration):
 
 
 class Address(click.ParamType[str]):
-    """Where a daemon answers: `http://` or `https://`, a host, and perhaps a port."""
+    """The URL of a daemon: `http://` or `https://`, a host, and optionally a port."""
 
     name = "url"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from urllib.parse import urlsplit  # noqa: PLC0415 - most commands need none
+        from urllib.parse import urlsplit  # noqa: PLC0415 - most commands do not need it
 
         try:
             parts = urlsplit(value)
@@ -68,12 +68,12 @@ class Account(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not _ACCOUNT.fullmatch(str(value)):
-            self.fail(f"{str(value)[:20]!r} is not an account: it has twelve digits, as 123456789012", param, ctx)
+            self.fail(f"{str(value)[:20]!r} is not an AWS account: twelve digits, such as 123456789012", param, ctx)
         return str(value)
 
 
 class Key(click.ParamType[str]):
-    """A service's key. The shell completes those of the settings."""
+    """A service's key. The shell completes the keys of the settings."""
 
     name = "key"
 
@@ -89,7 +89,7 @@ class Key(click.ParamType[str]):
 
 
 class Paused(click.ParamType[Pause | int]):
-    """What a pause is: `all`, `in`, `out`, or a count to stand at."""
+    """The value of a pause: `all`, `in`, `out`, or a fixed task count."""
 
     name = "all|in|out|N"
 
@@ -98,7 +98,7 @@ class Paused(click.ParamType[Pause | int]):
         if _COUNT.fullmatch(text) and int(text) < 2**31:
             return int(text)
         if text not in set(Pause):
-            self.fail(f"{text[:20]!r} is none of `all`, `in`, `out` or a number of tasks", param, ctx)
+            self.fail(f"{text[:20]!r} is not one of: all, in, out, or a task count", param, ctx)
         return Pause(text)
 
 
@@ -115,19 +115,19 @@ class Moment(click.ParamType[float]):
             self.fail(f"{str(value)[:40]!r} is not a time: write it as 2026-11-23T18:00Z", param, ctx)
 
 
-class Role(click.ParamType[str]):
+class RoleArn(click.ParamType[str]):
     """An IAM role, by its ARN."""
 
     name = "role-arn"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not _ROLE_ARN.fullmatch(str(value)):
-            self.fail("is not a role's ARN, as arn:aws:iam::123456789012:role/autoscaler", param, ctx)
+            self.fail("is not a role's ARN, such as arn:aws:iam::123456789012:role/autoscaler", param, ctx)
         return str(value)
 
 
-class Queues(click.ParamType[tuple[str, ...]]):
-    """SQS queues with commas between, each a name, a URL or an ARN; as they were written."""
+class QueueList(click.ParamType[tuple[str, ...]]):
+    """SQS queues separated by commas, each a name, a URL or an ARN, as they were written."""
 
     name = "queues"
 
@@ -140,4 +140,4 @@ class Queues(click.ParamType[tuple[str, ...]]):
                 queue(name)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        return names or self.fail("names no queue: give a name, a URL or an ARN", param, ctx)
+        return names or self.fail("contains no queue: give a name, a URL or an ARN", param, ctx)

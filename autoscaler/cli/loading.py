@@ -1,4 +1,4 @@
-"""The load that `simulate` is given: a file, a queue's past, or one that is made."""
+"""The load of `simulate`: a file, a queue's history, or a synthetic load."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from autoscaler.errors import AutoscalerError, Unavailable
 
 if TYPE_CHECKING:
     from autoscaler.ports import PeriodSum, QueueRef, Span
-    from autoscaler.sim.workload import Counted, CountTrace, Recorded
+    from autoscaler.sim.workload import Counted, CountTrace, RecordedJobs
 
 SERVICE_TIME = "lognormal:5:1"
-"""What a message takes where neither a file of jobs nor the operator says it."""
+"""Processing time of a message if neither a file of jobs nor an option sets it."""
 
 
-def source(options: dict[str, Any], told: Callable[[float], None]) -> Counted | Recorded:
-    """The messages of the one load that the options of `simulate` name, or of the one that is made where they name
-    none. Raises `ValueError` or `ConfigError` with the remedy; where AWS cannot be read, the process ends.
+def source(options: dict[str, Any], report: Callable[[float], None]) -> Counted | RecordedJobs:
+    """Return the messages of the load in the options of `simulate`, by default a synthetic load.
+
+    Raises `ValueError` or `ConfigError` with the remedy. If AWS cannot be read, the process ends.
     """
     from autoscaler.sim import workload  # noqa: PLC0415 - NumPy is an extra
-    from autoscaler.sim.chance import Distribution  # noqa: PLC0415
+    from autoscaler.sim.chance import DurationDistribution  # noqa: PLC0415
 
     _check(options)
     choice = workload.Choice(options["from_day"], options["days"], options["mean_tasks"])
     concurrency = options["task_concurrency"]
     if options["jobs"] is not None:
         scale = 1.0 if options["service_scale"] is None else options["service_scale"]
-        return workload.by_job(workload.read_jobs(options["jobs"], told), choice, scale, concurrency)
-    service = Distribution.parse(options["service_time"] or SERVICE_TIME)
+        return workload.by_job(workload.read_jobs(options["jobs"], report), choice, scale, concurrency)
+    service = DurationDistribution.parse(options["service_time"] or SERVICE_TIME)
     if options["trace"] is not None:
-        trace = workload.read_counts(options["trace"], told)
+        trace = workload.read_counts(options["trace"], report)
     elif options["history"] is not None:
         trace = _history(options)
     else:
@@ -44,39 +45,39 @@ def source(options: dict[str, Any], told: Callable[[float], None]) -> Counted | 
 
 
 def _check(options: dict[str, Any]) -> None:
-    """One load at most, and nothing that belongs to another. Raises `ValueError` with the remedy."""
+    """Require at most one load, and no option of another load. Raises `ValueError` with the remedy."""
     loads = {"trace": "--trace", "jobs": "--jobs", "made": "--load", "history": "--from-cloudwatch"}
     given = [flag for name, flag in loads.items() if options[name] is not None]
     if len(given) > 1:
         raise ValueError(f"choose one load: {' or '.join(given)}")
     if options["queue"] is not None and options["history"] is None:
-        raise ValueError("--queue is the one whose history --from-cloudwatch reads: give that too")
+        raise ValueError("--queue requires --from-cloudwatch, which reads the queue's history")
     if options["service_scale"] is not None and options["jobs"] is None:
-        raise ValueError("--service-scale multiplies the times of --jobs: elsewhere --service-time says what they are")
+        raise ValueError("--service-scale requires --jobs; for other loads use --service-time")
     if options["service_time"] is not None and options["jobs"] is not None:
-        raise ValueError("--service-time: --jobs has service times of its own; --service-scale multiplies them")
+        raise ValueError("--service-time: the file of --jobs sets the times; --service-scale multiplies them")
 
 
 def _history(options: dict[str, Any]) -> CountTrace:
-    """What CloudWatch remembers of the queue, in the Region of the environment (or of the queue's URL or ARN).
+    """Return the queue's history from CloudWatch, in the Region of the queue's URL or ARN, else of the environment.
 
-    From when to when that is, and how many of its minutes had no datapoint, is said on stderr.
+    Its start, its end and the number of minutes without a datapoint are printed on stderr.
     """
     if not options["queue"]:
-        raise ValueError("--from-cloudwatch needs --queue NAME: whose history it is")
-    from autoscaler.config.queues import queue as meant  # noqa: PLC0415 - most loads need none of it
-    from autoscaler.sim.workload import Sum, counts_from_minutes, questions  # noqa: PLC0415 - NumPy is an extra
+        raise ValueError("--from-cloudwatch requires --queue NAME")
+    from autoscaler.config.queues import queue as parse_queue  # noqa: PLC0415 - most loads do not need it
+    from autoscaler.sim.workload import Sum, counts_from_minutes, metric_ranges  # noqa: PLC0415 - NumPy is an extra
 
-    queue = meant(options["queue"])
-    # CloudWatch publishes a minute late, sometimes two: the newest would look empty, and are not
-    spans = questions(time.time() - 180, options["history"])
+    queue = parse_queue(options["queue"])
+    # CloudWatch publishes one to two minutes late: the newest minutes would wrongly count as empty
+    spans = metric_ranges(time.time() - 180, options["history"])
     start, end = spans[0].start, spans[-1].end
     if not start < end:
-        raise ValueError("--from-cloudwatch is less than a minute: ask for some days")
+        raise ValueError("--from-cloudwatch is less than a minute: use some days, such as 14d")
     trace = counts_from_minutes(queue.name, (Sum(*each) for each in _remembered(queue, spans)), start, end)
     first, last = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}" for at in (end - 60 * trace.counts.size, end))
-    absent = f"{trace.absent} of them had no datapoint and are taken for empty"
-    click.echo(f"queue {queue.name}: {trace.counts.size} minutes, {first} to {last} UTC; {absent}", err=True)
+    missing = f"{trace.missing} of them had no datapoint and count as empty"
+    click.echo(f"queue {queue.name}: {trace.counts.size} minutes, {first} to {last} UTC; {missing}", err=True)
     return trace
 
 

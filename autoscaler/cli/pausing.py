@@ -1,4 +1,4 @@
-"""`pause` and `resume`: the service's tag, written by hand."""
+"""`pause` and `resume`: write and remove the pause tag of a service."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 @click.command(short_help="Pause scaling of a service, with a tag.")
 @click.argument("key", type=Key())
 @click.argument("paused", type=Paused(), default="all")
-@click.option("--until", type=Moment(), help="End of the pause, as 2026-11-23T18:00Z (UTC without a zone).")
-@click.option("--for", "for_s", type=Duration(), help="Length of the pause, as 2h; rounded up to a whole minute.")
+@click.option("--until", type=Moment(), help="End of the pause, such as 2026-11-23T18:00Z (UTC without a zone).")
+@click.option("--for", "for_s", type=Duration(), help="Length of the pause, such as 2h; rounded up to a whole minute.")
 @click.option("--url", type=Address(), help="Address of a daemon, for discovered services.  [default: settings]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was changed as JSON.")
 def pause(
@@ -35,7 +35,7 @@ def pause(
     """Pause the service KEY: `all` (both directions), `in`, `out`, or a fixed task count.
 
     It writes the tag autoscaler:paused on the ECS service, which the daemon reads at its next poll, without a
-    redeploy. A task count is set at once, even outside min_tasks and max_tasks. The tag overrides the setting.
+    redeploy. A task count is set directly, even outside min_tasks and max_tasks. The tag overrides the setting.
     For a service of another account, run the command with credentials of that account; role_arn is not used.
 
     It runs with your credentials and needs ecs:TagResource (`autoscaler iam-policy --for pause`). Exit codes: 1 if
@@ -48,10 +48,10 @@ def pause(
       autoscaler pause orders 12 --until 2026-11-23T18:00Z
     """
     if until is not None and for_s is not None:
-        leave("pause: --until and --for both say when it ends: give one", USAGE)
+        leave("pause: --until and --for both set the end: use only one", USAGE)
     end = time.time() + for_s if for_s is not None else until
     if end is not None and end <= time.time():
-        leave("pause: that time is over already: give one that is to come, in UTC", USAGE)
+        leave("pause: the end is in the past: give a future time (UTC without a zone)", USAGE)
     service = _service(key, url or daemon_url())
     from autoscaler.operating import pausing  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
@@ -59,7 +59,7 @@ def pause(
         changed = pausing.pause(service, pausing.value_of(paused, end), time.time)
     except AutoscalerError as fault:
         failed(fault)
-    _tell(service, changed, as_json)
+    _report(service, changed, as_json)
 
 
 @click.command(short_help="Remove the pause of a service.")
@@ -82,11 +82,11 @@ def resume(key: str, url: str | None, as_json: bool) -> None:
         changed = pausing.resume(service, time.time)
     except AutoscalerError as fault:
         failed(fault)
-    _tell(service, changed, as_json)
+    _report(service, changed, as_json)
 
 
 def _service(key: str, url: str) -> Pausable:
-    """The service of the settings that is called so, else one of a running daemon's, as those that it discovered."""
+    """Return the service with this key from the settings, else from a running daemon, which may have discovered it."""
     from autoscaler.operating.pausing import of_settings  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
     try:
@@ -102,18 +102,18 @@ def _service(key: str, url: str) -> Pausable:
 
 
 def _discovered(url: str) -> dict[str, Pausable]:
-    from autoscaler.inspection.asking import Listed, ask_all  # noqa: PLC0415 - it speaks HTTP
+    from autoscaler.inspection.asking import ServiceList, fetch_services  # noqa: PLC0415 - it speaks HTTP
     from autoscaler.operating.pausing import of_daemon  # noqa: PLC0415 - as above
 
-    heard = asyncio.run(ask_all(url))
-    return of_daemon(heard.services) if isinstance(heard, Listed) else {}
+    heard = asyncio.run(fetch_services(url))
+    return of_daemon(heard.services) if isinstance(heard, ServiceList) else {}
 
 
-def _tell(service: Pausable, changed: Changed, as_json: bool) -> None:
+def _report(service: Pausable, changed: Changed, as_json: bool) -> None:
     with piped():
         click.echo(json.dumps(changed.as_json(), indent=2) if as_json else "\n".join(_page(service, changed)))
     if not changed.done:
-        leave(f"ECS does not show {_shown(changed.wanted)} yet: look again with `autoscaler doctor`", FINDINGS)
+        leave(f"ECS does not show {_shown(changed.requested)} yet; check again with `autoscaler doctor`", FINDINGS)
 
 
 def _page(service: Pausable, changed: Changed) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _page(service: Pausable, changed: Changed) -> Iterator[str]:
     yield f"{click.style(ref.key, bold=True)} ({ref.cluster}/{ref.service}): {changed.desired:,} desired"
     yield f"  tag before   {_shown(changed.before)}"
     yield f"  tag now      {_shown(changed.after)}"
-    yield f"  the daemon   reads it at its next look, and sees: {changed.sees}"
+    yield f"  the daemon   reads it at its next poll: {changed.sees}"
     remark = service.remark(changed.after)
     if remark:
         yield f"  note         {remark}"

@@ -1,4 +1,4 @@
-"""`replay`: a log of decisions, decided again."""
+"""`replay`: decide the situations of a log again."""
 
 from __future__ import annotations
 
@@ -12,48 +12,47 @@ from autoscaler.cli.exits import FINDINGS, USAGE, leave, settings_or_exit
 from autoscaler.cli.progress import progress
 from autoscaler.cli.streams import piped, standard_input
 from autoscaler.inspection.lines import lines
-from autoscaler.inspection.replaying import Replayed, Wishes, replayed, wishes_of
-from autoscaler.inspection.reporting import Tally, as_json, as_table
+from autoscaler.inspection.replaying import PolicyLookup, Replayed, policy_lookup, replayed
+from autoscaler.inspection.reporting import ReplayCounts, as_json, as_table
 
 
-@click.command(short_help="Decide a log again, with today's code or other settings.")
+@click.command(short_help="Decide a log again with this version or other settings.")
 @click.argument("journal", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--json", "json_wanted", is_flag=True, help="Print the report as JSON, and nothing else on stdout.")
-@click.option("--settings", "with_settings", is_flag=True, help="Decide with the settings in force, by service.")
-def replay(journal: Path, json_wanted: bool, with_settings: bool) -> None:
-    """Decide a log again: where would today's code, or other settings, have gone another way?
+@click.option("--json", "print_json", is_flag=True, help="Print the report as JSON, and nothing else on stdout.")
+@click.option("--settings", "with_settings", is_flag=True, help="Decide with the settings of the environment.")
+def replay(journal: Path, print_json: bool, with_settings: bool) -> None:
+    """Decide a log again with this version or other settings, and report the decisions that differ.
 
-    JOURNAL is a log of the daemon, one JSON object a line; `-` is standard input. Every line with a `situation` is
-    decided again by itself, with the history that was recorded in it; other lines are skipped and counted. With
-    --settings the settings of the environment count instead of the recorded ones, schedules included; a pause by tag
-    is not among them.
+    JOURNAL is a log of the daemon, one JSON object per line; `-` is standard input. Each line with a `situation` is
+    decided again by itself, with the history that it contains; other lines are skipped and counted. --settings
+    replaces the recorded settings with those of the environment, including schedules, but without pauses by tag.
 
-    Exit code 0 where all is alike (the same target by the same rules), 1 where anything differs or a situation cannot
-    be read, 2 where nothing could be decided.
+    Exit codes: 0 all decisions are equal (same target by the same rules), 1 some differ or a situation cannot be read,
+    2 nothing could be decided.
 
     \b
     Examples:
       autoscaler replay daemon.log
       AUTOSCALER_CONFIG_FILE=new.toml autoscaler replay daemon.log --settings --json | jq .different
     """
-    wishes = _wishes() if with_settings else None
-    tally = Tally()
+    policies = _policies() if with_settings else None
+    tally = ReplayCounts()
     with piped(), _opened(journal) as stream, progress(journal) as watched:
-        outcomes = tally.counted(replayed(watched(lines(stream)), wishes))
+        outcomes = tally.counted(replayed(watched(lines(stream)), policies))
         differences = (one for one in outcomes if isinstance(one, Replayed) and not one.alike)
-        for text in (as_json if json_wanted else as_table)(differences, tally):
+        for text in (as_json if print_json else as_table)(differences, tally):
             click.echo(text)
     if not tally.decisions:
-        leave("nothing was decided again: is it a log of the daemon, and of a service of the settings?", USAGE)
+        leave("replay: nothing could be decided: use a log of the daemon, with services of the settings", USAGE)
     raise SystemExit(FINDINGS if tally.different or tally.unread else 0)
 
 
-def _wishes() -> Wishes:
+def _policies() -> PolicyLookup:
     from autoscaler.control.schedule import Timetable  # noqa: PLC0415 - needed with --settings only
 
     services = settings_or_exit().services
     timetables = {service.ref.key: Timetable(service.policy, service.schedules) for service in services}
-    return wishes_of(services, lambda service, wall: timetables[service.ref.key].policy_at(wall))
+    return policy_lookup(services, lambda service, wall: timetables[service.ref.key].policy_at(wall))
 
 
 def _opened(journal: Path) -> AbstractContextManager[IO[bytes]]:

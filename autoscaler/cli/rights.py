@@ -1,4 +1,4 @@
-"""`iam-policy`: the least that the daemon's role must be allowed."""
+"""`iam-policy`: the least-privilege policy of the daemon's role."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ import os
 import click
 
 from autoscaler.cli.exits import USAGE, leave, settings_or_exit
-from autoscaler.cli.kinds import Account, Role
+from autoscaler.cli.kinds import Account, RoleArn
 from autoscaler.cli.streams import piped
 
 
-@click.command(name="iam-policy", short_help="Print the least IAM policy for exactly these settings.")
-@click.option("--account", type=Account(), help="The AWS account of the services.  [default: that of the queues]")
+@click.command(name="iam-policy", short_help="Print the least-privilege IAM policy for the settings.")
+@click.option("--account", type=Account(), help="AWS account of the services.  [default: from the queues]")
 @click.option(
     "--for",
     "purpose",
     type=click.Choice(["daemon", "pause"]),
     default="daemon",
     show_default=True,
-    help="For the daemon's task role, or for people who run `pause` and `resume`.",
+    help="The daemon's task role, or users who run `pause` and `resume`.",
 )
-@click.option("--role", type=Role(), help="The policy of this role_arn of the settings, not of the daemon's own role.")
-@click.option("--deny-redefinition", is_flag=True, help="Deny other task definitions and capacity (untried on AWS).")
-@click.option("--json", "as_json", is_flag=True, help="The policy is JSON anyway; this leaves the remarks out.")
+@click.option("--role", type=RoleArn(), help="Print the policy of this role_arn, not of the daemon's own role.")
+@click.option(
+    "--deny-redefinition", is_flag=True, help="Also deny task-definition and capacity updates (not tested on AWS)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print only the policy, without remarks on stderr.")
 def iam_policy(account: str | None, purpose: str, role: str | None, deny_redefinition: bool, as_json: bool) -> None:
-    """Print the least IAM policy for exactly these settings: JSON on stdout, remarks on stderr. AWS is not asked.
+    """Print the least-privilege IAM policy for the settings: JSON on stdout, remarks on stderr. It makes no AWS calls.
 
-    Only what some setting leads to is in it: services in shadow get no right to change anything. ARNs are narrowed by
-    Region, account, cluster, service and queue, as far as the settings and --account name them. Where services have a
-    role_arn, each of those roles has a policy of its own.
+    The policy contains only rights that the settings require: services in shadow get no right to change anything.
+    ARNs are restricted by Region, account, cluster, service and queue, as far as the settings and --account name them.
+    Each role_arn in the settings has a separate policy: use --role.
 
     \b
     Examples:
@@ -44,7 +46,7 @@ def iam_policy(account: str | None, purpose: str, role: str | None, deny_redefin
     from autoscaler.operating.rights import roles  # noqa: PLC0415
 
     if role is not None and role not in (known := roles(config)):
-        leave(f"iam-policy: no service has role_arn {role}; there is {', '.join(known) or 'none'}", USAGE)
+        leave(f"iam-policy: no service has role_arn {role}; known roles: {', '.join(known) or 'none'}", USAGE)
     found = granted(config, region_in(os.environ), account, purpose, role, deny_redefinition=deny_redefinition)
     with piped():
         click.echo(json.dumps(found.policy, indent=2))

@@ -1,4 +1,4 @@
-"""A service's status in a line, and all of them in a table."""
+"""The status table: one line per service."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from autoscaler.cli.tables import is_terminal, table
 from autoscaler.core.figures import number
 
 if TYPE_CHECKING:
-    from autoscaler.operating.status import Row, Statuses
+    from autoscaler.operating.status import Statuses, StatusRow
 
 HEADS = ("service", "slo", "tasks", "waiting", "oldest", "last decision")
 COLOURS = {"missed": "red", "at_risk": "yellow", "unknown": "magenta", "met": "green"}
 
 
 def page(found: Statuses) -> Iterator[str]:
-    """The table; on a terminal under a line with the number of services that miss their latency target."""
+    """Yield the table's lines; on a terminal, the first line has the number of services that miss their target."""
     if is_terminal():
         yield _summary(found)
     yield from table(HEADS, [_cells(row) for row in found.worst_first], _styled)
 
 
 def _summary(found: Statuses) -> str:
-    source = "AWS, read cold" if found.url is None else f"the daemon at {found.url}"
+    source = "AWS, read once without history" if found.url is None else f"the daemon at {found.url}"
     word = (
         f"{len(found.bad)} of {len(found.rows)} services do not meet their latency target"
         if found.bad
@@ -35,27 +35,27 @@ def _summary(found: Statuses) -> str:
     return f"{click.style(word, fg='red' if found.bad else 'green')}, {source}, {datetime.now().astimezone():%H:%M:%S}"
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: StatusRow) -> tuple[str, ...]:
     return row.key, row.slo.value, _tasks(row), _waiting(row), _oldest(row), _sentence(row)
 
 
-def _tasks(row: Row) -> str:
+def _tasks(row: StatusRow) -> str:
     return f"{_count(row.desired)}/{_count(row.running)} ({_count(row.min_tasks)}-{_count(row.max_tasks)})"
 
 
-def _waiting(row: Row) -> str:
+def _waiting(row: StatusRow) -> str:
     return "-" if row.visible is None else f"{row.visible:,} + {_count(row.in_flight)}"
 
 
-def _oldest(row: Row) -> str:
+def _oldest(row: StatusRow) -> str:
     if row.acceptable_latency_s is None:
         return "-"
-    waited = "?" if row.oldest_wait_s is None else f"{row.oldest_wait_s:,.0f}s"
+    waited = "?" if row.oldest_age_s is None else f"{row.oldest_age_s:,.0f}s"
     return f"{waited} of {number(row.acceptable_latency_s)}s"
 
 
-def _sentence(row: Row) -> str:
-    """The sentence without the service's name, which stands before it; and what else one must know."""
+def _sentence(row: StatusRow) -> str:
+    """Return the decision without the service's name, which is the first column, with mode, pause and SLO reason."""
     marks = [row.mode] if row.mode != "active" else []
     marks += [] if row.paused is None else [f"paused: {row.paused}"]
     mark = f"({', '.join(marks)}) " if marks else ""

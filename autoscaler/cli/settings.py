@@ -1,4 +1,4 @@
-"""`check` and `settings`: what may be set, and what is."""
+"""`check` and `settings`: validate the settings, and print their reference or their effective values."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from autoscaler.config import (
 from autoscaler.errors import ConfigError
 
 
-@click.command(short_help="Validate the settings, offline: every problem at once.")
+@click.command(short_help="Validate the settings without AWS calls.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(as_json: bool) -> None:
-    """Validate the settings without asking AWS anything: every problem at once, by its own name.
+    """Validate the settings without AWS calls. All problems are reported, each with the name of its setting.
 
     \b
     Example:
@@ -41,29 +41,29 @@ def check(as_json: bool) -> None:
         click.echo(json.dumps({"ok": False, "problems": listed(error)}, indent=2))
         raise SystemExit(USAGE) from None
     services = [service.ref.key for service in config.services]
-    told = [*notes(config), *shadow_notes(config)]
+    remarks = [*notes(config), *shadow_notes(config)]
     if as_json:
-        click.echo(json.dumps({"ok": True, "services": services, "notes": told}, indent=2))
+        click.echo(json.dumps({"ok": True, "services": services, "notes": remarks}, indent=2))
         return
     with piped():
-        click.echo("\n".join([f"Settings are good: {_named(config)}", *(f"  note: {note}" for note in told)]))
+        click.echo("\n".join([f"Settings are valid: {_named(config)}", *(f"  note: {note}" for note in remarks)]))
 
 
 def _named(config: Config) -> str:
-    """The services, and the clusters in which more are looked for."""
+    """Return the services, and the clusters in which services are discovered."""
     keys, clusters = [service.ref.key for service in config.services], config.discovery.clusters
     named = [f"{len(keys)} service{'s' * (len(keys) > 1)}: {', '.join(keys)}"] if keys else []
-    sought = [f"services are discovered in {', '.join(clusters)}"] if clusters else []
-    return "; ".join([*named, *sought])
+    discovered = [f"services are discovered in {', '.join(clusters)}"] if clusters else []
+    return "; ".join([*named, *discovered])
 
 
-@click.command(short_help="Print the reference of all settings, or the values in force.")
-@click.option("--effective", "form", flag_value="effective", help="The values in force, and where each came from.")
-@click.option("--markdown", "form", flag_value="markdown", help="The reference as a Markdown page.")
-@click.option("--schema", "form", flag_value="schema", help="A JSON Schema of the settings file, for editors.")
+@click.command(short_help="Print the reference of all settings, or the effective values.")
+@click.option("--effective", "form", flag_value="effective", help="Print the effective values and their origins.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print the reference as a Markdown page.")
+@click.option("--schema", "form", flag_value="schema", help="Print a JSON Schema of the settings file, for editors.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def settings(form: str | None, as_json: bool) -> None:
-    """Print the reference of all settings, or the values in force.
+    """Print the reference of all settings, or the effective values.
 
     \b
     Examples:

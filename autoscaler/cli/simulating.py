@@ -1,4 +1,4 @@
-"""`simulate`: what policies would have done with a load."""
+"""`simulate`: compare policies on a load."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ import click
 
 from autoscaler.cli import delivering
 from autoscaler.cli.exits import FINDINGS, USAGE, leave
-from autoscaler.cli.kinds import Duration, Past
+from autoscaler.cli.kinds import Duration, DurationOrDays
 from autoscaler.cli.loading import SERVICE_TIME, source
 from autoscaler.errors import ConfigError
 
 if TYPE_CHECKING:
     from autoscaler.sim.experiment import Experiment
     from autoscaler.sim.report.study import Study
-    from autoscaler.sim.score import Run
+    from autoscaler.sim.score import ScoredRun
     from autoscaler.sim.tuning import Trial, Tried
-    from autoscaler.sim.workload import Counted, Recorded
+    from autoscaler.sim.workload import Counted, RecordedJobs
 
 POLICIES = "ours,static,target-tracking,keda,knative,clairvoyant"
 
 STOPPED = 130
-"""The exit code that shells give what Ctrl-C ended."""
+"""The exit code of shells for a command that Ctrl-C ended."""
 
 
 @click.command(short_help="Simulate policies on a load: latency and cost.")
 @click.option("--trace", type=click.Path(path_type=Path), help="Load as counts (CSV: t_seconds,arrivals).")
 @click.option("--jobs", type=click.Path(path_type=Path), help="Load as jobs (CSV: t_seconds,service_seconds).")
 @click.option("--load", "made", help="Synthetic load: steady, diurnal, flash_crowd, on_off, batch, ramp.")
-@click.option("--from-cloudwatch", "history", type=Past(), help="Load of --queue in the past, e.g. 14d.")
+@click.option("--from-cloudwatch", "history", type=DurationOrDays(), help="Past load of --queue, such as 14d.")
 @click.option("--queue", help="Name of the queue for --from-cloudwatch.")
 @click.option(
     "--acceptable-latency", "latency_s", type=Duration(), default="60s", show_default=True, help="Latency target."
@@ -77,9 +77,9 @@ STOPPED = 130
 def simulate(**options: Any) -> None:
     """Simulate policies on a load, and compare message latency and cost.
 
-    The daemon's own loop and decisions run in virtual time on a simulated SQS and ECS. Peers with their documented
-    behavior, and an oracle that knows all arrivals (clairvoyant), run on the same load. Without a file the load is a
-    generated day.
+    The daemon's own loop and decisions run in virtual time on a simulated SQS and ECS. Other autoscalers with their
+    documented behavior, and an oracle that knows all arrivals (clairvoyant), run on the same load. By default the
+    load is a generated day.
 
     \b
     Policies: ours, ours:FIELD=VALUE/FIELD=VALUE, static[:TASKS], target-tracking, target-tracking-cpu, step-scaling,
@@ -104,8 +104,8 @@ def simulate(**options: Any) -> None:
         delivering.deliver(_study(options, plan.experiment, runs), tried, options["json_to"], options["report"])
 
 
-class _Plan(NamedTuple):
-    """What is to be played, all of it valid. `trials`: those of `--sweep`."""
+class _SimulationPlan(NamedTuple):
+    """A validated simulation. `trials`: those of `--sweep`."""
 
     experiment: Experiment
     policies: tuple[str, ...]
@@ -113,8 +113,8 @@ class _Plan(NamedTuple):
     trials: tuple[Trial, ...]
 
 
-def _planned(options: dict[str, Any]) -> _Plan:
-    """Whatever is wrong with the options or the load ends here, before anything is played: exit code 2."""
+def _planned(options: dict[str, Any]) -> _SimulationPlan:
+    """Return the validated plan. Invalid options or loads end the command with exit code 2 before the simulation."""
     try:
         return _plan(options)
     except ConfigError as error:
@@ -123,33 +123,33 @@ def _planned(options: dict[str, Any]) -> _Plan:
         leave(f"simulate: {error}", USAGE)
 
 
-def _plan(options: dict[str, Any]) -> _Plan:
+def _plan(options: dict[str, Any]) -> _SimulationPlan:
     from autoscaler.sim import experiment as lab  # noqa: PLC0415 - NumPy is an extra
     from autoscaler.sim.tuning import combinations  # noqa: PLC0415
 
     delivering.check(options["json_to"], options["report"])
-    with delivering.progress("reading the load") as told:
-        load = source(options, told)
-    experiment, promised_s = _experiment(options, load), options["latency_s"]
+    with delivering.progress("reading the load") as report:
+        load = source(options, report)
+    experiment, latency_s = _experiment(options, load), options["latency_s"]
     setup = experiment.setup(experiment.drawn(0))
     policies = lab.specs(options["policy"], setup)
-    trials = combinations(options["sweep"], promised_s) if options["sweep"] else ()
+    trials = combinations(options["sweep"], latency_s) if options["sweep"] else ()
     for trial in trials:
         lab.check(trial.policy, replace(setup, acceptable_latency_s=trial.latency_s))
-    return _Plan(experiment, policies, range(options["seeds"]), trials)
+    return _SimulationPlan(experiment, policies, range(options["seeds"]), trials)
 
 
-def _played(plan: _Plan) -> tuple[list[Run], list[Tried]]:
-    """Every policy's runs, and what each trial came to."""
+def _played(plan: _SimulationPlan) -> tuple[list[ScoredRun], list[Tried]]:
+    """Return the runs of every policy and the results of the trials."""
     from autoscaler.sim import experiment as lab  # noqa: PLC0415 - NumPy is an extra
 
     tried = []
     try:
-        with delivering.progress("simulating") as told:
-            runs = lab.runs(plan.experiment, plan.policies, plan.seeds, told)
+        with delivering.progress("simulating") as report:
+            runs = lab.runs(plan.experiment, plan.policies, plan.seeds, report)
         if plan.trials:
-            with delivering.progress("sweeping") as told:
-                tried = lab.trials(plan.experiment, plan.trials, plan.seeds, told)
+            with delivering.progress("sweeping") as report:
+                tried = lab.trials(plan.experiment, plan.trials, plan.seeds, report)
     except ChildProcessError as error:
         leave(f"simulate: {error}: choose fewer days, seeds or policies", FINDINGS)
     return runs, tried
@@ -157,11 +157,11 @@ def _played(plan: _Plan) -> tuple[list[Run], list[Tried]]:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end everything in order, and in a word: no process stays, no file is left half-written."""
+    """On Ctrl-C and SIGTERM, end all processes, leave no incomplete file, and print one line."""
     heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
     before = {number: signal.getsignal(number) for number in heard}
     for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # as a shell leaves SIGINT in the background
+        if handler is not signal.SIG_IGN:  # a shell ignores SIGINT for background jobs
             signal.signal(number, _stop)
     try:
         yield
@@ -173,8 +173,8 @@ def _stoppable() -> Iterator[None]:
 
 
 class _Stopped(KeyboardInterrupt):
-    """Python notes a plain KeyboardInterrupt that leaves an `exec`, as in an import, and then ends by SIGINT whatever
-    exit code was chosen. Of a subclass it takes no note.
+    """A subclass, because Python remembers a plain KeyboardInterrupt that leaves an `exec`, as in an import, and then
+    ends the process by SIGINT instead of with the chosen exit code.
     """
 
 
@@ -182,7 +182,7 @@ def _stop(*_: object) -> NoReturn:
     raise _Stopped
 
 
-def _experiment(options: dict[str, Any], load: Counted | Recorded) -> Experiment:
+def _experiment(options: dict[str, Any], load: Counted | RecordedJobs) -> Experiment:
     from autoscaler.sim.chance import StartUp  # noqa: PLC0415
     from autoscaler.sim.experiment import Experiment  # noqa: PLC0415
     from autoscaler.sim.model import Victims, WorldSettings  # noqa: PLC0415
@@ -198,7 +198,7 @@ def _experiment(options: dict[str, Any], load: Counted | Recorded) -> Experiment
     return Experiment(load, world, options["latency_s"], load.mean_service_s, *bounds)
 
 
-def _study(options: dict[str, Any], experiment: Experiment, runs: list[Run]) -> Study:
+def _study(options: dict[str, Any], experiment: Experiment, runs: list[ScoredRun]) -> Study:
     from autoscaler.sim.report.study import Study  # noqa: PLC0415
 
     world = experiment.world

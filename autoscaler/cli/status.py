@@ -1,4 +1,4 @@
-"""`status`: every service in a line, now or again and again."""
+"""`status`: one line per service, once or refreshed."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def status(watch: bool, every_s: float, url: str | None, as_json: bool) -> None:
     """Show every service: whether its latency target is met, its tasks, its backlog, and the last decision.
 
     The data comes from the running daemon. If none answers, AWS is read once, with the settings of the environment,
-    and the output says so. --watch needs a daemon, since every read of AWS costs calls.
+    and the output says so. --watch requires a daemon, to avoid repeated AWS calls.
 
     \b
     slo       met, at_risk (it will be missed), missed, unknown, none (the service has no queue)
     tasks     desired/running, and the bounds
-    waiting   visible messages, and messages in flight
-    oldest    age of the oldest message, of the latency target
+    waiting   visible messages + messages in flight
+    oldest    age of the oldest message, and the latency target
 
     Exit codes: 0 ok, 1 a latency target is missed, at risk or unknown, 3 access denied by AWS or no credentials,
     4 AWS did not answer.
@@ -49,13 +49,13 @@ def status(watch: bool, every_s: float, url: str | None, as_json: bool) -> None:
       autoscaler status --json | jq '.services[] | select(.slo != "met") | .key'
     """
     if every_s < LEAST_EVERY_S:
-        leave(f"status: --every is at least {LEAST_EVERY_S:g}s: the daemon has others to answer", USAGE)
+        leave(f"status: --every must be at least {LEAST_EVERY_S:g}s, to limit the daemon's load", USAGE)
     url = url or daemon_url()
     if watch:
-        watching.watch(lambda: _told(_ask(url), as_json), every_s, as_json)
+        watching.watch(lambda: _lines(_from_daemon(url), as_json), every_s, as_json)
         return
-    heard = _ask(url)
-    found = _look(heard) if isinstance(heard, str) else heard
+    heard = _from_daemon(url)
+    found = _from_aws(heard) if isinstance(heard, str) else heard
     with piped():
         if as_json:
             click.echo(json.dumps(found.as_json(), indent=2))
@@ -64,35 +64,35 @@ def status(watch: bool, every_s: float, url: str | None, as_json: bool) -> None:
     raise SystemExit(_code(found))
 
 
-def _ask(url: str) -> Statuses | str:
-    """What the daemon says of its services; a sentence where it says nothing."""
-    from autoscaler.inspection.asking import Listed, ask_all  # noqa: PLC0415 - it speaks HTTP
-    from autoscaler.operating.status import Statuses  # noqa: PLC0415 - most commands need none of it
+def _from_daemon(url: str) -> Statuses | str:
+    """Return the status of the daemon's services, or the reason why the daemon does not answer."""
+    from autoscaler.inspection.asking import ServiceList, fetch_services  # noqa: PLC0415 - it speaks HTTP
+    from autoscaler.operating.status import Statuses  # noqa: PLC0415 - most commands do not need it
 
-    heard = asyncio.run(ask_all(url))
-    return Statuses.of(heard.services, url) if isinstance(heard, Listed) else heard.reason
+    heard = asyncio.run(fetch_services(url))
+    return Statuses.of(heard.services, url) if isinstance(heard, ServiceList) else heard.reason
 
 
-def _look(silence: str) -> Statuses:
-    click.echo(silence, err=True)
+def _from_aws(reason: str) -> Statuses:
+    click.echo(reason, err=True)
     config = settings_or_exit()
-    click.echo("reading AWS cold: without history; where a daemon runs elsewhere, --url names it", err=True)
+    click.echo("reading AWS once, without history; if a daemon runs on another host, use --url", err=True)
     from autoscaler.one_shot import services_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
     from autoscaler.operating.status import Statuses  # noqa: PLC0415
 
     return Statuses.of(services_once(config)["services"], None)
 
 
-def _told(heard: Statuses | str, as_json: bool) -> list[str]:
-    """One picture, in lines."""
+def _lines(heard: Statuses | str, as_json: bool) -> list[str]:
+    """Return the lines of one refresh."""
     if not isinstance(heard, str):
         return [json.dumps(heard.as_json())] if as_json else list(page(heard))
     if as_json:
         return [json.dumps({"source": None, "error": heard, "services": []})]
-    return [f"{heard}; `autoscaler run` starts one, --url says where it is"]
+    return [f"{heard}; start one with `autoscaler run`, or set --url"]
 
 
 def _code(found: Statuses) -> int:
-    """What a daemon could not read it has told of itself; of a cold look that is the first to be said."""
+    """Return the exit code. Missing readings count only without a daemon; a daemon logs them itself."""
     unread = code_of_kinds(found.kinds) if found.url is None else 0
     return unread or (0 if found.good else FINDINGS)

@@ -1,4 +1,4 @@
-"""Standard input and output as bytes, a line at a time, and their sudden end."""
+"""Standard input and output as bytes, line by line, and the handling of closed streams."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from autoscaler.config import load
 from autoscaler.errors import ConfigError
 
 DAEMON = "http://127.0.0.1:9108"
-EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - where the daemon listens, not we
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - the daemon listens there, not this command
 
 
 def daemon_url() -> str:
-    """Where the settings have the daemon listen, as this machine reaches it; without good settings the default."""
+    """Return the daemon's URL on this machine from the settings; with invalid settings, the default."""
     try:
         config = load(os.environ)
     except ConfigError:
@@ -29,14 +29,14 @@ def daemon_url() -> str:
 
 
 def standard_input() -> IO[bytes]:
-    """Standard input; where it is closed, the exit code is 2."""
+    """Return standard input. If it is closed, exit with code 2."""
     if sys.stdin is None:
         leave("standard input is closed: there is nothing to read", USAGE)
     return sys.stdin.buffer
 
 
-class _Asking(io.RawIOBase):
-    """A raw stream that calls `before` each time that more is asked of it."""
+class _FlushingInput(io.RawIOBase):
+    """A raw stream that calls `before` before each read."""
 
     def __init__(self, raw: io.RawIOBase, before: Callable[[], None]) -> None:
         self._raw = raw
@@ -51,18 +51,18 @@ class _Asking(io.RawIOBase):
 
 
 def conversing() -> tuple[IO[bytes], IO[bytes]]:
-    """Standard input and output, such that all that was written is out before more input is waited for.
+    """Return standard input and output; the output is flushed before each wait for more input.
 
-    Whoever asks line by line is answered line by line, and a file of many lines does not cost a write for each.
+    A client that sends single lines gets each answer at once, and a file of many lines does not need a write per line.
     """
-    asked, answers = standard_input(), sys.stdout.buffer
-    raw = getattr(asked, "raw", None)
-    return (asked if raw is None else io.BufferedReader(_Asking(raw, answers.flush))), answers
+    questions, answers = standard_input(), sys.stdout.buffer
+    raw = getattr(questions, "raw", None)
+    return (questions if raw is None else io.BufferedReader(_FlushingInput(raw, answers.flush))), answers
 
 
 @contextmanager
 def piped() -> Iterator[None]:
-    """A reader that goes away ends us in silence, as it does every filter; what cannot be read or written is said."""
+    """End without a message if the reader of the output closes it, as filters do; print other I/O errors."""
     if sys.stdout is None:
         leave("standard output is closed: there is nowhere to write", USAGE)
     try:
@@ -72,11 +72,11 @@ def piped() -> Iterator[None]:
         _drop_output()
         raise SystemExit(FINDINGS) from None
     except OSError as error:
-        _drop_output()  # what is still to be written cannot be: else it fails once more at exit, which then is 120
+        _drop_output()  # else the flush at exit fails again, and the exit code is 120
         leave(f"reading or writing failed: {error.strerror or error}", USAGE)
 
 
 def _drop_output() -> None:
-    """What is still buffered would be written at the interpreter's end, and fail once more."""
+    """Discard the buffered output: the interpreter's flush at exit would fail again."""
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())

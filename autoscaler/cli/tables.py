@@ -1,4 +1,4 @@
-"""Tables: on a terminal in colours, and the last column wrapped to its width; else a plain line for each row."""
+"""Tables: on a terminal with colours and a wrapped last column; otherwise one plain line per row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoscaler.config.quoting import printable
 
 GAP = "  "
 LEAST_WIDTH = 24
-"""Of the last column: on a terminal that is narrower lines run on."""
+"""Minimum width of the last column; on a narrower terminal it is not wrapped."""
 
 
 def is_terminal() -> bool:
@@ -23,8 +23,8 @@ def is_terminal() -> bool:
 def table(
     heads: Sequence[str], rows: Sequence[Sequence[str]], style: Callable[[int, str], str] = lambda _, cell: cell
 ) -> Iterator[str]:
-    """The lines of the table. `style` colours a padded cell by its column, 0 being the first; click takes the colours
-    out again where they do not belong.
+    """Yield the lines of the table. `style` colours a padded cell by its column, counted from 0; click removes colours
+    if the output is not a terminal.
     """
     shown = [tuple(cell and printable(cell) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(heads, *shown, strict=True)][:-1]
@@ -37,7 +37,7 @@ def table(
 
 
 def _room(widths: Sequence[int]) -> int | None:
-    """How wide the last column may be (None: as wide as it is)."""
+    """Return the maximum width of the last column (None: unlimited)."""
     if not is_terminal():
         return None
     left = shutil.get_terminal_size().columns - sum(widths) - len(GAP) * len(widths)

@@ -1,7 +1,6 @@
-"""The same picture again and again: in place on a terminal, one below the other elsewhere.
+"""Print a refreshed view: in place on a terminal, otherwise one view after the other.
 
-Drawn with the four escapes that every terminal of the last forty years knows, and not with a library: so it is the same
-in the image, which has none.
+It uses ANSI escapes that all terminals support instead of a library, because the container image has no such library.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from autoscaler.cli.streams import piped
 from autoscaler.cli.tables import is_terminal
 
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-"""To the terminal's other screen, without a cursor; and back to what was there."""
+"""Switch to the terminal's alternate screen without a cursor, and back."""
 
 HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 def watch(picture: Callable[[], Sequence[str]], every_s: float, as_lines: bool) -> None:
-    """Draws until Ctrl-C, SIGTERM or the reader's end. `as_lines`: below each other even on a terminal."""
+    """Draw until Ctrl-C, SIGTERM or a closed output. `as_lines`: one view after the other even on a terminal."""
     in_place = is_terminal() and not as_lines
     with piped(), suppress(KeyboardInterrupt), _stoppable(), _screen(in_place):
         while True:
@@ -41,7 +40,7 @@ def watch(picture: Callable[[], Sequence[str]], every_s: float, as_lines: bool) 
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """SIGTERM is as Ctrl-C: the terminal is given back as it was."""
+    """Handle SIGTERM like Ctrl-C, so that the terminal is restored."""
     hears = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler) if hears else None
     try:
@@ -64,8 +63,8 @@ def _screen(in_place: bool) -> Iterator[None]:
 
 
 def fitting(lines: Sequence[str], width: int, height: int) -> list[str]:
-    """As much of the picture as fits above the cursor, and how many lines do not. What is wider than the terminal is
-    cut: the terminal would wrap it, and the first lines, with the worst service, would scroll out of sight.
+    """Return the lines that fit above the cursor, and the number of the other lines. Lines wider than the terminal are
+    cut: wrapped lines would scroll the first lines, with the worst service, off the screen.
     """
     cut = [_cut(line, width) for line in lines]
     most = max(height - 2, 0)
@@ -73,24 +72,24 @@ def fitting(lines: Sequence[str], width: int, height: int) -> list[str]:
 
 
 def _cut(line: str, width: int) -> str:
-    """The line in that many columns, in its colours where all of it fits."""
+    """Return the line within `width` columns; a cut line loses its colours."""
     plain = click.unstyle(line)
     return line if columns(plain) <= width else _first(plain, width - 1) + "…"
 
 
 def _first(text: str, width: int) -> str:
-    """The longest beginning of the text within that many columns."""
+    """Return the longest prefix of the text within `width` columns."""
     ends = accumulate(map(columns, text))
     return "".join(letter for letter, end in zip(text, ends, strict=True) if end <= width)
 
 
 def columns(text: str) -> int:
-    """How wide a terminal draws it: letters of East Asia take two columns, combining marks none."""
+    """Return the width on a terminal: East Asian wide letters take two columns, combining marks none."""
     return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
 
 
 def _draw(lines: Sequence[str]) -> None:
-    """What does not fit is counted; lines are cleared as they are written, so that nothing flickers."""
+    """Draw the lines that fit. Each line is cleared as it is written, which avoids flicker."""
     shown = fitting(lines, *shutil.get_terminal_size())
     if click.get_current_context().color is False:
         shown = [click.unstyle(line) for line in shown]

@@ -1,13 +1,14 @@
-"""Settings: environment and TOML file in, a valid `Config` out, or every problem at once under its own name.
+"""Settings: read the environment and the TOML file, and return a valid `Config` or all problems at once.
 
-Law: what is not understood is an error. Nothing that bears our name is ignored, corrected or guessed.
+Invariant: an unknown name or an invalid value is an error. No variable with our prefix and no key of the file is
+ignored, corrected or guessed.
 """
 
-from autoscaler.config.changes import Change
+from autoscaler.config.changes import SettingChange
 from autoscaler.config.file import mark_of
 from autoscaler.config.lasting import Gap
-from autoscaler.config.loading import Settings, find, load
-from autoscaler.config.model import Chosen, Config, LogFormat, LogLevel, ModeSetting, Service
+from autoscaler.config.loading import LoadedSettings, find, load
+from autoscaler.config.model import Chosen, Config, LogFormat, LogLevel, ModeSetting, ServiceConfig
 from autoscaler.config.names import variable
 from autoscaler.config.notes import notes, shadow_note, shadow_notes, shadow_state, waking_notes
 from autoscaler.config.policies import fields_of, policy_of
@@ -21,24 +22,24 @@ from autoscaler.config.reference import (
     plain,
     reference,
 )
-from autoscaler.config.reloading import CONFIRM, Reloaded, Waiting, reload
+from autoscaler.config.reloading import CONFIRM, Reloaded, UnconfirmedFile, reload
 from autoscaler.config.settings_page import markdown
 
 __all__ = [
     "CONFIRM",
-    "Change",
     "Chosen",
     "Config",
     "Effective",
     "Gap",
+    "LoadedSettings",
     "LogFormat",
     "LogLevel",
     "ModeSetting",
     "Reloaded",
-    "Service",
+    "ServiceConfig",
     "Setting",
-    "Settings",
-    "Waiting",
+    "SettingChange",
+    "UnconfirmedFile",
     "aligned",
     "defaults",
     "effective",

@@ -1,8 +1,8 @@
-"""What a tag may do to a setting. Each setting declares one of these next to its default, and declares nothing for
-"a tag may not set it": who may tag a service need not be who answers for it.
+"""How a tag may change a setting. Each setting declares one of these rules next to its default; without a declaration,
+a tag may not set it. The right to tag a service may belong to people who are not responsible for the service.
 
-The value that a tag is compared with is the one that the service would have without the tag: its profile's, else the
-defaults', else the built-in default.
+A tag's value is compared with the value that the service has without the tag: from its profile, else from the
+defaults, else the built-in default.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ Weaker: TypeAlias = Callable[[Any, Any], bool]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ByTag:
-    """`words` complete the sentence "a tag ...". `weaker` None: no value is accepted. `comparison` says of a refused
-    value how it compares, as in "2 is less than 5".
+    """Rule for a tag's value. `words` complete the sentence "a tag ...". `weaker` None: no value is accepted.
+    `comparison` describes a refused value, as in "2 is less than 5".
     """
 
     words: str
@@ -27,17 +27,17 @@ class ByTag:
 
 
 NEVER = ByTag("may not set it", None)
-AT_RUNTIME = ByTag("of the same name is read at every poll and stands before the setting", None)
+AT_RUNTIME = ByTag("of the same name is read at every poll and overrides the setting", None)
 ANY = ByTag("may set it", lambda _given, _without: False)
 RAISE = ByTag("may only raise it", lambda given, without: given < without, "less than")
 LOWER = ByTag("may only lower it", lambda given, without: given > without, "more than")
 RAISE_GIVEN = ByTag(
-    "may only raise it, or give it where there is none",
+    "may only raise it, or set it if it is not set",
     lambda given, without: without is not None and (given is None or given < without),
     "weaker than",
 )
 LOWER_GIVEN = ByTag(
-    "may only lower it, or give it where there is none",
+    "may only lower it, or set it if it is not set",
     lambda given, without: without is not None and (given is None or given > without),
     "weaker than",
 )
@@ -45,7 +45,7 @@ ENABLE = ByTag("may only turn it on", lambda given, without: without and not giv
 
 
 def stricter(*order: Any, comparison: str = "weaker than") -> ByTag:
-    """The tag's value must not stand before the value without the tag in `order`, which begins with the weakest."""
+    """Return a rule that refuses values weaker than the value without the tag. `order` begins with the weakest."""
     names = ", ".join(map(str, order))
     return ByTag(
         f"may only make it stricter ({names}: the last is the strictest)",
@@ -55,7 +55,7 @@ def stricter(*order: Any, comparison: str = "weaker than") -> ByTag:
 
 
 def only(strictest: Any) -> ByTag:
-    """The tag may set the strictest value; the others have no order, and only the value without the tag is accepted."""
+    """Return a rule that accepts the strictest value and the value without the tag. The other values have no order."""
     return ByTag(
         f"may only set {strictest}",
         lambda given, without: given not in {strictest, without},

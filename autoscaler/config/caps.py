@@ -1,4 +1,4 @@
-"""Shared caps: what several services use up together, a database's connections say, and how much of it a task takes."""
+"""Shared caps: a resource that several services share, such as database connections, and the amount per task."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _per_task(value: object) -> object:
     if not isinstance(value, Mapping):
         raise WrongValue(f"{quote(value)} is not a table of services{_SUCH_AS}")
     if not value:
-        raise WrongValue(f"names no service: give the services that share it{_SUCH_AS}")
+        raise WrongValue(f"names no service: list the services that share the resource{_SUCH_AS}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""What new settings change: each setting that has another value than before, table by table."""
+"""Compare two sets of settings: list each setting whose value differs, table by table."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.group import Group, leaves, value_at
 from autoscaler.config.lasting import shown
-from autoscaler.config.loading import Settings
+from autoscaler.config.loading import LoadedSettings
 from autoscaler.config.names import folded
 from autoscaler.config.validation import validated
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One setting with its `old` and `new` value in words; a secret is masked. `of`: a service's key, `defaults`,
+class SettingChange:
+    """One setting with its `old` and `new` value as text; a secret is masked. `of`: a service's key, `defaults`,
     `profiles.<name>` or `daemon`.
     """
 
@@ -25,8 +25,11 @@ class Change:
     new: str
 
 
-def changes(before: Settings, after: Settings) -> Iterator[Change]:
-    """The daemon's settings, the defaults, the profiles and the services that are in both, in this order."""
+def changes(before: LoadedSettings, after: LoadedSettings) -> Iterator[SettingChange]:
+    """Yield the changes of the daemon's settings, the defaults, the profiles and the services, in this order.
+
+    Profiles and services that only one side has are left out.
+    """
     yield from between("daemon", GlobalFields, before.globals.value, after.globals.value)
     yield from between("defaults", ServiceFields, before.defaults, after.defaults)
     for name in sorted(before.whole.profiles.keys() & after.whole.profiles.keys()):
@@ -38,11 +41,11 @@ def changes(before: Settings, after: Settings) -> Iterator[Change]:
             yield from between(read.key, ServiceFields, last.valid.value, read.valid.value)
 
 
-def between(of: str, group: type[Group], old: Group, new: Group) -> Iterator[Change]:
-    """The settings of one group that differ."""
+def between(of: str, group: type[Group], old: Group, new: Group) -> Iterator[SettingChange]:
+    """Yield the settings of one group whose values differ."""
     if old == new:
         return
     for leaf in leaves(group):
         first, second = value_at(old, leaf.path), value_at(new, leaf.path)
         if first != second:
-            yield Change(of, ".".join(leaf.path), shown(leaf, first), shown(leaf, second))
+            yield SettingChange(of, ".".join(leaf.path), shown(leaf, first), shown(leaf, second))

@@ -1,6 +1,6 @@
-"""Settings that are each valid and contradict one another: within a policy, a service, and between services.
+"""Find settings that are valid one by one and contradict each other: in a policy, in a service, between services.
 
-A check speaks only where everything that it looks at could be read: what is broken was named already.
+A check reports only if all settings that it compares are readable. Unreadable settings were reported already.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _ABOUT_QUEUES: tuple[Path, ...] = (("backlog_per_task",), ("processing_time",))
 _REQUIRED: Mapping[Path, str] = {
     ("cluster",): "the ECS cluster's name",
     ("service",): "the ECS service's name",
-    _MAX: "the most tasks that there may be",
+    _MAX: "the maximum number of tasks",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """What is wrong, at the setting to blame for it; `among` are all the settings that were looked at."""
+    """A contradiction, reported at the setting `at`. `among`: all settings that the check compared."""
 
     at: Path
     what: str
@@ -41,27 +41,28 @@ class Clash:
 
 
 def contradictions(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
-    """What contradicts itself in a policy, wherever the policy comes from."""
-    return _sound(broken, _bounds(fields), _fallback(fields), _twins(fields), _strangers(fields), _aimless(fields))
+    """Return the contradictions within a policy, for every source of the policy."""
+    checks = (_bounds(fields), _fallback(fields), _duplicates(fields), _unknown_names(fields), _no_target(fields))
+    return _readable(broken, *checks)
 
 
 def out_of_bounds(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
-    """The counts that lie outside the service's own bounds."""
-    return _sound(broken, _static(fields), _pause(fields), _schedules(fields))
+    """Return the task counts that are outside the service's own bounds."""
+    return _readable(broken, _static(fields), _pause(fields), _schedules(fields))
 
 
 def no_tasks(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
-    """A service that may never run; only a schedule may say so, for its time."""
-    return _sound(broken, [Clash(_MAX, "0 is out of range: at least 1", (_MAX,))] if fields.max_tasks == 0 else [])
+    """Return a clash if `max_tasks` is 0. Only a schedule may set 0, for a limited time."""
+    return _readable(broken, [Clash(_MAX, "0 is out of range: at least 1", (_MAX,))] if fields.max_tasks == 0 else [])
 
 
-def shortcomings(fields: ServiceFields, given: Set[Path], own: Set[Path], broken: Set[Path]) -> list[Clash]:
-    """What keeps a service from being scaled. `given`: the settings with a value; `own`: not from the defaults."""
-    checks = (_required(given), _signals(fields), _queueless(fields, own), _elsewhere(fields))
-    return _sound(broken, *checks, _sourceless(fields), _waiting_for_queues(fields), _nobody_to_tell(fields, own))
+def blockers(fields: ServiceFields, given: Set[Path], own: Set[Path], broken: Set[Path]) -> list[Clash]:
+    """Return what prevents scaling of the service. `given`: settings with a value; `own`: not from the defaults."""
+    checks = (_required(given), _signals(fields), _queue_settings(fields, own), _other_region(fields))
+    return _readable(broken, *checks, _no_source(fields), _queue_names(fields), _unused_external_id(fields, own))
 
 
-def _sound(broken: Set[Path], *checks: Iterable[Clash]) -> list[Clash]:
+def _readable(broken: Set[Path], *checks: Iterable[Clash]) -> list[Clash]:
     return [clash for check in checks for clash in check if broken.isdisjoint(clash.among)]
 
 
@@ -92,29 +93,27 @@ def _schedules(fields: ServiceFields) -> Iterator[Clash]:
         least = fields.min_tasks if item.min_tasks is None else item.min_tasks
         most = fields.max_tasks if item.max_tasks is None else item.max_tasks
         if most > fields.max_tasks:
-            what = f"{name}: {most} is more than the service's max_tasks, {fields.max_tasks}, which is the ceiling"
+            what = f"{name}: max_tasks {most} is more than the service's max_tasks, {fields.max_tasks}"
             yield Clash(_SCHEDULES, what, (_SCHEDULES, _MAX))
         elif least > most:
-            what = f"{name}: min_tasks would be {least} while max_tasks is {most}"
+            what = f"{name}: min_tasks {least} would be more than max_tasks {most} during this schedule"
             yield Clash(_SCHEDULES, what, (_SCHEDULES, _MIN, _MAX))
 
 
-def _strangers(fields: ServiceFields) -> Iterator[Clash]:
-    """What the formula names and nothing is called."""
+def _unknown_names(fields: ServiceFields) -> Iterator[Clash]:
+    """Yield a clash for each name in the formula that is neither a signal nor a metric."""
     known = sorted(SIGNALS | fields.metrics.keys())
     for name in sorted(_formula_names(fields) - set(known)):
         near = difflib.get_close_matches(name, known, 1)
-        meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-        yield Clash(
-            _FORMULA, f"{quote(name)} is neither a signal nor one of the metrics; {meant}", (_FORMULA, _METRICS)
-        )
+        meant = f"did you mean {near[0]}?" if near else f"known names: {', '.join(known)}"
+        yield Clash(_FORMULA, f"{quote(name)} is neither a signal nor a metric; {meant}", (_FORMULA, _METRICS))
 
 
-def _aimless(fields: ServiceFields) -> Iterator[Clash]:
-    """A metric without a target asks for nothing by itself."""
+def _no_target(fields: ServiceFields) -> Iterator[Clash]:
+    """Yield a clash for each metric without a target that the formula does not use: it has no effect."""
     for name, item in fields.metrics.items():
         if item.target_per_task is None and item.target_value is None and name not in _formula_names(fields):
-            what = f"{name}: give target_per_task or target_value, or name it in the formula"
+            what = f"{name}: set target_per_task or target_value, or use it in the formula"
             yield Clash(_METRICS, what, (_METRICS, _FORMULA))
 
 
@@ -127,13 +126,13 @@ def _within_bounds(tasks: int, fields: ServiceFields) -> bool:
 
 
 def _outside(tasks: int, fields: ServiceFields) -> str:
-    return f"{tasks} is not from min_tasks, {fields.min_tasks}, to max_tasks, {fields.max_tasks}"
+    return f"{tasks} is not between min_tasks, {fields.min_tasks}, and max_tasks, {fields.max_tasks}"
 
 
-def _twins(fields: ServiceFields) -> Iterator[Clash]:
+def _duplicates(fields: ServiceFields) -> Iterator[Clash]:
     names = [item.name.name for item in fields.queues]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield Clash(_QUEUES, f"the queue {name} is there twice", (_QUEUES,))
+        yield Clash(_QUEUES, f"the queue {name} is listed twice", (_QUEUES,))
 
 
 def _required(given: Set[Path]) -> Iterator[Clash]:
@@ -145,38 +144,38 @@ def _required(given: Set[Path]) -> Iterator[Clash]:
 def _signals(fields: ServiceFields) -> Iterator[Clash]:
     targets = (fields.cpu_target_percent, fields.memory_target_percent, fields.formula)
     if not fields.queues and not fields.metrics and all(target is None for target in targets):
-        what = "there is nothing to follow: set queues, cpu_target_percent, memory_target_percent, metrics or formula"
+        what = "no signal is configured: set queues, cpu_target_percent, memory_target_percent, metrics or formula"
         yield Clash(_QUEUES, what, _SIGNALS)
 
 
-def _queueless(fields: ServiceFields, own: Set[Path]) -> Iterator[Clash]:
-    """What is said of queues where there are none. In the defaults it is meant for the other services."""
+def _queue_settings(fields: ServiceFields, own: Set[Path]) -> Iterator[Clash]:
+    """Yield a clash for each queue setting of a service without queues. In the defaults it is for other services."""
     for path in _ABOUT_QUEUES:
         if path in own and not fields.queues:
-            yield Clash(path, "is about queues, and the service has none: set queues, or leave it out", (path, _QUEUES))
+            yield Clash(path, "applies to queues, and the service has none: set queues, or remove it", (path, _QUEUES))
 
 
-def _nobody_to_tell(fields: ServiceFields, own: Set[Path]) -> Iterator[Clash]:
-    """An external id without a role. In the defaults it is meant for the services that have one."""
+def _unused_external_id(fields: ServiceFields, own: Set[Path]) -> Iterator[Clash]:
+    """Yield a clash for an external id without a role. In the defaults it is for the services that have a role."""
     if _EXTERNAL_ID in own and fields.external_id is not None and fields.role_arn is None:
-        what = "is told to nobody without a role: set role_arn, or leave it out"
+        what = "has no effect without role_arn: set role_arn, or remove it"
         yield Clash(_EXTERNAL_ID, what, (_EXTERNAL_ID, _ROLE_ARN))
 
 
-def _waiting_for_queues(fields: ServiceFields) -> Iterator[Clash]:
+def _queue_names(fields: ServiceFields) -> Iterator[Clash]:
     names = sorted(_formula_names(fields) & QUEUE_SIGNALS)
     if names and not fields.queues:
-        yield Clash(_FORMULA, f"{', '.join(names)} is about queues, and the service has none", (_FORMULA, _QUEUES))
+        yield Clash(_FORMULA, f"it reads {', '.join(names)} of queues, and the service has none", (_FORMULA, _QUEUES))
 
 
-def _sourceless(fields: ServiceFields) -> Iterator[Clash]:
+def _no_source(fields: ServiceFields) -> Iterator[Clash]:
     for name, item in fields.metrics.items():
         if source_of(item, None) is None:
-            what = f"{name}: say where it is read: namespace and metric, or prometheus and query"
+            what = f"{name}: has no source: set namespace and metric, or prometheus and query"
             yield Clash(_METRICS, what, (_METRICS,))
 
 
-def _elsewhere(fields: ServiceFields) -> Iterator[Clash]:
+def _other_region(fields: ServiceFields) -> Iterator[Clash]:
     for item in fields.queues:
         if None not in {fields.region, item.name.region} and item.name.region != fields.region:
             what = f"the queue {item.name.name} is in {item.name.region}, and the service's region is {fields.region}"
@@ -184,16 +183,16 @@ def _elsewhere(fields: ServiceFields) -> Iterator[Clash]:
 
 
 def cap_contradictions(cap: CapFields, least: Mapping[str, int]) -> Iterator[str]:
-    """What is wrong with a shared cap. `least`: the services' `min_tasks`, by key."""
+    """Yield the problems of a shared cap. `least`: the services' `min_tasks`, by key."""
     keys = {folded(key): key for key in least}
     named = [folded(key) for key in cap.per_task]
     for key in cap.per_task:
         if folded(key) not in keys:
             near = difflib.get_close_matches(folded(key), keys, 1)
-            meant = f"did you mean {keys[near[0]]}?" if near else f"there are {', '.join(sorted(least))}"
+            meant = f"did you mean {keys[near[0]]}?" if near else f"known keys: {', '.join(sorted(least))}"
             yield f"{quote(key)} is not a service's key; {meant}"
         elif named.count(folded(key)) > 1:
-            yield f"the service {keys[folded(key)]} is there twice"
+            yield f"the service {keys[folded(key)]} is listed twice"
     needed = sum(least[keys[folded(key)]] * taken for key, taken in cap.per_task.items() if folded(key) in keys)
     if needed > cap.most:
-        yield f"the services' min_tasks alone take {needed}, and most is {cap.most}"
+        yield f"the services use {needed} with min_tasks alone, and most is {cap.most}"

@@ -1,4 +1,4 @@
-"""What only one service may have: its key, its ECS service and its queues. Two on one would each write for both."""
+"""Resources that only one service may use: a key, an ECS service, queues. Two services on one would both scale it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from autoscaler.config.model import Service
+from autoscaler.config.model import ServiceConfig
 from autoscaler.config.names import NOT_YET, folded
 from autoscaler.ports import QueueRef, Role, ServiceRef
 
 
-class Thing(NamedTuple):
-    """Something that only one service may have. `region` None: nobody knows, so it may be any.
+class ExclusiveResource(NamedTuple):
+    """A resource that only one service may use. `region` None: unknown, so it may be any Region.
 
-    `account` None: the daemon's own, whichever that is. `elsewhere`: the account is only known by a role in it, and
-    so is another than the daemon's own, which needs no role.
+    `account` None: the daemon's own account, whose number is unknown. `elsewhere`: the account is known only from a
+    role in it, so it is not the daemon's own account, which needs no role.
     """
 
     what: str
@@ -24,68 +24,69 @@ class Thing(NamedTuple):
     account: str | None = None
     elsewhere: bool = False
 
-    def may_be(self, other: Thing) -> bool:
+    def may_be(self, other: ExclusiveResource) -> bool:
+        """Whether both may be the same resource in AWS."""
         here = None in {self.region, other.region} or self.region == other.region
         own = None in {self.account, other.account} and not (self.elsewhere or other.elsewhere)
         return self.what == other.what and here and (own or self.account == other.account)
 
 
 class Claim(NamedTuple):
-    """A thing, claimed `by` a service's key `at` a setting (empty: by its settings as a whole)."""
+    """A claim of the service with the key `by`, made at the setting `at` (empty: by its settings as a whole)."""
 
-    thing: Thing
+    resource: ExclusiveResource
     by: str
     at: str = ""
 
 
 class Claims:
-    """What is taken so far. `home` is the daemon's own Region, where it is known."""
+    """The claims so far. `home`: the daemon's own Region (None: unknown)."""
 
-    def __init__(self, home: str | None, services: Iterable[Service] = ()) -> None:
+    def __init__(self, home: str | None, services: Iterable[ServiceConfig] = ()) -> None:
         self._home = home
         self._taken: defaultdict[str, list[Claim]] = defaultdict(list)
         for service in services:
             self.add(service)
 
-    def add(self, service: Service) -> None:
-        for thing in self._things(service):
-            self.take(Claim(thing, service.ref.key))
+    def add(self, service: ServiceConfig) -> None:
+        for resource in self._resources(service):
+            self.take(Claim(resource, service.ref.key))
 
     def take(self, claim: Claim) -> None:
-        self._taken[claim.thing.what].append(claim)
+        self._taken[claim.resource.what].append(claim)
 
-    def release(self, service: Service) -> None:
-        """Others may have what it had."""
-        for thing in self._things(service):
-            there = self._taken[thing.what]
+    def release(self, service: ServiceConfig) -> None:
+        """Remove the claims of the service, so that other services may use its resources."""
+        for resource in self._resources(service):
+            there = self._taken[resource.what]
             there[:] = [claim for claim in there if claim.by != service.ref.key]
 
-    def rival(self, service: Service, *, but: str | None = None) -> str | None:
-        """The key of a service that has what this one wants (None: nobody). `but`: whose things do not count."""
-        claims = (self.earlier(thing, but=but) for thing in self._things(service))
+    def conflicting_key(self, service: ServiceConfig, *, but: str | None = None) -> str | None:
+        """Return the key of a service that already has a resource of this one (None: none). `but`: a key to ignore."""
+        claims = (self.earlier(resource, but=but) for resource in self._resources(service))
         return next((claim.by for claim in claims if claim is not None), None)
 
-    def earlier(self, thing: Thing, *, but: str | None = None) -> Claim | None:
-        """The first claim on what may be this thing."""
-        there = self._taken.get(thing.what, ())
-        return next((claim for claim in there if claim.by != but and thing.may_be(claim.thing)), None)
+    def earlier(self, resource: ExclusiveResource, *, but: str | None = None) -> Claim | None:
+        """Return the first claim on a resource that may be the same. `but`: a key to ignore."""
+        there = self._taken.get(resource.what, ())
+        return next((claim for claim in there if claim.by != but and resource.may_be(claim.resource)), None)
 
-    def _things(self, service: Service) -> Iterator[Thing]:
-        yield Thing(f"the key {folded(service.ref.key)}")
-        yield service_thing(service.ref, self._home)
-        yield from (queue_thing(queue, self._home) for queue in service.queues)
+    def _resources(self, service: ServiceConfig) -> Iterator[ExclusiveResource]:
+        yield ExclusiveResource(f"the key {folded(service.ref.key)}")
+        yield service_resource(service.ref, self._home)
+        yield from (queue_resource(queue, self._home) for queue in service.queues)
 
 
-def service_thing(service: ServiceRef, home: str | None) -> Thing:
+def service_resource(service: ServiceRef, home: str | None) -> ExclusiveResource:
     what, account = f"the ECS service {service.service} of the cluster {service.cluster}", _account(service.role)
-    return Thing(what, "only one may scale it", service.region or home, account, account is not None)
+    return ExclusiveResource(what, "only one may scale it", service.region or home, account, account is not None)
 
 
-def queue_thing(queue: QueueRef, home: str | None) -> Thing:
-    """A queue whose Region is not given is in the daemon's own."""
+def queue_resource(queue: QueueRef, home: str | None) -> ExclusiveResource:
+    """Return the queue as a resource. Without a Region it is in the daemon's own."""
     remedy = f"sharing a queue needs queue_share, which {NOT_YET}"
     account, elsewhere = queue.account or _account(queue.role), queue.account is None and queue.role is not None
-    return Thing(f"the queue {queue.name}", remedy, queue.region or home, account, elsewhere)
+    return ExclusiveResource(f"the queue {queue.name}", remedy, queue.region or home, account, elsewhere)
 
 
 def _account(role: Role | None) -> str | None:

@@ -1,13 +1,13 @@
-"""A service that asks to be taken over by its tags: `autoscaler:queues`, and other settings under their own names.
+"""Discover a service by its tags: `autoscaler:queues`, and other settings in tags named like the settings.
 
     autoscaler:queues = orders refunds=5m        autoscaler:max_tasks = 20        autoscaler:profile = batch
 
-Tags beat the profile that they name, a profile of the settings file beats the defaults. A tag's value holds no comma
-or brace, so queues are separated by spaces. Who may tag a service need not be who answers for it: such a service is in
-shadow unless its profile says otherwise, and a tag may only do to a setting what the setting declares (`by_tag`):
-nothing where it holds a URL, a formula, a schedule or a role, and never weaken what protects the service. No tag lifts
-`min_tasks` or `max_tasks` above the ceiling or says where a service is. What stays where its line is missing in the
-file (`stays`) stays where its tag is missing, too.
+Tags override the profile that they name; a profile of the settings file overrides the defaults. AWS permits no comma
+or brace in a tag's value, so spaces separate the queues. The right to tag a service may belong to people who are not
+responsible for it. Therefore a discovered service is in shadow unless its profile sets the mode, and each setting
+declares what a tag may do to it (`by_tag`): a tag cannot set a URL, a formula, a schedule or a role, and cannot weaken
+a protection. No tag sets `min_tasks` or `max_tasks` above the ceiling, or the place of a service. A setting that keeps
+its last value without its line in the file (`stays`) also keeps it without its tag.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from autoscaler.config.group import Leaf, Path, leaves, value_at
 from autoscaler.config.kinds import NONE
 from autoscaler.config.lasting import MISSING, STAYING, shown
 from autoscaler.config.layer import Layer, Naming, Sourced, Tree
-from autoscaler.config.loading import Read, Settings, service_of
+from autoscaler.config.loading import LoadedSettings, Read, service_of
 from autoscaler.config.merging import overlaid, sources
-from autoscaler.config.model import Service
-from autoscaler.config.names import PLACE, Part, key_of
+from autoscaler.config.model import ServiceConfig
+from autoscaler.config.names import PLACE, SettingsPart, key_of
 from autoscaler.config.quoting import quote
 from autoscaler.config.validation import validated
 from autoscaler.core.policy import Mode
 from autoscaler.errors import ConfigError, Problem
 
 TAG = "autoscaler:"
-ASKS = f"{TAG}queues"
-"""Whoever carries this tag asks to be taken over."""
+DISCOVERY_TAG = f"{TAG}queues"
+"""A service with this tag is discovered."""
 
 PROFILE = f"{TAG}profile"
 LONGEST_KEY = 64
 IN_A_PROFILE = "put it in a profile of the settings file, and name the profile in the tag autoscaler:profile"
 SETTINGS: Mapping[Path, Leaf] = {leaf.path: leaf for leaf in leaves(ServiceFields)}
 RUNTIME = frozenset(f"{TAG}{'.'.join(path)}" for path, leaf in SETTINGS.items() if leaf.by_tag is AT_RUNTIME)
-"""Tags that are no settings: they are read at every poll."""
+"""Tags that are not settings: the daemon reads them at every poll."""
 
-STAYING_TAGS = frozenset(f"{TAG}{'.'.join(path)}" for path in STAYING) - RUNTIME - {ASKS} | {PROFILE}
-"""Tags whose last value stays while they are missing. Without `autoscaler:queues` the service is given up."""
+STAYING_TAGS = frozenset(f"{TAG}{'.'.join(path)}" for path in STAYING) - RUNTIME - {DISCOVERY_TAG} | {PROFILE}
+"""Tags whose last value stays while they are missing. Without `autoscaler:queues` the service is no longer scaled."""
 
 _CAPPED = ("min_tasks", "max_tasks")
 
 
 @dataclass(frozen=True, slots=True)
-class Tagged:
-    """A service as it was found, with all its tags. `missing`: those that it does not carry any more and that stay."""
+class TaggedService:
+    """A discovered service with all its tags. `missing`: removed tags whose last values stay."""
 
     cluster: str
     service: str
@@ -63,78 +63,78 @@ class Tagged:
         return f"tags of {self.service} in {self.cluster}"
 
     def at(self, tag: str) -> str:
-        """What the operator calls the tag."""
+        """Return the name of the tag for messages."""
         return f"{self.where}: {tag}{MISSING if tag in self.missing else ''}"
 
-    def with_last(self, last: Mapping[str, str]) -> Tagged:
-        """With the tags that are missing and stay. `last`: what `staying` gave before."""
+    def with_last(self, last: Mapping[str, str]) -> TaggedService:
+        """Return the service with the missing tags that stay. `last`: the earlier result of `staying`."""
         missing = last.keys() - self.tags.keys()
         return replace(self, tags={**last, **self.tags}, missing=frozenset(missing)) if missing else self
 
     @property
     def staying(self) -> dict[str, str]:
-        """The tags that stay if they are missing the next time."""
+        """The tags whose values stay if they are missing at the next read."""
         return {tag: value for tag, value in self.tags.items() if tag in STAYING_TAGS}
 
     def gaps(self) -> Iterator[Problem]:
-        """A problem for each tag that is missing and stays."""
+        """Yield a problem for each tag that is missing and whose value stays."""
         for tag in sorted(self.missing):
-            what = f"the tag is missing; its last value, {quote(self.tags[tag])}, stays"
-            yield Problem(f"{self.where}: {tag}", f"{what}. Write the tag, or restart the daemon to do without it")
+            what = f"the tag is missing; its last value, {quote(self.tags[tag])}, stays in force"
+            yield Problem(f"{self.where}: {tag}", f"{what}. Write the tag, or restart the daemon to drop the value")
 
 
-def discovered(tagged: Tagged, settings: Settings) -> Service:
-    """The service that the tags ask for. Raises ConfigError with everything that is wrong with them."""
+def discovered(tagged: TaggedService, settings: LoadedSettings) -> ServiceConfig:
+    """Return the service that the tags configure. Raises ConfigError with all problems of the tags."""
     profile, unknown = _profile(tagged, settings)
     layer = _layer(tagged)
-    place, shadow = _said(tagged, cluster=tagged.cluster, service=tagged.service), _said(tagged, mode=Mode.SHADOW)
+    place, shadow = _tree(tagged, cluster=tagged.cluster, service=tagged.service), _tree(tagged, mode=Mode.SHADOW)
     under = overlaid(profile, overlaid(shadow, settings.whole.defaults))
     without = validated(ServiceFields, under).value
-    valid = validated(ServiceFields, overlaid(place, overlaid(layer.tree[Part.DEFAULTS], under)))
+    valid = validated(ServiceFields, overlaid(place, overlaid(layer.tree[SettingsPart.DEFAULTS], under)))
     read = Read(Naming(key_in(tagged), f"{tagged.where}: {TAG}", dotted=True), valid, frozenset(sources(profile)))
     problems = [*layer.problems, *unknown, *valid.problems]
     if not problems:
         problems += (_of(tagged, problem) for problem in read.contradictions())
-        problems += _presumptuous(tagged, read, without, settings)
-        problems += _elsewhere(tagged, read, settings)
+        problems += _not_permitted(tagged, read, without, settings)
+        problems += _other_region(tagged, read, settings)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return service_of(read)
 
 
-def _of(tagged: Tagged, problem: Problem) -> Problem:
-    """The problem under the service's name: the profile to blame may be many services'."""
+def _of(tagged: TaggedService, problem: Problem) -> Problem:
+    """Return the problem under the service's name. Its cause may be a profile that several services use."""
     if problem.where.startswith(tagged.where):
         return problem
     return Problem(tagged.where, f"{problem.where}: {problem.what}")
 
 
-def _said(tagged: Tagged, **values: str) -> Tree:
+def _tree(tagged: TaggedService, **values: str) -> Tree:
     return {name: Sourced(str(value), tagged.where) for name, value in values.items()}
 
 
-def key_in(tagged: Tagged) -> str:
-    """The service's key: cluster and name. A long one is cut, with a few letters that tell it from others."""
+def key_in(tagged: TaggedService) -> str:
+    """Return the service's key, made of cluster and name. A long key is cut and ends with a hash, to stay unique."""
     whole = key_of(f"{tagged.cluster}-{tagged.service}")
     named = f"{tagged.cluster}-{tagged.service}".lower()
     if len(named) <= LONGEST_KEY and whole == named:
         return whole
-    told_apart = hashlib.sha256(named.encode()).hexdigest()[:8]
-    return f"{whole[: LONGEST_KEY - 9].rstrip('_-')}-{told_apart}"
+    digest = hashlib.sha256(named.encode()).hexdigest()[:8]
+    return f"{whole[: LONGEST_KEY - 9].rstrip('_-')}-{digest}"
 
 
-def _profile(tagged: Tagged, settings: Settings) -> tuple[Tree, list[Problem]]:
+def _profile(tagged: TaggedService, settings: LoadedSettings) -> tuple[Tree, list[Problem]]:
     name = tagged.tags.get(PROFILE, NONE)
     if name == NONE and NONE not in settings.whole.profiles:
         return {}, []
     if name in settings.whole.profiles:
         return settings.whole.profiles[name], []
     there = ", ".join(sorted(settings.whole.profiles)) or "none"
-    return {}, [Problem(tagged.at(PROFILE), f"{quote(name)} is no profile of the settings file; there is {there}")]
+    return {}, [Problem(tagged.at(PROFILE), f"{quote(name)} is not a profile of the settings file; profiles: {there}")]
 
 
-def _layer(tagged: Tagged) -> Layer:
-    """The tags as a layer. Dots lead into groups: `autoscaler:scale_in.cooldown`."""
+def _layer(tagged: TaggedService) -> Layer:
+    """Return the tags as a layer. A dot separates group and setting: `autoscaler:scale_in.cooldown`."""
     layer, table = Layer(), dict[str, object]()
     for tag, value in sorted(tagged.tags.items()):
         if tag.startswith(TAG) and tag not in RUNTIME | {PROFILE}:
@@ -143,19 +143,21 @@ def _layer(tagged: Tagged) -> Layer:
                 layer.complain(tagged.at(tag), refusal)
             else:
                 _put(table, path, value)
-    layer.read_table(table, ServiceFields, (Part.DEFAULTS.value,), lambda path: tagged.at(f"{TAG}{'.'.join(path)}"))
+    layer.read_table(
+        table, ServiceFields, (SettingsPart.DEFAULTS.value,), lambda path: tagged.at(f"{TAG}{'.'.join(path)}")
+    )
     return layer
 
 
 def _refusal(path: Path, value: str) -> str | None:
-    """Why a tag may not set this, whatever it says (None: it may). What is below a setting belongs to it."""
+    """Return why a tag may not set this, for any value (None: it may). A path below a setting is part of it."""
     leaf = next((SETTINGS[path[:length]] for length in range(1, len(path) + 1) if path[:length] in SETTINGS), None)
     if path[0] in PLACE:
-        return "is no setting for a tag: a service that is discovered is where it was found. Remove the tag"
+        return "cannot be set by a tag: a discovered service keeps the place where it was found. Remove the tag"
     if leaf is not None and leaf.by_tag.weaker is None:
-        return f"{'.'.join(leaf.path)} is no setting for a tag: {IN_A_PROFILE}"
+        return f"{'.'.join(leaf.path)} cannot be set by a tag: {IN_A_PROFILE}"
     if path == ("queues",) and "://" in value:
-        return f"a queue's URL is not for a tag: write the queue's name or ARN, or {IN_A_PROFILE}"
+        return f"a tag cannot set a queue's URL: write the queue's name or ARN, or {IN_A_PROFILE}"
     return None
 
 
@@ -163,13 +165,15 @@ def _put(table: dict[str, object], path: Path, value: str) -> None:
     for name in path[:-1]:
         inner = table.setdefault(name, {})
         if not isinstance(inner, dict):
-            return  # the outer name is a setting or nothing: that is said already
+            return  # the outer name is a setting, or unknown: its own tag is reported
         table = inner
     table[path[-1]] = ",".join(value.split()) if path == ("queues",) else value
 
 
-def _presumptuous(tagged: Tagged, read: Read, without: ServiceFields, settings: Settings) -> Iterator[Problem]:
-    """What a tag may not ask for. `without`: the service's settings without its tags."""
+def _not_permitted(
+    tagged: TaggedService, read: Read, without: ServiceFields, settings: LoadedSettings
+) -> Iterator[Problem]:
+    """Yield the values that a tag may not set. `without`: the service's settings without its tags."""
     for path, leaf in SETTINGS.items():
         tag = f"{TAG}{'.'.join(path)}"
         if tag in tagged.tags and tag not in RUNTIME and path[0] not in PLACE:
@@ -178,12 +182,12 @@ def _presumptuous(tagged: Tagged, read: Read, without: ServiceFields, settings: 
     for name in _CAPPED:
         tasks = value_at(read.valid.value, (name,))
         if f"{TAG}{name}" in tagged.tags and tasks > ceiling:
-            what = f"{tasks} is above AUTOSCALER_MAX_TASKS_CEILING={ceiling}; lower it, or let a profile say it"
+            what = f"{tasks} is above AUTOSCALER_MAX_TASKS_CEILING={ceiling}; lower it, or set it in a profile"
             yield Problem(tagged.at(f"{TAG}{name}"), what)
 
 
 def _weaker(where: str, leaf: Leaf, given: Any, without: Any) -> Iterator[Problem]:
-    """What is wrong with a value that weakens what the service has without the tag."""
+    """Yield a problem if the tag's value weakens the value that the service has without the tag."""
     allowed = leaf.by_tag
     if allowed.weaker is not None and allowed.weaker(given, without):
         what = f"{shown(leaf, given)} is {allowed.comparison} {shown(leaf, without)}, the value without the tag"
@@ -192,10 +196,10 @@ def _weaker(where: str, leaf: Leaf, given: Any, without: Any) -> Iterator[Proble
         )
 
 
-def _elsewhere(tagged: Tagged, read: Read, settings: Settings) -> Iterator[Problem]:
-    """Queues in other Regions than the service: each Region that is asked takes memory, and a tag may name any."""
+def _other_region(tagged: TaggedService, read: Read, settings: LoadedSettings) -> Iterator[Problem]:
+    """Yield queues outside the service's Region. Each Region's client takes memory, and a tag could name any Region."""
     here = read.valid.value.region or settings.home
     for item in read.valid.value.queues:
         if here is not None and item.name.region not in {None, here}:
             what = f"the queue {item.name.name} is in {item.name.region}, and the service is in {here}"
-            yield Problem(tagged.at(ASKS), what)
+            yield Problem(tagged.at(DISCOVERY_TAG), what)

@@ -1,6 +1,6 @@
-"""Durations as people write them: `90s`, `5m`, `1h30m`, `500ms`. A number without a unit is refused.
+"""Durations with units: `90s`, `5m`, `1h30m`, `500ms`. A number without a unit is refused.
 
-Law: every float of seconds that is shown reads back as itself, to the last bit.
+Invariant: `seconds(shown(x)) == x`, to the last bit, for every duration x.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _SECONDS_IN_EACH = (Fraction(3600), Fraction(60), Fraction(1), Fraction(1, 1000)
 _LONGEST_TEXT = 400  # the smallest float takes 326 characters; the sum below is then bounded too
 
 LONGEST_S = 365 * 24 * 3600.0
-"""A year: what is longer is a slip of the keyboard."""
+"""One year. A longer duration is regarded as a typing error."""
 
 
 def seconds(value: object) -> float:
-    """The duration in seconds, rounded once. Raises WrongValue saying how to write it."""
+    """Return the duration in seconds, rounded once. Raises WrongValue with the correct notation."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise WrongValue(_without_unit(str(value)))
     text = value.strip() if isinstance(value, str) else ""
@@ -38,7 +38,7 @@ def seconds(value: object) -> float:
 
 def _bounded(total: Fraction) -> float:
     if total > LONGEST_S:
-        raise WrongValue("a duration of more than a year (8760h) is not meant")
+        raise WrongValue("a duration must not be longer than a year (8760h)")
     return float(total)
 
 
@@ -47,6 +47,6 @@ def _without_unit(number: str) -> str:
 
 
 def shown(duration_s: float) -> str:
-    """The duration as it can be written in the settings, in seconds: `90s`, `0.5s`."""
+    """Return the duration in the notation of the settings, in seconds: `90s`, `0.5s`."""
     digits = format(Decimal(repr(duration_s + 0.0)), "f")
     return f"{digits.removesuffix('.0')}s"

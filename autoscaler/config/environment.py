@@ -1,21 +1,22 @@
-"""The layer of the variables. No variable that bears our name, or nearly, is passed over in silence."""
+"""The layer of the environment variables. A variable with our prefix, or a similar prefix, is set or reported."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from autoscaler.config.layer import Layer, Naming, Sourced
-from autoscaler.config.names import JOINT, PREFIX, Part, Place, place
+from autoscaler.config.names import JOINT, PREFIX, SettingPlace, SettingsPart, place
 from autoscaler.config.spelling import misspelt_prefix, unknown_variable
 
 EMPTY = "is empty: unset it, or give it a value"
 TWO_STYLES = (
-    "names one service flat, and there are others: put every service under AUTOSCALER_SERVICES__<KEY>__, or in the file"
+    "sets a single service without a key, and there are others: "
+    "put every service under AUTOSCALER_SERVICES__<KEY>__, or in the file"
 )
 
 
 def environment(environ: Mapping[str, str]) -> Layer:
-    """What the variables say. Those that begin like nothing of ours are somebody else's."""
+    """Return the settings in the variables. Variables whose prefix is not similar to ours are ignored."""
     layer = Layer()
     for name, value in sorted(environ.items()):
         found = place(name) if name.startswith(PREFIX) else None
@@ -28,7 +29,7 @@ def environment(environ: Mapping[str, str]) -> Layer:
     return layer
 
 
-def _put(layer: Layer, found: Place, sourced: Sourced) -> None:
+def _put(layer: Layer, found: SettingPlace, sourced: Sourced) -> None:
     at = _base(layer, found, sourced.origin)
     if not sourced.value:
         layer.complain(sourced.origin, EMPTY)
@@ -36,14 +37,14 @@ def _put(layer: Layer, found: Place, sourced: Sourced) -> None:
         layer.put((*at, *found.path), sourced)
 
 
-def _base(layer: Layer, found: Place, name: str) -> tuple[str, ...] | None:
-    """Where in the tree the variable's part begins; its service is entered. None: there is no place for it."""
+def _base(layer: Layer, found: SettingPlace, name: str) -> tuple[str, ...] | None:
+    """Return the path of the variable's part in the tree, and add its service (None: the service's key is invalid)."""
     if found.key is None:
         return (found.part.value,)
     key = layer.enter(Naming(found.key, many(found.key), dotted=False), name)
-    return None if key is None else (Part.SERVICES.value, key)
+    return None if key is None else (SettingsPart.SERVICES.value, key)
 
 
 def many(key: str) -> str:
-    """What a variable of one service of many begins with."""
+    """Return the prefix of the variables of a service with this key."""
     return f"{PREFIX}SERVICES{JOINT}{key}{JOINT}"

@@ -1,9 +1,8 @@
-"""Every setting, once: its kind, its default, what it means and why the default is what it is.
+"""All settings: the kind, the default, the meaning and the reason for the default of each.
 
-Next to that stands whether the last value stays when its line is missing on a reload, and what a tag may do to it
-(`group.setting`). The reference, the JSON Schema, the names of the variables and the suggestions for mistyped
-ones are all made from these models. Defaults of a service are the core's own
-(`core/policy.py`); a test compares the two.
+Each also declares whether its last value stays when its line is missing on a reload, and what a tag may do to it
+(`group.setting`). The reference, the JSON Schema, the names of the variables and the suggestions for mistyped names
+are generated from these models. The defaults of a service equal those of `core/policy.py`; a test compares them.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ from autoscaler.config.rules import (
     ScaleOutFields,
 )
 from autoscaler.config.schedules import IN_FORCE, SCHEDULES, Schedules
-from autoscaler.core.policy import ConflictingScalers, Mode, Pause, Workers
+from autoscaler.core.policy import ConflictingScalers, Mode, Pause, WorkerSafety
 
 _NAME = text(re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII), "a name: write the name alone, not its ARN or URL")
 _REGION = text(REGION, "a Region, such as eu-west-1")
 _ROLE_ARN = text(
-    # a path's parts hold no slash, so that there is one way only to read it
+    # parts of the path exclude the slash, so that the pattern matches in one way only
     re.compile(r"arn:aws(?:-cn|-us-gov)?:iam::\d{12}:role/(?:[!-.0-~]{1,512}/)*[A-Za-z0-9_+=,.@-]{1,64}", re.ASCII),
-    "an IAM role's ARN: it looks like arn:aws:iam::123456789012:role/autoscaler",
+    "an IAM role's ARN, such as arn:aws:iam::123456789012:role/autoscaler",
 )
 _EXTERNAL_ID = secret(
     re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}", re.ASCII), "an external id: 2 to 1224 letters, digits and _+=,.@:/-"
@@ -63,7 +62,7 @@ _PER_TASK = number(lambda messages: messages > 0, "above 0", {"exclusiveMinimum"
 
 
 class ServiceFields(Group):
-    """One service. In many, cluster, service and max_tasks must be given; in `defaults`, nothing must."""
+    """Settings of one service. Each service requires cluster, service and max_tasks; `defaults` requires nothing."""
 
     cluster: Annotated[str | None, _NAME] = setting(
         None,
@@ -140,11 +139,11 @@ class ServiceFields(Group):
         True,
         "Forecast the arrivals of the coming minutes from the queue's past weeks, and raise the demand for them. Never "
         "lowers the demand. Reads up to 15 days of one-minute metrics from CloudWatch at the start. Has no effect "
-        "where the past does not repeat.",
+        "if the load does not repeat.",
         "Tasks must be started before a burst to be running when it comes.",
         by_tag=ANY,
     )
-    workers: Annotated[Workers | None, optional(choice(Workers))] = setting(
+    workers: Annotated[WorkerSafety | None, optional(choice(WorkerSafety))] = setting(
         None,
         "What happens to work in progress at a scale-in. self_protecting: busy tasks use ECS task scale-in "
         "protection. draining: on SIGTERM tasks finish or return their messages within stopTimeout. unsafe: tasks lose "
@@ -154,7 +153,7 @@ class ServiceFields(Group):
         "AWS does not report whether a worker returns what it cannot finish in time. A worker that could finish in "
         "time and does not drain already loses work in every deployment.",
         stays="It decides which tasks a scale-in may stop.",
-        by_tag=only(Workers.UNSAFE),
+        by_tag=only(WorkerSafety.UNSAFE),
     )
     count_in_flight: Annotated[bool, truth()] = setting(
         True,
@@ -193,7 +192,7 @@ class ServiceFields(Group):
         {},
         "More metrics to scale on, each under a name of your choice: from CloudWatch {namespace, metric, "
         "dimensions={...}, statistic} or from Prometheus {prometheus=URL, query}, each with target_per_task (the value "
-        "that one task can handle) or target_value (the value to keep, whatever the number of tasks). The highest "
+        "that one task can handle) or target_value (the value to hold, for any number of tasks). The highest "
         "demand of all signals is used. A service's own table replaces that of the defaults as a whole.",
         "The queues show the backlog; a metric is for load that they do not show.",
         stays="Without this signal the service would scale in while work is waiting.",
@@ -292,7 +291,7 @@ class ServiceFields(Group):
 
 
 class PolicyFields(ServiceFields):
-    """One moment's policy. Its bounds may come from a schedule, and then there may be no tasks at all."""
+    """The policy at one moment. Its bounds may come from a schedule; `max_tasks` may then be 0."""
 
     max_tasks: Annotated[int, TASKS] = setting(MOST_TASKS, "Maximum number of tasks.", "The limit of ECS.")
     schedule: Annotated[str | None, IN_FORCE] = setting(
@@ -310,8 +309,9 @@ class GlobalFields(Group):
     quiet_interval: Annotated[float, duration(1.0)] = setting(
         60.0,
         "Longest poll interval of a service whose queues are empty; its interval grows up to this, and the first "
-        "message resets it. The effective value is at most a third of the acceptable latency, and half of what the "
-        "start-up time leaves of it. Set it to the value of interval to always poll at that interval.",
+        "message resets it. The effective value is at most a third of the acceptable latency, and at most half of the "
+        "time that remains of it after the start-up time. Set it to the value of interval to always poll at that "
+        "interval.",
         "Reading an empty queue costs as much as reading a full one. With a latency target of one minute, start-up "
         "leaves no time and no poll is skipped; with five minutes there is one poll a minute.",
     )

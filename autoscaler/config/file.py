@@ -1,5 +1,5 @@
 """The layer of the TOML file: settings of the daemon, `[defaults]`, a `[services.<key>]` for each service, and a
-`[profiles.<name>]` for what tags may ask for by name.
+`[profiles.<name>]` for each profile that tags may name.
 """
 
 from __future__ import annotations
@@ -13,37 +13,37 @@ from stat import S_ISREG
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.group import Path
 from autoscaler.config.layer import Layer, Named, Naming
-from autoscaler.config.names import FIELDS, PLACE, Part, variable
+from autoscaler.config.names import FIELDS, PLACE, SettingsPart, variable
 from autoscaler.config.quoting import quote
 from autoscaler.config.statements import mark_parts
 
 LARGEST = 10_000_000
-"""Bytes of a settings file: some ten thousand services."""
+"""Maximum size of a settings file in bytes: enough for about ten thousand services."""
 
 MOST_DOTS = 20
-"""In one key. The TOML parser takes time that is quadratic in the parts of a dotted key; ours have at most five."""
+"""Dots in one key. The parser's time is quadratic in the parts of a dotted key; our keys have at most five parts."""
 
 CONFIG_FILE = variable(("config_file",))
-_HERE = "stands outside: put it under [defaults] or [services.<key>]"
+_SERVICE_SETTING = "is a setting of a service: put it under [defaults] or [services.<key>]"
 
 
 def file(name: str) -> Layer:
-    """What the file says. If it cannot be read, that is the layer's one problem."""
+    """Return the settings in the file. If the file cannot be read, the layer has that one problem."""
     layer = Layer()
     text = _text(name, layer)
     table = _table(name, text, layer)
     named = _named(f"{FilePath(name).name}: ")
     _read_globals(layer, table, named)
-    _read_defaults(layer, table.get(Part.DEFAULTS, {}), named)
-    _read_services(layer, table.get(Part.SERVICES, {}), named)
-    _read_profiles(layer, table.get(Part.PROFILES, {}), named)
+    _read_defaults(layer, table.get(SettingsPart.DEFAULTS, {}), named)
+    _read_services(layer, table.get(SettingsPart.SERVICES, {}), named)
+    _read_profiles(layer, table.get(SettingsPart.PROFILES, {}), named)
     mark_parts(layer.tree, text)
     layer.content = text
     return layer
 
 
 def mark_of(name: str) -> Hashable:
-    """Something that is another whenever the file has changed; None where there is no such file."""
+    """Return a value that differs after every change of the file (None: there is no such file)."""
     try:
         found = FilePath(name).stat() if name else None
     except OSError:
@@ -52,7 +52,7 @@ def mark_of(name: str) -> Hashable:
 
 
 def is_empty(name: str) -> bool:
-    """Whether the file is there and has nothing in it."""
+    """Whether the file exists and is empty."""
     try:
         found = FilePath(name).stat()
     except OSError:
@@ -63,7 +63,7 @@ def is_empty(name: str) -> bool:
 def _text(name: str, layer: Layer) -> bytes:
     try:
         if not S_ISREG(FilePath(name).stat().st_mode):
-            raise IsADirectoryError(EISDIR, "it is no regular file")
+            raise IsADirectoryError(EISDIR, "it is not a regular file")
         with FilePath(name).open("rb") as opened:
             content = opened.read(LARGEST + 1)
     except OSError as error:
@@ -77,7 +77,7 @@ def _text(name: str, layer: Layer) -> bytes:
 
 def _table(name: str, content: bytes, layer: Layer) -> Mapping[str, object]:
     if number := _long_key(content):
-        layer.complain(FilePath(name).name, f"line {number}: a key has at most {MOST_DOTS} dots")
+        layer.complain(FilePath(name).name, f"line {number}: a key may have at most {MOST_DOTS} dots")
         return {}
     try:
         return tomllib.loads(content.decode("utf-8-sig"))  # some editors begin a file with a byte order mark
@@ -87,7 +87,7 @@ def _table(name: str, content: bytes, layer: Layer) -> Mapping[str, object]:
 
 
 def _long_key(content: bytes) -> int | None:
-    """The number of the first line whose key or table name has more dots than any of ours (None: there is none)."""
+    """Return the number of the first line whose key or table name has more than `MOST_DOTS` dots (None: no line)."""
     for number, line in enumerate(content.split(b"\n"), 1):
         key, ends, _ = line.partition(b"]" if line.lstrip().startswith(b"[") else b"=")
         if ends and key.count(b".") > MOST_DOTS and not key.lstrip().startswith((b"#", b'"', b"'")):
@@ -96,7 +96,7 @@ def _long_key(content: bytes) -> int | None:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong with the text. The text itself is not repeated: it may hold anything."""
+    """Return the parser's reason. The message does not repeat the text, which may hold secrets."""
     match error:
         case UnicodeDecodeError(start=start):
             return f"byte {start} is not UTF-8"
@@ -111,54 +111,62 @@ def _named(prefix: str) -> Named:
 
 
 def _read_globals(layer: Layer, table: Mapping[str, object], named: Named) -> None:
-    ours = {name: value for name, value in table.items() if name not in {Part.DEFAULTS, Part.PROFILES, Part.SERVICES}}
+    ours = {
+        name: value
+        for name, value in table.items()
+        if name not in {SettingsPart.DEFAULTS, SettingsPart.PROFILES, SettingsPart.SERVICES}
+    }
     for name in ours.keys() & {path[0] for path in FIELDS.values()}:
-        layer.complain(named((name,)), _HERE)
+        layer.complain(named((name,)), _SERVICE_SETTING)
         del ours[name]
     if ours.pop("config_file", None) is not None:
-        layer.complain(named(("config_file",)), f"is a variable only: {CONFIG_FILE}")
-    layer.read_table(ours, GlobalFields, (Part.GLOBALS.value,), named)
+        layer.complain(named(("config_file",)), f"can only be set by the variable {CONFIG_FILE}")
+    layer.read_table(ours, GlobalFields, (SettingsPart.GLOBALS.value,), named)
 
 
 def _read_defaults(layer: Layer, table: object, named: Named) -> None:
     if isinstance(table, Mapping):
-        layer.read_table(table, ServiceFields, (Part.DEFAULTS.value,), _under(named, (Part.DEFAULTS.value,)))
+        layer.read_table(
+            table, ServiceFields, (SettingsPart.DEFAULTS.value,), _under(named, (SettingsPart.DEFAULTS.value,))
+        )
     else:
-        layer.complain(named((Part.DEFAULTS.value,)), "is a table: [defaults]")
+        layer.complain(named((SettingsPart.DEFAULTS.value,)), "must be a table: [defaults]")
 
 
 def _read_services(layer: Layer, tables: object, named: Named) -> None:
     if not isinstance(tables, Mapping):
-        layer.complain(named((Part.SERVICES.value,)), "is a table of tables: [services.<key>]")
+        layer.complain(named((SettingsPart.SERVICES.value,)), "must be a table of tables: [services.<key>]")
         return
     for key, table in tables.items():
-        _read_service(layer, str(key), table, _under(named, (Part.SERVICES.value, str(key))))
+        _read_service(layer, str(key), table, _under(named, (SettingsPart.SERVICES.value, str(key))))
 
 
 def _read_service(layer: Layer, key: str, table: object, named: Named) -> None:
     where = named(())
     entered = layer.enter(Naming(key, f"{where}.", dotted=True), where)
     if not isinstance(table, Mapping):
-        layer.complain(where, f"is a table: [services.{key}]")
+        layer.complain(where, f"must be a table: [services.{key}]")
     elif entered:
-        layer.read_table(table, ServiceFields, (Part.SERVICES.value, entered), named)
+        layer.read_table(table, ServiceFields, (SettingsPart.SERVICES.value, entered), named)
 
 
 def _read_profiles(layer: Layer, tables: object, named: Named) -> None:
     if not isinstance(tables, Mapping):
-        layer.complain(named((Part.PROFILES.value,)), "is a table of tables: [profiles.<name>]")
+        layer.complain(named((SettingsPart.PROFILES.value,)), "must be a table of tables: [profiles.<name>]")
         return
     for name, table in tables.items():
-        _read_profile(layer, (Part.PROFILES.value, str(name)), table, named)
+        _read_profile(layer, (SettingsPart.PROFILES.value, str(name)), table, named)
 
 
 def _read_profile(layer: Layer, at: Path, table: object, named: Named) -> None:
     if not isinstance(table, Mapping):
-        layer.complain(named(at), f"is a table: [{'.'.join(at)}]")
+        layer.complain(named(at), f"must be a table: [{'.'.join(at)}]")
         return
-    layer.tree[Part.PROFILES].setdefault(at[-1], {})
+    layer.tree[SettingsPart.PROFILES].setdefault(at[-1], {})
     for name in PLACE & table.keys():
-        layer.complain(named((*at, name)), "is no setting for a profile: a service that is discovered is where it is")
+        layer.complain(
+            named((*at, name)), "cannot be set in a profile: a discovered service keeps the place where it was found"
+        )
     own = {name: value for name, value in table.items() if name not in PLACE}
     layer.read_table(own, ServiceFields, at, _under(named, at))
 

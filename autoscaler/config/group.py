@@ -1,4 +1,4 @@
-"""What a group of settings is, and how the tree of groups is walked: every list of settings is made by this walk."""
+"""Groups of settings, and the walk over the tree of groups that produces every list of settings."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from autoscaler.config.by_tag import NEVER, ByTag
-from autoscaler.config.kinds import Kind
+from autoscaler.config.kinds import ValueKind
 
 Path: TypeAlias = tuple[str, ...]
-"""The names that lead to a setting: `("scale_out", "cooldown")`."""
+"""The names from the outermost group to a setting: `("scale_out", "cooldown")`."""
 
 
 class Group(BaseModel):
-    """Settings that stand together. A name that is not among its fields is an error.
+    """A group of settings. A name that is not one of its fields is an error.
 
-    Pydantic builds what reads it when it is first read, which many a command never does.
+    Pydantic builds the validator at the first use (`defer_build`), which many commands never reach.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
@@ -28,10 +28,10 @@ class Group(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One setting, with what the reference says of it. `stays` and `by_tag` are as in `setting`."""
+    """One setting with its texts for the reference. `stays` and `by_tag` are as in `setting`."""
 
     path: Path
-    kind: Kind
+    kind: ValueKind
     default: object
     meaning: str
     why: str = ""
@@ -40,28 +40,27 @@ class Leaf:
 
 
 def setting(default: Any, meaning: str, why: str, *, stays: str = "", by_tag: ByTag = NEVER) -> Any:
-    """A setting's default, what it means, and why this default.
+    """Declare a setting: its default, its meaning, and the reason for the default.
 
     `stays`: why a reload keeps the last value when the setting's line or tag is missing; empty: the next layer's value
-    or the default takes its place. Modes, roles, bounds and protections have a reason here. `by_tag`: what a tag may
-    do to it.
+    or the default applies. Modes, roles, bounds and protections give a reason here. `by_tag`: what a tag may do to it.
     """
     extra: dict[str, Any] = {"why": why, "stays": stays, "by_tag": by_tag}
     return Field(default=default, description=meaning, json_schema_extra=extra)
 
 
 def meant(default: Any, meaning: str) -> Any:
-    """The default of a setting inside an item of a list or table, and what it means."""
+    """Declare a setting inside an item of a list or table: its default and its meaning."""
     return Field(default=default, description=meaning)
 
 
 def names_in(group: type[Group]) -> tuple[str, ...]:
-    """The group's settings as they are written: the alias of a field whose name Python keeps for itself."""
+    """Return the names of the group's settings as they are written: the alias if the name is a Python keyword."""
     return tuple(field.alias or name for name, field in group.model_fields.items())
 
 
 def within(group: type[Group], name: str) -> type[Group] | None:
-    """The group of that name inside the group (None: no such name, or a single setting)."""
+    """Return the inner group of that name (None: no such name, or a single setting)."""
     field = group.model_fields.get(name)
     inner = field.annotation if field else None
     return inner if isinstance(inner, type) and issubclass(inner, Group) else None
@@ -69,7 +68,7 @@ def within(group: type[Group], name: str) -> type[Group] | None:
 
 @cache
 def leaves(group: type[Group]) -> tuple[Leaf, ...]:
-    """Every setting of the group and of the groups inside it, in the order of the code."""
+    """Return all settings of the group and of its inner groups, in the order of the code."""
     return tuple(_leaves(group, ()))
 
 
@@ -84,12 +83,12 @@ def _leaves(group: type[Group], at: Path) -> Iterator[Leaf]:
 
 def _leaf(path: Path, field: FieldInfo) -> Leaf:
     extra: Any = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    kind = next(mark for mark in field.metadata if isinstance(mark, Kind))
+    kind = next(mark for mark in field.metadata if isinstance(mark, ValueKind))
     return Leaf(path, kind, field.get_default(), field.description or "", **extra)
 
 
 def value_at(group: Group, path: Path) -> Any:
-    """The value of the setting to which the path leads."""
+    """Return the value of the setting at the path."""
     value: Any = group
     for name in path:
         value = getattr(value, name)
@@ -97,20 +96,20 @@ def value_at(group: Group, path: Path) -> Any:
 
 
 def shown(group: Group) -> dict[str, object]:
-    """The values of a group without groups inside, as they could be written in a file; None is left out."""
+    """Return the values of a group without inner groups, in the notation of the file; None is left out."""
     given = zip(leaves(type(group)), (value for _, value in group), strict=True)
     return {leaf.path[-1]: leaf.kind.show(value) for leaf, value in given if value is not None}
 
 
 def schema_of(group: type[Group]) -> dict[str, object]:
-    """The JSON Schema of a table with the group's settings."""
+    """Return the JSON Schema of a table with the group's settings."""
     required = [field.alias or name for name, field in group.model_fields.items() if field.is_required()]
     must: Mapping[str, object] = {"required": required} if required else {}
     return {"type": "object", "properties": properties_of(group), "additionalProperties": False, **must}
 
 
 def properties_of(group: type[Group]) -> dict[str, object]:
-    """The JSON Schemas of the group's settings, by name."""
+    """Return the JSON Schemas of the group's settings, by name."""
     return {field.alias or name: _property(group, name, field) for name, field in group.model_fields.items()}
 
 

@@ -1,4 +1,4 @@
-"""The items of the two lists, queues and limits: split here, read one by one, so that each wrong one is named."""
+"""The items of the two lists, queues and limits: split and read one by one, so that each wrong item is reported."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Annotated, Self
 from pydantic import model_validator
 
 from autoscaler.config.group import Group, schema_of, shown
-from autoscaler.config.kinds import MOST_TASKS, ItemsKind, Kind, decoded, duration, optional, whole
+from autoscaler.config.kinds import MOST_TASKS, ItemsKind, ValueKind, decoded, duration, optional, whole
 from autoscaler.config.queues import address, queue
 from autoscaler.config.quoting import WrongValue, quote
 from autoscaler.ports import QueueRef
 
-_QUEUE = Kind("queue", queue, {"type": "string", "minLength": 1}, address)
+_QUEUE = ValueKind("queue", queue, {"type": "string", "minLength": 1}, address)
 TASKS = whole(0, MOST_TASKS)
 
 
 class QueueFields(Group):
-    """A queue of the service. `acceptable_latency` None: that of the service."""
+    """A queue of the service. `acceptable_latency` None: the service's value applies."""
 
     name: Annotated[QueueRef, _QUEUE]
     acceptable_latency: Annotated[float | None, optional(duration(1.0))] = None
 
 
 class LimitFields(Group):
-    """Rate limit. The largest change within `per`: a number of tasks, or percent of the count at the period's start."""
+    """Rate limit: the largest change within `per`, in tasks or in percent of the count at the period's start."""
 
     tasks: Annotated[int | None, optional(TASKS)] = None
     percent: Annotated[int | None, optional(whole(1, 1_000_000))] = None
@@ -39,7 +39,7 @@ class LimitFields(Group):
 
 
 def _queue_item(item: object) -> object:
-    """`name` or `name=5m` as the table that it stands for."""
+    """Return `name` or `name=5m` as the equivalent table."""
     if not isinstance(item, str):
         return item
     name, marked, latency = item.strip().rpartition("=")

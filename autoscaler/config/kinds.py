@@ -1,7 +1,7 @@
-"""What a value may look like. A kind reads what the operator wrote (text from a variable, anything from a file),
-shows a value back in the same spelling, and describes itself to people and to editors.
+"""Kinds of values. A kind parses the operator's input (text from a variable, any type from a file), formats a value in
+the same notation, and has a description for people and a JSON Schema for editors.
 
-Readers raise WrongValue with a sentence for the operator; pydantic gathers them.
+Readers raise WrongValue with a message for the operator; pydantic collects the messages.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ Shower: TypeAlias = Callable[[Any], object]
 
 MOST_TASKS = 2**31 - 1
 MOST_TEXT = 16_384
-"""Characters of one value. The longest that is valid is a Prometheus query, of 8,000."""
+"""Maximum characters of one value. The longest valid value is a Prometheus query, with 8,000."""
 
 MOST_OF_A_LIST = 65_536
-"""Characters of a variable that holds a list, or a table as JSON."""
+"""Maximum characters of a variable that holds a list, or a table as JSON."""
 HIDDEN = "***"
 NONE = "none"
-"""The word that takes back what `defaults` set."""
+"""The word that removes a value set in `defaults`."""
 
 _WHOLE = re.compile(r"[+-]?\d{1,30}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,300}(?:\.\d{1,300})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -45,10 +45,10 @@ def _as_it_is(value: object) -> object:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kind:
-    """One kind of value. `words` stand in the reference; `schema` is its JSON Schema in the file.
+class ValueKind:
+    """One kind of value. `words` describe it in the reference; `schema` is its JSON Schema in the file.
 
-    As an annotation it replaces pydantic's own reading, so every message is ours.
+    As an annotation it replaces pydantic's own parsing, so that all messages are ours.
     """
 
     words: str
@@ -56,28 +56,28 @@ class Kind:
     schema: dict[str, Any]
     show: Shower = _as_it_is
     most: int = MOST_TEXT
-    """Characters of a text that is read."""
+    """Maximum characters of a text."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.bounded)
 
     def bounded(self, value: object) -> object:
-        """Read the value, unless it is a text that is too long for any reader of one value."""
+        """Return the parsed value. Raises WrongValue for a text longer than `most`."""
         if isinstance(value, str) and len(value) > self.most:
             raise WrongValue(f"has {len(value):,} characters: at most {self.most:,} are allowed here")
         return self.read(value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ItemsKind(Kind):
-    """A list or a table. Pydantic reads its items, each wrong one a problem of its own; `read` only splits."""
+class ItemsKind(ValueKind):
+    """A list or a table. `read` only splits it; pydantic reads the items and reports each wrong item by itself."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.read, handler(source))
 
 
-def whole(least: int, most: int) -> Kind:
-    """A whole number from `least` to `most`, both included."""
+def whole(least: int, most: int) -> ValueKind:
+    """Return the kind of a whole number from `least` to `most`, both included."""
 
     def read(value: object) -> int:
         number = _whole(value)
@@ -85,7 +85,7 @@ def whole(least: int, most: int) -> Kind:
             raise WrongValue(f"{quote(value)} is out of range: from {least} to {most}")
         return number
 
-    return Kind("whole number", read, {"type": "integer", "minimum": least, "maximum": most})
+    return ValueKind("whole number", read, {"type": "integer", "minimum": least, "maximum": most})
 
 
 def _whole(value: object) -> int:
@@ -98,8 +98,8 @@ def _whole(value: object) -> int:
     raise WrongValue(f"{quote(value)} is not a whole number")
 
 
-def number(allowed: Callable[[float], bool], range_words: str, schema: dict[str, Any]) -> Kind:
-    """A finite number for which `allowed` holds; `range_words` say of it what `allowed` decides."""
+def number(allowed: Callable[[float], bool], range_words: str, schema: dict[str, Any]) -> ValueKind:
+    """Return the kind of a finite number for which `allowed` is true; `range_words` describe this range."""
 
     def read(value: object) -> float:
         number = _number(value)
@@ -107,7 +107,7 @@ def number(allowed: Callable[[float], bool], range_words: str, schema: dict[str,
             raise WrongValue(f"{quote(value)} is out of range: {range_words}")
         return number
 
-    return Kind(f"number, {range_words}", read, {"type": "number", **schema})
+    return ValueKind(f"number, {range_words}", read, {"type": "number", **schema})
 
 
 def _number(value: object) -> float:
@@ -128,22 +128,22 @@ def _float(value: float) -> float:
         return math.inf
 
 
-def duration(at_least_s: float = 0.0) -> Kind:
-    """A duration with its unit, of `at_least_s` seconds and at most a year."""
+def duration(at_least_s: float = 0.0) -> ValueKind:
+    """Return the kind of a duration with its unit, from `at_least_s` seconds to one year."""
 
     def read(value: object) -> float:
-        lasting = durations.seconds(value)
-        if lasting < at_least_s:
+        length_s = durations.seconds(value)
+        if length_s < at_least_s:
             raise WrongValue(f"{quote(value)} is too short: at least {durations.shown(at_least_s)}")
-        return lasting
+        return length_s
 
     floor = f", at least {durations.shown(at_least_s)}" if at_least_s else ""
     schema = {"type": "string", "pattern": f"^{durations.PATTERN}$", "examples": ["90s", "5m"]}
-    return Kind(f"duration{floor}", read, schema, durations.shown)
+    return ValueKind(f"duration{floor}", read, schema, durations.shown)
 
 
-def choice(words: type[StrEnum]) -> Kind:
-    """One of the words, in any case."""
+def choice(words: type[StrEnum]) -> ValueKind:
+    """Return the kind of a choice among the words, in upper or lower case."""
     allowed = [str(word) for word in words]
     by_text = {word.lower(): word for word in words}
 
@@ -155,7 +155,7 @@ def choice(words: type[StrEnum]) -> Kind:
         meant = f"; did you mean {by_text[near[0]]}?" if near else ""
         raise WrongValue(f"{quote(value)} is not one of {', '.join(allowed)}{meant}")
 
-    return Kind(" | ".join(allowed), read, {"enum": allowed}, str)
+    return ValueKind(" | ".join(allowed), read, {"enum": allowed}, str)
 
 
 def _truth(value: object) -> bool:
@@ -167,32 +167,32 @@ def _truth(value: object) -> bool:
     return _TRUTHS[text]
 
 
-def truth() -> Kind:
-    return Kind("true | false", _truth, {"type": "boolean"})
+def truth() -> ValueKind:
+    return ValueKind("true | false", _truth, {"type": "boolean"})
 
 
-def text(shape: re.Pattern[str], what: str) -> Kind:
-    """A text that has the shape; `what` says which and how to mend it. White space around it is not part of it."""
+def text(shape: re.Pattern[str], what: str) -> ValueKind:
+    """Return the kind of a text that matches the shape, without surrounding white space. `what`: the valid form."""
     return _text(shape, lambda value: f"{quote(value)} is not {what}", _as_it_is)
 
 
-def secret(shape: re.Pattern[str], what: str) -> Kind:
-    """The same; no text ever repeats it, right or wrong."""
+def secret(shape: re.Pattern[str], what: str) -> ValueKind:
+    """Return the same kind for a secret: no message or output repeats its value, valid or not."""
     return _text(shape, lambda _: f"is not {what}", lambda _: HIDDEN)
 
 
-def _text(shape: re.Pattern[str], wrong: Callable[[object], str], show: Shower) -> Kind:
+def _text(shape: re.Pattern[str], wrong: Callable[[object], str], show: Shower) -> ValueKind:
     def read(value: object) -> str:
         given = value.strip() if isinstance(value, str) else ""
         if not shape.fullmatch(given):
             raise WrongValue(wrong(value))
         return given
 
-    return Kind("text", read, {"type": "string", "pattern": f"^{shape.pattern}$"}, show)
+    return ValueKind("text", read, {"type": "string", "pattern": f"^{shape.pattern}$"}, show)
 
 
-def names(kind: Kind) -> Kind:
-    """A list of such texts: comma-separated or JSON in a variable, a list in the file. Each is there once."""
+def names(kind: ValueKind) -> ValueKind:
+    """Return the kind of a list: comma-separated or JSON in a variable, a list in the file. Duplicates are dropped."""
 
     def read(value: object) -> tuple[object, ...]:
         given = decoded(value)
@@ -201,11 +201,11 @@ def names(kind: Kind) -> Kind:
             raise WrongValue(f"{quote(value)} is not a list of names")
         return tuple(dict.fromkeys(kind.bounded(item) for item in items))
 
-    return Kind("list of names", read, {"type": "array", "items": kind.schema}, list, MOST_OF_A_LIST)
+    return ValueKind("list of names", read, {"type": "array", "items": kind.schema}, list, MOST_OF_A_LIST)
 
 
-def optional(kind: Kind) -> Kind:
-    """The same, or `none` (and null): as if it were not set."""
+def optional(kind: ValueKind) -> ValueKind:
+    """Return the kind with `none` (and null) as a further value: the setting is not set."""
 
     def read(value: object) -> object:
         absent = value is None or (isinstance(value, str) and value.strip().lower() == NONE)
@@ -214,11 +214,11 @@ def optional(kind: Kind) -> Kind:
     def show(value: object) -> object:
         return None if value is None else kind.show(value)
 
-    return Kind(f"{kind.words} | {NONE}", read, {"anyOf": [kind.schema, {"const": NONE}]}, show)
+    return ValueKind(f"{kind.words} | {NONE}", read, {"anyOf": [kind.schema, {"const": NONE}]}, show)
 
 
-def pause() -> Kind:
-    """A direction to pause, or the count to stand at."""
+def pause() -> ValueKind:
+    """Return the kind of a pause: a direction, or a fixed task count."""
     tasks = whole(0, MOST_TASKS)
 
     def read(value: object) -> Pause | int:
@@ -228,10 +228,10 @@ def pause() -> Kind:
         try:
             return _whole(value)
         except WrongValue as error:
-            raise WrongValue(f"{quote(value)} is not one of all, in, out, none or a number of tasks") from error
+            raise WrongValue(f"{quote(value)} is not one of: all, in, out, none, or a task count") from error
 
     schema = {"anyOf": [{"enum": [str(word) for word in Pause]}, tasks.schema]}
-    return Kind(
+    return ValueKind(
         "all | in | out | number of tasks",
         read,
         schema,
@@ -240,10 +240,10 @@ def pause() -> Kind:
 
 
 def decoded(value: object) -> object:
-    """The JSON in a variable's text; anything that is not such a text stays what it is."""
+    """Return the parsed JSON of a variable's text; any other value is returned unchanged."""
     if not isinstance(value, str) or not value.strip().startswith(("[", "{")):
         return value
     try:
         return json.loads(value)
     except (ValueError, RecursionError) as error:
-        raise WrongValue("is not JSON that can be read: check its quotes, commas and brackets") from error
+        raise WrongValue("is not valid JSON: check its quotes, commas and brackets") from error

@@ -1,7 +1,7 @@
-"""A layer of settings, the environment or the file, is read into one tree of one shape.
+"""A layer of settings: the environment, the file or tags, read into a tree of one common shape.
 
-Every value carries the name under which the operator knows it, so that nothing has to be traced back later. What
-cannot be placed in the tree is a problem of the layer and is left out of it.
+Each value carries its origin: the name that the operator wrote. An input that does not fit into the tree is a problem
+of the layer and is left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from autoscaler.config.group import Group, Path, within
-from autoscaler.config.names import JOINT, KEY_SHAPE, Part, folded, valid_key
+from autoscaler.config.names import JOINT, KEY_SHAPE, SettingsPart, folded, valid_key
 from autoscaler.config.quoting import printable
 from autoscaler.config.spelling import unknown_key
 from autoscaler.errors import Problem
@@ -20,17 +20,17 @@ Tree: TypeAlias = dict[str, Any]
 """Groups by name; at the leaves, `Sourced` values."""
 
 Named: TypeAlias = Callable[[Path], str]
-"""What the operator calls the setting at a path within a group."""
+"""Returns the name of the setting at a path within a group, as the operator writes it."""
 
 
 MOST_CHARACTERS = 65_536
-"""Of each text in a value: of a variable, of a tag, of an entry of the file and of each name in its tables. An ECS task
-definition as a whole is no larger.
+"""Maximum characters of each text in a value: in a variable, a tag, an entry of the file and each name in its tables.
+A whole ECS task definition is not larger.
 """
 
 
 def longest_text(value: object) -> int:
-    """Characters of the longest text in the value, which may be a table or a list of them."""
+    """Return the number of characters of the longest text in the value, including nested tables and lists."""
     longest, rest = 0, [value]
     while rest:
         one = rest.pop()
@@ -45,10 +45,10 @@ def longest_text(value: object) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """A value as it was written, and where: a variable's name, or the file and the key.
+    """A value as it was written, and its origin: the variable's name, or the file and the key.
 
-    `stays`: it, or a part of it, is not written any more and was put back. `parted`: it is made of several statements
-    of the file; `inline` are the items that are each written in one of them.
+    `stays`: the value or a part of it is no longer written and was put back. `parted`: several statements of the file
+    make up the value; `inline`: the items that are each written in one statement.
     """
 
     value: object
@@ -60,9 +60,9 @@ class Sourced:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """What the operator calls a service: its key, and how one of its settings is (or would be) written.
+    """The names of a service for messages: its key, and the notation of its settings.
 
-    `prefix` is what stands before the setting; `dotted`: as in the file, else as in a variable.
+    `prefix` precedes the setting's name; `dotted`: the notation of the file, else that of a variable.
     """
 
     key: str
@@ -75,11 +75,11 @@ class Naming:
 
 @dataclass(slots=True)
 class Layer:
-    """One layer while it is read. `services` has the names of each service, by its folded key. `content`: the file's
-    text.
-    """
+    """One layer while it is read. `services`: the names of each service by folded key. `content`: the file's text."""
 
-    tree: Tree = field(default_factory=lambda: {part.value: {} for part in Part if part is not Part.FLAT})
+    tree: Tree = field(
+        default_factory=lambda: {part.value: {} for part in SettingsPart if part is not SettingsPart.FLAT}
+    )
     services: dict[str, Naming] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     content: bytes = b""
@@ -88,7 +88,7 @@ class Layer:
         self.problems.append(Problem(printable(where), printable(what)))
 
     def put(self, path: Path, value: Sourced) -> None:
-        """The value stands at the path. One that is too long is a problem instead: no reader ever sees it."""
+        """Store the value at the path. A value that is too long is not stored and becomes a problem."""
         if longest_text(value.value) > MOST_CHARACTERS:
             self.complain(
                 value.origin,
@@ -101,22 +101,24 @@ class Layer:
         group[path[-1]] = value
 
     def enter(self, naming: Naming, where: str) -> str | None:
-        """The service is known by its folded key, which is returned (None: it has no valid or no unique key)."""
+        """Add the service and return its folded key (None: the key is invalid or not unique)."""
         if not valid_key(naming.key):
             self.complain(where, KEY_SHAPE)
             return None
         key = folded(naming.key)
         known = self.services.setdefault(key, naming).prefix
         if known != naming.prefix:
-            self.complain(where, f"one service has one key: this differs only in capitals, or - and _, from {known}...")
+            self.complain(
+                where, f"the key differs only in capitals, or - and _, from {known.rstrip('._')}: use one spelling"
+            )
             return None
-        self.tree[Part.SERVICES].setdefault(key, {})
+        self.tree[SettingsPart.SERVICES].setdefault(key, {})
         return key
 
     def read_table(
         self, table: Mapping[str, object], group: type[Group], at: Path, named: Named, inside: Path = ()
     ) -> None:
-        """The table's settings stand below `at`. `inside`: how deep within the outermost group the table is."""
+        """Store the table's settings below `at`. `inside`: the path of the table within the outermost group."""
         for name, value in table.items():
             path = (*inside, name)
             inner = within(group, name)

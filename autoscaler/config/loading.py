@@ -1,7 +1,7 @@
-"""From the environment to a `Config`, or to everything that is wrong with it.
+"""Load a `Config` from the environment and the file, or report all problems.
 
-Environment over file over defaults: the layers are merged, the defaults laid beneath each service, each service
-read by itself, and then the services looked at together.
+The environment overrides the file, and both override the defaults: the layers are merged, the defaults are applied to
+each service, each service is validated alone, and then all services are validated together.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from math import inf
 
 from autoscaler.config import checks
 from autoscaler.config.caps import CapFields
-from autoscaler.config.claims import Claim, Claims, queue_thing, service_thing
+from autoscaler.config.claims import Claim, Claims, queue_resource, service_resource
 from autoscaler.config.environment import TWO_STYLES, environment
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.file import file
 from autoscaler.config.group import Path
-from autoscaler.config.lasting import Gap, Stated, gaps, keep, stated
+from autoscaler.config.lasting import Gap, Stated, gaps, restore, stated
 from autoscaler.config.layer import Layer, Naming
 from autoscaler.config.merging import Merged, merged, overlaid, sources
 from autoscaler.config.metrics import source_of
-from autoscaler.config.model import Config, Discovery, ModeSetting, Service, SharedCap
-from autoscaler.config.names import PREFIX, Part, folded, key_of, variable
+from autoscaler.config.model import Config, DiscoveryScope, ModeSetting, ServiceConfig, SharedCap
+from autoscaler.config.names import PREFIX, SettingsPart, folded, key_of, variable
 from autoscaler.config.origins import activating, chosen_in
 from autoscaler.config.policies import policy
 from autoscaler.config.schedules import schedule_of
@@ -40,7 +40,7 @@ NO_SERVICE = (
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One service as it was read. `own`: what is written for it, and not in the defaults."""
+    """One service as it was read. `own`: the settings that are written for it, not in the defaults."""
 
     naming: Naming
     valid: Valid[ServiceFields]
@@ -52,19 +52,19 @@ class Read:
 
     @property
     def latencies_s(self) -> tuple[float, ...]:
-        """The service's acceptable latency, and those of its queues."""
+        """The acceptable latencies of the service and of its queues."""
         own = (item.acceptable_latency for item in self.valid.value.queues)
         return (self.valid.value.acceptable_latency, *(latency for latency in own if latency is not None))
 
     def where(self, path: Path) -> str:
-        """Where the setting was made, or else would be."""
+        """Return where the setting is written, or would be written."""
         sourced = self.valid.sources.get(path)
         return sourced.origin if sourced else self.naming.of(path)
 
     @property
     def mode_setting(self) -> ModeSetting:
-        """Whether the mode is set, and where the service would be made active: where its mode is set for it alone or by
-        its profile; otherwise where its own mode would be set, which overrides the defaults.
+        """Whether the mode is set, and where to set it to make the service active: the place where its own settings or
+        its profile set the mode, else the place of its own mode, which overrides the defaults.
         """
         sourced, own = self.valid.sources.get(_MODE), self.naming.of(_MODE)
         # A service found by tag is in shadow unless a tag or its profile sets the mode. Its source is then its tags.
@@ -73,19 +73,19 @@ class Read:
         return ModeSetting(sourced is None or by_tags, activating(at))
 
     def contradictions(self) -> Iterator[Problem]:
-        """What is wrong with the service by itself, beside what could not be read."""
+        """Yield the problems within the service, in addition to the values that could not be read."""
         fields, broken = self.valid.value, self.valid.broken
         clashes = checks.contradictions(fields, broken) + checks.out_of_bounds(fields, broken)
-        clashes += checks.shortcomings(fields, self.valid.sources.keys(), self.own, broken)
+        clashes += checks.blockers(fields, self.valid.sources.keys(), self.own, broken)
         yield from (Problem(self.where(clash.at), clash.what) for clash in clashes)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """All that was read. `whole`: the trees it was read from. `problems`: what is wrong with it, all at once.
-    `prefixes`: what the names of each service's settings begin with, in each layer. `home`: the daemon's own Region,
-    where the environment names it. `stated`: what stays where it is missing the next time; `missing`: what is missing
-    now, and stays. `written`: how many settings the file has; `content`: the file as it was read.
+class LoadedSettings:
+    """All settings that were read. `whole`: the merged trees. `problems`: all problems. `prefixes`: the prefix of the
+    names of each service's settings, in each layer, with the folded key. `home`: the daemon's own Region, if the
+    environment names it. `stated`: settings that stay if they are missing at the next reload; `missing`: settings that
+    are missing now and stay. `written`: number of settings in the file; `content`: the file as it was read.
     """
 
     globals: Valid[GlobalFields]
@@ -106,71 +106,71 @@ class Settings:
 
     @property
     def shortest_latency_s(self) -> float:
-        """Of all services; where there are none yet, as long as may be."""
+        """The shortest acceptable latency of all services and queues in seconds; infinity without services."""
         return min((latency for read in self.services for latency in read.latencies_s), default=inf)
 
     @property
     def interval_s(self) -> float:
-        """The interval in force: at least three readings in the shortest latency."""
+        """The effective poll interval in seconds: at least three readings within the shortest latency."""
         return min(self.globals.value.interval, self.shortest_latency_s / 3)
 
 
 def load(environ: Mapping[str, str]) -> Config:
-    """The settings of the environment and of the file that it names. Raises ConfigError with every problem."""
+    """Return the settings of the environment and of the file that it names. Raises ConfigError with all problems."""
     return config_of(settle(environ))
 
 
-def config_of(settings: Settings) -> Config:
-    """The settings, once they are known to be valid."""
-    told = settings.globals.value
+def config_of(settings: LoadedSettings) -> Config:
+    """Return the configuration of valid settings."""
+    daemon = settings.globals.value
     return Config(
         interval_s=settings.interval_s,
-        http_host=told.http_host,
-        http_port=told.http_port,
-        web_config_file=told.web_config_file,
-        log_format=told.log_format,
-        log_level=told.log_level,
+        http_host=daemon.http_host,
+        http_port=daemon.http_port,
+        web_config_file=daemon.web_config_file,
+        log_format=daemon.log_format,
+        log_level=daemon.log_level,
         services=tuple(service_of(read) for read in settings.services),
-        fleet_cap_percent=told.fleet_cap_percent,
-        rate_share_percent=told.rate_share_percent,
+        fleet_cap_percent=daemon.fleet_cap_percent,
+        rate_share_percent=daemon.rate_share_percent,
         caps=_caps(settings),
-        quiet_interval_s=told.quiet_interval,
+        quiet_interval_s=daemon.quiet_interval,
         discovery=_discovery(settings),
     )
 
 
-def _discovery(settings: Settings) -> Discovery:
+def _discovery(settings: LoadedSettings) -> DiscoveryScope:
     clusters = settings.globals.value.discover_clusters
     defaults = settings.defaults
-    return Discovery(clusters, Place(defaults.region, _role(defaults))) if clusters else Discovery()
+    return DiscoveryScope(clusters, Place(defaults.region, _role(defaults))) if clusters else DiscoveryScope()
 
 
-def settle(environ: Mapping[str, str]) -> Settings:
-    """What was read, with where it was found. Raises ConfigError with every problem."""
+def settle(environ: Mapping[str, str]) -> LoadedSettings:
+    """Return the settings with their origins. Raises ConfigError with all problems."""
     settings = find(environ)
     if settings.problems:
         raise ConfigError(settings.problems)
     return settings
 
 
-def find(environ: Mapping[str, str], last: Stated | None = None) -> Settings:
-    """The same, and what is wrong with it in the answer. `last`: what was stated before, and stays where it is missing
-    now (None: at a start, where nothing was).
+def find(environ: Mapping[str, str], last: Stated | None = None) -> LoadedSettings:
+    """Return the settings with their origins and problems. `last`: the settings stated at the previous read, which stay
+    if they are missing now (None: at a start).
     """
     outer, home = environment(environ), environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None
     inner = _file_of(outer)
     flat = _settle_flat(outer, inner, key_of(environ.get(variable(("service",)), "")))
     written, whole = len(sources(inner.tree)), merged(outer.tree, inner.tree)
-    keep(whole, last or {})
+    restore(whole, last or {})
     daemon = validated(GlobalFields, whole.globals)
     reads = tuple(_reads(whole, outer.services | inner.services))
     problems = [*outer.problems, *inner.problems, *daemon.problems, *_unreadable(whole, reads)]
-    within = (problem for read in reads for problem in read.contradictions())
-    problems += _contradictory(problems, [*within, *_between(reads, home), *_capped(daemon, reads)])
+    inner_problems = (problem for read in reads for problem in read.contradictions())
+    problems += _contradictory(problems, [*inner_problems, *_between(reads, home), *_capped(daemon, reads)])
     if not (reads or problems or daemon.value.discover_clusters):
         problems.append(Problem(variable(("service",)), NO_SERVICE))
     named = () if flat else [(own.prefix, key) for layer in (outer, inner) for key, own in layer.services.items()]
-    return Settings(
+    return LoadedSettings(
         daemon,
         reads,
         flat,
@@ -186,20 +186,20 @@ def find(environ: Mapping[str, str], last: Stated | None = None) -> Settings:
 
 
 def _file_of(outer: Layer) -> Layer:
-    daemon = validated(GlobalFields, outer.tree[Part.GLOBALS]).value
+    daemon = validated(GlobalFields, outer.tree[SettingsPart.GLOBALS]).value
     return Layer() if daemon.config_file is None else file(daemon.config_file)
 
 
 def _settle_flat(outer: Layer, inner: Layer, key: str) -> bool:
-    """A service that is configured flat is one of the services, and then the only one."""
-    tree = outer.tree.pop(Part.FLAT, {})
+    """Add a service that is configured without a key to the services; it must be the only one. False: there is none."""
+    tree = outer.tree.pop(SettingsPart.FLAT, {})
     if not tree:
         return False
     if outer.services or inner.services:
         outer.complain(min(sourced.origin for sourced in sources(tree).values()), TWO_STYLES)
         return False
     outer.services[folded(key)] = Naming(key, PREFIX, dotted=False)
-    outer.tree[Part.SERVICES][folded(key)] = tree
+    outer.tree[SettingsPart.SERVICES][folded(key)] = tree
     return True
 
 
@@ -210,31 +210,31 @@ def _reads(whole: Merged, names: Mapping[str, Naming]) -> Iterator[Read]:
 
 
 def _unreadable(whole: Merged, reads: Iterable[Read]) -> Iterator[Problem]:
-    """What is wrong with single values: in the defaults and profiles, even where nobody has them, and in services."""
+    """Yield the problems of single values in the defaults, in profiles (even unused ones) and in services."""
     for shared in (whole.defaults, *whole.profiles.values()):
         yield from validated(ServiceFields, shared).problems
     yield from (problem for read in reads for problem in read.valid.problems)
 
 
 def _contradictory(known: Iterable[Problem], found: Iterable[Problem]) -> list[Problem]:
-    """What contradicts something else, except where a setting was found wrong already."""
+    """Return the contradictions, except at settings that already have a problem."""
     named = {problem.where for problem in known}
     return [problem for problem in found if problem.where not in named]
 
 
 def _between(reads: Iterable[Read], home: str | None) -> Iterator[Problem]:
-    """Two services on one thing in AWS. Each claim is made at the setting that makes it."""
+    """Yield a problem for each AWS resource that two services use, at the setting of the later service."""
     taken = Claims(home)
-    for thing, by, at in (claim for read in reads for claim in _claims(read, home)):
-        earlier = taken.earlier(thing, but=by)
+    for resource, by, at in (claim for read in reads for claim in _claims(read, home)):
+        earlier = taken.earlier(resource, but=by)
         if earlier is not None:
-            what = f"{thing.what} belongs to the service {earlier.by} already ({earlier.at}); {thing.remedy}"
+            what = f"{resource.what} is already used by the service {earlier.by} ({earlier.at}); {resource.remedy}"
             yield Problem(at, what)
-        taken.take(Claim(thing, by, at))
+        taken.take(Claim(resource, by, at))
 
 
 def _capped(daemon: Valid[GlobalFields], reads: Sequence[Read]) -> Iterator[Problem]:
-    """What is wrong with the shared caps, once the services are known."""
+    """Yield the problems of the shared caps with these services."""
     least = {read.key: read.valid.value.min_tasks for read in reads}
     for name, item in daemon.value.caps.items():
         for what in checks.cap_contradictions(item, least):
@@ -244,17 +244,17 @@ def _capped(daemon: Valid[GlobalFields], reads: Sequence[Read]) -> Iterator[Prob
 def _claims(read: Read, home: str | None) -> Iterator[Claim]:
     fields, given = read.valid.value, read.valid.sources.keys() - read.valid.broken
     if _ROLE_ARN in read.valid.broken:
-        return  # it is not known in whose account
+        return  # the account is unknown
     if _SERVICE in given and _CLUSTER in given:
-        yield Claim(service_thing(_ref(read), home), read.key, read.where(_SERVICE))
+        yield Claim(service_resource(_ref(read), home), read.key, read.where(_SERVICE))
     for queue in _queues(fields):
-        yield Claim(queue_thing(queue, home), read.key, read.where(_QUEUES))
+        yield Claim(queue_resource(queue, home), read.key, read.where(_QUEUES))
 
 
-def service_of(read: Read) -> Service:
-    """The service, once its settings are known to be valid."""
+def service_of(read: Read) -> ServiceConfig:
+    """Return the service of valid settings."""
     fields = read.valid.value
-    return Service(
+    return ServiceConfig(
         _ref(read),
         _queues(fields),
         policy(read.key, fields),
@@ -281,18 +281,18 @@ def _sources(fields: ServiceFields) -> Iterator[tuple[str, MetricSource]]:
             yield name, source
 
 
-def _caps(settings: Settings) -> tuple[SharedCap, ...]:
+def _caps(settings: LoadedSettings) -> tuple[SharedCap, ...]:
     keys = {folded(read.key): read.key for read in settings.services}
     return tuple(_cap(name, item, keys) for name, item in settings.globals.value.caps.items())
 
 
 def _cap(name: str, item: CapFields, keys: Mapping[str, str]) -> SharedCap:
-    """The cap, with each service under its own key. `keys`: the services' keys by their folded ones."""
+    """Return the cap with the services' own keys. `keys`: the services' keys by folded key."""
     taken = tuple((keys[folded(key)], each) for key, each in item.per_task.items() if folded(key) in keys)
     return SharedCap(name, item.most, taken)
 
 
 def _queues(fields: ServiceFields) -> tuple[QueueRef, ...]:
-    """The queues, asked for as the service's role; one whose Region cannot be seen is in the service's."""
+    """Return the queues with the service's role. A queue without a known Region is in the service's Region."""
     role = _role(fields)
     return tuple(replace(item.name, region=item.name.region or fields.region, role=role) for item in fields.queues)

@@ -1,4 +1,4 @@
-"""The layers are laid over one another, environment over file; then each service over the defaults."""
+"""Merge the layers: the environment overrides the file, and each service overrides the defaults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autoscaler.config.layer import Sourced, Tree
 
 
 class _LayerSource(PydanticBaseSettingsSource):
-    """A layer's tree, for pydantic-settings to merge."""
+    """A layer's tree as a source of pydantic-settings, which merges the sources."""
 
     def __init__(self, settings_cls: type[BaseSettings], tree: Tree) -> None:
         super().__init__(settings_cls)
@@ -26,7 +26,7 @@ class _LayerSource(PydanticBaseSettingsSource):
 
 
 class Merged(BaseSettings):
-    """The layers, the first over the others, group by group. Values are not looked at here."""
+    """The merged layers; the first has priority, group by group. Values are not validated here."""
 
     model_config = SettingsConfigDict(extra="forbid")
 
@@ -44,19 +44,19 @@ class Merged(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only our own layers: the sources that come with the library ignore what they do not know."""
+        """Return only our own layers: the library's own sources ignore unknown names."""
         given = init_settings.init_kwargs if isinstance(init_settings, InitSettingsSource) else {}
         return tuple(_LayerSource(settings_cls, tree) for tree in given["layers"])
 
 
 def merged(*trees: Tree) -> Merged:
-    """The trees laid over one another; the first wins, leaf by leaf."""
-    given: dict[str, Any] = {"layers": trees}  # no field: settings_customise_sources takes it out
+    """Return the merged trees; the first has priority, leaf by leaf."""
+    given: dict[str, Any] = {"layers": trees}  # not a field: settings_customise_sources removes it
     return Merged(**given)
 
 
 def overlaid(over: Tree, under: Tree) -> Tree:
-    """The one tree over the other, leaf by leaf."""
+    """Return `under` overridden by `over`, leaf by leaf."""
     both = {
         name: overlaid(over[name], under[name])
         for name in over.keys() & under.keys()
@@ -70,7 +70,7 @@ def _are_groups(*values: object) -> bool:
 
 
 def sources(tree: Tree, at: Path = ()) -> dict[Path, Sourced]:
-    """The tree's leaves, by their paths."""
+    """Return the tree's leaves by path."""
     found: dict[Path, Sourced] = {}
     for name, value in tree.items():
         path = (*at, name)

@@ -1,7 +1,7 @@
-"""Named metrics: where a number is read, and what of it one task can bear. And the formula over such names.
+"""Named metrics: the source of a value and its target, and the formula that uses the metrics' names.
 
-Law: a metric has at most one target, and only one that a formula names has none; at most one source, which only a
-service's settings need.
+Invariants: a metric has at most one target; a metric without a target must be used by a formula. A metric has at most
+one source; only a service's settings require it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Annotated, Self, TypeAlias
 from pydantic import model_validator
 
 from autoscaler.config.group import Group, meant
-from autoscaler.config.kinds import Kind, choice, number, text
+from autoscaler.config.kinds import ValueKind, choice, number, text
 from autoscaler.config.prometheus import SERVER
-from autoscaler.config.quoting import WrongValue, looks_secret, quote
+from autoscaler.config.quoting import WrongValue, may_be_secret, quote
 from autoscaler.config.tables import table
 from autoscaler.core import formula
 from autoscaler.core.policy import MetricPolicy
@@ -26,9 +26,9 @@ from autoscaler.ports import CloudWatchMetric, MetricSource, PrometheusQuery
 
 QUEUE_SIGNALS = frozenset({"visible", "in_flight", "delayed", "oldest_age_s"})
 SIGNALS = QUEUE_SIGNALS | {"cpu_percent", "memory_percent", "running", "current"}
-"""What a formula may name without its being a metric."""
+"""Names that a formula may use in addition to the metrics."""
 
-_TAKEN = SIGNALS | FUNCTIONS.keys() | {"queues"}  # a journal has the queues under this name, beside the metrics
+_TAKEN = SIGNALS | FUNCTIONS.keys() | {"queues"}  # a journal stores the queues under this name, next to the metrics
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
 _MOST_DIMENSIONS = 30  # CloudWatch's own limit
 _POSITIVE = number(lambda target: target > 0, "above 0", {"exclusiveMinimum": 0})
@@ -49,18 +49,18 @@ class Statistic(StrEnum):
 def _name(value: object) -> str:
     name = value if isinstance(value, str) else ""
     if not _NAME.fullmatch(name):
-        how = "a small letter, then at most 40 small letters, digits and _"
+        how = "a lowercase letter, then at most 40 lowercase letters, digits and _"
         raise WrongValue(f"{quote(value)} is not a metric's name: {how}")
     if name in _TAKEN or keyword.iskeyword(name):
-        raise WrongValue(f"the name {name} is taken: it means something else here")
+        raise WrongValue(f"the name {name} is reserved: choose another")
     return name
 
 
 def _dimensions(value: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, Mapping) or not all(_is_dimension(text) for pair in value.items() for text in pair):
-        raise WrongValue(f'{quote(value)} is not a table of texts, such as {{"QueueName": "orders"}}')
+        raise WrongValue(f'{quote(value)} is not a table of strings, such as {{"QueueName": "orders"}}')
     if len(value) > _MOST_DIMENSIONS:
-        raise WrongValue(f"{len(value)} dimensions are too many: at most {_MOST_DIMENSIONS}")
+        raise WrongValue(f"has {len(value)} dimensions: at most {_MOST_DIMENSIONS} are allowed")
     return tuple(sorted(value.items()))
 
 
@@ -68,27 +68,31 @@ def _is_dimension(text: object) -> bool:
     return isinstance(text, str) and _DIMENSION.fullmatch(text) is not None and text.strip() != ""
 
 
-_NAMES = Kind(
+_NAMES = ValueKind(
     "metric's name", _name, {"type": "string", "pattern": f"^{_NAME.pattern}$", "not": {"enum": sorted(_TAKEN)}}
 )
-_DIMENSIONS = Kind("table of texts", _dimensions, {"type": "object", "additionalProperties": {"type": "string"}}, dict)
+_DIMENSIONS = ValueKind(
+    "table of strings", _dimensions, {"type": "object", "additionalProperties": {"type": "string"}}, dict
+)
 
 
 class MetricFields(Group):
-    """One number to follow, from CloudWatch or from Prometheus."""
+    """One metric to scale on, from CloudWatch or from Prometheus."""
 
     namespace: Annotated[str | None, _NAMESPACE] = meant(None, "CloudWatch: the metric's namespace.")
     metric: Annotated[str | None, _METRIC] = meant(None, "CloudWatch: the metric's name.")
     dimensions: Annotated[tuple[tuple[str, str], ...] | None, _DIMENSIONS] = meant(
-        None, "CloudWatch: all of the metric's dimensions; one that is left out makes it another metric."
+        None, "CloudWatch: all dimensions of the metric. With one missing, it is a different metric."
     )
     statistic: Annotated[Statistic | None, choice(Statistic)] = meant(
-        None, "CloudWatch: of the minute's values; Average where it is not set."
+        None, "CloudWatch: statistic of each minute's values. Default: Average."
     )
-    prometheus: Annotated[str | None, SERVER] = meant(None, "Prometheus: the server, as in http://prometheus:9090.")
-    query: Annotated[str | None, _QUERY] = meant(None, "Prometheus: an instant query that gives one number.")
-    target_per_task: Annotated[float | None, _POSITIVE] = meant(None, "How much of it one task can bear.")
-    target_value: Annotated[float | None, _POSITIVE] = meant(None, "What it should be, however many tasks there are.")
+    prometheus: Annotated[str | None, SERVER] = meant(
+        None, "Prometheus: URL of the server, such as http://prometheus:9090."
+    )
+    query: Annotated[str | None, _QUERY] = meant(None, "Prometheus: an instant query that returns one number.")
+    target_per_task: Annotated[float | None, _POSITIVE] = meant(None, "Value that one task can handle.")
+    target_value: Annotated[float | None, _POSITIVE] = meant(None, "Value to hold, for any number of tasks.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -100,18 +104,18 @@ class MetricFields(Group):
 
 def _of_targets(item: MetricFields) -> Iterator[str]:
     if item.target_per_task is not None and item.target_value is not None:
-        yield "give one of target_per_task and target_value, not both"
+        yield "set target_per_task or target_value, not both"
 
 
 def _of_source(item: MetricFields) -> Iterator[str]:
     cloudwatch, prometheus = (item.namespace, item.metric), (item.prometheus, item.query)
     extras = (item.dimensions, item.statistic)
     if any(cloudwatch + extras) and any(prometheus):
-        yield "give one source: namespace and metric, or prometheus and query"
+        yield "set one source: namespace and metric, or prometheus and query"
     elif any(prometheus) and not all(prometheus):
-        yield "prometheus and query go together"
+        yield "prometheus and query require each other"
     elif any(cloudwatch + extras) and not all(cloudwatch):
-        yield "namespace and metric go together"
+        yield "namespace and metric require each other"
 
 
 Metrics: TypeAlias = dict[Annotated[str, _NAMES], MetricFields]
@@ -125,7 +129,7 @@ METRICS = table(
 
 
 def source_of(item: MetricFields, region: str | None) -> MetricSource | None:
-    """Where the metric is read (None: it does not say). One of CloudWatch is in that Region."""
+    """Return the source of the metric (None: it has none). `region`: for a CloudWatch metric."""
     if item.prometheus and item.query:
         return PrometheusQuery(item.prometheus, item.query)
     if item.namespace and item.metric:
@@ -140,7 +144,7 @@ def metric_policy(name: str, item: MetricFields) -> MetricPolicy:
 
 def _formula(value: object) -> str:
     given = value.strip() if isinstance(value, str) else ""
-    if not isinstance(value, str) or looks_secret(given):
+    if not isinstance(value, str) or may_be_secret(given):
         raise WrongValue(f"{quote(given)} is not a formula")
     try:
         formula.parse(given)
@@ -149,4 +153,4 @@ def _formula(value: object) -> str:
     return given
 
 
-FORMULA = Kind("formula", _formula, {"type": "string", "minLength": 1, "maxLength": formula.MOST_CHARACTERS})
+FORMULA = ValueKind("formula", _formula, {"type": "string", "minLength": 1, "maxLength": formula.MOST_CHARACTERS})

@@ -1,4 +1,4 @@
-"""The settings once they are valid: plain frozen values, nothing to check any more."""
+"""Valid settings as plain frozen values."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from autoscaler.ports import MetricSource, Place, QueueRef, ServiceRef
 
 
 class Chosen(NamedTuple):
-    """A setting of a service that somebody made: its name as in the file (`scale_in.cooldown`), its value as it could
-    stand in a variable, and its origin: a variable, or a file and key.
+    """A configured setting of a service: its name as in the file (`scale_in.cooldown`), its value in the notation of a
+    variable, and its origin: a variable, or a file and key.
     """
 
     name: str
@@ -35,11 +35,11 @@ class LogLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Other bounds, from `lead_s` before each time that `cron` names on the clock of the IANA `timezone`, until
-    `lasts_s` after that time (half-open). A bound that is None stays the policy's.
+    """Bounds from `lead_s` before each time of `cron` until `lasts_s` after it (half-open), in the IANA `timezone`. A
+    bound that is None is the policy's.
 
-    Of schedules that overlap, the highest `min_tasks` and the highest `max_tasks` hold; where the two come from
-    different schedules and cross, both are the minimum.
+    Of schedules that overlap, the highest `min_tasks` and the highest `max_tasks` apply; if the two come from
+    different schedules and the minimum is above the maximum, both are the minimum.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class SharedCap:
-    """At most `most` of something for several services together. `per_task`: what one task takes, by service key."""
+    """A resource that several services share: at most `most` in total. `per_task`: amount per task, by service key."""
 
     name: str
     most: int
@@ -61,8 +61,8 @@ class SharedCap:
 
 
 class ModeSetting(NamedTuple):
-    """How the `mode` of a service is set. `is_default`: it is not set anywhere. `activate`: what to do to make the
-    service active, in the spelling in which it is configured: `set AUTOSCALER_MODE=active`.
+    """How the `mode` of a service is set. `is_default`: it is not set anywhere. `activate`: how to make the service
+    active, in the notation of its configuration: `set AUTOSCALER_MODE=active`.
     """
 
     is_default: bool = True
@@ -70,12 +70,12 @@ class ModeSetting(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """One service to scale: where it is, the queues it follows (in the order of `policy.queues`), what is wanted.
+class ServiceConfig:
+    """One service to scale: its place, its queues (in the order of `policy.queues`) and its policy.
 
-    `metrics` has the source of each of `policy.metrics`, by name and in their order. `queue_minutes`: whether
-    CloudWatch is asked for the queues' minutes. `chosen`: the settings that were made for it, and where.
-    `mode_setting`: how its mode is set; like `chosen`, it makes no difference between two services.
+    `metrics`: the source of each of `policy.metrics`, by name and in the same order. `queue_minutes`: whether the
+    queues' one-minute metrics are read from CloudWatch. `chosen`: the configured settings and their origins.
+    `mode_setting`: how the mode is set. Comparisons of two services ignore `chosen` and `mode_setting`.
     """
 
     ref: ServiceRef
@@ -89,7 +89,7 @@ class Service:
 
     @property
     def activation(self) -> str | None:
-        """What to do to make the service active, if it is in shadow (None: it is not in shadow)."""
+        """How to make the service active (None: it is not in shadow)."""
         return self.mode_setting.activate if self.policy.mode is Mode.SHADOW else None
 
 
@@ -97,8 +97,8 @@ HERE = Place()
 
 
 @dataclass(frozen=True, slots=True)
-class Discovery:
-    """The clusters whose tagged services are taken over, and where they are."""
+class DiscoveryScope:
+    """The clusters in which tagged services are discovered, and their place."""
 
     clusters: tuple[str, ...] = ()
     place: Place = HERE
@@ -106,13 +106,13 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that the daemon was told. `interval_s` is in force: at most a third of the shortest acceptable latency.
+    """The configuration of the daemon. `interval_s`: effective, at most a third of the shortest acceptable latency.
 
-    `quiet_interval_s` bounds how seldom an empty queue is looked at. `http_port` 0 means any free port;
-    `web_config_file` says who may read there (None: everybody). There is at least one service, or a cluster to discover
-    some in; keys are unique, and the services stand in their order. `fleet_cap_percent` is of the tasks of all
-    services, 1 to 100; None: as `control/admission.py` has it, half with several services and none with a single one.
-    `rate_share_percent` is of AWS's call rates, 1 to 100. Every key in `caps` is a service's.
+    `quiet_interval_s`: longest poll interval while the queues are empty. `http_port` 0: any free port.
+    `web_config_file`: TLS and passwords of the HTTP server (None: plain HTTP without passwords). There is at least one
+    service or one cluster for discovery; keys are unique, and the services are sorted by key. `fleet_cap_percent`: of
+    the tasks of all services, 1 to 100; None: the default of `control/admission.py`, 50 with several services and no
+    cap with a single one. `rate_share_percent`: of the AWS API quotas, 1 to 100. Every key in `caps` is a service's.
     """
 
     interval_s: float
@@ -120,10 +120,10 @@ class Config:
     http_port: int
     log_format: LogFormat
     log_level: LogLevel
-    services: tuple[Service, ...]
+    services: tuple[ServiceConfig, ...]
     fleet_cap_percent: int | None
     rate_share_percent: int
     caps: tuple[SharedCap, ...]
     quiet_interval_s: float
-    discovery: Discovery = Discovery()
+    discovery: DiscoveryScope = DiscoveryScope()
     web_config_file: str | None = None

@@ -1,7 +1,7 @@
-"""What the settings are called: in variables, and in the file. One path, two spellings.
+"""Names of the settings in variables and in the file.
 
-A variable is `AUTOSCALER_` and the path in capitals, groups joined by two underscores. The path of a service's
-setting is flat for a single service, and stands under `SERVICES__<KEY>__` for one of many.
+A variable is `AUTOSCALER_` and the path in capitals, with groups joined by two underscores. The variables of a single
+service have no further prefix; those of one of many services begin with `AUTOSCALER_SERVICES__<KEY>__`.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ TABLES: frozenset[str] = frozenset(
     for leaf in (*leaves(GlobalFields), *leaves(ServiceFields))
     if leaf.kind.schema.get("type") == "object"
 )
-"""The settings that are a table by names of the operator's choice."""
+"""The settings that are tables with keys that the operator chooses."""
 
 _LATER_GLOBALS = {"rate_share", "lease_table"}
 _LATER_FIELDS = {"queue_share"}
 PLACE = frozenset({"cluster", "service", "region", "role_arn", "external_id"})
-"""Where a service is. One that is discovered is where it was found, whatever its tags or its profile say."""
+"""The place of a service. A discovered service keeps the place where it was found; tags and profiles cannot set it."""
 
 NOT_YET = "is not supported by this version yet"
 
 _NOT_OF_A_KEY = re.compile(r"[^a-z0-9-]+")
 _LONGEST_SERVICE = 512
-"""Characters: an ECS cluster and a service have 255 each."""
+"""Characters. The names of an ECS cluster and of a service have at most 255 each."""
 
 _KEY = re.compile(r"[A-Za-z0-9](?:_?[A-Za-z0-9-])*", re.ASCII)
 KEY_SHAPE = "a service's key has letters, digits, - and single _ and begins with a letter or digit"
 
 
-class Part(StrEnum):
-    """The parts of the settings, and the names of their trees."""
+class SettingsPart(StrEnum):
+    """The parts of the settings and the names of their trees."""
 
     GLOBALS = "globals"
     DEFAULTS = "defaults"
@@ -51,40 +51,40 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """What a variable sets. `key` is the service's, as it was written (None: not under SERVICES__)."""
+class SettingPlace:
+    """The setting of a variable. `key`: the service's key as it was written (None: not under SERVICES__)."""
 
-    part: Part
+    part: SettingsPart
     path: Path
     key: str | None = None
 
 
-def place(name: str) -> Place | None:
-    """What the variable sets (None: no setting is called so). Capitals count, except in a service's key."""
+def place(name: str) -> SettingPlace | None:
+    """Return the setting of the variable (None: unknown). Names are case-sensitive, except a service's key."""
     part, key, field = split(name)
-    if part is Part.FLAT and field in GLOBALS:
-        return Place(Part.GLOBALS, GLOBALS[field])
+    if part is SettingsPart.FLAT and field in GLOBALS:
+        return SettingPlace(SettingsPart.GLOBALS, GLOBALS[field])
     if field in FIELDS:
-        return Place(part, FIELDS[field], key)
+        return SettingPlace(part, FIELDS[field], key)
     return None
 
 
-def split(name: str) -> tuple[Part, str | None, str]:
-    """The variable's part, the service's key and the rest, whether or not a setting is called so."""
+def split(name: str) -> tuple[SettingsPart, str | None, str]:
+    """Return the variable's part, the service's key and the rest, even if there is no such setting."""
     rest = name.removeprefix(PREFIX)
     head, _, tail = rest.partition(JOINT)
     if head == "DEFAULTS":
-        return Part.DEFAULTS, None, tail
+        return SettingsPart.DEFAULTS, None, tail
     key, joint, field = tail.partition(JOINT)
     if head == "SERVICES" and joint:
-        return Part.SERVICES, key, field
-    return Part.FLAT, None, rest
+        return SettingsPart.SERVICES, key, field
+    return SettingsPart.FLAT, None, rest
 
 
-def comes_later(part: Part, first: str) -> bool:
-    """Whether a later version will have a setting, or a group of them, of this name in this part."""
-    fields = set() if part is Part.GLOBALS else _LATER_FIELDS
-    globals_ = _LATER_GLOBALS if part in {Part.GLOBALS, Part.FLAT} else set()
+def comes_later(part: SettingsPart, first: str) -> bool:
+    """Whether a later version will have a setting or a group of this name in this part."""
+    fields = set() if part is SettingsPart.GLOBALS else _LATER_FIELDS
+    globals_ = _LATER_GLOBALS if part in {SettingsPart.GLOBALS, SettingsPart.FLAT} else set()
     return first.lower() in fields | globals_
 
 
@@ -97,11 +97,11 @@ def valid_key(key: str) -> bool:
 
 
 def folded(key: str) -> str:
-    """What makes two keys the same: capitals do not count, nor - for _, which a shell's variable cannot hold."""
+    """Return the canonical form of a key: lower case, with _ for -. The name of a shell variable cannot contain a -."""
     return key.lower().replace("-", "_")
 
 
 def key_of(service: str) -> str:
-    """The key of a service that was configured flat: its name, simplified to what a key may be."""
+    """Return the key of a service that is configured without a key: its name, reduced to the characters of a key."""
     simple = _NOT_OF_A_KEY.sub("_", service[:_LONGEST_SERVICE].lower())[:64].strip("_-")
     return simple if valid_key(simple) else "service"

@@ -1,4 +1,4 @@
-"""What was chosen for a service, as a value in words and where: what is not there is at its default."""
+"""The configured settings of a service as text, with their origins. Other settings have their defaults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoscaler.core.policy import Mode
 
 
 def chosen_in(valid: Valid[ServiceFields]) -> Iterator[Chosen]:
-    """The settings that were made, in the order of the reference."""
+    """Yield the configured settings, in the order of the reference."""
     for leaf in leaves(ServiceFields):
         sourced = valid.sources.get(leaf.path)
         if sourced is not None:
@@ -23,8 +23,8 @@ def chosen_in(valid: Valid[ServiceFields]) -> Iterator[Chosen]:
 
 
 def activating(mode_at: str) -> str:
-    """What to do to make a service active. `mode_at`: where its mode is or would be set, as in `Chosen.origin`: a
-    variable, a file and key, or a tag. No tag may allow more than a profile does, so for a tag it is the profile.
+    """Return how to make a service active. `mode_at`: where its mode is or would be set, as in `Chosen.origin`: a
+    variable, a file and key, or a tag. A tag may not allow more than the profile, so for a tag it is the profile.
     """
     if mode_at.endswith("MODE"):
         return f"set {mode_at}={Mode.ACTIVE}"
@@ -37,7 +37,7 @@ def activating(mode_at: str) -> str:
 
 
 def in_words(value: object) -> str:
-    """A value as it could stand in a variable."""
+    """Return a value in the notation of a variable."""
     match value:
         case None:
             return "none"

@@ -1,6 +1,6 @@
-"""A policy and the settings that say it: there, and back without losing a bit.
+"""Conversion between a policy and its settings, without loss in both directions.
 
-Law: `policy_of(p.name, fields_of(p)) == p` for every valid policy p.
+Invariant: `policy_of(p.name, fields_of(p)) == p` for every valid policy p.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from autoscaler.config.fields import PolicyFields, ServiceFields
 from autoscaler.config.group import Path
 from autoscaler.config.layer import Layer
 from autoscaler.config.metrics import metric_policy
-from autoscaler.config.names import Part
+from autoscaler.config.names import SettingsPart
 from autoscaler.config.rules import ScaleOutFields
 from autoscaler.config.validation import validated
 from autoscaler.core.policy import (
@@ -22,24 +22,24 @@ from autoscaler.core.policy import (
     DeploymentHold,
     Direction,
     Fallback,
-    Limit,
     MetricPolicy,
     Policy,
     QueuePolicy,
+    RateLimit,
 )
 from autoscaler.errors import ConfigError, Problem
 
 
 def policy_of(name: str, fields: Mapping[str, object]) -> Policy:
-    """The policy that the fields say, with the names and meanings of the settings.
+    """Return the policy of the fields, which have the names and meanings of the settings.
 
-    Nothing need be there: what is absent has its default, `max_tasks` the most that ECS takes. A metric needs no
-    source. `schedule` may name the schedule that the bounds come from; `schedules` are read, and none is in force.
-    Raises ConfigError with every problem, each at its field's path.
+    No field is required: a missing field has its default, `max_tasks` the maximum of ECS. A metric needs no source.
+    `schedule` may name the schedule that sets the bounds; `schedules` are validated, but none is in force.
+    Raises ConfigError with all problems, each at its field's path.
     """
     layer = Layer()
-    layer.read_table(fields, PolicyFields, (Part.DEFAULTS.value,), ".".join)
-    valid = validated(PolicyFields, layer.tree[Part.DEFAULTS])
+    layer.read_table(fields, PolicyFields, (SettingsPart.DEFAULTS.value,), ".".join)
+    valid = validated(PolicyFields, layer.tree[SettingsPart.DEFAULTS])
     clashes = (Problem(".".join(clash.at), clash.what) for clash in _clashes(valid.value, valid.broken))
     problems = [*layer.problems, *valid.problems, *clashes]
     if problems:
@@ -48,13 +48,13 @@ def policy_of(name: str, fields: Mapping[str, object]) -> Policy:
 
 
 def _clashes(fields: PolicyFields, broken: Set[Path]) -> list[Clash]:
-    """What contradicts itself. A schedule's bounds may well leave a pause or a fallback outside."""
+    """Return the contradictions. With a schedule's bounds, a pause or a fallback may be out of bounds."""
     own = [] if fields.schedule else [*no_tasks(fields, broken), *out_of_bounds(fields, broken)]
     return [*contradictions(fields, broken), *own]
 
 
 def policy(name: str, fields: ServiceFields) -> Policy:
-    """The policy of one service whose settings are valid."""
+    """Return the policy of a service with valid settings."""
     return Policy(
         name=name,
         min_tasks=fields.min_tasks,
@@ -92,7 +92,7 @@ def policy(name: str, fields: ServiceFields) -> Policy:
 
 
 def _queues(fields: ServiceFields) -> tuple[QueuePolicy, ...]:
-    """The queues with their latencies: a queue without one of its own has the service's."""
+    """Return the queues with their acceptable latencies; the default is the service's."""
     own = ((item.name.name, item.acceptable_latency) for item in fields.queues)
     return tuple(QueuePolicy(name, fields.acceptable_latency if latency is None else latency) for name, latency in own)
 
@@ -101,14 +101,14 @@ def _direction(fields: ScaleOutFields) -> Direction:
     return Direction(
         cooldown_s=fields.cooldown,
         stabilization_s=fields.stabilization,
-        limits=tuple(Limit(per_s=limit.per, tasks=limit.tasks, percent=limit.percent) for limit in fields.limits),
+        limits=tuple(RateLimit(per_s=limit.per, tasks=limit.tasks, percent=limit.percent) for limit in fields.limits),
         select=fields.select,
         tolerance=fields.tolerance,
     )
 
 
 def fields_of(policy: Policy) -> dict[str, object]:
-    """The fields that say the policy: plain values for JSON, durations as `90s`. What is None is left out."""
+    """Return the fields of the policy: plain values for JSON, durations as `90s`. Values that are None are left out."""
     fields: dict[str, object | None] = {
         "min_tasks": policy.min_tasks,
         "max_tasks": policy.max_tasks,
@@ -164,7 +164,7 @@ def _direction_fields(direction: Direction) -> dict[str, object]:
     )
 
 
-def _limit_fields(limit: Limit) -> dict[str, object]:
+def _limit_fields(limit: RateLimit) -> dict[str, object]:
     return _present({"tasks": limit.tasks, "percent": limit.percent, "per": shown(limit.per_s)})
 
 

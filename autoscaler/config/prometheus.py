@@ -1,7 +1,7 @@
-"""The address of a Prometheus server. The settings may come from many hands, and the daemon stands where credentials
-are handed out over HTTP: addresses of the machine's own metadata are refused, in every spelling of them.
+"""The URL of a Prometheus server. Several people may write the settings, and the daemon's host serves credentials over
+HTTP. Therefore addresses of the instance metadata service are refused, in every notation.
 
-A host's name is not looked up here; who connects must look at what it leads to.
+Host names are not resolved here; the client that connects must check the resolved address.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from autoscaler.config.kinds import Kind
+from autoscaler.config.kinds import ValueKind
 from autoscaler.config.quoting import WrongValue, quote
 
 _NO_BASE = re.compile(r"[?#\\]")
@@ -21,13 +21,13 @@ _QUERY_PATH = "/api/v1/query"
 
 
 def server(value: object) -> str:
-    """The server's URL without a / at the end. Raises WrongValue, never echoing a password."""
+    """Return the server's URL without a trailing slash. Raises WrongValue, without a password in its text."""
     text = value.strip() if isinstance(value, str) else ""
     url = _split(text)
     if url.path.rstrip("/").endswith(_QUERY_PATH):
         raise WrongValue(f"give the server's URL alone, without {_QUERY_PATH}")
     if _is_metadata(url.hostname or ""):
-        raise WrongValue(f"{quote(text)} is an address of the machine's own metadata, not of a Prometheus server")
+        raise WrongValue(f"{quote(text)} is an address of the instance metadata service, not of a Prometheus server")
     return text.rstrip("/")
 
 
@@ -36,9 +36,9 @@ def _split(text: str) -> SplitResult:
         url = urlsplit(text)
         _ = url.port
     except ValueError as error:
-        raise WrongValue("is not a URL that can be read") from error
+        raise WrongValue("is not a valid URL") from error
     if "@" in url.netloc:
-        raise WrongValue("a URL must not hold a user or a password (value not shown): take them out")
+        raise WrongValue("a URL must not contain a user or a password (value not shown): remove them")
     plain = _SHAPE.fullmatch(text) and not _NO_BASE.search(text)
     if not plain or url.scheme not in {"http", "https"} or not url.hostname:
         raise WrongValue(f"{quote(text)} is not the URL of a Prometheus server: http://HOST:PORT")
@@ -53,7 +53,7 @@ def _is_metadata(host: str) -> bool:
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:
-    """The address that the host is written as (None: it is a name). 0xA9FEA9FE is one, too, to a C library."""
+    """Return the IP address in the host (None: a name). C libraries also accept notations such as 0xA9FEA9FE."""
     try:
         return ip_address(host.partition("%")[0])
     except ValueError:
@@ -64,4 +64,4 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-SERVER = Kind("URL", server, {"type": "string", "pattern": "^https?://"})
+SERVER = ValueKind("URL", server, {"type": "string", "pattern": "^https?://"})

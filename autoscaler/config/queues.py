@@ -1,4 +1,4 @@
-"""A queue as the operator names it, by name, URL or ARN, and what can be seen of it there: Region and account."""
+"""Parse a queue's name, URL or ARN, with the Region and account that it contains."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HOW = "give its name (letters, digits, - and _, at most 80 characters, .fifo at
 
 
 def queue(value: object) -> QueueRef:
-    """The queue that is meant. Raises WrongValue saying what is wrong with it, never echoing a password."""
+    """Return the parsed queue. Raises WrongValue with the reason, without a password in its text."""
     text = value.strip() if isinstance(value, str) else ""
     if "://" in text:
         return _of_url(text)
@@ -31,21 +31,21 @@ def queue(value: object) -> QueueRef:
 
 
 def address(ref: QueueRef) -> str:
-    """What leads to the same queue when it is read again: its URL or ARN where it had one, else its name."""
+    """Return a text that `queue` parses to the same queue: its URL or ARN if it has one, else its name."""
     if ref.url:
         return ref.url
     return f"arn:{partition(ref.region)}:sqs:{ref.region}:{ref.account}:{ref.name}" if ref.account else ref.name
 
 
 def partition(region: str | None) -> str:
-    """The part of AWS that the Region is in, as ARNs name it."""
+    """Return the AWS partition of the Region, as in ARNs."""
     return next((partition for prefix, partition in _PARTITIONS.items() if (region or "").startswith(prefix)), "aws")
 
 
 def _of_arn(text: str) -> QueueRef:
     arn = _ARN.fullmatch(text)
     if arn is None or not REGION.fullmatch(arn["region"]) or not _NAME.fullmatch(arn["name"]):
-        raise WrongValue(f"{quote(text)} is not a queue's ARN: it looks like arn:aws:sqs:eu-west-1:123456789012:orders")
+        raise WrongValue(f"{quote(text)} is not a queue's ARN, such as arn:aws:sqs:eu-west-1:123456789012:orders")
     return QueueRef(name=arn["name"], region=arn["region"], account=arn["account"])
 
 
@@ -57,7 +57,7 @@ def _of_url(text: str) -> QueueRef:
     account = before[-1] if before and _ACCOUNT.fullmatch(before[-1]) else None
     host = (url.hostname or "").lower()
     if account is None and _AWS_HOST.search(host):
-        raise WrongValue(f"{quote(text)} is not a queue's URL: the account's number must stand before the name")
+        raise WrongValue(f"{quote(text)} is not a queue's URL: the account number must precede the name")
     return QueueRef(name=name, region=_region_of(host), url=text, account=account)
 
 
@@ -66,16 +66,16 @@ def _split(text: str) -> SplitResult:
         url = urlsplit(text)
         _ = url.port
     except ValueError as error:
-        raise WrongValue("is not a URL that can be read") from error
+        raise WrongValue("is not a valid URL") from error
     if "@" in url.netloc:
-        raise WrongValue("a queue's URL must not hold a user or a password (value not shown): take them out")
+        raise WrongValue("a queue's URL must not contain a user or a password (value not shown): remove them")
     if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
         raise WrongValue(f"{quote(text)} is not a queue's URL: https://HOST/ACCOUNT/NAME")
     return url
 
 
 def _region_of(host: str) -> str | None:
-    """The Region in a host's name. From the right, since a VPC endpoint's own name comes first."""
+    """Return the Region in a host name (None: none). It searches from the right: a VPC endpoint's ID comes first."""
     if host in _LEGACY_HOSTS:
         return "us-east-1"
     return next((label for label in reversed(host.split(".")) if REGION.fullmatch(label)), None)

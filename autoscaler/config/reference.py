@@ -1,5 +1,5 @@
-"""What the operator can read about the settings, all of it made from the models: the table of every setting,
-the values in force with where each came from, and the JSON Schema of the file."""
+"""The documentation of the settings, generated from the models: the reference of all settings, the effective values
+with their origins, and the JSON Schema of the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autoscaler.config.environment import many
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.group import Leaf, Path, leaves, properties_of, schema_of, value_at
 from autoscaler.config.layer import Sourced
-from autoscaler.config.loading import Read, Settings, settle
+from autoscaler.config.loading import LoadedSettings, Read, settle
 from autoscaler.config.model import Chosen
 from autoscaler.config.names import JOINT, variable
 from autoscaler.config.origins import in_words
@@ -22,7 +22,7 @@ _INTERVAL = ("interval",)
 
 
 class Setting(NamedTuple):
-    """A row of the reference: how a setting is written, for one service and for many, and what it is.
+    """A row of the reference: the names of a setting, for one service and for many, and its description.
 
     `stays`: why the last value stays while the line is missing (empty: it does not). `by_tag`: what a tag may do to it
     (empty: a setting of the daemon).
@@ -40,7 +40,7 @@ class Setting(NamedTuple):
 
 
 class Effective(NamedTuple):
-    """A value in force. `origin`: a variable, a file and key, `default`, or `derived` with from what."""
+    """An effective value. `origin`: a variable, a file and key, `default`, or `derived` with its source."""
 
     name: str
     value: str
@@ -48,7 +48,7 @@ class Effective(NamedTuple):
 
 
 def reference() -> tuple[Setting, ...]:
-    """Every setting: the daemon's own, then those of a service."""
+    """Return all settings: the daemon's own, then those of a service."""
     daemon = (_setting(leaf, variable(leaf.path), leaf.path[0]) for leaf in leaves(GlobalFields))
     return (*daemon, *(_service_setting(leaf) for leaf in leaves(ServiceFields)))
 
@@ -59,7 +59,7 @@ def _service_setting(leaf: Leaf) -> Setting:
 
 
 def defaults() -> tuple[Chosen, ...]:
-    """What every setting of a service is where nobody made it."""
+    """Return the default of every setting of a service."""
     return tuple(Chosen(".".join(leaf.path), _default(leaf), "default") for leaf in leaves(ServiceFields))
 
 
@@ -80,12 +80,12 @@ def _variable_of_many(key: str, path: Path) -> str:
 
 
 def effective(environ: Mapping[str, str]) -> tuple[Effective, ...]:
-    """Every setting's value in force, and where it came from. Raises ConfigError as `load` does."""
+    """Return the effective value of every setting and its origin. Raises ConfigError as `load` does."""
     settings = settle(environ)
     return (*_daemon_rows(settings), *(row for read in settings.services for row in _service_rows(read, settings.flat)))
 
 
-def _daemon_rows(settings: Settings) -> Iterator[Effective]:
+def _daemon_rows(settings: LoadedSettings) -> Iterator[Effective]:
     valid = settings.globals
     for leaf in leaves(GlobalFields):
         if leaf.path == _INTERVAL and settings.interval_s < valid.value.interval:
@@ -94,7 +94,7 @@ def _daemon_rows(settings: Settings) -> Iterator[Effective]:
             yield _effective(variable(leaf.path), leaf, value_at(valid.value, leaf.path), valid.sources)
 
 
-def _derived(settings: Settings) -> str:
+def _derived(settings: LoadedSettings) -> str:
     return f"derived: a third of the shortest acceptable latency, {shown(settings.shortest_latency_s)}"
 
 
@@ -111,7 +111,7 @@ def _effective(name: str, leaf: Leaf, value: object, sources: Mapping[Path, Sour
 
 
 def json_schema() -> dict[str, object]:
-    """The JSON Schema of the settings file, for editors. Nothing is required: a variable may bring it."""
+    """Return the JSON Schema of the settings file, for editors. No key is required: variables may set it."""
     service = {"$ref": "#/$defs/service"}
     daemon = {name: schema for name, schema in properties_of(GlobalFields).items() if name != _CONFIG_FILE}
     services = {"type": "object", "additionalProperties": service}
@@ -126,7 +126,7 @@ def json_schema() -> dict[str, object]:
 
 
 def plain(rows: Sequence[Setting]) -> str:
-    """The reference as text: a setting a paragraph."""
+    """Return the reference as text, one paragraph per setting."""
     return "\n".join(_paragraph(row) for row in rows)
 
 
@@ -139,7 +139,7 @@ def _paragraph(row: Setting) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as columns of plain text."""
+    """Return the rows as aligned columns of plain text."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in padded) + "\n"

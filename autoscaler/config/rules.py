@@ -1,4 +1,4 @@
-"""A service's settings that stand in groups: those of each direction, of waking, of falling back, of deployments."""
+"""A service's settings in groups: for each direction, for activation, for the fallback and for deployments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from autoscaler.config.by_tag import ENABLE, RAISE
 from autoscaler.config.group import Group, setting
 from autoscaler.config.items import LIMITS, TASKS, LimitFields
 from autoscaler.config.kinds import MOST_TASKS, choice, duration, number, optional, truth, whole
-from autoscaler.core.policy import FallbackBehavior, Select
+from autoscaler.core.policy import FallbackBehavior, SelectLimit
 
 TOLERANCE = number(lambda ratio: 0 <= ratio < 1, "from 0 to below 1", {"minimum": 0, "exclusiveMaximum": 1})
 
@@ -34,8 +34,8 @@ class ScaleOutFields(Group):
         "max_tasks already limits it; a rate limit protects what the workers use, such as a database.",
         stays="They limit scale-out.",
     )
-    select: Annotated[Select, choice(Select)] = setting(
-        Select.MAX,
+    select: Annotated[SelectLimit, choice(SelectLimit)] = setting(
+        SelectLimit.MAX,
         "Which of several limits applies. max: the larger change. min: the smaller change. disabled: no scale-out.",
         "The Horizontal Pod Autoscaler also uses the larger change.",
         stays="It limits scale-out.",
@@ -56,7 +56,7 @@ class ScaleInFields(ScaleOutFields):
     stabilization: Annotated[float, duration()] = setting(
         45.0,
         "Stabilization window: scale in only to the highest demand in it.",
-        "Keeping a task for this time costs as much as starting a new one.",
+        "Running a task for this time costs as much as starting a new one.",
         stays="It limits scale-in.",
         by_tag=RAISE,
     )
@@ -75,8 +75,8 @@ class ScaleInFields(ScaleOutFields):
         "The busy floor and the stabilization window protect work in progress without one.",
         stays="They limit scale-in.",
     )
-    select: Annotated[Select, choice(Select)] = setting(
-        Select.MAX,
+    select: Annotated[SelectLimit, choice(SelectLimit)] = setting(
+        SelectLimit.MAX,
         "Which of several limits applies. max: the larger change. min: the smaller change. disabled: no scale-in.",
         "The same rule in both directions.",
         stays="It limits scale-in.",

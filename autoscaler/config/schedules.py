@@ -1,7 +1,7 @@
-"""Schedules: from each time that a cron expression names, other bounds for a while.
+"""Schedules: different bounds for a limited time, which begins at each time of a cron expression.
 
-Cron is what Debian's is: minute, hour, day of the month, month, day of the week, on the clock of the time zone. Of six
-fields the first would be seconds here and minutes elsewhere, so exactly five are taken.
+Cron is as in Debian: minute, hour, day of the month, month, day of the week, in the time zone. Exactly five fields are
+accepted. With six, this parser would read the first as seconds, and other programs read it as minutes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from autoscaler.config.group import Group, meant
 from autoscaler.config.items import TASKS
-from autoscaler.config.kinds import Kind, duration, text
+from autoscaler.config.kinds import ValueKind, duration, text
 from autoscaler.config.model import Schedule
 from autoscaler.config.quoting import WrongValue, quote
 from autoscaler.config.tables import table
@@ -38,7 +38,7 @@ def _cron(value: object) -> str:
     except CronSimError as error:
         raise WrongValue(f"{quote(value)} is not a cron expression: {str(error).lower()}") from error
     except StopIteration as error:
-        raise WrongValue(f"{quote(value)} names a time that never comes") from error
+        raise WrongValue(f"{quote(value)} matches no date") from error
     return expression
 
 
@@ -48,7 +48,7 @@ def _zone(value: object) -> str:
         if _ZONE.fullmatch(name):
             return ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        pass  # no such file, one that is no time zone, or a directory of them
+        pass  # no such file, not a time zone file, or a directory
     raise WrongValue(f"{quote(value)} is not a time zone: write UTC, or a name such as Europe/Berlin")
 
 
@@ -56,14 +56,14 @@ def _in_force(value: object) -> object:
     return None if value is None else _NAME.read(value)
 
 
-_CRON = Kind("cron expression", _cron, {"type": "string", "examples": ["0 8 * * MON-FRI"]})
-_TIMEZONE = Kind("time zone", _zone, {"type": "string", "examples": ["Europe/Berlin"]})
+_CRON = ValueKind("cron expression", _cron, {"type": "string", "examples": ["0 8 * * MON-FRI"]})
+_TIMEZONE = ValueKind("time zone", _zone, {"type": "string", "examples": ["Europe/Berlin"]})
 
-IN_FORCE = Kind("schedule's name", _in_force, _NAME.schema)
+IN_FORCE = ValueKind("schedule's name", _in_force, _NAME.schema)
 
 
 class ScheduleFields(Group):
-    """Bounds that hold for a while, again and again."""
+    """Bounds that apply for a limited time, at each time of the cron expression."""
 
     cron: Annotated[str, _CRON] = Field(description="Start times: minute, hour, day, month, weekday.")
     for_: Annotated[float, duration(1.0), Field(alias="for", description="How long it lasts.")]

@@ -1,4 +1,4 @@
-"""A mistyped name is answered with the one that was probably meant."""
+"""Suggest a setting's name for a mistyped name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autoscaler.config.names import (
     NOT_YET,
     PREFIX,
     TABLES,
-    Part,
+    SettingsPart,
     comes_later,
     place,
     split,
@@ -25,11 +25,11 @@ from autoscaler.config.names import (
 )
 
 RENAMED = {"rivals": "conflicting_scalers", "patience": "scale_in.small_step_stabilization"}
-"""Settings of a service that had another name before the first release, and what they are called now."""
+"""Settings of a service that were renamed before the first release, with their new names."""
 
 _EXACT = 1.0
 _NEAR = 0.75
-_NEAR_PREFIX = 0.85  # AUTOSCALAR and AUTOSCALE are, AUTOSCALING is not: others' variables may begin so
+_NEAR_PREFIX = 0.85  # accepts AUTOSCALAR and AUTOSCALE, not AUTOSCALING, a possible prefix of other programs
 _LONGEST_NAME = 200  # comparing takes time quadratic in the length
 _PREFIX = re.compile(r"AUTO_?SCALER[_.-]*")
 _SEPARATOR = re.compile(r"[_.-]")
@@ -39,7 +39,7 @@ _FORM = f"one service's settings are {PREFIX}SERVICES__<KEY>__<FIELD>"
 
 
 def unknown_variable(name: str) -> str:
-    """What to say of a variable with our prefix that sets nothing."""
+    """Return the message for an unknown variable with our prefix."""
     part, _, field = split(name)
     if comes_later(part, field.partition(JOINT)[0]):
         return NOT_YET
@@ -53,7 +53,7 @@ def unknown_variable(name: str) -> str:
 
 
 def _hint(name: str, field: str) -> str:
-    """What may have been meant."""
+    """Return a suggestion, as the end of the message."""
     if meant := _meant(name):
         return f"; did you mean {meant}?"
     if table := _table_of(name):
@@ -62,7 +62,7 @@ def _hint(name: str, field: str) -> str:
 
 
 def misspelt_prefix(name: str) -> str | None:
-    """The variable that was meant by one whose prefix is nearly ours (None: it is somebody else's)."""
+    """Return the suggestion for a variable whose prefix is similar to ours (None: it belongs to another program)."""
     rest = _after_prefix(name[:_LONGEST_NAME].upper())
     if not rest:
         return None
@@ -71,8 +71,8 @@ def misspelt_prefix(name: str) -> str | None:
 
 
 def unknown_key(name: str, group: type[Group]) -> str:
-    """What to say of a name that is no setting of this group, in the file or in a policy."""
-    part = {GlobalFields: Part.GLOBALS, ServiceFields: Part.DEFAULTS}.get(group)
+    """Return the message for an unknown name in this group, in the file or in a policy."""
+    part = {GlobalFields: SettingsPart.GLOBALS, ServiceFields: SettingsPart.DEFAULTS}.get(group)
     if part and comes_later(part, name):
         return NOT_YET
     if issubclass(group, ServiceFields) and name in RENAMED:
@@ -81,23 +81,23 @@ def unknown_key(name: str, group: type[Group]) -> str:
     meant = _closest(name, [*here, *(".".join(leaf.path) for leaf in leaves(group))], _NEAR)
     if meant:
         return f"is not a setting; did you mean {meant}?"
-    return f"is not a setting here; there are {', '.join(here)}"
+    return f"is not a setting here; known names: {', '.join(here)}"
 
 
 def _names_here(group: type[Group]) -> list[str]:
-    """At the top of the file there are tables, too; and the file's own name cannot stand in it."""
+    """Return the names of the group. The top of the file also has tables, and does not accept `config_file`."""
     if group is not GlobalFields:
         return list(names_in(group))
     return [
-        Part.DEFAULTS.value,
-        Part.PROFILES.value,
-        Part.SERVICES.value,
+        SettingsPart.DEFAULTS.value,
+        SettingsPart.PROFILES.value,
+        SettingsPart.SERVICES.value,
         *(name for name in names_in(group) if name != "config_file"),
     ]
 
 
 def _table_of(name: str) -> str | None:
-    """The variable of the table, for a variable that would set something inside it."""
+    """Return the variable of the whole table for a variable that names an item inside it (None: not a table)."""
     _, _, field = split(name)
     head, joint, _ = field.partition(JOINT)
     table = name.removesuffix(field) + head
@@ -113,9 +113,9 @@ def _after_prefix(upper: str) -> str:
 
 
 def _meant(name: str, near: float = _NEAR) -> str | None:
-    """The variable with our prefix that is likeliest to be meant."""
-    part, key, field = split(_head_mended(name[:_LONGEST_NAME]))
-    if part is Part.FLAT:
+    """Return the most similar variable with our prefix (None: none is similar enough)."""
+    part, key, field = split(_corrected_head(name[:_LONGEST_NAME]))
+    if part is SettingsPart.FLAT:
         found = _closest(field, _FULL_NAMES, _EXACT) or _joined(field) or _near(field, near)
         return found and PREFIX + found
     found = _closest(field, FIELDS, near)
@@ -123,17 +123,17 @@ def _meant(name: str, near: float = _NEAR) -> str | None:
 
 
 def _near(field: str, near: float) -> str | None:
-    """The nearest flat name. `SERVICES__B` is no misspelt `SERVICE`: it lacks its other half."""
+    """Return the most similar name without a key. `SERVICES__B` is incomplete, not a mistyped `SERVICE`."""
     return None if field.startswith(_SERVICES) else _closest(field, _SHORT_NAMES, near)
 
 
 def _joined(field: str) -> str | None:
-    """`SERVICES_B_MAX_TASKS` with the underscores that it needs."""
+    """Return `SERVICES_B_MAX_TASKS` with double underscores as separators (None: no such setting)."""
     upper = field.upper()
     words = list(_WORD.finditer(upper))
     if not words or words[0][0] not in {"SERVICE", "SERVICES"} or not upper.startswith(words[0][0]):
         return None
-    for first in range(2, len(words)):  # the longest field that there is
+    for first in range(2, len(words)):  # tries the longest field first
         found = _BY_WORDS.get(tuple(word[0] for word in words[first:]))
         key = upper[words[1].start() : words[first - 1].end()]
         if found and upper.endswith(words[-1][0]):
@@ -141,21 +141,21 @@ def _joined(field: str) -> str | None:
     return None
 
 
-def _head_mended(name: str) -> str:
-    """`SERVICE__B__X` as `SERVICES__B__X`, where that leads to a service or to the defaults."""
+def _corrected_head(name: str) -> str:
+    """Return `SERVICE__B__X` as `SERVICES__B__X` if the result is a name of a service or of the defaults."""
     head, joint, tail = name.removeprefix(PREFIX).partition(JOINT)
     near = difflib.get_close_matches(head.upper(), ["SERVICES", "DEFAULTS"], 1, _NEAR)
-    mended = f"{PREFIX}{near[0]}{joint}{tail}" if near and joint else name
-    return name if split(mended)[0] is Part.FLAT else mended
+    corrected = f"{PREFIX}{near[0]}{joint}{tail}" if near and joint else name
+    return name if split(corrected)[0] is SettingsPart.FLAT else corrected
 
 
 def _letters(name: str) -> str:
-    """What is left of a name when nobody agrees on capitals and separators."""
+    """Return the name in capitals without separators, for comparison."""
     return _SEPARATOR.sub("", name).upper()
 
 
 def _closest(name: str, candidates: Iterable[str], near: float) -> str | None:
-    """The candidate that differs only in separators and capitals, else the nearest that is near enough."""
+    """Return the candidate that differs only in separators and case, else a similar one (None: there is none)."""
     by_letters = {_letters(candidate): candidate for candidate in candidates}
     letters = _letters(name[:_LONGEST_NAME])
     if letters in by_letters:

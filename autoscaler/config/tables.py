@@ -1,7 +1,7 @@
 """Tables whose keys the operator chooses: `[services.orders.metrics.lag]` in the file, a JSON object in a variable.
 
-A table is one setting: like a list, it replaces that of the layer or of the defaults beneath it as a whole. An item
-that is `none` is not there: on a reload, an item that is only missing may stay (`config/lasting.py`).
+A table is one setting: like a list, it replaces the table of a lower layer or of the defaults as a whole. The value
+`none` removes an item; an item that is only missing may stay on a reload (`config/lasting.py`).
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autoscaler.config.group import Group, schema_of, shown
-from autoscaler.config.kinds import NONE, ItemsKind, Kind, decoded
+from autoscaler.config.kinds import NONE, ItemsKind, ValueKind, decoded
 from autoscaler.config.quoting import WrongValue, quote
 
 
-def table(what: str, example: str, key: Kind, group: type[Group]) -> ItemsKind:
-    """A table of `what`: under each key, itself of the kind `key`, the settings of the group. `example` is JSON."""
+def table(what: str, example: str, key: ValueKind, group: type[Group]) -> ItemsKind:
+    """Return the kind of a table of `what`, from keys of the kind `key` to settings of the group. `example` is JSON."""
 
     def read(value: object) -> object:
         items = decoded(value)

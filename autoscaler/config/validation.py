@@ -1,7 +1,7 @@
-"""Trees become values through the models; pydantic's errors become problems in the operator's own words.
+"""Validate trees with the models, and convert pydantic's errors to problems with the operator's names.
 
-What is wrong is taken out and the rest is read again, so that settings which contradict each other are found
-even beside settings that cannot be read.
+Invalid values are removed and the rest is validated again, so that contradictions are also found in settings that
+contain invalid values.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _ITEMS: Mapping[str, type[Group]] = {
     "caps": CapFields,
 }
 _OF_A_KEY = "[key]"
-"""What pydantic puts behind a table's key that is wrong itself."""
+"""Pydantic's suffix for an invalid key of a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Valid(Generic[G]):
-    """The group that was read. The settings at `broken` could not be, and have their defaults in `value`."""
+    """The validated group. The settings at `broken` are invalid and have their defaults in `value`."""
 
     value: G
     sources: Mapping[Path, Sourced]
@@ -47,7 +47,7 @@ class Valid(Generic[G]):
 
 
 def validated(group: type[G], tree: Tree) -> Valid[G]:
-    """The tree's settings, and what is wrong with each that cannot be read."""
+    """Return the tree's settings, with a problem for each invalid one."""
     given = sources(tree)
     try:
         return Valid(group.model_validate(_plain(given)), given, frozenset(), ())
@@ -73,7 +73,7 @@ def _plain(given: Mapping[Path, Sourced]) -> dict[str, Any]:
 
 
 def _leaf_of(location: Sequence[int | str], given: Mapping[Path, Sourced]) -> Path:
-    """The setting in which the error is. Items of a list lie below it."""
+    """Return the path of the setting with the error. Items of a list are below it."""
     path = tuple(map(str, location))
     return next(path[:length] for length in range(len(path), 0, -1) if path[:length] in given)
 

@@ -1,1 +1,1 @@
-"""The loop of each service, the crew that they are, and the pacing of calls that they share."""
+"""The control loop of each service, the supervisor of the loops, and their shared rate limiter."""

@@ -1,12 +1,12 @@
-"""Admission: what spans services. A decision passes here just before its write, and may come back restrained.
+"""Admission: the limits that span services. Each decision is checked here just before its write, and may be limited.
 
-Fleet cap: of the tasks of all services that are watched, at most a share is removed within `WINDOW_S`; when many
-queues read zero at once, that is more likely a fault than the end of all work. Shared caps: the tasks of several
-services together take no more of one thing (connections of a database, say) than there is; a cap holds back a
-scale-out, and never forces a scale-in. Both: first come, first served.
+Fleet cap: at most a share of the tasks of all services is removed within `WINDOW_S`. If many queues read zero at once,
+a fault is more likely than the end of all work. Shared caps: the tasks of several services together use no more of one
+resource (for example database connections) than its capacity. A shared cap limits a scale-out and never forces a
+scale-in. Both are first come, first served.
 
-Law: nothing is awaited between a check and its reservation. A reservation is given back only where ECS certainly did
-not take the change; where nobody knows, it stands until ECS shows the count, or the service asks again.
+Law: nothing is awaited between a check and its reservation. A reservation is released only if ECS certainly did not
+accept the change. If that is not known, it stays until ECS shows the count or the service is decided again.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from autoscaler.core.figures import several
 from autoscaler.core.model import Decision, Instant, Rule, Verdict
 
 WINDOW_S = 300.0
-"""The fleet cap counts removals whose age is less than this."""
+"""The fleet cap counts removals that are younger than this."""
 
 SHARE_PERCENT = 50
-"""Of the tasks of several services, at most half go within the window unless the settings say otherwise."""
+"""The default fleet cap with several services: at most half of the tasks are removed within the window."""
 
 WRITE_S = 5.0
-"""A change may take effect so long after it was admitted: longer than any call to AWS is waited for."""
+"""The longest time from the admission of a change to its effect: longer than the timeout of any AWS call."""
 
 
 @dataclass(slots=True)
 class _Removal:
-    """Tasks that were removed at `at`, or are about to be. `of`: so many were watched before it."""
+    """Tasks that were removed at `at`, or will be. `of`: the number of tasks of all services before it."""
 
     at: Instant
     tasks: int
@@ -41,7 +41,7 @@ class _Removal:
 
 @dataclass(slots=True)
 class _Open:
-    """A change that was admitted, and is not known to be made. `before`: the count that it starts from."""
+    """An admitted change that is not confirmed. `before`: the count that it starts from."""
 
     before: int
     target: int
@@ -50,7 +50,7 @@ class _Open:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """One service's part in a shared cap: what one task of each member takes."""
+    """One service's part in a shared cap. `per_task`: the units that one task of each member uses."""
 
     cap: SharedCap
     per_task: Mapping[str, int]
@@ -59,16 +59,16 @@ class _Share:
 
 @dataclass(slots=True)
 class Admission:
-    """One for all services of a daemon, which join and leave. `fleet_cap_percent` None: `SHARE_PERCENT` with several
-    services, no cap with a single one.
+    """One instance for all services of a daemon. `fleet_cap_percent` None: `SHARE_PERCENT` with several services, no
+    cap with a single one.
 
-    The counts are those that ECS last showed or accepted, and for a scale-out under way the larger one: what
-    somebody else does to a service is known from its own next reading on. A service
-    that does not exist has no tasks; one that could not be read yet is unknown, which is not zero.
+    The counts are those that ECS last showed or accepted; for a scale-out in progress the larger one. A change by
+    another program counts from the next reading of that service. A service that does not exist has 0 tasks. A service
+    that was not yet read is unknown, which is not zero.
     """
 
     services: Iterable[str]
-    """Those that are there from the beginning."""
+    """The keys of the first services."""
     clock: Callable[[], Instant]
     fleet_cap_percent: int | None = None
     caps: Iterable[SharedCap] = ()
@@ -87,30 +87,30 @@ class Admission:
                 self._shares.setdefault(key, []).append(_Share(cap, per_task, own))
 
     def join(self, key: str) -> None:
-        """The service is one of them from now on."""
+        """Add a service."""
         self._members.add(key)
 
     def leave(self, key: str) -> None:
-        """The service is looked after no more: none of its tasks is counted. What it removed stays removed."""
+        """Remove a service, and its tasks from the counts. Its removals stay counted."""
         self._members.discard(key)
         self._open.pop(key, None)
         self._watched -= self._counts.pop(key, 0)
         if key in self._shares:
             self._counts[key] = 0
 
-    def saw(self, key: str, desired: int) -> None:
-        """ECS shows this count. A change whose answer was lost is made, if it shows at least that."""
+    def observe(self, key: str, desired: int) -> None:
+        """Record the count that ECS shows. It settles an open change; a removal only at or below its target."""
         change = self._open.get(key)
-        if change is not None and change.removal is not None and desired <= change.target:
+        if change is not None and (change.removal is None or desired <= change.target):
             self._close(key)
         self._set(key, desired)
 
     def absent(self, key: str) -> None:
-        """There is no such service, and so it has no tasks."""
+        """Record that the service does not exist: it has 0 tasks."""
         self._set(key, 0)
 
     def admit(self, key: str, decision: Decision) -> Decision:
-        """The decision as far as it may be carried out, with what it takes reserved until `made` or `given_back`."""
+        """Return the decision within the caps. Its tasks are reserved until `confirm` or `release`."""
         if decision.verdict is Verdict.SCALE_OUT:
             decision = self._within_shares(key, decision)
         elif decision.verdict is Verdict.SCALE_IN:
@@ -120,15 +120,15 @@ class Admission:
             self._reserve(key, decision)
         return decision
 
-    def made(self, key: str) -> None:
-        """ECS accepted the change that was admitted last. Its time is now: it may have taken a while."""
+    def confirm(self, key: str) -> None:
+        """Record that ECS accepted the last admitted change. Its time is now, because the call takes time."""
         change = self._open.get(key)
         if change is not None:
             self._close(key)
             self._set(key, change.target)
 
-    def given_back(self, key: str) -> None:
-        """The change that was admitted last was certainly not made."""
+    def release(self, key: str) -> None:
+        """Record that the last admitted change was certainly not made."""
         change = self._open.get(key)
         if change is not None:
             self._forget(key)
@@ -145,13 +145,20 @@ class Admission:
             change.removal.at = self.clock()
 
     def _reserve(self, key: str, decision: Decision) -> None:
-        """Until ECS has spoken, a scale-out counts as made, and of a scale-in both the tasks and their removal."""
+        """Until ECS answers, a scale-out counts as made. For a scale-in both the tasks and their removal count."""
         removal, tasks = None, decision.current - decision.target
         if tasks > 0 and self._cap_percent is not None:
-            removal = _Removal(self.clock() + WRITE_S, tasks, self._watched)
+            removal = _Removal(self.clock() + WRITE_S, tasks, self._confirmed)
             self._removals.append(removal)
         self._open[key] = _Open(decision.current, decision.target, removal)
         self._set(key, max(decision.current, decision.target))
+
+    @property
+    def _confirmed(self) -> int:
+        """The tasks of all services without those of unaccepted scale-outs, which do not count for the share."""
+        return self._watched - sum(
+            max(0, self._counts.get(key, 0) - change.before) for key, change in self._open.items() if not change.removal
+        )
 
     @property
     def _cap_percent(self) -> int | None:
@@ -164,19 +171,20 @@ class Admission:
         self._counts[key] = tasks
 
     def _within_fleet_cap(self, decision: Decision) -> Decision:
-        """Of the most that were watched before any removal of the window, the share goes, rounded up."""
+        """Limit a scale-in to the share of the largest task count before any removal of the window, rounded up."""
         percent = self._cap_percent
         if percent is None:
             return decision
         now = self.clock()
         self._removals = [removal for removal in self._removals if now - removal.at < WINDOW_S]
-        fleet = max([self._watched, *(removal.of for removal in self._removals)])
+        fleet = max([self._confirmed, *(removal.of for removal in self._removals)])
         most, gone = -(-fleet * percent // 100), sum(removal.tasks for removal in self._removals)
         return limit_decision(
             decision,
             Rule.FLEET_CAP,
             decision.current - max(0, most - gone),
-            f"at most {percent} % of {several(fleet, 'task')} go within {WINDOW_S:g} s; {gone} of {most} went",
+            f"at most {percent} % of {several(fleet, 'task')} are removed within {WINDOW_S:g} s; {gone} of {most} "
+            "already removed",
         )
 
     def _within_shares(self, key: str, decision: Decision) -> Decision:
@@ -188,12 +196,12 @@ class Admission:
         return decision
 
     def _left(self, key: str, share: _Share) -> tuple[float, str]:
-        """The most tasks that the service may have beside the others' present ones, and why."""
+        """Return the most tasks that the cap permits with the other services' present counts, and the reason."""
         others = {other: each for other, each in share.per_task.items() if other != key}
         unread = sorted(other for other in others if other not in self._counts)
         if unread:
-            return 0, f"how many tasks {' and '.join(unread)} have is not known yet, and they share {share.cap.name}"
+            return 0, f"shared cap {share.cap.name}: the task count of {' and '.join(unread)} is not yet known"
         taken = sum(self._counts[other] * each for other, each in others.items())
         left = max(0, share.cap.most - taken)
-        reason = f"{left} of {share.cap.most} {share.cap.name} are left, and a task takes {share.own}"
+        reason = f"shared cap {share.cap.name}: {left} of {share.cap.most} left, {share.own} per task"
         return (left // share.own if share.own else inf), reason

@@ -1,7 +1,7 @@
-"""What is done beside the ticks, and thought of beside the event loop: no service waits for another's past.
+"""Background tasks, and computations in a thread: they delay no poll.
 
-Fitting two weeks takes up to half a second of a small machine's core; a loop that did it itself would be late with
-everybody's ticks for as long.
+Fitting two weeks of history takes up to half a second of a small machine's core. On the event loop it would delay the
+polls of all services for that time.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-Thought = TypeVar("Thought")
+Computed = TypeVar("Computed")
 
 
 class BackgroundTasks(Protocol):
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """It is done at some time, or is ended with the daemon. A bug in it ends the daemon."""
+        """Start the work as a task, which is cancelled when the daemon ends. A bug in it ends the daemon."""
 
-    async def think(self, work: Callable[[], Thought]) -> Thought:
-        """What `work` returns. It does nothing but reckon, on what nobody else has."""
+    async def compute(self, work: Callable[[], Computed]) -> Computed:
+        """Return what `work` returns. `work` only computes, and shares no data with other code."""
 
 
 class Background:
-    """An `Aside` until its block ends: then what is not done is given up. One thread thinks, a thought at a time."""
+    """`BackgroundTasks` until the block ends, which cancels unfinished tasks. Computations run one at a time."""
 
     def __init__(self) -> None:
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -48,42 +48,42 @@ class Background:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def think(self, work: Callable[[], Thought]) -> Thought:
-        async with self._turn:
+    async def compute(self, work: Callable[[], Computed]) -> Computed:
+        async with self._lock:
             return await asyncio.to_thread(work)
 
 
 class ThreadRunner:
-    """Work that may hang for ever, such as a file's: each in a thread that ends with the process, one at a time."""
+    """Runs work that may hang forever, such as file I/O, in a daemon thread. One at a time."""
 
     def __init__(self) -> None:
-        self._under_way: asyncio.Future[Any] | None = None
+        self._running: asyncio.Future[Any] | None = None
 
-    async def done(self, work: Callable[[], Thought], within_s: float) -> Thought:
-        """What `work` returns, or raises. Raises `TimeoutError` where that takes longer, or earlier work hangs."""
-        if self._under_way is not None and not self._under_way.done():
+    async def done(self, work: Callable[[], Computed], within_s: float) -> Computed:
+        """Return or raise what `work` does. Raises `TimeoutError` if it takes longer, or if earlier work still runs."""
+        if self._running is not None and not self._running.done():
             raise TimeoutError
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Thought] = loop.create_future()
-        self._under_way = future
-        Thread(target=_tell, args=(loop, future, work), daemon=True).start()
+        future: asyncio.Future[Computed] = loop.create_future()
+        self._running = future
+        Thread(target=_run, args=(loop, future, work), daemon=True).start()
         async with asyncio.timeout(within_s):
             return await asyncio.shield(future)
 
 
-def _tell(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Thought], work: Callable[[], Thought]) -> None:
-    """In the thread: the future learns what came of it. Nobody may be left to hear it."""
+def _run(loop: asyncio.AbstractEventLoop, future: asyncio.Future[Computed], work: Callable[[], Computed]) -> None:
+    """Run the work in the thread, and set the future's result. The event loop may be closed by then."""
     try:
-        found, tell = work(), future.set_result
-    except Exception as error:  # noqa: BLE001 - it is raised again where the work is waited for
+        found, deliver = work(), future.set_result
+    except Exception as error:  # noqa: BLE001 - raised again in `done`
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(_unless_done, future, future.set_exception, error)
     else:
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_unless_done, future, tell, found)
+            loop.call_soon_threadsafe(_unless_done, future, deliver, found)
 
 
-def _unless_done(future: asyncio.Future[Thought], tell: Callable[[Any], None], told: object) -> None:
+def _unless_done(future: asyncio.Future[Computed], deliver: Callable[[Any], None], outcome: object) -> None:
     if not future.done():
-        tell(told)
+        deliver(outcome)
         future.exception()

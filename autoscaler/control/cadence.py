@@ -1,8 +1,9 @@
-"""How long until the next look: the interval, or several of them while there is nothing to be seen.
+"""The time until the next poll: one interval, or several while the service is quiet.
 
-A service is quiet when its queues are empty, its count is at the minimum and stands still, and nothing is expected.
-Each quiet look doubles the time to the next, up to a bound; the first message ends it. The bound is the operator's,
-and no more than the promise can bear: what comes right after a look must be seen in time to start a task for it.
+A service is quiet when its queues are empty, its count is at the minimum and does not change, and no message is
+expected. Each quiet poll doubles the time to the next one, up to a bound; the first message ends this. The bound is the
+operator's setting, or less if the latency target requires it: a message that arrives right after a poll must be seen in
+time to start a task for it.
 """
 
 from __future__ import annotations
@@ -13,34 +14,34 @@ from dataclasses import dataclass
 from autoscaler.control.fleetwatch import is_moving
 from autoscaler.core.knowledge import Knowledge
 from autoscaler.core.model import Backlog, Observation, Verdict
-from autoscaler.ports import Tick
+from autoscaler.ports import Poll
 
 READINGS = 3
-"""At least so many in the acceptable latency, quiet or not."""
+"""The minimum number of polls within the acceptable latency, quiet or not."""
 
 SPENT_RATIO = 0.5
-"""Of what the latency leaves beside a start-up. At 120 s and a start-up of up to 80 s, a look every 20 s."""
+"""Usable share of the acceptable latency minus the start-up time: 20 s at a latency of 120 s and a start-up of 80 s."""
 
 
-def _at_every_look() -> float:
+def _at_every_poll() -> float:
     return 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """When one service is looked at: every `interval_s`, the first time `offset_s` after the start, or at once where
-    that is past; at least every `quiet_s` while nothing is there. `fleet_every_s` says how often ECS may be asked about
-    it while it stands still.
+    """When one service is polled: every `interval_s`, the first time `offset_s` after the start, or at once if that is
+    in the past. A quiet service is polled at least every `quiet_s`. `fleet_every_s` returns the seconds between two ECS
+    reads of a service that does not change.
     """
 
     interval_s: float
     offset_s: float = 0.0
     quiet_s: float = 0.0
-    fleet_every_s: Callable[[], float] = _at_every_look
+    fleet_every_s: Callable[[], float] = _at_every_poll
 
 
 class Cadence:
-    """One service's. `bound_s` is the longest pause that the operator allows."""
+    """Poll times of one service. `bound_s` is the longest time between two polls that the settings allow."""
 
     def __init__(self, interval_s: float, bound_s: float) -> None:
         self._interval_s = interval_s
@@ -49,33 +50,36 @@ class Cadence:
 
     @property
     def is_slow(self) -> bool:
-        """Whether the service is looked at less often than at every interval."""
+        """Whether the service is polled less often than at every interval."""
         return self.intervals > 1
 
-    def after(self, tick: Tick) -> int:
-        """How many intervals until the next look."""
-        most_s = min(self._bound_s, bearable_s(tick)) if is_quiet(tick) else 0.0
+    def after(self, poll: Poll) -> int:
+        """Return the number of intervals until the next poll."""
+        most_s = min(self._bound_s, bearable_s(poll)) if is_quiet(poll) else 0.0
         self.intervals = max(1, min(2 * self.intervals, int(most_s / self._interval_s)))
         return self.intervals
 
 
-def is_quiet(tick: Tick) -> bool:
-    """Nothing waits, nothing is at work, nothing moves or is expected, and the service follows nothing but queues."""
-    seen, decision, policy = tick.observation, tick.decision, tick.policy
+def is_quiet(poll: Poll) -> bool:
+    """Whether the queues are empty, the count is stable, no message is expected, and only queues drive the service."""
+    seen, decision, policy = poll.observation, poll.decision, poll.policy
     if seen is None or decision is None or decision.verdict is not Verdict.HOLD:
         return False
     if not policy.queues or policy.metrics or policy.formula is not None:
         return False
-    stands = decision.current <= policy.min_tasks and not is_moving(seen.fleet)
-    return stands and _is_empty(seen) and not _expects(seen.knowledge)
+    stable = decision.current <= policy.min_tasks and not is_moving(seen.fleet)
+    return stable and _is_empty(seen) and not _expects(seen.knowledge)
 
 
-def bearable_s(tick: Tick) -> float:
-    """The longest pause that the promise bears; 0 where a start-up alone takes longer than the latency."""
-    known = None if tick.observation is None else tick.observation.knowledge
+def bearable_s(poll: Poll) -> float:
+    """Return the longest time between two polls that the latency target permits, in seconds.
+
+    0 or less: a start-up alone takes longer than the acceptable latency.
+    """
+    known = None if poll.observation is None else poll.observation.knowledge
     if known is None:
         return 0.0
-    latency_s = tick.policy.shortest_latency_s
+    latency_s = poll.policy.shortest_latency_s
     return min(latency_s / READINGS, SPENT_RATIO * (latency_s - known.start_late_s))
 
 

@@ -1,8 +1,8 @@
-"""Who else may change the service's count: asked at the start and then every few minutes, told, and where the policy
-refuses rivals, left to them.
+"""Conflicting scalers of a service: read at the start and every few minutes, and reported. If the policy is
+`refuse`, the service is not scaled while one exists.
 
-What cannot be read leaves what was known, with a notice. A rival that nobody could ever see restrains nothing: the
-permission to look is optional, and a service must not stand still for want of it.
+If they cannot be read, the last result stays, with a notice. If they were never read, nothing is limited: the
+permission to read them is optional, and a service must be scaled without it.
 """
 
 from __future__ import annotations
@@ -16,52 +16,52 @@ from autoscaler.core.policy import ConflictingScalers, Policy
 from autoscaler.ports import ServiceRef
 
 CONFLICTS_S = 300.0
-"""So often the question is asked anew."""
+"""Seconds between two reads."""
 
-ASK_AGAIN_S = 60.0
-"""So soon it is asked again where the answer could not be had."""
+RETRY_S = 60.0
+"""Seconds until the next read after a failed one."""
 
 
 class ConflictWatch:
-    """What is known of one service's rivals."""
+    """The conflicting scalers of one service."""
 
     def __init__(self, service: ServiceRef) -> None:
         self._service = service
         self._due: Instant | None = None
         self._known: tuple[str, ...] = ()
-        self._unread: Missing | None = None
-        self._is_asked = False
+        self._gap: Missing | None = None
+        self._was_read = False
 
-    async def look(self, policy: Policy, ports: Ports) -> None:
-        """Asks if it is time to: beside the tick, except where nothing may be done before the answer is there."""
+    async def check(self, policy: Policy, ports: Ports) -> None:
+        """Start a read if one is due: in the background, except for the first read under a policy that refuses."""
         if self._due is not None and ports.clock() < self._due:
             return
         refuses = policy.conflicting_scalers is ConflictingScalers.REFUSE and self._due is None
         self._due = inf
         if refuses or ports.background is None:
-            await self._ask(ports)
+            await self._read(ports)
         else:
-            ports.background.begin(self._ask(ports))
+            ports.background.begin(self._read(ports))
 
-    async def _ask(self, ports: Ports) -> None:
+    async def _read(self, ports: Ports) -> None:
         answer = await ports.fleets.conflicting_scalers(self._service)
-        self._is_asked = True
-        self._unread = answer if isinstance(answer, Missing) else None
+        self._was_read = True
+        self._gap = answer if isinstance(answer, Missing) else None
         self._known = self._known if isinstance(answer, Missing) else answer
-        self._due = ports.clock() + (ASK_AGAIN_S if self._unread else CONFLICTS_S)
+        self._due = ports.clock() + (RETRY_S if self._gap else CONFLICTS_S)
 
     @property
     def none_known(self) -> bool:
-        """Whether no conflicting scaler is known, and the question was answered at least once, if only by an error."""
-        return self._is_asked and not self._known
+        """Whether no conflicting scaler is known, and at least one read has ended, even with an error."""
+        return self._was_read and not self._known
 
     def notices(self) -> tuple[Missing, ...]:
-        """A notice for each rival, and one where it could not be read whether there are any."""
-        gaps = [] if self._unread is None else [self._unread]
-        return (*(Missing(f"another autoscaler has a say: {rival}", "refused") for rival in self._known), *gaps)
+        """Return a notice for each conflicting scaler, and one if the last read failed."""
+        gaps = [] if self._gap is None else [self._gap]
+        return (*(Missing(f"conflicting scaler: {scaler}", "refused") for scaler in self._known), *gaps)
 
-    def restrained(self, policy: Policy, decision: Decision) -> Decision:
-        """The decision; no change at all where there are rivals and the policy refuses them."""
+    def limited(self, policy: Policy, decision: Decision) -> Decision:
+        """Return the decision, or no change if there are conflicting scalers and the policy refuses them."""
         if policy.conflicting_scalers is not ConflictingScalers.REFUSE or not self._known:
             return decision
         return limit_decision(decision, Rule.CONFLICTING_SCALER, decision.current, "; ".join(self._known))

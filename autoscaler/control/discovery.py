@@ -1,11 +1,10 @@
-"""Services that ask by tag to be looked after: found once a minute, cluster by cluster.
+"""Services that are enabled by tag: discovered once a minute, cluster by cluster.
 
-Law: what could not be read, or is wrong, changes nothing. A service whose tags are wrong keeps what they said before,
-read by the settings as they are now: a wrong tag must not keep a profile from being made stricter. One that carries the
-tag no more, in a cluster that could be read whole, is given up, and its name is reported. Another tag that is missing
-changes nothing where its setting stays (`stays`): the last value holds until it is written again or the daemon starts
-again, also where the service was given up in between. What a configured service has, or one that was found before, no
-other can ask for.
+Law: a value that cannot be read or is wrong changes nothing. A service with wrong tags keeps its last valid tags, read
+under the current settings: a wrong tag must not prevent a profile from becoming stricter. A service without the tag, in
+a cluster that was read completely, is no longer scaled, and its name is reported. If another tag is missing and its
+setting stays (`stays`), the last value holds until the tag is written again or the daemon restarts, even if the service
+was removed in between. A service cannot claim what a configured service, or one that was found before, already has.
 """
 
 from __future__ import annotations
@@ -17,38 +16,38 @@ from types import MappingProxyType
 from typing import Protocol
 
 from autoscaler.config.claims import Claims
-from autoscaler.config.discovering import ASKS, Tagged, discovered, key_in
-from autoscaler.config.loading import Settings
-from autoscaler.config.model import Config, Service
+from autoscaler.config.discovering import DISCOVERY_TAG, TaggedService, discovered, key_in
+from autoscaler.config.loading import LoadedSettings
+from autoscaler.config.model import Config, ServiceConfig
 from autoscaler.errors import AutoscalerError, ConfigError, Problem
 from autoscaler.ports import Directory
 
-AT_ONCE = 50
-"""Services whose tags are read before others get their turn: a third of a millisecond each."""
+SLICE = 50
+"""Services whose tags are parsed before the event loop runs other tasks: a third of a millisecond each."""
 
 
 MOST_REMEMBERED = 10_000
-"""Services that are no longer found and whose last tags are still known."""
+"""The most services that are no longer found and whose last tags are stored."""
 
 
-class Bulletin(Protocol):
-    """Where it is told what became of a round."""
+class DiscoveryReporter(Protocol):
+    """Receives the result of a discovery round."""
 
     def given_up(self, cluster: str, services: Mapping[str, str]) -> None:
-        """These services of the cluster, by key, are not scaled any more; each with the reason."""
+        """Report the services of the cluster that are no longer scaled: the reason by key."""
 
     def found(self, cluster: str, services: int, problems: tuple[Problem, ...]) -> None:
-        """So many services of the cluster are looked after by their tags; what is wrong with others, or why the
-        cluster could not be read.
+        """Report how many services of the cluster are scaled by their tags, and the problems of other services or of
+        the cluster.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """One cluster's services and the tags that asked for them, by key. `refused`: whose tags were wrong."""
+    """One cluster's services and their tags, by key. `refused`: the keys of services with wrong tags."""
 
-    found: Mapping[str, Service] = field(default_factory=dict)
-    asked: Mapping[str, Tagged] = field(default_factory=dict)
+    found: Mapping[str, ServiceConfig] = field(default_factory=dict)
+    tagged_services: Mapping[str, TaggedService] = field(default_factory=dict)
     refused: Set[str] = frozenset()
 
 
@@ -56,26 +55,26 @@ NOTHING = _Known()
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
-class Discovery:
-    """What was found in each cluster."""
+class TaggedServices:
+    """The services that were discovered in each cluster."""
 
-    def __init__(self, directory: Directory, bulletin: Bulletin) -> None:
+    def __init__(self, directory: Directory, reporter: DiscoveryReporter) -> None:
         self._directory = directory
-        self._bulletin = bulletin
+        self._reporter = reporter
         self._known: dict[str, _Known] = {}
         self._last: dict[str, Mapping[str, str]] = {}
-        self._good: dict[str, Tagged] = {}
-        self._read_by: Settings | None = None
-        self._newest: tuple[Config, Settings] | None = None
+        self._good: dict[str, TaggedService] = {}
+        self._read_by: LoadedSettings | None = None
+        self._newest: tuple[Config, LoadedSettings] | None = None
 
-    def beside(self, configured: Iterable[Service], home: str | None) -> tuple[Service, ...]:
-        """Those that were found, and take nothing that these have."""
+    def added_to(self, configured: Iterable[ServiceConfig], home: str | None) -> tuple[ServiceConfig, ...]:
+        """Return the discovered services that share no key, ECS service or queue with the configured ones."""
         taken = Claims(home, configured)
         found = [service for known in self._known.values() for service in known.found.values()]
-        return tuple(service for service in found if taken.rival(service) is None)
+        return tuple(service for service in found if taken.conflicting_key(service) is None)
 
-    async def look(self, config: Config, settings: Settings) -> None:
-        """Every cluster that the settings name was looked through."""
+    async def discover(self, config: Config, settings: LoadedSettings) -> None:
+        """Run one discovery round over all clusters of the settings."""
         self._newest = config, settings
         self._forget(config)
         for cluster in config.discovery.clusters:
@@ -83,35 +82,37 @@ class Discovery:
                 tags = await self._directory.tags(cluster, config.discovery.place)
             except AutoscalerError as fault:
                 before = len(self._known.get(cluster, NOTHING).found)
-                self._bulletin.found(cluster, before, (Problem(f"cluster {cluster}", str(fault)),))
+                self._reporter.found(cluster, before, (Problem(f"cluster {cluster}", str(fault)),))
             else:
                 await self._take(cluster, tags, config, settings)
         self._read_by = settings
         if self._newest[1] is not settings:
             self.renew(*self._newest)
 
-    def renew(self, config: Config, settings: Settings) -> None:
-        """What the newest tags ask for, by these settings: a profile may say less than it did. A round under way was
-        begun with the old ones, and is followed by this again.
+    def renew(self, config: Config, settings: LoadedSettings) -> None:
+        """Read the newest tags again under these settings, because a profile may have changed. A round in progress uses
+        the old settings; it calls this again at its end.
         """
         self._newest = config, settings
         self._forget(config)
         for cluster, known in self._known.items():
             round_ = _Round(known.found, self._claims(cluster, config, settings), settings, self._last, self._good)
-            for tagged in known.asked.values():
+            for tagged in known.tagged_services.values():
                 round_.take(tagged)
-            self._known[cluster] = _Known(round_.found, known.asked, round_.refused)
+            self._known[cluster] = _Known(round_.found, known.tagged_services, round_.refused)
 
     def _forget(self, config: Config) -> None:
         for cluster in self._known.keys() - set(config.discovery.clusters):
             del self._known[cluster]
 
     async def _take(
-        self, cluster: str, tags: Mapping[str, Mapping[str, str]], config: Config, settings: Settings
+        self, cluster: str, tags: Mapping[str, Mapping[str, str]], config: Config, settings: LoadedSettings
     ) -> None:
         named = {service.ref.service for service in config.services if service.ref.cluster == cluster}
         asking = [
-            Tagged(cluster, name, dict(each)) for name, each in tags.items() if ASKS in each and name not in named
+            TaggedService(cluster, name, dict(each))
+            for name, each in tags.items()
+            if DISCOVERY_TAG in each and name not in named
         ]
         before, accepted = self._known.get(cluster, NOTHING).found, self._accepted(cluster, settings)
         asking.sort(key=lambda tagged: (key_in(tagged) not in before, key_in(tagged)))
@@ -119,33 +120,33 @@ class Discovery:
         round_ = _Round(stays, self._claims(cluster, config, settings), settings, self._last, self._good)
         for number, tagged in enumerate(asking):
             round_.keep(tagged) if accepted.get(key_in(tagged)) == tagged else round_.take(tagged)
-            if number % AT_ONCE == AT_ONCE - 1:
+            if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
-        asked = {key_in(tagged): tagged for tagged in asking}
-        self._known[cluster] = _Known(round_.found, asked, round_.refused)
-        self._bulletin.found(cluster, len(round_.found), tuple(round_.problems))
-        gone = {key: _reason(service, tags, named) for key, service in before.items() if key not in asked}
+        tagged_services = {key_in(tagged): tagged for tagged in asking}
+        self._known[cluster] = _Known(round_.found, tagged_services, round_.refused)
+        self._reporter.found(cluster, len(round_.found), tuple(round_.problems))
+        gone = {key: _reason(service, tags, named) for key, service in before.items() if key not in tagged_services}
         if gone:
-            self._bulletin.given_up(cluster, gone)
+            self._reporter.given_up(cluster, gone)
         self._forget_oldest()
 
     def _forget_oldest(self) -> None:
-        """Of the services that are no longer found, the last `MOST_REMEMBERED` are remembered."""
-        found = {key for known in self._known.values() for key in known.asked}
+        """Of the services that are no longer found, store only the last `MOST_REMEMBERED`."""
+        found = {key for known in self._known.values() for key in known.tagged_services}
         self._good = {key: tagged for key, tagged in self._good.items() if key in found}
         gone = [key for key in self._last if key not in found]
         for key in gone[: len(gone) - MOST_REMEMBERED]:
             del self._last[key]
 
-    def _accepted(self, cluster: str, settings: Settings) -> dict[str, Tagged]:
-        """The tags that are in force as these settings read them."""
+    def _accepted(self, cluster: str, settings: LoadedSettings) -> dict[str, TaggedService]:
+        """Return the accepted tags by key; empty if they were read under other settings."""
         if settings is not self._read_by:
             return {}
         known = self._known.get(cluster, NOTHING)
-        return {key: tagged for key, tagged in known.asked.items() if key not in known.refused}
+        return {key: tagged for key, tagged in known.tagged_services.items() if key not in known.refused}
 
-    def _claims(self, cluster: str, config: Config, settings: Settings) -> Claims:
-        """What all others have."""
+    def _claims(self, cluster: str, config: Config, settings: LoadedSettings) -> Claims:
+        """Return the claims of the configured services and of the other clusters."""
         taken = Claims(settings.home, config.services)
         for other, known in self._known.items():
             for service in known.found.values() if other != cluster else ():
@@ -153,78 +154,79 @@ class Discovery:
         return taken
 
 
-def _reason(service: Service, tags: Mapping[str, Mapping[str, str]], named: Set[str]) -> str:
-    """Why a service is given up."""
+def _reason(service: ServiceConfig, tags: Mapping[str, Mapping[str, str]], named: Set[str]) -> str:
+    """Return why a service is no longer scaled."""
     name = service.ref.service
     if name in named:
-        return "it is configured by name now"
+        return "it is now configured by name"
     if name in tags:
-        return f"the tag {ASKS} is missing: write it to have the service scaled again"
-    return "ECS does not list the service any more"
+        return f"the tag {DISCOVERY_TAG} is missing: write it to scale the service again"
+    return "ECS no longer lists the service"
 
 
 class _Round:
-    """One cluster's tags, one service after the other. What each had stays his until what he asks for now is his."""
+    """Applies one cluster's tags, service by service. A service keeps its claims until its new ones are accepted."""
 
     def __init__(
         self,
-        before: Mapping[str, Service],
+        before: Mapping[str, ServiceConfig],
         taken: Claims,
-        settings: Settings,
+        settings: LoadedSettings,
         last: dict[str, Mapping[str, str]],
-        good: dict[str, Tagged],
+        good: dict[str, TaggedService],
     ) -> None:
-        """`last`: the tags of each service that stay, by key, and `good` all that it was accepted with; what is
-        accepted here is written there.
-        """
+        """`last`: the tags that stay, by key. `good`: the last accepted tags, by key. Both are updated here."""
         self._before = before
         self._taken = taken
         self._settings = settings
         self._last = last
         self._good = good
-        self.found: dict[str, Service] = {}
+        self.found: dict[str, ServiceConfig] = {}
         self.problems: list[Problem] = []
         self.refused: set[str] = set()
         for service in before.values():
             taken.add(service)
 
-    def keep(self, tagged: Tagged) -> None:
-        """Nothing has changed."""
+    def keep(self, tagged: TaggedService) -> None:
+        """Keep the service: its tags have not changed."""
         key = key_in(tagged)
         self.found[key] = self._before[key]
         self.problems += tagged.with_last(self._last.get(key, NO_TAGS)).gaps()
 
-    def take(self, tagged: Tagged) -> None:
-        key, kept = key_in(tagged), self._before.get(key_in(tagged))
+    def take(self, tagged: TaggedService) -> None:
+        key, previous = key_in(tagged), self._before.get(key_in(tagged))
         tagged = tagged.with_last(self._last.get(key, NO_TAGS))
         self.problems += tagged.gaps()
         try:
-            service = self._asked(tagged)
+            service = self._configured(tagged)
         except ConfigError as error:
             self.problems += error.problems
             self.refused.add(key)
-            if kept is None:
+            if previous is None:
                 return
-            service = self._as_before(key, kept)
+            service = self._as_before(key, previous)
         else:
             self._last[key], self._good[key] = tagged.staying, tagged
-        if kept is not None:
-            self._taken.release(kept)
+        if previous is not None:
+            self._taken.release(previous)
         self._taken.add(service)
         self.found[key] = service
 
-    def _as_before(self, key: str, kept: Service) -> Service:
-        """What the last good tags ask for, by these settings; what is kept, where that is wrong, too."""
+    def _as_before(self, key: str, previous: ServiceConfig) -> ServiceConfig:
+        """Return the service of the last accepted tags under these settings, or `previous` if they are wrong, too."""
         try:
-            return self._asked(self._good[key]) if key in self._good else kept
+            return self._configured(self._good[key]) if key in self._good else previous
         except ConfigError:
-            return kept
+            return previous
 
-    def _asked(self, tagged: Tagged) -> Service:
-        """Raises `ConfigError` where the tags are wrong, or another service has its queue, its key or itself."""
+    def _configured(self, tagged: TaggedService) -> ServiceConfig:
+        """Return the service that the tags configure.
+
+        Raises `ConfigError` if the tags are wrong, or another service has the same queue, key or ECS service.
+        """
         service = discovered(tagged, self._settings)
-        rival = self._taken.rival(service, but=service.ref.key)
-        if rival is not None:
-            what = f"{rival} has the same queue or key; one queue is for one service"
-            raise ConfigError([Problem(f"{tagged.where}: {ASKS}", what)])
+        other = self._taken.conflicting_key(service, but=service.ref.key)
+        if other is not None:
+            what = f"{other} has the same queue or key; use one queue for one service only"
+            raise ConfigError([Problem(f"{tagged.where}: {DISCOVERY_TAG}", what)])
         return service

@@ -1,8 +1,8 @@
-"""What is known of one service's count: read as often as AWS's rates allow, and always anew before it is changed.
+"""The counts of one service: read as often as the rate limits allow, and always again before a change.
 
-Between two readings what ECS last said and what we wrote since suffice. A service that is on the move (a change of
-ours, tasks that come or go, a deployment, trouble) is read at every look; one that stands still takes its turn in the
-rounds of all. Where AWS lets nobody read, what was read last is believed for a while, but nothing is changed on it.
+Between two readings the last reading and our writes since then are used. A service that is changing (a write of ours,
+tasks that start or stop, a deployment, a problem) is read at every poll; any other service is read at the interval of
+the read budget. While reads are throttled, the last reading is used for a limited time, but no change is based on it.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from dataclasses import dataclass, replace
 
 from autoscaler.core.model import Fleet, Instant, Missing
 from autoscaler.errors import Throttled
-from autoscaler.ports import Fleets, ServiceRef, Urgency
+from autoscaler.ports import FleetPort, ServiceRef, Urgency
 
 SETTLING_S = 5.0
-"""For so long after a write ECS may still tell the count from before it: nobody says how soon it is consistent."""
+"""Seconds after a write in which ECS may still return the count from before it: AWS documents no limit."""
 
 FRESH_S = 5.0
-"""A change rests on no older reading: a look may take long where queues do not answer, and pauses are set meanwhile."""
+"""The maximum age of a reading for a change: a poll may take long, and an operator may set a pause in that time."""
 
 MOVING_S = 60.0
-"""For so long after a write of ours the service is on the move, whatever it shows."""
+"""Seconds after a write of ours in which the service counts as changing, whatever ECS shows."""
 
-BELIEVED_S = 600.0
-"""What was read before is no longer believed, however long nobody may read."""
+TRUSTED_S = 600.0
+"""The maximum age of a reading that is used while reads are throttled."""
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
-    """The last write: `accepted` is False while nobody knows whether ECS took it."""
+class LastWrite:
+    """The last write. `accepted` False: it is not known whether ECS accepted it."""
 
     at: Instant
     before: int
@@ -38,29 +38,29 @@ class Write:
 
 
 class FleetWatch:
-    """One service's."""
+    """The readings and the last write of one service."""
 
     def __init__(self, service: ServiceRef, clock: Callable[[], Instant]) -> None:
         self._service = service
         self._clock = clock
         self._known: Fleet | None = None
-        self.write: Write | None = None
-        self.is_believed = False
-        """Whether the last look was throttled, and what was read before it was returned instead."""
+        self.write: LastWrite | None = None
+        self.is_cached = False
+        """Whether the last read was throttled and returned the reading before it."""
 
-    async def look(self, fleets: Fleets, every_s: Callable[[], float]) -> Fleet | Missing:
-        """What is known: read, if it is time to. `every_s` says how often that is while the service stands still."""
-        known, self.is_believed = self._known, False
+    async def read(self, fleets: FleetPort, every_s: Callable[[], float]) -> Fleet | Missing:
+        """Return the last reading, read again if one is due. `every_s`: seconds between reads while nothing changes."""
+        known, self.is_cached = self._known, False
         if known is not None and not self._is_due(known, every_s):
             return known
-        fleet = await self.read(fleets, Urgency.ROUTINE)
+        fleet = await self.read_now(fleets, Urgency.ROUTINE)
         if known is None or not isinstance(fleet, Missing) or fleet.kind != Throttled.kind:
             return fleet
-        self.is_believed = self._clock() - known.at < BELIEVED_S
-        return known if self.is_believed else fleet
+        self.is_cached = self._clock() - known.at < TRUSTED_S
+        return known if self.is_cached else fleet
 
-    async def read(self, fleets: Fleets, urgency: Urgency) -> Fleet | Missing:
-        """What ECS says now. A service that is not there, or never can be scaled, is not known any more."""
+    async def read_now(self, fleets: FleetPort, urgency: Urgency) -> Fleet | Missing:
+        """Read from ECS now. An error other than throttling deletes the last reading."""
         fleet = await fleets.read(self._service, urgency)
         if not isinstance(fleet, Missing):
             self._known = fleet
@@ -69,16 +69,16 @@ class FleetWatch:
         return fleet
 
     def forget_write(self) -> None:
-        """The last write was to another service of the same name."""
+        """Delete the last write: it was to another service of the same name."""
         self.write = None
 
     @property
     def is_fresh(self) -> bool:
-        """Whether a change may rest on what was read last."""
+        """Whether the last reading is recent enough for a change."""
         return self._known is not None and self._clock() - self._known.at < FRESH_S
 
     def settled(self, fleet: Fleet, now: Instant) -> Fleet:
-        """What ECS says, unless that is from before our last write, or still tells the count from before it."""
+        """Return the reading; with the target of our last write if it still shows the count from before that write."""
         write = self.write
         if write is None or not write.accepted or fleet.desired != write.before:
             return fleet
@@ -86,8 +86,8 @@ class FleetWatch:
             return fleet
         return replace(fleet, desired=write.target)
 
-    def took_after_all(self, desired: int) -> Write | None:
-        """The write whose answer was lost, if ECS turns out to have taken it: told once."""
+    def late_acceptance(self, desired: int) -> LastWrite | None:
+        """Return the write without an answer if `desired` shows that ECS accepted it. Returned once, else None."""
         write = self.write
         if write is None or write.accepted or desired != write.target:
             return None
@@ -102,6 +102,6 @@ class FleetWatch:
 
 
 def is_moving(fleet: Fleet) -> bool:
-    """Whether ECS is not done with it: tasks come or go, a deployment runs, or it complains."""
+    """Whether tasks start or stop, a deployment is in progress, or ECS reports a problem."""
     counts_differ = fleet.running != fleet.desired or fleet.pending > 0
     return counts_differ or fleet.deployment is not None or fleet.trouble is not None

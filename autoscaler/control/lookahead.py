@@ -1,7 +1,7 @@
-"""What the past of the queues says of the next minute: read back from CloudWatch at the start, then kept up.
+"""The forecast of a queue's next minutes from its history: read from CloudWatch at the start, then updated.
 
-It may only raise the demand. What cannot be read only leaves it out: a service without a past is decided by what is
-there. NumPy is loaded here, and only once a service looks ahead.
+It can only raise the required tasks. If the history cannot be read, there is no forecast, and the service is decided on
+its current readings. NumPy is loaded here, and only once a service uses look-ahead.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from typing import TYPE_CHECKING
 
 from autoscaler.control.background import BackgroundTasks
 from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
-from autoscaler.core.knowledge import Some
+from autoscaler.core.knowledge import TimedCount
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Throttled, Unavailable
-from autoscaler.ports import History, PeriodSum, QueueMinute, QueueRef
+from autoscaler.ports import HistoryPort, PeriodSum, QueueMinute, QueueRef
 
 if TYPE_CHECKING:
     from autoscaler.core.forecast import Forecaster, Outlook
 
 MINUTE_S = 60.0
-KEPT_S = 14 * 86_400.0
-"""CloudWatch keeps minutes for 15 days, and may round the start of a question down by some minutes."""
+HISTORY_S = 14 * 86_400.0
+"""CloudWatch stores minutes for 15 days, and may round the start of a query down by some minutes."""
 
-AGAIN_AFTER_S, TRIES = 60.0, 5
-"""A past that could not be read just now is asked for again: all services begin at the same time."""
+RETRY_S, TRIES = 60.0, 5
+"""A history that could not be read is read again, because all services start at the same time."""
 
 JUMP_MINUTES, NEAR_MINUTES = 1440, 10
-"""A minute that is a day later than the newest one is believed once another near it is seen: clocks are set."""
+"""A minute that is a day later than the newest one is used only after a second one near it: clocks can be set."""
 
 AHEAD_MINUTES = 8
-"""The newest minute that is known is up to five minutes old; two more are looked at, and one is to spare."""
+"""The newest known minute is up to five minutes old; two more are forecast, and one is in reserve."""
 
 
-class LookAhead:
-    """One service's queues. `clock` is that of all instants, `wall` the time of day."""
+class ForecastHistory:
+    """The forecasts of one service's queues. `clock` is the clock of all instants, `wall` the time of day."""
 
     def __init__(
         self,
         queues: Sequence[QueueRef],
-        history: History,
+        history: HistoryPort,
         background: BackgroundTasks,
         clock: Callable[[], float],
         wall: Callable[[], float],
@@ -58,17 +58,17 @@ class LookAhead:
         self.notices: list[Missing] = []
 
     async def begin(self) -> None:
-        """The past of each queue has been read, as far as it could be. What is refused is told, and not asked again."""
+        """Read the history of each queue. A denied read is reported as a notice and not tried again."""
         for queue in self._queues:
-            first, counts = await self._past(queue)
-            forecaster, outlook = await self._background.think(partial(_learned, first, counts))
+            first, counts = await self._counts(queue)
+            forecaster, outlook = await self._background.compute(partial(_learned, first, counts))
             self._forecasters[queue.name], self._outlooks[queue.name] = forecaster, outlook
 
-    async def _past(self, queue: QueueRef) -> tuple[int, list[float | None]]:
-        """The first minute's number, and the count of each from there on; none where it could not be read."""
+    async def _counts(self, queue: QueueRef) -> tuple[int, list[float | None]]:
+        """Return the first minute's number and the count of each minute from there on; None: not known."""
         end = floor(self._wall() / MINUTE_S) * MINUTE_S
-        begin = end - KEPT_S
-        counts: list[float | None] = [None] * int(KEPT_S / MINUTE_S)
+        begin = end - HISTORY_S
+        counts: list[float | None] = [None] * int(HISTORY_S / MINUTE_S)
         for at, _, messages in await self._sent(queue, begin, end):
             if begin <= at < end:
                 counts[int((at - begin) / MINUTE_S)] = messages
@@ -79,7 +79,7 @@ class LookAhead:
             try:
                 return await self._history.sent(queue, [(begin, end, int(MINUTE_S))])
             except (Throttled, Unavailable):
-                await asyncio.sleep(AGAIN_AFTER_S * (tried < TRIES - 1))
+                await asyncio.sleep(RETRY_S * (tried < TRIES - 1))
             except AutoscalerError as error:
                 if isinstance(error, Denied | NoCredentials):
                     self.notices.append(Missing(f"no look-ahead: {error}", error.kind))
@@ -87,23 +87,23 @@ class LookAhead:
         return ()
 
     def see(self, minutes: Mapping[str, QueueMinute]) -> None:
-        """The newest minutes that CloudWatch has counted; one that was seen already changes nothing."""
+        """Add the newest minutes of CloudWatch. A minute that was added before changes nothing."""
         for name, minute in minutes.items():
             forecaster, outlook = self._forecasters.get(name), self._outlooks.get(name)
             if forecaster is None or minute.sent is None:
                 continue
             ended = self._wall() - (self._clock() - minute.at)
             number = round(ended / MINUTE_S) - 1
-            if outlook is None or (number > outlook.minute and self._is_believed(name, number - outlook.minute)):
+            if outlook is None or (number > outlook.minute and self._is_plausible(name, number - outlook.minute)):
                 forecaster.see(number, float(minute.sent))
                 self._outlooks[name] = forecaster.outlook(bounded=False)
 
-    def _is_believed(self, name: str, later: int) -> bool:
+    def _is_plausible(self, name: str, later: int) -> bool:
         before, self._jumps[name] = self._jumps.get(name, 0), later
         return later <= JUMP_MINUTES or 0 < later - before <= NEAR_MINUTES
 
     def ahead(self) -> Ahead:
-        """What is expected of each queue whose past repeats, within each of `EXPECTED_S` from now."""
+        """Return the expected messages of each queue with a useful forecast, within each of `EXPECTED_S` from now."""
         wall = self._wall()
         useful = {name: outlook for name, outlook in self._outlooks.items() if outlook is not None and outlook.useful}
         return {name: _expected(outlook, wall) for name, outlook in useful.items()}
@@ -117,14 +117,14 @@ def _learned(first: int, counts: list[float | None]) -> tuple[Forecaster, Outloo
     return forecaster, forecaster.outlook(bounded=False)
 
 
-def _expected(outlook: Outlook, wall: float) -> tuple[Some, ...]:
-    """Messages from now on: each minute's are spread evenly over it. 0 where the outlook is too old to say."""
+def _expected(outlook: Outlook, wall: float) -> tuple[TimedCount, ...]:
+    """Return the messages from now on, each minute's spread evenly over it. 0 beyond the end of the forecast."""
     minute = floor(wall / MINUTE_S)
     left_s = (minute + 1) * MINUTE_S - wall
     here, next_one = (_of_minute(outlook, each) / MINUTE_S for each in (minute, minute + 1))
     return tuple(
         [
-            Some(within_s, here * min(within_s, left_s) + next_one * max(0.0, within_s - left_s))
+            TimedCount(within_s, here * min(within_s, left_s) + next_one * max(0.0, within_s - left_s))
             for within_s in EXPECTED_S
         ]
     )

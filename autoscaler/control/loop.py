@@ -1,7 +1,7 @@
-"""One service's loop: read once, think once, write once, and again after the interval.
+"""The control loop of one service: read, decide, write, and repeat after the interval.
 
-The memory is the loop's own variable. It is brought up to date before the write, which may be cut short, and told of
-the change only after ECS accepted it.
+The memory is a variable of the loop. It is updated before the write, which may be cancelled. It records the change only
+after ECS accepted it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import replace
 from math import ceil
 from typing import NamedTuple
 
-from autoscaler.config import Service
+from autoscaler.config import ServiceConfig
 from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import Cadence, Rhythm
 from autoscaler.control.conflicts import ConflictWatch
-from autoscaler.control.fleetwatch import FleetWatch, Write
+from autoscaler.control.fleetwatch import FleetWatch, LastWrite
 from autoscaler.control.learning import Learning
 from autoscaler.control.observing import Observer, Ports, whole
 from autoscaler.control.pausing import TagWatch
@@ -27,16 +27,16 @@ from autoscaler.control.stopping import StopWatch
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Rule, Verdict
-from autoscaler.core.policy import Policy, Workers
+from autoscaler.core.policy import Policy, WorkerSafety
 from autoscaler.core.slo import at_risk
 from autoscaler.core.workers import long_work
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, NotFound, Refused, Throttled
-from autoscaler.ports import Tick, Urgency
+from autoscaler.ports import Poll, Urgency
 
 __all__ = ["NOTHING_DONE", "Ports", "Rhythm", "ServiceLoop"]
 
 MOST_INTERVALS = 1_000
-"""Between two looks, whatever the settings say: a number to be counted with where no schedule ends."""
+"""The most intervals between two polls: a finite number if no schedule ends."""
 
 GAP_POLLS, GAP_S = 3.5, 30.0
 """Without a complete reading for more than three polls, and at least 30 s, what happened meanwhile is not known: the
@@ -44,11 +44,11 @@ warm-up starts again. Three failed polls in a row leave four polls between two r
 """
 
 NOTHING_DONE = (Throttled, Denied, NoCredentials, NotFound, Refused, ClockSkewed)
-"""After these the count is certainly what it was; after any other error nobody knows."""
+"""After these errors the count is certainly unchanged; after any other error it is unknown."""
 
 
-class _Thought(NamedTuple):
-    """What a look came to, before anything is done about it."""
+class _Proposal(NamedTuple):
+    """The decision of a poll and its inputs, before it is carried out."""
 
     policy: Policy
     seen: Observation
@@ -62,9 +62,11 @@ class _Thought(NamedTuple):
 
 
 class ServiceLoop:
-    """Keeps one service at its demand. `admission` is shared with the loops of the other services (None: no others)."""
+    """Scales one service to its required tasks. `admission` is shared with all other loops (None: no other loops)."""
 
-    def __init__(self, service: Service, ports: Ports, rhythm: Rhythm, admission: Admission | None = None) -> None:
+    def __init__(
+        self, service: ServiceConfig, ports: Ports, rhythm: Rhythm, admission: Admission | None = None
+    ) -> None:
         self._admission = admission or Admission([service.ref.key], ports.clock)
         self._fleet = FleetWatch(service.ref, ports.clock)
         self._conflicts = ConflictWatch(service.ref)
@@ -74,19 +76,19 @@ class ServiceLoop:
         self._tag: str | None = None
         self._memory: Memory | None = None
         self._identity: str | None = None
-        self._counted_at: Instant | None = None
-        self._apart_s = rhythm.interval_s
-        self._next: tuple[Service, Ports, Rhythm] | None = None
+        self._read_at: Instant | None = None
+        self._poll_gap_s = rhythm.interval_s
+        self._next: tuple[ServiceConfig, Ports, Rhythm] | None = None
         self._learning = Learning(service, ports, rhythm.interval_s)
         self._receives = Receives(service.queues, ports.clock, ports.wall)
         self._observer = Observer(service, ports, rhythm.interval_s)
         self._follow(service, ports, rhythm)
 
-    def adopt(self, service: Service, ports: Ports, rhythm: Rhythm) -> None:
-        """From the next look on it is told so. It is the same ECS service; what is remembered of it stays."""
+    def adopt(self, service: ServiceConfig, ports: Ports, rhythm: Rhythm) -> None:
+        """Use these settings from the next poll on. It must be the same ECS service; its memory stays."""
         self._next = service, ports, rhythm
 
-    def _follow(self, service: Service, ports: Ports, rhythm: Rhythm) -> None:
+    def _follow(self, service: ServiceConfig, ports: Ports, rhythm: Rhythm) -> None:
         self._service = service
         self._ports = ports
         self._rhythm = rhythm
@@ -95,7 +97,7 @@ class ServiceLoop:
         self._timetable = Timetable(service.policy, service.schedules)
         self._learning = self._learning.following(service, ports, rhythm.interval_s)
 
-    def _take_over(self) -> None:
+    def _apply_next(self) -> None:
         if self._next is not None:
             service, ports, _ = self._next
             if service.queues != self._service.queues:
@@ -104,71 +106,71 @@ class ServiceLoop:
             self._next = None
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Ticks at whole multiples of the interval from the start until `stopping` is set; while nothing is to be
-        seen, not at each of them, but always at the next once other settings are there.
+        """Poll until `stopping` is set, at whole multiples of the interval after the start. A quiet service skips some
+        of them, but never the next one after a change of its settings.
 
-        A tick that overruns makes the ones it covers fall out; they are not made up for.
+        The polls that an overrunning poll covers are skipped and not made up for.
         """
         began = self._ports.clock()
         due = began + self._rhythm.offset_s
         while not await _stopped(stopping, min(due - self._ports.clock(), self._rhythm.interval_s)):
             if self._ports.clock() < due and self._next is None:
                 continue
-            self._take_over()
+            self._apply_next()
             started, interval_s = self._ports.clock(), self._rhythm.interval_s
             due = min(due, started)
-            tick = await self.tick()
+            poll = await self.poll()
             took_s = self._ports.clock() - started
-            self._ports.journal.record(replace(tick, took_s=took_s, lag_s=max(0.0, started - max(due, began))))
-            due += interval_s * max(self.pause(tick), ceil((self._ports.clock() - due) / interval_s))
+            self._ports.journal.record(replace(poll, took_s=took_s, lag_s=max(0.0, started - max(due, began))))
+            due += interval_s * max(self.pause(poll), ceil((self._ports.clock() - due) / interval_s))
 
-    def pause(self, tick: Tick) -> int:
-        """How many intervals until the next look; no schedule begins or ends unseen meanwhile."""
+    def pause(self, poll: Poll) -> int:
+        """Return the number of intervals until the next poll: no later than the next start or end of a schedule."""
         edge_s, interval_s = self._timetable.edge_s(self._ports.wall()), self._rhythm.interval_s
-        intervals = max(1, min(self._cadence.after(tick), int(min(edge_s / interval_s, MOST_INTERVALS))))
-        complete = tick.decision is not None and tick.decision.complete
-        self._apart_s = max(intervals * interval_s, 0.0 if complete else self._apart_s)
+        intervals = max(1, min(self._cadence.after(poll), int(min(edge_s / interval_s, MOST_INTERVALS))))
+        complete = poll.decision is not None and poll.decision.complete
+        self._poll_gap_s = max(intervals * interval_s, 0.0 if complete else self._poll_gap_s)
         return intervals
 
-    async def tick(self) -> Tick:
-        """Reads, decides, and writes if there is something to change. The world's failures are in the answer."""
-        fleet = await self._fleet.look(self._ports.fleets, self._rhythm.fleet_every_s)
+    async def poll(self) -> Poll:
+        """Read, decide, and write if the count changes. Errors of AWS and the network are in the result."""
+        fleet = await self._fleet.read(self._ports.fleets, self._rhythm.fleet_every_s)
         if isinstance(fleet, Missing):
-            return self._unread(fleet)
+            return self._failed(fleet)
         self._recognize(fleet)
-        self._count()
-        seen = await self._look(fleet)
-        thought = await self._think(seen)
-        if thought.changes and not self._fleet.is_fresh:
-            fleet = await self._fleet.read(self._ports.fleets, _urgency(thought.decision))
+        self._note_fleet_read()
+        seen = await self._observe(fleet)
+        proposal = await self._propose(seen)
+        if proposal.changes and not self._fleet.is_fresh:
+            fleet = await self._fleet.read_now(self._ports.fleets, _urgency(proposal.decision))
             if isinstance(fleet, Missing):
-                return self._unread(fleet)
+                return self._failed(fleet)
             self._recognize(fleet)
-            stale = self._ports.clock() - seen.now > GAP_S  # the process stood still since the queues were read
-            seen = await self._look(fleet) if stale else replace(seen, fleet=self._fleet.settled(fleet, seen.now))
-            thought = await self._think(seen)
-        return await self._done(thought)
+            stale = self._ports.clock() - seen.now > GAP_S  # the process was suspended after it read the queues
+            seen = await self._observe(fleet) if stale else replace(seen, fleet=self._fleet.settled(fleet, seen.now))
+            proposal = await self._propose(seen)
+        return await self._finish(proposal)
 
-    def _unread(self, gap: Missing) -> Tick:
-        """There is nothing to decide on. The pause goes on: a tag that could not be read is not an absent one."""
+    def _failed(self, gap: Missing) -> Poll:
+        """Return a poll without a decision. The last pause stays in force: an unread tag is not an absent tag."""
         if gap.kind == NotFound.kind:
             self._admission.absent(self._service.ref.key)
         if gap.kind == NotFound.kind or (gap.kind == Refused.kind and self._identity is None):
-            self._start_afresh()
-        policy, wrong_tag = self._in_force(self._tag)
+            self._reset()
+        policy, wrong_tag = self._policy_in_force(self._tag)
         if self._memory is not None:
             self._memory = self._memory.unwatched(whole(self._ports.clock()))
         memory = self._memory or Memory()
-        return Tick(self._service.ref, policy, None, memory, None, gap.kind, gap.reason, notices=wrong_tag)
+        return Poll(self._service.ref, policy, None, memory, None, gap.kind, gap.reason, notices=wrong_tag)
 
     def _recognize(self, fleet: Fleet) -> None:
-        """A service that was deleted and created again is a new one, whatever its name."""
+        """Reset if the service was deleted and created again: it is a new service with the same name."""
         if self._identity is not None and fleet.identity not in {None, self._identity}:
-            self._start_afresh()
+            self._reset()
         self._identity = fleet.identity or self._identity
 
-    def _start_afresh(self) -> None:
-        """As after a start of the daemon: nothing that was remembered or learned is of this service."""
+    def _reset(self) -> None:
+        """Delete the memory and all learned values, as after a start of the daemon."""
         service, ports = self._service, self._ports
         self._memory, self._identity = None, None
         self._fleet.forget_write()
@@ -176,21 +178,21 @@ class ServiceLoop:
         self._learning = Learning(service, ports, self._rhythm.interval_s)
         self._receives = Receives(service.queues, ports.clock, ports.wall)
 
-    def _in_force(self, tag: str | None) -> tuple[Policy, tuple[Missing, ...]]:
-        """The policy with the schedule's bounds and the tag's pause, and what is wrong with the tag."""
+    def _policy_in_force(self, tag: str | None) -> tuple[Policy, tuple[Missing, ...]]:
+        """Return the policy with the schedule's bounds and the tag's pause, and a notice if the tag is wrong."""
         wall, self._tag = self._ports.wall(), tag
         policy = self._timetable.policy_at(wall)
-        paused, wrong = self._tags.look(tag, wall)
+        paused, wrong = self._tags.check(tag, wall)
         return policy if paused is None else replace(policy, paused=paused), () if wrong is None else (wrong,)
 
-    async def _look(self, fleet: Fleet) -> Observation:
-        """All that is read, with what it teaches. Minutes of a queue that stays empty beside no task tell nothing."""
-        policy, _ = self._in_force(fleet.pause_tag)
-        await self._conflicts.look(policy, self._ports)
-        await self._stops.look(policy, fleet, self._ports)
+    async def _observe(self, fleet: Fleet) -> Observation:
+        """Return all readings and the learned values. The minutes of an empty queue without a task are not read."""
+        policy, _ = self._policy_in_force(fleet.pause_tag)
+        await self._conflicts.check(policy, self._ports)
+        await self._stops.check(policy, fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
-        told = self._fleet.settled(fleet, self._ports.clock())
-        seen = await self._observer.observe(told, policy, self._memory, still=still)
+        settled = self._fleet.settled(fleet, self._ports.clock())
+        seen = await self._observer.observe(settled, policy, self._memory, still=still)
         self._receives.see(seen, self._observer.minutes)
         seen = replace(
             seen,
@@ -200,18 +202,18 @@ class ServiceLoop:
         )
         return self._learning.see(policy, seen, self._observer.minutes)
 
-    async def _think(self, seen: Observation) -> _Thought:
-        policy, wrong_tag = self._in_force(seen.fleet.pause_tag)
-        memory = self._memory = self._recall(seen)
+    async def _propose(self, seen: Observation) -> _Proposal:
+        policy, wrong_tag = self._policy_in_force(seen.fleet.pause_tag)
+        memory = self._memory = self._current_memory(seen)
         seen, decision = await self._decide(policy, memory, seen)
-        return _Thought(policy, seen, memory, decision, wrong_tag)
+        return _Proposal(policy, seen, memory, decision, wrong_tag)
 
-    async def _done(self, thought: _Thought) -> Tick:
-        """The decision is remembered, and carried out as far as it is admitted."""
-        policy, seen, memory, decision, wrong_tag = thought
-        decision = self._admission.admit(self._service.ref.key, self._conflicts.restrained(policy, decision))
+    async def _finish(self, proposal: _Proposal) -> Poll:
+        """Store the decision in the memory, and carry it out within the limits of the admission."""
+        policy, seen, memory, decision, wrong_tag = proposal
+        decision = self._admission.admit(self._service.ref.key, self._conflicts.limited(policy, decision))
         self._memory = memory.remembering(policy, seen, decision)
-        if self._fleet.is_believed:
+        if self._fleet.is_cached:
             self._memory = replace(self._memory.unwatched(seen.now), watched_at=memory.watched_at)
         outcome, failure = await self._act(decision)
         alone = self._conflicts.none_known
@@ -225,45 +227,46 @@ class ServiceLoop:
             *([] if shadow is None else [shadow]),
             *_assumed(policy, seen),
         )
-        return Tick(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
+        return Poll(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
 
     @property
     def _longest_gap_s(self) -> float:
-        return max(GAP_S, GAP_POLLS * self._apart_s)
+        return max(GAP_S, GAP_POLLS * self._poll_gap_s)
 
-    def _count(self) -> None:
-        """After a gap in the readings of ECS nobody knows how many tasks ran before; told once, at the gap's end.
+    def _note_fleet_read(self) -> None:
+        """Delete the running counts at the end of a gap in the ECS readings: the counts during the gap are unknown.
 
-        A gap of another reading leaves what is known: it may last for ever, and with a memory that begins anew at each
-        look, a datapoint would move the count at each look.
+        A gap in other readings deletes nothing. It may last forever, and if the counts were deleted at each poll, a
+        datapoint would change the task count at each poll.
         """
         now = self._ports.clock()
-        if self._memory is not None and self._counted_at is not None and now - self._counted_at > self._longest_gap_s:
+        if self._memory is not None and self._read_at is not None and now - self._read_at > self._longest_gap_s:
             self._memory = replace(self._memory, running=())
-        if not self._fleet.is_believed:
-            self._counted_at = now
+        if not self._fleet.is_cached:
+            self._read_at = now
 
-    def _recall(self, seen: Observation) -> Memory:
-        """The memory so far; with a write whose answer was lost, if ECS turns out to have taken it."""
-        self._admission.saw(self._service.ref.key, seen.fleet.desired)
+    def _current_memory(self, seen: Observation) -> Memory:
+        """Return the memory, including a write without an answer if the count shows that ECS accepted it."""
+        self._admission.observe(self._service.ref.key, seen.fleet.desired)
         memory = self._memory or Memory.begun(seen.fleet, seen.now)
         memory = memory.watched(seen.now, self._longest_gap_s)
-        write = self._fleet.took_after_all(seen.fleet.desired)
+        write = self._fleet.late_acceptance(seen.fleet.desired)
         return memory if write is None else memory.acknowledging(seen.now, write.target - write.before)
 
     async def _decide(self, policy: Policy, memory: Memory, seen: Observation) -> tuple[Observation, Decision]:
-        """Where tasks protect themselves, a scale-in is decided again with how many do. What was read of that a
-        moment ago may hold it back without being read again: polling would burn the account's rate of task reads.
+        """Decide. If tasks protect themselves, a scale-in is decided again with the number of protected tasks. A recent
+        reading of that number may block the scale-in without another read: polling it would use up the account's rate
+        of task reads.
 
-        A scale-in that only waits for a receive is decided again once CloudWatch was asked for one.
+        A scale-in that is blocked only by missing receives is decided again after a read of CloudWatch.
         """
         decision = decide(policy, memory, seen)
-        if any(step.rule is Rule.NO_RECEIVES for step in decision.steps) and await self._receives.look_back(
+        if any(step.rule is Rule.NO_RECEIVES for step in decision.steps) and await self._receives.read_history(
             self._ports.history
         ):
             seen = replace(seen, unreceived=self._receives.unproven)
             decision = decide(policy, memory, seen)
-        if policy.workers is not Workers.SELF_PROTECTING or decision.verdict is not Verdict.SCALE_IN:
+        if policy.workers is not WorkerSafety.SELF_PROTECTING or decision.verdict is not Verdict.SCALE_IN:
             return seen, decision
         known = self._observer.with_known_protection(seen)
         if known is not None:
@@ -281,20 +284,20 @@ class ServiceLoop:
         try:
             accepted = await self._ports.fleets.scale_to(ref, target, _urgency(decision), max(0, target - before))
         except AutoscalerError as error:
-            self._fleet.write = Write(whole(self._ports.clock()), before, target, accepted=False)
+            self._fleet.write = LastWrite(whole(self._ports.clock()), before, target, accepted=False)
             if isinstance(error, NOTHING_DONE):
-                self._admission.given_back(key)
+                self._admission.release(key)
             return error.kind, str(error)
         if not accepted:
-            self._admission.given_back(key)
+            self._admission.release(key)
             return "shadow", None
         self._acknowledge(before, target)
         return "accepted", None
 
     def _acknowledge(self, before: int, target: int) -> None:
         now = whole(self._ports.clock())
-        self._fleet.write = Write(now, before, target, accepted=True)
-        self._admission.made(self._service.ref.key)
+        self._fleet.write = LastWrite(now, before, target, accepted=True)
+        self._admission.confirm(self._service.ref.key)
         if self._memory is not None:
             self._memory = self._memory.acknowledging(now, target - before)
 
@@ -311,13 +314,13 @@ def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Miss
 
 
 def _assumed(policy: Policy, seen: Observation) -> list[Missing]:
-    """That workers which the operator did not describe count as unsafe."""
+    """Return the notice that workers without a setting are assumed to be unsafe."""
     work = long_work(policy, seen.knowledge, seen.stop_timeout)
     return [] if work is None else [Missing(work.notice, "assumed")]
 
 
 async def _stopped(stopping: asyncio.Event, within_s: float) -> bool:
-    """Whether stopping was set, at once or within that time."""
+    """Return whether `stopping` is set, now or within that time."""
     with suppress(TimeoutError):
         async with asyncio.timeout(max(0.0, within_s)):
             await stopping.wait()

@@ -1,7 +1,7 @@
-"""Everything that one tick of one service reads, put into one observation.
+"""Reads all inputs of one poll of one service into one observation.
 
-What only sharpens a decision never blinds it: CloudWatch's minutes of the queues and the protection of tasks are
-added where they could be read, and told of where we are not allowed to.
+Optional readings never block a decision: the CloudWatch minutes of the queues and the task protection are added if they
+can be read. A denied read is reported as a notice.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, inf
 
-from autoscaler.config import Service
+from autoscaler.config import ServiceConfig
 from autoscaler.control.background import BackgroundTasks
 from autoscaler.core.demand import LATE_AT_MOST_RATIO
 from autoscaler.core.formula import parse
@@ -35,110 +35,111 @@ from autoscaler.core.signals import MINUTE_LIMIT_S, MOST_MESSAGES, SAME_MINUTE_S
 from autoscaler.errors import Denied, NoCredentials
 from autoscaler.ports import (
     CloudWatchMetric,
-    Fleets,
+    FleetPort,
     Gauges,
-    History,
+    HistoryPort,
     Journal,
     LiveTasks,
     Meters,
     MetricSource,
     QueueMinute,
-    Queues,
+    QueuePort,
 )
 
 MINUTE_S = 60.0
 
 READINGS_S = 600.0
-"""Readings are kept for so long: further back than any minute is late."""
+"""Seconds for which readings are stored: longer than any CloudWatch minute is late."""
 
 PROTECTION_S = 30.0
-"""For so long a known number of protected tasks may hold a scale-in back without being read again. It permits none."""
+"""The maximum age of a protected-task count that may block a scale-in. A stored count never permits one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What a loop is given of the world. `clock` is monotonic, `wall` the time of day; both in seconds. `history` or
-    `aside` None: nothing is looked up of the past, and nothing is looked ahead.
+    """The ports of a loop. `clock` is monotonic, `wall` the time of day; both in seconds. `history` or `background`
+    None: no history is read, and there is no look-ahead.
     """
 
-    queues: Queues
+    queues: QueuePort
     meters: Meters
     gauges: Gauges
-    fleets: Fleets
+    fleets: FleetPort
     journal: Journal
     clock: Callable[[], float]
     wall: Callable[[], float]
-    history: History | None = None
+    history: HistoryPort | None = None
     background: BackgroundTasks | None = None
 
 
 NOTICED_INTERVALS = 2.0
-"""A change of the running count is noticed at the next poll, or at the one after it where a poll overruns."""
+"""A change of the running count is seen at the next poll, or one poll later if a poll overruns."""
 
 
 BEFORE_S = 15.0
-"""A message that was deleted as a minute began was last seen at a reading shortly before it."""
+"""Seconds before a minute whose readings also count: they showed the messages deleted at its start."""
 
 SHOWN_RATIO = 0.1
-"""Readings every ten seconds show about half of the messages that take 5 s each. Where they show less than a tenth of
-what CloudWatch counted, the work is over between two readings, and an empty queue may be a busy one.
+"""Readings every ten seconds show about half of the messages that take 5 s each. If they show less than a tenth of
+CloudWatch's count, the work starts and ends between two readings, and an empty queue may be a busy one.
 """
 
 FLEETING_S, FLEETING_MESSAGES = 3600.0, 10
-"""After a minute with at least so many messages that were not seen, the queue is known for such work: for an hour its
-newest minute counts even if some of its messages were seen."""
+"""After a minute with at least this number of unseen messages, the queue's newest minute counts for an hour even if
+some of its messages were seen."""
 
 OVERDUE_RATIO = 2.0
-"""In a queue that meets its target, messages are as old as the latency and what one takes. Of one that is more than
-twice as old, and a minute, nobody knows whether it is gone because SQS shows it no more. At the latency itself, idle
-tasks would cost 1 to 5 % more on the scorecard's traces.
+"""In a queue that meets its target, the age of a message is at most the latency plus its processing time. If a message
+is older than twice the latency plus a minute and SQS no longer shows it, it is unknown whether it was deleted. With a
+limit at the latency itself, idle tasks would cost 1 to 5 % more on the scorecard's traces.
 """
 
 
 class _Readings:
-    """How many messages were visible, how many each queue showed, and how many tasks ran at each reading of the last
-    `READINGS_S`: 24 bytes each and 8 a queue, since there are sixty of a service at a time.
+    """The visible messages, the messages of each queue and the running tasks at each reading of the last `READINGS_S`.
+
+    Arrays need 24 bytes per reading plus 8 per queue. A service has sixty readings.
     """
 
-    __slots__ = ("_instants", "_running", "_shown", "_waiting")
+    __slots__ = ("_instants", "_running", "_shown", "_visible")
 
     def __init__(self, queues: int) -> None:
-        self._instants, self._waiting, self._running = array("d"), array("q"), array("q")
+        self._instants, self._visible, self._running = array("d"), array("q"), array("q")
         self._shown = [array("q") for _ in range(queues)]
 
-    def add(self, at: Instant, waiting: int, shown: Sequence[int], running: int) -> None:
-        """One more reading, none of them later than `at`. `shown`: the messages of each queue, visible or in flight."""
+    def add(self, at: Instant, visible: int, shown: Sequence[int], running: int) -> None:
+        """Add a reading; `at` is not before any other. `shown`: the messages of each queue, visible or in flight."""
         old = bisect_left(self._instants, at - READINGS_S)
         del self._instants[:old]
         self._instants.append(at)
-        for column, value in zip((self._waiting, self._running, *self._shown), (waiting, running, *shown), strict=True):
+        for column, value in zip((self._visible, self._running, *self._shown), (visible, running, *shown), strict=True):
             del column[:old]
             column.append(value)
 
     def shown(self, queue: int, since: Instant, until: Instant) -> int | None:
-        """The messages of that queue that the readings after `since`, up to and at `until`, showed, summed; None where
-        there is no reading.
-        """
+        """Return the sum of the queue's messages over the readings in (since, until]; None without a reading."""
         here = self._shown[queue][bisect_right(self._instants, since) : bisect_right(self._instants, until)]
         return sum(here) if here else None
 
-    def fewest_waiting(self, since: Instant, until: Instant) -> int:
-        """The fewest messages that waited after `since`, up to and at `until`; 0 where no two readings say so, or
-        where tasks came or went: what a changing number of tasks deletes is nothing to compare with.
+    def fewest_visible(self, since: Instant, until: Instant) -> int:
+        """Return the fewest visible messages in (since, until].
+
+        0 with fewer than two readings, or if the running tasks changed: deletes by a changing number of tasks are not
+        comparable.
         """
         here = slice(bisect_right(self._instants, since), bisect_right(self._instants, until))
         running = self._running[here]
         if len(running) < 2 or min(running) != max(running):
             return 0
-        return min(self._waiting[here])
+        return min(self._visible[here])
 
 
 class Observer:
-    """Reads one service's world, every `interval_s` seconds. `notices` are what the newest observation could not have,
-    and did not need; `minutes` the newest minute of each queue that it had.
+    """Reads the inputs of one service every `interval_s` seconds. `notices`: the optional readings that the newest
+    observation does not have. `minutes`: the newest minute of each queue that could be read.
     """
 
-    def __init__(self, service: Service, ports: Ports, interval_s: float) -> None:
+    def __init__(self, service: ServiceConfig, ports: Ports, interval_s: float) -> None:
         self._service = service
         self._ports = ports
         self._noticed_s = NOTICED_INTERVALS * interval_s
@@ -150,17 +151,17 @@ class Observer:
         self.notices: list[Missing] = []
         self.minutes: dict[str, QueueMinute] = {}
 
-    def following(self, service: Service, ports: Ports, interval_s: float) -> Observer:
-        """The observer by other settings. What was read of the same queues, and contradicted, stays."""
+    def following(self, service: ServiceConfig, ports: Ports, interval_s: float) -> Observer:
+        """Return an observer for other settings. The readings and unseen counts stay if the queues are the same."""
         after = Observer(service, ports, interval_s)
         if service.queues == self._service.queues:
             after._readings, after._unseen, after._fleeting = self._readings, self._unseen, self._fleeting
         return after
 
     async def observe(self, fleet: Fleet, policy: Policy, memory: Memory | None, *, still: bool = False) -> Observation:
-        """`now` is taken last, so that no reading is younger than the decision made of it.
+        """Read everything. `now` is read last, so that no reading is later than the decision.
 
-        `still`: the queues' minutes, which cost money, are not asked for.
+        `still`: do not read the queues' minutes, which cost money.
         """
         self.notices = []
         queues = [QueueReading(queue.name, await self._ports.queues.backlog(queue)) for queue in self._service.queues]
@@ -177,7 +178,7 @@ class Observer:
         }
         now = whole(self._ports.clock())
         queues = [_with_minute(reading, minutes.get(reading.name), ran.get(reading.name), now) for reading in queues]
-        self._readings.add(now, _waiting(queues), _shown(queues), fleet.running)
+        self._readings.add(now, _visible(queues), _shown(queues), fleet.running)
         return Observation(
             now,
             fleet,
@@ -192,15 +193,15 @@ class Observer:
     async def _utilization(
         self, fleet: Fleet, policy: Policy, memory: Memory | None
     ) -> tuple[Utilization | Missing | None, Utilization | Missing | None]:
-        """With no task there is none, and none is needed."""
+        """Return CPU and memory; None for each that is not required, and both None without a desired task."""
         if fleet.desired == 0:
             return None, None
-        wanted = wanted_meters(policy)
+        required = required_meters(policy)
         cpu = used = None
-        if "cpu_percent" in wanted:
+        if "cpu_percent" in required:
             cpu = await self._ports.meters.cpu(self._service.ref)
             cpu = await self._of_its_time(cpu, policy.cpu_target_percent, fleet, memory)
-        if "memory_percent" in wanted:
+        if "memory_percent" in required:
             used = await self._ports.meters.memory(self._service.ref)
             used = await self._of_its_time(used, policy.memory_target_percent, fleet, memory)
         return cpu, used
@@ -216,8 +217,8 @@ class Observer:
     async def _metric(
         self, name: str, source: MetricSource, fleet: Fleet, policy: Policy, memory: Memory | None
     ) -> Measurement | Missing:
-        """A query to Prometheus is of now, and its newest sample about a minute old at most: `LiveTaskCount` knows
-        nothing of that minute yet.
+        """A Prometheus query is evaluated now, and its newest sample is about a minute old at most. `LiveTaskCount` has
+        no datapoint of that minute yet.
         """
         reading = await self._measure(source)
         if isinstance(reading, Missing):
@@ -229,7 +230,7 @@ class Observer:
     async def _late_tasks(
         self, policy: Policy, name: str, minute: QueueMinute, fleet: Fleet, memory: Memory | None
     ) -> float | None:
-        """How many tasks the age of a queue's oldest message is held against, where that age asks for any."""
+        """Return the number of tasks to which the age of the oldest message applies, if that age requires tasks."""
         spent = (minute.oldest_age_s or 0.0) / policy.latency_of(name)
         ratio = min(LATE_AT_MOST_RATIO, spent) if spent >= 1 and policy.processing_time_s is None else None
         return await self._tasks_at(minute.at, ratio, fleet, memory, late=policy.backlog_per_task is not None)
@@ -237,12 +238,13 @@ class Observer:
     async def _tasks_at(
         self, at: Instant, ratio: float | None, fleet: Fleet, memory: Memory | None, *, late: bool = True
     ) -> float | None:
-        """How many tasks a datapoint of the minute that ended at `at` is held against (None: as many as run now).
+        """Return the number of tasks to which a datapoint of the minute that ended at `at` applies (None: those that
+        run now).
 
-        It asks for `ratio` times as many as ran in that minute, and must move the count once only. So what counts is
-        our own memory; where that does not reach back so far and the datapoint is a `late` one, what CloudWatch has of
-        that minute; else the first count that is remembered, which does not follow what the datapoint brings about.
-        `ratio` None: nothing asks by it.
+        The datapoint requires `ratio` times the tasks that ran in that minute, and must change the count only once. So
+        the count comes from our own memory. If the memory does not reach back to that minute and the datapoint is
+        `late`, it comes from CloudWatch. Else it is the first count in the memory, which does not follow the changes
+        that the datapoint causes. `ratio` None: no target uses the datapoint.
         """
         if ratio is None:
             return None if memory is None else memory.running_at(at)
@@ -261,7 +263,9 @@ class Observer:
         return _nearest(fewest, most, fleet.desired, ratio)
 
     async def _live(self, at: Instant, fleet: Fleet) -> LiveTasks | None:
-        """A deployment runs both revisions: what is beyond the desired count is no baseline, as in `Memory.running`."""
+        """Read the live tasks. A deployment runs both revisions: tasks above the desired count are excluded, as in
+        `Memory.running`.
+        """
         live = await self._ports.meters.live_tasks(self._service.ref, at)
         if live is None or fleet.deployment is None:
             return live
@@ -273,7 +277,7 @@ class Observer:
         return await self._ports.gauges.measure(source)
 
     async def _minutes(self) -> dict[str, QueueMinute]:
-        """The newest minute of each queue that could be had."""
+        """Read the newest minute of each queue; queues that cannot be read are left out."""
         minutes = {}
         for queue in self._service.queues if self._service.queue_minutes else ():
             minute = await self._ports.meters.minute(queue)
@@ -284,14 +288,14 @@ class Observer:
         return minutes
 
     def _note(self, gap: Missing) -> None:
-        """What we are not allowed to read is worth a notice; what is late or failed will be read again."""
+        """Add a notice for a denied read. Late or failed reads get none, because they are repeated."""
         if gap.kind in {Denied.kind, NoCredentials.kind} and gap not in self.notices:
             self.notices.append(gap)
 
     def _flow(self, queues: list[QueueReading], minutes: dict[str, QueueMinute], memory: Memory | None) -> Flow | None:
-        """The sum of the queues' newest minute, if it is a new one and all of it is known; each minute once.
+        """Return the sum of the queues' newest minute, each minute once; None if it is not new or not completely known.
 
-        A queue without datapoints counts as still only where SQS itself shows it empty: absent is not zero.
+        A queue without datapoints counts as 0 only if SQS itself shows it empty: absent is not zero.
         """
         at = max((minute.at for minute in minutes.values()), default=None)
         tasks = None if at is None or memory is None else memory.running_at(at - MINUTE_S)
@@ -303,12 +307,12 @@ class Observer:
             return None
         self._minute_at = at
         received, deleted = (sum(column) for column in zip(*known, strict=True))
-        return Flow(received, deleted, tasks, at, self._readings.fewest_waiting(at - MINUTE_S, at))
+        return Flow(received, deleted, tasks, at, self._readings.fewest_visible(at - MINUTE_S, at))
 
     def _newest_unseen(self, minutes: dict[str, QueueMinute]) -> Unseen | None:
-        """What the newest minute of the queues counted where our readings of it showed next to nothing.
+        """Return the counts of the queues' newest minute that our own readings did not show.
 
-        The last one is kept while CloudWatch does not answer: its outage refutes nothing.
+        While CloudWatch does not answer, the last result stays: an outage disproves nothing.
         """
         at = max((minute.at for minute in minutes.values()), default=None)
         if at is None or (self._unseen is not None and at < self._unseen.at):
@@ -326,10 +330,10 @@ class Observer:
         return self._unseen
 
     def _is_unseen(self, number: int, minute: QueueMinute, at: Instant) -> bool:
-        """Whether the minute had messages of which our readings showed next to none, or the queue is known for that.
+        """Whether our readings showed at most a tenth of the minute's messages, or that happened in the last hour.
 
-        A message far older than the latency target counts in any case: it was there for the whole minute, and the next
-        minute tells whether it is gone.
+        A message far older than the latency target always counts: it was there for the whole minute, and the next
+        minute shows whether it was deleted.
         """
         name, messages = self._service.queues[number].name, _moved_at_least(minute)
         shown = self._readings.shown(number, at - MINUTE_S - BEFORE_S, at) or 0
@@ -341,7 +345,7 @@ class Observer:
         return is_unseen or overdue or at - self._fleeting.get(name, -inf) < FLEETING_S
 
     async def with_protection(self, seen: Observation) -> Observation:
-        """The same world, with how many tasks protect themselves. Unknown: none may go."""
+        """Return the observation with the number of protected tasks: all tasks if it cannot be read."""
         protected = await self._ports.fleets.protected(self._service.ref)
         if isinstance(protected, Missing):
             self.notices.append(replace(protected, reason=f"no scale-in: {protected.reason}"))
@@ -351,52 +355,52 @@ class Observer:
         return replace(seen, fleet=replace(seen.fleet, protected=protected))
 
     def with_known_protection(self, seen: Observation) -> Observation | None:
-        """The same world with the protection that was read a moment ago (None: that is too long ago)."""
+        """Return the observation with the stored number of protected tasks (None: it is older than `PROTECTION_S`)."""
         if self._protected is None or seen.now - self._protected[0] >= PROTECTION_S:
             return None
         return replace(seen, fleet=replace(seen.fleet, protected=self._protected[1]))
 
 
-def wanted_meters(policy: Policy) -> frozenset[str]:
-    """The utilizations that something asks for: a target, or a formula."""
+def required_meters(policy: Policy) -> frozenset[str]:
+    """Return the names of the utilizations that a target or the formula uses."""
     targets = {"cpu_percent": policy.cpu_target_percent, "memory_percent": policy.memory_target_percent}
     named = frozenset() if policy.formula is None else parse(policy.formula).names
     return frozenset(name for name, target in targets.items() if target is not None or name in named)
 
 
-def _waiting(queues: list[QueueReading]) -> int:
-    """Messages that wait, in all; 0 where a queue is not known: nothing is made of what may not be there."""
+def _visible(queues: list[QueueReading]) -> int:
+    """Return the sum of visible messages; 0 if a queue could not be read."""
     known = [backlog.visible for _, backlog in queues if isinstance(backlog, Backlog)]
     return min(max(0, sum(known)), MOST_MESSAGES) if len(known) == len(queues) else 0
 
 
 def _shown(queues: list[QueueReading]) -> list[int]:
-    """The messages of each queue, visible or in flight; 0 of one that is not known."""
+    """Return the visible and in-flight messages of each queue; 0 for a queue that could not be read."""
     known = [backlog.visible + backlog.in_flight if isinstance(backlog, Backlog) else 0 for _, backlog in queues]
     return [min(max(0, messages), MOST_MESSAGES) for messages in known]
 
 
 def _moved_at_least(minute: QueueMinute) -> int:
-    """How many messages the minute had at least: the largest of what was sent, received and deleted."""
+    """Return the least number of messages of the minute: the largest of sent, received and deleted."""
     return max(map(_count, (minute.sent, minute.received, minute.deleted)))
 
 
 def _count(counted: int | None) -> int:
-    """The count, bounded; 0 where there is no datapoint, since what was not counted contradicts nothing."""
+    """Return the bounded count; 0 without a datapoint."""
     return min(max(0, counted or 0), MOST_MESSAGES)
 
 
 def whole(instant: Instant) -> Instant:
-    """The next whole 64th of a second: differences of such instants are exact, and short when written down."""
+    """Round up to a 64th of a second: differences of such instants are exact and print short."""
     return ceil(instant * 64) / 64
 
 
 def _nearest(fewest: float, most: float, present: int, ratio: float) -> float:
-    """Of the counts from `fewest` to `most`, the one times which `ratio` comes nearest to the present count.
+    """Return the count from `fewest` to `most` for which `ratio` times the count is nearest to the present count.
 
-    A datapoint is the mean of a minute. If the count changed in that minute, it fits any count in between; it then
-    moves the count only as far as all of them agree. Neither the mean of the counts nor the last of them would do: when
-    a change happened is known to a poll only, and the same load would ask for more tasks after each change.
+    A datapoint is the mean of a minute. If the count changed in that minute, the datapoint fits every count in between,
+    and changes the count only as far as all of them agree. The mean or the last of the counts would be wrong: the time
+    of a change is known only to within a poll, and the same load would require more tasks after each change.
     """
     if not ratio * most > present:
         return most
@@ -419,7 +423,7 @@ def _with_minute(reading: QueueReading, minute: QueueMinute | None, ran: float |
 
 
 def _moved(reading: QueueReading, minute: QueueMinute | None, at: Instant) -> tuple[int, int] | None:
-    """Messages received and deleted in the minute that ended at `at` (None: not known)."""
+    """Return the messages received and deleted in the minute that ended at `at` (None: not known)."""
     if minute is not None and at - minute.at < SAME_MINUTE_S and None not in {minute.received, minute.deleted}:
         return _count(minute.received), _count(minute.deleted)
     backlog = reading.backlog

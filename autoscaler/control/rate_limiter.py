@@ -1,10 +1,10 @@
-"""When a call may be made: a token bucket per throttle category and area, and whose turn it is.
+"""Client-side rate limiter: a token bucket and a priority queue per throttle category and area.
 
-What AWS throttles together shares a bucket, at a share of the published rate: the account's other callers drain the
-same one. Scale-outs alone may use the whole of it. Turns go by urgency, and within one to who has waited longest, a
-larger need counting as time waited; who was sent away keeps his place, so that no service starves however little there
-is. After a throttle everybody rests, for a random time below a bound that doubles with each throttle in a row, and goes
-on at half the pace that was too much.
+Calls that AWS throttles together share a bucket. The bucket holds a share of the published rate, because other callers
+in the account use the same quota. Only scale-out calls may use the full rate. The queue is ordered by urgency, then by
+waiting time; a larger need counts as additional waiting time. A caller that is refused a token keeps its position in
+the queue, so no service starves at any rate. After a throttle all calls of the category back off for a random time. Its
+upper bound doubles with each consecutive throttle. Calls then continue at half the rate that was throttled.
 """
 
 from __future__ import annotations
@@ -21,31 +21,33 @@ from autoscaler.core.model import Instant
 from autoscaler.errors import Throttled
 from autoscaler.ports import Category, Urgency
 
-FIRST_REST_S = 2.0
-LONGEST_REST_S = 60.0
-LEAST_REST_RATIO = 0.25
-"""A rest is drawn from a quarter of its bound upwards: full jitter from zero would often be no rest at all."""
+FIRST_BACKOFF_S = 2.0
+LONGEST_BACKOFF_S = 60.0
+LEAST_BACKOFF_RATIO = 0.25
+"""A backoff is drawn from a quarter of its bound upwards: full jitter from zero would often be no backoff at all."""
 
 MOST_WAIT_S = 3.0
-"""For so long a turn is waited for. Whose would come later is sent away at once, and keeps his place."""
+"""The longest wait for a token. A call that would wait longer is refused at once and keeps its position."""
 
 OUT_MOST_WAIT_S = 10.0
-"""The same for what adds tasks: of all who need some, those who wait here are put in order."""
+"""The longest wait for a scale-out call: the calls that wait are ordered by the number of tasks they add."""
 
 DOUBLE_NEED_S = 30.0
-"""Who needs twice as many tasks comes first, as if he had waited for so much longer; and no later than that."""
+"""Each doubling of the tasks that a call adds counts as this much additional waiting time."""
 
-SHORTEST_S, LOOK_AGAIN_S = 0.001, 0.5
-"""A wait is never shorter, as of 1e-17 s a clock sees nothing; nor longer, as who is ahead may give up."""
+SHORTEST_S, RECHECK_S = 0.001, 0.5
+"""Bounds of one sleep. A sleep of 1e-17 s does not advance the clock; a longer one could miss a call ahead that stops
+waiting.
+"""
 
 SWEEP_AT = 1000
-"""Places that are kept before any are cleared away."""
+"""Stored positions above which expired ones are removed."""
 
-LONG_ENOUGH_S = 60.0
-"""Who waits for so long in the background waits like everybody else."""
+AGING_S = 60.0
+"""A background call that has waited longer than this is ordered as a routine call."""
 
-PLACE_KEPT_S = 300.0
-"""Who has not come back by then has given up."""
+POSITION_TTL_S = 300.0
+"""A refused caller that has not retried within this time loses its position."""
 
 PUBLISHED = {
     Category.SERVICE_READ: (20.0, 100.0),
@@ -61,16 +63,18 @@ PUBLISHED = {
     Category.IDENTITY: (10.0, 20.0),
     Category.SIMULATION: (10.0, 40.0),
 }
-"""Calls a second, and at once. ECS's are AWS's own figures, as is CloudWatch's rate. For SQS's attributes, for
-Application Auto Scaling, STS and IAM these are guesses, which the first throttle corrects."""
+"""Refill rate (calls per second) and bucket size (burst). AWS publishes the ECS figures and CloudWatch's rate. The
+values for SQS attributes, Application Auto Scaling, STS and IAM are assumed; the first throttle corrects them."""
 
 SHARE = 0.25
 
-Lane: TypeAlias = tuple[Category, str]
+BucketKey: TypeAlias = tuple[Category, str]
 
 
-class _Place(NamedTuple):
-    """In the order of turns. `since`: when it was asked for first, the earlier the more is needed."""
+class _Waiter(NamedTuple):
+    """A call that waits for a token, in the order of the queue. `since`: the time of the first request, earlier for
+    larger needs.
+    """
 
     urgency: Urgency
     since: Instant
@@ -78,127 +82,130 @@ class _Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Lane:
-    """One category in one area, a Region of an account. `whole`: what AWS allows. `ours`: our share of it, for all but
-    scale-outs.
+class _BucketState:
+    """The state of one category in one area (a Region of an account). `whole`: AWS's full rate. `ours`: our share of
+    it, used by all calls except scale-outs. `positions`: the time of the first request of each refused caller.
     """
 
     whole: TokenBucket
     ours: TokenBucket
-    rests_until: Instant = float("-inf")
+    backoff_until: Instant = float("-inf")
     throttles: int = 0
-    waiting: list[_Place] = field(default_factory=list)
-    kept: dict[str, Instant] = field(default_factory=dict)
+    waiting: list[_Waiter] = field(default_factory=list)
+    positions: dict[str, Instant] = field(default_factory=dict)
     sweep_at: int = SWEEP_AT
 
 
 class TokenBucketLimiter:
-    """A `Pacer`. `draw` gives random numbers in [0, 1)."""
+    """A `RateLimiter`. `draw` returns random numbers in [0, 1)."""
 
     def __init__(self, clock: Callable[[], float], draw: Callable[[], float], share: float = SHARE) -> None:
         self._clock = clock
         self._draw = draw
         self._share = share
-        self._lanes: dict[Lane, _Lane] = {}
-        self._turns = 0
+        self._states: dict[BucketKey, _BucketState] = {}
+        self._calls = 0
 
     def rate(self, category: Category) -> float:
-        """How many calls of the category a second are ours, in each Region, while nobody throttles."""
+        """Return our share of the category's rate in each Region, in calls per second, while AWS does not throttle."""
         return PUBLISHED[category][0] * self._share
 
     def tokens(self) -> dict[Category, float]:
-        """How many calls of each category could be made at once, in the area where that is fewest."""
+        """Return the available tokens of each category, in the area that has the fewest."""
         left: dict[Category, float] = {}
-        for (category, _), lane in self._lanes.items():
-            here = max(0.0, lane.ours.left(self._clock()))
+        for (category, _), state in self._states.items():
+            here = max(0.0, state.ours.left(self._clock()))
             left[category] = min(left.get(category, here), here)
         return left
 
-    async def turn(self, category: Category, area: str, who: str, urgency: Urgency, more: int = 0) -> float:
-        """A call may be made now; returns for how many seconds its turn was waited for.
+    async def acquire(self, category: Category, area: str, caller: str, urgency: Urgency, more: int = 0) -> float:
+        """Wait for a token and take it. Return the seconds waited.
 
-        Raises `Throttled` where that would be for more than `MOST_WAIT_S`, or `OUT_MOST_WAIT_S` for a scale-out: then
-        no call is made, and `who` keeps his place. `more`: how many tasks depend on it.
+        Raises `Throttled` if the wait would exceed `MOST_WAIT_S`, or `OUT_MOST_WAIT_S` for a scale-out. No call may be
+        made then, and `caller` keeps its position in the queue. `more`: the number of tasks that the call adds.
         """
-        lane, asked = self._lane(category, area), self._clock()
-        small_step_stabilization_s = MOST_WAIT_S if urgency >= Urgency.ROUTINE else OUT_MOST_WAIT_S
-        self._turns += 1
-        since = self._since(lane, who, asked)
-        if asked - since > LONG_ENOUGH_S:
+        state, requested_at = self._state(category, area), self._clock()
+        most_wait_s = MOST_WAIT_S if urgency >= Urgency.ROUTINE else OUT_MOST_WAIT_S
+        self._calls += 1
+        since = self._since(state, caller, requested_at)
+        if requested_at - since > AGING_S:
             urgency = min(urgency, Urgency.ROUTINE)
-        place = _Place(urgency, since - DOUBLE_NEED_S * log2(1 + more), self._turns)
-        insort(lane.waiting, place)
+        waiter = _Waiter(urgency, since - DOUBLE_NEED_S * log2(1 + more), self._calls)
+        insort(state.waiting, waiter)
         try:
-            while (wait_s := self._wait_s(lane, place)) > 0:
-                if self._clock() + wait_s - asked > small_step_stabilization_s:
-                    self._keep(lane, who, since)
-                    raise self._refusal(category, area, lane, wait_s)
-                await asyncio.sleep(min(max(wait_s, SHORTEST_S), LOOK_AGAIN_S))
-            self._take(lane, urgency)
+            while (wait_s := self._wait_s(state, waiter)) > 0:
+                if self._clock() + wait_s - requested_at > most_wait_s:
+                    self._store_position(state, caller, since)
+                    raise self._refusal(category, area, state, urgency, wait_s)
+                await asyncio.sleep(min(max(wait_s, SHORTEST_S), RECHECK_S))
+            self._take(state, urgency)
         finally:
-            lane.waiting.remove(place)
-        return self._clock() - asked
+            state.waiting.remove(waiter)
+        return self._clock() - requested_at
 
     def throttled(self, category: Category, area: str) -> None:
-        """AWS throttled a call of this category: it rests, longer each time in a row, and then goes on more slowly."""
-        lane, now = self._lane(category, area), self._clock()
-        if now < lane.rests_until:
-            return  # a call that was already under way when the rest began: the same throttling, not a new one
-        lane.throttles += 1
-        lane.whole.throttled(now)
-        lane.ours.throttled(now)
-        bound_s = min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(lane.throttles - 1, 10))
-        lane.rests_until = now + bound_s * (LEAST_REST_RATIO + (1 - LEAST_REST_RATIO) * self._draw())
+        """Start a backoff after AWS throttled a call, longer for each consecutive throttle, and lower the rate."""
+        state, now = self._state(category, area), self._clock()
+        if now < state.backoff_until:
+            return  # a call that was in flight when the backoff began: the same throttling, not a new one
+        state.throttles += 1
+        state.whole.throttled(now)
+        state.ours.throttled(now)
+        bound_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(state.throttles - 1, 10))
+        state.backoff_until = now + bound_s * (LEAST_BACKOFF_RATIO + (1 - LEAST_BACKOFF_RATIO) * self._draw())
 
     def succeeded(self, category: Category, area: str) -> None:
-        """AWS answered a call of this category: the rests are over, and the rate grows back."""
-        lane = self._lane(category, area)
-        if lane.rests_until <= self._clock():
-            lane.throttles = 0
+        """Reset the count of consecutive throttles after AWS answered a call, unless a backoff is in force."""
+        state = self._state(category, area)
+        if state.backoff_until <= self._clock():
+            state.throttles = 0
 
-    def _lane(self, category: Category, area: str) -> _Lane:
-        lane = self._lanes.get((category, area))
-        if lane is None:
+    def _state(self, category: Category, area: str) -> _BucketState:
+        state = self._states.get((category, area))
+        if state is None:
             (rate, burst), now = PUBLISHED[category], self._clock()
             ours = TokenBucket(rate * self._share, max(1.0, burst * self._share), now)
-            lane = self._lanes[category, area] = _Lane(TokenBucket(rate, burst, now), ours)
-        return lane
+            state = self._states[category, area] = _BucketState(TokenBucket(rate, burst, now), ours)
+        return state
 
-    def _keep(self, lane: _Lane, who: str, since: Instant) -> None:
-        """His place is kept; those of who has given up are cleared away once there are many."""
-        lane.kept[who] = since
-        if len(lane.kept) > lane.sweep_at:
-            young = self._clock() - PLACE_KEPT_S
-            lane.kept = {each: at for each, at in lane.kept.items() if at >= young}
-            lane.sweep_at = max(SWEEP_AT, 2 * len(lane.kept))
+    def _store_position(self, state: _BucketState, caller: str, since: Instant) -> None:
+        """Store the caller's position. Expired positions are removed once there are many."""
+        state.positions[caller] = since
+        if len(state.positions) > state.sweep_at:
+            young = self._clock() - POSITION_TTL_S
+            state.positions = {each: at for each, at in state.positions.items() if at >= young}
+            state.sweep_at = max(SWEEP_AT, 2 * len(state.positions))
 
-    def _since(self, lane: _Lane, who: str, now: Instant) -> Instant:
-        since = lane.kept.pop(who, now)
-        return since if now - since <= PLACE_KEPT_S else now
+    def _since(self, state: _BucketState, caller: str, now: Instant) -> Instant:
+        since = state.positions.pop(caller, now)
+        return since if now - since <= POSITION_TTL_S else now
 
-    def _wait_s(self, lane: _Lane, place: _Place) -> float:
-        """Until everybody before him and he have a token; a scale-out needs none of our own share."""
-        now, turn = self._clock(), bisect_left(lane.waiting, place) + 1
-        wait_s = lane.whole.wait_s(turn, now)
-        if place.urgency >= Urgency.ROUTINE:
-            ahead = bisect_left(lane.waiting, _Place(Urgency.ROUTINE, float("-inf"), 0))
-            wait_s = max(wait_s, lane.ours.wait_s(turn - ahead, now))
-        return max(wait_s, lane.rests_until - now)
+    def _wait_s(self, state: _BucketState, waiter: _Waiter) -> float:
+        """Return the seconds until this call and all calls ahead have a token. A scale-out takes no token of `ours`."""
+        now, needed = self._clock(), bisect_left(state.waiting, waiter) + 1
+        wait_s = state.whole.wait_s(needed, now)
+        if waiter.urgency >= Urgency.ROUTINE:
+            scale_outs = bisect_left(state.waiting, _Waiter(Urgency.ROUTINE, float("-inf"), 0))
+            wait_s = max(wait_s, state.ours.wait_s(needed - scale_outs, now))
+        return max(wait_s, state.backoff_until - now)
 
-    def _take(self, lane: _Lane, urgency: Urgency) -> None:
+    def _take(self, state: _BucketState, urgency: Urgency) -> None:
         now = self._clock()
-        lane.whole.take(now)
+        state.whole.take(now)
         if urgency >= Urgency.ROUTINE:
-            lane.ours.take(now)
+            state.ours.take(now)
 
-    def _refusal(self, category: Category, area: str, lane: _Lane, wait_s: float) -> Throttled:
-        if lane.rests_until > self._clock():
+    def _refusal(
+        self, category: Category, area: str, state: _BucketState, urgency: Urgency, wait_s: float
+    ) -> Throttled:
+        if state.backoff_until > self._clock():
             return Throttled(
-                f"AWS throttled {category} in {area}: calls of this kind rest for {wait_s:.1f} s more. The account's "
-                "callers share the rate: look for others who call it, or ask AWS for a higher quota"
+                f"AWS throttled {category} in {area}: next call in {wait_s:.1f} s. All callers in the account share "
+                "the quota; find the other callers, or request a quota increase"
             )
+        percent = 100 * (self._share if urgency >= Urgency.ROUTINE else 1.0)
         return Throttled(
-            f"{category} in {area} is at our share of AWS's rate: it would be this one's turn in {wait_s:.1f} s. "
-            "Let us have more of it (AUTOSCALER_RATE_SHARE_PERCENT), look less often (AUTOSCALER_INTERVAL), or ask AWS "
-            "for a higher quota"
+            f"client-side rate limit reached for {category} in {area} (at most {percent:g} % of the AWS quota): next "
+            f"call in {wait_s:.1f} s; raise AUTOSCALER_RATE_SHARE_PERCENT or AUTOSCALER_INTERVAL, or request a quota "
+            "increase"
         )

@@ -1,7 +1,7 @@
-"""How often ECS may be asked about each service, so that the rounds of all fit into our share of its rate.
+"""The interval at which each service is read from ECS, so that the reads of all services fit our share of the rate.
 
-Ten services of a cluster that are looked at together are one call. At 5 calls a second, 400 services of one cluster
-are read every 10 s; ten thousand every 250 s, and those on the move at each look all the same.
+Ten services of a cluster that are polled together are one call. At 5 calls a second, 400 services of one cluster are
+read every 10 s, and ten thousand every 250 s. Services that are changing are read at each poll in any case.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import TypeAlias
 from autoscaler.ports import ServiceRef
 
 USED_RATIO = 0.8
-"""Of the rate. The rest is for those on the move, and for readings before a write."""
+"""The used share of the rate. The rest is for services that are changing, and for reads before a write."""
 
-Party: TypeAlias = Hashable
-"""Those that are asked about together: of one cluster, and looked at together."""
+PollGroup: TypeAlias = Hashable
+"""Services of one cluster that are polled together, or the services of one account and Region."""
 
 
 class ReadBudget:
-    """`rate` gives the calls per second that are ours, `at_once` how many services one call is about."""
+    """`rate` returns our calls per second. `per_call` is the number of services of one call."""
 
-    def __init__(self, rate: Callable[[], float], at_once: int) -> None:
+    def __init__(self, rate: Callable[[], float], per_call: int) -> None:
         self._rate = rate
-        self._at_once = at_once
-        self._parties: dict[Party, Counter[Party]] = {}
-        self._calls: Counter[Party] = Counter()
+        self._per_call = per_call
+        self._groups: dict[PollGroup, Counter[PollGroup]] = {}
+        self._calls: Counter[PollGroup] = Counter()
 
     def join(self, service: ServiceRef, group: int) -> None:
         self._count(service, group, 1)
@@ -35,17 +35,17 @@ class ReadBudget:
         self._count(service, group, -1)
 
     def every_s(self, service: ServiceRef) -> float:
-        """How long one round of all services takes that share the rate with this one, in seconds."""
-        return self._calls[_place(service)] / (self._rate() * USED_RATIO)
+        """Return the seconds that one read of all services of the same account and Region takes."""
+        return self._calls[_rate_scope(service)] / (self._rate() * USED_RATIO)
 
-    def _count(self, service: ServiceRef, group: int, more: int) -> None:
-        place, party = _place(service), (service.cluster, group)
-        members = self._parties.setdefault(place, Counter())
-        before = -(-members[party] // self._at_once)
-        members[party] += more
-        self._calls[place] += -(-members[party] // self._at_once) - before
+    def _count(self, service: ServiceRef, group: int, change: int) -> None:
+        scope, key = _rate_scope(service), (service.cluster, group)
+        members = self._groups.setdefault(scope, Counter())
+        before = -(-members[key] // self._per_call)
+        members[key] += change
+        self._calls[scope] += -(-members[key] // self._per_call) - before
 
 
-def _place(service: ServiceRef) -> Party:
-    """Who shares a rate: the services of one account and Region."""
+def _rate_scope(service: ServiceRef) -> PollGroup:
+    """Return the account and Region: their services share a rate."""
     return service.region, service.role and service.role.account

@@ -1,9 +1,9 @@
-"""Which of a service's queues has anything ever received from: what a scale-in waits for.
+"""Which queues of a service have had a receive: a scale-in requires one.
 
-A queue of the right name in the wrong Region or account exists, can be read, and is empty. Its depth says nothing of
-the service. A receive proves that workers use the queue: one that we saw (a message in flight, a receive in
-CloudWatch's newest minute), or one that CloudWatch remembers of the last 14 days. Fewer visible messages prove it only
-where CloudWatch cannot be read: messages also expire or are purged, and SQS's counts are approximate.
+A queue of the right name in the wrong Region or account exists, can be read, and is empty. Its depth does not describe
+the service. A receive proves that workers use the queue: one in our own readings (a message in flight, a receive in
+CloudWatch's newest minute), or one that CloudWatch recorded in the last 14 days. Fewer visible messages prove it only
+if CloudWatch has no answer: messages also expire or are purged, and SQS's counts are approximate.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 from autoscaler.core.model import Backlog, Instant, Observation
 from autoscaler.errors import AutoscalerError, NotFound
-from autoscaler.ports import History, QueueMinute, QueueRef
+from autoscaler.ports import HistoryPort, QueueMinute, QueueRef
 
 DAY_S = 86_400
-LOOK_BACK_DAYS = 14
-"""CloudWatch keeps metrics by the minute for 15 days."""
+HISTORY_DAYS = 14
+"""CloudWatch stores metrics by the minute for 15 days."""
 
-LOOK_AGAIN_S = 300.0
-"""How long an answer of CloudWatch stands, before it is asked again."""
+RECHECK_S = 300.0
+"""Seconds between two reads of CloudWatch."""
 
 
 class Receives:
-    """What is known of one service's queues. `clock` is monotonic, `wall` the time of day, both in seconds."""
+    """The receives of one service's queues. `clock` is monotonic, `wall` the time of day, both in seconds."""
 
     def __init__(self, queues: Sequence[QueueRef], clock: Callable[[], Instant], wall: Callable[[], float]) -> None:
         self._unproven = {queue.name: queue for queue in queues}
@@ -32,16 +32,16 @@ class Receives:
         self._visible: dict[str, int] = {}
         self._fell: set[str] = set()
         self._unknown = set(self._unproven)
-        """Queues of which CloudWatch said nothing: fewer visible messages then count as a receive."""
+        """Queues without an answer of CloudWatch: fewer visible messages then count as a receive."""
         self._due: Instant | None = None
 
     @property
     def unproven(self) -> tuple[str, ...]:
-        """The queues of which no receive is known, in the order of the settings."""
+        """The queues without a known receive, in the order of the settings."""
         return tuple(self._unproven)
 
     def see(self, seen: Observation, minutes: Mapping[str, QueueMinute]) -> None:
-        """One more observation, and the newest minutes of the queues. Once proven, a queue stays so."""
+        """Add an observation and the newest minutes of the queues. Once proven, a queue stays proven."""
         if not self._unproven:
             return
         for name, counts in seen.queues:
@@ -56,27 +56,27 @@ class Receives:
             self._fell.add(name)
         return counts.in_flight > 0
 
-    async def look_back(self, history: History | None) -> bool:
-        """CloudWatch was asked for receives of the last 14 days, if it is time to. Returns whether a queue was proven.
+    async def read_history(self, history: HistoryPort | None) -> bool:
+        """Read the receives of the last 14 days from CloudWatch, if a read is due. Return whether a queue was proven.
 
-        Where CloudWatch cannot be read, our own readings decide alone.
+        If CloudWatch cannot be read, only our own readings decide.
         """
         before = len(self._unproven)
         if history is not None and (self._due is None or self._clock() >= self._due):
-            await self._ask(history)
-            self._due = self._clock() + LOOK_AGAIN_S
+            await self._read(history)
+            self._due = self._clock() + RECHECK_S
         for name in self._fell & self._unknown & self._unproven.keys():
             del self._unproven[name]
         return len(self._unproven) < before
 
-    async def _ask(self, history: History) -> None:
-        """Notes what CloudWatch says of each queue. One that it has no datapoint of is as unknown as one that could not
-        be read: absent is not zero.
+    async def _read(self, history: HistoryPort) -> None:
+        """Record CloudWatch's answer for each queue. A queue without a datapoint is as unknown as one that could not be
+        read: absent is not zero.
         """
         end = self._wall() // DAY_S * DAY_S + DAY_S
         for name, queue in list(self._unproven.items()):
             try:
-                sums = await history.received(queue, [(end - LOOK_BACK_DAYS * DAY_S, end, DAY_S)])
+                sums = await history.received(queue, [(end - HISTORY_DAYS * DAY_S, end, DAY_S)])
             except NotFound:
                 self._unknown.add(name)
             except AutoscalerError:

@@ -1,11 +1,11 @@
-"""The bounds in force, as the time of day goes by: a service's schedules move them while they last.
+"""The bounds in force at a time of day: a service's schedules replace them while they are in force.
 
-A schedule is in force from `lead_s` before each of its starts until `lasts_s` after it, half-open. Starts are read on
-the clock of its zone: one in the hour that is skipped in spring happens when the hour is over, one in the hour that
-comes twice in autumn happens once, the first time. A schedule lasts as long as it says in seconds that pass.
+A schedule is in force from `lead_s` before each of its starts until `lasts_s` after it, half-open. Starts are in the
+local time of its time zone. A start in the hour that is skipped in spring happens at the end of that hour. A start in
+the hour that occurs twice in autumn happens once, the first time. `lasts_s` counts elapsed seconds.
 
-Several at once: the highest minimum and the highest maximum that any of them names; a bound that none names stays the
-service's own. The service's own maximum is never exceeded, and a minimum above the maximum lifts it up to there.
+If several schedules are in force, the highest minimum and the highest maximum apply. A bound that no schedule sets is
+the service's own. The service's own maximum is never exceeded. Up to there, a minimum above the maximum raises it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from autoscaler.core.policy import Policy
 
 
 class Timetable:
-    """The policy of one service by wall time. What was found is kept until the next edge of any schedule."""
+    """The policy of one service by wall time. The result is cached until the next start or end of any schedule."""
 
     def __init__(self, policy: Policy, schedules: tuple[Schedule, ...]) -> None:
         self._own = policy
@@ -33,7 +33,7 @@ class Timetable:
         self._from, self._until = (-inf, inf) if not schedules else (inf, -inf)
 
     def policy_at(self, wall: float) -> Policy:
-        """The policy in force at `wall`, in seconds since the epoch. A clock that is set back is followed."""
+        """Return the policy in force at `wall`, in seconds since the epoch. `wall` may be set back."""
         if not self._from <= wall < self._until:
             phases = [(schedule, *_phase(schedule, wall)) for schedule in self._schedules]
             self._known = bounded(self._own, [schedule for schedule, in_force, _ in phases if in_force])
@@ -41,12 +41,12 @@ class Timetable:
         return self._known
 
     def edge_s(self, wall: float) -> float:
-        """How long from `wall` until the policy may change, as far as was looked up last; infinite: never."""
+        """Return the seconds from `wall` until the policy may change, from the last lookup; infinite: never."""
         return self._until - wall
 
 
 def _phase(schedule: Schedule, wall: float) -> tuple[bool, float]:
-    """Whether the schedule is in force, and until when that is certain: the earliest start that is not over decides."""
+    """Return whether the schedule is in force, and until when. The earliest start that is not over decides."""
     start = next(_starts(schedule, after=wall - schedule.lasts_s), inf)
     if start - schedule.lead_s <= wall:
         return True, start + schedule.lasts_s
@@ -54,8 +54,8 @@ def _phase(schedule: Schedule, wall: float) -> tuple[bool, float]:
 
 
 def _starts(schedule: Schedule, after: float) -> Iterator[float]:
-    """The starts later than `after`, in seconds since the epoch. In the hour that comes twice `cronsim` reads the
-    second pass as the first, and so begins with starts that are over.
+    """Yield the starts later than `after`, in seconds since the epoch. In the hour that occurs twice, `cronsim` takes
+    the second pass for the first, and so begins with starts that are over.
     """
     zone = ZoneInfo(schedule.timezone)
     for start in CronSim(schedule.cron, datetime.fromtimestamp(after, zone)):
@@ -64,7 +64,7 @@ def _starts(schedule: Schedule, after: float) -> Iterator[float]:
 
 
 def bounded(policy: Policy, schedules: Iterable[Schedule]) -> Policy:
-    """The policy with the bounds that these schedules put in force; the policy itself where there are none."""
+    """Return the policy with the bounds of these schedules; the policy itself without schedules."""
     in_force = tuple(schedules)
     if not in_force:
         return policy

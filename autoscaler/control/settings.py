@@ -1,4 +1,4 @@
-"""The settings as time goes by: read again when their file changes or somebody asks, and services found by tag."""
+"""The settings in force: reloaded when their file changes or on request, plus the services discovered by tag."""
 
 from __future__ import annotations
 
@@ -9,121 +9,126 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from autoscaler.config.file import CONFIG_FILE
-from autoscaler.config.loading import Settings
+from autoscaler.config.loading import LoadedSettings
 from autoscaler.config.model import Config
 from autoscaler.config.reloading import Reloaded
-from autoscaler.control.discovery import Discovery
+from autoscaler.control.discovery import TaggedServices
 from autoscaler.errors import Problem
 
 WATCH_S = 2.0
-"""So often the file is looked at. A change is in force within twice this and a tick."""
+"""Seconds between two checks of the file. A change is in force within twice this time and one poll."""
 
-UNREAD = object()
-"""No file's mark."""
+NO_MARK = object()
+"""A mark that no file has."""
 
 DISCOVER_S = 60.0
-"""From the end of one round of all clusters to the next."""
+"""Seconds from the end of one discovery round to the start of the next."""
 
 
-class Bulletin(Protocol):
-    """Where it is told what became of new settings."""
+class SettingsReporter(Protocol):
+    """Receives the result of a reload."""
 
     def reloaded(self, outcome: Reloaded) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Where settings come from. `read` reads them again, beside those in force; its last argument says whether somebody
-    asked for it, so that services may go. `mark` changes when the file does. Both raise `TimeoutError` where the file's
-    disk does not answer.
+class SettingsSource:
+    """The source of the settings. `read` reads them again and merges them with those in force. Its last argument is
+    True if an operator requested the reload, which permits the removal of services. `mark` changes with the file. Both
+    raise `TimeoutError` if the file's disk does not answer.
     """
 
-    read: Callable[[Config, Settings, bool], Awaitable[Reloaded]]
+    read: Callable[[Config, LoadedSettings, bool], Awaitable[Reloaded]]
     mark: Callable[[], Awaitable[Hashable]]
 
 
 class Following:
-    """What is in force, until it is stopped. Law: what is wrong with new settings changes nothing that is right."""
+    """Follows the settings in force. Law: an invalid part of new settings does not affect the valid parts."""
 
     def __init__(
-        self, config: Config, settings: Settings, source: Source, discovery: Discovery, bulletin: Bulletin
+        self,
+        config: Config,
+        settings: LoadedSettings,
+        source: SettingsSource,
+        discovery: TaggedServices,
+        reporter: SettingsReporter,
     ) -> None:
         self._config = config
         self._settings = settings
         self._source = source
         self._discovery = discovery
-        self._bulletin = bulletin
-        self._news = asyncio.Event()
-        self._asked = False
+        self._reporter = reporter
+        self._changed = asyncio.Event()
+        self._confirmed = False
         self._is_new = True
-        self._seen: Hashable = UNREAD
-        self._read: Hashable = UNREAD
+        self._last_mark: Hashable = NO_MARK
+        self._loaded_mark: Hashable = NO_MARK
 
-    def again(self) -> None:
-        """Read the settings again, whether their file changed or not. Confirms that services may go."""
-        self._asked = True
-        self._news.set()
+    def request_reload(self) -> None:
+        """Request a reload, whether the file changed or not. It permits the removal of services."""
+        self._confirmed = True
+        self._changed.set()
 
     async def configs(self) -> AsyncIterator[Config]:
-        """The settings in force, at once and then whenever they are others."""
-        told = self._whole()
-        yield told
-        rounds = asyncio.create_task(self._discover())
+        """Yield the settings in force now, and again after each change."""
+        current = self._merged()
+        yield current
+        discovery = asyncio.create_task(self._discover())
         try:
-            while not rounds.done():
-                await self._moment()
-                if self._asked or await self._is_written():
+            while not discovery.done():
+                await self._wait()
+                if self._confirmed or await self._is_written():
                     await self._reload()
-                before, told = told, self._whole() if self._is_new else told
-                if told != before:
-                    yield told
-            rounds.result()
+                before, current = current, self._merged() if self._is_new else current
+                if current != before:
+                    yield current
+            discovery.result()
         finally:
-            rounds.cancel()
+            discovery.cancel()
 
-    async def _moment(self) -> None:
+    async def _wait(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(WATCH_S):
-                await self._news.wait()
-        self._news.clear()
+                await self._changed.wait()
+        self._changed.clear()
 
     async def _is_written(self) -> bool:
-        """Whether the file is another than the one that was read, and stays as it is: half of it may be good TOML."""
-        before, self._seen = self._seen, await self._mark()
-        return self._seen == before and self._seen != self._read
+        """Whether the file differs from the loaded one and is stable: a half-written file may be valid TOML."""
+        before, self._last_mark = self._last_mark, await self._mark()
+        return self._last_mark == before and self._last_mark != self._loaded_mark
 
     async def _mark(self) -> Hashable:
-        """What the file was last, where its disk does not answer. Its first mark is that of what is in force."""
+        """Return the file's mark, or the last one if its disk does not answer. The first mark is the loaded one."""
         try:
             mark = await self._source.mark()
         except TimeoutError:
-            return self._seen
-        if self._read is UNREAD:
-            self._read = mark
+            return self._last_mark
+        if self._loaded_mark is NO_MARK:
+            self._loaded_mark = mark
         return mark
 
     async def _reload(self) -> None:
-        asked, self._asked, self._read = self._asked, False, self._seen
+        confirmed, self._confirmed, self._loaded_mark = self._confirmed, False, self._last_mark
         try:
-            outcome = await self._source.read(self._config, self._settings, asked)
+            outcome = await self._source.read(self._config, self._settings, confirmed)
         except TimeoutError:
-            told = Problem(CONFIG_FILE, "the file's disk does not answer; what it said stays in force")
-            outcome = Reloaded.refused(self._config, self._settings, (told,))
-            self._read = UNREAD
+            problem = Problem(CONFIG_FILE, "the file's disk does not answer; the settings in force stay")
+            outcome = Reloaded.refused(self._config, self._settings, (problem,))
+            self._loaded_mark = NO_MARK
         self._config, self._settings = outcome.config, outcome.settings
         self._discovery.renew(self._config, self._settings)
         self._is_new = True
-        self._bulletin.reloaded(outcome)
+        self._reporter.reloaded(outcome)
 
     async def _discover(self) -> None:
         while True:
-            await self._discovery.look(self._config, self._settings)
+            await self._discovery.discover(self._config, self._settings)
             self._is_new = self._is_new or bool(self._config.discovery.clusters)
-            self._news.set()
+            self._changed.set()
             await asyncio.sleep(DISCOVER_S)
 
-    def _whole(self) -> Config:
-        """The configured services and those that were found."""
+    def _merged(self) -> Config:
+        """Return the settings with the configured and the discovered services."""
         config, self._is_new = self._config, False
-        found = self._discovery.beside(config.services, self._settings.home)
+        found = self._discovery.added_to(config.services, self._settings.home)
         return replace(config, services=tuple(sorted((*config.services, *found), key=lambda service: service.ref.key)))

@@ -1,5 +1,5 @@
-"""Shadow: everything is read and decided, and nothing is asked of ECS. And a watch for the service that waits in shadow
-while nothing else scales it.
+"""Shadow mode: everything is read and decided, and nothing is written to ECS. Also finds services in shadow that miss
+their latency target while nothing else scales them.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autoscaler.config import Service
+from autoscaler.config import ServiceConfig
 from autoscaler.core.figures import seconds
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, StopTimeout, Verdict
 from autoscaler.core.policy import Mode, Policy
-from autoscaler.core.slo import SHADOW_MISSES_LATENCY, oldest_waits_s
-from autoscaler.ports import Fleets, ServiceRef, Urgency
+from autoscaler.core.slo import SHADOW_MISSES_LATENCY, oldest_ages_s
+from autoscaler.ports import FleetPort, ServiceRef, Urgency
 
 SCALED_S = 3600.0
 """For this long after someone else changed the desired count, the service counts as scaled by someone else."""
@@ -37,9 +37,9 @@ message that fails is late at each receive.
 
 
 class Shadow:
-    """`Fleets` that reads through the real ones and never writes."""
+    """A `FleetPort` that reads through the real one and never writes."""
 
-    def __init__(self, fleets: Fleets) -> None:
+    def __init__(self, fleets: FleetPort) -> None:
         self._fleets = fleets
 
     async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
@@ -78,11 +78,18 @@ class ShadowWatch:
         self._steps: deque[_Step] = deque()
 
     def see(
-        self, service: Service, policy: Policy, seen: Observation, memory: Memory, decision: Decision, *, alone: bool
+        self,
+        service: ServiceConfig,
+        policy: Policy,
+        seen: Observation,
+        memory: Memory,
+        decision: Decision,
+        *,
+        alone: bool,
     ) -> Missing | None:
-        """Return the notice for this poll (None: there is nothing to say).
+        """Return the notice for this poll (None: no finding).
 
-        `memory` is that of the poll before. `alone`: no conflicting scaler is known, and the question was asked.
+        `memory` is that of the poll before. `alone`: conflicting scalers were read, and none is known.
         """
         now = seen.now
         self._began = now if self._began is None else self._began
@@ -95,22 +102,22 @@ class ShadowWatch:
         missed = next(self._missed(policy, now), None)
         if missed is None or not alone or (self._scaled is not None and now - self._scaled < SCALED_S):
             return None
-        return Missing(_told(missed, service, decision, watched_s=now - self._began), SHADOW_MISSES_LATENCY)
+        return Missing(_notice(missed, service, decision, watched_s=now - self._began), SHADOW_MISSES_LATENCY)
 
     def _forget(self) -> None:
         self._overdue.clear()
         self._steps.clear()
 
     def _note(self, policy: Policy, seen: Observation) -> None:
-        """What was not watched was not overdue: a queue that could not be read begins again, and so does each queue
-        after a gap in which a poll failed.
+        """Record overdue queues and late messages. A queue that could not be read starts again as not overdue, and so
+        do all queues after a gap with failed polls.
         """
         now, polled = seen.now, self._polled
         self._polled = now
         interval_s = 0.0 if seen.knowledge is None else seen.knowledge.interval_s
         if polled is not None and now - polled > max(OVERDUE_S, 1.5 * interval_s):
             self._overdue.clear()
-        overdue = [name for name, age_s in oldest_waits_s(seen).items() if age_s > policy.latency_of(name)]
+        overdue = [name for name, age_s in oldest_ages_s(seen).items() if age_s > policy.latency_of(name)]
         self._overdue = {name: self._overdue.get(name, now) for name in overdue}
         while self._steps and now - self._steps[0].at >= RECENT_S:
             self._steps.popleft()
@@ -121,8 +128,8 @@ class ShadowWatch:
             self._steps[-1].late += seen.knowledge.late
 
     def _missed(self, policy: Policy, now: Instant) -> Iterator[str]:
-        """Each way in which the latency target is missed, in words without numbers that change from poll to poll: a
-        notice is logged again when its text is new.
+        """Yield each way in which the latency target is missed. The text has no numbers that change from poll to poll,
+        because a notice with a new text is logged again.
         """
         for name, since in self._overdue.items():
             if now - since >= OVERDUE_S:
@@ -136,7 +143,7 @@ class ShadowWatch:
             )
 
 
-def _told(missed: str, service: Service, decision: Decision, *, watched_s: float) -> str:
+def _notice(missed: str, service: ServiceConfig, decision: Decision, *, watched_s: float) -> str:
     since = "in the last hour" if watched_s >= SCALED_S else "since the autoscaler began to watch it"
     explain = f". Active, it would not add tasks now: `autoscaler explain {service.ref.key}` shows why"
     more = "" if decision.verdict is Verdict.SCALE_OUT else explain

@@ -1,8 +1,8 @@
-"""The loops of all services, in one TaskGroup: they come, change and go as the settings do. A bug in one ends them all.
+"""Runs the loops of all services in one TaskGroup, and adds, updates and removes them with the settings.
 
-Loops tick in groups that are spread evenly over the interval: a wake-up costs as much as a call, and those of a
-cluster share one. A service that is given up is left as it is, after its tick under way; only then does another loop
-begin, so that no two ever write to one service.
+A bug in one loop ends them all. Loops poll in groups that are spread evenly over the interval: a wake-up costs as much
+as a call, and services of a cluster in the same group share a call. A removed service keeps its count. Its poll in
+progress ends before another loop starts, so two loops never write to one service.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from autoscaler.config import Config, Service
+from autoscaler.config import Config, ServiceConfig
 from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import READINGS
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
@@ -23,31 +23,31 @@ from autoscaler.core.model import Instant
 from autoscaler.ports import ServiceRef
 
 GRACE_S = 4.0
-"""How long a tick may take to finish once stopping was asked for; then it is cut. Together with closing, under 5 s."""
+"""Seconds for a poll to finish after a stop request; then it is cancelled. With closing, under 5 s in total."""
 
 MOST_GROUPS = 16
-"""A thousand services spread singly took 14 % of a core in bare calls, in 16 groups 6 %."""
+"""The calls of a thousand services used 14 % of a core without groups, and 6 % in 16 groups."""
 
 
 SPREAD = tuple(sorted(range(MOST_GROUPS), key=lambda group: f"{group:04b}"[::-1]))
-"""The order in which groups are begun, so that few are spread over the interval: 0, 8, 4, 12, ..."""
+"""The order in which groups are filled, so that a few groups are spread over the interval: 0, 8, 4, 12, ..."""
 
 
 class Listing(Protocol):
-    """Where people see which services there are."""
+    """The list of services that operators see."""
 
-    def admit(self, service: Service, silent_after_s: float) -> None:
-        """The service is looked after from now on, or with other settings. One that is silent for longer is hung."""
+    def admit(self, service: ServiceConfig, silent_after_s: float) -> None:
+        """Add the service, or update its settings. Without a poll for `silent_after_s` seconds it counts as hung."""
 
     def forget(self, key: str) -> None:
-        """It is not any more."""
+        """Remove the service."""
 
 
 @dataclass(slots=True)
 class _Member:
-    """One service, and its loop while that runs."""
+    """One service and its loop."""
 
-    service: Service
+    service: ServiceConfig
     group: int
     pace: tuple[float, float]
     loop: ServiceLoop
@@ -56,19 +56,19 @@ class _Member:
 
 
 class Supervisor:
-    """`ports_of` gives a service its ports: in shadow they write nothing. `silence_s` says how long a service that is
-    looked at so often, in seconds, may be silent before something is wrong with its loop.
+    """`ports_of` returns the ports of a service; in shadow they write nothing. `silence_s` returns the seconds without
+    a poll after which a service counts as hung, from its longest time between two polls.
     """
 
     def __init__(
         self,
-        ports_of: Callable[[Service], Ports],
+        ports_of: Callable[[ServiceConfig], Ports],
         clock: Callable[[], Instant],
         admission: Admission,
         read_budget: ReadBudget,
         listing: Listing,
         *,
-        silence_s: Callable[[Service, float], float],
+        silence_s: Callable[[ServiceConfig, float], float],
     ) -> None:
         self._ports_of = ports_of
         self._clock = clock
@@ -81,18 +81,17 @@ class Supervisor:
         self._members: dict[str, _Member] = {}
 
     async def run(self, settings: AsyncIterator[Config], stopping: asyncio.Event) -> None:
-        """Every service of the newest settings is looked after, until `stopping` is set and each loop has finished its
-        tick, or was cut after `GRACE_S`.
+        """Run the loops of the newest settings until `stopping` is set. Then each loop finishes its poll, or is
+        cancelled after `GRACE_S`.
 
-        Raises an ExceptionGroup if a loop or the settings raised: that is a bug of ours, and the process should end of
-        it.
+        Raises an ExceptionGroup if a loop or the settings raised: that is a bug, and must end the process.
         """
         async with asyncio.TaskGroup() as group:
             following = group.create_task(self._follow(group, settings))
             await stopping.wait()
             following.cancel()
             await asyncio.wait([following])
-            await _ended(self._members.values())
+            await _stop(self._members.values())
 
     async def _follow(self, group: asyncio.TaskGroup, settings: AsyncIterator[Config]) -> None:
         async for config in settings:
@@ -102,32 +101,34 @@ class Supervisor:
             self._is_first_round = False
 
     async def _assign(self, group: asyncio.TaskGroup, config: Config) -> None:
-        wanted = {service.ref.key: service for service in config.services}
-        stays = {
-            key for key, member in self._members.items() if key in wanted and wanted[key].ref == member.service.ref
+        configured = {service.ref.key: service for service in config.services}
+        staying = {
+            key
+            for key, member in self._members.items()
+            if key in configured and configured[key].ref == member.service.ref
         }
-        await self._give_up([key for key in self._members if key not in stays])
+        await self._remove([key for key in self._members if key not in staying])
         sizes = Counter(member.group for member in self._members.values())
-        groups = grouped([service for key, service in wanted.items() if key not in stays], sizes)
-        are_few = len(groups) <= max(MOST_GROUPS, len(wanted) // MOST_GROUPS)
-        for key, service in wanted.items():
+        groups = grouped([service for key, service in configured.items() if key not in staying], sizes)
+        are_few = len(groups) <= max(MOST_GROUPS, len(configured) // MOST_GROUPS)
+        for key, service in configured.items():
             member = self._members.get(key)
             if member is None:
-                self._take_on(group, service, groups[key], config, at_once=are_few and not self._is_first_round)
+                self._add(group, service, groups[key], config, at_once=are_few and not self._is_first_round)
             else:
-                self._tell(member, service, config)
+                self._update(member, service, config)
 
-    async def _give_up(self, keys: list[str]) -> None:
+    async def _remove(self, keys: list[str]) -> None:
         leaving = [self._members[key] for key in keys]
-        await _ended(leaving)
+        await _stop(leaving)
         for key, member in zip(keys, leaving, strict=True):
             del self._members[key]
             self._admission.leave(key)
             self._read_budget.leave(member.service.ref, member.group)
             self._listing.forget(key)
 
-    def _take_on(
-        self, group: asyncio.TaskGroup, service: Service, number: int, config: Config, *, at_once: bool
+    def _add(
+        self, group: asyncio.TaskGroup, service: ServiceConfig, number: int, config: Config, *, at_once: bool
     ) -> None:
         self._read_budget.join(service.ref, number)
         self._admission.join(service.ref.key)
@@ -139,7 +140,7 @@ class Supervisor:
         pace = config.interval_s, config.quiet_interval_s
         self._members[service.ref.key] = _Member(service, number, pace, loop, task, stopping)
 
-    def _tell(self, member: _Member, service: Service, config: Config) -> None:
+    def _update(self, member: _Member, service: ServiceConfig, config: Config) -> None:
         pace = config.interval_s, config.quiet_interval_s
         if (service, service.chosen, pace) != (member.service, member.service.chosen, member.pace):
             self._list(service, config)
@@ -147,39 +148,39 @@ class Supervisor:
             member.loop.adopt(service, self._ports_of(service), self._rhythm(service, config))
         member.service, member.pace = service, pace
 
-    def _list(self, service: Service, config: Config) -> None:
-        interval_s, bearable_s = interval_of(service, config), service.policy.shortest_latency_s / READINGS
-        slowest_s = max(3 * interval_s, interval_s + min(config.quiet_interval_s, bearable_s))
+    def _list(self, service: ServiceConfig, config: Config) -> None:
+        interval_s, most_s = interval_of(service, config), service.policy.shortest_latency_s / READINGS
+        slowest_s = max(3 * interval_s, interval_s + min(config.quiet_interval_s, most_s))
         self._listing.admit(service, self._silence_s(service, slowest_s))
 
     def _offset_s(self, group: int, interval_s: float, *, at_once: bool) -> float:
-        """The looks are in step with the others of the group, whenever they began. Of a few newcomers the first one
-        comes `at_once`, beside that. In the first round nobody waits for another, although to take on ten thousand
-        takes a second.
+        """Return the seconds until the first poll, in step with the polls of the group. `at_once` (only with few
+        newcomers): the first poll is immediate, the next ones are in step. In the first round the offset counts from
+        the start of the daemon, because adding ten thousand services takes a second.
         """
         wait_s = self._began + group * interval_s / MOST_GROUPS - self._clock()
         if self._is_first_round:
             return max(0.0, wait_s)
         return -(-wait_s % interval_s) if at_once else wait_s % interval_s
 
-    def _rhythm(self, service: Service, config: Config, offset_s: float = 0.0) -> Rhythm:
+    def _rhythm(self, service: ServiceConfig, config: Config, offset_s: float = 0.0) -> Rhythm:
         every_s = partial(self._read_budget.every_s, service.ref)
         return Rhythm(interval_of(service, config), offset_s, config.quiet_interval_s, every_s)
 
 
-def interval_of(service: Service, config: Config) -> float:
-    """At least three looks in the service's own shortest latency: what its tags say hurries nobody else."""
+def interval_of(service: ServiceConfig, config: Config) -> float:
+    """Return the service's poll interval: at most a third of its own shortest latency. Other services keep theirs."""
     return min(config.interval_s, service.policy.shortest_latency_s / READINGS)
 
 
-def grouped(newcomers: Iterable[Service], sizes: Mapping[int, int]) -> dict[str, int]:
-    """Each newcomer's group, by his key. `sizes`: how many are in each group already. Those of a cluster stay together
-    as far as all groups can be alike in size.
+def grouped(newcomers: Iterable[ServiceConfig], sizes: Mapping[int, int]) -> dict[str, int]:
+    """Return each newcomer's group, by its key. `sizes`: the present number of services per group. Services of a
+    cluster stay together as far as the groups stay equal in size.
     """
-    filled, together = Counter(sizes), sorted(newcomers, key=lambda service: _together(service.ref))
-    share = -(-(filled.total() + len(together)) // MOST_GROUPS)
+    filled, sorted_newcomers = Counter(sizes), sorted(newcomers, key=lambda service: _sort_key(service.ref))
+    share = -(-(filled.total() + len(sorted_newcomers)) // MOST_GROUPS)
     found, group = dict[str, int](), min(SPREAD, key=lambda each: filled[each])
-    for service in together:
+    for service in sorted_newcomers:
         if filled[group] >= share:
             group = min(SPREAD, key=lambda each: filled[each])
         found[service.ref.key] = group
@@ -187,12 +188,12 @@ def grouped(newcomers: Iterable[Service], sizes: Mapping[int, int]) -> dict[str,
     return found
 
 
-def _together(service: ServiceRef) -> tuple[str, str, str]:
+def _sort_key(service: ServiceRef) -> tuple[str, str, str]:
     return service.region or "", service.role.arn if service.role else "", service.cluster
 
 
-async def _ended(members: Iterable[_Member]) -> None:
-    """Each has finished its tick, or was cut after `GRACE_S`."""
+async def _stop(members: Iterable[_Member]) -> None:
+    """Stop the loops. Each finishes its poll, or is cancelled after `GRACE_S`."""
     tasks = []
     for member in members:
         member.stopping.set()

@@ -1,1 +1,1 @@
-"""The pure core: readings in, one decision out. No clock, no I/O, no randomness, by import contract."""
+"""The pure core: readings go in, one decision comes out. By import contract: no clock, no I/O, no randomness."""

@@ -1,12 +1,12 @@
-"""What the work asks for: every signal votes a number of tasks, and the highest vote wins.
+"""The demand: every signal votes for a number of tasks, and the highest vote wins.
 
 The latency vote, until throughput is learned: with `n` tasks of `c` messages at once, each message taking `P`
-seconds, a slot opens `1 + T/P` times within `T` seconds. All that waits is received within `T` if
-`n * c * (1 + T/P) >= waiting + in flight`. `T` is half of the acceptable latency `W`, since a queue that is kept at
-the smallest such `n` settles at a wait of `T`: at the whole latency every second message would be late. Once the
-oldest message has waited longer than that, `T` is what is left to it, and never less than a quarter of `W`: older
-never means fewer, and there is no cliff. And what is in flight is the load of this moment: fewer tasks than it
-occupies would let the queue grow (Little's law).
+seconds, a slot becomes free `1 + T/P` times within `T` seconds. All waiting messages are received within `T` if
+`n * c * (1 + T/P) >= waiting + in flight`. `T` is half of the acceptable latency `W`: with the smallest such `n` the
+wait settles at `T`, so with `T = W` every second message would be late. Once the oldest message has waited longer
+than that, `T` is the time that is left to it, and at least a quarter of `W`: older messages never require fewer
+tasks, and there is no cliff. The messages in flight are the present load: fewer tasks than they occupy would let the
+queue grow (Little's law).
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from autoscaler.core.signals import (
 )
 
 DAY_ONE_BACKLOG_PER_TASK = 5.0
-"""Messages per task while nothing else is known: KEDA's default for SQS."""
+"""Messages per task until a processing time is known: KEDA's default for SQS."""
 
 SPENT_LATENCY_RATIO = 0.5
-"""How much of the acceptable latency the latency vote plans to let messages wait."""
+"""The share of the acceptable latency that the latency vote plans as waiting time."""
 
 CATCH_UP_LATENCY_RATIO = 0.25
-"""Within how much of the acceptable latency what is overdue should be received."""
+"""The share of the acceptable latency within which overdue messages should be received."""
 
 LATE_AT_MOST_RATIO = 2.0
-"""Without a processing time, overdue messages ask for more tasks in proportion to their age, at most twice as many."""
+"""The limit of that increase: without a processing time, overdue messages require tasks in proportion to their age."""
 
 FORMULA_SIGNALS = frozenset(
     {"visible", "in_flight", "delayed", "oldest_age_s", "cpu_percent", "memory_percent", "running", "current"}
 )
-"""What a formula may name, beside the service's own metrics."""
+"""The signals that a formula may use, in addition to the service's metrics."""
 
 _WORK = "backlog {0}, {1} in flight"
 _WORK_READ = _WORK + " in the queues that were read"
@@ -55,7 +55,7 @@ _UTILIZATION = "{0} was at {1} % on {2}, target {3} %"
 
 
 def read_signals(policy: Policy, seen: Observation) -> Signals:
-    """Every vote and every gap of an observation. Total: any observation has an answer."""
+    """Return every vote and every gap of an observation. Total: any observation has a result."""
     if seen.given is not None:
         return Signals((Vote("given", max(0, seen.given), "the demand was given"),), given=True)
     known, gaps = known_queues(policy, seen)
@@ -67,8 +67,8 @@ def read_signals(policy: Policy, seen: Observation) -> Signals:
         votes = _learned_votes(policy, seen.knowledge, work, words, (ran, seen.fleet.desired))
     elif known:
         votes = _queue_votes(policy, known, work, ran, words)
-    if not _asks_for_more(policy, seen, known):
-        votes = [_no_more_than(seen.fleet.desired, vote) for vote in votes]
+    if not _can_require_more(policy, seen, known):
+        votes = [_at_most(seen.fleet.desired, vote) for vote in votes]
     _add_utilization(policy, seen, work, votes, gaps, capped=bool(known) and not gaps)
     if policy.metrics or policy.formula is not None:
         _add_metrics(policy, seen, known, votes, gaps)
@@ -82,16 +82,16 @@ def read_signals(policy: Policy, seen: Observation) -> Signals:
     )
 
 
-def _asks_for_more(policy: Policy, seen: Observation, known: Known) -> bool:
-    """Whether the queues can be a reason for more tasks than there are: a message is visible, or delayed and counted,
-    or messages arrive or are forecast. What is in flight has its task, or belongs to others or to workers that died.
+def _can_require_more(policy: Policy, seen: Observation, known: Known) -> bool:
+    """Whether the queues can require more tasks than there are: a message is visible, or delayed and counted, or
+    messages arrive or are forecast. Messages in flight have their tasks, or belong to other consumers or dead workers.
     """
     if seen.knowledge is not None and seen.knowledge.arriving:
         return True
     return any(counts.visible or (policy.count_delayed and counts.delayed) for _, counts in known)
 
 
-def _no_more_than(current: int, vote: Vote) -> Vote:
+def _at_most(current: int, vote: Vote) -> Vote:
     if vote.load <= current:
         return vote
     wording = f"{vote.wording}; nothing is visible and nothing arrives: no more than the present {{{len(vote.values)}}}"
@@ -99,32 +99,30 @@ def _no_more_than(current: int, vote: Vote) -> Vote:
 
 
 def _message_s(policy: Policy, known: Knowledge | None) -> float:
-    """Task-seconds that one message takes, as the last minutes had it, or as configured; 0 where neither is known."""
+    """Return the task-seconds of one message, from the last minutes or as configured; 0 if both are unknown."""
     if known is not None:
         return known.slow_s / known.concurrency.value
     return (policy.processing_time_s or 0.0) / policy.task_concurrency
 
 
 def _follows_latency(policy: Policy) -> bool:
-    """Who says how many messages a task should have, and not what one takes, has chosen his rule."""
+    """Whether the latency vote applies. An explicit `backlog_per_task` without a `processing_time` disables it."""
     return policy.backlog_per_task is None or policy.processing_time_s is not None
 
 
 def _learned_votes(policy: Policy, known: Knowledge, work: Work, words: str, tasks: tuple[int, int]) -> list[Vote]:
-    """What the promise asks for, with `tasks` running and desired; and what the operator's backlog per task asks for,
-    where there is one.
-    """
-    asked = need(policy, known, work, *tasks)
-    facts = (work.waiting, work.in_flight, known.processing_s.value, policy.shortest_latency_s, asked.load)
+    """Return the latency vote, with `tasks` running and desired, and the backlog vote if `backlog_per_task` is set."""
+    required = need(policy, known, work, *tasks)
+    facts = (work.waiting, work.in_flight, known.processing_s.value, policy.shortest_latency_s, required.load)
     wording = f"{words}, {{2}} s each, latency target {{3}} s"
-    votes = [Vote("latency", asked.load, wording, facts, settled=True)]
+    votes = [Vote("latency", required.load, wording, facts, settled=True)]
     if policy.backlog_per_task is not None:
         votes.append(_backlog_vote(work, policy.backlog_per_task, words))
     return votes
 
 
 def _queue_votes(policy: Policy, known: Known, work: Work, running: int, words: str) -> list[Vote]:
-    """Fractional work summed over the queues and rounded up once: twenty nearly empty queues are not twenty tasks."""
+    """Sum the fractional work of all queues and round up once: twenty nearly empty queues do not need twenty tasks."""
     votes = []
     if policy.backlog_per_task is not None:
         votes.append(_backlog_vote(work, policy.backlog_per_task, words))
@@ -138,23 +136,23 @@ def _queue_votes(policy: Policy, known: Known, work: Work, running: int, words: 
     return votes
 
 
-def _backlog_vote(work: Work, per_task: float, words: str, proviso: str = "") -> Vote:
+def _backlog_vote(work: Work, per_task: float, words: str, suffix: str = "") -> Vote:
     return Vote(
         "backlog",
         work.counted / per_task,
-        f"{words}, {{2}} a task{proviso}",
+        f"{words}, {{2}} per task{suffix}",
         (work.waiting, work.in_flight, per_task),
     )
 
 
 def _latency_vote(policy: Policy, processing_s: float, known: Known, work: Work, words: str) -> Vote:
-    """`max(what is held, sum of messages / receives of a slot in time) / slots of a task`; see the module's thesis."""
+    """`max(held, sum of messages / receives of a slot in time) / slots of a task`; see the module docstring."""
     clearing = 0.0
     for name, counts in known:
-        turns = 1 + _time_left_s(policy.latency_of(name), counts) / processing_s
+        receives = 1 + _time_left_s(policy.latency_of(name), counts) / processing_s
         clearing += (
             counts.visible + counts.in_flight * policy.count_in_flight + counts.delayed * policy.count_delayed
-        ) / turns
+        ) / receives
     return Vote(
         "latency",
         max(work.held * policy.count_in_flight, clearing) / policy.task_concurrency,
@@ -171,41 +169,43 @@ def _time_left_s(latency_s: float, counts: Backlog) -> float:
 
 
 def _age_vote(policy: Policy, known: Known, work: Work, running: int) -> Vote:
-    """`tasks at the time x age / latency`, at most twice as many, and never more than there is work."""
-    most, facts = 0.0, ("", 0.0, 0.0)
+    """`tasks at the time x age / latency`, at most twice as many tasks, and never more than there is work."""
+    highest, facts = 0.0, ("", 0.0, 0.0)
     for name, counts in known:
         if counts.oldest_age_s is None or not counts.visible:
             continue
         latency_s = policy.latency_of(name)
         tasks = running if counts.oldest_tasks is None else counts.oldest_tasks
-        asked = tasks * min(LATE_AT_MOST_RATIO, counts.oldest_age_s / latency_s)
-        if counts.oldest_age_s >= latency_s and asked >= most:
-            most, facts = asked, (name, counts.oldest_age_s, latency_s)
+        required = tasks * min(LATE_AT_MOST_RATIO, counts.oldest_age_s / latency_s)
+        if counts.oldest_age_s >= latency_s and required >= highest:
+            highest, facts = required, (name, counts.oldest_age_s, latency_s)
     cap = ceil(work.messages / policy.task_concurrency)
-    return Vote("oldest_age", min(most, cap), "the oldest message of {0} has waited {1} s of {2} s", facts)
+    return Vote("oldest_age", min(highest, cap), "the oldest message of {0} has waited {1} s of {2} s", facts)
 
 
 def _add_utilization(
     policy: Policy, seen: Observation, work: Work, votes: list[Vote], gaps: list[Gap], *, capped: bool
 ) -> None:
     cap = ceil(work.messages / policy.task_concurrency) if capped else None
-    for name, meter, aim in meters(policy, seen):
+    for name, meter, target in meters(policy, seen):
         if isinstance(meter, Missing):
             gaps.append((name, meter))
         else:
-            votes.append(_utilization_vote(name, meter, aim, min(seen.fleet.running, seen.fleet.desired), cap))
+            votes.append(_utilization_vote(name, meter, target, min(seen.fleet.running, seen.fleet.desired), cap))
 
 
-def _utilization_vote(name: str, seen: Utilization, aim_percent: float, running: int, cap: int | None) -> Vote:
-    """`tasks at the time x percent / target`: the same datapoint asks for the same count however often it is read,
-    and never for more tasks than there is work (`cap`). At least one: utilization knows no way back from none.
+def _utilization_vote(name: str, seen: Utilization, target_percent: float, running: int, cap: int | None) -> Vote:
+    """`tasks at the time x percent / target`: the same datapoint requires the same count each time it is read, and
+    never more tasks than there is work (`cap`).
+
+    At least one task: with no task there is no utilization, so it could never scale out again.
     """
     tasks = running if seen.tasks is None else seen.tasks
-    asked = max(1.0, tasks * seen.percent / aim_percent)
-    facts = (name, seen.percent, Several(told(tasks), "task"), aim_percent)
-    if cap is not None and asked > cap:
+    required = max(1.0, tasks * seen.percent / target_percent)
+    facts = (name, seen.percent, Several(shown_tasks(tasks), "task"), target_percent)
+    if cap is not None and required > cap:
         return Vote(name, cap, f"{_UTILIZATION}; there is work for {{4}}", (*facts, cap))
-    return Vote(name, asked, _UTILIZATION, facts)
+    return Vote(name, required, _UTILIZATION, facts)
 
 
 def _add_metrics(policy: Policy, seen: Observation, known: Known, votes: list[Vote], gaps: list[Gap]) -> None:
@@ -213,7 +213,7 @@ def _add_metrics(policy: Policy, seen: Observation, known: Known, votes: list[Vo
     for metric in policy.metrics:
         reading = values[metric.name]
         if metric.target_per_task is None and metric.target_value is None:
-            continue  # a formula names it, and says itself what to do without it
+            continue  # the formula uses it, and defines the result without it
         if isinstance(reading, Measurement):
             votes.append(_metric_vote(metric, reading, min(seen.fleet.running, seen.fleet.desired)))
         else:
@@ -223,30 +223,32 @@ def _add_metrics(policy: Policy, seen: Observation, known: Known, votes: list[Vo
 
 
 def _metric_vote(metric: MetricPolicy, reading: Measurement, running: int) -> Vote:
-    """A target per task: `value / target`. A target value: `tasks of its time x value / target`, and from none
-    `value / target`, as the Kubernetes HPA.
+    """A target per task: `value / target`. A target value: `tasks at the time x value / target`; from zero tasks `value
+    / target`, as the Kubernetes HPA does.
     """
     if metric.target_per_task is not None:
         load = reading.value / metric.target_per_task
-        return Vote(metric.name, load, "{0} is {1}, {2} a task", (metric.name, reading.value, metric.target_per_task))
-    aim = metric.target_value or 1.0
+        return Vote(
+            metric.name, load, "{0} is {1}, target {2} per task", (metric.name, reading.value, metric.target_per_task)
+        )
+    target = metric.target_value or 1.0
     ran = (running if reading.tasks is None else reading.tasks) or 1
-    load = ran * (reading.value / aim)
+    load = ran * (reading.value / target)
     return Vote(
         metric.name,
         load,
         "{0} was {1} on {2}, target {3}",
-        (metric.name, reading.value, Several(told(ran), "task"), aim),
+        (metric.name, reading.value, Several(shown_tasks(ran), "task"), target),
     )
 
 
-def told(tasks: float) -> float:
-    """A number of tasks as it is told: whole where it is, else to the hundredth."""
+def shown_tasks(tasks: float) -> float:
+    """Return a number of tasks for display: an int if it is whole, otherwise rounded to two decimals."""
     return int(tasks) if tasks == int(tasks) else round(tasks, 2)
 
 
 def _named(seen: Observation, known: Known, values: dict[str, Measurement | Missing]) -> dict[str, float | None]:
-    """The signals that a formula may name. Counts are sums, and None where any queue is not known."""
+    """Return the signals that a formula may use. Counts are sums, and None if any queue is unknown."""
     whole = len(known) == len(seen.queues)
     ages = [counts.oldest_age_s for _, counts in known if counts.oldest_age_s is not None]
     named: dict[str, float | None] = {
@@ -268,9 +270,9 @@ def _percent(reading: Utilization | Missing | None, now: float) -> float | None:
 
 
 def _add_formula(text: str, values: dict[str, float | None], votes: list[Vote], gaps: list[Gap]) -> None:
-    """A formula that gives a number votes it, rounded up; one that gives none is a gap like any missing signal."""
+    """Vote the result of the formula, rounded up. A formula without a valid result is a gap like any missing signal."""
     result = parse(text).evaluate(values)
     if result is None or not 0 <= result <= MOST_MEASURED:
-        gaps.append(("formula", Missing(f"{text} gives no number of tasks", "no_data")))
+        gaps.append(("formula", Missing(f"{text} has no valid result", "no_data")))
         return
-    votes.append(Vote("formula", result, "{0} gives {1}", (text, result)))
+    votes.append(Vote("formula", result, "{0} = {1}", (text, result)))

@@ -1,7 +1,7 @@
-"""`decide`: the demand, walked through the corridors in rising order of authority. The walk is the explanation.
+"""`decide`: apply the rules to the demand, in ascending order of authority. The steps are the explanation.
 
-Laws: total (any observation has a decision), pure (equal inputs, equal decisions), monotone (more demand never
-means fewer tasks), and no target above both the maximum and the count that was found.
+Laws: total (any observation has a decision), pure (equal inputs, equal decisions), monotone (more demand never means
+fewer tasks), and no target above both the maximum and the present count.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from dataclasses import replace
 
 from autoscaler.core.figures import number
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Decision, Observation, Rule, Step, Vote
+from autoscaler.core.model import Decision, DecisionStep, Observation, Rule, Vote
 from autoscaler.core.policy import FallbackBehavior, Policy
 from autoscaler.core.rule_input import PermittedRange, RuleInput
 from autoscaler.core.rules import HOLDING, OVERRIDING
 from autoscaler.core.rules.trust import falls_back
 
 ROUNDING = 1e-9
-"""Of floats: 1.1 x 10 is 11.000000000000002."""
+"""Float rounding: 1.1 x 10 is 11.000000000000002."""
 
 
 def decide(policy: Policy, memory: Memory, observation: Observation) -> Decision:
-    """What the count should be now, and why. No clock, no I/O; raises nothing."""
+    """Return the target count and its reasons. No clock, no I/O; never raises."""
     inputs = RuleInput.of(policy, memory, observation)
     vote = inputs.signals.highest
-    steps: list[Step] = []
-    wanted = _fallback(inputs, steps) if vote is None else _tolerate(inputs, vote, steps)
-    demand, recalled = None if vote is None else vote.tasks, _recalled(inputs, wanted)
-    target = _walk(inputs, _below_maximum(inputs, wanted, steps), steps)
+    steps: list[DecisionStep] = []
+    required = _fallback(inputs, steps) if vote is None else _tolerate(inputs, vote, steps)
+    demand, recalled = None if vote is None else vote.tasks, _recalled(inputs, required)
+    target = _walk(inputs, _below_maximum(inputs, required, steps), steps)
     return Decision(
         policy.name,
         inputs.current,
@@ -43,19 +43,22 @@ def decide(policy: Policy, memory: Memory, observation: Observation) -> Decision
 
 
 def limit_decision(decision: Decision, rule: Rule, target: int, reason: str) -> Decision:
-    """The decision with its target clamped to between the present count and what it was, and a step that says so.
+    """Return the decision with its target clamped to the range from the present count to the old target, and a step
+    that records it.
 
-    For what spans services, and so cannot be a corridor of one (`control/admission.py`).
+    For limits that span services, which a rule of one service cannot express (`control/admission.py`).
     """
     low, high = sorted((decision.current, decision.target))
     end = min(max(target, low), high)
     if end == decision.target:
         return decision
-    return replace(decision, target=end, steps=(*decision.steps, Step(rule, decision.target, end, reason)))
+    return replace(decision, target=end, steps=(*decision.steps, DecisionStep(rule, decision.target, end, reason)))
 
 
-def _walk(inputs: RuleInput, count: int, steps: list[Step]) -> int:
-    """The count after all rules. Most looks ask for the present count: then no rule need be asked that contains it."""
+def _walk(inputs: RuleInput, count: int, steps: list[DecisionStep]) -> int:
+    """Return the count after all rules. Most polls require the present count; every holding rule permits it and is
+    skipped.
+    """
     for rule, check in HOLDING:
         if count == inputs.current:
             break
@@ -65,19 +68,21 @@ def _walk(inputs: RuleInput, count: int, steps: list[Step]) -> int:
     return count
 
 
-def _clamp(count: int, rule: Rule, permitted: PermittedRange | None, steps: list[Step]) -> int:
+def _clamp(count: int, rule: Rule, permitted: PermittedRange | None, steps: list[DecisionStep]) -> int:
     if permitted is None:
         return count
     low, high, reason = permitted
     if low <= count <= high:
         return count
     end = int(low if count < low else high)
-    steps.append(Step(rule, count, end, reason()))
+    steps.append(DecisionStep(rule, count, end, reason()))
     return end
 
 
-def _tolerate(inputs: RuleInput, vote: Vote, steps: list[Step]) -> int:
-    """A load close to the present count asks for the present count. Closed: at 0.1 and 10 tasks, 11.0 is close."""
+def _tolerate(inputs: RuleInput, vote: Vote, steps: list[DecisionStep]) -> int:
+    """Return the present count if the load is close to it. The tolerance is inclusive: with 0.1 and 10 tasks, 11.0 is
+    close.
+    """
     current, demand = inputs.current, vote.tasks
     if vote.settled:
         return demand
@@ -85,41 +90,47 @@ def _tolerate(inputs: RuleInput, vote: Vote, steps: list[Step]) -> int:
     tolerance = inputs.policy.tolerance if direction.tolerance is None else direction.tolerance
     if demand == current or abs(vote.load - current) > tolerance * current + ROUNDING:
         return demand
-    steps.append(Step(Rule.TOLERANCE, demand, current, f"{number(vote.load)} is within {tolerance:.1%} of {current}"))
+    steps.append(
+        DecisionStep(Rule.TOLERANCE, demand, current, f"{number(vote.load)} is within {tolerance:.1%} of {current}")
+    )
     return current
 
 
-def _recalled(inputs: RuleInput, wanted: int) -> int:
-    """What the windows will remember. A tick that saw only a part says nothing of fewer tasks, or a single good
-    reading after a long gap would find nothing but agreement; and none is not agreed on while work is left.
+def _recalled(inputs: RuleInput, required: int) -> int:
+    """Return the demand that the windows store.
+
+    An incomplete poll is no evidence for fewer tasks; otherwise the first complete reading after a long gap would find
+    only low demands. Zero is not stored while work is left.
     """
     if inputs.signals.missing and not falls_back(inputs):
-        return max(wanted, inputs.memory.carried(inputs.current, inputs.now))
-    return max(wanted, min(inputs.current, 1)) if inputs.signals.work.messages else wanted
+        return max(required, inputs.memory.carried(inputs.current, inputs.now))
+    return max(required, min(inputs.current, 1)) if inputs.signals.work.messages else required
 
 
-def _fallback(inputs: RuleInput, steps: list[Step]) -> int:
-    """What stands in for a demand that nobody could state: the present count, or the operator's word."""
+def _fallback(inputs: RuleInput, steps: list[DecisionStep]) -> int:
+    """Return the count used when no signal gives a demand: the present count, or the configured fallback."""
     current, tasks = inputs.current, inputs.policy.fallback.tasks
     if tasks is None or not falls_back(inputs):
         return current
     match inputs.policy.fallback.behavior:
         case FallbackBehavior.CURRENT_IF_HIGHER:
-            wanted = max(current, tasks)
+            required = max(current, tasks)
         case FallbackBehavior.CURRENT_IF_LOWER:
-            wanted = min(current, tasks)
+            required = min(current, tasks)
         case _:
-            wanted = tasks
-    if wanted != current:
+            required = tasks
+    if required != current:
         missed = inputs.memory.failures + 1
-        steps.append(Step(Rule.FALLBACK, current, wanted, f"no signal could be read {missed} times in a row"))
-    return wanted
+        steps.append(DecisionStep(Rule.FALLBACK, current, required, f"no signal could be read {missed} times in a row"))
+    return required
 
 
-def _below_maximum(inputs: RuleInput, count: int, steps: list[Step]) -> int:
-    """A count found above the maximum is on its way down to it, at the pace that the walk permits."""
-    most = inputs.policy.max_tasks
-    if inputs.current <= most or count <= most:
+def _below_maximum(inputs: RuleInput, count: int, steps: list[DecisionStep]) -> int:
+    """Lower a demand to the maximum if the present count is above it; the rules then limit the pace of the scale-in."""
+    max_tasks = inputs.policy.max_tasks
+    if inputs.current <= max_tasks or count <= max_tasks:
         return count
-    steps.append(Step(Rule.BOUNDS, count, most, f"{inputs.current} were found, and {most} are the most"))
-    return most
+    steps.append(
+        DecisionStep(Rule.BOUNDS, count, max_tasks, f"the desired count is {inputs.current}, max_tasks is {max_tasks}")
+    )
+    return max_tasks

@@ -1,29 +1,29 @@
-"""One sentence for people: what was decided, from what, what held it back, and how long until nothing waits."""
+"""Explain a decision in one sentence: the change, its inputs, the rules that limited it, and the time to drain."""
 
 from __future__ import annotations
 
 from autoscaler.core.figures import several
-from autoscaler.core.model import Decision, Observation, Step, Verdict, Vote
+from autoscaler.core.model import Decision, DecisionStep, Observation, Verdict, Vote
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import known_queues, work_of
 
 
 def sentence(policy: Policy, decision: Decision, seen: Observation | None = None) -> str:
-    """For example: `orders: 5 -> 9 tasks (min 0, max 20): backlog 90, 10 in flight, ...: 12 tasks required; rate
-    limit: 9 instead of 12 (...); nothing waits after 66 s`. Without the observation it does not say the last.
+    """Return a sentence such as `orders: 5 -> 9 tasks (min 0, max 20): backlog 90, 10 in flight, ...: 12 tasks
+    required; rate limit: 9 instead of 12 (...); backlog empty after 66 s ...`. The last part needs the observation.
     """
-    parts = [_asked(decision), *map(_restraint, decision.steps)]
+    parts = [_required(decision), *map(_rule_step, decision.steps)]
     drain_s = None if seen is None else drain_s_of(policy, decision.target, seen)
     if drain_s is not None:
-        parts.append(f"nothing waits after {drain_s:,.0f} s, if nothing more comes")
+        parts.append(f"backlog empty after {drain_s:,.0f} s if no more messages arrive")
     return f"{decision.name}: {_change(policy, decision)}: {'; '.join(parts)}"
 
 
 def drain_s_of(policy: Policy, tasks: int, seen: Observation) -> float | None:
-    """Until all that waits now is received by so many tasks, should nothing more come, in seconds.
+    """Return the seconds until `tasks` tasks have received all waiting messages, if no more arrive.
 
-    `waiting x processing time / (tasks x concurrency)`, start-ups aside. None: nothing waits, no task is there, or
-    the processing time is not known.
+    `waiting x processing time / (tasks x concurrency)`, without start-up times. None: a gap, no waiting message, no
+    task, or no configured processing time.
     """
     known, gaps = known_queues(policy, seen)
     waiting = work_of(policy, known, seen.fleet.running).waiting
@@ -39,7 +39,7 @@ def _change(policy: Policy, decision: Decision) -> str:
     return f"{decision.current} -> {_tasks(decision.target)} {bounds}"
 
 
-def _asked(decision: Decision) -> str:
+def _required(decision: Decision) -> str:
     if not decision.votes:
         return "no signal could be read"
     highest = max(decision.votes, key=_strength)
@@ -50,7 +50,7 @@ def _strength(vote: Vote) -> float:
     return vote.load
 
 
-def _restraint(step: Step) -> str:
+def _rule_step(step: DecisionStep) -> str:
     return f"{step.rule.replace('_', ' ')}: {step.end} instead of {step.start} ({step.reason})"
 
 

@@ -1,6 +1,6 @@
-"""Numbers for people: rounded to what a reader can use. Values that are read back are written elsewhere, exactly.
+"""Numbers for people, rounded to a useful precision. Values that a program reads back are written elsewhere, exactly.
 
-Law: at most three decimals, never an exponent such as 1e-05, never 0 for what is not 0.
+Law: at most three decimals, no exponent such as 1e-05, and never 0 for a value that is not 0.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from math import floor, isfinite, log10
 from typing import NamedTuple
 
 _LEAST = 0.0005
-"""What is smaller would be rounded to 0."""
+"""A smaller number would be rounded to 0."""
 
 _MOST = 1e15
-"""A larger number would be a row of digits, most of them noise."""
+"""A larger number would be a row of mostly meaningless digits."""
 
 
 def number(value: float) -> str:
-    """A whole number in full, any other to three significant digits: `1,234`, `66.7`, `0.25`, `less than 0.001`."""
+    """Format an integer in full and any other number with three significant digits: `1,234`, `66.7`, `0.25`, `less than
+    0.001`.
+    """
     size = abs(value)
     if isinstance(value, int) and size < _MOST:
         return f"{value:,}"
@@ -34,28 +36,30 @@ def number(value: float) -> str:
 
 
 def seconds(duration_s: float) -> str:
-    """A duration in seconds: `60 s`, `66.7 s`."""
+    """Format a duration in seconds: `60 s`, `66.7 s`."""
     return f"{number(duration_s)} s"
 
 
 def several(count: float, one: str, more: str | None = None) -> str:
-    """A count with its noun: `1 task`, `2 tasks`, `0 tasks`. `more`: the plural, where an `s` does not make it."""
+    """Format a count with its noun: `1 task`, `2 tasks`, `0 tasks`. `more`: the plural, if it is not formed with an
+    `s`.
+    """
     shown = number(count)
     return f"{shown} {one if shown == '1' else more or f'{one}s'}"
 
 
 def are(count: float, one: str, more: str | None = None) -> str:
-    """A count with its noun and verb: `1 task is`, `2 tasks are`."""
+    """Format a count with its noun and verb: `1 task is`, `2 tasks are`."""
     return f"{several(count, one, more)} {'is' if number(count) == '1' else 'are'}"
 
 
 def protecting(tasks: int) -> str:
-    """How many tasks protect themselves: `1 task protects itself`, `2 tasks protect themselves`."""
+    """Format how many tasks protect themselves: `1 task protects itself`, `2 tasks protect themselves`."""
     return f"{several(tasks, 'task')} {'protects itself' if tasks == 1 else 'protect themselves'}"
 
 
 class Several(NamedTuple):
-    """A count with its noun that is put into words only where it is read."""
+    """A count with its noun that is formatted only when it is read."""
 
     quantity: float
     one: str

@@ -1,17 +1,17 @@
-"""A formula over named signals, for those who know better than any rule: arithmetic on numbers, and nothing else.
+"""Formulas over named signals, for operators who need a custom rule: arithmetic on numbers, and nothing else.
 
-Python's grammar reads it, and the closed tables of this file say what of that grammar means something; what they do not
-name is refused, so nothing of Python itself can be reached. Afterwards a formula is a tree of closures.
+Python's parser parses a formula. The closed tables of this file list the syntax that is allowed; everything else is
+rejected, so a formula cannot access Python itself. A parsed formula is a tree of closures.
 
-Unknown stays unknown: a signal that is missing or not finite is None, and so is an operation that would divide by zero
-or leave the range of a float. None makes None of whatever needs it, and three things do not always need all they hold:
+An unknown value stays unknown: a signal that is missing or not finite is None, and so is an operation that would divide
+by zero or exceed the range of a float. An operation with a None operand is None, with three exceptions:
 
-- `first(a, b, 8)` is the first that is known, from the left;
-- `a and b`, `a or b` and a chain `a < b < c` are read from the left until decided, as in Python: `0 and x` is 0 though
-  x is missing, `x and 0` is None, for a missing number is neither true nor false;
-- `a if c else b` needs c, and the branch that c chooses.
+- `first(a, b, 8)` is the first known value, from the left;
+- `a and b`, `a or b` and a chain `a < b < c` are evaluated from the left until they are decided, as in Python: `0 and
+  x` is 0 even if x is missing; `x and 0` is None, because a missing number is neither true nor false;
+- `a if c else b` needs c and the branch that c selects.
 
-Law: where every step is a finite number the result is Python's own, in floats; `evaluate` never raises.
+Law: if every step is a finite number, the result is Python's own, in floats; `evaluate` never raises.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ MOST_DEPTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """A formula that was read and found good. `names`: the signals it speaks of, whether or not they will be known."""
+    """A valid formula. `names`: the signals that it uses, whether or not they will have a value."""
 
     text: str
     names: frozenset[str]
     _term: Term = field(repr=False, compare=False)
 
     def evaluate(self, values: Values) -> float | None:
-        """The formula's value, a finite number. None: it cannot be known from `values`, and does not vote.
+        """Return the formula's value, a finite number. None: it cannot be computed from `values`, and does not vote.
 
-        A name that `values` lacks is as missing as one that is None there. Comparisons are 1.0 or 0.0.
+        A name that is not in `values` counts as None. Comparisons are 1.0 or 0.0.
         """
         result = self._term(values)
         return None if result is None else float(result)
@@ -66,10 +66,10 @@ class Formula:
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> Formula:
-    """The formula in `text`, on one line or several. The same text is read once.
+    """Parse a formula of one or several lines. The result is cached by its text.
 
-    Raises ValueError with a sentence that names the place, counted in characters from the first that is not a space,
-    and the remedy.
+    Raises ValueError with a sentence that names the remedy and the position, counted in characters from the first
+    one that is not a space.
     """
     line = _WHITE.sub(" ", text).strip()
     _check_letters(line)
@@ -85,49 +85,55 @@ _TOKEN = re.compile(
     r" +|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w.])"
     r"|[A-Za-z][A-Za-z0-9_]*|==|!=|<=|>=|[-+*/%<>(),]"
 )
-_SPELLING = "write numbers as 12, 0.5 or 1e3, with a space or an operator behind them"
+_SPELLING = "write numbers as 12, 0.5 or 1e3, followed by a space or an operator"
 _HINTS: Mapping[str, str] = {
     "=": "compare with ==",
     "!": "write not",
     "&": "write and",
     "|": "write or",
-    "_": "the name of a signal begins with a letter",
-    ".": "a signal has no parts; write its name alone, or a number as 0.5",
-    "'": "text is not known here; write the name of a signal as it is",
-    '"': "text is not known here; write the name of a signal as it is",
+    "_": "the name of a signal starts with a letter",
+    ".": "a signal has no attributes; write its name alone, or a number as 0.5",
+    "'": "strings are not supported; write the name of a signal without quotes",
+    '"': "strings are not supported; write the name of a signal without quotes",
     **dict.fromkeys("0123456789", _SPELLING),
 }
-_KNOWN = "known are numbers, names of signals, + - * / // %, comparisons, and, or, not, if, else and functions"
+_KNOWN = "allowed are numbers, names of signals, + - * / // %, comparisons, and, or, not, if, else and functions"
 
 
 def _check_letters(line: str) -> None:
-    """Every character belongs to some token of ours: so Python's reader never meets a string, a dot or a bracket."""
+    """Raise ValueError unless every character belongs to an allowed token, so Python's parser never receives a string,
+    a dot or a bracket.
+    """
     if not line:
         raise ValueError("the formula is empty; write one such as ceil(backlog / 10), or leave the setting out")
     if len(line) > MOST_CHARACTERS:
-        raise ValueError(f"the formula has {len(line):,} characters; at most {MOST_CHARACTERS:,} are read, shorten it")
-    place = 0
-    while place < len(line):
-        token = _TOKEN.match(line, place)
+        raise ValueError(
+            f"the formula has {len(line):,} characters; at most {MOST_CHARACTERS:,} are allowed; shorten it"
+        )
+    position = 0
+    while position < len(line):
+        token = _TOKEN.match(line, position)
         if token is None:
-            raise ValueError(f"character {place + 1}, {_shown(line[place])}: {_HINTS.get(line[place], _KNOWN)}")
-        place = token.end()
+            raise ValueError(
+                f"character {position + 1}, {_shown(line[position])}: {_HINTS.get(line[position], _KNOWN)}"
+            )
+        position = token.end()
 
 
 def _read(line: str) -> ast.expr:
     try:
         return ast.parse(line, mode="eval").body
     except SyntaxError as error:
-        place = min(max(error.offset or 1, 1), len(line))
+        position = min(max(error.offset or 1, 1), len(line))
         raise ValueError(
-            f"character {place}: this cannot be read; look for a missing operator, comma or parenthesis"
+            f"character {position}: syntax error; check for a missing operator, comma or parenthesis"
         ) from None
-    except (RecursionError, MemoryError):  # Python's reader says so of what is nested too deep for it
+    except (RecursionError, MemoryError):  # Python's parser raises these if the nesting is too deep for it
         raise _too_deep() from None
 
 
 def _check_size(expression: ast.expr) -> None:
-    """Neither more parts nor more levels than the limits. So recursion is bounded, here and in every evaluation."""
+    """Raise ValueError above the limits of parts and levels. They bound the recursion here and in every evaluation."""
     level: list[ast.AST] = [expression]
     parts = depth = 0
     while level:
@@ -153,7 +159,7 @@ def _refusal(node: ast.expr, what: str = _KNOWN) -> ValueError:
 
 
 def _shown(piece: str) -> str:
-    """A piece of the formula, quoted for people: at most 40 characters, none of which a terminal would obey."""
+    """Return a part of the formula, quoted: at most 40 characters, without control characters."""
     piece = piece if len(piece) <= 40 else piece[:39] + "…"
     return f"`{piece}`" if piece.isprintable() else ascii(piece)
 
@@ -178,7 +184,7 @@ _COMPARISONS: Mapping[type[ast.cmpop], Comparison] = {
 
 
 def _term(node: ast.expr) -> Term:
-    """What the node means. Raises ValueError for everything that means nothing here."""
+    """Return the closure of a node. Raises ValueError for syntax that is not allowed."""
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             return _number(node, value)

@@ -1,16 +1,17 @@
-"""The promise as a number of tasks: with how many is every message, waiting or expected, received before it is late?
+"""The latency vote: the smallest number of tasks that receives every message, waiting or expected, before it is late.
 
-A slot that is free takes a message at once, and one that is taken opens again after a processing time, so within `t`
-seconds `n` tasks of `c` slots receive `n * c * t / S` messages; a task that comes up `u` seconds from now receives
-`c * (1 + (t - u) / S)`. The count is the smallest with which, for each instant, these are at least as many as must
-have been received by then.
+A free slot receives a message at once, and an occupied slot is free again after one processing time. Within `t` seconds
+`n` tasks of `c` slots therefore receive `n * c * t / S` messages; a task that starts `u` seconds from now receives `c *
+(1 + (t - u) / S)`. The result is the smallest count for which, at each instant, the messages received are at least as
+many as must have been received by then.
 
-Laws: more that waits, waits longer, or is expected never asks for fewer tasks; what is overdue is due after a start-up
-and a catch-up time, so there is no cliff; the count never exceeds the messages there are, by the slots of a task.
+Laws: more messages, older messages or more expected messages never require fewer tasks; overdue messages are due after
+a start-up and a catch-up time, so there is no cliff; the count never exceeds the messages there are, divided by the
+slots of a task.
 
-Two thresholds keep the count from flapping. It is raised only when waiting for the next look would break the promise,
-or when what waits already needs more tasks to the last message: then it costs less to start them early. It is lowered
-to what would keep the promise with half of the latency to spare. Between them it stays where it is.
+Two thresholds prevent flapping. The count is raised only if waiting for the next poll would miss the latency target, or
+if the backlog needs more tasks until its last message: it is then cheaper to start them early. The count is lowered to
+the number that meets the target with half of the latency to spare. Between the two it stays unchanged.
 """
 
 from __future__ import annotations
@@ -19,56 +20,63 @@ from math import inf, sqrt
 from operator import itemgetter
 from typing import NamedTuple
 
-from autoscaler.core.knowledge import Coming, Knowledge, QueueKnowledge
+from autoscaler.core.knowledge import Knowledge, QueueKnowledge, StartingTasks
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import Work
 
 GUARD_S, GUARD_RATIO = 8.0, 0.15
-"""What is not spent of the latency: a reading is a few seconds old, and a worker asks for its next message."""
+"""The safety margin of the latency: a reading is a few seconds old, and a worker needs time to request its next
+message.
+"""
 
 SPENT_RATIO = 0.97
-"""How much of what may be spent is planned with where tasks are added: the rest is for what was not foreseen."""
+"""The share of the usable latency that the plan uses when tasks are added. The rest covers unforeseen load."""
 
 EASE_RATIO = 0.5
-"""How much of the latency must be left to spare before tasks are given up."""
+"""The share of the latency that must remain unused before tasks are removed."""
 
 CATCH_UP_RATIO = 0.25
-"""In how much of the latency, after a start-up, what is overdue should be received."""
+"""The share of the latency, after a start-up, within which overdue messages should be received."""
 
 SIGMAS = 2.33
-"""By how many standard deviations the receives of running tasks may fall short; once in a hundred it is more.
-Of renewals the variance is CV^2 x mean."""
+"""The shortfall of the running tasks' receives that is planned for, in standard deviations; the real one is larger once
+in a hundred times. The variance of a renewal process is CV^2 x mean.
+"""
 
 AHEAD_S = 30.0
-"""When tasks must be added, they must do for so much longer than a start-up; else the next look adds again."""
+"""Seconds beyond a start-up for which added tasks must suffice; otherwise the next poll adds more."""
 
 EASED_FOR_S = 60.0
-"""Before tasks are given up, the promise must be kept for so much longer without them."""
+"""Seconds for which the latency target must be met with fewer tasks before tasks are removed."""
 
 LEAST_TASKS, LEAST_RATIO = 0.7, 0.05
-"""By how much what waits must ask for more before tasks are added ahead of need: fractions of one come and go."""
+"""The smallest increase for which tasks are added ahead of need, in tasks and by the present count. Fractions of a task
+fluctuate.
+"""
 
 RARE = 6.9
-"""-ln(0.001): in heavy traffic P(wait > W) = exp(-2 (n - R) n W / (R S (1 + CV^2))) (Kingman); see `_headroom`."""
+"""-ln(0.001). In heavy traffic P(wait > W) = exp(-2 (n - R) n W / (R S (1 + CV^2))) (Kingman); see `_headroom`."""
 ROOT = 2.0
-"""Never more headroom than twice the square root of the load: hardly anybody waits then (Halfin and Whitt)."""
+"""The headroom is at most twice the square root of the load: almost no message waits then (Halfin and Whitt)."""
 
 SPARE_TASKS = 2.0
-"""Where a message that comes may wait for a look and a start, no more tasks are kept for it than these."""
+"""The most spare tasks if the latency target allows a new message to wait for a poll and a start-up."""
 
 SMALL_LOAD = 0.5
-"""A load below half a task has no headroom: it may wait for a start."""
+"""A load below half a task gets no headroom; its messages can wait for a start-up."""
 
 
 class Need(NamedTuple):
-    """The count to keep the promise with, in tasks and fractions of one. `must`: the promise depends on it."""
+    """The count that meets the latency target, in tasks; it can be a fraction. `must`: with fewer tasks the target is
+    missed.
+    """
 
     load: float
     must: bool
 
 
 class _Plan(NamedTuple):
-    """What there is to receive with, from now on."""
+    """The capacity to receive messages, from now on."""
 
     queues: tuple[QueueKnowledge, ...]
     any_due: bool
@@ -76,7 +84,7 @@ class _Plan(NamedTuple):
     idle: float
     rate_per_s: float
     doubt: float
-    starting: tuple[Coming, ...]
+    starting: tuple[StartingTasks, ...]
     slots: float
     slot_s: float
     start_s: float
@@ -84,7 +92,9 @@ class _Plan(NamedTuple):
 
 
 def need(policy: Policy, known: Knowledge, work: Work, running: int, current: int) -> Need:
-    """How many tasks keep the promise, seen from the present count, which is kept where either would do."""
+    """Return the number of tasks that meets the latency target. The present count stays if it is within both
+    thresholds.
+    """
     latency_s = policy.shortest_latency_s
     plan = _plan(policy, known, work, running)
     latencies = [policy.latency_of(queue.name) for queue in known.queues]
@@ -98,10 +108,10 @@ def need(policy: Policy, known: Knowledge, work: Work, running: int, current: in
         return _capped(lasting, work, plan, must=False)
     eased = _needed(plan, latencies, EASE_RATIO, max(EASE_RATIO * latency_s + EASED_FOR_S, in_time_s))
     load = known.load + _headroom(known, latency_s) if known.load > SMALL_LOAD else 0.0
-    kept = max(eased, load, known.lasting_load)
+    least = max(eased, load, known.lasting_load)
     if latency_s >= in_time_s:
-        kept = min(kept, work.messages / plan.slots + SPARE_TASKS)
-    return Need(min(float(current), max(must, kept)), must=False)
+        least = min(least, work.messages / plan.slots + SPARE_TASKS)
+    return Need(min(float(current), max(must, least)), must=False)
 
 
 def _plan(policy: Policy, known: Knowledge, work: Work, running: int) -> _Plan:
@@ -123,13 +133,15 @@ def _plan(policy: Policy, known: Knowledge, work: Work, running: int) -> _Plan:
 
 
 def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float) -> float:
-    """The smallest count with which all that is due within the horizon is received when it is due, if so much of the
-    latencies may be spent. What waits and is overdue is always within the horizon. The inside runs a hundred times a
-    decision: no calls there.
+    """Return the smallest count that receives all messages due within the horizon in time, if `share` of the latencies
+    may be used.
+
+    Overdue messages are always within the horizon. The loop runs about a hundred times per decision, so it makes no
+    calls.
     """
     if not plan.any_due:
         return 0.0
-    most, total = 0.0, 0.0
+    highest, total = 0.0, 0.0
     _, _, tasks, idle, rate_per_s, doubt, starting, slots, slot_s, start_s, _ = plan
     for due_s, messages in _due(plan, latencies, share, horizon_s):
         total += messages
@@ -140,16 +152,16 @@ def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float)
                 here += count * slots * (1 + (due_s - up_s) / slot_s)
         if total > here:
             up_for_s = due_s - start_s
-            turns = 1 + up_for_s / slot_s if up_for_s > 0 else 1.0
-            asked = tasks + (total - here) / (slots * turns)
+            receives = 1 + up_for_s / slot_s if up_for_s > 0 else 1.0
+            required = tasks + (total - here) / (slots * receives)
         else:
-            asked = tasks * total / here if here > 0 else 0.0
-        most = max(most, asked)
-    return most
+            required = tasks * total / here if here > 0 else 0.0
+        highest = max(highest, required)
+    return highest
 
 
 def _due(plan: _Plan, latencies: list[float], share: float, horizon_s: float) -> list[tuple[float, float]]:
-    """By when how many more messages must have been received, ascending. What is due before the floor, due there."""
+    """Return (seconds until due, messages) pairs, ascending. Messages due before the floor are due at the floor."""
     floor_s, overdue, due = plan.floor_s, 0.0, list[tuple[float, float]]()
     horizon_s = max(horizon_s, floor_s)
     for latency_s, (_, waiting, coming) in zip(latencies, plan.queues, strict=True):
@@ -179,14 +191,16 @@ def _due(plan: _Plan, latencies: list[float], share: float, horizon_s: float) ->
 
 
 def _headroom(known: Knowledge, latency_s: float) -> float:
-    """Tasks beyond the load with which one message in a thousand waits too long. At 5 s each, CV 1 and 60 s: 0.6; at
-    60 s each, CV 3.4 and 60 s: 43, where twice the root of the load of 20 tasks is 9.
+    """Return the tasks beyond the load with which one message in a thousand waits too long.
+
+    At 5 s each, CV 1 and 60 s: 0.6. At 60 s each, CV 3.4 and 60 s: 43; twice the square root of the load of 20 tasks is
+    9, which limits it.
     """
     few = RARE * known.slow_s * (1 + known.spread) / (2 * latency_s)
     return min(few, ROOT * sqrt(known.load))
 
 
 def _capped(load: float, work: Work, plan: _Plan, *, must: bool) -> Need:
-    """Never more tasks than there are messages for: those that wait, that are at work, and that are expected."""
+    """Limit the load to the messages there are: waiting, in flight and expected."""
     coming = sum([coming[-1].messages for _, _, coming in plan.queues if coming])
     return Need(min(load, (work.messages + coming) / plan.slots if plan.slots else inf), must)

@@ -1,6 +1,7 @@
-"""What a service's past is remembered as: earlier demands, accepted changes, and how far back it reaches.
+"""The stored past of a service: earlier demands, accepted changes, and the time that they cover.
 
-A memory is a value. The loop keeps the newest in a variable of its own; nothing is stored (`ARCHITECTURE.md`).
+A memory is an immutable value. The control loop holds the newest one in a variable; nothing is stored elsewhere
+(`ARCHITECTURE.md`).
 """
 
 from __future__ import annotations
@@ -16,38 +17,40 @@ from autoscaler.core.model import Backlog, Decision, Fleet, Flow, Instant, Obser
 from autoscaler.core.policy import Policy
 
 AGREEMENT_S = 60.0
-"""Zero is believed once readings have agreed on it for longer than this: SQS's counts settle in about a minute."""
+"""Readings must agree on zero for longer than this: SQS counts settle in about a minute."""
 
 UTILIZATION_REACH_S = 600.0
-"""For so long running counts are kept, since a CPU datapoint is held against the tasks that ran at its time."""
+"""Seconds for which running counts are stored: a CPU datapoint is compared with the tasks that ran at its time."""
 
 
 LAUNCH_REACH_S = 60.0
-"""ECS's launch rate is counted by the minute."""
+"""The ECS launch rate is counted per minute."""
 
 FLOW_REACH_S = 900.0
-"""The queues' minutes are kept for a quarter of an hour: enough to compare before and after a scale-out."""
+"""Seconds for which the queues' minutes are stored: enough to compare before and after a scale-out."""
 
 NO_PROGRESS_S = 300.0
-"""Receiving without deleting for so long, or twice the processing time if that is longer, is no progress."""
+"""Receives without deletions for this many seconds, or for twice the processing time if that is longer, are no
+progress.
+"""
 
 
 class Demand(NamedTuple):
-    """What the work asked for at `at`: after tolerance, before stabilization."""
+    """The required tasks at `at`, after tolerance and before stabilization."""
 
     at: Instant
     tasks: int
 
 
-class Change(NamedTuple):
-    """A change that ECS accepted at `at`: tasks added, or removed where negative."""
+class AcceptedChange(NamedTuple):
+    """A change that ECS accepted at `at`: tasks added, or removed if negative."""
 
     at: Instant
     tasks: int
 
 
-class Running(NamedTuple):
-    """From `at` on, so many tasks ran."""
+class RunningCount(NamedTuple):
+    """From `at` on, `tasks` tasks ran."""
 
     at: Instant
     tasks: int
@@ -55,31 +58,31 @@ class Running(NamedTuple):
 
 _INSTANT, _TASKS = itemgetter(0), itemgetter(1)
 
-Event = TypeVar("Event", Demand, Change, Running)
+Event = TypeVar("Event", Demand, AcceptedChange, RunningCount)
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The past of one service, oldest first. `since` None: it reaches back longer than any window.
+    """The past of one service, oldest first. `since` None: it covers more time than any window.
 
-    `failures` counts the readings in a row in which every needed signal was missing. `starting`: since when tasks
-    that were asked for have not come up, and how many ran then. `idle_since`: since when messages have waited beside
-    idle slots. `expected`: the count as it was after the last tick, our own write included. `off`: somebody has set
-    the count to none where some are wanted. `flows`: the queues' minutes. `waking`: in how many readings in a row, at
-    no task, there was enough to wake.
+    `failures`: consecutive readings in which every needed signal was missing. `starting`: since when requested tasks
+    have not started, and how many ran then. `idle_since`: since when messages have waited while slots were idle.
+    `expected`: the count after the last poll, including the autoscaler's own write. `off`: another writer has set the
+    count to 0 while at least one task was required. `flows`: the queues' minutes. `waking`: consecutive readings at 0
+    tasks with enough work to scale out.
 
     `watched_at`: when everything that the policy needs was last read (None: unknown). `lapsed`: that is too long ago,
-    so the memory starts its warm-up again at the next complete reading. `unread_at`: when something that the policy
-    needs was last not read (None: not since the memory began).
+    so the memory starts its warm-up again at the next complete reading. `unread_at`: when a needed signal was last not
+    read (None: not since the memory began).
     """
 
     since: Instant | None = None
     demands: tuple[Demand, ...] = ()
-    changes: tuple[Change, ...] = ()
-    running: tuple[Running, ...] = ()
+    changes: tuple[AcceptedChange, ...] = ()
+    running: tuple[RunningCount, ...] = ()
     failures: int = 0
     flows: tuple[Flow, ...] = ()
-    starting: Running | None = None
+    starting: RunningCount | None = None
     idle_since: Instant | None = None
     expected: int | None = None
     off: bool = False
@@ -90,35 +93,35 @@ class Memory:
 
     @staticmethod
     def begun(fleet: Fleet, now: Instant) -> Memory:
-        """The memory of a daemon that has just begun to watch.
+        """Return the memory of a daemon that has just started.
 
-        Tasks that are still to come up count as a change just made: a daemon that restarts again and again would
-        otherwise add the same tasks anew each time, and double and double.
+        Tasks that are still starting count as a change made now. Otherwise a daemon that restarts repeatedly would add
+        the same tasks each time.
         """
-        coming = fleet.desired - fleet.running
-        return Memory(since=now, changes=(Change(now, coming),) if coming > 0 else (), watched_at=now)
+        starting = fleet.desired - fleet.running
+        return Memory(since=now, changes=(AcceptedChange(now, starting),) if starting > 0 else (), watched_at=now)
 
     def watched(self, now: Instant, longest_gap_s: float) -> Memory:
-        """This memory at a new reading: lapsed if the last complete one is more than `longest_gap_s` ago.
+        """Return this memory at a new reading: lapsed if the last complete one is more than `longest_gap_s` ago.
 
-        Windows empty with time. Without this, one reading after a gap would find no earlier demand in any window and
-        would be free to remove every task.
+        Windows become empty with time. Without this, one reading after a gap would find no earlier demand in any window
+        and could remove every task.
         """
         if self.lapsed or self.watched_at is None or now - self.watched_at <= longest_gap_s:
             return self
         return replace(self, lapsed=True)
 
     def resumed(self, fleet: Fleet, now: Instant, *, complete: bool) -> Memory:
-        """This memory; after a gap, and once a reading is complete, one that warms up again as after a start.
+        """Return this memory; if it lapsed and the reading is complete, one that warms up again as after a start.
 
-        What was not watched was not agreed: demands and everything that counts readings in a row start again. Changes
-        that ECS accepted, its own count, and a service that was switched off by hand stay true; so do the running
-        counts, which the loop itself forgets where it is ECS that was not read.
+        Demands and counters of consecutive readings start again, because the gap was not observed. Changes that ECS
+        accepted, the expected count, and a service that was switched off by hand stay valid. So do the running counts;
+        the loop itself drops them if ECS was not read.
         """
         if not (self.lapsed and complete):
             return self
-        coming = fleet.desired - fleet.running - sum(max(0, tasks) for _, tasks in self.changes)
-        changes = (*self.changes, Change(now, coming)) if coming > 0 else self.changes
+        pending = fleet.desired - fleet.running - sum(max(0, tasks) for _, tasks in self.changes)
+        changes = (*self.changes, AcceptedChange(now, pending)) if pending > 0 else self.changes
         return Memory(
             since=now,
             changes=changes,
@@ -129,72 +132,73 @@ class Memory:
         )
 
     def unwatched(self, now: Instant) -> Memory:
-        """This memory after a poll that could not read ECS: it breaks a run of zero readings, and agrees to no fewer
-        tasks than the polls of the minute before it.
+        """Return this memory after a poll that could not read ECS: it ends a run of zero readings, and counts with no
+        lower demand than the polls of the minute before it.
         """
         demands = (*self.demands, Demand(now, self.carried(self.expected, now))) if self.expected else self.demands
         return replace(self, demands=demands, waking=0, unread_at=now)
 
     def carried(self, current: int, now: Instant) -> int:
-        """The demand that a poll counts as in the windows, if it saw only a part: the highest of the minute before it.
+        """Return the demand that an incomplete poll counts as in the windows: the highest one of the minute before it.
 
-        Not the present count: with a window of ten minutes, one read in a hundred that fails would hold an idle fleet
-        where it is, at each failure for ten minutes more. Without any poll in that minute it is the present count.
+        Not the present count: with a window of ten minutes, one failed read in a hundred would hold an idle service at
+        its count for ten more minutes at each failure. If there was no poll in that minute, it is the present count.
         """
         return max(map(_TASKS, _after(self.demands, now - AGREEMENT_S)), default=current)
 
     def known_for_s(self, now: Instant) -> float:
-        """How long the memory reaches back; infinite where it is longer than any window."""
+        """How long the memory reaches back, in seconds; infinite if it covers more than any window."""
         return inf if self.since is None else now - self.since
 
     def highest_demand(self, window_s: float, now: Instant) -> int:
-        """The highest remembered demand whose age is strictly less than the window (0: none is)."""
+        """The highest stored demand whose age is strictly less than the window (0: no demand)."""
         return max(map(_TASKS, _after(self.demands, now - window_s)), default=0)
 
     def lowest_demand(self, window_s: float, now: Instant) -> float:
-        """The lowest remembered demand whose age is strictly less than the window (infinite: none is)."""
+        """The lowest stored demand whose age is strictly less than the window (infinite: no demand)."""
         return min(map(_TASKS, _after(self.demands, now - window_s)), default=inf)
 
     def net_change(self, window_s: float, now: Instant) -> int:
-        """Tasks added less tasks removed by the changes whose age is strictly less than the window."""
+        """Tasks added minus tasks removed by the changes whose age is strictly less than the window."""
         return sum(map(_TASKS, _after(self.changes, now - window_s))) if self.changes else 0
 
     def added(self, window_s: float, now: Instant) -> int:
-        """Tasks added by the changes whose age is strictly less than the window; what was removed does not net it."""
+        """Tasks added by the changes whose age is strictly less than the window; removals are not subtracted."""
         return sum([tasks for _, tasks in _after(self.changes, now - window_s) if tasks > 0])
 
     def removed(self, window_s: float, now: Instant) -> int:
-        """Tasks removed by the changes whose age is strictly less than the window; what was added does not net it."""
+        """Tasks removed by the changes whose age is strictly less than the window; additions are not subtracted."""
         return -sum([tasks for _, tasks in _after(self.changes, now - window_s) if tasks < 0])
 
     def drift(self, fleet: Fleet) -> int:
-        """By how much somebody else has changed the count since the last tick: negative, lowered; 0, not at all."""
+        """By how much another writer has changed the count since the last poll: negative if lowered, 0 if unchanged."""
         return 0 if self.expected is None else fleet.desired - self.expected
 
     def finds_switched_off(self, policy: Policy, fleet: Fleet) -> bool:
-        """Somebody has set the count to none where some are wanted, and nobody has raised it since.
+        """Whether another writer has set the count to 0 while at least one task was required, and the count has not
+        been raised since.
 
-        We never write less than `min_tasks`, so a zero that was not there before is another's. It stays theirs when
-        the schedule ends by which some were wanted.
+        The autoscaler never writes less than `min_tasks`, so a new zero comes from another writer. It stays in force
+        even if the schedule that required the tasks ends.
         """
         return fleet.desired == 0 and (self.off or (policy.min_tasks > 0 and bool(self.expected)))
 
     def last_run(self, tasks: int | None, now: Instant) -> tuple[float, int]:
-        """How long ago (s), and over how many readings, the demand was last anything but `tasks`.
+        """How long ago (s), and for how many readings, the demand last differed from `tasks`.
 
-        `tasks` None: anything but "more than zero". (0.0, 0) where the newest demand already differs. A run of zeros
+        `tasks` None: the demand was last not above zero. (0.0, 0) if the newest demand already differs. A run of zeros
         also ends at a reading that was not complete.
         """
         oldest, count = now, 0
         unread_at = -inf if self.unread_at is None or tasks != 0 else self.unread_at
-        for at, asked in reversed(self.demands):
-            if at <= unread_at or (asked != tasks if tasks is not None else asked <= 0):
+        for at, required in reversed(self.demands):
+            if at <= unread_at or (required != tasks if tasks is not None else required <= 0):
                 break
             oldest, count = at, count + 1
         return now - oldest, count
 
     def running_at(self, instant: Instant) -> int | None:
-        """How many tasks ran at that instant (None: before anything that is remembered)."""
+        """How many tasks ran at that instant (None: before the first stored count)."""
         return next((event.tasks for event in reversed(self.running) if event.at <= instant), None)
 
     def knows_running_since(self, instant: Instant) -> bool:
@@ -202,17 +206,16 @@ class Memory:
         return bool(self.running) and self.running[0].at <= instant
 
     def running_now(self, fleet: Fleet) -> int:
-        """How many tasks run, as it is remembered. A deployment runs both revisions: what is beyond the desired count
-        is no baseline of anything. Tasks that a scale-in stops count until they are gone: they do a part of the work
-        that is measured.
+        """The stored number of running tasks. A deployment runs both revisions: tasks above the desired count are no
+        baseline. Tasks that a scale-in stops count until they are gone, because they do a part of the measured work.
         """
         return min(fleet.running, max(fleet.desired, self.running[-1].tasks if self.running else 0))
 
     def ran_between(self, start: Instant, end: Instant) -> tuple[int, int] | None:
-        """The fewest and the most tasks that ran at any instant from `start` to `end`, both included.
+        """The fewest and the most tasks that ran at any instant from `start` to `end`, both inclusive.
 
-        Before the first count that is remembered, that one counts: a fixed answer, so that the same late datapoint
-        asks for the same count at every poll. None: nothing is remembered.
+        Before the first stored count, that one counts, so that the same late datapoint requires the same count at every
+        poll. None: no count is stored.
         """
         if not self.running:
             return None
@@ -222,7 +225,9 @@ class Memory:
         return min(counts), max(counts)
 
     def remembering(self, policy: Policy, observation: Observation, decision: Decision) -> Memory:
-        """This memory with what the tick saw and asked for. Done before the write, which may be cut short."""
+        """Return this memory with the readings and the demand of the poll. Called before the write, which may be
+        cancelled.
+        """
         now = observation.now
         before = self.resumed(observation.fleet, now, complete=decision.complete)
         demands = _young(before.demands, now - _demand_reach_s(policy))
@@ -246,13 +251,15 @@ class Memory:
         )
 
     def acknowledging(self, now: Instant, tasks: int) -> Memory:
-        """This memory with a change that ECS accepted: cooldowns and rate limits count from here."""
+        """Return this memory with a change that ECS accepted: cooldowns and rate limits start here."""
         expected = None if self.expected is None else self.expected + tasks
-        return replace(self, changes=(*self.changes, Change(now, tasks)), expected=expected)
+        return replace(self, changes=(*self.changes, AcceptedChange(now, tasks)), expected=expected)
 
 
 def _idle_since(since: Instant | None, policy: Policy, seen: Observation) -> Instant | None:
-    """Kept while messages wait beside slots that nothing is in; unread queues leave it as it was."""
+    """Since when messages have waited while slots were idle (None: they do not). Unread queues leave the value
+    unchanged.
+    """
     known = [backlog for _, backlog in seen.queues if isinstance(backlog, Backlog)]
     if not known:
         return since
@@ -262,7 +269,7 @@ def _idle_since(since: Instant | None, policy: Policy, seen: Observation) -> Ins
 
 
 def _demand_reach_s(policy: Policy) -> float:
-    """Twice the agreement, so that the run of zeros that is longer than it is still there to be seen."""
+    """Twice the agreement, so that a run of zeros that is longer than it is still stored."""
     windows = policy.scale_out.stabilization_s, policy.scale_in.stabilization_s
     return max(*windows, 2 * AGREEMENT_S, policy.longest_latency_s, policy.small_step_stabilization_s)
 
@@ -272,14 +279,14 @@ def _change_reach_s(policy: Policy) -> float:
 
 
 def _after(events: tuple[Event, ...], horizon: Instant) -> tuple[Event, ...]:
-    """The events later than `horizon`: those whose age is strictly less than the window that it begins."""
+    """The events later than `horizon`: those whose age is strictly less than the window that starts there."""
     if not events or events[0][0] > horizon:
         return events
     return events[bisect_right(events, horizon, key=_INSTANT) :] if events[-1][0] > horizon else ()
 
 
 def _young(events: Sequence[Event], horizon: Instant) -> tuple[Event, ...]:
-    """The events from `horizon` on; the same tuple where all are, which is nearly always."""
+    """The events from `horizon` on; the same tuple if all are, which is nearly always the case."""
     return (
         tuple(events[bisect_left(events, horizon, key=_INSTANT) :])
         if events and events[0].at < horizon
@@ -287,13 +294,13 @@ def _young(events: Sequence[Event], horizon: Instant) -> tuple[Event, ...]:
     )
 
 
-def _with_running(before: Memory, seen: Observation) -> tuple[Running, ...]:
-    """Counts are kept where they change; the one in force at the horizon is kept too."""
+def _with_running(before: Memory, seen: Observation) -> tuple[RunningCount, ...]:
+    """A count is stored only when it changes; the one in force at the horizon is kept too."""
     known, running = before.running, before.running_now(seen.fleet)
     if known and known[-1].tasks == running:
         return known
     first = max(bisect_left(known, seen.now - UTILIZATION_REACH_S, key=_INSTANT) - 1, 0)
-    return (*known[first:], Running(seen.fleet.at, running))
+    return (*known[first:], RunningCount(seen.fleet.at, running))
 
 
 def _flow_reach_s(policy: Policy) -> float:
@@ -301,20 +308,20 @@ def _flow_reach_s(policy: Policy) -> float:
 
 
 def progress_window_s(policy: Policy) -> float:
-    """For how long nothing may be deleted before it is no progress: twice the processing time, 5 minutes at least."""
+    """Seconds without a deletion that count as no progress: twice the processing time, at least 5 minutes."""
     return max(NO_PROGRESS_S, 2 * (policy.processing_time_s or 0.0))
 
 
 def _with_flow(known: tuple[Flow, ...], seen: Observation, reach_s: float) -> tuple[Flow, ...]:
-    """Each minute once, for as long as it may be compared with."""
-    kept = known if not known or seen.now - known[0].at < reach_s else known[1:]
+    """Store each minute once, for as long as comparisons can use it."""
+    stored = known if not known or seen.now - known[0].at < reach_s else known[1:]
     new = isinstance(seen.flow, Flow) and (not known or seen.flow.at > known[-1].at)
-    return (*kept, seen.flow) if new and isinstance(seen.flow, Flow) else kept
+    return (*stored, seen.flow) if new and isinstance(seen.flow, Flow) else stored
 
 
-def _starting(known: Running | None, seen: Observation) -> Running | None:
-    """Since when nothing came up although it was asked for; anew whenever one more task runs."""
+def _starting(known: RunningCount | None, seen: Observation) -> RunningCount | None:
+    """Since when no requested task has started; the time starts again whenever one more task runs."""
     running = seen.fleet.running
     if running >= seen.fleet.desired:
         return None
-    return Running(seen.now, running) if known is None or running > known.tasks else known
+    return RunningCount(seen.now, running) if known is None or running > known.tasks else known

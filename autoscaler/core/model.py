@@ -1,7 +1,7 @@
-"""The nouns: what was seen, and what was decided.
+"""Data types for readings and decisions.
 
-Unknown is a value here (`Missing`), never a zero. Every instant is a reading of one monotonic clock, in seconds,
-that the caller brings along; only differences mean anything.
+An unknown value is `Missing`, never zero. Every instant is a reading of one monotonic clock, in seconds, that the
+caller passes in; only differences have a meaning.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Instant: TypeAlias = float
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A reading that could not be had. It does not vote.
+    """A reading that is not available. It does not vote.
 
-    `reason` is a sentence for people, with the remedy where there is one. `kind` is its closed word: an
+    `reason` is a sentence for people, with the remedy if there is one. `kind` comes from a closed list: an
     `AutoscalerError.kind`, or `no_data`, `unreadable`, `stale`, `not_read`.
     """
 
@@ -32,12 +32,13 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """One queue's counts, as SQS gave them at `at`: approximate, settled only after about a minute.
+    """The message counts of one queue, as SQS returned them at `at`: approximate, and consistent only after about a
+    minute.
 
-    `oldest_age_s` is CloudWatch's (None: not read, or no message), and `oldest_tasks` how many tasks ran at its time
-    (None: as many as run now; a fraction where the count changed then); `groups_in_flight` is for FIFO queues only.
-    `deleted`: messages deleted in the queue's newest CloudWatch minute, which ended at `counted_at` (None: not known,
-    which is not zero).
+    `oldest_age_s` comes from CloudWatch (None: not read, or no message). `oldest_tasks`: the number of tasks that ran
+    at the time of that datapoint (None: as many as run now; a fraction if the count changed within it).
+    `groups_in_flight`: FIFO queues only. `deleted`: messages deleted in the queue's newest CloudWatch minute, which
+    ended at `counted_at` (None: unknown, which is not zero).
     """
 
     visible: int
@@ -52,7 +53,7 @@ class Backlog:
 
 
 class QueueReading(NamedTuple):
-    """What is known of one of the service's queues."""
+    """The counts of one queue of the service, or why they are missing."""
 
     name: str
     backlog: Backlog | Missing
@@ -60,10 +61,10 @@ class QueueReading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Utilization:
-    """One CloudWatch datapoint of CPU or memory, in percent of what the tasks reserved.
+    """One CloudWatch datapoint of CPU or memory, in percent of the reservation of the tasks.
 
-    `at` is the end of its period; `tasks` is how many tasks ran in it (None: as many as run now; a fraction where the
-    count changed in it).
+    `at` is the end of its period. `tasks`: the number of tasks that ran in the period (None: as many as run now; a
+    fraction if the count changed in it).
     """
 
     percent: float
@@ -73,7 +74,7 @@ class Utilization:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One value of a named metric at `at`. `tasks` is how many tasks ran then, as of a `Utilization`."""
+    """One value of a named metric at `at`. `tasks` has the same meaning as in `Utilization`."""
 
     value: float
     at: Instant
@@ -81,7 +82,7 @@ class Measurement:
 
 
 class MetricReading(NamedTuple):
-    """What is known of one of the service's named metrics."""
+    """The value of one named metric of the service, or why it is missing."""
 
     name: str
     measured: Measurement | Missing
@@ -91,9 +92,9 @@ class MetricReading(NamedTuple):
 class Flow:
     """One minute of the service's queues, as CloudWatch counted it, ending at `at`.
 
-    Messages received (a redelivery counts again) and deleted in it, and how many tasks ran at its start. `waiting`:
-    the fewest messages that waited at any reading of that minute; above 0, just so many tasks ran all the while, and
-    what was deleted is what they could do, not what came.
+    `received`, `deleted`: messages received (a redelivery counts again) and deleted in that minute. `tasks`: the tasks
+    that ran at its start. `waiting`: the fewest visible messages at any reading of that minute. If it is above 0,
+    exactly `tasks` tasks ran during the whole minute, and `deleted` measures their capacity, not the arrivals.
     """
 
     received: int
@@ -104,12 +105,12 @@ class Flow:
 
 
 class Unseen(NamedTuple):
-    """What CloudWatch counted in its newest minute, which ended at `at`, in queues of which our readings of that minute
-    showed next to nothing, visible or in flight.
+    """Messages that CloudWatch counted in its newest minute, which ended at `at`, in queues whose SQS readings of that
+    minute showed almost no messages, visible or in flight.
 
-    `messages`: the largest of sent, received and deleted of each such queue, summed; `deleted`: those that were
-    deleted. `oldest_age_s`: the oldest message's age (None: no message, or no datapoint). `compared` False: no reading
-    of ours falls into that minute, so nothing could be seen.
+    `messages`: for each such queue the largest of sent, received and deleted, summed over the queues. `deleted`: the
+    deleted messages. `oldest_age_s`: age of the oldest message (None: no message, or no datapoint). `compared` is False
+    if no SQS reading falls into that minute, so there was nothing to compare with.
     """
 
     messages: int
@@ -121,7 +122,7 @@ class Unseen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What ECS itself last said against starting tasks: an event of the service, at `at`."""
+    """The latest service event in which ECS reports a problem with starting tasks, at `at`."""
 
     reason: str
     at: Instant
@@ -129,14 +130,14 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment in progress, of any controller, since `started`."""
+    """A deployment in progress, of any deployment controller, since `started`."""
 
     started: Instant
 
 
 class StopTimeout(NamedTuple):
-    """How many seconds ECS gives a task between SIGTERM and SIGKILL: the stopTimeout of its container `container`,
-    which has the shortest of the essential ones.
+    """The number of seconds that ECS gives a task between SIGTERM and SIGKILL: the stopTimeout of `container`, which
+    has the shortest one of the essential containers.
     """
 
     seconds: float
@@ -145,12 +146,12 @@ class StopTimeout(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What ECS says of the service at `at`. `desired` is the baseline of every decision.
+    """The ECS service at `at`. `desired` is the baseline of every decision.
 
     `running` counts both revisions during a deployment. `protected` is None unless task protection was read.
-    `pause_tag` is the service's own tag `autoscaler:paused`, unread (None: it has none). `identity`: ARN and creation
-    time, as one text; a service that was deleted and created again has another one (None: not known).
-    `task_definitions`: the ARNs of what its tasks are started from, of all its deployments; no decision rests on them.
+    `pause_tag` is the unparsed value of the service's tag `autoscaler:paused` (None: no such tag). `identity`: ARN and
+    creation time in one string; a service that was deleted and created again has a different one (None: unknown).
+    `task_definitions`: the task definition ARNs of all its deployments; decisions do not depend on them.
     """
 
     desired: int
@@ -167,13 +168,13 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything that one tick saw. `cpu`, `memory` and `flow` are None where nothing asks for them.
+    """Everything that one poll read. `cpu`, `memory` and `flow` are None if no setting needs them.
 
-    `given`: a demand that was handed in; it stands for the signals, and the rules that need signals stand aside.
-    `knowledge`: what the estimators made of this and of earlier observations (None: there are none). `unseen`: what
-    CloudWatch counted and SQS's own counts did not show (None: not read). `unreceived`: the queues of which no receive
-    was ever seen, by us or in CloudWatch's last 14 days.
-    `stop_timeout`: None where it was not read; then ECS's default is assumed.
+    `given`: a demand that the caller passed in; it replaces the signals, and the rules that need signals do not apply.
+    `knowledge`: the estimates from this and earlier observations (None: no estimator). `unseen`: messages that
+    CloudWatch counted and the SQS counts did not show (None: not read). `unreceived`: the queues without any receive,
+    either in the readings or in the last 14 days of CloudWatch. `stop_timeout`: None if it was not read; the ECS
+    default is then assumed.
     """
 
     now: Instant
@@ -197,7 +198,7 @@ class Verdict(StrEnum):
 
 
 class Rule(StrEnum):
-    """The closed list of what may move a decision away from its demand: label values of the metrics."""
+    """The closed list of rules that can change a decision's demand. The values are label values of the metrics."""
 
     TOLERANCE = "tolerance"
     SMALL_STEP_STABILIZATION = "small_step_stabilization"
@@ -227,8 +228,8 @@ class Rule(StrEnum):
     SWITCHED_OFF = "switched_off"
 
 
-class Step(NamedTuple):
-    """One rule moved the count from `start` to `end`, for a reason."""
+class DecisionStep(NamedTuple):
+    """One rule changed the count from `start` to `end`, with its reason."""
 
     rule: Rule
     start: int
@@ -237,13 +238,13 @@ class Step(NamedTuple):
 
 
 MOST_TASKS = 2**31 - 1
-"""The largest count that ECS can take."""
+"""The largest count that ECS accepts."""
 
 
 class Vote(NamedTuple):
-    """What one signal asks for: a load, in tasks and fractions of one. `reason` says from what; it is put into words
-    only where it is read. `settled`: the signal has a band of its own in which it asks for the present count, so that
-    the tolerance has no say.
+    """The load that one signal requires, in tasks; it can be a fraction. `reason` is the explanation; it is formatted
+    only when it is read. `settled`: the signal has its own tolerance band in which it requires the present count, so
+    the policy's tolerance does not apply.
     """
 
     signal: str
@@ -254,7 +255,7 @@ class Vote(NamedTuple):
 
     @property
     def tasks(self) -> int:
-        """The load in whole tasks, rounded up. A millionth of a task is rounding, and asks for none."""
+        """The load in whole tasks, rounded up. A millionth of a task is a rounding error and requires none."""
         return ceil(round(min(self.load, MOST_TASKS), 6))
 
     @property
@@ -264,12 +265,12 @@ class Vote(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The demand, the walk of it through the rules, and the target at its end.
+    """The demand, the steps of the rules, and the target at the end.
 
-    `demand` is what the work asks for, before any rule (None: no signal could be read). `recalled` is what the
-    memory keeps of it: after tolerance and before stabilization; while a signal is missing, or work is left, no less
-    than what that permits. `wakes`: at no task, there was enough to wake. `complete`: every signal that the policy
-    needs was read. `unread`: one was not, and no fallback stands in for it.
+    `demand`: the required tasks before any rule (None: no signal could be read). `recalled`: the demand that the memory
+    stores, after tolerance and before stabilization. While a signal is missing, or work is left, it is at least the
+    count that this permits. `wakes`: there are no tasks, and the work exceeds the activation threshold. `complete`:
+    every signal that the policy needs was read. `unread`: a needed signal was not read, and no fallback replaces it.
     """
 
     name: str
@@ -277,7 +278,7 @@ class Decision:
     demand: int | None
     recalled: int | None
     target: int
-    steps: tuple[Step, ...]
+    steps: tuple[DecisionStep, ...]
     votes: tuple[Vote, ...]
     wakes: bool = False
     complete: bool = True
@@ -293,5 +294,5 @@ class Decision:
 
     @property
     def rule(self) -> Rule | None:
-        """The last rule that moved the count: the one that binds (None: the demand went through untouched)."""
+        """The last rule that changed the count, which is the binding one (None: no rule changed the demand)."""
         return self.steps[-1].rule if self.steps else None

@@ -1,4 +1,4 @@
-"""What the operator wants of one service, validated, in plain values. The settings build it; `decide` reads it."""
+"""The policy of one service: validated settings in plain values. The settings build it; `decide` reads it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ class Mode(StrEnum):
     SHADOW = "shadow"
 
 
-class Select(StrEnum):
-    """Which of several rate limits counts: that of the larger change, of the smaller, or no change at all."""
+class SelectLimit(StrEnum):
+    """Which of several rate limits applies: that of the largest change, of the smallest, or no change at all."""
 
     MAX = "max"
     MIN = "min"
     DISABLED = "disabled"
 
 
-class Workers(StrEnum):
-    """What a scale-in may do to work in progress.
+class WorkerSafety(StrEnum):
+    """What happens to work in progress on a scale-in.
 
-    self_protecting: busy tasks protect themselves, so the protected tasks are the floor.
-    draining: on SIGTERM they finish or give back what they hold within stopTimeout.
-    unsafe: work outlasts stopTimeout and is lost, so in only when nothing is in flight.
+    - self_protecting: busy tasks protect themselves, so the protected tasks are the floor.
+    - draining: on SIGTERM, workers finish or give back their messages within stopTimeout.
+    - unsafe: work can outlast stopTimeout and is lost, so the service scales in only when no message is in flight.
     """
 
     SELF_PROTECTING = "self_protecting"
@@ -47,17 +47,17 @@ class Pause(StrEnum):
 
 
 class ConflictingScalers(StrEnum):
-    """What to do where another autoscaler has a say over the same service: say so, or leave the service to it."""
+    """What to do if another autoscaler also scales the service: report it, or stop scaling the service."""
 
     WARN = "warn"
     REFUSE = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """At most so much change within `per_s` seconds: `tasks`, or `percent` of the count at the period's start.
+class RateLimit:
+    """The largest change within `per_s` seconds: in `tasks`, or in `percent` of the count at the start of the period.
 
-    Exactly one of the two is given.
+    Exactly one of the two is set.
     """
 
     per_s: float
@@ -67,15 +67,15 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """The restraints of one direction. Windows are half-open: at exactly that age an event no longer counts.
+    """The limits of one direction. Windows are half-open: an event of exactly that age no longer counts.
 
-    `tolerance` None: the service's.
+    `tolerance` None: the service's tolerance applies.
     """
 
     cooldown_s: float = 0.0
     stabilization_s: float = 0.0
-    limits: tuple[Limit, ...] = ()
-    select: Select = Select.MAX
+    limits: tuple[RateLimit, ...] = ()
+    select: SelectLimit = SelectLimit.MAX
     tolerance: float | None = None
     longest_window_s: float = field(init=False, compare=False)
 
@@ -86,7 +86,7 @@ class Direction:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """Waking from zero: more than `messages` of work, seen in `reads` consecutive readings."""
+    """Scale out from zero if there are more than `messages` of work in `reads` consecutive readings."""
 
     messages: int = 0
     reads: int = 1
@@ -103,7 +103,7 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentHold:
-    """No scale-in during a deployment, for at most `at_most_s` of it."""
+    """No scale-in during the first `at_most_s` seconds of a deployment."""
 
     hold_scale_in: bool = True
     at_most_s: float = 3600.0
@@ -111,7 +111,7 @@ class DeploymentHold:
 
 @dataclass(frozen=True, slots=True)
 class QueuePolicy:
-    """One queue of the service, with the latency that its messages may have."""
+    """One queue of the service, with the acceptable latency of its messages."""
 
     name: str
     acceptable_latency_s: float
@@ -119,11 +119,10 @@ class QueuePolicy:
 
 @dataclass(frozen=True, slots=True)
 class MetricPolicy:
-    """Any measured number that tasks should follow. At most one of the targets is given; with none it is there for the
-    formula only.
+    """A custom metric. At most one of the two targets is set; without a target only the formula uses the metric.
 
-    `target_per_task`: what one task can bear, so that demand is value / target. `target_value`: what the number
-    should be whatever runs, so that demand is the tasks of its time x value / target.
+    `target_per_task`: the value that one task can handle, so demand is value / target. `target_value`: the value that
+    the metric should have, independent of the task count, so demand is the task count at that time x value / target.
     """
 
     name: str
@@ -133,21 +132,21 @@ class MetricPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The wishes for one service. Latencies and durations in seconds, percentages from 0 to 100.
+    """The settings of one service. Latencies and durations are in seconds, percentages from 0 to 100.
 
-    `processing_time_s` is what one message takes (None: not known). `task_concurrency` is how many messages a
-    task works on at once. With `learn` both are only where learning begins, else they stand.
-    `look_ahead`: what the past says of the coming minutes may raise the demand.
-    `small_step_stabilization_s`: a scale-in by less than half waits until no more was asked for within that time.
-    `backlog_per_task`, `cpu_target_percent`, `memory_target_percent`: None, no such vote.
-    `count_in_flight`, `count_delayed`: whether these messages ask for tasks; visible ones always do.
-    `formula`: an expression over named signals that gives a number of tasks (`core/formula.py`), or None.
-    `launch_per_minute`: how many tasks ECS launches for one service in a minute (500, in newer Regions 125).
-    `stalled_after_s`: tasks that have not come up for so long stall the service.
-    `paused`: a direction, a count to stand at, or None. `schedule`: the name of the schedule that set the bounds in
-    force, or None; `min_tasks` and `max_tasks` are those in force. The latencies at the end are derived: those of the
-    queue that may wait the shortest and the longest.
-    `workers`: None where the operator did not say; then `core/workers.py` assumes a kind.
+    `processing_time_s`: the processing time of one message (None: unknown). `task_concurrency`: the messages that a
+    task processes at once. With `learn` these two are only the initial values, otherwise they are fixed.
+    `look_ahead`: forecasts from past arrivals may raise the demand.
+    `small_step_stabilization_s`: a scale-in by less than half requires that no higher demand occurred within that time.
+    `backlog_per_task`, `cpu_target_percent`, `memory_target_percent`: None disables that vote.
+    `count_in_flight`, `count_delayed`: whether these messages require tasks; visible ones always do.
+    `formula`: an expression over named signals that returns a number of tasks (`core/formula.py`), or None.
+    `launch_per_minute`: the number of tasks that ECS launches for one service in a minute (500, in newer Regions 125).
+    `stalled_after_s`: seconds after which tasks that have not started count as stalled.
+    `paused`: a direction, a fixed count, or None. `schedule`: the name of the schedule that set the bounds in force, or
+    None; `min_tasks` and `max_tasks` are those bounds. The two latencies at the end are derived: the shortest and the
+    longest acceptable latency of the queues.
+    `workers`: None if not configured; `core/workers.py` then assumes a kind.
     """
 
     name: str
@@ -159,7 +158,7 @@ class Policy:
     task_concurrency: int = 1
     learn: bool = True
     look_ahead: bool = True
-    workers: Workers | None = None
+    workers: WorkerSafety | None = None
     count_in_flight: bool = True
     count_delayed: bool = False
     backlog_per_task: float | None = None
@@ -186,11 +185,11 @@ class Policy:
     _latencies_s: dict[str, float] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        waits = [queue.acceptable_latency_s for queue in self.queues] or [self.acceptable_latency_s]
-        object.__setattr__(self, "shortest_latency_s", min(waits))
-        object.__setattr__(self, "longest_latency_s", max(waits))
+        latencies = [queue.acceptable_latency_s for queue in self.queues] or [self.acceptable_latency_s]
+        object.__setattr__(self, "shortest_latency_s", min(latencies))
+        object.__setattr__(self, "longest_latency_s", max(latencies))
         object.__setattr__(self, "_latencies_s", {queue.name: queue.acceptable_latency_s for queue in self.queues})
 
     def latency_of(self, queue: str) -> float:
-        """The acceptable latency of that queue, in seconds: its own, else the service's."""
+        """Return the acceptable latency of the queue in seconds: its own, otherwise the service's."""
         return self._latencies_s.get(queue, self.acceptable_latency_s)

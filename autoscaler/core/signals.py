@@ -1,7 +1,7 @@
-"""Readings, sifted: which may be used now, and which are as good as missing.
+"""Validate the readings: return which ones can be used now, and which ones count as missing.
 
-A reading that could not be had, is too old, or shows what cannot be (a negative count, NaN) becomes a gap with its
-reason. A gap makes the service blind (`rules/trust.py`), never idle.
+A reading that is unavailable, too old, or impossible (a negative count, NaN) becomes a gap with its reason. A gap
+counts as a missing signal (`rules/trust.py`), never as an idle service.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Un
 from autoscaler.core.policy import Policy
 
 BACKLOG_LIMIT_S = 60.0
-"""A queue's counts older than this say nothing any more."""
+"""Queue counts older than this are stale."""
 
 MINUTE_LIMIT_S = 300.0
-"""A CloudWatch datapoint older than this says nothing any more: one is published a minute, some minutes late."""
+"""A CloudWatch datapoint older than this is stale: one is published a minute, some minutes late."""
 
 SAME_MINUTE_S = 30.0
-"""CloudWatch minutes end sixty seconds apart; ends that are nearer than this are the same one, by a clock that was
-set."""
+"""CloudWatch minutes end sixty seconds apart. Ends closer than this belong to the same minute: the clock was adjusted.
+"""
 
 MOST_MESSAGES = 2**53
-"""A larger count is no count: whole numbers are exact as floats up to here."""
+"""A larger count is invalid: integers are exact as floats up to here."""
 
 MOST_PERCENT = 1e6
-"""A larger utilization is none. Above 100 % is possible with container-level units."""
+"""A larger utilization is invalid. Above 100 % is possible with container-level units."""
 
 MOST_MEASURED = 1e300
-"""A larger measured value is none."""
+"""A larger measured value is invalid."""
 
 QUEUE_VOTES = frozenset({"backlog", "latency", "oldest_age"})
-"""The votes that come from the queues' own counts."""
+"""The votes that use the queues' own counts."""
 
 _LOAD = itemgetter(1)
 
@@ -45,10 +45,10 @@ Gap: TypeAlias = tuple[str, Missing]
 class Work(NamedTuple):
     """Messages in the queues that were read.
 
-    `counted`: those that ask for tasks, by the policy. `held`: the part of what is in flight that running tasks can
-    hold; beyond running x concurrency it belongs to dead workers or other consumers. `overdue`: a queue with waiting
-    messages whose oldest has waited too long, and for how many seconds. `groups_in_flight`: FIFO message groups; None
-    where there is work that is in none, or in nobody knows how many.
+    `counted`: the messages that require tasks, by the policy. `held`: the messages in flight that the running tasks can
+    hold; messages beyond running x concurrency belong to dead workers or other consumers. `overdue`: a queue whose
+    oldest waiting message has reached its acceptable latency, and the age in seconds. `groups_in_flight`: FIFO message
+    groups; None if some work is in no group, or the number is unknown.
     """
 
     waiting: int = 0
@@ -61,15 +61,15 @@ class Work(NamedTuple):
 
     @property
     def messages(self) -> int:
-        """What there is to receive or to finish."""
+        """The messages to receive or to finish."""
         return max(self.waiting + self.in_flight, self.counted)
 
 
 class Signals(NamedTuple):
-    """What the readings say. `missing` names what was needed and could not be had, and why.
+    """The signals of one observation. `missing`: the needed signals that are not available, with the reason.
 
-    `given`: the demand was handed in, and the rules that need signals stand aside. `unseen` and `unreceived`: as in
-    the observation. `message_s`: task-seconds that a message takes, as far as is known (0: not known).
+    `given`: the demand was passed in, and the rules that need signals do not apply. `unseen` and `unreceived`: as in
+    the observation. `message_s`: task-seconds per message (0: unknown).
     """
 
     votes: tuple[Vote, ...]
@@ -81,8 +81,8 @@ class Signals(NamedTuple):
     message_s: float = 0.0
 
     def wakes(self, policy: Policy) -> bool:
-        """There is enough to wake a service without tasks: more messages than its threshold, or a signal other than
-        its queues that asks for tasks.
+        """Whether there is enough to start a service without tasks: more messages than its threshold, or a signal other
+        than its queues that requires tasks.
         """
         if self.work.messages > policy.activation.messages:
             return True
@@ -90,21 +90,21 @@ class Signals(NamedTuple):
 
     @property
     def settled(self) -> bool:
-        """A signal with a band of its own has voted."""
+        """Whether a signal with its own tolerance band has voted."""
         return any(vote.settled for vote in self.votes)
 
     @property
     def highest(self) -> Vote | None:
-        """The vote that wins (None: nobody could vote)."""
+        """The highest vote, which wins (None: no signal could vote)."""
         return max(self.votes, key=_LOAD, default=None)
 
 
 def known_queues(policy: Policy, seen: Observation) -> tuple[Known, list[Gap]]:
-    """What is known of the queues, and what is not: a queue of the policy that was not read is a gap too."""
+    """Return the known counts and the gaps: a queue of the policy that was not read is a gap too."""
     known: Known = []
     gaps: list[Gap] = []
     for name, reading in seen.queues:
-        backlog = _believable(reading, seen.now)
+        backlog = _validated(reading, seen.now)
         if isinstance(backlog, Missing):
             gaps.append((name, backlog))
         else:
@@ -114,7 +114,7 @@ def known_queues(policy: Policy, seen: Observation) -> tuple[Known, list[Gap]]:
     return known, gaps + [(name, Missing("it was not read")) for name in unread]
 
 
-def _believable(backlog: Backlog | Missing, now: float) -> Backlog | Missing:
+def _validated(backlog: Backlog | Missing, now: float) -> Backlog | Missing:
     if isinstance(backlog, Missing):
         return backlog
     if not (
@@ -127,18 +127,18 @@ def _believable(backlog: Backlog | Missing, now: float) -> Backlog | Missing:
 
 
 def impossible(*counts: float) -> Missing:
-    """No queue has such counts of visible, in flight and delayed messages, whatever said so."""
-    return Missing(f"its counts are {', '.join(map(number, counts))}, which cannot be", "no_data")
+    """Return the gap for counts of visible, in flight and delayed messages that no queue can have."""
+    return Missing(f"its counts are {', '.join(map(number, counts))}, which is impossible", "no_data")
 
 
 def _stale(age_s: float, limit_s: float) -> Missing | None:
     if age_s <= limit_s:
         return None
-    return Missing(f"the reading is {age_s:.0f} s old, and counts for {limit_s:.0f} s", "stale")
+    return Missing(f"the reading is {age_s:.0f} s old (limit {limit_s:.0f} s)", "stale")
 
 
 def work_of(policy: Policy, known: Known, running: int) -> Work:
-    """The queues' counts, summed."""
+    """Sum the counts of the queues."""
     waiting = in_flight = delayed = 0
     oldest_s: float | None = None
     overdue: tuple[str, float] | None = None
@@ -165,39 +165,39 @@ def _overdue(policy: Policy, name: str, age_s: float) -> tuple[str, float] | Non
 
 
 def meters(policy: Policy, seen: Observation) -> Iterator[tuple[str, Utilization | Missing, float]]:
-    """The utilizations that the policy has a target for. With no task there is none, and none is needed."""
+    """Yield the utilizations that have a target. A service with no desired task has none and needs none."""
     if seen.fleet.desired == 0:
         return
-    for name, reading, aim in (
+    for name, reading, target in (
         ("cpu", seen.cpu, policy.cpu_target_percent),
         ("memory", seen.memory, policy.memory_target_percent),
     ):
-        if aim is not None:
-            yield name, usable(reading, seen.now), aim
+        if target is not None:
+            yield name, usable(reading, seen.now), target
 
 
 def usable(reading: Utilization | Missing | None, now: float) -> Utilization | Missing:
-    """The datapoint, or why it is none that may be used now."""
+    """Return the datapoint, or why it cannot be used now."""
     if reading is None:
         return Missing("it was not read")
     if isinstance(reading, Missing):
         return reading
     if not 0 <= reading.percent <= MOST_PERCENT:
-        return Missing(f"{number(reading.percent)} % cannot be", "no_data")
+        return Missing(f"{number(reading.percent)} % is not a valid utilization", "no_data")
     return _stale(now - reading.at, MINUTE_LIMIT_S) or reading
 
 
 def measured(policy: Policy, seen: Observation) -> dict[str, Measurement | Missing]:
-    """The policy's metrics by name; one that was not read is missing."""
+    """Return the policy's metrics by name; one that was not read is missing."""
     read = dict(seen.metrics)
-    return {metric.name: _trusted(read.get(metric.name), seen.now) for metric in policy.metrics}
+    return {metric.name: _validated_metric(read.get(metric.name), seen.now) for metric in policy.metrics}
 
 
-def _trusted(reading: Measurement | Missing | None, now: float) -> Measurement | Missing:
+def _validated_metric(reading: Measurement | Missing | None, now: float) -> Measurement | Missing:
     if reading is None:
         return Missing("it was not read")
     if isinstance(reading, Missing):
         return reading
     if not 0 <= reading.value <= MOST_MEASURED:
-        return Missing(f"{number(reading.value)} asks for no number of tasks", "no_data")
+        return Missing(f"the value {number(reading.value)} is invalid", "no_data")
     return _stale(now - reading.at, MINUTE_LIMIT_S) or reading

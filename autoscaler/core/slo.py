@@ -1,4 +1,4 @@
-"""Whether the latency target can be met, and what would meet it: reported before it is missed."""
+"""Report that the latency target cannot be met, and what would meet it, before it is missed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from autoscaler.core.knowledge import Knowledge, QueueKnowledge
 from autoscaler.core.model import Backlog, Decision, Observation, Rule
 from autoscaler.core.policy import Policy
 
-HINDERED = {
+OBSTACLES = {
     Rule.STALLED_START: "requested tasks do not start",
     Rule.NO_PROGRESS: "more tasks do not complete more messages",
-    Rule.LAUNCH_RATE: "ECS starts no more tasks in a minute",
+    Rule.LAUNCH_RATE: "the ECS launch rate is reached",
     Rule.RATE_LIMIT: "scale_out.limits allows no more",
     Rule.COOLDOWN: "scale_out.cooldown is not over",
     Rule.SHARED_CAP: "a cap that services share is used up",
@@ -21,23 +21,23 @@ HINDERED = {
 
 
 def at_risk(policy: Policy, seen: Observation, decision: Decision) -> str | None:
-    """Return why messages will wait longer than the latency target, with the task count that would meet it. None: no
-    sign that they will.
+    """Return why messages will wait longer than the latency target, with the task count that would meet it. None: the
+    target is not at risk.
     """
-    asked = next((vote for vote in decision.votes if vote.settled), None)
-    if seen.knowledge is None or asked is None:
+    required = next((vote for vote in decision.votes if vote.settled), None)
+    if seen.knowledge is None or required is None:
         return None
-    if asked.tasks <= decision.target:
+    if required.tasks <= decision.target:
         return _from_zero(policy, seen.knowledge, decision)
-    target = f"the latency target of {seconds(policy.shortest_latency_s)} requires {several(asked.tasks, 'task')}"
-    if asked.tasks > policy.max_tasks <= decision.target:
+    target = f"the latency target of {seconds(policy.shortest_latency_s)} requires {several(required.tasks, 'task')}"
+    if required.tasks > policy.max_tasks <= decision.target:
         return f"{target}, max_tasks is {policy.max_tasks}: raise max_tasks or acceptable_latency"
-    hindrance = HINDERED.get(decision.rule) if decision.rule is not None else None
-    return None if hindrance is None else f"{target}, and only {decision.target} can run: {hindrance}"
+    obstacle = OBSTACLES.get(decision.rule) if decision.rule is not None else None
+    return None if obstacle is None else f"{target}, and only {decision.target} can run: {obstacle}"
 
 
 def _from_zero(policy: Policy, known: Knowledge, decision: Decision) -> str | None:
-    """Return why the first message after an idle time is late: it finds no task, and waits for a poll and a start."""
+    """Return why the first message after an idle time is late: no task runs, so it waits for a poll and a start-up."""
     first_s = known.interval_s + known.start_late_s
     if decision.current or not decision.target or first_s <= policy.shortest_latency_s:
         return None
@@ -48,15 +48,16 @@ def _from_zero(policy: Policy, known: Knowledge, decision: Decision) -> str | No
 
 
 SHADOW_MISSES_LATENCY = "shadow_misses_latency"
-"""The kind of the notice that a service in shadow misses its latency target, and nothing else scales it."""
+"""The kind of the notice that a service in shadow mode misses its latency target and no other scaler scales it."""
 
 A_MESSAGE = 0.5
-"""Half a message or more is one: estimates of counts have fractions."""
+"""From half a message on, an estimate counts as a message: estimated counts have fractions."""
 
 
-def oldest_waits_s(seen: Observation) -> dict[str, float]:
-    """For how long the oldest message of each queue waits, in seconds; 0 where none does. By our own estimate; before
-    there is one, by CloudWatch's, which is a minute late. A queue of which nothing is known is not there.
+def oldest_ages_s(seen: Observation) -> dict[str, float]:
+    """Return the age of the oldest waiting message of each queue in seconds; 0 if no message waits.
+
+    Uses the estimates; without them, the CloudWatch age, which is a minute late. Queues without any value are left out.
     """
     counts = {name: one for name, one in seen.queues if isinstance(one, Backlog)}
     if seen.knowledge is not None:
@@ -70,11 +71,11 @@ def _oldest_s(queue: QueueKnowledge) -> float:
 
 
 def expected_wait_s(seen: Observation) -> float | None:
-    """How long a message that comes now will probably wait until it is received: what waits before it, by what the
-    present tasks receive. None: nothing is known, or there is no task to receive it.
+    """Return the expected wait of a message that arrives now, in seconds: the messages before it, divided by the
+    receive rate of the present tasks. None: no estimate, or no running task.
     """
     known, running = seen.knowledge, min(seen.fleet.running, seen.fleet.desired)
     if known is None or running == 0:
         return None
-    waits = sum(messages for queue in known.queues for _, messages in queue.waiting)
-    return waits * known.slow_s / (running * known.concurrency.value)
+    waiting = sum(messages for queue in known.queues for _, messages in queue.waiting)
+    return waiting * known.slow_s / (running * known.concurrency.value)

@@ -1,6 +1,6 @@
-"""What a formula is made of: small closures, each from the values of the signals to a finite number or None.
+"""The terms of a formula: small closures that map the values of the signals to a finite number or None.
 
-None is what cannot be known. Law: a term never raises, and what it gives is None or lies within `LARGEST` of zero.
+None is an unknown value. Law: a term never raises, and its result is None or lies within `LARGEST` of zero.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
 LARGEST = 1.7976931348623157e308
-"""The largest finite float. What lies beyond it on either side, and NaN, fails `-LARGEST <= x <= LARGEST`."""
+"""The largest finite float. Larger values on either side, and NaN, fail `-LARGEST <= x <= LARGEST`."""
 
 Values: TypeAlias = Mapping[str, float | None]
 Term: TypeAlias = Callable[[Values], float | None]
@@ -23,7 +23,7 @@ def number(value: float) -> Term:
 
 
 def signal(name: str) -> Term:
-    """The signal's value. None: it is missing, or not a finite number."""
+    """The signal's value. None if it is missing or not a finite number."""
 
     def known(values: Values) -> float | None:
         value = values.get(name)
@@ -41,7 +41,7 @@ def negative(operand: Term) -> Term:
 
 
 def contrary(operand: Term) -> Term:
-    """`not`: 1.0 of zero, 0.0 of any other number."""
+    """`not`: 1.0 for zero, 0.0 for any other number."""
 
     def contradicted(values: Values) -> float | None:
         value = operand(values)
@@ -51,7 +51,7 @@ def contrary(operand: Term) -> Term:
 
 
 def operation(combine: Operator, left: Term, right: Term) -> Term:
-    """None where it would divide by zero or leave the range of a float."""
+    """None if it would divide by zero or exceed the range of a float."""
 
     def combined(values: Values) -> float | None:
         one, other = left(values), right(values)
@@ -86,7 +86,7 @@ def comparison(start: Term, links: list[tuple[Comparison, Term]]) -> Term:
 
 
 def until(deciding: bool, terms: list[Term]) -> Term:
-    """The first value that is as true as `deciding` (`or`: True, `and`: False), else the last one."""
+    """The first value whose truth equals `deciding` (`or`: True, `and`: False), otherwise the last one."""
 
     def decided(values: Values) -> float | None:
         value: float | None = None
@@ -110,7 +110,7 @@ def choice(condition: Term, then: Term, otherwise: Term) -> Term:
 
 
 def first(terms: list[Term]) -> Term:
-    """The first that is known. None: none is."""
+    """The first known value. None if no value is known."""
 
     def found(values: Values) -> float | None:
         for term in terms:
@@ -131,12 +131,12 @@ def computed(compute: Callable[..., float], terms: list[Term]) -> Term:
 
 
 def clamped(value: float, low: float, high: float) -> float:
-    """Where low is above high, high wins: a cap is a cap."""
+    """If low is above high, high wins: it is a cap."""
     return min(max(value, low), high)
 
 
 class Function(NamedTuple):
-    """How it is called, and with how many numbers. `most` None: as many as one likes."""
+    """The usage, and the allowed number of arguments. `most` None: unlimited."""
 
     usage: str
     least: int

@@ -1,4 +1,4 @@
-"""The product at work, without an account: `run(Options())` plays a load against the real daemon on this machine."""
+"""Demo without an AWS account: `run(Options())` runs the real daemon on a load, on this machine."""
 
 from autoscaler.demo.entry import run
 from autoscaler.demo.options import Options

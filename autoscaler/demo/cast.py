@@ -1,4 +1,4 @@
-"""Tasks side by side until the play is over. Whoever fails in an expected way ends it for all."""
+"""Concurrent asyncio tasks of a demo. An expected failure of one task ends the demo."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, TypeAlias
 
 from autoscaler.demo.region_client import RegionFailed
 
-Act: TypeAlias = Callable[[], Awaitable[None]]
+Job: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class DemoFailed(Exception):
-    """The demo cannot go on: the daemon or the Region is gone."""
+    """The demo cannot continue: the daemon or the Region has ended."""
 
 
 @dataclass
 class Ending:
-    """Whether the play is over, and why. What is said first counts."""
+    """Whether the demo is over, and its failure. Only the first call counts."""
 
     failure: str | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -26,28 +26,28 @@ class Ending:
     def finish(self) -> None:
         self.over.set()
 
-    def fail(self, why: str) -> None:
+    def fail(self, reason: str) -> None:
         if not self.over.is_set():
-            self.failure = why
+            self.failure = reason
             self.over.set()
 
 
 @dataclass
 class Cast:
-    """Tasks side by side. What they fail with expectedly ends the play; any other error is a bug and is raised."""
+    """Concurrent tasks. An expected failure of a task ends the demo; any other error is a bug and is raised."""
 
     group: asyncio.TaskGroup
     ending: Ending
     members: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def add(self, act: Act) -> None:
-        member = self.group.create_task(self._guard(act))
+    def add(self, job: Job) -> None:
+        member = self.group.create_task(self._guard(job))
         self.members.add(member)
         member.add_done_callback(self.members.discard)
 
-    async def _guard(self, act: Act) -> None:
+    async def _guard(self, job: Job) -> None:
         try:
-            await act()
+            await job()
         except (RegionFailed, DemoFailed) as failed:
             self.ending.fail(str(failed))
         except ExceptionGroup as group:
@@ -56,7 +56,7 @@ class Cast:
                 raise
             self.ending.fail("; ".join(sorted({str(failure) for failure in _leaves(failures)})))
 
-    def dismiss(self) -> None:
+    def cancel_all(self) -> None:
         for member in self.members:
             member.cancel()
 

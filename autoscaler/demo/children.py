@@ -1,6 +1,6 @@
-"""The demo's two child processes: the Region and the daemon. Neither sees the user's settings, neither outlives us.
+"""The two child processes of the demo: the Region and the daemon. They do not see the user's settings and end with us.
 
-Law: a child's environment holds nothing that begins with `AWS_` or `AUTOSCALER_`, and no proxy, but what is set here.
+Invariant: the environment of a child contains no `AWS_` or `AUTOSCALER_` variable and no proxy except those set here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from autoscaler.demo.region_client import REGION, RegionFailed
 
 INHERITED = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "LANG", "TZ")
-"""All that a child sees of the user's environment. Not HOME: it leads to ~/.aws."""
+"""The variables of the user's environment that a child inherits. Not HOME: it leads to ~/.aws."""
 
 REGION_STARTS_WITHIN_S = 30.0
 ENDS_WITHIN_S = 5.0
@@ -29,14 +29,14 @@ LONGEST_LINE = 8 * 2**20
 TAIL_LINES = 20
 
 
-def environment(own: Mapping[str, str], users: Mapping[str, str] | None = None) -> dict[str, str]:
-    """A child's whole environment: `own`, and what is harmless of the user's (None: of this process's)."""
+def environment(extra: Mapping[str, str], users: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of a child: `extra` and the `INHERITED` variables of `users` (None: of this process)."""
     users = os.environ if users is None else users
-    return {name: users[name] for name in INHERITED if name in users} | dict(own)
+    return {name: users[name] for name in INHERITED if name in users} | dict(extra)
 
 
 def aws_environment(endpoint: str) -> dict[str, str]:
-    """The embedded Region is the only AWS there is: no profile, no file, no metadata service, no real key."""
+    """Return settings that permit only the embedded Region: no profile, file, metadata service or real key."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_DEFAULT_REGION": REGION,
@@ -50,7 +50,7 @@ def aws_environment(endpoint: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -58,7 +58,7 @@ def free_port() -> int:
 
 
 async def end(child: asyncio.subprocess.Process) -> None:
-    """The child has ended: asked to, and after five seconds, or if we may not wait, killed."""
+    """End the child with SIGTERM, and with SIGKILL after five seconds or if this call is cancelled."""
     try:
         with suppress(ProcessLookupError, TimeoutError):
             child.terminate()
@@ -71,7 +71,7 @@ async def end(child: asyncio.subprocess.Process) -> None:
 
 @asynccontextmanager
 async def region() -> AsyncIterator[str]:
-    """An embedded Region, at the URL that this gives, until the context ends. Raises `RegionFailed`."""
+    """Run an embedded Region until the context ends, and yield its URL. Raise `RegionFailed` if it does not start."""
     with tempfile.TemporaryFile() as errors:
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "autoscaler.demo.region"),
@@ -94,7 +94,7 @@ async def region() -> AsyncIterator[str]:
 
 
 async def _first_line(child: asyncio.subprocess.Process) -> bytes:
-    """What the child says first; nothing if it ends or says nothing for too long."""
+    """Return the first line that the child prints, or nothing if it ends or prints nothing in time."""
     with suppress(TimeoutError):
         async with asyncio.timeout(REGION_STARTS_WITHIN_S):
             return await child.stdout.readline() if child.stdout else b""
@@ -102,8 +102,8 @@ async def _first_line(child: asyncio.subprocess.Process) -> bytes:
 
 
 @dataclass
-class Daemon:
-    """The running daemon, as its log tells of it. `sentence` is its last decision's, taken at `decided`."""
+class DemoDaemon:
+    """The running daemon, as seen in its log. `sentence`: that of its last decision, logged at `decided`."""
 
     process: asyncio.subprocess.Process
     port: int
@@ -117,30 +117,30 @@ class Daemon:
         return f"http://127.0.0.1:{self.port}"
 
     async def listen(self) -> int:
-        """Reads the log until the daemon ends; gives its exit code."""
+        """Read the log until the daemon ends, and return its exit code."""
         while self.process.stdout and (line := await self.process.stdout.readline()):
             self.note(line.decode(errors="replace").rstrip())
         return await self.process.wait()
 
     def note(self, line: str) -> None:
-        """A line of the log: kept among the last, and if it is a decision, shown."""
-        told = _parsed(line)
-        self.tail.append(str(told.get("sentence") or told.get("event") or line)[:500] if told else line[:500])
-        if isinstance(told.get("sentence"), str):
-            self.sentence, self.decided, self.decisions = told["sentence"], monotonic(), self.decisions + 1
+        """Store a line of the log among the last ones, and its sentence if it is a decision."""
+        entry = _parsed(line)
+        self.tail.append(str(entry.get("sentence") or entry.get("event") or line)[:500] if entry else line[:500])
+        if isinstance(entry.get("sentence"), str):
+            self.sentence, self.decided, self.decisions = entry["sentence"], monotonic(), self.decisions + 1
 
 
 def _parsed(line: str) -> dict[str, Any]:
     try:
-        told = json.loads(line)
+        entry = json.loads(line)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return entry if isinstance(entry, dict) else {}
 
 
 @asynccontextmanager
-async def daemon(settings: Mapping[str, str], port: int, command: Sequence[str]) -> AsyncIterator[Daemon]:
-    """The daemon as a process of its own, with these settings and no others, until the context ends."""
+async def daemon(settings: Mapping[str, str], port: int, command: Sequence[str]) -> AsyncIterator[DemoDaemon]:
+    """Run the daemon as a process with only these settings until the context ends."""
     child = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -151,6 +151,6 @@ async def daemon(settings: Mapping[str, str], port: int, command: Sequence[str])
         limit=LONGEST_LINE,
     )
     try:
-        yield Daemon(child, port)
+        yield DemoDaemon(child, port)
     finally:
         await end(child)

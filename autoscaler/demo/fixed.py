@@ -1,6 +1,6 @@
-"""What a fleet of fixed size would have needed for the same messages: first come, first served by N tasks.
+"""Find the smallest fixed fleet that is sufficient for the same messages: N tasks, first come, first served.
 
-Law: more tasks never make a message wait longer, so the least sufficient N can be bisected.
+More tasks never make a message wait longer, so the smallest N can be found by bisection.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from autoscaler.demo.load import Arrival
 
 
 def waits_s(arrivals: Sequence[Arrival], slots: int) -> list[float]:
-    """How long each message waits for one of so many slots. Arrivals in the order of their times."""
+    """Return the wait of each message, in seconds, with this number of slots. Arrivals are ordered by time."""
     free_at_s = [0.0] * min(slots, len(arrivals))
     heapify(free_at_s)
     waits = []
@@ -25,7 +25,7 @@ def waits_s(arrivals: Sequence[Arrival], slots: int) -> list[float]:
 
 
 def least_tasks(arrivals: Sequence[Arrival], concurrency: int, latency_s: float) -> int:
-    """The fewest tasks, each working on `concurrency` messages at once, with which none waits longer than that."""
+    """Return the fewest tasks of `concurrency` slots with which no message waits longer than `latency_s`."""
     if not arrivals:
         return 0
     most = -(-len(arrivals) // concurrency)

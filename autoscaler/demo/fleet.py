@@ -1,6 +1,6 @@
-"""The part of ECS that moto leaves out: tasks take time to start, and are drained when they go.
+"""The part of ECS that moto does not implement: tasks take time to start, and drain when they stop.
 
-Which running task goes is chosen without a look at what it holds, as ECS does.
+As in ECS, the running task to stop is selected regardless of the messages that it holds.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from time import monotonic
 from typing import TypeAlias
 
 from autoscaler.demo.region_client import RegionClient
-from autoscaler.demo.workers import CONCURRENCY, Worker, pause
+from autoscaler.demo.workers import CONCURRENCY, DemoWorker, pause
 
 START_UP_S = (4.0, 6.0)
 """The shortest and the longest start-up of a task."""
 
-BEAT_S = 0.25
-"""How often the fleet looks at what is desired."""
+UPDATE_EVERY_S = 0.25
+"""Interval between reads of the desired count."""
 
 Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], object]
 
@@ -33,17 +33,17 @@ class State(StrEnum):
 
 
 @dataclass
-class Task:
-    """One ECS task from its launch on. `start_up_s`: how long it takes to be able to work."""
+class DemoTask:
+    """One ECS task from its launch on. `start_up_s`: time until it can process messages."""
 
-    worker: Worker
+    worker: DemoWorker
     start_up_s: float
     launched: float = field(default_factory=monotonic)
     state: State = State.STARTING
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def live(self) -> None:
-        """Starts, works until it is stopped, drains. Stopped while it starts, it ends at once."""
+        """Start, work until the task is stopped, and drain. A task that is stopped while it starts ends at once."""
         await pause(self.start_up_s, unless=self.stopping)
         if not self.stopping.is_set():
             self.state = State.RUNNING
@@ -55,14 +55,14 @@ class Task:
 
 
 @dataclass
-class Fleet:
-    """The tasks of the service. `hire` gives each its worker, `spawn` lets it live beside the others."""
+class DemoFleet:
+    """The tasks of the service. `new_worker` creates the worker of a task; `spawn` runs it concurrently."""
 
     client: RegionClient
-    hire: Callable[[], Worker]
+    new_worker: Callable[[], DemoWorker]
     spawn: Spawn
     random: Random
-    tasks: list[Task] = field(default_factory=list)
+    tasks: list[DemoTask] = field(default_factory=list)
     desired: int = 0
     peak: int = 0
     scale_outs: int = 0
@@ -86,50 +86,50 @@ class Fleet:
 
     @property
     def at_rest(self) -> bool:
-        """Nothing is desired, and nothing is left."""
+        """Whether the desired count is 0 and no task is left."""
         return self.desired == 0 and not self.tasks
 
     @property
     def busy_ratio(self) -> float | None:
-        """The part of the running tasks' slots that hold a message (None: no task runs)."""
+        """Share of the slots of running tasks that hold a message (None: no task runs)."""
         running = [task for task in self.tasks if task.state is State.RUNNING]
         return sum(task.worker.holding for task in running) / (len(running) * CONCURRENCY) if running else None
 
     @property
     def task_seconds(self) -> float:
-        """From launch to stop, of all tasks so far; of those that are left, until now."""
+        """Task-seconds from launch to stop of all tasks so far; until now for tasks that are left."""
         now = monotonic()
         return self._past_task_seconds + sum(now - task.launched for task in self.tasks)
 
     async def follow(self) -> None:
-        """For ever: what is desired is launched or stopped, and the Region knows what runs."""
+        """Launch and stop tasks to match the desired count, and report the counts to the Region. Never returns."""
         while True:
             counts = await self.client.report(running=self.running, pending=self.starting)
             self.desired, self.scale_outs, self.scale_ins = counts["desired"], counts["scale_outs"], counts["scale_ins"]
             self._match()
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(UPDATE_EVERY_S)
 
     def _match(self) -> None:
         alive = [task for task in self.tasks if task.state is not State.DRAINING]
         for _ in range(self.desired - len(alive)):
             self._launch()
-        for task in self._victims(alive, len(alive) - self.desired):
+        for task in self._to_stop(alive, len(alive) - self.desired):
             task.stop()
         self.peak = max(self.peak, len(self.tasks) - self.draining)
 
-    def _victims(self, alive: list[Task], excess: int) -> list[Task]:
-        """Those that have not started yet first, then any."""
+    def _to_stop(self, alive: list[DemoTask], excess: int) -> list[DemoTask]:
+        """Return the tasks to stop: first tasks that still start, then random ones."""
         if excess <= 0:
             return []
         order = sorted(alive, key=lambda task: (task.state is State.RUNNING, self.random.random()))
         return order[:excess]
 
     def _launch(self) -> None:
-        task = Task(self.hire(), self.random.uniform(*START_UP_S))
+        task = DemoTask(self.new_worker(), self.random.uniform(*START_UP_S))
         self.tasks.append(task)
-        self.spawn(partial(self._see_through, task))
+        self.spawn(partial(self._run_task, task))
 
-    async def _see_through(self, task: Task) -> None:
+    async def _run_task(self, task: DemoTask) -> None:
         await task.live()
         self.tasks.remove(task)
         self._past_task_seconds += monotonic() - task.launched

@@ -1,6 +1,6 @@
-"""What became of every message: the truth that the summary is counted from.
+"""The exact history of every message, the source of the summary.
 
-Instants are readings of the machine's monotonic clock, in seconds.
+Instants are seconds of the machine's monotonic clock.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Ledger:
-    """`sent`, `received` (first time) and `deleted` by the message's number; numbers count from 0 as they are sent."""
+    """`sent`, `received` (first time) and `deleted` by message number. Numbers count from 0 in the order of sending."""
 
     sent: list[float] = field(default_factory=list)
     received: dict[int, float] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class Ledger:
         self.sent.extend(at)
 
     def note_received(self, number: int, at: float) -> None:
-        """A later receive of the same message is a duplicate: it counts, and changes no wait."""
+        """Record a receive. A later receive of the same message counts as a duplicate and does not change its wait."""
         self.receives += 1
         self.received.setdefault(number, at)
 
@@ -48,20 +48,20 @@ class Ledger:
 
     @property
     def waiting(self) -> int:
-        """Sent and never received yet."""
+        """Messages that were sent and not received."""
         return len(self.sent) - len(self.received)
 
     @property
     def in_flight(self) -> int:
-        """Received and not deleted yet."""
+        """Messages that were received and not deleted."""
         return len(self.received) - len(self.deleted)
 
-    def oldest_wait_s(self, now: float) -> float:
-        """How long the oldest waiting message has waited; 0 where none does."""
+    def oldest_message_age_s(self, now: float) -> float:
+        """Return the age of the oldest waiting message in seconds, or 0 if no message waits."""
         while self._oldest in self.received:
             self._oldest += 1
         return now - self.sent[self._oldest] if self._oldest < len(self.sent) else 0.0
 
     def waits_s(self) -> list[float]:
-        """From send to first receive, of every message that was received."""
+        """Return the time from send to first receive, in seconds, of every received message."""
         return [at - self.sent[number] for number, at in self.received.items()]

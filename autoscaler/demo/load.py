@@ -1,7 +1,7 @@
-"""When messages arrive, and how long each takes to work on: all known before anything starts.
+"""The arrivals and processing times of a demo, all computed before the start.
 
-The load that the demo makes up swells, pauses, bursts and falls to nothing. It is a Poisson process whose rate
-follows that curve, so the same seed gives the same load.
+The synthetic load rises and falls, bursts, and ends. It is a Poisson process whose rate follows `CURVE`; the same seed
+gives the same load.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from statistics import fmean
 from typing import NamedTuple
 
 MEAN_WORK_S = 1.75
-"""A message's mean time in a worker's hands, where no file says otherwise; drawn from half a second around it."""
+"""Mean processing time of a message without a trace of jobs; times are uniform within half a second of it."""
 
 CELL_S = 5.0
 MOST_PER_CELL = 300
-"""What the embedded Region carries beside the workers' own calls, with room: 60 messages a second over 5 s."""
+"""Messages per cell that the embedded Region supports in addition to the workers' calls: 60 per second over 5 s."""
 
 
 class Arrival(NamedTuple):
-    """A message: when it is sent, in seconds from the start of the load, and how long it is worked on."""
+    """A message: when it is sent, in seconds from the start of the load, and its processing time."""
 
     at_s: float
     work_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """All arrivals in order, over `duration_s`. `notes`: what people should know about them, a sentence each.
+class DemoLoad:
+    """All arrivals in order, over `duration_s`. `notes`: messages to the user about the load.
 
-    `thinned_by` k: only one of k messages is played. `work_divided_by`: by how much service times were shortened.
+    `thinned_by` k: only one of k messages is sent. `work_divided_by`: the divisor of the service times.
     """
 
     arrivals: tuple[Arrival, ...]
@@ -47,7 +47,7 @@ class Load:
 
 
 class Hump(NamedTuple):
-    """A smooth rise and fall between two shares of the duration, `peak` messages a second at its top."""
+    """A smooth rise and fall between two shares of the duration, with a maximum of `peak` messages per second."""
 
     begins: float
     ends: float
@@ -64,7 +64,7 @@ PEAK_RATE = sum(hump.peak for hump in CURVE)
 
 
 def rate_at(share: float) -> float:
-    """Messages a second when so much of the duration has passed; nothing before 0 and from 0.9 on."""
+    """Return messages per second at this share of the duration; 0 before 0 and from 0.9 on."""
     return sum(hump.rate(share) for hump in CURVE)
 
 
@@ -72,19 +72,21 @@ def draw_work_s(random: Random) -> float:
     return MEAN_WORK_S + random.uniform(-0.5, 0.5)
 
 
-def made_up(duration_s: float, seed: int) -> Load:
-    """The demo's own load. Arrivals are drawn at the peak rate and kept in proportion to the curve."""
+def synthetic_load(duration_s: float, seed: int) -> DemoLoad:
+    """Return the synthetic load: arrivals are drawn at the peak rate and thinned to the curve."""
     random = Random(seed)  # noqa: S311  # a repeatable load, no secret
     arrivals, at_s = [], 0.0
     while (at_s := at_s + random.expovariate(PEAK_RATE)) < duration_s:
         if random.random() * PEAK_RATE < rate_at(at_s / duration_s):
             arrivals.append(Arrival(at_s, draw_work_s(random)))
     arrivals = arrivals or [Arrival(0.0, MEAN_WORK_S)]
-    return Load(tuple(arrivals), duration_s, (f"{len(arrivals):,} messages: a swell, a burst, then nothing",))
+    return DemoLoad(
+        tuple(arrivals), duration_s, (f"{len(arrivals):,} messages: a slow rise and fall, a burst, then none",)
+    )
 
 
 class Bin(NamedTuple):
-    """So many messages somewhere in [begins_s, ends_s), in wall time. A point in time where both are equal."""
+    """A number of messages in [begins_s, ends_s), in wall time; an instant if both are equal."""
 
     begins_s: float
     ends_s: float
@@ -92,7 +94,7 @@ class Bin(NamedTuple):
 
 
 def thinning(bins: list[Bin]) -> int:
-    """The least whole k with which no cell of `CELL_S` holds more than `MOST_PER_CELL` of every k-th message."""
+    """Return the least k with which every k-th message gives at most `MOST_PER_CELL` messages per cell of `CELL_S`."""
     cells: dict[int, float] = {}
     for bin_ in bins:
         for cell, share in _cells_of(bin_):
@@ -101,7 +103,7 @@ def thinning(bins: list[Bin]) -> int:
 
 
 def _cells_of(bin_: Bin) -> list[tuple[int, float]]:
-    """The cells that a bin reaches into, with the share of the bin that lies in each."""
+    """Return the cells that a bin overlaps, with the share of the bin in each."""
     first, width = int(bin_.begins_s // CELL_S), bin_.ends_s - bin_.begins_s
     if width <= 0:
         return [(first, 1.0)]
@@ -112,12 +114,12 @@ def _cells_of(bin_: Bin) -> list[tuple[int, float]]:
 
 
 def thin(bins: list[Bin], by: int) -> list[int]:
-    """How many messages each bin keeps of every `by`-th: the same ones always, and in all the total over `by`."""
-    kept = [int(round(total, 6) // by) for total in accumulate(bin_.messages for bin_ in bins)]
-    return [now - before for before, now in zip([0, *kept], kept, strict=False)]
+    """Return the number of messages in each bin after thinning; the sum is the total divided by `by`, rounded down."""
+    totals = [int(round(total, 6) // by) for total in accumulate(bin_.messages for bin_ in bins)]
+    return [now - before for before, now in zip([0, *totals], totals, strict=False)]
 
 
 def place(bins: list[Bin], counts: list[int], random: Random) -> list[float]:
-    """Instants in order: each bin's messages uniformly within it."""
-    placed = zip(bins, counts, strict=True)
-    return sorted(random.uniform(bin_.begins_s, bin_.ends_s) for bin_, count in placed for _ in range(count))
+    """Return ascending instants, uniform within each bin."""
+    pairs = zip(bins, counts, strict=True)
+    return sorted(random.uniform(bin_.begins_s, bin_.ends_s) for bin_, count in pairs for _ in range(count))

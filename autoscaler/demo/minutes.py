@@ -1,4 +1,4 @@
-"""The CloudWatch minutes that AWS would publish by itself: the queue's counters and the service's CPU."""
+"""Publish the CloudWatch metrics that AWS publishes: the counters of the queue, CPU and tasks of the service."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from statistics import fmean
 from time import time
 from typing import Any, NamedTuple
 
-from autoscaler.demo.fleet import Fleet
+from autoscaler.demo.fleet import DemoFleet
 from autoscaler.demo.ledger import Ledger
 from autoscaler.demo.region_client import RegionClient
 
 MINUTE_S = 60
-LOOK_S = 1.0
+SAMPLE_EVERY_S = 1.0
 
 
 class Totals(NamedTuple):
-    """The queue's counters since its beginning."""
+    """The counters of the queue since its creation."""
 
     sent: int
     received: int
@@ -26,12 +26,12 @@ class Totals(NamedTuple):
 
 
 @dataclass
-class Minutes:
-    """Looks at queue and fleet once a second, and publishes what it saw once a minute of wall time."""
+class MinutePublisher:
+    """Samples the fleet once per second, and publishes queue and fleet metrics once per minute of wall time."""
 
     client: RegionClient
     ledger: Ledger
-    fleet: Fleet
+    fleet: DemoFleet
     cluster: str
     service: str
     queue: str
@@ -40,21 +40,21 @@ class Minutes:
     _live: list[int] = field(default_factory=list)
 
     async def publish(self) -> None:
-        """For ever: each minute is put once it is over, under its beginning."""
+        """Publish each minute after its end, with its start as timestamp. Never returns."""
         while True:
             minute = int(time()) // MINUTE_S
             while int(time()) // MINUTE_S == minute:
-                self.look()
-                await asyncio.sleep(LOOK_S)
+                self.sample()
+                await asyncio.sleep(SAMPLE_EVERY_S)
             await self.close(minute * MINUTE_S)
 
     async def close(self, begins: int) -> None:
-        """The minute that began then, in seconds since 1970, is published; the next one starts from nothing."""
+        """Publish the minute that began at `begins` (seconds since 1970), and reset the samples."""
         await self._put("AWS/SQS", list(self._counters(begins)))
         await self._put("AWS/ECS", list(self._utilization(begins)))
 
-    def look(self) -> None:
-        """How many tasks run now, and how busy they are, counts towards the minute."""
+    def sample(self) -> None:
+        """Add the number of running tasks and their utilization to the current minute."""
         self._live.append(self.fleet.running)
         if (busy := self.fleet.busy_ratio) is not None:
             self._busy.append(busy)
@@ -71,7 +71,7 @@ class Minutes:
         self._before = totals
 
     def _utilization(self, begins: int) -> Iterator[dict[str, Any]]:
-        """A task's CPU is as busy as its slots. With no task in the whole minute there is no datapoint, as in AWS."""
+        """Yield CPU and live tasks, or nothing without tasks, as AWS does. A task's CPU is as busy as its slots."""
         if self._busy:
             names = {"ClusterName": self.cluster, "ServiceName": self.service}
             yield _datum("LiveTaskCount", names, begins, round(fmean(self._live), 2), "Count")

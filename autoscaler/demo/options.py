@@ -1,4 +1,4 @@
-"""What the operator may choose about a demo."""
+"""Options of a demo."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LONGEST_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`duration_s` of load in wall time, and then a drain. `trace` None: a load that the demo makes up, from `seed`.
+    """`duration_s`: length of the load in wall time; a drain follows. `trace` None: a synthetic load from `seed`.
 
-    A trace is played from the start of day `from_day` (0 is its first), `speed` times as fast as it happened.
-    `json`: standard output carries the summary as JSON and nothing else.
+    A trace is replayed from the start of day `from_day` (0 is its first day), `speed` times as fast as it was recorded.
+    `json`: standard output has only the summary as JSON.
     """
 
     duration_s: float = 120.0
@@ -29,7 +29,7 @@ class Options:
     seed: int = 0
 
     def problems(self) -> Iterator[Problem]:
-        """All that is wrong with these options, each by the option's name on the command line."""
+        """Yield all problems of the options, each with the option's name on the command line."""
         if not SHORTEST_S <= self.duration_s <= LONGEST_S:
             yield Problem("--duration", f"{self.duration_s:g} s: choose between {SHORTEST_S:g} s and 24 h")
         if not (isfinite(self.from_day) and self.from_day >= 0):
@@ -37,4 +37,4 @@ class Options:
         if not (isfinite(self.speed) and self.speed > 0):
             yield Problem("--speed", f"{self.speed:g}: must be a number above 0")
         if self.trace is None and (self.from_day != 0 or self.speed != 1):
-            yield Problem("--from-day, --speed", "belong to a trace: give one with --trace FILE")
+            yield Problem("--from-day, --speed", "need a trace: set --trace FILE")

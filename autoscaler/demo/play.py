@@ -1,4 +1,4 @@
-"""One performance: who takes part, how far it is, and when it is over."""
+"""One run of the demo: its parts, its progress, and its end."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from time import monotonic
 
 from autoscaler.demo import settings
 from autoscaler.demo.cast import DemoFailed, Ending
-from autoscaler.demo.children import Daemon
-from autoscaler.demo.fleet import Fleet
+from autoscaler.demo.children import DemoDaemon
+from autoscaler.demo.fleet import DemoFleet
 from autoscaler.demo.ledger import Ledger
-from autoscaler.demo.load import Load
-from autoscaler.demo.screen import WIDTH, Scene, Screen
+from autoscaler.demo.load import DemoLoad
+from autoscaler.demo.screen import WIDTH, DemoState, Screen
 from autoscaler.demo.sender import send
-from autoscaler.demo.summary import Fleets, Summary, summarize
-from autoscaler.demo.workers import CONCURRENCY, Queue
+from autoscaler.demo.summary import FleetTotals, Summary, summarize
+from autoscaler.demo.workers import CONCURRENCY, DemoQueue
 
 DRAIN_WITHIN_S = 168.0
-"""How long after the load the demo may take to be back at zero: a message's latency, the minute for which what came is
-remembered, a quiet minute, a drain.
+"""Time limit from the end of the load until zero tasks: the latency of a message, the minute for which arrivals are
+stored, a quiet minute, and a drain.
 """
 
 FRAME_S = 0.5
@@ -27,12 +27,12 @@ FRAME_S = 0.5
 
 @dataclass
 class Play:
-    """One performance. `ends` is when it is over at the latest."""
+    """One run of the demo."""
 
-    load: Load
+    load: DemoLoad
     ledger: Ledger
-    fleet: Fleet
-    daemon: Daemon
+    fleet: DemoFleet
+    daemon: DemoDaemon
     ending: Ending
     screen: Screen
     starts: float = field(default_factory=monotonic)
@@ -48,43 +48,43 @@ class Play:
     def left_s(self) -> float:
         return max(0.0, self.load.duration_s + DRAIN_WITHIN_S - self.elapsed_s)
 
-    async def send(self, queue: Queue) -> None:
+    async def send(self, queue: DemoQueue) -> None:
         await send(self.load, queue, self.ledger)
         self.sending = False
 
     async def watch(self) -> None:
-        """Shows what happens, until everything was processed and no task is left, or time is up."""
+        """Show the state until all messages are processed and no task is left, or the time is over."""
         while not self._done() and self.left_s > 0:
             self._plot()
-            self.screen.show(self._scene())
+            self.screen.show(self._state())
             await asyncio.sleep(FRAME_S)
         self.ending.finish()
 
     def _plot(self) -> None:
-        """A point per share of the longest possible run, so that the whole of it has room on the screen."""
-        place = int(WIDTH * self.elapsed_s / (self.elapsed_s + self.left_s))
+        """Add a point per share of the longest possible run, so that the whole run fits on the screen."""
+        point = int(WIDTH * self.elapsed_s / (self.elapsed_s + self.left_s))
         for points, now in ((self.backlogs, self.ledger.waiting), (self.tasks, self.fleet.running)):
-            points.extend([now] * (place + 1 - len(points)))
+            points.extend([now] * (point + 1 - len(points)))
             points[-1] = max(points[-1], now)
 
     def _done(self) -> bool:
         return not self.sending and self.ledger.lost == 0 and self.fleet.at_rest
 
-    async def mind_daemon(self) -> None:
-        """Raises `DemoFailed` when the daemon ends, since it should not."""
+    async def watch_daemon(self) -> None:
+        """Raise `DemoFailed` when the daemon ends, which it must not do."""
         code = await self.daemon.listen()
         raise DemoFailed(daemon_ended(self.daemon, code))
 
-    def _scene(self) -> Scene:
+    def _state(self) -> DemoState:
         now = monotonic()
-        return Scene(
+        return DemoState(
             elapsed_s=self.elapsed_s,
             duration_s=self.load.duration_s,
             left_s=self.left_s,
             waiting=self.ledger.waiting,
             in_flight=self.ledger.in_flight,
             processed=self.ledger.processed,
-            oldest_wait_s=self.ledger.oldest_wait_s(now),
+            oldest_message_age_s=self.ledger.oldest_message_age_s(now),
             acceptable_latency_s=settings.ACCEPTABLE_LATENCY_S,
             desired=self.fleet.desired,
             running=self.fleet.running,
@@ -101,7 +101,7 @@ class Play:
         left = max(fleet.desired, len(fleet.tasks))
         return summarize(
             self.ledger,
-            Fleets(fleet.task_seconds, fleet.peak, fleet.scale_outs, fleet.scale_ins, left),
+            FleetTotals(fleet.task_seconds, fleet.peak, fleet.scale_outs, fleet.scale_ins, left),
             acceptable_latency_s=settings.ACCEPTABLE_LATENCY_S,
             task_concurrency=CONCURRENCY,
             elapsed_s=self.elapsed_s,
@@ -110,6 +110,6 @@ class Play:
         )
 
 
-def daemon_ended(child: Daemon, code: int) -> str:
+def daemon_ended(child: DemoDaemon, code: int) -> str:
     tail = "\n  ".join(child.tail) or "(nothing)"
-    return f"the daemon ended by itself, with exit code {code}. Its last lines:\n  {tail}"
+    return f"the daemon ended unexpectedly with exit code {code}. Its last log lines:\n  {tail}"

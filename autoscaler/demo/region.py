@@ -1,8 +1,8 @@
-"""An AWS Region on loopback, in a process of its own: moto, made truthful about tasks and safe for many callers.
+"""An AWS Region on the loopback interface, in a separate process: moto with real task counts and serialized calls.
 
-moto says that every desired task runs at once, and lets calls run into each other, so that a message can be
-handed out twice or vanish. Here running and pending are what the fleet reports, and calls take turns.
-The Region lives as long as its standard input stays open, so it cannot outlive the demo.
+moto reports every desired task as running at once, and its calls are not thread-safe: a message can be delivered twice
+or lost. Here the fleet reports running and pending counts, and one call runs at a time. The Region ends when its
+standard input is closed, so it ends with the demo.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ StartResponse: TypeAlias = Callable[..., Any]
 Application: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 FLEET_PATH = "/fleet"
-"""Where the fleet reports its counts and learns what is desired. Not a path of AWS."""
+"""The path to which the fleet sends its counts; the answer has the desired count. Not an AWS path."""
 
 
 @dataclass
-class Counts:
-    """What really runs, what should, and how often that was changed."""
+class ServiceCounts:
+    """The running, pending and desired counts of the service, and how often the desired count was changed."""
 
     running: int = 0
     pending: int = 0
@@ -46,41 +46,41 @@ class Counts:
         self.desired = tasks
 
 
-def make_truthful(counts: Counts) -> None:
-    """ECS services show these counts, and one deployment, long completed: scaling does not start another.
+def report_fleet_counts(counts: ServiceCounts) -> None:
+    """Patch moto: ECS services have these counts and one completed deployment, and scaling starts no other one.
 
-    moto assigns counts of its own at every change of the desired one; what it assigns is ignored.
+    moto sets its own counts at every change of the desired count; they are ignored.
     """
 
     def rolled_out(service: Any) -> list[dict[str, Any]]:
-        truth = {"desiredCount": counts.desired, "runningCount": counts.running, "pendingCount": counts.pending}
-        return [{**deployment, **truth, "rolloutState": "COMPLETED"} for deployment in vars(service)["deployments"]]
+        actual = {"desiredCount": counts.desired, "runningCount": counts.running, "pendingCount": counts.pending}
+        return [{**deployment, **actual, "rolloutState": "COMPLETED"} for deployment in vars(service)["deployments"]]
 
-    def keep(service: Any, deployments: list[dict[str, Any]]) -> None:
+    def store(service: Any, deployments: list[dict[str, Any]]) -> None:
         vars(service)["deployments"] = deployments
 
-    truths: dict[str, property] = {
+    properties: dict[str, property] = {
         "desired_count": property(lambda _: counts.desired, lambda _, tasks: counts.desire(tasks)),
         "running_count": property(lambda _: counts.running, _ignore),
         "pending_count": property(lambda _: counts.pending, _ignore),
-        "deployments": property(rolled_out, keep),
+        "deployments": property(rolled_out, store),
     }
-    for name, truth in truths.items():
-        setattr(Service, name, truth)
+    for name, actual in properties.items():
+        setattr(Service, name, actual)
 
 
 def _ignore(_service: Any, _tasks: int) -> None:
-    """What moto assumes about tasks is not so."""
+    """Ignore the counts that moto sets."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
-    """Lets one call at a time into moto; a long poll that waits for messages gives its turn away."""
+class CallQueue:
+    """Runs one moto call at a time. A long poll releases the lock while it waits for messages."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def guard(self, application: Application) -> Application:
-        """The application, one call at a time."""
+        """Return the application with one call at a time."""
 
         def guarded(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
             with self.lock:
@@ -88,8 +88,8 @@ class Turns:
 
         return guarded
 
-    def let_polls_wait(self) -> None:
-        """moto's wait for messages happens outside the turn."""
+    def release_during_long_polls(self) -> None:
+        """Patch moto: waiting for messages releases the lock."""
         wait = Queue.wait_for_messages
 
         def wait_outside(queue: Queue, timeout: int) -> None:
@@ -99,14 +99,14 @@ class Turns:
             finally:
                 self.lock.acquire()
 
-        setattr(Queue, "wait_for_messages", wait_outside)  # noqa: B010  # moto has no other seam
+        setattr(Queue, "wait_for_messages", wait_outside)  # noqa: B010  # moto has no other hook
 
 
-def make_quick() -> None:
-    """A queue counts its messages with one look at the clock.
+def speed_up_counts() -> None:
+    """Patch moto: a queue counts its messages with one read of the clock.
 
-    moto counts anew several times for each message sent, and asks the time for each message counted: with 300
-    waiting, a batch of ten took 210 ms (and so 4 a second); this way it takes 10 ms.
+    moto counts several times per sent message, and reads the clock for each counted message: with 300 waiting messages
+    a batch of ten takes 210 ms (4 per second). With the patch it takes 10 ms.
     """
 
     def count_in_flight(queue: Any) -> int:
@@ -122,23 +122,23 @@ def make_quick() -> None:
         held = vars(queue)["_messages"]
         return [message for message in held if message.visible_at < now_ms and message.delayed_until <= now_ms]
 
-    quick = {
+    fast = {
         "messages": waiting,
         "approximate_number_of_messages_not_visible": count_in_flight,
         "approximate_number_of_messages_delayed": count_delayed,
     }
-    for name, count in quick.items():
+    for name, count in fast.items():
         setattr(Queue, name, property(count))
 
 
-def with_fleet(application: Application, counts: Counts) -> Application:
-    """The application, and beside it the path on which the fleet reports."""
+def with_fleet(application: Application, counts: ServiceCounts) -> Application:
+    """Return the application with `FLEET_PATH` added."""
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] != FLEET_PATH:
             return application(environ, start_response)
-        told = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
-        counts.running, counts.pending = told["running"], told["pending"]
+        report = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        counts.running, counts.pending = report["running"], report["pending"]
         body = json.dumps(vars(counts)).encode()
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
@@ -146,8 +146,8 @@ def with_fleet(application: Application, counts: Counts) -> Application:
     return answer
 
 
-class PatientHandler(MotoRequestHandler):
-    """Keeps connections open between calls: opening one costs as much as a small call."""
+class KeepAliveHandler(MotoRequestHandler):
+    """Keeps connections open between calls: a new connection costs as much as a small call."""
 
     protocol_version = "HTTP/1.1"
 
@@ -158,14 +158,14 @@ def end_with_stdin() -> None:
 
 
 def main() -> None:
-    """Serve the Region on a free port of loopback, which is printed, until standard input ends."""
+    """Serve the Region on a free loopback port, print the port, and end with standard input."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    counts, turns = Counts(), Turns()
-    make_truthful(counts)
-    make_quick()
-    turns.let_polls_wait()
-    application = with_fleet(turns.guard(DomainDispatcherApplication(create_backend_app)), counts)
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=PatientHandler)
+    counts, call_queue = ServiceCounts(), CallQueue()
+    report_fleet_counts(counts)
+    speed_up_counts()
+    call_queue.release_during_long_polls()
+    application = with_fleet(call_queue.guard(DomainDispatcherApplication(create_backend_app)), counts)
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=KeepAliveHandler)
     threading.Thread(target=end_with_stdin, daemon=True).start()
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()

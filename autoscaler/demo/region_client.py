@@ -1,7 +1,7 @@
-"""AWS's JSON protocol, spoken to the demo's own Region and to nothing else.
+"""A client for the AWS JSON protocol that connects only to the embedded Region.
 
-An SDK would look into the environment and the home directory for profiles, endpoints and proxies: then a slip
-could touch a real account. This client knows one loopback address and no credentials.
+An SDK reads profiles, endpoints and proxies from the environment and the home directory, so a mistake could call a real
+account. This client has one loopback address and no credentials.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class RegionFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RegionClient:
-    """The way to the Region at `endpoint`, over one pool of connections."""
+    """Client of the Region at `endpoint`, with one connection pool."""
 
     endpoint: str
     session: aiohttp.ClientSession
 
     async def call(self, service: str, action: str, /, **parameters: Any) -> dict[str, Any]:
-        """The answer to one API call, tried up to three times. Raises `RegionFailed`."""
+        """Return the answer to one API call, with up to three attempts. Raise `RegionFailed`."""
         headers = {
             "X-Amz-Target": f"{TARGETS[service]}.{action}",
             "Content-Type": "application/x-amz-json-1.0",
@@ -47,7 +47,7 @@ class RegionClient:
         return await self._post("/", json.dumps(parameters), headers)
 
     async def report(self, running: int, pending: int) -> dict[str, int]:
-        """The Region knows the fleet's counts; what it desires, and how often that changed, comes back."""
+        """Report the counts of the fleet. Return the desired count and the number of its changes."""
         return await self._post("/fleet", json.dumps({"running": running, "pending": pending}), {})
 
     async def _post(self, path: str, body: str, headers: dict[str, str]) -> dict[str, Any]:

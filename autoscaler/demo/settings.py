@@ -1,8 +1,8 @@
-"""What the demo tells the daemon: the settings of one service, with windows short enough to watch."""
+"""Settings of the daemon in the demo: one service, with windows that are short enough to watch."""
 
 from __future__ import annotations
 
-from autoscaler.demo.load import Load
+from autoscaler.demo.load import DemoLoad
 from autoscaler.demo.workers import CONCURRENCY
 
 CLUSTER = "demo"
@@ -11,11 +11,11 @@ QUEUE = "jobs"
 MAX_TASKS = 25
 ACCEPTABLE_LATENCY_S = 15.0
 OVERHEAD_S = 0.25
-"""What a message holds a slot for beside the work: until a worker asks for more, and until it is deleted."""
+"""Time for which a message occupies a slot in addition to its processing: until the next receive and its deletion."""
 
 
-def settings_of(load: Load, port: int) -> dict[str, str]:
-    """The daemon's environment. `processing_time` is what a message of this load really takes."""
+def settings_of(load: DemoLoad, port: int) -> dict[str, str]:
+    """Return the daemon's environment. `processing_time` is the real one of this load."""
     return {
         "AUTOSCALER_CLUSTER": CLUSTER,
         "AUTOSCALER_SERVICE": SERVICE,

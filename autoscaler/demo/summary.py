@@ -1,4 +1,4 @@
-"""What a demo showed, in figures: for people as a table, for machines as JSON."""
+"""The figures of a demo, for a table and for JSON."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from autoscaler.demo.load import Arrival
 class Summary:
     """Waits are from send to first receive, in seconds. `task_seconds` count from launch, start-up included, to stop.
 
-    The fixed fleet is the least that would have kept every message within the acceptable latency, from the start of
-    the load until the end of the run. `saved_ratio` is the part of its task-seconds that was not needed (None: there
-    was none). `problems`: why the demo did not succeed, empty where it did.
+    The fixed fleet is the smallest one that meets the acceptable latency for every message; it runs from the start of
+    the load until the end of the run. `saved_ratio`: share of its task-seconds that was saved (None: the fixed fleet
+    has no task). `problems`: why the demo failed; empty if it succeeded.
     """
 
     sent: int
@@ -46,8 +46,8 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Fleets:
-    """What the tasks did: see `Summary` for the meaning of each. `left`: tasks desired or alive at the end."""
+class FleetTotals:
+    """Totals of the fleet; see `Summary`. `left`: tasks that are desired or alive at the end."""
 
     task_seconds: float
     peak_tasks: int
@@ -57,20 +57,20 @@ class Fleets:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The least value that at least `share` of all do not exceed (nearest rank); 0 of none."""
+    """Return the nearest-rank percentile; 0 if there are no values."""
     ordered = sorted(values)
     return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 
 def observed_arrivals(ledger: Ledger) -> list[Arrival]:
-    """The messages as they were really sent and worked on, from the first one's instant on."""
+    """Return the messages with their actual send and processing times, relative to the first send."""
     first = ledger.sent[0] if ledger.sent else 0.0
     return [Arrival(at - first, ledger.worked_s.get(number, 0.0)) for number, at in enumerate(ledger.sent)]
 
 
 def summarize(
     ledger: Ledger,
-    fleets: Fleets,
+    fleets: FleetTotals,
     *,
     acceptable_latency_s: float,
     task_concurrency: int,
@@ -78,7 +78,7 @@ def summarize(
     thinned_by: int = 1,
     work_divided_by: float = 1.0,
 ) -> Summary:
-    """`elapsed_s` is from the start of the load to the end of the run."""
+    """Return the summary. `elapsed_s`: from the start of the load to the end of the run."""
     waits = ledger.waits_s()
     fixed = least_tasks(observed_arrivals(ledger), task_concurrency, acceptable_latency_s)
     fixed_s = fixed * elapsed_s
@@ -106,8 +106,8 @@ def summarize(
     )
 
 
-def _problems(ledger: Ledger, fleets: Fleets) -> Iterator[str]:
+def _problems(ledger: Ledger, fleets: FleetTotals) -> Iterator[str]:
     if ledger.lost:
-        yield f"{ledger.lost:,} of {len(ledger.sent):,} messages were not processed in time"
+        yield f"{ledger.lost:,} of {len(ledger.sent):,} messages were not processed before the time limit"
     if fleets.left:
-        yield f"not back at zero: {fleets.left} tasks are still desired or running"
+        yield f"not scaled in to zero: {fleets.left} tasks are still desired or running"

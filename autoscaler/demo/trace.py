@@ -1,6 +1,6 @@
-"""A real workload from a CSV file, checked to the last row before anything starts.
+"""Read a recorded workload from a CSV file. All rows are checked before the start.
 
-Two kinds, told apart by their header: `t_seconds,arrivals` (how many arrived in the interval that starts there) and
+The header selects one of two formats: `t_seconds,arrivals` (the arrivals in the interval that starts then) and
 `t_seconds,service_seconds` (one row per job).
 """
 
@@ -16,39 +16,39 @@ from random import Random
 from statistics import fmean
 from typing import NamedTuple
 
-from autoscaler.demo.load import MEAN_WORK_S, Arrival, Bin, Load, draw_work_s, place, thin, thinning
+from autoscaler.demo.load import MEAN_WORK_S, Arrival, Bin, DemoLoad, draw_work_s, place, thin, thinning
 from autoscaler.errors import ConfigError, Problem
 
 DAY_S = 86_400.0
 COUNT_HEADER = ("t_seconds", "arrivals")
 JOB_HEADER = ("t_seconds", "service_seconds")
 LONE_INTERVAL_S = 60.0
-"""How long the interval of a file with a single row is taken to be."""
+"""Assumed interval of a file with a single row."""
 
 LONGEST_WORK_S = 20.0
-"""Longer jobs are cut to this, or the drain would outlast the demo."""
+"""Longer jobs are cut to this limit; otherwise the drain would exceed the time limit of the demo."""
 
 MOST_PROBLEMS = 10
 
 
-class Row(NamedTuple):
-    """When, in seconds of the trace, and the second column."""
+class TraceRow(NamedTuple):
+    """The two columns of a row; `t_s` is in seconds of the trace."""
 
     t_s: float
     value: float
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class DemoTrace:
     """The rows of a file in the order of their times; `jobs`: the second column is service times, not counts."""
 
     name: str
-    rows: tuple[Row, ...]
+    rows: tuple[TraceRow, ...]
     jobs: bool
 
     @property
     def interval_s(self) -> float:
-        """The least distance between two rows: how long each row's count took to arrive."""
+        """The interval of a count: the least distance between two rows."""
         return min((b.t_s - a.t_s for a, b in pairwise(self.rows)), default=LONE_INTERVAL_S)
 
     @property
@@ -56,8 +56,8 @@ class Trace:
         return self.rows[-1].t_s + (0.0 if self.jobs else self.interval_s)
 
 
-def read(path: Path) -> Trace:
-    """The trace in the file. Raises `ConfigError`, with file and line, for anything that is not one."""
+def read(path: Path) -> DemoTrace:
+    """Return the trace in the file. Raise `ConfigError` with file and line for invalid content."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = [(number, cells) for number, cells in enumerate(csv.reader(file), 1) if cells]
@@ -71,21 +71,21 @@ def read(path: Path) -> Trace:
     if header not in {COUNT_HEADER, JOB_HEADER}:
         named = f"{','.join(header)[:60]!r} is not a known header"
         raise _wrong(f"{path}:{lines[0][0]}", f"{named}; use {','.join(COUNT_HEADER)} or {','.join(JOB_HEADER)}")
-    return Trace(path.name, _rows(path, lines[1:], jobs=header == JOB_HEADER), header == JOB_HEADER)
+    return DemoTrace(path.name, _rows(path, lines[1:], jobs=header == JOB_HEADER), header == JOB_HEADER)
 
 
 def _wrong(where: object, what: str) -> ConfigError:
     return ConfigError([Problem(str(where), what)])
 
 
-def _rows(path: Path, lines: Sequence[tuple[int, list[str]]], *, jobs: bool) -> tuple[Row, ...]:
+def _rows(path: Path, lines: Sequence[tuple[int, list[str]]], *, jobs: bool) -> tuple[TraceRow, ...]:
     rows, problems, before_s = [], [], -1.0
     for number, cells in lines:
         where = f"{path}:{number}"
         wrong = [Problem(where, what) for what in _mistakes(cells, before_s, jobs=jobs)]
         problems += wrong
         if not wrong:
-            rows.append(Row(float(cells[0]), float(cells[1])))
+            rows.append(TraceRow(float(cells[0]), float(cells[1])))
             before_s = rows[-1].t_s
         if len(problems) >= MOST_PROBLEMS:
             break
@@ -98,20 +98,20 @@ def _rows(path: Path, lines: Sequence[tuple[int, list[str]]], *, jobs: bool) -> 
 
 def _mistakes(cells: list[str], before_s: float, *, jobs: bool) -> Iterator[str]:
     if len(cells) != len(COUNT_HEADER):
-        yield f"{len(cells)} columns, where the header has {len(COUNT_HEADER)}"
+        yield f"{len(cells)} columns; the header has {len(COUNT_HEADER)}"
         return
     t_s, value = _number(cells[0]), _number(cells[1])
     if t_s is None:
         yield f"t_seconds: {cells[0][:40]!r} is not a number of at least 0"
     elif t_s < before_s or (t_s == before_s and not jobs):
-        yield f"t_seconds: {t_s:g} comes after {before_s:g}; times must rise"
+        yield f"t_seconds: {t_s:g} comes after {before_s:g}; times must ascend"
     if value is None or not (jobs or value.is_integer()):
         kind = "service_seconds: {!r} is not a number" if jobs else "arrivals: {!r} is not a whole number"
         yield f"{kind.format(cells[1][:40])} of at least 0"
 
 
 def _number(text: str) -> float | None:
-    """The number, if it is finite and not negative."""
+    """Return the number if it is finite and not negative, else None."""
     try:
         number = float(text)
     except ValueError:
@@ -119,12 +119,12 @@ def _number(text: str) -> float | None:
     return number if isfinite(number) and number >= 0 else None
 
 
-def play(trace: Trace, from_day: float, speed: float, duration_s: float, seed: int) -> Load:
-    """What of the trace falls into `duration_s` of wall time, from that day on and `speed` times as fast.
+def play(trace: DemoTrace, from_day: float, speed: float, duration_s: float, seed: int) -> DemoLoad:
+    """Return the part of the trace that fits into `duration_s` of wall time, from `from_day` on, `speed` times as fast.
 
-    Raises `ConfigError` where that is nothing at all.
+    Raise `ConfigError` if that part has no messages.
     """
-    random = Random(seed)  # noqa: S311  # a repeatable placing, no secret
+    random = Random(seed)  # noqa: S311  # a repeatable load, no secret
     starts_s = from_day * DAY_S
     if starts_s >= trace.ends_s:
         raise _wrong(
@@ -134,14 +134,14 @@ def play(trace: Trace, from_day: float, speed: float, duration_s: float, seed: i
     load = _play_jobs(trace, window) if trace.jobs else _play_counts(trace, window, random)
     if not load.arrivals:
         raise _wrong(
-            trace.name, f"nothing arrives in the {duration_s * speed:g} s after day {from_day:g}: choose another"
+            trace.name, f"nothing arrives in the {duration_s * speed:g} s after day {from_day:g}: choose another day"
         )
     opening = f"{trace.name} from day {from_day:g}, {speed:g} times as fast: {len(load.arrivals):,} messages"
-    return Load(load.arrivals, duration_s, (opening, *load.notes), load.thinned_by, load.work_divided_by)
+    return DemoLoad(load.arrivals, duration_s, (opening, *load.notes), load.thinned_by, load.work_divided_by)
 
 
 class _Window(NamedTuple):
-    """The part of a trace that is played, and how its time becomes wall time."""
+    """The part of a trace that is played, and the conversion of its time to wall time."""
 
     starts_s: float
     speed: float
@@ -151,16 +151,16 @@ class _Window(NamedTuple):
         return min(self.duration_s, max(0.0, (t_s - self.starts_s) / self.speed))
 
 
-def _play_counts(trace: Trace, window: _Window, random: Random) -> Load:
+def _play_counts(trace: DemoTrace, window: _Window, random: Random) -> DemoLoad:
     bins = list(_bins(trace, window))
     by = thinning(bins)
     instants = place(bins, thin(bins, by), random)
     arrivals = tuple(Arrival(at_s, draw_work_s(random)) for at_s in instants)
-    return Load(arrivals, window.duration_s, _thinned(by), by)
+    return DemoLoad(arrivals, window.duration_s, _thinned(by), by)
 
 
-def _bins(trace: Trace, window: _Window) -> Iterator[Bin]:
-    """The intervals that lie in the window; of one that lies partly in it, that part."""
+def _bins(trace: DemoTrace, window: _Window) -> Iterator[Bin]:
+    """Yield the intervals in the window. Of an interval that is only partly in it, yield that part."""
     interval_s = trace.interval_s
     for t_s, count in trace.rows:
         begins_s, ends_s = window.wall(t_s), window.wall(t_s + interval_s)
@@ -168,21 +168,21 @@ def _bins(trace: Trace, window: _Window) -> Iterator[Bin]:
             yield Bin(begins_s, ends_s, count * (ends_s - begins_s) * window.speed / interval_s)
 
 
-def _play_jobs(trace: Trace, window: _Window) -> Load:
-    """The jobs of the window, their service times divided so that the mean is the demo's own, and cut."""
+def _play_jobs(trace: DemoTrace, window: _Window) -> DemoLoad:
+    """Return the jobs of the window. Service times are divided to get the demo's mean, and then cut."""
     ends_s = window.starts_s + window.duration_s * window.speed
     rows = [row for row in trace.rows if window.starts_s <= row.t_s < ends_s]
     bins = [Bin(window.wall(row.t_s), window.wall(row.t_s), 1) for row in rows]
     by = thinning(bins)
-    played = [row for row, kept in zip(rows, thin(bins, by), strict=True) if kept]
+    played = [row for row, is_played in zip(rows, thin(bins, by), strict=True) if is_played]
     if not played:
-        return Load((), window.duration_s)
+        return DemoLoad((), window.duration_s)
     divided_by = max(1.0, fmean(row.value for row in played) / MEAN_WORK_S)
     cut = sum(row.value / divided_by > LONGEST_WORK_S for row in played)
     arrivals = tuple(Arrival(window.wall(row.t_s), min(LONGEST_WORK_S, row.value / divided_by)) for row in played)
-    told = f"service times are divided by {divided_by:,.1f}" + (f", {cut} cut to {LONGEST_WORK_S:g} s" if cut else "")
-    return Load(arrivals, window.duration_s, (told, *_thinned(by)), by, divided_by)
+    note = f"service times are divided by {divided_by:,.1f}" + (f", {cut} cut to {LONGEST_WORK_S:g} s" if cut else "")
+    return DemoLoad(arrivals, window.duration_s, (note, *_thinned(by)), by, divided_by)
 
 
 def _thinned(by: int) -> tuple[str, ...]:
-    return (f"thinned: only one message of {by:,} is played; the embedded Region carries no more",) if by > 1 else ()
+    return (f"thinned: only one message of {by:,} is played, the limit of the embedded Region",) if by > 1 else ()

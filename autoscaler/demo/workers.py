@@ -1,6 +1,7 @@
-"""A worker as its owner might write it: receive in batches, work on several messages at once, delete in batches.
+"""A typical worker: it receives in batches, processes several messages at the same time, and deletes in batches.
 
-Told to stop, it receives no more, finishes what it holds, deletes it and is done: nothing is lost by a scale-in.
+When it is stopped, it receives no more messages, processes and deletes those that it holds, and ends. A scale-in
+loses no message.
 """
 
 from __future__ import annotations
@@ -16,29 +17,29 @@ from autoscaler.demo.ledger import Ledger
 from autoscaler.demo.region_client import RegionClient
 
 CONCURRENCY = 10
-"""Messages that a worker holds at once, and the most that SQS gives or deletes in one call."""
+"""Messages that a worker holds at the same time, and the maximum of SQS for one receive or delete call."""
 
 POLL_S = 2
-"""How long a receive waits for messages. A worker that is told to stop may be in one, and waits it out."""
+"""Wait time of a receive. A worker that is stopped during a receive waits until its end."""
 
 LINGER_S = 0.5
-"""A worker asks for more, and deletes, at most twice a second: batches instead of single messages."""
+"""A worker receives and deletes at most twice per second, to use batches instead of single messages."""
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
-    """The demo's queue, through its real API."""
+class DemoQueue:
+    """The queue of the demo, used through the SQS API."""
 
     client: RegionClient
     url: str
 
     async def send(self, bodies: list[str]) -> None:
-        """At most ten messages are in the queue. Sending again after a lost answer may make duplicates."""
-        entries = [{"Id": str(place), "MessageBody": body} for place, body in enumerate(bodies)]
+        """Send at most ten messages. A retry after a lost answer can cause duplicates."""
+        entries = [{"Id": str(index), "MessageBody": body} for index, body in enumerate(bodies)]
         await self.client.call("sqs", "SendMessageBatch", QueueUrl=self.url, Entries=entries)
 
     async def receive(self, most: int) -> list[dict[str, Any]]:
-        """Up to `most` messages, none after a poll without any."""
+        """Receive at most `most` messages, or none after an empty poll."""
         answer = await self.client.call(
             "sqs", "ReceiveMessage", QueueUrl=self.url, MaxNumberOfMessages=most, WaitTimeSeconds=POLL_S
         )
@@ -46,38 +47,38 @@ class Queue:
         return messages
 
     async def delete(self, handles: list[str]) -> None:
-        """At most ten messages are gone from the queue."""
-        entries = [{"Id": str(place), "ReceiptHandle": handle} for place, handle in enumerate(handles)]
+        """Delete at most ten messages."""
+        entries = [{"Id": str(index), "ReceiptHandle": handle} for index, handle in enumerate(handles)]
         await self.client.call("sqs", "DeleteMessageBatch", QueueUrl=self.url, Entries=entries)
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A message that was worked on and is to be deleted."""
+class ProcessedMessage:
+    """A processed message that must be deleted."""
 
     number: int
     handle: str
 
 
 async def pause(seconds: float, unless: asyncio.Event) -> None:
-    """So much time has passed, or the event has happened."""
+    """Wait for a time in seconds, or until the event is set."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await unless.wait()
 
 
 @dataclass
-class Worker:
-    """One task's process. `holding`: how many messages it works on now."""
+class DemoWorker:
+    """The process of one task. `holding`: the number of messages in progress."""
 
-    queue: Queue
+    queue: DemoQueue
     ledger: Ledger
     holding: int = 0
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
-    _done: list[Done] = field(default_factory=list)
+    _done: list[ProcessedMessage] = field(default_factory=list)
 
     async def serve(self, stopping: asyncio.Event) -> None:
-        """Works until `stopping`, then drains. Ends when all that was received is deleted."""
+        """Work until `stopping` is set, then drain. Return when all received messages are deleted."""
         drained = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._delete_as_done(drained))
@@ -85,15 +86,15 @@ class Worker:
             drained.set()
 
     async def _work_until(self, stopping: asyncio.Event) -> None:
-        async with asyncio.TaskGroup() as hands:
+        async with asyncio.TaskGroup() as group:
             while not stopping.is_set():
                 for message in await self.queue.receive(CONCURRENCY - self.holding):
                     self.holding += 1
-                    hands.create_task(self._work_on(message))
-                await self._take_breath(stopping)
+                    group.create_task(self._work_on(message))
+                await self._wait_for_slot(stopping)
 
-    async def _take_breath(self, stopping: asyncio.Event) -> None:
-        """Time for a batch to gather, and then a hand is free."""
+    async def _wait_for_slot(self, stopping: asyncio.Event) -> None:
+        """Wait for a batch, and then for a free slot."""
         if self.holding:
             await pause(LINGER_S, stopping)
         while self.holding >= CONCURRENCY:
@@ -105,7 +106,7 @@ class Worker:
         self.ledger.note_received(body["number"], monotonic())
         await asyncio.sleep(body["work_s"])
         self.ledger.note_worked(body["number"], body["work_s"])
-        self._done.append(Done(body["number"], message["ReceiptHandle"]))
+        self._done.append(ProcessedMessage(body["number"], message["ReceiptHandle"]))
         self.holding -= 1
         self._freed.set()
 

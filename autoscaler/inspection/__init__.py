@@ -1,5 +1,6 @@
-"""Decisions looked at from beside: one on a line of text, a logged one made again, one laid out to be read.
+"""Inspect decisions outside the control loop: decide a line of text, replay a logged decision, print one decision.
 
-Nothing here reads the world: lines and accounts come in, plain values and text go out. So the room needs `situation`
-and what is below it, and stands beside `telemetry`, whose accounts it reads as the JSON that they are.
+Except for `asking`, which sends HTTP requests to the daemon, the modules take lines and accounts and return plain
+values and text. The package uses `situation` and the packages below it. It does not use `telemetry`: it reads the
+accounts of `telemetry` as JSON.
 """

@@ -1,6 +1,6 @@
-"""A situation decided: what `decide` answers to a line, and what `replay` compares with a journal.
+"""Decide a situation: the answer of `decide` to a line, and the decision that `replay` compares with a journal.
 
-Law: a line has one answer, whatever is in it; what cannot be read is answered with `error`, and nothing else.
+Law: every line has exactly one answer. The answer to a line that cannot be read has `name` and `error` only.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ from typing import Any
 from autoscaler.core.engine import decide
 from autoscaler.core.explain import sentence
 from autoscaler.errors import ConfigError
-from autoscaler.inspection.lines import MOST_BYTES, Line, parsed
+from autoscaler.inspection.lines import MOST_BYTES, JournalLine, parsed
 from autoscaler.situation import decision_of, decode
 
 
-class Unreadable(ValueError):
-    """A situation that cannot be decided on; the text says every reason."""
+class UnreadableSituation(ValueError):
+    """The situation cannot be decided on. The text has every reason."""
 
 
 def decision_on(situation: object) -> dict[str, Any]:
-    """The decision on a situation, as `decide` prints it. Raises `Unreadable` with everything that is wrong with it."""
+    """Return the decision on a situation, as `decide` prints it. Raises `UnreadableSituation` with every problem."""
     try:
         policy, memory, seen = decode(situation)
     except ConfigError as error:
-        raise Unreadable("; ".join(map(str, error.problems))) from None
+        raise UnreadableSituation("; ".join(map(str, error.problems))) from None
     except RecursionError:
-        raise Unreadable("nested too deep") from None
+        raise UnreadableSituation("nested too deeply") from None
     decision = decide(policy, memory, seen)
     return decision_of(decision, sentence(policy, decision, seen))
 
 
-def answer(line: Line) -> dict[str, Any]:
-    """The decision on the line's situation, or `{"name", "error"}`; `name` is None where none could be read."""
+def answer(line: JournalLine) -> dict[str, Any]:
+    """Return the decision on the line's situation, or `{"name", "error"}`. `name` None: no name could be read."""
     situation: object = None
     try:
         situation = _situation(line)
@@ -42,11 +42,11 @@ def answer(line: Line) -> dict[str, Any]:
 
 
 def printed(content: dict[str, Any]) -> bytes:
-    """One line of JSON in ASCII: no name ends it, moves a cursor, or fails in the terminal's encoding."""
+    """Return one line of JSON in ASCII: no name in it can end the line, move the cursor or fail to encode."""
     return json.dumps(content).encode("ascii") + b"\n"
 
 
-def _situation(line: Line) -> object:
+def _situation(line: JournalLine) -> object:
     if line.content is None:
         raise ValueError(f"too long: a line may have {MOST_BYTES:,} bytes")
     return parsed(line.content)

@@ -1,7 +1,7 @@
-"""One decision laid out to be read: what went in and how old it was, who asked for what, what moved it, what came out.
+"""Format one decision for people: the readings and their ages, the votes, the steps, and the target.
 
-It reads the account that the daemon's log and API give of a decision, which is plain JSON, so that a decision of the
-running daemon and one taken cold look the same.
+The input is the account of a decision, as JSON, from the daemon's log or API. A decision that was made without the
+daemon has the same account, and so the same output.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from autoscaler.config import aligned
 from autoscaler.config.quoting import printable
-from autoscaler.core.demand import told
+from autoscaler.core.demand import shown_tasks
 from autoscaler.core.figures import number, seconds, several
 from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Backlog, Fleet, Flow, Measurement, Missing, Observation, Utilization
 from autoscaler.core.policy import Policy
 from autoscaler.core.workers import kind_of, long_work, shown, stop_words
 from autoscaler.errors import AutoscalerError, ConfigError, Unavailable
-from autoscaler.inspection.deciding import Unreadable, decision_on
+from autoscaler.inspection.deciding import UnreadableSituation, decision_on
 from autoscaler.situation import decode
 
 UNREACHABLE = frozenset({Unavailable.kind})
@@ -27,7 +27,7 @@ REFUSALS = frozenset(fault.kind for fault in AutoscalerError.__subclasses__()) -
 
 
 class Input(NamedTuple):
-    """One reading, in words. `age_s` is what it was when it was decided on (None: it has none)."""
+    """One reading as text. `age_s`: its age at the decision, in seconds (None: it has no age)."""
 
     name: str
     value: str
@@ -35,35 +35,35 @@ class Input(NamedTuple):
 
 
 def explained(account: Mapping[str, Any]) -> dict[str, Any]:
-    """The account with its `inputs` in words, and with the votes, where it is of a daemon that does not tell them."""
+    """Return the account with its `inputs` as text. Votes are computed if the account has none: an older daemon."""
     votes = account.get("votes")
     return {**account, "inputs": [entry._asdict() for entry in inputs_of(account)], "votes": votes or _votes(account)}
 
 
 def kinds_of(account: Mapping[str, Any]) -> frozenset[str]:
-    """The kinds of all that could not be read or written."""
+    """Return the kinds of all faults: reads and writes that failed."""
     return frozenset(str(fault.get("kind")) for fault in account.get("faults") or ())
 
 
 def inputs_of(account: Mapping[str, Any]) -> tuple[Input, ...]:
-    """Every reading that the decision rests on; none where there is no situation, or a stranger's."""
+    """Return every reading that the decision used. Empty: there is no situation, or it is invalid."""
     try:
         policy, memory, seen = decode(account.get("situation"))
     except ConfigError:
         return ()
     reasons = {fault.get("signal"): str(fault.get("reason")) for fault in account.get("faults") or ()}
     ecs_age_s = (account.get("ages_s") or {}).get("ecs")
-    watched = "longer than any window" if memory.since is None else f"{seen.now - memory.since:,.0f} s"
+    history = "longer than any window" if memory.since is None else f"{seen.now - memory.since:,.0f} s"
     return (
         *_fleet(seen.fleet, ecs_age_s),
         *_workers(policy, seen),
         *_readings(seen, reasons),
-        Input("memory", f"reaches back {watched}"),
+        Input("history", history),
     )
 
 
 def _fleet(fleet: Fleet, age_s: float | None) -> Iterator[Input]:
-    """A situation does not tell how old ECS's word is; the account does."""
+    """`age_s`: the age of the counts of ECS. It comes from the account: a situation does not have it."""
     yield Input("tasks", f"{fleet.desired:,} desired, {fleet.running:,} running, {fleet.pending:,} pending", age_s)
     if fleet.protected is not None:
         yield Input("protected", f"{fleet.protected:,} of the tasks")
@@ -74,7 +74,7 @@ def _fleet(fleet: Fleet, age_s: float | None) -> Iterator[Input]:
 
 
 def _workers(policy: Policy, seen: Observation) -> Iterator[Input]:
-    """What is assumed of workers that the operator did not describe, and from what."""
+    """Yield how the workers are treated if `workers` is not set, with the reason."""
     if policy.workers is None:
         work = long_work(policy, seen.knowledge, seen.stop_timeout)
         takes = "" if work is None else f": messages take up to {shown(work.takes_s)} ({work.measure})"
@@ -96,22 +96,20 @@ def _readings(seen: Observation, reasons: Mapping[str | None, str]) -> Iterator[
 
 
 def _learned(known: Knowledge) -> Iterator[Input]:
-    """What the estimators know, and how well."""
-    slow = f", {seconds(known.slow_s)} lately" if known.slow_s > 1.05 * known.processing_s.value else ""
+    """Yield the estimates, each with its confidence."""
+    slow = f", recently {seconds(known.slow_s)}" if known.slow_s > 1.05 * known.processing_s.value else ""
     state = "learning: " if known.is_learning else ""
     yield _estimate("processing time", known.processing_s, f"{state}{seconds(known.processing_s.value)}{slow}")
-    yield _estimate("at once", known.concurrency, f"{several(known.concurrency.value, 'message')} a task")
-    yield _estimate(
-        "start-up", known.start_s, f"{seconds(known.start_s.value)}, one in ten above {seconds(known.start_late_s)}"
-    )
+    yield _estimate("concurrency", known.concurrency, f"{several(known.concurrency.value, 'message')} per task")
+    yield _estimate("start-up", known.start_s, f"{seconds(known.start_s.value)}, p90 {seconds(known.start_late_s)}")
     yield _estimate(
         "arrivals",
         known.rate_per_s,
-        f"{number(known.rate_per_s.value)} a second, work for {several(known.load, 'task')}",
+        f"{number(known.rate_per_s.value)} messages/s, load of {several(known.load, 'task')}",
     )
     for queue in known.queues:
         if queue.waiting:
-            yield Input(f"waiting in {queue.name}", f"the oldest for about {queue.waiting[-1].seconds:,.0f} s")
+            yield Input(f"backlog {queue.name}", f"oldest message about {queue.waiting[-1].seconds:,.0f} s old")
 
 
 def _estimate(name: str, estimate: Estimate, words: str) -> Input:
@@ -136,30 +134,32 @@ def _words(reading: Backlog | Utilization | Measurement | Flow) -> str:
         case Measurement():
             return f"{number(reading.value)}{_of_then(reading.tasks)}"
         case Flow():
-            return f"{reading.received:,} received, {reading.deleted:,} deleted in a minute{_of_then(reading.tasks)}"
+            return (
+                f"{reading.received:,} received and {reading.deleted:,} deleted in one minute{_of_then(reading.tasks)}"
+            )
 
 
 def _counts(backlog: Backlog) -> Iterator[str]:
     yield f"{backlog.visible:,} visible, {backlog.in_flight:,} in flight, {backlog.delayed:,} delayed"
     if backlog.oldest_age_s is not None:
-        yield f"the oldest {backlog.oldest_age_s:,.0f} s old"
+        yield f"oldest message {backlog.oldest_age_s:,.0f} s old"
     if backlog.groups_in_flight is not None:
         yield f"{several(backlog.groups_in_flight, 'group')} in flight"
 
 
 def _of_then(tasks: float | None) -> str:
-    return "" if tasks is None else f", {several(told(tasks), 'task')} at the time"
+    return "" if tasks is None else f", {several(shown_tasks(tasks), 'task')} at the time"
 
 
 def _votes(account: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         return list(decision_on(account.get("situation"))["votes"])
-    except Unreadable:
+    except UnreadableSituation:
         return []
 
 
 def page(account: Mapping[str, Any]) -> str:
-    """What `explained` gave, as plain text for people: a block for each part, the sentence at the end."""
+    """Return the result of `explained` as plain text: one block for each part, then the sentence."""
     blocks = (
         _block("Inputs", (_shown_input(entry) for entry in account["inputs"])),
         _block("Votes", ((vote["signal"], str(vote["tasks"]), vote["reason"]) for vote in account["votes"])),
@@ -182,7 +182,7 @@ def _shown_step(step: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _target(account: Mapping[str, Any]) -> tuple[str, ...]:
     if account["target"] is None:
-        return ("none", "there was no count to decide on")
+        return ("none", "no task count to decide on")
     outcome = [str(account[key]) for key in ("verdict", "outcome") if account.get(key)]
     return (f"{account['current']} -> {account['target']}", ", ".join(outcome))
 

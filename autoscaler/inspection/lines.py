@@ -1,4 +1,4 @@
-"""Lines of bytes from anywhere, in bounded memory: a log may be larger than the machine, and a line without an end."""
+"""Read lines of bytes in bounded memory: a log may be larger than the memory, and a line may have no end."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 MOST_BYTES = 64 * 2**20
-"""A longer line is not read: a situation with a week of ten-second history is a fiftieth of it."""
+"""Maximum bytes of a line that is read. A situation with a week of ten-second history has a fiftieth of it."""
 
 
-class Line(NamedTuple):
-    """One line, from 1. `content` is None where it was too long to be read; `end` is the offset after it, in bytes."""
+class JournalLine(NamedTuple):
+    """One line. `number` counts from 1. `content` None: the line is too long. `end`: byte offset after the line."""
 
     number: int
     content: bytes | None
     end: int
 
 
-def lines(stream: IO[bytes], most: int = MOST_BYTES) -> Iterator[Line]:
-    """Every line as soon as it is there; one whose end is not within `most` bytes comes without its content."""
+def lines(stream: IO[bytes], most: int = MOST_BYTES) -> Iterator[JournalLine]:
+    """Yield each line as soon as it is complete. A line of more than `most` bytes is yielded without its content."""
     number = end = 0
     while chunk := stream.readline(most):
         size, whole = len(chunk), chunk
@@ -27,20 +27,20 @@ def lines(stream: IO[bytes], most: int = MOST_BYTES) -> Iterator[Line]:
             chunk, whole = stream.readline(most), b""
             size += len(chunk)
         number, end = number + 1, end + size
-        yield Line(number, whole or None, end)
+        yield JournalLine(number, whole or None, end)
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Of two equal keys one would be lost in silence."""
+    """Build an object. Raises ValueError for a repeated key, which `json` would silently drop."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)[:40]!r} is there twice in one object")
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)[:40]!r} occurs twice in one object")
     return found
 
 
 def parsed(content: bytes) -> object:
-    """The JSON that the line is. Raises ValueError, in words for its writer, where it is none."""
+    """Return the JSON value of the line. Raises ValueError with a text for the author of the line."""
     try:
         return json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:
@@ -48,4 +48,4 @@ def parsed(content: bytes) -> object:
     except ValueError as error:
         raise ValueError(f"not JSON: {error}") from None
     except RecursionError:
-        raise ValueError("not JSON that can be read: nested too deep") from None
+        raise ValueError("JSON that cannot be read: nested too deeply") from None

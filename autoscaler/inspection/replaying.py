@@ -1,10 +1,10 @@
-"""A journal decided again: each logged situation by today's code, and where it would have gone another way.
+"""Replay a journal: decide each logged situation again with this code, and compare the result with the log.
 
-Law: a journal written by this very code, under these very settings, is alike throughout.
+Law: a journal that the same code wrote with the same settings has no difference.
 
-Each situation stands by itself, with the history that was recorded: a difference does not carry over into the next
-one. What spans services (fleet cap, shared caps, rival autoscalers) is no part of a situation: it was laid on
-afterwards, and is taken off the recorded walk before the two are compared.
+Each situation is decided independently, with its recorded history: a difference has no effect on later situations.
+Rules that span services (fleet cap, shared caps, conflicting scalers) are not part of a situation. The daemon applies
+them after the decision, so their steps are removed from the recorded decision before the comparison.
 """
 
 from __future__ import annotations
@@ -14,42 +14,44 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
-from autoscaler.config import Service, fields_of
+from autoscaler.config import ServiceConfig, fields_of
 from autoscaler.config.names import folded
 from autoscaler.core.model import Rule
 from autoscaler.core.policy import Policy
 from autoscaler.inspection.deciding import decision_on
-from autoscaler.inspection.lines import Line, parsed
+from autoscaler.inspection.lines import JournalLine, parsed
 
 ADMISSION = frozenset({Rule.FLEET_CAP.value, Rule.SHARED_CAP.value, Rule.CONFLICTING_SCALER.value})
-"""Rules that are laid on a decision after it was made."""
+"""Rules that are applied after the decision."""
 
-Wishes: TypeAlias = Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]
-"""From a service's name and its journal line to the policy's fields that count instead; None: it has none."""
+PolicyLookup: TypeAlias = Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]
+"""Maps a service's key and its journal entry to the policy fields to use instead. None: the settings have no such
+service.
+"""
 
 
 class Skipped(NamedTuple):
-    """A line that tells no decision."""
+    """A line without a decision."""
 
     line: int
 
 
 class Unset(NamedTuple):
-    """A decision for a service that the settings do not have."""
+    """A decision on a service that is not in the settings."""
 
     line: int
     service: str
 
 
 class Unread(NamedTuple):
-    """A decision that today's code cannot read; `error` says why."""
+    """A decision that this code cannot read. `error` is the reason."""
 
     line: int
     error: str
 
 
 class Replayed(NamedTuple):
-    """A decision made again. `rules_then` and `rules_now` are those that moved the count, in their order."""
+    """A decision that was made again. `rules_then` and `rules_now` are the rules that changed the count, in order."""
 
     line: int
     ts: str | None
@@ -63,37 +65,40 @@ class Replayed(NamedTuple):
 
     @property
     def alike(self) -> bool:
-        """The same target by the same rules. Reasons may be worded otherwise."""
+        """Whether the target and the rules are the same. The texts of the reasons are not compared."""
         return self.target_then == self.target_now and self.rules_then == self.rules_now
 
 
 Outcome: TypeAlias = Skipped | Unset | Unread | Replayed
 
 
-class _Then(NamedTuple):
-    """What the journal says of a decision, before anything was laid on it from outside."""
+class _RecordedDecision(NamedTuple):
+    """A logged decision without the steps of `ADMISSION`."""
 
     target: int
     rules: tuple[str, ...]
 
 
-def wishes_of(services: Iterable[Service], policy_at: Callable[[Service, float], Policy]) -> Wishes:
-    """The settings in force, by the service's key, else by its name in ECS where no two share it.
+def policy_lookup(
+    services: Iterable[ServiceConfig], policy_at: Callable[[ServiceConfig, float], Policy]
+) -> PolicyLookup:
+    """Return the lookup in the settings in force: by the service's key, else by its ECS name if that is unique.
 
-    `policy_at` is a service's policy at a wall time, its schedules heeded; a line without a time has the service's own.
+    `policy_at` returns the policy of a service at a wall time, with its schedules. An entry without a time gets the
+    service's own policy.
     """
     known = {folded(service.ref.key): service for service in services}
     named = Counter(service.ref.service for service in known.values())
     known |= {f"ecs:{one.ref.service}": one for one in known.values() if named[one.ref.service] == 1}
 
-    def wishes(key: str, told: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        service = known.get(folded(key)) or known.get(f"ecs:{told.get('ecs_service', key)}")
+    def lookup(key: str, entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        service = known.get(folded(key)) or known.get(f"ecs:{entry.get('ecs_service', key)}")
         if service is None:
             return None
-        wall = _wall(told.get("ts"))
+        wall = _wall(entry.get("ts"))
         return fields_of(service.policy if wall is None else policy_at(service, wall))
 
-    return wishes
+    return lookup
 
 
 def _wall(ts: object) -> float | None:
@@ -103,57 +108,59 @@ def _wall(ts: object) -> float | None:
         return None
 
 
-def replayed(journal: Iterable[Line], wishes: Wishes | None = None) -> Iterator[Outcome]:
-    """What becomes of each line, in order. `wishes`: the settings that count instead of the recorded ones."""
-    return (_replayed(line, wishes) for line in journal)
+def replayed(journal: Iterable[JournalLine], lookup: PolicyLookup | None = None) -> Iterator[Outcome]:
+    """Yield the outcome of each line, in order. `lookup`: the settings to use instead of the recorded ones."""
+    return (_replayed(line, lookup) for line in journal)
 
 
-def _replayed(line: Line, wishes: Wishes | None) -> Outcome:
+def _replayed(line: JournalLine, lookup: PolicyLookup | None) -> Outcome:
     try:
-        told = _told(line)
+        entry = _entry(line)
     except ValueError as error:
         return Unread(line.number, str(error))
-    if told is None:
+    if entry is None:
         return Skipped(line.number)
-    situation = told["situation"]
-    service = str(told.get("service") or situation.get("name") or "service")
-    if wishes is not None:
-        policy = wishes(service, told)
+    situation = entry["situation"]
+    service = str(entry.get("service") or situation.get("name") or "service")
+    if lookup is not None:
+        policy = lookup(service, entry)
         if policy is None:
             return Unset(line.number, service)
         situation = {**situation, "policy": policy}
     try:
-        then = _then(told)
+        then = _recorded(entry)
         now = decision_on(situation)
     except ValueError as error:
         return Unread(line.number, str(error))
-    return _compared(line.number, service, told, then, now)
+    return _compared(line.number, service, entry, then, now)
 
 
-def _told(line: Line) -> dict[str, Any] | None:
-    """The journal's entry on the line, behind whatever a log driver put before it (None: it tells no decision).
+def _entry(line: JournalLine) -> dict[str, Any] | None:
+    """Return the journal entry on the line, without the prefix of a log driver. None: the line has no decision.
 
-    Raises ValueError where it would tell one, and is broken or cut off.
+    Raises ValueError if the line has a decision and is malformed or truncated.
     """
     content = line.content or b""
     if b'"situation"' not in content or b"{" not in content:
         return None
-    told = parsed(content[content.find(b"{") :])
-    return told if isinstance(told, dict) and isinstance(told.get("situation"), dict) else None
+    entry = parsed(content[content.find(b"{") :])
+    return entry if isinstance(entry, dict) and isinstance(entry.get("situation"), dict) else None
 
 
-def _then(told: Mapping[str, Any]) -> _Then:
+def _recorded(entry: Mapping[str, Any]) -> _RecordedDecision:
     try:
-        target, steps = int(told["target"]), [(str(step["rule"]), int(step["from"])) for step in told["steps"]]
+        target, steps = int(entry["target"]), [(str(step["rule"]), int(step["from"])) for step in entry["steps"]]
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise ValueError("it does not tell its target and steps, so that there is nothing to compare with") from None
+        raise ValueError("it has no target or no steps to compare with") from None
     while steps and steps[-1][0] in ADMISSION:
         target = steps.pop()[1]
-    return _Then(target, tuple(rule for rule, _ in steps))
+    return _RecordedDecision(target, tuple(rule for rule, _ in steps))
 
 
-def _compared(number: int, service: str, told: Mapping[str, Any], then: _Then, now: Mapping[str, Any]) -> Replayed:
-    ts = told.get("ts")
+def _compared(
+    number: int, service: str, entry: Mapping[str, Any], then: _RecordedDecision, now: Mapping[str, Any]
+) -> Replayed:
+    ts = entry.get("ts")
     return Replayed(
         line=number,
         ts=ts if isinstance(ts, str) else None,

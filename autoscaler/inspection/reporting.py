@@ -1,4 +1,4 @@
-"""What a replay came to: counted as it goes, and told as it goes, so that a log of any length needs no more memory."""
+"""Report a replay while it runs, in bounded memory for a log of any length."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from itertools import chain
 from typing import Any
 
 from autoscaler.config.quoting import printable
+from autoscaler.core.figures import several
 from autoscaler.inspection.replaying import Outcome, Replayed, Unread, Unset
 
 NAMED = 20
-"""So many unreadable lines and unknown services are named; all are counted."""
+"""Maximum number of unreadable lines, and of unknown services, that are named. All are counted."""
 
 HEADS = ("time", "service", "then", "now", "rules", "now in a sentence")
 WIDTHS = (24, 20, 14, 14, 24, 0)
-"""The least widths of the columns: rows are printed as they are found, before the longest is known."""
+"""Minimum widths of the columns: rows are printed as they are found, before the longest is known."""
 
 
 @dataclass(slots=True)
-class Tally:
+class ReplayCounts:
     """The counts of a replay. `decisions` were made again, and were `alike` or `different`.
 
-    `unset`: decisions for services that the settings do not have. `unread`: decisions that cannot be read any more.
+    `unset`: decisions on services that are not in the settings. `unread`: decisions that this code cannot read.
     """
 
     lines: int = 0
@@ -33,11 +34,11 @@ class Tally:
     skipped: int = 0
     unset: int = 0
     unread: int = 0
-    strangers: set[str] = field(default_factory=set)
+    unknown_services: set[str] = field(default_factory=set)
     unreadable: list[Unread] = field(default_factory=list)
 
     def counted(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
-        """The outcomes as they come, each counted before it is passed on."""
+        """Yield the outcomes, each after it was counted."""
         for outcome in outcomes:
             self._count(outcome)
             yield outcome
@@ -51,8 +52,8 @@ class Tally:
                 self.different += not outcome.alike
             case Unset(service=service):
                 self.unset += 1
-                if len(self.strangers) < NAMED:
-                    self.strangers.add(service)
+                if len(self.unknown_services) < NAMED:
+                    self.unknown_services.add(service)
             case Unread():
                 self.unread += 1
                 if len(self.unreadable) < NAMED:
@@ -61,15 +62,15 @@ class Tally:
                 self.skipped += 1
 
 
-def as_json(differences: Iterable[Replayed], tally: Tally) -> Iterator[str]:
-    """One JSON object in pieces: `differences`, a line each, then the counts, which are known only then."""
+def as_json(differences: Iterable[Replayed], tally: ReplayCounts) -> Iterator[str]:
+    """Yield one JSON object in pieces: `differences`, one line each, then the counts."""
     yield '{"differences": ['
     comma = ""
     for one in differences:
         yield comma + json.dumps(_entry(one))
         comma = ","
     counts = {name: getattr(tally, name) for name in _COUNTS}
-    named = {"strangers": sorted(tally.strangers), "unreadable": [one._asdict() for one in tally.unreadable]}
+    named = {"strangers": sorted(tally.unknown_services), "unreadable": [one._asdict() for one in tally.unreadable]}
     yield f"], {json.dumps(counts | named)[1:]}"
 
 
@@ -87,8 +88,8 @@ def _entry(one: Replayed) -> dict[str, Any]:
     }
 
 
-def as_table(differences: Iterable[Replayed], tally: Tally) -> Iterator[str]:
-    """A row for each difference, under a head where there is one; then what could not be read, and the counts."""
+def as_table(differences: Iterable[Replayed], tally: ReplayCounts) -> Iterator[str]:
+    """Yield a row for each difference, with a header if there is one, then the unreadable lines, then the counts."""
     rows = map(_row, differences)
     first = next(rows, None)
     if first is not None:
@@ -105,7 +106,7 @@ def _row(one: Replayed) -> tuple[str, ...]:
 
 
 def _rules(one: Replayed) -> str:
-    """What moves the count no more, and what does now; `other order` where only that is new."""
+    """Return the rules that no longer change the count (`-`) and those that now do (`+`), or `other order`."""
     gone = [f"-{rule}" for rule in dict.fromkeys(one.rules_then) if rule not in one.rules_now]
     new = [f"+{rule}" for rule in dict.fromkeys(one.rules_now) if rule not in one.rules_then]
     if one.rules_then == one.rules_now:
@@ -117,13 +118,13 @@ def _aligned(row: Iterable[str]) -> str:
     return "  ".join(printable(cell).ljust(width) for cell, width in zip(row, WIDTHS, strict=True)).rstrip()
 
 
-def summary(tally: Tally) -> str:
-    """The counts in a sentence."""
-    parts = [f"{tally.decisions:,} decisions again: {tally.alike:,} alike, {tally.different:,} different"]
+def summary(tally: ReplayCounts) -> str:
+    """Return the counts in a sentence."""
+    parts = [f"{several(tally.decisions, 'decision')} replayed: {tally.alike:,} alike, {tally.different:,} different"]
     if tally.unread:
-        parts.append(f"{tally.unread:,} that cannot be read")
+        parts.append(f"{tally.unread:,} unreadable")
     if tally.unset:
-        names = ", ".join(map(printable, sorted(tally.strangers)))
-        parts.append(f"{tally.unset:,} of services that the settings do not have ({names})")
-    parts.append(f"{tally.skipped:,} other lines")
+        names = ", ".join(map(printable, sorted(tally.unknown_services)))
+        parts.append(f"{tally.unset:,} of services that are not in the settings ({names})")
+    parts.append(several(tally.skipped, "other line"))
     return "; ".join(parts)

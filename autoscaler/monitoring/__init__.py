@@ -1,4 +1,4 @@
-"""What watches the daemon: Grafana's dashboards, Prometheus' rules, and alarms that stand without either."""
+"""Monitoring of the daemon: Grafana dashboards, Prometheus rules, and CloudWatch alarms."""
 
 from autoscaler.monitoring.daemon import DAEMON
 from autoscaler.monitoring.files import files

@@ -1,4 +1,4 @@
-"""Alarms of CloudWatch that stand without the daemon: it may be down while services stand at no task at all."""
+"""CloudWatch alarms that work without the daemon: it can be down while services have no tasks."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from autoscaler.config import Config
 from autoscaler.monitoring.panels import Json
 
 SPARE_S = 300
-"""The metric is a minute late, counts the work in hand, and a first task takes a minute or two to come up."""
+"""Seconds of tolerance: the metric is a minute late and includes messages in flight, and the first task takes a minute
+or two to start.
+"""
 
 PERIOD_S, PERIODS = 60, 3
 
 
 MOST_RESOURCES = 500
-"""What CloudFormation takes in one template (its user guide, on quotas)."""
+"""Maximum number of resources in a CloudFormation template (CloudFormation quotas)."""
 
 
 class Stack(NamedTuple):
-    """Where a template is deployed. Empty: the account or the Region of the daemon. `part` counts from 1: there are
-    several where one template cannot hold all queues.
+    """Where a template is deployed. Empty: the account or the Region of the daemon. `part` counts from 1; more than one
+    is needed if one template cannot contain all queues.
     """
 
     account: str = ""
@@ -33,17 +35,17 @@ _WORD = re.compile(r"[A-Za-z0-9]+")
 
 
 def threshold_s(latency_s: float) -> int:
-    """From what age on nobody can be looking after the queue: twice what is acceptable, and five minutes."""
+    """Return the age of the oldest message that raises the alarm: twice the latency target, plus `SPARE_S`."""
     return round(2 * latency_s) + SPARE_S
 
 
 def queue_alarm() -> Json:
-    """A template for one queue, by parameters."""
+    """Return a template for one queue, with parameters."""
     parameters: Json = {
         "QueueName": {"Type": "String", "Description": "The queue's name, in this account and Region."},
         "MostSeconds": {
             "Type": "Number",
-            "Description": "The age from which on it is an alarm: twice the acceptable latency, and 300.",
+            "Description": "Oldest message age in seconds that raises the alarm: twice the latency target + 300.",
             "Default": threshold_s(60),
         },
     }
@@ -52,8 +54,8 @@ def queue_alarm() -> Json:
 
 
 def alarms(config: Config) -> dict[Stack, Json]:
-    """Templates for each account and Region with an alarm for each configured queue in it, in the settings' order, at
-    most `MOST_RESOURCES` to a template.
+    """Return the templates for each account and Region, with an alarm for each configured queue in the order of the
+    settings. A template has at most `MOST_RESOURCES` alarms.
     """
     latencies: dict[Stack, dict[str, float]] = {}
     for service in config.services:
@@ -77,14 +79,14 @@ def _parts(latencies: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
 def _of_queues(latencies: Mapping[str, float]) -> Json:
     names = _logical(latencies)
     resources = {
-        name: _alarm(queue, threshold_s(latency_s), f"A message of {queue} may wait {latency_s:g} s.")
+        name: _alarm(queue, threshold_s(latency_s), f"The latency target of {queue} is {latency_s:g} s.")
         for name, (queue, latency_s) in zip(names, latencies.items(), strict=True)
     }
     return _template("the queues", {}, resources)
 
 
 def _logical(queues: Iterable[str]) -> Sequence[str]:
-    """Names of resources: letters and digits only, and no two the same."""
+    """Return unique names of resources, with letters and digits only."""
     names: dict[str, None] = {}
     for queue in queues:
         plain = "".join(word.capitalize() for word in _WORD.findall(queue)) + "OldestMessage"
@@ -100,7 +102,7 @@ def _template(what: str, parameters: Json, resources: Json) -> Json:
     }
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"Alarms on the oldest message of {what} that the autoscaler follows. They stand without it.",
+        "Description": f"Alarms on the oldest message of {what}. They work while the autoscaler is down.",
         "Parameters": {**parameters, "TopicArn": topic},
         "Conditions": {"HasTopic": {"Fn::Not": [{"Fn::Equals": [{"Ref": "TopicArn"}, ""]}]}},
         "Resources": resources,
@@ -108,11 +110,11 @@ def _template(what: str, parameters: Json, resources: Json) -> Json:
 
 
 def _alarm(queue: str | Json, most: int | Json, why: str) -> Json:
-    told = [{"Fn::If": ["HasTopic", {"Ref": "TopicArn"}, {"Ref": "AWS::NoValue"}]}]
+    actions = [{"Fn::If": ["HasTopic", {"Ref": "TopicArn"}, {"Ref": "AWS::NoValue"}]}]
     return {
         "Type": "AWS::CloudWatch::Alarm",
         "Properties": {
-            "AlarmDescription": f"{why} docs/runbook.md has what to do: oldest message.",
+            "AlarmDescription": f"{why} What to do: docs/runbook.md, section Oldest message.",
             "Namespace": "AWS/SQS",
             "MetricName": "ApproximateAgeOfOldestMessage",
             "Dimensions": [{"Name": "QueueName", "Value": queue}],
@@ -123,7 +125,7 @@ def _alarm(queue: str | Json, most: int | Json, why: str) -> Json:
             "ComparisonOperator": "GreaterThanThreshold",
             "Threshold": most,
             "TreatMissingData": "notBreaching",
-            "AlarmActions": told,
-            "OKActions": told,
+            "AlarmActions": actions,
+            "OKActions": actions,
         },
     }

@@ -1,8 +1,20 @@
-"""The dashboard of the daemon itself: does it keep its time, what does it ask of AWS, and what does that cost?"""
+"""The dashboard of the daemon itself: poll times, calls to AWS, and their cost."""
 
 from __future__ import annotations
 
-from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Dashboard, Panel, Query, Section, Shape, Unit, Variable
+from autoscaler.monitoring.panels import (
+    BAD,
+    CALM,
+    GOOD,
+    WARN,
+    Dashboard,
+    Panel,
+    PanelQuery,
+    Section,
+    Shape,
+    Unit,
+    Variable,
+)
 from autoscaler.monitoring.wording import RANGE, RATE
 
 OURS = 'instance=~"$instance"'
@@ -10,10 +22,12 @@ OURS = 'instance=~"$instance"'
 INSTANCE = Variable("instance", "instance", "autoscaler_build_info", "Daemon")
 
 
-def slowest(name: str) -> tuple[Query, Query]:
-    """The durations that half of a histogram, and 99 of 100, stay below."""
+def slowest(name: str) -> tuple[PanelQuery, PanelQuery]:
+    """Return the queries for p50 and p99 of a histogram."""
     rates = f"sum by (le) (rate({name}_bucket{{{OURS}}}[{RATE}]))"
-    return Query(f"histogram_quantile(0.5, {rates})", "p50"), Query(f"histogram_quantile(0.99, {rates})", "p99")
+    return PanelQuery(f"histogram_quantile(0.5, {rates})", "p50"), PanelQuery(
+        f"histogram_quantile(0.99, {rates})", "p99"
+    )
 
 
 HEADLINE = Section(
@@ -22,7 +36,7 @@ HEADLINE = Section(
         Panel(
             "Longest time since a poll",
             "Time since the last poll, of the service with the longest. It grows when the daemon hangs.",
-            (Query(f"max(time() - autoscaler_last_tick_timestamp_seconds{{{OURS}}})"),),
+            (PanelQuery(f"max(time() - autoscaler_last_tick_timestamp_seconds{{{OURS}}})"),),
             Shape.STAT,
             Unit.SECONDS,
             width=5,
@@ -34,8 +48,8 @@ HEADLINE = Section(
             "Services",
             "Services that can be scaled, and all configured services.",
             (
-                Query(f"sum(autoscaler_service_up{{{OURS}}})", "served"),
-                Query(f"count(autoscaler_service_up{{{OURS}}})", "all"),
+                PanelQuery(f"sum(autoscaler_service_up{{{OURS}}})", "served"),
+                PanelQuery(f"count(autoscaler_service_up{{{OURS}}})", "all"),
             ),
             Shape.STAT,
             width=5,
@@ -44,8 +58,8 @@ HEADLINE = Section(
         ),
         Panel(
             "Throttled",
-            "Requests that AWS throttled, over the time range. Each one slows the calls of its kind.",
-            (Query(f"sum(increase(autoscaler_aws_throttles_total{{{OURS}}}[{RANGE}]))"),),
+            "Requests that AWS throttled, over the time range. Each one slows down the calls of its throttle category.",
+            (PanelQuery(f"sum(increase(autoscaler_aws_throttles_total{{{OURS}}}[{RANGE}]))"),),
             Shape.STAT,
             width=4,
             height=5,
@@ -53,9 +67,9 @@ HEADLINE = Section(
             decimals=0,
         ),
         Panel(
-            "AWS calls, a month",
-            "What its calls cost, at the pace of the last ten minutes, by list prices without the free tier.",
-            (Query(f"sum(autoscaler_aws_cost_dollars_per_month{{{OURS}}})"),),
+            "AWS calls per month",
+            "Cost of the calls at the rate of the last ten minutes, by list prices without the free tier.",
+            (PanelQuery(f"sum(autoscaler_aws_cost_dollars_per_month{{{OURS}}})"),),
             Shape.STAT,
             Unit.DOLLARS,
             width=5,
@@ -65,8 +79,8 @@ HEADLINE = Section(
         ),
         Panel(
             "Version",
-            "What runs. Two versions at once are two daemons: never let two scale one service.",
-            (Query(f"count by (version) (autoscaler_build_info{{{OURS}}})", "{{version}}"),),
+            "Version of each daemon. Two versions mean two daemons: two daemons must never scale the same service.",
+            (PanelQuery(f"count by (version) (autoscaler_build_info{{{OURS}}})", "{{version}}"),),
             Shape.STAT,
             width=5,
             height=5,
@@ -76,38 +90,38 @@ HEADLINE = Section(
 )
 
 TIME = Section(
-    "Its time",
+    "Poll times",
     (
         Panel(
-            "How long a tick takes",
-            "From the first reading to the last write of one service. Most of it is waiting for AWS.",
+            "Poll duration",
+            "From the first read to the last write for one service. Most of it is time that AWS takes to respond.",
             slowest("autoscaler_tick_seconds"),
             unit=Unit.SECONDS,
         ),
         Panel(
-            "How late ticks begin",
-            "How long after its time a tick begins. Above a second, there are more services than its processor bears.",
+            "Poll delay",
+            "Delay between the scheduled and the actual start of a poll. Above 1 s, the CPU is overloaded.",
             slowest("autoscaler_tick_lag_seconds"),
             unit=Unit.SECONDS,
         ),
         Panel(
-            "Processor",
-            "Of one core.",
-            (Query(f"rate(process_cpu_seconds_total{{{OURS}}}[{RATE}])", "{{instance}}"),),
+            "CPU",
+            "CPU time, relative to one core.",
+            (PanelQuery(f"rate(process_cpu_seconds_total{{{OURS}}}[{RATE}])", "{{instance}}"),),
             unit=Unit.RATIO,
             width=8,
         ),
         Panel(
             "Memory",
             "Resident memory of the process.",
-            (Query(f"process_resident_memory_bytes{{{OURS}}}", "{{instance}}"),),
+            (PanelQuery(f"process_resident_memory_bytes{{{OURS}}}", "{{instance}}"),),
             unit=Unit.BYTES,
             width=8,
         ),
         Panel(
-            "Ticks",
+            "Polls",
             "Polls of services per second.",
-            (Query(f"sum(rate(autoscaler_tick_seconds_count{{{OURS}}}[{RATE}]))", "ticks"),),
+            (PanelQuery(f"sum(rate(autoscaler_tick_seconds_count{{{OURS}}}[{RATE}]))", "polls"),),
             unit=Unit.PER_SECOND,
             width=8,
         ),
@@ -115,21 +129,21 @@ TIME = Section(
 )
 
 CALLS = Section(
-    "What it asks of AWS",
+    "Calls to AWS",
     (
         Panel(
             "Requests, by API",
-            "Requests to AWS, a second, whatever came of them.",
-            (Query(f"sum by (api) (rate(autoscaler_aws_requests_total{{{OURS}}}[{RATE}]))", "{{api}}"),),
+            "Requests to AWS per second, successful and failed.",
+            (PanelQuery(f"sum by (api) (rate(autoscaler_aws_requests_total{{{OURS}}}[{RATE}]))", "{{api}}"),),
             unit=Unit.PER_SECOND,
             stacked=True,
         ),
         Panel(
             "Requests that failed, by outcome",
-            "Requests that did not end well, a second. denied: AWS rejected the credentials or a right is missing."
-            " no_credentials: there were none to sign with. unavailable: no answer. throttled: too many calls.",
+            "Failed requests per second. denied: AWS rejected the credentials or a permission is missing."
+            " no_credentials: no credentials found. unavailable: no response. throttled: too many calls.",
             (
-                Query(
+                PanelQuery(
                     f'sum by (outcome) (rate(autoscaler_aws_requests_total{{outcome!="ok",{OURS}}}[{RATE}]))',
                     "{{outcome}}",
                 ),
@@ -137,29 +151,37 @@ CALLS = Section(
             unit=Unit.PER_SECOND,
         ),
         Panel(
-            "Calls that could be made at once",
-            "What is left of our share of AWS's rates, by throttle category. At 0, calls wait for their turn.",
-            (Query(f"min by (category) (autoscaler_rate_limiter_tokens{{{OURS}}})", "{{category}}"),),
+            "Rate-limit tokens left",
+            "Unused part of the daemon's share of the AWS quotas, by throttle category. At 0, calls wait.",
+            (PanelQuery(f"min by (category) (autoscaler_rate_limiter_tokens{{{OURS}}})", "{{category}}"),),
             width=8,
         ),
         Panel(
-            "Waiting for a turn",
-            "How long requests wait until our share of AWS's rate lets them go.",
+            "Wait for the rate limiter",
+            "Time that requests wait for a rate-limit token.",
             slowest("autoscaler_rate_limiter_wait_seconds"),
             unit=Unit.SECONDS,
             width=8,
         ),
         Panel(
             "Throttled, by category",
-            "Requests that AWS throttled, a second. The account's other callers drain the same rates.",
-            (Query(f"sum by (category) (rate(autoscaler_aws_throttles_total{{{OURS}}}[{RATE}]))", "{{category}}"),),
+            "Requests that AWS throttled, per second. Other callers in the account use the same quotas.",
+            (
+                PanelQuery(
+                    f"sum by (category) (rate(autoscaler_aws_throttles_total{{{OURS}}}[{RATE}]))", "{{category}}"
+                ),
+            ),
             unit=Unit.PER_SECOND,
             width=8,
         ),
         Panel(
-            "Dollars, over the time shown",
-            "What its calls cost so far, by API: SQS is paid by the request, GetMetricData by the metric.",
-            (Query(f"sum by (api) (increase(autoscaler_aws_cost_dollars_total{{{OURS}}}[{RANGE}])) > 0", "{{api}}"),),
+            "Cost over the time range",
+            "Cost of the calls, by API: SQS is charged per request, GetMetricData per metric.",
+            (
+                PanelQuery(
+                    f"sum by (api) (increase(autoscaler_aws_cost_dollars_total{{{OURS}}}[{RANGE}])) > 0", "{{api}}"
+                ),
+            ),
             Shape.STAT,
             Unit.DOLLARS,
             width=24,
@@ -173,7 +195,7 @@ CALLS = Section(
 DAEMON = Dashboard(
     "autoscaler-daemon",
     "Autoscaler / Daemon",
-    "The daemon itself: its time, its calls, and what they cost.",
+    "The daemon itself: poll times, calls to AWS, and their cost.",
     (INSTANCE,),
     (HEADLINE, TIME, CALLS),
 )

@@ -1,4 +1,4 @@
-"""Everything as files, by name: what `autoscaler dashboards` writes, and what stands in `deploy/monitoring`."""
+"""The monitoring files by name: the output of `autoscaler dashboards`, and the content of `deploy/monitoring`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoscaler.monitoring.yaml import as_yaml
 
 
 def files(config: Config | None) -> dict[str, str]:
-    """The content of each file. Where no queue is configured the alarm is for one, by parameters."""
+    """Return the content of each file. Without a configured queue, the alarm template has parameters for one queue."""
     dashboards = {
         f"{dashboard.uid}.json": json.dumps(as_grafana(dashboard), indent=2, ensure_ascii=False) + "\n"
         for dashboard in (FLEET, SERVICE, DAEMON)

@@ -1,8 +1,8 @@
-"""The dashboard of all services: are latency targets met, where not, and at what cost?"""
+"""The dashboard of all services: latency targets, tasks and cost."""
 
 from __future__ import annotations
 
-from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Dashboard, Panel, Query, Section, Shape, Unit
+from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Dashboard, Panel, PanelQuery, Section, Shape, Unit
 from autoscaler.monitoring.wording import (
     BY_SERVICE,
     CHOSEN,
@@ -28,7 +28,7 @@ HEADLINE = Section(
         Panel(
             "At risk",
             "Services whose latency target requires more tasks than can run now. The log has the number.",
-            (Query(f"sum(autoscaler_slo_at_risk{{{CHOSEN}}})"),),
+            (PanelQuery(f"sum(autoscaler_slo_at_risk{{{CHOSEN}}})"),),
             Shape.STAT,
             width=4,
             height=5,
@@ -37,7 +37,7 @@ HEADLINE = Section(
         Panel(
             "Not served",
             "Services that cannot be scaled: something that a decision needs cannot be read or written.",
-            (Query(f"count(autoscaler_service_up{{{CHOSEN}}}) - sum(autoscaler_service_up{{{CHOSEN}}})"),),
+            (PanelQuery(f"count(autoscaler_service_up{{{CHOSEN}}}) - sum(autoscaler_service_up{{{CHOSEN}}})"),),
             Shape.STAT,
             width=4,
             height=5,
@@ -46,7 +46,7 @@ HEADLINE = Section(
         Panel(
             "At their maximum",
             "Services at max_tasks. Raise it where the latency target is missed.",
-            (Query(f"sum({tasks('desired')} >= bool ignoring(kind) {tasks('max')})"),),
+            (PanelQuery(f"sum({tasks('desired')} >= bool ignoring(kind) {tasks('max')})"),),
             Shape.STAT,
             width=4,
             height=5,
@@ -55,16 +55,16 @@ HEADLINE = Section(
         Panel(
             "Paused",
             "Services in which scaling is paused in a direction, by setting or by tag.",
-            (Query(f"sum(max{BY_SERVICE}(autoscaler_paused{{{CHOSEN}}}))"),),
+            (PanelQuery(f"sum(max{BY_SERVICE}(autoscaler_paused{{{CHOSEN}}}))"),),
             Shape.STAT,
             width=3,
             height=5,
             steps=((None, GOOD), (1, WARN)),
         ),
         Panel(
-            "AWS calls, a month",
-            "What the daemon's own calls cost, at the pace of the last ten minutes, by list prices, free tier aside.",
-            (Query("sum(autoscaler_aws_cost_dollars_per_month)"),),
+            "AWS calls per month",
+            "Cost of the daemon's calls at the rate of the last ten minutes, by list prices without the free tier.",
+            (PanelQuery("sum(autoscaler_aws_cost_dollars_per_month)"),),
             Shape.STAT,
             Unit.DOLLARS,
             width=4,
@@ -80,21 +80,23 @@ SERVICES_NOW = Section(
     (
         Panel(
             "Services",
-            "One row per service; a click on its name shows it alone. Expected wait: of a message that arrives now."
+            "One row per service; click its name to open it. Expected wait: of a message that arrives now."
             " In time: share of messages over the time range.",
             (
-                Query(f"sum{BY_SERVICE}(autoscaler_service_up{{{CHOSEN}}})", column="served"),
-                Query(in_time_ratio(RANGE, BY_SERVICE), column="in time"),
-                Query(f"sum{BY_SERVICE}(autoscaler_slo_at_risk{{{CHOSEN}}})", column="at risk"),
-                Query(f"sum{BY_SERVICE}({tasks('desired')})", column="tasks"),
-                Query(f"sum{BY_SERVICE}({tasks('demand')})", column="demand"),
-                Query(f"sum{BY_SERVICE}({tasks('max')})", column="max"),
-                Query(
+                PanelQuery(f"sum{BY_SERVICE}(autoscaler_service_up{{{CHOSEN}}})", column="served"),
+                PanelQuery(in_time_ratio(RANGE, BY_SERVICE), column="in time"),
+                PanelQuery(f"sum{BY_SERVICE}(autoscaler_slo_at_risk{{{CHOSEN}}})", column="at risk"),
+                PanelQuery(f"sum{BY_SERVICE}({tasks('desired')})", column="tasks"),
+                PanelQuery(f"sum{BY_SERVICE}({tasks('demand')})", column="demand"),
+                PanelQuery(f"sum{BY_SERVICE}({tasks('max')})", column="max"),
+                PanelQuery(
                     f'sum{BY_SERVICE}(autoscaler_queue_messages{{state="visible",{CHOSEN}}})',
                     column="backlog",
                 ),
-                Query(f"sum{BY_SERVICE}(autoscaler_expected_wait_seconds{{{CHOSEN}}})", column="expected wait"),
-                Query(f"sum{BY_SERVICE}(autoscaler_acceptable_latency_seconds{{{CHOSEN}}})", column="latency target"),
+                PanelQuery(f"sum{BY_SERVICE}(autoscaler_expected_wait_seconds{{{CHOSEN}}})", column="expected wait"),
+                PanelQuery(
+                    f"sum{BY_SERVICE}(autoscaler_acceptable_latency_seconds{{{CHOSEN}}})", column="latency target"
+                ),
             ),
             Shape.TABLE,
             width=24,
@@ -110,16 +112,15 @@ COURSE = Section(
     (
         Panel(
             "Messages late, by service",
-            "The share of messages that waited longer than the latency target when they were received. Nothing is drawn"
-            " where none were received.",
-            (Query(late_ratio(RATE, BY_SERVICE), "{{ecs_service}}"),),
+            "Share of received messages that waited longer than the latency target. No value if none were received.",
+            (PanelQuery(late_ratio(RATE, BY_SERVICE), "{{ecs_service}}"),),
             unit=Unit.RATIO,
         ),
         Panel(
-            "Expected wait, of what is acceptable",
-            "Expected wait of a message that arrives now, relative to the latency target. Above 100 % it will be late.",
+            "Expected wait, relative to the latency target",
+            "Expected wait of a message that arrives now. Above 100 % it will be late.",
             (
-                Query(
+                PanelQuery(
                     f"autoscaler_expected_wait_seconds{{{CHOSEN}}} / autoscaler_acceptable_latency_seconds{{{CHOSEN}}}",
                     "{{ecs_service}}",
                 ),
@@ -130,17 +131,17 @@ COURSE = Section(
             "Tasks",
             "All services together: demand, desired and running tasks.",
             (
-                Query(f"sum({tasks('demand')})", "demand"),
-                Query(f"sum({tasks('desired')})", "desired"),
-                Query(f"sum({tasks('running')})", "running"),
+                PanelQuery(f"sum({tasks('demand')})", "demand"),
+                PanelQuery(f"sum({tasks('desired')})", "desired"),
+                PanelQuery(f"sum({tasks('running')})", "running"),
             ),
             dashed=("demand",),
         ),
         Panel(
             "Backlog, by service",
-            "Visible messages, by the approximate counts of SQS; without messages in flight or delayed.",
+            "Visible messages, by the approximate counts of SQS, without messages in flight or delayed.",
             (
-                Query(
+                PanelQuery(
                     f'sum by (ecs_service) (autoscaler_queue_messages{{state="visible",{CHOSEN}}})', "{{ecs_service}}"
                 ),
             ),
@@ -154,10 +155,10 @@ COST = Section(
     (
         PAID_AND_WASTED,
         Panel(
-            "Task-hours, over the time shown",
-            "Task-hours by service. Times the price of one, it is what ECS charges for them.",
+            "Task-hours over the time range",
+            "Task-hours by service. Multiply by the price of a task-hour for the ECS cost.",
             (
-                Query(
+                PanelQuery(
                     f"sum by (ecs_service) (increase(autoscaler_task_seconds_total{{{CHOSEN}}}[{RANGE}])) / 3600",
                     "{{ecs_service}}",
                 ),
@@ -169,9 +170,9 @@ COST = Section(
             decimals=1,
         ),
         Panel(
-            "Decisions, by the rule that bound",
-            "Rules that limited the demand, over all services. none: the count followed the demand.",
-            (Query(ever_bound(f"rate(autoscaler_decisions_total{{{CHOSEN}}}[{RATE}])"), "{{rule}}"),),
+            "Decisions, by binding rule",
+            "Rules that limited the target, over all services. none: the target was the demand.",
+            (PanelQuery(ever_bound(f"rate(autoscaler_decisions_total{{{CHOSEN}}}[{RATE}])"), "{{rule}}"),),
             unit=Unit.PER_SECOND,
             width=6,
             stacked=True,

@@ -1,13 +1,13 @@
-"""A dashboard as the JSON that Grafana 11 and 12 import (schema 39, which later ones bring up to date by themselves).
+"""Convert a dashboard to JSON for Grafana 11 and 12 (schema 39; later versions migrate it on import).
 
-The data source is a variable: no dashboard names one.
+The data source is a variable of the dashboard.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoscaler.monitoring.panels import Dashboard, Json, Mark, Names, Panel, Query, Section, Shape, Variable
+from autoscaler.monitoring.panels import Dashboard, Json, Mark, Names, Panel, PanelQuery, Section, Shape, Variable
 
 SCHEMA = 39
 SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
@@ -16,7 +16,7 @@ SERVICE_UID = "autoscaler-service"
 
 
 def as_grafana(dashboard: Dashboard) -> Json:
-    """The dashboard, to be imported or provisioned as it is."""
+    """Return the dashboard, ready to be imported or provisioned."""
     return {
         "uid": dashboard.uid,
         "title": dashboard.title,
@@ -74,7 +74,7 @@ def _annotation(mark: Mark) -> Json:
 
 
 def _links() -> Json:
-    """To the other two, at the same time and of the same services."""
+    """Return the links to the other two dashboards, with the same time range and services."""
     return {
         "title": "Autoscaler",
         "type": "dashboards",
@@ -86,7 +86,7 @@ def _links() -> Json:
 
 
 def _laid_out(sections: tuple[Section, ...]) -> Iterator[Json]:
-    """Panels from left to right, and on to the next line where the grid ends; a heading before each section."""
+    """Yield the panels from left to right and row by row, with a heading before each section."""
     number = y = 0
     for section in sections:
         number += 1
@@ -103,7 +103,7 @@ def _laid_out(sections: tuple[Section, ...]) -> Iterator[Json]:
 
 
 def as_panel(panel: Panel) -> Json:
-    """One panel without its place."""
+    """Return one panel, without its position."""
     own: Json = {
         "type": panel.shape.value,
         "title": panel.title,
@@ -116,7 +116,7 @@ def as_panel(panel: Panel) -> Json:
     return own | ({"transformations": _columns(panel)} if panel.shape is Shape.TABLE else {})
 
 
-def _target(panel: Panel, letter: str, query: Query) -> Json:
+def _target(panel: Panel, letter: str, query: PanelQuery) -> Json:
     now = panel.shape in {Shape.STAT, Shape.TABLE}
     return {
         "refId": letter,
@@ -179,7 +179,7 @@ def _override(name: str, properties: list[Json]) -> Json:
 
 
 def _columns(panel: Panel) -> list[Json]:
-    """One line for each service: its names, and the value of each query under the name of its column."""
+    """Return the transformations to one row per service: its names, and the value of each query in its column."""
     letters = zip("ABCDEFGHIJKLMN", panel.queries, strict=False)
     columns = {f"Value #{letter}": query.column for letter, query in letters}
     names = {"ecs_cluster": "cluster", "ecs_service": "service"} | columns

@@ -1,4 +1,4 @@
-"""What a dashboard is made of, in the words of its author: panels, their queries, and how values are to be read."""
+"""The parts of a dashboard: sections, panels, queries, variables and annotations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Shape(StrEnum):
-    """The kinds of panels of Grafana that are used here."""
+    """The Grafana panel types that are used."""
 
     STAT = "stat"
     CURVES = "timeseries"
@@ -18,7 +18,7 @@ class Shape(StrEnum):
 
 
 class Unit(StrEnum):
-    """Grafana's own names of units."""
+    """Grafana unit names."""
 
     COUNT = "short"
     SECONDS = "s"
@@ -31,17 +31,15 @@ class Unit(StrEnum):
 
 
 Names = Mapping[str, tuple[str, str]]
-"""What a value is called, and its colour."""
+"""The text and the colour of each value."""
 
 GOOD, WARN, BAD, CALM = "green", "orange", "red", "blue"
-"""Colours, by what they say."""
+"""Colours by meaning."""
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A PromQL expression. `legend` is the name of its series, with labels as `{{label}}`. `column`: its name in a
-    table.
-    """
+class PanelQuery:
+    """A PromQL expression. `legend`: name of its series, with labels as `{{label}}`. `column`: its name in a table."""
 
     expr: str
     legend: str = ""
@@ -50,16 +48,16 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel. Width and height are in cells of Grafana's grid, 24 to a row.
+    """One panel. Width and height are in cells of the Grafana grid, 24 per row.
 
-    `steps`: colours, each from a value on, the first from the least (empty: no colour means anything). `names`: what
-    values are called, and in which colour; `columns`: the same, of columns of a table. `dashed`: legends of series that
-    are bounds. `units`: of columns or legends that differ.
+    `steps`: thresholds with a colour each, the first for all lower values (empty: no thresholds). `names`: texts and
+    colours of values. `columns`: the same for the columns of a table. `dashed`: legends of series with dashed lines.
+    `units`: units of columns or legends that differ from `unit`.
     """
 
     title: str
     description: str
-    queries: tuple[Query, ...]
+    queries: tuple[PanelQuery, ...]
     shape: Shape = Shape.CURVES
     unit: Unit = Unit.COUNT
     width: int = 12
@@ -76,7 +74,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading across the dashboard, and what stands below it."""
+    """A heading across the dashboard, and the panels below it."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -84,7 +82,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """What the reader may choose: the values of `label` of the metric. `several`: more than one, and all at first."""
+    """A selection of values of `label` of the metric. `several`: more than one can be selected, by default all."""
 
     name: str
     label: str
@@ -95,7 +93,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that happened, drawn across all panels: where the expression has a value."""
+    """An annotation in all panels, at the times at which the expression has a value."""
 
     name: str
     expr: str
@@ -105,7 +103,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """A whole dashboard. `uid` is what links lead to."""
+    """A dashboard. `uid`: its identifier in links."""
 
     uid: str
     title: str
@@ -120,9 +118,9 @@ class Dashboard:
 
     @property
     def expressions(self) -> tuple[str, ...]:
-        """Every expression that it asks Prometheus for."""
-        asked = [query.expr for panel in self.panels for query in panel.queries]
-        return (*asked, *(mark.expr for mark in self.marks))
+        """All PromQL expressions of the dashboard."""
+        of_panels = [query.expr for panel in self.panels for query in panel.queries]
+        return (*of_panels, *(mark.expr for mark in self.marks))
 
 
 Json = dict[str, Any]

@@ -1,6 +1,6 @@
-"""Prometheus' rules: what is worth keeping in a shorter form, and what is worth waking somebody for.
+"""Prometheus recording rules and alerting rules.
 
-Recorded names are `level:metric:operations`. Every alert has an entry in `docs/runbook.md` under its own name.
+Names of recorded series are `level:metric:operations`. Every alert has a section in `docs/runbook.md` with its name.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ STEADY = "job:autoscaler_daemons:steady1h"
 LATE_SHORT, LATE_LONG = "ecs_service:autoscaler_late_messages:ratio5m", "ecs_service:autoscaler_late_messages:ratio1h"
 
 LEAST_LATE = 10
-"""A message that fails is late at each receive, and most dead-letter queues take it after three to five of them: two
-such messages within an hour break no promise. Rarer ones are for the alarm on the oldest message.
+"""Late messages within an hour that raise no alert. A message that fails is late at each receive, and most dead-letter
+queues take it after three to five receives: two such messages are no missed target. The alarm on the oldest message
+covers rarer ones.
 """
 
 RUNNING = 'autoscaler_tasks{kind="running"}'
 
 
 class Recording(NamedTuple):
-    """A series that Prometheus keeps."""
+    """A recorded series."""
 
     record: str
     expr: str
 
 
 class Alert(NamedTuple):
-    """One alert. `lasting`: for how long the expression must have a value, as Prometheus writes durations."""
+    """One alert. `lasting`: how long the expression must have a value, as a Prometheus duration."""
 
     name: str
     expr: str
@@ -58,8 +59,8 @@ RECORDINGS = (
         f"sum{BY_SERVICE}(increase(autoscaler_wasted_task_seconds_total[1h]))\n"
         f"/ (sum{BY_SERVICE}(increase(autoscaler_task_seconds_total[1h])) > 0)",
     ),
-    # How many daemons there were for ten minutes together: a deployment that runs old and new ones beside each other
-    # for less counts no more than there are.
+    # The number of daemons that ran for at least ten minutes: a deployment that runs old and new daemons together for a
+    # shorter time does not count twice.
     Recording(STEADY, "max_over_time(min_over_time(count by (job) (autoscaler_build_info)[10m:1m])[1h:1m])"),
 )
 
@@ -84,7 +85,7 @@ ALERTS = (
     ),
     Alert(
         "AutoscalerShadowMissesLatency",
-        # The daemon forgets at a restart that someone else changed the count; Prometheus does not.
+        # A restart resets the daemon's record of changes by others. The counter in Prometheus remains.
         f"autoscaler_shadow_misses_latency == 1\n"
         f"unless on (ecs_cluster, ecs_service) sum{BY_SERVICE}(increase(autoscaler_drifts_total[1h])) > 0",
         "5m",
@@ -99,7 +100,7 @@ ALERTS = (
         'and ignoring(kind) autoscaler_tasks{kind="desired"} >= ignoring(kind) autoscaler_tasks{kind="max"}',
         "10m",
         "warning",
-        f"{EACH}: at its maximum, and the work asks for more",
+        f"{EACH}: at max_tasks, and the demand is higher",
         "The demand has been above max_tasks for ten minutes: {{ $value }} tasks.",
     ),
     Alert(
@@ -108,7 +109,7 @@ ALERTS = (
         "5m",
         "critical",
         f"{EACH}: {{{{ $labels.signal }}}} cannot be read",
-        "A signal that the decisions need has been missing or stale for five minutes: nothing is scaled in.",
+        "A signal that the decisions need has been missing or stale for five minutes. Scale-in is blocked.",
     ),
     Alert(
         "AutoscalerStalledStart",
@@ -122,15 +123,15 @@ ALERTS = (
         "10m",
         "critical",
         f"{EACH}: requested tasks do not start",
-        "Only {{ $value }} tasks run, fewer than desired, and no more have come up for good in ten minutes.",
+        "Only {{ $value }} tasks run, fewer than desired, and no further task has stayed up in the last ten minutes.",
     ),
     Alert(
         "AutoscalerDrift",
         "increase(autoscaler_drifts_total[30m]) > 2.5",
         "0m",
         "warning",
-        f"{EACH}: somebody else keeps changing the count",
-        "Somebody else has changed the desired count {{ $value | humanize }} times within half an hour.",
+        f"{EACH}: the desired count is changed outside the autoscaler",
+        "The desired count was changed {{ $value | humanize }} times outside the autoscaler in the last 30 minutes.",
     ),
     Alert(
         "AutoscalerThrottled",
@@ -138,7 +139,7 @@ ALERTS = (
         "10m",
         "warning",
         "AWS throttles {{ $labels.category }}",
-        "AWS has throttled {{ $value | humanize }} requests within ten minutes: scaling is slower than it should be.",
+        "AWS has throttled {{ $value | humanize }} requests in the last ten minutes: scaling is delayed.",
     ),
     Alert(
         "AutoscalerPausedTooLong",
@@ -146,17 +147,17 @@ ALERTS = (
         "24h",
         "warning",
         f"{EACH}: paused for a day",
-        "Scaling has been paused for 24 hours: a pause that was forgotten looks like a broken autoscaler.",
+        "Scaling has been paused for 24 hours. Resume it, unless the pause is intended.",
     ),
     Alert(
         "AutoscalerDaemonStale",
-        # As old as it was when it was scraped: at a minute between scrapes time() would count that minute as silence.
+        # The age at the scrape. With a minute between scrapes, time() would add that minute to the age.
         "timestamp(autoscaler_last_tick_timestamp_seconds) - autoscaler_last_tick_timestamp_seconds\n"
         "> autoscaler_silent_after_seconds",
         "3m",
         "critical",
         f"{EACH}: no poll for longer than expected",
-        "The daemon answers, but has not polled this service for {{ $value | humanizeDuration }}.",
+        "The daemon responds, but has not polled this service for {{ $value | humanizeDuration }}.",
     ),
     Alert(
         "AutoscalerDaemonGone",
@@ -164,16 +165,16 @@ ALERTS = (
         "unless on () absent(autoscaler_build_info)",
         "5m",
         "critical",
-        "{{ $labels.job }}: fewer autoscalers than within the last hour",
-        "{{ $value }} of the daemons that ran within the last hour are gone: nothing scales their services.",
+        "{{ $labels.job }}: fewer autoscaler daemons than in the last hour",
+        "Daemons that ran in the last hour and are gone: {{ $value }}. Nothing scales their services.",
     ),
     Alert(
         "AutoscalerDaemonAbsent",
         "absent(autoscaler_build_info)",
         "5m",
         "critical",
-        "No autoscaler is to be seen",
-        "Prometheus has found no daemon for five minutes: nothing is scaled, and what stands at zero stays there.",
+        "No autoscaler daemon found",
+        "Prometheus has found no daemon for five minutes. No service is scaled; services at 0 tasks stay at 0.",
     ),
 )
 

@@ -1,10 +1,10 @@
-"""The dashboard of one service: what it was asked for, what it did, and why."""
+"""The dashboard of one service: demand, tasks, and the reasons."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Dashboard, Panel, Query, Section, Shape, Unit
+from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Dashboard, Panel, PanelQuery, Section, Shape, Unit
 from autoscaler.monitoring.wording import (
     CHOSEN,
     CLUSTER,
@@ -25,11 +25,10 @@ HEADLINE = Section(
         IN_TIME,
         Panel(
             "Expected wait",
-            "What a message that comes now will probably wait; nothing while there is no task. Beside it, what is"
-            " acceptable.",
+            "Expected wait of a message that arrives now, and the latency target. No value without tasks.",
             (
-                Query(f"max(autoscaler_expected_wait_seconds{{{CHOSEN}}})", "expected"),
-                Query(f"min(autoscaler_acceptable_latency_seconds{{{CHOSEN}}})", "acceptable"),
+                PanelQuery(f"max(autoscaler_expected_wait_seconds{{{CHOSEN}}})", "expected"),
+                PanelQuery(f"min(autoscaler_acceptable_latency_seconds{{{CHOSEN}}})", "latency target"),
             ),
             Shape.STAT,
             Unit.SECONDS,
@@ -41,7 +40,7 @@ HEADLINE = Section(
         Panel(
             "At risk",
             "Whether the latency target requires more tasks than can run now. The log has the number.",
-            (Query(f"max(autoscaler_slo_at_risk{{{CHOSEN}}})"),),
+            (PanelQuery(f"max(autoscaler_slo_at_risk{{{CHOSEN}}})"),),
             Shape.STAT,
             width=3,
             height=5,
@@ -49,9 +48,9 @@ HEADLINE = Section(
             names=WARNING,
         ),
         Panel(
-            "Tasks wanted",
-            "What was wanted of ECS last, and the most there may be.",
-            (Query(f"sum({tasks('desired')})", "desired"), Query(f"sum({tasks('max')})", "max")),
+            "Desired tasks",
+            "Desired count of ECS, and max_tasks.",
+            (PanelQuery(f"sum({tasks('desired')})", "desired"), PanelQuery(f"sum({tasks('max')})", "max")),
             Shape.STAT,
             width=4,
             height=5,
@@ -59,8 +58,8 @@ HEADLINE = Section(
         ),
         Panel(
             "Mode",
-            "Active; scale_out_only, which never takes a task away; or shadow, which only says what it would do.",
-            (Query(f"max by (mode) (autoscaler_mode{{{CHOSEN}}}) == 1", "{{mode}}"),),
+            "active; scale_out_only, which never scales in; or shadow, which only logs its decisions.",
+            (PanelQuery(f"max by (mode) (autoscaler_mode{{{CHOSEN}}}) == 1", "{{mode}}"),),
             Shape.STAT,
             width=3,
             height=5,
@@ -69,8 +68,8 @@ HEADLINE = Section(
         ),
         Panel(
             "Paused",
-            "Whether scaling out or in is paused, by setting or by the service's tag autoscaler:paused.",
-            (Query(f"max by (direction) (autoscaler_paused{{{CHOSEN}}})", "{{direction}}"),),
+            "Whether scale-out or scale-in is paused, by setting or by the tag autoscaler:paused of the service.",
+            (PanelQuery(f"max by (direction) (autoscaler_paused{{{CHOSEN}}})", "{{direction}}"),),
             Shape.STAT,
             width=3,
             height=5,
@@ -81,39 +80,41 @@ HEADLINE = Section(
 )
 
 COURSE = Section(
-    "Work and tasks",
+    "Load and tasks",
     (
         Panel(
             "Tasks",
-            "What the work asks for, what was decided and wanted of ECS, and what runs; dashed, the bounds.",
-            tuple([Query(tasks(kind), kind) for kind in ("demand", "desired", "running", "pending", "min", "max")]),
+            "Demand, desired, running and pending tasks. Dashed: demand and the bounds.",
+            tuple(
+                [PanelQuery(tasks(kind), kind) for kind in ("demand", "desired", "running", "pending", "min", "max")]
+            ),
             dashed=("min", "max", "demand"),
             height=9,
         ),
         Panel(
             "Messages",
-            "Each queue by SQS's approximate counts: what waits, what workers hold, and what is delayed.",
-            (Query(f"autoscaler_queue_messages{{{CHOSEN}}}", "{{queue}} {{state}}"),),
+            "Messages of each queue, by the approximate counts of SQS: visible, in flight, delayed.",
+            (PanelQuery(f"autoscaler_queue_messages{{{CHOSEN}}}", "{{queue}} {{state}}"),),
             height=9,
         ),
         Panel(
             "Waits",
-            "What a message that comes now will probably wait, and the age of the oldest one as CloudWatch had it; that"
-            " age counts work in hand, too. Dashed, what is acceptable.",
+            "Expected wait of a message that arrives now, and the oldest message age by CloudWatch, which includes"
+            " messages in flight. Dashed: the latency target.",
             (
-                Query(f"autoscaler_expected_wait_seconds{{{CHOSEN}}}", "expected wait"),
-                Query(f"autoscaler_queue_oldest_age_seconds{{{CHOSEN}}}", "oldest of {{queue}}"),
-                Query(f"autoscaler_acceptable_latency_seconds{{{CHOSEN}}}", "acceptable"),
+                PanelQuery(f"autoscaler_expected_wait_seconds{{{CHOSEN}}}", "expected wait"),
+                PanelQuery(f"autoscaler_queue_oldest_age_seconds{{{CHOSEN}}}", "oldest of {{queue}}"),
+                PanelQuery(f"autoscaler_acceptable_latency_seconds{{{CHOSEN}}}", "latency target"),
             ),
             unit=Unit.SECONDS,
-            dashed=("acceptable",),
+            dashed=("latency target",),
         ),
         Panel(
             "Messages received",
-            "Messages that workers took, and of these the late ones, a second.",
+            "Messages received by workers per second, and the late ones among them.",
             (
-                Query(f"sum(rate(autoscaler_messages_total{{{CHOSEN}}}[{RATE}]))", "received"),
-                Query(f"sum(rate(autoscaler_late_messages_total{{{CHOSEN}}}[{RATE}]))", "of these late"),
+                PanelQuery(f"sum(rate(autoscaler_messages_total{{{CHOSEN}}}[{RATE}]))", "received"),
+                PanelQuery(f"sum(rate(autoscaler_late_messages_total{{{CHOSEN}}}[{RATE}]))", "late"),
             ),
             unit=Unit.PER_SECOND,
         ),
@@ -121,13 +122,13 @@ COURSE = Section(
 )
 
 WHY = Section(
-    "Why it has the tasks that it has",
+    "Reasons of the task count",
     (
         Panel(
-            "The rule that bound",
-            "Filled while a rule kept the count away from the demand. docs/rules.md says what each of them is for.",
+            "Binding rules",
+            "Filled while the rule changed the target from the demand. docs/rules.md describes each rule.",
             (
-                Query(
+                PanelQuery(
                     ever_bound(f'increase(autoscaler_decisions_total{{rule!="none",{CHOSEN}}}[{RATE}])', " > bool 0"),
                     "{{rule}}",
                 ),
@@ -138,9 +139,9 @@ WHY = Section(
             names={"0": ("free", "transparent"), "1": ("bound", CALM)},
         ),
         Panel(
-            "Signals that can be decided on",
-            "Green while the signal was read and is fresh, red while it is needed and missing: then nothing goes.",
-            (Query(f"autoscaler_signal_usable{{{CHOSEN}}}", "{{signal}}"),),
+            "Usable signals",
+            "Green: the signal is read and fresh. Red: it is required, and missing or stale; scale-in is blocked.",
+            (PanelQuery(f"autoscaler_signal_usable{{{CHOSEN}}}", "{{signal}}"),),
             Shape.STATES,
             height=9,
             steps=((None, BAD), (1, GOOD)),
@@ -148,24 +149,26 @@ WHY = Section(
         ),
         Panel(
             "Changes of the desired count",
-            "Changes that ECS accepted, by direction, and those that somebody else made.",
+            "Changes that ECS accepted, by direction, and changes made outside the autoscaler.",
             (
-                Query(f"sum by (direction) (increase(autoscaler_scalings_total{{{CHOSEN}}}[{RATE}]))", "{{direction}}"),
-                Query(f"sum(increase(autoscaler_drifts_total{{{CHOSEN}}}[{RATE}]))", "by somebody else"),
+                PanelQuery(
+                    f"sum by (direction) (increase(autoscaler_scalings_total{{{CHOSEN}}}[{RATE}]))", "{{direction}}"
+                ),
+                PanelQuery(f"sum(increase(autoscaler_drifts_total{{{CHOSEN}}}[{RATE}]))", "outside the autoscaler"),
             ),
             width=8,
         ),
         Panel(
-            "Cooldown left",
-            "How long a direction is still cooling down after the last change. Always 0 where no cooldown is set.",
-            (Query(f"autoscaler_cooldown_remaining_seconds{{{CHOSEN}}}", "{{direction}}"),),
+            "Remaining cooldown",
+            "Remaining cooldown of each direction after the last change. Always 0 if no cooldown is set.",
+            (PanelQuery(f"autoscaler_cooldown_remaining_seconds{{{CHOSEN}}}", "{{direction}}"),),
             unit=Unit.SECONDS,
             width=8,
         ),
         Panel(
             "Age of signals",
-            "How old the newest reading of each signal is. CloudWatch's are minutes old by nature.",
-            (Query(f"autoscaler_signal_age_seconds{{{CHOSEN}}}", "{{signal}}"),),
+            "Age of the newest reading of each signal. Readings from CloudWatch are always minutes old.",
+            (PanelQuery(f"autoscaler_signal_age_seconds{{{CHOSEN}}}", "{{signal}}"),),
             unit=Unit.SECONDS,
             width=8,
         ),
@@ -173,39 +176,39 @@ WHY = Section(
 )
 
 LEARNED = Section(
-    "What was learned of the work",
+    "Estimates",
     (
         Panel(
             "Processing and start-up",
-            "For how long a message occupies a worker's slot, and how long a task takes to come up.",
+            "Processing time of a message, and start-up time of a task.",
             (
-                Query(f'autoscaler_estimate{{estimate="processing_seconds",{CHOSEN}}}', "processing"),
-                Query(f'autoscaler_estimate{{estimate="start_up_seconds",{CHOSEN}}}', "start-up"),
+                PanelQuery(f'autoscaler_estimate{{estimate="processing_seconds",{CHOSEN}}}', "processing"),
+                PanelQuery(f'autoscaler_estimate{{estimate="start_up_seconds",{CHOSEN}}}', "start-up"),
             ),
             unit=Unit.SECONDS,
             width=6,
         ),
         Panel(
             "Arrivals",
-            "Messages that come, and those that are expected within the next minute, look-ahead included, a second.",
+            "Messages per second: arriving now, and expected in the next minute, including look-ahead.",
             (
-                Query(f'autoscaler_estimate{{estimate="arrivals_per_second",{CHOSEN}}}', "now"),
-                Query(f"sum(autoscaler_expected_messages{{{CHOSEN}}}) / 60", "expected"),
+                PanelQuery(f'autoscaler_estimate{{estimate="arrivals_per_second",{CHOSEN}}}', "now"),
+                PanelQuery(f"sum(autoscaler_expected_messages{{{CHOSEN}}}) / 60", "expected"),
             ),
             unit=Unit.PER_SECOND,
             width=6,
             dashed=("expected",),
         ),
         Panel(
-            "Messages that a task holds at once",
-            "How many a task works on at once, as seen while messages wait.",
-            (Query(f'autoscaler_estimate{{estimate="concurrency",{CHOSEN}}}', "concurrency"),),
+            "Concurrency",
+            "Messages that a task processes at the same time, measured while there is a backlog.",
+            (PanelQuery(f'autoscaler_estimate{{estimate="concurrency",{CHOSEN}}}', "concurrency"),),
             width=6,
         ),
         Panel(
-            "How well it is known",
-            "From a guess to seen very often, or said to be fixed. Below a half, plans are careful.",
-            (Query(f"autoscaler_estimate_confidence_ratio{{{CHOSEN}}}", "{{estimate}}"),),
+            "Confidence",
+            "From 0 (a guess) to 1 (observed very often, or configured as fixed). Below 0.5, decisions are cautious.",
+            (PanelQuery(f"autoscaler_estimate_confidence_ratio{{{CHOSEN}}}", "{{estimate}}"),),
             unit=Unit.RATIO,
             width=6,
             most=1.0,
@@ -218,11 +221,11 @@ COST = Section(
     (
         PAID_AND_WASTED,
         Panel(
-            "Task-hours, over the time shown",
-            "Task-hours that were paid for, and the share of them in which no message was held.",
+            "Task-hours over the time range",
+            "Billed task-hours, and the share of them without a message.",
             (
-                Query(f"sum(increase(autoscaler_task_seconds_total{{{CHOSEN}}}[{RANGE}])) / 3600", "hours"),
-                Query(
+                PanelQuery(f"sum(increase(autoscaler_task_seconds_total{{{CHOSEN}}}[{RANGE}])) / 3600", "hours"),
+                PanelQuery(
                     f"sum(increase(autoscaler_wasted_task_seconds_total{{{CHOSEN}}}[{RANGE}]))"
                     f" / (sum(increase(autoscaler_task_seconds_total{{{CHOSEN}}}[{RANGE}])) > 0)",
                     "wasted",
@@ -236,9 +239,9 @@ COST = Section(
             decimals=1,
         ),
         Panel(
-            "Ticks with a failure",
-            "Looks in which something needed could not be read or written, by kind. The log has each with its remedy.",
-            (Query(f"sum by (kind) (increase(autoscaler_failures_total{{{CHOSEN}}}[{RATE}]))", "{{kind}}"),),
+            "Failed polls",
+            "Polls with a failed read or write, by kind. The log has each failure with its remedy.",
+            (PanelQuery(f"sum by (kind) (increase(autoscaler_failures_total{{{CHOSEN}}}[{RATE}]))", "{{kind}}"),),
             width=6,
         ),
     ),

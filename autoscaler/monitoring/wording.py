@@ -1,11 +1,11 @@
-"""Expressions and panels that several dashboards and rules share, so that one thing is asked for in one way."""
+"""Expressions and panels that several dashboards and rules share."""
 
 from __future__ import annotations
 
-from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Mark, Panel, Query, Shape, Unit, Variable
+from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Mark, Panel, PanelQuery, Shape, Unit, Variable
 
 CHOSEN = 'ecs_cluster=~"$cluster",ecs_service=~"$service"'
-"""The services that the reader chose."""
+"""The label matchers of the selected services."""
 
 RATE = "$__rate_interval"
 RANGE = "$__range"
@@ -21,21 +21,21 @@ WARNING = {"0": ("no", GOOD), "1": ("yes", WARN)}
 
 
 def late_ratio(window: str, by: str = "", chosen: str = f"{{{CHOSEN}}}") -> str:
-    """The share of messages that had waited too long, of those that were received. No value where there were none."""
+    """Return the share of received messages that were late. No value if none were received."""
     late = f"sum{by}(increase(autoscaler_late_messages_total{chosen}[{window}]))"
     received = f"sum{by}(increase(autoscaler_messages_total{chosen}[{window}]))"
     return f"{late}\n/ ({received} > 0)"
 
 
 def in_time_ratio(window: str, by: str = "") -> str:
-    """The share of messages that met the latency target."""
+    """Return the share of messages that met the latency target."""
     return f"1 - {late_ratio(window, by)}"
 
 
 IN_TIME = Panel(
     "Messages in time",
     "Share of messages received within the latency target, over the time range, estimated from the queues' counts.",
-    (Query(in_time_ratio(RANGE)),),
+    (PanelQuery(in_time_ratio(RANGE)),),
     Shape.STAT,
     Unit.RATIO,
     width=5,
@@ -45,29 +45,29 @@ IN_TIME = Panel(
 )
 
 PAID_AND_WASTED = Panel(
-    "Tasks paid for, and wasted",
-    "Average number of billed tasks, and how many of them held no message: starting tasks and free slots.",
+    "Billed and wasted tasks",
+    "Average number of billed tasks, and the part of them without a message: starting tasks and free slots.",
     (
-        Query(f"sum(rate(autoscaler_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "paid for"),
-        Query(f"sum(rate(autoscaler_wasted_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "of these wasted"),
+        PanelQuery(f"sum(rate(autoscaler_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "billed"),
+        PanelQuery(f"sum(rate(autoscaler_wasted_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "wasted"),
     ),
 )
 
 
 def tasks(kind: str) -> str:
-    """The chosen services' tasks of one kind."""
+    """Return the tasks of one kind, of the selected services."""
     return f'autoscaler_tasks{{kind="{kind}",{CHOSEN}}}'
 
 
 def ever_bound(decisions: str, compared: str = "") -> str:
-    """The decisions by rule, of those rules only that bound at all within the time shown: there are many."""
+    """Return the decisions by rule, only of rules that limited a decision in the time range: there are many rules."""
     ever = f"sum by (rule) (increase(autoscaler_decisions_total{{{CHOSEN}}}[{RANGE}])) > 0"
     return f"sum by (rule) ({decisions}){compared}\nand {ever}"
 
 
 MARKED = "5m"
-"""Two scrapes at least must lie within, also at Prometheus' own minute between them and with one missed. Not
-`RATE`: it knows only the interval that the data source has configured, by default a quarter of that minute.
+"""The window must contain at least two scrapes, also with one minute between scrapes (the Prometheus default) and one
+missed. `RATE` is not used: it depends on the interval of the data source, by default a quarter of that minute.
 """
 
 BY_SERVICE = " by (ecs_cluster, ecs_service) "
@@ -80,10 +80,10 @@ MARKS = (
         CALM,
     ),
     Mark(
-        "Somebody else changed the count",
+        "Desired count changed outside the autoscaler",
         f"sum by (ecs_service) (increase(autoscaler_drifts_total{{{CHOSEN}}}[{MARKED}])) > 0",
         "{{ecs_service}}: drift",
         WARN,
     ),
 )
-"""What is decided stands across all panels; a fleet's marks are those of the services that were chosen."""
+"""The annotations of the selected services, in all panels."""

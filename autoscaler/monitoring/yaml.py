@@ -1,6 +1,6 @@
-"""YAML as it is read by people, of values that JSON has: mappings and lists in blocks, long texts as they are.
+"""Write JSON values as readable YAML: mappings and lists as blocks, long texts as literal blocks.
 
-Every scalar is written as JSON, which is YAML too, so that nothing is taken for something else.
+Scalars that are not plain words are written as JSON, which is valid YAML, so that their type is unambiguous.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]*[A-Za-z0-9]")
 WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null"})
-"""What YAML takes for something else than text."""
+"""Words that YAML does not read as text."""
 
 
 def as_yaml(value: dict[str, Any]) -> str:
-    """The document. Empty lists and mappings are written as JSON."""
+    """Return the document. Empty lists and mappings are written as JSON."""
     return "\n".join(_mapping(value)) + "\n"
 
 

@@ -1,5 +1,5 @@
-"""What the operator's commands find out and do, beside the daemon: rights, examinations, pauses, first files.
+"""The logic of the operator's commands, separate from the daemon: rights, checks, pauses, files of a first start.
 
-A composition root like `app.py`, and never a part of it: what a command may do (write a tag, ask who it is) is no right
-of the daemon's role, and the daemon does not import it. The commands in `cli/` only read arguments and print.
+A composition root like `app.py`. The daemon does not import it, because the daemon's role has no permission for some of
+its calls (write a tag, read the caller identity). The commands in `cli/` only read arguments and print.
 """

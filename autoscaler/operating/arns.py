@@ -1,4 +1,4 @@
-"""ARNs of what the settings name. What is not known is `*`, and is told of: a policy with it holds, but more widely."""
+"""ARNs of the configured resources. An unknown part is `*`, with a remark: a policy with it works, but permits more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from autoscaler.aws.names import short_name
-from autoscaler.config import Config, Service
+from autoscaler.config import Config, ServiceConfig
 from autoscaler.config.queues import partition
 from autoscaler.ports import QueueRef, Role, ServiceRef
 
@@ -14,25 +14,25 @@ ANY = "*"
 
 
 class Home(NamedTuple):
-    """Where all is that does not say where it is. None: not known."""
+    """The Region and account of resources that name none. None: not known."""
 
     region: str | None = None
     account: str | None = None
 
 
 def region_in(environ: Mapping[str, str]) -> str | None:
-    """The Region that the environment names, as the daemon reads it (None: none). Profiles are not looked into."""
+    """Return the Region of the environment, as the daemon reads it (None: not set). Profiles are not read."""
     return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None
 
 
 def home_of(config: Config, region: str | None, account: str | None) -> Home:
-    """The home: `account` where it is given, else the one account that the queues' URLs and ARNs name, if it is one."""
+    """Return the home: `account` if given, else the account in the queues' URLs and ARNs if there is exactly one."""
     named = queue_accounts(config)
     return Home(region, account or (named.pop() if len(named) == 1 else None))
 
 
 def queue_accounts(config: Config) -> set[str]:
-    """The accounts that the queues' URLs and ARNs name."""
+    """Return the accounts in the queues' URLs and ARNs."""
     return {queue.account for service in config.services for queue in service.queues if queue.account}
 
 
@@ -41,7 +41,7 @@ def queue_arn(queue: QueueRef, home: Home) -> str:
 
 
 def service_arn(service: ServiceRef, home: Home) -> str:
-    """In the long format, which every service from 2021 on has."""
+    """Return the ARN in the long format, which every service since 2021 has."""
     name = f"service/{short_name(service.cluster)}/{short_name(service.service)}"
     return _of_ecs(service, home, name)
 
@@ -51,19 +51,19 @@ def cluster_arn(service: ServiceRef, home: Home) -> str:
 
 
 def tasks_arn(service: ServiceRef, home: Home) -> str:
-    """All tasks of the service's cluster: they have no names that could be known before."""
+    """Return the ARN pattern of all tasks of the service's cluster: task IDs are not known in advance."""
     return _of_ecs(service, home, f"task/{short_name(service.cluster)}/*")
 
 
-def unknown(services: Iterable[Service], home: Home) -> tuple[str, ...]:
-    """What of the ARNs is not known, each with what would narrow it."""
+def unknown(services: Iterable[ServiceConfig], home: Home) -> tuple[str, ...]:
+    """Return the unknown parts of the ARNs, each with its remedy."""
     each = list(services)
     nowhere = [service.ref.key for service in each if not (service.ref.region or home.region)]
     notes = []
     if home.account is None and any(service.ref.role is None for service in each):
-        notes.append("the account is not known, so ARNs hold * for it: give --account 123456789012")
+        notes.append("the account is not known, so ARNs have * for it: pass --account 123456789012")
     if nowhere:
-        notes.append(f"no Region is known for {', '.join(nowhere)}, so ARNs hold * for it: set AWS_REGION")
+        notes.append(f"no Region is known for {', '.join(nowhere)}, so ARNs have * for it: set AWS_REGION")
     return tuple(notes)
 
 
@@ -72,7 +72,7 @@ def _of_ecs(service: ServiceRef, home: Home, resource: str) -> str:
 
 
 def _account(role: Role | None, home: Home) -> str | None:
-    """A role's things are in its account."""
+    """Return the account of the role's resources."""
     return home.account if role is None else role.account
 
 

@@ -1,4 +1,4 @@
-"""The operator's way to AWS for one command: opened, used once, closed. Its calls are paced, and counted by nobody."""
+"""The AWS connection of one command. Its calls are rate-limited and not counted in metrics."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.ports import Category
 
 CALL_TIMEOUT_S = 5.0
-"""No call takes longer. Nobody tries again, so it may take a little longer than the daemon's."""
+"""Timeout of a call. Longer than the daemon's, because calls are not retried."""
 
 
 class Uncounted:
-    """A `Calls` that keeps nothing."""
+    """A `Calls` that stores nothing."""
 
     def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None: ...
 

@@ -1,6 +1,6 @@
-"""Rights as an IAM policy: a statement for each purpose, named after it, so that who reads it knows why it is there.
+"""Rights as an IAM policy: one statement per purpose, with the purpose as its `Sid`.
 
-Law: what is allowed is exactly the rights, neither more nor fewer.
+Law: the policy allows exactly the rights.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ PURPOSES = {
 """The `Sid` of each call's statement, in the order of the document."""
 
 MOST_MANAGED, MOST_INLINE = 6_144, 10_240
-"""Characters, white space aside, of a managed policy and of all the inline policies of a role together."""
+"""The most characters, without white space, of a managed policy and of all inline policies of a role together."""
 
 DENIALS = (
     ("NoRedefinition", "ecs:task-definition"),
     ("NoCapacityChange", "ecs:capacity-provider"),
 )
-"""What `ecs:UpdateService` may carry besides a count, and IAM has a key for."""
+"""Parameters of `ecs:UpdateService` other than the count for which IAM has a condition key."""
 
 
 def document(rights: Iterable[Right], *, deny_redefinition: bool = False) -> dict[str, Any]:
-    """The policy. With `deny_redefinition` it also denies updates that name a task definition or capacity provider:
-    untried on AWS, which may fill in both before it checks, and then refuse every update.
+    """Return the policy. `deny_redefinition`: also deny updates that name a task definition or capacity provider. This
+    is not tested on AWS, which may fill in both before the check and then reject every update.
     """
     allowed = list(_allowing(sorted(rights, key=_order)))
     denied = [_denial(name, key) for name, key in DENIALS] if deny_redefinition else []
@@ -57,7 +57,7 @@ def _order(right: Right) -> tuple[int, str, str]:
 
 
 def _allowing(rights: Iterable[Right]) -> Iterator[dict[str, Any]]:
-    """A statement for each purpose and cluster: the condition names one cluster."""
+    """Yield a statement for each purpose and cluster: a condition names one cluster."""
     groups: dict[tuple[str, str | None], list[Right]] = {}
     for right in rights:
         groups.setdefault((PURPOSES[right.api], right.cluster), []).append(right)
@@ -87,21 +87,21 @@ def _denial(sid: str, key: str) -> dict[str, Any]:
 
 
 def remarks(rights: Iterable[Right], policy: dict[str, Any]) -> Iterator[str]:
-    """What one should know of the policy before one uses it."""
+    """Yield the remarks to read before the policy is used."""
     asked = {right.api for right in rights}
     wide = [api.name for api in NO_NARROWER if api in asked]
     if wide:
-        yield f"AWS has no narrower resource than * for {', '.join(wide)}"
+        yield f"AWS supports only the resource * for {', '.join(wide)}"
     if apis.UPDATE_SERVICE in asked:
         yield (
-            "IAM cannot limit ecs:UpdateService to the desired count: whoever holds the role may also change the task "
-            "definition, network and capacity of these services, to what exists (docs/iam.md)"
+            "IAM cannot restrict ecs:UpdateService to the desired count: the role can also change the task definition, "
+            "network and capacity of these services to existing ones (docs/iam.md)"
         )
     elif asked:
-        yield "all services are in shadow: nothing here changes anything; ask anew before they are active"
+        yield "all services are in shadow: this policy is read-only; generate it again before you activate a service"
     size = len(json.dumps(policy, separators=(",", ":")))
     if size > MOST_MANAGED:
         yield (
-            f"it has {size:,} characters: a managed policy holds {MOST_MANAGED:,}, a role's inline policies "
-            f"{MOST_INLINE:,}; let several daemons share the services where it is too long"
+            f"the policy has {size:,} characters; AWS allows {MOST_MANAGED:,} in a managed policy and {MOST_INLINE:,} "
+            "in all inline policies of a role. If it is too long, split the services over several daemons"
         )

@@ -1,6 +1,6 @@
-"""Pausing by hand: the tag `autoscaler:paused` on the ECS service, written here and only read by the daemon.
+"""The commands `pause` and `resume` write the tag `autoscaler:paused` of an ECS service; the daemon only reads it.
 
-What the tag then means is told by the daemon's own reader, so that nobody pauses what does not stay paused.
+The result is read with the daemon's own parser, so the command shows the pause that the daemon applies.
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from autoscaler.aws.operator import PauseTags, Tagged
+from autoscaler.aws.operator import PauseTags, ServiceTag
 from autoscaler.config import Config
 from autoscaler.control.pausing import TagPause, read_tag
+from autoscaler.core.figures import several
 from autoscaler.core.model import Missing
 from autoscaler.core.policy import Pause
 from autoscaler.operating.calling import operator
 from autoscaler.ports import ServiceRef
 
-LOOKS, LOOK_AGAIN_S = 3, 1.0
-"""ECS may still tell the old tags just after a write."""
+READS, REREAD_S = 3, 1.0
+"""ECS may return the old tags shortly after a write."""
 
 MINUTE_S = 60
 
 
 class Pausable(NamedTuple):
-    """A service that may be paused. `setting`: what its settings pause (None: nothing, or not known). `key` is one of
-    the settings', or of those that a daemon discovered.
+    """A service that can be paused. `setting`: the value of its setting `paused` (None: not set, or not known). Its key
+    is in the settings or was discovered by a daemon.
     """
 
     ref: ServiceRef
@@ -36,17 +37,17 @@ class Pausable(NamedTuple):
     max_tasks: int
 
     def remark(self, tag: str | None) -> str | None:
-        """What of the tag may surprise (None: nothing, or there is no tag)."""
+        """Return a warning about the tag (None: there is no tag)."""
         match None if tag is None else read_tag(tag):
             case None:
                 return None
             case TagPause(paused=int(count)) if not self.min_tasks <= count <= self.max_tasks:
-                return f"{count} is outside of {self.min_tasks} to {self.max_tasks}: a pause outlasts the bounds"
-        return "Terraform removes tags that it does not know at its next apply: then the pause is over"
+                return f"{count} is outside of {self.min_tasks} to {self.max_tasks}: the pause overrides these bounds"
+        return "Terraform removes tags that are not in its configuration at its next apply, which ends the pause"
 
 
 def of_settings(config: Config) -> dict[str, Pausable]:
-    """The services of the settings, by key."""
+    """Return the services of the settings, by key."""
     return {
         service.ref.key: Pausable(
             service.ref, service.policy.paused, service.policy.min_tasks, service.policy.max_tasks
@@ -56,27 +57,27 @@ def of_settings(config: Config) -> dict[str, Pausable]:
 
 
 def of_daemon(services: Iterable[Mapping[str, Any]]) -> dict[str, Pausable]:
-    """The services as `/api/v1/services` tells them, by key. Their `paused` is already what the tag says."""
+    """Return the services of an `/api/v1/services` response, by key. Their `paused` already includes the tag."""
     found = {}
-    for told in services:
-        ref = ServiceRef(told["key"], told["cluster"], told["ecs_service"], told.get("region"))
-        found[ref.key] = Pausable(ref, None, told["min_tasks"], told["max_tasks"])
+    for service in services:
+        ref = ServiceRef(service["key"], service["cluster"], service["ecs_service"], service.get("region"))
+        found[ref.key] = Pausable(ref, None, service["min_tasks"], service["max_tasks"])
     return found
 
 
 class Changed(NamedTuple):
-    """A tag before and after (None: the service has none), and what was wanted. `sees`: what the daemon makes of it."""
+    """A tag before and after the command (None: no tag), and the requested value. `sees`: the pause in force."""
 
     service: ServiceRef
     desired: int
     before: str | None
     after: str | None
-    wanted: str | None
+    requested: str | None
     sees: str
 
     @property
     def done(self) -> bool:
-        return self.after == self.wanted
+        return self.after == self.requested
 
     def as_json(self) -> dict[str, Any]:
         named = {"service": self.service.key, "cluster": self.service.cluster, "ecs_service": self.service.service}
@@ -84,7 +85,7 @@ class Changed(NamedTuple):
 
 
 def value_of(paused: Pause | int, until: float | None) -> str:
-    """The tag's value. `until`: wall seconds, rounded up to the minute (None: until it is removed)."""
+    """Return the tag's value. `until`: seconds since the epoch, rounded up to the minute (None: no end)."""
     if until is None:
         return str(paused)
     whole = datetime.fromtimestamp(math.ceil(until / MINUTE_S) * MINUTE_S, UTC)
@@ -92,12 +93,12 @@ def value_of(paused: Pause | int, until: float | None) -> str:
 
 
 def pause(service: Pausable, value: str, wall: Callable[[], float]) -> Changed:
-    """The service's tag has this value. Raises `AutoscalerError`; then the tag may be as before."""
+    """Set the service's tag to this value. Raises `AutoscalerError`; the tag may then be unchanged."""
     return asyncio.run(_changed(service, value, wall))
 
 
 def resume(service: Pausable, wall: Callable[[], float]) -> Changed:
-    """The service has no such tag any more. Raises `AutoscalerError`."""
+    """Remove the service's tag. Raises `AutoscalerError`."""
     return asyncio.run(_changed(service, None, wall))
 
 
@@ -119,43 +120,43 @@ async def _put(tags: PauseTags, service: ServiceRef, arn: str, value: str | None
         await tags.write(service, arn, value)
 
 
-async def _settled(look: Callable[[], Awaitable[Tagged]], value: str | None) -> Tagged:
-    found = await look()
-    for _ in range(LOOKS - 1):
+async def _settled(read: Callable[[], Awaitable[ServiceTag]], value: str | None) -> ServiceTag:
+    found = await read()
+    for _ in range(READS - 1):
         if found.pause == value:
             break
-        await asyncio.sleep(LOOK_AGAIN_S)
-        found = await look()
+        await asyncio.sleep(REREAD_S)
+        found = await read()
     return found
 
 
 def seen(tag: str | None, setting: Pause | int | None, wall: float) -> str:
-    """What the daemon makes of the tag at `wall`, in a sentence. A tag replaces the setting `paused`."""
+    """Return the pause that the daemon applies at `wall`, in a sentence. A tag replaces the setting `paused`."""
     read = None if tag is None else read_tag(tag)
     match read:
         case None if setting is None:
             return "nothing is paused"
         case None:
-            return f"no tag, so the setting counts: {_meant(setting)}"
+            return f"no tag; the setting `paused` applies: {_effect(setting)}"
         case Missing(reason=reason):
-            return f"a tag that it cannot read, so everything is paused: {reason}"
+            return f"invalid tag, so everything is paused: {reason}"
         case TagPause(paused=paused, until=until) if until <= wall:
-            return f"a pause that is over ({_meant(paused)}); take the tag away with `autoscaler resume`"
+            return f"the pause has ended ({_effect(paused)}); remove the tag with `autoscaler resume`"
         case TagPause(paused=paused, until=until):
-            return _meant(paused) + ("" if math.isinf(until) else f" until {_utc(until)}")
+            return _effect(paused) + ("" if math.isinf(until) else f" until {_utc(until)}")
 
 
-def _meant(paused: Pause | int | None) -> str:
+def _effect(paused: Pause | int | None) -> str:
     match paused:
         case Pause.ALL:
             return "no scaling in either direction"
         case Pause.IN:
-            return "no scale-in; scale-out goes on"
+            return "no scale-in; scale-out continues"
         case Pause.OUT:
-            return "no scale-out; scale-in goes on"
+            return "no scale-out; scale-in continues"
         case None:
             return "nothing is paused"
-    return f"{paused} tasks at once, and no other count"
+    return f"fixed at {several(paused, 'task')}"
 
 
 def _utc(wall: float) -> str:

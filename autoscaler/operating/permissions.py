@@ -1,4 +1,4 @@
-"""A policy for somebody: for the daemon's role, or for people who pause and resume services."""
+"""The IAM policy of the daemon's role, or of operators who pause and resume services."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoscaler.operating.rights import Right, rights, roles
 
 
 class Granted(NamedTuple):
-    """A policy, and what one should know of it before one uses it, each in a sentence."""
+    """A policy, and the remarks to read before it is used."""
 
     policy: dict[str, Any]
     remarks: tuple[str, ...]
@@ -29,10 +29,10 @@ def granted(
     *,
     deny_redefinition: bool = False,
 ) -> Granted:
-    """The least policy for that purpose, `daemon` or `pause`, with these settings.
+    """Return the least-privilege policy for the purpose `daemon` or `pause` with these settings.
 
-    `region`: where the services are that name none. `account` None: that of the queues, where they name one. `role`:
-    the policy of that role, one of the settings' (None: of the daemon's own).
+    `region`: the Region of services that name none. `account` None: the account of the queues, if they name only one.
+    `role`: return the policy of this role of the settings (None: of the daemon's own role).
     """
     home = home_of(config, region, account)
     gaps = (*_guessed(home, queue_accounts(config), account), *unknown(config.services, home))
@@ -46,18 +46,18 @@ def granted(
 def _others(config: Config) -> Iterator[str]:
     for arn in roles(config):
         yield (
-            f"{arn} needs a policy of its own (`autoscaler iam-policy --role {arn}`), and to trust the daemon's role "
+            f"{arn} needs its own policy (`autoscaler iam-policy --role {arn}`) and must trust the daemon's role "
             "(deploy/README.md)"
         )
     if config.discovery.clusters:
         yield (
-            "discover_clusters: any service of those clusters may be taken over, and any queue of the account read; "
-            "name services in the settings to narrow it"
+            "discover_clusters: the policy permits to scale any service of those clusters and to read any queue of the "
+            "account; configure services by name to narrow it"
         )
 
 
 def pausing(config: Config, home: Home) -> Iterator[Right]:
-    """What `pause` and `resume` call. The daemon reads the tag and never writes it: its role must not have these."""
+    """Yield the rights of `pause` and `resume`. The daemon only reads the tag: its role must not have them."""
     for service in config.services:
         arn = service_arn(service.ref, home)
         yield Right(apis.DESCRIBE_SERVICES, arn, cluster_arn(service.ref, home))
@@ -67,6 +67,6 @@ def pausing(config: Config, home: Home) -> Iterator[Right]:
 
 def _guessed(home: Home, named: set[str], account: str | None) -> Iterator[str]:
     if account is None and home.account is not None:
-        yield f"the services are taken to be in the queues' account, {home.account}: else give --account"
+        yield f"the services are assumed to be in the queues' account, {home.account}: if not, pass --account"
     elif account is None and named:
-        yield f"the queues are in several accounts ({', '.join(sorted(named))}): which is the services'?"
+        yield f"the queues are in several accounts ({', '.join(sorted(named))}): pass --account for the services"

@@ -1,6 +1,6 @@
-"""Which calls these settings lead to, and on what: the rights that the daemon's role needs, and no other.
+"""The rights that the daemon's role needs with these settings: each API call and its resource.
 
-Law: every call of `aws/apis.py` is a right where some setting leads to it, and nothing else ever is.
+Law: every call of `aws/apis.py` that a setting requires is a right, and there are no other rights.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from autoscaler.aws import apis
 from autoscaler.aws.apis import Api
-from autoscaler.config import Config, Service
-from autoscaler.control.observing import wanted_meters
-from autoscaler.core.policy import Mode, Workers
+from autoscaler.config import Config, ServiceConfig
+from autoscaler.control.observing import required_meters
+from autoscaler.core.policy import Mode, WorkerSafety
 from autoscaler.operating.arns import ANY, Home, cluster_arn, queue_arn, service_arn, tasks_arn
 from autoscaler.ports import CloudWatchMetric, QueueRef, Role, ServiceRef
 
@@ -25,11 +25,11 @@ NO_NARROWER = (
     apis.DESCRIBE_SCALING_POLICIES,
     apis.DESCRIBE_SCHEDULED_ACTIONS,
 )
-"""For these AWS defines no resource that a policy could name."""
+"""AWS supports no resource-level permissions for these calls."""
 
 
 class Right(NamedTuple):
-    """One call on one resource; `cluster`: only in this one (None: the call knows of no cluster)."""
+    """One call on one resource. `cluster`: limited to this cluster (None: the call has no cluster)."""
 
     api: Api
     resource: str
@@ -37,8 +37,8 @@ class Right(NamedTuple):
 
 
 def rights(config: Config, home: Home, role: str | None = None) -> tuple[Right, ...]:
-    """All that the daemon calls with these settings, each once, in the order of services. `role`: what it calls as the
-    role of that ARN (None: with its own credentials, and that is also to act as the roles).
+    """Return all rights of the daemon with these settings, each once, in the order of services. `role`: only the calls
+    made with the role of that ARN (None: with the daemon's own credentials, including `sts:AssumeRole`).
     """
     own = [service for service in config.services if _arn_of(service.ref.role) == role]
     called = [right for service in own for right in rights_of(service, home)]
@@ -49,10 +49,10 @@ def rights(config: Config, home: Home, role: str | None = None) -> tuple[Right, 
 
 
 def roles(config: Config) -> tuple[str, ...]:
-    """The ARNs of the roles that the daemon acts as, each once."""
-    told = [service.ref.role for service in config.services]
-    told += [config.discovery.place.role] if config.discovery.clusters else []
-    return tuple(dict.fromkeys(role.arn for role in told if role is not None))
+    """Return the ARNs of the roles that the daemon assumes, each once."""
+    named = [service.ref.role for service in config.services]
+    named += [config.discovery.place.role] if config.discovery.clusters else []
+    return tuple(dict.fromkeys(role.arn for role in named if role is not None))
 
 
 def _arn_of(role: Role | None) -> str | None:
@@ -60,7 +60,7 @@ def _arn_of(role: Role | None) -> str | None:
 
 
 def _discovering(config: Config, home: Home) -> Iterator[Right]:
-    """What is called for services that ask by tag: any of the clusters, and any queue of the account and Region."""
+    """Yield the rights for discovered services: any service of the clusters, any queue of the account and Region."""
     place = config.discovery.place
     for cluster in config.discovery.clusters:
         every = ServiceRef("", cluster, ANY, *place)
@@ -85,8 +85,8 @@ def _conflicts() -> Iterator[Right]:
     yield Right(apis.DESCRIBE_SCHEDULED_ACTIONS, ANY)
 
 
-def rights_of(service: Service, home: Home) -> Iterator[Right]:
-    """All that the daemon calls for this service. In shadow that is no call that changes anything."""
+def rights_of(service: ServiceConfig, home: Home) -> Iterator[Right]:
+    """Yield the rights of the daemon for this service. In shadow they are all read-only."""
     for queue in service.queues:
         yield Right(apis.GET_QUEUE_ATTRIBUTES, queue_arn(queue, home))
         if queue.url is None:
@@ -97,7 +97,7 @@ def rights_of(service: Service, home: Home) -> Iterator[Right]:
     yield from _conflicts()
 
 
-def _of_ecs(service: Service, home: Home) -> Iterator[Right]:
+def _of_ecs(service: ServiceConfig, home: Home) -> Iterator[Right]:
     arn, cluster = service_arn(service.ref, home), cluster_arn(service.ref, home)
     yield Right(apis.DESCRIBE_SERVICES, arn, cluster)
     if writes(service):
@@ -109,23 +109,23 @@ def _of_ecs(service: Service, home: Home) -> Iterator[Right]:
         yield Right(apis.DESCRIBE_TASK_DEFINITION, ANY)
 
 
-def writes(service: Service) -> bool:
-    """Whether the service's count is ever set."""
+def writes(service: ServiceConfig) -> bool:
+    """Whether the daemon writes the service's desired count."""
     return service.policy.mode is not Mode.SHADOW
 
 
-def reads_protection(service: Service) -> bool:
-    """Whether its tasks are asked for protection, before a scale-in."""
-    return service.policy.workers is Workers.SELF_PROTECTING
+def reads_protection(service: ServiceConfig) -> bool:
+    """Whether the task protection is read before a scale-in."""
+    return service.policy.workers is WorkerSafety.SELF_PROTECTING
 
 
-def reads_stop_timeout(service: Service) -> bool:
-    """Whether its task definition is read: what its workers do on SIGTERM is assumed from the stopTimeout."""
+def reads_stop_timeout(service: ServiceConfig) -> bool:
+    """Whether the task definition is read: the workers' behavior on SIGTERM is then assumed from the stopTimeout."""
     return service.policy.workers is None
 
 
-def reads_metrics(service: Service) -> bool:
-    """Whether CloudWatch is asked for anything of the service."""
+def reads_metrics(service: ServiceConfig) -> bool:
+    """Whether CloudWatch metrics are read for the service."""
     minutes = bool(service.queues) and service.queue_minutes
     measured = any(isinstance(source, CloudWatchMetric) for _, source in service.metrics)
-    return minutes or measured or bool(wanted_meters(service.policy))
+    return minutes or measured or bool(required_meters(service.policy))

@@ -1,5 +1,5 @@
-"""What a policy would have done: the real core in virtual time, beside its peers and beside the physical limit.
+"""Simulator: run the product's own core in virtual time, next to its peers and the clairvoyant oracle.
 
-The simulator implements the ports; production knows nothing of it. Law: equal settings and seed, equal outcome, to
-the last bit.
+The simulator implements the ports; production code does not import it. Invariant: with equal settings and an equal
+seed, the outcome is equal to the last bit.
 """

@@ -1,6 +1,6 @@
-"""Chance, by name: each use draws from a stream of its own, so that one policy's draws never disturb another's.
+"""Named random streams: each purpose draws from a separate stream, so the draws of one policy never change another's.
 
-Common random numbers: with the same seed every policy meets the same arrivals, the same service times, and the same
+Common random numbers: with the same seed, every policy gets the same arrivals, the same service times, and the same
 start-up time of its first, second, ... launched task.
 """
 
@@ -21,16 +21,16 @@ NORMAL_95 = 1.6448536269514722
 
 
 def stream(seed: int, purpose: str) -> np.random.Generator:
-    """The stream of that purpose under that seed: always the same one."""
+    """Return a new generator for the purpose and seed. Equal arguments give equal draws."""
     return np.random.Generator(np.random.PCG64([seed, crc32(purpose.encode())]))
 
 
 @dataclass(frozen=True, slots=True)
-class Distribution:
-    """Of durations, in seconds, as `kind:parameters`. `mean_s` is its mean.
+class DurationDistribution:
+    """A distribution of durations in seconds, written as `kind:parameters`. `mean_s` is its mean.
 
-    `constant:S`, `exponential:S`, `lognormal:S:CV` and `pareto:S:ALPHA` (Lomax-free: from `S x (ALPHA-1)/ALPHA` on,
-    `ALPHA` > 1) all have the mean `S`.
+    `constant:S`, `exponential:S`, `lognormal:S:CV` and `pareto:S:ALPHA` (Pareto I with the minimum
+    `S x (ALPHA-1)/ALPHA`, `ALPHA` > 1) all have the mean `S`.
     """
 
     kind: str
@@ -38,43 +38,43 @@ class Distribution:
     shape: float = 0.0
 
     @staticmethod
-    def parse(text: str) -> Distribution:
-        """Raises `ValueError` with the remedy."""
+    def parse(text: str) -> DurationDistribution:
+        """Parse `kind:parameters`. Raise `ValueError` with the valid forms."""
         kind, *numbers = text.strip().lower().split(":")
-        wanted = {"constant": 1, "exponential": 1, "lognormal": 2, "pareto": 2}.get(kind)
+        expected = {"constant": 1, "exponential": 1, "lognormal": 2, "pareto": 2}.get(kind)
         try:
             values = [float(number) for number in numbers]
         except ValueError:
             values = []
-        if wanted is None or len(values) != wanted or not all(map(math.isfinite, values)):
-            raise ValueError(f"{text!r} is none of constant:S, exponential:S, lognormal:S:CV, pareto:S:ALPHA")
-        shape = values[1] if wanted > 1 else 0.0
+        if expected is None or len(values) != expected or not all(map(math.isfinite, values)):
+            raise ValueError(f"{text!r} is not one of: constant:S, exponential:S, lognormal:S:CV, pareto:S:ALPHA")
+        shape = values[1] if expected > 1 else 0.0
         if values[0] <= 0 or shape < 0 or (kind == "pareto" and shape <= 1):
             raise ValueError(f"{text!r}: S must be above 0, CV not below 0, and ALPHA above 1")
-        return Distribution(kind, values[0], shape)
+        return DurationDistribution(kind, values[0], shape)
 
     def __str__(self) -> str:
         numbers = (self.mean_s, self.shape) if self.kind in {"lognormal", "pareto"} else (self.mean_s,)
         return ":".join((self.kind, *(f"{number:g}" for number in numbers)))
 
-    def sample(self, chance: np.random.Generator, size: int) -> Floats:
-        """So many durations, in seconds."""
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        """Return `size` durations in seconds."""
         match self.kind:
             case "constant":
                 return np.full(size, self.mean_s)
             case "exponential":
-                return chance.exponential(self.mean_s, size)
+                return rng.exponential(self.mean_s, size)
             case "pareto":
                 least = self.mean_s * (self.shape - 1) / self.shape
-                return least * (1 + chance.pareto(self.shape, size))
+                return least * (1 + rng.pareto(self.shape, size))
         variance = math.log1p(self.shape**2)
-        return chance.lognormal(math.log(self.mean_s) - variance / 2, math.sqrt(variance), size)
+        return rng.lognormal(math.log(self.mean_s) - variance / 2, math.sqrt(variance), size)
 
 
 @dataclass(frozen=True, slots=True)
 class StartUp:
-    """From the launch of a task to its first receive: lognormal, by its median and 95th percentile, never shorter
-    than `least_s`. Defaults: the scorecard's.
+    """Time from the launch of a task to its first receive: lognormal with this median and 95th percentile, and at least
+    `least_s`. The defaults are those of the scorecard.
     """
 
     median_s: float = 45.0
@@ -83,7 +83,7 @@ class StartUp:
 
     @staticmethod
     def parse(text: str) -> StartUp:
-        """`lognormal:MEDIAN:P95`, or `constant:S`. Raises `ValueError` with the remedy."""
+        """Parse `lognormal:MEDIAN:P95` or `constant:S`. Raise `ValueError` with the valid forms."""
         kind, *numbers = text.strip().lower().split(":")
         try:
             values = [float(number) for number in numbers]
@@ -93,16 +93,16 @@ class StartUp:
             return StartUp(values[0], values[0], values[0])
         if kind == "lognormal" and len(values) == 2 and 0 < values[0] <= values[1] < math.inf:
             return StartUp(values[0], values[1])
-        raise ValueError(f"{text!r} is none of lognormal:MEDIAN:P95 (MEDIAN at most P95) and constant:S")
+        raise ValueError(f"{text!r} is not one of: lognormal:MEDIAN:P95 (MEDIAN at most P95), constant:S")
 
     def __str__(self) -> str:
         if self.median_s == self.p95_s == self.least_s:
             return f"constant:{self.median_s:g}"
         return f"lognormal:{self.median_s:g}:{self.p95_s:g}"
 
-    def sample(self, chance: np.random.Generator, size: int) -> Floats:
-        """So many start-up times, in seconds."""
+    def sample(self, rng: np.random.Generator, size: int) -> Floats:
+        """Return `size` start-up times in seconds."""
         if self.median_s == self.p95_s:
             return np.full(size, max(self.median_s, self.least_s))
         sigma = math.log(self.p95_s / self.median_s) / NORMAL_95
-        return np.maximum(chance.lognormal(math.log(self.median_s), sigma, size), self.least_s)
+        return np.maximum(rng.lognormal(math.log(self.median_s), sigma, size), self.least_s)

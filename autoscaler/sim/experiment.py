@@ -1,6 +1,6 @@
-"""Policies by their names, each run on the same load with the same seeds: side by side on the machine's cores.
+"""Run policies, selected by name, on the same load with the same seeds, in parallel processes.
 
-Law: the answer does not depend on how many processes there are, nor on which run ends first.
+Invariant: the results do not depend on the number of processes or on the order in which the runs end.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from typing import Any, NamedTuple, Protocol
 
 from autoscaler.errors import ConfigError
 from autoscaler.sim.limits.clairvoyant import clairvoyant
-from autoscaler.sim.model import Outcome, Scaler, Workload, WorldSettings
-from autoscaler.sim.ours import Ours, Wishes
+from autoscaler.sim.model import Scaler, SimulationOutcome, Workload, WorldSettings
+from autoscaler.sim.ours import Ours, SimulatedSettings
 from autoscaler.sim.peers import PEERS, Setup, parse, settings_of
 from autoscaler.sim.play import play
 from autoscaler.sim.process_pool import ProcessPool, Progress
-from autoscaler.sim.score import Run, billed_s, score
+from autoscaler.sim.score import ScoredRun, billed_s, score
 from autoscaler.sim.tuning import Trial, Tried
 
 OURS, CLAIRVOYANT, ALL = "ours", "clairvoyant", "all"
-EVERY = (OURS, *PEERS, CLAIRVOYANT)
+POLICIES = (OURS, *PEERS, CLAIRVOYANT)
 
 
-class Source(Protocol):
-    """Where messages come from. A value: it is sent to other processes, and known again there."""
+class MessageSource(Protocol):
+    """Source of the messages. A hashable value: it is sent to other processes and is a cache key there."""
 
     def __hash__(self) -> int: ...
 
     def draw(self, seed: int) -> Workload:
-        """The workload of that seed; the same one each time."""
+        """Return the workload of the seed. Equal seeds give equal workloads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One load, one world, one promise. `mean_service_s` is what the operators of peers are told of their workers."""
+    """One load, one world and one latency target. `mean_service_s`: the processing time that peers are given."""
 
-    source: Source
+    source: MessageSource
     world: WorldSettings
     latency_s: float
     mean_service_s: float
@@ -47,7 +47,7 @@ class Experiment:
     max_tasks: int = 5000
 
     def drawn(self, seed: int) -> Workload:
-        """The workload of that seed. The newest ones are kept."""
+        """Return the workload of the seed. The two most recent ones are cached."""
         return _drawn(self.source, seed)
 
     def setup(self, workload: Workload) -> Setup:
@@ -63,8 +63,8 @@ class Experiment:
         )
 
 
-class Task(NamedTuple):
-    """One run to make. `latency_s` None: the experiment's."""
+class RunRequest(NamedTuple):
+    """One run. `latency_s` None: the latency target of the experiment."""
 
     policy: str
     seed: int
@@ -72,50 +72,50 @@ class Task(NamedTuple):
 
 
 def specs(text: str, setup: Setup) -> tuple[str, ...]:
-    """The policies that a comma-separated list names, each once; `all` are ours, every peer at its defaults, and the
-    clairvoyant. Raises `ValueError`, with what is known, for one that is not, and where none is named.
+    """Return the policies of a comma-separated list, without duplicates. `all` stands for ours, every peer with its
+    defaults, and the clairvoyant. Raise `ValueError` with the known names for an unknown one and for an empty list.
     """
-    named = [_folded(part) for part in text.split(",") if part.strip()]
-    listed = [spec for name in named for spec in (EVERY if name == ALL else [name])]
+    named = [_normalized(part) for part in text.split(",") if part.strip()]
+    listed = [spec for name in named for spec in (POLICIES if name == ALL else [name])]
     if not listed:
-        raise ValueError(f"no policy is named: choose from {', '.join(EVERY)}, or {ALL}")
+        raise ValueError(f"no policy given: choose from {', '.join(POLICIES)}, or {ALL}")
     for spec in listed:
         check(spec, setup)
     return tuple(dict.fromkeys(listed))
 
 
-def _folded(spec: str) -> str:
-    """Names are written in any case; what stands after the colon is left as it is."""
+def _normalized(spec: str) -> str:
+    """Return the policy with its name in lower case; the setting after the colon is unchanged."""
     name, colon, setting = spec.strip().partition(":")
     return name.strip().lower() + colon + setting
 
 
 def check(spec: str, setup: Setup) -> None:
-    """Raises `ValueError` with the remedy where that is no policy, or its setting cannot be read."""
+    """Raise `ValueError` if the policy is unknown or its setting is invalid. The message says what is valid."""
     name = spec.partition(":")[0]
     if name == OURS:
         _check_ours(spec, setup)
     elif name in PEERS:
         parse(spec, setup)
-    elif name not in EVERY:
-        near = difflib.get_close_matches(name, EVERY, 1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"{name!r} is no policy{meant} (known: {', '.join(EVERY)}, {ALL})")
+    elif name not in POLICIES:
+        similar = difflib.get_close_matches(name, POLICIES, 1)
+        suggestion = f"; did you mean {similar[0]}?" if similar else ""
+        raise ValueError(f"{name!r} is not a policy{suggestion} (known: {', '.join(POLICIES)}, {ALL})")
     elif spec != CLAIRVOYANT:
         raise ValueError(f"{spec!r}: {CLAIRVOYANT} has no settings")
 
 
 def _check_ours(spec: str, setup: Setup) -> None:
     try:
-        wishes_of(spec, setup).policy()
+        settings_from(spec, setup).policy()
     except ConfigError as error:
         raise ValueError("; ".join(f"{spec}: {problem}" for problem in error.problems)) from None
 
 
-def wishes_of(spec: str, setup: Setup) -> Wishes:
-    """`ours:field=value/scale_in.cooldown=60s`: the product with other fields of a service than its defaults.
+def settings_from(spec: str, setup: Setup) -> SimulatedSettings:
+    """Return the settings of `ours:field=value/scale_in.cooldown=60s`. Fields that are not given have their defaults.
 
-    Raises `ValueError` where a part is not `field=value`, or where one is there twice.
+    Raise `ValueError` if a part is not `field=value` or a field is given twice.
     """
     _, colon, text = spec.partition(":")
     fields: dict[str, Any] = {}
@@ -126,17 +126,21 @@ def wishes_of(spec: str, setup: Setup) -> Wishes:
         group, dot, inner = name.partition(".")
         into, key = (fields.setdefault(group, {}), inner) if dot else (fields, group)
         if not isinstance(into, dict) or key in into:
-            raise ValueError(f"{spec!r}: {group} is there twice")
+            raise ValueError(f"{spec!r}: {group} is given twice")
         into[key] = value
-    return Wishes(setup.acceptable_latency_s, setup.min_tasks, setup.max_tasks, setup.task_concurrency, fields)
+    return SimulatedSettings(
+        setup.acceptable_latency_s, setup.min_tasks, setup.max_tasks, setup.task_concurrency, fields
+    )
 
 
-def run(experiment: Experiment, task: Task, oracle_billed_s: float, progress: Progress | None = None) -> Run:
-    """One policy, once, and its score."""
+def run(
+    experiment: Experiment, task: RunRequest, oracle_billed_s: float, progress: Progress | None = None
+) -> ScoredRun:
+    """Run one policy once and return the run with its score."""
     if task.latency_s is not None:
         experiment = replace(experiment, latency_s=task.latency_s)
     workload = experiment.drawn(task.seed)
-    outcome, settings = _played(experiment, task, workload, progress)
+    outcome, settings = _simulated(experiment, task, workload, progress)
     world = experiment.world
     judged = score(
         workload,
@@ -146,27 +150,29 @@ def run(experiment: Experiment, task: Task, oracle_billed_s: float, progress: Pr
         least_billed_s=world.least_billed_s,
         task_concurrency=world.task_concurrency,
     )
-    return Run(task.policy, settings, task.seed, judged, outcome)
+    return ScoredRun(task.policy, settings, task.seed, judged, outcome)
 
 
 @lru_cache(maxsize=2)
-def _drawn(source: Source, seed: int) -> Workload:
+def _drawn(source: MessageSource, seed: int) -> Workload:
     return source.draw(seed)
 
 
-def _played(experiment: Experiment, task: Task, workload: Workload, progress: Progress | None) -> tuple[Outcome, str]:
+def _simulated(
+    experiment: Experiment, task: RunRequest, workload: Workload, progress: Progress | None
+) -> tuple[SimulationOutcome, str]:
     world = experiment.world
     if task.policy == CLAIRVOYANT:
-        return clairvoyant(workload, world, task.seed, experiment.latency_s), "knows what will come"
+        return clairvoyant(workload, world, task.seed, experiment.latency_s), "knows all arrivals in advance"
     scaler, settings = scaler_of(task.policy, experiment.setup(workload))
     return play(workload, world, task.seed, scaler, progress), settings
 
 
 def scaler_of(spec: str, setup: Setup) -> tuple[Scaler, str]:
-    """A new scaler, and its settings in a line. Raises `ValueError` for a policy or setting that is not known."""
+    """Return a new scaler and its settings as one line. Raise `ValueError` for an unknown policy or setting."""
     if spec.partition(":")[0] == OURS:
         settings = spec.partition(":")[2].replace("/", ", ") or "defaults"
-        return Ours(wishes_of(spec, setup).policy()), settings
+        return Ours(settings_from(spec, setup).policy()), settings
     return parse(spec, setup), settings_of(spec, setup)
 
 
@@ -176,38 +182,36 @@ def runs(
     seeds: Sequence[int],
     progress: Progress = lambda _: None,
     processes: int | None = None,
-) -> list[Run]:
-    """Every policy with every seed, in that order, on so many processes (None: one for each core).
+) -> list[ScoredRun]:
+    """Run every policy with every seed and return the runs in that order. `processes` None: one per core.
 
-    The clairvoyant is run first, once a seed: the others' costs are held against its own.
+    The clairvoyant runs first, once per seed: the costs of the other policies are divided by its cost.
     """
-    known = [Task(CLAIRVOYANT, seed) for seed in seeds]
-    tasks = [Task(policy, seed) for policy in policies for seed in seeds if policy != CLAIRVOYANT]
+    known = [RunRequest(CLAIRVOYANT, seed) for seed in seeds]
+    tasks = [RunRequest(policy, seed) for policy in policies for seed in seeds if policy != CLAIRVOYANT]
     pool = ProcessPool(len(known) + len(tasks), progress, processes)
-    best = {each.seed: each for each in pool.made(run, [(experiment, task, math.nan) for task in known])}
+    best = {each.seed: each for each in pool.map(run, [(experiment, task, math.nan) for task in known])}
     billed = {seed: billed_s(each.outcome, experiment.world.least_billed_s) for seed, each in best.items()}
     jobs = [(experiment, task, billed[task.seed]) for task in tasks]
-    made = {(each.policy, each.seed): each for each in pool.made(run, jobs)}
+    made = {(each.policy, each.seed): each for each in pool.map(run, jobs)}
     made |= {(CLAIRVOYANT, seed): _by_itself(each) for seed, each in best.items()}
     return [made[policy, seed] for policy in policies for seed in seeds]
 
 
-def _by_itself(oracle: Run) -> Run:
-    """The clairvoyant held against itself."""
+def _by_itself(oracle: ScoredRun) -> ScoredRun:
+    """Return the clairvoyant's run with a relative cost of 1."""
     return replace(oracle, score=replace(oracle.score, cost_per_oracle=1.0))
 
 
 def trials(
     experiment: Experiment,
-    wanted: Sequence[Trial],
+    trials_to_run: Sequence[Trial],
     seeds: Sequence[int],
     progress: Progress = lambda _: None,
     processes: int | None = None,
 ) -> list[Tried]:
-    """What each trial came to, in their order."""
-    tasks = [Task(trial.policy, seed, trial.latency_s) for trial in wanted for seed in seeds]
-    made = list(
-        ProcessPool(len(tasks), progress, processes).made(run, [(experiment, task, math.nan) for task in tasks])
-    )
+    """Return the result of each trial, in the order of the trials."""
+    tasks = [RunRequest(trial.policy, seed, trial.latency_s) for trial in trials_to_run for seed in seeds]
+    made = list(ProcessPool(len(tasks), progress, processes).map(run, [(experiment, task, math.nan) for task in tasks]))
     size = len(seeds)
-    return [Tried.of(trial, made[at * size : (at + 1) * size]) for at, trial in enumerate(wanted)]
+    return [Tried.of(trial, made[at * size : (at + 1) * size]) for at, trial in enumerate(trials_to_run)]

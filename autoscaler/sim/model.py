@@ -1,6 +1,6 @@
-"""The nouns of a simulation: what will come, what the world is like, what a policy may see of it, what became of it.
+"""Data types of a simulation: the workload, the simulated world, the interface that a policy sees, and the outcome.
 
-All instants are seconds since the start of the simulated days; all of them `float`, none of them a wall time.
+All instants are `float` seconds since the start of the simulated days, never wall time.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.sim.chance import Distribution, StartUp
+from autoscaler.sim.chance import DurationDistribution, StartUp
 
 Floats: TypeAlias = NDArray[np.float64]
 
 MINUTE_S = 60.0
-"""CloudWatch's period."""
+"""Period of the CloudWatch metrics."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Every message that will come, in the order of arrival.
+    """All messages of a run, in the order of arrival.
 
-    `arrivals_s`: ascending, in [0, length_s). `service_s`: of the same shape, how long each occupies a slot of a task.
-    `counts`: how many messages are expected in each interval of `interval_s` from 0 on; `history`: the same for the
-    intervals before 0, oldest first, the last one ending at 0: what CloudWatch would remember.
+    `arrivals_s`: ascending, in [0, length_s). `service_s`: same shape, the time that each message occupies a slot of a
+    task. `counts`: expected number of messages in each interval of `interval_s` from 0 on. `history`: the same for the
+    intervals before 0, oldest first, the last one ending at 0. CloudWatch returns it as the past.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Workload:
 
     @property
     def work_s(self) -> float:
-        """The useful work, in slot-seconds."""
+        """The total work, in slot-seconds."""
         return float(self.service_s.sum())
 
 
 class Victims(StrEnum):
-    """Whom ECS stops on a scale-in: only tasks that nothing is in (they protect themselves), or any, by chance."""
+    """Which tasks ECS stops on a scale-in: only idle ones (busy ones have scale-in protection), or random ones."""
 
     IDLE = "idle"
     RANDOM = "random"
@@ -53,7 +53,7 @@ class Victims(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """From `start_s` to `end_s` (half-open) messages that are begun take `factor` times as long."""
+    """Messages whose processing starts in [start_s, end_s) take `factor` times as long."""
 
     start_s: float
     end_s: float
@@ -62,7 +62,9 @@ class Slow:
 
 @dataclass(frozen=True, slots=True)
 class Contention:
-    """A downstream that bears `tasks` running tasks; with more, each message begun takes running / tasks as long."""
+    """A downstream service that supports `tasks` running tasks. With more running tasks, a message whose processing
+    starts then takes running / tasks times as long.
+    """
 
     start_s: float
     end_s: float
@@ -71,7 +73,7 @@ class Contention:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """The downstream is broken: work takes its time, but nothing is deleted, and messages come back."""
+    """The downstream service fails: processing takes its time, but no message is deleted, so SQS redelivers them."""
 
     start_s: float
     end_s: float
@@ -79,7 +81,7 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True)
 class CrashLoop:
-    """Tasks that come up crash at once; ECS starts others in their place."""
+    """Tasks that start crash after `crash_after_s`; ECS replaces them."""
 
     start_s: float
     end_s: float
@@ -87,7 +89,7 @@ class CrashLoop:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """No capacity for more than `tasks` running or pending tasks: launches beyond it wait."""
+    """Capacity for at most `tasks` running or pending tasks. Further launches wait."""
 
     start_s: float
     end_s: float
@@ -103,41 +105,43 @@ class Throttling:
 
 
 @dataclass(frozen=True, slots=True)
-class Blindness:
-    """SQS answers nothing: counts cannot be read."""
+class SqsOutage:
+    """SQS does not answer: counts cannot be read."""
 
     start_s: float
     end_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class Rollout:
-    """A rolling deployment begins at `start_s`: every task is replaced, new ones first."""
+class PlannedRollout:
+    """A rolling deployment starts at `start_s`. It replaces all tasks; new tasks start before old ones stop."""
 
     start_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """The policy's own process is started anew at `start_s`: it forgets what it does not read back."""
+    """The process of the policy restarts at `start_s` and loses all state that it cannot read back."""
 
     start_s: float
 
 
-Fault: TypeAlias = Slow | Contention | Breakdown | CrashLoop | Shortage | Throttling | Blindness | Rollout | Restart
+Fault: TypeAlias = (
+    Slow | Contention | Breakdown | CrashLoop | Shortage | Throttling | SqsOutage | PlannedRollout | Restart
+)
 
 
 @dataclass(frozen=True, slots=True)
 class WorldSettings:
-    """What SQS, ECS and the workers are like. The defaults are the scorecard's protocol.
+    """Settings of the simulated SQS, ECS and workers. The defaults are the protocol of the scorecard.
 
-    `task_concurrency`: messages a task works on at once; `prefetch`: messages that it receives beyond these and
-    keeps in a buffer. `drained`: on SIGTERM a task finishes what it can within `stop_timeout_s`, and is then killed;
-    what it held comes back once `visibility_timeout_s` since its receive, or since the last heartbeat, is over.
-    `max_receives`: after so many receives a message goes to the dead letters (None: never). `launch_burst`,
-    `launch_per_s`: the token bucket of Fargate's launches. `count_error_ratio`: relative standard deviation of SQS's
-    approximate counts; `count_late_s`: by how much they lag. `metrics_late_s`: how long after its minute's end a
-    CloudWatch datapoint can be read. `crash_after_s`: how long a crashing task lives once it is up.
+    `task_concurrency`: messages that a task processes at the same time; `prefetch`: further messages that it receives
+    into a buffer. `stop_timeout_s`: after SIGTERM a task finishes what it can in this time, then it is killed. The
+    messages that it held are visible again `visibility_timeout_s` after their receive or the last heartbeat.
+    `max_receives`: after this number of receives a message moves to the dead-letter queue (None: never).
+    `launch_burst`, `launch_per_s`: token bucket of Fargate launches. `count_error_ratio`: relative standard deviation
+    of SQS's approximate counts; `count_late_s`: their age. `metrics_late_s`: time from the end of a minute until its
+    CloudWatch datapoint can be read. `crash_after_s`: lifetime of a crashing task after its start-up.
     """
 
     start_up: StartUp = field(default_factory=StartUp)
@@ -159,8 +163,8 @@ class WorldSettings:
     faults: tuple[Fault, ...] = ()
 
 
-class Counts(NamedTuple):
-    """What SQS says of the queue: approximate."""
+class QueueCounts(NamedTuple):
+    """The approximate counts that SQS returns for the queue."""
 
     visible: int
     in_flight: int
@@ -168,7 +172,7 @@ class Counts(NamedTuple):
 
 
 class Tasks(NamedTuple):
-    """What ECS says of the service. `deployment_s`: when a deployment in progress began (None: none is)."""
+    """The counts that ECS returns for the service. `deployment_s`: start of the current deployment, or None."""
 
     desired: int
     running: int
@@ -177,7 +181,7 @@ class Tasks(NamedTuple):
 
 
 class Meter(StrEnum):
-    """What CloudWatch has by the minute, of the queue and of the service."""
+    """CloudWatch metrics of the queue and the service, with one datapoint per minute."""
 
     SENT = "NumberOfMessagesSent"
     RECEIVED = "NumberOfMessagesReceived"
@@ -190,116 +194,116 @@ class Meter(StrEnum):
 
 
 class Datapoint(NamedTuple):
-    """One minute's value; `at` is the minute's end. None: CloudWatch has no datapoint for it, which is not zero."""
+    """The value of one minute that ends at `at`. None: CloudWatch has no datapoint, which is not the same as zero."""
 
     at: float
     value: float | None
 
 
 class Surface(Protocol):
-    """The world as a policy may see it: by its APIs only, now.
+    """The AWS APIs that a policy can call.
 
-    Reads raise `Unavailable` or `Throttled` while the world does so.
+    Reads raise `Unavailable` or `Throttled` during such a fault.
     """
 
     @property
     def now(self) -> float: ...
 
-    def counts(self) -> Counts:
-        """SQS's counts."""
+    def counts(self) -> QueueCounts:
+        """Return the counts of SQS."""
 
     def tasks(self) -> Tasks:
-        """ECS's counts."""
+        """Return the counts of ECS."""
 
     def protected(self) -> int:
-        """How many tasks are protected from scale-in: the busy ones where victims are idle ones only, else none."""
+        """Return the number of tasks with scale-in protection: the busy tasks with `Victims.IDLE`, else 0."""
 
     def minutes(self, meter: Meter, most: int) -> Sequence[Datapoint]:
-        """The newest `most` minutes that CloudWatch has published of the meter, oldest first; they never reach back
-        before 0, except those of `SENT`, which are what the workload's history says.
+        """Return the latest datapoints that CloudWatch has published, at most `most`, oldest first. Only `SENT` has
+        datapoints before instant 0; they come from the history of the workload.
         """
 
     def scale_to(self, tasks: int) -> None:
-        """UpdateService: from now on so many tasks are desired."""
+        """Set the desired count, as UpdateService does."""
 
-    def tell(self, sentence: str) -> None:
-        """Keeps the reason of the newest decision for the report."""
+    def log(self, sentence: str) -> None:
+        """Record the reason of the latest decision for the report."""
 
 
 class Scaler(Protocol):
-    """A policy at work. It is created anew for each simulation, and ticks from 0 on, every `interval_s`."""
+    """A running policy. Each simulation creates a new one and polls it every `interval_s` from instant 0 on."""
 
     @property
     def interval_s(self) -> float: ...
 
-    def tick(self, world: Surface) -> None:
-        """Looks at the world, and changes the count if it should be another."""
+    def poll(self, world: Surface) -> None:
+        """Read the world, decide, and change the desired count if necessary."""
 
     def restart(self) -> None:
-        """The policy's process has been started anew."""
+        """Drop all state, as a restart of the process does."""
 
 
-class Life(NamedTuple):
-    """One task: launched, up (infinite: never came up), and stopped. It is billed from launch to stop."""
+class TaskLife(NamedTuple):
+    """Launch, end of start-up (infinite: it never started), and stop of one task. It is billed from launch to stop."""
 
     launched_s: float
     up_s: float
     stopped_s: float
 
 
-class Told(NamedTuple):
-    """Why the count is what it is, said at `at`."""
+class LoggedReason(NamedTuple):
+    """The reason for the desired count, logged at `at`."""
 
     at: float
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a workload under a policy.
+class SimulationOutcome:
+    """The result of a workload under a policy.
 
-    `received_s`: the first receive of each message, in the workload's order (NaN: it never was, which happens only
-    where the world would not drain). `lives`: every task, in the order of launch; those that still ran at the end
-    are stopped at `ended_s`. `lost_work_s`: slot-seconds that were worked and must be worked again.
-    `desired`, `running`: (instant, count from then on), beginning at 0. `redelivered`: receives beyond each message's
-    first. `dead_letters`: messages given up. `told`: the reasons of the changes.
+    `received_s`: first receive of each message, in the order of the workload (NaN: never received, which happens only
+    if the queue does not drain). `lives`: all tasks in the order of launch; tasks that still run at the end stop at
+    `ended_s`. `lost_work_s`: slot-seconds of work that must be done again. `desired`, `running`: (instant, count from
+    then on), starting at 0. `redelivered`: receives after the first receive of a message. `dead_letters`: messages
+    moved to the dead-letter queue. `reasons`: the reasons of the changes.
     """
 
     received_s: Floats
-    lives: tuple[Life, ...]
+    lives: tuple[TaskLife, ...]
     lost_work_s: float
     redelivered: int
     dead_letters: int
     desired: tuple[tuple[float, int], ...]
     running: tuple[tuple[float, int], ...]
     ended_s: float
-    told: tuple[Told, ...] = ()
+    reasons: tuple[LoggedReason, ...] = ()
 
 
 __all__ = [
     "MINUTE_S",
-    "Blindness",
     "Breakdown",
     "Contention",
-    "Counts",
     "CrashLoop",
     "Datapoint",
-    "Distribution",
+    "DurationDistribution",
     "Fault",
     "Floats",
-    "Life",
+    "LoggedReason",
     "Meter",
-    "Outcome",
+    "PlannedRollout",
+    "QueueCounts",
     "Restart",
-    "Rollout",
     "Scaler",
     "Shortage",
+    "SimulationOutcome",
     "Slow",
+    "SqsOutage",
     "StartUp",
     "Surface",
+    "TaskLife",
     "Tasks",
     "Throttling",
-    "Told",
     "Victims",
     "Workload",
     "WorldSettings",

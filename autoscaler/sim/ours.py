@@ -1,6 +1,6 @@
-"""The product in the simulated world: its own loop, memory and decisions, behind ports that ask the world.
+"""Run the product in the simulated world: its own loop, memory and decisions, with ports that read the world.
 
-Nothing here decides. The ports answer at once, so a tick of the loop runs through without an event loop.
+This module makes no decision. The ports return at once, so a poll runs to its end without an event loop.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from autoscaler.config import Service, policy_of
+from autoscaler.config import ServiceConfig, policy_of
 from autoscaler.config.durations import shown
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
 from autoscaler.core.explain import sentence
@@ -24,58 +24,58 @@ from autoscaler.core.model import (
     Utilization,
     Verdict,
 )
-from autoscaler.core.policy import Mode, Policy, Workers
+from autoscaler.core.policy import Mode, Policy, WorkerSafety
 from autoscaler.errors import AutoscalerError, ConfigError, Problem
 from autoscaler.ports import (
     CloudWatchMetric,
     LiveTasks,
     PeriodSum,
+    Poll,
     PrometheusQuery,
     QueueMinute,
     QueueRef,
     ServiceRef,
     Span,
-    Tick,
     Urgency,
 )
 from autoscaler.sim.model import MINUTE_S, Meter, Surface
 
 INTERVAL_S = 10.0
-"""The product's default; never longer than a third of the latency."""
+"""The product's default. A poll interval is at most a third of the latency target."""
 
 QUIET_S = 60.0
 """The product's default for an empty queue."""
 
 WALL_S = 1_699_999_980.0
-"""The time of day at instant 0, a whole minute: a Tuesday. Schedules and the look-ahead count from it."""
+"""The wall time at instant 0: a whole minute on a Tuesday. Schedules and the look-ahead use it."""
 
-NEAR_MINUTES = 5
-"""As far back as CloudWatch is asked."""
+LIVE_TASKS_MINUTES = 5
+"""Number of minutes of `LiveTaskCount` that are read."""
 
 SERVICE = ServiceRef("simulated", "simulated", "simulated")
 QUEUE = QueueRef("queue")
 
-NOT_HERE = frozenset(
+UNSUPPORTED_FIELDS = frozenset(
     {
         *("cluster", "service", "region", "role_arn", "external_id", "queues", "metrics", "memory_target_percent"),
         *("schedule", "schedules", "task_concurrency"),
     }
 )
-"""Fields that would change nothing here, blind the loop to a thing that the world does not have, or say of the workers
-what they are not: how many messages they work on at once is the world's, by `--task-concurrency`.
+"""Fields that have no effect here, that need something that the simulated world does not have, or that contradict its
+workers: their concurrency is a setting of the world, `--task-concurrency`.
 """
 
-STRANGE = (
-    "cannot be simulated: there is one queue with one service that acts, and neither memory nor metrics of its own"
+UNSUPPORTED = (
+    "not supported in the simulator, which has one queue, one active service, and no memory usage or custom metrics"
 )
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the operator says: the latency, the bounds, how many messages a task works on at once, and any other field
-    of a service as in the settings file.
+class SimulatedSettings:
+    """Settings of the simulated service: latency target, bounds, concurrency, and any other field of the settings
+    file.
     """
 
     acceptable_latency_s: float
@@ -85,80 +85,82 @@ class Wishes:
     fields: Mapping[str, object] = field(default_factory=dict)
 
     def policy(self) -> Policy:
-        """Raises `ConfigError` with every mistake in `fields`; those of `NOT_HERE` are mistakes, and so is shadow."""
-        if strangers := [name for name in self.fields if name in NOT_HERE]:
-            raise ConfigError([Problem(name, STRANGE) for name in strangers])
-        given = {
+        """Return the policy. Raise `ConfigError` with all problems of `fields`; `UNSUPPORTED_FIELDS` and shadow mode
+        are problems too.
+        """
+        if unsupported := [name for name in self.fields if name in UNSUPPORTED_FIELDS]:
+            raise ConfigError([Problem(name, UNSUPPORTED) for name in unsupported])
+        settings = {
             "queues": [QUEUE.name],
             "acceptable_latency": shown(self.acceptable_latency_s),
             "min_tasks": self.min_tasks,
             "max_tasks": self.max_tasks,
             "task_concurrency": self.task_concurrency,
             "mode": Mode.ACTIVE.value,
-            # set, not assumed: what the simulated workers do on SIGTERM is the world's, however long messages take
-            "workers": Workers.DRAINING.value,
+            # set explicitly: the world defines what its workers do on SIGTERM, for any processing time
+            "workers": WorkerSafety.DRAINING.value,
             **self.fields,
         }
-        policy = policy_of(SERVICE.key, given)
+        policy = policy_of(SERVICE.key, settings)
         if policy.mode is Mode.SHADOW:
-            raise ConfigError([Problem("mode", "in shadow nothing is ever changed: simulate it active")])
+            raise ConfigError([Problem("mode", "shadow mode never changes the task count: simulate with active")])
         return policy
 
 
 class Ours:
-    """A `Scaler`: the daemon, one service of it, which looks less often while nothing is there. `heard` is told of
-    every tick, as a journal is.
+    """A `Scaler` that runs the daemon's loop for one service, with the longer interval while the queue is empty.
+    `on_poll` is called with every poll, as a journal is.
     """
 
     def __init__(
-        self, policy: Policy, interval_s: float = INTERVAL_S, heard: Callable[[Tick], None] | None = None
+        self, policy: Policy, interval_s: float = INTERVAL_S, on_poll: Callable[[Poll], None] | None = None
     ) -> None:
         self._policy = policy
-        self._heard = heard
+        self._on_poll = on_poll
         self.interval_s = min(interval_s, policy.shortest_latency_s / 3)
         self._loop: ServiceLoop | None = None
-        self._due = float("-inf")
+        self._next_poll_s = float("-inf")
         self._world = _World()
 
-    def tick(self, world: Surface) -> None:
-        """One tick of the loop; the reason of a change is told to the world."""
-        if world.now < self._due:
+    def poll(self, world: Surface) -> None:
+        """Run one poll of the loop, and log the reason of a change to the world."""
+        if world.now < self._next_poll_s:
             return
         self._world.surface = world
-        loop = self._loop or self._begun()
-        tick = _answered(loop.tick())
-        self._due = world.now + (loop.pause(tick) - 0.5) * self.interval_s
-        if self._heard is not None:
-            self._heard(tick)
-        if tick.decision is not None and tick.decision.verdict is not Verdict.HOLD:
-            world.tell(sentence(tick.policy, tick.decision, tick.observation))
+        loop = self._loop or self._started()
+        poll = _run_at_once(loop.poll())
+        self._next_poll_s = world.now + (loop.pause(poll) - 0.5) * self.interval_s
+        if self._on_poll is not None:
+            self._on_poll(poll)
+        if poll.decision is not None and poll.decision.verdict is not Verdict.HOLD:
+            world.log(sentence(poll.policy, poll.decision, poll.observation))
 
     def restart(self) -> None:
-        self._loop, self._due = None, float("-inf")
+        self._loop, self._next_poll_s = None, float("-inf")
 
-    def _begun(self) -> ServiceLoop:
+    def _started(self) -> ServiceLoop:
         world = self._world
-        service = Service(SERVICE, (QUEUE,), self._policy)
+        service = ServiceConfig(SERVICE, (QUEUE,), self._policy)
         ports = Ports(
-            world, world, _NoGauges(), world, world, world.clock, lambda: WALL_S + world.clock(), world, _AtOnce()
+            world, world, _NoGauges(), world, world, world.clock, lambda: WALL_S + world.clock(), world, _Immediate()
         )
         self._loop = ServiceLoop(service, ports, Rhythm(self.interval_s, quiet_s=QUIET_S))
         return self._loop
 
 
-def _answered(asked: Coroutine[Any, Any, Answer]) -> Answer:
-    """What the coroutine returns. It never waits: every port answers at once."""
+def _run_at_once(call: Coroutine[Any, Any, Result]) -> Result:
+    """Return the result of the coroutine, which never waits, because every port returns at once."""
     try:
-        asked.send(None)
+        call.send(None)
     except StopIteration as returned:
-        answer: Answer = returned.value
-        return answer
-    asked.close()
+        result: Result = returned.value
+        return result
+    call.close()
     raise RuntimeError("a port of the simulated world waited")
 
 
 class _World:
-    """Every port of a loop, by asking the surface of the world."""
+    """All ports of a loop, implemented with the world's surface."""
 
     surface: Surface
 
@@ -176,7 +178,7 @@ class _World:
         return Backlog(counts.visible, counts.in_flight, counts.delayed, self.surface.now)
 
     async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
-        """Each minute is looked up once."""
+        """Return the latest minute. Each minute is read once."""
         world = self.surface
         received = world.minutes(Meter.RECEIVED, 1)
         if not received:
@@ -195,14 +197,14 @@ class _World:
         return self._minute
 
     async def sent(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
-        """What CloudWatch remembers of the minutes before."""
+        """Return the sums of the messages sent that CloudWatch has for the span."""
         [(start, end, period_s)] = spans
         minutes = self.surface.minutes(Meter.SENT, int((end - start) / period_s))
         begins = [(WALL_S + at - period_s, value) for at, value in minutes]
         return tuple((at, period_s, value) for at, value in begins if value is not None and start <= at < end)
 
     async def received(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
-        """What was received, and three empty receives a minute and task: workers that poll for 20 s at a time."""
+        """Return received messages plus three empty receives per minute and task: workers with long polls of 20 s."""
         [(start, end, period_s)] = spans
         most = int((end - start) / MINUTE_S)
         sums: dict[float, float] = {}
@@ -224,10 +226,10 @@ class _World:
         return Missing("the simulated tasks have no memory to measure", "no_data")
 
     async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
-        return Missing("the simulated world has no metrics of its own", "no_data")
+        return Missing("the simulated world has no custom metrics", "no_data")
 
     async def live_tasks(self, service: ServiceRef, at: Instant) -> LiveTasks | None:
-        minutes = self.surface.minutes(Meter.LIVE, NEAR_MINUTES)
+        minutes = self.surface.minutes(Meter.LIVE, LIVE_TASKS_MINUTES)
         near = [count for end, count in minutes if count is not None and abs(end - at) < 1.5 * MINUTE_S]
         return LiveTasks(min(near), max(near)) if near else None
 
@@ -255,17 +257,17 @@ class _World:
         self.surface.scale_to(tasks)
         return True
 
-    def record(self, tick: Tick) -> None:
-        """The report is told by `tell`."""
+    def record(self, poll: Poll) -> None:
+        """Do nothing: `Ours.poll` logs the reasons."""
 
 
-class _AtOnce:
-    """An `Aside`: nothing here takes time."""
+class _Immediate:
+    """A `BackgroundTasks` that runs everything at once."""
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        _answered(work)
+        _run_at_once(work)
 
-    async def think(self, work: Callable[[], Answer]) -> Answer:
+    async def compute(self, work: Callable[[], Result]) -> Result:
         return work()
 
 

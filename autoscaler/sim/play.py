@@ -1,4 +1,4 @@
-"""A policy plays against the world: from the first second until every message is done."""
+"""Run a policy against the simulated world, from the first second until every message is done."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 from itertools import count
 from typing import TypeAlias
 
-from autoscaler.sim.model import Outcome, Restart, Scaler, Workload, WorldSettings
+from autoscaler.sim.model import Restart, Scaler, SimulationOutcome, Workload, WorldSettings
 from autoscaler.sim.world import World
 
 Progress: TypeAlias = Callable[[float], None]
-"""Told how much of the days has been played: 0 to 1."""
+"""Called with the simulated share of the days, 0 to 1."""
 
 OVERTIME_S = 86_400.0
-"""A world that does not drain within a day of the workload's end never will."""
+"""A queue that does not drain within a day after the end of the workload is assumed to never drain."""
 
 
 def play(
@@ -23,11 +23,11 @@ def play(
     seed: int,
     scaler: Scaler,
     on_progress: Progress | None = None,
-) -> Outcome:
-    """What becomes of the workload under that policy, which ticks at every multiple of its interval.
+) -> SimulationOutcome:
+    """Run the policy on the workload, with a poll at every multiple of its interval, and return the outcome.
 
-    It ends once the days are over and every message is deleted or dead, and at most a day later. All tasks stop then.
-    `on_progress` is told at each hundredth of the days, and of the whole at the end.
+    The run ends when the days are over and every message is deleted or in the dead-letter queue, at most one day after
+    the days. All tasks stop then. `on_progress` is called at each hundredth of the days, and with 1 at the end.
     """
     world = World(workload, settings, seed)
     restarts_s = deque(sorted(fault.start_s for fault in settings.faults if isinstance(fault, Restart)))
@@ -41,22 +41,22 @@ def play(
         while restarts_s and restarts_s[0] <= at:
             restarts_s.popleft()
             scaler.restart()
-        scaler.tick(world)
+        scaler.poll(world)
         progress.reached(at)
     progress.reached(workload.length_s)
     return world.outcome()
 
 
 class _Progress:
-    """Tells of each hundredth once, or of several at a time where they come so fast."""
+    """Reports each hundredth at most once; a poll that passes several hundredths reports only the last one."""
 
-    def __init__(self, length_s: float, tell: Progress | None) -> None:
+    def __init__(self, length_s: float, on_progress: Progress | None) -> None:
         self._length_s = length_s
-        self._tell = tell
+        self._on_progress = on_progress
         self._next = 0
 
     def reached(self, at: float) -> None:
         hundredths = min(100, int(100 * at / self._length_s)) if self._length_s > 0 else 100
-        if self._tell is not None and hundredths >= self._next:
+        if self._on_progress is not None and hundredths >= self._next:
             self._next = hundredths + 1
-            self._tell(hundredths / 100)
+            self._on_progress(hundredths / 100)

@@ -1,7 +1,7 @@
-"""Processes that work side by side on the machine's cores, and how far they are together.
+"""A pool of parallel processes that reports the progress of all its jobs.
 
-Laws: results come in the order of the work, whichever ends first. The crew ends with its block, whatever ends that:
-the parent alone hears Ctrl-C and SIGTERM, and a process that is killed ends the work instead of being waited for.
+Invariants: results come in the order of the jobs. The processes end with the `with` block for any reason that ends it.
+Only the parent handles Ctrl-C and SIGTERM. If a process is killed, the work ends with an error instead of hanging.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from multiprocessing.context import ForkContext, ForkProcess
 from multiprocessing.pool import Pool
 from typing import Any, TypeVar
 
-Made = TypeVar("Made")
+JobResult = TypeVar("JobResult")
 
 Progress = Callable[[float], None]
-"""Told how much of the work is done: 0 to 1."""
+"""Called with the share of the work that is done, 0 to 1."""
 
 ENDS = (signal.SIGINT, signal.SIGTERM)
 
-LOOK_EVERY_S = 0.2
-"""How often progress is asked for, and whether everybody is still there."""
+CHECK_EVERY_S = 0.2
+"""Interval between checks of the progress and of the processes."""
 
 
 class _Process(ForkProcess):
-    """Ends by SIGKILL, since it ignores SIGTERM."""
+    """Ends on SIGKILL, because it ignores SIGTERM."""
 
     def terminate(self) -> None:
         self.kill()
@@ -38,7 +38,7 @@ class _Context(ForkContext):
 
 
 class ProcessPool:
-    """So many `processes` (None: one for each core) for `tasks` pieces of work in all, in one batch or in several."""
+    """A pool of `processes` (None: one per core) for `tasks` jobs in total, in one or several batches."""
 
     def __init__(self, tasks: int, progress: Progress, processes: int | None = None) -> None:
         self._processes = max(1, min(processes or len(os.sched_getaffinity(0)), tasks))
@@ -47,31 +47,32 @@ class ProcessPool:
         self._begun = 0
         self._shares = multiprocessing.get_context("fork").Array("d", max(1, tasks), lock=False)
 
-    def made(self, make: Callable[..., Made], batch: Sequence[tuple[Any, ...]]) -> Iterator[Made]:
-        """What `make` makes of each piece's arguments and a `Progress` of its own, in the order of the batch.
+    def map(self, make: Callable[..., JobResult], batch: Sequence[tuple[Any, ...]]) -> Iterator[JobResult]:
+        """Yield the result of `make` for each job, in the order of the batch. `make` gets the arguments of the job and
+        a `Progress`.
 
-        Raises what `make` raised in its process, and `ChildProcessError` where a process was killed.
+        Raise what `make` raises in its process, and `ChildProcessError` if a process is killed.
         """
         jobs = [(make, arguments, number) for number, arguments in enumerate(batch, self._begun)]
         self._begun += len(jobs)
         with self._pool() as pool:
-            children = _there()
+            children = _children()
             waiting = [pool.apply_async(_job, job) for job in jobs]
             for each in waiting:
                 while not each.ready():
-                    self._tell()
-                    each.wait(LOOK_EVERY_S)
+                    self._report_progress()
+                    each.wait(CHECK_EVERY_S)
                     _check(children)
                 yield each.get()
-        self._tell()
+        self._report_progress()
 
     @contextmanager
     def _pool(self) -> Iterator[Pool]:
-        """Its processes are there, and gone with the block. Signals wait while they are started: one that is not
-        equipped yet would say that it was stopped, and one that nobody knows of yet would not be.
+        """Start the processes, and end them with the block. Signals are blocked during the start: a process that is not
+        initialized yet would print a traceback, and one that is not registered yet would not be ended.
         """
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
-        pool = _Context().Pool(self._processes, _equip, (self._shares,))
+        pool = _Context().Pool(self._processes, _initialize, (self._shares,))
         try:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             yield pool
@@ -79,38 +80,38 @@ class ProcessPool:
             pool.terminate()
             pool.join()
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         self._progress(sum(self._shares) / self._tasks if self._tasks else 1.0)
 
 
-def _there() -> set[int | None]:
+def _children() -> set[int | None]:
     return {process.pid for process in multiprocessing.active_children()}
 
 
 def _check(children: set[int | None]) -> None:
-    """A pool replaces a killed process, and waits for ever for what it was doing."""
-    if not children <= _there():
+    """Raise if a process is gone: `Pool` replaces a killed process, but waits forever for the result of its job."""
+    if not children <= _children():
         raise ChildProcessError("a process of the simulation was killed; it may have run out of memory")
 
 
 _shares: Any = ()
-"""In a process of the crew: how much of each piece is done."""
+"""In a process of the pool: the share of each job that is done."""
 
 
-def _equip(shares: Any) -> None:
-    global _shares  # noqa: PLW0603 - a forked process has no other way to be handed shared memory
+def _initialize(shares: Any) -> None:
+    global _shares  # noqa: PLW0603 - a forked process can receive shared memory only in this way
     _shares = shares
-    # Both are sent to the whole process group by a terminal or a supervisor. A process that SIGTERM ends while it waits
-    # for work holds the lock of the pool's queue, and then `Pool.terminate` waits for that lock forever.
+    # A terminal or a process manager sends both signals to the whole process group. A process that waits for work holds
+    # the lock of the pool's queue. If SIGTERM ended it then, `Pool.terminate` would wait for that lock forever.
     for number in ENDS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
 
 
-def _job(make: Callable[..., Made], arguments: tuple[Any, ...], number: int) -> Made:
-    def told(share: float) -> None:
+def _job(make: Callable[..., JobResult], arguments: tuple[Any, ...], number: int) -> JobResult:
+    def report(share: float) -> None:
         _shares[number] = share
 
-    made = make(*arguments, told)
-    told(1.0)
+    made = make(*arguments, report)
+    report(1.0)
     return made

@@ -1,7 +1,8 @@
-"""How good a run was, in the field's own measures.
+"""Score a run with the measures that the field uses.
 
-Cost is what ECS bills, held against the work, which no policy gets done for less, and against the clairvoyant.
-Elasticity is measured as the SPEC Research Group's Cloud group and the ICPE 2017 comparison of autoscalers do it.
+Cost is the task time that ECS bills, relative to the work, which is a lower bound for every policy, and relative to
+the clairvoyant. Elasticity is defined as in the work of the SPEC Research Group (Cloud) and in the ICPE 2017 comparison
+of autoscalers.
 """
 
 from __future__ import annotations
@@ -13,24 +14,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autoscaler.sim.model import MINUTE_S, Floats, Outcome, Workload
+from autoscaler.sim.model import MINUTE_S, Floats, SimulationOutcome, Workload
 
 DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One run in figures; the fields and their order are those of the JSON.
+    """The figures of one run; the fields and their order are those of the JSON.
 
-    `late_fraction`: of the messages, those whose first receive came after more than the latency, or never.
-    `wait_p50_s`, `wait_p95_s`, `wait_p99_s`: the shortest wait that so many of them did not exceed; one that was
-    never received has waited until the run ended. `cost_per_work`: billed task-seconds by the task-seconds that the
-    work alone takes; no run is below 1. `cost_per_oracle`: billed task-seconds by the clairvoyant's.
-    `lost_work_fraction`: work done again, by the work. `reversals_per_day`: how often the desired count turned from
-    rising to falling or back. `launches_per_day`: tasks, without those of the start. Both rates count the whole run,
-    and divide by the days of the workload. `theta_u`, `theta_o`, `tau_u`, `tau_o`: see `elasticity`, in percent.
+    `late_fraction`: share of messages that were first received later than the latency target, or never.
+    `wait_p50_s`, `wait_p95_s`, `wait_p99_s`: percentiles of the wait (nearest rank); a message that was never received
+    has waited until the end of the run. `cost_per_work`: billed task-seconds / task-seconds of the work alone, at least
+    1. `cost_per_oracle`: billed task-seconds / those of the clairvoyant. `lost_work_fraction`: work done again / work.
+    `reversals_per_day`: changes of direction of the desired count. `launches_per_day`: launched tasks, without the
+    tasks at the start. Both rates count the whole run and divide by the days of the workload. `theta_u`, `theta_o`,
+    `tau_u`, `tau_o`: see `elasticity`, in percent.
 
-    Where there is no work, or no oracle to compare with, what would be divided by it is NaN.
+    A ratio is NaN if the work or the cost of the oracle is zero or unknown.
     """
 
     jobs: int
@@ -50,18 +51,18 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """A policy under its settings met the world of a seed: what became of it, and how good that was."""
+class ScoredRun:
+    """One run of a policy, with its settings, seed, score and outcome."""
 
     policy: str
     settings: str
     seed: int
     score: Score
-    outcome: Outcome
+    outcome: SimulationOutcome
 
 
 class Elasticity(NamedTuple):
-    """In percent, each at least 0: how far, and for how much of the time, supply missed demand."""
+    """How far (theta) and for which share of the time (tau) supply was under or over demand, in percent, at least 0."""
 
     theta_u: float
     theta_o: float
@@ -71,14 +72,14 @@ class Elasticity(NamedTuple):
 
 def score(
     workload: Workload,
-    outcome: Outcome,
+    outcome: SimulationOutcome,
     latency_s: float,
     oracle_billed_s: float,
     *,
     least_billed_s: float = 60.0,
     task_concurrency: int = 1,
 ) -> Score:
-    """The figures of a run. Late is a wait of more than `latency_s`; exactly `latency_s` is in time."""
+    """Return the score of a run. A message is late if it waits longer than `latency_s`."""
     waits = np.where(np.isnan(outcome.received_s), outcome.ended_s, outcome.received_s) - workload.arrivals_s
     late = np.isnan(outcome.received_s) | (waits > latency_s)
     p50, p95, p99 = _percentiles(waits)
@@ -99,31 +100,31 @@ def score(
     )
 
 
-def billed_s(outcome: Outcome, least_billed_s: float = 60.0) -> float:
-    """Task-seconds that are paid for: each task from launch to stop, its start-up included, and no task less than
-    `least_billed_s`.
+def billed_s(outcome: SimulationOutcome, least_billed_s: float = 60.0) -> float:
+    """Return the billed task-seconds: each task from launch to stop, start-up included, and at least `least_billed_s`
+    per task.
     """
     return math.fsum(max(life.stopped_s - life.launched_s, least_billed_s) for life in outcome.lives)
 
 
-def reversals(outcome: Outcome) -> int:
-    """How often the desired count changed in the other direction than the time before."""
+def reversals(outcome: SimulationOutcome) -> int:
+    """Return how often a change of the desired count has the opposite direction of the change before it."""
     steps = [after - before for (_, before), (_, after) in pairwise(outcome.desired) if after != before]
     return sum((one > 0) != (other > 0) for one, other in pairwise(steps))
 
 
-def launches(outcome: Outcome) -> int:
-    """Tasks that had to be started: all but those that were up when the run began."""
+def launches(outcome: SimulationOutcome) -> int:
+    """Return the number of launched tasks, without the tasks that run when the simulation starts."""
     return sum((life.launched_s, life.up_s) != (0.0, 0.0) for life in outcome.lives)
 
 
-def elasticity(workload: Workload, outcome: Outcome, task_concurrency: int = 1) -> Elasticity:
-    """Supply against demand, minute by minute over the workload's length (T seconds, the last minute may be shorter).
+def elasticity(workload: Workload, outcome: SimulationOutcome, task_concurrency: int = 1) -> Elasticity:
+    """Compare supply with demand per minute over the length of the workload (T seconds; the last step can be shorter).
 
     With demand d and supply s in whole tasks, and dt the step: theta_u = 100/T sum of max(d - s, 0) / max(d, 1) dt,
     theta_o = 100/T sum of max(s - d, 0) / max(s, 1) dt, tau_u = 100/T sum of dt where d > s, tau_o where s > d.
-    These are the normalised forms of the ICPE 2017 comparison (Ilyushkin et al.): with d in the denominator of
-    theta_o a queue that is idle most of the time would score hundreds of percent and say nothing.
+    These are the normalised forms of the ICPE 2017 comparison (Ilyushkin et al.): with d in the denominator of theta_o,
+    a queue that is idle most of the time would score hundreds of percent.
     """
     edges = _edges(workload.length_s)
     steps = np.diff(edges)
@@ -142,17 +143,15 @@ def elasticity(workload: Workload, outcome: Outcome, task_concurrency: int = 1) 
 
 
 def demand(workload: Workload, task_concurrency: int = 1) -> Floats:
-    """Tasks needed in each minute: those that would be busy, on average, in a fleet so large that nothing waits;
-    rounded up to whole tasks.
-    """
+    """Return the required tasks of each minute: the mean number of busy tasks if no message waits, rounded up."""
     edges = _edges(workload.length_s)
     ends = np.sort(workload.arrivals_s + workload.service_s)
     busy_s = _elapsed(workload.arrivals_s, edges) - _elapsed(ends, edges)
     return _whole(np.diff(busy_s) / task_concurrency / np.diff(edges))
 
 
-def _supply(outcome: Outcome, edges: Floats) -> Floats:
-    """Running tasks in each step, on average, rounded up as demand is, so that equal things count as equal."""
+def _supply(outcome: SimulationOutcome, edges: Floats) -> Floats:
+    """Return the mean number of running tasks in each step, rounded up as in `demand` to be comparable."""
     at, counts = np.array(outcome.running, dtype=np.float64).reshape(-1, 2).T
     until = np.append(at[1:], max(edges[-1], at[-1]) + 1)
     task_s = np.concatenate([[0.0], np.cumsum(counts * (until - at))])
@@ -164,14 +163,14 @@ def _edges(length_s: float) -> Floats:
 
 
 def _elapsed(instants: Floats, at: Floats) -> Floats:
-    """The sum, over the ascending instants that have passed, of how long ago they are: at each of `at`."""
+    """Return, for each of `at`, the sum of the times since the instants that have passed. `instants` ascend."""
     passed = np.searchsorted(instants, at, side="right")
     sums = np.concatenate([np.zeros(1), np.cumsum(instants)])
     return np.asarray(at * passed - sums[passed])
 
 
 def _whole(tasks: Floats) -> Floats:
-    """Rounded up; 3.00001 tasks, which is a sum's rounding error, are 3."""
+    """Round up, with a tolerance for rounding errors of sums: 3.00001 tasks are 3."""
     return np.ceil(tasks - 1e-4)
 
 

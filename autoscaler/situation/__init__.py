@@ -1,8 +1,7 @@
-"""A situation as JSON: everything that one decision rests on, in ages instead of instants.
+"""The situation as JSON: all inputs of one decision, with ages instead of instants.
 
-`encode` writes it into the log, `decode` reads it for `decide` and `replay`. Law: deciding on
-`decode(encode(...))` gives the decision that was made. Ages are written as they are, unrounded, so that an event at
-the edge of a window falls on the same side of it again.
+`encode` writes it to the log, `decode` reads it for `decide` and `replay`. Law: a decision on `decode(encode(...))` is
+equal to the original decision. Ages are not rounded, so that an event at the edge of a window stays on the same side.
 """
 
 from autoscaler.situation.reading import decode

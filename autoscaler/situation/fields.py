@@ -1,4 +1,4 @@
-"""One JSON object on its way into values: each mistake is noted with its path, and reading goes on."""
+"""Read and check the fields of a JSON object."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from autoscaler.core.terms import LARGEST
 from autoscaler.errors import Problem
 
 MOST_SECONDS = 1e9
-"""Thirty years. What is further away says nothing of the present."""
+"""About 30 years: the limit of an age in a list of pairs."""
 
 
 class Fields:
-    """One JSON object on its way into values: each mistake is noted with its path, and reading goes on."""
+    """A JSON object whose fields are read one by one. Each problem is recorded with its path, and reading continues."""
 
     def __init__(self, content: object, path: str = "", problems: list[Problem] | None = None) -> None:
         self.path = path
@@ -27,7 +27,7 @@ class Fields:
             self.note("", f"must be an object, not {_shown(content)}")
 
     def note(self, key: str, what: str) -> None:
-        """A mistake in that field; the empty key is the object itself."""
+        """Record a problem with the field. An empty key is the object itself."""
         where = ".".join(part for part in (self.path, key) if part) or "situation"
         self.problems.append(Problem(where, what))
 
@@ -56,17 +56,17 @@ class Fields:
         value = self._take(key)
         if value is None or (isinstance(value, str) and value):
             return value or default
-        self.note(key, f"must be a text, not {_shown(value)}")
+        self.note(key, f"must be a non-empty string, not {_shown(value)}")
         return default
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts, possibly empty."""
+        """Return a list of texts, possibly empty."""
         content = self._take(key)
         if content is None:
             return ()
         if isinstance(content, list) and all(isinstance(text, str) and text for text in content):
             return tuple(content)
-        self.note(key, f"must be a list of texts, not {_shown(content)}")
+        self.note(key, f"must be a list of non-empty strings, not {_shown(content)}")
         return ()
 
     def flag(self, key: str, *, default: bool = False) -> bool:
@@ -76,7 +76,7 @@ class Fields:
         return value if isinstance(value, bool) else default
 
     def count(self, key: str, *, required: bool = False, negative: bool = False, most: int = MOST_TASKS) -> int | None:
-        """A whole number up to `most`, of tasks unless it says otherwise."""
+        """Return a whole number from 0 (`negative`: from -`most`) to `most`, the limit of a task count by default."""
         value = self._take(key)
         if value is None:
             if required:
@@ -90,7 +90,7 @@ class Fields:
         return None
 
     def tasks(self, key: str) -> float | None:
-        """How many tasks ran over some time: from 0 to the most that ECS can take, and not always whole."""
+        """Return an average task count, which may be fractional: from 0 to the maximum of ECS."""
         value = self.number(key)
         if value is None or 0 <= value <= MOST_TASKS:
             return int(value) if value is not None and value == value // 1 else value
@@ -98,7 +98,7 @@ class Fields:
         return None
 
     def number(self, key: str, *, required: bool = False) -> float | None:
-        """Any number, NaN and infinities among them: a whole number that no float can hold is one of these."""
+        """Return any number, also NaN and infinity. A whole number that is too large for a float becomes infinity."""
         value = self._take(key)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return _sign(value) * inf if abs(value) > LARGEST else value
@@ -109,7 +109,7 @@ class Fields:
         return None
 
     def seconds(self, key: str) -> float | None:
-        """An age: finite, at least 0."""
+        """Return an age in seconds: finite, at least 0."""
         value = self.number(key)
         if value is None or 0 <= value < inf:
             return value
@@ -117,19 +117,19 @@ class Fields:
         return None
 
     def pairs(self, key: str, most: float) -> list[tuple[float, float]]:
-        """Seconds and a number from 0 to `most` each; a list of such lists."""
+        """Return a list of pairs: seconds, and a number from 0 to `most`."""
         content = self._take(key)
         if content is None:
             return []
         if isinstance(content, list) and all(map(partial(_is_pair, most=most), content)):
-            return [(float(seconds), float(much)) for seconds, much in content]
+            return [(float(seconds), float(amount)) for seconds, amount in content]
         self.note(key, f"must be a list of [seconds, number], each at least 0, not {_shown(content)}")
         return []
 
     def close(self, known: frozenset[str] | set[str] = frozenset()) -> None:
-        """Whatever was not read is a mistake: a mistyped field would otherwise be ignored in silence."""
+        """Record a problem for each field that was not read: otherwise a mistyped field would be silently ignored."""
         for key in self.content.keys() - self.read - known:
-            self.note(key, "is not known here")
+            self.note(key, "unknown field")
 
 
 def _is_pair(content: object, most: float) -> bool:

@@ -1,20 +1,20 @@
-"""What was learned of the work, from JSON: the part of a situation that `core/knowledge.py` has the nouns of."""
+"""Read the estimates of a situation from JSON: the types of `core/knowledge.py`."""
 
 from __future__ import annotations
 
 from math import inf
 from typing import TypeVar
 
-from autoscaler.core.knowledge import Coming, Estimate, Knowledge, QueueKnowledge, Some
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, StartingTasks, TimedCount
 from autoscaler.core.model import MOST_TASKS
 from autoscaler.core.signals import MOST_MESSAGES
 from autoscaler.situation.fields import Fields
 
-Pair = TypeVar("Pair", Some, Coming)
+Pair = TypeVar("Pair", TimedCount, StartingTasks)
 
 
 def knowledge(fields: Fields) -> Knowledge:
-    """What the fields say; each mistake is noted there. Everything must be there but weights and ages."""
+    """Return the estimates. Each problem is recorded in `fields`. Estimates are required, weights and ages are not."""
     known = Knowledge(
         processing_s=_estimate(fields, "processing_s"),
         slow_s=_seconds(fields, "slow_s"),
@@ -30,14 +30,14 @@ def knowledge(fields: Fields) -> Knowledge:
         late=fields.seconds("late") or 0.0,
         queues=tuple(_queue(entry) for entry in fields.parts("queues") if entry is not None),
         arriving=fields.flag("arriving", default=True),
-        starting=tuple(Coming(seconds, int(tasks)) for seconds, tasks in fields.pairs("starting", MOST_TASKS)),
+        starting=tuple(StartingTasks(seconds, int(tasks)) for seconds, tasks in fields.pairs("starting", MOST_TASKS)),
     )
     fields.close()
     return known
 
 
 def _seconds(fields: Fields, key: str) -> float:
-    """A finite number, at least 0, that must be there."""
+    """Return a required number: finite, at least 0."""
     fields.number(key, required=True)
     return fields.seconds(key) or 0.0
 
@@ -53,7 +53,7 @@ def _estimate(fields: Fields, key: str, least: float = 0.0) -> Estimate:
 
 def _queue(entry: Fields) -> QueueKnowledge:
     name = entry.text("name", "a queue")
-    waiting = tuple(Some(*pair) for pair in entry.pairs("waiting", MOST_MESSAGES))
-    coming = tuple(Some(*pair) for pair in entry.pairs("coming", MOST_MESSAGES))
+    waiting = tuple(TimedCount(*pair) for pair in entry.pairs("waiting", MOST_MESSAGES))
+    coming = tuple(TimedCount(*pair) for pair in entry.pairs("coming", MOST_MESSAGES))
     entry.close()
     return QueueKnowledge(name, waiting, coming)

@@ -1,4 +1,4 @@
-"""JSON into values: what `decide` takes, or every mistake at once, by its path."""
+"""Read a situation from JSON: the arguments of `decide`, or all problems with their paths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from autoscaler.config import policy_of
 from autoscaler.core.figures import number
-from autoscaler.core.memory import Change, Demand, Memory, Running
+from autoscaler.core.memory import AcceptedChange, Demand, Memory, RunningCount
 from autoscaler.core.model import (
     MOST_TASKS,
     Backlog,
@@ -33,18 +33,18 @@ from autoscaler.situation.fields import Fields
 from autoscaler.situation.learned import knowledge
 
 MOST_LAUNCHES = 1_000_000
-"""As many a minute as the setting can say: none of them is held back."""
+"""Tasks per minute: the maximum of the setting, so that no launch is limited."""
 
 UNREAD = Missing("it could not be read", "no_data")
-"""What a null says, where nothing says why."""
+"""The reason for a null whose reason is not given."""
 
 
 def decode(situation: object) -> tuple[Policy, Memory, Observation]:
-    """What `decide` takes, with the present at instant 0. Raises `ConfigError` with every mistake, by its path.
+    """Return the arguments of `decide`, with the present at instant 0. Raises `ConfigError` with every problem.
 
-    What is left out is read thus: `running` as `current`, `pending` as 0, no history as one that reaches back
-    longer than any window, no `launch_per_minute` as none, no `stop_timeout` as ECS's default of 30 s. A signal that
-    the policy needs and that is not there is missing, not zero.
+    Defaults: `running` is `current`, `pending` is 0, the history covers more than any window, `launch_per_minute` is
+    unlimited, `stop_timeout` is the default of ECS, 30 s. A signal that the policy needs and that is not in the
+    situation is missing, not zero.
     """
     fields = Fields(situation)
     name = fields.text("name", default="service")
@@ -76,18 +76,20 @@ def decode(situation: object) -> tuple[Policy, Memory, Observation]:
 
 def _policy(fields: Fields, name: str) -> Policy:
     try:
-        wishes = fields.part("policy").content
-        policy = _policy_from(name, json.dumps(wishes))
-        return policy if "launch_per_minute" in wishes else replace(policy, launch_per_minute=MOST_LAUNCHES)
+        content = fields.part("policy").content
+        policy = _policy_from(name, json.dumps(content))
+        return policy if "launch_per_minute" in content else replace(policy, launch_per_minute=MOST_LAUNCHES)
     except ConfigError as error:
         fields.problems.extend(error.problems)
         return Policy(name, 0, MOST_TASKS)
 
 
 @lru_cache(maxsize=256)
-def _policy_from(name: str, wishes: str) -> Policy:
-    """A journal tells the same policy line after line, and checking it takes three times as long as deciding."""
-    return policy_of(name, json.loads(wishes))
+def _policy_from(name: str, content: str) -> Policy:
+    """Return the checked policy. Cached: a journal repeats it on each line, and a check takes as long as three
+    decisions.
+    """
+    return policy_of(name, json.loads(content))
 
 
 def _fleet(fields: Fields) -> Fleet:
@@ -126,7 +128,7 @@ def _stop_timeout(fields: Fields) -> StopTimeout | None:
 
 
 def _metrics(metrics: Fields, missing: Fields) -> tuple[MetricReading, ...]:
-    """A value by name: a bare number, or an object with the number, its age and the tasks of its time; or null."""
+    """Return the metrics by name. A value is a number, an object with `value`, `age_s` and `tasks`, or null."""
     return tuple(MetricReading(name, _metric(metrics, name, missing)) for name in metrics.content)
 
 
@@ -159,7 +161,7 @@ def _unseen(minute: Fields) -> Unseen:
 
 def _queues(signals: Fields, policy: Policy, missing: Fields) -> tuple[QueueReading, ...]:
     entries = signals.parts("queues", nullable=True)
-    told = iter(_gaps(missing))
+    gaps = iter(_gaps(missing))
     named = {entry.text("name", "") for entry in entries if entry is not None}
     unread = (queue.name for queue in policy.queues if queue.name not in named)
     readings: list[QueueReading] = []
@@ -167,9 +169,9 @@ def _queues(signals: Fields, policy: Policy, missing: Fields) -> tuple[QueueRead
         if entry is not None:
             readings += _backlog(entry, index, policy)
         else:
-            readings.append(next(told, None) or QueueReading(next(unread, f"queue {index}"), UNREAD))
+            readings.append(next(gaps, None) or QueueReading(next(unread, f"queue {index}"), UNREAD))
     for name in {name for name in named if name and sum(reading.name == name for reading in readings) > 1}:
-        signals.note("queues", f"{name} is there twice")
+        signals.note("queues", f"{name} occurs twice")
     return tuple(readings)
 
 
@@ -184,9 +186,10 @@ def _gap(gap: Fields) -> Missing:
 
 
 def _backlog(entry: Fields, index: int, policy: Policy) -> list[QueueReading]:
-    """A count that no queue can have (NaN, negative, half a message) makes the reading missing: it was read so.
+    """Return the reading of a queue. An impossible count (NaN, negative, fractional) makes the whole reading missing.
 
-    What was left out is not zero: the rest asks for tasks, and a gap beside it keeps the count from being lowered.
+    An omitted count is not zero: the other counts still require tasks, and a gap for the omitted one prevents a
+    scale-in.
     """
     counts = {key: entry.number(key, required=key == "visible") for key in ("visible", "in_flight", "delayed")}
     groups, oldest_age_s = entry.number("groups_in_flight"), entry.number("oldest_age_s")
@@ -204,11 +207,11 @@ def _backlog(entry: Fields, index: int, policy: Policy) -> list[QueueReading]:
         groups_in_flight=int(groups) if groups is not None and _is_count(groups) else None,
         oldest_tasks=oldest_tasks,
     )
-    asked = ("in_flight", "delayed") if policy.count_delayed else ("in_flight",)
-    left_out = [key for key in asked if counts[key] is None]
+    required = ("in_flight", "delayed") if policy.count_delayed else ("in_flight",)
+    left_out = [key for key in required if counts[key] is None]
     return [
         QueueReading(name, known),
-        *(QueueReading(f"{name}: {key}", Missing("it was not given")) for key in left_out),
+        *(QueueReading(f"{name}: {key}", Missing("the field is missing")) for key in left_out),
     ]
 
 
@@ -222,14 +225,14 @@ def _utilization(signals: Fields, name: str, missing: Fields) -> Utilization | M
     if percent is None:
         return _gap(missing.part(f"{name}_percent")) if f"{name}_percent" in signals.content else None
     if not 0 <= percent <= MOST_PERCENT:
-        return Missing(f"{number(percent)} % cannot be", "no_data")
+        return Missing(f"{number(percent)} % is not a valid utilization", "no_data")
     return Utilization(percent, at=-(age_s or 0.0), tasks=tasks)
 
 
 def _memory(history: Fields, fleet: Fleet) -> Memory:
     known_for_s = history.seconds("known_for_s")
     demands = [Demand(-age_s, tasks) for age_s, tasks in _events(history, "demands", negative=False)]
-    changes = [Change(-age_s, tasks) for age_s, tasks in _events(history, "changes", negative=True)]
+    changes = [AcceptedChange(-age_s, tasks) for age_s, tasks in _events(history, "changes", negative=True)]
     if known_for_s is not None and "changes" not in history.content:
         changes = list(Memory.begun(fleet, 0.0).changes)
     idle_for_s, expected = history.seconds("idle_for_s"), history.count("expected")
@@ -252,10 +255,10 @@ def _memory(history: Fields, fleet: Fleet) -> Memory:
     return memory
 
 
-def _starting(starting: Fields) -> Running | None:
+def _starting(starting: Fields) -> RunningCount | None:
     tasks, age_s = starting.count("tasks"), starting.seconds("age_s")
     starting.close()
-    return None if tasks is None else Running(-(age_s or 0.0), tasks)
+    return None if tasks is None else RunningCount(-(age_s or 0.0), tasks)
 
 
 def _events(history: Fields, key: str, *, negative: bool) -> list[tuple[float, int]]:

@@ -1,4 +1,4 @@
-"""Values into JSON: a situation, and a decision."""
+"""Write a situation and a decision as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoscaler.core.policy import Policy
 
 
 def encode(policy: Policy, observation: Observation, memory: Memory) -> dict[str, Any]:
-    """The situation of a decision, in the form that `decode` reads. `memory` is what it was made with."""
+    """Return the situation of a decision in the format of `decode`. `memory`: the memory that the decision used."""
     now, fleet = observation.now, observation.fleet
     situation: dict[str, Any] = {
         "name": policy.name,
@@ -62,7 +62,7 @@ def _signals(seen: Observation) -> dict[str, Any]:
 
 
 def _missing(seen: Observation) -> dict[str, Any]:
-    """Why what is null could not be read: of the queues in the order of their nulls, of all else by name."""
+    """Return the reasons of all nulls: those of queues in the order of their nulls, the others by name."""
     queues = [{"name": name, **_gap(gap)} for name, gap in seen.queues if isinstance(gap, Missing)]
     others = {"cpu_percent": seen.cpu, "memory_percent": seen.memory} | dict(seen.metrics)
     named = {name: _gap(gap) for name, gap in others.items() if isinstance(gap, Missing)}
@@ -110,7 +110,7 @@ def _queue(name: str, backlog: Backlog | Missing, now: float) -> dict[str, Any] 
 
 
 def _knowledge(known: Knowledge) -> dict[str, Any]:
-    """Lists of pairs are what `core/knowledge.py` has there: seconds, and how much."""
+    """Return the estimates. A list of pairs has seconds and an amount, as in `core/knowledge.py`."""
     return {
         "processing_s": _estimate(known.processing_s),
         "slow_s": known.slow_s,
@@ -133,17 +133,17 @@ def _knowledge(known: Knowledge) -> dict[str, Any]:
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
-    """A weight without end, of what is fixed, is left out as JSON has none."""
-    told: dict[str, Any] = {"value": estimate.value}
+    """Return the estimate. An infinite weight (a fixed value) is omitted: JSON has no infinity."""
+    content: dict[str, Any] = {"value": estimate.value}
     if estimate.weight < inf:
-        told["weight"] = estimate.weight
+        content["weight"] = estimate.weight
     if estimate.age_s is not None:
-        told["age_s"] = estimate.age_s
-    return told
+        content["age_s"] = estimate.age_s
+    return content
 
 
 def _pairs(events: Iterable[tuple[float, float]]) -> list[list[float]]:
-    return [[seconds, much] for seconds, much in events]
+    return [[seconds, amount] for seconds, amount in events]
 
 
 def _history(memory: Memory, now: float) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def _history(memory: Memory, now: float) -> dict[str, Any]:
 
 
 def decision_of(decision: Decision, sentence: str) -> dict[str, Any]:
-    """A decision as `decide` prints it."""
+    """Return the decision as `decide` prints it."""
     return {
         "name": decision.name,
         "current": decision.current,

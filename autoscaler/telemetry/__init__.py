@@ -1,4 +1,4 @@
-"""What people and machines are told: the journal and its log lines, the metrics, and the pages that show them."""
+"""The output of the daemon: the log, the metrics, and the HTTP interface with its pages."""
 
 from autoscaler.telemetry.journal import LoggedJournal
 from autoscaler.telemetry.logs import configure, logger

@@ -1,6 +1,6 @@
-"""Who may read, and through what: passwords and TLS. Without either, everybody who reaches the port.
+"""Access control of the HTTP interface: passwords and TLS. Without them, every client that reaches the port may read.
 
-`/healthz` asks for no password: a container's health check has none, and all it tells is which loops hang.
+`/healthz` requires no password: a container's health check has none, and the response only lists stalled services.
 """
 
 from __future__ import annotations
@@ -17,46 +17,46 @@ from aiohttp import hdrs
 
 from autoscaler.telemetry import bcrypt
 
-FREE = "/healthz"
+UNPROTECTED = "/healthz"
 
-MOST_REMEMBERED = 128
-"""So many passwords that were right need not be hashed again: each request carries one."""
+MOST_VERIFIED = 128
+"""Maximum number of cached correct passwords. A cached one is not hashed again: every request carries a password."""
 
-NOBODY = bcrypt.PROBE.replace("$04$", "$10$") + "." * 31
-"""Nobody's hash: a user that is not there takes as long as one that is."""
+UNKNOWN_USER_HASH = bcrypt.PROBE.replace("$04$", "$10$") + "." * 31
+"""The hash for unknown users, which no password matches: checking an unknown user takes as long as a known one."""
 
 CHALLENGE = MappingProxyType({hdrs.WWW_AUTHENTICATE: 'Basic realm="autoscaler", charset="UTF-8"'})
-"""The headers of a refusal (RFC 7617)."""
+"""The headers of a 401 response (RFC 7617)."""
 
 
 class Access:
-    """`tls` None: plain HTTP. `users`: bcrypt hashes by name; none: no password is asked for."""
+    """Access rules. `tls` None: plain HTTP. `users`: bcrypt hashes by user name. Empty: no password is required."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, users: Mapping[str, str] | None = None) -> None:
         self.tls = tls
         self._users = users or {}
-        self._right: OrderedDict[bytes, None] = OrderedDict()
-        self._turn = asyncio.Lock()
+        self._verified: OrderedDict[bytes, None] = OrderedDict()
+        self._lock = asyncio.Lock()
 
     async def permits(self, path: str, authorization: str) -> bool:
-        """Whether that path may be read with that `Authorization` header (empty: there is none)."""
-        if not self._users or path == FREE:
+        """Return whether the path may be read with this `Authorization` header (empty: there is none)."""
+        if not self._users or path == UNPROTECTED:
             return True
         credentials = _credentials(authorization)
-        return credentials is not None and await self._knows(*credentials)
+        return credentials is not None and await self._verify(*credentials)
 
-    async def _knows(self, user: str, password: str) -> bool:
-        """One password is hashed at a time: whoever guesses gets one core at most."""
-        hashed = self._users.get(user, NOBODY)
+    async def _verify(self, user: str, password: str) -> bool:
+        """Check the password. One is hashed at a time: clients that guess passwords use one core at most."""
+        hashed = self._users.get(user, UNKNOWN_USER_HASH)
         mark = sha256(f"{hashed}\0{user}\0{password}".encode(errors="surrogatepass")).digest()
-        async with self._turn:
-            if mark in self._right:
+        async with self._lock:
+            if mark in self._verified:
                 return True
             if not await asyncio.to_thread(bcrypt.matches, password, hashed) or user not in self._users:
                 return False
-            self._right[mark] = None
-            if len(self._right) > MOST_REMEMBERED:
-                self._right.popitem(last=False)
+            self._verified[mark] = None
+            if len(self._verified) > MOST_VERIFIED:
+                self._verified.popitem(last=False)
             return True
 
 

@@ -1,6 +1,6 @@
-"""What one tick amounts to: the event it is, what went wrong in it, and the account that the log and the API give.
+"""The account of one poll: its log event, its faults, and the JSON object for the log and the API.
 
-Pure. The log line and the API's entry are the same account, so what is read in one can be replayed from the other.
+Pure. The log line and the API entry have the same account, so either can be replayed.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from autoscaler.core.explain import sentence
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Instant, Measurement, Missing, Observation, Utilization, Verdict
 from autoscaler.core.policy import Policy
-from autoscaler.ports import ServiceRef, Tick
+from autoscaler.ports import Poll, ServiceRef
 from autoscaler.situation import decision_of, encode
 
 FLEET = "ecs"
-"""The signal that no service can do without: what ECS says of it."""
+"""The signal that every service needs: the counts of ECS."""
 
 WRITE = "update"
-"""Where the write failed, and not a reading."""
+"""The signal name of a failed write."""
 
 BEFORE_DATA = frozenset({"no_data"})
-"""Kinds of gaps that pass by themselves and are nobody's fault: a new task has no CPU datapoint for minutes."""
+"""Kinds of gaps that end without action: a new task has no CPU datapoint for minutes."""
 
 
-class Event(StrEnum):
-    """The closed list of what a log line of a service is about."""
+class LogEvent(StrEnum):
+    """The events of a service's log lines: a closed set."""
 
     SCALED = "scaled"
     WOULD_SCALE = "would_scale"
@@ -44,116 +44,119 @@ class Event(StrEnum):
 
 
 class SideEvent(NamedTuple):
-    """Something beside the decision that the tick shows: `about` tells it from others of its event."""
+    """An event of a poll in addition to its decision. `about` distinguishes events of the same kind."""
 
-    event: Event
+    event: LogEvent
     about: str
     fields: dict[str, Any]
 
 
-class Fault(NamedTuple):
-    """Something that could not be read or written: `signal` names it, `kind` is the closed word, `reason` the text."""
+class PollFault(NamedTuple):
+    """A failed read or write. `signal`: what failed. `kind`: one of a closed set. `reason`: the text."""
 
     signal: str
     kind: str
     reason: str
 
 
-def faults_of(tick: Tick) -> tuple[Fault, ...]:
-    """Everything that the tick needed and did not get, the unread service first."""
-    return tuple(_faults(tick))
+def faults_of(poll: Poll) -> tuple[PollFault, ...]:
+    """Return all failed reads and writes of the poll, an unread service first."""
+    return tuple(_faults(poll))
 
 
-def _faults(tick: Tick) -> Iterator[Fault]:
-    if tick.observation is None:
-        yield Fault(FLEET, tick.outcome, tick.failure or "the service could not be read")
+def _faults(poll: Poll) -> Iterator[PollFault]:
+    if poll.observation is None:
+        yield PollFault(FLEET, poll.outcome, poll.failure or "the service could not be read")
         return
-    for name, gap in read_signals(tick.policy, tick.observation).missing:
-        yield Fault(name, gap.kind, gap.reason)
-    if tick.failure is not None:
-        yield Fault(WRITE, tick.outcome, tick.failure)
+    for name, gap in read_signals(poll.policy, poll.observation).missing:
+        yield PollFault(name, gap.kind, gap.reason)
+    if poll.failure is not None:
+        yield PollFault(WRITE, poll.outcome, poll.failure)
 
 
-def is_served(tick: Tick, faults: tuple[Fault, ...]) -> bool:
-    """Whether the service is looked after: nothing is at fault, or only data yet to come while other signals vote."""
+def is_served(poll: Poll, faults: tuple[PollFault, ...]) -> bool:
+    """Return whether the service is served: no faults, or only data that is not available yet while others vote."""
     if not faults:
         return True
-    votes = tick.decision is not None and tick.decision.demand is not None
+    votes = poll.decision is not None and poll.decision.demand is not None
     return votes and all(fault.kind in BEFORE_DATA for fault in faults)
 
 
-def event_of(tick: Tick, faults: tuple[Fault, ...], *, was_at_fault: bool) -> Event:
-    """What the tick is to those who read logs. `was_at_fault`: the service's tick before had faults."""
-    if tick.decision is None:
-        return Event.MISSING_SIGNAL
-    if tick.outcome == "accepted":
-        return Event.SCALED
-    if tick.failure is not None:
-        return Event.SCALE_FAILED
-    if tick.outcome == "shadow" and tick.decision.verdict is not Verdict.HOLD:
-        return Event.WOULD_SCALE
+def event_of(poll: Poll, faults: tuple[PollFault, ...], *, was_at_fault: bool) -> LogEvent:
+    """Return the log event of the poll. `was_at_fault`: the previous poll of the service had faults."""
+    if poll.decision is None:
+        return LogEvent.MISSING_SIGNAL
+    if poll.outcome == "accepted":
+        return LogEvent.SCALED
+    if poll.failure is not None:
+        return LogEvent.SCALE_FAILED
+    if poll.outcome == "shadow" and poll.decision.verdict is not Verdict.HOLD:
+        return LogEvent.WOULD_SCALE
     if faults:
-        return Event.MISSING_SIGNAL
-    return Event.RECOVERED if was_at_fault else Event.HOLDING
+        return LogEvent.MISSING_SIGNAL
+    return LogEvent.RECOVERED if was_at_fault else LogEvent.HOLDING
 
 
-def drift_of(tick: Tick) -> tuple[int, int] | None:
-    """The count that the last tick left and the one that was found, where somebody else has changed it."""
-    if tick.observation is None or tick.memory.expected is None or not tick.memory.drift(tick.observation.fleet):
+def drift_of(poll: Poll) -> tuple[int, int] | None:
+    """Return the expected and the actual desired count if something else changed it (None: nothing did)."""
+    if poll.observation is None or poll.memory.expected is None or not poll.memory.drift(poll.observation.fleet):
         return None
-    return tick.memory.expected, tick.observation.fleet.desired
+    return poll.memory.expected, poll.observation.fleet.desired
 
 
-def side_events_of(tick: Tick, before: Tick | None) -> Iterator[SideEvent]:
-    """What is told beside the decision. `before` is the service's tick before (None: this is its first)."""
-    drift = drift_of(tick)
+def side_events_of(poll: Poll, before: Poll | None) -> Iterator[SideEvent]:
+    """Yield the events in addition to the decision. `before`: the service's previous poll (None: this is the first)."""
+    drift = drift_of(poll)
     if drift is not None:
-        yield SideEvent(Event.DRIFT, "", {"from": drift[0], "to": drift[1], "sentence": _drifted(tick, *drift)})
-    paused = tick.policy.paused
+        yield SideEvent(LogEvent.DRIFT, "", {"from": drift[0], "to": drift[1], "sentence": _drifted(poll, *drift)})
+    paused = poll.policy.paused
     if paused != (None if before is None else before.policy.paused):
-        event = Event.RESUMED if paused is None else Event.PAUSED
+        event = LogEvent.RESUMED if paused is None else LogEvent.PAUSED
         yield SideEvent(event, str(paused), {"paused": paused})
     known = () if before is None else before.notices
-    for notice in tick.notices:
+    for notice in poll.notices:
         if notice not in known:
-            yield SideEvent(Event.NOTICE, notice.reason, notice_of(notice))
+            yield SideEvent(LogEvent.NOTICE, notice.reason, notice_of(notice))
 
 
-def _drifted(tick: Tick, left: int, found: int) -> str:
-    return f"{tick.service.key}: somebody else set the count from {left} to {found}; it is decided from there"
+def _drifted(poll: Poll, left: int, found: int) -> str:
+    return (
+        f"{poll.service.key}: the desired count was changed from {left} to {found} outside the autoscaler; decisions "
+        f"continue from {found}"
+    )
 
 
 def notice_of(notice: Missing) -> dict[str, str]:
     return {"kind": notice.kind, "text": notice.reason}
 
 
-def account_of(tick: Tick, faults: tuple[Fault, ...], *, situated: bool = True) -> dict[str, Any]:
-    """The tick as JSON: names, decision, walk, sentence, faults, and the situation that `decide` and `replay` take.
+def account_of(poll: Poll, faults: tuple[PollFault, ...], *, with_situation: bool = True) -> dict[str, Any]:
+    """Return the poll as JSON: names, decision, steps, sentence, faults, and the situation for `decide` and `replay`.
 
-    The keys are always the same; what there is not is None. `situated` False leaves out the situation, the one part
-    that is long.
+    The keys are always the same; a missing value is None. `with_situation` False omits the situation, the only long
+    part.
     """
-    seen = tick.observation
+    seen = poll.observation
     return {
-        **names_of(tick.service),
-        "mode": tick.policy.mode.value,
-        "outcome": tick.outcome,
-        **_decision(tick),
-        "paused": tick.policy.paused,
-        "schedule": tick.policy.schedule,
-        "votes": _votes(tick),
-        "ages_s": _ages_s(tick),
-        "notices": [notice_of(notice) for notice in tick.notices],
-        "failure": tick.failure,
+        **names_of(poll.service),
+        "mode": poll.policy.mode.value,
+        "outcome": poll.outcome,
+        **_decision(poll),
+        "paused": poll.policy.paused,
+        "schedule": poll.policy.schedule,
+        "votes": _votes(poll),
+        "ages_s": _ages_s(poll),
+        "notices": [notice_of(notice) for notice in poll.notices],
+        "failure": poll.failure,
         "faults": [fault._asdict() for fault in faults],
-        "took_s": round(tick.took_s, 6),
-        "lag_s": round(tick.lag_s, 6),
-        "situation": encode(tick.policy, seen, tick.memory) if situated and seen is not None else None,
+        "took_s": round(poll.took_s, 6),
+        "lag_s": round(poll.lag_s, 6),
+        "situation": encode(poll.policy, seen, poll.memory) if with_situation and seen is not None else None,
     }
 
 
 def names_of(service: ServiceRef) -> dict[str, Any]:
-    """The names of the service in a log line."""
+    """Return the names of the service for a log line."""
     return {
         "service": service.key,
         "cluster": service.cluster,
@@ -162,36 +165,36 @@ def names_of(service: ServiceRef) -> dict[str, Any]:
     }
 
 
-def _votes(tick: Tick) -> list[dict[str, Any]]:
-    """What each signal asked for, and from what."""
-    votes = () if tick.decision is None else tick.decision.votes
+def _votes(poll: Poll) -> list[dict[str, Any]]:
+    """Return the tasks that each signal requires, with the reason."""
+    votes = () if poll.decision is None else poll.decision.votes
     return [{"signal": vote.signal, "tasks": vote.tasks, "reason": vote.reason} for vote in votes]
 
 
-def _ages_s(tick: Tick) -> dict[str, float]:
-    """How old each reading was when it was decided on, in seconds."""
-    seen = tick.observation
-    return {} if seen is None else {name: round(seen.now - at, 3) for name, at in read_at(tick).items()}
+def _ages_s(poll: Poll) -> dict[str, float]:
+    """Return the age of each reading at the decision, in seconds."""
+    seen = poll.observation
+    return {} if seen is None else {name: round(seen.now - at, 3) for name, at in read_at(poll).items()}
 
 
-def _decision(tick: Tick) -> dict[str, Any]:
-    if tick.decision is None:
+def _decision(poll: Poll) -> dict[str, Any]:
+    if poll.decision is None:
         unknown = dict.fromkeys(("current", "demand", "target", "verdict", "rule"))
-        return {**unknown, "steps": [], "sentence": sentence_of(tick)}
-    rule = tick.decision.rule
-    decided = decision_of(tick.decision, sentence_of(tick))
+        return {**unknown, "steps": [], "sentence": sentence_of(poll)}
+    rule = poll.decision.rule
+    decided = decision_of(poll.decision, sentence_of(poll))
     return {**{key: decided[key] for key in decided if key != "name"}, "rule": rule.value if rule else None}
 
 
-def sentence_of(tick: Tick) -> str:
-    """The tick in one sentence, also where nothing could be decided."""
-    if tick.decision is None:
-        return f"{tick.service.key}: no decision: {tick.failure or 'the service could not be read'}"
-    return sentence(tick.policy, tick.decision)
+def sentence_of(poll: Poll) -> str:
+    """Return the poll in one sentence, also if there was no decision."""
+    if poll.decision is None:
+        return f"{poll.service.key}: no decision: {poll.failure or 'the service could not be read'}"
+    return sentence(poll.policy, poll.decision)
 
 
 def cooldowns_s(policy: Policy, memory: Memory, now: Instant) -> dict[str, float]:
-    """How long each direction is still cooling down, in seconds; 0 where it is not (half-open, as in the corridor)."""
+    """Return the remaining cooldown of each direction in seconds. 0 or less: the direction is not in cooldown."""
     out = [at for at, tasks in memory.changes if tasks > 0]
     into = [at for at, tasks in memory.changes if tasks < 0]
     return {
@@ -204,23 +207,23 @@ def _remaining_s(changed: list[Instant], cooldown_s: float, now: Instant) -> flo
     return max((at + cooldown_s - now for at in changed), default=0.0) if changed and cooldown_s > 0 else 0.0
 
 
-def memory_after(tick: Tick) -> Memory:
-    """What the loop remembers of changes after this tick: an accepted one counts from now on."""
-    if tick.outcome != "accepted" or tick.decision is None or tick.observation is None:
-        return tick.memory
-    return tick.memory.acknowledging(tick.observation.now, tick.decision.target - tick.decision.current)
+def memory_after(poll: Poll) -> Memory:
+    """Return the memory after this poll: an accepted change is added."""
+    if poll.outcome != "accepted" or poll.decision is None or poll.observation is None:
+        return poll.memory
+    return poll.memory.acknowledging(poll.observation.now, poll.decision.target - poll.decision.current)
 
 
-def usable(tick: Tick, faults: tuple[Fault, ...]) -> dict[str, bool]:
-    """Each signal that the service needs now, and whether it may be decided on. Not known while ECS cannot be read."""
-    seen = tick.observation
+def usable(poll: Poll, faults: tuple[PollFault, ...]) -> dict[str, bool]:
+    """Return whether each required signal is usable. While ECS cannot be read, only the signal `ecs` is returned."""
+    seen = poll.observation
     if seen is None:
         return {FLEET: False}
     gaps = {fault.signal for fault in faults}
-    signals = {FLEET: True} | {queue_signal(queue.name): queue.name not in gaps for queue in tick.policy.queues}
+    signals = {FLEET: True} | {queue_signal(queue.name): queue.name not in gaps for queue in poll.policy.queues}
     if seen.fleet.desired > 0:
-        signals |= {name: name not in gaps for name in _metered(tick.policy)}
-    return signals | {metric_signal(metric.name): metric.name not in gaps for metric in tick.policy.metrics}
+        signals |= {name: name not in gaps for name in _metered(poll.policy)}
+    return signals | {metric_signal(metric.name): metric.name not in gaps for metric in poll.policy.metrics}
 
 
 def _metered(policy: Policy) -> Iterator[str]:
@@ -230,9 +233,9 @@ def _metered(policy: Policy) -> Iterator[str]:
         yield "memory"
 
 
-def read_at(tick: Tick) -> dict[str, Instant]:
-    """The instants of the readings that the tick had: of ECS, of each queue, of CPU and memory, of metrics."""
-    seen = tick.observation
+def read_at(poll: Poll) -> dict[str, Instant]:
+    """Return the instants of the readings of the poll: ECS, each queue, CPU, memory, and metrics."""
+    seen = poll.observation
     if seen is None:
         return {}
     instants = {FLEET: seen.fleet.at}
@@ -243,22 +246,22 @@ def read_at(tick: Tick) -> dict[str, Instant]:
 
 
 def counts_of(seen: Observation) -> list[Backlog]:
-    """Each queue's counts; empty unless every one could be read, so that their sums mean something."""
+    """Return the counts of all queues. Empty if one could not be read: a sum would then be too small."""
     counts = [reading for _, reading in seen.queues if isinstance(reading, Backlog)]
     return counts if len(counts) == len(seen.queues) else []
 
 
 def signals_of(policy: Policy) -> set[str]:
-    """The names of all signals that a service with this policy may have."""
+    """Return the names of all signals that a service with this policy can have."""
     queues = {queue_signal(queue.name) for queue in policy.queues}
     return {FLEET, "cpu", "memory"} | queues | {metric_signal(metric.name) for metric in policy.metrics}
 
 
 def queue_signal(name: str) -> str:
-    """The signal's name of a queue: a queue may be called `cpu`."""
+    """Return the signal name of a queue. The prefix is needed because a queue can be named `cpu`."""
     return f"queue:{name}"
 
 
 def metric_signal(name: str) -> str:
-    """The signal's name of a metric."""
+    """Return the signal name of a metric."""
     return f"metric:{name}"

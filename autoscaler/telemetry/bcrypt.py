@@ -1,7 +1,7 @@
-"""Passwords against bcrypt hashes, by the system's own libcrypt (libxcrypt): Python has no bcrypt since `crypt` left.
+"""Check passwords against bcrypt hashes with the system's libcrypt (libxcrypt). Python has no bcrypt: `crypt` was
+removed.
 
-Debian and Fedora, and the images that are made of them, have that library. Where it is not there, nobody is let in by
-a guess: the settings are refused.
+Debian and Fedora, and images based on them, have the library. Without it, settings with passwords are rejected.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import TypeAlias
 NAMES = ("libcrypt.so.1", "libcrypt.so.2")
 
 HASH = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}")
-"""A hash of a cost from 4 to 19: each step takes twice as long, and 19 half a minute."""
+"""A bcrypt hash with a cost from 4 to 19. Each step doubles the time; cost 19 takes half a minute."""
 
 DATA_BYTES = 32_768
-"""The size of libxcrypt's `struct crypt_data`, which it keeps for compatibility (crypt_rn(3))."""
+"""The size of `struct crypt_data` of libxcrypt, which is fixed for compatibility (crypt_rn(3))."""
 
 PROBE = "$2b$04$" + "." * 22
-"""A salt of the lowest cost: whoever can hash with it knows bcrypt."""
+"""A salt of the lowest cost. A library that can hash with it supports bcrypt."""
 
 Crypt: TypeAlias = Callable[[bytes, bytes], bytes | None]
 
 
 def is_there() -> bool:
-    """Whether this system can check a bcrypt hash."""
+    """Return whether this system can check a bcrypt hash."""
     return _crypt() is not None
 
 
 def matches(password: str, hashed: str) -> bool:
-    """Whether the hash is that password's. Takes as long as the hash is strong (0.1 s at cost 10): not for the loop."""
+    """Return whether the password has this hash. Blocks, 0.1 s at cost 10: do not call it on the event loop."""
     crypt, phrase = _crypt(), password.encode(errors="surrogatepass")
     if crypt is None or b"\0" in phrase:
         return False

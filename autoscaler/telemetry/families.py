@@ -1,6 +1,6 @@
-"""The metrics of a service, one row of a table each: what it is called, what it means, and how it is read.
+"""The metrics of a service: name, help text, unit, labels and reader of each.
 
-Names are a contract with dashboards and alerts; rows may be added, not renamed.
+Dashboards and alerts use the names: a metric may be added, and must not be renamed.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from autoscaler.telemetry import samples
-from autoscaler.telemetry.samples import Samples, View
+from autoscaler.telemetry.samples import Samples, ScrapeView
 
 Source = TypeVar("Source")
 
 
-class Kind(StrEnum):
-    """What Prometheus is told of a family. A counter never falls while the daemon runs."""
+class MetricKind(StrEnum):
+    """The Prometheus type of a metric. A counter never decreases while the daemon runs."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -25,8 +25,8 @@ class Kind(StrEnum):
 
 
 class Stability(StrEnum):
-    """Stable: name, labels and meaning stand until a major version. Beta: they may change with a minor one, and the
-    changelog says so.
+    """Stable: name, labels and meaning change only with a major version. Beta: they may change with a minor version,
+    and the changelog lists the change.
     """
 
     STABLE = "stable"
@@ -35,8 +35,8 @@ class Stability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Family(Generic[Source]):
-    """One metric. `unit` is what its samples count. Those of a service carry `ecs_cluster` and `ecs_service` before
-    `labels`.
+    """One metric. `unit`: the unit of its samples. A metric of a service has the labels `ecs_cluster` and `ecs_service`
+    before `labels`.
     """
 
     name: str
@@ -44,19 +44,19 @@ class Family(Generic[Source]):
     unit: str
     labels: tuple[str, ...]
     read: Callable[[Source], Samples]
-    kind: Kind = Kind.GAUGE
+    kind: MetricKind = MetricKind.GAUGE
     stability: Stability = Stability.STABLE
 
 
-def _families() -> Iterator[Family[View]]:
+def _families() -> Iterator[Family[ScrapeView]]:
     yield from _work()
-    yield from _promise()
+    yield from _latency()
     yield from _knowledge()
     yield from _decisions()
     yield from _condition()
 
 
-def _work() -> Iterator[Family[View]]:
+def _work() -> Iterator[Family[ScrapeView]]:
     yield Family(
         "autoscaler_tasks",
         "Tasks: the counts of ECS, the demand, the decided target, the bounds.",
@@ -70,16 +70,16 @@ def _work() -> Iterator[Family[View]]:
         "seconds",
         (),
         samples.task_seconds,
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         Stability.BETA,
     )
     yield Family(
         "autoscaler_wasted_task_seconds_total",
-        "Part of it without a message: starting tasks, and free slots of running tasks.",
+        "The part of autoscaler_task_seconds_total without a message: starting tasks, and free slots of running tasks.",
         "seconds",
         (),
         samples.wasted_task_seconds,
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         Stability.BETA,
     )
     yield Family(
@@ -98,7 +98,7 @@ def _work() -> Iterator[Family[View]]:
     )
 
 
-def _promise() -> Iterator[Family[View]]:
+def _latency() -> Iterator[Family[ScrapeView]]:
     yield Family(
         "autoscaler_acceptable_latency_seconds",
         "Latency target of the service.",
@@ -127,22 +127,22 @@ def _promise() -> Iterator[Family[View]]:
         "messages",
         (),
         samples.received_messages,
-        Kind.COUNTER,
+        MetricKind.COUNTER,
     )
     yield Family(
         "autoscaler_late_messages_total",
-        "Of these, those that waited longer than the latency target, by the same estimate.",
+        "Messages received after the latency target, estimated from the queues' counts.",
         "messages",
         (),
         samples.late_messages,
-        Kind.COUNTER,
+        MetricKind.COUNTER,
     )
     yield Family(
         "autoscaler_slo_at_risk",
-        "1 while the latency target requires more tasks than can run. The log and the page have the number.",
+        "1 while the latency target requires more tasks than can run. The log and the page have the number of tasks.",
         "1 or 0",
         (),
-        samples.promises,
+        samples.slo_statuses,
         stability=Stability.BETA,
     )
     yield Family(
@@ -155,11 +155,11 @@ def _promise() -> Iterator[Family[View]]:
     )
 
 
-def _knowledge() -> Iterator[Family[View]]:
+def _knowledge() -> Iterator[Family[ScrapeView]]:
     yield Family(
         "autoscaler_estimate",
         "Learned values, each in its own unit.",
-        "as the label says",
+        "see the label",
         ("estimate",),
         samples.estimates,
         stability=Stability.BETA,
@@ -174,7 +174,7 @@ def _knowledge() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_expected_messages",
-        "Messages expected within the next minute, with look-ahead where it is used.",
+        "Messages expected within the next minute, including look-ahead if it is used.",
         "messages",
         ("queue",),
         samples.expected_messages,
@@ -182,14 +182,14 @@ def _knowledge() -> Iterator[Family[View]]:
     )
 
 
-def _decisions() -> Iterator[Family[View]]:
+def _decisions() -> Iterator[Family[ScrapeView]]:
     yield Family(
         "autoscaler_decisions_total",
         "Decisions, by verdict and by the rule that limited the count (none: the demand was used).",
         "decisions",
         ("verdict", "rule"),
         samples.decisions,
-        Kind.COUNTER,
+        MetricKind.COUNTER,
     )
     yield Family(
         "autoscaler_scalings_total",
@@ -197,15 +197,15 @@ def _decisions() -> Iterator[Family[View]]:
         "changes",
         ("direction",),
         samples.scalings,
-        Kind.COUNTER,
+        MetricKind.COUNTER,
     )
     yield Family(
         "autoscaler_drifts_total",
-        "Changes of the desired count by others.",
+        "Changes of the desired count outside the autoscaler.",
         "changes",
         (),
         samples.drifts,
-        Kind.COUNTER,
+        MetricKind.COUNTER,
     )
     yield Family(
         "autoscaler_cooldown_remaining_seconds",
@@ -214,7 +214,13 @@ def _decisions() -> Iterator[Family[View]]:
         ("direction",),
         samples.cooldowns,
     )
-    yield Family("autoscaler_mode", "1 for the mode that the service is in.", "1 or 0", ("mode",), samples.modes)
+    yield Family(
+        "autoscaler_mode",
+        "1 for the current mode of the service, 0 for the others.",
+        "1 or 0",
+        ("mode",),
+        samples.modes,
+    )
     yield Family(
         "autoscaler_paused",
         "1 while scaling in that direction is paused.",
@@ -224,14 +230,14 @@ def _decisions() -> Iterator[Family[View]]:
     )
 
 
-def _condition() -> Iterator[Family[View]]:
+def _condition() -> Iterator[Family[ScrapeView]]:
     yield Family(
         "autoscaler_failures_total",
         "Polls with a failed read or write, by kind of failure.",
-        "ticks",
+        "polls",
         ("kind",),
         samples.failures,
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         Stability.BETA,
     )
     yield Family(
@@ -250,7 +256,7 @@ def _condition() -> Iterator[Family[View]]:
     )
     yield Family(
         "autoscaler_service_up",
-        "1 while the service is served, 0 before its first tick and while it fails.",
+        "1 while the service is served; 0 before its first poll and while a required read or write fails.",
         "1 or 0",
         (),
         samples.up,
@@ -260,7 +266,7 @@ def _condition() -> Iterator[Family[View]]:
         "Time of the last poll of the service, Unix time.",
         "seconds",
         (),
-        samples.last_ticks,
+        samples.last_polls,
     )
     yield Family(
         "autoscaler_silent_after_seconds",

@@ -1,9 +1,8 @@
-"""At the door: so many connections and no more, none for whoever does not speak or does not listen, and no request
-that is too large.
+"""Limit the connections of the HTTP interface: their number, the time for a request and a response, and request size.
 
-Law: a connection that has begun a request and not ended its head, or that takes nothing of what is written to it, is
-cut off in a bounded time. (The server itself ends those that are idle between requests.) And nobody elsewhere takes the
-last places: what asks from this machine, as a container's health check does, is let in however many hold the others.
+Law: a connection with an unfinished request head, or one whose client does not read the response, is closed within a
+bounded time. (The server itself closes connections that are idle between requests.) Some connections are reserved for
+loopback: a health check from the same machine is accepted even if remote clients use all others.
 """
 
 from __future__ import annotations
@@ -13,31 +12,31 @@ from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import cast
 
-from autoscaler.telemetry.heads import Head, Refusal
+from autoscaler.telemetry.heads import Head, RejectedRequest
 
 MOST_CONNECTIONS = 256
-"""Beyond that one hears 503 and nothing more: files that the process may open are needed for AWS."""
+"""Further connections get a 503 response only: file descriptors are needed for AWS."""
 
-KEPT_FREE = 16
-"""Of these, so many are for loopback peers alone: orchestrators end a container whose health check is refused."""
+RESERVED_FOR_LOOPBACK = 16
+"""Connections that only loopback peers may use: an orchestrator stops a container whose health check fails."""
 
-MOST_OF_ONE = 64
-"""So many may come from one address that is not loopback: four such are needed to take what is not kept free."""
+MOST_PER_ADDRESS = 64
+"""Connections from one address, except loopback. Four addresses are needed to use all that are not reserved."""
 
 HEAD_S = 10.0
-"""So long the head of a request may take, from its first byte; the first one, and a TLS handshake, from the start."""
+"""Seconds for a request head, from its first byte. The first one, and a TLS handshake: from the connect."""
 
 STALLED_S = 10.0
-"""So long nobody may take what is written, once the buffers are full."""
+"""Seconds that the client may read nothing after the write buffers are full."""
 
 READ_BYTES = 16_384
-"""Bytes that are read from one connection at a time."""
+"""Bytes of one read from a connection."""
 
 LINGER_S = 1.0
-"""Seconds that a refused connection stays open for the client to read the answer."""
+"""Seconds that a refused connection stays open for the client to read the response."""
 
 LINGER_BYTES = 4 * 2**20
-"""Bytes of a refused request, or of a body, that are discarded before the connection is cut off."""
+"""Bytes of a refused request, or of a body, that are discarded before the connection is aborted."""
 
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\nContent-Type: text/plain\r\n"
@@ -45,75 +44,76 @@ FULL = (
 )
 
 
-class Door:
-    """Where everybody comes in."""
+class ConnectionGuard:
+    """The open connections, with their limits."""
 
     def __init__(self) -> None:
         self._open: dict[asyncio.BaseTransport, _Guarded] = {}
 
-    def before(self, handlers: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.BaseProtocol]:
-        """Makes the protocol of each new connection: what `handlers` makes, guarded."""
+    def guarded(self, handlers: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.BaseProtocol]:
+        """Return a factory of guarded protocols, each with a protocol from `handlers` behind it."""
         return lambda: _Guarded(handlers, self)
 
-    def heard(self, transport: asyncio.BaseTransport | None) -> None:
-        """The head of a request has come in whole on that connection."""
+    def head_received(self, transport: asyncio.BaseTransport | None) -> None:
+        """Record that the head of a request is complete on this connection."""
         if transport in self._open:
-            self._open[transport].heard()
+            self._open[transport].head_received()
 
-    def answered(self, transport: asyncio.BaseTransport | None) -> None:
-        """The request that was heard there is answered."""
+    def response_sent(self, transport: asyncio.BaseTransport | None) -> None:
+        """Record that the request on this connection is answered."""
         if transport in self._open:
-            self._open[transport].answered()
+            self._open[transport].response_sent()
 
-    def admits(self, transport: asyncio.BaseTransport, one: _Guarded) -> bool:
-        """Whether there is a place for it, which it then has until it leaves."""
+    def admit(self, transport: asyncio.BaseTransport, one: _Guarded) -> bool:
+        """Return whether the connection is accepted. An accepted one counts until `release`."""
         admitted = self._has_room(one)
         if admitted:
             self._open[transport] = one
         return admitted
 
-    def leave(self, transport: asyncio.BaseTransport) -> None:
-        """Its place is free."""
+    def release(self, transport: asyncio.BaseTransport) -> None:
+        """Stop counting the connection."""
         self._open.pop(transport, None)
 
     def _has_room(self, one: _Guarded) -> bool:
-        """Where there is none, whoever came first and has asked for nothing yet makes some."""
+        """Return whether there is room. If not, close the oldest connection without a request to make room."""
         others = self._open.values()
-        if one.is_near:
+        if one.is_local:
             return len(others) < MOST_CONNECTIONS or self._drop(others)
         same = [other for other in others if other.peer == one.peer]
-        if len(same) >= MOST_OF_ONE:
+        if len(same) >= MOST_PER_ADDRESS:
             return self._drop(same)
-        return len(others) < MOST_CONNECTIONS - KEPT_FREE or self._drop(each for each in others if not each.is_near)
+        return len(others) < MOST_CONNECTIONS - RESERVED_FOR_LOOPBACK or self._drop(
+            each for each in others if not each.is_local
+        )
 
     def _drop(self, among: Iterable[_Guarded]) -> bool:
-        silent = next((one for one in among if not one.has_spoken), None)
-        if silent is not None:
-            silent.drop()
-        return silent is not None
+        idle = next((one for one in among if not one.has_requested), None)
+        if idle is not None:
+            idle.drop()
+        return idle is not None
 
 
 class _Refusal(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        speaking = cast("asyncio.WriteTransport", transport)
-        speaking.write(FULL)
-        speaking.close()
+        writable = cast("asyncio.WriteTransport", transport)
+        writable.write(FULL)
+        writable.close()
 
 
 class _Guarded(asyncio.BufferedProtocol):
-    """A connection's protocol, with an eye on the time and on the size. `peer`: its address; empty where the system
-    knows none.
+    """The protocol of a connection, with limits of time and size. `peer`: its address (empty: unknown).
 
-    The handler behind it gets one complete request head at a time, and the next one after it has answered. What a
-    client sends beyond that is not read. So one connection keeps at most one head and one buffer, `READ_BYTES`.
+    The handler behind it gets one complete request head at a time, and the next one after its response. Further data
+    from the client is not read. So a connection holds at most one head and one buffer of `READ_BYTES`.
     """
 
-    def __init__(self, handlers: Callable[[], asyncio.Protocol], door: Door) -> None:
+    def __init__(self, handlers: Callable[[], asyncio.Protocol], connections: ConnectionGuard) -> None:
         self._handlers = handlers
-        self._door = door
-        self._speaking = _Deadline(HEAD_S)
-        self._listening = _Deadline(STALLED_S)
-        self._leaving = _Deadline(LINGER_S)
+        self._connections = connections
+        self._head_deadline = _Deadline(HEAD_S)
+        self._write_deadline = _Deadline(STALLED_S)
+        self._close_deadline = _Deadline(LINGER_S)
         self._buffer = memoryview(b"")
         self._head = Head()
         self._held = b""
@@ -121,33 +121,33 @@ class _Guarded(asyncio.BufferedProtocol):
         self._is_lost = False
         self._discards = False
         self._discarded = 0
-        self.has_spoken = False
+        self.has_requested = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self.peer = str((transport.get_extra_info("peername") or [""])[0])
-        self.is_near = is_loopback(self.peer)
-        self._inner = self._handlers() if self._door.admits(transport, self) else _Refusal()
-        self._speaking.begin(self._transport)
+        self.is_local = is_loopback(self.peer)
+        self._inner = self._handlers() if self._connections.admit(transport, self) else _Refusal()
+        self._head_deadline.begin(self._transport)
         self._inner.connection_made(transport)
 
     def drop(self) -> None:
-        """Its place is free at once, and the connection is cut off."""
-        self._door.leave(self._transport)
+        """Abort the connection, and stop counting it immediately."""
+        self._connections.release(self._transport)
         self._transport.abort()
 
-    def heard(self) -> None:
-        self.has_spoken = True
-        self._speaking.end()
+    def head_received(self) -> None:
+        self.has_requested = True
+        self._head_deadline.end()
 
-    def answered(self) -> None:
-        """The request that was passed on is answered; the next one may follow."""
+    def response_sent(self) -> None:
+        """The request is answered. The next one may follow."""
         self._is_busy = False
         if self._held:
-            asyncio.get_running_loop().call_soon(self._go_on)
+            asyncio.get_running_loop().call_soon(self._resume)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 # asyncio's own name
-        """A view, since asyncio's TLS reads several records into slices of it: a slice of a bytearray were a copy."""
+        """Return a memoryview: asyncio's TLS reads several records into slices of it. A bytearray slice is a copy."""
         if not self._buffer:
             self._buffer = memoryview(bytearray(READ_BYTES))
         return self._buffer
@@ -155,7 +155,7 @@ class _Guarded(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self._take(bytes(self._buffer[:nbytes]))
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         if self._is_lost or self._is_busy:
             return
         held, self._held = self._held, b""
@@ -171,9 +171,9 @@ class _Guarded(asyncio.BufferedProtocol):
         if self._is_busy:
             self._hold(data)
             return
-        self._speaking.begin(self._transport)
+        self._head_deadline.begin(self._transport)
         match self._head.feed(data):
-            case Refusal() as refusal:
+            case RejectedRequest() as refusal:
                 self._refuse(refusal, len(data))
             case head, rest:
                 self._pass_on(head, rest)
@@ -186,10 +186,10 @@ class _Guarded(asyncio.BufferedProtocol):
         elif rest:
             self._hold(rest)
         self._inner.data_received(head)
-        _untie(self._inner)
+        _break_cycle(self._inner)
 
     def _hold(self, data: bytes) -> None:
-        """Keep what came too early, and read no more. A transport that delivers all the same is cut off."""
+        """Store data that arrived early, and pause reading. A transport that still delivers data is aborted."""
         self._held += data
         self._transport.pause_reading()
         if len(self._held) > 2 * READ_BYTES:
@@ -200,13 +200,13 @@ class _Guarded(asyncio.BufferedProtocol):
         if self._discarded > LINGER_BYTES:
             self._transport.abort()
 
-    def _refuse(self, refusal: Refusal, size: int) -> None:
-        """Answer and close. Until then, what still arrives is discarded: closing at once would reset the connection,
-        and most clients would not see the answer.
+    def _refuse(self, refusal: RejectedRequest, size: int) -> None:
+        """Send the refusal and close. Until then, further data is discarded: an immediate close would reset the
+        connection, and most clients would not receive the response.
         """
         self._discards, self._head = True, Head()
-        self._speaking.end()
-        self._leaving.begin(self._transport)
+        self._head_deadline.end()
+        self._close_deadline.begin(self._transport)
         self._transport.write(refusal.response)
         if self._transport.can_write_eof():
             self._transport.write_eof()
@@ -216,28 +216,28 @@ class _Guarded(asyncio.BufferedProtocol):
         return self._inner.eof_received()
 
     def pause_writing(self) -> None:
-        self._listening.begin(self._transport)
+        self._write_deadline.begin(self._transport)
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        self._listening.end()
+        self._write_deadline.end()
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._door.leave(self._transport)
-        self._speaking.end()
-        self._listening.end()
-        self._leaving.end()
+        self._connections.release(self._transport)
+        self._head_deadline.end()
+        self._write_deadline.end()
+        self._close_deadline.end()
         self._held, self._is_lost = b"", True
         self._inner.connection_lost(exc)
-        # A TLS connection of uvloop refers to this protocol even now: with the transport left here that were a
-        # reference cycle, which would keep the connection's buffers until a garbage collection.
+        # A TLS connection of uvloop still refers to this protocol. With the transport left here, that is a reference
+        # cycle, which holds the buffers of the connection until a garbage collection.
         del self._transport
 
 
-def _untie(handler: asyncio.Protocol) -> None:
-    """aiohttp queues the error of a request that it cannot parse, and the error's traceback refers to the queue: a
-    reference cycle that would keep the request until a garbage collection, which this process rarely runs.
+def _break_cycle(handler: asyncio.Protocol) -> None:
+    """Break a reference cycle in aiohttp: it queues the error of a request that it cannot parse, and the traceback of
+    the error refers to the queue. The cycle holds the request until a garbage collection, which is rare here.
     """
     for message, _ in getattr(handler, "_messages", ()):
         error = getattr(message, "exc", None)
@@ -246,7 +246,7 @@ def _untie(handler: asyncio.Protocol) -> None:
 
 
 class _Deadline:
-    """Once begun, and not ended in time, it aborts the connection."""
+    """A timer that aborts the connection if it is not ended in time."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -263,7 +263,7 @@ class _Deadline:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether that address is this machine's loopback, also where IPv6 wraps IPv4. A name is none."""
+    """Return whether the address is loopback, also as an IPv4-mapped IPv6 address. False for a name."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

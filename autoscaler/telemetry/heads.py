@@ -1,8 +1,8 @@
-"""The bounds of one request, checked before anything parses it.
+"""The limits of one request, checked before it is parsed.
 
-`Head` collects the bytes of one request head: the request line and the header fields. It keeps at most `MOST_HEAD`
-bytes and looks at each byte once. A request that is too large or is not HTTP/1.1 is a `Refusal` at the first byte that
-shows it, so nothing of it reaches the parser. A body is never kept: no request here needs one.
+`Head` collects the bytes of one request head: the request line and the header fields. It stores at most `MOST_HEAD`
+bytes and checks each byte once. A request that is too large or is not HTTP/1.1 returns a `RejectedRequest` at the
+first invalid byte, so the parser gets nothing of it. A body is never stored: no request here needs one.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ MOST_BODY = 1_024
 """Bytes of a declared body that is discarded. A request that declares more is refused."""
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-"""What the name of a header field, and a method, may contain (RFC 9110, 5.6.2)."""
+"""The characters of a header field name and of a method (RFC 9110, 5.6.2)."""
 
 _CONTROLS = bytes(code for code in range(32) if code != ord("\t")) + b"\x7f"
 _VERSIONS = (b"HTTP/1.1", b"HTTP/1.0")
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a request is not parsed. `reason` is one sentence for the client and names the limit."""
+class RejectedRequest:
+    """A request that is not parsed. `reason`: one sentence for the client, with the limit."""
 
     status: HTTPStatus
     reason: str
 
     @property
     def response(self) -> bytes:
-        """The whole HTTP response. The connection is closed after it."""
+        """The complete HTTP response. The connection is closed after it."""
         body = f"{self.reason}\n".encode()
         head = (
             f"HTTP/1.1 {self.status.value} {self.status.phrase}\r\nConnection: close\r\n"
@@ -51,36 +51,36 @@ class Refusal:
 
 
 class Head:
-    """One request head while it arrives. Once `feed` has returned a head or a refusal, it is used up."""
+    """One request head while it arrives. After `feed` has returned a head or a refusal, use a new `Head`."""
 
     def __init__(self) -> None:
-        self._kept = bytearray()
+        self._buffer = bytearray()
         self._line_at = 0
-        """Where the line begins that has not ended yet."""
+        """The start of the line that is not complete yet."""
         self._lines = 0
         self._length: bytes | None = None
         self.has_body = False
         """The head declares a body, of at most `MOST_BODY` bytes."""
 
-    def feed(self, data: bytes) -> tuple[bytes, bytes] | Refusal | None:
-        """Take the next bytes. Return the complete head and the bytes after it, a refusal, or None: more is needed."""
-        searched = len(self._kept)
-        self._kept += data
-        while (end := self._kept.find(b"\n", searched)) >= 0:
-            line, searched = bytes(self._kept[self._line_at : end]), end + 1
+    def feed(self, data: bytes) -> tuple[bytes, bytes] | RejectedRequest | None:
+        """Add bytes. Return the complete head and the bytes after it, a refusal, or None: the head is not complete."""
+        searched = len(self._buffer)
+        self._buffer += data
+        while (end := self._buffer.find(b"\n", searched)) >= 0:
+            line, searched = bytes(self._buffer[self._line_at : end]), end + 1
             if line == b"\r" and not self._lines:  # an empty line before the request is skipped (RFC 9112, 2.2)
-                del self._kept[:searched]
+                del self._buffer[:searched]
                 searched = 0
             elif refusal := self._too_large(len(line.removesuffix(b"\r")), searched) or self._wrong(line):
                 return refusal
             elif line == b"\r":
-                return bytes(self._kept[:searched]), bytes(self._kept[searched:])
+                return bytes(self._buffer[:searched]), bytes(self._buffer[searched:])
             self._line_at = searched
-        unfinished = len(self._kept) - self._line_at - self._kept.endswith(b"\r")
-        return self._too_large(unfinished, len(self._kept))
+        unfinished = len(self._buffer) - self._line_at - self._buffer.endswith(b"\r")
+        return self._too_large(unfinished, len(self._buffer))
 
-    def _too_large(self, line: int, head: int) -> Refusal | None:
-        """`line` and `head` are the bytes so far of the newest line, without its end, and of the head."""
+    def _too_large(self, line: int, head: int) -> RejectedRequest | None:
+        """Check the sizes so far. `line`: bytes of the newest line, without its end. `head`: bytes of the head."""
         if not self._lines:
             return _TOO_LONG if line > MOST_LINE else None
         fields = self._lines if line else self._lines - 1
@@ -90,11 +90,11 @@ class Head:
             (head, MOST_HEAD, "bytes in the request head"),
         ):
             if size > most:
-                return Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {most} {what}")
+                return RejectedRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {most} {what}")
         return None
 
-    def _wrong(self, line: bytes) -> Refusal | None:
-        """What is wrong with a line that has ended, apart from its size. `line` is without its line feed."""
+    def _wrong(self, line: bytes) -> RejectedRequest | None:
+        """Check a complete line, except for its size. `line`: without its line feed."""
         text, is_first = line.removesuffix(b"\r"), not self._lines
         if text == line or text.translate(None, _CONTROLS) != text:
             return _bad("a line of the request head contains a control character or does not end with CR LF")
@@ -103,7 +103,7 @@ class Head:
         self._lines += 1
         return _of_request_line(text) if is_first else self._of_field(text)
 
-    def _of_field(self, line: bytes) -> Refusal | None:
+    def _of_field(self, line: bytes) -> RejectedRequest | None:
         name, colon, value = line.partition(b":")
         if not colon or not name or name.translate(None, _TOKEN):
             return _bad("a header field is not `name: value`")
@@ -114,7 +114,7 @@ class Head:
                 return self._of_length(value.strip())
         return None
 
-    def _of_length(self, value: bytes) -> Refusal | None:
+    def _of_length(self, value: bytes) -> RejectedRequest | None:
         if not value.isdigit() or self._length not in {None, value}:
             return _bad("Content-Length is not one whole number")
         self._length = value
@@ -125,21 +125,21 @@ class Head:
         return None
 
 
-_TOO_LONG = Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, f"more than {MOST_LINE} bytes in the request line")
-_NO_BODY = Refusal(
+_TOO_LONG = RejectedRequest(HTTPStatus.REQUEST_URI_TOO_LONG, f"more than {MOST_LINE} bytes in the request line")
+_NO_BODY = RejectedRequest(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MOST_BODY} bytes in the request body, or a body of unknown length"
 )
 
 
-def _bad(reason: str) -> Refusal:
-    return Refusal(HTTPStatus.BAD_REQUEST, reason)
+def _bad(reason: str) -> RejectedRequest:
+    return RejectedRequest(HTTPStatus.BAD_REQUEST, reason)
 
 
-def _of_request_line(line: bytes) -> Refusal | None:
+def _of_request_line(line: bytes) -> RejectedRequest | None:
     method, _, rest = line.partition(b" ")
     target, _, version = rest.rpartition(b" ")
     if not method or method.translate(None, _TOKEN) or not target or b" " in target:
         return _bad("the request line is not `METHOD target HTTP/1.1`")
     if version not in _VERSIONS:
-        return Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.1 and HTTP/1.0 are supported")
+        return RejectedRequest(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.1 and HTTP/1.0 are supported")
     return None

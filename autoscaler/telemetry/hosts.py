@@ -1,7 +1,8 @@
-"""By which names the page may be asked for: a browser may be led to loopback by a stranger's name (DNS rebinding).
+"""The `Host` names that the HTTP interface accepts: protection against DNS rebinding, where a foreign name resolves to
+loopback.
 
-A page from elsewhere reads only what has its own name. So whoever listens on loopback alone answers to no name but his
-own; an address cannot be made to point elsewhere.
+A browser lets a foreign page read only responses of the page's own host name. So a daemon that listens on loopback only
+accepts no foreign names. IP addresses are accepted: DNS cannot redirect them.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from autoscaler.telemetry.guard import is_loopback
 LOCALHOST = "localhost"
 
 HOST = re.compile(r"(?:\[(?P<six>[^\[\]]+)\]|(?P<name>[^:\[\]]+))(?::\d*)?")
-"""A `Host` header (RFC 9110, 7.2): a name or an address, that of IPv6 in brackets, perhaps with a port."""
+"""A `Host` header (RFC 9110, 7.2): a name or an address, IPv6 in brackets, with an optional port."""
 
 
 class Hosts:
-    """What a daemon that listens on `listening` answers to: to any name, where that is more than loopback."""
+    """The accepted names of a daemon that listens on `listening`: any name, unless it is loopback."""
 
     def __init__(self, listening: str) -> None:
         self._own = listening.lower()
         self._is_strict = self._own == LOCALHOST or is_loopback(self._own)
 
-    def answer_to(self, header: str | None) -> bool:
-        """Whether a request with that `Host` is answered (None: it has none, as no browser sends it)."""
+    def allows(self, header: str | None) -> bool:
+        """Return whether a request with this `Host` is accepted (None: no header; browsers always send one)."""
         if header is None or not self._is_strict:
             return True
         found = HOST.fullmatch(header.strip())
@@ -34,10 +35,10 @@ class Hosts:
 
     @property
     def refusal(self) -> str:
-        """What is said to whoever asks by another name, with the remedy."""
+        """The response to a request with another name, with the remedy."""
         return (
-            f"this daemon listens on {self._own} alone and answers to no other name: ask for it by address or as "
-            "localhost, have a proxy send that Host, or set AUTOSCALER_HTTP_HOST to an address that others reach\n"
+            f"this daemon listens on {self._own} only and accepts no other host name: use its address or localhost, "
+            "configure the proxy to send that Host header, or set AUTOSCALER_HTTP_HOST to a reachable address\n"
         )
 
 

@@ -1,7 +1,7 @@
-"""One event, one line: JSON for machines, a readable line for a terminal, whatever the names in it contain.
+"""Write one line per event: JSON, or a readable line on a terminal. No name in it can break the line.
 
-Our own events are let through from the chosen level on; everybody else's only as warnings, since at lower levels
-the AWS SDK prints authorization headers and credentials. No setting lifts that.
+Events of the autoscaler are logged from the configured level on, events of other loggers only from `warning` on: at
+lower levels the AWS SDK logs authorization headers and credentials. No setting changes this.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 OURS = "autoscaler"
-"""The root of our own loggers' names."""
+"""The root of the names of the autoscaler's loggers."""
 
 FORMATS = ("auto", "json", "console")
 LEVELS = ("debug", "info", "warning", "error")
 
 
 def configure(form: str, level: str, wall: Callable[[], float], stream: TextIO | None = None) -> None:
-    """From now on every event of the process is one line on the stream (None: standard output).
+    """Write every event of the process as one line to the stream (None: standard output).
 
-    `form` is one of `FORMATS` (`auto`: `console` on a terminal, else `json`), `level` one of `LEVELS`; `wall` gives
-    seconds since the epoch. A later call takes the place of an earlier one.
+    `form` is one of `FORMATS` (`auto`: `console` on a terminal, otherwise `json`), `level` is one of `LEVELS`. `wall`
+    returns seconds since the epoch. A later call replaces an earlier one.
     """
     stream = stream or sys.stdout
     _never_fails_to_encode(stream)
@@ -44,16 +44,16 @@ def configure(form: str, level: str, wall: Callable[[], float], stream: TextIO |
 
 
 def logger(part: str) -> structlog.stdlib.BoundLogger:
-    """The structured logger of one part of the daemon."""
+    """Return the structured logger of one part of the daemon."""
     bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(f"{OURS}.{part}")
     return bound
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """A handler that `configure` knows as its own."""
+    """The handler of `configure`, which a later call replaces."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """Nobody reads the log any more: that is no reason to stop scaling, nor to fill standard error."""
+        """Ignore a broken pipe: without a reader of the log, scaling continues and standard error is not filled."""
         if not isinstance(sys.exc_info()[1], BrokenPipeError):
             super().handleError(record)
 
@@ -81,7 +81,9 @@ def _install(handler: _Handler, level: str) -> None:
 
 
 def _is_fit_to_print(record: logging.LogRecord) -> bool:
-    """Ours, or a warning. On the handler, so that a child logger's own level does not get around it."""
+    """Return whether the record is ours or at least a warning. A filter of the handler: no logger can bypass it with
+    its own level.
+    """
     return record.levelno >= logging.WARNING or record.name == OURS or record.name.startswith(f"{OURS}.")
 
 
@@ -94,7 +96,7 @@ def _timestamp(wall: Callable[[], float]) -> Processor:
 
 
 def utc(wall: float) -> str:
-    """A wall time in ISO 8601, UTC, to the millisecond: `2026-11-23T08:30:00.000Z`."""
+    """Return a wall time in ISO 8601, UTC, with milliseconds: `2026-11-23T08:30:00.000Z`."""
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -104,7 +106,7 @@ def _json_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
 
 
 def as_json(content: Mapping[str, Any]) -> str:
-    """One line of JSON in ASCII: no name, however hostile, ends it or moves a cursor. What is not finite is null."""
+    """Return one line of JSON in ASCII: no name in it can end the line or move a cursor. NaN and infinity are null."""
     try:
         return json.dumps(content, default=str, allow_nan=False)
     except ValueError:
@@ -120,7 +122,7 @@ def _finite(value: Any) -> Any:
 
 
 def _console_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    """Time, level, event, and the sentence where there is one; a traceback follows on lines of its own."""
+    """Return time, level, event, and the sentence or the fields. A traceback follows on separate lines."""
     head = f"{str(event.pop('ts'))[11:19]}Z {event.pop('level'):<7} {printable(event.pop('event'))}"
     trace = [f"    {printable(line)}" for line in str(event.pop("exception", "")).splitlines()]
     return "\n".join((f"{head}  {_details(event)}".rstrip(), *trace))
@@ -129,15 +131,15 @@ def _console_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str
 def _details(event: EventDict) -> str:
     if "sentence" not in event:
         return " ".join(f"{key}={printable(value)}" for key, value in event.items())
-    said = str(event["sentence"])
-    more = [f"{fault['signal']}: {fault['reason']}" for fault in event.get("faults", ()) if fault["reason"] not in said]
+    text = str(event["sentence"])
+    more = [f"{fault['signal']}: {fault['reason']}" for fault in event.get("faults", ()) if fault["reason"] not in text]
     if event.get("repeated"):
-        more.append(f"and so {event['repeated']} times before")
-    return printable("; ".join((said, *more)))
+        more.append(f"suppressed {event['repeated']} times since the last line")
+    return printable("; ".join((text, *more)))
 
 
 def printable(value: object) -> str:
-    """The text with everything that a terminal might obey written as an escape: ESC, newlines, bidirectional marks."""
+    """Return the text with control characters escaped: ESC, line breaks, bidirectional marks."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))
 
 

@@ -1,6 +1,6 @@
-"""Everything measured, as Prometheus reads it: a snapshot is taken on the loop and rendered off it.
+"""Collect the metrics and render them for Prometheus: a snapshot is taken on the event loop and rendered in a thread.
 
-No global registry: two daemons in one process do not see each other's numbers.
+There is no global registry: two daemons in one process have separate metrics.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from autoscaler.ports import Category, ServiceRef
 from autoscaler.telemetry.exposition import Form, encoded, labels_text, lines_of, packed
 from autoscaler.telemetry.families import FAMILIES
 from autoscaler.telemetry.own import OWN
-from autoscaler.telemetry.samples import View
-from autoscaler.telemetry.snapshot import OUTCOMES, Distribution, Snapshot
+from autoscaler.telemetry.samples import ScrapeView
+from autoscaler.telemetry.snapshot import OUTCOMES, Histogram, Snapshot
 from autoscaler.telemetry.spending import Spending
 from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
-from autoscaler.telemetry.tally import CALL_FAILURES, Tally
+from autoscaler.telemetry.tally import CALL_FAILURES, ServiceTally
 
 __all__ = ["Form", "Metrics", "Snapshot", "labels_of", "render"]
 
 
 SOURCES = ("file", "tags")
-"""Where settings come from while the daemon runs."""
+"""The sources of settings that are read while the daemon runs."""
 
 
 class Metrics:
-    """Counts what happens, and is the port `Calls`. Written by the loop only. `clock` is that of the readings."""
+    """The counters; implements the port `Calls`. Written on the event loop only. `clock`: the clock of the readings."""
 
     def __init__(
         self, store: StatusStore, clock: Callable[[], float], tokens: Callable[[], Mapping[Category, float]]
@@ -38,53 +38,53 @@ class Metrics:
         self._store = store
         self._clock = clock
         self._tokens = tokens
-        self._tallies: dict[str, Tally] = {}
+        self._tallies: dict[str, ServiceTally] = {}
         self._requests: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._throttles: Counter[Category] = Counter()
         self._spending = Spending(clock())
-        self._ticks = Distribution()
-        self._lags = Distribution()
-        self._waits = Distribution()
+        self._polls = Histogram()
+        self._lags = Histogram()
+        self._waits = Histogram()
         self._problems = dict.fromkeys(SOURCES, 0)
 
     def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None:
-        """One request to AWS ended. An outcome outside the closed set counts as `failed`."""
+        """Count a completed request to AWS. An outcome outside the closed set counts as `failed`."""
         self._requests[api][outcome if outcome in OUTCOMES else CALL_FAILURES[0]] += 1
         self._spending.add(api, units, self._clock())
         if outcome == "throttled":
             self._throttles[category] += 1
 
     def waited(self, seconds: float) -> None:
-        """A request to AWS waited so long for its turn."""
+        """Record the time that a request to AWS waited for a rate-limit token."""
         self._waits.add(seconds)
 
-    def wrong(self, source: str, problems: int) -> None:
-        """So many things are wrong with what was read last from this one of `SOURCES`."""
+    def set_problems(self, source: str, problems: int) -> None:
+        """Set the number of problems at the last read of this source, one of `SOURCES`."""
         self._problems[source] = problems
 
     def count(self, status: ServiceStatus) -> None:
-        """The service's newest tick is counted."""
-        tick = status.tick
-        if tick is None:
+        """Count the newest poll of the service."""
+        poll = status.poll
+        if poll is None:
             return
         known = self._tallies.get(status.service.key, NOTHING)
-        self._tallies[status.service.key] = known.after(tick, status.faults)
-        self._ticks.add(tick.took_s)
-        self._lags.add(tick.lag_s)
+        self._tallies[status.service.key] = known.after(poll, status.faults)
+        self._polls.add(poll.took_s)
+        self._lags.add(poll.lag_s)
 
     def forget(self, key: str) -> None:
-        """The service is gone, and its series with it."""
+        """Remove the service and its series."""
         self._tallies.pop(key, None)
 
     def snapshot(self) -> Snapshot:
-        """Everything as of now. What there is of a service is a value already, and is not copied."""
+        """Return the present values. The values of services are immutable and not copied."""
         now, tallies = self._clock(), self._tallies
         return Snapshot(
             now=now,
             services=tuple([(status, tallies.get(status.service.key, NOTHING)) for status in self._store.statuses()]),
             requests={api: outcomes.copy() for api, outcomes in self._requests.items()},
             throttles=self._throttles.copy(),
-            ticks=self._ticks.copied(),
+            polls=self._polls.copied(),
             lags=self._lags.copied(),
             waits=self._waits.copied(),
             tokens=self._tokens(),
@@ -94,12 +94,13 @@ class Metrics:
         )
 
 
-NOTHING = Tally()
+NOTHING = ServiceTally()
 
 
 def labels_of(services: Iterable[ServiceRef]) -> dict[str, tuple[str, str]]:
-    """`ecs_cluster` and `ecs_service` of each key. The same names in two Regions or accounts would be one series twice,
-    and make Prometheus refuse the whole page: there the cluster carries its Region, and its account where a role says.
+    """Return `ecs_cluster` and `ecs_service` of each key. Equal names in two Regions or accounts would be a duplicate
+    series, and Prometheus would reject the whole page. Then the cluster has a prefix: the Region, and the account of
+    the role.
     """
     refs = list(services)
     used = Counter((ref.cluster, ref.service) for ref in refs)
@@ -114,7 +115,7 @@ def _cluster(ref: ServiceRef, *, unique: bool) -> str:
 
 
 def render(snapshot: Snapshot, form: Form, *, by_gzip: bool = False) -> bytes:
-    """The page that Prometheus reads. About a quarter of a millisecond for each service: not for the loop."""
+    """Return the page for Prometheus. Takes about 0.25 ms per service: do not call it on the event loop."""
     return (packed if by_gzip else encoded)(_lines(snapshot, form), _of_process(form))
 
 
@@ -123,7 +124,7 @@ def _lines(snapshot: Snapshot, form: Form) -> Iterator[str]:
     views = [
         (
             labels_text(zip(("ecs_cluster", "ecs_service"), names[status.service.key], strict=True)),
-            View(status, tally, snapshot.now),
+            ScrapeView(status, tally, snapshot.now),
         )
         for status, tally in snapshot.services
     ]
@@ -134,7 +135,7 @@ def _lines(snapshot: Snapshot, form: Form) -> Iterator[str]:
 
 
 def _of_process(form: Form) -> bytes:
-    """CPU, memory and files of the process, by the client library; with OpenMetrics' last line, where that is asked."""
+    """Return CPU, memory and files of the process, by the client library. In OpenMetrics it has the final `# EOF`."""
     registry = CollectorRegistry()
     registry.register(ProcessCollector(registry=None))
     return _ENCODERS[form](registry)

@@ -1,4 +1,4 @@
-"""The daemon's own metrics: what it asks of AWS, what that costs, and how it keeps its time."""
+"""The daemon's own metrics: AWS requests and their cost, poll times, settings problems, and versions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from platform import python_version
 
 from autoscaler import __version__
 from autoscaler.ports import Category
-from autoscaler.telemetry.families import Family, Kind, Stability
+from autoscaler.telemetry.families import Family, MetricKind, Stability
 from autoscaler.telemetry.samples import Samples
 from autoscaler.telemetry.snapshot import OUTCOMES, Snapshot
 
@@ -54,7 +54,7 @@ def _calls() -> Iterator[Family[Snapshot]]:
         "requests",
         ("api", "outcome"),
         requests,
-        Kind.COUNTER,
+        MetricKind.COUNTER,
     )
     yield Family(
         "autoscaler_aws_throttles_total",
@@ -62,36 +62,36 @@ def _calls() -> Iterator[Family[Snapshot]]:
         "requests",
         ("category",),
         throttles,
-        Kind.COUNTER,
+        MetricKind.COUNTER,
     )
     yield Family(
         "autoscaler_rate_limiter_tokens",
-        "Calls that could be made at once, by throttle category, in the Region where that is fewest.",
+        "Rate-limit tokens left, by throttle category, in the Region with the fewest.",
         "requests",
         ("category",),
         tokens,
     )
     yield Family(
         "autoscaler_rate_limiter_wait_seconds",
-        "How long a request to AWS waited for its turn.",
+        "Time that a request to AWS waited for a rate-limit token.",
         "seconds",
         (),
         lambda snapshot: snapshot.waits.samples(),
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
     )
     yield Family(
         "autoscaler_aws_cost_dollars_total",
-        "What they cost by AWS's list prices, free tier aside: SQS by the request, GetMetricData by the metric.",
+        "Cost of the requests by the list prices of AWS, without free tier: SQS per request, GetMetricData per metric.",
         "US dollars",
         ("api",),
         cost,
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         Stability.BETA,
     )
     yield Family(
         "autoscaler_aws_cost_dollars_per_month",
-        "The same for a month, at the pace of the last ten minutes.",
-        "US dollars a month",
+        "The same per month, at the rate of the last ten minutes.",
+        "US dollars per month",
         (),
         cost_per_month,
         stability=Stability.BETA,
@@ -101,24 +101,23 @@ def _calls() -> Iterator[Family[Snapshot]]:
 def _time() -> Iterator[Family[Snapshot]]:
     yield Family(
         "autoscaler_tick_seconds",
-        "How long a service's tick took.",
+        "Duration of a poll of a service.",
         "seconds",
         (),
-        lambda snapshot: snapshot.ticks.samples(),
-        Kind.HISTOGRAM,
+        lambda snapshot: snapshot.polls.samples(),
+        MetricKind.HISTOGRAM,
     )
     yield Family(
         "autoscaler_tick_lag_seconds",
-        "How long after its time a tick began.",
+        "Delay between the scheduled and the actual start of a poll.",
         "seconds",
         (),
         lambda snapshot: snapshot.lags.samples(),
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
     )
     yield Family(
         "autoscaler_settings_problems",
-        "What is wrong with the settings that were read last while the daemon runs, or missing in them: those before "
-        "stay in force.",
+        "Problems at the last read of the settings, missing settings included. The previous values stay in force.",
         "problems",
         ("source",),
         problems,

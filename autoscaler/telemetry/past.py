@@ -1,6 +1,6 @@
-"""The last six hours of one service, for the page's charts: a slot for every half minute, in compact arrays.
+"""The last six hours of one service for the charts of the page: one slot per 30 seconds, in compact arrays.
 
-Bounded: `SLOTS` slots of eight 4-byte numbers, 23 KB a service. What was not read is NaN, never zero.
+Bounded: `SLOTS` slots of eight 4-byte numbers, 23 KB per service. A value that was not read is NaN, never zero.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from math import isnan, nan
 
-from autoscaler.ports import Tick
+from autoscaler.ports import Poll
 from autoscaler.telemetry.account import counts_of
 
 STEP_S = 30
@@ -18,40 +18,42 @@ SLOTS = 720
 """Six hours."""
 
 SET_BACK = 4
-"""A clock that goes back by no more than so many slots was trimmed; by more, it was set, and the past is begun anew."""
+"""Slots. If the clock moves back by at most this number, samples go to the newest slot; if by more, the history is
+cleared.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """What one tick adds: messages, tasks, seconds. NaN: not known."""
+class PastSample:
+    """The values of one poll: messages, tasks, seconds. NaN: unknown."""
 
     waiting: float = nan
     in_flight: float = nan
     desired: float = nan
     running: float = nan
-    asked: float = nan
+    demand: float = nan
     oldest_s: float = nan
     received: float = nan
     late: float = nan
 
 
-NAMES = tuple(field.name for field in fields(Sample))
+NAMES = tuple(field.name for field in fields(PastSample))
 
 
-def sample_of(tick: Tick, oldest_s: float | None) -> Sample:
-    """`oldest_s`: for how long the oldest message waits (None: not known)."""
-    seen = tick.observation
+def sample_of(poll: Poll, oldest_s: float | None) -> PastSample:
+    """Return the values of the poll. `oldest_s`: age of the oldest message in seconds (None: unknown)."""
+    seen = poll.observation
     if seen is None:
-        return Sample()
+        return PastSample()
     counts = counts_of(seen)
-    demand = None if tick.decision is None else tick.decision.demand
+    demand = None if poll.decision is None else poll.decision.demand
     known = seen.knowledge
-    return Sample(
+    return PastSample(
         waiting=float(sum(one.visible for one in counts)) if counts else nan,
         in_flight=float(sum(one.in_flight for one in counts)) if counts else nan,
         desired=float(seen.fleet.desired),
         running=float(seen.fleet.running),
-        asked=nan if demand is None else float(demand),
+        demand=nan if demand is None else float(demand),
         oldest_s=nan if oldest_s is None else oldest_s,
         received=nan if known is None else known.received,
         late=nan if known is None else known.late,
@@ -79,29 +81,29 @@ _MERGED: Mapping[str, Callable[[float, float], float]] = {
     "in_flight": _highest,
     "desired": _newest,
     "running": _newest,
-    "asked": _highest,
+    "demand": _highest,
     "oldest_s": _highest,
     "received": _sum,
     "late": _sum,
 }
-"""What becomes of several ticks in one slot: peaks are kept, counts of tasks are the last, messages are added up."""
+"""How the values of several polls in one slot are merged: the maximum, the newest (task counts), or the sum."""
 
 
-class Past:
-    """The slots, in a ring: slot n, from n x `STEP_S` seconds since the epoch on (half-open), is at n mod `SLOTS`."""
+class StatusHistory:
+    """A ring of slots. Slot n begins n x `STEP_S` seconds after the epoch (half-open) and has index n mod `SLOTS`."""
 
     def __init__(self) -> None:
         self._newest: int | None = None
         self._lines = {name: _blank() for name in NAMES}
 
-    def note(self, wall: float, sample: Sample) -> None:
-        """The sample belongs to the time of day `wall`, in seconds since the epoch."""
+    def note(self, wall: float, sample: PastSample) -> None:
+        """Merge the sample into the slot of `wall`, in seconds since the epoch."""
         at = self._advance(int(wall // STEP_S)) % SLOTS
         for name, line in self._lines.items():
             line[at] = _MERGED[name](line[at], getattr(sample, name))
 
     def _advance(self, slot: int) -> int:
-        """The slot to write to; those that were passed over are unknown."""
+        """Return the slot to write to. Skipped slots are set to NaN."""
         newest = self._newest
         if newest is not None and newest - SET_BACK <= slot <= newest:
             return newest
@@ -114,31 +116,31 @@ class Past:
         self._newest = slot
         return slot
 
-    def copied(self) -> Past:
-        """The same, that nobody writes to any more."""
-        copy = Past()
+    def copied(self) -> StatusHistory:
+        """Return a copy, which is not written to."""
+        copy = StatusHistory()
         copy._newest, copy._lines = self._newest, {name: line[:] for name, line in self._lines.items()}
         return copy
 
     def series(self) -> dict[str, list[float | None]]:
-        """Oldest first: `at`, the beginning of each slot in which something was noted (seconds since the epoch), and
-        what was; None: not known then.
+        """Return the slots that have a value, oldest first. `at`: start of the slot in seconds since the epoch. A value
+        of None is unknown.
         """
         if self._newest is None:
             return {"at": [], **{name: [] for name in NAMES}}
         slots = [slot for slot in range(self._newest - SLOTS + 1, self._newest + 1) if self._is_noted(slot % SLOTS)]
-        told = {name: [_told(line[slot % SLOTS]) for slot in slots] for name, line in self._lines.items()}
-        return {"at": [slot * STEP_S for slot in slots], **told}
+        values = {name: [_rounded(line[slot % SLOTS]) for slot in slots] for name, line in self._lines.items()}
+        return {"at": [slot * STEP_S for slot in slots], **values}
 
     def newest(self) -> dict[str, float | None] | None:
-        """The newest slot as a point of the series (None: nothing was noted)."""
+        """Return the newest slot as a point of the series (None: there is no slot yet)."""
         if self._newest is None:
             return None
         at = self._newest % SLOTS
-        return {"at": self._newest * STEP_S, **{name: _told(line[at]) for name, line in self._lines.items()}}
+        return {"at": self._newest * STEP_S, **{name: _rounded(line[at]) for name, line in self._lines.items()}}
 
     def in_time(self) -> tuple[float, float]:
-        """How many messages were received in these hours, and how many of them late."""
+        """Return the number of messages received in these hours, and the number of late ones among them."""
         received, late = ([one for one in self._lines[name] if not isnan(one)] for name in ("received", "late"))
         return sum(received), sum(late)
 
@@ -146,5 +148,5 @@ class Past:
         return not all(isnan(line[at]) for line in self._lines.values())
 
 
-def _told(value: float) -> float | None:
+def _rounded(value: float) -> float | None:
     return None if isnan(value) else round(value, 2)

@@ -1,4 +1,4 @@
-"""The table of all metrics for `docs/metrics.md`: `python -m autoscaler.telemetry.reference > docs/metrics.md`."""
+"""Write the table of all metrics: `python -m autoscaler.telemetry.reference > docs/metrics.md`."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from autoscaler.telemetry.own import OWN
 
 HEAD = """# Metrics
 
-What `/metrics` serves, in Prometheus' text format and in OpenMetrics. This page is generated from the code.
+The metrics at `/metrics`, in the text format of Prometheus and in OpenMetrics. This page is generated from the code.
 
-*Stable* names, labels and meanings stand until a major version; *beta* ones may change with a minor one, and
-the changelog says so. What was not read has no sample: absent is never zero. Counters begin at 0 with the service
-and fall only when the daemon starts anew; the series of a service go with it.
+*Stable* names, labels and meanings change only with a major version. *Beta* ones may change with a minor version, and
+the changelog lists the change. A value that was not read has no sample: a missing sample never means zero. Counters
+start at 0 with the service and decrease only when the daemon restarts. When a service is removed, its series end.
 
-`autoscaler dashboards --out DIR` writes three Grafana dashboards over these, with recording rules and alerts
+`autoscaler dashboards --out DIR` writes three Grafana dashboards for these metrics, with recording rules and alerts
 ([runbook](runbook.md)).
 """
 
 ESTIMATED = """
-## How good the estimates are
+## Accuracy of the estimates
 
-`autoscaler_messages_total` and `autoscaler_late_messages_total` are estimated at each look from the queues' counts and
-the ages of what waits; nothing asks the workers. Late messages that came and went between two looks are not seen, and a
-message that is received again counts again. How far off they are, against a simulated SQS that knows each message,
-stands in [evidence.md](evidence.md).
+`autoscaler_messages_total` and `autoscaler_late_messages_total` are estimated at each poll from the queues' counts and
+the ages of the waiting messages; the workers are not queried. A late message that arrives and is received between two
+polls is not counted. A message that is received again counts again. [evidence.md](evidence.md) has the error, measured
+with a simulated SQS that records every message.
 
-`autoscaler_task_seconds_total` is the mean of two looks' counts times the time between them. A bill counts each task
-from the pull of its image to its stop, and a minute at least.
+`autoscaler_task_seconds_total` is the mean task count of two polls, multiplied by the time between them. AWS bills each
+task from the pull of its image to its stop, at least one minute.
 """
 
 
 def markdown() -> str:
-    """The whole page."""
-    services = "\n## Of a service\n\nEach carries the labels `ecs_cluster` and `ecs_service` as well.\n\n"
-    own = "\n## Of the daemon\n\nBeside these, `process_*`: CPU, memory and open files of the process.\n\n"
+    """Return the page."""
+    services = "\n## Metrics of a service\n\nEach has the labels `ecs_cluster` and `ecs_service`, too.\n\n"
+    own = "\n## Metrics of the daemon\n\nIn addition, `process_*`: CPU, memory and open files of the process.\n\n"
     return HEAD + services + _table(FAMILIES) + own + _table(OWN) + ESTIMATED
 
 

@@ -1,6 +1,6 @@
-"""How each metric of a service is read: from its newest tick, and from what was counted of it.
+"""Read the samples of each metric of a service, from its newest poll and its counters.
 
-Absent is not zero: what was not read has no sample. Counters and closed sets are there from the beginning, at 0.
+A value that was not read has no sample; it is not zero. Counters and closed label sets exist from the start, at 0.
 """
 
 from __future__ import annotations
@@ -16,132 +16,132 @@ from autoscaler.core.policy import Mode, Pause
 from autoscaler.core.slo import SHADOW_MISSES_LATENCY, expected_wait_s
 from autoscaler.telemetry.account import cooldowns_s, memory_after, usable
 from autoscaler.telemetry.status_store import ServiceState, ServiceStatus
-from autoscaler.telemetry.tally import DIRECTIONS, FAILURES, NO_RULE, Tally
+from autoscaler.telemetry.tally import DIRECTIONS, FAILURES, NO_RULE, ServiceTally
 
 Samples: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
-"""The values of a family's own labels, and the sample's value."""
+"""The values of the metric's own labels, and the value of the sample."""
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """One service at the moment of a scrape. `now` is of the ticks' clock."""
+class ScrapeView:
+    """One service at a scrape. `now`: the time by the clock of the polls."""
 
     status: ServiceStatus
-    tally: Tally
+    tally: ServiceTally
     now: float
 
 
-def tasks(view: View) -> Iterator[tuple[tuple[str, ...], float]]:
-    policy, tick = view.status.policy, view.status.tick
+def tasks(view: ScrapeView) -> Iterator[tuple[tuple[str, ...], float]]:
+    policy, poll = view.status.policy, view.status.poll
     yield ("min",), policy.min_tasks
     yield ("max",), policy.max_tasks
-    if tick is not None and tick.observation is not None:
-        fleet = tick.observation.fleet
+    if poll is not None and poll.observation is not None:
+        fleet = poll.observation.fleet
         yield ("desired",), fleet.desired
         yield ("running",), fleet.running
         yield ("pending",), fleet.pending
         if fleet.protected is not None:
             yield ("protected",), fleet.protected
-    if tick is not None and tick.decision is not None:
-        yield ("target",), tick.decision.target
-        if tick.decision.demand is not None:
-            yield ("demand",), tick.decision.demand
+    if poll is not None and poll.decision is not None:
+        yield ("target",), poll.decision.target
+        if poll.decision.demand is not None:
+            yield ("demand",), poll.decision.demand
 
 
-def backlogs(view: View) -> dict[str, Backlog]:
-    """The queues that could be read, by name."""
-    tick = view.status.tick
-    if tick is None or tick.observation is None:
+def backlogs(view: ScrapeView) -> dict[str, Backlog]:
+    """Return the counts of the readable queues, by name."""
+    poll = view.status.poll
+    if poll is None or poll.observation is None:
         return {}
-    return {name: counts for name, counts in tick.observation.queues if isinstance(counts, Backlog)}
+    return {name: counts for name, counts in poll.observation.queues if isinstance(counts, Backlog)}
 
 
-def queue_messages(view: View) -> Iterator[tuple[tuple[str, ...], float]]:
+def queue_messages(view: ScrapeView) -> Iterator[tuple[tuple[str, ...], float]]:
     for name, counts in backlogs(view).items():
         yield (name, "visible"), counts.visible
         yield (name, "in_flight"), counts.in_flight
         yield (name, "delayed"), counts.delayed
 
 
-def oldest_ages(view: View) -> Samples:
+def oldest_ages(view: ScrapeView) -> Samples:
     ages = {name: counts.oldest_age_s for name, counts in backlogs(view).items()}
     return [((name,), age_s) for name, age_s in ages.items() if age_s is not None]
 
 
-def latency(view: View) -> Samples:
+def latency(view: ScrapeView) -> Samples:
     return [((), view.status.policy.acceptable_latency_s)]
 
 
-def queue_latencies(view: View) -> Samples:
+def queue_latencies(view: ScrapeView) -> Samples:
     latencies = {queue.name: queue.acceptable_latency_s for queue in view.status.policy.queues}
     return [((name,), latency_s) for name, latency_s in latencies.items()]
 
 
-def decisions(view: View) -> Iterator[tuple[tuple[str, ...], float]]:
+def decisions(view: ScrapeView) -> Iterator[tuple[tuple[str, ...], float]]:
     for verdict in Verdict:
         for rule in (*Rule, NO_RULE):
             yield (str(verdict), str(rule)), view.tally.decisions[str(verdict), str(rule)]
 
 
-def scalings(view: View) -> Samples:
+def scalings(view: ScrapeView) -> Samples:
     return [((direction,), view.tally.scalings[direction]) for direction in DIRECTIONS.values()]
 
 
-def drifts(view: View) -> Samples:
+def drifts(view: ScrapeView) -> Samples:
     return [((), view.tally.drifts)]
 
 
-def failures(view: View) -> Samples:
+def failures(view: ScrapeView) -> Samples:
     return [((kind,), view.tally.failures[kind]) for kind in FAILURES]
 
 
-def cooldowns(view: View) -> Samples:
-    tick = view.status.tick
-    if tick is None:
+def cooldowns(view: ScrapeView) -> Samples:
+    poll = view.status.poll
+    if poll is None:
         return [((direction,), 0.0) for direction in DIRECTIONS.values()]
-    remaining = cooldowns_s(tick.policy, memory_after(tick), view.now)
+    remaining = cooldowns_s(poll.policy, memory_after(poll), view.now)
     return [((direction,), max(0.0, seconds)) for direction, seconds in remaining.items()]
 
 
-def signal_ages(view: View) -> Samples:
+def signal_ages(view: ScrapeView) -> Samples:
     return [((name,), max(0.0, view.now - at)) for name, at in view.status.read_at.items()]
 
 
-def signals_usable(view: View) -> Samples:
-    tick = view.status.tick
-    return [] if tick is None else [((name,), ok) for name, ok in usable(tick, view.status.faults).items()]
+def signals_usable(view: ScrapeView) -> Samples:
+    poll = view.status.poll
+    return [] if poll is None else [((name,), ok) for name, ok in usable(poll, view.status.faults).items()]
 
 
-def up(view: View) -> Samples:
+def up(view: ScrapeView) -> Samples:
     return [((), view.status.state is ServiceState.OK)]
 
 
-def modes(view: View) -> Samples:
+def modes(view: ScrapeView) -> Samples:
     return [((str(mode),), view.status.policy.mode is mode) for mode in Mode]
 
 
-def pauses(view: View) -> Samples:
+def pauses(view: ScrapeView) -> Samples:
     paused = view.status.policy.paused
     out = paused is not None and paused is not Pause.IN
     into = paused is not None and paused is not Pause.OUT
     return [(("out",), out), (("in",), into)]
 
 
-def last_ticks(view: View) -> Samples:
-    return [] if view.status.tick is None else [((), view.status.wall)]
+def last_polls(view: ScrapeView) -> Samples:
+    return [] if view.status.poll is None else [((), view.status.wall)]
 
 
-def silent_after(view: View) -> Samples:
+def silent_after(view: ScrapeView) -> Samples:
     limit_s = view.status.silent_after_s
     return [] if limit_s is None else [((), limit_s)]
 
 
-def _known(view: View) -> Knowledge | None:
-    tick = view.status.tick
-    return None if tick is None or tick.observation is None else tick.observation.knowledge
+def _known(view: ScrapeView) -> Knowledge | None:
+    poll = view.status.poll
+    return None if poll is None or poll.observation is None else poll.observation.knowledge
 
 
-def _estimates(view: View) -> dict[str, Estimate]:
+def _estimates(view: ScrapeView) -> dict[str, Estimate]:
     known = _known(view)
     if known is None:
         return {}
@@ -153,52 +153,52 @@ def _estimates(view: View) -> dict[str, Estimate]:
     }
 
 
-def estimates(view: View) -> Samples:
+def estimates(view: ScrapeView) -> Samples:
     return [((name,), estimate.value) for name, estimate in _estimates(view).items()]
 
 
-def confidences(view: View) -> Samples:
+def confidences(view: ScrapeView) -> Samples:
     each = _estimates(view).items()
     return [((name,), 1.0 if isinf(estimate.weight) else estimate.confidence) for name, estimate in each]
 
 
-def expected_waits(view: View) -> Samples:
-    tick = view.status.tick
-    wait_s = None if tick is None or tick.observation is None else expected_wait_s(tick.observation)
+def expected_waits(view: ScrapeView) -> Samples:
+    poll = view.status.poll
+    wait_s = None if poll is None or poll.observation is None else expected_wait_s(poll.observation)
     return [] if wait_s is None else [((), wait_s)]
 
 
-def received_messages(view: View) -> Samples:
+def received_messages(view: ScrapeView) -> Samples:
     return [((), view.tally.received)]
 
 
-def late_messages(view: View) -> Samples:
+def late_messages(view: ScrapeView) -> Samples:
     return [((), view.tally.late)]
 
 
-def task_seconds(view: View) -> Samples:
+def task_seconds(view: ScrapeView) -> Samples:
     return [((), view.tally.usage.task_s)]
 
 
-def wasted_task_seconds(view: View) -> Samples:
+def wasted_task_seconds(view: ScrapeView) -> Samples:
     return [((), view.tally.usage.wasted_s)]
 
 
-def expected_messages(view: View) -> Samples:
+def expected_messages(view: ScrapeView) -> Samples:
     known = _known(view)
     queues = () if known is None else known.queues
     return [((queue.name,), queue.coming[-1].messages) for queue in queues if queue.coming]
 
 
-def shadow_misses(view: View) -> Samples:
-    tick = view.status.tick
-    if tick is None or tick.decision is None or tick.policy.mode is not Mode.SHADOW:
+def shadow_misses(view: ScrapeView) -> Samples:
+    poll = view.status.poll
+    if poll is None or poll.decision is None or poll.policy.mode is not Mode.SHADOW:
         return []
-    return [((), float(any(notice.kind == SHADOW_MISSES_LATENCY for notice in tick.notices)))]
+    return [((), float(any(notice.kind == SHADOW_MISSES_LATENCY for notice in poll.notices)))]
 
 
-def promises(view: View) -> Samples:
-    tick = view.status.tick
-    if tick is None or tick.decision is None:
+def slo_statuses(view: ScrapeView) -> Samples:
+    poll = view.status.poll
+    if poll is None or poll.decision is None:
         return []
-    return [((), float(any(notice.kind == "slo_at_risk" for notice in tick.notices)))]
+    return [((), float(any(notice.kind == "slo_at_risk" for notice in poll.notices)))]

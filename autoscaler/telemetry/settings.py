@@ -1,44 +1,44 @@
-"""What became of settings that were read again, and of tags that were looked through: told once, not at each look."""
+"""Log the results of reloading the settings and of reading the tags: once for each change, not at every read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autoscaler.config import CONFIRM, Change, Gap, Reloaded, Waiting
+from autoscaler.config import CONFIRM, Gap, Reloaded, SettingChange, UnconfirmedFile
 from autoscaler.errors import Problem
-from autoscaler.telemetry.journal import Log
+from autoscaler.telemetry.journal import StructuredLogger
 from autoscaler.telemetry.metrics import Metrics
 
 MOST_NAMED = 100
-"""Changes, settings or services that one line names; of more, it says how many there are."""
+"""Maximum number of changes, settings or services in one line. The line has the number of the others."""
 
-WRITE = "the last values stay: write each setting again where it was, with this value or another, or restart the daemon"
+WRITE = "the last values stay in force: write each setting again at its place, with any value, or restart the daemon"
 
 
 class SettingsLog:
-    """Implements what `control/` wants told of settings."""
+    """Implements the reporters of settings and tags of `control/`."""
 
-    def __init__(self, log: Log, metrics: Metrics) -> None:
+    def __init__(self, log: StructuredLogger, metrics: Metrics) -> None:
         self._log = log
         self._metrics = metrics
         self._found: dict[str, tuple[int, tuple[Problem, ...]]] = {}
 
     def reloaded(self, outcome: Reloaded) -> None:
-        """The settings were read again."""
-        self._metrics.wrong("file", len(outcome.problems) + len(outcome.missing))
+        """Log the result of a reload of the settings."""
+        self._metrics.set_problems("file", len(outcome.problems) + len(outcome.missing))
         if outcome.later:
-            self._log.warning("settings_later", settings=list(outcome.later), remedy="start the daemon anew")
-        wrong = [str(each) for each in outcome.problems if outcome.waiting is None or CONFIRM not in each.what]
-        if outcome.waiting:
-            self._waits(outcome.waiting)
+            self._log.warning("settings_later", settings=list(outcome.later), remedy="restart the daemon")
+        wrong = [str(each) for each in outcome.problems if outcome.unconfirmed is None or CONFIRM not in each.what]
+        if outcome.unconfirmed:
+            self._unconfirmed(outcome.unconfirmed)
         if wrong:
             problems = _few("problems", wrong)
-            self._log.warning("settings_wrong", **problems, **_few("kept", outcome.kept))
+            self._log.warning("settings_wrong", **problems, **_few("kept", outcome.retained))
         if outcome.missing:
             missing = _few("settings", [_gap(each) for each in outcome.missing])
             self._log.warning("settings_missing", **missing, remedy=WRITE)
-        if outcome.taken:
+        if outcome.applied:
             self._log.info(
                 "settings_read",
                 services=len(outcome.config.services),
@@ -48,7 +48,7 @@ class SettingsLog:
                 **_few("stay", [f"{gap.of}.{gap.setting}" for gap in outcome.missing]),
             )
 
-    def _waits(self, waiting: Waiting) -> None:
+    def _unconfirmed(self, waiting: UnconfirmedFile) -> None:
         self._log.warning(
             "settings_wait",
             **_few("services", waiting.services),
@@ -60,29 +60,29 @@ class SettingsLog:
         )
 
     def found(self, cluster: str, services: int, problems: tuple[Problem, ...]) -> None:
-        """A cluster was looked through."""
+        """Log the result of reading the tags of a cluster, if it has changed."""
         if self._found.get(cluster) == (services, problems):
             return
         self._found[cluster] = services, problems
-        self._metrics.wrong("tags", sum(len(wrong) for _, wrong in self._found.values()))
+        self._metrics.set_problems("tags", sum(len(wrong) for _, wrong in self._found.values()))
         if problems:
             self._log.warning("tags_wrong", cluster=cluster, **_few("problems", [str(each) for each in problems]))
         self._log.info("tags_read", cluster=cluster, services=services)
 
     def given_up(self, cluster: str, services: Mapping[str, str]) -> None:
-        """Services that were found by tag are not scaled any more."""
-        told = [{"service": key, "reason": reason} for key, reason in services.items()]
-        note = "each service stays at its present count"
-        self._log.warning("tags_given_up", cluster=cluster, **_few("services", told), note=note)
+        """Log services that were found by tag and are no longer scaled."""
+        entries = [{"service": key, "reason": reason} for key, reason in services.items()]
+        note = "each service keeps its present task count"
+        self._log.warning("tags_given_up", cluster=cluster, **_few("services", entries), note=note)
 
 
 def _few(name: str, items: Sequence[Any]) -> dict[str, Any]:
-    """The first of the items, and how many more there are."""
+    """Return the first items, and the number of the others."""
     more = len(items) - MOST_NAMED
     return {name: list(items[:MOST_NAMED])} | ({f"{name}_more": more} if more > 0 else {})
 
 
-def _change(change: Change) -> dict[str, str]:
+def _change(change: SettingChange) -> dict[str, str]:
     return {"of": change.of, "setting": change.setting, "old": change.old, "new": change.new}
 
 

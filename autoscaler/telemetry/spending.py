@@ -1,6 +1,6 @@
-"""What is spent, from what is seen: task time, paid and wasted, and AWS's price of our own calls.
+"""Estimate the cost: billed and wasted task time, and the price of the daemon's calls to AWS.
 
-Pure. An estimate in every part, so that a day can be compared with another: the bill is AWS's.
+Pure. All values are estimates, to compare one day with another. They do not replace the AWS bill.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from autoscaler.telemetry.account import counts_of
 
 SQS_REQUEST_DOLLARS = 0.40 / 1_000_000
 METRIC_DOLLARS = 0.01 / 1_000
-"""List prices of 2026: of a request to a standard queue, after the free million a month, and of a metric that
-GetMetricData is asked for. ECS and Application Auto Scaling are asked for nothing.
+"""List prices of 2026: one request to a standard queue, after the free million a month, and one metric of
+GetMetricData. Calls to ECS and Application Auto Scaling are free.
 """
 
 MONTH_S = 730 * 3_600.0
-"""An average month, as AWS's own calculator has it."""
+"""An average month, as in the AWS Pricing Calculator."""
 
 PACE_MINUTES, MINUTE_S = 10, 60.0
-"""The pace is that of the last ten minutes: CloudWatch is asked once in each."""
+"""The rate is that of the last ten minutes: CloudWatch is read once a minute."""
 
 
 def price_dollars(api: str, units: int) -> float:
-    """What one request costs. `units`: how many metrics it asks for, where that is what is paid. A request that fails
-    counts as well: nobody says that it is free.
+    """Return the price of one request. `units`: the number of metrics, for GetMetricData. A failed request counts, too:
+    AWS does not state that it is free.
     """
     if api.startswith("sqs:"):
         return SQS_REQUEST_DOLLARS
@@ -35,7 +35,7 @@ def price_dollars(api: str, units: int) -> float:
 
 
 class Spending:
-    """Dollars by API since `began`, and their pace. Bounded: a number for each of the last minutes."""
+    """US dollars by API since `began`, and the rate. Bounded: one number for each of the last minutes."""
 
     def __init__(self, began: Instant) -> None:
         self.dollars: dict[str, float] = {}
@@ -43,25 +43,25 @@ class Spending:
         self._minutes: deque[tuple[int, float]] = deque(maxlen=PACE_MINUTES + 1)
 
     def add(self, api: str, units: int, now: Instant) -> None:
-        """One request was made."""
+        """Count one request."""
         dollars, minute = price_dollars(api, units), floor(now / MINUTE_S)
         self.dollars[api] = self.dollars.get(api, 0.0) + dollars
         before = self._minutes.pop()[1] if self._minutes and self._minutes[-1][0] == minute else 0.0
         self._minutes.append((minute, before + dollars))
 
     def per_month(self, now: Instant) -> float:
-        """Dollars a month, at the pace of the last whole minutes and the present one. The first minute counts as whole:
-        CloudWatch is asked at its beginning.
+        """Return US dollars per month, at the rate of the last complete minutes and the present one. The first minute
+        counts as complete: CloudWatch is read at its start.
         """
         first = floor(now / MINUTE_S) - PACE_MINUTES
-        watched_s = max(MINUTE_S, now - max(self._began, first * MINUTE_S))
-        return sum(dollars for minute, dollars in self._minutes if minute >= first) / watched_s * MONTH_S
+        period_s = max(MINUTE_S, now - max(self._began, first * MINUTE_S))
+        return sum(dollars for minute, dollars in self._minutes if minute >= first) / period_s * MONTH_S
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Task time since the first look, in seconds. `at`, `tasks`, `idle`: the newest look (`at` None: there was none;
-    `idle` None: it is not known how many tasks had nothing to do).
+    """Task time since the first poll, in seconds. `at`, `tasks`, `idle`: values of the newest poll (`at` None: no poll
+    yet; `idle` None: the number of idle tasks is unknown).
     """
 
     task_s: float = 0.0
@@ -71,7 +71,7 @@ class Usage:
     idle: float | None = None
 
     def after(self, seen: Observation) -> Usage:
-        """With what passed since the look before: at the mean of both looks, since counts change in between."""
+        """Return the usage with the time since the last poll added, at the mean of the two counts."""
         tasks, idle = float(seen.fleet.running + seen.fleet.pending), idle_tasks(seen)
         elapsed_s = 0.0 if self.at is None else max(0.0, seen.now - self.at)
         wasted_s = 0.0 if idle is None or self.idle is None else elapsed_s * (self.idle + idle) / 2
@@ -80,8 +80,8 @@ class Usage:
 
 
 def idle_tasks(seen: Observation) -> float | None:
-    """Tasks that are paid for and hold no message, in tasks and fractions of one: those that start, and free slots of
-    those that run. None: not all queues could be read, or nobody knows what a task holds at once.
+    """Return the billed tasks that hold no message, as a fractional count: starting tasks, and free slots of running
+    tasks. None: a queue could not be read, or the concurrency is unknown.
     """
     counts = counts_of(seen)
     if seen.knowledge is None or not counts:

@@ -1,8 +1,8 @@
-"""Where every service stands, for those who ask: its newest tick, and the last decisions that were worth telling.
+"""The status of every service: its newest poll, its last logged decisions, and its history.
 
-Bounded: one tick, at most `REMEMBERED` decisions and six hours of numbers for each service, gone with the service;
-of more than `MOST_REMEMBERED` services only the newest tick of each. Written by the loop only; what it hands out is
-immutable or a copy, so that it may be rendered in another thread.
+Bounded: one poll, at most `MOST_DECISIONS` decisions and six hours of numbers for each service, removed with the
+service. With more than `MOST_SERVICES_WITH_HISTORY` services, only the newest poll of each is stored. Written on the
+event loop only. All returned values are immutable or copies, so that another thread can render them.
 """
 
 from __future__ import annotations
@@ -17,52 +17,51 @@ from typing import NamedTuple
 from autoscaler.config import Chosen
 from autoscaler.core.model import Instant
 from autoscaler.core.policy import Mode, Policy
-from autoscaler.ports import ServiceRef, Tick
-from autoscaler.telemetry.account import Event, Fault, faults_of, is_served, read_at, signals_of
-from autoscaler.telemetry.past import Past, sample_of
-from autoscaler.telemetry.slo import Slo, oldest_waits_s, slo_of
+from autoscaler.ports import Poll, ServiceRef
+from autoscaler.telemetry.account import LogEvent, PollFault, faults_of, is_served, read_at, signals_of
+from autoscaler.telemetry.past import StatusHistory, sample_of
+from autoscaler.telemetry.slo import Slo, oldest_ages_s, slo_of
 
 MOST_DECISIONS = 50
-"""How many decisions of a service are kept. Half of the room is for more than "nothing changed", which is told every
-minute and would else drive out what happened before.
+"""Decisions that are stored per service. Half of the space is for events other than `HOLDING`, which is logged every
+minute and would otherwise replace all earlier changes.
 """
 
 MOST_SERVICES_WITH_HISTORY = 1_000
-"""Of more services no past is kept: 23 KB of numbers each, and decisions with all that they rested on."""
+"""With more services, no history is stored. It takes 23 KB of numbers each, and decisions with all their inputs."""
 
 
 class ServiceState(StrEnum):
-    """How a service fares: served, not ticked yet, or with something at fault that keeps it from being served."""
+    """The state of a service: served, not polled yet, or not served because of a fault."""
 
     OK = "ok"
     STARTING = "starting"
     FAILING = "failing"
 
 
-class RecordedTick(NamedTuple):
-    """A tick that was worth telling, and the wall time (s since the epoch) at which it was recorded."""
+class RecordedPoll(NamedTuple):
+    """A logged poll, and the wall time at which it was recorded (seconds since the epoch)."""
 
     wall: float
-    event: Event
-    tick: Tick
-    faults: tuple[Fault, ...]
+    event: LogEvent
+    poll: Poll
+    faults: tuple[PollFault, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """Where one service stands. `at` and `wall` are the record of its newest tick; before the first, of its beginning.
+    """The status of one service. `at` and `wall`: when its newest poll was recorded; before the first one, its start.
 
-    `settings` are those that were made, each with where. `activate` says how to make the service active (None: it is
-    not known). `read_at` keeps the newest instant of each signal that could
-    be read, also while it cannot.
+    `settings`: the configured settings with their sources. `activate`: how to make the service active (None: unknown).
+    `read_at`: the instant of the newest reading of each signal, also while new reads fail.
     """
 
     service: ServiceRef
     policy: Policy
     at: Instant
     wall: float
-    tick: Tick | None = None
-    faults: tuple[Fault, ...] = ()
+    poll: Poll | None = None
+    faults: tuple[PollFault, ...] = ()
     settings: tuple[Chosen, ...] = ()
     silent_after_s: float | None = None
     activate: str | None = None
@@ -70,59 +69,59 @@ class ServiceStatus:
 
     @property
     def state(self) -> ServiceState:
-        if self.tick is None:
+        if self.poll is None:
             return ServiceState.STARTING
-        return ServiceState.OK if is_served(self.tick, self.faults) else ServiceState.FAILING
+        return ServiceState.OK if is_served(self.poll, self.faults) else ServiceState.FAILING
 
     @property
     def activation(self) -> str | None:
-        """How to make the service active, if it is in shadow (None: it is not, or it is not known)."""
+        """How to make the service active, if it is in shadow (None: it is not, or unknown)."""
         return self.activate if self.policy.mode is Mode.SHADOW else None
 
     @property
     def slo(self) -> Slo:
         """Whether the latency target is met, by the newest poll."""
-        return slo_of(self.tick, self.faults)
+        return slo_of(self.poll, self.faults)
 
     @property
     def oldest_s(self) -> float | None:
-        """For how long the oldest message of all queues waits (None: not known)."""
-        return None if self.tick is None else max(oldest_waits_s(self.tick).values(), default=None)
+        """Age of the oldest message of all queues in seconds (None: unknown)."""
+        return None if self.poll is None else max(oldest_ages_s(self.poll).values(), default=None)
 
-    def untold(self, told: Sequence[RecordedTick]) -> Tick | None:
-        """The newest tick, where it is not the last of these (None: it is, or there was none yet)."""
-        return None if told and told[-1].tick is self.tick else self.tick
+    def newest_unrecorded(self, recorded: Sequence[RecordedPoll]) -> Poll | None:
+        """Return the newest poll if it is not the last of these (None: it is, or there is no poll yet)."""
+        return None if recorded and recorded[-1].poll is self.poll else self.poll
 
-    def after(self, tick: Tick, at: Instant, wall: float) -> ServiceStatus:
-        """The standing once this tick is known."""
-        signals = signals_of(tick.policy)
+    def after(self, poll: Poll, at: Instant, wall: float) -> ServiceStatus:
+        """Return the status after this poll."""
+        signals = signals_of(poll.policy)
         known = {name: instant for name, instant in self.read_at.items() if name in signals}
         return replace(
             self,
-            service=tick.service,
-            policy=tick.policy,
+            service=poll.service,
+            policy=poll.policy,
             at=at,
             wall=wall,
-            tick=tick,
-            faults=faults_of(tick),
-            read_at=MappingProxyType(known | read_at(tick)),
+            poll=poll,
+            faults=faults_of(poll),
+            read_at=MappingProxyType(known | read_at(poll)),
         )
 
 
 class StatusStore:
-    """The standings of all services. `clock` is monotonic, `wall` the time of day; both in seconds."""
+    """The status of all services. `clock`: monotonic seconds. `wall`: seconds since the epoch."""
 
     def __init__(self, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self.clock = clock
         self.wall = wall
-        self._standings: dict[str, ServiceStatus] = {}
-        self._told: defaultdict[str, list[RecordedTick]] = defaultdict(list)
-        self._pasts: defaultdict[str, Past] = defaultdict(Past)
+        self._statuses: dict[str, ServiceStatus] = {}
+        self._recorded: defaultdict[str, list[RecordedPoll]] = defaultdict(list)
+        self._histories: defaultdict[str, StatusHistory] = defaultdict(StatusHistory)
 
     @property
-    def remembers(self) -> bool:
-        """Whether decisions and the last hours are kept: not of more than `MOST_REMEMBERED` services."""
-        return len(self._standings) <= MOST_SERVICES_WITH_HISTORY
+    def keeps_history(self) -> bool:
+        """Whether decisions and the last hours are stored: up to `MOST_SERVICES_WITH_HISTORY` services."""
+        return len(self._statuses) <= MOST_SERVICES_WITH_HISTORY
 
     def admit(
         self,
@@ -132,14 +131,14 @@ class StatusStore:
         silent_after_s: float | None = None,
         activate: str | None = None,
     ) -> None:
-        """The service is listed from now on, as starting. Where it is known already, only its settings change.
+        """Add the service, as starting. Of a known service only the settings change.
 
-        `silent_after_s`: what is silent for longer is hung (None: as long as everybody may be). `activate`: how to make
-        the service active.
+        `silent_after_s`: seconds without a poll after which it counts as stalled (None: the common limit). `activate`:
+        how to make the service active.
         """
-        known = self._standings.get(service.key)
+        known = self._statuses.get(service.key)
         fresh = known or ServiceStatus(service, policy, self.clock(), self.wall())
-        self._standings[service.key] = replace(
+        self._statuses[service.key] = replace(
             fresh,
             service=service,
             policy=policy,
@@ -147,64 +146,64 @@ class StatusStore:
             silent_after_s=silent_after_s,
             activate=activate,
         )
-        if not self.remembers:
-            self._told.clear()
-            self._pasts.clear()
+        if not self.keeps_history:
+            self._recorded.clear()
+            self._histories.clear()
 
     def dismiss(self, key: str) -> None:
-        """The service is gone, and all that was known of it."""
-        for known in (self._standings, self._told, self._pasts):
+        """Remove the service and all its data."""
+        for known in (self._statuses, self._recorded, self._histories):
             known.pop(key, None)
 
-    def note(self, tick: Tick) -> ServiceStatus:
-        """The tick is the service's newest. A service that was not admitted is."""
-        key = tick.service.key
-        if key not in self._standings:
-            self.admit(tick.service, tick.policy)
-        status = self._standings[key].after(tick, self.clock(), self.wall())
-        self._standings[key] = status
-        if self.remembers:
-            self._pasts[key].note(status.wall, sample_of(tick, status.oldest_s))
+    def note(self, poll: Poll) -> ServiceStatus:
+        """Store the poll as the newest of its service, and return the status. An unknown service is added."""
+        key = poll.service.key
+        if key not in self._statuses:
+            self.admit(poll.service, poll.policy)
+        status = self._statuses[key].after(poll, self.clock(), self.wall())
+        self._statuses[key] = status
+        if self.keeps_history:
+            self._histories[key].note(status.wall, sample_of(poll, status.oldest_s))
         return status
 
-    def tell(self, status: ServiceStatus, event: Event) -> None:
-        """The service's newest tick is kept among its decisions."""
-        if status.tick is not None and self.remembers:
-            told = RecordedTick(status.wall, event, status.tick, status.faults)
-            kept = self._told[status.service.key]
-            kept.append(told)
-            if len(kept) > MOST_DECISIONS:
-                del kept[_least_wanted(kept)]
+    def record(self, status: ServiceStatus, event: LogEvent) -> None:
+        """Store the newest poll of the service among its decisions."""
+        if status.poll is not None and self.keeps_history:
+            recorded = RecordedPoll(status.wall, event, status.poll, status.faults)
+            entries = self._recorded[status.service.key]
+            entries.append(recorded)
+            if len(entries) > MOST_DECISIONS:
+                del entries[_to_evict(entries)]
 
     def find(self, key: str) -> ServiceStatus | None:
-        return self._standings.get(key)
+        return self._statuses.get(key)
 
     def statuses(self) -> tuple[ServiceStatus, ...]:
-        """All services, in the order of their admission."""
-        return tuple(self._standings.values())
+        """Return all services, in the order in which they were added."""
+        return tuple(self._statuses.values())
 
-    def told(self, key: str) -> tuple[RecordedTick, ...]:
-        """The service's decisions that were worth telling, oldest first."""
-        return tuple(self._told.get(key, ()))
+    def recorded(self, key: str) -> tuple[RecordedPoll, ...]:
+        """Return the logged decisions of the service, oldest first."""
+        return tuple(self._recorded.get(key, ()))
 
-    def past(self, key: str) -> Past | None:
-        """The service's last hours, a copy (None: nothing is kept)."""
-        known = self._pasts.get(key)
+    def past(self, key: str) -> StatusHistory | None:
+        """Return a copy of the last hours of the service (None: there are none)."""
+        known = self._histories.get(key)
         return None if known is None else known.copied()
 
     def silent(self, limit_s: float) -> dict[str, float]:
-        """The services whose loop has not recorded a tick for longer than it may, and for how long (s). `limit_s` is
-        for those of which nothing else is known.
+        """Return the stalled services, with the seconds since their last poll. `limit_s`: the limit of services without
+        their own.
         """
         now, found = self.clock(), dict[str, float]()
-        for key, status in self._standings.items():
+        for key, status in self._statuses.items():
             age_s = now - status.at
             if age_s > (status.silent_after_s or limit_s):
                 found[key] = age_s
         return found
 
 
-def _least_wanted(told: Sequence[RecordedTick]) -> int:
-    """Which makes room: the oldest look that only held, while more than half are such; else the oldest of all."""
-    held = [at for at, one in enumerate(told) if one.event is Event.HOLDING]
+def _to_evict(recorded: Sequence[RecordedPoll]) -> int:
+    """Return the index of the entry to remove: the oldest one that only holds if more than half do, else the oldest."""
+    held = [at for at, one in enumerate(recorded) if one.event is LogEvent.HOLDING]
     return held[0] if len(held) > MOST_DECISIONS // 2 else 0

@@ -1,6 +1,6 @@
-"""What is counted of one service, tick after tick: a value that no longer changes once it is there.
+"""The counters of one service, as an immutable value: each poll creates a new one.
 
-So a scrape takes it as it is, and copies nothing while the loop waits.
+So a scrape uses it without a copy, and does not block the event loop.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from autoscaler.errors import (
     Throttled,
     Unavailable,
 )
-from autoscaler.ports import Tick
-from autoscaler.telemetry.account import Fault, drift_of
+from autoscaler.ports import Poll
+from autoscaler.telemetry.account import PollFault, drift_of
 from autoscaler.telemetry.spending import Usage
 
 Name = TypeVar("Name")
 
 ERRORS = (AutoscalerError, Throttled, Unavailable, Denied, NoCredentials, NotFound, Refused, ClockSkewed)
 CALL_FAILURES = tuple(error.kind for error in ERRORS)
-"""How a call to AWS may fail: a closed set."""
+"""The kinds of failed calls to AWS: a closed set."""
 
 FAILURES = (*CALL_FAILURES, "no_data", "unreadable", "stale", "not_read")
-"""Why something that a tick needed may be missing: a closed set."""
+"""The kinds of failed reads and writes of a poll: a closed set."""
 
 NO_RULE = "none"
-"""The rule of a decision that went through untouched."""
+"""The rule of a decision that no rule limited."""
 
 DIRECTIONS = {Verdict.SCALE_OUT: "out", Verdict.SCALE_IN: "in"}
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """What is counted of one service since it was admitted."""
+class ServiceTally:
+    """The counters of one service since it was added."""
 
     decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
     scalings: Counter[str] = field(default_factory=Counter)
@@ -52,16 +52,16 @@ class Tally:
     late: float = 0.0
     usage: Usage = field(default_factory=Usage)
 
-    def after(self, tick: Tick, faults: tuple[Fault, ...]) -> Tally:
-        """With the service's newest tick: its decision, the accepted change, a drift, each kind of failure."""
+    def after(self, poll: Poll, faults: tuple[PollFault, ...]) -> ServiceTally:
+        """Return the counters with this poll added: its decision, accepted change, drift, and kinds of failures."""
         kinds = {fault.kind if fault.kind in FAILURES else FAILURES[0] for fault in faults}
-        seen = tick.observation
+        seen = poll.observation
         known = None if seen is None else seen.knowledge
-        return Tally(
-            decisions=_with(self.decisions, _decided(tick)),
-            scalings=_with(self.scalings, _scaled(tick)),
+        return ServiceTally(
+            decisions=_with(self.decisions, _decided(poll)),
+            scalings=_with(self.scalings, _scaled(poll)),
             failures=_with(self.failures, kinds),
-            drifts=self.drifts + (drift_of(tick) is not None),
+            drifts=self.drifts + (drift_of(poll) is not None),
             received=self.received + (0.0 if known is None else known.received),
             late=self.late + (0.0 if known is None else known.late),
             usage=self.usage if seen is None else self.usage.after(seen),
@@ -69,18 +69,18 @@ class Tally:
 
 
 def _with(counts: Counter[Name], new: Collection[Name]) -> Counter[Name]:
-    """One more of each; where there is nothing new, the same value."""
+    """Return the counts with one more of each. Without new ones, return the same object."""
     return counts + Counter(new) if new else counts
 
 
-def _decided(tick: Tick) -> tuple[tuple[str, str], ...]:
-    if tick.decision is None:
+def _decided(poll: Poll) -> tuple[tuple[str, str], ...]:
+    if poll.decision is None:
         return ()
-    verdict, rule = tick.decision.verdict, tick.decision.rule
+    verdict, rule = poll.decision.verdict, poll.decision.rule
     return ((verdict.value, rule.value if rule else NO_RULE),)
 
 
-def _scaled(tick: Tick) -> tuple[str, ...]:
-    if tick.decision is None or tick.outcome != "accepted" or tick.decision.verdict not in DIRECTIONS:
+def _scaled(poll: Poll) -> tuple[str, ...]:
+    if poll.decision is None or poll.outcome != "accepted" or poll.decision.verdict not in DIRECTIONS:
         return ()
-    return (DIRECTIONS[tick.decision.verdict],)
+    return (DIRECTIONS[poll.decision.verdict],)

@@ -1,4 +1,4 @@
-"""What the HTTP interface says, as plain values: readiness, health, services and decisions, out of the board alone."""
+"""The JSON responses of the HTTP interface: readiness, health, services and decisions, from the status store."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from autoscaler.core.policy import Policy
 from autoscaler.core.slo import expected_wait_s
 from autoscaler.telemetry.account import account_of, notice_of
 from autoscaler.telemetry.logs import utc
-from autoscaler.telemetry.slo import SILENT, oldest_waits_s
-from autoscaler.telemetry.status_store import RecordedTick, ServiceState, ServiceStatus, StatusStore
+from autoscaler.telemetry.slo import SILENT, oldest_ages_s
+from autoscaler.telemetry.status_store import RecordedPoll, ServiceState, ServiceStatus, StatusStore
 
 
 def health(store: StatusStore, limit_s: float) -> tuple[bool, dict[str, Any]]:
-    """Whether every loop has recorded a tick (or was admitted) within the limit, and which have not."""
+    """Return whether every service was polled or added within the limit, and the response with the stalled ones."""
     silent = store.silent(limit_s)
     hung = [{"service": key, "silent_for_s": round(age_s, 3)} for key, age_s in silent.items()]
     return not hung, {"status": "hung" if hung else "ok", "hung": hung}
 
 
 def readiness(statuses: Sequence[ServiceStatus], now: Instant) -> tuple[bool, dict[str, Any]]:
-    """Whether at least one service is served, and how each of them fares."""
+    """Return whether at least one service is served, and the response with the state of each."""
     ready = any(status.state is ServiceState.OK for status in statuses)
-    services = {status.service.key: _fares(status, now) for status in statuses}
+    services = {status.service.key: _condition(status, now) for status in statuses}
     return ready, {"status": "ready" if ready else "not ready", "services": services}
 
 
-def _fares(status: ServiceStatus, now: Instant) -> dict[str, Any]:
-    """`error` is the first fault, with its remedy; `faults` are all of them. `notices` keep the service from nothing.
-    `activate` is how to make a service active that is in shadow (else None). `since_tick_s` None: no tick yet.
+def _condition(status: ServiceStatus, now: Instant) -> dict[str, Any]:
+    """`error`: the first fault, with its remedy, if the service is not served. `faults`: all faults. `notices` do not
+    prevent scaling. `activate`: how to make a service in shadow active (otherwise None). `since_tick_s` None: there was
+    no poll yet.
     """
     faults = [fault._asdict() for fault in status.faults]
     first = status.faults[0] if status.faults and status.state is ServiceState.FAILING else None
@@ -40,15 +41,14 @@ def _fares(status: ServiceStatus, now: Instant) -> dict[str, Any]:
         "activate": status.activation,
         "error": {"kind": first.kind, "text": first.reason} if first else None,
         "faults": faults,
-        "notices": [] if status.tick is None else [notice_of(notice) for notice in status.tick.notices],
-        "since_tick_s": None if status.tick is None else round(now - status.at, 3),
+        "notices": [] if status.poll is None else [notice_of(notice) for notice in status.poll.notices],
+        "since_tick_s": None if status.poll is None else round(now - status.at, 3),
     }
 
 
 def services(statuses: Iterable[ServiceStatus], now: Instant, silent: Container[str] = ()) -> dict[str, Any]:
-    """Every service: its names, how it fares, whether its latency target is met, with the reason, and the newest
-    decision without its situation.
-    `silent`: the keys of those whose loop has been silent for too long.
+    """Return every service: names, state, SLO status with the reason, and the newest decision without its situation.
+    `silent`: the keys of stalled services.
     """
     return {"services": [_service(status, now, silent) for status in statuses]}
 
@@ -66,7 +66,7 @@ def _service(status: ServiceStatus, now: Instant, silent: Container[str]) -> dic
         "acceptable_latency_s": policy.acceptable_latency_s,
         "paused": policy.paused,
         "schedule": policy.schedule,
-        **_fares(status, now),
+        **_condition(status, now),
         "slo": slo.status.value,
         "reason": slo.reason,
         "tasks": _tasks(status),
@@ -77,26 +77,26 @@ def _service(status: ServiceStatus, now: Instant, silent: Container[str]) -> dic
 
 
 def _queues(status: ServiceStatus) -> list[dict[str, Any]]:
-    """Each queue's counts, None where they could not be read; none at all before the first tick."""
-    if status.tick is None or (seen := status.tick.observation) is None:
+    """Return the counts of each queue (None: not readable). Empty before the first poll."""
+    if status.poll is None or (seen := status.poll.observation) is None:
         return []
-    waits_s = oldest_waits_s(status.tick)
-    return [_queue(reading, status.policy, waits_s) for reading in seen.queues]
+    ages_s = oldest_ages_s(status.poll)
+    return [_queue(reading, status.policy, ages_s) for reading in seen.queues]
 
 
-def _queue(reading: QueueReading, policy: Policy, waits_s: Mapping[str, float]) -> dict[str, Any]:
-    """`oldest_wait_s` is as `slo` sees it; None: not known."""
+def _queue(reading: QueueReading, policy: Policy, ages_s: Mapping[str, float]) -> dict[str, Any]:
+    """Return one queue. `oldest_age_s`: the age of the oldest message, as in the SLO status (None: unknown)."""
     name, counts = reading
-    told: dict[str, Any] = dict.fromkeys(("visible", "in_flight", "delayed", "oldest_wait_s"))
+    values: dict[str, Any] = dict.fromkeys(("visible", "in_flight", "delayed", "oldest_age_s"))
     if isinstance(counts, Backlog):
-        told = {"visible": counts.visible, "in_flight": counts.in_flight, "delayed": counts.delayed}
-        told["oldest_wait_s"] = None if name not in waits_s else round(waits_s[name], 1)
-    return {"name": name, "acceptable_latency_s": policy.latency_of(name), **told}
+        values = {"visible": counts.visible, "in_flight": counts.in_flight, "delayed": counts.delayed}
+        values["oldest_age_s"] = None if name not in ages_s else round(ages_s[name], 1)
+    return {"name": name, "acceptable_latency_s": policy.latency_of(name), **values}
 
 
 def _expected(status: ServiceStatus) -> dict[str, float | None]:
-    """How long a message that comes now will wait, and how long a task was seen to take to start (None: not known)."""
-    seen = None if status.tick is None else status.tick.observation
+    """Return the expected wait of a message that arrives now, and the measured start-up time (None: unknown)."""
+    seen = None if status.poll is None else status.poll.observation
     known = None if seen is None else seen.knowledge
     if seen is None or known is None:
         return {"expected_wait_s": None, "start_up_s": None}
@@ -108,21 +108,21 @@ def _expected(status: ServiceStatus) -> dict[str, float | None]:
 
 
 def _tasks(status: ServiceStatus) -> dict[str, int] | None:
-    if status.tick is None or status.tick.observation is None:
+    if status.poll is None or status.poll.observation is None:
         return None
-    fleet = status.tick.observation.fleet
+    fleet = status.poll.observation.fleet
     return {"desired": fleet.desired, "running": fleet.running, "pending": fleet.pending}
 
 
 def _brief(status: ServiceStatus) -> dict[str, Any] | None:
-    tick = status.tick
-    if tick is None:
+    poll = status.poll
+    if poll is None:
         return None
-    account = account_of(tick, status.faults, situated=False)
-    return {"ts": utc(status.wall)} | {key: account[key] for key in BRIEFLY}
+    account = account_of(poll, status.faults, with_situation=False)
+    return {"ts": utc(status.wall)} | {key: account[key] for key in BRIEF_KEYS}
 
 
-BRIEFLY = (
+BRIEF_KEYS = (
     "verdict",
     "current",
     "demand",
@@ -135,15 +135,15 @@ BRIEFLY = (
     "sentence",
     "failure",
 )
-"""What is told of a decision where its situation is not."""
+"""The keys of a decision that is returned without its situation."""
 
 
-def decisions(told: tuple[RecordedTick, ...], status: ServiceStatus) -> dict[str, Any]:
-    """The service's last decisions, oldest first, each with its situation: those that were worth a log line, and the
-    newest one.
+def decisions(recorded: tuple[RecordedPoll, ...], status: ServiceStatus) -> dict[str, Any]:
+    """Return the last decisions of the service, oldest first, each with its situation: the logged ones, and the newest
+    one.
     """
-    entries = [_entry(one.wall, one.event.value, account_of(one.tick, one.faults)) for one in told]
-    newest = status.untold(told)
+    entries = [_entry(one.wall, one.event.value, account_of(one.poll, one.faults)) for one in recorded]
+    newest = status.newest_unrecorded(recorded)
     if newest is not None:
         entries.append(_entry(status.wall, None, account_of(newest, status.faults)))
     return {"service": status.service.key, "decisions": entries}

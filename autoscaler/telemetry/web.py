@@ -1,7 +1,7 @@
-"""The HTTP interface: read only, on one port. It shows the board and the metrics, and changes nothing.
+"""The HTTP interface: read only, on one port. It serves the status store and the metrics, and changes nothing.
 
-Every answer forbids a browser to run, fetch or frame anything but our own files. Whatever takes longer than a moment
-is made in another thread, from values that nobody writes to any more: a scrape never holds up a tick.
+Every response forbids the browser to run, fetch or frame anything but the page's own files. Long work is done in
+another thread, on immutable values: a scrape never delays a poll.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from aiohttp.typedefs import Handler, Middleware
 from autoscaler.errors import ConfigError, Problem
 from autoscaler.telemetry import views
 from autoscaler.telemetry.access import CHALLENGE, Access
-from autoscaler.telemetry.guard import HEAD_S, Door
+from autoscaler.telemetry.guard import HEAD_S, ConnectionGuard
 from autoscaler.telemetry.heads import MOST_FIELD, MOST_FIELDS, MOST_LINE
 from autoscaler.telemetry.hosts import Hosts
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Metrics, render
-from autoscaler.telemetry.page import MOST_LISTENERS, POLICY, Listeners, Looks, News, Rows, assets, whole
+from autoscaler.telemetry.page import MOST_LISTENERS, POLICY, EventStream, Listeners, News, Rows, assets, whole
 from autoscaler.telemetry.status_store import StatusStore
 
 FRESH_S = 1.0
-"""A rendered metrics page is given again for so long: a flood of scrapes costs one rendering a second."""
+"""Seconds that a rendered metrics page is reused: many scrapes cost one rendering a second."""
 
 KEEP_ALIVE_S = 75.0
-"""An idle connection is kept for so long: longer than Prometheus's usual minute between scrapes."""
+"""Seconds that an idle connection stays open: longer than the usual minute between scrapes of Prometheus."""
 
 SHUTDOWN_S = 1.0
-"""How long a request that is being answered may take to end when we do."""
+"""Seconds that open requests may take at shutdown."""
 
 HEADERS = {
     hdrs.SERVER: "autoscaler",
@@ -55,24 +55,24 @@ LIMITS: Mapping[str, Any] = {
     "keepalive_timeout": KEEP_ALIVE_S,
     "lingering_time": 0.0,
 }
-"""Of a request, checked by the door before aiohttp parses anything; and no body is ever waited for."""
+"""Limits of a request. `guard` checks them before aiohttp parses anything. The server never waits for a body."""
 
 
 @asynccontextmanager
 async def serve(
     store: StatusStore, metrics: Metrics, host: str, port: int, hung_after_s: float, *, access: Access | None = None
 ) -> AsyncIterator[int]:
-    """Serves until the block is left, and gives the port (that the system chose, where `port` is 0).
+    """Serve until the block is left, and return the port (chosen by the system if `port` is 0).
 
-    `access` None: to everybody. `/healthz` fails once a service has not recorded a tick for `hung_after_s`. Raises
-    `ConfigError` where the address cannot be had.
+    `access` None: every client may read. `/healthz` fails if a service has not been polled for `hung_after_s`. Raises
+    `ConfigError` if the address cannot be used.
     """
-    door, access = Door(), access or Access()
-    app = application(store, metrics, hung_after_s, _admitted(door, Hosts(host), access))
+    connections, access = ConnectionGuard(), access or Access()
+    app = application(store, metrics, hung_after_s, _admitted(connections, Hosts(host), access))
     runner = web.AppRunner(app, access_log=None, logger=_log(), shutdown_timeout=SHUTDOWN_S, **LIMITS)
     await runner.setup()
     try:
-        listening = await _listen(door.before(cast("web.Server", runner.server)), host, port, access)
+        listening = await _listen(connections.guarded(cast("web.Server", runner.server)), host, port, access)
         try:
             yield int(listening.sockets[0].getsockname()[1])
         finally:
@@ -99,16 +99,16 @@ def _problem(error: OSError, host: str, port: int) -> Problem:
         return Problem("AUTOSCALER_HTTP_PORT", f"port {port} on {host} is already in use: {remedy}")
     if error.errno == errno.EACCES:
         return Problem(
-            "AUTOSCALER_HTTP_PORT", f"port {port} needs more rights than this process has: set one above 1023"
+            "AUTOSCALER_HTTP_PORT", f"port {port} requires more rights than this process has: set a port above 1023"
         )
-    remedy = "set 127.0.0.1 for this machine only, or 0.0.0.0 for every address of it"
+    remedy = "set 127.0.0.1 for this machine only, or 0.0.0.0 for all of its addresses"
     return Problem(
         "AUTOSCALER_HTTP_HOST", f"{host!r} is not an address of this machine ({error.strerror or error}): {remedy}"
     )
 
 
 def application(store: StatusStore, metrics: Metrics, hung_after_s: float, admitted: Middleware) -> web.Application:
-    """The routes, for whom `admitted` lets in. An unknown path is 404; any method but GET and HEAD is 405."""
+    """Return the application; `admitted` checks requests. An unknown path is 404; any method but GET and HEAD 405."""
     site = _Site(store, metrics, hung_after_s)
     app = web.Application(client_max_size=1024, middlewares=[admitted])
     app.add_routes(
@@ -123,48 +123,48 @@ def application(store: StatusStore, metrics: Metrics, hung_after_s: float, admit
             web.get("/api/v1/services", site.services),
             web.get("/api/v1/services/{key}", site.service),
             web.get("/api/v1/services/{key}/decisions", site.decisions),
-            web.get("/api/v1/services/{key}/events", site.looks),
+            web.get("/api/v1/services/{key}/events", site.service_events),
         ]
     )
-    app.on_response_prepare.append(_dress)
+    app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(site.close)
     return app
 
 
-def _admitted(door: Door, hosts: Hosts, access: Access) -> Middleware:
+def _admitted(connections: ConnectionGuard, hosts: Hosts, access: Access) -> Middleware:
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Whoever got his request out in time, and calls us by our name, may go on, with a password if there is one."""
-        transport = request.transport  # aiohttp forgets it once the connection is lost
-        door.heard(transport)
+        """Pass the request on if its host name is accepted and its password, if one is required, is correct."""
+        transport = request.transport  # None once the connection is lost
+        connections.head_received(transport)
         try:
             return await _permitted(request, handler, hosts, access)
         except web.HTTPException as refused:
             return _as_value(refused)
         finally:
-            door.answered(transport)
+            connections.response_sent(transport)
 
     return admit
 
 
 async def _permitted(request: web.Request, handler: Handler, hosts: Hosts, access: Access) -> web.StreamResponse:
-    if not hosts.answer_to(request.headers.get(hdrs.HOST)):
+    if not hosts.allows(request.headers.get(hdrs.HOST)):
         return web.Response(text=hosts.refusal, status=421)
     if not await access.permits(request.path, request.headers.get(hdrs.AUTHORIZATION, "")):
-        return web.Response(text="a user and a password, please\n", status=401, headers=CHALLENGE)
+        return web.Response(text="a user and a password are required\n", status=401, headers=CHALLENGE)
     return await handler(request)
 
 
 def _as_value(refused: web.HTTPException) -> web.Response:
-    """The same answer, not as an exception: aiohttp would keep the exception, its traceback and so the request in a
-    reference cycle until a garbage collection, which this process rarely runs.
+    """Return the response of the exception: aiohttp would hold the exception, its traceback and the request in a
+    reference cycle until a garbage collection, which is rare here.
     """
     refused.__traceback__ = None
     headers = {name: value for name, value in refused.headers.items() if name != hdrs.CONTENT_TYPE}
     return web.Response(text=refused.text, status=refused.status, headers=headers)
 
 
-async def _dress(_request: web.Request, response: web.StreamResponse) -> None:
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
 
@@ -174,7 +174,7 @@ async def _static(request: web.Request) -> web.Response:
 
 
 async def _file(name: str, request: web.Request, status: int = 200) -> web.Response:
-    """One of the page's own files; a browser that has it already is told so."""
+    """Return a file of the page, or 304 if the browser has it already."""
     asset = assets().get(name)
     if asset is None:
         raise web.HTTPNotFound
@@ -193,7 +193,7 @@ def _takes_gzip(request: web.Request) -> bool:
 
 
 class _Site:
-    """The handlers."""
+    """The request handlers."""
 
     def __init__(self, store: StatusStore, metrics: Metrics, hung_after_s: float) -> None:
         self._store = store
@@ -201,7 +201,7 @@ class _Site:
         self._hung_after_s = hung_after_s
         self._listeners = Listeners()
         self._rows = Rows(store, hung_after_s)
-        self._looks = Looks(store)
+        self._service_events = EventStream(store)
 
     async def close(self, _app: web.Application) -> None:
         self._listeners.close()
@@ -234,31 +234,31 @@ class _Site:
         status = self._store.find(key)
         if status is None:
             return self._no_such_service()
-        told, past = self._store.told(key), self._store.past(key)
-        return _json(await asyncio.to_thread(whole, status, told, past, remembers=self._store.remembers))
+        recorded, past = self._store.recorded(key), self._store.past(key)
+        return _json(await asyncio.to_thread(whole, status, recorded, past, keeps_history=self._store.keeps_history))
 
     async def decisions(self, request: web.Request) -> web.Response:
         key = request.match_info["key"]
         status = self._store.find(key)
         if status is None:
             return self._no_such_service()
-        told = self._store.told(key)
-        return _json(await asyncio.to_thread(views.decisions, told, status))
+        recorded = self._store.recorded(key)
+        return _json(await asyncio.to_thread(views.decisions, recorded, status))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """News of all services."""
+        """Stream the changes of all services."""
         return await self._stream(request, self._rows.news)
 
-    async def looks(self, request: web.Request) -> web.StreamResponse:
-        """News of one service."""
+    async def service_events(self, request: web.Request) -> web.StreamResponse:
+        """Stream the changes of one service."""
         key = request.match_info["key"]
         if self._store.find(key) is None:
             return self._no_such_service()
-        return await self._stream(request, partial(self._looks.news, key))
+        return await self._stream(request, partial(self._service_events.news, key))
 
     async def _stream(self, request: web.Request, news: Callable[[str], Awaitable[News | None]]) -> web.StreamResponse:
         if self._listeners.is_full:
-            return _json({"error": f"{MOST_LISTENERS} others listen already: try again later"}, 503)
+            return _json({"error": f"{MOST_LISTENERS} event streams are open already: try again later"}, 503)
         if request.method == hdrs.METH_HEAD:
             return web.Response(content_type="text/event-stream")
         return await self._listeners.stream(request, news)
@@ -269,7 +269,7 @@ class _Site:
 
 
 def _log() -> logging.Logger:
-    """The server's own logger. What a stranger sends that is not HTTP is answered with 400, and is no event of ours."""
+    """Return the logger of the server. A client that does not send HTTP gets a 400 response and no log line."""
     log = logging.getLogger("autoscaler.http")
     log.addFilter(_is_ours)
     return log
@@ -292,17 +292,17 @@ def _json(body: Mapping[str, Any], status: int = 200) -> web.Response:
 
 
 class MetricsPages:
-    """Rendered metrics, one page per format, each made by one request at a time and off the loop."""
+    """The rendered metrics, one page per format. One request at a time renders, in a thread."""
 
     def __init__(self, store: StatusStore, metrics: Metrics) -> None:
         self._clock = store.clock
         self._metrics = metrics
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._pages: dict[tuple[Form, bool], tuple[float, bytes]] = {}
 
     async def get(self, form: Form, *, packed: bool) -> bytes:
-        """The page, at most `FRESH_S` old."""
-        async with self._turn:
+        """Return the page, at most `FRESH_S` old."""
+        async with self._lock:
             at, page = self._pages.get((form, packed), (None, b""))
             now = self._clock()
             if at is None or now - at >= FRESH_S:

@@ -1,10 +1,10 @@
-"""The file that says who may read: Prometheus's web configuration (`web.yml`), as far as it concerns us.
+"""Read the access file: the web configuration of Prometheus (`web.yml`), with these settings of it.
 
     tls_server_config: {cert_file, key_file, min_version}     paths relative to the file
     basic_auth_users: {user: bcrypt hash}
 
-It is read by a reader of its own, for two levels of names and scalars are all that it holds: what is written in any
-other way, or means anything else, is a mistake that is named, and never passed over.
+The reader here supports two levels of names and scalars only: no more is needed. Every other syntax and every unknown
+name is an error, and never ignored.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ KNOWN = ("cert_file", "key_file", "min_version")
 LARGEST_BYTES = 65_536
 
 FIRST = r"""[^\s"'\#&*!|>%@`{}\[\],?:-]"""
-"""With anything else YAML begins something that is no plain scalar."""
+"""The first character of a plain scalar of YAML."""
 
 NAME = re.compile(rf"{FIRST}[^\s:]*")
 PLAIN = re.compile(rf"{FIRST}(?:[^\#:]|:(?=\S)|(?<=\S)\#)*")
-"""A scalar without quotes: a colon with a space behind it ends a name, and a `#` after a space begins a comment."""
+"""A scalar without quotes: a colon before a space ends a name, and a `#` after a space begins a comment."""
 
 Tree: TypeAlias = dict[str, dict[str, str]]
 
 
 def read_access(path: str | None) -> Access:
-    """What the file says; without one, everybody may read. Raises ConfigError with every problem."""
+    """Return the access rules. Without a file, every client may read. Raises ConfigError with every problem."""
     if path is None:
         return Access()
     problems: list[str] = []
     tree = _tree(_text(path), problems)
-    problems += [f"{name} is not known here: there are {TLS} and {USERS}" for name in tree if name not in {TLS, USERS}]
+    problems += [f"{name} is not supported: use {TLS} and {USERS}" for name in tree if name not in {TLS, USERS}]
     tls = _tls(tree[TLS], Path(path).parent, problems) if tree.get(TLS) else None
     problems += _of_users(tree.get(USERS, {}))
     if problems:
@@ -77,20 +77,20 @@ def _tree(text: str, problems: list[str]) -> Tree:
         elif found and found.indented and found.value not in {None, "{}"} and section is not None:
             section[_bare(found.name)] = _bare(str(found.value))
         else:
-            problems.append(f"line {number} is none that is read here: `section:`, or indented below it `name: value`")
+            problems.append(f"line {number}: expected `section:`, or indented below it `name: value`")
     return tree
 
 
-class Line(NamedTuple):
-    """`name:` or `name: scalar`, indented or not. Both are as written, perhaps in quotes."""
+class YamlLine(NamedTuple):
+    """`name:` or `name: scalar`, indented or not. Both are as written, with any quotes."""
 
     indented: bool
     name: str
     value: str | None
 
 
-def _read(line: str) -> Line | None:
-    """The line, which may end with a comment. None: it is anything else. Takes linear time."""
+def _read(line: str) -> YamlLine | None:
+    """Return the line, without a comment at its end. None: other syntax. Takes linear time."""
     text = line.lstrip(" ")
     end = _end_of_quoted(text)
     if end is None and (name := NAME.match(text)):
@@ -100,20 +100,20 @@ def _read(line: str) -> Line | None:
     name_, rest = text[:end], text[end + 1 :]
     indented, value = len(text) < len(line), rest.lstrip(" ")
     if not value or (value.startswith("#") and value != rest):
-        return Line(indented, name_, None)
+        return YamlLine(indented, name_, None)
     if value == rest:
         return None
     closed = 2 if value.startswith("{}") else _end_of_quoted(value)
     if closed is not None:
-        behind = value[closed:]
-        is_comment = behind.startswith(" ") and behind.lstrip(" ").startswith("#")
-        return Line(indented, name_, value[:closed]) if not behind.strip(" ") or is_comment else None
+        after = value[closed:]
+        is_comment = after.startswith(" ") and after.lstrip(" ").startswith("#")
+        return YamlLine(indented, name_, value[:closed]) if not after.strip(" ") or is_comment else None
     plain = value.partition(" #")[0].rstrip(" ")
-    return Line(indented, name_, plain) if PLAIN.fullmatch(plain) else None
+    return YamlLine(indented, name_, plain) if PLAIN.fullmatch(plain) else None
 
 
 def _end_of_quoted(text: str) -> int | None:
-    """Where the quoted scalar ends with which the text begins. None: it begins with none, or it does not end."""
+    """Return the end of the quoted scalar at the start of the text. None: there is none, or its quote is not closed."""
     mark, at = text[:1], 1
     if mark not in {"'", '"'}:
         return None
@@ -128,7 +128,7 @@ def _end_of_quoted(text: str) -> int | None:
 
 
 def _bare(text: str) -> str:
-    """A scalar without its quotes."""
+    """Return the scalar without its quotes."""
     if text.startswith("'"):
         return text[1:-1].replace("''", "'")
     if not text.startswith('"'):
@@ -139,38 +139,40 @@ def _bare(text: str) -> str:
         return text
 
 
-def _tls(told: Mapping[str, str], folder: Path, problems: list[str]) -> ssl.SSLContext | None:
-    found = list(_of_tls(told))
+def _tls(settings: Mapping[str, str], folder: Path, problems: list[str]) -> ssl.SSLContext | None:
+    found = list(_of_tls(settings))
     problems += found
     if found:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = VERSIONS[told.get("min_version", "TLS12")]
-    cert, key = folder / told["cert_file"], folder / told["key_file"]
+    context.minimum_version = VERSIONS[settings.get("min_version", "TLS12")]
+    cert, key = folder / settings["cert_file"], folder / settings["key_file"]
     try:
         context.load_cert_chain(cert, key, password=lambda: "")
     except (OSError, ValueError) as error:
-        problems.append(f"{TLS}: {cert} and {key} are no certificate and its key, in PEM without passphrase ({error})")
+        problems.append(
+            f"{TLS}: {cert} and {key} must be a certificate and its key, in PEM without passphrase ({error})"
+        )
         return None
     return context
 
 
-def _of_tls(told: Mapping[str, str]) -> Iterator[str]:
-    for name in told:
+def _of_tls(settings: Mapping[str, str]) -> Iterator[str]:
+    for name in settings:
         if name not in KNOWN:
-            yield f"{TLS}.{name} is not known here: there are {', '.join(KNOWN)}"
+            yield f"{TLS}.{name} is not supported: use {', '.join(KNOWN)}"
     for name in ("cert_file", "key_file"):
-        if name not in told:
+        if name not in settings:
             yield f"{TLS}.{name} is missing"
-    if told.get("min_version", "TLS12") not in VERSIONS:
+    if settings.get("min_version", "TLS12") not in VERSIONS:
         yield f"{TLS}.min_version must be one of {', '.join(VERSIONS)}"
 
 
 def _of_users(users: Mapping[str, str]) -> Iterator[str]:
     if users and not bcrypt.is_there():
-        yield f"{USERS}: this system has no libcrypt that knows bcrypt (libxcrypt): install it, or do without passwords"
+        yield f"{USERS}: this system has no libcrypt with bcrypt (libxcrypt): install it, or remove the passwords"
     for user, hashed in users.items():
         if ":" in user:
-            yield f"{USERS}: a user's name holds no colon"
+            yield f"{USERS}: a user name must not contain a colon"
         if not bcrypt.HASH.fullmatch(hashed):
             yield f"{USERS}.{user} must be a bcrypt hash (value not shown), as `htpasswd -nBC 10 USER` prints it"

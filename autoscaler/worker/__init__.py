@@ -1,7 +1,8 @@
-"""Workers that protect themselves while they are busy, so that a scale-in stops idle tasks and wastes no work.
+"""A library for workers that protect their task while it is busy, so that a scale-in stops idle tasks and loses no
+work.
 
-Standard library only, and nothing of the rest of this house: copy this folder into a worker's image if you like.
-docs/workers.md has the whole story, and the same in curl for other languages.
+Standard library only, without imports from the rest of this project: the folder can be copied into a worker's image.
+docs/workers.md describes it, with the same calls in curl for other languages.
 """
 
 from .agent import Agent, Refusal

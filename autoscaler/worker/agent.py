@@ -1,7 +1,8 @@
-"""The ECS agent's endpoint for task scale-in protection: one question, answered by yes or by a reason.
+"""The client for the task scale-in protection endpoint of the ECS agent: one request, confirmed or refused with a
+reason.
 
-It answers with one of `protection`, `failure` (also at status 200) and `error`. Whatever else comes is a no.
-Source: Amazon ECS developer guide, "Task scale-in protection endpoint".
+The agent responds with one of `protection`, `failure` (also at status 200) and `error`. Any other response counts as a
+refusal. Source: Amazon ECS developer guide, "Task scale-in protection endpoint".
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 PATH = "/task-protection/v1/state"
 
 TIMEOUT_S = 6.0
-"""The agent gives ECS 4 s, and then says so itself: its word is better than our impatience."""
+"""The agent waits 4 s for ECS and then reports the timeout itself; its error is more precise than a client timeout."""
 
 MOST_BYTES = 65_536
 
@@ -22,7 +23,7 @@ PASSING = {"ThrottlingException", "RequestCanceled", "RequestError", "RequestTim
 
 REMEDIES = {
     "AccessDeniedException": "give the task role ecs:UpdateTaskProtection and ecs:GetTaskProtection",
-    "DEPLOYMENT_BLOCKED": "the service has more protected tasks than it is to have: one of them has to end first",
+    "DEPLOYMENT_BLOCKED": "the service has more protected tasks than its desired count: one of them must end first",
     "TASK_NOT_VALID": "only tasks that belong to a service, and are not being stopped, can be protected",
     "ThrottlingException": "the account shares 80 calls a second: raise linger_s if this lasts",
     "UNREACHABLE": "needs Fargate platform 1.4.0 or ECS agent 1.65.0 and later",
@@ -31,7 +32,9 @@ REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the task's protection is not as asked. `passing`: worth a second try; it may have happened all the same."""
+    """Why ECS did not apply the requested protection. `passing`: a second attempt is useful; the change may have been
+    made.
+    """
 
     code: str
     detail: str = ""
@@ -39,19 +42,19 @@ class Refusal:
 
     @property
     def blocked(self) -> bool:
-        """The service is to have fewer tasks than are protected: some task has to go, and this one may."""
+        """The service must have fewer tasks than are protected: a task must end, and it may be this one."""
         return self.code == "DEPLOYMENT_BLOCKED"
 
     def __str__(self) -> str:
-        said = f"{self.code} ({self.detail[:200]})" if self.detail else self.code
-        return f"{said}; {REMEDIES[self.code]}" if self.code in REMEDIES else said
+        text = f"{self.code} ({self.detail[:200]})" if self.detail else self.code
+        return f"{text}; {REMEDIES[self.code]}" if self.code in REMEDIES else text
 
 
 class Agent:
-    """Speaks to the agent directly: a proxy from the environment would not reach its link-local address."""
+    """Connects directly to the agent: a proxy from the environment would not reach its link-local address."""
 
     def __init__(self, uri: str, timeout_s: float = TIMEOUT_S) -> None:
-        """`uri` is what ECS puts into ECS_AGENT_URI. Raises ValueError where it is no http address."""
+        """`uri` is the value of ECS_AGENT_URI, which ECS sets. Raises ValueError if it is not an http address."""
         address = urlsplit(uri)
         if address.scheme != "http" or not address.hostname:
             raise ValueError(f"ECS_AGENT_URI is {uri!r}: ECS sets it to an address like http://169.254.170.2/api/...")
@@ -60,15 +63,15 @@ class Agent:
         self._timeout_s = timeout_s
 
     def put(self, protect: bool, expires_in_minutes: int) -> Refusal | None:
-        """None: ECS has confirmed it."""
-        wanted: dict[str, object] = {"ProtectionEnabled": protect}
+        """Set the protection. None: ECS has confirmed it."""
+        request: dict[str, object] = {"ProtectionEnabled": protect}
         if protect:
-            wanted["ExpiresInMinutes"] = expires_in_minutes
+            request["ExpiresInMinutes"] = expires_in_minutes
         try:
-            status, body = self._exchange(json.dumps(wanted))
+            status, body = self._exchange(json.dumps(request))
         except (OSError, HTTPException) as error:
             return Refusal("UNREACHABLE", f"{type(error).__name__}: {error}", passing=True)
-        return _understood(status, body, protect)
+        return _refusal_in(status, body, protect)
 
     def _exchange(self, body: str) -> tuple[int, bytes]:
         connection = HTTPConnection(self._host, self._port, timeout=self._timeout_s)
@@ -80,9 +83,9 @@ class Agent:
             connection.close()
 
 
-def _understood(status: int, body: bytes, protect: bool) -> Refusal | None:
+def _refusal_in(status: int, body: bytes, protect: bool) -> Refusal | None:
     match status, _parsed(body):
-        case 200, {"protection": {"ProtectionEnabled": bool(said)}} if said is protect:
+        case 200, {"protection": {"ProtectionEnabled": bool(enabled)}} if enabled is protect:
             return None
         case _, {"failure": {"Reason": str(code), **more}}:
             return Refusal(code, str(more.get("Detail") or ""), code in PASSING)

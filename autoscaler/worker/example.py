@@ -1,4 +1,4 @@
-"""A whole worker, to copy: `QUEUE_URL=... python -m autoscaler.worker.example`. Only this file needs boto3."""
+"""A complete worker to copy: `QUEUE_URL=... python -m autoscaler.worker.example`. Only this file needs boto3."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from botocore.config import Config
 
 from . import Message, Settings, Worker
 
-# A call that hangs must not outlast the heartbeats; it has to outlast the longest poll, though. One attempt: the worker
-# tries again by itself.
-PATIENCE = Config(connect_timeout=3, read_timeout=25, retries={"total_max_attempts": 1})
+# The read timeout is longer than the longest poll, and short enough for the heartbeats. One attempt: the worker itself
+# retries.
+TIMEOUTS = Config(connect_timeout=3, read_timeout=25, retries={"total_max_attempts": 1})
 
 log = logging.getLogger("example")
 
 
 def handle(message: Message) -> None:
-    """May be called twice for the same message, as with any SQS consumer. Raise, and it comes again later."""
+    """Process a message. Can run twice for the same message, as with any SQS consumer. If it raises, the message
+    returns later.
+    """
     log.info("working on %s: %s", message.id, message.body)
     if message.lost.is_set():
-        return  # between steps of long work: somebody else has it by now
+        return  # check this between steps of long work: another consumer may have the message now
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    sqs = boto3.client("sqs", config=PATIENCE)
+    sqs = boto3.client("sqs", config=TIMEOUTS)
     Worker(sqs, os.environ["QUEUE_URL"], handle, settings=Settings(concurrency=4)).run()
 
 

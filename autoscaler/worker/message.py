@@ -1,6 +1,7 @@
-"""A message in hand: hidden from others while it is worked on, then deleted or given back, once.
+"""A message in progress: hidden from other consumers while it is processed, then deleted or returned once.
 
-Law: what is lost, because somebody else may have it by now, is not given back: that would take it from them.
+Law: a lost message, which another consumer may have received, is not returned: it would become visible again while that
+consumer processes it.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from .waiting import Bell, Time
 log = logging.getLogger(__name__)
 
 DELETE_ATTEMPTS = 4
-"""With 1, 2 and 4 s between them: the work is done, and it would be a pity to do it twice."""
+"""With pauses of 1, 2 and 4 s: the work is done, and a failed delete would repeat it."""
 
 GONE = {"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"}
-"""SQS's definite answers. InvalidParameterValue: the handle has expired, or 12 hours are over."""
+"""Definite errors of SQS. InvalidParameterValue: the receipt handle has expired, or the 12 hours are over."""
 
 
 class Sqs(Protocol):
-    """boto3's SQS client, or anything with these three methods. It is called from several threads at once."""
+    """boto3's SQS client, or any object with these three methods. They are called from several threads at once."""
 
     @property
     def receive_message(self) -> Callable[..., Any]: ...
@@ -33,13 +34,14 @@ class Sqs(Protocol):
 
 
 class Message:
-    """`raw` is the message as SQS gave it, `body` its text, `receives` how often it was received, this time included.
+    """`raw` is the message as SQS returned it, `body` its text, `receives` its receive count, including this receive.
 
-    `lost` is set once others may receive it although it is still being worked on: nothing more should be done.
+    `lost` is set once another consumer may receive the message although it is still being processed: the handler should
+    stop.
     """
 
     def __init__(self, sqs: Sqs, queue_url: str, raw: Mapping[str, Any], visibility_s: int, time: Time) -> None:
-        """Received a moment ago, and hidden since then for `visibility_s`."""
+        """The message was just received, and is hidden for `visibility_s` from now on."""
         self.raw = raw
         self.id: str = raw["MessageId"]
         self.body: str = raw["Body"]
@@ -54,20 +56,24 @@ class Message:
         self._over = False
 
     def extend(self) -> None:
-        """Hidden for `visibility_s` from now on; or it is tried again at the next beat, until it is lost."""
+        """Hide the message for `visibility_s` from now on. After an error the next heartbeat retries, until the message
+        is lost.
+        """
         with self._lock:
             if self._over or self.lost.is_set():
                 return
-            asked = self._time.now()
+            requested_at = self._time.now()
             try:
                 self._hide(self._visibility_s)
-            except Exception as error:  # noqa: BLE001 - the client is the user's, and so are its errors
+            except Exception as error:  # noqa: BLE001 - the client and its errors belong to the user
                 self._not_extended(error)
             else:
-                self._hidden_until = asked + self._visibility_s
+                self._hidden_until = requested_at + self._visibility_s
 
     def delete(self) -> bool:
-        """Gone from the queue. False: not, so it comes again. Tried also once lost: the work is done."""
+        """Delete the message. False: it was not deleted and will be received again. Also runs for a lost message: its
+        work is done.
+        """
         for attempt in range(DELETE_ATTEMPTS):
             if attempt:
                 self._time.wait(Bell(), 2.0 ** (attempt - 1))
@@ -75,26 +81,34 @@ class Message:
                 with self._lock:
                     self._sqs.delete_message(**self._place)
                     self._over = True
-            except Exception as error:  # noqa: BLE001 - the client is the user's, and so are its errors
+            except Exception as error:  # noqa: BLE001 - the client and its errors belong to the user
                 log.warning("message %s in %s: not deleted: %s", self.id, self._place["QueueUrl"], error)
                 if code(error) in GONE:
                     break
             else:
                 return True
-        log.error("message %s in %s was worked on, and will come again", self.id, self._place["QueueUrl"])
+        log.error(
+            "message %s in %s was processed but not deleted; it will be received again",
+            self.id,
+            self._place["QueueUrl"],
+        )
         return False
 
     def give_back(self, after_s: int = 0) -> None:
-        """Others may receive it after so many seconds; if SQS does not hear of it, once it is no longer hidden."""
+        """Make the message visible after `after_s` seconds. If the call fails, it becomes visible at its visibility
+        timeout.
+        """
         with self._lock:
             if self._over or self.lost.is_set():
                 return
             self._over = True
             try:
                 self._hide(after_s)
-            except Exception as error:  # noqa: BLE001 - the client is the user's, and so are its errors
+            except Exception as error:  # noqa: BLE001 - the client and its errors belong to the user
                 where = self._place["QueueUrl"]
-                log.warning("message %s in %s: not given back, comes by itself in a while: %s", self.id, where, error)
+                log.warning(
+                    "message %s in %s: not returned, visible again after its timeout: %s", self.id, where, error
+                )
 
     def _hide(self, seconds: int) -> None:
         self._sqs.change_message_visibility(**self._place, VisibilityTimeout=seconds)
@@ -102,14 +116,16 @@ class Message:
     def _not_extended(self, error: Exception) -> None:
         where = self._place["QueueUrl"]
         if code(error) not in GONE and self._time.now() < self._hidden_until:
-            log.warning("message %s in %s: heartbeat failed, tried again: %s", self.id, where, error)
+            log.warning("message %s in %s: heartbeat failed, the next one retries: %s", self.id, where, error)
             return
         self.lost.set()
-        log.error("message %s in %s is lost to others while it is worked on: %s", self.id, where, error)
+        log.error(
+            "message %s in %s is lost: another consumer may receive it during its processing: %s", self.id, where, error
+        )
 
 
 def code(error: Exception) -> str:
-    """The error's code as botocore keeps it, without the name space of the old protocol; empty where there is none."""
+    """Return the error code as botocore stores it, without the old protocol's namespace; empty if there is none."""
     response = getattr(error, "response", None)
     if not isinstance(response, Mapping):
         return ""

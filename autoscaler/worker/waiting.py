@@ -1,4 +1,4 @@
-"""The one clock and the one way to wait: every wait is bounded, and ends early when its bell rings."""
+"""The clock and the wait of this package: every wait has a limit, and ends early when its bell rings."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from queue import Empty, SimpleQueue
 
 
 class Bell:
-    """Rung by another thread or by a signal handler.
+    """A wake-up signal that another thread or a signal handler sends.
 
-    An Event would not do: its lock is not reentrant, so a signal that arrives while the main thread begins to wait
-    could block it for ever. `SimpleQueue.put` is documented to be safe there.
+    An Event is not suitable: its lock is not reentrant, so a signal that arrives while the main thread starts to wait
+    could block it forever. `SimpleQueue.put` is documented to be safe there.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Bell:
         self._rings.put(None)
 
     def wait(self, seconds: float) -> bool:
-        """True as soon as it rings or has rung, False after so many seconds. A ring ends one wait."""
+        """Return True as soon as it rings or has rung, False after `seconds`. A ring ends one wait."""
         try:
             self._rings.get(timeout=max(0.0, seconds))
         except Empty:
@@ -29,7 +29,7 @@ class Bell:
 
 
 class Time:
-    """Monotonic seconds. Tests hand in their own."""
+    """The monotonic clock, in seconds. Tests pass their own."""
 
     def now(self) -> float:
         return time.monotonic()

@@ -1,8 +1,9 @@
-"""Receive, protect, work, delete, unprotect: a worker whose task ECS stops only while it has nothing in hand.
+"""Receive, protect, process, delete, unprotect: a worker whose task ECS stops only while it holds no message.
 
-One thread receives; each message has a thread that works on it and one that keeps it hidden and the task protected.
-Laws: no work begins unprotected where ECS has said that this service is to shrink; an idle task is not protected; and
-a task that is never idle is unprotected for a moment now and then, or no scale-in and no deployment could end it.
+One thread receives. Each message has a thread that processes it, and one that extends its visibility timeout and renews
+the protection. Laws: no work starts unprotected after ECS has refused protection because the service must shrink; an
+idle task is not protected; and a task that is never idle removes its protection briefly at intervals, so that a
+scale-in or a deployment can end it.
 """
 
 from __future__ import annotations
@@ -18,26 +19,28 @@ from typing import Any
 
 from .agent import Refusal
 from .message import Message, Sqs
-from .protection import ASK_AGAIN_S, Protection
+from .protection import RETRY_S, Protection
 from .settings import Settings
 from .waiting import Bell, Time
 
 log = logging.getLogger(__name__)
 
 BEATS = 4
-"""Heartbeats within the visibility timeout: three may fail before others get the message."""
+"""Heartbeats within the visibility timeout: three can fail before other consumers get the message."""
 
-PATIENCE_RATIO = 0.1
-"""To give way, a task with several messages in hand takes no new ones for a tenth of the time between two tries."""
+GIVE_WAY_WAIT_RATIO = 0.1
+"""The share of `give_way_after_s` for which a task that gives way receives no message and waits for the ones in
+progress.
+"""
 
 SQS_REST_S = 30.0
-"""The longest pause after receives that failed: 1, 2, 4, ... s."""
+"""The longest pause after failed receives: 1, 2, 4, ... s."""
 
-LANE_S = 3600.0
+SLOT_WAIT_S = 3600.0
 
 
 class Worker:
-    """`handle` is called with each message, in a thread of its own. It raises: the message comes again, later."""
+    """`handle` is called with each message, in its own thread. If it raises, the message is received again later."""
 
     def __init__(
         self,
@@ -57,40 +60,42 @@ class Worker:
         self._time = time or Time()
         self._bell = Bell()
         self._held: set[Message] = set()
-        self._staying = False
+        self._holds = False
         self._tried_to_give_way = self._time.now()
         self._failed_receives = 0
         self._stopped_at = inf
 
     @property
     def stopping(self) -> bool:
-        """It receives no more. Work that can be cut short may look here."""
+        """Whether the worker receives no more messages. Long work that can be interrupted may check this."""
         return self._stopped_at < inf
 
     @property
     def holding(self) -> int:
-        """How many messages are being worked on."""
+        """The number of messages in progress."""
         return len(self._held)
 
     def stop(self) -> None:
-        """As SIGTERM does. May be called from a thread or from a signal handler, also twice."""
+        """Stop as on SIGTERM. Can be called from a thread or a signal handler, also twice."""
         self._stopped_at = min(self._stopped_at, self._time.now())
         self._bell.ring()
 
     def run(self) -> None:
-        """Works until SIGTERM, SIGINT or `stop`, then ends within `drain_s`: what is in hand is done or given back."""
+        """Run until SIGTERM, SIGINT or `stop`, then end within `drain_s`: messages in progress are finished or
+        returned.
+        """
         with self._signals():
             while not self.stopping:
-                self._turn()
+                self._step()
             self._drain()
 
-    def _turn(self) -> None:
-        """One step, at the end of which no more than `concurrency` messages are in hand."""
+    def _step(self) -> None:
+        """One step. It ends with at most `concurrency` messages in progress."""
         if self.holding >= self._settings.concurrency:
-            self._wait(LANE_S, lambda: self.holding < self._settings.concurrency)
-        elif self._is_to_give_way():
+            self._wait(SLOT_WAIT_S, lambda: self.holding < self._settings.concurrency)
+        elif self._must_give_way():
             self._give_way()
-        elif not self._minds(self._protection.refusal) or self._is_protected_after_a_while():
+        elif not self._blocks(self._protection.refusal) or self._is_protected_after_a_while():
             self._begin(self._receive())
 
     def _begin(self, messages: Sequence[Message]) -> None:
@@ -99,7 +104,7 @@ class Worker:
                 self._start(message)
             return
         for message in messages:
-            log.info("message %s in %s given back, not begun", message.id, self._queue_url)
+            log.info("message %s in %s returned, not started", message.id, self._queue_url)
             message.give_back()
         self._leave()
 
@@ -111,18 +116,18 @@ class Worker:
                 QueueUrl=self._queue_url,
                 MaxNumberOfMessages=self._room(),
                 VisibilityTimeout=self._settings.visibility_s,
-                WaitTimeSeconds=self._settings.linger_s if self._staying else self._settings.poll_s,
+                WaitTimeSeconds=self._settings.linger_s if self._holds else self._settings.poll_s,
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             )
-        except Exception as error:  # noqa: BLE001 - the client is the user's, and so are its errors
-            self._rest_from(error)
+        except Exception as error:  # noqa: BLE001 - the client and its errors belong to the user
+            self._pause_after(error)
             return []
         self._failed_receives = 0
         return [self._message(raw) for raw in answer.get("Messages", [])]
 
     def _room(self) -> int:
-        """FIFO: one at a time, since several may be of one group, and a group's messages are worked on in turn."""
+        """FIFO: one message at a time, because several may be of one group, which must be processed in order."""
         if self._queue_url.endswith(".fifo"):
             return 1
         return min(10, self._settings.concurrency - self.holding)
@@ -130,49 +135,51 @@ class Worker:
     def _message(self, raw: Mapping[str, Any]) -> Message:
         return Message(self._sqs, self._queue_url, raw, self._settings.visibility_s, self._time)
 
-    def _rest_from(self, error: Exception) -> None:
+    def _pause_after(self, error: Exception) -> None:
         rest_s = min(2.0**self._failed_receives, SQS_REST_S)
         self._failed_receives = min(self._failed_receives + 1, 16)
-        log.error("%s: nothing received, tried again in %.0f s: %s", self._queue_url, rest_s, error)
+        log.error("%s: receive failed, next attempt in %.0f s: %s", self._queue_url, rest_s, error)
         self._leave()
         self._wait(rest_s, lambda: False)
 
     # Protection
 
     def _is_protected(self) -> bool:
-        """Work may begin. The loop holds the protection itself, from a first message to the next empty receive."""
-        if not self._staying:
+        """Whether work may start. The loop holds the protection from a first message to the next empty receive."""
+        if not self._holds:
             self._protection.hold()
-            self._staying = True
-        return not self._minds(self._protection.ask())
+            self._holds = True
+        return not self._blocks(self._protection.ask())
 
-    def _minds(self, refusal: Refusal | None) -> bool:
+    def _blocks(self, refusal: Refusal | None) -> bool:
         return refusal is not None and (refusal.blocked or self._settings.without_protection == "wait")
 
     def _leave(self) -> None:
-        """The loop needs no protection any more. Those who work do."""
-        if self._staying:
-            self._staying = False
+        """End the loop's hold of the protection. Messages in progress keep theirs."""
+        if self._holds:
+            self._holds = False
             self._protection.drop()
         else:
             self._protection.rest()
 
     def _is_protected_after_a_while(self) -> bool:
-        """Refused once, it is protected first and receives then: messages that go to and fro end as dead letters."""
+        """After a refusal, request the protection before the next receive: messages that are returned repeatedly end in
+        the dead-letter queue.
+        """
         self._leave()
-        self._wait(ASK_AGAIN_S, lambda: False)
+        self._wait(RETRY_S, lambda: False)
         return not self.stopping and self._is_protected()
 
-    def _is_to_give_way(self) -> bool:
+    def _must_give_way(self) -> bool:
         since = self._protection.since
         return since is not None and (
             self._time.now() - max(since, self._tried_to_give_way) >= self._settings.give_way_after_s
         )
 
     def _give_way(self) -> None:
-        """Unprotected for a moment, if what is in hand is done soon enough; if not, it is tried again later."""
+        """Remove the protection briefly, if the messages in progress finish soon enough; otherwise try again later."""
         self._leave()
-        self._wait(self._settings.give_way_after_s * PATIENCE_RATIO, lambda: not self._held)
+        self._wait(self._settings.give_way_after_s * GIVE_WAY_WAIT_RATIO, lambda: not self._held)
         if not self._held:
             self._wait(self._settings.give_way_s, lambda: False)
         self._tried_to_give_way = self._time.now()
@@ -197,7 +204,7 @@ class Worker:
         try:
             self._handle(message)
         except (Exception, SystemExit):
-            log.exception("message %s in %s: its handler failed", message.id, self._queue_url)
+            log.exception("message %s in %s: the handler failed", message.id, self._queue_url)
             return False
         return True
 
@@ -225,25 +232,25 @@ class Worker:
     # Stopping
 
     def _drain(self) -> None:
-        """What is in hand has `drain_s` from the signal on. What is then left is given back: the process ends now."""
-        log.info("%s: stopping, with %d messages in hand", self._queue_url, self.holding)
+        """Messages in progress have `drain_s` from the signal on. The rest is returned, as the process ends now."""
+        log.info("%s: stopping, with %d messages in progress", self._queue_url, self.holding)
         left_s = self._stopped_at + self._settings.drain_s - self._time.now()
         self._wait(left_s, lambda: not self._held, even_if_stopping=True)
         for message in list(self._held):
-            log.warning("message %s in %s is not done in time and given back", message.id, self._queue_url)
+            log.warning("message %s in %s is not finished in time and returned", message.id, self._queue_url)
             message.give_back()
             message.lost.set()
         self._leave()
 
     def _wait(self, seconds: float, enough: Callable[[], bool], *, even_if_stopping: bool = False) -> None:
-        """Until it is enough, or so many seconds have passed, or the worker is to stop."""
+        """Wait until `enough` returns True, `seconds` have passed, or the worker must stop."""
         end = self._time.now() + seconds
         while not enough() and (even_if_stopping or not self.stopping) and (left := end - self._time.now()) > 0:
             self._time.wait(self._bell, left)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT stop it. Only a process's main thread may say so; elsewhere its owner calls `stop`."""
+        """Stop on SIGTERM and SIGINT. Only the main thread can handle signals; elsewhere the owner calls `stop`."""
         if current_thread() is not main_thread():
             yield
             return

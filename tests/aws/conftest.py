@@ -1,4 +1,4 @@
-"""An environment in which only loopback is AWS: a scripted double per test, one moto server per session."""
+"""Fixtures: AWS only on loopback, a scripted double per test, and one moto server per session."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest_asyncio
 from botocore import loaders
 
 from autoscaler.aws import Aws
-from tests.aws.double import Double, serving
+from tests.aws.double import AwsDouble, serving
 from tests.aws.spies import REGION, Spies, connected
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No credentials, Region, profile or proxy of whoever runs the tests."""
+    """Isolate the tests from the credentials, Region, profile and proxy settings of the machine."""
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
@@ -34,7 +34,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def descriptions_read_once() -> Iterator[None]:
-    """The SDK's service descriptions, which take it 200 ms to read for each session, are shared by all tests."""
+    """Share the SDK's service descriptions between all tests: reading them takes 200 ms per SDK session."""
     loader = loaders.create_loader()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.session.create_loader", lambda *_: loader)
@@ -43,7 +43,7 @@ def descriptions_read_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    """The address of an embedded AWS, shared by the session: tests use names of their own."""
+    """URL of a moto server that all tests share: each test uses names that no other test uses."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -54,26 +54,26 @@ def moto_url() -> Iterator[str]:
 
 
 @pytest_asyncio.fixture
-async def double(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Double]:
-    """A scripted AWS, which the SDK finds by AWS_ENDPOINT_URL."""
+async def double(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AwsDouble]:
+    """A scripted AWS. The SDK finds it by AWS_ENDPOINT_URL."""
     async with serving() as double:
         monkeypatch.setenv("AWS_ENDPOINT_URL", double.url)
         yield double
 
 
 @pytest.fixture
-def lean() -> bool:
-    """Whether the hot call goes the shorter way. Modules to which it matters have both."""
+def fast_sqs() -> bool:
+    """Whether GetQueueAttributes may use the faster implementation. Modules that test both override this fixture."""
     return True
 
 
 @pytest.fixture
-def spies(lean: bool) -> Spies:
-    return Spies(lean=lean)
+def spies(fast_sqs: bool) -> Spies:
+    return Spies(fast_sqs=fast_sqs)
 
 
 @pytest_asyncio.fixture
-async def aws(double: Double, spies: Spies) -> AsyncIterator[Aws]:
-    """The floor under test, over the double."""
+async def aws(double: AwsDouble, spies: Spies) -> AsyncIterator[Aws]:
+    """The AWS layer under test, connected to the double."""
     async with connected(spies) as aws:
         yield aws

@@ -1,4 +1,4 @@
-"""The pacer, the counter and the clocks of a test: they remember what they were told."""
+"""A rate limiter and a call counter that record their calls, and clocks that only a test advances."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ from autoscaler.ports import Category, Urgency
 
 REGION = "eu-west-1"
 MINUTE = 1_800_000_000 // 60 * 60
-"""A whole minute, in seconds since the epoch."""
+"""The start of a minute, in seconds since the epoch."""
 
 
 @dataclass
 class Spies:
-    """A pacer that admits all but the `resting` categories, a counter, and two clocks that stand still. `lean`: the
-    floor that is connected to them may go the shorter way.
+    """A rate limiter that admits all categories except the `exhausted` ones, a call counter, and two clocks that only
+    `pass_s` advances. `fast_sqs`: the connected AWS layer may use the faster implementation.
     """
 
     now_s: float = 1000.0
     wall_s: float = MINUTE + 30.0
-    resting: set[Category] = field(default_factory=set)
-    paced: list[tuple[str, Category, str]] = field(default_factory=list)
+    exhausted: set[Category] = field(default_factory=set)
+    limiter_calls: list[tuple[str, Category, str]] = field(default_factory=list)
     calls: list[tuple[str, Category, str]] = field(default_factory=list)
     units: list[int] = field(default_factory=list)
-    turns: list[tuple[str, Urgency]] = field(default_factory=list)
-    lean: bool = True
+    acquired: list[tuple[str, Urgency]] = field(default_factory=list)
+    fast_sqs: bool = True
 
     def pass_s(self, seconds: float) -> None:
         self.now_s += seconds
         self.wall_s += seconds
 
-    async def turn(self, category: Category, region: str, who: str, urgency: Urgency, more: int = 0) -> float:
-        if category in self.resting:
-            raise Throttled(f"{category} rests")
-        self.paced.append(("admitted", category, region))
-        self.turns.append((who, urgency))
+    async def acquire(self, category: Category, area: str, caller: str, urgency: Urgency, more: int = 0) -> float:
+        if category in self.exhausted:
+            raise Throttled(f"{category} is exhausted")
+        self.limiter_calls.append(("admitted", category, area))
+        self.acquired.append((caller, urgency))
         return 0.0
 
     def waited(self, seconds: float) -> None:
         assert seconds == 0.0
 
-    def throttled(self, category: Category, region: str) -> None:
-        self.paced.append(("throttled", category, region))
+    def throttled(self, category: Category, area: str) -> None:
+        self.limiter_calls.append(("throttled", category, area))
 
-    def succeeded(self, category: Category, region: str) -> None:
-        self.paced.append(("succeeded", category, region))
+    def succeeded(self, category: Category, area: str) -> None:
+        self.limiter_calls.append(("succeeded", category, area))
 
     def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None:
         self.calls.append((api, category, outcome))
         self.units.append(units)
 
     @property
-    def verdicts(self) -> list[str]:
-        return [word for word, *_ in self.paced]
+    def limiter_events(self) -> list[str]:
+        return [event for event, *_ in self.limiter_calls]
 
     @property
     def outcomes(self) -> list[tuple[str, str]]:
@@ -65,7 +65,7 @@ class Spies:
 
 @asynccontextmanager
 async def connected(spies: Spies, call_timeout_s: float = 5.0, *, once: bool = False) -> AsyncIterator[Aws]:
-    """The real floor over these spies."""
+    """Yield the AWS layer, connected to these spies."""
     clock, wall = (lambda: spies.now_s), (lambda: spies.wall_s)
-    async with connect(spies, spies, clock, wall, call_timeout_s, lean=spies.lean, once=once) as aws:
+    async with connect(spies, spies, clock, wall, call_timeout_s, fast_sqs=spies.fast_sqs, once=once) as aws:
         yield aws

@@ -1,4 +1,4 @@
-"""Two accounts and two Regions of the double: what is asked as a role is asked of the role's account, and no other."""
+"""Two accounts and two Regions: a call as a role reads and changes only the role's account."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLACES = {
 
 @pytest_asyncio.fixture
 async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeAws]:
-    """In each place a queue and a service of the same name, told apart by their counts: 1, 2, 3 and 4."""
+    """Each place has a queue and a service with the same names, and with a different count: 1, 2, 3 and 4."""
     async with serving(FakeAws(StillClock())) as fake:
         monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url)
         fake.roles.external_ids[ROLE.arn] = "shop"
@@ -38,43 +38,43 @@ async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeAws]:
         assert not fake.record.complaints
 
 
-@pytest_asyncio.fixture(params=[True, False], ids=["lean", "sdk"])
-async def here(fake: FakeAws, request: pytest.FixtureRequest) -> AsyncIterator[Aws]:
-    async with connected(Spies(wall_s=fake.clock.now(), lean=request.param)) as aws:
+@pytest_asyncio.fixture(params=[True, False], ids=["fast", "sdk"])
+async def layer(fake: FakeAws, request: pytest.FixtureRequest) -> AsyncIterator[Aws]:
+    async with connected(Spies(wall_s=fake.clock.now(), fast_sqs=request.param)) as aws:
         yield aws
 
 
-async def test_each_place_is_read_and_scaled_by_itself(here: Aws, fake: FakeAws) -> None:
+async def test_each_place_is_read_and_scaled_separately(layer: Aws, fake: FakeAws) -> None:
     for count, (where, place) in enumerate(PLACES.items(), start=1):
         service = ServiceRef(f"shop-{count}", "prod", "worker", *place)
-        backlog = await here.queues.backlog(QueueRef("orders", place.region, role=place.role))
-        fleet, cpu = await here.fleets.read(service), await here.meters.cpu(service)
+        backlog = await layer.queues.backlog(QueueRef("orders", place.region, role=place.role))
+        fleet, cpu = await layer.fleets.read(service), await layer.meters.cpu(service)
         assert isinstance(backlog, Backlog), backlog
         assert isinstance(fleet, Fleet), fleet
         assert isinstance(cpu, Utilization), cpu
         assert (backlog.visible, fleet.desired, cpu.percent) == (count, count, count)
-        assert await here.directory.tags("prod", place) == {"worker": {"count": str(count)}}
-        assert await here.fleets.scale_to(service, 10 + count, Urgency.SCALE_OUT)
+        assert await layer.directory.tags("prod", place) == {"worker": {"count": str(count)}}
+        assert await layer.fleets.scale_to(service, 10 + count, Urgency.SCALE_OUT)
         assert fake.world(*where).service("prod", "worker").desired == 10 + count
-    asked = {(update.account, update.region): update.desired for update in fake.record.updates}
-    assert asked == dict(zip(PLACES, (11, 12, 13, 14), strict=True))
+    desired = {(update.account, update.region): update.desired for update in fake.record.updates}
+    assert desired == dict(zip(PLACES, (11, 12, 13, 14), strict=True))
 
 
-async def test_one_account_s_rates_are_not_another_s(here: Aws, fake: FakeAws) -> None:
+async def test_accounts_do_not_share_rate_limits(layer: Aws, fake: FakeAws) -> None:
     theirs, ours = (
         ServiceRef(name, "prod", "worker", *place) for name, place in (("a", Place(None, ROLE)), ("b", Place()))
     )
     while fake.buckets.take(OTHER, REGION, "service_read", fake.clock.now()):
         pass
-    throttled = await here.fleets.read(theirs)
+    throttled = await layer.fleets.read(theirs)
     assert isinstance(throttled, Missing)
     assert throttled.kind == "throttled"
-    assert isinstance(await here.fleets.read(ours), Fleet)
+    assert isinstance(await layer.fleets.read(ours), Fleet)
 
 
-async def test_a_role_that_wants_another_word_is_denied_and_the_others_are_read(here: Aws, fake: FakeAws) -> None:
+async def test_a_wrong_external_id_denies_only_its_role(layer: Aws, fake: FakeAws) -> None:
     fake.roles.external_ids[ROLE.arn] = "another"
-    reading = await here.queues.backlog(QueueRef("orders", role=ROLE))
+    reading = await layer.queues.backlog(QueueRef("orders", role=ROLE))
     assert isinstance(reading, Missing)
     assert reading.kind == "denied"
-    assert isinstance(await here.queues.backlog(QueueRef("orders")), Backlog)
+    assert isinstance(await layer.queues.backlog(QueueRef("orders")), Backlog)

@@ -1,4 +1,4 @@
-"""The one way to ask: paced, bounded, counted, once; and an environment that lacks something is told what."""
+"""Every AWS call is rate-limited, bounded in time, counted and sent once; a broken environment is reported."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 
 from autoscaler.aws import Aws
 from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_QUEUE_URL, Call
-from autoscaler.aws.clients import CREDENTIALS_AGAIN_S, Clients
+from autoscaler.aws.clients import CREDENTIALS_RETRY_S, Clients
 from autoscaler.aws.clocks import Clocks
 from autoscaler.core.model import Backlog, Fleet, Missing
 from autoscaler.errors import Refused
 from autoscaler.ports import Category, QueueRef, ServiceRef, Urgency
-from tests.aws.double import HANG, Double, fault, ok
+from tests.aws.double import HANG, AwsDouble, fault, ok
 from tests.aws.spies import REGION, Spies, connected
 
 URL = "http://sqs.example/123456789012/orders"
@@ -34,8 +34,8 @@ COUNTS = ok(
 )
 
 
-@pytest.fixture(params=[True, False], ids=["lean", "sdk"])
-def lean(request: pytest.FixtureRequest) -> bool:
+@pytest.fixture(params=[True, False], ids=["fast", "sdk"])
+def fast_sqs(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
@@ -45,15 +45,20 @@ async def kind_of(aws: Aws, queue: QueueRef = ORDERS) -> str:
     return reading.kind
 
 
-async def test_a_good_call_is_admitted_counted_and_reported(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_a_successful_call_is_admitted_counted_and_reported(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     double.on("GetQueueAttributes", COUNTS)
     await aws.queues.backlog(ORDERS)
-    assert spies.paced == [("admitted", Category.QUEUE_READ, REGION), ("succeeded", Category.QUEUE_READ, REGION)]
+    assert spies.limiter_calls == [
+        ("admitted", Category.QUEUE_READ, REGION),
+        ("succeeded", Category.QUEUE_READ, REGION),
+    ]
     assert spies.calls == [("sqs:GetQueueAttributes", Category.QUEUE_READ, "ok")]
 
 
-async def test_while_a_category_rests_nothing_is_sent_nor_counted(aws: Aws, double: Double, spies: Spies) -> None:
-    spies.resting = {Category.QUEUE_READ}
+async def test_a_call_of_an_exhausted_category_is_not_sent_and_not_counted(
+    aws: Aws, double: AwsDouble, spies: Spies
+) -> None:
+    spies.exhausted = {Category.QUEUE_READ}
     assert await kind_of(aws) == "throttled"
     assert double.seen == []
     assert spies.calls == []
@@ -62,7 +67,7 @@ async def test_while_a_category_rests_nothing_is_sent_nor_counted(aws: Aws, doub
 @pytest.mark.parametrize(
     "reply", [fault("ThrottlingException", status=400), fault("InternalFailure", status=500), HANG, fault("Odd")]
 )
-async def test_each_call_is_one_request(double: Double, spies: Spies, reply: Any) -> None:
+async def test_each_call_is_sent_once(double: AwsDouble, spies: Spies, reply: Any) -> None:
     double.on("GetQueueAttributes", reply)
     async with connected(spies, call_timeout_s=0.5) as aws:
         await kind_of(aws)
@@ -70,8 +75,8 @@ async def test_each_call_is_one_request(double: Double, spies: Spies, reply: Any
 
 
 @pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
-async def test_the_environment_cannot_bring_retries_back(
-    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies, mode: str
+async def test_the_environment_cannot_enable_retries(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, mode: str
 ) -> None:
     monkeypatch.setenv("AWS_RETRY_MODE", mode)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "4")
@@ -81,8 +86,8 @@ async def test_the_environment_cannot_bring_retries_back(
     assert len(double.seen) == 1
 
 
-@pytest.mark.parametrize(("once", "remedy"), [(True, "; try again"), (False, "; it is tried again at the next tick")])
-async def test_a_call_that_hangs_is_given_up(double: Double, spies: Spies, once: bool, remedy: str) -> None:
+@pytest.mark.parametrize(("once", "remedy"), [(True, "; try again"), (False, "; it is tried again at the next poll")])
+async def test_a_hanging_call_times_out(double: AwsDouble, spies: Spies, once: bool, remedy: str) -> None:
     double.on("GetQueueAttributes", HANG)
     async with connected(spies, call_timeout_s=0.3, once=once) as aws:
         reading = await aws.queues.backlog(ORDERS)
@@ -91,36 +96,36 @@ async def test_a_call_that_hangs_is_given_up(double: Double, spies: Spies, once:
     assert "queue orders" in reading.reason
     assert reading.reason.endswith(remedy)
     assert spies.calls == [("sqs:GetQueueAttributes", Category.QUEUE_READ, "unavailable")]
-    assert spies.verdicts == ["admitted"]
+    assert spies.limiter_events == ["admitted"]
 
 
-async def test_hung_calls_do_not_keep_others_waiting_for_a_connection(double: Double, spies: Spies) -> None:
+async def test_hanging_calls_do_not_block_calls_that_wait_for_a_connection(double: AwsDouble, spies: Spies) -> None:
     double.on("GetQueueAttributes", HANG)
     async with connected(spies, call_timeout_s=0.5) as aws, asyncio.TaskGroup() as group:
         readings = [group.create_task(aws.queues.backlog(ORDERS)) for _ in range(120)]
     assert all(isinstance(reading.result(), Missing) for reading in readings)
 
 
-async def test_who_waits_for_a_connection_is_not_overtaken(
-    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+async def test_connections_are_assigned_in_order(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies
 ) -> None:
     for module in ("clients", "sqs_fast"):
         monkeypatch.setattr(f"autoscaler.aws.{module}.CONNECTIONS", 2)
     double.on("GetQueueAttributes", COUNTS)
     answered: list[str] = []
 
-    async def ask(aws: Aws, who: str, times: int) -> None:
+    async def ask(aws: Aws, name: str, times: int) -> None:
         for _ in range(times):
-            await aws.queues.backlog(QueueRef(who, url=URL))
-            answered.append(who)
+            await aws.queues.backlog(QueueRef(name, url=URL))
+            answered.append(name)
 
     async with connected(spies) as aws, asyncio.TaskGroup() as group:
-        for who, times in (("a", 50), ("b", 50), ("c", 50), ("late", 1)):
-            group.create_task(ask(aws, who, times))
+        for name, times in (("a", 50), ("b", 50), ("c", 50), ("late", 1)):
+            group.create_task(ask(aws, name, times))
     assert answered.index("late") < 10
 
 
-async def test_a_call_that_its_caller_gives_up_is_counted_as_unknown(double: Double, spies: Spies) -> None:
+async def test_a_cancelled_call_is_counted_as_unavailable(double: AwsDouble, spies: Spies) -> None:
     double.on("GetQueueAttributes", COUNTS, HANG)
     async with connected(spies) as aws:
         await aws.queues.backlog(ORDERS)
@@ -130,11 +135,9 @@ async def test_a_call_that_its_caller_gives_up_is_counted_as_unknown(double: Dou
     assert [outcome for _, outcome in spies.outcomes] == ["ok", "unavailable"]
 
 
-async def test_nobody_there_is_unavailable_and_over_when_somebody_is(
-    monkeypatch: pytest.MonkeyPatch, spies: Spies
-) -> None:
+async def test_a_refused_connection_is_unavailable(monkeypatch: pytest.MonkeyPatch, spies: Spies) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, and never listening: connections are refused
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*taken.getsockname()))
         async with connected(spies) as aws:
             reading = await aws.queues.backlog(ORDERS)
@@ -143,15 +146,15 @@ async def test_nobody_there_is_unavailable_and_over_when_somebody_is(
     assert "AWS_ENDPOINT_URL" in reading.reason
 
 
-async def test_faults_end_and_so_do_their_errors(aws: Aws, double: Double) -> None:
+async def test_a_call_succeeds_after_earlier_errors(aws: Aws, double: AwsDouble) -> None:
     double.on("GetQueueAttributes", fault("AccessDenied"), fault("Odd", status=500), COUNTS)
     readings = [await aws.queues.backlog(ORDERS) for _ in range(3)]
     assert [type(reading) for reading in readings] == [Missing, Missing, Backlog]
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
-async def test_the_region_is_found_as_every_tool_finds_it(
-    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies, name: str
+async def test_the_region_is_read_from_the_usual_variables(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, name: str
 ) -> None:
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.setenv(name, "ap-south-1")
@@ -162,16 +165,16 @@ async def test_the_region_is_found_as_every_tool_finds_it(
     assert double.seen[0].region == "ap-south-1"
 
 
-async def test_a_container_s_region_comes_before_the_sdk_s_own(
-    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+async def test_aws_region_has_priority_over_aws_default_region(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     async with connected(spies) as aws:
         assert aws.region() == REGION
 
 
-async def test_no_region_names_the_variable_and_a_region_of_one_s_own_helps(
-    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+async def test_a_missing_region_names_the_variable_and_a_queue_s_region_is_enough(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies
 ) -> None:
     monkeypatch.delenv("AWS_REGION")
     double.on("GetQueueAttributes", COUNTS)
@@ -190,13 +193,13 @@ async def test_no_region_names_the_variable_and_a_region_of_one_s_own_helps(
     [
         ({"AWS_REGION": "not a region"}, "Region", "refused"),
         ({"AWS_ENDPOINT_URL": "not an address"}, "AWS_ENDPOINT_URL", "refused"),
-        ({"AWS_PROFILE": "nobody"}, "AWS_PROFILE", "no_credentials"),
+        ({"AWS_PROFILE": "absent"}, "AWS_PROFILE", "no_credentials"),
         ({"AWS_SECRET_ACCESS_KEY": ""}, "credentials", "no_credentials"),
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "credentials", "no_credentials"),
     ],
 )
-async def test_a_broken_environment_is_told_what_is_broken(
-    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies, variables: dict[str, str], word: str, kind: str
+async def test_a_broken_environment_is_reported_with_its_cause(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, variables: dict[str, str], word: str, kind: str
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -207,25 +210,25 @@ async def test_a_broken_environment_is_told_what_is_broken(
     assert double.seen == []
 
 
-async def test_credentials_that_come_late_are_found(
-    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+async def test_credentials_that_appear_later_are_found(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     double.on("GetQueueAttributes", COUNTS)
     async with connected(spies) as aws:
         assert await kind_of(aws) == "no_credentials"
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        assert await kind_of(aws) == "no_credentials"  # not looked for again at once
-        spies.pass_s(CREDENTIALS_AGAIN_S)
+        assert await kind_of(aws) == "no_credentials"  # the search is not repeated at once
+        spies.pass_s(CREDENTIALS_RETRY_S)
         assert isinstance(await aws.queues.backlog(ORDERS), Backlog)
 
 
-async def test_a_credentials_endpoint_that_hangs_is_bounded_and_named(
-    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+async def test_a_hanging_credentials_endpoint_times_out_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies
 ) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
-        silent.listen()  # and never accepts
+        silent.listen()  # accepts no connection
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         address = "http://{}:{}/credentials".format(*silent.getsockname())
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", address)
@@ -236,14 +239,14 @@ async def test_a_credentials_endpoint_that_hangs_is_bounded_and_named(
     assert "credentials" in reading.reason
 
 
-async def test_one_client_serves_all_calls_of_its_category(aws: Aws, double: Double) -> None:
+async def test_one_client_serves_all_calls_of_its_category(aws: Aws, double: AwsDouble) -> None:
     double.on("GetQueueAttributes", COUNTS)
     for _ in range(5):
         await aws.queues.backlog(ORDERS)
     assert len(double.connections) == 1
 
 
-async def test_reads_and_writes_of_services_have_clients_of_their_own(aws: Aws, double: Double) -> None:
+async def test_service_reads_and_writes_use_separate_clients(aws: Aws, double: AwsDouble) -> None:
     described: dict[str, Any] = {"serviceName": "orders", "status": "ACTIVE", "deployments": []}
     described |= {"desiredCount": 1, "runningCount": 1, "pendingCount": 0}
     double.on("DescribeServices", ok({"services": [described]}))
@@ -253,9 +256,7 @@ async def test_reads_and_writes_of_services_have_clients_of_their_own(aws: Aws, 
     assert len(double.connections) == 2
 
 
-async def test_callers_that_come_together_open_one_client(
-    aws: Aws, double: Double, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_concurrent_callers_open_one_client(aws: Aws, double: AwsDouble, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
     create_client = "aiobotocore.session.AioSession.create_client"
     from aiobotocore.session import AioSession
@@ -274,7 +275,7 @@ async def test_callers_that_come_together_open_one_client(
     assert opened == ["sqs"]
 
 
-async def test_all_clients_trust_the_same_authorities_which_are_read_once(double: Double) -> None:
+async def test_certificate_authorities_are_read_once_for_all_clients(double: AwsDouble) -> None:
     async with AsyncExitStack() as stack:
         clients = Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0)
         opened: list[Any] = [
@@ -286,7 +287,7 @@ async def test_all_clients_trust_the_same_authorities_which_are_read_once(double
     assert (one.verify_mode, one.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
-async def test_nothing_is_opened_before_it_is_used(double: Double, spies: Spies) -> None:
+async def test_no_connection_is_opened_before_the_first_call(double: AwsDouble, spies: Spies) -> None:
     async with connected(spies):
         pass
     assert double.seen == []

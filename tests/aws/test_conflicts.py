@@ -1,4 +1,4 @@
-"""Who else scales a service: found by what moves its target, told in a sentence, and asked about rarely."""
+"""Conflicting scalers of a service: found by their policies and scheduled actions, and read every five minutes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from autoscaler.aws import Aws, conflicts
 from autoscaler.core.model import Missing
 from autoscaler.ports import Category, ServiceRef
-from tests.aws.double import HANG, Double, Reply, fault, ok
+from tests.aws.double import HANG, AwsDouble, AwsReply, fault, ok
 from tests.aws.spies import Spies, connected
 
 REF = ServiceRef("shop", "arn:aws:ecs:eu-west-1:123456789012:cluster/prod", "orders")
@@ -34,7 +34,7 @@ def action(name: str, **fields: object) -> dict[str, object]:
 
 
 def script(
-    double: Double,
+    double: AwsDouble,
     targets: list[dict[str, object]],
     policies: list[dict[str, object]] | None = None,
     actions: list[dict[str, object]] | None = None,
@@ -51,7 +51,7 @@ async def kind(aws: Aws) -> str:
     return reading.kind
 
 
-async def test_what_is_asked_for(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_the_requests_name_the_service_s_desired_count(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     script(double, [target()], [policy("a")])
     await aws.fleets.conflicting_scalers(REF)
     about = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
@@ -64,14 +64,14 @@ async def test_what_is_asked_for(aws: Aws, double: Double, spies: Spies) -> None
     ]
 
 
-async def test_no_target_needs_no_second_call(aws: Aws, double: Double) -> None:
+async def test_a_service_without_a_target_needs_one_call(aws: Aws, double: AwsDouble) -> None:
     script(double, [])
     assert await aws.fleets.conflicting_scalers(REF) == ()
     assert len(double.seen) == 1
 
 
 @pytest.mark.parametrize(
-    ("policies", "actions", "told"),
+    ("policies", "actions", "listed"),
     [
         (["a"], [], "1 policy (a)"),
         (["b", "a"], [], "2 policies (a, b)"),
@@ -80,15 +80,15 @@ async def test_no_target_needs_no_second_call(aws: Aws, double: Double) -> None:
         (["d", "c", "b", "a"], [], "4 policies (a, b, c, …)"),
     ],
 )
-async def test_a_rival_is_told_with_what_moves_it(
-    aws: Aws, double: Double, policies: list[str], actions: list[str], told: str
+async def test_a_conflicting_scaler_is_reported_with_its_policies_and_actions(
+    aws: Aws, double: AwsDouble, policies: list[str], actions: list[str], listed: str
 ) -> None:
     script(double, [target()], [policy(name) for name in policies], [action(name) for name in actions])
-    assert await aws.fleets.conflicting_scalers(REF) == (f"Application Auto Scaling may set 1 to 10 tasks: {told}",)
+    assert await aws.fleets.conflicting_scalers(REF) == (f"Application Auto Scaling may set 1 to 10 tasks: {listed}",)
 
 
 @pytest.mark.parametrize(
-    ("suspended", "told"),
+    ("suspended", "listed"),
     [
         (None, "1 policy (a), 1 scheduled action (x)"),
         ({}, "1 policy (a), 1 scheduled action (x)"),
@@ -99,50 +99,50 @@ async def test_a_rival_is_told_with_what_moves_it(
         (suspending("DynamicScalingIn", "DynamicScalingOut", "ScheduledScaling"), None),
     ],
 )
-async def test_what_is_suspended_moves_nothing(
-    aws: Aws, double: Double, suspended: dict[str, object] | None, told: str | None
+async def test_suspended_scaling_is_no_conflict(
+    aws: Aws, double: AwsDouble, suspended: dict[str, object] | None, listed: str | None
 ) -> None:
     script(double, [target(suspended)], [policy("a")], [action("x")])
-    sentences = (f"Application Auto Scaling may set 1 to 10 tasks: {told}",) if told else ()
+    sentences = (f"Application Auto Scaling may set 1 to 10 tasks: {listed}",) if listed else ()
     assert await aws.fleets.conflicting_scalers(REF) == sentences
 
 
-@pytest.mark.parametrize(("ends_in_s", "moves"), [(-1, False), (0, False), (1, True), (None, True)])
-async def test_a_scheduled_action_that_has_ended_moves_nothing(
-    aws: Aws, double: Double, spies: Spies, ends_in_s: float | None, moves: bool
+@pytest.mark.parametrize(("ends_in_s", "is_conflict"), [(-1, False), (0, False), (1, True), (None, True)])
+async def test_a_scheduled_action_that_has_ended_is_no_conflict(
+    aws: Aws, double: AwsDouble, spies: Spies, ends_in_s: float | None, is_conflict: bool
 ) -> None:
     end = None if ends_in_s is None else spies.wall_s + ends_in_s
     script(double, [target()], actions=[action("x", EndTime=end)])
-    assert bool(await aws.fleets.conflicting_scalers(REF)) is moves
+    assert bool(await aws.fleets.conflicting_scalers(REF)) is is_conflict
 
 
-async def test_another_service_s_scaling_is_not_ours(aws: Aws, double: Double) -> None:
+async def test_scaling_of_another_service_is_no_conflict(aws: Aws, double: AwsDouble) -> None:
     script(double, [target(**OTHERS)], [policy("a")])
     assert await aws.fleets.conflicting_scalers(REF) == ()
     script(double, [target()], [policy("a", **OTHERS)], [action("x", **OTHERS)])
     assert await aws.fleets.conflicting_scalers(ServiceRef("other", "prod", "orders")) == ()
 
 
-async def test_all_pages_are_read(aws: Aws, double: Double) -> None:
+async def test_all_pages_are_read(aws: Aws, double: AwsDouble) -> None:
     script(double, [target()])
     first = {"ScalingPolicies": [policy("a")], "NextToken": "more"}
     double.on("DescribeScalingPolicies", ok(first), ok({"ScalingPolicies": [policy("b")]}))
     found = await aws.fleets.conflicting_scalers(REF)
     assert not isinstance(found, Missing)
-    [rival] = found
-    assert rival.endswith("2 policies (a, b)")
-    assert [seen.body.get("NextToken") for seen in double.asked("DescribeScalingPolicies")] == [None, "more"]
+    [sentence] = found
+    assert sentence.endswith("2 policies (a, b)")
+    assert [seen.body.get("NextToken") for seen in double.requests("DescribeScalingPolicies")] == [None, "more"]
 
 
-async def test_pages_without_end_are_given_up(aws: Aws, double: Double) -> None:
+async def test_endless_pages_are_stopped(aws: Aws, double: AwsDouble) -> None:
     double.on("DescribeScalableTargets", ok({"ScalableTargets": [], "NextToken": "more"}))
     assert await kind(aws) == "unavailable"
     assert len(double.seen) == conflicts.MOST_PAGES
 
 
 @pytest.mark.parametrize("found", [[], [policy("a")]])
-async def test_whoever_is_found_or_nobody_stands_for_five_minutes(
-    aws: Aws, double: Double, spies: Spies, found: list[dict[str, object]]
+async def test_a_result_is_cached_for_five_minutes(
+    aws: Aws, double: AwsDouble, spies: Spies, found: list[dict[str, object]]
 ) -> None:
     script(double, [target()] if found else [], found)
     first, calls = await aws.fleets.conflicting_scalers(REF), len(double.seen)
@@ -154,25 +154,25 @@ async def test_whoever_is_found_or_nobody_stands_for_five_minutes(
     assert "policy (b)" in str(await aws.fleets.conflicting_scalers(REF))
 
 
-async def test_services_do_not_share_their_rivals(aws: Aws, double: Double) -> None:
+async def test_services_do_not_share_results(aws: Aws, double: AwsDouble) -> None:
     script(double, [target()], [policy("a")])
     assert await aws.fleets.conflicting_scalers(REF)
     assert await aws.fleets.conflicting_scalers(ServiceRef("invoices", "prod", "invoices")) == ()
 
 
-RIGHTS = ["DescribeScalableTargets", "DescribeScalingPolicies", "DescribeScheduledActions"]
+PERMISSIONS = ["DescribeScalableTargets", "DescribeScalingPolicies", "DescribeScheduledActions"]
 
 
-@pytest.mark.parametrize("call", RIGHTS)
-async def test_a_missing_right_is_named_and_not_asked_for_again_at_once(
-    aws: Aws, double: Double, spies: Spies, call: str
+@pytest.mark.parametrize("call", PERMISSIONS)
+async def test_a_missing_permission_is_named_and_cached_for_five_minutes(
+    aws: Aws, double: AwsDouble, spies: Spies, call: str
 ) -> None:
     script(double, [target()], [policy("a")])
     double.on(call, fault("AccessDeniedException"))
     reading = await aws.fleets.conflicting_scalers(REF)
     assert isinstance(reading, Missing)
     assert reading.kind == "denied"
-    assert f"give the task role application-autoscaling:{call} on *; without it" in reading.reason
+    assert f"grant the task role application-autoscaling:{call} on *; without it" in reading.reason
     calls = len(double.seen)
     spies.pass_s(299)
     assert await aws.fleets.conflicting_scalers(REF) == reading
@@ -194,11 +194,11 @@ async def test_a_missing_right_is_named_and_not_asked_for_again_at_once(
         (ok({"ScalableTargets": 5}), "unavailable"),
         (ok({"ScalableTargets": [{}]}), "unreadable"),
         (ok({"ScalableTargets": [], "NextToken": ""}), "unreadable"),
-        (Reply(b"garbage"), "unreadable"),
+        (AwsReply(b"garbage"), "unreadable"),
     ],
 )
-async def test_an_answer_that_is_none_is_missing_and_is_sought_again_in_a_minute(
-    aws: Aws, double: Double, spies: Spies, reply: Reply, expected: str
+async def test_an_error_is_missing_and_retried_after_a_minute(
+    aws: Aws, double: AwsDouble, spies: Spies, reply: AwsReply, expected: str
 ) -> None:
     double.on("DescribeScalableTargets", reply, ok({"ScalableTargets": []}))
     assert await kind(aws) == expected
@@ -220,9 +220,9 @@ async def test_an_answer_that_is_none_is_missing_and_is_sought_again_in_a_minute
         ([target()], [policy("a")], [action("x", EndTime="soon")]),
     ],
 )
-async def test_half_an_answer_is_missing(
+async def test_an_incomplete_response_is_missing(
     aws: Aws,
-    double: Double,
+    double: AwsDouble,
     targets: list[dict[str, object]],
     policies: list[dict[str, object]],
     actions: list[dict[str, object]],
@@ -231,16 +231,16 @@ async def test_half_an_answer_is_missing(
     assert await kind(aws) in {"unreadable", "unavailable"}
 
 
-async def test_names_are_shown_clean_and_short(aws: Aws, double: Double) -> None:
+async def test_names_are_printable_and_shortened(aws: Aws, double: AwsDouble) -> None:
     script(double, [target()], [policy("line\nbreak" + "x" * 500)])
     found = await aws.fleets.conflicting_scalers(REF)
     assert not isinstance(found, Missing)
-    [rival] = found
-    assert rival.isprintable()
-    assert len(rival) < 160
+    [sentence] = found
+    assert sentence.isprintable()
+    assert len(sentence) < 160
 
 
-async def test_all_calls_together_are_bounded(monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies) -> None:
+async def test_one_timeout_limits_all_calls(monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies) -> None:
     monkeypatch.setattr(conflicts, "WHOLE_S", 0.3)
     double.on("DescribeScalableTargets", HANG)
     async with connected(spies) as aws:

@@ -1,4 +1,4 @@
-"""What is wrong with the daemon's own credentials is said of them: never of the call, of its right, or of AWS."""
+"""An error of the daemon's own credentials is never reported as an error of the call, its permission, or AWS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, Call
 from autoscaler.aws.faults import fault_of_credentials
 from autoscaler.core.model import Missing
 from autoscaler.ports import QueueRef, ServiceRef
-from tests.aws.double import Double, Reply, fault, refused
+from tests.aws.double import AwsDouble, AwsReply, fault, refused
 from tests.aws.spies import Spies, connected
 
 ORDERS = QueueRef("orders", url="http://sqs.example/1/orders")
@@ -41,8 +41,8 @@ source_profile = base
 
 
 @pytest.fixture
-def none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """No credentials anywhere."""
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment without credentials."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -56,7 +56,7 @@ def profiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, name: s
 
 
 async def missed(spies: Spies) -> Missing:
-    """The queue's reading; what ECS would be asked for is missing for the same reason."""
+    """Return the queue's reading. The service's reading is missing for the same reason."""
     async with connected(spies) as aws:
         queue, fleet = await aws.queues.backlog(ORDERS), await aws.fleets.read(SHOP)
     assert isinstance(queue, Missing)
@@ -66,11 +66,11 @@ async def missed(spies: Spies) -> Missing:
     assert "ecs:DescribeServices was not sent" in fleet.reason
     for reading in (queue, fleet):
         assert "denied" not in reading.reason.lower()
-        assert "give the task role" not in reading.reason
+        assert "grant the task role" not in reading.reason
     return queue
 
 
-async def test_no_credentials_are_said_to_be_missing(none: pytest.MonkeyPatch, double: Double, spies: Spies) -> None:
+async def test_missing_credentials_are_reported(bare: pytest.MonkeyPatch, double: AwsDouble, spies: Spies) -> None:
     reading = await missed(spies)
     assert reading.kind == "no_credentials"
     assert "Unable to locate credentials" in reading.reason
@@ -91,31 +91,31 @@ async def test_no_credentials_are_said_to_be_missing(none: pytest.MonkeyPatch, d
         ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/keys"}, ("example.com", "task role")),
     ],
 )
-async def test_each_source_is_named_with_what_is_wrong_with_it(
-    none: pytest.MonkeyPatch, double: Double, spies: Spies, variables: Mapping[str, str], words: tuple[str, ...]
+async def test_each_source_is_named_with_its_error(
+    bare: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, variables: Mapping[str, str], words: tuple[str, ...]
 ) -> None:
     for name, value in variables.items():
-        none.setenv(name, value)
+        bare.setenv(name, value)
     reading = await missed(spies)
     assert reading.kind == "no_credentials"
     assert all(word in reading.reason for word in words), reading.reason
     assert double.seen == []
 
 
-async def test_an_sso_login_that_is_over_asks_for_another(
-    none: pytest.MonkeyPatch, double: Double, spies: Spies, tmp_path: Path
+async def test_an_expired_sso_login_names_the_login_command(
+    bare: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, tmp_path: Path
 ) -> None:
-    profiles(none, tmp_path, SSO, "sso")
+    profiles(bare, tmp_path, SSO, "sso")
     reading = await missed(spies)
     assert reading.kind == "no_credentials"
     assert "aws sso login" in reading.reason.rpartition("; ")[2]
 
 
 @pytest.mark.parametrize("command", ["/no/such/program", "false"])
-async def test_a_process_that_gives_none_is_named(
-    none: pytest.MonkeyPatch, double: Double, spies: Spies, tmp_path: Path, command: str
+async def test_a_failing_credential_process_is_named(
+    bare: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, tmp_path: Path, command: str
 ) -> None:
-    profiles(none, tmp_path, f"[profile own]\ncredential_process = {command}\n", "own")
+    profiles(bare, tmp_path, f"[profile own]\ncredential_process = {command}\n", "own")
     reading = await missed(spies)
     assert reading.kind == "no_credentials"
     assert command in reading.reason or "custom-process" in reading.reason
@@ -128,38 +128,38 @@ async def test_a_process_that_gives_none_is_named(
         (refused("RequestTimeTooSkewed"), "clock_skewed"),
     ],
 )
-async def test_a_profile_whose_role_may_not_be_assumed_is_no_denial_of_the_call(
-    none: pytest.MonkeyPatch, double: Double, spies: Spies, tmp_path: Path, answer: Reply, kind: str
+async def test_a_profile_s_role_that_cannot_be_assumed_is_no_denial_of_the_call(
+    bare: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, tmp_path: Path, answer: AwsReply, kind: str
 ) -> None:
-    profiles(none, tmp_path, ASSUMING, "other")
+    profiles(bare, tmp_path, ASSUMING, "other")
     double.on("AssumeRole", answer)
     async with connected(spies) as aws:
         reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
     assert reading.kind == kind
     assert "AssumeRole" in reading.reason
-    assert "give the task role sqs:GetQueueAttributes" not in reading.reason
-    assert double.asked("GetQueueAttributes") == []
+    assert "grant the task role sqs:GetQueueAttributes" not in reading.reason
+    assert double.requests("GetQueueAttributes") == []
 
 
 @pytest.mark.parametrize(
     ("code", "status"), [("ServiceUnavailable", 503), ("Throttling", 400), ("InternalFailure", 500)]
 )
-def test_a_source_that_fails_is_unavailable_and_named(code: str, status: int) -> None:
+def test_a_failing_source_is_unavailable_and_named(code: str, status: int) -> None:
     answer: Any = {"Error": {"Code": code, "Message": "later"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     call = Call(GET_QUEUE_ATTRIBUTES, "queue orders", "eu-west-1")
-    told = fault_of_credentials(ClientError(answer, "AssumeRole"), call)
-    assert told.kind == "unavailable"
-    assert "AssumeRole" in str(told)
-    assert "source of the credentials" in str(told).rpartition("; ")[2]
+    error = fault_of_credentials(ClientError(answer, "AssumeRole"), call)
+    assert error.kind == "unavailable"
+    assert "AssumeRole" in str(error)
+    assert "source of the credentials" in str(error).rpartition("; ")[2]
 
 
-async def test_a_credentials_endpoint_that_cannot_be_reached_is_not_aws_s_refusal(
-    none: pytest.MonkeyPatch, double: Double, spies: Spies
+async def test_an_unreachable_credentials_endpoint_is_unavailable(
+    bare: pytest.MonkeyPatch, double: AwsDouble, spies: Spies
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        none.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://{}:{}/keys".format(*free.getsockname()))
+        bare.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://{}:{}/keys".format(*free.getsockname()))
     async with connected(spies, call_timeout_s=30.0) as aws:
         reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
@@ -180,12 +180,12 @@ async def test_a_credentials_endpoint_that_cannot_be_reached_is_not_aws_s_refusa
         ("OptInRequired", "enable the service and the Region"),
     ],
 )
-async def test_credentials_that_aws_rejects_are_no_missing_right(
-    aws: Aws, double: Double, code: str, remedy: str
+async def test_rejected_credentials_are_no_missing_permission(
+    aws: Aws, double: AwsDouble, code: str, remedy: str
 ) -> None:
     double.on("GetQueueAttributes", fault(code, "in AWS words", status=403))
     reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
     assert (reading.kind, code in reading.reason) == ("denied", True)
     assert remedy in reading.reason.rpartition("; ")[2]
-    assert "give the task role" not in reading.reason
+    assert "grant the task role" not in reading.reason

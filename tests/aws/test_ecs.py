@@ -1,4 +1,4 @@
-"""Services: every count and deployment as ECS has it; what can never be scaled says so; one field is written."""
+"""Services: counts, deployments and tags are read, unscalable services are refused, only the count is written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autoscaler.core.model import Deployment, Fleet, Missing
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import ServiceRef, Urgency
 from tests.about import about
-from tests.aws.double import Double, Reply, fault, ok
+from tests.aws.double import AwsDouble, AwsReply, fault, ok
 from tests.aws.spies import Spies
 
 REF = ServiceRef("shop", "prod", "orders")
@@ -21,7 +21,7 @@ def deployment(status: str = "PRIMARY", age_s: float = 500, **fields: object) ->
 
 
 def service(**changed: object) -> dict[str, object]:
-    """A service as ECS describes it; a field that is changed to None is left out."""
+    """A service as ECS describes it. A field that is changed to None is left out."""
     fields = {
         "serviceName": "orders",
         "status": "ACTIVE",
@@ -35,48 +35,48 @@ def service(**changed: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def described(**changed: object) -> Reply:
+def described(**changed: object) -> AwsReply:
     return ok({"services": [service(**changed)], "failures": []})
 
 
-async def read(aws: Aws, double: Double, reply: Reply) -> Fleet | Missing:
+async def read(aws: Aws, double: AwsDouble, reply: AwsReply) -> Fleet | Missing:
     double.on("DescribeServices", reply)
     return await aws.fleets.read(REF)
 
 
-async def refusal(aws: Aws, double: Double, reply: Reply) -> Missing:
+async def refusal(aws: Aws, double: AwsDouble, reply: AwsReply) -> Missing:
     reading = await read(aws, double, reply)
     assert isinstance(reading, Missing)
     assert "shop (prod/orders) in eu-west-1" in reading.reason
     return reading
 
 
-async def test_the_counts_are_each_in_their_place(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_each_count_is_read_from_its_field(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     assert await read(aws, double, described()) == Fleet(desired=5, running=4, pending=1, at=spies.now_s)
     assert double.seen[0].body == {"cluster": "prod", "services": ["orders"], "include": ["TAGS"]}
 
 
 @pytest.mark.parametrize("created", [1e300, -1e300, float("inf"), "soon", [], {}])
-async def test_an_absurd_timestamp_is_no_reason_to_end_the_process(aws: Aws, double: Double, created: object) -> None:
+async def test_an_absurd_timestamp_does_not_end_the_process(aws: Aws, double: AwsDouble, created: object) -> None:
     deployments = [{"id": "a", "status": "PRIMARY", "rolloutState": "IN_PROGRESS", "createdAt": created}]
     assert (await refusal(aws, double, described(deployments=deployments))).kind in {"unreadable", "unavailable"}
 
 
-async def test_a_reading_is_as_old_as_its_question(aws: Aws, double: Double, spies: Spies) -> None:
-    def later(_: object) -> Reply:
+async def test_a_reading_has_the_time_of_its_request(aws: Aws, double: AwsDouble, spies: Spies) -> None:
+    def later(_: object) -> AwsReply:
         spies.pass_s(3)
         return described()
 
-    asked_at = spies.now_s
+    requested_at = spies.now_s
     double.on("DescribeServices", later)
     reading = await aws.fleets.read(REF)
     assert isinstance(reading, Fleet)
-    assert reading.at == asked_at
+    assert reading.at == requested_at
 
 
 @pytest.mark.parametrize("name", ["desiredCount", "runningCount", "pendingCount"])
 @pytest.mark.parametrize("nonsense", [None, -1, 1.5, 2**31, "5", True, [], {}, float("nan"), float("inf")])
-async def test_a_count_that_is_no_count_is_missing(aws: Aws, double: Double, name: str, nonsense: object) -> None:
+async def test_an_invalid_count_is_missing(aws: Aws, double: AwsDouble, name: str, nonsense: object) -> None:
     reading = await refusal(aws, double, described(**{name: nonsense}))
     assert reading.kind == "unreadable"
     assert name in reading.reason
@@ -100,15 +100,15 @@ async def test_a_count_that_is_no_count_is_missing(aws: Aws, double: Double, nam
         b'{"services": [[]]}',
     ],
 )
-async def test_garbage_is_missing(aws: Aws, double: Double, body: bytes) -> None:
-    assert (await refusal(aws, double, Reply(body))).kind in {"unreadable", "unavailable"}
+async def test_a_malformed_response_is_missing(aws: Aws, double: AwsDouble, body: bytes) -> None:
+    assert (await refusal(aws, double, AwsReply(body))).kind in {"unreadable", "unavailable"}
 
 
-async def test_another_service_s_answer_is_not_taken(aws: Aws, double: Double) -> None:
+async def test_the_description_of_another_service_is_not_accepted(aws: Aws, double: AwsDouble) -> None:
     assert (await refusal(aws, double, described(serviceName="invoices"))).kind == "unreadable"
 
 
-async def test_the_own_part_of_a_longer_answer_is_taken(aws: Aws, double: Double) -> None:
+async def test_the_service_is_found_in_a_longer_response(aws: Aws, double: AwsDouble) -> None:
     both = [service(serviceName="invoices", desiredCount=9), service()]
     failures = [{"arn": ARN.replace("orders", "returns"), "reason": "MISSING"}]
     reading = await read(aws, double, ok({"services": both, "failures": failures}))
@@ -116,14 +116,14 @@ async def test_the_own_part_of_a_longer_answer_is_taken(aws: Aws, double: Double
     assert reading.desired == 5
 
 
-async def test_an_unknown_service_is_not_found(aws: Aws, double: Double) -> None:
+async def test_an_unknown_service_is_not_found(aws: Aws, double: AwsDouble) -> None:
     reply = ok({"services": [], "failures": [{"arn": ARN, "reason": "MISSING"}]})
     reading = await refusal(aws, double, reply)
     assert reading.kind == "not_found"
     assert "AUTOSCALER_SERVICE" in reading.reason
 
 
-async def test_another_failure_is_refused_with_its_reason(aws: Aws, double: Double) -> None:
+async def test_another_failure_is_refused_with_its_reason(aws: Aws, double: AwsDouble) -> None:
     reply = ok({"services": [], "failures": [{"arn": ARN, "reason": "ODD", "detail": "very"}]})
     reading = await refusal(aws, double, reply)
     assert reading.kind == "refused"
@@ -139,8 +139,8 @@ async def test_another_failure_is_refused_with_its_reason(aws: Aws, double: Doub
         ({"resourceManagementType": "ECS"}, "managed and scaled by ECS"),
     ],
 )
-async def test_what_can_never_be_scaled_is_refused(
-    aws: Aws, double: Double, changed: dict[str, object], word: str
+async def test_a_service_that_cannot_be_scaled_is_refused(
+    aws: Aws, double: AwsDouble, changed: dict[str, object], word: str
 ) -> None:
     reading = await refusal(aws, double, described(**changed))
     assert reading.kind == "refused"
@@ -149,11 +149,11 @@ async def test_what_can_never_be_scaled_is_refused(
 
 
 @pytest.mark.parametrize("changed", [{"schedulingStrategy": None}, {"resourceManagementType": "CUSTOMER"}])
-async def test_what_aws_may_leave_out_is_normal(aws: Aws, double: Double, changed: dict[str, object]) -> None:
+async def test_optional_fields_may_be_absent(aws: Aws, double: AwsDouble, changed: dict[str, object]) -> None:
     assert isinstance(await read(aws, double, described(**changed)), Fleet)
 
 
-async def test_a_service_without_a_status_is_unreadable(aws: Aws, double: Double) -> None:
+async def test_a_service_without_a_status_is_unreadable(aws: Aws, double: AwsDouble) -> None:
     assert (await refusal(aws, double, described(status=None))).kind == "unreadable"
 
 
@@ -171,7 +171,7 @@ OLD_PRIMARY = deployment("PRIMARY", 604_800, rolloutState="COMPLETED")
 
 
 def native(strategy: str, *deployments: dict[str, object]) -> dict[str, object]:
-    """ECS's own deployment of that kind: the controller is ECS, both revisions are in `deployments`."""
+    """A deployment of ECS with this strategy: the controller is ECS, and `deployments` contains both revisions."""
     controller = {"deploymentController": {"type": "ECS"}, "deploymentConfiguration": {"strategy": strategy}}
     return controller | {"deployments": list(deployments)}
 
@@ -196,7 +196,7 @@ def native(strategy: str, *deployments: dict[str, object]) -> dict[str, object]:
         native("LINEAR", deployment(rolloutState="FAILED"), deployment("ACTIVE", 900, rolloutState="COMPLETED")),
     ],
 )
-async def test_no_deployment_is_in_progress(aws: Aws, double: Double, changed: dict[str, object]) -> None:
+async def test_no_deployment_is_in_progress(aws: Aws, double: AwsDouble, changed: dict[str, object]) -> None:
     reading = await read(aws, double, described(**changed))
     assert isinstance(reading, Fleet)
     assert reading.deployment is None
@@ -220,20 +220,20 @@ async def test_no_deployment_is_in_progress(aws: Aws, double: Double, changed: d
         by("CODE_DEPLOY", task_set(stability="STABILIZING")),
         by("EXTERNAL", task_set("ACTIVE", "STABILIZING")),
         by("EXTERNAL", task_set(), task_set("ACTIVE", "STABILIZING", age_s=900)),
-        # before the traffic moves, the old set is still the primary
+        # until the traffic is shifted, the old task set is the primary one
         by("CODE_DEPLOY", task_set(age_s=604_800), task_set("ACTIVE")),
         by("EXTERNAL", task_set(age_s=604_800), task_set("ACTIVE", "STABILIZING")),
     ],
 )
-async def test_a_deployment_is_in_progress_since_the_newest_of_it_was_made(
-    aws: Aws, double: Double, spies: Spies, changed: dict[str, object]
+async def test_a_deployment_in_progress_began_with_its_newest_revision(
+    aws: Aws, double: AwsDouble, spies: Spies, changed: dict[str, object]
 ) -> None:
     reading = await read(aws, double, described(**changed))
     assert isinstance(reading, Fleet)
     assert reading.deployment == Deployment(about(spies.now_s - 500))
 
 
-async def test_a_deployment_of_the_future_began_now(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_a_deployment_with_a_future_time_began_now(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     ahead = deployment(age_s=-3600, rolloutState="IN_PROGRESS")
     reading = await read(aws, double, described(deployments=[ahead]))
     assert isinstance(reading, Fleet)
@@ -252,7 +252,9 @@ async def test_a_deployment_of_the_future_began_now(aws: Aws, double: Double, sp
         "x",
     ],
 )
-async def test_a_deployment_that_cannot_be_read_is_missing(aws: Aws, double: Double, deployments: object) -> None:
+async def test_an_unreadable_deployment_makes_the_reading_missing(
+    aws: Aws, double: AwsDouble, deployments: object
+) -> None:
     assert (await refusal(aws, double, described(deployments=deployments))).kind in {"unreadable", "unavailable"}
 
 
@@ -271,7 +273,9 @@ async def test_a_deployment_that_cannot_be_read_is_missing(aws: Aws, double: Dou
         ([{"key": "autoscaler:paused", "value": "all\nyes"}], "all yes"),
     ],
 )
-async def test_the_pause_tag_is_the_service_s_own(aws: Aws, double: Double, tags: object, value: str | None) -> None:
+async def test_the_pause_tag_is_read_by_its_exact_key(
+    aws: Aws, double: AwsDouble, tags: object, value: str | None
+) -> None:
     reading = await read(aws, double, described(tags=tags))
     assert isinstance(reading, Fleet)
     assert reading.pause_tag == value
@@ -289,28 +293,28 @@ async def test_the_pause_tag_is_the_service_s_own(aws: Aws, double: Double, tags
         [{"key": "autoscaler:paused", "value": ["all"]}],
     ],
 )
-async def test_tags_that_cannot_be_read_are_not_absent_ones(aws: Aws, double: Double, tags: object) -> None:
+async def test_unreadable_tags_are_not_absent_tags(aws: Aws, double: AwsDouble, tags: object) -> None:
     assert (await refusal(aws, double, described(tags=tags))).kind in {"unreadable", "unavailable"}
 
 
-async def test_a_read_that_failed_is_not_a_tag_that_is_absent(aws: Aws, double: Double) -> None:
+async def test_a_failed_read_is_not_an_absent_tag(aws: Aws, double: AwsDouble) -> None:
     assert (await refusal(aws, double, fault("AccessDeniedException"))).kind == "denied"
 
 
-async def test_cluster_service_and_count_are_all_that_is_written(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_a_write_contains_only_cluster_service_and_count(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     double.on("UpdateService", ok({"service": service(desiredCount=7)}))
     assert await aws.fleets.scale_to(REF, 7, Urgency.SCALE_OUT) is True
     assert [seen.body for seen in double.seen] == [{"cluster": "prod", "service": "orders", "desiredCount": 7}]
     assert spies.outcomes == [("ecs:UpdateService", "ok")]
 
 
-async def test_none_can_be_desired(aws: Aws, double: Double) -> None:
+async def test_zero_tasks_can_be_desired(aws: Aws, double: AwsDouble) -> None:
     double.on("UpdateService", ok({"service": service(desiredCount=0)}))
     await aws.fleets.scale_to(REF, 0, Urgency.SCALE_OUT)
     assert double.seen[0].body["desiredCount"] == 0
 
 
-async def test_fewer_than_none_is_our_bug(aws: Aws, double: Double) -> None:
+async def test_a_negative_count_is_a_bug(aws: Aws, double: AwsDouble) -> None:
     with pytest.raises(ValueError, match="-1"):
         await aws.fleets.scale_to(REF, -1, Urgency.SCALE_OUT)
     assert double.seen == []
@@ -333,12 +337,12 @@ async def test_fewer_than_none_is_our_bug(aws: Aws, double: Double) -> None:
         (ok({"service": None}), Unavailable),
         (ok({"service": service(desiredCount=6)}), Unavailable),
         (ok({"service": service(desiredCount="7")}), Unavailable),
-        (Reply(b"garbage"), Unavailable),
-        (Reply(b"[]"), Unavailable),
+        (AwsReply(b"garbage"), Unavailable),
+        (AwsReply(b"[]"), Unavailable),
     ],
 )
-async def test_a_write_that_is_not_known_to_be_accepted_raises(
-    aws: Aws, double: Double, reply: Reply, error: type[AutoscalerError]
+async def test_an_unconfirmed_write_raises(
+    aws: Aws, double: AwsDouble, reply: AwsReply, error: type[AutoscalerError]
 ) -> None:
     double.on("UpdateService", reply)
     with pytest.raises(error) as caught:
@@ -347,13 +351,13 @@ async def test_a_write_that_is_not_known_to_be_accepted_raises(
     assert "shop (prod/orders) in eu-west-1" in str(caught.value)
 
 
-async def test_reads_and_writes_are_paced_apart(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_reads_and_writes_are_rate_limited_separately(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     double.on("DescribeServices", described())
     double.on("UpdateService", fault("ThrottlingException"))
     with pytest.raises(Throttled):
         await aws.fleets.scale_to(REF, 7, Urgency.SCALE_OUT)
     assert isinstance(await aws.fleets.read(REF), Fleet)
-    assert [(word, category.value) for word, category, _ in spies.paced] == [
+    assert [(word, category.value) for word, category, _ in spies.limiter_calls] == [
         ("admitted", "ecs_service_modify"),
         ("throttled", "ecs_service_modify"),
         ("admitted", "ecs_service_read"),

@@ -1,4 +1,4 @@
-"""What ECS itself says against starting tasks: found among its events, over when it says so, and never a hindrance."""
+"""Events of ECS about tasks that cannot start: a steady state ends the trouble; unreadable events are ignored."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from autoscaler.aws import Aws
-from autoscaler.aws.answers import Answer
+from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import DESCRIBE_SERVICES, Call
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.events import trouble_in
 from autoscaler.core.model import Fleet, Trouble
 from tests.about import about
-from tests.aws.double import Double
+from tests.aws.double import AwsDouble
 from tests.aws.spies import REGION, Spies
 from tests.aws.test_ecs import described, read
 
@@ -29,10 +29,10 @@ def event(text: str, age_s: float = 60.0, service: str = "(service orders) ") ->
 
 
 def trouble(events: object) -> Trouble | None:
-    """As the adapter finds it, in what the SDK makes of an answer: timestamps are datetimes."""
+    """Return the trouble in a response as the SDK parses it, with timestamps as datetimes."""
     spies = Spies()
     clocks = Clocks(lambda: spies.now_s, lambda: spies.wall_s)
-    service = Answer(Call(DESCRIBE_SERVICES, "shop", REGION), {"events": parsed(events)})
+    service = ResponsePart(Call(DESCRIBE_SERVICES, "shop", REGION), {"events": parsed(events)})
     return trouble_in(service, spies.now_s, clocks.instant)
 
 
@@ -47,14 +47,14 @@ def parsed(events: object) -> object:
     ]
 
 
-async def test_trouble_is_read_with_the_service(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_trouble_is_read_with_the_service(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     reading = await read(aws, double, described(events=[event(STEADY, 90), event(NO_VCPU, 60)]))
     assert isinstance(reading, Fleet)
     assert reading.trouble == Trouble(NO_VCPU, about(spies.now_s - 60))
 
 
 @pytest.mark.parametrize("events", [None, [], [{}], [{"message": NO_VCPU}]])
-async def test_a_service_without_events_that_can_be_read_is_read(aws: Aws, double: Double, events: object) -> None:
+async def test_a_service_without_readable_events_is_read(aws: Aws, double: AwsDouble, events: object) -> None:
     reading = await read(aws, double, described(events=events))
     assert isinstance(reading, Fleet)
     assert reading.trouble is None
@@ -80,7 +80,7 @@ async def test_a_service_without_events_that_can_be_read_is_read(aws: Aws, doubl
     ],
 )
 @pytest.mark.parametrize("service", ["(service orders) ", "service (orders) ", ""])
-def test_a_word_against_starting_is_trouble(spies: Spies, text: str, service: str) -> None:
+def test_an_event_about_tasks_that_cannot_start_is_trouble(spies: Spies, text: str, service: str) -> None:
     found = trouble([event("has started 1 tasks: (task 0a1b).", 10), event(text, 60, service)])
     assert found == Trouble(text, about(spies.now_s - 60))
 
@@ -98,30 +98,30 @@ def test_a_word_against_starting_is_trouble(spies: Spies, text: str, service: st
     ],
 )
 @pytest.mark.parametrize("service", ["(service unable to place capacity is unavailable) ", "(service orders) "])
-def test_any_other_word_is_none(text: str, service: str) -> None:
+def test_any_other_event_is_no_trouble(text: str, service: str) -> None:
     assert trouble([event(text, 60, service)]) is None
 
 
 @pytest.mark.parametrize(("steady_age_s", "is_over"), [(59, True), (60, True), (61, False)])
 @pytest.mark.parametrize("steady", [STEADY, "(task set 1) has reached a steady state."])
-def test_a_steady_state_ends_the_trouble_before_it(steady_age_s: float, is_over: bool, steady: str) -> None:
+def test_a_steady_state_ends_earlier_trouble(steady_age_s: float, is_over: bool, steady: str) -> None:
     events = [event(NO_VCPU, 60), event(steady, steady_age_s)]
     assert (trouble(events) is None) is is_over
     assert (trouble(events[::-1]) is None) is is_over
 
 
-def test_the_newest_word_counts_in_whatever_order(spies: Spies) -> None:
+def test_the_newest_event_counts_in_any_order(spies: Spies) -> None:
     older, newer = event("is unable to consistently start tasks successfully.", 900), event(NO_VCPU, 30)
     for events in ([older, newer], [newer, older]):
         assert trouble(events) == Trouble(NO_VCPU, about(spies.now_s - 30))
 
 
 @pytest.mark.parametrize(("age_s", "is_fresh"), [(6 * HOUR, True), (6 * HOUR + 599, True), (6 * HOUR + 600, False)])
-def test_an_event_counts_for_as_long_as_ecs_may_keep_it_to_itself(age_s: float, is_fresh: bool) -> None:
+def test_an_event_is_valid_until_ecs_would_have_repeated_it(age_s: float, is_fresh: bool) -> None:
     assert (trouble([event(NO_VCPU, age_s)]) is not None) is is_fresh
 
 
-def test_an_event_of_the_future_is_of_now(spies: Spies) -> None:
+def test_an_event_with_a_future_time_happened_now(spies: Spies) -> None:
     assert trouble([event(NO_VCPU, -HOUR)]) == Trouble(NO_VCPU, spies.now_s)
     assert trouble([event(NO_VCPU, -20), event(STEADY, -10)]) == Trouble(NO_VCPU, spies.now_s)
     assert trouble([event(NO_VCPU, -10), event(STEADY, -20)]) is None
@@ -142,15 +142,15 @@ def test_an_event_of_the_future_is_of_now(spies: Spies) -> None:
         [{"message": NO_VCPU, "createdAt": 0}],
     ],
 )
-def test_events_that_cannot_be_read_cost_nothing(events: object) -> None:
+def test_unreadable_events_are_ignored(events: object) -> None:
     assert trouble(events) is None
 
 
-def test_a_broken_event_does_not_hide_a_whole_one() -> None:
+def test_an_unreadable_event_does_not_hide_a_readable_one() -> None:
     assert trouble([{"message": "x"}, event(NO_VCPU)]) is not None
 
 
-def test_the_text_is_one_short_clean_line() -> None:
+def test_the_text_is_one_short_printable_line() -> None:
     found = trouble([event("was unable to place a task.\n\x1b[31m" + "and so on " * 100)])
     assert found is not None
     assert found.reason.startswith("was unable to place a task. ")

@@ -1,4 +1,4 @@
-"""One table of errors: every row of it through the real protocol, and no text that a log should not have."""
+"""The table of errors: every row is tested through the real protocol, and no text contains a secret."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from autoscaler.aws import Aws
 from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES, Api, Call
-from autoscaler.aws.faults import CODES, LOOKED_AT, QUOTED, VERBS, clean, fault_of_answer, fault_of_failure
-from autoscaler.aws.operator.apis import LOOK_AT_SERVICE
+from autoscaler.aws.faults import CODES, MOST_CHECKED, QUOTED, VERBS, clean, fault_of_answer, fault_of_failure
+from autoscaler.aws.operator.apis import READ_SERVICE
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import QueueRef, ServiceRef
-from tests.aws.double import Double, Reply, fault
+from tests.aws.double import AwsDouble, AwsReply, fault
 from tests.aws.spies import REGION, Spies
 
 REF = ServiceRef("shop", "prod", "orders")
@@ -49,10 +49,10 @@ GOLDEN: dict[str, type[AutoscalerError]] = {
     "InvalidParameterException": Refused,
     "ClientException": Refused,
 }
-"""What these codes must mean, written apart from the table."""
+"""The required error class of these codes, written independently of the table."""
 
 
-async def met(aws: Aws, double: Double, reply: Reply) -> Missing:
+async def missing_reading(aws: Aws, double: AwsDouble, reply: AwsReply) -> Missing:
     double.on("DescribeServices", reply)
     reading = await aws.fleets.read(REF)
     assert isinstance(reading, Missing)
@@ -60,36 +60,42 @@ async def met(aws: Aws, double: Double, reply: Reply) -> Missing:
 
 
 @pytest.mark.parametrize(("code", "error"), GOLDEN.items())
-async def test_a_known_code_has_its_class(aws: Aws, double: Double, code: str, error: type[AutoscalerError]) -> None:
-    assert (await met(aws, double, fault(code))).kind == error.kind
+async def test_a_known_code_has_its_error_class(
+    aws: Aws, double: AwsDouble, code: str, error: type[AutoscalerError]
+) -> None:
+    assert (await missing_reading(aws, double, fault(code))).kind == error.kind
 
 
-async def test_every_row_names_the_thing_what_happened_and_a_remedy(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_every_row_names_the_subject_the_event_and_a_remedy(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     for code, row in CODES.items():
-        reading = await met(aws, double, fault(code, "in AWS words"))
+        reading = await missing_reading(aws, double, fault(code, "in AWS words"))
         assert reading.kind == row.fault.kind, code
         start = f"shop (prod/orders) in {REGION}: ecs:DescribeServices {VERBS[row.fault]} ({code}"
         assert reading.reason.startswith(start)
         assert ("in AWS words" in reading.reason) is row.quotable
         assert reading.reason.partition("; ")[2]
         assert spies.calls[-1][2] == row.fault.kind
-        heard = "throttled" if row.fault is Throttled else "succeeded"
-        assert (spies.verdicts[-1] == "admitted") is (row.fault is Unavailable)
-        assert row.fault is Unavailable or spies.verdicts[-1] == heard
+        reported = "throttled" if row.fault is Throttled else "succeeded"
+        assert (spies.limiter_events[-1] == "admitted") is (row.fault is Unavailable)
+        assert row.fault is Unavailable or spies.limiter_events[-1] == reported
 
 
 @pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidSignatureException"])
 @pytest.mark.parametrize(
     "text", ["Signature expired: 20270115T080000Z is now earlier than 20270115T081500Z", "Signature not yet current: x"]
 )
-async def test_a_signature_of_another_time_is_the_clock_s_fault(aws: Aws, double: Double, code: str, text: str) -> None:
-    reading = await met(aws, double, fault(code, text, status=403))
+async def test_a_signature_with_a_wrong_time_is_a_clock_error(
+    aws: Aws, double: AwsDouble, code: str, text: str
+) -> None:
+    reading = await missing_reading(aws, double, fault(code, text, status=403))
     assert reading.kind == "clock_skewed"
     assert "clock" in reading.reason
 
 
-async def test_only_a_signature_error_may_blame_the_clock(aws: Aws, double: Double) -> None:
-    assert (await met(aws, double, fault("InvalidParameterException", "signature expired"))).kind == "refused"
+async def test_only_a_signature_error_can_be_a_clock_error(aws: Aws, double: AwsDouble) -> None:
+    assert (
+        await missing_reading(aws, double, fault("InvalidParameterException", "signature expired"))
+    ).kind == "refused"
 
 
 @pytest.mark.parametrize(
@@ -106,33 +112,33 @@ async def test_only_a_signature_error_may_blame_the_clock(aws: Aws, double: Doub
         (500, "AccessDeniedException", "denied"),
     ],
 )
-async def test_an_unknown_code_is_judged_by_its_status(
-    aws: Aws, double: Double, status: int, code: str, kind: str
+async def test_an_unknown_code_is_classified_by_its_status(
+    aws: Aws, double: AwsDouble, status: int, code: str, kind: str
 ) -> None:
-    assert (await met(aws, double, fault(code, status=status))).kind == kind
+    assert (await missing_reading(aws, double, fault(code, status=status))).kind == kind
 
 
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
-        (Reply(b"<html><body>Bad Gateway</body></html>", 502), "unavailable"),
-        (Reply(b"", 500), "unavailable"),
-        (Reply(b"not found", 404), "unavailable"),
-        (Reply(b"nope", 403), "denied"),
-        (Reply(b"calm down", 429), "throttled"),
-        (Reply(b"[1]", 400), "unavailable"),
-        (Reply(b'{"__type": 5}', 400), "unavailable"),
-        (Reply(b'{"__type": null, "message": 5}', 500), "unavailable"),
-        (Reply(b"\xff\xfe", 400), "unavailable"),
+        (AwsReply(b"<html><body>Bad Gateway</body></html>", 502), "unavailable"),
+        (AwsReply(b"", 500), "unavailable"),
+        (AwsReply(b"not found", 404), "unavailable"),
+        (AwsReply(b"nope", 403), "denied"),
+        (AwsReply(b"calm down", 429), "throttled"),
+        (AwsReply(b"[1]", 400), "unavailable"),
+        (AwsReply(b'{"__type": 5}', 400), "unavailable"),
+        (AwsReply(b'{"__type": null, "message": 5}', 500), "unavailable"),
+        (AwsReply(b"\xff\xfe", 400), "unavailable"),
     ],
 )
-async def test_what_is_not_aws_s_way_to_fail_is_still_an_error(
-    aws: Aws, double: Double, reply: Reply, kind: str
+async def test_an_error_outside_the_aws_protocol_is_classified(
+    aws: Aws, double: AwsDouble, reply: AwsReply, kind: str
 ) -> None:
-    assert (await met(aws, double, reply)).kind == kind
+    assert (await missing_reading(aws, double, reply)).kind == kind
 
 
-async def test_a_missing_queue_is_known_by_its_older_name_too(aws: Aws, double: Double) -> None:
+async def test_a_missing_queue_is_recognized_by_its_new_and_old_code(aws: Aws, double: AwsDouble) -> None:
     older = {"x-amzn-query-error": "AWS.SimpleQueueService.NonExistentQueue;Sender"}
     for headers in ({}, older):
         double.on("GetQueueAttributes", fault("com.amazonaws.sqs#QueueDoesNotExist", headers=headers))
@@ -143,14 +149,14 @@ async def test_a_missing_queue_is_known_by_its_older_name_too(aws: Aws, double: 
         assert "AUTOSCALER_QUEUES" in reading.reason
 
 
-async def test_a_denied_call_names_the_permission_and_what_it_is_for(aws: Aws, double: Double) -> None:
+async def test_a_denied_call_names_the_permission_and_the_resource(aws: Aws, double: AwsDouble) -> None:
     double.on("GetQueueAttributes", fault("AccessDeniedException", status=400))
     double.on("GetMetricData", fault("AccessDenied", status=403))
     queue, cpu = await aws.queues.backlog(ORDERS), await aws.meters.cpu(REF)
     assert isinstance(queue, Missing)
-    assert queue.reason.endswith("give the task role sqs:GetQueueAttributes on the queue")
+    assert queue.reason.endswith("grant the task role sqs:GetQueueAttributes on the queue")
     assert isinstance(cpu, Missing)
-    assert cpu.reason.endswith("give the task role cloudwatch:GetMetricData on *")
+    assert cpu.reason.endswith("grant the task role cloudwatch:GetMetricData on *")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +181,7 @@ async def test_a_denied_call_names_the_permission_and_what_it_is_for(aws: Aws, d
     ],
 )
 @pytest.mark.parametrize("api", [DESCRIBE_SERVICES, GET_QUEUE_ATTRIBUTES, GET_METRIC_DATA])
-def test_an_error_without_an_answer_has_its_class(error: Exception, kind: str, api: Api) -> None:
+def test_an_error_without_a_response_has_its_class(error: Exception, kind: str, api: Api) -> None:
     fault = fault_of_failure(error, Call(api, "shop", REGION))
     assert fault.kind == kind
     assert str(fault).startswith(f"shop in {REGION}: {api.name} ")
@@ -189,7 +195,7 @@ ODD = st.sampled_from(["\n", "\r", "\x1b[31m", "\x00", "\u2028", "\u202e", "\t",
 
 
 @given(st.lists(st.one_of(st.text(), ODD, SECRETS.map(lambda secret: f" {secret} "))).map("".join))
-def test_no_credential_and_no_control_character_gets_into_a_text(text: str) -> None:
+def test_a_cleaned_text_has_no_credential_and_no_control_character(text: str) -> None:
     cleaned = clean(text)
     assert len(cleaned) <= QUOTED
     assert all(letter.isprintable() for letter in cleaned)
@@ -205,33 +211,35 @@ def test_a_password_in_an_address_is_not_shown() -> None:
     assert "proxy:3128" in str(fault)
 
 
-def test_a_secret_that_the_cut_would_halve_is_not_shown() -> None:
+def test_no_part_of_a_truncated_secret_is_shown() -> None:
     assert SECRET_KEY[:10] not in clean("x" * 10 + " " + "y " * 90 + SECRET_KEY)
 
 
-async def test_a_signature_error_does_not_repeat_the_request(aws: Aws, double: Double) -> None:
+async def test_a_signature_error_does_not_repeat_the_request(aws: Aws, double: AwsDouble) -> None:
     text = f"The canonical string should have been 'POST x-amz-security-token:{TOKEN}'"
-    reading = await met(aws, double, fault("InvalidSignatureException", text, status=403))
+    reading = await missing_reading(aws, double, fault("InvalidSignatureException", text, status=403))
     assert "canonical" not in reading.reason
 
 
-async def test_long_and_dirty_texts_stay_one_short_line(aws: Aws, double: Double) -> None:
-    reading = await met(aws, double, fault("ClientException", "line\nbreak \x1b[31m " + "and so on " * 1000))
+async def test_a_long_text_with_control_characters_becomes_one_short_line(aws: Aws, double: AwsDouble) -> None:
+    reading = await missing_reading(
+        aws, double, fault("ClientException", "line\nbreak \x1b[31m " + "and so on " * 1000)
+    )
     assert "line break" in reading.reason
     assert reading.reason.isprintable()
     assert len(reading.reason) < QUOTED + 200
 
 
-def test_of_a_text_of_any_length_a_line_is_made_at_once_and_no_half_of_a_credential_is_shown() -> None:
+def test_a_text_of_any_length_is_truncated_quickly_without_a_part_of_a_credential() -> None:
     secret = "AKIA" + "A" * 16
     assert clean("x y " * 3_000_000, 9) == "x y x y …"
     assert clean("x" * 10_000_000) == "***"
-    told = clean(" " * (LOOKED_AT - 10) + secret + " " + "y" * 10_000_000)
-    assert "AKIA" not in told
+    line = clean(" " * (MOST_CHECKED - 10) + secret + " " + "y" * 10_000_000)
+    assert "AKIA" not in line
 
 
 @pytest.mark.parametrize(("code", "remedy"), [("InternalFailure", "; try again"), ("Throttling", "in a minute")])
-def test_who_asks_once_is_promised_no_next_tick(code: str, remedy: str) -> None:
+def test_the_error_of_a_command_does_not_refer_to_a_next_poll(code: str, remedy: str) -> None:
     error = sdk.ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeServices")
     calls = (Call(DESCRIBE_SERVICES, "orders", "eu-west-1", once=once) for once in (True, False))
     once, daemon = (fault_of_answer(error, call) for call in calls)
@@ -239,14 +247,14 @@ def test_who_asks_once_is_promised_no_next_tick(code: str, remedy: str) -> None:
     assert "it is tried again" in str(daemon)
 
 
-def test_a_command_without_credentials_is_told_of_no_task() -> None:
+def test_the_error_of_a_command_without_credentials_names_no_task_role() -> None:
     calls = (Call(DESCRIBE_SERVICES, "orders", "eu-west-1", once=once) for once in (True, False))
     once, daemon = (str(fault_of_failure(sdk.NoCredentialsError(), call)) for call in calls)
     assert once.endswith("; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
     assert "; give the task a task role, or set" in daemon
 
 
-def test_a_command_names_whoever_runs_it_and_not_the_task_role() -> None:
+def test_the_error_of_a_denied_command_names_its_user_and_not_the_task_role() -> None:
     error = sdk.ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeServices")
-    told = str(fault_of_answer(error, Call(LOOK_AT_SERVICE, "orders", "eu-west-1")))
-    assert told.endswith("give whoever runs this command ecs:DescribeServices on the service")
+    text = str(fault_of_answer(error, Call(READ_SERVICE, "orders", "eu-west-1")))
+    assert text.endswith("grant the user or role that runs this command ecs:DescribeServices on the service")

@@ -1,4 +1,4 @@
-"""Whatever is wrong with one service's answers, its readings say so; nothing breaks, and the others' are good."""
+"""Broken responses about one service make its readings missing; the readings of other services are not affected."""
 
 from __future__ import annotations
 
@@ -18,34 +18,33 @@ from tests.fakeaws import FakeAws, StillClock, serving
 from tests.fakeaws.poisons import POISONS, poison
 
 CALL_S = 2.0
-"""Whoever hangs is given up after so long."""
+"""The time limit of each call, in seconds."""
 
 HARMLESS = {"service_event_10_mb", "service_bad_tags"}
-"""What is only said is cut short, and believed."""
+"""Only a text is too long: it is truncated, and the readings are valid."""
+
+SHARED = {"targets_hang", "targets_endless"}
+"""A call for several services: if it does not end, it fails for all. No poll waits for it; only a notice uses it."""
 
 
-WAITED_FOR = {"targets_hang", "targets_endless"}
-"""A question that does not end is everybody's who asked it. No tick waits for it, and only a notice rests on it."""
-
-
-class Floor(NamedTuple):
-    """The floor under test, over the double."""
+class PoisonedAws(NamedTuple):
+    """The AWS layer under test, and the double that it is connected to."""
 
     aws: Aws
     fake: FakeAws
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def floor() -> AsyncIterator[Floor]:
-    """Shared by all tests, which use services of their own: to open the clients takes longer than to ask them."""
+async def layer() -> AsyncIterator[PoisonedAws]:
+    """Shared by all tests, each with its own services: opening the clients takes longer than the calls."""
     async with serving(FakeAws(StillClock())) as fake:
         with pytest.MonkeyPatch.context() as environment:
             for name, value in keys(fake.url).items():
                 environment.setenv(name, value)
             fake.buckets.limited = False
             async with connected(Spies(wall_s=fake.clock.now()), CALL_S) as aws:
-                await opened(Floor(aws, fake))
-                yield Floor(aws, fake)
+                await opened(PoisonedAws(aws, fake))
+                yield PoisonedAws(aws, fake)
         assert not fake.record.complaints
 
 
@@ -60,12 +59,12 @@ def keys(url: str) -> dict[str, str]:
     }
 
 
-async def opened(floor: Floor) -> None:
-    """Each client is open, however long that took."""
-    put(floor.fake, "first")
+async def opened(layer: PoisonedAws) -> None:
+    """Open each client, with up to 20 attempts."""
+    put(layer.fake, "first")
     for _ in range(20):
-        await floor.aws.queues.backlog(QueueRef("orders-first"))
-        found = await readings(floor.aws, "first")
+        await layer.aws.queues.backlog(QueueRef("orders-first"))
+        found = await readings(layer.aws, "first")
         if not any(isinstance(one, Missing | AutoscalerError) for one in found.values()):
             return
     raise AssertionError(found)
@@ -77,14 +76,14 @@ def put(fake: FakeAws, name: str) -> None:
 
 
 async def readings(aws: Aws, name: str) -> dict[str, Any]:
-    """All that is ever read of a service, and what came of scaling it."""
+    """Return all readings of a service, and the result of scaling it."""
     service, queue = ServiceRef(name, "prod", f"worker-{name}"), QueueRef(f"orders-{name}")
     read = {
         "backlog": aws.queues.backlog(queue),
         "fleet": aws.fleets.read(service),
         "cpu": aws.meters.cpu(service),
         "minute": aws.meters.minute(queue),
-        "rivals": aws.fleets.conflicting_scalers(service),
+        "conflicting": aws.fleets.conflicting_scalers(service),
         "protected": aws.fleets.protected(service),
         "scaled": scaled(aws, service),
     }
@@ -107,18 +106,18 @@ def require_good(found: dict[str, Any], name: str) -> None:
     assert (backlog.visible, fleet.desired, fleet.running, fleet.pending) == (3, 2, 2, 0)
     assert (cpu.percent, minute.sent, minute.received) == (50.0, 0, 0)
     assert (found["protected"], found["scaled"]) == (0, True)
-    assert found["rivals"] == () or name in WAITED_FOR
+    assert found["conflicting"] == () or name in SHARED
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", POISONS)
-async def test_a_poisoned_service_s_readings_say_so_and_the_others_are_good(floor: Floor, name: str) -> None:
+async def test_a_poisoned_service_has_missing_readings_and_the_others_are_good(layer: PoisonedAws, name: str) -> None:
     ours, theirs = name, f"{name}-not"
-    put(floor.fake, ours)
-    put(floor.fake, theirs)
-    poison(floor.fake.faults, name, f"worker-{ours}", f"orders-{ours}")
-    spoilt, sound = await asyncio.gather(readings(floor.aws, ours), readings(floor.aws, theirs))
-    require_good(sound, name)
-    said = [str(reading) for reading in spoilt.values() if isinstance(reading, Missing | AutoscalerError)]
-    assert said or name in HARMLESS
-    assert all(len(text) < 1000 for text in said)
+    put(layer.fake, ours)
+    put(layer.fake, theirs)
+    poison(layer.fake.faults, name, f"worker-{ours}", f"orders-{ours}")
+    poisoned, healthy = await asyncio.gather(readings(layer.aws, ours), readings(layer.aws, theirs))
+    require_good(healthy, name)
+    errors = [str(reading) for reading in poisoned.values() if isinstance(reading, Missing | AutoscalerError)]
+    assert errors or name in HARMLESS
+    assert all(len(text) < 1000 for text in errors)

@@ -1,4 +1,4 @@
-"""Protected tasks: each task is asked about, each is answered for, or there is no count."""
+"""Protected tasks: the state of each task is read, or there is no count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from autoscaler.aws import Aws, protection
 from autoscaler.core.model import Missing
 from autoscaler.ports import Category, ServiceRef
-from tests.aws.double import HANG, Double, Reply, fault, ok
+from tests.aws.double import HANG, AwsDouble, AwsReply, fault, ok
 from tests.aws.spies import Spies, connected
 
 REF = ServiceRef("shop", "prod", "arn:aws:ecs:eu-west-1:123456789012:service/prod/orders")
@@ -18,11 +18,11 @@ ARN = "arn:aws:ecs:eu-west-1:123456789012:task/prod/"
 LATER = Spies().wall_s + 60
 
 
-def listed(*names: object, more: str | None = None) -> Reply:
+def listed(*names: object, more: str | None = None) -> AwsReply:
     return ok({"taskArns": [ARN + name if isinstance(name, str) else name for name in names], "nextToken": more})
 
 
-def told(*tasks: dict[str, object], failures: Sequence[Mapping[str, object]] | None = None) -> Reply:
+def states(*tasks: dict[str, object], failures: Sequence[Mapping[str, object]] | None = None) -> AwsReply:
     return ok({"protectedTasks": list(tasks), "failures": failures or []})
 
 
@@ -41,20 +41,20 @@ async def kind(aws: Aws) -> str:
     return reading.kind
 
 
-async def test_the_protected_ones_are_counted(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_protected_tasks_are_counted(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     double.on("ListTasks", listed("a", "b", "c"))
-    double.on("GetTaskProtection", told(task("a"), free("b"), task("c")))
+    double.on("GetTaskProtection", states(task("a"), free("b"), task("c")))
     assert await aws.fleets.protected(REF) == 2
-    listing, asking = (seen.body for seen in double.seen)
-    assert listing == {"cluster": "prod", "serviceName": "orders", "desiredStatus": "RUNNING", "maxResults": 100}
-    assert asking == {"cluster": "prod", "tasks": [ARN + "a", ARN + "b", ARN + "c"]}
+    list_request, states_request = (seen.body for seen in double.seen)
+    assert list_request == {"cluster": "prod", "serviceName": "orders", "desiredStatus": "RUNNING", "maxResults": 100}
+    assert states_request == {"cluster": "prod", "tasks": [ARN + "a", ARN + "b", ARN + "c"]}
     assert [(api, category) for api, category, _ in spies.calls] == [
         ("ecs:ListTasks", Category.TASK_READ),
         ("ecs:GetTaskProtection", Category.TASK_PROTECTION),
     ]
 
 
-async def test_no_task_needs_no_second_call(aws: Aws, double: Double) -> None:
+async def test_a_service_without_tasks_needs_one_call(aws: Aws, double: AwsDouble) -> None:
     double.on("ListTasks", listed())
     assert await aws.fleets.protected(REF) == 0
     assert len(double.seen) == 1
@@ -71,90 +71,92 @@ async def test_no_task_needs_no_second_call(aws: Aws, double: Double) -> None:
     ],
 )
 async def test_protection_lasts_until_it_expires(
-    aws: Aws, double: Double, fields: dict[str, object], protected: int
+    aws: Aws, double: AwsDouble, fields: dict[str, object], protected: int
 ) -> None:
     double.on("ListTasks", listed("a"))
-    double.on("GetTaskProtection", told(task("a", **fields)))
+    double.on("GetTaskProtection", states(task("a", **fields)))
     assert await aws.fleets.protected(REF) == protected
 
 
-async def test_nothing_is_kept_from_one_reading_to_the_next(aws: Aws, double: Double) -> None:
+async def test_readings_are_not_cached(aws: Aws, double: AwsDouble) -> None:
     double.on("ListTasks", listed("a"))
-    double.on("GetTaskProtection", told(free("a")), told(task("a")))
+    double.on("GetTaskProtection", states(free("a")), states(task("a")))
     assert [await aws.fleets.protected(REF), await aws.fleets.protected(REF)] == [0, 1]
 
 
 @pytest.mark.parametrize(("tasks", "batches"), [(1, [1]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])])
-async def test_all_pages_are_read_and_all_tasks_asked_about(
-    aws: Aws, double: Double, tasks: int, batches: list[int]
+async def test_all_pages_and_the_state_of_all_tasks_are_read(
+    aws: Aws, double: AwsDouble, tasks: int, batches: list[int]
 ) -> None:
     names = [f"t{number}" for number in range(tasks)]
-    pages = [names[start : start + 70] for start in range(0, tasks, 70)]  # a page may hold fewer than it could
+    pages = [
+        names[start : start + 70] for start in range(0, tasks, 70)
+    ]  # a page may contain fewer tasks than its limit
     tokens = [str(number) for number in range(1, len(pages))] + [None]
     double.on("ListTasks", *(listed(*page, more=token) for page, token in zip(pages, tokens, strict=True)))
     double.on("GetTaskProtection", all_protected)
     assert await aws.fleets.protected(REF) == tasks
-    assert [seen.body.get("nextToken") for seen in double.asked("ListTasks")] == [None, *tokens[:-1]]
-    assert [len(seen.body["tasks"]) for seen in double.asked("GetTaskProtection")] == batches
+    assert [seen.body.get("nextToken") for seen in double.requests("ListTasks")] == [None, *tokens[:-1]]
+    assert [len(seen.body["tasks"]) for seen in double.requests("GetTaskProtection")] == batches
 
 
-def all_protected(asked: dict[str, Any]) -> Reply:
-    return told(*(task(arn.removeprefix(ARN)) for arn in asked["tasks"]))
+def all_protected(body: dict[str, Any]) -> AwsReply:
+    return states(*(task(arn.removeprefix(ARN)) for arn in body["tasks"]))
 
 
-async def test_a_task_that_is_listed_twice_counts_once(aws: Aws, double: Double) -> None:
+async def test_a_task_that_is_listed_twice_counts_once(aws: Aws, double: AwsDouble) -> None:
     double.on("ListTasks", listed("a", more="x"), listed("a"))
     double.on("GetTaskProtection", all_protected)
     assert await aws.fleets.protected(REF) == 1
 
 
-async def test_a_list_without_end_is_given_up(aws: Aws, double: Double) -> None:
+async def test_an_endless_list_is_stopped(aws: Aws, double: AwsDouble) -> None:
     double.on("ListTasks", listed("a", more="x"))
     assert await kind(aws) == "unavailable"
     assert len(double.seen) == protection.MOST_PAGES
 
 
-async def test_a_task_that_stopped_since_is_not_protected(aws: Aws, double: Double) -> None:
+async def test_a_task_that_has_stopped_is_not_protected(aws: Aws, double: AwsDouble) -> None:
     double.on("ListTasks", listed("a", "b"))
     stopped = [{"arn": ARN + "b", "reason": "TASK_NOT_VALID"}]
-    double.on("GetTaskProtection", told(task("a"), failures=stopped))
+    double.on("GetTaskProtection", states(task("a"), failures=stopped))
     assert await aws.fleets.protected(REF) == 1
 
 
 @pytest.mark.parametrize(
     "reply",
     [
-        told(task("a"), failures=[{"arn": ARN + "b", "reason": "ODD", "detail": "very"}]),
-        told(task("a"), failures=[{"arn": ARN + "b"}]),
-        told(task("a"), failures=[{"reason": "TASK_NOT_VALID"}]),
-        told(task("a")),
-        told(),
-        told(task("a"), task("c")),
-        told(task("a"), {"taskArn": ARN + "b"}),
-        told(task("a"), task("b", protectionEnabled="true")),
-        told(task("a"), task("b", expirationDate="soon")),
-        told(task("a"), {"protectionEnabled": True}),
+        states(task("a"), failures=[{"arn": ARN + "b", "reason": "ODD", "detail": "very"}]),
+        states(task("a"), failures=[{"arn": ARN + "b"}]),
+        states(task("a"), failures=[{"reason": "TASK_NOT_VALID"}]),
+        states(task("a")),
+        states(),
+        states(task("a"), task("c")),
+        states(task("a"), {"taskArn": ARN + "b"}),
+        states(task("a"), task("b", protectionEnabled="true")),
+        states(task("a"), task("b", expirationDate="soon")),
+        states(task("a"), {"protectionEnabled": True}),
         ok({}),
         ok({"protectedTasks": 5}),
-        Reply(b"garbage"),
+        AwsReply(b"garbage"),
         fault("ThrottlingException"),
         fault("AccessDeniedException"),
         fault("ServerException", status=500),
         fault("UnsupportedFeatureException"),
     ],
 )
-async def test_a_task_that_is_not_answered_for_leaves_no_count(aws: Aws, double: Double, reply: Reply) -> None:
+async def test_a_task_of_unknown_state_prevents_the_count(aws: Aws, double: AwsDouble, reply: AwsReply) -> None:
     double.on("ListTasks", listed("a", "b"))
     double.on("GetTaskProtection", reply)
     await kind(aws)
 
 
-async def test_a_failure_says_which_task_and_why(aws: Aws, double: Double) -> None:
+async def test_a_failure_names_the_task_and_the_reason(aws: Aws, double: AwsDouble) -> None:
     double.on("ListTasks", listed("a"))
-    double.on("GetTaskProtection", told(failures=[{"arn": ARN + "a", "reason": "ODD", "detail": "very"}]))
+    double.on("GetTaskProtection", states(failures=[{"arn": ARN + "a", "reason": "ODD", "detail": "very"}]))
     reading = await aws.fleets.protected(REF)
     assert isinstance(reading, Missing)
-    assert "whether a is protected (ODD: very)" in reading.reason
+    assert "the protection of a (ODD: very)" in reading.reason
 
 
 @pytest.mark.parametrize(
@@ -169,21 +171,21 @@ async def test_a_failure_says_which_task_and_why(aws: Aws, double: Double) -> No
         (ok({"taskArns": [], "nextToken": ""}), "unreadable"),
     ],
 )
-async def test_a_list_that_is_not_given_leaves_no_count(aws: Aws, double: Double, reply: Reply, expected: str) -> None:
+async def test_a_failed_list_prevents_the_count(aws: Aws, double: AwsDouble, reply: AwsReply, expected: str) -> None:
     double.on("ListTasks", reply)
     assert await kind(aws) == expected
     assert len(double.seen) == 1
 
 
-async def test_a_missing_right_is_named(aws: Aws, double: Double) -> None:
+async def test_a_missing_permission_is_named(aws: Aws, double: AwsDouble) -> None:
     double.on("ListTasks", listed("a"))
     double.on("GetTaskProtection", fault("AccessDeniedException"))
     reading = await aws.fleets.protected(REF)
     assert isinstance(reading, Missing)
-    assert reading.reason.endswith("give the task role ecs:GetTaskProtection on the cluster's tasks")
+    assert reading.reason.endswith("grant the task role ecs:GetTaskProtection on the cluster's tasks")
 
 
-async def test_all_calls_together_are_bounded(monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies) -> None:
+async def test_one_timeout_limits_all_calls(monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies) -> None:
     monkeypatch.setattr(protection, "WHOLE_S", 0.3)
     double.on("ListTasks", HANG)
     async with connected(spies) as aws:

@@ -1,4 +1,4 @@
-"""A queue's minute and any other metric: one question a minute, nothing made up, nothing absurd let in."""
+"""A queue's minute and any other metric: one request a minute; an impossible value is never a reading."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from autoscaler.aws import Aws
 from autoscaler.core.model import Measurement, Missing
 from autoscaler.ports import CloudWatchMetric, QueueMinute, QueueRef, ServiceRef
-from tests.aws.double import Double, Reply, fault, ok
+from tests.aws.double import AwsDouble, AwsReply, fault, ok
 from tests.aws.spies import MINUTE, Spies
 
 ORDERS = QueueRef("orders")
@@ -26,8 +26,8 @@ OLDEST = "ApproximateAgeOfOldestMessage"
 GROUPS = "ApproximateNumberOfGroupsWithInflightMessages"
 
 
-def script(double: Double, points: Mapping[str, Sequence[tuple[float, object]]], **changed: str) -> None:
-    """Answer with these points of each metric: how many seconds before `MINUTE` a minute began, and its value."""
+def script(double: AwsDouble, points: Mapping[str, Sequence[tuple[float, object]]], **changed: str) -> None:
+    """Respond with these points of each metric: seconds before `MINUTE` at which the minute began, and its value."""
 
     def result(query: dict[str, Any]) -> dict[str, object]:
         name = query["MetricStat"]["Metric"]["MetricName"]
@@ -36,11 +36,11 @@ def script(double: Double, points: Mapping[str, Sequence[tuple[float, object]]],
         return {"Id": query["Id"], "StatusCode": status, "Timestamps": times, "Values": values}
 
     double.on(
-        "GetMetricData", lambda asked: ok({"MetricDataResults": [result(one) for one in asked["MetricDataQueries"]]})
+        "GetMetricData", lambda body: ok({"MetricDataResults": [result(one) for one in body["MetricDataQueries"]]})
     )
 
 
-def asked(double: Double) -> list[tuple[str, str, str, object]]:
+def requested(double: AwsDouble) -> list[tuple[str, str, str, object]]:
     [seen] = double.seen
     stats = [query["MetricStat"] for query in seen.body["MetricDataQueries"]]
     return [
@@ -62,7 +62,7 @@ async def missing(aws: Aws, queue: QueueRef = ORDERS) -> Missing:
     return reading
 
 
-async def test_a_minute_is_one_question(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_a_minute_is_one_request(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     script(
         double,
         {
@@ -75,7 +75,7 @@ async def test_a_minute_is_one_question(aws: Aws, double: Double, spies: Spies) 
     )
     assert await minute(aws, FIFO) == QueueMinute(spies.now_s - 30, 120, 118, 41.0, 3, 99)
     own = [{"Name": "QueueName", "Value": "orders.fifo"}]
-    assert asked(double) == [
+    assert requested(double) == [
         ("AWS/SQS", RECEIVED, "Sum", own),
         ("AWS/SQS", DELETED, "Sum", own),
         ("AWS/SQS", SENT, "Sum", own),
@@ -85,14 +85,14 @@ async def test_a_minute_is_one_question(aws: Aws, double: Double, spies: Spies) 
     assert spies.outcomes == [("cloudwatch:GetMetricData", "ok")]
 
 
-async def test_only_a_fifo_queue_has_groups(aws: Aws, double: Double) -> None:
+async def test_only_a_fifo_queue_has_groups(aws: Aws, double: AwsDouble) -> None:
     script(double, {RECEIVED: [(60, 1.0)], GROUPS: [(60, 3.0)]})
     assert (await minute(aws)).groups_in_flight is None
-    assert GROUPS not in [name for _, name, _, _ in asked(double)]
+    assert GROUPS not in [name for _, name, _, _ in requested(double)]
 
 
 @pytest.mark.parametrize("left_out", [RECEIVED, DELETED, SENT, OLDEST, GROUPS])
-async def test_what_has_no_datapoint_stays_unknown(aws: Aws, double: Double, spies: Spies, left_out: str) -> None:
+async def test_a_field_without_a_datapoint_is_unknown(aws: Aws, double: AwsDouble, spies: Spies, left_out: str) -> None:
     fields = {
         RECEIVED: "received",
         DELETED: "deleted",
@@ -105,18 +105,18 @@ async def test_what_has_no_datapoint_stays_unknown(aws: Aws, double: Double, spi
     assert await minute(aws, FIFO) == QueueMinute(spies.now_s - 30, **expected)
 
 
-async def test_the_newest_complete_minute_that_has_any_is_the_one(aws: Aws, double: Double, spies: Spies) -> None:
-    # It is half past the minute: the minute that began at MINUTE goes on.
+async def test_the_newest_complete_minute_with_a_datapoint_is_read(aws: Aws, double: AwsDouble, spies: Spies) -> None:
+    # The wall clock is 30 s after `MINUTE`: the minute that began at `MINUTE` is not complete.
     script(double, {RECEIVED: [(120, 5.0), (180, 6.0)], DELETED: [(180, 7.0)], OLDEST: [(0, 9.0), (180, 8.0)]})
     assert await minute(aws) == QueueMinute(spies.now_s - 90, received=5)
 
 
-async def test_minutes_are_not_mixed(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_values_of_different_minutes_are_not_mixed(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     script(double, {RECEIVED: [(60, 5.0)], DELETED: [(120, 7.0)]})
     assert await minute(aws) == QueueMinute(spies.now_s - 30, received=5, deleted=None)
 
 
-async def test_nothing_at_all_is_missing(aws: Aws, double: Double) -> None:
+async def test_a_queue_without_datapoints_is_missing(aws: Aws, double: AwsDouble) -> None:
     script(double, {RECEIVED: [(0, 5.0)]})
     reading = await missing(aws)
     assert reading.kind == "no_data"
@@ -125,33 +125,37 @@ async def test_nothing_at_all_is_missing(aws: Aws, double: Double) -> None:
 
 @pytest.mark.parametrize("nonsense", [math.nan, math.inf, -1.0, 0.5, 2.0**54, 10**400])
 @pytest.mark.parametrize("name", [RECEIVED, DELETED, SENT, GROUPS])
-async def test_a_count_that_is_none_voids_the_minute(aws: Aws, double: Double, name: str, nonsense: object) -> None:
+async def test_an_invalid_count_makes_the_minute_missing(
+    aws: Aws, double: AwsDouble, name: str, nonsense: object
+) -> None:
     script(double, {RECEIVED: [(60, 1.0)], DELETED: [(60, 1.0)]} | {name: [(60, nonsense)]})
     assert (await missing(aws, FIFO)).kind in {"unreadable", "unavailable"}
 
 
-@pytest.mark.parametrize(("age_s", "could_be"), [(0, True), (0.5, True), (2_592_000, True), (2_592_001, False)])
-async def test_an_age_is_at_most_what_sqs_can_keep(aws: Aws, double: Double, age_s: float, could_be: bool) -> None:
+@pytest.mark.parametrize(("age_s", "is_valid"), [(0, True), (0.5, True), (2_592_000, True), (2_592_001, False)])
+async def test_an_age_of_more_than_30_days_is_impossible(
+    aws: Aws, double: AwsDouble, age_s: float, is_valid: bool
+) -> None:
     script(double, {OLDEST: [(60, age_s)]})
-    assert isinstance(await aws.meters.minute(ORDERS), QueueMinute) is could_be
+    assert isinstance(await aws.meters.minute(ORDERS), QueueMinute) is is_valid
 
 
 @pytest.mark.parametrize("nonsense", [math.nan, math.inf, -math.inf, -1.0])
-async def test_an_age_that_is_none_voids_the_minute(aws: Aws, double: Double, nonsense: float) -> None:
+async def test_an_invalid_age_makes_the_minute_missing(aws: Aws, double: AwsDouble, nonsense: float) -> None:
     script(double, {RECEIVED: [(60, 1.0)], OLDEST: [(60, nonsense)]})
     assert OLDEST in (await missing(aws)).reason
 
 
 @pytest.mark.parametrize(("status", "kind"), [("Forbidden", "denied"), ("InternalError", "unavailable")])
 @pytest.mark.parametrize("name", [RECEIVED, DELETED, OLDEST])
-async def test_one_metric_that_failed_voids_the_minute(
-    aws: Aws, double: Double, name: str, status: str, kind: str
+async def test_a_failed_metric_makes_the_minute_missing(
+    aws: Aws, double: AwsDouble, name: str, status: str, kind: str
 ) -> None:
     script(double, {RECEIVED: [(60, 1.0)]}, **{name: status})
     assert (await missing(aws)).kind == kind
 
 
-async def test_a_metric_that_is_not_answered_for_voids_the_minute(aws: Aws, double: Double) -> None:
+async def test_an_absent_result_makes_the_minute_missing(aws: Aws, double: AwsDouble) -> None:
     only = {"Id": "received", "StatusCode": "Complete", "Timestamps": [MINUTE - 60], "Values": [1.0]}
     double.on("GetMetricData", ok({"MetricDataResults": [only]}))
     reading = await missing(aws)
@@ -160,7 +164,7 @@ async def test_a_metric_that_is_not_answered_for_voids_the_minute(aws: Aws, doub
     assert RECEIVED not in reading.reason
 
 
-async def test_what_was_not_asked_for_is_not_taken(aws: Aws, double: Double) -> None:
+async def test_a_result_that_was_not_requested_is_ignored(aws: Aws, double: AwsDouble) -> None:
     results = [
         {"Id": key, "StatusCode": "Complete", "Timestamps": [MINUTE - 60], "Values": [1.0]}
         for key in ("received", "deleted", "sent", "oldest_age_s", "groups_in_flight", "odd")
@@ -169,7 +173,7 @@ async def test_what_was_not_asked_for_is_not_taken(aws: Aws, double: Double) -> 
     assert (await minute(aws)).groups_in_flight is None
 
 
-async def test_pages_are_put_together(aws: Aws, double: Double) -> None:
+async def test_pages_are_combined(aws: Aws, double: AwsDouble) -> None:
     def part(key: str, status: str, *points: tuple[float, float]) -> dict[str, object]:
         times, values = [MINUTE - age for age, _ in points], [value for _, value in points]
         return {"Id": key, "StatusCode": status, "Timestamps": times, "Values": values}
@@ -183,7 +187,7 @@ async def test_pages_are_put_together(aws: Aws, double: Double) -> None:
     assert [seen.body.get("NextToken") for seen in double.seen] == [None, "more"]
 
 
-async def test_a_queue_is_asked_about_once_a_minute_and_in_its_region(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_a_queue_is_read_once_a_minute_in_its_region(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     queue = QueueRef("orders", url="https://sqs.us-west-2.amazonaws.com/123456789012/orders")
     script(double, {RECEIVED: [(60, 1.0)]})
     for _ in range(6):
@@ -194,69 +198,67 @@ async def test_a_queue_is_asked_about_once_a_minute_and_in_its_region(aws: Aws, 
     assert len(double.seen) == 2
 
 
-async def test_a_queue_whose_region_is_contradictory_is_refused(aws: Aws, double: Double) -> None:
+async def test_a_queue_with_contradictory_regions_is_refused(aws: Aws, double: AwsDouble) -> None:
     queue = QueueRef("orders", "eu-west-1", "https://sqs.us-west-2.amazonaws.com/123456789012/orders")
     assert (await missing(aws, queue)).kind == "refused"
     assert double.seen == []
 
 
-async def test_an_error_is_not_kept(aws: Aws, double: Double) -> None:
+async def test_an_error_is_not_cached(aws: Aws, double: AwsDouble) -> None:
     double.on("GetMetricData", fault("Throttling"))
     assert (await missing(aws)).kind == "throttled"
     script(double, {RECEIVED: [(60, 1.0)]})
     assert (await minute(aws)).received == 1
 
 
-async def measure(aws: Aws, double: Double, *points: tuple[float, object]) -> Measurement | Missing:
+async def measure(aws: Aws, double: AwsDouble, *points: tuple[float, object]) -> Measurement | Missing:
     script(double, {"Carts": list(points)})
     return await aws.meters.measure(REF, CARTS)
 
 
-async def test_a_metric_is_asked_for_as_it_is_named(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_a_metric_is_requested_with_its_dimensions_and_statistic(
+    aws: Aws, double: AwsDouble, spies: Spies
+) -> None:
     assert await measure(aws, double, (60, 12.5), (120, 99.0)) == Measurement(12.5, spies.now_s - 30)
-    assert asked(double) == [("Shop", "Carts", "p99", [{"Name": "Stage", "Value": "prod"}])]
+    assert requested(double) == [("Shop", "Carts", "p99", [{"Name": "Stage", "Value": "prod"}])]
     body = double.seen[0].body
     assert (body["StartTime"], body["EndTime"]) == (MINUTE - 300, MINUTE)
     assert body["MetricDataQueries"][0]["MetricStat"]["Period"] == 60
 
 
-@pytest.mark.parametrize(("value", "could_be"), [(0, True), (0.25, True), (1e15, True), (1.1e15, False)])
-async def test_any_number_that_tasks_could_follow_is_taken(
-    aws: Aws, double: Double, value: float, could_be: bool
-) -> None:
+@pytest.mark.parametrize(("value", "is_valid"), [(0, True), (0.25, True), (1e15, True), (1.1e15, False)])
+async def test_values_from_0_to_1e15_are_accepted(aws: Aws, double: AwsDouble, value: float, is_valid: bool) -> None:
     reading = await measure(aws, double, (60, value))
-    assert isinstance(reading, Measurement) is could_be
+    assert isinstance(reading, Measurement) is is_valid
     assert isinstance(reading, Missing) or reading.value == value
 
 
 @pytest.mark.parametrize("nonsense", [math.nan, math.inf, -math.inf, -0.001, 10**400])
-async def test_a_value_that_no_tasks_can_follow_is_missing(aws: Aws, double: Double, nonsense: object) -> None:
+async def test_an_invalid_value_is_missing(aws: Aws, double: AwsDouble, nonsense: object) -> None:
     reading = await measure(aws, double, (60, nonsense))
     assert isinstance(reading, Missing)
     assert reading.kind in {"unreadable", "unavailable"}
 
 
-async def test_a_metric_without_a_datapoint_is_missing(aws: Aws, double: Double) -> None:
+async def test_a_metric_without_a_datapoint_is_missing(aws: Aws, double: AwsDouble) -> None:
     reading = await measure(aws, double, (0, 5.0))
     assert isinstance(reading, Missing)
     assert reading.kind == "no_data"
-    assert reading.reason.startswith("metric Shop/Carts: CloudWatch has no Carts of the last 5 minutes; check its")
+    assert reading.reason.startswith("metric Shop/Carts: CloudWatch has no Carts for the last 5 minutes; check its")
 
 
 @pytest.mark.parametrize(
     ("reply", "kind"),
-    [(fault("AccessDenied", status=403), "denied"), (fault("InvalidParameterValue"), "refused"), (Reply(b""), None)],
+    [(fault("AccessDenied", status=403), "denied"), (fault("InvalidParameterValue"), "refused"), (AwsReply(b""), None)],
 )
-async def test_a_metric_that_cannot_be_read_is_missing(
-    aws: Aws, double: Double, reply: Reply, kind: str | None
-) -> None:
+async def test_an_unreadable_metric_is_missing(aws: Aws, double: AwsDouble, reply: AwsReply, kind: str | None) -> None:
     double.on("GetMetricData", reply)
     reading = await aws.meters.measure(REF, CARTS)
     assert isinstance(reading, Missing)
     assert reading.kind == kind or kind is None
 
 
-async def test_services_share_a_metric_but_not_its_namesakes(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_services_share_a_metric_but_statistics_do_not(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     script(double, {"Carts": [(60, 5.0)]})
     other = ServiceRef("invoices", "prod", "invoices")
     for service in (REF, other, REF):
@@ -272,13 +274,13 @@ async def test_services_share_a_metric_but_not_its_namesakes(aws: Aws, double: D
 
 
 @pytest.mark.parametrize(
-    ("own", "service_s", "asked_in"),
+    ("own", "service_s", "expected"),
     [(None, None, "eu-west-1"), (None, "us-east-1", "us-east-1"), ("us-west-2", "us-east-1", "us-west-2")],
 )
 async def test_a_metric_s_region_is_its_own_or_the_service_s(
-    aws: Aws, double: Double, own: str | None, service_s: str | None, asked_in: str
+    aws: Aws, double: AwsDouble, own: str | None, service_s: str | None, expected: str
 ) -> None:
     script(double, {"Carts": [(60, 5.0)]})
     metric = CloudWatchMetric("Shop", "Carts", region=own)
     await aws.meters.measure(ServiceRef("shop", "prod", "orders", service_s), metric)
-    assert [seen.region for seen in double.seen] == [asked_in]
+    assert [seen.region for seen in double.seen] == [expected]

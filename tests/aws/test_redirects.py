@@ -1,4 +1,4 @@
-"""No redirect is followed, by any client: whoever is named by one hears nothing, and the error says what to do.
+"""No client follows a redirect: its target receives nothing, and the error names the remedy.
 
 Two servers on loopback: the first answers every request with a redirect to the second, which records every byte.
 """
@@ -20,7 +20,7 @@ from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.operator import apis as operator_apis
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError
-from autoscaler.inspection.asking import Silent, ask, ask_all
+from autoscaler.inspection.asking import NoDaemon, fetch_decisions, fetch_services
 from autoscaler.ports import Place, PrometheusQuery, Role
 from autoscaler.prometheus import connect_prometheus
 from tests.aws.spies import REGION, Spies
@@ -48,19 +48,19 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "TagResource": {"resourceArn": ARN, "tags": []},
     "UntagResource": {"resourceArn": ARN, "tagKeys": ["a"]},
 }
-EVERY = [one for room in (apis, operator_apis) for one in vars(room).values() if isinstance(one, apis.Api)]
+EVERY = [one for module in (apis, operator_apis) for one in vars(module).values() if isinstance(one, apis.Api)]
 BODY = b'{"Attributes": {}, "__type": "ThrottlingException", "AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c"}'
 
 
 class Pair:
-    """`url` answers with a redirect of `status` to `target`. `requests` came to the first, `stolen` to the second."""
+    """`url` responds with a redirect of `status` to `target`. `requests` reached `url`, `leaked` reached `target`."""
 
     status = 307
     url = target = ""
 
     def __init__(self) -> None:
         self.requests: list[bytes] = []
-        self.stolen: list[bytes] = []
+        self.leaked: list[bytes] = []
 
     async def redirect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.requests.append(await reader.readuntil(b"\r\n\r\n"))
@@ -71,7 +71,7 @@ class Pair:
         writer.close()
 
     async def record(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.stolen.append(b"connected: " + await reader.read(65_536))
+        self.leaked.append(b"connected: " + await reader.read(65_536))
         writer.close()
 
 
@@ -87,7 +87,7 @@ async def pair() -> AsyncIterator[Pair]:
 
 
 @pytest_asyncio.fixture
-async def two(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
+async def servers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
     async with pair() as both:
         monkeypatch.setenv("AWS_ENDPOINT_URL", both.url)
         monkeypatch.setenv("AWS_SESSION_TOKEN", "the-session-token")
@@ -95,116 +95,119 @@ async def two(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
 
 
 @asynccontextmanager
-async def caller(lean: bool = True) -> AsyncIterator[Caller]:
+async def caller(fast_sqs: bool = True) -> AsyncIterator[Caller]:
     spies = Spies()
     async with AsyncExitStack() as stack:
         clocks = Clocks(lambda: spies.now_s, lambda: spies.wall_s)
-        yield Caller(stack, spies, spies, clocks, 20.0, lean=lean, once=False)
+        yield Caller(stack, spies, spies, clocks, 20.0, fast_sqs=fast_sqs, once=False)
 
 
-def is_plain(said: str, endpoint: str, status: int) -> None:
-    """The text names who redirected, that it was a redirect, and the remedy, and holds no credential."""
-    assert endpoint in said
-    assert f"HTTP {status}" in said
-    assert "redirect" in said
-    assert "AWS_ENDPOINT_URL" in said
-    assert "the-session-token" not in said
+def is_plain(text: str, endpoint: str, status: int) -> None:
+    """The text names the endpoint, the redirect and the remedy, and contains no credential."""
+    assert endpoint in text
+    assert f"HTTP {status}" in text
+    assert "redirect" in text
+    assert "AWS_ENDPOINT_URL" in text
+    assert "the-session-token" not in text
 
 
-def test_every_call_of_ours_is_tried_below() -> None:
+def test_every_api_call_is_tested_below() -> None:
     assert {api.name.partition(":")[2] for api in EVERY} == PARAMETERS.keys()
 
 
-@pytest.mark.parametrize("lean", [True, False], ids=["lean", "sdk"])
+@pytest.mark.parametrize("fast_sqs", [True, False], ids=["fast", "sdk"])
 @pytest.mark.parametrize("api", EVERY, ids=lambda api: api.name)
-async def test_no_call_to_aws_follows_a_redirect(two: Pair, api: apis.Api, lean: bool) -> None:
-    async with caller(lean) as ours:
-        for two.status in STATUSES:
+async def test_no_call_to_aws_follows_a_redirect(servers: Pair, api: apis.Api, fast_sqs: bool) -> None:
+    async with caller(fast_sqs) as ours:
+        for servers.status in STATUSES:
             with pytest.raises(AutoscalerError) as error:
                 await ours.ask(api, "it", Place(REGION), **PARAMETERS[api.name.partition(":")[2]])
-            is_plain(str(error.value), two.url, two.status)
-    assert len(two.requests) == len(STATUSES)
-    assert two.stolen == []
+            is_plain(str(error.value), servers.url, servers.status)
+    assert len(servers.requests) == len(STATUSES)
+    assert servers.leaked == []
 
 
-async def test_a_role_is_not_assumed_by_way_of_a_redirect(two: Pair) -> None:
+async def test_assuming_a_role_follows_no_redirect(servers: Pair) -> None:
     async with caller() as ours:
         place = Place(REGION, Role("arn:aws:iam::123456789012:role/r"))
         with pytest.raises(AutoscalerError) as error:
             await ours.ask(apis.LIST_TASKS, "it", place, cluster="c")
-    is_plain(str(error.value), two.url, two.status)
-    assert two.stolen == []
+    is_plain(str(error.value), servers.url, servers.status)
+    assert servers.leaked == []
 
 
-async def found(two: Pair, reason: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """What is said where the credentials are looked for as these variables say."""
+async def error_with(servers: Pair, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the error of a call whose credentials come from the source that these variables configure."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in reason.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     async with caller() as ours:
         with pytest.raises(AutoscalerError) as error:
             await ours.ask(apis.LIST_TASKS, "it", Place(REGION), cluster="c")
-    assert two.requests, "it was not asked at all"
-    assert two.stolen == []
+    assert servers.requests, "no request was sent"
+    assert servers.leaked == []
     return str(error.value)
 
 
 @pytest.mark.parametrize("status", STATUSES)
-async def test_container_credentials_are_not_fetched_elsewhere(
-    two: Pair, status: int, monkeypatch: pytest.MonkeyPatch
+async def test_fetching_container_credentials_follows_no_redirect(
+    servers: Pair, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two.status = status
-    told = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{two.url}/keys", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "a-secret"}
-    is_plain(await found(two, told, monkeypatch), f"{two.url}/keys", status)
-    assert b"a-secret" in two.requests[0]
+    servers.status = status
+    variables = {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{servers.url}/keys",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": "a-secret",
+    }
+    is_plain(await error_with(servers, variables, monkeypatch), f"{servers.url}/keys", status)
+    assert b"a-secret" in servers.requests[0]
 
 
-async def test_instance_metadata_is_not_fetched_elsewhere(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": two.url}
-    is_plain(await found(two, told, monkeypatch), two.url, two.status)
+async def test_fetching_instance_metadata_follows_no_redirect(servers: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": servers.url}
+    is_plain(await error_with(servers, variables, monkeypatch), servers.url, servers.status)
 
 
-async def test_credential_providers_that_ask_sts_are_not_led_elsewhere(
-    two: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+async def test_credential_providers_that_call_sts_follow_no_redirect(
+    servers: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     token, profile = tmp_path / "token", tmp_path / "config"
     token.write_text("a-web-identity")
     web = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token), "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/r"}
-    is_plain(await found(two, web, monkeypatch), two.url, two.status)
+    is_plain(await error_with(servers, web, monkeypatch), servers.url, servers.status)
     monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE")
     source = "[profile base]\naws_access_key_id=a\naws_secret_access_key=b\n"
     profile.write_text(f"{source}[profile r]\nrole_arn={web['AWS_ROLE_ARN']}\nsource_profile=base\n")
-    told = {"AWS_CONFIG_FILE": str(profile), "AWS_PROFILE": "r"}
-    is_plain(await found(two, told, monkeypatch), two.url, two.status)
+    variables = {"AWS_CONFIG_FILE": str(profile), "AWS_PROFILE": "r"}
+    is_plain(await error_with(servers, variables, monkeypatch), servers.url, servers.status)
 
 
-async def test_nor_by_way_of_a_proxy(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_redirect_by_a_proxy_is_not_followed(servers: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "")
-    monkeypatch.setenv("HTTP_PROXY", two.url)
+    monkeypatch.setenv("HTTP_PROXY", servers.url)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://aws.invalid")
-    for lean in (True, False):
-        async with caller(lean) as ours:
+    for fast_sqs in (True, False):
+        async with caller(fast_sqs) as ours:
             with pytest.raises(AutoscalerError) as error:
                 await ours.ask(apis.GET_QUEUE_ATTRIBUTES, "it", Place(REGION), QueueUrl="http://aws.invalid/1/q")
-        is_plain(str(error.value), "http://aws.invalid/", two.status)
-    assert two.requests
-    assert two.stolen == []
+        is_plain(str(error.value), "http://aws.invalid/", servers.status)
+    assert servers.requests
+    assert servers.leaked == []
 
 
 @pytest.mark.parametrize("status", STATUSES)
-async def test_neither_prometheus_nor_a_daemon_leads_elsewhere(
-    two: Pair, status: int, monkeypatch: pytest.MonkeyPatch
+async def test_clients_of_prometheus_and_the_daemon_follow_no_redirect(
+    servers: Pair, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two.status = status
+    servers.status = status
     async with connect_prometheus(lambda: 0.0, lambda: 0.0, 20.0) as gauges:
-        told = await gauges.measure(PrometheusQuery(two.url, "up"))
-    heard = [await ask(two.url, "orders"), await ask_all(two.url)]
-    assert isinstance(told, Missing)
-    assert all(isinstance(one, Silent) for one in heard)
-    for said in (told.reason, *(one.reason for one in heard if isinstance(one, Silent))):
-        assert two.url in said
-        assert f"HTTP {status}" in said
-        assert "address" in said
-    assert len(two.requests) == 3
-    assert two.stolen == []
+        reading = await gauges.measure(PrometheusQuery(servers.url, "up"))
+    answers = [await fetch_decisions(servers.url, "orders"), await fetch_services(servers.url)]
+    assert isinstance(reading, Missing)
+    assert all(isinstance(one, NoDaemon) for one in answers)
+    for text in (reading.reason, *(one.reason for one in answers if isinstance(one, NoDaemon))):
+        assert servers.url in text
+        assert f"HTTP {status}" in text
+        assert "address" in text
+    assert len(servers.requests) == 3
+    assert servers.leaked == []

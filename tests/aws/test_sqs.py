@@ -1,4 +1,4 @@
-"""Queues: what is read is what SQS said, and what it did not say is never a zero."""
+"""Queues: a reading contains the counts that SQS returned; a missing count is never 0."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autoscaler.aws import Aws
 from autoscaler.aws.sqs import region_in
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.ports import QueueRef
-from tests.aws.double import Double, Reply, fault, ok
+from tests.aws.double import AwsDouble, AwsReply, fault, ok
 from tests.aws.spies import Spies
 
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"
@@ -22,35 +22,35 @@ COUNTS = {
 }
 
 
-@pytest.fixture(params=[True, False], ids=["lean", "sdk"])
-def lean(request: pytest.FixtureRequest) -> bool:
+@pytest.fixture(params=[True, False], ids=["fast", "sdk"])
+def fast_sqs(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-def counts(**changed: object) -> Reply:
+def counts(**changed: object) -> AwsReply:
     return ok({"Attributes": {**COUNTS, **changed}})
 
 
-async def test_the_three_counts_are_each_in_their_place(aws: Aws, double: Double, spies: Spies) -> None:
+async def test_each_count_is_read_from_its_attribute(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     double.on("GetQueueAttributes", counts())
     assert await aws.queues.backlog(ORDERS) == Backlog(visible=7, in_flight=2, delayed=1, at=spies.now_s)
     assert double.seen[0].body == {"QueueUrl": URL, "AttributeNames": list(COUNTS)}
 
 
-async def test_a_reading_is_as_old_as_its_question(aws: Aws, double: Double, spies: Spies) -> None:
-    def later(_: object) -> Reply:
+async def test_a_reading_has_the_time_of_its_request(aws: Aws, double: AwsDouble, spies: Spies) -> None:
+    def later(_: object) -> AwsReply:
         spies.pass_s(3)
         return counts()
 
-    asked_at = spies.now_s
+    requested_at = spies.now_s
     double.on("GetQueueAttributes", later)
     reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Backlog)
-    assert reading.at == asked_at
+    assert reading.at == requested_at
 
 
 @pytest.mark.parametrize("most", [0, 2**53])
-async def test_the_limits_of_a_count_are_counts(aws: Aws, double: Double, most: int) -> None:
+async def test_the_limits_of_a_count_are_valid(aws: Aws, double: AwsDouble, most: int) -> None:
     double.on("GetQueueAttributes", counts(ApproximateNumberOfMessages=str(most)))
     reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Backlog)
@@ -62,7 +62,7 @@ async def test_the_limits_of_a_count_are_counts(aws: Aws, double: Double, most: 
     "nonsense",
     [None, "", "-1", "+1", "1.0", "1e3", " 1", "1_0", "٣", "NaN", "many", 5, True, [], {}, str(2**53 + 1), "9" * 5000],
 )
-async def test_a_count_that_is_no_count_is_missing(aws: Aws, double: Double, name: str, nonsense: object) -> None:
+async def test_an_invalid_count_is_missing(aws: Aws, double: AwsDouble, name: str, nonsense: object) -> None:
     double.on("GetQueueAttributes", counts(**{name: nonsense}))
     reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
@@ -71,7 +71,7 @@ async def test_a_count_that_is_no_count_is_missing(aws: Aws, double: Double, nam
 
 
 @pytest.mark.parametrize("name", COUNTS)
-async def test_a_count_that_is_not_there_is_missing(aws: Aws, double: Double, name: str) -> None:
+async def test_an_absent_count_is_missing(aws: Aws, double: AwsDouble, name: str) -> None:
     double.on("GetQueueAttributes", ok({"Attributes": {k: v for k, v in COUNTS.items() if k != name}}))
     reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
@@ -98,49 +98,49 @@ async def test_a_count_that_is_not_there_is_missing(aws: Aws, double: Double, na
         json.dumps({"Attributes": {}}).encode(),
     ],
 )
-async def test_garbage_is_missing(aws: Aws, double: Double, body: bytes) -> None:
-    double.on("GetQueueAttributes", Reply(body))
+async def test_a_malformed_response_is_missing(aws: Aws, double: AwsDouble, body: bytes) -> None:
+    double.on("GetQueueAttributes", AwsReply(body))
     reading = await aws.queues.backlog(ORDERS)
     assert isinstance(reading, Missing)
     assert reading.kind in {"unreadable", "unavailable"}
 
 
-async def test_the_address_is_looked_up_once(aws: Aws, double: Double) -> None:
+async def test_the_queue_url_is_read_once(aws: Aws, double: AwsDouble) -> None:
     double.on("GetQueueUrl", ok({"QueueUrl": URL}))
     double.on("GetQueueAttributes", counts())
     queue = QueueRef("orders", account="210987654321")
     await aws.queues.backlog(queue)
     await aws.queues.backlog(queue)
-    assert [seen.body for seen in double.asked("GetQueueUrl")] == [
+    assert [seen.body for seen in double.requests("GetQueueUrl")] == [
         {"QueueName": "orders", "QueueOwnerAWSAccountId": "210987654321"}
     ]
-    assert [seen.body["QueueUrl"] for seen in double.asked("GetQueueAttributes")] == [URL, URL]
+    assert [seen.body["QueueUrl"] for seen in double.requests("GetQueueAttributes")] == [URL, URL]
 
 
-async def test_our_own_account_is_not_named(aws: Aws, double: Double) -> None:
+async def test_the_daemon_s_own_account_is_not_sent(aws: Aws, double: AwsDouble) -> None:
     double.on("GetQueueUrl", ok({"QueueUrl": URL}))
     double.on("GetQueueAttributes", counts())
     await aws.queues.backlog(QueueRef("orders"))
-    assert double.asked("GetQueueUrl")[0].body == {"QueueName": "orders"}
+    assert double.requests("GetQueueUrl")[0].body == {"QueueName": "orders"}
 
 
-async def test_a_queue_that_went_missing_is_looked_up_anew(aws: Aws, double: Double) -> None:
-    double.on("GetQueueUrl", ok({"QueueUrl": URL}), ok({"QueueUrl": URL + "-anew"}))
+async def test_the_url_of_a_missing_queue_is_read_again(aws: Aws, double: AwsDouble) -> None:
+    double.on("GetQueueUrl", ok({"QueueUrl": URL}), ok({"QueueUrl": URL + "-2"}))
     double.on("GetQueueAttributes", counts(), fault("QueueDoesNotExist"), counts())
     readings = [await aws.queues.backlog(QueueRef("orders")) for _ in range(3)]
     assert [type(reading) for reading in readings] == [Backlog, Missing, Backlog]
-    assert double.asked("GetQueueAttributes")[-1].body["QueueUrl"] == URL + "-anew"
+    assert double.requests("GetQueueAttributes")[-1].body["QueueUrl"] == URL + "-2"
 
 
-async def test_another_error_does_not_forget_the_address(aws: Aws, double: Double) -> None:
+async def test_another_error_does_not_remove_the_queue_url(aws: Aws, double: AwsDouble) -> None:
     double.on("GetQueueUrl", ok({"QueueUrl": URL}))
     double.on("GetQueueAttributes", fault("InternalError", status=500), counts())
     readings = [await aws.queues.backlog(QueueRef("orders")) for _ in range(2)]
     assert [type(reading) for reading in readings] == [Missing, Backlog]
-    assert len(double.asked("GetQueueUrl")) == 1
+    assert len(double.requests("GetQueueUrl")) == 1
 
 
-async def test_an_address_that_is_none_is_missing_and_not_kept(aws: Aws, double: Double) -> None:
+async def test_an_absent_queue_url_is_missing_and_not_cached(aws: Aws, double: AwsDouble) -> None:
     double.on("GetQueueUrl", ok({}), ok({"QueueUrl": URL}))
     double.on("GetQueueAttributes", counts())
     readings = [await aws.queues.backlog(QueueRef("orders")) for _ in range(2)]
@@ -157,13 +157,13 @@ async def test_an_address_that_is_none_is_missing_and_not_kept(aws: Aws, double:
         (QueueRef("q", url="http://127.0.0.1:9324/000000000000/q"), "eu-west-1"),
     ],
 )
-async def test_a_queue_is_asked_for_in_its_own_region(aws: Aws, double: Double, queue: QueueRef, region: str) -> None:
+async def test_a_queue_is_read_in_its_own_region(aws: Aws, double: AwsDouble, queue: QueueRef, region: str) -> None:
     double.on("GetQueueAttributes", counts())
     assert isinstance(await aws.queues.backlog(queue), Backlog)
     assert double.seen[0].region == region
 
 
-async def test_a_url_that_contradicts_the_region_is_refused_unasked(aws: Aws, double: Double) -> None:
+async def test_a_url_that_contradicts_the_region_is_refused_without_a_call(aws: Aws, double: AwsDouble) -> None:
     reading = await aws.queues.backlog(QueueRef("orders", region="us-east-1", url=URL))
     assert isinstance(reading, Missing)
     assert reading.kind == "refused"
@@ -184,5 +184,5 @@ async def test_a_url_that_contradicts_the_region_is_refused_unasked(aws: Aws, do
         ("not a url", None),
     ],
 )
-def test_the_region_of_a_url_is_in_its_host(url: str, region: str | None) -> None:
+def test_the_region_of_a_url_is_read_from_its_host(url: str, region: str | None) -> None:
     assert region_in(url) == region

@@ -1,4 +1,4 @@
-"""The shorter way of the hot call: it says what the SDK says of every answer, and is not taken for everybody."""
+"""The faster implementation of GetQueueAttributes: it equals the SDK's, and is not used if a setting needs the SDK."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from autoscaler.aws.signing import signed
 from autoscaler.aws.sqs_fast import MOST_BYTES, FastSqs, _session
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.ports import QueueRef
-from tests.aws.double import Double, Reply, fault, ok, serving
+from tests.aws.double import AwsDouble, AwsReply, fault, ok, serving
 from tests.aws.spies import REGION, Spies, connected
 
 ORDERS = QueueRef("orders", url="https://sqs.eu-west-1.amazonaws.com/123456789012/orders")
@@ -48,53 +48,56 @@ SKEWED = fault("InvalidSignatureException", "Signature expired: 1 is now earlier
 STATUSES = [201, 300, 301, 302, 304, 400, 403, 404, 408, 413, 429, 500, 502, 503, 504, 599]
 BODIES = [b"", b"{}", b"null", b"[1]", b"3", b'"x"', b"{", b"<html>", b"\xff\xfe", b"[" * 10_000, b'{"__type": 5}']
 BODIES += [b'{"__type": null, "message": 5}', b'{"code": "Odd", "Message": "m"}', b'{"Attributes": []}']
-ODD = [Reply(body, status) for status in (200, *STATUSES) for body in BODIES]
+ODD = [AwsReply(body, status) for status in (200, *STATUSES) for body in BODIES]
 FAULTS = [fault(code, "in AWS words", status) for code in CODES for status in (400, 403, 500)]
 FAULTS += [fault(f"com.amazonaws.sqs#{code}", headers=OLDER) for code in ("QueueDoesNotExist", "Odd")]
 FAULTS += [fault("QueueDoesNotExist", headers={"X-Amzn-Query-Error": "AWS.SimpleQueueService.Odd;Sender"})]
 FAULTS += [fault("Odd", status=status, headers=headers) for status in STATUSES for headers in ({}, OLDER)]
 
 
-async def both(double: Double, spies: Spies, replies: list[Reply]) -> list[tuple[object, object]]:
-    """What the two ways make of each reply."""
-    told = []
-    for lean in (True, False):
+async def both(double: AwsDouble, spies: Spies, replies: list[AwsReply]) -> list[tuple[object, object]]:
+    """Return the readings of both implementations for each reply."""
+    readings = []
+    for fast_sqs in (True, False):
         double.on("GetQueueAttributes", *replies)
-        async with connected(replace(spies, lean=lean)) as aws:
-            told.append([await aws.queues.backlog(ORDERS) for _ in replies])
-    return list(zip(*told, strict=True))
+        async with connected(replace(spies, fast_sqs=fast_sqs)) as aws:
+            readings.append([await aws.queues.backlog(ORDERS) for _ in replies])
+    return list(zip(*readings, strict=True))
 
 
 @pytest.mark.parametrize("replies", [[GOOD, SKEWED], ODD, FAULTS], ids=["good", "odd", "faults"])
-async def test_both_ways_say_the_same_of_every_answer(double: Double, spies: Spies, replies: list[Reply]) -> None:
-    for reply, (lean, sdk) in zip(replies, await both(double, spies, replies), strict=True):
+async def test_both_implementations_return_the_same_reading(
+    double: AwsDouble, spies: Spies, replies: list[AwsReply]
+) -> None:
+    for reply, (fast_sqs, sdk) in zip(replies, await both(double, spies, replies), strict=True):
         if isinstance(sdk, Missing) and reply in ODD and reply.status <= 300:
-            assert isinstance(lean, Missing)  # what no JSON can be read from is told in each reader's own words
-            assert {lean.kind, sdk.kind} <= {"unreadable", "unavailable"}
+            assert isinstance(fast_sqs, Missing)  # each implementation has its own text for an unreadable body
+            assert {fast_sqs.kind, sdk.kind} <= {"unreadable", "unavailable"}
         else:
-            assert lean == sdk, reply
+            assert fast_sqs == sdk, reply
 
 
-async def test_both_ways_count_the_same_outcomes_and_hear_of_the_same_throttles(double: Double, spies: Spies) -> None:
+async def test_both_implementations_report_the_same_outcomes_and_throttles(double: AwsDouble, spies: Spies) -> None:
     replies = [GOOD, fault("ThrottlingException"), fault("AccessDenied"), fault("InternalFailure", status=500)]
-    heard = []
-    for lean in (True, False):
+    recorded = []
+    for fast_sqs in (True, False):
         double.on("GetQueueAttributes", *replies)
-        here = Spies(lean=lean)
-        async with connected(here) as aws:
+        own_spies = Spies(fast_sqs=fast_sqs)
+        async with connected(own_spies) as aws:
             for _ in replies:
                 await aws.queues.backlog(ORDERS)
-        heard.append((here.paced, here.calls))
-    assert heard[0] == heard[1]
+        recorded.append((own_spies.limiter_calls, own_spies.calls))
+    assert recorded[0] == recorded[1]
 
 
-async def test_both_ways_ask_the_same(double: Double, spies: Spies) -> None:
+async def test_both_implementations_send_the_same_request(double: AwsDouble, spies: Spies) -> None:
     await both(double, spies, [GOOD])
-    lean, sdk = double.seen
-    assert (lean.operation, lean.body, lean.region, lean.key) == (sdk.operation, sdk.body, sdk.region, sdk.key)
+    fast_sqs, sdk = double.seen
+    assert (fast_sqs.operation, fast_sqs.body) == (sdk.operation, sdk.body)
+    assert (fast_sqs.region, fast_sqs.key) == (sdk.region, sdk.key)
     for name in ("Host", "Content-Type", "X-Amz-Target", "Accept-Encoding"):
-        assert lean.headers[name] == sdk.headers[name], name
-    words = set(lean.headers["User-Agent"].split())
+        assert fast_sqs.headers[name] == sdk.headers[name], name
+    words = set(fast_sqs.headers["User-Agent"].split())
     assert {word for word in words if not word.startswith("m/")} <= set(sdk.headers["User-Agent"].split())
     assert any(word.startswith("ecs-queue-autoscaler/") for word in words)
 
@@ -104,7 +107,7 @@ KEYS = st.builds(ReadOnlyCredentials, st.text("ABC", min_size=1), st.text(min_si
 
 @given(KEYS, st.binary(max_size=300), st.sampled_from(["eu-west-1", "cn-north-1"]), st.integers(0, 4 * 10**9))
 @settings(max_examples=200)
-def test_a_signature_is_the_one_that_the_sdk_s_signer_makes(
+def test_a_signature_equals_that_of_the_sdk_s_signer(
     keys: ReadOnlyCredentials, body: bytes, region: str, at: int
 ) -> None:
     url, headers = (
@@ -118,21 +121,21 @@ def test_a_signature_is_the_one_that_the_sdk_s_signer_makes(
         assert signed(headers, url, body, keys, region) == dict(request.headers.items())
 
 
-async def test_a_redirect_is_not_followed(aws: Aws, double: Double) -> None:
+async def test_a_redirect_is_not_followed(aws: Aws, double: AwsDouble) -> None:
     async with serving() as elsewhere:
         elsewhere.on("GetQueueAttributes", GOOD)
         for status in (301, 302, 303, 307, 308):
-            double.on("GetQueueAttributes", Reply(b"", status, {"Location": elsewhere.url}))
+            double.on("GetQueueAttributes", AwsReply(b"", status, {"Location": elsewhere.url}))
             reading = await aws.queues.backlog(ORDERS)
             assert isinstance(reading, Missing)
             assert reading.kind == "unavailable"
         assert elsewhere.seen == []
 
 
-async def test_an_answer_may_be_long_but_not_endless(aws: Aws, double: Double) -> None:
+async def test_a_response_is_limited_in_length(aws: Aws, double: AwsDouble) -> None:
     for extra, kind in ((0, Backlog), (1, Missing)):
         body = json.dumps({"Attributes": COUNTS}).encode()
-        double.on("GetQueueAttributes", Reply(body + b" " * (MOST_BYTES - len(body) + extra)))
+        double.on("GetQueueAttributes", AwsReply(body + b" " * (MOST_BYTES - len(body) + extra)))
         reading = await aws.queues.backlog(ORDERS)
         assert isinstance(reading, kind)
     assert isinstance(reading, Missing)
@@ -143,7 +146,7 @@ async def test_an_answer_may_be_long_but_not_endless(aws: Aws, double: Double) -
 
 
 @pytest.mark.parametrize(
-    "told",
+    "response",
     [
         b"",
         b"nonsense\r\n\r\n",
@@ -152,13 +155,13 @@ async def test_an_answer_may_be_long_but_not_endless(aws: Aws, double: Double) -
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
     ],
 )
-@pytest.mark.parametrize("lean", [True, False], ids=["lean", "sdk"])
-async def test_what_is_no_http_is_unavailable(
-    monkeypatch: pytest.MonkeyPatch, spies: Spies, lean: bool, told: bytes
+@pytest.mark.parametrize("fast_sqs", [True, False], ids=["fast", "sdk"])
+async def test_an_invalid_http_response_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch, spies: Spies, fast_sqs: bool, response: bytes
 ) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
-        writer.write(told)
+        writer.write(response)
         writer.close()
         await writer.wait_closed()
 
@@ -172,14 +175,14 @@ async def test_what_is_no_http_is_unavailable(
     assert "queue orders in eu-west-1" in reading.reason
 
 
-@pytest.mark.parametrize("lean", [True, False], ids=["lean", "sdk"])
-async def test_a_server_that_nobody_vouches_for_is_told_nothing(
+@pytest.mark.parametrize("fast_sqs", [True, False], ids=["fast", "sdk"])
+async def test_a_server_with_an_untrusted_certificate_receives_nothing(
     monkeypatch: pytest.MonkeyPatch, spies: Spies, tmp_path: Path
 ) -> None:
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.append(await reader.read(10))
+        received.append(await reader.read(10))
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=self_signed(tmp_path)) as server:
@@ -189,11 +192,11 @@ async def test_a_server_that_nobody_vouches_for_is_told_nothing(
     assert isinstance(reading, Missing)
     assert reading.kind == "unavailable"
     assert "certificate" in reading.reason
-    assert heard == []
+    assert received == []
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
-    """A certificate for localhost that is signed by itself."""
+    """A server with a self-signed certificate for localhost."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -207,8 +210,8 @@ def self_signed(folder: Path) -> ssl.SSLContext:
     return context
 
 
-async def test_authorities_that_cannot_be_read_are_told(
-    monkeypatch: pytest.MonkeyPatch, double: Double, spies: Spies
+async def test_unreadable_certificate_authorities_are_reported(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies
 ) -> None:
     monkeypatch.setattr("autoscaler.aws.sqs_fast.get_cert_path", lambda _: "/nowhere.pem")
     async with connected(spies) as aws:
@@ -219,15 +222,15 @@ async def test_authorities_that_cannot_be_read_are_told(
 
 async def has_route(call: Call) -> bool:
     async with AsyncExitStack() as stack:
-        lean = FastSqs(stack, Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0))
-        return await lean.route(call) is not None
+        fast_sqs = FastSqs(stack, Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0))
+        return await fast_sqs.route(call) is not None
 
 
 @pytest.mark.parametrize(
-    ("variables", "taken"),
+    ("variables", "is_used"),
     [
         ({}, True),
-        ({"HTTP_PROXY": "http://127.0.0.1:9"}, True),  # NO_PROXY has everything
+        ({"HTTP_PROXY": "http://127.0.0.1:9"}, True),  # NO_PROXY is *
         ({"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}, False),
         ({"https_proxy": "http://127.0.0.1:9", "NO_PROXY": "", "AWS_ENDPOINT_URL": ""}, False),
         ({"AWS_ENDPOINT_URL": ""}, True),
@@ -237,15 +240,15 @@ async def has_route(call: Call) -> bool:
         ({"REQUESTS_CA_BUNDLE": "/nowhere.pem"}, False),
     ],
 )
-async def test_it_is_taken_where_nothing_is_set_that_only_the_sdk_honours(
-    monkeypatch: pytest.MonkeyPatch, double: Double, variables: dict[str, str], taken: bool
+async def test_the_fast_route_is_used_unless_a_setting_needs_the_sdk(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, variables: dict[str, str], is_used: bool
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
-    assert await has_route(Call(GET_QUEUE_ATTRIBUTES, "queue orders", REGION)) is taken
+    assert await has_route(Call(GET_QUEUE_ATTRIBUTES, "queue orders", REGION)) is is_used
 
 
-async def test_it_is_taken_for_the_hot_call_only(double: Double) -> None:
+async def test_the_fast_route_is_used_for_get_queue_attributes_only(double: AwsDouble) -> None:
     assert not await has_route(Call(GET_QUEUE_URL, "queue orders", REGION))
 
 
@@ -258,19 +261,19 @@ async def test_it_is_taken_for_the_hot_call_only(double: Double) -> None:
         ({"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9324"}, "http://127.0.0.1:9324/"),
     ],
 )
-async def test_it_leads_to_the_endpoint_that_the_sdk_resolves(
+async def test_the_fast_route_uses_the_endpoint_that_the_sdk_resolves(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], url: str
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     async with AsyncExitStack() as stack:
-        lean = FastSqs(stack, Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0))
-        route = await lean.route(Call(GET_QUEUE_ATTRIBUTES, "queue orders", REGION))
+        fast_sqs = FastSqs(stack, Clients(stack, Clocks(lambda: 0.0, lambda: 0.0), 5.0))
+        route = await fast_sqs.route(Call(GET_QUEUE_ATTRIBUTES, "queue orders", REGION))
         assert route is not None
         assert str(route._url) == url
 
 
-async def test_certificates_are_checked_against_the_well_known_authorities() -> None:
+async def test_the_fast_route_verifies_certificates_with_the_well_known_authorities() -> None:
     async with await _session() as http:
         connector: Any = http.connector
         trust = connector._ssl
@@ -279,7 +282,7 @@ async def test_certificates_are_checked_against_the_well_known_authorities() -> 
         assert len(trust.get_ca_certs()) > 50
 
 
-async def test_all_regions_and_roles_share_its_connections(aws: Aws, double: Double) -> None:
+async def test_all_regions_share_connections(aws: Aws, double: AwsDouble) -> None:
     double.on("GetQueueAttributes", GOOD)
     for region in ("eu-west-1", "us-east-1", "ap-south-1"):
         await aws.queues.backlog(QueueRef("orders", region, "http://sqs.example/1/orders"))

@@ -1,4 +1,4 @@
-"""Once a period, whoever asks and however often."""
+"""Each key is read at most once per period, for all callers."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from autoscaler.errors import Throttled, Unavailable
 from tests.aws.spies import Spies
 
 
-async def test_who_asks_meanwhile_waits_for_the_same_answer(spies: Spies) -> None:
-    schedule: TtlCache[str, int] = TtlCache(lambda: spies.now_s, 60.0)
-    asked: list[int] = []
+async def test_concurrent_callers_share_one_call(spies: Spies) -> None:
+    cache: TtlCache[str, int] = TtlCache(lambda: spies.now_s, 60.0)
+    calls: list[int] = []
     answered = asyncio.Event()
 
     async def ask() -> int:
-        asked.append(len(asked))
+        calls.append(len(calls))
         await answered.wait()
         return 7
 
     async with asyncio.TaskGroup() as group:
-        readings = [group.create_task(schedule.reading("a", ask)) for _ in range(3)]
+        readings = [group.create_task(cache.reading("a", ask)) for _ in range(3)]
         await asyncio.sleep(0)
         answered.set()
     assert [reading.result() for reading in readings] == [7, 7, 7]
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
 async def test_one_key_does_not_wait_for_another(spies: Spies) -> None:
-    schedule: TtlCache[str, str] = TtlCache(lambda: spies.now_s, 60.0)
+    cache: TtlCache[str, str] = TtlCache(lambda: spies.now_s, 60.0)
     answered = asyncio.Event()
 
     async def slow() -> str:
@@ -40,15 +40,15 @@ async def test_one_key_does_not_wait_for_another(spies: Spies) -> None:
         return "quick"
 
     async with asyncio.TaskGroup() as group:
-        waiting = group.create_task(schedule.reading("a", slow))
+        waiting = group.create_task(cache.reading("a", slow))
         await asyncio.sleep(0)
-        assert await schedule.reading("b", quick) == "quick"
+        assert await cache.reading("b", quick) == "quick"
         answered.set()
     assert waiting.result() == "slow"
 
 
-async def test_a_question_that_is_given_up_leaves_the_turn_to_the_next(spies: Spies) -> None:
-    schedule: TtlCache[str, int] = TtlCache(lambda: spies.now_s, 60.0)
+async def test_the_next_caller_reads_after_a_cancelled_one(spies: Spies) -> None:
+    cache: TtlCache[str, int] = TtlCache(lambda: spies.now_s, 60.0)
 
     async def never() -> int:
         await asyncio.Event().wait()
@@ -58,14 +58,14 @@ async def test_a_question_that_is_given_up_leaves_the_turn_to_the_next(spies: Sp
         return 7
 
     async with asyncio.TaskGroup() as group:
-        given_up = group.create_task(schedule.reading("a", never))
+        cancelled = group.create_task(cache.reading("a", never))
         await asyncio.sleep(0)
-        given_up.cancel()
-    assert await schedule.reading("a", ask) == 7
+        cancelled.cancel()
+    assert await cache.reading("a", ask) == 7
 
 
-async def test_an_error_stands_for_as_long_as_its_kind_asks(spies: Spies) -> None:
-    schedule: TtlCache[str, int] = TtlCache(
+async def test_an_error_is_cached_for_the_time_of_its_kind(spies: Spies) -> None:
+    cache: TtlCache[str, int] = TtlCache(
         lambda: spies.now_s, 60.0, lambda fault: 20.0 if isinstance(fault, Throttled) else 0.0
     )
 
@@ -78,23 +78,23 @@ async def test_an_error_stands_for_as_long_as_its_kind_asks(spies: Spies) -> Non
     async def ask() -> int:
         return 7
 
-    assert await schedule.reading("a", throttled) == Missing("slow down", "throttled")
+    assert await cache.reading("a", throttled) == Missing("slow down", "throttled")
     spies.pass_s(19)
-    assert await schedule.reading("a", ask) == Missing("slow down", "throttled")
+    assert await cache.reading("a", ask) == Missing("slow down", "throttled")
     spies.pass_s(1)
-    assert await schedule.reading("a", unavailable) == Missing("gone", "unavailable")
-    assert await schedule.reading("a", ask) == 7
+    assert await cache.reading("a", unavailable) == Missing("gone", "unavailable")
+    assert await cache.reading("a", ask) == 7
 
 
-async def test_what_nobody_asks_for_any_more_is_forgotten() -> None:
+async def test_unused_readings_are_removed() -> None:
     now = 0.0
-    schedule: TtlCache[int, int] = TtlCache(lambda: now, 60.0)
+    cache: TtlCache[int, int] = TtlCache(lambda: now, 60.0)
 
     async def answer() -> int:
         return 1
 
     for key in range(20 * SWEEP_AT):
         now += 60.0
-        await schedule.reading(key, answer)
-    assert len(schedule._kept) <= 2 * SWEEP_AT
-    assert len(schedule._turns) == len(schedule._kept)
+        await cache.reading(key, answer)
+    assert len(cache._cached) <= 2 * SWEEP_AT
+    assert len(cache._locks) == len(cache._cached)

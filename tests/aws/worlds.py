@@ -1,4 +1,4 @@
-"""Two AWSs that hold queues, services and metrics: moto, and our own double."""
+"""Two implementations of AWS with queues, services and metrics: moto and `FakeAws`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SUSPENDED = {
 
 
 def _scaled(cluster: str, name: str) -> dict[str, str]:
-    """A service's count, as Application Auto Scaling calls it."""
+    """Identify a service's desired count in Application Auto Scaling."""
     return {
         "ServiceNamespace": "ecs",
         "ResourceId": f"service/{cluster}/{name}",
@@ -29,8 +29,8 @@ def _scaled(cluster: str, name: str) -> dict[str, str]:
     }
 
 
-class World(Protocol):
-    """What a test puts there before the floor reads it."""
+class AwsWorld(Protocol):
+    """The changes that a test makes in AWS before the AWS layer reads it."""
 
     async def put_queue(self, name: str, messages: int) -> None: ...
     async def put_service(
@@ -50,7 +50,7 @@ class World(Protocol):
 
 
 @dataclass
-class Moto:
+class MotoWorld:
     url: str
 
     async def put_queue(self, name: str, messages: int) -> None:
@@ -69,8 +69,10 @@ class Moto:
     ) -> None:
         async with self._client("ecs") as ecs:
             await ecs.create_cluster(clusterName=cluster)
-            told = [{"image": "worker", "memory": 128, **container} for container in containers or [{"name": "worker"}]]
-            await ecs.register_task_definition(family=name, containerDefinitions=told)
+            definitions = [
+                {"image": "worker", "memory": 128, **container} for container in containers or [{"name": "worker"}]
+            ]
+            await ecs.register_task_definition(family=name, containerDefinitions=definitions)
             listed = [{"key": key, "value": value} for key, value in (tags or {}).items()]
             await ecs.create_service(
                 cluster=cluster, serviceName=name, taskDefinition=name, desiredCount=desired, tags=listed
@@ -123,7 +125,7 @@ class Moto:
 
 @dataclass
 class Fake:
-    """The double of AWS, scripted from within."""
+    """`FakeAws`, whose state is changed directly and not by API calls."""
 
     aws: FakeAws
 

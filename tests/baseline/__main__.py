@@ -1,4 +1,4 @@
-"""`python -m tests.baseline record|compare`: see the package."""
+"""`python -m tests.baseline record|compare`: described in the package."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from click import echo
 
 from tests.baseline import behaviour, running, surface
-from tests.baseline.comparing import GROUPS, Comparison, compare, compared, read, report, write
+from tests.baseline.comparing import GROUPS, GroupDifference, compare, compared, read, report, write
 from tests.baseline.renames import Renames
-from tests.baseline.surface import Recorded
+from tests.baseline.surface import RecordedGroup
 from tests.baseline.tree import Tree
 
 JOURNAL = "journal.jsonl"
@@ -31,61 +31,61 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.baseline", description=__doc__)
     commands = parser.add_subparsers(required=True)
     recording = commands.add_parser("record", help="record one checkout")
-    recording.add_argument("--out", type=Path, required=True, help="the folder of the recording")
-    recording.add_argument("--traces", type=Path, help="a folder with the scorecard's traces")
-    recording.add_argument("--only", default=",".join(GROUPS), help=f"groups, of {','.join(GROUPS)}")
+    recording.add_argument("--out", type=Path, required=True, help="folder of the recording")
+    recording.add_argument("--traces", type=Path, help="folder with the scorecard's traces")
+    recording.add_argument("--only", default=",".join(GROUPS), help=f"groups to record, from {','.join(GROUPS)}")
     recording.set_defaults(command=_record)
     comparing = commands.add_parser("compare", help="compare two recordings")
     comparing.add_argument("before", type=Path)
     comparing.add_argument("after", type=Path)
-    comparing.add_argument("--strict-texts", action="store_true", help="differences in wording fail too")
+    comparing.add_argument("--strict-texts", action="store_true", help="also fail on differences in wording")
     comparing.add_argument("--all", action="store_true", help="print every difference of every group")
     comparing.set_defaults(command=_compare)
     for command in (recording, comparing):
         command.add_argument("--renames", type=Path, help="a JSON file of intended renames")
-        command.add_argument("--journal", type=Path, help="replay this journal, recorded earlier")
+        command.add_argument("--journal", type=Path, help="replay this earlier journal")
         command.add_argument("--tree", type=Path, default=Path.cwd(), help="the checkout [default: here]")
         command.add_argument("--python", type=Path, default=Path(sys.executable), help="the Python that runs it")
     return parser
 
 
 def _tree(given: argparse.Namespace) -> Tree:
-    # The interpreter's link is kept: a virtual environment is known by it.
+    # Do not resolve the interpreter's link: it identifies the virtual environment.
     return Tree(given.tree.resolve(), given.python.absolute())
 
 
 def _record(given: argparse.Namespace) -> int:
-    tree, renames, wanted = _tree(given), Renames.read(given.renames), given.only.split(",")
-    if unknown := sorted(set(wanted) - set(GROUPS)):
-        echo(f"record: no such group: {', '.join(unknown)}; the groups are {', '.join(GROUPS)}", err=True)
+    tree, renames, groups = _tree(given), Renames.read(given.renames), given.only.split(",")
+    if unknown := sorted(set(groups) - set(GROUPS)):
+        echo(f"record: unknown group {', '.join(unknown)}. Groups: {', '.join(GROUPS)}", err=True)
         return 2
     out: Path = given.out
     out.mkdir(parents=True, exist_ok=True)
     journal = given.journal.read_text().splitlines() if given.journal else None
 
-    def note(group: str, make: Callable[[], Recorded]) -> None:
-        if group in wanted:
+    def record(group: str, make: Callable[[], RecordedGroup]) -> None:
+        if group in groups:
             began = time.monotonic()
             write(out, group, make())
             echo(f"{group}: {time.monotonic() - began:.1f} s", err=True)
 
-    note("settings", lambda: surface.settings(tree))
-    note("rules", lambda: surface.rules(tree))
-    note("tags", lambda: surface.tags(tree))
-    note("cli", lambda: surface.commands(tree))
-    note("alerts", lambda: surface.alerts(tree, renames.variables(running.ONE)))
-    note("exits", lambda: running.exits(tree, renames))
-    if {"metrics", "api", "log"} & set(wanted) or ("replay" in wanted and journal is None):
+    record("settings", lambda: surface.settings(tree))
+    record("rules", lambda: surface.rules(tree))
+    record("tags", lambda: surface.tags(tree))
+    record("cli", lambda: surface.commands(tree))
+    record("alerts", lambda: surface.alerts(tree, renames.variables(running.ONE)))
+    record("exits", lambda: running.exits(tree, renames))
+    if {"metrics", "api", "log"} & set(groups) or ("replay" in groups and journal is None):
         ran = running.run(tree, renames)
-        note("metrics", lambda: ran.metrics)
-        note("api", lambda: ran.api)
-        note("log", lambda: ran.log)
+        record("metrics", lambda: ran.metrics)
+        record("api", lambda: ran.api)
+        record("log", lambda: ran.log)
         journal = journal or ran.journal
-    if journal is not None and "replay" in wanted:
+    if journal is not None and "replay" in groups:
         (out / JOURNAL).write_text("".join(f"{line}\n" for line in journal))
-        note("replay", lambda: behaviour.replay(tree, renames, journal))
-    note("decide", lambda: behaviour.decide(tree, renames))
-    note("simulate", lambda: behaviour.simulate(tree, given.traces))
+        record("replay", lambda: behaviour.replay(tree, renames, journal))
+    record("decide", lambda: behaviour.decide(tree, renames))
+    record("simulate", lambda: behaviour.simulate(tree, given.traces))
     about = {"commit": tree.commit(), "groups": [group for group in GROUPS if read(out, group)]}
     (out / "about.json").write_text(json.dumps(about, indent=1) + "\n")
     return 0
@@ -104,7 +104,7 @@ def _compare(given: argparse.Namespace) -> int:
     return int(any(one.names or (given.strict_texts and one.texts) for one in found))
 
 
-def _replayed(given: argparse.Namespace, renames: Renames) -> Comparison:
+def _replayed(given: argparse.Namespace, renames: Renames) -> GroupDifference:
     old = read(given.before, "replay")
     if old is None:
         raise SystemExit(f"compare: {given.before} has no replay")

@@ -1,4 +1,4 @@
-"""What the product decides: 10,000 `decide` lines, a journal replayed, loads simulated."""
+"""Record the decisions of the product: 10,000 `decide` lines, a replayed journal, simulated loads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from tests.baseline.renames import Renames
 from tests.baseline.shapes import merge, parsed, prose, shape, sorted_sets, without_prose
 from tests.baseline.situations import situations
-from tests.baseline.surface import Recorded
+from tests.baseline.surface import RecordedGroup
 from tests.baseline.tree import Tree
 
 Json = dict[str, Any]
@@ -29,13 +29,13 @@ TRACES = {
     "wc98_flash_1min_18d.csv": ["--from-day", "5", "--days", "1"],
     "mooncake_conv_1s_1h.csv": ["--days", "1"],
 }
-"""Three short days of different kinds; a trace that is not in the folder is an error, not a gap."""
+"""One day or less of three traces of different kinds; a missing trace file is an error."""
 
 SHORT = ["--days", "1", "--mean-tasks", "5", "--seeds", "1", "--policy", "ours,keda,target-tracking"]
 
 
-def decide(tree: Tree, renames: Renames, count: int = LINES) -> Recorded:
-    """The answers of `decide` to drawn situations by name: numbers, and reasons apart."""
+def decide(tree: Tree, renames: Renames, count: int = LINES) -> RecordedGroup:
+    """Return the answers of `decide` to generated situations by name: the decisions, and separately their wording."""
     lines = [json.dumps(renames.structure(situation)) for situation in situations(count, SEED)]
     done = tree.run("decide", stdin="".join(f"{line}\n" for line in lines))
     answers = _answers(done.out)
@@ -45,24 +45,24 @@ def decide(tree: Tree, renames: Renames, count: int = LINES) -> Recorded:
         merge(keys, shape(answer))
         rules |= {step["rule"] for step in answer.get("steps", [])}
     summary = {"exit": done.code, "answers": len(answers), "rules": sorted(rules), "keys": sorted_sets(keys)}
-    return Recorded(
+    return RecordedGroup(
         {"summary": summary, "decisions": {answer["name"]: without_prose(answer) for answer in answers}},
         {answer["name"]: prose(answer) for answer in answers},
     )
 
 
-def replay(tree: Tree, renames: Renames, journal: list[str]) -> Recorded:
-    """A journal with its names translated: what `replay` says of it, and what `decide` makes of each situation.
+def replay(tree: Tree, renames: Renames, journal: list[str]) -> RecordedGroup:
+    """Return the report of `replay` for a journal with renamed keys, and the answers of `decide` to its situations.
 
-    The journal's digest is of the untranslated lines: two recordings can be compared only where it is the same.
+    The journal's digest is of the original lines: two recordings are comparable only if it is equal.
     """
     entries = [renames.structure(entry) for line in journal if isinstance(entry := parsed(line), dict)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal"
         path.write_text(_lines(entries))
         done = tree.run("replay", str(path), "--json")
-    told = [entry["situation"] for entry in entries if entry.get("situation")]
-    answers = _answers(tree.run("decide", stdin=_lines(told)).out)
+    recorded = [entry["situation"] for entry in entries if entry.get("situation")]
+    answers = _answers(tree.run("decide", stdin=_lines(recorded)).out)
     numbered = {f"{number:04d}": answer for number, answer in enumerate(answers)}
     names = {
         "journal": hashlib.sha256("\n".join(journal).encode()).hexdigest(),
@@ -70,18 +70,18 @@ def replay(tree: Tree, renames: Renames, journal: list[str]) -> Recorded:
         "report": without_prose(parsed(done.out)),
         "decisions": {number: without_prose(answer) for number, answer in numbered.items()},
     }
-    return Recorded(names, {number: prose(answer) for number, answer in numbered.items()})
+    return RecordedGroup(names, {number: prose(answer) for number, answer in numbered.items()})
 
 
-def simulate(tree: Tree, traces: Path | None) -> Recorded:
-    """The results of short simulated days: three generated loads and, with a folder of traces, three of them."""
+def simulate(tree: Tree, traces: Path | None) -> RecordedGroup:
+    """Return the results of short simulations: three generated loads and, with a folder of traces, three traces."""
     runs = {name: [*SHORT, *arguments] for name, arguments in LOADS.items()}
     if traces is not None:
         runs |= {name: [*SHORT, "--trace", str(traces.resolve() / name), *days] for name, days in TRACES.items()}
     names: Json = {}
     texts: Json = {}
     for name, arguments in runs.items():
-        # Both spellings of one version are understood: a file of that name is written where `--json` takes one.
+        # In versions in which `--json` takes a file name, "-" is written to standard output.
         done = tree.run("simulate", *arguments, "--json", "-")
         found = parsed(done.out)
         if done.code or found is None:
@@ -92,7 +92,7 @@ def simulate(tree: Tree, traces: Path | None) -> Recorded:
             for policy, result in results.items()
         }
         texts[name] = [found["world"], *(str(result.get("settings")) for result in results.values())]
-    return Recorded(names, texts)
+    return RecordedGroup(names, texts)
 
 
 def _answers(out: str) -> list[Json]:

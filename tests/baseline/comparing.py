@@ -1,4 +1,4 @@
-"""Two recordings compared: the older one with its names translated, group by group, difference by difference."""
+"""Compare two recordings group by group, after the renames are applied to the older one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.baseline.renames import Renames
-from tests.baseline.surface import Recorded
+from tests.baseline.surface import RecordedGroup
 
 Json = dict[str, Any]
 
@@ -30,7 +30,7 @@ MANY = 20
 
 
 class Difference(NamedTuple):
-    """One place with its values before and after; None where it is not there."""
+    """One place with its values before and after; None: it does not exist."""
 
     place: str
     before: str | None
@@ -44,7 +44,7 @@ class Difference(NamedTuple):
         )
 
 
-class Comparison(NamedTuple):
+class GroupDifference(NamedTuple):
     """The differences of one group: in names or numbers, and in wording only."""
 
     group: str
@@ -52,56 +52,56 @@ class Comparison(NamedTuple):
     texts: list[Difference]
 
 
-def write(folder: Path, group: str, recorded: Recorded) -> None:
-    """Write one group as two files of sorted JSON, a value a line."""
+def write(folder: Path, group: str, recorded: RecordedGroup) -> None:
+    """Write one group as two files of sorted JSON, one value per line."""
     folder.mkdir(parents=True, exist_ok=True)
     for kind, content in (("names", recorded.names), ("texts", recorded.texts)):
         file = folder / f"{group}.{kind}.json"
         file.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def read(folder: Path, group: str) -> Recorded | None:
-    """One group of a recording, or None where it was not recorded."""
+def read(folder: Path, group: str) -> RecordedGroup | None:
+    """Return one group of a recording; None if it was not recorded."""
     files = [folder / f"{group}.{kind}.json" for kind in ("names", "texts")]
-    return Recorded(*(json.loads(file.read_text()) for file in files)) if files[0].exists() else None
+    return RecordedGroup(*(json.loads(file.read_text()) for file in files)) if files[0].exists() else None
 
 
-def compare(before: Path, after: Path, renames: Renames) -> Iterator[Comparison]:
-    """Each group that either recording has. A group that only one of them has differs as a whole."""
+def compare(before: Path, after: Path, renames: Renames) -> Iterator[GroupDifference]:
+    """Yield the differences of each group. A group in only one of the recordings is one difference."""
     for group in GROUPS:
         old, new = read(before, group), read(after, group)
         if old is None and new is None:
             continue
         if old is None or new is None:
-            there = Difference("the group", *("not recorded" if one is None else "recorded" for one in (old, new)))
-            yield Comparison(group, [there], [])
+            presence = Difference("the group", *("not recorded" if one is None else "recorded" for one in (old, new)))
+            yield GroupDifference(group, [presence], [])
         else:
             yield compared(group, old, new, renames)
 
 
-def compared(group: str, old: Recorded, new: Recorded, renames: Renames) -> Comparison:
-    """The differences of one group, the older names translated first."""
-    # Only the places: a name may be an ordinary word in prose, and prose is compared as it stands.
+def compared(group: str, old: RecordedGroup, new: RecordedGroup, renames: Renames) -> GroupDifference:
+    """Return the differences of one group after the renames are applied to the older names."""
+    # Rename only the places: in prose, a name may be an ordinary word, so prose is compared unchanged.
     places = ("settings", "metrics", "rules", "alerts", "commands", "options")
     texts = {renames.tokens(place, *places): text for place, text in old.texts.items()}
     names = differences(translated(group, old.names, renames), new.names)
-    return Comparison(group, names, differences(texts, new.texts))
+    return GroupDifference(group, names, differences(texts, new.texts))
 
 
 def differences(before: Any, after: Any) -> list[Difference]:
-    """Every place where two JSON values differ, in order."""
+    """Return every place where two JSON values differ, in order."""
     old, new = dict(_flat(before)), dict(_flat(after))
     places = sorted(old.keys() | new.keys())
     return [Difference(place, old.get(place), new.get(place)) for place in places if old.get(place) != new.get(place)]
 
 
 def translated(group: str, names: Json, renames: Renames) -> Json:
-    """The names of one group as they are called after the renames."""
+    """Return the names of one group after the renames."""
     return TRANSLATIONS[group](names, renames)
 
 
-def report(comparisons: list[Comparison], *, everything: bool) -> Iterator[str]:
-    """The lines of a report; of a group with many differences the first, and how many more there are."""
+def report(comparisons: list[GroupDifference], *, everything: bool) -> Iterator[str]:
+    """Yield the lines of a report; for a group with many differences, the first ones and the number of the others."""
     for group, names, texts in comparisons:
         yield f"{group}: {_count(len(names), 'difference')}, {_count(len(texts), 'text')} worded differently"
         for kind, found in (("", names), ("text ", texts)):

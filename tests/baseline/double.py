@@ -1,7 +1,7 @@
-"""A scripted AWS on loopback: ECS, SQS, CloudWatch, STS and IAM, as far as one daemon and one operator call them.
+"""A scripted AWS on loopback: the operations of ECS, SQS, CloudWatch, STS and IAM that the product calls.
 
-It depends on nothing of the product, so that it can stand before any commit of it. What it answers is a function of
-the seconds since `restart`: the same script gives the same readings in every recording.
+It imports nothing from the product, so it works with any commit. Its answers depend only on the seconds since
+`restart`: the same script gives the same readings in every recording.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Answer = tuple[int, str, str]
 """HTTP status, content type and body."""
 
 
-class Double:
+class ScriptedAws:
     """AWS with the services and queues of one script. Use it as a context manager; `url` is its endpoint.
 
-    `counts` gives (visible, in flight) of a queue and the seconds since `restart`; None means that the queue does not
-    exist. `refusing` makes AWS deny every call. `failing` names operations that answer with a server error.
+    `counts` returns (visible, in flight) for a queue and the seconds since `restart`; None: the queue does not
+    exist. `refusing` makes AWS deny every call. `failing` contains operations that answer with a server error.
     """
 
     def __init__(self, counts: Callable[[str, float], tuple[int, int] | None], tasks: dict[str, int]) -> None:
@@ -39,7 +39,7 @@ class Double:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.restart()
 
-    def __enter__(self) -> Double:
+    def __enter__(self) -> ScriptedAws:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
@@ -48,13 +48,13 @@ class Double:
         self._server.server_close()
 
     def restart(self) -> None:
-        """Begin the script again: the initial task counts, no tags, second 0."""
+        """Restart the script: the initial task counts, no tags, second 0."""
         self.tasks = dict(self._initial)
         self.tags: dict[str, dict[str, str]] = {}
         self.started = time.time()
 
     def answer(self, target: str, content: bytes) -> Answer:
-        """What AWS answers to one request: JSON protocols by their target header, the query protocol by its form."""
+        """Return the answer to one request: JSON protocols by their target header, the query protocol by its form."""
         operation = target.partition(".")[2]
         if not operation:
             return self._query(content.decode("utf-8", "replace"))
@@ -80,13 +80,13 @@ class Double:
         error = "<Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no simulation</Message></Error>"
         return 403, "text/xml", f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"
 
-    def _GetQueueUrl(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802 - AWS's own name
-        if self.counts(asked["QueueName"], 0.0) is None:
+    def _GetQueueUrl(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802 - AWS's own name
+        if self.counts(body["QueueName"], 0.0) is None:
             return 400, {"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "The queue does not exist."}
-        return 200, {"QueueUrl": f"{self.url}/{ACCOUNT}/{asked['QueueName']}"}
+        return 200, {"QueueUrl": f"{self.url}/{ACCOUNT}/{body['QueueName']}"}
 
-    def _GetQueueAttributes(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
-        name = asked["QueueUrl"].rpartition("/")[2]
+    def _GetQueueAttributes(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
+        name = body["QueueUrl"].rpartition("/")[2]
         found = self.counts(name, time.time() - self.started)
         if found is None:
             return 400, {"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "The queue does not exist."}
@@ -98,8 +98,8 @@ class Double:
         }
         return 200, {"Attributes": attributes}
 
-    def _DescribeServices(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
-        names = [name.rpartition("/")[2] for name in asked["services"]]
+    def _DescribeServices(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
+        names = [name.rpartition("/")[2] for name in body["services"]]
         missing = [{"arn": name, "reason": "MISSING"} for name in names if name not in self.tasks]
         return 200, {"services": [self._service(name) for name in names if name in self.tasks], "failures": missing}
 
@@ -121,19 +121,19 @@ class Double:
             "tags": [{"key": key, "value": value} for key, value in self.tags.get(name, {}).items()],
         }
 
-    def _UpdateService(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
-        name = asked["service"].rpartition("/")[2]
-        self.tasks[name] = asked["desiredCount"]
+    def _UpdateService(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
+        name = body["service"].rpartition("/")[2]
+        self.tasks[name] = body["desiredCount"]
         return 200, {"service": self._service(name)}
 
-    def _TagResource(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
-        tags = self.tags.setdefault(asked["resourceArn"].rpartition("/")[2], {})
-        tags.update({tag["key"]: tag["value"] for tag in asked["tags"]})
+    def _TagResource(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
+        tags = self.tags.setdefault(body["resourceArn"].rpartition("/")[2], {})
+        tags.update({tag["key"]: tag["value"] for tag in body["tags"]})
         return 200, {}
 
-    def _UntagResource(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
-        for key in asked["tagKeys"]:
-            self.tags.get(asked["resourceArn"].rpartition("/")[2], {}).pop(key, None)
+    def _UntagResource(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
+        for key in body["tagKeys"]:
+            self.tags.get(body["resourceArn"].rpartition("/")[2], {}).pop(key, None)
         return 200, {}
 
     def _DescribeTaskDefinition(self, _: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
@@ -142,14 +142,14 @@ class Double:
     def _DescribeScalableTargets(self, _: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
         return 200, {"ScalableTargets": []}
 
-    def _GetMetricData(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
-        return 200, {"MetricDataResults": [self._metric(query, asked) for query in asked["MetricDataQueries"]]}
+    def _GetMetricData(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802
+        return 200, {"MetricDataResults": [self._metric(query, body) for query in body["MetricDataQueries"]]}
 
-    def _metric(self, query: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    def _metric(self, query: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
         metric = query["MetricStat"]["Metric"]
         value = VALUES.get(metric["MetricName"], 10.0)
         newest = time.time() // 60 * 60 - 60
-        times = [at for at in (newest - 60 * back for back in range(5)) if asked["StartTime"] <= at < asked["EndTime"]]
+        times = [at for at in (newest - 60 * back for back in range(5)) if body["StartTime"] <= at < body["EndTime"]]
         return {"Id": query["Id"], "StatusCode": "Complete", "Timestamps": times, "Values": [value] * len(times)}
 
 
@@ -162,17 +162,17 @@ VALUES = {
     "CPUUtilization": 55.0,
     "MemoryUtilization": 40.0,
 }
-"""What CloudWatch shows of every minute; any other metric is 10."""
+"""CloudWatch's value of every minute by metric; any other metric is 10."""
 
 
-def _handler(double: Double) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(scripted: ScriptedAws) -> type[BaseHTTPRequestHandler]:
+    class ScriptedHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 30
 
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, kind, answer = double.answer(self.headers.get("X-Amz-Target") or "", content)
+            status, kind, answer = scripted.answer(self.headers.get("X-Amz-Target") or "", content)
             body = answer.encode()
             self.send_response(status)
             self.send_header("Content-Type", kind)
@@ -181,6 +181,6 @@ def _handler(double: Double) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Nothing: the requests are not what is recorded."""
+            """Log nothing."""
 
-    return Handler
+    return ScriptedHandler

@@ -1,13 +1,13 @@
-"""Renames that are meant: old names to new ones by group, applied to what was recorded and to what is put in.
+"""Intended renames, from old names to new ones by group, applied to older recordings and to inputs.
 
 A file of renames is a JSON object of groups:
 
-    {"settings": {"old_setting": "scale_in.new_setting"},   dotted, without the service; variables follow
+    {"settings": {"old_setting": "scale_in.new_setting"},   dotted, without the service; also renames variables
      "metrics":  {"autoscaler_old_total": "autoscaler_new_total"},
      "labels":   {"old": "new"},                             label names
      "rules":    {"old_rule": "new_rule"},
      "keys":     {"old_key": "new_key"},                     JSON keys of decide, the API, the log, --json
-     "values":   {"key=old": "new", "old": "new"},           values of a JSON key or a label; of any, without a key
+     "values":   {"key=old": "new", "old": "new"},           values of a JSON key or label; without key: of all
      "alerts":   {"OldAlert": "NewAlert"},                   alerts and recording rules
      "commands": {"old": "new"}, "options": {"--old": "--new"}, "tags": {"autoscaler:old": "autoscaler:new"},
      "events":   {"old": "new"}}                             the `event` of a log line
@@ -39,36 +39,36 @@ MATCHER = re.compile(r'(?P<label>\w+)(?P<operator>=~|!~|!=|=)"(?P<value>[^"]*)"'
 
 
 class Renames:
-    """What is renamed on purpose. `used` has each (group, old name) that was met at least once."""
+    """The intended renames. `used` has each (group, old name) that matched at least once."""
 
     def __init__(self, groups: Mapping[str, Mapping[str, str]]) -> None:
-        """Raises `ValueError` for a group that does not exist, and for a name that is not a text."""
+        """Raises `ValueError` for an unknown group, and for a name that is not a string."""
         if unknown := sorted(set(groups) - set(GROUPS)):
-            raise ValueError(f"renames: no such group: {', '.join(unknown)}; the groups are {', '.join(GROUPS)}")
+            raise ValueError(f"renames: unknown group {', '.join(unknown)}. Groups: {', '.join(GROUPS)}")
         for group, names in groups.items():
             if not all(isinstance(new, str) for new in names.values()):
-                raise ValueError(f"renames: {group}: every new name must be a text")
+                raise ValueError(f"renames: {group}: every new name must be a string")
         self.groups = {group: dict(groups.get(group, {})) for group in GROUPS}
         self.used: set[tuple[str, str]] = set()
         self._patterns: dict[tuple[str, ...], tuple[re.Pattern[str], dict[str, tuple[str, str, str]]] | None] = {}
 
     @classmethod
     def read(cls, path: Path | None) -> Renames:
-        """The renames of a file; without one, none."""
+        """Return the renames of a file; None: no renames."""
         return cls({} if path is None else json.loads(path.read_text()))
 
     def unused(self) -> list[str]:
-        """Listed names that were nowhere in the older recording: probably mistyped."""
+        """Return the names that did not occur in the older recording: probably mistyped."""
         listed = ((group, old) for group in GROUPS for old in self.groups[group])
         return [f"{group}: {old}" for group, old in listed if (group, old) not in self.used]
 
     def tokens(self, node: Any, *groups: str) -> Any:
-        """The same JSON with every whole name of these groups replaced, in keys and in texts."""
+        """Return the JSON with every whole name of these groups replaced, in keys and in strings."""
         found = self._pattern(groups)
         return node if found is None else self._replaced(node, *found)
 
     def structure(self, node: Any, key: str = "") -> Any:
-        """The same JSON of the product: keys renamed, settings within `policy`, and values by the key they have."""
+        """Return the product's JSON with renamed keys, settings in `policy`, and values by their key."""
         if key == "policy" and isinstance(node, dict):
             return self._policy(node)
         if isinstance(node, dict):
@@ -78,7 +78,7 @@ class Renames:
         return self.value(key, node) if isinstance(node, str) else node
 
     def value(self, key: str, value: str) -> str:
-        """The new form of a value of that JSON key or label."""
+        """Return the new name of a value of that JSON key or label."""
         if key in RULE_KEYS:
             return self._name("rules", value)
         if key == "event" and value in self.groups["events"]:
@@ -87,12 +87,12 @@ class Renames:
         return self._name("values", qualified) if qualified in self.groups["values"] else self._name("values", value)
 
     def paths(self, node: Mapping[str, Any]) -> dict[str, Any]:
-        """The same mapping by paths of JSON keys, as `services[].decision.rule`, the keys renamed."""
+        """Return a mapping by paths of JSON keys, as in `services[].decision.rule`, with renamed keys."""
         pattern = re.compile(r"[^.\[\]]+")
         return {pattern.sub(lambda key: self._name("keys", key[0]), path): value for path, value in node.items()}
 
     def expression(self, expression: str) -> str:
-        """A PromQL expression: metrics, recording rules and labels by name, values in matchers by their label."""
+        """Return a PromQL expression with renamed metrics, recording rules, labels, and label values in matchers."""
 
         def matcher(match: re.Match[str]) -> str:
             values = (self.value(match["label"], value) for value in match["value"].split("|"))
@@ -101,7 +101,7 @@ class Renames:
         return str(self.tokens(MATCHER.sub(matcher, expression), "metrics", "labels", "alerts"))
 
     def setting(self, name: str) -> str:
-        """The new name of a dotted setting, or of one within a table that moved."""
+        """Return the new name of a dotted setting, or of a setting in a renamed table."""
         for old, new in self.groups["settings"].items():
             if name == old or name.startswith(f"{old}."):
                 self.used.add(("settings", old))
@@ -109,7 +109,7 @@ class Renames:
         return name
 
     def variables(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """Environment variables with the new names of their settings; the services' keys have no underscore."""
+        """Return environment variables with the new names of their settings. Service keys must have no underscore."""
         renamed = {}
         for variable, value in variables.items():
             parts = re.fullmatch(r"(AUTOSCALER_(?:SERVICES__[A-Z]+__|DEFAULTS__)?)(\w+)", variable)
@@ -139,7 +139,7 @@ class Renames:
         return self._name("values", f"{key}={value}") if named else value
 
     def _spellings(self) -> Iterator[tuple[str, str, str]]:
-        """Each setting's variables, old and new: of one service, of one among many, and of the defaults."""
+        """Yield each setting's variables, old and new: for a single service, one of several, and the defaults."""
         for old, new in self.groups["settings"].items():
             for prefix in ("AUTOSCALER_", "AUTOSCALER_SERVICES__<KEY>__", "AUTOSCALER_DEFAULTS__"):
                 yield prefix + _upper(old), prefix + _upper(new), old
@@ -183,7 +183,7 @@ def _upper(setting: str) -> str:
 
 
 def _holder(policy: dict[str, Any], setting: str, *, create: bool) -> tuple[dict[str, Any], str]:
-    """The table that holds a dotted setting, and its last name; an empty table where it is not there."""
+    """Return the table that contains a dotted setting, and the setting's last name; an empty table if it is missing."""
     *tables, last = setting.split(".")
     for table in tables:
         inner = policy.setdefault(table, {}) if create else policy.get(table)

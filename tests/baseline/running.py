@@ -1,4 +1,4 @@
-"""The daemon at work for a minute in front of the double: metrics, API, log; and the exit codes of commands."""
+"""Run the daemon for a minute with the scripted AWS to record metrics, API and log; and record exit codes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.baseline.double import REGION, Double
+from tests.baseline.double import REGION, ScriptedAws
 from tests.baseline.renames import Renames
 from tests.baseline.shapes import merge, names, parsed, plain, prose, shape, sorted_sets
-from tests.baseline.surface import Recorded
+from tests.baseline.surface import RecordedGroup
 from tests.baseline.tree import Tree, answers, fetch, free_port
 
 Json = dict[str, Any]
@@ -60,7 +60,7 @@ ONE = {
     "AUTOSCALER_RIVALS": "warn",
 }
 OPEN_LABELS = {"ecs_cluster", "ecs_service", "queue", "region", "account", "version", "python_version", "le"}
-"""Labels whose values are named by operators or by the machine, and are no part of the product."""
+"""Labels whose values come from operators or from the machine, not from the product."""
 
 PAGES = ["/", "/metrics", "/healthz", "/readyz", "/api/v1/services", "/api/v1/services/orders/decisions", "/nowhere"]
 WATCHED = ["/healthz", "/readyz", "/api/v1/services"] + [
@@ -70,19 +70,19 @@ SERIES = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>.*)\})? ")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
-class Run(NamedTuple):
-    """What one run of the daemon showed."""
+class DaemonRun(NamedTuple):
+    """The groups recorded from one run of the daemon."""
 
-    metrics: Recorded
-    api: Recorded
-    log: Recorded
+    metrics: RecordedGroup
+    api: RecordedGroup
+    log: RecordedGroup
     journal: list[str]
 
 
-def double(*, still: bool = False) -> Double:
-    """The scripted AWS of every recording: a sawtooth, a steady queue, an empty one, one that is not there.
+def scripted_aws(*, still: bool = False) -> ScriptedAws:
+    """Return the scripted AWS of every recording: a sawtooth queue, a constant one, an empty one, a missing one.
 
-    `still` stops it at one moment, so that what a single command reads does not depend on when it runs.
+    `still` fixes its time, so that the readings of a command do not depend on when it runs.
     """
 
     def counts(queue: str, at_s: float) -> tuple[int, int] | None:
@@ -93,19 +93,19 @@ def double(*, still: bool = False) -> Double:
             return (int(at_s % 20 * 8), 3) if at_s % 20 < 10 else (0, 0)
         return {"mail": (5, 2), "reports": (40, 4)}.get(queue, (0, 0))
 
-    scripted = Double(counts, TASKS)
+    scripted = ScriptedAws(counts, TASKS)
     scripted.failing = {"DescribeServices": (30.0, 34.0)}
     return scripted
 
 
 def aws(url: str) -> dict[str, str]:
-    """The variables that lead every call to that endpoint."""
+    """Return the variables that direct every AWS call to that endpoint."""
     keys = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
     return {"AWS_ENDPOINT_URL": url, "AWS_REGION": REGION, **keys}
 
 
 def many(renames: Renames) -> dict[str, str]:
-    """The settings of all services of the double, with the names of the tree that is recorded."""
+    """Return the settings of all services of the scripted AWS, with the names of the recorded tree."""
     fields = {
         f"AUTOSCALER_SERVICES__{key}__{field}": value
         for key, service in SERVICES.items()
@@ -114,13 +114,13 @@ def many(renames: Renames) -> dict[str, str]:
     return renames.variables(fields | {"AUTOSCALER_INTERVAL": "1s", "AUTOSCALER_LOG_FORMAT": "json"})
 
 
-def run(tree: Tree, renames: Renames, seconds: float = RUN_S) -> Run:
-    """Run the daemon and look at all its pages once a second. What was seen at any time is recorded."""
+def run(tree: Tree, renames: Renames, seconds: float = RUN_S) -> DaemonRun:
+    """Run the daemon and read all its pages once a second. The recording is the union of all readings."""
     shapes: dict[str, dict[str, set[str]]] = {}
     values: dict[str, set[str]] = {}
     expositions: list[str] = []
     decisions: dict[str, str] = {}
-    with double() as scripted, tempfile.TemporaryDirectory() as folder:
+    with scripted_aws() as scripted, tempfile.TemporaryDirectory() as folder:
         port, log = free_port(), Path(folder) / "log"
         url = f"http://127.0.0.1:{port}"
         variables = {**many(renames), **aws(scripted.url), "AUTOSCALER_HTTP_PORT": str(port)}
@@ -134,7 +134,7 @@ def run(tree: Tree, renames: Renames, seconds: float = RUN_S) -> Run:
                     answer = parsed(fetch(url + page).body) or {}
                     merge(shapes.setdefault(re.sub(r"/services/\w+/", "/services/KEY/", page), {}), shape(answer))
                     merge(values, _settled(names(answer)))
-                    _keep(decisions, answer)
+                    _store(decisions, answer)
                 expositions.append(fetch(f"{url}/metrics").body)
                 time.sleep(1.0)
             pages = {page: fetch(url + page) for page in PAGES}
@@ -143,9 +143,9 @@ def run(tree: Tree, renames: Renames, seconds: float = RUN_S) -> Run:
     keys = {page: sorted_sets(found) for page, found in sorted(shapes.items())}
     page = re.sub(r"<(script|style).*?</\1>", "", pages["/"].body, flags=re.DOTALL)
     texts = {f"/: {number:03d}": text for number, text in enumerate(_page_texts(page))}
-    return Run(
+    return DaemonRun(
         _metrics(tree, expositions),
-        Recorded({"paths": paths, "keys": keys, "values": sorted_sets(values)}, texts),
+        RecordedGroup({"paths": paths, "keys": keys, "values": sorted_sets(values)}, texts),
         _log(lines),
         _journal(lines, decisions),
     )
@@ -156,8 +156,8 @@ def _page_texts(page: str) -> list[str]:
     return sorted({piece for piece in pieces if piece})
 
 
-def _metrics(tree: Tree, expositions: list[str]) -> Recorded:
-    """Families, labels, and values of closed labels of all scrapes; the documented table as it stands."""
+def _metrics(tree: Tree, expositions: list[str]) -> RecordedGroup:
+    """Return the families, labels, and values of closed labels of all scrapes, and the documented table."""
     families: Json = {}
     texts: Json = {}
     labels: dict[str, set[str]] = {}
@@ -180,45 +180,45 @@ def _metrics(tree: Tree, expositions: list[str]) -> Recorded:
         documented[row[0]] = {"type": kind, "labels": re.findall(r"`(\w+)`", named), "stability": stability}
         texts |= {f"{row[0]}: unit": unit, f"{row[0]}: documented": text}
     found_names = {"families": families, "series": sorted_sets(labels), "documented": documented}
-    return Recorded({**found_names, "values": sorted_sets(values)}, texts)
+    return RecordedGroup({**found_names, "values": sorted_sets(values)}, texts)
 
 
-def _log(lines: list[str]) -> Recorded:
-    """The events of the log with their keys; what is no JSON is kept as text."""
+def _log(lines: list[str]) -> RecordedGroup:
+    """Return the events of the log with their keys; lines that are not JSON are recorded as text."""
     events: dict[str, set[str]] = {}
     values: dict[str, set[str]] = {}
     others: list[str] = []
     for line in lines:
         entry = parsed(line)
         if isinstance(entry, dict):
-            # Whether a list has entries depends on the moment of the line; the API's shapes have what is in them.
+            # Whether a list has entries depends on timing; the recorded shapes of the API contain the entries.
             flat = {key: value for key, value in entry.items() if not isinstance(value, dict | list)}
             events.setdefault(str(entry.get("event")), set()).update(entry)
             merge(values, _settled(names(flat)))
         elif line.strip():
             others.append(line)
     keys = {event: sorted(found) for event, found in sorted(events.items())}
-    return Recorded({"events": keys, "values": sorted_sets(values)}, {"not JSON": others})
+    return RecordedGroup({"events": keys, "values": sorted_sets(values)}, {"not JSON": others})
 
 
 def _settled(values: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Without those that a moment decides: which rule binds, and which way, is in the metrics' closed labels."""
+    """Return the values without `rule` and `verdict`, which depend on timing. The closed metric labels contain them."""
     return {key: found for key, found in values.items() if key not in {"rule", "verdict"}}
 
 
-def _keep(decisions: dict[str, str], answer: Json) -> None:
+def _store(decisions: dict[str, str], answer: Json) -> None:
     for decision in answer.get("decisions", []):
         if isinstance(decision, dict) and decision.get("situation"):
             decisions[f"{decision.get('service')} {decision.get('ts')}"] = json.dumps(decision)
 
 
 def _journal(lines: list[str], decisions: Mapping[str, str]) -> list[str]:
-    """The log as it is, and then the API's decisions, most of which changed nothing and are not in the log."""
+    """Return the log lines, then the API's decisions; most decisions change nothing and are not in the log."""
     return [*lines, *(decisions[key] for key in sorted(decisions))]
 
 
 class Invocation(NamedTuple):
-    """One typical call of a command. `world` is how AWS behaves: good, refusing or unreachable."""
+    """One typical call of a command. `world` is the behaviour of AWS: good, refusing or unreachable."""
 
     name: str
     arguments: list[str]
@@ -254,8 +254,8 @@ INVOCATIONS = [
     Invocation("simulate: no such file", ["simulate", "--trace", "nowhere.csv"], {}),
     Invocation("init: no terminal", ["init"], {}),
     Invocation("completion", ["completion", "bash"], {}),
-    Invocation("explain: no such service", ["explain", "nobody"]),
-    Invocation("pause: no such service", ["pause", "nobody"]),
+    Invocation("explain: no such service", ["explain", "unknown"]),
+    Invocation("pause: no such service", ["pause", "unknown"]),
     Invocation("pause: wrong value", ["pause", "orders", "sideways"]),
     *(
         Invocation(f"{name}: {world}", [*arguments, "--json"], world=world)
@@ -271,17 +271,17 @@ INVOCATIONS = [
 ]
 
 
-def exits(tree: Tree, renames: Renames) -> Recorded:
-    """Exit code, keys of the JSON on stdout, and wording of each invocation."""
+def exits(tree: Tree, renames: Renames) -> RecordedGroup:
+    """Return the exit code, the keys of the JSON on stdout, and the wording of each invocation."""
     codes: Json = {}
     keys: Json = {}
     texts: Json = {}
-    with double(still=True) as scripted:
+    with scripted_aws(still=True) as scripted:
         scripted.failing = {}
         for name, arguments, variables, stdin, world in INVOCATIONS:
             scripted.refusing = world == "refusing"
             endpoint = f"http://127.0.0.1:{free_port()}" if world == "unreachable" else scripted.url
-            # The daemon's port is one that nothing listens on: status and explain then read AWS themselves.
+            # No daemon listens on this port, so status and explain read AWS directly.
             given = {**renames.variables(variables), **aws(endpoint), "AUTOSCALER_HTTP_PORT": str(free_port())}
             spelled = [renames.tokens(argument, "commands", "options") for argument in arguments]
             lines = [
@@ -294,4 +294,4 @@ def exits(tree: Tree, renames: Renames) -> Recorded:
             if content is not None:
                 keys[name] = sorted_sets(shape(content))
             texts[name] = [plain(text) for text in (done.err, *(prose(content) if content else [done.out])) if text]
-    return Recorded({"codes": codes, "keys": keys}, texts)
+    return RecordedGroup({"codes": codes, "keys": keys}, texts)

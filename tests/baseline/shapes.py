@@ -1,4 +1,4 @@
-"""JSON taken apart: which keys it has, of which types, which numbers and names, and which prose."""
+"""Parts of JSON output: its keys with their types, its names and numbers, and its prose."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 Json = dict[str, Any]
 
 TEXT_KEYS = {"because", "reason", "sentence", "error", "text", "failure", "remedy", "meaning", "activate", "what"}
-"""Keys whose values are prose in some commit or other: their wording is recorded apart."""
+"""Keys whose values are prose in at least one commit: their wording is recorded separately."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def shape(node: Any, path: str = "") -> dict[str, set[str]]:
-    """Every path of keys with the types found there, as `services[].tasks.desired`: {"int"}."""
+    """Return every path of keys with its types, as in `services[].tasks.desired`: {"number"}."""
     found = {path: {_type(node)}} if path else {}
     inner: Iterable[tuple[str, Any]] = ()
     if isinstance(node, dict):
@@ -29,13 +29,13 @@ def shape(node: Any, path: str = "") -> dict[str, set[str]]:
 
 
 def merge(into: dict[str, set[str]], more: Mapping[str, set[str]]) -> None:
-    """Add what is found to what was found before."""
+    """Add the sets of `more` to those of `into`."""
     for path, kinds in more.items():
         into.setdefault(path, set()).update(kinds)
 
 
 def names(node: Any, key: str = "") -> dict[str, set[str]]:
-    """The values that are names, as `scale_out`, by the key that they are given under; prose is left out."""
+    """Return the values that are names, as in `scale_out`, by their key; without prose."""
     found: dict[str, set[str]] = {}
     if isinstance(node, dict):
         for name, value in node.items():
@@ -49,16 +49,16 @@ def names(node: Any, key: str = "") -> dict[str, set[str]]:
 
 
 def without_prose(node: Any) -> Any:
-    """The same JSON without its prose: what must be alike however it is worded."""
+    """Return the JSON without its prose: the part that must not depend on wording."""
     if isinstance(node, dict):
-        kept = {key: without_prose(value) for key, value in node.items() if key not in TEXT_KEYS}
-        # That there is an error is behaviour; what it says is wording.
-        return {**kept, "failed": True} if isinstance(node.get("error"), str) else kept
+        rest = {key: without_prose(value) for key, value in node.items() if key not in TEXT_KEYS}
+        # The existence of an error is behaviour; its text is wording.
+        return {**rest, "failed": True} if isinstance(node.get("error"), str) else rest
     return [without_prose(value) for value in node] if isinstance(node, list) else node
 
 
 def prose(node: Any) -> list[str]:
-    """All prose of the JSON in its order of keys, which is the product's own."""
+    """Return all prose of the JSON, in the product's order of keys."""
     if isinstance(node, dict):
         own = [value for key, value in node.items() if key in TEXT_KEYS and isinstance(value, str)]
         return own + [text for key, value in node.items() if key not in TEXT_KEYS for text in prose(value)]
@@ -66,7 +66,7 @@ def prose(node: Any) -> list[str]:
 
 
 def parsed(text: str) -> Any:
-    """The JSON of an output, or None where it is none."""
+    """Return the parsed JSON; None if the text is not JSON."""
     try:
         return json.loads(text)
     except ValueError:
@@ -74,12 +74,12 @@ def parsed(text: str) -> Any:
 
 
 def plain(text: str) -> str:
-    """A text without what differs from run to run: numbers are #, so that only wording is left."""
+    """Return the text with each number replaced by #, because numbers differ between runs."""
     return re.sub(r"\d+(?:[.,]\d+)*", "#", text)
 
 
 def sorted_sets(found: Mapping[str, set[str]]) -> dict[str, list[str]]:
-    """The same for a file: lists in a fixed order."""
+    """Return the sets as sorted lists, for a file."""
     return {path: sorted(kinds) for path, kinds in sorted(found.items())}
 
 

@@ -1,6 +1,6 @@
-"""Situations for `decide` from a seeded generator: values on and next to the thresholds, where behaviour differs.
+"""Situations for `decide` from a seeded generator: values at and next to thresholds, where decisions differ.
 
-They are written with the names of the commit that this file came with; `--renames` translates them for another.
+They use the names of the commit that added this file; `--renames` translates them for other commits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ QUEUES = ["orders", "mail", "reports"]
 
 
 def situations(count: int, seed: int) -> Iterator[Json]:
-    """That many situations, the same for the same seed on every version of Python."""
+    """Yield `count` situations, the same for the same seed on every version of Python."""
     random = Random(seed)
     for number in range(count):
         yield {"name": f"s{number:05d}", **_situation(random)}
@@ -63,7 +63,7 @@ def _situation(random: Random) -> Json:
 
 
 def _focus(random: Random, drawn: Json) -> None:
-    """Turn a situation towards one of the rules that few draws meet: its conditions hold, or all but one."""
+    """Change a situation so that a rarely met rule binds, or all but one of the rule's conditions hold."""
     for key in ("demand", "deployment", "trouble", "knowledge"):
         drawn.pop(key, None)
     policy, just = drawn["policy"], random.choice([-1, 0, 1])
@@ -270,7 +270,7 @@ def _flow(random: Random, current: int, age_s: float) -> Json:
 
 
 def _knowledge(random: Random, queues: list[Json | None]) -> Json:
-    """What was learned of the work; the messages that wait have the ages that decide whether they are late."""
+    """Return the learned estimates. The ages of the visible messages are near the limits at which they are late."""
     processing_s = random.choice([0.05, 1.0, 5.0, 12.0, 600.0])
     rate_per_s = random.choice([0.0, 0.1, 1.0, 10.0])
     estimate = {"weight": random.choice([0.0, 1.0, 100.0]), "age_s": 0.0}

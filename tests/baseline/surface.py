@@ -1,4 +1,4 @@
-"""The names that operators and tools rely on, as the product prints them: settings, rules, tags, commands, alerts."""
+"""Record the names in the product's interface: settings, rules, tags, commands, alerts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml  # rules.yml is read as Prometheus does; its stubs are no dependency of ours
+import yaml  # rules.yml is parsed as in Prometheus; its stubs are not a dependency
 
 from tests.baseline.tree import Tree
 
@@ -22,15 +22,15 @@ QUOTED_TAG = re.compile(r'["\'](autoscaler:[a-z_]+)["\']')
 SOURCES = "autoscaler"
 
 
-class Recorded(NamedTuple):
-    """One group of a recording: what must not change by itself, and the wording that goes with it."""
+class RecordedGroup(NamedTuple):
+    """One group of a recording: the names and numbers that must not change, and their wording."""
 
     names: Json
     texts: Json
 
 
-def settings(tree: Tree) -> Recorded:
-    """Every setting with variables, kind and default, and the JSON Schema by dotted names, without its prose."""
+def settings(tree: Tree) -> RecordedGroup:
+    """Return every setting with variables, kind and default, and the JSON Schema by dotted names, without its prose."""
     listed = json.loads(_good(tree, "settings", "--json"))
     names: Json = {"global": {}, "service": {}, "schema": {}}
     texts: Json = {}
@@ -43,11 +43,11 @@ def settings(tree: Tree) -> Recorded:
         texts |= {f"{key}: {field}": text for field, text in setting.items() if field not in names[within][name]}
     for path, constraint in _schema(json.loads(_good(tree, "settings", "--schema"))):
         names["schema"][path] = constraint
-    return Recorded(names, texts)
+    return RecordedGroup(names, texts)
 
 
 def _schema(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Json]]:
-    """(dotted name, constraints) of an object and of all that it names; the names carry no schema keyword."""
+    """Yield (dotted name, constraints) of an object and its members. The names contain no schema keyword."""
     inner = {keyword: node[keyword] for keyword in NAMED_IN_SCHEMA if isinstance(node.get(keyword), dict)}
     own = {key: value for key, value in node.items() if key not in inner and key not in SCHEMA_TEXTS}
     nested = own.get("additionalProperties")
@@ -67,8 +67,8 @@ def _without_prose(node: Any) -> Any:
     return [_without_prose(value) for value in node] if isinstance(node, list) else node
 
 
-def rules(tree: Tree) -> Recorded:
-    """The rules in the order in which they are applied, as docs/rules.md lists them, with what governs each."""
+def rules(tree: Tree) -> RecordedGroup:
+    """Return the rules in their order of application, as listed in docs/rules.md, with the settings of each."""
     page = (tree.folder / "docs" / "rules.md").read_text()
     sections = re.split(r"^### `(\w+)`.*$", page, flags=re.MULTILINE)[1:]
     found = dict(zip(sections[::2], sections[1::2], strict=True))
@@ -76,19 +76,21 @@ def rules(tree: Tree) -> Recorded:
         rule: re.findall(r"`([\w.]+)`", " ".join(re.findall(r"^Governed by:(.*)$", text, re.MULTILINE)))
         for rule, text in found.items()
     }
-    return Recorded({"order": list(found), "governed": governed}, {rule: text.strip() for rule, text in found.items()})
+    return RecordedGroup(
+        {"order": list(found), "governed": governed}, {rule: text.strip() for rule, text in found.items()}
+    )
 
 
-def tags(tree: Tree) -> Recorded:
-    """Every tag that the product's source names whole, and those that its pages name."""
+def tags(tree: Tree) -> RecordedGroup:
+    """Return every complete tag name in the product's source, and those in its documentation."""
     sources = "".join(file.read_text() for file in (tree.folder / SOURCES).rglob("*.py"))
     pages = "".join(file.read_text() for file in (tree.folder / "docs").glob("*.md"))
     found = {"source": set(QUOTED_TAG.findall(sources)), "documented": set(TAG.findall(pages))}
-    return Recorded({place: sorted(names) for place, names in found.items()}, {})
+    return RecordedGroup({place: sorted(names) for place, names in found.items()}, {})
 
 
-def commands(tree: Tree) -> Recorded:
-    """Every command with its arguments and options (metavar, default, required), by `--help` of each in turn."""
+def commands(tree: Tree) -> RecordedGroup:
+    """Return every command with its arguments and options (metavar, default, required), from recursive `--help`."""
     names: Json = {}
     texts: Json = {}
     waiting: list[tuple[str, ...]] = [()]
@@ -99,7 +101,7 @@ def commands(tree: Tree) -> Recorded:
         names[name] = {"usage": _usage(page), "options": _options(page)}
         texts[name] = page
         waiting += [(*path, command) for command in _entries(_section(page, "Commands"))]
-    return Recorded(names, texts)
+    return RecordedGroup(names, texts)
 
 
 def _usage(page: str) -> str:
@@ -127,7 +129,7 @@ def _section(page: str, title: str) -> str:
 
 
 def _entries(section: str) -> dict[str, str]:
-    """Declaration and text of each entry: click indents an entry by two spaces, and what continues it by more."""
+    """Return the text of each entry by its declaration. click indents an entry by two spaces, continuations by more."""
     found = {}
     for entry in re.split(r"^  (?=\S)", section, flags=re.MULTILINE):
         if entry.strip():
@@ -136,8 +138,8 @@ def _entries(section: str) -> dict[str, str]:
     return found
 
 
-def alerts(tree: Tree, variables: Mapping[str, str]) -> Recorded:
-    """Rules of Prometheus by name, panels of Grafana by place, alarms of CloudWatch: what `dashboards` writes."""
+def alerts(tree: Tree, variables: Mapping[str, str]) -> RecordedGroup:
+    """Return the output of `dashboards`: Prometheus rules by name, Grafana panels by position, CloudWatch alarms."""
     names: Json = {"alerts": {}, "recordings": {}, "dashboards": {}, "alarms": {}}
     texts: Json = {}
     for situation, given in (("without settings", {}), ("with settings", dict(variables))):
@@ -152,7 +154,7 @@ def alerts(tree: Tree, variables: Mapping[str, str]) -> Recorded:
                     alarm, prose = _split_prose(yaml.safe_load(file.read_text()))
                     names["alarms"][f"{situation}: {file.name}"] = alarm
                     texts[f"{situation}: {file.name}"] = prose
-    return Recorded(names, texts)
+    return RecordedGroup(names, texts)
 
 
 def _prometheus(content: Json, names: Json, texts: Json) -> None:
@@ -183,20 +185,20 @@ def _dashboard(file: str, content: Json, names: Json, texts: Json) -> None:
 
 
 def _split_prose(node: Any, path: str = "") -> tuple[Any, Json]:
-    """The same tree without descriptions, and the descriptions by their place."""
+    """Return the tree without descriptions, and the descriptions by their place."""
     if isinstance(node, list):
         return node, {}
     if not isinstance(node, dict):
         return node, {}
-    kept: Json = {}
+    rest: Json = {}
     prose: Json = {}
     for key, value in node.items():
         if key in {"Description", "AlarmDescription"}:
             prose[f"{path}.{key}"] = value
         else:
-            kept[key], inner = _split_prose(value, f"{path}.{key}")
+            rest[key], inner = _split_prose(value, f"{path}.{key}")
             prose |= inner
-    return kept, prose
+    return rest, prose
 
 
 def _one_line(expression: str) -> str:
@@ -204,7 +206,7 @@ def _one_line(expression: str) -> str:
 
 
 def _good(tree: Tree, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
-    """The output of a command that must succeed. Raises `RuntimeError` with what it said instead."""
+    """Return the output of a command that must succeed. Raises `RuntimeError` with its output if it fails."""
     done = tree.run(*arguments, variables=variables)
     if done.code:
         raise RuntimeError(f"autoscaler {' '.join(arguments)}: exit code {done.code}\n{done.out}{done.err}")

@@ -1,4 +1,4 @@
-"""A comparison of recordings finds every rename and every change of behaviour, and nothing where nothing changed."""
+"""A comparison of recordings detects every rename and every change of behaviour, and only those."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.baseline.comparing import compare, write
 from tests.baseline.renames import Renames
 from tests.baseline.shapes import prose, shape, without_prose
 from tests.baseline.situations import situations
-from tests.baseline.surface import Recorded
+from tests.baseline.surface import RecordedGroup
 
 ANSWER = {
     "name": "s1",
@@ -23,42 +23,42 @@ ANSWER = {
     "target": 5,
     "verdict": "hold",
     "votes": [{"signal": "given", "tasks": 2, "because": "the demand was given"}],
-    "steps": [{"rule": "blind", "from": 2, "to": 5, "because": "a queue could not be read"}],
+    "steps": [{"rule": "unread", "from": 2, "to": 5, "because": "a queue could not be read"}],
     "sentence": "s1: stays at 5 tasks",
 }
 
 
-def recording(answer: dict[str, Any] = ANSWER) -> dict[str, Recorded]:
-    """A recording with one of everything that the tests change."""
+def recording(answer: dict[str, Any] = ANSWER) -> dict[str, RecordedGroup]:
+    """Return a recording with one entry of each kind that the tests change."""
     keys = {path: sorted(kinds) for path, kinds in shape(answer).items()}
     rules = [step["rule"] for step in answer["steps"]]
-    setting = {"kind": "duration", "default": "120s", "variable": "AUTOSCALER_PATIENCE"}
-    setting["variable_of_many"] = "AUTOSCALER_SERVICES__<KEY>__PATIENCE"
+    setting = {"kind": "duration", "default": "120s", "variable": "AUTOSCALER_HOLD_TIME"}
+    setting["variable_of_many"] = "AUTOSCALER_SERVICES__<KEY>__HOLD_TIME"
     return {
-        "settings": Recorded(
-            {"global": {}, "service": {"patience": setting}, "schema": {"service.patience": {"default": "120s"}}},
-            {"patience: meaning": "How long to wait."},
+        "settings": RecordedGroup(
+            {"global": {}, "service": {"hold_time": setting}, "schema": {"service.hold_time": {"default": "120s"}}},
+            {"hold_time: meaning": "How long to wait."},
         ),
-        "metrics": Recorded(
+        "metrics": RecordedGroup(
             {
-                "families": {"autoscaler_pacer_tokens": {"type": "gauge"}},
-                "series": {"autoscaler_pacer_tokens": ["category"], "autoscaler_decisions_total": ["rule", "verdict"]},
+                "families": {"autoscaler_call_tokens": {"type": "gauge"}},
+                "series": {"autoscaler_call_tokens": ["category"], "autoscaler_decisions_total": ["rule", "verdict"]},
                 "documented": {},
-                "values": {"autoscaler_decisions_total: rule": ["blind"], "autoscaler_promise: keeping": ["late"]},
+                "values": {"autoscaler_decisions_total: rule": ["unread"], "autoscaler_slo: state": ["late"]},
             },
             {},
         ),
-        "alerts": Recorded(
+        "alerts": RecordedGroup(
             {
-                "alerts": {"AutoscalerPacer": {"expression": 'autoscaler_pacer_tokens{rule=~"blind|late"} == 0'}},
+                "alerts": {"AutoscalerCalls": {"expression": 'autoscaler_call_tokens{rule=~"unread|late"} == 0'}},
                 "recordings": {},
                 "dashboards": {},
                 "alarms": {},
             },
             {},
         ),
-        "exits": Recorded({"codes": {"check": 0}, "keys": {}}, {}),
-        "decide": Recorded(
+        "exits": RecordedGroup({"codes": {"check": 0}, "keys": {}}, {}),
+        "decide": RecordedGroup(
             {
                 "summary": {"exit": 0, "answers": 1, "rules": rules, "keys": keys},
                 "decisions": {"s1": without_prose(answer)},
@@ -68,7 +68,7 @@ def recording(answer: dict[str, Any] = ANSWER) -> dict[str, Recorded]:
     }
 
 
-def stored(folder: Path, groups: dict[str, Recorded]) -> Path:
+def stored(folder: Path, groups: dict[str, RecordedGroup]) -> Path:
     for group, recorded in groups.items():
         write(folder, group, recorded)
     return folder
@@ -86,13 +86,13 @@ def test_a_recording_does_not_differ_from_itself(tmp_path: Path, capsys: pytest.
     assert "decide: 0 differences, 0 texts worded differently" in capsys.readouterr().out
 
 
-def renamed() -> tuple[dict[str, Recorded], dict[str, dict[str, str]]]:
-    """The recording after one rename of every kind, and the renames that say so."""
-    answer = json.loads(json.dumps(ANSWER).replace('"because"', '"reason"').replace('"blind"', '"missing_signal"'))
+def renamed() -> tuple[dict[str, RecordedGroup], dict[str, dict[str, str]]]:
+    """Return the recording after one rename of every kind, and these renames."""
+    answer = json.loads(json.dumps(ANSWER).replace('"because"', '"reason"').replace('"unread"', '"missing_signal"'))
     groups = recording(answer)
     setting = {"kind": "duration", "default": "120s", "variable": "AUTOSCALER_SCALE_IN__SMALL"}
     setting["variable_of_many"] = "AUTOSCALER_SERVICES__<KEY>__SCALE_IN__SMALL"
-    groups["settings"] = Recorded(
+    groups["settings"] = RecordedGroup(
         {
             "global": {},
             "service": {"scale_in.small": setting},
@@ -101,14 +101,14 @@ def renamed() -> tuple[dict[str, Recorded], dict[str, dict[str, str]]]:
         groups["settings"].texts,
     )
     metric = "autoscaler_rate_limiter_tokens"
-    groups["metrics"] = Recorded(
+    groups["metrics"] = RecordedGroup(
         {
             "families": {metric: {"type": "gauge"}},
             "series": {metric: ["category"], "autoscaler_decisions_total": ["rule", "verdict"]},
             "documented": {},
             "values": {
                 "autoscaler_decisions_total: rule": ["missing_signal"],
-                "autoscaler_promise: keeping": ["missed"],
+                "autoscaler_slo: state": ["missed"],
             },
         },
         {},
@@ -117,30 +117,30 @@ def renamed() -> tuple[dict[str, Recorded], dict[str, dict[str, str]]]:
         "AutoscalerRateLimiter": {"expression": f'{metric}{{rule=~"missing_signal|late"}} == 0'}
     }
     renames = {
-        "settings": {"patience": "scale_in.small"},
-        "metrics": {"autoscaler_pacer_tokens": metric},
-        "rules": {"blind": "missing_signal"},
+        "settings": {"hold_time": "scale_in.small"},
+        "metrics": {"autoscaler_call_tokens": metric},
+        "rules": {"unread": "missing_signal"},
         "keys": {"because": "reason"},
-        "values": {"keeping=late": "missed"},
-        "alerts": {"AutoscalerPacer": "AutoscalerRateLimiter"},
+        "values": {"state=late": "missed"},
+        "alerts": {"AutoscalerCalls": "AutoscalerRateLimiter"},
     }
     return groups, renames
 
 
-@pytest.mark.parametrize("left_out", [None, "settings", "metrics", "rules", "keys", "values", "alerts"])
-def test_a_rename_is_found_unless_it_is_listed(tmp_path: Path, left_out: str | None) -> None:
+@pytest.mark.parametrize("omitted", [None, "settings", "metrics", "rules", "keys", "values", "alerts"])
+def test_an_unlisted_rename_is_a_difference(tmp_path: Path, omitted: str | None) -> None:
     groups, renames = renamed()
     before, after = stored(tmp_path / "before", recording()), stored(tmp_path / "after", groups)
-    renames.pop(left_out or "", None)
+    renames.pop(omitted or "", None)
     code = main(["compare", str(before), str(after), "--renames", stored_renames(tmp_path, renames)])
-    assert code == (0 if left_out is None else 1)
+    assert code == (0 if omitted is None else 1)
 
 
-@pytest.mark.parametrize("plant", ["target", "rule", "step", "exit", "default", "type", "expression", "line"])
-def test_a_change_of_behaviour_is_found_beside_listed_renames(tmp_path: Path, plant: str) -> None:
+@pytest.mark.parametrize("change", ["target", "rule", "step", "exit", "default", "type", "expression", "line"])
+def test_a_change_of_behaviour_is_a_difference_in_addition_to_listed_renames(tmp_path: Path, change: str) -> None:
     groups, renames = renamed()
     decision = groups["decide"].names["decisions"]["s1"]
-    match plant:
+    match change:
         case "target":
             decision["target"] = 4
         case "rule":
@@ -161,7 +161,7 @@ def test_a_change_of_behaviour_is_found_beside_listed_renames(tmp_path: Path, pl
     assert main(["compare", str(before), str(after), "--renames", stored_renames(tmp_path, renames)]) == 1
 
 
-def test_wording_alone_is_shown_and_fails_only_where_it_is_asked_to(
+def test_a_change_of_wording_is_reported_and_fails_only_if_strict(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = deepcopy(ANSWER)
@@ -172,7 +172,7 @@ def test_wording_alone_is_shown_and_fails_only_where_it_is_asked_to(
     assert main(["compare", str(before), str(after), "--strict-texts"]) == 1
 
 
-def test_a_group_that_only_one_recording_has_is_a_difference(tmp_path: Path) -> None:
+def test_a_group_in_only_one_recording_is_a_difference(tmp_path: Path) -> None:
     groups = recording()
     before = stored(tmp_path / "before", groups)
     after = stored(tmp_path / "after", {group: one for group, one in groups.items() if group != "alerts"})
@@ -180,7 +180,7 @@ def test_a_group_that_only_one_recording_has_is_a_difference(tmp_path: Path) -> 
     assert differing == ["alerts"]
 
 
-def test_a_listed_rename_that_matches_nothing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_listed_rename_without_a_match_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before, after = (stored(tmp_path / name, recording()) for name in ("before", "after"))
     main(
         ["compare", str(before), str(after), "--renames", stored_renames(tmp_path, {"metrics": {"a_total": "b_total"}})]
@@ -188,17 +188,22 @@ def test_a_listed_rename_that_matches_nothing_is_said(tmp_path: Path, capsys: py
     assert "renames that match nothing: metrics: a_total" in capsys.readouterr().out
 
 
-def test_a_situation_is_translated_by_what_each_name_is() -> None:
+def test_names_in_a_situation_are_translated_by_their_kind() -> None:
     renames = Renames(
         {
-            "settings": {"patience": "scale_in.small", "rivals": "conflicting_scalers"},
+            "settings": {"hold_time": "scale_in.small", "other_scalers": "conflicting_scalers"},
             "keys": {"because": "reason"},
             "rules": {"late": "overdue"},
-            "values": {"rivals=warn": "report"},
+            "values": {"other_scalers=warn": "report"},
         }
     )
     situation = {
-        "policy": {"patience": "4s", "rivals": "warn", "scale_in": {"cooldown": "1s"}, "metrics": {"because": {}}},
+        "policy": {
+            "hold_time": "4s",
+            "other_scalers": "warn",
+            "scale_in": {"cooldown": "1s"},
+            "metrics": {"because": {}},
+        },
         "trouble": {"because": "late"},
         "steps": [{"rule": "late", "because": "late"}],
     }
@@ -213,7 +218,7 @@ def test_a_situation_is_translated_by_what_each_name_is() -> None:
     }
 
 
-def test_variables_follow_their_settings_and_no_others() -> None:
+def test_only_variables_of_renamed_settings_are_renamed() -> None:
     renames = Renames({"settings": {"tolerance": "band", "scale_in.cooldown": "scale_in.pause"}})
     variables = {
         "AUTOSCALER_TOLERANCE": "0.1",
@@ -231,7 +236,7 @@ def test_variables_follow_their_settings_and_no_others() -> None:
     ]
 
 
-def test_a_name_within_a_longer_one_is_another_name() -> None:
+def test_a_name_within_a_longer_name_is_not_renamed() -> None:
     renames = Renames({"metrics": {"autoscaler_tasks": "autoscaler_counts"}})
     expression = "autoscaler_tasks + autoscaler_tasks_total + my_autoscaler_tasks + autoscaler_tasks_bucket"
     assert renames.expression(expression) == (
@@ -240,16 +245,16 @@ def test_a_name_within_a_longer_one_is_another_name() -> None:
 
 
 def test_an_unknown_group_of_renames_is_refused() -> None:
-    with pytest.raises(ValueError, match="no such group: setings"):
+    with pytest.raises(ValueError, match="unknown group setings"):
         Renames({"setings": {}})
 
 
-def test_the_same_seed_gives_the_same_situations_and_another_others() -> None:
+def test_a_seed_determines_the_situations() -> None:
     assert list(situations(50, 1)) == list(situations(50, 1))
     assert list(situations(50, 1)) != list(situations(50, 2))
 
 
-def test_an_answer_is_parted_into_what_was_decided_and_how_it_is_worded() -> None:
+def test_an_answer_is_separated_into_decision_and_wording() -> None:
     assert without_prose(ANSWER) == {
         "name": "s1",
         "current": 5,
@@ -257,7 +262,7 @@ def test_an_answer_is_parted_into_what_was_decided_and_how_it_is_worded() -> Non
         "target": 5,
         "verdict": "hold",
         "votes": [{"signal": "given", "tasks": 2}],
-        "steps": [{"rule": "blind", "from": 2, "to": 5}],
+        "steps": [{"rule": "unread", "from": 2, "to": 5}],
     }
     assert prose(ANSWER) == ["s1: stays at 5 tasks", "the demand was given", "a queue could not be read"]
     assert without_prose({"name": "s2", "error": "not JSON"}) == {"name": "s2", "failed": True}

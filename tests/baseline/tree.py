@@ -1,4 +1,4 @@
-"""The checkout that is recorded, used only as an operator uses it: commands, a running daemon, files."""
+"""The recorded checkout, used only through its commands, a running daemon and its files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 LIMIT_S = 300.0
-"""No command of a recording takes that long; one that does is killed, and the recording fails."""
+"""Timeout of a command in seconds; after it the command is killed, and the recording fails."""
 
 
-class Outcome(NamedTuple):
-    """What one command left: its exit code, and both outputs."""
+class CommandOutcome(NamedTuple):
+    """The exit code and both outputs of a command."""
 
     code: int
     out: str
@@ -30,14 +30,14 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Tree:
-    """A checkout and the Python that runs it. Nothing of the caller's environment but PATH reaches its commands."""
+    """A checkout and the Python that runs it. Its commands inherit only PATH from the caller's environment."""
 
     folder: Path
     python: Path
     home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="baseline-home-")))
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """The variables of one command: no credentials, profiles or settings but those that are given."""
+        """Return the environment of a command: no credentials, profiles or settings except `variables`."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
@@ -50,7 +50,7 @@ class Tree:
             **variables,
         }
 
-    def run(self, *arguments: str, variables: Mapping[str, str] | None = None, stdin: str = "") -> Outcome:
+    def run(self, *arguments: str, variables: Mapping[str, str] | None = None, stdin: str = "") -> CommandOutcome:
         """Run one command of the product to its end. Raises `subprocess.TimeoutExpired` after `LIMIT_S`."""
         done = subprocess.run(
             self._command(arguments),
@@ -62,11 +62,11 @@ class Tree:
             timeout=LIMIT_S,
             check=False,
         )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return CommandOutcome(done.returncode, done.stdout, done.stderr)
 
     @contextmanager
     def daemon(self, variables: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-        """The daemon as a process, its output in `log`. It is stopped and waited for at the end, whatever happens."""
+        """Run the daemon as a process with its output in `log`. At the end it is always stopped and awaited."""
         with log.open("wb") as output:
             process = subprocess.Popen(
                 self._command(["run"]),
@@ -87,7 +87,7 @@ class Tree:
                     process.wait()
 
     def commit(self) -> str:
-        """The commit that is checked out, with "+" where files differ from it; "unknown" without git."""
+        """Return the checked-out commit, with "+" if files differ from it; "unknown" without git."""
         try:
             head = self._git("rev-parse", "HEAD").strip()
             return head + ("+" if self._git("status", "--porcelain", "--untracked-files=no").strip() else "")
@@ -104,28 +104,28 @@ class Tree:
         return [str(self.python), "-m", "autoscaler", *arguments]
 
 
-class Page(NamedTuple):
-    """An answer over HTTP; status 0 where there was none."""
+class HttpPage(NamedTuple):
+    """An HTTP answer; status 0: no answer."""
 
     status: int
     kind: str
     body: str
 
 
-def fetch(url: str) -> Page:
-    """Get a page of the daemon, past any proxy, within ten seconds."""
+def fetch(url: str) -> HttpPage:
+    """Get a page of the daemon without a proxy, with a timeout of 10 seconds."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=10) as answer:
-            return Page(answer.status, answer.headers.get_content_type(), answer.read().decode())
+            return HttpPage(answer.status, answer.headers.get_content_type(), answer.read().decode())
     except urllib.error.HTTPError as error:
-        return Page(error.code, error.headers.get_content_type(), error.read().decode())
+        return HttpPage(error.code, error.headers.get_content_type(), error.read().decode())
     except OSError:
-        return Page(0, "", "")
+        return HttpPage(0, "", "")
 
 
 def answers(url: str, process: subprocess.Popen[bytes], limit_s: float = 60.0) -> bool:
-    """Wait until the URL answers at all: True. False where the process ends or the limit passes first."""
+    """Wait until the URL answers; return False if the process ends or the limit passes first."""
     end = time.monotonic() + limit_s
     while fetch(url).status == 0:
         if process.poll() is not None or time.monotonic() > end:
@@ -135,7 +135,7 @@ def answers(url: str, process: subprocess.Popen[bytes], limit_s: float = 60.0) -
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nothing listened on just now."""
+    """Return a TCP port of loopback on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

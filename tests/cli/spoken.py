@@ -1,4 +1,4 @@
-"""Situations and journal lines for the commands, and the commands as processes that see nothing of this machine."""
+"""Situations and journal lines for the commands, and helpers that run a command without the user's environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ END_S = 60.0
 
 
 def situation(current: int = 2, visible: int = 100, **more: Any) -> dict[str, Any]:
-    """One queue at 10 messages a task."""
+    """Return a situation with one queue and a backlog_per_task of 10."""
     return {
         "name": "orders",
         "policy": {"max_tasks": 20, "queues": ["orders"], "backlog_per_task": 10, "tolerance": 0},
@@ -25,20 +25,20 @@ def situation(current: int = 2, visible: int = 100, **more: Any) -> dict[str, An
 
 
 def journal_line(of: dict[str, Any], target: int, *rules: str, **more: Any) -> dict[str, Any]:
-    """A line as the daemon logs it, with this much of the walk: the rules, each from a count that does not matter."""
-    steps = [{"rule": rule, "from": 7, "to": target, "reason": "of then"} for rule in rules]
+    """Return a line as the daemon logs it, with one step per rule. The count before each rule is arbitrary."""
+    steps = [{"rule": rule, "from": 7, "to": target, "reason": "as recorded"} for rule in rules]
     named = {"service": "orders", "ecs_service": "orders-worker", "cluster": "prod"}
     decided = {"current": of["current"], "target": target, "verdict": "scale_out", "steps": steps}
     return {"ts": "2026-11-23T08:30:00.000Z", "event": "scaled", **named, **decided, "situation": of, **more}
 
 
 def text(*lines: object) -> bytes:
-    """JSON lines."""
+    """Return JSON lines."""
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
 class Ended(NamedTuple):
-    """What became of a process."""
+    """The exit code and the output of an ended process."""
 
     code: int
     out: bytes
@@ -54,7 +54,7 @@ def environ(**settings: str) -> dict[str, str]:
 
 
 async def autoscaler(*arguments: str, stdin: bytes | str = b"", **settings: str) -> Ended:
-    """The command as a process of its own, to its end."""
+    """Run the command as a separate process and return its result."""
     process = await started(*arguments, **settings)
     try:
         async with asyncio.timeout(END_S):
@@ -66,7 +66,7 @@ async def autoscaler(*arguments: str, stdin: bytes | str = b"", **settings: str)
 
 
 async def started(*arguments: str, **settings: str) -> asyncio.subprocess.Process:
-    """The command as a process of its own, with its three streams."""
+    """Start the command as a separate process with pipes for its three streams."""
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "autoscaler", *arguments, stdin=pipe, stdout=pipe, stderr=pipe,

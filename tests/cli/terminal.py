@@ -1,4 +1,4 @@
-"""A command on a terminal: what it draws there, and what is typed into it."""
+"""Run a command on a pseudo-terminal with typed input and capture its output."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ async def on_a_terminal(
     number: int = 2,
     **settings: str,
 ) -> Drawn:
-    """The command with all three streams on a terminal, to its end. `typed` is typed at once; the signal `number` is
-    sent, once, as soon as `stop_on` says so of what was drawn.
+    """Run the command with all three streams on a terminal and return its output. `typed` is written at the start. The
+    signal `number` is sent once, when `stop_on` returns True for the output so far.
     """
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
@@ -43,17 +43,17 @@ async def on_a_terminal(
     )  # fmt: skip
     os.close(theirs)
     os.write(ours, typed)
-    drawn, told = b"", False
+    drawn, is_signaled = b"", False
     try:
         async with asyncio.timeout(END_S):
             with suppress(OSError):  # the other side is closed: the command has ended
                 while True:
                     drawn += await asyncio.to_thread(os.read, ours, 65536)
-                    if not told and stop_on(drawn.decode(errors="replace")):
+                    if not is_signaled and stop_on(drawn.decode(errors="replace")):
                         process.send_signal(number)
-                        told = True
+                        is_signaled = True
             code = await process.wait()
     finally:
-        await ended(process)  # which also ends the thread's read
+        await ended(process)  # also ends the read in the thread
         os.close(ours)
     return Drawn(code, drawn.decode())

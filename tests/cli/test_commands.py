@@ -1,4 +1,4 @@
-"""Of all commands: help that is worth reading, completion, and no colour where none belongs."""
+"""Each command has help with an example, a section in the docs, shell completion, and plain error messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.operating.settings import LEAST
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(main.commands)
 PROCESS_ONLY = {"run", "decide", "demo", "simulate", "replay", "completion"}
-"""Those whose output is a log, JSON lines, a picture, a file or a script."""
+"""Commands whose output is a log, JSON lines, a picture, a file or a script."""
 
 
 def help_of(name: str) -> str:
@@ -31,31 +31,31 @@ def help_of(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_has_an_example_that_begins_with_the_command_itself(name: Any) -> None:
+def test_help_has_an_example_that_starts_with_the_command(name: Any) -> None:
     shown = help_of(name)
-    assert re.search(r"(?:Examples?|without letting it act):", shown), name
+    assert re.search(r"(?:Examples?|which changes nothing):", shown), name
     assert f"autoscaler {name}" in shown.partition("\n\n")[2]
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - PROCESS_ONLY))
-def test_whatever_prints_prints_json_too(name: Any) -> None:
+def test_every_command_that_prints_a_report_has_a_json_option(name: Any) -> None:
     assert "--json" in help_of(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_command_has_its_place_in_the_docs(name: Any) -> None:
+def test_every_command_has_a_section_in_the_docs(name: Any) -> None:
     assert f"\n## {name}\n" in (ROOT / "docs" / "commands.md").read_text() or name == "resume"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_shell_is_given_what_it_completes_by(shell: str) -> None:
+def test_completion_prints_a_script_for_each_shell(shell: str) -> None:
     result = CliRunner().invoke(main, ["completion", shell])
     assert result.exit_code == 0
     assert "_AUTOSCALER_COMPLETE" in result.stdout
 
 
 @pytest.mark.parametrize("script", PROGRAMS)
-def test_the_command_has_both_names_and_help_version_and_completion_show_the_one_it_was_called_by(script: str) -> None:
+def test_help_version_and_completion_show_the_name_of_the_called_script(script: str) -> None:
     def shown(*words: str) -> str:
         place = Path(sysconfig.get_path("scripts")) / script
         return subprocess.run([place, *words], env=environ(), capture_output=True, text=True, check=True).stdout
@@ -69,10 +69,10 @@ def test_the_command_has_both_names_and_help_version_and_completion_show_the_one
     assert re.search(rf"complete -o nosort -F \w+ {script}$", script_of_bash, re.MULTILINE)
 
 
-def test_the_names_of_the_command_are_those_of_the_package() -> None:
+def test_the_package_declares_both_names_of_the_command() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == dict.fromkeys(PROGRAMS, "autoscaler.cli:main")
-    assert project["name"] in PROGRAMS, "uvx and pipx run a command that is called like its package"
+    assert project["name"] in PROGRAMS, "uvx and pipx run the command that has the package's name"
 
 
 @pytest.mark.parametrize(
@@ -80,19 +80,23 @@ def test_the_names_of_the_command_are_those_of_the_package() -> None:
     [("autoscaler pau", "pause"), ("autoscaler pause or", "orders"), ("autoscaler explain o", "orders")],
 )
 async def test_commands_and_the_keys_of_services_are_completed(words: str, expected: str) -> None:
-    asked = {"_AUTOSCALER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
-    ended = await autoscaler(**(LEAST | asked))
+    completion = {
+        "_AUTOSCALER_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    ended = await autoscaler(**(LEAST | completion))
     assert ended.out.decode().split() == [f"plain,{expected}"]
 
 
-async def test_where_settings_are_wrong_no_key_is_completed_and_nothing_is_said() -> None:
-    asked = {"_AUTOSCALER_COMPLETE": "bash_complete", "COMP_WORDS": "autoscaler pause o", "COMP_CWORD": "2"}
-    ended = await autoscaler(AUTOSCALER_SERVICE="orders", **asked)
+async def test_with_invalid_settings_no_key_is_completed_and_nothing_is_printed() -> None:
+    completion = {"_AUTOSCALER_COMPLETE": "bash_complete", "COMP_WORDS": "autoscaler pause o", "COMP_CWORD": "2"}
+    ended = await autoscaler(AUTOSCALER_SERVICE="orders", **completion)
     assert (ended.out.strip(), ended.err) == (b"", "")
 
 
 @pytest.mark.parametrize("command", ["completion bash", "check", "iam-policy", "dashboards --json --out "])
-def test_what_cannot_be_written_is_said_in_a_sentence(command: str, tmp_path: Path) -> None:
+def test_a_failed_write_to_stdout_is_reported_in_a_sentence(command: str, tmp_path: Path) -> None:
     line = f"{sys.executable} -m autoscaler {command}{tmp_path if command.endswith(' ') else ''} >/dev/full"
     ended = subprocess.run(line, shell=True, env=environ(**LEAST), capture_output=True, text=True, check=False)
     assert ended.returncode == 2
@@ -100,18 +104,18 @@ def test_what_cannot_be_written_is_said_in_a_sentence(command: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("mode", "is_told"), [({}, True), ({"AUTOSCALER_MODE": "shadow"}, True), ({"AUTOSCALER_MODE": "active"}, False)]
+    ("mode", "is_reported"), [({}, True), ({"AUTOSCALER_MODE": "shadow"}, True), ({"AUTOSCALER_MODE": "active"}, False)]
 )
-def test_check_says_how_to_activate_what_is_in_shadow(mode: Any, is_told: bool) -> None:
+def test_check_reports_how_to_activate_a_service_in_shadow(mode: Any, is_reported: bool) -> None:
     settings = {"CLUSTER": "prod", "SERVICE": "orders", "QUEUES": "orders", "MAX_TASKS": "9"}
     env = {f"AUTOSCALER_{name}": value for name, value in settings.items()} | mode
     for options in ([], ["--json"]):
         result = CliRunner().invoke(main, ["check", *options], env=env)
         assert result.exit_code == 0
-        assert ("set AUTOSCALER_MODE=active" in result.stdout) is is_told
+        assert ("set AUTOSCALER_MODE=active" in result.stdout) is is_reported
         assert ("mode is not set" in result.stdout) is (mode == {})
 
 
 def test_check_names_the_clusters_where_services_are_discovered() -> None:
     result = CliRunner().invoke(main, ["check"], env={"AUTOSCALER_DISCOVER_CLUSTERS": "prod,test"})
-    assert result.stdout == "Settings are good: services are discovered in prod, test\n"
+    assert result.stdout == "Settings are valid: services are discovered in prod, test\n"

@@ -1,4 +1,4 @@
-"""`dashboards`: files in a folder, for the queues that are configured."""
+"""`dashboards` writes files to a folder, with an alarm for each configured queue."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def run(out: Path, *options: str, **settings: str) -> Result:
     return CliRunner().invoke(main, ["dashboards", "--out", str(out), *options], env=settings)
 
 
-def test_without_settings_there_is_an_alarm_by_parameters(tmp_path: Path) -> None:
+def test_without_settings_the_alarm_has_parameters(tmp_path: Path) -> None:
     result = run(tmp_path / "new" / "folder")
     assert result.exit_code == 0
-    assert "one queue, by parameters" in result.stderr
+    assert "one queue, set by its parameters" in result.stderr
     assert {path.name: path.read_text() for path in (tmp_path / "new" / "folder").iterdir()} == files(None)
 
 
@@ -43,22 +43,22 @@ def test_with_settings_there_is_an_alarm_for_each_queue(tmp_path: Path) -> None:
     assert result.stdout.splitlines() == [str(tmp_path / path.name) for path in map(Path, result.stdout.split())]
 
 
-def test_as_json_stdout_is_json_and_nothing_else(tmp_path: Path) -> None:
+def test_with_json_stdout_is_only_json(tmp_path: Path) -> None:
     names = json.loads(run(tmp_path, "--json").stdout)["files"]
     assert all(Path(name).is_file() for name in names)
     assert len(names) == 5
 
 
-def test_wrong_settings_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
+def test_invalid_settings_exit_with_2_and_nothing_is_written(tmp_path: Path) -> None:
     result = run(tmp_path / "new", **SETTINGS | {"AUTOSCALER_MAX_TASKS": "ten"})
     assert result.exit_code == 2
     assert "AUTOSCALER_MAX_TASKS" in result.stderr
     assert not (tmp_path / "new").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = run(tmp_path / "file" / "folder")
     assert result.exit_code == 2
     assert "--out" in result.stderr
-    assert "name a folder that can be written to" in result.stderr
+    assert "choose a writable folder" in result.stderr

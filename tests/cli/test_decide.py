@@ -1,4 +1,4 @@
-"""`decide` as a filter: a line in, a line out, whatever is in it, as long as somebody reads."""
+"""`decide` is a filter: it writes one line for each line, valid or invalid, until its reader closes the pipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.inspection.deciding import answer, printed
-from autoscaler.inspection.lines import Line, lines
+from autoscaler.inspection.lines import JournalLine, lines
 from tests.cli.spoken import autoscaler, situation, started, text
 
 PIPE = asyncio.subprocess.PIPE
@@ -27,11 +27,11 @@ json_values = st.recursive(
 keys = st.sampled_from(["name", "policy", "current", "running", "signals", "demand", "history", "deployment"])
 
 
-def told(content: bytes) -> dict[str, object]:
-    return answer(Line(1, content, len(content)))
+def decided(content: bytes) -> dict[str, object]:
+    return answer(JournalLine(1, content, len(content)))
 
 
-async def test_every_line_has_its_answer_in_its_place_and_a_bad_one_makes_it_1() -> None:
+async def test_every_line_has_an_answer_in_order_and_an_invalid_line_gives_exit_code_1() -> None:
     good = text(situation())
     bad = [b"\xff\xfe\n", b"{\n", b"[1]\n", b'{"name": "x", "current": -1}\n', b'{"a":' * 100_000 + b"\n"]
     ended = await autoscaler("decide", stdin=good + b"\n" + b"".join(bad) + b"  \n" + good.rstrip())
@@ -44,12 +44,12 @@ async def test_every_line_has_its_answer_in_its_place_and_a_bad_one_makes_it_1()
     assert (ended.code, ended.err) == (1, "")
 
 
-async def test_good_lines_alone_are_0_and_so_is_nothing() -> None:
+async def test_valid_lines_and_empty_input_give_exit_code_0() -> None:
     assert (await autoscaler("decide", stdin=text(situation()))).code == 0
     assert await autoscaler("decide") == (0, b"", "")
 
 
-async def test_a_line_of_ten_megabytes_is_decided_on() -> None:
+async def test_a_line_of_ten_megabytes_is_decided() -> None:
     long = situation(history={"demands": [{"age_s": n / 1000, "tasks": 1} for n in range(330_000)]})
     line = text(long)
     assert len(line) > 10_000_000
@@ -58,7 +58,7 @@ async def test_a_line_of_ten_megabytes_is_decided_on() -> None:
     assert ended.code == 0
 
 
-async def test_each_answer_is_there_before_the_next_line_is_asked_for() -> None:
+async def test_each_answer_is_written_before_the_next_line_is_read() -> None:
     process = await started("decide")
     assert process.stdin
     assert process.stdout
@@ -70,7 +70,7 @@ async def test_each_answer_is_there_before_the_next_line_is_asked_for() -> None:
     assert await process.wait() == 0
 
 
-async def test_a_reader_that_goes_away_ends_it_without_a_word() -> None:
+async def test_a_closed_output_pipe_ends_the_command_without_a_message() -> None:
     command = f"{DECIDE} | head -n 1; echo ${{PIPESTATUS[0]}}"
     process = await asyncio.create_subprocess_exec("bash", "-c", command, stdin=PIPE, stdout=PIPE, stderr=PIPE)
     async with asyncio.timeout(60):
@@ -81,7 +81,7 @@ async def test_a_reader_that_goes_away_ends_it_without_a_word() -> None:
 
 
 @pytest.mark.parametrize("redirection", ["<&-", "0>/dev/null", ">/dev/full", ">&-"])
-async def test_a_stream_that_cannot_be_read_or_written_is_said_in_a_line(redirection: str) -> None:
+async def test_a_stream_that_cannot_be_read_or_written_is_reported_in_one_line(redirection: str) -> None:
     process = await asyncio.create_subprocess_exec(
         "bash", "-c", f"{DECIDE} {redirection}", stdin=PIPE, stdout=PIPE, stderr=PIPE
     )
@@ -93,32 +93,32 @@ async def test_a_stream_that_cannot_be_read_or_written_is_said_in_a_line(redirec
 
 @given(st.binary(max_size=200) | st.dictionaries(keys | st.text(max_size=5), json_values).map(text))
 def test_any_line_has_one_answer_on_one_line(content: Any) -> None:
-    line = printed(told(content))
+    line = printed(decided(content))
     assert line.isascii()
     assert line.count(b"\n") == 1
     assert json.loads(line).keys() >= {"name"}
 
 
 @pytest.mark.parametrize("name", ["\ud800", "a\nb", "\x1b[2J", "ü", "\u202e"])
-def test_no_name_is_too_strange_to_be_given_back(name: str) -> None:
-    assert json.loads(printed(told(text(situation() | {"name": name}))))["name"] == name
+def test_any_text_as_name_is_returned_unchanged(name: str) -> None:
+    assert json.loads(printed(decided(text(situation() | {"name": name}))))["name"] == name
 
 
 @pytest.mark.parametrize("name", [7, {"a": 1}, ["x"], True])
-def test_a_name_that_is_no_text_is_not_given_back(name: Any) -> None:
-    answered = told(text(situation() | {"name": name}))
+def test_a_name_that_is_not_text_is_an_error_and_not_returned(name: Any) -> None:
+    answered = decided(text(situation() | {"name": name}))
     assert answered["name"] is None
     assert "name" in str(answered["error"])
 
 
-def test_a_byte_order_mark_is_no_part_of_a_situation() -> None:
-    assert told(b"\xef\xbb\xbf" + text(situation()))["target"] == 10
+def test_a_byte_order_mark_is_not_part_of_a_situation() -> None:
+    assert decided(b"\xef\xbb\xbf" + text(situation()))["target"] == 10
 
 
 @pytest.mark.parametrize("length", [1, 7, 8, 9, 15, 16, 17, 40])
-def test_a_line_that_is_too_long_is_passed_over_and_the_next_is_read(length: int) -> None:
+def test_a_line_that_is_too_long_is_skipped_and_the_next_is_read(length: int) -> None:
     found = list(lines(io.BytesIO(b"x" * length + b"\nnext\n"), most=8))
     assert [line.number for line in found] == [1, 2]
     assert found[0].content == (b"x" * length + b"\n" if length < 8 else None)
-    assert found[1] == Line(2, b"next\n", length + 6)
-    assert "too long" in str(answer(Line(1, None, 9))["error"])
+    assert found[1] == JournalLine(2, b"next\n", length + 6)
+    assert "too long" in str(answer(JournalLine(1, None, 9))["error"])

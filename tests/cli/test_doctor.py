@@ -1,4 +1,4 @@
-"""`doctor` finds what is wrong, each with what to do, and changes nothing: whatever AWS says, or if it says nothing."""
+"""`doctor` reports each problem with a remedy and changes nothing, whether or not AWS answers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from botocore import loaders
 from click.testing import CliRunner
 
 from autoscaler.cli import main
-from tests.aws.double import HANG, Double, fault, ok, refused
+from tests.aws.double import HANG, AwsDouble, fault, ok, refused
 from tests.cli.spoken import Ended, autoscaler
-from tests.cli.test_explain import tick
+from tests.cli.test_explain import poll
 from tests.cli.test_status import listed
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
 from tests.operating.answers import ROLE, caller, definition, healthy, minute, service, simulated
@@ -34,37 +34,37 @@ GOOD = WORLD | {"AUTOSCALER_MIN_TASKS": "1", "AUTOSCALER_QUEUE_MINUTES": "true"}
 
 @pytest.fixture(autouse=True, scope="module")
 def descriptions_read_once() -> Iterator[None]:
-    """The SDK's service descriptions, which take it long to read for each session, are shared by all tests."""
+    """Share the SDK's service descriptions between all tests, because each session takes long to read them."""
     loader = loaders.create_loader()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.session.create_loader", lambda *_: loader)
         yield
 
 
-async def doctor(double: Double, *arguments: str, **settings: str) -> Ended:
-    """The command in this process, which has the SDK already, in a thread beside the double."""
-    told = BARE | GOOD | {"AWS_ENDPOINT_URL": double.url, "AWS_SECRET_ACCESS_KEY": SECRET} | settings
-    nobody = () if "--url" in arguments else ("--url", f"http://127.0.0.1:{free_port()}")
-    result = await asyncio.to_thread(CliRunner().invoke, main, ["doctor", *nobody, *arguments], env=told)
+async def doctor(double: AwsDouble, *arguments: str, **settings: str) -> Ended:
+    """Run the command in a thread of this process, which has already loaded the SDK, while the double answers."""
+    environ = BARE | GOOD | {"AWS_ENDPOINT_URL": double.url, "AWS_SECRET_ACCESS_KEY": SECRET} | settings
+    daemon = () if "--url" in arguments else ("--url", f"http://127.0.0.1:{free_port()}")
+    result = await asyncio.to_thread(CliRunner().invoke, main, ["doctor", *daemon, *arguments], env=environ)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert SECRET not in result.output
-    assert {request.operation for request in double.seen} <= READS, "nothing is changed by looking"
+    assert {request.operation for request in double.seen} <= READS, "doctor must not change anything"
     return Ended(result.exit_code, result.stdout_bytes, result.stderr)
 
 
-async def found(double: Double, *arguments: str, **settings: str) -> tuple[int, dict[str, dict[str, Any]]]:
-    """The exit code, and the findings by what was looked at (the worst of each)."""
+async def findings_of(double: AwsDouble, *arguments: str, **settings: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Return the exit code and the findings by subject (the worst of each subject)."""
     ended = await doctor(double, "--json", *arguments, **settings)
-    told = json.loads(ended.out)
-    assert told["exit"] == ended.code
+    output = json.loads(ended.out)
+    assert output["exit"] == ended.code
     order = ["good", "note", "unknown", "finding"]
-    worst = sorted(told["findings"], key=lambda one: order.index(one["level"]))
+    worst = sorted(output["findings"], key=lambda one: order.index(one["level"]))
     for one in worst:
         assert one["level"] == "good" or one["remedy"], f"no remedy: {one}"
     return ended.code, {one["what"]: one for one in worst}
 
 
-async def test_where_all_is_well_it_says_so_of_everything_and_ends_with_0() -> None:
+async def test_a_healthy_service_is_reported_in_all_checks_and_exits_with_0() -> None:
     async with healthy() as double:
         ended = await doctor(double)
     assert (ended.code, ended.err) == (0, "")
@@ -74,55 +74,55 @@ async def test_where_all_is_well_it_says_so_of_everything_and_ends_with_0() -> N
     assert f"IAM allows {ROLE} ecs:UpdateService (simulated, not tried)" in shown
     assert "account 123456789012, as arn:aws:sts::123456789012:assumed-role/autoscaler/task" in shown
     assert "a month for calls" in shown
-    assert "AWS_ENDPOINT_URL is set" in shown, "an endpoint of one's own is shown loudly"
+    assert "AWS_ENDPOINT_URL is set" in shown, "a custom endpoint is shown clearly"
     assert "\x1b" not in shown
     assert shown.splitlines()[-1].endswith("good")
 
 
-async def test_quiet_leaves_out_what_is_good() -> None:
+async def test_quiet_omits_good_results() -> None:
     async with healthy() as double:
-        _, whats = await found(double, "--quiet")
-    assert {one["level"] for one in whats.values()} == {"note"}
+        _, findings = await findings_of(double, "--quiet")
+    assert {one["level"] for one in findings.values()} == {"note"}
 
 
-async def test_the_simulation_asks_of_the_role_behind_the_session_and_of_that_one_service() -> None:
+async def test_the_simulation_is_for_the_role_of_the_session_and_for_that_one_service() -> None:
     async with healthy() as double:
         await doctor(double)
-        [asked] = double.asked("SimulatePrincipalPolicy")
-    assert asked.body["PolicySourceArn"] == ROLE
-    assert asked.body["ActionNames.member.1"] == "ecs:UpdateService"
-    assert asked.body["ResourceArns.member.1"] == "arn:aws:ecs:eu-west-1:123456789012:service/prod/orders"
-    assert asked.body["ContextEntries.member.1.ContextKeyName"] == "ecs:cluster"
+        [requested] = double.requests("SimulatePrincipalPolicy")
+    assert requested.body["PolicySourceArn"] == ROLE
+    assert requested.body["ActionNames.member.1"] == "ecs:UpdateService"
+    assert requested.body["ResourceArns.member.1"] == "arn:aws:ecs:eu-west-1:123456789012:service/prod/orders"
+    assert requested.body["ContextEntries.member.1.ContextKeyName"] == "ecs:cluster"
 
 
-async def test_of_a_role_that_is_named_every_right_is_asked_for() -> None:
+async def test_every_permission_of_a_named_role_is_simulated() -> None:
     async with healthy() as double:
-        code, _ = await found(double, "--role", ROLE, AUTOSCALER_WORKERS="self_protecting")
-        asked = {request.body["ActionNames.member.1"] for request in double.asked("SimulatePrincipalPolicy")}
+        code, _ = await findings_of(double, "--role", ROLE, AUTOSCALER_WORKERS="self_protecting")
+        requested = {request.body["ActionNames.member.1"] for request in double.requests("SimulatePrincipalPolicy")}
     assert code == 0
-    assert len(asked) == 10, asked
+    assert len(requested) == 10, requested
 
 
-async def test_what_iam_denies_is_3_and_what_iam_may_not_be_asked_is_unknown_and_no_finding() -> None:
+async def test_a_denied_permission_exits_with_3_and_a_refused_simulation_is_unknown() -> None:
     async with healthy() as double:
         double.on("SimulatePrincipalPolicy", simulated("implicitDeny"))
-        code, whats = await found(double)
-        assert (code, whats["rights"]["level"]) == (3, "finding")
-        assert "iam-policy" in whats["rights"]["remedy"]
+        code, findings = await findings_of(double)
+        assert (code, findings["rights"]["level"]) == (3, "finding")
+        assert "iam-policy" in findings["rights"]["remedy"]
         double.on("SimulatePrincipalPolicy", refused("AccessDenied"))
-        code, whats = await found(double)
-        assert (code, whats["rights"]["level"]) == (0, "unknown")
-        assert "cannot be known without setting one" in whats["rights"]["text"]
+        code, findings = await findings_of(double)
+        assert (code, findings["rights"]["level"]) == (0, "unknown")
+        assert "the permission to set the count was not checked" in findings["rights"]["text"]
         double.on("GetCallerIdentity", caller("arn:aws:iam::123456789012:root"))
-        assert (await found(double))[1]["rights"]["level"] == "unknown"
+        assert (await findings_of(double))[1]["rights"]["level"] == "unknown"
 
 
-async def test_in_shadow_no_right_to_set_a_count_is_looked_for() -> None:
+async def test_in_shadow_the_permission_to_set_the_count_is_not_checked() -> None:
     async with healthy() as double:
         double.on("SimulatePrincipalPolicy", simulated("explicitDeny"))
-        code, whats = await found(double, AUTOSCALER_MODE="shadow")
-        assert (code, whats["rights"]["level"]) == (0, "good")
-        assert not double.asked("SimulatePrincipalPolicy")
+        code, findings = await findings_of(double, AUTOSCALER_MODE="shadow")
+        assert (code, findings["rights"]["level"]) == (0, "good")
+        assert not double.requests("SimulatePrincipalPolicy")
 
 
 CONFLICTING_SCALER = ok({"ScalableTargets": [{
@@ -132,34 +132,34 @@ CONFLICTING_SCALER = ok({"ScalableTargets": [{
 POLICY = ok({"ScalingPolicies": [{"PolicyName": "cpu", "ResourceId": "service/prod/orders"}]})
 
 
-async def test_a_rival_is_a_finding_and_in_shadow_worth_knowing_only() -> None:
+async def test_a_conflicting_scaler_is_a_finding_and_in_shadow_a_note() -> None:
     async with healthy() as double:
         double.on("DescribeScalableTargets", CONFLICTING_SCALER)
         double.on("DescribeScalingPolicies", POLICY)
         double.on("DescribeScheduledActions", ok({"ScheduledActions": []}))
-        code, whats = await found(double)
-        assert (code, whats["conflicting scalers"]["level"]) == (1, "finding")
-        assert "1 policy (cpu)" in whats["conflicting scalers"]["text"]
-        code, whats = await found(double, AUTOSCALER_MODE="shadow")
-        assert (code, whats["conflicting scalers"]["level"]) == (0, "note")
+        code, findings = await findings_of(double)
+        assert (code, findings["conflicting scalers"]["level"]) == (1, "finding")
+        assert "1 policy (cpu)" in findings["conflicting scalers"]["text"]
+        code, findings = await findings_of(double, AUTOSCALER_MODE="shadow")
+        assert (code, findings["conflicting scalers"]["level"]) == (0, "note")
 
 
-@pytest.mark.parametrize(("mode", "is_told"), [("shadow", True), ("scale_out_only", False), ("active", False)])
-async def test_shadow_is_worth_knowing_with_how_to_activate_it(mode: str, is_told: bool) -> None:
+@pytest.mark.parametrize(("mode", "is_reported"), [("shadow", True), ("scale_out_only", False), ("active", False)])
+async def test_shadow_is_a_note_with_the_way_to_activate_the_service(mode: str, is_reported: bool) -> None:
     async with healthy() as double:
-        code, whats = await found(double, AUTOSCALER_MODE=mode)
-    assert (code, "mode" in whats) == (0, is_told)
-    assert not is_told or "set AUTOSCALER_MODE=active" in whats["mode"]["remedy"]
+        code, findings = await findings_of(double, AUTOSCALER_MODE=mode)
+    assert (code, "mode" in findings) == (0, is_reported)
+    assert not is_reported or "set AUTOSCALER_MODE=active" in findings["mode"]["remedy"]
 
 
 @pytest.mark.parametrize(
-    ("operation", "reply", "what", "code", "said"),
+    ("operation", "reply", "what", "code", "message"),
     [
-        ("DescribeServices", fault("AccessDeniedException"), "service", 3, "give the task role ecs:DescribeServices"),
+        ("DescribeServices", fault("AccessDeniedException"), "service", 3, "grant the task role ecs:DescribeServices"),
         ("DescribeServices", fault("ClusterNotFoundException"), "service", 1, "check AUTOSCALER_CLUSTER"),
-        ("DescribeServices", service(status="DRAINING"), "service", 1, "create it anew"),
+        ("DescribeServices", service(status="DRAINING"), "service", 1, "create it again"),
         ("DescribeServices", fault("ThrottlingException"), "service", 4, "try again in a minute"),
-        ("DescribeServices", ok({"services": [{}]}), "service", 1, "look again"),
+        ("DescribeServices", ok({"services": [{}]}), "service", 1, "try again"),
         ("GetQueueUrl", fault("QueueDoesNotExist"), "queue orders", 1, "check the queue in AUTOSCALER_QUEUES"),
         ("GetQueueAttributes", fault("AccessDenied", status=403), "queue orders", 3, "sqs:GetQueueAttributes"),
         ("GetMetricData", fault("AccessDenied", status=403), "minutes of orders", 1, "cloudwatch:GetMetricData"),
@@ -173,44 +173,44 @@ async def test_shadow_is_worth_knowing_with_how_to_activate_it(mode: str, is_tol
         ("ListTasks", fault("AccessDeniedException"), "protection", 3, "ecs:ListTasks"),
     ],
 )
-async def test_what_aws_will_not_tell_is_a_finding_with_its_remedy(
-    operation: str, reply: Any, what: str, code: int, said: str
+async def test_a_failed_read_is_a_finding_with_its_remedy(
+    operation: str, reply: Any, what: str, code: int, message: str
 ) -> None:
     async with healthy() as double:
         double.on(operation, reply)
-        ended, whats = await found(double, AUTOSCALER_WORKERS="self_protecting")
-    assert (ended, whats[what]["level"]) == (code, "finding")
-    assert said in whats[what]["remedy"]
+        ended, findings = await findings_of(double, AUTOSCALER_WORKERS="self_protecting")
+    assert (ended, findings[what]["level"]) == (code, "finding")
+    assert message in findings[what]["remedy"]
 
 
-async def test_bad_credentials_are_one_finding_and_nothing_more_is_asked() -> None:
+async def test_invalid_credentials_are_one_finding_and_no_other_call_is_made() -> None:
     async with healthy() as double:
         double.on("GetCallerIdentity", refused("InvalidClientTokenId", f"token {SECRET}"))
-        code, whats = await found(double)
-        assert (code, whats["credentials"]["level"], whats["services"]["level"]) == (3, "finding", "unknown")
+        code, findings = await findings_of(double)
+        assert (code, findings["credentials"]["level"], findings["services"]["level"]) == (3, "finding", "unknown")
         assert {request.operation for request in double.seen} == {"GetCallerIdentity"}
 
 
-async def test_without_sts_the_daemon_does_well() -> None:
+async def test_an_unavailable_sts_does_not_affect_the_other_checks() -> None:
     async with healthy() as double:
         double.on("GetCallerIdentity", refused("ServiceUnavailable", status=503))
-        code, whats = await found(double)
-    assert (code, whats["credentials"]["level"], whats["queue orders"]["level"]) == (0, "unknown", "good")
+        code, findings = await findings_of(double)
+    assert (code, findings["credentials"]["level"], findings["queue orders"]["level"]) == (0, "unknown", "good")
 
 
-async def test_aws_unreachable_is_4_and_hanging_is_bounded() -> None:
+async def test_an_unreachable_aws_exits_with_4_and_a_hanging_call_times_out() -> None:
     async with healthy() as double:
         gone = await doctor(double, AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}")
         assert gone.code == 4
         assert "check the network" in gone.out.decode()
         for operation in ("DescribeServices", "GetQueueUrl", "GetMetricData", "DescribeScalableTargets"):
             double.on(operation, HANG)
-        code, whats = await found(double, "--timeout", "5s")
+        code, findings = await findings_of(double, "--timeout", "5s")
         assert code == 4
-        assert {whats[what]["level"] for what in ("service", "queue orders", "conflicting scalers")} == {"finding"}
+        assert {findings[what]["level"] for what in ("service", "queue orders", "conflicting scalers")} == {"finding"}
 
 
-async def test_what_ecs_tells_of_the_service_is_told_on() -> None:
+async def test_events_pause_deployment_and_count_of_the_service_are_reported() -> None:
     stuck = {"createdAt": time.time() - 60, "id": "1", "message": "(service orders) was unable to place a task."}
     tags = [{"key": "autoscaler:paused", "value": "in until 2999-01-01"}]
     rollout = {"status": "PRIMARY", "rolloutState": "IN_PROGRESS", "createdAt": time.time() - 60}
@@ -218,60 +218,60 @@ async def test_what_ecs_tells_of_the_service_is_told_on() -> None:
         double.on(
             "DescribeServices", service(events=[stuck], tags=tags, deployments=[rollout], desiredCount=50)
         )  # fmt: skip
-        code, whats = await found(double)
+        code, findings = await findings_of(double)
         assert code == 1
-        assert "unable to place" in whats["starts"]["text"]
-        assert "autoscaler resume orders" in whats["pause"]["remedy"]
-        assert whats["deployment"]["level"] == whats["bounds"]["level"] == whats["pause"]["level"] == "note"
+        assert "unable to place" in findings["starts"]["text"]
+        assert "autoscaler resume orders" in findings["pause"]["remedy"]
+        assert findings["deployment"]["level"] == findings["bounds"]["level"] == findings["pause"]["level"] == "note"
         double.on("DescribeServices", service(tags=[{"key": "autoscaler:paused", "value": "tomorrow"}]))
-        assert (await found(double))[1]["pause"]["level"] == "finding"
+        assert (await findings_of(double))[1]["pause"]["level"] == "finding"
 
 
-async def test_what_the_first_message_waits_is_assumed_until_a_daemon_has_learned_it() -> None:
+async def test_the_wait_of_the_first_message_is_assumed_until_a_daemon_reports_a_start_up_time() -> None:
     async with healthy() as double:
-        code, whats = await found(double, AUTOSCALER_MIN_TASKS="0")
-        assert (code, whats["from zero"]["level"]) == (0, "note"), "as `check` calls it: these are the defaults"
-        assert "about 70s" in whats["from zero"]["text"]
-        assert "(assumed)" in whats["from zero"]["text"]
-        body = listed(tick())
+        code, findings = await findings_of(double, AUTOSCALER_MIN_TASKS="0")
+        assert (code, findings["from zero"]["level"]) == (0, "note"), "a note as in `check`: these are the defaults"
+        assert "about 70s" in findings["from zero"]["text"]
+        assert "(assumed)" in findings["from zero"]["text"]
+        body = listed(poll())
         body["services"][0]["start_up_s"] = 20.0
         async with fake_daemon(200, body) as (url, _):
-            code, whats = await found(double, "--url", url, AUTOSCALER_MIN_TASKS="0")
-        assert (code, whats["from zero"]["level"]) == (0, "good")
+            code, findings = await findings_of(double, "--url", url, AUTOSCALER_MIN_TASKS="0")
+        assert (code, findings["from zero"]["level"]) == (0, "good")
 
 
-async def test_a_queue_of_another_region_than_its_url_says_is_named_with_it() -> None:
+async def test_a_queue_in_another_region_than_the_service_is_reported_with_its_region() -> None:
     address = "https://sqs.us-east-1.amazonaws.com/123456789012/orders"
     async with healthy() as double:
-        _, whats = await found(double, AUTOSCALER_QUEUES=address)
-        assert "in us-east-1, the service in eu-west-1" in whats["queue orders"]["text"]
-        assert {request.region for request in double.asked("GetQueueAttributes")} == {"us-east-1"}
+        _, findings = await findings_of(double, AUTOSCALER_QUEUES=address)
+        assert "in us-east-1, the service in eu-west-1" in findings["queue orders"]["text"]
+        assert {request.region for request in double.requests("GetQueueAttributes")} == {"us-east-1"}
 
 
-async def test_what_is_assumed_of_workers_is_told_with_the_stop_timeout_that_it_rests_on() -> None:
+async def test_the_assumption_about_workers_is_reported_with_the_stop_timeout() -> None:
     async with healthy() as double:
         double.on("DescribeTaskDefinition", definition(stopTimeout=90))
-        _, whats = await found(double)
-        assert whats["workers"]["level"] == "good"
-        assert "the stopTimeout of 90 s of container app" in whats["workers"]["text"]
-        code, whats = await found(double, AUTOSCALER_PROCESSING_TIME="91s")
-        assert (code, whats["workers"]["level"]) == (0, "note")
-        assert "treated as unsafe" in whats["workers"]["text"]
-        assert "workers=self_protecting" in whats["workers"]["remedy"]
-        before = len(double.asked("DescribeTaskDefinition"))
-        _, whats = await found(double, AUTOSCALER_WORKERS="draining", AUTOSCALER_PROCESSING_TIME="91s")
-        assert "workers" not in whats
-        assert len(double.asked("DescribeTaskDefinition")) == before, "it is not read where it does not count"
+        _, findings = await findings_of(double)
+        assert findings["workers"]["level"] == "good"
+        assert "the stopTimeout of 90 s of container app" in findings["workers"]["text"]
+        code, findings = await findings_of(double, AUTOSCALER_PROCESSING_TIME="91s")
+        assert (code, findings["workers"]["level"]) == (0, "note")
+        assert "treated as unsafe" in findings["workers"]["text"]
+        assert "workers=self_protecting" in findings["workers"]["remedy"]
+        before = len(double.requests("DescribeTaskDefinition"))
+        _, findings = await findings_of(double, AUTOSCALER_WORKERS="draining", AUTOSCALER_PROCESSING_TIME="91s")
+        assert "workers" not in findings
+        assert len(double.requests("DescribeTaskDefinition")) == before, "it is not read if `workers` is set"
 
 
-async def test_a_stop_timeout_that_may_not_be_read_is_worth_knowing_and_no_finding() -> None:
+async def test_a_stop_timeout_without_the_permission_to_read_it_is_a_note() -> None:
     async with healthy() as double:
         double.on("DescribeTaskDefinition", fault("AccessDeniedException"))
-        code, whats = await found(double, AUTOSCALER_PROCESSING_TIME="31s")
-        assert (code, whats["stopTimeout"]["level"], whats["workers"]["level"]) == (0, "note", "note")
-        assert "30 s is assumed" in whats["stopTimeout"]["text"]
-        assert "ecs:DescribeTaskDefinition" in whats["stopTimeout"]["remedy"]
-        assert whats["service"]["level"] == "good"
+        code, findings = await findings_of(double, AUTOSCALER_PROCESSING_TIME="31s")
+        assert (code, findings["stopTimeout"]["level"], findings["workers"]["level"]) == (0, "note", "note")
+        assert "30 s is assumed" in findings["stopTimeout"]["text"]
+        assert "ecs:DescribeTaskDefinition" in findings["stopTimeout"]["remedy"]
+        assert findings["service"]["level"] == "good"
 
 
 IDLE = ok({"Attributes": {
@@ -282,11 +282,11 @@ RECEIVES = "receives from orders"
 
 
 def days(received: float | None, empty: float | None) -> Any:
-    """CloudWatch has these sums of a day for the queue's receives (None: no datapoint), and a 5 for all else."""
+    """Return a reply with these daily sums of the queue's receives (None: no datapoint), and 5 for other metrics."""
 
     def answer(body: dict[str, Any]) -> Any:
-        told = {"received": received, "empty": empty}
-        if {query["Id"] for query in body["MetricDataQueries"]} != set(told):
+        sums = {"received": received, "empty": empty}
+        if {query["Id"] for query in body["MetricDataQueries"]} != set(sums):
             return minute(body)
         assert {query["MetricStat"]["Period"] for query in body["MetricDataQueries"]} == {86_400}
         assert body["EndTime"] - body["StartTime"] == 14 * 86_400
@@ -297,7 +297,7 @@ def days(received: float | None, empty: float | None) -> Any:
                 "Timestamps": [] if value is None else [body["StartTime"]],
                 "Values": [] if value is None else [value],
             }
-            for name, value in told.items()
+            for name, value in sums.items()
         ]
         return ok({"MetricDataResults": results})
 
@@ -305,74 +305,74 @@ def days(received: float | None, empty: float | None) -> Any:
 
 
 @pytest.mark.parametrize(("received", "empty"), [(0.0, 0.0), (None, None), (0.0, None), (None, 0.0)])
-async def test_running_tasks_beside_a_queue_that_nothing_receives_from_are_a_finding(
+async def test_running_tasks_with_a_queue_that_has_no_receives_are_a_finding(
     received: float | None, empty: float | None
 ) -> None:
     async with healthy() as double:
         double.on("GetQueueAttributes", IDLE)
         double.on("GetMetricData", days(received, empty))
-        code, whats = await found(double)
-        assert (code, whats[RECEIVES]["level"]) == (1, "finding")
-        text, remedy = whats[RECEIVES]["text"], whats[RECEIVES]["remedy"]
-        for said in ("3 tasks are running", "queue orders in eu-west-1", "account 123456789012", "14 days"):
-            assert said in text
-        for said in ("NumberOfMessagesReceived", "NumberOfEmptyReceives", "in flight"):
-            assert said in text
-        for said in ("Region", "spelling", "ARN", "poll", "15 minutes"):
-            assert said in remedy
+        code, findings = await findings_of(double)
+        assert (code, findings[RECEIVES]["level"]) == (1, "finding")
+        text, remedy = findings[RECEIVES]["text"], findings[RECEIVES]["remedy"]
+        for message in ("3 tasks are running", "queue orders in eu-west-1", "account 123456789012", "14 days"):
+            assert message in text
+        for message in ("NumberOfMessagesReceived", "NumberOfEmptyReceives", "in flight"):
+            assert message in text
+        for message in ("Region", "spelling", "ARN", "poll", "15 minutes"):
+            assert message in remedy
 
 
 @pytest.mark.parametrize(("received", "empty"), [(1.0, 0.0), (0.0, 1.0), (1.0, None), (None, 1.0)])
-async def test_one_receive_be_it_empty_shows_that_the_queue_is_polled(
+async def test_one_receive_even_an_empty_one_shows_that_the_queue_is_polled(
     received: float | None, empty: float | None
 ) -> None:
     async with healthy() as double:
         double.on("GetQueueAttributes", IDLE)
         double.on("GetMetricData", days(received, empty))
-        code, whats = await found(double)
-        assert (code, whats[RECEIVES]["level"]) == (0, "good")
+        code, findings = await findings_of(double)
+        assert (code, findings[RECEIVES]["level"]) == (0, "good")
 
 
 async def test_messages_in_flight_or_no_running_task_need_no_receives() -> None:
     async with healthy() as double:
         double.on("GetMetricData", days(0.0, 0.0))
-        assert (await found(double))[1][RECEIVES]["level"] == "good", "3 are in flight"
+        assert (await findings_of(double))[1][RECEIVES]["level"] == "good", "3 are in flight"
         double.on("GetQueueAttributes", IDLE)
         double.on("DescribeServices", service(runningCount=0))
-        assert (await found(double))[1][RECEIVES]["level"] == "good"
+        assert (await findings_of(double))[1][RECEIVES]["level"] == "good"
         double.on("DescribeServices", service(runningCount=1))
-        code, whats = await found(double)
-        assert (code, whats[RECEIVES]["level"]) == (1, "finding")
-        assert "1 task is running" in whats[RECEIVES]["text"]
+        code, findings = await findings_of(double)
+        assert (code, findings[RECEIVES]["level"]) == (1, "finding")
+        assert "1 task is running" in findings[RECEIVES]["text"]
 
 
 @pytest.mark.parametrize("operation", ["GetMetricData", "DescribeServices", "GetQueueAttributes"])
-async def test_what_cannot_be_read_leaves_it_unchecked_and_says_so(operation: str) -> None:
+async def test_after_a_failed_read_the_receives_are_reported_as_not_checked(operation: str) -> None:
     async with healthy() as double:
         double.on("GetQueueAttributes", IDLE)
         double.on(operation, fault("AccessDenied", status=403))
-        _, whats = await found(double)
-        assert whats[RECEIVES]["level"] == "unknown"
-        assert "could not be checked" in whats[RECEIVES]["text"]
+        _, findings = await findings_of(double)
+        assert findings[RECEIVES]["level"] == "unknown"
+        assert "could not be checked" in findings[RECEIVES]["text"]
 
 
-async def test_a_queue_of_another_account_has_its_metrics_there() -> None:
+async def test_the_receives_of_a_queue_in_another_account_are_unknown() -> None:
     async with healthy() as double:
         double.on("GetQueueAttributes", IDLE)
         double.on("GetMetricData", days(None, None))
         settings = {"AUTOSCALER_QUEUES": "arn:aws:sqs:eu-west-1:999999999999:orders"}
-        code, whats = await found(double, **settings)
-        assert (code, whats[RECEIVES]["level"]) == (0, "unknown")
-        assert "account 999999999999" in whats[RECEIVES]["text"]
+        code, findings = await findings_of(double, **settings)
+        assert (code, findings[RECEIVES]["level"]) == (0, "unknown")
+        assert "account 999999999999" in findings[RECEIVES]["text"]
         own = {"AUTOSCALER_QUEUES": "arn:aws:sqs:eu-west-1:123456789012:orders"}
-        assert (await found(double, **own))[1][RECEIVES]["level"] == "finding"
+        assert (await findings_of(double, **own))[1][RECEIVES]["level"] == "finding"
 
 
-async def test_a_real_emulator_has_nothing_that_is_not_understood() -> None:
+async def test_doctor_reads_every_answer_of_an_emulator() -> None:
     async with world() as observer:
-        nobody = f"http://127.0.0.1:{free_port()}"
+        unused_url = f"http://127.0.0.1:{free_port()}"
         ended = await autoscaler(
-            "doctor", "--url", nobody, **(WORLD | {"AWS_ENDPOINT_URL": observer.url, "AUTOSCALER_MIN_TASKS": "1"})
+            "doctor", "--url", unused_url, **(WORLD | {"AWS_ENDPOINT_URL": observer.url, "AUTOSCALER_MIN_TASKS": "1"})
         )
         actions = {request.action for request in observer.requests}
     assert ended.code == 0, ended.out.decode()
@@ -381,20 +381,20 @@ async def test_a_real_emulator_has_nothing_that_is_not_understood() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--timeout", "1s"], "at least 5s"),
         (["--role", "autoscaler"], "is not a role's ARN"),
         (["--url", "x"], "is not a URL"),
     ],
 )
-def test_wrong_input_is_2(arguments: Any, said: str) -> None:
+def test_invalid_options_exit_with_2(arguments: Any, message: str) -> None:
     result = CliRunner().invoke(main, ["doctor", *arguments], env=GOOD)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
 
 
-def test_wrong_settings_are_2_and_as_json_too() -> None:
+def test_invalid_settings_exit_with_2_also_with_json() -> None:
     result = CliRunner().invoke(main, ["doctor"], env={"AUTOSCALER_SERVICE": "orders"})
     assert result.exit_code == 2
     assert "AUTOSCALER_CLUSTER" in result.stderr

@@ -1,4 +1,4 @@
-"""`explain`: the running daemon's word where there is one, else one cold look at AWS, which changes nothing."""
+"""`explain` shows the decision of a running daemon. Without a daemon it reads AWS once and changes nothing."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from autoscaler.core.model import (
     Trouble,
     Utilization,
 )  # fmt: skip
-from autoscaler.core.policy import MetricPolicy, Mode, Policy, QueuePolicy, Workers
+from autoscaler.core.policy import MetricPolicy, Mode, Policy, QueuePolicy, WorkerSafety
 from autoscaler.errors import AutoscalerError
 from autoscaler.inspection.explaining import REFUSALS, UNREACHABLE, explained, kinds_of, page
-from autoscaler.ports import ServiceRef, Tick
+from autoscaler.ports import Poll, ServiceRef
 from autoscaler.telemetry.account import account_of, faults_of
 from autoscaler.telemetry.status_store import StatusStore
 from autoscaler.telemetry.views import decisions
 from tests.cli.spoken import Ended, autoscaler
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
-from tests.e2e.region import Observer
+from tests.e2e.region import MotoProxy
 
 NOW = 1_000.0
 WRITES = ("Update", "Create", "Delete", "Put", "Set", "Tag", "Send", "Purge", "Run", "Stop", "Start")
 
 
-def tick(backlog: Backlog | Missing | None = None, cpu: Utilization | Missing | None = None, **fleet: Any) -> Tick:
-    """A decided tick of a service with a queue, CPU and a metric."""
+def poll(backlog: Backlog | Missing | None = None, cpu: Utilization | Missing | None = None, **fleet: Any) -> Poll:
+    """Return a decided poll of a service with a queue, CPU and a metric."""
     policy = Policy(
         "orders", 0, 8, (QueuePolicy("orders", 60.0),), backlog_per_task=10.0, cpu_target_percent=60.0,
         metrics=(MetricPolicy("lag", target_per_task=5.0),), mode=Mode.ACTIVE,
@@ -54,32 +54,32 @@ def tick(backlog: Backlog | Missing | None = None, cpu: Utilization | Missing | 
         metrics=(MetricReading("lag", Measurement(12.5, NOW - 30)),),
     )
     decision = decide(policy, Memory(), seen)
-    return Tick(ServiceRef("orders", "prod", "orders-worker"), policy, seen, Memory(), decision, "accepted")
+    return Poll(ServiceRef("orders", "prod", "orders-worker"), policy, seen, Memory(), decision, "accepted")
 
 
-def told_by(daemon_tick: Tick) -> dict[str, Any]:
-    """What the real API says once that tick was recorded."""
+def api_answer(daemon_poll: Poll) -> dict[str, Any]:
+    """Return the answer of the real API after that poll is recorded."""
     store = StatusStore(lambda: NOW, lambda: 1_800_000_000.0)
-    status = store.note(daemon_tick)
+    status = store.note(daemon_poll)
     answer: dict[str, Any] = json.loads(json.dumps(decisions((), status)))
     return answer
 
 
-def account(of: Tick) -> dict[str, Any]:
+def account(of: Poll) -> dict[str, Any]:
     return explained(json.loads(json.dumps(account_of(of, faults_of(of)))))
 
 
-async def cold(observer: Observer, *arguments: str, **settings: str) -> Ended:
-    nobody = f"http://127.0.0.1:{free_port()}"
+async def without_daemon(observer: MotoProxy, *arguments: str, **settings: str) -> Ended:
+    unused_url = f"http://127.0.0.1:{free_port()}"
     return await autoscaler(
-        "explain", *arguments, "--url", nobody, **(WORLD | {"AWS_ENDPOINT_URL": observer.url} | settings)
+        "explain", *arguments, "--url", unused_url, **(WORLD | {"AWS_ENDPOINT_URL": observer.url} | settings)
     )
 
 
 async def test_the_daemons_newest_decision_is_shown_and_no_settings_are_needed() -> None:
-    async with fake_daemon(200, told_by(tick())) as (url, asked):
+    async with fake_daemon(200, api_answer(poll())) as (url, requests):
         ended = await autoscaler("explain", "orders", "--url", url)
-    assert asked == ["GET /api/v1/services/orders/decisions"]
+    assert requests == ["GET /api/v1/services/orders/decisions"]
     assert (ended.code, ended.err) == (0, "")
     shown = ended.out.decode()
     assert f"the daemon at {url}" in shown
@@ -88,36 +88,36 @@ async def test_the_daemons_newest_decision_is_shown_and_no_settings_are_needed()
     assert "\x1b" not in shown, "colours are for terminals"
 
 
-async def test_json_is_the_account_and_alone_on_stdout() -> None:
-    newest = told_by(tick())
+async def test_with_json_stdout_is_only_the_account() -> None:
+    newest = api_answer(poll())
     older = {**newest["decisions"][0], "target": 1}
     async with fake_daemon(200, {"decisions": [older, *newest["decisions"]]}) as (url, _):
         ended = await autoscaler("explain", "orders", "--json", "--url", url)
-    told = json.loads(ended.out)
-    assert (told["source"], told["url"], told["target"]) == ("daemon", url, 8)
-    assert told.items() >= newest["decisions"][0].items()
-    assert {entry["name"] for entry in told["inputs"]} >= {"tasks", "cpu"}
+    explanation = json.loads(ended.out)
+    assert (explanation["source"], explanation["url"], explanation["target"]) == ("daemon", url, 8)
+    assert explanation.items() >= newest["decisions"][0].items()
+    assert {entry["name"] for entry in explanation["inputs"]} >= {"tasks", "cpu"}
 
 
-async def test_a_key_is_found_whatever_its_capitals_and_an_unknown_one_gets_a_suggestion() -> None:
-    body = {"/api/v1/services/my-orders/decisions": told_by(tick())}
+async def test_a_key_is_found_in_any_case_and_an_unknown_key_gets_a_suggestion() -> None:
+    body = {"/api/v1/services/my-orders/decisions": api_answer(poll())}
     unknown = {"error": "no such service", "services": ["my-orders", "refunds"]}
     body["/api/v1/services/My_Orders/decisions"] = unknown
     body["/api/v1/services/my-order/decisions"] = unknown
-    async with fake_daemon(200, body) as (url, asked):
+    async with fake_daemon(200, body) as (url, requests):
         assert (await autoscaler("explain", "My_Orders", "--url", url)).code == 0
         ended = await autoscaler("explain", "my-order", "--url", url)
     assert (ended.code, ended.out) == (2, b"")
     assert "did you mean my-orders?" in ended.err
     assert "services: my-orders, refunds" in ended.err
-    assert len(asked) == 3
+    assert len(requests) == 3
 
 
 @pytest.mark.parametrize(
     ("status", "body"),
     [(200, "<html>"), (200, {"decisions": [{}]}), (404, "not found"), (500, {}), (302, ""), (200, "["), (404, [])],
 )
-async def test_a_stranger_on_the_port_is_told_from_a_daemon(status: int, body: Any) -> None:
+async def test_another_program_on_the_port_is_not_taken_for_a_daemon(status: int, body: Any) -> None:
     async with fake_daemon(status, body) as (url, _):
         ended = await autoscaler("explain", "orders", "--url", url)
     assert "no autoscaler" in ended.err
@@ -127,96 +127,96 @@ async def test_a_stranger_on_the_port_is_told_from_a_daemon(status: int, body: A
 @pytest.mark.parametrize(
     "url", ["ftp://x", "127.0.0.1:9108", "http://", "http://x:99999", "http://[", "", "http://u:p@x"]
 )
-def test_a_wrong_url_is_a_usage_error(url: str) -> None:
+def test_an_invalid_url_is_a_usage_error(url: str) -> None:
     result = CliRunner().invoke(main, ["explain", "orders", "--url", url])
     assert result.exit_code == 2
     assert "is not a URL such as" in result.stderr
 
 
-async def test_a_daemon_that_has_not_decided_yet_is_said_to_be_so() -> None:
+async def test_a_daemon_without_a_decision_is_reported() -> None:
     async with fake_daemon(200, {"decisions": []}) as (url, _):
         ended = await autoscaler("explain", "orders", "--url", url)
-    assert "has not decided on it yet" in ended.err
+    assert "has no decision for this service yet" in ended.err
     assert ended.code == 2
 
 
-async def test_cold_reads_aws_once_says_so_and_writes_nothing() -> None:
+async def test_without_a_daemon_aws_is_read_once_and_nothing_is_written() -> None:
     async with world() as observer:
-        ended = await cold(observer, "orders")
+        ended = await without_daemon(observer, "orders")
         actions = [request.action for request in observer.requests]
-    assert (ended.code, ended.out.decode().count("cold")) == (0, 1)
+    assert (ended.code, ended.out.decode().count("read once without history")) == (0, 1)
     assert "no daemon at" in ended.err
-    assert "has no history" in ended.err
+    assert "without history" in ended.err
     assert "orders: 2 -> 4 tasks" in ended.out.decode()
     assert not [action for action in actions if action.startswith(WRITES)]
     assert actions.count("DescribeServices") == actions.count("GetQueueAttributes") == 1
 
 
-async def test_what_aws_refuses_is_3_unknown_keys_are_2_and_no_answer_is_4() -> None:
+async def test_a_refusal_of_aws_exits_with_3_an_unknown_key_with_2_and_no_answer_with_4() -> None:
     async with world(messages=0) as observer:
-        missing_queue = await cold(observer, "orders", "--json", AUTOSCALER_QUEUES="misspelt")
+        missing_queue = await without_daemon(observer, "orders", "--json", AUTOSCALER_QUEUES="misspelt")
         assert missing_queue.code == 3
-        told = json.loads(missing_queue.out)
-        assert told["source"] == "aws"
-        assert [fault["kind"] for fault in told["faults"]] == ["not_found"]
+        explanation = json.loads(missing_queue.out)
+        assert explanation["source"] == "aws"
+        assert [fault["kind"] for fault in explanation["faults"]] == ["not_found"]
 
-        missing_service = await cold(observer, "nowhere", AUTOSCALER_SERVICE="nowhere")
+        missing_service = await without_daemon(observer, "nowhere", AUTOSCALER_SERVICE="nowhere")
         assert missing_service.code == 3
         assert "no decision" in missing_service.out.decode()
 
-        unknown = await cold(observer, "order")
+        unknown = await without_daemon(observer, "order")
         assert (unknown.code, unknown.out) == (2, b"")
         assert "did you mean orders?" in unknown.err
 
-        gone = await cold(observer, "orders", AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}")
+        gone = await without_daemon(observer, "orders", AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}")
         assert gone.code == 4
         assert observer.requests
         assert not [request for request in observer.requests if request.action.startswith(WRITES)]
 
 
 def test_every_input_is_shown_with_its_age() -> None:
-    of = tick(deployment=Deployment(NOW - 120), protected=1, trouble=Trouble("no capacity", NOW - 20))
-    told = {entry["name"]: (entry["value"], entry["age_s"]) for entry in account(of)["inputs"]}
-    assert told["tasks"] == ("2 desired, 2 running, 0 pending", 0.5)
-    assert told["queue orders"] == ("100 visible, 0 in flight, 3 delayed, the oldest 40 s old", 0.25)
-    assert told["cpu"] == ("71.5 %, 2 tasks at the time", 63)
-    assert told["metric lag"] == ("12.5", 30)
-    assert told["deployment"] == ("in progress", 120)
-    assert told["protected"] == ("1 of the tasks", None)
-    assert told["trouble"] == ("no capacity", 20)
-    assert "memory" in told
+    of = poll(deployment=Deployment(NOW - 120), protected=1, trouble=Trouble("no capacity", NOW - 20))
+    inputs = {entry["name"]: (entry["value"], entry["age_s"]) for entry in account(of)["inputs"]}
+    assert inputs["tasks"] == ("2 desired, 2 running, 0 pending", 0.5)
+    assert inputs["queue orders"] == ("100 visible, 0 in flight, 3 delayed, oldest message 40 s old", 0.25)
+    assert inputs["cpu"] == ("71.5 %, 2 tasks at the time", 63)
+    assert inputs["metric lag"] == ("12.5", 30)
+    assert inputs["deployment"] == ("in progress", 120)
+    assert inputs["protected"] == ("1 of the tasks", None)
+    assert inputs["trouble"] == ("no capacity", 20)
+    assert "history" in inputs
 
 
-def test_a_reading_that_is_missing_says_why() -> None:
-    told = account(tick(backlog=Missing("not allowed; give the role a right", "denied")))
-    [queue] = [entry for entry in told["inputs"] if entry["name"] == "queue orders"]
+def test_a_missing_reading_has_a_reason() -> None:
+    explanation = account(poll(backlog=Missing("not allowed; give the role a right", "denied")))
+    [queue] = [entry for entry in explanation["inputs"] if entry["name"] == "queue orders"]
     assert queue == {"name": "queue orders", "value": "missing: not allowed; give the role a right", "age_s": None}
-    assert kinds_of(told) == {"denied"}
-    assert "denied" in page(told)
-    assert "''" not in page(told), "what has no age has an empty cell"
+    assert kinds_of(explanation) == {"denied"}
+    assert "denied" in page(explanation)
+    assert "''" not in page(explanation), "an input without an age has an empty cell"
 
 
-def test_votes_are_there_also_where_an_older_daemon_does_not_tell_them() -> None:
-    told = json.loads(json.dumps(account_of(tick(), ())))
-    votes = told.pop("votes")
+def test_votes_are_computed_if_an_older_daemon_does_not_report_them() -> None:
+    explanation = json.loads(json.dumps(account_of(poll(), ())))
+    votes = explanation.pop("votes")
     assert votes
-    assert explained(told)["votes"] == votes
+    assert explained(explanation)["votes"] == votes
 
 
-def test_a_situation_of_a_stranger_leaves_the_inputs_out_and_the_walk_in() -> None:
-    told = explained({**account_of(tick(), ()), "situation": {"surprise": 1}, "votes": []})
-    assert (told["inputs"], told["votes"]) == ([], [])
-    assert "bounds" in page(told)
+def test_an_unknown_situation_omits_the_inputs_and_keeps_the_steps() -> None:
+    explanation = explained({**account_of(poll(), ()), "situation": {"surprise": 1}, "votes": []})
+    assert (explanation["inputs"], explanation["votes"]) == ([], [])
+    assert "bounds" in page(explanation)
 
 
-def test_nothing_hostile_reaches_the_terminal() -> None:
-    told = account(tick())
-    told["steps"][0]["reason"] = "\x1b[2J\n"
-    shown = page({**told, "sentence": "\x1b[2J"})
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    explanation = account(poll())
+    explanation["steps"][0]["reason"] = "\x1b[2J\n"
+    shown = page({**explanation, "sentence": "\x1b[2J"})
     assert "\x1b" not in shown
 
 
-def test_every_kind_of_fault_has_its_exit_code() -> None:
+def test_every_kind_of_fault_has_an_exit_code() -> None:
     assert {fault.kind for fault in AutoscalerError.__subclasses__()} == REFUSALS | UNREACHABLE
     assert REFUSALS.isdisjoint(UNREACHABLE)
     assert "denied" in REFUSALS
@@ -224,8 +224,8 @@ def test_every_kind_of_fault_has_its_exit_code() -> None:
 
 
 def long(**changes: Any) -> dict[str, Any]:
-    """The account of a service whose messages take 95 s, with 3 in flight."""
-    whole = tick(Backlog(0, 3, 0, NOW))
+    """Return the account of a service with a processing time of 95 s and 3 messages in flight."""
+    whole = poll(Backlog(0, 3, 0, NOW))
     policy, seen = replace(whole.policy, processing_time_s=95.0, cpu_target_percent=None, metrics=()), whole.observation
     assert seen is not None
     policy, seen = replace(policy, workers=changes.get("workers")), replace(seen, stop_timeout=changes.get("stop"))
@@ -233,16 +233,16 @@ def long(**changes: Any) -> dict[str, Any]:
     return explained(account_of(decided, faults_of(decided)))
 
 
-def test_what_is_assumed_of_workers_is_an_input() -> None:
-    def told(**changes: Any) -> list[str]:
+def test_the_assumption_about_workers_is_an_input() -> None:
+    def assumed(**changes: Any) -> list[str]:
         return [entry["value"] for entry in long(**changes)["inputs"] if entry["name"] == "workers"]
 
-    assert told() == [
+    assert assumed() == [
         "not set, treated as unsafe: messages take up to 95 s (processing_time); the stopTimeout of 30 s (assumed; "
         "grant ecs:DescribeTaskDefinition to read it)"
     ]
-    assert told(stop=StopTimeout(120.0, "app")) == [
+    assert assumed(stop=StopTimeout(120.0, "app")) == [
         "not set, treated as draining; the stopTimeout of 120 s of container app"
     ]
-    assert told(workers=Workers.UNSAFE) == [], "that is in the settings"
+    assert assumed(workers=WorkerSafety.UNSAFE) == [], "`workers` is set"
     assert "not set, treated as unsafe" in page(long())

@@ -1,4 +1,4 @@
-"""`init`: asked on a terminal, told by options elsewhere; nothing is overwritten without being told to."""
+"""`init` prompts on a terminal and requires options elsewhere. It overwrites files only with --force."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def init(place: Path, *arguments: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-async def test_five_questions_on_a_terminal_and_a_wrong_answer_is_asked_again(tmp_path: Path) -> None:
+async def test_there_are_five_prompts_on_a_terminal_and_an_invalid_answer_repeats_its_prompt(tmp_path: Path) -> None:
     answers = b"prod\norders-worker\nno queue!\norders\n90\n90s\n\n"
     ended = await on_a_terminal("init", "--out", str(tmp_path / "setup"), typed=answers)
     assert ended.code == 0, ended.text
     assert ended.text.count("?") >= 5
     assert "is not a queue" in ended.text
     assert "has no unit" in ended.text
-    told = (tmp_path / "setup" / "autoscaler.toml").read_text()
-    assert 'acceptable_latency = "90s"' in told
-    assert "max_tasks = 10" in told
+    settings = (tmp_path / "setup" / "autoscaler.toml").read_text()
+    assert 'acceptable_latency = "90s"' in settings
+    assert "max_tasks = 10" in settings
     assert {path.name for path in (tmp_path / "setup").iterdir()} == NAMES
 
 
-def test_with_options_nothing_is_asked_and_the_next_steps_are_told(tmp_path: Path) -> None:
+def test_with_options_there_is_no_prompt_and_the_next_steps_are_printed(tmp_path: Path) -> None:
     code, out, err = init(tmp_path / "setup", *GIVEN)
     assert (code, err) == (0, "")
     assert out.count("wrote ") == len(NAMES)
@@ -43,26 +43,26 @@ def test_with_options_nothing_is_asked_and_the_next_steps_are_told(tmp_path: Pat
     assert "scale_out_only" in out
 
 
-def test_as_json_it_is_the_files_and_the_steps(tmp_path: Path) -> None:
+def test_with_json_the_output_is_the_files_and_the_steps(tmp_path: Path) -> None:
     code, out, _ = init(tmp_path / "setup", *GIVEN, "--json")
     assert code == 0
-    told = json.loads(out)
-    assert {Path(name).name for name in told["files"]} == NAMES
-    assert told["next"]
+    output = json.loads(out)
+    assert {Path(name).name for name in output["files"]} == NAMES
+    assert output["next"]
 
 
-def test_without_a_terminal_what_lacks_is_told_at_once(tmp_path: Path) -> None:
+def test_without_a_terminal_all_missing_options_are_reported_together(tmp_path: Path) -> None:
     code, _, err = init(tmp_path / "setup", "--service", "orders")
     assert code == 2
     assert "give --cluster, --queues" in err
     assert not (tmp_path / "setup").exists()
 
 
-def test_nothing_is_overwritten_without_being_told_to(tmp_path: Path) -> None:
+def test_files_are_overwritten_only_with_force(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
     code, _, err = init(tmp_path, *GIVEN)
     assert code == 2
-    assert "has README.md already" in err
+    assert "already contains README.md" in err
     assert {path.name for path in tmp_path.iterdir()} == {"README.md"}
     assert (tmp_path / "README.md").read_text() == "mine"
     assert init(tmp_path, *GIVEN, "--force")[0] == 0
@@ -70,10 +70,10 @@ def test_nothing_is_overwritten_without_being_told_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--queues", "no queue!"], "is not a queue"),
-        (["--queues", ","], "names no queue"),
+        (["--queues", ","], "contains no queue"),
         (["--max-tasks", "0"], "0 is not in the range"),
         (["--acceptable-latency", "90"], "has no unit"),
         (["--account", "1"], "twelve digits"),
@@ -81,15 +81,15 @@ def test_nothing_is_overwritten_without_being_told_to(tmp_path: Path) -> None:
         (["--region", "nowhere"], "init: --region: "),
     ],
 )
-def test_wrong_input_is_2_and_nothing_is_written(tmp_path: Path, arguments: Any, said: str) -> None:
+def test_invalid_options_exit_with_2_and_nothing_is_written(tmp_path: Path, arguments: Any, message: str) -> None:
     code, _, err = init(tmp_path / "setup", *GIVEN, *arguments)
     assert code == 2
-    assert said in err
+    assert message in err
     assert not (tmp_path / "setup").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_said_to_be_so(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     code, _, err = init(tmp_path / "file" / "setup", *GIVEN)
     assert code == 2
-    assert "name another folder" in err
+    assert "choose another folder" in err

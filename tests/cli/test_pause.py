@@ -1,4 +1,4 @@
-"""`pause` and `resume` write one tag and nothing else, and say what the daemon will make of it."""
+"""`pause` and `resume` write only one tag and print its effect on the daemon."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from autoscaler.cli import main
 from autoscaler.control.pausing import TagPause, read_tag
 from autoscaler.core.policy import Pause
 from autoscaler.operating.pausing import seen, value_of
-from tests.aws.double import HANG, Double, fault, ok, serving
+from tests.aws.double import HANG, AwsDouble, fault, ok, serving
 from tests.cli.spoken import Ended, autoscaler
-from tests.cli.test_explain import tick
+from tests.cli.test_explain import poll
 from tests.cli.test_status import listed
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
 from tests.operating.answers import ARN
@@ -28,106 +28,106 @@ def described(pause: str | None) -> dict[str, Any]:
     return {"services": [{"serviceName": "orders", "serviceArn": ARN, "desiredCount": 3, "tags": tags}], "failures": []}
 
 
-async def told(double: Double, *arguments: str, **settings: str) -> Ended:
+async def run(double: AwsDouble, *arguments: str, **settings: str) -> Ended:
     return await autoscaler(
         *arguments, **(WORLD | {"AWS_ENDPOINT_URL": double.url, "AWS_SECRET_ACCESS_KEY": SECRET} | settings)
     )
 
 
-async def test_a_pause_is_a_tag_and_to_resume_takes_it_away() -> None:
+async def test_pause_writes_a_tag_and_resume_removes_it() -> None:
     async with world() as observer:
         settings = WORLD | {"AWS_ENDPOINT_URL": observer.url}
         paused = await autoscaler("pause", "orders", "in", "--until", "2999-01-01T00:00Z", **settings)
         assert (paused.code, paused.err) == (0, "")
         assert "tag before   none" in paused.out.decode()
         assert "tag now      autoscaler:paused=in until 2999-01-01T00:00Z" in paused.out.decode()
-        assert "no scale-in; scale-out goes on until 2999-01-01 00:00 UTC" in paused.out.decode()
+        assert "no scale-in; scale-out continues until 2999-01-01 00:00 UTC" in paused.out.decode()
         assert b"\x1b" not in paused.out
 
         resumed = await autoscaler("resume", "Orders", "--json", **settings)
-        told_of = json.loads(resumed.out)
-        assert (told_of["before"], told_of["after"], told_of["done"]) == ("in until 2999-01-01T00:00Z", None, True)
-        assert told_of["sees"] == "nothing is paused"
+        output = json.loads(resumed.out)
+        assert (output["before"], output["after"], output["done"]) == ("in until 2999-01-01T00:00Z", None, True)
+        assert output["sees"] == "nothing is paused"
         assert {request.action for request in observer.requests} == {
             "DescribeServices", "TagResource", "UntagResource",
         }  # fmt: skip
 
 
-async def test_what_is_so_already_is_not_written_again() -> None:
+async def test_a_tag_that_is_already_set_is_not_written_again() -> None:
     async with serving() as double:
         double.on("DescribeServices", ok(described("all")))
-        ended = await told(double, "pause", "orders")
+        ended = await run(double, "pause", "orders")
         assert ended.code == 0
-        assert not double.asked("TagResource")
+        assert not double.requests("TagResource")
 
 
-async def test_a_tag_that_ecs_does_not_show_is_a_finding() -> None:
+async def test_a_tag_that_ecs_does_not_return_after_the_write_exits_with_1() -> None:
     async with serving() as double:
         double.on("DescribeServices", ok(described(None)))
         double.on("TagResource", ok({}))
-        ended = await told(double, "pause", "orders", "5")
+        ended = await run(double, "pause", "orders", "5")
         assert ended.code == 1
         assert "does not show autoscaler:paused=5 yet" in ended.err
-        [write] = double.asked("TagResource")
+        [write] = double.requests("TagResource")
         assert write.body == {"resourceArn": ARN, "tags": [{"key": "autoscaler:paused", "value": "5"}]}
 
 
-async def test_refused_is_3_with_the_right_that_lacks_and_unreachable_is_4_and_no_secret_is_shown() -> None:
+async def test_a_refusal_exits_with_3_an_unreachable_aws_with_4_and_no_secret_is_shown() -> None:
     async with serving() as double:
         double.on("DescribeServices", ok(described(None)))
         double.on("TagResource", fault("AccessDeniedException", f"not {SECRET}"))
-        denied = await told(double, "pause", "orders")
+        denied = await run(double, "pause", "orders")
         assert (denied.code, denied.out) == (3, b"")
-        assert "give whoever runs this command ecs:TagResource on the service" in denied.err
+        assert "grant the user or role that runs this command ecs:TagResource on the service" in denied.err
         double.on("DescribeServices", ok({"services": [], "failures": [{"arn": ARN, "reason": "MISSING"}]}))
-        missing = await told(double, "resume", "orders")
+        missing = await run(double, "resume", "orders")
         assert missing.code == 3
         assert "does not exist" in missing.err
         double.on("DescribeServices", HANG)
-        hung = await told(double, "resume", "orders")
+        hung = await run(double, "resume", "orders")
         assert hung.code == 4
-        gone = await told(double, "resume", "orders", AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}")
+        gone = await run(double, "resume", "orders", AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}")
         assert gone.code == 4
         for ended in (denied, missing, hung, gone):
             assert SECRET not in ended.err + ended.out.decode()
 
 
-async def test_a_service_that_the_daemon_discovered_is_paused_by_the_daemons_key() -> None:
-    found = listed(tick())
+async def test_a_discovered_service_is_paused_by_the_daemons_key() -> None:
+    found = listed(poll())
     found["services"][0] |= {"key": "prod-orders", "ecs_service": "orders", "cluster": "prod", "region": "eu-north-1"}
     async with serving() as double, fake_daemon(200, found) as (url, _):
         double.on("DescribeServices", ok(described(None)), ok(described("all")))
         double.on("TagResource", ok({}))
-        ended = await told(double, "pause", "prod-orders", "--url", url)
-        assert (ended.code, double.asked("TagResource")[0].region) == (0, "eu-north-1")
-        unknown = await told(double, "pause", "prod-ordres", "--url", url)
+        ended = await run(double, "pause", "prod-orders", "--url", url)
+        assert (ended.code, double.requests("TagResource")[0].region) == (0, "eu-north-1")
+        unknown = await run(double, "pause", "prod-ordres", "--url", url)
     assert unknown.code == 2
     assert "did you mean prod-orders?" in unknown.err
     assert "services: orders, prod-orders" in unknown.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["pause", "ordrs"], "did you mean orders?"),
-        (["pause", "orders", "sideways"], "is none of `all`, `in`, `out`"),
-        (["pause", "orders", "99999999999"], "is none of `all`"),
+        (["pause", "orders", "sideways"], "is not one of: all, in, out"),
+        (["pause", "orders", "99999999999"], "is not one of: all"),
         (["pause", "orders", "--until", "tomorrow"], "is not a time"),
-        (["pause", "orders", "--until", "2001-01-01T00:00Z"], "is over already"),
+        (["pause", "orders", "--until", "2001-01-01T00:00Z"], "the end is in the past"),
         (["pause", "orders", "--for", "2"], "has no unit"),
-        (["pause", "orders", "--for", "2h", "--until", "2999-01-01"], "give one"),
+        (["pause", "orders", "--for", "2h", "--until", "2999-01-01"], "use only one"),
         (["resume"], "Missing argument"),
     ],
 )
-def test_what_is_wrong_is_said_before_aws_is_asked(arguments: Any, said: str) -> None:
+def test_invalid_input_exits_with_2_and_a_message(arguments: Any, message: str) -> None:
     result = CliRunner().invoke(main, arguments, env=LEAST)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
 
 
 @pytest.mark.parametrize("paused", [*Pause, 0, 7])
 @pytest.mark.parametrize("until", [None, 1_800_000_001.0])
-def test_what_is_written_reads_as_what_was_meant(paused: Any, until: float | None) -> None:
+def test_a_written_tag_reads_back_as_the_same_pause(paused: Any, until: float | None) -> None:
     read = read_tag(value_of(paused, until))
     assert isinstance(read, TagPause)
     assert read.paused == paused
@@ -135,18 +135,18 @@ def test_what_is_written_reads_as_what_was_meant(paused: Any, until: float | Non
 
 
 @pytest.mark.parametrize(
-    ("tag", "setting", "says"),
+    ("tag", "setting", "text"),
     [
         (None, "none", "nothing is paused"),
-        (None, "in", "no tag, so the setting counts: no scale-in"),
-        ("out", "none", "no scale-out; scale-in goes on"),
-        ("12", "none", "12 tasks at once"),
-        ("later", "none", "cannot read, so everything is paused"),
-        ("all until 2001-01-01", "none", "a pause that is over"),
-        ("all until 2027-01-15T08:00Z", "none", "a pause that is over"),  # at that very second
+        (None, "in", "no tag; the setting `paused` applies: no scale-in"),
+        ("out", "none", "no scale-out; scale-in continues"),
+        ("12", "none", "fixed at 12 tasks"),
+        ("later", "none", "invalid tag, so everything is paused"),
+        ("all until 2001-01-01", "none", "the pause has ended"),
+        ("all until 2027-01-15T08:00Z", "none", "the pause has ended"),  # at that second
         ("all until 2027-01-15T08:00:01Z", "none", "no scaling in either direction until 2027-01-15 08:00 UTC"),
     ],
 )
-def test_the_daemons_view_of_any_tag(tag: str | None, setting: str, says: str) -> None:
+def test_the_effect_of_each_tag_is_described(tag: str | None, setting: str, text: str) -> None:
     [service] = config(paused=setting).services
-    assert says in seen(tag, service.policy.paused, 1_800_000_000.0)
+    assert text in seen(tag, service.policy.paused, 1_800_000_000.0)

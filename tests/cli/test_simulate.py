@@ -1,4 +1,4 @@
-"""`simulate`: results as the contract has them, refusals that name the thing and the remedy, and no half of a file."""
+"""`simulate` returns results in a stable format, rejects invalid input with a remedy, and writes no partial file."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ FIELDS = [
     "cost_per_oracle", "lost_work_fraction", "reversals_per_day", "launches_per_day", "theta_u", "theta_o", "tau_u",
     "tau_o",
 ]  # fmt: skip
-"""Of a result, as the contract names them."""
+"""The fields of a result, in their stable order."""
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty directory with half an hour of a load in it."""
+    """Change to an empty directory and write a load of half an hour into it."""
     monkeypatch.chdir(tmp_path)
     trace("load.csv", *([20] * 10), *([80] * 5), *([10] * 15))
     return tmp_path
@@ -45,22 +45,22 @@ def simulate(*options: str, load: str | None = "load.csv") -> Result:
     return CliRunner().invoke(main, ["simulate", *of, *options], catch_exceptions=False)
 
 
-def told(*options: str, load: str | None = "load.csv") -> dict[str, Any]:
+def json_of(*options: str, load: str | None = "load.csv") -> dict[str, Any]:
     result = simulate("--json", "-", *options, load=load)
     assert result.exit_code == 0, result.output
 
     def refused(name: str) -> None:
-        pytest.fail(f"{name} is no JSON")
+        pytest.fail(f"{name} is not JSON")
 
     return dict(json.loads(result.stdout, parse_constant=refused))
 
 
-def left() -> set[str]:
+def other_files() -> set[str]:
     return {path.name for path in Path().iterdir()} - {"load.csv"}
 
 
-def test_json_is_the_contract_and_nothing_else_on_stdout() -> None:
-    result = told("--policy", "ours,keda:10,clairvoyant", "--seeds", "2")
+def test_with_json_stdout_is_only_json_in_the_stable_format() -> None:
+    result = json_of("--policy", "ours,keda:10,clairvoyant", "--seeds", "2")
     assert list(result) == ["trace", "world", "results"]
     assert result["trace"] == "load.csv"
     assert [list(one) for one in result["results"]] == [FIELDS] * 6
@@ -72,42 +72,42 @@ def test_json_is_the_contract_and_nothing_else_on_stdout() -> None:
     assert all(one["cost_per_work"] >= 1 for one in result["results"])
 
 
-def test_the_world_is_told_in_words() -> None:
+def test_the_world_is_described_in_words() -> None:
     options = ("--policy", "static:9", "--victims", "random", "--start-up", "constant:30", "--max-tasks", "50")
-    world = told(*options, "--task-concurrency", "2", "--service-time", "constant:4")["world"]
+    world = json_of(*options, "--task-concurrency", "2", "--service-time", "constant:4")["world"]
     assert world == (
         "service constant:4; start-up constant:30, at least 30 s; 2 at once; victims random; stopTimeout 30 s; "
         "0 to 50 tasks; billed at least 60 s a task"
     )
 
 
-def test_what_cannot_be_told_is_null_and_never_nan() -> None:
+def test_an_undefined_value_is_null_and_not_nan() -> None:
     trace("silent.csv", 0, 0, 0)
-    [result] = told("--policy", "static:1", load="silent.csv")["results"]
+    [result] = json_of("--policy", "static:1", load="silent.csv")["results"]
     assert result["jobs"] == 0
     assert result["cost_per_work"] is None
 
 
-def test_no_file_at_all_simulates_a_day_that_is_made() -> None:
-    result = told("--policy", "static:40", "--service-time", "constant:1", "--start-up", "constant:20", load=None)
+def test_without_a_file_a_generated_day_is_simulated() -> None:
+    result = json_of("--policy", "static:40", "--service-time", "constant:1", "--start-up", "constant:20", load=None)
     assert result["trace"] == "diurnal:4"
     assert result["results"][0]["jobs"] == pytest.approx(4 * 86_400, rel=0.01)
 
 
-def test_a_load_can_be_made_by_name() -> None:
-    assert told("--load", "batch:50:7200", "--policy", "ours", load=None)["trace"] == "batch:50:7200"
+def test_a_synthetic_load_is_selected_by_name() -> None:
+    assert json_of("--load", "batch:50:7200", "--policy", "ours", load=None)["trace"] == "batch:50:7200"
 
 
-def test_jobs_bring_their_own_service_times() -> None:
+def test_a_file_of_jobs_contains_their_service_times() -> None:
     Path("jobs.csv").write_text("t_seconds,service_seconds\n0,100\n30,200\n90,300\n")
-    result = told("--jobs", "jobs.csv", "--service-scale", "0.1", "--policy", "static:1", load=None)
+    result = json_of("--jobs", "jobs.csv", "--service-scale", "0.1", "--policy", "static:1", load=None)
     assert result["results"][0]["jobs"] == 3
     assert result["world"].startswith("service as the jobs took; ")
-    # 60 s of work on one task, which was busy with it from 0 to 60 and stays for two minutes
+    # 60 s of work on one task that runs for two minutes
     assert result["results"][0]["cost_per_work"] == pytest.approx(2.0)
 
 
-def test_the_table_compares_and_says_it_in_words() -> None:
+def test_the_table_compares_the_policies_and_a_summary_follows() -> None:
     result = simulate("--policy", "ours,static:1")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -115,11 +115,11 @@ def test_the_table_compares_and_says_it_in_words() -> None:
     assert [line.split()[0] for line in lines if line.startswith(("ours ", "static:1 "))] == ["ours", "static:1"] * 2
 
 
-def test_files_are_written_whole_and_said_on_stderr() -> None:
+def test_files_are_written_completely_and_named_on_stderr() -> None:
     result = simulate("--policy", "ours", "--json", "result.json", "--report", "page.html")
     assert result.exit_code == 0
     assert result.stderr == "wrote result.json\nwrote page.html\n"
-    assert left() == {"result.json", "page.html"}
+    assert other_files() == {"result.json", "page.html"}
     assert list(json.loads(Path("result.json").read_text())["results"][0]) == FIELDS
     page = Path("page.html").read_text()
     assert page.startswith("<!doctype html>")
@@ -127,22 +127,22 @@ def test_files_are_written_whole_and_said_on_stderr() -> None:
     assert "ours" in result.stdout
 
 
-def test_a_report_beside_json_on_stdout_leaves_stdout_to_it() -> None:
-    assert told("--policy", "ours", "--report", "page.html")["results"]
-    assert left() == {"page.html"}
+def test_a_report_file_and_json_on_stdout_are_written_together() -> None:
+    assert json_of("--policy", "ours", "--report", "page.html")["results"]
+    assert other_files() == {"page.html"}
 
 
-def test_a_sweep_is_told_as_a_table_with_advice() -> None:
+def test_a_sweep_is_printed_as_a_table_with_advice() -> None:
     result = simulate("--policy", "ours", "--sweep", "acceptable_latency=120s", "--sweep", "tolerance=0|0.3")
     lines = result.stdout.splitlines()
-    assert [line.split("  ")[0] for line in lines if line.startswith(("as it is  ", "acceptable"))] == [
-        "as it is", "acceptable_latency=120s, tolerance=0", "acceptable_latency=120s, tolerance=0.3",
+    assert [line.split("  ")[0] for line in lines if line.startswith(("current settings  ", "acceptable"))] == [
+        "current settings", "acceptable_latency=120s, tolerance=0", "acceptable_latency=120s, tolerance=0.3",
     ]  # fmt: skip
-    assert [line for line in lines if line.startswith("as it is: ")]
+    assert [line for line in lines if line.startswith("current settings: ")]
 
 
-def test_a_sweep_is_in_the_json_too_beside_the_contract() -> None:
-    result = told("--policy", "ours", "--sweep", "acceptable_latency=30s|60s|120s")
+def test_a_sweep_is_added_to_the_json() -> None:
+    result = json_of("--policy", "ours", "--sweep", "acceptable_latency=30s|60s|120s")
     assert list(result) == ["trace", "world", "results", "sweep"]
     assert [one["acceptable_latency_s"] for one in result["sweep"]] == [60.0, 30.0, 120.0]
     assert list(result["sweep"][0]) == [
@@ -151,14 +151,16 @@ def test_a_sweep_is_in_the_json_too_beside_the_contract() -> None:
     assert result["sweep"][0]["cost_per_work"] == result["results"][0]["cost_per_work"]
 
 
-def test_limits_can_be_swept_though_they_have_commas() -> None:
+def test_a_sweep_may_contain_limits_with_commas() -> None:
     sweep = 'scale_in.limits=[{"tasks":1,"per":"60s"}]'
-    assert told("--policy", "ours", "--sweep", sweep)["sweep"][1]["settings"] == sweep
+    assert json_of("--policy", "ours", "--sweep", sweep)["sweep"][1]["settings"] == sweep
 
 
-def test_a_fleet_that_does_not_get_done_is_said() -> None:
+def test_messages_that_are_never_received_are_reported() -> None:
     result = simulate("--policy", "static:1", "--service-time", "constant:600", "--json", "r.json")
-    assert re.search(r"(?m)^static:1, seed 0: [\d,]+ messages still waited a day after the load's end", result.stderr)
+    assert re.search(
+        r"(?m)^static:1, seed 0: [\d,]+ messages were not received one day after the load's end", result.stderr
+    )
     assert "static:1, seed 0" not in simulate("--policy", "static:30").stderr
 
 
@@ -170,32 +172,32 @@ BAD_FILES = {
     "negative.csv": ("t_seconds,arrivals\n0,5\n60,-3\n", "negative.csv, line 3: arrivals is -3"),
     "nan.csv": ("t_seconds,arrivals\n0,5\n60,nan\n", "nan.csv, line 3: "),
     "bytes.csv": ("\x00\x01\x02", "bytes.csv, line 1: "),
-    "jobs.csv": ("t_seconds,service_seconds\n0,5\n", "give it with --jobs"),
+    "jobs.csv": ("t_seconds,service_seconds\n0,5\n", "use --jobs for this file"),
 }
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_file_that_cannot_be_read_is_named_with_its_line_and_nothing_is_written(name: str) -> None:
+def test_an_invalid_file_is_reported_with_its_line_and_nothing_is_written(name: str) -> None:
     text, words = BAD_FILES[name]
     Path(name).write_text(text)
     result = simulate("--json", "r.json", "--report", "r.html", load=name)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("simulate: ")
     assert words in result.stderr
-    assert left() == {name}
+    assert other_files() == {name}
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--policy", "nosuch"], "'nosuch' is no policy (known: ours, "),
+        (["--policy", "nosuch"], "'nosuch' is not a policy (known: ours, "),
         (["--policy", "kedda"], "did you mean keda?"),
-        (["--policy", ""], "no policy is named: choose from ours, "),
+        (["--policy", ""], "no policy given: choose from ours, "),
         (["--policy", "ours:tolerance=lots"], "tolerance: 'lots' is not a number"),
-        (["--policy", "ours:queues=a"], "queues: cannot be simulated"),
-        (["--service-time", "sometimes"], "none of constant:S, exponential:S, lognormal:S:CV, pareto:S:ALPHA"),
+        (["--policy", "ours:queues=a"], "queues: not supported in the simulator"),
+        (["--service-time", "sometimes"], "not one of: constant:S, exponential:S, lognormal:S:CV, pareto:S:ALPHA"),
         (["--service-time", "pareto:5:1"], "ALPHA above 1"),
-        (["--start-up", "slow"], "none of lognormal:MEDIAN:P95"),
+        (["--start-up", "slow"], "not one of: lognormal:MEDIAN:P95"),
         (["--min-tasks", "5", "--max-tasks", "3"], "--min-tasks 5 is above --max-tasks 3"),
         (["--max-tasks", "99999999999"], "max_tasks: 99999999999 is out of range"),
         (["--acceptable-latency", "0s"], "acceptable_latency: '0s' is too short: at least 1s"),
@@ -204,11 +206,11 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line_and_nothing_is_writte
         (["--from-cloudwatch", "14d", "--queue", "orders"], "choose one load: --trace or --from-cloudwatch"),
         (["--queue", "orders"], "--from-cloudwatch"),
         (["--service-scale", "2"], "--jobs"),
-        (["--json", "no/such/r.json"], "no/such/r.json cannot be written: there is no directory "),
+        (["--json", "no/such/r.json"], "no/such/r.json cannot be written: directory "),
         (["--report", "."], ". is a directory: name a file in it"),
         (["--report", "-"], "name a file"),
         (["--json", "same", "--report", "./same"], "name two files"),
-        (["--sweep", "nonsense"], "'nonsense' is no sweep: write FIELD=A|B|C"),
+        (["--sweep", "nonsense"], "'nonsense' is not a sweep: write FIELD=A|B|C"),
         (["--sweep", "tolerence=1|2"], "tolerance"),
         (["--sweep", "acceptable_latency=0s"], "'0s' is too short"),
         (["--sweep", "tolerance=0|lots"], "'lots' is not a number"),
@@ -217,28 +219,28 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line_and_nothing_is_writte
         (["--mean-tasks", "nan"], "choose more than 0"),
     ],
 )
-def test_wrong_options_end_it_before_anything_is_played(
+def test_invalid_options_exit_with_2_before_the_simulation_starts(
     monkeypatch: pytest.MonkeyPatch, options: Any, words: str
 ) -> None:
-    monkeypatch.setattr("autoscaler.sim.experiment.runs", lambda *_: pytest.fail("was played"))
+    monkeypatch.setattr("autoscaler.sim.experiment.runs", lambda *_: pytest.fail("the simulation started"))
     result = simulate("--json", "r.json", *options)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("simulate: ")
     assert words in result.stderr
-    assert left() == set()
+    assert other_files() == set()
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--load", "nosuch"], "'nosuch': is none of steady:RATE, "),
-        (["--from-cloudwatch", "14d"], "--from-cloudwatch needs --queue NAME"),
+        (["--load", "nosuch"], "'nosuch': is not one of: steady:RATE, "),
+        (["--from-cloudwatch", "14d"], "--from-cloudwatch requires --queue NAME"),
         (["--jobs", "jobs.csv", "--service-time", "constant:5"], "--service-scale"),
-        (["--jobs", "nosuch.csv"], "nosuch.csv: there is no such file"),
+        (["--jobs", "nosuch.csv"], "nosuch.csv: no such file"),
         (["--jobs", "jobs.csv", "--service-scale", "0"], "service scale: 0: choose more than 0"),
     ],
 )
-def test_wrong_loads_are_refused_by_name(options: Any, words: str) -> None:
+def test_an_invalid_load_exits_with_2_and_a_message(options: Any, words: str) -> None:
     Path("jobs.csv").write_text("t_seconds,service_seconds\n0,5\n")
     result = simulate(*options, load=None)
     assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
@@ -248,18 +250,18 @@ def test_wrong_loads_are_refused_by_name(options: Any, words: str) -> None:
     "options",
     [["--seeds", "0"], ["--days", "0"], ["--from-day", "-1"], ["--max-tasks", "0"], ["--victims", "all"], ["--nosuch"]],
 )
-def test_what_the_usage_forbids_exits_2(options: Any) -> None:
+def test_a_usage_error_exits_with_2(options: Any) -> None:
     assert simulate(*options).exit_code == 2
 
 
-def test_a_directory_that_is_not_ours_is_told_before_anything_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_without_write_permission_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("theirs").mkdir()
     monkeypatch.setattr("autoscaler.cli.delivering._writable", lambda folder: False)
     result = simulate("--json", "theirs/r.json")
-    assert (result.exit_code, "not yours to write to" in result.stderr) == (2, True)
+    assert (result.exit_code, "no permission to write to" in result.stderr) == (2, True)
 
 
-def test_a_disk_that_is_full_leaves_the_file_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_existing_file_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("r.json").write_text("as it was")
     write = Path.write_text
 
@@ -270,11 +272,13 @@ def test_a_disk_that_is_full_leaves_the_file_as_it_was(monkeypatch: pytest.Monke
     monkeypatch.setattr(Path, "write_text", full)
     result = simulate("--policy", "static:1", "--json", "r.json")
     assert (result.exit_code, "r.json cannot be written: No space left on device" in result.stderr) == (2, True)
-    assert (left(), Path("r.json").read_text()) == ({"r.json"}, "as it was")
+    assert (other_files(), Path("r.json").read_text()) == ({"r.json"}, "as it was")
 
 
 @pytest.mark.parametrize("library", ["numpy", "rich"])
-def test_without_its_libraries_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+def test_without_its_libraries_the_error_contains_the_command_to_install_them(
+    monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     result = simulate()
     assert result.exit_code == 2
@@ -285,28 +289,28 @@ def test_help_needs_no_library_and_names_every_policy_load_and_distribution(monk
     monkeypatch.setitem(sys.modules, "numpy", None)
     result = simulate("--help", load=None)
     assert result.exit_code == 0
-    from autoscaler.cli.simulating import POLICIES
-
     monkeypatch.undo()
-    from autoscaler.sim.experiment import EVERY
+    from autoscaler.cli.simulating import POLICIES as DEFAULT_POLICIES
+    from autoscaler.sim.experiment import POLICIES
     from autoscaler.sim.workload import GENERATORS
 
-    names = [*EVERY, *POLICIES.split(","), *GENERATORS, "constant:S", "pareto:S:ALPHA", "lognormal:MEDIAN:P95"]
+    names = [*POLICIES, *DEFAULT_POLICIES.split(","), *GENERATORS]
+    names += ["constant:S", "pareto:S:ALPHA", "lognormal:MEDIAN:P95"]
     assert [name for name in names if name not in result.output] == []
     undocumented = [option for option in main.commands["simulate"].params if not getattr(option, "help", None)]
     assert undocumented == []
 
 
-def test_a_process_that_is_killed_is_said_and_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_process_is_reported_and_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autoscaler.sim.experiment.play", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     result = simulate("--json", "r.json")
-    assert (result.exit_code, left()) == (1, set())
+    assert (result.exit_code, other_files()) == (1, set())
     assert "a process of the simulation was killed" in result.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_ctrl_c_leaves_no_file_no_trace_and_no_process(number: Any) -> None:
-    """Sent to the whole group, as a terminal does, while it works on days that take longer than the test waits."""
+async def test_a_signal_leaves_no_file_no_traceback_and_no_process(number: Any) -> None:
+    """Send the signal to the whole process group, as a terminal does, during a simulation that outlasts the test."""
     terminal, its_end = os.openpty()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "autoscaler", "simulate", "--load", "steady:20", "--days", "5", "--policy", "ours,keda",
@@ -328,11 +332,11 @@ async def test_ctrl_c_leaves_no_file_no_trace_and_no_process(number: Any) -> Non
     assert b"Traceback" not in shown
     assert (process.returncode, out) == (130, b""), shown
     assert shown.endswith(b"simulate: stopped\r\n")
-    assert left() == set()
+    assert other_files() == set()
 
 
 async def gone(group: int) -> None:
-    """No process of the group is left. Who has ended is there until the system has taken notice of it."""
+    """Wait until no process of the group is left. An ended process remains in the group until it is reaped."""
     async with asyncio.timeout(30):
         with suppress(ProcessLookupError):
             while True:
@@ -341,7 +345,7 @@ async def gone(group: int) -> None:
 
 
 def read(terminal: int, until: bytes | None) -> bytes:
-    """What is shown there, up to those bytes, or (None) until nobody writes there any more."""
+    """Return the terminal's output up to and including these bytes, or (None) until no process writes to it."""
     shown = b""
     with suppress(OSError):
         while until is None or until not in shown:
@@ -349,7 +353,7 @@ def read(terminal: int, until: bytes | None) -> bytes:
     return shown
 
 
-async def test_a_reader_that_goes_away_ends_it_in_silence() -> None:
+async def test_a_closed_output_pipe_ends_the_command_without_a_message() -> None:
     process = await started("simulate", "--trace", "load.csv", "--policy", "ours", "--json", "-")
     try:
         pipe: Any = process.stdout

@@ -1,4 +1,4 @@
-"""`status`: what the daemon says of all its services, in a line each; else one cold look, and it says so."""
+"""`status` prints one line per service from the daemon. Without a daemon it reads AWS once and reports that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.cli import main
-from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, TimedCount
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.operating.status import GOOD, Statuses
 from autoscaler.telemetry.page.rows import row_of
@@ -24,20 +24,20 @@ from autoscaler.telemetry.status_store import StatusStore
 from autoscaler.telemetry.views import services
 from tests.cli.spoken import Ended, autoscaler, started
 from tests.cli.terminal import on_a_terminal
-from tests.cli.test_explain import NOW, tick
+from tests.cli.test_explain import NOW, poll
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
 from tests.processes import ended
 
 SECONDS = Estimate(1.0, 5.0, 1.0)
 
 
-def listed(*ticks: Any) -> dict[str, Any]:
-    """What the real API says once these ticks were recorded."""
+def listed(*polls: Any) -> dict[str, Any]:
+    """Return the answer of the real API after these polls are recorded."""
     store = StatusStore(lambda: NOW, lambda: 1_800_000_000.0)
-    for each in ticks:
+    for each in polls:
         store.note(each)
-    told: dict[str, Any] = json.loads(json.dumps(services(store.statuses(), NOW)))
-    return told
+    answer: dict[str, Any] = json.loads(json.dumps(services(store.statuses(), NOW)))
+    return answer
 
 
 def cells(line: str) -> list[str]:
@@ -45,15 +45,15 @@ def cells(line: str) -> list[str]:
 
 
 def row(**changed: Any) -> Any:
-    [service] = listed(tick())["services"]
+    [service] = listed(poll())["services"]
     [one] = Statuses.of([service | changed], None).rows
     return one
 
 
-async def test_each_service_is_a_line_with_its_promise_its_tasks_what_waits_and_the_sentence() -> None:
-    async with fake_daemon(200, listed(tick())) as (url, asked):
+async def test_each_service_is_a_line_with_its_slo_status_tasks_backlog_and_last_decision() -> None:
+    async with fake_daemon(200, listed(poll())) as (url, requests):
         ended = await autoscaler("status", "--url", url)
-    assert asked == ["GET /api/v1/services"]
+    assert requests == ["GET /api/v1/services"]
     assert (ended.code, ended.err) == (0, "")
     heads, line = map(cells, ended.out.decode().splitlines())
     assert heads == ["service", "slo", "tasks", "waiting", "oldest", "last decision"]
@@ -62,19 +62,19 @@ async def test_each_service_is_a_line_with_its_promise_its_tasks_what_waits_and_
     assert b"\x1b" not in ended.out
 
 
-async def test_json_is_alone_on_stdout_and_says_who_told() -> None:
-    async with fake_daemon(200, listed(tick())) as (url, _):
+async def test_with_json_stdout_is_only_json_with_its_source() -> None:
+    async with fake_daemon(200, listed(poll())) as (url, _):
         ended = await autoscaler("status", "--json", "--url", url)
-    told = json.loads(ended.out)
-    assert (told["source"], told["url"]) == ("daemon", url)
-    [service] = told["services"]
-    assert (service["key"], service["slo"], service["visible"], service["oldest_wait_s"]) == (
+    output = json.loads(ended.out)
+    assert (output["source"], output["url"]) == ("daemon", url)
+    [service] = output["services"]
+    assert (service["key"], service["slo"], service["visible"], service["oldest_age_s"]) == (
         "orders", "met", 100, 40.0,
     )  # fmt: skip
 
 
-async def test_a_promise_that_is_broken_is_a_finding_and_says_which_queue() -> None:
-    late = tick(Backlog(100, 0, 0, NOW, oldest_age_s=61.0))
+async def test_a_missed_latency_target_exits_with_1_and_names_the_queue() -> None:
+    late = poll(Backlog(100, 0, 0, NOW, oldest_age_s=61.0))
     async with fake_daemon(200, listed(late)) as (url, _):
         ended = await autoscaler("status", "--url", url)
     assert ended.code == 1
@@ -84,27 +84,27 @@ async def test_a_promise_that_is_broken_is_a_finding_and_says_which_queue() -> N
 
 async def test_without_a_daemon_aws_is_read_once_and_nothing_is_written() -> None:
     async with world() as observer:
-        nobody = f"http://127.0.0.1:{free_port()}"
-        ended = await autoscaler("status", "--url", nobody, **(WORLD | {"AWS_ENDPOINT_URL": observer.url}))
+        unused_url = f"http://127.0.0.1:{free_port()}"
+        ended = await autoscaler("status", "--url", unused_url, **(WORLD | {"AWS_ENDPOINT_URL": observer.url}))
         actions = [request.action for request in observer.requests]
-    assert (ended.code, "reading AWS cold" in ended.err) == (0, True)
+    assert (ended.code, "reading AWS once" in ended.err) == (0, True)
     assert cells(ended.out.decode().splitlines()[1])[:4] == ["orders", "met", "2/0 (0-7)", "40 + 0"]
     assert "UpdateService" not in actions
     assert actions.count("DescribeServices") == 1
 
 
-async def test_cold_what_aws_does_not_answer_is_4_and_what_it_refuses_3() -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
-    gone = await autoscaler("status", "--url", nobody, **(WORLD | {"AWS_ENDPOINT_URL": nobody}))
+async def test_without_a_daemon_no_answer_of_aws_exits_with_4_and_a_refusal_with_3() -> None:
+    unused_url = f"http://127.0.0.1:{free_port()}"
+    gone = await autoscaler("status", "--url", unused_url, **(WORLD | {"AWS_ENDPOINT_URL": unused_url}))
     assert gone.code == 4
     assert cells(gone.out.decode().splitlines()[1])[:4] == ["orders", "unknown", "?/? (0-7)", "-"]
     async with world(messages=0) as observer:
-        told = WORLD | {"AWS_ENDPOINT_URL": observer.url, "AUTOSCALER_QUEUES": "misspelt"}
-        assert (await autoscaler("status", "--url", nobody, **told)).code == 3
+        settings = WORLD | {"AWS_ENDPOINT_URL": observer.url, "AUTOSCALER_QUEUES": "misspelt"}
+        assert (await autoscaler("status", "--url", unused_url, **settings)).code == 3
 
 
 @pytest.mark.parametrize("body", ["<html>", {"services": [{}]}, {"services": [{"key": 1}]}, {}, []])
-async def test_a_stranger_on_the_port_is_told_from_a_daemon(body: Any) -> None:
+async def test_another_program_on_the_port_is_not_taken_for_a_daemon(body: Any) -> None:
     async with fake_daemon(200, body) as (url, _):
         ended = await autoscaler("status", "--url", url)
     assert "no autoscaler" in ended.err
@@ -112,12 +112,12 @@ async def test_a_stranger_on_the_port_is_told_from_a_daemon(body: Any) -> None:
 
 
 def coming_late(waiting: int = 100) -> Any:
-    """Nothing waits too long yet, but what comes now will: two tasks of one message a second each."""
+    """Return a poll without a late message; the next ones will be late. Each of 2 tasks takes 1 message per second."""
     known = Knowledge(
         SECONDS, 1.0, 1.0, SECONDS, SECONDS, 60.0, SECONDS, 1.0, 1.0, 10.0,
-        queues=(QueueKnowledge("orders", (Some(2.0, float(waiting)),)),),
+        queues=(QueueKnowledge("orders", (TimedCount(2.0, float(waiting)),)),),
     )  # fmt: skip
-    of = tick(Backlog(waiting, 0, 0, NOW))
+    of = poll(Backlog(waiting, 0, 0, NOW))
     assert of.observation is not None
     return replace(of, observation=replace(of.observation, knowledge=known))
 
@@ -131,14 +131,14 @@ def received_late() -> Any:
 @pytest.mark.parametrize(
     ("of", "slo"),
     [
-        (tick(), SloStatus.MET),
-        (tick(Backlog(100, 0, 0, NOW, oldest_age_s=61.0)), SloStatus.MISSED),
-        (tick(Missing("no", "denied")), SloStatus.UNKNOWN),
+        (poll(), SloStatus.MET),
+        (poll(Backlog(100, 0, 0, NOW, oldest_age_s=61.0)), SloStatus.MISSED),
+        (poll(Missing("no", "denied")), SloStatus.UNKNOWN),
         (coming_late(waiting=1_000), SloStatus.AT_RISK),
         (received_late(), SloStatus.MISSED),
     ],
 )
-def test_the_promise_is_told_of_as_on_the_page_whatever_it_is_told_from(of: Any, slo: Any) -> None:
+def test_the_slo_status_and_its_reason_are_the_same_as_on_the_page(of: Any, slo: Any) -> None:
     store = StatusStore(lambda: NOW, lambda: 1_800_000_000.0)
     store.note(of)
     [status] = store.statuses()
@@ -149,9 +149,9 @@ def test_the_promise_is_told_of_as_on_the_page_whatever_it_is_told_from(of: Any,
     assert (one.slo in GOOD) is (slo in {SloStatus.MET, SloStatus.NONE})
 
 
-def test_a_service_whose_loop_hangs_is_told_of_as_on_the_page() -> None:
+def test_a_service_with_a_hanging_loop_has_the_same_status_as_on_the_page() -> None:
     store = StatusStore(lambda: NOW, lambda: 1_800_000_000.0)
-    store.note(tick())
+    store.note(poll())
     [status] = store.statuses()
     [one] = Statuses.of(services([status], NOW, {status.service.key})["services"], None).rows
     on_the_page = row_of(status, silent_s=90.0)
@@ -159,53 +159,53 @@ def test_a_service_whose_loop_hangs_is_told_of_as_on_the_page() -> None:
     assert one.slo is SloStatus.UNKNOWN
 
 
-async def test_the_worst_stand_first_where_not_all_have_room() -> None:
-    told = listed(tick())["services"][0]
-    body = {"services": [told | {"key": name, "slo": name} for name in ("met", "unknown", "missed", "at_risk")]}
+async def test_the_worst_services_are_listed_first() -> None:
+    service = listed(poll())["services"][0]
+    body = {"services": [service | {"key": name, "slo": name} for name in ("met", "unknown", "missed", "at_risk")]}
     async with fake_daemon(200, body) as (url, _):
         ended = await autoscaler("status", "--url", url)
     assert [cells(line)[0] for line in ended.out.decode().splitlines()[1:]] == ["missed", "at_risk", "unknown", "met"]
 
 
 @pytest.mark.parametrize("changed", [{"slo": "splendid"}, {"slo": None}, {"slo": []}])
-def test_a_daemon_of_another_version_says_nothing_that_we_could_not_read(changed: Any) -> None:
+def test_an_slo_status_of_another_version_is_shown_as_unknown(changed: Any) -> None:
     one = row(**changed)
     assert one.slo is SloStatus.UNKNOWN
     assert "version" in one.reason
 
 
-def test_of_several_queues_the_most_strained_is_shown_and_counts_are_sums() -> None:
+def test_of_several_queues_the_worst_is_shown_and_counts_are_sums() -> None:
     queues = [
-        {"name": "a", "visible": 3, "in_flight": 1, "oldest_wait_s": 50.0, "acceptable_latency_s": 60.0},
-        {"name": "b", "visible": 4, "in_flight": 2, "oldest_wait_s": 90.0, "acceptable_latency_s": 300.0},
+        {"name": "a", "visible": 3, "in_flight": 1, "oldest_age_s": 50.0, "acceptable_latency_s": 60.0},
+        {"name": "b", "visible": 4, "in_flight": 2, "oldest_age_s": 90.0, "acceptable_latency_s": 300.0},
     ]
     one = row(queues=queues)
-    assert (one.visible, one.in_flight, one.oldest_wait_s, one.acceptable_latency_s) == (7, 3, 50.0, 60.0)
+    assert (one.visible, one.in_flight, one.oldest_age_s, one.acceptable_latency_s) == (7, 3, 50.0, 60.0)
     one = row(queues=[*queues, {"name": "c", "visible": None, "acceptable_latency_s": 60.0}])
-    assert one.visible is None, "absent is not zero"
-    assert (one.oldest_wait_s, one.acceptable_latency_s) == (None, 60.0), "what is not known is worse than what is met"
+    assert one.visible is None, "missing is not zero"
+    assert (one.oldest_age_s, one.acceptable_latency_s) == (None, 60.0), "unknown is worse than met"
 
 
 @given(st.permutations(["met", "unread", "late"]), st.integers(0, 2))
-def test_a_queue_that_was_not_read_is_worse_than_one_in_time_and_better_than_a_late_one(
+def test_an_unread_queue_is_worse_than_one_that_meets_its_target_and_better_than_a_late_one(
     order: list[str], left_out: int
 ) -> None:
     waits_s = {"met": 59.0, "unread": None, "late": 61.0}
     names = order[:left_out] + order[left_out + 1 :]
     same = {"visible": 1, "acceptable_latency_s": 60.0}
-    queues = [{"name": name, "oldest_wait_s": waits_s[name], **same} for name in names]
+    queues = [{"name": name, "oldest_age_s": waits_s[name], **same} for name in names]
     worst = next(name for name in ("late", "unread", "met") if name in names)
-    assert row(queues=queues).oldest_wait_s == waits_s[worst]
+    assert row(queues=queues).oldest_age_s == waits_s[worst]
 
 
-def test_the_api_tells_each_queue_what_waits_and_what_was_learned() -> None:
-    waiting = (Some(2.0, 5.0), Some(12.5, 1.0))
+def test_the_api_returns_the_counts_of_each_queue_and_the_learned_values() -> None:
+    waiting = (TimedCount(2.0, 5.0), TimedCount(12.5, 1.0))
     known = Knowledge(
         processing_s=SECONDS, slow_s=1.0, spread=1.0, concurrency=SECONDS, start_s=Estimate(43.2, 5.0, 9.0),
         start_late_s=60.0, rate_per_s=SECONDS, load=1.0, lasting_load=1.0, interval_s=10.0,
         queues=(QueueKnowledge("orders", waiting),),
     )  # fmt: skip
-    of = tick()
+    of = poll()
     assert of.observation is not None
     learned = listed(of.__class__(**{
         **{name: getattr(of, name) for name in of.__slots__},
@@ -213,18 +213,18 @@ def test_the_api_tells_each_queue_what_waits_and_what_was_learned() -> None:
             **{name: getattr(of.observation, name) for name in of.observation.__slots__}, "knowledge": known,
         }),
     }))["services"][0]  # fmt: skip
-    assert learned["queues"][0]["oldest_wait_s"] == 12.5
+    assert learned["queues"][0]["oldest_age_s"] == 12.5
     assert learned["start_up_s"] == 43.2
-    unread = listed(tick(Missing("no", "denied")))["services"][0]
+    unread = listed(poll(Missing("no", "denied")))["services"][0]
     assert unread["queues"][0] == {
         "name": "orders", "acceptable_latency_s": 60.0, "visible": None, "in_flight": None, "delayed": None,
-        "oldest_wait_s": None,
+        "oldest_age_s": None,
     }  # fmt: skip
     assert (unread["start_up_s"], unread["expected_wait_s"]) == (None, None)
 
 
-async def test_nothing_hostile_reaches_the_terminal() -> None:
-    body = listed(tick())
+async def test_control_characters_do_not_reach_the_terminal() -> None:
+    body = listed(poll())
     body["services"][0]["decision"]["sentence"] = "orders: \x1b[2J\n\u2028"
     async with fake_daemon(200, body) as (url, _):
         ended = await autoscaler("status", "--url", url)
@@ -232,13 +232,13 @@ async def test_nothing_hostile_reaches_the_terminal() -> None:
     assert len(ended.out.splitlines()) == 2
 
 
-def test_wrong_input_is_2() -> None:
+def test_invalid_options_exit_with_2() -> None:
     assert CliRunner().invoke(main, ["status", "--every", "1ms"]).exit_code == 2
     assert CliRunner().invoke(main, ["status", "--url", "ftp://x"]).exit_code == 2
 
 
 async def stopped(process: asyncio.subprocess.Process, number: int) -> Ended:
-    """The process once it has said a line, was sent the signal, and has ended."""
+    """Wait for the first line of the process, send it the signal, and return its result."""
     assert process.stdout is not None
     try:
         async with asyncio.timeout(30):
@@ -252,26 +252,26 @@ async def stopped(process: asyncio.subprocess.Process, number: int) -> Ended:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_watching_goes_on_until_it_is_told_to_stop_and_then_ends_in_order(number: Any) -> None:
-    async with fake_daemon(200, listed(tick())) as (url, asked):
+async def test_watching_continues_until_a_signal_and_then_exits_with_0(number: Any) -> None:
+    async with fake_daemon(200, listed(poll())) as (url, requests):
         ended = await stopped(await started("status", "--watch", "--json", "--every", "1s", "--url", url), number)
     assert (ended.code, ended.err) == (0, "")
     assert json.loads(ended.out.splitlines()[0])["services"][0]["key"] == "orders"
-    assert asked
+    assert requests
 
 
-async def test_watching_where_no_daemon_is_says_so_and_goes_on() -> None:
+async def test_watching_without_a_daemon_reports_it_and_continues() -> None:
     ended = await stopped(await started("status", "--watch", "--url", f"http://127.0.0.1:{free_port()}"), signal.SIGINT)
     assert ended.code == 0
-    assert "`autoscaler run` starts one" in ended.out.decode()
+    assert "start one with `autoscaler run`" in ended.out.decode()
 
 
 def twice(drawn: str) -> bool:
     return drawn.count("\x1b[J") >= 2
 
 
-async def test_on_a_terminal_it_is_drawn_in_place_and_the_terminal_is_given_back() -> None:
-    async with fake_daemon(200, listed(tick())) as (url, _):
+async def test_on_a_terminal_it_redraws_in_place_and_restores_the_terminal() -> None:
+    async with fake_daemon(200, listed(poll())) as (url, _):
         code, drawn = await on_a_terminal("status", "--watch", "--every", "300ms", "--url", url, stop_on=twice)
     assert code == 0
     assert drawn.startswith("\x1b[?1049h\x1b[?25l\x1b[H")
@@ -279,8 +279,8 @@ async def test_on_a_terminal_it_is_drawn_in_place_and_the_terminal_is_given_back
     assert "\x1b[32mmet" in drawn
 
 
-async def test_on_a_terminal_the_sentence_is_wrapped_and_no_color_is_heeded() -> None:
-    async with fake_daemon(200, listed(tick())) as (url, _):
+async def test_on_a_terminal_the_sentence_is_wrapped_and_no_color_is_respected() -> None:
+    async with fake_daemon(200, listed(poll())) as (url, _):
         coloured = (await on_a_terminal("status", "--url", url)).text
         plain = (await on_a_terminal("status", "--url", url, NO_COLOR="1")).text
     assert "\x1b[1mservice" in coloured

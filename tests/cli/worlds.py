@@ -1,4 +1,4 @@
-"""What the commands meet: a small AWS of one service and one queue, and a daemon that says what a test wants."""
+"""A small AWS with one service and one queue, and a fake daemon with the answers of a test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.e2e.region import Observer, region
+from tests.e2e.region import MotoProxy, region
 
 WORLD = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -34,11 +34,11 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def fake_daemon(status: int, body: Any) -> AsyncIterator[tuple[str, list[str]]]:
-    """Answers everything alike, or by path where `body` maps paths; notes what it was asked."""
-    asked: list[str] = []
+    """Serve `body` on every path, or per path if `body` maps paths. Yield the URL and the list of requests."""
+    requests: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
-        asked.append(f"{request.method} {request.path}")
+        requests.append(f"{request.method} {request.path}")
         found = body.get(request.path, {}) if isinstance(body, Mapping) and "/" in "".join(body) else body
         return web.Response(
             status=status if found is body else 200 if "decisions" in found else 404,
@@ -51,13 +51,13 @@ async def fake_daemon(status: int, body: Any) -> AsyncIterator[tuple[str, list[s
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", asked
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", requests
     finally:
         await runner.cleanup()
 
 
 @asynccontextmanager
-async def world(messages: int = 40) -> AsyncIterator[Observer]:
+async def world(messages: int = 40) -> AsyncIterator[MotoProxy]:
     async with region(free_port()) as observer:
         call = observer.moto.call
         url = (await call("sqs", "CreateQueue", QueueName="orders"))["QueueUrl"]

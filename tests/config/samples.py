@@ -1,4 +1,4 @@
-"""Values of each setting, made from its declaration, so that a new setting is tried without a line here."""
+"""Sample values of each setting, made from its declaration. Most new settings are tested without a change here."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ WITH: dict[Path, dict[str, Any]] = {
     ("fallback", "behavior"): {"fallback": {"tasks": 2}},
     ("external_id",): {"role_arn": "arn:aws:iam::123456789012:role/one"},
 }
-"""What has to stand next to a setting for it to be valid or to have a meaning."""
+"""Other settings that a setting requires to be valid or to have an effect."""
 
 
 def two_of(leaf: Leaf) -> tuple[Any, Any]:
-    """A value that is not the default, and another that differs from it, as they are written in TOML."""
+    """Return a value that is not the default and a second value that differs from it, as TOML values."""
     schema = next((each for each in leaf.kind.schema.get("anyOf", ()) if "enum" not in each), leaf.kind.schema)
     if leaf.path in OTHERS:
         return OTHERS[leaf.path]
@@ -57,7 +57,7 @@ def two_of(leaf: Leaf) -> tuple[Any, Any]:
 
 
 def toml(value: Any) -> str:
-    """The value as TOML in one statement."""
+    """Return the value as TOML on one line."""
     match value:
         case dict():
             return "{" + ", ".join(f"{name} = {toml(item)}" for name, item in value.items()) + "}"
@@ -68,8 +68,8 @@ def toml(value: Any) -> str:
 
 
 def lines(table: str, values: dict[str, Any]) -> str:
-    """The table with its settings, one statement a line; a group's settings are dotted."""
-    said = f"[{table}]\n"
+    """Return the table with one setting per line. The settings of a group have dotted keys."""
+    text = f"[{table}]\n"
     for name, value in values.items():
         is_group = isinstance(value, dict) and name in {
             "scale_in",
@@ -79,12 +79,12 @@ def lines(table: str, values: dict[str, Any]) -> str:
             "deployments",
         }
         inner = {f"{name}.{key}": item for key, item in value.items()} if is_group else {name: value}
-        said += "".join(f"{key} = {toml(item)}\n" for key, item in inner.items())
-    return said
+        text += "".join(f"{key} = {toml(item)}\n" for key, item in inner.items())
+    return text
 
 
 def put(values: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
-    """The values with this one at the path; the others stay."""
+    """Return the values with this value at the path. The other values are unchanged."""
     if len(path) == 1:
         return {**values, path[0]: value}
     return {**values, path[0]: {**values.get(path[0], {}), path[1]: value}}

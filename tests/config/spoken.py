@@ -1,4 +1,4 @@
-"""What the tests say to the settings, and what they hear back."""
+"""Environments for the tests of settings, and helpers that return the loaded policy or the errors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,12 +18,12 @@ FLAT = {
 
 
 def flat(**values: str) -> dict[str, str]:
-    """A single valid service, with these settings besides or instead."""
+    """Return the variables of one valid service. These settings are added or replace its own."""
     return FLAT | {f"AUTOSCALER_{name}": value for name, value in values.items()}
 
 
 def many(*keys: str, **values: str) -> dict[str, str]:
-    """Valid services of these keys, and variables besides or instead."""
+    """Return the variables of one valid service per key. These variables are added or replace them."""
     services = {
         f"AUTOSCALER_SERVICES__{key}__{field}": value
         for key in keys
@@ -33,7 +33,7 @@ def many(*keys: str, **values: str) -> dict[str, str]:
 
 
 def problems(environ: dict[str, str]) -> dict[str, str]:
-    """What is wrong, by where. Fails where nothing is."""
+    """Return the problems by their place. Fails if the settings are valid."""
     with pytest.raises(ConfigError) as caught:
         load(environ)
     found: dict[str, str] = {}
@@ -52,7 +52,7 @@ def only(config: Config) -> Any:
 
 
 def refusal(call: Callable[[], object]) -> str | None:
-    """What the operator is told, or None where nothing is wrong. Any other error is a bug and goes through."""
+    """Return the error for the operator, or None if there is none. Any other exception is a bug and is raised."""
     try:
         call()
     except (WrongValue, ConfigError) as refused:

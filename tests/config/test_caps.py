@@ -1,4 +1,4 @@
-"""A shared cap names services that there are, and leaves them at least their least."""
+"""A shared cap names configured services and leaves room for their min_tasks."""
 
 import json
 from pathlib import Path
@@ -11,8 +11,8 @@ from autoscaler.config.model import SharedCap
 from tests.config.spoken import flat, many, problems
 
 
-def told(**caps: object) -> dict[str, str]:
-    """Two valid services, `a` of at least 3 tasks and `b-1`, with these caps."""
+def settings_with(**caps: object) -> dict[str, str]:
+    """Return the variables of two valid services, `a` with min_tasks 3 and `b-1`, with these caps."""
     return many("A", "B-1", SERVICES__A__MIN_TASKS="3", CAPS=json.dumps(caps))
 
 
@@ -20,16 +20,16 @@ def cap(most: object = 200, **per_task: object) -> dict[str, object]:
     return {"most": most, "per_task": {key.replace("_", "-"): taken for key, taken in per_task.items()}}
 
 
-def test_caps_are_taken_under_the_services_own_keys() -> None:
-    caps = load(told(database=cap(10, B_1=2, a=1), quota=cap(1, b_1=1))).caps
+def test_a_cap_names_services_by_their_keys() -> None:
+    caps = load(settings_with(database=cap(10, B_1=2, a=1), quota=cap(1, b_1=1))).caps
     assert caps == (SharedCap("database", 10, (("b-1", 2), ("a", 1))), SharedCap("quota", 1, (("b-1", 1),)))
 
 
-def test_a_single_service_may_have_a_cap_too() -> None:
+def test_a_single_service_may_have_a_cap() -> None:
     assert load(flat(CAPS=json.dumps({"database": cap(10, orders=2)}))).caps[0].per_task == (("orders", 2),)
 
 
-def test_without_caps_there_are_none() -> None:
+def test_the_default_is_no_caps() -> None:
     assert load(flat()).caps == ()
 
 
@@ -45,30 +45,30 @@ def test_without_caps_there_are_none() -> None:
         ({"most": 10, "per_task": ["a"]}, "database, per_task: a list is not a table of services"),
         ({"most": 10}, "database, per_task: is missing"),
         ({"per_task": {"a": 1}}, "database, most: is missing"),
-        (cap(10, a=1) | {"least": 1}, "database, least: is not a setting here; there are most, per_task"),
+        (cap(10, a=1) | {"least": 1}, "database, least: is not a setting here; known names: most, per_task"),
         (5, "database: is not a table with most, per_task"),
         (cap(10, b_2=1), "database: 'b-2' is not a service's key; did you mean b-1?"),
-        (cap(10, zzz=1), "database: 'zzz' is not a service's key; there are a, b-1"),
-        (cap(10, a=1, A=1), "database: the service a is there twice"),
-        (cap(5, a=2), "database: the services' min_tasks alone take 6, and most is 5"),
+        (cap(10, zzz=1), "database: 'zzz' is not a service's key; known keys: a, b-1"),
+        (cap(10, a=1, A=1), "database: the service a is listed twice"),
+        (cap(5, a=2), "database: the services use 6 with min_tasks alone, and most is 5"),
     ],
 )
-def test_whatever_is_wrong_in_a_cap_is_named_at_its_spot(wrong: Any, what: str) -> None:
-    said = problems(told(database=wrong))
-    assert said.keys() == {"AUTOSCALER_CAPS"}
-    assert what in said["AUTOSCALER_CAPS"]
+def test_an_error_in_a_cap_names_the_cap_and_the_field(wrong: Any, what: str) -> None:
+    errors = problems(settings_with(database=wrong))
+    assert errors.keys() == {"AUTOSCALER_CAPS"}
+    assert what in errors["AUTOSCALER_CAPS"]
 
 
-def test_a_cap_that_just_holds_the_least_is_taken() -> None:
-    assert load(told(database=cap(6, a=2, b_1=9))).caps[0].most == 6
+def test_a_cap_equal_to_the_use_at_min_tasks_is_accepted() -> None:
+    assert load(settings_with(database=cap(6, a=2, b_1=9))).caps[0].most == 6
 
 
 @pytest.mark.parametrize("name", ["", "two words", "-x", "c" * 65])
-def test_a_caps_name_has_a_shape(name: Any) -> None:
-    assert "cap's name" in problems(told(**{name: cap(10, a=1)}))["AUTOSCALER_CAPS"]
+def test_an_invalid_cap_name_is_rejected(name: Any) -> None:
+    assert "cap's name" in problems(settings_with(**{name: cap(10, a=1)}))["AUTOSCALER_CAPS"]
 
 
-def test_caps_stand_in_the_file_beside_the_services(tmp_path: Path) -> None:
+def test_a_cap_in_the_file_may_name_a_service_from_variables(tmp_path: Path) -> None:
     path = tmp_path / "autoscaler.toml"
     text = "[caps.database]\nmost = 5\n[caps.database.per_task]\n"
     path.write_text(text + "a = 1\n")

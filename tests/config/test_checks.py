@@ -1,4 +1,4 @@
-"""Settings that are each right and together wrong, within a service and between services."""
+"""Settings that are valid alone but contradict each other, within a service and between services."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ URL = "https://sqs.{}.amazonaws.com/{}/q-A"
 
 
 @pytest.mark.parametrize(
-    ("values", "blamed"),
+    ("values", "setting"),
     [
         ({"MIN_TASKS": "11"}, "MIN_TASKS"),
         ({"PAUSED": "11"}, "PAUSED"),
@@ -30,8 +30,8 @@ URL = "https://sqs.{}.amazonaws.com/{}/q-A"
         ({"METRICS": '{"lag": {"target_value": 1}}'}, "METRICS"),
     ],
 )
-def test_a_contradiction_is_named_at_the_setting_to_blame(values: Any, blamed: str) -> None:
-    assert problems(flat(**values)).keys() == {f"AUTOSCALER_{blamed}"}
+def test_a_contradiction_is_reported_at_the_setting_that_causes_it(values: Any, setting: str) -> None:
+    assert problems(flat(**values)).keys() == {f"AUTOSCALER_{setting}"}
 
 
 @pytest.mark.parametrize(
@@ -51,29 +51,29 @@ def test_a_contradiction_is_named_at_the_setting_to_blame(values: Any, blamed: s
         {"QUEUES": "[]", "CPU_TARGET_PERCENT": "60", "DEFAULTS__BACKLOG_PER_TASK": "5"},
     ],
 )
-def test_what_only_comes_near_a_contradiction_is_taken(values: Any) -> None:
+def test_settings_close_to_a_contradiction_are_accepted(values: Any) -> None:
     assert load(flat(**values)).services
 
 
-def test_contradictions_are_found_beside_values_that_cannot_be_read() -> None:
-    said = problems(flat(MODE="on", MIN_TASKS="11", PAUSED="soon"))
-    assert said.keys() == {"AUTOSCALER_MODE", "AUTOSCALER_MIN_TASKS", "AUTOSCALER_PAUSED"}
+def test_contradictions_are_reported_together_with_invalid_values() -> None:
+    errors = problems(flat(MODE="on", MIN_TASKS="11", PAUSED="soon"))
+    assert errors.keys() == {"AUTOSCALER_MODE", "AUTOSCALER_MIN_TASKS", "AUTOSCALER_PAUSED"}
 
 
-def test_what_cannot_be_read_contradicts_nothing() -> None:
+def test_an_invalid_value_causes_no_contradiction() -> None:
     assert problems(flat(MAX_TASKS="ten", MIN_TASKS="5")).keys() == {"AUTOSCALER_MAX_TASKS"}
     assert problems(flat(QUEUES="a b", BACKLOG_PER_TASK="5")).keys() == {"AUTOSCALER_QUEUES"}
 
 
-def test_a_setting_that_was_found_wrong_is_not_also_missing() -> None:
+def test_an_invalid_setting_is_not_also_reported_as_missing() -> None:
     found = problems(flat(CLUSTER="", QUEUES=""))
     assert set(found.values()) == {"is empty: unset it, or give it a value"}
 
 
-def test_one_ecs_service_is_scaled_by_one() -> None:
-    said = problems(many("A", "B", SERVICES__B__SERVICE="s-A"))
-    assert said.keys() == {"AUTOSCALER_SERVICES__B__SERVICE"}
-    assert "AUTOSCALER_SERVICES__A__SERVICE" in said["AUTOSCALER_SERVICES__B__SERVICE"]
+def test_two_configured_services_must_not_name_the_same_ecs_service() -> None:
+    errors = problems(many("A", "B", SERVICES__B__SERVICE="s-A"))
+    assert errors.keys() == {"AUTOSCALER_SERVICES__B__SERVICE"}
+    assert "AUTOSCALER_SERVICES__A__SERVICE" in errors["AUTOSCALER_SERVICES__B__SERVICE"]
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,12 @@ def test_one_ecs_service_is_scaled_by_one() -> None:
         {"SERVICES__A__REGION": "eu-west-1", "SERVICES__B__REGION": "us-east-1"},
     ],
 )
-def test_services_of_one_name_in_different_places_are_different(values: Any) -> None:
+def test_services_with_the_same_name_in_another_cluster_or_region_are_different(values: Any) -> None:
     assert len(load(many("A", "B", SERVICES__B__SERVICE="s-A", **values)).services) == 2
 
 
 @pytest.mark.parametrize(("home", "same"), [("eu-west-1", True), ("us-east-1", False), ("", True)])
-def test_a_service_without_a_region_is_in_the_daemons_own(home: str, same: bool) -> None:
+def test_a_service_without_a_region_is_in_the_region_of_the_daemon(home: str, same: bool) -> None:
     environ = many("A", "B", SERVICES__B__SERVICE="s-A", SERVICES__B__REGION="eu-west-1") | {"AWS_REGION": home}
     if same:
         assert problems(environ).keys() == {"AUTOSCALER_SERVICES__B__SERVICE"}
@@ -97,9 +97,9 @@ def test_a_service_without_a_region_is_in_the_daemons_own(home: str, same: bool)
 
 
 @pytest.mark.parametrize("queue", ["q-A", "x,q-A", URL.format("eu-west-1", "123456789012")])
-def test_one_queue_is_followed_by_one_service(queue: Any) -> None:
-    said = problems(many("A", "B", SERVICES__B__QUEUES=queue))
-    assert "queue_share" in said["AUTOSCALER_SERVICES__B__QUEUES"]
+def test_two_services_must_not_use_the_same_queue(queue: Any) -> None:
+    errors = problems(many("A", "B", SERVICES__B__QUEUES=queue))
+    assert "queue_share" in errors["AUTOSCALER_SERVICES__B__QUEUES"]
 
 
 @pytest.mark.parametrize(
@@ -109,11 +109,11 @@ def test_one_queue_is_followed_by_one_service(queue: Any) -> None:
         (URL.format("eu-west-1", "123456789012"), URL.format("eu-west-1", "210987654321")),
     ],
 )
-def test_queues_of_one_name_in_different_places_are_different(one: Any, other: Any) -> None:
+def test_queues_with_the_same_name_in_another_region_or_account_are_different(one: Any, other: Any) -> None:
     assert len(load(many("A", "B", SERVICES__A__QUEUES=one, SERVICES__B__QUEUES=other)).services) == 2
 
 
-def test_each_further_service_on_one_queue_is_told_once_of_the_first() -> None:
-    said = problems(many("A", "B", "C", SERVICES__B__QUEUES="q-A", SERVICES__C__QUEUES="q-A"))
-    assert said.keys() == {"AUTOSCALER_SERVICES__B__QUEUES", "AUTOSCALER_SERVICES__C__QUEUES"}
-    assert all(what.count("service a already") == 1 for what in said.values())
+def test_each_further_service_on_a_queue_gets_one_error_that_names_the_first() -> None:
+    errors = problems(many("A", "B", "C", SERVICES__B__QUEUES="q-A", SERVICES__C__QUEUES="q-A"))
+    assert errors.keys() == {"AUTOSCALER_SERVICES__B__QUEUES", "AUTOSCALER_SERVICES__C__QUEUES"}
+    assert all(what.count("used by the service a ") == 1 for what in errors.values())

@@ -1,4 +1,4 @@
-"""Tags become settings: under the same names, beneath the operator's word."""
+"""Tags set a service's settings by the same names, within the limits of the daemon's own settings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from autoscaler.config import find
 from autoscaler.config.by_tag import ANY, AT_RUNTIME, NEVER
-from autoscaler.config.discovering import SETTINGS, Tagged, discovered, key_in
+from autoscaler.config.discovering import SETTINGS, TaggedService, discovered, key_in
 from autoscaler.config.group import Leaf
-from autoscaler.config.loading import Settings
-from autoscaler.config.model import Service
+from autoscaler.config.loading import LoadedSettings
+from autoscaler.config.model import ServiceConfig
 from autoscaler.config.names import PLACE
 from autoscaler.core.policy import Mode
 from autoscaler.errors import ConfigError
@@ -38,28 +38,28 @@ limits = [{tasks = 1, per = "60s"}]
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Any:
-    """The service of these tags, or what is wrong with them by tag."""
+def discover(tmp_path: Path) -> Any:
+    """Return a function that discovers a service with these tags. It raises ConfigError for an invalid tag."""
     path = tmp_path / "settings.toml"
     path.write_text(FILE, encoding="utf-8")
     settings = find({"AUTOSCALER_CONFIG_FILE": str(path)})
     assert settings.problems == ()
 
-    def service(**tags: str) -> Service:
+    def service(**tags: str) -> ServiceConfig:
         own = {f"autoscaler:{name.replace('__', '.')}": value for name, value in tags.items()}
-        return discovered(Tagged("prod", "orders", own | {"team": "a"}), settings)
+        return discovered(TaggedService("prod", "orders", own | {"team": "a"}), settings)
 
     return service
 
 
-def wrong(told: Any, **tags: str) -> dict[str, str]:
+def wrong(discover: Any, **tags: str) -> dict[str, str]:
     with pytest.raises(ConfigError) as caught:
-        told(**tags)
+        discover(**tags)
     return {problem.where: problem.what for problem in caught.value.problems}
 
 
-def test_two_tags_are_enough_and_such_a_service_begins_in_shadow(told: Any) -> None:
-    found = told(queues="orders refunds=30s", max_tasks="20")
+def test_two_tags_are_enough_and_the_service_starts_in_shadow(discover: Any) -> None:
+    found = discover(queues="orders refunds=30s", max_tasks="20")
     assert found.queues == (QueueRef("orders", "eu-west-1"), QueueRef("refunds", "eu-west-1"))
     assert (found.ref.key, found.ref.cluster, found.ref.service) == ("prod-orders", "prod", "orders")
     policy = found.policy
@@ -67,27 +67,27 @@ def test_two_tags_are_enough_and_such_a_service_begins_in_shadow(told: Any) -> N
     assert policy.latency_of("refunds") == 30.0
 
 
-def test_tags_beat_the_profile_they_name_and_a_profile_the_defaults(told: Any) -> None:
-    found = told(queues="orders", profile="batch", acceptable_latency="5m").policy
+def test_tags_override_the_profile_and_the_profile_overrides_the_defaults(discover: Any) -> None:
+    found = discover(queues="orders", profile="batch", acceptable_latency="5m").policy
     assert (found.mode, found.max_tasks, found.acceptable_latency_s) == (Mode.ACTIVE, 400, 300.0)
-    assert told(queues="orders", profile="batch").policy.acceptable_latency_s == 600.0
+    assert discover(queues="orders", profile="batch").policy.acceptable_latency_s == 600.0
 
 
-def test_dots_lead_into_groups(told: Any) -> None:
-    found = told(queues="orders", max_tasks="9", profile="careful", scale_in__cooldown="90s").policy
+def test_a_dot_in_a_tag_separates_the_group_from_the_setting(discover: Any) -> None:
+    found = discover(queues="orders", max_tasks="9", profile="careful", scale_in__cooldown="90s").policy
     assert found.scale_in.cooldown_s == 90.0
     assert len(found.scale_in.limits) == 1
 
 
 @pytest.mark.parametrize(
-    ("tags", "tag", "said"),
+    ("tags", "tag", "message"),
     [
         ({"max_tasks": "51"}, "max_tasks", "above AUTOSCALER_MAX_TASKS_CEILING=50"),
         ({"max_tasks": "9", "mode": "active"}, "mode", "more than shadow"),
         ({"profile": "careful", "max_tasks": "9", "mode": "active"}, "mode", "more than scale_out_only"),
-        ({"max_tasks": "9", "profile": "nobody"}, "profile", "there is batch, careful"),
-        ({"max_tasks": "9", "role_arn": "arn:aws:iam::1:role/x"}, "role_arn", "is no setting for a tag"),
-        ({"max_tasks": "9", "cluster": "other"}, "cluster", "is no setting for a tag"),
+        ({"max_tasks": "9", "profile": "missing"}, "profile", "profiles: batch, careful"),
+        ({"max_tasks": "9", "role_arn": "arn:aws:iam::1:role/x"}, "role_arn", "cannot be set by a tag"),
+        ({"max_tasks": "9", "cluster": "other"}, "cluster", "cannot be set by a tag"),
         ({"max_task": "9"}, "max_task", "did you mean max_tasks"),
         ({"max_tasks": "many"}, "max_tasks", "'many'"),
         ({"max_tasks": "9", "min_tasks": "10"}, "min_tasks", "more than max_tasks"),
@@ -97,13 +97,13 @@ def test_dots_lead_into_groups(told: Any) -> None:
         ({"max_tasks": "9", "queues": "arn:aws:sqs:us-east-1:123456789012:x"}, "queues", "us-east-1"),
     ],
 )
-def test_what_is_wrong_is_told_by_its_tag(told: Any, tags: dict[str, str], tag: str, said: str) -> None:
-    found = wrong(told, **({"queues": "orders"} | tags))
-    assert said in found[f"tags of orders in prod: autoscaler:{tag}"], found
+def test_an_error_names_its_tag(discover: Any, tags: dict[str, str], tag: str, message: str) -> None:
+    found = wrong(discover, **({"queues": "orders"} | tags))
+    assert message in found[f"tags of orders in prod: autoscaler:{tag}"], found
 
 
-def test_a_tag_may_ask_for_less_than_the_profile_allows(told: Any) -> None:
-    assert told(queues="orders", profile="batch", mode="shadow").policy.mode is Mode.SHADOW
+def test_a_tag_may_set_a_safer_mode_than_the_profile(discover: Any) -> None:
+    assert discover(queues="orders", profile="batch", mode="shadow").policy.mode is Mode.SHADOW
 
 
 LEAVES = [leaf for path, leaf in SETTINGS.items() if path[0] not in PLACE and leaf.by_tag is not AT_RUNTIME]
@@ -113,8 +113,8 @@ def dotted(leaf: Leaf) -> str:
     return ".".join(leaf.path)
 
 
-def at_profile(tmp_path: Path, leaf: Leaf, value: Any) -> Settings:
-    """Settings whose profile `p` has this value."""
+def at_profile(tmp_path: Path, leaf: Leaf, value: Any) -> LoadedSettings:
+    """Load settings whose profile `p` sets this value."""
     own = {"max_tasks": 9, "min_tasks": 0, **({"fallback": {"tasks": 2}} if leaf.path[0] == "fallback" else {})}
     text = lines("profiles.p", put(own, leaf.path, value))
     (tmp_path / "settings.toml").write_text('discover_clusters = ["prod"]\n' + text, encoding="utf-8")
@@ -124,7 +124,7 @@ def at_profile(tmp_path: Path, leaf: Leaf, value: Any) -> Settings:
 
 
 def values_of(leaf: Leaf) -> list[Any]:
-    """Values of a setting, as they are written: its default, and others."""
+    """Return values of a setting as text: two samples, its default, and its choices."""
     default = [] if leaf.default is None else [leaf.kind.show(leaf.default)]
     words = leaf.kind.schema.get("enum", [])
     return list(dict.fromkeys(map(str, [*two_of(leaf), *default, *words])))
@@ -135,15 +135,15 @@ def as_tag(value: str) -> str:
 
 
 @pytest.mark.parametrize("leaf", [leaf for leaf in LEAVES if leaf.by_tag is NEVER], ids=dotted)
-def test_what_is_not_for_a_tag_is_refused_whatever_it_says(tmp_path: Path, leaf: Leaf) -> None:
-    """Also its parts, as in `autoscaler:metrics.x.prometheus`, and in a service without a profile."""
+def test_a_setting_that_no_tag_may_set_is_rejected_with_any_value(tmp_path: Path, leaf: Leaf) -> None:
+    """Also for a part such as `autoscaler:metrics.x.prometheus`, and for a service without a profile."""
     settings = at_profile(tmp_path, leaf, two_of(leaf)[0])
     for tag in (f"autoscaler:{dotted(leaf)}", f"autoscaler:{dotted(leaf)}.x.prometheus"):
         for profile in ({"autoscaler:profile": "p"}, {"autoscaler:max_tasks": "9"}):
             for value in ("http://10.0.0.1:8080", "1", "true"):
                 tags = {"autoscaler:queues": "orders", tag: value, **profile}
                 with pytest.raises(ConfigError) as caught:
-                    discovered(Tagged("prod", "orders", tags), settings)
+                    discovered(TaggedService("prod", "orders", tags), settings)
                 [problem] = caught.value.problems
                 assert problem.where == f"tags of orders in prod: {tag}"
                 assert "profile" in problem.what
@@ -154,14 +154,14 @@ ORDERED = [leaf for leaf in LEAVES if leaf.by_tag not in {NEVER, ANY}]
 
 
 @pytest.mark.parametrize("leaf", ORDERED, ids=dotted)
-def test_a_tag_sets_what_its_profile_has_or_what_is_stricter(tmp_path: Path, leaf: Leaf) -> None:
-    """Of two different values at most one may take the place of the other."""
+def test_a_tag_may_repeat_or_tighten_the_value_of_its_profile(tmp_path: Path, leaf: Leaf) -> None:
+    """Of two different values, at most one may replace the other."""
     refused = 0
     for first, second in itertools.product(values_of(leaf), repeat=2):
         settings = at_profile(tmp_path, leaf, first)
         tags = {"autoscaler:queues": "orders", "autoscaler:profile": "p", f"autoscaler:{dotted(leaf)}": as_tag(second)}
         try:
-            discovered(Tagged("prod", "orders", tags), settings)
+            discovered(TaggedService("prod", "orders", tags), settings)
         except ConfigError as error:
             [problem] = error.problems
             assert first != second
@@ -188,48 +188,50 @@ WEAKER = [
 
 
 @pytest.mark.parametrize(("name", "profile", "tag"), WEAKER)
-def test_a_tag_weakens_no_protection_of_its_profile(tmp_path: Path, name: str, profile: Any, tag: str) -> None:
+def test_a_tag_cannot_weaken_a_protection_of_its_profile(tmp_path: Path, name: str, profile: Any, tag: str) -> None:
     leaf = SETTINGS[tuple(name.split("."))]
     tags = {"autoscaler:queues": "orders", "autoscaler:profile": "p", f"autoscaler:{name}": tag}
     with pytest.raises(ConfigError, match="the value without the tag: a tag may only"):
-        discovered(Tagged("prod", "orders", tags), at_profile(tmp_path, leaf, profile))
+        discovered(TaggedService("prod", "orders", tags), at_profile(tmp_path, leaf, profile))
 
 
-def test_what_contradicts_the_profile_is_told_with_the_service(tmp_path: Path) -> None:
+def test_a_contradiction_with_the_profile_names_the_service(tmp_path: Path) -> None:
     settings = at_profile(tmp_path, SETTINGS[("min_tasks",)], 5)
     tags = {"autoscaler:queues": "orders", "autoscaler:profile": "p", "autoscaler:max_tasks": "3"}
     with pytest.raises(ConfigError) as caught:
-        discovered(Tagged("prod", "orders", tags), settings)
+        discovered(TaggedService("prod", "orders", tags), settings)
     [problem] = caught.value.problems
     assert str(problem) == ("tags of orders in prod: settings.toml: profiles.p.min_tasks: 5 is more than max_tasks, 3")
 
 
 @pytest.mark.parametrize(("name", "tag"), [("processing_time", "50s"), ("cpu_target_percent", "50")])
-def test_a_tag_gives_what_its_profile_does_not_have(tmp_path: Path, name: str, tag: str) -> None:
-    """Nothing was known, so nothing is weakened."""
+def test_a_tag_may_set_a_value_that_its_profile_does_not_set(tmp_path: Path, name: str, tag: str) -> None:
+    """The profile sets no value, so the tag weakens nothing."""
     settings = at_profile(tmp_path, SETTINGS[(name,)], "none")
     tags = {"autoscaler:queues": "orders", "autoscaler:profile": "p", f"autoscaler:{name}": tag}
-    chosen = {each.name: each.origin for each in discovered(Tagged("prod", "orders", tags), settings).chosen}
+    chosen = {each.name: each.origin for each in discovered(TaggedService("prod", "orders", tags), settings).chosen}
     assert chosen[name] == f"tags of orders in prod: autoscaler:{name}"
 
 
-def test_a_minimum_by_tag_stays_below_the_ceiling(told: Any) -> None:
-    found = wrong(told, queues="orders", profile="batch", min_tasks="51")
+def test_min_tasks_in_a_tag_must_not_exceed_the_ceiling(discover: Any) -> None:
+    found = wrong(discover, queues="orders", profile="batch", min_tasks="51")
     assert "above AUTOSCALER_MAX_TASKS_CEILING=50" in found["tags of orders in prod: autoscaler:min_tasks"]
-    assert told(queues="orders", profile="batch", min_tasks="50").policy.min_tasks == 50
+    assert discover(queues="orders", profile="batch", min_tasks="50").policy.min_tasks == 50
 
 
 @pytest.mark.parametrize(
     "url", ["http://10.0.0.1/1/q", "https://sqs.eu-west-1.amazonaws.com/123456789012/q", "a http://h/q"]
 )
-def test_a_queues_url_is_not_for_a_tag(told: Any, url: str) -> None:
-    found = wrong(told, queues=url, max_tasks="9")
+def test_a_queue_url_in_a_tag_is_rejected(discover: Any, url: str) -> None:
+    found = wrong(discover, queues=url, max_tasks="9")
     assert "write the queue's name or ARN" in found["tags of orders in prod: autoscaler:queues"]
 
 
-def test_tags_that_are_missing_stay_and_are_named(told: Any) -> None:
-    whole = Tagged("prod", "orders", {"autoscaler:queues": "q", "autoscaler:mode": "shadow", "autoscaler:profile": "p"})
-    bare = Tagged("prod", "orders", {"autoscaler:queues": "q"}).with_last(whole.staying)
+def test_a_missing_tag_keeps_its_last_value_and_is_reported(discover: Any) -> None:
+    whole = TaggedService(
+        "prod", "orders", {"autoscaler:queues": "q", "autoscaler:mode": "shadow", "autoscaler:profile": "p"}
+    )
+    bare = TaggedService("prod", "orders", {"autoscaler:queues": "q"}).with_last(whole.staying)
     assert dict(bare.tags) == dict(whole.tags)
     assert {gap.where for gap in bare.gaps()} == {
         "tags of orders in prod: autoscaler:mode",
@@ -238,12 +240,12 @@ def test_tags_that_are_missing_stay_and_are_named(told: Any) -> None:
     assert all("Write the tag, or restart the daemon" in gap.what for gap in bare.gaps())
 
 
-def test_a_pause_is_no_setting(told: Any) -> None:
-    assert told(queues="orders", max_tasks="9", paused="all until 2026-11-23T18:00Z").policy.paused is None
+def test_the_pause_tag_is_not_a_setting(discover: Any) -> None:
+    assert discover(queues="orders", max_tasks="9", paused="all until 2026-11-23T18:00Z").policy.paused is None
 
 
-def test_keys_of_different_services_differ_and_are_keys() -> None:
+def test_keys_of_different_services_are_different_and_short_enough() -> None:
     names = ["a" * 255, "a" * 254 + "b", "a_b", "A_b_", "a-b", "a"]
-    keys = [key_in(Tagged("prod", name, {})) for name in names]
-    assert len({key.replace("-", "_") for key in keys}) >= len(names) - 1, "a_b and a-b are one key: that is told"
+    keys = [key_in(TaggedService("prod", name, {})) for name in names]
+    assert len({key.replace("-", "_") for key in keys}) >= len(names) - 1, "a_b and a-b give one key, which is reported"
     assert all(len(key) <= 64 for key in keys)

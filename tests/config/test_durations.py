@@ -1,4 +1,4 @@
-"""Laws of durations: what is shown reads back exactly; a sum is the sum of its parts; nonsense is refused."""
+"""A formatted duration parses back exactly, the parts of a duration add up, and invalid text is rejected."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ any_duration = st.floats(min_value=0.0, max_value=LONGEST_S, allow_subnormal=Tru
 @example(5e-324)
 @example(0.1)
 @example(LONGEST_S)
-def test_what_is_shown_reads_back_to_the_last_bit(duration_s: Any) -> None:
+def test_a_formatted_duration_parses_back_exactly(duration_s: Any) -> None:
     assert seconds(shown(duration_s)) == duration_s
 
 
 @given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99), st.integers(0, 9999))
-def test_parts_add_up(h: Any, m: Any, s: Any, ms: Any) -> None:
+def test_the_parts_of_a_duration_add_up(h: Any, m: Any, s: Any, ms: Any) -> None:
     assert seconds(f"{h}h{m}m{s}s{ms}ms") == pytest.approx(h * 3600 + m * 60 + s + ms / 1000, rel=1e-15)
 
 
@@ -39,12 +39,12 @@ def test_parts_add_up(h: Any, m: Any, s: Any, ms: Any) -> None:
         ("2m3ms", 120.003),
     ],
 )
-def test_durations_are_read_as_written(text: str, duration_s: float) -> None:
+def test_a_valid_duration_is_parsed(text: str, duration_s: float) -> None:
     assert seconds(text) == duration_s
 
 
 @given(st.text(max_size=20) | st.text("0123456789hms. ", max_size=12))
-def test_any_text_is_a_duration_or_refused_in_a_sentence(text: Any) -> None:
+def test_any_text_is_a_duration_or_gives_a_printable_error(text: Any) -> None:
     refused = refusal(lambda: seconds(text))
     assert refused.isprintable() if refused else 0 <= seconds(text) <= LONGEST_S
 
@@ -52,6 +52,6 @@ def test_any_text_is_a_duration_or_refused_in_a_sentence(text: Any) -> None:
 @pytest.mark.parametrize(
     "value", [60, 0, 1.5, float("inf"), "60", "0", "", None, True, [], {}, "1e3s", "1" * 400 + "s", "8761h"]
 )
-def test_what_is_no_duration_is_refused(value: Any) -> None:
+def test_an_invalid_duration_is_rejected(value: Any) -> None:
     with pytest.raises(WrongValue):
         seconds(value)

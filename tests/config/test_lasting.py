@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from autoscaler.config import Config, load
-from autoscaler.config.discovering import Tagged, discovered
+from autoscaler.config.discovering import TaggedService, discovered
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.group import Leaf, leaves, value_at
 from autoscaler.config.lasting import STAYING, STAYING_OF_DAEMON
-from autoscaler.config.loading import Settings, find
+from autoscaler.config.loading import LoadedSettings, find
 from autoscaler.config.names import PLACE
 from autoscaler.config.reloading import Reloaded, reload
 from tests.config.samples import WITH, lines, put, two_of
@@ -31,15 +31,15 @@ PROTECTIVE = {
 }  # fmt: skip
 
 
-class Daemon:
-    """What a running daemon has read."""
+class ReadSettings:
+    """The settings of a running daemon, which reads its file again after each change."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
         self.environ = {"AUTOSCALER_CONFIG_FILE": str(path)}
         self._path.write_text(text, encoding="utf-8")
         self.config: Config = load(self.environ)
-        self.settings: Settings = find(self.environ)
+        self.settings: LoadedSettings = find(self.environ)
 
     def reads(self, text: str, *, confirmed: bool = False) -> Reloaded:
         self._path.write_text(text, encoding="utf-8")
@@ -49,7 +49,7 @@ class Daemon:
 
     def tagged(self) -> Any:
         tags = {"autoscaler:queues": "q", "autoscaler:profile": "p"}
-        return discovered(Tagged("prod", "found", tags), self.settings)
+        return discovered(TaggedService("prod", "found", tags), self.settings)
 
 
 @pytest.fixture
@@ -62,18 +62,18 @@ def dotted(leaf: Leaf) -> str:
 
 
 def service(path: tuple[str, ...] = (), value: Any = None) -> str:
-    """A service with a setting more, or without one."""
+    """Return a service as TOML, with one more setting if a path is given."""
     near = WITH.get(path, {})
     full = put({**BASE, **near, **FILLER}, path, value) if path else {**BASE, **FILLER}
     return lines("services.s", full)
 
 
 def without(text: str, leaf: Leaf) -> str:
-    """The text without the lines that write the setting."""
+    """Return the text without the lines of the setting."""
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(f"{dotted(leaf)} ="))
 
 
-def test_what_protects_is_declared_as_such_with_a_reason() -> None:
+def test_protective_settings_are_declared_as_such_with_a_reason() -> None:
     assert {dotted(leaf) for leaf in STAYING.values()} >= PROTECTIVE
     assert {"max_tasks_ceiling", "fleet_cap_percent", "caps", "discover_clusters"} <= set(
         map(dotted, STAYING_OF_DAEMON.values())
@@ -83,15 +83,15 @@ def test_what_protects_is_declared_as_such_with_a_reason() -> None:
 
 
 @pytest.mark.parametrize("leaf", STAYING.values(), ids=dotted)
-def test_a_services_line_that_is_missing_changes_nothing_and_one_that_is_written_does(path: Path, leaf: Leaf) -> None:
+def test_a_missing_line_of_a_service_changes_nothing_and_a_changed_line_does(path: Path, leaf: Leaf) -> None:
     first, second = two_of(leaf)
     text = service(leaf.path, first)
-    daemon = Daemon(path, text)
+    daemon = ReadSettings(path, text)
     before = daemon.config
     assert without(text, leaf) != text
     for _ in range(3):
         outcome = daemon.reads(without(text, leaf))
-        assert (outcome.problems, outcome.taken, outcome.changes) == ((), True, ())
+        assert (outcome.problems, outcome.applied, outcome.changes) == ((), True, ())
         assert daemon.config == before
         [gap] = outcome.missing
         assert (gap.of, gap.setting, gap.origin) == ("s", dotted(leaf), f"settings.toml: services.s.{dotted(leaf)}")
@@ -105,14 +105,14 @@ def test_a_services_line_that_is_missing_changes_nothing_and_one_that_is_written
 
 
 @pytest.mark.parametrize("leaf", STAYING.values(), ids=dotted)
-def test_a_line_of_the_defaults_that_is_missing_changes_nothing(path: Path, leaf: Leaf) -> None:
+def test_a_missing_line_of_the_defaults_changes_nothing(path: Path, leaf: Leaf) -> None:
     first, second = two_of(leaf)
     own = {name: value for name, value in (BASE | FILLER).items() if name != leaf.path[0]}
 
     def text(value: Any) -> str:
         return lines("defaults", put(WITH.get(leaf.path, {}), leaf.path, value)) + lines("services.s", own)
 
-    daemon = Daemon(path, text(first))
+    daemon = ReadSettings(path, text(first))
     before = daemon.config
     outcome = daemon.reads(without(text(first), leaf))
     assert daemon.config == before
@@ -125,7 +125,7 @@ def test_a_line_of_the_defaults_that_is_missing_changes_nothing(path: Path, leaf
 @pytest.mark.parametrize(
     "leaf", [leaf for path, leaf in STAYING.items() if path[0] not in PLACE | {"queues"}], ids=dotted
 )
-def test_a_line_of_a_profile_that_is_missing_changes_nothing(path: Path, leaf: Leaf) -> None:
+def test_a_missing_line_of_a_profile_changes_nothing(path: Path, leaf: Leaf) -> None:
     first, second = two_of(leaf)
     near = {name: value for name, value in WITH.get(leaf.path, {}).items() if name not in PLACE}
     own = {"max_tasks": 9, **near, **FILLER}
@@ -133,7 +133,7 @@ def test_a_line_of_a_profile_that_is_missing_changes_nothing(path: Path, leaf: L
     def text(value: Any) -> str:
         return 'discover_clusters = ["prod"]\n' + lines("profiles.p", put(own, leaf.path, value))
 
-    daemon = Daemon(path, text(first))
+    daemon = ReadSettings(path, text(first))
     before = daemon.tagged()
     outcome = daemon.reads(without(text(first), leaf))
     assert outcome.problems == ()
@@ -144,10 +144,10 @@ def test_a_line_of_a_profile_that_is_missing_changes_nothing(path: Path, leaf: L
 
 
 @pytest.mark.parametrize("leaf", STAYING_OF_DAEMON.values(), ids=dotted)
-def test_a_line_of_the_daemons_own_that_is_missing_changes_nothing(path: Path, leaf: Leaf) -> None:
+def test_a_missing_line_of_the_daemons_settings_changes_nothing(path: Path, leaf: Leaf) -> None:
     first, second = two_of(leaf)
     text = lines("x", {leaf.path[0]: first}).removeprefix("[x]\n")
-    daemon = Daemon(path, text + service())
+    daemon = ReadSettings(path, text + service())
     before, bounds = daemon.config, daemon.settings.globals.value
     outcome = daemon.reads(service())
     assert (outcome.problems, outcome.later) == ((), ())
@@ -158,48 +158,48 @@ def test_a_line_of_the_daemons_own_that_is_missing_changes_nothing(path: Path, l
     assert [(change.of, change.setting) for change in outcome.changes] == [("daemon", dotted(leaf))]
 
 
-def test_a_start_knows_nothing_of_what_was_before(path: Path) -> None:
-    daemon = Daemon(path, service(("min_tasks",), 3))
+def test_a_restart_does_not_use_earlier_settings(path: Path) -> None:
+    daemon = ReadSettings(path, service(("min_tasks",), 3))
     daemon.reads(service())
     assert daemon.config.services[0].policy.min_tasks == 3
-    assert Daemon(path, service()).config.services[0].policy.min_tasks == 0
+    assert ReadSettings(path, service()).config.services[0].policy.min_tasks == 0
 
 
-def test_a_setting_that_protects_nothing_goes_with_its_line(path: Path) -> None:
-    daemon = Daemon(path, service())
+def test_a_setting_that_protects_nothing_returns_to_its_default_without_its_line(path: Path) -> None:
+    daemon = ReadSettings(path, service())
     outcome = daemon.reads(service().replace('acceptable_latency = "50s"\n', ""))
     assert daemon.config.services[0].policy.acceptable_latency_s == 60.0
     [change] = outcome.changes
     assert (change.of, change.setting, change.old, change.new) == ("s", "acceptable_latency", "50s", "60s")
 
 
-def test_the_defaults_do_not_speak_for_a_service_whose_own_line_is_missing(path: Path) -> None:
+def test_the_defaults_do_not_replace_a_missing_line_of_a_service(path: Path) -> None:
     loose = lines("defaults", {"mode": "active"})
-    daemon = Daemon(path, loose + service())
+    daemon = ReadSettings(path, loose + service())
     daemon.reads(loose + service().replace('mode = "shadow"\n', ""))
     assert daemon.config.services[0].policy.mode == "shadow"
 
 
-def test_a_secret_is_named_and_not_shown(path: Path) -> None:
+def test_the_value_of_a_secret_is_not_shown(path: Path) -> None:
     text = service(("external_id",), "first-word")
-    daemon = Daemon(path, text)
+    daemon = ReadSettings(path, text)
     [gap] = daemon.reads(text.replace('external_id = "first-word"\n', "")).missing
     [change] = daemon.reads(text.replace("first-word", "second-word")).changes
     assert (gap.value, change.old, change.new) == ("***", "***", "***")
 
 
-def test_a_service_that_is_wrong_in_between_still_knows_what_it_stated(path: Path) -> None:
-    daemon = Daemon(path, service())
-    for said in ("", 'mode = "active"\n'):
-        daemon.reads(service().replace('mode = "shadow"\n', said).replace("max_tasks = 9", "max_tasks = -1"))
-        assert daemon.config.services[0].policy.mode == "shadow", "what was never in force is not the last value"
+def test_a_service_keeps_its_last_valid_value_after_invalid_settings(path: Path) -> None:
+    daemon = ReadSettings(path, service())
+    for statement in ("", 'mode = "active"\n'):
+        daemon.reads(service().replace('mode = "shadow"\n', statement).replace("max_tasks = 9", "max_tasks = -1"))
+        assert daemon.config.services[0].policy.mode == "shadow", "a value never in force is not the last value"
     daemon.reads(service().replace('mode = "shadow"\n', ""))
     assert daemon.config.services[0].policy.mode == "shadow"
 
 
-def test_a_service_that_comes_back_without_a_line_has_what_it_had(path: Path) -> None:
+def test_a_service_that_returns_without_a_line_has_its_earlier_value(path: Path) -> None:
     other = service().replace("services.s]", "services.t]").replace('"s"', '"t"').replace('"q"', '"r"')
-    daemon = Daemon(path, other + service())
+    daemon = ReadSettings(path, other + service())
     daemon.reads(other, confirmed=True)
     assert [each.ref.key for each in daemon.config.services] == ["t"]
     daemon.reads(other + service().replace('mode = "shadow"\n', ""))
@@ -237,10 +237,10 @@ per = "60s"
 """
 
 
-def test_a_part_of_a_setting_that_is_missing_changes_nothing(path: Path) -> None:
+def test_a_missing_part_of_a_setting_changes_nothing(path: Path) -> None:
     every = (service() + PARTS).splitlines(keepends=True)
     for cut in range(len(service().splitlines()), len(every)):
-        daemon = Daemon(path, "".join(every))
+        daemon = ReadSettings(path, "".join(every))
         before = daemon.config
         outcome = daemon.reads("".join(every[:cut]), confirmed=True)
         assert daemon.config.services == before.services, (cut, outcome.problems)
@@ -258,8 +258,8 @@ NIGHT = PARTS[PARTS.index("[services.s.schedules.night]") : PARTS.index("[servic
         ("percent = 10", "percent = 20"),
     ],
 )
-def test_a_part_that_is_written_is_taken(path: Path, old: str, new: str) -> None:
-    daemon = Daemon(path, service() + PARTS)
+def test_a_changed_part_of_a_setting_is_applied(path: Path, old: str, new: str) -> None:
+    daemon = ReadSettings(path, service() + PARTS)
     before = daemon.config
     assert old in PARTS
     outcome = daemon.reads(service() + PARTS.replace(old, new))
@@ -268,17 +268,17 @@ def test_a_part_that_is_written_is_taken(path: Path, old: str, new: str) -> None
 
 
 @pytest.mark.parametrize(
-    "said", ["schedules = {}", 'schedules = {day = {cron = "0 8 * * *", for = "1h", max_tasks = 2}}']
+    "statement", ["schedules = {}", 'schedules = {day = {cron = "0 8 * * *", for = "1h", max_tasks = 2}}']
 )
-def test_what_is_written_in_one_statement_counts_as_it_stands(path: Path, said: str) -> None:
-    daemon = Daemon(path, service() + PARTS[: PARTS.index("[services.s.metrics")])
-    outcome = daemon.reads(service() + said + "\n")
+def test_a_setting_in_one_statement_replaces_all_its_earlier_parts(path: Path, statement: str) -> None:
+    daemon = ReadSettings(path, service() + PARTS[: PARTS.index("[services.s.metrics")])
+    outcome = daemon.reads(service() + statement + "\n")
     assert outcome.missing == ()
-    assert len(daemon.config.services[0].schedules) == said.count("cron")
+    assert len(daemon.config.services[0].schedules) == statement.count("cron")
 
 
-def test_an_item_that_is_written_in_one_statement_counts_as_it_stands(path: Path) -> None:
-    daemon = Daemon(path, service() + PARTS)
+def test_an_item_in_one_statement_replaces_all_its_earlier_parts(path: Path) -> None:
+    daemon = ReadSettings(path, service() + PARTS)
     day = PARTS[: PARTS.index("[services.s.schedules.night]")]
     inline = '[services.s.schedules]\nday = {cron = "0 8 * * *", for = "10h", min_tasks = 3}\n'
     outcome = daemon.reads(service() + PARTS.replace(day, inline))
@@ -292,44 +292,45 @@ def protected(read: Any) -> dict[str, Any]:
 
 
 def realistic() -> str:
-    """The example with a profile, and parts of settings; globals stand before the first table."""
+    """Return the example file with a profile and nested tables. The global settings come before the first table."""
     example = (Path(__file__).parents[2] / "config" / "autoscaler.toml").read_text()
-    top, table, rest = example.partition("# What services share")
+    top, table, rest = example.partition("[caps.database]")
     profile = lines("profiles.p", {"mode": "scale_out_only", "min_tasks": 2, "max_tasks": 20, "workers": "unsafe"})
     globals_ = 'max_tasks_ceiling = 30\ndiscover_clusters = ["prod"]\n'
     roles = service(("role_arn",), "arn:aws:iam::123456789012:role/one")
     return top + globals_ + table + rest + "\n" + roles + PARTS + profile
 
 
-def pieces(every: list[str]) -> Iterator[tuple[int, int]]:
-    """The lines that go: everything behind each line, each line, and some stretches. A stretch with the head of a table
-    goes on to the next head: what would be left of the table would be written in another one.
+def cuts(every: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield half-open ranges of lines to remove: each line with all lines after it, each single line, and 200 random
+    ranges. A random range with a table header ends at the next header; otherwise the rest of that table would become
+    part of another table.
     """
-    count, chance = len(every), random.Random(1)
+    count, rng = len(every), random.Random(1)
     heads = [at for at, line in enumerate(every) if line.startswith("[")]
     for at in range(count):
         yield at, count
         yield at, at + 1
     for _ in range(200):
-        first, last = sorted(chance.sample(range(count), 2))
+        first, last = sorted(rng.sample(range(count), 2))
         if any(first <= head < last for head in heads):
             last = next((head for head in heads if head >= last), count)
         yield first, last
 
 
 @pytest.mark.parametrize("confirmed", [False, True])
-def test_wherever_the_file_is_cut_no_service_changes_what_protects_it(path: Path, confirmed: bool) -> None:
+def test_removing_lines_never_changes_a_protective_setting(path: Path, confirmed: bool) -> None:
     every = realistic().splitlines(keepends=True)
-    daemon = Daemon(path, realistic())
+    daemon = ReadSettings(path, realistic())
     assert len(daemon.config.services) == 6
     config, settings = daemon.config, daemon.settings
     before = {read.key: protected(read) for read in settings.services}
     there, found = {each.ref.key: each for each in config.services}, daemon.tagged()
-    taken = 0
-    for first, last in pieces(every):
+    applied = 0
+    for first, last in cuts(every):
         daemon.config, daemon.settings = config, settings
         outcome = daemon.reads("".join([*every[:first], *every[last:]]), confirmed=confirmed)
-        taken += outcome.taken
+        applied += outcome.applied
         assert {read.key: before[read.key] for read in daemon.settings.services} == {
             read.key: protected(read) for read in daemon.settings.services
         }, (first, last)
@@ -346,15 +347,15 @@ def test_wherever_the_file_is_cut_no_service_changes_what_protects_it(path: Path
             assert (policy.mode, policy.min_tasks, policy.max_tasks, policy.workers) == (
                 found.policy.mode, found.policy.min_tasks, found.policy.max_tasks, found.policy.workers
             )  # fmt: skip
-        if not outcome.taken:
-            assert outcome.problems, "whoever looks is told why"
-    assert taken > len(every) // 2, "most of these files are taken as far as they go"
+        if not outcome.applied:
+            assert outcome.problems, "the reason is reported"
+    assert applied > len(every) // 2, "most of these files are applied"
 
 
-def test_a_number_that_is_cut_is_not_taken(path: Path) -> None:
-    """`max_tasks = 20` is cut to `max_tasks = 2`, which is good TOML."""
+def test_a_truncated_number_is_not_applied(path: Path) -> None:
+    """`max_tasks = 20` is cut to `max_tasks = 2`, which is valid TOML."""
     whole = realistic()
-    daemon = Daemon(path, whole)
+    daemon = ReadSettings(path, whole)
     config, settings = daemon.config, daemon.settings
     within = [at for at in range(1, len(whole)) if whole[at - 1].isdigit() and whole[at].isdigit()]
     assert len(within) > 30
@@ -366,40 +367,42 @@ def test_a_number_that_is_cut_is_not_taken(path: Path) -> None:
         assert outcome.problems
 
 
-def test_a_file_that_never_ended_with_a_line_break_is_read(path: Path) -> None:
-    daemon = Daemon(path, service().rstrip())
+def test_a_file_that_never_ended_with_a_line_break_is_applied(path: Path) -> None:
+    daemon = ReadSettings(path, service().rstrip())
     outcome = daemon.reads(service().replace("max_tasks = 9", "max_tasks = 8").rstrip())
-    assert (outcome.taken, daemon.config.services[0].policy.max_tasks) == (True, 8)
+    assert (outcome.applied, daemon.config.services[0].policy.max_tasks) == (True, 8)
 
 
-def test_a_file_that_never_ended_with_a_line_break_and_lost_its_end_waits(path: Path) -> None:
+def test_a_truncated_file_that_never_ended_with_a_line_break_requires_confirmation(path: Path) -> None:
     whole = service().replace("max_tasks = 9", "").rstrip() + "\nmax_tasks = 500"
-    daemon = Daemon(path, whole)
+    daemon = ReadSettings(path, whole)
     outcome = daemon.reads(whole[:-2])
-    assert outcome.waiting is not None
-    assert outcome.waiting.is_cut
+    assert outcome.unconfirmed is not None
+    assert outcome.unconfirmed.is_cut
     assert daemon.config.services[0].policy.max_tasks == 500
-    assert daemon.reads(whole[:-2], confirmed=True).taken
+    assert daemon.reads(whole[:-2], confirmed=True).applied
     assert daemon.config.services[0].policy.max_tasks == 5
 
 
-def test_a_new_file_that_never_ended_with_a_line_break_and_lost_its_end_waits(path: Path) -> None:
-    """It is not the beginning of what it was; the mode behind the cut is missing."""
-    daemon = Daemon(path, service(("mode",), "scale_out_only").replace("max_tasks = 9", "max_tasks = 500").rstrip())
+def test_a_truncated_new_file_that_never_ended_with_a_line_break_requires_confirmation(path: Path) -> None:
+    """The new text is not a prefix of the old text, and the mode after the cut is missing."""
+    daemon = ReadSettings(
+        path, service(("mode",), "scale_out_only").replace("max_tasks = 9", "max_tasks = 500").rstrip()
+    )
     whole = path.read_text()
     assert whole.index("max_tasks") < whole.index("mode =")
-    outcome = daemon.reads(f"# rendered anew\n{whole[: whole.index('500') + 1]}")
-    assert outcome.waiting is not None
-    assert outcome.waiting.is_cut
+    outcome = daemon.reads(f"# rendered again\n{whole[: whole.index('500') + 1]}")
+    assert outcome.unconfirmed is not None
+    assert outcome.unconfirmed.is_cut
     assert daemon.config.services[0].policy.max_tasks == 500
 
 
-def test_a_last_line_without_its_break_is_taken_once_it_is_confirmed(path: Path) -> None:
-    daemon = Daemon(path, service())
+def test_a_last_line_without_a_line_break_is_applied_after_confirmation(path: Path) -> None:
+    daemon = ReadSettings(path, service())
     cut = service().replace("max_tasks = 9", "max_tasks = 8").rstrip()
     outcome = daemon.reads(cut)
-    assert outcome.waiting is not None
-    assert outcome.waiting.is_cut
+    assert outcome.unconfirmed is not None
+    assert outcome.unconfirmed.is_cut
     assert "line break" in outcome.problems[0].what
-    assert daemon.reads(cut, confirmed=True).taken
+    assert daemon.reads(cut, confirmed=True).applied
     assert daemon.config.services[0].policy.max_tasks == 8

@@ -1,4 +1,4 @@
-"""A metric has one target and one source; a Prometheus server is never the machine's own metadata."""
+"""A metric has one target and one source. A Prometheus server is never the instance metadata service."""
 
 import json
 from typing import Any
@@ -19,21 +19,21 @@ CLOUDWATCH = {"namespace": "App/Orders", "metric": "Lag", "target_per_task": 100
 PROMETHEUS = {"prometheus": "http://prometheus:9090", "query": "sum(lag)", "target_value": 40}
 
 
-def told(name: str = "lag", **item: object) -> dict[str, str]:
-    """A valid service with this metric."""
+def with_metric(name: str = "lag", **item: object) -> dict[str, str]:
+    """Return the variables of a valid service with this metric."""
     return flat(METRICS=json.dumps({name: item}))
 
 
-def said_of(**item: object) -> str:
-    """What is wrong with the metric."""
-    return problems(told(**dict[str, Any](item)))["AUTOSCALER_METRICS"]
+def error_of(**item: object) -> str:
+    """Return the error for a service with this metric."""
+    return problems(with_metric(**dict[str, Any](item)))["AUTOSCALER_METRICS"]
 
 
 def without(item: dict[str, object], *names: str) -> dict[str, object]:
     return {name: value for name, value in item.items() if name not in names}
 
 
-def test_both_kinds_are_taken_in_the_order_in_which_they_stand() -> None:
+def test_both_kinds_of_metrics_are_loaded_in_their_order() -> None:
     dimensions = {"Stream": "events", "Group": "billing"}
     metrics = {"b": CLOUDWATCH | {"dimensions": dimensions, "statistic": "samplecount"}, "a": PROMETHEUS}
     service = only(load(flat(METRICS=json.dumps(metrics), REGION="eu-west-1")))
@@ -45,20 +45,20 @@ def test_both_kinds_are_taken_in_the_order_in_which_they_stand() -> None:
     assert service.policy.metrics == (MetricPolicy("b", target_per_task=100.0), MetricPolicy("a", target_value=40.0))
 
 
-def test_the_statistic_is_the_average_unless_another_is_named() -> None:
-    [(_, source)] = only(load(told(**dict[str, Any](CLOUDWATCH)))).metrics
+def test_the_default_statistic_is_the_average() -> None:
+    [(_, source)] = only(load(with_metric(**dict[str, Any](CLOUDWATCH)))).metrics
     assert source == CloudWatchMetric("App/Orders", "Lag", (), "Average", None)
 
 
 @pytest.mark.parametrize("statistic", list(Statistic))
-def test_every_statistic_is_passed_on_as_cloudwatch_spells_it(statistic: Any) -> None:
-    [(_, source)] = only(load(told(**dict[str, Any](CLOUDWATCH), statistic=statistic.upper()))).metrics
+def test_every_statistic_is_spelled_as_in_cloudwatch(statistic: Any) -> None:
+    [(_, source)] = only(load(with_metric(**dict[str, Any](CLOUDWATCH), statistic=statistic.upper()))).metrics
     assert source.statistic == statistic.value
 
 
 @pytest.mark.parametrize("name", ["a", "l" * 41, "lag_2", "running_tasks"])
-def test_a_metric_is_called_by_a_plain_name(name: Any) -> None:
-    [(taken, _)] = only(load(told(name, **CLOUDWATCH))).metrics
+def test_a_valid_metric_name_is_accepted(name: Any) -> None:
+    [(taken, _)] = only(load(with_metric(name, **CLOUDWATCH))).metrics
     assert taken == name
 
 
@@ -70,17 +70,17 @@ def test_a_metric_is_called_by_a_plain_name(name: Any) -> None:
         *("max", "first", "if", "not", "queues"),
     ],
 )
-def test_a_name_that_a_formula_could_not_tell_is_refused(name: Any) -> None:
-    said = problems(told(name, **CLOUDWATCH))["AUTOSCALER_METRICS"]
-    assert "name" in said
-    assert "[key]" not in said
+def test_a_metric_name_that_a_formula_cannot_use_is_rejected(name: Any) -> None:
+    error = problems(with_metric(name, **CLOUDWATCH))["AUTOSCALER_METRICS"]
+    assert "name" in error
+    assert "[key]" not in error
 
 
 @pytest.mark.parametrize(
     ("item", "what"),
     [
-        (without(CLOUDWATCH, "target_per_task"), "give target_per_task or target_value, or name it in the formula"),
-        (CLOUDWATCH | {"target_value": 5}, "give one of target_per_task and target_value, not both"),
+        (without(CLOUDWATCH, "target_per_task"), "set target_per_task or target_value, or use it in the formula"),
+        (CLOUDWATCH | {"target_value": 5}, "set target_per_task or target_value, not both"),
         (CLOUDWATCH | {"target_per_task": 0}, "lag, target_per_task: 0 is out of range"),
         (PROMETHEUS | {"target_value": -1}, "lag, target_value: -1 is out of range"),
         (PROMETHEUS | {"target_value": "much"}, "lag, target_value: 'much' is not a number"),
@@ -88,12 +88,12 @@ def test_a_name_that_a_formula_could_not_tell_is_refused(name: Any) -> None:
         (CLOUDWATCH | without(PROMETHEUS, "target_value"), "one source"),
         (PROMETHEUS | {"statistic": "Sum"}, "one source"),
         (PROMETHEUS | {"dimensions": {"A": "1"}}, "one source"),
-        (without(PROMETHEUS, "query"), "prometheus and query go together"),
-        (without(PROMETHEUS, "prometheus"), "prometheus and query go together"),
-        (without(CLOUDWATCH, "metric"), "namespace and metric go together"),
-        (without(CLOUDWATCH, "namespace"), "namespace and metric go together"),
-        ({"target_value": 5, "dimensions": {"A": "1"}}, "namespace and metric go together"),
-        ({"target_value": 5}, "lag: say where it is read"),
+        (without(PROMETHEUS, "query"), "prometheus and query require each other"),
+        (without(PROMETHEUS, "prometheus"), "prometheus and query require each other"),
+        (without(CLOUDWATCH, "metric"), "namespace and metric require each other"),
+        (without(CLOUDWATCH, "namespace"), "namespace and metric require each other"),
+        ({"target_value": 5, "dimensions": {"A": "1"}}, "namespace and metric require each other"),
+        ({"target_value": 5}, "lag: has no source"),
         (CLOUDWATCH | {"namespace": ":aws"}, "lag, namespace"),
         (CLOUDWATCH | {"namespace": "n" * 256}, "lag, namespace"),
         (CLOUDWATCH | {"metric": " "}, "lag, metric"),
@@ -104,70 +104,73 @@ def test_a_name_that_a_formula_could_not_tell_is_refused(name: Any) -> None:
         (CLOUDWATCH | {"dimensions": {"A": 1}}, "lag, dimensions"),
         (CLOUDWATCH | {"dimensions": {"A": " "}}, "lag, dimensions"),
         (CLOUDWATCH | {"dimensions": {"": "1"}}, "lag, dimensions"),
-        (CLOUDWATCH | {"dimensions": {f"D{index}": "1" for index in range(31)}}, "31 dimensions are too many"),
+        (CLOUDWATCH | {"dimensions": {f"D{index}": "1" for index in range(31)}}, "has 31 dimensions: at most"),
         (PROMETHEUS | {"query": " "}, "lag, query"),
         (PROMETHEUS | {"query": "q" * 8001}, "lag, query"),
         (CLOUDWATCH | {"dimension": {}}, "did you mean dimensions?"),
         (CLOUDWATCH | {"unit": "Count"}, "lag, unit: is not a setting here"),
     ],
 )
-def test_whatever_is_wrong_in_a_metric_is_named_at_its_spot(item: Any, what: str) -> None:
-    assert what in said_of(**item)
+def test_an_error_in_a_metric_names_the_metric_and_the_field(item: Any, what: str) -> None:
+    assert what in error_of(**item)
 
 
-def test_a_metric_without_a_target_is_there_for_a_formula_that_names_it() -> None:
+def test_a_metric_without_a_target_is_valid_if_the_formula_uses_it() -> None:
     source = without(CLOUDWATCH, "target_per_task")
     named = only(load(flat(METRICS=json.dumps({"lag": source}), FORMULA="first(lag, 8)")))
     assert [metric.name for metric in named.policy.metrics] == ["lag"]
 
 
 @pytest.mark.parametrize("value", ["lag", "5", "[]", '{"lag": 5}', '{"lag": [1]}', '{"lag": '])
-def test_what_is_no_table_of_metrics_is_refused(value: str) -> None:
+def test_a_value_that_is_not_a_table_of_metrics_is_rejected(value: str) -> None:
     assert problems(flat(METRICS=value)).keys() == {"AUTOSCALER_METRICS"}
 
 
-def test_every_wrong_metric_is_told_at_once() -> None:
+def test_all_invalid_metrics_are_reported_together() -> None:
     metrics = {
         "lag": CLOUDWATCH | {"metric": ""},
         "depth": CLOUDWATCH | {"target_value": 5},
         "Big": CLOUDWATCH,
         "good": PROMETHEUS,
     }
-    said = problems(flat(METRICS=json.dumps(metrics)))["AUTOSCALER_METRICS"]
-    assert all(f"{name}" in said for name in ("lag, metric", "depth: give one of", "'Big'"))
-    assert "good" not in said
+    error = problems(flat(METRICS=json.dumps(metrics)))["AUTOSCALER_METRICS"]
+    assert all(f"{name}" in error for name in ("lag, metric", "depth: set target_per_task or target_value", "'Big'"))
+    assert "good" not in error
 
 
-def test_a_services_table_of_metrics_replaces_that_of_the_defaults_whole() -> None:
-    environ = told("own", **CLOUDWATCH) | {"AUTOSCALER_DEFAULTS__METRICS": json.dumps({"inherited": PROMETHEUS})}
+def test_the_metrics_of_a_service_replace_all_metrics_of_the_defaults() -> None:
+    environ = with_metric("own", **CLOUDWATCH) | {"AUTOSCALER_DEFAULTS__METRICS": json.dumps({"inherited": PROMETHEUS})}
     assert [name for name, _ in only(load(environ)).metrics] == ["own"]
     assert [name for name, _ in only(load(environ | {"AUTOSCALER_METRICS": "{}"})).metrics] == []
 
 
 @pytest.mark.parametrize(
-    ("formula", "meant"),
+    ("formula", "suggestion"),
     [
-        ("lagg / 5", "'lagg' is neither a signal nor one of the metrics; did you mean lag?"),
+        ("lagg / 5", "'lagg' is neither a signal nor a metric; did you mean lag?"),
         ("visibel / 5", "did you mean visible?"),
         ("zzz + qqq", "'zzz' is neither"),
     ],
 )
-def test_a_formula_speaks_of_signals_and_metrics_that_there_are(formula: str, meant: str) -> None:
-    assert meant in problems(told(**dict[str, Any](CLOUDWATCH)) | {"AUTOSCALER_FORMULA": formula})["AUTOSCALER_FORMULA"]
+def test_an_unknown_name_in_a_formula_is_rejected(formula: str, suggestion: str) -> None:
+    assert (
+        suggestion
+        in problems(with_metric(**dict[str, Any](CLOUDWATCH)) | {"AUTOSCALER_FORMULA": formula})["AUTOSCALER_FORMULA"]
+    )
 
 
 def test_a_formula_may_name_every_signal_and_the_services_metrics() -> None:
     text = "visible + in_flight + delayed + oldest_age_s + cpu_percent + memory_percent + running + current + lag"
-    assert only(load(told(**dict[str, Any](CLOUDWATCH)) | {"AUTOSCALER_FORMULA": text})).policy.formula == text
+    assert only(load(with_metric(**dict[str, Any](CLOUDWATCH)) | {"AUTOSCALER_FORMULA": text})).policy.formula == text
 
 
 @pytest.mark.parametrize("text", ["", "visible +", "visible.real", "open(1)", "f'x'", "x" * 1001, "(" * 500 + "1"])
-def test_what_is_no_formula_is_refused(text: Any) -> None:
+def test_an_invalid_formula_is_rejected(text: Any) -> None:
     assert problems(flat(FORMULA=text)).keys() == {"AUTOSCALER_FORMULA"}
 
 
-def test_a_formula_of_broken_metrics_is_not_blamed_for_them() -> None:
-    assert problems(told(**dict[str, Any](CLOUDWATCH), unit="x") | {"AUTOSCALER_FORMULA": "lag"}).keys() == {
+def test_an_invalid_metric_causes_no_error_in_the_formula() -> None:
+    assert problems(with_metric(**dict[str, Any](CLOUDWATCH), unit="x") | {"AUTOSCALER_FORMULA": "lag"}).keys() == {
         "AUTOSCALER_METRICS"
     }
 
@@ -184,7 +187,7 @@ def test_a_formula_of_broken_metrics_is_not_blamed_for_them() -> None:
         ("http://localhost:9090", "http://localhost:9090"),
     ],
 )
-def test_a_server_is_an_http_url_without_a_slash_at_its_end(text: str, taken: str) -> None:
+def test_a_server_is_an_http_url_and_is_stored_without_a_trailing_slash(text: str, taken: str) -> None:
     assert server(text) == taken
     assert server(taken) == taken
 
@@ -198,8 +201,8 @@ def test_a_server_is_an_http_url_without_a_slash_at_its_end(text: str, taken: st
         "[::ffff:a9fe:a9fe]",
     ],
 )
-def test_the_machines_own_metadata_is_no_server_however_it_is_written(host: Any) -> None:
-    assert "metadata" in said_of(**PROMETHEUS | {"prometheus": f"http://{host}:80/x"})
+def test_the_instance_metadata_service_is_rejected_in_every_notation(host: Any) -> None:
+    assert "metadata" in error_of(**PROMETHEUS | {"prometheus": f"http://{host}:80/x"})
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,7 @@ def test_the_machines_own_metadata_is_no_server_however_it_is_written(host: Any)
         *("http://h/api/v1/query", "http://h/prefix/api/v1/query/", 5, None),
     ],
 )
-def test_what_is_no_server_is_refused(text: Any) -> None:
+def test_an_invalid_server_is_rejected(text: Any) -> None:
     if text == "http://h/\n":
         assert server(text) == "http://h", "white space around it is not part of the address"
         return
@@ -219,13 +222,13 @@ def test_what_is_no_server_is_refused(text: Any) -> None:
 
 
 @pytest.mark.parametrize("userinfo", ["ann:hunter2", "hunter2", ":hunter2"])
-def test_a_servers_password_is_refused_and_not_repeated(userinfo: str) -> None:
-    said = said_of(**PROMETHEUS | {"prometheus": f"http://{userinfo}@prometheus:9090"})
-    assert "password" in said
-    assert "hunter2" not in said
+def test_a_password_in_a_server_url_is_rejected_and_not_shown(userinfo: str) -> None:
+    error = error_of(**PROMETHEUS | {"prometheus": f"http://{userinfo}@prometheus:9090"})
+    assert "password" in error
+    assert "hunter2" not in error
 
 
 @given(st.text(max_size=80) | st.text(max_size=60).map("http://{}".format))
-def test_any_text_is_a_server_or_refused_in_a_sentence(text: Any) -> None:
+def test_any_text_is_a_server_or_gives_a_printable_error(text: Any) -> None:
     refused = refusal(lambda: server(text))
     assert refused.isprintable() if refused else server(text).startswith("http")

@@ -1,4 +1,4 @@
-"""Without a mode a service is in shadow, and what is said of how to activate it does so, in every style of settings."""
+"""A service without a mode is in shadow, and the reported way to activate it works in every style of settings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from autoscaler.config import find, load, notes, shadow_note, shadow_notes
-from autoscaler.config.discovering import Tagged, discovered
-from autoscaler.config.model import Service
+from autoscaler.config.discovering import TaggedService, discovered
+from autoscaler.config.model import ServiceConfig
 from autoscaler.core.policy import Mode
 
 FLAT = {
@@ -27,24 +27,24 @@ FILE = '[services.Orders-x]\ncluster = "prod"\nservice = "orders"\nqueues = ["or
 
 @dataclass
 class Style:
-    """A way to configure one service. `tags` empty: it is configured by name."""
+    """A way to configure one service. If `tags` is empty, the service is configured by name."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
-    def service(self, folder: Path) -> Service:
+    def service(self, folder: Path) -> ServiceConfig:
         path = folder / "a.toml"
         path.write_text(self.file)
         environ = {**self.variables} | ({"AUTOSCALER_CONFIG_FILE": str(path)} if self.file else {})
         if self.tags:
             tags = {f"autoscaler:{name}": value for name, value in self.tags.items()}
-            return discovered(Tagged("prod", "orders", tags), find(environ))
+            return discovered(TaggedService("prod", "orders", tags), find(environ))
         [service] = load(environ).services
         return service
 
     def activated(self, how: str) -> Style:
-        """The same with what `how` says done."""
+        """Return this style after the instruction `how` is applied."""
         if variable := re.fullmatch(r"set (\S+)=active", how):
             return Style({**self.variables, variable[1]: "active"}, self.file, self.tags)
         if place := re.fullmatch(r'set mode = "active" \(a\.toml: (.+)\.mode\)', how):
@@ -75,7 +75,7 @@ STYLES = {
         False,
         'set mode = "active" (a.toml: services.Orders-x.mode)',
     ),
-    "file, and a variable beats it": (
+    "file, overridden by a variable": (
         Style({"AUTOSCALER_SERVICES__ORDERS_X__MODE": "shadow"}, FILE),
         False,
         "set AUTOSCALER_SERVICES__ORDERS_X__MODE=active",
@@ -86,10 +86,10 @@ STYLES = {
         'set mode = "active" (a.toml: services.Orders-x.mode)',
     ),
     "tags": (Style(file=CLUSTERS, tags=TAGS), True, None),
-    "tags, which say it": (Style(file=CLUSTERS, tags=TAGS | {"mode": "shadow"}), False, None),
-    "tags, whatever the defaults say": (Style(file=f'{CLUSTERS}[defaults]\nmode = "active"\n', tags=TAGS), True, None),
+    "tags with a mode": (Style(file=CLUSTERS, tags=TAGS | {"mode": "shadow"}), False, None),
+    "tags, and defaults with a mode": (Style(file=f'{CLUSTERS}[defaults]\nmode = "active"\n', tags=TAGS), True, None),
     "tags and a profile": (Style(file=CLUSTERS + PROFILE, tags=TAGS | {"profile": "batch"}), True, None),
-    "a profile that says it": (
+    "a profile with a mode": (
         Style(file=CLUSTERS + PROFILE + SHADOW, tags=TAGS | {"profile": "batch"}),
         False,
         'set mode = "active" (a.toml: profiles.batch.mode)',
@@ -98,32 +98,32 @@ STYLES = {
 
 
 @pytest.mark.parametrize(("style", "is_default", "how"), STYLES.values(), ids=STYLES.keys())
-def test_what_is_said_to_activate_a_service_activates_it(
+def test_the_reported_way_to_activate_a_service_activates_it(
     style: Style, is_default: bool, how: str | None, tmp_path: Path
 ) -> None:
     service = style.service(tmp_path)
     assert (service.policy.mode, service.mode_setting.is_default) == (Mode.SHADOW, is_default)
     assert service.activation is not None
     assert how in {None, service.activation}
-    told = shadow_note(service)
-    assert told is not None
-    assert service.activation in told
-    assert ("mode is not set" in told) is is_default
+    note = shadow_note(service)
+    assert note is not None
+    assert service.activation in note
+    assert ("mode is not set" in note) is is_default
     after = style.activated(service.activation).service(tmp_path)
     assert (after.policy.mode, after.activation, shadow_note(after)) == (Mode.ACTIVE, None, None)
 
 
 @pytest.mark.parametrize("mode", [Mode.ACTIVE, Mode.SCALE_OUT_ONLY])
-def test_nothing_is_said_of_a_service_that_is_not_in_shadow(mode: Mode) -> None:
+def test_a_service_that_is_not_in_shadow_has_no_shadow_note(mode: Mode) -> None:
     assert shadow_notes(load(FLAT | {"AUTOSCALER_MODE": mode})) == ()
 
 
-def test_every_service_in_shadow_is_named_and_a_note_of_shadow_is_none_of_the_others() -> None:
+def test_every_service_in_shadow_has_a_shadow_note_which_is_separate_from_other_notes() -> None:
     other = {"CLUSTER": "prod", "SERVICE": "b", "QUEUES": "b", "MAX_TASKS": "9", "ACCEPTABLE_LATENCY": "5m"}
     config = load(MANY | {f"AUTOSCALER_SERVICES__B__{name}": value for name, value in other.items()})
     assert [note.partition(":")[0] for note in shadow_notes(config)] == ["b", "orders-x"]
     assert notes(config) == ()
 
 
-def test_how_the_mode_is_set_makes_no_other_service_of_it() -> None:
+def test_equality_of_services_ignores_how_the_mode_is_set() -> None:
     assert load(FLAT) == load(FLAT | {"AUTOSCALER_MODE": "shadow"})

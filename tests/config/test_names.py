@@ -1,4 +1,4 @@
-"""Nothing that bears our name is passed over: what is not known is answered with what was meant."""
+"""No variable with the prefix AUTOSCALER_ is ignored. An unknown name is an error, with a suggestion if possible."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ VARIABLES = [f"AUTOSCALER_{name}" for name in (*GLOBALS, *FIELDS)]
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"),
+    ("typed", "suggestion"),
     [
         ("AUTOSCALER_MAX_TASK", "AUTOSCALER_MAX_TASKS"),
         ("AUTOSCALER_MAXTASKS", "AUTOSCALER_MAX_TASKS"),
@@ -49,9 +49,9 @@ VARIABLES = [f"AUTOSCALER_{name}" for name in (*GLOBALS, *FIELDS)]
         ("AUTOSCALAR_SERVICES__B__MAX_TASKS", "AUTOSCALER_SERVICES__B__MAX_TASKS"),
     ],
 )
-def test_a_mistyped_variable_is_answered_with_the_one_that_was_meant(typed: str, meant: str) -> None:
+def test_a_mistyped_variable_gets_a_suggestion(typed: str, suggestion: str) -> None:
     found = problems(flat() | {typed: "hush"})
-    assert found == {typed: f"is not a setting; did you mean {meant}?"}
+    assert found == {typed: f"is not a setting; did you mean {suggestion}?"}
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_mistyped_variable_is_answered_with_the_one_that_was_meant(typed: str,
         "AUTOSCALER_\n\x1b",
     ],
 )
-def test_a_variable_with_our_prefix_that_is_like_nothing_is_an_error_too(name: Any) -> None:
+def test_an_unknown_variable_with_the_prefix_is_an_error(name: Any) -> None:
     [(where, what)] = problems(flat() | {name: "hush"}).items()
     assert where.isprintable()
     assert "is not a setting" in what
@@ -74,14 +74,14 @@ def test_a_variable_with_our_prefix_that_is_like_nothing_is_an_error_too(name: A
 
 
 @pytest.mark.parametrize("name", ["AUTOSCALER_SERVICES__MAX_TASKS", "AUTOSCALER_SERVICES__B"])
-def test_a_variable_without_key_or_field_is_told_the_form(name: str) -> None:
+def test_a_variable_without_key_or_field_gets_the_form(name: str) -> None:
     assert "AUTOSCALER_SERVICES__<KEY>__<FIELD>" in problems(flat() | {name: "x"})[name]
 
 
 @pytest.mark.parametrize(
     "name", ["AUTOSCALER_SCALE_OUT", "AUTOSCALER_DEFAULTS__SCALE_OUT", "AUTOSCALER_SERVICES__B__SCALE_OUT"]
 )
-def test_a_variable_for_a_whole_group_is_told_its_members(name: str) -> None:
+def test_a_variable_for_a_whole_group_gets_the_names_of_its_settings(name: str) -> None:
     assert f"{name}__COOLDOWN" in problems(many("A") | {name: "30s"})[name]
 
 
@@ -97,7 +97,7 @@ def test_a_variable_for_a_whole_group_is_told_its_members(name: str) -> None:
         "AUTOSCALE_ZZZ",
     ],
 )
-def test_other_peoples_variables_are_let_be(name: str) -> None:
+def test_variables_of_other_programs_are_ignored(name: str) -> None:
     assert load(flat() | {name: ""}) == load(flat())
 
 
@@ -109,47 +109,47 @@ def test_other_peoples_variables_are_let_be(name: str) -> None:
         *("DEFAULTS__QUEUE_SHARE", "SERVICES__B__QUEUE_SHARE"),
     ],
 )
-def test_what_later_versions_bring_is_refused_and_not_ignored(name: Any) -> None:
-    said = problems(many("B", **{name: "x"}))
-    assert said[f"AUTOSCALER_{name}"] == "is not supported by this version yet"
+def test_a_setting_of_a_later_version_is_rejected_and_not_ignored(name: Any) -> None:
+    errors = problems(many("B", **{name: "x"}))
+    assert errors[f"AUTOSCALER_{name}"] == "is not supported by this version yet"
 
 
 @pytest.mark.parametrize(
     "table", ["METRICS", "SCHEDULES", "CAPS", "DEFAULTS__METRICS", "SERVICES__B__METRICS", "SERVICES__B__SCHEDULES"]
 )
-def test_what_lies_inside_a_table_has_no_variable_of_its_own(table: str) -> None:
-    said = problems(many("B", **{f"{table}__LAG__NAMESPACE": "x"}))
-    assert f"AUTOSCALER_{table} takes the whole table, as JSON" in said[f"AUTOSCALER_{table}__LAG__NAMESPACE"]
+def test_a_field_inside_a_table_has_no_separate_variable(table: str) -> None:
+    errors = problems(many("B", **{f"{table}__LAG__NAMESPACE": "x"}))
+    assert f"AUTOSCALER_{table} takes the whole table, as JSON" in errors[f"AUTOSCALER_{table}__LAG__NAMESPACE"]
 
 
-def test_shared_caps_belong_to_no_service() -> None:
+def test_a_service_has_no_shared_caps() -> None:
     name = "AUTOSCALER_SERVICES__B__CAPS__DATABASE__MOST"
     assert "takes the whole table" not in problems(many("B") | {name: "x"})[name]
 
 
 @pytest.mark.parametrize("other", ["a", "A-", "a_1"])
-def test_keys_that_differ_only_in_capitals_or_dashes_are_refused(other: str) -> None:
+def test_keys_that_differ_only_in_case_or_dashes_are_rejected(other: str) -> None:
     pair = {"a": ("A", "a"), "A-": ("A-1", "A_1"), "a_1": ("A-1", "a_1")}[other]
-    said = problems(many(*pair))
-    assert all("one key" in said[name] for name in said if f"__{sorted(pair)[1]}__" in name)
-    assert any("one key" in what for what in said.values())
+    errors = problems(many(*pair))
+    assert all("use one spelling" in errors[name] for name in errors if f"__{sorted(pair)[1]}__" in name)
+    assert any("use one spelling" in what for what in errors.values())
 
 
 @pytest.mark.parametrize("key", ["", "-A", "A.B", "Ä", "A" * 65, "A_"])
-def test_a_key_has_a_shape(key: Any) -> None:
+def test_an_invalid_key_is_rejected(key: Any) -> None:
     name = f"AUTOSCALER_SERVICES__{key}__MAX_TASKS"
     assert name in problems(many("B") | {name: "5"})
 
 
 @given(st.sampled_from(VARIABLES), st.integers(0, 60), st.sampled_from("XQ_"))
-def test_a_letter_too_many_is_never_silent(name: Any, at: Any, letter: Any) -> None:
+def test_an_extra_letter_in_a_variable_is_always_an_error(name: Any, at: Any, letter: Any) -> None:
     at = len("AUTOSCALER_") + at % (len(name) - len("AUTOSCALER_") + 1)
     typed = name[:at] + letter + name[at:]
     assert typed in problems(flat() | {typed: "hush"})
 
 
 @given(st.sampled_from(VARIABLES), st.integers(0, 60))
-def test_a_letter_too_few_is_never_silent(name: Any, at: Any) -> None:
+def test_a_missing_letter_in_a_variable_is_an_error_unless_it_names_another_setting(name: Any, at: Any) -> None:
     at %= len(name)
     typed = name[:at] + name[at + 1 :]
     if place(typed) is None or not typed.startswith("AUTOSCALER_"):
@@ -162,6 +162,6 @@ def test_a_simplified_key_is_always_valid(service: Any) -> None:
 
 
 @given(st.from_regex(r"[A-Za-z0-9](_?[A-Za-z0-9-]){0,20}", fullmatch=True))
-def test_folding_forgets_capitals_and_dashes_only(key: Any) -> None:
+def test_folding_ignores_only_case_and_dashes(key: Any) -> None:
     assert folded(key) == folded(key.upper()) == folded(key.replace("-", "_"))
     assert len(folded(key)) == len(key)

@@ -1,4 +1,4 @@
-"""What was chosen for a service, and where: told with the service itself, so that the page can say it."""
+"""Each service contains its configured values and their origins, so that the status page can show them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def chosen(environ: dict[str, str]) -> dict[str, tuple[str, str]]:
     return {one.name: (one.value, one.origin) for one in service.chosen}
 
 
-def test_what_was_set_is_told_with_its_origin_and_nothing_else_is() -> None:
+def test_only_configured_values_are_listed_with_their_origin() -> None:
     assert chosen(FLAT | {"AUTOSCALER_SCALE_IN__COOLDOWN": "90s"}) == {
         "cluster": ("prod", "AUTOSCALER_CLUSTER"),
         "service": ("orders", "AUTOSCALER_SERVICE"),
@@ -31,17 +31,17 @@ def test_what_was_set_is_told_with_its_origin_and_nothing_else_is() -> None:
     }
 
 
-def test_what_stands_in_the_file_is_told_with_the_file_and_the_key(tmp_path: Path) -> None:
+def test_the_origin_of_a_value_in_the_file_is_the_file_and_the_key(tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
     file.write_text(
         '[defaults]\ntolerance = 0.2\n[services.orders]\ncluster="c"\nservice="s"\nqueues=["q"]\nmax_tasks=3\n'
     )
-    told = chosen({"AUTOSCALER_CONFIG_FILE": str(file), "AUTOSCALER_SERVICES__ORDERS__MAX_TASKS": "4"})
-    assert told["tolerance"] == ("0.2", "a.toml: defaults.tolerance")
-    assert told["max_tasks"] == ("4", "AUTOSCALER_SERVICES__ORDERS__MAX_TASKS")
+    values = chosen({"AUTOSCALER_CONFIG_FILE": str(file), "AUTOSCALER_SERVICES__ORDERS__MAX_TASKS": "4"})
+    assert values["tolerance"] == ("0.2", "a.toml: defaults.tolerance")
+    assert values["max_tasks"] == ("4", "AUTOSCALER_SERVICES__ORDERS__MAX_TASKS")
 
 
-def test_where_a_value_came_from_makes_no_other_service_of_it() -> None:
+def test_equality_of_services_ignores_origins() -> None:
     assert load(FLAT) == load(FLAT | {"AUTOSCALER_TOLERANCE": "0.1"})
 
 

@@ -1,4 +1,4 @@
-"""A policy and its fields are two spellings of one thing."""
+"""A policy converts to fields and back without loss."""
 
 import json
 from typing import Any
@@ -15,14 +15,14 @@ from autoscaler.core.policy import (
     Direction,
     Fallback,
     FallbackBehavior,
-    Limit,
     MetricPolicy,
     Mode,
     Pause,
     Policy,
     QueuePolicy,
-    Select,
-    Workers,
+    RateLimit,
+    SelectLimit,
+    WorkerSafety,
 )
 from autoscaler.errors import ConfigError
 from tests.config.spoken import flat, only, refusal
@@ -32,15 +32,15 @@ durations = st.floats(0.0, 365 * 86400.0)
 latencies = st.floats(1.0, 365 * 86400.0)
 percents = st.floats(0.0, 100.0, exclude_min=True)
 positive = st.floats(0.0, exclude_min=True, allow_infinity=False, allow_nan=False)
-limits = st.builds(Limit, st.floats(0.001, 86400.0), tasks=st.integers(0, MOST)) | st.builds(
-    Limit, st.floats(0.001, 86400.0), percent=st.integers(1, 1_000_000)
+limits = st.builds(RateLimit, st.floats(0.001, 86400.0), tasks=st.integers(0, MOST)) | st.builds(
+    RateLimit, st.floats(0.001, 86400.0), percent=st.integers(1, 1_000_000)
 )
 directions = st.builds(
     Direction,
     durations,
     durations,
     st.lists(limits, max_size=3).map(tuple),
-    st.sampled_from(list(Select)),
+    st.sampled_from(list(SelectLimit)),
     st.sampled_from([None, 0.0, 0.05]),
 )
 queues = st.builds(QueuePolicy, st.from_regex(r"[A-Za-z0-9_-]{1,20}(\.fifo)?", fullmatch=True), latencies)
@@ -68,7 +68,7 @@ def policies(draw: Any) -> Policy:
         acceptable_latency_s=draw(latencies),
         processing_time_s=draw(st.none() | st.floats(0.001, 86400.0)),
         task_concurrency=draw(st.integers(1, 1_000_000)),
-        workers=draw(st.none() | st.sampled_from(list(Workers))),
+        workers=draw(st.none() | st.sampled_from(list(WorkerSafety))),
         count_in_flight=draw(st.booleans()),
         count_delayed=draw(st.booleans()),
         backlog_per_task=draw(st.none() | positive),
@@ -94,42 +94,42 @@ def policies(draw: Any) -> Policy:
 
 @settings(max_examples=300)
 @given(policies())
-def test_the_fields_of_a_policy_say_it_exactly_even_through_json(policy: Any) -> None:
+def test_the_fields_of_a_policy_convert_back_exactly_even_through_json(policy: Any) -> None:
     assert policy_of(policy.name, json.loads(json.dumps(fields_of(policy), allow_nan=False))) == policy
 
 
-def test_no_fields_at_all_say_the_cores_own_defaults() -> None:
+def test_empty_fields_give_the_defaults_of_the_core() -> None:
     assert policy_of("x", {}) == Policy("x", 0, MOST)
 
 
-def test_the_settings_and_the_fields_read_alike() -> None:
+def test_settings_and_fields_give_the_same_policy() -> None:
     fields = {"queues": "orders-queue=5m", "max_tasks": "10", "scale_out": {"cooldown": "30s"}, "paused": "in"}
     environ = flat(QUEUES="orders-queue=5m", SCALE_OUT__COOLDOWN="30s", PAUSED="in")
     assert policy_of("orders", fields) == only(load(environ)).policy
 
 
-def test_where_a_service_is_may_be_there_and_does_not_matter() -> None:
+def test_cluster_service_and_region_in_the_fields_are_ignored() -> None:
     assert policy_of("x", {"cluster": "c", "service": "s", "region": "eu-west-1"}) == policy_of("x", {})
 
 
-def test_a_policy_needs_no_signal_and_may_speak_of_queues_without_having_any() -> None:
+def test_a_policy_needs_no_signal_and_may_have_queue_settings_without_queues() -> None:
     assert policy_of("x", {"backlog_per_task": 5}).backlog_per_task == 5.0
 
 
-def test_a_metric_of_a_policy_may_keep_to_itself_where_it_is_read() -> None:
+def test_the_source_of_a_metric_is_optional_in_a_policy() -> None:
     target = {"target_per_task": 5}
     source = {"namespace": "App", "metric": "Lag"}
     assert policy_of("x", {"metrics": {"lag": target}}) == policy_of("x", {"metrics": {"lag": target | source}})
 
 
-def test_schedules_of_a_policy_are_read_and_none_is_in_force() -> None:
+def test_schedules_in_the_fields_are_accepted_and_none_is_in_force() -> None:
     assert policy_of("x", {"schedules": {"day": {"cron": "0 8 * * *", "for": "8h", "min_tasks": 5}}}) == policy_of(
         "x", {}
     )
 
 
 @pytest.mark.parametrize("beyond", [{"paused": 5}, {"fallback": {"behavior": "static", "tasks": 5}}])
-def test_a_schedules_bounds_may_leave_a_pause_or_a_fallback_outside(beyond: Any) -> None:
+def test_a_pause_or_a_fallback_may_be_outside_the_bounds_of_a_schedule(beyond: Any) -> None:
     taken = policy_of("x", {"max_tasks": 0, "schedule": "closed"} | beyond)
     assert (taken.max_tasks, taken.schedule) == (0, "closed")
 
@@ -138,7 +138,7 @@ def test_a_whole_number_may_be_written_as_a_float() -> None:
     assert policy_of("x", {"max_tasks": 5.0}) == policy_of("x", {"max_tasks": 5})
 
 
-def test_null_is_as_good_as_absent() -> None:
+def test_null_in_a_field_without_a_value_is_the_same_as_a_missing_field() -> None:
     assert policy_of("x", {"paused": None, "formula": None, "region": None, "schedule": None}) == policy_of("x", {})
 
 
@@ -174,13 +174,13 @@ def test_null_is_as_good_as_absent() -> None:
         ({"queues": ["a", "a"]}, "queues"),
     ],
 )
-def test_a_wrong_field_is_named_by_its_path(fields: Any, where: str) -> None:
+def test_an_error_names_the_path_of_its_field(fields: Any, where: str) -> None:
     with pytest.raises(ConfigError) as caught:
         policy_of("x", fields)
     assert [problem.where for problem in caught.value.problems] == [where]
 
 
-def test_all_wrong_fields_are_named_at_once() -> None:
+def test_all_invalid_fields_are_reported_together() -> None:
     with pytest.raises(ConfigError) as caught:
         policy_of("x", {"max_tasks": "ten", "min_tasks": -1, "mood": 1, "fallback": {"after": 0}})
     assert {problem.where for problem in caught.value.problems} == {"max_tasks", "min_tasks", "mood", "fallback.after"}
@@ -195,12 +195,12 @@ NAMES = [*sorted(fields_of(Policy("x", 0, 1))), "processing_time", "paused", "cl
 
 
 @given(st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=8), json_values, max_size=4))
-def test_any_fields_say_a_policy_or_what_is_wrong(fields: Any) -> None:
+def test_any_fields_give_a_policy_or_a_printable_error(fields: Any) -> None:
     refused = refusal(lambda: policy_of("x", fields))
     assert all(map(str.isprintable, refused.splitlines())) if refused else policy_of("x", fields).max_tasks >= 1
 
 
-def test_the_fields_are_spelled_like_the_settings() -> None:
+def test_the_fields_have_the_names_of_the_settings() -> None:
     environ = flat(
         QUEUES="a,b=5m",
         SCALE_IN__LIMITS='[{"percent": 50, "per": "1m"}]',

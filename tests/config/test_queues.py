@@ -1,4 +1,4 @@
-"""A queue is a name, a URL or an ARN; Region and account are taken from where they can be seen."""
+"""A queue is a name, a URL or an ARN. Its Region and account come from the URL or ARN if they are part of it."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ ACCOUNT = "123456789012"
         ("arn:aws-cn:sqs:cn-north-1:123456789012:a", "a", "cn-north-1", ACCOUNT),
     ],
 )
-def test_a_queue_is_read_from_any_of_its_spellings(text: Any, name: Any, region: str | None, account: Any) -> None:
+def test_a_queue_is_parsed_from_a_name_a_url_or_an_arn(text: Any, name: Any, region: str | None, account: Any) -> None:
     read = queue(text)
     assert read == QueueRef(name, region, text if "://" in text else None, account)
     assert queue(address(read)) == read
@@ -69,7 +69,7 @@ def test_a_queue_is_read_from_any_of_its_spellings(text: Any, name: Any, region:
         None,
     ],
 )
-def test_what_is_no_queue_is_refused(text: Any) -> None:
+def test_an_invalid_queue_is_rejected(text: Any) -> None:
     if text == "a\n":
         assert queue(text).name == "a", "white space around it is not part of the name"
         return
@@ -78,16 +78,16 @@ def test_what_is_no_queue_is_refused(text: Any) -> None:
 
 
 @pytest.mark.parametrize("userinfo", ["ann:hunter2", "hunter2", ":hunter2"])
-def test_a_password_in_a_url_is_refused_and_not_repeated(userinfo: str) -> None:
-    said = problems(flat(QUEUES=f"https://{userinfo}@sqs.eu-west-1.amazonaws.com/123456789012/q"))
-    assert "password" in said["AUTOSCALER_QUEUES"]
-    assert "hunter2" not in str(said)
+def test_a_password_in_a_url_is_rejected_and_not_shown(userinfo: str) -> None:
+    errors = problems(flat(QUEUES=f"https://{userinfo}@sqs.eu-west-1.amazonaws.com/123456789012/q"))
+    assert "password" in errors["AUTOSCALER_QUEUES"]
+    assert "hunter2" not in str(errors)
 
 
 @given(
     st.text(max_size=120) | st.text(max_size=60).map("https://{}".format) | st.text(max_size=60).map("arn:{}".format)
 )
-def test_any_text_is_a_queue_or_refused_in_a_sentence(text: Any) -> None:
+def test_any_text_is_a_queue_or_gives_a_printable_error(text: Any) -> None:
     refused = refusal(lambda: queue(text))
     assert refused.isprintable() if refused else queue(text).name
 
@@ -101,13 +101,13 @@ def test_any_text_is_a_queue_or_refused_in_a_sentence(text: Any) -> None:
         '["a", {"name": "b", "acceptable_latency": "300s"}]',
     ],
 )
-def test_a_variables_queues_are_comma_separated_or_json(value: str) -> None:
+def test_queues_in_a_variable_are_comma_separated_or_json(value: str) -> None:
     service = only(load(flat(QUEUES=value)))
     assert [item.name for item in service.queues] == ["a", "b"]
     assert [(item.name, item.acceptable_latency_s) for item in service.policy.queues] == [("a", 60.0), ("b", 300.0)]
 
 
-def test_a_queue_lies_where_its_address_says_and_else_with_its_service() -> None:
+def test_a_queue_is_in_the_region_of_its_address_or_else_of_its_service() -> None:
     alone = only(load(flat(QUEUES=f"a,{AWS}")))
     placed = only(load(flat(QUEUES=f"a,{AWS}", REGION="eu-west-1")))
     assert [item.region for item in alone.queues] == [None, "eu-west-1"]
@@ -116,12 +116,12 @@ def test_a_queue_lies_where_its_address_says_and_else_with_its_service() -> None
 
 
 @pytest.mark.parametrize("text", [AWS, f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders"])
-def test_a_queue_of_another_region_than_the_service_is_refused(text: Any) -> None:
-    said = problems(flat(QUEUES=text, REGION="us-east-1"))["AUTOSCALER_QUEUES"]
-    assert "eu-west-1" in said
-    assert "us-east-1" in said
+def test_a_queue_in_another_region_than_the_service_is_rejected(text: Any) -> None:
+    errors = problems(flat(QUEUES=text, REGION="us-east-1"))["AUTOSCALER_QUEUES"]
+    assert "eu-west-1" in errors
+    assert "us-east-1" in errors
 
 
 @pytest.mark.parametrize("twice", ["a,a", f"orders,{AWS}", "a=5m,a=6m"])
-def test_a_queue_is_followed_once(twice: str) -> None:
+def test_a_queue_that_is_listed_twice_is_rejected(twice: str) -> None:
     assert "twice" in problems(flat(QUEUES=twice))["AUTOSCALER_QUEUES"]

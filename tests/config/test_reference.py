@@ -1,4 +1,4 @@
-"""What is told about the settings is made from them, and holds."""
+"""The reference and the JSON Schema are generated from the settings and agree with them."""
 
 import json
 import re
@@ -40,12 +40,12 @@ def test_the_examples_are_valid_settings(name: str, keys: Any) -> None:
     assert {service.ref.key for service in load(EXAMPLE_ENVIRONMENTS[name]).services} == keys
 
 
-def test_every_example_is_tried() -> None:
+def test_every_example_is_tested() -> None:
     assert {path.name for path in EXAMPLES.iterdir()} == set(EXAMPLE_ENVIRONMENTS)
 
 
 @pytest.mark.parametrize("name", EXAMPLE_ENVIRONMENTS)
-def test_the_values_in_force_written_as_variables_mean_the_same(name: str) -> None:
+def test_effective_values_written_as_variables_give_the_same_settings(name: str) -> None:
     environ = EXAMPLE_ENVIRONMENTS[name]
     written = {row.name: row.value for row in effective(environ) if row.value != "none"}
     written.pop("AUTOSCALER_CONFIG_FILE", None)
@@ -69,11 +69,11 @@ def test_the_rows_name_the_variable_and_the_key_in_every_style() -> None:
 
 
 def test_defaults_of_the_reference_written_as_variables_change_nothing() -> None:
-    told = {row.variable: row.default for row in reference() if row.default not in {"required", "none"}}
-    assert load(told | flat()) == load(flat())
+    defaults = {row.variable: row.default for row in reference() if row.default not in {"required", "none"}}
+    assert load(defaults | flat()) == load(flat())
 
 
-def test_the_page_has_a_section_for_every_setting_and_is_as_it_was_generated() -> None:
+def test_the_page_has_a_section_for_every_setting_and_is_up_to_date() -> None:
     page = markdown(reference())
     names = [row.file_key.removeprefix("services.<key>.") or "config_file" for row in reference()]
     assert re.findall(r"^### (.+)$", page, re.MULTILINE) == names
@@ -98,7 +98,7 @@ def leaves(schema: dict[str, Any], root: dict[str, Any]) -> set[tuple[str, ...]]
     return {(name, *path) for name, paths in inner for path in paths}
 
 
-def test_the_schema_knows_the_same_settings_and_is_plain_json() -> None:
+def test_the_schema_has_the_same_settings_and_is_plain_json() -> None:
     schema = dict[str, Any](json_schema())
     assert json.loads(json.dumps(schema)) == schema
     assert leaves(schema["$defs"]["service"], schema) == set(FIELDS.values())
@@ -107,7 +107,7 @@ def test_the_schema_knows_the_same_settings_and_is_plain_json() -> None:
     assert schema["additionalProperties"] is False
 
 
-def test_the_schemas_defaults_and_patterns_agree() -> None:
+def test_the_defaults_of_the_schema_match_its_patterns_and_choices() -> None:
     def walk(schema: Any) -> None:
         for part in schema.get("properties", {}).values():
             if "pattern" in part and "default" in part:
@@ -120,7 +120,7 @@ def test_the_schemas_defaults_and_patterns_agree() -> None:
     walk(dict[str, Any](json_schema())["$defs"]["service"])
 
 
-def test_the_example_file_uses_only_what_the_schema_knows() -> None:
+def test_the_example_file_uses_only_settings_of_the_schema() -> None:
     table = tomllib.loads((EXAMPLES / "autoscaler.toml").read_text())
     schema = dict[str, Any](json_schema())
     assert table.keys() <= schema["properties"].keys()

@@ -1,4 +1,4 @@
-"""Settings read again: service by service, and what is wrong changes nothing."""
+"""A reload applies each valid service separately. Invalid settings change nothing."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ max_tasks = {most}
 
 
 class File:
-    """A settings file that is written anew."""
+    """A settings file that a test writes several times."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.environ = {"AUTOSCALER_CONFIG_FILE": str(path)}
 
-    def says(self, text: str) -> None:
+    def write(self, text: str) -> None:
         self._path.write_text(text, encoding="utf-8")
 
     def loaded(self) -> Config:
         self._settings = find(self.environ)
         return load(self.environ)
 
-    def again(self, last: Config, *, confirmed: bool = False) -> Reloaded:
+    def reloaded(self, last: Config, *, confirmed: bool = False) -> Reloaded:
         return reload(self.environ, last, self._settings, confirmed=confirmed)
 
 
@@ -51,50 +51,50 @@ def bounds(config: Config) -> dict[str, int]:
     return {service.ref.key: service.policy.max_tasks for service in config.services}
 
 
-def test_what_is_right_takes_the_place_of_what_was(file: File) -> None:
-    file.says(services(orders=5, refunds=5))
+def test_valid_settings_replace_the_last_ones(file: File) -> None:
+    file.write(services(orders=5, refunds=5))
     last = file.loaded()
-    file.says(services(orders=7, refunds=5, mails=3))
-    outcome = file.again(last)
+    file.write(services(orders=7, refunds=5, mails=3))
+    outcome = file.reloaded(last)
     assert bounds(outcome.config) == {"mails": 3, "orders": 7, "refunds": 5}
-    assert (outcome.problems, outcome.kept, outcome.later) == ((), (), ())
+    assert (outcome.problems, outcome.retained, outcome.later) == ((), (), ())
     assert (outcome.added, outcome.removed) == (("mails",), ())
     assert [(each.of, each.setting, each.old, each.new) for each in outcome.changes] == [
         ("orders", "max_tasks", "5", "7")
     ]
 
 
-def test_a_service_goes_only_when_somebody_confirms_it(file: File) -> None:
-    file.says(services(orders=5, refunds=5))
+def test_a_service_is_removed_only_after_confirmation(file: File) -> None:
+    file.write(services(orders=5, refunds=5))
     last = file.loaded()
-    file.says(services(orders=7, mails=3))
-    outcome = file.again(last)
-    assert outcome.config is last, "the file as a whole waits: where one service is missing, more may be"
-    assert not outcome.taken
-    assert outcome.waiting is not None
-    assert outcome.waiting.services == ("refunds",)
+    file.write(services(orders=7, mails=3))
+    outcome = file.reloaded(last)
+    assert outcome.config is last, "the file requires confirmation: if one service is missing, others may be missing"
+    assert not outcome.applied
+    assert outcome.unconfirmed is not None
+    assert outcome.unconfirmed.services == ("refunds",)
     assert [(problem.where, "SIGHUP" in problem.what) for problem in outcome.problems] == [("refunds", True)]
-    outcome = file.again(last, confirmed=True)
+    outcome = file.reloaded(last, confirmed=True)
     assert bounds(outcome.config) == {"mails": 3, "orders": 7}
-    assert (outcome.problems, outcome.waiting, outcome.removed) == ((), None, ("refunds",))
+    assert (outcome.problems, outcome.unconfirmed, outcome.removed) == ((), None, ("refunds",))
 
 
-def test_profiles_that_come_and_go_are_named(file: File) -> None:
+def test_added_and_removed_profiles_are_reported(file: File) -> None:
     profile = "[profiles.batch]\nmode = 'active'\n"
-    file.says(services(orders=5))
+    file.write(services(orders=5))
     last = file.loaded()
-    file.says(services(orders=5) + profile)
-    outcome = file.again(last)
+    file.write(services(orders=5) + profile)
+    outcome = file.reloaded(last)
     assert (outcome.added, outcome.removed) == (("profiles.batch",), ())
     file.loaded()
-    file.says(services(orders=5))
-    outcome = file.again(last, confirmed=True)
+    file.write(services(orders=5))
+    outcome = file.reloaded(last, confirmed=True)
     assert (outcome.added, outcome.removed) == ((), ("profiles.batch",))
 
 
 @pytest.mark.parametrize(("now", "waits"), [(8, False), (7, False), (6, True), (5, True)])
-def test_a_file_with_half_of_its_settings_waits_until_somebody_confirms_it(file: File, now: int, waits: bool) -> None:
-    """A service has four settings here; the others are the defaults'."""
+def test_a_file_with_half_of_its_settings_requires_confirmation(file: File, now: int, waits: bool) -> None:
+    """The service has four settings here. The others are in the defaults."""
     more = [
         "processing_time = '2s'",
         "learn = false",
@@ -103,60 +103,60 @@ def test_a_file_with_half_of_its_settings_waits_until_somebody_confirms_it(file:
         "scale_in.small_step_stabilization = '1m'",
     ]
     more += ["stalled_after = '4m'", "count_delayed = true", "backlog_per_task = 5"]
-    file.says("[defaults]\n" + "\n".join(more) + services(orders=5))
+    file.write("[defaults]\n" + "\n".join(more) + services(orders=5))
     last = file.loaded()
-    file.says("[defaults]\n" + "\n".join(more[: now - 4]) + services(orders=6))
-    outcome = file.again(last)
-    assert (outcome.waiting is not None, outcome.taken) == (waits, not waits)
-    if outcome.waiting is not None:
-        assert (outcome.waiting.now, outcome.waiting.before) == (now, 12)
+    file.write("[defaults]\n" + "\n".join(more[: now - 4]) + services(orders=6))
+    outcome = file.reloaded(last)
+    assert (outcome.unconfirmed is not None, outcome.applied) == (waits, not waits)
+    if outcome.unconfirmed is not None:
+        assert (outcome.unconfirmed.now, outcome.unconfirmed.before) == (now, 12)
         assert outcome.config is last
         assert "SIGHUP" in outcome.problems[0].what
-    assert bounds(file.again(last, confirmed=True).config) == {"orders": 6}
+    assert bounds(file.reloaded(last, confirmed=True).config) == {"orders": 6}
 
 
-def test_a_profile_goes_only_when_somebody_confirms_it(file: File) -> None:
+def test_a_profile_is_removed_only_after_confirmation(file: File) -> None:
     profile = "[profiles.p]\nmode = 'active'\n"
-    file.says(profile + services(orders=5))
+    file.write(profile + services(orders=5))
     last = file.loaded()
-    file.says(services(orders=7))
-    outcome = file.again(last)
-    assert outcome.waiting is not None
-    assert outcome.waiting.profiles == ("p",)
+    file.write(services(orders=7))
+    outcome = file.reloaded(last)
+    assert outcome.unconfirmed is not None
+    assert outcome.unconfirmed.profiles == ("p",)
     assert "p" in outcome.settings.whole.profiles
-    assert "p" not in file.again(last, confirmed=True).settings.whole.profiles
+    assert "p" not in file.reloaded(last, confirmed=True).settings.whole.profiles
 
 
-def test_a_file_of_comments_waits_as_well_as_an_empty_one_does(file: File) -> None:
-    file.says(services(orders=5))
+def test_a_file_of_comments_and_an_empty_file_change_nothing(file: File) -> None:
+    file.write(services(orders=5))
     last = file.loaded()
-    file.says("# nothing\n")
-    assert file.again(last).config is last
-    file.says("")
-    assert file.again(last, confirmed=True).config is last
+    file.write("# nothing\n")
+    assert file.reloaded(last).config is last
+    file.write("")
+    assert file.reloaded(last, confirmed=True).config is last
 
 
-def test_a_service_that_wants_what_a_wrong_one_has_keeps_its_own(file: File) -> None:
-    """`refunds` is wrong and stays on its queue; `orders` moves there, and `mails` to the queue of `orders`."""
-    file.says(services(mails=5, orders=5, refunds=5))
+def test_a_service_that_moves_to_the_queue_of_an_invalid_service_keeps_its_settings(file: File) -> None:
+    """`refunds` is invalid and keeps its queue. `orders` moves to that queue, and `mails` to the queue of `orders`."""
+    file.write(services(mails=5, orders=5, refunds=5))
     last = file.loaded()
     moved = services(orders=7).replace("orders-queue", "refunds-queue")
     moved += services(mails=7).replace("mails-queue", "orders-queue")
-    file.says(SERVICE.format(key="refunds", most=0).replace("refunds-queue", "elsewhere") + moved)
-    outcome = file.again(last)
+    file.write(SERVICE.format(key="refunds", most=0).replace("refunds-queue", "elsewhere") + moved)
+    outcome = file.reloaded(last)
     assert outcome.config.services == last.services
-    assert outcome.kept == ("mails", "orders", "refunds")
+    assert outcome.retained == ("mails", "orders", "refunds")
     assert {problem.where for problem in outcome.problems} >= {"orders", "mails"}
 
 
-def test_a_service_whose_settings_are_wrong_keeps_the_last_and_the_others_go_on(file: File) -> None:
-    file.says(services(orders=5, refunds=5))
+def test_an_invalid_service_keeps_its_last_settings_and_the_others_are_applied(file: File) -> None:
+    file.write(services(orders=5, refunds=5))
     last = file.loaded()
-    file.says(services(orders=7) + SERVICE.format(key="refunds", most='"many"') + SERVICE.format(key="new", most=-1))
-    outcome = file.again(last)
-    assert bounds(outcome.config) == {"orders": 7, "refunds": 5}, "one that is new and wrong is left out"
-    assert outcome.kept == ("refunds",)
-    assert outcome.taken
+    file.write(services(orders=7) + SERVICE.format(key="refunds", most='"many"') + SERVICE.format(key="new", most=-1))
+    outcome = file.reloaded(last)
+    assert bounds(outcome.config) == {"orders": 7, "refunds": 5}, "a new service with invalid settings is left out"
+    assert outcome.retained == ("refunds",)
+    assert outcome.applied
     assert {problem.where for problem in outcome.problems} == {
         "settings.toml: services.refunds.max_tasks",
         "settings.toml: services.new.max_tasks",
@@ -174,64 +174,64 @@ def test_a_service_whose_settings_are_wrong_keeps_the_last_and_the_others_go_on(
         "[profiles.x]\nregion = 'eu-west-1'\n{}",
     ],
 )
-def test_what_is_wrong_beyond_one_service_keeps_all_as_it_was(file: File, wrong: str) -> None:
-    file.says(services(orders=5))
+def test_an_error_outside_the_services_changes_nothing(file: File, wrong: str) -> None:
+    file.write(services(orders=5))
     last = file.loaded()
-    file.says(wrong.replace("{}", services(orders=7)))
-    outcome = file.again(last)
+    file.write(wrong.replace("{}", services(orders=7)))
+    outcome = file.reloaded(last)
     assert outcome.config is last
-    assert not outcome.taken
+    assert not outcome.applied
     assert outcome.problems
-    assert outcome.kept == ("orders",)
+    assert outcome.retained == ("orders",)
 
 
-def test_a_file_that_is_gone_keeps_all_as_it_was(file: File, tmp_path: Path) -> None:
-    file.says(services(orders=5))
+def test_a_deleted_file_changes_nothing(file: File, tmp_path: Path) -> None:
+    file.write(services(orders=5))
     last = file.loaded()
     (tmp_path / "settings.toml").unlink()
-    outcome = file.again(last)
+    outcome = file.reloaded(last)
     assert outcome.config is last
     assert "cannot be read" in str(outcome.problems[0])
 
 
-def test_an_unknown_setting_is_its_services_own_mistake(file: File) -> None:
-    file.says(services(orders=5, refunds=5))
+def test_an_unknown_setting_of_a_service_affects_only_that_service(file: File) -> None:
+    file.write(services(orders=5, refunds=5))
     last = file.loaded()
-    file.says(services(orders=7, refunds=7) + "max_task = 3\n")
-    outcome = file.again(last)
+    file.write(services(orders=7, refunds=7) + "max_task = 3\n")
+    outcome = file.reloaded(last)
     assert bounds(outcome.config) == {"orders": 7, "refunds": 5}
 
 
-def test_nobody_takes_what_a_service_has_that_keeps_its_settings(file: File) -> None:
-    """`refunds` is wrong and stays on its queue; `another` would read that queue, too."""
-    file.says(services(orders=5, refunds=5))
+def test_no_service_takes_the_queue_of_a_service_that_keeps_its_settings(file: File) -> None:
+    """`refunds` is invalid and keeps its queue. `another` would use the same queue."""
+    file.write(services(orders=5, refunds=5))
     last = file.loaded()
     other = SERVICE.format(key="another", most=3).replace("another-queue", "refunds-queue")
-    file.says(services(orders=7) + SERVICE.format(key="refunds", most=0).replace("refunds-queue", "moved") + other)
-    outcome = file.again(last)
+    file.write(services(orders=7) + SERVICE.format(key="refunds", most=0).replace("refunds-queue", "moved") + other)
+    outcome = file.reloaded(last)
     assert bounds(outcome.config) == {"orders": 7, "refunds": 5}
     assert any(problem.where == "another" and "refunds" in problem.what for problem in outcome.problems)
 
 
-def test_the_interval_follows_and_what_needs_another_start_is_told(file: File) -> None:
-    file.says("interval = '30s'\n[defaults]\nacceptable_latency = '5m'\n" + services(orders=5))
+def test_the_interval_is_applied_and_a_setting_that_requires_a_restart_is_reported(file: File) -> None:
+    file.write("interval = '30s'\n[defaults]\nacceptable_latency = '5m'\n" + services(orders=5))
     last = file.loaded()
-    file.says(
+    file.write(
         "interval = '20s'\nquiet_interval = '2m'\nhttp_port = 1\n[defaults]\nacceptable_latency = '5m'\n"
         + services(orders=5)
     )
-    outcome = file.again(last)
+    outcome = file.reloaded(last)
     assert (outcome.config.interval_s, outcome.config.quiet_interval_s) == (20.0, 120.0)
     assert outcome.config.http_port == last.http_port
     assert outcome.later == ("http_port",)
 
 
-def test_a_service_that_shares_a_cap_may_be_wrong(file: File) -> None:
+def test_an_invalid_service_does_not_change_its_shared_cap(file: File) -> None:
     cap = "[caps.database]\nmost = 100\nper_task = {orders = 1, refunds = 2}\n"
-    file.says(cap + services(orders=5, refunds=5))
+    file.write(cap + services(orders=5, refunds=5))
     last = file.loaded()
-    file.says(cap + services(orders=7) + SERVICE.format(key="refunds", most=-1))
-    outcome = file.again(last)
+    file.write(cap + services(orders=7) + SERVICE.format(key="refunds", most=-1))
+    outcome = file.reloaded(last)
     assert bounds(outcome.config) == {"orders": 7, "refunds": 5}
     assert outcome.config.caps == last.caps
     assert outcome.later == ()
@@ -240,10 +240,10 @@ def test_a_service_that_shares_a_cap_may_be_wrong(file: File) -> None:
 @pytest.mark.parametrize(
     "moved", ['region = "eu-west-1"', 'queues = ["arn:aws:sqs:eu-west-1:123456789012:refunds-queue"]']
 )
-def test_one_thing_by_another_name_is_the_same_thing(file: File, moved: str) -> None:
-    """`refunds` is wrong and keeps its service and queue; `another` asks for one of them by a longer name."""
+def test_a_service_or_queue_in_a_longer_form_is_the_same_service_or_queue(file: File, moved: str) -> None:
+    """`refunds` is invalid and keeps its service and queue. `another` names one of them in a longer form."""
     file.environ["AWS_REGION"] = "eu-west-1"
-    file.says(services(orders=5, refunds=5))
+    file.write(services(orders=5, refunds=5))
     last = file.loaded()
     taken = SERVICE.format(key="another", most=3)
     if "region" in moved:
@@ -251,39 +251,39 @@ def test_one_thing_by_another_name_is_the_same_thing(file: File, moved: str) -> 
     else:
         taken = taken.replace('queues = ["another-queue"]', moved)
     broken = SERVICE.format(key="refunds", most=0).replace("refunds-queue", "q").replace('"refunds"', '"elsewhere"')
-    file.says(services(orders=7) + broken + taken)
-    assert bounds(file.again(last).config) == {"orders": 7, "refunds": 5}
+    file.write(services(orders=7) + broken + taken)
+    assert bounds(file.reloaded(last).config) == {"orders": 7, "refunds": 5}
 
 
-def test_what_a_start_takes_for_two_things_a_reload_does(file: File) -> None:
-    """One name in our own account and in another's; `refunds` is wrong and keeps what it has in ours."""
+def test_the_same_names_in_two_accounts_are_different_in_a_reload_as_at_start(file: File) -> None:
+    """The same names exist in two accounts. `refunds` is invalid and keeps its service and queue."""
     theirs = SERVICE.format(key="another", most=3).replace("another-queue", "refunds-queue")
     theirs = theirs.replace('service = "another"', 'service = "refunds"') + ROLE
-    file.says(services(refunds=5) + theirs)
+    file.write(services(refunds=5) + theirs)
     last = file.loaded()
-    file.says(SERVICE.format(key="refunds", most=-1) + theirs.replace("max_tasks = 3", "max_tasks = 4"))
-    assert bounds(file.again(last).config) == {"another": 4, "refunds": 5}
+    file.write(SERVICE.format(key="refunds", most=-1) + theirs.replace("max_tasks = 3", "max_tasks = 4"))
+    assert bounds(file.reloaded(last).config) == {"another": 4, "refunds": 5}
 
 
-def test_a_number_of_five_thousand_digits_is_no_end_of_the_daemon(file: File) -> None:
-    file.says(services(orders=5))
+def test_a_number_of_five_thousand_digits_is_an_error_and_changes_nothing(file: File) -> None:
+    file.write(services(orders=5))
     last = file.loaded()
-    file.says("interval = " + "9" * 5000 + "\n" + services(orders=7))
-    outcome = file.again(last)
+    file.write("interval = " + "9" * 5000 + "\n" + services(orders=7))
+    outcome = file.reloaded(last)
     assert outcome.config is last
     assert "is not TOML" in str(outcome.problems[0])
 
 
-def test_what_is_no_file_is_not_waited_for(file: File, tmp_path: Path) -> None:
-    file.says(services(orders=5))
+def test_a_path_that_is_not_a_regular_file_is_rejected_without_waiting(file: File, tmp_path: Path) -> None:
+    file.write(services(orders=5))
     last = file.loaded()
     (tmp_path / "settings.toml").unlink()
     os.mkfifo(tmp_path / "settings.toml")
-    assert "no regular file" in str(file.again(last).problems[0])
+    assert "not a regular file" in str(file.reloaded(last).problems[0])
 
 
-def test_a_shorter_promise_shortens_the_interval_for_everybody(file: File) -> None:
-    file.says(services(orders=5))
+def test_a_shorter_latency_target_shortens_the_interval_for_all_services(file: File) -> None:
+    file.write(services(orders=5))
     last = file.loaded()
-    file.says(services(orders=5) + SERVICE.format(key="fast", most=3) + "acceptable_latency = '6s'\n")
-    assert file.again(last).config.interval_s == 2.0
+    file.write(services(orders=5) + SERVICE.format(key="fast", most=3) + "acceptable_latency = '6s'\n")
+    assert file.reloaded(last).config.interval_s == 2.0

@@ -1,4 +1,4 @@
-"""A schedule begins by cron on the clock of its time zone, lasts for a while, and keeps to the service's ceiling."""
+"""A schedule starts by a cron expression in its time zone, has a duration, and stays within the service's max_tasks."""
 
 import json
 from typing import Any
@@ -15,12 +15,12 @@ from tests.config.spoken import flat, only, problems, refusal
 DAY = {"cron": "0 8 * * MON-FRI", "for": "10h", "min_tasks": 5}
 
 
-def told(**item: object) -> dict[str, str]:
-    """A valid service of 2 to 10 tasks with this schedule."""
+def settings_with(**item: object) -> dict[str, str]:
+    """Return the variables of a valid service of 2 to 10 tasks with this schedule."""
     return flat(MIN_TASKS="2", SCHEDULES=json.dumps({"day": item}))
 
 
-def test_a_schedule_is_taken_as_it_is_told() -> None:
+def test_a_schedule_is_loaded_as_configured() -> None:
     full = {"cron": " 30  6 1,15 * * ", "for": "90m", "timezone": "Europe/Berlin", "max_tasks": 4, "lead": "5m"}
     environ = flat(SCHEDULES=json.dumps({"full": full, "day": DAY}))
     assert only(load(environ)).schedules == (
@@ -40,16 +40,16 @@ def test_a_schedule_is_taken_as_it_is_told() -> None:
         {"min_tasks": 4, "max_tasks": 4},
     ],
 )
-def test_bounds_up_to_the_ceiling_are_taken(bounds: Any) -> None:
-    [schedule] = only(load(told(cron="0 8 * * *", **{"for": "1h"}, **bounds))).schedules
+def test_bounds_up_to_max_tasks_are_accepted(bounds: Any) -> None:
+    [schedule] = only(load(settings_with(cron="0 8 * * *", **{"for": "1h"}, **bounds))).schedules
     assert (schedule.min_tasks, schedule.max_tasks) == (bounds.get("min_tasks"), bounds.get("max_tasks"))
 
 
 @pytest.mark.parametrize(
     ("wrong", "what"),
     [
-        ({"max_tasks": 11}, "day: 11 is more than the service's max_tasks, 10"),
-        ({"min_tasks": 11}, "day: min_tasks would be 11 while max_tasks is 10"),
+        ({"max_tasks": 11}, "day: max_tasks 11 is more than the service's max_tasks, 10"),
+        ({"min_tasks": 11}, "day: min_tasks 11 would be more than max_tasks 10 during this schedule"),
         ({"min_tasks": None, "max_tasks": 1}, "day, min_tasks: null"),
         ({"min_tasks": 5, "max_tasks": 4}, "day: min_tasks, 5, is more than max_tasks, 4"),
         ({"min_tasks": -1}, "day, min_tasks"),
@@ -72,41 +72,41 @@ def test_bounds_up_to_the_ceiling_are_taken(bounds: Any) -> None:
         ({"cron": "0 8 * * MON-FRY"}, "bad day-of-week"),
         ({"cron": "0 8 31 2 *"}, "day, cron"),
         ({"cron": "0 8 * * " + "1," * 200 + "1"}, "day, cron"),
-        ({"cron": "0 0 */30 * MON#2"}, "names a time that never comes"),
+        ({"cron": "0 0 */30 * MON#2"}, "matches no date"),
         ({"cron": 5}, "day, cron"),
-        ({"untill": "5m"}, "is not a setting here; there are cron, for, timezone, min_tasks, max_tasks, lead"),
+        ({"untill": "5m"}, "is not a setting here; known names: cron, for, timezone, min_tasks, max_tasks, lead"),
         ({"timezon": "UTC"}, "did you mean timezone?"),
         ({"for_": "5m"}, "did you mean for?"),
     ],
 )
-def test_whatever_is_wrong_in_a_schedule_is_named_at_its_spot(wrong: Any, what: str) -> None:
-    assert what in problems(told(**DAY | wrong))["AUTOSCALER_SCHEDULES"]
+def test_an_error_in_a_schedule_names_the_schedule_and_the_field(wrong: Any, what: str) -> None:
+    assert what in problems(settings_with(**DAY | wrong))["AUTOSCALER_SCHEDULES"]
 
 
-def test_a_most_below_the_services_own_least_is_refused() -> None:
-    said = problems(told(cron="0 8 * * *", **{"for": "1h"}, max_tasks=1))["AUTOSCALER_SCHEDULES"]
-    assert said == "day: min_tasks would be 2 while max_tasks is 1"
+def test_max_tasks_below_the_services_min_tasks_is_rejected() -> None:
+    errors = problems(settings_with(cron="0 8 * * *", **{"for": "1h"}, max_tasks=1))["AUTOSCALER_SCHEDULES"]
+    assert errors == "day: min_tasks 2 would be more than max_tasks 1 during this schedule"
 
 
 @pytest.mark.parametrize("missing", ["cron", "for", "min_tasks"])
-def test_what_a_schedule_must_have_is_asked_for(missing: str) -> None:
-    said = problems(told(**{name: value for name, value in DAY.items() if name != missing}))
-    assert said.keys() == {"AUTOSCALER_SCHEDULES"}
-    assert ("give min_tasks, max_tasks or both" if missing == "min_tasks" else f"{missing}: is missing") in str(said)
+def test_a_missing_required_field_is_reported(missing: str) -> None:
+    errors = problems(settings_with(**{name: value for name, value in DAY.items() if name != missing}))
+    assert errors.keys() == {"AUTOSCALER_SCHEDULES"}
+    assert ("give min_tasks, max_tasks or both" if missing == "min_tasks" else f"{missing}: is missing") in str(errors)
 
 
 @pytest.mark.parametrize("name", ["", "two words", "-day", "d" * 65, "däy"])
-def test_a_schedules_name_has_a_shape(name: Any) -> None:
+def test_an_invalid_schedule_name_is_rejected(name: Any) -> None:
     assert "schedule's name" in problems(flat(SCHEDULES=json.dumps({name: DAY})))["AUTOSCALER_SCHEDULES"]
 
 
-def test_a_schedule_in_force_is_not_for_the_settings_to_say() -> None:
+def test_the_schedule_in_force_is_not_a_setting() -> None:
     assert "did you mean AUTOSCALER_SCHEDULES?" in problems(flat(SCHEDULE="day"))["AUTOSCALER_SCHEDULE"]
 
 
 @given(st.text(max_size=30) | st.text("0123456789*/,-#LW MONFRI", max_size=24))
-def test_any_text_is_a_cron_expression_or_refused_in_a_sentence(text: Any) -> None:
-    environ = told(cron=text, **{"for": "1h"}, min_tasks=5)
+def test_any_text_is_a_cron_expression_or_gives_a_printable_error(text: Any) -> None:
+    environ = settings_with(cron=text, **{"for": "1h"}, min_tasks=5)
     refused = refusal(lambda: load(environ))
     if refused:
         assert all(map(str.isprintable, refused.splitlines()))
@@ -114,5 +114,5 @@ def test_any_text_is_a_cron_expression_or_refused_in_a_sentence(text: Any) -> No
         assert len(only(load(environ)).schedules[0].cron.split()) == 5
 
 
-def test_the_word_that_python_keeps_for_itself_is_written_plainly() -> None:
+def test_the_field_for_is_written_without_an_underscore() -> None:
     assert "for" in ScheduleFields.model_validate(DAY).model_dump(by_alias=True)

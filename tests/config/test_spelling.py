@@ -1,4 +1,4 @@
-"""The error for a setting that had another name names the new one, wherever the old one is written."""
+"""The error for a renamed setting contains its new name, in every place where the old name is written."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ def problems(environ: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("old", RENAMED)
-def test_a_variable(old: str) -> None:
-    said = problems(flat(**{old.upper(): "1"}))
-    assert said == {f"AUTOSCALER_{old.upper()}": f"was renamed to AUTOSCALER_{VARIABLES[old]}"}
-    said = problems(many("b", **{f"SERVICES__B__{old.upper()}": "1"}))
-    assert said[f"AUTOSCALER_SERVICES__B__{old.upper()}"] == f"was renamed to AUTOSCALER_SERVICES__B__{VARIABLES[old]}"
-    said = problems(flat() | {f"AUTOSCALER_DEFAULTS__{old.upper()}": "1"})
-    assert said[f"AUTOSCALER_DEFAULTS__{old.upper()}"] == f"was renamed to AUTOSCALER_DEFAULTS__{VARIABLES[old]}"
+def test_a_renamed_variable_gets_its_new_name(old: str) -> None:
+    found = problems(flat(**{old.upper(): "1"}))
+    assert found == {f"AUTOSCALER_{old.upper()}": f"was renamed to AUTOSCALER_{VARIABLES[old]}"}
+    found = problems(many("b", **{f"SERVICES__B__{old.upper()}": "1"}))
+    assert found[f"AUTOSCALER_SERVICES__B__{old.upper()}"] == f"was renamed to AUTOSCALER_SERVICES__B__{VARIABLES[old]}"
+    found = problems(flat() | {f"AUTOSCALER_DEFAULTS__{old.upper()}": "1"})
+    assert found[f"AUTOSCALER_DEFAULTS__{old.upper()}"] == f"was renamed to AUTOSCALER_DEFAULTS__{VARIABLES[old]}"
 
 
 @pytest.mark.parametrize("old", RENAMED)
-def test_a_field_of_a_situation(old: str) -> None:
+def test_a_renamed_field_of_a_situation_gets_its_new_name(old: str) -> None:
     with pytest.raises(ConfigError, match=f"was renamed to {RENAMED[old]}"):
         policy_of("orders", {"max_tasks": 4, old: "1"})
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
-def test_the_new_name_is_a_setting_and_the_old_one_is_none(old: str, new: str) -> None:
+def test_the_new_name_is_a_setting_and_the_old_name_is_not(old: str, new: str) -> None:
     names = {".".join(leaf.path) for leaf in leaves(ServiceFields)}
     assert new in names
     assert old not in names

@@ -1,11 +1,19 @@
-"""Each setting takes what it should, on and beside every threshold, and says by its own name what it does not take."""
+"""Each setting accepts values up to its limits and rejects values just outside them, with its name in the error."""
 
 from typing import Any
 
 import pytest
 
 from autoscaler.config import load
-from autoscaler.core.policy import ConflictingScalers, FallbackBehavior, Limit, Mode, Pause, Select, Workers
+from autoscaler.core.policy import (
+    ConflictingScalers,
+    FallbackBehavior,
+    Mode,
+    Pause,
+    RateLimit,
+    SelectLimit,
+    WorkerSafety,
+)
 from tests.config.spoken import flat, only, policy, problems
 
 DURATIONS = [
@@ -50,13 +58,13 @@ def test_a_duration_is_a_number_with_a_unit(name: str, value: str) -> None:
     assert set(problems(flat(**{name: value}))) == {f"AUTOSCALER_{name}"}
 
 
-def test_a_bare_number_is_told_to_get_a_unit() -> None:
+def test_the_error_for_a_number_without_a_unit_suggests_one() -> None:
     assert "'60s'" in problems(flat(ACCEPTABLE_LATENCY="60"))["AUTOSCALER_ACCEPTABLE_LATENCY"]
 
 
 @pytest.mark.parametrize("name", WHOLES)
 @pytest.mark.parametrize("value", ["ten", "1.5", "1e3", "1_0", "-1", "٣", "2147483648", "true", "0x10", "9" * 5000])
-def test_a_whole_number_is_digits(name: str, value: Any) -> None:
+def test_a_whole_number_has_only_digits(name: str, value: Any) -> None:
     assert set(problems(flat(**{name: value}))) == {f"AUTOSCALER_{name}"}
 
 
@@ -67,13 +75,13 @@ def test_a_number_is_finite_and_within_its_range(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_a_word_that_is_not_offered_is_answered_with_those_that_are(name: str) -> None:
-    said = problems(flat(**{name: "perhaps"}))
-    assert said.keys() == {f"AUTOSCALER_{name}"}
-    assert "'perhaps' is not one of" in said[f"AUTOSCALER_{name}"]
+def test_an_invalid_choice_is_rejected_with_the_valid_ones(name: str) -> None:
+    errors = problems(flat(**{name: "perhaps"}))
+    assert errors.keys() == {f"AUTOSCALER_{name}"}
+    assert "'perhaps' is not one of" in errors[f"AUTOSCALER_{name}"]
 
 
-def test_a_nearly_right_word_is_answered_with_the_right_one() -> None:
+def test_a_mistyped_choice_gets_a_suggestion() -> None:
     assert problems(flat(MODE="activ"))["AUTOSCALER_MODE"].endswith("did you mean active?")
 
 
@@ -134,7 +142,7 @@ def test_a_nearly_right_word_is_answered_with_the_right_one() -> None:
         ("QUEUES", '[{"name": "a", "latency": "5m"}]'),
     ],
 )
-def test_what_lies_just_outside_is_refused_by_name(name: str, wrong: Any) -> None:
+def test_a_value_just_outside_its_limits_is_rejected_by_name(name: str, wrong: Any) -> None:
     assert f"AUTOSCALER_{name}" in problems(flat(**{name: wrong}))
 
 
@@ -157,7 +165,7 @@ def test_what_lies_just_outside_is_refused_by_name(name: str, wrong: Any) -> Non
         ("PROCESSING_TIME", "NONE", "processing_time_s", None),
         ("BUSY_FLOOR", "False", "busy_floor", False),
         ("BUSY_FLOOR", "on", "busy_floor", True),
-        ("WORKERS", "self_protecting", "workers", Workers.SELF_PROTECTING),
+        ("WORKERS", "self_protecting", "workers", WorkerSafety.SELF_PROTECTING),
         ("COUNT_IN_FLIGHT", "no", "count_in_flight", False),
         ("COUNT_DELAYED", "yes", "count_delayed", True),
         ("LAUNCH_PER_MINUTE", "1", "launch_per_minute", 1),
@@ -172,13 +180,13 @@ def test_what_lies_just_outside_is_refused_by_name(name: str, wrong: Any) -> Non
         ("PAUSED", "none", "paused", None),
     ],
 )
-def test_what_lies_just_inside_is_taken_as_it_is(name: str, right: str, field: str, value: Any) -> None:
+def test_a_value_just_inside_its_limits_is_accepted(name: str, right: str, field: str, value: Any) -> None:
     taken = getattr(policy(flat(**{name: right})), field)
     assert (taken, type(taken)) == (value, type(value))
 
 
-def test_the_groups_of_a_service_are_set_by_two_underscores() -> None:
-    wanted = policy(
+def test_two_underscores_separate_a_group_from_its_setting() -> None:
+    configured = policy(
         flat(
             SCALE_OUT__COOLDOWN="30s",
             SCALE_OUT__STABILIZATION="1m",
@@ -195,34 +203,34 @@ def test_the_groups_of_a_service_are_set_by_two_underscores() -> None:
             DEPLOYMENTS__AT_MOST="0s",
         )
     )
-    assert (wanted.scale_out.cooldown_s, wanted.scale_out.stabilization_s) == (30.0, 60.0)
-    assert wanted.scale_out.select is Select.DISABLED
-    assert wanted.scale_out.limits == (Limit(60.0, tasks=4), Limit(15.0, percent=100))
-    assert (wanted.scale_in.cooldown_s, wanted.scale_in.limits) == (120.0, (Limit(60.0, percent=50),))
-    assert wanted.scale_in.stabilization_s == 45.0, "what is not set in a group keeps its default"
-    assert (wanted.activation.messages, wanted.activation.reads) == (5, 2)
-    assert (wanted.fallback.behavior, wanted.fallback.tasks) == (FallbackBehavior.STATIC, 10)
-    assert wanted.fallback.after == 6
-    assert (wanted.deployments.hold_scale_in, wanted.deployments.at_most_s) == (False, 0.0)
+    assert (configured.scale_out.cooldown_s, configured.scale_out.stabilization_s) == (30.0, 60.0)
+    assert configured.scale_out.select is SelectLimit.DISABLED
+    assert configured.scale_out.limits == (RateLimit(60.0, tasks=4), RateLimit(15.0, percent=100))
+    assert (configured.scale_in.cooldown_s, configured.scale_in.limits) == (120.0, (RateLimit(60.0, percent=50),))
+    assert configured.scale_in.stabilization_s == 45.0, "an unset setting of a group keeps its default"
+    assert (configured.activation.messages, configured.activation.reads) == (5, 2)
+    assert (configured.fallback.behavior, configured.fallback.tasks) == (FallbackBehavior.STATIC, 10)
+    assert configured.fallback.after == 6
+    assert (configured.deployments.hold_scale_in, configured.deployments.at_most_s) == (False, 0.0)
 
 
-def test_the_daemons_own_settings_are_taken() -> None:
+def test_the_daemons_settings_are_loaded() -> None:
     config = load(flat(HTTP_HOST="127.0.0.1", HTTP_PORT="0", LOG_FORMAT="json", LOG_LEVEL="DEBUG", INTERVAL="5s"))
     assert (config.http_host, config.http_port) == ("127.0.0.1", 0)
     assert (config.log_format, config.log_level, config.interval_s) == ("json", "debug", 5.0)
 
 
-def test_the_fleet_cap_is_a_share_from_one_to_all() -> None:
+def test_the_fleet_cap_is_from_1_to_100_percent() -> None:
     assert [load(flat(FLEET_CAP_PERCENT=text)).fleet_cap_percent for text in ("1", "100")] == [1, 100]
     assert load(flat()).fleet_cap_percent is None
 
 
-def test_the_share_of_the_rates_is_from_one_percent_to_all() -> None:
+def test_the_rate_share_is_from_1_to_100_percent() -> None:
     assert [load(flat(RATE_SHARE_PERCENT=text)).rate_share_percent for text in ("1", "100")] == [1, 100]
     assert load(flat()).rate_share_percent == 25
 
 
-def test_the_queues_minutes_are_read_unless_they_are_turned_off() -> None:
+def test_queue_minutes_are_on_unless_they_are_turned_off() -> None:
     assert only(load(flat())).queue_minutes
     assert not only(load(flat(QUEUE_MINUTES="off"))).queue_minutes
 
@@ -244,7 +252,7 @@ def test_the_interval_is_never_longer_than_a_third_of_the_shortest_latency(value
 
 
 @pytest.mark.parametrize("value", ["", " ", "\t"])
-def test_an_empty_variable_is_to_be_unset(value: str) -> None:
+def test_the_error_for_an_empty_variable_says_to_unset_it(value: str) -> None:
     assert "unset it" in problems(flat(REGION=value))["AUTOSCALER_REGION"]
 
 
@@ -259,23 +267,23 @@ def test_an_empty_variable_is_to_be_unset(value: str) -> None:
 @pytest.mark.parametrize(
     "name", ["MAX_TASKS", "ACCEPTABLE_LATENCY", "MODE", "REGION", "TOLERANCE", "PAUSED", "FORMULA", "METRICS", "CAPS"]
 )
-def test_what_looks_like_a_secret_is_never_shown(name: str, secret: str) -> None:
-    said = str(problems(flat(**{name: secret})))
-    assert not any(part in said for part in ("hunter2", "AKIAIOSF", "wJalrXUt"))
+def test_a_value_that_resembles_a_secret_is_never_shown(name: str, secret: str) -> None:
+    errors = str(problems(flat(**{name: secret})))
+    assert not any(part in errors for part in ("hunter2", "AKIAIOSF", "wJalrXUt"))
 
 
-def test_a_wrong_value_is_shown_shortened_and_on_one_line() -> None:
-    [said] = problems(flat(MODE="x\n\x1b[31m" + "long" * 100)).values()
-    assert said.isprintable()
-    assert len(said) < 150
+def test_an_invalid_value_is_shown_shortened_and_on_one_line() -> None:
+    [errors] = problems(flat(MODE="x\n\x1b[31m" + "long" * 100)).values()
+    assert errors.isprintable()
+    assert len(errors) < 150
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     found = problems(flat(MAX_TASKS="ten", MIN_TASKS="-1", MODE="on", SCALE_IN__LIMITS="[4, 5]", MAX_TASK="3"))
     assert found.keys() == {
         f"AUTOSCALER_{name}" for name in ("MAX_TASKS", "MIN_TASKS", "MODE", "MAX_TASK", "SCALE_IN__LIMITS")
     }
 
 
-def test_the_service_is_found_under_its_simplified_name() -> None:
+def test_the_key_of_a_flat_service_is_its_simplified_name() -> None:
     assert only(load(flat(SERVICE="Image-Resize_2"))).ref.key == "image-resize_2"

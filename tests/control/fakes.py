@@ -1,4 +1,4 @@
-"""A world of one queue and one service behind the ports, whose answers the tests script."""
+"""Fakes of all ports for one service and its queues. The tests set what they return."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from autoscaler.config import Service
+from autoscaler.config import ServiceConfig
 from autoscaler.config.model import Schedule
 from autoscaler.control.admission import Admission
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
@@ -18,17 +18,17 @@ from autoscaler.ports import (
     CloudWatchMetric,
     LiveTasks,
     MetricSource,
+    Poll,
     PrometheusQuery,
     QueueMinute,
     QueueRef,
     ServiceRef,
-    Tick,
     Urgency,
 )
 from tests.virtual import run_virtually
 
 NOON = 1_795_000_000.0
-"""The wall time at which the loop's clock is at zero."""
+"""The wall time at 0 s of the loop's clock."""
 
 
 def now() -> float:
@@ -36,44 +36,44 @@ def now() -> float:
 
 
 @dataclass
-class World:
-    """Implements every port. `waiting` is the queue's depth; a script may change anything between ticks."""
+class FakePorts:
+    """Implements every port. `waiting`: visible messages of each queue. A script may change a field between polls."""
 
     waiting: int = 0
     in_flight: int = 0
     desired: int = 0
     running: int | None = None
-    blind: Missing | None = None
-    gone: Missing | None = None
-    refuses: AutoscalerError | None = None
-    takes_it_all_the_same: bool = False
+    queue_missing: Missing | None = None
+    service_missing: Missing | None = None
+    write_error: AutoscalerError | None = None
+    accepts_despite_error: bool = False
     stale_reads: int = 0
     cpu_percent: float | None = None
     writes: list[tuple[float, int]] = field(default_factory=list)
-    ticks: list[Tick] = field(default_factory=list)
+    polls: list[Poll] = field(default_factory=list)
     slow_s: float = 0.0
     before_write: Callable[[], None] = lambda: None
     pause_tag: str | None = None
     minutes: dict[str, QueueMinute | Missing] = field(default_factory=dict)
     measured: dict[str, Measurement | Missing] = field(default_factory=dict)
-    protects: int | Missing = 0
+    protected_tasks: int | Missing = 0
     protection_reads: int = 0
     protection_read_at: float = 0.0
     live: LiveTasks | None = None
     live_reads: list[float] = field(default_factory=list)
-    others: tuple[str, ...] | Missing = ()
-    rival_reads: int = 0
+    scalers: tuple[str, ...] | Missing = ()
+    scaler_reads: int = 0
     queue_depths: dict[str, tuple[int, int]] = field(default_factory=dict)
     deploying_since: float | None = None
     definitions: tuple[str, ...] = ()
-    stops: dict[str, StopTimeout | Missing] = field(default_factory=dict)
+    stop_timeouts: dict[str, StopTimeout | Missing] = field(default_factory=dict)
     definition_reads: list[tuple[float, str]] = field(default_factory=list)
     _shown: int | None = None
 
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
         at = now()
         await asyncio.sleep(self.slow_s)
-        return self.blind or Backlog(*self.queue_depths.get(queue.name, (self.waiting, self.in_flight)), 0, at)
+        return self.queue_missing or Backlog(*self.queue_depths.get(queue.name, (self.waiting, self.in_flight)), 0, at)
 
     async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
         return self.minutes.get(queue.name, Missing("no datapoint", "no_data"))
@@ -91,25 +91,25 @@ class World:
     async def measure(
         self, of: ServiceRef | PrometheusQuery, metric: CloudWatchMetric | None = None
     ) -> Measurement | Missing:
-        """Of both `Meters` and `Gauges`."""
+        """Implements both `Meters` and `Gauges`."""
         name = of.query if isinstance(of, PrometheusQuery) else metric.metric if metric else ""
         return self.measured.get(name, Missing("no datapoint", "no_data"))
 
     async def protected(self, service: ServiceRef) -> int | Missing:
         self.protection_reads, self.protection_read_at = self.protection_reads + 1, now()
-        return self.protects
+        return self.protected_tasks
 
     async def conflicting_scalers(self, service: ServiceRef) -> tuple[str, ...] | Missing:
-        self.rival_reads += 1
-        return self.others
+        self.scaler_reads += 1
+        return self.scalers
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
         self.definition_reads.append((now(), task_definition))
-        return self.stops.get(task_definition, Missing("not allowed", "denied"))
+        return self.stop_timeouts.get(task_definition, Missing("not allowed", "denied"))
 
     async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
-        if self.gone is not None:
-            return self.gone
+        if self.service_missing is not None:
+            return self.service_missing
         shown = self.desired
         if self.stale_reads and self._shown is not None:
             self.stale_reads -= 1
@@ -122,15 +122,15 @@ class World:
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
         self.before_write()
-        if self.refuses is None or self.takes_it_all_the_same:
+        if self.write_error is None or self.accepts_despite_error:
             self._shown, self.desired = self.desired, tasks
-        if self.refuses is not None:
-            raise self.refuses
+        if self.write_error is not None:
+            raise self.write_error
         self.writes.append((now(), tasks))
         return True
 
-    def record(self, tick: Tick) -> None:
-        self.ticks.append(tick)
+    def record(self, poll: Poll) -> None:
+        self.polls.append(poll)
 
 
 def policy(**changes: object) -> Policy:
@@ -144,7 +144,7 @@ def policy(**changes: object) -> Policy:
         "mode": Mode.ACTIVE,
         **changes,
     }
-    return Policy(**fields)  # type: ignore[arg-type]  # the tests name fields of Policy only
+    return Policy(**fields)  # type: ignore[arg-type]  # the tests pass fields of Policy only
 
 
 def service(
@@ -152,37 +152,37 @@ def service(
     sources: tuple[tuple[str, MetricSource], ...] = (),
     schedules: tuple[Schedule, ...] = (),
     **changes: object,
-) -> Service:
-    wanted = policy(**changes)
-    queues = tuple(QueueRef(queue.name) for queue in wanted.queues)
-    return Service(ServiceRef(key, "prod", key), queues, wanted, sources, schedules)
+) -> ServiceConfig:
+    own_policy = policy(**changes)
+    queues = tuple(QueueRef(queue.name) for queue in own_policy.queues)
+    return ServiceConfig(ServiceRef(key, "prod", key), queues, own_policy, sources, schedules)
 
 
 def wall() -> float:
     return NOON + now()
 
 
-def ports_of(world: World) -> Ports:
-    """Ports that are all the world, in the running event loop's time."""
+def ports_of(world: FakePorts) -> Ports:
+    """Return ports that all use `world`, with the clock of the running event loop."""
     return Ports(world, world, world, world, world, now, wall)
 
 
 def loop_over(
-    world: World,
+    world: FakePorts,
     *,
     interval_s: float = 10.0,
     rhythm: Rhythm | None = None,
     admission: Admission | None = None,
     **changes: object,
 ) -> ServiceLoop:
-    """A service loop in the running event loop's time."""
+    """Return a service loop with the clock of the running event loop."""
     return ServiceLoop(service(**changes), ports_of(world), rhythm or Rhythm(interval_s), admission)  # type: ignore[arg-type]
 
 
 def play(
-    world: World, seconds: float, script: Mapping[Any, Callable[[], object]] | None = None, **changes: object
+    world: FakePorts, seconds: float, script: Mapping[Any, Callable[[], object]] | None = None, **changes: object
 ) -> None:
-    """Runs one loop over the world for so long; the script's actions happen at their seconds, between ticks."""
+    """Run one loop for `seconds`. `script`: actions by the second at which they run, between polls."""
 
     async def main() -> None:
         stopping = asyncio.Event()

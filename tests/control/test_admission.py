@@ -1,11 +1,11 @@
-"""Admission across services: what all of them may remove in a window, and what they share."""
+"""Admission across services: the tasks that all of them may remove in a window, and the shared caps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autoscaler.config.model import SharedCap
@@ -20,8 +20,8 @@ def change(current: int, target: int) -> Decision:
 
 
 @dataclass
-class Desk:
-    """An admission with a clock set by hand, and the counts as ECS has them."""
+class AdmissionDesk:
+    """An admission with a settable clock, and the counts in ECS."""
 
     percent: int | None = 50
     caps: tuple[SharedCap, ...] = ()
@@ -32,118 +32,130 @@ class Desk:
     def __post_init__(self) -> None:
         self.admission = Admission(self.keys, lambda: self.now, self.percent, self.caps)
         for key in self.counts:
-            self.admission.saw(key, self.counts[key])
+            self.admission.observe(key, self.counts[key])
 
-    def ask(self, key: str, target: int, *, happens: bool = True) -> Decision:
+    def request(self, key: str, target: int, *, is_made: bool = True) -> Decision:
         decision = self.admission.admit(key, change(self.counts[key], target))
         if decision.verdict is not Verdict.HOLD:
-            if happens:
+            if is_made:
                 self.counts[key] = decision.target
-                self.admission.made(key)
+                self.admission.confirm(key)
             else:
-                self.admission.given_back(key)
+                self.admission.release(key)
         return decision
 
 
-def test_when_all_read_zero_at_once_the_share_goes_and_no_more() -> None:
-    desk = Desk()
-    targets = [desk.ask(key, 0).target for key in KEYS]
+def test_the_fleet_cap_limits_the_removals_if_all_queues_read_zero_at_once() -> None:
+    desk = AdmissionDesk()
+    targets = [desk.request(key, 0).target for key in KEYS]
     assert targets == [0, 0, 10, 10], "20 of 40 tasks, first come, first served"
     desk.now += WINDOW_S - 1
-    refused = desk.ask("c", 0)
+    refused = desk.request("c", 0)
     assert (refused.target, refused.rule) == (10, Rule.FLEET_CAP)
-    assert "at most 50 % of 40 tasks go within 300 s; 20 of 20 went" in refused.steps[-1].reason
+    assert "at most 50 % of 40 tasks are removed within 300 s; 20 of 20 already removed" in refused.steps[-1].reason
     desk.now += 1
-    assert desk.ask("c", 0).target == 0
+    assert desk.request("c", 0).target == 0
 
 
-def test_a_part_of_a_scale_in_is_permitted() -> None:
-    desk = Desk(percent=10)
-    assert desk.ask("a", 3).target == 6
+def test_a_scale_in_is_permitted_in_part() -> None:
+    desk = AdmissionDesk(percent=10)
+    assert desk.request("a", 3).target == 6
 
 
-def test_at_least_one_task_may_always_go() -> None:
-    desk = Desk(percent=1, counts={"a": 1, "b": 1})
-    assert desk.ask("a", 0).target == 0
-    assert desk.ask("b", 0).target == 1
+def test_the_fleet_cap_permits_at_least_one_removal() -> None:
+    desk = AdmissionDesk(percent=1, counts={"a": 1, "b": 1})
+    assert desk.request("a", 0).target == 0
+    assert desk.request("b", 0).target == 1
 
 
-def test_a_single_service_has_a_fleet_cap_only_where_it_is_set() -> None:
-    assert Desk(percent=None, keys=("a",), counts={"a": 10}).ask("a", 0).target == 0
-    assert Desk(percent=None, keys=("a", "a"), counts={"a": 10}).ask("a", 0).target == 0
-    assert Desk(percent=50, keys=("a",), counts={"a": 10}).ask("a", 0).target == 5
+def test_a_single_service_has_a_fleet_cap_only_if_it_is_configured() -> None:
+    assert AdmissionDesk(percent=None, keys=("a",), counts={"a": 10}).request("a", 0).target == 0
+    assert AdmissionDesk(percent=None, keys=("a", "a"), counts={"a": 10}).request("a", 0).target == 0
+    assert AdmissionDesk(percent=50, keys=("a",), counts={"a": 10}).request("a", 0).target == 5
 
 
-def test_of_several_services_half_of_the_tasks_go_where_nothing_is_set() -> None:
-    assert Desk(percent=None, keys=("a", "b"), counts={"a": 10, "b": 2}).ask("a", 0).target == 4
+def test_the_default_fleet_cap_of_several_services_is_half_of_the_tasks() -> None:
+    assert AdmissionDesk(percent=None, keys=("a", "b"), counts={"a": 10, "b": 2}).request("a", 0).target == 4
 
 
-def test_the_fleet_cap_has_no_say_in_a_scale_out() -> None:
-    desk = Desk(percent=1)
-    assert desk.ask("a", 500).target == 500
-    assert desk.ask("a", 500).steps == ()
+def test_the_fleet_cap_does_not_limit_a_scale_out() -> None:
+    desk = AdmissionDesk(percent=1)
+    assert desk.request("a", 500).target == 500
+    assert desk.request("a", 500).steps == ()
 
 
-def test_what_certainly_did_not_happen_is_given_back() -> None:
-    desk = Desk()
+def test_a_change_that_was_certainly_not_made_is_released() -> None:
+    desk = AdmissionDesk()
     for _ in range(5):
-        assert desk.ask("a", 0, happens=False).target == 0
-    assert [desk.ask(key, 0).target for key in KEYS] == [0, 0, 10, 10]
+        assert desk.request("a", 0, is_made=False).target == 0
+    assert [desk.request(key, 0).target for key in KEYS] == [0, 0, 10, 10]
 
 
-def test_an_answer_that_was_lost_counts_until_it_is_known() -> None:
-    desk = Desk()
+def test_a_change_without_an_answer_counts_until_its_result_is_known() -> None:
+    desk = AdmissionDesk()
     for key in ("a", "b"):
         assert desk.admission.admit(key, change(10, 0)).target == 0
-        assert desk.admission.admit(key, change(10, 0)).target == 0, "asked again: the same ten tasks, not ten more"
-    assert desk.ask("c", 0).target == 10
+        assert desk.admission.admit(key, change(10, 0)).target == 0, "requested again: the same 10 tasks, not 10 more"
+    assert desk.request("c", 0).target == 10
     desk.now += WINDOW_S + WRITE_S - 1
-    assert desk.ask("c", 0).target == 10
-    desk.admission.saw("a", 0)  # it did happen, and for all we know just now
+    assert desk.request("c", 0).target == 10
+    desk.admission.observe("a", 0)  # the change was made, possibly just now
     desk.now += 1
-    assert desk.ask("c", 0).target == 0
-    assert desk.ask("d", 0).target == 10
+    assert desk.request("c", 0).target == 0
+    assert desk.request("d", 0).target == 10
 
 
-def test_a_hold_forgets_nothing() -> None:
-    desk = Desk()
+def test_a_scale_out_without_an_answer_does_not_raise_the_fleet_cap() -> None:
+    desk = AdmissionDesk(percent=10)
+    desk.admission.admit("b", change(10, 11))  # ECS's answer is unknown: 40 or 41 tasks
+    assert desk.request("a", 0).target == 6, "10 % of 40"
+
+
+def test_a_scale_out_that_a_reading_shows_raises_the_fleet_cap() -> None:
+    desk = AdmissionDesk(percent=10)
+    desk.admission.admit("b", change(10, 11))
+    desk.admission.observe("b", 11)
+    assert desk.request("a", 0).target == 5, "10 % of 41, rounded up"
+
+
+def test_a_decision_without_a_change_keeps_the_reservation() -> None:
+    desk = AdmissionDesk()
     desk.admission.admit("a", change(10, 0))
     desk.admission.admit("a", change(10, 10))
-    assert desk.ask("b", 0).target == 0
-    assert desk.ask("c", 0).target == 10
+    assert desk.request("b", 0).target == 0
+    assert desk.request("c", 0).target == 10
 
 
 SERVICES = st.sampled_from(KEYS)
 ACTS = st.tuples(
     SERVICES,
     st.sampled_from([0, 1, 5, 9, 10, 11, 60]),
-    st.sampled_from(["made", "given back", "lost", "lost and made"]),
+    st.sampled_from(["made", "released", "no answer", "no answer, but made"]),
     st.sampled_from([0.0, 1.0, 150.0, WINDOW_S - 1, WINDOW_S]),
 )
 
 
 @settings(deadline=None, max_examples=300)
+@example([("b", 11, "no answer", 0.0), ("a", 0, "made", 0.0)], 10)
 @given(st.lists(ACTS, max_size=40), st.sampled_from([1, 10, 50, 100]))
-def test_whoever_counts_tasks_never_sees_more_go_in_a_window_than_the_share(
-    acts: list[tuple[str, int, str, float]], percent: int
-) -> None:
-    """The observer sees the writes that took effect and nothing else."""
-    desk = Desk(percent=percent)
+def test_no_window_removes_more_tasks_than_the_fleet_cap(acts: list[tuple[str, int, str, float]], percent: int) -> None:
+    """The check uses only the writes that took effect."""
+    desk = AdmissionDesk(percent=percent)
     removals: list[tuple[float, int, int]] = []
-    for key, target, fate, after_s in acts:
+    for key, target, result, after_s in acts:
         desk.now += after_s
-        desk.admission.saw(key, desk.counts[key])
+        desk.admission.observe(key, desk.counts[key])
         decision = desk.admission.admit(key, change(desk.counts[key], target))
         assert min(decision.current, target) <= decision.target <= max(decision.current, target)
         if decision.verdict is Verdict.HOLD:
             continue
-        if fate in ("made", "lost and made"):
+        if result in ("made", "no answer, but made"):
             removals.append((desk.now, max(0, decision.current - decision.target), sum(desk.counts.values())))
             desk.counts[key] = decision.target
-        if fate == "made":
-            desk.admission.made(key)
-        elif fate == "given back":
-            desk.admission.given_back(key)
+        if result == "made":
+            desk.admission.confirm(key)
+        elif result == "released":
+            desk.admission.release(key)
     for began, *_ in removals:
         window = [(tasks, of) for at, tasks, of in removals if began <= at < began + WINDOW_S]
         most = max(of for at, _, of in removals if began - WINDOW_S - WRITE_S <= at < began + WINDOW_S)
@@ -153,70 +165,70 @@ def test_whoever_counts_tasks_never_sees_more_go_in_a_window_than_the_share(
 DATABASE = SharedCap("connections", 100, (("a", 2), ("b", 3), ("c", 1)))
 
 
-def test_a_scale_out_gets_what_the_others_leave_of_a_shared_cap() -> None:
-    desk = Desk(caps=(DATABASE,))
-    decision = desk.ask("a", 50)  # b takes 30 and c 10: 60 are left, at 2 a task
+def test_a_scale_out_is_limited_to_the_rest_of_a_shared_cap() -> None:
+    desk = AdmissionDesk(caps=(DATABASE,))
+    decision = desk.request("a", 50)  # b uses 30 and c 10: 60 are left, 2 per task
     assert (decision.target, decision.rule) == (30, Rule.SHARED_CAP)
-    assert "60 of 100 connections are left, and a task takes 2" in decision.steps[-1].reason
-    assert desk.ask("c", 30).target == 10
-    assert desk.ask("d", 500).target == 500, "who is no member is not held back"
+    assert "shared cap connections: 60 of 100 left, 2 per task" in decision.steps[-1].reason
+    assert desk.request("c", 30).target == 10
+    assert desk.request("d", 500).target == 500, "a service outside the cap is not limited"
 
 
-def test_a_shared_cap_forces_no_scale_in_and_does_not_touch_one() -> None:
-    desk = Desk(caps=(SharedCap("connections", 5, (("a", 1), ("b", 1))),))
-    assert desk.ask("a", 11).target == 10
-    assert desk.ask("a", 9).steps == ()
+def test_a_shared_cap_neither_forces_nor_limits_a_scale_in() -> None:
+    desk = AdmissionDesk(caps=(SharedCap("connections", 5, (("a", 1), ("b", 1))),))
+    assert desk.request("a", 11).target == 10
+    assert desk.request("a", 9).steps == ()
 
 
-def test_the_tightest_of_several_caps_holds() -> None:
+def test_the_smallest_of_several_shared_caps_applies() -> None:
     caps = (SharedCap("wide", 1000, (("a", 1),)), SharedCap("tight", 12, (("a", 1),)))
-    assert Desk(caps=caps).ask("a", 50).target == 12
-    assert Desk(caps=caps[::-1]).ask("a", 50).target == 12
+    assert AdmissionDesk(caps=caps).request("a", 50).target == 12
+    assert AdmissionDesk(caps=caps[::-1]).request("a", 50).target == 12
 
 
-def test_a_member_that_was_not_read_yet_is_unknown_and_not_zero() -> None:
-    desk = Desk(caps=(DATABASE,), counts={"a": 1, "b": 1})
-    assert desk.ask("a", 5).target == 1
-    assert "how many tasks c have is not known" in desk.ask("a", 5).steps[-1].reason
+def test_a_member_that_was_not_yet_read_is_unknown_and_not_zero() -> None:
+    desk = AdmissionDesk(caps=(DATABASE,), counts={"a": 1, "b": 1})
+    assert desk.request("a", 5).target == 1
+    assert "the task count of c is not yet known" in desk.request("a", 5).steps[-1].reason
     desk.admission.absent("c")
-    assert desk.ask("a", 5).target == 5
+    assert desk.request("a", 5).target == 5
 
 
-def test_a_scale_out_under_way_takes_its_share_until_it_is_given_back() -> None:
-    desk = Desk(caps=(DATABASE,))
+def test_a_scale_out_in_progress_uses_its_share_until_it_is_released() -> None:
+    desk = AdmissionDesk(caps=(DATABASE,))
     desk.admission.admit("a", change(10, 30))
-    assert desk.ask("c", 20).target == 10
-    desk.admission.given_back("a")
-    assert desk.ask("c", 20).target == 20
+    assert desk.request("c", 20).target == 10
+    desk.admission.release("a")
+    assert desk.request("c", 20).target == 20
 
 
-def test_a_scale_in_under_way_keeps_its_share_until_it_is_made() -> None:
-    desk = Desk(caps=(DATABASE,))
-    desk.ask("c", 50)
+def test_a_scale_in_in_progress_keeps_its_share_until_it_is_confirmed() -> None:
+    desk = AdmissionDesk(caps=(DATABASE,))
+    desk.request("c", 50)
     desk.admission.admit("a", change(10, 5))
-    assert desk.ask("b", 20).target == 10
-    desk.admission.made("a")
-    assert desk.ask("b", 20).target == 13
+    assert desk.request("b", 20).target == 10
+    desk.admission.confirm("a")
+    assert desk.request("b", 20).target == 13
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.lists(ACTS, max_size=40))
-def test_no_scale_out_takes_the_sum_over_the_cap(acts: list[tuple[str, int, str, float]]) -> None:
-    desk = Desk(percent=None, caps=(DATABASE,), counts=dict.fromkeys(KEYS, 5))
-    for key, target, fate, after_s in acts:
+def test_no_scale_out_exceeds_a_shared_cap(acts: list[tuple[str, int, str, float]]) -> None:
+    desk = AdmissionDesk(percent=None, caps=(DATABASE,), counts=dict.fromkeys(KEYS, 5))
+    for key, target, result, after_s in acts:
         desk.now += after_s
         before = dict(desk.counts)
-        desk.ask(key, target, happens=fate == "made")
+        desk.request(key, target, is_made=result == "made")
         taken = sum(desk.counts[member] * each for member, each in DATABASE.per_task)
         assert taken <= DATABASE.most or desk.counts[key] <= before[key]
 
 
 @pytest.mark.parametrize("percent", [None, 50])
-def test_nothing_piles_up(percent: int | None) -> None:
-    desk = Desk(percent=percent)
-    for turn in range(2000):
+def test_removals_do_not_accumulate(percent: int | None) -> None:
+    desk = AdmissionDesk(percent=percent)
+    for number in range(2000):
         desk.now += 10
         desk.counts["a"] = 10
-        desk.admission.saw("a", 10)
-        desk.ask("a", 9 - turn % 2)
+        desk.admission.observe("a", 10)
+        desk.request("a", 9 - number % 2)
     assert len(desk.admission._removals) <= WINDOW_S / 10 + 1

@@ -1,4 +1,4 @@
-"""What is done beside the ticks: by and by, one thought at a time, and not longer than the daemon."""
+"""Background tasks and computations: they delay no poll and end with the daemon."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ import pytest
 from autoscaler.control.background import Background
 
 
-async def test_thoughts_do_not_hold_up_the_event_loop_and_come_one_at_a_time() -> None:
+async def test_computations_do_not_block_the_event_loop_and_run_one_at_a_time() -> None:
     going, begun = threading.Event(), list[int]()
 
-    def think(number: int) -> int:
+    def compute_slowly(number: int) -> int:
         begun.append(number)
         assert going.wait(10)
         return number
 
     async with Background() as background:
-        thoughts = [asyncio.create_task(background.think(partial(think, number))) for number in (1, 2)]
+        computations = [asyncio.create_task(background.compute(partial(compute_slowly, number))) for number in (1, 2)]
         async with asyncio.timeout(10):
-            while not begun:  # noqa: ASYNC110 - another thread has no event for us
+            while not begun:  # noqa: ASYNC110 - the other thread sets no asyncio event
                 await asyncio.sleep(0.01)
         assert begun == [1]
         going.set()
-        assert await asyncio.gather(*thoughts) == [1, 2]
+        assert await asyncio.gather(*computations) == [1, 2]
 
 
-async def test_what_is_not_done_in_the_end_is_given_up() -> None:
+async def test_unfinished_work_is_cancelled_at_the_end() -> None:
     ended = list[str]()
 
-    async def for_ever() -> None:
+    async def forever() -> None:
         try:
             await asyncio.Event().wait()
         finally:
-            ended.append("given up")
+            ended.append("cancelled")
 
     async with asyncio.timeout(10), Background() as background:
-        background.begin(for_ever())
+        background.begin(forever())
         await asyncio.sleep(0)
-    assert ended == ["given up"]
+    assert ended == ["cancelled"]
 
 
-async def test_a_bug_ends_all() -> None:
+async def test_a_bug_in_background_work_ends_the_daemon() -> None:
     async def bug() -> None:
         raise ZeroDivisionError
 

@@ -1,5 +1,5 @@
-"""S14 and S15: what SQS's counts do not show, and what they show and is not so. The real loop, with minutes of
-CloudWatch that are as late as they are.
+"""S14 and S15: messages that SQS's counts do not show, and in-flight counts that are no arrivals. The real loop, with
+minutes that CloudWatch publishes late.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from autoscaler.control.loop import Rhythm
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.core.policy import Direction, QueuePolicy
 from autoscaler.ports import QueueMinute, QueueRef
-from tests.control.fakes import World, loop_over, now, ports_of, service
+from tests.control.fakes import FakePorts, loop_over, now, ports_of, service
 from tests.virtual import run_virtually
 
 NOTHING = (0, 0)
 Counts = Callable[[float], tuple[int, int]]
-"""Visible and in flight, by the seconds since the start."""
+"""Returns the visible and in-flight messages at a time, in seconds since the start."""
 
 
 @dataclass
-class Minutes:
-    """What CloudWatch counts in each minute that ends so many seconds after the start: sent, received, deleted."""
+class CountedMinutes:
+    """CloudWatch's counts per minute, which are 0 after `until_s`. A minute is published `late_s` after its end."""
 
     sent: float = 0.0
     received: float = 0.0
@@ -41,11 +41,11 @@ class Minutes:
 
 
 @dataclass
-class Cloud(World):
-    """Queues whose counts and minutes are given, by name."""
+class Cloud(FakePorts):
+    """Fakes with counts and minutes by queue name. CloudWatch fails from `silent_from_s` on."""
 
     depths: dict[str, Counts] = field(default_factory=dict)
-    counted: dict[str, Minutes] = field(default_factory=dict)
+    counted: dict[str, CountedMinutes] = field(default_factory=dict)
     silent_from_s: float = float("inf")
     silence: str = "unavailable"
 
@@ -61,12 +61,12 @@ class Cloud(World):
 
 
 def played(world: Cloud, seconds: float, **changes: object) -> list[int]:
-    """The counts that were written."""
+    """Return the counts that were written."""
 
     async def main() -> None:
         stopping = asyncio.Event()
-        wanted: dict[str, object] = {"backlog_per_task": None, "max_tasks": 5000, "scale_in": Direction(0.0, 45.0)}
-        task = asyncio.create_task(loop_over(world, **wanted | changes).run(stopping))  # type: ignore[arg-type]
+        defaults: dict[str, object] = {"backlog_per_task": None, "max_tasks": 5000, "scale_in": Direction(0.0, 45.0)}
+        task = asyncio.create_task(loop_over(world, **defaults | changes).run(stopping))  # type: ignore[arg-type]
         await asyncio.sleep(seconds)
         stopping.set()
         await task
@@ -77,8 +77,8 @@ def played(world: Cloud, seconds: float, **changes: object) -> list[int]:
 
 @pytest.mark.parametrize("late_s", [1.0, 60.0, 90.0, 170.0])
 @pytest.mark.parametrize("shown", ["nothing", "one at the start", "one in nine polls", "visible work in between"])
-def test_work_too_short_to_be_seen_keeps_a_task(late_s: float, shown: str) -> None:
-    """600 messages a minute of milliseconds: SQS shows none of them at nearly every poll."""
+def test_messages_too_short_to_be_seen_keep_at_least_one_task(late_s: float, shown: str) -> None:
+    """600 messages a minute of some milliseconds each: at nearly every poll SQS shows none."""
     depths: dict[str, Counts] = {
         "nothing": lambda _: NOTHING,
         "one at the start": lambda at: (0, int(at < 5)),
@@ -86,57 +86,57 @@ def test_work_too_short_to_be_seen_keeps_a_task(late_s: float, shown: str) -> No
         "visible work in between": lambda at: (30, 6) if 600 <= at < 900 else NOTHING,
     }
     world = Cloud(desired=6, depths={"orders": depths[shown]})
-    world.counted["orders"] = Minutes(600, 600, 600, late_s=late_s)
+    world.counted["orders"] = CountedMinutes(600, 600, 600, late_s=late_s)
     assert 0 not in played(world, 3600)
     assert world.desired >= 1
 
 
 @pytest.mark.parametrize("age_s", [181.0, 900.0])
 @pytest.mark.parametrize("shown_s", [0.0, 5.0, 45.0, 300.0])
-def test_an_old_message_that_sqs_does_not_show_keeps_a_task(age_s: float, shown_s: float) -> None:
-    """Whenever SQS showed it last."""
+def test_an_old_message_that_sqs_does_not_show_keeps_at_least_one_task(age_s: float, shown_s: float) -> None:
+    """This holds whenever SQS last showed the message."""
     world = Cloud(desired=6, waiting=0, depths={"orders": lambda at: (0, int(at < shown_s))})
-    world.counted["orders"] = Minutes(received=0.6, oldest_age_s=age_s)
+    world.counted["orders"] = CountedMinutes(received=0.6, oldest_age_s=age_s)
     assert 0 not in played(world, 1800)
 
 
 @pytest.mark.parametrize("kind", ["sent", "received", "deleted"])
-def test_each_of_the_counts_contradicts(kind: str) -> None:
+def test_each_count_of_cloudwatch_prevents_zero_tasks(kind: str) -> None:
     world = Cloud(desired=6, depths={"orders": lambda at: (0, int(at == 0))})
-    world.counted["orders"] = Minutes(**{kind: 600.0})
+    world.counted["orders"] = CountedMinutes(**{kind: 600.0})
     assert 0 not in played(world, 1800)
 
 
-def test_what_was_busy_stays_although_nothing_of_it_is_seen() -> None:
-    """600 messages a minute of 500 ms, fixed: five tasks are busy."""
+def test_busy_tasks_stay_although_sqs_shows_no_message() -> None:
+    """600 messages a minute at a configured 500 ms each: five tasks are busy."""
     world = Cloud(desired=12, depths={"orders": lambda at: (0, int(at < 5))})
-    world.counted["orders"] = Minutes(600, 600, 600)
+    world.counted["orders"] = CountedMinutes(600, 600, 600)
     written = played(world, 1800, processing_time_s=0.5, learn=False)
     assert min(written) == 5
 
 
-def test_one_queue_of_two_that_is_not_seen_keeps_a_task() -> None:
-    """The other one is seen and ends: its readings say nothing of the first."""
+def test_one_of_two_queues_with_unseen_messages_keeps_at_least_one_task() -> None:
+    """The other queue shows work that ends: its readings do not describe the first queue."""
     world = Cloud(desired=6)
     world.depths = {"orders": lambda at: (20, 4) if at < 600 else NOTHING}
-    world.counted = {"orders": Minutes(60, 60, 60, until_s=600.0), "mails": Minutes(600, 600, 600)}
+    world.counted = {"orders": CountedMinutes(60, 60, 60, until_s=600.0), "mails": CountedMinutes(600, 600, 600)}
     queues = (QueuePolicy("orders", 60.0), QueuePolicy("mails", 60.0))
     world.depths["mails"] = lambda at: (0, int(at < 5))
     assert 0 not in played(world, 1800, queues=queues)
 
 
 @pytest.mark.parametrize("kind", ["unavailable", "denied", "throttled", "no_data"])
-def test_an_outage_of_cloudwatch_does_not_refute_what_it_said(kind: str) -> None:
-    """For most of an hour. A service that has nothing to do is not held for ever by it."""
+def test_an_outage_of_cloudwatch_does_not_cancel_its_last_counts(kind: str) -> None:
+    """The last counts hold for most of an hour. Then a service without work scales to 0."""
     world = Cloud(desired=6, depths={"orders": lambda at: (0, int(at < 5))}, silent_from_s=400.0, silence=kind)
-    world.counted["orders"] = Minutes(600, 600, 600)
+    world.counted["orders"] = CountedMinutes(600, 600, 600)
     assert played(world, 3600) == [1]
     assert played(world, 2 * 3600)[-1] == 0
 
 
-def test_a_reload_does_not_refute_what_cloudwatch_said() -> None:
+def test_a_reload_does_not_cancel_the_last_counts_of_cloudwatch() -> None:
     world = Cloud(desired=6, depths={"orders": lambda at: (0, int(at < 5))}, silent_from_s=300.0)
-    world.counted["orders"] = Minutes(600, 600, 600)
+    world.counted["orders"] = CountedMinutes(600, 600, 600)
 
     async def main() -> None:
         stopping, rhythm = asyncio.Event(), Rhythm(10.0)
@@ -152,30 +152,30 @@ def test_a_reload_does_not_refute_what_cloudwatch_said() -> None:
     assert [tasks for _, tasks in world.writes] == [1]
 
 
-def test_a_queue_that_really_is_empty_goes_to_none_once_cloudwatch_agrees() -> None:
+def test_an_empty_queue_scales_to_zero_once_cloudwatch_agrees() -> None:
     world = Cloud(desired=6, depths={"orders": lambda at: (20, 4) if at < 300 else NOTHING})
-    world.counted["orders"] = Minutes(60, 60, 60, until_s=300.0)
+    world.counted["orders"] = CountedMinutes(60, 60, 60, until_s=300.0)
     assert played(world, 900)[-1] == 0
 
 
 @pytest.mark.parametrize("in_flight", [20, 500, 100_000])
 @pytest.mark.parametrize("cloudwatch", ["counts nothing", "has no datapoint"])
 @pytest.mark.parametrize("rule", ["latency", "backlog"])
-def test_messages_that_are_held_ask_for_no_more_tasks(in_flight: int, cloudwatch: str, rule: str) -> None:
-    """Twenty tasks with a long job each; messages that nobody processes: nothing visible, sent, received or deleted."""
+def test_messages_that_stay_in_flight_require_no_more_tasks(in_flight: int, cloudwatch: str, rule: str) -> None:
+    """20 tasks with a long job each, or messages that no task processes: none is visible, sent, received or deleted."""
     world = Cloud(desired=20, depths={"orders": lambda _: (0, in_flight)})
     if cloudwatch == "counts nothing":
-        world.counted["orders"] = Minutes(oldest_age_s=None)
+        world.counted["orders"] = CountedMinutes(oldest_age_s=None)
     written = played(world, 3600, backlog_per_task=1.0 if rule == "backlog" else None)
     assert max(written, default=20) <= 20
-    last = world.ticks[-1].observation
+    last = world.polls[-1].observation
     assert last is not None
     assert last.knowledge is not None
-    assert last.knowledge.rate_per_s.value == 0.0, "what is held is no arrival"
+    assert last.knowledge.rate_per_s.value == 0.0, "a message that stays in flight is no arrival"
 
 
-def test_jobs_that_were_received_long_ago_and_a_trickle_do_not_multiply() -> None:
-    """One new message every five minutes asks for a task of its own, not for twenty."""
+def test_long_jobs_with_few_arrivals_do_not_multiply_the_tasks() -> None:
+    """A new message every five minutes requires one more task, not twenty."""
     arrivals = [300.0 * number for number in range(1, 12)]
 
     def depth(at: float) -> tuple[int, int]:
@@ -184,7 +184,7 @@ def test_jobs_that_were_received_long_ago_and_a_trickle_do_not_multiply() -> Non
         return waiting, 20 + len(arrived) - waiting
 
     world = Cloud(desired=20, depths={"orders": depth})
-    world.counted["orders"] = Minutes(sent=0.2, received=0.2)
+    world.counted["orders"] = CountedMinutes(sent=0.2, received=0.2)
     written = played(world, 3600)
     assert max(written, default=20) <= 20 + 2 * len(arrivals)
 
@@ -192,27 +192,27 @@ def test_jobs_that_were_received_long_ago_and_a_trickle_do_not_multiply() -> Non
 @pytest.mark.parametrize("tasks", [5, 20, 200])
 @pytest.mark.parametrize("processing_s", [None, 1.0], ids=["not configured", "configured far too short"])
 @pytest.mark.parametrize("counted", [0, 1, 3], ids=["noise", "one a minute", "three a minute"])
-def test_long_jobs_of_which_one_ends_now_and_then_do_not_multiply(
+def test_long_jobs_that_end_one_at_a_time_do_not_multiply_the_tasks(
     tasks: int, processing_s: float | None, counted: int
 ) -> None:
-    """Every task has one long job; each minute one ends and the next begins, or SQS's count is off by one for a moment.
-    What was assumed to be completed by a time that is far too short is no arrival once the time is known better.
+    """Every task has one long job. Each minute one job ends and the next begins, or SQS's count is low by one for a
+    moment. Completions that a far too short processing time implied are no arrivals once the time is learned.
     """
     world = Cloud(desired=tasks, depths={"orders": lambda at: (0, tasks - int(at // 10 % 6 == 0))})
-    world.counted["orders"] = Minutes(counted, counted, counted)
+    world.counted["orders"] = CountedMinutes(counted, counted, counted)
     written = played(world, 1800, processing_time_s=processing_s)
     assert max(written, default=tasks) <= 1.1 * tasks + 4
 
 
-@pytest.mark.parametrize("of_it", [1, 20])
-def test_a_steady_flow_that_never_waits_is_known_for_what_it_is(of_it: int) -> None:
-    """Its counts stay level because as many come as are done; CloudWatch's deletions tell it from work that is held."""
-    world = Cloud(desired=20, depths={"orders": lambda _: (0, of_it)})
-    world.counted["orders"] = Minutes(12 * of_it, 12 * of_it, 12 * of_it)
+@pytest.mark.parametrize("busy", [1, 20])
+def test_a_steady_flow_without_a_backlog_counts_as_arrivals(busy: int) -> None:
+    """Arrivals equal completions, so the counts stay level. CloudWatch's deletions show that messages are completed."""
+    world = Cloud(desired=20, depths={"orders": lambda _: (0, busy)})
+    world.counted["orders"] = CountedMinutes(12 * busy, 12 * busy, 12 * busy)
     played(world, 1200)
-    last = world.ticks[-1].observation
+    last = world.polls[-1].observation
     assert last is not None
     assert last.knowledge is not None
     assert last.knowledge.arriving
-    assert last.knowledge.rate_per_s.value == pytest.approx(of_it / 5, rel=0.25)
-    assert world.desired >= of_it
+    assert last.knowledge.rate_per_s.value == pytest.approx(busy / 5, rel=0.25)
+    assert world.desired >= busy

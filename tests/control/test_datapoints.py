@@ -1,7 +1,7 @@
-"""A late datapoint is used once, against the tasks of its time: the loop under a constant load, in virtual time.
+"""A late datapoint is used once, with the tasks of its time: the loop under a constant load, in virtual time.
 
-The load is `load` tasks' worth of work, so a minute in which `n` tasks ran shows `100 * load / n` percent, at most 100.
-Law: with a target of `t` percent the count goes to `ceil(100 * load / t)`, and never past it.
+The load keeps `load` tasks busy: a minute in which `n` tasks ran shows `100 * load / n` percent, at most 100. Law: with
+a target of `t` percent the count becomes `ceil(100 * load / t)`, without overshooting it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from autoscaler.core.model import Deployment, Fleet, Measurement, Missing, Utilization
 from autoscaler.core.policy import Direction, MetricPolicy
 from autoscaler.ports import CloudWatchMetric, LiveTasks, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Urgency
-from tests.control.fakes import World, loop_over, now
+from tests.control.fakes import FakePorts, loop_over, now
 from tests.virtual import run_virtually
 
 NOTHING = Missing("no datapoint", "no_data")
@@ -30,10 +30,10 @@ OTHERS: dict[str, Any] = {"queues": (), "backlog_per_task": None}
 
 
 @dataclass
-class Loaded(World):
-    """CloudWatch shows each whole minute `delay_s` after its end; tasks come up `start_s` after they are asked for.
+class Loaded(FakePorts):
+    """CloudWatch publishes each minute `delay_s` after its end. Tasks run `start_s` after they are requested.
 
-    `counts` False: CloudWatch has no `LiveTaskCount`, but so many `samples` of each task; None: it has neither.
+    `counts` False: CloudWatch has no `LiveTaskCount`, but `samples` samples of each task. None: it has neither.
     """
 
     load: float = 3.6
@@ -53,16 +53,16 @@ class Loaded(World):
         return next(tasks for since, tasks in reversed(self._ran) if since <= at)
 
     def change(self, tasks: int, at: float) -> None:
-        """From then on so many tasks run."""
+        """Set the number of running tasks from `at` on."""
         self._ran = [*(event for event in self._ran if event[0] < at), (at, tasks)]
 
-    def asked(self, tasks: int, at: float) -> None:
-        """The desired count is set at that instant."""
+    def set_desired(self, tasks: int, at: float) -> None:
+        """Set the desired count at `at`."""
         self.desired = tasks
         self.change(tasks, at + (self.start_s if tasks > self.runs(at) else self.stop_s))
 
     def mean(self, end: float, of: Callable[[int], float] = float) -> float:
-        """The mean over the minute that ended then."""
+        """Return the mean over the minute that ended at `end`."""
         start = end - 60.0
         edges = [start, *(at for at, _ in self._ran if start < at < end), end]
         return sum(of(self.runs(at)) * (until - at) for at, until in pairwise(edges)) / 60.0
@@ -73,7 +73,7 @@ class Loaded(World):
 
     @property
     def newest(self) -> float:
-        """When the newest minute that is published ended."""
+        """The end of the newest published minute."""
         return floor((now() - self.delay_s) / 60.0) * 60.0
 
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
@@ -108,7 +108,7 @@ class Loaded(World):
         return Fleet(self.desired, self.running, max(0, self.desired - self.running), now(), rolling)
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
-        self.asked(tasks, now())
+        self.set_desired(tasks, now())
         self.writes.append((now(), tasks))
         return True
 
@@ -127,7 +127,7 @@ SIGNALS: dict[str, Callable[[float], dict[str, Any]]] = {
 def watch(
     world: Loaded, seconds: float, restarts: tuple[float, ...] = (), first_s: float = 0.0, **changes: Any
 ) -> None:
-    """The loop over the world from `first_s` on, for so long, restarted at each of these instants of it."""
+    """Run the loop for `seconds`, from `first_s` on. Restart it at each of `restarts`, in seconds from `first_s`."""
 
     async def main() -> None:
         await asyncio.sleep(first_s)
@@ -145,7 +145,7 @@ def watch(
 @pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize("counts", [True, False, None])
 @pytest.mark.parametrize("delay_s", [30.0, 60.0, 110.0, 180.0, 240.0])
-def test_90_percent_on_4_tasks_where_60_are_wanted_are_6_tasks(
+def test_90_percent_on_4_tasks_with_a_target_of_60_percent_requires_6_tasks(
     signal: str, counts: bool | None, delay_s: float
 ) -> None:
     world = Loaded(desired=4, delay_s=delay_s, counts=counts)
@@ -155,13 +155,13 @@ def test_90_percent_on_4_tasks_where_60_are_wanted_are_6_tasks(
 
 @settings(max_examples=150)
 @given(data=st.data())
-def test_the_count_goes_to_what_the_load_requires_and_never_past_it(data: st.DataObject) -> None:
-    """Whatever runs at the start, whenever that is, however late CloudWatch is, and with no window in the way."""
+def test_the_count_reaches_the_required_tasks_without_overshooting(data: st.DataObject) -> None:
+    """For any initial count, start time and delay of CloudWatch, with and without stabilization windows."""
     draw = data.draw
-    aim, found = draw(st.sampled_from([30.0, 45.0, 60.0, 75.0, 100.0])), draw(st.integers(1, 40))
+    aim, initial = draw(st.sampled_from([30.0, 45.0, 60.0, 75.0, 100.0])), draw(st.integers(1, 40))
     load = draw(st.floats(0.2, 24.0))
     world = Loaded(
-        desired=found,
+        desired=initial,
         load=load,
         delay_s=draw(st.floats(30.0, 240.0)),
         start_s=draw(st.floats(20.0, 120.0)),
@@ -175,23 +175,23 @@ def test_the_count_goes_to_what_the_load_requires_and_never_past_it(data: st.Dat
 
     watch(world, 1800.0, first_s=first_s, **{"max_tasks": 200, **SIGNALS[signal](aim), **windows})
     required = max(1, ceil(round(100.0 * load / aim, 6)))
-    low, high = min(found, required), max(found, required)
+    low, high = min(initial, required), max(initial, required)
     assert all(low <= count <= high for count in world.series), (world.series, required)
-    assert world.series == sorted(world.series, reverse=required < found), "there and not back"
+    assert world.series == sorted(world.series, reverse=required < initial), "the count changes in one direction only"
     tolerated = abs(100.0 * load / aim - world.desired) <= 0.1 * world.desired + 1e-6
-    saturated = load > found  # it then grows by steps, each of which waits for a minute of its own
+    saturated = load > initial  # the count then grows in steps, each after a new minute
     assert world.desired == required or tolerated or saturated
 
 
 @settings(max_examples=80)
 @given(data=st.data())
-def test_no_restart_makes_a_datapoint_count_again(data: st.DataObject) -> None:
-    """A daemon that restarts again and again, also amid what it asked for, by what CloudWatch has of the tasks."""
+def test_a_restart_does_not_use_a_datapoint_again(data: st.DataObject) -> None:
+    """The daemon restarts up to eight times, also during its own changes, and reads task counts from CloudWatch."""
     draw = data.draw
-    aim, found = draw(st.sampled_from([30.0, 45.0, 60.0, 75.0])), draw(st.integers(1, 20))
+    aim, initial = draw(st.sampled_from([30.0, 45.0, 60.0, 75.0])), draw(st.integers(1, 20))
     load = draw(st.floats(0.2, 12.0))
     world = Loaded(
-        desired=found,
+        desired=initial,
         load=load,
         delay_s=draw(st.floats(30.0, 240.0)),
         start_s=draw(st.floats(20.0, 120.0)),
@@ -201,67 +201,67 @@ def test_no_restart_makes_a_datapoint_count_again(data: st.DataObject) -> None:
     signal = draw(st.sampled_from(sorted(SIGNALS)))
     watch(world, 1200.0, tuple(times), **{"max_tasks": 200, **SIGNALS[signal](aim)})
     required = max(1, ceil(round(100.0 * load / aim, 6)))
-    low, high = min(found, required), max(found, required)
+    low, high = min(initial, required), max(initial, required)
     assert all(low <= count <= high for count in world.series), (world.series, required)
 
 
 @pytest.mark.parametrize(("counts", "samples"), [(None, 1), (False, 3)])
-def test_where_cloudwatch_says_nothing_a_datapoint_moves_the_count_once_a_start(
+def test_without_task_counts_in_cloudwatch_a_datapoint_changes_the_count_once_per_start(
     counts: bool | None, samples: int
 ) -> None:
-    """`samples` 3: metrics of 20 seconds, of which nobody knows how many make a task."""
+    """`samples` 3: a sample every 20 s, but the number of samples per task is unknown."""
     world = Loaded(desired=4, delay_s=180.0, counts=counts, samples=samples)
     watch(world, 150.0, (75.0,), max_tasks=200, **SIGNALS["cpu"](60.0))
     assert world.series == [6, 9]
 
 
-def test_a_restart_amid_a_scale_out_holds_the_datapoint_against_the_tasks_that_run() -> None:
+def test_a_restart_during_a_scale_out_compares_the_datapoint_with_the_running_tasks() -> None:
     world = Loaded(desired=4, counts=None, start_s=100.0, delay_s=120.0)
-    world.asked(6, 1000.0)
+    world.set_desired(6, 1000.0)
     watch(world, 600.0, (20.0, 40.0), first_s=1.0, **SIGNALS["cpu"](60.0))
     assert world.series == []
 
 
-def test_while_all_tasks_are_busy_each_step_waits_for_a_minute_of_its_own() -> None:
+def test_each_step_waits_for_a_new_minute_while_all_tasks_are_busy() -> None:
     world = Loaded(desired=4, load=30.0, delay_s=90.0, start_s=40.0)
     watch(world, 3000.0, max_tasks=60, **SIGNALS["cpu"](60.0))
     assert world.series == [7, 12, 20, 34, 50]
-    waited_s = [later - sooner for (sooner, _), (later, _) in pairwise(world.writes)]
+    waited_s = [later - earlier for (earlier, _), (later, _) in pairwise(world.writes)]
     assert all(wait_s >= world.start_s + 60.0 + world.delay_s for wait_s in waited_s), waited_s
 
 
 @pytest.mark.parametrize("counts", [True, None])
-def test_the_age_of_the_oldest_message_asks_for_tasks_once(counts: bool | None) -> None:
+def test_the_oldest_message_age_adds_tasks_once(counts: bool | None) -> None:
     world = Loaded(desired=4, waiting=1000, age_s=90.0, delay_s=120.0, counts=counts)
     watch(world, 230.0, (60.0,) if counts else (), max_tasks=100, backlog_per_task=1000.0)
     assert world.series == [6], "until the minute that ends at 1200 s, the first with six tasks, is published at 1320 s"
 
 
 @pytest.mark.parametrize("lags_s", [0.0, 15.0, 40.0, 55.0])
-def test_a_prometheus_sample_may_be_as_old_as_a_minute(lags_s: float) -> None:
+def test_a_prometheus_sample_may_be_almost_a_minute_old(lags_s: float) -> None:
     world = Loaded(desired=4, query_lags_s=lags_s)
     query = PrometheusQuery("http://prometheus", "avg(busy)")
     watch(world, 600.0, **OTHERS, metrics=(MetricPolicy("busy", target_value=60.0),), sources=(("busy", query),))
     assert world.series == [6]
-    assert world.live_reads == [], "CloudWatch knows nothing yet of a minute that is not over"
+    assert world.live_reads == [], "CloudWatch has no datapoint of a minute that is not over"
 
 
-def test_both_revisions_of_a_deployment_are_no_baseline() -> None:
-    """Workers of a queue are busy however many there are: twice the tasks are no reason for twice the tasks."""
+def test_the_running_tasks_of_a_deployment_are_no_baseline() -> None:
+    """Queue workers are busy whatever their number: a deployment's second set of tasks must not double the count."""
     world = Loaded(desired=4, running=8, load=8.0, delay_s=90.0, deploying_since=900.0)
     watch(world, 60.0, max_tasks=100, **SIGNALS["cpu"](100.0))
     assert world.series == []
 
 
 @pytest.mark.parametrize("delay_s", [30.0, 110.0, 240.0])
-def test_cloudwatch_is_asked_for_tasks_only_until_the_memory_reaches_back(delay_s: float) -> None:
+def test_task_counts_are_read_from_cloudwatch_only_until_the_memory_has_them(delay_s: float) -> None:
     world = Loaded(desired=6, delay_s=delay_s)
     watch(world, 1800.0, **SIGNALS["cpu"](60.0))
     assert world.live_reads[0] == 1000.0
     assert world.live_reads[-1] <= 1000.0 + 60.0 + delay_s + 60.0, "the first whole minute, once it is published"
 
 
-def test_without_a_target_nothing_is_asked_of_the_tasks() -> None:
+def test_task_counts_are_not_read_without_a_utilization_target() -> None:
     world = Loaded(desired=6)
     watch(world, 300.0, **OTHERS, formula="cpu_percent / 10")
     assert world.live_reads == []
@@ -275,24 +275,24 @@ def test_a_change_that_a_poll_notices_after_its_minute_counts_in_that_minute(fir
 
 
 @pytest.mark.parametrize(("counts", "most"), [(True, 6), (None, 9)])
-def test_a_memory_that_forgot_the_running_counts_is_as_a_new_one(counts: bool | None, most: int) -> None:
-    """As after a gap in which nothing could be read: what is from before it is of an unknown time."""
+def test_a_memory_without_running_counts_acts_as_a_new_one(counts: bool | None, most: int) -> None:
+    """As after a gap without readings: the running counts from before it are unknown."""
     world = Loaded(desired=4, delay_s=150.0, counts=counts)
 
     async def main() -> None:
         loop = loop_over(world, **SIGNALS["cpu"](60.0))
-        for poll in range(30):
-            if poll == 5:
+        for number in range(30):
+            if number == 5:
                 assert loop._memory is not None
                 loop._memory = replace(loop._memory, running=(), since=now())
-            await loop.tick()
+            await loop.poll()
             await asyncio.sleep(10)
 
     run_virtually(main())
     assert max(world.series) == most
 
 
-def test_no_task_and_a_metric_ask_for_value_by_target() -> None:
+def test_a_metric_without_tasks_requires_its_value_divided_by_its_target() -> None:
     world = Loaded(desired=0, counts=None, measured={"Lag": Measurement(180.0, 990.0)})
     world.measure = super(Loaded, world).measure  # type: ignore[method-assign]
     watch(world, 200.0, **SIGNALS["metric"](60.0))
@@ -301,32 +301,32 @@ def test_no_task_and_a_metric_ask_for_value_by_target() -> None:
 
 @pytest.mark.parametrize("stop_s", [0.0, 5.0, 25.0, 90.0])
 @pytest.mark.parametrize("start_s", [0.0, 30.0])
-@pytest.mark.parametrize(("found", "load"), [(20, 1.2), (20, 6.6), (2, 1.8), (6, 5.4)])
-def test_a_query_that_already_sees_fewer_tasks_is_not_held_against_those_that_ran(
-    found: int, load: float, start_s: float, stop_s: float
+@pytest.mark.parametrize(("initial", "load"), [(20, 1.2), (20, 6.6), (2, 1.8), (6, 5.4)])
+def test_a_query_that_already_shows_fewer_tasks_is_not_compared_with_the_earlier_count(
+    initial: int, load: float, start_s: float, stop_s: float
 ) -> None:
-    """Prometheus shows the tasks of now at the very poll that first sees them: there and not back."""
+    """Prometheus shows the present tasks in the first poll that reads them: the count changes in one direction only."""
     query = {"metrics": (MetricPolicy("lag", target_value=60.0),), "sources": (("lag", PrometheusQuery("x", "lag")),)}
-    world = Loaded(desired=found, load=load, start_s=start_s, stop_s=stop_s)
+    world = Loaded(desired=initial, load=load, start_s=start_s, stop_s=stop_s)
     watch(world, 1800.0, **{**OTHERS, "max_tasks": 200, **query})
     required = ceil(round(load / 0.6, 6))
     assert world.series == [required]
 
 
 @pytest.mark.parametrize("kind", ["cpu", "query"])
-def test_a_queue_that_is_never_read_does_not_make_a_datapoint_count_at_each_poll(kind: str) -> None:
-    """Its gap lasts for ever, and ECS was read all the time: how many tasks ran is known."""
+def test_a_queue_that_cannot_be_read_does_not_use_a_datapoint_at_each_poll(kind: str) -> None:
+    """The gap of the queue never ends, but ECS is read at each poll: the running counts are known."""
     query = PrometheusQuery("http://prometheus", "avg(busy)")
-    asks: dict[str, dict[str, Any]] = {
+    targets: dict[str, dict[str, Any]] = {
         "cpu": {"cpu_target_percent": 60.0},
         "query": {"metrics": (MetricPolicy("busy", target_value=60.0),), "sources": (("busy", query),)},
     }
     world = Loaded(desired=4, load=2.4, counts=None, delay_s=110.0, query_lags_s=55.0, start_s=10.0)
-    world.blind = Missing("denied", "denied")
+    world.queue_missing = Missing("denied", "denied")
 
     async def main() -> None:
         stopping = asyncio.Event()
-        task = asyncio.create_task(loop_over(world, max_tasks=100, **asks[kind]).run(stopping))
+        task = asyncio.create_task(loop_over(world, max_tasks=100, **targets[kind]).run(stopping))
         await asyncio.sleep(300)
         world.load = 3.6
         await asyncio.sleep(900)
@@ -338,13 +338,13 @@ def test_a_queue_that_is_never_read_does_not_make_a_datapoint_count_at_each_poll
 
 
 @pytest.mark.parametrize(("gap_s", "known_since"), [(30.0, 1000.0), (40.0, 1050.0)])
-def test_after_a_gap_in_the_readings_of_ecs_the_running_counts_begin_anew(gap_s: float, known_since: float) -> None:
+def test_a_gap_in_the_readings_of_ecs_deletes_the_running_counts(gap_s: float, known_since: float) -> None:
     world = Loaded(desired=4, load=2.4)
 
     async def main() -> None:
         loop = loop_over(world, **SIGNALS["cpu"](60.0))
         for wait_s in (10.0, gap_s, 10.0, 0.0):
-            await loop.tick()
+            await loop.poll()
             await asyncio.sleep(wait_s)
         assert loop._memory is not None
         assert [at for at, _ in loop._memory.running] == [known_since]

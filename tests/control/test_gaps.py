@@ -1,4 +1,4 @@
-"""S12: what was not watched was not agreed. Histories with gaps, whichever reading failed, and frozen processes."""
+"""S12: no scale-in is based on readings from before a gap: gaps in each reading, and frozen processes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.model import Backlog, Measurement, Missing, Rule, Utilization
-from autoscaler.core.policy import Direction, Fallback, FallbackBehavior, MetricPolicy, QueuePolicy, Workers
+from autoscaler.core.policy import Direction, Fallback, FallbackBehavior, MetricPolicy, QueuePolicy, WorkerSafety
 from autoscaler.ports import CloudWatchMetric, PrometheusQuery, QueueRef, ServiceRef
-from tests.control.fakes import World, loop_over, now
+from tests.control.fakes import FakePorts, loop_over, now
 from tests.virtual import run_virtually
 
 INTERVAL_S = 10.0
@@ -27,14 +27,14 @@ GAUGE = PrometheusQuery("http://127.0.0.1:9090", "lag")
 
 
 @dataclass
-class Gappy(World):
-    """A world of two queues, CPU and two metrics, any of which may be unreadable. Everything asks for 20 tasks."""
+class Gappy(FakePorts):
+    """Fakes with two queues, CPU and two metrics, each of them readable or not. `load`: the required tasks."""
 
     unread: dict[str, Missing] = field(default_factory=dict)
     load: float = 20.0
 
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
-        """At the first poll a message is in flight, as proof that workers receive from the queue."""
+        """At the first poll a message is in flight: this proves that workers receive from the queue."""
         busy, first = int(self.load) if queue.name == "orders" else 0, now() < 1000.0 + INTERVAL_S
         return self.unread.get(queue.name) or Backlog(max(0, 10 * busy - 2 * first), int(first), 0, now())
 
@@ -53,7 +53,7 @@ READS = (ECS, "orders", "refunds", "cpu", "metric", "gauge")
 
 
 def gappy_loop(world: Gappy, **changes: object) -> ServiceLoop:
-    wanted: dict[str, object] = {
+    fields: dict[str, object] = {
         "queues": (QueuePolicy("orders", 60.0), QueuePolicy("refunds", 60.0)),
         "cpu_target_percent": 100.0,
         "metrics": (MetricPolicy("metric", target_per_task=1.0), MetricPolicy("gauge", target_per_task=1.0)),
@@ -62,25 +62,25 @@ def gappy_loop(world: Gappy, **changes: object) -> ServiceLoop:
         "tolerance": 0.0,
         **changes,
     }
-    return loop_over(world, interval_s=INTERVAL_S, **wanted)  # type: ignore[arg-type]
+    return loop_over(world, interval_s=INTERVAL_S, **fields)  # type: ignore[arg-type]
 
 
 async def polls(world: Gappy, loop: ServiceLoop, count: int) -> None:
     for _ in range(count):
-        world.record(await loop.tick())
+        world.record(await loop.poll())
         await asyncio.sleep(INTERVAL_S)
 
 
 def hide(world: Gappy, read: str, kind: str) -> None:
     gap = Missing(f"{read} could not be read", kind)
     if read == ECS:
-        world.gone = gap
+        world.service_missing = gap
     else:
         world.unread[read] = gap
 
 
 def reveal(world: Gappy) -> None:
-    world.gone = None
+    world.service_missing = None
     world.unread.clear()
 
 
@@ -90,13 +90,13 @@ def played(world: Gappy, story: Callable[[ServiceLoop], object], **changes: obje
         world.load, world.desired = 20.0, 20
         await polls(world, loop, 20)
         assert world.writes == []
-        await story(loop)  # type: ignore[misc]  # every story is a coroutine
+        await story(loop)  # type: ignore[misc]  # every story is a coroutine function
 
     run_virtually(main())
 
 
 def removed_at(world: Gappy, since: float) -> list[float]:
-    """When tasks were removed, in seconds after `since`."""
+    """Return the times at which tasks were removed, in seconds after `since`."""
     before, found = 20, []
     for at, tasks in world.writes:
         if tasks < before:
@@ -108,7 +108,7 @@ def removed_at(world: Gappy, since: float) -> list[float]:
 @pytest.mark.parametrize("read", READS)
 @pytest.mark.parametrize("missed", [4, 7, 360])
 def test_a_gap_in_any_reading_restarts_the_warm_up(read: str, missed: int) -> None:
-    """ECS, each queue, CPU and each metric; for 40 s, for 70 s, and for an hour."""
+    """A gap of 40 s, 70 s or one hour, in ECS, a queue, CPU or a metric."""
     world, since = Gappy(), 0.0
 
     async def story(loop: ServiceLoop) -> None:
@@ -120,15 +120,15 @@ def test_a_gap_in_any_reading_restarts_the_warm_up(read: str, missed: int) -> No
         await polls(world, loop, 13)
 
     played(world, story)
-    first = next(tick for tick in world.ticks if tick.observation and tick.observation.now >= since)
+    first = next(poll for poll in world.polls if poll.observation and poll.observation.now >= since)
     assert first.decision is not None
-    assert first.decision.target == 20, "one reading after a gap agrees with nothing that was watched"
+    assert first.decision.target == 20, "the first reading after a gap permits no scale-in"
     assert removed_at(world, since)[0] >= WINDOW_S
 
 
 @pytest.mark.parametrize("frozen_s", [40.0, 60.0, 3600.0])
 def test_a_frozen_process_restarts_the_warm_up(frozen_s: float) -> None:
-    """SIGSTOP, a stopped virtual machine: the clock goes on, and nothing is read."""
+    """SIGSTOP or a stopped virtual machine: the clock continues, and nothing is read."""
     world, since = Gappy(), 0.0
 
     async def story(loop: ServiceLoop) -> None:
@@ -141,7 +141,7 @@ def test_a_frozen_process_restarts_the_warm_up(frozen_s: float) -> None:
     assert removed_at(world, since)[0] >= WINDOW_S
 
 
-def test_two_zeros_before_a_freeze_and_one_after_it_are_not_agreement() -> None:
+def test_zero_readings_before_a_freeze_do_not_count_after_it() -> None:
     world, since = Gappy(), 0.0
 
     async def story(loop: ServiceLoop) -> None:
@@ -161,7 +161,7 @@ def test_two_zeros_before_a_freeze_and_one_after_it_are_not_agreement() -> None:
 
 @pytest.mark.parametrize("read", [ECS, "orders", "refunds"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_failed_read_breaks_a_run_of_zero_readings(read: str, kind: str) -> None:
+def test_one_failed_read_ends_a_run_of_zero_readings(read: str, kind: str) -> None:
     world, failed_at = Gappy(), 0.0
 
     async def story(loop: ServiceLoop) -> None:
@@ -176,7 +176,7 @@ def test_one_failed_read_breaks_a_run_of_zero_readings(read: str, kind: str) -> 
 
     played(world, story, cpu_target_percent=None, metrics=(), sources=(), scale_in=Direction(stabilization_s=0.0))
     zero = next(at for at, tasks in world.writes if tasks == 0)
-    assert zero - failed_at > 60.0, "the run of zeros begins again after the failed read"
+    assert zero - failed_at > 60.0, "the run of zero readings starts again after the failed read"
 
 
 def test_two_failed_polls_in_a_row_are_no_gap() -> None:
@@ -192,7 +192,7 @@ def test_two_failed_polls_in_a_row_are_no_gap() -> None:
         await polls(world, loop, 8)
 
     played(world, story, cpu_target_percent=None, metrics=(), sources=(), scale_in=Direction(stabilization_s=30.0))
-    late = [tick.decision for tick in world.ticks if tick.observation and tick.observation.now >= since]
+    late = [poll.decision for poll in world.polls if poll.observation and poll.observation.now >= since]
     assert Rule.WARM_UP not in {step.rule for decision in late if decision for step in decision.steps}
     assert removed_at(world, since)
 
@@ -210,8 +210,8 @@ def test_two_failed_polls_in_a_row_are_no_gap() -> None:
     )
 )
 @settings(max_examples=60, deadline=None)
-def test_no_history_of_gaps_brings_an_early_scale_in(gaps: list[tuple[str, str, int, float, int]]) -> None:
-    """The observer sees when everything was last read, and the writes; never our memory."""
+def test_no_sequence_of_gaps_causes_an_early_scale_in(gaps: list[tuple[str, str, int, float, int]]) -> None:
+    """The check uses the times of the complete polls and the writes, not the loop's memory."""
     world, complete = Gappy(), list[float]()
 
     async def story(loop: ServiceLoop) -> None:
@@ -237,7 +237,7 @@ def test_no_history_of_gaps_brings_an_early_scale_in(gaps: list[tuple[str, str, 
         before = tasks
 
 
-def test_a_fallback_that_lowers_counts_is_not_hindered_by_the_gap_it_is_for() -> None:
+def test_a_static_fallback_lowers_the_count_during_a_gap() -> None:
     world = Gappy()
 
     async def story(loop: ServiceLoop) -> None:
@@ -250,18 +250,18 @@ def test_a_fallback_that_lowers_counts_is_not_hindered_by_the_gap_it_is_for() ->
 
 
 @pytest.mark.parametrize("window_s", [60.0, 300.0, 600.0, 1800.0])
-def test_an_idle_fleet_reaches_its_minimum_although_one_read_in_a_hundred_fails(window_s: float) -> None:
-    """The mean over 40 fleets: at most twice the time that it takes without failures."""
+def test_an_idle_service_reaches_its_minimum_although_one_percent_of_the_reads_fail(window_s: float) -> None:
+    """The mean time of 40 runs is at most twice the time without failures."""
 
     def settled_after(seed: int, failing: float) -> float:
-        chance, world = Random(seed), Gappy()
+        rng, world = Random(seed), Gappy()
 
         async def story(loop: ServiceLoop) -> None:
             began = now()
             world.load = 0.0
             while world.desired > 0 and now() - began < 36_000:
                 for read in READS[:3]:
-                    if chance.random() < failing:
+                    if rng.random() < failing:
                         hide(world, read, "unavailable")
                 await polls(world, loop, 1)
                 reveal(world)
@@ -277,7 +277,7 @@ def test_an_idle_fleet_reaches_its_minimum_although_one_read_in_a_hundred_fails(
     assert sum(failing_s) / len(failing_s) <= 2 * calm_s
 
 
-def test_a_daemon_that_starts_blind_warms_up_from_its_first_complete_reading() -> None:
+def test_a_daemon_that_starts_with_a_failed_reading_warms_up_from_its_first_complete_poll() -> None:
     world = Gappy(load=1.0, desired=20)
 
     async def main() -> None:
@@ -294,8 +294,8 @@ def test_a_daemon_that_starts_blind_warms_up_from_its_first_complete_reading() -
     run_virtually(main())
 
 
-def test_what_is_known_of_changes_outlives_a_gap() -> None:
-    """A cooldown that began before the gap goes on after it, and a service switched off by hand stays off."""
+def test_changes_are_remembered_across_a_gap() -> None:
+    """A cooldown continues after the gap, and a service that an operator set to 0 tasks stays at 0."""
     world = Gappy()
 
     async def story(loop: ServiceLoop) -> None:
@@ -319,8 +319,8 @@ def test_what_is_known_of_changes_outlives_a_gap() -> None:
     assert off.desired == 0
 
 
-def test_a_queue_that_is_removed_and_created_again_is_watched_as_before() -> None:
-    """A queue's own gap is a gap of the service: nothing is removed on the first readings of the new queue."""
+def test_a_queue_that_is_deleted_and_created_again_causes_no_early_scale_in() -> None:
+    """A gap of one queue is a gap of the service: the first readings of the new queue remove no task."""
     world = Gappy()
 
     async def story(loop: ServiceLoop) -> None:
@@ -334,18 +334,18 @@ def test_a_queue_that_is_removed_and_created_again_is_watched_as_before() -> Non
     assert world.writes == []
 
 
-def test_readings_that_went_stale_in_a_freeze_are_not_decided_on() -> None:
-    """The process stands still between the reading of the queue and the decision: the counts are an hour old then."""
+def test_no_decision_is_based_on_readings_from_before_a_freeze() -> None:
+    """The process freezes between the read of the queue and the decision: the counts are then one hour old."""
 
     @dataclass
-    class Freezing(Gappy):
+    class SlowCpuRead(Gappy):
         frozen_s: float = 0.0
 
         async def cpu(self, service: ServiceRef) -> Utilization | Missing:
             await asyncio.sleep(self.frozen_s)
             return await super().cpu(service)
 
-    world = Freezing()
+    world = SlowCpuRead()
 
     async def story(loop: ServiceLoop) -> None:
         world.load, world.frozen_s = 1.0, 3600.0
@@ -357,11 +357,11 @@ def test_readings_that_went_stale_in_a_freeze_are_not_decided_on() -> None:
     assert world.writes == []
 
 
-def test_a_scale_in_that_was_decided_before_a_freeze_is_not_made_after_it() -> None:
-    """The process stands still between the decision and its write, while the protection of tasks is read."""
+def test_a_scale_in_that_was_decided_before_a_freeze_is_not_written_after_it() -> None:
+    """The process freezes between the decision and its write, while it reads the task protection."""
 
     @dataclass
-    class Freezing(Gappy):
+    class SlowProtectionRead(Gappy):
         frozen_s: float = 0.0
 
         async def protected(self, service: ServiceRef) -> int | Missing:
@@ -370,18 +370,18 @@ def test_a_scale_in_that_was_decided_before_a_freeze_is_not_made_after_it() -> N
                 self.frozen_s, self.load = 0.0, 20.0
             return 0
 
-    world = Freezing()
+    world = SlowProtectionRead()
 
     async def story(loop: ServiceLoop) -> None:
         world.load, world.frozen_s = 2.0, 3600.0
         await polls(world, loop, 20)
 
-    played(world, story, workers=Workers.SELF_PROTECTING)
+    played(world, story, workers=WorkerSafety.SELF_PROTECTING)
     assert world.frozen_s == 0.0
     assert world.writes == []
 
 
-def test_the_shape_of_a_gap_is_recorded_with_the_decision() -> None:
+def test_a_gap_is_recorded_with_the_decision() -> None:
     world = Gappy()
 
     async def story(loop: ServiceLoop) -> None:
@@ -390,7 +390,7 @@ def test_the_shape_of_a_gap_is_recorded_with_the_decision() -> None:
         await polls(world, loop, 1)
 
     played(world, story)
-    last = world.ticks[-1]
+    last = world.polls[-1]
     assert last.memory.lapsed
     assert last.decision is not None
     assert [step.rule for step in last.decision.steps][-1] is Rule.WARM_UP

@@ -1,4 +1,4 @@
-"""What the past says: read once, kept up by the minute, and never more than a reason to have more."""
+"""The forecast from a queue's history: read once, then updated every minute; it can only raise the required tasks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from math import cos, pi
 import pytest
 
 from autoscaler.control.background import Background
-from autoscaler.control.lookahead import KEPT_S, TRIES, LookAhead
+from autoscaler.control.lookahead import HISTORY_S, TRIES, ForecastHistory
 from autoscaler.core.estimate import Estimator
 from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
-from autoscaler.core.knowledge import Some
+from autoscaler.core.knowledge import TimedCount
 from autoscaler.core.model import Backlog, Fleet, Observation, QueueReading
 from autoscaler.core.policy import Policy, QueuePolicy
 from autoscaler.errors import AutoscalerError, Denied, Unavailable
@@ -22,19 +22,19 @@ ORDERS = QueueRef("orders")
 
 
 def load(at: float) -> float:
-    """A peak of 800 messages a minute at noon, and none at midnight."""
+    """Return the messages of a minute: a daily curve with a peak of 800 at noon and 0 at midnight."""
     return round(400 * (1 - cos(2 * pi * (at % 86_400) / 86_400)))
 
 
-class Past:
-    """Two weeks of a daily curve; every minute in which `at % 3600 < 60` is unknown."""
+class DailyHistory:
+    """The daily curve of `load`. The first minute of each hour is unknown."""
 
     def __init__(self, error: AutoscalerError | None = None) -> None:
         self.error = error
-        self.asked: list[tuple[str, tuple[Span, ...]]] = []
+        self.requests: list[tuple[str, tuple[Span, ...]]] = []
 
     async def sent(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
-        self.asked.append((queue.name, tuple(spans)))
+        self.requests.append((queue.name, tuple(spans)))
         if self.error is not None:
             raise self.error
         [(start, end, period_s)] = spans
@@ -45,8 +45,8 @@ class Past:
         return await self.sent(queue, spans)
 
 
-class Clocks:
-    """The clock of instants, 1,000 s at `MIDNIGHT`."""
+class FixedClocks:
+    """A settable wall clock, and the clock of instants: 1,000 s at `MIDNIGHT`."""
 
     def __init__(self, wall: float) -> None:
         self.wall = wall
@@ -55,25 +55,25 @@ class Clocks:
         return self.wall - MIDNIGHT + 1000
 
 
-async def begun(past: Past, wall: float) -> tuple[LookAhead, Clocks]:
-    clocks = Clocks(wall)
+async def begun(history: DailyHistory, wall: float) -> tuple[ForecastHistory, FixedClocks]:
+    clocks = FixedClocks(wall)
     async with Background() as background:
-        ahead = LookAhead([ORDERS], past, background, clocks.now, lambda: clocks.wall)
+        ahead = ForecastHistory([ORDERS], history, background, clocks.now, lambda: clocks.wall)
         await ahead.begin()
     return ahead, clocks
 
 
-async def test_the_past_is_read_once_for_as_long_as_cloudwatch_keeps_minutes() -> None:
-    past = Past()
-    await begun(past, MIDNIGHT + 30.0)
-    assert past.asked == [("orders", ((MIDNIGHT - KEPT_S, MIDNIGHT, 60),))]
+async def test_the_history_of_14_days_is_read_once() -> None:
+    history = DailyHistory()
+    await begun(history, MIDNIGHT + 30.0)
+    assert history.requests == [("orders", ((MIDNIGHT - HISTORY_S, MIDNIGHT, 60),))]
 
 
 @pytest.mark.parametrize("hour", [6.0, 9.0, 15.0])
-async def test_it_foresees_the_hour_of_the_day(hour: float) -> None:
-    """The next minute of a curve, within a tenth; a minute's messages are spread evenly over it."""
+async def test_the_forecast_follows_the_time_of_day(hour: float) -> None:
+    """The next minute is forecast within 10 %. A minute's messages are spread evenly over it."""
     wall = MIDNIGHT + hour * 3600 + 15.0
-    ahead, _ = await begun(Past(), wall)
+    ahead, _ = await begun(DailyHistory(), wall)
     within = {some.seconds: some.messages for some in ahead.ahead()["orders"]}
     assert tuple(within) == EXPECTED_S
     expected = load(wall - 15) * 45 / 60 + load(wall + 45) * 15 / 60
@@ -81,14 +81,14 @@ async def test_it_foresees_the_hour_of_the_day(hour: float) -> None:
     assert within[10.0] == pytest.approx(load(wall - 15) / 6, rel=0.1)
 
 
-async def test_a_minute_is_taken_in_once_and_at_its_place() -> None:
-    """The minute that ended at 06:01 is known at 06:02; seen again, or an older one, it changes nothing."""
-    ahead, clocks = await begun(Past(), MIDNIGHT + 6 * 3600)
+async def test_each_minute_is_added_once_and_at_its_time() -> None:
+    """The minute that ended at 06:01 is known at 06:02. The same minute again, or an older one, changes nothing."""
+    ahead, clocks = await begun(DailyHistory(), MIDNIGHT + 6 * 3600)
     six_one = 1000 + 6 * 3600 + 60.0
     clocks.wall += 130
     ahead.see({"orders": QueueMinute(six_one, 5000, 5000, sent=5000)})
     after = ahead.ahead()
-    assert after["orders"][-1].messages > 1.5 * load(MIDNIGHT + 6 * 3600), "what came last counts"
+    assert after["orders"][-1].messages > 1.5 * load(MIDNIGHT + 6 * 3600), "the newest minute counts"
     for at in (six_one, six_one - 60):
         ahead.see({"orders": QueueMinute(at, 0, 0, sent=0)})
         assert ahead.ahead() == after
@@ -96,8 +96,8 @@ async def test_a_minute_is_taken_in_once_and_at_its_place() -> None:
     assert ahead.ahead() == after
 
 
-async def test_a_clock_that_was_set_for_a_moment_does_not_end_it() -> None:
-    ahead, clocks = await begun(Past(), MIDNIGHT + 6 * 3600)
+async def test_a_short_clock_change_does_not_stop_the_forecast() -> None:
+    ahead, clocks = await begun(DailyHistory(), MIDNIGHT + 6 * 3600)
     six = 1000 + 6 * 3600.0
     clocks.wall += 130
     before = ahead.ahead()
@@ -110,59 +110,59 @@ async def test_a_clock_that_was_set_for_a_moment_does_not_end_it() -> None:
     assert ahead.ahead()["orders"][-1].messages > 1.5 * before["orders"][-1].messages
 
 
-async def test_points_from_before_what_was_asked_for_are_not_taken_for_the_newest() -> None:
-    class Early(Past):
+async def test_datapoints_from_before_the_requested_time_are_ignored() -> None:
+    class Early(DailyHistory):
         async def sent(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
             found = await super().sent(queue, spans)
             return (*((spans[0][0] - 60 * back, 60, 1e5) for back in (3, 2, 1)), *found)
 
     wall = MIDNIGHT + 6 * 3600 + 15.0
-    assert (await begun(Early(), wall))[0].ahead() == (await begun(Past(), wall))[0].ahead()
+    assert (await begun(Early(), wall))[0].ahead() == (await begun(DailyHistory(), wall))[0].ahead()
 
 
-async def test_an_outlook_that_is_too_old_foresees_nothing() -> None:
-    ahead, clocks = await begun(Past(), MIDNIGHT + 6 * 3600)
+async def test_a_forecast_that_is_too_old_expects_no_messages() -> None:
+    ahead, clocks = await begun(DailyHistory(), MIDNIGHT + 6 * 3600)
     clocks.wall += 1800
     assert {some.messages for some in ahead.ahead()["orders"]} == {0.0}
 
 
-async def test_what_may_not_be_read_is_told() -> None:
-    ahead, _ = await begun(Past(Denied("not authorized to call cloudwatch:GetMetricData")), MIDNIGHT)
+async def test_a_denied_history_read_gives_a_notice() -> None:
+    ahead, _ = await begun(DailyHistory(Denied("not authorized to call cloudwatch:GetMetricData")), MIDNIGHT)
     assert ahead.ahead() == {}
     [notice] = ahead.notices
     assert notice.kind == Denied.kind
     assert "no look-ahead: not authorized to call cloudwatch:GetMetricData" in notice.reason
 
 
-async def test_what_could_not_be_read_just_now_is_asked_for_again_and_then_learned(
+async def test_an_unavailable_history_is_read_again_and_then_learned_from_new_minutes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("autoscaler.control.lookahead.AGAIN_AFTER_S", 0.0)
-    past = Past(Unavailable("timed out"))
-    ahead, clocks = await begun(past, MIDNIGHT)
-    assert len(past.asked) == TRIES
+    monkeypatch.setattr("autoscaler.control.lookahead.RETRY_S", 0.0)
+    history = DailyHistory(Unavailable("timed out"))
+    ahead, clocks = await begun(history, MIDNIGHT)
+    assert len(history.requests) == TRIES
     assert (ahead.ahead(), ahead.notices) == ({}, [])
     for minute in range(1, 181):
         clocks.wall = MIDNIGHT + 60.0 * minute + 1
         ahead.see({"orders": QueueMinute(clocks.now() - 1, sent=700 if minute % 5 == 0 else 0)})
     clocks.wall = MIDNIGHT + 60.0 * 184
-    assert ahead.ahead()["orders"][-1].messages > 350, "the minute that comes is a fifth one"
+    assert ahead.ahead()["orders"][-1].messages > 350, "the next minute is a multiple of five"
 
 
-@pytest.mark.parametrize(("foreseen", "expected"), [(0.0, 100.0), (1e4, 1e4)])
-def test_it_may_only_raise_what_is_expected(foreseen: float, expected: float) -> None:
-    """Of a queue to which 100 messages a minute came."""
+@pytest.mark.parametrize(("forecast", "expected"), [(0.0, 100.0), (1e4, 1e4)])
+def test_the_forecast_can_only_raise_the_expected_arrivals(forecast: float, expected: float) -> None:
+    """100 messages a minute arrive at the queue."""
     policy = Policy("orders", 0, 100, queues=(QueuePolicy("orders", 60.0),))
     sights = [
         Observation(
-            1000.0 + 10 * tick,
-            Fleet(5, 5, 0, 1000.0 + 10 * tick),
-            (QueueReading("orders", Backlog(round(tick * 100 / 6), 0, 0, 1000.0 + 10 * tick)),),
+            1000.0 + 10 * poll,
+            Fleet(5, 5, 0, 1000.0 + 10 * poll),
+            (QueueReading("orders", Backlog(round(poll * 100 / 6), 0, 0, 1000.0 + 10 * poll)),),
         )
-        for tick in range(8)
+        for poll in range(8)
     ]
     estimator = Estimator(policy, sights[0], 10.0)
-    ahead: Ahead = {"orders": tuple(Some(within_s, foreseen * within_s / 60) for within_s in EXPECTED_S)}
+    ahead: Ahead = {"orders": tuple(TimedCount(within_s, forecast * within_s / 60) for within_s in EXPECTED_S)}
     for seen in sights:
         knowledge = estimator.see(policy, seen, ahead)
     assert knowledge.queues[0].coming[-1].messages == pytest.approx(expected, abs=1)

@@ -1,4 +1,4 @@
-"""The tag that pauses: what it may say, when it ends, and what one that nobody can read means."""
+"""The pause tag: its format, its end, and the effect of a wrong tag."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIX = datetime(2026, 11, 23, 18, 0, tzinfo=UTC).timestamp()
 
 
 @pytest.mark.parametrize(
-    ("text", "meant"),
+    ("text", "expected"),
     [
         ("all", TagPause(Pause.ALL)),
         ("in", TagPause(Pause.IN)),
@@ -29,8 +29,8 @@ SIX = datetime(2026, 11, 23, 18, 0, tzinfo=UTC).timestamp()
         ("in until 2026-11-23T19:00+01:00", TagPause(Pause.IN, SIX)),
     ],
 )
-def test_what_it_may_say(text: str, meant: TagPause) -> None:
-    assert read_tag(text) == meant
+def test_a_valid_tag_is_parsed(text: str, expected: TagPause) -> None:
+    assert read_tag(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -40,53 +40,53 @@ def test_what_it_may_say(text: str, meant: TagPause) -> None:
         "in until 2026-13-01T00:00Z", "all 2026-11-23T18:00Z", "all,in", "until 2026-11-23T18:00Z", "all until 18:00",
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_says_how_to_write_it(text: str) -> None:
+def test_a_wrong_tag_returns_the_expected_format(text: str) -> None:
     wrong = read_tag(text)
     assert isinstance(wrong, Missing)
-    assert "`all`, `in`, `out` or a number" in wrong.reason
+    assert "`all`, `in`, `out` or a task count" in wrong.reason
     assert "until 2026-11-23T18:00Z" in wrong.reason
     assert len(wrong.reason) < 400
 
 
 @given(st.text(max_size=60))
-def test_any_text_has_an_answer(text: str) -> None:
+def test_any_text_is_parsed_or_reported(text: str) -> None:
     assert isinstance(read_tag(text), TagPause | Missing)
 
 
-def test_it_ends_at_its_time_and_not_before() -> None:
+def test_a_pause_ends_at_its_time_and_not_before() -> None:
     watch = TagWatch()
-    assert watch.look("out until 2026-11-23T18:00Z", SIX - 0.1) == (Pause.OUT, None)
-    assert watch.look("out until 2026-11-23T18:00Z", SIX) == (None, None)
+    assert watch.check("out until 2026-11-23T18:00Z", SIX - 0.1) == (Pause.OUT, None)
+    assert watch.check("out until 2026-11-23T18:00Z", SIX) == (None, None)
 
 
 def test_without_a_tag_nothing_is_paused() -> None:
     watch = TagWatch()
-    assert watch.look("4", 0.0) == (4, None)
-    assert watch.look(None, 0.0) == (None, None)
+    assert watch.check("4", 0.0) == (4, None)
+    assert watch.check(None, 0.0) == (None, None)
 
 
-def test_one_that_cannot_be_read_pauses_everything_where_none_was_in_force() -> None:
-    paused, wrong = TagWatch().look("al", 0.0)
+def test_a_wrong_tag_pauses_everything_if_no_pause_was_in_force() -> None:
+    paused, wrong = TagWatch().check("al", 0.0)
     assert paused is Pause.ALL
     assert wrong is not None
 
 
-def test_one_that_cannot_be_read_lets_the_pause_before_it_go_on_until_that_ends() -> None:
+def test_a_wrong_tag_keeps_the_previous_pause_until_its_end() -> None:
     watch = TagWatch()
-    watch.look("in until 2026-11-23T18:00Z", SIX - 20)
-    paused, wrong = watch.look("in untill 2026-11-23T20:00Z", SIX - 10)
+    watch.check("in until 2026-11-23T18:00Z", SIX - 20)
+    paused, wrong = watch.check("in untill 2026-11-23T20:00Z", SIX - 10)
     assert (paused, wrong is None) == (Pause.IN, False)
-    assert watch.look("in untill 2026-11-23T20:00Z", SIX)[0] is Pause.ALL
+    assert watch.check("in untill 2026-11-23T20:00Z", SIX)[0] is Pause.ALL
 
 
-def test_a_tag_that_was_removed_is_not_remembered() -> None:
+def test_a_removed_tag_is_forgotten() -> None:
     watch = TagWatch()
-    watch.look("in", 0.0)
-    watch.look(None, 1.0)
-    assert watch.look("inn", 2.0)[0] is Pause.ALL
+    watch.check("in", 0.0)
+    watch.check(None, 1.0)
+    assert watch.check("inn", 2.0)[0] is Pause.ALL
 
 
-def test_a_tag_that_is_mended_holds_again() -> None:
+def test_a_corrected_tag_is_in_force_again() -> None:
     watch = TagWatch()
-    watch.look("al", 0.0)
-    assert watch.look("out", 1.0) == (Pause.OUT, None)
+    watch.check("al", 0.0)
+    assert watch.check("out", 1.0) == (Pause.OUT, None)

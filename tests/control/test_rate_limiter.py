@@ -1,4 +1,4 @@
-"""Turns: who may call when, in virtual time. Budgets are kept, nobody starves, and what AWS says is believed."""
+"""The rate limiter in virtual time: its limits, the order of calls, fairness, and the backoff after a throttle."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 from autoscaler.control.rate_limiter import (
     DOUBLE_NEED_S,
-    FIRST_REST_S,
-    LEAST_REST_RATIO,
-    LONGEST_REST_S,
-    LOOK_AGAIN_S,
+    FIRST_BACKOFF_S,
+    LEAST_BACKOFF_RATIO,
+    LONGEST_BACKOFF_S,
     MOST_WAIT_S,
     PUBLISHED,
+    RECHECK_S,
     SHARE,
     TokenBucketLimiter,
 )
@@ -40,19 +40,19 @@ def played(script: Callable[[TokenBucketLimiter], Awaitable[None]], draw: float 
 
 
 async def emptied(limiter: TokenBucketLimiter, category: Category, urgency: Urgency = ROUTINE) -> int:
-    """As many calls as can be made at once."""
+    """Take all available tokens, and return their number."""
     calls = 0
-    while await limiter.turn(category, "eu", f"{calls}", urgency) == 0:
+    while await limiter.acquire(category, "eu", f"{calls}", urgency) == 0:
         calls += 1
     return calls
 
 
-async def rest_s(limiter: TokenBucketLimiter, category: Category = READ, region: str = "eu") -> float:
-    """How long the category rests from now on, to the tenth of a second."""
+async def backoff_s(limiter: TokenBucketLimiter, category: Category = READ, region: str = "eu") -> float:
+    """Return the seconds until the category permits a call again, to a tenth of a second."""
     began = now()
     while True:
         try:
-            await limiter.turn(category, region, "one", ROUTINE)
+            await limiter.acquire(category, region, "one", ROUTINE)
         except Throttled:
             await asyncio.sleep(0.1)
         else:
@@ -60,59 +60,59 @@ async def rest_s(limiter: TokenBucketLimiter, category: Category = READ, region:
 
 
 @pytest.mark.parametrize("category", [READ, WRITE, Category.TASK_READ])
-def test_at_once_our_share_and_then_our_share_of_the_rate(category: Category) -> None:
+def test_calls_get_our_share_of_the_burst_and_then_of_the_rate(category: Category) -> None:
     rate, burst = PUBLISHED[category]
 
     async def script(limiter: TokenBucketLimiter) -> None:
         assert await emptied(limiter, category) == int(SHARE * burst)
         began, calls = now(), 0
         while now() - began < 100:
-            await limiter.turn(category, "eu", "one", ROUTINE)
+            await limiter.acquire(category, "eu", "one", ROUTINE)
             calls += 1
         assert calls == pytest.approx(100 * SHARE * rate, abs=1)
 
     played(script)
 
 
-def test_scale_outs_may_use_all_that_aws_allows() -> None:
+def test_scale_outs_may_use_the_full_quota() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
         assert await emptied(limiter, WRITE, OUT) == 50
         began = now()
         for _ in range(100):
-            await limiter.turn(WRITE, "eu", "one", OUT)
+            await limiter.acquire(WRITE, "eu", "one", OUT)
         assert now() - began == pytest.approx(20, abs=0.3)
 
     played(script)
 
 
-def test_from_zero_goes_first_and_then_who_needs_more() -> None:
+def test_a_scale_out_from_zero_goes_first_and_then_other_scale_outs() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
         await emptied(limiter, WRITE, OUT)
         order = list[str]()
 
-        async def write(who: str, urgency: Urgency) -> None:
-            await limiter.turn(WRITE, "eu", who, urgency)
-            order.append(who)
+        async def write(caller: str, urgency: Urgency) -> None:
+            await limiter.acquire(WRITE, "eu", caller, urgency)
+            order.append(caller)
 
-        wishes = [("in", ROUTINE), ("out", OUT), ("out too", OUT), ("from zero", FROM_ZERO)]
-        await asyncio.gather(*(write(*wish) for wish in wishes))
+        requests = [("in", ROUTINE), ("out", OUT), ("out too", OUT), ("from zero", FROM_ZERO)]
+        await asyncio.gather(*(write(*request) for request in requests))
         assert order == ["from zero", "out", "out too", "in"]
 
     played(script)
 
 
-def test_of_those_who_need_more_tasks_he_goes_first_who_needs_most_but_waiting_counts_too() -> None:
+def test_the_largest_scale_out_goes_first_but_waiting_time_counts_too() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
         await emptied(limiter, WRITE, OUT)
         order = list[str]()
 
-        async def write(who: str, more: int, after_s: float) -> None:
+        async def write(caller: str, more: int, after_s: float) -> None:
             await asyncio.sleep(after_s)
-            await limiter.turn(WRITE, "eu", who, OUT, more)
-            order.append(who)
+            await limiter.acquire(WRITE, "eu", caller, OUT, more)
+            order.append(caller)
 
         needs = {"one": 1, "many": 100, "some": 10, "most": 1000}
-        await asyncio.gather(*(write(who, more, 0.0) for who, more in needs.items()))
+        await asyncio.gather(*(write(caller, more, 0.0) for caller, more in needs.items()))
         assert order == ["most", "many", "some", "one"]
 
         order.clear()
@@ -126,51 +126,51 @@ def test_of_those_who_need_more_tasks_he_goes_first_who_needs_most_but_waiting_c
     played(script)
 
 
-def test_what_is_done_in_the_background_goes_last() -> None:
+def test_background_calls_go_last() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
         await emptied(limiter, WRITE)
         order = list[Urgency]()
 
-        async def ask(urgency: Urgency) -> None:
-            await limiter.turn(WRITE, "eu", f"{urgency}", urgency)
+        async def call(urgency: Urgency) -> None:
+            await limiter.acquire(WRITE, "eu", f"{urgency}", urgency)
             order.append(urgency)
 
-        await asyncio.gather(*(ask(urgency) for urgency in (BACKGROUND, ROUTINE, OUT)))
+        await asyncio.gather(*(call(urgency) for urgency in (BACKGROUND, ROUTINE, OUT)))
         assert order == [OUT, ROUTINE, BACKGROUND]
 
     played(script)
 
 
-def test_whose_turn_would_be_too_late_is_sent_away_at_once_and_told_why() -> None:
+def test_a_call_whose_wait_would_be_too_long_is_refused_at_once_with_the_reason() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
         await emptied(limiter, WRITE)
-        turns = [asyncio.create_task(limiter.turn(WRITE, "eu", f"{number}", ROUTINE)) for number in range(9)]
+        calls = [asyncio.create_task(limiter.acquire(WRITE, "eu", f"{number}", ROUTINE)) for number in range(9)]
         began = now()
-        done = await asyncio.gather(*turns, return_exceptions=True)
+        done = await asyncio.gather(*calls, return_exceptions=True)
         refused = [each for each in done if isinstance(each, Throttled)]
         assert [isinstance(each, Throttled) for each in done] == [False] * 3 + [True] * 6
         assert now() - began <= MOST_WAIT_S
-        assert "ecs_service_modify in eu is at our share of AWS's rate" in str(refused[0])
+        assert "client-side rate limit reached for ecs_service_modify in eu" in str(refused[0])
         assert "AUTOSCALER_INTERVAL" in str(refused[0])
 
     played(script)
 
 
-def test_nobody_starves_at_a_tenth_of_what_is_needed() -> None:
-    """200 services ask every 10 s: 20 calls a second, of which AWS lets 2 through for half an hour. Jain's index of
-    what they got is at least 0.99, and the longest wait at most 2 n / rate: 200 s.
+def test_every_caller_gets_its_share_at_a_tenth_of_the_needed_rate() -> None:
+    """200 services call every 10 s: 20 calls a second, while 2 a second are permitted for half an hour. Jain's fairness
+    index is at least 0.99, and the longest wait at most 2 n / rate: 200 s.
     """
     services, rate = 200, 2.0
 
     async def script(limiter: TokenBucketLimiter) -> None:
-        limiter._lanes[READ, "eu"] = limiter._lane(READ, "eu")
-        limiter._lane(READ, "eu").ours = TokenBucket(rate, 10, now())
+        limiter._states[READ, "eu"] = limiter._state(READ, "eu")
+        limiter._state(READ, "eu").ours = TokenBucket(rate, 10, now())
         got, last, longest = Counter[int](), dict.fromkeys(range(services), now()), 0.0
 
-        async def ask(number: int) -> None:
+        async def call(number: int) -> None:
             nonlocal longest
             try:
-                await limiter.turn(READ, "eu", f"service {number}", ROUTINE)
+                await limiter.acquire(READ, "eu", f"service {number}", ROUTINE)
             except Throttled:
                 return
             got[number] += 1
@@ -180,7 +180,7 @@ def test_nobody_starves_at_a_tenth_of_what_is_needed() -> None:
             await asyncio.sleep(number % 16 * 10 / 16)
             for _ in range(180):
                 due = now() + 10
-                await ask(number)
+                await call(number)
                 await asyncio.sleep(due - now())
 
         async with asyncio.TaskGroup() as group:
@@ -189,30 +189,30 @@ def test_nobody_starves_at_a_tenth_of_what_is_needed() -> None:
         shares = [got[number] for number in range(services)]
         assert sum(shares) ** 2 / (services * sum(share * share for share in shares)) >= 0.99
         assert longest <= 2 * services / rate
-        assert sum(shares) >= 0.9 * rate * 1800, "what there is, is used"
+        assert sum(shares) >= 0.9 * rate * 1800, "90 % of the permitted rate is used"
 
     played(script)
 
 
 @pytest.mark.parametrize("allowed", [1.0, 10.0])
-def test_where_aws_allows_a_tenth_of_what_is_needed_nearly_every_call_is_answered_and_all_alike(allowed: float) -> None:
-    """Queues are asked for every 5 s, ten times as many as AWS lets through: 50, or 500."""
+def test_nearly_every_call_succeeds_with_equal_shares_if_aws_permits_a_tenth_of_the_calls(allowed: float) -> None:
+    """50 or 500 queues are read every 5 s: ten times the calls that AWS permits."""
     services = int(allowed * 50)
 
     async def script(limiter: TokenBucketLimiter) -> None:
-        theirs, got, made = TokenBucket(allowed, allowed, now()), Counter[int](), 0
+        aws_bucket, got, made = TokenBucket(allowed, allowed, now()), Counter[int](), 0
 
-        async def ask(number: int) -> None:
+        async def call(number: int) -> None:
             nonlocal made
             try:
-                await limiter.turn(Category.QUEUE_READ, "eu", f"{number}", ROUTINE)
+                await limiter.acquire(Category.QUEUE_READ, "eu", f"{number}", ROUTINE)
             except Throttled:
                 return
             made += 1
-            if theirs.wait_s(1, now()) > 0:
+            if aws_bucket.wait_s(1, now()) > 0:
                 limiter.throttled(Category.QUEUE_READ, "eu")
                 return
-            theirs.take(now())
+            aws_bucket.take(now())
             got[number] += 1
             limiter.succeeded(Category.QUEUE_READ, "eu")
 
@@ -220,7 +220,7 @@ def test_where_aws_allows_a_tenth_of_what_is_needed_nearly_every_call_is_answere
             await asyncio.sleep(number % 16 * 5 / 16)
             while True:
                 due = now() + 5
-                await ask(number)
+                await call(number)
                 await asyncio.sleep(due - now())
 
         tasks = [asyncio.create_task(service(number)) for number in range(services)]
@@ -233,111 +233,111 @@ def test_where_aws_allows_a_tenth_of_what_is_needed_nearly_every_call_is_answere
         shares = [got[number] for number in range(services)]
         assert made <= 1.1 * sum(shares)
         assert sum(shares) ** 2 / (services * sum(share * share for share in shares)) >= 0.99
-        assert sum(shares) >= 0.4 * allowed * 1800, "and half of what there is, is used"
+        assert sum(shares) >= 0.4 * allowed * 1800, "40 % of the permitted rate is used"
 
     played(script, draw=0.5)
 
 
-def test_while_aws_throttles_the_calls_stay_few_and_a_minute_later_all_is_as_before() -> None:
-    """AWS refuses everything for ten minutes: each call that is made is refused."""
+def test_few_calls_are_made_while_aws_throttles_and_the_full_rate_returns_afterwards() -> None:
+    """AWS throttles every call for ten minutes."""
 
     async def script(limiter: TokenBucketLimiter) -> None:
         made, began = 0, now()
         while now() - began < 600:
             for number in range(20):
                 try:
-                    await limiter.turn(READ, "eu", f"{number}", ROUTINE)
+                    await limiter.acquire(READ, "eu", f"{number}", ROUTINE)
                 except Throttled:
                     continue
                 made += 1
                 limiter.throttled(READ, "eu")
             await asyncio.sleep(10)
-        assert made <= 30, "a call or so at the end of each rest"
-        await asyncio.sleep(61 + LONGEST_REST_S)
+        assert made <= 30, "about one call at the end of each backoff"
+        await asyncio.sleep(61 + LONGEST_BACKOFF_S)
         limiter.succeeded(READ, "eu")
         began, calls = now(), 0
         while now() - began < 60:
-            await limiter.turn(READ, "eu", "one", ROUTINE)
+            await limiter.acquire(READ, "eu", "one", ROUTINE)
             calls += 1
         assert calls >= 60 * SHARE * PUBLISHED[READ][0]
 
     played(script, draw=0.5)
 
 
-def test_a_throttle_rests_its_category_in_its_region_and_no_other() -> None:
+def test_a_throttle_starts_a_backoff_of_its_category_in_its_region_only() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
         for _ in range(3):
             limiter.throttled(READ, "eu")
-            await asyncio.sleep(LONGEST_REST_S)
+            await asyncio.sleep(LONGEST_BACKOFF_S)
         limiter.throttled(READ, "eu")
-        with pytest.raises(Throttled, match=r"AWS throttled ecs_service_read in eu.*rest"):
-            await limiter.turn(READ, "eu", "one", ROUTINE)
-        assert await limiter.turn(WRITE, "eu", "one", ROUTINE) == 0
-        assert await limiter.turn(READ, "us", "one", ROUTINE) == 0
+        with pytest.raises(Throttled, match=r"AWS throttled ecs_service_read in eu: next call in"):
+            await limiter.acquire(READ, "eu", "one", ROUTINE)
+        assert await limiter.acquire(WRITE, "eu", "one", ROUTINE) == 0
+        assert await limiter.acquire(READ, "us", "one", ROUTINE) == 0
 
     played(script)
 
 
-def test_a_rest_doubles_with_each_throttle_in_a_row_up_to_a_minute() -> None:
+def test_the_backoff_doubles_with_each_consecutive_throttle_up_to_a_minute() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
-        rests = []
+        backoffs_s = []
         for _ in range(8):
             limiter.throttled(READ, "eu")
-            rests.append(await rest_s(limiter))
-        assert rests[:5] == pytest.approx([FIRST_REST_S * 2**n for n in range(5)], abs=1)
-        assert rests[-1] == pytest.approx(LONGEST_REST_S, abs=1)
+            backoffs_s.append(await backoff_s(limiter))
+        assert backoffs_s[:5] == pytest.approx([FIRST_BACKOFF_S * 2**n for n in range(5)], abs=1)
+        assert backoffs_s[-1] == pytest.approx(LONGEST_BACKOFF_S, abs=1)
 
     played(script)
 
 
-def test_a_rest_is_drawn_and_never_none() -> None:
+def test_the_backoff_is_random_and_never_zero() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
         limiter.throttled(READ, "eu")
-        assert LEAST_REST_RATIO * FIRST_REST_S - 0.2 <= await rest_s(limiter) <= 1.2, (
-            "and then there is a call a second"
+        assert LEAST_BACKOFF_RATIO * FIRST_BACKOFF_S - 0.2 <= await backoff_s(limiter) <= 1.2, (
+            "the rate is then one call a second"
         )
 
     played(script, draw=0.0)
 
 
-def test_throttles_that_were_under_way_when_the_rest_began_are_the_same_one() -> None:
+def test_throttles_of_calls_in_flight_do_not_extend_the_backoff() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
         for _ in range(5):
             limiter.throttled(READ, "eu")
-        assert await rest_s(limiter) == pytest.approx(FIRST_REST_S, abs=0.2)
+        assert await backoff_s(limiter) == pytest.approx(FIRST_BACKOFF_S, abs=0.2)
 
     played(script)
 
 
-def test_a_success_ends_the_row_but_not_a_rest_that_began_after_it_was_sent() -> None:
+def test_a_success_resets_the_doubling_but_does_not_end_a_backoff() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
         limiter.throttled(READ, "eu")
         limiter.succeeded(READ, "eu")
-        assert await rest_s(limiter) == pytest.approx(FIRST_REST_S, abs=0.2)
+        assert await backoff_s(limiter) == pytest.approx(FIRST_BACKOFF_S, abs=0.2)
         limiter.succeeded(READ, "eu")
         limiter.throttled(READ, "eu")
-        assert await rest_s(limiter) == pytest.approx(FIRST_REST_S, abs=0.5)
+        assert await backoff_s(limiter) == pytest.approx(FIRST_BACKOFF_S, abs=0.5)
 
     played(script)
 
 
-def test_who_gives_up_waiting_is_in_nobodys_way() -> None:
+def test_a_cancelled_call_delays_no_other_call() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
         await emptied(limiter, WRITE)
-        impatient = asyncio.create_task(limiter.turn(WRITE, "eu", "one", ROUTINE))
+        cancelled = asyncio.create_task(limiter.acquire(WRITE, "eu", "one", ROUTINE))
         await asyncio.sleep(0.1)
-        impatient.cancel()
-        assert 0.69 <= await limiter.turn(WRITE, "eu", "other", ROUTINE) <= 0.7 + LOOK_AGAIN_S
+        cancelled.cancel()
+        assert 0.69 <= await limiter.acquire(WRITE, "eu", "other", ROUTINE) <= 0.7 + RECHECK_S
 
     played(script)
 
 
-def test_what_is_left_is_told() -> None:
+def test_the_reported_tokens_are_those_of_the_area_with_the_fewest() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
         assert limiter.tokens() == {}
-        await limiter.turn(READ, "eu", "one", ROUTINE)
-        await limiter.turn(READ, "us", "one", ROUTINE)
-        await limiter.turn(READ, "us", "one", ROUTINE)
+        await limiter.acquire(READ, "eu", "one", ROUTINE)
+        await limiter.acquire(READ, "us", "one", ROUTINE)
+        await limiter.acquire(READ, "us", "one", ROUTINE)
         assert limiter.tokens() == {READ: 23.0}
         limiter.throttled(READ, "eu")
         assert limiter.tokens() == {READ: 0.0}
@@ -347,8 +347,8 @@ def test_what_is_left_is_told() -> None:
 
 def test_a_bucket_never_gives_more_than_its_burst_and_its_rate() -> None:
     bucket, taken = TokenBucket(2.0, 5.0, 0.0), 0
-    for tick in range(1000):
-        at = tick * 0.1
+    for poll in range(1000):
+        at = poll * 0.1
         if bucket.wait_s(1, at) == 0:
             bucket.take(at)
             taken += 1
@@ -356,22 +356,22 @@ def test_a_bucket_never_gives_more_than_its_burst_and_its_rate() -> None:
     assert taken >= 5 + 2 * 99.9 - 1
 
 
-def test_a_bucket_that_is_throttled_goes_on_at_half_its_pace_and_is_whole_within_a_minute() -> None:
+def test_a_throttled_bucket_continues_at_half_its_pace_and_recovers_within_a_minute() -> None:
     bucket, at = TokenBucket(1000.0, 1000.0, 0.0), 0.0
     for _ in range(1000):
         at += 0.05
         bucket.take(at)
     bucket.throttled(at)
-    assert bucket.rate * bucket.share == pytest.approx(20 / 2, rel=0.1), "twenty were made a second"
+    assert bucket.rate * bucket.share == pytest.approx(20 / 2, rel=0.1), "the pace was 20 calls a second"
     for _ in range(20):
         bucket.throttled(at)
     assert bucket.wait_s(1, at) == pytest.approx(1 / LEAST_PER_S)
     bucket.left(at + 60.0)
     assert bucket.share == 1.0
-    assert bucket.left(0.0) == bucket.tokens, "a clock that goes back gives nothing"
+    assert bucket.left(0.0) == bucket.tokens, "a clock that goes back adds no tokens"
 
 
-def test_after_a_throttle_there_is_no_burst() -> None:
+def test_a_throttled_bucket_has_no_burst() -> None:
     bucket = TokenBucket(1000.0, 1000.0, 0.0)
     bucket.throttled(0.0)
     assert bucket.left(2.0) <= max(1.0, 1000.0 * bucket.share)

@@ -1,4 +1,4 @@
-"""A service that was deleted and created again is a new one: nothing that was known of the old one is true of it."""
+"""A service that was deleted and created again is a new service: no learned value of the old one applies to it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.model import Fleet, Missing
 from autoscaler.core.policy import Direction
 from autoscaler.ports import ServiceRef, Urgency
-from tests.control.fakes import World, loop_over, now
+from tests.control.fakes import FakePorts, loop_over, now
 from tests.virtual import run_virtually
 
 
 @dataclass
-class Replaceable(World):
+class Replaceable(FakePorts):
     identity: str | None = "service/prod/orders 1"
 
     async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
@@ -26,20 +26,20 @@ class Replaceable(World):
 
 async def polls(world: Replaceable, loop: ServiceLoop, count: int) -> None:
     for _ in range(count):
-        world.record(await loop.tick())
+        world.record(await loop.poll())
         await asyncio.sleep(10.0)
 
 
 def replaced(world: Replaceable, *, between: Missing | None, identity: str | None, polls_between: int = 3) -> None:
-    """Four tasks of two at least; the service is deleted, and is there again with none."""
+    """A service with 4 tasks and `min_tasks` 2 is deleted and created again with 0 tasks."""
 
     async def main() -> None:
         loop = loop_over(world, min_tasks=2)
         world.desired = 4
         await polls(world, loop, 10)
-        world.gone, world.desired = between, 0
+        world.service_missing, world.desired = between, 0
         await polls(world, loop, polls_between if between else 0)
-        world.gone, world.identity = None, identity
+        world.service_missing, world.identity = None, identity
         await polls(world, loop, 1)
 
     run_virtually(main())
@@ -50,30 +50,30 @@ INACTIVE = Missing("the service is INACTIVE", "refused")
 
 
 @pytest.mark.parametrize("between", [MISSING, INACTIVE, None], ids=["missing", "inactive", "between two polls"])
-def test_the_minimum_is_there_at_once(between: Missing | None) -> None:
+def test_a_replaced_service_gets_its_minimum_at_once(between: Missing | None) -> None:
     world = Replaceable(waiting=40)
     replaced(world, between=between, identity="service/prod/orders 2")
-    assert world.desired == 4, "2 at least, and 4 for 40 messages"
+    assert world.desired == 4, "min_tasks is 2, and 40 messages require 4"
     empty = Replaceable(waiting=0, in_flight=1)
     replaced(empty, between=between, identity="service/prod/orders 2")
     assert empty.desired == 2
 
 
 @pytest.mark.parametrize("between", [MISSING, INACTIVE])
-def test_without_a_creation_time_its_absence_tells(between: Missing) -> None:
+def test_without_a_creation_time_a_service_that_was_absent_counts_as_replaced(between: Missing) -> None:
     world = Replaceable(waiting=40, identity=None)
     replaced(world, between=between, identity=None)
     assert world.desired == 4
 
 
 @pytest.mark.parametrize("kind", ["unavailable", "throttled", "denied", "unreadable", "refused"])
-def test_the_same_service_switched_off_by_hand_stays_off_whatever_could_not_be_read(kind: str) -> None:
+def test_the_same_service_set_to_zero_tasks_stays_at_zero_after_failed_reads(kind: str) -> None:
     world = Replaceable(waiting=40)
     replaced(world, between=Missing("it could not be read", kind), identity=world.identity)
     assert world.desired == 0
 
 
-def test_another_identity_brings_a_warm_up_and_forgets_changes_and_demands() -> None:
+def test_another_identity_starts_a_warm_up_and_deletes_changes_and_demands() -> None:
     world = Replaceable(waiting=195, in_flight=5)
 
     async def main() -> None:
@@ -82,8 +82,8 @@ def test_another_identity_brings_a_warm_up_and_forgets_changes_and_demands() -> 
         assert world.desired == 20
         world.identity, world.desired, world.waiting, world.in_flight = "service/prod/orders 2", 1, 95, 0
         await polls(world, loop, 2)
-        assert world.desired == 10, "the cooldown was of the old service"
-        memory = world.ticks[-1].memory
+        assert world.desired == 10, "the cooldown belongs to the old service"
+        memory = world.polls[-1].memory
         assert [change.tasks for change in memory.changes] == [9]
         assert memory.since is not None
         assert now() - memory.since <= 30.0
@@ -92,8 +92,8 @@ def test_another_identity_brings_a_warm_up_and_forgets_changes_and_demands() -> 
     run_virtually(main())
 
 
-def test_a_service_that_is_replaced_between_a_decision_and_its_write_is_decided_anew() -> None:
-    """The fresh reading before a write shows another service: a scale-in that was agreed for the old one is dropped."""
+def test_a_service_that_is_replaced_between_a_decision_and_its_write_is_decided_again() -> None:
+    """The reading before the write shows another service: the scale-in of the old one is dropped."""
 
     @dataclass
     class Swapped(Replaceable):
@@ -110,7 +110,7 @@ def test_a_service_that_is_replaced_between_a_decision_and_its_write_is_decided_
         loop = loop_over(world, scale_in=Direction(stabilization_s=30.0))
         await polls(world, loop, 10)
         world.waiting = 50
-        world.swap_at = now() + 16.0 + 3.0  # in the second poll: ECS was read, and the queue was not yet
+        world.swap_at = now() + 16.0 + 3.0  # in the second poll, after the read of ECS and before that of the queue
         await polls(world, loop, 2)
 
     run_virtually(main())

@@ -1,4 +1,4 @@
-"""Schedules: a pure function of wall time, on the clock of their zone, and never above the service's own maximum."""
+"""Schedules: a pure function of wall time, in their time zone, and never above the service's own maximum."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def schedule(**changes: object) -> Schedule:
         "max_tasks": None,
         "lead_s": 90.0,
     }
-    return Schedule(**(usual | changes))  # type: ignore[arg-type]  # the tests name fields of Schedule only
+    return Schedule(**(usual | changes))  # type: ignore[arg-type]  # the tests pass fields of Schedule only
 
 
 def at(text: str) -> float:
-    """A UTC time, in seconds since the epoch."""
+    """Return a UTC time in seconds since the epoch."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
@@ -52,7 +52,9 @@ def in_force(one: Schedule, wall: float) -> bool:
         ("2026-12-05T10:00", False),  # a Saturday
     ],
 )
-def test_it_begins_ahead_of_its_start_and_ends_as_long_after_it_as_it_lasts(time: str, expected: bool) -> None:
+def test_a_schedule_begins_its_lead_time_before_the_start_and_ends_after_its_duration(
+    time: str, expected: bool
+) -> None:
     assert in_force(schedule(), at(time)) is expected
 
 
@@ -63,16 +65,16 @@ def test_it_begins_ahead_of_its_start_and_ends_as_long_after_it_as_it_lasts(time
         ("2026-03-29T01:00", True),
         ("2026-03-29T01:59:59", True),
         ("2026-03-29T02:00", False),
-        ("2026-10-25T00:29:59", False),  # 2:30 comes twice: at 0:30 and at 1:30 UTC
+        ("2026-10-25T00:29:59", False),  # 2:30 occurs twice: at 0:30 and at 1:30 UTC
         ("2026-10-25T00:30", True),
         ("2026-10-25T01:15", True),  # 2:15 for the second time
         ("2026-10-25T01:29:59", True),
         ("2026-10-25T01:30", False),
         ("2026-10-25T01:45", False),
-        ("2026-10-25T02:15", False),  # an hour ago it was 2:15 for the second time
+        ("2026-10-25T02:15", False),  # one hour after the second 2:15
     ],
 )
-def test_a_skipped_start_is_made_up_for_and_one_that_comes_twice_happens_once(time: str, expected: bool) -> None:
+def test_a_start_that_the_clock_change_skips_or_repeats_happens_once(time: str, expected: bool) -> None:
     assert in_force(schedule(cron="30 2 * * *", lasts_s=3600.0, lead_s=0.0), at(time)) is expected
 
 
@@ -94,7 +96,7 @@ WALLS = st.builds(lambda day, minute, past: day + 60.0 * minute + past, st.sampl
 
 
 def starts(one: Schedule, wall: float) -> list[float]:
-    """Every start that can matter at `wall`, counted up from long before."""
+    """Return every start that can matter at `wall`, from 300,000 s before it."""
     found = list[Any]()
     for start in CronSim(one.cron, datetime.fromtimestamp(wall - 300_000, ZoneInfo(one.timezone))):
         if start.timestamp() > wall + 100_000:
@@ -105,30 +107,28 @@ def starts(one: Schedule, wall: float) -> list[float]:
 
 @settings(deadline=None, max_examples=300)
 @given(SCHEDULES, WALLS)
-def test_in_force_is_near_a_start_and_nothing_else(one: Schedule, wall: float) -> None:
+def test_a_schedule_is_in_force_only_around_its_starts(one: Schedule, wall: float) -> None:
     near = any(start - one.lead_s <= wall < start + one.lasts_s for start in starts(one, wall))
     assert in_force(one, wall) == near
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(SCHEDULES, max_size=3).map(tuple), st.lists(WALLS, min_size=1, max_size=30))
-def test_what_is_kept_until_the_next_edge_is_what_would_be_found_anew(
-    some: tuple[Schedule, ...], walls: list[float]
-) -> None:
-    kept = Timetable(OWN, some)
+def test_the_cached_policy_equals_a_newly_calculated_one(some: tuple[Schedule, ...], walls: list[float]) -> None:
+    cached = Timetable(OWN, some)
     for wall in (at + step for at in walls for step in (0, 31, 3599, -1)):
-        assert kept.policy_at(wall) == Timetable(OWN, some).policy_at(wall)
+        assert cached.policy_at(wall) == Timetable(OWN, some).policy_at(wall)
 
 
-def test_between_edges_nothing_is_worked_out_again() -> None:
-    kept = Timetable(OWN, (schedule(),))
-    first = kept.policy_at(at("2026-06-01T09:00"))
-    assert all(kept.policy_at(at("2026-06-01T09:00") + second) is first for second in range(0, 25_000, 500))
+def test_the_policy_is_cached_between_two_edges() -> None:
+    cached = Timetable(OWN, (schedule(),))
+    first = cached.policy_at(at("2026-06-01T09:00"))
+    assert all(cached.policy_at(at("2026-06-01T09:00") + second) is first for second in range(0, 25_000, 500))
 
 
 @settings(deadline=None)
 @given(st.lists(SCHEDULES, min_size=1, max_size=4))
-def test_the_highest_bounds_hold_and_none_is_above_the_services_own_maximum(some: list[Schedule]) -> None:
+def test_the_highest_bounds_apply_up_to_the_services_own_maximum(some: list[Schedule]) -> None:
     policy = bounded(OWN, some)
     lows = [one.min_tasks for one in some if one.min_tasks is not None]
     highs = [one.max_tasks for one in some if one.max_tasks is not None]

@@ -1,4 +1,4 @@
-"""Settings as time goes by, in virtual time: files that change, clusters that are looked through."""
+"""Changes of the settings, in virtual time: settings files, and services that are discovered in clusters."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from autoscaler.config import Config, find, load, reload
 from autoscaler.config.by_tag import ANY, ENABLE, LOWER, LOWER_GIVEN, RAISE, RAISE_GIVEN
 from autoscaler.config.discovering import SETTINGS, discovered
 from autoscaler.config.group import Leaf
-from autoscaler.config.loading import Settings
+from autoscaler.config.loading import LoadedSettings
 from autoscaler.config.reloading import Reloaded
-from autoscaler.control.discovery import Discovery
-from autoscaler.control.settings import DISCOVER_S, WATCH_S, Following, Source
+from autoscaler.control.discovery import TaggedServices
+from autoscaler.control.settings import DISCOVER_S, WATCH_S, Following, SettingsSource
 from autoscaler.errors import Problem, Unavailable
 from autoscaler.ports import Place
 from tests.config.samples import two_of
@@ -57,16 +57,16 @@ WEAKEST = {
     "min_tasks": "0",
     "processing_time": "none",
 }
-"""What a tag writes to take back what it said."""
+"""The tag value that makes each setting weak again."""
 
 
-def asks(queues: str, **more: str) -> dict[str, str]:
+def tags_with(queues: str, **more: str) -> dict[str, str]:
     return {f"autoscaler:{name}": value for name, value in {"queues": queues, "max_tasks": "9", **more}.items()}
 
 
 @dataclass
-class Stage:
-    """A settings file and clusters. `clusters` None: the cluster cannot be read."""
+class SettingsStage:
+    """A settings file and clusters. A cluster that is None cannot be read."""
 
     path: Path
     clusters: dict[str, Tags | None] = field(default_factory=lambda: {"prod": {}, "test": {}})
@@ -74,7 +74,7 @@ class Stage:
     problems: list[Problem] = field(default_factory=list)
     rounds: list[tuple[Problem, ...]] = field(default_factory=list)
     gone: dict[str, str] = field(default_factory=dict)
-    told: list[tuple[float, Config]] = field(default_factory=list)
+    applied: list[tuple[float, Config]] = field(default_factory=list)
     mark: int = 0
     hangs: bool = False
 
@@ -108,25 +108,25 @@ class Stage:
             raise TimeoutError
         return self.mark
 
-    async def _read(self, config: Config, settings: Settings, confirmed: bool) -> Reloaded:
+    async def _read(self, config: Config, settings: LoadedSettings, confirmed: bool) -> Reloaded:
         return reload(self.environ, config, settings, confirmed=confirmed)
 
     def play(self, seconds: float, script: Mapping[Any, object] | None = None) -> None:
-        """The script's actions happen at their seconds; `told` has each new settings with its second."""
+        """Run for `seconds`. `script`: actions by their second. `applied` gets all new settings with their second."""
 
         async def main() -> None:
             began = now()
-            source = Source(self._read, self._mark)
-            following = Following(load(self.environ), find(self.environ), source, Discovery(self, self), self)
+            source = SettingsSource(self._read, self._mark)
+            following = Following(load(self.environ), find(self.environ), source, TaggedServices(self, self), self)
 
             async def follow() -> None:
                 async for config in following.configs():
-                    self.told.append((now() - began, config))
+                    self.applied.append((now() - began, config))
 
             task = asyncio.create_task(follow())
             for at, action in sorted((script or {}).items()):
                 await asyncio.sleep(began + at - now())
-                following.again() if action == "again" else action()  # type: ignore[operator]
+                following.request_reload() if action == "again" else action()  # type: ignore[operator]
             await asyncio.sleep(began + seconds - now())
             task.cancel()
             await asyncio.wait([task])
@@ -136,46 +136,46 @@ class Stage:
 
     @property
     def keys(self) -> list[list[str]]:
-        return [[service.ref.key for service in config.services] for _, config in self.told]
+        return [[service.ref.key for service in config.services] for _, config in self.applied]
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    stage = Stage(tmp_path / "settings.toml")
+def stage(tmp_path: Path) -> SettingsStage:
+    stage = SettingsStage(tmp_path / "settings.toml")
     stage.write(TOP + ORDERS.format(5))
     return stage
 
 
-def test_a_changed_file_is_in_force_within_moments(stage: Stage) -> None:
+def test_a_changed_file_is_in_force_within_two_checks(stage: SettingsStage) -> None:
     stage.play(20, {10.5: lambda: stage.write(TOP + ORDERS.format(7))})
-    [(began, _), (at, config)] = stage.told
+    [(began, _), (at, config)] = stage.applied
     assert began == 0
     assert at <= 10.5 + 2 * WATCH_S
     assert config.services[0].policy.max_tasks == 7
 
 
-def test_who_asks_has_it_read_again_though_the_file_shows_no_change(stage: Stage) -> None:
+def test_a_requested_reload_reads_the_file_although_it_shows_no_change(stage: SettingsStage) -> None:
     def quietly() -> None:
         stage.path.write_text(TOP + ORDERS.format(7), encoding="utf-8")
 
     stage.play(20, {10.5: quietly, 15.0: "again"})
-    assert [at for at, _ in stage.told] == [0, 15.0]
+    assert [at for at, _ in stage.applied] == [0, 15.0]
 
 
-def test_a_bad_file_keeps_the_last_good_one_and_is_told_once(stage: Stage) -> None:
+def test_an_invalid_file_keeps_the_settings_in_force_and_is_reported_once(stage: SettingsStage) -> None:
     stage.play(60, {10: lambda: stage.write("nonsense")})
-    assert len(stage.told) == 1
+    assert len(stage.applied) == 1
     assert [bool(outcome.problems) for outcome in stage.reloads] == [True]
 
 
-def test_services_come_change_and_go_with_their_tags(stage: Stage) -> None:
+def test_services_are_added_changed_and_removed_with_their_tags(stage: SettingsStage) -> None:
     clusters = stage.clusters
-    clusters["prod"] = {"mails": asks("mails"), "untagged": {"team": "a"}}
+    clusters["prod"] = {"mails": tags_with("mails"), "untagged": {"team": "a"}}
     stage.play(
         4 * DISCOVER_S,
         {
-            30: lambda: clusters.update(test={"bills": asks("bills")}),
-            90: lambda: clusters.update(prod={"mails": asks("mails", max_tasks="8")}),
+            30: lambda: clusters.update(test={"bills": tags_with("bills")}),
+            90: lambda: clusters.update(prod={"mails": tags_with("mails", max_tasks="8")}),
             150: lambda: clusters.update(prod={"mails": {"team": "a"}}),
         },
     )
@@ -189,20 +189,20 @@ def test_services_come_change_and_go_with_their_tags(stage: Stage) -> None:
     assert stage.problems == []
 
 
-def test_a_wrong_tag_does_not_keep_a_profile_from_being_made_stricter(stage: Stage) -> None:
+def test_a_wrong_tag_does_not_prevent_a_stricter_profile(stage: SettingsStage) -> None:
     strict = WEAK.replace('mode = "active"', 'mode = "shadow"').replace(
         "[profiles.weak]", "[profiles.weak]\nmin_tasks = 3"
     )
     stage.write(TOP + WEAK + ORDERS.format(5))
-    prod: Tags = {"mails": asks("mails", profile="weak")}
+    prod: Tags = {"mails": tags_with("mails", profile="weak")}
     stage.clusters["prod"] = prod
     script = {
-        100: lambda: prod.update(mails=asks("mails", profile="weak", colour="red")),
+        100: lambda: prod.update(mails=tags_with("mails", profile="weak", colour="red")),
         200: lambda: stage.write(TOP + strict + ORDERS.format(5)),
     }
     stage.play(400, script)
     assert [
-        (config.services[-1].policy.mode, config.services[-1].policy.min_tasks) for _, config in stage.told[1:]
+        (config.services[-1].policy.mode, config.services[-1].policy.min_tasks) for _, config in stage.applied[1:]
     ] == [
         ("active", 0),
         ("shadow", 3),
@@ -210,8 +210,13 @@ def test_a_wrong_tag_does_not_keep_a_profile_from_being_made_stricter(stage: Sta
     assert "tags of mails in prod: autoscaler:colour" in {problem.where for problem in stage.problems}
 
 
-def test_a_service_that_is_given_up_is_named_with_the_reason(stage: Stage) -> None:
-    prod: Tags = {"untagged": asks("a"), "removed": asks("b"), "named": asks("c"), "stays": asks("d")}
+def test_a_service_that_is_no_longer_scaled_is_reported_with_the_reason(stage: SettingsStage) -> None:
+    prod: Tags = {
+        "untagged": tags_with("a"),
+        "removed": tags_with("b"),
+        "named": tags_with("c"),
+        "stays": tags_with("d"),
+    }
     stage.clusters["prod"] = prod
     here = '[services.own]\ncluster = "prod"\nservice = "named"\nqueues = ["c"]\nmax_tasks = 5\n'
 
@@ -224,17 +229,19 @@ def test_a_service_that_is_given_up_is_named_with_the_reason(stage: Stage) -> No
     assert stage.keys[-1] == ["orders", "own", "prod-stays"]
     assert stage.gone.keys() == {"prod-untagged", "prod-removed", "prod-named"}
     assert "autoscaler:queues is missing" in stage.gone["prod-untagged"]
-    assert "does not list" in stage.gone["prod-removed"]
+    assert "no longer lists" in stage.gone["prod-removed"]
     assert "by name" in stage.gone["prod-named"]
 
 
-def test_a_service_goes_from_the_file_when_somebody_asks(stage: Stage) -> None:
+def test_a_service_is_removed_from_the_file_only_by_a_requested_reload(stage: SettingsStage) -> None:
     two = TOP + ORDERS.format(5) + ORDERS.format(5).replace("orders", "mails")
     stage.write(two)
     stage.play(60, {10: lambda: stage.write(TOP + ORDERS.format(5)), 30: "again"})
     assert stage.keys == [["mails", "orders"], ["orders"]]
-    assert stage.told[-1][0] == 30
-    assert [outcome.waiting is not None for outcome in stage.reloads] == [True, False], "that it waits is told once"
+    assert stage.applied[-1][0] == 30
+    assert [outcome.unconfirmed is not None for outcome in stage.reloads] == [True, False], (
+        "the pending removal is reported once"
+    )
 
 
 STRICTER: dict[str, Callable[[Leaf], str]] = {
@@ -254,12 +261,12 @@ STRICTEST = {"mode": "shadow", "conflicting_scalers": "refuse", "workers": "unsa
 
 
 @pytest.mark.parametrize("leaf", BY_TAG, ids=lambda leaf: ".".join(leaf.path))
-def test_a_tag_that_is_missing_changes_nothing_until_it_is_written(stage: Stage, leaf: Leaf) -> None:
-    """Terraform takes tags away that it does not know. The profile is as weak as it can be."""
+def test_a_tag_that_is_missing_changes_nothing_until_it_is_written(stage: SettingsStage, leaf: Leaf) -> None:
+    """Terraform removes tags that it does not manage. The profile has the weakest values."""
     name = ".".join(leaf.path)
     stage.write(TOP + WEAK + ORDERS.format(5))
     value = STRICTEST.get(name) or STRICTER[leaf.by_tag.words](leaf)
-    full = asks("mails", profile="weak", **{name: value})
+    full = tags_with("mails", profile="weak", **{name: value})
     bare = {tag: each for tag, each in full.items() if tag != f"autoscaler:{name}"}
     prod: Tags = {"mails": full}
     stage.clusters["prod"] = prod
@@ -267,7 +274,7 @@ def test_a_tag_that_is_missing_changes_nothing_until_it_is_written(stage: Stage,
 
     def tags(now: dict[str, str] | None) -> Callable[[], None]:
         def change() -> None:
-            seen.append(stage.told[-1][1])
+            seen.append(stage.applied[-1][1])
             prod.pop("mails", None)
             prod.update({} if now is None else {"mails": now})
 
@@ -277,31 +284,35 @@ def test_a_tag_that_is_missing_changes_nothing_until_it_is_written(stage: Stage,
     script = {100.0: tags(bare), 300.0: tags(None), 500.0: tags(bare), 700.0: tags(weak), 900.0: tags(weak)}
     stage.play(1000, script)
     first, later, gone, back, written = (config.services[-1] for config in seen)
-    assert first == later == back, "also after the service was given up in between"
+    assert first == later == back, "also after the service was not discovered in between"
     assert gone.ref.key == "orders"
     assert f"tags of mails in prod: autoscaler:{name}" in {problem.where for problem in stage.problems}
     assert written != first
 
 
-def test_a_tag_that_is_missing_is_a_problem_in_every_round_until_it_is_written(stage: Stage) -> None:
-    full, prod = asks("mails", mode="shadow"), Tags()
+def test_a_tag_that_is_missing_is_a_problem_in_every_round_until_it_is_written(stage: SettingsStage) -> None:
+    full, prod = tags_with("mails", mode="shadow"), Tags()
     stage.clusters["prod"] = prod
     prod["mails"] = full
-    stage.play(6 * DISCOVER_S, {90: lambda: prod.update(mails=asks("mails")), 250: lambda: prod.update(mails=full)})
+    stage.play(
+        6 * DISCOVER_S, {90: lambda: prod.update(mails=tags_with("mails")), 250: lambda: prod.update(mails=full)}
+    )
     assert [len(problems) for problems in stage.rounds] == [0, 0, 1, 1, 1, 0]
 
 
-def test_of_services_that_were_given_up_the_last_are_remembered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_tags_of_the_last_removed_services_are_remembered(
+    stage: SettingsStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("autoscaler.control.discovery.MOST_REMEMBERED", 1)
     prod: Tags = {
-        "a": asks("a", **{"scale_in.small_step_stabilization": "9m"}),
-        "b": asks("b", **{"scale_in.small_step_stabilization": "9m"}),
+        "a": tags_with("a", **{"scale_in.small_step_stabilization": "9m"}),
+        "b": tags_with("b", **{"scale_in.small_step_stabilization": "9m"}),
     }
     stage.clusters["prod"] = prod
-    back = {name: asks(name) for name in ("a", "b")}
+    back = {name: tags_with(name) for name in ("a", "b")}
     stage.play(400, {90: lambda: prod.pop("a"), 150: lambda: prod.pop("b"), 250: lambda: prod.update(back)})
     assert {
-        service.ref.service: service.policy.small_step_stabilization_s for service in stage.told[-1][1].services
+        service.ref.service: service.policy.small_step_stabilization_s for service in stage.applied[-1][1].services
     } == {
         "a": 120.0,
         "b": 540.0,
@@ -309,27 +320,34 @@ def test_of_services_that_were_given_up_the_last_are_remembered(stage: Stage, mo
     }
 
 
-def test_the_profile_that_is_no_longer_named_stays(stage: Stage) -> None:
+def test_a_profile_that_the_tags_no_longer_name_stays(stage: SettingsStage) -> None:
     stage.write(TOP + WEAK + ORDERS.format(5))
-    prod: Tags = {"mails": asks("mails", profile="weak")}
+    prod: Tags = {"mails": tags_with("mails", profile="weak")}
     stage.clusters["prod"] = prod
     stage.play(
         400,
-        {100: lambda: prod.update(mails=asks("mails")), 250: lambda: prod.update(mails=asks("mails", profile="none"))},
+        {
+            100: lambda: prod.update(mails=tags_with("mails")),
+            250: lambda: prod.update(mails=tags_with("mails", profile="none")),
+        },
     )
-    assert [config.services[-1].policy.mode for _, config in stage.told[1:]] == ["active", "shadow"]
+    assert [config.services[-1].policy.mode for _, config in stage.applied[1:]] == ["active", "shadow"]
 
 
-def test_a_cluster_that_cannot_be_read_keeps_what_was_found(stage: Stage) -> None:
-    stage.clusters["prod"] = {"mails": asks("mails")}
+def test_a_cluster_that_cannot_be_read_keeps_its_services(stage: SettingsStage) -> None:
+    stage.clusters["prod"] = {"mails": tags_with("mails")}
     stage.play(3 * DISCOVER_S, {30: lambda: stage.clusters.update(prod=None)})
     assert stage.keys == [["orders"], ["orders", "prod-mails"]]
     assert "no answer" in str(stage.problems[0])
 
 
-def test_wrong_tags_keep_what_they_said_before_and_harm_nobody_else(stage: Stage) -> None:
-    stage.clusters["prod"] = {"mails": asks("mails"), "bad": asks("x", max_tasks="-1"), "good": asks("y")}
-    stage.play(3 * DISCOVER_S, {30: lambda: stage.clusters["prod"].update(mails=asks("mails", max_tasks="no"))})  # type: ignore[union-attr]
+def test_wrong_tags_keep_the_last_accepted_tags_and_affect_no_other_service(stage: SettingsStage) -> None:
+    stage.clusters["prod"] = {
+        "mails": tags_with("mails"),
+        "bad": tags_with("x", max_tasks="-1"),
+        "good": tags_with("y"),
+    }
+    stage.play(3 * DISCOVER_S, {30: lambda: stage.clusters["prod"].update(mails=tags_with("mails", max_tasks="no"))})  # type: ignore[union-attr]
     assert stage.keys[-1] == ["orders", "prod-good", "prod-mails"]
     assert {problem.where for problem in stage.problems} == {
         "tags of bad in prod: autoscaler:max_tasks",
@@ -337,40 +355,40 @@ def test_wrong_tags_keep_what_they_said_before_and_harm_nobody_else(stage: Stage
     }
 
 
-def test_nobody_asks_for_what_another_has(stage: Stage) -> None:
-    """The queue of a configured service, the configured service itself, and the queue of one that was there before."""
-    stage.clusters["prod"] = {"thief": asks("orders"), "orders": asks("other"), "mails": asks("mails")}
-    stage.play(3 * DISCOVER_S, {30: lambda: stage.clusters["prod"].update(another=asks("mails"))})  # type: ignore[union-attr]
+def test_tags_cannot_claim_the_queue_or_the_service_of_another(stage: SettingsStage) -> None:
+    """The queue of a configured service, the configured service itself, and the queue of an already discovered one."""
+    stage.clusters["prod"] = {"copy": tags_with("orders"), "orders": tags_with("other"), "mails": tags_with("mails")}
+    stage.play(3 * DISCOVER_S, {30: lambda: stage.clusters["prod"].update(another=tags_with("mails"))})  # type: ignore[union-attr]
     assert stage.keys[-1] == ["orders", "prod-mails"]
     assert {problem.where for problem in stage.problems} == {
-        "tags of thief in prod: autoscaler:queues",
+        "tags of copy in prod: autoscaler:queues",
         "tags of another in prod: autoscaler:queues",
     }
 
 
-def test_what_a_profile_says_anew_holds_at_once_though_the_cluster_cannot_be_read(stage: Stage) -> None:
-    stage.clusters["prod"] = {"mails": asks("mails", profile="fast")}
+def test_a_changed_profile_applies_at_once_although_the_cluster_cannot_be_read(stage: SettingsStage) -> None:
+    stage.clusters["prod"] = {"mails": tags_with("mails", profile="fast")}
     later = TOP.replace("9s", "30s") + ORDERS.format(5)
     stage.play(2 * DISCOVER_S, {25: lambda: stage.clusters.update(prod=None), 30: lambda: stage.write(later)})
-    at, config = stage.told[-1]
+    at, config = stage.applied[-1]
     assert [service.policy.acceptable_latency_s for service in config.services] == [60.0, 30.0]
     assert at <= 30 + 2 * WATCH_S
 
 
-def test_half_a_file_is_not_read_however_good_its_half_looks(stage: Stage) -> None:
-    """It is written in two halves, a second apart."""
+def test_a_half_written_file_is_not_loaded_although_it_is_valid(stage: SettingsStage) -> None:
+    """The file is written in two parts, one second apart. The first part is valid TOML."""
     whole = TOP + ORDERS.format(500)
     stage.play(20, {9.5: lambda: stage.write(whole[: whole.index("00")]), 10.5: lambda: stage.write(whole)})
-    assert [config.services[0].policy.max_tasks for _, config in stage.told] == [5, 500]
+    assert [config.services[0].policy.max_tasks for _, config in stage.applied] == [5, 500]
 
 
-def test_an_emptied_file_changes_nothing(stage: Stage) -> None:
+def test_an_empty_file_changes_nothing(stage: SettingsStage) -> None:
     stage.play(20, {10: lambda: stage.write("")})
-    assert len(stage.told) == 1
-    assert "half written" in str(stage.reloads[0].problems[0])
+    assert len(stage.applied) == 1
+    assert "may be incomplete" in str(stage.reloads[0].problems[0])
 
 
-def test_a_disk_that_hangs_keeps_what_is_in_force_and_is_read_again_later(stage: Stage) -> None:
+def test_a_disk_that_hangs_keeps_the_settings_in_force_and_is_read_again_later(stage: SettingsStage) -> None:
     def hang() -> None:
         stage.hangs = True
 
@@ -379,31 +397,31 @@ def test_a_disk_that_hangs_keeps_what_is_in_force_and_is_read_again_later(stage:
         stage.write(TOP + ORDERS.format(7))
 
     stage.play(60, {10: hang, 40: answer})
-    assert [config.services[0].policy.max_tasks for _, config in stage.told] == [5, 7]
+    assert [config.services[0].policy.max_tasks for _, config in stage.applied] == [5, 7]
 
 
-def test_a_queue_stays_with_whom_it_was_until_he_is_given_another(stage: Stage) -> None:
-    """`a` goes wrong and keeps q1, which `b` would like; `c` would like the queue of `d`."""
-    tags: Tags = {"a": asks("q1"), "b": asks("q2"), "c": asks("q3"), "d": asks("q4")}
+def test_a_queue_stays_with_its_service_until_that_service_has_another(stage: SettingsStage) -> None:
+    """The tags of `a` become wrong, so it keeps q1, which `b` requests. `c` requests the queue of `d`."""
+    tags: Tags = {"a": tags_with("q1"), "b": tags_with("q2"), "c": tags_with("q3"), "d": tags_with("q4")}
     stage.clusters["prod"] = tags
 
     def retag() -> None:
-        tags.update(a=asks("q1", max_tasks="no"), b=asks("q1"), c=asks("q4"))
+        tags.update(a=tags_with("q1", max_tasks="no"), b=tags_with("q1"), c=tags_with("q4"))
 
     stage.play(3 * DISCOVER_S, {30: retag})
-    held = {service.ref.service: service.queues[0].name for service in stage.told[-1][1].services}
+    held = {service.ref.service: service.queues[0].name for service in stage.applied[-1][1].services}
     assert held == {"a": "q1", "b": "q2", "c": "q3", "d": "q4", "orders": "orders"}
 
 
-def test_queues_may_be_given_on_once_they_are_free(stage: Stage) -> None:
-    tags: Tags = {"a": asks("q1"), "b": asks("q2")}
+def test_a_queue_can_move_to_another_service_once_it_is_free(stage: SettingsStage) -> None:
+    tags: Tags = {"a": tags_with("q1"), "b": tags_with("q2")}
     stage.clusters["prod"] = tags
-    stage.play(4 * DISCOVER_S, {30: lambda: tags.update(a=asks("q2"), b=asks("q3"))})
-    held = {service.ref.service: service.queues[0].name for service in stage.told[-1][1].services}
+    stage.play(4 * DISCOVER_S, {30: lambda: tags.update(a=tags_with("q2"), b=tags_with("q3"))})
+    held = {service.ref.service: service.queues[0].name for service in stage.applied[-1][1].services}
     assert held == {"a": "q2", "b": "q3", "orders": "orders"}
 
 
-def test_tags_that_have_not_changed_are_not_read_anew(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unchanged_tags_are_not_parsed_again(stage: SettingsStage, monkeypatch: pytest.MonkeyPatch) -> None:
     read = list[str]()
 
     def counted(tagged: Any, settings: Any) -> Any:
@@ -411,13 +429,13 @@ def test_tags_that_have_not_changed_are_not_read_anew(stage: Stage, monkeypatch:
         return discovered(tagged, settings)
 
     monkeypatch.setattr("autoscaler.control.discovery.discovered", counted)
-    stage.clusters["prod"] = {"mails": asks("mails"), "bills": asks("bills")}
-    stage.play(4 * DISCOVER_S, {130: lambda: stage.clusters["prod"].update(mails=asks("mails", max_tasks="8"))})  # type: ignore[union-attr]
+    stage.clusters["prod"] = {"mails": tags_with("mails"), "bills": tags_with("bills")}
+    stage.play(4 * DISCOVER_S, {130: lambda: stage.clusters["prod"].update(mails=tags_with("mails", max_tasks="8"))})  # type: ignore[union-attr]
     assert sorted(read) == ["bills", "mails", "mails"]
 
 
-def test_a_configured_service_is_never_found_beside_itself_whatever_its_region_is_called(stage: Stage) -> None:
-    stage.clusters["prod"] = {"mails": asks("mails")}
+def test_a_configured_service_with_a_region_is_not_also_discovered(stage: SettingsStage) -> None:
+    stage.clusters["prod"] = {"mails": tags_with("mails")}
     here = (
         '[services.own]\ncluster = "prod"\nservice = "mails"\nqueues = ["mails"]\nmax_tasks = 5\nregion = "eu-west-1"\n'
     )
@@ -425,15 +443,15 @@ def test_a_configured_service_is_never_found_beside_itself_whatever_its_region_i
     assert stage.keys[-2:] == [["orders", "prod-mails"], ["orders", "own"]]
 
 
-def test_a_bug_while_looking_ends_it(stage: Stage) -> None:
+def test_a_bug_in_discovery_is_raised(stage: SettingsStage) -> None:
     async def main() -> None:
-        class Broken(Stage):
+        class Broken(SettingsStage):
             async def tags(self, cluster: str, place: Place) -> Mapping[str, Mapping[str, str]]:
                 raise ZeroDivisionError
 
         broken = Broken(stage.path)
-        source = Source(broken._read, broken._mark)
-        following = Following(load(stage.environ), find(stage.environ), source, Discovery(broken, broken), broken)
+        source = SettingsSource(broken._read, broken._mark)
+        following = Following(load(stage.environ), find(stage.environ), source, TaggedServices(broken, broken), broken)
         async for _ in following.configs():
             pass
 

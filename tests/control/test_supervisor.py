@@ -1,4 +1,4 @@
-"""The crew, in virtual time: how loops come, change, go and end."""
+"""The supervisor in virtual time: how loops are added, updated, removed and stopped."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Any
 
 import pytest
 
-from autoscaler.config import Chosen, Config, LogFormat, LogLevel, Service
+from autoscaler.config import Chosen, Config, LogFormat, LogLevel, ServiceConfig
 from autoscaler.control.admission import Admission
 from autoscaler.control.read_budget import ReadBudget
 from autoscaler.control.supervisor import GRACE_S, MOST_GROUPS, SPREAD, Supervisor, grouped
 from autoscaler.core.policy import Mode, QueuePolicy
-from tests.control.fakes import World, now, ports_of, service
+from tests.control.fakes import FakePorts, now, ports_of, service
 from tests.virtual import run_virtually
 
 
-def settings(*services: Service, interval_s: float = 10.0, quiet_s: float = 0.0) -> Config:
+def settings(*services: ServiceConfig, interval_s: float = 10.0, quiet_s: float = 0.0) -> Config:
     return Config(interval_s, "", 0, LogFormat.JSON, LogLevel.INFO, services, 50, 25, (), quiet_s)
 
 
-def silence_s(service: Service, slowest_s: float) -> float:
+def silence_s(service: ServiceConfig, slowest_s: float) -> float:
     return slowest_s + len(service.queues)
 
 
 @dataclass
-class Listed:
-    """What the board was told."""
+class RecordedServices:
+    """A `Listing` that records its calls."""
 
     keys: list[str] = field(default_factory=list)
     chosen: list[tuple[Chosen, ...]] = field(default_factory=list)
 
     silence_s: dict[str, float] = field(default_factory=dict)
 
-    def admit(self, service: Service, silent_after_s: float) -> None:
+    def admit(self, service: ServiceConfig, silent_after_s: float) -> None:
         self.silence_s[service.ref.key] = silent_after_s
         self.chosen.append(service.chosen)
         if service.ref.key not in self.keys:
@@ -47,16 +47,16 @@ class Listed:
 
 
 @dataclass
-class Stage:
-    """A crew over one world per service. `scene` gives what the settings are, from which second on."""
+class SupervisorStage:
+    """A supervisor with one fake per service. A scene is a second and the settings in force from then on."""
 
-    worlds: dict[str, World] = field(default_factory=dict)
-    listed: Listed = field(default_factory=Listed)
+    worlds: dict[str, FakePorts] = field(default_factory=dict)
+    listed: RecordedServices = field(default_factory=RecordedServices)
     read_budget: ReadBudget = field(default_factory=lambda: ReadBudget(lambda: 5.0, 10))
     began: float = 0.0
 
     def play(self, scenes: Sequence[tuple[float, Config]], seconds: float) -> float:
-        """How long the crew takes to end once stopping is set."""
+        """Return the seconds that the supervisor takes to end after `stopping` is set."""
 
         async def main() -> float:
             self.began = now()
@@ -70,7 +70,7 @@ class Stage:
                 silence_s=silence_s,
             )
             stopping = asyncio.Event()
-            task = asyncio.create_task(supervisor.run(self._told(scenes), stopping))
+            task = asyncio.create_task(supervisor.run(self._configs(scenes), stopping))
             await asyncio.sleep(seconds)
             began = now()
             stopping.set()
@@ -79,98 +79,98 @@ class Stage:
 
         return run_virtually(main())
 
-    async def _told(self, scenes: Sequence[tuple[float, Config]]) -> AsyncIterator[Config]:
+    async def _configs(self, scenes: Sequence[tuple[float, Config]]) -> AsyncIterator[Config]:
         for at, config in scenes:
             await asyncio.sleep(self.began + at - now())
             yield config
         await asyncio.sleep(1e9)
 
 
-def stopped_after(world: World, seconds: float) -> float:
-    stage = Stage({"orders": world, "other": World()})
+def stopped_after(world: FakePorts, seconds: float) -> float:
+    stage = SupervisorStage({"orders": world, "other": FakePorts()})
     return stage.play([(0, settings(service("orders"), service("other")))], seconds)
 
 
-def test_loops_that_wait_end_at_once() -> None:
-    assert stopped_after(World(), 5) == 0
+def test_a_waiting_loop_ends_at_once() -> None:
+    assert stopped_after(FakePorts(), 5) == 0
 
 
-def test_a_tick_under_way_is_finished() -> None:
-    world = World(slow_s=3.0)
+def test_a_poll_in_progress_is_finished() -> None:
+    world = FakePorts(slow_s=3.0)
     assert stopped_after(world, 1) == 2
-    assert len(world.ticks) == 1
+    assert len(world.polls) == 1
 
 
-def test_a_tick_that_hangs_is_cut_after_the_grace() -> None:
-    world = World(slow_s=3600.0)
+def test_a_poll_that_hangs_is_cancelled_after_the_grace_time() -> None:
+    world = FakePorts(slow_s=3600.0)
     assert stopped_after(world, 1) == GRACE_S
-    assert world.ticks == []
+    assert world.polls == []
 
 
-def test_a_bug_in_one_loop_ends_them_all_and_is_not_hidden() -> None:
+def test_a_bug_in_one_loop_ends_all_loops_and_is_raised() -> None:
     def bug() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ExceptionGroup) as raised:
-        stopped_after(World(waiting=95, before_write=bug), 5)
+        stopped_after(FakePorts(waiting=95, before_write=bug), 5)
     assert raised.group_contains(ZeroDivisionError)
 
 
-def test_a_service_that_comes_is_looked_after_and_one_that_goes_is_left_as_it_is() -> None:
-    stage = Stage({"orders": World(waiting=95), "other": World(waiting=95)})
+def test_an_added_service_is_scaled_and_a_removed_service_keeps_its_count() -> None:
+    stage = SupervisorStage({"orders": FakePorts(waiting=95), "other": FakePorts(waiting=95)})
     stage.play([(0, settings(service("orders"))), (50, settings(service("other")))], 99)
     orders, other = stage.worlds["orders"], stage.worlds["other"]
     assert orders.desired == other.desired == 10
     assert all(at < stage.began + 50 for at, _ in orders.writes)
-    assert len(orders.ticks) == len(other.ticks) == 5
+    assert len(orders.polls) == len(other.polls) == 5
     assert stage.listed.keys == ["other"]
 
 
-def test_other_settings_hold_from_the_next_look_on_and_what_is_remembered_stays() -> None:
-    stage = Stage({"orders": World(waiting=400)})
+def test_new_settings_apply_from_the_next_poll_and_the_memory_stays() -> None:
+    stage = SupervisorStage({"orders": FakePorts(waiting=400)})
     more = replace(service("orders").policy, max_tasks=30)
     stage.play([(0, settings(service("orders"))), (45, settings(replace(service("orders"), policy=more)))], 100)
     world = stage.worlds["orders"]
     assert [(at - stage.began, tasks) for at, tasks in world.writes] == [(0.0, 20), (50.0, 30)]
-    assert world.ticks[-1].memory.since == world.ticks[0].memory.since
+    assert world.polls[-1].memory.since == world.polls[0].memory.since
 
 
-def test_settings_that_are_the_same_change_nothing() -> None:
-    stage = Stage({"orders": World(), "other": World()})
+def test_unchanged_settings_change_nothing() -> None:
+    stage = SupervisorStage({"orders": FakePorts(), "other": FakePorts()})
     first = settings(service("orders"))
     stage.play([(0, first), (12, settings(service("orders"), service("other")))], 35)
-    assert [tick.lag_s for tick in stage.worlds["orders"].ticks] == [0, 0, 0, 0]
+    assert [poll.lag_s for poll in stage.worlds["orders"].polls] == [0, 0, 0, 0]
 
 
-def test_the_same_key_for_another_service_begins_anew_once_the_old_loop_has_ended() -> None:
-    slow = World(slow_s=3.0, waiting=95)
-    stage = Stage({"orders": slow})
+def test_a_key_of_another_service_starts_a_new_loop_after_the_old_loop_has_ended() -> None:
+    slow = FakePorts(slow_s=3.0, waiting=95)
+    stage = SupervisorStage({"orders": slow})
     moved = service("orders")
     moved = replace(moved, ref=replace(moved.ref, cluster="elsewhere"))
     stage.play([(0, settings(service("orders"))), (1, settings(moved))], 20)
-    assert [tick.service.cluster for tick in slow.ticks] == ["prod", "elsewhere", "elsewhere", "elsewhere"]
-    since = slow.ticks[1].memory.since
+    assert [poll.service.cluster for poll in slow.polls] == ["prod", "elsewhere", "elsewhere", "elsewhere"]
+    since = slow.polls[1].memory.since
     assert since is not None
     assert since >= stage.began + 3.0
 
 
-def test_a_service_may_be_put_into_shadow_and_out_of_it_by_its_ports() -> None:
+def test_a_new_mode_replaces_the_ports_of_a_service() -> None:
     seen = list[Mode]()
     shadow = replace(service("orders"), policy=replace(service("orders").policy, mode=Mode.SHADOW))
 
     async def main() -> None:
-        world, stopping = World(), asyncio.Event()
+        world, stopping = FakePorts(), asyncio.Event()
 
-        def ports_for(one: Service) -> Any:
+        def ports_for(one: ServiceConfig) -> Any:
             seen.append(one.policy.mode)
             return ports_of(world)
 
         supervisor = Supervisor(
-            ports_for, now, Admission((), now), ReadBudget(lambda: 5.0, 10), Listed(), silence_s=silence_s
+            ports_for, now, Admission((), now), ReadBudget(lambda: 5.0, 10), RecordedServices(), silence_s=silence_s
         )
-        stage = Stage(began=now())
-        told = stage._told([(0, settings(shadow)), (15, settings(service("orders")))])
-        task = asyncio.create_task(supervisor.run(told, stopping))
+        stage = SupervisorStage(began=now())
+        configs = stage._configs([(0, settings(shadow)), (15, settings(service("orders")))])
+        task = asyncio.create_task(supervisor.run(configs, stopping))
         await asyncio.sleep(20)
         stopping.set()
         await task
@@ -179,40 +179,40 @@ def test_a_service_may_be_put_into_shadow_and_out_of_it_by_its_ports() -> None:
     assert seen == [Mode.SHADOW, Mode.ACTIVE]
 
 
-def test_who_comes_later_ticks_in_step_with_his_group() -> None:
+def test_a_service_that_is_added_later_is_polled_in_step_with_its_group() -> None:
     keys = [f"s{number}" for number in range(4)]
-    stage = Stage({key: World() for key in keys})
-    everybody = settings(*(service(key) for key in keys))
-    stage.play([(0, settings(service("s0"))), (3, everybody)], 40)
-    lasts = {key: stage.worlds[key].ticks[-1].observation for key in keys}
-    firsts = sorted((seen.now - stage.began) % 10 for seen in lasts.values() if seen is not None)
-    assert firsts == pytest.approx([group * 10 / MOST_GROUPS for group in sorted(SPREAD[:4])], abs=0.02)
+    stage = SupervisorStage({key: FakePorts() for key in keys})
+    all_services = settings(*(service(key) for key in keys))
+    stage.play([(0, settings(service("s0"))), (3, all_services)], 40)
+    last_seen = {key: stage.worlds[key].polls[-1].observation for key in keys}
+    offsets = sorted((seen.now - stage.began) % 10 for seen in last_seen.values() if seen is not None)
+    assert offsets == pytest.approx([group * 10 / MOST_GROUPS for group in sorted(SPREAD[:4])], abs=0.02)
 
 
-def test_a_few_that_come_later_are_looked_at_at_once_and_then_in_step_with_their_groups() -> None:
-    """The first round has no service, as where all are found by tag."""
+def test_a_few_services_that_are_added_later_are_polled_at_once_and_then_in_step_with_their_groups() -> None:
+    """The first settings have no service, as when all services are discovered by tag."""
     keys = [f"s{number}" for number in range(4)]
-    stage = Stage({key: World() for key in keys})
+    stage = SupervisorStage({key: FakePorts() for key in keys})
     stage.play([(0, settings()), (3, settings(*(service(key) for key in keys)))], 40)
-    ticks = [stage.worlds[key].ticks for key in keys]
-    looks = [[tick.observation.now - stage.began for tick in each if tick.observation] for each in ticks]
-    assert [first for first, *_ in looks] == pytest.approx([3.0] * 4, abs=0.02)
+    polls = [stage.worlds[key].polls for key in keys]
+    times = [[poll.observation.now - stage.began for poll in each if poll.observation] for each in polls]
+    assert [first for first, *_ in times] == pytest.approx([3.0] * 4, abs=0.02)
     steps = sorted(group * 10 / MOST_GROUPS for group in SPREAD[:4])
-    assert sorted(second % 10 for _, second, *_ in looks) == pytest.approx(steps, abs=0.02)
-    assert all(second - first <= 10 for first, second, *_ in looks)
-    assert {tick.lag_s for each in ticks for tick in each} == {0.0}
+    assert sorted(second % 10 for _, second, *_ in times) == pytest.approx(steps, abs=0.02)
+    assert all(second - first <= 10 for first, second, *_ in times)
+    assert {poll.lag_s for each in polls for poll in each} == {0.0}
 
 
-def test_many_that_come_later_are_spread_over_the_interval() -> None:
+def test_many_services_that_are_added_later_are_spread_over_the_interval() -> None:
     keys = [f"s{number:02}" for number in range(2 * MOST_GROUPS)]
-    stage = Stage({key: World() for key in keys})
+    stage = SupervisorStage({key: FakePorts() for key in keys})
     stage.play([(0, settings()), (3, settings(*(service(key) for key in keys)))], 20)
-    firsts = Counter(round(world.ticks[0].observation.now, 3) for world in stage.worlds.values())  # type: ignore[union-attr]
+    firsts = Counter(round(world.polls[0].observation.now, 3) for world in stage.worlds.values())  # type: ignore[union-attr]
     assert set(firsts.values()) == {2}
 
 
-def test_groups_are_alike_in_size_and_keep_clusters_together_however_they_come() -> None:
-    """Ten clusters of fifty, found one after the other, and two that go."""
+def test_groups_have_similar_sizes_and_keep_clusters_together() -> None:
+    """Ten clusters of 50 services, added one after the other; then 100 services of five clusters, added at once."""
     sizes = Counter[int]()
     groups = dict[str, int]()
     for cluster in range(10):
@@ -227,16 +227,16 @@ def test_groups_are_alike_in_size_and_keep_clusters_together_however_they_come()
         assert len({at_once[f"{number}"] for number in range(cluster, 100, 5)}) <= 5
 
 
-def placed(key: str, cluster: str) -> Service:
+def placed(key: str, cluster: str) -> ServiceConfig:
     one = service(key)
     return replace(one, ref=replace(one.ref, cluster=cluster))
 
 
-def test_other_settings_hold_within_an_interval_however_seldom_an_idle_service_is_looked_at() -> None:
-    patient = (QueuePolicy("orders", 1800.0),)
-    stage = Stage({"orders": World()})
-    idle = settings(service("orders", queues=patient), quiet_s=300.0)
-    busy = settings(service("orders", queues=patient, min_tasks=3), quiet_s=300.0)
+def test_new_settings_apply_within_one_interval_to_an_idle_service_too() -> None:
+    relaxed = (QueuePolicy("orders", 1800.0),)
+    stage = SupervisorStage({"orders": FakePorts()})
+    idle = settings(service("orders", queues=relaxed), quiet_s=300.0)
+    busy = settings(service("orders", queues=relaxed, min_tasks=3), quiet_s=300.0)
     stage.play([(0, idle), (1234, busy)], 1300)
     [(at, tasks)] = stage.worlds["orders"].writes
     assert tasks == 3
@@ -244,28 +244,28 @@ def test_other_settings_hold_within_an_interval_however_seldom_an_idle_service_i
     assert (at - stage.began) % 10 == pytest.approx(0, abs=0.02)
 
 
-def test_one_services_short_promise_hurries_nobody_else() -> None:
-    stage = Stage({"orders": World(waiting=5), "fast": World(waiting=5)})
+def test_a_short_latency_target_changes_no_other_services_interval() -> None:
+    stage = SupervisorStage({"orders": FakePorts(waiting=5), "fast": FakePorts(waiting=5)})
     fast = service("fast", queues=(QueuePolicy("fast", 6.0),))
     stage.play([(0, settings(service("orders"), fast))], 99)
-    assert len(stage.worlds["orders"].ticks) == 10
-    assert len(stage.worlds["fast"].ticks) == 50
+    assert len(stage.worlds["orders"].polls) == 10
+    assert len(stage.worlds["fast"].polls) == 50
 
 
-def test_a_service_may_be_silent_for_as_long_as_its_own_looks_are_apart() -> None:
-    stage = Stage({"orders": World(), "patient": World()})
-    patient = service("patient", queues=(QueuePolicy("patient", 1800.0),))
-    stage.play([(0, settings(service("orders"), patient, quiet_s=300.0))], 5)
-    assert stage.listed.silence_s == {"orders": 30 + 1, "patient": 310 + 1}
+def test_a_service_counts_as_hung_after_its_own_longest_time_between_polls() -> None:
+    stage = SupervisorStage({"orders": FakePorts(), "relaxed": FakePorts()})
+    relaxed = service("relaxed", queues=(QueuePolicy("relaxed", 1800.0),))
+    stage.play([(0, settings(service("orders"), relaxed, quiet_s=300.0))], 5)
+    assert stage.listed.silence_s == {"orders": 30 + 1, "relaxed": 310 + 1}
     stage.play([(0, settings(service("orders"), interval_s=10)), (2, settings(service("orders"), interval_s=20))], 5)
     assert stage.listed.silence_s["orders"] == 60 + 1
 
 
-def test_the_first_look_waits_for_nobody_though_the_clock_goes_on() -> None:
-    """Reading the settings and taking on the first services takes a moment."""
+def test_the_time_to_read_settings_does_not_delay_the_first_poll() -> None:
+    """Reading the settings and adding the first services takes time."""
 
     async def main() -> list[float]:
-        began, world, stopping, moments = now(), World(), asyncio.Event(), iter(range(10_000))
+        began, world, stopping, moments = now(), FakePorts(), asyncio.Event(), iter(range(10_000))
 
         def clock() -> float:
             return now() + 0.001 * next(moments)
@@ -275,16 +275,16 @@ def test_the_first_look_waits_for_nobody_though_the_clock_goes_on() -> None:
             clock,
             Admission((), now),
             ReadBudget(lambda: 5.0, 10),
-            Listed(),
+            RecordedServices(),
             silence_s=silence_s,
         )
-        stage = Stage(began=began)
+        stage = SupervisorStage(began=began)
         task = asyncio.create_task(
-            supervisor.run(stage._told([(1, settings(service("orders"), service("other")))]), stopping)
+            supervisor.run(stage._configs([(1, settings(service("orders"), service("other")))]), stopping)
         )
         await asyncio.sleep(8)
         stopping.set()
         await task
-        return sorted(tick.observation.now - began - 1 for tick in world.ticks if tick.observation)
+        return sorted(poll.observation.now - began - 1 for poll in world.polls if poll.observation)
 
     assert run_virtually(main()) == pytest.approx([0.0, 5.0], abs=0.1)

@@ -1,10 +1,10 @@
-"""A calm world to disturb: 10 tasks, one queue, a good reading, nothing remembered, no restraint set."""
+"""A calm service as the baseline of a test: 10 tasks, one queue, a valid reading, an empty memory and no limits."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from autoscaler.core.memory import Change, Demand, Memory
+from autoscaler.core.memory import AcceptedChange, Demand, Memory
 from autoscaler.core.model import Backlog, Decision, Fleet, Observation, QueueReading, Rule
 from autoscaler.core.policy import Direction, Policy, QueuePolicy
 
@@ -23,7 +23,7 @@ def policy(**changes: object) -> Policy:
         "tolerance": 0.0,
         **changes,
     }
-    return Policy(**fields)  # type: ignore[arg-type]  # the tests name fields of Policy only
+    return Policy(**fields)  # type: ignore[arg-type]  # the tests pass fields of Policy only
 
 
 def seen(waiting: int, *, desired: int = 10, in_flight: int = 0, **changes: object) -> Observation:
@@ -37,7 +37,7 @@ def demands(*events: tuple[float, int]) -> Memory:
 
 
 def changes(*events: tuple[float, int]) -> Memory:
-    return Memory(changes=tuple(sorted(Change(NOW - age_s, tasks) for age_s, tasks in events)))
+    return Memory(changes=tuple(sorted(AcceptedChange(NOW - age_s, tasks) for age_s, tasks in events)))
 
 
 def rules(decision: Decision) -> list[Rule]:

@@ -1,4 +1,4 @@
-"""Worlds for the laws: drawn on and beside every threshold, since most mistakes live at an edge."""
+"""Hypothesis strategies for worlds. Values lie on and next to every threshold, because most errors occur at an edge."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from autoscaler.core.memory import AGREEMENT_S, Change, Demand, Memory, Running
+from autoscaler.core.memory import AGREEMENT_S, AcceptedChange, Demand, Memory, RunningCount
 from autoscaler.core.model import (
     Backlog,
     Deployment,
@@ -25,13 +25,13 @@ from autoscaler.core.policy import (
     Direction,
     Fallback,
     FallbackBehavior,
-    Limit,
     Mode,
     Pause,
     Policy,
     QueuePolicy,
-    Select,
-    Workers,
+    RateLimit,
+    SelectLimit,
+    WorkerSafety,
 )
 from autoscaler.core.signals import BACKLOG_LIMIT_S, MINUTE_LIMIT_S, MOST_MESSAGES
 
@@ -49,15 +49,17 @@ missing = st.sampled_from([Missing("it was throttled", "throttled"), Missing("no
 
 
 limits = st.one_of(
-    st.builds(lambda tasks, per_s: Limit(per_s, tasks=tasks), st.integers(0, 8), st.sampled_from([15.0, 60.0, 300.0])),
-    st.builds(lambda pc, per_s: Limit(per_s, percent=pc), st.sampled_from([1, 10, 50, 100, 900]), st.just(60.0)),
+    st.builds(
+        lambda tasks, per_s: RateLimit(per_s, tasks=tasks), st.integers(0, 8), st.sampled_from([15.0, 60.0, 300.0])
+    ),
+    st.builds(lambda pc, per_s: RateLimit(per_s, percent=pc), st.sampled_from([1, 10, 50, 100, 900]), st.just(60.0)),
 )
 directions = st.builds(
     Direction,
     cooldown_s=windows,
     stabilization_s=windows,
     limits=st.lists(limits, max_size=2).map(tuple),
-    select=st.sampled_from(Select),
+    select=st.sampled_from(SelectLimit),
 )
 
 
@@ -75,7 +77,7 @@ def policies(draw: st.DrawFn) -> Policy:
         acceptable_latency_s=draw(st.sampled_from([1.0, 60.0, 600.0])),
         processing_time_s=draw(st.sampled_from([None, 0.05, 1.0, 5.0, 3600.0])),
         task_concurrency=draw(st.sampled_from([1, 2, 10])),
-        workers=draw(st.one_of(st.none(), st.sampled_from(Workers))),
+        workers=draw(st.one_of(st.none(), st.sampled_from(WorkerSafety))),
         backlog_per_task=draw(st.sampled_from([None, 0.5, 5.0, 100.0])),
         cpu_target_percent=draw(st.sampled_from([None, 60.0])),
         memory_target_percent=draw(st.sampled_from([None, 80.0])),
@@ -154,7 +156,7 @@ def observations(draw: st.DrawFn, policy: Policy) -> Observation:
     readings = [
         QueueReading(queue.name, draw(st.one_of(backlogs, missing)))
         for queue in policy.queues
-        if draw(st.integers(0, 9))  # one in ten was not read at all
+        if draw(st.integers(0, 9))  # one queue in ten was not read
     ]
     return Observation(
         now=NOW,
@@ -177,11 +179,11 @@ def memories(draw: st.DrawFn) -> Memory:
     return Memory(
         since=draw(st.one_of(st.none(), ages.map(lambda age: NOW - age))),
         demands=tuple(Demand(*event) for event in events(st.one_of(st.just(0), counts))),
-        changes=tuple(Change(*event) for event in events(st.integers(-20, 20))),
-        running=tuple(Running(*event) for event in events(counts)),
+        changes=tuple(AcceptedChange(*event) for event in events(st.integers(-20, 20))),
+        running=tuple(RunningCount(*event) for event in events(counts)),
         failures=draw(st.integers(0, 4)),
         flows=tuple(draw(st.lists(flows, max_size=6))),
-        starting=draw(st.one_of(st.none(), st.builds(Running, ages.map(lambda age: NOW - age), counts))),
+        starting=draw(st.one_of(st.none(), st.builds(RunningCount, ages.map(lambda age: NOW - age), counts))),
         idle_since=draw(st.one_of(st.none(), ages.map(lambda age: NOW - age))),
         waking=draw(st.integers(0, 3)),
         lapsed=draw(st.booleans()),
@@ -191,13 +193,13 @@ def memories(draw: st.DrawFn) -> Memory:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[Policy, Memory, Observation]:
-    """Anything that `decide` may be asked."""
+    """Any input that `decide` accepts."""
     policy = draw(policies())
     return policy, draw(memories()), draw(observations(policy))
 
 
 def with_more(seen: Observation, extra: int) -> Observation:
-    """The same world with more messages waiting in every queue that was read."""
+    """Return the observation with `extra` more visible messages in every queue that was read."""
     return replace(
         seen,
         queues=tuple(

@@ -1,7 +1,7 @@
-"""Every law over worlds drawn by the million: `python -m tests.core.sweep 10000000`, or `make laws`.
+"""Check every law over millions of random worlds: `python -m tests.core.sweep 10000000`, or `make laws`.
 
-Values are drawn on and beside every threshold, as in `strategies.py`, but without what lets hypothesis shrink them,
-which makes it fifty times faster. A broken law names the seed that finds it again.
+Values lie on and next to every threshold, as in `strategies.py`. Hypothesis cannot shrink these worlds, but they are
+drawn fifty times faster. A violation reports the seed that reproduces it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from autoscaler.core.engine import decide
-from autoscaler.core.memory import Change, Demand, Memory, Running
+from autoscaler.core.memory import AcceptedChange, Demand, Memory, RunningCount
 from autoscaler.core.model import (
     Backlog,
     Deployment,
@@ -36,14 +36,14 @@ from autoscaler.core.policy import (
     Direction,
     Fallback,
     FallbackBehavior,
-    Limit,
     MetricPolicy,
     Mode,
     Pause,
     Policy,
     QueuePolicy,
-    Select,
-    Workers,
+    RateLimit,
+    SelectLimit,
+    WorkerSafety,
 )
 from tests.core.laws import LAWS, World
 
@@ -56,28 +56,28 @@ WORLDS_PER_POLICY = 20
 
 
 class Draw:
-    """Worlds from one seed."""
+    """Draws the worlds of one seed."""
 
     def __init__(self, seed: int) -> None:
-        self._chance = Random(seed).random
+        self._random = Random(seed).random
 
     def one(self, among: Sequence[Any]) -> Any:
-        """Any of them: three times as fast as `Random.choice`."""
-        return among[int(self._chance() * len(among))]
+        """Return a random element. Three times as fast as `Random.choice`."""
+        return among[int(self._random() * len(among))]
 
     def maybe(self, share: float = 0.5) -> bool:
-        return self._chance() < share
+        return self._random() < share
 
     def direction(self) -> Direction:
         one = self.one
         limits = tuple(
-            Limit(one((15.0, 60.0, 300.0)), tasks=one((0, 1, 4, 8)))
+            RateLimit(one((15.0, 60.0, 300.0)), tasks=one((0, 1, 4, 8)))
             if self.maybe()
-            else Limit(60.0, percent=one((1, 10, 50, 100, 900)))
+            else RateLimit(60.0, percent=one((1, 10, 50, 100, 900)))
             for _ in range(one((0, 0, 1, 2)))
         )
         windows = one((0.0, 0.0, 15.0, 60.0)), one((0.0, 15.0, 60.0, 300.0))
-        return Direction(*windows, limits, one(tuple(Select)), one((None, None, 0.0, 0.3)))
+        return Direction(*windows, limits, one(tuple(SelectLimit)), one((None, None, 0.0, 0.3)))
 
     def policy(self) -> Policy:
         one = self.one
@@ -93,7 +93,7 @@ class Draw:
             acceptable_latency_s=one((1.0, 60.0, 600.0)),
             processing_time_s=one((None, 0.05, 1.0, 5.0, 3600.0)),
             task_concurrency=one((1, 1, 2, 10)),
-            workers=one((None, *Workers)),
+            workers=one((None, *WorkerSafety)),
             count_in_flight=self.maybe(0.9),
             count_delayed=self.maybe(0.1),
             backlog_per_task=one((None, 0.5, 5.0, 100.0)),
@@ -185,11 +185,11 @@ class Draw:
         return Memory(
             since=one((None, None, *(NOW - age for age in AGES))),
             demands=tuple(Demand(NOW - age, 0 if calm else one(COUNTS)) for age in ages(7)),
-            changes=tuple(Change(NOW - age, one((-20, -3, -1, 1, 2, 20))) for age in ages(5)),
-            running=tuple(Running(NOW - age, one(COUNTS)) for age in ages(3)),
+            changes=tuple(AcceptedChange(NOW - age, one((-20, -3, -1, 1, 2, 20))) for age in ages(5)),
+            running=tuple(RunningCount(NOW - age, one(COUNTS)) for age in ages(3)),
             failures=one((0, 0, 1, 2, 3)),
             flows=tuple(Flow(one(MESSAGES), one((0, 0, 5)), one(COUNTS), NOW - age, one((0, 9))) for age in ages(8)),
-            starting=one((None, None, Running(NOW - one(AGES), one(COUNTS)))),
+            starting=one((None, None, RunningCount(NOW - one(AGES), one(COUNTS)))),
             idle_since=one((None, None, NOW - one(AGES))),
             expected=one((None, None, *COUNTS)),
             off=self.maybe(0.1),
@@ -200,25 +200,25 @@ class Draw:
 
 
 def sweep(seed: int, decisions: int) -> int:
-    """How many decisions were made and found lawful. Raises AssertionError, with the world's seed, at the first not."""
-    made = 0
-    while made < decisions:
-        draw = Draw(seed * 1_000_003 + made)
+    """Return the number of decisions that were checked. At the first violation, raise AssertionError with its seed."""
+    count = 0
+    while count < decisions:
+        draw = Draw(seed * 1_000_003 + count)
         policy = draw.policy()
-        for _ in range(min(WORLDS_PER_POLICY, decisions - made)):
+        for _ in range(min(WORLDS_PER_POLICY, decisions - count)):
             world: World = policy, draw.memory(), draw.observation(policy)
-            _judge(world, seed, made)
-            made += 1
-    return made
+            _check(world, seed, count)
+            count += 1
+    return count
 
 
-def _judge(world: World, seed: int, made: int) -> None:
+def _check(world: World, seed: int, count: int) -> None:
     decision = decide(*world)
     for law in LAWS:
         try:
             law(world, decision)
-        except AssertionError as broken:
-            raise AssertionError(f"{law.__name__} is broken (seed {seed}, decision {made}): {world}") from broken
+        except AssertionError as violation:
+            raise AssertionError(f"{law.__name__} is violated (seed {seed}, decision {count}): {world}") from violation
 
 
 def _part(seed_and_size: tuple[int, int]) -> int:
@@ -226,17 +226,17 @@ def _part(seed_and_size: tuple[int, int]) -> int:
 
 
 def main(decisions: int) -> None:
-    """The sweep on all cores, with progress on standard error."""
+    """Run the sweep on all cores and write the progress to standard error."""
     size = 50_000
     parts = [(seed, size) for seed in range(-(-decisions // size))]
     began, done = time.monotonic(), 0
     with multiprocessing.Pool() as pool:
-        for made in pool.imap_unordered(_part, parts):
-            done += made
+        for count in pool.imap_unordered(_part, parts):
+            done += count
             left_s = (time.monotonic() - began) / done * (len(parts) * size - done)
-            sys.stderr.write(f"\r{done:,} decisions, none unlawful; {left_s:,.0f} s left   ")
+            sys.stderr.write(f"\r{done:,} decisions, no violation; {left_s:,.0f} s left   ")
     sys.stderr.write("\n")
-    sys.stdout.write(f"{done:,} decisions x {len(LAWS)} laws: none broken, in {time.monotonic() - began:,.0f} s\n")
+    sys.stdout.write(f"{done:,} decisions x {len(LAWS)} laws: no violation, in {time.monotonic() - began:,.0f} s\n")
 
 
 if __name__ == "__main__":

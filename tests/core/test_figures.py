@@ -1,4 +1,4 @@
-"""Numbers for people: short, plain, and never 0 for what is not 0."""
+"""Numbers in texts: short, without exponents, and 0 only for zero."""
 
 from __future__ import annotations
 
@@ -32,34 +32,34 @@ NUMBERS = st.one_of(
 
 @given(NUMBERS)
 def test_a_number_has_at_most_three_decimals_and_no_exponent(value: float) -> None:
-    told = number(value)
-    assert re.fullmatch(r"(less than |more than )?-?[0-9,]+(\.[0-9]{1,3})?( x 10\^[0-9]+)?", told), told
-    assert len(told) <= 25
+    text = number(value)
+    assert re.fullmatch(r"(less than |more than )?-?[0-9,]+(\.[0-9]{1,3})?( x 10\^[0-9]+)?", text), text
+    assert len(text) <= 25
 
 
 @given(NUMBERS)
-def test_what_is_told_is_the_number_to_half_a_percent_and_0_is_only_0(value: float) -> None:
-    told = number(value)
-    assert (told in {"0", "-0"}) is (value == 0)
-    if abs(value) >= 0.1 and "x" not in told:
-        assert float(told.replace(",", "")) == pytest.approx(value, rel=0.005)
+def test_a_number_is_exact_to_half_a_percent_and_only_zero_is_shown_as_0(value: float) -> None:
+    text = number(value)
+    assert (text in {"0", "-0"}) is (value == 0)
+    if abs(value) >= 0.1 and "x" not in text:
+        assert float(text.replace(",", "")) == pytest.approx(value, rel=0.005)
 
 
 @given(st.integers(-(10**14), 10**14))
-def test_a_whole_number_is_told_in_full(value: int) -> None:
+def test_a_whole_number_is_shown_with_all_digits(value: int) -> None:
     assert int(number(value).replace(",", "")) == value == int(number(float(value)).replace(",", ""))
 
 
-def test_one_is_singular_and_everything_else_plural() -> None:
-    told = [several(count, "task") for count in (0, 1, 2, 1.0, 1.5)]
-    assert told == ["0 tasks", "1 task", "2 tasks", "1 task", "1.5 tasks"]
+def test_one_is_singular_and_every_other_number_is_plural() -> None:
+    texts = [several(count, "task") for count in (0, 1, 2, 1.0, 1.5)]
+    assert texts == ["0 tasks", "1 task", "2 tasks", "1 task", "1.5 tasks"]
     assert (are(1, "message"), are(1000, "message")) == ("1 message is", "1,000 messages are")
     assert (protecting(1), protecting(0)) == ("1 task protects itself", "0 tasks protect themselves")
     assert (seconds(200 / 3), seconds(inf)) == ("66.7 s", "inf s")
 
 
 @given(worlds(), st.floats(1e-5, 1e5))
-def test_no_reason_of_a_decision_has_an_unreadable_number(
+def test_the_reasons_of_a_decision_have_no_unreadable_numbers(
     world: tuple[Policy, Memory, Observation], latency_s: float
 ) -> None:
     policy, memory, seen = world
@@ -71,26 +71,26 @@ def test_no_reason_of_a_decision_has_an_unreadable_number(
         assert not ONE.search(text), text
 
 
-def busy(in_flight: int, protected: int | None, *queues: QueueReading) -> str:
-    """Why tasks are kept that are at work: of ten with nothing left to do."""
+def busy_reason(in_flight: int, protected: int | None, *queues: QueueReading) -> str:
+    """Return the reason of the busy rule for ten tasks and an empty backlog."""
     one = QueueReading("q", Backlog(0, in_flight, 0, NOW))
-    of = seen(0, queues=(one, *queues))
-    of = replace(of, fleet=replace(of.fleet, protected=protected))
-    steps = decide(policy(), Memory(), of).steps
+    world = seen(0, queues=(one, *queues))
+    world = replace(world, fleet=replace(world.fleet, protected=protected))
+    steps = decide(policy(), Memory(), world).steps
     return next(step.reason for step in steps if step.rule is Rule.BUSY)
 
 
-def test_protection_that_was_not_read_is_not_said_to_be_none() -> None:
-    assert busy(3, None) == "3 tasks are busy with 3 messages in flight"
-    assert busy(2, 0) == "2 tasks are busy with 2 messages in flight, 0 tasks protect themselves"
-    assert busy(0, 4) == "4 tasks protect themselves"
+def test_protection_that_was_not_read_is_not_reported_as_0() -> None:
+    assert busy_reason(3, None) == "3 tasks are busy with 3 messages in flight"
+    assert busy_reason(2, 0) == "2 tasks are busy with 2 messages in flight, 0 tasks protect themselves"
+    assert busy_reason(0, 4) == "4 tasks protect themselves"
 
 
-def test_counts_of_the_queues_that_were_read_are_not_said_to_be_of_all() -> None:
-    of = seen(
+def test_counts_without_all_queues_say_that_they_cover_the_queues_that_were_read() -> None:
+    world = seen(
         0, queues=(QueueReading("q", Backlog(0, 0, 0, NOW)), QueueReading("r", Missing("it was denied", "denied")))
     )
-    [vote] = decide(policy(), Memory(), of).votes
+    [vote] = decide(policy(), Memory(), world).votes
     assert vote.reason.startswith("backlog 0, 0 in flight in the queues that were read")
-    [vote] = decide(policy(), Memory(), replace(of, queues=of.queues[:1])).votes
+    [vote] = decide(policy(), Memory(), replace(world, queues=world.queues[:1])).votes
     assert vote.reason.startswith("backlog 0, 0 in flight, ")

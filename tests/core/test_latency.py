@@ -1,4 +1,4 @@
-"""The demand of a promise: laws over drawn worlds, and what it comes to in plain ones."""
+"""The tasks that a latency target requires: laws over random worlds, and values for simple ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.core.engine import decide
-from autoscaler.core.knowledge import Coming, Estimate, Knowledge, QueueKnowledge, Some
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, StartingTasks, TimedCount
 from autoscaler.core.latency import need
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Observation, QueueReading, Rule
@@ -45,8 +45,12 @@ def known(
         load=load,
         lasting_load=load,
         interval_s=10.0,
-        queues=(QueueKnowledge("q", tuple(Some(*each) for each in waiting), tuple(Some(*each) for each in coming)),),
-        starting=tuple(Coming(*each) for each in starting),
+        queues=(
+            QueueKnowledge(
+                "q", tuple(TimedCount(*each) for each in waiting), tuple(TimedCount(*each) for each in coming)
+            ),
+        ),
+        starting=tuple(StartingTasks(*each) for each in starting),
     )
 
 
@@ -54,7 +58,7 @@ def work(waiting: float, in_flight: int = 0) -> Work:
     return Work(waiting=int(waiting), in_flight=in_flight, counted=int(waiting) + in_flight, held=in_flight)
 
 
-def asked(
+def required(
     knowledge: Knowledge, *, running: int = 0, current: int | None = None, latency_s: float = 60.0, in_flight: int = 0
 ) -> float:
     waits = sum(messages for _, messages in knowledge.queues[0].waiting)
@@ -68,16 +72,16 @@ waits = st.lists(st.tuples(st.floats(0, 1000), st.floats(1, 1000)), max_size=8).
 @given(
     waits, st.integers(0, 40), st.integers(0, 40), st.sampled_from(LATENCIES_S), st.integers(0, 7), st.floats(0.1, 500)
 )
-def test_more_that_waits_never_asks_for_fewer(
-    waiting: list[tuple[float, float]], running: int, pending: int, latency_s: float, place: int, more: float
+def test_more_waiting_messages_never_require_fewer_tasks(
+    waiting: list[tuple[float, float]], running: int, pending: int, latency_s: float, position: int, more: float
 ) -> None:
-    index = min(place, len(waiting))
+    index = min(position, len(waiting))
     age_s = waiting[index - 1][0] if index else 0.0
     longer = [*waiting[:index], (age_s, more), *waiting[index:]]
     starting = ((20.0, pending),) if pending else ()
 
     def load(ages: list[tuple[float, float]]) -> float:
-        return asked(
+        return required(
             known(*ages, starting=starting, load=3.0), running=running, current=running + pending, latency_s=latency_s
         )
 
@@ -85,72 +89,72 @@ def test_more_that_waits_never_asks_for_fewer(
 
 
 @given(waits.filter(bool), st.integers(0, 40), st.sampled_from(LATENCIES_S), st.floats(0, 2000))
-def test_older_never_asks_for_fewer(
+def test_older_messages_never_require_fewer_tasks(
     waiting: list[tuple[float, float]], running: int, latency_s: float, older_s: float
 ) -> None:
     aged = [(age_s + older_s, messages) for age_s, messages in waiting]
-    young = asked(known(*waiting), running=running, latency_s=latency_s)
-    assert asked(known(*aged), running=running, latency_s=latency_s) >= young - 1e-9
+    young = required(known(*waiting), running=running, latency_s=latency_s)
+    assert required(known(*aged), running=running, latency_s=latency_s) >= young - 1e-9
 
 
 @given(waits, st.integers(0, 40), st.sampled_from(LATENCIES_S), st.floats(0.1, 10_000), st.integers(1, 20))
-def test_never_more_tasks_than_there_are_messages_for(
+def test_the_required_tasks_never_exceed_the_slots_that_messages_can_fill(
     waiting: list[tuple[float, float]], running: int, latency_s: float, slow_s: float, slots: int
 ) -> None:
-    load = asked(known(*waiting, slow_s=slow_s, slots=slots), running=running, latency_s=latency_s)
+    load = required(known(*waiting, slow_s=slow_s, slots=slots), running=running, latency_s=latency_s)
     messages = sum(each for _, each in waiting)
     assert load <= max(float(running), messages / slots) + 1e-9
 
 
-def test_one_message_of_two_hours_is_one_task() -> None:
-    assert 0.99 < asked(known((100.0, 1.0), slow_s=7200.0)) <= 1.0
+def test_one_message_of_two_hours_requires_one_task() -> None:
+    assert 0.99 < required(known((100.0, 1.0), slow_s=7200.0)) <= 1.0
 
 
-def test_nothing_that_waits_and_nothing_that_comes_asks_for_none() -> None:
-    assert asked(known()) == 0.0
-    assert asked(known(), running=10) == 0.0
+def test_without_a_backlog_and_arrivals_no_task_is_required() -> None:
+    assert required(known()) == 0.0
+    assert required(known(), running=10) == 0.0
 
 
-def test_a_burst_is_spread_over_the_latency_that_is_left() -> None:
-    """300 messages of 5 s: within 60 s from none, a start-up taken off, many; within 300 s six."""
-    assert 30 < asked(known((5.0, 300.0))) < 300
-    assert asked(known((5.0, 300.0)), latency_s=300.0) == pytest.approx(6.2, abs=0.5)
+def test_a_burst_is_spread_over_the_remaining_latency() -> None:
+    """300 messages of 5 s, from 0 tasks: within 60 s minus a start-up many tasks, within 300 s six."""
+    assert 30 < required(known((5.0, 300.0))) < 300
+    assert required(known((5.0, 300.0)), latency_s=300.0) == pytest.approx(6.2, abs=0.5)
 
 
-def test_what_is_starting_already_is_counted() -> None:
-    from_none = asked(known((5.0, 300.0)), latency_s=300.0)
+def test_tasks_that_are_starting_are_counted() -> None:
+    from_none = required(known((5.0, 300.0)), latency_s=300.0)
     coming_up = known((5.0, 300.0), starting=((40.0, 7),))
-    assert asked(coming_up, current=7, latency_s=300.0) <= 7.0
+    assert required(coming_up, current=7, latency_s=300.0) <= 7.0
     assert from_none > 5.0
 
 
-def test_a_load_without_a_queue_keeps_its_tasks_and_a_few_more() -> None:
-    assert 20 < asked(known(load=20.0), running=40, in_flight=20) < 22
-    wide = asked(known(load=20.0, slow_s=60.0, spread=12.0), running=40, in_flight=20)
-    assert 28 < wide < 30, "twice the root of the load where jobs spread widely"
+def test_a_load_without_a_backlog_requires_its_busy_tasks_and_a_few_spare() -> None:
+    assert 20 < required(known(load=20.0), running=40, in_flight=20) < 22
+    wide = required(known(load=20.0, slow_s=60.0, spread=12.0), running=40, in_flight=20)
+    assert 28 < wide < 30, "twice the square root of the load if processing times vary widely"
 
 
-@pytest.mark.parametrize(("latency_s", "kept"), [(84.0, 40.0), (85.0, 7.0), (300.0, 7.0)])
-def test_where_a_message_that_comes_may_wait_for_a_start_two_tasks_are_spare(latency_s: float, kept: float) -> None:
-    """Five messages of ten minutes each are at work, and 30 a minute came until now. A look and a start take 85 s."""
+@pytest.mark.parametrize(("latency_s", "expected"), [(84.0, 40.0), (85.0, 7.0), (300.0, 7.0)])
+def test_two_tasks_are_spare_if_the_latency_covers_a_poll_and_a_start(latency_s: float, expected: float) -> None:
+    """Five messages of ten minutes each are in flight; 30 a minute arrived until now. A poll and a start take 85 s."""
     knowledge = known(coming=((60.0, 30.0),), load=300.0, slow_s=600.0)
-    assert asked(knowledge, running=40, in_flight=5, latency_s=latency_s) == pytest.approx(kept)
+    assert required(knowledge, running=40, in_flight=5, latency_s=latency_s) == pytest.approx(expected)
 
 
-def test_a_small_step_in_waits_for_longer_than_a_large_one() -> None:
+def test_a_small_scale_in_has_a_longer_stabilization_window_than_a_large_one() -> None:
     fleet = Fleet(20, 20, 0, NOW)
     seen = Observation(NOW, fleet, (QueueReading("q", Backlog(0, 0, 0, NOW)),), knowledge=known(load=15.0))
-    wanted = policy(scale_in=Direction(stabilization_s=45.0))
-    small = decide(wanted, demands((100.0, 18), (40.0, 15), (10.0, 15)), seen)
+    configured = policy(scale_in=Direction(stabilization_s=45.0))
+    small = decide(configured, demands((100.0, 18), (40.0, 15), (10.0, 15)), seen)
     assert (small.target, rules(small)) == (18, [Rule.SMALL_STEP_STABILIZATION])
-    over = decide(wanted, demands((120.0, 18), (40.0, 16), (10.0, 15)), seen)
+    over = decide(configured, demands((120.0, 18), (40.0, 16), (10.0, 15)), seen)
     assert over.target == 16
     none = replace(seen, knowledge=known(load=4.0))
-    large = decide(wanted, demands((100.0, 18), (40.0, 5), (10.0, 5)), none)
+    large = decide(configured, demands((100.0, 18), (40.0, 5), (10.0, 5)), none)
     assert (large.target, rules(large)) == (5, [])
 
 
-def test_the_operators_backlog_per_task_stands_for_the_rule_unless_he_says_what_a_message_takes() -> None:
+def test_backlog_per_task_replaces_the_latency_rule_unless_processing_time_is_set() -> None:
     fleet = Fleet(0, 0, 0, NOW)
     seen = Observation(NOW, fleet, (QueueReading("q", Backlog(100, 0, 0, NOW)),), knowledge=known((5.0, 100.0)))
     assert [vote.signal for vote in decide(policy(backlog_per_task=10.0), Memory(), seen).votes] == ["backlog"]

@@ -1,4 +1,4 @@
-"""The votes at their edges: several queues, tasks of an earlier time, targets that only a formula names, and limits."""
+"""Edge cases of the votes: several queues, tasks of an earlier time, metrics that only a formula uses, and limits."""
 
 from __future__ import annotations
 
@@ -34,97 +34,95 @@ def queue(waiting: int, name: str = "q", **more: object) -> QueueReading:
     return QueueReading(name, replace(Backlog(waiting, 0, 0, NOW), **more))  # type: ignore[arg-type]
 
 
-def asked(decision: Decision) -> dict[str, int]:
+def tasks_by_signal(decision: Decision) -> dict[str, int]:
     return {vote.signal: vote.tasks for vote in decision.votes}
 
 
-def test_the_highest_vote_wins_whichever_it_is() -> None:
+def test_the_highest_vote_wins_whatever_its_signal() -> None:
     hot = policy(cpu_target_percent=50.0)
     assert decide(hot, Memory(), seen(300, cpu=Utilization(10.0, NOW, 10))).demand == 30
     assert decide(hot, Memory(), seen(300, cpu=Utilization(100.0, NOW, 20))).demand == 40
 
 
 @pytest.mark.parametrize(("load", "tasks"), [(10.0, 10), (10.0000004, 10), (10.000004, 11), (10.5, 11)])
-def test_a_millionth_of_a_task_is_rounding(load: float, tasks: int) -> None:
+def test_a_millionth_of_a_task_is_rounded_off(load: float, tasks: int) -> None:
     assert Vote("any", load, "").tasks == tasks
     lag = (MetricReading("lag", Measurement(10 * load, NOW, 10)),)
     measured = policy(metrics=(MetricPolicy("lag", target_value=100.0),))
-    assert asked(decide(measured, Memory(), seen(0, metrics=lag)))["lag"] == tasks
+    assert tasks_by_signal(decide(measured, Memory(), seen(0, metrics=lag)))["lag"] == tasks
 
 
-def test_a_given_demand_is_never_negative_and_knows_of_no_work() -> None:
+def test_a_given_demand_is_never_negative_and_counts_no_work() -> None:
     assert decide(policy(), Memory(), seen(0, given=-3)).demand == 0
     assert read_signals(policy(), seen(50, in_flight=3, given=5)).work == Work(0, 0, 0, 0, None, None, None)
 
 
-def test_what_counts_counts_for_the_latency_as_for_the_backlog() -> None:
-    """5 s each, half of 60 s: 7 turns. 35 visible and 35 others are 10 tasks."""
+def test_count_in_flight_and_count_delayed_apply_to_the_latency_vote_too() -> None:
+    """5 s each, half of 60 s: 7 messages per task. 35 visible and 35 delayed messages are 10 tasks."""
     timed = {"backlog_per_task": None, "processing_time_s": 5.0, "busy_floor": False}
     world = seen(0, queues=(queue(35, in_flight=500, delayed=35),))
     later = policy(count_in_flight=False, count_delayed=True, **timed)
-    assert asked(decide(later, Memory(), world)) == {"latency": 10}
-    assert asked(decide(policy(count_in_flight=False, **timed), Memory(), world)) == {"latency": 5}
+    assert tasks_by_signal(decide(later, Memory(), world)) == {"latency": 10}
+    assert tasks_by_signal(decide(policy(count_in_flight=False, **timed), Memory(), world)) == {"latency": 5}
 
 
-def test_counted_messages_are_work_though_none_can_be_received_yet() -> None:
+def test_counted_messages_are_work_even_if_none_can_be_received_yet() -> None:
     assert Work(waiting=1, in_flight=2, counted=50).messages == 50
     assert Work(waiting=1, in_flight=2, counted=1).messages == 3
 
 
 @pytest.mark.parametrize(("visible", "in_flight", "age_s"), [(70, 0, 0.0), (70, 0, 10.0), (0, 70, 60.0)])
-def test_neither_a_young_message_nor_the_age_of_an_empty_queue_changes_the_plan(
+def test_a_young_message_and_the_age_of_an_empty_queue_do_not_change_the_vote(
     visible: int, in_flight: int, age_s: float
 ) -> None:
     timed = policy(backlog_per_task=None, processing_time_s=5.0)
     world = seen(0, queues=(queue(visible, in_flight=in_flight, oldest_age_s=age_s),))
-    assert asked(decide(timed, Memory(), world)) == {"latency": 10}
+    assert tasks_by_signal(decide(timed, Memory(), world)) == {"latency": 10}
 
 
 @pytest.mark.parametrize(
     ("other", "tasks"),
     [
         (queue(500, "slow"), 5),  # no age
-        (queue(0, "slow", oldest_age_s=900.0, oldest_tasks=40), 5),  # an age of nothing
+        (queue(0, "slow", oldest_age_s=900.0, oldest_tasks=40), 5),  # an age, but no message
         (queue(500, "slow", oldest_age_s=599.0, oldest_tasks=40), 5),  # not overdue
         (queue(500, "slow", oldest_age_s=599.0, oldest_tasks=1), 5),
-        (queue(500, "slow", oldest_age_s=600.0, oldest_tasks=4), 5),  # overdue, and asking for less
+        (queue(500, "slow", oldest_age_s=600.0, oldest_tasks=4), 5),  # overdue, but a lower vote
         (queue(500, "slow", oldest_age_s=600.0, oldest_tasks=40), 40),
     ],
 )
-@pytest.mark.parametrize("turned", [False, True])
-def test_of_several_overdue_queues_the_one_that_asks_for_most_is_heard(
-    other: QueueReading, tasks: int, turned: bool
-) -> None:
+@pytest.mark.parametrize("reverse", [False, True])
+def test_of_several_overdue_queues_the_highest_vote_counts(other: QueueReading, tasks: int, reverse: bool) -> None:
     readings = (queue(500, oldest_age_s=60.0, oldest_tasks=5), other)
-    world = seen(0, queues=readings[::-1] if turned else readings)
-    assert asked(decide(policy(queues=TWO), Memory(), world))["oldest_age"] == tasks
+    world = seen(0, queues=readings[::-1] if reverse else readings)
+    assert tasks_by_signal(decide(policy(queues=TWO), Memory(), world))["oldest_age"] == tasks
 
 
-def test_an_overdue_message_of_a_time_without_tasks_asks_for_none_and_says_so() -> None:
+def test_an_overdue_message_from_a_time_without_tasks_votes_0_with_a_reason() -> None:
     vote = decide(policy(), Memory(), seen(0, queues=(queue(50, oldest_age_s=60.0, oldest_tasks=0),))).votes[-1]
     assert (vote.tasks, vote.reason) == (0, "the oldest message of q has waited 60 s of 60 s")
 
 
-def test_there_is_never_more_to_do_than_messages_and_a_task_does_several_at_once() -> None:
+def test_votes_are_capped_at_the_tasks_that_the_messages_can_fill() -> None:
     two_at_once = policy(task_concurrency=2, backlog_per_task=100.0, cpu_target_percent=10.0)
     world = seen(0, queues=(queue(7, oldest_age_s=60.0),), cpu=Utilization(100.0, NOW, 10))
-    assert asked(decide(two_at_once, Memory(), world)) == {"backlog": 1, "oldest_age": 4, "cpu": 4}
+    assert tasks_by_signal(decide(two_at_once, Memory(), world)) == {"backlog": 1, "oldest_age": 4, "cpu": 4}
 
 
-def test_work_that_could_not_be_counted_caps_nothing() -> None:
+def test_an_unread_queue_removes_the_cap_of_a_vote() -> None:
     two = policy(queues=TWO, cpu_target_percent=50.0)
     unread = QueueReading("slow", Missing("denied", "denied"))
     world = seen(0, queues=(queue(5), unread), cpu=Utilization(90.0, NOW, 10))
-    assert asked(decide(two, Memory(), world))["cpu"] == 18
+    assert tasks_by_signal(decide(two, Memory(), world))["cpu"] == 18
 
 
 @pytest.mark.parametrize(("tasks", "vote"), [(4, 8), (None, 18), (0, 1)])
-def test_a_utilization_is_held_against_the_tasks_of_its_time(tasks: int | None, vote: int) -> None:
+def test_a_utilization_applies_to_the_tasks_of_its_time(tasks: int | None, vote: int) -> None:
     hot = policy(cpu_target_percent=50.0)
-    assert asked(decide(hot, Memory(), seen(100, cpu=Utilization(90.0, NOW, tasks))))["cpu"] == vote
+    assert tasks_by_signal(decide(hot, Memory(), seen(100, cpu=Utilization(90.0, NOW, tasks))))["cpu"] == vote
 
 
-def test_a_utilization_says_where_the_work_caps_it_and_only_there() -> None:
+def test_the_reason_of_a_utilization_names_the_cap_only_where_it_applies() -> None:
     def reason(waiting: int) -> str:
         world = seen(waiting, cpu=Utilization(100.0, NOW, 10))
         return decide(policy(cpu_target_percent=50.0), Memory(), world).votes[-1].reason
@@ -134,7 +132,7 @@ def test_a_utilization_says_where_the_work_caps_it_and_only_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "formula", "blind"),
+    ("metric", "formula", "missing"),
     [
         (MetricPolicy("lag"), "first(lag, 2)", False),
         (MetricPolicy("lag"), None, False),
@@ -143,14 +141,14 @@ def test_a_utilization_says_where_the_work_caps_it_and_only_there() -> None:
         (MetricPolicy("lag", target_value=7.0), "first(lag, 2)", True),
     ],
 )
-def test_a_missing_metric_is_a_gap_unless_only_a_formula_speaks_of_it(
-    metric: MetricPolicy, formula: str | None, blind: bool
+def test_a_metric_is_a_missing_signal_only_if_it_has_a_target(
+    metric: MetricPolicy, formula: str | None, missing: bool
 ) -> None:
     decision = decide(policy(metrics=(metric,), formula=formula), Memory(), seen(20))
-    assert rules(decision) == ([Rule.MISSING_SIGNAL] if blind else [])
+    assert rules(decision) == ([Rule.MISSING_SIGNAL] if missing else [])
 
 
-SPOKEN = {
+VALUES = {
     "visible": 30,
     "in_flight": 5,
     "delayed": 7,
@@ -162,7 +160,7 @@ SPOKEN = {
 }
 
 
-def spoken(**more: object) -> Observation:
+def observation(**more: object) -> Observation:
     first = queue(20, in_flight=2, delayed=3, oldest_age_s=45.0)
     second = queue(10, "slow", in_flight=3, delayed=4, oldest_age_s=90.0)
     readings = (queue(0, "silent"), first, second)
@@ -170,34 +168,37 @@ def spoken(**more: object) -> Observation:
     return replace(world, **more)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", sorted(FORMULA_SIGNALS | SPOKEN.keys()))
-def test_a_formula_may_name_each_signal(name: str) -> None:
-    assert asked(decide(policy(formula=name), Memory(), spoken()))["formula"] == SPOKEN[name]
+@pytest.mark.parametrize("name", sorted(FORMULA_SIGNALS | VALUES.keys()))
+def test_a_formula_can_use_each_signal(name: str) -> None:
+    assert tasks_by_signal(decide(policy(formula=name), Memory(), observation()))["formula"] == VALUES[name]
     assert name in FORMULA_SIGNALS
 
 
 @pytest.mark.parametrize("name", ["visible", "in_flight", "delayed"])
-def test_a_sum_with_a_queue_unread_is_no_sum(name: str) -> None:
-    unread = (*spoken().queues[:2], QueueReading("slow", Missing("denied", "denied")))
-    assert asked(decide(policy(formula=f"first({name}, 99)"), Memory(), spoken(queues=unread)))["formula"] == 99
+def test_a_sum_over_queues_is_missing_if_one_queue_is_unread(name: str) -> None:
+    unread = (*observation().queues[:2], QueueReading("slow", Missing("denied", "denied")))
+    assert (
+        tasks_by_signal(decide(policy(formula=f"first({name}, 99)"), Memory(), observation(queues=unread)))["formula"]
+        == 99
+    )
 
 
 @pytest.mark.parametrize("name", ["oldest_age_s", "cpu_percent", "memory_percent"])
-def test_what_nobody_read_is_unknown_to_a_formula(name: str) -> None:
-    nothing = spoken(queues=(queue(20),), cpu=None, memory=Missing("no datapoint", "no_data"))
-    assert asked(decide(policy(formula=f"first({name}, 99)"), Memory(), nothing))["formula"] == 99
+def test_an_unread_signal_is_missing_in_a_formula(name: str) -> None:
+    nothing = observation(queues=(queue(20),), cpu=None, memory=Missing("no datapoint", "no_data"))
+    assert tasks_by_signal(decide(policy(formula=f"first({name}, 99)"), Memory(), nothing))["formula"] == 99
 
 
 @pytest.mark.parametrize(
     ("formula", "tasks"), [("0", 0), ("0.5", 1), ("0 - 0.5", None), ("1e300", 2**31 - 1), ("1.1e300", None)]
 )
-def test_a_formula_votes_what_can_be_a_number_of_tasks(formula: str, tasks: int | None) -> None:
-    assert asked(decide(policy(formula=formula), Memory(), seen(20))).get("formula") == tasks
+def test_a_formula_votes_only_with_a_valid_number_of_tasks(formula: str, tasks: int | None) -> None:
+    assert tasks_by_signal(decide(policy(formula=formula), Memory(), seen(20))).get("formula") == tasks
 
 
 @pytest.mark.parametrize("field", ["visible", "in_flight", "delayed"])
 @pytest.mark.parametrize(("count", "known"), [(-1, False), (0, True), (2**53, True), (2**53 + 1, False)])
-def test_a_count_is_believed_while_it_is_exact(field: str, count: int, known: bool) -> None:
+def test_a_count_is_valid_while_a_float_represents_it_exactly(field: str, count: int, known: bool) -> None:
     world = seen(0, queues=(queue(0, **dict[str, Any]({field: count})),))
     assert (decide(policy(), Memory(), world).demand is not None) is known
 
@@ -206,43 +207,43 @@ def test_a_count_is_believed_while_it_is_exact(field: str, count: int, known: bo
     ("percent", "age_s", "known"),
     [(1e6, 0.0, True), (1e6 + 1, 0.0, False), (0.0, 0.0, True), (50.0, 300.0, True), (50.0, 300.5, False)],
 )
-def test_a_utilization_counts_up_to_a_million_percent_and_five_minutes(
+def test_a_utilization_is_valid_up_to_a_million_percent_and_five_minutes(
     percent: float, age_s: float, known: bool
 ) -> None:
     hot = policy(cpu_target_percent=50.0, memory_target_percent=50.0)
     reading, fine = Utilization(percent, NOW - age_s, 10), Utilization(50.0, NOW, 10)
-    assert ("cpu" in asked(decide(hot, Memory(), seen(20, cpu=reading, memory=fine)))) is known
-    assert ("memory" in asked(decide(hot, Memory(), seen(20, cpu=fine, memory=reading)))) is known
+    assert ("cpu" in tasks_by_signal(decide(hot, Memory(), seen(20, cpu=reading, memory=fine)))) is known
+    assert ("memory" in tasks_by_signal(decide(hot, Memory(), seen(20, cpu=fine, memory=reading)))) is known
 
 
 @pytest.mark.parametrize(
     ("value", "age_s", "known"), [(1e300, 0.0, True), (1.1e300, 0.0, False), (7.0, 300.0, True), (7.0, 300.5, False)]
 )
-def test_a_measured_value_counts_up_to_its_limits(value: float, age_s: float, known: bool) -> None:
+def test_a_measured_value_is_valid_up_to_its_limits(value: float, age_s: float, known: bool) -> None:
     measured = policy(metrics=(MetricPolicy("lag", target_per_task=7.0),))
     lag = (MetricReading("lag", Measurement(value, NOW - age_s)),)
-    assert ("lag" in asked(decide(measured, Memory(), seen(20, metrics=lag)))) is known
+    assert ("lag" in tasks_by_signal(decide(measured, Memory(), seen(20, metrics=lag)))) is known
 
 
 @pytest.mark.parametrize(("running", "baseline"), [(14, 10), (10, 10), (4, 4)])
-def test_what_runs_is_the_baseline_and_beyond_the_desired_count_nothing(running: int, baseline: int) -> None:
-    """A deployment runs both revisions: where 14 run, it is 10 that a load is held against."""
+def test_the_running_tasks_up_to_the_desired_count_are_the_baseline(running: int, baseline: int) -> None:
+    """A deployment runs both revisions: with 14 running and 10 desired, a load applies to 10 tasks."""
     fleet = Fleet(10, running, 0, NOW)
     loaded = policy(cpu_target_percent=50.0, metrics=(MetricPolicy("lag", target_value=100.0),))
     lag = (MetricReading("lag", Measurement(200.0, NOW)),)
     late = (queue(300, oldest_age_s=90.0),)
     world = seen(0, fleet=fleet, queues=late, cpu=Utilization(100.0, NOW), metrics=lag)
     votes = {"backlog": 30, "oldest_age": 1.5 * baseline, "cpu": 2 * baseline, "lag": 2 * baseline}
-    assert asked(decide(loaded, Memory(), world)) == votes
+    assert tasks_by_signal(decide(loaded, Memory(), world)) == votes
 
 
-def test_a_metric_for_the_formula_only_hides_none_behind_it() -> None:
+def test_a_metric_without_a_target_does_not_hide_the_next_one() -> None:
     both = policy(metrics=(MetricPolicy("rate"), MetricPolicy("lag", target_per_task=7.0)))
     lag = (MetricReading("lag", Measurement(70.0, NOW)), MetricReading("rate", Measurement(1e6, NOW)))
-    assert asked(decide(both, Memory(), seen(20, metrics=lag))) == {"backlog": 2, "lag": 10}
+    assert tasks_by_signal(decide(both, Memory(), seen(20, metrics=lag))) == {"backlog": 2, "lag": 10}
 
 
-def test_a_formula_knows_no_stale_utilization() -> None:
-    old = spoken(cpu=Utilization(71.0, NOW - 301), memory=Utilization(43.0, NOW - 301))
+def test_a_stale_utilization_is_missing_in_a_formula() -> None:
+    old = observation(cpu=Utilization(71.0, NOW - 301), memory=Utilization(43.0, NOW - 301))
     for name in ("cpu_percent", "memory_percent"):
-        assert asked(decide(policy(formula=f"first({name}, 99)"), Memory(), old))["formula"] == 99
+        assert tasks_by_signal(decide(policy(formula=f"first({name}, 99)"), Memory(), old))["formula"] == 99

@@ -1,4 +1,4 @@
-"""No progress: which minutes show it, at their edges, and what it leaves alone."""
+"""The no_progress rule: the minutes that show it, their edges, and where the rule does not apply."""
 
 from __future__ import annotations
 
@@ -14,74 +14,75 @@ from tests.core.calm import NOW, policy, rules, seen
 
 
 def flows(*minutes: tuple[int, int, int], waiting: int = 1, ended_s: float = 0.0) -> Memory:
-    """Minutes of (received, deleted, tasks) in which messages waited throughout, the last of which has just ended."""
+    """Return minutes of (received, deleted, tasks) with waiting messages. The last one ended `ended_s` ago."""
     ended = [NOW - ended_s - 60.0 * age for age in range(len(minutes) - 1, -1, -1)]
     return Memory(flows=tuple(Flow(*minute, at, waiting) for minute, at in zip(minutes, ended, strict=True)))
 
 
-CIRCLING = ((20, 0, 10),) * 5
+REDELIVERED = ((20, 0, 10),) * 5
 
 
-def test_a_minute_that_ended_five_minutes_ago_says_nothing_of_the_last_five() -> None:
-    assert rules(decide(policy(), flows((20, 1, 10), *CIRCLING), seen(300))) == [Rule.NO_PROGRESS]
+def test_a_minute_that_ended_five_minutes_ago_does_not_count() -> None:
+    assert rules(decide(policy(), flows((20, 1, 10), *REDELIVERED), seen(300))) == [Rule.NO_PROGRESS]
 
 
-@pytest.mark.parametrize(("received", "circling"), [(20, False), (21, True)])
-def test_more_than_twice_what_can_be_in_work_was_given_back(received: int, circling: bool) -> None:
-    """10 tasks of one message at once: 20 may be the work of two rounds."""
+@pytest.mark.parametrize(("received", "redelivered"), [(20, False), (21, True)])
+def test_more_than_twice_the_slots_in_receives_means_redelivery(received: int, redelivered: bool) -> None:
+    """10 tasks with one slot each: 20 receives can be first deliveries in two rounds."""
     memory = flows((received - 16, 0, 10), *((4, 0, 10),) * 4)
-    assert (Rule.NO_PROGRESS in rules(decide(policy(), memory, seen(300)))) is circling
+    assert (Rule.NO_PROGRESS in rules(decide(policy(), memory, seen(300)))) is redelivered
     double = flows((2 * received - 32, 0, 10), *((8, 0, 10),) * 4)
     two_at_once = policy(task_concurrency=2)
     assert (Rule.NO_PROGRESS in rules(decide(two_at_once, double, seen(300)))) is (received > 20)
 
 
-def test_what_others_hold_may_be_in_work_too() -> None:
-    """100 received and 100 in flight: each once, though only 10 tasks are ours."""
-    assert rules(decide(policy(), flows(*CIRCLING), seen(300, in_flight=100))) == []
+def test_messages_in_flight_at_other_consumers_count_as_slots() -> None:
+    """100 received and 100 in flight: each message once, although the service has only 10 tasks."""
+    assert rules(decide(policy(), flows(*REDELIVERED), seen(300, in_flight=100))) == []
 
 
-@pytest.mark.parametrize(("received", "circling"), [(2, False), (3, True)])
-def test_with_no_task_running_one_message_may_still_be_in_work(received: int, circling: bool) -> None:
+@pytest.mark.parametrize(("received", "redelivered"), [(2, False), (3, True)])
+def test_without_running_tasks_one_slot_counts(received: int, redelivered: bool) -> None:
     world = seen(300, fleet=Fleet(10, 0, 10, NOW))
     memory = flows((received, 0, 0), *((0, 0, 0),) * 4)
-    assert (Rule.NO_PROGRESS in rules(decide(policy(), memory, world))) is circling
+    assert (Rule.NO_PROGRESS in rules(decide(policy(), memory, world))) is redelivered
 
 
 @pytest.mark.parametrize(
-    ("processing_s", "minutes", "circling"), [(300.0, 8, False), (300.0, 9, True), (295.0, 7, False), (295.0, 8, True)]
+    ("processing_s", "minutes", "redelivered"),
+    [(300.0, 8, False), (300.0, 9, True), (295.0, 7, False), (295.0, 8, True)],
 )
-def test_long_work_is_watched_for_twice_its_time(processing_s: float, minutes: int, circling: bool) -> None:
-    """All whole minutes but one: 9 of 600 s, 8 of 590 s."""
+def test_the_progress_window_is_twice_the_processing_time(processing_s: float, minutes: int, redelivered: bool) -> None:
+    """All whole minutes of the window except one: 9 in 600 s, 8 in 590 s."""
     slow = policy(processing_time_s=processing_s)
     decision = decide(slow, flows(*((20, 0, 10),) * minutes), seen(300))
-    assert (Rule.NO_PROGRESS in rules(decision)) is circling
+    assert (Rule.NO_PROGRESS in rules(decision)) is redelivered
 
 
-def test_no_progress_has_no_say_over_a_demand_that_was_given() -> None:
-    assert decide(policy(), flows(*CIRCLING), seen(300, given=30)).target == 30
+def test_no_progress_does_not_limit_a_given_demand() -> None:
+    assert decide(policy(), flows(*REDELIVERED), seen(300, given=30)).target == 30
 
 
-@pytest.mark.parametrize("memory", [flows(*CIRCLING), flows((500, 500, 6), (520, 510, 10))])
-def test_no_progress_wakes_nothing(memory: Memory) -> None:
-    sleepy = policy(activation=Activation(messages=1000))
-    assert decide(sleepy, memory, seen(300, desired=0)).target == 0
+@pytest.mark.parametrize("memory", [flows(*REDELIVERED), flows((500, 500, 6), (520, 510, 10))])
+def test_no_progress_does_not_activate_a_service(memory: Memory) -> None:
+    high_threshold = policy(activation=Activation(messages=1000))
+    assert decide(high_threshold, memory, seen(300, desired=0)).target == 0
 
 
 @pytest.mark.parametrize(
     ("minutes", "held"),
     [
-        (((500, 500, 6), (520, 510, 9)), True),  # half as many again
-        (((500, 500, 6), (520, 525, 10)), True),  # a twentieth more, no more
-        (((500, 500, 2), (520, 510, 4)), True),  # two more are enough to say
-        (((500, 500, 7), (500, 500, 6), (520, 510, 10)), True),  # whichever minute it was
+        (((500, 500, 6), (520, 510, 9)), True),  # 1.5 times the tasks
+        (((500, 500, 6), (520, 525, 10)), True),  # exactly 5 % more deleted
+        (((500, 500, 2), (520, 510, 4)), True),  # two more tasks are enough
+        (((500, 500, 7), (500, 500, 6), (520, 510, 10)), True),  # not only the minute before
         (((0, 0, 6), (500, 500, 6), (520, 510, 10)), True),
         (((1, 1, 6), (1, 1, 10)), True),
-        (((500, 500, 6), (0, 0, 10)), False),  # nothing was deleted: that is another matter
-        (((500, 500, 0), (520, 510, 10)), False),  # nobody's minute is no measure
+        (((500, 500, 6), (0, 0, 10)), False),  # nothing was deleted: the redelivery check covers this
+        (((500, 500, 0), (520, 510, 10)), False),  # a minute without tasks is not compared
     ],
 )
-def test_any_earlier_minute_of_fewer_tasks_may_show_that_more_do_no_more(
+def test_any_earlier_minute_with_fewer_tasks_can_show_that_more_tasks_do_not_help(
     minutes: tuple[tuple[int, int, int], ...], held: bool
 ) -> None:
     assert (Rule.NO_PROGRESS in rules(decide(policy(), flows(*minutes), seen(300)))) is held
@@ -101,7 +102,7 @@ CONTENDED = flows((500, 500, 6), (520, 510, 10)).flows
         (replace(CONTENDED[0], at=NOW - 400.0), replace(CONTENDED[1], at=NOW - 300.0), False),
     ],
 )
-def test_minutes_are_compared_while_they_are_fresh_and_messages_waited_in_both(
+def test_minutes_are_compared_if_recent_and_with_waiting_messages_in_both(
     earlier: Flow, newest: Flow, held: bool
 ) -> None:
     assert (Rule.NO_PROGRESS in rules(decide(policy(), Memory(flows=(earlier, newest)), seen(300)))) is held

@@ -1,4 +1,4 @@
-"""Each restraint by itself, at its edges."""
+"""Each rule alone, at its edges."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from autoscaler.core.policy import (
     Direction,
     Fallback,
     FallbackBehavior,
-    Limit,
     MetricPolicy,
     Mode,
     Pause,
     Policy,
     QueuePolicy,
-    Select,
-    Workers,
+    RateLimit,
+    SelectLimit,
+    WorkerSafety,
 )
 from tests.core.calm import NOW, changes, demands, policy, rules, seen
 
 
 @pytest.mark.parametrize(("age_s", "target"), [(60.0, 2), (60.1, 10)])
-def test_a_reading_counts_up_to_its_age_limit(age_s: float, target: int) -> None:
+def test_a_reading_is_valid_up_to_its_age_limit(age_s: float, target: int) -> None:
     old = (QueueReading("q", Backlog(15, 0, 0, NOW - age_s)),)
     assert decide(policy(), Memory(), seen(0, queues=old)).target == target
 
 
 @pytest.mark.parametrize(("demand", "target"), [(9, 10), (11, 10), (8, 8), (12, 12)])
-def test_tolerance_is_closed(demand: int, target: int) -> None:
+def test_tolerance_includes_its_bounds(demand: int, target: int) -> None:
     assert decide(policy(tolerance=0.1), Memory(), seen(0, given=demand)).target == target
 
 
 @pytest.mark.parametrize(("age_s", "target"), [(299.0, 9), (300.0, 2)])
-def test_scale_in_stabilization_keeps_the_highest_demand_of_a_half_open_window(age_s: float, target: int) -> None:
+def test_scale_in_stabilization_uses_the_highest_demand_of_a_half_open_window(age_s: float, target: int) -> None:
     steady = policy(scale_in=Direction(stabilization_s=300.0))
     assert decide(steady, demands((age_s, 9), (10, 3)), seen(20)).target == target or age_s == 300.0
     if age_s == 300.0:
@@ -58,42 +58,42 @@ def test_scale_in_stabilization_keeps_the_highest_demand_of_a_half_open_window(a
 
 
 @pytest.mark.parametrize(("age_s", "target"), [(59.0, 12), (60.0, 30)])
-def test_scale_out_stabilization_keeps_the_lowest_demand(age_s: float, target: int) -> None:
+def test_scale_out_stabilization_uses_the_lowest_demand_of_a_half_open_window(age_s: float, target: int) -> None:
     steady = policy(scale_out=Direction(stabilization_s=60.0))
     assert decide(steady, demands((age_s, 12)), seen(300)).target == target
 
 
 @pytest.mark.parametrize(("age_s", "target"), [(29.0, 10), (30.0, 30)])
-def test_a_scale_out_cools_down_for_a_half_open_time(age_s: float, target: int) -> None:
+def test_a_scale_out_cooldown_is_half_open(age_s: float, target: int) -> None:
     assert decide(policy(scale_out=Direction(cooldown_s=30.0)), changes((age_s, 4)), seen(300)).target == target
 
 
 @pytest.mark.parametrize(("age_s", "target"), [(29.0, 10), (30.0, 2)])
-def test_a_scale_in_cools_down_too(age_s: float, target: int) -> None:
+def test_a_scale_in_cooldown_is_half_open(age_s: float, target: int) -> None:
     assert decide(policy(scale_in=Direction(cooldown_s=30.0)), changes((age_s, -4)), seen(20)).target == target
 
 
-def test_a_scale_out_cuts_through_a_scale_ins_cooldown() -> None:
+def test_a_scale_in_cooldown_does_not_delay_a_scale_out() -> None:
     assert decide(policy(scale_in=Direction(cooldown_s=300.0)), changes((1, -4)), seen(300)).target == 30
 
 
 @pytest.mark.parametrize(
     ("limits", "select", "events", "target"),
     [
-        ((Limit(60.0, tasks=4),), Select.MAX, (), 14),
-        ((Limit(60.0, tasks=4),), Select.MAX, ((59.0, 3),), 11),
-        ((Limit(60.0, tasks=4),), Select.MAX, ((60.0, 3),), 14),
-        ((Limit(60.0, tasks=4),), Select.MAX, ((59.0, -3),), 17),
-        ((Limit(60.0, percent=25),), Select.MAX, (), 13),
-        ((Limit(60.0, tasks=4), Limit(60.0, percent=25)), Select.MAX, (), 14),
-        ((Limit(60.0, tasks=4), Limit(60.0, percent=25)), Select.MIN, (), 13),
-        ((Limit(60.0, tasks=4),), Select.DISABLED, (), 10),
-        ((Limit(60.0, tasks=4),), Select.MAX, ((5.0, 9),), 10),
-        ((), Select.DISABLED, (), 10),
+        ((RateLimit(60.0, tasks=4),), SelectLimit.MAX, (), 14),
+        ((RateLimit(60.0, tasks=4),), SelectLimit.MAX, ((59.0, 3),), 11),
+        ((RateLimit(60.0, tasks=4),), SelectLimit.MAX, ((60.0, 3),), 14),
+        ((RateLimit(60.0, tasks=4),), SelectLimit.MAX, ((59.0, -3),), 17),
+        ((RateLimit(60.0, percent=25),), SelectLimit.MAX, (), 13),
+        ((RateLimit(60.0, tasks=4), RateLimit(60.0, percent=25)), SelectLimit.MAX, (), 14),
+        ((RateLimit(60.0, tasks=4), RateLimit(60.0, percent=25)), SelectLimit.MIN, (), 13),
+        ((RateLimit(60.0, tasks=4),), SelectLimit.DISABLED, (), 10),
+        ((RateLimit(60.0, tasks=4),), SelectLimit.MAX, ((5.0, 9),), 10),
+        ((), SelectLimit.DISABLED, (), 10),
     ],
 )
-def test_rate_limits_out(
-    limits: tuple[Limit, ...], select: Select, events: tuple[tuple[float, int], ...], target: int
+def test_rate_limits_of_scale_out(
+    limits: tuple[RateLimit, ...], select: SelectLimit, events: tuple[tuple[float, int], ...], target: int
 ) -> None:
     limited = policy(scale_out=Direction(limits=limits, select=select))
     assert decide(limited, changes(*events), seen(300)).target == target
@@ -102,87 +102,92 @@ def test_rate_limits_out(
 @pytest.mark.parametrize(
     ("limits", "select", "events", "target"),
     [
-        ((Limit(60.0, tasks=4),), Select.MAX, (), 6),
-        ((Limit(60.0, percent=25),), Select.MAX, (), 7),
-        ((Limit(60.0, percent=100),), Select.MAX, (), 1),
-        ((Limit(60.0, percent=900),), Select.MAX, (), 1),
-        ((Limit(60.0, tasks=1), Limit(60.0, percent=25)), Select.MAX, (), 7),
-        ((Limit(60.0, tasks=1), Limit(60.0, percent=25)), Select.MIN, (), 9),
-        ((Limit(60.0, tasks=4),), Select.DISABLED, (), 10),
-        ((Limit(60.0, tasks=4),), Select.MAX, ((59.0, -3),), 9),
-        ((Limit(60.0, tasks=4),), Select.MAX, ((5.0, -9),), 10),
+        ((RateLimit(60.0, tasks=4),), SelectLimit.MAX, (), 6),
+        ((RateLimit(60.0, percent=25),), SelectLimit.MAX, (), 7),
+        ((RateLimit(60.0, percent=100),), SelectLimit.MAX, (), 1),
+        ((RateLimit(60.0, percent=900),), SelectLimit.MAX, (), 1),
+        ((RateLimit(60.0, tasks=1), RateLimit(60.0, percent=25)), SelectLimit.MAX, (), 7),
+        ((RateLimit(60.0, tasks=1), RateLimit(60.0, percent=25)), SelectLimit.MIN, (), 9),
+        ((RateLimit(60.0, tasks=4),), SelectLimit.DISABLED, (), 10),
+        ((RateLimit(60.0, tasks=4),), SelectLimit.MAX, ((59.0, -3),), 9),
+        ((RateLimit(60.0, tasks=4),), SelectLimit.MAX, ((5.0, -9),), 10),
     ],
 )
-def test_rate_limits_in(
-    limits: tuple[Limit, ...], select: Select, events: tuple[tuple[float, int], ...], target: int
+def test_rate_limits_of_scale_in(
+    limits: tuple[RateLimit, ...], select: SelectLimit, events: tuple[tuple[float, int], ...], target: int
 ) -> None:
     limited = policy(scale_in=Direction(limits=limits, select=select))
     assert decide(limited, changes(*events), seen(1)).target == target
 
 
-def test_a_limit_of_one_direction_leaves_the_other_alone() -> None:
-    assert decide(policy(scale_in=Direction(limits=(Limit(60.0, tasks=1),))), Memory(), seen(300)).target == 30
-    assert decide(policy(scale_out=Direction(limits=(Limit(60.0, tasks=1),))), Memory(), seen(20)).target == 2
+def test_a_rate_limit_of_one_direction_does_not_change_the_other() -> None:
+    assert decide(policy(scale_in=Direction(limits=(RateLimit(60.0, tasks=1),))), Memory(), seen(300)).target == 30
+    assert decide(policy(scale_out=Direction(limits=(RateLimit(60.0, tasks=1),))), Memory(), seen(20)).target == 2
 
 
 @pytest.mark.parametrize(
     ("ages", "target"),
     [((61.0, 30.0), 0), ((60.0, 30.0), 1), ((61.0,), 1), ((), 1)],
 )
-def test_zero_needs_three_agreeing_readings_over_more_than_a_minute(ages: tuple[float, ...], target: int) -> None:
+def test_zero_requires_three_agreeing_readings_over_more_than_a_minute(ages: tuple[float, ...], target: int) -> None:
     assert decide(policy(), demands(*((age, 0) for age in ages)), seen(0)).target == target
 
 
-def test_one_reading_of_work_begins_the_agreement_anew() -> None:
+def test_one_reading_with_work_restarts_the_agreement() -> None:
     assert decide(policy(), demands((90, 0), (50, 1), (20, 0)), seen(0)).target == 1
 
 
 @pytest.mark.parametrize(("messages", "reads", "earlier", "target"), [(0, 1, 0, 1), (9, 1, 0, 0), (8, 1, 0, 1)])
-def test_waking_needs_more_than_the_threshold(messages: int, reads: int, earlier: int, target: int) -> None:
-    sleepy = policy(activation=Activation(messages, reads))
-    assert decide(sleepy, demands(*((10.0 * n, 1) for n in range(1, earlier + 1))), seen(9, desired=0)).target == target
+def test_activation_requires_more_messages_than_the_threshold(
+    messages: int, reads: int, earlier: int, target: int
+) -> None:
+    configured = policy(activation=Activation(messages, reads))
+    assert (
+        decide(configured, demands(*((10.0 * n, 1) for n in range(1, earlier + 1))), seen(9, desired=0)).target
+        == target
+    )
 
 
-def woken(sleepy: Policy, *waiting: int) -> list[int]:
-    """The targets at no task, reading after reading."""
+def activated(configured: Policy, *waiting: int) -> list[int]:
+    """Return the target at 0 tasks after each reading."""
     memory, targets = Memory(), []
     for number, messages in enumerate(waiting):
         world = replace(seen(messages, desired=0), now=NOW + 10 * number)
-        decision = decide(sleepy, memory, world)
-        memory = memory.remembering(sleepy, world, decision)
+        decision = decide(configured, memory, world)
+        memory = memory.remembering(configured, world, decision)
         targets.append(decision.target)
     return targets
 
 
-def test_waking_needs_so_many_agreeing_reads() -> None:
-    assert woken(policy(activation=Activation(0, 3)), 9, 9, 9) == [0, 0, 1]
+def test_activation_requires_the_configured_number_of_consecutive_readings() -> None:
+    assert activated(policy(activation=Activation(0, 3)), 9, 9, 9) == [0, 0, 1]
 
 
-def test_a_read_of_too_little_between_begins_the_count_anew() -> None:
-    """Below the threshold is no agreement, though it is not nothing."""
-    sleepy = policy(activation=Activation(10, 3))
-    assert woken(sleepy, 11, 11, 1, 11, 11, 11) == [0, 0, 0, 0, 0, 2]
+def test_a_reading_below_the_threshold_restarts_the_activation_count() -> None:
+    """A backlog below the threshold does not count, even if it is not empty."""
+    configured = policy(activation=Activation(10, 3))
+    assert activated(configured, 11, 11, 1, 11, 11, 11) == [0, 0, 0, 0, 0, 2]
 
 
-def test_what_is_no_queue_wakes_without_messages() -> None:
+def test_a_metric_activates_without_messages() -> None:
     world = seen(0, desired=0, metrics=(MetricReading("lag", Measurement(50.0, NOW)),))
     lagging = policy(metrics=(MetricPolicy("lag", target_per_task=5.0),), activation=Activation(10, 1))
     assert decide(lagging, Memory(), world).target == 10
 
 
-def test_a_threshold_delays_waking_at_most_by_the_latency() -> None:
-    sleepy = policy(activation=Activation(1000, 1))
-    assert decide(sleepy, demands((59, 1), (30, 1)), seen(9, desired=0)).target == 0
-    assert decide(sleepy, demands((60, 1), (30, 1)), seen(9, desired=0)).target == 1
+def test_a_threshold_delays_activation_at_most_by_the_latency() -> None:
+    configured = policy(activation=Activation(1000, 1))
+    assert decide(configured, demands((59, 1), (30, 1)), seen(9, desired=0)).target == 0
+    assert decide(configured, demands((60, 1), (30, 1)), seen(9, desired=0)).target == 1
 
 
-def test_a_missing_queue_holds_in_and_lets_out() -> None:
+def test_a_missing_queue_prevents_scale_in_and_permits_scale_out() -> None:
     two = policy(queues=(QueuePolicy("q", 60.0), QueuePolicy("r", 60.0)))
     assert rules(decide(two, Memory(), seen(20))) == [Rule.MISSING_SIGNAL]
     assert decide(two, Memory(), seen(300)).target == 30
 
 
-def test_the_blind_step_says_which_signal_and_why() -> None:
+def test_the_missing_signal_step_names_the_signal_and_the_cause() -> None:
     gone = (QueueReading("q", Missing("the queue does not exist", "not_found")),)
     two = policy(queues=(QueuePolicy("q", 60.0), QueuePolicy("r", 60.0)))
     world = seen(0, queues=(*gone, QueueReading("r", Backlog(5, 0, 0, NOW))))
@@ -190,13 +195,13 @@ def test_the_blind_step_says_which_signal_and_why() -> None:
 
 
 @pytest.mark.parametrize(("known_s", "target"), [(59.0, 10), (60.0, 2)])
-def test_cold_until_the_longest_scale_in_window_has_been_watched(known_s: float, target: int) -> None:
+def test_warm_up_lasts_for_the_longest_scale_in_window(known_s: float, target: int) -> None:
     watching = replace(Memory(), since=NOW - known_s)
     assert decide(policy(scale_in=Direction(stabilization_s=60.0)), watching, seen(20)).target == target
 
 
 @pytest.mark.parametrize(("age_s", "target"), [(59.0, 10), (60.0, 2)])
-def test_a_deployment_holds_in_for_a_bounded_time(age_s: float, target: int) -> None:
+def test_a_deployment_prevents_scale_in_for_a_limited_time(age_s: float, target: int) -> None:
     rolling = Fleet(10, 10, 0, NOW, Deployment(NOW - age_s))
     held = policy(deployments=DeploymentHold(at_most_s=60.0))
     assert decide(held, Memory(), seen(20, fleet=rolling)).target == target
@@ -204,21 +209,21 @@ def test_a_deployment_holds_in_for_a_bounded_time(age_s: float, target: int) -> 
     assert decide(free, Memory(), seen(20, fleet=rolling)).target == 2
 
 
-def test_busy_tasks_are_kept_but_never_added() -> None:
+def test_busy_tasks_stay_but_are_never_added() -> None:
     busy = policy(backlog_per_task=100.0, task_concurrency=2)
     assert decide(busy, Memory(), seen(0, in_flight=9)).target == 5
     assert decide(busy, Memory(), seen(0, in_flight=9, desired=3)).target == 3
     assert decide(replace(busy, busy_floor=False), Memory(), seen(0, in_flight=9)).target == 1
 
 
-def test_protected_tasks_are_the_floor_also_of_a_given_demand() -> None:
+def test_protected_tasks_are_also_the_floor_of_a_given_demand() -> None:
     protected = Fleet(10, 10, 0, NOW, protected=6)
     assert decide(policy(), Memory(), seen(0, fleet=protected)).target == 6
     assert decide(policy(), Memory(), seen(0, fleet=protected, given=2)).target == 6
 
 
-def test_unsafe_workers_hold_every_task_while_one_message_is_in_flight() -> None:
-    unsafe = policy(workers=Workers.UNSAFE)
+def test_with_unsafe_workers_every_task_stays_while_one_message_is_in_flight() -> None:
+    unsafe = policy(workers=WorkerSafety.UNSAFE)
     assert decide(unsafe, Memory(), seen(0, in_flight=1)).target == 10
     assert decide(unsafe, Memory(), seen(5)).target == 1
 
@@ -235,17 +240,19 @@ def test_unsafe_workers_hold_every_task_while_one_message_is_in_flight() -> None
         (FallbackBehavior.CURRENT_IF_LOWER, 14, 10),
     ],
 )
-def test_fallback_is_the_operators_word(behavior: FallbackBehavior, tasks: int | None, target: int) -> None:
+def test_the_fallback_sets_the_count_after_the_configured_failures(
+    behavior: FallbackBehavior, tasks: int | None, target: int
+) -> None:
     unread = (QueueReading("q", Missing("denied", "denied")),)
     falling = policy(fallback=Fallback(behavior, tasks, after=3))
     assert decide(falling, Memory(failures=2), seen(0, queues=unread)).target == 10
     assert decide(falling, Memory(failures=3), seen(0, queues=unread)).target == target
 
 
-def test_fallback_works_from_zero_and_goes_in_at_scale_in_pace() -> None:
+def test_the_fallback_scales_from_zero_and_obeys_scale_in_limits() -> None:
     unread = (QueueReading("q", Missing("denied", "denied")),)
     falling = policy(
-        fallback=Fallback(FallbackBehavior.STATIC, 4, after=3), scale_in=Direction(limits=(Limit(60.0, tasks=1),))
+        fallback=Fallback(FallbackBehavior.STATIC, 4, after=3), scale_in=Direction(limits=(RateLimit(60.0, tasks=1),))
     )
     assert decide(falling, Memory(failures=3), seen(0, queues=unread, desired=0)).target == 4
     assert decide(falling, Memory(failures=3), seen(0, queues=unread, desired=9)).target == 8
@@ -264,24 +271,24 @@ def test_fallback_works_from_zero_and_goes_in_at_scale_in_pace() -> None:
         (7, 2, 7),
     ],
 )
-def test_pause(paused: Pause | int, demand: int, target: int) -> None:
+def test_a_pause_stops_its_direction_or_sets_the_count(paused: Pause | int, demand: int, target: int) -> None:
     assert decide(policy(paused=paused), Memory(), seen(0, given=demand)).target == target
 
 
 @pytest.mark.parametrize(("paused", "target"), [(None, 3), (Pause.IN, 3), (Pause.ALL, 1), (Pause.OUT, 1)])
-def test_below_min_is_raised_at_once_but_not_through_a_pause(paused: Pause | None, target: int) -> None:
+def test_a_count_below_min_is_raised_at_once_except_during_a_pause(paused: Pause | None, target: int) -> None:
     limited = policy(min_tasks=3, paused=paused, scale_out=Direction(cooldown_s=60.0))
     assert decide(limited, changes((1, 1)), seen(0, desired=1, given=0)).target == target
 
 
 @pytest.mark.parametrize("percent", [1, 100])
-def test_any_percentage_of_none_permits_one(percent: int) -> None:
-    """Else a service whose limits are percentages would never leave zero."""
-    relative = Direction(limits=(Limit(60.0, percent=percent), Limit(60.0, tasks=10)), select=Select.MIN)
+def test_any_percentage_of_0_tasks_permits_one_task(percent: int) -> None:
+    """Otherwise a service with percentage limits would never leave zero."""
+    relative = Direction(limits=(RateLimit(60.0, percent=percent), RateLimit(60.0, tasks=10)), select=SelectLimit.MIN)
     assert decide(policy(scale_out=relative), Memory(), seen(300, desired=0)).target == 1
 
 
-def test_a_count_above_max_comes_down_also_while_more_is_asked_for_and_messages_are_late() -> None:
+def test_a_count_above_max_is_lowered_even_if_more_is_required_and_messages_are_late() -> None:
     late = (QueueReading("q", Backlog(1000, 0, 0, NOW, oldest_age_s=500.0)),)
     limited = policy(max_tasks=5, scale_in=Direction(stabilization_s=300.0))
     assert decide(limited, demands((10, 50), (200, 40)), seen(0, queues=late)).target == 5
@@ -290,7 +297,7 @@ def test_a_count_above_max_comes_down_also_while_more_is_asked_for_and_messages_
 @pytest.mark.parametrize(
     ("in_flight", "protected", "target"), [(0, None, 0), (1, None, 1), (4, None, 4), (4, 6, 6), (99, None, 10)]
 )
-def test_a_pause_at_a_lower_count_leaves_tasks_that_are_at_work(
+def test_a_pause_at_a_lower_count_keeps_busy_and_protected_tasks(
     in_flight: int, protected: int | None, target: int
 ) -> None:
     fleet = Fleet(10, 10, 0, NOW, protected=protected)
@@ -298,25 +305,25 @@ def test_a_pause_at_a_lower_count_leaves_tasks_that_are_at_work(
     assert decide(policy(paused=0), Memory(), replace(world, queues=world.queues)).target == target
 
 
-def test_above_max_comes_down_at_the_pace_of_a_scale_in_and_never_rises() -> None:
-    limited = policy(max_tasks=5, scale_in=Direction(limits=(Limit(60.0, tasks=2),)))
+def test_a_count_above_max_obeys_scale_in_limits_and_never_rises() -> None:
+    limited = policy(max_tasks=5, scale_in=Direction(limits=(RateLimit(60.0, tasks=2),)))
     assert decide(limited, Memory(), seen(1000)).target == 8
     assert decide(policy(max_tasks=5), Memory(), seen(1000)).target == 5
     assert decide(policy(max_tasks=5, paused=Pause.IN), Memory(), seen(1000)).target == 10
 
 
-def test_scale_out_only() -> None:
-    careful = policy(mode=Mode.SCALE_OUT_ONLY)
-    assert decide(careful, Memory(), seen(20)).target == 10
-    assert decide(careful, Memory(), seen(300)).target == 30
+def test_scale_out_only_mode_never_scales_in() -> None:
+    scale_out_only = policy(mode=Mode.SCALE_OUT_ONLY)
+    assert decide(scale_out_only, Memory(), seen(20)).target == 10
+    assert decide(scale_out_only, Memory(), seen(300)).target == 30
 
 
 @pytest.mark.parametrize("percent", [float("nan"), inf, -1.0, 1e300])
-def test_a_utilization_that_cannot_be_is_missing(percent: float) -> None:
+def test_an_impossible_utilization_is_missing(percent: float) -> None:
     hot = policy(cpu_target_percent=60.0)
     assert rules(decide(hot, Memory(), seen(20, cpu=Utilization(percent, NOW, 10)))) == [Rule.MISSING_SIGNAL]
 
 
 @pytest.mark.parametrize("waiting", [-1, 2**53 + 1])
-def test_a_count_that_cannot_be_is_missing(waiting: int) -> None:
+def test_an_impossible_count_is_missing(waiting: int) -> None:
     assert decide(policy(), Memory(), seen(waiting)).demand is None

@@ -1,4 +1,4 @@
-"""From none to some: what is enough, how often it must be seen, and how long it may be waited for."""
+"""Scale-out from 0: the activation threshold, the required readings, and the longest wait."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tests.core.calm import NOW, demands, policy, seen
 
 
 @pytest.mark.parametrize(("waking", "target"), [(0, 0), (1, 0), (2, 1)])
-def test_so_many_readings_in_a_row_wake(waking: int, target: int) -> None:
-    sleepy = policy(activation=Activation(0, 3))
-    assert decide(sleepy, Memory(waking=waking), seen(9, desired=0)).target == target
+def test_the_configured_number_of_consecutive_readings_activates(waking: int, target: int) -> None:
+    configured = policy(activation=Activation(0, 3))
+    assert decide(configured, Memory(waking=waking), seen(9, desired=0)).target == target
 
 
 def lag(value: float) -> Observation:
@@ -28,39 +28,41 @@ def lag(value: float) -> Observation:
         (0, seen(0, desired=0), False),
         (9, seen(9, desired=0), False),
         (8, seen(9, desired=0), True),
-        (0, seen(9), False),  # it is awake
+        (0, seen(9), False),  # not at 0 tasks
         (9, lag(7.0), True),  # a signal other than the queues has no threshold
         (9, lag(0.0), False),
     ],
 )
-def test_enough_is_more_than_the_threshold_or_another_signal(threshold: int, world: Observation, wakes: bool) -> None:
-    sleepy = policy(activation=Activation(threshold, 1), metrics=(MetricPolicy("lag", target_per_task=7.0),))
-    decision = decide(sleepy, Memory(), world)
+def test_more_messages_than_the_threshold_or_another_signal_activate(
+    threshold: int, world: Observation, wakes: bool
+) -> None:
+    configured = policy(activation=Activation(threshold, 1), metrics=(MetricPolicy("lag", target_per_task=7.0),))
+    decision = decide(configured, Memory(), world)
     assert decision.wakes is wakes
     assert wakes == (decision.target > 0) or world.fleet.desired
 
 
-def test_nothing_to_do_wakes_nothing() -> None:
+def test_an_empty_queue_does_not_activate() -> None:
     assert decide(policy(), Memory(), seen(0, desired=0)).target == 0
 
 
-def test_no_vote_of_the_queues_passes_by_the_threshold() -> None:
+def test_the_threshold_applies_to_every_vote_of_the_queues() -> None:
     late = (QueueReading("q", Backlog(9, 0, 0, NOW, oldest_age_s=60.0, oldest_tasks=4)),)
-    for more in ({"processing_time_s": 5.0}, {}):
-        decision = decide(policy(activation=Activation(9, 1), **more), Memory(), seen(0, desired=0, queues=late))
+    for settings in ({"processing_time_s": 5.0}, {}):
+        decision = decide(policy(activation=Activation(9, 1), **settings), Memory(), seen(0, desired=0, queues=late))
         assert all(vote.tasks for vote in decision.votes)
         assert not decision.wakes
 
 
 def asleep(age_s: float | None, latency_s: float = 60.0, earlier: int = 1) -> int:
-    """Few messages, the oldest of that age, after so many earlier readings of them: the target."""
-    sleepy = policy(activation=Activation(1000, 1), queues=(QueuePolicy("q", latency_s),))
+    """Return the target for a few messages with this oldest age, after `earlier` readings of them."""
+    configured = policy(activation=Activation(1000, 1), queues=(QueuePolicy("q", latency_s),))
     old = (QueueReading("q", Backlog(9, 0, 0, NOW, oldest_age_s=age_s)),)
     memory = demands(*((0.5 * n, 1) for n in range(1, earlier + 1)))
-    return decide(sleepy, memory, seen(0, desired=0, queues=old)).target
+    return decide(configured, memory, seen(0, desired=0, queues=old)).target
 
 
-def test_a_message_as_old_as_it_may_be_wakes_once_it_was_seen_before() -> None:
+def test_a_message_at_the_latency_target_activates_from_its_second_reading() -> None:
     assert asleep(59.9) == 0
     assert asleep(60.0) > 0
     assert asleep(60.0, earlier=0) == 0
@@ -69,23 +71,23 @@ def test_a_message_as_old_as_it_may_be_wakes_once_it_was_seen_before() -> None:
     assert asleep(None, latency_s=1.0) == 0
 
 
-def test_a_reading_of_nothing_begins_the_wait_anew() -> None:
-    sleepy = policy(activation=Activation(1000, 1))
-    assert decide(sleepy, demands((70, 1), (40, 0), (10, 1)), seen(9, desired=0)).target == 0
-    assert decide(sleepy, demands((70, 1), (40, 1), (10, 1)), seen(9, desired=0)).target == 1
+def test_an_empty_reading_restarts_the_wait() -> None:
+    configured = policy(activation=Activation(1000, 1))
+    assert decide(configured, demands((70, 1), (40, 0), (10, 1)), seen(9, desired=0)).target == 0
+    assert decide(configured, demands((70, 1), (40, 1), (10, 1)), seen(9, desired=0)).target == 1
 
 
-def test_what_does_not_wake_stays_at_none() -> None:
+def test_without_activation_the_target_is_0() -> None:
     decision = decide(policy(activation=Activation(9, 1)), Memory(), seen(9, desired=0))
     assert [step[:3] for step in decision.steps] == [(Rule.ACTIVATION, 1, 0)]
 
 
 @pytest.mark.parametrize("desired", [1, 10])
-def test_the_threshold_is_for_waking_alone(desired: int) -> None:
-    sleepy = policy(activation=Activation(1000, 3))
-    assert decide(sleepy, Memory(), seen(300, desired=desired)).target == 30
+def test_the_threshold_applies_only_at_0_tasks(desired: int) -> None:
+    configured = policy(activation=Activation(1000, 3))
+    assert decide(configured, Memory(), seen(300, desired=desired)).target == 30
 
 
-def test_a_demand_that_was_given_wakes_at_once() -> None:
-    sleepy = policy(activation=Activation(1000, 3))
-    assert decide(sleepy, Memory(), seen(0, desired=0, given=5)).target == 5
+def test_a_given_demand_activates_at_once() -> None:
+    configured = policy(activation=Activation(1000, 3))
+    assert decide(configured, Memory(), seen(0, desired=0, given=5)).target == 5

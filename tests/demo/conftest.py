@@ -9,8 +9,8 @@ import pytest
 
 from autoscaler.demo.children import environment
 from autoscaler.demo.region_client import RegionClient
-from autoscaler.demo.stage import furnish
-from autoscaler.demo.workers import Queue
+from autoscaler.demo.stage import create_resources
+from autoscaler.demo.workers import DemoQueue
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +28,10 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-async def queue(endpoint: str) -> AsyncIterator[Queue]:
+async def queue(endpoint: str) -> AsyncIterator[DemoQueue]:
     """The demo's queue, empty, and beside it the demo's service with no task desired, running or pending."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        queue = await furnish(RegionClient(endpoint, session))
+        queue = await create_resources(RegionClient(endpoint, session))
         await queue.client.report(running=0, pending=0)
         yield queue
         await queue.client.call("sqs", "DeleteQueue", QueueUrl=queue.url)

@@ -41,7 +41,7 @@ def call(service: str, action: str, /, **parameters: Any) -> dict[str, Any]:
         return answer
 
 
-def tick(url: str) -> None:
+def poll(url: str) -> None:
     attributes = call("sqs", "GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])["Attributes"]
     work = sum(int(attributes[f"ApproximateNumberOfMessages{kind}"]) for kind in ("", "NotVisible"))
     name = os.environ["AUTOSCALER_SERVICE"]
@@ -59,7 +59,7 @@ def main() -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = call("sqs", "GetQueueUrl", QueueName=os.environ["AUTOSCALER_QUEUES"])["QueueUrl"]
     while True:
-        tick(url)
+        poll(url)
         time.sleep(0.5)
 
 

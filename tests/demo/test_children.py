@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autoscaler.demo import children
 from autoscaler.demo.children import aws_environment, daemon, environment, free_port
-from autoscaler.demo.load import made_up
+from autoscaler.demo.load import synthetic_load
 from autoscaler.demo.settings import settings_of
 from tests.demo.waiting import until
 
@@ -29,7 +29,7 @@ names = st.one_of(
 @settings(deadline=None)
 @given(st.dictionaries(names, st.just("the user's")))
 def test_nothing_of_the_users_accounts_settings_or_proxies_is_passed_on(users: Any) -> None:
-    own = aws_environment("http://127.0.0.1:1") | settings_of(made_up(20, 0), 2)
+    own = aws_environment("http://127.0.0.1:1") | settings_of(synthetic_load(20, 0), 2)
     seen = environment(own, users)
     assert own.items() <= seen.items()
     assert {name for name, value in seen.items() if value == "the user's"} <= set(children.INHERITED)
@@ -89,7 +89,7 @@ def test_a_free_port_is_free() -> None:
 
 
 def test_the_daemon_is_told_what_the_load_really_takes() -> None:
-    load = made_up(120, 0)
+    load = synthetic_load(120, 0)
     told = settings_of(load, 9108)
     assert float(told["AUTOSCALER_PROCESSING_TIME"].rstrip("s")) == pytest.approx(load.mean_work_s + 0.25, abs=0.051)
     assert told["AUTOSCALER_MIN_TASKS"] == "0"

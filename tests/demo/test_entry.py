@@ -72,7 +72,7 @@ async def test_a_daemon_that_dies_ends_the_demo_with_its_last_lines() -> None:
     dies = "import sys; print('first'); sys.exit('no such thing')"
     code, out, err = await ended(await playing(["-c", dies]))
     assert (code, out) == (1, "")
-    assert "the daemon ended by itself, with exit code 1" in err
+    assert "the daemon ended unexpectedly with exit code 1" in err
     assert "first" in err
     assert "no such thing" in err
     assert "Traceback" not in err
@@ -90,7 +90,7 @@ async def test_a_signal_leaves_nothing_running(sent: Any) -> None:
     play.send_signal(sent)
     code, out, err = await ended(play)
     assert (code, out) == (130, "")
-    assert f"stopped by {sent.name}; nothing is left running" in err
+    assert f"stopped by {sent.name}; no process is left running" in err
     assert "Traceback" not in err
     assert not any(alive(pid) for pid in started)
 

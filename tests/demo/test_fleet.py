@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from autoscaler.demo import fleet as fleets
-from autoscaler.demo.fleet import Fleet, State
+from autoscaler.demo.fleet import DemoFleet, State
 from autoscaler.demo.ledger import Ledger
-from autoscaler.demo.load import Arrival, Load
+from autoscaler.demo.load import Arrival, DemoLoad
 from autoscaler.demo.sender import send
-from autoscaler.demo.workers import CONCURRENCY, Done, Queue, Worker
+from autoscaler.demo.workers import CONCURRENCY, DemoQueue, DemoWorker, ProcessedMessage
 from tests.demo.test_region import counts_of, describe, desire
 from tests.demo.waiting import until
 
@@ -31,9 +31,9 @@ async def following(queue: Any, ledger: Any, start_up_s: Any = (0.3, 0.5)) -> As
         with suppress(asyncio.CancelledError):
             async with asyncio.TaskGroup() as group:
                 members: list[asyncio.Task[None]] = []
-                fleet = Fleet(
+                fleet = DemoFleet(
                     queue.client,
-                    lambda: Worker(queue, ledger),
+                    lambda: DemoWorker(queue, ledger),
                     lambda act: members.append(group.create_task(acting(act))),
                     Random(0),
                 )
@@ -68,8 +68,8 @@ async def test_a_task_that_is_not_needed_any_more_before_it_started_never_works(
         assert ledger.receives == 0
 
 
-def load_of(messages: int, work_s: float = 0.3) -> Load:
-    return Load(tuple(Arrival(0.0, work_s) for _ in range(messages)), 0.01)
+def load_of(messages: int, work_s: float = 0.3) -> DemoLoad:
+    return DemoLoad(tuple(Arrival(0.0, work_s) for _ in range(messages)), 0.01)
 
 
 async def test_everything_sent_is_processed_once(queue: Any) -> None:
@@ -107,7 +107,7 @@ async def test_a_worker_never_holds_more_than_its_concurrency(queue: Any) -> Non
         await until(lambda: fleet.running == 1)
         (task,) = fleet.tasks
         uneven = tuple(Arrival(0.0, 0.3 + place % 3) for place in range(35))
-        await send(Load(uneven, 0.01), queue, ledger)
+        await send(DemoLoad(uneven, 0.01), queue, ledger)
         held = set()
         while ledger.processed < 35:
             held.add(task.worker.holding)
@@ -133,7 +133,7 @@ async def test_tasks_that_have_not_started_go_first(queue: Any) -> None:
 async def test_a_stopped_worker_deletes_all_that_it_has_done_in_as_many_calls_as_that_takes() -> None:
     deleted: list[list[str]] = []
 
-    class Recorder(Queue):
+    class Recorder(DemoQueue):
         def __init__(self) -> None:
             pass
 
@@ -141,7 +141,8 @@ async def test_a_stopped_worker_deletes_all_that_it_has_done_in_as_many_calls_as
             deleted.append(handles)
 
     ledger = Ledger()
-    worker = Worker(Recorder(), ledger, _done=[Done(number, f"handle {number}") for number in range(25)])
+    processed = [ProcessedMessage(number, f"handle {number}") for number in range(25)]
+    worker = DemoWorker(Recorder(), ledger, _done=processed)
     stopped = asyncio.Event()
     stopped.set()
     await worker.serve(stopped)
@@ -151,7 +152,7 @@ async def test_a_stopped_worker_deletes_all_that_it_has_done_in_as_many_calls_as
 
 async def test_what_is_due_when_the_load_ends_is_sent_too(queue: Any) -> None:
     ledger = Ledger()
-    await send(Load((Arrival(0.0, 1.0), Arrival(0.25, 1.0)), 0.25), queue, ledger)
+    await send(DemoLoad((Arrival(0.0, 1.0), Arrival(0.25, 1.0)), 0.25), queue, ledger)
     assert len(ledger.sent) == 2
     assert await counts_of(queue) == (2, 0)
 

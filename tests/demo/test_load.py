@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.demo.load import CELL_S, MEAN_WORK_S, MOST_PER_CELL, Bin, made_up, place, rate_at, thin, thinning
+from autoscaler.demo.load import CELL_S, MEAN_WORK_S, MOST_PER_CELL, Bin, place, rate_at, synthetic_load, thin, thinning
 
 
 @st.composite
@@ -34,17 +34,17 @@ def test_the_load_rises_from_nothing_and_falls_to_nothing() -> None:
 @settings(deadline=None, max_examples=25)
 @given(st.floats(5, 150), st.integers(0, 2**32))
 def test_made_up_arrivals_are_in_order_within_the_duration_and_repeatable(duration_s: Any, seed: Any) -> None:
-    load = made_up(duration_s, seed)
+    load = synthetic_load(duration_s, seed)
     instants = [arrival.at_s for arrival in load.arrivals]
     assert instants == sorted(instants)
     assert instants[0] >= 0
     assert instants[-1] < 0.9 * duration_s
     assert all(abs(arrival.work_s - MEAN_WORK_S) <= 0.5 for arrival in load.arrivals)
-    assert made_up(duration_s, seed) == load
+    assert synthetic_load(duration_s, seed) == load
 
 
 def test_another_seed_is_another_load() -> None:
-    assert made_up(120, 1) != made_up(120, 2)
+    assert synthetic_load(120, 1) != synthetic_load(120, 2)
 
 
 @settings(deadline=None)

@@ -9,20 +9,20 @@ from typing import Any
 
 from autoscaler.demo import settings
 from autoscaler.demo.children import environment
-from autoscaler.demo.fleet import Fleet
+from autoscaler.demo.fleet import DemoFleet
 from autoscaler.demo.ledger import Ledger
-from autoscaler.demo.minutes import Minutes
-from autoscaler.demo.region import Counts
-from autoscaler.demo.workers import Queue, Worker
+from autoscaler.demo.minutes import MinutePublisher
+from autoscaler.demo.region import ServiceCounts
+from autoscaler.demo.workers import DemoQueue, DemoWorker
 
 
-async def desire(queue: Queue, tasks: int) -> None:
+async def desire(queue: DemoQueue, tasks: int) -> None:
     await queue.client.call(
         "ecs", "UpdateService", cluster=settings.CLUSTER, service=settings.SERVICE, desiredCount=tasks
     )
 
 
-async def describe(queue: Queue) -> dict[str, Any]:
+async def describe(queue: DemoQueue) -> dict[str, Any]:
     answer = await queue.client.call("ecs", "DescribeServices", cluster=settings.CLUSTER, services=[settings.SERVICE])
     result: dict[str, Any] = answer["services"][0]
     return result
@@ -57,10 +57,10 @@ async def test_changes_are_counted_by_direction_and_repetitions_are_none(queue: 
 
 
 def test_counts_follow_what_is_desired() -> None:
-    counts = Counts()
+    counts = ServiceCounts()
     for tasks in (1, 4, 4, 2):
         counts.desire(tasks)
-    assert counts == Counts(desired=2, scale_outs=2, scale_ins=1)
+    assert counts == ServiceCounts(desired=2, scale_outs=2, scale_ins=1)
 
 
 async def test_many_callers_at_once_lose_and_double_nothing(queue: Any) -> None:
@@ -89,7 +89,7 @@ async def test_many_callers_at_once_lose_and_double_nothing(queue: Any) -> None:
     assert await counts_of(queue) == (0, 0)
 
 
-async def counts_of(queue: Queue) -> tuple[int, int]:
+async def counts_of(queue: DemoQueue) -> tuple[int, int]:
     answer = await queue.client.call("sqs", "GetQueueAttributes", QueueUrl=queue.url, AttributeNames=["All"])
     attributes = answer["Attributes"]
     return int(attributes["ApproximateNumberOfMessages"]), int(attributes["ApproximateNumberOfMessagesNotVisible"])
@@ -115,8 +115,8 @@ async def test_the_queue_counts_what_waits_and_what_is_in_flight(queue: Any) -> 
 
 async def test_a_minute_can_be_read_back_from_cloudwatch(queue: Any) -> None:
     ledger = Ledger()
-    fleet = Fleet(queue.client, lambda: Worker(queue, ledger), lambda act: None, Random(0))
-    minutes = Minutes(queue.client, ledger, fleet, settings.CLUSTER, settings.SERVICE, settings.QUEUE)
+    fleet = DemoFleet(queue.client, lambda: DemoWorker(queue, ledger), lambda act: None, Random(0))
+    minutes = MinutePublisher(queue.client, ledger, fleet, settings.CLUSTER, settings.SERVICE, settings.QUEUE)
     begins = 1_800_000_000 // 60 * 60
     ledger.note_sent([1.0] * 30)
     await minutes.close(begins)

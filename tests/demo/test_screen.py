@@ -8,17 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from autoscaler.demo.children import Daemon
-from autoscaler.demo.screen import BARS, PLAIN_EVERY_S, Scene, Screen, plain, render, sparkline
+from autoscaler.demo.children import DemoDaemon
+from autoscaler.demo.screen import BARS, PLAIN_EVERY_S, DemoState, Screen, plain, render, sparkline
 
-SCENE = Scene(
+SCENE = DemoState(
     elapsed_s=12.0,
     duration_s=120.0,
     left_s=216.0,
     waiting=1234,
     in_flight=40,
     processed=99,
-    oldest_wait_s=3.21,
+    oldest_message_age_s=3.21,
     acceptable_latency_s=15.0,
     desired=9,
     running=4,
@@ -31,7 +31,7 @@ SCENE = Scene(
 )
 
 
-def shown(scene: Scene, *, terminal: bool) -> str:
+def shown(scene: DemoState, *, terminal: bool) -> str:
     out = StringIO()
     console = Console(
         file=out,
@@ -60,7 +60,12 @@ def test_a_sparkline_has_its_lowest_bar_for_zero_only_and_its_highest_for_the_to
 
 def test_the_table_shows_messages_tasks_and_the_last_decision() -> None:
     text = shown(SCENE, terminal=True)
-    for part in ("1,234 waiting", "40 in flight", "3.2 s, may be 15 s", "desired 9, running 4, starting 3, draining 2"):
+    for part in (
+        "1,234 waiting",
+        "40 in flight",
+        "3.2 s (target 15 s)",
+        "desired 9, running 4, starting 3, draining 2",
+    ):
         assert part in text
     assert "████▒▒▒░░" in text
     assert "worker: 4 -> 9 tasks  (2 s ago)" in text
@@ -92,7 +97,7 @@ def test_no_sentence_breaks_the_table(sentence: Any) -> None:
 @settings(deadline=None)
 @given(st.one_of(st.text(), st.sampled_from(["{}", "[]", "null", '{"sentence": 3}', '{"event": "holding"}'])))
 def test_any_line_of_the_daemons_log_is_kept_and_only_decisions_are_shown(line: Any) -> None:
-    daemon = Daemon(process=None, port=1)  # type: ignore[arg-type]  # nothing is run
+    daemon = DemoDaemon(process=None, port=1)  # type: ignore[arg-type]  # nothing is run
     daemon.note(line)
     assert len(daemon.tail) == 1
     assert daemon.sentence == ""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from autoscaler.demo.fixed import least_tasks, waits_s
 from autoscaler.demo.ledger import Ledger
 from autoscaler.demo.load import Arrival
-from autoscaler.demo.summary import Fleets, observed_arrivals, percentile, summarize
+from autoscaler.demo.summary import FleetTotals, observed_arrivals, percentile, summarize
 
 arrivals_lists = st.lists(
     st.tuples(st.sampled_from([0.0, 0.5, 1.0, 3.0]), st.sampled_from([0.0, 0.5, 1.75, 2.0, 9.0])), max_size=25
@@ -79,7 +79,7 @@ def test_every_message_is_waiting_in_flight_or_processed(received: Any, deleted:
     assert ledger.lost == 10 - ledger.processed
     assert ledger.duplicates == len(received) - len(set(received))
     oldest = min((n for n in range(10) if n not in received), default=None)
-    assert ledger.oldest_wait_s(100.0) == (0.0 if oldest is None else 100.0 - oldest)
+    assert ledger.oldest_message_age_s(100.0) == (0.0 if oldest is None else 100.0 - oldest)
     for number in set(received):
         assert ledger.received[number] == 100.0 + received.index(number)
 
@@ -98,7 +98,7 @@ def played(*, lost: int = 0) -> Ledger:
 def summary_of(ledger: Any, left: Any = 0, task_seconds: Any = 60.0, acceptable_latency_s: Any = 1.5) -> Any:
     return summarize(
         ledger,
-        Fleets(task_seconds=task_seconds, peak_tasks=3, scale_outs=2, scale_ins=1, left=left),
+        FleetTotals(task_seconds=task_seconds, peak_tasks=3, scale_outs=2, scale_ins=1, left=left),
         acceptable_latency_s=acceptable_latency_s,
         task_concurrency=2,
         elapsed_s=100.0,
@@ -125,8 +125,8 @@ def test_what_is_lost_or_left_is_a_problem_and_an_unreceived_message_is_late() -
     assert summary.lost == 2
     assert summary.late == 20
     assert summary.problems == (
-        "2 of 20 messages were not processed in time",
-        "not back at zero: 4 tasks are still desired or running",
+        "2 of 20 messages were not processed before the time limit",
+        "not scaled in to zero: 4 tasks are still desired or running",
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.demo.load import MEAN_WORK_S
-from autoscaler.demo.trace import LONGEST_WORK_S, Row, Trace, play, read
+from autoscaler.demo.trace import LONGEST_WORK_S, DemoTrace, TraceRow, play, read
 from autoscaler.errors import ConfigError
 
 
@@ -38,9 +38,9 @@ def refused(tmp_path: Path, content: bytes) -> str:
         (b"t_seconds,arrivals\ninf,1\n", "trace.csv:2: t_seconds: 'inf' is not a number"),
         (b"t_seconds,service_seconds\n0,inf\n", "trace.csv:2: service_seconds: 'inf' is not a number"),
         (b"t_seconds,arrivals\n-60,1\n", "trace.csv:2: t_seconds: '-60' is not a number"),
-        (b"t_seconds,arrivals\n60,1\n\n0,1\n", "trace.csv:4: t_seconds: 0 comes after 60; times must rise"),
+        (b"t_seconds,arrivals\n60,1\n\n0,1\n", "trace.csv:4: t_seconds: 0 comes after 60; times must ascend"),
         (b"t_seconds,arrivals\n0,1\n0,1\n", "trace.csv:3: t_seconds: 0 comes after 0"),
-        (b"t_seconds,arrivals\n0,1,2\n", "trace.csv:2: 3 columns, where the header has 2"),
+        (b"t_seconds,arrivals\n0,1,2\n", "trace.csv:2: 3 columns; the header has 2"),
         (b"t_seconds,arrivals\n0\n", "trace.csv:2: 1 columns"),
         (b"t_seconds,service_seconds\n0,-2\n", "trace.csv:2: service_seconds: '-2' is not a number of at least 0"),
         (b"t_seconds,arrivals\n0,\xff\xfe\n", "trace.csv: is not a CSV file"),
@@ -65,14 +65,16 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_a_byte_order_mark_blank_lines_and_spaces_do_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv"
     path.write_bytes("\ufefft_seconds, arrivals\r\n0,1\r\n\r\n60,2\r\n".encode())
-    assert read(path).rows == (Row(0, 1), Row(60, 2))
+    assert read(path).rows == (TraceRow(0, 1), TraceRow(60, 2))
 
 
 counts = st.lists(st.integers(0, 40), min_size=1, max_size=30).filter(any)
 
 
-def minutes(values: Any) -> Trace:
-    return Trace("t.csv", tuple(Row(60.0 * place, float(value)) for place, value in enumerate(values)), jobs=False)
+def minutes(values: Any) -> DemoTrace:
+    return DemoTrace(
+        "t.csv", tuple(TraceRow(60.0 * place, float(value)) for place, value in enumerate(values)), jobs=False
+    )
 
 
 @settings(deadline=None)
@@ -97,7 +99,7 @@ def test_every_message_arrives_in_its_own_interval(values: Any, speed: Any, seed
 
 
 def test_it_plays_from_the_day_asked_for_and_only_so_much() -> None:
-    days = Trace("t.csv", tuple(Row(3600.0 * hour, float(hour)) for hour in range(72)), jobs=False)
+    days = DemoTrace("t.csv", tuple(TraceRow(3600.0 * hour, float(hour)) for hour in range(72)), jobs=False)
     load = play(days, 1.0, 3600.0, 3.0, 0)
     assert len(load.arrivals) == (24 + 25 + 26) // load.thinned_by
     assert all(0 <= arrival.at_s <= 3 for arrival in load.arrivals)
@@ -121,8 +123,8 @@ def test_a_trace_that_ends_before_the_day_or_is_silent_is_refused() -> None:
         play(minutes([0, 0, 5]), 0.0, 1.0, 60.0, 0)
 
 
-def jobs(*rows: Any) -> Trace:
-    return Trace("j.csv", tuple(Row(*row) for row in rows), jobs=True)
+def jobs(*rows: Any) -> DemoTrace:
+    return DemoTrace("j.csv", tuple(TraceRow(*row) for row in rows), jobs=True)
 
 
 def test_jobs_keep_their_shape_and_are_told_to_be_shortened() -> None:

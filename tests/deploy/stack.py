@@ -1,6 +1,6 @@
-"""The CloudFormation template as CloudFormation would fill it in: parameters in, plain resources out.
+"""Resolve the CloudFormation template: parameters in, plain resources out.
 
-Only the functions that the template uses are known; any other is a KeyError, never a guess.
+Only the functions that the template uses are implemented; any other function is a KeyError.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REQUIRED = {
     "QueueArns": ",".join(QUEUES),
     "MaxTasks": "20",
 }
-"""What has no default: the least that an operator must say."""
+"""The parameters without a default."""
 
 OPTIONAL = {
     "ImageRepositoryArn": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/autoscaler",
@@ -39,7 +39,7 @@ OPTIONAL = {
     "Mode": "active",
     "DenyRedefinition": "true",
 }
-"""Every condition of the template, the other way round than by default."""
+"""Parameters that invert every condition of the template."""
 
 PLACEHOLDERS = {
     "REGION": REGION,
@@ -49,20 +49,20 @@ PLACEHOLDERS = {
     "QUEUE": "orders",
     "IMAGE": REQUIRED["Image"],
 }
-"""What `deploy/README.md` has people replace in the two JSON files, to the same effect as `REQUIRED`."""
+"""The placeholders of the two JSON files, with the same values as `REQUIRED`."""
 
 NOTHING = object()
-"""`AWS::NoValue`: what it stands for is left out."""
+"""`AWS::NoValue`: the property is omitted."""
 
 
 def template() -> dict[str, Any]:
-    """The template with its short tags spelt out (`!Ref X` as `{"Ref": "X"}`). Nothing is filled in."""
+    """Return the template with long function names (`!Ref X` as `{"Ref": "X"}`), without parameter values."""
     decoded: dict[str, Any] = cfn_yaml.load(str(TEMPLATE))
     return decoded
 
 
 def deployed(given: Mapping[str, str] = REQUIRED) -> dict[str, Any]:
-    """The properties of every resource by its logical name, with these parameters and the defaults of the others."""
+    """Return the properties of every resource by logical name, with these parameters and defaults for the others."""
     source = template()
     unknown = set(given) - set(source["Parameters"])
     assert not unknown, f"the template has no parameters {unknown}"
@@ -71,7 +71,7 @@ def deployed(given: Mapping[str, str] = REQUIRED) -> dict[str, Any]:
 
 
 def filled_in(name: str) -> str:
-    """One of the plain files in `deploy/`, its placeholders replaced as its readers are told to."""
+    """Return one of the JSON files in `deploy/` with its placeholders replaced as `deploy/README.md` describes."""
     text = (ROOT / "deploy" / name).read_text()
     for placeholder, value in PLACEHOLDERS.items():
         text = re.sub(rf"\b{placeholder}\b", value, text)

@@ -1,4 +1,4 @@
-"""The laws of the image: what is in it was pinned by hash, it runs as nobody, and its health check tells the truth."""
+"""The image has only dependencies that are pinned by hash, runs as an unprivileged user, and reports its health."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ DOCKERFILE = ROOT / "Dockerfile"
 
 
 def instructions() -> list[tuple[str, str]]:
-    """Each instruction with its argument, continuation lines joined, comments left out."""
+    """Return each instruction with its argument; continuation lines are joined, comments omitted."""
     lines = [line for line in DOCKERFILE.read_text().splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     return [(name, rest) for name, _, rest in (line.partition(" ") for line in joined.splitlines() if line)]
 
 
 def at_run_time() -> dict[str, str]:
-    """The instructions of the last stage by name; of a repeated one, the last."""
+    """Return the instructions of the last stage by name; if one is repeated, the last."""
     start = max(at for at, (name, _) in enumerate(instructions()) if name == "FROM")
     return dict(instructions()[start:])
 
@@ -59,11 +59,11 @@ def test_the_dockerfile_is_clean() -> None:
     assert result.returncode == 0, result.stdout.decode()
 
 
-def test_the_linter_would_find_a_loose_base() -> None:
+def test_the_linter_detects_an_unpinned_base_image() -> None:
     assert b"DL3006" in linted(b"FROM python\nUSER 65532\n").stdout
 
 
-def test_it_runs_as_nobody_and_without_a_shell() -> None:
+def test_the_image_runs_as_an_unprivileged_user_and_without_a_shell() -> None:
     last = at_run_time()
     assert last["USER"] == "65532:65532"
     assert json.loads(last["ENTRYPOINT"]) == ["autoscaler"]
@@ -73,14 +73,14 @@ def test_it_runs_as_nobody_and_without_a_shell() -> None:
     assert "RUN" not in last
 
 
-def test_it_writes_no_bytecode_and_is_heard_outside_its_container() -> None:
+def test_the_image_writes_no_bytecode_and_listens_on_all_addresses() -> None:
     variables = dict(pair.split("=", 1) for pair in shlex.split(at_run_time()["ENV"]))
     assert variables["PYTHONDONTWRITEBYTECODE"] == "1"
     assert variables["PYTHONUNBUFFERED"] == "1"
     assert variables["AUTOSCALER_HTTP_HOST"] == "0.0.0.0"
 
 
-def test_every_stage_starts_from_the_one_base_that_can_be_pinned() -> None:
+def test_every_stage_uses_the_same_base_image_that_can_be_pinned() -> None:
     bases = [rest.split()[0] for name, rest in instructions() if name == "FROM"]
     assert bases == ["${PYTHON_IMAGE}", "${PYTHON_IMAGE}"]
     assert ("ARG", "PYTHON_IMAGE=python:3.13-slim") in instructions()
@@ -94,7 +94,7 @@ def test_nothing_is_installed_without_its_hash() -> None:
         assert ("--require-hashes" in command and "--only-binary=:all:" in command) is from_outside, command
 
 
-def test_the_build_tools_are_all_and_only_what_the_build_needs() -> None:
+def test_the_build_tools_are_exactly_the_required_ones() -> None:
     (cut,) = [command for command in runs() if command.startswith("awk")]
     lock = (ROOT / "requirements.lock").read_text()
     program = shlex.split(cut)[1]
@@ -104,14 +104,14 @@ def test_the_build_tools_are_all_and_only_what_the_build_needs() -> None:
 
 
 def closure(name: str) -> set[str]:
-    """The distribution and all that it needs on the image's Python, without extras."""
+    """Return the distribution and its dependencies on the image's Python, without extras."""
     needed = map(Requirement, requires(name) or ())
     image = {"python_version": "3.13", "extra": ""}
     here = [one.name for one in needed if one.marker is None or one.marker.evaluate(image)]
     return {canonicalize_name(name)}.union(*map(closure, here))
 
 
-def test_what_is_copied_gets_past_the_dockerignore_and_nothing_else_does() -> None:
+def test_the_dockerignore_admits_exactly_the_copied_files() -> None:
     copied = {
         source.removesuffix("/")
         for name, rest in instructions()
@@ -122,11 +122,11 @@ def test_what_is_copied_gets_past_the_dockerignore_and_nothing_else_does() -> No
     assert rules[0] == "*"
     assert {rule[1:] for rule in rules if rule.startswith("!")} == copied
     assert all((ROOT / source).exists() for source in copied)
-    again_out = list(dropwhile(lambda rule: rule == "*" or rule.startswith("!"), rules))
-    assert any(fnmatch("core/__pycache__", rule) for rule in again_out)
+    excluded_again = list(dropwhile(lambda rule: rule == "*" or rule.startswith("!"), rules))
+    assert any(fnmatch("core/__pycache__", rule) for rule in excluded_again)
 
 
-def test_ecs_and_docker_ask_after_health_in_the_same_words() -> None:
+def test_ecs_and_docker_have_the_same_health_check() -> None:
     (container,) = deployed()["TaskDefinition"]["ContainerDefinitions"]
     assert container["HealthCheck"]["Command"] == ["CMD", *health_check()]
     for option, key in [("interval", "Interval"), ("timeout", "Timeout"), ("start-period", "StartPeriod")]:
@@ -136,9 +136,9 @@ def test_ecs_and_docker_ask_after_health_in_the_same_words() -> None:
 
 @contextmanager
 def answering(status: int) -> Iterator[int]:
-    """A server on loopback that answers `/healthz` with this status, and anything else with 404. Gives its port."""
+    """Run a server on loopback that answers `/healthz` with this status, and other paths with 404. Yields its port."""
 
-    class Answer(BaseHTTPRequestHandler):
+    class AnswerHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status if self.path == "/healthz" else 404)
             self.send_header("Content-Length", "0")
@@ -147,7 +147,7 @@ def answering(status: int) -> Iterator[int]:
         def log_message(self, *args: object) -> None:
             """Nothing on stderr."""
 
-    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+    with HTTPServer(("127.0.0.1", 0), AnswerHandler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
@@ -166,17 +166,17 @@ def healthy(port: int, **more: str) -> bool:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(200, True), (503, False), (404, False), (500, False)])
-def test_health_is_what_the_daemon_says(status: int, expected: bool) -> None:
+def test_the_health_check_follows_the_status_code(status: int, expected: bool) -> None:
     with answering(status) as port:
         assert healthy(port) is expected
 
 
 def test_a_daemon_that_does_not_listen_is_not_healthy() -> None:
-    with socket.socket() as taken_but_deaf:
-        taken_but_deaf.bind(("127.0.0.1", 0))
-        assert not healthy(taken_but_deaf.getsockname()[1])
+    with socket.socket() as not_listening:
+        not_listening.bind(("127.0.0.1", 0))
+        assert not healthy(not_listening.getsockname()[1])
 
 
-def test_no_proxy_comes_between() -> None:
+def test_the_health_check_uses_no_proxy() -> None:
     with answering(200) as port:
         assert healthy(port, http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9", no_proxy="")

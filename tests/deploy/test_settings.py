@@ -1,4 +1,4 @@
-"""What the deployment puts into the environment is what the settings understand, and means what the operator said."""
+"""The environment of the deployment is accepted as settings, with the values of the parameters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def in_the_image() -> dict[str, str]:
     return dict(re.findall(r"\b(AUTOSCALER_\w+)=(\S+)", (ROOT / "Dockerfile").read_text()))
 
 
-def test_the_least_that_an_operator_says_is_a_whole_configuration() -> None:
+def test_the_required_parameters_are_a_complete_configuration() -> None:
     (service,) = settings(REQUIRED).services
     assert (service.ref.cluster, service.ref.service) == ("shop", "worker")
     assert [queue.name for queue in service.queues] == ["orders", "refunds.fifo"]
@@ -36,7 +36,7 @@ def test_the_least_that_an_operator_says_is_a_whole_configuration() -> None:
     assert service.policy.mode.value == "shadow"
 
 
-def test_everything_that_an_operator_can_say_arrives() -> None:
+def test_every_parameter_is_passed_on() -> None:
     (service,) = settings(REQUIRED | OPTIONAL | {"MinTasks": "2", "AcceptableLatency": "1h30m"}).services
     assert service.policy.min_tasks == 2
     assert service.policy.acceptable_latency_s == 5400.0
@@ -46,26 +46,26 @@ def test_everything_that_an_operator_can_say_arrives() -> None:
 
 
 @pytest.mark.parametrize("mode", ["shadow", "scale_out_only", "active"])
-def test_every_mode_that_the_template_offers_is_one(mode: str) -> None:
+def test_every_mode_of_the_template_is_valid(mode: str) -> None:
     (service,) = settings(REQUIRED | {"Mode": mode}).services
     assert service.policy.mode.value == mode
 
 
-def test_the_image_lets_the_daemon_be_heard_on_the_port_that_is_open() -> None:
+def test_the_image_listens_on_the_open_port() -> None:
     config = settings(REQUIRED)
     assert config.http_host == "0.0.0.0"
     assert config.http_port == 9108
     assert in_the_image().keys() == {"AUTOSCALER_HTTP_HOST"}
 
 
-def test_the_plain_task_definition_is_understood_too() -> None:
+def test_the_plain_task_definition_is_accepted() -> None:
     (container,) = json.loads(filled_in("task-definition.json"))["containerDefinitions"]
     plain = load({one["name"]: one["value"] for one in container["environment"]})
     templated = load(environment(REQUIRED | {"QueueArns": REQUIRED["QueueArns"].split(",")[0]}))
     assert asdict(plain) == asdict(templated)
 
 
-def test_the_example_of_several_services_is_understood() -> None:
+def test_the_example_of_several_services_is_accepted() -> None:
     lines = re.findall(
         r"^- \{Name: (\w+), Value: \"?([\w,-]+)\"?\}$", (ROOT / "deploy" / "README.md").read_text(), re.MULTILINE
     )

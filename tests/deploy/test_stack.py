@@ -1,6 +1,6 @@
-"""The laws of the deployment: no right that the daemon does not use, no door that it does not need.
+"""The deployment grants no right that the daemon does not use, and opens no port that it does not need.
 
-Both ways to deploy, the template and the plain files, are held to the same.
+The template and the plain files have the same content.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.deploy.stack import (
     template,
 )
 
-# All that the daemon ever asks of AWS. GetQueueUrl: where the settings name a queue and give no URL.
+# All AWS calls of the daemon. GetQueueUrl is for queues that the settings name without a URL.
 CALLS = {
     "sqs:GetQueueAttributes",
     "sqs:GetQueueUrl",
@@ -45,9 +45,9 @@ CALLS = {
     "application-autoscaling:DescribeScalingPolicies",
     "application-autoscaling:DescribeScheduledActions",
 }
-# And this on the roles that the settings name, where they name any: neither the template nor the file grants it.
+# Also used, on the roles that the settings name. Neither the template nor the policy file grants it.
 ROLES = "sts:AssumeRole"
-# For these AWS defines no resource that a policy could name.
+# AWS defines no resource for these actions.
 WITHOUT_RESOURCE = {
     "cloudwatch:GetMetricData",
     "ecr:GetAuthorizationToken",
@@ -59,7 +59,7 @@ WITHOUT_RESOURCE = {
 }
 READING = re.compile(":(?:Describe|Get|List)")
 CLUSTER = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/shop"
-# Tasks have no names that could be known before: those of the one cluster.
+# Task ARNs are not known in advance: all tasks of the cluster.
 TASKS = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/shop/*"
 
 BOTH = pytest.mark.parametrize("given", [REQUIRED, REQUIRED | OPTIONAL], ids=["required", "everything"])
@@ -93,11 +93,11 @@ def plain(name: str) -> Any:
 
 
 WHERE_SET_UP = {"ecs:ListServices"}
-"""What it does only where it was told to, which this stack does not: discovery."""
+"""Calls of discovery, which this stack does not use."""
 
 
 def as_the_api_spells(node: Any) -> Any:
-    """CloudFormation's `StopTimeout` is the API's `stopTimeout`; the keys of log options are the operator's own."""
+    """Return the node with the keys of the API: CloudFormation's `StopTimeout` is the API's `stopTimeout`."""
     match node:
         case dict():
             return {key[0].lower() + key[1:]: as_the_api_spells(value) for key, value in node.items()}
@@ -111,7 +111,7 @@ def test_the_template_is_clean() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_a_misspelt_right_is_found(tmp_path: Path) -> None:
+def test_a_misspelled_right_is_detected(tmp_path: Path) -> None:
     misspelt = tmp_path / "stack.yaml"
     misspelt.write_text(TEMPLATE.read_text().replace("sqs:GetQueueUrl", "sqs:GetQueueUri"))
     result = linted(misspelt)
@@ -120,19 +120,19 @@ def test_a_misspelt_right_is_found(tmp_path: Path) -> None:
 
 
 @BOTH
-def test_the_daemon_may_do_what_it_does_and_nothing_else(given: Any) -> None:
+def test_the_daemon_has_exactly_the_rights_that_it_uses(given: Any) -> None:
     rights = [action for one in allowed(deployed(given)["TaskRole"]) for action in one["Action"]]
     assert sorted(rights) == sorted(CALLS)
 
 
-def test_the_right_to_act_as_roles_is_told_for_those_roles_alone_and_from_both_sides() -> None:
-    told = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", README.read_text(), re.DOTALL)]
-    ours, theirs = (one["Statement"][0] for one in told)
+def test_the_readme_has_both_policies_for_a_role_of_another_account() -> None:
+    policies = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", README.read_text(), re.DOTALL)]
+    ours, theirs = (one["Statement"][0] for one in policies)
     assert (ours["Action"], ours["Resource"]) == ([ROLES], ["arn:aws:iam::OTHER_ACCOUNT:role/autoscaler"])
     assert (theirs["Action"], theirs["Principal"]) == ([ROLES], {"AWS": "arn:aws:iam::ACCOUNT:role/autoscaler"})
 
 
-def test_the_daemon_does_what_it_may_and_nothing_else() -> None:
+def test_the_daemon_uses_exactly_the_rights_that_it_has() -> None:
     daemons = [path for path in sorted((ROOT / "autoscaler" / "aws").rglob("*.py")) if path.parent.name != "operator"]
     sources = "".join(path.read_text() for path in daemons)
     found = set(re.findall(r'"((?:sqs|ecs|cloudwatch|application-autoscaling|iam|sts):[A-Z]\w+)"', sources))
@@ -141,7 +141,7 @@ def test_the_daemon_does_what_it_may_and_nothing_else() -> None:
 
 @BOTH
 @pytest.mark.parametrize("role", ["TaskRole", "ExecutionRole"])
-def test_a_right_names_its_resources_wherever_aws_lets_it(given: Any, role: str) -> None:
+def test_a_right_names_its_resources_if_aws_permits_it(given: Any, role: str) -> None:
     for one in allowed(deployed(given)[role]):
         assert all("*" not in action for action in one["Action"])
         if not set(one["Action"]) <= WITHOUT_RESOURCE:
@@ -149,15 +149,15 @@ def test_a_right_names_its_resources_wherever_aws_lets_it(given: Any, role: str)
             assert all("*" not in resource for resource in one["Resource"] if resource != TASKS), one
 
 
-def test_only_the_named_queues_and_the_named_service_are_reached() -> None:
+def test_only_the_named_queues_and_the_named_service_are_permitted() -> None:
     queues, services, *_ = allowed(deployed()["TaskRole"])
     assert queues["Resource"] == QUEUES
     assert services["Resource"] == [f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/shop/worker"]
 
 
 @BOTH
-def test_nothing_of_ecs_is_reached_outside_the_one_cluster(given: Any) -> None:
-    """A task definition is of no cluster, and reading it is all that is allowed."""
+def test_no_ecs_right_applies_outside_the_cluster(given: Any) -> None:
+    """A task definition belongs to no cluster; the only right on it is to read it."""
     rights = allowed(deployed(given)["TaskRole"])
     about_ecs = [one for one in rights if any("ecs:" in name for name in one["Action"])]
     about_ecs = [one for one in about_ecs if one["Action"] != ["ecs:DescribeTaskDefinition"]]
@@ -165,7 +165,7 @@ def test_nothing_of_ecs_is_reached_outside_the_one_cluster(given: Any) -> None:
     assert all(one["Condition"] == {"ArnEquals": {"ecs:cluster": CLUSTER}} for one in about_ecs)
 
 
-def test_a_right_to_write_is_for_the_named_service_alone() -> None:
+def test_a_right_to_write_is_only_for_the_named_service() -> None:
     writing = [one for one in allowed(deployed()["TaskRole"]) if not all(map(READING.search, one["Action"]))]
     assert [one["Sid"] for one in writing] == ["ReadAndScaleServices"]
     assert [right for right in writing[0]["Action"] if not READING.search(right)] == ["ecs:UpdateService"]
@@ -179,12 +179,12 @@ def test_every_right_is_explained() -> None:
 
 
 @BOTH
-def test_nobody_here_may_pass_a_role(given: Any) -> None:
+def test_no_role_can_be_passed(given: Any) -> None:
     assert "PassRole" not in json.dumps(deployed(given))
     assert "PassRole" not in (ROOT / "deploy" / "iam-policy.json").read_text()
 
 
-def test_the_untried_denials_are_there_only_when_asked_for() -> None:
+def test_the_untested_denials_are_off_by_default() -> None:
     def denied(given: dict[str, str]) -> list[tuple[list[str], dict[str, Any]]]:
         found = [one for one in statements(deployed(given)["TaskRole"]) if one["Effect"] == "Deny"]
         return [(one["Action"], one["Condition"]) for one in found]
@@ -196,13 +196,13 @@ def test_the_untried_denials_are_there_only_when_asked_for() -> None:
     ]
 
 
-def test_the_task_role_is_for_tasks_of_this_account_only() -> None:
+def test_the_task_role_is_only_for_tasks_of_this_account() -> None:
     (trust,) = deployed()["TaskRole"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
 
 
-def test_the_image_is_fetched_only_from_the_repository_that_was_named() -> None:
+def test_the_image_is_pulled_only_from_the_named_repository() -> None:
     def fetching(given: dict[str, str]) -> list[list[str]]:
         return [one["Resource"] for one in allowed(deployed(given)["ExecutionRole"]) if one["Sid"] == "FetchImage"]
 
@@ -211,7 +211,7 @@ def test_the_image_is_fetched_only_from_the_repository_that_was_named() -> None:
 
 
 @BOTH
-def test_the_container_is_as_poor_as_it_can_be(given: Any) -> None:
+def test_the_container_has_minimal_privileges(given: Any) -> None:
     definition = container(given)
     assert definition["User"] == "65532:65532"
     assert definition["ReadonlyRootFilesystem"] is True
@@ -223,7 +223,7 @@ def test_the_container_is_as_poor_as_it_can_be(given: Any) -> None:
 
 
 @BOTH
-def test_two_tasks_never_overlap_by_our_doing(given: Any) -> None:
+def test_two_tasks_never_overlap_in_a_deployment(given: Any) -> None:
     service = deployed(given)["Service"]
     assert service["DesiredCount"] == 1
     assert service["DeploymentConfiguration"]["MinimumHealthyPercent"] == 0
@@ -231,9 +231,9 @@ def test_two_tasks_never_overlap_by_our_doing(given: Any) -> None:
     assert service["AvailabilityZoneRebalancing"] == "DISABLED"
 
 
-def test_the_one_port_is_open_to_the_vpc_alone() -> None:
-    (door,) = deployed()["SecurityGroup"]["SecurityGroupIngress"]
-    assert (door["FromPort"], door["ToPort"], door["CidrIp"]) == (9108, 9108, "10.0.0.0/16")
+def test_the_port_is_open_only_to_the_vpc() -> None:
+    (ingress,) = deployed()["SecurityGroup"]["SecurityGroupIngress"]
+    assert (ingress["FromPort"], ingress["ToPort"], ingress["CidrIp"]) == (9108, 9108, "10.0.0.0/16")
     assert [port["ContainerPort"] for port in container(REQUIRED)["PortMappings"]] == [9108]
 
 
@@ -243,7 +243,7 @@ def test_the_port_cannot_be_opened_to_the_internet(cidr: str) -> None:
         deployed(REQUIRED | {"VpcCidr": cidr})
 
 
-def test_further_security_groups_join_our_own() -> None:
+def test_additional_security_groups_are_added() -> None:
     def groups(given: dict[str, str]) -> list[str]:
         answer: list[str] = deployed(given)["Service"]["NetworkConfiguration"]["AwsvpcConfiguration"]["SecurityGroups"]
         return answer
@@ -252,26 +252,26 @@ def test_further_security_groups_join_our_own() -> None:
     assert groups(REQUIRED | OPTIONAL) == ["<SecurityGroup.GroupId>", "sg-endpoints", "sg-proxy"]
 
 
-def test_an_outage_of_the_logs_does_not_block_and_logs_do_not_pile_up() -> None:
+def test_a_log_outage_does_not_block_and_logs_expire() -> None:
     assert container(REQUIRED)["LogConfiguration"]["Options"]["mode"] == "non-blocking"
     assert deployed()["LogGroup"]["RetentionInDays"] == "30"
 
 
-def test_whoever_says_the_least_changes_nothing() -> None:
+def test_the_default_mode_is_shadow() -> None:
     environment = {one["Name"]: one["Value"] for one in container(REQUIRED)["Environment"]}
     assert environment["AUTOSCALER_MODE"] == "shadow"
 
 
 def test_the_plain_task_definition_is_the_template_s() -> None:
-    wanted = as_the_api_spells(deployed(ONE_QUEUE)["TaskDefinition"])
+    expected = as_the_api_spells(deployed(ONE_QUEUE)["TaskDefinition"])
     found = plain("task-definition.json")
     for role in ("taskRoleArn", "executionRoleArn"):
-        assert wanted.pop(role).startswith("<")
+        assert expected.pop(role).startswith("<")
         assert found.pop(role).startswith(f"arn:aws:iam::{ACCOUNT}:role/")
-    logs = wanted["containerDefinitions"][0]["logConfiguration"]["options"]
+    logs = expected["containerDefinitions"][0]["logConfiguration"]["options"]
     assert logs["awslogs-group"] == "<LogGroup>"
     logs["awslogs-group"] = "/ecs/autoscaler"
-    assert found == wanted
+    assert found == expected
 
 
 def test_the_plain_policy_is_the_template_s() -> None:
@@ -279,7 +279,7 @@ def test_the_plain_policy_is_the_template_s() -> None:
     assert plain("iam-policy.json") == policy["PolicyDocument"]
 
 
-def test_the_plain_task_definition_has_the_shape_that_ecs_takes() -> None:
+def test_the_plain_task_definition_is_valid_for_ecs() -> None:
     model = ServiceModel(Loader().load_service_model("ecs", "service-2"))
     shape = model.operation_model("RegisterTaskDefinition").input_shape
     assert shape is not None

@@ -1,4 +1,4 @@
-"""The pages as they stand: their links, their fences, and the command lines in them."""
+"""Parse the Markdown pages: code blocks, text, and the command lines in both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ASSIGNED = re.compile(r"(?:export )?(AUTOSCALER_[A-Z0-9_]+)=(.*)")
 
 
 class Block(NamedTuple):
-    """A fence, or lines indented by four: these have no language."""
+    """A code fence, or lines indented by four spaces, which have no language."""
 
     page: str
     language: str
@@ -33,7 +33,7 @@ class Block(NamedTuple):
 
 
 class Command(NamedTuple):
-    """One call of the product, with the variables before it, up to a pipe or a redirection."""
+    """One call of `autoscaler`, with the variables before it, up to a pipe or a redirection."""
 
     page: str
     variables: dict[str, str]
@@ -48,7 +48,7 @@ def name_of(page: Path) -> str:
 
 
 def prose(page: Path) -> str:
-    """The page without its blocks."""
+    """Return the page without its code fences."""
     return FENCE.sub("", page.read_text())
 
 
@@ -59,7 +59,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def commands(page: Path) -> Iterator[Command]:
-    """Those in blocks that a shell is given, and those in the sentences."""
+    """Yield the commands in shell blocks and in code spans of the text."""
     lines = [line for block in blocks(page) if block.language in {"", "sh"} for line in _lines(block.text)]
     for line in [*lines, *SPAN.findall(prose(page))]:
         if re.search(r"(?:^|[\s|])autoscaler [a-z]", line):
@@ -84,7 +84,7 @@ def _calls(page: str, line: str) -> Iterator[Command]:
 
 def _call(page: str, words: list[str]) -> Iterator[Command]:
     variables: dict[str, str] = {}
-    while words and (told := ASSIGNED.fullmatch(words[0])):
-        variables[told[1]], words = told[2], words[1:]
+    while words and (assigned := ASSIGNED.fullmatch(words[0])):
+        variables[assigned[1]], words = assigned[2], words[1:]
     if words[:1] == ["autoscaler"]:
         yield Command(page, variables, words[1:])

@@ -1,4 +1,4 @@
-"""Every command line on every page is one that there is, and those that ask nobody end well."""
+"""Every command line on every page exists, and the ones that need neither AWS nor a daemon succeed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.docs.pages import PAGES, Command, commands
 
 ALL = list({f"{each.variables} {each.words}": each for page in PAGES for each in commands(page)}.values())
 SAFE = {"check", "completion", "dashboards", "decide", "init", "iam-policy", "settings"}
-"""They ask neither AWS nor a daemon, and write only where they are told to."""
+"""Commands that call neither AWS nor a daemon, and write only to the given folder."""
 
 SETTINGS = """
 [defaults]
@@ -38,8 +38,8 @@ role_arn = "arn:aws:iam::999999999999:role/autoscaler"
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the pages name."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with the files that the pages name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AUTOSCALER_CONFIG_FILE", "autoscaler.toml")
     for name, text in {"autoscaler.toml": SETTINGS, "daemon.log": "", "load.csv": ""}.items():
@@ -48,7 +48,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def is_run(command: Command) -> bool:
-    """`simulate` is among them where it makes its load, and plays one policy on one setting."""
+    """Return whether the test runs the command. `simulate` is run with a synthetic load, one policy and one setting."""
     name, *words = command.words
     if name == "simulate":
         return "ours" in words and not {"--from-cloudwatch", "--sweep"} & {*words}
@@ -56,7 +56,7 @@ def is_run(command: Command) -> bool:
 
 
 @pytest.mark.parametrize("command", ALL, ids=str)
-def test_a_command_line_is_one_that_there_is(command: Any, place: Path) -> None:
+def test_a_command_line_exists(command: Any, folder: Path) -> None:
     name, *words = command.words
     assert name in main.commands
     if words:  # a name alone is a mention
@@ -64,12 +64,12 @@ def test_a_command_line_is_one_that_there_is(command: Any, place: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [each for each in ALL if is_run(each)], ids=str)
-def test_a_command_line_that_asks_nobody_ends_well(command: Any, place: Path) -> None:
+def test_a_command_line_without_aws_succeeds(command: Any, folder: Path) -> None:
     given = [] if command.words != ["init"] else ["--cluster", "prod", "--service", "orders", "--queues", "orders"]
     ended = CliRunner().invoke(main, [*command.words, *given], env=command.variables)
     assert ended.exit_code == 0, ended.output
 
 
-def test_there_are_pages_with_commands_that_are_run() -> None:
+def test_pages_have_commands_that_are_run() -> None:
     assert len(ALL) > 50
     assert sum(map(is_run, ALL)) > 15

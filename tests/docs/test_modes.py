@@ -1,4 +1,4 @@
-"""Every example of settings names the mode of each of its services: none relies on a default that may surprise."""
+"""Every example of settings sets the mode of each of its services, and does not rely on the default."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from autoscaler.cli import main
 from autoscaler.config import find, load
 from autoscaler.config.model import Config
-from autoscaler.demo.load import made_up
+from autoscaler.demo.load import synthetic_load
 from autoscaler.demo.settings import settings_of
 from tests.deploy.stack import REQUIRED, deployed, filled_in
 from tests.docs.pages import ASSIGNED, PAGES, ROOT, blocks
@@ -26,7 +26,7 @@ SPELT = re.compile(r"\bAUTOSCALER_[A-Z_]+=\S+")
 
 
 class Example(NamedTuple):
-    """Settings as they stand somewhere: variables, or a file's text."""
+    """Settings from one place: variables, or the text of a file."""
 
     place: str
     variables: Mapping[str, str]
@@ -37,7 +37,7 @@ class Example(NamedTuple):
 
 
 def of_block(place: str, language: str, text: str) -> Example:
-    """The settings in a block of a page: a file, a task's environment, or assignments."""
+    """Return the settings in a block of a page: a file, the environment of a task, or assignments."""
     if language == "toml":
         return Example(place, {}, text)
     if pairs := YAML.findall(text):
@@ -80,7 +80,7 @@ def in_help() -> Iterator[Example]:
 
 EXAMPLES = [
     *in_pages(), *in_config(), *in_deploy(), *in_help(),
-    Example("the demo", settings_of(made_up(20, 0), 1)),
+    Example("the demo", settings_of(synthetic_load(20, 0), 1)),
 ]  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def read(example: Example, folder: Path) -> Config:
 
 
 def unnamed(config: Config) -> list[str]:
-    """The services whose mode no setting names."""
+    """Return the keys of the services without a configured mode."""
     return [each.ref.key for each in config.services if each.mode_setting.is_default]
 
 
@@ -113,8 +113,8 @@ def test_an_example_of_discovery_names_the_mode_in_each_profile(tmp_path: Path) 
 
 
 def test_init_names_the_mode_in_the_file_and_in_the_task(tmp_path: Path) -> None:
-    told = ["--cluster", "prod", "--service", "orders", "--queues", "orders", "--out", str(tmp_path / "made")]
-    ended = CliRunner().invoke(main, ["init", *told], env={"AWS_REGION": "eu-west-1"})
+    options = ["--cluster", "prod", "--service", "orders", "--queues", "orders", "--out", str(tmp_path / "made")]
+    ended = CliRunner().invoke(main, ["init", *options], env={"AWS_REGION": "eu-west-1"})
     assert ended.exit_code == 0, ended.output
     [container] = json.loads((tmp_path / "made" / "task-definition.json").read_text())["containerDefinitions"]
     task = Example("init's task", {one["name"]: one["value"] for one in container["environment"]})
@@ -122,7 +122,7 @@ def test_init_names_the_mode_in_the_file_and_in_the_task(tmp_path: Path) -> None
     assert [unnamed(read(example, tmp_path)) for example in (task, file)] == [[], []]
 
 
-def test_every_place_has_examples_and_one_that_names_no_mode_would_be_found(tmp_path: Path) -> None:
+def test_every_place_has_examples_and_a_missing_mode_is_detected(tmp_path: Path) -> None:
     places = " ".join(map(str, EXAMPLES))
     for name in ("README.md", "settings.md", "migrating.md", "deploy/README.md", "many-services.env", "--help", "demo"):
         assert name in places

@@ -1,4 +1,4 @@
-"""Every link leads somewhere, on the site and where the files lie; every page has its place in the navigation."""
+"""Every link has a target, on the site and in the repository, and every page is in the navigation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def links(page: Path) -> Iterator[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """As the site makes them of headings; with hyphens that stand together as where the files lie."""
+    """Return the anchors that the site generates from the headings."""
     heads = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
     return {slug(re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", head)) for head in heads}
 
@@ -33,7 +33,7 @@ def slug(heading: str) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_link_leads_to_what_is_there(page: Any) -> None:
+def test_every_link_has_a_target(page: Any) -> None:
     for link in links(page):
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
@@ -42,15 +42,15 @@ def test_every_link_leads_to_what_is_there(page: Any) -> None:
 
 
 @pytest.mark.parametrize("page", SITE, ids=name_of)
-def test_no_page_of_the_site_leads_out_of_it(page: Any) -> None:
+def test_no_page_links_outside_the_site(page: Any) -> None:
     assert not [link for link in links(page) if link.startswith(("..", "/"))]
 
 
-def test_every_page_stands_once_in_the_navigation() -> None:
+def test_every_page_is_once_in_the_navigation() -> None:
     assert sorted(re.findall(r"(?:- |: )(\S+\.md)$", NAVIGATION, re.MULTILINE)) == [page.name for page in SITE]
 
 
-def test_every_picture_is_shown_and_has_words_for_those_who_do_not_see_it() -> None:
+def test_every_picture_is_shown_with_an_alternative_text() -> None:
     shown = {link for page in [*SITE, ROOT / "README.md"] for link in links(page)}
     for folder in ("images", "pictures"):
         for picture in (ROOT / "docs" / folder).iterdir():
@@ -58,7 +58,7 @@ def test_every_picture_is_shown_and_has_words_for_those_who_do_not_see_it() -> N
     assert not [page for page in SITE if "![](" in page.read_text()]
 
 
-def test_what_brings_the_generator_is_pinned_by_itself() -> None:
+def test_the_generator_is_pinned_separately() -> None:
     lock = (ROOT / "requirements-docs.lock").read_text()
     [pin] = re.findall(r'^docs = \["(.+)"\]$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert pin in lock

@@ -1,4 +1,4 @@
-"""What the page of troubleshooting quotes is what the product says, and the rules that it names are rules."""
+"""The troubleshooting page quotes existing messages, and names existing rules."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ SOURCE = "".join(path.read_text() for path in sorted((ROOT / "autoscaler").rglob
 
 
 def rows(head: str) -> list[str]:
-    """The first cells of every table whose first head this is."""
+    """Return the first cells of every table with this first column head."""
     tables = re.findall(rf"^\| {head} \|.*\n\|[-|]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
     return [line.split("|")[1] for table in tables for line in table.splitlines()]
 
 
-def test_what_it_quotes_is_what_the_product_says() -> None:
-    quoted = [span for cell in rows("it says") for span in re.findall(r"`(.+?)`", cell)]
+def test_quoted_messages_exist() -> None:
+    quoted = [span for cell in rows("message") for span in re.findall(r"`(.+?)`", cell)]
     parts = [part.strip(" ;()") for span in quoted for part in re.split(r"\.\.\.|;|\(", span)]
     assert len(parts) > 15
     assert not [part for part in parts if part not in SOURCE]
 
 
-def test_the_rules_are_rules() -> None:
+def test_the_named_rules_exist() -> None:
     named = {name for cell in rows("rule") for name in re.findall(r"`(\w+)`", cell)}
     assert named <= set(Rule)
     assert len(named) > 15
 
 
-def test_the_events_are_those_of_the_log() -> None:
+def test_the_named_log_events_exist() -> None:
     events = {"would_scale", "scale_failed", "drift", "settings_wrong", "settings_later", "tags_read", "tags_wrong"}
     events |= {"settings_missing", "settings_wait", "tags_given_up"}
     events |= {"shadow_by_default"}

@@ -1,4 +1,4 @@
-"""The real daemon, as a process, and what it says."""
+"""The real daemon as a process, with its log and its HTTP pages."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ END_S = 20.0
 
 
 @dataclass
-class Daemon:
+class DaemonProcess:
     process: asyncio.subprocess.Process
     port: int
     lines: list[dict[str, Any]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    listeners: list[asyncio.Task[None]] = field(default_factory=list)
+    readers: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def listened(self) -> None:
-        """Everything that the ended process has said was read."""
-        await asyncio.wait(self.listeners)
+    async def output_read(self) -> None:
+        """Wait until all output of the ended process was read."""
+        await asyncio.wait(self.readers)
 
     def events(self, name: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if line.get("event") == name]
 
     async def get(self, path: str) -> tuple[int, str]:
-        """Status and body; (0, "") where nobody listens."""
+        """Return status and body; (0, "") if no server listens."""
         try:
             async with (
                 aiohttp.ClientSession() as session,
@@ -50,8 +50,8 @@ class Daemon:
 
 
 @asynccontextmanager
-async def daemon(endpoint: str, port: int, settings: Mapping[str, str]) -> AsyncIterator[Daemon]:
-    """A daemon that sees nothing of this machine's own AWS; ended with the block if it still runs."""
+async def daemon(endpoint: str, port: int, settings: Mapping[str, str]) -> AsyncIterator[DaemonProcess]:
+    """Run a daemon without this machine's AWS settings. It is killed at the end of the block if it still runs."""
     environ = {
         "PATH": os.environ["PATH"],
         "AWS_ENDPOINT_URL": endpoint,
@@ -69,13 +69,13 @@ async def daemon(endpoint: str, port: int, settings: Mapping[str, str]) -> Async
         sys.executable, "-m", "autoscaler", "run", env=environ, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE, limit=2**20,
     )  # fmt: skip
-    running = Daemon(process, port)
+    running = DaemonProcess(process, port)
     async with asyncio.TaskGroup() as group:
         streams = (
             (process.stdout, lambda line: running.lines.append(json.loads(line))),
             (process.stderr, running.errors.append),
         )
-        running.listeners = [group.create_task(_listen(stream, note)) for stream, note in streams]
+        running.readers = [group.create_task(_read(stream, note)) for stream, note in streams]
         try:
             yield running
         finally:
@@ -84,7 +84,7 @@ async def daemon(endpoint: str, port: int, settings: Mapping[str, str]) -> Async
             await process.wait()
 
 
-async def _listen(stream: asyncio.StreamReader | None, note: Any) -> None:
+async def _read(stream: asyncio.StreamReader | None, note: Any) -> None:
     assert stream is not None
     async for line in stream:
         note(line.decode())

@@ -1,5 +1,8 @@
-"""moto on a given port of loopback, one call at a time: by itself it lets calls run into each other, and a message
-can then be handed out twice or vanish; and its counting is quadratic in the messages that wait."""
+"""Run moto on a given port of loopback, one call at a time.
+
+moto itself handles calls concurrently, so that it can deliver a message twice or lose it; and the cost of its queue
+counts is quadratic in the number of messages.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,11 @@ import sys
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from autoscaler.demo.region import PatientHandler, Turns, make_quick
+from autoscaler.demo.region import CallQueue, KeepAliveHandler, speed_up_counts
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
-turns = Turns()
-make_quick()
-turns.let_polls_wait()
-application = turns.guard(DomainDispatcherApplication(create_backend_app))
-make_server("127.0.0.1", int(sys.argv[1]), application, threaded=True, request_handler=PatientHandler).serve_forever()
+calls = CallQueue()
+speed_up_counts()
+calls.release_during_long_polls()
+application = calls.guard(DomainDispatcherApplication(create_backend_app))
+make_server("127.0.0.1", int(sys.argv[1]), application, threaded=True, request_handler=KeepAliveHandler).serve_forever()

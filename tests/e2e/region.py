@@ -1,4 +1,4 @@
-"""An embedded AWS with an observer on the wire: every request of the daemon passes, and is written down, here."""
+"""A local AWS (moto) behind a proxy that records every request of the daemon."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Request:
-    """One request that the daemon made: the action, its parameters, and when."""
+    """One request of the daemon: its time, action and parameters."""
 
     at: float
     action: str
     parameters: dict[str, Any]
 
 
-class Moto:
-    """moto in a process of its own, which can be killed and started again on the same port."""
+class MotoProcess:
+    """moto in its own process, which can be killed and started again on the same port."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -59,7 +59,7 @@ class Moto:
             self._process = None
 
     async def call(self, service: str, action: str, /, **parameters: Any) -> dict[str, Any]:
-        """One action, asked of moto directly: what the test itself does is not the daemon's."""
+        """Call moto directly, so that the calls of the test are not recorded as the daemon's."""
         headers = {
             "X-Amz-Target": f"{TARGETS[service]}.{action}",
             "Content-Type": "application/x-amz-json-1.0",
@@ -75,19 +75,19 @@ class Moto:
 
 
 @dataclass
-class Observer:
-    """A proxy in front of moto. `held` makes it keep answers of an action back until the event is set; `told` answers
-    an action itself, where moto does not know it.
+class MotoProxy:
+    """A proxy in front of moto. An action in `held` is answered after its event is set; an action in `scripted` is
+    answered by the proxy, because moto does not support it.
     """
 
-    moto: Moto
+    moto: MotoProcess
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     held: dict[str, asyncio.Event] = field(default_factory=dict)
-    told: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scripted: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def writes(self) -> list[int]:
-        """The desired counts that were written, in order."""
+        """Return the desired counts of all UpdateService calls, in order."""
         return [request.parameters["desiredCount"] for request in self.requests if request.action == "UpdateService"]
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -96,8 +96,8 @@ class Observer:
         self.requests.append(Request(asyncio.get_running_loop().time(), action, json.loads(body or b"{}")))
         if action in self.held:
             await self.held[action].wait()
-        if action in self.told:
-            return web.json_response(self.told[action], content_type="application/x-amz-json-1.1")
+        if action in self.scripted:
+            return web.json_response(self.scripted[action], content_type="application/x-amz-json-1.1")
         return await self._forward(request, body)
 
     async def _forward(self, request: web.Request, body: bytes) -> web.Response:
@@ -107,18 +107,18 @@ class Observer:
                 aiohttp.ClientSession(auto_decompress=False) as session,
                 session.request(request.method, self.moto.url + request.path_qs, data=body, headers=headers) as answer,
             ):
-                kept = {k: v for k, v in answer.headers.items() if k.lower() in {"content-type", "x-amzn-requestid"}}
-                return web.Response(status=answer.status, body=await answer.read(), headers=kept)
+                passed = {k: v for k, v in answer.headers.items() if k.lower() in {"content-type", "x-amzn-requestid"}}
+                return web.Response(status=answer.status, body=await answer.read(), headers=passed)
         except aiohttp.ClientConnectionError:
             if request.transport is not None:
-                request.transport.abort()  # as a server that is gone would
+                request.transport.abort()  # as if the server had stopped
             return web.Response(status=502)
 
 
 @asynccontextmanager
-async def region(port: int) -> AsyncIterator[Observer]:
-    """moto on that port, and an observer of the daemon before it."""
-    observer = Observer(Moto(port))
+async def region(port: int) -> AsyncIterator[MotoProxy]:
+    """Run moto on that port behind a recording proxy; yield the proxy."""
+    observer = MotoProxy(MotoProcess(port))
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", observer.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)

@@ -1,6 +1,6 @@
-"""The daemon as a process, over the real protocol, against an AWS that another hand wrote.
+"""The daemon as a process, over the real protocol, against moto, an independent implementation of AWS.
 
-The observer sees only the calls on the wire. Windows are shortened, but for the minute that zero takes to be believed.
+The observer records only the calls of the daemon. Windows are shortened, except the minute before a scale-in to zero.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.daemon import Daemon, daemon
-from tests.e2e.region import Observer, region
+from tests.e2e.daemon import DaemonProcess, daemon
+from tests.e2e.region import MotoProxy, region
 
 MESSAGES = 1000
 SETTINGS = {
@@ -43,14 +43,14 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def world(desired: int = 0) -> AsyncIterator[Observer]:
-    """A region with a queue and a service."""
+async def world(desired: int = 0) -> AsyncIterator[MotoProxy]:
+    """Run a Region with one queue and one service."""
     async with region(free_port()) as observer:
-        await furnish(observer, desired)
+        await create_resources(observer, desired)
         yield observer
 
 
-async def furnish(observer: Observer, desired: int) -> None:
+async def create_resources(observer: MotoProxy, desired: int) -> None:
     call = observer.moto.call
     await call("sqs", "CreateQueue", QueueName="orders", Attributes={"VisibilityTimeout": "30"})
     await call("ecs", "CreateCluster", clusterName="prod")
@@ -61,24 +61,24 @@ async def furnish(observer: Observer, desired: int) -> None:
     )
 
 
-async def queue_url(observer: Observer) -> str:
+async def queue_url(observer: MotoProxy) -> str:
     return str((await observer.moto.call("sqs", "GetQueueUrl", QueueName="orders"))["QueueUrl"])
 
 
-async def send(observer: Observer, first: int, last: int) -> None:
+async def send(observer: MotoProxy, first: int, last: int) -> None:
     url = await queue_url(observer)
     for start in range(first, last, 10):
         entries = [{"Id": str(n), "MessageBody": str(n)} for n in range(start, min(start + 10, last))]
         await observer.moto.call("sqs", "SendMessageBatch", QueueUrl=url, Entries=entries)
 
 
-async def desired(observer: Observer) -> int:
+async def desired(observer: MotoProxy) -> int:
     answer = await observer.moto.call("ecs", "DescribeServices", cluster="prod", services=["orders"])
     return int(answer["services"][0]["desiredCount"])
 
 
-async def work(observer: Observer, done: list[int], most: int) -> None:
-    """As one task of the service would: receives, works and deletes, until so many messages are done."""
+async def work(observer: MotoProxy, done: list[int], most: int) -> None:
+    """Receive and delete messages, as a task of the service does, until `most` messages are done."""
     url = await queue_url(observer)
     while len(done) < most:
         if not await desired(observer):
@@ -93,22 +93,22 @@ async def work(observer: Observer, done: list[int], most: int) -> None:
         await asyncio.sleep(0.05)
 
 
-async def until(reached: Callable[[], bool], within_s: float, running: Daemon) -> None:
-    """Waits for a state, not for a time; the bound is for the case that it never comes."""
+async def until(reached: Callable[[], bool], within_s: float, running: DaemonProcess) -> None:
+    """Wait until the condition holds. Raises `TimeoutError` after `within_s` seconds."""
     async with asyncio.timeout(within_s):
         while not reached():
             assert running.process.returncode is None, running.errors
             await asyncio.sleep(0.1)
 
 
-def last_write(observer: Observer) -> int | None:
+def last_write(observer: MotoProxy) -> int | None:
     return observer.writes()[-1] if observer.writes() else None
 
 
-async def test_a_thousand_messages_from_zero_to_max_and_back_to_zero() -> None:
+async def test_1000_messages_scale_from_zero_to_max_and_back_to_zero() -> None:
     async with world() as observer, daemon(observer.url, free_port(), SETTINGS) as running:
         await running.until_ready()
-        assert observer.writes() == [], "nothing to do, nothing written"
+        assert observer.writes() == [], "an empty queue causes no write"
 
         await send(observer, 0, MESSAGES)
         done: list[int] = []
@@ -117,10 +117,10 @@ async def test_a_thousand_messages_from_zero_to_max_and_back_to_zero() -> None:
 
         await until(lambda: last_write(observer) == 0, 120, running)
         written = len(observer.writes())
-        ticks = observer.requests[-1].at
-        await until(lambda: observer.requests[-1].at > ticks + 5, 30, running)
+        polls = observer.requests[-1].at
+        await until(lambda: observer.requests[-1].at > polls + 5, 30, running)
 
-        assert len(observer.writes()) == written, "at zero and empty, nothing more is written"
+        assert len(observer.writes()) == written, "no more writes at zero tasks with an empty queue"
         assert max(observer.writes()) == 7
         assert all(0 <= count <= 7 for count in observer.writes())
         assert all(a != b for a, b in zip(observer.writes(), observer.writes()[1:], strict=False))
@@ -132,7 +132,7 @@ async def test_a_thousand_messages_from_zero_to_max_and_back_to_zero() -> None:
         assert running.errors == []
 
 
-async def test_a_region_that_goes_away_holds_the_count_and_the_daemon_goes_on_when_it_is_back() -> None:
+async def test_an_outage_of_aws_holds_the_count_and_scaling_continues_after_it() -> None:
     async with world() as observer:
         await send(observer, 0, 300)
         async with daemon(observer.url, free_port(), SETTINGS) as running:
@@ -142,22 +142,22 @@ async def test_a_region_that_goes_away_holds_the_count_and_the_daemon_goes_on_wh
             await until(lambda: len(running.events("missing_signal")) > 0, 20, running)
             status, body = await running.get("/readyz")
             assert status == 503
-            told = json.loads(body)["services"]["orders"]
-            assert told["state"] == "failing"
-            assert told["error"]["kind"] == "unavailable"
-            assert (await running.get("/healthz"))[0] == 200, "AWS being away is no reason to restart the daemon"
+            status_of = json.loads(body)["services"]["orders"]
+            assert status_of["state"] == "failing"
+            assert status_of["error"]["kind"] == "unavailable"
+            assert (await running.get("/healthz"))[0] == 200, "an AWS outage must not restart the daemon"
             assert observer.writes() == [3]
 
             await observer.moto.start()
-            await furnish(observer, 3)
+            await create_resources(observer, 3)
             await send(observer, 0, 600)
             await until(lambda: last_write(observer) == 6, 30, running)
-            await running.until_ready()  # the tick is recorded after its write
+            await running.until_ready()  # the poll is recorded after its write
             assert observer.writes() == sorted(observer.writes())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_in_the_middle_of_a_tick_lets_it_finish_and_exits_0(number: signal.Signals) -> None:
+async def test_a_signal_during_a_poll_lets_the_poll_finish_and_exits_0(number: signal.Signals) -> None:
     async with world() as observer:
         await send(observer, 0, 300)
         answered = observer.held["UpdateService"] = asyncio.Event()
@@ -166,27 +166,27 @@ async def test_a_signal_in_the_middle_of_a_tick_lets_it_finish_and_exits_0(numbe
             running.process.send_signal(number)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.5):
-                    await running.process.wait()  # it does not end before its tick has
+                    await running.process.wait()  # it does not exit before its poll ends
             answered.set()
             async with asyncio.timeout(5):
                 assert await running.process.wait() == 0
-            await running.listened()
+            await running.output_read()
             assert [line["target"] for line in running.events("scaled")] == [3]
             assert running.lines[-1]["event"] == "stopped"
 
 
-async def test_a_call_that_never_answers_does_not_keep_a_stopped_daemon_from_ending() -> None:
+async def test_a_call_without_an_answer_does_not_block_the_exit() -> None:
     async with world() as observer, daemon(observer.url, free_port(), SETTINGS) as running:
         await running.until_ready()
         observer.held["DescribeServices"] = asyncio.Event()
-        asked = len(observer.requests)
-        await until(lambda: len(observer.requests) > asked, 20, running)
+        calls = len(observer.requests)
+        await until(lambda: len(observer.requests) > calls, 20, running)
         running.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(5):
             assert await running.process.wait() == 0
 
 
-async def test_shadow_makes_no_mutating_call_and_says_what_it_would_do() -> None:
+async def test_shadow_mode_writes_nothing_and_logs_what_it_would_do() -> None:
     async with world() as observer:
         await send(observer, 0, 300)
         async with daemon(observer.url, free_port(), SETTINGS | {"AUTOSCALER_MODE": "shadow"}) as running:
@@ -195,24 +195,24 @@ async def test_shadow_makes_no_mutating_call_and_says_what_it_would_do() -> None
             assert running.events("would_scale")[0]["target"] == 3
 
 
-async def test_without_a_mode_nothing_is_written_and_the_log_says_how_to_activate_it() -> None:
+async def test_the_default_mode_writes_nothing_and_logs_how_to_activate_it() -> None:
     unset = {name: value for name, value in SETTINGS.items() if name != "AUTOSCALER_MODE"}
     async with world() as observer:
         await send(observer, 0, 300)
         async with daemon(observer.url, free_port(), unset) as running:
             await until(lambda: len(running.events("would_scale")) > 0, 20, running)
             assert observer.writes() == []
-            [told] = running.events("shadow_by_default")
-            assert (told["service"], told["mode"], told["activate"]) == (
+            [notice] = running.events("shadow_by_default")
+            assert (notice["service"], notice["mode"], notice["activate"]) == (
                 "orders",
                 "shadow",
                 "set AUTOSCALER_MODE=active",
             )
-            [fares] = json.loads((await running.get("/readyz"))[1])["services"].values()
-            assert fares["activate"] == told["activate"]
+            [status] = json.loads((await running.get("/readyz"))[1])["services"].values()
+            assert status["activate"] == notice["activate"]
 
 
-async def test_one_wrong_service_does_not_disturb_the_other_and_each_says_what_to_do() -> None:
+async def test_a_misconfigured_service_does_not_affect_others_and_reports_its_error() -> None:
     many = {
         "AUTOSCALER_INTERVAL": "1s",
         "AUTOSCALER_DEFAULTS__CLUSTER": "prod",
@@ -234,6 +234,7 @@ async def test_one_wrong_service_does_not_disturb_the_other_and_each_says_what_t
         await send(observer, 0, 300)
         async with daemon(observer.url, free_port(), many) as running:
             await until(lambda: last_write(observer) == 3, 20, running)
+            await until(lambda: bool(running.events("scaled")), 20, running)
             await until(lambda: len(running.events("missing_signal")) >= 2, 20, running)
             services: dict[str, Any] = json.loads((await running.get("/readyz"))[1])["services"]
             assert services["good"]["state"] == "ok"

@@ -1,4 +1,4 @@
-"""The real daemon under a flood of requests that are too large: its memory stays, and honest scrapes are answered."""
+"""The real daemon under a flood of oversized requests: its memory stays bounded, and scrapes are answered."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from autoscaler.telemetry import bcrypt
-from tests.e2e.daemon import Daemon, daemon
+from tests.e2e.daemon import DaemonProcess, daemon
 from tests.e2e.test_daemon import SETTINGS, free_port
 
 MEGABYTE = 1_000_000
 MOST_MB = 200.0
-"""A daemon has about 90 MB, its task 512 MB. Without the limits on requests these floods took 476 to 1,022 MB. How much
-of what 64 connections hold at once the allocator keeps depends on how they overlap: 10 to 75 MB were seen.
+"""A daemon uses about 90 MB; its task has 512 MB. Without limits on requests these floods used 476 to 1,022 MB. The
+memory that the allocator retains after 64 connections depends on how they overlap: 10 to 75 MB were measured.
 """
 
 REQUESTS = 150
@@ -39,8 +39,8 @@ FLOODS = {
 PASSWORD = "a password"
 
 
-def keys_in(folder: Path) -> str:
-    """A web configuration with TLS and one user."""
+def web_config_in(folder: Path) -> str:
+    """Write a web configuration with TLS and one user; return its path."""
     key, name = (
         ec.generate_private_key(ec.SECP256R1()),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
@@ -55,12 +55,12 @@ def keys_in(folder: Path) -> str:
     crypt = bcrypt._crypt()
     assert crypt is not None
     hashed = (crypt(PASSWORD.encode(), b"$2b$04$" + b"abcdefghijklmnopqrstuu") or b"").decode()
-    told = f"tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\nbasic_auth_users:\n  ann: {hashed}\n"
-    (folder / "web.yml").write_text(told)
+    content = f"tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\nbasic_auth_users:\n  ann: {hashed}\n"
+    (folder / "web.yml").write_text(content)
     return str(folder / "web.yml")
 
 
-def resident_mb(running: Daemon) -> float:
+def resident_mb(running: DaemonProcess) -> float:
     status = Path(f"/proc/{running.process.pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
@@ -72,7 +72,7 @@ def trust() -> ssl.SSLContext:
 
 
 async def exchange(port: int, request: bytes, tls: ssl.SSLContext | None) -> bytes:
-    """The first line of the answer; empty where the connection was cut off before it."""
+    """Return the first line of the answer; empty if the connection was closed before it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
     answer = b""
     with suppress(OSError):
@@ -100,12 +100,12 @@ async def flood(port: int, request: bytes, tls: ssl.SSLContext | None, connectio
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from /proc")
 @pytest.mark.parametrize("is_secret", [False, True], ids=["open", "tls"])
-async def test_a_flood_of_large_requests_takes_no_memory_and_holds_up_no_scrape(
+async def test_a_flood_of_large_requests_is_bounded_in_memory_and_delays_no_scrape(
     tmp_path: Path, is_secret: bool
 ) -> None:
     if is_secret and not bcrypt.is_there():
         pytest.skip("this system has no bcrypt")
-    settings = SETTINGS | ({"AUTOSCALER_WEB_CONFIG_FILE": keys_in(tmp_path)} if is_secret else {})
+    settings = SETTINGS | ({"AUTOSCALER_WEB_CONFIG_FILE": web_config_in(tmp_path)} if is_secret else {})
     tls = trust() if is_secret else None
     allowed = b"Authorization: Basic " + b64encode(f"ann:{PASSWORD}".encode()) + b"\r\n"
     scrape = START + allowed + b"Connection: close\r\n\r\n"

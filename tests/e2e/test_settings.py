@@ -1,4 +1,4 @@
-"""Settings that go missing while the real daemon runs: the observer sees only the calls on the wire and the log."""
+"""Settings that are removed while the real daemon runs, tested by its calls and its log."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.e2e.daemon import Daemon, daemon
-from tests.e2e.region import Observer
+from tests.e2e.daemon import DaemonProcess, daemon
+from tests.e2e.region import MotoProxy
 from tests.e2e.test_daemon import free_port, last_write, send, until, world
 
 SHADOW = 'mode = "shadow"\n'
@@ -30,17 +30,17 @@ backlog_per_task = 17
 """
 
 
-def polls(observer: Observer) -> int:
+def polls(observer: MotoProxy) -> int:
     return sum(request.action == "GetQueueAttributes" for request in observer.requests)
 
 
-async def after_polls(observer: Observer, running: Daemon) -> None:
-    """Ten readings of the queues later."""
+async def after_polls(observer: MotoProxy, running: DaemonProcess) -> None:
+    """Wait for ten readings of the queues."""
     before = polls(observer)
     await until(lambda: polls(observer) >= before + 10, 60, running)
 
 
-async def test_a_shadow_line_that_is_cut_writes_nothing_and_is_named(tmp_path: Path) -> None:
+async def test_a_removed_shadow_mode_writes_nothing_and_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text(FILE + SHADOW)
     async with world() as observer:
@@ -63,7 +63,7 @@ async def test_a_shadow_line_that_is_cut_writes_nothing_and_is_named(tmp_path: P
             assert change == {"of": "orders", "setting": "mode", "old": "shadow", "new": "active"}
 
 
-async def test_services_that_are_cut_off_are_scaled_until_sighup(tmp_path: Path) -> None:
+async def test_removed_services_are_scaled_until_sighup(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text(FILE + 'mode = "active"\n')
     async with world() as observer:
@@ -83,12 +83,12 @@ async def test_services_that_are_cut_off_are_scaled_until_sighup(tmp_path: Path)
             assert len(running.events("settings_wait")) == 1
 
 
-async def test_no_address_that_a_tag_names_is_asked() -> None:
-    asked: list[str] = []
+async def test_an_address_in_a_tag_is_never_called() -> None:
+    called: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
-        asked.append(request.path_qs)
-        return web.Response(text="of an inner service")
+        called.append(request.path_qs)
+        return web.Response(text="an internal service")
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
@@ -104,15 +104,15 @@ async def test_no_address_that_a_tag_names_is_asked() -> None:
             async with daemon(observer.url, free_port(), settings) as running:
                 await until(lambda: bool(running.events("tags_read")), 30, running)
                 [wrong] = running.events("tags_wrong")
-                assert "autoscaler:metrics.x.prometheus: metrics is no setting for a tag" in wrong["problems"][0]
+                assert "autoscaler:metrics.x.prometheus: metrics cannot be set by a tag" in wrong["problems"][0]
                 assert "profile" in wrong["problems"][0]
                 assert running.events("tags_read")[0]["services"] == 0
-        assert asked == []
+        assert called == []
     finally:
         await runner.cleanup()
 
 
-async def tag(observer: Observer, tags: dict[str, Any]) -> None:
+async def tag(observer: MotoProxy, tags: dict[str, Any]) -> None:
     answer = await observer.moto.call("ecs", "DescribeServices", cluster="prod", services=["orders"])
     arn = answer["services"][0]["serviceArn"]
     listed = [{"key": f"autoscaler:{name}", "value": value} for name, value in tags.items()]

@@ -1,4 +1,4 @@
-"""Requests to the double without a socket: what the wire would bring, and what comes back."""
+"""Requests to the fake AWS without a socket."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import json
 from typing import Any
 
 from tests.fakeaws import REGION, FakeAws
-from tests.fakeaws.replies import Reply
-from tests.fakeaws.wire import SCOPES, TARGETS
+from tests.fakeaws.replies import FakeReply
+from tests.fakeaws.routing import SCOPES, TARGETS
 
 PREFIXES = {service: prefix for prefix, (service, _) in TARGETS.items()}
 
 
 def ask(
     aws: FakeAws, service: str, operation: str, /, *, key: str = "testing", region: str = REGION, **body: object
-) -> Reply:
-    """The reply to a request in AWS JSON, signed with that key."""
+) -> FakeReply:
+    """Return the reply to a request in AWS JSON, signed with that key."""
     scope = f"{key}/20270115/{region}/{SCOPES.get(service, service)}/aws4_request"
     headers = {
         "X-Amz-Target": f"{PREFIXES[service]}.{operation}",
@@ -24,14 +24,14 @@ def ask(
     return aws.answer(headers, "/", json.dumps(body).encode())
 
 
-def told(reply: Reply) -> dict[str, Any]:
-    """What a good reply says."""
+def decoded(reply: FakeReply) -> dict[str, Any]:
+    """Return the body of a successful reply."""
     assert reply.status == 200, reply.body[:200]
     found: dict[str, Any] = json.loads(reply.body)
     return found
 
 
-def code(reply: Reply) -> str:
-    """What AWS calls its refusal."""
+def code(reply: FakeReply) -> str:
+    """Return the error code of a refusal."""
     assert reply.status >= 400
     return str(json.loads(reply.body)["__type"]).rpartition("#")[2]

@@ -1,4 +1,4 @@
-"""One request as the double understands it, and the table of all that it can be asked."""
+"""A parsed request, and the description of one API operation."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tests.fakeaws.world import World
+from tests.fakeaws.world import FakeRegionState
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """`world` is that of whose account and Region it is signed for; `other` gives another account's, same Region."""
+    """A parsed request. `world` is the state of the account and Region that it is signed for.
+
+    `other` returns another account's state in the same Region.
+    """
 
     body: dict[str, Any]
-    world: World
+    world: FakeRegionState
     now: float
-    other: Callable[[str], World]
+    other: Callable[[str], FakeRegionState]
 
 
-class Part(NamedTuple):
-    """Where in an answer a subject's own part stands: `holder[at]`."""
+class AnswerPart(NamedTuple):
+    """The position of a subject's own part in an answer: `holder[at]`."""
 
     holder: Any
     at: Any
 
 
 class Operation(NamedTuple):
-    """One API.
+    """One API operation.
 
-    `category` is the bucket it drains, `throttle` the code of its throttling error, `do` its answer (raises
-    `Refusal`), `subjects` the queues, services or the like that a request is about, and `parts` the parts of an answer
-    that are one subject's own; None: all of it.
+    `category` is its rate-limit bucket and `throttle` the code of its throttling error. `do` returns its answer (raises
+    `FakeRefusal`). `subjects` returns the queues, services or other resources that a request is about. `parts` returns
+    the parts of an answer that belong to one subject; None: the whole answer.
     """
 
     service: str
@@ -40,9 +43,9 @@ class Operation(NamedTuple):
     throttle: str
     do: Callable[[Ask], dict[str, Any]]
     subjects: Callable[[Ask], list[str]]
-    parts: Callable[[Ask, dict[str, Any], str], Iterator[Part]] | None = None
+    parts: Callable[[Ask, dict[str, Any], str], Iterator[AnswerPart]] | None = None
 
 
 def short(name_or_arn: object) -> str:
-    """The last part of an ARN or a URL; a name as it is."""
+    """Return the last part of an ARN or a URL; a name unchanged."""
     return str(name_or_arn).rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The double itself, without a socket: a request's headers, path and bytes in, a reply out, and a record of both."""
+"""The fake AWS without its socket: a request's headers, path and bytes in, a reply out. It records every call."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from tests.fakeaws.answers import cloudwatch, ecs, scaling, sqs, sts, tasks
 from tests.fakeaws.asks import Ask, Operation
 from tests.fakeaws.buckets import Buckets
 from tests.fakeaws.clock import RunningClock
-from tests.fakeaws.faults import Fault, Faults
-from tests.fakeaws.record import Record, Seen
-from tests.fakeaws.replies import Refusal, Reply
-from tests.fakeaws.roles import ACCOUNT, Roles, Signer
+from tests.fakeaws.faults import FakeFault, FakeFaults
+from tests.fakeaws.record import Record, RecordedCall
+from tests.fakeaws.replies import FakeRefusal, FakeReply
+from tests.fakeaws.roles import ACCOUNT, FakeRoles, Signer
+from tests.fakeaws.routing import SCOPES, TARGETS, Addressed, addressed
 from tests.fakeaws.validation import problems
-from tests.fakeaws.wire import SCOPES, TARGETS, Addressed, addressed
-from tests.fakeaws.world import World
+from tests.fakeaws.world import FakeRegionState
 
 REGION = "eu-west-1"
 
-NOBODY = Signer("", "", "")
+UNSIGNED = Signer("", "", "")
 
-Wrong: TypeAlias = Sequence[tuple[str, Fault]]
-"""What is wrong with a call, and for which subject."""
+ActiveFaults: TypeAlias = Sequence[tuple[str, FakeFault]]
+"""The faults that apply to a call, each with its subject."""
 
 
-class Clock(Protocol):
+class EpochClock(Protocol):
     """Seconds since the epoch."""
 
     def now(self) -> float: ...
@@ -37,35 +37,35 @@ class Clock(Protocol):
 
 
 @dataclass
-class _Heard:
-    """A call as far as it was understood."""
+class _ParsedCall:
+    """A call, with the fields that were parsed so far."""
 
     now: float
     operation: Operation
-    signer: Signer = NOBODY
+    signer: Signer = UNSIGNED
     body: dict[str, Any] = field(default_factory=dict)
     subjects: Sequence[str] = ()
-    wrong: Wrong = ()
+    faults: ActiveFaults = ()
 
 
 @dataclass
 class FakeAws:
-    """All accounts and Regions. `validates`: each request is held against the SDK's own models.
+    """All accounts and Regions. `validates`: each request is validated against the SDK's own models.
 
-    `skew_s`: so far ahead is the clock that the answers' `Date` is from. `url` is known once it is served.
+    `skew_s` is added to the time in the `Date` header of the answers. `url` is set when the server starts.
     """
 
-    clock: Clock = field(default_factory=RunningClock)
+    clock: EpochClock = field(default_factory=RunningClock)
     seed: int = 1
     validates: bool = True
     skew_s: float = 0.0
     url: str = ""
     buckets: Buckets = field(default_factory=Buckets)
-    faults: Faults = field(default_factory=Faults)
+    faults: FakeFaults = field(default_factory=FakeFaults)
     record: Record = field(default_factory=Record)
-    roles: Roles = field(default_factory=Roles)
+    roles: FakeRoles = field(default_factory=FakeRoles)
     operations: dict[tuple[str, str], Operation] = field(init=False)
-    _worlds: dict[tuple[str, str], World] = field(default_factory=dict)
+    _worlds: dict[tuple[str, str], FakeRegionState] = field(default_factory=dict)
     _numbers: count[int] = field(default_factory=count)
     _date: tuple[int, str] = (0, "")
 
@@ -73,78 +73,78 @@ class FakeAws:
         known = [one for module in (sqs, ecs, tasks, cloudwatch, scaling) for one in module.OPERATIONS]
         self.operations = {(one.service, one.name): one for one in [*known, *sts.operations(self.roles)]}
 
-    def world(self, account: str = ACCOUNT, region: str = REGION) -> World:
-        """What that account has in that Region: nothing, until a test puts something there."""
+    def world(self, account: str = ACCOUNT, region: str = REGION) -> FakeRegionState:
+        """Return the state of that account in that Region: empty until a test adds resources."""
         key = account, region
         if key not in self._worlds:
-            self._worlds[key] = World(self.clock.now, account, region, lambda: self.url, self.seed)
+            self._worlds[key] = FakeRegionState(self.clock.now, account, region, lambda: self.url, self.seed)
         return self._worlds[key]
 
-    def answer(self, headers: Mapping[str, str], path: str, raw: bytes) -> Reply:
-        """The reply to a request; both are in the record."""
+    def answer(self, headers: Mapping[str, str], path: str, raw: bytes) -> FakeReply:
+        """Return the reply to a request, and record the call and its outcome."""
         now = self.clock.now()
         try:
             to = addressed(headers, path, raw)
-            heard = _Heard(now, self.operations[to.service, to.operation])
+            call = _ParsedCall(now, self.operations[to.service, to.operation])
         except LookupError:
             return self._unknown(headers, path, now)
         outcome = "ok"
         try:
-            reply = to.dialect.encode(to.operation, self._answer(heard, to, headers, raw))
-        except Refusal as refusal:
+            reply = to.dialect.encode(to.operation, self._answer(call, to, headers, raw))
+        except FakeRefusal as refusal:
             outcome, reply = refusal.code, to.dialect.refuse(refusal)
-        self._remember(heard, outcome)
-        for _, fault in heard.wrong:
-            reply = fault.wire(reply) if fault.wire else reply
-        return self._dressed(reply, now)
+        self._record(call, outcome)
+        for _, fault in call.faults:
+            reply = fault.reply(reply) if fault.reply else reply
+        return self._with_headers(reply, now)
 
-    def _answer(self, heard: _Heard, to: Addressed, headers: Mapping[str, str], raw: bytes) -> dict[str, Any]:
-        heard.signer = self._admitted(heard, headers)
-        heard.body = self._understood(to, raw)
-        account, region, _ = heard.signer
-        ask = Ask(heard.body, self.world(account, region), heard.now, partial(self.world, region=region))
-        heard.subjects = heard.operation.subjects(ask)
-        heard.wrong = self.faults.of(to.operation, heard.subjects)
-        for _, fault in heard.wrong:
+    def _answer(self, call: _ParsedCall, to: Addressed, headers: Mapping[str, str], raw: bytes) -> dict[str, Any]:
+        call.signer = self._admit(call, headers)
+        call.body = self._decoded(to, raw)
+        account, region, _ = call.signer
+        ask = Ask(call.body, self.world(account, region), call.now, partial(self.world, region=region))
+        call.subjects = call.operation.subjects(ask)
+        call.faults = self.faults.of(to.operation, call.subjects)
+        for _, fault in call.faults:
             if fault.refusal:
                 raise fault.refusal()
-        return _spoilt(heard, ask, heard.operation.do(ask))
+        return _with_faults(call, ask, call.operation.do(ask))
 
-    def _admitted(self, heard: _Heard, headers: Mapping[str, str]) -> Signer:
-        """Whose call it is. Raises `Refusal` where his bucket is empty, too."""
-        operation, signer = heard.operation, self.roles.signer(headers, heard.now)
+    def _admit(self, call: _ParsedCall, headers: Mapping[str, str]) -> Signer:
+        """Return the signer of the call. Raises `FakeRefusal` for an invalid signature or an empty bucket."""
+        operation, signer = call.operation, self.roles.signer(headers, call.now)
         if self.validates and signer.service != SCOPES.get(operation.service, operation.service):
             self.record.complain(f"{operation.name} is signed for {signer.service}")
-        if not self.buckets.take(signer.account, signer.region, operation.category, heard.now):
-            heard.signer = signer
-            raise Refusal(operation.throttle, "Rate exceeded", query=_query_name(operation))
+        if not self.buckets.take(signer.account, signer.region, operation.category, call.now):
+            call.signer = signer
+            raise FakeRefusal(operation.throttle, "Rate exceeded", query=_query_name(operation))
         return signer
 
-    def _understood(self, to: Addressed, raw: bytes) -> dict[str, Any]:
+    def _decoded(self, to: Addressed, raw: bytes) -> dict[str, Any]:
         try:
             body = to.dialect.decode(raw)
         except ValueError as error:
-            raise Refusal("SerializationException", str(error)) from None
+            raise FakeRefusal("SerializationException", str(error)) from None
         if self.validates and (found := problems(to.service, to.operation, body)):
             for text in found:
                 self.record.complain(text)
-            raise Refusal("ValidationException", "; ".join(found))
+            raise FakeRefusal("ValidationException", "; ".join(found))
         return body
 
-    def _remember(self, heard: _Heard, outcome: str) -> None:
-        (account, region, _), subject = heard.signer, heard.subjects[0] if heard.subjects else ""
-        call = Seen(heard.now, heard.operation.name, account, region, subject, outcome)
-        self.record.saw(call, heard.subjects)
-        if heard.operation.name == "UpdateService":
-            self.record.saw_update(call, heard.body)
+    def _record(self, parsed: _ParsedCall, outcome: str) -> None:
+        (account, region, _), subject = parsed.signer, parsed.subjects[0] if parsed.subjects else ""
+        call = RecordedCall(parsed.now, parsed.operation.name, account, region, subject, outcome)
+        self.record.add(call, parsed.subjects)
+        if call.operation == "UpdateService":
+            self.record.add_update(call, parsed.body)
 
-    def _unknown(self, headers: Mapping[str, str], path: str, now: float) -> Reply:
+    def _unknown(self, headers: Mapping[str, str], path: str, now: float) -> FakeReply:
         what = headers.get("X-Amz-Target") or path
-        self.record.complain(f"the double does not know what {what} asks for")
-        return self._dressed(TARGETS["AmazonSQS"][1].refuse(Refusal("UnknownOperationException", what)), now)
+        self.record.complain(f"the fake AWS has no operation {what}")
+        return self._with_headers(TARGETS["AmazonSQS"][1].refuse(FakeRefusal("UnknownOperationException", what)), now)
 
-    def _dressed(self, reply: Reply, now: float) -> Reply:
-        """With the headers that each of AWS's answers has."""
+    def _with_headers(self, reply: FakeReply, now: float) -> FakeReply:
+        """Return the reply with the headers that every answer of AWS has."""
         second = int(now + self.skew_s)
         if self._date[0] != second:
             self._date = second, formatdate(second, usegmt=True)
@@ -152,20 +152,20 @@ class FakeAws:
         return replace(reply, headers={**reply.headers, **own})
 
 
-def _spoilt(heard: _Heard, ask: Ask, answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer, with what is wrong for a subject in its own parts and nowhere else."""
-    own, whole = heard.operation.parts, [fault.whole for _, fault in heard.wrong if fault.whole]
-    spoils = [(subject, fault.part) for subject, fault in heard.wrong if fault.part]
+def _with_faults(call: _ParsedCall, ask: Ask, answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer after its faults: a fault of a subject changes only the subject's own parts."""
+    own, whole = call.operation.parts, [fault.whole for _, fault in call.faults if fault.whole]
+    changes = [(subject, fault.part) for subject, fault in call.faults if fault.part]
     if own is None:
-        return reduce(lambda so_far, spoil: spoil(so_far), [spoil for _, spoil in spoils] + whole, answer)
-    # all parts are found before any is spoilt: a spoilt one may not even be a structure
-    found = [(spoil, list(own(ask, answer, subject))) for subject, spoil in spoils]
-    for spoil, parts in found:
+        return reduce(lambda so_far, change: change(so_far), [change for _, change in changes] + whole, answer)
+    # find all parts before a fault changes one: a changed part may no longer be a structure
+    found = [(change, list(own(ask, answer, subject))) for subject, change in changes]
+    for change, parts in found:
         for holder, at in parts:
-            holder[at] = spoil(holder[at])
-    return reduce(lambda so_far, spoil: spoil(so_far), whole, answer)
+            holder[at] = change(holder[at])
+    return reduce(lambda so_far, change: change(so_far), whole, answer)
 
 
 def _query_name(operation: Operation) -> str | None:
-    """Services with a past in the query protocol name their errors by it, too."""
+    """Return the error name in the query protocol, for the services that used this protocol before; else None."""
     return operation.throttle if operation.service in {"sqs", "cloudwatch"} else None

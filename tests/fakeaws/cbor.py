@@ -1,4 +1,4 @@
-"""As much of CBOR (RFC 8949) as the SDK writes and reads: definite and indefinite items, floats, tag 1 for times."""
+"""The part of CBOR (RFC 8949) that the SDK uses: definite and indefinite items, floats, tag 1 for times."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ FLOATS = {25: (">e", 2), 26: (">f", 4), 27: (">d", 8)}
 
 
 class Stamp(float):
-    """Seconds since the epoch, where the protocol tells times from numbers."""
+    """Seconds since the epoch, for protocols that distinguish times from numbers."""
 
     __slots__ = ()
 
 
 def dumps(value: Any) -> bytes:
-    """The value as one item. Raises `TypeError` for what has no form in CBOR."""
+    """Return the value as one item. Raises `TypeError` for a type that this encoder does not support."""
     return b"".join(_written(value))
 
 
 def loads(data: bytes) -> Any:
-    """The one item in `data`; times are `Stamp`. Raises `ValueError` where it is no such thing."""
+    """Return the one item in `data`; times are `Stamp`. Raises `ValueError` if `data` is not exactly one item."""
     value, end = _read(data, 0)
     if end != len(data):
-        raise ValueError(f"{len(data) - end} bytes too many after the CBOR item")
+        raise ValueError(f"{len(data) - end} extra bytes after the CBOR item")
     return value
 
 
@@ -65,7 +65,7 @@ def _written(value: Any) -> Iterator[bytes]:
                 yield from _written(key)
                 yield from _written(each)
         case _:
-            raise TypeError(f"a {type(value).__name__} has no form in CBOR")
+            raise TypeError(f"a {type(value).__name__} cannot be encoded in CBOR")
 
 
 def _float(value: float) -> bytes:
@@ -73,7 +73,7 @@ def _float(value: float) -> bytes:
 
 
 def _read(data: bytes, at: int) -> tuple[Any, int]:
-    """The item that begins at `at`, and where the next one begins."""
+    """Return the item that begins at `at`, and the position of the next item."""
     major, info, at = data[at] >> 5, data[at] & 31, at + 1
     if major == SIMPLE:
         return _simple(data, info, at)
@@ -103,7 +103,7 @@ def _size(data: bytes, info: int, at: int) -> tuple[int, int]:
     if info < 24:
         return info, at
     if info > 27:
-        raise ValueError(f"{info} is no size of a CBOR item")
+        raise ValueError(f"{info} is not a valid size of a CBOR item")
     width = 1 << info - 24
     return int.from_bytes(data[at : at + width], "big"), at + width
 
@@ -112,7 +112,7 @@ def _simple(data: bytes, info: int, at: int) -> tuple[Any, int]:
     if info in SIMPLE_VALUES:
         return SIMPLE_VALUES[info], at
     if info not in FLOATS:
-        raise ValueError(f"{info} is no simple value of CBOR")
+        raise ValueError(f"{info} is not a supported simple value of CBOR")
     form, width = FLOATS[info]
     return struct.unpack(form, data[at : at + width])[0], at + width
 

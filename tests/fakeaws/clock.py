@@ -1,4 +1,4 @@
-"""The one time that the double lives in: seconds since the epoch, its own to run, to hurry or to stand still."""
+"""The clocks of the fake AWS, in seconds since the epoch: one runs at any speed, one is moved by a test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class RunningClock:
-    """The machine's time when it was made, and from then on `speed` s for each that passes. It is never set back."""
+    """Starts at the machine's time and advances `speed` s per real second. It never goes back."""
 
     speed: float = 1.0
     _wall_s: float = field(default_factory=time.time)
@@ -19,13 +19,13 @@ class RunningClock:
         return self._wall_s + self._ahead_s + (time.monotonic() - self._began) * self.speed
 
     def pass_s(self, seconds: float) -> None:
-        """So much later at once."""
+        """Move the clock forward at once."""
         self._ahead_s += seconds
 
 
 @dataclass
 class StillClock:
-    """A time that only a test moves."""
+    """A clock that only a test moves."""
 
     at: float = 1_800_000_030.0
 

@@ -1,4 +1,4 @@
-"""The double over loopback, and the real SDK before it, in an environment that names nobody's AWS."""
+"""The fake AWS on loopback and the real SDK as its client, in an environment without AWS settings."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pytest_asyncio
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
-from tests.aws.conftest import bare_environment, descriptions_read_once  # noqa: F401 - they work where they are named
+from tests.aws.conftest import bare_environment, descriptions_read_once  # noqa: F401 - fixtures apply where they are imported
 from tests.fakeaws import REGION, FakeAws, StillClock, serving
 
 
 @pytest_asyncio.fixture
 async def aws() -> AsyncIterator[FakeAws]:
-    """The double with all its checks, at a time that stands still."""
+    """The fake AWS with validation, on a clock that only the test moves."""
     async with serving(FakeAws(StillClock())) as aws:
         yield aws
 
 
 def client(aws: FakeAws, service: str, **more: Any) -> Any:
-    """The SDK's own client, before the double. It tries once."""
+    """Return the SDK's own client with the fake AWS as its endpoint. It does not retry."""
     once = AioConfig(retries={"total_max_attempts": 1})
     return AioSession().create_client(service, region_name=REGION, endpoint_url=aws.url, config=once, **more)

@@ -1,6 +1,6 @@
-"""The strings that another process pulls: `POST /_double/<verb>` with JSON, answered with JSON.
+"""The control API for other processes: `POST /_double/<verb>` with JSON, answered with JSON.
 
-Each verb's parameters are those of its function here. `account` and `region` may be left out everywhere.
+Each verb has the parameters of its function in this module. `account` and `region` are always optional.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.fakeaws.aws import REGION, FakeAws
-from tests.fakeaws.buckets import Limit
+from tests.fakeaws.buckets import FakeLimit
 from tests.fakeaws.faults import ANY, refused, sent
 from tests.fakeaws.poisons import poison
 from tests.fakeaws.replies import Manner
@@ -18,9 +18,9 @@ from tests.fakeaws.roles import ACCOUNT
 CONTROL = "/_double/"
 
 
-def controlled(aws: FakeAws, verb: str, told: dict[str, Any]) -> dict[str, Any]:
-    """What a verb answers; `at` is the double's time. Raises `LookupError`, `TypeError` or `ValueError`."""
-    answer = VERBS[verb](aws, **told) or {}
+def controlled(aws: FakeAws, verb: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer of a verb; `at` is the time of the fake. Raises `LookupError`, `TypeError` or `ValueError`."""
+    answer = VERBS[verb](aws, **parameters) or {}
     return {"at": aws.clock.now(), **answer}
 
 
@@ -33,7 +33,7 @@ def queue(
     account: str = ACCOUNT,
     region: str = REGION,
 ) -> None:
-    """Each of these queues holds so many from now on, and gets so many a second: a burst, if they are many."""
+    """Set the visible and in-flight messages and the arrivals per second of each of these queues; None: unchanged."""
     world = aws.world(account, region)
     for name in names:
         world.set_queue(name, visible, arriving_per_s)
@@ -50,21 +50,21 @@ def join(
     account: str = ACCOUNT,
     region: str = REGION,
 ) -> None:
-    """The service's tasks work on the queue."""
+    """Let the service's tasks process the queue, each `per_task_per_s` messages per second."""
     aws.world(account, region).join(queue, cluster, service, per_task_per_s)
 
 
 def deploy(
     aws: FakeAws, cluster: str, service: str, takes_s: float = 300.0, account: str = ACCOUNT, region: str = REGION
 ) -> None:
-    """A new revision of the service is rolled out."""
+    """Start a deployment of a new revision of the service."""
     aws.world(account, region).deploy(cluster, service, takes_s)
 
 
 def services(
     aws: FakeAws, cluster: str, names: Sequence[str], account: str = ACCOUNT, region: str = REGION
 ) -> dict[str, Any]:
-    """Desired, running and pending of each."""
+    """Return the desired, running and pending count of each service."""
     world, now = aws.world(account, region), aws.clock.now()
     found = {name: world.service(cluster, name) for name in names}
     return {"services": {name: (one.desired, one.running(now), one.pending(now)) for name, one in found.items()}}
@@ -80,18 +80,18 @@ def fault(
     after_s: float = 0.0,
     times: int | None = None,
 ) -> None:
-    """Calls of that operation about that subject are refused with `code`, or else answered in that `Manner`."""
-    wrong = refused(code, status=status) if code else sent(Manner[manner], after_s)
-    aws.faults.script(operation, wrong, subject, times)
+    """Script a fault: calls are refused with `code`; without one, they are answered in that `Manner`."""
+    scripted = refused(code, status=status) if code else sent(Manner[manner], after_s)
+    aws.faults.script(operation, scripted, subject, times)
 
 
-def spoil(aws: FakeAws, name: str, service: str, queue: str) -> None:
-    """That service's or its queue's answers are spoilt in this way."""
+def apply_poison(aws: FakeAws, name: str, service: str, queue: str) -> None:
+    """Apply the named poison to the answers about that service or its queue."""
     poison(aws.faults, name, service, queue)
 
 
 def heal(aws: FakeAws, subjects: Sequence[str] | None = None) -> None:
-    """Nothing is wrong with these services and queues any more; None: with anybody."""
+    """Remove the faults of these services and queues; None: all faults."""
     for subject in [None] if subjects is None else subjects:
         aws.faults.heal(subject)
 
@@ -102,28 +102,28 @@ def rates(
     limited: bool | None = None,
     limits: dict[str, tuple[float, float]] | None = None,
 ) -> dict[str, Any]:
-    """All rates are scaled by `factor`; `limits` sets a category's burst and rate."""
+    """Scale all rates by `factor`; `limits` sets a category's burst and rate."""
     aws.buckets.factor = aws.buckets.factor if factor is None else factor
     aws.buckets.limited = aws.buckets.limited if limited is None else limited
-    aws.buckets.limits |= {category: Limit(*limit) for category, limit in (limits or {}).items()}
+    aws.buckets.limits |= {category: FakeLimit(*limit) for category, limit in (limits or {}).items()}
     return {"factor": aws.buckets.factor, "limited": aws.buckets.limited, "limits": aws.buckets.limits}
 
 
 def clock(aws: FakeAws, pass_s: float = 0.0, skew_s: float | None = None) -> None:
-    """So much later at once; the answers' `Date` is so far off."""
+    """Move the clock forward by `pass_s`, and set the offset of the answers' `Date`."""
     aws.clock.pass_s(pass_s)
     aws.skew_s = aws.skew_s if skew_s is None else skew_s
 
 
-def turns(aws: FakeAws, operation: str) -> dict[str, Any]:
-    """Of each queue or service: how often it was answered about, and the longest time that it was not, in seconds."""
-    return {"turns": aws.record.turns.of(operation, aws.clock.now())}
+def answers(aws: FakeAws, operation: str) -> dict[str, Any]:
+    """Return, for each queue or service, the number of its answers and the longest time without one, in seconds."""
+    return {"answers": aws.record.answers.of(operation, aws.clock.now())}
 
 
 def record(aws: FakeAws, since: float = 0.0, forget: bool = False) -> dict[str, Any]:
-    """What was asked since then; and it is forgotten afterwards."""
+    """Return the calls since then; `forget` clears the record afterwards."""
     seen = aws.record
-    told = {
+    report = {
         "outcomes": [[*key, count] for key, count in seen.outcomes.items()],
         "per_second": seen.seconds(since),
         "refused_per_second": seen.seconds(since, refused=True),
@@ -132,7 +132,7 @@ def record(aws: FakeAws, since: float = 0.0, forget: bool = False) -> dict[str, 
     }
     if forget:
         seen.forget()
-    return told
+    return report
 
 
 VERBS: dict[str, Callable[..., dict[str, Any] | None]] = {
@@ -141,10 +141,10 @@ VERBS: dict[str, Callable[..., dict[str, Any] | None]] = {
     "deploy": deploy,
     "services": services,
     "fault": fault,
-    "poison": spoil,
+    "poison": apply_poison,
     "heal": heal,
     "rates": rates,
     "clock": clock,
     "record": record,
-    "turns": turns,
+    "answers": answers,
 }

@@ -1,8 +1,8 @@
-"""Named ways in which one service's answers, or its queue's, can be spoilt while everybody else's stay good.
+"""Named faults in the answers about one service or its queue. The answers about all others stay correct.
 
-What is asked about one thing at a time may fail in every way that a connection can. Where many share an answer
-(DescribeServices, GetMetricData) only the service's own part of it is spoilt; two poisons, as AWS itself does, refuse
-the whole question for one of its members (`REFUSES_ALL`).
+A call about one resource can fail in every way that a connection can fail. In an answer about several resources
+(DescribeServices, GetMetricData), a poison changes only the service's own part. Two poisons refuse the whole call
+because of one of its members, as AWS itself does (`REFUSES_ALL`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from tests.fakeaws.cbor import Stamp
-from tests.fakeaws.faults import Fault, Faults, raw, refused, sent, skewed, spoilt, with_fields, without
+from tests.fakeaws.faults import FakeFault, FakeFaults, changed, raw, refused, sent, skewed, with_fields, without
 from tests.fakeaws.replies import Manner
 
 COUNTS, QUEUE_URL, SERVICES, MINUTES = "GetQueueAttributes", "GetQueueUrl", "DescribeServices", "GetMetricData"
@@ -26,20 +26,20 @@ DRIP_S = 0.2
 
 
 class Poison(NamedTuple):
-    """`of_queue`: it is the queue's metrics that are spoilt, where both have some."""
+    """A fault of one operation. `of_queue`: it changes the metrics of the queue instead of the service."""
 
     operation: str
-    fault: Fault
+    fault: FakeFault
     of_queue: bool = False
 
 
-def _count(value: object) -> Fault:
+def _count(value: object) -> FakeFault:
     return with_fields(Attributes={VISIBLE: value, f"{VISIBLE}NotVisible": "0", f"{VISIBLE}Delayed": "0"})
 
 
-def _one_minute(value: object, *more: object) -> Fault:
-    """A datapoint of now with this value; and a second one without a time, if there is more."""
-    return spoilt(lambda part: part | {"Timestamps": [Stamp(1_800_000_000.0)], "Values": [value, *more]})
+def _one_minute(value: object, *more: object) -> FakeFault:
+    """A datapoint with this value, and further values without a timestamp."""
+    return changed(lambda part: part | {"Timestamps": [Stamp(1_800_000_000.0)], "Values": [value, *more]})
 
 
 def _in_tag(part: dict[str, object]) -> dict[str, object]:
@@ -47,7 +47,7 @@ def _in_tag(part: dict[str, object]) -> dict[str, object]:
 
 
 def _over_again(answer: dict[str, object]) -> dict[str, object]:
-    """There is always one more page, and it is the first one."""
+    """The next page is always the first page again."""
     return answer | {"NextToken": "0"}
 
 
@@ -55,7 +55,7 @@ _PADDED = raw(b'{"Attributes":{"' + VISIBLE.encode() + b'":"' + b" " * BIG + b'"
 _EVENT = {"id": "1", "message": "unable to place a task " + "x" * BIG, "createdAt": Stamp(1_800_000_000.0)}
 
 POISONS: Mapping[str, Poison] = {
-    # the queue, asked about alone
+    # the queue: calls about one queue
     "counts_hang": Poison(COUNTS, sent(Manner.HANG)),
     "counts_drip": Poison(COUNTS, sent(Manner.DRIP, DRIP_S)),
     "counts_late": Poison(COUNTS, sent(Manner.WHOLE, 30.0)),
@@ -83,24 +83,24 @@ POISONS: Mapping[str, Poison] = {
     "url_hangs": Poison(QUEUE_URL, sent(Manner.HANG)),
     "url_elsewhere": Poison(QUEUE_URL, with_fields(QueueUrl="http://[bad")),
     "url_missing": Poison(QUEUE_URL, without("QueueUrl")),
-    # the service's own part of an answer about many
+    # the service's own part of an answer about several services
     "service_no_counts": Poison(SERVICES, without("desiredCount", "runningCount")),
     "service_nan": Poison(SERVICES, with_fields(desiredCount=float("nan"))),
     "service_huge": Poison(SERVICES, with_fields(runningCount=HUGE)),
     "service_negative": Poison(SERVICES, with_fields(pendingCount=-1)),
     "service_text_for_count": Poison(SERVICES, with_fields(desiredCount="two")),
     "service_no_name": Poison(SERVICES, without("serviceName")),
-    "service_null": Poison(SERVICES, spoilt(lambda _: None)),
-    "service_a_text": Poison(SERVICES, spoilt(lambda _: "service")),
+    "service_null": Poison(SERVICES, changed(lambda _: None)),
+    "service_a_text": Poison(SERVICES, changed(lambda _: "service")),
     "service_draining": Poison(SERVICES, with_fields(status="DRAINING")),
     "service_daemon": Poison(SERVICES, with_fields(schedulingStrategy="DAEMON")),
     "service_deployments_null": Poison(SERVICES, with_fields(deployments=[None, {"status": 1}])),
     "service_times_of_year_0": Poison(SERVICES, with_fields(deployments=[{"status": "PRIMARY", "createdAt": -1e300}])),
     "service_event_10_mb": Poison(SERVICES, with_fields(events=[_EVENT])),
-    "service_bad_tags": Poison(SERVICES, spoilt(_in_tag)),
+    "service_bad_tags": Poison(SERVICES, changed(_in_tag)),
     "service_denied": Poison(SERVICES, refused("AccessDeniedException", "not authorized")),
     "service_bad_arn": Poison(SERVICES, refused("InvalidParameterException", "Invalid identifier")),
-    # its and its queue's minutes, in answers about many
+    # the metrics of the service and its queue, in answers about several metrics
     "minutes_nan": Poison(MINUTES, _one_minute(float("nan"))),
     "minutes_infinite": Poison(MINUTES, _one_minute(float("inf"))),
     "minutes_negative": Poison(MINUTES, _one_minute(-1.0)),
@@ -111,10 +111,12 @@ POISONS: Mapping[str, Poison] = {
     "minutes_endless": Poison(MINUTES, replace(with_fields(StatusCode="PartialData"), whole=_over_again)),
     "minutes_without_values": Poison(MINUTES, without("Values")),
     "minutes_of_a_queue_nan": Poison(MINUTES, _one_minute(float("nan")), of_queue=True),
-    # the rest, asked about alone
+    # other calls about one service
     "update_hangs": Poison(UPDATE, sent(Manner.HANG)),
     "update_denied": Poison(UPDATE, refused("AccessDeniedException", status=400)),
-    "update_another_count": Poison(UPDATE, spoilt(lambda part: {"service": part["service"] | {"desiredCount": 10**6}})),
+    "update_another_count": Poison(
+        UPDATE, changed(lambda part: {"service": part["service"] | {"desiredCount": 10**6}})
+    ),
     "update_no_service": Poison(UPDATE, without("service")),
     "targets_endless": Poison(TARGETS, with_fields(NextToken="0")),
     "targets_hang": Poison(TARGETS, sent(Manner.HANG)),
@@ -123,10 +125,10 @@ POISONS: Mapping[str, Poison] = {
 }
 
 REFUSES_ALL = {"service_denied", "service_bad_arn"}
-"""The whole question is refused if that service is in it: asked about alone, the others are fine."""
+"""Every call that includes that service is refused; calls without it succeed."""
 
 
-def poison(faults: Faults, name: str, service: str, queue: str) -> None:
-    """From now on that service's, or its queue's, answers are spoilt in this way, until it is healed."""
+def poison(faults: FakeFaults, name: str, service: str, queue: str) -> None:
+    """Apply the named poison to the answers about that service or its queue, until `heal`."""
     operation, fault, of_queue = POISONS[name]
     faults.script(operation, fault, queue if of_queue or operation in OF_QUEUES else service)

@@ -1,4 +1,4 @@
-"""Three ways to write one answer: AWS JSON, Smithy RPC v2 with CBOR, and the query protocol with its XML."""
+"""The three protocols: AWS JSON, Smithy RPC v2 with CBOR, and the query protocol with XML."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from xml.sax.saxutils import escape
 
 from tests.fakeaws import cbor
 from tests.fakeaws.cbor import Stamp
-from tests.fakeaws.replies import Refusal, Reply
+from tests.fakeaws.replies import FakeRefusal, FakeReply
 
 NUMBERS = {"DurationSeconds"}
-"""Parameters of the query protocol, where all is text, that are numbers."""
+"""Numeric parameters of the query protocol, in which every value is text."""
 
 
 class Dialect(Protocol):
-    """A protocol. `decode` raises `ValueError` where a request is not in it."""
+    """A protocol. `decode` raises `ValueError` if the request is not valid in this protocol."""
 
     def decode(self, raw: bytes) -> dict[str, Any]: ...
-    def encode(self, operation: str, answer: dict[str, Any]) -> Reply: ...
-    def refuse(self, refusal: Refusal) -> Reply: ...
+    def encode(self, operation: str, answer: dict[str, Any]) -> FakeReply: ...
+    def refuse(self, refusal: FakeRefusal) -> FakeReply: ...
 
 
 class Json:
@@ -33,12 +33,12 @@ class Json:
     def decode(self, raw: bytes) -> dict[str, Any]:
         return _structure(json.loads(raw or b"{}"))
 
-    def encode(self, operation: str, answer: dict[str, Any]) -> Reply:
-        return Reply(json.dumps(answer, separators=(",", ":")).encode(), 200, self._headers)
+    def encode(self, operation: str, answer: dict[str, Any]) -> FakeReply:
+        return FakeReply(json.dumps(answer, separators=(",", ":")).encode(), 200, self._headers)
 
-    def refuse(self, refusal: Refusal) -> Reply:
+    def refuse(self, refusal: FakeRefusal) -> FakeReply:
         body = json.dumps({"__type": f"com.amazonaws#{refusal.code}", "message": refusal.message})
-        return Reply(body.encode(), refusal.status, self._headers | _query_error(refusal))
+        return FakeReply(body.encode(), refusal.status, self._headers | _query_error(refusal))
 
 
 class Cbor:
@@ -50,44 +50,44 @@ class Cbor:
         try:
             return _structure(cbor.loads(raw or b"\xa0"))
         except IndexError:
-            raise ValueError("the CBOR of the request ends too early") from None
+            raise ValueError("the CBOR of the request is truncated") from None
 
-    def encode(self, operation: str, answer: dict[str, Any]) -> Reply:
-        return Reply(cbor.dumps(answer), 200, self.HEADERS)
+    def encode(self, operation: str, answer: dict[str, Any]) -> FakeReply:
+        return FakeReply(cbor.dumps(answer), 200, self.HEADERS)
 
-    def refuse(self, refusal: Refusal) -> Reply:
+    def refuse(self, refusal: FakeRefusal) -> FakeReply:
         body = cbor.dumps({"__type": f"com.amazonaws#{refusal.code}", "message": refusal.message})
-        return Reply(body, refusal.status, self.HEADERS | _query_error(refusal))
+        return FakeReply(body, refusal.status, self.HEADERS | _query_error(refusal))
 
 
-class Query:
-    """Forms in, XML out; flat requests and answers of structures and plain values are all that is asked of it."""
+class QueryProtocol:
+    """The query protocol: forms in, XML out. Supports flat requests, and answers of structures and plain values."""
 
     HEADERS: ClassVar = {"Content-Type": "text/xml"}
 
     def decode(self, raw: bytes) -> dict[str, Any]:
-        asked = dict(parse_qsl(raw.decode(), strict_parsing=True))
-        flat = {name: value for name, value in asked.items() if name not in {"Action", "Version"}}
+        form = dict(parse_qsl(raw.decode(), strict_parsing=True))
+        flat = {name: value for name, value in form.items() if name not in {"Action", "Version"}}
         return flat | {name: int(flat[name]) for name in NUMBERS & flat.keys()}
 
-    def encode(self, operation: str, answer: dict[str, Any]) -> Reply:
+    def encode(self, operation: str, answer: dict[str, Any]) -> FakeReply:
         metadata = {"ResponseMetadata": {"RequestId": "double"}}
-        return Reply(_xml(f"{operation}Response", {f"{operation}Result": answer} | metadata), 200, self.HEADERS)
+        return FakeReply(_xml(f"{operation}Response", {f"{operation}Result": answer} | metadata), 200, self.HEADERS)
 
-    def refuse(self, refusal: Refusal) -> Reply:
+    def refuse(self, refusal: FakeRefusal) -> FakeReply:
         error = {"Type": "Sender", "Code": refusal.query or refusal.code, "Message": refusal.message}
-        return Reply(_xml("ErrorResponse", {"Error": error, "RequestId": "double"}), refusal.status, self.HEADERS)
+        return FakeReply(_xml("ErrorResponse", {"Error": error, "RequestId": "double"}), refusal.status, self.HEADERS)
 
 
 def _structure(found: Any) -> dict[str, Any]:
     if not isinstance(found, dict):
-        raise ValueError(  # noqa: TRY004 - what came over the wire is no type of ours
-            f"a request is a structure, not a {type(found).__name__}"
+        raise ValueError(  # noqa: TRY004 - the value is input, not a caller's argument
+            f"a request must be a structure, not a {type(found).__name__}"
         )
     return found
 
 
-def _query_error(refusal: Refusal) -> dict[str, str]:
+def _query_error(refusal: FakeRefusal) -> dict[str, str]:
     return {"x-amzn-query-error": f"{refusal.query};Sender"} if refusal.query else {}
 
 

@@ -1,4 +1,4 @@
-"""What goes back over the wire: an answer's bytes, and how they are sent; and what AWS says when it refuses."""
+"""HTTP replies and how they are sent, and AWS errors."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class Manner(Enum):
 
     WHOLE = "whole"
     HANG = "never"
-    DRIP = "a byte now and then"
+    DRIP = "one byte at a time"
     RESET = "the connection is cut instead"
     CUT = "the connection is cut halfway"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """One HTTP answer. `after_s`: it waits for so long first; dripping, so long before each byte."""
+class FakeReply:
+    """One HTTP reply. `after_s` is the delay before it is sent; for `DRIP`, the delay before each byte."""
 
     body: bytes
     status: int = 200
@@ -28,8 +28,8 @@ class Reply:
     after_s: float = 0.0
 
 
-class Refusal(Exception):
-    """AWS says no. `query` is what services with a past in the query protocol call it there."""
+class FakeRefusal(Exception):
+    """An AWS error. `query` is its name in the query protocol, for services that used this protocol before."""
 
     def __init__(self, code: str, message: str = "", status: int = 400, query: str | None = None) -> None:
         super().__init__(f"{code}: {message}")

@@ -1,4 +1,4 @@
-"""Who asks: the account and the Region that a request is signed for, and the roles that may be assumed."""
+"""The account and Region that a request is signed for, and the roles that can be assumed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.fakeaws.replies import Refusal
+from tests.fakeaws.replies import FakeRefusal
 
 ACCOUNT = "111111111111"
-"""Whose every key is that was not assumed."""
+"""The account of every key that is not from an assumed role."""
 
 MOST_SESSIONS = 10_000
 
@@ -22,8 +22,8 @@ class Signer(NamedTuple):
 
 
 @dataclass
-class Roles:
-    """`external_ids`: what a role wants to be told; `denied`: who is turned away. Any other role may be assumed."""
+class FakeRoles:
+    """`external_ids`: the external ID that a role requires. `denied`: roles that cannot be assumed. All others can."""
 
     external_ids: dict[str, str] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
@@ -32,7 +32,7 @@ class Roles:
     _known: dict[str, tuple[str, Signer]] = field(default_factory=dict)
 
     def assume(self, arn: str, external_id: str | None, until: float) -> str:
-        """A key that is good until then and names the role's account. Raises `PermissionError`."""
+        """Return a key that is valid until then and contains the role's account. Raises `PermissionError`."""
         found = _ROLE.fullmatch(arn)
         if not found or arn in self.denied or self.external_ids.get(arn, external_id) != external_id:
             raise PermissionError(f"not authorized to perform: sts:AssumeRole on resource: {arn}")
@@ -42,19 +42,19 @@ class Roles:
         return key
 
     def signer(self, headers: Mapping[str, str], now: float) -> Signer:
-        """Whose request it is. Raises `Refusal` where nobody signed it, or with a key that is good no more."""
+        """Return the signer of a request. Raises `FakeRefusal` if it has no signature or an expired key."""
         signed = headers.get("Authorization", "").partition(", ")[0]
         if signed not in self._known:
             self._learn(signed)
         key, signer = self._known[signed]
         if key.startswith("ASIA") and self._sessions.get(key, now + 1) <= now:
-            raise Refusal("ExpiredTokenException", "The security token included in the request is expired")
+            raise FakeRefusal("ExpiredTokenException", "The security token included in the request is expired")
         return signer
 
     def _learn(self, signed: str) -> None:
         found = _SCOPE.fullmatch(signed)
         if not found:
-            raise Refusal("MissingAuthenticationToken", "The request carries no signature", 403)
+            raise FakeRefusal("MissingAuthenticationToken", "The request carries no signature", 403)
         key, region, service = found.groups()
         own = _ASSUMED.fullmatch(key)
         if len(self._known) > MOST_SESSIONS:

@@ -1,4 +1,4 @@
-"""The double on a loopback port: our own small HTTP server, which can also hang, drip and cut connections."""
+"""The fake AWS on a loopback port: a small HTTP server that can also hang, drip and cut connections."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from aiohttp import web
 
 from tests.fakeaws.aws import FakeAws
 from tests.fakeaws.control import CONTROL, controlled
-from tests.fakeaws.replies import Manner, Reply
+from tests.fakeaws.replies import FakeReply, Manner
 
 MOST_REQUEST = 4 * 2**20
 
 
 class Server:
-    """Serves one double. `closing`: whoever hangs is let go."""
+    """Serves one fake AWS. `closing` ends the hanging requests."""
 
     def __init__(self, aws: FakeAws) -> None:
         self._aws = aws
@@ -34,7 +34,7 @@ class Server:
             return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
         return await self._badly(request, reply)
 
-    async def _badly(self, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    async def _badly(self, request: web.BaseRequest, reply: FakeReply) -> web.StreamResponse:
         match reply.manner:
             case Manner.HANG:
                 await self.closing.wait()
@@ -43,7 +43,7 @@ class Server:
         _cut(request)
         return web.Response()
 
-    async def _streamed(self, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    async def _streamed(self, request: web.BaseRequest, reply: FakeReply) -> web.StreamResponse:
         response = web.StreamResponse(status=reply.status, headers=reply.headers)
         response.content_length = len(reply.body)
         await response.prepare(request)
@@ -73,15 +73,15 @@ def _cut(request: web.BaseRequest) -> None:
 
 def _controlled(aws: FakeAws, verb: str, raw: bytes) -> web.Response:
     try:
-        told, status = controlled(aws, verb, json.loads(raw or b"{}")), 200
+        answer, status = controlled(aws, verb, json.loads(raw or b"{}")), 200
     except (LookupError, TypeError, ValueError) as error:
-        told, status = {"error": f"{verb}: {type(error).__name__}: {error}"}, 400
-    return web.Response(body=json.dumps(told).encode(), status=status, content_type="application/json")
+        answer, status = {"error": f"{verb}: {type(error).__name__}: {error}"}, 400
+    return web.Response(body=json.dumps(answer).encode(), status=status, content_type="application/json")
 
 
 @asynccontextmanager
 async def serving(aws: FakeAws, port: int = 0) -> AsyncIterator[FakeAws]:
-    """The double on a loopback port (0: a free one) until the block ends; `aws.url` names it."""
+    """Serve the fake AWS on a loopback port (0: a free one) until the block ends; its address is `aws.url`."""
     server = Server(aws)
     runner = web.ServerRunner(
         web.Server(server.handle, access_log=None, keepalive_timeout=75.0, auto_decompress=False), shutdown_timeout=1.0

@@ -1,4 +1,4 @@
-"""CBOR: what is written is read again, by us and by the SDK, and what the SDK writes is read by us."""
+"""CBOR: our encoder and decoder agree with each other and with the SDK."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ values = st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.
 
 
 @given(values)
-def test_what_is_written_is_read_again(value: Any) -> None:
+def test_an_encoded_value_decodes_to_the_same_value(value: Any) -> None:
     assert loads(dumps(value)) == value
 
 
 @given(st.dictionaries(st.text(), plain.filter(lambda value: value is not None)))
-def test_the_sdk_reads_what_is_written(value: Any) -> None:
+def test_the_sdk_decodes_an_encoded_value(value: Any) -> None:
     parser = RpcV2CBORParser()
     assert parser.parse_data_item(parser.get_peekable_stream_from_bytes(dumps(value))) == value
 
 
 @given(st.floats(0, 4e9))
-def test_a_time_is_told_from_a_number(seconds: Any) -> None:
+def test_a_time_decodes_as_a_time_and_a_number_as_a_number(seconds: Any) -> None:
     assert isinstance(loads(dumps(Stamp(seconds))), Stamp)
     assert not isinstance(loads(dumps(float(seconds))), Stamp)
 
 
-def test_what_the_sdk_asks_is_read() -> None:
+def test_a_request_of_the_sdk_is_decoded() -> None:
     operation = Session().get_service_model("cloudwatch").operation_model("GetMetricData")
     asked = {"MetricDataQueries": [], "StartTime": datetime(2027, 1, 15, tzinfo=UTC), "EndTime": 1_800_000_060.5}
     body = RpcV2CBORSerializer().serialize_to_request(asked, operation)["body"]
@@ -49,15 +49,15 @@ def test_what_the_sdk_asks_is_read() -> None:
     ("written", "value"),
     [("9f0102ff", [1, 2]), ("bf616101ff", {"a": 1}), ("7f61616162ff", "ab"), ("5f41614162ff", b"ab"), ("f93c00", 1.0)],
 )
-def test_items_without_a_length_and_short_floats_are_read(written: str, value: Any) -> None:
+def test_indefinite_items_and_short_floats_are_decoded(written: str, value: Any) -> None:
     assert loads(bytes.fromhex(written)) == value
 
 
-def test_no_number_is_written_as_one() -> None:
+def test_nan_is_encoded_as_nan() -> None:
     assert math.isnan(loads(dumps(float("nan"))))
 
 
 @pytest.mark.parametrize("wrong", ["0000", "1c", "f8ff", "df00ff"])
-def test_what_is_no_cbor_is_refused(wrong: str) -> None:
+def test_invalid_cbor_is_refused(wrong: str) -> None:
     with pytest.raises((ValueError, KeyError)):
         loads(bytes.fromhex(wrong))

@@ -1,4 +1,4 @@
-"""CloudWatch of the double: published late, in pages, and of what is not there nothing rather than zero."""
+"""The fake CloudWatch: datapoints are published late and in pages; a missing datapoint is absent, not zero."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fakeaws import FakeAws, StillClock
-from tests.fakeaws.asking import ask, told
+from tests.fakeaws.asking import ask, decoded
 from tests.fakeaws.world.minutes import metric
 
 MINUTE = 1_800_000_000.0
@@ -22,7 +22,7 @@ def query(own: Any, statistic: Any = "Average", period_s: Any = 60, key: Any = "
 
 def page(aws: Any, *queries: Any, back_s: Any = 600, **more: Any) -> Any:
     asked = {"MetricDataQueries": queries, "StartTime": aws.clock.now() - back_s, "EndTime": aws.clock.now()}
-    return told(ask(aws, "cloudwatch", "GetMetricData", **asked, **more))
+    return decoded(ask(aws, "cloudwatch", "GetMetricData", **asked, **more))
 
 
 def values(aws: Any, own: Any, **more: Any) -> Any:
@@ -40,13 +40,13 @@ def with_minutes(count: Any, delay_s: Any = 60.0) -> Any:
 
 
 @pytest.mark.parametrize(("later_s", "is_there"), [(119.5, False), (120.0, True)])
-def test_a_minute_is_published_so_long_after_its_end_and_not_earlier(later_s: float, is_there: bool) -> None:
+def test_a_minute_is_published_delay_s_after_its_end(later_s: float, is_there: bool) -> None:
     aws = with_minutes(1)
     aws.clock.pass_s(later_s)
     assert (MINUTE in values(aws, OWN)) is is_there
 
 
-def test_a_period_is_made_of_its_minutes() -> None:
+def test_a_period_aggregates_its_minutes() -> None:
     aws = with_minutes(10, delay_s=0.0)
     aws.clock.pass_s(60)
     spans = {name: values(aws, OWN, statistic=name, period_s=300) for name in ("Sum", "Average", "Maximum", "Minimum")}
@@ -57,11 +57,11 @@ def test_a_period_is_made_of_its_minutes() -> None:
     assert (spans["Maximum"][at - 300], spans["Minimum"][at - 300]) == (max(inside), min(inside))
 
 
-def test_what_nobody_published_is_complete_and_empty() -> None:
+def test_a_metric_without_datapoints_is_complete_and_empty() -> None:
     assert values(with_minutes(0), OWN) == {}
 
 
-def test_cpu_has_no_minute_in_which_no_task_runs() -> None:
+def test_cpu_has_no_datapoint_for_a_minute_without_tasks() -> None:
     aws = FakeAws(StillClock(MINUTE))
     service = aws.world().put_service("prod", "worker", 1, cpu=50.0)
     cpu = metric("AWS/ECS", "CPUUtilization", {"ClusterName": "prod", "ServiceName": "worker"})
@@ -70,7 +70,7 @@ def test_cpu_has_no_minute_in_which_no_task_runs() -> None:
     assert set(values(aws, cpu)) == {MINUTE - 60 * number for number in range(1, 6)}
 
 
-def test_pages_together_hold_every_point_once_and_only_the_last_is_complete() -> None:
+def test_pages_contain_each_point_once_and_only_the_last_page_is_complete() -> None:
     aws = with_minutes(8, delay_s=0.0)
     aws.clock.pass_s(60)
     aws.world().minutes.page = 4
@@ -88,7 +88,7 @@ def test_pages_together_hold_every_point_once_and_only_the_last_is_complete() ->
     assert statuses == {"a": "Complete", "b": "Complete"}
 
 
-def test_one_metric_s_internal_error_is_nobody_else_s() -> None:
+def test_an_internal_error_of_one_metric_does_not_affect_others() -> None:
     aws = with_minutes(3, delay_s=0.0)
     aws.world().minutes.statuses["orders"] = "InternalError"
     theirs = metric("AWS/SQS", "NumberOfMessagesSent", {"QueueName": "orders"})
@@ -97,7 +97,7 @@ def test_one_metric_s_internal_error_is_nobody_else_s() -> None:
     assert (fine["StatusCode"], len(fine["Values"])) == ("Complete", 2)
 
 
-def test_live_tasks_and_samples_of_cpu_count_the_tasks_of_their_minute() -> None:
+def test_the_live_task_count_and_the_cpu_sample_count_are_the_tasks_of_the_minute() -> None:
     aws = FakeAws(StillClock(MINUTE))
     service = aws.world().put_service("prod", "worker", 4, cpu=50.0, starts_s=(30.0, 30.0))
     service.scale(6, aws.clock.now())

@@ -1,4 +1,4 @@
-"""Each poison spoils one service's answers, or its queue's, and nobody else's, in the same answer or in another."""
+"""Each poison changes the answers about one service or its queue, and not about others, even in the same answer."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def metrics(number: Any, service: Any, queue: Any) -> list[Any]:
     ]
 
 
-class Asked:
-    """A double with two services, of which everything can be asked."""
+class TwoServices:
+    """A fake AWS with two services, and the calls about them."""
 
     def __init__(self) -> None:
         self.aws = FakeAws(StillClock())
@@ -39,7 +39,7 @@ class Asked:
             self.aws.world().scaling.put_target("prod", service, 1, 10)
 
     def alone(self, service: str, queue: str) -> dict[str, Any]:
-        """What is asked about one thing at a time."""
+        """Return the replies to the calls about one resource."""
         aws, own = self.aws, {"cluster": "prod"}
         tasks = json.loads(ask(aws, "ecs", "ListTasks", **own, serviceName=THEIRS[0]).body)["taskArns"]
         url = f"http://x/111111111111/{queue}"
@@ -63,7 +63,7 @@ class Asked:
         return [f"x/{own.number:016x}{task.number:016x}" for task in own.tasks(self.aws.clock.now())]
 
     def together(self) -> dict[str, Any]:
-        """What is asked about both at once: their own parts of each answer, by their own names."""
+        """Return the parts of each service from the answers about both."""
         now = self.aws.clock.now()
         both = metrics(1, *OURS) + metrics(2, *THEIRS)
         asked = {"MetricDataQueries": both, "StartTime": now - 600, "EndTime": now}
@@ -75,25 +75,25 @@ class Asked:
         return {"1": [first, *minutes[:2]], "2": [rest, *minutes[2:]]}
 
 
-def test_there_are_many() -> None:
+def test_there_are_at_least_30_poisons() -> None:
     assert len(POISONS) >= 30
 
 
 @pytest.mark.parametrize("name", POISONS)
-def test_a_poison_spoils_its_own_service_and_no_other(name: Any) -> None:
-    good, bad = Asked(), Asked()
+def test_a_poison_changes_its_own_service_and_no_other(name: Any) -> None:
+    good, bad = TwoServices(), TwoServices()
     poison(bad.aws.faults, name, *OURS)
     assert bad.alone(*THEIRS) == good.alone(*THEIRS)
     if name not in REFUSES_ALL:
         assert bad.together()["2"] == good.together()["2"]
-    # as texts: nothing equals what is no number
-    spoilt, sound = repr((bad.alone(*OURS), bad.together()["1"])), repr((good.alone(*OURS), good.together()["1"]))
-    assert spoilt != sound
+    # compare as text: NaN does not equal NaN
+    before, after = repr((good.alone(*OURS), good.together()["1"])), repr((bad.alone(*OURS), bad.together()["1"]))
+    assert before != after
 
 
 @pytest.mark.parametrize("name", POISONS)
-def test_who_is_healed_is_as_before(name: Any) -> None:
-    good, healed = Asked(), Asked()
+def test_heal_restores_the_answers(name: Any) -> None:
+    good, healed = TwoServices(), TwoServices()
     poison(healed.aws.faults, name, *OURS)
     for subject in OURS:
         healed.aws.faults.heal(subject)
@@ -101,8 +101,8 @@ def test_who_is_healed_is_as_before(name: Any) -> None:
     assert healed.together() == good.together()
 
 
-def test_a_fault_of_two_times_is_over_after_two() -> None:
-    asked = Asked()
+def test_a_fault_with_two_times_ends_after_two_calls() -> None:
+    asked = TwoServices()
     fault = POISONS["counts_500"].fault
     asked.aws.faults.script("GetQueueAttributes", fault, "orders-1", times=2)
     statuses = [asked.alone(*OURS)["GetQueueAttributes"][0] for _ in range(3)]

@@ -1,4 +1,4 @@
-"""One answer in every protocol, through the real SDK: JSON and CBOR say the same, errors have AWS's own names."""
+"""Every protocol through the real SDK: JSON and CBOR give equal answers, and errors have AWS's own names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROLE = "arn:aws:iam::222222222222:role/reader"
 
 
 def only(protocol: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK speaks this one where it can."""
+    """Make the SDK prefer this protocol."""
     others = tuple(other for other in PRIORITY_ORDERED_SUPPORTED_PROTOCOLS if other != protocol)
     monkeypatch.setattr("botocore.model.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS", (protocol, *others))
 
@@ -52,7 +52,7 @@ async def test_cbor_and_json_give_the_same_answer(aws: Any, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("protocol", ["json", "smithy-rpc-v2-cbor"])
-async def test_an_error_has_the_same_name_in_both(aws: Any, monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
+async def test_an_error_has_one_name_in_json_and_cbor(aws: Any, monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
     only(protocol, monkeypatch)
     aws.faults.script("GetMetricData", refused("Throttling", "Rate exceeded", query="Throttling"))
     with pytest.raises(ClientError, match="Rate exceeded") as caught:
@@ -60,7 +60,7 @@ async def test_an_error_has_the_same_name_in_both(aws: Any, monkeypatch: pytest.
     assert caught.value.response["Error"]["Code"] == "Throttling"
 
 
-async def test_a_value_that_is_no_number_is_told_in_both(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nan_is_the_same_in_json_and_cbor(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.world().minutes.put(
         metric("AWS/ECS", "CPUUtilization", {"ClusterName": "prod", "ServiceName": "worker"}),
         aws.clock.now() // 60 * 60 - 120,
@@ -72,10 +72,10 @@ async def test_a_value_that_is_no_number_is_told_in_both(aws: Any, monkeypatch: 
         assert [str(value) for value in result["Values"]] == ["nan"]
 
 
-async def test_a_queue_that_is_not_there_has_its_old_name_and_its_class(aws: Any) -> None:
+async def test_a_missing_queue_has_its_query_error_name_and_its_class(aws: Any) -> None:
     async with client(aws, "sqs") as sqs:
         with pytest.raises(sqs.exceptions.QueueDoesNotExist) as caught:
-            await sqs.get_queue_url(QueueName="nobody")
+            await sqs.get_queue_url(QueueName="missing")
     error = caught.value.response["Error"]
     assert (error["Code"], error["QueryErrorCode"]) == (
         "AWS.SimpleQueueService.NonExistentQueue",
@@ -99,20 +99,20 @@ async def queue_url(aws: Any, **keys: Any) -> Any:
         return (await sqs.get_queue_url(QueueName="orders"))["QueueUrl"]
 
 
-async def test_who_assumes_a_role_is_in_its_account_until_it_expires(aws: Any) -> None:
+async def test_an_assumed_role_acts_in_its_account_until_it_expires(aws: Any) -> None:
     for account in (ACCOUNT, "222222222222"):
         aws.world(account).put_queue("orders")
     keys = await assumed(aws, DurationSeconds=900)
     assert f"/{ACCOUNT}/" in await queue_url(aws)
     assert "/222222222222/" in await queue_url(aws, **keys)
-    assert [call.account for call in aws.record.asked("GetQueueUrl")] == [ACCOUNT, "222222222222"]
+    assert [call.account for call in aws.record.called("GetQueueUrl")] == [ACCOUNT, "222222222222"]
     aws.clock.pass_s(900)
     with pytest.raises(ClientError, match="expired"):
         await queue_url(aws, **keys)
     assert not aws.record.complaints
 
 
-async def test_a_role_wants_its_external_id(aws: Any) -> None:
+async def test_a_role_requires_its_external_id(aws: Any) -> None:
     aws.roles.external_ids[ROLE] = "shop"
     await assumed(aws, ExternalId="shop")
     for wrong in ({}, {"ExternalId": "other"}):
@@ -121,14 +121,14 @@ async def test_a_role_wants_its_external_id(aws: Any) -> None:
         assert caught.value.response["Error"]["Code"] == "AccessDenied"
 
 
-async def test_a_role_that_is_denied_is_not_assumed(aws: Any) -> None:
+async def test_a_denied_role_is_not_assumed(aws: Any) -> None:
     aws.roles.denied.add(ROLE)
     with pytest.raises(ClientError, match="not authorized"):
         await assumed(aws)
     assert aws.roles.assumed == []
 
 
-async def test_each_answer_says_when_it_was_given(aws: Any) -> None:
+async def test_each_answer_has_a_date_and_a_request_id(aws: Any) -> None:
     aws.skew_s = 3600.0
     async with client(aws, "ecs") as ecs:
         aws.world().put_service("prod", "worker")

@@ -1,4 +1,4 @@
-"""Queues as arithmetic: nothing is lost between what came, what was served and what waits; and CloudWatch agrees."""
+"""Queues: sent messages equal received messages plus the backlog, and CloudWatch agrees."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakeaws import FakeAws, StillClock
-from tests.fakeaws.asking import ask, code, told
+from tests.fakeaws.asking import ask, code, decoded
 
 MINUTE = 1_800_000_000.0
 rates = st.sampled_from([0.0, 0.5, 2.0, 7.0])
 touches = st.lists(st.tuples(st.sampled_from([0.5, 30, 60, 95]), st.integers(0, 500), rates), min_size=1, max_size=12)
 
 
-def new(**more: Any) -> Any:
+def world_of(**more: Any) -> Any:
     aws = FakeAws(StillClock(MINUTE))
     return aws, aws.world().put_queue("orders", **more)
 
 
 def attributes(aws: Any, *names: Any) -> Any:
-    answer = told(ask(aws, "sqs", "GetQueueAttributes", QueueUrl="http://x/111111111111/orders", AttributeNames=names))
+    answer = decoded(
+        ask(aws, "sqs", "GetQueueAttributes", QueueUrl="http://x/111111111111/orders", AttributeNames=names)
+    )
     return answer.get("Attributes")
 
 
 @given(touches, rates)
-def test_what_was_sent_was_received_or_is_still_there(touches: Any, served: Any) -> None:
-    aws, queue = new()
+def test_sent_messages_are_received_or_still_visible(touches: Any, served: Any) -> None:
+    aws, queue = world_of()
     queue.serve(aws.clock.now(), served)
     for pause_s, more, arriving in touches:
         aws.clock.pass_s(pause_s)
@@ -44,8 +46,8 @@ def test_what_was_sent_was_received_or_is_still_there(touches: Any, served: Any)
 
 
 @given(touches)
-def test_a_count_is_one_of_the_last_minute_and_the_true_one_a_minute_after_the_last_change(touches: Any) -> None:
-    aws, queue = new(approximate=True)
+def test_a_count_is_at_most_a_minute_old(touches: Any) -> None:
+    aws, queue = world_of(approximate=True)
     for pause_s, visible, _ in touches:
         aws.clock.pass_s(pause_s)
         now = aws.clock.now()
@@ -60,16 +62,16 @@ def test_a_count_is_one_of_the_last_minute_and_the_true_one_a_minute_after_the_l
     assert {queue.counts(aws.clock.now()).visible for _ in range(20)} == {touches[-1][1]}
 
 
-def test_an_older_count_is_told_now_and_then() -> None:
-    aws, queue = new(visible=10, approximate=True)
+def test_an_approximate_count_is_sometimes_older() -> None:
+    aws, queue = world_of(visible=10, approximate=True)
     aws.clock.pass_s(90)
     queue.put(aws.clock.now(), 0)
     aws.clock.pass_s(30)
     assert {queue.counts(aws.clock.now()).visible for _ in range(50)} == {0, 10}
 
 
-def test_running_tasks_work_and_starting_ones_do_not() -> None:
-    aws, queue = new(visible=1000)
+def test_only_running_tasks_process_messages() -> None:
+    aws, queue = world_of(visible=1000)
     service = aws.world().put_service("prod", "worker", desired=0)
     aws.world().join("orders", "prod", "worker", per_task_per_s=1.0)
     service.scale(1, aws.clock.now())
@@ -80,26 +82,26 @@ def test_running_tasks_work_and_starting_ones_do_not() -> None:
     assert counts.in_flight == 1
 
 
-def test_the_age_is_that_of_who_waits_longest() -> None:
-    aws, queue = new()
+def test_the_age_is_that_of_the_oldest_message() -> None:
+    aws, queue = world_of()
     queue.put(aws.clock.now(), 10)
     assert queue.minute("ApproximateAgeOfOldestMessage", MINUTE) == 60
     queue.put(aws.clock.now() + 60, 0)
     assert queue.minute("ApproximateAgeOfOldestMessage", MINUTE + 60) is None
 
 
-def test_only_what_is_asked_for_is_told() -> None:
-    aws, _ = new(visible=3, in_flight=2, delayed=1)
+def test_only_requested_attributes_are_returned() -> None:
+    aws, _ = world_of(visible=3, in_flight=2, delayed=1)
     visible = "ApproximateNumberOfMessages"
     assert attributes(aws, visible) == {visible: "3"}
     assert attributes(aws, "All") == {visible: "3", f"{visible}NotVisible": "2", f"{visible}Delayed": "1"}
     assert attributes(aws) is None
 
 
-def test_another_account_s_queue_is_found_where_it_is_named_only() -> None:
-    aws, _ = new()
+def test_another_account_s_queue_is_found_only_with_its_owner() -> None:
+    aws, _ = world_of()
     aws.world("222222222222").put_queue("theirs")
     asked = {"QueueName": "theirs"}
     assert code(ask(aws, "sqs", "GetQueueUrl", **asked)) == "QueueDoesNotExist"
-    found = told(ask(aws, "sqs", "GetQueueUrl", **asked, QueueOwnerAWSAccountId="222222222222"))
+    found = decoded(ask(aws, "sqs", "GetQueueUrl", **asked, QueueOwnerAWSAccountId="222222222222"))
     assert found["QueueUrl"].endswith("/222222222222/theirs")

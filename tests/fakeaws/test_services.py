@@ -1,4 +1,4 @@
-"""The scheduler of the double: starts that take their time, deployments with both revisions, protection, events."""
+"""The scheduler of the fake ECS: start-up times, deployments with both revisions, protection, events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakeaws import FakeAws, StillClock
-from tests.fakeaws.asking import ask, code, told
+from tests.fakeaws.asking import ask, code, decoded
 
 pauses = st.floats(0, 200) | st.sampled_from([0.0, 29.9, 30.0, 90.0])
 moves = st.lists(st.tuples(pauses, st.integers(0, 12)), max_size=20)
@@ -21,7 +21,7 @@ def world_of(desired: Any = 0, **more: Any) -> Any:
 
 
 def described(aws: Any, name: Any = "worker") -> Any:
-    answer = told(ask(aws, "ecs", "DescribeServices", cluster="prod", services=[name], include=["TAGS"]))
+    answer = decoded(ask(aws, "ecs", "DescribeServices", cluster="prod", services=[name], include=["TAGS"]))
     return answer["services"][0]
 
 
@@ -31,22 +31,22 @@ def counts(aws: Any) -> Any:
 
 
 @given(moves)
-def test_no_task_runs_earlier_than_its_start_takes(moves: Any) -> None:
+def test_no_task_runs_before_its_start_up_time(moves: Any) -> None:
     aws, service = world_of()
-    wanted = [(aws.clock.now(), 0)]
+    targets = [(aws.clock.now(), 0)]
     for pause_s, desired in moves:
         aws.clock.pass_s(pause_s)
         now = aws.clock.now()
-        # whoever runs now was wanted 30 s ago, and ever since
-        earlier = [tasks for at, tasks in wanted if at <= now - 30] or [0]
-        since = [tasks for at, tasks in wanted if at > now - 30]
+        # a task that runs now has been desired for the last 30 s
+        earlier = [tasks for at, tasks in targets if at <= now - 30] or [0]
+        since = [tasks for at, tasks in targets if at > now - 30]
         assert service.running(now) <= min(earlier[-1], *since, 12)
         service.scale(desired, now)
-        wanted.append((now, desired))
+        targets.append((now, desired))
 
 
 @given(moves)
-def test_everybody_who_is_wanted_is_running_or_pending_and_runs_90_s_later(moves: Any) -> None:
+def test_every_desired_task_is_running_or_pending_and_runs_90_s_later(moves: Any) -> None:
     aws, service = world_of(3)
     for pause_s, desired in moves:
         aws.clock.pass_s(pause_s)
@@ -56,7 +56,7 @@ def test_everybody_who_is_wanted_is_running_or_pending_and_runs_90_s_later(moves
     assert (service.running(aws.clock.now()), service.pending(aws.clock.now())) == (service.desired, 0)
 
 
-def test_the_same_seed_starts_the_same_way() -> None:
+def test_the_same_seed_draws_the_same_start_up_times() -> None:
     def running_after(seconds: Any, seed: Any) -> Any:
         aws = FakeAws(StillClock(), seed=seed)
         service = aws.world().put_service("prod", "worker")
@@ -66,7 +66,7 @@ def test_the_same_seed_starts_the_same_way() -> None:
     assert running_after(47, seed=1) == running_after(47, seed=1) != running_after(47, seed=2)
 
 
-def test_a_scale_in_stops_who_has_not_started_first() -> None:
+def test_a_scale_in_stops_pending_tasks_first() -> None:
     aws, service = world_of(2)
     service.scale(6, aws.clock.now())
     service.scale(3, aws.clock.now())
@@ -75,7 +75,7 @@ def test_a_scale_in_stops_who_has_not_started_first() -> None:
     assert counts(aws) == (1, 1, 0)
 
 
-def test_protected_tasks_run_on_until_their_protection_ends() -> None:
+def test_protected_tasks_run_until_their_protection_ends() -> None:
     aws, service = world_of(4)
     aws.world().protect("prod", "worker", 3, lasts_s=600)
     service.scale(1, aws.clock.now())
@@ -84,7 +84,7 @@ def test_protected_tasks_run_on_until_their_protection_ends() -> None:
     assert counts(aws) == (1, 1, 0)
 
 
-def test_a_deployment_runs_both_revisions_until_it_is_over() -> None:
+def test_a_deployment_runs_both_revisions_until_it_ends() -> None:
     aws, _ = world_of(3)
     aws.world().deploy("prod", "worker", takes_s=300)
     assert counts(aws) == (3, 3, 3)
@@ -101,14 +101,14 @@ def test_a_deployment_runs_both_revisions_until_it_is_over() -> None:
     assert [one["rolloutState"] for one in described(aws)["deployments"]] == ["COMPLETED"]
 
 
-def test_a_deployment_whose_tasks_never_start_is_never_over() -> None:
+def test_a_deployment_whose_tasks_never_start_never_ends() -> None:
     aws, _ = world_of(1, stalls=True)
     aws.world().deploy("prod", "worker", takes_s=300)
     aws.clock.pass_s(86_400)
     assert counts(aws) == (1, 1, 1)
 
 
-def test_a_steady_state_is_told_once_and_when_it_was_reached() -> None:
+def test_a_steady_state_is_one_event_at_the_time_it_was_reached() -> None:
     aws, service = world_of(1)
     began = aws.clock.now()
     service.scale(3, began)
@@ -126,32 +126,32 @@ def test_a_steady_state_is_told_once_and_when_it_was_reached() -> None:
         ({"strategy": "DAEMON"}, "InvalidParameterException"),
     ],
 )
-def test_a_service_without_a_count_of_its_own_cannot_be_scaled(more: Any, refusal: str) -> None:
+def test_a_draining_or_daemon_service_cannot_be_scaled(more: Any, refusal: str) -> None:
     aws, service = world_of(1, **more)
     assert code(ask(aws, "ecs", "UpdateService", cluster="prod", service="worker", desiredCount=2)) == refusal
     assert service.desired == 1
 
 
-def test_what_is_not_there_is_a_failure_and_only_an_update_an_error() -> None:
+def test_a_missing_service_is_a_failure_but_an_error_in_an_update() -> None:
     aws, _ = world_of(1)
-    answer = told(ask(aws, "ecs", "DescribeServices", cluster="prod", services=["worker", "nobody"]))
+    answer = decoded(ask(aws, "ecs", "DescribeServices", cluster="prod", services=["worker", "missing"]))
     assert [one["serviceName"] for one in answer["services"]] == ["worker"]
     assert [failure["reason"] for failure in answer["failures"]] == ["MISSING"]
-    update = ask(aws, "ecs", "UpdateService", cluster="prod", service="nobody", desiredCount=2)
+    update = ask(aws, "ecs", "UpdateService", cluster="prod", service="missing", desiredCount=2)
     assert code(update) == "ServiceNotFoundException"
     nowhere = ask(aws, "ecs", "DescribeServices", cluster="nowhere", services=["worker"])
     assert code(nowhere) == "ClusterNotFoundException"
 
 
 @pytest.mark.parametrize("count", [20, 23])
-def test_lists_come_in_pages_and_every_member_once(count: int) -> None:
+def test_a_paged_list_contains_each_service_once(count: int) -> None:
     aws = FakeAws(StillClock())
     for number in range(count):
         aws.world().put_service("prod", f"worker-{number}", 1)
     found, pages, more = [], 0, dict[str, Any]()
     while True:
         pages += 1
-        answer = told(ask(aws, "ecs", "ListServices", cluster="prod", maxResults=10, **more))
+        answer = decoded(ask(aws, "ecs", "ListServices", cluster="prod", maxResults=10, **more))
         found += answer["serviceArns"]
         if "nextToken" not in answer:
             break
@@ -160,21 +160,21 @@ def test_lists_come_in_pages_and_every_member_once(count: int) -> None:
     assert pages == -(-count // 10)
 
 
-def test_protection_is_told_until_it_expires() -> None:
+def test_protection_is_reported_until_it_expires() -> None:
     aws, _ = world_of(2)
     aws.world().protect("prod", "worker", 1, lasts_s=600)
-    tasks = told(ask(aws, "ecs", "ListTasks", cluster="prod", serviceName="worker"))["taskArns"]
+    tasks = decoded(ask(aws, "ecs", "ListTasks", cluster="prod", serviceName="worker"))["taskArns"]
     until = aws.clock.now() + 600
     for pause_s, protected in ((0.0, [until]), (599.0, [until]), (1.0, [])):
         aws.clock.pass_s(pause_s)
-        told_of = told(ask(aws, "ecs", "GetTaskProtection", cluster="prod", tasks=tasks))["protectedTasks"]
-        assert [one["expirationDate"] for one in told_of if one["protectionEnabled"]] == protected
+        reported = decoded(ask(aws, "ecs", "GetTaskProtection", cluster="prod", tasks=tasks))["protectedTasks"]
+        assert [one["expirationDate"] for one in reported if one["protectionEnabled"]] == protected
 
 
-def test_of_a_task_that_stopped_nothing_is_known_but_that() -> None:
+def test_the_protection_of_a_stopped_task_is_a_failure() -> None:
     aws, service = world_of(2)
-    tasks = told(ask(aws, "ecs", "ListTasks", cluster="prod", serviceName="worker"))["taskArns"]
+    tasks = decoded(ask(aws, "ecs", "ListTasks", cluster="prod", serviceName="worker"))["taskArns"]
     service.scale(1, aws.clock.now())
-    answer = told(ask(aws, "ecs", "GetTaskProtection", cluster="prod", tasks=tasks))
+    answer = decoded(ask(aws, "ecs", "GetTaskProtection", cluster="prod", tasks=tasks))
     assert len(answer["protectedTasks"]) == 1
     assert [failure["reason"] for failure in answer["failures"]] == ["TASK_NOT_VALID"]

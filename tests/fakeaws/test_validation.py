@@ -1,4 +1,4 @@
-"""A request that AWS's own model does not have is refused and complained of; so is a change of more than the count."""
+"""A request that does not match AWS's own model is refused and recorded; so is an update of more than the count."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fakeaws import FakeAws, StillClock
-from tests.fakeaws.asking import ask, code, told
+from tests.fakeaws.asking import ask, code, decoded
 
 MINUTES = {"StartTime": 0, "EndTime": 60}
 STAT = {"Metric": {"Namespace": "a", "MetricName": "b"}, "Period": 60, "Stat": "Sum"}
@@ -40,7 +40,7 @@ WRONG: dict[str, tuple[str, str, Any]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_not_as_documented_is_refused_and_complained_of(what: str) -> None:
+def test_an_invalid_request_is_refused_and_recorded(what: str) -> None:
     service, operation, body = WRONG[what]
     aws = FakeAws(StillClock())
     aws.world().put_service("prod", "worker", 0)
@@ -50,17 +50,17 @@ def test_what_is_not_as_documented_is_refused_and_complained_of(what: str) -> No
 
 
 @pytest.mark.parametrize("what", ["unknown parameter", "more than the count", "unknown text"])
-def test_without_validation_it_is_let_through(what: str) -> None:
+def test_without_validation_an_invalid_request_is_accepted(what: str) -> None:
     service, operation, body = WRONG[what]
     aws = FakeAws(StillClock(), validates=False)
     for name in ("a", "worker"):
         aws.world().put_service("prod", name, 0)
     aws.world().put_queue("a")
-    told(ask(aws, service, operation, **dict[str, Any](body)))
+    decoded(ask(aws, service, operation, **dict[str, Any](body)))
     assert not aws.record.complaints
 
 
-def test_what_the_double_does_not_know_is_refused_and_complained_of() -> None:
+def test_an_unknown_operation_is_refused_and_recorded() -> None:
     aws = FakeAws(StillClock())
     assert code(ask(aws, "ecs", "DeleteService", cluster="prod", service="worker")) == "UnknownOperationException"
     assert aws.record.complaints

@@ -1,4 +1,4 @@
-"""A request is as the SDK's own model of the service has it, and an UpdateService changes the count, nothing else."""
+"""Validate requests: against the SDK's own model, and that UpdateService changes only the count."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from botocore.session import Session
 from botocore.validate import ParamValidator
 
 CHANGES = {"UpdateService": {"cluster", "service", "desiredCount"}}
-"""What a change must carry, and no more: any other parameter would start a deployment."""
+"""The exact parameters of a change: any other parameter would start a deployment."""
 
 MOST = {
     "DescribeServices": ("services", 10),
     "GetTaskProtection": ("tasks", 100),
     "GetMetricData": ("MetricDataQueries", 500),
 }
-"""The longest list that an operation takes, of that parameter. The SDK does not look at it."""
+"""The longest list that an operation accepts, by parameter. The SDK does not check it."""
 
 MOST_RESULTS = 100
 
 
-def problems(service: str, operation: str, asked: dict[str, Any]) -> list[str]:
-    """What is wrong with a request, each in a sentence; none: it is as documented."""
+def problems(service: str, operation: str, body: dict[str, Any]) -> list[str]:
+    """Return one sentence for each problem of a request; empty: it is valid."""
     shape = _model(service, operation).input_shape
-    assert shape is not None, "every operation that is used here has an input"
+    assert shape is not None, "every supported operation has an input"
     return [
-        *_of_model(shape, asked),
-        *_not_listed(shape, asked, operation),
-        *_too_long(operation, asked),
-        *_more_or_less(operation, asked),
+        *_of_model(shape, body),
+        *_not_listed(shape, body, operation),
+        *_too_long(operation, body),
+        *_more_or_less(operation, body),
     ]
 
 
@@ -45,36 +45,36 @@ def _model(service: str, operation: str) -> OperationModel:
     return _session().get_service_model(service).operation_model(operation)
 
 
-def _of_model(shape: Shape, asked: dict[str, Any]) -> list[str]:
-    report = ParamValidator().validate(asked, shape)
+def _of_model(shape: Shape, body: dict[str, Any]) -> list[str]:
+    report = ParamValidator().validate(body, shape)
     return [report.generate_report()] if report.has_errors() else []
 
 
-def _not_listed(shape: Shape, asked: Any, where: str) -> Iterator[str]:
-    """Texts that are none of those which the model lists."""
+def _not_listed(shape: Shape, body: Any, where: str) -> Iterator[str]:
+    """Yield the values that are not in the model's enumerations."""
     match shape:
-        case StructureShape() if isinstance(asked, dict):
-            for name in asked.keys() & shape.members.keys():
-                yield from _not_listed(shape.members[name], asked[name], f"{where}.{name}")
-        case ListShape() if isinstance(asked, list):
-            for each in asked:
+        case StructureShape() if isinstance(body, dict):
+            for name in body.keys() & shape.members.keys():
+                yield from _not_listed(shape.members[name], body[name], f"{where}.{name}")
+        case ListShape() if isinstance(body, list):
+            for each in body:
                 yield from _not_listed(shape.member, each, f"{where}[]")
         case _:
             listed: list[str] = getattr(shape, "enum", None) or []
-            if listed and asked not in listed:
-                yield f"{where} is {asked!r}, none of {', '.join(listed)}"
+            if listed and body not in listed:
+                yield f"{where} is {body!r}, not one of {', '.join(listed)}"
 
 
-def _too_long(operation: str, asked: dict[str, Any]) -> Iterator[str]:
+def _too_long(operation: str, body: dict[str, Any]) -> Iterator[str]:
     name, most = MOST.get(operation, ("", 0))
-    if name and len(asked.get(name) or ()) > most:
-        yield f"{operation} takes at most {most} {name}, not {len(asked[name])}"
-    if int(asked.get("maxResults") or 0) > MOST_RESULTS:
-        yield f"{operation} gives at most {MOST_RESULTS} maxResults, not {asked['maxResults']}"
+    if name and len(body.get(name) or ()) > most:
+        yield f"{operation} takes at most {most} {name}, not {len(body[name])}"
+    if int(body.get("maxResults") or 0) > MOST_RESULTS:
+        yield f"{operation} accepts at most {MOST_RESULTS} maxResults, not {body['maxResults']}"
 
 
-def _more_or_less(operation: str, asked: dict[str, Any]) -> Iterator[str]:
-    wanted = CHANGES.get(operation, asked.keys())
-    if asked.keys() != wanted:
-        told = ", ".join(sorted(asked))
-        yield f"{operation} must carry {', '.join(sorted(wanted))} and nothing else; it carries {told}"
+def _more_or_less(operation: str, body: dict[str, Any]) -> Iterator[str]:
+    required = CHANGES.get(operation, body.keys())
+    if body.keys() != required:
+        sent = ", ".join(sorted(body))
+        yield f"{operation} must carry {', '.join(sorted(required))} and nothing else; it carries {sent}"

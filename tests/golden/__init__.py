@@ -1,1 +1,1 @@
-"""Golden situations: histories of a service told in `*.story` files, which need no Python to be read."""
+"""Golden tests: histories of a service in `*.story` files, readable without Python."""

@@ -1,7 +1,7 @@
-The answer to a write is lost, and another write is refused
+The answer to one write is lost, and another write is refused
 
-Nobody knows whether ECS took the first: once ECS shows the count, the change counts from there, with its cooldown. A
-write that was refused starts none, and is tried again at the next tick.
+It is unknown whether ECS accepted the write with the lost answer. When ECS shows the new count, the change counts from
+that poll, with its cooldown. A refused write starts no cooldown and is retried at the next poll.
 
 [policy]
 queues = ["orders"]
@@ -9,8 +9,8 @@ max_tasks = 20
 backlog_per_task = 10
 scale_out.cooldown = "60s"
 
-[ticks]
-time       | desired | waiting | happened    => demand | target | rules
+[polls]
+time       | desired | visible | happened    => demand | target | rules
 0:00       | 5       | 50      |             => 5      | 5      |
 0:10       |         | 80      | refused     => 8      | 8      |
 0:20       |         | 100     | answer lost => 10     | 10     |

@@ -1,24 +1,24 @@
-"""What changed in a story: the rows as they were and as they are now, under one another."""
+"""The differences in a story: the rows of the file, and below them the rows as decided now."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.golden.story import Outcome, Row, Story, aligned, cells_of, header
+from tests.golden.story import Story, StoryOutcome, StoryRow, aligned, cells_of, header
 
 STORIES = Path(__file__).parent
 
 MOST_ROWS = 8
-"""After the first row that differs the fleet is another one, and what follows explains little."""
+"""Number of differing rows to print: after the first one the task count differs, so later rows explain little."""
 
 
-def changes(story: Story, told: Sequence[Row]) -> str:
-    """The rows that differ, `-` as told in the file and `+` as decided now. Empty: none does."""
+def changes(story: Story, played: Sequence[StoryRow]) -> str:
+    """Return the differing rows, `-` as in the file and `+` as decided now; empty if there is no difference."""
     lines = [("  ", header(story.columns))]
     differing = 0
     for row in story.rows:
-        now = [other for other in told if row.ticks[0] <= other.ticks[0] <= row.ticks[-1]]
+        now = [other for other in played if row.polls[0] <= other.polls[0] <= row.polls[-1]]
         if len(now) == 1 and now[0].outcome == row.outcome:
             continue
         differing += 1
@@ -32,7 +32,7 @@ def changes(story: Story, told: Sequence[Row]) -> str:
     return "\n".join([f"{story.name}.story ({story.title}): {differing} of {len(story.rows)} rows", *table, *hidden])
 
 
-def _marked(cells: list[str], was: Outcome, now: Outcome) -> list[str]:
-    """What is decided otherwise stands between asterisks."""
+def _marked(cells: list[str], was: StoryOutcome, now: StoryOutcome) -> list[str]:
+    """Return the cells with each changed decision between asterisks."""
     decided = [f"*{new}*" if new != old else new for old, new in zip(was, now, strict=True)]
     return [*cells[: -len(decided)], *decided]

@@ -1,6 +1,6 @@
-A scale-out cuts through the cooldown of a scale-in
+A scale-out is not held by the cooldown of a scale-in
 
-A cooldown holds further changes of its own direction, and no others. At exactly its length it is over.
+A cooldown holds only further changes of its own direction. It ends exactly after its length.
 
 [policy]
 queues = ["orders"]
@@ -10,8 +10,8 @@ tolerance = 0
 scale_out.cooldown = "30s"
 scale_in = { stabilization = "0s", cooldown = "5m" }
 
-[ticks]
-time       | desired | waiting | happened => demand | target | rules
+[polls]
+time       | desired | visible | happened => demand | target | rules
 0:00       | 10      | 100     |          => 10     | 10     |
 0:10       |         | 60      |          => 6      | 6      |
 0:20       |         | 20      |          => 2      | 6      | cooldown

@@ -1,7 +1,7 @@
-A deployment of twenty minutes with the queue empty
+A deployment of 20 minutes with an empty queue
 
-While the deployment goes on no task goes, although nothing is left to do. When it ends, all go at once: the zeros were
-read all the while. New work would have been answered.
+During the deployment no task is removed, although the queue is empty. When it ends, all tasks are removed at once,
+because the queue read zero during the whole time. New work would scale out.
 
 [policy]
 queues = ["orders"]
@@ -9,8 +9,8 @@ max_tasks = 20
 backlog_per_task = 10
 tolerance = 0
 
-[ticks]
-time        | desired | running | waiting | happened          => demand | target | rules
+[polls]
+time        | desired | running | visible | happened          => demand | target | rules
 0:00        | 5       |         | 50      |                   => 5      | 5      |
 0:10..0:40  |         | 10      | 0       | deployment begins => 0      | 5      | stabilization
 0:50        |         |         |         |                   => 0      | 5      | zero, deployment

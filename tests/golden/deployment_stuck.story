@@ -1,7 +1,7 @@
 A deployment that does not end
 
-The hold is bounded: after the ten minutes that the operator allows tasks go, although the deployment goes on.
-Scale-out was possible all the while.
+The hold is limited: after the configured 10 minutes tasks are removed although the deployment is still in progress.
+Scale-out is possible during the whole time.
 
 [policy]
 queues = ["orders"]
@@ -10,8 +10,8 @@ backlog_per_task = 10
 tolerance = 0
 deployments.at_most = "10m"
 
-[ticks]
-time       | desired | waiting | happened          => demand | target | rules
+[polls]
+time       | desired | visible | happened          => demand | target | rules
 0:00       | 5       | 50      | deployment begins => 5      | 5      |
 0:10       |         | 70      |                   => 7      | 7      |
 0:20..0:50 |         | 20      |                   => 2      | 7      | stabilization

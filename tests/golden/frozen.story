@@ -1,7 +1,7 @@
-The process stands still for an hour
+The process is suspended for an hour
 
-What was not watched was not agreed: the first reading after the gap shows an empty queue, and no window knows of it.
-The warm-up begins again, and the run of empty readings with it.
+Time without polls does not count for a window: the first reading after the gap is an empty queue, and the windows have
+no readings. The warm-up starts again, and the sequence of empty readings too.
 
 [policy]
 queues = ["orders"]
@@ -9,8 +9,8 @@ max_tasks = 20
 backlog_per_task = 10
 tolerance = 0
 
-[ticks]
-time         | desired | waiting | in_flight | happened => demand | target | rules
+[polls]
+time         | desired | visible | in_flight | happened => demand | target | rules
 0:00         | 20      | 200     | 0         |          => 20     | 20     |
 0:10         |         | 0       |           |          => 0      | 20     | stabilization
 0:20         |         |         |           |          => 0      | 20     | stabilization

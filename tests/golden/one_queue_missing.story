@@ -1,7 +1,7 @@
 One of two queues cannot be read
 
-The queue that can be read may ask for more tasks. Nothing goes while the other one is unknown, however little is left
-in the first.
+The readable queue can require more tasks. No task is removed while the other queue is missing, even if the first queue
+has few messages.
 
 [policy]
 queues = ["orders", "mails"]
@@ -10,8 +10,8 @@ backlog_per_task = 10
 tolerance = 0
 scale_in.stabilization = "0s"
 
-[ticks]
-time       | desired | waiting | mails.waiting | happened       => demand | target | rules
+[polls]
+time       | desired | visible | mails.visible | happened       => demand | target | rules
 0:00       | 6       | 30      | 30            |                => 6      | 6      |
 0:10       |         |         | 10            | missing orders => 1      | 6      | missing_signal
 0:20       |         |         | 200           |                => 20     | 20     |

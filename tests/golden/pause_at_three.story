@@ -1,8 +1,8 @@
-Paused at 3 until released
+Paused at 3 tasks until released
 
-The service goes to the count at once, but not below tasks that are at work, and stands there whatever waits. Released,
-it answers the load in the same tick. A pause at a count is the operator's own word: it is followed blind and just
-after a restart, too.
+The service is set to this count at once, but not below the number of busy tasks, and stays there at any backlog. After
+the release it follows the load in the same poll. A pause at a count is also applied with missing readings and during
+warm-up.
 
 [policy]
 queues = ["orders"]
@@ -10,8 +10,8 @@ max_tasks = 20
 backlog_per_task = 10
 tolerance = 0
 
-[ticks]
-time       | desired | waiting | in_flight | happened                         => demand | target | rules
+[polls]
+time       | desired | visible | in_flight | happened                         => demand | target | rules
 0:00       | 8       | 75      | 5         |                                  => 8      | 8      |
 0:10       |         |         |           | pause 3                          => 8      | 5      | pause
 0:20..1:00 |         | 200     | 0         |                                  => 20     | 3      | pause

@@ -1,7 +1,7 @@
-Paused in, out, and altogether
+Paused in, out, and completely
 
-A pause of one direction leaves the other. A pause of everything outlasts the bounds: nothing is written, even below
-the minimum, until it is released.
+A pause of one direction does not affect the other. A complete pause has priority over the bounds: nothing is written,
+even below the minimum, until the release.
 
 [policy]
 queues = ["orders"]
@@ -10,8 +10,8 @@ backlog_per_task = 10
 tolerance = 0
 scale_in.stabilization = "0s"
 
-[ticks]
-time | desired | waiting | happened             => demand | target | rules
+[polls]
+time | desired | visible | happened             => demand | target | rules
 0:00 | 5       | 50      |                      => 5      | 5      |
 0:10 |         | 20      | pause in             => 2      | 5      | pause
 0:20 |         | 70      |                      => 7      | 7      |

@@ -1,7 +1,7 @@
-The queue reads zero once
+One reading of the queue is zero
 
-SQS's counts are approximate, and a busy queue may read empty once. With the window of a minute nothing goes. Without
-a window most tasks go, but never the last one: one zero is not zero.
+The counts of SQS are approximate, and a busy queue can read empty once. With a window of one minute no task is
+removed. Without a window most tasks are removed, but never the last one: a single zero is not confirmed.
 
 [policy]
 queues = ["orders"]
@@ -9,8 +9,8 @@ max_tasks = 20
 backlog_per_task = 10
 tolerance = 0
 
-[ticks]
-time | desired | waiting | happened                             => demand | target | rules
+[polls]
+time | desired | visible | happened                             => demand | target | rules
 0:00 | 4       | 40      |                                      => 4      | 4      |
 0:10 |         | 0       |                                      => 0      | 4      | stabilization
 0:20 |         | 40      |                                      => 4      | 4      |

@@ -1,7 +1,7 @@
 Tasks that protect themselves
 
-Protection is read only when a scale-in is due, and no protected task goes: not for an idle queue, and not the last
-one either.
+Protection is read only before a scale-in. A protected task is never removed, even with an empty queue and even if it
+is the last task.
 
 [policy]
 queues = ["orders"]
@@ -12,8 +12,8 @@ workers = "self_protecting"
 busy_floor = false
 scale_in.stabilization = "0s"
 
-[ticks]
-time       | desired | waiting | protected | happened => demand | target | rules
+[polls]
+time       | desired | visible | protected | happened => demand | target | rules
 0:00       | 10      | 100     | 12        |          => 10     | 10     |
 0:10       |         | 20      | 6         |          => 2      | 6      | busy
 0:20       |         | 0       |           |          => 0      | 6      | zero, busy

@@ -1,7 +1,7 @@
-A restart brings no early scale-in
+A restart causes no early scale-in
 
-After a restart nothing goes before the daemon has watched for as long as its longest window, two minutes here. More
-tasks are asked for at once, and what it has seen since counts as ever.
+After a restart no task is removed until the daemon has polled for its longest window, here two minutes. Scale-out is
+immediate, and readings since the restart count as usual.
 
 [policy]
 queues = ["orders"]
@@ -9,8 +9,8 @@ max_tasks = 20
 backlog_per_task = 10
 scale_in.cooldown = "2m"
 
-[ticks]
-time       | desired | waiting | happened => demand | target | rules
+[polls]
+time       | desired | visible | happened => demand | target | rules
 0:00       | 10      | 100     |          => 10     | 10     |
 0:10..0:50 |         | 10      | restart  => 1      | 10     | warm_up
 1:00       |         | 120     |          => 12     | 12     |

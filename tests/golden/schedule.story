@@ -1,7 +1,7 @@
-The bounds of the day end, and those of the night are lower
+The bounds of the day end, and the bounds of the night are lower
 
-At night at most 4 tasks may run, and 12 do: they go four a minute, under load too. In the morning the minimum of 12
-is met at once.
+At night the maximum is 4 tasks, and 12 run: they are removed at 4 a minute, also under load. In the morning the
+minimum of 12 is restored at once.
 
 [policy]
 queues = ["orders"]
@@ -9,8 +9,8 @@ max_tasks = 20
 backlog_per_task = 10
 scale_in.limits = [{ tasks = 4, per = "60s" }]
 
-[ticks]
-time       | desired | waiting | happened               => demand | target | rules
+[polls]
+time       | desired | visible | happened               => demand | target | rules
 0:00       | 12      | 30      | bounds 12 to 20 by day => 3      | 12     | rate_limit, bounds
 0:10..1:00 |         | 90      | bounds 0 to 4 by night => 9      | 8      | bounds, rate_limit
 1:10..3:00 |         |         |                        => 9      | 4      | bounds

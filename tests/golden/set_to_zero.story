@@ -1,7 +1,7 @@
-Somebody sets the count to 0 although 2 are the minimum
+An operator sets the count to 0 although the minimum is 2
 
-Who sets a service to none by hand has switched it off: neither the load nor the minimum raises it. It is served again
-as soon as somebody raises it.
+A count that is set to 0 manually switches the service off: neither the load nor the minimum raises it. Scaling resumes
+when the count is raised manually.
 
 [policy]
 queues = ["orders"]
@@ -9,8 +9,8 @@ min_tasks = 2
 max_tasks = 20
 backlog_per_task = 10
 
-[ticks]
-time       | desired | waiting | happened   => demand | target | rules
+[polls]
+time       | desired | visible | happened   => demand | target | rules
 0:00       | 3       | 30      |            => 3      | 3      |
 0:10       |         |         | drift to 0 => 3      | 0      | switched_off
 0:20..0:40 |         | 300     |            => 30     | 0      | bounds, switched_off

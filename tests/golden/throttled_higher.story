@@ -1,6 +1,6 @@
-SQS is throttled for five minutes, and the fallback is 10 tasks if that is more
+SQS is throttled for five minutes, and the fallback is current_if_higher with 10 tasks
 
-Fewer than 10 are raised to 10, from none as well, and more than 10 stay as they are.
+Counts below 10 are raised to 10, also from 0; counts above 10 do not change.
 
 [policy]
 queues = ["orders"]
@@ -9,8 +9,8 @@ backlog_per_task = 10
 tolerance = 0
 fallback = { behavior = "current_if_higher", tasks = 10 }
 
-[ticks]
-time       | desired | waiting | happened       => demand | target | rules
+[polls]
+time       | desired | visible | happened       => demand | target | rules
 0:00       | 6       | 60      |                => 6      | 6      |
 0:10..0:30 |         |         | missing orders => -      | 6      |
 0:40       |         |         |                => -      | 10     | fallback

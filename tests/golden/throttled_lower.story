@@ -1,7 +1,7 @@
-SQS is throttled for five minutes, and the fallback is 2 tasks if that is less
+SQS is throttled for five minutes, and the fallback is current_if_lower with 2 tasks
 
-More than 2 come down to 2 once the window has passed since the last tick that held, and fewer than 2 stay as they are.
-One good reading begins the count of failed ones anew.
+Counts above 2 are lowered to 2 after the window since the last poll that held the count; counts below 2 do not change.
+One good reading resets the count of failed readings.
 
 [policy]
 queues = ["orders"]
@@ -10,10 +10,10 @@ backlog_per_task = 10
 tolerance = 0
 fallback = { behavior = "current_if_lower", tasks = 2 }
 
-[ticks]
-time       | desired | waiting | happened       => demand | target | rules
+[polls]
+time       | desired | visible | happened       => demand | target | rules
 0:00       | 6       | 60      |                => 6      | 6      |
-# What could not be read is remembered as the count of its moment, the last time at 0:30.
+# A failed reading is recorded as a demand of the current count, last at 0:30.
 0:10..0:30 |         |         | missing orders => -      | 6      |
 0:40..1:10 |         |         |                => -      | 6      | fallback, stabilization
 1:20       |         |         |                => -      | 2      | fallback

@@ -1,7 +1,7 @@
-SQS is throttled for five minutes, and the fallback is 2 tasks
+SQS is throttled for five minutes, and the fallback is static with 2 tasks
 
-The fallback speaks from the fourth reading in a row that failed. It may lower the count, which blindness alone never
-does, and even then only at the pace of any scale-in: after the window, and a task a minute.
+The fallback applies from the fourth failed reading in a row. It can lower the count, which missing readings alone
+never do, but only at the rate of every scale-in: after the window, and one task a minute.
 
 [policy]
 queues = ["orders"]
@@ -11,11 +11,11 @@ tolerance = 0
 fallback = { behavior = "static", tasks = 2 }
 scale_in.limits = [{ tasks = 1, per = "60s" }]
 
-[ticks]
-time       | desired | waiting | happened       => demand | target | rules
+[polls]
+time       | desired | visible | happened       => demand | target | rules
 0:00       | 6       | 60      |                => 6      | 6      |
 0:10..0:30 |         |         | missing orders => -      | 6      |
-# What could not be read is remembered as the count of its moment, the last time at 0:30.
+# A failed reading is recorded as a demand of the current count, last at 0:30.
 0:40..1:10 |         |         |                => -      | 6      | fallback, stabilization
 1:20       |         |         |                => -      | 5      | fallback, rate_limit
 1:30..2:10 |         |         |                => -      | 5      | fallback, rate_limit

@@ -1,6 +1,7 @@
-A load within a tenth of the count changes nothing
+A load within 10 % of the count changes nothing
 
-The edge is included: at 10 tasks 11.0 is close and 11.1 is not; at 12 tasks 10.8 is close and 10.7 is not.
+The edge is included: at 10 tasks a load of 11.0 is within the tolerance and 11.1 is not; at 12 tasks 10.8 is within
+and 10.7 is not.
 
 [policy]
 queues = ["orders"]
@@ -8,8 +9,8 @@ max_tasks = 20
 backlog_per_task = 10
 scale_in.stabilization = "0s"
 
-[ticks]
-time | desired | waiting | happened => demand | target | rules
+[polls]
+time | desired | visible | happened => demand | target | rules
 0:00 | 10      | 100     |          => 10     | 10     |
 0:10 |         | 110     |          => 11     | 10     | tolerance
 0:20 |         | 111     |          => 12     | 12     |

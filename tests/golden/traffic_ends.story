@@ -1,7 +1,7 @@
-Traffic ends, and the fleet goes to none
+Traffic ends, and the service scales to zero
 
-The last task goes after three readings or more that agree on zero over more than a minute, and not before: a minute
-exactly is not enough. Until then the window, and after it the doubt, keep what is there.
+The last task is removed after at least three zero readings over more than one minute; exactly one minute is not
+enough. Until then the stabilization window, and then the rule `zero`, hold the count.
 
 [policy]
 queues = ["orders"]
@@ -9,11 +9,11 @@ max_tasks = 20
 backlog_per_task = 10
 tolerance = 0
 
-[ticks]
-time       | desired | waiting | in_flight | happened => demand | target | rules
+[polls]
+time       | desired | visible | in_flight | happened => demand | target | rules
 0:00       | 3       | 25      | 3         |          => 3      | 3      |
 0:10       |         | 0       | 2         |          => 1      | 3      | stabilization
-# Zero is read from here on.
+# From here on the queue reads zero.
 0:20..0:40 |         |         | 0         |          => 0      | 3      | stabilization
 0:50       |         |         |           |          => 0      | 1      | stabilization
 1:00       |         |         |           |          => 0      | 1      | zero

@@ -1,7 +1,7 @@
-Stabilization in both directions, as the Kubernetes HPA has it
+Stabilization in both directions, as in the Kubernetes HPA
 
-Out goes to the lowest demand of the last 30 s, in to the highest of the last minute. A spike of one reading changes
-nothing.
+Scale-out uses the lowest demand of the last 30 s, scale-in the highest of the last minute. A spike in one reading
+changes nothing.
 
 [policy]
 queues = ["orders"]
@@ -11,8 +11,8 @@ tolerance = 0
 scale_out.stabilization = "30s"
 scale_in.stabilization = "60s"
 
-[ticks]
-time       | desired | waiting | happened => demand | target | rules
+[polls]
+time       | desired | visible | happened => demand | target | rules
 0:00..0:50 | 5       | 50      |          => 5      | 5      |
 1:00..1:10 |         | 100     |          => 10     | 5      | stabilization
 1:20       |         |         |          => 10     | 10     |

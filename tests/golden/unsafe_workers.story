@@ -1,6 +1,6 @@
-Workers that lose what they hold
+Workers that lose messages in flight when they stop
 
-One message in flight keeps every task, since ECS does not choose the idle ones. Where workers drain, it keeps one.
+One message in flight holds every task, because ECS does not choose idle tasks. If workers drain, it holds one task.
 
 [policy]
 queues = ["orders"]
@@ -10,8 +10,8 @@ tolerance = 0
 workers = "unsafe"
 scale_in.stabilization = "0s"
 
-[ticks]
-time       | desired | waiting | in_flight | happened                    => demand | target | rules
+[polls]
+time       | desired | visible | in_flight | happened                    => demand | target | rules
 0:00       | 5       | 50      | 0         |                             => 5      | 5      |
 0:10..1:30 |         | 0       | 1         |                             => 1      | 5      | busy
 1:40       |         |         |           | reload workers = "draining" => 1      | 1      |

@@ -1,7 +1,7 @@
-A service that does not wake for everything
+A threshold for activation
 
-It wakes on more than 10 messages seen twice in a row: a phantom seen once wakes nobody. Fewer messages wait, but no
-longer than is acceptable: a threshold delays and never strands.
+The service leaves zero when more than 10 messages are read twice in a row: a phantom reading does not activate it.
+Fewer messages wait, but at most for the acceptable latency: a threshold delays a message and never strands it.
 
 [policy]
 queues = ["orders"]
@@ -10,8 +10,8 @@ backlog_per_task = 10
 acceptable_latency = "60s"
 activation = { messages = 10, reads = 2 }
 
-[ticks]
-time       | desired | waiting | happened => demand | target | rules
+[polls]
+time       | desired | visible | happened => demand | target | rules
 0:00       | 0       | 0       |          => 0      | 0      |
 0:10       |         | 50      |          => 5      | 0      | activation
 0:20       |         | 0       |          => 0      | 0      |

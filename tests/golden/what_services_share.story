@@ -1,7 +1,7 @@
-What several services share holds a change back
+A limit shared by several services holds a change
 
-Admission stands outside of the single service: what it permits is told in these rows. It holds back all of a change or
-a part, never causes one, and what was held back is asked for again at the next tick.
+Admission across services is outside of this service: the rows contain its results. It holds all or part of a change
+and never causes one. The held part is required again at the next poll.
 
 [policy]
 queues = ["orders"]
@@ -9,11 +9,11 @@ max_tasks = 50
 backlog_per_task = 10
 scale_in.stabilization = "0s"
 
-[ticks]
-time | desired | waiting | happened                         => demand | target | rules
+[polls]
+time | desired | visible | happened                         => demand | target | rules
 0:00 | 10      | 100     |                                  => 10     | 10     |
 0:10 |         | 200     | held at 14 by shared_cap         => 20     | 14     | shared_cap
-# 5 are left for this service, which has 14: none is taken away.
+# 5 tasks are left for this service, which has 14: no task is removed.
 0:20 |         |         | held at 5 by shared_cap          => 20     | 14     | shared_cap
 0:30 |         |         | held at 14 by conflicting_scaler => 20     | 14     | conflicting_scaler
 0:40 |         |         |                                  => 20     | 20     |

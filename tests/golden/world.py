@@ -1,11 +1,11 @@
-"""The world of a story: what its rows say was seen, kept from row to row, and made into an observation.
+"""The world of a story: stores the readings of its rows and makes observations of them.
 
-Columns: `desired`, `running` (a number stays; `all` are as many as are desired, which is how a story begins),
-`pending`, `protected`; of the first queue `waiting`, `in_flight`, `delayed`, `oldest` (seconds, `-` none) and
-`groups`, of another one `name.waiting` and so on; `cpu` and `memory` (percent, of this moment or `90@1:00`);
-`received` and `deleted`, which together tell of a minute that has just ended, and hold for their tick alone.
+Columns: `desired`; `running` (a number, or `all`: as many as desired; a story starts with `all`); `pending`;
+`protected`; of the first queue `visible`, `in_flight`, `delayed`, `oldest` (seconds, `-` none) and `groups`, of another
+queue `name.visible` and so on; `cpu` and `memory` (percent, of this poll or `90@1:00`); `received` and `deleted`, the
+counts of the minute that ends at this poll, valid for this poll only. A value stays until the next row that sets it.
 
-What may happen is in `WORDS`.
+The events are in `WORDS`.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from autoscaler.core.model import (
     Utilization,
 )
 from autoscaler.core.policy import Pause, Policy
-from tests.golden.story import Row, Story, StoryError, seconds
+from tests.golden.story import Story, StoryError, StoryRow, seconds
 
 FLEET = ("desired", "running", "pending", "protected")
-QUEUE = ("waiting", "in_flight", "delayed", "oldest", "groups")
+QUEUE = ("visible", "in_flight", "delayed", "oldest", "groups")
 METERS = ("cpu", "memory")
 MINUTE = ("received", "deleted")
 THROTTLED = Missing("it was throttled", "throttled")
 
 
 @dataclass
-class World:
-    """One service, as it stands. `desired` is what ECS shows, our own accepted writes included."""
+class StoryWorld:
+    """The current state of one service. `desired` is ECS's count, including our accepted writes."""
 
     story: Story
     desired: int = 0
@@ -51,15 +51,15 @@ class World:
     restarted: bool = False
     refuses: bool = False
     loses_answer: bool = False
-    restraints: list[tuple[Rule, int]] = field(default_factory=list)
-    _told: dict[str, str] = field(default_factory=dict)
+    limits: list[tuple[Rule, int]] = field(default_factory=list)
+    _readings: dict[str, str] = field(default_factory=dict)
     _missing: set[str] = field(default_factory=set)
     _rolling: Deployment | None = None
     _trouble: Trouble | None = None
     _fields: Mapping[str, Any] = field(default_factory=dict)
     _paused: Pause | int | None = None
     _bounds: tuple[int, int, str | None] | None = None
-    _waited: list[tuple[float, int]] = field(default_factory=list)
+    _backlogs: list[tuple[float, int]] = field(default_factory=list)
     _unseen: Unseen | None = None
     _unreceived: tuple[str, ...] = ()
 
@@ -69,31 +69,31 @@ class World:
         known = {*FLEET, *METERS, *MINUTE, *(f"{queue}.{column}" for queue in self._queues for column in QUEUE)}
         for column in self.story.columns:
             if self._key(column) not in known:
-                raise StoryError(f"{self.story.name}: nobody knows the column {column}")
+                raise StoryError(f"{self.story.name}: unknown column {column}")
         if not self.story.rows[0].cells.get("desired", "").isdecimal():
-            raise StoryError(f"{self.story.name}: the first row says how many tasks were desired")
+            raise StoryError(f"{self.story.name}: the first row must have a desired count")
 
     def _key(self, column: str) -> str:
-        """The first queue's columns need no name before them."""
+        """Return the column's key: the first queue's columns have no prefix in the header."""
         return f"{self._queues[0]}.{column}" if column in QUEUE and self._queues else column
 
     def policy(self) -> Policy:
-        """The policy in force: reloads, the tag's pause and a schedule's bounds included."""
+        """Return the current policy, with reloads, the pause of the tag and the bounds of a schedule."""
         policy = policy_of(self.story.name, self._fields)
         if self._bounds is not None:
             low, high, schedule = self._bounds
             policy = replace(policy, min_tasks=low, max_tasks=high, schedule=schedule)
         return policy if self._paused is None else replace(policy, paused=self._paused)
 
-    def see(self, row: Row | None, now: float) -> None:
-        """What is new at `now` (None: nothing). Of a single tick are restarts, writes that fail, and minutes."""
+    def see(self, row: StoryRow | None, now: float) -> None:
+        """Apply a row at `now` (None: no change). Restarts, failed writes and minutes are valid for one poll only."""
         self.restarted = self.refuses = self.loses_answer = False
-        self.restraints = []
+        self.limits = []
         for column in MINUTE:
-            self._told.pop(column, None)
+            self._readings.pop(column, None)
         if row is None:
             return
-        self._told |= {self._key(column): self._of_now(column, cell, now) for column, cell in row.cells.items()}
+        self._readings |= {self._key(column): self._of_now(column, cell, now) for column, cell in row.cells.items()}
         self.desired = int(row.cells.get("desired", self.desired))
         self.protected = self._count("protected")
         for words in row.happened:
@@ -109,19 +109,19 @@ class World:
             if match:
                 happen(self, now, *match.groups())
                 return
-        raise StoryError(f"{self.story.name}: nobody knows what {words!r} means")
+        raise StoryError(f"{self.story.name}: unknown event {words!r}")
 
     def _count(self, key: str) -> int | None:
-        """None: it was not told, or told to be none (`-`)."""
-        cell = self._told.get(key, "-")
+        """Return a reading as a number; None: it was not set, or it is `-`."""
+        cell = self._readings.get(key, "-")
         return None if cell == "-" else int(cell)
 
     def observed(self, now: float, memory: Memory) -> Observation:
-        """Protection is not part of it: it is read only when a scale-in is about to happen."""
-        running = self.desired if self._told.get("running", "all") == "all" else int(self._told["running"])
+        """Return the observation at `now`, without protection, which is read only before a scale-in."""
+        running = self.desired if self._readings.get("running", "all") == "all" else int(self._readings["running"])
         pending = self._count("pending")
         queues = tuple(QueueReading(queue, self._backlog(queue, now)) for queue in self._queues)
-        self._waited.append((now, _waiting(queues)))
+        self._backlogs.append((now, _visible(queues)))
         return Observation(
             now=now,
             fleet=Fleet(
@@ -143,23 +143,23 @@ class World:
     def _backlog(self, queue: str, now: float) -> Backlog | Missing:
         if queue in self._missing:
             return THROTTLED
-        waiting, in_flight, delayed, oldest, groups = (self._count(f"{queue}.{column}") for column in QUEUE)
-        return Backlog(waiting or 0, in_flight or 0, delayed or 0, now, oldest, groups)
+        visible, in_flight, delayed, oldest, groups = (self._count(f"{queue}.{column}") for column in QUEUE)
+        return Backlog(visible or 0, in_flight or 0, delayed or 0, now, oldest, groups)
 
     def _utilization(self, meter: str, memory: Memory) -> Utilization | Missing | None:
-        """The datapoint, with the tasks that ran at its time."""
+        """Return the datapoint, with the tasks that ran at its time."""
         if meter in self._missing:
             return THROTTLED
-        percent, _, at = self._told.get(meter, "").partition("@")
+        percent, _, at = self._readings.get(meter, "").partition("@")
         return Utilization(float(percent), seconds(at), memory.running_at(seconds(at))) if percent else None
 
     def _flow(self, now: float, memory: Memory) -> Flow | None:
-        """The minute that ends now, with the tasks of its start and the fewest messages that waited in it."""
+        """Return the minute that ends now, with the tasks at its start and its smallest backlog."""
         received, deleted = self._count("received"), self._count("deleted")
         tasks = memory.running_at(now - 60)
         if received is None or deleted is None or tasks is None:
             return None
-        return Flow(received, deleted, tasks, now, min(count for at, count in self._waited if now - 60 < at))
+        return Flow(received, deleted, tasks, now, min(count for at, count in self._backlogs if now - 60 < at))
 
     def _reload(self, _: float, setting: str) -> None:
         self._fields = _merged(self._fields, tomllib.loads(setting))
@@ -171,8 +171,8 @@ class World:
         self._bounds = int(low), int(high), schedule
 
 
-def _waiting(queues: tuple[QueueReading, ...]) -> int:
-    """In all; 0 where a queue is not known."""
+def _visible(queues: tuple[QueueReading, ...]) -> int:
+    """Return the visible messages of all queues; 0 if a reading is missing."""
     known = [backlog.visible for _, backlog in queues if isinstance(backlog, Backlog)]
     return sum(known) if len(known) == len(queues) else 0
 
@@ -202,16 +202,16 @@ WORDS: Mapping[str, Callable[..., None]] = {
     r"deployment begins": lambda world, now: setattr(world, "_rolling", Deployment(now)),
     r"deployment ends": _sets("_rolling", None),
     r"trouble: (.+)": lambda world, now, reason: setattr(world, "_trouble", Trouble(reason, now)),
-    r"reload (.+)": World._reload,
-    r"pause (all|in|out|\d+)": World._pause,
+    r"reload (.+)": StoryWorld._reload,
+    r"pause (all|in|out|\d+)": StoryWorld._pause,
     r"release": _sets("_paused", None),
-    r"bounds (\d+) to (\d+)(?: by (\S+))?": World._bound,
-    r"held at (\d+) by (fleet_cap|shared_cap|conflicting_scaler)": lambda world, _, count, rule: (
-        world.restraints.append((Rule(rule), int(count)))
+    r"bounds (\d+) to (\d+)(?: by (\S+))?": StoryWorld._bound,
+    r"held at (\d+) by (fleet_cap|shared_cap|conflicting_scaler)": lambda world, _, count, rule: world.limits.append(
+        (Rule(rule), int(count))
     ),
 }
-"""What may happen, in the words of a row. `missing q` holds until `found q`, `pause` until `release`, `CloudWatch
-counts`, of what SQS does not show, until `CloudWatch agrees`, and `no receives` until `a receive`. `answer lost`:
-ECS took the write and nobody heard of it. `bounds` are those that a schedule puts in force. `held at` is what
-admission said across services (`engine.restrain`).
+"""The events of a row. `missing q` lasts until `found q`, `pause` until `release`, `CloudWatch counts` (messages that
+SQS does not show) until `CloudWatch agrees`, and `no receives` until `a receive`. `answer lost`: ECS accepts the write,
+but its answer is lost. `bounds` are the bounds of a schedule. `held at` is the result of admission across services
+(`engine.limit_decision`).
 """

@@ -1,4 +1,4 @@
-"""What an expression speaks of: the names of metrics and of labels in it."""
+"""Find the metric names and label names in a PromQL expression."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def metrics_in(expr: str) -> set[str]:
 
 
 def labels_in(expr: str) -> set[str]:
-    """All that are selected or grouped by."""
+    """Return the labels in selectors and in groupings."""
     grouped = {label.strip() for labels in GROUPED.findall(expr) for label in labels.split(",")}
     return set(SELECTED.findall(expr)) | (grouped - {""})
 
 
 def filled(expr: str, **values: str) -> str:
-    """With the dashboard's variables replaced."""
+    """Return the expression with the dashboard's variables replaced. `values` override the defaults."""
     for name, value in (VARIABLES | {f"${key}": value for key, value in values.items()}).items():
         expr = expr.replace(name, value)
     return expr

@@ -1,4 +1,4 @@
-"""The dashboards: names that exist, panels that explain themselves, and what is deployed is what the code says."""
+"""The dashboards: all names exist, every panel has a description, and the deployed files match the code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoscaler.core.model import Rule
 from autoscaler.monitoring import DAEMON, FLEET, SERVICE, files
 from autoscaler.monitoring.grafana import COLUMNS, as_grafana
 from autoscaler.monitoring.panels import Dashboard, Panel, Section, Shape
-from autoscaler.telemetry.families import FAMILIES, Family, Kind
+from autoscaler.telemetry.families import FAMILIES, Family, MetricKind
 from autoscaler.telemetry.own import OWN
 from autoscaler.telemetry.tally import NO_RULE
 from tests.monitoring.queries import NAMED, filled, labels_in, metrics_in
@@ -23,19 +23,19 @@ from tests.monitoring.queries import NAMED, filled, labels_in, metrics_in
 ROOT = Path(__file__).parents[2]
 DEPLOYED = ROOT / "deploy" / "monitoring"
 DASHBOARDS = (FLEET, SERVICE, DAEMON)
-EACH = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)
+EACH_DASHBOARD = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)
 
-OF_THE_SCRAPE = {"instance", "job", "le"}
-OF_THE_PROCESS = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
+SCRAPE_LABELS = {"instance", "job", "le"}
+PROCESS_METRICS = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
 
 
 def served() -> dict[str, set[str]]:
-    """The labels of every series that `/metrics` serves, by the series' name."""
-    names: dict[str, set[str]] = {name: set() for name in OF_THE_PROCESS}
+    """Return the labels of every series that `/metrics` serves, by the name of the series."""
+    names: dict[str, set[str]] = {name: set() for name in PROCESS_METRICS}
     every: tuple[Family[Any], ...] = (*FAMILIES, *OWN)
     for family in every:
         own = {"ecs_cluster", "ecs_service"} if family in FAMILIES else set()
-        parts = ("_bucket", "_sum", "_count") if family.kind is Kind.HISTOGRAM else ("",)
+        parts = ("_bucket", "_sum", "_count") if family.kind is MetricKind.HISTOGRAM else ("",)
         names |= {family.name + part: own | set(family.labels) for part in parts}
     return names
 
@@ -50,42 +50,42 @@ def overlaps(one: dict[str, int], other: dict[str, int]) -> bool:
     return across and down
 
 
-@EACH
-def test_a_metric_that_is_renamed_is_missed(dashboard: Dashboard) -> None:
+@EACH_DASHBOARD
+def test_every_metric_in_a_dashboard_exists(dashboard: Dashboard) -> None:
     names = served()
     for expr in dashboard.expressions:
         assert metrics_in(expr), expr
         assert metrics_in(expr) <= names.keys(), expr
 
 
-@EACH
-def test_a_change_is_marked_also_where_a_minute_lies_between_scrapes(dashboard: Dashboard) -> None:
+@EACH_DASHBOARD
+def test_a_change_is_annotated_also_at_a_scrape_interval_of_a_minute(dashboard: Dashboard) -> None:
     windows = {window for mark in dashboard.marks for window in re.findall(r"\[(.+?)\]", mark.expr)}
-    assert windows <= {"3m", "4m", "5m"}  # a window of one minute holds one sample, and one shows no increase
+    assert windows <= {"3m", "4m", "5m"}  # a window of one minute has one sample, and an increase needs two
 
 
-@EACH
-def test_a_label_that_is_renamed_is_missed(dashboard: Dashboard) -> None:
+@EACH_DASHBOARD
+def test_every_label_in_a_dashboard_exists(dashboard: Dashboard) -> None:
     names = served()
     for panel in dashboard.panels:
         for query in panel.queries:
-            known = OF_THE_SCRAPE.union(*(names[name] for name in metrics_in(query.expr)))
+            known = SCRAPE_LABELS.union(*(names[name] for name in metrics_in(query.expr)))
             assert labels_in(query.expr) | set(NAMED.findall(query.legend)) <= known, query
 
 
-@EACH
-def test_what_may_be_chosen_exists(dashboard: Dashboard) -> None:
+@EACH_DASHBOARD
+def test_every_variable_of_a_dashboard_exists_and_is_used(dashboard: Dashboard) -> None:
     names = served()
     for variable in dashboard.variables:
         [metric] = metrics_in(variable.metric)
-        assert variable.label in names[metric] | OF_THE_SCRAPE
+        assert variable.label in names[metric] | SCRAPE_LABELS
     used = {f"${variable.name}" for variable in dashboard.variables}
     assert "$" not in filled(" ".join(dashboard.expressions))
     assert all(name in " ".join(dashboard.expressions) for name in used)
 
 
-@EACH
-def test_every_panel_says_what_it_shows_and_in_which_unit(dashboard: Dashboard) -> None:
+@EACH_DASHBOARD
+def test_every_panel_has_a_title_a_description_a_unit_and_a_query(dashboard: Dashboard) -> None:
     for panel in dashboard.panels:
         assert panel.description.endswith("."), panel.title
         assert panel.unit
@@ -94,50 +94,50 @@ def test_every_panel_says_what_it_shows_and_in_which_unit(dashboard: Dashboard) 
     assert len(titles) == len(set(titles)), titles
 
 
-@EACH
-def test_series_that_stand_beside_each_other_have_names(dashboard: Dashboard) -> None:
+@EACH_DASHBOARD
+def test_every_series_of_a_panel_with_several_queries_has_a_name(dashboard: Dashboard) -> None:
     def named(panel: Panel) -> bool:
         return all(query.column if panel.shape is Shape.TABLE else query.legend for query in panel.queries)
 
     assert all(named(panel) for panel in dashboard.panels if len(panel.queries) > 1)
 
 
-@EACH
-def test_panels_lie_within_the_grid_and_beside_each_other(dashboard: Dashboard) -> None:
-    laid = as_grafana(dashboard)["panels"]
-    assert len({panel["id"] for panel in laid}) == len(laid)
-    places = [panel["gridPos"] for panel in laid]
-    assert all(place["x"] >= 0 and place["x"] + place["w"] <= COLUMNS for place in places)
-    assert not any(overlaps(one, other) for i, one in enumerate(places) for other in places[:i])
+@EACH_DASHBOARD
+def test_panels_are_within_the_grid_and_do_not_overlap(dashboard: Dashboard) -> None:
+    written = as_grafana(dashboard)["panels"]
+    assert len({panel["id"] for panel in written}) == len(written)
+    positions = [panel["gridPos"] for panel in written]
+    assert all(position["x"] >= 0 and position["x"] + position["w"] <= COLUMNS for position in positions)
+    assert not any(overlaps(one, other) for i, one in enumerate(positions) for other in positions[:i])
 
 
 @given(st.lists(st.lists(st.tuples(st.integers(1, COLUMNS), st.integers(1, 9)), min_size=1, max_size=6), max_size=3))
-def test_panels_of_any_size_lie_beside_each_other(sizes: list[list[tuple[int, int]]]) -> None:
+def test_panels_of_any_size_do_not_overlap(sizes: list[list[tuple[int, int]]]) -> None:
     sections = tuple(
         Section("s", tuple(Panel("p", "It is.", (), width=width, height=height) for width, height in section))
         for section in sizes
     )
-    places = [panel["gridPos"] for panel in as_grafana(Dashboard("d", "D", "It is.", (), sections))["panels"]]
-    assert all(place["x"] + place["w"] <= COLUMNS for place in places)
-    assert not any(overlaps(one, other) for i, one in enumerate(places) for other in places[:i])
+    positions = [panel["gridPos"] for panel in as_grafana(Dashboard("d", "D", "It is.", (), sections))["panels"]]
+    assert all(position["x"] + position["w"] <= COLUMNS for position in positions)
+    assert not any(overlaps(one, other) for i, one in enumerate(positions) for other in positions[:i])
 
 
-@EACH
-def test_no_panel_names_a_data_source(dashboard: Dashboard) -> None:
-    asked = [panel["datasource"] for panel in panels(dashboard)]
-    asked += [target["datasource"] for panel in panels(dashboard) for target in panel["targets"]]
-    asked += [mark["datasource"] for mark in as_grafana(dashboard)["annotations"]["list"]]
-    assert {source["uid"] for source in asked} == {"${datasource}"}
+@EACH_DASHBOARD
+def test_every_data_source_is_the_variable_of_the_dashboard(dashboard: Dashboard) -> None:
+    sources = [panel["datasource"] for panel in panels(dashboard)]
+    sources += [target["datasource"] for panel in panels(dashboard) for target in panel["targets"]]
+    sources += [mark["datasource"] for mark in as_grafana(dashboard)["annotations"]["list"]]
+    assert {source["uid"] for source in sources} == {"${datasource}"}
 
 
-@EACH
-def test_every_query_of_a_panel_is_there(dashboard: Dashboard) -> None:
-    for panel, laid in zip(dashboard.panels, panels(dashboard), strict=True):
-        assert [target["expr"] for target in laid["targets"]] == [query.expr for query in panel.queries]
-        assert len({target["refId"] for target in laid["targets"]}) == len(panel.queries)
+@EACH_DASHBOARD
+def test_every_query_of_a_panel_is_written(dashboard: Dashboard) -> None:
+    for panel, written in zip(dashboard.panels, panels(dashboard), strict=True):
+        assert [target["expr"] for target in written["targets"]] == [query.expr for query in panel.queries]
+        assert len({target["refId"] for target in written["targets"]}) == len(panel.queries)
 
 
-def test_the_three_lead_to_each_other() -> None:
+def test_the_three_dashboards_link_to_each_other() -> None:
     for dashboard in DASHBOARDS:
         [links] = as_grafana(dashboard)["links"]
         assert links["tags"] == as_grafana(dashboard)["tags"] == ["autoscaler"]
@@ -154,24 +154,24 @@ def test_the_three_lead_to_each_other() -> None:
     assert link["url"].startswith(f"/d/{SERVICE.uid}?")
 
 
-def test_the_promise_is_the_headline() -> None:
+def test_the_first_panel_shows_the_messages_in_time() -> None:
     for dashboard in (FLEET, SERVICE):
         first = dashboard.panels[0]
         assert (first.title, first.shape) == ("Messages in time", Shape.STAT)
 
 
 def test_the_binding_rule_has_a_state_timeline() -> None:
-    [panel] = [panel for panel in SERVICE.panels if panel.title == "The rule that bound"]
+    [panel] = [panel for panel in SERVICE.panels if panel.title == "Binding rules"]
     assert panel.shape is Shape.STATES
     assert f'rule!="{NO_RULE}"' in panel.queries[0].expr
     assert NO_RULE not in set(Rule)
 
 
-def test_what_is_deployed_is_what_the_code_says() -> None:
+def test_the_deployed_files_match_the_code() -> None:
     written = files(None)
     assert {path.name for path in DEPLOYED.iterdir()} == set(written)
     for name, text in written.items():
-        remedy = f"deploy/monitoring/{name} is old: autoscaler dashboards --out deploy/monitoring"
+        remedy = f"deploy/monitoring/{name} is out of date, run: autoscaler dashboards --out deploy/monitoring"
         assert (DEPLOYED / name).read_text() == text, remedy
 
 

@@ -1,5 +1,5 @@
-"""Rules and alarms: names that exist, a runbook for each alert, and a case in which it fires and one in which it does
-not. That they do is for Prometheus' own tool to say: `make test-real`.
+"""Rules and alarms: all names exist, and each alert has a runbook entry, a case that fires and one that does not.
+`make test-real` runs the cases with promtool.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autoscaler.monitoring.alarms import Stack, alarms, queue_alarm, threshold_s
 from autoscaler.monitoring.rules import ALERTS, GROUPS, RECORDINGS, RUNBOOK
 from autoscaler.monitoring.yaml import as_yaml
 from tests.monitoring.queries import NAMED, labels_in, metrics_in
-from tests.monitoring.test_dashboards import OF_THE_SCRAPE, served
+from tests.monitoring.test_dashboards import SCRAPE_LABELS, served
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "rules_test.yml"
@@ -42,11 +42,11 @@ SETTINGS = {
 
 
 LATENCIES_S = {"orders": 60, "refunds": 300, "paid": 30, "pa-id.fifo": 30}
-"""Of the queues in the daemon's own Region."""
+"""Latency targets of the queues in the daemon's own Region, in seconds."""
 
 
 def cases() -> list[tuple[str, bool]]:
-    """Alert by alert, whether it is expected to fire."""
+    """Return the alert of each case, and whether it is expected to fire."""
     tested = yaml.safe_load(CASES.read_text())["tests"]
     return [
         (case["alertname"], bool(case["exp_alerts"])) for test in tested for case in test.get("alert_rule_test", ())
@@ -57,38 +57,38 @@ def test_every_name_in_a_rule_exists() -> None:
     names = served() | {recording.record: {"ecs_cluster", "ecs_service"} for recording in RECORDINGS}
     for expr in [each.expr for each in (*RECORDINGS, *ALERTS)]:
         assert metrics_in(expr) <= names.keys(), expr
-        assert labels_in(expr) <= OF_THE_SCRAPE.union(*(names[name] for name in metrics_in(expr))), expr
+        assert labels_in(expr) <= SCRAPE_LABELS.union(*(names[name] for name in metrics_in(expr))), expr
 
 
-def test_an_alert_speaks_of_labels_that_its_series_have() -> None:
+def test_the_text_of_an_alert_uses_only_labels_of_its_series() -> None:
     names = served() | {recording.record: {"ecs_cluster", "ecs_service"} for recording in RECORDINGS}
     for alert in ALERTS:
-        known = OF_THE_SCRAPE.union(*(names[name] for name in metrics_in(alert.expr)))
+        known = SCRAPE_LABELS.union(*(names[name] for name in metrics_in(alert.expr)))
         assert set(NAMED.findall(alert.summary + alert.description)) <= known, alert.name
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
-def test_an_alert_has_an_entry_in_the_runbook_with_what_to_do(alert: Any) -> None:
+def test_every_alert_has_a_complete_entry_in_the_runbook(alert: Any) -> None:
     sections = dict(re.findall(r"^## (.+?)\n(.+?)(?=\n## |\Z)", (ROOT / RUNBOOK).read_text(), re.MULTILINE | re.DOTALL))
-    for word in ("**It means**", "**Look at**", "**Do**"):
+    for word in ("**Meaning:**", "**Check**", "**Action:**"):
         assert word in sections[alert.name]
     [rule] = [rule for group in GROUPS["groups"] for rule in group["rules"] if rule.get("alert") == alert.name]
     assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{alert.name.lower()}"
 
 
-def test_the_runbook_has_nothing_that_nobody_is_told_of() -> None:
+def test_the_runbook_has_no_entry_without_an_alert_or_an_alarm() -> None:
     entries = re.findall(r"^## (.+)$", (ROOT / RUNBOOK).read_text(), re.MULTILINE)
     assert entries == [*(alert.name for alert in ALERTS), "Oldest message"]
 
 
-def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
+def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
     assert set(cases()) == {(alert.name, fires) for alert in ALERTS for fires in (True, False)}
 
 
 @pytest.mark.parametrize(
     "value", [GROUPS, queue_alarm(), {"a": [1, [2], {"b": [], "c": {}}], "yes": "no", "x": "a: b"}]
 )
-def test_what_is_written_is_what_is_read(value: dict[str, Any]) -> None:
+def test_written_yaml_is_parsed_back_unchanged(value: dict[str, Any]) -> None:
     assert yaml.safe_load(as_yaml(value)) == value
 
 
@@ -116,19 +116,23 @@ def test_there_is_one_alarm_for_each_queue_in_its_own_account_and_region() -> No
 
 
 @pytest.mark.parametrize(("queues", "sizes"), [(500, [500]), (501, [500, 1]), (1_001, [500, 500, 1])])
-def test_no_template_has_more_resources_than_cloudformation_takes(queues: int, sizes: list[int]) -> None:
+def test_no_template_has_more_resources_than_cloudformation_accepts(queues: int, sizes: list[int]) -> None:
     names = [f"q{number}" for number in range(queues)]
     config = load(SETTINGS | {"AUTOSCALER_SERVICES__C__QUEUES": ",".join(names)})
-    there = {stack.part: found["Resources"] for stack, found in alarms(config).items() if stack.region == "us-east-1"}
-    assert [len(there[part]) for part in range(1, len(there) + 1)] == sizes
-    watched = [alarm["Properties"]["Dimensions"][0]["Value"] for part in there.values() for alarm in part.values()]
-    assert watched == names
+    templates = {
+        stack.part: template["Resources"] for stack, template in alarms(config).items() if stack.region == "us-east-1"
+    }
+    assert [len(templates[part]) for part in range(1, len(templates) + 1)] == sizes
+    queues_with_alarm = [
+        alarm["Properties"]["Dimensions"][0]["Value"] for part in templates.values() for alarm in part.values()
+    ]
+    assert queues_with_alarm == names
     written = {name for name in files(config) if "us-east-1" in name}
     assert written == {f"queue-alarms-us-east-1{part}.yaml" for part in ("", "-2", "-3")[: len(sizes)]}
 
 
 @pytest.mark.parametrize("template", [queue_alarm(), alarms(load(SETTINGS))[Stack()]], ids=["one", "several"])
-def test_the_alarms_are_a_template_that_cloudformation_takes(template: dict[str, Any], tmp_path: Path) -> None:
+def test_the_alarms_are_a_valid_cloudformation_template(template: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "alarms.yaml"
     path.write_text(as_yaml(template))
     command: list[str | Path] = [Path(sys.executable).parent / "cfn-lint", "--regions", "eu-west-1", "--", path]
@@ -136,7 +140,7 @@ def test_the_alarms_are_a_template_that_cloudformation_takes(template: dict[str,
     assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
-def test_an_alarm_needs_neither_the_daemon_nor_prometheus() -> None:
+def test_an_alarm_requires_neither_the_daemon_nor_prometheus() -> None:
     [alarm] = queue_alarm()["Resources"].values()
     assert (alarm["Type"], alarm["Properties"]["Namespace"]) == ("AWS::CloudWatch::Alarm", "AWS/SQS")
-    assert alarm["Properties"]["TreatMissingData"] == "notBreaching"  # CloudWatch says nothing of a queue that sleeps
+    assert alarm["Properties"]["TreatMissingData"] == "notBreaching"  # CloudWatch has no data for an inactive queue

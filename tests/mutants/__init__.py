@@ -1,1 +1,1 @@
-"""Do the laws of the core bite? Each mutant is the core with one small mistake planted; some test must object."""
+"""Mutation tests of the core: each mutant is the core with one small change, and at least one test must fail on it."""

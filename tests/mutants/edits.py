@@ -1,7 +1,7 @@
-"""The mistakes that are planted: each operator names the small edits of one syntax node.
+"""The mutation operators: each returns the small edits of one syntax node.
 
-They are those that people make: off by one, the wrong side of a threshold, the other of two extremes, a guard
-forgotten, a step left out. An edit replaces a span of the source, so what is around it stays as it was written.
+They are typical mistakes: off by one, the wrong side of a threshold, `min` for `max`, a missing condition, a missing
+step. An edit replaces a span of the source and does not change the text around it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import NamedTuple, TypeAlias
 
 
 class Edit(NamedTuple):
-    """The bytes from `start` to `end`, the end not included, become `text`."""
+    """Replaces the bytes from `start` (included) to `end` (excluded) by `text`."""
 
     start: int
     end: int
     text: str
 
 
-class Page:
-    """A source text in which nodes can be found: by bytes, since that is how Python counts columns."""
+class SourceText:
+    """A source text with the positions of its nodes, in bytes, because Python counts columns in bytes."""
 
     def __init__(self, source: str) -> None:
         self.bytes = source.encode()
@@ -44,7 +44,7 @@ class Page:
         return Edit(self.start(node), self.end(node), text)
 
     def between(self, left: ast.expr, right: ast.expr, old: str, new: str) -> Edit:
-        """The sign between two operands replaced; comments and parentheses beside it stay."""
+        """Replace the operator between two operands; comments and parentheses next to it stay."""
         start, end = self.end(left), self.start(right)
         return Edit(start, end, self.bytes[start:end].decode().replace(old, new, 1))
 
@@ -52,7 +52,7 @@ class Page:
         return (self.bytes[: edit.start] + edit.text.encode() + self.bytes[edit.end :]).decode()
 
 
-Operator: TypeAlias = Callable[[ast.AST, Page], Iterator[Edit]]
+Operator: TypeAlias = Callable[[ast.AST, SourceText], Iterator[Edit]]
 
 _COMPARED: Mapping[type[ast.cmpop], tuple[str, tuple[str, ...]]] = {
     ast.Lt: ("<", ("<=", ">=")),
@@ -78,16 +78,16 @@ _COMPUTED: Mapping[type[ast.operator], tuple[str, str]] = {
 }
 
 
-def comparison(node: ast.AST, page: Page) -> Iterator[Edit]:
-    """The boundary to the other side, and the contrary."""
+def comparison(node: ast.AST, page: SourceText) -> Iterator[Edit]:
+    """Include or exclude the boundary, and negate the comparison."""
     if isinstance(node, ast.Compare):
         for op, (left, right) in zip(node.ops, pairwise([node.left, *node.comparators]), strict=True):
             sign, others = _COMPARED[type(op)]
             yield from (page.between(left, right, sign, other) for other in others)
 
 
-def arithmetic(node: ast.AST, page: Page) -> Iterator[Edit]:
-    """The inverse operation, and a sign lost."""
+def arithmetic(node: ast.AST, page: SourceText) -> Iterator[Edit]:
+    """Use the inverse operation, and drop a minus sign."""
     if isinstance(node, ast.BinOp) and type(node.op) in _COMPUTED:
         yield page.between(node.left, node.right, *_COMPUTED[type(node.op)])
     if isinstance(node, ast.AugAssign) and type(node.op) in _COMPUTED:
@@ -96,8 +96,8 @@ def arithmetic(node: ast.AST, page: Page) -> Iterator[Edit]:
         yield page.instead(node, f"({page.text(node.operand)})")
 
 
-def connective(node: ast.AST, page: Page) -> Iterator[Edit]:
-    """`and` for `or`, `or` for `and`, each operand left out, and `not` left out."""
+def connective(node: ast.AST, page: SourceText) -> Iterator[Edit]:
+    """Exchange `and` and `or`, drop each operand, and drop `not`."""
     if isinstance(node, ast.BoolOp):
         word, other, neutral = ("and", "or", "True") if isinstance(node.op, ast.And) else ("or", "and", "False")
         yield from (page.between(left, right, word, other) for left, right in pairwise(node.values))
@@ -106,23 +106,23 @@ def connective(node: ast.AST, page: Page) -> Iterator[Edit]:
         yield page.instead(node, f"({page.text(node.operand)})")
 
 
-def extreme(node: ast.AST, page: Page) -> Iterator[Edit]:
-    """`max` for `min`, `min` for `max`, wherever they are spoken of."""
+def extreme(node: ast.AST, page: SourceText) -> Iterator[Edit]:
+    """Exchange `min` and `max`, wherever the names occur."""
     if isinstance(node, ast.Name) and node.id in {"min", "max"}:
         yield page.instead(node, "max" if node.id == "min" else "min")
 
 
-def contender(node: ast.AST, page: Page) -> Iterator[Edit]:
-    """One argument of `min` or `max` left out."""
+def contender(node: ast.AST, page: SourceText) -> Iterator[Edit]:
+    """Drop one argument of `min` or `max`."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"min", "max"}:
-        for kept in _without_one(node.args):
-            rest = [page.text(argument) for argument in kept]
-            alone = len(rest) == 1 and not isinstance(kept[0], ast.Starred)
+        for remaining in _without_one(node.args):
+            rest = [page.text(argument) for argument in remaining]
+            alone = len(rest) == 1 and not isinstance(remaining[0], ast.Starred)
             yield page.instead(node, f"({rest[0]})" if alone else f"{node.func.id}({', '.join(rest)})")
 
 
-def constant(node: ast.AST, page: Page) -> Iterator[Edit]:
-    """One more and one less; twice and half of fractions and of what is so large that one is nothing to it."""
+def constant(node: ast.AST, page: SourceText) -> Iterator[Edit]:
+    """Add 1 and subtract 1; double and halve fractions and very large numbers."""
     if not isinstance(node, ast.Constant):
         return
     value = node.value
@@ -136,8 +136,8 @@ def constant(node: ast.AST, page: Page) -> Iterator[Edit]:
         yield page.instead(node, f"{value / 2}")
 
 
-def condition(node: ast.AST, page: Page) -> Iterator[Edit]:
-    """A guard that always or never holds; a filter that lets all through."""
+def condition(node: ast.AST, page: SourceText) -> Iterator[Edit]:
+    """Make a condition always true or always false; remove a filter."""
     if isinstance(node, ast.If | ast.IfExp):
         yield page.instead(node.test, "True")
         yield page.instead(node.test, "False")
@@ -149,27 +149,27 @@ def condition(node: ast.AST, page: Page) -> Iterator[Edit]:
         yield page.instead(node.guard, "True")
 
 
-def element(node: ast.AST, page: Page) -> Iterator[Edit]:
-    """One element of a list, a set or a table left out; of a tuple only where something is looked for in it."""
+def element(node: ast.AST, page: SourceText) -> Iterator[Edit]:
+    """Drop one element of a list, a set or a dict; of a tuple only in a comparison or an annotated assignment."""
     if isinstance(node, ast.List | ast.Set):
         left, right = "[]" if isinstance(node, ast.List) else "{}"
-        for kept in _without_one(node.elts):
-            yield page.instead(node, f"{left}{', '.join(map(page.text, kept))}{right}")
+        for remaining in _without_one(node.elts):
+            yield page.instead(node, f"{left}{', '.join(map(page.text, remaining))}{right}")
     elif isinstance(node, ast.Compare) and isinstance(node.comparators[-1], ast.Tuple):
         among = node.comparators[-1]
-        for kept in _without_one(among.elts):
-            yield page.instead(among, f"({', '.join(map(page.text, kept))},)")
+        for remaining in _without_one(among.elts):
+            yield page.instead(among, f"({', '.join(map(page.text, remaining))},)")
     elif isinstance(node, ast.Dict):
         pairs = list(zip(node.keys, node.values, strict=True))
         for some in _without_one(pairs):
             yield page.instead(node, "{" + ", ".join(_pair(page, *pair) for pair in some) + "}")
     elif isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Tuple):
-        for kept in _without_one(node.value.elts):
-            yield page.instead(node.value, f"({', '.join(map(page.text, kept))},)")
+        for remaining in _without_one(node.value.elts):
+            yield page.instead(node.value, f"({', '.join(map(page.text, remaining))},)")
 
 
-def answer(node: ast.AST, page: Page) -> Iterator[Edit]:
-    """One more and one less than the number that a function returns."""
+def answer(node: ast.AST, page: SourceText) -> Iterator[Edit]:
+    """Add 1 to and subtract 1 from the number that a function returns."""
     if isinstance(node, ast.FunctionDef) and node.returns is not None and page.text(node.returns) in {"int", "float"}:
         for inner in ast.walk(node):
             if isinstance(inner, ast.Return) and inner.value is not None and not isinstance(inner.value, ast.Constant):
@@ -177,8 +177,8 @@ def answer(node: ast.AST, page: Page) -> Iterator[Edit]:
                 yield page.instead(inner.value, f"({page.text(inner.value)}) - 1")
 
 
-def step(node: ast.AST, page: Page) -> Iterator[Edit]:
-    """A statement left out that is there for what it does: a call or a refusal; and a loop ended too early or late."""
+def step(node: ast.AST, page: SourceText) -> Iterator[Edit]:
+    """Drop a call or a `raise`; exchange `break` and `continue`."""
     if (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)) or isinstance(node, ast.Raise):
         yield page.instead(node, "pass")
     elif isinstance(node, ast.Break):
@@ -202,10 +202,10 @@ OPERATORS: tuple[Operator, ...] = (
 
 
 def _without_one(items: Sequence[ast.expr] | Sequence[tuple[ast.expr | None, ast.expr]]) -> Iterator[list]:  # type: ignore[type-arg]
-    """The items with each in turn left out; nothing where that would leave none."""
+    """Yield the items without each one of them; nothing for a single item."""
     if len(items) > 1:
         yield from ([*items[:index], *items[index + 1 :]] for index in range(len(items)))
 
 
-def _pair(page: Page, key: ast.expr | None, value: ast.expr) -> str:
+def _pair(page: SourceText, key: ast.expr | None, value: ast.expr) -> str:
     return f"**{page.text(value)}" if key is None else f"{page.text(key)}: {page.text(value)}"

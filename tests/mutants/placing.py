@@ -1,4 +1,4 @@
-"""A mutant takes its module's place: found instead of the file at import, or put into what was imported already."""
+"""Put a mutant in the place of its module: at import, or in a module that is already imported."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ CALLED_AT_IMPORT = {
     ("policy", "Direction.__post_init__"),
     ("policy", "Policy.__post_init__"),
 }
-"""Called while the core and its tests are imported: what they answered is there before they could be replaced."""
+"""Called while the core and its tests are imported: their results exist before they can be replaced."""
 
 
 def is_replaceable(mutant: Mutant) -> bool:
-    """It may be put into a module that was imported already."""
+    """Return whether the mutant can be put into an imported module."""
     return mutant.within and (mutant.module, mutant.function) not in CALLED_AT_IMPORT
 
 
 def install(mutant: Mutant) -> None:
-    """From now on an import of the mutant's module finds the mutant. Not to be called where it was imported."""
+    """Make imports of the mutant's module return the mutant. Must be called before the module is imported."""
     sys.meta_path.insert(0, Planted(mutant))
 
 
 class Planted(importlib.abc.MetaPathFinder):
-    """Finds one module in the mutant's source instead of its file."""
+    """A finder that loads one module from the mutant's source instead of its file."""
 
     def __init__(self, mutant: Mutant) -> None:
         self._path = str(CORE / f"{mutant.module}.py")
@@ -56,7 +56,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 def replace(mutant: Mutant) -> None:
-    """The mutated function, wherever it is known, does from now on what the mutant's source says."""
+    """Replace the code of the mutated function in its imported module, and clear the module's caches."""
     module = importlib.import_module(mutant.imported)
     function, name = _function(module, mutant.function)
     function.__code__ = _code(compile(mutant.source, str(module.__file__), "exec", dont_inherit=True), name)
@@ -66,16 +66,16 @@ def replace(mutant: Mutant) -> None:
 
 
 def _function(module: ModuleType, name: str) -> tuple[FunctionType, str]:
-    """The outermost function of a dotted name, and what it is called from the module on."""
-    found: object = module
+    """Return the outermost function of a dotted name, and its qualified name in the module."""
+    value: object = module
     path = name.split(".")
     for depth, part in enumerate(path, 1):
-        found = vars(found)[part]
+        value = vars(value)[part]
         for wrapped in ("fget", "__wrapped__", "__func__"):
-            found = getattr(found, wrapped, found)
-        if isinstance(found, FunctionType):
-            return found, ".".join(path[:depth])
-    raise LookupError(f"{name} is no function of {module.__name__}")
+            value = getattr(value, wrapped, value)
+        if isinstance(value, FunctionType):
+            return value, ".".join(path[:depth])
+    raise LookupError(f"{name} is not a function of {module.__name__}")
 
 
 def _code(code: CodeType, name: str) -> CodeType:

@@ -1,4 +1,4 @@
-"""The mutation tester itself: what it plants, what it leaves alone, and what it finds wrong with a run."""
+"""Tests of the mutation tester: its mutants, its exclusions, and the findings of a run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from tests.mutants.placing import CALLED_AT_IMPORT, Planted, _function, is_replaceable
 from tests.mutants.planting import CORE, ROOT, Mutant, modules, mutants_of, planted
 from tests.mutants.report import exclusions, findings, killed_ratio, page, reasons, stale
-from tests.mutants.trials import Outcome
+from tests.mutants.trials import MutantOutcome
 
 
 def lines(source: str) -> dict[str, set[str]]:
-    """What the first statement of a function becomes, by operator."""
+    """Return the changed lines by operator."""
     found: dict[str, set[str]] = {}
     for mutant in planted("engine", source):
         found.setdefault(mutant.operator, set()).add(mutant.after)
@@ -49,11 +49,11 @@ def lines(source: str) -> dict[str, set[str]]:
         ("raise a", "step", {"pass"}),
     ],
 )
-def test_each_operator_makes_the_mistakes_that_it_is_named_after(line: str, operator: str, becomes: set[str]) -> None:
+def test_each_operator_makes_its_mutants(line: str, operator: str, becomes: set[str]) -> None:
     assert lines(f"def f():\n    {line}\n")[operator] == becomes
 
 
-def test_a_returned_count_is_one_too_many_or_one_too_few() -> None:
+def test_a_returned_number_is_changed_by_one() -> None:
     assert lines("def f() -> int:\n    return a\n") == {"answer": {"return (a) + 1", "return (a) - 1"}}
     assert lines("def f() -> str:\n    return a\n") == {}
 
@@ -63,35 +63,35 @@ def test_a_returned_count_is_one_too_many_or_one_too_few() -> None:
     [
         '"""Words 1 < 2."""\n',
         "x = f'{a + 1} of {max(a, b)}'\n",
-        "corridor = lambda: f'{a + 1}' if b else 'at least 2'\n",
+        "sentence = lambda: f'{a + 1}' if b else 'at least 2'\n",
         "X: TypeAlias = Callable[[A, B], C]\n",
         "def f(x: Literal[1] = None) -> Literal[2]: ...\n",
         "@cache(maxsize=1024)\ndef f(): ...\n",
         "__all__ = ['a', 'b']\n",
     ],
 )
-def test_words_types_and_decorators_are_left_alone(source: str) -> None:
+def test_sentences_types_and_decorators_are_not_mutated(source: str) -> None:
     assert lines(source) == {}
 
 
-def test_two_mistakes_that_come_to_the_same_are_one() -> None:
+def test_equal_mutants_are_one() -> None:
     afters = [mutant.after for mutant in planted("engine", "x = max(a, a)\n")]
     assert sorted(afters) == ["x = (a)", "x = min(a, a)"]
 
 
-def test_what_is_excluded_is_left_alone_and_nothing_else() -> None:
+def test_only_excluded_names_are_not_mutated() -> None:
     source = "def f():\n    return 1\ndef g():\n    return 2\n"
     assert {mutant.function for mutant in planted("engine", source, {("engine", "f"), ("model", "g")})} == {"g"}
 
 
-def test_a_mutant_of_several_lines_and_of_more_than_bytes_is_told_on_one_line() -> None:
-    told = [(m.line, m.before, m.after) for m in planted("engine", "é = 'é', max(\n    ä,\n    b,\n)\n")]
-    assert (1, "é = 'é', max( ä, b, )", "é = 'é', (ä)") in told
-    assert (1, "é = 'é', max(", "é = 'é', min(") in told
+def test_a_mutant_of_several_lines_with_non_ascii_text_is_described_on_one_line() -> None:
+    found = [(m.line, m.before, m.after) for m in planted("engine", "é = 'é', max(\n    ä,\n    b,\n)\n")]
+    assert (1, "é = 'é', max( ä, b, )", "é = 'é', (ä)") in found
+    assert (1, "é = 'é', max(", "é = 'é', min(") in found
 
 
 @pytest.mark.parametrize("module", ["engine", "rules/pace", "rules/__init__"])
-def test_every_mutant_of_the_core_is_python_and_another_program(module: str) -> None:
+def test_every_mutant_of_the_core_is_a_different_valid_program(module: str) -> None:
     mutants = mutants_of(module)
     programs = {ast.dump(ast.parse(mutant.source)) for mutant in mutants}
     assert len(programs) >= 0.95 * len(mutants) > 10
@@ -102,7 +102,7 @@ def mutant(after: str, module: str = "engine") -> Mutant:
     return Mutant(module, "decide", "constant", 3, "x = 1", after, within=True, source="x = 2\n")
 
 
-def test_a_planted_module_is_found_instead_of_its_file_and_no_other() -> None:
+def test_a_planted_module_replaces_its_file_and_no_other() -> None:
     spec = Planted(mutant("x = 2", "rules/pace")).find_spec("autoscaler.core.rules.pace", None)
     assert spec is not None
     assert spec.loader is not None
@@ -115,7 +115,7 @@ def test_a_planted_module_is_found_instead_of_its_file_and_no_other() -> None:
     assert package.submodule_search_locations
 
 
-def test_every_function_that_has_mutants_is_found_in_its_module() -> None:
+def test_every_function_with_mutants_is_found_in_its_module() -> None:
     for name in modules():
         for planted_one in {(m.imported, m.function): m for m in mutants_of(name) if is_replaceable(m)}.values():
             function, _ = _function(importlib.import_module(planted_one.imported), planted_one.function)
@@ -135,8 +135,8 @@ print("", *sorted(f"{module} {name}" for module, name in called), sep=chr(10) + 
 """
 
 
-def test_what_is_called_while_the_tests_are_imported_is_known() -> None:
-    """Else its mutants would be planted too late, and would seem to survive."""
+def test_the_functions_called_at_import_are_listed() -> None:
+    """Mutants of other functions in this list would be applied too late and would seem to survive."""
     command = [sys.executable, "-c", CALLS, str(CORE)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
     called = {tuple(line.split()[1:]) for line in said.splitlines() if line.startswith("called ")}
@@ -146,25 +146,30 @@ def test_what_is_called_while_the_tests_are_imported_is_known() -> None:
 
 def test_a_run_passes_with_enough_killed_and_a_reason_for_each_survivor() -> None:
     alive, killed = mutant("x = 0"), [mutant(f"x = {n}") for n in range(2, 11)]
-    results = [*((dead, Outcome.KILLED) for dead in killed), (alive, Outcome.SURVIVED)]
+    results = [*((dead, MutantOutcome.KILLED) for dead in killed), (alive, MutantOutcome.SURVIVED)]
     assert killed_ratio(results) == 0.9
-    assert findings(results, {alive.key: "it may"}) == []
+    assert findings(results, {alive.key: "accepted"}) == []
     assert findings(results, {}) == ["no reason: engine.py:3 in decide\n  - x = 1\n  + x = 0"]
-    assert findings(results[1:], {alive.key: "it may"}) == ["88.9% were killed, 90% must"]
-    hung = [(killed[0], Outcome.TIMED_OUT), *results[1:]]
-    assert killed_ratio(hung) == 0.9, "what hangs is killed"
-    assert stale(results, {killed[0].key: "it may", alive.key: "it may"}) == [
+    assert findings(results[1:], {alive.key: "accepted"}) == ["88.9% killed; required: 90%"]
+    hung = [(killed[0], MutantOutcome.TIMED_OUT), *results[1:]]
+    assert killed_ratio(hung) == 0.9, "a timeout counts as killed"
+    assert stale(results, {killed[0].key: "accepted", alive.key: "accepted"}) == [
         "no such survivor: engine.py, decide: x = 2"
     ]
 
 
-def test_the_page_counts_and_shows_each_survivor_with_its_reason() -> None:
+def test_the_page_counts_mutants_and_shows_each_survivor_with_its_reason() -> None:
     alive = mutant("x = 0")
-    text = page([(mutant("x = 2"), Outcome.KILLED), (alive, Outcome.SURVIVED)], {alive.key: "it may"}, {}, "2026-01-01")
+    text = page(
+        [(mutant("x = 2"), MutantOutcome.KILLED), (alive, MutantOutcome.SURVIVED)],
+        {alive.key: "accepted"},
+        {},
+        "2026-01-01",
+    )
     assert "2026-01-01: 2 mutants, 50.0% killed." in text
     assert "| `engine.py` | 2 | 1 | 0 | 1 | 50% |" in text
-    assert "`engine.py`, `decide`: it may.\n\n```diff\n- x = 1\n+ x = 0\n```" in text
+    assert "`engine.py`, `decide`: accepted.\n\n```diff\n- x = 1\n+ x = 0\n```" in text
 
 
-def test_every_reason_and_every_exclusion_is_a_sentence() -> None:
+def test_every_reason_and_exclusion_is_a_sentence_without_a_full_stop() -> None:
     assert all(reason.strip() and not reason.endswith(".") for reason in [*reasons().values(), *exclusions().values()])

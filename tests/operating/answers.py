@@ -1,4 +1,4 @@
-"""An AWS in which all is well with one service and one queue; a test then spoils what it is about."""
+"""A scripted AWS with one healthy service and one queue. Each test replaces the answers that it is about."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.aws.double import Double, Reply, ok, serving
+from tests.aws.double import AwsDouble, AwsReply, ok, serving
 
 ROLE = "arn:aws:iam::123456789012:role/autoscaler"
 DEFINITION = "arn:aws:ecs:eu-west-1:123456789012:task-definition/orders:7"
 ARN = "arn:aws:ecs:eu-west-1:123456789012:service/prod/orders"
 
 
-def xml(operation: str, inner: str) -> Reply:
-    """An answer in the query protocol."""
+def xml(operation: str, inner: str) -> AwsReply:
+    """Return an answer in the AWS query protocol."""
     body = f"<{operation}Response><{operation}Result>{inner}</{operation}Result></{operation}Response>"
-    return Reply(body.encode(), 200, {"Content-Type": "text/xml"})
+    return AwsReply(body.encode(), 200, {"Content-Type": "text/xml"})
 
 
-def caller(arn: str = "arn:aws:sts::123456789012:assumed-role/autoscaler/task") -> Reply:
+def caller(arn: str = "arn:aws:sts::123456789012:assumed-role/autoscaler/task") -> AwsReply:
     return xml("GetCallerIdentity", f"<Account>123456789012</Account><Arn>{arn}</Arn><UserId>x</UserId>")
 
 
-def simulated(decision: str) -> Reply:
+def simulated(decision: str) -> AwsReply:
     inner = f"<EvalActionName>x</EvalActionName><EvalDecision>{decision}</EvalDecision>"
     return xml("SimulatePrincipalPolicy", f"<EvaluationResults><member>{inner}</member></EvaluationResults>")
 
 
-def service(name: str = "orders", **changed: Any) -> Reply:
+def service(name: str = "orders", **changed: Any) -> AwsReply:
     counts = {"desiredCount": 3, "runningCount": 3, "pendingCount": 0, "deployments": [], "events": []}
-    told = {
+    description = {
         "serviceName": name,
         "serviceArn": ARN,
         "status": "ACTIVE",
@@ -39,16 +39,16 @@ def service(name: str = "orders", **changed: Any) -> Reply:
         **counts,
         **changed,
     }
-    return ok({"services": [told], "failures": []})
+    return ok({"services": [description], "failures": []})
 
 
-def definition(**container: Any) -> Reply:
-    """A task definition of one container."""
+def definition(**container: Any) -> AwsReply:
+    """Return a task definition with one container."""
     return ok({"taskDefinition": {"containerDefinitions": [{"name": "app", "essential": True, **container}]}})
 
 
-def minute(body: dict[str, Any]) -> Reply:
-    """The last complete minute, with a 5 for every metric."""
+def minute(body: dict[str, Any]) -> AwsReply:
+    """Return the value 5 for every metric, in a recent complete minute."""
     over = int(time.time()) // 60 * 60 - 60
     results = [
         {"Id": query["Id"], "StatusCode": "Complete", "Timestamps": [over - 60], "Values": [5.0]}
@@ -58,8 +58,8 @@ def minute(body: dict[str, Any]) -> Reply:
 
 
 @asynccontextmanager
-async def healthy() -> AsyncIterator[Double]:
-    """Everything answers, and there is nothing to find."""
+async def healthy() -> AsyncIterator[AwsDouble]:
+    """Yield a scripted AWS in which every call succeeds and no check finds a problem."""
     async with serving() as double:
         double.on("GetCallerIdentity", caller())
         double.on("SimulatePrincipalPolicy", simulated("allowed"))

@@ -1,4 +1,4 @@
-"""Settings for the commands' tests: the least, and all that leads to a right."""
+"""Settings for the tests of the commands: the minimum, and a set that needs every usual IAM permission."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ EVERYTHING = LEAST | {"AUTOSCALER_WORKERS": "self_protecting", "AUTOSCALER_CPU_T
 
 
 def config(**settings: str) -> Config:
-    """The least settings, with these of one service (without their prefix) over them."""
+    """Load the minimum settings. These settings of the service, named without prefix, are added or replace them."""
     return load(LEAST | {f"AUTOSCALER_{name.upper()}": value for name, value in settings.items()})
 
 
 def several(*services: dict[str, str]) -> Config:
-    """Several services, s0, s1 ...; each is active and has a cluster, a service, a queue and 9 tasks unless it says."""
+    """Load services s0, s1, and so on. By default each is active and has a cluster, a service, a queue and 9 tasks."""
     flat: dict[str, str] = {}
     for number, fields in enumerate(services):
         usual = {"cluster": "prod", "service": f"w{number}", "queues": f"q{number}", "max_tasks": "9", "mode": "active"}

@@ -1,4 +1,4 @@
-"""What `check`, `doctor`, `explain` and `status` print has no number that only a machine would write."""
+"""The output of `check`, `doctor`, `explain` and `status` has readable numbers and correct singular forms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.views import services
 from tests.core.strategies import worlds
 from tests.operating.settings import config
-from tests.telemetry.ticks import decided, seen
+from tests.telemetry.polls import decided, seen
 
 UNREADABLE = re.compile(r"\d\.\d{4,}|\d(\.\d+)?e[+-]?\d", re.IGNORECASE)
 ONE = re.compile(r"(?<![\d.,])(?<!and )1 (tasks|messages|readings|minutes|groups|services)\b")
@@ -35,42 +35,42 @@ ODD = st.one_of(
 )
 
 
-def readable(text: str) -> None:
+def assert_readable(text: str) -> None:
     assert not UNREADABLE.search(text), text
     assert not ONE.search(text), text
 
 
 @settings(deadline=None)
 @given(ODD, ODD, st.integers(1, 7000), st.integers(1, 1000))
-def test_check_and_doctor(latency: str, takes: str, most: int, rate: int) -> None:
+def test_check_and_doctor_print_readable_numbers(latency: str, takes: str, most: int, rate: int) -> None:
     of = config(acceptable_latency=latency, processing_time=takes, max_tasks=str(most), launch_per_minute=str(rate))
     for text in notes(of):
-        readable(text)
+        assert_readable(text)
     for found in planned(of, {"orders": 100 / 3}):
-        readable(f"{found.text}; {found.remedy}")
+        assert_readable(f"{found.text}; {found.remedy}")
 
 
-def test_the_interval_that_is_derived_is_rounded() -> None:
-    told = " ".join(notes(config(acceptable_latency="20s")))
-    assert "a poll of 6.67s" in told
+def test_the_derived_interval_is_rounded() -> None:
+    text = " ".join(notes(config(acceptable_latency="20s")))
+    assert "poll interval 6.67s" in text
 
 
 @given(worlds())
-def test_explain(world: tuple[Policy, Memory, Observation]) -> None:
+def test_explain_prints_readable_numbers(world: tuple[Policy, Memory, Observation]) -> None:
     policy, memory, of = world
     for name, value, _ in inputs_of({"situation": encode(policy, of, memory)}):
-        readable(f"{name} {value}")
-    readable(sentence(policy, decide(policy, memory, of), of))
+        assert_readable(f"{name} {value}")
+    assert_readable(sentence(policy, decide(policy, memory, of), of))
 
 
 @given(st.floats(0, 1e6), st.floats(1e-3, 1e6))
-def test_status_and_the_page(age_s: float, latency_s: float) -> None:
-    tick: Any = decided(seen(backlog=(5, 1, 0)))
-    queue = replace(tick.policy.queues[0], acceptable_latency_s=latency_s)
-    backlog = replace(tick.observation.queues[0].backlog, oldest_age_s=age_s)
-    of = replace(tick.observation, queues=(tick.observation.queues[0]._replace(backlog=backlog),))
-    store = StatusStore(lambda: tick.observation.now, lambda: 1_800_000_000.0)
-    store.note(replace(tick, policy=replace(tick.policy, queues=(queue,)), observation=of))
-    for line in rows_page(Statuses.of(services(store.statuses(), tick.observation.now)["services"], None)):
-        readable(line)
-    readable(row_of(store.statuses()[0])["reason"])
+def test_status_and_the_page_print_readable_numbers(age_s: float, latency_s: float) -> None:
+    poll: Any = decided(seen(backlog=(5, 1, 0)))
+    queue = replace(poll.policy.queues[0], acceptable_latency_s=latency_s)
+    backlog = replace(poll.observation.queues[0].backlog, oldest_age_s=age_s)
+    of = replace(poll.observation, queues=(poll.observation.queues[0]._replace(backlog=backlog),))
+    store = StatusStore(lambda: poll.observation.now, lambda: 1_800_000_000.0)
+    store.note(replace(poll, policy=replace(poll.policy, queues=(queue,)), observation=of))
+    for line in rows_page(Statuses.of(services(store.statuses(), poll.observation.now)["services"], None)):
+        assert_readable(line)
+    assert_readable(row_of(store.statuses()[0])["reason"])

@@ -1,4 +1,4 @@
-"""The policy is the least: every call that the settings lead to, on what they name, and nothing else."""
+"""The policy has least privilege: it grants every call that the settings need, on the named resources, and no other."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from tests.deploy.stack import filled_in
 from tests.operating.settings import ACCOUNT, EVERYTHING, config, several
 
 APIS = {value.name for value in vars(apis).values() if isinstance(value, apis.Api)}
-"""All that the daemon ever asks of AWS."""
+"""Every AWS call of the daemon."""
 
 USUAL = APIS - {"sts:AssumeRole", "ecs:ListServices", "ecs:DescribeTaskDefinition"}
-"""What is asked where all is in the daemon's own account, nothing is discovered, and `workers` is set."""
+"""The calls if all services are in the daemon's account, discovery is off, and `workers` is set."""
 
 OTHER = "9" * 12
 ROLE = f"arn:aws:iam::{OTHER}:role/autoscaler"
@@ -47,14 +47,14 @@ def statement(document: dict[str, Any], action: str) -> dict[str, Any]:
     return found
 
 
-def test_with_everything_set_each_of_the_daemons_calls_is_a_right_and_nothing_else_is() -> None:
+def test_with_all_settings_the_policy_grants_exactly_the_calls_of_the_daemon() -> None:
     assert actions(policy(load(EVERYTHING))) == USUAL
     elsewhere = EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE, "AUTOSCALER_DISCOVER_CLUSTERS": "prod"}
     assert actions(policy(load(elsewhere))) | actions(policy(load(elsewhere), role=ROLE)) == APIS
     assert not APIS & {"ecs:TagResource", "ecs:UntagResource", "iam:SimulatePrincipalPolicy"}
 
 
-def test_what_is_called_as_a_role_is_that_roles_right_and_the_daemons_own_is_to_act_as_it() -> None:
+def test_a_role_is_granted_its_own_calls_and_the_daemon_only_assumes_the_role() -> None:
     of = several({"region": "eu-west-1"}, {"role_arn": ROLE}, {"role_arn": ROLE})
     ours, theirs = policy(of), policy(of, role=ROLE)
     assert statement(ours, "sts:AssumeRole")["Resource"] == [ROLE]
@@ -68,7 +68,7 @@ def test_what_is_called_as_a_role_is_that_roles_right_and_the_daemons_own_is_to_
     assert any(ROLE in remark for remark in granted(of, "eu-west-1", ACCOUNT).remarks)
 
 
-def test_who_discovers_may_take_over_any_service_of_those_clusters_and_no_other() -> None:
+def test_discovery_grants_every_service_of_those_clusters_and_no_other() -> None:
     of = load({"AUTOSCALER_DISCOVER_CLUSTERS": "a,b"})
     document = policy(of)
     updates = [one for one in document["Statement"] if "ecs:UpdateService" in one["Action"]]
@@ -91,12 +91,12 @@ def test_who_discovers_may_take_over_any_service_of_those_clusters_and_no_other(
         ({"queues": "[]"}, {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}),
     ],
 )
-def test_what_no_setting_leads_to_is_no_right(fields: Any, missing: Any) -> None:
-    told = EVERYTHING | {f"AUTOSCALER_{name.upper()}": value for name, value in fields.items()}
-    assert actions(policy(load(told))) == USUAL - missing
+def test_a_call_that_no_setting_needs_is_not_granted(fields: Any, missing: Any) -> None:
+    settings = EVERYTHING | {f"AUTOSCALER_{name.upper()}": value for name, value in fields.items()}
+    assert actions(policy(load(settings))) == USUAL - missing
 
 
-def test_every_call_has_a_statement_of_its_purpose() -> None:
+def test_every_call_has_a_purpose() -> None:
     for api in (value for value in (*vars(apis).values(), operators.TAG_RESOURCE) if isinstance(value, apis.Api)):
         assert api in PURPOSES, api.name
 
@@ -113,7 +113,7 @@ def test_arns_are_as_narrow_as_the_settings() -> None:
     assert all(one["Condition"] == cluster for one in about_ecs)
 
 
-def test_each_cluster_has_statements_of_its_own_with_its_own_condition() -> None:
+def test_each_cluster_has_separate_statements_with_its_own_condition() -> None:
     document = policy(several({"cluster": "a"}, {"cluster": "b"}, {"cluster": "a", "region": "eu-north-1"}))
     updates = [one for one in document["Statement"] if "ecs:UpdateService" in one["Action"]]
     assert [one["Sid"] for one in updates] == ["ScaleServices", "ScaleServices2", "ScaleServices3"]
@@ -130,11 +130,11 @@ def test_every_partition_of_aws_has_its_own_arns(region: str, partition: str) ->
         assert all(resource == "*" or resource.startswith(f"arn:{partition}:") for resource in one["Resource"])
 
 
-def test_the_account_is_the_queues_where_they_name_one_and_what_is_not_known_is_said() -> None:
+def test_the_account_comes_from_the_queue_arns_and_an_unknown_account_is_remarked() -> None:
     arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders"
     of_queue = granted(config(queues=arn), "eu-west-1", None)
     assert f":{ACCOUNT}:service/" in json.dumps(of_queue.policy)
-    assert any("taken to be in the queues' account" in remark for remark in of_queue.remarks)
+    assert any("assumed to be in the queues' account" in remark for remark in of_queue.remarks)
     nowhere = granted(config(), None, None)
     assert "arn:aws:ecs:*:*:service/prod/orders" in json.dumps(nowhere.policy)
     assert any("--account" in remark for remark in nowhere.remarks)
@@ -143,13 +143,13 @@ def test_the_account_is_the_queues_where_they_name_one_and_what_is_not_known_is_
     assert any("several accounts" in one for one in granted(config(queues=f"{arn},{other}"), None, None).remarks)
 
 
-def test_a_queue_of_another_account_is_named_in_that_account() -> None:
+def test_a_queue_of_another_account_has_an_arn_of_that_account() -> None:
     document = policy(config(queues=f"arn:aws:sqs:eu-west-1:{'9' * 12}:orders"))
     assert statement(document, "sqs:GetQueueAttributes")["Resource"] == [f"arn:aws:sqs:eu-west-1:{'9' * 12}:orders"]
     assert f":{ACCOUNT}:service/prod/orders" in statement(document, "ecs:UpdateService")["Resource"][0]
 
 
-def test_who_pauses_may_write_that_one_tag_and_nothing_else() -> None:
+def test_the_policy_for_pausing_grants_only_the_pause_tag() -> None:
     document = policy(config(), purpose="pause")
     assert actions(document) == {"ecs:DescribeServices", "ecs:TagResource", "ecs:UntagResource"}
     tagging = statement(document, "ecs:TagResource")
@@ -157,7 +157,7 @@ def test_who_pauses_may_write_that_one_tag_and_nothing_else() -> None:
     assert tagging["Resource"] == [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/prod/orders"]
 
 
-def test_denials_are_there_when_asked_for_only() -> None:
+def test_deny_statements_are_added_only_on_request() -> None:
     assert all(one["Effect"] == "Allow" for one in policy(config())["Statement"])
     *_, task_definition, provider = policy(config(), deny_redefinition=True)["Statement"]
     assert [one["Effect"] for one in (task_definition, provider)] == ["Deny", "Deny"]
@@ -165,7 +165,7 @@ def test_denials_are_there_when_asked_for_only() -> None:
     assert provider["Condition"] == {"Null": {"ecs:capacity-provider": "false"}}
 
 
-def test_the_policy_that_is_deployed_allows_what_this_one_does() -> None:
+def test_the_deployed_policy_allows_the_same_calls() -> None:
     def pairs(document: dict[str, Any]) -> set[tuple[str, str, str]]:
         return {
             (action, resource, json.dumps(one.get("Condition")))
@@ -174,37 +174,39 @@ def test_the_policy_that_is_deployed_allows_what_this_one_does() -> None:
             for resource in one["Resource"]
         }
 
-    told = {"CLUSTER": "shop", "SERVICE": "worker", "QUEUES": "orders"}
-    settings = EVERYTHING | {f"AUTOSCALER_{name}": value for name, value in told.items()}
+    names = {"CLUSTER": "shop", "SERVICE": "worker", "QUEUES": "orders"}
+    settings = EVERYTHING | {f"AUTOSCALER_{name}": value for name, value in names.items()}
     ours = [policy(load(settings | {"AUTOSCALER_WORKERS": kind})) for kind in ("self_protecting", "none")]
     assert set().union(*map(pairs, ours)) == pairs(json.loads(filled_in("iam-policy.json")))
 
 
-def test_the_task_definition_is_read_only_where_it_is_not_said_what_workers_do() -> None:
-    rights = {kind: actions(policy(config(workers=kind))) for kind in ("none", "draining", "self_protecting", "unsafe")}
-    assert [kind for kind, has in rights.items() if "ecs:DescribeTaskDefinition" in has] == ["none"]
+def test_the_task_definition_is_read_only_if_workers_is_not_set() -> None:
+    permissions = {
+        kind: actions(policy(config(workers=kind))) for kind in ("none", "draining", "self_protecting", "unsafe")
+    }
+    assert [kind for kind, has in permissions.items() if "ecs:DescribeTaskDefinition" in has] == ["none"]
     [reads] = [one for one in policy(config())["Statement"] if "ecs:DescribeTaskDefinition" in one["Action"]]
     assert reads["Resource"] == ["*"]
-    assert "Condition" not in reads, "a task definition is of no cluster: with the condition the right would never hold"
+    assert "Condition" not in reads, "a task definition is in no cluster, so the condition would never match"
 
 
-def test_a_policy_that_is_too_long_is_said_to_be_so() -> None:
+def test_a_policy_that_is_too_long_is_remarked() -> None:
     long = several(*({"service": f"worker-number-{number}"} for number in range(60)))
     assert any("characters" in remark for remark in granted(long, "eu-west-1", ACCOUNT).remarks)
     assert not any("characters" in remark for remark in granted(config(), "eu-west-1", ACCOUNT).remarks)
 
 
-def test_every_right_is_an_operation_that_aws_has() -> None:
+def test_every_permission_is_an_operation_of_aws() -> None:
     for name in APIS | OPERATORS:
         service, _, operation = name.partition(":")
         assert operation in Loader().load_service_model(service, "service-2")["operations"], name
 
 
-def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
+def test_cfn_lint_accepts_the_policies(tmp_path: Path) -> None:
     documents = [policy(load(EVERYTHING), deny_redefinition=True), policy(config(), purpose="pause")]
     assert _linted(tmp_path, documents).returncode == 0, _linted(tmp_path, documents).stdout
     documents[0]["Statement"][0]["Action"] = ["sqs:GetQueueAttribute"]
-    assert _linted(tmp_path, documents).returncode != 0, "a misspelt right is found"
+    assert _linted(tmp_path, documents).returncode != 0, "a misspelled permission is found"
 
 
 def _linted(folder: Path, documents: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
@@ -231,7 +233,7 @@ fields = st.fixed_dictionaries(
 
 
 @given(st.lists(fields, min_size=1, max_size=4))
-def test_sids_are_unique_and_nothing_is_said_twice_whatever_the_services(services: Any) -> None:
+def test_sids_are_unique_and_no_resource_or_action_is_repeated(services: Any) -> None:
     document = policy(several(*services))
     sids = [one["Sid"] for one in document["Statement"]]
     assert len(set(sids)) == len(sids)

@@ -1,4 +1,4 @@
-"""What `init` writes: two spellings of the same settings, a role that may change nothing, the task that is deployed."""
+"""`init` writes a settings file, a task definition with the same settings, and a read-only policy."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from moto import mock_aws
 from autoscaler import monitoring
 from autoscaler.config import load
 from autoscaler.errors import ConfigError
-from autoscaler.operating.starting import Answers, files, steps
+from autoscaler.operating.starting import InitAnswers, files, steps
 from tests.deploy.stack import ACCOUNT, PLACEHOLDERS, REGION, filled_in
 
-ANSWERS = Answers("shop", "worker", ("orders",), 60.0, 20, REGION, ACCOUNT, PLACEHOLDERS["IMAGE"])
+ANSWERS = InitAnswers("shop", "worker", ("orders",), 60.0, 20, REGION, ACCOUNT, PLACEHOLDERS["IMAGE"])
 
 
-def task(answers: Answers) -> Any:
+def task(answers: InitAnswers) -> Any:
     return json.loads(files(answers)["task-definition.json"])
 
 
-def environment(answers: Answers) -> dict[str, str]:
+def environment(answers: InitAnswers) -> dict[str, str]:
     [container] = task(answers)["containerDefinitions"]
     return {one["name"]: one["value"] for one in container["environment"]}
 
 
 queue = st.sampled_from(["orders", "a.fifo", f"arn:aws:sqs:{REGION}:{ACCOUNT}:refunds"])
 answered = st.builds(
-    Answers,
+    InitAnswers,
     cluster=st.sampled_from(["prod", "a_b-c"]),
     service=st.sampled_from(["worker", "orders_worker", "X-1"]),
     queues=st.lists(queue, min_size=1, max_size=3, unique=True).map(tuple),
@@ -49,7 +49,9 @@ answered = st.builds(
 
 
 @given(answers=answered)
-def test_the_file_and_the_task_say_the_same(answers: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_settings_file_and_the_task_definition_have_the_same_settings(
+    answers: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     place = tmp_path_factory.mktemp("init") / "autoscaler.toml"
     place.write_text(files(answers)["autoscaler.toml"])
     of_file = load({"AUTOSCALER_CONFIG_FILE": str(place)})
@@ -60,53 +62,53 @@ def test_the_file_and_the_task_say_the_same(answers: Any, tmp_path_factory: pyte
     assert service.policy.acceptable_latency_s == answers.acceptable_latency_s
 
 
-def test_the_role_of_a_first_start_may_change_nothing() -> None:
+def test_the_role_of_a_first_start_is_read_only() -> None:
     policy = json.loads(files(ANSWERS)["iam-policy.json"])
     actions = [action for statement in policy["Statement"] for action in statement["Action"]]
     assert actions
     assert all(action.partition(":")[2].startswith(("Get", "Describe", "List")) for action in actions)
 
 
-def test_the_task_is_the_one_that_is_deployed() -> None:
+def test_the_task_definition_equals_the_deployed_one() -> None:
     ours, deployed = task(ANSWERS), json.loads(filled_in("task-definition.json"))
     [mine], [theirs] = ours.pop("containerDefinitions"), deployed.pop("containerDefinitions")
     assert ours == deployed
     environment = {one["name"]: one["value"] for one in mine.pop("environment")}
-    wanted = {one["name"]: one["value"] for one in theirs.pop("environment")}
+    expected = {one["name"]: one["value"] for one in theirs.pop("environment")}
     assert mine == theirs
     assert environment.pop("AUTOSCALER_REGION") == REGION
-    assert environment | {"AUTOSCALER_QUEUES": ""} == wanted | {"AUTOSCALER_QUEUES": ""}
+    assert environment | {"AUTOSCALER_QUEUES": ""} == expected | {"AUTOSCALER_QUEUES": ""}
 
 
-def test_the_task_has_the_shape_that_ecs_takes() -> None:
+def test_the_task_definition_is_valid_for_ecs() -> None:
     model = ServiceModel(Loader().load_service_model("ecs", "service-2"))
     shape = model.operation_model("RegisterTaskDefinition").input_shape
     assert shape is not None
     assert ParamValidator().validate(task(ANSWERS), shape).generate_report() == ""
 
 
-def test_region_and_account_are_the_queues_where_nobody_says_them() -> None:
-    bare = Answers("shop", "worker", (f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders",), 60.0, 20)
+def test_region_and_account_come_from_the_queue_arns_if_they_are_not_given() -> None:
+    bare = InitAnswers("shop", "worker", (f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders",), 60.0, 20)
     assert (bare.completed().region, bare.completed().account) == (REGION, ACCOUNT)
     assert replace(bare, region="eu-west-2", queues=("orders",)).completed().region == "eu-west-2"
     two = (*bare.queues, f"arn:aws:sqs:{REGION}:{'9' * 12}:refunds")
     assert replace(bare, queues=two).completed().account is None
 
 
-def test_what_is_not_known_is_a_word_in_capitals_and_the_first_step() -> None:
-    bare = Answers("shop", "worker", ("orders",), 60.0, 20)
-    assert steps(bare)[0] == "put the right words for REGION, ACCOUNT, IMAGE into the files"
-    assert "put the right words" not in " ".join(steps(ANSWERS))
+def test_an_unknown_value_is_a_placeholder_and_the_first_step_replaces_it() -> None:
+    bare = InitAnswers("shop", "worker", ("orders",), 60.0, 20)
+    assert steps(bare)[0] == "replace REGION, ACCOUNT, IMAGE in the files"
+    assert "in the files" not in " ".join(steps(ANSWERS))
     assert "ACCOUNT" not in "".join(files(ANSWERS).values())
 
 
-def commands(answers: Answers) -> list[list[str]]:
-    """What the steps have one type, in order, after `aws`."""
+def commands(answers: InitAnswers) -> list[list[str]]:
+    """Return the words after `aws` of each AWS CLI command in the steps, in order."""
     return [shlex.split(step.partition(": aws ")[2]) for step in steps(answers) if ": aws " in step]
 
 
-def asked(client: Any, words: list[str], contents: dict[str, str]) -> Any:
-    """One command of the `aws` tool, as the SDK makes it: options are the operation's parameters."""
+def run_command(client: Any, words: list[str], contents: dict[str, str]) -> Any:
+    """Run one AWS CLI command through the SDK. Its options are the parameters of the operation."""
     operation, pairs = words[1].replace("-", "_"), dict(zip(words[2::2], words[3::2], strict=True))
     pairs.pop("--region", None)
     shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation]).input_shape
@@ -126,7 +128,7 @@ def asked(client: Any, words: list[str], contents: dict[str, str]) -> Any:
     return getattr(client, operation)(**given)
 
 
-def test_the_steps_lead_an_empty_account_to_a_daemon_whose_roles_and_log_are_there(
+def test_the_steps_create_the_roles_the_log_group_and_the_service_in_an_empty_account(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -137,17 +139,17 @@ def test_the_steps_lead_an_empty_account_to_a_daemon_whose_roles_and_log_are_the
         subnet = clients["ec2"].describe_subnets()["Subnets"][0]["SubnetId"]
         guard = clients["ec2"].describe_security_groups()["SecurityGroups"][0]["GroupId"]
         for words in commands(ANSWERS):
-            meant = [word.replace("SUBNET", subnet).replace("SECURITY_GROUP", guard) for word in words]
-            asked(clients[words[0]], meant, files(ANSWERS))
-        told, iam = task(ANSWERS), clients["iam"]
-        for arn in (told["taskRoleArn"], told["executionRoleArn"]):
+            arguments = [word.replace("SUBNET", subnet).replace("SECURITY_GROUP", guard) for word in words]
+            run_command(clients[words[0]], arguments, files(ANSWERS))
+        definition, iam = task(ANSWERS), clients["iam"]
+        for arn in (definition["taskRoleArn"], definition["executionRoleArn"]):
             role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
             [trusted] = role["AssumeRolePolicyDocument"]["Statement"]
             assert trusted["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
         assert iam.list_role_policies(RoleName="autoscaler")["PolicyNames"] == ["autoscaler"]
         assert iam.list_attached_role_policies(RoleName="ecsTaskExecutionRole")["AttachedPolicies"]
         [group] = clients["logs"].describe_log_groups()["logGroups"]
-        [container] = told["containerDefinitions"]
+        [container] = definition["containerDefinitions"]
         assert group["logGroupName"] == container["logConfiguration"]["options"]["awslogs-group"]
         assert clients["ecs"].list_services(cluster=ANSWERS.cluster)["serviceArns"]
 
@@ -164,17 +166,17 @@ def test_the_alert_rules_are_those_of_dashboards() -> None:
     assert "AutoscalerSloMissed" in files(ANSWERS)["rules.yml"]
 
 
-def test_every_file_is_told_of_in_the_one_to_read() -> None:
-    told = files(ANSWERS)
-    assert all(f"`{name}`" in told["README.md"] for name in told.keys() - {"README.md"})
+def test_the_readme_names_every_file() -> None:
+    written = files(ANSWERS)
+    assert all(f"`{name}`" in written["README.md"] for name in written.keys() - {"README.md"})
 
 
-def test_wrong_answers_are_refused_all_at_once() -> None:
+def test_all_invalid_answers_are_reported_together() -> None:
     with pytest.raises(ConfigError) as refused:
-        files(Answers("no cluster!", "worker", ("orders",), 60.0, 20, region="nowhere"))
+        files(InitAnswers("no cluster!", "worker", ("orders",), 60.0, 20, region="nowhere"))
     assert {problem.where for problem in refused.value.problems} == {"AUTOSCALER_CLUSTER", "AUTOSCALER_REGION"}
 
 
-def test_nothing_that_was_answered_can_break_the_file() -> None:
-    text = Answers("shop", "worker", ('a"]\nmode="active"',), 60.0, 20).toml()
+def test_no_answer_can_break_the_settings_file() -> None:
+    text = InitAnswers("shop", "worker", ('a"]\nmode="active"',), 60.0, 20).toml()
     assert tomllib.loads(text)["services"]["worker"]["mode"] == "shadow"

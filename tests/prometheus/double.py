@@ -1,4 +1,4 @@
-"""A Prometheus on loopback that says exactly what a test wants to hear."""
+"""A Prometheus server on loopback that returns the responses of the test."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from aiohttp import web
 
 SAMPLE_S = 4990.0
-"""The wall time that the double's samples bear, where a test does not say otherwise."""
+"""The default wall time of the double's samples, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
-class Reply:
-    """One HTTP answer. `hangs`: neither it nor its end ever comes. `late`: its head does, its body does not."""
+class PrometheusReply:
+    """One HTTP response. `hangs`: it is never sent. `late`: its head and `body` are sent, and it never ends."""
 
     body: bytes = b""
     status: int = 200
@@ -26,27 +26,27 @@ class Reply:
     late: bool = False
 
 
-def ok(kind: str, result: object, **more: object) -> Reply:
+def ok(kind: str, result: object, **more: object) -> PrometheusReply:
     data = {"resultType": kind, "result": result}
-    return Reply(json.dumps({"status": "success", "data": data, **more}).encode())
+    return PrometheusReply(json.dumps({"status": "success", "data": data, **more}).encode())
 
 
-def vector(*values: object) -> Reply:
-    """One series for each value."""
+def vector(*values: object) -> PrometheusReply:
+    """Return a vector with one series for each value."""
     return ok("vector", [{"metric": {"at": str(at)}, "value": [SAMPLE_S, value]} for at, value in enumerate(values)])
 
 
-def scalar(value: object, at_s: object = SAMPLE_S) -> Reply:
+def scalar(value: object, at_s: object = SAMPLE_S) -> PrometheusReply:
     return ok("scalar", [at_s, value])
 
 
-def error(kind: str, text: str, status: int) -> Reply:
-    return Reply(json.dumps({"status": "error", "errorType": kind, "error": text}).encode(), status)
+def error(kind: str, text: str, status: int) -> PrometheusReply:
+    return PrometheusReply(json.dumps({"status": "error", "errorType": kind, "error": text}).encode(), status)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One request as it came over the wire."""
+class HttpRequest:
+    """One received request."""
 
     method: str
     path: str
@@ -55,26 +55,26 @@ class Seen:
 
 
 @dataclass
-class Double:
-    """Gives `reply` to every request. `transports` are the connections over which some came."""
+class PrometheusDouble:
+    """A server that returns `reply` to every request. `transports`: the connections with requests."""
 
     url: str = ""
-    reply: Reply = field(default_factory=lambda: scalar("1"))
-    seen: list[Seen] = field(default_factory=list)
+    reply: PrometheusReply = field(default_factory=lambda: scalar("1"))
+    requests: list[HttpRequest] = field(default_factory=list)
     transports: set[Any] = field(default_factory=set)
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
-    _asked: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def until_asked(self, times: int) -> None:
-        """So many requests have come."""
-        async with self._asked:
-            await self._asked.wait_for(lambda: len(self.seen) >= times)
+    async def until_requested(self, times: int) -> None:
+        """Wait until this number of requests has arrived."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.requests) >= times)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        self.seen.append(Seen(request.method, request.path, dict(request.query), request.headers))
+        self.requests.append(HttpRequest(request.method, request.path, dict(request.query), request.headers))
         self.transports.add(request.transport)
-        async with self._asked:
-            self._asked.notify_all()
+        async with self._arrived:
+            self._arrived.notify_all()
         reply = self.reply
         if reply.hangs:
             await self._closing.wait()
@@ -88,9 +88,9 @@ class Double:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Double]:
-    """A double on a free loopback port, until the block ends."""
-    double, app = Double(), web.Application()
+async def serving() -> AsyncIterator[PrometheusDouble]:
+    """Run a double on a free loopback port until the block ends."""
+    double, app = PrometheusDouble(), web.Application()
     app.router.add_route("*", "/{path:.*}", double._answer)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
@@ -106,15 +106,15 @@ async def serving() -> AsyncIterator[Double]:
 
 
 @asynccontextmanager
-async def saying(raw: bytes) -> AsyncIterator[str]:
-    """The address of a server that answers anything with these bytes, and hangs up."""
+async def raw_server(raw: bytes) -> AsyncIterator[str]:
+    """Yield the URL of a server that responds to each request with these bytes and closes the connection."""
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(raw)
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
     async with server:
         yield "http://{}:{}".format(*server.sockets[0].getsockname())

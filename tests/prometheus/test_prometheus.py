@@ -1,4 +1,4 @@
-"""Prometheus over the real protocol: one number, or a sentence that says why there is none and what to do."""
+"""Prometheus over HTTP: the result of a query is one number, or the reason why there is no number and the remedy."""
 
 from __future__ import annotations
 
@@ -19,8 +19,18 @@ from hypothesis import strategies as st
 from autoscaler import prometheus
 from autoscaler.core.model import Measurement, Missing
 from autoscaler.ports import Gauges, PrometheusQuery
-from autoscaler.prometheus import MOST_BYTES, Answer, Sample, connect_prometheus
-from tests.prometheus.double import SAMPLE_S, Double, Reply, error, ok, saying, scalar, serving, vector
+from autoscaler.prometheus import MOST_BYTES, HttpAnswer, PrometheusSample, connect_prometheus
+from tests.prometheus.double import (
+    SAMPLE_S,
+    PrometheusDouble,
+    PrometheusReply,
+    error,
+    ok,
+    raw_server,
+    scalar,
+    serving,
+    vector,
+)
 
 NOW = 1000.0
 WALL_S = 5000.0
@@ -29,7 +39,7 @@ KINDS = {"throttled", "unavailable", "denied", "not_found", "refused", "no_data"
 
 
 @pytest_asyncio.fixture
-async def double() -> AsyncIterator[Double]:
+async def double() -> AsyncIterator[PrometheusDouble]:
     async with serving() as double:
         yield double
 
@@ -44,14 +54,14 @@ def connected(timeout_s: float) -> Any:
     return connect_prometheus(lambda: NOW, lambda: WALL_S, timeout_s)
 
 
-async def asked(gauges: Gauges, double: Double, reply: Reply) -> Measurement | Missing:
+async def measured(gauges: Gauges, double: PrometheusDouble, reply: PrometheusReply) -> Measurement | Missing:
     double.reply = reply
     return await gauges.measure(PrometheusQuery(double.url, QUERY))
 
 
-async def refused(gauges: Gauges, double: Double, reply: Reply) -> Missing:
-    """The Missing that the reply becomes: one printable line that names the server."""
-    found = await asked(gauges, double, reply)
+async def missing_for(gauges: Gauges, double: PrometheusDouble, reply: PrometheusReply) -> Missing:
+    """Return the Missing for the reply. Fails unless its reason is one printable line that names the server."""
+    found = await measured(gauges, double, reply)
     assert isinstance(found, Missing)
     assert found.reason.startswith(f"Prometheus at {double.url} ")
     assert found.reason.isprintable()
@@ -64,94 +74,110 @@ async def refused(gauges: Gauges, double: Double, reply: Reply) -> Missing:
 
 
 @pytest.mark.parametrize("reply", [scalar("12.5"), vector("12.5"), ok("scalar", [SAMPLE_S, "12.5"], infos=["so so"])])
-async def test_a_scalar_or_a_single_series_is_a_measurement(gauges: Gauges, double: Double, reply: Reply) -> None:
-    assert await asked(gauges, double, reply) == Measurement(12.5, NOW - (WALL_S - SAMPLE_S), None)
+async def test_a_scalar_or_a_single_series_is_a_measurement(
+    gauges: Gauges, double: PrometheusDouble, reply: PrometheusReply
+) -> None:
+    assert await measured(gauges, double, reply) == Measurement(12.5, NOW - (WALL_S - SAMPLE_S), None)
 
 
 @pytest.mark.parametrize(("text", "value"), [("0", 0.0), ("1e308", 1e308), ("5e-324", 5e-324), ("-0", 0.0)])
-async def test_every_finite_number_from_zero_on_counts(gauges: Gauges, double: Double, text: str, value: float) -> None:
-    found = await asked(gauges, double, scalar(text))
+async def test_every_finite_number_of_at_least_0_is_valid(
+    gauges: Gauges, double: PrometheusDouble, text: str, value: float
+) -> None:
+    found = await measured(gauges, double, scalar(text))
     assert isinstance(found, Measurement)
     assert found.value == value
 
 
 @pytest.mark.parametrize("ahead_s", [0.0, 0.001, 5.0, 1e6])
-async def test_a_reading_is_never_of_the_future(gauges: Gauges, double: Double, ahead_s: float) -> None:
-    found = await asked(gauges, double, scalar("1", WALL_S + ahead_s))
+async def test_the_time_of_a_reading_is_never_in_the_future(
+    gauges: Gauges, double: PrometheusDouble, ahead_s: float
+) -> None:
+    found = await measured(gauges, double, scalar("1", WALL_S + ahead_s))
     assert isinstance(found, Measurement)
     assert found.at == NOW
 
 
-async def test_the_query_is_asked_as_it_stands_and_nothing_else_is(gauges: Gauges, double: Double) -> None:
-    await asked(gauges, double, scalar("1"))
-    (request,) = double.seen
+async def test_the_query_is_sent_unchanged_and_without_credentials(gauges: Gauges, double: PrometheusDouble) -> None:
+    await measured(gauges, double, scalar("1"))
+    (request,) = double.requests
     assert (request.method, request.path, request.query) == ("GET", "/api/v1/query", {"query": QUERY})
     assert {"Authorization", "Cookie", "Proxy-Authorization"}.isdisjoint(request.headers)
     assert request.headers["Accept-Encoding"] == "identity"
 
 
-async def test_a_server_under_a_path_is_asked_there(gauges: Gauges, double: Double) -> None:
+async def test_the_path_of_the_base_url_is_used(gauges: Gauges, double: PrometheusDouble) -> None:
     for path in ("/tenant/one", "/tenant/one/"):
         await gauges.measure(PrometheusQuery(double.url + path, QUERY))
-    assert [request.path for request in double.seen] == ["/tenant/one/api/v1/query"] * 2
+    assert [request.path for request in double.requests] == ["/tenant/one/api/v1/query"] * 2
 
 
-async def test_one_connection_serves_one_query_after_the_other(gauges: Gauges, double: Double) -> None:
+async def test_consecutive_queries_share_one_connection(gauges: Gauges, double: PrometheusDouble) -> None:
     for _ in range(3):
-        await asked(gauges, double, scalar("1"))
-    assert len(double.seen) == 3
+        await measured(gauges, double, scalar("1"))
+    assert len(double.requests) == 3
     assert len(double.transports) == 1
 
 
-async def test_no_cookie_is_kept(gauges: Gauges, double: Double) -> None:
-    double.reply = Reply(scalar("1").body, headers={"Set-Cookie": "who=me"})
-    named = double.url.replace("127.0.0.1", "localhost")  # of a server without a name no client keeps one anyway
+async def test_no_cookie_is_stored(gauges: Gauges, double: PrometheusDouble) -> None:
+    double.reply = PrometheusReply(scalar("1").body, headers={"Set-Cookie": "who=me"})
+    named = double.url.replace("127.0.0.1", "localhost")  # no client stores cookies of a server without a name
     for _ in range(2):
         assert isinstance(await gauges.measure(PrometheusQuery(named, QUERY)), Measurement)
-    assert "Cookie" not in double.seen[-1].headers
+    assert "Cookie" not in double.requests[-1].headers
 
 
 # No number
 
 
 @pytest.mark.parametrize("text", ["NaN", "+Inf", "-Inf", "-1", "-1e-9", "1e999"])
-async def test_what_is_no_finite_number_from_zero_on_is_no_data(gauges: Gauges, double: Double, text: str) -> None:
-    missing = await refused(gauges, double, vector(text))
+async def test_a_negative_or_infinite_number_or_nan_is_no_data(
+    gauges: Gauges, double: PrometheusDouble, text: str
+) -> None:
+    missing = await missing_for(gauges, double, vector(text))
     assert missing.kind == "no_data"
-    assert f"gives {text}; only finite numbers from 0 on count" in missing.reason
+    assert f"returned {text}; only finite numbers of at least 0 are valid" in missing.reason
 
 
 @pytest.mark.parametrize(
     ("reply", "sentence"),
     [
-        (vector(), "gives nothing, which is not zero; check the query's names and labels"),
-        (vector("1", "2"), "gives 2 series; aggregate the query with sum()"),
-        (vector("1", "2", "3"), "gives 3 series; aggregate the query with sum()"),
-        (ok("vector", [{"histogram": [1, {}]}]), "gives a histogram; take one number of it"),
-        (ok("matrix", [{"values": [[1, "2"]]}]), "gives a matrix, not a number; give an instant query without a range"),
-        (ok("string", [SAMPLE_S, "12"]), "gives a string, not a number; give an instant query without a range"),
-        (Reply(b"[" * (MOST_BYTES + 1)), "gives more than 1,000,000 bytes; aggregate the query with sum()"),
+        (vector(), "returned no series, which is not zero; check the query's names and labels"),
+        (vector("1", "2"), "returned 2 series; aggregate the query with sum()"),
+        (vector("1", "2", "3"), "returned 3 series; aggregate the query with sum()"),
+        (ok("vector", [{"histogram": [1, {}]}]), "returned a histogram; reduce it to one number"),
+        (
+            ok("matrix", [{"values": [[1, "2"]]}]),
+            "returned a matrix, not a number; use an instant query without a range",
+        ),
+        (ok("string", [SAMPLE_S, "12"]), "returned a string, not a number; use an instant query without a range"),
+        (
+            PrometheusReply(b"[" * (MOST_BYTES + 1)),
+            "returned more than 1,000,000 bytes; aggregate the query with sum()",
+        ),
     ],
 )
 async def test_an_answer_that_is_not_one_number_is_no_data(
-    gauges: Gauges, double: Double, reply: Reply, sentence: str
+    gauges: Gauges, double: PrometheusDouble, reply: PrometheusReply, sentence: str
 ) -> None:
-    missing = await refused(gauges, double, reply)
+    missing = await missing_for(gauges, double, reply)
     assert sentence in missing.reason
     assert missing.kind == "no_data"
 
 
-async def test_a_large_answer_that_is_just_not_too_large_is_read(gauges: Gauges, double: Double) -> None:
+async def test_an_answer_at_the_size_limit_is_read_and_one_above_it_is_missing(
+    gauges: Gauges, double: PrometheusDouble
+) -> None:
     body = scalar("1").body
-    assert isinstance(await asked(gauges, double, Reply(body.ljust(MOST_BYTES))), Measurement)
-    assert isinstance(await asked(gauges, double, Reply(body.ljust(MOST_BYTES + 1))), Missing)
+    assert isinstance(await measured(gauges, double, PrometheusReply(body.ljust(MOST_BYTES))), Measurement)
+    assert isinstance(await measured(gauges, double, PrometheusReply(body.ljust(MOST_BYTES + 1))), Missing)
 
 
-async def test_a_partial_answer_must_not_pass_for_idleness(gauges: Gauges, double: Double) -> None:
-    missing = await refused(gauges, double, ok("scalar", [SAMPLE_S, "1"], warnings=["store 3 is\n away"]))
-    assert "answers with a warning (store 3 is away); mend what it tells" in missing.reason
+async def test_an_answer_with_a_warning_is_missing(gauges: Gauges, double: PrometheusDouble) -> None:
+    missing = await missing_for(gauges, double, ok("scalar", [SAMPLE_S, "1"], warnings=["store 3 is\n away"]))
+    assert "returned a warning (store 3 is away); fix its cause" in missing.reason
     assert missing.kind == "unavailable"
-    assert isinstance(await asked(gauges, double, ok("scalar", [SAMPLE_S, "1"], warnings=[])), Measurement)
+    assert isinstance(await measured(gauges, double, ok("scalar", [SAMPLE_S, "1"], warnings=[])), Measurement)
 
 
 @pytest.mark.parametrize(
@@ -159,41 +185,57 @@ async def test_a_partial_answer_must_not_pass_for_idleness(gauges: Gauges, doubl
     [
         (error("bad_data", "1:3: parse\x1b error", 400), "refused", "(bad_data: 1:3: parse error); correct the query"),
         (error("execution", "many-to-many", 422), "refused", "(execution: many-to-many); correct the query"),
-        (error("timeout", "too slow", 503), "unavailable", "(timeout: too slow); it is tried again at the next tick"),
-        (error("internal", "oh", 500), "unavailable", "(internal: oh); it is tried again at the next tick"),
+        (error("timeout", "too slow", 503), "unavailable", "(timeout: too slow); it is tried again at the next poll"),
+        (error("internal", "oh", 500), "unavailable", "(internal: oh); it is tried again at the next poll"),
         (error("bad_data", "oh", 200), "refused", "(bad_data: oh); correct the query"),
         (error("execution", "oh", 200), "refused", "(execution: oh); correct the query"),
-        (error("canceled", "oh", 200), "unavailable", "(canceled: oh); it is tried again at the next tick"),
+        (error("canceled", "oh", 200), "unavailable", "(canceled: oh); it is tried again at the next poll"),
         (error("bad_data", "x" * 300, 400), "refused", f"({'bad_data: ' + 'x' * 199}…); correct the query"),
-        (Reply(b"who are you?", 401), "denied", "(HTTP 401); let the daemon read it without credentials"),
-        (Reply(b"", 403), "denied", "(HTTP 403); let the daemon read it without credentials"),
-        (Reply(b"no", 404), "not_found", "check the address: it is the server's own, without /api/v1/query"),
-        (Reply(b"no", 418), "unavailable", "(HTTP 418); check the address: what answers there is not Prometheus"),
-        (Reply(b"", 204), "unavailable", "(HTTP 204); check the address: what answers there is not Prometheus"),
-        (Reply(scalar("1").body, 203), "unavailable", "(HTTP 203)"),
-        (Reply(b"slowly", 429), "throttled", "(HTTP 429); it is tried again; ask less often, or allow more"),
-        (Reply(b"<html>", 500), "unavailable", "(HTTP 500); it is tried again at the next tick"),
-        (Reply(b"<html>", 502), "unavailable", "(HTTP 502); it is tried again at the next tick"),
-        (Reply(scalar("1").body, 500), "unavailable", "(HTTP 500); it is tried again at the next tick"),
+        (PrometheusReply(b"who are you?", 401), "denied", "(HTTP 401); allow the daemon to read without credentials"),
+        (PrometheusReply(b"", 403), "denied", "(HTTP 403); allow the daemon to read without credentials"),
+        (
+            PrometheusReply(b"no", 404),
+            "not_found",
+            "check the address: it must be the base URL of the server, without /api/v1/query",
+        ),
+        (
+            PrometheusReply(b"no", 418),
+            "unavailable",
+            "(HTTP 418); check the address: the server there is not Prometheus",
+        ),
+        (
+            PrometheusReply(b"", 204),
+            "unavailable",
+            "(HTTP 204); check the address: the server there is not Prometheus",
+        ),
+        (PrometheusReply(scalar("1").body, 203), "unavailable", "(HTTP 203)"),
+        (
+            PrometheusReply(b"slowly", 429),
+            "throttled",
+            "(HTTP 429); it is tried again; query less often, or raise the server's limit",
+        ),
+        (PrometheusReply(b"<html>", 500), "unavailable", "(HTTP 500); it is tried again at the next poll"),
+        (PrometheusReply(b"<html>", 502), "unavailable", "(HTTP 502); it is tried again at the next poll"),
+        (PrometheusReply(scalar("1").body, 500), "unavailable", "(HTTP 500); it is tried again at the next poll"),
     ],
 )
-async def test_a_refusal_is_told_with_its_remedy(
-    gauges: Gauges, double: Double, reply: Reply, kind: str, sentence: str
+async def test_an_error_is_reported_with_its_kind_and_remedy(
+    gauges: Gauges, double: PrometheusDouble, reply: PrometheusReply, kind: str, sentence: str
 ) -> None:
-    missing = await refused(gauges, double, reply)
+    missing = await missing_for(gauges, double, reply)
     assert sentence in missing.reason
     assert missing.kind == kind
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-async def test_a_redirect_is_told_and_not_followed(gauges: Gauges, double: Double, status: int) -> None:
-    missing = await refused(gauges, double, Reply(b"", status, {"Location": f"{double.url}/elsewhere"}))
-    assert f"leads elsewhere (HTTP {status}); give the address where it ends" in missing.reason
+async def test_a_redirect_is_reported_and_not_followed(gauges: Gauges, double: PrometheusDouble, status: int) -> None:
+    missing = await missing_for(gauges, double, PrometheusReply(b"", status, {"Location": f"{double.url}/elsewhere"}))
+    assert f"redirects (HTTP {status}); redirects are not followed: configure the final address" in missing.reason
     assert missing.kind == "refused"
-    assert [request.path for request in double.seen] == ["/api/v1/query"]
+    assert [request.path for request in double.requests] == ["/api/v1/query"]
 
 
-STRANGE = [
+NOT_FROM_PROMETHEUS = [
     b"",
     b"<html>hello</html>",
     b"null",
@@ -223,10 +265,12 @@ STRANGE = [
 ]
 
 
-@pytest.mark.parametrize("body", STRANGE)
-async def test_what_is_no_answer_of_prometheus_is_told_as_that(gauges: Gauges, double: Double, body: bytes) -> None:
-    missing = await refused(gauges, double, Reply(body))
-    assert missing.reason.endswith("gives what is no answer of Prometheus; check the address")
+@pytest.mark.parametrize("body", NOT_FROM_PROMETHEUS)
+async def test_a_response_that_is_not_from_prometheus_is_reported(
+    gauges: Gauges, double: PrometheusDouble, body: bytes
+) -> None:
+    missing = await missing_for(gauges, double, PrometheusReply(body))
+    assert missing.reason.endswith("returned a response that is not from Prometheus; check the address")
     assert missing.kind == "unavailable"
 
 
@@ -241,43 +285,43 @@ json_values = st.recursive(
 
 
 @given(json_values, st.sampled_from(["scalar", "vector", "matrix", "x"]), st.sampled_from([200, 200, 200, 400, 503]))
-def test_whatever_the_json_says_it_is_a_good_number_or_missing(result: object, kind: str, status: int) -> None:
+def test_any_json_result_is_a_valid_number_or_missing(result: object, kind: str, status: int) -> None:
     body = json.dumps({"status": "success", "data": {"resultType": kind, "result": result}}).encode()
-    found = prometheus._sample(Answer(status, body))
-    assert isinstance(found, Missing) or (isinstance(found, Sample) and 0 <= found.value < float("inf"))
+    found = prometheus._sample(HttpAnswer(status, body))
+    assert isinstance(found, Missing) or (isinstance(found, PrometheusSample) and 0 <= found.value < float("inf"))
 
 
-# The way there
+# Connections
 
 
-@pytest.mark.parametrize("reply", [Reply(hangs=True), Reply(b'{"status":', late=True)])
-async def test_a_query_is_given_up_in_time(double: Double, reply: Reply) -> None:
+@pytest.mark.parametrize("reply", [PrometheusReply(hangs=True), PrometheusReply(b'{"status":', late=True)])
+async def test_a_query_ends_at_its_timeout(double: PrometheusDouble, reply: PrometheusReply) -> None:
     async with connected(0.05) as gauges, asyncio.timeout(5):
-        missing = await refused(gauges, double, reply)
-    assert "gave no answer within 0.05 s; check the address" in missing.reason
+        missing = await missing_for(gauges, double, reply)
+    assert "did not answer within 0.05 s; check the address" in missing.reason
     assert missing.kind == "unavailable"
 
 
-async def test_a_server_that_hangs_keeps_no_other_waiting(double: Double) -> None:
+async def test_a_server_that_hangs_does_not_delay_the_queries_to_another(double: PrometheusDouble) -> None:
     async with serving() as hanging, connected(30.0) as gauges, asyncio.TaskGroup() as group:
-        hanging.reply = Reply(hangs=True)
+        hanging.reply = PrometheusReply(hangs=True)
         stuck = [group.create_task(gauges.measure(PrometheusQuery(hanging.url, "1"))) for _ in range(150)]
         async with asyncio.timeout(10):
-            await hanging.until_asked(prometheus.MOST_CONNECTIONS)
-            assert isinstance(await asked(gauges, double, scalar("1")), Measurement)
+            await hanging.until_requested(prometheus.MOST_CONNECTIONS)
+            assert isinstance(await measured(gauges, double, scalar("1")), Measurement)
         assert len(hanging.transports) == prometheus.MOST_CONNECTIONS
         for task in stuck:
             task.cancel()
 
 
-async def test_nobody_there_is_told(gauges: Gauges) -> None:
+async def test_a_refused_connection_is_reported(gauges: Gauges) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         missing = await gauges.measure(PrometheusQuery(url, QUERY))
     assert isinstance(missing, Missing)
     assert "could not be reached (" in missing.reason
-    assert "check the address, the network between, and whether the server runs" in missing.reason
+    assert "check the address, the network path, and whether the server runs" in missing.reason
     assert missing.kind == "unavailable"
 
 
@@ -292,8 +336,8 @@ async def test_nobody_there_is_told(gauges: Gauges) -> None:
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
     ],
 )
-async def test_what_does_not_speak_http_is_told(gauges: Gauges, raw: bytes) -> None:
-    async with saying(raw) as url:
+async def test_a_response_that_is_not_valid_http_is_reported(gauges: Gauges, raw: bytes) -> None:
+    async with raw_server(raw) as url:
         missing = await gauges.measure(PrometheusQuery(url, QUERY))
     assert isinstance(missing, Missing)
     assert missing.kind == "unavailable"
@@ -302,26 +346,26 @@ async def test_what_does_not_speak_http_is_told(gauges: Gauges, raw: bytes) -> N
 
 
 @pytest.mark.parametrize("url", ["http://[", "ftp://127.0.0.1", "nothing", "http://127.0.0.1:99999"])
-async def test_what_cannot_be_asked_is_refused(gauges: Gauges, url: str) -> None:
+async def test_an_invalid_url_is_refused(gauges: Gauges, url: str) -> None:
     missing = await gauges.measure(PrometheusQuery(url, QUERY))
     assert isinstance(missing, Missing)
     assert missing.kind == "refused"
-    assert "cannot be asked" in missing.reason
+    assert "cannot be queried" in missing.reason
 
 
 @pytest.mark.parametrize(
     "host",
     ["169.254.169.254", "169.254.170.2", "0xA9FEA9FE", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "[fe80::1%25lo]"],
 )
-async def test_where_credentials_are_handed_out_nothing_is_asked(host: str) -> None:
+async def test_an_instance_metadata_address_is_never_queried(host: str) -> None:
     async with connected(1.0) as gauges:
         missing = await gauges.measure(PrometheusQuery(f"http://{host}:9", QUERY))
     assert isinstance(missing, Missing)
-    assert "is an address of the machine's own metadata" in missing.reason
+    assert "is an instance metadata address" in missing.reason
 
 
-async def test_no_proxy_and_no_password_file_of_the_environment_is_used(
-    double: Double, gauges: Gauges, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+async def test_no_proxy_and_no_netrc_file_of_the_environment_is_used(
+    double: PrometheusDouble, gauges: Gauges, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -330,15 +374,15 @@ async def test_no_proxy_and_no_password_file_of_the_environment_is_used(
             monkeypatch.setenv(name, proxy.url)
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
-        await asked(gauges, double, scalar("1"))
-        assert (len(double.seen), len(proxy.seen)) == (1, 0)
-    assert "Authorization" not in double.seen[0].headers
+        await measured(gauges, double, scalar("1"))
+        assert (len(double.requests), len(proxy.requests)) == (1, 0)
+    assert "Authorization" not in double.requests[0].headers
 
 
-# From first to last
+# The session
 
 
-async def test_nothing_is_opened_before_the_first_query(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_session_is_opened_before_the_first_query(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
     monkeypatch.setattr(aiohttp, "ClientSession", lambda **_: opened.append(1))
     async with connected(1.0):
@@ -346,12 +390,12 @@ async def test_nothing_is_opened_before_the_first_query(monkeypatch: pytest.Monk
     assert opened == []
 
 
-async def test_everything_is_closed_at_the_end_however_it_ends(double: Double) -> None:
+async def test_the_session_is_closed_also_after_an_error(double: PrometheusDouble) -> None:
     sessions = []
 
     async def fail() -> None:
         async with connected(5.0) as gauges:
-            await asked(gauges, double, scalar("1"))
+            await measured(gauges, double, scalar("1"))
             sessions.append(gauges._opened)
             raise RuntimeError("the end")
 
@@ -360,9 +404,9 @@ async def test_everything_is_closed_at_the_end_however_it_ends(double: Double) -
     assert [session.closed for session in sessions] == [True]
 
 
-async def test_a_query_that_is_cancelled_ends(double: Double, gauges: Gauges) -> None:
-    double.reply = Reply(hangs=True)
+async def test_a_cancelled_query_does_not_affect_the_next_one(double: PrometheusDouble, gauges: Gauges) -> None:
+    double.reply = PrometheusReply(hangs=True)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await gauges.measure(PrometheusQuery(double.url, QUERY))
-    assert isinstance(await asked(gauges, double, scalar("1")), Measurement)
+    assert isinstance(await measured(gauges, double, scalar("1")), Measurement)

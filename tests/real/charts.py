@@ -1,4 +1,4 @@
-"""Panels as SVG and HTML, much as Grafana draws them: enough to see what a dashboard says."""
+"""Panels as SVG and HTML, similar to Grafana's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any, NamedTuple
 
-from autoscaler.monitoring.panels import Names, Panel, Query, Unit
+from autoscaler.monitoring.panels import Names, Panel, PanelQuery, Unit
 from tests.monitoring.queries import NAMED
 
 COLOURS = {"green": "#73bf69", "orange": "#ff9830", "red": "#f2495c", "blue": "#5794f2", "text": "#d8d9e5"}
@@ -15,23 +15,23 @@ PALETTE = ("#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#b877d9", "#5
 GRID, INK = "#2c3038", "#9fa3b0"
 
 LEFT, BOTTOM, TOP = 52, 18, 6
-"""Room for the axes' numbers, in pixels."""
+"""Space for the numbers on the axes, in pixels."""
 
 LEGEND = 18
-"""A line of the legend."""
+"""Height of a legend line, in pixels."""
 
 Span = tuple[float, float]
-"""From when to when, in seconds since the epoch: the same for all panels."""
+"""Start and end in seconds since the epoch, the same for all panels."""
 
 
 class Curve(NamedTuple):
-    """`points`: seconds since the epoch and values, without what is not a number."""
+    """A named series. `points`: seconds since the epoch and finite values."""
 
     name: str
     points: list[tuple[float, float]]
 
 
-def curves_of(queries: Iterable[Query], answers: Iterable[list[Any]]) -> list[Curve]:
+def curves_of(queries: Iterable[PanelQuery], answers: Iterable[list[Any]]) -> list[Curve]:
     return [
         Curve(named(query.legend, series["metric"]), points)
         for query, answer in zip(queries, answers, strict=True)
@@ -50,7 +50,7 @@ def named(legend: str, labels: dict[str, str]) -> str:
 
 
 def shown(value: float, unit: Unit, decimals: int | None = None) -> str:
-    """A value with its unit, as short as it can be read."""
+    """Return a value with its unit, in a short form."""
     match unit:
         case Unit.RATIO:
             return f"{100 * value:.{2 if decimals is None else decimals}f}".rstrip("0").rstrip(".") + "%"
@@ -81,7 +81,7 @@ def _name_of(value: float, names: Names) -> tuple[str, str] | None:
 
 
 def stat(panel: Panel, curves: list[Curve]) -> str:
-    """Each series' last value, large."""
+    """Draw each series' last value in large type."""
     return f'<div class="stats">{"".join(_stats(panel, curves))}</div>'
 
 
@@ -96,7 +96,7 @@ def _stats(panel: Panel, curves: list[Curve]) -> Iterator[str]:
 
 
 def table(panel: Panel, answers: list[list[Any]]) -> str:
-    """A line for each service."""
+    """Draw a table with one row for each service."""
     rows: dict[tuple[str, str], dict[str, float]] = {}
     for query, answer in zip(panel.queries, answers, strict=True):
         for series in answer:
@@ -122,7 +122,7 @@ def _cells(panel: Panel, columns: list[str], row: dict[str, float]) -> Iterator[
 
 
 class Frame(NamedTuple):
-    """Where values and times come to lie, in pixels."""
+    """The mapping of values and times to pixels."""
 
     width: int
     height: int
@@ -138,7 +138,7 @@ class Frame(NamedTuple):
 
 
 def states(panel: Panel, curves: list[Curve], width: int, height: int, span: Span) -> str:
-    """A row for each series, coloured by its value."""
+    """Draw one row for each series, coloured by its value."""
     begin, end = span
     frame, left = Frame(width, height, begin, end, 1.0), 110
     room = (height - BOTTOM - TOP) / max(1, len(curves))
@@ -157,7 +157,7 @@ def states(panel: Panel, curves: list[Curve], width: int, height: int, span: Spa
 
 
 def _runs(points: list[tuple[float, float]]) -> Iterator[tuple[float, float, float]]:
-    """From when to when a value stood."""
+    """Yield (start, end, value) of each run of equal values."""
     start, value = points[0]
     for at, now in points[1:]:
         if now != value:
@@ -167,7 +167,7 @@ def _runs(points: list[tuple[float, float]]) -> Iterator[tuple[float, float, flo
 
 
 def curves(panel: Panel, drawn: list[Curve], width: int, height: int, span: Span) -> str:
-    """Lines, or areas upon each other where they are stacked, with a legend below."""
+    """Draw lines, or stacked areas, with a legend below."""
     lines = 1 + (sum(6 * len(curve.name) + 29 for curve in drawn) > width)
     height -= lines * LEGEND
     heights = _stacked(drawn) if panel.stacked else drawn
@@ -180,7 +180,7 @@ def curves(panel: Panel, drawn: list[Curve], width: int, height: int, span: Span
 
 
 def _line(frame: Frame, curve: Curve, colour: str, panel: Panel) -> str:
-    """Interrupted where there is nothing for some seconds."""
+    """Draw one line, with gaps where there are no points for more than 2.5 s."""
     dashes = ' stroke-dasharray="6 5"' if curve.name in panel.dashed else ""
     parts = []
     for piece in _pieces(curve.points):
@@ -215,7 +215,7 @@ def _stacked(drawn: list[Curve]) -> list[Curve]:
 
 
 def _round_up(value: float) -> float:
-    """To a number that an axis can end at."""
+    """Round up to a number suitable as the end of an axis."""
     unit = 10.0 ** math.floor(math.log10(value))
     return next(step * unit for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * unit >= value * 0.999)
 

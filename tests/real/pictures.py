@@ -1,7 +1,7 @@
-"""Draws the three dashboards from a real Prometheus's answers: `python -m tests.real.pictures`, about four minutes.
+"""Draw the three dashboards with data from a real Prometheus: `python -m tests.real.pictures`, about four minutes.
 
-Grafana's own look is not to be had without Grafana; the grid, the queries, units and colours are those of its JSON.
-Needs Debian's Prometheus and Chromium; writes `docs/pictures/*.png`.
+The pictures approximate Grafana's style; the grid, queries, units and colours are those of the dashboard JSON.
+Requires Debian's Prometheus and Chromium; writes `docs/pictures/*.png`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ th {{ color: #8ab8ff }}
 
 
 def page(dashboard: Dashboard, answers: dict[str, list[Any]]) -> tuple[str, int]:
-    """The dashboard as HTML, and its height in pixels."""
+    """Return the dashboard as HTML, and its height in pixels."""
     laid = as_grafana(dashboard)["panels"]
     known = {panel.title: panel for panel in dashboard.panels}
     span = _span(answers)
@@ -65,7 +65,7 @@ def page(dashboard: Dashboard, answers: dict[str, list[Any]]) -> tuple[str, int]
 
 
 def _span(answers: dict[str, list[Any]]) -> Span:
-    """The whole time that is shown."""
+    """Return the first and the last time of all series."""
     series = [each for panel in answers.values() for answer in panel for each in answer]
     times = [at for each in series for at, _ in each.get("values", ())]
     return min(times), max(times)
@@ -81,7 +81,7 @@ def _drawn(panel: Panel, answers: list[Any], size: tuple[int, int], span: Span) 
 
 
 def draw(answers: Taken) -> None:
-    """Each dashboard as a PNG in `FOLDER`."""
+    """Write each dashboard as a PNG to `FOLDER`."""
     FOLDER.mkdir(exist_ok=True)
     for dashboard in (FLEET, SERVICE, DAEMON):
         html, height = page(dashboard, answers[dashboard.uid])

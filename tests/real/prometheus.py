@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes one address each second, and what it answers."""
+"""A real Prometheus that scrapes one address each second, and queries to it."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ Series = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Prometheus:
-    """At `url`, by one session."""
+    """A client of the Prometheus at `url`."""
 
     url: str
     session: aiohttp.ClientSession
 
     async def now(self, expr: str) -> Series:
-        """An instant query's series, each with its labels and its value. Raises where the query is not one."""
-        return list((await self._asked("query", query=expr))["result"])
+        """Return the series of an instant query. Raises `AssertionError` for an invalid query."""
+        return list((await self._get("query", query=expr))["result"])
 
     async def course(self, expr: str, start: float, end: float, step_s: float) -> Series:
-        """The same for a range of wall time."""
-        asked = {"query": expr, "start": str(start), "end": str(end), "step": str(step_s)}
-        return list((await self._asked("query_range", **asked))["result"])
+        """Return the series of a range query, in wall time."""
+        parameters = {"query": expr, "start": str(start), "end": str(end), "step": str(step_s)}
+        return list((await self._get("query_range", **parameters))["result"])
 
     async def rules(self) -> list[dict[str, Any]]:
-        """Every rule, with its health."""
-        return [rule for group in (await self._asked("rules"))["groups"] for rule in group["rules"]]
+        """Return every rule, with its health."""
+        return [rule for group in (await self._get("rules"))["groups"] for rule in group["rules"]]
 
-    async def _asked(self, what: str, **parameters: str) -> dict[str, Any]:
+    async def _get(self, what: str, **parameters: str) -> dict[str, Any]:
         async with self.session.get(f"{self.url}/api/v1/{what}", params=parameters) as answer:
             body = await answer.json()
             assert answer.status == 200, (parameters, body)
@@ -51,7 +51,7 @@ class Prometheus:
 
 @asynccontextmanager
 async def prometheus(target: str, session: aiohttp.ClientSession) -> AsyncIterator[Prometheus]:
-    """Scrapes `http://TARGET/metrics` each second, with our rules, until the block is left."""
+    """Run a Prometheus that scrapes `http://TARGET/metrics` each second, with our rules, until the block ends."""
     with TemporaryDirectory() as folder:
         settings = Path(folder) / "prometheus.yml"
         settings.write_text(json.dumps(_settings(target)))

@@ -1,4 +1,4 @@
-"""The real daemon under the demo's load, with a real Prometheus that watches it."""
+"""The real daemon under the load of the demo, scraped by a real Prometheus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import aiohttp
 from autoscaler.demo import settings, stage
 from autoscaler.demo.children import aws_environment, daemon, free_port, region
 from autoscaler.demo.entry import DAEMON
-from autoscaler.demo.load import Load
+from autoscaler.demo.load import DemoLoad
 from autoscaler.demo.region_client import RegionClient
 from autoscaler.demo.screen import Screen
 from tests.real.prometheus import Prometheus, prometheus
@@ -22,8 +22,8 @@ from tests.real.prometheus import Prometheus, prometheus
 SCRAPED_WITHIN_S = 60.0
 
 
-class Silent:
-    """A screen on which nobody looks."""
+class NoScreen:
+    """A screen that shows nothing."""
 
     def say(self, line: str) -> None:
         pass
@@ -33,8 +33,8 @@ class Silent:
 
 
 @dataclass(frozen=True)
-class Watched:
-    """`began`: when the first scrape was, in wall time. `play` ends when the load is over and no task is left."""
+class WatchedDemo:
+    """A running demo. `began`: wall time of the first scrape. `play` ends when the load is over and no task is left."""
 
     prometheus: Prometheus
     began: float
@@ -42,28 +42,29 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(load: Load, wishes: Mapping[str, str] | None = None) -> AsyncIterator[Watched]:
-    """The daemon looks after the demo's service, with these settings beside the demo's, and Prometheus has seen it.
-    Everything ends with the block.
+async def watched(load: DemoLoad, more_settings: Mapping[str, str] | None = None) -> AsyncIterator[WatchedDemo]:
+    """Run the daemon for the demo's service, with these settings in addition to the demo's, and Prometheus.
+
+    Yields after the first scrape. All processes end with the block.
     """
     connector = aiohttp.TCPConnector(limit=0)
     async with region() as endpoint, aiohttp.ClientSession(connector=connector, trust_env=False) as session:
-        wire, port = RegionClient(endpoint, session), free_port()
-        queue = await stage.furnish(wire)
-        await _publish_age(wire)
-        told = aws_environment(endpoint) | settings.settings_of(load, port) | dict(wishes or {})
-        async with daemon(told, port, DAEMON) as child, prometheus(f"127.0.0.1:{port}", session) as seen:
-            play = asyncio.create_task(stage._play(load, 0, queue, child, cast("Screen", Silent())))
+        client, port = RegionClient(endpoint, session), free_port()
+        queue = await stage.create_resources(client)
+        await _publish_age(client)
+        variables = aws_environment(endpoint) | settings.settings_of(load, port) | dict(more_settings or {})
+        async with daemon(variables, port, DAEMON) as child, prometheus(f"127.0.0.1:{port}", session) as scraper:
+            play = asyncio.create_task(stage._play(load, 0, queue, child, cast("Screen", NoScreen())))
             try:
-                await _until_scraped(seen)
-                yield Watched(seen, time.time(), play)
+                await _until_scraped(scraper)
+                yield WatchedDemo(scraper, time.time(), play)
             finally:
                 play.cancel()
                 await asyncio.wait({play})
 
 
-async def _publish_age(wire: RegionClient) -> None:
-    """CloudWatch has the age of an oldest message, which the demo's Region does not count."""
+async def _publish_age(client: RegionClient) -> None:
+    """Publish the age of the oldest message to CloudWatch, because the demo's Region does not."""
     datum = {
         "MetricName": "ApproximateAgeOfOldestMessage",
         "Dimensions": [{"Name": "QueueName", "Value": settings.QUEUE}],
@@ -71,10 +72,10 @@ async def _publish_age(wire: RegionClient) -> None:
         "Value": 7,
         "Unit": "Seconds",
     }
-    await wire.call("monitoring", "PutMetricData", Namespace="AWS/SQS", MetricData=[datum])
+    await client.call("monitoring", "PutMetricData", Namespace="AWS/SQS", MetricData=[datum])
 
 
-async def _until_scraped(seen: Prometheus) -> None:
+async def _until_scraped(scraper: Prometheus) -> None:
     async with asyncio.timeout(SCRAPED_WITHIN_S):
-        while not await seen.now("autoscaler_service_up == 1"):  # noqa: ASYNC110 - another process
+        while not await scraper.now("autoscaler_service_up == 1"):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.2)

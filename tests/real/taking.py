@@ -1,4 +1,4 @@
-"""What the dashboards show of a load, asked of the real Prometheus while it happens, as JSON for `drawing`."""
+"""Query the data of all dashboards from the real Prometheus during a load, for `pictures`."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ import asyncio
 import time
 from typing import Any
 
-from autoscaler.demo.load import made_up
+from autoscaler.demo.load import synthetic_load
 from autoscaler.monitoring import DAEMON, FLEET, SERVICE
 from autoscaler.monitoring.panels import Dashboard, Shape
 from tests.monitoring.queries import filled
-from tests.real.scene import Watched, watched
+from tests.real.scene import WatchedDemo, watched
 
 LOAD_S, WATCHED_S = 170.0, 140.0
-"""The demo's load bursts at two thirds of its duration: the picture ends while the last of it is worked off."""
+"""Seconds. The load has a burst at two thirds of its duration; the picture ends while its backlog is processed."""
 
-WISHES = {
+SETTINGS = {
     "AUTOSCALER_SCALE_IN__COOLDOWN": "10s",
     "AUTOSCALER_CPU_TARGET_PERCENT": "80",
     "AUTOSCALER_MAX_TASKS": "6",
 }
-"""Beside the demo's settings: something to see in every panel, and a maximum that the burst runs into."""
+"""In addition to the demo's settings: data for every panel, and a maximum that the burst reaches."""
 
 Taken = dict[str, dict[str, list[Any]]]
 
 
 async def taken() -> Taken:
-    """By dashboard and panel, the series of each query."""
-    async with watched(made_up(LOAD_S, seed=0), WISHES) as seen:
+    """Return the series of each query, by dashboard and panel."""
+    async with watched(synthetic_load(LOAD_S, seed=0), SETTINGS) as seen:
         await asyncio.sleep(WATCHED_S)
         return {dashboard.uid: await _of(dashboard, seen) for dashboard in (FLEET, SERVICE, DAEMON)}
 
 
-async def _of(dashboard: Dashboard, seen: Watched) -> dict[str, list[Any]]:
-    """The time shown is that since the first scrape."""
+async def _of(dashboard: Dashboard, seen: WatchedDemo) -> dict[str, list[Any]]:
+    """Return the series of one dashboard since the first scrape."""
     now = time.time()
     shown = {"__range": f"{now - seen.began:.0f}s"}
     answers: dict[str, list[Any]] = {}

@@ -1,6 +1,6 @@
-"""The page in a real browser: what a person sees and can do, with eyes, a phone, a keyboard or a screen reader.
+"""The page in a real browser: on a desktop, on a phone, by keyboard, and checked against accessibility rules.
 
-Needs a Chromium (`apt-get install chromium`); for the accessibility rules also `npm`, which fetches axe-core once.
+Requires Chromium (`apt-get install chromium`). The accessibility rules also require `npm`, to download axe-core once.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from autoscaler.config import Chosen
 from autoscaler.core.policy import Mode
 from autoscaler.ports import ServiceRef
 from autoscaler.telemetry import serve
-from tests.browser import Page, browser, opened
-from tests.telemetry.lively import CAST, PLAYED_S, Played, lively
-from tests.telemetry.ticks import Desk, decided, policy_of, scaling_out, seen, unread
+from tests.browser import BrowserTab, browser, opened
+from tests.telemetry.lively import EXAMPLES, PLAYED_S, Played, lively
+from tests.telemetry.polls import JournalDesk, decided, policy_of, scaling_out, seen, unread
 
 BROWSER = browser()
 AXE = "axe-core@4.14.1"
@@ -34,7 +34,7 @@ DRAWN = "document.documentElement?.dataset.drawn"
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome found: the page is not seen in a browser"),
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome found: the page is not tested in a browser"),
 ]
 
 PAINTED = """[...document.querySelectorAll('#charts canvas')].map(canvas => {
@@ -43,19 +43,19 @@ PAINTED = """[...document.querySelectorAll('#charts canvas')].map(canvas => {
   for (let k = 0; k < bytes.length; k += 4) if (bytes[k + 3]) seen.add(bytes.slice(k, k + 3).join());
   return seen.size;
 })"""
-KEYS = "[...document.querySelectorAll('tbody th a')].map(link => link.textContent)"
+SERVICE_KEYS = "[...document.querySelectorAll('tbody th a')].map(link => link.textContent)"
 
 
 @pytest.fixture(scope="module")
-def played() -> tuple[Desk, list[Played]]:
-    """Six hours of fourteen services. No test writes to it."""
+def played() -> tuple[JournalDesk, list[Played]]:
+    """Six hours of 14 services. No test changes it."""
     return lively()
 
 
 @asynccontextmanager
 async def shown(
-    desk: Desk, path: str, folder: Path, *, width: int = 1280, phone: bool = False, dark: bool = False
-) -> AsyncIterator[Page]:
+    desk: JournalDesk, path: str, folder: Path, *, width: int = 1280, phone: bool = False, dark: bool = False
+) -> AsyncIterator[BrowserTab]:
     assert BROWSER is not None
     async with (
         serve(desk.store, desk.metrics, "127.0.0.1", 0, 60.0) as port,
@@ -67,33 +67,33 @@ async def shown(
         await tab.until(DRAWN)
         yield tab
         assert trouble(tab) == []
-        assert strangers(tab) == []
+        assert external_requests(tab) == []
 
 
-def trouble(tab: Page) -> list[Any]:
-    """What the browser complained of; that a page is 404 is no complaint of ours."""
-    told = {"Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled"}
-    return [one for one in tab.events if one["method"] in told and "404" not in str(one)]
+def trouble(tab: BrowserTab) -> list[Any]:
+    """Return the errors that the browser logged, without 404 answers."""
+    methods = {"Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled"}
+    return [one for one in tab.events if one["method"] in methods and "404" not in str(one)]
 
 
-def strangers(tab: Page) -> list[str]:
-    """Every address that was asked for and is not the daemon's."""
-    asked = [one["params"]["request"]["url"] for one in tab.events if one["method"] == "Network.requestWillBeSent"]
-    assert asked
-    return [url for url in asked if not url.startswith(tab.origin) and url != "about:blank"]
+def external_requests(tab: BrowserTab) -> list[str]:
+    """Return every requested address that is not the daemon's."""
+    requested = [one["params"]["request"]["url"] for one in tab.events if one["method"] == "Network.requestWillBeSent"]
+    assert requested
+    return [url for url in requested if not url.startswith(tab.origin) and url != "about:blank"]
 
 
-async def text(tab: Page, selector: str) -> str:
+async def text(tab: BrowserTab, selector: str) -> str:
     return str(await tab.value(f"document.querySelector({selector!r}).textContent"))
 
 
-async def focused(tab: Page) -> str:
+async def focused(tab: BrowserTab) -> str:
     return str(await tab.value("document.activeElement.id || document.activeElement.textContent.trim()"))
 
 
 @cache
 def axe() -> str:
-    """The source of axe-core, which is not ours to ship: fetched by npm, kept for the run."""
+    """Return the source of axe-core, downloaded by npm and cached. It is not part of this repository."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("no npm: axe-core cannot be fetched")
@@ -107,9 +107,9 @@ def axe() -> str:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
-@pytest.mark.parametrize("path", ["/", "/services/fraud-check", "/services/webhooks", "/services/nobody"])
-async def test_no_rule_of_accessibility_is_broken(
-    played: tuple[Desk, list[Played]], tmp_path: Path, path: str, phone: bool, dark: bool
+@pytest.mark.parametrize("path", ["/", "/services/fraud-check", "/services/webhooks", "/services/unknown"])
+async def test_no_accessibility_rule_is_violated(
+    played: tuple[JournalDesk, list[Played]], tmp_path: Path, path: str, phone: bool, dark: bool
 ) -> None:
     width = 390 if phone else 1280
     async with shown(played[0], path, tmp_path, width=width, phone=phone, dark=dark) as tab:
@@ -125,24 +125,24 @@ async def test_no_rule_of_accessibility_is_broken(
         assert await tab.value("document.documentElement.scrollWidth") <= width
 
 
-async def test_the_list_says_first_whether_the_promise_is_kept_and_worst_services_stand_first(
-    played: tuple[Desk, list[Played]], tmp_path: Path
+async def test_the_list_begins_with_the_slo_summary_and_the_worst_services(
+    played: tuple[JournalDesk, list[Played]], tmp_path: Path
 ) -> None:
     async with shown(played[0], "/", tmp_path) as tab:
         assert await text(tab, "h1") == "2 of 14 services miss their latency target"
-        assert (await tab.value(KEYS))[:3] == ["fraud-check", "imports", "thumbnails"]
-        assert len(await tab.value(KEYS)) == len(CAST)
+        assert (await tab.value(SERVICE_KEYS))[:3] == ["fraud-check", "imports", "thumbnails"]
+        assert len(await tab.value(SERVICE_KEYS)) == len(EXAMPLES)
         row = await text(tab, "tbody tr")
         status = played[0].store.find("fraud-check")
         assert "missed" in row
         assert status is not None
         assert f"{status.policy.max_tasks}" in row
-        assert "stalled start: 40 instead of" in row, "sentences are quoted whole"
+        assert "stalled start: 40 instead of" in row, "sentences are not shortened"
         await tab.until("document.getElementById('line').textContent === 'live'")
 
 
-async def test_the_list_can_be_sorted_and_filtered_and_remembers_it_in_its_address(
-    played: tuple[Desk, list[Played]], tmp_path: Path
+async def test_sorting_and_filters_of_the_list_are_stored_in_the_url(
+    played: tuple[JournalDesk, list[Played]], tmp_path: Path
 ) -> None:
     async with shown(played[0], "/", tmp_path) as tab:
         await tab.value("document.querySelector('[data-column=backlog] button').click()")
@@ -151,24 +151,26 @@ async def test_the_list_can_be_sorted_and_filtered_and_remembers_it_in_its_addre
         )
         numbers = [int(one.replace(",", "")) for one in backlog if one != "–"]
         assert numbers == sorted(numbers, reverse=True)
-        assert backlog[-1] == "–", "what is not known comes last"
+        assert backlog[-1] == "–", "unknown values are last"
         await tab.value("document.querySelector('[data-column=backlog] button').click()")
         assert await tab.value("document.querySelector('[data-column=backlog]').ariaSort") == "ascending"
         await tab.key("/")
         for letter in "fraud":
             await tab.key(letter)
-        assert await tab.value(KEYS) == ["fraud-check"]
+        assert await tab.value(SERVICE_KEYS) == ["fraud-check"]
         await tab.value("document.querySelector('[data-show=met]').click()")
         assert await text(tab, "#shown") == "0 of 14 services shown"
         await tab.value("document.querySelector('[data-show=missed]').click()")
-        assert await tab.value(KEYS) == ["fraud-check"]
+        assert await tab.value(SERVICE_KEYS) == ["fraud-check"]
         await tab.call("Page.reload")
         await tab.until(f"{DRAWN} && performance.getEntriesByType('navigation')[0].type === 'reload'")
-        assert await tab.value(KEYS) == ["fraud-check"]
+        assert await tab.value(SERVICE_KEYS) == ["fraud-check"]
         assert await tab.value("document.getElementById('find').value") == "fraud"
 
 
-async def test_one_click_leads_to_the_service_and_one_back(played: tuple[Desk, list[Played]], tmp_path: Path) -> None:
+async def test_one_click_opens_a_service_and_one_click_returns(
+    played: tuple[JournalDesk, list[Played]], tmp_path: Path
+) -> None:
     async with shown(played[0], "/", tmp_path) as tab:
         await tab.value("document.querySelector('tbody tr td:last-child').click()")
         await tab.until("location.pathname === '/services/fraud-check' && " + DRAWN)
@@ -176,27 +178,27 @@ async def test_one_click_leads_to_the_service_and_one_back(played: tuple[Desk, l
         await tab.until("location.pathname === '/' && " + DRAWN)
 
 
-async def test_the_service_shows_its_hours_its_walk_what_was_learned_and_what_was_set(
-    played: tuple[Desk, list[Played]], tmp_path: Path
+async def test_the_service_page_shows_charts_rules_estimates_and_settings(
+    played: tuple[JournalDesk, list[Played]], tmp_path: Path
 ) -> None:
     async with shown(played[0], "/services/fraud-check", tmp_path) as tab:
         assert min(await tab.value(PAINTED)) > 5, "a chart is blank"
         assert await text(tab, "#slo .mark") == "✕Latency target missed"
         walk = await tab.value("[...document.querySelectorAll('#decided .rule')].map(n => n.textContent)")
-        assert walk == ["demand", "stalled start", "decided"]
+        assert walk == ["demand", "stalled start", "target"]
         assert "reason" not in walk
         status = played[0].store.find("fraud-check")
         assert status is not None
-        assert status.tick is not None
-        assert status.tick.decision is not None
-        assert await text(tab, "#decided .reason") == status.tick.decision.votes[0].reason
+        assert status.poll is not None
+        assert status.poll.decision is not None
+        assert await text(tab, "#decided .reason") == status.poll.decision.votes[0].reason
         assert await tab.value("document.querySelectorAll('#estimates tbody tr').length") == 4
         assert "AUTOSCALER_SERVICES__FRAUD_CHECK__MAX_TASKS" in await text(tab, "#settings tbody")
         assert "scale_in.cooldown" in await text(tab, "#defaults tbody")
         assert await tab.value("document.querySelectorAll('#decisions > li').length") == 10
         await tab.value("document.getElementById('more').click()")
         assert await tab.value("document.querySelectorAll('#decisions > li').length") == len(
-            played[0].store.told("fraud-check")
+            played[0].store.recorded("fraud-check")
         )
         await tab.value("document.getElementById('changes').click()")
         verdicts = await tab.value("[...document.querySelectorAll('#decisions .verdict')].map(n => n.className)")
@@ -206,9 +208,7 @@ async def test_the_service_shows_its_hours_its_walk_what_was_learned_and_what_wa
         await tab.until("document.querySelector('#decisions .walk')")
 
 
-async def test_by_keyboard_everything_can_be_reached_and_read(
-    played: tuple[Desk, list[Played]], tmp_path: Path
-) -> None:
+async def test_every_element_can_be_used_by_keyboard(played: tuple[JournalDesk, list[Played]], tmp_path: Path) -> None:
     async with shown(played[0], "/", tmp_path) as tab:
         reached = []
         for _ in range(16):
@@ -216,12 +216,12 @@ async def test_by_keyboard_everything_can_be_reached_and_read(
             reached.append(await focused(tab))
         assert reached[0] == "Skip to the services"
         assert "find" in reached
-        assert [one for one in reached if one in {"Service", "Oldest wait", "Last decision"}] == [
+        assert [one for one in reached if one in {"Service", "Oldest message", "Last decision"}] == [
             "Service",
-            "Oldest wait",
+            "Oldest message",
             "Last decision",
         ]
-        assert reached[-1] in await tab.value(KEYS)
+        assert reached[-1] in await tab.value(SERVICE_KEYS)
         seen_focus = "getComputedStyle(document.activeElement).outlineStyle"
         assert await tab.value(seen_focus) != "none"
         await tab.key("Enter")
@@ -243,8 +243,8 @@ async def test_by_keyboard_everything_can_be_reached_and_read(
         assert await focused(tab) == "changes"
 
 
-async def test_what_is_looked_at_changes_as_it_happens(tmp_path: Path) -> None:
-    desk = Desk()
+async def test_an_open_page_is_updated_live(tmp_path: Path) -> None:
+    desk = JournalDesk()
     desk.record(decided(seen()))
     async with shown(desk, "/", tmp_path) as tab:
         desk.record(scaling_out(), 1.0)
@@ -262,27 +262,27 @@ async def test_what_is_looked_at_changes_as_it_happens(tmp_path: Path) -> None:
         await tab.until("document.querySelector('#decisions .words').textContent.includes('backlog 77')")
 
 
-async def test_rows_do_not_move_under_a_focus(tmp_path: Path) -> None:
-    desk = Desk()
+async def test_rows_do_not_move_while_one_has_the_focus(tmp_path: Path) -> None:
+    desk = JournalDesk()
     for name in ("a", "b"):
         desk.record(decided(seen(), service=ServiceRef(name, "prod", name)))
     async with shown(desk, "/", tmp_path) as tab:
         await tab.value("document.querySelector('tbody a').focus()")
         desk.record(unread(service=ServiceRef("b", "prod", "b")), 1.0)
         await tab.until("document.querySelectorAll('tbody tr')[1].textContent.includes('unknown')")
-        assert await tab.value(KEYS) == ["a", "b"]
+        assert await tab.value(SERVICE_KEYS) == ["a", "b"]
         await tab.value("document.activeElement.blur()")
         desk.record(decided(seen(backlog=(1, 1, 0)), service=ServiceRef("a", "prod", "a")), 1.0)
-        await tab.until(f"{KEYS}.join() === 'b,a'")
+        await tab.until(f"{SERVICE_KEYS}.join() === 'b,a'")
 
 
-async def test_no_name_becomes_markup(tmp_path: Path) -> None:
-    desk = Desk()
+async def test_a_name_is_never_markup(tmp_path: Path) -> None:
+    desk = JournalDesk()
     nasty = policy_of(NASTY, mode=Mode.SHADOW)
     desk.store.admit(ServiceRef(NASTY, NASTY, NASTY), nasty, (Chosen(NASTY, NASTY, NASTY),), activate=NASTY)
     desk.record(unread(NASTY, service=ServiceRef(NASTY, NASTY, NASTY), policy=nasty))
     async with shown(desk, "/", tmp_path) as tab:
-        assert await tab.value(KEYS) == [NASTY]
+        assert await tab.value(SERVICE_KEYS) == [NASTY]
         await tab.value("document.querySelector('tbody a').click()")
         await tab.until(f"location.pathname !== '/' && {DRAWN}")
         assert await text(tab, "h1") == NASTY
@@ -290,10 +290,10 @@ async def test_no_name_becomes_markup(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-async def test_however_long_the_names_no_page_scrolls_sideways(tmp_path: Path, width: int) -> None:
-    """ECS takes names of 255 letters, and nothing in them need be a place to break at."""
-    desk, service = Desk(), ServiceRef(LONG, LONG, LONG)
-    any_text: Any = LONG  # no pause is as long, and none is needed
+async def test_long_names_never_cause_horizontal_scrolling(tmp_path: Path, width: int) -> None:
+    """ECS accepts names of 255 letters, which can have no position for a line break."""
+    desk, service = JournalDesk(), ServiceRef(LONG, LONG, LONG)
+    any_text: Any = LONG  # longer than any valid pause
     long = replace(policy_of(LONG, mode=Mode.SHADOW), paused=any_text, schedule=LONG)
     desk.store.admit(service, long, (Chosen(LONG, LONG, LONG),), activate=LONG)
     desk.record(unread(LONG, service=service, policy=long))
@@ -305,31 +305,31 @@ async def test_however_long_the_names_no_page_scrolls_sideways(tmp_path: Path, w
         assert await tab.value("document.documentElement.scrollWidth") <= width
 
 
-async def test_a_row_that_stays_as_it_was_is_said_to_be_unchanged_and_not_to_be_old(tmp_path: Path) -> None:
-    desk = Desk()
+async def test_an_unchanged_row_shows_how_long_it_is_unchanged(tmp_path: Path) -> None:
+    desk = JournalDesk()
     desk.record(decided(seen()))
     async with shown(desk, "/", tmp_path) as tab:
-        assert await text(tab, "tbody td:last-child time") == "seen just now"
+        assert await text(tab, "tbody td:last-child time") == "updated just now"
         desk.record(decided(seen()), 360.0)
         desk.record(decided(seen(), service=ServiceRef("bills", "prod", "bills")), 1.0)
         await tab.until("document.querySelectorAll('tbody tr').length === 2")
-        await tab.until("document.querySelectorAll('tbody time')[1].textContent === 'no change seen for 6 min'")
+        await tab.until("document.querySelectorAll('tbody time')[1].textContent === 'unchanged for 6 min'")
 
 
-async def test_with_very_many_services_it_says_what_is_not_kept_and_shows_all(tmp_path: Path) -> None:
-    desk = Desk()
+async def test_with_over_1000_services_a_notice_lists_what_is_not_stored_and_all_are_shown(tmp_path: Path) -> None:
+    desk = JournalDesk()
     for number in range(1_001):
         desk.record(decided(seen(), service=ServiceRef(f"service-{number:04}", "prod", "x")))
     async with shown(desk, "/", tmp_path) as tab:
-        assert len(await tab.value(KEYS)) == 1_001
+        assert len(await tab.value(SERVICE_KEYS)) == 1_001
         assert "With more than 1,000 services" in await text(tab, "#notice")
         await tab.call("Page.navigate", url=f"{tab.origin}/services/service-0001")
         await tab.until(f"location.pathname !== '/' && {DRAWN}")
-        assert "of more than 1,000 services" in await text(tab, "#notice")
+        assert "With more than 1,000 services" in await text(tab, "#notice")
         assert await tab.value("document.getElementById('hours').hidden")
 
 
-async def test_a_page_that_nobody_looks_at_does_not_listen(played: tuple[Desk, list[Played]], tmp_path: Path) -> None:
+async def test_a_hidden_page_closes_its_event_stream(played: tuple[JournalDesk, list[Played]], tmp_path: Path) -> None:
     async with shown(played[0], "/", tmp_path) as tab:
         await tab.until("document.getElementById('line').textContent === 'live'")
         assert PLAYED_S > 0
@@ -347,7 +347,7 @@ async def test_a_page_that_nobody_looks_at_does_not_listen(played: tuple[Desk, l
                 await tab.value("0")
 
 
-def listening(tab: Page) -> set[str]:
+def listening(tab: BrowserTab) -> set[str]:
     return {
         one["params"]["requestId"]
         for one in tab.events
@@ -360,10 +360,10 @@ HOW = 'set mode = "active" (autoscaler.toml: services.orders.mode)'
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("width", "phone"), [(1280, False), (390, True)], ids=["desk", "phone"])
-async def test_a_service_in_shadow_says_how_to_activate_it_and_an_active_one_does_not(
+async def test_only_a_service_in_shadow_mode_shows_how_to_activate_it(
     tmp_path: Path, width: int, phone: bool, dark: bool
 ) -> None:
-    desk, shadow = Desk(), policy_of(mode=Mode.SHADOW)
+    desk, shadow = JournalDesk(), policy_of(mode=Mode.SHADOW)
     refs = {key: ServiceRef(key, "prod", f"{key}-worker") for key in ("orders", "mails")}
     desk.store.admit(refs["orders"], shadow, activate=HOW)
     desk.store.admit(refs["mails"], policy_of("mails"), activate=HOW)

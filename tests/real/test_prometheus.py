@@ -1,6 +1,6 @@
-"""The real Prometheus scrapes the real daemon under load: every panel has something to show, every rule is evaluated.
+"""The real Prometheus scrapes the real daemon under load: every panel has data, and every rule can be evaluated.
 
-Needs `prometheus` and `promtool`: `make test-real`.
+Requires `prometheus` and `promtool`: `make test-real`.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from autoscaler.demo.load import made_up
+from autoscaler.demo.load import synthetic_load
 from autoscaler.monitoring import DAEMON, FLEET, SERVICE
-from autoscaler.monitoring.panels import Dashboard, Panel, Query, Shape
+from autoscaler.monitoring.panels import Dashboard, Panel, PanelQuery, Shape
 from tests.monitoring.queries import filled
 from tests.real.prometheus import RULES, Series
-from tests.real.scene import Watched, watched
+from tests.real.scene import WatchedDemo, watched
 
 pytestmark = pytest.mark.real
 
 LOAD_S, WATCHED_S = 60.0, 20.0
-"""The load's swell needs a fifth of its duration to ask for tasks; a third is long enough for them to work."""
+"""Seconds. The load requires tasks after a fifth of its duration; after a third of it the tasks process messages."""
 
-CASES = Path(__file__).parents[1] / "monitoring" / "rules_test.yml"
+ALERT_CASES = Path(__file__).parents[1] / "monitoring" / "rules_test.yml"
 DASHBOARDS = (FLEET, SERVICE, DAEMON)
-ASKED = [(dashboard, panel, query) for dashboard in DASHBOARDS for panel in dashboard.panels for query in panel.queries]
+CASES = [(dashboard, panel, query) for dashboard in DASHBOARDS for panel in dashboard.panels for query in panel.queries]
 
 
-class Answers(NamedTuple):
+class PrometheusAnswers(NamedTuple):
     panels: dict[str, Series]
     marks: dict[str, Series]
     rules: list[dict[str, Any]]
@@ -39,27 +39,27 @@ class Answers(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def answers() -> Answers:
-    """Everything that Prometheus was asked for, once the daemon has been at work for a while."""
+def answers() -> PrometheusAnswers:
+    """The answers of Prometheus to all queries, after the daemon ran for `WATCHED_S`."""
     return asyncio.run(_answers())
 
 
-async def _answers() -> Answers:
-    async with watched(made_up(LOAD_S, seed=0)) as seen:
+async def _answers() -> PrometheusAnswers:
+    async with watched(synthetic_load(LOAD_S, seed=0)) as seen:
         await asyncio.sleep(WATCHED_S)
-        asked = {query.expr: panel.shape for _, panel, query in ASKED}
-        panels = {expr: await _asked(seen, expr, shape) for expr, shape in asked.items()}
-        marks = {mark.expr: await _asked(seen, mark.expr, Shape.CURVES) for mark in SERVICE.marks}
-        return Answers(panels, marks, await seen.prometheus.rules(), await _page(seen))
+        shapes = {query.expr: panel.shape for _, panel, query in CASES}
+        panels = {expr: await _query(seen, expr, shape) for expr, shape in shapes.items()}
+        marks = {mark.expr: await _query(seen, mark.expr, Shape.CURVES) for mark in SERVICE.marks}
+        return PrometheusAnswers(panels, marks, await seen.prometheus.rules(), await _page(seen))
 
 
-async def _asked(seen: Watched, expr: str, shape: Shape) -> Series:
+async def _query(seen: WatchedDemo, expr: str, shape: Shape) -> Series:
     if shape in {Shape.STAT, Shape.TABLE}:
         return await seen.prometheus.now(filled(expr))
     return await seen.prometheus.course(filled(expr), seen.began, time.time(), 1.0)
 
 
-async def _page(seen: Watched) -> str:
+async def _page(seen: WatchedDemo) -> str:
     [up] = await seen.prometheus.now("up")
     async with seen.prometheus.session.get(f"http://{up['metric']['instance']}/metrics") as answer:
         return await answer.text()
@@ -71,39 +71,41 @@ def numbers(series: Series) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("dashboard", "panel", "query"), ASKED, ids=lambda part: getattr(part, "uid", None) or getattr(part, "title", None)
+    ("dashboard", "panel", "query"),
+    CASES,
+    ids=lambda part: getattr(part, "uid", None) or getattr(part, "title", None),
 )
 def test_every_query_of_every_panel_returns_data(
-    answers: Answers, dashboard: Dashboard, panel: Panel, query: Query
+    answers: PrometheusAnswers, dashboard: Dashboard, panel: Panel, query: PanelQuery
 ) -> None:
     assert numbers(answers.panels[query.expr]), (panel.title, query.expr)
 
 
-def test_a_change_is_marked_and_nobody_else_changed_anything(answers: Answers) -> None:
+def test_a_change_is_annotated_and_there_is_no_drift(answers: PrometheusAnswers) -> None:
     scaled, drifted = (numbers(answers.marks[mark.expr]) for mark in SERVICE.marks)
     assert scaled
     assert not drifted
 
 
-def test_every_rule_can_be_evaluated(answers: Answers) -> None:
+def test_every_rule_can_be_evaluated(answers: PrometheusAnswers) -> None:
     assert len(answers.rules) == 18
     assert {rule["health"] for rule in answers.rules} == {"ok"}, answers.rules
 
 
-def promtool(*arguments: str | Path, told: str = "") -> str:
-    """What Prometheus' own tool has to say against it; nothing where it is content."""
+def promtool(*arguments: str | Path, stdin: str = "") -> str:
+    """Run promtool; return its output if it fails, else an empty string."""
     command = ["promtool", *arguments]
-    ended = subprocess.run(command, check=False, input=told, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, check=False, input=stdin, capture_output=True, text=True, timeout=60)
     return "" if ended.returncode == 0 else ended.stdout + ended.stderr
 
 
-def test_the_page_is_one_that_prometheus_itself_finds_no_fault_with(answers: Answers) -> None:
-    assert promtool("check", "metrics", told=answers.page) == ""
+def test_promtool_accepts_the_metrics_page(answers: PrometheusAnswers) -> None:
+    assert promtool("check", "metrics", stdin=answers.page) == ""
 
 
-def test_the_rules_are_rules() -> None:
+def test_promtool_accepts_the_rules() -> None:
     assert promtool("check", "rules", RULES) == ""
 
 
-def test_each_alert_fires_once_and_stays_silent_once() -> None:
-    assert promtool("test", "rules", CASES) == ""
+def test_promtool_passes_the_alert_test_cases() -> None:
+    assert promtool("test", "rules", ALERT_CASES) == ""

@@ -1,21 +1,21 @@
-"""What the metrics count of messages, late messages and task time, against a world that knows each of them."""
+"""The counted messages, late messages and task time in the metrics, compared with the simulator's exact values."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from autoscaler.ports import Tick
+from autoscaler.ports import Poll
 from autoscaler.sim.chance import stream
 from autoscaler.sim.model import MINUTE_S, Workload, WorldSettings
-from autoscaler.sim.ours import Ours, Wishes
+from autoscaler.sim.ours import Ours, SimulatedSettings
 from autoscaler.sim.play import play
 from autoscaler.sim.score import billed_s
 from autoscaler.telemetry.account import faults_of
-from autoscaler.telemetry.tally import Tally
+from autoscaler.telemetry.tally import ServiceTally
 
 HOUR_S, MESSAGES, WORK_S, LATENCY_S = 3_600.0, 7_200, 5.0, 60.0
-"""Ten tasks' work, evenly over an hour."""
+"""Work for ten tasks, spread evenly over an hour."""
 
 
 def load() -> Workload:
@@ -25,14 +25,15 @@ def load() -> Workload:
 
 
 @pytest.mark.parametrize(("max_tasks", "late_share"), [(100, (0.0, 0.1)), (9, (0.5, 1.0))])
-def test_the_estimates_are_near_what_was_so(max_tasks: int, late_share: tuple[float, float]) -> None:
-    counted, hour = Tally(), load()
+def test_the_estimates_are_close_to_the_exact_values(max_tasks: int, late_share: tuple[float, float]) -> None:
+    counted, hour = ServiceTally(), load()
 
-    def hear(tick: Tick) -> None:
+    def count(poll: Poll) -> None:
         nonlocal counted
-        counted = counted.after(tick, faults_of(tick))
+        counted = counted.after(poll, faults_of(poll))
 
-    outcome = play(hour, WorldSettings(), 1, Ours(Wishes(LATENCY_S, max_tasks=max_tasks).policy(), heard=hear))
+    policy = SimulatedSettings(LATENCY_S, max_tasks=max_tasks).policy()
+    outcome = play(hour, WorldSettings(), 1, Ours(policy, on_poll=count))
     late = (outcome.received_s - hour.arrivals_s > LATENCY_S).mean()
     assert late_share[0] <= late <= late_share[1]
     assert counted.received == pytest.approx(MESSAGES, rel=0.03)

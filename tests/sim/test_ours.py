@@ -1,4 +1,4 @@
-"""The product in the simulated world: its own loop and memory, behind ports that only ask the world."""
+"""The product in the simulated world: its own loop and memory, with ports that read the world."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import pytest
 
 from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.model import Missing, Verdict
-from autoscaler.core.policy import Workers
+from autoscaler.core.policy import WorkerSafety
 from autoscaler.errors import ConfigError, Throttled, Unavailable
-from autoscaler.ports import Tick
+from autoscaler.ports import Poll
 from autoscaler.sim import ours as ours_module
 from autoscaler.sim.chance import StartUp
 from autoscaler.sim.model import (
-    Blindness,
-    Counts,
     Datapoint,
     Fault,
     Meter,
-    Outcome,
+    PlannedRollout,
+    QueueCounts,
     Restart,
-    Rollout,
+    SimulationOutcome,
+    SqsOutage,
     Surface,
     Tasks,
     Throttling,
@@ -34,25 +34,25 @@ from autoscaler.sim.model import (
     Workload,
     WorldSettings,
 )
-from autoscaler.sim.ours import Ours, Wishes
+from autoscaler.sim.ours import Ours, SimulatedSettings
 from autoscaler.sim.play import play
 from tests.sim.world.made import poisson, workload
 
 HOUR_S = 3600.0
 BUSY = poisson(1, 1.0, HOUR_S)
-"""Five tasks' work on average, with service times that vary: the count goes up and down all the time."""
+"""Work for five tasks on average. The service times vary, so the count changes often, out and in."""
 
 
 def played(
-    load: Workload = BUSY, *faults: Fault, seed: int = 1, world: dict[str, Any] | None = None, **wishes: Any
+    load: Workload = BUSY, *faults: Fault, seed: int = 1, world: dict[str, Any] | None = None, **settings: Any
 ) -> Any:
-    """What becomes of it, the promise being 60 s."""
-    scaler = Ours(Wishes(60.0, **wishes).policy())
+    """Return the outcome of the product with a latency target of 60 s."""
+    scaler = Ours(SimulatedSettings(60.0, **settings).policy())
     return play(load, WorldSettings(faults=faults, **(world or {})), seed, scaler)
 
 
 def workload_that_ends() -> Workload:
-    """The same, for 25 minutes; then one message, an hour after the begin."""
+    """Return the same load for 25 minutes, then one message at the end of the hour."""
     busy = poisson(1, 1.0, 1500.0)
     return replace(
         busy,
@@ -63,48 +63,54 @@ def workload_that_ends() -> Workload:
     )
 
 
-def changes(outcome: Outcome, since: float = 0.0, until: float = np.inf) -> list[tuple[float, int]]:
-    """When the desired count changed, and by how much, in [since, until)."""
+def changes(outcome: SimulationOutcome, since: float = 0.0, until: float = np.inf) -> list[tuple[float, int]]:
+    """Return the instants and amounts of the changes of the desired count in [since, until)."""
     return [(at, n - m) for (_, m), (at, n) in pairwise(outcome.desired) if since <= at < until]
 
 
-def falls(outcome: Outcome, since: float, until: float) -> list[float]:
+def scale_ins(outcome: SimulationOutcome, since: float, until: float) -> list[float]:
     return [at for at, change in changes(outcome, since, until) if change < 0]
 
 
 @pytest.fixture
-def ticks(monkeypatch: pytest.MonkeyPatch) -> list[Tick]:
-    """Every tick that the production loop makes."""
-    made: list[Tick] = []
-    original = ServiceLoop.tick
+def polls(monkeypatch: pytest.MonkeyPatch) -> list[Poll]:
+    """The record of every poll of the daemon's loop."""
+    made: list[Poll] = []
+    original = ServiceLoop.poll
 
-    async def kept(loop: ServiceLoop) -> Tick:
+    async def recorded(loop: ServiceLoop) -> Poll:
         made.append(await original(loop))
         return made[-1]
 
-    monkeypatch.setattr(ServiceLoop, "tick", kept)
+    monkeypatch.setattr(ServiceLoop, "poll", recorded)
     return made
 
 
-class Scene:
-    """A `Surface` of what a test says: a value is answered, an error is raised."""
+class ScriptedSurface:
+    """A `Surface` with results set by the test: a value is returned, an error is raised."""
 
-    def __init__(self, **told: Any) -> None:
+    def __init__(self, **answers: Any) -> None:
         self.now = 1000.0
-        self.told = {"counts": Counts(0, 0), "tasks": Tasks(2, 2, 0), "protected": 0, "minutes": (), "scale_to": None}
-        self.told |= told
-        self.asked: list[tuple[Any, ...]] = []
+        self.answers = {
+            "counts": QueueCounts(0, 0),
+            "tasks": Tasks(2, 2, 0),
+            "protected": 0,
+            "minutes": (),
+            "scale_to": None,
+        }
+        self.answers |= answers
+        self.calls: list[tuple[Any, ...]] = []
         self.sentences: list[str] = []
 
     def _answer(self, name: str, *arguments: Any) -> Any:
-        self.asked.append((name, *arguments))
-        answer = self.told[name]
+        self.calls.append((name, *arguments))
+        answer = self.answers[name]
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def counts(self) -> Counts:
-        answer: Counts = self._answer("counts")
+    def counts(self) -> QueueCounts:
+        answer: QueueCounts = self._answer("counts")
         return answer
 
     def tasks(self) -> Tasks:
@@ -122,118 +128,118 @@ class Scene:
     def scale_to(self, tasks: int) -> None:
         self._answer("scale_to", tasks)
 
-    def tell(self, sentence: str) -> None:
+    def log(self, sentence: str) -> None:
         self.sentences.append(sentence)
 
 
-def test_whatever_is_written_was_decided_by_the_daemons_own_loop(ticks: list[Tick]) -> None:
+def test_every_change_of_the_desired_count_is_a_decision_of_the_daemons_loop(polls: list[Poll]) -> None:
     outcome = played()
-    assert len(ticks) == pytest.approx(outcome.ended_s / 10, abs=2)
+    assert len(polls) == pytest.approx(outcome.ended_s / 10, abs=2)
     accepted = [
-        (tick.observation.now, tick.decision.target)
-        for tick in ticks
-        if tick.outcome == "accepted" and tick.observation is not None and tick.decision is not None
+        (poll.observation.now, poll.decision.target)
+        for poll in polls
+        if poll.outcome == "accepted" and poll.observation is not None and poll.decision is not None
     ]
     assert [(at, count) for at, count in outcome.desired if at > 0] == accepted
     assert len(accepted) > 8
 
 
 @pytest.mark.parametrize(("latency_s", "interval_s"), [(300, 10), (60, 10), (30, 10), (29, 29 / 3), (3, 1)])
-def test_it_looks_every_ten_seconds_and_three_times_within_the_latency(latency_s: int, interval_s: Any) -> None:
-    assert Ours(Wishes(latency_s).policy()).interval_s == pytest.approx(interval_s)
+def test_the_poll_interval_is_ten_seconds_and_at_most_a_third_of_the_latency(latency_s: int, interval_s: Any) -> None:
+    assert Ours(SimulatedSettings(latency_s).policy()).interval_s == pytest.approx(interval_s)
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("least", "most"), [(0, 3), (2, 6), (4, 4)])
-def test_no_count_outside_the_bounds_is_ever_written(seed: Any, least: int, most: int) -> None:
+def test_a_count_outside_the_bounds_is_never_written(seed: Any, least: int, most: int) -> None:
     written: list[int] = []
 
-    class Watched(Ours):
-        def tick(self, world: Surface) -> None:
-            keep = world.scale_to
+    class WatchedOurs(Ours):
+        def poll(self, world: Surface) -> None:
+            original = world.scale_to
 
             def scale_to(tasks: int) -> None:
                 written.append(tasks)
-                keep(tasks)
+                original(tasks)
 
             world.scale_to = scale_to  # type: ignore[method-assign]
-            super().tick(world)
-            world.scale_to = keep  # type: ignore[method-assign]
+            super().poll(world)
+            world.scale_to = original  # type: ignore[method-assign]
 
-    faults = (Blindness(300, 600), Throttling(900, 1200), Rollout(1500), Restart(1800))
+    faults = (SqsOutage(300, 600), Throttling(900, 1200), PlannedRollout(1500), Restart(1800))
     load = poisson(seed, 1.0, HOUR_S)
-    play(load, WorldSettings(faults=faults), seed, Watched(Wishes(60.0, least, most).policy()))
+    play(load, WorldSettings(faults=faults), seed, WatchedOurs(SimulatedSettings(60.0, least, most).policy()))
     assert written
     assert all(least <= count <= most for count in written), written
 
 
-def test_it_never_scales_in_while_the_queue_cannot_be_read() -> None:
+def test_ours_never_scales_in_while_the_queue_cannot_be_read() -> None:
     load = workload_that_ends()
-    assert falls(played(load), 600, 1800)
-    blind = played(load, Blindness(600, 1800))
-    assert not falls(blind, 600, 1800)
-    assert falls(blind, 1800, HOUR_S)
+    assert scale_ins(played(load), 600, 1800)
+    unreadable = played(load, SqsOutage(600, 1800))
+    assert not scale_ins(unreadable, 600, 1800)
+    assert scale_ins(unreadable, 1800, HOUR_S)
 
 
-def test_while_ecs_throttles_nothing_changes_and_afterwards_it_goes_on(ticks: list[Tick]) -> None:
+def test_nothing_changes_while_ecs_throttles_and_scaling_continues_afterwards(polls: list[Poll]) -> None:
     assert changes(played(), 600, 1800)
-    ticks.clear()
+    polls.clear()
     outcome = played(workload_that_ends(), Throttling(600, 1800))
     assert not changes(outcome, 600, 1800)
-    assert {tick.outcome for tick in ticks} >= {"throttled", "accepted"}
-    assert falls(outcome, 1800, HOUR_S), "the load ended meanwhile"
+    assert {poll.outcome for poll in polls} >= {"throttled", "accepted"}
+    assert scale_ins(outcome, 1800, HOUR_S), "the load ends during the throttling"
     assert not np.isnan(outcome.received_s).any()
 
 
-def test_it_does_not_scale_in_during_a_deployment() -> None:
-    """The load ends as the deployment begins, which takes twice five minutes: new tasks first, then the old go."""
+def test_ours_does_not_scale_in_during_a_deployment() -> None:
+    """The load ends when the deployment begins. New tasks take five minutes to start; only then do old tasks stop."""
     load = poisson(2, 1.0, 1500.0)
     idle_after = Workload("ends", load.arrivals_s, load.service_s, HOUR_S, 60.0, load.counts, load.history)
     slow = {"start_up": StartUp(300.0, 300.0, 300.0)}
-    assert falls(played(idle_after, world=slow), 1510, 1790)
-    rolling = played(idle_after, Rollout(1500), world=slow)
-    assert not falls(rolling, 1510, 1790)
-    assert falls(rolling, 1800, HOUR_S)
+    assert scale_ins(played(idle_after, world=slow), 1510, 1790)
+    rolling = played(idle_after, PlannedRollout(1500), world=slow)
+    assert not scale_ins(rolling, 1510, 1790)
+    assert scale_ins(rolling, 1800, HOUR_S)
 
 
-def test_a_restart_begins_another_memory(ticks: list[Tick]) -> None:
+def test_a_restart_begins_with_a_new_memory(polls: list[Poll]) -> None:
     played(BUSY, Restart(1000))
-    assert sorted({tick.memory.since or 0.0 for tick in ticks}) == [0.0, 1000.0]
+    assert sorted({poll.memory.since or 0.0 for poll in polls}) == [0.0, 1000.0]
 
 
-def test_after_a_restart_it_does_not_scale_in_before_it_has_watched_for_a_window() -> None:
-    """Where it would have scaled in just then, had it not been started anew."""
-    due = falls(played(), 600, 3000)[:6]
+def test_ours_does_not_scale_in_during_the_warm_up_after_a_restart() -> None:
+    """Each restart comes just before a scale-in of the run without restarts."""
+    due = scale_ins(played(), 600, 3000)[:6]
     assert due
     for at in due:
-        assert not falls(played(BUSY, Restart(at - 5)), at - 5, at + 55), at
+        assert not scale_ins(played(BUSY, Restart(at - 5)), at - 5, at + 55), at
 
 
-def test_a_restart_changes_nothing_of_what_was_before() -> None:
+def test_a_restart_does_not_affect_the_run_before_it() -> None:
     before = [change for change in played().desired if change[0] < 1000]
     assert [change for change in played(BUSY, Restart(1000)).desired if change[0] < 1000] == before
 
 
-def test_equal_seeds_have_equal_outcomes_bit_for_bit() -> None:
+def test_equal_seeds_have_equal_outcomes_to_the_bit() -> None:
     one, same, other = played(seed=3), played(seed=3), played(seed=4)
     assert one.received_s.tobytes() == same.received_s.tobytes()
-    for name in ("lives", "desired", "running", "told", "ended_s", "lost_work_s", "redelivered"):
+    for name in ("lives", "desired", "running", "reasons", "ended_s", "lost_work_s", "redelivered"):
         assert getattr(one, name) == getattr(same, name), name
     assert other.lives != one.lives
 
 
-def test_every_change_has_its_sentence_in_the_report_and_nothing_else_has() -> None:
+def test_every_change_and_nothing_else_has_a_sentence_in_the_report() -> None:
     outcome = played()
     counts = list(pairwise(outcome.desired))
-    assert [told.at for told in outcome.told] == [at for _, (at, _) in counts]
-    for told, ((_, before), (_, after)) in zip(outcome.told, counts, strict=True):
-        assert told.sentence.startswith(f"simulated: {before} -> {after} task")
+    assert [reason.at for reason in outcome.reasons] == [at for _, (at, _) in counts]
+    for reason, ((_, before), (_, after)) in zip(outcome.reasons, counts, strict=True):
+        assert reason.sentence.startswith(f"simulated: {before} -> {after} task")
 
 
-@pytest.mark.parametrize("error", [Unavailable("SQS does not answer"), Throttled("slower, please")])
-def test_a_read_that_fails_is_missing_with_its_reason(ticks: list[Tick], error: Any) -> None:
-    Ours(Wishes(60.0).policy()).tick(Scene(counts=error))
-    observation, decision = ticks[0].observation, ticks[0].decision
+@pytest.mark.parametrize("error", [Unavailable("SQS timed out"), Throttled("Rate exceeded")])
+def test_a_failed_read_is_missing_with_its_error(polls: list[Poll], error: Any) -> None:
+    Ours(SimulatedSettings(60.0).policy()).poll(ScriptedSurface(counts=error))
+    observation, decision = polls[0].observation, polls[0].decision
     assert observation is not None
     assert decision is not None
     [reading] = observation.queues
@@ -241,65 +247,65 @@ def test_a_read_that_fails_is_missing_with_its_reason(ticks: list[Tick], error: 
     assert decision.verdict is Verdict.HOLD
 
 
-def test_a_fleet_that_cannot_be_read_is_not_decided_on(ticks: list[Tick]) -> None:
-    Ours(Wishes(60.0).policy()).tick(Scene(tasks=Throttled("slower, please")))
-    assert (ticks[0].outcome, ticks[0].failure, ticks[0].decision) == ("throttled", "slower, please", None)
+def test_there_is_no_decision_if_the_service_cannot_be_read(polls: list[Poll]) -> None:
+    Ours(SimulatedSettings(60.0).policy()).poll(ScriptedSurface(tasks=Throttled("Rate exceeded")))
+    assert (polls[0].outcome, polls[0].failure, polls[0].decision) == ("throttled", "Rate exceeded", None)
 
 
-def test_protection_that_cannot_be_read_forbids_scaling_in(ticks: list[Tick]) -> None:
-    scene = Scene(tasks=Tasks(9, 9, 0), protected=Throttled("slower, please"))
-    scaler = Ours(Wishes(60.0, fields={"workers": "self_protecting"}).policy())
-    for poll in range(60):
-        scene.told["counts"] = Counts(0, int(poll == 0))  # a receive is seen once
-        scaler.tick(scene)
-        scene.now += 10
-    assert ("protected",) in scene.asked
-    assert not [asked for asked in scene.asked if asked[0] == "scale_to"]
+def test_unreadable_task_protection_prevents_scaling_in(polls: list[Poll]) -> None:
+    surface = ScriptedSurface(tasks=Tasks(9, 9, 0), protected=Throttled("Rate exceeded"))
+    scaler = Ours(SimulatedSettings(60.0, fields={"workers": "self_protecting"}).policy())
+    for number in range(60):
+        surface.answers["counts"] = QueueCounts(0, int(number == 0))  # one message is in flight at the first poll
+        scaler.poll(surface)
+        surface.now += 10
+    assert ("protected",) in surface.calls
+    assert not [call for call in surface.calls if call[0] == "scale_to"]
 
 
-def test_a_write_that_fails_is_tried_again_at_the_next_tick(ticks: list[Tick]) -> None:
-    scene = Scene(counts=Counts(400, 0), scale_to=Throttled("slower, please"))
-    scaler = Ours(Wishes(60.0).policy())
-    scaler.tick(scene)
-    scene.told["scale_to"], scene.now = None, scene.now + 10
-    scaler.tick(scene)
-    assert [tick.outcome for tick in ticks] == ["throttled", "accepted"]
-    assert len(scene.sentences) == 2
+def test_a_failed_write_is_repeated_at_the_next_poll(polls: list[Poll]) -> None:
+    surface = ScriptedSurface(counts=QueueCounts(400, 0), scale_to=Throttled("Rate exceeded"))
+    scaler = Ours(SimulatedSettings(60.0).policy())
+    scaler.poll(surface)
+    surface.answers["scale_to"], surface.now = None, surface.now + 10
+    scaler.poll(surface)
+    assert [poll.outcome for poll in polls] == ["throttled", "accepted"]
+    assert len(surface.sentences) == 2
 
 
-def test_a_minute_of_cloudwatch_is_looked_up_once() -> None:
-    scene = Scene(minutes=(Datapoint(960.0, 7.0),))
-    scaler = Ours(Wishes(60.0).policy())
+def test_a_minute_of_cloudwatch_is_read_once() -> None:
+    surface = ScriptedSurface(minutes=(Datapoint(960.0, 7.0),))
+    scaler = Ours(SimulatedSettings(60.0).policy())
     for _ in range(6):
-        scaler.tick(scene)
-        scene.now += 10
-    asked = [asked[1] for asked in scene.asked if asked[0] == "minutes"]
-    assert asked.count(Meter.DELETED) == asked.count(Meter.OLDEST_AGE_S) == 1
+        scaler.poll(surface)
+        surface.now += 10
+    meters = [call[1] for call in surface.calls if call[0] == "minutes"]
+    assert meters.count(Meter.DELETED) == meters.count(Meter.OLDEST_AGE_S) == 1
 
 
-def test_a_port_that_would_wait_is_our_bug_and_not_passed_over() -> None:
-    class Waiting:
+def test_a_port_that_waits_raises_a_runtime_error() -> None:
+    class AwaitForever:
         def __await__(self) -> Generator[Any, None, None]:
             yield
 
     async def port() -> None:
-        await Waiting()
+        await AwaitForever()
 
     with pytest.raises(RuntimeError, match="waited"):
-        ours_module._answered(port())
+        ours_module._run_at_once(port())
 
 
-def test_the_operators_fields_make_the_policy() -> None:
-    policy = Wishes(90.0, 2, 30, 4, {"workers": "self_protecting", "scale_in": {"cooldown": "7m"}}).policy()
+def test_the_policy_has_the_operators_settings() -> None:
+    policy = SimulatedSettings(90.0, 2, 30, 4, {"workers": "self_protecting", "scale_in": {"cooldown": "7m"}}).policy()
     assert (policy.min_tasks, policy.max_tasks, policy.shortest_latency_s) == (2, 30, 90.0)
-    assert (policy.task_concurrency, policy.workers) == (4, Workers.SELF_PROTECTING)
+    assert (policy.task_concurrency, policy.workers) == (4, WorkerSafety.SELF_PROTECTING)
     assert policy.scale_in.cooldown_s == 420.0
-    assert Wishes(90.0, 2, 30, fields={"max_tasks": "8"}).policy().max_tasks == 8
+    assert SimulatedSettings(90.0, 2, 30, fields={"max_tasks": "8"}).policy().max_tasks == 8
 
 
 @pytest.mark.parametrize("latency_s", [1.0, 1234567.0, 1 / 0.3, 31_536_000.0])
-def test_the_latency_reaches_the_policy_to_the_last_bit(latency_s: Any) -> None:
-    assert Wishes(latency_s).policy().shortest_latency_s == latency_s
+def test_the_policy_has_the_exact_latency(latency_s: Any) -> None:
+    assert SimulatedSettings(latency_s).policy().shortest_latency_s == latency_s
 
 
 def problems(make: Callable[[], Any]) -> list[str]:
@@ -308,48 +314,48 @@ def problems(make: Callable[[], Any]) -> list[str]:
     return [str(problem) for problem in raised.value.problems]
 
 
-def test_every_mistake_of_the_operator_is_told_with_its_field() -> None:
-    told = problems(Wishes(60.0, fields={"tolerance": "lots", "scale_in": {"cooldown": "soon"}}).policy)
-    assert sorted(one.partition(":")[0] for one in told) == ["scale_in.cooldown", "tolerance"]
+def test_every_invalid_setting_is_reported_with_its_field() -> None:
+    reported = problems(SimulatedSettings(60.0, fields={"tolerance": "lots", "scale_in": {"cooldown": "soon"}}).policy)
+    assert sorted(one.partition(":")[0] for one in reported) == ["scale_in.cooldown", "tolerance"]
 
 
-@pytest.mark.parametrize("field", sorted(ours_module.NOT_HERE))
-def test_a_field_that_the_simulated_world_has_nothing_for_is_refused(field: Any) -> None:
-    assert problems(Wishes(60.0, fields={field: "x"}).policy) == [f"{field}: {ours_module.STRANGE}"]
+@pytest.mark.parametrize("field", sorted(ours_module.UNSUPPORTED_FIELDS))
+def test_a_field_that_the_simulator_does_not_support_is_refused(field: Any) -> None:
+    assert problems(SimulatedSettings(60.0, fields={field: "x"}).policy) == [f"{field}: {ours_module.UNSUPPORTED}"]
 
 
-def test_a_simulation_is_active_where_no_mode_is_said() -> None:
-    assert Wishes(60.0).policy().mode == "active"
+def test_a_simulation_without_a_mode_is_active() -> None:
+    assert SimulatedSettings(60.0).policy().mode == "active"
 
 
-def test_a_simulation_in_shadow_is_refused() -> None:
-    assert "shadow" in problems(Wishes(60.0, fields={"mode": "shadow"}).policy)[0]
-    Wishes(60.0, fields={"mode": "scale_out_only"}).policy()
+def test_shadow_mode_is_refused_in_a_simulation() -> None:
+    assert "shadow" in problems(SimulatedSettings(60.0, fields={"mode": "shadow"}).policy)[0]
+    SimulatedSettings(60.0, fields={"mode": "scale_out_only"}).policy()
 
 
-def test_workers_that_work_on_many_at_once_are_no_reason_for_more_tasks() -> None:
-    """Ten at once: a tenth of the tasks does, and it is told so as its peers are."""
+def test_a_policy_with_the_task_concurrency_of_its_workers_uses_fewer_tasks() -> None:
+    """A task processes ten messages at once. The policy gets the concurrency, as its peers do."""
     load, world = poisson(1, 4.0, HOUR_S), {"task_concurrency": 10}
-    told, untold = played(load, world=world, task_concurrency=10), played(load, world=world)
-    billed = [sum(life.stopped_s - life.launched_s for life in each.lives) for each in (told, untold)]
+    informed, uninformed = played(load, world=world, task_concurrency=10), played(load, world=world)
+    billed = [sum(life.stopped_s - life.launched_s for life in each.lives) for each in (informed, uninformed)]
     assert billed[0] < 0.9 * billed[1]
 
 
-def test_busy_tasks_that_protect_themselves_lose_no_work() -> None:
+def test_no_work_is_lost_if_busy_tasks_protect_themselves() -> None:
     outcome = played(world={"victims": Victims.IDLE}, fields={"workers": "self_protecting"})
-    assert falls(outcome, 0, HOUR_S)
+    assert scale_ins(outcome, 0, HOUR_S)
     assert outcome.lost_work_s == 0.0
 
 
-def test_a_queue_without_messages_is_brought_to_none() -> None:
+def test_a_queue_without_messages_scales_to_zero() -> None:
     assert played(workload([], 1.0, 1800.0)).desired[-1][1] == 0
 
 
-def test_polls_are_what_was_received_and_the_empty_receives_of_the_running_tasks_by_period() -> None:
-    """Two periods of two minutes: 5 + 7 messages by one task, then none by two tasks."""
+def test_received_sums_messages_and_empty_receives_of_the_running_tasks_per_period() -> None:
+    """Two periods of two minutes: one task receives 5 + 7 messages, then two tasks receive none."""
     counted = {Meter.RECEIVED: (5.0, 7.0, 0.0, 0.0), Meter.RUNNING: (1.0, 1.0, 2.0, 2.0)}
 
-    class Counting(Scene):
+    class Counting(ScriptedSurface):
         def minutes(self, meter: Meter, most: int) -> Sequence[Datapoint]:
             return [Datapoint((at + 1) * 60.0, value) for at, value in enumerate(counted.get(meter, ()))][-most:]
 

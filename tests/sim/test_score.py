@@ -1,4 +1,4 @@
-"""The figures of a run, against sums done by hand."""
+"""The figures of a run, compared with sums calculated by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autoscaler.sim.model import Life, Outcome, Workload
+from autoscaler.sim.model import SimulationOutcome, TaskLife, Workload
 from autoscaler.sim.score import Score, billed_s, demand, elasticity, launches, reversals, score
 from tests.about import about
 
@@ -22,11 +22,11 @@ def load(arrivals: list[float], service: list[float], length_s: float = 240.0) -
     return Workload("tiny", np.array(arrivals), np.array(service), length_s, 60.0, np.zeros(4), np.zeros(0))
 
 
-def outcome(received: list[float], **changed: Any) -> Outcome:
-    """One task that is there from the start and stays for 240 s, where nothing else is said."""
-    steady = Outcome(
+def outcome(received: list[float], **changed: Any) -> SimulationOutcome:
+    """One initial task that stays for 240 s, unless `changed` says otherwise."""
+    steady = SimulationOutcome(
         received_s=np.array(received),
-        lives=(Life(0.0, 0.0, 240.0),),
+        lives=(TaskLife(0.0, 0.0, 240.0),),
         lost_work_s=0.0,
         redelivered=0,
         dead_letters=0,
@@ -40,76 +40,76 @@ def outcome(received: list[float], **changed: Any) -> Outcome:
 TINY = load([0.0, 10.0, 20.0, 30.0], [10.0, 10.0, 20.0, 40.0])
 
 
-def test_the_fields_are_those_of_the_json() -> None:
+def test_the_fields_of_a_score_are_the_keys_of_its_json() -> None:
     assert " ".join(field.name for field in dataclasses.fields(Score)) == NAMES
 
 
-def test_waits_and_lateness() -> None:
-    """Waits of 0, 10, 60 and 61 s: at a latency of 60 s only the last is late."""
+def test_waits_are_percentiles_and_late_is_above_the_latency_target() -> None:
+    """Waits of 0, 10, 60 and 61 s: at a latency target of 60 s only the last one is late."""
     figures = score(TINY, outcome([0.0, 20.0, 80.0, 91.0]), 60.0, 240.0)
     assert figures.jobs == 4
     assert figures.late_fraction == 0.25
     assert (figures.wait_p50_s, figures.wait_p95_s, figures.wait_p99_s) == (10.0, 61.0, 61.0)
 
 
-def test_what_is_never_received_is_late_and_has_waited_until_the_end() -> None:
+def test_a_message_that_is_never_received_is_late_and_waits_until_the_end() -> None:
     figures = score(TINY, outcome([0.0, 10.0, 20.0, math.nan]), 300.0, 240.0)
     assert figures.late_fraction == 0.25
     assert figures.wait_p99_s == 210.0
 
 
-def test_cost_is_held_against_the_work_and_the_oracle() -> None:
-    """240 s billed for 80 s of work; with four slots to a task the work alone takes 20 task-seconds."""
+def test_cost_is_relative_to_the_work_and_to_the_oracle() -> None:
+    """240 s billed for 80 s of work. With four slots per task the work alone takes 20 task-seconds."""
     figures = score(TINY, outcome([0.0] * 4, lost_work_s=20.0), 60.0, 160.0)
     assert (figures.cost_per_work, figures.cost_per_oracle, figures.lost_work_fraction) == (3.0, 1.5, 0.25)
     assert score(TINY, outcome([0.0] * 4), 60.0, 160.0, task_concurrency=4).cost_per_work == 12.0
 
 
-def test_every_task_is_billed_from_launch_to_stop_and_for_a_minute_at_least() -> None:
-    lives = (Life(0.0, 0.0, 100.0), Life(10.0, 55.0, 60.0), Life(20.0, math.inf, 90.0))
+def test_every_task_is_billed_from_launch_to_stop_and_for_at_least_one_minute() -> None:
+    lives = (TaskLife(0.0, 0.0, 100.0), TaskLife(10.0, 55.0, 60.0), TaskLife(20.0, math.inf, 90.0))
     assert billed_s(outcome([], lives=lives)) == 100 + 60 + 70
     assert billed_s(outcome([], lives=lives), least_billed_s=0.0) == 100 + 50 + 70
     assert score(TINY, outcome([0.0] * 4, lives=lives), 60.0, 100.0, least_billed_s=0.0).cost_per_oracle == 2.2
 
 
-def test_reversals_are_turns_of_the_desired_count() -> None:
-    """Out, out, in, unchanged, in, out: it turned twice."""
+def test_reversals_are_changes_of_direction_of_the_desired_count() -> None:
+    """Out, out, in, unchanged, in, out: the direction changes twice."""
     counts = (1, 3, 4, 2, 2, 1, 5)
     assert reversals(outcome([], desired=tuple((60.0 * i, n) for i, n in enumerate(counts)))) == 2
     assert reversals(outcome([], desired=((0.0, 1),))) == 0
 
 
-def test_launches_are_tasks_that_were_not_there_at_the_start() -> None:
+def test_launches_are_all_tasks_except_the_initial_ones() -> None:
     lives = (
-        Life(0.0, 0.0, 9.0),
-        Life(0.0, 0.0, 9.0),
-        Life(0.0, 45.0, 99.0),
-        Life(-40.0, 0.0, 99.0),
-        Life(5.0, 5.0, 9.0),
+        TaskLife(0.0, 0.0, 9.0),
+        TaskLife(0.0, 0.0, 9.0),
+        TaskLife(0.0, 45.0, 99.0),
+        TaskLife(-40.0, 0.0, 99.0),
+        TaskLife(5.0, 5.0, 9.0),
     )
     assert launches(outcome([], lives=lives)) == 3
 
 
-def test_rates_are_by_the_day() -> None:
-    lives = (Life(0.0, 0.0, 9.0), Life(5.0, 50.0, 99.0))
-    turns = ((0.0, 1), (1.0, 2), (2.0, 1))
-    figures = score(load([0.0], [1.0], 43_200.0), outcome([0.0], lives=lives, desired=turns), 60.0, 1.0)
+def test_launches_and_reversals_are_per_day() -> None:
+    lives = (TaskLife(0.0, 0.0, 9.0), TaskLife(5.0, 50.0, 99.0))
+    desired_counts = ((0.0, 1), (1.0, 2), (2.0, 1))
+    figures = score(load([0.0], [1.0], 43_200.0), outcome([0.0], lives=lives, desired=desired_counts), 60.0, 1.0)
     assert (figures.launches_per_day, figures.reversals_per_day) == (2.0, 2.0)
 
 
-def test_demand_is_what_would_be_busy_if_nothing_waited_rounded_up_by_the_minute() -> None:
+def test_demand_is_the_busy_tasks_per_minute_without_any_waiting_rounded_up() -> None:
     """Two messages of 90 s at 0 and at 30: 60 + 30 busy seconds in the first minute, 30 + 60 in the second."""
     assert demand(load([0.0, 30.0], [90.0, 90.0])).tolist() == [2, 2, 0, 0]
     assert demand(load([0.0, 30.0], [90.0, 90.0]), 2).tolist() == [1, 1, 0, 0]
     assert demand(load([0.0, 0.0], [60.0, 60.0], 90.0)).tolist() == [2, 0]
 
 
-def test_what_began_before_the_end_counts_only_until_the_end() -> None:
+def test_demand_ends_with_the_load() -> None:
     assert demand(load([0.0] * 3, [1_000.0] * 3, 150.0)).tolist() == [3, 3, 3]
 
 
-def test_elasticity_by_the_sums() -> None:
-    """Demand 2, 2, 0, 0 against supply 1, 3, 1, 0: theta_u = 25 % of 1/2, theta_o = 25 % of (1/3 + 1/1)."""
+def test_elasticity_measures_equal_their_formulas() -> None:
+    """Demand 2, 2, 0, 0 and supply 1, 3, 1, 0: theta_u = 25 % of 1/2, theta_o = 25 % of (1/3 + 1/1)."""
     supply = ((0.0, 1), (60.0, 3), (120.0, 1), (180.0, 0))
     figures = elasticity(load([0.0, 30.0], [90.0, 90.0]), outcome([], running=supply))
     assert figures.theta_u == about(12.5)
@@ -117,21 +117,21 @@ def test_elasticity_by_the_sums() -> None:
     assert (figures.tau_u, figures.tau_o) == (25.0, 50.0)
 
 
-def test_supply_counts_as_it_was_within_the_minute_rounded_up_as_demand_is() -> None:
-    """2 tasks for half of the first minute are one on average; 2 for 40 s and 3 for 20 s are 2.33, and so 3."""
+def test_supply_is_the_mean_of_each_minute_rounded_up_like_demand() -> None:
+    """2 tasks for half of the first minute are 1 on average; 2 for 40 s and 3 for 20 s are 2.33, rounded up to 3."""
     supply = ((0.0, 2), (30.0, 0), (60.0, 2), (100.0, 3), (120.0, 0))
     figures = elasticity(load([0.0, 0.0], [30.0, 30.0]), outcome([], running=supply))
     assert figures.theta_u == 0
     assert (figures.tau_u, figures.tau_o) == (0, 25.0)
 
 
-def test_a_shorter_last_minute_weighs_less() -> None:
-    """100 s: demand 1 and 0 against supply 0 and 1."""
+def test_a_shorter_last_minute_has_less_weight() -> None:
+    """100 s: demand 1 and 0, supply 0 and 1."""
     figures = elasticity(load([0.0], [60.0], 100.0), outcome([], running=((0.0, 0), (60.0, 1))))
     assert (figures.tau_u, figures.tau_o) == (about(60.0), about(40.0))
 
 
-def test_without_work_nothing_is_divided() -> None:
+def test_without_work_the_costs_are_not_a_number() -> None:
     figures = score(load([], []), outcome([]), 60.0, 0.0)
     assert (figures.jobs, figures.late_fraction, figures.wait_p99_s, figures.theta_u) == (0, 0.0, 0.0, 0.0)
     assert math.isnan(figures.cost_per_work)

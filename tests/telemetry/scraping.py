@@ -1,4 +1,4 @@
-"""What a scrape of a desk gives, read back by the client library."""
+"""The series of a scrape, parsed by the Prometheus client library."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from autoscaler.ports import Tick
+from autoscaler.ports import Poll
 from autoscaler.telemetry.metrics import Form, render
-from tests.telemetry.ticks import Desk
+from tests.telemetry.polls import JournalDesk
 
 READERS: dict[Form, Callable[[str], Iterable[Metric]]] = {Form.TEXT: read_text, Form.OPENMETRICS: read_openmetrics}
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def scraped(desk: Desk, form: Form = Form.TEXT) -> Series:
-    """Every series of the page with its value. Fails where a series is there twice."""
+def scraped(desk: JournalDesk, form: Form = Form.TEXT) -> Series:
+    """Return every series of `/metrics` with its value. Fails if a series occurs twice."""
     series: Series = {}
     for family in READERS[form](render(desk.metrics.snapshot(), form).decode()):
         for sample in family.samples:
@@ -28,8 +28,8 @@ def scraped(desk: Desk, form: Form = Form.TEXT) -> Series:
     return series
 
 
-def after(*ticks: Tick) -> Desk:
-    desk = Desk()
-    for tick in ticks:
-        desk.record(tick)
+def after(*polls: Poll) -> JournalDesk:
+    desk = JournalDesk()
+    for poll in polls:
+        desk.record(poll)
     return desk

@@ -1,4 +1,4 @@
-"""TLS and passwords, as Prometheus's web configuration has them."""
+"""TLS and passwords, configured in the format of the Prometheus web configuration file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from cryptography.x509.oid import NameOID
 from autoscaler.errors import ConfigError
 from autoscaler.telemetry import bcrypt, serve
 from autoscaler.telemetry import read_access as read
-from autoscaler.telemetry.access import NOBODY, Access
+from autoscaler.telemetry.access import UNKNOWN_USER_HASH, Access
+from tests.telemetry.polls import holding
 from tests.telemetry.test_web import HUNG_AFTER_S, PATHS, desk_with
-from tests.telemetry.ticks import holding
 
 SECRET = "$2y$04$abcdefghijklmnopqrstuuvBKrq4mmDXZAgiZrQYZfM7UN0ZRzB6y"
-"""A hash of a shape, of nobody's password."""
+"""A hash in bcrypt format, of no known password."""
 
-needs_bcrypt = pytest.mark.skipif(not bcrypt.is_there(), reason="this system's libcrypt knows no bcrypt")
+needs_bcrypt = pytest.mark.skipif(not bcrypt.is_there(), reason="this system's libcrypt does not support bcrypt")
 
 
 def hashed(password: str) -> str:
@@ -54,8 +54,8 @@ def problems(folder: Path, text: str) -> list[str]:
     return [problem.what.partition("web.yml: ")[2] for problem in refused.value.problems]
 
 
-def certified(folder: Path) -> Path:
-    """A certificate of its own making for 127.0.0.1, and its key beside it."""
+def write_certificate(folder: Path) -> Path:
+    """Write a self-signed certificate for localhost and its key, and return the path of the certificate."""
     key, today = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     certificate = (
@@ -93,7 +93,7 @@ async def _status(session: aiohttp.ClientSession, path: str, headers: dict[str, 
 
 
 @needs_bcrypt
-async def test_with_users_everything_but_health_asks_for_a_password(tmp_path: Path) -> None:
+async def test_with_users_every_path_except_health_requires_a_password(tmp_path: Path) -> None:
     access = read(file(tmp_path, f"basic_auth_users:\n  ann: {hashed('open sesame')}\n"))
     refused = await statuses(access)
     assert {path: status for path, status in refused.items() if status != 401} == {"/healthz": 200}
@@ -106,7 +106,7 @@ async def test_with_users_everything_but_health_asks_for_a_password(tmp_path: Pa
     ["", "Basic", "Basic !!", "Basic YW5u", "Bearer x", "Basic /////w==", basic("ann", ""), basic("ann", "x"),
      basic("ben", "open sesame"), basic("ann", "open sesame\0"), basic("", ""), basic("Ann", "open sesame")],
 )  # fmt: skip
-async def test_a_wrong_password_is_wrong_also_after_a_right_one(authorization: str) -> None:
+async def test_a_wrong_password_is_refused_also_after_a_correct_one(authorization: str) -> None:
     access = Access(users={"ann": hashed("open sesame")})
     assert await access.permits("/", basic("ann", "open sesame"))
     assert not await access.permits("/", authorization)
@@ -114,15 +114,15 @@ async def test_a_wrong_password_is_wrong_also_after_a_right_one(authorization: s
 
 
 @needs_bcrypt
-async def test_a_password_that_was_right_is_hashed_once_and_wrong_ones_one_at_a_time(
+async def test_a_correct_password_is_hashed_once_and_hashes_run_one_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    running, most, calls = 0, 0, []
+    running, most_running, calls = 0, 0, []
 
     async def hashing(function: Any, password: Any, hash_: Any) -> Any:
-        nonlocal running, most
+        nonlocal running, most_running
         running += 1
-        most = max(most, running)
+        most_running = max(most_running, running)
         calls.append(password)
         await asyncio.sleep(0)
         running -= 1
@@ -130,20 +130,20 @@ async def test_a_password_that_was_right_is_hashed_once_and_wrong_ones_one_at_a_
 
     monkeypatch.setattr("autoscaler.telemetry.access.asyncio.to_thread", hashing)
     access = Access(users={"ann": hashed("right")})
-    asked = [access.permits("/", basic("ann", word)) for word in ("right", "wrong", "right", "wrong", "right")]
-    assert await asyncio.gather(*asked) == [True, False, True, False, True]
-    assert (most, calls) == (1, ["right", "wrong", "wrong"])
+    checks = [access.permits("/", basic("ann", word)) for word in ("right", "wrong", "right", "wrong", "right")]
+    assert await asyncio.gather(*checks) == [True, False, True, False, True]
+    assert (most_running, calls) == (1, ["right", "wrong", "wrong"])
 
 
 @needs_bcrypt
-def test_nobody_has_a_hash_as_strong_as_a_usual_one_that_no_password_fits() -> None:
-    assert bcrypt.HASH.fullmatch(NOBODY)
-    assert not bcrypt.matches("", NOBODY)
+def test_the_hash_for_unknown_users_is_valid_and_does_not_match_an_empty_password() -> None:
+    assert bcrypt.HASH.fullmatch(UNKNOWN_USER_HASH)
+    assert not bcrypt.matches("", UNKNOWN_USER_HASH)
 
 
-async def test_over_tls_the_page_is_served_and_plain_http_is_not(tmp_path: Path) -> None:
-    trusted = ssl.create_default_context(cafile=certified(tmp_path))
-    text = "tls_server_config:\n  cert_file: cert.pem # beside this file\n  key_file: 'key.pem'\n  min_version: TLS13\n"
+async def test_with_tls_the_page_is_served_and_plain_http_and_old_versions_are_refused(tmp_path: Path) -> None:
+    trusted = ssl.create_default_context(cafile=write_certificate(tmp_path))
+    text = "tls_server_config:\n  cert_file: cert.pem # same directory\n  key_file: 'key.pem'\n  min_version: TLS13\n"
     access = read(file(tmp_path, text))
     assert access.tls is not None
     assert access.tls.minimum_version is ssl.TLSVersion.TLSv1_3
@@ -164,14 +164,14 @@ async def test_over_tls_the_page_is_served_and_plain_http_is_not(tmp_path: Path)
             await session.get(f"https://127.0.0.1:{port}/", ssl=trusted, server_hostname="localhost")
 
 
-def test_without_a_file_everybody_may_read() -> None:
+def test_without_a_web_config_file_no_password_is_required() -> None:
     access = read(None)
     assert access.tls is None
     assert asyncio.run(access.permits("/", ""))
 
 
 @needs_bcrypt
-def test_names_and_values_may_be_quoted_and_commented(tmp_path: Path) -> None:
+def test_a_web_config_file_may_have_quotes_and_comments(tmp_path: Path) -> None:
     right = hashed("x")
     text = f"""---
 # who may read
@@ -192,13 +192,13 @@ basic_auth_users: # all of them
         (
             "tls_server_config:\n  cert_file: a\n  key_file: b\n  min_version: TLS10\n  client_ca_file: c\n",
             [
-                "tls_server_config.client_ca_file is not known here: there are cert_file, key_file, min_version",
+                "tls_server_config.client_ca_file is not supported: use cert_file, key_file, min_version",
                 "tls_server_config.min_version must be one of TLS12, TLS13",
             ],
         ),
         (
             "http_server_config:\n  http2: true\n",
-            ["http_server_config is not known here: there are tls_server_config and basic_auth_users"],
+            ["http_server_config is not supported: use tls_server_config and basic_auth_users"],
         ),
         (
             "basic_auth_users:\n  ann: letmein\n",
@@ -206,7 +206,7 @@ basic_auth_users: # all of them
         ),
     ],
 )  # fmt: skip
-def test_all_that_is_wrong_is_told_by_name_and_no_secret_with_it(
+def test_each_wrong_setting_is_reported_by_name_without_its_value(
     tmp_path: Path, text: str, expected: list[str]
 ) -> None:
     assert problems(tmp_path, text) == expected
@@ -217,12 +217,12 @@ def test_all_that_is_wrong_is_told_by_name_and_no_secret_with_it(
     ["basic_auth_users", "  ann: x", "a: b", "a:\n  - b", "a:\n  b: [c]", "a:\n  b: &x c", "a:\n  b:", "a: {b: c}",
      "a:\n  b: |\n    c", "a:\n\tb: c", "a:\n  b: c: d\n", "a:\na:\n", "{"],
 )  # fmt: skip
-def test_what_is_not_understood_is_never_passed_over(tmp_path: Path, line: str) -> None:
-    assert any("is none that is read here" in problem for problem in problems(tmp_path, line))
+def test_a_line_with_unsupported_syntax_is_reported(tmp_path: Path, line: str) -> None:
+    assert any("expected `section:`" in problem for problem in problems(tmp_path, line))
 
 
 @pytest.mark.parametrize("content", [None, b"\xff", b"#" * 70_000], ids=["none", "not text", "too long"])
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+def test_an_unreadable_web_config_file_is_named_in_the_error(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "web.yml"
     if content is not None:
         path.write_bytes(content)
@@ -230,7 +230,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
         read(str(path))
 
 
-def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").write_text("no")
     (tmp_path / "key.pem").write_text("no")
     (problem,) = problems(tmp_path, "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n")
@@ -238,9 +238,7 @@ def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     assert "cert.pem" in problem
 
 
-def test_where_the_system_knows_no_bcrypt_passwords_are_refused_and_not_waved_through(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_bcrypt_on_the_system_no_password_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bcrypt, "_crypt", lambda: None)
     assert "libxcrypt" in problems(tmp_path, f"basic_auth_users:\n  ann: {SECRET}\n")[0]
     assert not bcrypt.matches("x", SECRET)

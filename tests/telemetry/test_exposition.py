@@ -1,4 +1,4 @@
-"""The text formats: others are let in while a page is written, and every number can be read back."""
+"""The text formats: other threads can run while a page is written, and every number can be parsed back."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from autoscaler.telemetry.samples import Samples
 from tests.telemetry.scraping import READERS
 
 
-@pytest.mark.parametrize(("lines", "naps"), [(0, 0), (1, 1), (LINES, 1), (LINES + 1, 2), (5 * LINES, 5)])
-def test_others_are_let_in_after_each_thousand_lines(lines: int, naps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    napped: list[float] = []
-    monkeypatch.setattr("autoscaler.telemetry.exposition.time.sleep", napped.append)
+@pytest.mark.parametrize(("lines", "pauses"), [(0, 0), (1, 1), (LINES, 1), (LINES + 1, 2), (5 * LINES, 5)])
+def test_encoding_pauses_after_each_thousand_lines(lines: int, pauses: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    paused_s: list[float] = []
+    monkeypatch.setattr("autoscaler.telemetry.exposition.time.sleep", paused_s.append)
     assert encoded(iter(["x\n"] * lines), b"end") == b"x\n" * lines + b"end"
-    assert len(napped) == naps
+    assert len(paused_s) == pauses
     assert gzip.decompress(packed(iter(["x\n"] * lines), b"end")) == b"x\n" * lines + b"end"
-    assert len(napped) == 2 * naps
-    assert all(seconds > 0 for seconds in napped)  # a nap of 0 s lets nobody in who is not waiting already
+    assert len(paused_s) == 2 * pauses
+    # after a sleep of 0 s, only a thread that is already waiting can run
+    assert all(seconds > 0 for seconds in paused_s)
 
 
 def page(sample: float, form: Form) -> str:
@@ -40,12 +41,12 @@ def page(sample: float, form: Form) -> str:
 
 @pytest.mark.parametrize("form", list(Form))
 @given(st.floats())
-def test_every_number_is_read_back(form: Form, value: float) -> None:
+def test_every_number_is_parsed_back_unchanged(form: Form, value: float) -> None:
     [family] = READERS[form](page(value, form))
     [sample] = family.samples
     assert sample.value == value or (math.isnan(sample.value) and math.isnan(value))
 
 
 @pytest.mark.parametrize(("value", "text"), [(math.inf, "+Inf"), (-math.inf, "-Inf"), (math.nan, "NaN"), (True, "1.0")])
-def test_what_is_no_number_is_written_as_prometheus_has_it(value: float, text: str) -> None:
+def test_special_values_are_written_in_the_prometheus_format(value: float, text: str) -> None:
     assert number(value) == text

@@ -1,4 +1,4 @@
-"""No request leaves a reference cycle: the process collects garbage rarely, and what a stranger sent would be kept."""
+"""No request leaves a reference cycle: garbage collection is rare, and until then a cycle holds the request's bytes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 import uvloop
 
 from autoscaler.telemetry import serve
+from tests.telemetry.polls import holding
 from tests.telemetry.test_web import HUNG_AFTER_S, desk_with
-from tests.telemetry.ticks import holding
 
 REQUESTS = 30
 FEW = 10
-"""Objects of a few bytes that aiohttp's own route for an unknown path leaves, for each request."""
+"""Maximum objects left per request: aiohttp's own route for an unknown path leaves some, of a few bytes each."""
 
 CLOSE = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 KINDS = {
@@ -33,14 +33,14 @@ KINDS = {
 
 
 @pytest.fixture(autouse=True)
-def collected_by_hand() -> Iterator[None]:
+def without_automatic_collection() -> Iterator[None]:
     gc.collect()
     gc.disable()
     yield
     gc.enable()
 
 
-def ask(port: int, request: bytes) -> None:
+def send(port: int, request: bytes) -> None:
     with socket.create_connection(("127.0.0.1", port), 20) as connection:
         connection.sendall(request)
         while connection.recv(65_536):
@@ -48,13 +48,13 @@ def ask(port: int, request: bytes) -> None:
 
 
 async def left_by(request: bytes) -> int:
-    """Objects that only a garbage collection frees, for each of such requests."""
+    """Return the number of objects per request that only a garbage collection frees."""
     desk = desk_with(holding())
     async with serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port:
         for number in range(2 * REQUESTS):
-            if number == REQUESTS:  # what the first ones leave is made once
+            if number == REQUESTS:  # objects that are created once are not counted
                 gc.collect()
-            await asyncio.to_thread(ask, port, request)
+            await asyncio.to_thread(send, port, request)
         return gc.collect() // REQUESTS
 
 

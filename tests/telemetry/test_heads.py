@@ -1,4 +1,4 @@
-"""The bounds of a request: at each, one below and one above, however the bytes are split, and before any parser."""
+"""The limits of a request head: one below, at and above each limit, with the bytes split in different places."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from autoscaler.telemetry.heads import MOST_BODY, MOST_FIELD, MOST_FIELDS, MOST_HEAD, MOST_LINE, Head, Refusal
+from autoscaler.telemetry.heads import MOST_BODY, MOST_FIELD, MOST_FIELDS, MOST_HEAD, MOST_LINE, Head, RejectedRequest
 
 START = b"GET / HTTP/1.1\r\n"
 
 
-def fed(pieces: Iterable[bytes]) -> tuple[bytes, bytes] | Refusal | None:
-    """What becomes of a head that comes in these pieces, up to the first that decides."""
+def result_of(pieces: Iterable[bytes]) -> tuple[bytes, bytes] | RejectedRequest | None:
+    """Return the result of feeding these pieces to a head, up to the first result. None: the head is not complete."""
     head = Head()
     for piece in pieces:
         if (found := head.feed(piece)) is not None:
@@ -22,9 +22,9 @@ def fed(pieces: Iterable[bytes]) -> tuple[bytes, bytes] | Refusal | None:
 
 
 def status(*pieces: bytes) -> int | None:
-    """200: the head is passed on. None: more is needed."""
-    found = fed(pieces)
-    return found if found is None else found.status.value if isinstance(found, Refusal) else 200
+    """Return the status of the head. 200: accepted. None: not complete."""
+    found = result_of(pieces)
+    return found if found is None else found.status.value if isinstance(found, RejectedRequest) else 200
 
 
 def line(size: int) -> bytes:
@@ -36,13 +36,13 @@ def field(size: int) -> bytes:
 
 
 def filled(size: int) -> bytes:
-    """A head of that many bytes, in fields of which none is too large."""
+    """Return a head of `size` bytes. Each of its fields is within the field limit."""
     head = START + 2 * field(6_000) + b"\r\n"
     return head[:-2] + field(size - len(head) - 2) + b"\r\n"
 
 
 @pytest.mark.parametrize(
-    ("head", "most", "above"),
+    ("head", "most", "status_above"),
     [
         (lambda size: line(size) + b"\r\n", MOST_LINE, 414),
         (lambda size: START + field(size) + b"\r\n", MOST_FIELD, 431),
@@ -52,8 +52,8 @@ def filled(size: int) -> bytes:
     ],
     ids=["line", "field", "fields", "head", "body"],
 )
-def test_at_a_limit_a_head_is_passed_on_and_above_it_is_refused(head: Any, most: int, above: int) -> None:
-    for size, expected in ((most - 1, 200), (most, 200), (most + 1, above)):
+def test_a_head_at_a_limit_is_accepted_and_one_above_it_is_refused(head: Any, most: int, status_above: int) -> None:
+    for size, expected in ((most - 1, 200), (most, 200), (most + 1, status_above)):
         whole = head(size)
         assert status(whole) == expected
         assert status(*(whole[at : at + 1] for at in range(len(whole)))) == expected, "byte by byte"
@@ -65,7 +65,7 @@ GOOD = b"\r\nGET /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\nGET 
 
 
 @pytest.mark.parametrize("at", range(len(GOOD)))
-def test_a_head_split_anywhere_is_the_same_head(at: int) -> None:
+def test_a_head_split_at_any_byte_is_the_same_head(at: int) -> None:
     head = Head()
     first = head.feed(GOOD[:at])
     if first is None:
@@ -82,22 +82,22 @@ def test_a_head_split_anywhere_is_the_same_head(at: int) -> None:
     ("endless", "expected"),
     [(b"a", 414), (b"GET / HTTP/1.1\r\nX: " + b"a" * 10_000, 431), (b"\0", 414), (b" ", 414)],
 )
-def test_a_head_without_an_end_is_refused_and_never_kept(endless: bytes, expected: int) -> None:
+def test_a_head_without_an_end_is_refused_and_its_buffer_is_bounded(endless: bytes, expected: int) -> None:
     head, fed_bytes = Head(), 0
     while (found := head.feed(endless * 100 if len(endless) == 1 else endless)) is None:
         fed_bytes += 100
-        assert len(head._kept) <= MOST_HEAD
+        assert len(head._buffer) <= MOST_HEAD
         assert fed_bytes < 10 * MOST_HEAD
-    assert isinstance(found, Refusal)
+    assert isinstance(found, RejectedRequest)
     assert found.status == expected
     assert b"Connection: close" in found.response
 
 
-def test_empty_lines_before_a_request_are_not_kept() -> None:
+def test_empty_lines_before_a_request_are_not_stored() -> None:
     head = Head()
     for _ in range(10_000):
         assert head.feed(b"\r\n") is None
-    assert head._kept == b""
+    assert head._buffer == b""
 
 
 @pytest.mark.parametrize(
@@ -118,5 +118,5 @@ def test_empty_lines_before_a_request_are_not_kept() -> None:
         (b"GET / HTTP/1.0\r\n\r\n", 200),
     ],
 )
-def test_what_is_no_plain_request_is_refused(head: bytes, expected: int) -> None:
+def test_a_malformed_or_unsupported_head_is_refused_with_its_status(head: bytes, expected: int) -> None:
     assert status(head) == expected

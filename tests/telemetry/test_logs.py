@@ -1,4 +1,4 @@
-"""Log lines: one object a line whatever is in it, and nothing of the SDK's that it says in confidence."""
+"""Log lines: one object per line for any text, and no credentials from the log lines of the SDK."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from autoscaler.telemetry import configure, logger
 from autoscaler.telemetry.logs import printable
-from tests.telemetry.ticks import NOON, Desk, blind, refused, scaling_out
+from tests.telemetry.polls import NOON, JournalDesk, missing_signal, refused, scaling_out
 
 HOSTILE = st.one_of(
     st.text(),
@@ -26,7 +26,7 @@ HOSTILE = st.one_of(
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
+def _restored_logging() -> Iterator[None]:
     root, ours = logging.getLogger(), logging.getLogger("autoscaler")
     handlers, levels = root.handlers[:], (root.level, ours.level)
     yield
@@ -37,7 +37,7 @@ def _as_before() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-class Terminal(io.StringIO):
+class LogTerminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
@@ -50,7 +50,7 @@ def logging_to(form: str = "json", level: str = "info", stream: io.StringIO | No
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(HOSTILE, HOSTILE)
-def test_an_event_is_one_line_of_json_whatever_it_holds(name: str, text: str) -> None:
+def test_an_event_with_any_text_is_one_line_of_json(name: str, text: str) -> None:
     stream = logging_to()
     logger("test").warning("missing_signal", service=name, faults=[{"reason": text}])
     written = stream.getvalue()
@@ -62,7 +62,7 @@ def test_an_event_is_one_line_of_json_whatever_it_holds(name: str, text: str) ->
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(HOSTILE, HOSTILE)
-def test_a_line_on_a_terminal_obeys_nobody(name: str, text: str) -> None:
+def test_a_console_line_has_no_control_characters(name: str, text: str) -> None:
     stream = logging_to("console")
     logger("test").warning("missing_signal", service=name, failure=text)
     written = stream.getvalue()
@@ -70,7 +70,7 @@ def test_a_line_on_a_terminal_obeys_nobody(name: str, text: str) -> None:
     assert written[:-1].isprintable()
 
 
-def test_what_starts_a_line() -> None:
+def test_a_json_line_starts_with_its_time_level_and_event() -> None:
     stream = logging_to()
     logger("test").info("scaled", service="orders")
     assert list(json.loads(stream.getvalue()).items()) == [
@@ -81,7 +81,7 @@ def test_what_starts_a_line() -> None:
     ]
 
 
-def test_what_is_not_finite_is_null() -> None:
+def test_a_number_that_is_not_finite_is_null() -> None:
     stream = logging_to()
     logger("test").info("x", numbers=[float("nan"), {"y": float("inf")}, 1.5])
     assert json.loads(stream.getvalue(), parse_constant=pytest.fail)["numbers"] == [None, {"y": None}, 1.5]
@@ -91,40 +91,40 @@ def test_what_is_not_finite_is_null() -> None:
     "name", ["botocore", "botocore.auth", "aiobotocore.endpoint", "aiohttp.server", "boto3", "urllib3"]
 )
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_the_sdk_says_nothing_below_a_warning_at_any_level(name: str, form: str) -> None:
+def test_library_loggers_log_nothing_below_warning_at_any_level(name: str, form: str) -> None:
     stream = logging_to(form, "debug")
-    theirs = logging.getLogger(name)
-    before = theirs.level
-    theirs.setLevel(logging.DEBUG)
+    library = logging.getLogger(name)
+    before = library.level
+    library.setLevel(logging.DEBUG)
     try:
-        theirs.debug("Authorization: AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE")
-        theirs.info("Found credentials AKIAEXAMPLE")
-        theirs.warning("retrying")
+        library.debug("Authorization: AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE")
+        library.info("Found credentials AKIAEXAMPLE")
+        library.warning("retrying")
     finally:
-        theirs.setLevel(before)
+        library.setLevel(before)
     assert "AKIAEXAMPLE" not in stream.getvalue()
     assert stream.getvalue().count("retrying") == 1
 
 
-@pytest.mark.parametrize(("level", "said"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
-def test_ours_are_told_from_the_level_on(level: str, said: int) -> None:
+@pytest.mark.parametrize(("level", "lines"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_own_events_are_logged_from_the_configured_level_on(level: str, lines: int) -> None:
     stream = logging_to(level=level)
     log = logger("test")
     log.debug("a")
     log.info("b")
     log.warning("c")
     log.error("d")
-    assert len(stream.getvalue().splitlines()) == said
+    assert len(stream.getvalue().splitlines()) == lines
 
 
-@pytest.mark.parametrize(("stream", "is_json"), [(io.StringIO(), True), (Terminal(), False)])
-def test_auto_is_for_people_on_a_terminal_and_for_machines_elsewhere(stream: io.StringIO, is_json: bool) -> None:
+@pytest.mark.parametrize(("stream", "is_json"), [(io.StringIO(), True), (LogTerminal(), False)])
+def test_the_auto_format_is_console_on_a_terminal_and_json_elsewhere(stream: io.StringIO, is_json: bool) -> None:
     logging_to("auto", stream=stream)
     logger("test").info("scaled")
     assert stream.getvalue().startswith("{") == is_json
 
 
-def test_the_last_word_on_the_set_up_counts() -> None:
+def test_a_later_configuration_replaces_an_earlier_one() -> None:
     first, second = logging_to(), logging_to()
     logger("test").info("scaled")
     logging.getLogger("asyncio").warning("slow")
@@ -133,7 +133,7 @@ def test_the_last_word_on_the_set_up_counts() -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_a_traceback_stays_with_its_event(form: str) -> None:
+def test_a_traceback_is_logged_with_its_event(form: str) -> None:
     stream = logging_to(form)
     try:
         int("\x1b[31mred\u2028")
@@ -146,7 +146,7 @@ def test_a_traceback_stays_with_its_event(form: str) -> None:
     assert form == "console" or len(written.splitlines()) == 1
 
 
-def test_a_warning_of_python_is_an_event() -> None:
+def test_a_python_warning_is_logged_as_an_event() -> None:
     stream = logging_to()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -157,16 +157,16 @@ def test_a_warning_of_python_is_an_event() -> None:
     assert json.loads(stream.getvalue())["logger"] == "py.warnings"
 
 
-def test_a_terminal_is_told_in_sentences() -> None:
+def test_a_console_line_has_the_sentence_of_its_poll() -> None:
     stream = logging_to("console")
-    desk = Desk(log=logger("test"))
-    for tick in (scaling_out(), blind(), refused("denied", "give the task role ecs:UpdateService")):
-        desk.record(tick)
+    desk = JournalDesk(log=logger("test"))
+    for poll in (scaling_out(), missing_signal(), refused("denied", "give the task role ecs:UpdateService")):
+        desk.record(poll)
     scaled, gap, failed = stream.getvalue().splitlines()
     assert scaled.startswith("08:00:00Z info    scaled  orders: 2 -> 20 tasks")
     assert "sqs:GetQueueAttributes" in gap
     assert failed.endswith("give the task role ecs:UpdateService")
 
 
-def test_plain_text_is_left_alone() -> None:
+def test_printable_text_is_not_changed() -> None:
     assert printable("orders: 2 → 9 tasks, größer") == "orders: 2 → 9 tasks, größer"

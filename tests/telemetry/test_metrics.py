@@ -1,4 +1,4 @@
-"""The metrics: what is recorded is what is scraped, what is not known is not there, and every page can be read back."""
+"""The metrics: a scrape has all recorded values, an unknown value has no series, and every scrape can be parsed."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from hypothesis import strategies as st
 from prometheus_client.metrics_core import Metric
 
 from autoscaler import errors
-from autoscaler.core.memory import Change, Memory
+from autoscaler.core.memory import AcceptedChange, Memory
 from autoscaler.core.model import Backlog, Measurement, MetricReading, Missing, Rule, Utilization, Verdict
 from autoscaler.core.policy import Direction, MetricPolicy, Mode, Pause, QueuePolicy
 from autoscaler.errors import Unreadable
-from autoscaler.ports import Category, Role, ServiceRef, Tick
+from autoscaler.ports import Category, Poll, Role, ServiceRef
 from autoscaler.telemetry.account import cooldowns_s
 from autoscaler.telemetry.metrics import Form, render
 from autoscaler.telemetry.tally import FAILURES
-from tests.telemetry.scraping import READERS, after, scraped
-from tests.telemetry.ticks import (
+from tests.telemetry.polls import (
     NOON,
     SERVICE,
-    Desk,
-    blind,
+    JournalDesk,
     decided,
     holding,
+    missing_signal,
     policy_of,
     refused,
     scaling_out,
@@ -35,10 +34,11 @@ from tests.telemetry.ticks import (
     shadowed,
     unread,
 )
+from tests.telemetry.scraping import READERS, after, scraped
 
-KINDS = [holding, scaling_out, blind, refused, shadowed, unread]
+POLLS = [holding, scaling_out, missing_signal, refused, shadowed, unread]
 
-FILLED_TODAY = {
+EXPORTED = {
     "autoscaler_tasks",
     "autoscaler_queue_messages",
     "autoscaler_acceptable_latency_seconds",
@@ -60,29 +60,29 @@ FILLED_TODAY = {
 }
 
 
-def of_service(desk: Desk, name: str, **labels: str) -> float | None:
-    """One series of the service that the ticks are about (None: there is no such series)."""
+def of_service(desk: JournalDesk, name: str, **labels: str) -> float | None:
+    """Return the value of one series of the service (None: there is no such series)."""
     names = {"ecs_cluster": "prod", "ecs_service": "orders-worker"} | labels
     return scraped(desk).get((name, frozenset(names.items())))
 
 
-def test_every_name_that_can_be_filled_is_there() -> None:
+def test_every_expected_metric_is_exported_after_one_poll() -> None:
     desk = after(holding())
     desk.metrics.made("sqs:GetQueueAttributes", Category.QUEUE_READ, "ok")
     names = {name for name, _ in scraped(desk)}
-    assert names >= FILLED_TODAY
+    assert names >= EXPORTED
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(st.sampled_from(KINDS), max_size=12))
-def test_what_is_recorded_is_what_is_counted(kinds: list[Callable[[], Tick]]) -> None:
-    ticks = [kind() for kind in kinds]
-    desk = Desk()
+@given(st.lists(st.sampled_from(POLLS), max_size=12))
+def test_the_counters_match_the_recorded_polls(kinds: list[Callable[[], Poll]]) -> None:
+    polls = [kind() for kind in kinds]
+    desk = JournalDesk()
     desk.store.admit(SERVICE, policy_of())
-    for tick in ticks:
-        desk.record(tick)
-    made = [tick.decision for tick in ticks if tick.decision is not None]
-    expected = Counter((decision.verdict.value, str(decision.rule or "none")) for decision in made)
+    for poll in polls:
+        desk.record(poll)
+    decisions = [poll.decision for poll in polls if poll.decision is not None]
+    expected = Counter((decision.verdict.value, str(decision.rule or "none")) for decision in decisions)
     series = scraped(desk)
     counted = {
         (labels["verdict"], labels["rule"]): value
@@ -92,24 +92,24 @@ def test_what_is_recorded_is_what_is_counted(kinds: list[Callable[[], Tick]]) ->
     }
     assert {key: value for key, value in counted.items() if value} == expected
     assert of_service(desk, "autoscaler_scalings_total", direction="out") == kinds.count(scaling_out)
-    assert of_service(desk, "autoscaler_failures_total", kind="denied") == kinds.count(blind)
-    assert series["autoscaler_tick_seconds_count", frozenset()] == len(ticks)
-    assert series["autoscaler_tick_seconds_sum", frozenset()] == pytest.approx(0.02 * len(ticks))
+    assert of_service(desk, "autoscaler_failures_total", kind="denied") == kinds.count(missing_signal)
+    assert series["autoscaler_tick_seconds_count", frozenset()] == len(polls)
+    assert series["autoscaler_tick_seconds_sum", frozenset()] == pytest.approx(0.02 * len(polls))
 
 
-def test_a_scale_in_is_counted_as_one() -> None:
+def test_a_scale_in_is_counted_by_its_direction() -> None:
     desk = after(decided(seen(tasks=9, backlog=(1, 0, 0))))
     assert of_service(desk, "autoscaler_scalings_total", direction="in") == 1
     assert of_service(desk, "autoscaler_scalings_total", direction="out") == 0
 
 
 @pytest.mark.parametrize(("expected", "drifts"), [(None, 0), (2, 0), (3, 1), (0, 1)])
-def test_a_count_that_somebody_else_changed_is_a_drift(expected: int | None, drifts: int) -> None:
+def test_an_unexpected_desired_count_is_a_drift(expected: int | None, drifts: int) -> None:
     desk = after(decided(seen(tasks=2), memory=Memory(expected=expected)), unread())
     assert of_service(desk, "autoscaler_drifts_total") == drifts
 
 
-def test_a_metric_is_a_signal_of_its_own() -> None:
+def test_each_configured_metric_is_a_separate_signal() -> None:
     policy = policy_of(metrics=(MetricPolicy("lag", target_per_task=5.0), MetricPolicy("depth", target_per_task=5.0)))
     readings = (MetricReading("lag", Measurement(3.0, 990.0)), MetricReading("depth", Missing("no series", "no_data")))
     desk = after(decided(replace(seen(), metrics=readings), policy=policy))
@@ -119,13 +119,13 @@ def test_a_metric_is_a_signal_of_its_own() -> None:
     assert of_service(desk, "autoscaler_signal_age_seconds", signal="metric:depth") is None
 
 
-def test_shadow_scales_nothing() -> None:
+def test_a_change_in_shadow_is_not_counted() -> None:
     desk = after(shadowed())
     assert of_service(desk, "autoscaler_scalings_total", direction="out") == 0
 
 
-def test_before_the_first_tick_all_closed_sets_are_at_zero() -> None:
-    desk = Desk()
+def test_before_the_first_poll_all_series_of_closed_sets_are_zero() -> None:
+    desk = JournalDesk()
     desk.store.admit(SERVICE, policy_of())
     for verdict in Verdict:
         for rule in (*Rule, "none"):
@@ -137,36 +137,37 @@ def test_before_the_first_tick_all_closed_sets_are_at_zero() -> None:
     assert of_service(desk, "autoscaler_service_up") == 0
 
 
-def test_before_the_first_tick_nothing_is_said_of_what_nobody_knows() -> None:
-    desk = Desk()
+def test_before_the_first_poll_unknown_values_have_no_series() -> None:
+    desk = JournalDesk()
     desk.store.admit(SERVICE, policy_of())
     assert of_service(desk, "autoscaler_tasks", kind="max") == 20
     assert of_service(desk, "autoscaler_tasks", kind="desired") is None
     assert of_service(desk, "autoscaler_last_tick_timestamp_seconds") is None
 
 
-def test_the_closed_set_of_failures_holds_every_error() -> None:
+def test_the_closed_set_of_failures_has_the_kind_of_every_error() -> None:
     known: set[type[errors.AutoscalerError]] = {errors.AutoscalerError, *errors.AutoscalerError.__subclasses__()}
     assert {error.kind for error in known | {Unreadable}} | {"no_data", "stale", "not_read"} == set(FAILURES)
 
 
-def test_an_unknown_kind_opens_no_new_series() -> None:
-    desk = after(blind("quaint"))
-    desk.metrics.made("sqs:GetQueueAttributes", Category.QUEUE_READ, "quaint")
+def test_an_unknown_kind_of_failure_creates_no_new_series() -> None:
+    desk = after(missing_signal("other_kind"))
+    desk.metrics.made("sqs:GetQueueAttributes", Category.QUEUE_READ, "other_kind")
     assert of_service(desk, "autoscaler_failures_total", kind="failed") == 1
     failed = frozenset({"api": "sqs:GetQueueAttributes", "outcome": "failed"}.items())
     assert scraped(desk)["autoscaler_aws_requests_total", failed] == 1
-    assert not [labels for _, labels in scraped(desk) if "quaint" in dict(labels).values()]
+    assert not [labels for _, labels in scraped(desk) if "other_kind" in dict(labels).values()]
 
 
-def test_a_queue_that_cannot_be_read_has_no_count() -> None:
-    readable, unreadable = after(decided(seen(backlog=(3, 2, 1)))), after(decided(seen(backlog=(3, 2, 1))), blind())
+def test_a_queue_that_cannot_be_read_has_no_message_counts() -> None:
+    readable = after(decided(seen(backlog=(3, 2, 1))))
+    unreadable = after(decided(seen(backlog=(3, 2, 1))), missing_signal())
     for state, count in (("visible", 3), ("in_flight", 2), ("delayed", 1)):
         assert of_service(readable, "autoscaler_queue_messages", queue="orders-queue", state=state) == count
         assert of_service(unreadable, "autoscaler_queue_messages", queue="orders-queue", state=state) is None
 
 
-def test_a_service_that_cannot_be_read_has_no_counts_but_its_bounds() -> None:
+def test_a_service_that_cannot_be_read_has_only_its_minimum_and_maximum() -> None:
     desk = after(holding(), unread())
     kinds = ("desired", "running", "pending", "demand", "target", "min", "max", "protected")
     counts = {kind: of_service(desk, "autoscaler_tasks", kind=kind) for kind in kinds}
@@ -174,7 +175,7 @@ def test_a_service_that_cannot_be_read_has_no_counts_but_its_bounds() -> None:
     assert of_service(desk, "autoscaler_signal_usable", signal="ecs") == 0
 
 
-def test_the_counts_of_tasks() -> None:
+def test_the_task_counts_are_exported_by_kind() -> None:
     observation = seen(backlog=(100, 0, 0))
     observation = replace(observation, fleet=replace(observation.fleet, running=1, pending=3, protected=1))
     desk = after(decided(observation, policy=policy_of(min_tasks=1, max_tasks=7)))
@@ -182,21 +183,21 @@ def test_the_counts_of_tasks() -> None:
     assert {kind: of_service(desk, "autoscaler_tasks", kind=kind) for kind in expected} == expected
 
 
-def test_no_vote_is_no_demand() -> None:
-    assert of_service(after(blind()), "autoscaler_tasks", kind="demand") is None
-    assert of_service(after(blind()), "autoscaler_tasks", kind="target") == 2
+def test_without_a_vote_the_demand_is_unknown() -> None:
+    assert of_service(after(missing_signal()), "autoscaler_tasks", kind="demand") is None
+    assert of_service(after(missing_signal()), "autoscaler_tasks", kind="target") == 2
 
 
-def test_a_signal_that_is_lost_grows_old() -> None:
+def test_the_age_of_a_missing_signal_increases() -> None:
     desk = after(holding())
-    desk.record(blind(), 30.0)
+    desk.record(missing_signal(), 30.0)
     desk.clock.now += 15.0
     assert of_service(desk, "autoscaler_signal_age_seconds", signal="queue:orders-queue") == 45.0
     assert of_service(desk, "autoscaler_signal_usable", signal="queue:orders-queue") == 0
     assert of_service(desk, "autoscaler_signal_usable", signal="ecs") == 1
 
 
-def test_a_stale_datapoint_is_not_usable_and_at_zero_tasks_none_is_needed() -> None:
+def test_a_stale_datapoint_is_not_usable_and_at_zero_tasks_none_is_required() -> None:
     policy = policy_of(cpu_target_percent=60.0)
     old = Utilization(90.0, at=100.0)
     desk = after(decided(seen(cpu=old), policy=policy))
@@ -207,34 +208,34 @@ def test_a_stale_datapoint_is_not_usable_and_at_zero_tasks_none_is_needed() -> N
 
 
 @pytest.mark.parametrize(
-    ("tick", "up"),
+    ("poll", "up"),
     [
         (holding(), 1),
         (scaling_out(), 1),
         (shadowed(), 1),
-        (blind(), 0),
+        (missing_signal(), 0),
         (refused(), 0),
         (unread(), 0),
         (decided(seen(cpu=Missing("no datapoint yet", "no_data")), policy=policy_of(cpu_target_percent=60.0)), 1),
         (decided(seen(cpu=Missing("not allowed", "denied")), policy=policy_of(cpu_target_percent=60.0)), 0),
-        (blind("no_data"), 0),
+        (missing_signal("no_data"), 0),
     ],
 )
-def test_a_service_is_up_while_it_is_served(tick: Tick, up: int) -> None:
-    assert of_service(after(tick), "autoscaler_service_up") == up
+def test_a_service_is_up_while_it_is_served(poll: Poll, up: int) -> None:
+    assert of_service(after(poll), "autoscaler_service_up") == up
 
 
 @pytest.mark.parametrize(
     ("paused", "out", "into"), [(None, 0, 0), (Pause.ALL, 1, 1), (Pause.IN, 0, 1), (Pause.OUT, 1, 0), (0, 1, 1)]
 )
-def test_what_is_paused(paused: Pause | int | None, out: int, into: int) -> None:
+def test_the_paused_metric_is_1_for_each_paused_direction(paused: Pause | int | None, out: int, into: int) -> None:
     desk = after(decided(seen(), policy=policy_of(paused=paused)))
     assert of_service(desk, "autoscaler_paused", direction="out") == out
     assert of_service(desk, "autoscaler_paused", direction="in") == into
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-def test_exactly_one_mode_is_on(mode: Mode) -> None:
+def test_exactly_one_mode_is_1(mode: Mode) -> None:
     desk = after(decided(seen(), policy=policy_of(mode=mode)))
     assert {one: of_service(desk, "autoscaler_mode", mode=one) for one in Mode} == {one: one is mode for one in Mode}
 
@@ -245,11 +246,11 @@ def test_exactly_one_mode_is_on(mode: Mode) -> None:
     out_s=st.sampled_from([0.0, 1.0, 30.0, 60.0]),
     in_s=st.sampled_from([0.0, 1.0, 30.0, 60.0]),
 )
-def test_a_cooldown_remains_exactly_while_the_corridor_holds(
+def test_a_cooldown_remains_exactly_while_a_change_in_its_direction_is_younger(
     changes: list[tuple[float, int]], out_s: float, in_s: float
 ) -> None:
     now = 1_000.0
-    memory = Memory(changes=tuple(sorted(Change(now - age_s, tasks) for age_s, tasks in changes)))
+    memory = Memory(changes=tuple(sorted(AcceptedChange(now - age_s, tasks) for age_s, tasks in changes)))
     policy = policy_of(scale_out=Direction(cooldown_s=out_s), scale_in=Direction(cooldown_s=in_s))
     remaining = cooldowns_s(policy, memory, now)
     assert (remaining["out"] > 0) == any(tasks > 0 and age_s < out_s for age_s, tasks in changes)
@@ -258,7 +259,7 @@ def test_a_cooldown_remains_exactly_while_the_corridor_holds(
     assert remaining["in"] <= in_s
 
 
-def test_a_cooldown_begins_with_the_change_and_runs_between_ticks() -> None:
+def test_a_cooldown_begins_with_the_change_and_decreases_between_polls() -> None:
     desk = after(decided(seen(backlog=(100, 0, 0)), policy=policy_of(scale_out=Direction(cooldown_s=30.0))))
     assert of_service(desk, "autoscaler_cooldown_remaining_seconds", direction="out") == 30.0
     desk.clock.now += 12.0
@@ -271,40 +272,40 @@ def test_a_cooldown_begins_with_the_change_and_runs_between_ticks() -> None:
 
 
 @pytest.mark.parametrize("outcome", ["shadow", "throttled"])
-def test_what_ecs_did_not_accept_cools_nothing_down(outcome: str) -> None:
+def test_a_change_that_ecs_did_not_accept_starts_no_cooldown(outcome: str) -> None:
     policy = policy_of(scale_out=Direction(cooldown_s=30.0))
     desk = after(decided(seen(backlog=(100, 0, 0)), outcome, policy=policy))
     assert of_service(desk, "autoscaler_cooldown_remaining_seconds", direction="out") == 0.0
 
 
-def test_the_last_tick_is_a_wall_time() -> None:
+def test_the_time_of_the_last_poll_is_wall_time() -> None:
     desk = after(holding())
     desk.record(holding(), 10.0)
     assert of_service(desk, "autoscaler_last_tick_timestamp_seconds") == NOON + 10.0
 
 
-def test_how_long_a_service_may_be_silent_is_told_from_the_beginning_and_anew_with_other_settings() -> None:
-    desk = Desk()
+def test_the_stall_limit_is_exported_before_the_first_poll_and_follows_the_settings() -> None:
+    desk = JournalDesk()
     for limit_s in (76.0, 376.0):
         desk.store.admit(SERVICE, policy_of(), silent_after_s=limit_s)
         assert of_service(desk, "autoscaler_silent_after_seconds") == limit_s
 
 
-def test_the_series_of_a_service_go_with_it() -> None:
+def test_the_series_of_a_removed_service_end() -> None:
     desk = after(holding())
     desk.journal.forget("orders")
     assert not [labels for _, labels in scraped(desk) if "ecs_service" in dict(labels)]
 
 
-def test_a_service_that_comes_back_is_counted_anew() -> None:
+def test_the_counters_of_a_removed_service_restart_at_zero() -> None:
     desk = after(scaling_out())
     desk.journal.forget("orders")
     desk.record(holding())
     assert of_service(desk, "autoscaler_scalings_total", direction="out") == 0
 
 
-def test_requests_and_throttles() -> None:
-    desk = Desk()
+def test_requests_are_counted_by_outcome_and_throttles_by_category() -> None:
+    desk = JournalDesk()
     for outcome in ("ok", "ok", "throttled", "denied"):
         desk.metrics.made("ecs:UpdateService", Category.SERVICE_MODIFY, outcome)
     series = scraped(desk)
@@ -319,8 +320,8 @@ def test_requests_and_throttles() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.01, 0.010001, 0.5, 30.0, 31.0]), max_size=20))
-def test_a_bucket_counts_all_that_lasted_at_most_so_long(durations: list[float]) -> None:
-    desk = Desk()
+def test_a_bucket_counts_all_polls_up_to_its_bound(durations: list[float]) -> None:
+    desk = JournalDesk()
     for duration_s in durations:
         desk.record(replace(holding(), took_s=duration_s))
     series = scraped(desk)
@@ -331,7 +332,7 @@ def test_a_bucket_counts_all_that_lasted_at_most_so_long(durations: list[float])
 
 
 def test_the_same_names_in_two_regions_are_two_services() -> None:
-    desk = Desk()
+    desk = JournalDesk()
     for region in ("eu-west-1", "us-east-1", None):
         desk.record(decided(seen(), service=replace(SERVICE, key=f"orders-{region}", region=region)))
     clusters = {dict(labels)["ecs_cluster"] for name, labels in scraped(desk) if name == "autoscaler_service_up"}
@@ -339,7 +340,7 @@ def test_the_same_names_in_two_regions_are_two_services() -> None:
 
 
 def test_the_same_names_in_two_accounts_are_two_services() -> None:
-    desk = Desk()
+    desk = JournalDesk()
     for number in (None, 1, 2):
         role = Role(f"arn:aws:iam::{number:012}:role/autoscaler") if number else None
         desk.record(decided(seen(), service=replace(SERVICE, key=f"orders-{number}", role=role)))
@@ -347,7 +348,7 @@ def test_the_same_names_in_two_accounts_are_two_services() -> None:
     assert clusters == {"default/prod", "000000000001/default/prod", "000000000002/default/prod"}
 
 
-def test_a_snapshot_does_not_change_any_more() -> None:
+def test_a_snapshot_does_not_change() -> None:
     desk = after(scaling_out())
     desk.metrics.made("sqs:GetQueueAttributes", Category.QUEUE_READ, "ok")
     snapshot = desk.metrics.snapshot()
@@ -368,8 +369,8 @@ HOSTILE = st.one_of(
 @pytest.mark.parametrize("form", list(Form))
 @settings(deadline=None, max_examples=40)
 @given(cluster=HOSTILE, service=HOSTILE, queue=HOSTILE)
-def test_no_name_breaks_the_page(form: Form, cluster: str, service: str, queue: str) -> None:
-    desk = Desk()
+def test_any_name_is_parsed_back_from_the_exposition(form: Form, cluster: str, service: str, queue: str) -> None:
+    desk = JournalDesk()
     policy = policy_of(queues=(QueuePolicy(queue, 60.0),))
     desk.record(decided(seen(queue=queue), service=ServiceRef("k", cluster, service), policy=policy))
     encodable = [name.encode("utf-8", "backslashreplace").decode() for name in (cluster, service, queue)]
@@ -377,15 +378,15 @@ def test_no_name_breaks_the_page(form: Form, cluster: str, service: str, queue: 
     assert scraped(desk, form)["autoscaler_queue_messages", frozenset(labels.items())] == 10
 
 
-def families_of(desk: Desk) -> list[Metric]:
+def families_of(desk: JournalDesk) -> list[Metric]:
     return list(READERS[Form.OPENMETRICS](render(desk.metrics.snapshot(), Form.OPENMETRICS).decode()))
 
 
-def test_names_obey_the_rules_of_prometheus() -> None:
+def test_names_follow_the_conventions_of_prometheus() -> None:
     desk = after(decided(seen(backlog=Backlog(1, 2, 3, 1_000.0, oldest_age_s=4.0))))
     desk.metrics.made("sqs:GetQueueAttributes", Category.QUEUE_READ, "ok")
     ours = [family for family in families_of(desk) if family.name.startswith("autoscaler_")]
-    assert len(ours) >= len(FILLED_TODAY)
+    assert len(ours) >= len(EXPORTED)
     for family in ours:
         assert family.documentation.endswith("."), family.name
         assert not family.name.endswith(("_total", "_count", "_sum", "_bucket")), family.name

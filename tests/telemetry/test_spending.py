@@ -1,4 +1,4 @@
-"""Task time and dollars: what was seen times how long it lasted, and nothing of what nobody knows."""
+"""Task time, wasted time, and the price of AWS calls. Time with unknown values does not count as wasted."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from autoscaler.core.model import Backlog, Missing, Observation, QueueReading
 from autoscaler.ports import Category
 from autoscaler.telemetry.spending import MONTH_S, Spending, Usage, idle_tasks, price_dollars
+from tests.telemetry.polls import JournalDesk
 from tests.telemetry.scraping import scraped
 from tests.telemetry.test_reference import known
-from tests.telemetry.ticks import Desk
 
 
-def look(at: float, running: int, pending: int = 0, in_flight: int = 0) -> Observation:
+def observed(at: float, running: int, pending: int = 0, in_flight: int = 0) -> Observation:
     observation = known()
     fleet = replace(observation.fleet, running=running, pending=pending)
     (name, counts), *_ = observation.queues
@@ -24,38 +24,38 @@ def look(at: float, running: int, pending: int = 0, in_flight: int = 0) -> Obser
     return replace(observation, now=at, fleet=fleet, queues=(QueueReading(name, replace(counts, in_flight=in_flight)),))
 
 
-def used(*looks: Observation) -> Usage:
+def used(*observations: Observation) -> Usage:
     usage = Usage()
-    for each in looks:
+    for each in observations:
         usage = usage.after(each)
     return usage
 
 
-def test_tasks_that_stay_cost_their_count_times_the_time() -> None:
-    usage = used(look(0.0, 3, 1, in_flight=2), look(100.0, 3, 1, in_flight=2))
+def test_task_time_is_the_task_count_times_the_duration() -> None:
+    usage = used(observed(0.0, 3, 1, in_flight=2), observed(100.0, 3, 1, in_flight=2))
     assert usage.task_s == 400.0
     assert usage.wasted_s == 200.0
 
 
-def test_a_change_between_two_looks_counts_half() -> None:
-    assert used(look(0.0, 0), look(10.0, 4)).task_s == 20.0
+def test_task_time_uses_the_mean_of_two_polls() -> None:
+    assert used(observed(0.0, 0), observed(10.0, 4)).task_s == 20.0
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 99)), min_size=2, max_size=9))
-def test_never_more_is_wasted_than_is_paid_for(counts: list[tuple[int, int, int]]) -> None:
-    usage = used(*(look(10.0 * number, *each) for number, each in enumerate(counts)))
+def test_wasted_time_is_at_most_the_task_time(counts: list[tuple[int, int, int]]) -> None:
+    usage = used(*(observed(10.0 * number, *each) for number, each in enumerate(counts)))
     assert 0.0 <= usage.wasted_s <= usage.task_s
 
 
-def test_what_cannot_be_read_wastes_nothing() -> None:
-    blind = replace(look(10.0, 3), queues=(QueueReading("orders-queue", Missing("gone", "not_found")),))
-    assert idle_tasks(blind) is None
-    assert used(look(0.0, 3), blind, look(20.0, 3)).wasted_s == 0.0
-    assert used(look(0.0, 3), blind, look(20.0, 3)).task_s == 60.0
+def test_time_with_an_unread_queue_is_not_wasted_time() -> None:
+    unread = replace(observed(10.0, 3), queues=(QueueReading("orders-queue", Missing("gone", "not_found")),))
+    assert idle_tasks(unread) is None
+    assert used(observed(0.0, 3), unread, observed(20.0, 3)).wasted_s == 0.0
+    assert used(observed(0.0, 3), unread, observed(20.0, 3)).task_s == 60.0
 
 
-def test_nothing_is_known_of_slots_before_anything_was_learned() -> None:
-    assert idle_tasks(replace(look(0.0, 3), knowledge=None)) is None
+def test_without_estimates_the_number_of_idle_tasks_is_unknown() -> None:
+    assert idle_tasks(replace(observed(0.0, 3), knowledge=None)) is None
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_nothing_is_known_of_slots_before_anything_was_learned() -> None:
         ("application-autoscaling:DescribeScalableTargets", 1, 0.0),
     ],
 )
-def test_what_a_request_costs(api: str, units: int, dollars: float) -> None:
+def test_each_request_has_its_list_price(api: str, units: int, dollars: float) -> None:
     assert price_dollars(api, units) == pytest.approx(dollars)
 
 
-def test_the_pace_is_that_of_the_last_ten_minutes() -> None:
+def test_the_monthly_cost_is_at_the_rate_of_the_last_ten_minutes() -> None:
     spending = Spending(began=0.0)
     for minute in range(60):
         spending.add("cloudwatch:GetMetricData", 1_000 if minute < 30 else 100, 60.0 * minute + 30.0)
@@ -79,21 +79,21 @@ def test_the_pace_is_that_of_the_last_ten_minutes() -> None:
     assert spending.per_month(3_600.0) == pytest.approx(0.001 / 60.0 * MONTH_S)
 
 
-def test_the_pace_falls_to_nothing_when_nothing_is_asked() -> None:
+def test_the_monthly_cost_without_requests_is_zero() -> None:
     spending = Spending(began=0.0)
     spending.add("sqs:GetQueueAttributes", 1, 30.0)
     assert spending.per_month(7_200.0) == 0.0
 
 
 @pytest.mark.parametrize("now", [1.0, 59.0, 60.0])
-def test_the_first_minute_counts_as_whole(now: float) -> None:
+def test_the_first_minute_counts_as_complete(now: float) -> None:
     spending = Spending(began=0.0)
     spending.add("sqs:GetQueueAttributes", 1, 1.0)
     assert spending.per_month(now) == pytest.approx(0.40e-6 / 60.0 * MONTH_S)
 
 
 def test_dollars_are_counted_by_api() -> None:
-    desk = Desk()
+    desk = JournalDesk()
     desk.metrics.made("cloudwatch:GetMetricData", Category.METRIC_READ, "ok", 5)
     desk.metrics.made("cloudwatch:GetMetricData", Category.METRIC_READ, "throttled", 5)
     labels = frozenset({("api", "cloudwatch:GetMetricData")})

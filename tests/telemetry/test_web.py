@@ -1,4 +1,4 @@
-"""The HTTP interface, over HTTP: what it answers, what it refuses, and that it never holds up a tick."""
+"""The HTTP interface, tested over HTTP: its responses, its refusals, and rendering outside the event loop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,17 @@ from autoscaler.telemetry.metrics import Form, Snapshot, render
 from autoscaler.telemetry.page import assets, whole
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY
-from tests.telemetry.ticks import SERVICE, Desk, blind, decided, holding, policy_of, scaling_out, seen, unread
+from tests.telemetry.polls import (
+    SERVICE,
+    JournalDesk,
+    decided,
+    holding,
+    missing_signal,
+    policy_of,
+    scaling_out,
+    seen,
+    unread,
+)
 
 HUNG_AFTER_S = 30.0
 
@@ -43,7 +53,7 @@ PATHS = (
 
 
 @asynccontextmanager
-async def site(desk: Desk) -> AsyncIterator[aiohttp.ClientSession]:
+async def site(desk: JournalDesk) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
         serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port,
         aiohttp.ClientSession(
@@ -58,15 +68,15 @@ async def answer(session: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
         return response.status, await response.json()
 
 
-def desk_with(*ticks: Any) -> Desk:
-    desk = Desk()
-    for tick in ticks:
-        desk.record(tick)
+def desk_with(*polls: Any) -> JournalDesk:
+    desk = JournalDesk()
+    for poll in polls:
+        desk.record(poll)
     return desk
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_page_is_given_and_its_head_alone(path: str) -> None:
+async def test_every_path_answers_get_and_head(path: str) -> None:
     async with site(desk_with(scaling_out())) as session:
         async with session.get(path) as response:
             assert response.status == 200
@@ -79,20 +89,20 @@ async def test_a_page_is_given_and_its_head_alone(path: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
-async def test_nothing_can_be_changed(path: str, method: str) -> None:
+async def test_every_method_except_get_and_head_is_refused(path: str, method: str) -> None:
     async with site(desk_with(scaling_out())) as session, session.request(method, path, data=b"x") as response:
         assert response.status == 405
         assert set(response.headers["Allow"].split(",")) == {"GET", "HEAD"}
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/api/v1/services/nobody/decisions", "/metrics/", "/../etc/passwd"])
-async def test_what_is_not_there_is_404(path: str) -> None:
+@pytest.mark.parametrize("path", ["/nothing", "/api/v1/services/unknown/decisions", "/metrics/", "/../etc/passwd"])
+async def test_an_unknown_path_is_404(path: str) -> None:
     async with site(desk_with(holding())) as session, session.get(path) as response:
         assert response.status == 404
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/nothing"])
-async def test_every_answer_is_dressed_for_a_browser(path: str) -> None:
+async def test_every_response_has_the_security_headers(path: str) -> None:
     async with site(desk_with(holding())) as session, session.get(path) as response:
         policy = response.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none';")
@@ -105,7 +115,7 @@ async def test_every_answer_is_dressed_for_a_browser(path: str) -> None:
         assert "Set-Cookie" not in response.headers
 
 
-async def test_health_is_lost_when_a_loop_hangs_and_comes_back_with_a_tick() -> None:
+async def test_the_health_check_fails_while_a_loop_is_stalled() -> None:
     desk = desk_with(holding(), decided(seen(), service=ServiceRef("bills", "prod", "bills")))
     async with site(desk) as session:
         desk.clock.now += HUNG_AFTER_S
@@ -117,8 +127,8 @@ async def test_health_is_lost_when_a_loop_hangs_and_comes_back_with_a_tick() -> 
         assert await answer(session, "/healthz") == (200, {"status": "ok", "hung": []})
 
 
-async def test_a_loop_that_never_ticks_is_a_hung_one_in_time() -> None:
-    desk = Desk()
+async def test_a_loop_without_a_first_poll_becomes_stalled() -> None:
+    desk = JournalDesk()
     desk.store.admit(SERVICE, policy_of())
     async with site(desk) as session:
         assert (await answer(session, "/healthz"))[0] == 200
@@ -126,13 +136,13 @@ async def test_a_loop_that_never_ticks_is_a_hung_one_in_time() -> None:
         assert (await answer(session, "/healthz"))[0] == 503
 
 
-async def test_a_failing_service_is_no_reason_to_restart() -> None:
-    async with site(desk_with(blind(), unread())) as session:
+async def test_the_health_check_does_not_fail_for_a_failing_service() -> None:
+    async with site(desk_with(missing_signal(), unread())) as session:
         assert (await answer(session, "/healthz"))[0] == 200
 
 
-async def test_ready_only_after_the_first_tick() -> None:
-    desk = Desk()
+async def test_the_daemon_is_ready_only_after_the_first_poll() -> None:
+    desk = JournalDesk()
     desk.store.admit(SERVICE, policy_of())
     async with site(desk) as session:
         status, body = await answer(session, "/readyz")
@@ -145,7 +155,7 @@ async def test_ready_only_after_the_first_tick() -> None:
     assert (status, body) == (200, {"status": "ready", "services": {"orders": expected}})
 
 
-async def test_not_ready_while_no_service_is_served_and_the_body_says_why() -> None:
+async def test_the_daemon_is_not_ready_while_every_service_fails_and_the_body_has_the_errors() -> None:
     desk = desk_with(unread("prod/orders-worker does not exist: check AUTOSCALER_SERVICE"))
     async with site(desk) as session:
         status, body = await answer(session, "/readyz")
@@ -158,7 +168,7 @@ async def test_not_ready_while_no_service_is_served_and_the_body_says_why() -> N
     assert {key: service["state"] for key, service in body["services"].items()} == {"orders": "failing", "bills": "ok"}
 
 
-async def test_data_that_is_yet_to_come_is_a_fault_but_no_error() -> None:
+async def test_a_datapoint_that_does_not_exist_yet_is_a_fault_but_no_error() -> None:
     policy = policy_of(cpu_target_percent=60.0)
     desk = desk_with(decided(seen(cpu=Missing("no datapoint yet", "no_data")), policy=policy))
     async with site(desk) as session:
@@ -168,12 +178,12 @@ async def test_data_that_is_yet_to_come_is_a_fault_but_no_error() -> None:
     assert service["faults"] == [{"signal": "cpu", "kind": "no_data", "reason": "no datapoint yet"}]
 
 
-async def test_not_ready_with_nothing_to_serve() -> None:
-    async with site(Desk()) as session:
+async def test_the_daemon_is_not_ready_without_services() -> None:
+    async with site(JournalDesk()) as session:
         assert (await answer(session, "/readyz"))[0] == 503
 
 
-async def test_the_services_with_their_newest_decision() -> None:
+async def test_the_api_lists_the_services_with_their_newest_decision() -> None:
     async with site(desk_with(scaling_out())) as session:
         status, body = await answer(session, "/api/v1/services")
     (service,) = body["services"]
@@ -183,7 +193,7 @@ async def test_the_services_with_their_newest_decision() -> None:
     assert service["decision"]["sentence"].startswith("orders: 2 -> 20 tasks")
 
 
-async def test_each_decision_comes_with_a_situation_that_decides_alike() -> None:
+async def test_the_situation_of_each_decision_gives_the_same_target() -> None:
     desk = desk_with(scaling_out(), scaling_out(), holding(), holding())
     async with site(desk) as session:
         _, body = await answer(session, "/api/v1/services/orders/decisions")
@@ -192,7 +202,7 @@ async def test_each_decision_comes_with_a_situation_that_decides_alike() -> None
         assert decide(*decode(entry["situation"])).target == entry["target"]
 
 
-async def test_a_newest_decision_that_was_told_is_there_once() -> None:
+async def test_a_newest_decision_that_was_logged_is_listed_once() -> None:
     async with site(desk_with(scaling_out())) as session:
         _, body = await answer(session, "/api/v1/services/orders/decisions")
     assert len(body["decisions"]) == 1
@@ -210,7 +220,7 @@ async def test_a_newest_decision_that_was_told_is_there_once() -> None:
         ),
     ],
 )
-async def test_a_scrape_gets_the_format_that_it_asks_for(accept: str, kind: str, read: Any, encoding: str) -> None:
+async def test_a_scrape_gets_the_format_that_it_accepts(accept: str, kind: str, read: Any, encoding: str) -> None:
     async with (
         site(desk_with(holding())) as session,
         session.get("/metrics", headers={"Accept": accept, "Accept-Encoding": encoding}) as response,
@@ -222,7 +232,9 @@ async def test_a_scrape_gets_the_format_that_it_asks_for(accept: str, kind: str,
     assert "autoscaler_tasks" in {family.name for family in read(page.decode())}
 
 
-async def test_scrapes_are_rendered_off_the_loop_and_at_most_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scrapes_are_rendered_in_another_thread_and_at_most_once_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     threads: list[threading.Thread] = []
 
     def watched(snapshot: Snapshot, form: Form, *, by_gzip: bool) -> bytes:
@@ -245,30 +257,30 @@ async def _read(session: aiohttp.ClientSession) -> bytes:
         return await response.read()
 
 
-async def test_a_port_in_use_is_named_with_its_variable() -> None:
-    desk = Desk()
+async def test_a_port_in_use_is_reported_with_its_variable() -> None:
+    desk = JournalDesk()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError) as refused:
             async with serve(desk.store, desk.metrics, "127.0.0.1", port, HUNG_AFTER_S):
-                pytest.fail("it was served")
+                pytest.fail("the server started")
     (problem,) = refused.value.problems
     assert problem.where == "AUTOSCALER_HTTP_PORT"
     assert f"port {port} on 127.0.0.1 is already in use" in problem.what
 
 
-async def test_an_address_that_is_not_ours_is_named_with_its_variable() -> None:
-    desk = Desk()
+async def test_an_address_of_another_host_is_reported_with_its_variable() -> None:
+    desk = JournalDesk()
     with pytest.raises(ConfigError) as refused:
         async with serve(desk.store, desk.metrics, "192.0.2.1", 0, HUNG_AFTER_S):
-            pytest.fail("it was served")
+            pytest.fail("the server started")
     (problem,) = refused.value.problems
     assert problem.where == "AUTOSCALER_HTTP_HOST"
     assert "192.0.2.1" in problem.what
 
 
-async def test_the_port_is_free_again_afterwards() -> None:
-    desk = Desk()
+async def test_the_port_is_free_after_the_server_stops() -> None:
+    desk = JournalDesk()
     async with serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port:
         pass
     async with serve(desk.store, desk.metrics, "127.0.0.1", port, HUNG_AFTER_S) as again:
@@ -284,7 +296,7 @@ async def test_the_port_is_free_again_afterwards() -> None:
         b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-Many: 1\r\n" * 500 + b"\r\n",
     ],
 )
-async def test_what_is_no_decent_request_is_refused_quietly(
+async def test_an_invalid_request_is_refused_and_not_logged(
     request_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = desk_with(holding())
@@ -304,18 +316,18 @@ HOSTILE = st.sampled_from(
 
 @settings(deadline=None)
 @given(key=HOSTILE, reason=st.one_of(HOSTILE, st.text(alphabet="<>&\"'ab\n", min_size=1)))
-def test_no_name_leaves_its_line_of_json(key: str, reason: str) -> None:
-    """The pages hold no name at all; what their scripts are told is ASCII, and becomes text."""
+def test_any_name_is_escaped_within_its_line_of_json(key: str, reason: str) -> None:
+    """The HTML files contain no names. Their scripts get the names as JSON in ASCII, and insert them as text."""
     desk = desk_with(unread(reason, service=ServiceRef(key, "prod", "x"), policy=policy_of(key)))
     (status,) = desk.store.statuses()
-    for told in (row_of(status), whole(status, desk.store.told(key), desk.store.past(key), remembers=True)):
-        line = as_json(told)
+    for document in (row_of(status), whole(status, desk.store.recorded(key), desk.store.past(key), keeps_history=True)):
+        line = as_json(document)
         assert line.isascii()
         assert line.isprintable()
-        assert json.loads(line) == json.loads(json.dumps(told))
+        assert json.loads(line) == json.loads(json.dumps(document))
 
 
-async def test_the_pages_files_are_given_once_and_nothing_else_is() -> None:
+async def test_only_the_files_of_the_page_are_served_and_a_cached_one_is_304() -> None:
     async with site(desk_with(holding())) as session:
         for name, asset in assets().items():
             async with session.get(f"/static/{name}", headers={"Accept-Encoding": "gzip"}) as response:
@@ -328,7 +340,7 @@ async def test_the_pages_files_are_given_once_and_nothing_else_is() -> None:
                 assert response.status == 404
 
 
-def test_no_file_of_the_page_is_markup_with_script_or_style_in_it_nor_asks_anybody_else() -> None:
+def test_the_page_has_no_inline_script_or_style_and_loads_nothing_from_other_servers() -> None:
     for name, asset in assets().items():
         text = asset.plain.decode()
         if name.endswith(".html"):
@@ -340,34 +352,34 @@ def test_no_file_of_the_page_is_markup_with_script_or_style_in_it_nor_asks_anybo
             )
 
 
-async def test_a_service_has_a_page_and_all_that_is_known_of_it_as_json() -> None:
+async def test_a_service_has_a_page_and_its_state_as_json() -> None:
     desk = desk_with(scaling_out(), holding())
     desk.store.admit(SERVICE, policy_of(), (Chosen("max_tasks", "20", "AUTOSCALER_MAX_TASKS"),))
     async with site(desk) as session:
         async with session.get("/services/orders") as response:
             assert (response.status, response.content_type) == (200, "text/html")
-        async with session.get("/services/nobody") as response:
+        async with session.get("/services/unknown") as response:
             assert (response.status, response.content_type) == (404, "text/html")
-        status, told = await answer(session, "/api/v1/services/orders")
+        status, body = await answer(session, "/api/v1/services/orders")
     assert status == 200
-    assert [entry["event"] for entry in told["decisions"]] == [None, "scaled"]
-    assert told["decisions"][1]["steps"] == []
-    assert told["history"]["waiting"] == [100.0]
-    assert told["settings"] == [{"name": "max_tasks", "value": "20", "origin": "AUTOSCALER_MAX_TASKS"}]
-    assert "max_tasks" not in [one["name"] for one in told["defaults"]]
-    assert {"name": "tolerance", "value": "0.1", "origin": "default"} in told["defaults"]
+    assert [entry["event"] for entry in body["decisions"]] == [None, "scaled"]
+    assert body["decisions"][1]["steps"] == []
+    assert body["history"]["waiting"] == [100.0]
+    assert body["settings"] == [{"name": "max_tasks", "value": "20", "origin": "AUTOSCALER_MAX_TASKS"}]
+    assert "max_tasks" not in [one["name"] for one in body["defaults"]]
+    assert {"name": "tolerance", "value": "0.1", "origin": "default"} in body["defaults"]
 
 
-async def test_of_very_many_services_no_past_is_kept_and_the_page_says_so() -> None:
+async def test_with_more_services_than_the_limit_no_history_is_stored_and_the_api_states_it() -> None:
     desk = desk_with(scaling_out())
     for number in range(MOST_SERVICES_WITH_HISTORY):
         desk.store.admit(ServiceRef(f"service-{number}", "prod", "x"), policy_of())
     desk.record(scaling_out())
-    assert (desk.store.told("orders"), desk.store.past("orders")) == ((), None)
+    assert (desk.store.recorded("orders"), desk.store.past("orders")) == ((), None)
     async with site(desk) as session:
-        _, told = await answer(session, "/api/v1/services/orders")
-        assert "of more than 1,000 services" in told["not_kept"]
-        assert (told["history"], len(told["decisions"])) == (None, 1)
+        _, body = await answer(session, "/api/v1/services/orders")
+        assert "With more than 1,000 services" in body["not_kept"]
+        assert (body["history"], len(body["decisions"])) == (None, 1)
     desk.store.dismiss("service-0")
     desk.record(scaling_out())
-    assert (len(desk.store.told("orders")), desk.store.past("orders") is None) == (1, False)
+    assert (len(desk.store.recorded("orders")), desk.store.past("orders") is None) == (1, False)

@@ -1,5 +1,5 @@
-"""An ECS agent on loopback: the real protocol of task protection over real HTTP, with a service behind it that may be
-`blocked`, and faults that are answered once each before it is itself again.
+"""A double of the ECS agent on loopback: the task protection protocol over HTTP. The service can be `blocked`, and each
+of the `faults` is the response to one request.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ def no_http(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(b"nonsense\r\n")
 
 
-def said(status: int, value: object) -> type_of_fault:
+def json_reply(status: int, value: object) -> type_of_fault:
     return reply(status, json.dumps(value).encode())
 
 
 def failure(reason: str) -> type_of_fault:
-    """As ECS refuses: at status 200."""
-    return said(200, {"failure": {"Arn": ARN, "Detail": None, "Reason": reason}})
+    """A refusal by ECS. Its status is 200."""
+    return json_reply(200, {"failure": {"Arn": ARN, "Detail": None, "Reason": reason}})
 
 
 def error(code: str, status: int = 400) -> type_of_fault:
-    return said(status, {"requestID": "12345-abc", "error": {"Arn": ARN, "Code": code, "Message": f"{code} met"}})
+    return json_reply(status, {"requestID": "12345-abc", "error": {"Arn": ARN, "Code": code, "Message": f"{code} met"}})
 
 
 def silence(until: Event) -> type_of_fault:
-    """No answer; the connection stays open until the test is over."""
+    """No response; the connection stays open until the test ends, for at most 30 s."""
 
     def wait(_: BaseHTTPRequestHandler) -> None:
         until.wait(30)
@@ -57,13 +57,13 @@ def silence(until: Event) -> type_of_fault:
 
 @dataclass
 class AgentDouble:
-    """`asked`: every ProtectionEnabled that came in, in order. `journal`: what happened, shared with the SQS double."""
+    """`requested`: ProtectionEnabled of each request, in order. `journal`: the events, shared with the SQS double."""
 
     journal: list[str]
     uri: str = ""
     protected: bool = False
     blocked: bool = False
-    asked: list[bool] = field(default_factory=list)
+    requested: list[bool] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     faults: list[type_of_fault] = field(default_factory=list)
     over: Event = field(default_factory=Event)
@@ -74,31 +74,31 @@ class AgentDouble:
         if handler.path != PATH or not set(body) <= {"ProtectionEnabled", "ExpiresInMinutes"}:
             return error("InvalidParameterException")
         with self.lock:
-            wanted = body["ProtectionEnabled"]
-            self.asked.append(wanted)
+            enabled = body["ProtectionEnabled"]
+            self.requested.append(enabled)
             self.bodies.append(body)
             if self.faults:
                 return self.faults.pop(0)
-            if self.blocked and wanted:
+            if self.blocked and enabled:
                 return failure("DEPLOYMENT_BLOCKED")
-            self.protected = wanted
-            self.journal.append("protect" if wanted else "unprotect")
-        until = "2026-10-06T02:29:16Z" if wanted else None
-        return said(200, {"protection": {"ExpirationDate": until, "ProtectionEnabled": wanted, "TaskArn": ARN}})
+            self.protected = enabled
+            self.journal.append("protect" if enabled else "unprotect")
+        until = "2026-10-06T02:29:16Z" if enabled else None
+        return json_reply(200, {"protection": {"ExpirationDate": until, "ProtectionEnabled": enabled, "TaskArn": ARN}})
 
 
 @contextmanager
 def agent_double(journal: list[str]) -> Iterator[AgentDouble]:
     double = AgentDouble(journal)
 
-    class Handler(BaseHTTPRequestHandler):
+    class AgentHandler(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
             double.answer(self)(self)
 
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), AgentHandler)
     double.uri = f"http://127.0.0.1:{server.server_port}/api/container-1"
     Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
     try:

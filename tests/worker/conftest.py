@@ -1,4 +1,4 @@
-"""A world for one worker: an agent on loopback, a queue in memory, one virtual time and one journal of all three."""
+"""The fixture for one worker: an agent on loopback, a queue in memory, virtual time, and one journal of all events."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.worker.times import VirtualTime
 
 
 @dataclass
-class World:
+class WorkerWorld:
     agent: AgentDouble
     sqs: SqsDouble
     time: VirtualTime
     journal: list[str]
-    broken: list[AssertionError] = field(default_factory=list)
+    failures: list[AssertionError] = field(default_factory=list)
 
     def protection(self, **options: Any) -> Protection:
         return Protection(Agent(self.agent.uri, timeout_s=10.0), time=self.time, **options)
@@ -33,33 +33,33 @@ class World:
         url: str = "q",
         **settings: Any,
     ) -> Worker:
-        """It stops at the first long poll without a message, unless the test says otherwise."""
+        """Return a worker that stops at the first long poll without a message. A test can change `when_empty`."""
         worker = Worker(
-            self.sqs, url, self.noting(handle), settings=Settings(**settings),
+            self.sqs, url, self.recording(handle), settings=Settings(**settings),
             protection=protection or self.protection(), time=self.time,
         )  # fmt: skip
         self.time.is_idle = lambda: worker.holding == 0
         self.sqs.when_empty = lambda: worker.stop() if self.sqs.receives[-1]["WaitTimeSeconds"] == 10 else None
         return worker
 
-    def noting(self, handle: Callable[[Message], object]) -> Callable[[Message], object]:
-        def noted(message: Message) -> object:
+    def recording(self, handle: Callable[[Message], object]) -> Callable[[Message], object]:
+        def recorded(message: Message) -> object:
             self.journal.append(f"begin {message.body}")
             try:
                 return handle(message)
-            except AssertionError as error:  # to the worker it is a handler that failed; to the test it is more
-                self.broken.append(error)
+            except AssertionError as error:  # the worker treats it as a failed handler; the test must fail
+                self.failures.append(error)
                 raise
 
-        return noted
+        return recorded
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world() -> Iterator[WorkerWorld]:
     journal: list[str] = []
     time = VirtualTime()
     with agent_double(journal) as agent:
-        world = World(agent, SqsDouble(time, journal), time, journal)
+        world = WorkerWorld(agent, SqsDouble(time, journal), time, journal)
         yield world
-    for error in world.broken:
+    for error in world.failures:
         raise error

@@ -1,4 +1,4 @@
-"""SQS in memory, in virtual time: visibility, a new receipt handle at each receive, and what it says to old ones."""
+"""SQS in memory and virtual time: visibility timeouts, a new receipt handle per receive, and errors for old ones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from tests.worker.times import VirtualTime
 
-PATIENCE_S = 20.0
-"""Real seconds after which a test that waits for something has failed."""
+TIMEOUT_S = 20.0
+"""Real seconds after which a test that waits fails."""
 
 
-class Refused(Exception):
-    """As botocore's ClientError: the code is in `response`."""
+class SqsRefused(Exception):
+    """Like ClientError of botocore: `response` has the error code."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -32,8 +32,8 @@ class Stored:
 
 @dataclass
 class SqsDouble:
-    """`faults[action]` are raised once each. `changes`: every visibility that was set, by body. `when_empty` is called
-    after a receive that found nothing, `before_receive` before each.
+    """Each of `faults[action]` is raised once. `changes`: the body and the new visibility timeout of each change.
+    `when_empty` is called after a receive without messages, `before_receive` before each receive.
     """
 
     time: VirtualTime
@@ -49,59 +49,60 @@ class SqsDouble:
     def send(self, *bodies: str) -> None:
         self.stored += [Stored(body) for body in bodies]
 
-    def receive_message(self, **asked: Any) -> dict[str, Any]:
+    def receive_message(self, **parameters: Any) -> dict[str, Any]:
         self.before_receive()
-        self.receives.append(asked)
+        self.receives.append(parameters)
         self.journal.append("receive")
-        self._fail("receive")
+        self._raise_fault("receive")
         with self.changed:
-            found = [one for one in self.stored if one.visible_at <= self.time.now()][: asked["MaxNumberOfMessages"]]
-            answer = [self._handed_out(one, asked["VisibilityTimeout"]) for one in found]
+            visible = [message for message in self.stored if message.visible_at <= self.time.now()]
+            found = visible[: parameters["MaxNumberOfMessages"]]
+            answer = [self._received(message, parameters["VisibilityTimeout"]) for message in found]
         if not found:
-            self.time.advance(asked["WaitTimeSeconds"])
+            self.time.advance(parameters["WaitTimeSeconds"])
             self.when_empty()
         return {"Messages": answer} if answer else {}
 
-    def delete_message(self, **asked: Any) -> None:
+    def delete_message(self, **parameters: Any) -> None:
         with self.changed:
             self.journal.append("delete")
             self.changed.notify_all()
-            self._fail("delete")
-            self.stored.remove(self._by(asked["ReceiptHandle"]))
+            self._raise_fault("delete")
+            self.stored.remove(self._by_handle(parameters["ReceiptHandle"]))
 
-    def change_message_visibility(self, **asked: Any) -> None:
-        hidden_s = asked["VisibilityTimeout"]
+    def change_message_visibility(self, **parameters: Any) -> None:
+        hidden_s = parameters["VisibilityTimeout"]
         with self.changed:
             self.journal.append(f"hide {hidden_s}")
             self.changed.notify_all()
-            self._fail("change")
-            one = self._by(asked["ReceiptHandle"])
-            if one.visible_at <= self.time.now():
-                raise Refused("MessageNotInflight")
-            one.visible_at = self.time.now() + hidden_s
-            self.changes.append((one.body, hidden_s))
+            self._raise_fault("change")
+            message = self._by_handle(parameters["ReceiptHandle"])
+            if message.visible_at <= self.time.now():
+                raise SqsRefused("MessageNotInflight")
+            message.visible_at = self.time.now() + hidden_s
+            self.changes.append((message.body, hidden_s))
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """A change of visibility or a delete has made the condition true."""
+        """Wait until a visibility change or a delete makes the condition true."""
         with self.changed:
-            assert self.changed.wait_for(condition, PATIENCE_S), self.journal
+            assert self.changed.wait_for(condition, TIMEOUT_S), self.journal
 
     def bodies(self) -> list[str]:
-        return [one.body for one in self.stored]
+        return [message.body for message in self.stored]
 
-    def _handed_out(self, one: Stored, visibility_s: int) -> dict[str, Any]:
-        one.receives += 1
-        one.visible_at = self.time.now() + visibility_s
-        one.handle = f"{one.body}#{one.receives}"
-        count = {"ApproximateReceiveCount": str(one.receives)}
-        return {"MessageId": one.body, "Body": one.body, "ReceiptHandle": one.handle, "Attributes": count}
+    def _received(self, message: Stored, visibility_s: int) -> dict[str, Any]:
+        message.receives += 1
+        message.visible_at = self.time.now() + visibility_s
+        message.handle = f"{message.body}#{message.receives}"
+        count = {"ApproximateReceiveCount": str(message.receives)}
+        return {"MessageId": message.body, "Body": message.body, "ReceiptHandle": message.handle, "Attributes": count}
 
-    def _by(self, handle: str) -> Stored:
-        for one in self.stored:
-            if one.handle == handle:
-                return one
-        raise Refused("ReceiptHandleIsInvalid")
+    def _by_handle(self, handle: str) -> Stored:
+        for message in self.stored:
+            if message.handle == handle:
+                return message
+        raise SqsRefused("ReceiptHandleIsInvalid")
 
-    def _fail(self, action: str) -> None:
+    def _raise_fault(self, action: str) -> None:
         if self.faults[action]:
             raise self.faults[action].pop(0)

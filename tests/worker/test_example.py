@@ -1,4 +1,4 @@
-"""The example as it is: a process of its own with boto3, moto's SQS, an agent on loopback, and at the end a SIGTERM."""
+"""The example, unchanged: its own process with boto3, the SQS of moto, an agent on loopback, and a final SIGTERM."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from tests.worker.conftest import World
+from tests.worker.conftest import WorkerWorld
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 60.0
@@ -45,20 +45,20 @@ def region(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         process.wait()
 
 
-def test_the_example_works_protects_itself_and_drains(region: str, world: World) -> None:
+def test_the_example_processes_messages_protects_its_task_and_drains(region: str, world: WorkerWorld) -> None:
     sqs = boto3.client("sqs", endpoint_url=region, config=Config(retries={"total_max_attempts": 1}))
     url = created(sqs)
     bodies = [f"order {number}" for number in range(7)]
     for body in bodies:
         sqs.send_message(QueueUrl=url, MessageBody=body)
 
-    told = {"QUEUE_URL": url, "ECS_AGENT_URI": world.agent.uri, "AWS_ENDPOINT_URL_SQS": region}
+    environment = {"QUEUE_URL": url, "ECS_AGENT_URI": world.agent.uri, "AWS_ENDPOINT_URL_SQS": region}
     command = [sys.executable, "-m", "autoscaler.worker.example"]
-    worker = subprocess.Popen(command, cwd=ROOT, env=os.environ | told, stderr=subprocess.PIPE, text=True)
+    worker = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stderr=subprocess.PIPE, text=True)
     try:
         until(lambda: not any(left(sqs, url)) and world.journal == ["protect", "unprotect"], worker)
         worker.send_signal(signal.SIGTERM)
-        sqs.send_message(QueueUrl=url, MessageBody="too late")  # ends the poll that is under way
+        sqs.send_message(QueueUrl=url, MessageBody="too late")  # ends the poll in progress
         _, log = worker.communicate(timeout=WAIT_S)
     finally:
         worker.kill()
@@ -74,7 +74,7 @@ def created(sqs: Any) -> str:
     while True:
         try:
             return str(sqs.create_queue(QueueName="orders")["QueueUrl"])
-        except BotoCoreError:  # the region is not up yet
+        except BotoCoreError:  # moto has not started yet
             assert monotonic() < end
             sleep(0.1)
 

@@ -1,4 +1,4 @@
-"""A message in hand: kept hidden, then deleted or given back once; and what is lost is left to those who have it."""
+"""A message in progress: hidden, then deleted or returned once. A lost message is not returned."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import pytest
 
 from autoscaler.worker import Message
 from autoscaler.worker.message import code
-from tests.worker.sqs_double import Refused
+from tests.worker.sqs_double import SqsRefused
 
 
 @pytest.fixture
 def message(world: Any) -> Any:
     world.sqs.send("a")
-    asked = {"MaxNumberOfMessages": 1, "VisibilityTimeout": 60, "WaitTimeSeconds": 0}
-    raw = world.sqs.receive_message(**asked)["Messages"][0]
+    parameters = {"MaxNumberOfMessages": 1, "VisibilityTimeout": 60, "WaitTimeSeconds": 0}
+    raw = world.sqs.receive_message(**parameters)["Messages"][0]
     return Message(world.sqs, "q", raw, 60, world.time)
 
 
-def test_it_says_what_it_is(message: Any) -> None:
+def test_a_message_has_the_fields_of_sqs(message: Any) -> None:
     assert (message.id, message.body, message.receives) == ("a", "a", 1)
 
 
-def test_each_beat_hides_it_anew(world: Any, message: Any) -> None:
+def test_each_heartbeat_hides_the_message_again(world: Any, message: Any) -> None:
     for _ in range(10):
         world.time.advance(50)
         message.extend()
@@ -34,7 +34,7 @@ def test_each_beat_hides_it_anew(world: Any, message: Any) -> None:
     assert not message.lost.is_set()
 
 
-def test_beats_that_fail_are_made_good_by_the_next(world: Any, message: Any) -> None:
+def test_after_failed_heartbeats_the_next_one_hides_the_message(world: Any, message: Any) -> None:
     for _ in range(3):
         world.sqs.faults["change"] = [ConnectionError("gone")]
         world.time.advance(15)
@@ -46,7 +46,7 @@ def test_beats_that_fail_are_made_good_by_the_next(world: Any, message: Any) -> 
 
 
 @pytest.mark.parametrize(("after_s", "lost"), [(59.9, False), (60.0, True)])
-def test_it_is_lost_once_it_is_no_longer_hidden_and_that_cannot_be_changed(
+def test_a_message_is_lost_if_a_heartbeat_fails_after_its_visibility_timeout(
     world: Any, message: Any, after_s: float, lost: bool
 ) -> None:
     world.sqs.faults["change"] = [ConnectionError("gone")]
@@ -55,29 +55,29 @@ def test_it_is_lost_once_it_is_no_longer_hidden_and_that_cannot_be_changed(
     assert message.lost.is_set() == lost
 
 
-@pytest.mark.parametrize("said", ["ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"])
-def test_it_is_lost_at_once_when_sqs_says_so(world: Any, message: Any, said: str) -> None:
-    world.sqs.faults["change"] = [Refused(said)]
+@pytest.mark.parametrize("error_code", ["ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"])
+def test_a_definite_error_of_sqs_makes_a_message_lost_at_once(world: Any, message: Any, error_code: str) -> None:
+    world.sqs.faults["change"] = [SqsRefused(error_code)]
     message.extend()
     assert message.lost.is_set()
 
 
-def test_what_is_lost_is_neither_hidden_nor_given_back(world: Any, message: Any) -> None:
-    """Whoever has it now would lose it by that."""
+def test_a_lost_message_is_neither_hidden_nor_returned(world: Any, message: Any) -> None:
+    """Another consumer may process it, and would lose it."""
     message.lost.set()
     message.extend()
     message.give_back()
     assert world.sqs.changes == []
 
 
-def test_what_is_given_back_is_hidden_no_more(world: Any, message: Any) -> None:
+def test_a_returned_message_is_not_hidden_again(world: Any, message: Any) -> None:
     message.give_back(7)
     message.extend()
     message.give_back(0)
     assert world.sqs.changes == [("a", 7)]
 
 
-def test_what_is_deleted_is_hidden_no_more(world: Any, message: Any) -> None:
+def test_a_deleted_message_is_not_hidden_again(world: Any, message: Any) -> None:
     assert message.delete()
     message.extend()
     message.give_back()
@@ -85,7 +85,7 @@ def test_what_is_deleted_is_hidden_no_more(world: Any, message: Any) -> None:
     assert world.sqs.bodies() == []
 
 
-def test_a_give_back_that_fails_is_left_to_the_timeout(world: Any, message: Any) -> None:
+def test_after_a_failed_return_the_message_stays_in_the_queue(world: Any, message: Any) -> None:
     world.sqs.faults["change"] = [ConnectionError("gone")]
     message.give_back()
     assert world.sqs.bodies() == ["a"]
@@ -98,20 +98,20 @@ def test_a_delete_is_tried_four_times(world: Any, message: Any) -> None:
     assert world.sqs.bodies() == []
 
 
-def test_and_no_fifth_time(world: Any, message: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_delete_is_not_tried_a_fifth_time(world: Any, message: Any, caplog: pytest.LogCaptureFixture) -> None:
     world.sqs.faults["delete"] = [ConnectionError("gone")] * 5
     assert not message.delete()
     assert len(world.sqs.faults["delete"]) == 1
-    assert "will come again" in caplog.text
+    assert "will be received again" in caplog.text
 
 
-def test_a_definite_no_is_not_asked_twice(world: Any, message: Any) -> None:
-    world.sqs.faults["delete"] = [Refused("ReceiptHandleIsInvalid")]
+def test_a_definite_error_of_a_delete_is_not_retried(world: Any, message: Any) -> None:
+    world.sqs.faults["delete"] = [SqsRefused("ReceiptHandleIsInvalid")]
     assert not message.delete()
     assert world.journal.count("delete") == 1
 
 
-def test_what_is_lost_is_deleted_all_the_same_since_the_work_is_done(world: Any, message: Any) -> None:
+def test_a_lost_message_is_deleted_because_its_work_is_done(world: Any, message: Any) -> None:
     message.lost.set()
     assert message.delete()
     assert world.sqs.bodies() == []
@@ -123,7 +123,7 @@ class Odd(Exception):
 
 @pytest.mark.parametrize(
     ("error", "expected"),
-    [(Refused("X"), "X"), (ValueError("x"), ""), (Odd(), "")],
+    [(SqsRefused("X"), "X"), (ValueError("x"), ""), (Odd(), "")],
 )
-def test_a_code_is_read_where_there_is_one(error: Any, expected: str) -> None:
+def test_the_error_code_is_read_if_the_error_has_one(error: Any, expected: str) -> None:
     assert code(error) == expected

@@ -1,4 +1,4 @@
-"""docs/workers.md: what can be copied from it works, and what it says of settings and rights holds."""
+"""docs/workers.md: its examples work, and its settings and permissions are correct."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def test_every_setting_is_there_with_its_default() -> None:
-    told = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", PAGE, re.MULTILINE))
-    assert told.pop("expires_in_minutes") == "60"
-    assert told == {field.name: repr(field.default).replace("'", '"') for field in fields(Settings)}
+def test_every_setting_is_documented_with_its_default() -> None:
+    documented = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", PAGE, re.MULTILINE))
+    assert documented.pop("expires_in_minutes") == "60"
+    assert documented == {field.name: repr(field.default).replace("'", '"') for field in fields(Settings)}
 
 
-def test_the_role_may_do_what_the_worker_does_and_no_more() -> None:
+def test_the_documented_role_has_exactly_the_permissions_of_the_worker() -> None:
     (policy,) = map(json.loads, blocks("json"))
     allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
     assert allowed == {
@@ -36,15 +36,15 @@ def test_the_role_may_do_what_the_worker_does_and_no_more() -> None:
     }  # fmt: skip
 
 
-def test_its_python_is_python() -> None:
+def test_the_python_examples_compile() -> None:
     assert len(blocks("python")) == 2
     for block in blocks("python"):
         compile(block, "docs/workers.md", "exec")
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("body", ['{"ProtectionEnabled":true,"ExpiresInMinutes":60}', '{"ProtectionEnabled":false}'])
-def test_its_curl_is_what_the_agent_takes(world: Any, body: str) -> None:
+def test_the_agent_accepts_the_curl_example(world: Any, body: str) -> None:
     (function,) = blocks("sh")
     assert f"protect '{body}'" in function
     command = ["sh", "-c", f"{function}\nprotect '{body}'"]

@@ -1,4 +1,4 @@
-"""The laws of a worker: what may happen before what, who gets a message that cannot be worked on, and how it ends."""
+"""The laws of a worker: the order of its steps, the return of messages that cannot be processed, and its stop."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ WAIT_S = 20.0
 
 
 def nothing(_message: Any) -> None:
-    """A handler that is done at once."""
+    """A handler that returns at once."""
 
 
 def waits(world: Any) -> list[Any]:
-    return [asked["WaitTimeSeconds"] for asked in world.sqs.receives]
+    return [request["WaitTimeSeconds"] for request in world.sqs.receives]
 
 
-# What comes before what
+# Order of the steps
 
 
-def test_it_receives_protects_works_deletes_and_unprotects(world: Any) -> None:
+def test_a_worker_receives_protects_processes_deletes_and_unprotects(world: Any) -> None:
     world.sqs.send("a")
     world.worker(nothing).run()
     assert world.journal == ["receive", "protect", "begin a", "delete", "receive", "unprotect", "receive"]
 
 
-def test_protection_is_kept_from_one_message_to_the_next(world: Any) -> None:
+def test_protection_stays_set_between_messages(world: Any) -> None:
     world.sqs.send(*"abcde")
     world.worker(nothing).run()
-    assert world.agent.asked == [True, False]
+    assert world.agent.requested == [True, False]
     assert world.sqs.bodies() == []
 
 
-def test_an_idle_task_is_not_protected_while_it_waits_for_long(world: Any) -> None:
-    """With work just done it looks for more for linger_s; the long polls are those of an unprotected task."""
+def test_an_idle_task_is_not_protected_during_a_long_poll(world: Any) -> None:
+    """After work, one receive waits for linger_s with protection; long polls run without protection."""
     world.sqs.send("a")
     seen = []
     worker = world.worker(nothing, linger_s=3)
@@ -56,7 +56,7 @@ def test_an_idle_task_is_not_protected_while_it_waits_for_long(world: Any) -> No
     assert list(zip(waits(world), seen, strict=True)) == [(10, False), (3, True), (10, False)]
 
 
-def test_several_in_hand_are_under_one_protection_which_ends_with_the_last(world: Any) -> None:
+def test_concurrent_messages_share_one_protection_until_the_last_ends(world: Any) -> None:
     world.sqs.send("a", "b", "c")
     last, protected = Event(), []
 
@@ -71,7 +71,7 @@ def test_several_in_hand_are_under_one_protection_which_ends_with_the_last(world
         if not world.sqs.receives:
             return
         protected.append(world.agent.protected)
-        if len(protected) == 4:  # long after the queue had nothing for it: "c" is still in hand
+        if len(protected) == 4:  # after several empty receives "c" is still in progress
             last.set()
 
     world.time.is_idle = lambda: not last.is_set()
@@ -79,48 +79,48 @@ def test_several_in_hand_are_under_one_protection_which_ends_with_the_last(world
     world.sqs.when_empty = lambda: worker.stop() if last.is_set() else None
     worker.run()
     assert protected == [True] * 4
-    assert world.agent.asked == [True, False]
+    assert world.agent.requested == [True, False]
     assert world.sqs.receives[0]["MaxNumberOfMessages"] == 4
-    assert max(asked["MaxNumberOfMessages"] for asked in world.sqs.receives[2:]) <= 3
+    assert max(request["MaxNumberOfMessages"] for request in world.sqs.receives[2:]) <= 3
 
 
-def test_no_more_are_in_hand_than_it_may_have(world: Any) -> None:
+def test_messages_in_progress_never_exceed_concurrency(world: Any) -> None:
     world.sqs.send(*"abcdefghijkl")
-    most: list[int] = []
-    worker: Worker = world.worker(lambda _: most.append(worker.holding), concurrency=2)
+    in_progress: list[int] = []
+    worker: Worker = world.worker(lambda _: in_progress.append(worker.holding), concurrency=2)
     worker.run()
-    assert max(most) <= 2
-    assert len(most) == 12
+    assert max(in_progress) <= 2
+    assert len(in_progress) == 12
 
 
-def test_more_than_ten_are_not_asked_of_sqs_at_once(world: Any) -> None:
+def test_a_receive_requests_at_most_ten_messages(world: Any) -> None:
     world.worker(nothing, concurrency=50).run()
     assert world.sqs.receives[0]["MaxNumberOfMessages"] == 10
 
 
-def test_of_a_fifo_queue_it_takes_one_at_a_time(world: Any) -> None:
-    """Two messages of one group must not be worked on side by side."""
+def test_from_a_fifo_queue_one_message_is_received_at_a_time(world: Any) -> None:
+    """Two messages of one group must not be processed concurrently."""
     world.sqs.send("a", "b")
     world.worker(nothing, concurrency=10, url="https://sqs/q.fifo").run()
-    assert {asked["MaxNumberOfMessages"] for asked in world.sqs.receives} == {1}
+    assert {request["MaxNumberOfMessages"] for request in world.sqs.receives} == {1}
 
 
 # No protection
 
 
-@pytest.mark.parametrize("choice", ["work", "wait"])
-def test_where_the_service_shrinks_a_message_is_given_back_unbegun(world: Any, choice: str) -> None:
-    """And only once, however long that lasts: a message that goes to and fro ends as a dead letter."""
+@pytest.mark.parametrize("without_protection", ["work", "wait"])
+def test_while_ecs_blocks_protection_a_message_is_returned_and_not_started(world: Any, without_protection: str) -> None:
+    """It is returned only once, whatever the duration: repeated returns would move it to the dead-letter queue."""
     world.sqs.send("a")
     world.agent.blocked = True
-    worker = world.worker(nothing, without_protection=choice)
+    worker = world.worker(nothing, without_protection=without_protection)
 
-    def relenting(bell: Any, seconds: float) -> Any:
-        world.agent.blocked = len(world.agent.asked) < 5
+    def wait_and_unblock(bell: Any, seconds: float) -> Any:
+        world.agent.blocked = len(world.agent.requested) < 5
         return wait(bell, seconds)
 
     wait = world.time.wait
-    world.time.wait = relenting
+    world.time.wait = wait_and_unblock
     worker.run()
     assert world.journal == [
         "receive",
@@ -137,8 +137,8 @@ def test_where_the_service_shrinks_a_message_is_given_back_unbegun(world: Any, c
 
 
 @pytest.mark.parametrize("fault", REFUSALS.values(), ids=REFUSALS)
-def test_without_protection_for_another_reason_it_works_on(world: Any, fault: Any) -> None:
-    """Messages may come twice anyway. A right that was forgotten must not stop a whole fleet."""
+def test_after_another_refusal_the_worker_processes_without_protection(world: Any, fault: Any) -> None:
+    """SQS can deliver a message twice anyway, and a missing permission must not stop all workers."""
     world.sqs.send("a")
     world.agent.faults = [fault] * 2
     world.worker(nothing).run()
@@ -147,7 +147,7 @@ def test_without_protection_for_another_reason_it_works_on(world: Any, fault: An
 
 
 @pytest.mark.parametrize("fault", REFUSALS.values(), ids=REFUSALS)
-def test_without_protection_it_waits_where_that_was_chosen(world: Any, fault: Any) -> None:
+def test_with_without_protection_wait_no_message_starts_unprotected(world: Any, fault: Any) -> None:
     world.sqs.send("a")
     world.agent.faults = [fault] * 2
     world.worker(nothing, without_protection="wait").run()
@@ -161,7 +161,7 @@ def test_without_protection_it_waits_where_that_was_chosen(world: Any, fault: An
     assert 30.0 in world.time.pauses
 
 
-def test_an_agent_that_is_silent_does_not_stop_the_work(world: Any) -> None:
+def test_an_agent_that_does_not_respond_does_not_stop_the_work(world: Any) -> None:
     world.sqs.send("a")
     world.agent.faults = [silence(world.agent.over)] * 4
     protection = Protection(Agent(world.agent.uri, timeout_s=0.05), time=world.time)
@@ -169,7 +169,7 @@ def test_an_agent_that_is_silent_does_not_stop_the_work(world: Any) -> None:
     assert world.sqs.bodies() == []
 
 
-def test_work_begun_unprotected_is_protected_as_soon_as_ecs_allows(world: Any) -> None:
+def test_work_that_started_unprotected_is_protected_as_soon_as_ecs_grants_it(world: Any) -> None:
     world.sqs.send("a")
     world.agent.faults = [error("ThrottlingException")] * 2
 
@@ -180,14 +180,14 @@ def test_work_begun_unprotected_is_protected_as_soon_as_ecs_allows(world: Any) -
             assert world.agent.protected == protected
 
     world.worker(handle).run()
-    assert world.agent.asked == [True, True, True, False]
+    assert world.agent.requested == [True, True, True, False]
 
 
-def test_outside_ecs_it_is_a_plain_worker(world: Any) -> None:
+def test_outside_ecs_messages_are_processed_without_protection(world: Any) -> None:
     world.sqs.send("a", "b")
     world.worker(nothing, protection=Protection(None, time=world.time), give_way_after_s=1).run()
     assert world.sqs.bodies() == []
-    assert world.agent.asked == []
+    assert world.agent.requested == []
 
 
 # Long work
@@ -198,34 +198,34 @@ def test_long_work_stays_hidden_and_protected(world: Any) -> None:
 
     def handle(_message: Any) -> None:
         for beat in range(1, 8):
-            world.time.beat(450)  # the heart beats at least four times in half of the protection's hour
-            assert len(world.agent.asked) == (1 if beat < 4 else 2)
+            world.time.beat(450)  # at least four heartbeats in half of the hour of protection
+            assert len(world.agent.requested) == (1 if beat < 4 else 2)
 
     world.worker(handle, visibility_s=3600).run()
-    assert world.agent.asked == [True, True, False]
+    assert world.agent.requested == [True, True, False]
     assert world.sqs.changes == [("a", 3600)] * 7
 
 
-def test_where_a_renewal_is_refused_it_finishes_and_then_stands_aside(world: Any) -> None:
+def test_after_a_refused_renewal_the_message_is_finished_and_protection_is_removed(world: Any) -> None:
     world.sqs.send("a", "b")
 
     def handle(message: Any) -> None:
         if message.body == "a":
             world.agent.blocked = True
             world.time.beat(1800)
-            assert world.agent.asked == [True, True]
+            assert world.agent.requested == [True, True]
             assert world.agent.protected
 
     worker = world.worker(handle, visibility_s=7200, give_way_after_s=1e9)
     wait = world.time.wait
 
-    def relenting(bell: Any, seconds: Any) -> Any:
+    def wait_and_unblock(bell: Any, seconds: Any) -> Any:
         if seconds == 30.0 and worker.holding == 0:
             assert not world.agent.protected
             world.agent.blocked = False
         return wait(bell, seconds)
 
-    world.time.wait = relenting
+    world.time.wait = wait_and_unblock
     worker.run()
     assert world.journal == [
         "receive", "protect", "begin a", "hide 7200", "delete", "unprotect", "protect", "receive", "begin b", "delete",
@@ -233,14 +233,14 @@ def test_where_a_renewal_is_refused_it_finishes_and_then_stands_aside(world: Any
     ]  # fmt: skip
 
 
-def test_what_is_lost_is_told_and_not_taken_back(world: Any) -> None:
+def test_a_lost_message_is_reported_to_the_handler_and_not_hidden_again(world: Any) -> None:
     world.sqs.send("a")
 
     def handle(message: Any) -> None:
-        world.sqs.stored[0].handle = "a#2"  # somebody else has received it
+        world.sqs.stored[0].handle = "a#2"  # another consumer has received it
         world.time.beat(15)
         assert message.lost.is_set()
-        raise RuntimeError("given up")
+        raise RuntimeError("stopped")
 
     world.worker(handle).run()
     assert world.sqs.changes == []
@@ -249,8 +249,8 @@ def test_what_is_lost_is_told_and_not_taken_back(world: Any) -> None:
 # Giving way
 
 
-def test_a_task_that_is_never_idle_is_unprotected_for_a_moment_now_and_then(world: Any) -> None:
-    """Without it no scale-in and no deployment could end a fleet that always has work."""
+def test_a_task_that_is_never_idle_is_unprotected_briefly_at_intervals(world: Any) -> None:
+    """Otherwise no scale-in and no deployment could stop tasks that always have work."""
     world.sqs.send(*"abcdef")
     worker = world.worker(lambda _: world.time.advance(250))
     worker.run()
@@ -262,8 +262,8 @@ def test_a_task_that_is_never_idle_is_unprotected_for_a_moment_now_and_then(worl
     assert waits(world)[3] == 10
 
 
-def test_it_gives_way_with_several_in_hand_only_if_they_are_done_soon(world: Any) -> None:
-    """One that lasts must not keep the other hands idle: it tries again a while later."""
+def test_a_worker_gives_way_only_if_all_messages_in_progress_finish_soon(world: Any) -> None:
+    """A long message must not keep the other slots idle: the worker tries again later."""
     world.sqs.send("long", "a")
     journal = world.journal
 
@@ -284,14 +284,14 @@ def test_it_gives_way_with_several_in_hand_only_if_they_are_done_soon(world: Any
     world.time.is_idle = lambda: False
     world.sqs.when_empty = lambda: worker.stop() if worker.holding == 0 and "begin b" in journal else None
     worker.run()
-    assert world.agent.asked == [True, False]
+    assert world.agent.requested == [True, False]
 
 
 # Failing work
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no"), SystemExit(1)])
-def test_a_message_whose_work_failed_comes_again_later_and_later(world: Any, error: Any) -> None:
+def test_a_failed_message_is_received_again_after_increasing_delays(world: Any, error: Any) -> None:
     world.sqs.send("a")
     failures = [error, error]
 
@@ -307,17 +307,17 @@ def test_a_message_whose_work_failed_comes_again_later_and_later(world: Any, err
     assert not world.agent.protected
 
 
-def test_the_heart_goes_on_until_the_message_is_deleted(world: Any) -> None:
+def test_heartbeats_continue_until_the_message_is_deleted(world: Any) -> None:
     world.sqs.send("a")
     world.sqs.faults["delete"] = [ConnectionError("gone")]
     wait = world.time.wait
 
-    def beating(bell: Any, seconds: Any) -> Any:
+    def wait_with_heartbeat(bell: Any, seconds: Any) -> Any:
         if seconds == 1.0 and not world.sqs.changes:
             world.time.beat(15)
         return wait(bell, seconds)
 
-    world.time.wait = beating
+    world.time.wait = wait_with_heartbeat
     world.worker(nothing).run()
     assert world.journal == [
         "receive",
@@ -332,14 +332,14 @@ def test_the_heart_goes_on_until_the_message_is_deleted(world: Any) -> None:
     ]
 
 
-def test_after_receives_that_fail_it_rests_for_longer_each_time(world: Any) -> None:
+def test_after_failed_receives_the_pause_doubles_up_to_30_seconds(world: Any) -> None:
     world.sqs.faults["receive"] = [ConnectionError("gone")] * 7
     world.sqs.send("a")
     world.worker(lambda _: world.sqs.faults["receive"].append(ConnectionError("gone again"))).run()
     assert world.time.pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 1.0]
 
 
-def test_it_is_unprotected_while_it_cannot_receive(world: Any) -> None:
+def test_a_task_is_unprotected_while_receives_fail(world: Any) -> None:
     world.sqs.send("a")
     wait = world.time.wait
     world.time.wait = lambda bell, seconds: world.journal.append(f"rest {seconds}") or wait(bell, seconds)
@@ -351,7 +351,7 @@ def test_it_is_unprotected_while_it_cannot_receive(world: Any) -> None:
 # Stopping
 
 
-def test_stopped_it_finishes_what_it_has_and_receives_no_more(world: Any) -> None:
+def test_after_a_stop_messages_in_progress_finish_and_no_more_are_received(world: Any) -> None:
     world.sqs.send("a", "b")
     worker: Worker = world.worker(lambda _: worker.stop())
     worker.run()
@@ -360,7 +360,7 @@ def test_stopped_it_finishes_what_it_has_and_receives_no_more(world: Any) -> Non
     assert world.sqs.bodies() == ["b"]
 
 
-def test_what_comes_after_the_stop_is_given_back_unbegun(world: Any) -> None:
+def test_messages_received_after_the_stop_are_returned_and_not_started(world: Any) -> None:
     world.sqs.send("a", "b")
     worker = world.worker(nothing, concurrency=2)
     world.sqs.before_receive = worker.stop
@@ -368,7 +368,7 @@ def test_what_comes_after_the_stop_is_given_back_unbegun(world: Any) -> None:
     assert world.journal == ["receive", "hide 0", "hide 0"]
 
 
-def test_stopped_while_it_asks_for_protection_it_does_not_begin(world: Any) -> None:
+def test_a_stop_during_the_protection_request_starts_no_message(world: Any) -> None:
     world.sqs.send("a")
     worker = world.worker(nothing)
     world.agent.faults = [lambda handler: worker.stop() or error("ThrottlingException")(handler)] * 2
@@ -376,7 +376,7 @@ def test_stopped_while_it_asks_for_protection_it_does_not_begin(world: Any) -> N
     assert world.journal[:2] == ["receive", "hide 0"]
 
 
-def test_what_is_not_done_in_time_is_given_back(world: Any) -> None:
+def test_a_message_that_is_not_finished_within_drain_s_is_returned(world: Any) -> None:
     world.sqs.send("a")
     over = Event()
 
@@ -395,10 +395,10 @@ def test_what_is_not_done_in_time_is_given_back(world: Any) -> None:
     assert worker.holding == 1
     over.set()
     until(lambda: worker.holding == 0)
-    assert world.sqs.bodies() == []  # done after all, and so deleted
+    assert world.sqs.bodies() == []  # it finished later and was deleted
 
 
-def test_a_pause_ends_with_a_stop(world: Any) -> None:
+def test_a_stop_ends_a_pause(world: Any) -> None:
     world.agent.blocked = True
     world.sqs.send("a")
     worker = world.worker(nothing)
@@ -406,11 +406,11 @@ def test_a_pause_ends_with_a_stop(world: Any) -> None:
     world.time.wait = lambda bell, seconds: worker.stop() or wait(bell, seconds)
     worker.run()
     assert world.journal == ["receive", "hide 0"]
-    assert world.agent.asked == [True]
+    assert world.agent.requested == [True]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_and_the_handlers_of_before_are_back(world: Any, number: Any) -> None:
+def test_a_signal_stops_the_worker_and_the_previous_handlers_are_restored(world: Any, number: Any) -> None:
     before = signal.getsignal(number)
     world.sqs.send("a", "b")
     worker = world.worker(lambda _: signal.pthread_kill(main_thread().ident or 0, number))
@@ -419,7 +419,7 @@ def test_a_signal_stops_it_and_the_handlers_of_before_are_back(world: Any, numbe
     assert signal.getsignal(number) is before
 
 
-def test_in_another_thread_its_owner_stops_it(world: Any) -> None:
+def test_in_another_thread_the_owner_stops_the_worker(world: Any) -> None:
     before = signal.getsignal(signal.SIGTERM)
     worker = world.worker(nothing)
     world.sqs.when_empty = lambda: None
@@ -432,8 +432,8 @@ def test_in_another_thread_its_owner_stops_it(world: Any) -> None:
     assert not thread.is_alive()
 
 
-def test_two_queues_share_the_protection_of_their_task(world: Any) -> None:
-    """The first one's last message does not unprotect what the second one works on."""
+def test_workers_of_two_queues_share_the_protection_of_their_task(world: Any) -> None:
+    """The last message of one worker does not remove the protection that the other one holds."""
     protection = world.protection()
     protection.hold()
     protection.ask()
@@ -441,14 +441,14 @@ def test_two_queues_share_the_protection_of_their_task(world: Any) -> None:
     world.worker(nothing, protection=protection).run()
     assert world.agent.protected
     protection.drop()
-    assert world.agent.asked == [True, False]
+    assert world.agent.requested == [True, False]
 
 
 def until(condition: Any) -> None:
-    """It has come true: looked at again and again, with an end."""
+    """Wait until the condition is true, for at most WAIT_S."""
     wait = Event()
     for _ in range(int(WAIT_S / 0.002)):
         if condition():
             return
         wait.wait(0.002)
-    raise AssertionError("it never came true")
+    raise AssertionError("the condition did not become true")

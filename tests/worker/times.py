@@ -1,4 +1,4 @@
-"""Virtual time for a worker in the test's thread: its waits cost nothing, and heartbeats come when a test says so."""
+"""Virtual time for a worker in the thread of the test: waits take no real time, and a test triggers the heartbeats."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from time import monotonic, sleep
 from autoscaler.worker import Bell, Time
 
 SLICE_S = 0.001
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 class VirtualTime(Time):
-    """The loop's waits pass at once while it has nothing in hand; while it has, only a ring or `advance` ends them.
+    """Without messages in progress, waits of the worker loop end at once; otherwise only a ring or `advance` ends them.
 
-    A heart waits for `advance`. A pause between two tries, in whatever thread, passes at once.
+    Heartbeats wait for `advance`. A pause between two attempts ends at once in every thread.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class VirtualTime(Time):
         self.is_idle: Callable[[], bool] = lambda: True
         self.pauses: list[float] = []
         self.loop_waits_s = 0.0
-        self._hearts: dict[str, float] = {}
+        self._heartbeats: dict[str, float] = {}
 
     def now(self) -> float:
         return self._now
@@ -36,7 +36,7 @@ class VirtualTime(Time):
     def wait(self, bell: Bell, seconds: float) -> bool:
         name = current_thread().name
         if name.startswith("heart"):
-            return self._rested(name, bell, self._now + seconds)
+            return self._heartbeat_waited(name, bell, self._now + seconds)
         if name == "MainThread" and not self.is_idle():
             end, self.loop_waits_s = self._now + seconds, seconds
             return self._waited(bell, end)
@@ -47,28 +47,28 @@ class VirtualTime(Time):
         return False
 
     def beat(self, seconds: float) -> None:
-        """So much time passes, and whatever heart is due in it has beaten, once, when this returns."""
-        self._until_hearts_rest()
+        """Advance by `seconds` and return after every heartbeat that is due has run once."""
+        self._until_heartbeats_wait()
         self.advance(seconds)
-        self._until_hearts_rest()
+        self._until_heartbeats_wait()
 
-    def _until_hearts_rest(self) -> None:
-        given_up = monotonic() + PATIENCE_S
-        while not self._hearts or min(list(self._hearts.values())) <= self._now:
-            assert monotonic() < given_up, "no heart beats"
+    def _until_heartbeats_wait(self) -> None:
+        deadline = monotonic() + TIMEOUT_S
+        while not self._heartbeats or min(list(self._heartbeats.values())) <= self._now:
+            assert monotonic() < deadline, "no heartbeat ran"
             sleep(SLICE_S)
 
-    def _rested(self, name: str, bell: Bell, end: float) -> bool:
-        self._hearts[name] = end
+    def _heartbeat_waited(self, name: str, bell: Bell, end: float) -> bool:
+        self._heartbeats[name] = end
         try:
             return self._waited(bell, end)
         finally:
-            del self._hearts[name]
+            del self._heartbeats[name]
 
     def _waited(self, bell: Bell, end: float) -> bool:
-        given_up = monotonic() + PATIENCE_S
+        deadline = monotonic() + TIMEOUT_S
         while self._now < end:
             if bell.wait(SLICE_S):
                 return True
-            assert monotonic() < given_up, "nothing rang, and time stood still"
+            assert monotonic() < deadline, "no bell rang and the time did not advance"
         return bell.wait(0)

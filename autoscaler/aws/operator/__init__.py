@@ -1,6 +1,7 @@
-"""What people ask of AWS through our commands and the daemon never does: who am I, may I, and the pause tag.
+"""AWS calls that only commands make and the daemon never makes: caller identity, permission checks, and the pause tag.
 
-Apart from the daemon's floor, so that its role needs none of these rights: nothing of the daemon imports this room.
+They are separate from the daemon's AWS layer, so that its role needs no such permission: the daemon never imports this
+package.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from dataclasses import dataclass
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.operator.identity import Identities, Identity
-from autoscaler.aws.operator.tags import PauseTags, Tagged
+from autoscaler.aws.operator.tags import PauseTags, ServiceTag
 from autoscaler.ports import Calls, RateLimiter
 
-__all__ = ["Identities", "Identity", "Operator", "PauseTags", "Tagged", "connect_operator"]
+__all__ = ["Identities", "Identity", "Operator", "PauseTags", "ServiceTag", "connect_operator"]
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """The operator's two ways to AWS. `region()` is the Region of all that names none, as for the daemon."""
+    """The operator's two ports. `region()` is the Region for places that name none, as for the daemon."""
 
     identities: Identities
     tags: PauseTags
@@ -35,7 +36,7 @@ async def connect_operator(
     wall: Callable[[], float],
     call_timeout_s: float = 5.0,
 ) -> AsyncIterator[Operator]:
-    """They work until the block ends; nothing is opened before it is used. Times as for `aws.connect`."""
+    """Yield the ports, which work until the block ends. Times as for `aws.connect`."""
     async with AsyncExitStack() as stack:
-        caller = Caller(stack, limiter, calls, Clocks(clock, wall), call_timeout_s, lean=False, once=True)
+        caller = Caller(stack, limiter, calls, Clocks(clock, wall), call_timeout_s, fast_sqs=False, once=True)
         yield Operator(Identities(caller), PauseTags(caller), caller.region)

@@ -1,4 +1,4 @@
-"""The operator's calls. Two of them change something: a tag that says how the daemon is paused."""
+"""The operator's calls. Two of them change something: the tag that pauses a service."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ SIMULATE_PRINCIPAL_POLICY = Api(
 TAG_RESOURCE = Api("ecs:TagResource", "tag_resource", Category.TAG_MODIFY, "the service", YOU)
 UNTAG_RESOURCE = Api("ecs:UntagResource", "untag_resource", Category.TAG_MODIFY, "the service", YOU)
 
-LOOK_AT_SERVICE = DESCRIBE_SERVICES._replace(holder=YOU)
-"""Before and after a tag is written, with the same credentials."""
+READ_SERVICE = DESCRIBE_SERVICES._replace(holder=YOU)
+"""Called before and after a tag is written, with the same credentials."""

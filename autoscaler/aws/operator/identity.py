@@ -1,4 +1,4 @@
-"""Who we are to AWS, and what IAM says that we may do, without doing it."""
+"""The caller's identity, and the permissions that IAM simulates for it, without making the calls."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _PRINCIPAL = re.compile(r"arn:[a-z-]+:iam::\d{12}:(?:user|role)/.+")
 
 
 class Identity(NamedTuple):
-    """Whose credentials these are: an account, and the ARN of a user or of a role's session."""
+    """The owner of the credentials: an account, and the ARN of a user or of a role session."""
 
     account: str
     arn: str
 
     @property
     def principal(self) -> str | None:
-        """The user or role whose policies count (None: IAM can simulate none, as for the account's root).
+        """The user or role whose policies apply (None: IAM can simulate none, as for the account's root user).
 
-        A session names its role without the role's path, so a role below a path is not found by this.
+        A session ARN does not contain the role's path, so a role with a path is not found.
         """
         session = _SESSION.fullmatch(self.arn)
         if session:
@@ -34,21 +34,21 @@ class Identity(NamedTuple):
 
 
 class Identities:
-    """Asks STS and IAM. Neither call changes anything."""
+    """Reads STS and IAM. Neither call changes anything."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
     async def who(self, place: Place) -> Identity:
-        """Whose the credentials are. Raises `AutoscalerError`; no right is needed for it."""
+        """Return the owner of the credentials. Raises `AutoscalerError`; the call needs no permission."""
         answer = await self._caller.ask(GET_CALLER_IDENTITY, "credentials", place)
         return Identity(answer.word("Account"), answer.word("Arn"))
 
     async def may(self, principal: str, api: Api, resource: str, context: Mapping[str, str], place: Place) -> bool:
-        """Whether the principal's policies allow that call on that resource.
+        """Whether the principal's policies allow the call on the resource.
 
-        Permission boundaries count, too, and policies of the organization as far as IAM simulates them; a policy of
-        the resource itself does not. Raises `AutoscalerError`: `Denied` where the simulation itself is not allowed.
+        Includes permission boundaries, and organization policies as far as IAM simulates them; not the policies of the
+        resource. Raises `AutoscalerError`: `Denied` if the simulation itself is not allowed.
         """
         answer = await self._caller.ask(
             SIMULATE_PRINCIPAL_POLICY,

@@ -1,7 +1,7 @@
-"""Estimators: what the work is like, learned from readings that are late, approximate and now and then missing.
+"""Estimators: they learn the properties of the work from readings that are late, approximate and sometimes missing.
 
-They are the one thing of the core that changes in place: rings of a bounded size, told of every observation once.
-Law: the same observations give the same knowledge, and nothing that is read raises.
+With the forecasts they are the only objects of the core that change in place: rings of a bounded size that see every
+observation once. Law: the same observations give the same knowledge, and no reading raises.
 """
 
 from autoscaler.core.estimate.estimator import Estimator

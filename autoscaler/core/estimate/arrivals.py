@@ -1,34 +1,37 @@
-"""When the messages of one queue came: known from its counts, since SQS tells no ages.
+"""The arrival times of the messages of one queue, derived from its counts, since SQS does not report message ages.
 
-Between two readings as many have come as there are more, and as have been deleted meanwhile; how many these are is
-estimated until CloudWatch has counted the minute. What waits is what came last: SQS hands out the oldest first.
+The arrivals between two readings are the increase of the count plus the deletions in between. The deletions are
+estimated until CloudWatch has counted the minute. The waiting messages are the newest arrivals: SQS delivers roughly
+the oldest first.
 """
 
 from __future__ import annotations
 
 from math import inf
 
-from autoscaler.core.estimate.track import FEW_NOTES, TOLD_WITHIN_S, Track
-from autoscaler.core.knowledge import Some
+from autoscaler.core.estimate.track import CLOUDWATCH_REACH_S, FEW_NOTES, Track
+from autoscaler.core.knowledge import TimedCount
 from autoscaler.core.model import Backlog, Instant
 from autoscaler.core.signals import MINUTE_LIMIT_S, SAME_MINUTE_S
 
 MINUTE_S = 60.0
 
 PROVEN_S = 120.0
-"""A deletion that was seen proves for this long that messages are being completed: CloudWatch shows one each minute."""
+"""Seconds for which a deletion that was seen proves that messages are being completed: CloudWatch reports one each
+minute.
+"""
 
 UNPROVEN = 3.0
-"""Completions that are assumed without proof. Of as many that really happen, all stay unseen in e^-3 = 5 % of cases."""
+"""Completions that are assumed without proof. If as many really happen, all stay unseen in e^-3 = 5 % of cases."""
 
 
 class Arrivals:
-    """One queue's arrivals, remembered for `reach_s`. What waited when the watch began counts as just arrived, or as
-    old as CloudWatch says, whichever is older.
+    """The arrivals of one queue, stored for `reach_s`. Messages that wait at the first reading count as just arrived,
+    or as old as CloudWatch reports, whichever is older.
 
-    SQS does not tell a message that is held for an hour from an hour of short ones that come and go. Completions are
-    assumed only while some are seen: the queue's counts fall, or CloudWatch counts deletions. Messages that are held
-    with nothing deleted are neither completions nor, since the counts stay level, arrivals.
+    SQS counts do not distinguish one message that is held for an hour from an hour of short messages. Completions are
+    therefore assumed only while some are seen: the queue's counts fall, or CloudWatch counts deletions. Messages that
+    are held without any deletion are not completions and, since the counts stay level, not arrivals.
     """
 
     __slots__ = (
@@ -48,20 +51,20 @@ class Arrivals:
 
     def __init__(self, reach_s: float, first: Backlog, now: Instant) -> None:
         self.curve = Track(reach_s, now)
-        self._levels = Track(TOLD_WITHIN_S, now, FEW_NOTES)
-        self._guessed = Track(TOLD_WITHIN_S, now, FEW_NOTES)
+        self._levels = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
+        self._guessed = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
         self._level = first.visible + first.in_flight
         self._oldest_at = now
         self._assumed = 0.0
         self._completed_at = self._counted_at = self._rose_at = self._turnover_at = -inf
         self.held = 0.0
-        """How many messages our tasks held of it at the last look."""
-        self.waited: tuple[Some, ...] = ()
-        """What waited when it was last known."""
+        """The messages of this queue that the tasks held at the last poll."""
+        self.waited: tuple[TimedCount, ...] = ()
+        """The waiting messages at the last reading."""
 
     def see(self, seen: Backlog, completed: float, now: Instant) -> float:
-        """One more reading; `completed`: how many messages our tasks would have completed since the last one, by what
-        one takes. Returns how many have probably come.
+        """Add a reading. `completed`: the messages that the tasks would have completed since the last reading, by the
+        processing time. Returns the estimated number of arrivals.
         """
         level = seen.visible + seen.in_flight
         if level > self._level:
@@ -71,16 +74,18 @@ class Arrivals:
         self._assumed = 0.0 if seen.visible else self._assumed + completed
         if self._assumed > UNPROVEN and now - self._completed_at > PROVEN_S:
             completed = 0.0
-        come = max(0.0, level - self._level + completed)
-        self.curve.add(now, come)
+        arrived = max(0.0, level - self._level + completed)
+        self.curve.add(now, arrived)
         self._levels.add(now, float(level - self._level))
         self._guessed.add(now, completed)
         self._level = level
-        return come
+        return arrived
 
     def reconcile(self, at: Instant, deleted: float, now: Instant) -> None:
-        """CloudWatch has counted what was deleted in the minute that ended at `at`. It says less of what was sent:
-        messages that are redriven, purged or delayed come and go without being counted there.
+        """Correct the arrivals with the deletions that CloudWatch counted in the minute that ended at `at`.
+
+        CloudWatch's sent count is less useful: messages that are redriven, purged or delayed appear or disappear
+        without being counted there.
         """
         if at - self._counted_at < SAME_MINUTE_S:
             return
@@ -89,14 +94,15 @@ class Arrivals:
             self._complete(now)
         start = max(at - MINUTE_S, self.curve.since, self._levels.since)
         if start < at:
-            come = max(0.0, self._levels.between(start, at) + deleted * (at - start) / MINUTE_S)
-            self.curve.correct(start, at, come)
-            self._turnover_at = at if come > 0 else -inf
+            arrived = max(0.0, self._levels.between(start, at) + deleted * (at - start) / MINUTE_S)
+            self.curve.correct(start, at, arrived)
+            self._turnover_at = at if arrived > 0 else -inf
 
     def revalue(self, ratio: float) -> None:
-        """A message turns out to take `1 / ratio` times as long as was assumed: what our tasks held since the newest
-        minute that CloudWatch counted is so many times fewer completions, and so many times fewer arrivals. Otherwise
-        messages that never came would be multiplied by the longer time.
+        """Correct the estimates when a message takes `1 / ratio` times as long as was assumed.
+
+        The messages that the tasks held since CloudWatch's newest minute are then `ratio` times as many completions,
+        and as many arrivals. Otherwise a longer time would multiply messages that never arrived.
         """
         start, end = max(self._counted_at, self.curve.since, self._guessed.since), self.curve.newest_at
         guessed = self._guessed.between(start, end)
@@ -105,23 +111,23 @@ class Arrivals:
             self._guessed.correct(start, end, guessed * ratio)
 
     def arrives(self, now: Instant) -> bool:
-        """Whether messages arrived lately: the counts rose within the last minute, or CloudWatch's newest minute had
+        """Whether messages arrived recently: the counts rose within the last minute, or CloudWatch's newest minute had
         more deletions than the counts fell by.
         """
         return now - self._rose_at <= MINUTE_S or now - self._turnover_at <= MINUTE_LIMIT_S
 
     def _complete(self, now: Instant) -> None:
-        """Messages are being completed, as of now."""
+        """Note that messages are being completed, as of now."""
         self._completed_at, self._assumed = now, 0.0
 
-    def waiting(self, seen: Backlog, now: Instant) -> tuple[Some, ...]:
-        """The messages that wait, newest first, with their ages."""
+    def waiting(self, seen: Backlog, now: Instant) -> tuple[TimedCount, ...]:
+        """Return the waiting messages with their ages, newest first."""
         if not seen.visible:
             return ()
         *known, (since, older) = self.curve.newest(float(seen.visible))
-        ages = [Some(now - at, messages) for at, messages in known]
+        ages = [TimedCount(now - at, messages) for at, messages in known]
         if older <= 0:
             return tuple(ages)
         if seen.oldest_age_s is not None:
             self._oldest_at = min(self._oldest_at, now - seen.oldest_age_s)
-        return (*ages, Some(now - min(since, self._oldest_at), older))
+        return (*ages, TimedCount(now - min(since, self._oldest_at), older))

@@ -1,8 +1,8 @@
-"""How many messages a task holds at once: what is in flight by running tasks, while messages wait.
+"""The number of messages that a task holds at once: messages in flight divided by running tasks, while messages wait.
 
-Then every slot is taken. What a worker has prefetched counts: it was received, and that is what the promise is about.
-What is in flight may also be others': a second consumer's, or that of workers which died. So more than was configured
-is believed only as far as what is in flight follows the number of our tasks.
+All slots are occupied then. Prefetched messages count: they were received, which is what the latency target is about.
+Some messages in flight may belong to a second consumer or to dead workers. A value above the configured one is
+therefore used only as far as the messages in flight follow the number of the service's tasks.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from autoscaler.core.knowledge import Estimate
 from autoscaler.core.model import Instant
 
 PRIOR_READINGS = 30.0
-"""The configured number weighs as much as five minutes of readings."""
+"""The weight of the configured number, in readings: as much as five minutes of readings."""
 
-KEPT = 0.98
-"""Of each reading's weight at the next: some eight minutes of ten-second readings are remembered."""
+DECAY = 0.98
+"""The decay of a reading's weight per reading: about eight minutes of ten-second readings are remembered."""
 
 VARIED = 0.1
-"""The tasks' standard deviation, by their mean, from which on it can be seen what follows them."""
+"""The coefficient of variation of the task count from which the dependence on it can be measured."""
 
 
 class Concurrency:
@@ -39,14 +39,14 @@ class Concurrency:
         return Estimate(float(self.slots), float("inf") if self._fixed else self._readings, age_s)
 
     def see(self, in_flight: int, running: int, now: Instant) -> None:
-        """One more reading in which messages waited, and as many tasks ran as in the one before. Weighed alike,
-        however many tasks there are.
+        """Add a reading in which messages waited and the number of running tasks had not changed. Each reading has the
+        same weight, independent of the number of tasks.
         """
         if not running:
             return
-        self._held = self._held * KEPT + in_flight / running
-        self._tasks = self._tasks * KEPT + 1.0
-        self._readings = self._readings * KEPT + 1.0
+        self._held = self._held * DECAY + in_flight / running
+        self._tasks = self._tasks * DECAY + 1.0
+        self._readings = self._readings * DECAY + 1.0
         self._at = now
         self._follow(float(in_flight), float(running))
         if not self._fixed:
@@ -54,10 +54,10 @@ class Concurrency:
             self.slots = max(1, round(believed))
 
     def _follow(self, in_flight: float, running: float) -> None:
-        """The slope of what is in flight over the tasks, by least squares over the readings that are remembered."""
+        """Update the slope of the messages in flight over the tasks, by least squares over the remembered readings."""
         tasks, held, squares, products = self._sums
-        tasks, held = tasks * KEPT + running, held * KEPT + in_flight
-        squares, products = squares * KEPT + running * running, products * KEPT + running * in_flight
+        tasks, held = tasks * DECAY + running, held * DECAY + in_flight
+        squares, products = squares * DECAY + running * running, products * DECAY + running * in_flight
         self._sums = (tasks, held, squares, products)
         mean = tasks / self._readings
         spread = squares / self._readings - mean * mean

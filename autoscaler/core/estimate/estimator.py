@@ -1,4 +1,4 @@
-"""One service's estimators, told of each observation once; what they know goes into the decision."""
+"""The estimators of one service. They see each observation once; their knowledge is an input of the decision."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from autoscaler.core.estimate.arrivals import Arrivals
 from autoscaler.core.estimate.concurrency import Concurrency
 from autoscaler.core.estimate.starting import Starting
 from autoscaler.core.estimate.throughput import Throughput
-from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Some
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, TimedCount
 from autoscaler.core.model import Backlog, Flow, Instant, Observation
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import MOST_MESSAGES
 
 EXPECTED_S = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0)
-"""How far arrivals are expected ahead: as long as most tasks take to start."""
+"""The spans ahead for which arrivals are expected, in seconds: up to the start-up time of most tasks."""
 
 LOAD_S, LOAD_MOST_S = EXPECTED_S[-1], 600.0
-"""A load is measured over a minute, or over three messages' time where that is longer, ten minutes at most."""
+"""The span of the load, in seconds: a minute, or three processing times if that is longer, at most ten minutes."""
 
-BLIND_INTERVALS = 2.5
-"""A queue that was not read for longer may have been anything meanwhile; at one missed look in between it was not."""
+MISSED_INTERVALS = 2.5
+"""If a queue was not read for more intervals than this, the time in between is unknown. One missed poll is acceptable.
+"""
 
 LASTING_RATIO = 1 / 3
-"""A lasting load is measured over a third of the acceptable latency, a minute at least: a queue levels out the rest."""
+"""The share of the acceptable latency over which the lasting load is measured, at least a minute: the queue evens out
+shorter peaks.
+"""
 
-Ahead = Mapping[str, tuple[Some, ...]]
-"""What look-ahead expects of each queue, at `EXPECTED_S`."""
+Ahead = Mapping[str, tuple[TimedCount, ...]]
+"""The arrivals that the look-ahead expects for each queue, at `EXPECTED_S`."""
 
 
 class Estimator:
-    """Begins with the first observation. `interval_s`: how long from one look to the next; it may be told anew."""
+    """Starts with the first observation. `interval_s`: seconds between two polls; it can be changed."""
 
     __slots__ = (
         "_at",
@@ -59,12 +62,12 @@ class Estimator:
         self._learned_at: Instant | None = None
 
     def see(self, policy: Policy, seen: Observation, ahead: Ahead | None = None) -> Knowledge:
-        """What is known now, this observation included. `ahead` may only raise what is expected to come."""
+        """Return the knowledge, including this observation. `ahead` can only raise the expected arrivals."""
         known, now, mean_s = _known(seen), seen.now, self._throughput.mean_s
         self._starting.see(seen.fleet, now)
         received = late = 0.0
         if len(known) == len(seen.queues):
-            received, late = self._look(policy, seen, known)
+            received, late = self._update(policy, seen, known)
         if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
             self._learned_at = seen.flow.at
             self._throughput.learn(seen.flow)
@@ -81,19 +84,21 @@ class Estimator:
             if queue is not None:
                 queue.waited = queue.waiting(counts, now)
                 queues.append(QueueKnowledge(name, queue.waited, _coming(recent[name], (ahead or {}).get(name))))
-        minute = max(0.0, sum([came[-1] for came in recent.values()]))
+        minute = max(0.0, sum([arrived[-1] for arrived in recent.values()]))
         learned = self._knowledge(policy, tuple(queues), now, minute, (received, late))
         foreseen = any(some.messages > 0 for expected in (ahead or {}).values() for some in expected)
         arriving = foreseen or any(queue.arrives(now) for queue in self._queues.values())
         return learned if arriving else replace(learned, arriving=False)
 
-    def _look(self, policy: Policy, seen: Observation, known: dict[str, Backlog]) -> tuple[float, float]:
-        """All queues were read: what came and went since they last were, and about how much of it late."""
+    def _update(self, policy: Policy, seen: Observation, known: dict[str, Backlog]) -> tuple[float, float]:
+        """Update the estimates when all queues were read. Return how many messages were received since the last time,
+        and about how many of those late.
+        """
         now, received, late = seen.now, 0.0, 0.0
         elapsed_s, held = now - self._at, self._held_of(known, seen.fleet.running)
         before, self._held = self._held, sum(held.values())
-        if elapsed_s > BLIND_INTERVALS * self.interval_s:
-            self._throughput.blind(self._at, now)
+        if elapsed_s > MISSED_INTERVALS * self.interval_s:
+            self._throughput.skipped(self._at, now)
         self._throughput.see(_mean(self._held, before), elapsed_s, now)
         mean_s = self._throughput.mean_s
         for name, counts in known.items():
@@ -107,25 +112,29 @@ class Estimator:
                 received, late = received + gone, late + _late(queue, gone, elapsed_s, policy.latency_of(name))
         for name, queue in self._queues.items():
             queue.held = held.get(name, 0.0)
-        somebody = self._running > 0 or seen.fleet.running > 0 or any(counts.in_flight for counts in known.values())
+        has_workers = self._running > 0 or seen.fleet.running > 0 or any(counts.in_flight for counts in known.values())
         self._see_slots(known, seen)
         self._at, self._running = now, seen.fleet.running
-        return (received, late) if somebody else (0.0, 0.0)  # what goes where nobody works was purged, or expired
+        return (
+            (received, late) if has_workers else (0.0, 0.0)
+        )  # without workers, missing messages were purged or expired
 
     def must_foresee(self, policy: Policy) -> bool:
-        """Whether a message may be late that comes before a task asked for at the next look is up. With more latency
-        than that, what comes may wait until it is seen, and tasks that are kept for it are kept for nothing.
+        """Whether a message can be late that arrives before a task requested at the next poll runs. With a longer
+        latency target, messages can wait for the poll, and spare tasks for them would stay idle.
         """
         return policy.shortest_latency_s < self.interval_s + self._starting.late_s
 
     def _held_of(self, known: dict[str, Backlog], running: int) -> dict[str, float]:
-        """What our tasks hold of each queue: what is in flight beyond their slots belongs to others, or to the dead."""
+        """Return the messages of each queue that the tasks hold. Messages in flight beyond their slots belong to other
+        consumers or dead workers.
+        """
         in_flight = sum([counts.in_flight for counts in known.values()])
         ours = min(1.0, running * self._concurrency.slots / in_flight) if in_flight else 0.0
         return {name: counts.in_flight * ours for name, counts in known.items()}
 
     def _see_slots(self, known: dict[str, Backlog], seen: Observation) -> None:
-        """FIFO queues say nothing of slots: their groups limit what is in flight."""
+        """FIFO queues are ignored: their message groups limit the messages in flight."""
         if not seen.fleet.running == self._running == seen.fleet.desired:
             return
         waiting = any(counts.visible for counts in known.values())
@@ -137,14 +146,16 @@ class Estimator:
     def _knowledge(
         self, policy: Policy, queues: tuple[QueueKnowledge, ...], now: Instant, minute: float, gone: tuple[float, float]
     ) -> Knowledge:
-        """`minute`: what came within `LOAD_S`. `gone`: what was received, and how much of it late."""
+        """`minute`: the arrivals within `LOAD_S`. `gone`: the received messages, and the number of late ones among
+        them.
+        """
         throughput, slots = self._throughput, self._concurrency.slots
         slow_s = throughput.slow_s
         load_s = max(LOAD_S, min(LOAD_MOST_S, 3 * slow_s))
         lasting_s = max(LOAD_S, LASTING_RATIO * policy.shortest_latency_s)
-        a_task = slow_s / slots
-        load = minute if load_s == LOAD_S else self._come_within(load_s)
-        lasting = minute if lasting_s == LOAD_S else self._come_within(lasting_s)
+        message_s = slow_s / slots
+        load = minute if load_s == LOAD_S else self._arrived_within(load_s)
+        lasting = minute if lasting_s == LOAD_S else self._arrived_within(lasting_s)
         return Knowledge(
             processing_s=throughput.estimate(now),
             slow_s=slow_s,
@@ -153,8 +164,8 @@ class Estimator:
             start_s=self._starting.estimate(now),
             start_late_s=self._starting.late_s,
             rate_per_s=Estimate(minute / LOAD_S, minute, 0.0),
-            load=load / load_s * a_task,
-            lasting_load=lasting / lasting_s * a_task,
+            load=load / load_s * message_s,
+            lasting_load=lasting / lasting_s * message_s,
             interval_s=self.interval_s,
             received=gone[0],
             late=gone[1],
@@ -162,13 +173,13 @@ class Estimator:
             starting=self._starting.coming(now),
         )
 
-    def _come_within(self, seconds: float) -> float:
+    def _arrived_within(self, seconds: float) -> float:
         return max(0.0, sum([queue.curve.within(seconds) for queue in self._queues.values()]))
 
 
 def _late(queue: Arrivals, gone: float, elapsed_s: float, latency_s: float) -> float:
-    """How many of those that were received since the last look were late: the oldest went first, in the middle of the
-    time. Late ones that came and went between two looks are not seen.
+    """Return how many of the messages received since the last poll were late. The oldest were received first, halfway
+    between the polls. Late messages that arrived and were received between two polls are not seen.
     """
     late = 0.0
     for age_s, messages in reversed(queue.waited):
@@ -179,18 +190,18 @@ def _late(queue: Arrivals, gone: float, elapsed_s: float, latency_s: float) -> f
     return late
 
 
-def _coming(recent: list[float], ahead: tuple[Some, ...] | None) -> tuple[Some, ...]:
-    """As much as came lately is expected to come, or what look-ahead says where that is more."""
-    coming = map(Some, EXPECTED_S, recent)
+def _coming(recent: list[float], ahead: tuple[TimedCount, ...] | None) -> tuple[TimedCount, ...]:
+    """Return the expected arrivals: the recent ones, or those of the look-ahead if they are more."""
+    coming = map(TimedCount, EXPECTED_S, recent)
     return tuple(coming) if ahead is None else tuple(map(max, coming, ahead))
 
 
 def _known(seen: Observation) -> dict[str, Backlog]:
-    return {name: backlog for name, backlog in seen.queues if isinstance(backlog, Backlog) and _could_be(backlog)}
+    return {name: backlog for name, backlog in seen.queues if isinstance(backlog, Backlog) and _is_possible(backlog)}
 
 
-def _could_be(counts: Backlog) -> bool:
-    """False for NaN, too."""
+def _is_possible(counts: Backlog) -> bool:
+    """Whether the counts are possible; False for NaN, too."""
     return 0 <= counts.visible <= MOST_MESSAGES and 0 <= counts.in_flight <= MOST_MESSAGES
 
 

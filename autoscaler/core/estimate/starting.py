@@ -1,42 +1,42 @@
-"""How long tasks take to come up, and when those will be that were asked for.
+"""The start-up time of tasks, and when requested tasks will run.
 
-The first that was asked for is taken for the first that came up: on average that is right whichever it was.
+The task that was requested first is assumed to start first; on average this is correct.
 """
 
 from __future__ import annotations
 
 from array import array
 
-from autoscaler.core.knowledge import Coming, Estimate
+from autoscaler.core.knowledge import Estimate, StartingTasks
 from autoscaler.core.model import Fleet, Instant
 
 ASSUMED_S = 50.0
-"""Before any was seen: ECS tasks take 30 to 90 s."""
+"""Before any start was seen: ECS tasks take 30 to 90 s."""
 LATE_RATIO = 1.5
-"""Before enough were seen: one in ten takes half as long again as the average."""
+"""Before enough starts were seen: one in ten takes 1.5 times the average."""
 
 STALLED_S = 300.0
-"""What took longer had no capacity, or crashed: that says nothing of the next start."""
+"""A longer start had no capacity, or the task crashed; it is no evidence for the next start."""
 
-KEPT = 64
+MOST_SAMPLES = 64
 PRIOR_WEIGHT = 5.0
 SOONEST_S = 5.0
-"""A task that is overdue will be up soon."""
+"""The shortest expected remaining time of an overdue task."""
 
 
 class Starting:
-    """`asked`: (when, how many) tasks that are not up yet, oldest first."""
+    """`_requested`: (when, how many) tasks that do not run yet, oldest first."""
 
-    __slots__ = ("_asked", "_at", "_deploying", "_desired", "_learned_at", "_running", "_summed_up", "_took_s")
+    __slots__ = ("_at", "_deploying", "_desired", "_learned_at", "_requested", "_running", "_summed_up", "_took_s")
 
     def __init__(self, fleet: Fleet, now: Instant) -> None:
         self._desired, self._running = fleet.desired, fleet.running
         self._deploying = fleet.deployment is not None
         self._at = now
-        self._asked: list[tuple[Instant, int]] = []
+        self._requested: list[tuple[Instant, int]] = []
         self._took_s = array("d")
         self._learned_at: Instant | None = None
-        self._ask(fleet.desired - fleet.running, now)
+        self._request(fleet.desired - fleet.running, now)
         self._summed_up: tuple[float, float] = (ASSUMED_S, ASSUMED_S * LATE_RATIO)
 
     @property
@@ -45,7 +45,7 @@ class Starting:
 
     @property
     def late_s(self) -> float:
-        """One in ten takes longer."""
+        """The 90th percentile of the start-up time."""
         return self._summed_up[1]
 
     def estimate(self, now: Instant) -> Estimate:
@@ -53,46 +53,46 @@ class Starting:
         return Estimate(self.mean_s, float(len(self._took_s)), age_s)
 
     def see(self, fleet: Fleet, now: Instant) -> None:
-        """One more reading of the service. Deployments replace tasks: what comes up then says nothing."""
-        asked, up, then = fleet.desired - self._desired, fleet.running - self._running, self._at
+        """Add a reading of the service. Starts during a deployment are ignored, because tasks are replaced."""
+        requested, up, then = fleet.desired - self._desired, fleet.running - self._running, self._at
         replaced, self._deploying = self._deploying, fleet.deployment is not None
         self._desired, self._running, self._at = fleet.desired, fleet.running, now
-        self._ask(asked, then)
+        self._request(requested, then)
         if up > 0 and not (replaced or self._deploying):
             self._came_up(up, (then + now) / 2)
-        if self._asked:
+        if self._requested:
             self._drop_beyond(max(0, fleet.desired - fleet.running))
 
-    def coming(self, now: Instant) -> tuple[Coming, ...]:
-        """The tasks that are not up, and in how many seconds they probably will be."""
-        return tuple([Coming(max(SOONEST_S, self.mean_s - (now - at)), tasks) for at, tasks in self._asked])
+    def coming(self, now: Instant) -> tuple[StartingTasks, ...]:
+        """Return the tasks that do not run yet, with the expected remaining seconds."""
+        return tuple([StartingTasks(max(SOONEST_S, self.mean_s - (now - at)), tasks) for at, tasks in self._requested])
 
-    def _ask(self, tasks: int, at: Instant) -> None:
+    def _request(self, tasks: int, at: Instant) -> None:
         if tasks > 0:
-            self._asked.append((at, tasks))
+            self._requested.append((at, tasks))
 
     def _came_up(self, tasks: int, at: Instant) -> None:
-        """They came up between two readings: in the middle, for all that is known."""
-        while tasks > 0 and self._asked:
-            asked_at, asked = self._asked.pop(0)
-            here = min(tasks, asked)
-            if at - asked_at <= STALLED_S:
-                self._took_s.extend([max(0.0, at - asked_at)] * min(here, KEPT))
-            if asked > here:
-                self._asked.insert(0, (asked_at, asked - here))
+        """Record starts. They happened between two readings; the middle is assumed."""
+        while tasks > 0 and self._requested:
+            requested_at, requested = self._requested.pop(0)
+            here = min(tasks, requested)
+            if at - requested_at <= STALLED_S:
+                self._took_s.extend([max(0.0, at - requested_at)] * min(here, MOST_SAMPLES))
+            if requested > here:
+                self._requested.insert(0, (requested_at, requested - here))
             tasks -= here
             self._learned_at = at
-        del self._took_s[:-KEPT]
+        del self._took_s[:-MOST_SAMPLES]
         if self._took_s:
             self._sum_up()
 
     def _drop_beyond(self, missing: int) -> None:
-        """ECS stops the newest first of those that are not up."""
-        beyond = sum(tasks for _, tasks in self._asked) - missing
+        """Drop the newest requests beyond `missing`: ECS stops the newest pending tasks first."""
+        beyond = sum(tasks for _, tasks in self._requested) - missing
         while beyond > 0:
-            at, tasks = self._asked.pop()
+            at, tasks = self._requested.pop()
             if tasks > beyond:
-                self._asked.append((at, tasks - beyond))
+                self._requested.append((at, tasks - beyond))
             beyond -= tasks
 
     def _sum_up(self) -> None:

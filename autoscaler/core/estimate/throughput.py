@@ -1,12 +1,13 @@
-"""How long a message occupies a slot, from what CloudWatch counts as deleted and what our own readings saw at work.
+"""How long a message occupies a slot, from the deletions that CloudWatch counts and the messages in flight in the
+readings.
 
-In a minute in which messages waited, every slot was taken: slot-seconds by deletions is then how long a slot is taken
-by a message, prefetched ones and the gaps between two receives included, and one task's throughput follows directly.
-In other minutes the same ratio is Little's law, the time that a message stays. Where the two clearly differ, the first
-counts; they are never mixed.
+In a minute in which messages waited, every slot was occupied. Slot-seconds divided by deletions is then the time that a
+message occupies a slot, including prefetching and the gaps between two receives, and gives the throughput of a task. In
+other minutes the same ratio is Little's law, the time that a message stays. If the two clearly differ, the first is
+used; they are never mixed.
 
-What the estimates must bear: a prior that is ten times wrong, a release that is twice as slow, a broken database
-(nothing is deleted: that teaches nothing of processing times), and jobs of which a few are a hundred times as long.
+The estimates must cope with a prior that is wrong by a factor of ten, a release that is twice as slow, a broken
+database (no deletions: no evidence about processing times), and a few jobs that take a hundred times as long.
 """
 
 from __future__ import annotations
@@ -15,56 +16,57 @@ from array import array
 from math import log, sqrt
 from typing import NamedTuple
 
-from autoscaler.core.estimate.track import FEW_NOTES, TOLD_WITHIN_S, Track
+from autoscaler.core.estimate.track import CLOUDWATCH_REACH_S, FEW_NOTES, Track
 from autoscaler.core.knowledge import Estimate
 from autoscaler.core.model import Flow, Instant
 
 MINUTE_S = 60.0
 
 ASSUMED_S = 12.0
-"""Before anything is known: five messages a task within a minute, as KEDA's default has it."""
+"""Before anything is known: five messages per task within a minute, as with KEDA's default."""
 
 PRIOR_WEIGHT, FADES_AFTER = 3.0, 5.0
 """A configured or assumed time counts as three observations, and fades: after 50 real ones, as a quarter of one."""
 
 MOST_WEIGHT = 400.0
-"""So many deletions give the mean of lognormal times (CV 1) within 5 %; what is older is forgotten at that pace,"""
+"""The deletions that are remembered: they give the mean of lognormal times (CV 1) within 5 %. Older ones decay."""
 FASTEST = 0.2
-"""but no faster than a fifth a minute: busy queues forget over five minutes."""
+"""The largest decay per minute: busy queues forget over five minutes."""
 
 RECENT_MINUTES, RECENT_WEIGHT = 3, 5.0
-"""What the last minutes had, drawn towards the long mean with the weight of five messages."""
+"""The mean of the last minutes, drawn to the long-term mean with the weight of five messages."""
 
 SURPRISE = 4.0
-"""The most that one message of a minute may stand for, in long means: 20 tasks that delete nothing for a minute
-count like four messages' time of work and not like twenty minutes of it."""
+"""The slot time of a minute counts for at most this many mean times per deleted message, plus one message: 20 tasks
+that delete nothing for a minute count as the time of four messages, not as twenty minutes.
+"""
 
 SHIFTED_RATIO, SHIFTED_SIGMAS, SHIFTED_DELETIONS = 0.2, 4.0, 30
-"""Recent minutes that differ by a fifth, and by four standard errors, on 30 deletions: another release."""
+"""Recent minutes that differ by a fifth, and by four standard errors, on 30 deletions, count as another release."""
 
 REGIME_SIGMAS = 3.0
-"""By so many standard errors must a saturated slot be slower for that to be another regime."""
+"""A saturated slot counts as another regime if it is slower by this many standard errors."""
 
 LAG_MINUTES = 10
-"""Over so many minutes work and deletions are compared to see how much processing times spread."""
-SPREAD_PRIOR, SPREAD_WEIGHT, SPREAD_KEPT = 1.0, 100.0, 0.98
+"""The minutes over which work and deletions are compared to estimate the spread of processing times."""
+SPREAD_PRIOR, SPREAD_WEIGHT, SPREAD_DECAY = 1.0, 100.0, 0.98
 
-SATURATED_KEPT_S = 3600.0
-"""For an hour a measurement under saturation counts more than Little's law."""
+SATURATED_VALID_S = 3600.0
+"""Seconds for which a measurement under saturation takes precedence over Little's law."""
 
 
 class _Sum(NamedTuple):
-    """Slot-seconds that were taken, and messages that were deleted."""
+    """Occupied slot-seconds and deleted messages."""
 
     taken_s: float = 0.0
     deleted: float = 0.0
 
-    def and_(self, more: _Sum, kept: float = 1.0) -> _Sum:
-        return _Sum(self.taken_s * kept + more.taken_s, self.deleted * kept + more.deleted)
+    def plus(self, more: _Sum, decay: float = 1.0) -> _Sum:
+        return _Sum(self.taken_s * decay + more.taken_s, self.deleted * decay + more.deleted)
 
 
 class _Newest:
-    """The newest minutes, at most `LAG_MINUTES`: 16 bytes each, where a tuple of floats takes 120."""
+    """The newest minutes, at most `LAG_MINUTES`: 16 bytes each, instead of 120 as a tuple of floats."""
 
     __slots__ = ("_deleted", "_taken_s")
 
@@ -81,32 +83,33 @@ class _Newest:
         self._deleted.append(seen.deleted)
 
     def total(self, minutes: int) -> _Sum:
-        """Of the newest so many; of fewer where there are not so many."""
+        """The sum of the newest `minutes`, or of fewer if fewer are stored."""
         return _Sum(sum(self._taken_s[-minutes:]), sum(self._deleted[-minutes:]))
 
 
 class Throughput:
-    """Learns from readings of what is at work, and from CloudWatch's minutes. `prior_s` None: nothing is configured.
+    """Learns from the messages in flight of the readings, and from CloudWatch's minutes. `prior_s` None: nothing is
+    configured.
 
-    `fixed`: the configured value stands, whatever is seen.
+    `fixed`: the configured value is used, whatever is measured.
     """
 
     __slots__ = (
-        "_alike",
         "_all",
-        "_blind_from",
-        "_blind_until",
         "_compared",
         "_deviation",
         "_fixed",
+        "_gap_from",
+        "_gap_until",
         "_learned_at",
         "_minutes",
         "_prior_s",
-        "_rests_on",
+        "_same_regime_minutes",
         "_saturated",
         "_saturated_at",
         "_taken",
         "_undone",
+        "_weight",
         "mean_s",
         "slow_s",
     )
@@ -114,18 +117,18 @@ class Throughput:
     def __init__(self, prior_s: float | None, now: Instant, *, fixed: bool = False) -> None:
         self._prior_s = ASSUMED_S if prior_s is None else prior_s
         self._fixed = fixed and prior_s is not None
-        self._taken = Track(TOLD_WITHIN_S, now, FEW_NOTES)
-        self._blind_from = self._blind_until = float("-inf")
+        self._taken = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
+        self._gap_from = self._gap_until = float("-inf")
         self._undone = 0.0
         self._all = _Sum()
         self._saturated = _Sum()
         self._saturated_at: Instant | None = None
         self._learned_at: Instant | None = None
-        self._minutes, self._alike = _Newest(), 0
+        self._minutes, self._same_regime_minutes = _Newest(), 0
         self._deviation, self._compared = SPREAD_WEIGHT * SPREAD_PRIOR, SPREAD_WEIGHT
         self.mean_s = self.slow_s = self._prior_s
-        """How long a message occupies a slot, on average; and as the last minutes had it, where that is longer."""
-        self._rests_on = 0.0
+        """The mean time that a message occupies a slot; and the same over the last minutes if that is longer."""
+        self._weight = 0.0
 
     @property
     def spread(self) -> float:
@@ -136,32 +139,34 @@ class Throughput:
         if self._fixed:
             return Estimate(self._prior_s, float("inf"))
         age_s = None if self._learned_at is None else max(0.0, now - self._learned_at)
-        return Estimate(self.mean_s, self._rests_on, age_s)
+        return Estimate(self.mean_s, self._weight, age_s)
 
     def see(self, held: float, elapsed_s: float, now: Instant) -> None:
-        """Since the last reading so many messages were at work, on average."""
+        """Add a reading: on average `held` messages were in progress since the last one."""
         self._taken.add(now, held * elapsed_s)
 
-    def blind(self, since: Instant, until: Instant) -> None:
-        """Nobody knows what was at work in between: minutes that it touches teach nothing. Holes are taken for one."""
-        if since > self._blind_until + TOLD_WITHIN_S:
-            self._blind_from = since
-        self._blind_until = until
+    def skipped(self, since: Instant, until: Instant) -> None:
+        """Mark a time without readings: minutes that overlap it are ignored. Nearby gaps are merged into one."""
+        if since > self._gap_until + CLOUDWATCH_REACH_S:
+            self._gap_from = since
+        self._gap_until = until
 
     def learn(self, minute: Flow) -> None:
-        """One more minute as CloudWatch counted it, each once. One in which no task of ours ran is others' work."""
+        """Add one minute as CloudWatch counted it, once each. A minute without a running task is the work of other
+        consumers.
+        """
         start = minute.at - MINUTE_S
         if not self._saw(start, minute.at) or minute.tasks == 0 or self._is_fruitless(minute):
             return
         mean_s = self.mean_s
         taken_s = min(self._taken.between(start, minute.at), SURPRISE * (minute.deleted + 1) * mean_s)
         seen = _Sum(taken_s, float(minute.deleted))
-        kept = 1.0 - min(FASTEST, minute.deleted / MOST_WEIGHT)
-        self._all = self._all.and_(seen, kept)
+        decay = 1.0 - min(FASTEST, minute.deleted / MOST_WEIGHT)
+        self._all = self._all.plus(seen, decay)
         if minute.waiting > 0:
-            self._saturated = self._saturated.and_(seen, kept)
+            self._saturated = self._saturated.plus(seen, decay)
             self._saturated_at = minute.at
-        elif self._saturated_at is not None and minute.at - self._saturated_at > SATURATED_KEPT_S:
+        elif self._saturated_at is not None and minute.at - self._saturated_at > SATURATED_VALID_S:
             self._saturated, self._saturated_at = _Sum(), None
         self._minutes.add(seen)
         if minute.deleted:
@@ -178,17 +183,17 @@ class Throughput:
         weight = PRIOR_WEIGHT * FADES_AFTER / (FADES_AFTER + best.deleted)
         mean_s = max(1e-3, (best.taken_s + weight * self._prior_s) / (best.deleted + weight))
         slow_s = (recent.taken_s + RECENT_WEIGHT * mean_s) / (recent.deleted + RECENT_WEIGHT)
-        self.mean_s, self.slow_s, self._rests_on = mean_s, max(mean_s, slow_s), best.deleted
+        self.mean_s, self.slow_s, self._weight = mean_s, max(mean_s, slow_s), best.deleted
 
     def _saw(self, start: Instant, end: Instant) -> bool:
-        """What was at work is known for all of that time."""
-        if start < self._blind_until and self._blind_from < end:
+        """Whether the readings cover all of that time."""
+        if start < self._gap_until and self._gap_from < end:
             return False
         return self._taken.since <= start and end <= self._taken.newest_at
 
     def _is_fruitless(self, minute: Flow) -> bool:
-        """Nothing was deleted where ten messages should have been, in this minute or in all such in a row: the workers,
-        or what is behind them, are broken.
+        """Whether nothing was deleted although ten messages should have been, in this minute or in a row of such
+        minutes: the workers, or a system behind them, are broken.
         """
         if minute.deleted:
             self._undone = 0.0
@@ -197,8 +202,9 @@ class Throughput:
         return minute.received > 0 and self._undone >= 10
 
     def _best(self) -> _Sum:
-        """What saturated minutes had, where that is clearly slower than Little's law has it: then workers prefetch, or
-        get in each other's way. Of jobs that spread widely it must be much slower: those that saturate are the long.
+        """Return the sums of saturated minutes if they are clearly slower than those of all minutes (Little's law):
+        workers then prefetch, or slow each other down. If processing times spread widely, the difference must be
+        larger, because long jobs cause saturation.
         """
         full, every = self._saturated, self._all
         if full.deleted < SHIFTED_DELETIONS or full.taken_s <= 0 or every.taken_s <= 0:
@@ -207,23 +213,23 @@ class Throughput:
         return full if slower > REGIME_SIGMAS * sqrt((1 + self.spread) / full.deleted) else every
 
     def _compare(self) -> None:
-        """Over ten minutes the work that was done differs from deletions x mean by the sum of the messages' own
-        deviations: its variance is deletions x mean^2 x spread.
+        """Update the spread. Over ten minutes the work done differs from deletions x mean by the sum of the messages'
+        own deviations; its variance is deletions x mean^2 x spread.
         """
-        self._alike = min(self._alike + 1, LAG_MINUTES)
-        if self._alike < LAG_MINUTES:
+        self._same_regime_minutes = min(self._same_regime_minutes + 1, LAG_MINUTES)
+        if self._same_regime_minutes < LAG_MINUTES:
             return
         taken_s, deleted = self._minutes.total(LAG_MINUTES)
         off = (taken_s - self.mean_s * deleted) / self.mean_s
-        self._deviation = self._deviation * SPREAD_KEPT + off * off
-        self._compared = self._compared * SPREAD_KEPT + deleted
+        self._deviation = self._deviation * SPREAD_DECAY + off * off
+        self._compared = self._compared * SPREAD_DECAY + deleted
 
     def _shift(self) -> None:
-        """Forgets the long mean where the last minutes clearly have another."""
+        """Drop the long-term mean if the last minutes clearly have another one."""
         recent, mean_s = self._minutes.total(RECENT_MINUTES), self.mean_s
         if len(self._minutes) < RECENT_MINUTES or recent.deleted < SHIFTED_DELETIONS or recent.taken_s <= 0:
             return
         apart = abs(log(recent.taken_s / recent.deleted / mean_s))
         if apart > max(SHIFTED_RATIO, SHIFTED_SIGMAS * sqrt((1 + self.spread) / recent.deleted)):
             self._all, self._saturated, self._saturated_at = recent, _Sum(), None
-            self._alike = 0
+            self._same_regime_minutes = 0

@@ -1,6 +1,7 @@
-"""A quantity that accumulates over time, remembered as far back as somebody will ask, in bounded memory.
+"""A quantity that accumulates over time, stored as far back as queries need, in bounded memory.
 
-Law: what came within a time is what the whole is now, less what it was then; between two notes it grew evenly.
+Law: the amount within a time span is the sum at its end minus the sum at its start; between two notes the sum is
+interpolated linearly.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from collections.abc import Iterator, Sequence
 from autoscaler.core.model import Instant
 
 NOTES = 128
-"""So many notes are kept where nobody says otherwise: with their instants 2 KiB."""
+"""The default number of notes; with their instants 2 KiB."""
 
-TOLD_WITHIN_S, FEW_NOTES = 420.0, 56
-"""For what is compared with CloudWatch's minutes only, which are told some minutes late: a note every ten seconds."""
+CLOUDWATCH_REACH_S, FEW_NOTES = 420.0, 56
+"""For data that is compared with CloudWatch's minutes, which are available some minutes late: a note every ten seconds.
+"""
 
 
 class Track:
-    """Notes of a sum at ascending instants, at most so many. `reach_s`: how far back it can be asked; notes lie so
-    close together that three quarters of them reach that far.
+    """At most `notes` notes of a sum, at ascending instants. `reach_s`: how far back queries can go; the notes are
+    spaced so that three quarters of them cover it.
     """
 
     __slots__ = ("_apart_s", "_instants", "_notes", "_sums")
@@ -33,12 +35,12 @@ class Track:
 
     @property
     def since(self) -> Instant:
-        """The oldest instant that is remembered."""
+        """The oldest stored instant."""
         return self._instants[0]
 
     @property
     def newest_at(self) -> Instant:
-        """The newest instant that was noted."""
+        """The newest noted instant."""
         return self._instants[-1]
 
     @property
@@ -46,7 +48,7 @@ class Track:
         return self._sums[-1]
 
     def add(self, at: Instant, amount: float) -> None:
-        """`amount` more, come since the last note."""
+        """Add `amount`, which accumulated since the last note."""
         instants, sums = self._instants, self._sums
         total = sums[-1] + amount
         if len(instants) > 1 and at - instants[-2] <= self._apart_s:
@@ -58,7 +60,7 @@ class Track:
         sums.append(total)
 
     def until(self, instant: Instant) -> float:
-        """The sum at that instant; before what is remembered, the oldest that is."""
+        """The sum at that instant; before the oldest note, the sum of that note."""
         instants, sums = self._instants, self._sums
         after = bisect_right(instants, instant)
         if after == 0:
@@ -69,11 +71,11 @@ class Track:
         return begun + (sums[after] - begun) * (instant - start) / (instants[after] - start)
 
     def within(self, seconds: float) -> float:
-        """What came within the last so many seconds before the newest note."""
+        """The amount within the last `seconds` before the newest note."""
         return self._sums[-1] - self.until(self._instants[-1] - seconds)
 
     def within_each(self, spans_s: Sequence[float]) -> list[float]:
-        """The same for several spans, ascending, in one walk: for those that reach few notes back."""
+        """The same for several ascending spans in one pass, for spans that cover few notes."""
         instants, sums = self._instants, self._sums
         index, now, total = len(instants) - 1, instants[-1], sums[-1]
         first = bisect_right(instants, now - spans_s[-1]) - 1
@@ -95,12 +97,12 @@ class Track:
         return found
 
     def between(self, start: Instant, end: Instant) -> float:
-        """What came from `start` to `end`."""
+        """The amount from `start` to `end`."""
         return self.until(end) - self.until(start)
 
     def newest(self, amount: float) -> Iterator[tuple[Instant, float]]:
-        """The last so much of the sum, newest first: (the middle between two notes, how much came there). The last one
-        is the oldest instant, with what came before it: 0 where memory reaches back far enough.
+        """Yield the newest parts of the sum up to `amount`, newest first: (the middle between two notes, the amount
+        there). The last pair is the oldest instant with the amount before it: 0 if the notes cover everything.
         """
         instants, sums = self._instants, self._sums
         for last in range(len(instants) - 1, 0, -1):
@@ -113,8 +115,8 @@ class Track:
         yield instants[0], amount
 
     def correct(self, start: Instant, end: Instant, amount: float) -> None:
-        """What came from `start` to `end` is now known to have been `amount`: each note in between takes its share of
-        the difference, by what it added; evenly where nothing was noted.
+        """Correct the amount from `start` to `end`: each note in between changes in proportion to what it added, or
+        evenly if nothing was noted.
         """
         begun, noted = self.until(start), self.between(start, end)
         error = amount - noted

@@ -1,7 +1,7 @@
-"""The look-ahead: what the coming minutes will bring, from the messages sent per minute so far.
+"""The look-ahead: forecasts of the coming minutes from the messages sent per minute so far.
 
-Pure numerics: no clock, no chance. The only room of the core that may use NumPy, since millions of small products a
-day are needed for a few hundred queues.
+Pure numerics: no clock, no randomness. The only package of the core that may use NumPy: a few hundred queues need
+millions of small products a day.
 """
 
 from autoscaler.core.forecast.forecaster import Forecaster

@@ -1,4 +1,4 @@
-"""What the arrays of this package are called, for the type checker."""
+"""Names of the array types of this package, for the type checker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the coming minutes will bring, as of one minute: a value that may be kept."""
+"""A forecast of the coming minutes, as of one minute: a value that can be cached."""
 
 from __future__ import annotations
 
@@ -16,25 +16,29 @@ _QUANTILES: Final = tuple(QUANTILES.tolist())
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """`useful` is False where the look-ahead does not beat the newest minute's count, or is too young to say."""
+    """`useful` is False if the look-ahead is not better than the newest minute's count, or has too few minutes."""
 
     minute: int
-    """The newest minute that was known, since the epoch."""
+    """The newest known minute, since the epoch."""
     expected: tuple[float, ...]
-    """Messages in each of the minutes after it."""
+    """The messages in each of the minutes after it."""
     method: str
-    """What is listened to most, two minutes ahead."""
+    """The method with the largest weight, two minutes ahead."""
     skill: float
-    """Its recent mean absolute error two minutes ahead, by that of the newest minute's count; 1 is no better."""
+    """The recent mean absolute error two minutes ahead, divided by that of the newest minute's count; 1 is no better.
+    """
     useful: bool
     above: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
-    """By minute and quantile: how far the root of a count comes above the root of the expected one. None: not asked."""
+    """By minute and quantile: how far the root of a count is above the root of the expected one. None: not requested.
+    """
 
     def upper(self, k: int, quantile: float) -> float:
-        """What minute + `k` brings at most, with a probability of 0.5 to 0.99 (others are taken for the nearest)."""
+        """Return the upper bound of the count of minute + `k`, with a probability of 0.5 to 0.99 (others are set to the
+        nearest).
+        """
         if not 1 <= k <= len(self.expected):
             raise IndexError(f"{k} minutes ahead are not in 1..{len(self.expected)}")
         if self.above is None:
-            raise ValueError("this outlook was asked for without its bounds")
+            raise ValueError("this outlook was requested without its bounds")
         above = float(np.interp(quantile, _QUANTILES, self.above[k - 1]))
         return self.expected[k - 1] if above <= 0.0 else (sqrt(self.expected[k - 1]) + above) ** 2

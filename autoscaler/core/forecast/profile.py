@@ -1,4 +1,6 @@
-"""What other days brought at the coming minute, by what they brought until now, times what there is now."""
+"""Forecasts from other days: their value at the coming minute, divided by their value until now, times the present
+value.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +12,25 @@ from autoscaler.core.forecast.arrays import Floats
 from autoscaler.core.forecast.lags import PLACE
 
 SMALL: Final = 0.1
-"""A root added above and below the line: a day that was silent until now, then woke, is no factor of infinity."""
+"""A root that is added above and below the fraction, so that a day that was silent until now gives no infinite factor.
+"""
 
 MOST: Final = 10.0
-"""The highest factor of roots: a hundredfold of messages."""
+"""The highest factor of roots: a factor of 100 in messages."""
 
 
 def smooth_days(seen: Floats) -> Floats:
-    """Three days' quarter of an hour, by the last one: a daily curve under noise."""
+    """Three days' quarter of an hour, scaled by the last one: a daily curve with noise."""
     return _times(seen, "mean of 15", "around days", "until now days")
 
 
 def sharp_days(seen: Floats) -> Floats:
-    """Three days' very minute, by the last hour: what timers send every hour or day."""
+    """Three days' same minute, scaled by the last hour: messages that timers send every hour or day."""
     return _times(seen, "mean of 60", "days", "hour until now days")
 
 
 def week(seen: Floats) -> Floats:
-    """The minute of a week ago, by the last hour: weekends, and what is sent once a week."""
+    """The minute of a week ago, scaled by the last hour: weekends, and weekly messages."""
     return _times(seen, "mean of 60", "week ago", "hour until now week ago")
 
 

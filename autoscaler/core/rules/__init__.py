@@ -1,4 +1,4 @@
-"""The restraints, in rising order of authority. Each can only clamp, and says why."""
+"""The rules, in ascending order of authority. Each one can only clamp the count, and returns its reason."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ HOLDING: tuple[tuple[Rule, RuleCheck], ...] = (
     (Rule.NO_RECEIVES, trust.no_receives),
     (Rule.MODE, operator.mode),
 )
-"""Each of them contains the current count, so they commute, and a count that has come back to it stays there."""
+"""Each range contains the present count. The rules therefore commute, and a count that returns to the present count
+stays there.
+"""
 
 OVERRIDING: tuple[tuple[Rule, RuleCheck], ...] = (
     (Rule.PAUSE, operator.pause),
     (Rule.BOUNDS, operator.bounds),
     (Rule.SWITCHED_OFF, operator.switched_off),
 )
-"""What moves even a count that is to stay as it is."""
+"""Rules that can change the count even if the present count is required."""
 
 RULES = (*HOLDING, *OVERRIDING)

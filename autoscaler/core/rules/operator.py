@@ -1,11 +1,11 @@
-"""What the operator has said: modes, pauses, bounds, and a service switched off by hand."""
+"""Rules that the operator sets: modes, pauses, bounds, and a service that was switched off by hand."""
 
 from __future__ import annotations
 
 from math import inf
 
-from autoscaler.core.figures import number
-from autoscaler.core.policy import Mode, Pause, Workers
+from autoscaler.core.figures import several
+from autoscaler.core.policy import Mode, Pause, WorkerSafety
 from autoscaler.core.rule_input import PermittedRange, RuleInput
 from autoscaler.core.rules.work import busy, deployment
 
@@ -17,8 +17,8 @@ def mode(inputs: RuleInput) -> PermittedRange | None:
 
 
 def pause(inputs: RuleInput) -> PermittedRange | None:
-    """Stands still, in one direction or both; or goes to a count at once, but not below tasks that are at work, nor
-    above the maximum.
+    """Hold the count in one direction or both, or set a fixed count at once, but not below the busy tasks or above the
+    maximum.
     """
     paused = inputs.policy.paused
     if paused is None:
@@ -27,35 +27,38 @@ def pause(inputs: RuleInput) -> PermittedRange | None:
         low = inputs.current if paused in (Pause.ALL, Pause.IN) else 0
         high = inputs.current if paused in (Pause.ALL, Pause.OUT) else inf
         return (low, high, lambda: f"paused: {paused}")
-    asked = min(paused, inputs.policy.max_tasks)
-    stand = max(asked, _kept(inputs))
+    requested = min(paused, inputs.policy.max_tasks)
+    count = max(requested, _must_stay(inputs))
     return (
-        stand,
-        stand,
-        lambda: f"paused at {paused}" + (f"; {number(stand)} must stay" if stand > asked else _most(inputs)),
+        count,
+        count,
+        lambda: (
+            f"paused at {paused}"
+            + (f"; {several(count, 'task')} must stay" if count > requested else _max_note(inputs))
+        ),
     )
 
 
-def _most(inputs: RuleInput) -> str:
-    most, paused = inputs.policy.max_tasks, inputs.policy.paused
-    return f"; {most} are the most" if isinstance(paused, int) and paused > most else ""
+def _max_note(inputs: RuleInput) -> str:
+    max_tasks, paused = inputs.policy.max_tasks, inputs.policy.paused
+    return f"; max_tasks is {max_tasks}" if isinstance(paused, int) and paused > max_tasks else ""
 
 
-def _kept(inputs: RuleInput) -> float:
-    """The present tasks that a pause at a lower count leaves alone: those at work, as far as anybody knows, and all
-    of them during a deployment.
+def _must_stay(inputs: RuleInput) -> float:
+    """Return how many present tasks a pause at a lower count must keep: the busy tasks as far as the counts show them,
+    and all tasks during a deployment.
     """
-    if deployment(inputs) is not None or (inputs.signals.missing and inputs.workers is Workers.UNSAFE):
+    if deployment(inputs) is not None or (inputs.signals.missing and inputs.workers is WorkerSafety.UNSAFE):
         return inputs.current
     floor = busy(inputs)
-    last = min(inputs.current, 1) if inputs.signals.work.in_flight or inputs.signals.missing else 0
-    return max(last, floor[0] if floor else 0)
+    at_least = min(inputs.current, 1) if inputs.signals.work.in_flight or inputs.signals.missing else 0
+    return max(at_least, floor[0] if floor else 0)
 
 
 def bounds(inputs: RuleInput) -> PermittedRange | None:
-    """Below the minimum: up at once. Above the maximum: only lowered, by whatever the walk so far permits.
+    """Below the minimum: scale out at once. Above the maximum: only scale in, as far as the other rules permit.
 
-    A pause outlasts both: paused, nothing is written, however far out of bounds the count is found.
+    A pause takes precedence: nothing is written while paused, even if the count is out of bounds.
     """
     policy, current = inputs.policy, inputs.current
     low = policy.min_tasks if policy.paused not in (Pause.ALL, Pause.OUT) else min(current, policy.min_tasks)
@@ -71,7 +74,7 @@ def _by(schedule: str | None) -> str:
 
 
 def switched_off(inputs: RuleInput) -> PermittedRange | None:
-    """Somebody set the count to none where at least one is wanted: left alone until it is raised."""
+    """Hold the count at 0 if another writer set it to 0 while at least one task was required, until it is raised."""
     if not inputs.memory.finds_switched_off(inputs.policy, inputs.fleet):
         return None
-    return (0, 0, lambda: "set to 0 by somebody else while some were wanted; left alone until it is raised")
+    return (0, 0, lambda: "set to 0 by an operator or another program; held at 0 until it is raised")

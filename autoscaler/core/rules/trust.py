@@ -1,4 +1,6 @@
-"""How far the readings may be believed: absent is not zero, one zero is not zero, and a young memory knows little."""
+"""Rules about the reliability of readings: a missing value is not zero, one zero is not proof, and a new memory is
+incomplete.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +14,19 @@ from autoscaler.core.rule_input import PermittedRange, RuleInput
 MINUTE_S = 60.0
 
 CONTRADICTED_S = 3600.0
-"""What CloudWatch counted stands until it counts a newer minute, for an hour at most: an outage refutes nothing. An
-active queue has a datapoint each minute, zeros included.
+"""Seconds for which a CloudWatch minute is valid if no newer one follows: an outage refutes nothing. An active queue
+has a datapoint each minute, zeros included.
 """
 
 AGREEING_READS = 3
-"""Zero is believed after so many readings, the present one counted, over more than `AGREEMENT_S`."""
+"""Consecutive zero readings, the present one included, that are required over more than `AGREEMENT_S`."""
 
 
 def activation(inputs: RuleInput) -> PermittedRange | None:
-    """From zero only on enough work, seen often enough; but nothing waits longer than its latency for that.
+    """From zero, scale out only on enough work in enough readings. A message that has reached its acceptable latency
+    overrides this.
 
-    A fallback wakes without any: it speaks where no reading does.
+    A fallback needs no activation: it applies when no reading is available.
     """
     if inputs.current > 0 or inputs.signals.given or not inputs.signals.votes:
         return None
@@ -39,31 +42,33 @@ def activation(inputs: RuleInput) -> PermittedRange | None:
         0,
         0,
         lambda: (
-            f"{several(messages, 'message')}{' in what was read' if inputs.signals.missing else ''}; wakes on more "
-            f"than {rule.messages}, in {several(rule.reads, 'reading')} in a row"
+            f"{several(messages, 'message')}{' in the queues that were read' if inputs.signals.missing else ''}; "
+            f"activation requires more than {rule.messages} in {several(rule.reads, 'consecutive reading')}"
         ),
     )
 
 
 def zero(inputs: RuleInput) -> PermittedRange | None:
-    """To none only after agreeing readings over more than a minute, with nothing left: one zero is not zero."""
+    """Scale in to zero only after consistent readings over more than a minute with no work left. A single zero can be
+    wrong.
+    """
     if inputs.current == 0 or inputs.signals.given:
         return None
     if inputs.signals.work.messages > 0:
         return (1, inf, lambda: f"{are(inputs.signals.work.messages, 'message')} left")
-    quiet_s, reads = inputs.memory.last_run(0, inputs.now)
-    if quiet_s > AGREEMENT_S and reads + 1 >= AGREEING_READS:
+    empty_s, reads = inputs.memory.last_run(0, inputs.now)
+    if empty_s > AGREEMENT_S and reads + 1 >= AGREEING_READS:
         return None
-    return (1, inf, lambda: f"empty for {quiet_s:.0f} s; believed after more than {AGREEMENT_S:.0f} s")
+    return (1, inf, lambda: f"empty for {empty_s:.0f} s; scale-in to 0 after more than {AGREEMENT_S:.0f} s")
 
 
 def contradiction(inputs: RuleInput) -> PermittedRange | None:
-    """Never to zero, nor below what was busy, while CloudWatch's newest minute shows messages that our readings of
-    that minute did not.
+    """Do not scale in to zero, nor below the tasks that were busy, while CloudWatch's newest minute shows messages that
+    the SQS readings of that minute did not.
 
-    Work that takes milliseconds is never seen in flight: SQS reads 0/0 at every poll while CloudWatch counts 600
-    messages a minute. A minute from before our readings cannot be compared with them, and holds as well: the next
-    minutes tell. At 600 messages a minute of 0.2 s each, 600 x 0.2 / 60 = 2 tasks were busy.
+    Messages that take milliseconds are never seen in flight: SQS returns 0/0 at every poll while CloudWatch counts 600
+    messages a minute. A minute before the first reading cannot be compared, and holds the count as well; the next
+    minutes decide. At 600 messages a minute of 0.2 s each, 600 x 0.2 / 60 = 2 tasks were busy.
     """
     unseen = inputs.signals.unseen
     if inputs.current == 0 or inputs.signals.given or unseen is None or inputs.now - unseen.at > CONTRADICTED_S:
@@ -78,15 +83,16 @@ def contradiction(inputs: RuleInput) -> PermittedRange | None:
             f"CloudWatch counted {several(unseen.messages, 'message')} in the minute that ended "
             f"{inputs.now - unseen.at:.0f} s ago"
             + (f", the oldest {unseen.oldest_age_s:.0f} s old" if unseen.oldest_age_s else "")
-            + ("; SQS showed none of them" if unseen.compared else "; there are no SQS readings of it to compare")
+            + ("; the SQS counts did not show them" if unseen.compared else "; no SQS reading falls into that minute")
         ),
     )
 
 
 def no_receives(inputs: RuleInput) -> PermittedRange | None:
-    """Never in before each queue has shown a receive: a queue that nothing receives from says nothing of this service.
+    """Do not scale in before each queue has shown a receive: a queue without receives is no evidence about this
+    service.
 
-    It may have the right name in the wrong Region or account. A fallback that the operator chose overrides this.
+    The queue may have the right name in the wrong Region or account. A fallback that the operator chose overrides this.
     """
     queues = inputs.signals.unreceived
     if inputs.current == 0 or inputs.signals.given or not queues or _lowering_fallback(inputs):
@@ -95,15 +101,14 @@ def no_receives(inputs: RuleInput) -> PermittedRange | None:
         inputs.current,
         inf,
         lambda: (
-            f"no receive was seen on {', '.join(queues)}, neither since this daemon started nor in what could be read "
-            "of CloudWatch (cloudwatch:GetMetricData); check the queue's name, Region and account, and that the "
-            "workers poll it"
+            f"no receive was seen on {', '.join(queues)} since this daemon started or in the readable CloudWatch "
+            "data (cloudwatch:GetMetricData); check the queue's name, Region and account, and that the workers poll it"
         ),
     )
 
 
 def missing_signal(inputs: RuleInput) -> PermittedRange | None:
-    """Never in while a needed signal is missing, except as far as the operator's fallback says."""
+    """Do not scale in while a needed signal is missing, except if the configured fallback allows it."""
     missing = inputs.signals.missing
     if not missing or _lowering_fallback(inputs):
         return None
@@ -118,7 +123,9 @@ def _lowering_fallback(inputs: RuleInput) -> bool:
 
 
 def falls_back(inputs: RuleInput) -> bool:
-    """Every needed signal has been missing for more readings in a row than the fallback's `after`."""
+    """Whether every needed signal has been missing for more than `after` consecutive readings and a fallback is
+    configured.
+    """
     rule = inputs.policy.fallback
     if rule.behavior is FallbackBehavior.HOLD or rule.tasks is None or inputs.signals.votes:
         return False
@@ -126,7 +133,9 @@ def falls_back(inputs: RuleInput) -> bool:
 
 
 def late(inputs: RuleInput) -> PermittedRange | None:
-    """Never in while messages wait whose oldest is older than it may be; down to the maximum all the same."""
+    """Do not scale in while the oldest message of a queue is older than its acceptable latency, except down to the
+    maximum.
+    """
     overdue = inputs.signals.work.overdue
     if overdue is None:
         return None
@@ -139,10 +148,10 @@ def late(inputs: RuleInput) -> PermittedRange | None:
 
 
 def warm_up(inputs: RuleInput) -> PermittedRange | None:
-    """Never in before the memory reaches back as far as the longest window that would have restrained it."""
+    """Do not scale in before the memory covers the longest window that could have prevented it."""
     known_s, needed_s = inputs.memory.known_for_s(inputs.now), inputs.policy.scale_in.longest_window_s
     if inputs.signals.settled:
         needed_s = max(needed_s, inputs.policy.small_step_stabilization_s)
     if known_s >= needed_s:
         return None
-    return (inputs.current, inf, lambda: f"watching for {known_s:.0f} s; in only after {seconds(needed_s)}")
+    return (inputs.current, inf, lambda: f"observed for {known_s:.0f} s; scale-in after {seconds(needed_s)}")

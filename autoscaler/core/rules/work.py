@@ -1,4 +1,4 @@
-"""What the tasks are doing: which must stay, and when more of them would not help."""
+"""Rules about the work of the tasks: which tasks must stay, and when more tasks would not help."""
 
 from __future__ import annotations
 
@@ -8,56 +8,59 @@ from math import inf
 from autoscaler.core.figures import are, number, protecting, several
 from autoscaler.core.memory import FLOW_REACH_S, Memory, progress_window_s
 from autoscaler.core.model import Flow
-from autoscaler.core.policy import Policy, Workers
+from autoscaler.core.policy import Policy, WorkerSafety
 from autoscaler.core.rule_input import PermittedRange, RuleInput
 from autoscaler.core.signals import MINUTE_LIMIT_S
 
-IDLE_BESIDE_BACKLOG_S = 180.0
-"""Backlog beside idle slots for so long is what a FIFO queue does whose message groups are all taken."""
+IDLE_WITH_BACKLOG_S = 180.0
+"""Seconds of backlog with idle slots after which a FIFO queue counts as limited by its message groups."""
 
 CHURN_RATIO = 0.1
-"""Up to a tenth of a fleet may be missing without anything being wrong."""
+"""The share of the tasks that may be missing without a problem."""
 
 FIFO_PROBE = 1
-"""So many tasks more than the groups in flight are allowed, to find out whether there are more groups."""
+"""The number of tasks beyond the groups in flight that is allowed, to find out if there are more groups."""
 
 REDELIVERED_RATIO = 2.0
-"""More messages received than this many times what can be in work: they were given back and received again."""
+"""Received messages by the largest number that can be in progress, above which they count as returned and received
+again.
+"""
 
 MORE_TASKS_RATIO = 1.5
 NO_MORE_DELETED_RATIO = 1.05
-"""Half as many tasks again, and no more than a twentieth more deleted: the bottleneck is behind the workers."""
+"""If 1.5 times as many tasks delete at most 1.05 times as many messages, the bottleneck is behind the workers."""
 
 
 def deployment(inputs: RuleInput) -> PermittedRange | None:
-    """Never in during a deployment, for a bounded time: some last for weeks."""
-    rolling, rule = inputs.fleet.deployment, inputs.policy.deployments
-    if rolling is None or not rule.hold_scale_in or inputs.now - rolling.started >= rule.at_most_s:
+    """Do not scale in during a deployment, for a limited time: some deployments last for weeks."""
+    in_progress, rule = inputs.fleet.deployment, inputs.policy.deployments
+    if in_progress is None or not rule.hold_scale_in or inputs.now - in_progress.started >= rule.at_most_s:
         return None
-    return (inputs.current, inf, lambda: f"a deployment is in progress, for {inputs.now - rolling.started:.0f} s")
+    lasting_s = inputs.now - in_progress.started
+    return (inputs.current, inf, lambda: f"a deployment has been in progress for {lasting_s:.0f} s")
 
 
 def busy(inputs: RuleInput) -> PermittedRange | None:
-    """Keeps the tasks that are at work. A floor never scales out.
+    """Keep the busy tasks. This floor never scales out.
 
-    Protected tasks always count; what is in flight counts for the tasks that it occupies; and where workers lose what
-    they hold when they are stopped, anything in flight keeps all of them: ECS does not choose the idle ones. So it does
-    where `workers` is not set and messages take longer than stopTimeout.
+    Protected tasks always count. Messages in flight count for the tasks that they occupy. If stopped workers lose their
+    messages (unsafe), any message in flight keeps all tasks, because ECS does not choose the idle ones. The same
+    applies if `workers` is not set and messages take longer than stopTimeout.
     """
-    policy, work, long = inputs.policy, inputs.signals.work, inputs.long_work
-    if inputs.workers is Workers.UNSAFE and work.in_flight > 0:
-        if long is not None:
-            return inputs.current, inf, lambda: long.reason(work.in_flight)
+    policy, work, long_work = inputs.policy, inputs.signals.work, inputs.long_work
+    if inputs.workers is WorkerSafety.UNSAFE and work.in_flight > 0:
+        if long_work is not None:
+            return inputs.current, inf, lambda: long_work.reason(work.in_flight)
         return inputs.current, inf, lambda: f"{are(work.in_flight, 'message')} in flight, and stopped workers lose them"
     occupied = -(-work.held // policy.task_concurrency) if policy.busy_floor else 0
     floor = max(inputs.fleet.protected or 0, occupied)
     if floor == 0:
         return None
-    return (min(inputs.current, floor), inf, lambda: ", ".join(_at_work(occupied, work.held, inputs.fleet.protected)))
+    return (min(inputs.current, floor), inf, lambda: ", ".join(_reasons(occupied, work.held, inputs.fleet.protected)))
 
 
-def _at_work(occupied: int, held: int, protected: int | None) -> Iterator[str]:
-    """Why tasks stay. What was not read or not asked for is left out: it is not known to be 0."""
+def _reasons(occupied: int, held: int, protected: int | None) -> Iterator[str]:
+    """Yield why tasks stay. A count that was not read is left out: it is unknown, not 0."""
     if occupied:
         yield f"{are(occupied, 'task')} busy with {several(held, 'message')} in flight"
     if protected is not None:
@@ -65,27 +68,27 @@ def _at_work(occupied: int, held: int, protected: int | None) -> Iterator[str]:
 
 
 def fifo(inputs: RuleInput) -> PermittedRange | None:
-    """No more tasks than a FIFO queue has active message groups: each group is worked on one message at a time.
+    """Limit the tasks to the active message groups of a FIFO queue: each group is processed one message at a time.
 
-    Groups in flight cannot exceed what present workers hold, so this caps only once backlog has stood beside idle
-    slots for minutes, leaves room for a probe, and never scales in.
+    Groups in flight cannot exceed the messages that the present workers hold. The limit therefore applies only after
+    minutes of backlog with idle slots, leaves room for a probe, and never scales in.
     """
     groups, since = inputs.signals.work.groups_in_flight, inputs.memory.idle_since
-    if groups is None or since is None or inputs.now - since < IDLE_BESIDE_BACKLOG_S:
+    if groups is None or since is None or inputs.now - since < IDLE_WITH_BACKLOG_S:
         return None
     most = -(-groups // inputs.policy.task_concurrency) + FIFO_PROBE
     return (
         0,
         max(inputs.current, most),
-        lambda: f"{are(groups, 'message group')} in flight, and tasks stood idle beside backlog for minutes",
+        lambda: f"{are(groups, 'message group')} in flight, and tasks have been idle for minutes despite a backlog",
     )
 
 
 def stalled_start(inputs: RuleInput) -> PermittedRange | None:
-    """No more tasks while those asked for do not come up. It ends as soon as one more of them runs.
+    """Do not scale out while requested tasks do not start. The rule ends as soon as one more task runs.
 
-    A few tasks of many are always being replaced, and a deployment replaces all: unless ECS says that there is
-    trouble, neither is a stall.
+    A few tasks of many are always being replaced, and a deployment replaces all of them. Neither is a stall unless ECS
+    reports a problem.
     """
     starting, trouble = inputs.memory.starting, inputs.fleet.trouble
     if starting is None or inputs.fleet.running >= inputs.fleet.desired or inputs.fleet.running > starting.tasks:
@@ -100,21 +103,21 @@ def stalled_start(inputs: RuleInput) -> PermittedRange | None:
     replaced = inputs.fleet.deployment is not None or missing <= CHURN_RATIO * inputs.fleet.desired
     if replaced or waited_s < inputs.policy.stalled_after_s:
         return None
-    return (0, inputs.current, lambda: _silent_stall(missing, waited_s))
+    return (0, inputs.current, lambda: _unexplained_stall(missing, waited_s))
 
 
-def _silent_stall(missing: int, waited_s: float) -> str:
+def _unexplained_stall(missing: int, waited_s: float) -> str:
     verb = "has" if missing == 1 else "have"
-    return f"{several(missing, 'task')} {verb} not come up for {waited_s:.0f} s, and ECS does not say why"
+    return f"{several(missing, 'task')} {verb} not started for {waited_s:.0f} s, and ECS gives no reason"
 
 
 def no_progress(inputs: RuleInput) -> PermittedRange | None:
-    """No more tasks while those that run get nothing done, or get no more done than fewer did."""
+    """Do not scale out while the running tasks complete nothing, or no more than fewer tasks did."""
     flows = inputs.memory.flows
     if not flows or inputs.signals.given:
         return None
-    if _in_circles(inputs.policy, inputs.memory, inputs.now, held=max(inputs.signals.work.in_flight, _slots(inputs))):
-        return (0, inputs.current, lambda: f"messages are received and not deleted, {_minutes(flows)}")
+    if _redelivers(inputs.policy, inputs.memory, inputs.now, held=max(inputs.signals.work.in_flight, _slots(inputs))):
+        return (0, inputs.current, lambda: f"messages are received but not deleted: {_minutes(flows)}")
     slower = _no_faster(flows, inputs.now)
     if slower is None:
         return None
@@ -134,11 +137,13 @@ def _slots(inputs: RuleInput) -> int:
 
 def _minutes(flows: tuple[Flow, ...]) -> str:
     received, deleted = sum(flow.received for flow in flows), sum(flow.deleted for flow in flows)
-    return f"{number(received)} and {number(deleted)} in {several(len(flows), 'minute')}"
+    return f"{number(received)} received and {number(deleted)} deleted in {several(len(flows), 'minute')}"
 
 
-def _in_circles(policy: Policy, memory: Memory, now: float, held: int) -> bool:
-    """Nothing deleted over the whole window, and more received than could be in work: long work is not this."""
+def _redelivers(policy: Policy, memory: Memory, now: float, held: int) -> bool:
+    """Whether nothing was deleted over the whole window although more messages were received than can be in progress.
+    Long-running work does not meet this condition.
+    """
     window_s = progress_window_s(policy)
     received = minutes = 0
     for flow in reversed(memory.flows):
@@ -151,10 +156,11 @@ def _in_circles(policy: Policy, memory: Memory, now: float, held: int) -> bool:
 
 
 def _no_faster(flows: tuple[Flow, ...], now: float) -> Flow | None:
-    """An earlier minute in which clearly fewer tasks deleted as much as the newest one's.
+    """Return an earlier minute in which clearly fewer tasks deleted as many messages as in the newest one (None: no
+    such minute).
 
-    Only minutes count in which messages waited throughout: in others, what was deleted is what came. Those that wait
-    now do not count: a corridor must not depend on the work of this moment.
+    Only minutes with waiting messages throughout count; in others the deletions equal the arrivals. The messages that
+    wait now are not used: a permitted range must not depend on the current work.
     """
     newest = flows[-1]
     if newest.deleted == 0 or newest.waiting == 0 or now - newest.at >= MINUTE_LIMIT_S:

@@ -1,6 +1,6 @@
-"""What is wrong with an installation, or will be: settings, credentials, rights, what exists, quotas, dollars.
+"""Checks an installation for present and future problems: settings, credentials, rights, resources, quotas, costs.
 
-Law: nothing is changed by looking. What cannot be known without a change is said to be so, and is not tried.
+Law: a check changes nothing. A fact that cannot be checked without a change is reported as unknown.
 """
 
 from autoscaler.operating.doctor.examination import examine

@@ -1,4 +1,4 @@
-"""All looks side by side: few at once, all within a time, and whatever was not reached is told as such."""
+"""Runs all checks in parallel, a few at a time, within a time limit. An unfinished check is a finding."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from typing import NamedTuple
 from autoscaler.aws import connect
 from autoscaler.aws.operator import Identity, connect_operator
 from autoscaler.config import Config
-from autoscaler.control.observing import wanted_meters
+from autoscaler.control.observing import required_meters
 from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
-from autoscaler.inspection.asking import Listed, ask_all
+from autoscaler.inspection.asking import ServiceList, fetch_services
 from autoscaler.operating.calling import CALL_TIMEOUT_S, Uncounted
+from autoscaler.operating.doctor.checks import Checks
 from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, unread
-from autoscaler.operating.doctor.identity import RIGHTS, Standing, endpoints
-from autoscaler.operating.doctor.looks import Looks
+from autoscaler.operating.doctor.identity import RIGHTS, IdentityChecks, endpoints
 from autoscaler.operating.doctor.plan import planned
 from autoscaler.operating.rights import reads_protection
 from autoscaler.ports import Place
 from autoscaler.prometheus import connect_prometheus
 
 AT_ONCE = 8
-"""Looks side by side: they share the account's rates with the daemon that may be running."""
+"""Checks that run in parallel: they share the account's rates with a running daemon."""
 
 WHY_SKIPPED = {
     NoCredentials.kind: "there are no valid credentials",
@@ -36,44 +36,50 @@ WHY_SKIPPED = {
 }
 
 Progress = Callable[[int, int], None]
-"""Is told how many looks of how many are done."""
+"""Called with the number of finished checks and of all checks."""
 
 
-class Look(NamedTuple):
-    """One look: of what, and how."""
+class Check(NamedTuple):
+    """One check: its subject, its name, and its function."""
 
     subject: str
     what: str
-    take: Callable[[], Awaitable[list[Finding]]]
+    run: Callable[[], Awaitable[list[Finding]]]
 
 
-def examine(config: Config, url: str, limit_s: float, told: Progress, role: str | None = None) -> tuple[Finding, ...]:
-    """Everything that is found within about `limit_s`: the daemon's own first, then service by service.
+def examine(
+    config: Config, url: str, limit_s: float, progress: Progress, role: str | None = None
+) -> tuple[Finding, ...]:
+    """Return all findings, within about `limit_s`: those of the daemon first, then service by service.
 
-    `url`: where a daemon may tell how long tasks take to start. `role`: whose right to scale is looked at (None: that
-    of these credentials).
+    `url`: the API of a daemon, which has the learned start-up times. `role`: the role whose permissions are simulated
+    (None: that of these credentials).
     """
-    return asyncio.run(_examined(config, url, limit_s, told, role))
+    return asyncio.run(_examined(config, url, limit_s, progress, role))
 
 
-async def _examined(config: Config, url: str, limit_s: float, told: Progress, role: str | None) -> tuple[Finding, ...]:
+async def _examined(
+    config: Config, url: str, limit_s: float, progress: Progress, role: str | None
+) -> tuple[Finding, ...]:
     starts_s = await _starts_s(url)
     clock = asyncio.get_running_loop().time
-    limiter, nobody = TokenBucketLimiter(clock, random.random, config.rate_share_percent / 100), Uncounted()
+    limiter, calls = TokenBucketLimiter(clock, random.random, config.rate_share_percent / 100), Uncounted()
     async with (
-        connect(limiter, nobody, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
-        connect_operator(limiter, nobody, clock, time.time, CALL_TIMEOUT_S) as operator,
+        connect(limiter, calls, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
+        connect_operator(limiter, calls, clock, time.time, CALL_TIMEOUT_S) as operator,
         connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
         region, where = _region(config, aws.region)
-        standing = Standing(operator.identities, Place(region), role)
-        identity, credentials = await standing.who()
-        looks = (
+        permissions = IdentityChecks(operator.identities, Place(region), role)
+        identity, credentials = await permissions.who()
+        checks = (
             []
             if credentials.kind
-            else list(_looks(config, Looks(aws, gauges, region, identity and identity.account), standing, identity))
+            else list(
+                _checks(config, Checks(aws, gauges, region, identity and identity.account), permissions, identity)
+            )
         )
-        found = await _taken(looks, limit_s, told)
+        found = await _run(checks, limit_s, progress)
     own = [
         where,
         *endpoints(os.environ),
@@ -84,75 +90,75 @@ async def _examined(config: Config, url: str, limit_s: float, told: Progress, ro
 
 
 def _region(config: Config, named: Callable[[], str]) -> tuple[str | None, Finding]:
-    """A Region to ask who we are in, and what is said of the daemon's own."""
+    """Return a Region for the identity check, and the finding about the default Region."""
     regions = [service.ref.region for service in config.services]
     try:
-        return named(), good(DAEMON, "region", f"{named()}, for all that names none")
+        return named(), good(DAEMON, "region", f"{named()}, the default for services that name none")
     except AutoscalerError as fault:
         if regions and all(regions):
-            return regions[0], good(DAEMON, "region", "none of the daemon's own; every service names one")
+            return regions[0], good(DAEMON, "region", "no default Region; every service names one")
         return None, unread(DAEMON, "region", fault)
 
 
 async def _starts_s(url: str) -> Mapping[str, float]:
-    """How long tasks take to start, as a daemon that answers there has learned it."""
-    heard = await ask_all(url)
-    if not isinstance(heard, Listed):
+    """Return the start-up times that the daemon at `url` has learned, by key; empty without an answer."""
+    answer = await fetch_services(url)
+    if not isinstance(answer, ServiceList):
         return {}
-    learned = {str(service["key"]): service.get("start_up_s") for service in heard.services}
+    learned = {str(service["key"]): service.get("start_up_s") for service in answer.services}
     return {key: seconds for key, seconds in learned.items() if isinstance(seconds, int | float)}
 
 
-def _looks(config: Config, looks: Looks, standing: Standing, identity: Identity | None) -> Iterator[Look]:
+def _checks(config: Config, checks: Checks, permissions: IdentityChecks, identity: Identity | None) -> Iterator[Check]:
     for cluster in config.discovery.clusters:
-        yield Look(DAEMON, f"cluster {cluster}", partial(looks.cluster, cluster, config.discovery.place))
+        yield Check(DAEMON, f"cluster {cluster}", partial(checks.cluster, cluster, config.discovery.place))
     for service in config.services:
         key = service.ref.key
-        yield Look(key, "service", partial(looks.service, service))
-        yield Look(key, RIGHTS, partial(standing.may, identity, service))
-        yield Look(key, "conflicting scalers", partial(looks.conflicting_scalers, service))
+        yield Check(key, "service", partial(checks.service, service))
+        yield Check(key, RIGHTS, partial(permissions.may, identity, service))
+        yield Check(key, "conflicting scalers", partial(checks.conflicting_scalers, service))
         if reads_protection(service):
-            yield Look(key, "protection", partial(looks.protection, service))
+            yield Check(key, "protection", partial(checks.protection, service))
         for queue in service.queues:
-            yield Look(key, f"queue {queue.name}", partial(looks.queue, service, queue))
-            yield Look(key, f"receives from {queue.name}", partial(looks.polled, service, queue))
+            yield Check(key, f"queue {queue.name}", partial(checks.queue, service, queue))
+            yield Check(key, f"receives from {queue.name}", partial(checks.polled, service, queue))
             if service.queue_minutes:
-                yield Look(key, f"minutes of {queue.name}", partial(looks.minute, service, queue))
-        if wanted_meters(service.policy):
-            yield Look(key, "cpu and memory", partial(looks.meters, service))
+                yield Check(key, f"minutes of {queue.name}", partial(checks.minute, service, queue))
+        if required_meters(service.policy):
+            yield Check(key, "cpu and memory", partial(checks.meters, service))
         for name, source in service.metrics:
-            yield Look(key, f"metric {name}", partial(looks.metric, service, name, source))
+            yield Check(key, f"metric {name}", partial(checks.metric, service, name, source))
 
 
-async def _taken(looks: Sequence[Look], limit_s: float, told: Progress) -> list[Finding]:
-    """What all the looks found; one that was not done within the limit is a finding of its own."""
-    turns, found = asyncio.Semaphore(AT_ONCE), dict[int, list[Finding]]()
+async def _run(checks: Sequence[Check], limit_s: float, progress: Progress) -> list[Finding]:
+    """Run the checks and return their findings. An unfinished check is a finding of its own."""
+    slots, found = asyncio.Semaphore(AT_ONCE), dict[int, list[Finding]]()
 
-    async def take(number: int, look: Look) -> None:
-        async with turns:
-            found[number] = await look.take()
-        told(len(found), len(looks))
+    async def run(number: int, check: Check) -> None:
+        async with slots:
+            found[number] = await check.run()
+        progress(len(found), len(checks))
 
     with suppress(TimeoutError):
         async with asyncio.timeout(limit_s), asyncio.TaskGroup() as group:
-            for number, look in enumerate(looks):
-                group.create_task(take(number, look))
-    return [one for number, look in enumerate(looks) for one in found.get(number) or [_late(look, limit_s)]]
+            for number, check in enumerate(checks):
+                group.create_task(run(number, check))
+    return [one for number, check in enumerate(checks) for one in found.get(number) or [_timed_out(check, limit_s)]]
 
 
 def _skipped(kind: str) -> Finding:
-    """That nothing else was asked of AWS, since it could not be found out whose credentials these are."""
+    """Return the finding that the other AWS checks were skipped, because the credentials check failed."""
     why = WHY_SKIPPED.get(kind, "the check of the credentials failed")
     text = f"skipped the remaining AWS checks: {why}"
     return Finding(Level.UNKNOWN, DAEMON, "services", text, "fix this first, then run `autoscaler doctor` again")
 
 
-def _late(look: Look, limit_s: float) -> Finding:
-    text = f"was not looked at within {limit_s:g} s"
-    return bad(look.subject, look.what, text, "give it more time with --timeout", Unavailable.kind)
+def _timed_out(check: Check, limit_s: float) -> Finding:
+    text = f"not checked within {limit_s:g} s"
+    return bad(check.subject, check.what, text, "increase --timeout", Unavailable.kind)
 
 
 def _ordered(config: Config, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The daemon's own first, then service by service; in each as they were found."""
+    """Sort the findings: the daemon first, then service by service, each in the order of the checks."""
     subjects = [DAEMON, *(service.ref.key for service in config.services)]
     return tuple(one for subject in subjects for one in findings if one.subject == subject)

@@ -1,4 +1,4 @@
-"""What a look finds: how bad it is, of what, in a sentence, and what to do."""
+"""The findings of checks: level, subject, text and remedy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, Throttled, Unavailable
 
 FINDINGS, REFUSED, UNREACHABLE = 1, 3, 4
-"""The exit codes of a look; 0 is for none of these."""
+"""The exit codes of `doctor`; 0 without a finding."""
 
 CODES = {
     Denied.kind: REFUSED,
@@ -22,13 +22,15 @@ CODES = {
 }
 
 DAEMON = "daemon"
-"""What concerns no single service."""
+"""The subject of findings that concern no single service."""
 
-ASK_AGAIN = "look again; if it stays so, check AWS_ENDPOINT_URL and the Region: AWS documents another answer"
+DEFAULT_REMEDY = (
+    "try again; if the error persists, check AWS_ENDPOINT_URL and the Region: the response is not the documented one"
+)
 
 
 class Level(IntEnum):
-    """good: as it should be. note: worth knowing. unknown: could not be found out. finding: to be mended."""
+    """good: no problem. note: for information. unknown: could not be checked. finding: must be fixed."""
 
     GOOD = 0
     NOTE = 1
@@ -42,10 +44,10 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `subject` is a service's key, or `daemon`; `what` names the thing.
+    """The result of a check. `subject` is a service's key, or `daemon`; `what` is the name of the check.
 
-    `remedy` is empty only where there is nothing to do. `kind`: why AWS kept something from us that the daemon cannot
-    do without (None: it did not).
+    `remedy` is empty only if no action is needed. `kind`: the error kind of a failed read that the daemon requires
+    (None: no such error).
     """
 
     level: Level
@@ -78,20 +80,20 @@ def bad(subject: str, what: str, text: str, remedy: str, kind: str | None = None
 
 
 def unread(subject: str, what: str, gap: Missing | AutoscalerError, *, needed: bool = True) -> Finding:
-    """What could not be read. `needed`: the daemon cannot do without it."""
-    return bad(subject, what, *halves(gap), gap.kind if needed else None)
+    """Return the finding of a failed read. `needed`: the daemon requires it."""
+    return bad(subject, what, *text_and_remedy(gap), gap.kind if needed else None)
 
 
-def halves(gap: Missing | AutoscalerError) -> tuple[str, str]:
-    """What happened, and what to do: our errors end in `; ` and the remedy."""
+def text_and_remedy(gap: Missing | AutoscalerError) -> tuple[str, str]:
+    """Split an error into text and remedy: the texts of our errors end with `; ` and the remedy."""
     sentence = gap.reason if isinstance(gap, Missing) else str(gap)
     text, semicolon, remedy = sentence.rpartition("; ")
-    return (text, remedy) if semicolon else (sentence, ASK_AGAIN)
+    return (text, remedy) if semicolon else (sentence, DEFAULT_REMEDY)
 
 
 def code_of(findings: Iterable[Finding]) -> int:
-    """4 where AWS did not answer, 3 where it refused something that is needed or there are no credentials to ask with,
-    1 for any other finding, else 0.
+    """Return the exit code: 4 if AWS did not answer, 3 if it denied a required call or there are no credentials, 1 for
+    any other finding, else 0.
     """
     codes = {CODES.get(one.kind or "", FINDINGS) for one in findings if one.level is Level.FINDING}
     return max(codes, default=0)

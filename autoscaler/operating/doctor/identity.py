@@ -1,7 +1,7 @@
-"""Whose credentials these are, and whether they may scale: asked of IAM, since ECS has no dry run.
+"""Checks the identity of the credentials, and by IAM's policy simulator whether they may scale: ECS has no dry run.
 
-`ecs:UpdateService` with the present count would be a write like any other, so it is not tried. IAM's simulation says
-what the policies say; where it may not be asked, that is what is told.
+`ecs:UpdateService` with the present count would be a write, so it is not called. The simulator evaluates the policies.
+If it is not permitted, the result is unknown.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from autoscaler.aws import apis
 from autoscaler.aws.operator import Identities, Identity
-from autoscaler.config import Service
+from autoscaler.config import ServiceConfig
 from autoscaler.errors import AutoscalerError, Unavailable
 from autoscaler.operating.arns import Home
-from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, halves, note, unread
+from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, note, text_and_remedy, unread
 from autoscaler.operating.rights import Right, rights_of, writes
 from autoscaler.ports import Place
 
@@ -22,9 +22,9 @@ RIGHTS = "rights"
 
 
 @dataclass(slots=True)
-class Standing:
-    """Asks who we are and what we may. `role`: whose rights are looked at instead, all of them (None: our own, and of
-    those only the one that no reading shows: to set a count).
+class IdentityChecks:
+    """Checks the identity and the permissions. `role`: check all rights of this role instead (None: of the present
+    credentials, only the right to set a count, which no read shows).
     """
 
     identities: Identities
@@ -32,26 +32,26 @@ class Standing:
     role: str | None = None
 
     async def who(self) -> tuple[Identity | None, Finding]:
-        """The identity, and what is said of it; None where it is not known.
+        """Return the identity (None: not known) and the finding about it.
 
-        Without STS the daemon does well, as in a network without a way to it.
+        The daemon works without STS, for example in a network without a route to it.
         """
         try:
             found = await self.identities.who(self.place)
         except Unavailable as fault:
-            return None, Finding(Level.UNKNOWN, DAEMON, "credentials", *halves(fault))
+            return None, Finding(Level.UNKNOWN, DAEMON, "credentials", *text_and_remedy(fault))
         except AutoscalerError as fault:
             return None, unread(DAEMON, "credentials", fault)
-        text = f"account {found.account}, as {found.arn}: what is read here is read with these rights"
+        text = f"account {found.account}, as {found.arn}: this command reads with these permissions"
         return found, good(DAEMON, "credentials", text)
 
-    async def may(self, identity: Identity | None, service: Service) -> list[Finding]:
-        """What IAM says of what the daemon does for the service."""
+    async def may(self, identity: Identity | None, service: ServiceConfig) -> list[Finding]:
+        """Simulate the permissions that the daemon needs for the service."""
         key, principal = service.ref.key, self._principal(identity, service)
         if self.role is None and not writes(service):
-            return [good(key, RIGHTS, "none to change anything is needed in shadow")]
+            return [good(key, RIGHTS, "shadow needs no write permission")]
         if identity is None or principal is None:
-            return [_unknowable(key, "it is not known whose rights count: IAM simulates users and roles only")]
+            return [_unknowable(key, "the role is not known: IAM simulates only users and roles")]
         rights = list(rights_of(service, Home(self.place.region, identity.account)))
         asked = rights if self.role else [right for right in rights if right.api is apis.UPDATE_SERVICE]
         try:
@@ -59,15 +59,15 @@ class Standing:
         except Unavailable as fault:
             return [_unknowable(key, f"IAM did not answer ({fault})")]
         except AutoscalerError:
-            return [_unknowable(key, f"IAM may not be asked what {principal} may")]
+            return [_unknowable(key, f"IAM did not permit the simulation for {principal}")]
         return [_denied(key, principal, right) for right in denied] or [_allowed(key, principal, asked)]
 
-    def _principal(self, identity: Identity | None, service: Service) -> str | None:
-        """Whose rights count for the service: those of the role that it is scaled as, if it names one."""
+    def _principal(self, identity: Identity | None, service: ServiceConfig) -> str | None:
+        """Return the principal that scales the service: the service's role if it names one, else ours."""
         named = self.role if service.ref.role is None else service.ref.role.arn
         return named or (identity and identity.principal)
 
-    async def _allowed(self, principal: str, right: Right, service: Service) -> bool:
+    async def _allowed(self, principal: str, right: Right, service: ServiceConfig) -> bool:
         context = {} if right.cluster is None else {"ecs:cluster": right.cluster}
         place = Place(service.ref.region or self.place.region, service.ref.role)
         return await self.identities.may(principal, right.api, right.resource, context, place)
@@ -93,14 +93,14 @@ def _unknowable(key: str, why: str) -> Finding:
         Level.UNKNOWN,
         key,
         RIGHTS,
-        f"whether the count may be set cannot be known without setting one: ECS has no dry run, and {why}",
-        "allow yourself iam:SimulatePrincipalPolicy on the role, or watch the log after mode=scale_out_only",
+        f"the permission to set the count was not checked: ECS has no dry run, and {why}",
+        "grant yourself iam:SimulatePrincipalPolicy on the role, or check the log after mode=scale_out_only",
     )
 
 
 def endpoints(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Endpoints that are not AWS's own: everything that is read may be somebody else's word."""
+    """Yield a note for each custom endpoint: the readings may not be from AWS."""
     for name in sorted(environ):
         if name.startswith("AWS_ENDPOINT_URL") and environ[name]:
             address = environ[name].rpartition("@")[2]
-            yield note(DAEMON, "endpoint", f"{name} is set: {address}", f"unset {name} to ask AWS itself")
+            yield note(DAEMON, "endpoint", f"{name} is set: {address}", f"unset {name} to use the AWS endpoint")

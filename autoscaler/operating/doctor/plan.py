@@ -1,4 +1,4 @@
-"""What the settings alone tell: what the first message waits, what is asked of AWS, how fast and for how much."""
+"""Checks of the settings alone: wait of the first message, quotas, rate of AWS calls, and their cost."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from autoscaler.aws import SERVICES_A_CALL
 from autoscaler.aws.cloudwatch import queue_metrics
-from autoscaler.config import Config, Service, shadow_state, waking_notes
-from autoscaler.control.observing import wanted_meters
+from autoscaler.config import Config, ServiceConfig, shadow_state, waking_notes
+from autoscaler.control.observing import required_meters
 from autoscaler.control.rate_limiter import PUBLISHED
 from autoscaler.control.supervisor import MOST_GROUPS
 from autoscaler.core.figures import number, several
@@ -19,7 +19,7 @@ from autoscaler.ports import Category, CloudWatchMetric
 from autoscaler.telemetry.spending import METRIC_DOLLARS, SQS_REQUEST_DOLLARS
 
 MOST_TASKS, MOST_DISCOVERED = 5_000, 1_000
-"""ECS's quota of tasks per service, and that of one with service discovery."""
+"""ECS's quota of tasks per service, without and with service discovery."""
 
 CONFLICTS_S, MINUTE_S = 300.0, 60.0
 MONTH_S = 30 * 86_400.0
@@ -32,71 +32,71 @@ APIS = {
 }
 
 
-class Asked(NamedTuple):
-    """What the daemon asks of one Region: calls a second by category, and metrics a minute."""
+class RegionLoad(NamedTuple):
+    """The daemon's calls to one Region: calls per second by category, and metrics per minute."""
 
     rates: Mapping[Category, float]
     metrics: int
 
 
 def planned(config: Config, starts_s: Mapping[str, float]) -> Iterator[Finding]:
-    """Everything that the settings tell. `starts_s`: how long tasks were seen to take to start, by key."""
+    """Yield the findings from the settings. `starts_s`: learned start-up times in seconds, by key."""
     for service in config.services:
         yield from _mode(service)
         yield from _first_message(config, service, starts_s)
         yield from _tasks(service)
-    asked = asked_of(config)
-    yield from _rates(config, asked)
-    yield _dollars(asked)
+    load = load_by_region(config)
+    yield from _rates(config, load)
+    yield _dollars(load)
 
 
-def _mode(service: Service) -> Iterator[Finding]:
+def _mode(service: ServiceConfig) -> Iterator[Finding]:
     if service.activation is not None:
         yield note(
             service.ref.key, "mode", shadow_state(service), f"to activate it, {service.activation}; see docs/shadow.md"
         )
 
 
-def _first_message(config: Config, service: Service, starts_s: Mapping[str, float]) -> Iterator[Finding]:
+def _first_message(config: Config, service: ServiceConfig, starts_s: Mapping[str, float]) -> Iterator[Finding]:
     key, source = service.ref.key, "learned by the daemon" if service.ref.key in starts_s else "assumed"
-    said = [each.removeprefix(f"{key}: ") for each in waking_notes(config, starts_s) if each.startswith(f"{key}: ")]
-    for text, _, remedy in (each.rpartition(": ") for each in said):
+    notes = [each.removeprefix(f"{key}: ") for each in waking_notes(config, starts_s) if each.startswith(f"{key}: ")]
+    for text, _, remedy in (each.rpartition(": ") for each in notes):
         yield note(key, "from zero", f"{text} ({source})", remedy)
-    if service.queues and not said:
-        waits = f"{number(config.interval_s)}s" if service.policy.min_tasks else "less than it may"
-        yield good(key, "from zero", f"the first message of a quiet time waits about {waits}")
+    if service.queues and not notes:
+        wait = f"about {number(config.interval_s)}s" if service.policy.min_tasks else "less than its acceptable latency"
+        yield good(key, "from zero", f"the first message after an idle period waits {wait}")
 
 
-def _tasks(service: Service) -> Iterator[Finding]:
+def _tasks(service: ServiceConfig) -> Iterator[Finding]:
     key, policy = service.ref.key, service.policy
     if policy.max_tasks > MOST_TASKS:
         yield bad(
             key,
             "max_tasks",
-            f"max_tasks is {policy.max_tasks:,}; ECS gives a service at most {MOST_TASKS:,}",
+            f"max_tasks is {policy.max_tasks:,}; the ECS quota is {MOST_TASKS:,} tasks per service",
             f"set max_tasks to {MOST_TASKS:,} or less, or spread the work over several services",
         )
     elif policy.max_tasks > MOST_DISCOVERED:
         yield note(
             key,
             "max_tasks",
-            f"max_tasks is {policy.max_tasks:,}; with service discovery ECS gives at most {MOST_DISCOVERED:,}",
-            "leave service discovery off, or lower max_tasks",
+            f"max_tasks is {policy.max_tasks:,}; the ECS quota with service discovery is {MOST_DISCOVERED:,} tasks",
+            "do not use service discovery, or lower max_tasks",
         )
     minutes = policy.max_tasks / policy.launch_per_minute
     if minutes * MINUTE_S > policy.shortest_latency_s:
         yield note(
             key,
             "launches",
-            f"ECS launches {several(policy.launch_per_minute, 'task')} a minute: "
+            f"ECS starts at most {several(policy.launch_per_minute, 'task')} a minute: "
             f"{several(policy.max_tasks, 'task')} in {several(minutes, 'minute')}",
-            "raise min_tasks, or the latency, where so large a burst must be met",
+            "raise min_tasks or acceptable_latency if such a burst must meet the latency target",
         )
 
 
-def asked_of(config: Config) -> dict[str, Asked]:
-    """What is asked, by Region as the settings name it (empty: the daemon's own). A tick asks each queue and, for up to
-    ten services of a cluster that tick together, ECS once; CloudWatch once a minute for 500 metrics.
+def load_by_region(config: Config) -> dict[str, RegionLoad]:
+    """Return the load by Region name (empty: the default Region). A poll reads each queue once, and ECS once for up to
+    ten services of a cluster that are polled together. One CloudWatch call a minute reads up to 500 metrics.
     """
     queues: Counter[str] = Counter()
     clusters: dict[str, Counter[str]] = {}
@@ -107,7 +107,7 @@ def asked_of(config: Config) -> dict[str, Asked]:
         metrics[region] += _metrics(service)
         queues.update(queue.region or "" for queue in service.queues)
     return {
-        region: Asked(
+        region: RegionLoad(
             {
                 Category.QUEUE_READ: queues[region] / config.interval_s,
                 Category.SERVICE_READ: sum(map(_shared, here.values())) / config.interval_s,
@@ -122,50 +122,54 @@ def asked_of(config: Config) -> dict[str, Asked]:
 
 
 def _shared(services: int) -> int:
-    """Calls for so many services of a cluster: ten in each, but never fewer than groups that tick apart."""
+    """Return the calls for this number of services of a cluster: ten per call, but at least one per poll group."""
     return max(ceil(services / SERVICES_A_CALL), min(services, MOST_GROUPS))
 
 
-def _metrics(service: Service) -> int:
-    """How many metrics are asked for each minute."""
+def _metrics(service: ServiceConfig) -> int:
+    """Return the number of metrics that are read each minute."""
     minutes = sum(len(queue_metrics(queue.name)) for queue in service.queues) if service.queue_minutes else 0
     measured = sum(isinstance(source, CloudWatchMetric) for _, source in service.metrics)
-    return minutes + measured + len(wanted_meters(service.policy))
+    return minutes + measured + len(required_meters(service.policy))
 
 
-def _rates(config: Config, asked: Mapping[str, Asked]) -> Iterator[Finding]:
-    for region, calls in asked.items():
+def _rates(config: Config, load: Mapping[str, RegionLoad]) -> Iterator[Finding]:
+    for region, calls in load.items():
         for category, rate in calls.rates.items():
             allowed = PUBLISHED[category][0] * config.rate_share_percent / 100
-            text = f"{_shown(rate)} calls a second of our {_shown(allowed)}{f' in {region}' if region else ''}"
+            text = f"{_shown(rate)} of our {_shown(allowed)} calls per second{f' in {region}' if region else ''}"
             yield _rate(config, category, text, rate / allowed)
 
 
 def _rate(config: Config, category: Category, text: str, used_ratio: float) -> Finding:
     what, longer = f"calls to {APIS[category]}", f"{ceil(config.interval_s * used_ratio)}s"
     percent = ceil(config.rate_share_percent * used_ratio)
-    more = f"raise AUTOSCALER_RATE_SHARE_PERCENT to {percent}" if percent <= 100 else "divide them among accounts"
+    more = (
+        f"raise AUTOSCALER_RATE_SHARE_PERCENT to {percent}"
+        if percent <= 100
+        else "split the services over several accounts"
+    )
     if used_ratio <= 1:
         return good(DAEMON, what, text)
     if category is Category.SERVICE_READ:
-        text = f"{text}: counts that stand still are read about every {longer}, those on the move at each look"
-        return note(DAEMON, what, text, f"nothing, if that will do; else {more}")
+        text = f"{text}: stable services are read about every {longer}, changing ones at each poll"
+        return note(DAEMON, what, text, f"no action if this is acceptable; else {more}")
     if category is Category.QUEUE_READ:
         more = f"set AUTOSCALER_INTERVAL to {longer} or longer, or {more}"
-    return bad(DAEMON, what, f"{text}: they will wait for their turn", more)
+    return bad(DAEMON, what, f"{text}: calls will wait for rate-limit tokens", more)
 
 
 def _shown(rate: float) -> str:
     return number(rate)
 
 
-def _dollars(asked: Mapping[str, Asked]) -> Finding:
-    requests = sum(calls.rates[Category.QUEUE_READ] for calls in asked.values()) * MONTH_S
-    metrics = sum(calls.metrics for calls in asked.values()) * MONTH_S / MINUTE_S
+def _dollars(load: Mapping[str, RegionLoad]) -> Finding:
+    requests = sum(calls.rates[Category.QUEUE_READ] for calls in load.values()) * MONTH_S
+    metrics = sum(calls.metrics for calls in load.values()) * MONTH_S / MINUTE_S
     sqs, cloudwatch = requests * SQS_REQUEST_DOLLARS, metrics * METRIC_DOLLARS
     return good(
         DAEMON,
         "dollars",
         f"at most about ${sqs + cloudwatch:,.2f} a month for calls: {requests:,.0f} to SQS (${sqs:,.2f}), "
-        f"{metrics:,.0f} metrics from CloudWatch (${cloudwatch:,.2f}); ECS's are free",
+        f"{metrics:,.0f} metrics from CloudWatch (${cloudwatch:,.2f}); ECS calls are free",
     )

@@ -1,9 +1,9 @@
-"""From five answers to everything that a first start needs: settings, a policy, a task definition, and what comes next.
+"""Generates the files of a first start from five answers: settings, policy, task definition and next steps.
 
-All of it in shadow: it reads and tells, and its role holds no right to change anything.
+The daemon starts in shadow: it only reads and reports, and its role has no write permission.
 """
 
-from autoscaler.operating.starting.answers import Answers
+from autoscaler.operating.starting.answers import InitAnswers
 from autoscaler.operating.starting.files import files, steps, written
 
-__all__ = ["Answers", "files", "steps", "written"]
+__all__ = ["InitAnswers", "files", "steps", "written"]

@@ -1,4 +1,4 @@
-"""The five answers, and what is known besides: as settings, in a file's spelling and in that of variables."""
+"""The answers of `init`, converted to settings: as a TOML file and as environment variables."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SHADOW = "shadow"
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What was answered. `queues` as they were written: names, URLs or ARNs. `region`, `account`, `image`: None where
-    they are not known, and then words in capitals stand for them.
+class InitAnswers:
+    """The answers. `queues` as they were written: names, URLs or ARNs. `region`, `account`, `image` None: not known; a
+    placeholder in capitals replaces them.
     """
 
     cluster: str
@@ -32,8 +32,8 @@ class Answers:
     def key(self) -> str:
         return key_of(self.service)
 
-    def completed(self) -> Answers:
-        """With the Region and the account that the queues' URLs and ARNs name, where they name one and none was told.
+    def completed(self) -> InitAnswers:
+        """Return the answers with the Region and account of the queues' URLs and ARNs, if they are missing and unique.
 
         Raises `ConfigError` with everything that is wrong with the answers.
         """
@@ -45,12 +45,12 @@ class Answers:
         )
 
     def config(self) -> Config:
-        """The settings. Raises `ConfigError` with everything that is wrong with the answers."""
+        """Return the settings. Raises `ConfigError` with everything that is wrong with the answers."""
         return load(self.variables())
 
     def variables(self) -> dict[str, str]:
-        """The settings as the task's environment has them; the rest is as by default."""
-        told = {
+        """Return the settings as environment variables of the task; all other settings have their defaults."""
+        settings = {
             "CLUSTER": self.cluster,
             "SERVICE": self.service,
             "QUEUES": ",".join(self.queues),
@@ -59,20 +59,20 @@ class Answers:
             "ACCEPTABLE_LATENCY": shown(self.acceptable_latency_s),
             "MODE": SHADOW,
         } | ({"REGION": self.region} if self.region else {})
-        return {PREFIX + name: value for name, value in told.items()}
+        return {PREFIX + name: value for name, value in settings.items()}
 
     def toml(self) -> str:
-        """The same settings as a file, with what may be changed first."""
+        """Return the same settings as a TOML file, with comments on the first changes."""
         lines = [
             "# Every setting, with the reason for its default: `autoscaler settings`.",
             "",
             f"[services.{self.key}]",
             *(f"{name} = {json.dumps(value)}" for name, value in self._fields().items()),
             "",
-            "# shadow: reads, decides and tells, and changes nothing. Then scale_out_only, then active.",
+            "# shadow: reads and decides, and changes nothing. Next: scale_out_only, then active.",
             f'mode = "{SHADOW}"',
             "",
-            "# What a scale-in may do to work in progress: `autoscaler settings` tells of the three. Not set: no",
+            "# The effect of a scale-in on work in progress: `autoscaler settings` lists the values. Not set: no",
             "# scale-in while messages are in flight that take longer than the container's stopTimeout.",
             '# workers = "self_protecting"',
         ]
@@ -92,6 +92,6 @@ class Answers:
 
 
 def _only(words: Iterable[str | None]) -> str | None:
-    """The one word that all say (None: they say several, or nothing)."""
-    said = set(words)
-    return said.pop() if len(said) == 1 else None
+    """Return the one value that all have (None: there are several, or none)."""
+    distinct = set(words)
+    return distinct.pop() if len(distinct) == 1 else None

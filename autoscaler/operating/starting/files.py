@@ -1,4 +1,4 @@
-"""The files of a first start, and the steps that lead from them to a daemon that acts."""
+"""The files of a first start, and the steps from them to a daemon that scales."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from autoscaler import monitoring
 from autoscaler.config.queues import partition
 from autoscaler.operating.permissions import granted
-from autoscaler.operating.starting.answers import Answers
+from autoscaler.operating.starting.answers import InitAnswers
 from autoscaler.operating.starting.task import EXECUTION_ROLE, LOG_GROUP, ROLE, task_definition
 
 SETTINGS, POLICY, TASK, READ = "autoscaler.toml", "iam-policy.json", "task-definition.json", "README.md"
@@ -19,14 +19,14 @@ TRUSTED = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
-"""Who may act as the two roles: tasks, and ECS when it starts one."""
+"""The trust policy of both roles: ECS tasks, and ECS when it starts one."""
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["SUBNET"], "securityGroups": ["SECURITY_GROUP"]}}
 ONE_AT_A_TIME = {"minimumHealthyPercent": 0, "maximumPercent": 100}
 
 
-def files(answers: Answers) -> dict[str, str]:
-    """The content of each file by its name. Raises `ConfigError` with everything that is wrong with the answers."""
+def files(answers: InitAnswers) -> dict[str, str]:
+    """Return the content of each file by name. Raises `ConfigError` with everything that is wrong with the answers."""
     config = answers.config()
     policy = granted(config, answers.region, answers.account).policy
     return {
@@ -39,54 +39,54 @@ def files(answers: Answers) -> dict[str, str]:
     }
 
 
-def steps(answers: Answers) -> tuple[str, ...]:
-    """What to do with the files, in order."""
+def steps(answers: InitAnswers) -> tuple[str, ...]:
+    """Return the next steps, in order."""
     gaps = [word for word, known in _words(answers).items() if not known]
     return (
-        *([f"put the right words for {', '.join(gaps)} into the files"] if gaps else []),
-        f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler doctor: mend what it finds",
-        f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler run: watch it in shadow from here, nothing is changed",
+        *([f"replace {', '.join(gaps)} in the files"] if gaps else []),
+        f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler doctor: fix all findings",
+        f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler run: run it in shadow on this machine; it changes nothing",
         *_made(answers),
-        f"give {RULES} to Prometheus, if you have one",
+        f"add {RULES} to Prometheus, if you use it",
         f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler dashboards --out monitoring: dashboards, "
-        "and alarms that stand without the daemon",
-        f"when you agree with what it would have done: scale_out_only, as mode in {SETTINGS} and as AUTOSCALER_MODE in "
-        "the task, then active; first put the policy anew, as "
-        f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler iam-policy prints it: shadow's holds no right to scale",
+        "and alarms that work without the daemon",
+        f"when the decisions in shadow are right: set scale_out_only, as mode in {SETTINGS} and as AUTOSCALER_MODE in "
+        f"the task, later active. Before that, replace the policy with the output of AUTOSCALER_CONFIG_FILE={SETTINGS} "
+        "autoscaler iam-policy: the policy of shadow does not permit scaling",
     )
 
 
-def _made(answers: Answers) -> tuple[str, ...]:
-    """What must be there before the task, and then the task: a command each, after what it is for."""
+def _made(answers: InitAnswers) -> tuple[str, ...]:
+    """Return the commands that create the roles, the log group, the task definition and the service."""
     managed = f"arn:{partition(answers.region)}:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
     where = f" --region {answers.region or 'REGION'}"
     network, rollout = json.dumps(NETWORK), json.dumps(ONE_AT_A_TIME)
     return (
         f"the daemon's role: aws iam create-role --role-name {ROLE} --assume-role-policy-document file://{TRUST}",
-        f"its rights: aws iam put-role-policy --role-name {ROLE} --policy-name autoscaler --policy-document "
+        f"its permissions: aws iam put-role-policy --role-name {ROLE} --policy-name autoscaler --policy-document "
         f"file://{POLICY}",
-        f"the role with which ECS starts tasks, if the account has none: aws iam create-role --role-name "
+        f"the task execution role, if the account has none: aws iam create-role --role-name "
         f"{EXECUTION_ROLE} --assume-role-policy-document file://{TRUST}",
-        f"its rights: aws iam attach-role-policy --role-name {EXECUTION_ROLE} --policy-arn {managed}",
-        f"the log, which ECS does not make: aws logs create-log-group --log-group-name {LOG_GROUP}{where}",
-        f"the task: aws ecs register-task-definition --cli-input-json file://{TASK}{where}",
-        f"one of it, in the words of your network: aws ecs create-service --cluster {answers.cluster} --service-name "
-        f"autoscaler --task-definition autoscaler --desired-count 1 --launch-type FARGATE "
+        f"its permissions: aws iam attach-role-policy --role-name {EXECUTION_ROLE} --policy-arn {managed}",
+        f"the log group, which ECS does not create: aws logs create-log-group --log-group-name {LOG_GROUP}{where}",
+        f"the task definition: aws ecs register-task-definition --cli-input-json file://{TASK}{where}",
+        f"the service, with your subnet and security group: aws ecs create-service --cluster {answers.cluster} "
+        f"--service-name autoscaler --task-definition autoscaler --desired-count 1 --launch-type FARGATE "
         f"--deployment-configuration '{rollout}' --network-configuration '{network}'{where}",
     )
 
 
-def _words(answers: Answers) -> Mapping[str, str | None]:
+def _words(answers: InitAnswers) -> Mapping[str, str | None]:
     return {"REGION": answers.region, "ACCOUNT": answers.account, "IMAGE": answers.image}
 
 
-def _readme(answers: Answers) -> str:
+def _readme(answers: InitAnswers) -> str:
     what = {
-        SETTINGS: "the settings, for commands on your machine; the task has the same as variables",
-        POLICY: "the least rights for shadow: none of them changes anything",
-        TRUST: "who may act as its roles: tasks of ECS",
-        TASK: "the daemon's own task",
-        RULES: "alerts and recording rules for Prometheus; docs/runbook.md says what to do about each",
+        SETTINGS: "the settings, for commands on your machine; the task has the same settings as environment variables",
+        POLICY: "the least permissions for shadow: read-only",
+        TRUST: "the trust policy of the roles: ECS tasks",
+        TASK: "the daemon's task definition",
+        RULES: "alerts and recording rules for Prometheus; docs/runbook.md describes the response to each alert",
     }
     listed = "\n".join(f"- `{name}`: {text}" for name, text in what.items())
     numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps(answers), 1))
@@ -94,9 +94,9 @@ def _readme(answers: Answers) -> str:
 
 
 def written(contents: Mapping[str, str], folder: Path, *, over: bool) -> list[Path]:
-    """The files are in the folder, all of them. `over`: those of their names that were there are replaced.
+    """Write all files to the folder and return their paths. `over`: replace existing files.
 
-    Raises `FileExistsError` with their names before anything is written, `OSError` where it cannot be.
+    Raises `FileExistsError` with the existing names before anything is written, and `OSError` if a write fails.
     """
     there = [name for name in contents if (folder / name).exists()]
     if there and not over:

@@ -1,6 +1,6 @@
-"""The daemon's task definition, as `aws ecs register-task-definition --cli-input-json` takes it.
+"""The daemon's task definition, as input of `aws ecs register-task-definition --cli-input-json`.
 
-Law: it is the one of `deploy/task-definition.json`, with the settings filled in.
+Law: it equals `deploy/task-definition.json` with the settings filled in.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from autoscaler.config.queues import partition
-from autoscaler.operating.starting.answers import Answers
+from autoscaler.operating.starting.answers import InitAnswers
 
 ROLE, EXECUTION_ROLE, LOG_GROUP = "autoscaler", "ecsTaskExecutionRole", "/ecs/autoscaler"
 
@@ -17,11 +17,11 @@ HEALTH = (
     "c = h.HTTPConnection('127.0.0.1', int(os.environ.get('AUTOSCALER_HTTP_PORT', '9108')), timeout=4); "
     "c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"
 )
-"""The image has a Python and no shell."""
+"""The health check command. The image has Python and no shell."""
 
 
-def task_definition(answers: Answers) -> dict[str, Any]:
-    """The task: a quarter of a vCPU, 512 MB, nobody's user, nothing written to its own disk."""
+def task_definition(answers: InitAnswers) -> dict[str, Any]:
+    """Return the task definition: 0.25 vCPU, 512 MB, a non-root user, a read-only root file system."""
     return {
         "family": "autoscaler",
         "requiresCompatibilities": ["FARGATE"],
@@ -35,11 +35,11 @@ def task_definition(answers: Answers) -> dict[str, Any]:
     }
 
 
-def _role(answers: Answers, name: str) -> str:
+def _role(answers: InitAnswers, name: str) -> str:
     return f"arn:{partition(answers.region)}:iam::{answers.account or 'ACCOUNT'}:role/{name}"
 
 
-def _container(answers: Answers) -> dict[str, Any]:
+def _container(answers: InitAnswers) -> dict[str, Any]:
     return {
         "name": "autoscaler",
         "image": answers.image or "IMAGE",

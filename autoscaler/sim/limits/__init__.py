@@ -1,4 +1,4 @@
-"""What no policy can beat: the least possible cost, and the clairvoyant that is never late."""
+"""Lower bounds for every policy: the least possible cost, and the clairvoyant, which is never late."""
 
 from autoscaler.sim.limits.clairvoyant import clairvoyant
 from autoscaler.sim.limits.work import least_possible_billed_s

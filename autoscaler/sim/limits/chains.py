@@ -1,7 +1,7 @@
-"""What one task does one after the other: a chain of messages, known by three numbers.
+"""Chains: the messages that one task processes one after another, described by three numbers.
 
-Begun as late as its deadlines allow, a chain takes least time: whoever comes up earlier only waits more.
-Only for tasks that work on one message at a time.
+A chain takes the least task time if its task comes up as late as the deadlines allow. A task that comes up earlier
+only waits longer. Chains apply only to tasks that process one message at a time.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autoscaler.sim.limits.episode import Episode, Run, billed_s
+from autoscaler.sim.limits.episode import Episode, EpisodeRun, billed_s
 from autoscaler.sim.limits.launching import in_time
-from autoscaler.sim.model import Life
+from autoscaler.sim.model import TaskLife
 
 
 class Chain(NamedTuple):
-    """Messages in the order of work. In time if the task is up by `up_by_s`; then done at `done_s` if it was up long
-    before, and else `work_s` after it is up, whichever is later.
+    """Messages in processing order. They are in time if the task is up by `up_by_s`. The last one then ends at
+    `done_s`, or `work_s` after the task is up, whichever is later.
     """
 
     messages: tuple[int, ...]
@@ -28,20 +28,20 @@ class Chain(NamedTuple):
     work_s: float
 
     def done_if_up(self, up_s: float) -> float:
-        """When the last message is done, if the task is up at `up_s`, which is not after `up_by_s`."""
+        """Return when the last message ends if the task is up at `up_s`, which must not be after `up_by_s`."""
         return max(self.done_s, up_s + self.work_s)
 
 
-NOTHING = Chain((), inf, -inf, 0.0)
+EMPTY_CHAIN = Chain((), inf, -inf, 0.0)
 
 
 def joined(first: Chain, then: Chain) -> Chain | None:
-    """Both by one task. None: the second cannot wait for so long."""
-    return None if first.done_s > then.up_by_s else in_turn(first, then)
+    """Return both chains as one. None: the second chain cannot wait until the first one ends."""
+    return None if first.done_s > then.up_by_s else one_after_another(first, then)
 
 
-def in_turn(first: Chain, then: Chain) -> Chain:
-    """Both by one task; the second can wait until the first is done."""
+def one_after_another(first: Chain, then: Chain) -> Chain:
+    """Return both chains as one. The second chain must be able to wait until the first one ends."""
     return Chain(
         first.messages + then.messages,
         min(first.up_by_s, then.up_by_s - first.work_s),
@@ -51,20 +51,23 @@ def in_turn(first: Chain, then: Chain) -> Chain:
 
 
 def single(episode: Episode, message: int) -> Chain:
-    """A message of its own."""
+    """Return the chain of this one message."""
     arrival, service = float(episode.arrivals_s[message]), float(episode.service_s[message])
     return Chain((message,), arrival + episode.latency_s, arrival + service, service)
 
 
 class Roster(NamedTuple):
-    """Who does what: a chain for each task of the start, and the others in the order of launch."""
+    """The chain of each task: tasks that exist at the start, then launched tasks in the order of launch."""
 
     at_start: tuple[Chain, ...]
     launched: tuple[Chain, ...]
 
 
 def cost_s(roster: Roster, start_up_s: Sequence[float], least_billed_s: float) -> float:
-    """What it is billed, each launch as late as it may be: no later than the next. Infinite: it cannot be in time."""
+    """Return the billed task-seconds if each launch is as late as possible, and not later than the next launch.
+
+    Infinite: a message would be late.
+    """
     total, launch = 0.0, inf
     for chain in roster.at_start:
         if chain.up_by_s < 0:
@@ -78,18 +81,19 @@ def cost_s(roster: Roster, start_up_s: Sequence[float], least_billed_s: float) -
 
 
 def in_order(chains: Iterable[Chain], start_up_s: Sequence[float]) -> tuple[Chain, ...]:
-    """An order of launch in which few are launched early: by when they must be up, neighbours swapped where both
-    can then be launched later, taken together.
+    """Return the chains in an order of launch with few early launches.
+
+    They are sorted by `up_by_s`. Two neighbours are swapped if the sum of their launch times is then later.
     """
     ordered = sorted(chains, key=lambda chain: chain.up_by_s)
     launch = inf
     for order in range(len(ordered) - 1, 0, -1):
         one, other = ordered[order - 1], ordered[order]
-        kept = _launches(one, other, start_up_s[order - 1], start_up_s[order], launch)
+        unchanged = _launches(one, other, start_up_s[order - 1], start_up_s[order], launch)
         swapped = _launches(other, one, start_up_s[order - 1], start_up_s[order], launch)
-        if sum(swapped) > sum(kept):
+        if sum(swapped) > sum(unchanged):
             ordered[order - 1], ordered[order] = other, one
-        launch = max(kept, swapped, key=sum)[1]
+        launch = max(unchanged, swapped, key=sum)[1]
     return tuple(ordered)
 
 
@@ -98,20 +102,20 @@ def _launches(one: Chain, other: Chain, first: float, second: float, launch: flo
     return min(later, one.up_by_s - first), later
 
 
-def run(episode: Episode, roster: Roster) -> Run:
-    """The roster, worked."""
+def run(episode: Episode, roster: Roster) -> EpisodeRun:
+    """Return the run of the roster."""
     begun_s = np.empty(len(episode.arrivals_s))
     up_by_s = np.array([chain.up_by_s for chain in roster.launched])
     launched_s = in_time(up_by_s, episode.start_up_s).tolist()
-    lives = [Life(0.0, 0.0, _work(episode, chain, 0.0, begun_s)) for chain in roster.at_start]
+    lives = [TaskLife(0.0, 0.0, _work(episode, chain, 0.0, begun_s)) for chain in roster.at_start]
     for launch, start_up, chain in zip(launched_s, episode.start_up_s.tolist(), roster.launched, strict=False):
         up_s = launch + start_up
-        lives.append(Life(launch, up_s, _work(episode, chain, up_s, begun_s)))
-    return Run(begun_s, tuple(lives), billed_s(tuple(lives), episode.least_billed_s))
+        lives.append(TaskLife(launch, up_s, _work(episode, chain, up_s, begun_s)))
+    return EpisodeRun(begun_s, tuple(lives), billed_s(tuple(lives), episode.least_billed_s))
 
 
 def _work(episode: Episode, chain: Chain, up_s: float, begun_s: np.ndarray) -> float:
-    """When the chain is done; `begun_s` is told of its messages."""
+    """Return when the chain ends, and write the start of each of its messages to `begun_s`."""
     now = up_s
     for message in chain.messages:
         begun_s[message] = now = max(now, episode.arrivals_s[message])

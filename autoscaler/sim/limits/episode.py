@@ -1,7 +1,7 @@
-"""A stretch of the days that nothing before it and nothing after it bears on, and what becomes of it.
+"""Episodes: groups of messages that can be planned independently of each other, and their runs.
 
-Between episodes lies a gap that is longer than any start-up: no task is worth keeping through it, and no launch of
-the one is later than a launch of the other.
+The gap between two episodes is longer than any start-up. So it never pays to keep a task through the gap, and no
+launch of an episode is later than a launch of the next one.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autoscaler.sim.model import Floats, Life, Workload, WorldSettings
+from autoscaler.sim.model import Floats, TaskLife, Workload, WorldSettings
 
 EARLIER_S = 10.0
-"""What a plan lacked is launched so much earlier than it was lacked: start-ups come in an order that is not chosen."""
+"""A task that a plan was missing is launched this much earlier: the order of the start-up times cannot be chosen."""
 FEW = 8
-"""So many messages are one episode, and are served in the best way of all its neighbours; there are about as many
-neighbours as their number to the third.
+"""At most this number of messages are one episode, and a local search compares every neighbour of its plan. The number
+of neighbours is about the cube of the number of messages.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """Messages that come, what each occupies a slot for, and the tasks that are up at 0 without a launch.
+    """Arrivals, the time that each message occupies a slot, and the number of tasks that are up at 0 without a launch.
 
-    `start_up_s`: of the launches of this episode, in their order; there are at least as many as messages.
+    `start_up_s`: start-up times in the order of launch, at least one per message.
     """
 
     arrivals_s: Floats
@@ -40,23 +40,24 @@ class Episode:
     least_billed_s: float
 
 
-class Run(NamedTuple):
-    """When each message is begun, and the tasks, those of the start first, then in the order of launch."""
+class EpisodeRun(NamedTuple):
+    """When each message begins, and the tasks: those of the start first, then in the order of launch."""
 
     begun_s: Floats
-    lives: tuple[Life, ...]
+    lives: tuple[TaskLife, ...]
     billed_s: float
 
 
-def billed_s(lives: tuple[Life, ...], least_billed_s: float) -> float:
-    """Of so many tasks, as everybody is billed."""
+def billed_s(lives: tuple[TaskLife, ...], least_billed_s: float) -> float:
+    """Return the billed task-seconds: each task from launch to stop, and at least `least_billed_s`."""
     return math.fsum(max(life.stopped_s - life.launched_s, least_billed_s) for life in lives)
 
 
 def spans(workload: Workload, settings: WorldSettings, latency_s: float, longest_start_up_s: float) -> Iterator[slice]:
-    """The messages of each episode, in order; none is empty.
+    """Yield the messages of each episode, in order; no slice is empty.
 
-    Where there are few, they are one: what one episode launches may spare another a long start-up.
+    A workload of at most `FEW` messages is one episode, because a launch in one episode can take a long start-up time
+    that another episode would otherwise get.
     """
     idle_s = settings.least_billed_s + longest_start_up_s + EARLIER_S
     over_s = np.maximum.accumulate(workload.arrivals_s + latency_s + workload.service_s) + idle_s

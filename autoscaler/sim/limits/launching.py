@@ -1,7 +1,7 @@
-"""When to launch what must be up: the k-th launch takes the k-th start-up time, whatever it is for.
+"""When to launch tasks that must be up at given instants. The k-th launch takes the k-th start-up time.
 
-A task that is launched later is not up earlier only because it starts faster: launches have an order. So tasks wanted
-at the same instant come up around it, some too early and some too late.
+Launch times ascend: a task with a short start-up time is not launched before its predecessors. So tasks that are
+required at the same instant come up around it, some too early and some too late.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import numpy as np
 from autoscaler.sim.model import Floats
 
 
-def near(wanted_s: Floats, start_up_s: Floats) -> Floats:
-    """Ascending launches, so that the tasks are up as near to the ascending instants `wanted_s` as can be: by least
-    squares, which is an isotonic regression (pool adjacent violators).
+def near(up_s: Floats, start_up_s: Floats) -> Floats:
+    """Return ascending launch times, so that the tasks are up as near as possible to the ascending instants `up_s`.
+
+    The fit is by least squares: an isotonic regression (pool adjacent violators).
     """
     pooled: list[tuple[float, int]] = []
-    for ideal in (wanted_s - start_up_s[: len(wanted_s)]).tolist():
+    for ideal in (up_s - start_up_s[: len(up_s)]).tolist():
         mean, weight = ideal, 1
         while pooled and pooled[-1][0] >= mean:
             other, others = pooled.pop()
@@ -25,7 +26,7 @@ def near(wanted_s: Floats, start_up_s: Floats) -> Floats:
     return np.repeat([mean for mean, _ in pooled], [weight for _, weight in pooled])
 
 
-def in_time(wanted_s: Floats, start_up_s: Floats) -> Floats:
-    """Ascending launches, each as late as can be, so that each task is up at its instant of `wanted_s` or before."""
-    ideal = wanted_s - start_up_s[: len(wanted_s)]
+def in_time(up_s: Floats, start_up_s: Floats) -> Floats:
+    """Return ascending launch times, each as late as possible, so that each task is up at its `up_s` or before."""
+    ideal = up_s - start_up_s[: len(up_s)]
     return np.minimum.accumulate(ideal[::-1])[::-1]

@@ -1,7 +1,7 @@
-"""Few messages: who comes after whom is decided one by one.
+"""Assign messages to tasks one by one, if there are few messages.
 
-First in, first out, parted into chains so that it costs least, by dynamic programming; then chains are joined where
-a task had better wait than be stopped and another one started.
+Dynamic programming splits the messages, first in, first out, into the cheapest chains. Then chains are joined if it
+is cheaper that a task waits than that it stops and another task starts.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from functools import partial, reduce
 from math import inf
 from typing import NamedTuple
 
-from autoscaler.sim.limits.chains import NOTHING, Chain, Roster, in_order, in_turn, joined, single
+from autoscaler.sim.limits.chains import EMPTY_CHAIN, Chain, Roster, in_order, joined, one_after_another, single
 from autoscaler.sim.limits.episode import Episode
 
-LOOKED_AT = 1_500_000
-"""Pairs of a first and a last message that are looked at, at most: about a second."""
-LONGEST = 400
+MOST_PAIRS = 1_500_000
+"""Maximum number of pairs of a first and a last message to compare; takes about a second."""
+LONGEST_CHAIN = 400
+"""Maximum number of messages in a chain."""
 
 
 def parted(episode: Episode) -> Roster | None:
-    """None: there are too many messages for that."""
-    longest = min(LONGEST, LOOKED_AT // len(episode.arrivals_s))
+    """Return the roster. None: there are too many messages."""
+    longest = min(LONGEST_CHAIN, MOST_PAIRS // len(episode.arrivals_s))
     if longest < 10:
         return None
     chains = sorted(_parts(episode, longest), key=lambda chain: chain.up_by_s)
@@ -28,10 +29,10 @@ def parted(episode: Episode) -> Roster | None:
 
 
 def _parts(episode: Episode, longest: int) -> list[Chain]:
-    """Consecutive messages, of no more than `longest` each, in the cheapest way."""
+    """Return the cheapest split into chains of at most `longest` consecutive messages."""
     messages = [single(episode, message) for message in range(len(episode.arrivals_s))]
     start_up_s, least = episode.start_up_s.tolist(), episode.least_billed_s
-    cost, begun, launches = [0.0] + [inf] * len(messages), [0] * (len(messages) + 1), [0] * (len(messages) + 1)
+    cost, starts, launches = [0.0] + [inf] * len(messages), [0] * (len(messages) + 1), [0] * (len(messages) + 1)
     for first in range(len(messages)):
         before, start_up = cost[first], start_up_s[launches[first]]
         up_by, done, work = inf, -inf, 0.0
@@ -44,23 +45,23 @@ def _parts(episode: Episode, longest: int) -> list[Chain]:
             work += service
             total = before + max(least, start_up + max(done - up_by, work))
             if total < cost[end]:
-                cost[end], begun[end], launches[end] = total, first, launches[first] + 1
+                cost[end], starts[end], launches[end] = total, first, launches[first] + 1
             elif total - before - work > 4 * least + episode.latency_s:
                 break
-    return _cut(messages, begun)
+    return _cut(messages, starts)
 
 
-def _cut(messages: list[Chain], begun: list[int]) -> list[Chain]:
+def _cut(messages: list[Chain], starts: list[int]) -> list[Chain]:
     chains, end = [], len(messages)
     while end:
-        chains.append(reduce(in_turn, messages[begun[end] : end]))
-        end = begun[end]
+        chains.append(reduce(one_after_another, messages[starts[end] : end]))
+        end = starts[end]
     return chains
 
 
 def _joined(episode: Episode, chains: list[Chain]) -> Roster:
-    """Each chain in turn is left to the task that saves most by it, if any does."""
-    tasks = [_Task(NOTHING, True)] * episode.tasks_at_start
+    """Assign each chain, in order, to the task that saves the most by it, or to a new task if none saves."""
+    tasks = [_Task(EMPTY_CHAIN, True)] * episode.tasks_at_start
     over = list[_Task]()
     billed = partial(_billed, start_up_s=float(episode.start_up_s.mean()), least_billed_s=episode.least_billed_s)
     for chain in chains:
@@ -71,7 +72,7 @@ def _joined(episode: Episode, chains: list[Chain]) -> Roster:
             if both is not None and alone + billed(task) - billed(_Task(both, task.at_start)) > saved:
                 best, saved = index, alone + billed(task) - billed(_Task(both, task.at_start))
         if best >= 0:
-            tasks[best] = _Task(in_turn(tasks[best].chain, chain), tasks[best].at_start)
+            tasks[best] = _Task(one_after_another(tasks[best].chain, chain), tasks[best].at_start)
         else:
             tasks.append(_Task(chain, False))
         over += [task for task in tasks if _is_over(task, chain.up_by_s, episode)]
@@ -87,7 +88,7 @@ class _Task(NamedTuple):
 
 
 def _billed(task: _Task, start_up_s: float, least_billed_s: float) -> float:
-    """What such a chain costs, with a start-up as they are on average."""
+    """Return the billed task-seconds of the chain, with an average start-up."""
     chain = task.chain
     if not task.at_start:
         return max(least_billed_s, start_up_s + chain.done_if_up(chain.up_by_s) - chain.up_by_s)
@@ -95,6 +96,6 @@ def _billed(task: _Task, start_up_s: float, least_billed_s: float) -> float:
 
 
 def _is_over(task: _Task, now: float, episode: Episode) -> bool:
-    """It could only wait for longer than a new task takes."""
-    begun = 0.0 if task.at_start else task.chain.up_by_s
-    return task.chain.messages != () and task.chain.done_if_up(begun) + 4 * episode.least_billed_s < now
+    """Return whether the task gets no more chains: it would have to wait longer than a new task takes."""
+    up_s = 0.0 if task.at_start else task.chain.up_by_s
+    return task.chain.messages != () and task.chain.done_if_up(up_s) + 4 * episode.least_billed_s < now

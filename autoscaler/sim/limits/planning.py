@@ -1,5 +1,5 @@
-"""From the tube to a run: plan whole tasks, launch them, serve; then mend where whole messages and start-ups that
-cannot be chosen upset the plan, until it holds.
+"""Turn a tube into a run: plan whole tasks, launch them, and serve the messages. Then repair the plan until it holds:
+messages cannot be divided, and start-up times cannot be chosen.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.sim.limits.episode import EARLIER_S, Episode, Run, billed_s
+from autoscaler.sim.limits.episode import EARLIER_S, Episode, EpisodeRun, billed_s
 from autoscaler.sim.limits.launching import in_time, near
 from autoscaler.sim.limits.serving import Plan, Served, serve
 from autoscaler.sim.limits.staffing import staff
 from autoscaler.sim.limits.tube import taut, tube
-from autoscaler.sim.model import Floats, Life
+from autoscaler.sim.model import Floats, TaskLife
 
 SPENT = (0.98, 0.85, 0.7)
-"""Shares of the latency that plans spend: the rest is for what whole messages and late start-ups upset."""
-MENDS = 6
+"""Shares of the latency that plans use. The rest is a reserve for indivisible messages and late start-ups."""
+REPAIRS = 6
 STEPS = 30
-"""Steps of the tube in the latency,"""
+"""Time steps of the tube per latency."""
 MOST_STEPS = 50_000
 STEPS_PER_MESSAGE = 100
-"""but no more than so many in all, and for each message."""
+"""Maximum number of time steps in a tube, and per message."""
 
 
-class Wanted(NamedTuple):
-    """When one more task is wanted, and when there may be one fewer, both ascending; and by when each message
-    should be begun, which tells whether a run is behind its plan.
+class RequiredTasks(NamedTuple):
+    """When one more task is required, and when one task fewer is required, both ascending. `due_s`: when each message
+    should begin; a run in which it begins later is behind its plan.
     """
 
     up_s: Floats
@@ -38,73 +38,73 @@ class Wanted(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """What was wanted, when it was launched, and how that went. `billed_s`: tasks that were lacked included, as if
-    each could have been launched when it was lacked.
+    """A plan, its launch times and its result. `billed_s` includes the missing tasks, as if each had been up when it
+    was needed.
     """
 
-    wanted: Wanted
+    required: RequiredTasks
     launched_s: Floats
     served: Served
     billed_s: float
 
 
-def planned(episode: Episode) -> Run:
-    """The cheapest of a few plans, mended."""
-    attempts = [_attempt(episode, _wanted(episode, share * episode.latency_s)) for share in SPENT]
-    promising, *others = sorted(attempts, key=lambda attempt: attempt.billed_s)
-    best = _mended(episode, promising)
+def planned(episode: Episode) -> EpisodeRun:
+    """Return the cheapest run of a few repaired plans."""
+    attempts = [_attempt(episode, _required(episode, share * episode.latency_s)) for share in SPENT]
+    cheapest, *others = sorted(attempts, key=lambda attempt: attempt.billed_s)
+    best = _repaired(episode, cheapest)
     for attempt in others:
         if attempt.billed_s < best.billed_s:
-            best = min(best, _mended(episode, attempt), key=lambda run: run.billed_s)
+            best = min(best, _repaired(episode, attempt), key=lambda run: run.billed_s)
     return best
 
 
-def _mended(episode: Episode, attempt: Attempt) -> Run:
-    """The cheapest run on the way from the attempt to one that lacks nothing and has nothing in vain."""
-    found: list[Run] = []
-    for _ in range(MENDS):
+def _repaired(episode: Episode, attempt: Attempt) -> EpisodeRun:
+    """Return the cheapest run found while missing tasks are added to the plan and tasks without work are removed."""
+    found: list[EpisodeRun] = []
+    for _ in range(REPAIRS):
         if not attempt.served.unplanned:
             found.append(_run(episode, attempt))
-        wanted = _corrected(episode, attempt)
-        if wanted is None:
+        required = _corrected(episode, attempt)
+        if required is None:
             break
-        attempt = _attempt(episode, wanted)
+        attempt = _attempt(episode, required)
     return min(found or [_early(episode, attempt.served)], key=lambda run: run.billed_s)
 
 
-def _wanted(episode: Episode, spent_s: float) -> Wanted:
-    """What the string through the tube of that latency wants."""
+def _required(episode: Episode, spent_s: float) -> RequiredTasks:
+    """Return the tasks that the taut string of the tube for the latency `spent_s` requires."""
     end_s = float((episode.arrivals_s + episode.service_s).max()) + spent_s
     most = min(MOST_STEPS, STEPS_PER_MESSAGE * len(episode.arrivals_s))
     within = tube(episode, spent_s, max(spent_s / STEPS, end_s / most, 1e-3))
     staffing = staff(within, taut(within), episode.tasks_at_start, float(np.median(episode.start_up_s)))
     steps = np.diff(staffing.tasks, prepend=episode.tasks_at_start)
     ahead = np.concatenate([np.zeros(1), np.cumsum(episode.service_s)[:-1]]) / episode.task_concurrency
-    return Wanted(
+    return RequiredTasks(
         np.repeat(staffing.at_s, np.maximum(steps, 0))[: len(episode.start_up_s)],
         np.repeat(staffing.at_s, np.maximum(-steps, 0)),
         np.minimum(np.interp(ahead, staffing.work, staffing.at_s), episode.arrivals_s + spent_s),
     )
 
 
-def _attempt(episode: Episode, wanted: Wanted) -> Attempt:
-    launched_s = near(wanted.up_s, episode.start_up_s)
-    served = _served(episode, wanted, launched_s)
+def _attempt(episode: Episode, required: RequiredTasks) -> Attempt:
+    launched_s = near(required.up_s, episode.start_up_s)
+    served = _served(episode, required, launched_s)
     up_s, done_s = np.array(served.up_s), np.array(served.done_s)
     lasted_s = (done_s - up_s).sum() + episode.start_up_s[: len(up_s) - episode.tasks_at_start].sum()
-    return Attempt(wanted, launched_s, served, float(lasted_s))
+    return Attempt(required, launched_s, served, float(lasted_s))
 
 
-def _served(episode: Episode, wanted: Wanted, launched_s: Floats) -> Served:
-    """The workload, served by tasks that come up when they do, and go when the plan says."""
+def _served(episode: Episode, required: RequiredTasks, launched_s: Floats) -> Served:
+    """Serve the messages with tasks that come up after their start-up, and stop when the plan has fewer tasks."""
     before = episode.tasks_at_start
     up_s = np.sort(launched_s + episode.start_up_s[: len(launched_s)]).tolist()
-    changes = sorted([(0.0, before), *((at, 1) for at in up_s), *((at, -1) for at in wanted.fewer_s.tolist())])
+    changes = sorted([(0.0, before), *((at, 1) for at in up_s), *((at, -1) for at in required.fewer_s.tolist())])
     plan = Plan(
         arrivals_s=episode.arrivals_s.tolist(),
         service_s=episode.service_s.tolist(),
         latency_s=episode.latency_s,
-        due_s=wanted.due_s.tolist(),
+        due_s=required.due_s.tolist(),
         up_s=[0.0] * before + up_s,
         changes_s=[at for at, _ in changes],
         tasks=list(accumulate(change for _, change in changes)),
@@ -113,44 +113,44 @@ def _served(episode: Episode, wanted: Wanted, launched_s: Floats) -> Served:
     return serve(plan)
 
 
-def _run(episode: Episode, attempt: Attempt) -> Run:
-    """What was served as it was planned: the first task that is up is the first that came up, and so on."""
+def _run(episode: Episode, attempt: Attempt) -> EpisodeRun:
+    """Return the run of an attempt without unplanned tasks. The k-th task to be up does the work of the k-th served."""
     before = episode.tasks_at_start
-    came = np.argsort(np.array(attempt.served.up_s[before:]), kind="stable") + before
-    return _launched(episode, attempt.served, attempt.launched_s, came)
+    by_up = np.argsort(np.array(attempt.served.up_s[before:]), kind="stable") + before
+    return _launched(episode, attempt.served, attempt.launched_s, by_up)
 
 
-def _early(episode: Episode, served: Served) -> Run:
-    """What was served also by tasks that nobody had planned: all are launched so early that they are up in time."""
+def _early(episode: Episode, served: Served) -> EpisodeRun:
+    """Return the run with the unplanned tasks too: every task is launched early enough to be up in time."""
     before, up_s = episode.tasks_at_start, np.array(served.up_s)
-    came = np.argsort(up_s[before:], kind="stable") + before
-    came = came[np.array(served.done_s)[came] > up_s[came]]
-    return _launched(episode, served, in_time(up_s[came], episode.start_up_s), came)
+    by_up = np.argsort(up_s[before:], kind="stable") + before
+    by_up = by_up[np.array(served.done_s)[by_up] > up_s[by_up]]
+    return _launched(episode, served, in_time(up_s[by_up], episode.start_up_s), by_up)
 
 
-def _launched(episode: Episode, served: Served, launched_s: Floats, came: NDArray[np.intp]) -> Run:
+def _launched(episode: Episode, served: Served, launched_s: Floats, by_up: NDArray[np.intp]) -> EpisodeRun:
     before, done_s = episode.tasks_at_start, np.array(served.done_s)
     up_s = launched_s + episode.start_up_s[: len(launched_s)]
     stopped_s = np.empty(len(up_s))
-    stopped_s[_order(up_s)] = done_s[came]
-    at_start = [Life(0.0, 0.0, stopped) for stopped in done_s[:before].tolist()]
+    stopped_s[_order(up_s)] = done_s[by_up]
+    at_start = [TaskLife(0.0, 0.0, stopped) for stopped in done_s[:before].tolist()]
     rows = zip(launched_s.tolist(), up_s.tolist(), stopped_s.tolist(), strict=True)
-    lives = (*at_start, *(Life(*row) for row in rows))
-    return Run(np.array(served.begun_s), lives, billed_s(lives, episode.least_billed_s))
+    lives = (*at_start, *(TaskLife(*row) for row in rows))
+    return EpisodeRun(np.array(served.begun_s), lives, billed_s(lives, episode.least_billed_s))
 
 
-def _corrected(episode: Episode, attempt: Attempt) -> Wanted | None:
-    """Without the tasks that found no work, and with those that were lacked. None: there are neither."""
-    before, (wanted, launched_s, served, _) = episode.tasks_at_start, attempt
+def _corrected(episode: Episode, attempt: Attempt) -> RequiredTasks | None:
+    """Return the plan without tasks that found no work, and with the missing tasks. None: there are neither."""
+    before, (required, launched_s, served, _) = episode.tasks_at_start, attempt
     up_s, done_s = np.array(served.up_s), np.array(served.done_s)
     worked, chosen = done_s > up_s, np.ones(len(up_s), dtype=bool)
     chosen[served.unplanned] = chosen[:before] = False
-    worked[:before] = True  # they are there, whether there is work or not
+    worked[:before] = True  # tasks of the start exist even if they find no work
     if worked[chosen].all() and not served.unplanned:
         return None
-    kept_s = wanted.up_s[_order(launched_s + episode.start_up_s[: len(launched_s)])][worked[chosen]]
-    up_by_s = np.sort(np.concatenate([kept_s, up_s[served.unplanned] - EARLIER_S]))
-    return Wanted(up_by_s[: len(episode.start_up_s)], np.sort(done_s[worked]), wanted.due_s)
+    useful_s = required.up_s[_order(launched_s + episode.start_up_s[: len(launched_s)])][worked[chosen]]
+    up_by_s = np.sort(np.concatenate([useful_s, up_s[served.unplanned] - EARLIER_S]))
+    return RequiredTasks(up_by_s[: len(episode.start_up_s)], np.sort(done_s[worked]), required.due_s)
 
 
 def _order(up_s: Floats) -> NDArray[np.intp]:

@@ -1,7 +1,8 @@
-"""How many whole tasks, when: along the string, which knows fractions of tasks.
+"""Turn the string, whose slope is a fraction of tasks, into a whole number of tasks over time.
 
-Launches are what costs. So a count is kept for as long as the tube allows, and left only for the whole number next to
-the string's slope: one more launch per rise of the string at most, and none where its slope crosses no whole number.
+Launches cost most. So a count stays for as long as the tube allows, and changes only to the whole number next to the
+string's slope. A rise of the string causes at most one launch more than necessary, and no launch if the slope crosses
+no whole number.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from autoscaler.sim.model import Floats
 
 Counts: TypeAlias = NDArray[np.int64]
 
-KEPT_AWAY = 0.25
-"""How far from the tube's walls a count is left, as a share of the way to the string: a step's surprises fit in."""
+BOUND_MARGIN = 0.25
+"""Distance from the tube's bounds at which a count changes, as a share of the way to the string: room for one step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Staffing:
-    """So many tasks from each of the ascending instants on; and the work that they will have done until then."""
+    """The number of tasks from each of the ascending instants on, and the work done until then."""
 
     at_s: Floats
     tasks: Counts
@@ -32,8 +33,8 @@ class Staffing:
 
 
 def staff(within: Tube, string: String, tasks_at_start: int, gap_s: float) -> Staffing:
-    """Tasks along the string. Where they would be stopped for less than `gap_s`, they stay."""
-    tasks = _bridged(_along(within, string, tasks_at_start), round(gap_s / within.step_s))
+    """Return the tasks along the string. Tasks that would be stopped for less than `gap_s` stay."""
+    tasks = _filled(_along(within, string, tasks_at_start), round(gap_s / within.step_s))
     work = np.zeros(len(within.at_s))
     done, step_s = 0.0, within.step_s
     for row, (count, most) in enumerate(zip(tasks.tolist(), within.most[1:].tolist(), strict=True), start=1):
@@ -42,13 +43,13 @@ def staff(within: Tube, string: String, tasks_at_start: int, gap_s: float) -> St
 
 
 def _along(within: Tube, string: String, tasks: int) -> Counts:
-    """A count per step of the tube. `tasks`: how many there are before the first."""
+    """Return the count at each step of the tube. `tasks`: the count before the first step."""
     step_s, slopes = within.step_s, string.slopes
     segment = np.clip(np.searchsorted(string.at_s, within.at_s, side="right") - 1, 0, len(slopes) - 1)
     taut = np.interp(within.at_s, string.at_s, string.work)
-    least = within.least + KEPT_AWAY * (taut - within.least)
-    most = within.most - KEPT_AWAY * (within.most - taut)
-    bends = np.append(np.sign(np.diff(slopes)), -1.0)  # 1: held from above, so that no more may be done by then
+    least = within.least + BOUND_MARGIN * (taut - within.least)
+    most = within.most - BOUND_MARGIN * (within.most - taut)
+    bends = np.append(np.sign(np.diff(slopes)), -1.0)  # 1: held by the upper bound
     rows = zip(
         slopes[segment].tolist(),
         (string.at_s[segment + 1] - within.at_s).tolist(),
@@ -74,17 +75,17 @@ def _along(within: Tube, string: String, tasks: int) -> Counts:
     return np.array(counts, dtype=np.int64)
 
 
-def _bridged(tasks: Counts, steps: int) -> Counts:
-    """Dips of at most so many steps are filled, each count by itself: a closing, in the terms of morphology."""
+def _filled(tasks: Counts, steps: int) -> Counts:
+    """Fill dips of at most `steps` steps: a morphological closing of each count."""
     if steps < 1 or len(tasks) <= steps:
         return tasks
     edge = np.zeros(steps, dtype=np.int64)
-    highest = _of_windows(np.maximum, np.concatenate([edge, tasks, edge]), steps + 1)
-    return _of_windows(np.minimum, highest, steps + 1)
+    highest = _window_extremes(np.maximum, np.concatenate([edge, tasks, edge]), steps + 1)
+    return _window_extremes(np.minimum, highest, steps + 1)
 
 
-def _of_windows(extreme: np.ufunc, tasks: Counts, width: int) -> Counts:
-    """The extreme of each window of so many steps, from windows half as wide."""
+def _window_extremes(extreme: np.ufunc, tasks: Counts, width: int) -> Counts:
+    """Return the extreme of each window of `width` steps, from windows half as wide."""
     done = 1
     while done < width:
         more = min(done, width - done)

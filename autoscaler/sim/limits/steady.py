@@ -1,4 +1,4 @@
-"""A fleet of one size, the smallest that is never late: dull, and now and then cheaper than any cleverer plan."""
+"""The smallest fleet of constant size that is never late. It is sometimes cheaper than every other plan."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from heapq import heapify, heapreplace
 
 import numpy as np
 
-from autoscaler.sim.limits.episode import Run, billed_s
-from autoscaler.sim.model import Floats, Life, Workload, WorldSettings
+from autoscaler.sim.limits.episode import EpisodeRun, billed_s
+from autoscaler.sim.model import Floats, TaskLife, Workload, WorldSettings
 
 MOST_MESSAGES = 50_000
-"""Of one message per task at a time, beyond so many messages no plan was ever beaten by it, and it takes seconds."""
+"""With one message per task at a time, a larger workload takes seconds, and a constant fleet was never the cheapest."""
 
 
-def steady(workload: Workload, settings: WorldSettings, latency_s: float, start_up_s: Floats) -> Run | None:
-    """The cheaper of two: its tasks launched at 0, or early enough to be up then. None: neither is tried or in time."""
+def steady(workload: Workload, settings: WorldSettings, latency_s: float, start_up_s: Floats) -> EpisodeRun | None:
+    """Return the cheaper of two fleets: launched at 0, or early enough to be up at 0. None: not tried, or both late."""
     if settings.task_concurrency == 1 and len(workload.arrivals_s) > MOST_MESSAGES:
         return None
     found = [_smallest(workload, settings, latency_s, start_up_s, at_zero=at_zero) for at_zero in (True, False)]
@@ -24,10 +24,10 @@ def steady(workload: Workload, settings: WorldSettings, latency_s: float, start_
 
 def _smallest(
     workload: Workload, settings: WorldSettings, latency_s: float, start_up_s: Floats, *, at_zero: bool
-) -> Run | None:
-    """By doubling, and halving what is between: more tasks never make a message wait longer."""
+) -> EpisodeRun | None:
+    """Find the smallest fleet by doubling and bisection: more tasks never make a message wait longer."""
 
-    def tried(tasks: int) -> Run | None:
+    def tried(tasks: int) -> EpisodeRun | None:
         return _served(workload, settings, latency_s, _launched(settings, start_up_s, tasks, at_zero=at_zero))
 
     least, most = 0, max(1, settings.tasks_at_start)
@@ -43,9 +43,9 @@ def _smallest(
 
 
 def _launched(settings: WorldSettings, start_up_s: Floats, tasks: int, *, at_zero: bool) -> list[tuple[float, float]]:
-    """When each task is launched and up: those of the start, and then as many as are wanted.
+    """Return when each task is launched and up: the tasks of the start, then launches up to the number `tasks`.
 
-    The k-th launch takes the k-th start-up: none is launched after one that is launched for a longer one.
+    The k-th launch takes the k-th start-up time. Launch times ascend, so each one allows for later, longer start-ups.
     """
     here = [(0.0, 0.0)] * settings.tasks_at_start
     takes_s = start_up_s[: max(0, tasks - len(here))]
@@ -55,13 +55,15 @@ def _launched(settings: WorldSettings, start_up_s: Floats, tasks: int, *, at_zer
 
 def _served(
     workload: Workload, settings: WorldSettings, latency_s: float, tasks: Sequence[tuple[float, float]]
-) -> Run | None:
-    """First come, first served; None where a message waits too long. Each task stops after its last message."""
+) -> EpisodeRun | None:
+    """Return the run, first come, first served. Each task stops after its last message, or when it is
+    up if it receives none. None: no task, or late.
+    """
     slots = [(up_s, task) for task, (_, up_s) in enumerate(tasks) for _ in range(settings.task_concurrency)]
     heapify(slots)
     if not slots:
         return None
-    begun_s, over_s = np.empty(len(workload.arrivals_s)), [launched_s for launched_s, _ in tasks]
+    begun_s, over_s = np.empty(len(workload.arrivals_s)), [up_s for _, up_s in tasks]
     pairs = zip(workload.arrivals_s.tolist(), workload.service_s.tolist(), strict=True)
     for at, (arrival_s, service_s) in enumerate(pairs):
         free_s, task = slots[0]
@@ -71,5 +73,5 @@ def _served(
         begun_s[at] = start_s
         heapreplace(slots, (start_s + service_s, task))
         over_s[task] = max(over_s[task], start_s + service_s)
-    lives = tuple(Life(*task, over) for task, over in zip(tasks, over_s, strict=True))
-    return Run(begun_s, lives, billed_s(lives, settings.least_billed_s))
+    lives = tuple(TaskLife(*task, over) for task, over in zip(tasks, over_s, strict=True))
+    return EpisodeRun(begun_s, lives, billed_s(lives, settings.least_billed_s))

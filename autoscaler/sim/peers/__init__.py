@@ -1,6 +1,6 @@
-"""The peers: other autoscalers, each with its documented parameters, at its own tick, on the same world.
+"""The peers: other autoscalers in the same simulated world, each with its documented parameters and its own interval.
 
-A policy is written `name`, or `name:setting`. What each does, and where its numbers are from: docs/peers.md.
+A policy is written as `name` or `name:setting`. docs/peers.md describes each peer and the sources of its numbers.
 """
 
 from __future__ import annotations
@@ -40,24 +40,25 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
         )
     }
 )
-"""Every peer by its plain name, in the order in which they are told."""
+"""Every peer by its name, in display order."""
 
 
 def parse(spec: str, setup: Setup) -> Scaler:
-    """A new scaler of that policy. Raises `ValueError` with the known policies, or with how the setting is written."""
+    """Return a new scaler of the policy. Raise `ValueError` with the known policies, or with the setting's form."""
     peer, setting = _read(spec)
     return peer.make(setup, setting)
 
 
 def settings_of(spec: str, setup: Setup) -> str:
-    """The settings in force, in a line. Raises `ValueError` as `parse` does."""
+    """Return the effective settings in one line. Raise `ValueError` as `parse` does."""
     peer, setting = _read(spec)
     return peer.settings(setup, setting)
 
 
 def depends_on_latency(spec: str) -> bool:
-    """Whether another acceptable latency makes another scaler of it: where not, its runs may be used again. Raises
-    `ValueError` as `parse` does.
+    """Return whether the scaler depends on the acceptable latency. If not, its runs are valid for every latency.
+
+    Raise `ValueError` as `parse` does.
     """
     peer, setting = _read(spec)
     return peer.depends_on_latency(setting)
@@ -67,9 +68,9 @@ def _read(spec: str) -> tuple[Peer, str | None]:
     name, colon, setting = (part.strip() for part in spec.lower().partition(":"))
     peer = PEERS.get(name)
     if peer is None:
-        near = difflib.get_close_matches(name, PEERS, 1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"{name!r} is no policy{meant} (known: {', '.join(PEERS)})")
+        similar = difflib.get_close_matches(name, PEERS, 1)
+        suggestion = f"; did you mean {similar[0]}?" if similar else ""
+        raise ValueError(f"{name!r} is not a policy{suggestion} (known: {', '.join(PEERS)})")
     try:
         peer.depends_on_latency(setting or None)
     except ValueError as error:

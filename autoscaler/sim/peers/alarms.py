@@ -1,4 +1,4 @@
-"""CloudWatch alarms on one-minute metrics: so many of the newest minutes must all be there, and all breach."""
+"""CloudWatch alarms on one-minute metrics: each of the newest N minutes must have a datapoint that breaches."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from autoscaler.sim.model import Meter, Surface
-from autoscaler.sim.peers.looking import minutes
+from autoscaler.sim.peers.periodic import minutes
 
 
 class Minute(NamedTuple):
-    """A metric's minute, and the tasks that ran in it. None: there is no datapoint, which breaches nothing."""
+    """One minute of a metric, and the tasks that ran in it. None: no datapoint, which never breaches."""
 
     value: float | None
     running: float | None
 
 
 def backlog_per_task(world: Surface, most: int) -> tuple[Minute, ...]:
-    """Metric math of AWS's guide: visible messages / running tasks. Undefined where none runs."""
+    """Return visible messages / running tasks, the metric math of AWS's guide. It is undefined at zero tasks."""
     return tuple(
         Minute(visible / running if visible is not None and running else None, running)
         for visible, running in _joined(world, Meter.VISIBLE, most)
@@ -25,19 +25,19 @@ def backlog_per_task(world: Surface, most: int) -> tuple[Minute, ...]:
 
 
 def cpu_percent(world: Surface, most: int) -> tuple[Minute, ...]:
-    """The service's mean CPU utilization. No task, no datapoint."""
+    """Return the mean CPU utilization of the service. Without a task there is no datapoint."""
     return tuple(Minute(value, running) for value, running in _joined(world, Meter.CPU_PERCENT, most))
 
 
 def _joined(world: Surface, meter: Meter, most: int) -> list[tuple[float | None, float | None]]:
-    """Oldest first, each value with the running tasks of the same minute."""
+    """Return each value with the running tasks of the same minute, oldest first."""
     running = {point.at: point.value for point in minutes(world, Meter.RUNNING, most)}
     return [(point.value, running.get(point.at)) for point in minutes(world, meter, most)]
 
 
 def breach(newest: Sequence[Minute], periods: int, breaches: Callable[[float], bool]) -> bool:
-    """Whether each of the newest `periods` minutes has a value that breaches. What is missing leaves the alarm with
-    insufficient data, on which nothing is done.
+    """Return whether each of the newest `periods` minutes has a value that breaches. A missing value is insufficient
+    data, and the alarm does nothing.
     """
-    watched = newest[-periods:]
-    return len(watched) == periods and all(minute.value is not None and breaches(minute.value) for minute in watched)
+    latest = newest[-periods:]
+    return len(latest) == periods and all(minute.value is not None and breaches(minute.value) for minute in latest)

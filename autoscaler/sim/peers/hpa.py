@@ -1,7 +1,7 @@
-"""The HorizontalPodAutoscaler's decision, as a pure function of what it remembers.
+"""The decision of the HorizontalPodAutoscaler, as a pure function of its memory.
 
-Source: Kubernetes, "Horizontal Pod Autoscaling" (algorithm details, configurable scaling behavior), and what the
-controller of autoscaling/v2 does where that page is silent. Its words are kept here: replicas, scale up and down.
+Source: Kubernetes, "Horizontal Pod Autoscaling" (algorithm details, configurable scaling behavior), and the behavior of
+the autoscaling/v2 controller for details that the page omits. This module uses its terms: replicas, scale up and down.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ TOLERANCE = 0.1
 """`--horizontal-pod-autoscaler-tolerance`."""
 
 MOST_REPLICAS = 2**31 - 1
-"""Counts are 32-bit: what is larger is held there."""
+"""Counts are 32-bit integers, and larger values are limited to this."""
 
 
-class Kind(StrEnum):
-    """What a policy's value counts."""
+class PolicyKind(StrEnum):
+    """The unit of a policy's value."""
 
     PODS = "Pods"
     PERCENT = "Percent"
 
 
-class Select(StrEnum):
-    """Which of several policies counts: the one that allows the larger change, or the smaller, or none at all."""
+class SelectPolicy(StrEnum):
+    """Which of several policies applies: that with the larger change or the smaller change, or no scaling."""
 
     MAX = "Max"
     MIN = "Min"
     DISABLED = "Disabled"
 
 
-class Limit(NamedTuple):
-    """At most so many pods, or so many percent, within any `period_s`."""
+class ScalingPolicy(NamedTuple):
+    """At most `value` pods or percent within any `period_s`."""
 
-    kind: Kind
+    kind: PolicyKind
     value: int
     period_s: float
 
@@ -47,19 +47,21 @@ class Rules:
     """One direction of a `behavior`."""
 
     stabilization_s: float
-    select: Select
-    limits: tuple[Limit, ...]
+    select: SelectPolicy
+    limits: tuple[ScalingPolicy, ...]
 
     @property
     def longest_s(self) -> float:
         return max((limit.period_s for limit in self.limits), default=0.0)
 
 
-SCALE_UP = Rules(0.0, Select.MAX, (Limit(Kind.PODS, 4, 15.0), Limit(Kind.PERCENT, 100, 15.0)))
-"""The default: at once, by 4 pods or by as many as there are, whichever is more, in 15 s."""
+SCALE_UP = Rules(
+    0.0, SelectPolicy.MAX, (ScalingPolicy(PolicyKind.PODS, 4, 15.0), ScalingPolicy(PolicyKind.PERCENT, 100, 15.0))
+)
+"""The default: no stabilization; 4 pods or 100 % in 15 s, whichever is more."""
 
-SCALE_DOWN = Rules(300.0, Select.MAX, (Limit(Kind.PERCENT, 100, 15.0),))
-"""The default: to the highest count recommended in 300 s, without a limit."""
+SCALE_DOWN = Rules(300.0, SelectPolicy.MAX, (ScalingPolicy(PolicyKind.PERCENT, 100, 15.0),))
+"""The default: the highest recommendation of 300 s, without a rate limit."""
 
 
 class Recommendation(NamedTuple):
@@ -67,15 +69,15 @@ class Recommendation(NamedTuple):
     replicas: int
 
 
-class Event(NamedTuple):
-    """A change that was made: `change` replicas added, or removed; always positive."""
+class ScaleEvent(NamedTuple):
+    """A completed change. `change`: the number of replicas added or removed, always positive."""
 
     at: float
     change: int
 
 
 class Condition(StrEnum):
-    """What bound the count."""
+    """Which limit applied to the count."""
 
     WITHIN = "DesiredWithinRange"
     TOO_MANY = "TooManyReplicas"
@@ -86,7 +88,7 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What the operator set; the defaults are those of autoscaling/v2."""
+    """The operator's settings, with the defaults of autoscaling/v2."""
 
     min_replicas: int
     max_replicas: int
@@ -97,26 +99,25 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """What the controller keeps between two syncs, and loses when it is started anew. `recommendations` None: it has
-    not seen this target yet; its first recommendation is then the count that it finds, so that it never scales down
-    at once.
+class HpaMemory:
+    """The state of the controller between two syncs, which a restart loses. `recommendations` None: it has not
+    synced this target yet. The first recommendation is then the current count, so that it never scales down at once.
     """
 
     recommendations: tuple[Recommendation, ...] | None = None
-    ups: tuple[Event, ...] = ()
-    downs: tuple[Event, ...] = ()
+    ups: tuple[ScaleEvent, ...] = ()
+    downs: tuple[ScaleEvent, ...] = ()
 
 
 def by_average(value: float, target: float, current: int, spec: Spec) -> int:
-    """An external metric of type AverageValue, KEDA's default: `target` of `value` for each replica."""
+    """Return the replicas for an external metric of type AverageValue, KEDA's default: value / target."""
     if current > 0 and _tolerable(value / (target * current), spec):
         return current
     return _whole(value / target)
 
 
 def by_value(value: float, target: float, current: int, ready: int, spec: Spec) -> int:
-    """A metric of type Value: the ready replicas times value / target."""
+    """Return the replicas for a metric of type Value: ready replicas x value / target."""
     if current == 0:
         return _whole(value / target)
     if _tolerable(value / target, spec):
@@ -132,21 +133,21 @@ def _whole(replicas: float) -> int:
     return int(min(math.ceil(replicas), MOST_REPLICAS))
 
 
-def of_several(wanted: Iterable[int | None], current: int) -> int | None:
-    """The most that any metric asks for; None is a metric that failed, and then nothing is done rather than scaling
-    down. None: do nothing.
+def of_several(proposals: Iterable[int | None], current: int) -> int | None:
+    """Return the highest proposal of several metrics; None: do nothing. A proposal of None is a failed metric, which
+    prevents a scale-down.
     """
-    asked = list(wanted)
-    valid = [replicas for replicas in asked if replicas is not None]
-    if not valid or (len(valid) < len(asked) and max(valid) < current):
+    every = list(proposals)
+    valid = [replicas for replicas in every if replicas is not None]
+    if not valid or (len(valid) < len(every) and max(valid) < current):
         return None
     return max(valid)
 
 
-def desired(spec: Spec, memory: Memory, current: int, asked: int, now: float) -> tuple[int, Memory]:
-    """How many replicas to have, when the metrics ask for `asked`; and the memory with that recommendation in it.
+def desired(spec: Spec, memory: HpaMemory, current: int, proposed: int, now: float) -> tuple[int, HpaMemory]:
+    """Return the desired replicas for the metrics' proposal, and the memory that includes it.
 
-    Bounds on what is found come first, then stabilization, then the rate, then the bounds again.
+    The bounds of the current count apply first, then stabilization, then the rate, then the bounds again.
     """
     if memory.recommendations is None:
         memory = _recommending(memory, (Recommendation(now, current),))
@@ -154,100 +155,100 @@ def desired(spec: Spec, memory: Memory, current: int, asked: int, now: float) ->
         return spec.max_replicas, memory
     if current < spec.min_replicas:
         return spec.min_replicas, memory
-    stable, memory = stabilized(spec, memory, current, asked, now)
+    stable, memory = stabilized(spec, memory, current, proposed, now)
     return limited(spec, memory, current, stable, now)[0], memory
 
 
-def stabilized(spec: Spec, memory: Memory, current: int, asked: int, now: float) -> tuple[int, Memory]:
-    """The current count, moved no further than every recommendation of the windows agrees. What is remembered is
-    what was asked for, not the result. An edge is open: a recommendation of exactly the window's age does not count.
+def stabilized(spec: Spec, memory: HpaMemory, current: int, proposed: int, now: float) -> tuple[int, HpaMemory]:
+    """Return the current count, changed only as far as all recommendations of the windows permit. The memory stores
+    the proposal, not the result. A recommendation whose age is exactly the window does not count.
     """
-    low = high = asked
+    low = high = proposed
     for made_at, replicas in memory.recommendations or ():
         if now - made_at < spec.up.stabilization_s:
             low = min(low, replicas)
         if now - made_at < spec.down.stabilization_s:
             high = max(high, replicas)
-    return max(low, min(current, high)), _remembered(spec, memory, Recommendation(now, asked))
+    return max(low, min(current, high)), _remembered(spec, memory, Recommendation(now, proposed))
 
 
-def _remembered(spec: Spec, memory: Memory, newest: Recommendation) -> Memory:
-    """One that has outlived both windows gives its place to the newest."""
-    kept = list(memory.recommendations or ())
+def _remembered(spec: Spec, memory: HpaMemory, newest: Recommendation) -> HpaMemory:
+    """Add the newest recommendation. It replaces one that is older than both windows, if there is one."""
+    stored = list(memory.recommendations or ())
     longest_s = max(spec.up.stabilization_s, spec.down.stabilization_s)
-    obsolete = [index for index, old in enumerate(kept) if newest.at - old.at > longest_s]
+    obsolete = [index for index, old in enumerate(stored) if newest.at - old.at > longest_s]
     if obsolete:
-        kept[obsolete[-1]] = newest
+        stored[obsolete[-1]] = newest
     else:
-        kept.append(newest)
-    return _recommending(memory, tuple(kept))
+        stored.append(newest)
+    return _recommending(memory, tuple(stored))
 
 
-def _recommending(memory: Memory, recommendations: tuple[Recommendation, ...]) -> Memory:
-    return Memory(recommendations, memory.ups, memory.downs)
+def _recommending(memory: HpaMemory, recommendations: tuple[Recommendation, ...]) -> HpaMemory:
+    return HpaMemory(recommendations, memory.ups, memory.downs)
 
 
-def limited(spec: Spec, memory: Memory, current: int, wanted: int, now: float) -> tuple[int, Condition]:
-    """The wanted count within rate and bounds, and what bound it; a bound comes before a rate of the same count."""
-    if wanted > current:
+def limited(spec: Spec, memory: HpaMemory, current: int, proposed: int, now: float) -> tuple[int, Condition]:
+    """Return the proposal within rate and bounds, and the limit that applied. If both limits are equal: the bound."""
+    if proposed > current:
         highest = up_limit(spec.up, memory, current, now)
-        if wanted > min(highest, spec.max_replicas):
-            slow = highest < spec.max_replicas
-            return (highest, Condition.UP) if slow else (spec.max_replicas, Condition.TOO_MANY)
-    elif wanted < current:
+        if proposed > min(highest, spec.max_replicas):
+            is_rate = highest < spec.max_replicas
+            return (highest, Condition.UP) if is_rate else (spec.max_replicas, Condition.TOO_MANY)
+    elif proposed < current:
         lowest = down_limit(spec.down, memory, current, now)
-        if wanted < max(lowest, spec.min_replicas):
-            slow = lowest > spec.min_replicas
-            return (lowest, Condition.DOWN) if slow else (spec.min_replicas, Condition.TOO_FEW)
-    return wanted, Condition.WITHIN
+        if proposed < max(lowest, spec.min_replicas):
+            is_rate = lowest > spec.min_replicas
+            return (lowest, Condition.DOWN) if is_rate else (spec.min_replicas, Condition.TOO_FEW)
+    return proposed, Condition.WITHIN
 
 
-def up_limit(rules: Rules, memory: Memory, current: int, now: float) -> int:
-    """The highest count that may be reached now; never below the current one."""
-    if rules.select is Select.DISABLED:
+def up_limit(rules: Rules, memory: HpaMemory, current: int, now: float) -> int:
+    """Return the highest permitted count. It is never below the current count."""
+    if rules.select is SelectPolicy.DISABLED:
         return current
-    reached = [_up(limit, _begun_with(limit, memory, current, now)) for limit in rules.limits]
-    return max(current, max(reached) if rules.select is Select.MAX else min(reached))
+    reached = [_up(limit, _at_period_start(limit, memory, current, now)) for limit in rules.limits]
+    return max(current, max(reached) if rules.select is SelectPolicy.MAX else min(reached))
 
 
-def _up(limit: Limit, begun_with: int) -> int:
-    if limit.kind is Kind.PODS:
-        return begun_with + limit.value
-    return math.ceil(begun_with * (1 + limit.value / 100))
+def _up(limit: ScalingPolicy, at_start: int) -> int:
+    if limit.kind is PolicyKind.PODS:
+        return at_start + limit.value
+    return math.ceil(at_start * (1 + limit.value / 100))
 
 
-def down_limit(rules: Rules, memory: Memory, current: int, now: float) -> int:
-    """The lowest count that may be reached now; never above the current one."""
-    if rules.select is Select.DISABLED:
+def down_limit(rules: Rules, memory: HpaMemory, current: int, now: float) -> int:
+    """Return the lowest permitted count. It is never above the current count."""
+    if rules.select is SelectPolicy.DISABLED:
         return current
-    reached = [_down(limit, _begun_with(limit, memory, current, now)) for limit in rules.limits]
-    return min(current, min(reached) if rules.select is Select.MAX else max(reached))
+    reached = [_down(limit, _at_period_start(limit, memory, current, now)) for limit in rules.limits]
+    return min(current, min(reached) if rules.select is SelectPolicy.MAX else max(reached))
 
 
-def _down(limit: Limit, begun_with: int) -> int:
-    if limit.kind is Kind.PODS:
-        return begun_with - limit.value
-    return math.trunc(begun_with * (1 - limit.value / 100))
+def _down(limit: ScalingPolicy, at_start: int) -> int:
+    if limit.kind is PolicyKind.PODS:
+        return at_start - limit.value
+    return math.trunc(at_start * (1 - limit.value / 100))
 
 
-def _begun_with(limit: Limit, memory: Memory, current: int, now: float) -> int:
-    """The count when the period began: what was added since is taken off, what was removed is put back."""
+def _at_period_start(limit: ScalingPolicy, memory: HpaMemory, current: int, now: float) -> int:
+    """Return the count at the start of the period: without replicas added since, and with replicas removed since."""
     added = sum(event.change for event in memory.ups if now - event.at < limit.period_s)
     removed = sum(event.change for event in memory.downs if now - event.at < limit.period_s)
     return current - added + removed
 
 
-def changed(spec: Spec, memory: Memory, before: int, after: int, now: float) -> Memory:
-    """The memory once a change has been made. Events that no period reaches any more are forgotten."""
+def changed(spec: Spec, memory: HpaMemory, before: int, after: int, now: float) -> HpaMemory:
+    """Return the memory after a change. It drops events that are older than every period."""
     ups = tuple(event for event in memory.ups if now - event.at <= _longest_s(spec))
     downs = tuple(event for event in memory.downs if now - event.at <= _longest_s(spec))
     if after > before:
-        ups += (Event(now, after - before),)
+        ups += (ScaleEvent(now, after - before),)
     elif after < before:
-        downs += (Event(now, before - after),)
-    return Memory(memory.recommendations, ups, downs)
+        downs += (ScaleEvent(now, before - after),)
+    return HpaMemory(memory.recommendations, ups, downs)
 
 
 def _longest_s(spec: Spec) -> float:
-    """Both directions are netted, so the longer of the two periods counts for both."""
+    """Return the longest period. It applies to both directions, because their changes are netted."""
     return max(spec.up.longest_s, spec.down.longest_s)

@@ -1,4 +1,4 @@
-"""Knative's pod autoscaler: the concurrency of a minute by a target, and of six seconds in a panic."""
+"""Knative's pod autoscaler: mean concurrency of 60 s divided by a target, and of 6 s in panic mode."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections import deque
 from dataclasses import dataclass
 
 from autoscaler.sim.model import Surface, Tasks
-from autoscaler.sim.peers.looking import counts, scaled, tasks
-from autoscaler.sim.peers.peer import Part, Setup, peer
+from autoscaler.sim.peers.peer import PeerNumber, Setup, peer
+from autoscaler.sim.peers.periodic import counts, scaled, tasks
 
 
 @dataclass(frozen=True, slots=True)
 class KnativeSettings:
-    """The KPA, with what waits and what is in flight as its concurrent requests.
+    """The KPA, whose concurrent requests are the visible messages plus those in flight.
 
     Knative documentation, "Autoscaling" (config-autoscaler, "Additional autoscaling configuration for Knative Pod
     Autoscaler", "Configuring scale to zero"): `stable_window_s` 60; `panic_window_ratio` 10 %;
     `panic_threshold_ratio` 200 %; `max_scale_up_rate` 1000; `max_scale_down_rate` 2; `target_utilization` 70 % of
-    `container_concurrency`; `scale_to_zero_grace_s` 30, `last_pod_retention_s` 0, `scale_down_delay_s` 0. Its source:
-    `tick_s` 2.
+    `container_concurrency`; `scale_to_zero_grace_s` 30, `last_pod_retention_s` 0, `scale_down_delay_s` 0. Its source
+    code: `poll_s` 2.
     """
 
     container_concurrency: int
@@ -34,7 +34,7 @@ class KnativeSettings:
     max_scale_down_rate: float = 2.0
     scale_to_zero_grace_s: float = 30.0
     last_pod_retention_s: float = 0.0
-    tick_s: float = 2.0
+    poll_s: float = 2.0
 
     @property
     def target(self) -> float:
@@ -53,7 +53,7 @@ class KnativeSettings:
 
 
 class Window:
-    """The mean over the newest seconds, kept up sample by sample. Seconds without a sample do not count."""
+    """The mean of the newest samples, updated with each sample. Seconds without a sample do not count."""
 
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
@@ -65,7 +65,7 @@ class Window:
         self._sum += value
 
     def mean(self, now: float) -> float | None:
-        """Of the samples younger than the window (None: there is none)."""
+        """Return the mean of the samples younger than the window; None without a sample."""
         samples = self._samples
         while samples and now - samples[0][0] >= self._window_s:
             self._sum -= samples.popleft()[1]
@@ -73,76 +73,76 @@ class Window:
 
 
 class Delay:
-    """The highest of the newest seconds."""
+    """The highest count of the newest seconds."""
 
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
-        self._falling: deque[tuple[float, int]] = deque()
+        self._descending: deque[tuple[float, int]] = deque()
 
-    def highest(self, now: float, wanted: int) -> int:
-        """With the newest: one that is not below an older one makes that one of no account."""
-        falling = self._falling
-        while falling and falling[-1][1] <= wanted:
-            falling.pop()
-        falling.append((now, wanted))
-        while now - falling[0][0] > self._window_s:
-            falling.popleft()
-        return falling[0][1]
+    def highest(self, now: float, count: int) -> int:
+        """Add the newest count and return the highest. Older counts that are not higher than it are dropped."""
+        descending = self._descending
+        while descending and descending[-1][1] <= count:
+            descending.pop()
+        descending.append((now, count))
+        while now - descending[0][0] > self._window_s:
+            descending.popleft()
+        return descending[0][1]
 
 
 class Knative:
-    """Seconds in which the queue cannot be read have no sample; without any in its window it does nothing."""
+    """While the queue cannot be read there is no sample. Without a sample in its window the scaler does nothing."""
 
     def __init__(self, settings: KnativeSettings) -> None:
         self._settings = settings
         self._active_since: float | None = None
         self._idle_since: float | None = None
-        self._begin()
+        self._reset()
 
     @property
     def interval_s(self) -> float:
-        return self._settings.tick_s
+        return self._settings.poll_s
 
     def restart(self) -> None:
-        """The windows are lost. It begins in panic where more than one task runs, so that it does not scale in.
-        Since when the revision has been active, or not, is in its status.
+        """Drop the windows. With more than one running task the scaler starts in panic mode, so that it does not scale
+        in. The revision's status stores since when it is active or idle.
         """
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._stable = Window(self._settings.stable_window_s)
         self._panic = Window(self._settings.panic_window_s)
         self._delay = Delay(self._settings.scale_down_delay_s)
-        self._begun = False
+        self._has_started = False
         self._panicked_at: float | None = None
         self._panic_tasks = 0
 
-    def tick(self, world: Surface) -> None:
-        seen, waiting = tasks(world), counts(world)
-        if waiting is not None:
-            messages = waiting.visible + waiting.in_flight
+    def poll(self, world: Surface) -> None:
+        seen, queue = tasks(world), counts(world)
+        if queue is not None:
+            messages = queue.visible + queue.in_flight
             self._stable.add(world.now, messages)
             self._panic.add(world.now, messages)
         if seen is None:
             return
-        if not self._begun:
-            self._begun = True
+        if not self._has_started:
+            self._has_started = True
             self._panicked_at, self._panic_tasks = (world.now, seen.running) if seen.running > 1 else (None, 0)
-        wanted = self._wanted(world.now, seen)
-        if wanted is not None and wanted != seen.desired:
-            scaled(world, wanted, self._because(world.now, wanted))
+        count = self._count(world.now, seen)
+        if count is not None and count != seen.desired:
+            scaled(world, count, self._reason(world.now, count))
 
-    def _wanted(self, now: float, seen: Tasks) -> int | None:
-        """None: leave it as it is."""
+    def _count(self, now: float, seen: Tasks) -> int | None:
+        """Return the count to set. None: no change."""
         stable, panic = self._stable.mean(now), self._panic.mean(now)
         if stable is None:
             return None
-        wanted = self._delay.highest(now, self._decided(now, max(seen.running, 1), stable, panic or 0.0))
-        bounded = min(max(wanted, self._settings.min_tasks), self._settings.max_tasks)
+        count = self._delay.highest(now, self._scaled(now, max(seen.running, 1), stable, panic or 0.0))
+        bounded = min(max(count, self._settings.min_tasks), self._settings.max_tasks)
         return self._retained(now, bounded, seen)
 
-    def _decided(self, now: float, ready: int, stable: float, panic: float) -> int:
-        """The larger of both windows in a panic, and never less than before in it; else the stable window's."""
+    def _scaled(self, now: float, ready: int, stable: float, panic: float) -> int:
+        """Return the count of the stable window; in panic mode, of the larger window, and never less than before."""
         settings = self._settings
         highest = math.ceil(settings.max_scale_up_rate * ready)
         lowest = math.floor(ready / settings.max_scale_down_rate)
@@ -158,20 +158,20 @@ class Knative:
         self._panic_tasks = max(self._panic_tasks, by_stable, by_panic)
         return self._panic_tasks
 
-    def _retained(self, now: float, wanted: int, seen: Tasks) -> int | None:
-        """The last task goes once it has been active for a stable window, and then idle for the grace period."""
-        if wanted > 0:
+    def _retained(self, now: float, count: int, seen: Tasks) -> int | None:
+        """Apply the rule of the last task: it stops after an active stable window, and then an idle grace period."""
+        if count > 0:
             self._idle_since = None
             if self._active_since is None and seen.running > 0:
                 self._active_since = now
-            return wanted
+            return count
         if self._idle_since is None:
             return self._last(now, seen)
         grace_s = max(self._settings.scale_to_zero_grace_s, self._settings.last_pod_retention_s)
         return 0 if now - self._idle_since >= grace_s else None
 
     def _last(self, now: float, seen: Tasks) -> int | None:
-        """Nothing to do for the first time: one task stays until it has been active for long enough."""
+        """Return the count at the first poll without load: one task stays until it was active for a stable window."""
         if seen.running == 0 and seen.desired > 0:
             return None
         if self._active_since is None:
@@ -181,10 +181,11 @@ class Knative:
         self._active_since, self._idle_since = None, now
         return None
 
-    def _because(self, now: float, wanted: int) -> str:
-        panicking = "in panic" if self._panicked_at is not None else "stable"
+    def _reason(self, now: float, count: int) -> str:
+        mode = "panic" if self._panicked_at is not None else "stable"
         mean = self._stable.mean(now) or 0.0
-        return f"{panicking}: {mean:.1f} messages in a minute's mean, {self._settings.target:g} a task: {wanted} tasks"
+        window = f"{mean:.1f} messages on average over {self._settings.stable_window_s:g} s"
+        return f"{mode} mode: {window}, target {self._settings.target:g} per task, count {count}"
 
 
 def _settings(setup: Setup, numbers: tuple[float, ...]) -> KnativeSettings:
@@ -194,8 +195,8 @@ def _settings(setup: Setup, numbers: tuple[float, ...]) -> KnativeSettings:
 
 PEER = peer(
     "knative",
-    "Knative's pod autoscaler on messages at hand",
-    parts=(Part("UTILIZATION_PERCENT", 70.0, least=1.0), Part("SCALE_DOWN_DELAY_S", 0.0)),
+    "Knative's pod autoscaler on visible and in-flight messages",
+    parts=(PeerNumber("UTILIZATION_PERCENT", 70.0, least=1.0), PeerNumber("SCALE_DOWN_DELAY_S", 0.0)),
     settings=_settings,
     scaler=Knative,
     grid=("50", "90", "100", "70/60", "70/300"),

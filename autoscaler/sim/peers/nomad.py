@@ -1,4 +1,4 @@
-"""The Nomad Autoscaler's target-value strategy: the count times metric / target, and then a cooldown both ways."""
+"""The Nomad Autoscaler's target-value strategy: count x metric / target, then a cooldown in both directions."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import math
 from dataclasses import dataclass
 
 from autoscaler.sim.model import Surface
-from autoscaler.sim.peers.looking import counts, scaled, tasks
-from autoscaler.sim.peers.peer import Part, Setup, peer
+from autoscaler.sim.peers.peer import PeerNumber, Setup, peer
+from autoscaler.sim.peers.periodic import counts, scaled, tasks
 
 
 @dataclass(frozen=True, slots=True)
 class NomadSettings:
     """A policy with one check of messages per task.
 
-    Nomad Autoscaler documentation, "Target Value Strategy Plugin": `threshold` 0.01 around a factor of 1 in which
-    nothing is done; "Scaling Policies" and the agent's "policy" block: `evaluation_interval_s` 10, `cooldown_s` 300
-    after any scaling, in both directions. `target` has no default: messages per task.
+    Nomad Autoscaler documentation, "Target Value Strategy Plugin": `threshold` 0.01, no change if the
+    factor is that close to 1; "Scaling Policies" and the agent's "policy" block: `evaluation_interval_s` 10,
+    `cooldown_s` 300 after any scaling, in both directions. `target`, messages per task, has no default.
     """
 
     target: float
@@ -34,8 +34,8 @@ class NomadSettings:
 
 
 class Nomad:
-    """A failed query, or a deployment in progress, ends the evaluation without a change. When it last scaled is read
-    back from the job, so a restart does not end a cooldown.
+    """A failed query or a deployment in progress ends the evaluation without a change. The time of the last scaling is
+    read from the job, so a restart does not end a cooldown.
     """
 
     def __init__(self, settings: NomadSettings) -> None:
@@ -46,25 +46,25 @@ class Nomad:
     def interval_s(self) -> float:
         return self._settings.evaluation_interval_s
 
-    def tick(self, world: Surface) -> None:
+    def poll(self, world: Surface) -> None:
         settings = self._settings
         if world.now - self._scaled_at < settings.cooldown_s:
             return
-        seen, waiting = tasks(world), counts(world)
-        if seen is None or waiting is None or seen.deployment_s is not None:
+        seen, queue = tasks(world), counts(world)
+        if seen is None or queue is None or seen.deployment_s is not None:
             return
-        messages = waiting.visible + waiting.in_flight
-        wanted = min(max(_count(settings, messages, seen.desired), settings.min_tasks), settings.max_tasks)
-        reason = f"{messages} messages on {seen.desired} tasks, target {settings.target:g}"
-        if wanted != seen.desired and scaled(world, wanted, reason):
+        messages = queue.visible + queue.in_flight
+        target_count = min(max(_count(settings, messages, seen.desired), settings.min_tasks), settings.max_tasks)
+        reason = f"{messages} messages on {seen.desired} tasks, target {settings.target:g} per task"
+        if target_count != seen.desired and scaled(world, target_count, reason):
             self._scaled_at = world.now
 
     def restart(self) -> None:
-        """The cooldown is restored from the job's last scaling event."""
+        """Nothing is lost: the cooldown is restored from the job's last scaling event."""
 
 
 def _count(settings: NomadSettings, messages: int, count: int) -> int:
-    """The query divides by at least one task, so that it has an answer at none."""
+    """Return the count. The query divides by at least one task, so that it has a result at zero tasks."""
     factor = messages / max(count, 1) / settings.target
     if count == 0:
         return math.ceil(factor)
@@ -81,7 +81,7 @@ def _settings(setup: Setup, numbers: tuple[float, ...]) -> NomadSettings:
 PEER = peer(
     "nomad",
     "the Nomad Autoscaler's target-value strategy on messages per task",
-    parts=(Part("MESSAGES_PER_TASK", None, from_latency=True, least=0.01), Part("COOLDOWN_S", 300.0)),
+    parts=(PeerNumber("MESSAGES_PER_TASK", None, from_latency=True, least=0.01), PeerNumber("COOLDOWN_S", 300.0)),
     settings=_settings,
     scaler=Nomad,
     grid=("1", "latency/60", "1/60", "1/30"),

@@ -1,4 +1,4 @@
-"""What a peer is here: a name, a setting in words, and a scaler made of it for an operator's situation."""
+"""The type of a peer: a name, a setting as text, and a scaler made from it for an operator's setup."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import NamedTuple, TypeVar
 from autoscaler.sim.model import Scaler, Workload
 
 LATENCY = "latency"
-"""Written in place of a number: the one that follows from the acceptable latency."""
+"""The word that stands for the number that follows from the acceptable latency."""
 
 Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What an operator of a peer knows. Only a static fleet is told the workload."""
+    """The knowledge of a peer's operator. Only the static fleet uses `workload`."""
 
     acceptable_latency_s: float
     mean_service_s: float
@@ -29,19 +29,19 @@ class Setup:
 
     @property
     def messages_in_time(self) -> float:
-        """How many messages one task gets done within the latency: the backlog per task that AWS's guide to scaling
-        on Amazon SQS advises, acceptable latency / time per message. At least 1: no target is below one message.
+        """Messages that one task completes within the latency, at least 1. This is the backlog per task that AWS's
+        guide to scaling on Amazon SQS recommends: acceptable latency / time per message.
         """
         return max(1.0, self.acceptable_latency_s * self.task_concurrency / self.mean_service_s)
 
     def bounded(self, tasks: float, least: int = 0) -> int:
-        """That many tasks within the operator's bounds, and at least `least`; a fraction of a task is a whole one."""
+        """Return the tasks, rounded up, within the operator's bounds; at least `least`, and at most `max_tasks`."""
         highest = max(self.max_tasks, 0)
         return int(min(max(math.ceil(tasks), self.min_tasks, least), highest))
 
 
-class Part(NamedTuple):
-    """One number of a setting. `default` None: as the latency has it. `from_latency`: it may be written `latency`."""
+class PeerNumber(NamedTuple):
+    """One number of a setting. `default` None: it follows from the latency. `from_latency`: `latency` is valid too."""
 
     name: str
     default: float | None
@@ -50,19 +50,19 @@ class Part(NamedTuple):
     whole: bool = False
 
 
-def read(parts: tuple[Part, ...], text: str | None, in_time: float) -> tuple[float, ...]:
-    """The numbers of `A/B/...`: those left out are the defaults, and `latency` is `in_time`.
+def read(parts: tuple[PeerNumber, ...], text: str | None, in_time: float) -> tuple[float, ...]:
+    """Return the numbers of `A/B/...`. Omitted numbers have their defaults, and `latency` is `in_time`.
 
-    Raises `ValueError` with what was expected.
+    Raise `ValueError` with the expected form.
     """
     given = text.split("/") if text else []
     if len(given) > len(parts):
-        raise ValueError(f"{text!r} has {len(given)} numbers, at most {len(parts)} are known: {_form(parts)}")
+        raise ValueError(f"{text!r} has {len(given)} numbers, at most {len(parts)} are possible: {_form(parts)}")
     given += [""] * (len(parts) - len(given))
     return tuple(_number(part, word.strip(), in_time) for part, word in zip(parts, given, strict=True))
 
 
-def _number(part: Part, word: str, in_time: float) -> float:
+def _number(part: PeerNumber, word: str, in_time: float) -> float:
     if not word and part.default is not None:
         return part.default
     if part.from_latency and word in {"", LATENCY}:
@@ -78,8 +78,8 @@ def _number(part: Part, word: str, in_time: float) -> float:
     return number
 
 
-def rests_on_latency(parts: tuple[Part, ...], text: str | None) -> bool:
-    """Whether any number of the setting follows from the latency. Raises `ValueError` as `read` does."""
+def uses_latency(parts: tuple[PeerNumber, ...], text: str | None) -> bool:
+    """Return whether any number of the setting follows from the latency. Raise `ValueError` as `read` does."""
     read(parts, text, 1.0)
     given = text.split("/") if text else []
     words = [word.strip() for word in given] + [""] * (len(parts) - len(given))
@@ -89,18 +89,18 @@ def rests_on_latency(parts: tuple[Part, ...], text: str | None) -> bool:
     )
 
 
-def _form(parts: tuple[Part, ...]) -> str:
+def _form(parts: tuple[PeerNumber, ...]) -> str:
     return "/".join(part.name for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A policy by its plain name.
+    """A policy by its name.
 
-    `make(setup, setting)`: a new scaler; the setting is what stands after the colon, None where none does.
-    `grid(setup)`: the specs worth trying, each as `name` or `name:setting`, the default one first, at most 6.
-    `settings(setup, setting)`: the settings in force, in a line. `depends_on_latency(setting)`: whether another
-    latency makes another scaler. All but `grid` raise `ValueError` where the setting cannot be read.
+    `make(setup, setting)`: a new scaler. The setting is the text after the colon, or None without one.
+    `grid(setup)`: the specs to compare, each `name` or `name:setting`, the default first, at most 6.
+    `settings(setup, setting)`: the effective settings in one line. `depends_on_latency(setting)`: whether the scaler
+    depends on the latency. All but `grid` raise `ValueError` if the setting is invalid.
     """
 
     name: str
@@ -116,16 +116,16 @@ def peer(
     name: str,
     summary: str,
     *,
-    parts: tuple[Part, ...],
+    parts: tuple[PeerNumber, ...],
     settings: Callable[[Setup, tuple[float, ...]], Settings],
     scaler: Callable[[Settings], Scaler],
     grid: tuple[str, ...],
 ) -> Peer:
-    """A peer whose setting is numbers, and whose settings are a value that says itself in a line. `grid`: the
-    settings to try beside the default.
+    """Return a peer whose setting is numbers, and whose settings are a value with a one-line `__str__`. `grid`: the
+    settings to compare in addition to the default.
     """
 
-    def of(setup: Setup, text: str | None) -> Settings:
+    def settings_from(setup: Setup, text: str | None) -> Settings:
         return settings(setup, read(parts, text, setup.messages_in_time))
 
     optional = "".join(f"[/{part.name}" for part in parts).replace("[/", "[:", 1) + "]" * len(parts)
@@ -134,8 +134,8 @@ def peer(
         name,
         summary,
         f"{name}{optional}",
-        lambda setup, text: scaler(of(setup, text)),
+        lambda setup, text: scaler(settings_from(setup, text)),
         lambda _: specs,
-        lambda setup, text: str(of(setup, text)),
-        lambda text: rests_on_latency(parts, text),
+        lambda setup, text: str(settings_from(setup, text)),
+        lambda text: uses_latency(parts, text),
     )

@@ -1,4 +1,4 @@
-"""AWS predictive scaling: each hour's forecast is a floor, and target tracking does the rest, as AWS recommends."""
+"""AWS predictive scaling: the forecast of each hour is a floor for target tracking, as AWS recommends."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from autoscaler.sim.model import MINUTE_S, Datapoint, Meter, Surface
-from autoscaler.sim.peers.looking import minutes
-from autoscaler.sim.peers.peer import Part, Setup, peer
+from autoscaler.sim.peers.peer import PeerNumber, Setup, peer
+from autoscaler.sim.peers.periodic import minutes
 from autoscaler.sim.peers.target_tracking import TargetTracking, TrackingSettings, backlog_settings
 
 HOUR_S = 3600.0
@@ -23,9 +23,9 @@ class PredictiveSettings:
     mode, on top of `tracking`.
 
     Application Auto Scaling User Guide, "How predictive scaling works": `history_days` up to 14, at least 1;
-    an hourly forecast for 48 hours, anew every `refresh_s` 6 h; it never scales in. API Reference,
+    an hourly forecast for 48 hours, renewed every `refresh_s` 6 h; it never scales in. API Reference,
     `PredictiveScalingPolicyConfiguration`: `buffer_s` 300 (`SchedulingBufferTime`), `HonorMaxCapacity`.
-    `messages_per_task_hour`: the target value, what a task gets done in an hour at the target utilization.
+    `messages_per_task_hour`: the target value, the messages that a task completes per hour at the target utilization.
     """
 
     messages_per_task_hour: float
@@ -44,8 +44,8 @@ class PredictiveSettings:
 
 
 def hourly(points: Iterable[Datapoint]) -> dict[int, float]:
-    """Messages in each whole hour, by the hour's number since instant 0. Minutes without a datapoint count as the
-    mean of their hour; the newest hour counts once it is over.
+    """Return the messages of each complete hour, by the hour's number since instant 0. A minute without a datapoint
+    counts as the mean of its hour.
     """
     hours: defaultdict[int, list[float]] = defaultdict(list)
     newest = -math.inf
@@ -61,16 +61,16 @@ def hourly(points: Iterable[Datapoint]) -> dict[int, float]:
 
 
 def forecast(history: Mapping[int, float], hour: int) -> float | None:
-    """The mean of that hour on the same days of the week; with less than a week of history, of that hour on all
-    days. None: it has not been seen.
+    """Return the mean of the same hour on the same days of the week, or without such an hour, on all days. None: the
+    history has no such hour.
     """
     weekly = [messages for past, messages in history.items() if (past - hour) % WEEK_HOURS == 0]
-    alike = weekly or [messages for past, messages in history.items() if (past - hour) % DAY_HOURS == 0]
-    return sum(alike) / len(alike) if alike else None
+    past_messages = weekly or [messages for past, messages in history.items() if (past - hour) % DAY_HOURS == 0]
+    return sum(past_messages) / len(past_messages) if past_messages else None
 
 
 class Predictive:
-    """Without a day of history there is no forecast, and target tracking is alone. Kept by AWS."""
+    """With less than a day of history there is no forecast, and only target tracking applies. AWS stores the state."""
 
     def __init__(self, settings: PredictiveSettings) -> None:
         self._settings = settings
@@ -83,14 +83,14 @@ class Predictive:
     def interval_s(self) -> float:
         return self._settings.interval_s
 
-    def tick(self, world: Surface) -> None:
+    def poll(self, world: Surface) -> None:
         if world.now >= self._refresh_at:
             self._refresh(world)
         hours = {int((world.now + ahead_s) // HOUR_S) for ahead_s in (0.0, self._settings.buffer_s)}
         self._tracking.follow(world, max(self._floor(hour) for hour in hours))
 
     def restart(self) -> None:
-        """It is a service of AWS."""
+        """Nothing is lost: AWS stores the state."""
 
     def _refresh(self, world: Surface) -> None:
         most = self._settings.history_days * DAY_HOURS * int(HOUR_S / MINUTE_S)
@@ -100,7 +100,7 @@ class Predictive:
         self._refresh_at = world.now + self._settings.refresh_s
 
     def _floor(self, hour: int) -> int:
-        """The tasks that the forecast of that hour asks for."""
+        """Return the tasks that the forecast of the hour requires."""
         if hour not in self._floors:
             messages = forecast(self._history, hour) or 0.0
             self._floors[hour] = math.ceil(messages / self._settings.messages_per_task_hour)
@@ -117,9 +117,9 @@ PEER = peer(
     "predictive",
     "AWS predictive scaling on top of target tracking of the backlog per task",
     parts=(
-        Part("UTILIZATION_PERCENT", 70.0, least=1.0),
-        Part("BACKLOG_PER_TASK", None, from_latency=True, least=0.01),
-        Part("COOLDOWN_S", 300.0),
+        PeerNumber("UTILIZATION_PERCENT", 70.0, least=1.0),
+        PeerNumber("BACKLOG_PER_TASK", None, from_latency=True, least=0.01),
+        PeerNumber("COOLDOWN_S", 300.0),
     ),
     settings=_settings,
     scaler=Predictive,

@@ -1,4 +1,4 @@
-"""React: as much capacity as there is load, and two more. The reactive baseline of the autoscaler comparisons."""
+"""React: capacity for the load plus two tasks. It is the reactive baseline of autoscaler comparisons."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass
 
 from autoscaler.sim.model import Surface
-from autoscaler.sim.peers.looking import counts, scaled, tasks
-from autoscaler.sim.peers.peer import Part, Setup, peer
+from autoscaler.sim.peers.peer import PeerNumber, Setup, peer
+from autoscaler.sim.peers.periodic import counts, scaled, tasks
 
 
 @dataclass(frozen=True, slots=True)
 class ReactSettings:
     """Chieu et al., "Dynamic scaling of web applications in a virtualized cloud computing environment" (ICEBE 2009),
-    as the autoscaler comparison of Ilyushkin et al. (ICPE 2017) runs it: `spare_tasks` 2 above the load, both ways,
-    evaluated every `interval_s` 30.
+    as in the autoscaler comparison of Ilyushkin et al. (ICPE 2017): `spare_tasks` 2 above the load, in both
+    directions, evaluated every `interval_s` 30.
     """
 
     task_concurrency: int
@@ -28,8 +28,8 @@ class ReactSettings:
 
 
 class React:
-    """Scales out where the load fills the capacity, and in where more than the spare tasks are idle. It keeps the
-    spare ones at no load, so it never goes to zero.
+    """It scales out if the load fills the capacity, and scales in if more than the spare tasks are idle. The spare
+    tasks remain without load, so it never scales to zero.
     """
 
     def __init__(self, settings: ReactSettings) -> None:
@@ -39,21 +39,21 @@ class React:
     def interval_s(self) -> float:
         return self._settings.interval_s
 
-    def tick(self, world: Surface) -> None:
-        seen, waiting = tasks(world), counts(world)
-        if seen is None or waiting is None:
+    def poll(self, world: Surface) -> None:
+        seen, queue = tasks(world), counts(world)
+        if seen is None or queue is None:
             return
         settings = self._settings
-        load = math.ceil((waiting.visible + waiting.in_flight) / settings.task_concurrency)
+        load = math.ceil((queue.visible + queue.in_flight) / settings.task_concurrency)
         enough = load + settings.spare_tasks
         if load < seen.desired <= enough:
             return
-        wanted = min(max(enough, settings.min_tasks), settings.max_tasks)
-        if wanted != seen.desired:
-            scaled(world, wanted, f"load {load} + {settings.spare_tasks}")
+        count = min(max(enough, settings.min_tasks), settings.max_tasks)
+        if count != seen.desired:
+            scaled(world, count, f"load {load} + {settings.spare_tasks} spare tasks")
 
     def restart(self) -> None:
-        """It remembers nothing."""
+        """Nothing is lost: it has no state."""
 
 
 def _settings(setup: Setup, numbers: tuple[float, ...]) -> ReactSettings:
@@ -63,8 +63,8 @@ def _settings(setup: Setup, numbers: tuple[float, ...]) -> ReactSettings:
 
 PEER = peer(
     "react",
-    "React: the load and two tasks more",
-    parts=(Part("INTERVAL_S", 30.0, least=1.0), Part("SPARE_TASKS", 2.0, whole=True)),
+    "React: the load plus two tasks",
+    parts=(PeerNumber("INTERVAL_S", 30.0, least=1.0), PeerNumber("SPARE_TASKS", 2.0, whole=True)),
     settings=_settings,
     scaler=React,
     grid=("60", "10", "30/5"),

@@ -1,4 +1,4 @@
-"""A fleet of one size: what most services run without an autoscaler. Its operator has seen the peak beforehand."""
+"""A constant number of tasks, as most services without an autoscaler have. Its operator knows the peak in advance."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.sim.model import MINUTE_S, Floats, Surface, Workload
-from autoscaler.sim.peers.looking import scaled, tasks
 from autoscaler.sim.peers.peer import Peer, Setup
+from autoscaler.sim.peers.periodic import scaled, tasks
 
 NAME = "static"
 
 WINDOW_S = 300.0
-"""The peak is that of five minutes: of a shorter one, chance would decide."""
+"""Seconds. The peak is a five-minute mean, because a shorter peak would be random."""
 
 
 def peak_tasks(workload: Workload, task_concurrency: int, window_s: float = WINDOW_S) -> int:
-    """The tasks that the busiest window keeps at work if no message waits: the highest mean, over windows from 0 on,
-    of messages being worked on, by the messages a task works on at once. At least 1.
+    """Return the busy tasks of the busiest window if no message waits, at least 1.
+
+    This is the highest mean number of messages in progress over windows from 0 on, divided by the messages that a task
+    processes at once.
     """
     if not workload.arrivals_s.size:
         return 1
     ends = workload.arrivals_s + workload.service_s
     edges = np.arange(0.0, float(ends.max()) + 2 * window_s, window_s)
-    begun, done = _elapsed_s(workload.arrivals_s, edges), _elapsed_s(np.sort(ends), edges)
-    busiest = float(np.diff(begun - done).max()) / window_s
+    since_arrival, since_end = _elapsed_s(workload.arrivals_s, edges), _elapsed_s(np.sort(ends), edges)
+    busiest = float(np.diff(since_arrival - since_end).max()) / window_s
     return max(1, math.ceil(busiest / task_concurrency - 1e-6))
 
 
 def _elapsed_s(instants: Floats, edges: Floats) -> Floats:
-    """At each edge, the sum of the seconds that have passed since each instant before it. Both ascend."""
+    """Return, for each edge, the sum of the seconds since each instant before it. Both inputs ascend."""
     count = np.searchsorted(instants, edges, side="right")
     sums = np.concatenate(([0.0], np.cumsum(instants)))
     elapsed: Floats = count * edges - sums[count]
@@ -40,7 +42,7 @@ def _elapsed_s(instants: Floats, edges: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class StaticSettings:
-    """`tasks` at all times. No source: it is what one does without an autoscaler."""
+    """`tasks` at all times. It has no source: this is the practice without an autoscaler."""
 
     tasks: int
     interval_s: float = MINUTE_S
@@ -50,7 +52,7 @@ class StaticSettings:
 
 
 class Static:
-    """Sets its count at the first tick, and again only where that was refused or undone."""
+    """It sets its count at the first poll, and again only if that was refused or undone."""
 
     def __init__(self, settings: StaticSettings) -> None:
         self._settings = settings
@@ -59,18 +61,18 @@ class Static:
     def interval_s(self) -> float:
         return self._settings.interval_s
 
-    def tick(self, world: Surface) -> None:
+    def poll(self, world: Surface) -> None:
         seen = tasks(world)
         if seen is not None and seen.desired != self._settings.tasks:
-            scaled(world, self._settings.tasks, "a fleet of one size")
+            scaled(world, self._settings.tasks, "constant number of tasks")
 
     def restart(self) -> None:
-        """There is nothing to forget."""
+        """Nothing is lost: it has no state."""
 
 
 def _settings(setup: Setup, text: str | None) -> StaticSettings:
-    wanted = peak_tasks(setup.workload, setup.task_concurrency) if not text else _count(text)
-    return StaticSettings(setup.bounded(wanted, least=1))
+    count = peak_tasks(setup.workload, setup.task_concurrency) if not text else _count(text)
+    return StaticSettings(setup.bounded(count, least=1))
 
 
 def _count(text: str) -> int:
@@ -80,14 +82,14 @@ def _count(text: str) -> int:
 
 
 def _grid(setup: Setup) -> tuple[str, ...]:
-    """The peak, and what a bolder and a more careful operator would take."""
+    """Return the peak, and shares of it that operators with less or more reserve choose."""
     peak = peak_tasks(setup.workload, setup.task_concurrency)
     counts = sorted({max(1, math.ceil(peak * share)) for share in (0.5, 0.75, 1.25)} - {peak})
     return (NAME, *(f"{NAME}:{count}" for count in counts))
 
 
 def _depends_on_latency(text: str | None) -> bool:
-    """Never; a count that cannot be read is told of here too."""
+    """Return False. Raise `ValueError` for an invalid count."""
     if text:
         _count(text)
     return False
@@ -95,10 +97,10 @@ def _depends_on_latency(text: str | None) -> bool:
 
 PEER = Peer(
     NAME,
-    "a fleet of one size, of the busiest five minutes' demand or of TASKS",
+    "a constant number of tasks: TASKS, or the demand of the busiest five minutes",
     f"{NAME}[:TASKS]",
     lambda setup, text: Static(_settings(setup, text)),
     _grid,
-    lambda setup, text: str(_settings(setup, text)) if text else "the peak of five minutes",
+    lambda setup, text: str(_settings(setup, text)) if text else "the peak demand of five minutes",
     _depends_on_latency,
 )

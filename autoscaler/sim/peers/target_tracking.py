@@ -1,6 +1,6 @@
 """Application Auto Scaling's target tracking for an ECS service, on backlog per task or on CPU.
 
-It scales out in proportion after three minutes above the target, and in after fifteen minutes below nine tenths of it.
+It scales out in proportion after 3 minutes above the target, and scales in after 15 minutes below 0.9 x the target.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import TypeAlias
 
 from autoscaler.sim.model import MINUTE_S, Surface, Tasks
 from autoscaler.sim.peers.alarms import Minute, backlog_per_task, breach, cpu_percent
-from autoscaler.sim.peers.looking import scaled, tasks
-from autoscaler.sim.peers.peer import Part, Setup, peer
+from autoscaler.sim.peers.peer import PeerNumber, Setup, peer
+from autoscaler.sim.peers.periodic import scaled, tasks
 
 Metric: TypeAlias = Callable[[Surface, int], tuple[Minute, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class TrackingSettings:
-    """A target tracking policy and the two alarms that it makes.
+    """A target tracking policy and the two alarms that it creates.
 
     Application Auto Scaling User Guide, "How target tracking scaling works": proportional out, conservative in,
-    nothing on insufficient data; both cooldowns 300 s for ECS. Amazon ECS Developer Guide on scaling by Amazon SQS:
+    no action on insufficient data; both cooldowns 300 s for ECS. Amazon ECS Developer Guide on scaling by Amazon SQS:
     target = acceptable latency / time per message. Alarms of 3 and of 15 minutes, and the lower one's `in_ratio` 0.9
-    of the target: as users of the service see them in CloudWatch; AWS's pages do not say. `in_step_ratio` 0.1: an
-    assumption; AWS says "more gradually" and no number. `least_tasks` 1: at none the metric is undefined, and it
-    would never wake.
+    of the target: as users of the service see them in CloudWatch; AWS's pages do not specify them. `in_step_ratio` 0.1:
+    an assumption; AWS says "more gradually" without a number. `least_tasks` 1: at zero tasks the metric is undefined,
+    and the policy would never scale out.
     """
 
     metric: Metric
@@ -44,9 +44,9 @@ class TrackingSettings:
     least_tasks: int = 1
     interval_s: float = MINUTE_S
 
-    def bounded(self, wanted: int, least: int) -> int:
-        """Within the scalable target's bounds, and at least `least`."""
-        return min(max(wanted, self.min_tasks, self.least_tasks, least), self.max_tasks)
+    def bounded(self, count: int, least: int) -> int:
+        """Return the count within the bounds of the scalable target, and at least `least`."""
+        return min(max(count, self.min_tasks, self.least_tasks, least), self.max_tasks)
 
     def __str__(self) -> str:
         return (
@@ -56,7 +56,7 @@ class TrackingSettings:
 
 
 class TargetTracking:
-    """The alarms' actions are repeated each minute while they last. Kept by AWS: a restart forgets nothing."""
+    """It repeats an alarm's action each minute while the alarm lasts. AWS stores the state: a restart loses nothing."""
 
     def __init__(self, settings: TrackingSettings) -> None:
         self._settings = settings
@@ -68,20 +68,20 @@ class TargetTracking:
     def interval_s(self) -> float:
         return self._settings.interval_s
 
-    def tick(self, world: Surface) -> None:
+    def poll(self, world: Surface) -> None:
         self.follow(world, 0)
 
     def restart(self) -> None:
-        """It is a service of AWS."""
+        """Nothing is lost: AWS stores the state."""
 
     def follow(self, world: Surface, least: int) -> None:
-        """One evaluation, never below `least` tasks, which another policy asks for: of several the highest counts."""
+        """Evaluate once. `least`: the count of another policy; AWS uses the highest count of several policies."""
         seen = tasks(world)
         if seen is None:
             return
         bounded = self._settings.bounded(seen.desired, least)
         if bounded != seen.desired:
-            scaled(world, bounded, f"the forecast of {least} tasks" if least else "the bounds")
+            scaled(world, bounded, f"the forecast requires {least} tasks" if least else "the count was out of bounds")
             return
         newest = self._settings.metric(world, self._settings.in_minutes)
         if breach(newest, self._settings.out_minutes, lambda value: value > self._settings.target):
@@ -94,37 +94,37 @@ class TargetTracking:
         return self._settings.target * self._settings.in_ratio
 
     def _out(self, world: Surface, seen: Tasks, minute: Minute) -> None:
-        """In proportion to the tasks that the metric was measured on. Within the cooldown, what was added is taken
-        as part of the answer: the proportion is to the tasks before it, and only a larger answer passes.
+        """Scale out in proportion to the tasks that ran in the metric's minute. In the cooldown, the added tasks are
+        part of the result: the proportion refers to the tasks before them, and only a larger count is applied.
         """
         cooling = world.now - self._out_at < self._settings.out_cooldown_s
         start = self._out_from if cooling else (minute.running or 0.0)
-        wanted = self._settings.bounded(self._proportional(start, minute), 0)
-        if wanted > seen.desired and scaled(world, wanted, self._because(minute, start)):
+        count = self._settings.bounded(self._proportional(start, minute), 0)
+        if count > seen.desired and scaled(world, count, self._reason(minute, start)):
             self._out_at, self._out_from = world.now, start
             self._in_at = -math.inf
 
     def _in(self, world: Surface, seen: Tasks, minute: Minute, least: int) -> None:
-        """Suspended during a deployment. Rounded up, so that the metric stays at or below the target."""
+        """Scale in, except in a deployment or the cooldown. Rounded up, so the metric stays at or below the target."""
         if seen.deployment_s is not None or world.now - self._in_at < self._settings.in_cooldown_s:
             return
         start = minute.running or 0.0
         most = max(1, math.floor(seen.desired * self._settings.in_step_ratio))
         lowest = max(self._proportional(start, minute), seen.desired - most)
-        wanted = self._settings.bounded(lowest, least)
-        if wanted < seen.desired and scaled(world, wanted, self._because(minute, start)):
+        count = self._settings.bounded(lowest, least)
+        if count < seen.desired and scaled(world, count, self._reason(minute, start)):
             self._in_at = world.now
 
     def _proportional(self, start: float, minute: Minute) -> int:
         return math.ceil(start * (minute.value or 0.0) / self._settings.target - 1e-9)
 
-    def _because(self, minute: Minute, start: float) -> str:
+    def _reason(self, minute: Minute, start: float) -> str:
         settings = self._settings
         return f"{minute.value or 0.0:.3g}{settings.unit} on {start:g} tasks, target {settings.target:g}"
 
 
 def backlog_settings(setup: Setup, target: float, cooldown_s: float, in_step_ratio: float) -> TrackingSettings:
-    """Target tracking of the backlog per task."""
+    """Return the settings of target tracking of the backlog per task."""
     return TrackingSettings(
         backlog_per_task,
         " messages per task",
@@ -156,12 +156,12 @@ def _cpu(setup: Setup, numbers: tuple[float, ...]) -> TrackingSettings:
     )
 
 
-_PACE = (Part("COOLDOWN_S", 300.0), Part("IN_PERCENT", 10.0, least=1.0))
+_PACE = (PeerNumber("COOLDOWN_S", 300.0), PeerNumber("IN_PERCENT", 10.0, least=1.0))
 
 BACKLOG = peer(
     "target-tracking",
     "AWS target tracking of the backlog per task",
-    parts=(Part("BACKLOG_PER_TASK", None, from_latency=True, least=0.01), *_PACE),
+    parts=(PeerNumber("BACKLOG_PER_TASK", None, from_latency=True, least=0.01), *_PACE),
     settings=_backlog,
     scaler=TargetTracking,
     grid=("latency/60", "latency/60/100", "1", "1/60", "1/60/100"),
@@ -170,7 +170,7 @@ BACKLOG = peer(
 CPU = peer(
     "target-tracking-cpu",
     "AWS target tracking of the CPU utilization",
-    parts=(Part("PERCENT", 70.0, least=1.0), *_PACE),
+    parts=(PeerNumber("PERCENT", 70.0, least=1.0), *_PACE),
     settings=_cpu,
     scaler=TargetTracking,
     grid=("50", "70/60", "70/60/100", "50/60", "50/60/100"),

@@ -1,4 +1,4 @@
-"""practo's Worker Pod Autoscaler: the backlog by a target, a floor of what arrives, and a delay before scaling in."""
+"""practo's Worker Pod Autoscaler: backlog / target, a floor from the arrivals, and a delay before scaling in."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from autoscaler.sim.model import Counts, Datapoint, Meter, Surface
-from autoscaler.sim.peers.looking import counts, minutes, scaled, tasks
-from autoscaler.sim.peers.peer import Part, Setup, peer
+from autoscaler.sim.model import Datapoint, Meter, QueueCounts, Surface
+from autoscaler.sim.peers.peer import PeerNumber, Setup, peer
+from autoscaler.sim.peers.periodic import counts, minutes, scaled, tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,38 +41,38 @@ class WpaSettings:
 
 
 class Wpa:
-    """Goes on with the counts that it read last while the queue cannot be read. What it needs across a restart, when
-    it last scaled, is in its resource's status.
+    """While the queue cannot be read, it uses the last counts. The status of its resource stores the time of the last
+    scaling, so a restart does not lose it.
     """
 
     def __init__(self, settings: WpaSettings) -> None:
         self._settings = settings
         self._scaled_at: float | None = None
-        self._waiting = Counts(0, 0)
+        self._last_counts = QueueCounts(0, 0)
 
     @property
     def interval_s(self) -> float:
         return self._settings.resync_s
 
-    def tick(self, world: Surface) -> None:
+    def poll(self, world: Surface) -> None:
         seen = tasks(world)
         if seen is None:
             return
-        self._waiting = counts(world) or self._waiting
-        messages = self._waiting.visible + self._waiting.in_flight
+        self._last_counts = counts(world) or self._last_counts
+        messages = self._last_counts.visible + self._last_counts.in_flight
         sent = self._sent_per_minute(world)
-        wanted = desired(self._settings, messages, sent, seen.desired, self._idle(world, messages))
-        if wanted == seen.desired or (wanted < seen.desired and self._delayed(world.now)):
+        count = desired(self._settings, messages, sent, seen.desired, self._idle(world, messages))
+        if count == seen.desired or (count < seen.desired and self._is_delayed(world.now)):
             return
-        reason = f"{messages} messages / {self._settings.target:g}, {sent:g} sent a minute"
-        if scaled(world, wanted, reason):
+        reason = f"messages {messages} / {self._settings.target:g} per worker, {sent:g} sent per minute"
+        if scaled(world, count, reason):
             self._scaled_at = world.now
 
     def restart(self) -> None:
-        """The counts are read anew; the delay is kept in the resource's status."""
-        self._waiting = Counts(0, 0)
+        """Drop the last counts. The delay continues, because the resource's status stores it."""
+        self._last_counts = QueueCounts(0, 0)
 
-    def _delayed(self, now: float) -> bool:
+    def _is_delayed(self, now: float) -> bool:
         return self._scaled_at is not None and now - self._scaled_at <= self._settings.scale_down_delay_s
 
     def _sent_per_minute(self, world: Surface) -> float:
@@ -81,7 +81,7 @@ class Wpa:
         return sum(values) / len(values) if values else 0.0
 
     def _idle(self, world: Surface, messages: int) -> bool:
-        """Whether no worker has anything to do: no message there, and none received in the minutes before."""
+        """Return whether all workers are idle: no message in the queue, and none received in the minutes before."""
         if messages > 0:
             return False
         since, until = world.now - self._settings.received_from_s, world.now - self._settings.received_until_s
@@ -89,21 +89,21 @@ class Wpa:
 
 
 def _values(points: Iterable[Datapoint], since: float, until: float) -> Iterable[float]:
-    """Of the minutes that end after `since` and not after `until`; minutes without a datapoint have no value."""
+    """Return the values of the minutes that end in (since, until]. A minute without a datapoint has no value."""
     return (point.value for point in points if point.value is not None and since < point.at <= until)
 
 
 def desired(settings: WpaSettings, messages: int, sent_per_minute: float, current: int, idle: bool) -> int:
-    """How many workers it wants. The floor of what arrives stands above the operator's minimum; all idle workers go
-    at once, whatever the disruption limit says.
+    """Return the desired number of workers. The floor is the larger of the arrivals' floor and the operator's minimum.
+    If all workers are idle, they all stop at once, regardless of the disruption limit.
     """
     floor = max(settings.min_tasks, math.ceil(settings.seconds_per_job * sent_per_minute / 60))
-    wanted = math.ceil(messages / settings.target)
-    if current > 0 and messages > 0 and abs(wanted - current) / current <= settings.tolerance:
-        wanted = current
-    all_may_go = messages == 0 and sent_per_minute == 0 and idle
-    may_go = current if all_may_go else math.ceil(current * settings.max_disruption)
-    return min(max(wanted, current - may_go, floor), settings.max_tasks)
+    count = math.ceil(messages / settings.target)
+    if current > 0 and messages > 0 and abs(count - current) / current <= settings.tolerance:
+        count = current
+    all_can_stop = messages == 0 and sent_per_minute == 0 and idle
+    can_stop = current if all_can_stop else math.ceil(current * settings.max_disruption)
+    return min(max(count, current - can_stop, floor), settings.max_tasks)
 
 
 def _settings(setup: Setup, numbers: tuple[float, ...]) -> WpaSettings:
@@ -116,8 +116,8 @@ PEER = peer(
     "wpa",
     "practo's Worker Pod Autoscaler",
     parts=(
-        Part("MESSAGES_PER_WORKER", 2.0, from_latency=True, least=1.0, whole=True),
-        Part("SCALE_DOWN_DELAY_S", 600.0),
+        PeerNumber("MESSAGES_PER_WORKER", 2.0, from_latency=True, least=1.0, whole=True),
+        PeerNumber("SCALE_DOWN_DELAY_S", 600.0),
     ),
     settings=_settings,
     scaler=Wpa,

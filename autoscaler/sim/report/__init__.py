@@ -1,4 +1,4 @@
-"""What was found, for people: a table for a terminal and one self-contained page.
+"""Reports of a simulation: a table for a terminal and one self-contained HTML page.
 
-Both say the same, from the same comparison; neither computes a score.
+Both show the same comparison. Neither computes a score.
 """

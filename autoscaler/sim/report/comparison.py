@@ -1,7 +1,7 @@
-"""Policies beside each other: each measure's mean over the seeds, and the paired difference to ours.
+"""Compare policies: the mean of each measure over the seeds, and the paired difference to ours.
 
-Common random numbers: with one seed all policies met the same world, so differences are taken seed by seed. Their
-interval is often far narrower than what the two means' own intervals would suggest.
+Common random numbers: with the same seed, all policies run in the same world, so differences are computed seed by seed.
+The interval of a difference is often far narrower than the intervals of the two means.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from autoscaler.sim.report.estimate import Estimate, estimate
+from autoscaler.sim.report.estimate import MeanWithInterval, estimate
 from autoscaler.sim.report.study import LIMIT, OURS
-from autoscaler.sim.score import Run
+from autoscaler.sim.score import ScoredRun
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One column: a field of the score, times `factor`, in `unit`. Of all of them less is better."""
+    """One column: a field of the score times `factor`, in `unit`. Less is better for every measure."""
 
     field: str
     title: str
@@ -26,29 +26,29 @@ class Measure:
     meaning: str
     factor: float = 1.0
 
-    def of(self, run: Run) -> float:
+    def of(self, run: ScoredRun) -> float:
         return float(getattr(run.score, self.field)) * self.factor
 
     def text(self, value: float) -> str:
-        """The number as it is shown; the unit stands in the heading."""
+        """Format the value without its unit, which is in the heading."""
         return "–" if math.isnan(value) else f"{value:z,.{self.decimals}f}"
 
     def signed(self, value: float) -> str:
-        """The same for a difference; what is shown as zero has no sign."""
+        """Format a difference with its sign. A difference that rounds to zero has no sign."""
         text = self.text(value)
         return f"+{text}" if value > 0 and text != self.text(0.0) else text
 
 
-LATE = Measure("late_fraction", "late", "%", 2, "messages first received after more than the acceptable latency", 100)
-COST = Measure("cost_per_work", "cost / work", "x", 2, "billed task-seconds by those that the work alone takes")
-ORACLE = Measure("cost_per_oracle", "cost / clairvoyant", "x", 2, "billed task-seconds by the clairvoyant's")
+LATE = Measure("late_fraction", "late", "%", 2, "messages first received later than the acceptable latency", 100)
+COST = Measure("cost_per_work", "cost / work", "x", 2, "billed task-seconds / task-seconds of the work alone")
+ORACLE = Measure("cost_per_oracle", "cost / clairvoyant", "x", 2, "billed task-seconds / those of the clairvoyant")
 LOST = Measure("lost_work_fraction", "lost work", "%", 2, "work done again because a task was stopped", 100)
 
 MEASURES = (
     LATE,
-    Measure("wait_p50_s", "wait p50", "s", 1, "half of the messages waited no longer"),
-    Measure("wait_p95_s", "wait p95", "s", 1, "95 of 100 messages waited no longer"),
-    Measure("wait_p99_s", "wait p99", "s", 1, "99 of 100 messages waited no longer"),
+    Measure("wait_p50_s", "wait p50", "s", 1, "half of the messages waited no longer than this"),
+    Measure("wait_p95_s", "wait p95", "s", 1, "95 % of the messages waited no longer than this"),
+    Measure("wait_p99_s", "wait p99", "s", 1, "99 % of the messages waited no longer than this"),
     COST,
     ORACLE,
     LOST,
@@ -65,15 +65,15 @@ ELASTICITY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A policy under its settings, over the seeds. `against`: minus ours, over common seeds; None where none is."""
+class ComparisonRow:
+    """A policy with its settings, over its seeds. `against`: difference to ours over common seeds (None: none)."""
 
     policy: str
     settings: str
     label: str
     seeds: tuple[int, ...]
-    figures: Mapping[str, Estimate]
-    against: Mapping[str, Estimate] | None = None
+    figures: Mapping[str, MeanWithInterval]
+    against: Mapping[str, MeanWithInterval] | None = None
 
     @property
     def is_limit(self) -> bool:
@@ -84,16 +84,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """The rows in the order of the runs. `ours`: what the differences are to, the product at its defaults if it took
-    part so; None: it did not take part.
+class PolicyComparison:
+    """The rows in the order of the runs. `ours`: the row that differences refer to, the product with its defaults if it
+    is among the runs, else with other settings; None: it is not among them.
     """
 
-    rows: tuple[Row, ...]
-    ours: Row | None
+    rows: tuple[ComparisonRow, ...]
+    ours: ComparisonRow | None
 
     def best(self, measure: Measure) -> frozenset[str]:
-        """The labels of the rows that share the least value as it is shown, limits aside; none if all have it."""
+        """Return the labels of the competitors with the least displayed value; empty if all competitors have it."""
         shown = {row.label: measure.text(row.mean(measure)) for row in self.competitors}
         known = [row for row in self.competitors if not math.isnan(row.mean(measure))]
         if not known or len(set(shown.values())) == 1:
@@ -102,32 +102,32 @@ class Comparison:
         return frozenset(label for label, text in shown.items() if text == least)
 
     @property
-    def competitors(self) -> tuple[Row, ...]:
+    def competitors(self) -> tuple[ComparisonRow, ...]:
         return tuple(row for row in self.rows if not row.is_limit)
 
-    def better(self, than: Row) -> tuple[Row, ...]:
-        """The competitors that are neither dearer nor more late, and one of both less."""
+    def better(self, than: ComparisonRow) -> tuple[ComparisonRow, ...]:
+        """Return the competitors that are better in cost or lateness and worse in neither."""
         return tuple(row for row in self.competitors if _dominates(_place(row), _place(than)))
 
 
-def compare(runs: Sequence[Run]) -> Comparison:
-    """Of at least one run; a policy with the same settings and seed comes once."""
-    groups: dict[tuple[str, str], list[Run]] = {}
+def compare(runs: Sequence[ScoredRun]) -> PolicyComparison:
+    """Compare at least one run. Each combination of policy, settings and seed occurs once."""
+    groups: dict[tuple[str, str], list[ScoredRun]] = {}
     for run in runs:
         groups.setdefault((run.policy, run.settings), []).append(run)
     label = _labels(groups)
     ours = next((groups[key] for key in sorted(groups, key=lambda key: key[0] != OURS) if is_ours(key[0])), None)
     rows = {key: _row(label(key), group, ours) for key, group in groups.items()}
-    return Comparison(tuple(rows.values()), rows[ours[0].policy, ours[0].settings] if ours else None)
+    return PolicyComparison(tuple(rows.values()), rows[ours[0].policy, ours[0].settings] if ours else None)
 
 
 def is_ours(policy: str) -> bool:
-    """The product, at its defaults or, as in `ours:tolerance=0.2`, with other settings."""
+    """Return whether the policy is the product, with its defaults or with settings as in `ours:tolerance=0.2`."""
     return policy == OURS or policy.startswith(f"{OURS}:")
 
 
 def _labels(keys: Iterable[tuple[str, str]]) -> Callable[[tuple[str, str]], str]:
-    """The policy's name; with its settings where it takes part with several."""
+    """Return a function that labels a row with its policy, and with its settings if the policy has several rows."""
     policies = [policy for policy, _ in keys]
 
     def label(key: tuple[str, str]) -> str:
@@ -137,17 +137,17 @@ def _labels(keys: Iterable[tuple[str, str]]) -> Callable[[tuple[str, str]], str]
     return label
 
 
-def _row(label: str, group: Sequence[Run], ours: Sequence[Run] | None) -> Row:
+def _row(label: str, group: Sequence[ScoredRun], ours: Sequence[ScoredRun] | None) -> ComparisonRow:
     measures = (*MEASURES, *ELASTICITY)
     figures = {measure.field: estimate([measure.of(run) for run in group]) for measure in measures}
     pairs = [(run, other) for run in group for other in ours or () if run.seed == other.seed]
     against = {m.field: estimate([m.of(run) - m.of(other) for run, other in pairs]) for m in measures if pairs}
     first = group[0]
     seeds = tuple(run.seed for run in group)
-    return Row(first.policy, first.settings, label, seeds, figures, against or None)
+    return ComparisonRow(first.policy, first.settings, label, seeds, figures, against or None)
 
 
-def _place(row: Row) -> tuple[float, float]:
+def _place(row: ComparisonRow) -> tuple[float, float]:
     return row.mean(COST), row.mean(LATE)
 
 

@@ -1,7 +1,7 @@
-"""The comparison as one page that needs nothing but a browser: no network, no other file.
+"""Render the comparison as one HTML page that needs only a browser: no network and no other file.
 
-Every name in it is text, whatever it holds. The page's own policy (CSP) lets this script and this style run, by their
-hashes, and nothing be fetched.
+All names are escaped. The Content-Security-Policy of the page permits its own script and style, by their hashes, and no
+network request.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from importlib.resources import files
 from string import Template
 
 from autoscaler import __version__
-from autoscaler.sim.report.comparison import ELASTICITY, MEASURES, Comparison, Measure, Row, compare
-from autoscaler.sim.report.estimate import Estimate
+from autoscaler.sim.report.comparison import ELASTICITY, MEASURES, ComparisonRow, Measure, PolicyComparison, compare
+from autoscaler.sim.report.estimate import MeanWithInterval
 from autoscaler.sim.report.pictures import dumped, pictures
 from autoscaler.sim.report.study import Study, span
 from autoscaler.sim.report.verdict import verdict
 
 SCRIPTS = ("time.js", "scatter.js", "charts.js", "page.js")
-"""Parts of one script, in this order."""
+"""The parts of the script, in this order."""
 
 
 def page(study: Study) -> str:
-    """The whole page; it can be encoded as UTF-8, whatever the names are."""
+    """Return the page. It can be encoded as UTF-8 for any names."""
     comparison = compare(study.runs)
     style = _vendored("uPlot.min.css") + _asset("page.css")
     library, own = _library(), "(() => {\n'use strict';\n" + "".join(map(_asset, SCRIPTS)) + "})();"
@@ -62,7 +62,7 @@ def _vendored(name: str) -> str:
 
 
 def _library() -> str:
-    """uPlot without its banner, which is an address; its licence stands above it in the page."""
+    """Return uPlot without its banner, which contains a URL. The page includes its licence."""
     return _vendored("uPlot.iife.min.js").partition("*/")[2]
 
 
@@ -76,7 +76,7 @@ def _hash(source: str) -> str:
 
 
 def _packed(text: str) -> str:
-    """Deflated: a week's sentences alone would be megabytes."""
+    """Compress the data: the sentences of a week alone are megabytes."""
     return b64encode(zlib.compress(text.encode(), level=9)).decode()
 
 
@@ -84,7 +84,7 @@ def _facts(study: Study) -> Iterator[str]:
     load = study.workload
     yield f"<b>{len(load.arrivals_s):,}</b> messages in <b>{span(load.length_s)}</b>"
     yield f"work for <b>{study.mean_tasks:.3g}</b> tasks on average"
-    yield f"may wait <b>{span(study.latency_s)}</b>"
+    yield f"latency target <b>{span(study.latency_s)}</b>"
     yield _seeds(study)
 
 
@@ -92,20 +92,22 @@ def _seeds(study: Study) -> str:
     if len(study.seeds) == 1:
         return f"seed {study.seeds[0]}"
     numbers = ", ".join(map(str, study.seeds))
-    return f"means over {len(study.seeds)} seeds ({numbers}); pictures of seed {study.seed}"
+    return f"means over {len(study.seeds)} seeds ({numbers}); charts of seed {study.seed}"
 
 
-def _option(at: int, row: Row, comparison: Comparison) -> str:
+def _option(at: int, row: ComparisonRow, comparison: PolicyComparison) -> str:
     first = comparison.ours or comparison.rows[0]
     return f'<option value="{at}"{" selected" if row is first else ""}>{escape(row.label)}</option>'
 
 
-def _table(comparison: Comparison, measures: Sequence[Measure], name: str, study: Study) -> str:
+def _table(comparison: PolicyComparison, measures: Sequence[Measure], name: str, study: Study) -> str:
     heads = "".join(map(_heading, measures))
     best = {measure.field: comparison.best(measure) for measure in measures if measure in MEASURES}
     rows = "".join(_line(at, row, measures, best) for at, row in enumerate(comparison.rows))
     caption = "Scores" if name == "scores" else "Elasticity"
-    seeds = "" if len(study.seeds) == 1 else ", means with 95 % confidence intervals; below, the difference to ours"
+    seeds = (
+        "" if len(study.seeds) == 1 else ", means with 95 % confidence intervals; below them, the difference to ours"
+    )
     return (
         f'<table id="{name}"><caption>{caption} of each policy{seeds}</caption>'
         f'<thead><tr><th scope="col"><button type="button">policy</button></th>{heads}</tr></thead>'
@@ -119,34 +121,34 @@ def _heading(measure: Measure) -> str:
     return f'<th scope="col"><button type="button" {title}>{escape(measure.title)}{unit}</button></th>'
 
 
-def _line(at: int, row: Row, measures: Iterable[Measure], best: dict[str, frozenset[str]]) -> str:
+def _line(at: int, row: ComparisonRow, measures: Iterable[Measure], best: dict[str, frozenset[str]]) -> str:
     cells = "".join(_cell(row, measure, row.label in best.get(measure.field, ())) for measure in measures)
     return f'<tr data-row="{at}"><th scope="row"><button type="button">{escape(row.label)}</button></th>{cells}</tr>'
 
 
-def _cell(row: Row, measure: Measure, best: bool) -> str:
+def _cell(row: ComparisonRow, measure: Measure, best: bool) -> str:
     known = row.figures[measure.field]
     text = measure.text(known.mean) + _half_width(measure, known)
-    marked = f'<b title="the best of its column">{text}</b>' if best else text
+    marked = f'<b title="best in its column">{text}</b>' if best else text
     return f'<td data-value="{known.mean:.6g}">{marked}{_difference(row, measure)}</td>'
 
 
-def _half_width(measure: Measure, known: Estimate) -> str:
+def _half_width(measure: Measure, known: MeanWithInterval) -> str:
     return "" if known.half_width is None else f" <small>±{measure.text(known.half_width)}</small>"
 
 
-def _difference(row: Row, measure: Measure) -> str:
-    """To ours; only where its interval is known and it is somebody else's."""
-    known = row.against[measure.field] if row.against else Estimate(0.0)
+def _difference(row: ComparisonRow, measure: Measure) -> str:
+    """Return the difference to ours, if its interval is known and the row is not ours."""
+    known = row.against[measure.field] if row.against else MeanWithInterval(0.0)
     if known.half_width is None or (known.mean == 0 and known.half_width == 0):
         return ""
     kind = "clear" if known.is_clear else "unclear"
     return f'<span class="{kind}">{measure.signed(known.mean)}{_half_width(measure, known)}</span>'
 
 
-def _verdict(row: Row, comparison: Comparison) -> str:
+def _verdict(row: ComparisonRow, comparison: PolicyComparison) -> str:
     return f"<dt>{escape(row.label)}</dt><dd>{escape(verdict(row, comparison))}</dd>"
 
 
-def _settings(row: Row) -> str:
+def _settings(row: ComparisonRow) -> str:
     return f"<dt>{escape(row.policy)}</dt><dd>{escape(row.settings or 'defaults')}</dd>"

@@ -1,6 +1,6 @@
-"""All that the page's script draws, as one JSON document.
+"""The data for the script of the page, as one JSON document.
 
-Figures come as the text that the table shows, so that picture and table cannot disagree. NaN is null.
+Figures are the text that the table shows, so that charts and table agree. NaN is null.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import numpy as np
 
 from autoscaler.sim.model import Floats
 from autoscaler.sim.report import series
-from autoscaler.sim.report.comparison import COST, LATE, MEASURES, Comparison, Row, is_ours
-from autoscaler.sim.report.estimate import Estimate
+from autoscaler.sim.report.comparison import COST, LATE, MEASURES, ComparisonRow, PolicyComparison, is_ours
+from autoscaler.sim.report.estimate import MeanWithInterval
 from autoscaler.sim.report.study import LIMIT, Study
 from autoscaler.sim.report.verdict import verdict
-from autoscaler.sim.score import Run
+from autoscaler.sim.score import ScoredRun
 
 DIGITS = 4
-"""Of a value; a pixel is about a thousandth of a picture."""
+"""Significant digits of a value; a pixel is about a thousandth of a chart."""
 
 
-def pictures(study: Study, comparison: Comparison) -> dict[str, Any]:
-    """The shared series, and for each row of the table its place, its words and its own series."""
+def pictures(study: Study, comparison: PolicyComparison) -> dict[str, Any]:
+    """Return the shared series, and for each row of the table its figures, texts and series."""
     load, width_s = study.workload, series.bucket_s(study.workload.length_s)
     drawn = {(run.policy, run.settings): run for run in study.runs if run.seed == study.seed}
     limit = next((run for run in drawn.values() if run.policy == LIMIT), None)
@@ -45,12 +45,12 @@ def pictures(study: Study, comparison: Comparison) -> dict[str, Any]:
 
 
 def dumped(document: Mapping[str, Any]) -> str:
-    """Without anything that HTML could take for its own, wherever names came from."""
+    """Return JSON in which the characters `&`, `<` and `>` are escaped, because names can contain HTML."""
     text = json.dumps(document, separators=(",", ":"), allow_nan=False)
     return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
 
 
-def _words(row: Row, comparison: Comparison) -> dict[str, Any]:
+def _words(row: ComparisonRow, comparison: PolicyComparison) -> dict[str, Any]:
     kind = "limit" if row.is_limit else "ours" if is_ours(row.policy) else "peer"
     return {
         "label": row.label,
@@ -65,18 +65,18 @@ def _words(row: Row, comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _interval(known: Estimate) -> list[float | None]:
-    """Mean and half width."""
+def _interval(known: MeanWithInterval) -> list[float | None]:
+    """Return mean and half width."""
     return [_number(known.mean), _number(known.half_width or 0.0)]
 
 
-def _pictured(study: Study, run: Run | None, width_s: float) -> dict[str, Any]:
-    """Nothing where the policy did not run with the seed of the pictures."""
+def _pictured(study: Study, run: ScoredRun | None, width_s: float) -> dict[str, Any]:
+    """Return the series of a run, or only `drawn: false` if the policy did not run with the seed of the charts."""
     if run is None:
         return {"drawn": False}
     outcome = run.outcome
     waits = series.waits(study.workload, outcome, width_s)
-    told = series.decisions(outcome)
+    reasons = series.decisions(outcome)
     return {
         "drawn": True,
         "ended_s": _number(outcome.ended_s),
@@ -84,8 +84,8 @@ def _pictured(study: Study, run: Run | None, width_s: float) -> dict[str, Any]:
         "running": _line(series.counts(outcome.running, outcome.ended_s)),
         "waits": [_instants(waits.at), *map(_values, (waits.p50, waits.p95, waits.longest))],
         "billed": _line(series.billed(outcome, study.least_billed_s, width_s)),
-        "told": [_instants(np.array([one.at for one in told])), [one.sentence for one in told]],
-        "told_in_all": len(outcome.told),
+        "reasons": [_instants(np.array([one.at for one in reasons])), [one.sentence for one in reasons]],
+        "reasons_total": len(outcome.reasons),
     }
 
 
@@ -94,7 +94,7 @@ def _line(points: series.Series) -> list[list[float | None]]:
 
 
 def _instants(at: Floats) -> list[float | None]:
-    """To a tenth of a second."""
+    """Return instants rounded to a tenth of a second."""
     return [_whole(value) for value in np.round(at, 1).tolist()]
 
 

@@ -1,4 +1,4 @@
-"""What the pictures show over time, in numbers: made once per load or per run, and thinned.
+"""The time series of the charts, computed once per load or per run, and thinned.
 
 Instants are seconds since the start. A step series holds each value until the next instant.
 """
@@ -11,20 +11,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autoscaler.sim.model import MINUTE_S, Floats, Outcome, Told, Workload
-from autoscaler.sim.report.thinning import MOST_POINTS, kept
+from autoscaler.sim.model import MINUTE_S, Floats, LoggedReason, SimulationOutcome, Workload
+from autoscaler.sim.report.thinning import MOST_POINTS, thinned
 from autoscaler.sim.score import demand
 
 HOUR_S = 3600.0
 
 SHARES = (50, 95, 100)
-"""In percent: of the messages of a bucket, how many waited no longer."""
+"""Percentiles of the waits of a bucket."""
 
 MOST_BUCKETS = 500
-"""A percentile of very few messages says little, and a curve of more points than a phone has pixels as little."""
+"""Limits the number of buckets: a bucket needs enough messages for a percentile, and a phone has few pixels."""
 
 WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
-"""How long a bucket may be: spans that people count in."""
+"""Permitted lengths of a bucket."""
 
 
 class Series(NamedTuple):
@@ -35,7 +35,7 @@ class Series(NamedTuple):
 
 
 class Waits(NamedTuple):
-    """Of the messages that arrived in each bucket, in seconds; NaN where none did. `at`: the buckets' starts."""
+    """Waits of the messages that arrive in each bucket, in seconds; NaN if none does. `at`: starts of the buckets."""
 
     at: Floats
     p50: Floats
@@ -44,27 +44,27 @@ class Waits(NamedTuple):
 
 
 def bucket_s(length_s: float, least_s: float = 0.0) -> float:
-    """The shortest width, at least `least_s`, with at most `MOST_BUCKETS` buckets."""
+    """Return the shortest permitted width of at least `least_s` that gives at most `MOST_BUCKETS` buckets."""
     least = max(least_s, length_s / MOST_BUCKETS)
     return next((float(width) for width in WIDTHS_S if width >= least), least)
 
 
 def arrivals(workload: Workload) -> Series:
-    """Messages a second, by the workload's own interval."""
+    """Return messages per second in each interval of the workload."""
     edges = _edges(workload.length_s, workload.interval_s)
     counts, _ = np.histogram(workload.arrivals_s, edges)
     return _steps(edges, np.append(counts / np.diff(edges), 0.0))
 
 
 def needed(workload: Workload, task_concurrency: int) -> Series:
-    """Tasks that would be busy in a fleet so large that nothing waits, by the minute."""
+    """Return the required tasks of each minute: the busy tasks if no message waits."""
     tasks = demand(workload, task_concurrency)
     at = np.arange(len(tasks)) * MINUTE_S
     return _steps(np.append(at, workload.length_s), np.append(tasks, 0.0))
 
 
 def counts(steps: Sequence[tuple[float, int]], ended_s: float) -> Series:
-    """A count over the run, up to its end. Of several at one instant the last one holds."""
+    """Return a count over the run, until its end. Of several values at one instant, the last one counts."""
     at, values = np.array(steps, dtype=np.float64).reshape(-1, 2).T
     lasting = np.append(at[1:] > at[:-1], True)[: len(at)]
     at, values = at[lasting], values[lasting]
@@ -73,8 +73,8 @@ def counts(steps: Sequence[tuple[float, int]], ended_s: float) -> Series:
     return _steps(np.append(at, ended_s), np.append(values, values[-1]))
 
 
-def waits(workload: Workload, outcome: Outcome, width_s: float) -> Waits:
-    """By the instant of arrival. What was never received has waited until the run ended."""
+def waits(workload: Workload, outcome: SimulationOutcome, width_s: float) -> Waits:
+    """Return the waits by the instant of arrival. A message that was never received has waited until the run ended."""
     edges = _edges(workload.length_s, width_s)
     waited = np.where(np.isnan(outcome.received_s), outcome.ended_s, outcome.received_s) - workload.arrivals_s
     starts = np.searchsorted(workload.arrivals_s, edges)
@@ -85,8 +85,8 @@ def waits(workload: Workload, outcome: Outcome, width_s: float) -> Waits:
     return Waits(edges[:-1], *found.T)
 
 
-def billed(outcome: Outcome, least_billed_s: float, width_s: float) -> Series:
-    """Task-hours paid so far. A task that stops early goes on costing until its least time is over."""
+def billed(outcome: SimulationOutcome, least_billed_s: float, width_s: float) -> Series:
+    """Return the billed task-hours so far. A task that stops early is billed until `least_billed_s` has passed."""
     launched = np.array([life.launched_s for life in outcome.lives])
     stopped = np.array([max(life.stopped_s, life.launched_s + least_billed_s) for life in outcome.lives])
     until = float(stopped.max(initial=outcome.ended_s))
@@ -99,30 +99,30 @@ def billed(outcome: Outcome, least_billed_s: float, width_s: float) -> Series:
 
 
 def worked(workload: Workload, task_concurrency: int, width_s: float) -> Series:
-    """Task-hours that the work alone has asked for so far: of what arrived, all of it at once."""
+    """Return the task-hours of the work so far. The work of a message counts in full when it arrives."""
     at = _edges(workload.length_s, width_s)
     sums = np.concatenate([[0.0], np.cumsum(workload.service_s)])
     return Series(at, sums[np.searchsorted(workload.arrivals_s, at, side="right")] / task_concurrency / HOUR_S)
 
 
-def decisions(outcome: Outcome, most: int = MOST_POINTS) -> tuple[Told, ...]:
-    """What was told, at most so many; where there are more, those that changed the count the most."""
-    told = outcome.told
-    if len(told) <= most:
-        return told
+def decisions(outcome: SimulationOutcome, most: int = MOST_POINTS) -> tuple[LoggedReason, ...]:
+    """Return the logged reasons, at most `most`: if there are more, those with the largest changes of the count."""
+    reasons = outcome.reasons
+    if len(reasons) <= most:
+        return reasons
     at, values = np.array(outcome.desired, dtype=np.float64).reshape(-1, 2).T
-    said = np.array([one.at for one in told])
+    said = np.array([one.at for one in reasons])
     before, after = (np.searchsorted(at, said, side=side) - 1 for side in ("left", "right"))
     moved = np.abs(values[np.maximum(after, 0)] - values[np.maximum(before, 0)])
     largest = np.sort(np.argsort(-moved, kind="stable")[:most])
-    return tuple(told[index] for index in largest.tolist())
+    return tuple(reasons[index] for index in largest.tolist())
 
 
 def _steps(at: Floats, values: Floats) -> Series:
-    chosen = kept(at, values)
+    chosen = thinned(at, values)
     return Series(at[chosen], values[chosen])
 
 
 def _edges(length_s: float, width_s: float) -> Floats:
-    """From 0 to the length; the last step may be shorter, but is no rounding error."""
+    """Return the edges from 0 to the length. The last step can be shorter, but a step caused by rounding is omitted."""
     return np.append(np.arange(max(1, np.ceil(length_s / width_s - 1e-6))) * width_s, length_s)

@@ -1,25 +1,24 @@
-"""What there is to report: who met which load, and how to do it again."""
+"""The input of a report: the load, the runs, and the command that repeats them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from autoscaler.sim.model import Workload
-from autoscaler.sim.score import DAY_S, Run
+from autoscaler.sim.score import DAY_S, ScoredRun
 
 OURS = "ours"
 LIMIT = "clairvoyant"
-"""Knows what will come: what the others are held against, and no competitor."""
+"""The oracle that knows all arrivals: a reference for the others, not a competitor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
     """Runs of several policies on one load.
 
-    `workload` is what `seed` made of the trace; the pictures are of the runs with that seed, the table is of all. In
-    `runs` every policy comes with its settings as text; their order is that of the table. `world` says in words what
-    SQS, ECS and the workers were like, `command` does it again. `task_concurrency` and `least_billed_s` are the
-    world's, and must be those that the scores were made with.
+    `workload` is the load with `seed`. The charts show the runs with that seed; the table shows all runs, in the order
+    of `runs`. `world` describes SQS, ECS and the workers; `command` repeats the simulation. `task_concurrency` and
+    `least_billed_s` are the settings of the world, and must be those of the scores.
     """
 
     workload: Workload
@@ -27,7 +26,7 @@ class Study:
     latency_s: float
     world: str
     command: str
-    runs: tuple[Run, ...]
+    runs: tuple[ScoredRun, ...]
     task_concurrency: int = 1
     least_billed_s: float = 60.0
 
@@ -37,12 +36,12 @@ class Study:
 
     @property
     def mean_tasks(self) -> float:
-        """How many tasks the work alone keeps busy, on average."""
+        """Mean number of tasks that the work alone occupies."""
         return self.workload.work_s / self.workload.length_s / self.task_concurrency
 
 
 def span(duration_s: float) -> str:
-    """A duration in the unit that people would use."""
+    """Format a duration in days, hours, minutes or seconds."""
     for unit_s, name in ((DAY_S, "day"), (3600.0, "hour"), (60.0, "minute")):
         if duration_s >= unit_s:
             count = f"{duration_s / unit_s:.3g}"

@@ -1,6 +1,6 @@
-"""The comparison for a terminal: aligned plain text; where colours are wanted, the best values and ours stand out.
+"""Render the comparison for a terminal as aligned text. With colours, the best values and ours are highlighted.
 
-No line is ever folded: in a narrow terminal the lesser columns stay away, and it is said which.
+Lines are never wrapped. In a narrow terminal the less important columns are hidden, and a line names them.
 """
 
 from __future__ import annotations
@@ -11,20 +11,30 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
-from autoscaler.sim.report.comparison import COST, LATE, LOST, MEASURES, ORACLE, Comparison, Measure, Row, compare
-from autoscaler.sim.report.estimate import Estimate
+from autoscaler.sim.report.comparison import (
+    COST,
+    LATE,
+    LOST,
+    MEASURES,
+    ORACLE,
+    ComparisonRow,
+    Measure,
+    PolicyComparison,
+    compare,
+)
+from autoscaler.sim.report.estimate import MeanWithInterval
 from autoscaler.sim.report.study import Study, span
 from autoscaler.sim.report.verdict import verdict
 
 BEST = "*"
 GAP = "  "
-FIRST_TO_STAY = ("late_fraction", "wait_p95_s", COST.field, ORACLE.field, LOST.field)
-"""When not all columns fit: these stay longest, the first of them longest of all."""
+MOST_IMPORTANT = ("late_fraction", "wait_p95_s", COST.field, ORACLE.field, LOST.field)
+"""The most important columns, in order: if not all columns fit, these are hidden last, from the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Its cells, the heading's two lines first, all of one width. `best`: the rows (from 0) that are marked."""
+    """The cells of a column, all of one width; the first two are the heading. `best`: the marked rows, from 0."""
 
     measure: Measure
     cells: tuple[str, ...]
@@ -32,23 +42,23 @@ class Column:
 
 
 def show(study: Study, console: Console) -> None:
-    """Prints the table; with colours and in the width of the terminal where there is one."""
+    """Print the table, on a terminal with colours and within its width."""
     width = console.width if console.is_terminal else None
     for line in lines(study, width):
         console.print(line, soft_wrap=True, highlight=False)
 
 
 def as_text(study: Study, width: int | None = None) -> str:
-    """The same as plain text. None: as wide as it takes."""
+    """Return the table as plain text. `width` None: no limit."""
     return "".join(f"{line.plain}\n" for line in lines(study, width))
 
 
 def lines(study: Study, width: int | None = None) -> Iterator[Text]:
-    """What was played, the table, the differences to ours where there are several seeds, and a verdict for each."""
+    """Yield the load, the table, with several seeds the differences to ours, and a verdict for each policy."""
     comparison = compare(study.runs)
     yield from _head(study)
     yield from _block(comparison, comparison.rows, width, against=False)
-    yield Text(f"{BEST} best of its column" + (", the clairvoyant aside" if _has_limit(comparison) else ""), "dim")
+    yield Text(f"{BEST} best in its column" + (", without the clairvoyant" if _has_limit(comparison) else ""), "dim")
     ours, others = comparison.ours, [row for row in comparison.rows if row.against and row is not comparison.ours]
     if ours is not None and others and len(ours.seeds) > 1:
         yield Text()
@@ -63,18 +73,20 @@ def _head(study: Study) -> Iterator[Text]:
     seeds = f"seed {study.seeds[0]}" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
     jobs = f"{len(load.arrivals_s):,} messages in {span(load.length_s)}"
     yield Text(f"{_printable(load.name)}: {jobs}, work for {study.mean_tasks:.3g} tasks on average, {seeds}", "bold")
-    yield Text(f"late is what waits for more than {span(study.latency_s)}")
+    yield Text(f"late: first received more than {span(study.latency_s)} after arrival")
     yield Text()
 
 
-def _has_limit(comparison: Comparison) -> bool:
+def _has_limit(comparison: PolicyComparison) -> bool:
     return len(comparison.competitors) < len(comparison.rows)
 
 
-def _block(comparison: Comparison, rows: Sequence[Row], width: int | None, *, against: bool) -> Iterator[Text]:
+def _block(
+    comparison: PolicyComparison, rows: Sequence[ComparisonRow], width: int | None, *, against: bool
+) -> Iterator[Text]:
     names = ["", "", *(_printable(row.label) for row in rows)]
     names = [name.ljust(max(map(len, names))) for name in names]
-    columns, left_out = _fitting([_column(comparison, rows, m, against) for m in MEASURES], len(names[0]), width)
+    columns, hidden = _fit([_column(comparison, rows, m, against) for m in MEASURES], len(names[0]), width)
     for at, name in enumerate(names):
         line = Text(name, "bold" if at > 1 and rows[at - 2] is comparison.ours else "")
         for column in columns:
@@ -82,11 +94,11 @@ def _block(comparison: Comparison, rows: Sequence[Row], width: int | None, *, ag
         line.rstrip()
         line.stylize("dim" if at < 2 else "")
         yield line
-    if left_out:
-        yield Text(f"in a wider terminal also: {', '.join(column.measure.title for column in left_out)}", "dim")
+    if hidden:
+        yield Text(f"hidden, terminal too narrow: {', '.join(column.measure.title for column in hidden)}", "dim")
 
 
-def _column(comparison: Comparison, rows: Sequence[Row], measure: Measure, against: bool) -> Column:
+def _column(comparison: PolicyComparison, rows: Sequence[ComparisonRow], measure: Measure, against: bool) -> Column:
     best = frozenset() if against else comparison.best(measure)
     marked = frozenset(at for at, row in enumerate(rows) if row.label in best)
     cells = [*_heading(measure), *(_cell(row, measure, against, at in marked) for at, row in enumerate(rows))]
@@ -95,40 +107,40 @@ def _column(comparison: Comparison, rows: Sequence[Row], measure: Measure, again
 
 
 def _heading(measure: Measure) -> tuple[str, str]:
-    """Two lines; a space at the end, as every cell has room for the mark there."""
+    """Return the two lines of the heading, with a space at the end, where cells have the mark."""
     first, slash, second = measure.title.partition(" / ")
     if slash:
         return f"{first} / ", f"{second} "
     return f"{first} ", f"{measure.unit} "
 
 
-def _cell(row: Row, measure: Measure, against: bool, best: bool) -> str:
+def _cell(row: ComparisonRow, measure: Measure, against: bool, best: bool) -> str:
     figures = row.against if against and row.against else row.figures
     text = _interval(measure, figures[measure.field], signed=against)
     return text + (BEST if best else " ")
 
 
-def _interval(measure: Measure, known: Estimate, *, signed: bool) -> str:
+def _interval(measure: Measure, known: MeanWithInterval, *, signed: bool) -> str:
     mean = measure.signed(known.mean) if signed else measure.text(known.mean)
     return mean if known.half_width is None else f"{mean} ±{measure.text(known.half_width)}"
 
 
-def _fitting(columns: Sequence[Column], taken: int, width: int | None) -> tuple[list[Column], list[Column]]:
-    """Those that fit beside the names, in their order, and those that do not; the first one always does."""
+def _fit(columns: Sequence[Column], taken: int, width: int | None) -> tuple[list[Column], list[Column]]:
+    """Return the columns that fit next to the names, and the hidden ones, both in order. `LATE` always fits."""
     if width is None:
         return list(columns), []
-    rank = {field: at for at, field in enumerate(FIRST_TO_STAY)}
-    left, kept = width - taken, set()
+    rank = {field: at for at, field in enumerate(MOST_IMPORTANT)}
+    left, shown = width - taken, set()
     for column in sorted(columns, key=lambda column: rank.get(column.measure.field, len(rank))):
         left -= len(GAP) + len(column.cells[0])
         if left < 0 and column.measure is not LATE:
             break
-        kept.add(column.measure.field)
-    fits = [column for column in columns if column.measure.field in kept]
-    return fits, [column for column in columns if column.measure.field not in kept]
+        shown.add(column.measure.field)
+    fits = [column for column in columns if column.measure.field in shown]
+    return fits, [column for column in columns if column.measure.field not in shown]
 
 
-def _verdicts(comparison: Comparison) -> Iterator[Text]:
+def _verdicts(comparison: PolicyComparison) -> Iterator[Text]:
     longest = max(len(_printable(row.label)) for row in comparison.rows)
     for row in comparison.rows:
         name = Text(_printable(row.label).ljust(longest), "bold" if row is comparison.ours else "")
@@ -136,5 +148,5 @@ def _verdicts(comparison: Comparison) -> Iterator[Text]:
 
 
 def _printable(name: str) -> str:
-    """A name from a file or an argument must not steer the terminal, nor break the line."""
+    """Replace control characters: a name from a file or an argument must not control the terminal or end the line."""
     return "".join(letter if letter.isprintable() else "�" for letter in name)

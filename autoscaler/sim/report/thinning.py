@@ -1,7 +1,7 @@
-"""Long series made short enough to draw, without losing a peak.
+"""Reduce a long series to as many points as can be drawn, without losing a peak.
 
-Law: every stretch that is drawn as one keeps its lowest, its highest and its last value, at their own instants; so
-the extremes of the whole are there, and a count that holds until further notice holds at every stretch's end.
+Invariant: each stretch keeps its lowest, its highest and its last value, at their instants. So the extremes of the
+series remain, and a step series has the correct value at the end of each stretch.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from autoscaler.sim.model import Floats
 
 MOST_POINTS = 1500
-KEPT = 3
-"""Of each stretch: lowest, highest, last."""
+POINTS_PER_STRETCH = 3
+"""The lowest, the highest and the last point of a stretch."""
 
 Indexes: TypeAlias = NDArray[np.intp]
 
 
-def kept(at: Floats, values: Floats, most: int = MOST_POINTS) -> Indexes:
-    """Which points of the series to draw, ascending, at most `most` (at least 4); all of them if they are that few.
+def thinned(at: Floats, values: Floats, most: int = MOST_POINTS) -> Indexes:
+    """Return the indexes of the points to draw, ascending, at most `most` (which is at least 4).
 
-    `at` ascends. The stretches are equally long in time; the first point is always kept.
+    `at` ascends. The stretches have equal lengths in time. The first point is always kept.
     """
     if len(at) <= most:
         return np.arange(len(at))
-    stretches = (most - 1) // KEPT
+    stretches = (most - 1) // POINTS_PER_STRETCH
     edges = np.searchsorted(at, np.linspace(at[0], at[-1], stretches + 1)[1:-1])
     bounds = np.concatenate([[0], edges, [len(at)]])
     chosen: set[int] = {0}

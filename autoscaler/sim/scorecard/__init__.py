@@ -1,1 +1,1 @@
-"""The scorecard: every policy on ten real traces, at three promises, with both kinds of victims; where we lose, too."""
+"""The scorecard: all policies on ten real traces, with three latency targets, for idle and random victims."""

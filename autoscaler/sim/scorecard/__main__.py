@@ -1,4 +1,4 @@
-"""`make scorecard`: every policy on the ten traces; writes a page and a picture."""
+"""`make scorecard`: run every policy on the ten traces, and write a page and a chart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from autoscaler.errors import ConfigError
-from autoscaler.sim.scorecard.making import SEEDS, Bench, Job, Line, grid_jobs, made, oracle_jobs, policy_jobs
+from autoscaler.sim.scorecard.making import SEEDS, Bench, Job, ScorecardRun, grid_jobs, made, oracle_jobs, policy_jobs
 from autoscaler.sim.scorecard.page import page
 from autoscaler.sim.scorecard.picture import picture
 from autoscaler.sim.scorecard.summary import below_the_limit
@@ -22,15 +22,15 @@ from autoscaler.sim.workload.protocol import SCORECARD
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: written; 1: written, and the limit did not hold; 2: what was asked for cannot be done; 130: stopped."""
-    wanted = _wanted(arguments)
+    """Return 0: written; 1: written, but a run is below the limit; 2: invalid options or a failure; 130: stopped."""
+    options = _options(arguments)
     try:
-        wanted.out.mkdir(parents=True, exist_ok=True)
-        return _score(wanted)
+        options.out.mkdir(parents=True, exist_ok=True)
+        return _score(options)
     except ConfigError as error:
-        sys.stderr.write(f"{error}\nTRACES=FOLDER says where the traces are\n")
+        sys.stderr.write(f"{error}\nSet the folder of the traces with TRACES=FOLDER\n")
         return 2
-    except OSError as error:  # a process that was killed, too
+    except OSError as error:  # includes a killed process
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
@@ -38,59 +38,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _wanted(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make scorecard", description=__doc__)
     parser.add_argument("--traces", type=Path, required=True, help="the folder with the ten traces")
-    parser.add_argument("--out", type=Path, default=Path("docs"), help="where scorecard.md and scorecard.html go")
-    parser.add_argument("--only", help="these traces only, commas between")
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="the folder for scorecard.md and scorecard.html")
+    parser.add_argument("--only", help="only these traces, comma-separated")
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
-    parser.add_argument("--no-grid", action="store_true", help="peers at their defaults only")
-    parser.add_argument("--json", type=Path, help="every line, as JSON")
-    wanted = parser.parse_args(arguments)
+    parser.add_argument("--no-grid", action="store_true", help="run peers only with their defaults")
+    parser.add_argument("--json", type=Path, help="write every score to this JSON file")
+    options = parser.parse_args(arguments)
     known = [entry.name for entry in SCORECARD]
-    names = known if wanted.only is None else [name.strip() for name in wanted.only.split(",")]
-    if strangers := [name for name in names if name not in known]:
-        parser.error(f"--only: {', '.join(map(repr, strangers))} is none of {', '.join(known)}")
-    if wanted.seeds < 1:
-        parser.error(f"--seeds {wanted.seeds}: at least one")
-    wanted.entries = [entry for entry in SCORECARD if entry.name in names]
-    return wanted
+    names = known if options.only is None else [name.strip() for name in options.only.split(",")]
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"--only: {', '.join(map(repr, unknown))} is not one of: {', '.join(known)}")
+    if options.seeds < 1:
+        parser.error(f"--seeds {options.seeds}: at least one")
+    options.entries = [entry for entry in SCORECARD if entry.name in names]
+    return options
 
 
-def _score(wanted: argparse.Namespace) -> int:
+def _score(options: argparse.Namespace) -> int:
     began = time.monotonic()
-    entries, seeds = wanted.entries, tuple(range(wanted.seeds))
-    blank = Bench(wanted.traces, {})
+    entries, seeds = options.entries, tuple(range(options.seeds))
+    blank = Bench(options.traces, {})
     lines = _made(blank, oracle_jobs(entries, seeds), "clairvoyant")
-    bench = Bench(wanted.traces, {(line.trace, line.seed, line.latency_s): line.billed_s for line in lines})
+    bench = Bench(options.traces, {(line.trace, line.seed, line.latency_s): line.billed_s for line in lines})
     lines += _made(bench, policy_jobs(entries, seeds), "policies")
-    if not wanted.no_grid:
+    if not options.no_grid:
         lines += _made(bench, grid_jobs(bench, entries), "settings of peers")
     lines.sort(key=lambda line: (line.trace, line.latency_s, line.victims, line.policy, line.seed))
-    _write(wanted, lines, time.monotonic() - began)
+    _write(options, lines, time.monotonic() - began)
     return 1 if below_the_limit(lines) else 0
 
 
-def _write(wanted: argparse.Namespace, lines: list[Line], took_s: float) -> None:
-    _place(wanted.out / "scorecard.md", page(lines, took_s))
-    _place(wanted.out / "scorecard.html", picture(lines))
-    if wanted.json:
-        told = [line._asdict() | {"score": asdict(line.score)} for line in lines]
-        _place(wanted.json, json.dumps(told))
-    sys.stdout.write(f"wrote {wanted.out}/scorecard.md and {wanted.out}/scorecard.html in {took_s:,.0f} s\n")
+def _write(options: argparse.Namespace, lines: list[ScorecardRun], took_s: float) -> None:
+    _write_whole(options.out / "scorecard.md", page(lines, took_s))
+    _write_whole(options.out / "scorecard.html", picture(lines))
+    if options.json:
+        results = [line._asdict() | {"score": asdict(line.score)} for line in lines]
+        _write_whole(options.json, json.dumps(results))
+    sys.stdout.write(f"wrote {options.out}/scorecard.md and {options.out}/scorecard.html in {took_s:,.0f} s\n")
 
 
-def _place(path: Path, text: str) -> None:
-    """The file is there, whole, or as it was before."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+def _write_whole(path: Path, text: str) -> None:
+    """Replace the file atomically."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
 
 
-def _made(bench: Bench, jobs: list[Job], doing: str) -> list[Line]:
-    columns = (TextColumn(f"{doing:18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+def _made(bench: Bench, jobs: list[Job], phase: str) -> list[ScorecardRun]:
+    columns = (TextColumn(f"{phase:18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(doing, total=len(jobs))
+        task = bar.add_task(phase, total=len(jobs))
         return list(made(bench, jobs, lambda share: bar.update(task, completed=share * len(jobs))))
 
 

@@ -1,4 +1,4 @@
-"""Names beside the dots of a picture, such that none lies on another, on a dot or beyond the edge."""
+"""Place names next to the dots of a chart without overlaps with names, with dots or with the edge."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 DOT = 7.0
-"""Half of what a dot keeps free around its middle."""
+"""Half the side of the square around a dot that stays free."""
 
 CHARACTER, ABOVE, BELOW = 6.8, 10.0, 4.0
-"""A letter's width, and what a line of text takes above and below its baseline: 12 px, on the wide side."""
+"""Width of a letter, and height of a line above and below its baseline, at a font size of 12 px, rounded up."""
 
-AWAY = (0.0, 14.0, 28.0, 42.0, 56.0, 70.0, 84.0)
-"""How far up or down of its dot a name may stand."""
+OFFSETS = (0.0, 14.0, 28.0, 42.0, 56.0, 70.0, 84.0)
+"""Vertical distances between a dot and its name."""
 
 
 class Box(NamedTuple):
-    """What is between two corners. Boxes that only touch do not overlap."""
+    """A rectangle. Boxes that only touch do not overlap."""
 
     left: float
     top: float
@@ -24,8 +24,8 @@ class Box(NamedTuple):
     bottom: float
 
     def overlaps(self, other: Box) -> bool:
-        beside = self.right <= other.left or other.right <= self.left
-        return not (beside or self.bottom <= other.top or other.bottom <= self.top)
+        apart = self.right <= other.left or other.right <= self.left
+        return not (apart or self.bottom <= other.top or other.bottom <= self.top)
 
     def within(self, other: Box) -> bool:
         upright = other.top <= self.top and self.bottom <= other.bottom
@@ -33,8 +33,8 @@ class Box(NamedTuple):
 
 
 class Label(NamedTuple):
-    """Where a name begins, or ends where it is on the left of its dot, on its baseline. `away`: so far from its dot
-    that a line should lead there.
+    """Position of a name on its baseline: its start, or its end if it is left of its dot. `away`: it is so far from its
+    dot that it needs a line to it.
     """
 
     x: float
@@ -45,7 +45,7 @@ class Label(NamedTuple):
 
 
 def placed(dots: Sequence[tuple[float, float]], names: Sequence[str], edge: Box) -> list[Label]:
-    """A place for each dot's name; earlier ones choose first. Where no place is free, the one that covers least."""
+    """Return a label for each dot, in order. If no position is free, the one with the fewest overlaps is used."""
     taken = [Box(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in dots]
     labels = []
     for dot, name in zip(dots, names, strict=True):
@@ -57,8 +57,8 @@ def placed(dots: Sequence[tuple[float, float]], names: Sequence[str], edge: Box)
 
 
 def _places(x: float, y: float, width: float) -> Iterator[Label]:
-    """The nearest first: right, left, and then ever further up and down."""
-    for away in AWAY:
+    """Yield positions, the nearest first: right, left, then further up and down."""
+    for away in OFFSETS:
         for baseline in dict.fromkeys((y + 4 - away, y + 4 + away)):
             for on_left in (False, True):
                 start = x - DOT - 2 if on_left else x + DOT + 2

@@ -1,4 +1,4 @@
-"""The scorecard as one page with pictures: cost against lateness, one picture a promise. It needs nothing else."""
+"""Render the scorecard as one self-contained page with charts of cost against lateness for each latency target."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from string import Template
 from autoscaler.sim.experiment import CLAIRVOYANT, OURS
 from autoscaler.sim.model import Victims
 from autoscaler.sim.scorecard.labels import Box, placed
-from autoscaler.sim.scorecard.making import LATENCIES_S, Line
-from autoscaler.sim.scorecard.summary import Row, rows
+from autoscaler.sim.scorecard.making import LATENCIES_S, ScorecardRun
+from autoscaler.sim.scorecard.summary import ScorecardRow, rows
 
 Scale = Callable[[float], float]
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 400, 64, 46, 24, 24
 EDGE = Box(LEFT - 12, 2, WIDTH, HEIGHT - BOTTOM + 8)
-"""Names stay within: what is below is the axis's."""
+"""The area of the names; the axis is below it."""
 
 LEAST_LATE, MOST_LATE = 0.0001, 1.0
-"""Shares below a hundredth of a percent stand on the axis: it is logarithmic."""
+"""Shares below 0.01 % are on the axis, because it is logarithmic."""
 
 LATE_MARKS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 COST_MARKS = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
@@ -45,31 +45,31 @@ text { fill: var(--dim); font-size: 12px; } .axis { stroke: var(--line); }
 .limit .dot { fill: none; stroke: var(--ink); stroke-width: 1.5; }
 </style></head><body>
 <h1>Cost against lateness</h1>
-<p>Each point is a policy at its defaults, over all traces: to the left is cheaper, further down is less late.
-Cost is what is billed, by what the clairvoyant of that promise is billed (geometric mean); lateness is the share of
-messages first received after the promise (mean over traces).</p>
+<p>Each point is a policy with its defaults, over all traces. Left is cheaper, and down is less late. Cost is billed
+task-seconds, divided by those of the clairvoyant for that latency target (geometric mean). Lateness is the share of
+messages first received later than the latency target (mean over traces).</p>
 $parts
 </body></html>
 """)
 
 
-def picture(lines: Sequence[Line]) -> str:
-    """The whole page."""
+def picture(lines: Sequence[ScorecardRun]) -> str:
+    """Return the page."""
     return PAGE.substitute(parts="".join(_part(lines, latency_s) for latency_s in LATENCIES_S))
 
 
-def _part(lines: Sequence[Line], latency_s: float) -> str:
+def _part(lines: Sequence[ScorecardRun], latency_s: float) -> str:
     figures = "".join(
         f"<figure>{_plot(rows(lines, latency_s, victims))}<figcaption>{words}</figcaption></figure>"
         for victims, words in (
-            (Victims.IDLE, "workers that protect themselves"),
-            (Victims.RANDOM, "victims at random"),
+            (Victims.IDLE, "ECS stops only idle tasks"),
+            (Victims.RANDOM, "ECS stops random tasks"),
         )
     )
-    return f'<h2>Promise: {latency_s:g} s</h2><div class="pair">{figures}</div>'
+    return f'<h2>Latency target: {latency_s:g} s</h2><div class="pair">{figures}</div>'
 
 
-def _plot(known: Sequence[Row]) -> str:
+def _plot(known: Sequence[ScorecardRow]) -> str:
     shown = [row for row in known if math.isfinite(row.cost_per_oracle)]
     most = max([2.0, *(row.cost_per_oracle for row in shown)]) * 1.1
     least = min([1.0, *(row.cost_per_oracle for row in shown)]) / 1.05
@@ -87,7 +87,7 @@ def _plot(known: Sequence[Row]) -> str:
 
 
 def _scale(least: float, most: float, start: float, end: float) -> Scale:
-    """Logarithmic: `least` is at `start`, `most` at `end`; what lies beyond is on the edge."""
+    """Return a logarithmic scale from `least` at `start` to `most` at `end`. Values outside are on the edge."""
     low, high = math.log(least), math.log(most)
     return lambda value: start + (math.log(min(max(value, least), most)) - low) / (high - low) * (end - start)
 
@@ -102,8 +102,8 @@ def _percent(share: float) -> str:
     return f"{share:.2%}" if share < 0.001 else f"{share:.1%}" if share < 0.01 else f"{share:.0%}"
 
 
-def _points(shown: Sequence[Row], x: Scale, y: Scale) -> Iterator[str]:
-    """Each with its name beside it, and its figures where a pointer rests on it."""
+def _points(shown: Sequence[ScorecardRow], x: Scale, y: Scale) -> Iterator[str]:
+    """Yield each point with its name next to it, and its figures as a tooltip."""
     dots = [(x(row.cost_per_oracle), y(row.late)) for row in shown]
     labels = placed(dots, [row.policy for row in shown], EDGE)
     for row, at, label in zip(shown, dots, labels, strict=True):
@@ -115,7 +115,7 @@ def _points(shown: Sequence[Row], x: Scale, y: Scale) -> Iterator[str]:
         yield f'<text x="{label.x:.1f}" y="{label.y:.1f}"{anchor}>{escape(row.policy)}</text></g>'
 
 
-def _figures(row: Row) -> str:
+def _figures(row: ScorecardRow) -> str:
     return f"{row.policy}: {row.late:.2%} late at {row.cost_per_oracle:.2f} x the clairvoyant"
 
 

@@ -1,4 +1,4 @@
-"""What the lines of a scorecard come to: a row a policy, where a peer beats us, and whether the limit held."""
+"""Summarize the scores: a row per policy, where a peer is better than ours, and whether a run is below the limit."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 from autoscaler.sim.experiment import CLAIRVOYANT, OURS
 from autoscaler.sim.model import Victims
-from autoscaler.sim.scorecard.making import Line
+from autoscaler.sim.scorecard.making import ScorecardRun
 
 CHEAPER_RATIO = 0.95
-"""A peer beats us where it is more than 5 % cheaper and no later."""
+"""A peer is better than ours if it costs less than this share of ours and has no more late messages."""
 
 
-class Row(NamedTuple):
-    """One policy at one promise with one kind of victims, over the traces (each trace the mean over its seeds).
+class ScorecardRow(NamedTuple):
+    """One policy with one latency target and one kind of victims, over the traces (each trace the mean over its seeds).
 
-    Costs and reversals are geometric means over the traces; `reversals` counts one more than there were, so that
-    none is a number too. `worst` names the trace with the most late messages.
+    Costs, reversals and launches are geometric means over the traces; `reversals` and `launches` have 1 added, so that
+    zero has a geometric mean too. `worst`: the trace with the largest share of late messages.
     """
 
     policy: str
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 
 class Beaten(NamedTuple):
-    """A trace and a promise at which a peer, at this setting, is more than 5 % cheaper than we are, and no later."""
+    """A trace and latency target with which a peer is more than 5 % cheaper than ours and has no more late messages."""
 
     trace: str
     latency_s: float
@@ -45,8 +45,8 @@ class Beaten(NamedTuple):
     ours_late: float
 
 
-class Cell(NamedTuple):
-    """Ours on one trace at one promise: means over the seeds."""
+class ScorecardCell(NamedTuple):
+    """Ours on one trace with one latency target: means over the seeds."""
 
     late: float
     cost_per_work: float
@@ -54,10 +54,10 @@ class Cell(NamedTuple):
     reversals: float
 
 
-def rows(lines: Iterable[Line], latency_s: float, victims: Victims) -> list[Row]:
-    """The policies at their defaults, the cheapest against the clairvoyant first."""
+def rows(lines: Iterable[ScorecardRun], latency_s: float, victims: Victims) -> list[ScorecardRow]:
+    """Return the policies with their defaults: the clairvoyant, ours, then peers by ascending cost."""
     chosen = [line for line in lines if not line.grid and line.latency_s == latency_s]
-    by_policy: dict[str, list[Line]] = defaultdict(list)
+    by_policy: dict[str, list[ScorecardRun]] = defaultdict(list)
     for line in chosen:
         if line.victims == victims or line.policy == CLAIRVOYANT:
             by_policy[line.policy].append(line)
@@ -65,7 +65,7 @@ def rows(lines: Iterable[Line], latency_s: float, victims: Victims) -> list[Row]
     return sorted(made, key=lambda row: (row.policy != CLAIRVOYANT, row.policy != OURS, row.cost_per_oracle))
 
 
-def _row(policy: str, lines: Sequence[Line]) -> Row:
+def _row(policy: str, lines: Sequence[ScorecardRun]) -> ScorecardRow:
     cells = _by_trace(lines)
     late = {trace: fmean(line.score.late_fraction for line in mine) for trace, mine in cells.items()}
     worst = max(late, key=lambda trace: late[trace])
@@ -74,7 +74,7 @@ def _row(policy: str, lines: Sequence[Line]) -> Row:
         means = [fmean(getattr(line.score, field) for line in mine) + plus for mine in cells.values()]
         return math.exp(fmean(math.log(mean) for mean in means)) if min(means) > 0 else math.nan
 
-    return Row(
+    return ScorecardRow(
         policy,
         fmean(late.values()),
         late[worst],
@@ -87,25 +87,25 @@ def _row(policy: str, lines: Sequence[Line]) -> Row:
     )
 
 
-def _by_trace(lines: Iterable[Line]) -> dict[str, list[Line]]:
-    cells: dict[str, list[Line]] = defaultdict(list)
+def _by_trace(lines: Iterable[ScorecardRun]) -> dict[str, list[ScorecardRun]]:
+    cells: dict[str, list[ScorecardRun]] = defaultdict(list)
     for line in lines:
         cells[line.trace].append(line)
     return cells
 
 
-def cells(lines: Iterable[Line], victims: Victims = Victims.IDLE) -> dict[tuple[str, float], Cell]:
-    """Ours, trace by trace and promise by promise."""
-    mine: dict[tuple[str, float], list[Line]] = defaultdict(list)
+def cells(lines: Iterable[ScorecardRun], victims: Victims = Victims.IDLE) -> dict[tuple[str, float], ScorecardCell]:
+    """Return the results of ours by trace and latency target."""
+    mine: dict[tuple[str, float], list[ScorecardRun]] = defaultdict(list)
     for line in lines:
         if line.policy == OURS and line.victims == victims:
             mine[line.trace, line.latency_s].append(line)
     return {key: _cell(group) for key, group in mine.items()}
 
 
-def _cell(lines: Sequence[Line]) -> Cell:
+def _cell(lines: Sequence[ScorecardRun]) -> ScorecardCell:
     scores = [line.score for line in lines]
-    return Cell(
+    return ScorecardCell(
         fmean(score.late_fraction for score in scores),
         fmean(score.cost_per_work for score in scores),
         fmean(score.cost_per_oracle for score in scores),
@@ -113,8 +113,8 @@ def _cell(lines: Sequence[Line]) -> Cell:
     )
 
 
-def beaten(lines: Sequence[Line]) -> list[Beaten]:
-    """Seed by seed against every setting of every peer, with workers that protect themselves: the best saving each."""
+def beaten(lines: Sequence[ScorecardRun]) -> list[Beaten]:
+    """Compare ours with every setting of every peer by seed, for idle victims. Return the largest saving of each."""
     mine = {
         (line.trace, line.latency_s, line.seed): line
         for line in lines
@@ -135,8 +135,8 @@ def beaten(lines: Sequence[Line]) -> list[Beaten]:
     return sorted(found.values(), key=lambda each: (each.latency_s, each.trace))
 
 
-def below_the_limit(lines: Sequence[Line]) -> list[Line]:
-    """Runs that were never late and cheaper than the clairvoyant: there must be none."""
+def below_the_limit(lines: Sequence[ScorecardRun]) -> list[ScorecardRun]:
+    """Return the runs with no late messages that are cheaper than the clairvoyant. The list must be empty."""
     return [
         line
         for line in lines

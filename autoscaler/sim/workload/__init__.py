@@ -1,13 +1,13 @@
-"""The messages that will come: from a file of counts or of jobs, from CloudWatch, or made.
+"""The messages of a simulation: from a file of counts or jobs, from CloudWatch, or from a generator.
 
-A file or a generator gives a trace; a choice of days and a weight make it a source; a source draws the workload of a
-seed. Whatever is wrong with the operator's load is a `TraceError`, before anything is drawn.
+A file or a generator gives a trace. A choice of days and a mean load turn a trace into a source. A source draws the
+workload of a seed. Every error in the operator's load is a `TraceError`, raised before messages are drawn.
 """
 
-from autoscaler.sim.workload.choosing import Choice, Load
-from autoscaler.sim.workload.cloudwatch import Sum, counts_from_minutes, questions
+from autoscaler.sim.workload.choosing import Choice, LoadSize
+from autoscaler.sim.workload.cloudwatch import Sum, counts_from_minutes, metric_ranges
 from autoscaler.sim.workload.counting import read_counts
-from autoscaler.sim.workload.drawing import Counted, Recorded, by_count, by_job
+from autoscaler.sim.workload.drawing import Counted, RecordedJobs, by_count, by_job
 from autoscaler.sim.workload.generators import DEFAULT, GENERATORS, generated
 from autoscaler.sim.workload.jobs import read_jobs
 from autoscaler.sim.workload.protocol import SCORECARD
@@ -22,15 +22,15 @@ __all__ = [
     "CountTrace",
     "Counted",
     "JobTrace",
-    "Load",
-    "Recorded",
+    "LoadSize",
+    "RecordedJobs",
     "Sum",
     "TraceError",
     "by_count",
     "by_job",
     "counts_from_minutes",
     "generated",
-    "questions",
+    "metric_ranges",
     "read_counts",
     "read_jobs",
     "write_counts",

@@ -1,6 +1,6 @@
-"""Which days of a trace are simulated, and how heavy they are made.
+"""Choose the days of a trace to simulate, and the mean load to rescale them to.
 
-A choice is made once, before anything is drawn: the same days at the same weight for every seed and every policy.
+The choice applies before messages are drawn, so every seed and every policy has the same days at the same load.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ from autoscaler.sim.model import Floats
 from autoscaler.sim.workload.trace import DAY_S, LONGEST_S, TraceError
 
 PEAK_RATIO = 5.0
-"""A load rescaled to a mean of X tasks has no interval above five times X."""
+"""A load that is rescaled to a mean of X tasks has no interval above 5 x X tasks."""
 
 MOST_MESSAGES = 50_000_000
-"""In one simulation: their arrivals and service times alone are 800 MB."""
+"""Limit for one simulation. The arrivals and service times of this number of messages take 800 MB."""
 
 MOST_DAYS = int(LONGEST_S / DAY_S)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`days` from `from_day` on, counted from 0 (`days` None: to the trace's end), as heavy as `mean_tasks` tasks
-    would be kept busy by (None: as it is). A trace that ends earlier gives what it has.
+    """The chosen days and load of a trace.
 
-    Raises `TraceError` for a day below 0, less than one day, or a mean that is not above 0.
+    `from_day` counts from 0. `days`: number of days (None: to the end of the trace); a shorter trace gives fewer.
+    `mean_tasks`: the mean number of busy tasks to rescale to (None: unchanged).
+
+    Raise `TraceError` for a day below 0, less than one day, or a mean that is not above 0.
     """
 
     from_day: int = 0
@@ -42,51 +44,51 @@ class Choice:
             raise TraceError("mean tasks", f"{self.mean_tasks:g}: choose more than 0")
 
 
-class Part(NamedTuple):
+class TracePart(NamedTuple):
     """The chosen intervals, half-open: from `first` up to `end`. Those before `first` are history."""
 
     first: int
     end: int
 
 
-class Load(NamedTuple):
-    """How heavy a load is: in messages expected, and in tasks kept busy on average, and in its busiest interval."""
+class LoadSize(NamedTuple):
+    """The size of a load: expected messages, busy tasks on average, and busy tasks in the busiest interval."""
 
     messages: float
     mean_tasks: float
     peak_tasks: float
 
 
-def part(choice: Choice, name: str, intervals: int, interval_s: float) -> Part:
-    """The intervals that begin in the chosen days. Raises `TraceError` where the trace has none of them."""
+def part(choice: Choice, name: str, intervals: int, interval_s: float) -> TracePart:
+    """Return the intervals that begin in the chosen days. Raise `TraceError` if the trace does not have them."""
     first = math.ceil(choice.from_day * DAY_S / interval_s)
     if first >= intervals:
         newest = math.ceil(intervals * interval_s / DAY_S) - 1
-        has = "day 0 only" if newest == 0 else f"days 0 to {newest}"
-        raise TraceError(name, f"has no day {choice.from_day}: it has {has}")
+        days = "day 0 only" if newest == 0 else f"days 0 to {newest}"
+        raise TraceError(name, f"has no day {choice.from_day}: it has {days}")
     if choice.days is None:
-        return Part(first, intervals)
-    return Part(first, min(intervals, math.ceil((choice.from_day + choice.days) * DAY_S / interval_s)))
+        return TracePart(first, intervals)
+    return TracePart(first, min(intervals, math.ceil((choice.from_day + choice.days) * DAY_S / interval_s)))
 
 
-def load(counts: Floats, interval_s: float, service_s: float, task_concurrency: int = 1) -> Load:
-    """An interval's load in tasks is its count x the mean service time / the interval / a task's concurrency."""
+def load(counts: Floats, interval_s: float, service_s: float, task_concurrency: int = 1) -> LoadSize:
+    """Return the load's size. Busy tasks of an interval: count x mean service time / interval / task concurrency."""
     tasks = service_s / interval_s / task_concurrency
-    return Load(float(counts.sum()), float(counts.mean()) * tasks, float(counts.max()) * tasks)
+    return LoadSize(float(counts.sum()), float(counts.mean()) * tasks, float(counts.max()) * tasks)
 
 
-def factor(choice: Choice, name: str, as_it_is: Load) -> float:
-    """By what every count is multiplied: to a mean of `mean_tasks`, or to a busiest interval of five times that,
-    whichever is less. 1 where no mean is chosen.
+def factor(choice: Choice, name: str, unscaled: LoadSize) -> float:
+    """Return the factor for every count: to a mean of `mean_tasks`, or to a busiest interval of five times that,
+    whichever is less. Without a chosen mean it is 1.
 
-    Raises `TraceError` where there is nothing to rescale, or where more than `MOST_MESSAGES` would come.
+    Raise `TraceError` if there is no work to rescale, or if the result has more than `MOST_MESSAGES` messages.
     """
     ratio = 1.0
     if choice.mean_tasks is not None:
-        if as_it_is.mean_tasks == 0:
-            raise TraceError(name, "no work comes in the chosen days: nothing can be rescaled; choose others")
-        ratio = min(choice.mean_tasks / as_it_is.mean_tasks, PEAK_RATIO * choice.mean_tasks / as_it_is.peak_tasks)
-    if not as_it_is.messages * ratio <= MOST_MESSAGES:
-        much = f"{as_it_is.messages * ratio:,.0f} messages in the chosen days, more than {MOST_MESSAGES:,}"
-        raise TraceError(name, f"{much}: choose fewer days or a smaller mean")
+        if unscaled.mean_tasks == 0:
+            raise TraceError(name, "has no work in the chosen days, so it cannot be rescaled: choose other days")
+        ratio = min(choice.mean_tasks / unscaled.mean_tasks, PEAK_RATIO * choice.mean_tasks / unscaled.peak_tasks)
+    if not unscaled.messages * ratio <= MOST_MESSAGES:
+        size = f"{unscaled.messages * ratio:,.0f} messages in the chosen days, more than {MOST_MESSAGES:,}"
+        raise TraceError(name, f"{size}: choose fewer days or a smaller mean")
     return ratio

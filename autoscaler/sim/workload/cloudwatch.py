@@ -1,11 +1,11 @@
-"""What a real queue was sent, from CloudWatch: `NumberOfMessagesSent`, the Sum of each period.
+"""The messages sent to a real queue, from CloudWatch: `NumberOfMessagesSent`, the Sum of each period.
 
-CloudWatch keeps periods of 60 s for 15 days and of 300 s for 63: the older part of a long history is asked for in
-fives of minutes. Where both are known the minutes are believed, and what a five has beyond its known minutes is
-spread evenly over its others: the total of a five is kept.
+CloudWatch retains periods of 60 s for 15 days and periods of 300 s for 63 days. So the older part of a long history is
+read in 5-minute periods. If both are known, the 1-minute values apply. The rest of the 5-minute value is spread evenly
+over its other minutes, so its total is unchanged.
 
-A minute without a datapoint is taken for empty. SQS sends no metrics of a queue that nobody used for six hours, and
-a load has no place for what is not known; `absent` says how many there were, for people to judge.
+A minute without a datapoint counts as empty, because a load cannot contain unknown counts. SQS sends no metrics for a
+queue that was not used for six hours. `missing` is the number of these minutes, for the operator to judge.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from autoscaler.sim.workload.trace import DAY_S, CountTrace, TraceError
 
 METRIC = "NumberOfMessagesSent"
 
-MINUTES_KEPT_S = 15 * DAY_S
-"""For how long CloudWatch keeps periods of 60 s."""
+RETENTION_60_S = 15 * DAY_S
+"""Retention of CloudWatch periods of 60 s."""
 
-FIVES_KEPT_S = 63 * DAY_S
-"""For how long CloudWatch keeps periods of 300 s."""
+RETENTION_300_S = 63 * DAY_S
+"""Retention of CloudWatch periods of 300 s."""
 
 
 class Sum(NamedTuple):
@@ -38,54 +38,54 @@ class Sum(NamedTuple):
     value: float
 
 
-class Asked(NamedTuple):
-    """What to ask GetMetricData for: from `start` up to `end` (seconds since 1970), by periods of `period_s`."""
+class MetricRange(NamedTuple):
+    """A time range for GetMetricData: [start, end) in seconds since 1970, in periods of `period_s` seconds."""
 
     start: float
     end: float
     period_s: int
 
 
-def questions(now: float, back_s: float) -> tuple[Asked, ...]:
-    """The periods that hold the last `back_s`, up to the last whole minute before `now`: at most 63 days of them.
+def metric_ranges(now: float, back_s: float) -> tuple[MetricRange, ...]:
+    """Return the ranges for the last `back_s` seconds, up to the last whole minute before `now`; at most 63 days.
 
-    Both ends are whole periods, as GetMetricData wants them; the older part comes first, if there is one.
+    Both ends are multiples of the period, as GetMetricData requires. If there are two ranges, the older one is first.
     """
     end = math.floor(now / MINUTE_S) * MINUTE_S
-    start = math.ceil((end - min(back_s, FIVES_KEPT_S)) / MINUTE_S) * MINUTE_S
-    finer = math.ceil((now - MINUTES_KEPT_S) / 300) * 300.0
+    start = math.ceil((end - min(back_s, RETENTION_300_S)) / MINUTE_S) * MINUTE_S
+    finer = math.ceil((now - RETENTION_60_S) / 300) * 300.0
     if start >= finer:
-        return (Asked(start, end, 60),)
-    return (Asked(math.floor(start / 300) * 300.0, finer, 300), Asked(finer, end, 60))
+        return (MetricRange(start, end, 60),)
+    return (MetricRange(math.floor(start / 300) * 300.0, finer, 300), MetricRange(finer, end, 60))
 
 
 def counts_from_minutes(name: str, sums: Iterable[Sum], start: float, end: float) -> CountTrace:
-    """The trace by the minute from the first datapoint in [start, end) on up to `end`: what the queue was before its
-    first datapoint nobody knows, and it may not have been there. The sums may come in any order.
+    """Return the trace, by the minute, from the first datapoint in [start, end) up to `end`. Earlier minutes are left
+    out, because the queue possibly did not exist. The sums can be in any order.
 
-    What is no count (negative, or not finite) is as if absent. Raises `TraceError` where there is nothing at all.
+    A value that is not a count (negative or not finite) counts as missing. Raise `TraceError` without any datapoint.
     """
     size = math.ceil((end - start) / MINUTE_S)
     if not 0 < size <= MOST_DAYS * DAY_S / MINUTE_S:
-        raise TraceError(name, f"from {start:.0f} to {end:.0f} is no time that CloudWatch remembers: ask for some days")
+        raise TraceError(name, f"from {start:.0f} to {end:.0f} is not a valid time range: request 1 to 63 days")
     counts, known = _placed([each for each in sums if 0 <= each.value < math.inf], start, size)
     if not known.any():
-        what = f"CloudWatch has no {METRIC} of it in that time"
-        raise TraceError(name, f"{what}: check its name and its Region, or look further back")
+        what = f"CloudWatch has no {METRIC} of this queue in the requested time"
+        raise TraceError(name, f"{what}: check its name and its Region, or request a longer time")
     first = int(np.argmax(known))
-    return CountTrace(name, MINUTE_S, counts[first:], absent=int((~known[first:]).sum()))
+    return CountTrace(name, MINUTE_S, counts[first:], missing=int((~known[first:]).sum()))
 
 
 def _placed(sums: Sequence[Sum], start: float, size: int) -> tuple[Floats, NDArray[np.bool_]]:
-    """The count of each minute, and whether it is known: the finest periods first, so that they are believed."""
+    """Return the count of each minute, and whether it is known. Shorter periods have priority, so they come first."""
     counts, known = np.zeros(size), np.zeros(size, dtype=bool)
     for each in sorted(sums, key=lambda each: each.period_s):
         begin, minutes = math.floor((each.at - start) / MINUTE_S), max(1, round(each.period_s / MINUTE_S))
-        mine = np.arange(max(0, begin), min(size, begin + minutes))
-        others = mine[~known[mine]]
+        covered = np.arange(max(0, begin), min(size, begin + minutes))
+        others = covered[~known[covered]]
         if others.size:
-            rest = max(0.0, each.value - float(counts[mine].sum()))
-            outside = minutes - mine.size
+            rest = max(0.0, each.value - float(counts[covered].sum()))
+            outside = minutes - covered.size
             counts[others] = rest / (others.size + outside)
             known[others] = True
     return counts, known

@@ -1,7 +1,6 @@
-"""Where the messages of a simulation come from: values, that draw the same workload from the same seed each time.
+"""Sources of the messages of a simulation: values that draw the same workload for the same seed each time.
 
-Arrivals and service times are drawn from streams of their own: whatever the policy, the k-th message to come takes
-the k-th service time.
+Arrivals and service times have separate random streams: with every policy, the k-th message has the k-th service time.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from hashlib import blake2b
 
 import numpy as np
 
-from autoscaler.sim.chance import Distribution, stream
+from autoscaler.sim.chance import DurationDistribution, stream
 from autoscaler.sim.model import MINUTE_S, Floats, Workload
-from autoscaler.sim.workload.choosing import Choice, Load, factor, load, part
+from autoscaler.sim.workload.choosing import Choice, LoadSize, factor, load, part
 from autoscaler.sim.workload.trace import CountTrace, JobTrace, TraceError
 
 ARRIVALS, SERVICE = "arrivals", "service"
@@ -24,47 +23,47 @@ MOST_SCALE = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Messages by their expected counts: each interval's number is Poisson with its count as the mean, each placed
-    uniformly in it; service times are drawn from `service`. Equal by what they hold.
+    """Messages from expected counts. The number in each interval is Poisson-distributed with its count as the mean, and
+    arrivals are uniform within the interval. Service times are drawn from `service`. Equality is by content.
     """
 
     name: str
     interval_s: float
     counts: Floats = field(repr=False, compare=False)
     history: Floats = field(repr=False, compare=False)
-    service: Distribution
-    print: bytes = field(init=False, repr=False)
+    service: DurationDistribution
+    digest: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "print", _print(self.counts, self.history))
+        object.__setattr__(self, "digest", _digest(self.counts, self.history))
 
     @property
     def mean_service_s(self) -> float:
         return self.service.mean_s
 
-    def load(self, task_concurrency: int = 1) -> Load:
-        """What is expected, whatever the seed."""
+    def load(self, task_concurrency: int = 1) -> LoadSize:
+        """Return the expected size, which does not depend on the seed."""
         return load(self.counts, self.interval_s, self.mean_service_s, task_concurrency)
 
     def draw(self, seed: int) -> Workload:
-        """The workload of that seed; the same one each time."""
-        chance = stream(seed, ARRIVALS)
-        numbers = chance.poisson(self.counts)
+        """Return the workload of the seed. Equal seeds give equal workloads."""
+        rng = stream(seed, ARRIVALS)
+        numbers = rng.poisson(self.counts)
         begins = np.repeat(np.arange(self.counts.size) * self.interval_s, numbers)
         length_s = self.counts.size * self.interval_s
-        arrivals = _before(length_s, np.sort(begins + chance.random(begins.size) * self.interval_s))
+        arrivals = _before(length_s, np.sort(begins + rng.random(begins.size) * self.interval_s))
         services = self.service.sample(stream(seed, SERVICE), arrivals.size)
         return Workload(self.name, arrivals, services, length_s, self.interval_s, self.counts, self.history)
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """Jobs as they were, each at its own instant with its own service time; `ratio` of them on average.
+class RecordedJobs:
+    """Recorded jobs, each at its own instant with its own service time, repeated `ratio` times on average.
 
-    Each is there as many times as `ratio` has whole ones, and once more with the probability of the rest, by its own
-    chance: at 0.3 it is there or not; at 2.3 twice, or three times. The first is at the job's own instant, its copies
-    anywhere in the same minute: a minute stays as busy as it was, without copies that come at one instant. At 1
-    nothing is left to chance. Equal by what they hold.
+    Each job occurs floor(ratio) times, and once more with the probability of the fraction, independently: at 0.3 zero
+    times or once; at 2.3 two or three times. The first occurrence is at the job's instant, and its copies are uniform
+    in the same minute: so the load of a minute stays, and copies do not arrive together. At 1 nothing is random.
+    Equality is by content.
     """
 
     name: str
@@ -74,28 +73,28 @@ class Recorded:
     ratio: float
     counts: Floats = field(repr=False, compare=False)
     history: Floats = field(repr=False, compare=False)
-    print: bytes = field(init=False, repr=False)
+    digest: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "print", _print(self.arrivals_s, self.service_s, self.history))
+        object.__setattr__(self, "digest", _digest(self.arrivals_s, self.service_s, self.history))
 
     @property
     def mean_service_s(self) -> float:
         return float(self.service_s.mean()) if self.service_s.size else 0.0
 
-    def load(self, task_concurrency: int = 1) -> Load:
-        """What is expected, over all seeds."""
+    def load(self, task_concurrency: int = 1) -> LoadSize:
+        """Return the expected size over all seeds."""
         return load(self.counts, MINUTE_S, self.mean_service_s, task_concurrency)
 
     def draw(self, seed: int) -> Workload:
-        """The workload of that seed; the same one each time."""
-        chance = stream(seed, ARRIVALS)
+        """Return the workload of the seed. Equal seeds give equal workloads."""
+        rng = stream(seed, ARRIVALS)
         whole = math.floor(self.ratio)
-        times = whole + (chance.random(self.arrivals_s.size) < self.ratio - whole)
+        times = whole + (rng.random(self.arrivals_s.size) < self.ratio - whole)
         job = np.repeat(np.arange(self.arrivals_s.size), times)
         arrivals = self.arrivals_s[job]
         copy = np.flatnonzero(job[1:] == job[:-1]) + 1
-        arrivals[copy] = np.floor(arrivals[copy] / MINUTE_S) * MINUTE_S + chance.random(copy.size) * MINUTE_S
+        arrivals[copy] = np.floor(arrivals[copy] / MINUTE_S) * MINUTE_S + rng.random(copy.size) * MINUTE_S
         order = np.argsort(arrivals, kind="stable")
         return Workload(
             self.name,
@@ -108,20 +107,20 @@ class Recorded:
         )
 
 
-def by_count(trace: CountTrace, choice: Choice, service: Distribution, task_concurrency: int = 1) -> Counted:
-    """The chosen days of a trace of counts. Raises `TraceError`: see `part` and `factor`."""
+def by_count(trace: CountTrace, choice: Choice, service: DurationDistribution, task_concurrency: int = 1) -> Counted:
+    """Return the source of the chosen days of a trace of counts. Raise `TraceError` as `part` and `factor` do."""
     chosen = part(choice, trace.name, trace.counts.size, trace.interval_s)
     counts = trace.counts[chosen.first : chosen.end]
     ratio = factor(choice, trace.name, load(counts, trace.interval_s, service.mean_s, task_concurrency))
     return Counted(trace.name, trace.interval_s, counts * ratio, trace.counts[: chosen.first] * ratio, service)
 
 
-def by_job(trace: JobTrace, choice: Choice, service_scale: float = 1.0, task_concurrency: int = 1) -> Recorded:
-    """The chosen days of a trace of jobs, which ends with the minute of its last one.
+def by_job(trace: JobTrace, choice: Choice, service_scale: float = 1.0, task_concurrency: int = 1) -> RecordedJobs:
+    """Return the source of the chosen days of a trace of jobs. The trace ends with the minute of its last job.
 
-    `service_scale` multiplies the service times and leaves the arrivals where they are: jobs of hours become jobs of
-    a minute, at the hours and in the bursts in which they really came. Raises `TraceError`: see `part` and `factor`;
-    and where the scale is not above 0, or above `MOST_SCALE`.
+    `service_scale` multiplies the service times and does not change the arrivals: jobs of hours become jobs of a
+    minute, with the real times and bursts. Raise `TraceError` as `part` and `factor` do, and for a scale that is not
+    above 0 or is above `MOST_SCALE`.
     """
     if not 0 < service_scale <= MOST_SCALE:
         raise TraceError("service scale", f"{service_scale:g}: choose more than 0, and at most {MOST_SCALE:,.0f}")
@@ -134,18 +133,18 @@ def by_job(trace: JobTrace, choice: Choice, service_scale: float = 1.0, task_con
     mean_s = float(services.mean()) if services.size else 0.0
     ratio = factor(choice, trace.name, load(counts, MINUTE_S, mean_s, task_concurrency))
     history = by_minute[: chosen.first]
-    return Recorded(trace.name, length_s, arrivals, services, ratio, counts * ratio, history * ratio)
+    return RecordedJobs(trace.name, length_s, arrivals, services, ratio, counts * ratio, history * ratio)
 
 
 def _before(end_s: float, arrivals: Floats) -> Floats:
-    """All of them before the end: in the last interval a sum may be rounded up to it."""
+    """Limit the arrivals to times before the end. A sum in the last interval can be rounded up to the end."""
     return np.minimum(arrivals, np.nextafter(end_s, 0.0))
 
 
-def _print(*arrays: Floats) -> bytes:
-    """What tells equal arrays from others; with it the whole value can be compared and hashed."""
-    digest = blake2b(digest_size=16)
+def _digest(*arrays: Floats) -> bytes:
+    """Return a digest of the arrays. The source compares and hashes it in place of the arrays."""
+    hasher = blake2b(digest_size=16)
     for array in arrays:
-        digest.update(array.size.to_bytes(8))
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.digest()
+        hasher.update(array.size.to_bytes(8))
+        hasher.update(np.ascontiguousarray(array).tobytes())
+    return hasher.digest()

@@ -1,4 +1,4 @@
-"""Job files: `t_seconds,service_seconds`, one line for each job, in the order of their arrival."""
+"""Job files: `t_seconds,service_seconds`, one line per job, in the order of arrival."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from autoscaler.sim.workload.trace import LONGEST_S, JobTrace, Progress, TraceEr
 
 
 def read_jobs(path: Path, on_progress: Progress = silent) -> JobTrace:
-    """The trace of a job file. Jobs may come at the same instant, and may take no time at all.
+    """Return the trace of a job file. Jobs can arrive at the same instant, and can have a service time of 0.
 
-    Raises `TraceError`, with the line: what `rows` refuses; a time that goes back; a job of more than ten years.
+    Raise `TraceError`, with the line, for: every error of `rows`; a time that goes back; a job of more than ten years.
     """
     times, services = array("d"), array("d")
     last = 0.0

@@ -1,4 +1,4 @@
-"""Two columns of numbers, read line by line: whatever the bytes are, memory is bounded and only `TraceError` leaves."""
+"""Read two columns of numbers line by line. For any bytes, memory is bounded and the only exception is `TraceError`."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import BinaryIO, NamedTuple
 from autoscaler.sim.workload.trace import LONGEST_S, Progress, TraceError
 
 MOST_LINES = 5_000_000
-"""Nine years of minutes, or two months of seconds; reading so many takes 300 MB at most."""
+"""Nine years of minutes, or two months of seconds. Reading them takes at most 300 MB."""
 
 MOST_BYTES = 256 * 2**20
-"""Fifty for each of so many lines; a minute's has about twelve."""
+"""About 50 bytes for each of `MOST_LINES` lines. A line of a one-minute count file has about 12."""
 
 LONGEST_LINE = 1_000
-"""In bytes. What has no line end for longer is not a CSV file, and is not read on."""
+"""In bytes. A file with a longer line is not a CSV file, and the rest of it is not read."""
 
-TOLD_EVERY = 1 << 14
-"""Lines between two reports of progress."""
+PROGRESS_EVERY = 1 << 14
+"""Number of lines between two progress reports."""
 
 COUNTS, JOBS = "t_seconds,arrivals", "t_seconds,service_seconds"
 OPTIONS = {COUNTS: "--trace", JOBS: "--jobs"}
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-class Row(NamedTuple):
-    """A line of the file, counted from 1 as editors do: finite numbers, none of them negative."""
+class NumberedLine(NamedTuple):
+    """Two finite numbers, not negative, and the number of their line. Lines count from 1, as in editors."""
 
     line: int
     at: float
@@ -36,15 +36,15 @@ class Row(NamedTuple):
 
 
 def place(path: Path, line: int) -> str:
-    """How an error names a line."""
+    """Return the name of a line for error messages."""
     return f"{path}, line {line}"
 
 
-def rows(path: Path, columns: str, on_progress: Progress) -> Iterator[Row]:
-    """Every line after the header; empty ones may only be last. The rows' lines follow one another from 2 on.
+def rows(path: Path, columns: str, on_progress: Progress) -> Iterator[NumberedLine]:
+    """Yield every line after the header, numbered from 2 on. Empty lines are valid only at the end.
 
-    Raises `TraceError`: the file cannot be read, is larger than `MOST_BYTES` (which is known before it is read) or
-    has more than `MOST_LINES`, has another header than `columns`, or a line is not two such numbers.
+    Raise `TraceError` if the file cannot be read, is larger than `MOST_BYTES` (checked before reading), has more than
+    `MOST_LINES` lines, has a header other than `columns`, or has a line that is not two such numbers.
     """
     try:
         with _opened(path) as file:
@@ -61,17 +61,17 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except FileNotFoundError:
-        raise TraceError(str(path), "there is no such file: check its path") from None
+        raise TraceError(str(path), "no such file: check the path") from None
     except IsADirectoryError:
-        raise TraceError(str(path), "is a directory: name a file in it") from None
+        raise TraceError(str(path), "is a directory: give the path of a file in it") from None
     except ValueError:
-        raise TraceError(repr(str(path)), "is no file's name: check its characters") from None
+        raise TraceError(repr(str(path)), "is not a valid file name: check its characters") from None
 
 
 def _check_size(path: Path, size: int) -> None:
     if size > MOST_BYTES:
-        much = f"{size:,} bytes, more than the {MOST_BYTES:,} that are read"
-        raise TraceError(str(path), f"has {much}: cut it to the days you want, or count by the minute")
+        excess = f"{size:,} bytes, more than the limit of {MOST_BYTES:,} bytes"
+        raise TraceError(str(path), f"has {excess}: shorten it to the days you need, or count by the minute")
 
 
 def _check_header(path: Path, line: bytes, columns: str) -> None:
@@ -83,43 +83,43 @@ def _check_header(path: Path, line: bytes, columns: str) -> None:
     if found == columns:
         return
     if option := OPTIONS.get(found):
-        raise TraceError(place(path, 1), f"is the header of the other kind of file: give it with {option}")
-    raise TraceError(place(path, 1), f"must be the header {columns}, and is {_quoted(line)}")
+        raise TraceError(place(path, 1), f"is the header of the other file type: use {option} for this file")
+    raise TraceError(place(path, 1), f"must be the header {columns}, but is {_quoted(line)}")
 
 
-def _rows(path: Path, file: BinaryIO, columns: str, on_progress: Progress, size: int) -> Iterator[Row]:
-    number, begun = 1, file.tell() if file.seekable() else 0
-    read, empty = begun, 0
+def _rows(path: Path, file: BinaryIO, columns: str, on_progress: Progress, size: int) -> Iterator[NumberedLine]:
+    number, start = 1, file.tell() if file.seekable() else 0
+    read, empty = start, 0
     while line := file.readline(LONGEST_LINE + 1):
         number += 1
         read += len(line)
         if not line.strip():
             empty = empty or number
         elif empty:
-            raise TraceError(place(path, empty), "is empty, and others follow: take it out")
+            raise TraceError(place(path, empty), "is empty, but other lines follow: remove it")
         else:
             yield _row(path, number, line, columns)
         if number > MOST_LINES + 1 or read > MOST_BYTES:
-            limit = f"{MOST_LINES:,} lines or {MOST_BYTES:,} bytes are read"
-            raise TraceError(place(path, number), f"no more than {limit}: cut the file to the days you want")
-        if number % TOLD_EVERY == 0 and size:
+            limit = f"{MOST_LINES:,} lines and {MOST_BYTES:,} bytes"
+            raise TraceError(place(path, number), f"the limit is {limit}: shorten the file to the days you need")
+        if number % PROGRESS_EVERY == 0 and size:
             on_progress(min(1.0, read / size))
     if number == 1 or empty == 2:
-        raise TraceError(str(path), "has a header and no lines: there is nothing to simulate")
+        raise TraceError(str(path), "has a header but no lines: add at least one line")
 
 
-def _row(path: Path, number: int, line: bytes, columns: str) -> Row:
+def _row(path: Path, number: int, line: bytes, columns: str) -> NumberedLine:
     numbers = _numbers(line)
     if numbers is None:
-        raise TraceError(place(path, number), _broken(line, columns))
+        raise TraceError(place(path, number), _format_error(line, columns))
     at, value = numbers
     if not (0 <= at <= LONGEST_S and 0 <= value < math.inf):
-        raise TraceError(place(path, number), _impossible(at, value, columns))
-    return Row(number, at + 0.0, value + 0.0)  # -0 becomes 0: numpy takes its sign for a negative mean
+        raise TraceError(place(path, number), _value_error(at, value, columns))
+    return NumberedLine(number, at + 0.0, value + 0.0)  # -0 becomes 0: numpy treats -0 as a negative mean
 
 
 def _numbers(line: bytes) -> tuple[float, float] | None:
-    if b"_" in line or len(line) > LONGEST_LINE:  # 1_000 is a number to Python, and a mistake in a CSV file
+    if b"_" in line or len(line) > LONGEST_LINE:  # Python accepts 1_000, but in a CSV file it is a mistake
         return None
     try:
         first, second = line.split(b",")
@@ -128,25 +128,25 @@ def _numbers(line: bytes) -> tuple[float, float] | None:
         return None
 
 
-def _broken(line: bytes, columns: str) -> str:
+def _format_error(line: bytes, columns: str) -> str:
     if len(line) > LONGEST_LINE:
-        return f"has more than {LONGEST_LINE:,} bytes: this is no file of {columns}"
+        return f"has more than {LONGEST_LINE:,} bytes: this is not a file with the columns {columns}"
     try:
         line.decode()
     except UnicodeDecodeError:
         return "is not UTF-8: save the file as UTF-8 text"
-    return f"must be two numbers with a comma between them, {columns}, and is {_quoted(line)}"
+    return f"must be two numbers separated by a comma ({columns}), but is {_quoted(line)}"
 
 
-def _impossible(at: float, value: float, columns: str) -> str:
+def _value_error(at: float, value: float, columns: str) -> str:
     time, quantity = columns.split(",")
     if LONGEST_S < at < math.inf:
-        return f"{time} is {at:g}, more than ten years: it counts the seconds from the first day's start, not from 1970"
+        return f"{time} is {at:g}, more than ten years: write seconds from the start of the first day, not from 1970"
     name, wrong = (quantity, value) if 0 <= at < math.inf else (time, at)
-    return f"{name} is {wrong:g}: it must be a number that is finite and not negative; correct it or take the line out"
+    return f"{name} is {wrong:g}: it must be finite and not negative; correct it or remove the line"
 
 
 def _quoted(line: bytes) -> str:
-    """The beginning of a line, fit for a terminal."""
+    """Return the beginning of a line, escaped for a terminal."""
     text = line.strip().decode(errors="replace")
     return ascii(text if len(text) <= 40 else text[:40] + "...")

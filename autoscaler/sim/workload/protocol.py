@@ -1,8 +1,8 @@
-"""The scorecard's ten traces: which days of each, and how they are rescaled. Names and numbers; the data are others'.
+"""The ten traces of the scorecard: the chosen day of each, and the rescaling. The data belong to their publishers.
 
-Counts are paired with a stated distribution of service times. The one trace of jobs has its own, divided by 100:
-grid jobs of two hours become jobs of a minute, as tasks on Fargate have them. Its arrivals stay where they are: were
-they divided too, four days would pass within the hour, and no day of it would have a second one.
+Count files use a fixed distribution of service times. The one job file has its own service times, divided by 100: grid
+jobs of two hours become jobs of about a minute, as on Fargate. Its arrivals do not change: divided too, its four days
+would take less than an hour, and there would be no second day.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoscaler.sim.chance import Distribution
+from autoscaler.sim.chance import DurationDistribution
 from autoscaler.sim.workload.choosing import Choice
 from autoscaler.sim.workload.counting import read_counts
-from autoscaler.sim.workload.drawing import Counted, Recorded, by_count, by_job
+from autoscaler.sim.workload.drawing import Counted, RecordedJobs, by_count, by_job
 from autoscaler.sim.workload.jobs import read_jobs
 from autoscaler.sim.workload.trace import Progress, silent
 
 MEAN_TASKS = 20.0
 
-SERVICE = Distribution("lognormal", 5.0, 1.0)
+SERVICE = DurationDistribution("lognormal", 5.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One day of a trace, counted from 0. `service_scale` None: a count file; else a job file whose service times are
-    multiplied by it.
+    """One day of a trace; days count from 0. `service_scale` None: a count file. Otherwise: a job file whose service
+    times are multiplied by it.
     """
 
     name: str
@@ -52,8 +52,8 @@ SCORECARD = (
 )
 
 
-def source(entry: Entry, folder: Path, on_progress: Progress = silent) -> Counted | Recorded:
-    """Its messages, from the file in that folder. Raises `TraceError` where the file is missing or not as it was."""
+def source(entry: Entry, folder: Path, on_progress: Progress = silent) -> Counted | RecordedJobs:
+    """Return the source of the entry from its file in `folder`. Raise `TraceError` if it is missing or invalid."""
     path = folder / entry.file
     if entry.service_scale is None:
         return by_count(read_counts(path, on_progress), entry.choice, SERVICE)

@@ -1,4 +1,4 @@
-"""What a recording of a load says, and how one is refused."""
+"""Traces of a load, and the error for an invalid one."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from autoscaler.sim.model import Floats
 DAY_S = 86_400.0
 
 LONGEST_S = 3_660 * DAY_S
-"""Ten years: no recording is longer, and seconds since 1970 are told from seconds since a recording's start."""
+"""Ten years. A longer recording is an error, so that seconds since 1970 in place of since its start are detected."""
 
 Progress: TypeAlias = Callable[[float], None]
-"""Told how much of the work is done: 0 to 1."""
+"""A callback that receives the completed share of the work, 0 to 1."""
 
 
 def silent(_: float) -> None:
-    """Nobody watches."""
+    """Ignore the progress."""
 
 
 class TraceError(ConfigError):
-    """A load that cannot be simulated: where it is wrong (the file, and its line if there is one), and the remedy."""
+    """A load that cannot be simulated. `where`: the file and, if known, its line. `what`: the error and the fix."""
 
     def __init__(self, where: str, what: str) -> None:
         self.where = where
@@ -31,25 +31,25 @@ class TraceError(ConfigError):
         super().__init__([Problem(where, what)])
 
     def __reduce__(self) -> tuple[type[TraceError], tuple[str, str]]:
-        """It may be raised in another process than the one that tells it."""
+        """Support pickling: a worker process can raise the error."""
         return TraceError, (self.where, self.what)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CountTrace:
-    """How many messages came in each interval of `interval_s` from 0 on; `absent` of them the recording left out, and
-    these are taken for empty.
+    """The number of messages in each interval of `interval_s` from 0 on. `missing`: the number of intervals that the
+    recording omits; they count as empty.
     """
 
     name: str
     interval_s: float
     counts: Floats
-    absent: int = 0
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JobTrace:
-    """When each job came, ascending, in seconds from the trace's start, and how long it took."""
+    """The arrival of each job, ascending, in seconds from the start of the trace, and its service time in seconds."""
 
     name: str
     arrivals_s: Floats

@@ -1,4 +1,4 @@
-"""A trace written as a count file, which `read_counts` reads as the same trace."""
+"""Write a trace as a count file, which `read_counts` reads as the same trace."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from autoscaler.sim.workload.trace import CountTrace, TraceError
 
 
 def write_counts(trace: CountTrace, path: Path) -> None:
-    """The file is there, whole, or it is as it was before: it is written beside its place and moved there.
+    """Write the file atomically: write a temporary file in the same directory, then rename it.
 
-    Every interval gets a line, the empty ones too. Raises `TraceError` where it cannot be written.
+    Every interval has a line, including empty ones. Raise `TraceError` if the file cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("x", encoding="utf-8") as file:
+        with temporary.open("x", encoding="utf-8") as file:
             file.writelines(_lines(trace))
-        beside.replace(path)
+        temporary.replace(path)
     except OSError as error:
         raise TraceError(str(path), f"cannot be written: {error.strerror or error}") from None
     finally:
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
 
 
 def _lines(trace: CountTrace) -> Iterator[str]:
@@ -35,5 +35,5 @@ def _lines(trace: CountTrace) -> Iterator[str]:
 
 
 def _number(value: float) -> str:
-    """The shortest text that reads as the same number."""
+    """Return the shortest text that reads as the same number."""
     return str(int(value)) if value.is_integer() else repr(value)

@@ -1,4 +1,4 @@
-"""SQS, ECS, CloudWatch and workers in virtual time."""
+"""A simulation of SQS, ECS, CloudWatch and workers in virtual time."""
 
 from autoscaler.sim.world.world import World
 

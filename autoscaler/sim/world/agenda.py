@@ -1,4 +1,4 @@
-"""What will happen, in the order of time; of the same instant, in the order in which it was put down."""
+"""The event queue of the simulation: events in the order of time, and events of one instant in the order of adding."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from math import inf
 from typing import TypeAlias
 
 Act: TypeAlias = Callable[[float], None]
-"""Told its own instant."""
+"""A callback that receives the instant for which it was scheduled."""
 
 
 class Agenda:
-    """Acts by their instants. Nothing is ever taken off: an act that has become idle must see so by itself."""
+    """Scheduled callbacks. They cannot be cancelled: a callback that is no longer needed must detect that itself."""
 
     def __init__(self) -> None:
         self._acts: list[tuple[float, int, Act]] = []
@@ -21,14 +21,14 @@ class Agenda:
 
     @property
     def next_s(self) -> float:
-        """When the next act is due (infinite: none is)."""
+        """The instant of the next callback; infinite if there is none."""
         return self._acts[0][0] if self._acts else inf
 
     def add(self, at: float, act: Act) -> None:
         heappush(self._acts, (at, next(self._numbers), act))
 
     def run(self, now: float) -> None:
-        """All that is due at `now` or before, also what that adds."""
+        """Run all callbacks that are due at `now` or before, including those that these callbacks add."""
         while self._acts and self._acts[0][0] <= now:
             at, _, act = heappop(self._acts)
             act(at)

@@ -1,4 +1,4 @@
-"""CloudWatch: what it keeps by the minute, and when that can be read."""
+"""CloudWatch: one-minute metrics, and the delay after which they can be read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autoscaler.sim.model import MINUTE_S, Datapoint, Floats, Meter, Workload
 
 
 class CloudWatch:
-    """`late_s`: how long after its minute's end a datapoint can be read."""
+    """One-minute datapoints by metric. `late_s`: seconds from a minute's end until its datapoint can be read."""
 
     def __init__(self, workload: Workload, late_s: float) -> None:
         self._late_s = late_s
@@ -19,12 +19,12 @@ class CloudWatch:
         self._values: dict[Meter, list[float | None]] = {meter: [] for meter in Meter if meter is not Meter.SENT}
 
     def put(self, values: dict[Meter, float | None]) -> None:
-        """One more minute has ended."""
+        """Add the values of the minute that has just ended."""
         for meter, value in values.items():
             self._values[meter].append(value)
 
     def minutes(self, meter: Meter, most: int, now: float) -> Sequence[Datapoint]:
-        """The newest `most` minutes that can be read, oldest first."""
+        """Return the newest `most` datapoints that can be read, oldest first."""
         published = int((now - self._late_s) // MINUTE_S)
         if meter is Meter.SENT:
             return self._sent_minutes(most, published)
@@ -33,7 +33,7 @@ class CloudWatch:
         return [Datapoint((at + 1) * MINUTE_S, values[at]) for at in range(max(0, last - most), last)]
 
     def _sent_minutes(self, most: int, published: int) -> Sequence[Datapoint]:
-        """Also of minutes before 0; of those after the workload's end nothing was sent."""
+        """Return datapoints of messages sent. They include minutes before 0. After the workload's end they are 0."""
         first = max(-self._before, published - most)
         values = [self._sent_in(minute) for minute in range(first, published)]
         return [Datapoint((first + at + 1) * MINUTE_S, value) for at, value in enumerate(values)]
@@ -44,12 +44,12 @@ class CloudWatch:
 
 
 def _sent(workload: Workload) -> Floats:
-    """Messages sent in each minute: of the history as far as it is whole minutes, then of the workload."""
+    """Return the messages sent per minute: the whole minutes of the history, then the workload."""
     return np.concatenate([_by_minute(workload.history, workload.interval_s), _arrived(workload)])
 
 
 def _by_minute(history: Floats, interval_s: float) -> Floats:
-    """Counts of intervals that end at 0, spread evenly over each: the counts of the minutes that end at 0."""
+    """Convert counts per interval to counts per minute. Both end at 0. A count is spread evenly over its interval."""
     edges_s = np.arange(-len(history), 1) * interval_s
     minutes = int(len(history) * interval_s // MINUTE_S)
     sums = np.concatenate([np.zeros(1), np.cumsum(history)])

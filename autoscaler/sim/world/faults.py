@@ -1,4 +1,4 @@
-"""What is wrong with the world, and when. Windows are half-open: at `end_s` all is well again."""
+"""The faults of a simulated world by instant. Windows are half-open: a fault is over at `end_s`."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from math import inf
 from typing import TypeVar
 
 from autoscaler.sim.model import (
-    Blindness,
     Breakdown,
     Contention,
     CrashLoop,
     Fault,
-    Rollout,
+    PlannedRollout,
     Shortage,
     Slow,
+    SqsOutage,
     Throttling,
 )
 
-Window = Slow | Contention | Breakdown | CrashLoop | Shortage | Throttling | Blindness
-Kind = TypeVar("Kind", Slow, Contention, Breakdown, CrashLoop, Shortage, Throttling, Blindness)
+Window = Slow | Contention | Breakdown | CrashLoop | Shortage | Throttling | SqsOutage
+Kind = TypeVar("Kind", Slow, Contention, Breakdown, CrashLoop, Shortage, Throttling, SqsOutage)
 
 
-class Faults:
-    """The faults of a run, asked by instant."""
+class FaultPlan:
+    """The faults of a run, by instant."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         self._slow = _of(Slow, faults)
@@ -31,15 +31,15 @@ class Faults:
         self._crashing = _of(CrashLoop, faults)
         self._shortage = _of(Shortage, faults)
         self._throttling = _of(Throttling, faults)
-        self._blindness = _of(Blindness, faults)
+        self._sqs_outages = _of(SqsOutage, faults)
         self.breakdowns = _merged((each.start_s, each.end_s) for each in _of(Breakdown, faults))
-        self.rollouts_s = sorted(each.start_s for each in faults if isinstance(each, Rollout))
+        self.rollouts_s = sorted(each.start_s for each in faults if isinstance(each, PlannedRollout))
         self.shortages_end_s = sorted(each.end_s for each in self._shortage)
-        paced: tuple[Slow | Contention, ...] = (*self._slow, *self._contention)
-        self.pace_changes_s = sorted({at for each in paced for at in (each.start_s, each.end_s)})
+        slowing: tuple[Slow | Contention, ...] = (*self._slow, *self._contention)
+        self.slowdown_changes_s = sorted({at for each in slowing for at in (each.start_s, each.end_s)})
 
-    def stretch(self, now: float, running: int) -> float:
-        """How many times as long as it should a message takes that is begun now, while so many tasks run."""
+    def slowdown(self, now: float, running: int) -> float:
+        """Return the factor of the processing time of a message that begins now, with `running` running tasks."""
         factor = 1.0
         for slow in _now(self._slow, now):
             factor *= slow.factor
@@ -48,18 +48,18 @@ class Faults:
         return factor
 
     def crashes(self, now: float) -> bool:
-        """Whether a task that comes up now will crash."""
+        """Return whether a task that comes up now will crash."""
         return any(_now(self._crashing, now))
 
     def capacity(self, now: float) -> float:
-        """How many tasks there may be, running and pending (infinite: any number)."""
+        """Return the maximum number of running and pending tasks; infinite without a shortage."""
         return min((each.tasks for each in _now(self._shortage, now)), default=inf)
 
     def throttled(self, now: float) -> bool:
         return any(_now(self._throttling, now))
 
-    def blind(self, now: float) -> bool:
-        return any(_now(self._blindness, now))
+    def unreadable(self, now: float) -> bool:
+        return any(_now(self._sqs_outages, now))
 
 
 def _of(kind: type[Kind], faults: tuple[Fault, ...]) -> tuple[Kind, ...]:
@@ -71,7 +71,7 @@ def _now(windows: Iterable[Kind], now: float) -> Iterable[Kind]:
 
 
 def _merged(windows: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """The same instants, in windows that neither overlap nor touch, ascending."""
+    """Return the windows, ascending, with overlapping and adjacent ones joined."""
     merged: list[tuple[float, float]] = []
     for start_s, end_s in sorted(windows):
         if merged and start_s <= merged[-1][1]:

@@ -1,10 +1,10 @@
-"""A count over time: what it is, since when, and its integral."""
+"""A count as a step function of time, and its integral."""
 
 from __future__ import annotations
 
 
 class Staircase:
-    """`steps`: (instant, count from then on), from 0 on; instants ascend, and neighbours differ."""
+    """`steps`: (instant, count from then on), beginning at 0. Instants ascend, and consecutive counts differ."""
 
     def __init__(self, now: int) -> None:
         self.now = now
@@ -13,7 +13,7 @@ class Staircase:
         self._since = 0.0
 
     def step(self, count: int, at: float) -> None:
-        """From `at` on it is `count`; of several at one instant the last holds."""
+        """Set the count from `at` on. Of several calls for one instant, the last one applies."""
         self._area += self.now * (at - self._since)
         self._since, self.now = at, count
         if self.steps[-1][0] == at:
@@ -22,5 +22,5 @@ class Staircase:
             self.steps.append((at, count))
 
     def area(self, until: float) -> float:
-        """Its integral from 0 to `until`, which is not before the last step."""
+        """Return the integral from 0 to `until`, which must not be before the last step."""
         return self._area + self.now * (until - self._since)

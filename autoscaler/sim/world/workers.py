@@ -1,8 +1,7 @@
-"""Tasks as workers: each has places for messages, those that it works on and those that it has fetched before.
+"""Tasks as workers. Each has slots for messages: those in progress, and those that it has prefetched.
 
-Of the places that are free, a message goes into the one that has been free for longest. Which idle task takes a
-message changes neither how long it waits nor how many tasks are idle at any moment, so that nobody's scale-in is
-flattered.
+A message goes to the slot that has been free for longest. Which idle task takes a message changes neither its wait nor
+the number of idle tasks at any moment, so the choice favors no policy.
 """
 
 from __future__ import annotations
@@ -11,76 +10,76 @@ from collections.abc import Iterable, Iterator
 from heapq import heapify, heappush, heapreplace
 from math import inf
 
-from autoscaler.sim.world.queue import NOTHING
+from autoscaler.sim.world.queue import NO_MESSAGE
 
 Held = tuple[float, int, int, float]
-"""A place: (free from, task, message, work on it begins). Of a task that is not up yet, `free from` is when it is."""
+"""A slot: (free from, task, message, start of the work). `free from` of a task that is not up yet: when it comes up."""
 
-NOWHERE: Held = (inf, -1, NOTHING, inf)
-"""Always there, so that there is a first place even when no task is."""
+NO_SLOT: Held = (inf, -1, NO_MESSAGE, inf)
+"""A slot that always exists, so that there is a first slot even without a task."""
 
 
-class Workers:
-    """`places`: of the tasks that receive, by the instant at which each is free; a heap."""
+class SimulatedWorkers:
+    """`slots`: a heap of the slots of the tasks that receive messages, by the instant at which each is free."""
 
     def __init__(self, concurrency: int, prefetch: int) -> None:
         self._concurrency = concurrency
         self._prefetch = prefetch
-        self.places: list[Held] = [NOWHERE]
+        self.slots: list[Held] = [NO_SLOT]
         self._leaving: dict[int, list[Held]] = {}
-        self._lanes: dict[int, list[float]] = {}
+        self._busy_until: dict[int, list[float]] = {}
 
     def join(self, task: int, up_s: float) -> None:
-        """The task receives from `up_s` on."""
+        """Add a task that receives messages from `up_s` on."""
         for _ in range(self._concurrency + self._prefetch):
-            heappush(self.places, (up_s, task, NOTHING, up_s))
+            heappush(self.slots, (up_s, task, NO_MESSAGE, up_s))
         if self._prefetch:
-            self._lanes[task] = [up_s] * self._concurrency
+            self._busy_until[task] = [up_s] * self._concurrency
 
     def put(self, message: int, service_s: float, at: float) -> Held:
-        """The message is received at `at` by the task of the first place, and worked on once that has a slot free."""
-        task = self.places[0][1]
+        """Give the message, received at `at`, to the task of the first slot. Work begins when the task has capacity."""
+        task = self.slots[0][1]
         since = at
         if self._prefetch:
-            lane = self._lanes[task]
-            since = max(at, lane[0])
-            heapreplace(lane, since + service_s)
+            busy_until = self._busy_until[task]
+            since = max(at, busy_until[0])
+            heapreplace(busy_until, since + service_s)
         held = (since + service_s, task, message, since)
-        heapreplace(self.places, held)
+        heapreplace(self.slots, held)
         return held
 
     def leave(self, tasks: Iterable[int], now: float) -> dict[int, list[Held]]:
-        """These tasks receive no more. What each of them holds now."""
+        """Remove the slots of these tasks, which receive no more messages. Return what each task holds at `now`."""
         left: dict[int, list[Held]] = {task: [] for task in tasks}
-        for place in self.places:
-            if place[1] in left and place[2] != NOTHING and place[0] > now:
-                left[place[1]].append(place)
-        self.places[:] = [place for place in self.places if place[1] not in left]
-        heapify(self.places)
+        for slot in self.slots:
+            if slot[1] in left and slot[2] != NO_MESSAGE and slot[0] > now:
+                left[slot[1]].append(slot)
+        self.slots[:] = [slot for slot in self.slots if slot[1] not in left]
+        heapify(self.slots)
         for task in left:
-            self._lanes.pop(task, None)
+            self._busy_until.pop(task, None)
         return left
 
     def finish(self, task: int, held: list[Held]) -> None:
-        """The task, which has left, still works on these."""
+        """Record what a removed task still processes."""
         self._leaving[task] = held
 
     def end(self, task: int) -> list[Held]:
-        """The task is no more. What it was finishing."""
+        """Remove the task completely. Return what it was still processing."""
         return self._leaving.pop(task, [])
 
     def held(self, now: float) -> Iterator[Held]:
-        """What tasks hold now: what they work on, and what they have fetched before."""
-        for place in self.places:
-            if place[0] > now and place[2] != NOTHING:
-                yield place
+        """Yield the messages that tasks hold at `now`: those in progress, and those prefetched."""
+        for slot in self.slots:
+            if slot[0] > now and slot[2] != NO_MESSAGE:
+                yield slot
         for finishing in self._leaving.values():
-            yield from (place for place in finishing if place[0] > now)
+            yield from (slot for slot in finishing if slot[0] > now)
 
     def idle(self, now: float) -> list[int]:
-        """The tasks that are up and hold nothing, those that are so for longest first."""
+        """Return the tasks that are up and hold no message, longest idle first."""
         since: dict[int, float] = {}
-        for free_s, task, _, _ in self.places:
+        for free_s, task, _, _ in self.slots:
             if free_s > since.get(task, -1.0):
                 since[task] = free_s
         return [task for free_s, task in sorted((free_s, task) for task, free_s in since.items()) if free_s <= now]

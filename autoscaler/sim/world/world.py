@@ -1,6 +1,6 @@
-"""SQS, ECS, CloudWatch and the workers in virtual time: everything that a policy can see, and all that it can do.
+"""SQS, ECS, CloudWatch and the workers in virtual time: all that a policy can read and change.
 
-Law: the same workload, settings, seed and calls make the same world, bit for bit.
+Law: the same workload, settings, seed and calls give the same world, bit for bit.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from typing import NamedTuple
 from autoscaler.errors import Throttled, Unavailable
 from autoscaler.sim.model import (
     MINUTE_S,
-    Counts,
     Datapoint,
+    LoggedReason,
     Meter,
-    Outcome,
+    QueueCounts,
+    SimulationOutcome,
     Tasks,
-    Told,
     Workload,
     WorldSettings,
 )
 from autoscaler.sim.world.agenda import Agenda
 from autoscaler.sim.world.cloudwatch import CloudWatch
-from autoscaler.sim.world.faults import Faults
+from autoscaler.sim.world.faults import FaultPlan
 from autoscaler.sim.world.sampling import Sampling
-from autoscaler.sim.world.service import Service
+from autoscaler.sim.world.service import SimulatedService
 from autoscaler.sim.world.serving import Serving
 
 
 class _Minutes(NamedTuple):
-    """Since 0, at a minute's end; `up_s`: seconds of all tasks that were up."""
+    """Totals since 0, at a minute's end. `up_s`: the sum of the seconds in which each task was up."""
 
     received: int = 0
     deleted: int = 0
@@ -39,7 +39,7 @@ class _Minutes(NamedTuple):
 
 
 class World:
-    """A `Surface`. Time moves by `advance` only."""
+    """A `Surface`. Time advances only by `advance`."""
 
     def __init__(self, workload: Workload, settings: WorldSettings, seed: int) -> None:
         self._workload = workload
@@ -47,14 +47,14 @@ class World:
         self._now = 0.0
         self._ended_s: float | None = None
         self._agenda = Agenda()
-        self._faults = Faults(settings.faults)
+        self._faults = FaultPlan(settings.faults)
         self._serving = Serving(workload, settings, seed)
-        self._service = Service(settings, seed, self._agenda, self._serving, self._faults)
+        self._service = SimulatedService(settings, seed, self._agenda, self._serving, self._faults)
         self._cloudwatch = CloudWatch(workload, settings.metrics_late_s)
         self._sampling = Sampling(settings, seed)
         self._minute = _Minutes()
-        self._told: list[Told] = []
-        self._plan()
+        self._reasons: list[LoggedReason] = []
+        self._schedule()
 
     @property
     def now(self) -> float:
@@ -62,17 +62,17 @@ class World:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the days are over and every message is deleted, or dead."""
+        """Whether the simulated days are over and every message is deleted or a dead letter."""
         return self._ended_s is not None
 
-    def counts(self) -> Counts:
-        if self._faults.blind(self._now):
-            raise Unavailable("SQS does not answer")
-        return self._sampling.told(self._now, self._counted())
+    def counts(self) -> QueueCounts:
+        if self._faults.unreadable(self._now):
+            raise Unavailable("SQS does not respond")
+        return self._sampling.returned(self._now, self._true_counts())
 
     def tasks(self) -> Tasks:
         self._refuse_if_throttled()
-        return self._service.shown()
+        return self._service.counts()
 
     def protected(self) -> int:
         self._refuse_if_throttled()
@@ -87,26 +87,26 @@ class World:
             raise ValueError(f"{tasks} tasks cannot be desired")
         self._service.scale_to(tasks, self._now)
 
-    def tell(self, sentence: str) -> None:
-        self._told.append(Told(self._now, sentence))
+    def log(self, sentence: str) -> None:
+        self._reasons.append(LoggedReason(self._now, sentence))
 
     def advance(self, to: float) -> None:
-        """Everything that happens until `to` happens. Stops earlier where the run ends earlier."""
+        """Advance the world to `to`, or to the end of the run if that is earlier."""
         while self._ended_s is None:
             until = min(self._agenda.next_s, to)
-            self._serving.stretch = self._faults.stretch(self._now, self._service.running.now)
+            self._serving.slowdown = self._faults.slowdown(self._now, self._service.running.now)
             self._serving.serve(until)
-            if self._ends(until):
+            if self._end_if_done(until):
                 return
             self._now = until
             self._agenda.run(until)
             if until >= to:
                 return
 
-    def outcome(self) -> Outcome:
-        """What has become of it until now."""
+    def outcome(self) -> SimulationOutcome:
+        """Return the outcome until now."""
         ended_s = self._now
-        return Outcome(
+        return SimulationOutcome(
             received_s=self._serving.queue.received_s,
             lives=self._service.lives(ended_s),
             lost_work_s=self._serving.lost_s,
@@ -115,22 +115,22 @@ class World:
             desired=tuple(self._service.desired.steps),
             running=tuple(self._service.running.steps),
             ended_s=ended_s,
-            told=tuple(self._told),
+            reasons=tuple(self._reasons),
         )
 
     def _refuse_if_throttled(self) -> None:
         if self._faults.throttled(self._now):
-            raise Throttled("ECS asks for fewer calls: rate exceeded")
+            raise Throttled("ECS throttled the call: rate exceeded")
 
-    def _plan(self) -> None:
-        """Puts down what will happen whatever the policy does."""
+    def _schedule(self) -> None:
+        """Schedule the events that do not depend on the policy."""
         agenda, faults, serving = self._agenda, self._faults, self._serving
         agenda.add(MINUTE_S, self._close_minute)
-        for at in faults.pace_changes_s:
-            agenda.add(at, lambda _: None)  # what is begun after it takes another time than what was before
+        for at in faults.slowdown_changes_s:
+            agenda.add(at, lambda _: None)  # messages that begin after it have another processing time
         for start_s, end_s in faults.breakdowns:
             agenda.add(start_s, partial(serving.break_down, end_s))
-            agenda.add(end_s, serving.mend)
+            agenda.add(end_s, serving.repair)
         for at in faults.rollouts_s:
             agenda.add(at, self._service.deploy)
         for at in faults.shortages_end_s:
@@ -138,19 +138,19 @@ class World:
         if self._settings.count_late_s > 0:
             agenda.add(0.0, self._sample)
 
-    def _ends(self, until: float) -> bool:
-        """Whether the run is over by `until`; it then stands at its end."""
+    def _end_if_done(self, until: float) -> bool:
+        """End the run if nothing is left to do by `until`. Return whether it ended."""
         length_s, serving = self._workload.length_s, self._serving
         if until < length_s or not serving.queue.is_exhausted or serving.last_end_s > until:
             return False
-        self._now = self._ended_s = max(self._now, length_s, serving.last_end_s, serving.queue.died_s)
+        self._now = self._ended_s = max(self._now, length_s, serving.last_end_s, serving.queue.last_dead_letter_s)
         return True
 
-    def _counted(self) -> Counts:
-        return Counts(self._serving.queue.visible(self._now), self._serving.in_flight(self._now))
+    def _true_counts(self) -> QueueCounts:
+        return QueueCounts(self._serving.queue.visible(self._now), self._serving.in_flight(self._now))
 
     def _sample(self, now: float) -> None:
-        self._sampling.keep(now, self._counted())
+        self._sampling.record(now, self._true_counts())
         self._agenda.add(now + self._sampling.every_s, self._sample)
 
     def _close_minute(self, now: float) -> None:
@@ -163,14 +163,14 @@ class World:
             self._service.alive.area(now),
         )
         up_s = ends.up_s - was.up_s
-        there_s = up_s * self._settings.task_concurrency  # of slots
+        slots_up_s = up_s * self._settings.task_concurrency  # sum over all slots
         self._cloudwatch.put(
             {
                 Meter.RECEIVED: float(ends.received - was.received),
                 Meter.DELETED: float(ends.deleted - was.deleted),
                 Meter.OLDEST_AGE_S: serving.oldest_age_s(now),
                 Meter.VISIBLE: float(serving.queue.visible(now)),
-                Meter.CPU_PERCENT: 100 * (ends.worked_s - was.worked_s) / there_s if there_s else None,
+                Meter.CPU_PERCENT: 100 * (ends.worked_s - was.worked_s) / slots_up_s if slots_up_s else None,
                 Meter.RUNNING: float(self._service.running.now),
                 Meter.LIVE: up_s / MINUTE_S,
             }

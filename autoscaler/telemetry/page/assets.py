@@ -1,5 +1,5 @@
-"""The page's own files, read once and kept, plain and packed. Nothing else can be had through them: no path is opened
-for a visitor.
+"""The files of the page, read once and cached, plain and compressed. A request selects a cached file by name and never
+opens a path.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ KINDS = {
     ".svg": "image/svg+xml",
     "": "text/plain",
 }
-"""The content type by the name's ending."""
+"""The content type by file extension."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-"""The Content-Security-Policy of every answer: our own files, and no text ever becomes script or markup."""
+"""The Content-Security-Policy of every response: the page's own files only, and no text becomes script or markup."""
 
 
 class Asset(NamedTuple):
-    """A file with its content type; `tag` changes with its content."""
+    """A file. `kind`: content type. `packed`: gzip. `tag`: ETag, which changes with the content."""
 
     kind: str
     plain: bytes
@@ -41,7 +41,7 @@ class Asset(NamedTuple):
 
 @cache
 def assets() -> dict[str, Asset]:
-    """Every file by its name."""
+    """Return every file by its name."""
     return {file.name: _asset(file) for file in _files()}
 
 

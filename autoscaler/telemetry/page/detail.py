@@ -1,4 +1,4 @@
-"""One service, all that is known of it: queues, estimates, decisions with their walks, the last hours, settings."""
+"""The JSON of one service for its page: queues, estimates, decisions with their steps, history, settings."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any
 from autoscaler import config
 from autoscaler.core.knowledge import LEARNED, Estimate, Knowledge
 from autoscaler.core.model import Backlog
-from autoscaler.ports import Tick
-from autoscaler.telemetry.account import Fault, account_of
+from autoscaler.ports import Poll
+from autoscaler.telemetry.account import PollFault, account_of
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.rows import row_of
-from autoscaler.telemetry.past import STEP_S, Past
-from autoscaler.telemetry.slo import oldest_waits_s
-from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY, RecordedTick, ServiceStatus
-from autoscaler.telemetry.views import BRIEFLY
+from autoscaler.telemetry.past import STEP_S, StatusHistory
+from autoscaler.telemetry.slo import oldest_ages_s
+from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY, RecordedPoll, ServiceStatus
+from autoscaler.telemetry.views import BRIEF_KEYS
 
-NOT_KEPT = f"of more than {MOST_SERVICES_WITH_HISTORY:,} services neither the last hours nor earlier decisions are kept"
+NOT_KEPT = f"With more than {MOST_SERVICES_WITH_HISTORY:,} services, history and earlier decisions are not stored here"
 
 
 def whole(
-    status: ServiceStatus, told: tuple[RecordedTick, ...], past: Past | None, *, remembers: bool
+    status: ServiceStatus, recorded: tuple[RecordedPoll, ...], past: StatusHistory | None, *, keeps_history: bool
 ) -> dict[str, Any]:
-    """Everything. Decisions are newest first; the newest look is among them even where it was not worth a line."""
-    newest = None if status.untold(told) is None else _newest(status)
-    earlier = [_told_entry(one) for one in reversed(told)]
+    """Return all data. Decisions are newest first, and include the newest poll even if it was not logged."""
+    newest = None if status.newest_unrecorded(recorded) is None else _newest(status)
+    earlier = [_recorded_entry(one) for one in reversed(recorded)]
     return {
         **now(status),
-        "not_kept": None if remembers else NOT_KEPT,
+        "not_kept": None if keeps_history else NOT_KEPT,
         "decisions": earlier if newest is None else [newest, *earlier],
         "history": None if past is None else {"step_s": STEP_S, **past.series()},
         "in_time": _in_time(past),
@@ -39,17 +39,19 @@ def whole(
     }
 
 
-def step(status: ServiceStatus, told: tuple[RecordedTick, ...], past: Past | None, since: float) -> dict[str, Any]:
-    """What a look has changed: the present, what was told later than `since` (s since the epoch), newest first, and a
-    point for the charts.
+def update(
+    status: ServiceStatus, recorded: tuple[RecordedPoll, ...], past: StatusHistory | None, since: float
+) -> dict[str, Any]:
+    """Return the changes of a poll: the present values, the decisions logged after `since` (seconds since the epoch),
+    newest first, and a point for the charts.
     """
-    newer = [_told_entry(one) for one in reversed(told) if one.wall > since]
+    newer = [_recorded_entry(one) for one in reversed(recorded) if one.wall > since]
     point = None if past is None else past.newest()
-    return {**now(status), "newest": _newest(status), "told": newer, "point": point, "in_time": _in_time(past)}
+    return {**now(status), "newest": _newest(status), "decisions": newer, "point": point, "in_time": _in_time(past)}
 
 
 def now(status: ServiceStatus) -> dict[str, Any]:
-    """The present: its row, its names, queues and estimates."""
+    """Return the present values: row, names, queues and estimates."""
     service = status.service
     return {
         "row": row_of(status),
@@ -60,7 +62,7 @@ def now(status: ServiceStatus) -> dict[str, Any]:
     }
 
 
-def _in_time(past: Past | None) -> dict[str, float] | None:
+def _in_time(past: StatusHistory | None) -> dict[str, float] | None:
     if past is None:
         return None
     received, late = past.in_time()
@@ -68,27 +70,27 @@ def _in_time(past: Past | None) -> dict[str, float] | None:
 
 
 def _queues(status: ServiceStatus) -> Iterator[dict[str, Any]]:
-    """Each queue; counts None and `gap` why, where it could not be read."""
-    tick = status.tick
-    if tick is None or tick.observation is None:
+    """Yield each queue. If it could not be read, the counts are None and `gap` is the reason."""
+    poll = status.poll
+    if poll is None or poll.observation is None:
         return
-    waits_s = oldest_waits_s(tick)
-    for name, counts in tick.observation.queues:
+    ages_s = oldest_ages_s(poll)
+    for name, counts in poll.observation.queues:
         read = isinstance(counts, Backlog)
         yield {
             "name": name,
             "visible": counts.visible if isinstance(counts, Backlog) else None,
             "in_flight": counts.in_flight if isinstance(counts, Backlog) else None,
             "delayed": counts.delayed if isinstance(counts, Backlog) else None,
-            "oldest_s": round(waits_s[name], 1) if read and name in waits_s else None,
-            "latency_s": tick.policy.latency_of(name),
+            "oldest_s": round(ages_s[name], 1) if read and name in ages_s else None,
+            "latency_s": poll.policy.latency_of(name),
             "gap": None if isinstance(counts, Backlog) else counts.reason,
         }
 
 
 def _estimates(status: ServiceStatus) -> Iterator[dict[str, Any]]:
-    tick = status.tick
-    known = None if tick is None or tick.observation is None else tick.observation.knowledge
+    poll = status.poll
+    known = None if poll is None or poll.observation is None else poll.observation.knowledge
     if known is None:
         return
     for name, unit, estimate in _named(known):
@@ -106,25 +108,25 @@ def _estimates(status: ServiceStatus) -> Iterator[dict[str, Any]]:
 
 
 def _named(known: Knowledge) -> Iterator[tuple[str, str, Estimate]]:
-    yield "a message occupies a worker for", "s", known.processing_s
-    yield "messages a task works on at once", "", known.concurrency
-    yield "a task takes to start", "s", known.start_s
-    yield "messages that come", "per s", known.rate_per_s
+    yield "processing time of a message", "s", known.processing_s
+    yield "messages in process per task", "", known.concurrency
+    yield "start-up time of a task", "s", known.start_s
+    yield "arrival rate", "messages/s", known.rate_per_s
 
 
 def _newest(status: ServiceStatus) -> dict[str, Any] | None:
-    return None if status.tick is None else _entry(status.wall, None, status.tick, status.faults)
+    return None if status.poll is None else _entry(status.wall, None, status.poll, status.faults)
 
 
-def _told_entry(told: RecordedTick) -> dict[str, Any]:
-    return _entry(told.wall, told.event.value, told.tick, told.faults)
+def _recorded_entry(recorded: RecordedPoll) -> dict[str, Any]:
+    return _entry(recorded.wall, recorded.event.value, recorded.poll, recorded.faults)
 
 
-_SHOWN = (*BRIEFLY, "faults", "notices", "paused", "schedule")
+_SHOWN = (*BRIEF_KEYS, "faults", "notices", "paused", "schedule")
 
 
-def _entry(wall: float, event: str | None, tick: Tick, faults: tuple[Fault, ...]) -> dict[str, Any]:
-    account = account_of(tick, faults, situated=False)
+def _entry(wall: float, event: str | None, poll: Poll, faults: tuple[PollFault, ...]) -> dict[str, Any]:
+    account = account_of(poll, faults, with_situation=False)
     return {"ts": utc(wall), "wall": wall, "event": event, **{key: account[key] for key in _SHOWN}}
 
 

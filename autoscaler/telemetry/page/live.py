@@ -1,7 +1,7 @@
-"""News by server-sent events (WHATWG HTML, 9.2), for a bounded number of listeners.
+"""Server-sent events (WHATWG HTML, 9.2) for a bounded number of listeners.
 
-A listener is a request that looks for news once a second and writes what it has not written yet: there is no queue
-that a slow one could fill. One that does not read is cut off by the connection's own guard (`guard.py`).
+A listener is a request that checks for changes once a second and writes the new ones: there is no queue that a slow
+client could fill. The guard of the connection (`guard.py`) aborts a client that does not read.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from autoscaler.telemetry.page.rows import News
 MOST_LISTENERS = 64
 
 PACE_S = 1.0
-"""News is looked for so often."""
+"""Seconds between checks for changes."""
 
 QUIET_S = 15.0
-"""After so long without news a comment is sent: proxies and browsers see that the line is open."""
+"""Seconds without an event after which a comment is sent, so that proxies and browsers keep the connection open."""
 
 RETRY_MS = 3_000
-"""A browser that lost the line comes back after so long."""
+"""Milliseconds after which a browser reconnects."""
 
 
 class Listeners:
-    """Everybody who listens."""
+    """The open event streams."""
 
     def __init__(self) -> None:
         self._count = 0
         self._closing = asyncio.Event()
 
     def close(self) -> None:
-        """Every stream ends within a moment."""
+        """End every stream, without a delay."""
         self._closing.set()
 
     @property
@@ -42,20 +42,20 @@ class Listeners:
         return self._count >= MOST_LISTENERS
 
     async def stream(self, request: web.Request, news: Callable[[str], Awaitable[News | None]]) -> web.StreamResponse:
-        """The request is answered with news until either side ends it."""
+        """Answer the request with events until either side ends it."""
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream"})
         self._count += 1
         try:
             await response.prepare(request)
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
-            await self._tell(request, response, news)
+            await self._send(request, response, news)
         except ClientConnectionError:
-            pass  # the listener is gone
+            pass  # the client has disconnected
         finally:
             self._count -= 1
         return response
 
-    async def _tell(
+    async def _send(
         self, request: web.Request, response: web.StreamResponse, news: Callable[[str], Awaitable[News | None]]
     ) -> None:
         known, quiet_s = _known(request), 0.0
@@ -77,5 +77,5 @@ class Listeners:
 
 
 def _known(request: web.Request) -> str:
-    """What the listener has: of a line that was lost, of the page that he read before, or nothing."""
+    """Return the last event that the client has, from a lost connection or from the page. Empty: none."""
     return request.headers.get("Last-Event-ID") or request.query.get("since", "")

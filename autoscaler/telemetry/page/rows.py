@@ -1,7 +1,7 @@
-"""The table of all services, kept as rows of JSON of which each knows when it last changed.
+"""The table of all services, cached as rows of JSON. Each row has the version of its last change.
 
-Whoever watches asks for what is newer than what he has: nobody is kept a queue, and all who are in step get the same
-bytes. A service that was not looked at since costs a comparison.
+A client requests the rows that are newer than its version: there is no queue per client, and all clients with the same
+version get the same bytes. A service without a new poll costs one comparison.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from typing import Any, NamedTuple
 
 from autoscaler.telemetry.account import counts_of, sentence_of
 from autoscaler.telemetry.logs import as_json
-from autoscaler.telemetry.slo import SILENT, oldest_waits_s
+from autoscaler.telemetry.slo import SILENT, oldest_ages_s
 from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY, ServiceStatus, StatusStore
 
 FRESH_S = 0.9
-"""Rows are made anew at most so often, however many watch."""
+"""Minimum seconds between refreshes of the rows, for any number of clients."""
 
 AT_A_TIME = 50
-"""So many rows are made without a break: about 1 ms."""
+"""Rows that are built without yielding to the event loop: about 1 ms."""
 
 
 def row_of(status: ServiceStatus, silent_s: float | None = None) -> dict[str, Any]:
-    """The service in one row; what is not known is None. `silent_s`: for how long its loop has been silent, if for too
-    long.
+    """Return the row of the service; unknown values are None. `silent_s`: seconds since its last poll, if it is stalled
+    (None: it is not).
     """
-    service, policy, tick = status.service, status.policy, status.tick
+    service, policy, poll = status.service, status.policy, status.poll
     slo = status.slo if silent_s is None else SILENT
     return {
         "key": service.key,
@@ -44,25 +44,27 @@ def row_of(status: ServiceStatus, silent_s: float | None = None) -> dict[str, An
         "activate": status.activation,
         "paused": policy.paused,
         "schedule": policy.schedule,
-        "verdict": tick.decision.verdict.value if tick is not None and tick.decision is not None else None,
-        "sentence": None if tick is None else sentence_of(tick),
+        "verdict": poll.decision.verdict.value if poll is not None and poll.decision is not None else None,
+        "sentence": None if poll is None else sentence_of(poll),
     }
 
 
 def _oldest_s(status: ServiceStatus) -> float | None:
-    """None also where one queue was not read, unless another is known to be late: the unread one may be the worst."""
-    tick, oldest_s = status.tick, status.oldest_s
-    if tick is None or oldest_s is None:
+    """Return the age of the oldest message in seconds. None also if a queue was not read and no other is late: the
+    unread queue may have the oldest message.
+    """
+    poll, oldest_s = status.poll, status.oldest_s
+    if poll is None or oldest_s is None:
         return None
-    waits_s = oldest_waits_s(tick)
-    late = any(waited_s > tick.policy.latency_of(name) for name, waited_s in waits_s.items())
-    unread = tick.observation is not None and any(name not in waits_s for name, _ in tick.observation.queues)
+    ages_s = oldest_ages_s(poll)
+    late = any(waited_s > poll.policy.latency_of(name) for name, waited_s in ages_s.items())
+    unread = poll.observation is not None and any(name not in ages_s for name, _ in poll.observation.queues)
     return None if unread and not late else round(oldest_s)
 
 
 def _messages(status: ServiceStatus) -> dict[str, int | None]:
-    """Summed over the queues; not known unless each was read."""
-    seen = None if status.tick is None else status.tick.observation
+    """Return the sums over all queues (None: a queue was not read)."""
+    seen = None if status.poll is None else status.poll.observation
     counts = [] if seen is None else counts_of(seen)
     if not counts:
         return {"waiting": None, "in_flight": None}
@@ -70,24 +72,24 @@ def _messages(status: ServiceStatus) -> dict[str, int | None]:
 
 
 def _tasks(status: ServiceStatus) -> dict[str, int | None]:
-    """`target`: what was decided, and where ECS accepted it the desired count already."""
-    tick = status.tick
-    if tick is None or tick.observation is None:
+    """Return the task counts. `desired` is the target if ECS accepted it: its reading is older."""
+    poll = status.poll
+    if poll is None or poll.observation is None:
         return dict.fromkeys(("desired", "running", "target"))
-    fleet = tick.observation.fleet
-    target = None if tick.decision is None else tick.decision.target
-    desired = target if tick.outcome == "accepted" and target is not None else fleet.desired
+    fleet = poll.observation.fleet
+    target = None if poll.decision is None else poll.decision.target
+    desired = target if poll.outcome == "accepted" and target is not None else fleet.desired
     return {"desired": desired, "running": fleet.running, "target": target}
 
 
 class News(NamedTuple):
-    """What somebody has not seen yet, as JSON, and its number."""
+    """The changes for a client as JSON, and their event ID."""
 
     id: str
     data: str
 
 
-class _Kept(NamedTuple):
+class _CachedRow(NamedTuple):
     status: ServiceStatus
     silent: bool
     row: Mapping[str, Any]
@@ -96,25 +98,25 @@ class _Kept(NamedTuple):
 
 
 class Rows:
-    """All rows of the board. `hung_after_s`: a loop that is silent for longer is said to be."""
+    """The rows of all services. `hung_after_s`: seconds without a poll after which a service counts as stalled."""
 
     def __init__(self, store: StatusStore, hung_after_s: float) -> None:
         self._store = store
         self._hung_after_s = hung_after_s
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._begun = f"{store.wall():.0f}"
         self._made_at: float | None = None
-        self._kept: dict[str, _Kept] = {}
+        self._rows: dict[str, _CachedRow] = {}
         self._version = 0
         self._listed_at = 0
         self._shared: dict[tuple[int, int], str] = {}
 
     async def news(self, since: str) -> News | None:
-        """What changed since that number (empty, or of another daemon: everything). None: nothing did."""
-        async with self._turn:
+        """Return the changes since this event ID (empty, or from another daemon: everything). None: there are none."""
+        async with self._lock:
             await self._refresh()
             known = self._known(since)
-            return None if known == self._version else News(f"{self._begun}.{self._version}", self._told(known))
+            return None if known == self._version else News(f"{self._begun}.{self._version}", self._since(known))
 
     def _known(self, since: str) -> int:
         begun, _, version = since.partition(".")
@@ -126,49 +128,49 @@ class Rows:
         if self._made_at is not None and now - self._made_at < FRESH_S:
             return
         statuses, silent = self._store.statuses(), self._store.silent(self._hung_after_s)
-        kept = await self._renewed(statuses, silent)
-        if list(kept) != list(self._kept):
+        rows = await self._renewed(statuses, silent)
+        if list(rows) != list(self._rows):
             self._version, self._listed_at = self._version + 1, self._version + 1
-        elif any(one.version > self._version for one in kept.values()):
+        elif any(one.version > self._version for one in rows.values()):
             self._version += 1
-        self._kept, self._made_at = kept, now
+        self._rows, self._made_at = rows, now
         self._shared.clear()
 
-    async def _renewed(self, statuses: Sequence[ServiceStatus], silent: Mapping[str, float]) -> dict[str, _Kept]:
-        """The rows as of now; one that says something new carries the next version. A few at a time: a thread would
-        hold the loop for longer, since two that reckon take turns of 5 ms.
+    async def _renewed(self, statuses: Sequence[ServiceStatus], silent: Mapping[str, float]) -> dict[str, _CachedRow]:
+        """Return the present rows. A changed one has the next version. They are built in groups on the event loop: two
+        computing threads switch every 5 ms, so a thread would block the loop for longer.
         """
-        kept: dict[str, _Kept] = {}
+        rows: dict[str, _CachedRow] = {}
         for first in range(0, len(statuses), AT_A_TIME):
             few = statuses[first : first + AT_A_TIME]
-            kept |= {one.service.key: self._renew(one, silent.get(one.service.key)) for one in few}
+            rows |= {one.service.key: self._renew(one, silent.get(one.service.key)) for one in few}
             await asyncio.sleep(0)
-        return kept
+        return rows
 
-    def _renew(self, status: ServiceStatus, silent_s: float | None) -> _Kept:
-        known, silent = self._kept.get(status.service.key), silent_s is not None
+    def _renew(self, status: ServiceStatus, silent_s: float | None) -> _CachedRow:
+        known, silent = self._rows.get(status.service.key), silent_s is not None
         if known is not None and known.status is status and known.silent is silent:
             return known
         row = row_of(status, silent_s)
         if known is not None and known.row == row:
             return known._replace(status=status, silent=silent)
         text = as_json(row | {"since": status.wall})
-        return _Kept(status, silent, row, self._version + 1, text)
+        return _CachedRow(status, silent, row, self._version + 1, text)
 
-    def _told(self, known: int) -> str:
-        """Made once for all who know as much."""
+    def _since(self, known: int) -> str:
+        """Return the rendered event, shared by all clients with the same version."""
         step = known, self._version
         if step not in self._shared:
-            self._shared[step] = self._tell(known)
+            self._shared[step] = self._frame(known)
         return self._shared[step]
 
-    def _tell(self, known: int) -> str:
-        rows = ",".join(one.text for one in self._kept.values() if one.version > known)
-        keys = list(self._kept) if self._listed_at > known else None
+    def _frame(self, known: int) -> str:
+        rows = ",".join(one.text for one in self._rows.values() if one.version > known)
+        keys = list(self._rows) if self._listed_at > known else None
         frame = {
             "now": self._store.wall(),
             "keys": keys,
-            "remembers": self._store.remembers,
+            "remembers": self._store.keeps_history,
             "most": MOST_SERVICES_WITH_HISTORY,
         }
         return f'{as_json(frame)[:-1]}, "rows": [{rows}]}}'

@@ -1,10 +1,10 @@
-"""`python -m tests.core.forecast.skill --traces FOLDER`: how much better than last value look-ahead is, on real loads.
+"""Compare the look-ahead with the last value on real loads: `python -m tests.core.forecast.skill --traces FOLDER`.
 
-Of each trace with a week or more, all days but the last three are fed as history; then every minute is forecast from
-the minutes before it, and its error is held against that of the newest count. Traces of five minutes are spread
-evenly over their minutes, spoken of only where an interval is over, and scored by the sum of an interval, 15 minutes
-ahead only. `--skip DAYS` scores three days that are so much earlier: look there while choosing, at the last ones to
-confirm.
+Of each trace of a week or more, all days except the last three are the history. Every later minute is forecast from the
+minutes before it, and the error is divided by that of the newest count. The counts of a five-minute trace are spread
+evenly over its minutes; forecasts are made at the end of each interval and scored by the sum of an interval, 15 minutes
+ahead only. `--skip DAYS` scores three days that are DAYS earlier: use these to choose a method, and the last ones to
+confirm it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from autoscaler.core.forecast import Forecaster, Outlook
 DAY = 1440
 SCORED_DAYS = 3
 HORIZONS = (2, 15)
-BARS = {2: 0.65, 15: 0.60}
-NEVER_ABOVE = 1.05
+LIMITS = {2: 0.65, 15: 0.60}
+WORST_LIMIT = 1.05
 EPOCH_MINUTE = 1440 * 7 * 2800
-"""Any minute will do: traces know no date."""
+"""An arbitrary minute: traces have no dates."""
 
 
-class Trace(NamedTuple):
+class SkillTrace(NamedTuple):
     name: str
     step: int
     """Minutes in an interval."""
     counts: list[float | None]
-    """By interval."""
+    """One count per interval; None: missing."""
 
     @property
     def days(self) -> float:
@@ -48,26 +48,26 @@ class Trace(NamedTuple):
 
 class Scored(NamedTuple):
     ratios: dict[int, float]
-    """Mean absolute error by that of last value, by horizon in minutes."""
+    """Mean absolute error divided by that of the last value, by horizon in minutes."""
     useful: float
-    """The share of minutes at which the look-ahead was on."""
+    """The share of forecasts at which the look-ahead was useful."""
     covered: dict[int, float]
-    """The share of minutes that came at or below the upper bound of 0.9, by horizon."""
+    """The share of counts at or below the upper bound of 0.9, by horizon."""
     recall: dict[int, float]
-    """The share of burst minutes that were forecast as bursts, by horizon."""
+    """The share of bursts that were forecast as bursts, by horizon."""
     false_alarms: dict[int, float]
-    """The share of forecast bursts at which none came."""
+    """The share of forecast bursts without a burst, by horizon."""
     methods: str
     microseconds: float
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-def read(path: Path) -> Trace | None:
-    """None where it is no trace of counts per minute or a multiple of one."""
+def read(path: Path) -> SkillTrace | None:
+    """Return the trace. None: not a trace of counts per minute or per multiple of a minute."""
     with path.open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     if len(rows) < 2 or "arrivals" not in rows[0]:
@@ -79,11 +79,11 @@ def read(path: Path) -> Trace | None:
     counts: list[float | None] = [None] * ((times[-1] - times[0]) // step_s + 1)
     for at, row in zip(times, rows, strict=True):
         counts[(at - times[0]) // step_s] = float(row["arrivals"])
-    return Trace(path.stem, step_s // 60, counts)
+    return SkillTrace(path.stem, step_s // 60, counts)
 
 
-def outlooks(trace: Trace, first: int, last: int) -> Iterator[tuple[int, Outlook, float]]:
-    """After each interval of first..last: its number, what is said then, and the seconds that a minute took."""
+def outlooks(trace: SkillTrace, first: int, last: int) -> Iterator[tuple[int, Outlook, float]]:
+    """Yield for each interval in [first, last): its number, the outlook after it, and the CPU seconds per minute."""
     forecaster, minutes = Forecaster(), trace.minutes
     forecaster.see_all(EPOCH_MINUTE, minutes[: first * trace.step])
     for interval in range(first, last):
@@ -92,44 +92,48 @@ def outlooks(trace: Trace, first: int, last: int) -> Iterator[tuple[int, Outlook
             count = minutes[minute]
             forecaster.see(EPOCH_MINUTE + minute, math.nan if count is None else count)
         outlook = forecaster.outlook()
-        assert outlook is not None, "days of history, and nothing to say"
+        assert outlook is not None, "no outlook after days of history"
         yield interval, outlook, (time.process_time() - began) / trace.step
 
 
-def scored(trace: Trace, skip_days: int) -> Scored:
+def scored(trace: SkillTrace, skip_days: int) -> Scored:
     last = len(trace.counts) - skip_days * DAY // trace.step
     first = last - SCORED_DAYS * DAY // trace.step
-    said = list(outlooks(trace, first, last))
+    forecasts = list(outlooks(trace, first, last))
     horizons = [horizon for horizon in (*HORIZONS, 3) if horizon % trace.step == 0]
-    pairs = {horizon: list(_pairs(trace, said, horizon)) for horizon in horizons}
+    pairs = {horizon: list(_pairs(trace, forecasts, horizon)) for horizon in horizons}
     burst = 3.0 * fmean(count for count in trace.counts[:first] if count is not None)
-    methods = sorted({(sum(o.method == name for _, o, _ in said), name) for name in {o.method for _, o, _ in said}})
+    methods = sorted(
+        {(sum(o.method == name for _, o, _ in forecasts), name) for name in {o.method for _, o, _ in forecasts}}
+    )
     return Scored(
         ratios={h: _ratio(pairs[h]) for h in HORIZONS if h in pairs},
-        useful=fmean(outlook.useful for _, outlook, _ in said),
-        covered={h: fmean(came <= upper for _, came, _, upper in pairs[h]) for h in pairs},
-        recall={h: _share([e > burst for e, came, _, _ in pairs[h] if came > burst]) for h in pairs},
-        false_alarms={h: _share([came <= burst for e, came, _, _ in pairs[h] if e > burst]) for h in pairs},
-        methods=" ".join(f"{name} {times / len(said):.0%}" for times, name in reversed(methods)),
-        microseconds=fmean(seconds for *_, seconds in said) * 1e6,
+        useful=fmean(outlook.useful for _, outlook, _ in forecasts),
+        covered={h: fmean(actual <= upper for _, actual, _, upper in pairs[h]) for h in pairs},
+        recall={h: _share([e > burst for e, actual, _, _ in pairs[h] if actual > burst]) for h in pairs},
+        false_alarms={h: _share([actual <= burst for e, actual, _, _ in pairs[h] if e > burst]) for h in pairs},
+        methods=" ".join(f"{name} {times / len(forecasts):.0%}" for times, name in reversed(methods)),
+        microseconds=fmean(seconds for *_, seconds in forecasts) * 1e6,
     )
 
 
 def _pairs(
-    trace: Trace, said: Sequence[tuple[int, Outlook, float]], horizon: int
+    trace: SkillTrace, forecasts: Sequence[tuple[int, Outlook, float]], horizon: int
 ) -> Iterator[tuple[float, float, float, float]]:
-    """Expected, came, last value, and the upper bound of 0.9 of the interval that ends `horizon` minutes after."""
-    for interval, outlook, _ in said:
+    """Yield the expected count, the actual count, the last value and the upper bound of 0.9 of the interval that ends
+    `horizon` minutes later.
+    """
+    for interval, outlook, _ in forecasts:
         now, then = trace.counts[interval], interval + horizon // trace.step
-        came = trace.counts[then] if then < len(trace.counts) else None
-        if now is None or came is None:
+        actual = trace.counts[then] if then < len(trace.counts) else None
+        if now is None or actual is None:
             continue
         expected = sum(outlook.expected[horizon - trace.step : horizon])
-        yield expected, came, now, outlook.upper(horizon, 0.9) * trace.step
+        yield expected, actual, now, outlook.upper(horizon, 0.9) * trace.step
 
 
 def _ratio(pairs: Sequence[tuple[float, float, float, float]]) -> float:
-    return sum(abs(e - came) for e, came, _, _ in pairs) / sum(abs(now - came) for _, came, now, _ in pairs)
+    return sum(abs(e - actual) for e, actual, _, _ in pairs) / sum(abs(now - actual) for _, actual, now, _ in pairs)
 
 
 def _share(hits: Sequence[bool]) -> float:
@@ -143,25 +147,25 @@ def _geometric_mean(values: Sequence[float]) -> float:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--traces", type=Path, required=True, help="folder of t_seconds,arrivals files")
-    arguments.add_argument("--skip", type=int, default=0, help="days at the end that are not looked at")
-    chosen = arguments.parse_args()
+    arguments.add_argument("--skip", type=int, default=0, help="number of days at the end to leave out")
+    options = arguments.parse_args()
     columns = f"{'2 min':>7} {'15 min':>7} {'useful':>7} {'<=q.9 2':>8} {'<=q.9 15':>9}"
-    _tell(f"{'trace':36} {columns}  bursts hit, false at 2 and 3 min    us  methods at 2 min")
+    _print(f"{'trace':36} {columns}  bursts hit, false at 2 and 3 min    us  methods at 2 min")
     all_ratios: dict[int, list[float]] = {horizon: [] for horizon in HORIZONS}
-    for path in sorted(chosen.traces.glob("*.csv")):
+    for path in sorted(options.traces.glob("*.csv")):
         trace = read(path)
         if trace is None or trace.days < 7:
             continue
-        found = scored(trace, chosen.skip)
+        found = scored(trace, options.skip)
         for horizon, ratio in found.ratios.items():
             all_ratios[horizon].append(ratio)
-        _tell(_line(trace.name, found))
+        _print(_line(trace.name, found))
     means = {horizon: _geometric_mean(ratios) for horizon, ratios in all_ratios.items()}
-    _tell(f"{'geometric mean':36} {means[2]:7.3f} {means[15]:7.3f}")
+    _print(f"{'geometric mean':36} {means[2]:7.3f} {means[15]:7.3f}")
     worst = max(max(ratios) for ratios in all_ratios.values())
-    kept = all(means[horizon] <= bar for horizon, bar in BARS.items()) and worst <= NEVER_ABOVE
-    _tell(f"{'worst of all':36} {worst:7.3f}; the bars {BARS} and {NEVER_ABOVE} are {'met' if kept else 'NOT met'}")
-    raise SystemExit(not kept)
+    met = all(means[horizon] <= limit for horizon, limit in LIMITS.items()) and worst <= WORST_LIMIT
+    _print(f"{'worst of all':36} {worst:7.3f}; the limits {LIMITS} and {WORST_LIMIT} are {'met' if met else 'NOT met'}")
+    raise SystemExit(not met)
 
 
 def _line(name: str, found: Scored) -> str:

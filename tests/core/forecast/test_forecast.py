@@ -1,4 +1,4 @@
-"""The look-ahead on loads that are made: what repeats is foreseen, what does not is left alone, nothing upsets it."""
+"""The look-ahead on synthetic loads: repetition, noise, new levels, missing and invalid counts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ def poisson(means: Counts, seed: int = 0) -> Counts:
     return [float(count) for count in np.random.Generator(np.random.PCG64(seed)).poisson(means)]
 
 
-def told(past: Counts, coming: Counts, ahead: int = 2) -> tuple[Forecaster, float]:
-    """The forecaster at the end, and its mean error by that of the newest count, over the minutes that come."""
+def forecast(past: Counts, future: Counts, ahead: int = 2) -> tuple[Forecaster, float]:
+    """Return the forecaster after all minutes, and its mean error over the future minutes divided by that of the newest
+    count.
+    """
     forecaster = Forecaster()
     forecaster.see_all(MONDAY, past)
-    every, errors, lasts = [*past, *coming], 0.0, 0.0
+    every, errors, lasts = [*past, *future], 0.0, 0.0
     for number in range(len(past), len(every) - ahead):
         forecaster.see(MONDAY + number, every[number])
         outlook = forecaster.outlook()
@@ -43,34 +45,34 @@ def known(forecaster: Forecaster) -> Outlook:
 
 
 @pytest.mark.parametrize("ahead", [2, 3, 13])
-def test_a_timer_is_foreseen(ahead: int) -> None:
+def test_bursts_at_a_fixed_interval_are_forecast(ahead: int) -> None:
     """A burst every five minutes, of about two hundred messages."""
     load = poisson([200.0 if minute % 5 == 0 else 0.0 for minute in range(3 * DAY)])
-    forecaster, ratio = told(load[:-300], load[-300:], ahead)
+    forecaster, ratio = forecast(load[:-300], load[-300:], ahead)
     assert ratio < 0.3
     assert known(forecaster).useful
 
 
-def test_noise_is_no_worse_than_the_newest_count() -> None:
+def test_on_noise_the_forecast_is_no_worse_than_the_newest_count() -> None:
     load = poisson([100.0] * (3 * DAY))
-    assert told(load[:-600], load[-600:])[1] <= 1.05
+    assert forecast(load[:-600], load[-600:])[1] <= 1.05
 
 
-def test_a_random_walk_is_no_worse_than_the_newest_count() -> None:
+def test_on_a_random_walk_the_forecast_is_no_worse_than_the_newest_count() -> None:
     steps = np.random.Generator(np.random.PCG64(2)).normal(0, 1, 3 * DAY)
     load = [float(value) for value in np.maximum(0.0, 500 + np.cumsum(steps) * 10)]
-    assert told(load[:-600], load[-600:])[1] <= 1.05
+    assert forecast(load[:-600], load[-600:])[1] <= 1.05
 
 
-def test_a_weekend_after_working_days_does_not_get_their_load() -> None:
+def test_a_weekend_after_working_days_is_not_forecast_with_their_load() -> None:
     busy = [300.0 if 480 <= minute % DAY < 1080 else 5.0 for minute in range(5 * DAY)]
     load = poisson(busy + [5.0] * DAY)
-    assert told(load[: 5 * DAY], load[5 * DAY :], 15)[1] <= 3, (
-        "the first weekend that it sees: a daily profile errs 28-fold"
+    assert forecast(load[: 5 * DAY], load[5 * DAY :], 15)[1] <= 3, (
+        "on the first weekend; the error of a daily profile is 28-fold"
     )
 
 
-def test_another_level_is_followed_within_minutes() -> None:
+def test_a_new_level_is_forecast_within_ten_minutes() -> None:
     forecaster = Forecaster()
     forecaster.see_all(MONDAY, poisson([20.0] * (3 * DAY)))
     for minute in range(10):
@@ -78,13 +80,13 @@ def test_another_level_is_followed_within_minutes() -> None:
     assert 100 < known(forecaster).expected[1] < 300
 
 
-def test_it_says_nothing_of_a_queue_that_it_hardly_knows() -> None:
+def test_there_is_no_forecast_from_30_minutes() -> None:
     forecaster = Forecaster()
     forecaster.see_all(MONDAY, [5.0] * 30)
     assert forecaster.outlook() is None
 
 
-def test_seen_at_once_or_one_by_one_is_the_same() -> None:
+def test_minutes_added_at_once_and_one_by_one_give_the_same_forecast() -> None:
     load = poisson([10.0 + 10 * math.sin(minute / 200) for minute in range(2 * DAY)])
     once, single = Forecaster(), Forecaster()
     once.see_all(MONDAY, load)
@@ -94,24 +96,24 @@ def test_seen_at_once_or_one_by_one_is_the_same() -> None:
     assert known(once).expected == pytest.approx(known(single).expected, rel=0.15, abs=1.0)
 
 
-def test_it_stays_small() -> None:
+def test_a_forecaster_has_bounded_memory() -> None:
     forecaster = Forecaster()
     forecaster.see_all(MONDAY, poisson([10.0] * (15 * DAY)))
     assert forecaster.nbytes <= 18 * 1024
 
 
-def test_what_is_said_to_be_enough_nine_times_in_ten_is() -> None:
+def test_the_90_percent_bound_covers_90_percent_of_the_minutes() -> None:
     load = poisson([50.0] * (3 * DAY))
     forecaster = Forecaster()
     forecaster.see_all(MONDAY, load[: 2 * DAY])
-    held = 0
+    covered = 0
     for number in range(2 * DAY, 3 * DAY - 2):
         forecaster.see(MONDAY + number, load[number])
-        held += load[number + 2] <= known(forecaster).upper(2, 0.9)
-    assert 0.86 < held / DAY < 0.94
+        covered += load[number + 2] <= known(forecaster).upper(2, 0.9)
+    assert 0.86 < covered / DAY < 0.94
 
 
-def test_an_outage_of_the_minutes_is_got_over() -> None:
+def test_after_missing_minutes_the_forecast_is_useful_again() -> None:
     load: list[float | None] = [*poisson([200.0 if minute % 10 == 0 else 0.0 for minute in range(3 * DAY)])]
     load[2 * DAY : 2 * DAY + 300] = [None] * 300
     forecaster = Forecaster()
@@ -128,12 +130,12 @@ def test_an_outage_of_the_minutes_is_got_over() -> None:
     st.floats(0.5, 0.99),
     st.floats(0.5, 0.99),
 )
-def test_whatever_is_seen_what_it_says_can_be_and_grows_with_the_quantile(
-    odd: list[float | None], later: int, one: float, other: float
+def test_for_any_input_the_bounds_are_finite_and_increase_with_the_quantile(
+    invalid: list[float | None], later: int, one: float, other: float
 ) -> None:
     forecaster = Forecaster()
     forecaster.see_all(MONDAY, [3.0] * 90)
-    forecaster.see_all(MONDAY + 90 + later, odd)
+    forecaster.see_all(MONDAY + 90 + later, invalid)
     outlook = forecaster.outlook()
     if outlook is None:
         return

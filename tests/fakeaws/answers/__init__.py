@@ -1,1 +1,1 @@
-"""What AWS answers, service by service: each takes an `Ask` and gives a structure, or raises `Refusal`."""
+"""AWS's answers, one module per service: each takes an `Ask` and returns a structure or raises `FakeRefusal`."""

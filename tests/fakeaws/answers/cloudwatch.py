@@ -1,4 +1,4 @@
-"""CloudWatch: many metrics in one answer, in pages, each with a status of its own."""
+"""CloudWatch: many metrics in one answer, in pages, each with its own status."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from tests.fakeaws.asks import Ask, Operation, Part
+from tests.fakeaws.asks import AnswerPart, Ask, Operation
 from tests.fakeaws.cbor import Stamp
-from tests.fakeaws.replies import Refusal
+from tests.fakeaws.replies import FakeRefusal
 from tests.fakeaws.world.minutes import STATISTICS, Metric, metric
 
 
 def metric_data(ask: Ask) -> dict[str, Any]:
-    """A page of what is published of each metric; one of which nothing is published is `Complete` and empty."""
+    """Return a page of the published datapoints of each metric; a metric without any is `Complete` and empty."""
     most = min(int(ask.body.get("MaxDatapoints") or ask.world.minutes.page), ask.world.minutes.page)
     start, results, before = _start(ask), [], 0
     for query in ask.body["MetricDataQueries"]:
@@ -31,17 +31,17 @@ def _start(ask: Ask) -> int:
     try:
         return int(ask.body.get("NextToken") or 0)
     except ValueError:
-        raise Refusal("InvalidNextToken", "The next token specified is invalid.") from None
+        raise FakeRefusal("InvalidNextToken", "The next token specified is invalid.") from None
 
 
 def _points(ask: Ask, query: dict[str, Any]) -> list[tuple[float, float]]:
-    wanted = query["MetricStat"]
-    if wanted["Stat"] not in STATISTICS:
-        raise Refusal("ValidationError", f"{wanted['Stat']} is no statistic that this double knows")
+    stat = query["MetricStat"]
+    if stat["Stat"] not in STATISTICS:
+        raise FakeRefusal("ValidationError", f"{stat['Stat']} is not a statistic of the fake CloudWatch")
     if metric_of(query).subject in ask.world.minutes.statuses:
         return []
-    span = (seconds(ask.body["StartTime"]), seconds(ask.body["EndTime"]), int(wanted["Period"]))
-    points = ask.world.minutes.points(metric_of(query), wanted["Stat"], span, ask.now)
+    span = (seconds(ask.body["StartTime"]), seconds(ask.body["EndTime"]), int(stat["Period"]))
+    points = ask.world.minutes.points(metric_of(query), stat["Stat"], span, ask.now)
     return points if ask.body.get("ScanBy") == "TimestampAscending" else points[::-1]
 
 
@@ -58,16 +58,16 @@ def _result(ask: Ask, query: dict[str, Any], shown: list[tuple[float, float]], i
 
 
 def metric_of(query: dict[str, Any]) -> Metric:
-    """The metric that a query asks for. Raises `Refusal` for metric math, of which the double knows nothing."""
+    """Return the metric of a query. Raises `FakeRefusal` for metric math, which is not supported."""
     if "MetricStat" not in query:
-        raise Refusal("ValidationError", "this double knows no metric math")
+        raise FakeRefusal("ValidationError", "the fake CloudWatch does not support metric math")
     own = query["MetricStat"]["Metric"]
     dimensions = {one["Name"]: one["Value"] for one in own.get("Dimensions", [])}
     return metric(own["Namespace"], own["MetricName"], dimensions)
 
 
 def seconds(found: Any) -> float:
-    """A time of a request, in seconds since the epoch: JSON has a number or a text, CBOR a tagged number."""
+    """Return a time of a request in seconds since the epoch. JSON has a number or text, CBOR a tagged number."""
     return datetime.fromisoformat(found).timestamp() if isinstance(found, str) else float(found)
 
 
@@ -75,11 +75,11 @@ def _subjects(ask: Ask) -> list[str]:
     return list(dict.fromkeys(metric_of(query).subject for query in ask.body["MetricDataQueries"]))
 
 
-def _own_results(ask: Ask, answer: dict[str, Any], subject: str) -> Iterator[Part]:
+def _own_results(ask: Ask, answer: dict[str, Any], subject: str) -> Iterator[AnswerPart]:
     own = {query["Id"] for query in ask.body["MetricDataQueries"] if metric_of(query).subject == subject}
     for at, result in enumerate(answer["MetricDataResults"]):
         if result["Id"] in own:
-            yield Part(answer["MetricDataResults"], at)
+            yield AnswerPart(answer["MetricDataResults"], at)
 
 
 OPERATIONS = [

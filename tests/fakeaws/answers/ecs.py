@@ -1,15 +1,15 @@
-"""ECS: what it says of services, and the one change that it is asked for."""
+"""ECS services: descriptions, lists, task definitions, and UpdateService."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fakeaws.asks import Ask, Operation, Part, short
+from tests.fakeaws.asks import AnswerPart, Ask, Operation, short
 from tests.fakeaws.cbor import Stamp
-from tests.fakeaws.replies import Refusal
-from tests.fakeaws.world import World
-from tests.fakeaws.world.services import Service
+from tests.fakeaws.replies import FakeRefusal
+from tests.fakeaws.world import FakeRegionState
+from tests.fakeaws.world.services import FakeService
 
 DAEMON = (
     "The daemon scheduling strategy does not support a desired count for services. Remove the desired count value and"
@@ -17,19 +17,19 @@ DAEMON = (
 )
 
 
-def cluster_of(ask: Ask) -> dict[str, Service]:
-    """The services of the cluster that is asked about. Raises `Refusal` where there is no such cluster."""
+def cluster_of(ask: Ask) -> dict[str, FakeService]:
+    """Return the services of the request's cluster. Raises `FakeRefusal` if the cluster does not exist."""
     name = short(ask.body.get("cluster") or "default")
     if name not in ask.world.clusters:
-        raise Refusal("ClusterNotFoundException", "Cluster not found.")
+        raise FakeRefusal("ClusterNotFoundException", "Cluster not found.")
     return ask.world.clusters[name]
 
 
 def describe(ask: Ask) -> dict[str, Any]:
-    """Each service asked for, or a failure that says it is missing."""
+    """Return each requested service, or a failure with the reason MISSING."""
     found, failures, cluster = [], [], cluster_of(ask)
     if len(ask.body["services"]) > 10:
-        raise Refusal("InvalidParameterException", "service names can have at most 10 items.")
+        raise FakeRefusal("InvalidParameterException", "service names can have at most 10 items.")
     for name in map(short, ask.body["services"]):
         if name in cluster:
             found.append(described(ask.world, cluster[name], ask.now, "TAGS" in ask.body.get("include", [])))
@@ -40,62 +40,62 @@ def describe(ask: Ask) -> dict[str, Any]:
 
 
 def update(ask: Ask) -> dict[str, Any]:
-    """The desired count is what was asked for, and the scheduler goes to work."""
+    """Set the desired count and run the scheduler."""
     cluster, name = cluster_of(ask), short(ask.body["service"])
     if name not in cluster:
-        raise Refusal("ServiceNotFoundException", "Service not found.")
+        raise FakeRefusal("ServiceNotFoundException", "Service not found.")
     service = cluster[name]
     if service.status != "ACTIVE":
-        raise Refusal("ServiceNotActiveException", "Service was not ACTIVE.")
+        raise FakeRefusal("ServiceNotActiveException", "Service was not ACTIVE.")
     if service.strategy == "DAEMON":
-        raise Refusal("InvalidParameterException", DAEMON)
+        raise FakeRefusal("InvalidParameterException", DAEMON)
     if ask.body.get("desiredCount") is not None:
         service.scale(ask.body["desiredCount"], ask.now)
     return {"service": described(ask.world, service, ask.now, with_tags=False)}
 
 
 def listed(ask: Ask) -> dict[str, Any]:
-    """A page of the cluster's services, ten of them unless more are asked for."""
+    """Return a page of the cluster's services; 10 by default."""
     strategy = ask.body.get("schedulingStrategy")
     found = [one for one in cluster_of(ask).values() if strategy in {None, one.strategy} and one.status != "INACTIVE"]
-    cut = page("serviceArns", found, ask.body, usual=10)
+    cut = page("serviceArns", found, ask.body, default=10)
     return cut | {"serviceArns": [ask.world.arn("service", f"{one.cluster}/{one.name}") for one in cut["serviceArns"]]}
 
 
 def definition(ask: Ask) -> dict[str, Any]:
-    """The task definition that a service of that name is made of. Raises `Refusal` where there is none."""
+    """Return the task definition of the service of that name. Raises `FakeRefusal` if there is none."""
     family = _family(ask)
     for cluster in ask.world.clusters.values():
         if family in cluster:
             arn = _definition_arn(ask.world, cluster[family])
-            told = {"taskDefinitionArn": arn, "family": family, "revision": 1, "status": "ACTIVE"}
-            return {"taskDefinition": told | {"containerDefinitions": cluster[family].containers}}
-    raise Refusal("ClientException", "Unable to describe task definition.")
+            head = {"taskDefinitionArn": arn, "family": family, "revision": 1, "status": "ACTIVE"}
+            return {"taskDefinition": head | {"containerDefinitions": cluster[family].containers}}
+    raise FakeRefusal("ClientException", "Unable to describe task definition.")
 
 
 def _family(ask: Ask) -> str:
     return short(ask.body["taskDefinition"]).partition(":")[0]
 
 
-def _definition_arn(world: World, service: Service) -> str:
+def _definition_arn(world: FakeRegionState, service: FakeService) -> str:
     return world.arn("task-definition", f"{service.name}:1")
 
 
-def page(name: str, all_of_them: list[Any], asked: dict[str, Any], usual: int) -> dict[str, Any]:
-    """So many from where the token says, and the token of what follows, if anything does."""
+def page(name: str, members: list[Any], body: dict[str, Any], default: int) -> dict[str, Any]:
+    """Return one page from the token's position, with the token of the next page if there is one."""
     try:
-        start = int(asked.get("nextToken") or 0)
+        start = int(body.get("nextToken") or 0)
     except ValueError:
-        raise Refusal("InvalidParameterException", "Invalid token.") from None
-    end = start + int(asked.get("maxResults") or usual)
-    more = {"nextToken": str(end)} if end < len(all_of_them) else {}
-    return {name: all_of_them[start:end]} | more
+        raise FakeRefusal("InvalidParameterException", "Invalid token.") from None
+    end = start + int(body.get("maxResults") or default)
+    more = {"nextToken": str(end)} if end < len(members) else {}
+    return {name: members[start:end]} | more
 
 
-def described(world: World, service: Service, now: float, with_tags: bool) -> dict[str, Any]:
-    """The service as ECS describes it."""
+def described(world: FakeRegionState, service: FakeService, now: float, with_tags: bool) -> dict[str, Any]:
+    """Return the service in the format of ECS."""
     running, pending = service.running(now), service.pending(now)
-    told = {
+    described_service = {
         "serviceArn": world.arn("service", f"{service.cluster}/{service.name}"),
         "serviceName": service.name,
         "clusterArn": world.arn("cluster", service.cluster),
@@ -112,15 +112,15 @@ def described(world: World, service: Service, now: float, with_tags: bool) -> di
         "events": [_event(*event, number) for number, event in reversed(list(enumerate(service.events)))],
     }
     if with_tags:
-        told["tags"] = [{"key": key, "value": value} for key, value in service.tags.items()]
-    return told | service.extra
+        described_service["tags"] = [{"key": key, "value": value} for key, value in service.tags.items()]
+    return described_service | service.extra
 
 
 def _event(at: float, text: str, number: int) -> dict[str, Any]:
     return {"id": f"{int(at)}-{number}", "createdAt": Stamp(at), "message": text}
 
 
-def _deployments(service: Service, now: float) -> Iterator[dict[str, Any]]:
+def _deployments(service: FakeService, now: float) -> Iterator[dict[str, Any]]:
     (running, pending), rollout = service.own(now), service.rollout
     state = "IN_PROGRESS" if rollout else "COMPLETED"
     yield _deployment("PRIMARY", service.deployed, service.desired, running, pending) | {"rolloutState": state}
@@ -141,10 +141,10 @@ def _deployment(status: str, at: float, desired: int, running: int, pending: int
     }
 
 
-def _services_part(ask: Ask, answer: dict[str, Any], subject: str) -> Iterator[Part]:
+def _services_part(ask: Ask, answer: dict[str, Any], subject: str) -> Iterator[AnswerPart]:
     for at, one in enumerate(answer["services"]):
         if one["serviceName"] == subject:
-            yield Part(answer["services"], at)
+            yield AnswerPart(answer["services"], at)
 
 
 OPERATIONS = [

@@ -1,12 +1,12 @@
-"""SQS: a queue's address and its counts, every value a text."""
+"""SQS: a queue's URL and its counts. Every value is text."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.fakeaws.asks import Ask, Operation, short
-from tests.fakeaws.replies import Refusal
-from tests.fakeaws.world.queues import Queue
+from tests.fakeaws.replies import FakeRefusal
+from tests.fakeaws.world.queues import FakeQueue
 
 COUNTS = {
     "ApproximateNumberOfMessages": "visible",
@@ -21,20 +21,20 @@ def queue_url(ask: Ask) -> dict[str, Any]:
 
 
 def attributes(ask: Ask) -> dict[str, Any]:
-    """The counts that were asked for, no more: no name asks for none, `All` for each."""
+    """Return only the requested counts: without names none, with `All` each one."""
     _, owner, name = ask.body["QueueUrl"].rsplit("/", 2)
     queue = _queue(ask, owner, name)
     counts = queue.counts(ask.now)
-    wanted = ask.body.get("AttributeNames") or []
-    found = {name: str(getattr(counts, field)) for name, field in COUNTS.items() if name in wanted or "All" in wanted}
+    names = ask.body.get("AttributeNames") or []
+    found = {name: str(getattr(counts, field)) for name, field in COUNTS.items() if name in names or "All" in names}
     return {"Attributes": found} if found else {}
 
 
-def _queue(ask: Ask, owner: str, name: str) -> Queue:
+def _queue(ask: Ask, owner: str, name: str) -> FakeQueue:
     world = ask.world if owner == ask.world.account else ask.other(owner)
     if name in world.queues:
         return world.queues[name]
-    raise Refusal(
+    raise FakeRefusal(
         "QueueDoesNotExist", "The specified queue does not exist.", query="AWS.SimpleQueueService.NonExistentQueue"
     )
 

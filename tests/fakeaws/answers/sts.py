@@ -1,4 +1,4 @@
-"""STS: roles are assumed, and the account that a role is in can be read off the key that comes of it."""
+"""STS: AssumeRole. The returned key contains the role's account."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 from tests.fakeaws.asks import Ask, Operation
 from tests.fakeaws.cbor import Stamp
-from tests.fakeaws.replies import Refusal
-from tests.fakeaws.roles import Roles
+from tests.fakeaws.replies import FakeRefusal
+from tests.fakeaws.roles import FakeRoles
 
 
-def operations(roles: Roles) -> list[Operation]:
-    """AssumeRole, of these roles."""
+def operations(roles: FakeRoles) -> list[Operation]:
+    """Return the operation AssumeRole for these roles."""
 
     def assume(ask: Ask) -> dict[str, Any]:
         arn, name = ask.body["RoleArn"], ask.body["RoleSessionName"]
@@ -19,7 +19,7 @@ def operations(roles: Roles) -> list[Operation]:
         try:
             key = roles.assume(arn, ask.body.get("ExternalId"), ask.now + lasts_s)
         except PermissionError as error:
-            raise Refusal("AccessDenied", str(error), 403) from None
+            raise FakeRefusal("AccessDenied", str(error), 403) from None
         credentials = {
             "AccessKeyId": key,
             "SecretAccessKey": "double",

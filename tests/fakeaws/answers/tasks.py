@@ -1,4 +1,4 @@
-"""ECS's tasks: which should run, and which of them are protected."""
+"""ECS tasks: the list of tasks and their scale-in protection."""
 
 from __future__ import annotations
 
@@ -7,56 +7,56 @@ from typing import Any
 from tests.fakeaws.answers.ecs import cluster_of, page
 from tests.fakeaws.asks import Ask, Operation, short
 from tests.fakeaws.cbor import Stamp
-from tests.fakeaws.replies import Refusal
-from tests.fakeaws.world.services import Service, Task
+from tests.fakeaws.replies import FakeRefusal
+from tests.fakeaws.world.services import FakeService, FakeTask
 
 
-def task_id(service: Service, task: Task) -> str:
+def task_id(service: FakeService, task: FakeTask) -> str:
     """32 hexadecimal digits, as ECS's are: the service's number and the task's."""
     return f"{service.number:016x}{task.number:016x}"
 
 
 def listed(ask: Ask) -> dict[str, Any]:
-    """A page of a service's tasks that should run. Nothing is ever desired to be PENDING."""
+    """Return a page of a service's tasks that should run. No task has the desired status PENDING."""
     cluster, name = cluster_of(ask), short(ask.body.get("serviceName", ""))
     if name and name not in cluster:
-        raise Refusal("ServiceNotFoundException", "Service not found.")
+        raise FakeRefusal("ServiceNotFoundException", "Service not found.")
     services = [cluster[name]] if name else list(cluster.values())
-    wanted = services if ask.body.get("desiredStatus", "RUNNING") == "RUNNING" else []
+    chosen = services if ask.body.get("desiredStatus", "RUNNING") == "RUNNING" else []
     arns = [
         ask.world.arn("task", f"{service.cluster}/{task_id(service, task)}")
-        for service in wanted
+        for service in chosen
         for task in service.tasks(ask.now)
     ]
-    return page("taskArns", arns, ask.body, usual=100)
+    return page("taskArns", arns, ask.body, default=100)
 
 
 def protection(ask: Ask) -> dict[str, Any]:
-    """Each task's protection, or a failure where it is none that runs."""
-    told, failures = [], []
+    """Return each task's protection, or a failure for a task that does not run."""
+    protected, failures = [], []
     cluster_of(ask)
     for name in ask.body.get("tasks") or []:
         task = _found(ask, short(name))
         if task is None:
             failures.append({"arn": name, "reason": "TASK_NOT_VALID"})
         else:
-            told.append({"taskArn": name} | _state(task, ask.now))
-    return {"protectedTasks": told, "failures": failures}
+            protected.append({"taskArn": name} | _state(task, ask.now))
+    return {"protectedTasks": protected, "failures": failures}
 
 
-def _state(task: Task, now: float) -> dict[str, Any]:
+def _state(task: FakeTask, now: float) -> dict[str, Any]:
     if task.protected_until <= now:
         return {"protectionEnabled": False}
     return {"protectionEnabled": True, "expirationDate": Stamp(task.protected_until)}
 
 
-def _found(ask: Ask, name: str) -> Task | None:
+def _found(ask: Ask, name: str) -> FakeTask | None:
     service = _owner(ask, name)
     number = int(name[16:], 16) if service else 0
     return next((task for task in service.tasks(ask.now) if task.number == number), None) if service else None
 
 
-def _owner(ask: Ask, name: str) -> Service | None:
+def _owner(ask: Ask, name: str) -> FakeService | None:
     try:
         return ask.world.numbered[int(name[:16], 16)]
     except (ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""What one account has in one Region: queues, services, metrics and rivals, for a test to script in plain Python."""
+"""The resources of one account in one Region: queues, services, metrics and scaling policies, scripted by tests."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable
 from math import ceil
 from typing import Any
 
-from tests.fakeaws.world.minutes import Metric, Minutes
-from tests.fakeaws.world.queues import Queue
+from tests.fakeaws.world.minutes import FakeMinutes, Metric
+from tests.fakeaws.world.queues import FakeQueue
 from tests.fakeaws.world.scaling import Scaling
-from tests.fakeaws.world.services import Service
+from tests.fakeaws.world.services import FakeService
 
 CREATED_S = 86_400.0
-"""Whatever is put there has existed for a day."""
+"""Age of each new queue or service: one day."""
 
 
-class World:
-    """`now` is the double's clock; all chance is drawn from `seed` and the name of the thing."""
+class FakeRegionState:
+    """`now` is the clock of the fake. Each queue and service has a random number generator from `seed` and its name."""
 
     def __init__(self, now: Callable[[], float], account: str, region: str, url: Callable[[], str], seed: int) -> None:
         self._now = now
@@ -25,17 +25,17 @@ class World:
         self._seed = seed
         self.account = account
         self.region = region
-        self.queues: dict[str, Queue] = {}
-        self.clusters: dict[str, dict[str, Service]] = {}
-        self.numbered: list[Service] = []
-        self.minutes = Minutes(self._derive, self._samples)
+        self.queues: dict[str, FakeQueue] = {}
+        self.clusters: dict[str, dict[str, FakeService]] = {}
+        self.numbered: list[FakeService] = []
+        self.minutes = FakeMinutes(self._derive, self._samples)
         self.scaling = Scaling()
         self.counts_live_tasks = True
 
-    def put_queue(self, name: str, visible: int = 0, in_flight: int = 0, delayed: int = 0, **more: Any) -> Queue:
-        """A queue that holds so many; `more` are fields of `Queue`, as in `approximate=True`."""
+    def put_queue(self, name: str, visible: int = 0, in_flight: int = 0, delayed: int = 0, **more: Any) -> FakeQueue:
+        """Create a queue with these counts; `more` are fields of `FakeQueue`, as in `approximate=True`."""
         url = f"{self._url()}/{self.account}/{name}"
-        queue = Queue(name, url, self._chance(name), in_flight=in_flight, delayed=delayed, **more)
+        queue = FakeQueue(name, url, self._rng(name), in_flight=in_flight, delayed=delayed, **more)
         queue.put(self._now() - CREATED_S, 0)
         if visible:
             queue.put(self._now(), visible)
@@ -44,28 +44,28 @@ class World:
 
     def put_service(
         self, cluster: str, name: str, desired: int = 0, *, running: int | None = None, **more: Any
-    ) -> Service:
-        """A service of which so many tasks run (None: all that are desired); `more` are fields of `Service`."""
+    ) -> FakeService:
+        """Create a service with `running` tasks (None: `desired` tasks); `more` are fields of `FakeService`."""
         now, number = self._now(), len(self.numbered)
-        service = Service(number, cluster, name, now - CREATED_S, self._chance(f"{cluster}/{name}"), **more)
+        service = FakeService(number, cluster, name, now - CREATED_S, self._rng(f"{cluster}/{name}"), **more)
         service.begin(desired, desired if running is None else running, now)
         self.numbered.append(service)
         self.clusters.setdefault(cluster, {})[name] = service
         return service
 
-    def service(self, cluster: str, name: str) -> Service:
+    def service(self, cluster: str, name: str) -> FakeService:
         return self.clusters[cluster][name]
 
     def set_queue(self, name: str, visible: float | None = None, arriving_per_s: float | None = None) -> None:
-        """From now on the queue holds so many, and gets so many a second; None: as before."""
+        """Set the visible messages and the arrivals per second; None: unchanged."""
         self.queues[name].put(self._now(), visible, arriving_per_s)
 
     def join(self, queue: str, cluster: str, service: str, per_task_per_s: float) -> None:
-        """The service's tasks work on the queue, each so many messages a second."""
+        """Let the service's tasks process the queue, each `per_task_per_s` messages per second."""
         self.queues[queue].worked_by(self._now(), self.service(cluster, service), per_task_per_s)
 
     def scale(self, cluster: str, name: str, desired: int) -> None:
-        """Somebody sets the service's count without asking anybody: another autoscaler, or a person."""
+        """Set the desired count directly, as another autoscaler or an operator does."""
         self.service(cluster, name).scale(desired, self._now())
 
     def deploy(self, cluster: str, name: str, takes_s: float = 300.0) -> None:
@@ -74,19 +74,19 @@ class World:
     def protect(self, cluster: str, name: str, tasks: int, lasts_s: float = 7200.0) -> None:
         self.service(cluster, name).protect(self._now(), tasks, lasts_s)
 
-    def tell(self, cluster: str, name: str, text: str) -> None:
-        """ECS says so in the service's events."""
-        self.service(cluster, name).tell(self._now(), text)
+    def add_event(self, cluster: str, name: str, text: str) -> None:
+        """Add an ECS service event."""
+        self.service(cluster, name).add_event(self._now(), text)
 
     def arn(self, kind: str, path: str) -> str:
         """As in `arn:aws:ecs:eu-west-1:111111111111:service/prod/worker`."""
         return f"arn:aws:ecs:{self.region}:{self.account}:{kind}/{path}"
 
-    def _chance(self, name: str) -> random.Random:
+    def _rng(self, name: str) -> random.Random:
         return random.Random(f"{self._seed} {self.account} {self.region} {name}")
 
     def _derive(self, metric: Metric, began: float) -> float | None:
-        """What AWS itself publishes of a queue's or a service's minute; None: nothing."""
+        """Return the value that AWS itself publishes for a queue's or service's minute; None: no datapoint."""
         own = dict(metric.dimensions)
         if metric.namespace == "AWS/SQS" and (queue := self.queues.get(own.get("QueueName", ""))):
             return queue.minute(metric.name, began)
@@ -95,7 +95,7 @@ class World:
         return None
 
     def _samples(self, metric: Metric, began: float) -> float:
-        """How many samples a derived minute is made of: of a service's utilization, one from each task that ran."""
+        """Return the sample count of a derived minute: for a service's utilization, one per task that ran."""
         own = dict(metric.dimensions)
         service = self.clusters.get(own.get("ClusterName", ""), {}).get(own.get("ServiceName", ""))
         return 1.0 if service is None else float(ceil(service.ran_on_average(began, began + 60)))

@@ -1,4 +1,4 @@
-"""CloudWatch's minutes: those that a test put there, else those that follow from the queues and services themselves."""
+"""CloudWatch's datapoints by the minute: set by a test, or else derived from the queues and services."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from statistics import fmean
 from typing import NamedTuple, TypeAlias
 
 MOST_POINTS = 21_600
-"""Of one metric: the 15 days that CloudWatch keeps by the minute."""
+"""Per metric: CloudWatch stores 15 days of datapoints by the minute."""
 
 Point: TypeAlias = tuple[float, float]
-"""When a period began, and its value."""
+"""The start of a period, and its value."""
 
 
 class Metric(NamedTuple):
-    """Dimensions in the order of their names."""
+    """A metric. The dimensions are sorted by name."""
 
     namespace: str
     name: str
@@ -24,7 +24,7 @@ class Metric(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """Whose it is: its queue or service, else its own name."""
+        """The queue or service of the metric, else the metric's name."""
         own = dict(self.dimensions)
         return own.get("QueueName") or own.get("ServiceName") or self.name
 
@@ -43,10 +43,10 @@ STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
 
 
 @dataclass
-class Minutes:
-    """`delay_s`: a minute is published so long after it ended. `page`: how many points an answer holds at most.
+class FakeMinutes:
+    """`delay_s`: time from the end of a minute until it is published. `page`: maximum number of points in an answer.
 
-    `statuses`: what CloudWatch says instead of `Complete`, as in `InternalError`, by queue, service or metric name.
+    `statuses`: the status instead of `Complete`, as in `InternalError`, by queue, service or metric name.
     """
 
     derive: Callable[[Metric, float], float | None]
@@ -57,14 +57,14 @@ class Minutes:
     _put: dict[Metric, dict[float, float]] = field(default_factory=dict)
 
     def put(self, metric: Metric, began: float, value: float) -> None:
-        """The minute that began then has this value."""
+        """Set the value of the minute that began then."""
         points = self._put.setdefault(metric, {})
         points[began] = value
         if len(points) > MOST_POINTS:
             del points[min(points)]
 
     def points(self, asked: Metric, statistic: str, span: tuple[float, float, int], now: float) -> list[Point]:
-        """The periods of `span` (from, up to, seconds each) of which something is published, the oldest first."""
+        """Return the published periods of `span` (start, end, seconds each), oldest first."""
         start, end, period_s = span
         found = []
         for at in _steps(start, end, period_s):
@@ -82,7 +82,7 @@ class Minutes:
 
 
 def _steps(start: float, end: float, period_s: int) -> Iterator[float]:
-    """The beginnings of the whole periods that begin at `start` or later and end by `end`; of a minute, the minute."""
+    """Yield the start of each period that begins at `start` or later and has a complete minute before `end`."""
     at = -(-start // period_s) * period_s
     while at + min(period_s, 60) <= end:
         yield at

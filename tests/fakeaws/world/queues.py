@@ -1,6 +1,6 @@
-"""A queue as arithmetic: what it holds follows from when it was last touched, so an idle one costs nothing.
+"""A queue whose content is computed from its last change, so an idle queue costs nothing.
 
-Between two touches messages arrive and are served at even rates. Time is an argument, in seconds since the epoch.
+Between two changes messages arrive and are served at constant rates. Time is an argument, in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import NamedTuple
 
-from tests.fakeaws.world.services import Service
+from tests.fakeaws.world.services import FakeService
 
 MOST_STRETCHES = 256
-"""How many touches are remembered; minutes that lie before the oldest have no datapoint."""
+"""Number of stored changes; minutes before the oldest one have no datapoint."""
 
 SETTLES_S = 60.0
-"""So long after the last change SQS's counts may still be those of before."""
+"""Seconds after a change during which SQS may still return the earlier counts."""
 
 
-class Counts(NamedTuple):
+class FakeCounts(NamedTuple):
     visible: int
     in_flight: int
     delayed: int
@@ -28,7 +28,7 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """From `start` on. `sent_at_once` came in that moment, and is in `visible`."""
+    """The state from `start` on. `visible` includes `sent_at_once`, the messages sent at that moment."""
 
     start: float
     visible: float
@@ -38,7 +38,7 @@ class Stretch:
     waiting_since: float | None = None
 
     def received(self, now: float) -> float:
-        """How many were served until `now`: what arrives, once the queue is empty."""
+        """Return the number of messages served until `now`. Once the queue is empty, it serves at the arrival rate."""
         passed_s, draining = now - self.start, self.served_per_s - self.arriving_per_s
         if draining <= 0 or draining * passed_s <= self.visible:
             return self.served_per_s * passed_s
@@ -46,11 +46,11 @@ class Stretch:
         return self.served_per_s * empty_s + self.arriving_per_s * (passed_s - empty_s)
 
     def left(self, now: float) -> float:
-        """How many are visible at `now`."""
+        """Return the number of visible messages at `now`."""
         return max(0.0, self.visible + self.arriving_per_s * (now - self.start) - self.received(now))
 
     def oldest_age_s(self, now: float) -> float | None:
-        """How long the oldest has waited at `now`, first in, first out; None: there is none."""
+        """Return the age of the oldest message at `now`, first in, first out; None: the queue is empty."""
         if self.left(now) < 1:
             return None
         longest = now - (self.start if self.waiting_since is None else self.waiting_since)
@@ -58,21 +58,21 @@ class Stretch:
 
 
 @dataclass
-class Queue:
-    """One queue. `approximate`: until a minute after a change a count may be an older one, as SQS's may."""
+class FakeQueue:
+    """One queue. `approximate`: for a minute after a change, a count may be an earlier one, as in SQS."""
 
     name: str
     url: str
-    chance: random.Random
+    rng: random.Random
     approximate: bool = False
     in_flight: int = 0
     delayed: int = 0
-    worker: Service | None = None
+    worker: FakeService | None = None
     per_task_per_s: float = 0.0
     stretches: deque[Stretch] = field(default_factory=lambda: deque(maxlen=MOST_STRETCHES))
 
     def put(self, now: float, visible: float | None = None, arriving_per_s: float | None = None) -> None:
-        """From now on it holds so many and gets so many a second; None: as before. More than before are sent ones."""
+        """Set the visible messages and the arrivals per second; None: unchanged. Added messages count as sent."""
         self.settle(now)
         last, left = self._last(now), self._last(now).left(now)
         held = left if visible is None else visible
@@ -80,24 +80,24 @@ class Queue:
         self._begin(Stretch(now, held, arriving, self._served(now), max(0.0, held - left)))
 
     def serve(self, now: float, per_s: float) -> None:
-        """So many a second are received and deleted from now on."""
+        """Receive and delete `per_s` messages per second from now on."""
         self.worker, last = None, self._last(now)
         self._begin(Stretch(now, last.left(now), last.arriving_per_s, per_s))
 
-    def worked_by(self, now: float, service: Service, per_task_per_s: float) -> None:
-        """Each running task of the service receives and deletes so many a second from now on."""
+    def worked_by(self, now: float, service: FakeService, per_task_per_s: float) -> None:
+        """Let each running task of the service receive and delete `per_task_per_s` messages per second from now on."""
         self.worker, self.per_task_per_s = service, per_task_per_s
         self.put(now)
 
-    def counts(self, now: float) -> Counts:
-        """The three counts that SQS tells at `now`."""
+    def counts(self, now: float) -> FakeCounts:
+        """Return the three counts that SQS reports at `now`."""
         self.settle(now)
         if not self.approximate:
             return self._exact(now)
-        return self._exact(max(now - self.chance.uniform(0.0, SETTLES_S), self.stretches[0].start))
+        return self._exact(max(now - self.rng.uniform(0.0, SETTLES_S), self.stretches[0].start))
 
     def minute(self, metric: str, began: float) -> float | None:
-        """What CloudWatch counts in the minute that began then; None: it has no datapoint."""
+        """Return CloudWatch's value of the minute that began then; None: no datapoint."""
         end = began + 60
         self.settle(end)
         if not self.stretches or end <= self.stretches[0].start:
@@ -115,7 +115,7 @@ class Queue:
                 return None
 
     def settle(self, now: float) -> None:
-        """What its workers did until `now` has been taken into account."""
+        """Apply the changes of the worker's running count until `now`."""
         if self.worker is None:
             return
         self.worker.settle(now)
@@ -141,9 +141,9 @@ class Queue:
     def _at(self, now: float) -> Stretch:
         return next((one for one in reversed(self.stretches) if one.start <= now), self.stretches[0])
 
-    def _exact(self, now: float) -> Counts:
+    def _exact(self, now: float) -> FakeCounts:
         visible = int(self._at(now).left(now) + 1e-6)
-        return Counts(visible, self._busy(now, visible), self.delayed)
+        return FakeCounts(visible, self._busy(now, visible), self.delayed)
 
     def _busy(self, now: float, visible: int) -> int:
         if self.worker is None or not self.per_task_per_s:
@@ -152,7 +152,7 @@ class Queue:
         return running if visible else min(running, ceil(self._at(now).arriving_per_s / self.per_task_per_s))
 
     def _within(self, began: float, end: float) -> list[tuple[Stretch, float]]:
-        """The stretches of a minute, and until when each lasts in it."""
+        """Return the stretches of a minute, each with its end within the minute."""
         ends = [one.start for one in list(self.stretches)[1:]] + [float("inf")]
         both = zip(self.stretches, ends, strict=True)
         return [(one, min(until, end)) for one, until in both if one.start < end and until > began]

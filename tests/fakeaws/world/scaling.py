@@ -1,4 +1,4 @@
-"""Application Auto Scaling's targets, policies and scheduled actions: the rivals of whoever else sets a count."""
+"""Application Auto Scaling's targets, policies and scheduled actions, which can conflict with the autoscaler."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SUSPENSIONS = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "Sched
 
 
 def scaled(cluster: str, service: str) -> dict[str, str]:
-    """A service's count, as Application Auto Scaling calls it."""
+    """Return the identification of a service's count in Application Auto Scaling."""
     return {
         "ServiceNamespace": "ecs",
         "ResourceId": f"service/{cluster}/{service}",
@@ -19,7 +19,7 @@ def scaled(cluster: str, service: str) -> dict[str, str]:
 
 @dataclass
 class Scaling:
-    """Each list in AWS's own shapes. `page`: how many an answer holds at most."""
+    """Each list is in AWS's own format. `page`: the maximum number of entries in an answer."""
 
     page: int = 50
     targets: list[dict[str, Any]] = field(default_factory=list)

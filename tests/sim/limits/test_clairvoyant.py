@@ -1,4 +1,4 @@
-"""The clairvoyant: never late, honest about its tasks, and next to nothing dearer than the best there is."""
+"""The clairvoyant: it is never late, its tasks are possible ones, and its cost is close to the optimum."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from autoscaler.sim.chance import StartUp, stream
 from autoscaler.sim.limits import clairvoyant, least_possible_billed_s
-from autoscaler.sim.model import Outcome, Workload, WorldSettings
+from autoscaler.sim.model import SimulationOutcome, Workload, WorldSettings
 from autoscaler.sim.score import billed_s, score
 from tests.sim.limits.exhaustive import optimum_s
 
@@ -27,22 +27,22 @@ def workload(arrivals: list[float], service: list[float]) -> Workload:
 
 
 def steady(load: float, length_s: float, seed: int = 7, burst_s: float = 0.0) -> Workload:
-    """Poisson, with exponential services of 5 s; within `burst_s` of every 10 minutes only, where it is given."""
-    chance = stream(seed, "test")
-    count = chance.poisson(load / 5 * length_s)
-    at = np.sort(chance.random(count) * length_s)
+    """Poisson arrivals, exponential service of 5 s. `burst_s`: only in these first seconds of every 10 minutes."""
+    rng = stream(seed, "test")
+    count = rng.poisson(load / 5 * length_s)
+    at = np.sort(rng.random(count) * length_s)
     if burst_s:
         at = np.sort(at // 600 * 600 + at % 600 * burst_s / 600)
-    return Workload("steady", at, chance.exponential(5.0, count), length_s, 60.0, np.zeros(1), np.zeros(0))
+    return Workload("steady", at, rng.exponential(5.0, count), length_s, 60.0, np.zeros(1), np.zeros(0))
 
 
 @st.composite
 def days(draw: Any) -> Any:
-    """Some messages, often at the very same instants, in all kinds of worlds."""
+    """Return a few messages, often at the same instants, a world, a seed, and a latency target."""
     count = draw(st.integers(0, 40))
     span = draw(st.sampled_from([1.0, 30.0, 300.0, 3_000.0, 20_000.0]))
-    chance = np.random.default_rng(draw(st.integers(0, 2**32)))
-    at, service = chance.random(count) * span, chance.lognormal(0, 1.5, count)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    at, service = rng.random(count) * span, rng.lognormal(0, 1.5, count)
     if draw(st.booleans()):
         at = np.round(at / 10) * 10
     world = WorldSettings(
@@ -55,8 +55,8 @@ def days(draw: Any) -> Any:
     return workload(at.tolist(), (service * scale).tolist()), world, draw(st.integers(0, 99)), latency_s
 
 
-def least_free_slots(outcome: Outcome, service: np.ndarray, slots: int) -> int:
-    """Over all instants: slots of tasks that are up, less messages at work. Ends count before beginnings."""
+def least_free_slots(outcome: SimulationOutcome, service: np.ndarray, slots: int) -> int:
+    """Return the minimum over time of the slots that are up less the messages in progress. Ends count before begins."""
     begun = outcome.received_s
     ended = np.maximum(begun + service - ROUNDING_S, begun + ROUNDING_S)
     changes = [(life.up_s - ROUNDING_S, 0, slots) for life in outcome.lives]
@@ -67,7 +67,7 @@ def least_free_slots(outcome: Outcome, service: np.ndarray, slots: int) -> int:
 
 @settings(max_examples=60)
 @given(days())
-def test_every_message_is_received_once_in_time_by_a_task_that_is_up_and_has_a_slot_free(day: Any) -> None:
+def test_every_message_is_received_in_time_by_a_task_that_is_up_and_has_a_free_slot(day: Any) -> None:
     load, world, seed, latency_s = day
     outcome = clairvoyant(load, world, seed, latency_s)
     assert len(outcome.received_s) == len(load.arrivals_s)
@@ -78,7 +78,7 @@ def test_every_message_is_received_once_in_time_by_a_task_that_is_up_and_has_a_s
 
 @settings(max_examples=60)
 @given(days())
-def test_the_kth_launch_takes_the_kth_start_up_and_what_is_there_at_the_start_takes_none(day: Any) -> None:
+def test_the_kth_launch_takes_the_kth_start_up_time_and_initial_tasks_take_none(day: Any) -> None:
     load, world, seed, latency_s = day
     outcome = clairvoyant(load, world, seed, latency_s)
     drawn = world.start_up.sample(stream(seed, "start-up"), 2 * len(load.arrivals_s) + 1)
@@ -93,20 +93,20 @@ def test_the_kth_launch_takes_the_kth_start_up_and_what_is_there_at_the_start_ta
 
 @settings(max_examples=60)
 @given(days())
-def test_nobody_pays_less_than_the_least_possible(day: Any) -> None:
+def test_the_clairvoyant_never_costs_less_than_the_lower_bound(day: Any) -> None:
     load, world, seed, latency_s = day
     outcome = clairvoyant(load, world, seed, latency_s)
     assert billed_s(outcome) >= least_possible_billed_s(load, world) - ROUNDING_S
 
 
-def test_the_least_possible_is_the_work_by_the_slots_or_the_tasks_of_the_start() -> None:
+def test_the_lower_bound_is_the_work_per_slot_or_the_minimum_of_the_initial_tasks() -> None:
     load = workload([0.0, 1.0], [100.0, 300.0])
     assert least_possible_billed_s(load, WorldSettings()) == 400
     assert least_possible_billed_s(load, WorldSettings(task_concurrency=4)) == 100
     assert least_possible_billed_s(load, WorldSettings(task_concurrency=4, tasks_at_start=2)) == 120
 
 
-def test_counts_start_at_zero_and_end_with_no_task() -> None:
+def test_counts_begin_at_second_0_and_end_with_no_task() -> None:
     outcome = clairvoyant(steady(3.0, 1_800.0), WorldSettings(), 1, 60.0)
     for counts in (outcome.desired, outcome.running):
         assert counts[0][0] == 0.0
@@ -115,13 +115,13 @@ def test_counts_start_at_zero_and_end_with_no_task() -> None:
     assert outcome.ended_s == outcome.desired[-1][0] == max(life.stopped_s for life in outcome.lives)
 
 
-def test_without_messages_the_tasks_of_the_start_are_stopped_at_once() -> None:
+def test_without_messages_the_initial_tasks_stop_at_once() -> None:
     outcome = clairvoyant(workload([], []), WorldSettings(tasks_at_start=2), 1, 60.0)
     assert billed_s(outcome) == 120
     assert outcome.ended_s == 0
 
 
-def test_equal_settings_and_seed_equal_outcome() -> None:
+def test_equal_settings_and_seed_give_an_equal_outcome() -> None:
     load = steady(2.0, 3_600.0)
     one, other = (clairvoyant(load, WorldSettings(), 5, 60.0) for _ in range(2))
     assert one.lives == other.lives
@@ -129,15 +129,15 @@ def test_equal_settings_and_seed_equal_outcome() -> None:
 
 
 def few(seed: int) -> tuple[Workload, float]:
-    """One to five messages, close together or far apart, with services from short to longer than the latency."""
-    chance = np.random.default_rng(seed)
-    count, span = int(chance.integers(1, 6)), float(chance.choice([10, 60, 200, 600]))
-    service = chance.lognormal(0, 1, count) * float(chance.choice([1, 5, 20, 40]))
-    load = workload((chance.random(count) * span).tolist(), service.tolist())
-    return load, float(chance.choice([5, 20, 60, 120]))
+    """Return one to five messages with short or long gaps, and service times from short to longer than the latency."""
+    rng = np.random.default_rng(seed)
+    count, span = int(rng.integers(1, 6)), float(rng.choice([10, 60, 200, 600]))
+    service = rng.lognormal(0, 1, count) * float(rng.choice([1, 5, 20, 40]))
+    load = workload((rng.random(count) * span).tolist(), service.tolist())
+    return load, float(rng.choice([5, 20, 60, 120]))
 
 
-def test_with_few_messages_it_costs_next_to_nothing_more_than_the_best_of_all_runs() -> None:
+def test_with_few_messages_the_cost_is_close_to_the_optimum_of_an_exhaustive_search() -> None:
     ratios = []
     for seed in range(150):
         load, latency_s = few(seed)
@@ -174,30 +174,30 @@ def test_a_steady_load_costs_little_more_than_the_work(load: float, latency_s: f
     assert billed_s(clairvoyant(day, WorldSettings(), 3, latency_s)) < most * day.work_s
 
 
-def test_what_is_begun_at_its_deadline_is_not_late_by_a_rounding_error() -> None:
-    """Each message has a task that comes up at its very deadline; instants of a million seconds round coarsely."""
+def test_a_message_that_begins_at_its_deadline_is_not_late_by_a_rounding_error() -> None:
+    """Each message has a task that comes up exactly at its deadline. Instants near a million seconds round coarsely."""
     at = np.sort(stream(7, "test").random(300)) * 1e6
     day = workload(at.tolist(), [0.1] * 300)
     outcome = clairvoyant(day, WorldSettings(), 3, 0.3)
     assert score(day, outcome, 0.3, 1.0).late_fraction == 0
 
 
-def test_a_small_load_is_worked_in_batches() -> None:
-    """A tenth of a task: what comes within 5 minutes is 30 s of work, and so is done at once by one task, with 3 s
-    more that come meanwhile. With a start-up of 48 s that is (48 + 33) / 33 = 2.5 times the work."""
+def test_a_small_load_is_processed_in_batches() -> None:
+    """A load of 0.1 tasks: the arrivals of 5 minutes are 30 s of work. One task processes them in one batch, with 3 s
+    of work that arrive meanwhile. With a start-up of 48 s, the cost is (48 + 33) / 33 = 2.5 times the work."""
     day = steady(0.1, 14_400.0)
     assert billed_s(clairvoyant(day, WorldSettings(), 3, 300.0)) < 2.5 * day.work_s
 
 
 def test_bursts_are_spread_over_the_latency() -> None:
-    """20 tasks' work in the first minute of every ten: begun within 2 minutes, a task works for about 120 s, and
-    its start-up of 48 s adds 40 %; within 6 minutes, 13 %."""
+    """The first minute of every ten brings work for 20 tasks. If it begins within 2 minutes, a task works for about
+    120 s, and its start-up of 48 s adds 40 %; within 6 minutes, 13 %."""
     day = steady(2.0, 14_400.0, burst_s=60.0)
     assert billed_s(clairvoyant(day, WorldSettings(), 3, 60.0)) < 1.5 * day.work_s
     assert billed_s(clairvoyant(day, WorldSettings(), 3, 300.0)) < 1.2 * day.work_s
 
 
-def test_slots_share_a_task() -> None:
+def test_messages_share_the_slots_of_a_task() -> None:
     day = steady(20.0, 7_200.0)
     world = WorldSettings(task_concurrency=4)
     assert billed_s(clairvoyant(day, world, 3, 60.0)) < 1.1 * day.work_s / 4

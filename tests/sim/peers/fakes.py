@@ -1,4 +1,4 @@
-"""Two worlds for peers: one that says what it is told to, and a small one with a queue, tasks and CloudWatch."""
+"""Two worlds for peers: one with scripted readings, and a small one with a queue, tasks and CloudWatch."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autoscaler.errors import Throttled, Unavailable
-from autoscaler.sim.model import Counts, Datapoint, Floats, Meter, Scaler, Tasks, Workload
+from autoscaler.sim.model import Datapoint, Floats, Meter, QueueCounts, Scaler, Tasks, Workload
 from autoscaler.sim.peers import Setup
 
 
 def workload(arrivals: Sequence[float] | Floats = (), services: Sequence[float] | Floats | None = None) -> Workload:
     at = np.array(arrivals, dtype=float)
-    lasting = np.full(at.size, 5.0) if services is None else np.array(services, dtype=float)
-    return Workload("w", at, lasting, 3600.0, 60.0, np.zeros(60), np.zeros(0))
+    service_s = np.full(at.size, 5.0) if services is None else np.array(services, dtype=float)
+    return Workload("w", at, service_s, 3600.0, 60.0, np.zeros(60), np.zeros(0))
 
 
 def setup(
@@ -25,8 +25,8 @@ def setup(
 
 
 @dataclass
-class Told:
-    """A surface that says what the test has written into it; tasks are there at once."""
+class ScriptedQueue:
+    """A surface that returns the values that the test sets. Tasks start at once."""
 
     now: float = 0.0
     visible: int = 0
@@ -34,16 +34,16 @@ class Told:
     desired: int = 1
     running: int | None = None
     deployment_s: float | None = None
-    blind: bool = False
-    refusing: bool = False
+    unavailable: bool = False
+    throttled: bool = False
     points: dict[Meter, list[Datapoint]] = field(default_factory=dict)
     changes: list[tuple[float, int]] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
 
-    def counts(self) -> Counts:
-        if self.blind:
-            raise Unavailable("SQS does not answer")
-        return Counts(self.visible, self.in_flight)
+    def counts(self) -> QueueCounts:
+        if self.unavailable:
+            raise Unavailable("SQS timed out")
+        return QueueCounts(self.visible, self.in_flight)
 
     def tasks(self) -> Tasks:
         running = self.desired if self.running is None else self.running
@@ -56,30 +56,30 @@ class Told:
         return self.points.get(meter, [])[-most:]
 
     def scale_to(self, tasks: int) -> None:
-        if self.refusing:
-            raise Throttled("slow down")
+        if self.throttled:
+            raise Throttled("Rate exceeded")
         self.desired = tasks
         self.changes.append((self.now, tasks))
 
-    def tell(self, sentence: str) -> None:
+    def log(self, sentence: str) -> None:
         self.sentences.append(sentence)
 
-    def say(self, meter: Meter, *values: float | None) -> None:
-        """The newest minutes of the meter, the last one ending now."""
+    def publish(self, meter: Meter, *values: float | None) -> None:
+        """Set the newest minutes of the meter. The last one ends now."""
         first = self.now - 60.0 * (len(values) - 1)
         self.points[meter] = [Datapoint(first + 60.0 * index, value) for index, value in enumerate(values)]
 
-    def ticks(self, scaler: Scaler, until: float) -> int:
-        """Ticks from now on, at the scaler's own interval, through `until`. The desired count after it."""
+    def polls(self, scaler: Scaler, until: float) -> int:
+        """Poll at the scaler's interval from now to `until`, closed. Return the desired count."""
         while self.now <= until:
-            scaler.tick(self)
+            scaler.poll(self)
             self.now += scaler.interval_s
         return self.desired
 
 
-class Small:
-    """A queue that `rate(t)` messages a second are sent to, each taking a task 5 s; a task is up 45 s after its
-    launch, busy tasks finish before they go, and CloudWatch tells a minute 60 s after its end.
+class SmallWorld:
+    """A queue that receives `rate(t)` messages per second. A message takes 5 s, and a task is up 45 s after its launch.
+    Busy tasks complete their message before they stop. A CloudWatch minute can be read 60 s after its end.
     """
 
     def __init__(self, rate: Callable[[float], float], desired: int = 1) -> None:
@@ -90,12 +90,12 @@ class Small:
         self._up_at: list[float] = [0.0] * desired
         self._done_at: list[float] = []
         self._visible = 0
-        self._owed = 0.0
+        self._unsent = 0.0
         self._minute: dict[Meter, float] = dict.fromkeys(Meter, 0.0)
         self._published: dict[Meter, list[Datapoint]] = {meter: [] for meter in Meter}
 
-    def counts(self) -> Counts:
-        return Counts(self._visible, len(self._done_at))
+    def counts(self) -> QueueCounts:
+        return QueueCounts(self._visible, len(self._done_at))
 
     def tasks(self) -> Tasks:
         running = self._running
@@ -112,23 +112,23 @@ class Small:
         self._desired = tasks
         self.changes.append((self.now, tasks))
 
-    def tell(self, sentence: str) -> None:
-        """Nobody listens."""
+    def log(self, sentence: str) -> None:
+        """Do nothing."""
 
     @property
     def _running(self) -> int:
         return sum(1 for up_at in self._up_at if up_at <= self.now)
 
     def run(self, scaler: Scaler, until: float) -> None:
-        """Second by second, the scaler's tick first."""
+        """Run until `until`, second by second. In each second the scaler polls first."""
         while self.now < until:
             if self.now % scaler.interval_s == 0:
-                scaler.tick(self)
+                scaler.poll(self)
             self._second()
 
     def _second(self) -> None:
-        self._owed += self._rate(self.now)
-        sent, self._owed = int(self._owed), self._owed - int(self._owed)
+        self._unsent += self._rate(self.now)
+        sent, self._unsent = int(self._unsent), self._unsent - int(self._unsent)
         self._done_at = [done_at for done_at in self._done_at if done_at > self.now]
         begun = max(0, min(self._visible + sent, self._running - len(self._done_at)))
         self._visible += sent - begun
@@ -138,9 +138,9 @@ class Small:
         self._minute[Meter.CPU_PERCENT] += 100.0 * len(self._done_at) / max(self._running, 1) / 60.0
         self.now += 1.0
         if self.now % 60.0 == 0.0:
-            self._publish()
+            self._publish_minute()
 
-    def _publish(self) -> None:
+    def _publish_minute(self) -> None:
         self._minute[Meter.VISIBLE], self._minute[Meter.RUNNING] = self._visible, self._running
         for meter, points in self._published.items():
             unknown = meter is Meter.CPU_PERCENT and self._running == 0
@@ -149,5 +149,5 @@ class Small:
 
 
 def step(messages_per_s: float, at: float = 600.0, until: float = 4200.0) -> Callable[[float], float]:
-    """Nothing, then a steady load, then nothing."""
+    """Return a rate that is constant in [at, until) and otherwise 0."""
     return lambda now: messages_per_s if at <= now < until else 0.0

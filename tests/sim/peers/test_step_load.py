@@ -1,4 +1,4 @@
-"""Each peer on a step: nothing, then four messages a second for an hour, which are twenty tasks, then nothing."""
+"""Each peer with a step load: no messages, then four per second (twenty tasks) for an hour, then no messages."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from autoscaler.sim.peers import PEERS, parse
-from tests.sim.peers.fakes import Small, setup, step, workload
+from tests.sim.peers.fakes import SmallWorld, setup, step, workload
 
 BEGINS, ENDS, LAST = 600.0, 4200.0, 9000.0
 
 
 @dataclass(frozen=True)
-class Seen:
+class StepResponse:
     first_out_s: float
     first_in_s: float
     tasks_at_end: int
@@ -24,26 +24,28 @@ class Seen:
 
 
 @cache
-def seen(spec: str) -> Seen:
-    """`first_out_s`: from the load's beginning to more than one task; `first_in_s`: from its end to fewer tasks."""
+def response(spec: str) -> StepResponse:
+    """Return the response. `first_out_s`: from the begin of the load to more than one task; `first_in_s`: from its
+    end to fewer tasks than at its end.
+    """
     known = replace(setup(), workload=workload(np.arange(BEGINS, ENDS, 0.25)))
-    world = Small(step(4.0, BEGINS, ENDS))
+    world = SmallWorld(step(4.0, BEGINS, ENDS))
     world.run(parse(spec, known), LAST)
     outs = [at - BEGINS for at, tasks in world.changes if BEGINS <= at < ENDS and tasks > 1]
     at_end = next((tasks for at, tasks in reversed(world.changes) if at < ENDS), 1)
     ins = [at - ENDS for at, tasks in world.changes if at >= ENDS and tasks < at_end]
     left = world.changes[-1][1]
-    return Seen(min(outs, default=np.inf), min(ins, default=np.inf), at_end, left, sum(world.counts()))
+    return StepResponse(min(outs, default=np.inf), min(ins, default=np.inf), at_end, left, sum(world.counts()))
 
 
 @pytest.mark.parametrize(
     ("spec", "least_s", "most_s"),
     [
-        ("target-tracking", 180, 300),  # three minutes, and one until the third can be read
+        ("target-tracking", 180, 300),  # three minutes, and one minute until the third one can be read
         ("target-tracking-cpu", 180, 300),
-        ("predictive", 180, 300),  # without a history it is target tracking
-        ("step-scaling", 120, 360),  # a mean of five minutes over 100, one minute late
-        ("keda", 15, 45),  # its poll wakes one task, the HPA's next sync does the rest
+        ("predictive", 180, 300),  # without history it behaves like target tracking
+        ("step-scaling", 120, 360),  # the mean of five minutes above 100, with a delay of one minute
+        ("keda", 15, 45),  # its poll activates one task, the next sync of the HPA the rest
         ("knative", 0, 6),  # a panic window
         ("wpa", 0, 20),
         ("react", 0, 30),
@@ -51,38 +53,38 @@ def seen(spec: str) -> Seen:
     ],
 )
 def test_the_delay_to_the_first_scale_out_is_as_documented(spec: str, least_s: float, most_s: float) -> None:
-    assert least_s <= seen(spec).first_out_s <= most_s
+    assert least_s <= response(spec).first_out_s <= most_s
 
 
 @pytest.mark.parametrize(
     ("spec", "least_s", "most_s"),
     [
-        ("keda:1", 300, 330),  # the stabilization window, and a sync
+        ("keda:1", 300, 330),  # the stabilization window and one sync interval
         ("keda:1/60", 60, 90),
-        ("knative", 0, 10),  # at once, by halves
+        ("knative", 0, 10),  # at once, half of the tasks per poll
         ("knative:70/300", 300, 310),
-        ("wpa", 300, 620),  # the floor of messages sent 5 to 10 minutes ago
+        ("wpa", 300, 620),  # the minimum from the messages sent 5 to 10 minutes ago
         ("react", 0, 30),
         ("nomad:1", 10, 300),
-        ("target-tracking-cpu:70/60", 900, 1020),  # fifteen minutes below, one minute late
+        ("target-tracking-cpu:70/60", 900, 1020),  # fifteen minutes below, with a delay of one minute
         ("static", np.inf, np.inf),
     ],
 )
 def test_the_delay_to_the_first_scale_in_is_as_documented(spec: str, least_s: float, most_s: float) -> None:
-    assert least_s <= seen(spec).first_in_s <= most_s
+    assert least_s <= response(spec).first_in_s <= most_s
 
 
 @pytest.mark.parametrize(("spec", "left"), [("keda", 0), ("knative", 0), ("wpa", 0), ("nomad", 0), ("react", 2)])
-def test_what_is_left_in_the_end_is_what_the_peer_can_go_down_to(spec: str, left: int) -> None:
-    assert seen(spec).tasks_left == left
+def test_the_final_count_is_the_lowest_count_of_the_peer(spec: str, left: int) -> None:
+    assert response(spec).tasks_left == left
 
 
 @pytest.mark.parametrize("spec", ["target-tracking:latency/60/100", "target-tracking-cpu:70/60/100"])
 def test_target_tracking_keeps_one_task(spec: str) -> None:
-    assert seen(spec).tasks_left == 1
+    assert response(spec).tasks_left == 1
 
 
 @pytest.mark.parametrize("spec", PEERS)
-def test_every_peer_gets_the_work_done(spec: str) -> None:
-    assert seen(spec).messages_left == 0
-    assert seen(spec).tasks_at_end >= 20
+def test_every_peer_completes_the_load(spec: str) -> None:
+    assert response(spec).messages_left == 0
+    assert response(spec).tasks_at_end >= 20

@@ -1,6 +1,6 @@
-"""The page in a real browser: what a person sees and can do.
+"""The report page in a real browser: its content and its controls.
 
-Skipped where no Chromium is found: `apt-get install chromium`.
+Skipped if no Chromium is installed: `apt-get install chromium`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import pytest
 
 from autoscaler.sim.report.html import page
 from autoscaler.sim.report.study import Study
-from tests.browser import Page, browser, opened
+from tests.browser import BrowserTab, browser, opened
 from tests.sim.report import made
 
 BROWSER = browser()
 NASTY = '</script><b onclick="x">orders</b>'
 
 pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="no Chromium or Chrome found: the page is not seen in a browser"
+    BROWSER is None, reason="no Chromium or Chrome found: the page is not tested in a browser"
 )
 
 PAINTED = """(() => {
@@ -36,13 +36,13 @@ CENTRE = """(() => {
   const {x, y, width, height} = node.getBoundingClientRect();
   return [x + width / 2, y + height / 2];
 })()"""
-WHY = "document.getElementById('why').textContent"
+REASON = "document.getElementById('why').textContent"
 
 
 @asynccontextmanager
-async def shown(
+async def opened_page(
     folder: Path, study: Study | None = None, *, width: int = 1280, phone: bool = False, dark: bool = False
-) -> AsyncIterator[Page]:
+) -> AsyncIterator[BrowserTab]:
     file = folder / "report.html"
     file.write_text(page(study or made.study(hours=6, name=NASTY)))
     assert BROWSER is not None
@@ -52,8 +52,8 @@ async def shown(
         yield tab
 
 
-async def test_a_person_sees_pictures_tables_and_sentences(tmp_path: Path) -> None:
-    async with shown(tmp_path) as tab:
+async def test_the_page_shows_charts_tables_and_reasons(tmp_path: Path) -> None:
+    async with opened_page(tmp_path) as tab:
         assert await tab.value("document.documentElement.dataset.drawn") == "yes"
         for chart in ("c-tasks", "c-waits", "c-arrivals", "c-cost"):
             assert await tab.value(PAINTED % chart) > 5, f"{chart} is blank"
@@ -62,18 +62,18 @@ async def test_a_person_sees_pictures_tables_and_sentences(tmp_path: Path) -> No
         assert await tab.value("document.querySelector('h1').textContent") == NASTY
 
         x, y = await tab.value(CENTRE % "#c-tasks .u-over")
-        assert "Point at a chart" in await tab.value(WHY)
+        assert "Point at a chart" in await tab.value(REASON)
         await tab.point(x, y)
-        await tab.until(f"{WHY}.includes('tasks asked for')")
+        await tab.until(f"{REASON}.includes('tasks required')")
         assert await tab.value("document.querySelector('[data-field=running]').textContent") != ""
         assert await tab.value("document.querySelector('[data-field=billed]').textContent") != ""
 
-        assert trouble(tab) == []
-        assert asked(tab) == [(tmp_path / "report.html").as_uri()]
+        assert errors(tab) == []
+        assert requested(tab) == [(tmp_path / "report.html").as_uri()]
 
 
-async def test_a_person_can_choose_look_closer_and_go_through_the_decisions(tmp_path: Path) -> None:
-    async with shown(tmp_path) as tab:
+async def test_a_policy_can_be_selected_a_chart_zoomed_and_the_decisions_stepped_through(tmp_path: Path) -> None:
+    async with opened_page(tmp_path) as tab:
         await tab.value("document.querySelector('#place .point[data-row=\"3\"]').dispatchEvent(new Event('click'))")
         assert await tab.value("document.getElementById('policy').selectedOptions[0].textContent") == "keda"
         assert (await tab.value("document.getElementById('said-verdict').textContent")).startswith("keda: ")
@@ -91,63 +91,63 @@ async def test_a_person_can_choose_look_closer_and_go_through_the_decisions(tmp_
 
         await tab.value("document.querySelector('#c-tasks .plot').focus()")
         await tab.point(1, 1)
-        await tab.until(f"{WHY}.includes('Point at a chart')")
+        await tab.until(f"{REASON}.includes('Point at a chart')")
         await tab.key("ArrowRight")
-        await tab.until(f"{WHY}.includes('tasks asked for')")
-        first = await tab.value(WHY)
+        await tab.until(f"{REASON}.includes('tasks required')")
+        first = await tab.value(REASON)
         await tab.key("ArrowRight")
-        await tab.until(f"{WHY} !== {first!r}")
+        await tab.until(f"{REASON} !== {first!r}")
         await tab.key("ArrowLeft")
-        await tab.until(f"{WHY} === {first!r}")
+        await tab.until(f"{REASON} === {first!r}")
         await tab.key("+")
         await tab.until("!document.getElementById('whole').hidden")
-        assert trouble(tab) == []
+        assert errors(tab) == []
 
 
-async def test_a_person_can_sort_the_table(tmp_path: Path) -> None:
-    async with shown(tmp_path) as tab:
+async def test_the_table_can_be_sorted(tmp_path: Path) -> None:
+    async with opened_page(tmp_path) as tab:
         costs = "[...document.querySelectorAll('#scores tbody tr')].map(line => +line.cells[5].dataset.value)"
-        as_given = await tab.value(costs)
+        unsorted = await tab.value(costs)
         head = "document.querySelectorAll('#scores thead th')[5]"
         for order, expected in (
-            ("ascending", sorted(as_given)),
-            ("descending", sorted(as_given)[::-1]),
-            (None, as_given),
+            ("ascending", sorted(unsorted)),
+            ("descending", sorted(unsorted)[::-1]),
+            (None, unsorted),
         ):
             await tab.value(f"{head}.querySelector('button').click()")
             assert await tab.value(costs) == expected
             assert await tab.value(f"{head}.getAttribute('aria-sort')") == order
 
 
-@pytest.mark.parametrize("shape", [{}, {"ahead": 0.5}], ids=["nothing comes", "far too late"])
-async def test_extremes_are_drawn_too(tmp_path: Path, shape: Any) -> None:
+@pytest.mark.parametrize("shape", [{}, {"ahead": 0.5}], ids=["no messages", "far too late"])
+async def test_extreme_runs_are_drawn(tmp_path: Path, shape: Any) -> None:
     load = made.workload(hours=1, mean_tasks=8 if shape else 0)
     study = Study(load, 1, 60.0, made.WORLD, made.COMMAND, (made.run(load, "ours", **shape),))
-    async with shown(tmp_path, study) as tab:
+    async with opened_page(tmp_path, study) as tab:
         assert await tab.value("document.documentElement.dataset.drawn") == "yes"
         assert await tab.value(PAINTED % "c-waits") > 5
-        assert trouble(tab) == []
+        assert errors(tab) == []
 
 
 @pytest.mark.parametrize(("width", "phone"), [(360, True), (1280, False)])
 @pytest.mark.parametrize("dark", [False, True])
-async def test_it_fits_a_phone_and_a_desk_by_day_and_by_night(
+async def test_the_page_fits_a_phone_and_a_desktop_in_light_and_dark_mode(
     tmp_path: Path, width: int, phone: bool, dark: bool
 ) -> None:
-    async with shown(tmp_path, width=width, phone=phone, dark=dark) as tab:
+    async with opened_page(tmp_path, width=width, phone=phone, dark=dark) as tab:
         assert await tab.value("document.documentElement.scrollWidth") <= width
         assert 0.8 * width < await tab.value("document.querySelector('#c-tasks canvas').getBoundingClientRect().width")
-        page_is, ink_is = await tab.value(
+        background, text_color = await tab.value(
             "['backgroundColor', 'color'].map(name => getComputedStyle(document.body)[name].match(/\\d+/g).map(Number))"
         )
-        assert (luminance(page_is) < luminance(ink_is)) is dark
+        assert (luminance(background) < luminance(text_color)) is dark
         for name in ("ink", "soft", "blue", "green"):
             text = await tab.value(f"getComputedStyle(document.documentElement).getPropertyValue('--{name}').trim()")
-            assert contrast([int(text[k : k + 2], 16) for k in (1, 3, 5)], page_is) >= 4.5, name
+            assert contrast([int(text[k : k + 2], 16) for k in (1, 3, 5)], background) >= 4.5, name
 
 
-def trouble(tab: Page) -> list[object]:
-    """What the browser complained of."""
+def errors(tab: BrowserTab) -> list[object]:
+    """Return the exceptions and log entries of the browser."""
     return [
         one
         for one in tab.events
@@ -155,13 +155,13 @@ def trouble(tab: Page) -> list[object]:
     ]
 
 
-def asked(tab: Page) -> list[str]:
-    """Every address that was asked for."""
+def requested(tab: BrowserTab) -> list[str]:
+    """Return every requested URL."""
     return [one["params"]["request"]["url"] for one in tab.events if one["method"] == "Network.requestWillBeSent"]
 
 
 def luminance(colour: list[int]) -> float:
-    """Relative luminance, as WCAG 2 defines it."""
+    """Return the relative luminance as defined in WCAG 2."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in colour)]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

@@ -1,4 +1,4 @@
-"""The comparison on a terminal."""
+"""The comparison table on a terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAIRED = [
 
 
 def rows(text: str, first: str = "ours") -> list[str]:
-    """Of the first table: heading and body."""
+    """Return the heading and the body of the first table."""
     found = text.splitlines()
     start = next(at for at, line in enumerate(found) if line.startswith(first))
     return found[start - 2 : start + 4]
@@ -51,48 +51,48 @@ def test_each_policy_has_a_row_with_its_figures_and_the_best_are_marked() -> Non
     assert columns(table[5])[1:6] == ["0.00", "1.0", "20.0", "40.0", "1.31"]
 
 
-def test_columns_are_aligned_at_their_right_edge() -> None:
+def test_columns_are_right_aligned() -> None:
     table = rows(as_text(judged(*RUNS)))
     points = [[found.start() for found in re.finditer(r"\.", line)] for line in table[2:]]
     assert all(line == points[0] for line in points)
 
 
-def test_no_line_ends_in_blanks_and_all_of_it_is_plain() -> None:
+def test_no_line_has_trailing_spaces_or_escape_codes() -> None:
     text = as_text(judged(*RUNS))
     assert all(line == line.rstrip() for line in text.splitlines())
     assert "\x1b" not in text
 
 
-def test_off_a_terminal_nothing_is_coloured_and_nothing_is_folded() -> None:
+def test_without_a_terminal_there_is_no_color_and_no_line_wrap() -> None:
     stream = io.StringIO()
     show(judged(*RUNS), Console(file=stream, width=40))
     assert stream.getvalue() == as_text(judged(*RUNS))
 
 
-def test_on_a_terminal_the_best_values_are_coloured() -> None:
+def test_on_a_terminal_the_best_values_are_colored() -> None:
     stream = io.StringIO()
     show(judged(*RUNS), Console(file=stream, force_terminal=True, width=200, color_system="standard", no_color=False))
     assert re.search(r"\x1b\[1;32m +2\.15\*", stream.getvalue())
 
 
 @pytest.mark.parametrize("width", [20, 44, 60, 80, 100, 120])
-def test_no_row_is_wider_than_the_terminal_and_what_is_left_out_is_named(width: int) -> None:
+def test_no_row_is_wider_than_the_terminal_and_hidden_columns_are_listed(width: int) -> None:
     table = rows(as_text(judged(*RUNS), width))
     assert all(len(line) <= max(width, len("target-tracking  10.10 ")) for line in table)
     assert "late" in table[0]
-    left_out = re.search("in a wider terminal also: (.+)", as_text(judged(*RUNS), width))
+    left_out = re.search("hidden, terminal too narrow: (.+)", as_text(judged(*RUNS), width))
     shown = len(columns(table[3])) - 1
     assert shown + (len(left_out[1].split(", ")) if left_out else 0) == 9
 
 
-def test_in_a_narrow_terminal_lateness_waits_and_cost_stay() -> None:
+def test_a_narrow_terminal_shows_lateness_waits_and_cost() -> None:
     table = rows(as_text(judged(*RUNS), 60))
     assert columns(table[2]) == ["ours", "0.31*", "20.0", "2.15*", "1.50*"]
 
 
-def test_several_seeds_give_intervals_and_the_differences_to_ours() -> None:
+def test_several_seeds_show_intervals_and_the_differences_to_ours() -> None:
     text = as_text(judged(*PAIRED))
-    # ours 2 and 4: mean 3, t(1) x sqrt(2) / sqrt(2) = 12.706; keda is dearer by 1 and 2.
+    # ours 2 and 4: mean 3, t(1) x sqrt(2) / sqrt(2) = 12.706; keda costs 1 and 2 more.
     assert "3.00 ±12.71*" in text
     assert "Difference to ours, seed by seed" in text
     difference = text[text.index("Difference") :].splitlines()[3]
@@ -100,37 +100,37 @@ def test_several_seeds_give_intervals_and_the_differences_to_ours() -> None:
     assert "+1.50 ±6.35" in difference
 
 
-def test_one_seed_gives_neither() -> None:
+def test_one_seed_shows_no_intervals_and_no_differences() -> None:
     text = as_text(judged(*RUNS))
     assert "±" not in text
     assert "Difference" not in text
 
 
-def test_each_policy_gets_its_verdict() -> None:
+def test_each_policy_has_a_verdict() -> None:
     text = as_text(judged(*RUNS))
     assert "\ntarget-tracking  worse in both: 6.2 times the cost of ours" in text
     assert "\nclairvoyant      the limit" in text
 
 
-def test_the_head_says_what_was_played() -> None:
+def test_the_heading_describes_the_workload() -> None:
     first, second, *_ = as_text(judged(*RUNS)).splitlines()
     assert re.fullmatch(r"orders: \d+ messages in 6 minutes, work for [\d.]+ tasks on average, seed 1", first)
-    assert second == "late is what waits for more than 1 minute"
+    assert second == "late: first received more than 1 minute after arrival"
 
 
 @pytest.mark.parametrize("name", ["a\x1b[31mb", "a\nb", "a\rb", "a\u202eb"])
-def test_a_name_cannot_steer_the_terminal(name: str) -> None:
+def test_control_characters_in_a_name_are_replaced(name: str) -> None:
     text = as_text(judged(scored("ours"), scored(name), name=name))
     assert name not in text
     assert text.count("�") >= 2
 
 
-def test_markup_in_a_name_stays_text() -> None:
+def test_markup_in_a_name_is_shown_as_text() -> None:
     stream = io.StringIO()
     show(judged(scored("ours"), scored("[bold]keda[/bold]")), Console(file=stream, force_terminal=True, width=200))
     assert "[bold]keda[/bold]" in stream.getvalue()
 
 
-def test_ours_stands_out() -> None:
+def test_the_row_of_ours_is_bold() -> None:
     line = next(line for line in lines(judged(*RUNS)) if line.plain.startswith("ours"))
     assert "bold" in str(line.style)

@@ -1,4 +1,4 @@
-"""The picture: one page that needs nothing else, harmless, with names that can be read."""
+"""The picture of the scorecard: one self-contained, safe page with readable names."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def page() -> str:
     return picture(LINES)
 
 
-class Reading(HTMLParser):
+class PictureParser(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
@@ -45,8 +45,8 @@ class Reading(HTMLParser):
         self.elements.append((tag, dict(attrs)))
 
 
-def test_nothing_is_loaded_from_anywhere(page: str) -> None:
-    elements = Reading(page).elements
+def test_the_page_loads_nothing_from_other_servers(page: str) -> None:
+    elements = PictureParser(page).elements
     assert not [tag for tag, _ in elements if tag in {"script", "link", "img", "iframe", "object", "base"}]
     assert not [name for _, attributes in elements for name in attributes if name in {"src", "href", "style"}]
     assert "url(" not in page
@@ -55,8 +55,8 @@ def test_nothing_is_loaded_from_anywhere(page: str) -> None:
     assert str(policy).startswith("default-src 'none'")
 
 
-def test_every_promise_has_both_kinds_of_victims_and_every_picture_is_sound(page: str) -> None:
-    assert re.findall(r"<h2>(.*?)</h2>", page) == ["Promise: 60 s", "Promise: 120 s", "Promise: 300 s"]
+def test_every_latency_target_has_a_valid_picture_for_idle_and_for_random_stops(page: str) -> None:
+    assert re.findall(r"<h2>(.*?)</h2>", page) == [f"Latency target: {seconds} s" for seconds in (60, 120, 300)]
     drawn = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]
     assert len(drawn) == 6
     for svg in drawn:
@@ -67,7 +67,7 @@ def test_every_promise_has_both_kinds_of_victims_and_every_picture_is_sound(page
         assert "keda: 20.00% late" in (svg.get("aria-label") or "")
 
 
-def test_left_is_cheaper_and_down_is_less_late(page: str) -> None:
+def test_cheaper_policies_are_left_and_less_late_ones_are_lower(page: str) -> None:
     svg = ElementTree.fromstring(re.findall(r"<svg.*?</svg>", page, re.DOTALL)[0])
     at = {
         group.findtext("text"): [float(circle.get(name) or "nan") for name in ("cx", "cy")]
@@ -78,7 +78,7 @@ def test_left_is_cheaper_and_down_is_less_late(page: str) -> None:
     assert at["clairvoyant"][1] == at["knative"][1] > at["ours"][1] > at["keda"][1] > at[NASTY][1]
 
 
-def test_a_policy_whose_cost_is_not_known_is_left_out() -> None:
+def test_a_policy_with_unknown_cost_is_left_out() -> None:
     assert "keda" not in picture(everywhere("keda", cost_per_oracle=float("nan")))
 
 
@@ -87,7 +87,7 @@ DOTS = st.lists(st.tuples(st.floats(60, 550), st.floats(10, 350)), min_size=1, m
 
 
 @given(DOTS)
-def test_names_stay_within_the_edge_and_the_first_ones_are_clear_of_all_dots(dots: Any) -> None:
+def test_names_stay_within_the_edge_and_among_a_few_dots_the_first_name_covers_no_dot(dots: Any) -> None:
     labels = placed(dots, ["ours"] * len(dots), EDGE)
     assert all(label.box.within(EDGE) for label in labels)
     assert len(labels) == len(dots)
@@ -96,16 +96,16 @@ def test_names_stay_within_the_edge_and_the_first_ones_are_clear_of_all_dots(dot
         assert not [dot for dot in around if labels[0].box.overlaps(dot)]
 
 
-def test_names_of_dots_at_one_place_do_not_lie_on_each_other() -> None:
+def test_names_of_dots_at_one_position_do_not_overlap() -> None:
     labels = placed([(300.0, 200.0)] * 5, ["target-tracking-cpu"] * 5, EDGE)
     assert not [pair for pair in combinations([label.box for label in labels], 2) if pair[0].overlaps(pair[1])]
 
 
-def test_a_name_stands_right_of_its_dot_and_left_of_one_at_the_edge() -> None:
+def test_a_name_is_to_the_right_of_its_dot_and_at_the_right_edge_to_the_left() -> None:
     right, left = placed([(100.0, 100.0), (550.0, 100.0)], ["ours", "target-tracking"], EDGE)
     assert (right.x, right.on_left, right.away) == (109.0, False, False)
     assert (left.x, left.on_left, left.away) == (541.0, True, False)
 
 
-def test_where_there_is_no_room_at_all_a_name_is_still_given_a_place() -> None:
+def test_a_name_without_enough_room_still_gets_a_position() -> None:
     assert len(placed([(300.0, 200.0)], ["x" * 500], EDGE)) == 1

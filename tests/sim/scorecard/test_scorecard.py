@@ -1,4 +1,4 @@
-"""`make scorecard` on two small traces under their real names: what is run, and what is written of it."""
+"""`make scorecard` with two small traces under their real names: its runs and its pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENTRIES = {entry.name: entry for entry in SCORECARD}
 
 @pytest.fixture(scope="module")
 def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight minutes of near_idle's day 1, and five of mooncake's only day."""
+    """Return a folder with eight minutes of day 1 of near_idle and five minutes of the only day of mooncake."""
     folder = tmp_path_factory.mktemp("traces")
     idle = [3 * (minute % 4) for minute in range(1440 + 8)]
     chat = [(second * 7) % 5 for second in range(300)]
@@ -57,15 +57,15 @@ def cells(table: str) -> list[list[str]]:
     return rows[1:]
 
 
-def test_both_pages_are_there_and_nothing_else(card: Path) -> None:
+def test_exactly_two_pages_are_written(card: Path) -> None:
     assert sorted(path.name for path in card.iterdir()) == ["scorecard.html", "scorecard.md"]
     assert (card / "scorecard.html").read_text().startswith("<!doctype html>")
 
 
-@pytest.mark.parametrize("promise", ["60 s", "120 s", "300 s"])
-def test_every_policy_has_a_row_at_every_promise_with_both_kinds_of_victims(text: str, promise: str) -> None:
-    part = section(text, promise)
-    tables = part.split("Victims at random")
+@pytest.mark.parametrize("latency", ["60 s", "120 s", "300 s"])
+def test_every_policy_has_a_row_per_latency_target_for_idle_and_for_random_stops(text: str, latency: str) -> None:
+    part = section(text, latency)
+    tables = part.split("ECS stops random tasks")
     assert len(tables) == 2
     for table in tables:
         found = cells(table)
@@ -75,46 +75,46 @@ def test_every_policy_has_a_row_at_every_promise_with_both_kinds_of_victims(text
         assert found[0][4] == "1.00"
 
 
-def test_ours_is_told_trace_by_trace(text: str) -> None:
-    found = cells(section(text, "Ours, trace by trace"))
+def test_ours_is_listed_by_trace(text: str) -> None:
+    found = cells(section(text, "Ours, by trace"))
     assert [row[0] for row in found] == ["mooncake", "near_idle"]
     assert {len(row) for row in found} == {10}
 
 
-def test_the_page_says_what_was_run_and_by_whom_it_may_be_doubted(text: str) -> None:
+def test_the_page_states_what_was_run_and_its_limits(text: str) -> None:
     assert "real traces: mooncake, near_idle." in text
     assert "one seed" in text
     assert "Nothing of this was run on AWS" in text
-    assert "No run of any policy was never late and cheaper than the clairvoyant" in section(text, "The limit")
+    assert "No run of any policy has no late messages and is cheaper than the clairvoyant" in section(text, "The limit")
     assert section(text, "Where we lose").strip()
 
 
-def test_the_lines_can_be_had_as_json_with_each_score(card: Path) -> None:
+def test_the_runs_are_written_as_json_with_their_scores(card: Path) -> None:
     lines = json.loads((card.parent / "lines.json").read_text())
     assert len(lines) == 2 * 3 * (1 + 2 * (1 + len(PEERS)))
     assert {"trace", "latency_s", "victims", "policy", "seed", "grid", "billed_s", "score"} == set(lines[0])
     assert all(one["score"]["cost_per_oracle"] > 0 for one in lines)
 
 
-def test_a_run_that_knows_nothing_of_the_promise_is_made_once_and_judged_by_each() -> None:
+def test_a_policy_that_does_not_depend_on_the_latency_runs_once_for_all_latency_targets() -> None:
     jobs = policy_jobs([ENTRIES["nasa"]], [0])
-    promises: dict[str, list[Any]] = {job.policy: [] for job in jobs}
+    latencies: dict[str, list[Any]] = {job.policy: [] for job in jobs}
     for job in jobs:
         if job.victims is Victims.IDLE:
-            promises[job.policy].append(job.latencies_s)
-    assert promises["ours"] == [(60.0,), (120.0,), (300.0,)]
-    assert promises["knative"] == [(60.0, 120.0, 300.0)]
-    assert sorted(promises) == sorted(["ours", *PEERS])
+            latencies[job.policy].append(job.latencies_s)
+    assert latencies["ours"] == [(60.0,), (120.0,), (300.0,)]
+    assert latencies["knative"] == [(60.0, 120.0, 300.0)]
+    assert sorted(latencies) == sorted(["ours", *PEERS])
 
 
-def test_settings_in_hindsight_are_the_peers_own_without_their_defaults(traces: Path) -> None:
+def test_the_grid_has_the_settings_of_all_peers_without_their_defaults(traces: Path) -> None:
     jobs = grid_jobs(Bench(traces, {}), [ENTRIES["mooncake"]])
     assert {job.policy.partition(":")[0] for job in jobs} <= set(PEERS)
     assert all(":" in job.policy and job.grid and job.victims is Victims.IDLE and job.seed == 0 for job in jobs)
     assert len(jobs) > len(PEERS)
 
 
-def test_lines_do_not_depend_on_the_number_of_processes(traces: Path) -> None:
+def test_runs_do_not_depend_on_the_number_of_processes(traces: Path) -> None:
     jobs = [*oracle_jobs([ENTRIES["mooncake"]], [0]), *policy_jobs([ENTRIES["mooncake"]], [0])[:6]]
     bench = Bench(traces, {("mooncake", 0, 60.0): 100.0})
     shares: list[float] = []
@@ -124,17 +124,17 @@ def test_lines_do_not_depend_on_the_number_of_processes(traces: Path) -> None:
     assert {entry.cost_per_oracle for entry in (line.score for line in one if line.policy == "clairvoyant")} == {1.0}
 
 
-def test_where_no_peer_beats_us_that_is_said() -> None:
-    told = section(page([*everywhere("ours"), *everywhere("keda", billed_s=2000.0)], 60.0), "Where we lose")
-    assert told.strip().startswith("On no trace, at no promise, is any peer")
+def test_the_page_says_if_no_peer_beats_ours() -> None:
+    text = section(page([*everywhere("ours"), *everywhere("keda", billed_s=2000.0)], 60.0), "Where we lose")
+    assert text.strip().startswith("No peer, with any setting, trace and latency target,")
 
 
-def test_where_we_lose_is_said_plainly() -> None:
-    told = cells(section(page([*everywhere("ours"), line("keda:2", billed_s=700.0, grid=True)], 60.0), "Where we lose"))
-    assert told == [["60 s", "nasa", "`keda:2`", "30%", "1.00%", "1.00%"]]
+def test_the_page_lists_where_a_peer_beats_ours() -> None:
+    lost = cells(section(page([*everywhere("ours"), line("keda:2", billed_s=700.0, grid=True)], 60.0), "Where we lose"))
+    assert lost == [["60 s", "nasa", "`keda:2`", "30%", "1.00%", "1.00%"]]
 
 
-def test_a_limit_that_does_not_hold_is_said_and_is_a_finding(
+def test_a_run_below_the_limit_is_listed_and_fails_the_command(
     traces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = line("keda", late_fraction=0.0, cost_per_oracle=0.97)
@@ -143,17 +143,17 @@ def test_a_limit_that_does_not_hold_is_said_and_is_a_finding(
     assert scorecard(traces, tmp_path, "--no-grid") == 1
 
 
-def test_traces_that_are_not_there_end_it_with_the_remedy_and_nothing_written(
+def test_a_missing_trace_ends_the_command_with_the_remedy_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert scorecard(tmp_path / "nowhere", tmp_path / "docs") == 2
-    told = capsys.readouterr().err
-    assert "near_idle_1min_14d.csv: there is no such file" in told
-    assert "TRACES=FOLDER" in told
+    error = capsys.readouterr().err
+    assert "near_idle_1min_14d.csv: no such file" in error
+    assert "TRACES=FOLDER" in error
     assert list((tmp_path / "docs").iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_told_before_anything_is_run(
+def test_an_unwritable_folder_is_reported_before_any_run(
     traces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("autoscaler.sim.scorecard.__main__.made", lambda *_: pytest.fail("was run"))
@@ -163,22 +163,22 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_run(
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("options", "error"),
     [
-        (["--only", "nasa,nosuch"], "'nosuch' is none of wc98_flash, .*nasa"),
-        (["--only", ""], "'' is none of"),
+        (["--only", "nasa,nosuch"], "'nosuch' is not one of: wc98_flash, .*nasa"),
+        (["--only", ""], "'' is not one of"),
         (["--seeds", "0"], "at least one"),
     ],
 )
-def test_what_cannot_be_scored_is_refused(
-    traces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: Any, told: str
+def test_invalid_options_are_refused(
+    traces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: Any, error: str
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        scorecard(traces, tmp_path, *wrong)
-    assert re.search(told, capsys.readouterr().err)
+        scorecard(traces, tmp_path, *options)
+    assert re.search(error, capsys.readouterr().err)
 
 
-def test_ctrl_c_ends_it_in_a_word(
+def test_ctrl_c_ends_the_command_with_one_line_and_writes_nothing(
     traces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: object) -> None:
@@ -190,7 +190,7 @@ def test_ctrl_c_ends_it_in_a_word(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_one_trace_of_jobs_is_read_as_jobs(tmp_path: Path) -> None:
+def test_the_trace_of_jobs_is_read_as_jobs(tmp_path: Path) -> None:
     entry: Entry = ENTRIES["lcg_grid"]
     rows = "".join(f"{at * 60},{4000 + at}\n" for at in range(1440 + 4))
     (tmp_path / entry.file).write_text(f"t_seconds,service_seconds\n{rows}")

@@ -1,4 +1,4 @@
-"""What the lines come to: means, where a peer beats us, and whether the limit held."""
+"""The summary of the runs: means, the peers that beat ours, and runs below the limit."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def test_costs_are_geometric_means_over_traces_of_the_means_over_seeds() -> None
     assert (row.late_worst, row.worst) == (about(0.2), "nasa")
 
 
-def test_none_is_a_number_of_reversals_too() -> None:
+def test_a_trace_without_reversals_does_not_make_their_mean_zero() -> None:
     lines = [line(trace="nasa", reversals_per_day=0.0), line(trace="bursty", reversals_per_day=99.0)]
     assert rows(lines, 60.0, Victims.IDLE)[0].reversals == about(10.0)
 
 
-def test_a_row_holds_its_own_promise_victims_and_no_setting_tried_in_hindsight() -> None:
+def test_a_row_excludes_other_latency_targets_other_stops_and_the_settings_of_the_grid() -> None:
     lines = [
         line(cost_per_work=2.0),
         line(cost_per_work=50.0, latency_s=120.0),
@@ -41,7 +41,7 @@ def test_a_row_holds_its_own_promise_victims_and_no_setting_tried_in_hindsight()
     assert (row.policy, row.cost_per_work) == ("ours", about(2.0))
 
 
-def test_the_clairvoyant_comes_first_then_ours_then_the_cheapest_and_it_stands_beside_both_kinds_of_victims() -> None:
+def test_rows_list_the_clairvoyant_then_ours_then_the_cheapest_for_idle_and_for_random_stops() -> None:
     lines = [
         line(policy, victims=victims, cost_per_oracle=cost)
         for victims in Victims
@@ -52,12 +52,12 @@ def test_the_clairvoyant_comes_first_then_ours_then_the_cheapest_and_it_stands_b
         assert [row.policy for row in rows(lines, 60.0, victims)] == ["clairvoyant", "ours", "react", "keda"]
 
 
-def test_a_cost_that_is_not_known_is_no_number() -> None:
+def test_the_mean_of_an_unknown_cost_is_not_a_number() -> None:
     lines = [line(cost_per_oracle=math.nan), line(trace="bursty", cost_per_oracle=2.0)]
     assert math.isnan(rows(lines, 60.0, Victims.IDLE)[0].cost_per_oracle)
 
 
-def test_cells_are_ours_by_trace_and_promise() -> None:
+def test_cells_are_ours_by_trace_and_latency_target() -> None:
     known = cells([line(late_fraction=0.1), line(late_fraction=0.3, seed=1), line("keda"), line(latency_s=120.0)])
     assert set(known) == {("nasa", 60.0), ("nasa", 120.0)}
     assert known["nasa", 60.0].late == about(0.2)
@@ -67,14 +67,14 @@ def test_cells_are_ours_by_trace_and_promise() -> None:
     ("billed_s", "late", "beats"),
     [(949.0, 0.01, True), (950.0, 0.01, False), (500.0, 0.0, True), (500.0, 0.0101, False), (2000.0, 0.0, False)],
 )
-def test_a_peer_beats_us_where_it_is_more_than_5_percent_cheaper_and_no_later(
+def test_a_peer_beats_ours_if_it_is_more_than_5_percent_cheaper_and_not_later(
     billed_s: float, late: float, beats: bool
 ) -> None:
     found = beaten([line(), line("keda", billed_s=billed_s, late_fraction=late)])
     assert bool(found) == beats
 
 
-def test_we_are_beaten_by_the_best_setting_of_any_peer_in_hindsight() -> None:
+def test_ours_is_compared_with_the_best_setting_of_any_peer() -> None:
     lines = [line(), line("keda", billed_s=900.0), line("keda:2", billed_s=600.0, grid=True, late_fraction=0.001)]
     [found] = beaten(lines)
     assert (found.policy, found.saving) == ("keda:2", about(0.4))
@@ -91,11 +91,11 @@ def test_we_are_beaten_by_the_best_setting_of_any_peer_in_hindsight() -> None:
         {"policy": "clairvoyant"},
     ],
 )
-def test_only_like_is_held_against_like(other: Any) -> None:
+def test_only_runs_with_equal_conditions_are_compared(other: Any) -> None:
     assert beaten([line(), line(**({"policy": "keda", "billed_s": 1.0} | other))]) == []
 
 
-def test_where_we_lose_is_told_by_promise_and_trace() -> None:
+def test_lost_comparisons_are_sorted_by_latency_target_and_trace() -> None:
     lines = [
         one
         for trace, latency_s in (("nasa", 120.0), ("bursty", 120.0), ("nasa", 60.0))
@@ -117,7 +117,7 @@ def test_where_we_lose_is_told_by_promise_and_trace() -> None:
         ("keda", 0.0, math.nan, False),
     ],
 )
-def test_never_late_and_cheaper_than_the_clairvoyant_is_below_the_limit(
+def test_a_run_that_is_never_late_and_cheaper_than_the_clairvoyant_is_below_the_limit(
     policy: str, late: float, cost: Any, below: bool
 ) -> None:
     assert bool(below_the_limit([line(policy, late_fraction=late, cost_per_oracle=cost)])) == below

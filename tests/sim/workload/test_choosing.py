@@ -1,4 +1,4 @@
-"""Days and weight: what is chosen, what becomes history, and what cannot be chosen."""
+"""The choice of days and mean load: the chosen part, the history before it, and invalid choices."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.sim.chance import Distribution
+from autoscaler.sim.chance import DurationDistribution
 from autoscaler.sim.workload import Choice, CountTrace, JobTrace, TraceError, by_count, by_job
 from autoscaler.sim.workload.choosing import MOST_MESSAGES
 
-FIVE = Distribution("constant", 5.0)
+FIVE = DurationDistribution("constant", 5.0)
 DAY = 1440
 
 
@@ -22,31 +22,31 @@ def minutes(days: float, count: float = 1.0) -> CountTrace:
 
 
 def numbered(days: int) -> CountTrace:
-    """Each minute's count is its number: which minutes were chosen can be read."""
+    """Return a trace in which each minute's count is the number of the minute."""
     return CountTrace("t", 60.0, np.arange(days * DAY, dtype=float))
 
 
 def hours(*at: float) -> JobTrace:
-    """Jobs of a minute at these hours."""
+    """Return jobs of one minute each at these hours."""
     return JobTrace("j", np.array(at) * 3600.0, np.full(len(at), 60.0))
 
 
-def test_the_chosen_days_begin_at_0_and_those_before_are_history() -> None:
+def test_the_chosen_days_begin_at_0_and_the_days_before_are_history() -> None:
     chosen = by_count(numbered(4), Choice(1, 2), FIVE)
     assert chosen.counts.tolist() == list(range(DAY, 3 * DAY))
-    assert chosen.history.tolist() == list(range(DAY)), "it ends where the chosen days begin"
+    assert chosen.history.tolist() == list(range(DAY)), "the history ends where the chosen days begin"
 
 
-def test_without_a_number_of_days_all_that_are_left_are_chosen() -> None:
+def test_without_a_number_of_days_all_remaining_days_are_chosen() -> None:
     assert by_count(minutes(3.5), Choice(1), FIVE).counts.size == 2.5 * DAY
 
 
-def test_a_short_file_gives_what_it_has() -> None:
+def test_a_file_shorter_than_the_choice_gives_its_remaining_days() -> None:
     assert by_count(minutes(3.5), Choice(3, 5), FIVE).draw(1).length_s == 0.5 * 86_400
 
 
 @pytest.mark.parametrize("interval_s", [1.0, 7.0, 3600.0, 50_000.0, 86_400.0])
-def test_an_interval_belongs_to_the_day_that_it_begins_in(interval_s: float) -> None:
+def test_an_interval_belongs_to_the_day_in_which_it_begins(interval_s: float) -> None:
     trace = CountTrace("t", interval_s, np.ones(int(4 * 86_400 / interval_s) + 1))
     begins = np.arange(trace.counts.size) * interval_s // 86_400
     chosen = by_count(trace, Choice(1, 2), FIVE)
@@ -55,10 +55,10 @@ def test_an_interval_belongs_to_the_day_that_it_begins_in(interval_s: float) -> 
 
 
 @pytest.mark.parametrize(
-    ("days", "from_day", "said"), [(3, 3, "days 0 to 2"), (3.5, 4, "days 0 to 3"), (0.1, 1, "day 0")]
+    ("days", "from_day", "error"), [(3, 3, "days 0 to 2"), (3.5, 4, "days 0 to 3"), (0.1, 1, "day 0")]
 )
-def test_a_day_that_the_trace_does_not_have_is_refused(days: float, from_day: int, said: str) -> None:
-    with pytest.raises(TraceError, match=f"t: has no day {from_day}.*{said}"):
+def test_a_day_that_the_trace_does_not_have_is_refused(days: float, from_day: int, error: str) -> None:
+    with pytest.raises(TraceError, match=f"t: has no day {from_day}.*{error}"):
         by_count(minutes(days), Choice(from_day, 1), FIVE)
 
 
@@ -75,7 +75,7 @@ def test_a_day_that_the_trace_does_not_have_is_refused(days: float, from_day: in
         {"mean_tasks": float("inf")},
     ],
 )
-def test_a_choice_that_nobody_can_mean_is_refused(wrong: Any) -> None:
+def test_an_invalid_choice_is_refused(wrong: Any) -> None:
     with pytest.raises(TraceError):
         Choice(**wrong)
 
@@ -84,7 +84,7 @@ counts = st.lists(st.floats(0.0, 1e4), min_size=1, max_size=50).filter(lambda co
 
 
 @given(counts=counts, mean=st.floats(0.1, 1e3), concurrency=st.integers(1, 4))
-def test_rescaled_to_the_mean_or_to_a_peak_of_five_times_it_whichever_is_less(
+def test_a_load_is_rescaled_to_the_mean_or_to_a_peak_of_five_times_the_mean_whichever_is_less(
     counts: Any, mean: Any, concurrency: Any
 ) -> None:
     trace = CountTrace("t", 60.0, np.array(counts))
@@ -92,7 +92,7 @@ def test_rescaled_to_the_mean_or_to_a_peak_of_five_times_it_whichever_is_less(
     assert max(load.mean_tasks / mean, load.peak_tasks / (5 * mean)) == pytest.approx(1.0)
 
 
-def test_a_burst_of_a_hundred_tasks_is_the_most_that_a_mean_of_twenty_allows() -> None:
+def test_a_mean_of_twenty_tasks_allows_a_peak_of_at_most_a_hundred_tasks() -> None:
     trace = CountTrace("t", 60.0, np.array([1000.0] + [1.0] * 99))
     load = by_count(trace, Choice(mean_tasks=20), FIVE).load()
     assert load.peak_tasks == pytest.approx(100)
@@ -100,37 +100,37 @@ def test_a_burst_of_a_hundred_tasks_is_the_most_that_a_mean_of_twenty_allows() -
 
 
 @given(counts=counts, ratio=st.floats(0.1, 50))
-def test_rescaling_changes_the_weight_and_not_the_shape(counts: Any, ratio: Any) -> None:
+def test_rescaling_changes_the_mean_and_not_the_shape(counts: Any, ratio: Any) -> None:
     trace = CountTrace("t", 60.0, np.array(counts))
     mean = by_count(trace, Choice(), FIVE).load().mean_tasks * ratio
     rescaled = by_count(trace, Choice(mean_tasks=mean), FIVE).counts
     assert rescaled / rescaled.sum() == pytest.approx(trace.counts / trace.counts.sum())
 
 
-def test_history_is_rescaled_as_the_chosen_days_are_and_does_not_weigh_itself() -> None:
+def test_history_is_rescaled_like_the_chosen_days_and_does_not_affect_the_ratio() -> None:
     trace = CountTrace("t", 60.0, np.concatenate([np.full(DAY, 900.0), np.full(DAY, 6.0)]))
     chosen = by_count(trace, Choice(1, 1, mean_tasks=20), FIVE)
     assert chosen.counts == pytest.approx(240.0)
     assert chosen.history == pytest.approx(36_000.0)
 
 
-def test_absent_a_mean_the_load_is_as_it_is() -> None:
+def test_without_a_mean_the_load_is_unchanged() -> None:
     trace = numbered(2)
     assert by_count(trace, Choice(1), FIVE).counts.tobytes() == trace.counts[DAY:].tobytes()
 
 
-def test_the_load_of_an_interval_is_its_count_by_the_mean_service_by_the_interval_by_the_concurrency() -> None:
+def test_the_load_is_count_times_mean_service_time_divided_by_interval_and_concurrency() -> None:
     trace = CountTrace("t", 300.0, np.array([300.0, 900.0]))
     assert by_count(trace, Choice(), FIVE, 2).load(2) == (1200.0, 5.0, 7.5)
 
 
-def test_nothing_cannot_be_rescaled_but_can_be_simulated() -> None:
-    with pytest.raises(TraceError, match="no work comes"):
+def test_a_load_without_messages_cannot_be_rescaled_but_can_be_simulated() -> None:
+    with pytest.raises(TraceError, match="has no work"):
         by_count(minutes(1, 0.0), Choice(mean_tasks=20), FIVE)
     assert by_count(minutes(1, 0.0), Choice(), FIVE).draw(1).arrivals_s.size == 0
 
 
-def test_more_messages_than_memory_bears_are_refused_before_they_are_drawn() -> None:
+def test_too_many_messages_are_refused_before_they_are_drawn() -> None:
     by_count(minutes(1, MOST_MESSAGES // DAY), Choice(), FIVE)
     with pytest.raises(TraceError, match=r"more than 50,000,000: choose fewer days or a smaller mean"):
         by_count(minutes(1, MOST_MESSAGES // DAY + 1), Choice(), FIVE)
@@ -138,7 +138,7 @@ def test_more_messages_than_memory_bears_are_refused_before_they_are_drawn() -> 
         by_count(minutes(1), Choice(mean_tasks=1e308), FIVE)
 
 
-def test_the_days_of_jobs_are_chosen_as_those_of_counts() -> None:
+def test_the_days_of_jobs_are_chosen_like_the_days_of_counts() -> None:
     chosen = by_job(hours(1, 23.99, 24, 30, 47.99, 48, 49), Choice(1, 1))
     workload = chosen.draw(1)
     assert workload.arrivals_s == pytest.approx([0, 6 * 3600, 23.99 * 3600])
@@ -149,7 +149,7 @@ def test_a_trace_of_jobs_ends_with_the_minute_of_its_last_job() -> None:
     assert by_job(hours(0, 1.5), Choice()).draw(1).length_s == 1.5 * 3600 + 60
 
 
-def test_the_history_of_jobs_is_rescaled_as_they_are() -> None:
+def test_the_history_of_jobs_is_rescaled_like_the_jobs() -> None:
     trace = JobTrace("j", np.linspace(0.0, (2 * DAY - 1) * 60.0, 2 * DAY), np.full(2 * DAY, 60.0))
     chosen = by_job(trace, Choice(1, 1, mean_tasks=2.5))
     assert chosen.ratio == pytest.approx(2.5)
@@ -158,18 +158,18 @@ def test_the_history_of_jobs_is_rescaled_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf"), 1e300])
-def test_a_service_scale_is_above_0(scale: Any) -> None:
+def test_a_service_scale_must_be_positive_and_finite(scale: Any) -> None:
     with pytest.raises(TraceError, match="service scale"):
         by_job(hours(0), Choice(), scale)
 
 
-def test_a_service_scale_changes_service_times_and_leaves_arrivals() -> None:
-    as_it_is, scaled = by_job(hours(0, 1, 5), Choice()).draw(1), by_job(hours(0, 1, 5), Choice(), 0.01).draw(1)
-    assert scaled.arrivals_s.tobytes() == as_it_is.arrivals_s.tobytes()
-    assert scaled.service_s == pytest.approx(as_it_is.service_s / 100)
+def test_a_service_scale_changes_service_times_and_not_arrivals() -> None:
+    unscaled, scaled = by_job(hours(0, 1, 5), Choice()).draw(1), by_job(hours(0, 1, 5), Choice(), 0.01).draw(1)
+    assert scaled.arrivals_s.tobytes() == unscaled.arrivals_s.tobytes()
+    assert scaled.service_s == pytest.approx(unscaled.service_s / 100)
 
 
-def test_days_without_a_job_are_nothing_and_not_rescaled() -> None:
+def test_days_without_jobs_are_empty_and_cannot_be_rescaled() -> None:
     assert by_job(hours(0, 60), Choice(1, 1)).draw(1).arrivals_s.size == 0
-    with pytest.raises(TraceError, match="no work comes"):
+    with pytest.raises(TraceError, match="has no work"):
         by_job(hours(0, 60), Choice(1, 1, mean_tasks=20))

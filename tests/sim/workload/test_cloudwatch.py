@@ -1,4 +1,4 @@
-"""CloudWatch's datapoints made a trace: what is asked for, what is kept, and what was never known."""
+"""A trace from CloudWatch datapoints: the requested periods, retention, and missing datapoints."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.sim.workload import Sum, TraceError, counts_from_minutes, questions
+from autoscaler.sim.workload import Sum, TraceError, counts_from_minutes, metric_ranges
 
 T = 1_700_000_100.0
 """A whole multiple of 300 s."""
 
 
-def test_minutes_in_any_order_are_a_trace() -> None:
+def test_minutes_in_any_order_give_a_trace() -> None:
     trace = counts_from_minutes("q", [Sum(T + 120, 60, 3), Sum(T, 60, 1), Sum(T + 60, 60, 2)], T, T + 180)
-    assert (trace.name, trace.interval_s, trace.counts.tolist(), trace.absent) == ("q", 60.0, [1, 2, 3], 0)
+    assert (trace.name, trace.interval_s, trace.counts.tolist(), trace.missing) == ("q", 60.0, [1, 2, 3], 0)
 
 
-def test_a_minute_without_a_datapoint_is_empty_and_counted() -> None:
+def test_a_minute_without_a_datapoint_is_zero_and_counted_as_missing() -> None:
     trace = counts_from_minutes("q", [Sum(T, 60, 1), Sum(T + 180, 60, 4)], T, T + 300)
     assert trace.counts.tolist() == [1, 0, 0, 4, 0]
-    assert trace.absent == 3
+    assert trace.missing == 3
 
 
-def test_a_trace_begins_with_the_first_datapoint_and_ends_with_what_was_asked_for() -> None:
+def test_a_trace_begins_with_the_first_datapoint_and_ends_with_the_requested_end() -> None:
     trace = counts_from_minutes("q", [Sum(T + 120, 60, 0), Sum(T + 180, 60, 4)], T, T + 300)
     assert trace.counts.tolist() == [0, 4, 0]
 
 
-def test_five_minutes_are_spread_evenly() -> None:
+def test_a_five_minute_datapoint_is_spread_evenly() -> None:
     trace = counts_from_minutes("q", [Sum(T, 300, 12), Sum(T + 300, 60, 7)], T, T + 360)
     assert trace.counts.tolist() == [2.4] * 5 + [7]
 
 
-def test_where_both_are_known_the_minutes_are_believed_and_the_five_keeps_its_total() -> None:
+def test_minutes_take_precedence_and_the_total_of_the_five_minute_datapoint_is_kept() -> None:
     trace = counts_from_minutes("q", [Sum(T, 300, 12), Sum(T + 180, 60, 1), Sum(T + 240, 60, 5)], T, T + 300)
     assert trace.counts.tolist() == [2, 2, 2, 1, 5]
 
 
-def test_minutes_that_hold_more_than_their_five_leave_nothing_to_the_others() -> None:
+def test_minutes_above_the_five_minute_total_leave_zero_for_the_other_minutes() -> None:
     trace = counts_from_minutes("q", [Sum(T, 300, 3), Sum(T + 60, 60, 5)], T, T + 300)
     assert trace.counts.tolist() == [0, 5, 0, 0, 0]
 
 
-def test_of_a_five_that_was_asked_for_in_part_only_that_part_counts() -> None:
+def test_a_five_minute_datapoint_counts_only_for_the_requested_minutes() -> None:
     trace = counts_from_minutes("q", [Sum(T, 300, 10)], T + 120, T + 300)
     assert trace.counts.tolist() == [2, 2, 2]
 
@@ -61,10 +61,10 @@ sums = st.lists(
 )
 
 
-@given(sums=sums, chance=st.randoms())
-def test_no_message_is_lost_and_the_order_does_not_matter(sums: Any, chance: Any) -> None:
+@given(sums=sums, rng=st.randoms())
+def test_the_total_is_exact_and_the_order_does_not_matter(sums: Any, rng: Any) -> None:
     trace = counts_from_minutes("q", sums, T, T + 3600)
-    shuffled = chance.sample(sums, len(sums))
+    shuffled = rng.sample(sums, len(sums))
     assert counts_from_minutes("q", shuffled, T, T + 3600).counts.tobytes() == trace.counts.tobytes()
     expected = 0
     for n in range(12):
@@ -77,35 +77,35 @@ def test_no_message_is_lost_and_the_order_does_not_matter(sums: Any, chance: Any
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
-def test_what_is_no_count_is_as_if_absent(value: Any) -> None:
+def test_an_invalid_value_counts_as_missing(value: Any) -> None:
     trace = counts_from_minutes("q", [Sum(T, 60, 1), Sum(T + 60, 60, value)], T, T + 120)
-    assert (trace.counts.tolist(), trace.absent) == ([1, 0], 1)
+    assert (trace.counts.tolist(), trace.missing) == ([1, 0], 1)
 
 
 @pytest.mark.parametrize("sums", [[], [Sum(T - 60, 60, 1)], [Sum(T + 120, 60, 1)]])
-def test_a_queue_without_any_datapoint_is_refused(sums: Any) -> None:
+def test_a_queue_without_datapoints_is_refused(sums: Any) -> None:
     with pytest.raises(TraceError, match=r"q: CloudWatch has no NumberOfMessagesSent .* Region"):
         counts_from_minutes("q", sums, T, T + 120)
 
 
 @pytest.mark.parametrize("end", [T, T - 1, T + 1e12])
-def test_a_time_that_holds_no_minutes_or_too_many_is_refused(end: Any) -> None:
-    with pytest.raises(TraceError, match="ask for some days"):
+def test_a_period_without_minutes_or_with_too_many_is_refused(end: Any) -> None:
+    with pytest.raises(TraceError, match="request 1 to 63 days"):
         counts_from_minutes("q", [Sum(T, 60, 1)], T, end)
 
 
 @given(now=st.floats(1.6e9, 2e9), back_s=st.floats(60, 90 * 86_400))
-def test_questions_are_whole_periods_that_adjoin_and_cover_what_is_kept(now: Any, back_s: Any) -> None:
-    asked = questions(now, back_s)
-    assert [each.period_s for each in asked] in ([60], [300, 60])
-    assert all(each.start % each.period_s == each.end % each.period_s == 0 for each in asked)
-    assert all(one.end == other.start for one, other in pairwise(asked))
-    assert now - 60 < asked[-1].end <= now
-    assert now - asked[-1].start <= 15 * 86_400, "minutes are kept for so long"
-    assert asked[0].start <= now - min(back_s, 63 * 86_400) + 60
-    assert now - asked[0].start <= min(back_s, 63 * 86_400) + 660
+def test_ranges_are_adjacent_whole_periods_that_cover_the_retained_time(now: Any, back_s: Any) -> None:
+    ranges = metric_ranges(now, back_s)
+    assert [each.period_s for each in ranges] in ([60], [300, 60])
+    assert all(each.start % each.period_s == each.end % each.period_s == 0 for each in ranges)
+    assert all(one.end == other.start for one, other in pairwise(ranges))
+    assert now - 60 < ranges[-1].end <= now
+    assert now - ranges[-1].start <= 15 * 86_400, "CloudWatch retains 1-minute datapoints for 15 days"
+    assert ranges[0].start <= now - min(back_s, 63 * 86_400) + 60
+    assert now - ranges[0].start <= min(back_s, 63 * 86_400) + 660
 
 
-def test_fourteen_days_are_asked_for_by_the_minute() -> None:
-    (asked,) = questions(T + 30, 14 * 86_400)
-    assert (asked.start, asked.end, asked.period_s) == (T - 14 * 86_400, T, 60)
+def test_fourteen_days_are_requested_per_minute() -> None:
+    (ranges,) = metric_ranges(T + 30, 14 * 86_400)
+    assert (ranges.start, ranges.end, ranges.period_s) == (T - 14 * 86_400, T, 60)

@@ -1,4 +1,4 @@
-"""The scorecard's table: ten traces, and what becomes of a file by that name."""
+"""The ten traces of the scorecard, and the sources made from their files."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ DAYS = {
 }
 
 
-def test_ten_traces_one_day_of_each_a_mean_of_twenty_tasks() -> None:
+def test_the_scorecard_uses_one_day_of_each_trace_at_a_mean_of_twenty_tasks() -> None:
     assert {entry.name: entry.from_day for entry in SCORECARD} == DAYS
     assert {(entry.choice.days, entry.choice.mean_tasks) for entry in SCORECARD} == {(1, 20.0)}
 
 
 @pytest.mark.parametrize("entry", SCORECARD, ids=lambda entry: entry.name)
-def test_a_missing_file_is_named(tmp_path: Path, entry: Any) -> None:
+def test_a_missing_file_is_named_in_the_error(tmp_path: Path, entry: Any) -> None:
     with pytest.raises(TraceError, match=entry.file):
         source(entry, tmp_path)
 
 
 @pytest.mark.parametrize("entry", SCORECARD, ids=lambda entry: entry.name)
-def test_each_is_rescaled_with_its_own_service_times(tmp_path: Path, entry: Any) -> None:
+def test_each_trace_is_rescaled_with_its_own_service_times(tmp_path: Path, entry: Any) -> None:
     jobs = entry.service_scale is not None
     header, value = ("t_seconds,service_seconds", 400) if jobs else ("t_seconds,arrivals", 6)
     lines = [f"{at},{value}" for at in range(0, (entry.from_day + 1) * 86_400, 60)]

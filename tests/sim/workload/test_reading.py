@@ -1,4 +1,4 @@
-"""Files of counts and of jobs: what is right is read as it stands, and what is wrong is told with its line."""
+"""Files of counts and jobs: valid files are read exactly, and errors name the line."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def jobs_in(tmp_path: Path, content: bytes) -> JobTrace:
     return read_jobs(path)
 
 
-def test_a_count_file_is_read_as_it_stands(tmp_path: Path) -> None:
+def test_a_count_file_is_read_exactly(tmp_path: Path) -> None:
     trace = counts_in(tmp_path, COUNTS + b"0,3\n300,0\n600,4.5\n")
-    assert (trace.name, trace.interval_s, trace.absent) == ("counts.csv", 300.0, 0)
+    assert (trace.name, trace.interval_s, trace.missing) == ("counts.csv", 300.0, 0)
     assert trace.counts.tolist() == [3, 0, 4.5]
 
 
-def test_an_interval_without_a_line_is_empty_and_counted(tmp_path: Path) -> None:
+def test_an_interval_without_a_line_is_zero_and_counted_as_missing(tmp_path: Path) -> None:
     trace = counts_in(tmp_path, COUNTS + b"120,1\n180,2\n600,7\n")
     assert trace.counts.tolist() == [0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 7]
-    assert (trace.interval_s, trace.absent) == (60.0, 8)
+    assert (trace.interval_s, trace.missing) == (60.0, 8)
 
 
-def test_zeros_left_out_say_the_same_as_zeros(tmp_path: Path) -> None:
-    told = counts_in(tmp_path, COUNTS + b"0,0\n60,5\n120,6\n180,0\n240,7\n")
-    left_out = counts_in(tmp_path, COUNTS + b"60,5\n120,6\n240,7\n")
-    assert told.counts.tolist() == left_out.counts.tolist()
+def test_omitted_zeros_are_equal_to_zeros(tmp_path: Path) -> None:
+    explicit = counts_in(tmp_path, COUNTS + b"0,0\n60,5\n120,6\n180,0\n240,7\n")
+    omitted = counts_in(tmp_path, COUNTS + b"60,5\n120,6\n240,7\n")
+    assert explicit.counts.tolist() == omitted.counts.tolist()
 
 
 @pytest.mark.parametrize(
@@ -57,28 +57,28 @@ def test_zeros_left_out_say_the_same_as_zeros(tmp_path: Path) -> None:
         b"T_Seconds,Arrivals\n0.0,1.0\n6e1,2",
     ],
 )
-def test_what_spreadsheets_add_is_no_mistake(tmp_path: Path, content: bytes) -> None:
+def test_byte_order_marks_spaces_and_blank_lines_are_accepted(tmp_path: Path, content: bytes) -> None:
     trace = counts_in(tmp_path, content)
     assert trace.counts.tolist() == [1, 2]
     assert trace.interval_s == 60
 
 
-def test_times_in_decimals_are_multiples_as_far_as_decimals_can_be(tmp_path: Path) -> None:
+def test_decimal_times_are_multiples_of_the_interval_within_their_precision(tmp_path: Path) -> None:
     content = "".join(f"{at * 1.1:.4f},1\n" for at in range(1000))
     assert counts_in(tmp_path, COUNTS + content.encode()).counts.tolist() == [1] * 1000
 
 
-def test_a_multiple_that_divides_to_a_hair_less_is_that_multiple(tmp_path: Path) -> None:
+def test_a_multiple_with_a_rounding_error_is_that_multiple(tmp_path: Path) -> None:
     # 3.3 / (4.4 - 3.3) is 2.9999999999999982 in doubles
     assert counts_in(tmp_path, COUNTS + b"3.3,1\n4.4,2\n").counts.tolist() == [0, 0, 0, 1, 2]
 
 
 def test_minus_zero_is_zero(tmp_path: Path) -> None:
     counts = counts_in(tmp_path, COUNTS + b"-0,-0\n60,-0.0\n").counts
-    assert not np.signbit(counts).any(), "numpy takes minus zero for a negative mean"
+    assert not np.signbit(counts).any(), "numpy treats minus zero as a negative mean"
 
 
-def test_a_job_file_is_read_as_it_stands(tmp_path: Path) -> None:
+def test_a_job_file_is_read_exactly(tmp_path: Path) -> None:
     trace = jobs_in(tmp_path, JOBS + b"0,83\n3,0\n3,61.5\n")
     assert trace.arrivals_s.tolist() == [0, 3, 3]
     assert trace.service_s.tolist() == [83, 0, 61.5]
@@ -98,7 +98,7 @@ BROKEN = {
     COUNTS + b"0,1\n60,1_000\n": (", line 3", "two numbers"),
     COUNTS + b"0,1\n60,\x00\n": (", line 3", "two numbers", r"\x00"),
     COUNTS + b"0,1\n60,\xff\xfe\n": (", line 3", "not UTF-8", "save"),
-    COUNTS + b"0,1\n\n60,2\n": (", line 3", "is empty", "take it out"),
+    COUNTS + b"0,1\n\n60,2\n": (", line 3", "is empty", "remove it"),
     COUNTS + b"0,1\n60," + b"1" * 2000: (", line 3", "more than 1,000 bytes"),
     COUNTS + b"0,1\n60,2" + b" " * 995 + b"120,3\n": (", line 3", "more than 1,000 bytes"),
     COUNTS + b"0,1\n60,-2\n": (", line 3", "arrivals is -2", "not negative"),
@@ -149,16 +149,16 @@ def test_a_broken_job_file_is_refused_with_its_line(tmp_path: Path, content: Any
 
 @pytest.mark.parametrize("read", [read_counts, read_jobs])
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "error"),
     [
         ("nowhere.csv", "no such file"),
         ("", "is a directory"),
-        ("a\0b", "no file's name"),
+        ("a\0b", "not a valid file name"),
         ("n" * 300, "cannot be read"),
     ],
 )
-def test_what_is_no_file_is_refused(tmp_path: Path, read: Any, path: Any, said: str) -> None:
-    with pytest.raises(TraceError, match=said):
+def test_a_path_that_is_not_a_readable_file_is_refused(tmp_path: Path, read: Any, path: Any, error: str) -> None:
+    with pytest.raises(TraceError, match=error):
         read(tmp_path / path)
 
 
@@ -168,7 +168,7 @@ def test_a_file_of_two_gigabytes_is_refused_before_it_is_read(tmp_path: Path) ->
     os.truncate(path, 2 * 2**30)
     tracemalloc.start()
     try:
-        with pytest.raises(TraceError, match=r"2,147,483,648 bytes, more than the 268,435,456 .* cut it"):
+        with pytest.raises(TraceError, match=r"2,147,483,648 bytes, more than the limit of 268,435,456 .* shorten it"):
             read_counts(path)
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
@@ -176,22 +176,22 @@ def test_a_file_of_two_gigabytes_is_refused_before_it_is_read(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("limit", "most"), [("MOST_LINES", 100), ("MOST_BYTES", 1000)])
-def test_what_tells_no_size_is_refused_at_the_limit(
+def test_a_file_of_unknown_size_is_refused_at_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
 ) -> None:
     monkeypatch.setattr(lines, "_check_size", lambda *_: None)
     monkeypatch.setattr(lines, limit, most)
-    with pytest.raises(TraceError, match=r"line \d+: no more than .* cut the file"):
+    with pytest.raises(TraceError, match=r"line \d+: the limit is .* shorten the file"):
         counts_in(tmp_path, COUNTS + b"".join(b"%d,1\n" % (60 * at) for at in range(1000)))
 
 
-def test_as_many_lines_as_the_limit_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_the_maximum_number_of_lines_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "MOST_LINES", 100)
     content = COUNTS + b"".join(b"%d,1\n" % (60 * at) for at in range(100))
     assert counts_in(tmp_path, content).counts.size == 100
 
 
-def test_a_line_without_an_end_is_not_read_on(tmp_path: Path) -> None:
+def test_a_line_without_an_end_is_not_read_to_the_end(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         path = tmp_path / "line.csv"
@@ -214,16 +214,27 @@ def test_progress_rises_to_one(tmp_path: Path) -> None:
     assert all(0 < share <= 1 for share in seen)
 
 
-def test_a_trace_error_is_the_operators_and_survives_the_way_from_another_process() -> None:
+def test_a_trace_error_is_a_config_error_and_can_be_pickled() -> None:
     error = TraceError("file.csv, line 3", "is wrong: correct it")
     assert isinstance(error, ConfigError)
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.problems) == ("file.csv, line 3: is wrong: correct it", error.problems)
 
 
-whole = [COUNTS, JOBS, b"0,1\n", b"60,2\n", b"120,0\n", b"1e9,1\n", b"0.1,5\n", b"1e-320,1\n", b"3e8,1\n", b"60,1e12\n"]
-scraps = [b",", b"\n", b"\r", b"-", b"1e999", b"nan", b"\xff", b"\xef\xbb\xbf", b"\x00", b" ", b'"0","1"\n']
-pieces = st.sampled_from([*whole, *scraps])
+whole_lines = [
+    COUNTS,
+    JOBS,
+    b"0,1\n",
+    b"60,2\n",
+    b"120,0\n",
+    b"1e9,1\n",
+    b"0.1,5\n",
+    b"1e-320,1\n",
+    b"3e8,1\n",
+    b"60,1e12\n",
+]
+fragments = [b",", b"\n", b"\r", b"-", b"1e999", b"nan", b"\xff", b"\xef\xbb\xbf", b"\x00", b" ", b'"0","1"\n']
+pieces = st.sampled_from([*whole_lines, *fragments])
 garbage = st.one_of(
     st.binary(max_size=200),
     st.lists(pieces, max_size=12).map(b"".join),
@@ -241,7 +252,7 @@ def outcome(read: Any, tmp_path: Path, content: Any) -> Any:
 
 @settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=garbage)
-def test_whatever_the_bytes_are_only_a_trace_error_leaves(tmp_path: Path, content: Any) -> None:
+def test_any_bytes_give_a_trace_or_a_trace_error(tmp_path: Path, content: Any) -> None:
     for read in (counts_in, jobs_in):
         match outcome(read, tmp_path, content):
             case str(said):
@@ -257,38 +268,38 @@ def test_whatever_the_bytes_are_only_a_trace_error_leaves(tmp_path: Path, conten
     counts=st.lists(st.floats(0, 1e9), min_size=2, max_size=30),
     interval_s=st.sampled_from([1.0, 2.5, 60.0, 300.0, 3600.0]),
 )
-def test_what_is_written_is_read_to_the_last_bit(tmp_path: Path, counts: Any, interval_s: Any) -> None:
+def test_a_written_trace_is_read_back_to_the_bit(tmp_path: Path, counts: Any, interval_s: Any) -> None:
     path = tmp_path / "written.csv"
     write_counts(CountTrace("w", interval_s, np.array(counts)), path)
     again = read_counts(path)
     assert again.counts.tobytes() == (np.array(counts) + 0.0).tobytes()
-    assert (again.interval_s, again.absent) == (interval_s, 0)
+    assert (again.interval_s, again.missing) == (interval_s, 0)
 
 
-def test_writing_leaves_nothing_half_written(tmp_path: Path) -> None:
-    path = tmp_path / "kept.csv"
-    path.write_text("what was there")
+def test_a_failed_write_leaves_the_earlier_file(tmp_path: Path) -> None:
+    path = tmp_path / "existing.csv"
+    path.write_text("earlier content")
     with pytest.raises(AttributeError):
         write_counts(CountTrace("w", 60.0, np.array([1.0, None], dtype=object)), path)
-    assert path.read_text() == "what was there"
+    assert path.read_text() == "earlier content"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_who_reads_the_file_that_was_reads_it_whole(tmp_path: Path) -> None:
-    path = tmp_path / "kept.csv"
-    path.write_text("what was there")
+def test_a_write_does_not_affect_an_open_reader_of_the_earlier_file(tmp_path: Path) -> None:
+    path = tmp_path / "existing.csv"
+    path.write_text("earlier content")
     with path.open() as reader:
         write_counts(CountTrace("w", 60.0, np.ones(2)), path)
-        assert reader.read() == "what was there"
+        assert reader.read() == "earlier content"
     assert path.read_text() == "t_seconds,arrivals\n0,1\n60,1\n"
 
 
-def test_where_nothing_can_be_written_it_is_said(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_reported(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"nowhere.*cannot be written"):
         write_counts(CountTrace("w", 60.0, np.ones(2)), tmp_path / "nowhere" / "file.csv")
 
 
-def test_a_written_file_has_the_rights_of_any_other(tmp_path: Path) -> None:
+def test_a_written_file_has_the_default_permissions(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     write_counts(CountTrace("w", 60.0, np.ones(2)), tmp_path / "file.csv")
     assert (tmp_path / "file.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -1,4 +1,4 @@
-"""CloudWatch: what it says of each minute, and when."""
+"""CloudWatch: the datapoints of each minute, and when they can be read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def values(stage: World, meter: Meter, most: int = 10**6) -> list[float | None]:
     return [point.value for point in stage.minutes(meter, most)]
 
 
-def test_a_minute_can_be_read_once_it_is_late_enough_and_is_named_by_its_end() -> None:
+def test_a_minute_can_be_read_after_the_delay_of_the_metrics_and_its_timestamp_is_its_end() -> None:
     stage = world(workload([10.0, 70.0, 75.0], 1.0), metrics_late_s=60.0)
     for meter in Meter:
         seen = []
@@ -32,13 +32,13 @@ def test_a_minute_can_be_read_once_it_is_late_enough_and_is_named_by_its_end() -
     assert stage.minutes(Meter.RECEIVED, 1) == [Datapoint(120.0, 2.0)]
 
 
-def test_metrics_that_are_not_late_are_there_at_the_minutes_end() -> None:
+def test_metrics_without_a_delay_can_be_read_at_the_end_of_the_minute() -> None:
     stage = world(workload([10.0], 1.0), metrics_late_s=0.0)
     stage.advance(60.0)
     assert values(stage, Meter.RECEIVED) == [1.0]
 
 
-def test_received_and_deleted_are_counted_in_the_minute_in_which_they_happen() -> None:
+def test_received_and_deleted_messages_count_in_the_minute_of_the_receive_or_delete() -> None:
     stage = world(workload([10.0, 55.0, 59.0], [1.0, 10.0, 100.0]), metrics_late_s=0.0, tasks_at_start=2)
     stage.advance(240.0)
     assert values(stage, Meter.RECEIVED) == [3.0, 0.0, 0.0, 0.0]
@@ -46,20 +46,20 @@ def test_received_and_deleted_are_counted_in_the_minute_in_which_they_happen() -
     assert values(stage, Meter.SENT) == [3.0, 0.0, 0.0, 0.0]
 
 
-def test_receives_are_counted_again_and_what_failed_is_not_deleted() -> None:
+def test_every_receive_counts_and_a_failed_message_is_not_deleted() -> None:
     stage = world(workload([10.0], 10.0), metrics_late_s=0.0, visibility_timeout_s=60.0, faults=(Breakdown(0.0, 60.0),))
     stage.advance(180.0)
     assert values(stage, Meter.RECEIVED) == [1.0, 1.0, 0.0]
     assert values(stage, Meter.DELETED) == [0.0, 1.0, 0.0]
 
 
-def test_what_is_at_work_in_vain_is_not_deleted_before_it_ends_nor_after() -> None:
+def test_a_message_whose_work_fails_is_not_deleted_before_or_after_the_end_of_the_work() -> None:
     stage = world(workload([10.0], 100.0), metrics_late_s=0.0, faults=(Breakdown(0.0, 200.0),))
     stage.advance(180.0)
     assert values(stage, Meter.DELETED) == [0.0, 0.0, 0.0]
 
 
-def test_the_oldest_message_is_the_oldest_that_is_not_deleted() -> None:
+def test_the_oldest_message_is_the_oldest_one_that_is_not_deleted() -> None:
     load = workload([10.0, 20.0, 130.0], [100.0, 40.0, 50.0])
     stage = world(load, metrics_late_s=0.0)
     stage.advance(300.0)
@@ -67,14 +67,14 @@ def test_the_oldest_message_is_the_oldest_that_is_not_deleted() -> None:
     assert values(stage, Meter.VISIBLE) == [1.0, 0.0, 0.0, 0.0, 0.0]
 
 
-def test_a_message_that_has_not_come_yet_has_no_age() -> None:
+def test_a_message_that_has_not_arrived_yet_has_no_age() -> None:
     stage = world(workload([10.0, 250.0], 5.0), metrics_late_s=0.0)
     stage.advance(60.0)
     assert values(stage, Meter.OLDEST_AGE_S) == [None]
 
 
-def test_a_message_received_three_times_is_no_longer_the_oldest() -> None:
-    # In vain from 10 to 11, 30 to 31 and 50 to 51: received three times by 60. The other one came at 55.
+def test_a_message_received_three_times_does_not_count_as_the_oldest() -> None:
+    # Work on the first message fails at 11, 31 and 51, so it was received three times by 60. The second arrives at 55.
     load = workload([10.0, 55.0], [1.0, 300.0])
     stage = world(load, metrics_late_s=0.0, visibility_timeout_s=19.0, faults=(Breakdown(0.0, 52.0),), tasks_at_start=2)
     stage.advance(60.0)
@@ -86,7 +86,7 @@ def test_a_message_received_three_times_is_no_longer_the_oldest() -> None:
     assert values(twice, Meter.OLDEST_AGE_S) == [50.0]
 
 
-def test_cpu_is_the_busy_share_of_the_slots_that_are_up() -> None:
+def test_cpu_is_the_busy_share_of_the_slots_of_tasks_that_are_up() -> None:
     load = workload([0.0, 30.0, 70.0], [15.0, 45.0, 12.0])
     stage = world(load, metrics_late_s=0.0, tasks_at_start=1)
     stage.advance(120.0)
@@ -107,7 +107,7 @@ def test_cpu_has_no_datapoint_while_no_task_is_up() -> None:
     assert values(stage, Meter.RUNNING) == [0.0, 0.0, 2.0, 2.0]
 
 
-def test_cpu_counts_a_stopping_task_with_its_work_and_never_exceeds_all() -> None:
+def test_cpu_includes_a_stopping_task_with_its_work_and_never_exceeds_100_percent() -> None:
     stage = world(workload([0.0] * 3, 55.0), metrics_late_s=0.0, tasks_at_start=3, victims=Victims.RANDOM)
     stage.advance(30.0)
     stage.scale_to(0)
@@ -116,7 +116,7 @@ def test_cpu_counts_a_stopping_task_with_its_work_and_never_exceeds_all() -> Non
 
 
 @pytest.mark.parametrize("changed", [{}, {"prefetch": 3}, {"task_concurrency": 4}, {"faults": (Slow(0.0, 1e9, 1.5),)}])
-def test_meters_add_up_to_what_happened(changed: dict[str, object]) -> None:
+def test_metrics_add_up_to_the_totals_of_the_run(changed: dict[str, object]) -> None:
     load = poisson(3, 1.0, 3600.0)
     stage = world(load, metrics_late_s=0.0, tasks_at_start=8, **changed)
     stage.advance(3600.0)
@@ -130,7 +130,7 @@ def test_meters_add_up_to_what_happened(changed: dict[str, object]) -> None:
     assert busy_s == pytest.approx(load.work_s * factor, rel=0.02)
 
 
-def test_what_was_sent_before_0_is_remembered_by_the_minute() -> None:
+def test_messages_sent_before_0_are_available_per_minute() -> None:
     load = replace(workload([5.0, 65.0, 66.0], 1.0), interval_s=300.0, history=np.array([600.0, 0.0, 50.0]))
     stage = world(load)
     assert stage.minutes(Meter.SENT, 3) == [Datapoint(-180.0, 10.0), Datapoint(-120.0, 10.0), Datapoint(-60.0, 10.0)]
@@ -143,14 +143,14 @@ def test_what_was_sent_before_0_is_remembered_by_the_minute() -> None:
     assert [point.at for point in stage.minutes(Meter.RECEIVED, 10**6)] == [60.0, 120.0]
 
 
-def test_history_of_shorter_intervals_is_added_up() -> None:
+def test_history_in_shorter_intervals_is_summed_per_minute() -> None:
     load = replace(workload([], 1.0), interval_s=20.0, history=np.arange(1.0, 8.0))
     stage = world(load)
     stage.advance(60.0)
     assert stage.minutes(Meter.SENT, 10) == [Datapoint(-60.0, 9.0), Datapoint(0.0, 18.0)]
 
 
-def test_nothing_is_sent_after_the_days() -> None:
+def test_no_message_is_sent_after_the_end_of_the_load() -> None:
     load = Workload("slow", np.array([0.0]), np.array([500.0]), 90.0, 60.0, np.zeros(2), np.zeros(0))
     stage = world(load, metrics_late_s=0.0)
     stage.advance(300.0)

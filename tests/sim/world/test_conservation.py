@@ -1,4 +1,4 @@
-"""Nothing is lost, nothing is done twice without a reason, and all that was worked is accounted for."""
+"""No message is lost, no message is processed twice without a reason, and all work is accounted for."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from autoscaler.sim.model import (
     Breakdown,
     Contention,
     CrashLoop,
-    Outcome,
-    Rollout,
+    PlannedRollout,
     Shortage,
+    SimulationOutcome,
     Slow,
     StartUp,
     Victims,
@@ -23,8 +23,8 @@ from autoscaler.sim.model import (
     WorldSettings,
 )
 from autoscaler.sim.world import World
-from autoscaler.sim.world.workers import Held, Workers
-from tests.sim.world.made import Restless, poisson
+from autoscaler.sim.world.workers import Held, SimulatedWorkers
+from tests.sim.world.made import RandomScaler, poisson
 
 FAULTS = (
     Slow(100.0, 300.0, 2.0),
@@ -33,7 +33,7 @@ FAULTS = (
     Breakdown(440.0, 500.0),
     CrashLoop(550.0, 700.0),
     Shortage(600.0, 900.0, 4),
-    Rollout(800.0),
+    PlannedRollout(800.0),
 )
 
 WORLDS = strategies.fixed_dictionaries(
@@ -53,47 +53,49 @@ WORLDS = strategies.fixed_dictionaries(
 )
 
 
-class Log:
-    """Every delivery of a world, and how work on it ended: what only somebody inside can know."""
+class DeliveryLog:
+    """Every delivery in a world and the end of its work, read from inside the world."""
 
-    def __init__(self, world: World, workers: Workers) -> None:
+    def __init__(self, world: World, workers: SimulatedWorkers) -> None:
         self.delivered: list[Held] = []
         put = workers.put
 
-        def spied(message: int, service_s: float, at: float) -> Held:
+        def recorded(message: int, service_s: float, at: float) -> Held:
             held = put(message, service_s, at)
             self.delivered.append(held)
             return held
 
-        workers.put = spied  # type: ignore[method-assign]
-        self.taken: dict[tuple[int, int, float], float] = {}
-        take = world._serving._take_away
+        workers.put = recorded  # type: ignore[method-assign]
+        self.abandoned: dict[tuple[int, int, float], float] = {}
+        abandon = world._serving._abandon
 
-        def spied_away(held: Held, now: float, visible_s: float | None) -> None:
-            self.taken[held[1:]] = now
-            take(held, now, visible_s)
+        def recorded_abandon(held: Held, now: float, visible_s: float | None) -> None:
+            self.abandoned[held[1:]] = now
+            abandon(held, now, visible_s)
 
-        world._serving._take_away = spied_away  # type: ignore[method-assign]
+        world._serving._abandon = recorded_abandon  # type: ignore[method-assign]
 
     def spans(self) -> list[tuple[int, int, float, float]]:
-        """Task, message, and from when to when it was at work, or was held without being begun."""
+        """Return task, message, begin and end of each processing. Begin and end are equal if it is abandoned before."""
         spans = []
         for end_s, task, message, since in self.delivered:
-            until = self.taken.get((task, message, since), end_s)
+            until = self.abandoned.get((task, message, since), end_s)
             spans.append((task, message, min(since, until), until))
         return spans
 
 
-def run(load: Workload, changed: dict[str, Any], seed: int, *, plainly: bool = True) -> tuple[World, Outcome, Log]:
+def run(
+    load: Workload, changed: dict[str, Any], seed: int, *, fast_path: bool = True
+) -> tuple[World, SimulationOutcome, DeliveryLog]:
     world = World(load, WorldSettings(start_up=StartUp(8.0, 14.0, 3.0), **changed), seed)
-    log = Log(world, world._serving.workers)
-    world._serving._is_plain &= plainly
-    scaler, tick = Restless(seed, 8), 0
+    log = DeliveryLog(world, world._serving.workers)
+    world._serving._has_fast_path &= fast_path
+    scaler, poll = RandomScaler(seed, 8), 0
     while not world.has_ended and world.now < load.length_s + 40_000:
-        world.advance(tick * scaler.interval_s)
+        world.advance(poll * scaler.interval_s)
         if not world.has_ended:
-            scaler.tick(world)
-        tick += 1
+            scaler.poll(world)
+        poll += 1
     return world, world.outcome(), log
 
 
@@ -103,7 +105,9 @@ def drawn(seed: int) -> Workload:
 
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(WORLDS, strategies.integers(0, 2**16))
-def test_every_message_is_received_and_deleted_or_dead(changed: dict[str, Any], seed: int) -> None:
+def test_every_message_is_received_and_then_deleted_or_becomes_a_dead_letter(
+    changed: dict[str, Any], seed: int
+) -> None:
     load = drawn(seed)
     world, outcome, _ = run(load, changed, seed)
     assert world.has_ended
@@ -116,23 +120,21 @@ def test_every_message_is_received_and_deleted_or_dead(changed: dict[str, Any], 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(WORLDS, strategies.integers(0, 2**16))
-def test_all_that_was_worked_was_useful_or_is_told_as_lost(changed: dict[str, Any], seed: int) -> None:
+def test_all_work_is_either_useful_or_counted_as_lost(changed: dict[str, Any], seed: int) -> None:
     load = drawn(seed)
-    world, outcome, log = run(load, changed, seed, plainly=False)
+    world, outcome, log = run(load, changed, seed, fast_path=False)
     spent_s = math.fsum(end_s - since for _, _, since, end_s in log.spans())
     assert world._serving.worked_until(world.now) == pytest.approx(spent_s)
-    paced = any(isinstance(fault, Slow | Contention) for fault in changed["faults"])
-    if not paced and not outcome.dead_letters:
+    slowed = any(isinstance(fault, Slow | Contention) for fault in changed["faults"])
+    if not slowed and not outcome.dead_letters:
         assert spent_s == pytest.approx(load.work_s + outcome.lost_work_s)
     assert outcome.redelivered == len(log.delivered) - len(load.arrivals_s)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(WORLDS, strategies.integers(0, 2**16))
-def test_no_task_works_before_it_is_up_or_after_it_is_stopped_nor_on_more_than_it_can(
-    changed: dict[str, Any], seed: int
-) -> None:
-    _, outcome, log = run(drawn(seed), changed, seed, plainly=False)
+def test_a_task_works_only_while_it_is_up_and_within_its_concurrency(changed: dict[str, Any], seed: int) -> None:
+    _, outcome, log = run(drawn(seed), changed, seed, fast_path=False)
     events: dict[int, list[tuple[float, int]]] = {}
     for task, _, since, until in log.spans():
         life = outcome.lives[task]
@@ -141,45 +143,45 @@ def test_no_task_works_before_it_is_up_or_after_it_is_stopped_nor_on_more_than_i
         if until > since:
             events.setdefault(task, []).extend([(since, 1), (until, -1)])
     for changes in events.values():
-        at_work = np.cumsum([change for _, change in sorted(changes)])
-        assert at_work.max() <= changed["task_concurrency"]
+        busy = np.cumsum([change for _, change in sorted(changes)])
+        assert busy.max() <= changed["task_concurrency"]
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(WORLDS, strategies.integers(0, 2**16))
-def test_a_message_is_with_one_task_at_a_time_and_again_only_after_the_timeout(
+def test_a_message_is_in_one_task_at_a_time_and_returns_only_after_the_visibility_timeout(
     changed: dict[str, Any], seed: int
 ) -> None:
-    """Copies apart. Begun once more: only after it was taken away, or its work ended during a breakdown."""
-    world, _, log = run(drawn(seed), changed, seed, plainly=False)
+    """A message begins again only after its task stopped, or its work ended in a breakdown. Duplicates are left out."""
+    world, _, log = run(drawn(seed), changed, seed, fast_path=False)
     broken = world._faults.breakdowns
     last: dict[int, tuple[float, bool, bool]] = {}
     for (_, task, message, since), (_, _, _, until) in zip(log.delivered, log.spans(), strict=True):
         if message < 0:
             continue
-        was = (task, message, since) in log.taken
-        given_back = was and until <= since
-        failed = not was and any(start_s <= until < end_s for start_s, end_s in broken)
+        was_abandoned = (task, message, since) in log.abandoned
+        returned_unbegun = was_abandoned and until <= since
+        failed = not was_abandoned and any(start_s <= until < end_s for start_s, end_s in broken)
         if message in last:
             free_s, may_return, at_once = last[message]
             assert may_return
             assert since >= free_s + (0.0 if at_once else changed["visibility_timeout_s"])
-        last[message] = (until, was or failed, given_back)
+        last[message] = (until, was_abandoned or failed, returned_unbegun)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(WORLDS, strategies.integers(0, 2**16))
-def test_the_fast_path_is_nothing_but_faster(changed: dict[str, Any], seed: int) -> None:
+def test_the_fast_path_gives_the_same_run(changed: dict[str, Any], seed: int) -> None:
     load = drawn(seed)
     _, fast, _ = run(load, changed, seed)
-    _, slow, _ = run(load, changed, seed, plainly=False)
+    _, slow, _ = run(load, changed, seed, fast_path=False)
     assert fast.received_s.tobytes() == slow.received_s.tobytes()
     assert (fast.lives, fast.running, fast.lost_work_s) == (slow.lives, slow.running, slow.lost_work_s)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(WORLDS, strategies.integers(0, 2**16))
-def test_lives_are_billed_from_launch_to_stop_and_add_up_to_what_ran(changed: dict[str, Any], seed: int) -> None:
+def test_task_lives_are_ordered_and_their_sum_matches_the_running_count(changed: dict[str, Any], seed: int) -> None:
     _, outcome, _ = run(drawn(seed), changed, seed)
     for life in outcome.lives:
         assert 0 <= life.launched_s <= life.stopped_s <= outcome.ended_s
@@ -192,16 +194,16 @@ def test_lives_are_billed_from_launch_to_stop_and_add_up_to_what_ran(changed: di
     assert running_s <= up_s + 1e-6 <= running_s + stopping_s + 2e-6
 
 
-def test_with_nothing_that_could_undo_it_each_message_is_served_once() -> None:
+def test_without_faults_and_kills_each_message_is_processed_once() -> None:
     load = poisson(5, 2.0, 3000.0)
     for victims in Victims:
         changed = {"victims": victims, "stop_timeout_s": math.inf}
-        _, outcome, log = run(load, changed, 5, plainly=False)
+        _, outcome, log = run(load, changed, 5, fast_path=False)
         assert (outcome.redelivered, outcome.lost_work_s, outcome.dead_letters) == (0, 0.0, 0)
         assert sorted(held[2] for held in log.delivered) == list(range(len(load.arrivals_s)))
 
 
-def test_idle_victims_lose_nothing_however_short_the_stop_timeout() -> None:
+def test_no_work_is_lost_if_ecs_stops_idle_tasks_with_any_stop_timeout() -> None:
     _, outcome, _ = run(poisson(6, 0.8, 9000.0), {"stop_timeout_s": 0.0}, 6)
     assert (outcome.redelivered, outcome.lost_work_s) == (0, 0.0)
     assert len(outcome.lives) > 200

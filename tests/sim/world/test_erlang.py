@@ -1,4 +1,4 @@
-"""Against theory, and against the plainest reckoning of a queue with several servers that there is."""
+"""The simulated world compared with queueing theory and with a simple recursion for several servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from autoscaler.sim.chance import Floats
 from autoscaler.sim.model import Workload
-from tests.sim.world.erlang import erlang_c, measured
+from tests.sim.world.erlang import erlang_c, simulated_wait
 from tests.sim.world.made import played, poisson
 
 GRID = (
@@ -31,15 +31,16 @@ GRID = (
 
 
 @pytest.mark.parametrize(("load", "tasks", "messages"), GRID)
-def test_mean_waits_are_those_of_erlang_c(load: float, tasks: int, messages: int) -> None:
-    points = [measured(load, tasks, messages // 2, seed) for seed in (1, 2)]
+def test_mean_waits_match_erlang_c(load: float, tasks: int, messages: int) -> None:
+    points = [simulated_wait(load, tasks, messages // 2, seed) for seed in (1, 2)]
     simulated = float(np.mean([point.simulated for point in points]))
     assert points[0]._replace(simulated=simulated).error < 0.05
 
 
 @pytest.mark.parametrize(("tasks", "load"), [(1, 0.7), (2, 0.5), (10, 0.8), (50, 0.95)])
-def test_erlangs_recursion_is_his_formula(tasks: int, load: float) -> None:
-    # a^c/c! / (1 - load), by itself and the terms a^k/k! of all servers that are not all busy; one server: the load.
+def test_the_recursion_equals_the_erlang_c_formula(tasks: int, load: float) -> None:
+    # a^c/c! / (1 - load), divided by itself plus the terms a^k/k! of the states with an idle server.
+    # For one server this is the load.
     offered = tasks * load
     all_busy = offered**tasks / math.factorial(tasks) / (1 - load)
     some_idle = sum(offered**busy / math.factorial(busy) for busy in range(tasks))
@@ -48,7 +49,7 @@ def test_erlangs_recursion_is_his_formula(tasks: int, load: float) -> None:
 
 @pytest.mark.parametrize("tasks", [1, 3, 17])
 @pytest.mark.parametrize("service", ["lognormal:5:1", "pareto:5:1.5", "constant:5"])
-def test_each_message_begins_when_the_first_of_the_tasks_is_free(tasks: int, service: str) -> None:
+def test_each_message_begins_when_the_first_task_is_free(tasks: int, service: str) -> None:
     load = poisson(3, tasks / 5.5, 6000.0, service)
     outcome = played(load, tasks_at_start=tasks)
     assert outcome.received_s.tolist() == _first_come_first_served(load, tasks).tolist()
@@ -56,7 +57,7 @@ def test_each_message_begins_when_the_first_of_the_tasks_is_free(tasks: int, ser
 
 
 def _first_come_first_served(load: Workload, tasks: int) -> Floats:
-    """Kiefer and Wolfowitz's recursion: each takes the server that is free first."""
+    """Return when each message begins, with Kiefer and Wolfowitz's recursion: it takes the first free server."""
     free = [0.0] * tasks
     heapify(free)
     begun = []

@@ -1,13 +1,13 @@
-// Four pictures over one time axis: what is pointed at in one is read in all.
+// Four charts with one time axis. The pointer in one chart shows the values of all.
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-// Several series of different instants become one table, as uPlot wants it.
+// Joins series with different instants into one table, as uPlot requires.
 const joined = (...lines) => lines.length > 1 ? uPlot.join(lines) : lines[0];
 
 function timeCharts(data, onPoint) {
   let charts = [], row = null, whole = 0, pointed = null;
   const steps = uPlot.paths.stepped({align: 1}), straight = uPlot.paths.linear();
-  // A bucket between two empty ones is no line: it is drawn as a point.
+  // A bucket between two empty ones has no line, so it is drawn as a point.
   const dots = {show: false, size: 3, filter: (made, at) => made.data[at].flatMap((value, i, all) => value != null && all[i - 1] == null && all[i + 1] == null ? [i] : [])};
   const step = (name, stroke, more) => ({label: name, stroke: colour(stroke), width: 1.5, points: {show: false}, paths: steps, ...more});
   const line = (name, stroke, more) => ({...step(name, stroke, more), paths: straight});
@@ -19,7 +19,7 @@ function timeCharts(data, onPoint) {
       width: plot.clientWidth, height: more.height ?? (innerWidth < 640 ? 170 : 200), pxAlign: 1, legend: {show: false}, padding: [8, 20, 0, 0],
       cursor: {sync: {key: 'run', setSeries: false, scales: ['x', null]}, points: {show: false}, y: false, drag: {x: true, y: false, setScale: false}},
       scales: {x: {time: false, range: (u, min, max) => [min, max]}, y: {range: (u, min, max) => [0, max * 1.06 || 1], ...more.y}},
-      axes: [{...axis, size: 26, gap: 6, incrs: STEPS, space: 64, values: (u, at, k, space, incr) => at.map(one => tick(one, incr, whole))},
+      axes: [{...axis, size: 26, gap: 6, incrs: STEPS, space: 64, values: (u, at, k, space, incr) => at.map(one => timeLabel(one, incr, whole))},
         {...axis, size: 54, gap: 6, space: 34, values: (u, at) => at.map(plainly), ...more.axis}],
       series: [{}, ...series], bands: more.bands ?? [],
       hooks: {setCursor: [point], setSelect: [select], draw: more.draw ? [more.draw] : []},
@@ -70,7 +70,7 @@ function timeCharts(data, onPoint) {
     pointed = left == null || left < 0 ? null : made.posToVal(left, 'x');
     read();
   }
-  // Puts the cursor of every chart at an instant, and brings it into view.
+  // Moves the cursor of every chart to an instant, and the instant into view.
   let moving = false;
   function go(at) {
     const {min, max} = charts[0].scales.x;
@@ -84,7 +84,7 @@ function timeCharts(data, onPoint) {
     });
   }
   function leap(by) {
-    const [instants] = row.told;
+    const [instants] = row.reasons;
     if (!instants.length) return;
     const here = pointed == null ? (by > 0 ? -1 : instants.length) : lastUntil(instants, pointed + 0.05);
     const exact = here >= 0 && here < instants.length && Math.abs(instants[here] - pointed) < 0.06;
@@ -99,22 +99,22 @@ function timeCharts(data, onPoint) {
   };
   function read() {
     if (!row) return;
-    const at = pointed, has = at != null, told = has ? lastUntil(row.told[0], at + 0.05) : -1;
+    const at = pointed, has = at != null, reason = has ? lastUntil(row.reasons[0], at + 0.05) : -1;
     const [starts, p50, p95, longest] = row.waits, bucket = has && at < data.length_s ? lastUntil(starts, at) : -1;
     onPoint({
-      at, told, clock: has ? clock(at, charts[0].scales.x.max - charts[0].scales.x.min, whole) : null,
+      at, reason, clock: has ? clock(at, charts[0].scales.x.max - charts[0].scales.x.min, whole) : null,
       needed: has && at < data.length_s ? value(data.needed, at) : null, arrivals: has && at < data.length_s ? value(data.arrivals, at) : null,
       desired: has ? value(row.desired, at) : null, running: has ? value(row.running, at) : null,
       p50: p50[bucket], p95: p95[bucket], longest: longest[bucket],
       billed: has ? between(row.billed, at) : null, limit: has && data.limit ? between(data.limit, at) : null, work: has ? between(data.work, at) : null,
     });
-    if (told !== shown) { shown = told; charts[0].redraw(false, false); }
+    if (reason !== shown) { shown = reason; charts[0].redraw(false, false); }
   }
   let shown = -1;
 
-  // Where the count was decided; all of them only where they do not run into each other.
+  // Marks of the decisions. All are drawn only if they do not overlap.
   function marks(u) {
-    const [instants] = row.told, {min, max} = u.scales.x, from = lastUntil(instants, min - 1e-9) + 1, to = lastUntil(instants, max) + 1;
+    const [instants] = row.reasons, {min, max} = u.scales.x, from = lastUntil(instants, min - 1e-9) + 1, to = lastUntil(instants, max) + 1;
     const dot = (k, radius, fill) => {
       u.ctx.beginPath();
       u.ctx.arc(u.valToPos(instants[k], 'x', true), u.valToPos(value(row.desired, instants[k] + 0.05) ?? 0, 'y', true), radius * devicePixelRatio, 0, 7);
@@ -126,8 +126,8 @@ function timeCharts(data, onPoint) {
     if (shown >= from && shown < to) { dot(shown, 6, colour('page')); dot(shown, 4.5, colour('orange')); }
     u.ctx.restore();
   }
-  // The promise; what is above it was late.
-  function promise(u) {
+  // The latency target; waits above it are late.
+  function target(u) {
     const y = Math.round(u.valToPos(data.latency_s, 'y', true)), {left, width, top} = u.bbox, {ctx} = u;
     ctx.save();
     ctx.fillStyle = colour('red-soft');
@@ -165,7 +165,7 @@ function timeCharts(data, onPoint) {
     const [at, p50, p95, longest] = row.waits, ends = [...at, data.length_s], last = values => [...values, values[values.length - 1]];
     chart('c-waits', [ends, last(longest), last(p95), last(p50)], [
       step('longest', 'violet', {width: 0.75, points: dots}), step('p95', 'violet', {width: 1.75, points: dots}), step('p50', 'violet', none),
-    ], {...waitScale(), bands: [{series: [2, 3], fill: colour('violet-soft')}], draw: promise});
+    ], {...waitScale(), bands: [{series: [2, 3], fill: colour('violet-soft')}], draw: target});
     chart('c-arrivals', data.arrivals, [step('arrivals', 'grey', {fill: colour('grey-soft'), width: 1})], {height: innerWidth < 640 ? 120 : 140});
     chart('c-cost', data.limit ? joined(data.work, row.billed, data.limit) : joined(data.work, row.billed), [
       line('work', 'grey', {width: 1.25}), line('billed', 'blue', {width: 1.75}), ...(data.limit ? [line('clairvoyant', 'green', {width: 1.25})] : []),

@@ -1,4 +1,4 @@
-// What is chosen, and everything that shows it.
+// The selected policy, and the elements that show it.
 const $$ = id => document.getElementById(id);
 
 async function unpacked(text) {
@@ -8,9 +8,9 @@ async function unpacked(text) {
 }
 
 function keyed(id, entries) {
-  $$(id).querySelector('.keys').replaceChildren(...entries.map(([name, look, field]) => {
+  $$(id).querySelector('.keys').replaceChildren(...entries.map(([name, style, field]) => {
     const item = document.createElement('li'), swatch = document.createElement('i'), value = document.createElement('b');
-    swatch.className = look;
+    swatch.className = style;
     if (field) value.dataset.field = field;
     item.append(swatch, name, ...(field ? [value] : []));
     return item;
@@ -20,8 +20,8 @@ function keyed(id, entries) {
 function sortable(table) {
   const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0], first = [...body.rows];
   heads.forEach((head, column) => head.querySelector('button').addEventListener('click', () => {
-    const turn = {ascending: 'descending', descending: null}[head.getAttribute('aria-sort')];
-    const order = turn === undefined ? 'ascending' : turn;
+    const next = {ascending: 'descending', descending: null}[head.getAttribute('aria-sort')];
+    const order = next === undefined ? 'ascending' : next;
     heads.forEach(other => other.removeAttribute('aria-sort'));
     if (order) head.setAttribute('aria-sort', order);
     const key = line => column ? +line.cells[column].dataset.value : line.cells[0].textContent.toLowerCase();
@@ -42,7 +42,7 @@ function start(data) {
   let row = null;
 
   keyed('c-tasks', [['needed', 'area', 'needed'], ['desired', 'orange', 'desired'], ['running', 'blue', 'running']]);
-  keyed('c-waits', [['acceptable ' + duration(data.latency_s), 'red'], ['longest', 'violet-thin', 'longest'], ['p95', 'violet', 'p95'], ['p50, shaded to p95', 'spread', 'p50']]);
+  keyed('c-waits', [['latency target ' + duration(data.latency_s), 'red'], ['longest', 'violet-thin', 'longest'], ['p95', 'violet', 'p95'], ['p50, shaded to p95', 'spread', 'p50']]);
   keyed('c-arrivals', [['arrivals', 'area', 'arrivals']]);
   keyed('c-cost', [['billed', 'blue', 'billed'], ...(data.limit ? [['clairvoyant', 'green', 'limit']] : []), ['the work alone', 'grey', 'work']]);
 
@@ -53,19 +53,19 @@ function start(data) {
       node.textContent = seen.at == null ? '' : typeof value === 'string' ? value : plainly(value);
     }
     $$('at').textContent = seen.clock ?? 'whole run';
-    reason(seen.told);
+    reason(seen.reason);
   });
 
-  function reason(told) {
-    const [instants, sentences] = row.told, some = instants.length, bold = document.createElement('b');
-    why.classList.toggle('none', told < 0);
-    if (told >= 0) {
-      bold.textContent = clock(instants[told], 0, Math.max(data.length_s, row.ended_s));
-      why.replaceChildren(bold, sentences[told]);
+  function reason(index) {
+    const [instants, sentences] = row.reasons, some = instants.length, bold = document.createElement('b');
+    why.classList.toggle('none', index < 0);
+    if (index >= 0) {
+      bold.textContent = clock(instants[index], 0, Math.max(data.length_s, row.ended_s));
+      why.replaceChildren(bold, sentences[index]);
     } else if (some) {
-      const left = row.told_in_all > some ? `, the ${some.toLocaleString('en')} largest of them here` : '';
-      why.textContent = `${row.told_in_all.toLocaleString('en')} ${row.told_in_all === 1 ? 'decision' : 'decisions'}${left}. Point at a chart to read why the count was what it was.`;
-    } else why.textContent = 'This policy gives no reasons.';
+      const left = row.reasons_total > some ? `; this page has the ${some.toLocaleString('en')} with the largest changes` : '';
+      why.textContent = `${row.reasons_total.toLocaleString('en')} ${row.reasons_total === 1 ? 'decision' : 'decisions'}${left}. Point at a chart to read the reason for the count.`;
+    } else why.textContent = 'This policy logs no reasons.';
   }
 
   function choose(index) {
@@ -79,10 +79,10 @@ function start(data) {
       box.append(term, value);
       return box;
     }));
-    $$('said-verdict').textContent = row.drawn ? `${row.label}: ${row.verdict}.` : `${row.label} did not run with the seed of the pictures.`;
+    $$('said-verdict').textContent = row.drawn ? `${row.label}: ${row.verdict}.` : `${row.label} did not run with the seed of the charts.`;
     document.querySelectorAll('tr[data-row]').forEach(line => line.classList.toggle('chosen', +line.dataset.row === index));
     document.querySelectorAll('.chart').forEach(chart => { chart.hidden = !row.drawn; });
-    $$('earlier').disabled = $$('later').disabled = !row.drawn || !row.told[0].length;
+    $$('earlier').disabled = $$('later').disabled = !row.drawn || !row.reasons[0].length;
     if (row.drawn) charts.draw(row);
   }
   const place = scatter($$('place'), $$('place-said'), rows, choose);
@@ -93,7 +93,7 @@ function start(data) {
   $$('whole').addEventListener('click', charts.whole);
   document.querySelectorAll('tr[data-row] th button').forEach(button =>
     button.addEventListener('click', () => choose(+button.closest('tr').dataset.row)));
-  document.querySelectorAll('.plot').forEach(plot => { plot.tabIndex = 0; plot.setAttribute('role', 'group'); plot.setAttribute('aria-label', 'chart; arrow keys go through the decisions'); });
+  document.querySelectorAll('.plot').forEach(plot => { plot.tabIndex = 0; plot.setAttribute('role', 'group'); plot.setAttribute('aria-label', 'chart; the arrow keys move between decisions'); });
   document.querySelectorAll('table').forEach(sortable);
   choose(+select.value);
   document.documentElement.dataset.drawn = 'yes';
@@ -108,7 +108,7 @@ $$('copy').addEventListener('click', async () => {
 unpacked($$('data').textContent).then(start).catch(error => {
   const notice = document.createElement('p');
   notice.className = 'notice';
-  notice.textContent = `The pictures could not be drawn (${error.message}). The tables below say the same.`;
+  notice.textContent = `The charts could not be drawn (${error.message}). The tables below contain the same results.`;
   document.querySelector('main').prepend(notice);
   document.documentElement.dataset.drawn = 'failed';
 });

@@ -1,4 +1,4 @@
-// Cost against lateness: every policy a point that can be chosen by mouse, touch and keyboard.
+// Cost against lateness: each policy is a point that can be selected with mouse, touch and keyboard.
 function scatter(figure, said, rows, choose) {
   const svg = figure.querySelector('svg');
   const make = (name, attributes, parent = svg) => {
@@ -11,31 +11,31 @@ function scatter(figure, said, rows, choose) {
   let chosen = -1, best = [];
   svg.toggleAttribute('hidden', !placed.length);
 
-  // Nothing late has no logarithm: it has the lowest line to itself.
+  // Zero has no logarithm, so it has a separate line at the bottom.
   function lateScale(top, bottom) {
     const late = placed.map(({row}) => row.late[0]), some = late.filter(value => value > 0);
     const most = Math.max(...late, 0), least = Math.min(...some);
     if (!some.length || most / least < 12) {
-      const end = Math.max(most * 1.12, 0.1), step = nice(end / 5), ticks = [];
-      for (let value = 0; value <= end; value += step) ticks.push(+value.toPrecision(6));
-      return {at: value => bottom - (bottom - top) * value / end, ticks, floor: bottom};
+      const end = Math.max(most * 1.12, 0.1), step = nice(end / 5), marks = [];
+      for (let value = 0; value <= end; value += step) marks.push(+value.toPrecision(6));
+      return {at: value => bottom - (bottom - top) * value / end, marks, floor: bottom};
     }
     const low = Math.max(Math.floor(Math.log10(least)), -2), high = Math.log10(Math.min(100, most * 1.6)), foot = bottom - 34;
-    const ticks = [0];
-    for (let power = low; power <= high; power++) ticks.push(+(10 ** power).toPrecision(3));
+    const marks = [0];
+    for (let power = low; power <= high; power++) marks.push(+(10 ** power).toPrecision(3));
     const at = value => value <= 0 ? bottom : foot - (foot - top) * Math.max(0, (Math.log10(value) - low) / (high - low));
-    return {at, ticks, floor: bottom};
+    return {at, marks, floor: bottom};
   }
   function costScale(left, right) {
     const cost = placed.map(({row}) => row.cost[0]), most = Math.max(...cost), least = Math.min(1, ...cost);
     if (most / least < 4) {
-      const start = least - (most - least) * 0.06, end = most + (most - least) * 0.12 || 2, step = nice((end - start) / 6), ticks = [];
-      for (let value = Math.ceil(start / step) * step; value <= end; value += step) ticks.push(+value.toPrecision(6));
-      return {at: value => left + (right - left) * (value - start) / (end - start), ticks};
+      const start = least - (most - least) * 0.06, end = most + (most - least) * 0.12 || 2, step = nice((end - start) / 6), marks = [];
+      for (let value = Math.ceil(start / step) * step; value <= end; value += step) marks.push(+value.toPrecision(6));
+      return {at: value => left + (right - left) * (value - start) / (end - start), marks};
     }
     const low = Math.log(least * 0.92), high = Math.log(most * 1.25);
-    const ticks = [1, 1.5, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000, 2000, 5000, 10000].filter(value => value <= most * 1.25);
-    return {at: value => left + (right - left) * (Math.log(value) - low) / (high - low), ticks};
+    const marks = [1, 1.5, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000, 2000, 5000, 10000].filter(value => value <= most * 1.25);
+    return {at: value => left + (right - left) * (Math.log(value) - low) / (high - low), marks};
   }
   function nice(rough) {
     const power = 10 ** Math.floor(Math.log10(rough));
@@ -43,12 +43,12 @@ function scatter(figure, said, rows, choose) {
   }
 
   function axes(x, y, box) {
-    for (const value of y.ticks) {
+    for (const value of y.marks) {
       make('line', {class: value === 0 ? 'floor' : 'grid', x1: box.left, x2: box.right, y1: y.at(value), y2: y.at(value)});
       make('text', {x: box.left - 8, y: y.at(value) + 4, 'text-anchor': 'end'}).textContent = value === 0 ? 'none' : `${value} %`;
     }
     let free = -Infinity;
-    for (const value of x.ticks) {
+    for (const value of x.marks) {
       if (x.at(value) - free < 34) continue;
       free = x.at(value);
       if (value !== 1) make('line', {class: 'grid', x1: free, x2: free, y1: box.top, y2: box.bottom});
@@ -59,7 +59,7 @@ function scatter(figure, said, rows, choose) {
     make('text', {x: box.right, y: box.bottom + 40, 'text-anchor': 'end'}).textContent = 'cost, in multiples of the work alone';
   }
 
-  // What never being late costs at least; and those that no competitor beats on both, from the cheapest to the least late.
+  // The cost of the clairvoyant, and the Pareto front: the policies that no other is better than in both, by ascending cost.
   function front(x, y, box) {
     for (const {row} of placed.filter(one => one.row.kind === 'limit')) {
       make('line', {class: 'limit-line', x1: x.at(row.cost[0]), x2: x.at(row.cost[0]), y1: box.top, y2: box.bottom});
@@ -84,15 +84,15 @@ function scatter(figure, said, rows, choose) {
       if (shape === 'limit') make('path', {class: 'dot', d: `M${cx},${cy - 7}l7,7l-7,7l-7,-7z`}, group);
       else make('circle', {class: 'dot', cx, cy, r: shape === 'ours' ? 6.5 : 5}, group);
       group.addEventListener('click', () => choose(index));
-      group.addEventListener('mouseenter', () => tell(row));
-      group.addEventListener('mouseleave', () => tell(null));
-      group.addEventListener('focus', () => tell(row));
+      group.addEventListener('mouseenter', () => describe(row));
+      group.addEventListener('mouseleave', () => describe(null));
+      group.addEventListener('focus', () => describe(row));
       group.addEventListener('keydown', event => walk(event, index));
     }
   }
 
-  const tell = row => {
-    const hint = placed.length ? 'Choose a point to look at its run below.' : 'Nothing came, so there is no work to hold a cost against.';
+  const describe = row => {
+    const hint = placed.length ? 'Select a point to show its run below.' : 'The load has no messages, so no relative cost is defined.';
     said.textContent = row ? `${row.label}: ${row.verdict}` : hint;
   };
 
@@ -110,7 +110,7 @@ function scatter(figure, said, rows, choose) {
     event.preventDefault();
   }
 
-  // A name goes where it covers nothing; the most telling ones choose first, the last may go without.
+  // A name is placed where it covers nothing. The most important names are placed first; the others can be omitted.
   function names(x, y, box) {
     const taken = placed.map(({row}) => around(x.at(row.cost[0]), y.at(row.late[0]), 8, 8));
     const weight = ({row, index}) => index === chosen ? 0 : row.kind !== 'peer' ? 1 : row.beaten ? 3 : 2;
@@ -165,6 +165,6 @@ function scatter(figure, said, rows, choose) {
     if (!svg.querySelector('.point[tabindex="0"]')) svg.querySelector('.point')?.setAttribute('tabindex', 0);
   }
   new ResizeObserver(draw).observe(figure);
-  tell(null);
+  describe(null);
   return index => { chosen = index; draw(); };
 }

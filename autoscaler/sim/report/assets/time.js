@@ -1,8 +1,8 @@
-// Instants are seconds since the start; people read days and clocks.
+// Formats instants, which are seconds since the start, as days and clock times.
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 const pad = number => String(number).padStart(2, '0');
 
-// Long runs say the day; short looks say the second.
+// The time includes the day in a long run, and the second if the visible range is short.
 function clock(at, spanned, whole) {
   const second = Math.round(at), day = Math.floor(second / DAY);
   const hours = Math.floor(second / HOUR) - (whole > DAY * 1.5 ? day * 24 : 0);
@@ -12,8 +12,8 @@ function clock(at, spanned, whole) {
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 28 * DAY];
 
-// The axis: the day stands only where one begins, so that the clock has room.
-function tick(at, step, whole) {
+// A label of the time axis. It shows the day only where a day starts, to leave room for the clock time.
+function timeLabel(at, step, whole) {
   const day = `day ${Math.floor(at / DAY) + 1}`;
   if (step >= DAY) return day;
   if (whole > DAY * 1.5 && at % DAY === 0) return day;

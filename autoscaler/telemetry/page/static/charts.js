@@ -1,13 +1,13 @@
-// Three charts over one time axis: what is pointed at in one is read in all.
+// Three charts with one time axis: a selected time shows the values in all of them.
 import {$, el, fill, put} from './dom.js';
 import {clock, duration, exact, plainly} from './words.js';
 
 const {uPlot} = window;
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const CHARTS = [
-  {title: 'Backlog', unit: 'messages', lines: [['waiting', 'waiting', 'blue', 1.75], ['in_flight', 'in flight', 'violet', 1.25]], filled: 'blue-soft', height: 170},
-  {title: 'Tasks', unit: '', lines: [['asked', 'demand', 'area', 1], ['desired', 'desired', 'orange', 1.5], ['running', 'running', 'blue', 1.75]], stepped: true, height: 190},
-  {title: 'Oldest wait', unit: 'against the latency target', lines: [['oldest_s', 'oldest', 'violet', 1.5]], words: duration, target: true, height: 150},
+  {title: 'Backlog', unit: 'messages', lines: [['waiting', 'visible', 'blue', 1.75], ['in_flight', 'in flight', 'violet', 1.25]], filled: 'blue-soft', height: 170},
+  {title: 'Tasks', unit: '', lines: [['demand', 'demand', 'area', 1], ['desired', 'desired', 'orange', 1.5], ['running', 'running', 'blue', 1.75]], stepped: true, height: 190},
+  {title: 'Oldest message', unit: 'age and latency target', lines: [['oldest_s', 'oldest', 'violet', 1.5]], words: duration, target: true, height: 150},
 ];
 
 export function charts(hours, latency) {
@@ -21,11 +21,11 @@ export function charts(hours, latency) {
   }
 
   function figure(chart) {
-    const list = el('ul', {class: 'keys'}, ...chart.lines.map(([name, label, look]) => {
+    const list = el('ul', {class: 'keys'}, ...chart.lines.map(([name, label, style]) => {
       keys.set(name, el('b'));
-      return el('li', {}, el('i', {class: look, 'aria-hidden': 'true'}), label, keys.get(name));
+      return el('li', {}, el('i', {class: style, 'aria-hidden': 'true'}), label, keys.get(name));
     }), chart.target && el('li', {}, el('i', {class: 'red', 'aria-hidden': 'true'}), `latency target ${duration(latency())}`));
-    const place = el('div', {class: 'plot', tabindex: '0', role: 'application', 'aria-label': `${chart.title} over the last six hours; arrow keys read it`, 'aria-describedby': 'read'});
+    const place = el('div', {class: 'plot', tabindex: '0', role: 'application', 'aria-label': `${chart.title} over the last six hours; use the arrow keys to read values`, 'aria-describedby': 'read'});
     const node = el('figure', {class: 'chart'}, el('figcaption', {}, el('h3', {}, chart.title, ' ', el('small', {}, chart.unit)), list), place);
     queueMicrotask(() => { drawn.push({chart, plot: plot(chart, place)}); });
     place.addEventListener('keydown', pressed);
@@ -36,9 +36,9 @@ export function charts(hours, latency) {
   function plot(chart, place) {
     const axis = {stroke: colour('soft'), font: '12px system-ui, sans-serif', grid: {stroke: colour('faint'), width: 1}, ticks: {show: false}};
     const paths = chart.stepped ? uPlot.paths.stepped({align: 1}) : uPlot.paths.linear();
-    const series = chart.lines.map(([, label, look, width], k) => ({
+    const series = chart.lines.map(([, label, style, width], k) => ({
       label, width, paths, points: {show: false}, spanGaps: false,
-      stroke: colour(look === 'area' ? 'grey' : look), fill: look === 'area' ? colour('grey-soft') : k === 0 && chart.filled ? colour(chart.filled) : undefined,
+      stroke: colour(style === 'area' ? 'grey' : style), fill: style === 'area' ? colour('grey-soft') : k === 0 && chart.filled ? colour(chart.filled) : undefined,
     }));
     const most = chart.target ? max => Math.max(max ?? 0, latency() * 1.15) : max => max ?? 0;
     const made = new uPlot({
@@ -113,11 +113,11 @@ export function charts(hours, latency) {
     pointed = at;
     const k = at == null ? hours.at.length - 1 : hours.until(at);
     for (const {lines, words} of CHARTS) for (const [name] of lines) put(keys.get(name), (words ?? plainly)(hours.lines[name][k]));
-    put($('read'), at == null || k < 0 ? '' : said(k));
+    put($('read'), at == null || k < 0 ? '' : summary(k));
   }
-  function said(k) {
+  function summary(k) {
     const {waiting, running, desired, oldest_s: oldest} = Object.fromEntries(Object.entries(hours.lines).map(([name, line]) => [name, line[k]]));
-    return `${exact(hours.at[k])}: ${plainly(waiting)} waiting, the oldest for ${duration(oldest)}; ${plainly(running)} of ${plainly(desired)} tasks running`;
+    return `${exact(hours.at[k])}: backlog ${plainly(waiting)}, oldest message ${duration(oldest)}; ${plainly(running)} of ${plainly(desired)} tasks running`;
   }
 
   function update() {

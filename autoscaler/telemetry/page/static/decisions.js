@@ -1,40 +1,40 @@
-// A decision: its sentence whole, and the walk from what was asked for to what was decided.
+// A decision: its full sentence, and the steps from the demand to the target.
 import {$, el, fill, put} from './dom.js';
 import {clock, count, exact, several} from './words.js';
 
 const VERDICTS = {scale_out: ['▲', 'out'], scale_in: ['▼', 'in'], hold: ['=', 'stays at']};
-const OUTCOMES = {accepted: 'ECS accepted it', unchanged: 'nothing to change', shadow: 'in shadow: nothing was asked of ECS'};
+const OUTCOMES = {accepted: 'accepted by ECS', unchanged: 'no change', shadow: 'shadow mode: no request to ECS'};
 const named = rule => rule.replaceAll('_', ' ');
-const outcome = one => OUTCOMES[one.outcome] ?? `not done: ${one.failure ?? named(one.outcome)}`;
+const outcome = one => OUTCOMES[one.outcome] ?? `failed: ${one.failure ?? named(one.outcome)}`;
 
 export function walk(one) {
-  if (one.target == null) return el('p', {class: 'aside fault'}, one.failure ?? 'nothing could be decided');
-  const asked = one.demand == null ? step('demand', '–', 'no signal could be read') : step('demand', count(one.demand), reasonOf(one));
+  if (one.target == null) return el('p', {class: 'note fault'}, one.failure ?? 'no decision');
+  const demand = one.demand == null ? step('demand', '–', 'no signal could be read') : step('demand', count(one.demand), reasonOf(one));
   const steps = one.steps.map(({rule, from, to, reason: why}) => step(named(rule), `${count(from)} → ${count(to)}`, why));
   const [, word] = VERDICTS[one.verdict];
-  const change = one.verdict === 'hold' ? `stays at ${count(one.current)}` : `${word} from ${count(one.current)}`;
-  return el('ol', {class: 'walk'}, asked, ...steps, step('decided', count(one.target), `${change}; ${outcome(one)}`));
+  const change = one.verdict === 'hold' ? `stays at ${count(one.current)}` : `scale ${word} from ${count(one.current)}`;
+  return el('ol', {class: 'walk'}, demand, ...steps, step('target', count(one.target), `${change}; ${outcome(one)}`));
 }
 const step = (rule, counts, why) => el('li', {}, el('span', {class: 'rule'}, rule), el('span', {class: 'counts'}, counts), el('span', {class: 'reason'}, why));
 const reasonOf = one => one.votes.map(vote => one.votes.length > 1 ? `${vote.signal}: ${vote.reason}: ${several(vote.tasks, 'task')}` : vote.reason).join('; ');
 
-function asides(one) {
+function notes(one) {
   const ages = Object.entries(one.ages_s).map(([name, age]) => `${name} ${age.toFixed(0)} s`);
   return [
-    ...one.faults.map(fault => el('p', {class: 'aside fault'}, `${fault.signal}: ${fault.reason}`)),
-    ...one.notices.map(notice => el('p', {class: 'aside fault'}, notice.text)),
-    one.schedule && el('p', {class: 'aside'}, `bounds of the schedule ${one.schedule}`),
-    ages.length && el('p', {class: 'aside'}, `readings were so old: ${ages.join(', ')}`),
+    ...one.faults.map(fault => el('p', {class: 'note fault'}, `${fault.signal}: ${fault.reason}`)),
+    ...one.notices.map(notice => el('p', {class: 'note fault'}, notice.text)),
+    one.schedule && el('p', {class: 'note'}, `min and max tasks from schedule ${one.schedule}`),
+    ages.length && el('p', {class: 'note'}, `sample age: ${ages.join(', ')}`),
   ].filter(Boolean);
 }
 
 export function showNewest(place, one) {
-  fill(place, el('p', {class: 'quote'}, one.sentence), walk(one), ...asides(one));
+  fill(place, el('p', {class: 'quote'}, one.sentence), walk(one), ...notes(one));
 }
 
 const FEW = 10;
 
-// The list, its beginning at first. Each look is put into words when it is opened, not before.
+// The list shows the newest decisions first. The details of a decision are built when it is opened.
 export function decisionList() {
   const known = new Map(), list = $('decisions');
   let whole = false;
@@ -55,7 +55,7 @@ export function decisionList() {
     shown.forEach(({node}, at) => { if (list.children[at] !== node) list.insertBefore(node, list.children[at] ?? null); });
     while (list.children.length > shown.length) list.lastChild.remove();
     $('no-decisions').hidden = shown.length > 0;
-    put($('no-decisions'), all.length ? 'No change among them.' : 'None yet.');
+    put($('no-decisions'), all.length ? 'No changes in these decisions.' : 'No decisions yet.');
   }
   $('changes').onchange = () => arrange();
   $('more').onclick = () => {
@@ -68,13 +68,13 @@ export function decisionList() {
 }
 
 function line(one) {
-  const [sign, word] = VERDICTS[one.verdict] ?? ['?', 'blind'];
+  const [sign, word] = VERDICTS[one.verdict] ?? ['?', 'no decision'];
   const change = one.verdict == null ? word : one.verdict === 'hold' ? `${word} ${count(one.current)}` : `${word} ${count(one.current)} → ${count(one.target)}`;
   const time = el('time', {datetime: one.ts, title: exact(one.wall)}, clock(one.wall));
-  const verdict = el('span', {class: `verdict ${one.verdict ?? 'blind'}`}, el('span', {'aria-hidden': 'true'}, `${sign} `), change);
+  const verdict = el('span', {class: `verdict ${one.verdict ?? 'missing'}`}, el('span', {'aria-hidden': 'true'}, `${sign} `), change);
   const details = el('details', {}, el('summary', {}, time, verdict, el('span', {class: 'words'}, one.sentence)));
   details.addEventListener('toggle', () => {
-    if (details.open && !details.querySelector('.more')) details.append(el('div', {class: 'more'}, walk(one), ...asides(one)));
+    if (details.open && !details.querySelector('.more')) details.append(el('div', {class: 'more'}, walk(one), ...notes(one)));
   });
   return el('li', {}, details);
 }

@@ -1,4 +1,4 @@
-// Nodes are made of text and nothing else: no name, however hostile, becomes markup.
+// Nodes contain text only: no name can become markup.
 export const $ = id => document.getElementById(id);
 
 export function el(tag, properties = {}, ...children) {
@@ -13,7 +13,7 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
-// Writes only what differs: what does not change is not laid out again, nor read out.
+// Writes only a changed text, so that an unchanged one is not laid out or read out again.
 export function put(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

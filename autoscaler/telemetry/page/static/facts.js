@@ -1,4 +1,4 @@
-// What is known of a service, beside its decisions: the latency target, queues, estimates, settings.
+// The data of a service except its decisions: latency target, queues, estimates, settings.
 import {$, attribute, el, fill, put} from './dom.js';
 import {SLO, count, duration, modeOf, pauseOf, plainly, several, shadowOf} from './words.js';
 
@@ -12,7 +12,7 @@ export function showHead({row, ecs_service: service, in_time: inTime}) {
     ...tags.map(tag => el('li', {}, el('span', {class: 'tag strong'}, tag))));
   const {sign, headline} = SLO[row.slo];
   attribute($('slo'), 'class', `slo ${row.slo}`);
-  fill($('slo'), el('span', {class: `mark ${row.slo}`}, el('i', {'aria-hidden': 'true'}, sign), headline), `: ${row.reason}`, kept(inTime));
+  fill($('slo'), el('span', {class: `mark ${row.slo}`}, el('i', {'aria-hidden': 'true'}, sign), headline), `: ${row.reason}`, inTimeText(inTime));
   showShadow(row.activate);
 }
 
@@ -21,19 +21,19 @@ function showShadow(activate) {
   put($('shadow'), activate == null ? '' : `${shadowOf(activate)} Read docs/shadow.md first.`);
 }
 
-function kept(inTime) {
+function inTimeText(inTime) {
   if (!inTime || inTime.received < 1) return null;
   const share = 100 * (1 - Math.min(1, inTime.late / inTime.received)), digits = share > 99 && share < 100 ? 2 : 1;
-  const said = inTime.late < 0.5 ? 'all' : `${(Math.floor(share * 10 ** digits) / 10 ** digits).toFixed(digits)} %`;
-  return el('span', {class: 'sub'}, `In the last six hours: ${said} of about ${count(Math.round(inTime.received))} messages in time, by our own estimate.`);
+  const shown = inTime.late < 0.5 ? 'all' : `${(Math.floor(share * 10 ** digits) / 10 ** digits).toFixed(digits)} %`;
+  return el('span', {class: 'sub'}, `In the last six hours: ${shown} of about ${count(Math.round(inTime.received))} messages in time (estimated).`);
 }
 
 export function showTiles({row}) {
   const tiles = [
-    ['Oldest wait', duration(row.oldest_s), row.latency_s == null ? '' : `of ${duration(row.latency_s)}`],
-    ['Waiting', count(row.waiting), 'messages'],
+    ['Oldest message', duration(row.oldest_s), row.latency_s == null ? '' : `target ${duration(row.latency_s)}`],
+    ['Backlog', count(row.waiting), 'visible messages'],
     ['In flight', count(row.in_flight), 'messages'],
-    ['Tasks', count(row.running), row.running === row.desired ? 'running, as desired' : `running, of ${count(row.desired)} desired`],
+    ['Tasks', count(row.running), row.running === row.desired ? 'running, as desired' : `running, ${count(row.desired)} desired`],
   ];
   fill($('tiles'), ...tiles.map(([name, value, more]) => el('div', {}, el('dt', {}, name), el('dd', {}, value, el('small', {}, more)))));
 }
@@ -48,17 +48,17 @@ const number = text => el('td', {class: 'number'}, text);
 export function showEstimates(estimates) {
   $('estimates').hidden = !estimates.length;
   fill($('estimates').querySelector('tbody'), ...estimates.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name),
-    number(`${plainly(one.value)} ${one.unit}`.trim()), el('td', {}, ...confidence(one)), el('td', {}, one.fixed ? 'set, not learned' : one.age_s == null ? 'none yet' : `${duration(one.age_s)} ago`))));
+    number(`${plainly(one.value)} ${one.unit}`.trim()), el('td', {}, ...confidence(one)), el('td', {}, one.fixed ? 'configured, not learned' : one.age_s == null ? 'none yet' : `${duration(one.age_s)} ago`))));
 }
 function confidence(one) {
   const meter = el('span', {class: `meter ${one.learned ? 'learned' : ''}`, 'aria-hidden': 'true'});
   meter.style.setProperty('--part', one.confidence);
-  return [meter, one.fixed ? 'set' : `${Math.round(one.confidence * 100)} %${one.learned ? '' : ', still learning'}`];
+  return [meter, one.fixed ? 'configured' : `${Math.round(one.confidence * 100)} %${one.learned ? '' : ', still learning'}`];
 }
 
 export function showSettings(settings, defaults) {
   $('settings').querySelector('h2').hidden = false;
   const rows = settings.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name), el('td', {class: 'value'}, one.value), el('td', {class: 'origin'}, one.origin)));
-  fill($('settings').querySelector('tbody'), ...(rows.length ? rows : [el('tr', {}, el('td', {colspan: 3}, 'Where they came from is not known here.'))]));
+  fill($('settings').querySelector('tbody'), ...(rows.length ? rows : [el('tr', {}, el('td', {colspan: 3}, 'The sources of the settings are unknown.'))]));
   fill($('defaults').querySelector('tbody'), ...defaults.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name), el('td', {class: 'value'}, one.value))));
 }

@@ -1,6 +1,6 @@
-// The last hours as columns of numbers, to which points are added.
-const KEPT_S = 6 * 3600;
-export const NAMES = ['waiting', 'in_flight', 'desired', 'running', 'asked', 'oldest_s'];
+// The last hours as columns of numbers. New points are added.
+const HISTORY_S = 6 * 3600;
+export const NAMES = ['waiting', 'in_flight', 'desired', 'running', 'demand', 'oldest_s'];
 
 export class Hours {
   constructor(history) {
@@ -16,13 +16,13 @@ export class Hours {
     const to = last >= 0 && this.at[last] === point.at ? last : last + 1;
     this.at[to] = point.at;
     for (const name of NAMES) this.lines[name][to] = point[name];
-    while (this.at.length && this.at[0] <= point.at - KEPT_S) {
+    while (this.at.length && this.at[0] <= point.at - HISTORY_S) {
       this.at.shift();
       for (const name of NAMES) this.lines[name].shift();
     }
   }
 
-  // Where nothing was noted for a while there is a hole, and not a line across it.
+  // A long time without points becomes a gap, not a line.
   table(...names) {
     const rows = [[], ...names.map(() => [])], far = this.far();
     this.at.forEach((at, k) => {
@@ -32,13 +32,13 @@ export class Hours {
     return rows;
   }
 
-  // Three usual distances, and five minutes at least: quiet services are looked at seldom.
+  // Three times the median distance, at least five minutes: idle services are polled less often.
   far() {
     const apart = this.at.slice(1).map((at, k) => at - this.at[k]).sort((a, b) => a - b);
     return Math.max(300, 3 * (apart[apart.length >> 1] ?? 0));
   }
 
-  // The index of the last point that is not after `at`.
+  // The index of the last point at or before `at`.
   until(at) {
     let low = 0, high = this.at.length;
     while (low < high) {

@@ -6,12 +6,12 @@ import {rowOf} from './row.js';
 import {SLO, count, keepAgo, setNow, several} from './words.js';
 
 const lines = new Map(), body = $('services').tBodies[0], heads = [...$('services').tHead.rows[0].cells];
-const asked = new URLSearchParams(location.search);
+const initial = new URLSearchParams(location.search);
 const view = {
-  show: asked.get('show') in SLO ? asked.get('show') : 'all',
-  find: asked.get('find') ?? '',
-  sort: asked.get('sort') in COLUMNS ? asked.get('sort') : 'slo',
-  direction: asked.get('direction') === 'descending' ? 'descending' : asked.get('direction') === 'ascending' ? 'ascending' : null,
+  show: initial.get('show') in SLO ? initial.get('show') : 'all',
+  find: initial.get('find') ?? '',
+  sort: initial.get('sort') in COLUMNS ? initial.get('sort') : 'slo',
+  direction: initial.get('direction') === 'descending' ? 'descending' : initial.get('direction') === 'ascending' ? 'ascending' : null,
 };
 view.direction ??= COLUMNS[view.sort].first;
 
@@ -24,7 +24,7 @@ function onNews(news) {
   const listed = news.keys && new Set(news.keys);
   for (const key of listed ? [...lines.keys()] : []) if (!listed.has(key)) lines.delete(key);
   $('notice').hidden = news.remembers;
-  put($('notice'), news.remembers ? '' : `With more than ${count(news.most)} services neither their last hours nor earlier decisions are kept here: your metrics have them.`);
+  put($('notice'), news.remembers ? '' : `With more than ${count(news.most)} services, history and earlier decisions are not stored here. Use your metrics system.`);
   summarize();
   arrange(false);
   document.documentElement.dataset.drawn = 'yes';
@@ -34,11 +34,11 @@ function summarize() {
   const tally = Object.fromEntries(Object.keys(SLO).map(one => [one, 0])), all = lines.size;
   for (const {row} of lines.values()) tally[row.slo] += 1;
   const targets = all - tally.none, {missed, at_risk: risk, unknown} = tally;
-  const headline = all === 0 ? 'No service is served' : missed ? `${count(missed)} of ${several(targets, 'service')} ${missed === 1 ? 'misses its' : 'miss their'} latency target`
+  const headline = all === 0 ? 'No services' : missed ? `${count(missed)} of ${several(targets, 'service')} ${missed === 1 ? 'misses its' : 'miss their'} latency target`
     : unknown + risk ? 'No latency target is known to be missed' : 'Every latency target is met';
   put($('headline'), headline);
   const parts = [missed && `${count(missed)} missed`, risk && `${count(risk)} at risk`, unknown && `${count(unknown)} unknown`, tally.met && `${count(tally.met)} met`, tally.none && `${count(tally.none)} without a queue`];
-  put($('lead'), all ? `Latency target: how long a message may wait before a task receives it. ${parts.filter(Boolean).join(', ')}.` : 'None is configured, or discovered yet.');
+  put($('lead'), all ? `Latency target: the maximum time that a message waits before a task receives it. ${parts.filter(Boolean).join(', ')}.` : 'No service is configured or discovered yet.');
   document.title = missed ? `✕ ${missed} missed · autoscaler` : 'autoscaler';
   chips({all, ...tally});
 }
@@ -61,7 +61,7 @@ function chip(name) {
   return {node, number};
 }
 
-// Rows do not move under a pointer or a keyboard focus, unless somebody asked for it.
+// Rows do not move while the pointer or the keyboard focus is in the table, except on a click or a key.
 const held = () => matchMedia('(hover: hover)').matches && body.matches(':hover') || body.contains(document.activeElement);
 function arrange(now) {
   const text = view.find.trim().toLowerCase();
@@ -80,14 +80,14 @@ function place(nodes) {
   focused?.focus({preventScroll: true});
 }
 
-function choose(wish) {
-  Object.assign(view, wish);
-  const told = new URLSearchParams();
-  if (view.show !== 'all') told.set('show', view.show);
-  if (view.find) told.set('find', view.find);
-  if (view.sort !== 'slo' || view.direction !== COLUMNS.slo.first) told.set('sort', view.sort);
-  if (view.direction !== COLUMNS[view.sort].first) told.set('direction', view.direction);
-  history.replaceState(null, '', told.size ? `?${told}` : location.pathname);
+function choose(change) {
+  Object.assign(view, change);
+  const query = new URLSearchParams();
+  if (view.show !== 'all') query.set('show', view.show);
+  if (view.find) query.set('find', view.find);
+  if (view.sort !== 'slo' || view.direction !== COLUMNS.slo.first) query.set('sort', view.sort);
+  if (view.direction !== COLUMNS[view.sort].first) query.set('direction', view.direction);
+  history.replaceState(null, '', query.size ? `?${query}` : location.pathname);
   summarize();
   arrange(true);
 }

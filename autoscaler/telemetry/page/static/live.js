@@ -1,4 +1,4 @@
-// News as they come. A page that nobody looks at does not listen; one that was refused asks again in a while.
+// Server-sent events. A hidden page closes its stream. After a refusal it connects again after AGAIN_MS.
 import {$, put} from './dom.js';
 
 const AGAIN_MS = 15000;
@@ -20,7 +20,7 @@ export function listen(address, onNews) {
     };
     source.onopen = () => say('live', 'live');
     source.onerror = () => {
-      say('lost', 'not live: trying again');
+      say('lost', 'disconnected: reconnecting');
       if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, AGAIN_MS);
     };
   }

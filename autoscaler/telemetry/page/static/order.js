@@ -1,12 +1,12 @@
-// By what the services can be sorted. What is not known comes last, either way; except a wait: the queue that could not
-// be read may be the worst, so it sorts as longer than any that is known. A service without queues has none.
+// The sort orders of the services. Unknown values come last in both directions. Exception: an unknown message age sorts
+// as the longest, because the unread queue may be the worst. A service without queues has no age.
 import {SLO} from './words.js';
 
 const worst = row => SLO[row.slo].rank;
 export const COLUMNS = {
   slo: {label: 'latency target', of: worst, first: 'ascending'},
   service: {label: 'service', of: row => row.key, first: 'ascending'},
-  wait: {label: 'oldest wait', of: row => row.oldest_s ?? (row.latency_s == null ? null : Infinity), first: 'descending'},
+  wait: {label: 'oldest message', of: row => row.oldest_s ?? (row.latency_s == null ? null : Infinity), first: 'descending'},
   backlog: {label: 'backlog', of: row => row.waiting, first: 'descending'},
   tasks: {label: 'tasks', of: row => row.desired, first: 'descending'},
   since: {label: 'newest change', of: row => row.since, first: 'descending'},

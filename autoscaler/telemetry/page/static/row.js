@@ -1,4 +1,4 @@
-// One service as a row of the table. It is built once, and then written to where something changed.
+// One service as a row of the table. It is built once; later, only changed parts are written.
 import {attribute, el, fill, put} from './dom.js';
 import {SLO, count, duration, modeOf, pauseOf, setAgo, shadowOf} from './words.js';
 
@@ -6,14 +6,14 @@ export function rowOf(key) {
   const link = el('a', {href: `/services/${encodeURIComponent(key)}`}, key);
   const sub = el('span', {class: 'sub'}), sign = el('i', {'aria-hidden': 'true'}), word = el('span');
   const mark = el('span', {class: 'mark'}, sign, word), reason = el('span', {class: 'sub'});
-  const wait = el('span', {class: 'value'}), may = el('span', {class: 'sub'}), meter = el('span', {class: 'meter', 'aria-hidden': 'true'});
+  const wait = el('span', {class: 'value'}), target = el('span', {class: 'sub'}), meter = el('span', {class: 'meter', 'aria-hidden': 'true'});
   const backlog = el('span', {class: 'value'}), flying = el('span', {class: 'sub'});
   const tasks = el('span', {class: 'value'}), bounds = el('span', {class: 'sub'});
   const sentence = el('span', {class: 'sentence'}), shadow = el('span', {class: 'sub shadow'}), since = el('time', {'data-unchanged': ''}), when = el('span', {class: 'sub'}, since);
   const node = el('tr', {role: 'row'},
     el('th', {role: 'rowheader', scope: 'row'}, link, sub),
     el('td', {role: 'cell'}, mark, reason),
-    el('td', {role: 'cell', class: 'number', 'data-label': 'oldest wait'}, wait, may, meter),
+    el('td', {role: 'cell', class: 'number', 'data-label': 'oldest message'}, wait, target, meter),
     el('td', {role: 'cell', class: 'number', 'data-label': 'backlog'}, backlog, flying),
     el('td', {role: 'cell', class: 'number', 'data-label': 'tasks'}, tasks, bounds),
     el('td', {role: 'cell'}, sentence, shadow, when));
@@ -32,9 +32,9 @@ export function rowOf(key) {
     put(sign, slo.sign);
     put(word, slo.word);
     put(reason, fine ? '' : row.reason);
-    tell(sub, row);
+    showTags(sub, row);
     put(wait, duration(row.oldest_s));
-    put(may, row.latency_s == null ? '' : `of ${duration(row.latency_s)}`);
+    put(target, row.latency_s == null ? '' : `target ${duration(row.latency_s)}`);
     meter.hidden = row.oldest_s == null || row.latency_s == null;
     meter.style.setProperty('--part', Math.min(1, row.oldest_s / row.latency_s || 0));
     put(backlog, count(row.waiting));
@@ -51,10 +51,10 @@ export function rowOf(key) {
   return {node, show, get row() { return row; }, matches: text => seen.includes(text)};
 }
 
-function tell(sub, row) {
+function showTags(sub, row) {
   const tags = [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
-  const said = [row.cluster, ...tags].join('|');
-  if (sub.dataset.said === said) return;
-  sub.dataset.said = said;
+  const shown = [row.cluster, ...tags].join('|');
+  if (sub.dataset.shown === shown) return;
+  sub.dataset.shown = shown;
   fill(sub, row.cluster, ...tags.flatMap(tag => [' ', el('span', {class: 'tag strong'}, tag)]));
 }

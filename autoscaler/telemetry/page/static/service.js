@@ -1,4 +1,4 @@
-// One service: everything is fetched once, and then told as it changes.
+// One service: all data is fetched once, and then updated by events.
 import {charts} from './charts.js';
 import {decisionList, showNewest} from './decisions.js';
 import {$, put} from './dom.js';
@@ -24,7 +24,7 @@ async function begin() {
   }
   $('hours').hidden = !service.history;
   $('notice').hidden = !service.not_kept;
-  put($('notice'), service.not_kept ? `Of this service ${service.not_kept}: your metrics have them.` : '');
+  put($('notice'), service.not_kept ? `${service.not_kept}. Use your metrics system.` : '');
   showSettings(service.settings, service.defaults);
   const [newest] = service.decisions;
   show(service, newest);
@@ -37,7 +37,7 @@ function onNews(news) {
   service = {...service, ...news};
   setNow(news.at);
   show(service, news.newest);
-  decisions.add(news.told);
+  decisions.add(news.decisions);
   if (hours) {
     hours.add(news.point);
     drawn.update();
@@ -53,16 +53,16 @@ function show(now, newest) {
   if (newest) {
     showNewest($('decided'), newest);
     setAgo(decidedAt, newest.wall);
-  } else put($('decided'), 'It has not been looked at yet.');
+  } else put($('decided'), 'No poll yet.');
 }
 
 function refuse(status) {
-  put($('line'), 'not live');
+  put($('line'), 'disconnected');
   $('main').replaceChildren($('notice'));
   $('notice').hidden = false;
   $('slo').remove();
   $('shadow').remove();
-  put($('notice'), status === 404 ? 'There is no such service: it may have been removed, or its name be another.' : `The daemon answered ${status}.`);
+  put($('notice'), status === 404 ? 'Service not found: it may have been removed or renamed.' : `The daemon returned HTTP ${status}.`);
   document.documentElement.dataset.drawn = 'none';
 }
 

@@ -1,17 +1,17 @@
-// Numbers, times and states in words. The time is the daemon's: a browser's clock may be wrong.
+// Numbers, times and states as text. Times use the clock of the daemon: the browser's clock may be wrong.
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
-let told = Date.now() / 1000, heard = performance.now();
-export const now = () => told + (performance.now() - heard) / 1000;
+let reported = Date.now() / 1000, receivedAt = performance.now();
+export const now = () => reported + (performance.now() - receivedAt) / 1000;
 export function setNow(wall) {
-  told = wall;
-  heard = performance.now();
+  reported = wall;
+  receivedAt = performance.now();
 }
 
 export const SLO = {
   missed: {sign: '✕', word: 'missed', headline: 'Latency target missed', rank: 0},
   at_risk: {sign: '▲', word: 'at risk', headline: 'Latency target at risk', rank: 1},
-  unknown: {sign: '?', word: 'unknown', headline: 'Latency target: unknown', rank: 2},
+  unknown: {sign: '?', word: 'unknown', headline: 'Latency target unknown', rank: 2},
   met: {sign: '✓', word: 'met', headline: 'Latency target met', rank: 3},
   none: {sign: '–', word: 'none', headline: 'No latency target', rank: 4},
 };
@@ -37,17 +37,16 @@ export function ago(wall) {
   return seconds < 2 * DAY ? `${Math.floor(seconds / HOUR)} h ago` : `${Math.floor(seconds / DAY)} d ago`;
 }
 
-// A row is sent when it changes and not when it is looked at: its instant tells since when the page has seen the same.
+// A row is sent when it changes, not at every poll: its time is the last change that the page has received.
 export function unchanged(wall) {
-  const said = ago(wall);
-  return said === 'just now' ? 'seen just now' : `no change seen for ${said.replace(' ago', '')}`;
+  const since = ago(wall);
+  return since === 'just now' ? 'updated just now' : `unchanged for ${since.replace(' ago', '')}`;
 }
 
 export const exact = wall => new Date(wall * 1000).toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
 export const clock = wall => new Date(wall * 1000).toLocaleTimeString('en-GB');
 
-// Every `time` that carries its instant says how long ago that was, or for how long nothing changed since; looked at
-// every few seconds.
+// Updates every `time` element with a wall time, every few seconds: how long ago it was, or how long nothing has changed.
 export function keepAgo() {
   setInterval(() => document.querySelectorAll('time[data-wall]').forEach(say), 5000);
 }

@@ -1,4 +1,4 @@
-"""Ticks made by the real `decide`, a clock that is set by hand, and a log that keeps its lines."""
+"""Polls with decisions of the real `decide`, a clock that the test sets, and a logger that stores its lines."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Missing, Observation, QueueReading, Utilization
 from autoscaler.core.policy import Mode, Policy, QueuePolicy
-from autoscaler.ports import Category, ServiceRef, Tick
+from autoscaler.ports import Category, Poll, ServiceRef
 from autoscaler.telemetry import LoggedJournal, Metrics, StatusStore
-from autoscaler.telemetry.journal import Log
+from autoscaler.telemetry.journal import StructuredLogger
 
 NOON = 1_800_000_000.0
-"""A wall time; the monotonic clock starts at 1,000 with it."""
+"""A wall time in seconds since the epoch. At this time the monotonic clock is at 1,000 s."""
 
 
 @dataclass
-class Clock:
+class FixedClock:
     now: float = 1_000.0
 
     def __call__(self) -> float:
@@ -30,43 +30,43 @@ class Clock:
 
 @dataclass
 class Lines:
-    """A log that keeps (level, event, fields)."""
+    """A logger that stores each line as (level, event, fields)."""
 
-    said: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    entries: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
     def info(self, event: str, **fields: Any) -> None:
-        self.said.append(("info", event, fields))
+        self.entries.append(("info", event, fields))
 
     def warning(self, event: str, **fields: Any) -> None:
-        self.said.append(("warning", event, fields))
+        self.entries.append(("warning", event, fields))
 
     @property
     def events(self) -> list[str]:
-        return [event for _, event, _ in self.said]
+        return [event for _, event, _ in self.entries]
 
 
 @dataclass
-class Desk:
-    """A journal with everything that it writes to."""
+class JournalDesk:
+    """A journal with its clock, its log, its status store and its metrics."""
 
-    clock: Clock = field(default_factory=Clock)
+    clock: FixedClock = field(default_factory=FixedClock)
     lines: Lines = field(default_factory=Lines)
-    log: Log | None = None
+    log: StructuredLogger | None = None
 
     def __post_init__(self) -> None:
         self.store = StatusStore(self.clock, self.clock.wall)
         self.metrics = Metrics(self.store, self.clock, lambda: {Category.SERVICE_MODIFY: 12.0})
         self.journal = LoggedJournal(self.store, self.metrics, self.log or self.lines)
 
-    def record(self, tick: Tick, after_s: float = 0.0) -> None:
+    def record(self, poll: Poll, after_s: float = 0.0) -> None:
         self.clock.now += after_s
-        self.journal.record(tick)
+        self.journal.record(poll)
 
 
 SERVICE = ServiceRef("orders", "prod", "orders-worker")
 
 
-def policy_of(name: str = "orders", **wishes: Any) -> Policy:
+def policy_of(name: str = "orders", **fields: Any) -> Policy:
     usual: dict[str, Any] = {
         "queues": (QueuePolicy("orders-queue", 60.0),),
         "max_tasks": 20,
@@ -74,7 +74,7 @@ def policy_of(name: str = "orders", **wishes: Any) -> Policy:
         "tolerance": 0.0,
         "mode": Mode.ACTIVE,
     }
-    return Policy(name, **(usual | wishes))
+    return Policy(name, **(usual | fields))
 
 
 def seen(
@@ -84,7 +84,7 @@ def seen(
     queue: str = "orders-queue",
     cpu: Utilization | Missing | None = None,
 ) -> Observation:
-    """What a tick saw: `tasks` desired and running, one queue with (visible, in flight, delayed)."""
+    """Return the observation of a poll: `tasks` desired and running, one queue with (visible, in flight, delayed)."""
     counts = Backlog(*backlog, at=now) if isinstance(backlog, tuple) else backlog
     return Observation(now, Fleet(tasks, tasks, 0, now), (QueueReading(queue, counts),), cpu)
 
@@ -96,35 +96,37 @@ def decided(
     service: ServiceRef = SERVICE,
     policy: Policy | None = None,
     memory: Memory | None = None,
-) -> Tick:
-    """A tick with what `decide` makes of the observation; a change is accepted, unless told otherwise."""
+) -> Poll:
+    """Return a poll with the decision of `decide`. `outcome` empty: ECS accepted the change, if there is one."""
     policy, memory = policy or policy_of(service.key), memory or Memory()
     decision = decide(policy, memory, observation)
     outcome = outcome or ("unchanged" if decision.target == decision.current else "accepted")
-    return Tick(service, policy, observation, memory, decision, outcome, failure, took_s=0.02, lag_s=0.001)
+    return Poll(service, policy, observation, memory, decision, outcome, failure, took_s=0.02, lag_s=0.001)
 
 
-def unread(reason: str = "prod/orders-worker does not exist", kind: str = "not_found", **of: Any) -> Tick:
-    """A tick in which ECS could not be read."""
+def unread(reason: str = "prod/orders-worker does not exist", kind: str = "not_found", **of: Any) -> Poll:
+    """Return a poll in which ECS could not be read."""
     service = of.get("service", SERVICE)
-    return Tick(service, of.get("policy") or policy_of(service.key), None, Memory(), None, kind, reason, took_s=0.02)
+    return Poll(service, of.get("policy") or policy_of(service.key), None, Memory(), None, kind, reason, took_s=0.02)
 
 
-def holding() -> Tick:
+def holding() -> Poll:
     return decided(seen())
 
 
-def scaling_out() -> Tick:
+def scaling_out() -> Poll:
     return decided(seen(backlog=(100, 0, 0)))
 
 
-def blind(kind: str = "denied", reason: str = "not allowed; give the task role sqs:GetQueueAttributes") -> Tick:
+def missing_signal(
+    kind: str = "denied", reason: str = "not allowed; give the task role sqs:GetQueueAttributes"
+) -> Poll:
     return decided(seen(backlog=Missing(reason, kind)))
 
 
-def refused(kind: str = "throttled", reason: str = "AWS asked for fewer calls") -> Tick:
+def refused(kind: str = "throttled", reason: str = "AWS throttled the call") -> Poll:
     return decided(seen(backlog=(100, 0, 0)), kind, reason)
 
 
-def shadowed(messages: int = 100) -> Tick:
+def shadowed(messages: int = 100) -> Poll:
     return decided(seen(backlog=(messages, 0, 0)), "shadow")

@@ -1,4 +1,4 @@
-"""Looks at AWS, by the daemon's own ports: what it would read, read once. None of them changes anything."""
+"""The checks of AWS: each reads once through the daemon's ports, and changes nothing."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 
 from autoscaler.aws import Aws
 from autoscaler.aws.sqs import region_in
-from autoscaler.config import Service
-from autoscaler.config.discovering import ASKS
-from autoscaler.control.observing import wanted_meters
+from autoscaler.config import ServiceConfig
+from autoscaler.config.discovering import DISCOVERY_TAG
+from autoscaler.control.observing import required_meters
 from autoscaler.control.pausing import TagPause, read_tag
 from autoscaler.core.figures import are, number, protecting, several
 from autoscaler.core.model import Fleet, Missing, StopTimeout
 from autoscaler.core.policy import Mode
 from autoscaler.core.workers import REMEDY, STOP_TIMEOUT_S, long_work, stop_words
 from autoscaler.errors import AutoscalerError, NotFound
-from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, halves, note, unread
+from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, note, text_and_remedy, unread
 from autoscaler.ports import CloudWatchMetric, Gauges, MetricSource, Place, QueueRef
 
 NO_DATA = "no_data"
@@ -26,13 +26,13 @@ NO_DATA = "no_data"
 MINUTE_S, DAY_S = 60, 86_400
 
 RECEIVES_DAYS = 14
-"""So far back receives from a queue are looked for."""
+"""The number of past days in which receives from a queue count."""
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
-    """The ports of a look. `region`: where what names none is (None: not known). `account`: whose credentials these
-    are (None: not known).
+class Checks:
+    """The checks and their ports. `region`: the default Region (None: not known). `account`: the account of the
+    credentials (None: not known).
     """
 
     aws: Aws
@@ -41,17 +41,17 @@ class Looks:
     account: str | None = None
 
     async def cluster(self, cluster: str, place: Place) -> list[Finding]:
-        """Which services of a cluster ask by tag to be looked after."""
+        """Count the services of the cluster that are enabled by tag."""
         try:
             tags = await self.aws.directory.tags(cluster, place)
         except AutoscalerError as fault:
             return [unread(DAEMON, f"cluster {cluster}", fault)]
-        asking = sum(ASKS in each for each in tags.values())
-        text = f"{asking} of {several(len(tags), 'service')} have the tag {ASKS}"
+        asking = sum(DISCOVERY_TAG in each for each in tags.values())
+        text = f"{asking} of {several(len(tags), 'service')} have the tag {DISCOVERY_TAG}"
         return [good(DAEMON, f"cluster {cluster}", text)]
 
-    async def service(self, service: Service) -> list[Finding]:
-        """Whether ECS knows it and lets it be scaled, and what stands against it now."""
+    async def service(self, service: ServiceConfig) -> list[Finding]:
+        """Check that the service exists and can be scaled, and report what prevents scaling now."""
         fleet, key = await self.aws.fleets.read(service.ref), service.ref.key
         if isinstance(fleet, Missing):
             return [unread(key, "service", fleet)]
@@ -59,8 +59,8 @@ class Looks:
         hindrances = _hindrances(service, fleet, time.time())
         return [good(key, "service", counts), *hindrances, *await self._stops(service, fleet)]
 
-    async def _stops(self, service: Service, fleet: Fleet) -> list[Finding]:
-        """What is assumed of workers that the operator did not describe, and whether the stopTimeout can be read."""
+    async def _stops(self, service: ServiceConfig, fleet: Fleet) -> list[Finding]:
+        """Report the assumption about workers if `workers` is not set, and whether the stopTimeout can be read."""
         key, policy = service.ref.key, service.policy
         if policy.workers is not None:
             return []
@@ -76,8 +76,8 @@ class Looks:
             found.append(good(key, "workers", text))
         return found
 
-    async def conflicting_scalers(self, service: Service) -> list[Finding]:
-        """Whether Application Auto Scaling may change the same count."""
+    async def conflicting_scalers(self, service: ServiceConfig) -> list[Finding]:
+        """Check whether Application Auto Scaling may change the same count."""
         found, key = await self.aws.fleets.conflicting_scalers(service.ref), service.ref.key
         if isinstance(found, Missing):
             first, without, loss = found.reason.partition("; without it ")
@@ -85,19 +85,19 @@ class Looks:
             return [replace(missed, text=f"{missed.text}{without}{loss}")]
         if not found:
             return [good(key, "conflicting scalers", "Application Auto Scaling does not change this service")]
-        tell = note if service.policy.mode is Mode.SHADOW else bad
-        remedy = "deregister its scalable target, or keep mode=shadow: of two writers the last wins"
-        return [tell(key, "conflicting scalers", each, remedy) for each in found]
+        level = note if service.policy.mode is Mode.SHADOW else bad
+        remedy = "deregister its scalable target, or keep mode=shadow: with two writers, the last write wins"
+        return [level(key, "conflicting scalers", each, remedy) for each in found]
 
-    async def protection(self, service: Service) -> list[Finding]:
-        """Whether the tasks' protection can be read."""
+    async def protection(self, service: ServiceConfig) -> list[Finding]:
+        """Check that the task protection can be read."""
         found, key = await self.aws.fleets.protected(service.ref), service.ref.key
         if isinstance(found, Missing):
             return [unread(key, "protection", found)]
         return [good(key, "protection", f"{protecting(found)} now")]
 
-    async def queue(self, service: Service, queue: QueueRef) -> list[Finding]:
-        """Whether the queue is there, and where."""
+    async def queue(self, service: ServiceConfig, queue: QueueRef) -> list[Finding]:
+        """Check that the queue exists, and report its Region."""
         found, key, what = await self.aws.queues.backlog(queue), service.ref.key, f"queue {queue.name}"
         if isinstance(found, Missing):
             return [unread(key, what, found)]
@@ -105,25 +105,25 @@ class Looks:
         counts = f"{found.visible:,} visible, {found.in_flight:,} in flight, {found.delayed:,} delayed{place}"
         return [good(key, what, counts), *self._elsewhere(service, queue)]
 
-    def _elsewhere(self, service: Service, queue: QueueRef) -> Iterator[Finding]:
-        """The settings refuse a queue of another Region than the service names; where that names none, this sees it."""
+    def _elsewhere(self, service: ServiceConfig, queue: QueueRef) -> Iterator[Finding]:
+        """Report a queue in another Region than the service, if the service's settings name no Region."""
         here = service.ref.region or self.region
         if queue.region and here and queue.region != here:
             yield note(
                 service.ref.key,
                 f"queue {queue.name}",
-                f"it is in {queue.region}, the service in {here}",
-                "nothing, if that is meant; else correct one of the two",
+                f"the queue is in {queue.region}, the service in {here}",
+                "no action if this is intended; else correct one of the two Regions",
             )
 
-    async def polled(self, service: Service, queue: QueueRef) -> list[Finding]:
-        """Whether anything receives from the queue while tasks of the service run: it may be the wrong queue."""
+    async def polled(self, service: ServiceConfig, queue: QueueRef) -> list[Finding]:
+        """Check that a consumer receives from the queue while tasks of the service run: it may be the wrong queue."""
         key, what = service.ref.key, f"receives from {queue.name}"
         fleet = await self.aws.fleets.read(service.ref)
         if isinstance(fleet, Missing):
             return [_unchecked(key, what, fleet)]
         if fleet.running == 0:
-            return [good(key, what, "no task is running, so nothing should receive from it now")]
+            return [good(key, what, "no task is running, so no receives are expected")]
         backlog = await self.aws.queues.backlog(queue)
         if isinstance(backlog, Missing):
             return [_unchecked(key, what, backlog)]
@@ -132,7 +132,7 @@ class Looks:
         return [await self._received(key, what, queue, fleet.running)]
 
     async def _received(self, key: str, what: str, queue: QueueRef, running: int) -> Finding:
-        """Whether CloudWatch has counted a receive, be it an empty one."""
+        """Check whether CloudWatch has counted a receive, including empty ones."""
         end = time.time() // MINUTE_S * MINUTE_S
         try:
             periods = await self.aws.history.received(queue, [(end - RECEIVES_DAYS * DAY_S, end, DAY_S)])
@@ -142,50 +142,50 @@ class Looks:
             return _unchecked(key, what, fault)
         receives = sum(total for *_, total in periods)
         if receives > 0:
-            return good(key, what, f"{receives:,.0f} in the last {RECEIVES_DAYS} days, empty ones included")
+            return good(key, what, f"{receives:,.0f} in the last {RECEIVES_DAYS} days, including empty ones")
         return self._unpolled(key, what, queue, running)
 
     def _unpolled(self, key: str, what: str, queue: QueueRef, running: int) -> Finding:
-        """The queue of another account has its metrics there: that they are not here says nothing."""
-        asked = self.account if queue.role is None else queue.role.account
-        owner = queue.account or asked
+        """Report a queue without receives. The metrics of a queue are only in its own account."""
+        account = self.account if queue.role is None else queue.role.account
+        owner = queue.account or account
         region = queue.region or (None if queue.url is None else region_in(queue.url)) or self.region or "no Region"
         where = f"queue {queue.name} in {region}, account {owner or 'unknown'}"
-        if queue.account is not None and queue.account != asked:
-            text = f"{where}, has its CloudWatch metrics in that account; asked was {asked or 'an unknown one'}"
-            return _unchecked(key, what, Missing(f"{text}; look at NumberOfEmptyReceives of the queue there"))
+        if queue.account is not None and queue.account != account:
+            text = f"{where}: its CloudWatch metrics are in that account, and account {account or 'unknown'} was read"
+            return _unchecked(key, what, Missing(f"{text}; check NumberOfEmptyReceives of the queue in its account"))
         return bad(
             key,
             what,
-            f"{_many(running, 'task')} running, and nothing receives from {where}: no message is in flight, and "
+            f"{_many(running, 'task')} running, but nothing receives from {where}: no message is in flight, and "
             f"CloudWatch shows neither NumberOfMessagesReceived nor NumberOfEmptyReceives above 0 in the last "
             f"{RECEIVES_DAYS} days",
-            "check the Region (is there a queue of this name in another?) and the spelling, and give the queue's ARN; "
-            "or check that the workers poll this queue. If the first tasks started less than 15 minutes ago, run "
-            "`autoscaler doctor` again later",
+            "check the Region (another Region may have a queue of this name) and the spelling, or configure the "
+            "queue's ARN. Check that the workers poll this queue. If the first tasks started less than 15 minutes ago, "
+            "run `autoscaler doctor` again later",
         )
 
-    async def minute(self, service: Service, queue: QueueRef) -> list[Finding]:
-        """Whether CloudWatch tells the queue's minutes: learning rests on them."""
+    async def minute(self, service: ServiceConfig, queue: QueueRef) -> list[Finding]:
+        """Check that CloudWatch has the queue's minutes: learning uses them."""
         found, key, what = await self.aws.meters.minute(queue), service.ref.key, f"minutes of {queue.name}"
         if not isinstance(found, Missing):
-            return [good(key, what, "CloudWatch tells what the queue's last minute brought")]
+            return [good(key, what, "CloudWatch has the counts of the queue's last minute")]
         if found.kind == NO_DATA:
-            return [note(key, what, *halves(found))]
+            return [note(key, what, *text_and_remedy(found))]
         return [unread(key, what, found, needed=False)]
 
-    async def meters(self, service: Service) -> list[Finding]:
-        """Whether CPU and memory can be read, where something asks for them."""
-        wanted, key = wanted_meters(service.policy), service.ref.key
+    async def meters(self, service: ServiceConfig) -> list[Finding]:
+        """Check that CPU and memory can be read, if a target or formula uses them."""
+        required, key = required_meters(service.policy), service.ref.key
         reads = {"cpu_percent": self.aws.meters.cpu, "memory_percent": self.aws.meters.memory}
-        found = {name: await read(service.ref) for name, read in reads.items() if name in wanted}
+        found = {name: await read(service.ref) for name, read in reads.items() if name in required}
         return [
             _metered(key, name, got, "" if isinstance(got, Missing) else f"{number(got.percent)} %")
             for name, got in found.items()
         ]
 
-    async def metric(self, service: Service, name: str, source: MetricSource) -> list[Finding]:
-        """Whether a metric of the operator's can be read."""
+    async def metric(self, service: ServiceConfig, name: str, source: MetricSource) -> list[Finding]:
+        """Check that a configured metric can be read."""
         if isinstance(source, CloudWatchMetric):
             found = await self.aws.meters.measure(service.ref, source)
         else:
@@ -195,17 +195,17 @@ class Looks:
 
 
 def _unchecked(key: str, what: str, gap: Missing | AutoscalerError) -> Finding:
-    text, remedy = halves(gap)
+    text, remedy = text_and_remedy(gap)
     return Finding(Level.UNKNOWN, key, what, f"could not be checked: {text}", remedy)
 
 
 def _unread_stop(key: str, gap: Missing) -> Finding:
-    text, remedy = halves(gap)
+    text, remedy = text_and_remedy(gap)
     return note(
         key,
         "stopTimeout",
         f"{text}: {STOP_TIMEOUT_S:g} s is assumed",
-        f"{remedy}, or set workers, and it is not read",
+        f"{remedy}, or set workers; then it is not read",
     )
 
 
@@ -216,47 +216,47 @@ def _many(count: int, noun: str) -> str:
 def _metered(key: str, what: str, found: object, value: str) -> Finding:
     if not isinstance(found, Missing):
         return good(key, what, value)
-    return note(key, what, *halves(found)) if found.kind == NO_DATA else unread(key, what, found)
+    return note(key, what, *text_and_remedy(found)) if found.kind == NO_DATA else unread(key, what, found)
 
 
-def _hindrances(service: Service, fleet: Fleet, wall: float) -> Iterator[Finding]:
+def _hindrances(service: ServiceConfig, fleet: Fleet, wall: float) -> Iterator[Finding]:
     key, policy = service.ref.key, service.policy
     if not policy.min_tasks <= fleet.desired <= policy.max_tasks:
         yield note(
             key,
             "bounds",
             f"{are(fleet.desired, 'task')} outside of {policy.min_tasks:,} to {policy.max_tasks:,}",
-            "nothing, if that is meant: below is raised at once, above is lowered at the pace of any scale-in",
+            "no action if this is intended: a lower count is raised at once, a higher one scaled in as usual",
         )
     if fleet.trouble is not None:
         yield bad(
             key,
             "starts",
-            f"ECS says: {fleet.trouble.reason}",
-            "look at the service's events in ECS: capacity, quotas, image, placement",
+            f"ECS reports: {fleet.trouble.reason}",
+            "check the service events in ECS: capacity, quotas, image, placement",
         )
     if fleet.deployment is not None and policy.deployments.hold_scale_in:
-        yield note(key, "deployment", "one is in progress: no scale-in until it ends", "nothing: wait for it")
+        yield note(key, "deployment", "in progress: no scale-in until it ends", "no action: wait until it ends")
     if fleet.pause_tag is not None:
         yield _pause(key, fleet.pause_tag, wall)
     elif policy.paused is not None:
-        yield note(key, "pause", f"the setting `paused` is {policy.paused}", "set it to none to go on")
+        yield note(key, "pause", f"the setting `paused` is {policy.paused}", "remove the setting to resume scaling")
 
 
 def _pause(key: str, tag: str, wall: float) -> Finding:
-    remedy = f"`autoscaler resume {key}` takes it away"
+    remedy = f"`autoscaler resume {key}` removes the tag"
     match read_tag(tag):
         case Missing(reason=reason):
             return bad(key, "pause", f"everything is paused: {reason}", remedy)
         case TagPause(until=until) if until <= wall:
-            return note(key, "pause", f"the tag autoscaler:paused is {tag!r}: that is over", remedy)
+            return note(key, "pause", f"the tag autoscaler:paused is {tag!r}: this pause has ended", remedy)
         case TagPause(until=until):
             end = "" if math.isfinite(until) else ", without an end"
             return note(key, "pause", f"the tag autoscaler:paused is {tag!r}{end}", remedy)
 
 
 def _place(queue: QueueRef) -> str:
-    """Where the queue's own address says that it is."""
+    """Return the queue's Region from its ARN or URL, as text."""
     named = None if queue.url is None else region_in(queue.url)
     by = " by its URL" if named else ""
     return f"; in {queue.region or named}{by}" if queue.region or named else ""

@@ -1,4 +1,4 @@
-"""The laws of one decision, and those that compare two worlds: more work, a reading less, a calmer fleet."""
+"""The laws of one decision, and laws that compare two worlds: a larger backlog, a missing reading, no deployment."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def test_law(law: Law, world: World) -> None:
     law(world, decide(*world))
 
 
-def test_no_law_is_broken_over_many_drawn_worlds() -> None:
-    """A small part, at every commit, of what `make laws` runs by the million."""
+def test_no_law_is_violated_over_many_random_worlds() -> None:
+    """Run 20,000 of the decisions at every commit; `make laws` runs millions."""
     assert sweep(seed=1, decisions=20_000) == 20_000
 
 
 @given(worlds(), counts)
-def test_s1_a_count_above_max_comes_down_no_faster_than_any_scale_in(world: World, demand: int) -> None:
-    """Lowering max is a scale-in like another: from the same count, no lower than with the higher max, had no more
-    ever been asked for than there may be now.
+def test_s1_a_count_above_max_falls_no_faster_than_any_scale_in(world: World, demand: int) -> None:
+    """Lowering max is an ordinary scale-in: the target is no lower than with the higher max and the remembered demands
+    capped at the new max.
     """
     policy, memory, seen = world
     seen = replace(seen, given=demand)
@@ -45,17 +45,17 @@ def test_s1_a_count_above_max_comes_down_no_faster_than_any_scale_in(world: Worl
 
 
 @given(worlds())
-def test_s2_out_stays_possible_on_the_good_readings(world: World) -> None:
-    """A missing reading never lowers what the others ask for."""
+def test_s2_a_missing_reading_never_lowers_the_target(world: World) -> None:
+    """The readings of the other queues still cause a scale-out."""
     policy, memory, seen = world
-    blinded = replace(policy, queues=(*policy.queues, QueuePolicy("gone", policy.shortest_latency_s)))
+    with_unread = replace(policy, queues=(*policy.queues, QueuePolicy("gone", policy.shortest_latency_s)))
     unread = replace(seen, queues=(*seen.queues, QueueReading("gone", Missing("it was denied", "denied"))))
     if read_signals(policy, seen).votes and policy.formula is None:
-        assert decide(blinded, memory, unread).target >= decide(policy, memory, seen).target
+        assert decide(with_unread, memory, unread).target >= decide(policy, memory, seen).target
 
 
 @given(worlds())
-def test_s3_taking_a_reading_away_never_scales_in(world: World) -> None:
+def test_s3_removing_a_reading_never_causes_a_scale_in(world: World) -> None:
     policy, memory, seen = world
     if not seen.queues or seen.given is not None or pinned(policy):
         return
@@ -65,7 +65,7 @@ def test_s3_taking_a_reading_away_never_scales_in(world: World) -> None:
 
 
 @given(worlds())
-def test_s5_a_restart_brings_no_early_scale_in(world: World) -> None:
+def test_s5_a_restart_causes_no_early_scale_in(world: World) -> None:
     policy, _, seen = world
     age_s = policy.scale_in.longest_window_s - 1
     if age_s >= 0 and not pinned(policy):
@@ -74,21 +74,21 @@ def test_s5_a_restart_brings_no_early_scale_in(world: World) -> None:
 
 
 @given(worlds())
-def test_s8_a_deployment_never_hinders_a_scale_out(world: World) -> None:
+def test_s8_a_deployment_never_prevents_a_scale_out(world: World) -> None:
     policy, memory, seen = world
     calm = replace(seen, fleet=replace(seen.fleet, deployment=None))
     assert decide(policy, memory, seen).target >= decide(policy, memory, calm).target
 
 
 @given(worlds(), st.integers(1, 50))
-def test_more_backlog_never_means_fewer_tasks(world: World, extra: int) -> None:
+def test_a_larger_backlog_never_gives_fewer_tasks(world: World, extra: int) -> None:
     policy, memory, seen = world
-    if policy.formula is None:  # the operator's own formula may say otherwise
+    if policy.formula is None:  # a custom formula can violate this law
         assert decide(policy, memory, with_more(seen, extra)).target >= decide(policy, memory, seen).target
 
 
 @given(worlds(), st.floats(0, 1e6))
-def test_an_older_message_never_means_fewer_tasks(world: World, extra_s: float) -> None:
+def test_an_older_message_never_gives_fewer_tasks(world: World, extra_s: float) -> None:
     policy, memory, seen = world
     older = replace(seen, queues=tuple(_older(reading, extra_s) for reading in seen.queues))
     if policy.formula is None:
@@ -102,12 +102,12 @@ def _older(reading: QueueReading, extra_s: float) -> QueueReading:
 
 
 @given(worlds(), st.sampled_from([-1000.0, 64.0, 4096.0]))
-def test_only_differences_of_instants_matter(world: World, shift_s: float) -> None:
+def test_a_decision_depends_only_on_differences_of_times(world: World, shift_s: float) -> None:
     assert decide(*shifted(world, shift_s)) == decide(*world)
 
 
 def shifted(world: World, by_s: float) -> World:
-    """The same world at another time."""
+    """Return the same world with all times moved by `by_s`."""
     policy, memory, seen = world
     memory = replace(
         memory,
@@ -140,19 +140,19 @@ def shifted(world: World, by_s: float) -> World:
     )
 
 
-def _moved(reading: Any, by_s: Any) -> Any:  # any reading: all have `at`, and Missing has none
+def _moved(reading: Any, by_s: Any) -> Any:  # any reading: all have `at`, except Missing
     return reading if reading is None or isinstance(reading, Missing) else replace(reading, at=reading.at + by_s)
 
 
 @given(worlds())
-def test_shadow_decides_as_active_would(world: World) -> None:
+def test_shadow_mode_decides_like_active_mode(world: World) -> None:
     policy, memory, seen = world
     shadow, active = (replace(policy, mode=mode) for mode in (Mode.SHADOW, Mode.ACTIVE))
     assert decide(shadow, memory, seen) == decide(active, memory, seen)
 
 
 @given(worlds())
-def test_a_pause_of_one_direction_leaves_the_other_free(world: World) -> None:
+def test_a_pause_of_one_direction_does_not_change_the_other(world: World) -> None:
     policy, memory, seen = world
     into, out, free = (decide(replace(policy, paused=p), memory, seen).verdict for p in (Pause.IN, Pause.OUT, None))
     assert (into is Verdict.SCALE_OUT) == (free is Verdict.SCALE_OUT)
@@ -160,8 +160,8 @@ def test_a_pause_of_one_direction_leaves_the_other_free(world: World) -> None:
 
 
 @given(worlds())
-def test_what_is_remembered_of_a_tick_makes_the_next_decision_no_wilder(world: World) -> None:
-    """Deciding again at the same instant with the tick remembered brings no scale-in below what it just asked for."""
+def test_a_scale_out_that_is_remembered_prevents_an_immediate_scale_in(world: World) -> None:
+    """A second decision at the same time, with the first in memory, is no scale-in."""
     policy, memory, seen = world
     first = decide(policy, memory, seen)
     again = decide(policy, memory.remembering(policy, seen, first), seen)
@@ -170,7 +170,7 @@ def test_what_is_remembered_of_a_tick_makes_the_next_decision_no_wilder(world: W
 
 
 @given(worlds(), st.integers(-5, 300), st.sampled_from(Rule))
-def test_a_restraint_from_outside_never_crosses_the_present_count(world: World, target: int, rule: Rule) -> None:
+def test_limit_decision_never_crosses_the_present_count(world: World, target: int, rule: Rule) -> None:
     decision = decide(*world)
     held = limit_decision(decision, rule, target, "reason")
     low, high = sorted((decision.current, decision.target))

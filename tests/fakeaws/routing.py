@@ -1,4 +1,4 @@
-"""Which operation a request is for, and in which protocol: told by its path, its headers or its form."""
+"""Find the operation and the protocol of a request by its path, headers or form."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from tests.fakeaws.protocol import Cbor, Dialect, Json, Query
+from tests.fakeaws.protocol import Cbor, Dialect, Json, QueryProtocol
 
-CBOR, QUERY = Cbor(), Query()
+CBOR, QUERY = Cbor(), QueryProtocol()
 
 TARGETS: Mapping[str, tuple[str, Dialect]] = {
     "AmazonSQS": ("sqs", Json("1.0")),
@@ -16,10 +16,10 @@ TARGETS: Mapping[str, tuple[str, Dialect]] = {
     "GraniteServiceVersion20100801": ("cloudwatch", Json("1.0")),
     "AnyScaleFrontendService": ("application-autoscaling", Json("1.1")),
 }
-"""What `X-Amz-Target` begins with, and a path of Smithy RPC names."""
+"""By the prefix of `X-Amz-Target`, which is also the service name in a Smithy RPC path."""
 
 SCOPES = {"cloudwatch": "monitoring"}
-"""What a signature calls a service, where that is not the SDK's name of it."""
+"""The service name in a signature, if it differs from the SDK's name."""
 
 
 class Addressed(NamedTuple):
@@ -29,7 +29,7 @@ class Addressed(NamedTuple):
 
 
 def addressed(headers: Mapping[str, str], path: str, raw: bytes) -> Addressed:
-    """Whom a request is for. Raises `LookupError` where the double cannot tell."""
+    """Return the service and operation of a request. Raises `LookupError` if they are unknown."""
     if target := headers.get("X-Amz-Target"):
         prefix, _, operation = target.partition(".")
         service, dialect = TARGETS[prefix]
