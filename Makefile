@@ -52,9 +52,10 @@ real-programs:
 	    $(SUDO) apt-get update -qq && \
 	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing >/dev/null; }
 
-lint: venv ## run ruff: style and formatting
+lint: venv ## run ruff (style and formatting) and the check for banned words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.prose
 
 types: venv ## run mypy, strict
 	$(BIN)/mypy
@@ -86,7 +87,7 @@ contracts: venv ## check the import contracts between layers
 	$(BIN)/lint-imports
 
 unit: venv ## run pytest
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 docs: $(SITE)/.installed ## build the site of docs/ in site/, with warnings as errors; the generator is in .venv-docs
 	$(SITE)/bin/zensical build --strict

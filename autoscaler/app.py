@@ -110,8 +110,8 @@ def _silence_s(service: ServiceConfig, slowest_s: float) -> float:
 
 
 def _calls(service: ServiceConfig) -> int:
-    """Return the most calls of one poll: conflicting scalers (three), the service, protection (two), the write; CPU,
-    memory and metrics; and each queue, with its minutes.
+    """Return the maximum number of calls of one poll: conflicting scalers (three), the service, protection (two), the
+    write; CPU, memory and metrics; and each queue, with its minutes.
     """
     return FIXED_CALLS + len(service.metrics) + len(service.queues) * (2 if service.queue_minutes else 1)
 

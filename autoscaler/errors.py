@@ -35,7 +35,7 @@ class Garbled(Unavailable):
 
 
 class Unreadable(AutoscalerError):
-    """The response differs from AWS's documentation. That is not the same as having no data yet."""
+    """The response differs from AWS's documentation. Missing data (`no_data`) is a different case."""
 
     kind = "unreadable"
 

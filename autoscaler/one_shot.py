@@ -30,7 +30,7 @@ CALL_TIMEOUT_S = 5.0
 """Timeout of an AWS call. Longer than the daemon's, because there is no next poll."""
 
 AT_ONCE = 20
-"""Services that are polled in parallel, so that services of a cluster share a call to ECS."""
+"""Maximum number of services polled in parallel. Services of one cluster share a call to ECS."""
 
 ONE_SHOT_S = 60.0
 """Timeout of the whole command: with twenty queues and a hung endpoint it would take minutes."""
@@ -81,7 +81,7 @@ def account_once(config: Config, key: str) -> dict[str, Any]:
 
 def services_once(config: Config) -> dict[str, Any]:
     """Poll all services as `poll_once` does, and return them in the format of `/api/v1/services`. A service that was
-    not reached within `ONE_SHOT_S` is included as not yet polled.
+    not polled within `ONE_SHOT_S` is included with the state "not yet polled".
     """
     return asyncio.run(_services(config))
 

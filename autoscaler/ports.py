@@ -39,7 +39,9 @@ class Role:
 
 
 class Place(NamedTuple):
-    """The Region and role of a call. None: the Region of the daemon's environment; the daemon's own credentials."""
+    """The Region and role of a call. `region` None: the Region of the daemon's environment. `role` None: the daemon's
+    own credentials.
+    """
 
     region: str | None = None
     role: Role | None = None
@@ -63,7 +65,8 @@ class ServiceRef:
 @dataclass(frozen=True, slots=True)
 class QueueRef:
     """One SQS queue: `name` for display, and `url` if the settings have one, else the owner's `account` (None: the
-    account of the credentials). It is read as `role` (None: with the daemon's own credentials), whatever its owner.
+    account of the credentials). It is read with `role` (None: the daemon's own credentials), also if another account
+    owns it.
     """
 
     name: str
@@ -108,8 +111,8 @@ class QueueMinute:
 
 
 class LiveTasks(NamedTuple):
-    """The fewest and the most tasks in a minute and its neighbors, as far as they are published; if not one is, in the
-    newest minute before them. `sure` False: the values may be a multiple of the tasks.
+    """Minimum and maximum task count in a minute and the minutes next to it. If CloudWatch has no datapoint for these
+    minutes, the newest earlier minute is used. `sure` False: the values may be a multiple of the task count.
     """
 
     fewest: float
@@ -125,8 +128,8 @@ PeriodSum: TypeAlias = tuple[float, int, float]
 
 
 class Category(StrEnum):
-    """Calls that AWS throttles together: the ECS buckets of an account and Region, and the other APIs. Only commands
-    use the last three; the daemon never calls them.
+    """Throttle categories: API calls that share one AWS rate limit. The daemon never uses TAG_MODIFY, IDENTITY and
+    SIMULATION; only commands do.
     """
 
     SERVICE_READ = "ecs_service_read"
@@ -172,7 +175,8 @@ class Meters(Protocol):
 
     async def live_tasks(self, service: ServiceRef, at: Instant) -> LiveTasks | None:
         """Return the tasks that ran in the minute that ended at `at`, from CloudWatch (None: no datapoint, or not
-        readable). It costs one or two metrics a minute: read only if our own memory does not reach back.
+        readable). It costs one or two metrics per minute. Call it only if the daemon's own memory does not cover that
+        minute.
         """
 
 
@@ -216,9 +220,8 @@ class FleetPort(Protocol):
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
         """Set the desired count. Return True if ECS accepted it, and False if no call was made (shadow).
 
-        `more`: the number of tasks that a scale-out adds; a larger scale-out is called first.
-
-        Raises `AutoscalerError` unless ECS is known to have accepted it.
+        `more`: the number of tasks that a scale-out adds. The rate limiter gives larger scale-outs priority. Raises
+        `AutoscalerError` if it is not certain that ECS accepted the change.
         """
 
 
@@ -226,14 +229,14 @@ class RateLimiter(Protocol):
     """Client-side rate limits, shared by all calls of one throttle category in one area.
 
     An area is a Region of the daemon's own account (`eu-west-1`) or of a role's account (`eu-west-1 of 123456789012`).
-    All roles of an account share its areas. The daemon does not read its own account ID. With a role in its own
-    account there are two areas for one AWS quota, and together they may use twice our share.
+    All roles of an account share its areas. The daemon does not read its own account ID. If a role belongs to the
+    daemon's own account, two areas share one AWS quota and can together use twice the configured share.
     """
 
     async def acquire(self, category: Category, area: str, caller: str, urgency: Urgency, more: int = 0) -> float:
-        """Wait for a token. Return the seconds waited. Raises `Throttled` if the wait would be too long; then no call
-        may be made. `caller` identifies the caller, which keeps its position in the queue between two attempts.
-        `more`: the number of tasks that the call adds.
+        """Wait for a token. Return the seconds waited. Raises `Throttled` if the wait would be too long. The caller
+        must not make the call then. `caller` identifies the caller, which keeps its position in the queue between two
+        attempts. `more`: the number of tasks that the call adds.
         """
 
     def throttled(self, category: Category, area: str) -> None:
@@ -247,8 +250,8 @@ class Directory(Protocol):
     async def tags(self, cluster: str, place: Place) -> Mapping[str, Mapping[str, str]]:
         """Return the tags of every active service of the cluster, by the service's name.
 
-        Slow, because it has the lowest priority. Raises `AutoscalerError` if any service could not be read: a service
-        that is not in the result does not exist.
+        Slow, because it has the lowest priority. Raises `AutoscalerError` if any service could not be read. A service
+        that is missing from the result therefore does not exist.
         """
 
 

@@ -1,7 +1,7 @@
 """Instant queries to Prometheus or a server with its API: one number per query, or the reason why there is no number.
 
 It only reads. It sends no credentials, follows no redirect and uses no proxy of the environment: the network controls
-access. Law: a result that is absent, partial, or not one finite number is Missing, never zero.
+access. Invariant: a result that is absent, partial, or not one finite number is Missing, never zero.
 
 The time of a reading is the server's evaluation time. By default the server uses a sample of up to five minutes before
 it, unless the target is known to be gone. A query that must not use an old sample has to check `timestamp()`.
@@ -27,12 +27,13 @@ from autoscaler.ports import Gauges, PrometheusQuery
 PATH = "/api/v1/query"
 MOST_BYTES = 1_000_000
 MOST_CONNECTIONS = 20
-"""Connections per server, which by default runs no more queries at once. Servers do not share this limit."""
+"""Maximum connections per server. By default a server runs at most 20 queries at once. Each server has its own limit.
+"""
 
 MOST_SECONDS = 1e12
 LARGEST = 1.7976931348623157e308
 QUOTED = 200
-"""The most characters of the server's text in a message."""
+"""Maximum number of characters of the server's text in a message."""
 
 NO_DATA = "no_data"
 AWS_METADATA = IPv6Network("fd00:ec2::/32")
@@ -121,7 +122,9 @@ class PrometheusGauges:
         return self._opened
 
     def _instant(self, wall_s: float) -> Instant:
-        """Return that wall time on our clock, and never a time in the future, even if the server's clock is ahead."""
+        """Return that wall time on the daemon's clock, and never a time in the future, even if the server's clock is
+        ahead.
+        """
         now = self._clock()
         return min(now, now - (self._wall() - wall_s))
 
@@ -202,7 +205,7 @@ def _not_prometheus() -> Missing:
 
 
 def _partial(rest: Mapping[object, object]) -> Missing | None:
-    """Return Missing on a warning: a part was not read, and a value that is too small must not count as idle."""
+    """Return Missing if there is a warning: data is missing, and a value that is too small must not count as idle."""
     match rest:
         case {"warnings": [warning, *_]}:
             return Missing(f"returned a warning ({_quoted(str(warning))}); fix its cause", Unavailable.kind)

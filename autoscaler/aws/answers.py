@@ -1,6 +1,6 @@
 """Strict access to AWS responses: a field that is absent or has the wrong type never becomes a default.
 
-Every method returns a value of the documented type or raises `Unreadable`, whatever the response contains.
+Every method returns a value of the documented type or raises `Unreadable`, for any response.
 """
 
 from __future__ import annotations

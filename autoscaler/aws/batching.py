@@ -1,7 +1,7 @@
 """Batch calls about one item into calls about several: callers within a few milliseconds share a response.
 
-Law: an error of one member affects no other member. If a batch is refused, or its response cannot be read, its members
-are requested one by one. A member that fails alone is requested alone until it succeeds.
+Invariant: an error of one member affects no other member. If a batch is refused, or its response cannot be read, its
+members are requested one by one. A member that fails alone is requested alone until it succeeds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ BatchAnswers: TypeAlias = Mapping[Member, Got | AutoscalerError]
 
 
 class Batcher(Generic[Group, Member, Got]):
-    """`ask` requests at most `most` members of a group and returns a result for each; may raise `AutoscalerError`."""
+    """Collects the members of a group into batches. `ask` requests at most `most` members and returns a result for
+    each; it may raise `AutoscalerError`.
+    """
 
     def __init__(
         self, ask: Callable[[Group, Sequence[Member]], Awaitable[BatchAnswers[Member, Got]]], most: int
@@ -38,7 +40,9 @@ class Batcher(Generic[Group, Member, Got]):
         self._in_flight = InFlight[None]()
 
     async def of(self, group: Group, member: Member) -> Got:
-        """Return the member's result. Raises `AutoscalerError`. A cancelled caller does not end the call for others."""
+        """Return the member's result. Raises `AutoscalerError`. If a caller is cancelled, the call continues for the
+        others.
+        """
         if (group, member) in self._alone:
             return await self._request_alone(group, member)
         waiting = self._open.get(group)

@@ -115,7 +115,7 @@ class Caller:
         return ResponsePart(call, body)
 
     async def _own_keys(self, call: Call) -> ReadOnlyCredentials:
-        """The daemon's own credentials. An error of theirs is never attributed to the call."""
+        """The daemon's own credentials. An error in loading them is never attributed to the call."""
         try:
             return await self._clients.own_keys()
         except (BotoCoreError, ClientError, OSError, *UNPARSABLE) as error:
@@ -130,7 +130,7 @@ class Caller:
         return body
 
     def _reported(self, fault: AutoscalerError, call: Call) -> AutoscalerError:
-        """Report an error to the rate limiter: a refusal is a timely response, too."""
+        """Report an error to the rate limiter: a refusal also counts as a response of AWS."""
         if isinstance(fault, Throttled):
             self._limiter.throttled(call.api.category, call.area)
         elif not isinstance(fault, Unavailable):

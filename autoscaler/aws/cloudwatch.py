@@ -1,6 +1,6 @@
 """CloudWatch metrics: the newest complete minute, requested at most once a minute, because each request costs money.
 
-Law: a missing datapoint is never a zero, and an impossible value is never a reading.
+Invariant: a missing datapoint is never a zero, and an impossible value is never a reading.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Find other scalers of a service's count: Application Auto Scaling with its targets, policies and scheduled actions.
+"""Find conflicting scalers of a service: Application Auto Scaling with its targets, policies and scheduled actions.
 
-Two scalers on one service have no arbiter; the last write wins. A scalable target alone changes nothing: it needs
-policies or scheduled actions, and both can be suspended.
+If two scalers change one service, the last write wins. A scalable target alone changes nothing: it needs policies or
+scheduled actions, and both can be suspended.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ WHOLE_S = 10.0
 """The limit for all calls together: usually three, or one if there is no target."""
 
 NAMED = 3
-"""The number of policies or actions that are named."""
+"""Maximum number of policies or actions that are named."""
 
 
 class Conflicts:
-    """The other scalers of a service, requested at most once every `PERIOD_S`."""
+    """The conflicting scalers of a service, requested at most once every `PERIOD_S`."""
 
     def __init__(self, caller: Caller, clocks: Clocks) -> None:
         self._caller = caller
@@ -142,7 +142,9 @@ def _about(service: ServiceRef, owners: Sequence[tuple[str, ResponsePart]]) -> l
 
 
 def retry_after(fault: AutoscalerError) -> float:
-    """A missing permission is not granted within one poll."""
+    """Return the seconds until a failed read is repeated: longer after a denial, because a permission is not granted
+    within one poll.
+    """
     return PERIOD_S if isinstance(fault, Denied) else RETRY_S
 
 

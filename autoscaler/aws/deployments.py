@@ -1,4 +1,4 @@
-"""Detect a deployment in progress and its start, for every deployment controller.
+"""Detect a deployment in progress and the time of its start, for every deployment controller.
 
 A change of the desired count starts no deployment. A failed rollout is over: it starts no more tasks.
 """

@@ -16,7 +16,7 @@ from autoscaler.errors import Throttled, Unavailable
 from autoscaler.ports import Place, Urgency
 
 MOST_SERVICES = 10
-"""The number of services in one call."""
+"""Maximum number of services in one call."""
 
 PAGE = 100
 MOST_PAGES = 60

@@ -24,16 +24,15 @@ from autoscaler.ports import Place, ServiceRef, Urgency
 
 PAUSE_TAG = "autoscaler:paused"
 MOST_TAG_VALUE = 256
-"""The longest value of an AWS tag."""
+"""Maximum length of an AWS tag value, in characters."""
 
 
 MOST_DEFINITIONS = 5
-"""The task definitions that are read per service, newest first: its own, and those of a deployment and of replaced
-ones.
+"""Maximum number of task definitions read per service: the service's own, then those of its deployments and task sets.
 """
 
 SERVICES_A_CALL = 10
-"""The number of services in one call."""
+"""Maximum number of services in one ecs:DescribeServices call."""
 
 ServiceGroup: TypeAlias = tuple[str, Place, Urgency]
 """The services that share a call: those of a cluster, in a place, with an urgency."""
@@ -58,8 +57,8 @@ class EcsFleets:
         await self._conflicts.close()
 
     async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
-        """The service's counts, deployment, trouble and pause tag, as of just before the call. Concurrent reads of the
-        same cluster share a call.
+        """Return the service's counts, deployment, start problem and pause tag. Their time is the time just before the
+        call. Concurrent reads of the same cluster share a call.
         """
         try:
             found, at = await self._described.of((service.cluster, service.place, urgency), service)
@@ -68,18 +67,18 @@ class EcsFleets:
             return missing(fault)
 
     async def protected(self, service: ServiceRef) -> int | Missing:
-        """The number of tasks with desired status RUNNING that are protected from scale-in."""
+        """Return the number of tasks with desired status RUNNING that are protected from scale-in."""
         try:
             return await protected_tasks(self._caller, self._clocks, service)
         except AutoscalerError as fault:
             return missing(fault)
 
     async def conflicting_scalers(self, service: ServiceRef) -> tuple[str, ...] | Missing:
-        """The other scalers of the service's count, one sentence each; requested at most every five minutes."""
+        """Return one sentence per conflicting scaler. AWS is called at most every five minutes."""
         return await self._conflicts.of(service)
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
-        """The shortest stopTimeout of the essential containers; requested once for each task definition."""
+        """Return the shortest stopTimeout of the essential containers. AWS is called once for each task definition."""
         try:
             return await self._stops.of(service, task_definition)
         except AutoscalerError as fault:
@@ -91,7 +90,7 @@ class EcsFleets:
         Raises `AutoscalerError` if the change was not confirmed, `ValueError` for a negative count.
         """
         if tasks < 0:
-            raise ValueError(f"{tasks} tasks cannot be desired")
+            raise ValueError(f"desired count must not be negative: {tasks}")
         answer = await self._caller.ask(
             UPDATE_SERVICE,
             service_subject(service),
@@ -123,7 +122,7 @@ class EcsFleets:
 
 
 def _require_names(answer: ResponsePart) -> None:
-    """Every part names its service. Raises `Unreadable` otherwise: the missing service is then unknown."""
+    """Raise `Unreadable` if an entry has no service name: it is then unknown which service is missing."""
     for found in answer.parts("services"):
         found.word("serviceName")
 
@@ -148,8 +147,8 @@ def described(answer: ResponsePart, service: ServiceRef) -> ResponsePart:
 
 
 def fleet_in(found: ResponsePart, at: Instant, instant: Callable[[float], Instant]) -> Fleet:
-    """Return the counts of a service that can be scaled. Raises `Refused` if it cannot be, `Unreadable` if a count is
-    missing.
+    """Return the counts of the service. Raises `Refused` if the service cannot be scaled, and `Unreadable` if a count
+    is missing.
     """
     require_scalable(found)
     since = deployment_since(found)
@@ -188,7 +187,7 @@ def pause_tag_in(found: ResponsePart) -> str | None:
 
 def task_definitions_in(found: ResponsePart) -> tuple[str, ...]:
     """The ARNs of the task definitions of the service, its deployments and its task sets, each once. Empty if ECS
-    returns none: the service can be scaled without them. During a deployment, tasks of several of them run.
+    returns none; scaling does not need them. During a deployment, tasks of several task definitions run.
     """
     listed = [part for name in ("deployments", "taskSets") if isinstance(part := found.body.get(name), list)]
     sources = [found.body, *(one for part in listed for one in part if isinstance(one, dict))]
@@ -204,11 +203,17 @@ def require_scalable(found: ResponsePart) -> None:
     if found.word_or("schedulingStrategy", "REPLICA") == "DAEMON":
         raise _unscalable(found, "is a DAEMON service, one task per instance", "remove it from the settings")
     if found.word_or("resourceManagementType", "CUSTOMER") == "ECS":
-        raise _unscalable(found, "is managed and scaled by ECS itself", "remove it from the settings")
+        raise _unscalable(
+            found,
+            "is managed by ECS (resourceManagementType ECS), which sets its task count",
+            "remove the service from the settings",
+        )
 
 
 def require_accepted(answer: ResponsePart, tasks: int) -> None:
-    """Raise `AutoscalerError` unless ECS returned `tasks` as the desired count. A 200 OK alone is no proof."""
+    """Raise `AutoscalerError` unless ECS returned `tasks` as the desired count. An HTTP 200 response can contain
+    failures.
+    """
     for failure in answer.parts_if_any("failures"):
         raise _failed(failure)
     try:
@@ -220,7 +225,7 @@ def require_accepted(answer: ResponsePart, tasks: int) -> None:
 
 
 def _failed(failure: ResponsePart) -> AutoscalerError:
-    """Return the error for a failure inside a 200 OK."""
+    """Return the error for a failure inside an HTTP 200 response."""
     where, reason = failure.call.where, clean(failure.word_or("reason", "no reason given"))
     if reason == "MISSING":
         return NotFound(f"{where} does not exist; check AUTOSCALER_CLUSTER, AUTOSCALER_SERVICE and the Region")

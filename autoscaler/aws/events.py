@@ -21,7 +21,8 @@ Half-open.
 
 MOST_TEXT = 200
 MOST_READ = 2000
-"""The characters that are read of one event. ECS writes a few hundred; ten million would block all polls for a second.
+"""Maximum number of characters that are read of one event. ECS writes a few hundred; ten million would block all polls
+for a second.
 """
 
 

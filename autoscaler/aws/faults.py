@@ -1,6 +1,6 @@
 """Translate the SDK's errors in one table. Every text names the subject, what happened, and the remedy.
 
-Law: whatever AWS or the network returns, no credential and no control character is included in the text.
+Invariant: the text never contains a credential or a control character, for any response of AWS or the network.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from autoscaler.errors import (
 )
 
 QUOTED = 200
-"""The number of characters of AWS's own text that are included."""
+"""Maximum number of characters of AWS's own text that are included."""
 
 
 class FaultRow(NamedTuple):
@@ -45,7 +45,7 @@ class FaultRow(NamedTuple):
 _LATER = FaultRow(Throttled, "nothing was changed; it is tried again with backoff")
 _AGAIN = FaultRow(Unavailable, "it is tried again at the next poll")
 _NOT_FOUND = FaultRow(
-    NoCredentials, "give the task a task role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+    NoCredentials, "configure a task role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or set AWS_PROFILE"
 )
 _ONCE: Mapping[FaultRow, str] = {
     _LATER: "nothing was changed; try again in a minute",
@@ -71,12 +71,12 @@ _SECRET = FaultRow(
     quotable=False,
 )
 _NOT_OPTED_IN = FaultRow(Denied, "enable the service and the Region for this account")
-_CLOCK = FaultRow(ClockSkewed, "set this machine's clock (NTP, or the container host's time)")
+_CLOCK = FaultRow(ClockSkewed, "correct the clock of this machine or container host (NTP)")
 _QUEUE = FaultRow(NotFound, "check the queue in AUTOSCALER_QUEUES, its account and its Region")
 _SERVICE = FaultRow(NotFound, "check AUTOSCALER_CLUSTER, AUTOSCALER_SERVICE and the Region")
 _CANNOT = FaultRow(Refused, "check the settings of this service, or remove it from them")
 _ALARMS = FaultRow(Refused, "allow the role of the service's scalable target to read the alarms of its policies")
-_ENDPOINT = FaultRow(Unavailable, "check AWS_ENDPOINT_URL, the Region and the proxy: what answered is not AWS")
+_ENDPOINT = FaultRow(Unavailable, "the response is not from AWS. Check AWS_ENDPOINT_URL, the Region and the proxy")
 
 CODES: Mapping[str, FaultRow] = {
     **dict.fromkeys(
@@ -165,7 +165,7 @@ CODES: Mapping[str, FaultRow] = {
 STATUSES: Mapping[int, FaultRow] = {403: _ROLE, 408: _AGAIN, 429: _LATER}
 
 MOST_CHECKED = 20_000
-"""In characters; this takes some milliseconds."""
+"""Maximum number of characters that are checked; this takes some milliseconds."""
 
 _NOT_SENT = "was not sent"
 _SOURCE = FaultRow(

@@ -1,6 +1,6 @@
 """The history of a queue in CloudWatch: the Sum per period of the messages sent, or of the receives.
 
-Law: a period without a datapoint is left out, never a zero; so is one with an impossible sum.
+Invariant: a period without a datapoint, or with an impossible sum, is left out; it is never a zero.
 """
 
 from __future__ import annotations

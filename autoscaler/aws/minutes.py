@@ -1,6 +1,6 @@
 """One CloudWatch call for many metrics, minute by minute. Each metric is read completely, or has an error.
 
-No metric math, and no other period than the minute.
+It uses no metric math, and only periods of one minute.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ useful.
 """
 
 MOST_METRICS = 500
-"""The number of metrics in one call."""
+"""Maximum number of metrics in one call."""
 
 MOST_PAGES = 5
 """Five points of each metric never need a second page; the limit ends endless responses."""

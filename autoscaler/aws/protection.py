@@ -1,7 +1,8 @@
 """Count the tasks of a service that are protected from scale-in. If the state of any task is unknown, there is no
 count.
 
-A scale-in to fewer tasks than are protected cannot complete, and prevents other busy tasks from protecting themselves.
+A scale-in to fewer tasks than the protected ones cannot complete, and it prevents other busy tasks from protecting
+themselves.
 """
 
 from __future__ import annotations

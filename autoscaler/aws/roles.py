@@ -1,7 +1,7 @@
 """The credentials of roles, by AssumeRole: requested when they are first needed, and renewed before they expire.
 
-Law: an error of a role is reported by name to each service that uses the role, and affects no other service. A caller
-waits for one call of bounded time; the error is then cached for `RETRY_S`, for all users of that role.
+Invariant: an error of a role is reported by name to each service that uses the role, and affects no other service. A
+caller waits for one call of bounded time; the error is then cached for `RETRY_S`, for all users of that role.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ LASTS_S = 3600
 """A role that is itself assumed, such as a task role, can assume another role for at most an hour."""
 
 RENEW_RATIO = 0.25
-"""The share of the lifetime that is left when they are renewed: 15 minutes of an hour. After a failure the renewal is
-retried, and the old ones are used while they are valid.
+"""Credentials are renewed when this share of their lifetime is left: 15 minutes of an hour. After a failure the renewal
+is retried, and the old ones are used while they are valid.
 """
 
 LEAST_S = 30.0
@@ -68,7 +68,9 @@ class FailedAssume:
 
 
 class Roles:
-    """`ask` makes calls with the daemon's own credentials; `region` returns its own Region. Both are from `Caller`."""
+    """The credentials of all roles. `ask` makes calls with the daemon's own credentials; `region` returns its own
+    Region. Both are from `Caller`.
+    """
 
     def __init__(self, ask: Callable[..., Awaitable[ResponsePart]], region: Callable[[], str], clocks: Clocks) -> None:
         self._ask = ask

@@ -15,8 +15,8 @@ from botocore.credentials import ReadOnlyCredentials
 SERVICE = "sqs"
 
 MOST_KEYS = 1024
-"""The number of cached signing keys, one per secret, day and Region. Deriving a key takes as long as the rest of the
-signature.
+"""Maximum number of cached signing keys, one per secret, day and Region. Deriving a key takes as long as the rest of
+the signature.
 """
 
 

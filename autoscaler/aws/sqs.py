@@ -65,7 +65,7 @@ class SqsQueues:
 def place_of(queue: QueueRef) -> Place:
     """The Region of the queue (None: the daemon's own), and the role for its calls.
 
-    The SDK sends SQS calls to the client's own endpoint, whatever host the URL names. A URL of another Region would
+    The SDK sends SQS calls to the client's own endpoint and ignores the host in the URL. A URL of another Region would
     therefore reach the wrong Region: raises `Refused`.
     """
     named = None if queue.url is None else region_in(queue.url)

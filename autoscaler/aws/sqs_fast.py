@@ -5,7 +5,8 @@ A service that is polled every ten seconds makes it 8,640 times a day per queue,
 together. Endpoint, credentials, user agent and protocol are those of the SDK's client. If a setting is configured that
 only the SDK supports, such as a proxy or custom certificate authorities, the SDK makes the call.
 
-Law: both implementations return the same response, or the same error. One attempt, no redirect, at most `MOST_BYTES`.
+Invariant: both implementations return the same response, or the same error. One attempt, no redirect, at most
+`MOST_BYTES`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from autoscaler.aws.signing import signed
 from autoscaler.errors import Unreadable
 
 MOST_BYTES = 65_536
-"""Three counts take about 200."""
+"""Maximum size of a response in bytes. Three counts take about 200."""
 
 KEEPALIVE_S = 12.0
 """As the SDK's own connections: a little more than the default poll interval."""

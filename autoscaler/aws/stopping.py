@@ -17,8 +17,8 @@ from autoscaler.errors import Denied
 from autoscaler.ports import Place, ServiceRef, Urgency
 
 MOST_CACHED = 20_000
-"""The number of cached task definitions, about 200 bytes each: twice the number of services in the largest benchmark.
-The least recently used one is removed first.
+"""Maximum number of cached task definitions, about 200 bytes each: twice the number of services in the largest
+benchmark. The least recently used one is removed first.
 """
 
 DENIED = (

@@ -22,7 +22,7 @@ Reading = TypeVar("Reading")
 
 
 def at_once(_fault: AutoscalerError) -> float:
-    """After an error, the next caller reads again."""
+    """Return 0: an error is not cached, and the next caller reads again."""
     return 0.0
 
 
@@ -35,7 +35,9 @@ class CachedReading(Generic[Reading]):
 
 
 class TtlCache(Generic[Key, Reading]):
-    """Readings by key, each valid for `period_s`. An error is valid for as many seconds as `retry_after` returns."""
+    """Readings by key, each valid for `period_s`. An error is valid for the number of seconds that `retry_after`
+    returns.
+    """
 
     def __init__(
         self,

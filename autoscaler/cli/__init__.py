@@ -40,7 +40,7 @@ def main(ctx: click.Context) -> None:
     Settings come from AUTOSCALER_... environment variables and from the TOML file in AUTOSCALER_CONFIG_FILE.
     `autoscaler settings` lists all of them.
 
-    Output is coloured on a terminal (NO_COLOR turns this off) and plain in a pipe.
+    Output is colored on a terminal (NO_COLOR turns this off) and plain in a pipe.
 
     Exit codes: 0 ok, 1 findings, 2 usage or settings, 3 access denied by AWS, 4 AWS unreachable.
     """
@@ -86,7 +86,7 @@ def run() -> None:
     show_default=True,
     help="Length of the load, in real time.",
 )
-@click.option("--trace", type=click.Path(path_type=Path), help="Workload to replay (CSV: t_seconds,arrivals).")
+@click.option("--trace", type=click.Path(path_type=Path), help="Load to replay (CSV: t_seconds,arrivals).")
 @click.option("--from-day", type=float, default=0.0, show_default=True, help="First day of the trace.")
 @click.option("--speed", type=float, default=1.0, show_default=True, help="Seconds of the trace per real second.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")

@@ -16,17 +16,19 @@ PROGRAMS = ("autoscaler", "ecs-queue-autoscaler")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the completion script of SHELL for commands, options, and the keys of the configured services.
+    """Print the completion script for bash, zsh or fish.
+
+    It completes commands, options, and the keys of the configured services. bash must be 4.4 or later.
 
     \b
     Examples:
-      eval "$(autoscaler completion bash)"                                        # in ~/.bashrc; needs bash 4.4
-      eval "$(autoscaler completion zsh)"                                         # in ~/.zshrc
+      eval "$(autoscaler completion bash)"    # in ~/.bashrc
+      eval "$(autoscaler completion zsh)"     # in ~/.zshrc
       autoscaler completion fish > ~/.config/fish/completions/autoscaler.fish
     """
     found = get_completion_class(shell)
     if found is None:
-        leave(f"completion: {shell} is not supported: choose bash, zsh or fish", USAGE)
+        leave(f"completion: {shell} is not supported. Use bash, zsh or fish.", USAGE)
     root = context.find_root()
     program = root.info_name if root.info_name in PROGRAMS else PROGRAMS[0]
     variable = f"_{program.replace('-', '_')}_COMPLETE".upper()  # the name that click reads

@@ -14,10 +14,10 @@ from autoscaler.config import Config
 
 
 @click.command(short_help="Write Grafana dashboards, Prometheus rules and CloudWatch alarms.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Directory to write to.")
 @click.option("--json", "as_json", is_flag=True, help="Print the files' names as JSON.")
 def dashboards(out: Path, as_json: bool) -> None:
-    """Write Grafana dashboards, Prometheus rules with alerts, and CloudWatch alarms into a folder.
+    """Write Grafana dashboards, Prometheus rules with alerts, and CloudWatch alarms into a directory.
 
     The alarms for the configured queues are CloudFormation templates, one per account and Region, and per 500
     queues. Without settings, one template is written, with parameters for a single queue. Existing files with the
@@ -37,12 +37,12 @@ def dashboards(out: Path, as_json: bool) -> None:
         for path, text in written.items():
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        leave(f"--out {out}: {error.strerror or error}; choose a writable folder", USAGE)
+        leave(f"dashboards: --out {out}: {error.strerror or error}. Choose a writable directory.", USAGE)
     names = [str(path) for path in written]
     with piped():
         click.echo(json.dumps({"files": names}, indent=2) if as_json else "\n".join(names))
     if config is None and not as_json:
-        click.echo("No settings found: the alarm template is for one queue, set by its parameters.", err=True)
+        click.echo("No settings found. The alarm template is for one queue, which its parameters set.", err=True)
 
 
 def _settings() -> Config | None:

@@ -10,13 +10,13 @@ from autoscaler.inspection.deciding import answer, printed
 from autoscaler.inspection.lines import lines
 
 
-@click.command(short_help="Compute decisions for situations, as JSON lines.")
+@click.command(short_help="Compute decisions for recorded inputs (`situation`).")
 def decide() -> None:
-    """Compute decisions for situations: one JSON object per line on stdin, one decision per line on stdout.
+    """Compute decisions for recorded inputs: one JSON object per line on stdin, one decision per line on stdout.
 
-    The daemon logs a situation with each decision, in the field `situation`. For an unreadable line, the output line
-    is {"name", "error"} and the exit code is 1; the other lines are still decided. All pending output is written
-    before the command waits for more input.
+    The daemon logs the inputs of each decision in the field `situation`. For an unreadable line, the output line
+    is {"name", "error"} and the exit code is 1; the other lines are still decided. Output is flushed before the
+    command waits for more input.
 
     \b
     Examples:

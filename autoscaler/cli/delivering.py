@@ -29,9 +29,11 @@ def is_stdout(place: Path | None) -> bool:
 def check(json_to: Path | None, report: Path | None) -> None:
     """Check before the simulation that both files can be written. Raises `ValueError` with the remedy."""
     if is_stdout(report):
-        raise ValueError("--report - : an HTML page cannot go to stdout; name a file, such as report.html")
+        raise ValueError(
+            "--report: an HTML page cannot be written to standard output. Pass a file name, such as report.html"
+        )
     if json_to is not None and report is not None and json_to.absolute() == report.absolute():
-        raise ValueError(f"--json and --report are both {json_to}: name two files")
+        raise ValueError(f"--json and --report are both {json_to}. Pass two different files")
     for place in (json_to, report):
         if place is not None and not is_stdout(place):
             _check(place)
@@ -40,11 +42,11 @@ def check(json_to: Path | None, report: Path | None) -> None:
 def _check(place: Path) -> None:
     folder = place.absolute().parent
     if place.is_dir():
-        raise ValueError(f"{place} is a directory: name a file in it")
+        raise ValueError(f"{place} is a directory. Pass the name of a file")
     if not folder.is_dir():
-        raise ValueError(f"{place} cannot be written: directory {folder} does not exist; create it first")
+        raise ValueError(f"{place} cannot be written: the directory {folder} does not exist. Create it first")
     if not _writable(folder):
-        raise ValueError(f"{place} cannot be written: no permission to write to {folder}; name another file")
+        raise ValueError(f"{place} cannot be written: no permission to write to {folder}. Pass another file")
 
 
 def _writable(folder: Path) -> bool:

@@ -24,33 +24,44 @@ if TYPE_CHECKING:
     from autoscaler.operating.doctor import Finding
 
 HEADS = ("", "subject", "check", "result and remedy")
-COLOURS = {"good": "green", "note": "cyan", "unknown": "magenta", "finding": "red"}
-WORDS = {"finding": "to fix", "unknown": "unknown", "note": "to note", "good": "good"}
+COLOURS = {"ok": "green", "note": "cyan", "unknown": "magenta", "fix": "red"}
+WORDS = {"finding": "fix", "unknown": "unknown", "note": "note", "good": "ok"}
+"""The levels in text. JSON has the keys."""
+
 LEAST_S = 5.0
 
 
-@click.command(short_help="Find problems of an installation. Read-only.")
+@click.command(short_help="Find problems in an installation. Read-only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--quiet", is_flag=True, help="Leave out checks that are ok.")
+@click.option("--quiet", is_flag=True, help="Do not print checks that are ok.")
 @click.option(
-    "--timeout", "limit_s", type=Duration(), default="60s", show_default=True, help="Time limit of all checks together."
+    "--timeout", "limit_s", type=Duration(), default="60s", show_default=True, help="Time limit for all checks."
 )
 @click.option("--role", type=RoleArn(), help="ARN of the daemon's role, if the command runs with other credentials.")
 @click.option("--url", type=Address(), help="Address of a running daemon.  [default: from the settings]")
 def doctor(as_json: bool, quiet: bool, limit_s: float, role: str | None, url: str | None) -> None:
-    """Find problems of an installation. Read-only.
+    """Find problems in an installation. Read-only.
 
     \b
-    Checks      settings, credentials, Region and endpoints;
-                every service: bounds, task starts, pause, conflicting scalers;
-                every queue, and its Region;
-                the IAM rights for all of these, with the daemon's own read calls;
-                the latency of the first message; call rates, quotas and cost per month.
+    It checks:
+      settings, credentials, Region and endpoints
+      every service: bounds, task starts, pause, conflicting scalers
+      every queue, and its Region
+      the IAM permissions for all of these, with the daemon's own read calls
+      the latency of the first message
+      call rates, quotas, and cost per month
 
-    ECS has no dry run for a change of the count, so the IAM policy simulator checks this right. Without the right to
-    use the simulator, the result is `unknown`, which is not a finding.
+    \b
+    Results of a check, with the JSON value if it differs:
+      ok (good)      no problem
+      note           for information
+      unknown        could not be checked; does not count as a finding
+      fix (finding)  must be fixed
 
-    Exit codes: 0 ok, 1 findings, 2 settings, 3 access denied or no credentials, 4 AWS did not answer in time.
+    ECS has no dry run for UpdateService, so `doctor` checks this permission with the IAM policy simulator. Without
+    permission for iam:SimulatePrincipalPolicy, the result is `unknown`.
+
+    Exit codes: 0 ok, 1 findings, 2 settings, 3 access denied by AWS or no credentials, 4 AWS unreachable.
 
     \b
     Examples:
@@ -59,7 +70,7 @@ def doctor(as_json: bool, quiet: bool, limit_s: float, role: str | None, url: st
       autoscaler doctor --json | jq '.findings[] | select(.level == "finding")'
     """
     if limit_s < LEAST_S:
-        leave(f"doctor: --timeout must be at least {LEAST_S:g}s: one AWS call may take that long", USAGE)
+        leave(f"doctor: --timeout must be at least {LEAST_S:g}s, because one AWS call can take that long.", USAGE)
     config = _settings(as_json)
     from autoscaler.operating.doctor import code_of, examine  # noqa: PLC0415 - the AWS SDK takes half a second
 
@@ -87,21 +98,21 @@ def _settings(as_json: bool) -> Config:
 
 
 def _as_json(shown: Sequence[Finding], findings: Sequence[Finding], code: int) -> dict[str, object]:
-    counts = {level: _counted(findings)[level] for level in COLOURS}
+    counts = {level: _counted(findings)[level] for level in reversed(WORDS)}
     return {"ok": code == 0, "exit": code, "counts": counts, "findings": [one.as_json() for one in shown]}
 
 
 def _page(shown: Sequence[Finding], findings: Sequence[Finding]) -> Iterator[str]:
     if shown:
-        rows = [(one.level.word, one.subject, one.what, _sentence(one)) for one in shown]
+        rows = [(WORDS[one.level.word], one.subject, one.what, _sentence(one)) for one in shown]
         yield from table(HEADS, rows, _styled)
         yield ""
     counts = _counted(findings)
-    yield ", ".join(f"{counts[level]} {word}" for level, word in WORDS.items() if counts[level])
+    yield ", ".join(f"{word}: {counts[level]}" for level, word in WORDS.items() if counts[level])
 
 
 def _sentence(one: Finding) -> str:
-    """Return the finding and its remedy, in the form of our error messages."""
+    """Return the finding and its remedy, in the form of the error messages."""
     return f"{one.text}; {one.remedy}" if one.remedy else one.text
 
 

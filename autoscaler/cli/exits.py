@@ -38,12 +38,12 @@ def listed(error: ConfigError) -> list[dict[str, str]]:
     return [{"where": problem.where, "what": problem.what} for problem in error.problems]
 
 
-def unknown_service(key: str, keys: Sequence[str], of: str) -> NoReturn:
+def unknown_service(key: str, keys: Sequence[str], where: str) -> NoReturn:
     """Print that the key is unknown, the most similar key, and all keys, and exit with code 2."""
     near = difflib.get_close_matches(key[:100].lower(), keys, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    click.echo(f"{of} no service {key!r}{meant}", err=True)
-    click.echo(f"services: {', '.join(keys) or 'none'}", err=True)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    click.echo(f"There is no service {key!r} {where}.{meant}", err=True)
+    click.echo(f"Known services: {', '.join(keys) or 'none'}", err=True)
     raise SystemExit(USAGE)
 
 

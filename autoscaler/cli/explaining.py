@@ -23,10 +23,10 @@ def explain(key: str, as_json: bool, url: str | None) -> None:
     """Explain the task count of the service KEY: the readings, the demand per signal, and the rules that changed it.
 
     The newest decision comes from the running daemon. If none answers, AWS is read once, with the settings of the
-    environment, and the output says so. This decision has no history, like that of a daemon that starts now, so it
-    does not scale in. The command changes nothing.
+    environment, and the output says so. This decision has no history, as just after a start of the daemon, so it
+    never scales in. The command changes nothing.
 
-    Exit codes: 0 ok, 2 settings, or no such service, 3 access denied by AWS or no credentials, 4 AWS unreachable.
+    Exit codes: 0 ok, 2 settings or unknown service, 3 access denied by AWS or no credentials, 4 AWS unreachable.
 
     \b
     Examples:
@@ -53,7 +53,7 @@ def _from_daemon(url: str, key: str) -> Mapping[str, Any] | None:
     if isinstance(heard, Unknown):
         known = meant_key(key, heard.keys)
         if known is None or known == key:
-            unknown_service(key, heard.keys, f"the daemon at {url} has")
+            unknown_service(key, heard.keys, f"in the daemon at {url}")
         heard = asyncio.run(fetch_decisions(url, known))
     match heard:
         case Answered([*_, newest]):
@@ -61,7 +61,7 @@ def _from_daemon(url: str, key: str) -> Mapping[str, Any] | None:
         case NoDaemon(reason):
             click.echo(reason, err=True)
         case _:
-            click.echo(f"the daemon at {url} has no decision for this service yet", err=True)
+            click.echo(f"The daemon at {url} has no decision for the service {key!r} yet.", err=True)
     return None
 
 
@@ -70,8 +70,8 @@ def _from_aws(key: str) -> Mapping[str, Any]:
     keys = [service.ref.key for service in config.services]
     known = meant_key(key, keys)
     if known is None:
-        unknown_service(key, keys, "the settings have")
-    click.echo("reading AWS once, without history: this decision does not scale in", err=True)
+        unknown_service(key, keys, "in the settings")
+    click.echo("Reading AWS once instead. This decision has no history, so it never scales in.", err=True)
     from autoscaler.one_shot import account_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
     try:
@@ -81,7 +81,8 @@ def _from_aws(key: str) -> Mapping[str, Any]:
 
 
 def _title(account: Mapping[str, Any]) -> str:
-    source = f"the daemon at {account['url']}" if account["source"] == "daemon" else "AWS, read once without history"
-    where = ", ".join(str(account[key]) for key in ("ts", "mode") if account.get(key))
+    source = f"the daemon at {account['url']}" if account["source"] == "daemon" else "AWS (read once, no history)"
+    named = (("", account.get("ts")), ("mode ", account.get("mode")), ("source: ", source))
+    where = ", ".join(f"{name}{value}" for name, value in named if value)
     name = click.style(str(account.get("service")), bold=True)
-    return f"{name} ({account.get('cluster')}/{account.get('ecs_service')}): {where}, {source}"
+    return f"{name} ({account.get('cluster')}/{account.get('ecs_service')}): {where}"

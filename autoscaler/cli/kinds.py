@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 from autoscaler.config import load
 from autoscaler.config.durations import seconds
 from autoscaler.config.queues import queue
+from autoscaler.config.quoting import quote
 from autoscaler.core.policy import Pause
 from autoscaler.errors import ConfigError
 
@@ -57,7 +58,11 @@ class Address(click.ParamType[str]):
         except ValueError:
             good = False
         if not good:
-            self.fail("is not a URL such as http://127.0.0.1:9108 (without user and password)", param, ctx)
+            self.fail(
+                f"{quote(str(value))} is not a URL such as http://127.0.0.1:9108 (without user and password)",
+                param,
+                ctx,
+            )
         return str(value)
 
 
@@ -68,7 +73,9 @@ class Account(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not _ACCOUNT.fullmatch(str(value)):
-            self.fail(f"{str(value)[:20]!r} is not an AWS account: twelve digits, such as 123456789012", param, ctx)
+            self.fail(
+                f"{str(value)[:20]!r} is not an AWS account ID. It has twelve digits, such as 123456789012", param, ctx
+            )
         return str(value)
 
 
@@ -112,7 +119,7 @@ class Moment(click.ParamType[float]):
             time = datetime.fromisoformat(str(value).upper())
             return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp()
         except (ValueError, OverflowError):
-            self.fail(f"{str(value)[:40]!r} is not a time: write it as 2026-11-23T18:00Z", param, ctx)
+            self.fail(f"{str(value)[:40]!r} is not a time, such as 2026-11-23T18:00Z", param, ctx)
 
 
 class RoleArn(click.ParamType[str]):
@@ -122,7 +129,11 @@ class RoleArn(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not _ROLE_ARN.fullmatch(str(value)):
-            self.fail("is not a role's ARN, such as arn:aws:iam::123456789012:role/autoscaler", param, ctx)
+            self.fail(
+                f"{quote(str(value))} is not the ARN of a role, such as arn:aws:iam::123456789012:role/autoscaler",
+                param,
+                ctx,
+            )
         return str(value)
 
 
@@ -140,4 +151,4 @@ class QueueList(click.ParamType[tuple[str, ...]]):
                 queue(name)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        return names or self.fail("contains no queue: give a name, a URL or an ARN", param, ctx)
+        return names or self.fail(f"{quote(str(value))} contains no queue. Pass names, URLs or ARNs", param, ctx)

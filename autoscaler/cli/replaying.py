@@ -1,4 +1,4 @@
-"""`replay`: decide the situations of a log again."""
+"""`replay`: replay the decisions of a log."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from autoscaler.inspection.replaying import PolicyLookup, Replayed, policy_looku
 from autoscaler.inspection.reporting import ReplayCounts, as_json, as_table
 
 
-@click.command(short_help="Decide a log again with this version or other settings.")
+@click.command(short_help="Replay the decisions in a log with this version or other settings.")
 @click.argument("journal", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--json", "print_json", is_flag=True, help="Print the report as JSON, and nothing else on stdout.")
-@click.option("--settings", "with_settings", is_flag=True, help="Decide with the settings of the environment.")
+@click.option("--settings", "with_settings", is_flag=True, help="Use the settings of the environment.")
 def replay(journal: Path, print_json: bool, with_settings: bool) -> None:
-    """Decide a log again with this version or other settings, and report the decisions that differ.
+    """Replay the decisions in a log with this version or other settings, and report the decisions that differ.
 
     JOURNAL is a log of the daemon, one JSON object per line; `-` is standard input. Each line with a `situation` is
-    decided again by itself, with the history that it contains; other lines are skipped and counted. --settings
-    replaces the recorded settings with those of the environment, including schedules, but without pauses by tag.
+    decided again, independently of the other lines, with the history that it contains. Other lines are skipped and
+    counted. --settings replaces the recorded settings with the settings of the environment. Schedules apply; pauses
+    by tag do not.
 
     Exit codes: 0 all decisions are equal (same target by the same rules), 1 some differ or a situation cannot be read,
-    2 nothing could be decided.
+    2 usage or settings, or the log contains no decision that can be replayed.
 
     \b
     Examples:
@@ -43,7 +44,11 @@ def replay(journal: Path, print_json: bool, with_settings: bool) -> None:
         for text in (as_json if print_json else as_table)(differences, tally):
             click.echo(text)
     if not tally.decisions:
-        leave("replay: nothing could be decided: use a log of the daemon, with services of the settings", USAGE)
+        leave(
+            "replay: the log contains no decision that can be replayed. Use a JSON log of the daemon; with --settings, "
+            "its services must be in the settings.",
+            USAGE,
+        )
     raise SystemExit(FINDINGS if tally.different or tally.unread else 0)
 
 

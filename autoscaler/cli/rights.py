@@ -13,7 +13,7 @@ from autoscaler.cli.streams import piped
 
 
 @click.command(name="iam-policy", short_help="Print the least-privilege IAM policy for the settings.")
-@click.option("--account", type=Account(), help="AWS account of the services.  [default: from the queues]")
+@click.option("--account", type=Account(), help="ID of the AWS account of the services.  [default: from the queues]")
 @click.option(
     "--for",
     "purpose",
@@ -22,7 +22,7 @@ from autoscaler.cli.streams import piped
     show_default=True,
     help="The daemon's task role, or users who run `pause` and `resume`.",
 )
-@click.option("--role", type=RoleArn(), help="Print the policy of this role_arn, not of the daemon's own role.")
+@click.option("--role", type=RoleArn(), help="Print the policy for this role_arn instead of the daemon's own role.")
 @click.option(
     "--deny-redefinition", is_flag=True, help="Also deny task-definition and capacity updates (not tested on AWS)."
 )
@@ -30,15 +30,16 @@ from autoscaler.cli.streams import piped
 def iam_policy(account: str | None, purpose: str, role: str | None, deny_redefinition: bool, as_json: bool) -> None:
     """Print the least-privilege IAM policy for the settings: JSON on stdout, remarks on stderr. It makes no AWS calls.
 
-    The policy contains only rights that the settings require: services in shadow get no right to change anything.
-    ARNs are restricted by Region, account, cluster, service and queue, as far as the settings and --account name them.
-    Each role_arn in the settings has a separate policy: use --role.
+    The policy contains only the permissions that the settings require. For services in shadow it has no write
+    permissions. ARNs contain the Region, account, cluster, service and queue if the settings or --account have them;
+    otherwise *. Each role_arn in the settings has a separate policy: use --role.
 
     \b
     Examples:
       autoscaler iam-policy --account 123456789012 > policy.json
       autoscaler iam-policy --for pause --json
-      aws iam put-role-policy --role-name autoscaler --policy-name autoscaler --policy-document file://policy.json
+      aws iam put-role-policy --role-name autoscaler --policy-name autoscaler \\
+        --policy-document file://policy.json
     """
     config = settings_or_exit()
     from autoscaler.operating.arns import region_in  # noqa: PLC0415 - the AWS SDK takes half a second to import
@@ -46,7 +47,7 @@ def iam_policy(account: str | None, purpose: str, role: str | None, deny_redefin
     from autoscaler.operating.rights import roles  # noqa: PLC0415
 
     if role is not None and role not in (known := roles(config)):
-        leave(f"iam-policy: no service has role_arn {role}; known roles: {', '.join(known) or 'none'}", USAGE)
+        leave(f"iam-policy: --role: no service has role_arn {role}. Known roles: {', '.join(known) or 'none'}", USAGE)
     found = granted(config, region_in(os.environ), account, purpose, role, deny_redefinition=deny_redefinition)
     with piped():
         click.echo(json.dumps(found.policy, indent=2))

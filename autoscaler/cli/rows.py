@@ -14,7 +14,7 @@ from autoscaler.core.figures import number
 if TYPE_CHECKING:
     from autoscaler.operating.status import Statuses, StatusRow
 
-HEADS = ("service", "slo", "tasks", "waiting", "oldest", "last decision")
+HEADS = ("service", "slo", "tasks", "backlog", "oldest", "last decision")
 COLOURS = {"missed": "red", "at_risk": "yellow", "unknown": "magenta", "met": "green"}
 
 
@@ -26,7 +26,7 @@ def page(found: Statuses) -> Iterator[str]:
 
 
 def _summary(found: Statuses) -> str:
-    source = "AWS, read once without history" if found.url is None else f"the daemon at {found.url}"
+    source = "AWS (read once, no history)" if found.url is None else f"daemon at {found.url}"
     word = (
         f"{len(found.bad)} of {len(found.rows)} services do not meet their latency target"
         if found.bad
@@ -36,14 +36,14 @@ def _summary(found: Statuses) -> str:
 
 
 def _cells(row: StatusRow) -> tuple[str, ...]:
-    return row.key, row.slo.value, _tasks(row), _waiting(row), _oldest(row), _sentence(row)
+    return row.key, row.slo.value, _tasks(row), _backlog(row), _oldest(row), _sentence(row)
 
 
 def _tasks(row: StatusRow) -> str:
     return f"{_count(row.desired)}/{_count(row.running)} ({_count(row.min_tasks)}-{_count(row.max_tasks)})"
 
 
-def _waiting(row: StatusRow) -> str:
+def _backlog(row: StatusRow) -> str:
     return "-" if row.visible is None else f"{row.visible:,} + {_count(row.in_flight)}"
 
 

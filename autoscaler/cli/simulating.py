@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +17,12 @@ import click
 from autoscaler.cli import delivering
 from autoscaler.cli.exits import FINDINGS, USAGE, leave
 from autoscaler.cli.kinds import Duration, DurationOrDays
-from autoscaler.cli.loading import SERVICE_TIME, source
+from autoscaler.cli.loading import SERVICE_TIME, parsed, source
 from autoscaler.errors import ConfigError
 
 if TYPE_CHECKING:
     from autoscaler.sim.experiment import Experiment
+    from autoscaler.sim.peers import Setup
     from autoscaler.sim.report.study import Study
     from autoscaler.sim.score import ScoredRun
     from autoscaler.sim.tuning import Trial, Tried
@@ -36,7 +37,7 @@ STOPPED = 130
 @click.command(short_help="Simulate policies on a load: latency and cost.")
 @click.option("--trace", type=click.Path(path_type=Path), help="Load as counts (CSV: t_seconds,arrivals).")
 @click.option("--jobs", type=click.Path(path_type=Path), help="Load as jobs (CSV: t_seconds,service_seconds).")
-@click.option("--load", "made", help="Synthetic load: steady, diurnal, flash_crowd, on_off, batch, ramp.")
+@click.option("--load", "made", help="Synthetic load, such as steady:2 or on_off:5:60:300.")
 @click.option("--from-cloudwatch", "history", type=DurationOrDays(), help="Past load of --queue, such as 14d.")
 @click.option("--queue", help="Name of the queue for --from-cloudwatch.")
 @click.option(
@@ -44,11 +45,13 @@ STOPPED = 130
 )
 @click.option("--policy", default=POLICIES, show_default=True, help="Comma-separated: NAME, NAME:SETTING, or all.")
 @click.option("--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Number of random seeds.")
-@click.option("--from-day", type=click.IntRange(0), default=0, show_default=True, help="First day, counted from 0.")
+@click.option(
+    "--from-day", type=click.IntRange(0), default=0, show_default=True, help="First day of the load, counted from 0."
+)
 @click.option("--days", type=click.IntRange(1), help="Number of days.  [default: all]")
 @click.option("--mean-tasks", type=float, help="Scale the load to this mean number of busy tasks.")
 @click.option("--service-time", help=f"Processing time of a message, without --jobs.  [default: {SERVICE_TIME}]")
-@click.option("--service-scale", type=float, help="Multiplies the times of --jobs.  [default: 1]")
+@click.option("--service-scale", type=float, help="Factor for the times of --jobs.  [default: 1]")
 @click.option("--start-up", default="lognormal:45:80", show_default=True, help="Time from launch to first receive.")
 @click.option(
     "--victims",
@@ -70,9 +73,14 @@ STOPPED = 130
     "--sweep",
     multiple=True,
     metavar="FIELD=A|B|C",
-    help="Run ours with each value; with several options, all combinations.",
+    help="Run `ours` with each value; with several --sweep options, with all combinations.",
 )
-@click.option("--json", "json_to", type=click.Path(path_type=Path), help="Write the results to this file; - is stdout.")
+@click.option(
+    "--json",
+    "json_to",
+    type=click.Path(path_type=Path),
+    help="Write the results as JSON to this file; `-` is standard output.",
+)
 @click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page with charts to this file.")
 def simulate(**options: Any) -> None:
     """Simulate policies on a load, and compare message latency and cost.
@@ -82,25 +90,43 @@ def simulate(**options: Any) -> None:
     load is a generated day.
 
     \b
-    Policies: ours, ours:FIELD=VALUE/FIELD=VALUE, static[:TASKS], target-tracking, target-tracking-cpu, step-scaling,
-      predictive, keda[:QUEUE_LENGTH], knative, wpa, react, nomad, clairvoyant, all
-    Times: constant:S, exponential:S, lognormal:S:CV, pareto:S:ALPHA; start-up lognormal:MEDIAN:P95 or constant:S
+    Forms of --policy:
+      ours, ours:FIELD=VALUE/FIELD=VALUE, static[:TASKS], target-tracking,
+      target-tracking-cpu, step-scaling, predictive, keda[:QUEUE_LENGTH],
+      knative, wpa, react, nomad, clairvoyant, all
+
+    \b
+    Forms of --load (rates in messages/s, ON, OFF and EVERY in seconds; every
+    number has a default):
+      steady:RATE, diurnal:RATE, flash_crowd:RATE:TIMES, on_off:RATE:ON:OFF,
+      batch:MESSAGES:EVERY, ramp:FROM:TO
+
+    \b
+    Forms of --service-time (S is the mean in seconds):
+      constant:S, exponential:S, lognormal:S:CV, pareto:S:ALPHA
+
+    \b
+    Forms of --start-up (in seconds):
+      lognormal:MEDIAN:P95, constant:S
 
     \b
     Examples:
       autoscaler simulate
-      autoscaler simulate --trace week.csv --from-day 2 --days 1 --mean-tasks 20 --policy all --report day.html
-      autoscaler simulate --load flash_crowd:2:20 --policy ours --sweep "acceptable_latency=30s|60s|120s|300s"
-      autoscaler simulate --from-cloudwatch 14d --queue orders --seeds 3 --json result.json
+      autoscaler simulate --trace week.csv --from-day 2 --days 1 \\
+        --mean-tasks 20 --policy all --report day.html
+      autoscaler simulate --load flash_crowd:2:20 --policy ours \\
+        --sweep "acceptable_latency=30s|60s|120s|300s"
+      autoscaler simulate --from-cloudwatch 14d --queue orders --seeds 3 \\
+        --json result.json
     """
     try:
         import numpy  # noqa: F401, PLC0415 - an extra
         import rich  # noqa: F401, PLC0415 - an extra
     except ImportError:
-        leave("simulate needs NumPy and rich: pip install 'ecs-queue-autoscaler[simulate]'", USAGE)
-    with _stoppable():
-        plan = _planned(options)
-        runs, tried = _played(plan)
+        leave("simulate: NumPy and rich are required. Run: pip install 'ecs-queue-autoscaler[simulate]'", USAGE)
+    with _stoppable() as stopping:
+        plan = _planned(options, stopping)
+        runs, tried = _played(plan, stopping)
         delivering.deliver(_study(options, plan.experiment, runs), tried, options["json_to"], options["report"])
 
 
@@ -113,63 +139,56 @@ class _SimulationPlan(NamedTuple):
     trials: tuple[Trial, ...]
 
 
-def _planned(options: dict[str, Any]) -> _SimulationPlan:
+def _planned(options: dict[str, Any], stopping: _Stopping) -> _SimulationPlan:
     """Return the validated plan. Invalid options or loads end the command with exit code 2 before the simulation."""
     try:
-        return _plan(options)
+        return _plan(options, stopping)
     except ConfigError as error:
         leave("\n".join(f"simulate: {problem}" for problem in error.problems), USAGE)
     except ValueError as error:
         leave(f"simulate: {error}", USAGE)
 
 
-def _plan(options: dict[str, Any]) -> _SimulationPlan:
+def _plan(options: dict[str, Any], stopping: _Stopping) -> _SimulationPlan:
     from autoscaler.sim import experiment as lab  # noqa: PLC0415 - NumPy is an extra
     from autoscaler.sim.tuning import combinations  # noqa: PLC0415
 
     delivering.check(options["json_to"], options["report"])
     with delivering.progress("reading the load") as report:
-        load = source(options, report)
+        load = source(options, stopping.checked(report))
     experiment, latency_s = _experiment(options, load), options["latency_s"]
     setup = experiment.setup(experiment.drawn(0))
-    policies = lab.specs(options["policy"], setup)
+    policies = parsed("--policy", lambda text: lab.specs(text, setup), options["policy"])
     trials = combinations(options["sweep"], latency_s) if options["sweep"] else ()
     for trial in trials:
-        lab.check(trial.policy, replace(setup, acceptable_latency_s=trial.latency_s))
+        _check_trial(trial, replace(setup, acceptable_latency_s=trial.latency_s))
     return _SimulationPlan(experiment, policies, range(options["seeds"]), trials)
 
 
-def _played(plan: _SimulationPlan) -> tuple[list[ScoredRun], list[Tried]]:
+def _check_trial(trial: Trial, setup: Setup) -> None:
+    """Raise `ValueError`, with the option of the trial, if its settings are invalid."""
+    from autoscaler.sim import experiment as lab  # noqa: PLC0415 - NumPy is an extra
+
+    try:
+        lab.check(trial.policy, setup)
+    except ValueError as error:
+        raise ValueError(f"--sweep {trial.fields}: {str(error).removeprefix(f'{trial.policy}: ')}") from None
+
+
+def _played(plan: _SimulationPlan, stopping: _Stopping) -> tuple[list[ScoredRun], list[Tried]]:
     """Return the runs of every policy and the results of the trials."""
     from autoscaler.sim import experiment as lab  # noqa: PLC0415 - NumPy is an extra
 
     tried = []
     try:
         with delivering.progress("simulating") as report:
-            runs = lab.runs(plan.experiment, plan.policies, plan.seeds, report)
+            runs = lab.runs(plan.experiment, plan.policies, plan.seeds, stopping.checked(report))
         if plan.trials:
             with delivering.progress("sweeping") as report:
-                tried = lab.trials(plan.experiment, plan.trials, plan.seeds, report)
+                tried = lab.trials(plan.experiment, plan.trials, plan.seeds, stopping.checked(report))
     except ChildProcessError as error:
-        leave(f"simulate: {error}: choose fewer days, seeds or policies", FINDINGS)
+        leave(f"simulate: {error}. Choose fewer days, seeds or policies.", FINDINGS)
     return runs, tried
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """On Ctrl-C and SIGTERM, end all processes, leave no incomplete file, and print one line."""
-    heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    before = {number: signal.getsignal(number) for number in heard}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # a shell ignores SIGINT for background jobs
-            signal.signal(number, _stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        leave("simulate: stopped", STOPPED)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Stopped(KeyboardInterrupt):
@@ -178,8 +197,44 @@ class _Stopped(KeyboardInterrupt):
     """
 
 
-def _stop(*_: object) -> NoReturn:
-    raise _Stopped
+class _Stopping:
+    """Raises `_Stopped` in the signal handler, and again at the next progress report.
+
+    Python discards an exception that a handler raises inside a finalizer.
+    """
+
+    def __init__(self) -> None:
+        self._requested = False
+
+    def handle(self, *_: object) -> NoReturn:
+        self._requested = True
+        raise _Stopped
+
+    def checked(self, report: Callable[[float], None]) -> Callable[[float], None]:
+        def report_or_stop(share: float) -> None:
+            if self._requested:
+                raise _Stopped
+            report(share)
+
+        return report_or_stop
+
+
+@contextmanager
+def _stoppable() -> Iterator[_Stopping]:
+    """On Ctrl-C and SIGTERM, end all processes, leave no incomplete file, and print one line."""
+    stopping = _Stopping()
+    heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.getsignal(number) for number in heard}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # a shell ignores SIGINT for background jobs
+            signal.signal(number, stopping.handle)
+    try:
+        yield stopping
+    except KeyboardInterrupt:
+        leave("simulate: stopped", STOPPED)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _experiment(options: dict[str, Any], load: Counted | RecordedJobs) -> Experiment:
@@ -188,9 +243,9 @@ def _experiment(options: dict[str, Any], load: Counted | RecordedJobs) -> Experi
     from autoscaler.sim.model import Victims, WorldSettings  # noqa: PLC0415
 
     if options["min_tasks"] > options["max_tasks"]:
-        raise ValueError(f"--min-tasks {options['min_tasks']} is above --max-tasks {options['max_tasks']}: lower it")
+        raise ValueError(f"--min-tasks {options['min_tasks']} is above --max-tasks {options['max_tasks']}")
     world = WorldSettings(
-        start_up=StartUp.parse(options["start_up"]),
+        start_up=parsed("--start-up", StartUp.parse, options["start_up"]),
         task_concurrency=options["task_concurrency"],
         victims=Victims(options["victims"]),
     )

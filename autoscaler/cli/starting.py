@@ -1,4 +1,4 @@
-"""`init`: ask five questions and write the files for a first start."""
+"""`init`: ask five questions and write the files for a first deployment."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ FLAGS = {"cluster": "--cluster", "service": "--service", "queues": "--queues"}
 """The options of the questions without a default."""
 
 
-@click.command(short_help="Ask five questions and write the files for a first start.")
+@click.command(short_help="Ask five questions and write the files for a first deployment.")
 @click.option("--cluster", help="ECS cluster.")
 @click.option("--service", help="ECS service to scale.")
 @click.option("--queues", type=QueueList(), help="SQS queues of the service: names, URLs or ARNs, comma-separated.")
 @click.option("--acceptable-latency", "latency_s", type=Duration(), help=f"Latency target, such as {LATENCY}.")
 @click.option("--max-tasks", type=click.IntRange(1, 5000), help="Maximum number of tasks.")
 @click.option("--region", help="AWS Region.  [default: AWS_REGION]")
-@click.option("--account", type=Account(), help="AWS account.  [default: from the queues]")
+@click.option("--account", type=Account(), help="AWS account ID.  [default: from the queues]")
 @click.option("--image", help="Image of the daemon, preferably with a digest.  [default: placeholder IMAGE]")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default="autoscaler",
     show_default=True,
-    help="Folder to write to.",
+    help="Directory to write to.",
 )
-@click.option("--force", is_flag=True, help="Replace files of the same names.")
+@click.option("--force", is_flag=True, help="Replace existing files of the same name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the files and the next steps as JSON, without questions.")
 def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
-    """Ask five questions and write the files for a first start: settings, IAM policy, task definition, next steps.
+    """Ask five questions and write the files for a first deployment: settings, IAM policy, task definition, next steps.
 
-    The mode is shadow: the daemon reads, decides and reports, and its role cannot change anything. Options replace
+    The mode is shadow: the daemon reads, decides and reports, and its role has no write permissions. Options replace
     questions. Without a terminal, missing options are reported as errors.
 
     \b
@@ -71,9 +71,9 @@ def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
     except ConfigError as error:
         leave("\n".join(f"init: {_flag(problem.where)}: {problem.what}" for problem in error.problems), USAGE)
     except FileExistsError as error:
-        leave(f"init: {out} already contains {error}: choose another folder with --out, or use --force", USAGE)
+        leave(f"init: {out} already contains {error}. Choose another directory with --out, or use --force.", USAGE)
     except OSError as error:
-        leave(f"init: {out} cannot be written: {error.strerror or error}; choose another folder with --out", USAGE)
+        leave(f"init: {out} cannot be written: {error.strerror or error}. Choose another directory with --out.", USAGE)
     if as_json:
         click.echo(json.dumps({"files": [str(path) for path in placed], "next": steps(answers)}, indent=2))
         return
@@ -89,6 +89,11 @@ def _flag(where: str) -> str:
     return "--" + where.removeprefix("AUTOSCALER_").lower().replace("_", "-")
 
 
+def _listed(words: list[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def _wrapped(before: str, text: str) -> str:
     """Return the text wrapped to the terminal's width; without a terminal, on one line."""
     width = shutil.get_terminal_size().columns if is_terminal() else 1_000
@@ -100,7 +105,7 @@ def _ask(given: dict[str, Any], as_json: bool) -> None:
     asks = sys.stdin is not None and sys.stdin.isatty() and not as_json
     missing = [flag for name, flag in FLAGS.items() if given[name] is None]
     if missing and not asks:
-        leave(f"init: no terminal: give {', '.join(missing)}", USAGE)
+        leave(f"init: no terminal. Pass {_listed(missing)}.", USAGE)
     for name, (question, default, kind) in QUESTIONS.items():
         if given[name] is None:
             given[name] = (

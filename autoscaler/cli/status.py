@@ -26,7 +26,7 @@ LEAST_EVERY_S = 0.2
     "--every", "every_s", type=Duration(), default="2s", show_default=True, help="Refresh interval of --watch."
 )
 @click.option("--url", type=Address(), help="Address of the running daemon.  [default: from the settings]")
-@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON; with --watch one line per refresh.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON; with --watch, one line per refresh.")
 def status(watch: bool, every_s: float, url: str | None, as_json: bool) -> None:
     """Show every service: whether its latency target is met, its tasks, its backlog, and the last decision.
 
@@ -34,13 +34,14 @@ def status(watch: bool, every_s: float, url: str | None, as_json: bool) -> None:
     and the output says so. --watch requires a daemon, to avoid repeated AWS calls.
 
     \b
-    slo       met, at_risk (it will be missed), missed, unknown, none (the service has no queue)
-    tasks     desired/running, and the bounds
-    waiting   visible messages + messages in flight
+    slo       SLO status: met; at_risk (expected to be missed); missed; unknown;
+              none (the service has no queue)
+    tasks     desired/running, and (min_tasks-max_tasks)
+    backlog   visible messages + messages in flight
     oldest    age of the oldest message, and the latency target
 
-    Exit codes: 0 ok, 1 a latency target is missed, at risk or unknown, 3 access denied by AWS or no credentials,
-    4 AWS did not answer.
+    Exit codes: 0 ok, 1 a latency target is missed, at risk or unknown, 2 usage or settings, 3 access denied by AWS or
+    no credentials, 4 AWS unreachable.
 
     \b
     Examples:
@@ -49,7 +50,7 @@ def status(watch: bool, every_s: float, url: str | None, as_json: bool) -> None:
       autoscaler status --json | jq '.services[] | select(.slo != "met") | .key'
     """
     if every_s < LEAST_EVERY_S:
-        leave(f"status: --every must be at least {LEAST_EVERY_S:g}s, to limit the daemon's load", USAGE)
+        leave(f"status: --every must be at least {LEAST_EVERY_S:g}s, to limit the load of the daemon.", USAGE)
     url = url or daemon_url()
     if watch:
         watching.watch(lambda: _lines(_from_daemon(url), as_json), every_s, as_json)
@@ -76,7 +77,7 @@ def _from_daemon(url: str) -> Statuses | str:
 def _from_aws(reason: str) -> Statuses:
     click.echo(reason, err=True)
     config = settings_or_exit()
-    click.echo("reading AWS once, without history; if a daemon runs on another host, use --url", err=True)
+    click.echo("Reading AWS once instead, without history.", err=True)
     from autoscaler.one_shot import services_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
     from autoscaler.operating.status import Statuses  # noqa: PLC0415
 
@@ -89,7 +90,7 @@ def _lines(heard: Statuses | str, as_json: bool) -> list[str]:
         return [json.dumps(heard.as_json())] if as_json else list(page(heard))
     if as_json:
         return [json.dumps({"source": None, "error": heard, "services": []})]
-    return [f"{heard}; start one with `autoscaler run`, or set --url"]
+    return [heard]
 
 
 def _code(found: Statuses) -> int:

@@ -31,7 +31,7 @@ def daemon_url() -> str:
 def standard_input() -> IO[bytes]:
     """Return standard input. If it is closed, exit with code 2."""
     if sys.stdin is None:
-        leave("standard input is closed: there is nothing to read", USAGE)
+        leave("Standard input is closed, so the command cannot read its input.", USAGE)
     return sys.stdin.buffer
 
 
@@ -64,7 +64,7 @@ def conversing() -> tuple[IO[bytes], IO[bytes]]:
 def piped() -> Iterator[None]:
     """End without a message if the reader of the output closes it, as filters do; print other I/O errors."""
     if sys.stdout is None:
-        leave("standard output is closed: there is nowhere to write", USAGE)
+        leave("Standard output is closed, so the command cannot write its result.", USAGE)
     try:
         yield
         sys.stdout.flush()
@@ -73,7 +73,7 @@ def piped() -> Iterator[None]:
         raise SystemExit(FINDINGS) from None
     except OSError as error:
         _drop_output()  # else the flush at exit fails again, and the exit code is 120
-        leave(f"reading or writing failed: {error.strerror or error}", USAGE)
+        leave(f"Reading the input or writing the output failed: {error.strerror or error}", USAGE)
 
 
 def _drop_output() -> None:

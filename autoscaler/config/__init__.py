@@ -1,7 +1,7 @@
 """Settings: read the environment and the TOML file, and return a valid `Config` or all problems at once.
 
-Invariant: an unknown name or an invalid value is an error. No variable with our prefix and no key of the file is
-ignored, corrected or guessed.
+Invariant: an unknown name or an invalid value is an error. Every variable with the prefix `AUTOSCALER_` and every key
+of the file is used as written or reported.
 """
 
 from autoscaler.config.changes import SettingChange

@@ -1,5 +1,5 @@
 """How a tag may change a setting. Each setting declares one of these rules next to its default; without a declaration,
-a tag may not set it. The right to tag a service may belong to people who are not responsible for the service.
+a tag may not set it. People who are not responsible for a service may have the permission to tag it.
 
 A tag's value is compared with the value that the service has without the tag: from its profile, else from the
 defaults, else the built-in default.

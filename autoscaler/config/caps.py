@@ -13,7 +13,9 @@ from autoscaler.config.kinds import MOST_TASKS, ItemsKind, text, whole
 from autoscaler.config.quoting import WrongValue, quote
 from autoscaler.config.tables import table
 
-_NAME = text(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII), "a cap's name: letters, digits, - and _")
+_NAME = text(
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII), "a valid name of a cap (letters, digits, - and _)"
+)
 _AMOUNT = whole(1, MOST_TASKS)
 _SUCH_AS = ', such as {"orders": 2, "refunds": 1}'
 
@@ -22,7 +24,7 @@ def _per_task(value: object) -> object:
     if not isinstance(value, Mapping):
         raise WrongValue(f"{quote(value)} is not a table of services{_SUCH_AS}")
     if not value:
-        raise WrongValue(f"names no service: list the services that share the resource{_SUCH_AS}")
+        raise WrongValue(f"the table is empty. List the services that share the resource{_SUCH_AS}")
     return value
 
 

@@ -25,9 +25,9 @@ _METRICS, _FORMULA, _SCHEDULES = ("metrics",), ("formula",), ("schedules",)
 _SIGNALS: tuple[Path, ...] = (_QUEUES, ("cpu_target_percent",), ("memory_target_percent",), _METRICS, _FORMULA)
 _ABOUT_QUEUES: tuple[Path, ...] = (("backlog_per_task",), ("processing_time",))
 _REQUIRED: Mapping[Path, str] = {
-    ("cluster",): "the ECS cluster's name",
-    ("service",): "the ECS service's name",
-    _MAX: "the maximum number of tasks",
+    ("cluster",): "name of the ECS cluster",
+    ("service",): "name of the ECS service",
+    _MAX: "maximum number of tasks",
 }
 
 
@@ -53,7 +53,9 @@ def out_of_bounds(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
 
 def no_tasks(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
     """Return a clash if `max_tasks` is 0. Only a schedule may set 0, for a limited time."""
-    return _readable(broken, [Clash(_MAX, "0 is out of range: at least 1", (_MAX,))] if fields.max_tasks == 0 else [])
+    return _readable(
+        broken, [Clash(_MAX, "0 is out of range: the minimum is 1", (_MAX,))] if fields.max_tasks == 0 else []
+    )
 
 
 def blockers(fields: ServiceFields, given: Set[Path], own: Set[Path], broken: Set[Path]) -> list[Clash]:
@@ -68,13 +70,13 @@ def _readable(broken: Set[Path], *checks: Iterable[Clash]) -> list[Clash]:
 
 def _bounds(fields: ServiceFields) -> Iterator[Clash]:
     if fields.min_tasks > fields.max_tasks:
-        yield Clash(_MIN, f"{fields.min_tasks} is more than max_tasks, {fields.max_tasks}", (_MIN, _MAX))
+        yield Clash(_MIN, f"{fields.min_tasks} is more than max_tasks ({fields.max_tasks})", (_MIN, _MAX))
 
 
 def _fallback(fields: ServiceFields) -> Iterator[Clash]:
     behavior, tasks = fields.fallback.behavior, fields.fallback.tasks
     if tasks is None and behavior is not FallbackBehavior.HOLD:
-        yield Clash(_TASKS, f"is required with fallback.behavior {behavior}", (_BEHAVIOR, _TASKS))
+        yield Clash(_TASKS, f"this setting is required with fallback.behavior {behavior}", (_BEHAVIOR, _TASKS))
 
 
 def _static(fields: ServiceFields) -> Iterator[Clash]:
@@ -93,7 +95,7 @@ def _schedules(fields: ServiceFields) -> Iterator[Clash]:
         least = fields.min_tasks if item.min_tasks is None else item.min_tasks
         most = fields.max_tasks if item.max_tasks is None else item.max_tasks
         if most > fields.max_tasks:
-            what = f"{name}: max_tasks {most} is more than the service's max_tasks, {fields.max_tasks}"
+            what = f"{name}: max_tasks {most} is more than the max_tasks of the service ({fields.max_tasks})"
             yield Clash(_SCHEDULES, what, (_SCHEDULES, _MAX))
         elif least > most:
             what = f"{name}: min_tasks {least} would be more than max_tasks {most} during this schedule"
@@ -113,7 +115,7 @@ def _no_target(fields: ServiceFields) -> Iterator[Clash]:
     """Yield a clash for each metric without a target that the formula does not use: it has no effect."""
     for name, item in fields.metrics.items():
         if item.target_per_task is None and item.target_value is None and name not in _formula_names(fields):
-            what = f"{name}: set target_per_task or target_value, or use it in the formula"
+            what = f"{name}: the metric has no effect. Set target_per_task or target_value, or use it in the formula"
             yield Clash(_METRICS, what, (_METRICS, _FORMULA))
 
 
@@ -126,7 +128,7 @@ def _within_bounds(tasks: int, fields: ServiceFields) -> bool:
 
 
 def _outside(tasks: int, fields: ServiceFields) -> str:
-    return f"{tasks} is not between min_tasks, {fields.min_tasks}, and max_tasks, {fields.max_tasks}"
+    return f"{tasks} is not between min_tasks ({fields.min_tasks}) and max_tasks ({fields.max_tasks})"
 
 
 def _duplicates(fields: ServiceFields) -> Iterator[Clash]:
@@ -138,13 +140,13 @@ def _duplicates(fields: ServiceFields) -> Iterator[Clash]:
 def _required(given: Set[Path]) -> Iterator[Clash]:
     for path, meaning in _REQUIRED.items():
         if path not in given:
-            yield Clash(path, f"is required: {meaning}", (path,))
+            yield Clash(path, f"this setting is required ({meaning})", (path,))
 
 
 def _signals(fields: ServiceFields) -> Iterator[Clash]:
     targets = (fields.cpu_target_percent, fields.memory_target_percent, fields.formula)
     if not fields.queues and not fields.metrics and all(target is None for target in targets):
-        what = "no signal is configured: set queues, cpu_target_percent, memory_target_percent, metrics or formula"
+        what = "no signal is configured. Set queues, cpu_target_percent, memory_target_percent, metrics or formula"
         yield Clash(_QUEUES, what, _SIGNALS)
 
 
@@ -152,33 +154,41 @@ def _queue_settings(fields: ServiceFields, own: Set[Path]) -> Iterator[Clash]:
     """Yield a clash for each queue setting of a service without queues. In the defaults it is for other services."""
     for path in _ABOUT_QUEUES:
         if path in own and not fields.queues:
-            yield Clash(path, "applies to queues, and the service has none: set queues, or remove it", (path, _QUEUES))
+            yield Clash(
+                path,
+                "this setting applies to queues, and the service has no queue. Set queues, or remove this setting",
+                (path, _QUEUES),
+            )
 
 
 def _unused_external_id(fields: ServiceFields, own: Set[Path]) -> Iterator[Clash]:
     """Yield a clash for an external id without a role. In the defaults it is for the services that have a role."""
     if _EXTERNAL_ID in own and fields.external_id is not None and fields.role_arn is None:
-        what = "has no effect without role_arn: set role_arn, or remove it"
+        what = "this setting has no effect without role_arn. Set role_arn, or remove this setting"
         yield Clash(_EXTERNAL_ID, what, (_EXTERNAL_ID, _ROLE_ARN))
 
 
 def _queue_names(fields: ServiceFields) -> Iterator[Clash]:
     names = sorted(_formula_names(fields) & QUEUE_SIGNALS)
     if names and not fields.queues:
-        yield Clash(_FORMULA, f"it reads {', '.join(names)} of queues, and the service has none", (_FORMULA, _QUEUES))
+        yield Clash(
+            _FORMULA,
+            f"the formula uses {', '.join(names)} of queues, and the service has no queue",
+            (_FORMULA, _QUEUES),
+        )
 
 
 def _no_source(fields: ServiceFields) -> Iterator[Clash]:
     for name, item in fields.metrics.items():
         if source_of(item, None) is None:
-            what = f"{name}: has no source: set namespace and metric, or prometheus and query"
+            what = f"{name}: the metric has no source. Set namespace and metric, or prometheus and query"
             yield Clash(_METRICS, what, (_METRICS,))
 
 
 def _other_region(fields: ServiceFields) -> Iterator[Clash]:
     for item in fields.queues:
         if None not in {fields.region, item.name.region} and item.name.region != fields.region:
-            what = f"the queue {item.name.name} is in {item.name.region}, and the service's region is {fields.region}"
+            what = f"the queue {item.name.name} is in {item.name.region}, and the setting region is {fields.region}"
             yield Clash(_QUEUES, what, (_QUEUES, _REGION))
 
 
@@ -190,9 +200,9 @@ def cap_contradictions(cap: CapFields, least: Mapping[str, int]) -> Iterator[str
         if folded(key) not in keys:
             near = difflib.get_close_matches(folded(key), keys, 1)
             meant = f"did you mean {keys[near[0]]}?" if near else f"known keys: {', '.join(sorted(least))}"
-            yield f"{quote(key)} is not a service's key; {meant}"
+            yield f"{quote(key)} is not the key of a service; {meant}"
         elif named.count(folded(key)) > 1:
             yield f"the service {keys[folded(key)]} is listed twice"
     needed = sum(least[keys[folded(key)]] * taken for key, taken in cap.per_task.items() if folded(key) in keys)
     if needed > cap.most:
-        yield f"the services use {needed} with min_tasks alone, and most is {cap.most}"
+        yield f"with min_tasks, the services already use {needed}, and most is {cap.most}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from autoscaler.config.model import ServiceConfig
-from autoscaler.config.names import NOT_YET, folded
+from autoscaler.config.names import folded
 from autoscaler.ports import QueueRef, Role, ServiceRef
 
 
@@ -78,13 +78,15 @@ class Claims:
 
 
 def service_resource(service: ServiceRef, home: str | None) -> ExclusiveResource:
-    what, account = f"the ECS service {service.service} of the cluster {service.cluster}", _account(service.role)
-    return ExclusiveResource(what, "only one may scale it", service.region or home, account, account is not None)
+    what, account = f"the ECS service {service.service} in the cluster {service.cluster}", _account(service.role)
+    return ExclusiveResource(
+        what, "Remove it from one of the two services", service.region or home, account, account is not None
+    )
 
 
 def queue_resource(queue: QueueRef, home: str | None) -> ExclusiveResource:
     """Return the queue as a resource. Without a Region it is in the daemon's own."""
-    remedy = f"sharing a queue needs queue_share, which {NOT_YET}"
+    remedy = "Remove it from one of the two services: a queue cannot be shared in this version"
     account, elsewhere = queue.account or _account(queue.role), queue.account is None and queue.role is not None
     return ExclusiveResource(f"the queue {queue.name}", remedy, queue.region or home, account, elsewhere)
 

@@ -3,8 +3,8 @@
     autoscaler:queues = orders refunds=5m        autoscaler:max_tasks = 20        autoscaler:profile = batch
 
 Tags override the profile that they name; a profile of the settings file overrides the defaults. AWS permits no comma
-or brace in a tag's value, so spaces separate the queues. The right to tag a service may belong to people who are not
-responsible for it. Therefore a discovered service is in shadow unless its profile sets the mode, and each setting
+or brace in a tag's value, so spaces separate the queues. People who are not responsible for a service may have the
+permission to tag it. Therefore a discovered service is in shadow unless its profile sets the mode, and each setting
 declares what a tag may do to it (`by_tag`): a tag cannot set a URL, a formula, a schedule or a role, and cannot weaken
 a protection. No tag sets `min_tasks` or `max_tasks` above the ceiling, or the place of a service. A setting that keeps
 its last value without its line in the file (`stays`) also keeps it without its tag.
@@ -38,7 +38,7 @@ DISCOVERY_TAG = f"{TAG}queues"
 
 PROFILE = f"{TAG}profile"
 LONGEST_KEY = 64
-IN_A_PROFILE = "put it in a profile of the settings file, and name the profile in the tag autoscaler:profile"
+IN_A_PROFILE = "set it in a profile of the settings file, and name the profile in the tag autoscaler:profile"
 SETTINGS: Mapping[Path, Leaf] = {leaf.path: leaf for leaf in leaves(ServiceFields)}
 RUNTIME = frozenset(f"{TAG}{'.'.join(path)}" for path, leaf in SETTINGS.items() if leaf.by_tag is AT_RUNTIME)
 """Tags that are not settings: the daemon reads them at every poll."""
@@ -153,11 +153,11 @@ def _refusal(path: Path, value: str) -> str | None:
     """Return why a tag may not set this, for any value (None: it may). A path below a setting is part of it."""
     leaf = next((SETTINGS[path[:length]] for length in range(1, len(path) + 1) if path[:length] in SETTINGS), None)
     if path[0] in PLACE:
-        return "cannot be set by a tag: a discovered service keeps the place where it was found. Remove the tag"
+        return "a tag cannot set this: a discovered service keeps the place where it was found. Remove the tag"
     if leaf is not None and leaf.by_tag.weaker is None:
-        return f"{'.'.join(leaf.path)} cannot be set by a tag: {IN_A_PROFILE}"
+        return f"a tag cannot set {'.'.join(leaf.path)}: {IN_A_PROFILE}"
     if path == ("queues",) and "://" in value:
-        return f"a tag cannot set a queue's URL: write the queue's name or ARN, or {IN_A_PROFILE}"
+        return f"a tag cannot set the URL of a queue. Use the name or ARN of the queue. To use the URL: {IN_A_PROFILE}"
     return None
 
 

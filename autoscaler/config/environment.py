@@ -1,4 +1,6 @@
-"""The layer of the environment variables. A variable with our prefix, or a similar prefix, is set or reported."""
+"""The layer of the environment variables. A variable with the prefix `AUTOSCALER_`, or a similar prefix, is used or
+reported.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,17 @@ from autoscaler.config.layer import Layer, Naming, Sourced
 from autoscaler.config.names import JOINT, PREFIX, SettingPlace, SettingsPart, place
 from autoscaler.config.spelling import misspelt_prefix, unknown_variable
 
-EMPTY = "is empty: unset it, or give it a value"
+EMPTY = "the variable is empty. Unset it, or set a value"
 TWO_STYLES = (
-    "sets a single service without a key, and there are others: "
-    "put every service under AUTOSCALER_SERVICES__<KEY>__, or in the file"
+    "this variable configures a single service, but other services are configured as well. "
+    "Give every service a key (AUTOSCALER_SERVICES__<KEY>__...), or configure all services in the file"
 )
 
 
 def environment(environ: Mapping[str, str]) -> Layer:
-    """Return the settings in the variables. Variables whose prefix is not similar to ours are ignored."""
+    """Return the settings in the variables. Variables with another prefix that is not similar to `AUTOSCALER_` are
+    ignored.
+    """
     layer = Layer()
     for name, value in sorted(environ.items()):
         found = place(name) if name.startswith(PREFIX) else None
@@ -25,7 +29,7 @@ def environment(environ: Mapping[str, str]) -> Layer:
         elif name.startswith(PREFIX):
             layer.complain(name, unknown_variable(name))
         elif meant := misspelt_prefix(name):
-            layer.complain(name, f"is not a setting; did you mean {meant}?")
+            layer.complain(name, f"unknown setting; did you mean {meant}?")
     return layer
 
 

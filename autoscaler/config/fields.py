@@ -68,98 +68,99 @@ class ServiceFields(Group):
         None,
         "The ECS cluster's name. Required.",
         "Several clusters can have a service of the same name.",
-        stays="The same names elsewhere are another service.",
+        stays="without this line, a service of the same name in another cluster could be scaled.",
     )
     service: Annotated[str | None, _NAME] = setting(
         None,
         "The ECS service's name. Required.",
-        "Only services that are named are scaled.",
-        stays="The same names elsewhere are another service.",
+        "Only configured services are scaled.",
+        stays="without this line, another service of the cluster could be scaled.",
     )
     queues: Annotated[tuple[QueueFields, ...], QUEUES] = setting(
         (),
         "The SQS queues that the service receives messages from: names, URLs or ARNs, comma-separated or JSON. "
         "`name=5m` sets the acceptable latency of that queue.",
         "A service may use CPU, memory or metrics instead, but needs at least one signal.",
-        stays="Without this signal the service would scale in while work is waiting.",
+        stays="without this signal, the service would scale in while messages wait.",
         by_tag=ANY,
     )
     queue_minutes: Annotated[bool, truth()] = setting(
         True,
         "Also read the queues' one-minute metrics from CloudWatch: age of the oldest message, messages received and "
-        "deleted, active groups of a FIFO queue. Without them the rules for late messages, missing progress and FIFO "
-        "groups do not work.",
-        "The counts of SQS contain neither ages nor progress. Costs about 4 x $0.43 a month per queue: one metric read "
-        "once a minute is 43,200 reads, at one cent per thousand.",
-        stays="Rules that hold tasks need these minutes.",
+        "deleted, active groups of a FIFO queue. Without them, the rules `late`, `contradiction`, `no_progress` and "
+        "`fifo` do not apply, processing_time is not learned, and look_ahead has no effect.",
+        "The counts of SQS contain neither ages nor progress. The metrics cost about $1.73 per queue and month: 4 "
+        "metrics x 43,200 minutes x $0.01 / 1,000.",
+        stays="rules that block scale-in need these metrics.",
         by_tag=ENABLE,
     )
     min_tasks: Annotated[int, TASKS] = setting(
         0,
         "Minimum number of tasks.",
         "An empty queue needs no tasks. With 0 the first message waits for a poll and for the start of a task.",
-        stays="It is a bound.",
+        stays="this setting is a bound on the task count.",
         by_tag=RAISE,
     )
     max_tasks: Annotated[int, whole(1, MOST_TASKS)] = setting(
         MOST_TASKS,
         "Maximum number of tasks. Required.",
-        "It limits cost, and the load on what the workers use, such as a database.",
-        stays="It is a bound.",
+        "It limits the cost, and the load on resources that the workers use, such as a database.",
+        stays="this setting is a bound on the task count.",
         by_tag=ANY,
     )
     acceptable_latency: Annotated[float, duration(1.0)] = setting(
         60.0,
-        "Latency target: the longest time between the arrival of a message and its receive by a task.",
-        "About the start-up time of a task; a shorter latency target needs tasks that already run.",
+        "Latency target: the longest time from the arrival of a message until a task receives it.",
+        "The default is about the start-up time of a task. A shorter latency target requires tasks that already run.",
         by_tag=ANY,
     )
     processing_time: Annotated[float | None, optional(duration(0.001))] = setting(
         None,
-        "Time that a task needs for one message. Learned from the messages deleted; this is the first estimate.",
+        "Time that a task needs for one message. The daemon learns it; this setting is the initial estimate.",
         "Workers change with every release. Until something is learned, five messages per task and minute are assumed.",
-        stays="If workers is not set, a long processing time makes scale-in wait.",
+        stays="a long processing_time blocks scale-in if workers is not set.",
         by_tag=RAISE_GIVEN,
     )
     task_concurrency: Annotated[int, whole(1, 1_000_000)] = setting(
         1,
-        "Messages that one task processes at the same time. Also learned, for the demand; the busy floor uses this "
-        "value.",
-        "Too low a value costs tasks; too high a value costs latency.",
-        stays="The busy floor is computed from it: a higher number protects fewer tasks.",
+        "Number of messages that one task processes at the same time. For the demand, the daemon also learns it; the "
+        "busy floor uses this setting.",
+        "A value that is too low starts more tasks than needed. A value that is too high makes messages wait longer.",
+        stays="the busy floor is computed from it: a higher number protects fewer tasks.",
         by_tag=LOWER,
     )
     learn: Annotated[bool, truth()] = setting(
         True,
         "Learn processing_time and task_concurrency from the metrics of the queues. false: use both as configured.",
-        "Configured values become wrong over time without any sign of it.",
+        "Configured values become outdated, and nothing reports it.",
         by_tag=ENABLE,
     )
     look_ahead: Annotated[bool, truth()] = setting(
         True,
-        "Forecast the arrivals of the coming minutes from the queue's past weeks, and raise the demand for them. Never "
-        "lowers the demand. Reads up to 15 days of one-minute metrics from CloudWatch at the start. Has no effect "
-        "if the load does not repeat.",
-        "Tasks must be started before a burst to be running when it comes.",
+        "Forecast the arrivals of the next minutes from the last 14 days of the queue. The forecast can raise the "
+        "demand and never lowers it. At its start, the daemon reads up to 14 days of one-minute metrics from "
+        "CloudWatch. Has no effect if the load does not repeat.",
+        "A task needs its start-up time, so it must be started before a burst arrives.",
         by_tag=ANY,
     )
     workers: Annotated[WorkerSafety | None, optional(choice(WorkerSafety))] = setting(
         None,
-        "What happens to work in progress at a scale-in. self_protecting: busy tasks use ECS task scale-in "
-        "protection. draining: on SIGTERM tasks finish or return their messages within stopTimeout. unsafe: tasks lose "
-        "work, so a scale-in waits until no message is in flight. Not set: unsafe while messages take longer than "
-        "stopTimeout (the learned p95, else processing_time, if set), otherwise draining. stopTimeout is read from the "
-        "task definition; without the right to read it, 30s is assumed.",
-        "AWS does not report whether a worker returns what it cannot finish in time. A worker that could finish in "
-        "time and does not drain already loses work in every deployment.",
-        stays="It decides which tasks a scale-in may stop.",
+        "What happens to work in progress at a scale-in. self_protecting: busy tasks use ECS task scale-in protection. "
+        "draining: on SIGTERM, tasks finish or return their messages within stopTimeout. unsafe: tasks lose work, so a "
+        "scale-in waits until no message is in flight. Not set: unsafe if messages take longer than stopTimeout "
+        "(measured by the learned p95; until it is learned, by processing_time if set); otherwise draining. "
+        "stopTimeout is read from the task definition; without the permission ecs:DescribeTaskDefinition, 30s is "
+        "assumed.",
+        "The daemon cannot see whether workers handle SIGTERM. If they do not, they already lose work at every "
+        "deployment, so draining is assumed for short messages.",
+        stays="this setting decides which tasks a scale-in may stop.",
         by_tag=only(WorkerSafety.UNSAFE),
     )
     count_in_flight: Annotated[bool, truth()] = setting(
         True,
         "Count messages in flight in the demand.",
         "A task that processes a message is needed. Set false if workers receive far more messages than they process.",
-        stays="Tasks that process messages would no longer be required.",
+        stays="with false, tasks that process messages are not required.",
         by_tag=ENABLE,
     )
     count_delayed: Annotated[bool, truth()] = setting(
@@ -170,49 +171,51 @@ class ServiceFields(Group):
     )
     backlog_per_task: Annotated[float | None, optional(_PER_TASK)] = setting(
         None,
-        "Messages per task, visible and in flight: the demand is their number divided by this.",
-        "acceptable_latency reaches the same without a number that depends on the worker.",
+        "Number of visible and in-flight messages per task. The demand is the number of messages divided by this "
+        "value.",
+        "acceptable_latency gives the same result, and does not have to be changed when the processing time changes.",
         by_tag=ANY,
     )
     cpu_target_percent: Annotated[float | None, optional(_PERCENT_TARGET)] = setting(
         None,
-        "Target of the service's average CPU utilization.",
-        "For workers of a queue, CPU utilization says little about the backlog.",
-        stays="Without this signal the service would scale in while work is waiting.",
+        "Target for the service's average CPU utilization, in percent.",
+        "The CPU utilization of queue workers does not show the backlog.",
+        stays="without this signal, the service would scale in while there is work.",
         by_tag=LOWER_GIVEN,
     )
     memory_target_percent: Annotated[float | None, optional(_PERCENT_TARGET)] = setting(
         None,
-        "Target of the service's average memory utilization.",
-        "Memory rarely follows load, and rarely falls again.",
-        stays="Without this signal the service would scale in while work is waiting.",
+        "Target for the service's average memory utilization, in percent.",
+        "Memory utilization rarely follows the load, and rarely decreases.",
+        stays="without this signal, the service would scale in while there is work.",
         by_tag=LOWER_GIVEN,
     )
     metrics: Annotated[Metrics, METRICS] = setting(
         {},
         "More metrics to scale on, each under a name of your choice: from CloudWatch {namespace, metric, "
         "dimensions={...}, statistic} or from Prometheus {prometheus=URL, query}, each with target_per_task (the value "
-        "that one task can handle) or target_value (the value to hold, for any number of tasks). The highest "
-        "demand of all signals is used. A service's own table replaces that of the defaults as a whole.",
+        "that one task can handle) or target_value (the value to keep, independent of the task count; for averages "
+        "such as utilization). The highest demand of all signals is used. A service's own table replaces that of the "
+        "defaults as a whole.",
         "The queues show the backlog; a metric is for load that they do not show.",
-        stays="Without this signal the service would scale in while work is waiting.",
+        stays="without this signal, the service would scale in while there is work.",
     )
     formula: Annotated[str | None, optional(FORMULA)] = setting(
         None,
         "An expression for a number of tasks, used as one more signal. It may use the names visible, in_flight, "
         "delayed, oldest_age_s, cpu_percent, memory_percent, running, current and those of the metrics. Example: "
         "max(visible / 50, first(lag, 0) / 10).",
-        "The other signals give a clearer reason.",
-        stays="Without this signal the service would scale in while work is waiting.",
+        "Most services do not need a formula. The reasons of the other signals are easier to read.",
+        stays="without this signal, the service would scale in while there is work.",
     )
     schedules: Annotated[Schedules, SCHEDULES] = setting(
         {},
         "Other bounds for a limited time, each under a name of your choice: {cron, for=duration, timezone=UTC, "
         "min_tasks, max_tasks, lead=90s}. cron has five fields, as in '0 8 * * MON-FRI'; the schedule begins earlier "
-        "by the lead. Of schedules that overlap, the highest min_tasks and the highest max_tasks apply. They never "
-        "exceed the service's max_tasks. A service's own table replaces that of the defaults as a whole.",
-        "The backlog is enough, unless tasks must run before the work arrives.",
-        stays="They are bounds.",
+        "by the duration `lead`. If schedules overlap, the highest min_tasks and the highest max_tasks apply, limited "
+        "to the service's own max_tasks. A service's own table replaces that of the defaults as a whole.",
+        "Scaling on the backlog is enough unless tasks must already run when messages arrive.",
+        stays="schedules are bounds on the task count.",
     )
     scale_out: ScaleOutFields = Field(default_factory=ScaleOutFields)
     scale_in: ScaleInFields = Field(default_factory=ScaleInFields)
@@ -228,65 +231,67 @@ class ServiceFields(Group):
     busy_floor: Annotated[bool, truth()] = setting(
         True,
         "Never scale in below the tasks that are busy with messages.",
-        "ECS does not know which tasks are idle when it stops some.",
-        stays="It protects tasks that are busy.",
+        "ECS does not know which tasks are idle when it selects tasks to stop.",
+        stays="this setting protects busy tasks.",
         by_tag=ENABLE,
     )
     launch_per_minute: Annotated[int, whole(1, 1_000_000)] = setting(
         500,
-        "Tasks that ECS starts for one service in a minute. One scale-out adds no more than this.",
-        "AWS's own limit in its older Regions. Set 125 for Fargate in a Region that opened after May 2025, or where "
-        "starting more than that takes longer than a minute.",
-        stays="It limits scale-out.",
+        "Number of tasks that ECS starts for one service in a minute. One scale-out adds no more than this.",
+        "500 is the ECS limit in older Regions. On Fargate in a Region that opened after May 2025 the limit is 125: "
+        "set 125 there.",
+        stays="this setting limits scale-out.",
     )
     stalled_after: Annotated[float, duration(1.0)] = setting(
         300.0,
-        "If pending tasks have not started after this time, the service is stalled: it is not scaled out until some "
-        "start.",
-        "Several times the start-up time on Fargate. More tasks do not help where tasks do not start.",
-        stays="It limits scale-out while tasks do not start.",
+        "If pending tasks have not started after this time, the service counts as stalled and is not scaled out until "
+        "at least one of them runs.",
+        "This is several times the usual start-up time on Fargate. If tasks cannot start, requesting more of them does "
+        "not help.",
+        stays="this setting limits scale-out while tasks do not start.",
     )
     conflicting_scalers: Annotated[ConflictingScalers, choice(ConflictingScalers)] = setting(
         ConflictingScalers.WARN,
         "If Application Auto Scaling may change the count of the same service: warn and continue, or refuse to scale "
         "it.",
-        "Its scalable target may be left over, or suspended for a trial. Two active scalers are reported at every "
-        "poll.",
-        stays="It keeps two scalers from changing one count.",
+        "A scalable target of Application Auto Scaling may be unused or suspended, so it is not an error by default. "
+        "Two active scalers are reported at every poll.",
+        stays="this setting can prevent two scalers from changing the same count.",
         by_tag=stricter(ConflictingScalers.WARN, ConflictingScalers.REFUSE),
     )
     mode: Annotated[Mode, choice(Mode)] = setting(
         Mode.SHADOW,
         "active: scale out and in. scale_out_only: never scale in. shadow: decide and report, write nothing.",
-        "A missing setting must not change a service. Set active when the decisions in shadow are right.",
-        stays="The mode decides whether anything is written.",
+        "A missing setting must not change a service. Set active when the decisions in shadow are correct.",
+        stays="the mode decides whether the daemon changes the desired count.",
         by_tag=stricter(Mode.ACTIVE, Mode.SCALE_OUT_ONLY, Mode.SHADOW, comparison="more than"),
     )
     paused: Annotated[Pause | int | None, optional(pause())] = setting(
         None,
         "Pause all scaling, pause one direction, or hold a fixed task count.",
-        "A pause is for exceptions.",
-        stays="A pause ends only when an operator removes it.",
+        "Pauses are exceptions.",
+        stays="a pause ends only when an operator removes it.",
         by_tag=AT_RUNTIME,
     )
     region: Annotated[str | None, optional(_REGION)] = setting(
         None,
         "The AWS Region of the service.",
         "Most services are in the daemon's own Region (AWS_REGION).",
-        stays="The same names elsewhere are another service.",
+        stays="without this line, a service of the same name in another Region could be scaled.",
     )
     role_arn: Annotated[str | None, optional(_ROLE_ARN)] = setting(
         None,
         "IAM role to assume for a service of another account. Also used to read its queues and metrics. The task role "
-        "needs sts:AssumeRole on it, and its trust policy must allow the task role.",
+        "needs the permission sts:AssumeRole for this role, and the trust policy of this role must allow the task role "
+        "to assume it.",
         "The daemon's own credentials are enough for its own account.",
-        stays="Without its role, the same names in the daemon's own account would be scaled.",
+        stays="without role_arn, the daemon would scale a service of the same name in its own account.",
     )
     external_id: Annotated[str | None, optional(_EXTERNAL_ID)] = setting(
         None,
         "The external ID that the trust policy of role_arn requires (sts:ExternalId).",
         "Roles within one organization rarely require one.",
-        stays="It belongs to the role.",
+        stays="the trust policy of role_arn requires it.",
     )
 
 
@@ -302,77 +307,82 @@ class PolicyFields(ServiceFields):
 class GlobalFields(Group):
     interval: Annotated[float, duration(1.0)] = setting(
         10.0,
-        "Poll interval of every service. The effective interval is at most a third of the shortest acceptable latency; "
-        "only that can bring it below one second.",
+        "Poll interval of every service. The effective interval is at most a third of the shortest acceptable latency. "
+        "It can therefore be below one second, although the setting cannot.",
         "Six readings within a latency target of one minute, for about ten cents per queue and month.",
     )
     quiet_interval: Annotated[float, duration(1.0)] = setting(
         60.0,
-        "Longest poll interval of a service whose queues are empty; its interval grows up to this, and the first "
-        "message resets it. The effective value is at most a third of the acceptable latency, and at most half of the "
-        "time that remains of it after the start-up time. Set it to the value of interval to always poll at that "
-        "interval.",
-        "Reading an empty queue costs as much as reading a full one. With a latency target of one minute, start-up "
-        "leaves no time and no poll is skipped; with five minutes there is one poll a minute.",
+        "Longest poll interval of a service whose queues are empty. Its interval grows up to this value, and the first "
+        "message resets it. The effective value is at most (acceptable latency) / 3 and at most (acceptable latency - "
+        "p90 of the start-up time) / 2. To always poll at the same interval, set it to the value of interval.",
+        "Reading an empty queue costs as much as reading a full one. With a latency target of 1 min, the start-up time "
+        "uses the whole target, so the interval is not extended. With 5 min, an idle service is polled once per "
+        "minute.",
     )
     fleet_cap_percent: Annotated[int | None, optional(whole(1, 100))] = setting(
         None,
         "Percentage of all tasks of all services that may be removed within five minutes. Not set: 50 with several "
-        "services, and no cap with a single one. A value that is set also holds for a single service.",
-        "When many queues read empty at once, it is likelier that something broke than that all work ended. A single "
-        "service often empties its queue: a cap of 50 cost 16 % more on the scorecard's traces at 60 s.",
-        stays="It limits scale-in.",
+        "services, and no cap with a single one. If you set a value, it also applies to a single service.",
+        "When many queues appear empty at the same time, a fault is more likely than the end of all work. A single "
+        "service often empties its queue: a cap of 50 cost 16 % more on the scorecard's traces at a latency target of "
+        "60 s.",
+        stays="this setting limits scale-in.",
     )
     rate_share_percent: Annotated[int, whole(1, 100)] = setting(
         25,
         "Percentage of each published AWS API quota that the autoscaler may use. Scale-out calls may use the full "
         "quota.",
-        "Other callers of the account share the quotas: consoles, deployments, other tools.",
-        stays="It is a bound on the calls of all services.",
+        "Other callers in the account use the same quotas: consoles, deployments, other tools.",
+        stays="this setting limits the calls of all services.",
     )
     discover_clusters: Annotated[tuple[str, ...], names(_NAME)] = setting(
         (),
-        "Clusters in which services are discovered: every service with the tag autoscaler:queues is scaled, with other "
-        "settings in tags named like the settings. Read once a minute, in the Region and with the role of the "
-        "defaults.",
-        "Only services that are named, or whose owner set the tag, are scaled.",
-        stays="If a cluster is removed, the services discovered there are no longer scaled.",
+        "Clusters in which services are discovered: every service with the tag autoscaler:queues is added. Other tags, "
+        "autoscaler:<setting>, set its settings. The tags are read once a minute, in the Region and with the role of "
+        "the defaults.",
+        "Only services that are configured, or that have the tag, are scaled.",
+        stays="the services discovered in a removed cluster are no longer scaled.",
     )
     max_tasks_ceiling: Annotated[int, whole(1, MOST_TASKS)] = setting(
         100,
         "Highest max_tasks that a tag may set. A profile may set more.",
-        "The right to tag a service is often wider than the right to spend.",
-        stays="It is a bound on what tags may set.",
+        "More people can usually tag a service than may decide its cost.",
+        stays="this setting limits the values that tags may set.",
     )
     caps: Annotated[Caps, CAPS] = setting(
         {},
-        "Resources that several services share, each under a name of your choice: {most, per_task={service key = "
-        "amount that one task uses}}. A scale-out never exceeds the amount.",
-        "AWS does not know the limits of what the workers use: connections of a database, a quota of vCPUs.",
-        stays="They are bounds.",
+        "Resources that several services share, each under a name of your choice: {most=total amount, "
+        "per_task={service key = amount that one task uses}}. A scale-out never uses more than `most`.",
+        "The workers may share a resource with a limit that ECS does not check, such as database connections.",
+        stays="caps limit scale-out.",
     )
     http_host: Annotated[str, _HOST] = setting(
         "127.0.0.1",
         "Address on which the page, the metrics and the health checks are served.",
-        "Nothing is open to the network by default. The container image sets 0.0.0.0, since Prometheus runs on another "
-        "host.",
+        "Nothing is open to the network by default. The container image sets 0.0.0.0, because Prometheus runs on "
+        "another host.",
     )
     http_port: Annotated[int, whole(0, 65535)] = setting(
-        9108, "Port of the HTTP server; 0 selects any free port.", "Unprivileged, and not used by a common exporter."
+        9108,
+        "Port of the HTTP server; 0 selects any free port.",
+        "The port is unprivileged, and no common exporter uses it.",
     )
     web_config_file: Annotated[str | None, optional(_PATH)] = setting(
         None,
-        "A file in the format of Prometheus's web configuration (`web.yml`): TLS by tls_server_config, passwords by "
-        "basic_auth_users.",
-        "The server is read-only and by default on loopback only.",
+        "A file in the format of the Prometheus web configuration (`web.yml`). tls_server_config configures TLS, "
+        "basic_auth_users the users and passwords.",
+        "By default the server is read-only and listens only on loopback.",
     )
     log_format: Annotated[LogFormat, choice(LogFormat)] = setting(
         LogFormat.AUTO,
-        "json: one object per line. console: for people. auto: console on a terminal, JSON elsewhere.",
-        "Log systems read JSON; people read text.",
+        "json: one object per line. console: human-readable text. auto: console on a terminal, JSON elsewhere.",
+        "Log systems parse JSON. On a terminal, text is easier to read.",
     )
     log_level: Annotated[LogLevel, choice(LogLevel)] = setting(
-        LogLevel.INFO, "Lowest severity that is logged.", "Every change, and one line per minute and service."
+        LogLevel.INFO,
+        "Lowest severity that is logged.",
+        "info logs every change, and one line per service and minute.",
     )
     config_file: Annotated[str | None, optional(_PATH)] = setting(
         None, "A TOML file with settings. Environment variables override it.", "One service does not need a file."

@@ -21,10 +21,12 @@ LARGEST = 10_000_000
 """Maximum size of a settings file in bytes: enough for about ten thousand services."""
 
 MOST_DOTS = 20
-"""Dots in one key. The parser's time is quadratic in the parts of a dotted key; our keys have at most five parts."""
+"""Dots in one key. The parser's time is quadratic in the parts of a dotted key; the keys of the settings have at most
+five parts.
+"""
 
 CONFIG_FILE = variable(("config_file",))
-_SERVICE_SETTING = "is a setting of a service: put it under [defaults] or [services.<key>]"
+_SERVICE_SETTING = "this is a setting of a service. Move it to [defaults] or [services.<key>]"
 
 
 def file(name: str) -> Layer:
@@ -70,7 +72,7 @@ def _text(name: str, layer: Layer) -> bytes:
         layer.complain(CONFIG_FILE, f"{quote(name)} cannot be read: {error.strerror}")
         return b""
     if len(content) > LARGEST:
-        layer.complain(CONFIG_FILE, f"the file is larger than {LARGEST} bytes")
+        layer.complain(CONFIG_FILE, f"the file is larger than {LARGEST:,} bytes")
         return b""
     return content
 
@@ -82,7 +84,7 @@ def _table(name: str, content: bytes, layer: Layer) -> Mapping[str, object]:
     try:
         return tomllib.loads(content.decode("utf-8-sig"))  # some editors begin a file with a byte order mark
     except (ValueError, RecursionError) as error:
-        layer.complain(FilePath(name).name, f"is not TOML: {_reason(error)}")
+        layer.complain(FilePath(name).name, f"invalid TOML: {_reason(error)}")
         return {}
 
 
@@ -120,7 +122,7 @@ def _read_globals(layer: Layer, table: Mapping[str, object], named: Named) -> No
         layer.complain(named((name,)), _SERVICE_SETTING)
         del ours[name]
     if ours.pop("config_file", None) is not None:
-        layer.complain(named(("config_file",)), f"can only be set by the variable {CONFIG_FILE}")
+        layer.complain(named(("config_file",)), f"only the variable {CONFIG_FILE} can set this")
     layer.read_table(ours, GlobalFields, (SettingsPart.GLOBALS.value,), named)
 
 
@@ -130,12 +132,12 @@ def _read_defaults(layer: Layer, table: object, named: Named) -> None:
             table, ServiceFields, (SettingsPart.DEFAULTS.value,), _under(named, (SettingsPart.DEFAULTS.value,))
         )
     else:
-        layer.complain(named((SettingsPart.DEFAULTS.value,)), "must be a table: [defaults]")
+        layer.complain(named((SettingsPart.DEFAULTS.value,)), "this must be a table: [defaults]")
 
 
 def _read_services(layer: Layer, tables: object, named: Named) -> None:
     if not isinstance(tables, Mapping):
-        layer.complain(named((SettingsPart.SERVICES.value,)), "must be a table of tables: [services.<key>]")
+        layer.complain(named((SettingsPart.SERVICES.value,)), "this must be a table of tables: [services.<key>]")
         return
     for key, table in tables.items():
         _read_service(layer, str(key), table, _under(named, (SettingsPart.SERVICES.value, str(key))))
@@ -145,14 +147,14 @@ def _read_service(layer: Layer, key: str, table: object, named: Named) -> None:
     where = named(())
     entered = layer.enter(Naming(key, f"{where}.", dotted=True), where)
     if not isinstance(table, Mapping):
-        layer.complain(where, f"must be a table: [services.{key}]")
+        layer.complain(where, f"this must be a table: [services.{key}]")
     elif entered:
         layer.read_table(table, ServiceFields, (SettingsPart.SERVICES.value, entered), named)
 
 
 def _read_profiles(layer: Layer, tables: object, named: Named) -> None:
     if not isinstance(tables, Mapping):
-        layer.complain(named((SettingsPart.PROFILES.value,)), "must be a table of tables: [profiles.<name>]")
+        layer.complain(named((SettingsPart.PROFILES.value,)), "this must be a table of tables: [profiles.<name>]")
         return
     for name, table in tables.items():
         _read_profile(layer, (SettingsPart.PROFILES.value, str(name)), table, named)
@@ -160,12 +162,12 @@ def _read_profiles(layer: Layer, tables: object, named: Named) -> None:
 
 def _read_profile(layer: Layer, at: Path, table: object, named: Named) -> None:
     if not isinstance(table, Mapping):
-        layer.complain(named(at), f"must be a table: [{'.'.join(at)}]")
+        layer.complain(named(at), f"this must be a table: [{'.'.join(at)}]")
         return
     layer.tree[SettingsPart.PROFILES].setdefault(at[-1], {})
     for name in PLACE & table.keys():
         layer.complain(
-            named((*at, name)), "cannot be set in a profile: a discovered service keeps the place where it was found"
+            named((*at, name)), "a profile cannot set this: a discovered service keeps the place where it was found"
         )
     own = {name: value for name, value in table.items() if name not in PLACE}
     layer.read_table(own, ServiceFields, at, _under(named, at))

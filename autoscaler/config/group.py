@@ -42,8 +42,9 @@ class Leaf:
 def setting(default: Any, meaning: str, why: str, *, stays: str = "", by_tag: ByTag = NEVER) -> Any:
     """Declare a setting: its default, its meaning, and the reason for the default.
 
-    `stays`: why a reload keeps the last value when the setting's line or tag is missing; empty: the next layer's value
-    or the default applies. Modes, roles, bounds and protections give a reason here. `by_tag`: what a tag may do to it.
+    `stays`: the clause after "the last value stays, because", for a setting whose line or tag is missing on a reload;
+    empty: the next layer's value or the default applies. Modes, roles, bounds and protections give a reason here.
+    `by_tag`: what a tag may do to it.
     """
     extra: dict[str, Any] = {"why": why, "stays": stays, "by_tag": by_tag}
     return Field(default=default, description=meaning, json_schema_extra=extra)

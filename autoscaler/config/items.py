@@ -34,7 +34,7 @@ class LimitFields(Group):
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if (self.tasks is None) == (self.percent is None):
-            raise WrongValue("give exactly one of tasks and percent")
+            raise WrongValue("set exactly one of tasks and percent")
         return self
 
 

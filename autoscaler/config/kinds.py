@@ -48,7 +48,7 @@ def _as_it_is(value: object) -> object:
 class ValueKind:
     """One kind of value. `words` describe it in the reference; `schema` is its JSON Schema in the file.
 
-    As an annotation it replaces pydantic's own parsing, so that all messages are ours.
+    As an annotation it replaces pydantic's own parsing, so that the messages have the notation of the settings.
     """
 
     words: str
@@ -64,7 +64,7 @@ class ValueKind:
     def bounded(self, value: object) -> object:
         """Return the parsed value. Raises WrongValue for a text longer than `most`."""
         if isinstance(value, str) and len(value) > self.most:
-            raise WrongValue(f"has {len(value):,} characters: at most {self.most:,} are allowed here")
+            raise WrongValue(f"the value has {len(value):,} characters; the maximum is {self.most:,}")
         return self.read(value)
 
 
@@ -134,7 +134,7 @@ def duration(at_least_s: float = 0.0) -> ValueKind:
     def read(value: object) -> float:
         length_s = durations.seconds(value)
         if length_s < at_least_s:
-            raise WrongValue(f"{quote(value)} is too short: at least {durations.shown(at_least_s)}")
+            raise WrongValue(f"{quote(value)} is too short: the minimum is {durations.shown(at_least_s)}")
         return length_s
 
     floor = f", at least {durations.shown(at_least_s)}" if at_least_s else ""
@@ -178,7 +178,7 @@ def text(shape: re.Pattern[str], what: str) -> ValueKind:
 
 def secret(shape: re.Pattern[str], what: str) -> ValueKind:
     """Return the same kind for a secret: no message or output repeats its value, valid or not."""
-    return _text(shape, lambda _: f"is not {what}", lambda _: HIDDEN)
+    return _text(shape, lambda _: f"the value is not {what}", lambda _: HIDDEN)
 
 
 def _text(shape: re.Pattern[str], wrong: Callable[[object], str], show: Shower) -> ValueKind:
@@ -246,4 +246,4 @@ def decoded(value: object) -> object:
     try:
         return json.loads(value)
     except (ValueError, RecursionError) as error:
-        raise WrongValue("is not valid JSON: check its quotes, commas and brackets") from error
+        raise WrongValue("the value is not valid JSON. Check its quotes, commas and brackets") from error

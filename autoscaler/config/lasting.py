@@ -28,7 +28,7 @@ Stated: TypeAlias = Mapping[Table, Mapping[Path, Sourced]]
 
 MISSING = " (missing, the last value stays)"
 MOST_GONE = 10_000
-"""Maximum number of removed tables whose settings are stored, in case a table returns without some of them."""
+"""Maximum number of removed tables whose settings are stored, in case a table is written again without some of them."""
 
 
 def _staying(group: type[Group]) -> dict[Path, Leaf]:

@@ -92,7 +92,7 @@ class Layer:
         if longest_text(value.value) > MOST_CHARACTERS:
             self.complain(
                 value.origin,
-                f"has a text of more than {MOST_CHARACTERS:,} characters, the limit of a value: shorten it",
+                f"a text in the value is longer than {MOST_CHARACTERS:,} characters, which is the limit. Shorten it",
             )
             return
         group = self.tree
@@ -109,7 +109,7 @@ class Layer:
         known = self.services.setdefault(key, naming).prefix
         if known != naming.prefix:
             self.complain(
-                where, f"the key differs only in capitals, or - and _, from {known.rstrip('._')}: use one spelling"
+                where, f"the key differs only in case, or in - and _, from {known.rstrip('._')}. Use one spelling"
             )
             return None
         self.tree[SettingsPart.SERVICES].setdefault(key, {})
@@ -129,4 +129,4 @@ class Layer:
             elif isinstance(value, Mapping):
                 self.read_table(value, inner, at, named, path)
             else:
-                self.complain(named(path), f"is a group of settings: {', '.join(inner.model_fields)}")
+                self.complain(named(path), f"this is a group of settings: {', '.join(inner.model_fields)}")

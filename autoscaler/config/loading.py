@@ -33,8 +33,9 @@ from autoscaler.ports import MetricSource, Place, QueueRef, Role, ServiceRef
 _CLUSTER, _SERVICE, _QUEUES, _ROLE_ARN, _CAPS = ("cluster",), ("service",), ("queues",), ("role_arn",), ("caps",)
 _MODE = ("mode",)
 NO_SERVICE = (
-    "no service is configured: set AUTOSCALER_CLUSTER, _SERVICE, _QUEUES and _MAX_TASKS for one, "
-    "AUTOSCALER_SERVICES__<KEY>__... for many, AUTOSCALER_CONFIG_FILE, or AUTOSCALER_DISCOVER_CLUSTERS"
+    "no service is configured. For one service, set AUTOSCALER_CLUSTER, AUTOSCALER_SERVICE, AUTOSCALER_QUEUES and "
+    "AUTOSCALER_MAX_TASKS. For several services, set AUTOSCALER_CONFIG_FILE, AUTOSCALER_SERVICES__<KEY>__... or "
+    "AUTOSCALER_DISCOVER_CLUSTERS"
 )
 
 
@@ -228,7 +229,9 @@ def _between(reads: Iterable[Read], home: str | None) -> Iterator[Problem]:
     for resource, by, at in (claim for read in reads for claim in _claims(read, home)):
         earlier = taken.earlier(resource, but=by)
         if earlier is not None:
-            what = f"{resource.what} is already used by the service {earlier.by} ({earlier.at}); {resource.remedy}"
+            what = (
+                f"{resource.what} is already configured for the service {earlier.by} ({earlier.at}). {resource.remedy}"
+            )
             yield Problem(at, what)
         taken.take(Claim(resource, by, at))
 

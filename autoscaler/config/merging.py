@@ -44,7 +44,7 @@ class Merged(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return only our own layers: the library's own sources ignore unknown names."""
+        """Return only the layers of this package: the library's sources ignore unknown names."""
         given = init_settings.init_kwargs if isinstance(init_settings, InitSettingsSource) else {}
         return tuple(_LayerSource(settings_cls, tree) for tree in given["layers"])
 

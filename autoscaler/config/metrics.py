@@ -50,9 +50,9 @@ def _name(value: object) -> str:
     name = value if isinstance(value, str) else ""
     if not _NAME.fullmatch(name):
         how = "a lowercase letter, then at most 40 lowercase letters, digits and _"
-        raise WrongValue(f"{quote(value)} is not a metric's name: {how}")
+        raise WrongValue(f"{quote(value)} is not a valid name of a metric: {how}")
     if name in _TAKEN or keyword.iskeyword(name):
-        raise WrongValue(f"the name {name} is reserved: choose another")
+        raise WrongValue(f"the name {name} is reserved. Choose another name")
     return name
 
 
@@ -60,7 +60,7 @@ def _dimensions(value: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, Mapping) or not all(_is_dimension(text) for pair in value.items() for text in pair):
         raise WrongValue(f'{quote(value)} is not a table of strings, such as {{"QueueName": "orders"}}')
     if len(value) > _MOST_DIMENSIONS:
-        raise WrongValue(f"has {len(value)} dimensions: at most {_MOST_DIMENSIONS} are allowed")
+        raise WrongValue(f"there are {len(value)} dimensions; the maximum is {_MOST_DIMENSIONS}")
     return tuple(sorted(value.items()))
 
 
@@ -92,7 +92,7 @@ class MetricFields(Group):
     )
     query: Annotated[str | None, _QUERY] = meant(None, "Prometheus: an instant query that returns one number.")
     target_per_task: Annotated[float | None, _POSITIVE] = meant(None, "Value that one task can handle.")
-    target_value: Annotated[float | None, _POSITIVE] = meant(None, "Value to hold, for any number of tasks.")
+    target_value: Annotated[float | None, _POSITIVE] = meant(None, "Value to keep, independent of the task count.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -111,11 +111,11 @@ def _of_source(item: MetricFields) -> Iterator[str]:
     cloudwatch, prometheus = (item.namespace, item.metric), (item.prometheus, item.query)
     extras = (item.dimensions, item.statistic)
     if any(cloudwatch + extras) and any(prometheus):
-        yield "set one source: namespace and metric, or prometheus and query"
+        yield "set only one source: namespace and metric, or prometheus and query"
     elif any(prometheus) and not all(prometheus):
-        yield "prometheus and query require each other"
+        yield "set both prometheus and query"
     elif any(cloudwatch + extras) and not all(cloudwatch):
-        yield "namespace and metric require each other"
+        yield "set both namespace and metric"
 
 
 Metrics: TypeAlias = dict[Annotated[str, _NAMES], MetricFields]

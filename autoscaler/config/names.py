@@ -30,14 +30,14 @@ _LATER_FIELDS = {"queue_share"}
 PLACE = frozenset({"cluster", "service", "region", "role_arn", "external_id"})
 """The place of a service. A discovered service keeps the place where it was found; tags and profiles cannot set it."""
 
-NOT_YET = "is not supported by this version yet"
+NOT_YET = "this version does not support this setting yet"
 
 _NOT_OF_A_KEY = re.compile(r"[^a-z0-9-]+")
 _LONGEST_SERVICE = 512
 """Characters. The names of an ECS cluster and of a service have at most 255 each."""
 
 _KEY = re.compile(r"[A-Za-z0-9](?:_?[A-Za-z0-9-])*", re.ASCII)
-KEY_SHAPE = "a service's key has letters, digits, - and single _ and begins with a letter or digit"
+KEY_SHAPE = "the key of a service has at most 64 letters, digits, - and single _, and begins with a letter or digit"
 
 
 class SettingsPart(StrEnum):

@@ -25,7 +25,7 @@ def waking_notes(config: Config, start_up_s: Mapping[str, float] = MappingProxyT
     return tuple(
         note
         for service in config.services
-        for note in _of_waking(service, config.interval_s, start_up_s.get(service.ref.key, START_UP_S))
+        for note in _of_waking(service, config.interval_s, start_up_s.get(service.ref.key))
     )
 
 
@@ -33,25 +33,25 @@ def _of_workers(key: str, policy: Policy) -> Iterator[str]:
     work = long_work(policy, None, None)
     if work is not None:
         yield (
-            f"{key}: workers is not set and processing_time is {number(work.takes_s)}s: unless the task "
-            f"definition's stopTimeout is at least as long (ECS default: {STOP_TIMEOUT_S:g}s), workers are treated as "
-            f"{WAITS}. "
+            f"{key}: workers is not set, and processing_time is {number(work.takes_s)} s. If stopTimeout in the task "
+            f"definition is shorter (ECS default: {STOP_TIMEOUT_S:g} s), workers are treated as {WAITS}. "
             f"{REMEDY}"
         )
 
 
-def _of_waking(service: ServiceConfig, interval_s: float, start_up_s: float) -> Iterator[str]:
+def _of_waking(service: ServiceConfig, interval_s: float, learned_s: float | None) -> Iterator[str]:
     policy, key = service.policy, service.ref.key
+    start_up_s, source = (START_UP_S, "assumed") if learned_s is None else (learned_s, "learned")
     if policy.min_tasks > 0 or any(schedule.min_tasks for schedule in service.schedules):
         return
     first_s = interval_s + start_up_s
     if not service.queues and not policy.metrics and policy.formula is None:
-        yield f"{key}: scales only on CPU or memory, which have no value at 0 tasks: set min_tasks=1 to scale out again"
+        yield f"{key}: scales only on CPU or memory, which have no value at 0 tasks; set min_tasks=1 to scale out again"
     elif service.queues and policy.shortest_latency_s < first_s:
         yield (
-            f"{key}: scale from zero: the first message waits about {number(first_s)}s (poll interval "
-            f"{number(interval_s)}s, task start about {number(start_up_s)}s), latency target "
-            f"{number(policy.shortest_latency_s)}s: set min_tasks=1 to meet it"
+            f"{key}: scale from zero: the first message waits about {number(first_s)} s (poll interval "
+            f"{number(interval_s)} s, start-up time {number(start_up_s)} s, {source}), and the latency target is "
+            f"{number(policy.shortest_latency_s)} s; set min_tasks=1 to meet it"
         )
 
 
@@ -70,5 +70,5 @@ def shadow_note(service: ServiceConfig) -> str | None:
 
 def shadow_state(service: ServiceConfig) -> str:
     """Return the effect of shadow mode, and whether the mode is only the default."""
-    default = " (the default: mode is not set)" if service.mode_setting.is_default else ""
-    return f"mode is shadow{default}: the daemon decides, and never changes the desired count"
+    default = " (default, because `mode` is not set)" if service.mode_setting.is_default else ""
+    return f"mode is shadow{default}: the daemon computes decisions but never changes the desired count"

@@ -25,7 +25,7 @@ def server(value: object) -> str:
     text = value.strip() if isinstance(value, str) else ""
     url = _split(text)
     if url.path.rstrip("/").endswith(_QUERY_PATH):
-        raise WrongValue(f"give the server's URL alone, without {_QUERY_PATH}")
+        raise WrongValue(f"the URL must not contain {_QUERY_PATH}. Set only the URL of the server")
     if _is_metadata(url.hostname or ""):
         raise WrongValue(f"{quote(text)} is an address of the instance metadata service, not of a Prometheus server")
     return text.rstrip("/")
@@ -36,12 +36,12 @@ def _split(text: str) -> SplitResult:
         url = urlsplit(text)
         _ = url.port
     except ValueError as error:
-        raise WrongValue("is not a valid URL") from error
+        raise WrongValue("the value is not a valid URL") from error
     if "@" in url.netloc:
-        raise WrongValue("a URL must not contain a user or a password (value not shown): remove them")
+        raise WrongValue("the URL must not contain a user or a password (value not shown). Remove them")
     plain = _SHAPE.fullmatch(text) and not _NO_BASE.search(text)
     if not plain or url.scheme not in {"http", "https"} or not url.hostname:
-        raise WrongValue(f"{quote(text)} is not the URL of a Prometheus server: http://HOST:PORT")
+        raise WrongValue(f"{quote(text)} is not the URL of a Prometheus server, such as http://HOST:PORT")
     return url
 
 

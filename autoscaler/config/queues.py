@@ -15,7 +15,7 @@ _AWS_HOST = re.compile(r"\.(?:amazonaws\.com(?:\.cn)?|api\.aws)", re.ASCII)
 REGION = re.compile(r"[a-z]{2,5}(?:-[a-z]+){1,3}-\d{1,2}", re.ASCII)
 _LEGACY_HOSTS = {"queue.amazonaws.com", "sqs.amazonaws.com"}
 _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-_HOW = "give its name (letters, digits, - and _, at most 80 characters, .fifo at the end of a FIFO queue's), URL or ARN"
+_HOW = "A name has at most 80 letters, digits, - and _; the name of a FIFO queue ends with .fifo"
 
 
 def queue(value: object) -> QueueRef:
@@ -26,7 +26,7 @@ def queue(value: object) -> QueueRef:
     if text.startswith("arn:"):
         return _of_arn(text)
     if not _NAME.fullmatch(text):
-        raise WrongValue(f"{quote(value)} is not a queue: {_HOW}")
+        raise WrongValue(f"{quote(value)} is not a queue name, URL or ARN. {_HOW}")
     return QueueRef(name=text)
 
 
@@ -45,7 +45,7 @@ def partition(region: str | None) -> str:
 def _of_arn(text: str) -> QueueRef:
     arn = _ARN.fullmatch(text)
     if arn is None or not REGION.fullmatch(arn["region"]) or not _NAME.fullmatch(arn["name"]):
-        raise WrongValue(f"{quote(text)} is not a queue's ARN, such as arn:aws:sqs:eu-west-1:123456789012:orders")
+        raise WrongValue(f"{quote(text)} is not the ARN of a queue, such as arn:aws:sqs:eu-west-1:123456789012:orders")
     return QueueRef(name=arn["name"], region=arn["region"], account=arn["account"])
 
 
@@ -53,11 +53,11 @@ def _of_url(text: str) -> QueueRef:
     url = _split(text)
     *before, name = url.path.strip("/").split("/")
     if not _NAME.fullmatch(name):
-        raise WrongValue(f"{quote(text)} is not a queue's URL: it must end in the queue's name")
+        raise WrongValue(f"{quote(text)} is not the URL of a queue: it must end with the queue name")
     account = before[-1] if before and _ACCOUNT.fullmatch(before[-1]) else None
     host = (url.hostname or "").lower()
     if account is None and _AWS_HOST.search(host):
-        raise WrongValue(f"{quote(text)} is not a queue's URL: the account number must precede the name")
+        raise WrongValue(f"{quote(text)} is not the URL of a queue: the account ID must precede the queue name")
     return QueueRef(name=name, region=_region_of(host), url=text, account=account)
 
 
@@ -66,11 +66,11 @@ def _split(text: str) -> SplitResult:
         url = urlsplit(text)
         _ = url.port
     except ValueError as error:
-        raise WrongValue("is not a valid URL") from error
+        raise WrongValue("the value is not a valid URL") from error
     if "@" in url.netloc:
-        raise WrongValue("a queue's URL must not contain a user or a password (value not shown): remove them")
+        raise WrongValue("the URL of a queue must not contain a user or a password (value not shown). Remove them")
     if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
-        raise WrongValue(f"{quote(text)} is not a queue's URL: https://HOST/ACCOUNT/NAME")
+        raise WrongValue(f"{quote(text)} is not the URL of a queue, such as https://HOST/ACCOUNT/NAME")
     return url
 
 

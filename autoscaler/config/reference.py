@@ -19,6 +19,7 @@ from autoscaler.config.origins import in_words
 _KEY = "<KEY>"
 _CONFIG_FILE = "config_file"
 _INTERVAL = ("interval",)
+_REQUIRED = "required"
 
 
 class Setting(NamedTuple):
@@ -66,12 +67,13 @@ def defaults() -> tuple[Chosen, ...]:
 def _setting(leaf: Leaf, variable_of_many: str, file_key: str) -> Setting:
     key = "" if leaf.path == (_CONFIG_FILE,) else file_key
     names = variable(leaf.path), variable_of_many, key
-    return Setting(*names, leaf.kind.words, _default(leaf), leaf.meaning, leaf.why, leaf.stays, by_tag="")
+    stays = f"The last value stays, because {leaf.stays}" if leaf.stays else ""
+    return Setting(*names, leaf.kind.words, _default(leaf), leaf.meaning, leaf.why, stays, by_tag="")
 
 
 def _default(leaf: Leaf) -> str:
     if "Required." in leaf.meaning:
-        return "required"
+        return _REQUIRED
     return in_words(None if leaf.default is None else leaf.kind.show(leaf.default))
 
 
@@ -130,10 +132,15 @@ def plain(rows: Sequence[Setting]) -> str:
     return "\n".join(_paragraph(row) for row in rows)
 
 
+def default_of(row: Setting, quoted: str = "") -> str:
+    """Return the default as text, with `quoted` around its value."""
+    return "required, no default" if row.default == _REQUIRED else f"default: {quoted}{row.default or '-'}{quoted}"
+
+
 def _paragraph(row: Setting) -> str:
     names = [row.variable, *({row.variable_of_many} - {row.variable}), *filter(None, [row.file_key])]
-    lines = [f"  {row.kind}; default: {row.default or '-'}", f"  {row.meaning}", f"  Why: {row.why}"]
-    lines += [f"  Missing on a reload: the last value stays. {row.stays}"] if row.stays else []
+    lines = [f"  {row.kind}; {default_of(row)}", f"  {row.meaning}", f"  Why: {row.why}"]
+    lines += [f"  Missing on a reload: {row.stays}"] if row.stays else []
     lines += [f"  {row.by_tag}"] if row.by_tag else []
     return "\n".join([*names, *lines, ""])
 

@@ -25,7 +25,10 @@ TAKEN_AT_ONCE = frozenset({"services", "interval_s", "quiet_interval_s"})
 """Fields of `Config` that a reload changes. All others are read only at the start of the process."""
 
 
-CONFIRM = "send SIGHUP to the daemon or restart it to confirm this change; else restore the file"
+CONFIRM = (
+    "To confirm this change, send SIGHUP to the daemon or restart it (on ECS: start a new task). "
+    "Otherwise restore the file"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +211,7 @@ def _without_conflicts(
             key: other for key, service in new.items() if (other := taken.conflicting_key(service)) is not None
         }
         for key, other in conflicts.items():
-            what = f"uses the same key, ECS service or queue as {other}, whose settings are invalid; fix {other} first"
+            what = f"{other} uses the same key, ECS service or queue, and its settings are invalid. Fix {other} first"
             clashing.append(Problem(new.pop(key).ref.key, what))
         if not conflicts.keys() & {folded(service.ref.key) for service in last.services}:
             return before, list(new.values()), clashing

@@ -21,7 +21,9 @@ from autoscaler.config.model import Schedule
 from autoscaler.config.quoting import WrongValue, quote
 from autoscaler.config.tables import table
 
-_NAME = text(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII), "a schedule's name: letters, digits, - and _")
+_NAME = text(
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII), "a valid name of a schedule (letters, digits, - and _)"
+)
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,3}", re.ASCII)
 _FIELDS = 5
 _LONGEST_CRON = 200
@@ -49,7 +51,7 @@ def _zone(value: object) -> str:
             return ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass  # no such file, not a time zone file, or a directory
-    raise WrongValue(f"{quote(value)} is not a time zone: write UTC, or a name such as Europe/Berlin")
+    raise WrongValue(f"{quote(value)} is not a time zone, such as UTC or Europe/Berlin")
 
 
 def _in_force(value: object) -> object:
@@ -66,18 +68,20 @@ class ScheduleFields(Group):
     """Bounds that apply for a limited time, at each time of the cron expression."""
 
     cron: Annotated[str, _CRON] = Field(description="Start times: minute, hour, day, month, weekday.")
-    for_: Annotated[float, duration(1.0), Field(alias="for", description="How long it lasts.")]
+    for_: Annotated[float, duration(1.0), Field(alias="for", description="Duration.")]
     timezone: Annotated[str, _TIMEZONE] = meant("UTC", "Time zone of cron, with daylight saving time.")
     min_tasks: Annotated[int | None, TASKS] = meant(None, "Minimum number of tasks while it is active.")
     max_tasks: Annotated[int | None, TASKS] = meant(None, "Maximum number of tasks while it is active.")
-    lead: Annotated[float, duration()] = meant(90.0, "Begins earlier by this, for tasks to start.")
+    lead: Annotated[float, duration()] = meant(
+        90.0, "The schedule begins earlier by this time, so that tasks can start."
+    )
 
     @model_validator(mode="after")
     def _changes_bounds(self) -> Self:
         if self.min_tasks is None and self.max_tasks is None:
-            raise WrongValue("give min_tasks, max_tasks or both")
+            raise WrongValue("set min_tasks, max_tasks or both")
         if self.min_tasks is not None and self.max_tasks is not None and self.min_tasks > self.max_tasks:
-            raise WrongValue(f"min_tasks, {self.min_tasks}, is more than max_tasks, {self.max_tasks}")
+            raise WrongValue(f"min_tasks ({self.min_tasks}) is more than max_tasks ({self.max_tasks})")
         return self
 
 

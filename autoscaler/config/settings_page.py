@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from autoscaler.config.reference import Setting
+from autoscaler.config.reference import Setting, default_of
 
 HEAD = """# All settings
 
@@ -18,7 +18,7 @@ service is `AUTOSCALER_NAME` for a single service, `AUTOSCALER_SERVICES__<KEY>__
 In a variable, two underscores separate group and setting: `scale_in.cooldown` is `AUTOSCALER_SCALE_IN__COOLDOWN`.
 
 *Missing on a reload*: what happens if the line of a setting is missing at a reload
-([read again](settings.md#read-again)). *By tag*: what a tag may do ([found by tag](settings.md#found-by-tag)).
+([Reloading](settings.md#reloading)). *By tag*: what a tag may do ([Discovery by tag](settings.md#discovery-by-tag)).
 """
 OF_THE_DAEMON, OF_A_SERVICE = "The daemon", "A service"
 _SERVICE = "services.<key>."
@@ -40,11 +40,11 @@ def _part(title: str, rows: Iterable[Setting]) -> str:
 def _section(row: Setting) -> Iterator[str]:
     name = row.file_key.removeprefix(_SERVICE) or row.variable.removeprefix("AUTOSCALER_").lower()
     yield f"### {name}"
-    yield f"`{row.variable}` · {row.kind} · default: `{row.default or '-'}`"
+    yield f"`{row.variable}` · {row.kind} · {default_of(row, '`')}"
     yield _escaped(row.meaning)
     yield f"*Why:* {_escaped(row.why)}"
     if row.stays:
-        yield f"*Missing on a reload:* the last value stays. {_escaped(row.stays)}"
+        yield f"*Missing on a reload:* {_escaped(row.stays)}"
     if row.by_tag:
         yield f"*By tag:* {_escaped(row.by_tag)}"
 

@@ -35,21 +35,21 @@ _PREFIX = re.compile(r"AUTO_?SCALER[_.-]*")
 _SEPARATOR = re.compile(r"[_.-]")
 _WORD = re.compile("[^_]+")
 _SERVICES = f"SERVICES{JOINT}"
-_FORM = f"one service's settings are {PREFIX}SERVICES__<KEY>__<FIELD>"
+_FORM = f"the settings of one service are {PREFIX}SERVICES__<KEY>__<FIELD>"
 
 
 def unknown_variable(name: str) -> str:
-    """Return the message for an unknown variable with our prefix."""
+    """Return the message for an unknown variable with the prefix `AUTOSCALER_`."""
     part, _, field = split(name)
     if comes_later(part, field.partition(JOINT)[0]):
         return NOT_YET
     head = name.removesuffix(field)
     if new := RENAMED.get(field.lower()):
-        return f"was renamed to {head}{JOINT.join(new.split('.')).upper()}"
+        return f"the setting was renamed to {head}{JOINT.join(new.split('.')).upper()}"
     if field in GROUPS:
         members = ", ".join(f"{head}{other}" for other in FIELDS if other.startswith(field + JOINT))
-        return f"is a group of settings: set {members}"
-    return f"is not a setting{_hint(name, field)}"
+        return f"this is a group of settings. Set {members}"
+    return f"unknown setting{_hint(name, field)}"
 
 
 def _hint(name: str, field: str) -> str:
@@ -57,12 +57,12 @@ def _hint(name: str, field: str) -> str:
     if meant := _meant(name):
         return f"; did you mean {meant}?"
     if table := _table_of(name):
-        return f": {table} takes the whole table, as JSON"
-    return f": {_FORM}" if field.startswith(_SERVICES) else "; `autoscaler settings` lists them all"
+        return f"; set the whole table as JSON in {table}"
+    return f"; {_FORM}" if field.startswith(_SERVICES) else "; `autoscaler settings` lists all settings"
 
 
 def misspelt_prefix(name: str) -> str | None:
-    """Return the suggestion for a variable whose prefix is similar to ours (None: it belongs to another program)."""
+    """Return the suggestion for a variable whose prefix is similar to `AUTOSCALER_` (None: another program uses it)."""
     rest = _after_prefix(name[:_LONGEST_NAME].upper())
     if not rest:
         return None
@@ -76,12 +76,12 @@ def unknown_key(name: str, group: type[Group]) -> str:
     if part and comes_later(part, name):
         return NOT_YET
     if issubclass(group, ServiceFields) and name in RENAMED:
-        return f"was renamed to {RENAMED[name]}"
+        return f"the setting was renamed to {RENAMED[name]}"
     here = _names_here(group)
     meant = _closest(name, [*here, *(".".join(leaf.path) for leaf in leaves(group))], _NEAR)
     if meant:
-        return f"is not a setting; did you mean {meant}?"
-    return f"is not a setting here; known names: {', '.join(here)}"
+        return f"unknown setting; did you mean {meant}?"
+    return f"unknown setting; known settings here: {', '.join(here)}"
 
 
 def _names_here(group: type[Group]) -> list[str]:
@@ -113,7 +113,7 @@ def _after_prefix(upper: str) -> str:
 
 
 def _meant(name: str, near: float = _NEAR) -> str | None:
-    """Return the most similar variable with our prefix (None: none is similar enough)."""
+    """Return the most similar variable with the prefix `AUTOSCALER_` (None: no variable is similar enough)."""
     part, key, field = split(_corrected_head(name[:_LONGEST_NAME]))
     if part is SettingsPart.FLAT:
         found = _closest(field, _FULL_NAMES, _EXACT) or _joined(field) or _near(field, near)

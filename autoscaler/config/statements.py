@@ -17,7 +17,7 @@ from autoscaler.config.merging import sources
 from autoscaler.config.names import SettingsPart, folded
 
 LONGEST_KEY = 1_000
-"""Maximum characters of a key. No path of our settings is longer."""
+"""Maximum characters of a key. No path of a setting is longer."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 
@@ -50,7 +50,7 @@ def _assigned(text: str) -> Iterator[Path]:
 
 
 def _header(line: str) -> Path:
-    """Return the path of `[table]` or `[[table]]`, also before a comment; an empty path if it is not a header."""
+    """Return the path of `[table]` or `[[table]]`, which a comment may follow; an empty path if it is not a header."""
     name, _, rest = line.partition("]")
     behind = rest.lstrip("]").strip(" \t")
     return _path(name.lstrip("[").strip(" \t")) if not behind or behind.startswith("#") else ()
@@ -78,7 +78,7 @@ def _path(dotted: str) -> Path:
 
 
 def _folded(path: Path) -> Path:
-    """Return the path with the service's key folded, as in the tree."""
+    """Return the path with the service's key in its normalized form (lower case, `_` for `-`), as in the tree."""
     return (path[0], folded(path[1]), *path[2:]) if path[:1] == (SettingsPart.SERVICES,) and path[1:] else path
 
 

@@ -90,10 +90,10 @@ def _sentence(error: ErrorDetails, path: Path) -> str:
         case "value_error":
             return str(error["ctx"]["error"])
         case "missing":
-            return "is missing"
+            return "the value is missing"
         case "extra_forbidden" if items:
             return unknown_key(str(error["loc"][-1]), items)
         case _ if items:
-            return f"is not a table with {', '.join(names_in(items))}"
+            return f"the value must be a table with {', '.join(names_in(items))}"
         case _:
             return error["msg"]

@@ -1,12 +1,12 @@
 """Admission: the limits that span services. Each decision is checked here just before its write, and may be limited.
 
-Fleet cap: at most a share of the tasks of all services is removed within `WINDOW_S`. If many queues read zero at once,
-a fault is more likely than the end of all work. Shared caps: the tasks of several services together use no more of one
-resource (for example database connections) than its capacity. A shared cap limits a scale-out and never forces a
+Fleet cap: at most a percentage of the tasks of all services is removed within `WINDOW_S`. If many queues read zero at
+once, a fault is more likely than the end of all work. Shared caps: the tasks of several services together use no more
+of one resource (for example database connections) than its capacity. A shared cap limits a scale-out and never forces a
 scale-in. Both are first come, first served.
 
-Law: nothing is awaited between a check and its reservation. A reservation is released only if ECS certainly did not
-accept the change. If that is not known, it stays until ECS shows the count or the service is decided again.
+Invariant: nothing is awaited between a check and its reservation. A reservation is released only if ECS certainly did
+not accept the change. If that is not known, it stays until ECS shows the count or the service is decided again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ SHARE_PERCENT = 50
 """The default fleet cap with several services: at most half of the tasks are removed within the window."""
 
 WRITE_S = 5.0
-"""The longest time from the admission of a change to its effect: longer than the timeout of any AWS call."""
+"""Assumed seconds from the admission of a scale-in to its effect: longer than the daemon's timeout of an AWS call (3
+s). A wait for a rate-limit token is not included.
+"""
 
 
 @dataclass(slots=True)
@@ -68,7 +70,7 @@ class Admission:
     """
 
     services: Iterable[str]
-    """The keys of the first services."""
+    """The keys of the services at the start."""
     clock: Callable[[], Instant]
     fleet_cap_percent: int | None = None
     caps: Iterable[SharedCap] = ()
@@ -99,7 +101,9 @@ class Admission:
             self._counts[key] = 0
 
     def observe(self, key: str, desired: int) -> None:
-        """Record the count that ECS shows. It settles an open change; a removal only at or below its target."""
+        """Record the count that ECS shows. It confirms an open change. A removal is confirmed only if the count is at
+        or below its target.
+        """
         change = self._open.get(key)
         if change is not None and (change.removal is None or desired <= change.target):
             self._close(key)
@@ -145,7 +149,9 @@ class Admission:
             change.removal.at = self.clock()
 
     def _reserve(self, key: str, decision: Decision) -> None:
-        """Until ECS answers, a scale-out counts as made. For a scale-in both the tasks and their removal count."""
+        """Until ECS responds, a scale-out counts as accepted. For a scale-in, the tasks still count, and so does their
+        removal.
+        """
         removal, tasks = None, decision.current - decision.target
         if tasks > 0 and self._cap_percent is not None:
             removal = _Removal(self.clock() + WRITE_S, tasks, self._confirmed)
@@ -155,7 +161,9 @@ class Admission:
 
     @property
     def _confirmed(self) -> int:
-        """The tasks of all services without those of unaccepted scale-outs, which do not count for the share."""
+        """The tasks of all services, without scale-outs that ECS has not yet accepted. The fleet cap is a share of this
+        number.
+        """
         return self._watched - sum(
             max(0, self._counts.get(key, 0) - change.before) for key, change in self._open.items() if not change.removal
         )
@@ -171,7 +179,9 @@ class Admission:
         self._counts[key] = tasks
 
     def _within_fleet_cap(self, decision: Decision) -> Decision:
-        """Limit a scale-in to the share of the largest task count before any removal of the window, rounded up."""
+        """Limit the removals within the window to a percentage of a task count, rounded up. That count is the largest
+        of the present one and those before each removal in the window.
+        """
         percent = self._cap_percent
         if percent is None:
             return decision
@@ -183,8 +193,8 @@ class Admission:
             decision,
             Rule.FLEET_CAP,
             decision.current - max(0, most - gone),
-            f"at most {percent} % of {several(fleet, 'task')} are removed within {WINDOW_S:g} s; {gone} of {most} "
-            "already removed",
+            f"at most {several(most, 'task')} ({percent} % of {fleet}) may be removed within {WINDOW_S:g} s; "
+            f"already removed: {gone}",
         )
 
     def _within_shares(self, key: str, decision: Decision) -> Decision:
@@ -196,7 +206,9 @@ class Admission:
         return decision
 
     def _left(self, key: str, share: _Share) -> tuple[float, str]:
-        """Return the most tasks that the cap permits with the other services' present counts, and the reason."""
+        """Return the maximum number of tasks that the cap permits with the other services' present counts, and the
+        reason.
+        """
         others = {other: each for other, each in share.per_task.items() if other != key}
         unread = sorted(other for other in others if other not in self._counts)
         if unread:

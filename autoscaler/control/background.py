@@ -1,4 +1,4 @@
-"""Background tasks, and computations in a thread: they delay no poll.
+"""Background tasks, and computations in a thread. They do not delay a poll.
 
 Fitting two weeks of history takes up to half a second of a small machine's core. On the event loop it would delay the
 polls of all services for that time.
@@ -25,7 +25,9 @@ class BackgroundTasks(Protocol):
 
 
 class Background:
-    """`BackgroundTasks` until the block ends, which cancels unfinished tasks. Computations run one at a time."""
+    """A `BackgroundTasks` for the time of a `with` block, whose end cancels unfinished tasks. Computations run one at a
+    time.
+    """
 
     def __init__(self) -> None:
         self._group = asyncio.TaskGroup()

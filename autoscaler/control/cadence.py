@@ -2,7 +2,7 @@
 
 A service is quiet when its queues are empty, its count is at the minimum and does not change, and no message is
 expected. Each quiet poll doubles the time to the next one, up to a bound; the first message ends this. The bound is the
-operator's setting, or less if the latency target requires it: a message that arrives right after a poll must be seen in
+operator's setting, or less if the latency target requires it: a message that arrives just after a poll must be read in
 time to start a task for it.
 """
 

@@ -52,7 +52,7 @@ class ConflictWatch:
 
     @property
     def none_known(self) -> bool:
-        """Whether no conflicting scaler is known, and at least one read has ended, even with an error."""
+        """Whether no conflicting scaler is known after at least one read, even if the read failed."""
         return self._was_read and not self._known
 
     def notices(self) -> tuple[Missing, ...]:

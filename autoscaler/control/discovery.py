@@ -1,10 +1,11 @@
 """Services that are enabled by tag: discovered once a minute, cluster by cluster.
 
-Law: a value that cannot be read or is wrong changes nothing. A service with wrong tags keeps its last valid tags, read
-under the current settings: a wrong tag must not prevent a profile from becoming stricter. A service without the tag, in
-a cluster that was read completely, is no longer scaled, and its name is reported. If another tag is missing and its
-setting stays (`stays`), the last value holds until the tag is written again or the daemon restarts, even if the service
-was removed in between. A service cannot claim what a configured service, or one that was found before, already has.
+Invariant: a value that cannot be read or is wrong changes nothing. A service with wrong tags keeps its last valid tags,
+read under the current settings: a wrong tag must not prevent a profile from becoming stricter. A service without the
+tag, in a cluster that was read completely, is no longer scaled, and its name is reported. If another tag is missing and
+its setting stays (`stays`), the last value holds until the tag is written again or the daemon restarts, even if the
+service was removed in between. A service cannot claim what a configured service, or one that was found before, already
+has.
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ class TaggedServices:
             self.renew(*self._newest)
 
     def renew(self, config: Config, settings: LoadedSettings) -> None:
-        """Read the newest tags again under these settings, because a profile may have changed. A round in progress uses
-        the old settings; it calls this again at its end.
+        """Validate the newest tags again with these settings, because a profile may have changed. A round in progress
+        uses the old settings; it calls this again at its end.
         """
         self._newest = config, settings
         self._forget(config)

@@ -1,8 +1,9 @@
 """The counts of one service: read as often as the rate limits allow, and always again before a change.
 
-Between two readings the last reading and our writes since then are used. A service that is changing (a write of ours,
-tasks that start or stop, a deployment, a problem) is read at every poll; any other service is read at the interval of
-the read budget. While reads are throttled, the last reading is used for a limited time, but no change is based on it.
+Between two readings, the last reading and the daemon's writes since then are used. A service that is changing (a write
+by the daemon, tasks that start or stop, a deployment, a problem) is read at every poll; any other service is read at
+the interval of the read budget. While reads are throttled, the last reading is used for a limited time, but no change
+is based on it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ FRESH_S = 5.0
 """The maximum age of a reading for a change: a poll may take long, and an operator may set a pause in that time."""
 
 MOVING_S = 60.0
-"""Seconds after a write of ours in which the service counts as changing, whatever ECS shows."""
+"""Seconds after a write by the daemon during which the service counts as changing, regardless of the counts of ECS."""
 
 TRUSTED_S = 600.0
 """The maximum age of a reading that is used while reads are throttled."""
@@ -78,7 +79,9 @@ class FleetWatch:
         return self._known is not None and self._clock() - self._known.at < FRESH_S
 
     def settled(self, fleet: Fleet, now: Instant) -> Fleet:
-        """Return the reading; with the target of our last write if it still shows the count from before that write."""
+        """Return the reading; with the target of the daemon's last write if it still shows the count from before that
+        write.
+        """
         write = self.write
         if write is None or not write.accepted or fleet.desired != write.before:
             return fleet
@@ -87,7 +90,9 @@ class FleetWatch:
         return replace(fleet, desired=write.target)
 
     def late_acceptance(self, desired: int) -> LastWrite | None:
-        """Return the write without an answer if `desired` shows that ECS accepted it. Returned once, else None."""
+        """Return the write whose result is unknown if `desired` shows that ECS accepted it, otherwise None. It is
+        returned only once.
+        """
         write = self.write
         if write is None or write.accepted or desired != write.target:
             return None

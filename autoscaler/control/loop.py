@@ -36,7 +36,7 @@ from autoscaler.ports import Poll, Urgency
 __all__ = ["NOTHING_DONE", "Ports", "Rhythm", "ServiceLoop"]
 
 MOST_INTERVALS = 1_000
-"""The most intervals between two polls: a finite number if no schedule ends."""
+"""Maximum number of intervals between two polls. It makes the number finite if no schedule starts or ends."""
 
 GAP_POLLS, GAP_S = 3.5, 30.0
 """Without a complete reading for more than three polls, and at least 30 s, what happened meanwhile is not known: the
@@ -107,9 +107,8 @@ class ServiceLoop:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll until `stopping` is set, at whole multiples of the interval after the start. A quiet service skips some
-        of them, but never the next one after a change of its settings.
-
-        The polls that an overrunning poll covers are skipped and not made up for.
+        of them, but not the next one after a change of its settings. Polls that are due during an overrunning poll are
+        skipped.
         """
         began = self._ports.clock()
         due = began + self._rhythm.offset_s
@@ -125,7 +124,9 @@ class ServiceLoop:
             due += interval_s * max(self.pause(poll), ceil((self._ports.clock() - due) / interval_s))
 
     def pause(self, poll: Poll) -> int:
-        """Return the number of intervals until the next poll: no later than the next start or end of a schedule."""
+        """Return the number of intervals until the next poll, which is at most until the next start or end of a
+        schedule.
+        """
         edge_s, interval_s = self._timetable.edge_s(self._ports.wall()), self._rhythm.interval_s
         intervals = max(1, min(self._cadence.after(poll), int(min(edge_s / interval_s, MOST_INTERVALS))))
         complete = poll.decision is not None and poll.decision.complete
@@ -236,8 +237,8 @@ class ServiceLoop:
     def _note_fleet_read(self) -> None:
         """Delete the running counts at the end of a gap in the ECS readings: the counts during the gap are unknown.
 
-        A gap in other readings deletes nothing. It may last forever, and if the counts were deleted at each poll, a
-        datapoint would change the task count at each poll.
+        A gap in other readings does not delete them. It may last forever, and if the counts were deleted at each poll,
+        a datapoint would change the task count at each poll.
         """
         now = self._ports.clock()
         if self._memory is not None and self._read_at is not None and now - self._read_at > self._longest_gap_s:

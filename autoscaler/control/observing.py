@@ -242,7 +242,7 @@ class Observer:
         run now).
 
         The datapoint requires `ratio` times the tasks that ran in that minute, and must change the count only once. So
-        the count comes from our own memory. If the memory does not reach back to that minute and the datapoint is
+        the count comes from the service's memory. If the memory does not reach back to that minute and the datapoint is
         `late`, it comes from CloudWatch. Else it is the first count in the memory, which does not follow the changes
         that the datapoint causes. `ratio` None: no target uses the datapoint.
         """
@@ -293,7 +293,7 @@ class Observer:
             self.notices.append(gap)
 
     def _flow(self, queues: list[QueueReading], minutes: dict[str, QueueMinute], memory: Memory | None) -> Flow | None:
-        """Return the sum of the queues' newest minute, each minute once; None if it is not new or not completely known.
+        """Return the sum of the queues' newest minute, each minute once; None if it is not new or not complete.
 
         A queue without datapoints counts as 0 only if SQS itself shows it empty: absent is not zero.
         """
@@ -310,9 +310,8 @@ class Observer:
         return Flow(received, deleted, tasks, at, self._readings.fewest_visible(at - MINUTE_S, at))
 
     def _newest_unseen(self, minutes: dict[str, QueueMinute]) -> Unseen | None:
-        """Return the counts of the queues' newest minute that our own readings did not show.
-
-        While CloudWatch does not answer, the last result stays: an outage disproves nothing.
+        """Return the counts of the queues' newest minute that the daemon's readings did not show. While CloudWatch does
+        not answer, the last result stays valid.
         """
         at = max((minute.at for minute in minutes.values()), default=None)
         if at is None or (self._unseen is not None and at < self._unseen.at):
@@ -330,7 +329,7 @@ class Observer:
         return self._unseen
 
     def _is_unseen(self, number: int, minute: QueueMinute, at: Instant) -> bool:
-        """Whether our readings showed at most a tenth of the minute's messages, or that happened in the last hour.
+        """Whether the daemon's readings showed at most a tenth of the minute's messages, now or within the last hour.
 
         A message far older than the latency target always counts: it was there for the whole minute, and the next
         minute shows whether it was deleted.
@@ -399,8 +398,8 @@ def _nearest(fewest: float, most: float, present: int, ratio: float) -> float:
     """Return the count from `fewest` to `most` for which `ratio` times the count is nearest to the present count.
 
     A datapoint is the mean of a minute. If the count changed in that minute, the datapoint fits every count in between,
-    and changes the count only as far as all of them agree. The mean or the last of the counts would be wrong: the time
-    of a change is known only to within a poll, and the same load would require more tasks after each change.
+    and the smallest of the resulting changes applies. The mean or the last of the counts would be wrong: the time of a
+    change is known only to within a poll, and the same load would require more tasks after each change.
     """
     if not ratio * most > present:
         return most

@@ -31,7 +31,7 @@ class TagPause:
 
 
 def read_tag(text: str) -> TagPause | Missing:
-    """Return the pause of the tag's text, or Missing with the valid syntax. Case and extra spaces do not matter."""
+    """Return the pause of the tag's text, or Missing with the valid syntax. Case and extra spaces are ignored."""
     words = text.lower().split()
     paused = _paused(words[0]) if words else None
     if paused is None:

@@ -24,20 +24,24 @@ from autoscaler.ports import Category, Urgency
 FIRST_BACKOFF_S = 2.0
 LONGEST_BACKOFF_S = 60.0
 LEAST_BACKOFF_RATIO = 0.25
-"""A backoff is drawn from a quarter of its bound upwards: full jitter from zero would often be no backoff at all."""
+"""The minimum of a random backoff, as a ratio of its bound. With full jitter from zero, the backoff would often be
+close to 0.
+"""
 
 MOST_WAIT_S = 3.0
 """The longest wait for a token. A call that would wait longer is refused at once and keeps its position."""
 
 OUT_MOST_WAIT_S = 10.0
-"""The longest wait for a scale-out call: the calls that wait are ordered by the number of tasks they add."""
+"""The longest wait for a scale-out call. It is longer, because waiting calls are ordered by the number of tasks they
+add.
+"""
 
 DOUBLE_NEED_S = 30.0
 """Each doubling of the tasks that a call adds counts as this much additional waiting time."""
 
 SHORTEST_S, RECHECK_S = 0.001, 0.5
-"""Bounds of one sleep. A sleep of 1e-17 s does not advance the clock; a longer one could miss a call ahead that stops
-waiting.
+"""Bounds of one sleep. A sleep of 1e-17 s does not advance the clock; a longer one could be too long if a call ahead
+stops waiting.
 """
 
 SWEEP_AT = 1000
@@ -83,8 +87,8 @@ class _Waiter(NamedTuple):
 
 @dataclass(slots=True)
 class _BucketState:
-    """The state of one category in one area (a Region of an account). `whole`: AWS's full rate. `ours`: our share of
-    it, used by all calls except scale-outs. `positions`: the time of the first request of each refused caller.
+    """The state of one category in one area (a Region of an account). `whole`: AWS's full rate. `ours`: the daemon's
+    share of it, used by all calls except scale-outs. `positions`: the time of the first request of each refused caller.
     """
 
     whole: TokenBucket
@@ -107,7 +111,9 @@ class TokenBucketLimiter:
         self._calls = 0
 
     def rate(self, category: Category) -> float:
-        """Return our share of the category's rate in each Region, in calls per second, while AWS does not throttle."""
+        """Return the daemon's share of the category's rate in each Region, in calls per second, while AWS does not
+        throttle.
+        """
         return PUBLISHED[category][0] * self._share
 
     def tokens(self) -> dict[Category, float]:

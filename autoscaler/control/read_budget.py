@@ -1,4 +1,5 @@
-"""The interval at which each service is read from ECS, so that the reads of all services fit our share of the rate.
+"""The interval at which each service is read from ECS, so that the reads of all services fit the daemon's share of the
+rate.
 
 Ten services of a cluster that are polled together are one call. At 5 calls a second, 400 services of one cluster are
 read every 10 s, and ten thousand every 250 s. Services that are changing are read at each poll in any case.
@@ -20,7 +21,9 @@ PollGroup: TypeAlias = Hashable
 
 
 class ReadBudget:
-    """`rate` returns our calls per second. `per_call` is the number of services of one call."""
+    """Computes the read interval. `rate` returns the permitted calls per second. `per_call` is the number of services
+    of one call.
+    """
 
     def __init__(self, rate: Callable[[], float], per_call: int) -> None:
         self._rate = rate

@@ -1,9 +1,9 @@
 """Which queues of a service have had a receive: a scale-in requires one.
 
 A queue of the right name in the wrong Region or account exists, can be read, and is empty. Its depth does not describe
-the service. A receive proves that workers use the queue: one in our own readings (a message in flight, a receive in
-CloudWatch's newest minute), or one that CloudWatch recorded in the last 14 days. Fewer visible messages prove it only
-if CloudWatch has no answer: messages also expire or are purged, and SQS's counts are approximate.
+the service. A receive proves that workers use the queue: one in the daemon's readings (a message in flight, a receive
+in CloudWatch's newest minute), or one that CloudWatch recorded in the last 14 days. Fewer visible messages prove it
+only if CloudWatch has no answer: messages also expire or are purged, and SQS's counts are approximate.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Receives:
     async def read_history(self, history: HistoryPort | None) -> bool:
         """Read the receives of the last 14 days from CloudWatch, if a read is due. Return whether a queue was proven.
 
-        If CloudWatch cannot be read, only our own readings decide.
+        If CloudWatch cannot be read, only the daemon's readings count.
         """
         before = len(self._unproven)
         if history is not None and (self._due is None or self._clock() >= self._due):
@@ -70,7 +70,7 @@ class Receives:
         return len(self._unproven) < before
 
     async def _read(self, history: HistoryPort) -> None:
-        """Record CloudWatch's answer for each queue. A queue without a datapoint is as unknown as one that could not be
+        """Record CloudWatch's answer for each queue. A queue without a datapoint is unknown, like one that could not be
         read: absent is not zero.
         """
         end = self._wall() // DAY_S * DAY_S + DAY_S

@@ -54,8 +54,8 @@ def _phase(schedule: Schedule, wall: float) -> tuple[bool, float]:
 
 
 def _starts(schedule: Schedule, after: float) -> Iterator[float]:
-    """Yield the starts later than `after`, in seconds since the epoch. In the hour that occurs twice, `cronsim` takes
-    the second pass for the first, and so begins with starts that are over.
+    """Yield the starts later than `after`, in seconds since the epoch. In the hour that occurs twice, `cronsim` treats
+    the second pass as the first. It therefore begins with starts that are over.
     """
     zone = ZoneInfo(schedule.timezone)
     for start in CronSim(schedule.cron, datetime.fromtimestamp(after, zone)):

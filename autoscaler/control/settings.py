@@ -43,7 +43,7 @@ class SettingsSource:
 
 
 class Following:
-    """Follows the settings in force. Law: an invalid part of new settings does not affect the valid parts."""
+    """Follows the settings in force. Invariant: an invalid part of new settings does not affect the valid parts."""
 
     def __init__(
         self,

@@ -17,27 +17,27 @@ from autoscaler.core.slo import SHADOW_MISSES_LATENCY, oldest_ages_s
 from autoscaler.ports import FleetPort, ServiceRef, Urgency
 
 SCALED_S = 3600.0
-"""For this long after someone else changed the desired count, the service counts as scaled by someone else."""
+"""Seconds after a change of the desired count by another program, during which it counts as scaled by that program."""
 
 OVERDUE_S = 60.0
-"""The oldest message misses the latency target once it was too old at every poll for this long: the counts of SQS
-settle in about a minute.
+"""Seconds for which the oldest message must be too old at every poll before the latency target counts as missed. SQS
+counts settle in about a minute.
 """
 
 RECENT_S = 300.0
-"""Received messages are counted over this long, in steps of `STEP_S`."""
+"""Seconds over which received messages are counted, in steps of `STEP_S`."""
 
 STEP_S = 60.0
 
 LATE_RATIO = 0.05
 LEAST_LATE = 10.0
-"""Received messages miss the latency target if more than this share, and more than this many, were late. A single
-message that fails is late at each receive.
+"""Received messages miss the latency target if the late ones are more than `LATE_RATIO` of them and more than
+`LEAST_LATE`. A single message that fails is late at each receive.
 """
 
 
 class Shadow:
-    """A `FleetPort` that reads through the real one and never writes."""
+    """A `FleetPort` that reads through another `FleetPort` and never writes."""
 
     def __init__(self, fleets: FleetPort) -> None:
         self._fleets = fleets
@@ -109,8 +109,8 @@ class ShadowWatch:
         self._steps.clear()
 
     def _note(self, policy: Policy, seen: Observation) -> None:
-        """Record overdue queues and late messages. A queue that could not be read starts again as not overdue, and so
-        do all queues after a gap with failed polls.
+        """Record overdue queues and late messages. A queue that could not be read is no longer overdue. After a gap
+        with failed polls, no queue is.
         """
         now, polled = seen.now, self._polled
         self._polled = now

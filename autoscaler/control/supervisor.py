@@ -23,7 +23,9 @@ from autoscaler.core.model import Instant
 from autoscaler.ports import ServiceRef
 
 GRACE_S = 4.0
-"""Seconds for a poll to finish after a stop request; then it is cancelled. With closing, under 5 s in total."""
+"""Seconds for a poll to finish after a stop request; then it is cancelled. With the time to close connections, the
+total is under 5 s.
+"""
 
 MOST_GROUPS = 16
 """The calls of a thousand services used 14 % of a core without groups, and 6 % in 16 groups."""
@@ -56,8 +58,9 @@ class _Member:
 
 
 class Supervisor:
-    """`ports_of` returns the ports of a service; in shadow they write nothing. `silence_s` returns the seconds without
-    a poll after which a service counts as hung, from its longest time between two polls.
+    """Runs and updates the loops of all services. `ports_of` returns the ports of a service; in shadow they write
+    nothing. `silence_s` returns the seconds without a poll after which a service counts as hung, from its longest time
+    between two polls.
     """
 
     def __init__(
@@ -154,9 +157,9 @@ class Supervisor:
         self._listing.admit(service, self._silence_s(service, slowest_s))
 
     def _offset_s(self, group: int, interval_s: float, *, at_once: bool) -> float:
-        """Return the seconds until the first poll, in step with the polls of the group. `at_once` (only with few
-        newcomers): the first poll is immediate, the next ones are in step. In the first round the offset counts from
-        the start of the daemon, because adding ten thousand services takes a second.
+        """Return the seconds until the first poll, in step with the polls of the group. `at_once` (only with few new
+        services): the first poll is immediate, the next ones are in step. In the first round the offset counts from the
+        start of the daemon, because adding ten thousand services takes a second.
         """
         wait_s = self._began + group * interval_s / MOST_GROUPS - self._clock()
         if self._is_first_round:
@@ -174,8 +177,8 @@ def interval_of(service: ServiceConfig, config: Config) -> float:
 
 
 def grouped(newcomers: Iterable[ServiceConfig], sizes: Mapping[int, int]) -> dict[str, int]:
-    """Return each newcomer's group, by its key. `sizes`: the present number of services per group. Services of a
-    cluster stay together as far as the groups stay equal in size.
+    """Return the group of each new service, by its key. `sizes`: the present number of services per group. Services of
+    a cluster stay together as far as the groups stay equal in size.
     """
     filled, sorted_newcomers = Counter(sizes), sorted(newcomers, key=lambda service: _sort_key(service.ref))
     share = -(-(filled.total() + len(sorted_newcomers)) // MOST_GROUPS)

@@ -1,6 +1,6 @@
 """An adaptive token bucket: a throttle cuts the rate to below the throttled pace, and it recovers within a minute.
 
-Law: in any time `t` no more than `burst + rate * t` tokens are taken.
+Invariant: in any time `t` no more than `burst + rate * t` tokens are taken.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from math import exp, log2
 from autoscaler.core.model import Instant
 
 CUT = 0.5
-"""New rate after a throttle, as a ratio of the throttled pace: at 100 calls a second 50, even if our rate is 1,000."""
+"""New rate after a throttle, as a ratio of the throttled pace: at 100 calls a second 50, even if the configured rate is
+1,000.
+"""
 
 LEAST_PER_S = 0.1
 """The lowest rate: some calls must be made to find out that AWS no longer throttles."""
@@ -20,7 +22,7 @@ MEASURED_S = 4.0
 """Time constant of the measured pace, in seconds."""
 
 LEAST_PACE = 2.0
-"""Calls a second. One throttle at a lower pace proves little: other callers may have emptied AWS's bucket."""
+"""Calls a second. One throttle at a lower pace is weak evidence: other callers may have emptied AWS's bucket."""
 
 NEAR = 0.8, 1.25
 """Ratios of the throttled pace. Between them the rate grows slowly."""

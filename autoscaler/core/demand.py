@@ -1,12 +1,12 @@
 """The demand: every signal votes for a number of tasks, and the highest vote wins.
 
-The latency vote, until throughput is learned: with `n` tasks of `c` messages at once, each message taking `P`
-seconds, a slot becomes free `1 + T/P` times within `T` seconds. All waiting messages are received within `T` if
-`n * c * (1 + T/P) >= waiting + in flight`. `T` is half of the acceptable latency `W`: with the smallest such `n` the
-wait settles at `T`, so with `T = W` every second message would be late. Once the oldest message has waited longer
-than that, `T` is the time that is left to it, and at least a quarter of `W`: older messages never require fewer
-tasks, and there is no cliff. The messages in flight are the present load: fewer tasks than they occupy would let the
-queue grow (Little's law).
+The latency vote, until throughput is learned: with `n` tasks of `c` messages at once, each message taking `P` seconds,
+a slot becomes free `1 + T/P` times within `T` seconds. All waiting messages are received within `T` if
+`n * c * (1 + T/P) >= waiting + in flight`. `T` is half of the acceptable latency `W`: with the smallest `n` the wait
+settles at `T`, so with `T = W` every second message would be late. Once the oldest message has waited longer than `T`,
+`T` is its remaining time, at least a quarter of `W`. Older messages therefore never require fewer tasks, and the count
+does not jump. The messages in flight are the present load: fewer tasks than they occupy would let the queue grow
+(Little's law).
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ CATCH_UP_LATENCY_RATIO = 0.25
 """The share of the acceptable latency within which overdue messages should be received."""
 
 LATE_AT_MOST_RATIO = 2.0
-"""The limit of that increase: without a processing time, overdue messages require tasks in proportion to their age."""
+"""Maximum factor of the age vote. Without a processing time, overdue messages require tasks in proportion to their age.
+"""
 
 FORMULA_SIGNALS = frozenset(
     {"visible", "in_flight", "delayed", "oldest_age_s", "cpu_percent", "memory_percent", "running", "current"}
@@ -55,9 +56,9 @@ _UTILIZATION = "{0} was at {1} % on {2}, target {3} %"
 
 
 def read_signals(policy: Policy, seen: Observation) -> Signals:
-    """Return every vote and every gap of an observation. Total: any observation has a result."""
+    """Return every vote and every gap of an observation. Every observation has a result."""
     if seen.given is not None:
-        return Signals((Vote("given", max(0, seen.given), "the demand was given"),), given=True)
+        return Signals((Vote("given", max(0, seen.given), "demand set in the situation"),), given=True)
     known, gaps = known_queues(policy, seen)
     work = work_of(policy, known, seen.fleet.running)
     ran = min(seen.fleet.running, seen.fleet.desired)
@@ -84,7 +85,8 @@ def read_signals(policy: Policy, seen: Observation) -> Signals:
 
 def _can_require_more(policy: Policy, seen: Observation, known: Known) -> bool:
     """Whether the queues can require more tasks than there are: a message is visible, or delayed and counted, or
-    messages arrive or are forecast. Messages in flight have their tasks, or belong to other consumers or dead workers.
+    messages arrive or are forecast. Messages in flight do not count: tasks already hold them, or they belong to other
+    consumers or dead workers.
     """
     if seen.knowledge is not None and seen.knowledge.arriving:
         return True
@@ -111,7 +113,7 @@ def _follows_latency(policy: Policy) -> bool:
 
 
 def _learned_votes(policy: Policy, known: Knowledge, work: Work, words: str, tasks: tuple[int, int]) -> list[Vote]:
-    """Return the latency vote, with `tasks` running and desired, and the backlog vote if `backlog_per_task` is set."""
+    """Return the latency vote, and the backlog vote if `backlog_per_task` is set. `tasks`: running and desired."""
     required = need(policy, known, work, *tasks)
     facts = (work.waiting, work.in_flight, known.processing_s.value, policy.shortest_latency_s, required.load)
     wording = f"{words}, {{2}} s each, latency target {{3}} s"
@@ -169,7 +171,7 @@ def _time_left_s(latency_s: float, counts: Backlog) -> float:
 
 
 def _age_vote(policy: Policy, known: Known, work: Work, running: int) -> Vote:
-    """`tasks at the time x age / latency`, at most twice as many tasks, and never more than there is work."""
+    """`tasks at the time x age / latency`, at most twice as many tasks, and no more than have work."""
     highest, facts = 0.0, ("", 0.0, 0.0)
     for name, counts in known:
         if counts.oldest_age_s is None or not counts.visible:
@@ -195,10 +197,9 @@ def _add_utilization(
 
 
 def _utilization_vote(name: str, seen: Utilization, target_percent: float, running: int, cap: int | None) -> Vote:
-    """`tasks at the time x percent / target`: the same datapoint requires the same count each time it is read, and
-    never more tasks than there is work (`cap`).
-
-    At least one task: with no task there is no utilization, so it could never scale out again.
+    """`tasks at the time x percent / target`: the same datapoint requires the same count each time it is read, and at
+    most the tasks that have work (`cap`). At least one task: without a task there is no utilization, so the service
+    could not scale out again.
     """
     tasks = running if seen.tasks is None else seen.tasks
     required = max(1.0, tasks * seen.percent / target_percent)

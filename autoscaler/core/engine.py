@@ -1,7 +1,7 @@
 """`decide`: apply the rules to the demand, in ascending order of authority. The steps are the explanation.
 
-Laws: total (any observation has a decision), pure (equal inputs, equal decisions), monotone (more demand never means
-fewer tasks), and no target above both the maximum and the present count.
+Invariants: total (any observation has a decision), pure (equal inputs, equal decisions), monotone (more demand never
+gives fewer tasks), and a target of at most the larger of the maximum and the present count.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def _tolerate(inputs: RuleInput, vote: Vote, steps: list[DecisionStep]) -> int:
 def _recalled(inputs: RuleInput, required: int) -> int:
     """Return the demand that the windows store.
 
-    An incomplete poll is no evidence for fewer tasks; otherwise the first complete reading after a long gap would find
-    only low demands. Zero is not stored while work is left.
+    A demand of an incomplete poll is raised: it is no evidence that fewer tasks are enough. Otherwise the first
+    complete reading after a long gap would find only low demands. Zero is not stored while work is left.
     """
     if inputs.signals.missing and not falls_back(inputs):
         return max(required, inputs.memory.carried(inputs.current, inputs.now))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from autoscaler.core.figures import several
-from autoscaler.core.model import Decision, DecisionStep, Observation, Verdict, Vote
+from autoscaler.core.model import MOST_TASKS, Decision, DecisionStep, Observation, Verdict, Vote
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import known_queues, work_of
 
 
 def sentence(policy: Policy, decision: Decision, seen: Observation | None = None) -> str:
     """Return a sentence such as `orders: 5 -> 9 tasks (min 0, max 20): backlog 90, 10 in flight, ...: 12 tasks
-    required; rate limit: 9 instead of 12 (...); backlog empty after 66 s ...`. The last part needs the observation.
+    required; rate limit: 9 instead of 12 (...); backlog empty after 66 s ...`. The last part requires the observation.
     """
     parts = [_required(decision), *map(_rule_step, decision.steps)]
     drain_s = None if seen is None else drain_s_of(policy, decision.target, seen)
@@ -33,7 +33,8 @@ def drain_s_of(policy: Policy, tasks: int, seen: Observation) -> float | None:
 
 
 def _change(policy: Policy, decision: Decision) -> str:
-    bounds = f"(min {policy.min_tasks}, max {policy.max_tasks})"
+    most = "unlimited" if policy.max_tasks >= MOST_TASKS else policy.max_tasks
+    bounds = f"(min {policy.min_tasks}, max {most})"
     if decision.verdict is Verdict.HOLD:
         return f"stays at {_tasks(decision.current)} {bounds}"
     return f"{decision.current} -> {_tasks(decision.target)} {bounds}"
@@ -41,7 +42,7 @@ def _change(policy: Policy, decision: Decision) -> str:
 
 def _required(decision: Decision) -> str:
     if not decision.votes:
-        return "no signal could be read"
+        return "no signal has a value" if decision.complete else "no signal could be read"
     highest = max(decision.votes, key=_strength)
     return f"{highest.reason}: {_tasks(highest.tasks)} required"
 

@@ -1,6 +1,6 @@
 """Numbers for people, rounded to a useful precision. Values that a program reads back are written elsewhere, exactly.
 
-Law: at most three decimals, no exponent such as 1e-05, and never 0 for a value that is not 0.
+Invariant: at most three decimals, no exponent such as 1e-05, and never 0 for a value that is not 0.
 """
 
 from __future__ import annotations

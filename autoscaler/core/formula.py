@@ -11,7 +11,7 @@ by zero or exceed the range of a float. An operation with a None operand is None
   x` is 0 even if x is missing; `x and 0` is None, because a missing number is neither true nor false;
 - `a if c else b` needs c and the branch that c selects.
 
-Law: if every step is a finite number, the result is Python's own, in floats; `evaluate` never raises.
+Invariant: if every step is a finite number, the result is Python's own, in floats; `evaluate` never raises.
 """
 
 from __future__ import annotations

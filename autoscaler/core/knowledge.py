@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 
 class Estimate(NamedTuple):
-    """A learned number. `weight`: the number of observations behind it; a configured or assumed value counts as a few.
-    `age_s`: the age of the newest observation (None: no observation yet).
+    """A learned number. `weight`: the number of observations behind it, without the configured or assumed value;
+    infinite for a fixed value. `age_s`: the age of the newest observation (None: no observation yet).
     """
 
     value: float
@@ -52,15 +52,15 @@ class StartingTasks(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """`processing_s`: how long a message occupies a slot. `slow_s`: the same over the last minutes if that is slower,
-    otherwise equal; plans use it. `spread`: the squared coefficient of variation of the processing times.
-    `concurrency`: the messages that a task holds at once. `start_s`, `start_late_s`: the start-up time of a task, mean
-    and 90th percentile. `rate_per_s`: the arrival rate. `load`: the tasks that the recent arrivals keep busy.
-    `lasting_load`: the same over a third of the acceptable latency, at least a minute. `starting`: tasks that were
-    requested and do not run yet. `interval_s`: seconds until the next poll. `received`: the approximate number of
-    messages received since the last poll. `late`: the number of those that were received after their acceptable
-    latency. `arriving`: messages arrived within the last minute or in the newest minute that CloudWatch counted, or a
-    forecast with proven skill expects some.
+    """The estimates of one service. `processing_s`: how long a message occupies a slot. `slow_s`: the larger of
+    `processing_s` and its mean over the last three minutes; the demand is computed with it. `spread`: the squared
+    coefficient of variation of the processing times. `concurrency`: the messages that a task holds at once. `start_s`,
+    `start_late_s`: the start-up time of a task, mean and 90th percentile. `rate_per_s`: the arrival rate. `load`: the
+    tasks that the recent arrivals keep busy. `lasting_load`: the same over a third of the acceptable latency, at least
+    a minute. `starting`: tasks that were requested and do not run yet. `interval_s`: seconds until the next poll.
+    `received`: the approximate number of messages received since the last poll. `late`: the number of those that were
+    received after their acceptable latency. `arriving`: messages arrived within the last minute or in the newest minute
+    that CloudWatch counted, or a useful forecast expects some.
     """
 
     processing_s: Estimate
@@ -81,7 +81,7 @@ class Knowledge:
 
     @property
     def is_learning(self) -> bool:
-        """Whether the processing time is still more assumed than measured."""
+        """Whether the confidence of the processing time is below 0.5."""
         return self.processing_s.confidence < LEARNED
 
     @property

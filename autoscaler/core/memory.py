@@ -30,8 +30,8 @@ FLOW_REACH_S = 900.0
 """Seconds for which the queues' minutes are stored: enough to compare before and after a scale-out."""
 
 NO_PROGRESS_S = 300.0
-"""Receives without deletions for this many seconds, or for twice the processing time if that is longer, are no
-progress.
+"""Receives without a deletion count as no progress after this number of seconds, or after twice the processing time if
+that is longer.
 """
 
 
@@ -50,7 +50,7 @@ class AcceptedChange(NamedTuple):
 
 
 class RunningCount(NamedTuple):
-    """From `at` on, `tasks` tasks ran."""
+    """The running count from `at` on."""
 
     at: Instant
     tasks: int
@@ -132,17 +132,17 @@ class Memory:
         )
 
     def unwatched(self, now: Instant) -> Memory:
-        """Return this memory after a poll that could not read ECS: it ends a run of zero readings, and counts with no
-        lower demand than the polls of the minute before it.
+        """Return this memory after a poll that could not read ECS: the poll ends a run of zero readings, and its demand
+        is at least that of the polls in the minute before it.
         """
         demands = (*self.demands, Demand(now, self.carried(self.expected, now))) if self.expected else self.demands
         return replace(self, demands=demands, waking=0, unread_at=now)
 
     def carried(self, current: int, now: Instant) -> int:
-        """Return the demand that an incomplete poll counts as in the windows: the highest one of the minute before it.
+        """Return the demand that the windows use for an incomplete poll: the highest one of the minute before it.
 
-        Not the present count: with a window of ten minutes, one failed read in a hundred would hold an idle service at
-        its count for ten more minutes at each failure. If there was no poll in that minute, it is the present count.
+        The present count is not used: with a window of ten minutes, each failed read, even one in a hundred, would hold
+        an idle service at its count for ten more minutes. If there was no poll in that minute, it is the present count.
         """
         return max(map(_TASKS, _after(self.demands, now - AGREEMENT_S)), default=current)
 
@@ -171,7 +171,7 @@ class Memory:
         return -sum([tasks for _, tasks in _after(self.changes, now - window_s) if tasks < 0])
 
     def drift(self, fleet: Fleet) -> int:
-        """By how much another writer has changed the count since the last poll: negative if lowered, 0 if unchanged."""
+        """The change of the count by another writer since the last poll: negative if lowered, 0 if unchanged."""
         return 0 if self.expected is None else fleet.desired - self.expected
 
     def finds_switched_off(self, policy: Policy, fleet: Fleet) -> bool:
@@ -184,10 +184,10 @@ class Memory:
         return fleet.desired == 0 and (self.off or (policy.min_tasks > 0 and bool(self.expected)))
 
     def last_run(self, tasks: int | None, now: Instant) -> tuple[float, int]:
-        """How long ago (s), and for how many readings, the demand last differed from `tasks`.
+        """Return for how many seconds and readings the newest demands have all been `tasks`.
 
-        `tasks` None: the demand was last not above zero. (0.0, 0) if the newest demand already differs. A run of zeros
-        also ends at a reading that was not complete.
+        `tasks` None: above zero. (0.0, 0) if the newest demand differs. A run of zeros also ends at a reading that was
+        not complete.
         """
         oldest, count = now, 0
         unread_at = -inf if self.unread_at is None or tasks != 0 else self.unread_at
@@ -214,8 +214,8 @@ class Memory:
     def ran_between(self, start: Instant, end: Instant) -> tuple[int, int] | None:
         """The fewest and the most tasks that ran at any instant from `start` to `end`, both inclusive.
 
-        Before the first stored count, that one counts, so that the same late datapoint requires the same count at every
-        poll. None: no count is stored.
+        Before the first stored count, the first stored count applies: the same late datapoint then requires the same
+        count at every poll. None: no count is stored.
         """
         if not self.running:
             return None
@@ -269,7 +269,7 @@ def _idle_since(since: Instant | None, policy: Policy, seen: Observation) -> Ins
 
 
 def _demand_reach_s(policy: Policy) -> float:
-    """Twice the agreement, so that a run of zeros that is longer than it is still stored."""
+    """Twice `AGREEMENT_S`: a run of zeros that is longer than `AGREEMENT_S` must still be stored."""
     windows = policy.scale_out.stabilization_s, policy.scale_in.stabilization_s
     return max(*windows, 2 * AGREEMENT_S, policy.longest_latency_s, policy.small_step_stabilization_s)
 
@@ -295,7 +295,7 @@ def _young(events: Sequence[Event], horizon: Instant) -> tuple[Event, ...]:
 
 
 def _with_running(before: Memory, seen: Observation) -> tuple[RunningCount, ...]:
-    """A count is stored only when it changes; the one in force at the horizon is kept too."""
+    """A count is stored only when it changes; the count in force at the horizon is stored too."""
     known, running = before.running, before.running_now(seen.fleet)
     if known and known[-1].tasks == running:
         return known

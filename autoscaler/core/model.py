@@ -168,7 +168,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything that one poll read. `cpu`, `memory` and `flow` are None if no setting needs them.
+    """All readings of one poll. `cpu`, `memory` and `flow` are None if no setting needs them.
 
     `given`: a demand that the caller passed in; it replaces the signals, and the rules that need signals do not apply.
     `knowledge`: the estimates from this and earlier observations (None: no estimator). `unseen`: messages that

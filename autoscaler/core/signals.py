@@ -25,7 +25,7 @@ SAME_MINUTE_S = 30.0
 """
 
 MOST_MESSAGES = 2**53
-"""A larger count is invalid: integers are exact as floats up to here."""
+"""A larger count is invalid. Up to this value, integers are exact as floats."""
 
 MOST_PERCENT = 1e6
 """A larger utilization is invalid. Above 100 % is possible with container-level units."""
@@ -165,7 +165,9 @@ def _overdue(policy: Policy, name: str, age_s: float) -> tuple[str, float] | Non
 
 
 def meters(policy: Policy, seen: Observation) -> Iterator[tuple[str, Utilization | Missing, float]]:
-    """Yield the utilizations that have a target. A service with no desired task has none and needs none."""
+    """Yield the utilizations that have a target. A service without a desired task has no utilization and needs no
+    reading.
+    """
     if seen.fleet.desired == 0:
         return
     for name, reading, target in (

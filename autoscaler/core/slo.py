@@ -51,7 +51,7 @@ SHADOW_MISSES_LATENCY = "shadow_misses_latency"
 """The kind of the notice that a service in shadow mode misses its latency target and no other scaler scales it."""
 
 A_MESSAGE = 0.5
-"""From half a message on, an estimate counts as a message: estimated counts have fractions."""
+"""An estimate of at least half a message counts as a message: estimated counts have fractions."""
 
 
 def oldest_ages_s(seen: Observation) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The terms of a formula: small closures that map the values of the signals to a finite number or None.
 
-None is an unknown value. Law: a term never raises, and its result is None or lies within `LARGEST` of zero.
+None is an unknown value. Invariant: a term never raises, and its result is None or lies within `LARGEST` of zero.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def negative(operand: Term) -> Term:
 
 
 def contrary(operand: Term) -> Term:
-    """`not`: 1.0 for zero, 0.0 for any other number."""
+    """The operator `not`: 1.0 for zero, 0.0 for any other number."""
 
     def contradicted(values: Values) -> float | None:
         value = operand(values)
@@ -131,7 +131,7 @@ def computed(compute: Callable[..., float], terms: list[Term]) -> Term:
 
 
 def clamped(value: float, low: float, high: float) -> float:
-    """If low is above high, high wins: it is a cap."""
+    """The value limited to the range. If low is above high, high applies: it is a cap."""
     return min(max(value, low), high)
 
 

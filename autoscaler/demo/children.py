@@ -1,4 +1,5 @@
-"""The two child processes of the demo: the Region and the daemon. They do not see the user's settings and end with us.
+"""The two child processes of the demo: the Region and the daemon. They do not get the user's settings, and they end
+with the demo.
 
 Invariant: the environment of a child contains no `AWS_` or `AUTOSCALER_` variable and no proxy except those set here.
 """

@@ -31,10 +31,12 @@ class Options:
     def problems(self) -> Iterator[Problem]:
         """Yield all problems of the options, each with the option's name on the command line."""
         if not SHORTEST_S <= self.duration_s <= LONGEST_S:
-            yield Problem("--duration", f"{self.duration_s:g} s: choose between {SHORTEST_S:g} s and 24 h")
+            yield Problem(
+                "--duration", f"the value is {self.duration_s:g} s, but must be from {SHORTEST_S:g} s to 24 h"
+            )
         if not (isfinite(self.from_day) and self.from_day >= 0):
-            yield Problem("--from-day", f"{self.from_day:g}: days count from 0")
+            yield Problem("--from-day", f"the value is {self.from_day:g}, but must be at least 0")
         if not (isfinite(self.speed) and self.speed > 0):
-            yield Problem("--speed", f"{self.speed:g}: must be a number above 0")
+            yield Problem("--speed", f"the value is {self.speed:g}, but must be above 0")
         if self.trace is None and (self.from_day != 0 or self.speed != 1):
-            yield Problem("--from-day, --speed", "need a trace: set --trace FILE")
+            yield Problem("--from-day, --speed", "these options require --trace FILE")

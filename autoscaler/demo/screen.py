@@ -15,6 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from autoscaler.core.figures import several
 from autoscaler.demo.summary import Summary
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -156,10 +157,10 @@ def _results(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "messages", f"{summary.sent:,} sent, {summary.processed:,} processed, {summary.lost:,} lost"
     waits = f"p50 {summary.wait_p50_s:.1f} s, p95 {summary.wait_p95_s:.1f} s, longest {summary.wait_max_s:.1f} s"
     yield "waits", f"{waits}; latency target {summary.acceptable_latency_s:g} s; {summary.late:,} late"
-    changes = f"{summary.scale_outs} scale-outs, {summary.scale_ins} scale-ins"
+    changes = f"{several(summary.scale_outs, 'scale-out')}, {several(summary.scale_ins, 'scale-in')}"
     yield "tasks", f"from 0 to {summary.peak_tasks} and back; {changes}"
     yield "task-seconds", f"{summary.task_seconds:,.0f}, from launch to stop"
-    least = f"{summary.fixed_fleet_tasks} tasks receive every message within {summary.acceptable_latency_s:g} s"
+    least = f"{several(summary.fixed_fleet_tasks, 'task')} for every message within {summary.acceptable_latency_s:g} s"
     yield (
         "smallest fixed fleet",
         f"{least}: {summary.fixed_fleet_task_seconds:,.0f} task-seconds in these {summary.elapsed_s:.0f} s",
@@ -167,7 +168,7 @@ def _results(summary: Summary) -> Iterator[tuple[str, str]]:
     if summary.saved_ratio is not None:
         yield (
             "saved",
-            f"{summary.saved_ratio:.0%}" if summary.saved_ratio >= 0 else "nothing: the load is too short or too even",
+            f"{summary.saved_ratio:.0%}" if summary.saved_ratio >= 0 else "none: the load is too short or too even",
         )
     if summary.problems:
         yield "problems", "; ".join(summary.problems)

@@ -1,4 +1,4 @@
-"""Create the resources of a demo, run it, and clean up. No process is left, however the run ends."""
+"""Create the resources of a demo, run it, and clean up. No process is left at the end, also after an error."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def opening(load: DemoLoad, child: DemoDaemon, daemon_settings: dict[str, str]) 
 
 
 async def perform(load: DemoLoad, seed: int, command: Sequence[str], screen: Screen) -> Summary:
-    """Run the whole demo. Raise `RegionFailed` or `DemoFailed`. No process is left, however it ends."""
+    """Run the whole demo. Raise `RegionFailed` or `DemoFailed`. No process is left at the end."""
     connector = aiohttp.TCPConnector(limit=0)
     async with region() as endpoint, aiohttp.ClientSession(connector=connector, trust_env=False) as session:
         client = RegionClient(endpoint, session)

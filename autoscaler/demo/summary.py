@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
 
+from autoscaler.core.figures import are, several
 from autoscaler.demo.fixed import least_tasks
 from autoscaler.demo.ledger import Ledger
 from autoscaler.demo.load import Arrival
@@ -108,6 +109,6 @@ def summarize(
 
 def _problems(ledger: Ledger, fleets: FleetTotals) -> Iterator[str]:
     if ledger.lost:
-        yield f"{ledger.lost:,} of {len(ledger.sent):,} messages were not processed before the time limit"
+        yield f"not processed before the time limit: {ledger.lost:,} of {several(len(ledger.sent), 'message')}"
     if fleets.left:
-        yield f"not scaled in to zero: {fleets.left} tasks are still desired or running"
+        yield f"not scaled in to zero: {are(fleets.left, 'task')} still desired or running"

@@ -16,6 +16,7 @@ from random import Random
 from statistics import fmean
 from typing import NamedTuple
 
+from autoscaler.core.figures import several
 from autoscaler.demo.load import MEAN_WORK_S, Arrival, Bin, DemoLoad, draw_work_s, place, thin, thinning
 from autoscaler.errors import ConfigError, Problem
 
@@ -62,15 +63,15 @@ def read(path: Path) -> DemoTrace:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = [(number, cells) for number, cells in enumerate(csv.reader(file), 1) if cells]
     except OSError as error:
-        raise _wrong(path, f"cannot be read: {error.strerror}") from error
+        raise _wrong(path, f"the file cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise _wrong(path, f"is not a CSV file: {error}") from error
+        raise _wrong(path, f"this is not a CSV file: {error}") from error
     if not lines:
-        raise _wrong(path, "is empty")
+        raise _wrong(path, "the file is empty")
     header = tuple(cell.strip() for cell in lines[0][1])
     if header not in {COUNT_HEADER, JOB_HEADER}:
         named = f"{','.join(header)[:60]!r} is not a known header"
-        raise _wrong(f"{path}:{lines[0][0]}", f"{named}; use {','.join(COUNT_HEADER)} or {','.join(JOB_HEADER)}")
+        raise _wrong(f"{path}:{lines[0][0]}", f"{named}. Use {','.join(COUNT_HEADER)} or {','.join(JOB_HEADER)}")
     return DemoTrace(path.name, _rows(path, lines[1:], jobs=header == JOB_HEADER), header == JOB_HEADER)
 
 
@@ -92,19 +93,19 @@ def _rows(path: Path, lines: Sequence[tuple[int, list[str]]], *, jobs: bool) -> 
     if problems:
         raise ConfigError(problems)
     if not rows:
-        raise _wrong(path, "has a header and no rows")
+        raise _wrong(path, "the file has a header and no rows")
     return tuple(rows)
 
 
 def _mistakes(cells: list[str], before_s: float, *, jobs: bool) -> Iterator[str]:
     if len(cells) != len(COUNT_HEADER):
-        yield f"{len(cells)} columns; the header has {len(COUNT_HEADER)}"
+        yield f"{several(len(cells), 'column')}; the header has {len(COUNT_HEADER)}"
         return
     t_s, value = _number(cells[0]), _number(cells[1])
     if t_s is None:
         yield f"t_seconds: {cells[0][:40]!r} is not a number of at least 0"
     elif t_s < before_s or (t_s == before_s and not jobs):
-        yield f"t_seconds: {t_s:g} comes after {before_s:g}; times must ascend"
+        yield f"t_seconds: {t_s:g} follows {before_s:g}; each time must be greater than the one before it"
     if value is None or not (jobs or value.is_integer()):
         kind = "service_seconds: {!r} is not a number" if jobs else "arrivals: {!r} is not a whole number"
         yield f"{kind.format(cells[1][:40])} of at least 0"
@@ -128,13 +129,15 @@ def play(trace: DemoTrace, from_day: float, speed: float, duration_s: float, see
     starts_s = from_day * DAY_S
     if starts_s >= trace.ends_s:
         raise _wrong(
-            "--from-day", f"{from_day:g}: {trace.name} ends on day {trace.ends_s / DAY_S:.2f}; days count from 0"
+            "--from-day",
+            f"the value is {from_day:g}, but {trace.name} ends on day {trace.ends_s / DAY_S:.2f}; days count from 0",
         )
     window = _Window(starts_s, speed, duration_s)
     load = _play_jobs(trace, window) if trace.jobs else _play_counts(trace, window, random)
     if not load.arrivals:
         raise _wrong(
-            trace.name, f"nothing arrives in the {duration_s * speed:g} s after day {from_day:g}: choose another day"
+            trace.name,
+            f"nothing arrives in the {duration_s * speed:g} s after the start of day {from_day:g}. Choose another day",
         )
     opening = f"{trace.name} from day {from_day:g}, {speed:g} times as fast: {len(load.arrivals):,} messages"
     return DemoLoad(load.arrivals, duration_s, (opening, *load.notes), load.thinned_by, load.work_divided_by)

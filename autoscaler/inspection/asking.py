@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,6 +18,9 @@ TIMEOUT_S = 3.0
 
 MOST_BYTES = 16 * 2**20
 """Maximum size of a response body. Fifty decisions with their situations are about two megabytes."""
+
+
+REMEDY = "Start it with `autoscaler run`, or pass its address with --url."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +86,41 @@ async def _get(url: str, path: str) -> _HttpAnswer | NoDaemon:
         ):
             return _HttpAnswer(response.status, _json(await _body(response)))
     except TimeoutError:
-        return NoDaemon(f"no answer from {url} within {TIMEOUT_S:g} s")
+        return _no_daemon(url, f"no response within {TIMEOUT_S:g} s")
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return NoDaemon(f"no daemon at {url} ({str(error) or type(error).__name__})")
+        return _no_daemon(url, _cause(error))
+
+
+def _no_daemon(url: str, cause: str) -> NoDaemon:
+    return NoDaemon(f"No daemon at {url}: {cause}. {REMEDY}")
+
+
+_CAUSES: Mapping[type[Exception], str] = {
+    aiohttp.ClientConnectorDNSError: "the host name cannot be resolved",
+    aiohttp.ClientConnectorCertificateError: "the TLS certificate is not valid",
+    aiohttp.ClientSSLError: "the TLS connection failed",
+    aiohttp.ServerDisconnectedError: "the server closed the connection without a response",
+    aiohttp.ClientResponseError: "the response is not valid HTTP",
+    aiohttp.ClientPayloadError: "the response is not valid HTTP",
+    aiohttp.InvalidURL: "the URL is not valid",
+}
+"""The first match applies."""
+
+
+def _cause(error: Exception) -> str:
+    """Return the cause of a failed request, without the text of the HTTP library."""
+    known = next((text for kind, text in _CAUSES.items() if isinstance(error, kind)), None)
+    if known is not None:
+        return known
+    failed = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return _cause_of(failed) if isinstance(failed, OSError) else "the request failed"
+
+
+def _cause_of(error: OSError) -> str:
+    """Return the operating system's text. asyncio replaces it if several addresses failed, or adds the address."""
+    if isinstance(error, ConnectionRefusedError) or error.errno == errno.ECONNREFUSED:
+        return "connection refused"
+    return os.strerror(error.errno).lower() if error.errno else "the connection failed"
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
@@ -106,10 +143,13 @@ def _json(body: bytes) -> object:
 def _not_an_autoscaler(url: str, status: int) -> NoDaemon:
     if 300 <= status < 400:
         return NoDaemon(
-            f"no autoscaler at {url}: the server answers with a redirect (HTTP {status}), which is not followed; pass "
-            "the address of the daemon"
+            f"No autoscaler at {url}: the server returns a redirect (HTTP {status}), which is not followed. Pass the "
+            "address of the daemon with --url."
         )
-    return NoDaemon(f"no autoscaler at {url}: another server answers there (HTTP {status})")
+    return NoDaemon(
+        f"No autoscaler at {url}: another server responds there (HTTP {status}). Pass the address of the daemon with "
+        "--url."
+    )
 
 
 def _is_account(content: object) -> bool:

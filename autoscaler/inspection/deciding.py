@@ -1,6 +1,8 @@
-"""Decide a situation: the answer of `decide` to a line, and the decision that `replay` compares with a journal.
+"""Compute the decision for a recorded situation: the output of `decide` for one line, and the decision that `replay`
+compares with a journal.
 
-Law: every line has exactly one answer. The answer to a line that cannot be read has `name` and `error` only.
+Invariant: every input line has exactly one output line. The output for a line that cannot be read has `name` and
+`error` only.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from autoscaler.situation import decision_of, decode
 
 
 class UnreadableSituation(ValueError):
-    """The situation cannot be decided on. The text has every reason."""
+    """The situation is invalid. The message lists every problem."""
 
 
 def decision_on(situation: object) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def decision_on(situation: object) -> dict[str, Any]:
     except ConfigError as error:
         raise UnreadableSituation("; ".join(map(str, error.problems))) from None
     except RecursionError:
-        raise UnreadableSituation("nested too deeply") from None
+        raise UnreadableSituation("the JSON is nested too deeply") from None
     decision = decide(policy, memory, seen)
     return decision_of(decision, sentence(policy, decision, seen))
 
@@ -48,7 +50,7 @@ def printed(content: dict[str, Any]) -> bytes:
 
 def _situation(line: JournalLine) -> object:
     if line.content is None:
-        raise ValueError(f"too long: a line may have {MOST_BYTES:,} bytes")
+        raise ValueError(f"line too long: the maximum is {MOST_BYTES:,} bytes")
     return parsed(line.content)
 
 

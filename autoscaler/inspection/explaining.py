@@ -1,4 +1,4 @@
-"""Format one decision for people: the readings and their ages, the votes, the steps, and the target.
+"""Format one decision for people: the readings and their ages, the demand per signal, the steps, and the target.
 
 The input is the account of a decision, as JSON, from the daemon's log or API. A decision that was made without the
 daemon has the same account, and so the same output.
@@ -162,7 +162,9 @@ def page(account: Mapping[str, Any]) -> str:
     """Return the result of `explained` as plain text: one block for each part, then the sentence."""
     blocks = (
         _block("Inputs", (_shown_input(entry) for entry in account["inputs"])),
-        _block("Votes", ((vote["signal"], str(vote["tasks"]), vote["reason"]) for vote in account["votes"])),
+        _block(
+            "Demand per signal", ((vote["signal"], str(vote["tasks"]), vote["reason"]) for vote in account["votes"])
+        ),
         _block("Steps", (_shown_step(step) for step in account["steps"])),
         _block("Faults", ((fault["signal"], fault["kind"], fault["reason"]) for fault in account.get("faults") or ())),
         _block("Notices", ((notice["kind"], notice["text"]) for notice in account.get("notices") or ())),
@@ -182,7 +184,7 @@ def _shown_step(step: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _target(account: Mapping[str, Any]) -> tuple[str, ...]:
     if account["target"] is None:
-        return ("none", "no task count to decide on")
+        return ("none", "the task count could not be read from ECS")
     outcome = [str(account[key]) for key in ("verdict", "outcome") if account.get(key)]
     return (f"{account['current']} -> {account['target']}", ", ".join(outcome))
 

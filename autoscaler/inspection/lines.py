@@ -44,8 +44,8 @@ def parsed(content: bytes) -> object:
     try:
         return json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8: byte {content[error.start]:#04x} at {error.start}") from None
+        raise ValueError(f"the line is not UTF-8: byte {content[error.start]:#04x} at {error.start}") from None
     except ValueError as error:
-        raise ValueError(f"not JSON: {error}") from None
+        raise ValueError(f"the line is not JSON: {error}") from None
     except RecursionError:
-        raise ValueError("JSON that cannot be read: nested too deeply") from None
+        raise ValueError("the JSON is nested too deeply") from None

@@ -1,6 +1,6 @@
 """Replay a journal: decide each logged situation again with this code, and compare the result with the log.
 
-Law: a journal that the same code wrote with the same settings has no difference.
+Invariant: a journal that the same code wrote with the same settings has no difference.
 
 Each situation is decided independently, with its recorded history: a difference has no effect on later situations.
 Rules that span services (fleet cap, shared caps, conflicting scalers) are not part of a situation. The daemon applies
@@ -82,7 +82,8 @@ class _RecordedDecision(NamedTuple):
 def policy_lookup(
     services: Iterable[ServiceConfig], policy_at: Callable[[ServiceConfig, float], Policy]
 ) -> PolicyLookup:
-    """Return the lookup in the settings in force: by the service's key, else by its ECS name if that is unique.
+    """Return a function that finds a service in the current settings, by its key, otherwise by its ECS name if that
+    name is unique.
 
     `policy_at` returns the policy of a service at a wall time, with its schedules. An entry without a time gets the
     service's own policy.
@@ -151,7 +152,7 @@ def _recorded(entry: Mapping[str, Any]) -> _RecordedDecision:
     try:
         target, steps = int(entry["target"]), [(str(step["rule"]), int(step["from"])) for step in entry["steps"]]
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise ValueError("it has no target or no steps to compare with") from None
+        raise ValueError("the journal entry has no `target` or `steps`, so it cannot be compared") from None
     while steps and steps[-1][0] in ADMISSION:
         target = steps.pop()[1]
     return _RecordedDecision(target, tuple(rule for rule, _ in steps))

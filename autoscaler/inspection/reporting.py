@@ -15,7 +15,7 @@ from autoscaler.inspection.replaying import Outcome, Replayed, Unread, Unset
 NAMED = 20
 """Maximum number of unreadable lines, and of unknown services, that are named. All are counted."""
 
-HEADS = ("time", "service", "then", "now", "rules", "now in a sentence")
+HEADS = ("time", "service", "then", "now", "rules", "decision now")
 WIDTHS = (24, 20, 14, 14, 24, 0)
 """Minimum widths of the columns: rows are printed as they are found, before the longest is known."""
 
@@ -96,7 +96,7 @@ def as_table(differences: Iterable[Replayed], tally: ReplayCounts) -> Iterator[s
         yield from map(_aligned, chain([HEADS, first], rows))
         yield ""
     for one in tally.unreadable:
-        yield f"line {one.line} cannot be decided on: {printable(one.error)}"
+        yield f"line {one.line} cannot be replayed: {printable(one.error)}"
     yield summary(tally)
 
 
@@ -106,12 +106,12 @@ def _row(one: Replayed) -> tuple[str, ...]:
 
 
 def _rules(one: Replayed) -> str:
-    """Return the rules that no longer change the count (`-`) and those that now do (`+`), or `other order`."""
+    """Return the rules that no longer change the count (`-`) and those that now do (`+`), or `different order`."""
     gone = [f"-{rule}" for rule in dict.fromkeys(one.rules_then) if rule not in one.rules_now]
     new = [f"+{rule}" for rule in dict.fromkeys(one.rules_now) if rule not in one.rules_then]
     if one.rules_then == one.rules_now:
-        return "the same"
-    return " ".join(gone + new) or "other order"
+        return "equal"
+    return " ".join(gone + new) or "different order"
 
 
 def _aligned(row: Iterable[str]) -> str:
@@ -120,11 +120,11 @@ def _aligned(row: Iterable[str]) -> str:
 
 def summary(tally: ReplayCounts) -> str:
     """Return the counts in a sentence."""
-    parts = [f"{several(tally.decisions, 'decision')} replayed: {tally.alike:,} alike, {tally.different:,} different"]
+    parts = [f"{several(tally.decisions, 'decision')} replayed: {tally.alike:,} equal, {tally.different:,} different"]
     if tally.unread:
-        parts.append(f"{tally.unread:,} unreadable")
+        parts.append(several(tally.unread, "unreadable line"))
     if tally.unset:
         names = ", ".join(map(printable, sorted(tally.unknown_services)))
-        parts.append(f"{tally.unset:,} of services that are not in the settings ({names})")
-    parts.append(several(tally.skipped, "other line"))
+        parts.append(f"{several(tally.unset, 'decision')} for services that are not in the settings ({names})")
+    parts.append(several(tally.skipped, "line without a decision", "lines without a decision"))
     return "; ".join(parts)

@@ -35,7 +35,7 @@ HEADLINE = Section(
     (
         Panel(
             "Longest time since a poll",
-            "Time since the last poll, of the service with the longest. It grows when the daemon hangs.",
+            "Longest time since the last completed poll of a service. It grows while the daemon hangs.",
             (PanelQuery(f"max(time() - autoscaler_last_tick_timestamp_seconds{{{OURS}}})"),),
             Shape.STAT,
             Unit.SECONDS,
@@ -68,7 +68,7 @@ HEADLINE = Section(
         ),
         Panel(
             "AWS calls per month",
-            "Cost of the calls at the rate of the last ten minutes, by list prices without the free tier.",
+            "Cost of the calls at the rate of the last ten minutes, at list prices, without the free tier.",
             (PanelQuery(f"sum(autoscaler_aws_cost_dollars_per_month{{{OURS}}})"),),
             Shape.STAT,
             Unit.DOLLARS,

@@ -27,7 +27,7 @@ HEADLINE = Section(
         IN_TIME,
         Panel(
             "At risk",
-            "Services whose latency target requires more tasks than can run now. The log has the number.",
+            "Services whose latency target cannot be met. The log event notice of kind slo_at_risk gives the reason.",
             (PanelQuery(f"sum(autoscaler_slo_at_risk{{{CHOSEN}}})"),),
             Shape.STAT,
             width=4,
@@ -36,7 +36,7 @@ HEADLINE = Section(
         ),
         Panel(
             "Not served",
-            "Services that cannot be scaled: something that a decision needs cannot be read or written.",
+            "Services that cannot be scaled, because a required read or write fails, or before their first poll.",
             (PanelQuery(f"count(autoscaler_service_up{{{CHOSEN}}}) - sum(autoscaler_service_up{{{CHOSEN}}})"),),
             Shape.STAT,
             width=4,
@@ -45,7 +45,7 @@ HEADLINE = Section(
         ),
         Panel(
             "At their maximum",
-            "Services at max_tasks. Raise it where the latency target is missed.",
+            "Services at max_tasks. If a service misses its latency target, raise max_tasks.",
             (PanelQuery(f"sum({tasks('desired')} >= bool ignoring(kind) {tasks('max')})"),),
             Shape.STAT,
             width=4,
@@ -54,7 +54,7 @@ HEADLINE = Section(
         ),
         Panel(
             "Paused",
-            "Services in which scaling is paused in a direction, by setting or by tag.",
+            "Services in which scaling is paused in at least one direction, by setting or by tag.",
             (PanelQuery(f"sum(max{BY_SERVICE}(autoscaler_paused{{{CHOSEN}}}))"),),
             Shape.STAT,
             width=3,
@@ -63,7 +63,7 @@ HEADLINE = Section(
         ),
         Panel(
             "AWS calls per month",
-            "Cost of the daemon's calls at the rate of the last ten minutes, by list prices without the free tier.",
+            "Cost of the daemon's calls at the rate of the last ten minutes, at list prices, without the free tier.",
             (PanelQuery("sum(autoscaler_aws_cost_dollars_per_month)"),),
             Shape.STAT,
             Unit.DOLLARS,
@@ -80,8 +80,8 @@ SERVICES_NOW = Section(
     (
         Panel(
             "Services",
-            "One row per service; click its name to open it. Expected wait: of a message that arrives now."
-            " In time: share of messages over the time range.",
+            "One row per service; click its name to open it. Expected wait: until a message that arrives now is"
+            " received. In time: share of messages over the time range.",
             (
                 PanelQuery(f"sum{BY_SERVICE}(autoscaler_service_up{{{CHOSEN}}})", column="served"),
                 PanelQuery(in_time_ratio(RANGE, BY_SERVICE), column="in time"),
@@ -118,7 +118,7 @@ COURSE = Section(
         ),
         Panel(
             "Expected wait, relative to the latency target",
-            "Expected wait of a message that arrives now. Above 100 % it will be late.",
+            "Expected time until a message that arrives now is received. Above 100 %, it will be late.",
             (
                 PanelQuery(
                     f"autoscaler_expected_wait_seconds{{{CHOSEN}}} / autoscaler_acceptable_latency_seconds{{{CHOSEN}}}",
@@ -139,7 +139,7 @@ COURSE = Section(
         ),
         Panel(
             "Backlog, by service",
-            "Visible messages, by the approximate counts of SQS, without messages in flight or delayed.",
+            "Approximate number of visible messages, without messages in flight or delayed.",
             (
                 PanelQuery(
                     f'sum by (ecs_service) (autoscaler_queue_messages{{state="visible",{CHOSEN}}})', "{{ecs_service}}"
@@ -156,7 +156,7 @@ COST = Section(
         PAID_AND_WASTED,
         Panel(
             "Task-hours over the time range",
-            "Task-hours by service. Multiply by the price of a task-hour for the ECS cost.",
+            "Task-hours by service. Their cost is this number multiplied by the price of a task-hour.",
             (
                 PanelQuery(
                     f"sum by (ecs_service) (increase(autoscaler_task_seconds_total{{{CHOSEN}}}[{RANGE}])) / 3600",

@@ -72,16 +72,17 @@ ALERTS = (
         "2m",
         "critical",
         f"{EACH}: latency target missed",
-        "{{ $value | humanizePercentage }} of the messages of the last five minutes waited longer than the latency "
-        "target.",
+        "{{ $value | humanizePercentage }} of the messages received in the last five minutes waited longer than the "
+        "latency target.",
     ),
     Alert(
         "AutoscalerSloAtRisk",
         "autoscaler_slo_at_risk == 1",
         "10m",
         "warning",
-        f"{EACH}: the latency target requires more tasks than can run",
-        "The latency target has required more tasks than can run for ten minutes. The log has the number.",
+        f"{EACH}: the latency target cannot be met",
+        "For ten minutes, it has not been possible to meet the latency target. The log event notice of kind "
+        "slo_at_risk gives the reason and the task counts.",
     ),
     Alert(
         "AutoscalerShadowMissesLatency",
@@ -90,9 +91,10 @@ ALERTS = (
         f"unless on (ecs_cluster, ecs_service) sum{BY_SERVICE}(increase(autoscaler_drifts_total[1h])) > 0",
         "5m",
         "warning",
-        f"{EACH}: misses its latency target in shadow, and nothing else scales it",
+        f"{EACH}: latency target missed in shadow mode, and no other scaler is active",
         "The mode is shadow, so the autoscaler does not change the desired count. No conflicting scaler is known, and "
-        "no one else has changed the count in the last hour. The log says how to activate the service.",
+        "the count has not been changed in the last hour. The log event notice of kind shadow_misses_latency describes "
+        "how to activate the service.",
     ),
     Alert(
         "AutoscalerAtMax",
@@ -101,7 +103,7 @@ ALERTS = (
         "10m",
         "warning",
         f"{EACH}: at max_tasks, and the demand is higher",
-        "The demand has been above max_tasks for ten minutes: {{ $value }} tasks.",
+        "Required tasks (demand): {{ $value }}. The demand has been above max_tasks for ten minutes.",
     ),
     Alert(
         "AutoscalerMissingSignal",
@@ -109,7 +111,7 @@ ALERTS = (
         "5m",
         "critical",
         f"{EACH}: {{{{ $labels.signal }}}} cannot be read",
-        "A signal that the decisions need has been missing or stale for five minutes. Scale-in is blocked.",
+        "A signal that is required for decisions has been missing or stale for five minutes. Scale-in is blocked.",
     ),
     Alert(
         "AutoscalerStalledStart",
@@ -123,15 +125,17 @@ ALERTS = (
         "10m",
         "critical",
         f"{EACH}: requested tasks do not start",
-        "Only {{ $value }} tasks run, fewer than desired, and no further task has stayed up in the last ten minutes.",
+        "Running tasks: {{ $value }}, fewer than desired. No additional task has stayed running in the last ten "
+        "minutes.",
     ),
     Alert(
         "AutoscalerDrift",
         "increase(autoscaler_drifts_total[30m]) > 2.5",
         "0m",
         "warning",
-        f"{EACH}: the desired count is changed outside the autoscaler",
-        "The desired count was changed {{ $value | humanize }} times outside the autoscaler in the last 30 minutes.",
+        f"{EACH}: the desired count was changed, and not by the autoscaler",
+        "Changes of the desired count in the last 30 minutes that were not made by the autoscaler: about "
+        '{{ $value | printf "%.0f" }}.',
     ),
     Alert(
         "AutoscalerThrottled",
@@ -139,7 +143,8 @@ ALERTS = (
         "10m",
         "warning",
         "AWS throttles {{ $labels.category }}",
-        "AWS has throttled {{ $value | humanize }} requests in the last ten minutes: scaling is delayed.",
+        'AWS throttled about {{ $value | printf "%.0f" }} requests in the last ten minutes. Calls of this category are '
+        "delayed.",
     ),
     Alert(
         "AutoscalerPausedTooLong",
@@ -147,7 +152,8 @@ ALERTS = (
         "24h",
         "warning",
         f"{EACH}: paused for a day",
-        "Scaling has been paused for 24 hours. Resume it, unless the pause is intended.",
+        "Scaling has been paused for 24 hours. If this is not intended, run autoscaler resume KEY, or set paused to "
+        "none in the settings.",
     ),
     Alert(
         "AutoscalerDaemonStale",
@@ -156,8 +162,8 @@ ALERTS = (
         "> autoscaler_silent_after_seconds",
         "3m",
         "critical",
-        f"{EACH}: no poll for longer than expected",
-        "The daemon responds, but has not polled this service for {{ $value | humanizeDuration }}.",
+        f"{EACH}: no completed poll within the limit (autoscaler_silent_after_seconds)",
+        "The daemon responds, but has not completed a poll of this service for {{ $value | humanizeDuration }}.",
     ),
     Alert(
         "AutoscalerDaemonGone",
@@ -165,8 +171,8 @@ ALERTS = (
         "unless on () absent(autoscaler_build_info)",
         "5m",
         "critical",
-        "{{ $labels.job }}: fewer autoscaler daemons than in the last hour",
-        "Daemons that ran in the last hour and are gone: {{ $value }}. Nothing scales their services.",
+        "{{ $labels.job }}: fewer autoscaler daemons than earlier in the last hour",
+        "Missing daemons that ran earlier in the last hour: {{ $value }}. Their services are not scaled.",
     ),
     Alert(
         "AutoscalerDaemonAbsent",
@@ -174,7 +180,8 @@ ALERTS = (
         "5m",
         "critical",
         "No autoscaler daemon found",
-        "Prometheus has found no daemon for five minutes. No service is scaled; services at 0 tasks stay at 0.",
+        "For five minutes, Prometheus has received no metrics from any daemon. No service is scaled; services at 0 "
+        "tasks stay at 0.",
     ),
 )
 

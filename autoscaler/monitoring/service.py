@@ -25,7 +25,8 @@ HEADLINE = Section(
         IN_TIME,
         Panel(
             "Expected wait",
-            "Expected wait of a message that arrives now, and the latency target. No value without tasks.",
+            "Expected time until a message that arrives now is received, and the latency target. No value if no task"
+            " runs.",
             (
                 PanelQuery(f"max(autoscaler_expected_wait_seconds{{{CHOSEN}}})", "expected"),
                 PanelQuery(f"min(autoscaler_acceptable_latency_seconds{{{CHOSEN}}})", "latency target"),
@@ -39,7 +40,7 @@ HEADLINE = Section(
         ),
         Panel(
             "At risk",
-            "Whether the latency target requires more tasks than can run now. The log has the number.",
+            "Whether the latency target cannot be met. The log event notice of kind slo_at_risk gives the reason.",
             (PanelQuery(f"max(autoscaler_slo_at_risk{{{CHOSEN}}})"),),
             Shape.STAT,
             width=3,
@@ -93,14 +94,14 @@ COURSE = Section(
         ),
         Panel(
             "Messages",
-            "Messages of each queue, by the approximate counts of SQS: visible, in flight, delayed.",
+            "Approximate number of messages in each queue: visible, in flight, delayed.",
             (PanelQuery(f"autoscaler_queue_messages{{{CHOSEN}}}", "{{queue}} {{state}}"),),
             height=9,
         ),
         Panel(
             "Waits",
-            "Expected wait of a message that arrives now, and the oldest message age by CloudWatch, which includes"
-            " messages in flight. Dashed: the latency target.",
+            "Expected time until a message that arrives now is received, and the oldest message age from CloudWatch,"
+            " which includes messages in flight. Dashed: the latency target.",
             (
                 PanelQuery(f"autoscaler_expected_wait_seconds{{{CHOSEN}}}", "expected wait"),
                 PanelQuery(f"autoscaler_queue_oldest_age_seconds{{{CHOSEN}}}", "oldest of {{queue}}"),
@@ -140,7 +141,8 @@ WHY = Section(
         ),
         Panel(
             "Usable signals",
-            "Green: the signal is read and fresh. Red: it is required, and missing or stale; scale-in is blocked.",
+            "Green: the signal can be used for decisions. Red: it is required, and missing or stale; scale-in is"
+            " blocked.",
             (PanelQuery(f"autoscaler_signal_usable{{{CHOSEN}}}", "{{signal}}"),),
             Shape.STATES,
             height=9,
@@ -149,7 +151,7 @@ WHY = Section(
         ),
         Panel(
             "Changes of the desired count",
-            "Changes that ECS accepted, by direction, and changes made outside the autoscaler.",
+            "Changes that ECS accepted, by direction, and changes that were not made by the autoscaler.",
             (
                 PanelQuery(
                     f"sum by (direction) (increase(autoscaler_scalings_total{{{CHOSEN}}}[{RATE}]))", "{{direction}}"
@@ -207,7 +209,7 @@ LEARNED = Section(
         ),
         Panel(
             "Confidence",
-            "From 0 (a guess) to 1 (observed very often, or configured as fixed). Below 0.5, decisions are cautious.",
+            "From 0 (assumed) to 1 (learned from many observations, or fixed). Below 0.5, decisions are cautious.",
             (PanelQuery(f"autoscaler_estimate_confidence_ratio{{{CHOSEN}}}", "{{estimate}}"),),
             unit=Unit.RATIO,
             width=6,
@@ -222,7 +224,7 @@ COST = Section(
         PAID_AND_WASTED,
         Panel(
             "Task-hours over the time range",
-            "Billed task-hours, and the share of them without a message.",
+            "Billed task-hours, and the share of them in which no message was processed.",
             (
                 PanelQuery(f"sum(increase(autoscaler_task_seconds_total{{{CHOSEN}}}[{RANGE}])) / 3600", "hours"),
                 PanelQuery(

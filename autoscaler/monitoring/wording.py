@@ -46,7 +46,7 @@ IN_TIME = Panel(
 
 PAID_AND_WASTED = Panel(
     "Billed and wasted tasks",
-    "Average number of billed tasks, and the part of them without a message: starting tasks and free slots.",
+    "Average number of billed tasks, and the part of them that processes no message: starting tasks and free slots.",
     (
         PanelQuery(f"sum(rate(autoscaler_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "billed"),
         PanelQuery(f"sum(rate(autoscaler_wasted_task_seconds_total{{{CHOSEN}}}[{RATE}]))", "wasted"),

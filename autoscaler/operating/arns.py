@@ -61,9 +61,9 @@ def unknown(services: Iterable[ServiceConfig], home: Home) -> tuple[str, ...]:
     nowhere = [service.ref.key for service in each if not (service.ref.region or home.region)]
     notes = []
     if home.account is None and any(service.ref.role is None for service in each):
-        notes.append("the account is not known, so ARNs have * for it: pass --account 123456789012")
+        notes.append("account unknown: ARNs contain * instead of the account ID. Pass --account with your account ID")
     if nowhere:
-        notes.append(f"no Region is known for {', '.join(nowhere)}, so ARNs have * for it: set AWS_REGION")
+        notes.append(f"Region unknown for {', '.join(nowhere)}: ARNs contain * instead of the Region. Set AWS_REGION")
     return tuple(notes)
 
 

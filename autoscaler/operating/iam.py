@@ -1,6 +1,6 @@
-"""Rights as an IAM policy: one statement per purpose, with the purpose as its `Sid`.
+"""Permissions as an IAM policy: one statement per purpose, with the purpose as its `Sid`.
 
-Law: the policy allows exactly the rights.
+Invariant: the policy allows exactly these permissions.
 """
 
 from __future__ import annotations
@@ -98,10 +98,10 @@ def remarks(rights: Iterable[Right], policy: dict[str, Any]) -> Iterator[str]:
             "network and capacity of these services to existing ones (docs/iam.md)"
         )
     elif asked:
-        yield "all services are in shadow: this policy is read-only; generate it again before you activate a service"
+        yield "all services are in shadow, so this policy is read-only. Generate it again before you activate a service"
     size = len(json.dumps(policy, separators=(",", ":")))
     if size > MOST_MANAGED:
         yield (
-            f"the policy has {size:,} characters; AWS allows {MOST_MANAGED:,} in a managed policy and {MOST_INLINE:,} "
-            "in all inline policies of a role. If it is too long, split the services over several daemons"
+            f"the policy has {size:,} characters. AWS allows {MOST_MANAGED:,} in a managed policy and {MOST_INLINE:,} "
+            "in all inline policies of a role. If the policy is too long, use several daemons"
         )

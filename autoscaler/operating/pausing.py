@@ -42,8 +42,12 @@ class Pausable(NamedTuple):
             case None:
                 return None
             case TagPause(paused=int(count)) if not self.min_tasks <= count <= self.max_tasks:
-                return f"{count} is outside of {self.min_tasks} to {self.max_tasks}: the pause overrides these bounds"
-        return "Terraform removes tags that are not in its configuration at its next apply, which ends the pause"
+                held = min(max(count, self.min_tasks), self.max_tasks)
+                return (
+                    f"{count} is outside min_tasks {self.min_tasks} and max_tasks {self.max_tasks}: the daemon holds "
+                    f"the service at {several(held, 'task')}"
+                )
+        return "at its next apply, Terraform removes tags that are not in its configuration, which ends the pause"
 
 
 def of_settings(config: Config) -> dict[str, Pausable]:

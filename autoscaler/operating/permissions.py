@@ -51,13 +51,13 @@ def _others(config: Config) -> Iterator[str]:
         )
     if config.discovery.clusters:
         yield (
-            "discover_clusters: the policy permits to scale any service of those clusters and to read any queue of the "
-            "account; configure services by name to narrow it"
+            "discover_clusters is set: the policy permits scaling of any service in these clusters and reading of any "
+            "queue in the account. To restrict it, configure services by name"
         )
 
 
 def pausing(config: Config, home: Home) -> Iterator[Right]:
-    """Yield the rights of `pause` and `resume`. The daemon only reads the tag: its role must not have them."""
+    """Yield the permissions of `pause` and `resume`. The daemon only reads the tag: its role must not have them."""
     for service in config.services:
         arn = service_arn(service.ref, home)
         yield Right(apis.DESCRIBE_SERVICES, arn, cluster_arn(service.ref, home))
@@ -67,6 +67,6 @@ def pausing(config: Config, home: Home) -> Iterator[Right]:
 
 def _guessed(home: Home, named: set[str], account: str | None) -> Iterator[str]:
     if account is None and home.account is not None:
-        yield f"the services are assumed to be in the queues' account, {home.account}: if not, pass --account"
+        yield f"the services are assumed to be in the account of the queues ({home.account}). If not, pass --account"
     elif account is None and named:
-        yield f"the queues are in several accounts ({', '.join(sorted(named))}): pass --account for the services"
+        yield f"the queues are in several accounts ({', '.join(sorted(named))}). Pass --account for the services"

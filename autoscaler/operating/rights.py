@@ -1,6 +1,6 @@
-"""The rights that the daemon's role needs with these settings: each API call and its resource.
+"""The permissions that the daemon's role needs with these settings: each API call and its resource.
 
-Law: every call of `aws/apis.py` that a setting requires is a right, and there are no other rights.
+Invariant: the permissions are exactly the calls of `aws/apis.py` that the settings require.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Right(NamedTuple):
 
 
 def rights(config: Config, home: Home, role: str | None = None) -> tuple[Right, ...]:
-    """Return all rights of the daemon with these settings, each once, in the order of services. `role`: only the calls
-    made with the role of that ARN (None: with the daemon's own credentials, including `sts:AssumeRole`).
+    """Return all permissions of the daemon with these settings, each once, in the order of services. `role`: only the
+    calls made with the role of that ARN (None: with the daemon's own credentials, including `sts:AssumeRole`).
     """
     own = [service for service in config.services if _arn_of(service.ref.role) == role]
     called = [right for service in own for right in rights_of(service, home)]
@@ -60,7 +60,7 @@ def _arn_of(role: Role | None) -> str | None:
 
 
 def _discovering(config: Config, home: Home) -> Iterator[Right]:
-    """Yield the rights for discovered services: any service of the clusters, any queue of the account and Region."""
+    """Yield permissions for discovered services: any service of the clusters, any queue of the account and Region."""
     place = config.discovery.place
     for cluster in config.discovery.clusters:
         every = ServiceRef("", cluster, ANY, *place)
@@ -86,7 +86,7 @@ def _conflicts() -> Iterator[Right]:
 
 
 def rights_of(service: ServiceConfig, home: Home) -> Iterator[Right]:
-    """Yield the rights of the daemon for this service. In shadow they are all read-only."""
+    """Yield the permissions of the daemon for this service. In shadow they are all read-only."""
     for queue in service.queues:
         yield Right(apis.GET_QUEUE_ATTRIBUTES, queue_arn(queue, home))
         if queue.url is None:

@@ -47,10 +47,12 @@ class DurationDistribution:
         except ValueError:
             values = []
         if expected is None or len(values) != expected or not all(map(math.isfinite, values)):
-            raise ValueError(f"{text!r} is not one of: constant:S, exponential:S, lognormal:S:CV, pareto:S:ALPHA")
+            raise ValueError(
+                f"{text!r} is not one of: constant:S, exponential:S, lognormal:S:CV, pareto:S:ALPHA (S: mean, in s)"
+            )
         shape = values[1] if expected > 1 else 0.0
         if values[0] <= 0 or shape < 0 or (kind == "pareto" and shape <= 1):
-            raise ValueError(f"{text!r}: S must be above 0, CV not below 0, and ALPHA above 1")
+            raise ValueError(f"{text!r} is not valid: S must be above 0, CV at least 0, and ALPHA above 1")
         return DurationDistribution(kind, values[0], shape)
 
     def __str__(self) -> str:
@@ -93,7 +95,9 @@ class StartUp:
             return StartUp(values[0], values[0], values[0])
         if kind == "lognormal" and len(values) == 2 and 0 < values[0] <= values[1] < math.inf:
             return StartUp(values[0], values[1])
-        raise ValueError(f"{text!r} is not one of: lognormal:MEDIAN:P95 (MEDIAN at most P95), constant:S")
+        raise ValueError(
+            f"{text!r} is not one of: lognormal:MEDIAN:P95 (MEDIAN at most P95), constant:S (times in seconds)"
+        )
 
     def __str__(self) -> str:
         if self.median_s == self.p95_s == self.least_s:

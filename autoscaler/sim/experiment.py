@@ -72,13 +72,13 @@ class RunRequest(NamedTuple):
 
 
 def specs(text: str, setup: Setup) -> tuple[str, ...]:
-    """Return the policies of a comma-separated list, without duplicates. `all` stands for ours, every peer with its
+    """Return the policies of a comma-separated list, without duplicates. `all`: this autoscaler, every peer with its
     defaults, and the clairvoyant. Raise `ValueError` with the known names for an unknown one and for an empty list.
     """
     named = [_normalized(part) for part in text.split(",") if part.strip()]
     listed = [spec for name in named for spec in (POLICIES if name == ALL else [name])]
     if not listed:
-        raise ValueError(f"no policy given: choose from {', '.join(POLICIES)}, or {ALL}")
+        raise ValueError(f"no policy is given. Choose from {', '.join(POLICIES)}, or {ALL}")
     for spec in listed:
         check(spec, setup)
     return tuple(dict.fromkeys(listed))
@@ -122,11 +122,11 @@ def settings_from(spec: str, setup: Setup) -> SimulatedSettings:
     for part in text.split("/") if colon else []:
         name, _, value = (word.strip() for word in part.partition("="))
         if not name or not value:
-            raise ValueError(f"{spec!r}: write it as {OURS}:field=value/field=value, such as {OURS}:tolerance=0.2")
+            raise ValueError(f"{spec!r} is not {OURS}:field=value/field=value, such as {OURS}:tolerance=0.2")
         group, dot, inner = name.partition(".")
         into, key = (fields.setdefault(group, {}), inner) if dot else (fields, group)
         if not isinstance(into, dict) or key in into:
-            raise ValueError(f"{spec!r}: {group} is given twice")
+            raise ValueError(f"{spec!r}: {group} occurs twice")
         into[key] = value
     return SimulatedSettings(
         setup.acceptable_latency_s, setup.min_tasks, setup.max_tasks, setup.task_concurrency, fields

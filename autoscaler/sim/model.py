@@ -203,7 +203,7 @@ class Datapoint(NamedTuple):
 class Surface(Protocol):
     """The AWS APIs that a policy can call.
 
-    Reads raise `Unavailable` or `Throttled` during such a fault.
+    Reads raise `Unavailable` or `Throttled` during a fault of that kind.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""Run the product in the simulated world: its own loop, memory and decisions, with ports that read the world.
+"""Run this autoscaler in the simulated world: its own loop, memory and decisions, with ports that read the world.
 
 This module makes no decision. The ports return at once, so a poll runs to its end without an event loop.
 """
@@ -41,10 +41,10 @@ from autoscaler.ports import (
 from autoscaler.sim.model import MINUTE_S, Meter, Surface
 
 INTERVAL_S = 10.0
-"""The product's default. A poll interval is at most a third of the latency target."""
+"""This autoscaler's default. A poll interval is at most a third of the latency target."""
 
 QUIET_S = 60.0
-"""The product's default for an empty queue."""
+"""This autoscaler's default for an empty queue."""
 
 WALL_S = 1_699_999_980.0
 """The wall time at instant 0: a whole minute on a Tuesday. Schedules and the look-ahead use it."""
@@ -103,7 +103,7 @@ class SimulatedSettings:
         }
         policy = policy_of(SERVICE.key, settings)
         if policy.mode is Mode.SHADOW:
-            raise ConfigError([Problem("mode", "shadow mode never changes the task count: simulate with active")])
+            raise ConfigError([Problem("mode", "shadow mode never changes the task count. Use active")])
         return policy
 
 

@@ -14,7 +14,7 @@ Progress: TypeAlias = Callable[[float], None]
 """Called with the simulated share of the days, 0 to 1."""
 
 OVERTIME_S = 86_400.0
-"""A queue that does not drain within a day after the end of the workload is assumed to never drain."""
+"""Seconds after the end of the workload. A queue that has not drained by then is assumed never to drain."""
 
 
 def play(

@@ -1,7 +1,8 @@
 """A pool of parallel processes that reports the progress of all its jobs.
 
-Invariants: results come in the order of the jobs. The processes end with the `with` block for any reason that ends it.
-Only the parent handles Ctrl-C and SIGTERM. If a process is killed, the work ends with an error instead of hanging.
+Invariants: results come in the order of the jobs. The processes end with the `with` block, for whatever reason the
+block ends. Only the parent handles Ctrl-C and SIGTERM. If a process is killed, the work ends with an error instead of
+hanging.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.context import ForkContext, ForkProcess
 from multiprocessing.pool import Pool
 from typing import Any, TypeVar
@@ -68,20 +70,36 @@ class ProcessPool:
 
     @contextmanager
     def _pool(self) -> Iterator[Pool]:
-        """Start the processes, and end them with the block. Signals are blocked during the start: a process that is not
-        initialized yet would print a traceback, and one that is not registered yet would not be ended.
-        """
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
-        pool = _Context().Pool(self._processes, _initialize, (self._shares,))
-        try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        """Start the processes, and end them with the block. Signals that come during the start are handled after it."""
+        with ExitStack() as stack:
+            with _deferred_signals():
+                pool = _Context().Pool(self._processes, _initialize, (self._shares,))
+                stack.callback(pool.join)
+                stack.callback(pool.terminate)
             yield pool
-        finally:
-            pool.terminate()
-            pool.join()
 
     def _report_progress(self) -> None:
         self._progress(sum(self._shares) / self._tasks if self._tasks else 1.0)
+
+
+@contextmanager
+def _deferred_signals() -> Iterator[None]:
+    """Handle the signals of `ENDS` at the end of the block. Outside the main thread, do nothing.
+
+    Python discards an exception that a signal handler raises in a hook of `fork`, and a process that is not initialized
+    yet would print a traceback. Blocked signals do not prevent either: other threads, such as that of a progress bar,
+    receive them.
+    """
+    received: list[int] = []
+    handled = ENDS if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, lambda sent, _: received.append(sent)) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for each in received:
+        signal.raise_signal(each)
 
 
 def _children() -> set[int | None]:
@@ -95,7 +113,7 @@ def _check(children: set[int | None]) -> None:
 
 
 _shares: Any = ()
-"""In a process of the pool: the share of each job that is done."""
+"""The completed share of each job. It is set only in a process of the pool."""
 
 
 def _initialize(shares: Any) -> None:
@@ -105,7 +123,6 @@ def _initialize(shares: Any) -> None:
     # the lock of the pool's queue. If SIGTERM ended it then, `Pool.terminate` would wait for that lock forever.
     for number in ENDS:
         signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
 
 
 def _job(make: Callable[..., JobResult], arguments: tuple[Any, ...], number: int) -> JobResult:

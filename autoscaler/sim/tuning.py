@@ -31,7 +31,7 @@ MET_FRACTION = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Ours with a latency target and `fields`: the part after the colon in `ours:field=value/...`."""
+    """This autoscaler with a latency target and `fields`: the part after the colon in `ours:field=value/...`."""
 
     latency_s: float
     fields: str = ""
@@ -71,10 +71,10 @@ def combinations(sweeps: Sequence[str], target_s: float) -> tuple[Trial, ...]:
     """
     axes = dict(map(_axis, sweeps))
     if len(axes) < len(sweeps):
-        raise ValueError("--sweep: a field is given twice; give all its values in one option: FIELD=A|B|C")
+        raise ValueError("--sweep: a field occurs twice. Pass all its values in one option: FIELD=A|B|C")
     count = prod(map(len, axes.values()))
     if count > MOST_TRIALS:
-        raise ValueError(f"{count:,} combinations are more than {MOST_TRIALS}: sweep fewer values")
+        raise ValueError(f"--sweep: there are {count:,} combinations; the maximum is {MOST_TRIALS}. Use fewer values")
     trials = (_trial(dict(zip(axes, values, strict=True)), target_s) for values in product(*axes.values()))
     return tuple(dict.fromkeys([Trial(target_s), *trials]))
 
@@ -88,13 +88,13 @@ def _axis(text: str) -> tuple[str, list[str]]:
     name, equals, values = text.partition("=")
     tried = [value.strip() for value in values.split("|") if value.strip()]
     if not equals or not name.strip() or not tried:
-        raise ValueError(f"{text!r} is not a sweep: write FIELD=A|B|C, such as {LATENCY}=30s|60s|120s")
+        raise ValueError(f"--sweep: {text!r} is not FIELD=A|B|C, such as {LATENCY}=30s|60s|120s")
     return name.strip(), tried
 
 
 def advice(tried: Sequence[Tried], target_s: float) -> Iterator[str]:
-    """Yield sentences: the cost of other latency targets, and the settings that are cheaper with no more late messages.
-    The first of `tried` is the baseline.
+    """Yield sentences: the cost of other latency targets, and the cheaper settings whose share of late messages is not
+    higher. The first of `tried` is the baseline.
     """
     base, others = tried[0], tried[1:]
     if isnan(base.cost_per_work):
@@ -108,16 +108,17 @@ def advice(tried: Sequence[Tried], target_s: float) -> Iterator[str]:
     if same:
         best = min(same, key=lambda each: each.cost_per_work)
         gain = _change(best.cost_per_work, base.cost_per_work)
-        yield f"{best.trial.label(target_s)} would {gain}, with no more late messages: {_late(best)}"
+        yield f"{best.trial.label(target_s)} {gain}, with no more late messages: {_late(best)}"
     elif any(each.trial.fields for each in others):
         yield "no combination is cheaper than the current settings with no more late messages"
 
 
 def _other_target(base: Tried, other: Tried, target_s: float) -> str:
     more_s = other.trial.latency_s - target_s
-    direction = "more" if more_s > 0 else "less"
-    missed = "" if other.late_fraction <= MET_FRACTION else f"; the target would be missed: {_late(other)}"
-    return f"{abs(more_s):g} s {direction} latency would {_change(other.cost_per_work, base.cost_per_work)}{missed}"
+    direction = "longer" if more_s > 0 else "shorter"
+    missed = "" if other.late_fraction <= MET_FRACTION else f"; this target is missed: {_late(other)}"
+    change = _change(other.cost_per_work, base.cost_per_work)
+    return f"a latency target that is {abs(more_s):g} s {direction} {change}{missed}"
 
 
 def _better(one: Tried, other: Tried) -> bool:
@@ -128,8 +129,8 @@ def _better(one: Tried, other: Tried) -> bool:
 def _change(cost: float, base: float) -> str:
     ratio = cost / base - 1
     if abs(ratio) < NEAR_RATIO:
-        return "cost the same"
-    return f"cost {abs(ratio) * 100:.0f} % {'more' if ratio > 0 else 'less'}"
+        return "costs the same"
+    return f"costs {abs(ratio) * 100:.0f} % {'more' if ratio > 0 else 'less'}"
 
 
 def _late(each: Tried) -> str:

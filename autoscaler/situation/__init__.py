@@ -1,7 +1,8 @@
 """The situation as JSON: all inputs of one decision, with ages instead of instants.
 
-`encode` writes it to the log, `decode` reads it for `decide` and `replay`. Law: a decision on `decode(encode(...))` is
-equal to the original decision. Ages are not rounded, so that an event at the edge of a window stays on the same side.
+`encode` writes it to the log, `decode` reads it for `decide` and `replay`. Invariant: a decision on
+`decode(encode(...))` is equal to the original decision. Ages are not rounded, so that an event at the edge of a window
+stays on the same side.
 """
 
 from autoscaler.situation.reading import decode

@@ -62,7 +62,9 @@ def _signals(seen: Observation) -> dict[str, Any]:
 
 
 def _missing(seen: Observation) -> dict[str, Any]:
-    """Return the reasons of all nulls: those of queues in the order of their nulls, the others by name."""
+    """Return the reason of each null value. Reasons of queues are a list, in the order of the queues. The others are
+    keyed by name.
+    """
     queues = [{"name": name, **_gap(gap)} for name, gap in seen.queues if isinstance(gap, Missing)]
     others = {"cpu_percent": seen.cpu, "memory_percent": seen.memory} | dict(seen.metrics)
     named = {name: _gap(gap) for name, gap in others.items() if isinstance(gap, Missing)}
@@ -110,7 +112,7 @@ def _queue(name: str, backlog: Backlog | Missing, now: float) -> dict[str, Any] 
 
 
 def _knowledge(known: Knowledge) -> dict[str, Any]:
-    """Return the estimates. A list of pairs has seconds and an amount, as in `core/knowledge.py`."""
+    """Return the estimates. Each pair is (seconds, amount), as in `core/knowledge.py`."""
     return {
         "processing_s": _estimate(known.processing_s),
         "slow_s": known.slow_s,

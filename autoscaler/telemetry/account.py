@@ -24,7 +24,7 @@ WRITE = "update"
 """The signal name of a failed write."""
 
 BEFORE_DATA = frozenset({"no_data"})
-"""Kinds of gaps that end without action: a new task has no CPU datapoint for minutes."""
+"""Kinds of gaps that end without an action by the operator: a new task has no CPU datapoint for minutes."""
 
 
 class LogEvent(StrEnum):

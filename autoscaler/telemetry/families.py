@@ -59,7 +59,7 @@ def _families() -> Iterator[Family[ScrapeView]]:
 def _work() -> Iterator[Family[ScrapeView]]:
     yield Family(
         "autoscaler_tasks",
-        "Tasks: the counts of ECS, the demand, the decided target, the bounds.",
+        "Task counts, by kind: desired, running, pending, protected (ECS), demand, target, min, max.",
         "tasks",
         ("kind",),
         samples.tasks,
@@ -75,7 +75,8 @@ def _work() -> Iterator[Family[ScrapeView]]:
     )
     yield Family(
         "autoscaler_wasted_task_seconds_total",
-        "The part of autoscaler_task_seconds_total without a message: starting tasks, and free slots of running tasks.",
+        "Part of autoscaler_task_seconds_total in which no message was processed: starting tasks, and free slots of "
+        "running tasks.",
         "seconds",
         (),
         samples.wasted_task_seconds,
@@ -84,14 +85,15 @@ def _work() -> Iterator[Family[ScrapeView]]:
     )
     yield Family(
         "autoscaler_queue_messages",
-        "Messages in the queue, by the approximate counts of SQS. No sample while they cannot be read.",
+        "Approximate number of messages in the queue, by state: visible, in_flight, delayed. No sample while it cannot "
+        "be read.",
         "messages",
         ("queue", "state"),
         samples.queue_messages,
     )
     yield Family(
         "autoscaler_queue_oldest_age_seconds",
-        "Age of the oldest message of the queue, from CloudWatch, one minute old or more.",
+        "Age of the oldest message in the queue, from CloudWatch. The value is at least one minute old.",
         "seconds",
         ("queue",),
         samples.oldest_ages,
@@ -116,7 +118,7 @@ def _latency() -> Iterator[Family[ScrapeView]]:
     )
     yield Family(
         "autoscaler_expected_wait_seconds",
-        "Expected wait until the first receive, of a message that arrives now. No sample without tasks.",
+        "Expected time until a message that arrives now is received. No sample if no task runs.",
         "seconds",
         (),
         samples.expected_waits,
@@ -139,7 +141,8 @@ def _latency() -> Iterator[Family[ScrapeView]]:
     )
     yield Family(
         "autoscaler_slo_at_risk",
-        "1 while the latency target requires more tasks than can run. The log and the page have the number of tasks.",
+        "1 while the latency target cannot be met: it requires more tasks than can run, or the service is at 0 tasks "
+        "and a poll and a start take longer than the target.",
         "1 or 0",
         (),
         samples.slo_statuses,
@@ -147,7 +150,8 @@ def _latency() -> Iterator[Family[ScrapeView]]:
     )
     yield Family(
         "autoscaler_shadow_misses_latency",
-        "1 while a service in shadow misses its latency target and nothing else scales it; absent in other modes.",
+        "1 while a service in shadow mode misses its latency target and no other scaler is active. No sample in other "
+        "modes.",
         "1 or 0",
         (),
         samples.shadow_misses,
@@ -166,7 +170,8 @@ def _knowledge() -> Iterator[Family[ScrapeView]]:
     )
     yield Family(
         "autoscaler_estimate_confidence_ratio",
-        "Confidence of the learned value, from 0 (a guess) to 1 (observed very often, or configured as fixed).",
+        "Confidence of the learned value, from 0 (assumed) to 1 (learned from many observations, or fixed with "
+        "learn = false).",
         "ratio",
         ("estimate",),
         samples.confidences,
@@ -185,7 +190,8 @@ def _knowledge() -> Iterator[Family[ScrapeView]]:
 def _decisions() -> Iterator[Family[ScrapeView]]:
     yield Family(
         "autoscaler_decisions_total",
-        "Decisions, by verdict and by the rule that limited the count (none: the demand was used).",
+        "Decisions, by verdict (scale_out, scale_in, hold) and by the last rule that changed the count (none: no rule "
+        "changed it).",
         "decisions",
         ("verdict", "rule"),
         samples.decisions,
@@ -201,7 +207,7 @@ def _decisions() -> Iterator[Family[ScrapeView]]:
     )
     yield Family(
         "autoscaler_drifts_total",
-        "Changes of the desired count outside the autoscaler.",
+        "Changes of the desired count that were not made by the autoscaler (drift).",
         "changes",
         (),
         samples.drifts,
@@ -209,7 +215,7 @@ def _decisions() -> Iterator[Family[ScrapeView]]:
     )
     yield Family(
         "autoscaler_cooldown_remaining_seconds",
-        "Remaining cooldown of the direction; 0 without one.",
+        "Remaining cooldown of the direction. 0 if no cooldown is active.",
         "seconds",
         ("direction",),
         samples.cooldowns,
@@ -249,28 +255,29 @@ def _condition() -> Iterator[Family[ScrapeView]]:
     )
     yield Family(
         "autoscaler_signal_usable",
-        "1 while the signal can be decided on, 0 while it is needed and missing or stale.",
+        "1 if the signal can be used for decisions, 0 if it is required and is missing or stale.",
         "1 or 0",
         ("signal",),
         samples.signals_usable,
     )
     yield Family(
         "autoscaler_service_up",
-        "1 while the service is served; 0 before its first poll and while a required read or write fails.",
+        "1 while all required reads and writes of the service succeed. 0 before its first poll, and while one of them "
+        "fails.",
         "1 or 0",
         (),
         samples.up,
     )
     yield Family(
         "autoscaler_last_tick_timestamp_seconds",
-        "Time of the last poll of the service, Unix time.",
+        "Unix time of the last completed poll of the service.",
         "seconds",
         (),
         samples.last_polls,
     )
     yield Family(
         "autoscaler_silent_after_seconds",
-        "Seconds without a completed poll after which the service counts as stalled.",
+        "Seconds without a completed poll after which /healthz reports the service as hung.",
         "seconds",
         (),
         samples.silent_after,

@@ -1,8 +1,8 @@
 """Limit the connections of the HTTP interface: their number, the time for a request and a response, and request size.
 
-Law: a connection with an unfinished request head, or one whose client does not read the response, is closed within a
-bounded time. (The server itself closes connections that are idle between requests.) Some connections are reserved for
-loopback: a health check from the same machine is accepted even if remote clients use all others.
+Invariant: a connection with an unfinished request head, or one whose client does not read the response, is closed
+within a bounded time. (The server itself closes connections that are idle between requests.) Some connections are
+reserved for loopback: a health check from the same machine is accepted even if remote clients use all others.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class ConnectionGuard:
         self._open.pop(transport, None)
 
     def _has_room(self, one: _Guarded) -> bool:
-        """Return whether there is room. If not, close the oldest connection without a request to make room."""
+        """Return whether there is room. If not, close the oldest connection that has no request, to make room."""
         others = self._open.values()
         if one.is_local:
             return len(others) < MOST_CONNECTIONS or self._drop(others)

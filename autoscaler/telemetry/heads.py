@@ -1,8 +1,8 @@
 """The limits of one request, checked before it is parsed.
 
 `Head` collects the bytes of one request head: the request line and the header fields. It stores at most `MOST_HEAD`
-bytes and checks each byte once. A request that is too large or is not HTTP/1.1 returns a `RejectedRequest` at the
-first invalid byte, so the parser gets nothing of it. A body is never stored: no request here needs one.
+bytes and checks each byte once. A request that is too large or is not HTTP/1.1 returns a `RejectedRequest` at the first
+invalid byte, so the parser receives no part of it. A body is never stored: no request here needs one.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 In addition to the decision there are short events: the count was changed outside the autoscaler, a pause began or
 ended, there is a new notice. The same event is logged at most once a minute; a pause is always logged.
 
-Law: a service that is polled has a log line at least once a minute, and no line is repeated more often than that,
+Invariant: a service that is polled has a log line at least once a minute, and no line is repeated more often than that,
 unless tasks were changed. With more than a thousand services, those that only hold are logged less often: a thousand
 lines a minute in total.
 """

@@ -81,8 +81,8 @@ def _install(handler: _Handler, level: str) -> None:
 
 
 def _is_fit_to_print(record: logging.LogRecord) -> bool:
-    """Return whether the record is ours or at least a warning. A filter of the handler: no logger can bypass it with
-    its own level.
+    """Return whether the record is from this autoscaler or at least a warning. A filter of the handler: no logger can
+    bypass it with its own level.
     """
     return record.levelno >= logging.WARNING or record.name == OURS or record.name.startswith(f"{OURS}.")
 

@@ -66,7 +66,7 @@ def _calls() -> Iterator[Family[Snapshot]]:
     )
     yield Family(
         "autoscaler_rate_limiter_tokens",
-        "Rate-limit tokens left, by throttle category, in the Region with the fewest.",
+        "Rate-limit tokens left, by throttle category. With several Regions or accounts, the lowest value.",
         "requests",
         ("category",),
         tokens,
@@ -81,7 +81,8 @@ def _calls() -> Iterator[Family[Snapshot]]:
     )
     yield Family(
         "autoscaler_aws_cost_dollars_total",
-        "Cost of the requests by the list prices of AWS, without free tier: SQS per request, GetMetricData per metric.",
+        "Cost of the requests at AWS list prices, without the free tier. SQS is charged per request, GetMetricData per "
+        "metric.",
         "US dollars",
         ("api",),
         cost,
@@ -90,7 +91,7 @@ def _calls() -> Iterator[Family[Snapshot]]:
     )
     yield Family(
         "autoscaler_aws_cost_dollars_per_month",
-        "The same per month, at the rate of the last ten minutes.",
+        "Cost of the AWS requests per month, at the rate of the last ten minutes.",
         "US dollars per month",
         (),
         cost_per_month,
@@ -117,14 +118,15 @@ def _time() -> Iterator[Family[Snapshot]]:
     )
     yield Family(
         "autoscaler_settings_problems",
-        "Problems at the last read of the settings, missing settings included. The previous values stay in force.",
+        "Number of problems at the last read of the settings (file or tags), including missing settings. The previous "
+        "values stay in force.",
         "problems",
         ("source",),
         problems,
     )
     yield Family(
         "autoscaler_build_info",
-        "1, with the versions as labels.",
+        "Always 1. The labels contain the versions.",
         "1",
         ("version", "python_version"),
         build,

@@ -11,14 +11,32 @@ from autoscaler.telemetry.own import OWN
 
 HEAD = """# Metrics
 
-The metrics at `/metrics`, in the text format of Prometheus and in OpenMetrics. This page is generated from the code.
+The daemon serves these metrics at `/metrics`, in the Prometheus text format and in OpenMetrics. This page is generated
+from the code.
 
 *Stable* names, labels and meanings change only with a major version. *Beta* ones may change with a minor version, and
-the changelog lists the change. A value that was not read has no sample: a missing sample never means zero. Counters
-start at 0 with the service and decrease only when the daemon restarts. When a service is removed, its series end.
+the changelog lists the change. A value that was not read has no sample: a missing sample never means zero. The counters
+of a service start at 0 when it is added. A restart of the daemon resets all counters to 0. When a service is removed,
+its series end.
 
 `autoscaler dashboards --out DIR` writes three Grafana dashboards for these metrics, with recording rules and alerts
 ([runbook](runbook.md)).
+"""
+
+OF_A_SERVICE = """
+## Metrics of a service
+
+Each metric also has the labels `ecs_cluster` and `ecs_service`. If several services have the same cluster and service
+name, `ecs_cluster` has a prefix: the Region (`eu-west-1/prod`; `default/prod` if no Region is set) or, for services
+with a role, the account and the Region.
+
+"""
+
+OF_THE_DAEMON = """
+## Metrics of the daemon
+
+In addition, the daemon serves `process_*`: CPU, memory and open files of the process.
+
 """
 
 ESTIMATED = """
@@ -26,19 +44,17 @@ ESTIMATED = """
 
 `autoscaler_messages_total` and `autoscaler_late_messages_total` are estimated at each poll from the queues' counts and
 the ages of the waiting messages; the workers are not queried. A late message that arrives and is received between two
-polls is not counted. A message that is received again counts again. [evidence.md](evidence.md) has the error, measured
-with a simulated SQS that records every message.
+polls is not counted. A message that is received again counts again. [evidence.md](evidence.md) gives the error of these
+estimates, measured with a simulated SQS that records every message.
 
-`autoscaler_task_seconds_total` is the mean task count of two polls, multiplied by the time between them. AWS bills each
-task from the pull of its image to its stop, at least one minute.
+At each poll, `autoscaler_task_seconds_total` increases by the mean task count of the last two polls, multiplied by the
+time between them. AWS bills each task from the pull of its image to its stop, for at least one minute.
 """
 
 
 def markdown() -> str:
     """Return the page."""
-    services = "\n## Metrics of a service\n\nEach has the labels `ecs_cluster` and `ecs_service`, too.\n\n"
-    own = "\n## Metrics of the daemon\n\nIn addition, `process_*`: CPU, memory and open files of the process.\n\n"
-    return HEAD + services + _table(FAMILIES) + own + _table(OWN) + ESTIMATED
+    return HEAD + OF_A_SERVICE + _table(FAMILIES) + OF_THE_DAEMON + _table(OWN) + ESTIMATED
 
 
 def _table(families: Iterable[Family[Any]]) -> str:

@@ -11,13 +11,15 @@ from autoscaler.telemetry.journal import StructuredLogger
 from autoscaler.telemetry.metrics import Metrics
 
 MOST_NAMED = 100
-"""Maximum number of changes, settings or services in one line. The line has the number of the others."""
+"""Maximum number of changes, settings or services in one line. The log line also has the number of omitted items."""
 
-WRITE = "the last values stay in force: write each setting again at its place, with any value, or restart the daemon"
+WRITE = (
+    "the last values stay in force; to change them, write each setting again in the same table, or restart the daemon"
+)
 
 
 class SettingsLog:
-    """Implements the reporters of settings and tags of `control/`."""
+    """Implements the ports of `control/` that report reloads of the settings and reads of the tags."""
 
     def __init__(self, log: StructuredLogger, metrics: Metrics) -> None:
         self._log = log
@@ -56,7 +58,7 @@ class SettingsLog:
             settings_now=waiting.now,
             settings_before=waiting.before,
             last_line_cut=waiting.is_cut,
-            remedy=f"nothing was changed: {CONFIRM}",
+            remedy=f"Nothing was changed. {CONFIRM}",
         )
 
     def found(self, cluster: str, services: int, problems: tuple[Problem, ...]) -> None:
@@ -77,7 +79,7 @@ class SettingsLog:
 
 
 def _few(name: str, items: Sequence[Any]) -> dict[str, Any]:
-    """Return the first items, and the number of the others."""
+    """Return the first items, and the number of omitted items."""
     more = len(items) - MOST_NAMED
     return {name: list(items[:MOST_NAMED])} | ({f"{name}_more": more} if more > 0 else {})
 

@@ -1,6 +1,6 @@
 """The counters of one service, as an immutable value: each poll creates a new one.
 
-So a scrape uses it without a copy, and does not block the event loop.
+A scrape therefore needs no copy and does not block the event loop.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The HTTP interface: read only, on one port. It serves the status store and the metrics, and changes nothing.
 
-Every response forbids the browser to run, fetch or frame anything but the page's own files. Long work is done in
+Every response permits the browser to run and fetch only the page's own files, and forbids frames. Long work is done in
 another thread, on immutable values: a scrape never delays a poll.
 """
 
@@ -99,7 +99,8 @@ def _problem(error: OSError, host: str, port: int) -> Problem:
         return Problem("AUTOSCALER_HTTP_PORT", f"port {port} on {host} is already in use: {remedy}")
     if error.errno == errno.EACCES:
         return Problem(
-            "AUTOSCALER_HTTP_PORT", f"port {port} requires more rights than this process has: set a port above 1023"
+            "AUTOSCALER_HTTP_PORT",
+            f"port {port} requires more permissions than this process has: set a port above 1023",
         )
     remedy = "set 127.0.0.1 for this machine only, or 0.0.0.0 for all of its addresses"
     return Problem(
@@ -108,7 +109,9 @@ def _problem(error: OSError, host: str, port: int) -> Problem:
 
 
 def application(store: StatusStore, metrics: Metrics, hung_after_s: float, admitted: Middleware) -> web.Application:
-    """Return the application; `admitted` checks requests. An unknown path is 404; any method but GET and HEAD 405."""
+    """Return the application; `admitted` checks requests. An unknown path is 404; any method other than GET and HEAD
+    405.
+    """
     site = _Site(store, metrics, hung_after_s)
     app = web.Application(client_max_size=1024, middlewares=[admitted])
     app.add_routes(

@@ -82,7 +82,7 @@ def _tree(text: str, problems: list[str]) -> Tree:
 
 
 class YamlLine(NamedTuple):
-    """`name:` or `name: scalar`, indented or not. Both are as written, with any quotes."""
+    """One line: `name:` or `name: scalar`, indented or not. Both are as written, with any quotes."""
 
     indented: bool
     name: str

@@ -1,7 +1,7 @@
 """A message in progress: hidden from other consumers while it is processed, then deleted or returned once.
 
-Law: a lost message, which another consumer may have received, is not returned: it would become visible again while that
-consumer processes it.
+Invariant: a lost message, which another consumer may have received, is not returned: it would become visible again
+while that consumer processes it.
 """
 
 from __future__ import annotations

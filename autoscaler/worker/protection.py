@@ -1,7 +1,7 @@
 """The scale-in protection of a task, shared by its threads: set for the first holder, removed after the last.
 
-Law: without a holder, protection that may still be set in ECS is removed, and the removal is retried until ECS confirms
-it. An idle task that stays protected cannot be stopped by a scale-in.
+Invariant: without a holder, protection that may still be set in ECS is removed, and the removal is retried until ECS
+confirms it. An idle task that stays protected cannot be stopped by a scale-in.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Unprotected(Exception):
 
 
 class Protection:
-    """`agent` None: outside ECS. All methods succeed, and no call is made."""
+    """The protection of this task. `agent` None: outside ECS. All methods then succeed, and no call is made."""
 
     def __init__(self, agent: Agent | None, *, expires_in_minutes: int = 60, time: Time | None = None) -> None:
         if not 1 <= expires_in_minutes <= 2880:

@@ -1,8 +1,8 @@
 """Receive, protect, process, delete, unprotect: a worker whose task ECS stops only while it holds no message.
 
 One thread receives. Each message has a thread that processes it, and one that extends its visibility timeout and renews
-the protection. Laws: no work starts unprotected after ECS has refused protection because the service must shrink; an
-idle task is not protected; and a task that is never idle removes its protection briefly at intervals, so that a
+the protection. Invariants: no work starts unprotected after ECS has refused protection because the service must shrink;
+an idle task is not protected; and a task that is never idle removes its protection briefly at intervals, so that a
 scale-in or a deployment can end it.
 """
 
@@ -40,7 +40,9 @@ SLOT_WAIT_S = 3600.0
 
 
 class Worker:
-    """`handle` is called with each message, in its own thread. If it raises, the message is received again later."""
+    """Receives and processes messages. `handle` is called with each message, in a separate thread. If it raises, the
+    message is received again later.
+    """
 
     def __init__(
         self,

@@ -136,7 +136,7 @@ async def test_another_failure_is_refused_with_its_reason(aws: Aws, double: AwsD
         ({"status": "DRAINING"}, "DRAINING"),
         ({"status": "INACTIVE"}, "INACTIVE"),
         ({"schedulingStrategy": "DAEMON"}, "DAEMON"),
-        ({"resourceManagementType": "ECS"}, "managed and scaled by ECS"),
+        ({"resourceManagementType": "ECS"}, "managed by ECS"),
     ],
 )
 async def test_a_service_that_cannot_be_scaled_is_refused(

@@ -251,7 +251,7 @@ def test_the_error_of_a_command_without_credentials_names_no_task_role() -> None
     calls = (Call(DESCRIBE_SERVICES, "orders", "eu-west-1", once=once) for once in (True, False))
     once, daemon = (str(fault_of_failure(sdk.NoCredentialsError(), call)) for call in calls)
     assert once.endswith("; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
-    assert "; give the task a task role, or set" in daemon
+    assert "; configure a task role, or set" in daemon
 
 
 def test_the_error_of_a_denied_command_names_its_user_and_not_the_task_role() -> None:

@@ -100,7 +100,7 @@ def test_a_failed_write_to_stdout_is_reported_in_a_sentence(command: str, tmp_pa
     line = f"{sys.executable} -m autoscaler {command}{tmp_path if command.endswith(' ') else ''} >/dev/full"
     ended = subprocess.run(line, shell=True, env=environ(**LEAST), capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert ended.stderr == "reading or writing failed: No space left on device\n"
+    assert ended.stderr == "Reading the input or writing the output failed: No space left on device\n"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_check_reports_how_to_activate_a_service_in_shadow(mode: Any, is_reporte
         result = CliRunner().invoke(main, ["check", *options], env=env)
         assert result.exit_code == 0
         assert ("set AUTOSCALER_MODE=active" in result.stdout) is is_reported
-        assert ("mode is not set" in result.stdout) is (mode == {})
+        assert ("`mode` is not set" in result.stdout) is (mode == {})
 
 
 def test_check_names_the_clusters_where_services_are_discovered() -> None:

@@ -32,7 +32,7 @@ def run(out: Path, *options: str, **settings: str) -> Result:
 def test_without_settings_the_alarm_has_parameters(tmp_path: Path) -> None:
     result = run(tmp_path / "new" / "folder")
     assert result.exit_code == 0
-    assert "one queue, set by its parameters" in result.stderr
+    assert "one queue, which its parameters set" in result.stderr
     assert {path.name: path.read_text() for path in (tmp_path / "new" / "folder").iterdir()} == files(None)
 
 
@@ -61,4 +61,4 @@ def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     result = run(tmp_path / "file" / "folder")
     assert result.exit_code == 2
     assert "--out" in result.stderr
-    assert "choose a writable folder" in result.stderr
+    assert "Choose a writable directory" in result.stderr

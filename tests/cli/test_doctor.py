@@ -71,12 +71,12 @@ async def test_a_healthy_service_is_reported_in_all_checks_and_exits_with_0() ->
     shown = ended.out.decode()
     assert "3 desired, 3 running, 0 pending" in shown
     assert "12 visible, 3 in flight, 0 delayed" in shown
-    assert f"IAM allows {ROLE} ecs:UpdateService (simulated, not tried)" in shown
-    assert "account 123456789012, as arn:aws:sts::123456789012:assumed-role/autoscaler/task" in shown
-    assert "a month for calls" in shown
+    assert f"IAM allows ecs:UpdateService for {ROLE} (simulated; the calls were not made)" in shown
+    assert "account 123456789012, arn:aws:sts::123456789012:assumed-role/autoscaler/task" in shown
+    assert "per month" in shown
     assert "AWS_ENDPOINT_URL is set" in shown, "a custom endpoint is shown clearly"
     assert "\x1b" not in shown
-    assert shown.splitlines()[-1].endswith("good")
+    assert "ok: " in shown.splitlines()[-1]
 
 
 async def test_quiet_omits_good_results() -> None:
@@ -107,21 +107,21 @@ async def test_a_denied_permission_exits_with_3_and_a_refused_simulation_is_unkn
     async with healthy() as double:
         double.on("SimulatePrincipalPolicy", simulated("implicitDeny"))
         code, findings = await findings_of(double)
-        assert (code, findings["rights"]["level"]) == (3, "finding")
-        assert "iam-policy" in findings["rights"]["remedy"]
+        assert (code, findings["permissions"]["level"]) == (3, "finding")
+        assert "iam-policy" in findings["permissions"]["remedy"]
         double.on("SimulatePrincipalPolicy", refused("AccessDenied"))
         code, findings = await findings_of(double)
-        assert (code, findings["rights"]["level"]) == (0, "unknown")
-        assert "the permission to set the count was not checked" in findings["rights"]["text"]
+        assert (code, findings["permissions"]["level"]) == (0, "unknown")
+        assert "the permission for ecs:UpdateService was not checked" in findings["permissions"]["text"]
         double.on("GetCallerIdentity", caller("arn:aws:iam::123456789012:root"))
-        assert (await findings_of(double))[1]["rights"]["level"] == "unknown"
+        assert (await findings_of(double))[1]["permissions"]["level"] == "unknown"
 
 
 async def test_in_shadow_the_permission_to_set_the_count_is_not_checked() -> None:
     async with healthy() as double:
         double.on("SimulatePrincipalPolicy", simulated("explicitDeny"))
         code, findings = await findings_of(double, AUTOSCALER_MODE="shadow")
-        assert (code, findings["rights"]["level"]) == (0, "good")
+        assert (code, findings["permissions"]["level"]) == (0, "good")
         assert not double.requests("SimulatePrincipalPolicy")
 
 
@@ -162,7 +162,13 @@ async def test_shadow_is_a_note_with_the_way_to_activate_the_service(mode: str, 
         ("DescribeServices", ok({"services": [{}]}), "service", 1, "try again"),
         ("GetQueueUrl", fault("QueueDoesNotExist"), "queue orders", 1, "check the queue in AUTOSCALER_QUEUES"),
         ("GetQueueAttributes", fault("AccessDenied", status=403), "queue orders", 3, "sqs:GetQueueAttributes"),
-        ("GetMetricData", fault("AccessDenied", status=403), "minutes of orders", 1, "cloudwatch:GetMetricData"),
+        (
+            "GetMetricData",
+            fault("AccessDenied", status=403),
+            "CloudWatch metrics of queue orders",
+            1,
+            "cloudwatch:GetMetricData",
+        ),
         (
             "DescribeScalableTargets",
             fault("AccessDeniedException"),
@@ -170,7 +176,7 @@ async def test_shadow_is_a_note_with_the_way_to_activate_the_service(mode: str, 
             1,
             "DescribeScalableTargets on *",
         ),
-        ("ListTasks", fault("AccessDeniedException"), "protection", 3, "ecs:ListTasks"),
+        ("ListTasks", fault("AccessDeniedException"), "task protection", 3, "ecs:ListTasks"),
     ],
 )
 async def test_a_failed_read_is_a_finding_with_its_remedy(
@@ -220,7 +226,7 @@ async def test_events_pause_deployment_and_count_of_the_service_are_reported() -
         )  # fmt: skip
         code, findings = await findings_of(double)
         assert code == 1
-        assert "unable to place" in findings["starts"]["text"]
+        assert "unable to place" in findings["task starts"]["text"]
         assert "autoscaler resume orders" in findings["pause"]["remedy"]
         assert findings["deployment"]["level"] == findings["bounds"]["level"] == findings["pause"]["level"] == "note"
         double.on("DescribeServices", service(tags=[{"key": "autoscaler:paused", "value": "tomorrow"}]))
@@ -230,14 +236,16 @@ async def test_events_pause_deployment_and_count_of_the_service_are_reported() -
 async def test_the_wait_of_the_first_message_is_assumed_until_a_daemon_reports_a_start_up_time() -> None:
     async with healthy() as double:
         code, findings = await findings_of(double, AUTOSCALER_MIN_TASKS="0")
-        assert (code, findings["from zero"]["level"]) == (0, "note"), "a note as in `check`: these are the defaults"
-        assert "about 70s" in findings["from zero"]["text"]
-        assert "(assumed)" in findings["from zero"]["text"]
+        assert (code, findings["scale from zero"]["level"]) == (0, "note"), (
+            "a note as in `check`: these are the defaults"
+        )
+        assert "about 70 s" in findings["scale from zero"]["text"]
+        assert "60 s, assumed)" in findings["scale from zero"]["text"]
         body = listed(poll())
         body["services"][0]["start_up_s"] = 20.0
         async with fake_daemon(200, body) as (url, _):
             code, findings = await findings_of(double, "--url", url, AUTOSCALER_MIN_TASKS="0")
-        assert (code, findings["from zero"]["level"]) == (0, "good")
+        assert (code, findings["scale from zero"]["level"]) == (0, "good")
 
 
 async def test_a_queue_in_another_region_than_the_service_is_reported_with_its_region() -> None:
@@ -278,7 +286,7 @@ IDLE = ok({"Attributes": {
     "ApproximateNumberOfMessages": "12", "ApproximateNumberOfMessagesNotVisible": "0",
     "ApproximateNumberOfMessagesDelayed": "0",
 }})  # fmt: skip
-RECEIVES = "receives from orders"
+RECEIVES = "receives from queue orders"
 
 
 def days(received: float | None, empty: float | None) -> Any:
@@ -384,7 +392,7 @@ async def test_doctor_reads_every_answer_of_an_emulator() -> None:
     ("arguments", "message"),
     [
         (["--timeout", "1s"], "at least 5s"),
-        (["--role", "autoscaler"], "is not a role's ARN"),
+        (["--role", "autoscaler"], "is not the ARN of a role"),
         (["--url", "x"], "is not a URL"),
     ],
 )

@@ -54,7 +54,7 @@ def test_with_json_the_output_is_the_files_and_the_steps(tmp_path: Path) -> None
 def test_without_a_terminal_all_missing_options_are_reported_together(tmp_path: Path) -> None:
     code, _, err = init(tmp_path / "setup", "--service", "orders")
     assert code == 2
-    assert "give --cluster, --queues" in err
+    assert "Pass --cluster and --queues" in err
     assert not (tmp_path / "setup").exists()
 
 
@@ -92,4 +92,4 @@ def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     code, _, err = init(tmp_path / "file" / "setup", *GIVEN)
     assert code == 2
-    assert "choose another folder" in err
+    assert "Choose another directory" in err

@@ -67,7 +67,7 @@ async def test_a_tag_that_ecs_does_not_return_after_the_write_exits_with_1() -> 
         double.on("TagResource", ok({}))
         ended = await run(double, "pause", "orders", "5")
         assert ended.code == 1
-        assert "does not show autoscaler:paused=5 yet" in ended.err
+        assert "does not return autoscaler:paused=5 yet" in ended.err
         [write] = double.requests("TagResource")
         assert write.body == {"resourceArn": ARN, "tags": [{"key": "autoscaler:paused", "value": "5"}]}
 
@@ -102,20 +102,20 @@ async def test_a_discovered_service_is_paused_by_the_daemons_key() -> None:
         assert (ended.code, double.requests("TagResource")[0].region) == (0, "eu-north-1")
         unknown = await run(double, "pause", "prod-ordres", "--url", url)
     assert unknown.code == 2
-    assert "did you mean prod-orders?" in unknown.err
-    assert "services: orders, prod-orders" in unknown.err
+    assert "Did you mean prod-orders?" in unknown.err
+    assert "Known services: orders, prod-orders" in unknown.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pause", "ordrs"], "did you mean orders?"),
+        (["pause", "ordrs"], "Did you mean orders?"),
         (["pause", "orders", "sideways"], "is not one of: all, in, out"),
         (["pause", "orders", "99999999999"], "is not one of: all"),
         (["pause", "orders", "--until", "tomorrow"], "is not a time"),
         (["pause", "orders", "--until", "2001-01-01T00:00Z"], "the end is in the past"),
         (["pause", "orders", "--for", "2"], "has no unit"),
-        (["pause", "orders", "--for", "2h", "--until", "2999-01-01"], "use only one"),
+        (["pause", "orders", "--for", "2h", "--until", "2999-01-01"], "Use only one"),
         (["resume"], "Missing argument"),
     ],
 )

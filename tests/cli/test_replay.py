@@ -60,7 +60,7 @@ def test_a_journal_of_the_same_code_has_no_difference() -> None:
         lines.append({"ts": "2026-11-23T08:30:00.000Z", "event": "scaled", **account_of(poll, faults_of(poll))})
         memory = memory.remembering(policy, seen, decision)
     result = replayed(text(*lines))
-    assert "10 decisions replayed: 10 alike, 0 different" in result.stdout
+    assert "10 decisions replayed: 10 equal, 0 different" in result.stdout
     assert result.exit_code == 0
 
 
@@ -91,7 +91,7 @@ def test_a_difference_has_its_time_its_service_both_decisions_and_the_reason() -
     assert table[0].split()[:4] == ["time", "service", "then", "now"]
     assert table[1].split()[:8] == ["2026-11-23T08:30:00.000Z", "orders", "2", "->", "8", "2", "->", "10"]
     assert "-rate_limit" in table[2]
-    assert table[-1] == "3 decisions replayed: 1 alike, 2 different; 0 other lines"
+    assert table[-1] == "3 decisions replayed: 1 equal, 2 different; 0 lines without a decision"
 
 
 def test_a_line_without_a_decision_is_skipped_and_counted() -> None:
@@ -113,7 +113,7 @@ def test_a_situation_that_cannot_be_read_exits_with_1_and_is_reported_with_its_l
     assert (result.exit_code, output["decisions"], output["unread"]) == (1, 1, 2)
     assert [one["line"] for one in output["unreadable"]] == [2, 3]
     assert "surprise" in output["unreadable"][0]["error"]
-    assert "line 2 cannot be decided on" in replayed(text(ALIKE, unknown)).stdout
+    assert "line 2 cannot be replayed" in replayed(text(ALIKE, unknown)).stdout
     assert replayed(text(unknown)).exit_code == 2
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from autoscaler.cli import main
+from autoscaler.cli.simulating import _Stopping
 from tests.cli.spoken import END_S, autoscaler, started
 from tests.processes import ended
 
@@ -165,14 +167,14 @@ def test_messages_that_are_never_received_are_reported() -> None:
 
 
 BAD_FILES = {
-    "empty.csv": ("", "empty.csv: is empty: its first line must be t_seconds,arrivals"),
-    "words.csv": ("hello\n", "words.csv, line 1: must be the header t_seconds,arrivals"),
+    "empty.csv": ("", "empty.csv: the file is empty. Its first line must be t_seconds,arrivals"),
+    "words.csv": ("hello\n", "words.csv, line 1: the line must be the header t_seconds,arrivals"),
     "cut.csv": ("t_seconds,arrivals\n0,5\n60\n", "cut.csv, line 3: "),
-    "broken.csv": ("t_seconds,arrivals\n0,5\n60,many\n", "broken.csv, line 3: must be two numbers"),
+    "broken.csv": ("t_seconds,arrivals\n0,5\n60,many\n", "broken.csv, line 3: the line must be two numbers"),
     "negative.csv": ("t_seconds,arrivals\n0,5\n60,-3\n", "negative.csv, line 3: arrivals is -3"),
     "nan.csv": ("t_seconds,arrivals\n0,5\n60,nan\n", "nan.csv, line 3: "),
     "bytes.csv": ("\x00\x01\x02", "bytes.csv, line 1: "),
-    "jobs.csv": ("t_seconds,service_seconds\n0,5\n", "use --jobs for this file"),
+    "jobs.csv": ("t_seconds,service_seconds\n0,5\n", "Use --jobs for this file"),
 }
 
 
@@ -192,7 +194,7 @@ def test_an_invalid_file_is_reported_with_its_line_and_nothing_is_written(name: 
     [
         (["--policy", "nosuch"], "'nosuch' is not a policy (known: ours, "),
         (["--policy", "kedda"], "did you mean keda?"),
-        (["--policy", ""], "no policy given: choose from ours, "),
+        (["--policy", ""], "no policy is given. Choose from ours, "),
         (["--policy", "ours:tolerance=lots"], "tolerance: 'lots' is not a number"),
         (["--policy", "ours:queues=a"], "queues: not supported in the simulator"),
         (["--service-time", "sometimes"], "not one of: constant:S, exponential:S, lognormal:S:CV, pareto:S:ALPHA"),
@@ -200,23 +202,23 @@ def test_an_invalid_file_is_reported_with_its_line_and_nothing_is_written(name: 
         (["--start-up", "slow"], "not one of: lognormal:MEDIAN:P95"),
         (["--min-tasks", "5", "--max-tasks", "3"], "--min-tasks 5 is above --max-tasks 3"),
         (["--max-tasks", "99999999999"], "max_tasks: 99999999999 is out of range"),
-        (["--acceptable-latency", "0s"], "acceptable_latency: '0s' is too short: at least 1s"),
-        (["--load", "steady"], "choose one load: --trace or --load"),
-        (["--jobs", "jobs.csv"], "choose one load: --trace or --jobs"),
-        (["--from-cloudwatch", "14d", "--queue", "orders"], "choose one load: --trace or --from-cloudwatch"),
+        (["--acceptable-latency", "0s"], "acceptable_latency: '0s' is too short: the minimum is 1s"),
+        (["--load", "steady"], "--trace, --load: only one load"),
+        (["--jobs", "jobs.csv"], "--trace, --jobs: only one load"),
+        (["--from-cloudwatch", "14d", "--queue", "orders"], "--trace, --from-cloudwatch: only one load"),
         (["--queue", "orders"], "--from-cloudwatch"),
         (["--service-scale", "2"], "--jobs"),
-        (["--json", "no/such/r.json"], "no/such/r.json cannot be written: directory "),
-        (["--report", "."], ". is a directory: name a file in it"),
-        (["--report", "-"], "name a file"),
-        (["--json", "same", "--report", "./same"], "name two files"),
-        (["--sweep", "nonsense"], "'nonsense' is not a sweep: write FIELD=A|B|C"),
+        (["--json", "no/such/r.json"], "no/such/r.json cannot be written: the directory "),
+        (["--report", "."], ". is a directory. Pass the name of a file"),
+        (["--report", "-"], "Pass a file name"),
+        (["--json", "same", "--report", "./same"], "Pass two different files"),
+        (["--sweep", "nonsense"], "--sweep: 'nonsense' is not FIELD=A|B|C"),
         (["--sweep", "tolerence=1|2"], "tolerance"),
         (["--sweep", "acceptable_latency=0s"], "'0s' is too short"),
         (["--sweep", "tolerance=0|lots"], "'lots' is not a number"),
-        (["--from-day", "4"], "load.csv: has no day 4: it has day 0 only"),
-        (["--mean-tasks", "0"], "mean tasks: 0: choose more than 0"),
-        (["--mean-tasks", "nan"], "choose more than 0"),
+        (["--from-day", "4"], "load.csv: the load has no day 4; it has day 0 only"),
+        (["--mean-tasks", "0"], "--mean-tasks: the value is 0, but must be above 0"),
+        (["--mean-tasks", "nan"], "must be above 0"),
     ],
 )
 def test_invalid_options_exit_with_2_before_the_simulation_starts(
@@ -233,11 +235,11 @@ def test_invalid_options_exit_with_2_before_the_simulation_starts(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--load", "nosuch"], "'nosuch': is not one of: steady:RATE, "),
+        (["--load", "nosuch"], "--load: 'nosuch' is not a synthetic load. Use one of: steady:RATE, "),
         (["--from-cloudwatch", "14d"], "--from-cloudwatch requires --queue NAME"),
         (["--jobs", "jobs.csv", "--service-time", "constant:5"], "--service-scale"),
-        (["--jobs", "nosuch.csv"], "nosuch.csv: no such file"),
-        (["--jobs", "jobs.csv", "--service-scale", "0"], "service scale: 0: choose more than 0"),
+        (["--jobs", "nosuch.csv"], "nosuch.csv: the file was not found"),
+        (["--jobs", "jobs.csv", "--service-scale", "0"], "--service-scale: the value is 0, but must be above 0"),
     ],
 )
 def test_an_invalid_load_exits_with_2_and_a_message(options: Any, words: str) -> None:
@@ -282,7 +284,7 @@ def test_without_its_libraries_the_error_contains_the_command_to_install_them(
     monkeypatch.setitem(sys.modules, library, None)
     result = simulate()
     assert result.exit_code == 2
-    assert result.stderr == "simulate needs NumPy and rich: pip install 'ecs-queue-autoscaler[simulate]'\n"
+    assert result.stderr == "simulate: NumPy and rich are required. Run: pip install 'ecs-queue-autoscaler[simulate]'\n"
 
 
 def test_help_needs_no_library_and_names_every_policy_load_and_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,6 +335,26 @@ async def test_a_signal_leaves_no_file_no_traceback_and_no_process(number: Any) 
     assert (process.returncode, out) == (130, b""), shown
     assert shown.endswith(b"simulate: stopped\r\n")
     assert other_files() == set()
+
+
+def test_a_signal_during_the_start_of_the_processes_stops_the_simulation() -> None:
+    """Python prints and discards an exception that is raised in a hook of `fork`."""
+    program = (
+        "import os, signal\n"
+        "os.register_at_fork(after_in_parent=lambda: signal.getsignal(signal.SIGTERM)(signal.SIGTERM, None))\n"
+        "from autoscaler.cli import main\n"
+        "main(['simulate', '--load', 'steady:20', '--days', '5', '--policy', 'ours,keda', '--seeds', '4'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=END_S, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"simulate: stopped\n")
+
+
+def test_a_discarded_exception_of_the_signal_handler_stops_the_simulation_at_the_next_report() -> None:
+    stopping = _Stopping()
+    with suppress(KeyboardInterrupt):
+        stopping.handle()
+    with pytest.raises(KeyboardInterrupt):
+        stopping.checked(lambda _: None)(0.5)
 
 
 async def gone(group: int) -> None:

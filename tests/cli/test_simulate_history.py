@@ -160,8 +160,8 @@ def test_without_credentials_region_or_network_nothing_is_simulated(
         (("--queue", ""), "1h", "requires --queue"),
         (("--queue", "no queue"), "1h", "is not a queue"),
         (("--queue", "https://user:word@host/1/orders"), "1h", "must not contain a user"),
-        (("--queue", "orders"), "59s", "less than a minute"),
-        (("--queue", "orders"), "0s", "less than a minute"),
+        (("--queue", "orders"), "59s", "at least one minute"),
+        (("--queue", "orders"), "0s", "at least one minute"),
     ],
 )
 def test_invalid_options_exit_with_2_without_a_call_to_aws(

@@ -56,7 +56,7 @@ async def test_each_service_is_a_line_with_its_slo_status_tasks_backlog_and_last
     assert requests == ["GET /api/v1/services"]
     assert (ended.code, ended.err) == (0, "")
     heads, line = map(cells, ended.out.decode().splitlines())
-    assert heads == ["service", "slo", "tasks", "waiting", "oldest", "last decision"]
+    assert heads == ["service", "slo", "tasks", "backlog", "oldest", "last decision"]
     assert line[:-1] == ["orders", "met", "2/2 (0-8)", "100 + 0", "40s of 60s"]
     assert line[-1].startswith("2 -> 8 tasks")
     assert b"\x1b" not in ended.out
@@ -87,7 +87,7 @@ async def test_without_a_daemon_aws_is_read_once_and_nothing_is_written() -> Non
         unused_url = f"http://127.0.0.1:{free_port()}"
         ended = await autoscaler("status", "--url", unused_url, **(WORLD | {"AWS_ENDPOINT_URL": observer.url}))
         actions = [request.action for request in observer.requests]
-    assert (ended.code, "reading AWS once" in ended.err) == (0, True)
+    assert (ended.code, "Reading AWS once" in ended.err) == (0, True)
     assert cells(ended.out.decode().splitlines()[1])[:4] == ["orders", "met", "2/0 (0-7)", "40 + 0"]
     assert "UpdateService" not in actions
     assert actions.count("DescribeServices") == 1
@@ -107,7 +107,7 @@ async def test_without_a_daemon_no_answer_of_aws_exits_with_4_and_a_refusal_with
 async def test_another_program_on_the_port_is_not_taken_for_a_daemon(body: Any) -> None:
     async with fake_daemon(200, body) as (url, _):
         ended = await autoscaler("status", "--url", url)
-    assert "no autoscaler" in ended.err
+    assert "No autoscaler" in ended.err
     assert (ended.code, ended.out) == (2, b"")
 
 
@@ -263,7 +263,7 @@ async def test_watching_continues_until_a_signal_and_then_exits_with_0(number: A
 async def test_watching_without_a_daemon_reports_it_and_continues() -> None:
     ended = await stopped(await started("status", "--watch", "--url", f"http://127.0.0.1:{free_port()}"), signal.SIGINT)
     assert ended.code == 0
-    assert "start one with `autoscaler run`" in ended.out.decode()
+    assert "Start it with `autoscaler run`" in ended.out.decode()
 
 
 def twice(drawn: str) -> bool:

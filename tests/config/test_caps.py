@@ -41,16 +41,16 @@ def test_the_default_is_no_caps() -> None:
         (cap(10, a=0), "database, per_task, a: 0 is out of range"),
         (cap(10, a="two"), "database, per_task, a"),
         (cap(10, a=1.5), "database, per_task, a"),
-        (cap(10), "database, per_task: names no service"),
+        (cap(10), "database, per_task"),
         ({"most": 10, "per_task": ["a"]}, "database, per_task: a list is not a table of services"),
-        ({"most": 10}, "database, per_task: is missing"),
-        ({"per_task": {"a": 1}}, "database, most: is missing"),
-        (cap(10, a=1) | {"least": 1}, "database, least: is not a setting here; known names: most, per_task"),
-        (5, "database: is not a table with most, per_task"),
-        (cap(10, b_2=1), "database: 'b-2' is not a service's key; did you mean b-1?"),
-        (cap(10, zzz=1), "database: 'zzz' is not a service's key; known keys: a, b-1"),
+        ({"most": 10}, "database, per_task: the value is missing"),
+        ({"per_task": {"a": 1}}, "database, most: the value is missing"),
+        (cap(10, a=1) | {"least": 1}, "database, least: unknown setting; known settings here: most, per_task"),
+        (5, "database: the value must be a table with most, per_task"),
+        (cap(10, b_2=1), "database: 'b-2' is not the key of a service; did you mean b-1?"),
+        (cap(10, zzz=1), "database: 'zzz' is not the key of a service; known keys: a, b-1"),
         (cap(10, a=1, A=1), "database: the service a is listed twice"),
-        (cap(5, a=2), "database: the services use 6 with min_tasks alone, and most is 5"),
+        (cap(5, a=2), "database: with min_tasks, the services already use 6, and most is 5"),
     ],
 )
 def test_an_error_in_a_cap_names_the_cap_and_the_field(wrong: Any, what: str) -> None:
@@ -65,7 +65,7 @@ def test_a_cap_equal_to_the_use_at_min_tasks_is_accepted() -> None:
 
 @pytest.mark.parametrize("name", ["", "two words", "-x", "c" * 65])
 def test_an_invalid_cap_name_is_rejected(name: Any) -> None:
-    assert "cap's name" in problems(settings_with(**{name: cap(10, a=1)}))["AUTOSCALER_CAPS"]
+    assert "name of a cap" in problems(settings_with(**{name: cap(10, a=1)}))["AUTOSCALER_CAPS"]
 
 
 def test_a_cap_in_the_file_may_name_a_service_from_variables(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_an_invalid_value_causes_no_contradiction() -> None:
 
 def test_an_invalid_setting_is_not_also_reported_as_missing() -> None:
     found = problems(flat(CLUSTER="", QUEUES=""))
-    assert set(found.values()) == {"is empty: unset it, or give it a value"}
+    assert set(found.values()) == {"the variable is empty. Unset it, or set a value"}
 
 
 def test_two_configured_services_must_not_name_the_same_ecs_service() -> None:
@@ -99,7 +99,7 @@ def test_a_service_without_a_region_is_in_the_region_of_the_daemon(home: str, sa
 @pytest.mark.parametrize("queue", ["q-A", "x,q-A", URL.format("eu-west-1", "123456789012")])
 def test_two_services_must_not_use_the_same_queue(queue: Any) -> None:
     errors = problems(many("A", "B", SERVICES__B__QUEUES=queue))
-    assert "queue_share" in errors["AUTOSCALER_SERVICES__B__QUEUES"]
+    assert "cannot be shared" in errors["AUTOSCALER_SERVICES__B__QUEUES"]
 
 
 @pytest.mark.parametrize(
@@ -116,4 +116,4 @@ def test_queues_with_the_same_name_in_another_region_or_account_are_different(on
 def test_each_further_service_on_a_queue_gets_one_error_that_names_the_first() -> None:
     errors = problems(many("A", "B", "C", SERVICES__B__QUEUES="q-A", SERVICES__C__QUEUES="q-A"))
     assert errors.keys() == {"AUTOSCALER_SERVICES__B__QUEUES", "AUTOSCALER_SERVICES__C__QUEUES"}
-    assert all(what.count("used by the service a ") == 1 for what in errors.values())
+    assert all(what.count("configured for the service a ") == 1 for what in errors.values())

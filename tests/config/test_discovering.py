@@ -86,14 +86,14 @@ def test_a_dot_in_a_tag_separates_the_group_from_the_setting(discover: Any) -> N
         ({"max_tasks": "9", "mode": "active"}, "mode", "more than shadow"),
         ({"profile": "careful", "max_tasks": "9", "mode": "active"}, "mode", "more than scale_out_only"),
         ({"max_tasks": "9", "profile": "missing"}, "profile", "profiles: batch, careful"),
-        ({"max_tasks": "9", "role_arn": "arn:aws:iam::1:role/x"}, "role_arn", "cannot be set by a tag"),
-        ({"max_tasks": "9", "cluster": "other"}, "cluster", "cannot be set by a tag"),
+        ({"max_tasks": "9", "role_arn": "arn:aws:iam::1:role/x"}, "role_arn", "a tag cannot set this"),
+        ({"max_tasks": "9", "cluster": "other"}, "cluster", "a tag cannot set this"),
         ({"max_task": "9"}, "max_task", "did you mean max_tasks"),
         ({"max_tasks": "many"}, "max_tasks", "'many'"),
         ({"max_tasks": "9", "min_tasks": "10"}, "min_tasks", "more than max_tasks"),
-        ({}, "max_tasks", "is required"),
+        ({}, "max_tasks", "this setting is required"),
         ({"max_tasks": "9", "scale_in": "slow"}, "scale_in", "is a group of settings"),
-        ({"max_tasks": "9", "queues": " "}, "queues", "is not a queue"),
+        ({"max_tasks": "9", "queues": " "}, "queues", "is not a queue name"),
         ({"max_tasks": "9", "queues": "arn:aws:sqs:us-east-1:123456789012:x"}, "queues", "us-east-1"),
     ],
 )
@@ -201,7 +201,7 @@ def test_a_contradiction_with_the_profile_names_the_service(tmp_path: Path) -> N
     with pytest.raises(ConfigError) as caught:
         discovered(TaggedService("prod", "orders", tags), settings)
     [problem] = caught.value.problems
-    assert str(problem) == ("tags of orders in prod: settings.toml: profiles.p.min_tasks: 5 is more than max_tasks, 3")
+    assert str(problem) == ("tags of orders in prod: settings.toml: profiles.p.min_tasks: 5 is more than max_tasks (3)")
 
 
 @pytest.mark.parametrize(("name", "tag"), [("processing_time", "50s"), ("cpu_target_percent", "50")])
@@ -224,7 +224,7 @@ def test_min_tasks_in_a_tag_must_not_exceed_the_ceiling(discover: Any) -> None:
 )
 def test_a_queue_url_in_a_tag_is_rejected(discover: Any, url: str) -> None:
     found = wrong(discover, queues=url, max_tasks="9")
-    assert "write the queue's name or ARN" in found["tags of orders in prod: autoscaler:queues"]
+    assert "Use the name or ARN of the queue" in found["tags of orders in prod: autoscaler:queues"]
 
 
 def test_a_missing_tag_keeps_its_last_value_and_is_reported(discover: Any) -> None:

@@ -108,7 +108,7 @@ def test_the_reported_way_to_activate_a_service_activates_it(
     note = shadow_note(service)
     assert note is not None
     assert service.activation in note
-    assert ("mode is not set" in note) is is_default
+    assert ("`mode` is not set" in note) is is_default
     after = style.activated(service.activation).service(tmp_path)
     assert (after.policy.mode, after.activation, shadow_note(after)) == (Mode.ACTIVE, None, None)
 

@@ -271,7 +271,7 @@ def test_a_number_of_five_thousand_digits_is_an_error_and_changes_nothing(file: 
     file.write("interval = " + "9" * 5000 + "\n" + services(orders=7))
     outcome = file.reloaded(last)
     assert outcome.config is last
-    assert "is not TOML" in str(outcome.problems[0])
+    assert "invalid TOML" in str(outcome.problems[0])
 
 
 def test_a_path_that_is_not_a_regular_file_is_rejected_without_waiting(file: File, tmp_path: Path) -> None:

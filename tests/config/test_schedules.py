@@ -48,10 +48,10 @@ def test_bounds_up_to_max_tasks_are_accepted(bounds: Any) -> None:
 @pytest.mark.parametrize(
     ("wrong", "what"),
     [
-        ({"max_tasks": 11}, "day: max_tasks 11 is more than the service's max_tasks, 10"),
+        ({"max_tasks": 11}, "day: max_tasks 11 is more than the max_tasks of the service (10)"),
         ({"min_tasks": 11}, "day: min_tasks 11 would be more than max_tasks 10 during this schedule"),
         ({"min_tasks": None, "max_tasks": 1}, "day, min_tasks: null"),
-        ({"min_tasks": 5, "max_tasks": 4}, "day: min_tasks, 5, is more than max_tasks, 4"),
+        ({"min_tasks": 5, "max_tasks": 4}, "day: min_tasks (5) is more than max_tasks (4)"),
         ({"min_tasks": -1}, "day, min_tasks"),
         ({"max_tasks": 1.5}, "day, max_tasks"),
         ({"for": "0s"}, "day, for"),
@@ -74,7 +74,7 @@ def test_bounds_up_to_max_tasks_are_accepted(bounds: Any) -> None:
         ({"cron": "0 8 * * " + "1," * 200 + "1"}, "day, cron"),
         ({"cron": "0 0 */30 * MON#2"}, "matches no date"),
         ({"cron": 5}, "day, cron"),
-        ({"untill": "5m"}, "is not a setting here; known names: cron, for, timezone, min_tasks, max_tasks, lead"),
+        ({"untill": "5m"}, "unknown setting; known settings here: cron, for, timezone, min_tasks, max_tasks, lead"),
         ({"timezon": "UTC"}, "did you mean timezone?"),
         ({"for_": "5m"}, "did you mean for?"),
     ],
@@ -92,12 +92,14 @@ def test_max_tasks_below_the_services_min_tasks_is_rejected() -> None:
 def test_a_missing_required_field_is_reported(missing: str) -> None:
     errors = problems(settings_with(**{name: value for name, value in DAY.items() if name != missing}))
     assert errors.keys() == {"AUTOSCALER_SCHEDULES"}
-    assert ("give min_tasks, max_tasks or both" if missing == "min_tasks" else f"{missing}: is missing") in str(errors)
+    assert (
+        "set min_tasks, max_tasks or both" if missing == "min_tasks" else f"{missing}: the value is missing"
+    ) in str(errors)
 
 
 @pytest.mark.parametrize("name", ["", "two words", "-day", "d" * 65, "däy"])
 def test_an_invalid_schedule_name_is_rejected(name: Any) -> None:
-    assert "schedule's name" in problems(flat(SCHEDULES=json.dumps({name: DAY})))["AUTOSCALER_SCHEDULES"]
+    assert "name of a schedule" in problems(flat(SCHEDULES=json.dumps({name: DAY})))["AUTOSCALER_SCHEDULES"]
 
 
 def test_the_schedule_in_force_is_not_a_setting() -> None:

@@ -23,11 +23,17 @@ def problems(environ: dict[str, str]) -> dict[str, str]:
 @pytest.mark.parametrize("old", RENAMED)
 def test_a_renamed_variable_gets_its_new_name(old: str) -> None:
     found = problems(flat(**{old.upper(): "1"}))
-    assert found == {f"AUTOSCALER_{old.upper()}": f"was renamed to AUTOSCALER_{VARIABLES[old]}"}
+    assert found == {f"AUTOSCALER_{old.upper()}": f"the setting was renamed to AUTOSCALER_{VARIABLES[old]}"}
     found = problems(many("b", **{f"SERVICES__B__{old.upper()}": "1"}))
-    assert found[f"AUTOSCALER_SERVICES__B__{old.upper()}"] == f"was renamed to AUTOSCALER_SERVICES__B__{VARIABLES[old]}"
+    assert (
+        found[f"AUTOSCALER_SERVICES__B__{old.upper()}"]
+        == f"the setting was renamed to AUTOSCALER_SERVICES__B__{VARIABLES[old]}"
+    )
     found = problems(flat() | {f"AUTOSCALER_DEFAULTS__{old.upper()}": "1"})
-    assert found[f"AUTOSCALER_DEFAULTS__{old.upper()}"] == f"was renamed to AUTOSCALER_DEFAULTS__{VARIABLES[old]}"
+    assert (
+        found[f"AUTOSCALER_DEFAULTS__{old.upper()}"]
+        == f"the setting was renamed to AUTOSCALER_DEFAULTS__{VARIABLES[old]}"
+    )
 
 
 @pytest.mark.parametrize("old", RENAMED)

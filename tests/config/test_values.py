@@ -253,7 +253,7 @@ def test_the_interval_is_never_longer_than_a_third_of_the_shortest_latency(value
 
 @pytest.mark.parametrize("value", ["", " ", "\t"])
 def test_the_error_for_an_empty_variable_says_to_unset_it(value: str) -> None:
-    assert "unset it" in problems(flat(REGION=value))["AUTOSCALER_REGION"]
+    assert "Unset it" in problems(flat(REGION=value))["AUTOSCALER_REGION"]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_the_fleet_cap_limits_the_removals_if_all_queues_read_zero_at_once() -> 
     desk.now += WINDOW_S - 1
     refused = desk.request("c", 0)
     assert (refused.target, refused.rule) == (10, Rule.FLEET_CAP)
-    assert "at most 50 % of 40 tasks are removed within 300 s; 20 of 20 already removed" in refused.steps[-1].reason
+    assert "at most 20 tasks (50 % of 40) may be removed within 300 s; already removed: 20" in refused.steps[-1].reason
     desk.now += 1
     assert desk.request("c", 0).target == 0
 

@@ -1,4 +1,4 @@
-"""The real embedded Region, one for all tests; each finds it with an empty queue and a service without tasks."""
+"""One real embedded Region for all tests. Each test starts with an empty queue and a service without tasks."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from autoscaler.demo.workers import DemoQueue
 
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
-    """Where the Region listens."""
+    """Yield the URL of the Region."""
     with subprocess.Popen(
         [sys.executable, "-m", "autoscaler.demo.region"],
         stdin=subprocess.PIPE,
@@ -29,7 +29,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 async def queue(endpoint: str) -> AsyncIterator[DemoQueue]:
-    """The demo's queue, empty, and beside it the demo's service with no task desired, running or pending."""
+    """Yield the empty queue of the demo. The demo's service has no desired, running or pending task."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         queue = await create_resources(RegionClient(endpoint, session))
         await queue.client.report(running=0, pending=0)

@@ -1,4 +1,4 @@
-"""A stand-in for the daemon: a naive loop over the same wire, with the same contract towards the demo.
+"""A stand-in for the daemon: a simple loop that uses the same AWS APIs and the same interface to the demo.
 
 It reads the demo's settings from its environment, answers /readyz, scales, and logs each change as a JSON line.
 """
@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 TARGETS = {"sqs": "AmazonSQS", "ecs": "AmazonEC2ContainerServiceV20141113"}
-TEND = {"cluster": os.environ["AUTOSCALER_CLUSTER"]}
+CLUSTER = {"cluster": os.environ["AUTOSCALER_CLUSTER"]}
 PER_TASK = 20
 
 
@@ -25,7 +25,7 @@ class Ready(BaseHTTPRequestHandler):
         self.wfile.write(b"{}")
 
     def log_message(self, *args: Any) -> None:
-        """Only decisions are logged."""
+        """Log no requests: the log has only decisions."""
 
 
 def call(service: str, action: str, /, **parameters: Any) -> dict[str, Any]:
@@ -45,10 +45,10 @@ def poll(url: str) -> None:
     attributes = call("sqs", "GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])["Attributes"]
     work = sum(int(attributes[f"ApproximateNumberOfMessages{kind}"]) for kind in ("", "NotVisible"))
     name = os.environ["AUTOSCALER_SERVICE"]
-    current = call("ecs", "DescribeServices", **TEND, services=[name])["services"][0]["desiredCount"]
+    current = call("ecs", "DescribeServices", **CLUSTER, services=[name])["services"][0]["desiredCount"]
     target = min(int(os.environ["AUTOSCALER_MAX_TASKS"]), math.ceil(work / PER_TASK))
     if target != current:
-        call("ecs", "UpdateService", **TEND, service=name, desiredCount=target)
+        call("ecs", "UpdateService", **CLUSTER, service=name, desiredCount=target)
         line = json.dumps({"event": "scaled", "sentence": f"{name}: {current} -> {target} tasks"})
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The whole demo as a process, with a stand-in for the daemon: exit codes, output, and nothing left behind."""
+"""The whole demo as a process, with a stand-in for the daemon: exit codes, output, and no process left."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from autoscaler.demo.children import environment
 from autoscaler.errors import ConfigError
 
 STANDIN = Path(__file__).with_name("standin.py")
-PLAYS = """
+DEMO_SCRIPT = """
 import sys
 from autoscaler.demo import Options, fleet
 from autoscaler.demo.entry import run
@@ -23,24 +23,26 @@ sys.exit(run(Options(duration_s={duration_s}, json={json}), (sys.executable, *{c
 """
 
 
-async def playing(command: list[str], *, duration_s: float = 5.0, as_json: bool = True) -> asyncio.subprocess.Process:
+async def start_demo(
+    command: list[str], *, duration_s: float = 5.0, as_json: bool = True
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", PLAYS.format(duration_s=duration_s, json=as_json, command=command)),
+        *(sys.executable, "-c", DEMO_SCRIPT.format(duration_s=duration_s, json=as_json, command=command)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=environment({"AWS_PROFILE": "nobody", "HTTP_PROXY": "http://127.0.0.1:9"}),
+        env=environment({"AWS_PROFILE": "nonexistent", "HTTP_PROXY": "http://127.0.0.1:9"}),
         start_new_session=True,
     )
 
 
-async def ended(play: asyncio.subprocess.Process) -> tuple[int, str, str]:
+async def result_of(demo: asyncio.subprocess.Process) -> tuple[int, str, str]:
     async with asyncio.timeout(100):
-        out, err = await play.communicate()
-    return play.returncode or 0, out.decode(), err.decode()
+        out, err = await demo.communicate()
+    return demo.returncode or 0, out.decode(), err.decode()
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that it started and that live. Linux tells."""
+    """Return the ids of the child processes. Skip the test if there is no /proc."""
     listed = Path(f"/proc/{pid}/task/{pid}/children")
     if not listed.exists():
         pytest.skip("no /proc")
@@ -52,8 +54,8 @@ def alive(pid: int) -> bool:
     return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-async def test_a_demo_goes_from_zero_and_back_loses_nothing_and_stdout_is_json() -> None:
-    code, out, err = await ended(await playing([str(STANDIN)]))
+async def test_a_demo_scales_out_and_in_loses_no_message_and_prints_json() -> None:
+    code, out, err = await result_of(await start_demo([str(STANDIN)]))
     assert code == 0, err
     summary = json.loads(out)
     assert summary["sent"] == summary["processed"] > 0
@@ -68,27 +70,27 @@ async def test_a_demo_goes_from_zero_and_back_loses_nothing_and_stdout_is_json()
     assert "worker: 0 -> " in err
 
 
-async def test_a_daemon_that_dies_ends_the_demo_with_its_last_lines() -> None:
-    dies = "import sys; print('first'); sys.exit('no such thing')"
-    code, out, err = await ended(await playing(["-c", dies]))
+async def test_the_demo_fails_with_the_last_log_lines_when_the_daemon_ends() -> None:
+    script = "import sys; print('first'); sys.exit('invalid settings')"
+    code, out, err = await result_of(await start_demo(["-c", script]))
     assert (code, out) == (1, "")
     assert "the daemon ended unexpectedly with exit code 1" in err
     assert "first" in err
-    assert "no such thing" in err
+    assert "invalid settings" in err
     assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_leaves_nothing_running(sent: Any) -> None:
-    play = await playing([str(STANDIN)], duration_s=60)
-    assert play.stderr is not None
+async def test_a_signal_ends_the_demo_and_its_child_processes(sent: Any) -> None:
+    demo = await start_demo([str(STANDIN)], duration_s=60)
+    assert demo.stderr is not None
     async with asyncio.timeout(60):
-        while b"Metrics" not in await play.stderr.readline():
+        while b"Metrics" not in await demo.stderr.readline():
             pass
-    started = children_of(play.pid)
+    started = children_of(demo.pid)
     assert len(started) == 2
-    play.send_signal(sent)
-    code, out, err = await ended(play)
+    demo.send_signal(sent)
+    code, out, err = await result_of(demo)
     assert (code, out) == (130, "")
     assert f"stopped by {sent.name}; no process is left running" in err
     assert "Traceback" not in err
@@ -96,7 +98,7 @@ async def test_a_signal_leaves_nothing_running(sent: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "names"),
+    ("options", "message"),
     [
         (Options(duration_s=0), "--duration"),
         (Options(duration_s=float("nan")), "--duration"),
@@ -105,26 +107,26 @@ async def test_a_signal_leaves_nothing_running(sent: Any) -> None:
         (Options(trace=Path("x"), speed=0), "--speed"),
         (Options(trace=Path("x"), speed=float("inf")), "--speed"),
         (Options(speed=2), "--trace FILE"),
-        (Options(trace=Path("/nowhere.csv")), "/nowhere.csv: cannot be read"),
+        (Options(trace=Path("/nowhere.csv")), "/nowhere.csv: the file cannot be read"),
     ],
 )
-def test_what_is_wrong_with_the_options_is_told_before_anything_starts(
-    options: Any, names: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_invalid_options_are_reported_before_the_demo_starts(
+    options: Any, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(entry, "_perform", None)
     assert run(options) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert names in told.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert message in output.err
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_invalid_options_are_reported_together() -> None:
     with pytest.raises(ConfigError) as caught:
         entry.load_of(Options(duration_s=-1, from_day=-1, speed=-1))
     assert len(caught.value.problems) == 4
 
 
-def test_without_the_extra_it_says_how_to_install_it(
+def test_without_the_extra_the_error_has_the_install_command(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(entry, "find_spec", lambda name: None if name == "moto" else object())

@@ -1,4 +1,4 @@
-"""Tasks start late, work, and drain: against the real Region and its real queue."""
+"""Tasks take time to start, process messages, and drain. The tests use the embedded Region and its queue."""
 
 import asyncio
 import json
@@ -9,32 +9,32 @@ from typing import Any
 
 import pytest
 
-from autoscaler.demo import fleet as fleets
+from autoscaler.demo import fleet as fleet_module
 from autoscaler.demo.fleet import DemoFleet, State
 from autoscaler.demo.ledger import Ledger
 from autoscaler.demo.load import Arrival, DemoLoad
 from autoscaler.demo.sender import send
 from autoscaler.demo.workers import CONCURRENCY, DemoQueue, DemoWorker, ProcessedMessage
-from tests.demo.test_region import counts_of, describe, desire
+from tests.demo.test_region import counts_of, describe_service, set_desired_count
 from tests.demo.waiting import until
 
 
 @asynccontextmanager
-async def following(queue: Any, ledger: Any, start_up_s: Any = (0.3, 0.5)) -> AsyncIterator[Any]:
-    """A fleet that follows what is desired, with its tasks, until the context ends."""
+async def running_fleet(queue: Any, ledger: Any, start_up_s: Any = (0.3, 0.5)) -> AsyncIterator[Any]:
+    """Run a fleet and its tasks until the context ends, and yield the fleet."""
 
-    async def acting(act: Callable[[], Awaitable[None]]) -> None:
-        await act()
+    async def run(job: Callable[[], Awaitable[None]]) -> None:
+        await job()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fleets, "START_UP_S", start_up_s)
+        patch.setattr(fleet_module, "START_UP_S", start_up_s)
         with suppress(asyncio.CancelledError):
             async with asyncio.TaskGroup() as group:
                 members: list[asyncio.Task[None]] = []
                 fleet = DemoFleet(
                     queue.client,
                     lambda: DemoWorker(queue, ledger),
-                    lambda act: members.append(group.create_task(acting(act))),
+                    lambda job: members.append(group.create_task(run(job))),
                     Random(0),
                 )
                 members.append(group.create_task(fleet.follow()))
@@ -43,27 +43,27 @@ async def following(queue: Any, ledger: Any, start_up_s: Any = (0.3, 0.5)) -> As
                     member.cancel()
 
 
-async def test_tasks_are_pending_until_they_have_started_and_ecs_says_so(queue: Any) -> None:
-    async with following(queue, Ledger(), start_up_s=(1.5, 1.5)) as fleet:
-        await desire(queue, 3)
+async def test_the_fleet_and_ecs_count_tasks_as_running_only_after_their_start(queue: Any) -> None:
+    async with running_fleet(queue, Ledger(), start_up_s=(1.5, 1.5)) as fleet:
+        await set_desired_count(queue, 3)
         await until(lambda: fleet.starting == 3)
         assert fleet.running == 0
         await until(lambda: fleet.running == 3)
         async with asyncio.timeout(20):
-            while (service := await describe(queue))["runningCount"] != 3:
+            while (service := await describe_service(queue))["runningCount"] != 3:
                 assert service["runningCount"] + service["pendingCount"] <= 3
         assert service["pendingCount"] == 0
         assert fleet.task_seconds >= 3 * 1.5
         assert fleet.peak == 3
 
 
-async def test_a_task_that_is_not_needed_any_more_before_it_started_never_works(queue: Any) -> None:
+async def test_a_task_that_is_stopped_during_its_start_receives_no_message(queue: Any) -> None:
     ledger = Ledger()
-    async with following(queue, ledger, start_up_s=(30.0, 30.0)) as fleet:
-        await desire(queue, 2)
+    async with running_fleet(queue, ledger, start_up_s=(30.0, 30.0)) as fleet:
+        await set_desired_count(queue, 2)
         await until(lambda: fleet.starting == 2)
         await send(load_of(20), queue, ledger)
-        await desire(queue, 0)
+        await set_desired_count(queue, 0)
         await until(lambda: fleet.at_rest)
         assert ledger.receives == 0
 
@@ -72,41 +72,41 @@ def load_of(messages: int, work_s: float = 0.3) -> DemoLoad:
     return DemoLoad(tuple(Arrival(0.0, work_s) for _ in range(messages)), 0.01)
 
 
-async def test_everything_sent_is_processed_once(queue: Any) -> None:
+async def test_every_sent_message_is_processed_once(queue: Any) -> None:
     ledger = Ledger()
-    async with following(queue, ledger) as fleet:
-        await desire(queue, 3)
+    async with running_fleet(queue, ledger) as fleet:
+        await set_desired_count(queue, 3)
         await send(load_of(137), queue, ledger)
         await until(lambda: ledger.processed == 137)
         assert len(ledger.sent) == 137
         assert ledger.duplicates == 0
         assert all(wait >= 0 for wait in ledger.waits_s())
-        await desire(queue, 0)
+        await set_desired_count(queue, 0)
         await until(lambda: fleet.at_rest)
     assert await counts_of(queue) == (0, 0)
 
 
-async def test_a_drained_task_receives_no_more_finishes_what_it_holds_and_deletes_it(queue: Any) -> None:
+async def test_a_draining_task_receives_no_more_messages_and_deletes_those_that_it_holds(queue: Any) -> None:
     ledger = Ledger()
-    async with following(queue, ledger) as fleet:
-        await desire(queue, 1)
+    async with running_fleet(queue, ledger) as fleet:
+        await set_desired_count(queue, 1)
         await until(lambda: fleet.running == 1)
         await send(load_of(4 * CONCURRENCY, work_s=2.0), queue, ledger)
         await until(lambda: ledger.receives >= CONCURRENCY)
-        await desire(queue, 0)
+        await set_desired_count(queue, 0)
         await until(lambda: fleet.at_rest)
     assert CONCURRENCY <= ledger.processed < 4 * CONCURRENCY
     assert ledger.in_flight == 0
     assert await counts_of(queue) == (ledger.waiting, 0)
 
 
-async def test_a_worker_never_holds_more_than_its_concurrency(queue: Any) -> None:
+async def test_a_worker_never_holds_more_messages_than_its_concurrency(queue: Any) -> None:
     ledger = Ledger()
-    async with following(queue, ledger) as fleet:
-        await desire(queue, 1)
+    async with running_fleet(queue, ledger) as fleet:
+        await set_desired_count(queue, 1)
         await until(lambda: fleet.running == 1)
         (task,) = fleet.tasks
-        uneven = tuple(Arrival(0.0, 0.3 + place % 3) for place in range(35))
+        uneven = tuple(Arrival(0.0, 0.3 + index % 3) for index in range(35))
         await send(DemoLoad(uneven, 0.01), queue, ledger)
         held = set()
         while ledger.processed < 35:
@@ -116,21 +116,21 @@ async def test_a_worker_never_holds_more_than_its_concurrency(queue: Any) -> Non
         assert task.worker.holding == 0
 
 
-async def test_tasks_that_have_not_started_go_first(queue: Any) -> None:
-    async with following(queue, Ledger()) as fleet:
-        await desire(queue, 2)
+async def test_a_scale_in_stops_starting_tasks_first(queue: Any) -> None:
+    async with running_fleet(queue, Ledger()) as fleet:
+        await set_desired_count(queue, 2)
         await until(lambda: fleet.running == 2)
-        fleets.START_UP_S = (30.0, 30.0)
-        veterans = list(fleet.tasks)
-        await desire(queue, 5)
+        fleet_module.START_UP_S = (30.0, 30.0)
+        started = list(fleet.tasks)
+        await set_desired_count(queue, 5)
         await until(lambda: fleet.starting == 3)
-        await desire(queue, 2)
+        await set_desired_count(queue, 2)
         await until(lambda: len(fleet.tasks) == 2)
-        assert fleet.tasks == veterans
-        assert all(task.state is State.RUNNING for task in veterans)
+        assert fleet.tasks == started
+        assert all(task.state is State.RUNNING for task in started)
 
 
-async def test_a_stopped_worker_deletes_all_that_it_has_done_in_as_many_calls_as_that_takes() -> None:
+async def test_a_stopped_worker_deletes_all_processed_messages_in_batches_of_ten() -> None:
     deleted: list[list[str]] = []
 
     class Recorder(DemoQueue):
@@ -150,14 +150,14 @@ async def test_a_stopped_worker_deletes_all_that_it_has_done_in_as_many_calls_as
     assert ledger.processed == 25
 
 
-async def test_what_is_due_when_the_load_ends_is_sent_too(queue: Any) -> None:
+async def test_messages_that_are_due_at_the_end_of_the_load_are_sent(queue: Any) -> None:
     ledger = Ledger()
     await send(DemoLoad((Arrival(0.0, 1.0), Arrival(0.25, 1.0)), 0.25), queue, ledger)
     assert len(ledger.sent) == 2
     assert await counts_of(queue) == (2, 0)
 
 
-async def test_a_message_says_what_work_it_is(queue: Any) -> None:
+async def test_a_message_has_its_number_and_its_processing_time(queue: Any) -> None:
     await send(load_of(1, work_s=1.25), queue, Ledger())
     (message,) = await queue.receive(1)
     assert json.loads(message["Body"]) == {"number": 0, "work_s": 1.25}

@@ -1,4 +1,4 @@
-"""Laws of the load that the demo makes up, and of thinning what is too much for the embedded Region."""
+"""Laws of the synthetic load, and of thinning a load that exceeds the limit of the embedded Region."""
 
 from itertools import pairwise
 from random import Random
@@ -12,7 +12,7 @@ from autoscaler.demo.load import CELL_S, MEAN_WORK_S, MOST_PER_CELL, Bin, place,
 
 @st.composite
 def timelines(draw: Any) -> Any:
-    """Bins one after the other, from points in time to minutes, empty to overfull."""
+    """Generate consecutive bins with a width of 0 to 60 s, and with 0 to 5 times `MOST_PER_CELL` messages."""
     begins, bins = 0.0, []
     for width, messages in draw(
         st.lists(
@@ -24,7 +24,7 @@ def timelines(draw: Any) -> Any:
     return bins
 
 
-def test_the_load_rises_from_nothing_and_falls_to_nothing() -> None:
+def test_the_arrival_rate_rises_from_zero_and_falls_to_zero() -> None:
     rates = [rate_at(share / 100) for share in range(-5, 106)]
     assert rates[5] == 0.0
     assert max(rates) > 10 * (sum(rates) / len(rates)) / 3
@@ -33,7 +33,7 @@ def test_the_load_rises_from_nothing_and_falls_to_nothing() -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(st.floats(5, 150), st.integers(0, 2**32))
-def test_made_up_arrivals_are_in_order_within_the_duration_and_repeatable(duration_s: Any, seed: Any) -> None:
+def test_synthetic_arrivals_are_in_order_within_the_duration_and_repeatable(duration_s: Any, seed: Any) -> None:
     load = synthetic_load(duration_s, seed)
     instants = [arrival.at_s for arrival in load.arrivals]
     assert instants == sorted(instants)
@@ -43,13 +43,13 @@ def test_made_up_arrivals_are_in_order_within_the_duration_and_repeatable(durati
     assert synthetic_load(duration_s, seed) == load
 
 
-def test_another_seed_is_another_load() -> None:
+def test_another_seed_gives_another_load() -> None:
     assert synthetic_load(120, 1) != synthetic_load(120, 2)
 
 
 @settings(deadline=None)
 @given(timelines())
-def test_thinning_leaves_no_cell_with_more_than_the_region_carries(bins: Any) -> None:
+def test_thinning_leaves_no_cell_with_more_messages_than_the_region_supports(bins: Any) -> None:
     by = thinning(bins)
     cells: dict[int, float] = {}
     for begins, ends, messages in bins:
@@ -63,10 +63,10 @@ def test_thinning_leaves_no_cell_with_more_than_the_region_carries(bins: Any) ->
 
 @settings(deadline=None)
 @given(timelines(), st.integers(1, 50))
-def test_thinning_keeps_every_kth_message_and_invents_none(bins: Any, by: Any) -> None:
-    kept = thin(bins, by)
-    assert sum(kept) == sum(int(b.messages) for b in bins) // by
-    assert all(count <= bin_.messages for count, bin_ in zip(kept, bins, strict=True))
+def test_thinning_keeps_every_kth_message_and_adds_none(bins: Any, by: Any) -> None:
+    remaining = thin(bins, by)
+    assert sum(remaining) == sum(int(b.messages) for b in bins) // by
+    assert all(count <= bin_.messages for count, bin_ in zip(remaining, bins, strict=True))
     assert thin(bins, 1) == [bin_.messages for bin_ in bins]
 
 

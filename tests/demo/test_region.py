@@ -1,4 +1,4 @@
-"""The embedded Region tells the truth about tasks, keeps every message, and does not outlive its owner."""
+"""The embedded Region returns the task counts of the fleet, loses no message, and ends when its input is closed."""
 
 import asyncio
 import json
@@ -16,64 +16,64 @@ from autoscaler.demo.region import ServiceCounts
 from autoscaler.demo.workers import DemoQueue, DemoWorker
 
 
-async def desire(queue: DemoQueue, tasks: int) -> None:
+async def set_desired_count(queue: DemoQueue, tasks: int) -> None:
     await queue.client.call(
         "ecs", "UpdateService", cluster=settings.CLUSTER, service=settings.SERVICE, desiredCount=tasks
     )
 
 
-async def describe(queue: DemoQueue) -> dict[str, Any]:
+async def describe_service(queue: DemoQueue) -> dict[str, Any]:
     answer = await queue.client.call("ecs", "DescribeServices", cluster=settings.CLUSTER, services=[settings.SERVICE])
     result: dict[str, Any] = answer["services"][0]
     return result
 
 
-async def test_running_and_pending_are_what_the_fleet_reports_and_not_what_is_desired(queue: Any) -> None:
-    await desire(queue, 5)
-    service = await describe(queue)
+async def test_running_and_pending_counts_are_those_that_the_fleet_reports(queue: Any) -> None:
+    await set_desired_count(queue, 5)
+    service = await describe_service(queue)
     assert (service["desiredCount"], service["runningCount"], service["pendingCount"]) == (5, 0, 0)
-    told = await queue.client.report(running=2, pending=3)
-    assert told["desired"] == 5
-    service = await describe(queue)
+    counts = await queue.client.report(running=2, pending=3)
+    assert counts["desired"] == 5
+    service = await describe_service(queue)
     assert (service["desiredCount"], service["runningCount"], service["pendingCount"]) == (5, 2, 3)
 
 
-async def test_scaling_is_no_deployment(queue: Any) -> None:
-    await desire(queue, 7)
+async def test_scaling_starts_no_deployment(queue: Any) -> None:
+    await set_desired_count(queue, 7)
     await queue.client.report(running=1, pending=6)
-    (deployment,) = (await describe(queue))["deployments"]
+    (deployment,) = (await describe_service(queue))["deployments"]
     assert deployment["rolloutState"] == "COMPLETED"
     assert deployment["status"] == "PRIMARY"
     assert (deployment["desiredCount"], deployment["runningCount"], deployment["pendingCount"]) == (7, 1, 6)
 
 
-async def test_changes_are_counted_by_direction_and_repetitions_are_none(queue: Any) -> None:
+async def test_changes_are_counted_by_direction_and_repeated_values_are_not_counted(queue: Any) -> None:
     before = await queue.client.report(running=0, pending=0)
     for tasks in (3, 3, 8, 1, 0, 0):
-        await desire(queue, tasks)
-    told = await queue.client.report(running=0, pending=0)
-    assert told["scale_outs"] - before["scale_outs"] == 2
-    assert told["scale_ins"] - before["scale_ins"] == 2
+        await set_desired_count(queue, tasks)
+    after = await queue.client.report(running=0, pending=0)
+    assert after["scale_outs"] - before["scale_outs"] == 2
+    assert after["scale_ins"] - before["scale_ins"] == 2
 
 
-def test_counts_follow_what_is_desired() -> None:
+def test_service_counts_follow_the_desired_count() -> None:
     counts = ServiceCounts()
     for tasks in (1, 4, 4, 2):
         counts.desire(tasks)
     assert counts == ServiceCounts(desired=2, scale_outs=2, scale_ins=1)
 
 
-async def test_many_callers_at_once_lose_and_double_nothing(queue: Any) -> None:
-    """moto by itself hands messages out twice, or loses those sent while others are deleted."""
+async def test_concurrent_calls_lose_and_duplicate_no_message(queue: Any) -> None:
+    """Without the lock, moto can deliver a message twice, or lose a message that is sent during a delete."""
     received: list[int] = []
     senders, each, batches = 4, 10, 12
 
     async def send(sender: int) -> None:
         for batch in range(batches):
             first = (sender * batches + batch) * each
-            await queue.send([json.dumps(first + place) for place in range(each)])
+            await queue.send([json.dumps(first + index) for index in range(each)])
 
-    async def eat() -> None:
+    async def consume() -> None:
         while len(received) < senders * batches * each:
             messages = await queue.receive(10)
             received.extend(json.loads(message["Body"]) for message in messages)
@@ -84,7 +84,7 @@ async def test_many_callers_at_once_lose_and_double_nothing(queue: Any) -> None:
         for sender in range(senders):
             group.create_task(send(sender))
         for _ in range(10):
-            group.create_task(eat())
+            group.create_task(consume())
     assert Counter(received) == Counter(range(senders * batches * each))
     assert await counts_of(queue) == (0, 0)
 
@@ -95,8 +95,8 @@ async def counts_of(queue: DemoQueue) -> tuple[int, int]:
     return int(attributes["ApproximateNumberOfMessages"]), int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
 
-async def test_a_poll_that_waits_keeps_nobody_else_waiting(queue: Any) -> None:
-    """Else the send would be let in only when the poll has ended with nothing."""
+async def test_a_long_poll_does_not_block_other_calls(queue: Any) -> None:
+    """If it did, the send would start only after the poll has ended without a message."""
     async with asyncio.TaskGroup() as group:
         polling = group.create_task(queue.receive(1))
         await counts_of(queue)
@@ -104,8 +104,8 @@ async def test_a_poll_that_waits_keeps_nobody_else_waiting(queue: Any) -> None:
     assert [message["Body"] for message in polling.result()] == ["hello"]
 
 
-async def test_the_queue_counts_what_waits_and_what_is_in_flight(queue: Any) -> None:
-    await queue.send([str(place) for place in range(10)])
+async def test_the_queue_counts_visible_and_in_flight_messages(queue: Any) -> None:
+    await queue.send([str(index) for index in range(10)])
     assert await counts_of(queue) == (10, 0)
     held = await queue.receive(4)
     assert await counts_of(queue) == (6, 4)
@@ -113,9 +113,9 @@ async def test_the_queue_counts_what_waits_and_what_is_in_flight(queue: Any) -> 
     assert await counts_of(queue) == (6, 0)
 
 
-async def test_a_minute_can_be_read_back_from_cloudwatch(queue: Any) -> None:
+async def test_a_published_minute_can_be_read_from_cloudwatch(queue: Any) -> None:
     ledger = Ledger()
-    fleet = DemoFleet(queue.client, lambda: DemoWorker(queue, ledger), lambda act: None, Random(0))
+    fleet = DemoFleet(queue.client, lambda: DemoWorker(queue, ledger), lambda job: None, Random(0))
     minutes = MinutePublisher(queue.client, ledger, fleet, settings.CLUSTER, settings.SERVICE, settings.QUEUE)
     begins = 1_800_000_000 // 60 * 60
     ledger.note_sent([1.0] * 30)
@@ -141,7 +141,7 @@ async def test_a_minute_can_be_read_back_from_cloudwatch(queue: Any) -> None:
     assert sorted(result["Values"]) == [12, 30]
 
 
-async def test_it_ends_when_its_owner_is_gone() -> None:
+async def test_the_region_ends_when_its_standard_input_is_closed() -> None:
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "autoscaler.demo.region"),
         stdin=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What is shown says what is so, and nothing that a log line may contain can break it."""
+"""The screen shows the state of the demo, and no log line can break the display."""
 
 from dataclasses import replace
 from io import StringIO
@@ -11,7 +11,7 @@ from rich.console import Console
 from autoscaler.demo.children import DemoDaemon
 from autoscaler.demo.screen import BARS, PLAIN_EVERY_S, DemoState, Screen, plain, render, sparkline
 
-SCENE = DemoState(
+STATE = DemoState(
     elapsed_s=12.0,
     duration_s=120.0,
     left_s=216.0,
@@ -31,7 +31,7 @@ SCENE = DemoState(
 )
 
 
-def shown(scene: DemoState, *, terminal: bool) -> str:
+def output_of(state: DemoState, *, terminal: bool) -> str:
     out = StringIO()
     console = Console(
         file=out,
@@ -43,13 +43,13 @@ def shown(scene: DemoState, *, terminal: bool) -> str:
         _environ={"TERM": "xterm"},
     )
     with Screen(console) as screen:
-        screen.show(scene)
+        screen.show(state)
     return out.getvalue()
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 10**9), max_size=60))
-def test_a_sparkline_has_its_lowest_bar_for_zero_only_and_its_highest_for_the_top(values: Any) -> None:
+def test_a_sparkline_has_the_lowest_bar_only_for_zero_and_the_highest_for_the_maximum(values: Any) -> None:
     line = sparkline(values)
     assert len(line) == len(values)
     for value, bar in zip(values, line, strict=True):
@@ -59,7 +59,7 @@ def test_a_sparkline_has_its_lowest_bar_for_zero_only_and_its_highest_for_the_to
 
 
 def test_the_table_shows_messages_tasks_and_the_last_decision() -> None:
-    text = shown(SCENE, terminal=True)
+    text = output_of(STATE, terminal=True)
     for part in (
         "1,234 waiting",
         "40 in flight",
@@ -71,33 +71,33 @@ def test_the_table_shows_messages_tasks_and_the_last_decision() -> None:
     assert "worker: 4 -> 9 tasks  (2 s ago)" in text
 
 
-def test_without_a_terminal_there_are_plain_lines_and_no_escapes() -> None:
-    text = shown(SCENE, terminal=False)
+def test_without_a_terminal_the_output_is_plain_lines_without_escape_codes() -> None:
+    text = output_of(STATE, terminal=False)
     assert "\x1b" not in text
-    assert plain(SCENE) in text
+    assert plain(STATE) in text
     assert "worker: 4 -> 9 tasks" in text
 
 
-def test_plain_lines_come_every_few_seconds_and_a_decision_at_once() -> None:
+def test_plain_lines_are_printed_every_few_seconds_and_decisions_at_once() -> None:
     out = StringIO()
     screen = Screen(Console(file=out, force_terminal=False, width=200))
-    for beat in range(20):
-        screen.show(replace(SCENE, elapsed_s=beat * PLAIN_EVERY_S / 10, sentence="a" if beat < 15 else "b"))
+    for step in range(20):
+        screen.show(replace(STATE, elapsed_s=step * PLAIN_EVERY_S / 10, sentence="a" if step < 15 else "b"))
     assert len(out.getvalue().splitlines()) == 2 + 2
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_no_sentence_breaks_the_table(sentence: Any) -> None:
-    render(replace(SCENE, sentence=sentence))
-    text = shown(replace(SCENE, sentence="[bold]x[/nonsense]"), terminal=True)
+    render(replace(STATE, sentence=sentence))
+    text = output_of(replace(STATE, sentence="[bold]x[/nonsense]"), terminal=True)
     assert "[bold]x[/nonsense]" in text
 
 
 @settings(deadline=None)
 @given(st.one_of(st.text(), st.sampled_from(["{}", "[]", "null", '{"sentence": 3}', '{"event": "holding"}'])))
-def test_any_line_of_the_daemons_log_is_kept_and_only_decisions_are_shown(line: Any) -> None:
-    daemon = DemoDaemon(process=None, port=1)  # type: ignore[arg-type]  # nothing is run
+def test_every_log_line_of_the_daemon_is_stored_and_only_decisions_are_shown(line: Any) -> None:
+    daemon = DemoDaemon(process=None, port=1)  # type: ignore[arg-type]  # the test runs no process
     daemon.note(line)
     assert len(daemon.tail) == 1
     assert daemon.sentence == ""

@@ -1,4 +1,4 @@
-"""The fixed fleet against brute force, and the arithmetic of the ledger and the summary."""
+"""The fixed fleet compared with brute force, and the arithmetic of the ledger and the summary."""
 
 import json
 from typing import Any
@@ -17,8 +17,8 @@ arrivals_lists = st.lists(
 ).map(lambda gaps: [Arrival(sum(gap for gap, _ in gaps[: n + 1]), work) for n, (_, work) in enumerate(gaps)])
 
 
-def waits_by_hand(arrivals: Any, slots: Any) -> Any:
-    """Slot by slot: each message takes the slot that is free first."""
+def brute_force_waits_s(arrivals: Any, slots: Any) -> Any:
+    """Return the wait of each message in seconds. Each message takes the slot that is free first."""
     free = [0.0] * slots
     waits = []
     for at_s, work_s in arrivals:
@@ -31,20 +31,20 @@ def waits_by_hand(arrivals: Any, slots: Any) -> Any:
 
 @settings(deadline=None)
 @given(arrivals_lists, st.integers(1, 6))
-def test_waits_are_those_of_first_come_first_served(arrivals: Any, slots: Any) -> None:
-    assert waits_s(arrivals, slots) == pytest.approx(waits_by_hand(arrivals, slots))
+def test_waits_are_those_of_a_first_come_first_served_queue(arrivals: Any, slots: Any) -> None:
+    assert waits_s(arrivals, slots) == pytest.approx(brute_force_waits_s(arrivals, slots))
 
 
 @settings(deadline=None)
 @given(arrivals_lists, st.integers(1, 3), st.sampled_from([0.0, 0.5, 2.0, 15.0]))
-def test_the_fixed_fleet_is_the_least_that_keeps_every_message_in_time(
+def test_the_fixed_fleet_is_the_smallest_that_meets_the_latency_target_for_every_message(
     arrivals: Any, concurrency: Any, latency_s: Any
 ) -> None:
     least = least_tasks(arrivals, concurrency, latency_s)
-    by_hand = next(
-        n for n in range(40) if not arrivals or (n and max(waits_by_hand(arrivals, n * concurrency)) <= latency_s)
+    expected = next(
+        n for n in range(40) if not arrivals or (n and max(brute_force_waits_s(arrivals, n * concurrency)) <= latency_s)
     )
-    assert least == by_hand
+    assert least == expected
 
 
 @settings(deadline=None)
@@ -56,14 +56,14 @@ def test_more_slots_never_make_a_message_wait_longer(arrivals: Any, slots: Any) 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 20), min_size=1), st.sampled_from([0.0, 0.5, 0.95, 1.0]))
-def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(values: Any, share: Any) -> None:
+def test_a_percentile_is_the_smallest_value_with_this_share_of_values_at_or_below_it(values: Any, share: Any) -> None:
     value = percentile(values, share)
     assert value in values
     assert sum(v <= value for v in values) >= share * len(values)
     assert all(sum(v <= lower for v in values) < share * len(values) for lower in values if lower < value)
 
 
-def test_the_percentile_of_nothing_is_zero() -> None:
+def test_the_percentile_of_no_values_is_zero() -> None:
     assert percentile([], 0.95) == 0
 
 
@@ -84,8 +84,11 @@ def test_every_message_is_waiting_in_flight_or_processed(received: Any, deleted:
         assert ledger.received[number] == 100.0 + received.index(number)
 
 
-def played(*, lost: int = 0) -> Ledger:
-    """Twenty messages, one a second, received 2 s later; worked on for 5 s."""
+def ledger_of_run(*, lost: int = 0) -> Ledger:
+    """Return the ledger of 20 messages, sent one per second. Each is received after 2 s and takes 5 s.
+
+    The last `lost` messages are not received.
+    """
     ledger = Ledger()
     ledger.note_sent(1000.0 + second for second in range(20))
     for number in range(20 - lost):
@@ -105,8 +108,8 @@ def summary_of(ledger: Any, left: Any = 0, task_seconds: Any = 60.0, acceptable_
     )
 
 
-def test_a_summary_by_hand() -> None:
-    summary = summary_of(played())
+def test_a_summary_has_the_values_computed_by_hand() -> None:
+    summary = summary_of(ledger_of_run())
     assert (summary.sent, summary.processed, summary.lost, summary.duplicates) == (20, 20, 0, 0)
     assert (summary.wait_p50_s, summary.wait_p95_s, summary.wait_max_s) == (2.0, 2.0, 2.0)
     assert summary.late == 20
@@ -116,30 +119,30 @@ def test_a_summary_by_hand() -> None:
     assert summary.problems == ()
 
 
-def test_a_message_that_waited_just_as_long_as_it_may_is_not_late() -> None:
-    assert summary_of(played(), acceptable_latency_s=2.0).late == 0
+def test_a_message_that_waited_exactly_the_latency_target_is_not_late() -> None:
+    assert summary_of(ledger_of_run(), acceptable_latency_s=2.0).late == 0
 
 
-def test_what_is_lost_or_left_is_a_problem_and_an_unreceived_message_is_late() -> None:
-    summary = summary_of(played(lost=2), left=4)
+def test_lost_messages_and_remaining_tasks_are_problems_and_unreceived_messages_are_late() -> None:
+    summary = summary_of(ledger_of_run(lost=2), left=4)
     assert summary.lost == 2
     assert summary.late == 20
     assert summary.problems == (
-        "2 of 20 messages were not processed before the time limit",
+        "not processed before the time limit: 2 of 20 messages",
         "not scaled in to zero: 4 tasks are still desired or running",
     )
 
 
-def test_the_json_has_every_promised_key_and_is_json() -> None:
-    promised = (
+def test_the_summary_is_valid_json_and_has_every_required_key() -> None:
+    required = (
         "sent processed lost duplicates late wait_p50_s wait_p95_s wait_max_s acceptable_latency_s task_seconds "
         "peak_tasks scale_outs scale_ins fixed_fleet_tasks fixed_fleet_task_seconds saved_ratio thinned_by"
     )
-    for ledger in (played(), Ledger()):
-        told = json.loads(json.dumps(summary_of(ledger).as_json(), allow_nan=False))
-        assert set(promised.split()) <= set(told)
+    for ledger in (ledger_of_run(), Ledger()):
+        summary = json.loads(json.dumps(summary_of(ledger).as_json(), allow_nan=False))
+        assert set(required.split()) <= set(summary)
     assert summary_of(Ledger()).saved_ratio is None
 
 
-def test_the_fixed_fleet_gets_the_messages_as_they_were_really_sent() -> None:
-    assert observed_arrivals(played())[:2] == [Arrival(0.0, 5.0), Arrival(1.0, 5.0)]
+def test_the_fixed_fleet_gets_the_messages_at_their_actual_send_times() -> None:
+    assert observed_arrivals(ledger_of_run())[:2] == [Arrival(0.0, 5.0), Arrival(1.0, 5.0)]

@@ -1,4 +1,4 @@
-"""Waiting for what must become true."""
+"""Wait for a condition in a test."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ LIMIT_S = 40.0
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """The condition holds; if it does not for long, the test fails."""
+    """Return when the condition is true. Raise `TimeoutError` after `LIMIT_S`."""
     async with asyncio.timeout(LIMIT_S):
-        while not condition():  # noqa: ASYNC110  # what is awaited sets no event
+        while not condition():  # noqa: ASYNC110  # no event signals the condition
             await asyncio.sleep(0.02)

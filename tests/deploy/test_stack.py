@@ -172,7 +172,7 @@ def test_a_right_to_write_is_only_for_the_named_service() -> None:
 
 
 def test_every_right_is_explained() -> None:
-    explained = (ROOT / "deploy" / "README.md").read_text().partition("## What each right is for")[2]
+    explained = (ROOT / "deploy" / "README.md").read_text().partition("## What each permission is for")[2]
     for right in CALLS:
         service, _, action = right.partition(":")
         assert f"`{right}`" in explained or f"`…{action.removeprefix('Describe')}`" in explained, (service, action)

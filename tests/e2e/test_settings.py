@@ -104,7 +104,7 @@ async def test_an_address_in_a_tag_is_never_called() -> None:
             async with daemon(observer.url, free_port(), settings) as running:
                 await until(lambda: bool(running.events("tags_read")), 30, running)
                 [wrong] = running.events("tags_wrong")
-                assert "autoscaler:metrics.x.prometheus: metrics cannot be set by a tag" in wrong["problems"][0]
+                assert "autoscaler:metrics.x.prometheus: a tag cannot set metrics" in wrong["problems"][0]
                 assert "profile" in wrong["problems"][0]
                 assert running.events("tags_read")[0]["services"] == 0
         assert called == []

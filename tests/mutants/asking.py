@@ -28,6 +28,8 @@ _RELATED_TESTS = {*_FORMULA_TESTS, "test_votes", "test_loads"}
 _SLOWEST = "test_machine"
 """Stateful tests of whole service histories: the slowest, so the last."""
 
+_SWEEP = "test_no_law_is_violated_over_many_random_worlds"
+
 _PYTEST_ASYNCIO_FIXTURES = {"event_loop_policy"}
 """The fixtures that pytest-asyncio adds to all tests."""
 
@@ -101,7 +103,7 @@ def _slowness(item: pytest.Item) -> int:
 
 
 def _is_sweep(item: pytest.Item) -> bool:
-    return "drawn_worlds" in item.name
+    return item.name == _SWEEP
 
 
 def _short_sweep() -> None:

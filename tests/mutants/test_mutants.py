@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from tests.mutants import asking
 from tests.mutants.placing import CALLED_AT_IMPORT, Planted, _function, is_replaceable
 from tests.mutants.planting import CORE, ROOT, Mutant, modules, mutants_of, planted
 from tests.mutants.report import exclusions, findings, killed_ratio, page, reasons, stale
@@ -169,6 +170,15 @@ def test_the_page_counts_mutants_and_shows_each_survivor_with_its_reason() -> No
     assert "2026-01-01: 2 mutants, 50.0% killed." in text
     assert "| `engine.py` | 2 | 1 | 0 | 1 | 50% |" in text
     assert "`engine.py`, `decide`: accepted.\n\n```diff\n- x = 1\n+ x = 0\n```" in text
+
+
+def test_the_tests_that_a_run_names_exist() -> None:
+    tests = ROOT / asking.TESTS
+    named = [tests / f"{name}.py" for name in (*asking._RELATED_TESTS, asking._SLOWEST)]
+    assert [path for path in named if not path.is_file()] == []
+    path, _, law = asking._LAWS.removesuffix("[").partition("::")
+    assert f"def {law}(" in (ROOT / path).read_text()
+    assert f"def {asking._SWEEP}(" in (ROOT / path).read_text()
 
 
 def test_every_reason_and_exclusion_is_a_sentence_without_a_full_stop() -> None:

@@ -52,7 +52,7 @@ def test_check_and_doctor_print_readable_numbers(latency: str, takes: str, most:
 
 def test_the_derived_interval_is_rounded() -> None:
     text = " ".join(notes(config(acceptable_latency="20s")))
-    assert "poll interval 6.67s" in text
+    assert "poll interval 6.67 s" in text
 
 
 @given(worlds())

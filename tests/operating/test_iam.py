@@ -134,7 +134,7 @@ def test_the_account_comes_from_the_queue_arns_and_an_unknown_account_is_remarke
     arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders"
     of_queue = granted(config(queues=arn), "eu-west-1", None)
     assert f":{ACCOUNT}:service/" in json.dumps(of_queue.policy)
-    assert any("assumed to be in the queues' account" in remark for remark in of_queue.remarks)
+    assert any("assumed to be in the account of the queues" in remark for remark in of_queue.remarks)
     nowhere = granted(config(), None, None)
     assert "arn:aws:ecs:*:*:service/prod/orders" in json.dumps(nowhere.policy)
     assert any("--account" in remark for remark in nowhere.remarks)

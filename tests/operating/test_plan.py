@@ -32,7 +32,7 @@ def level(what: str, of: Any, **starts_s: float) -> Level:
 def test_the_wait_of_the_first_message_from_zero_is_compared_with_its_target(
     fields: Any, starts_s: Any, expected: Any
 ) -> None:
-    assert level("from zero", config(**fields), **starts_s) is expected
+    assert level("scale from zero", config(**fields), **starts_s) is expected
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,10 @@ def test_calls_are_counted_by_region_and_those_of_a_cluster_are_shared() -> None
 def test_ecs_calls_above_the_rate_share_are_a_note_because_ecs_is_then_read_less_often() -> None:
     of = several(*({"region": "eu-west-1", "cluster": f"c{number}"} for number in range(300)))
     [ecs] = [one for one in planned(of, {}) if one.what == "calls to ECS"]
-    assert (ecs.level, "30 of our 5 calls per second" in ecs.text, "every 60s" in ecs.text) == (Level.NOTE, True, True)
-    assert "split the services over several accounts" in ecs.remedy
+    assert ecs.level is Level.NOTE
+    assert "30 calls per second in eu-west-1, limit 5 (25 % of the AWS quota)" in ecs.text
+    assert "every 60s" in ecs.text
+    assert "use several AWS accounts" in ecs.remedy
     assert level("calls to SQS", of) is Level.GOOD
 
 
@@ -73,15 +75,15 @@ def test_sqs_calls_above_the_rate_share_are_a_finding_with_the_required_interval
     of = several({"queues": ",".join(f"q{number}" for number in range(60)), "acceptable_latency": "1500ms"})
     tight = replace(of, rate_share_percent=2)  # 60 queues twice a second; 2 % of 4,000 are 80
     [queues] = [one for one in planned(tight, {}) if one.what == "calls to SQS"]
-    assert (queues.level, "120 of our 80 calls per second" in queues.text) == (Level.FINDING, True)
+    assert (queues.level, "120 calls per second, limit 80" in queues.text) == (Level.FINDING, True)
     assert "AUTOSCALER_INTERVAL to 1s or longer, or raise AUTOSCALER_RATE_SHARE_PERCENT to 3" in queues.remedy
 
 
 def test_the_cost_of_the_calls_is_in_dollars_a_month() -> None:
-    [dollars] = [one for one in planned(config(), {}) if one.what == "dollars"]
+    [dollars] = [one for one in planned(config(), {}) if one.what == "cost of AWS calls"]
     # one queue every 10 s: 259,200 requests; four metrics a minute: 172,800
-    assert "$1.83 a month" in dollars.text
-    assert "259,200 to SQS ($0.10), 172,800 metrics from CloudWatch ($1.73)" in dollars.text
+    assert "$1.83 per month" in dollars.text
+    assert "259,200 calls to SQS ($0.10), 172,800 metrics from CloudWatch ($1.73)" in dollars.text
 
 
 def test_the_worst_finding_decides_the_exit_code() -> None:

@@ -97,14 +97,14 @@ def test_region_and_account_come_from_the_queue_arns_if_they_are_not_given() -> 
 
 def test_an_unknown_value_is_a_placeholder_and_the_first_step_replaces_it() -> None:
     bare = InitAnswers("shop", "worker", ("orders",), 60.0, 20)
-    assert steps(bare)[0] == "replace REGION, ACCOUNT, IMAGE in the files"
+    assert steps(bare)[0] == "Replace REGION, ACCOUNT, IMAGE in the files."
     assert "in the files" not in " ".join(steps(ANSWERS))
     assert "ACCOUNT" not in "".join(files(ANSWERS).values())
 
 
 def commands(answers: InitAnswers) -> list[list[str]]:
     """Return the words after `aws` of each AWS CLI command in the steps, in order."""
-    return [shlex.split(step.partition(": aws ")[2]) for step in steps(answers) if ": aws " in step]
+    return [shlex.split(step.partition(": `aws ")[2].removesuffix("`")) for step in steps(answers) if ": `aws " in step]
 
 
 def run_command(client: Any, words: list[str], contents: dict[str, str]) -> Any:

@@ -60,15 +60,15 @@ def test_nothing_is_tried_twice() -> None:
 @pytest.mark.parametrize(
     ("sweeps", "error"),
     [
-        (["nonsense"], "'nonsense' is not a sweep: write FIELD=A|B|C"),
-        (["=1|2"], "not a sweep"),
-        (["tolerance="], "not a sweep"),
-        (["tolerance=|"], "not a sweep"),
-        (["tolerance=1", "tolerance=2"], "given twice; give all its values in one option"),
+        (["nonsense"], "'nonsense' is not FIELD=A|B|C"),
+        (["=1|2"], "is not FIELD=A|B|C"),
+        (["tolerance="], "is not FIELD=A|B|C"),
+        (["tolerance=|"], "is not FIELD=A|B|C"),
+        (["tolerance=1", "tolerance=2"], "a field occurs twice. Pass all its values in one option"),
         (["acceptable_latency=soon"], "'soon' is not a duration"),
         (["acceptable_latency=30"], "has no unit"),
-        ([f"tolerance={'|'.join(map(str, range(MOST_TRIALS + 1)))}"], "201 combinations are more than 200"),
-        ([f"{name}={'|'.join(map(str, range(50)))}" for name in "abcdefgh"], "sweep fewer values"),
+        ([f"tolerance={'|'.join(map(str, range(MOST_TRIALS + 1)))}"], "there are 201 combinations; the maximum is 200"),
+        ([f"{name}={'|'.join(map(str, range(50)))}" for name in "abcdefgh"], "Use fewer values"),
     ],
 )
 def test_an_invalid_sweep_is_refused_with_the_remedy(sweeps: Any, error: str) -> None:
@@ -108,13 +108,13 @@ def test_the_advice_begins_with_the_current_settings() -> None:
 @pytest.mark.parametrize(
     ("other", "sentence"),
     [
-        (with_latency(90, 0.0, 1.64), "30 s more latency would cost 18 % less"),
-        (with_latency(30, 0.004, 2.5), "30 s less latency would cost 25 % more"),
-        (with_latency(300, 0.0, 2.01), "240 s more latency would cost the same"),
-        (with_latency(90, 0.005, 1.0), "30 s more latency would cost 50 % less"),
+        (with_latency(90, 0.0, 1.64), "a latency target that is 30 s longer costs 18 % less"),
+        (with_latency(30, 0.004, 2.5), "a latency target that is 30 s shorter costs 25 % more"),
+        (with_latency(300, 0.0, 2.01), "a latency target that is 240 s longer costs the same"),
+        (with_latency(90, 0.005, 1.0), "a latency target that is 30 s longer costs 50 % less"),
         (
             with_latency(30, 0.0051, 3.0),
-            "30 s less latency would cost 50 % more; the target would be missed: 0.51 % late",
+            "a latency target that is 30 s shorter costs 50 % more; this target is missed: 0.51 % late",
         ),
     ],
 )
@@ -126,14 +126,18 @@ def test_another_latency_target_is_reported_with_its_cost_and_whether_it_would_b
 
 def test_other_latency_targets_are_reported_in_ascending_order() -> None:
     sentences = advised(with_latency(300, 0.0, 1.0), with_latency(30, 0.0, 3.0), with_latency(90, 0.0, 1.5))
-    assert [sentence.split(" latency")[0] for sentence in sentences[1:]] == ["30 s less", "30 s more", "240 s more"]
+    assert [sentence.partition(" costs")[0].partition(" is ")[2] for sentence in sentences[1:]] == [
+        "30 s shorter",
+        "30 s longer",
+        "240 s longer",
+    ]
 
 
 def test_the_cheapest_settings_without_more_late_messages_are_recommended() -> None:
     sentences = advised(
         with_setting(0.002, 1.9, "a=1"), with_setting(0.002, 1.5, "a=2/b=3"), with_setting(0.2, 1.0, "a=3")
     )
-    assert sentences[1:] == ["a=2, b=3 would cost 25 % less, with no more late messages: 0.20 % late"]
+    assert sentences[1:] == ["a=2, b=3 costs 25 % less, with no more late messages: 0.20 % late"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,7 @@ def test_the_cheapest_settings_without_more_late_messages_are_recommended() -> N
     ],
 )
 def test_better_settings_are_clearly_cheaper_without_more_late_messages(late: float, cost: float, better: bool) -> None:
-    assert ("tolerance=0.2 would cost" in advised(with_setting(late, cost))[1]) == better
+    assert ("tolerance=0.2 costs" in advised(with_setting(late, cost))[1]) == better
 
 
 def test_the_advice_says_that_no_combination_is_better_only_if_settings_were_tried() -> None:

@@ -272,9 +272,9 @@ def test_a_worker_gives_way_only_if_all_messages_in_progress_finish_soon(world: 
             world.sqs.until(lambda: "delete" in journal)
             world.time.advance(600)
             world.sqs.send("b")
-            until(lambda: world.time.loop_waits_s == 60)
+            until(lambda: world.time.loop_waits_s == 60 and world.time.loop_waits_until > world.time.now())
             receives = len(world.sqs.receives)
-            world.time.advance(59)
+            world.time.advance(world.time.loop_waits_until - world.time.now() - 1)
             assert len(world.sqs.receives) == receives
             world.time.advance(1)
             until(lambda: "begin b" in journal)

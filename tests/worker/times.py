@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock, current_thread
+from threading import Lock, current_thread, get_ident
 from time import monotonic, sleep
 
 from autoscaler.worker import Bell, Time
@@ -23,8 +23,8 @@ class VirtualTime(Time):
         self._lock = Lock()
         self.is_idle: Callable[[], bool] = lambda: True
         self.pauses: list[float] = []
-        self.loop_waits_s = 0.0
-        self._heartbeats: dict[str, float] = {}
+        self.loop_waits_s, self.loop_waits_until = 0.0, 0.0
+        self._heartbeats: dict[int, float] = {}
 
     def now(self) -> float:
         return self._now
@@ -36,9 +36,10 @@ class VirtualTime(Time):
     def wait(self, bell: Bell, seconds: float) -> bool:
         name = current_thread().name
         if name.startswith("heart"):
-            return self._heartbeat_waited(name, bell, self._now + seconds)
+            return self._heartbeat_waited(bell, self._now + seconds)
         if name == "MainThread" and not self.is_idle():
-            end, self.loop_waits_s = self._now + seconds, seconds
+            end = self._now + seconds
+            self.loop_waits_s, self.loop_waits_until = seconds, end
             return self._waited(bell, end)
         if bell.wait(0):
             return True
@@ -58,12 +59,13 @@ class VirtualTime(Time):
             assert monotonic() < deadline, "no heartbeat ran"
             sleep(SLICE_S)
 
-    def _heartbeat_waited(self, name: str, bell: Bell, end: float) -> bool:
-        self._heartbeats[name] = end
+    def _heartbeat_waited(self, bell: Bell, end: float) -> bool:
+        thread = get_ident()  # not its name: a message that is received again has a second thread of the same name
+        self._heartbeats[thread] = end
         try:
             return self._waited(bell, end)
         finally:
-            del self._heartbeats[name]
+            del self._heartbeats[thread]
 
     def _waited(self, bell: Bell, end: float) -> bool:
         deadline = monotonic() + TIMEOUT_S

@@ -23,7 +23,7 @@ class Identity(NamedTuple):
 
     @property
     def principal(self) -> str | None:
-        """The user or role whose policies apply (None: IAM can simulate none, as for the account's root user).
+        """The user or role whose policies apply (None: IAM cannot simulate it, as for the account's root user).
 
         A session ARN does not contain the role's path, so a role with a path is not found.
         """

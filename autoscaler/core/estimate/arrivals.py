@@ -17,12 +17,14 @@ from autoscaler.core.signals import MINUTE_LIMIT_S, SAME_MINUTE_S
 MINUTE_S = 60.0
 
 PROVEN_S = 120.0
-"""Seconds for which a deletion that was seen proves that messages are being completed: CloudWatch reports one each
+"""Seconds for which an observed deletion proves that messages are being completed. CloudWatch reports deletions once a
 minute.
 """
 
 UNPROVEN = 3.0
-"""Completions that are assumed without proof. If as many really happen, all stay unseen in e^-3 = 5 % of cases."""
+"""Maximum completions that are assumed without proof. If 3 are expected, none is observed with a probability of e^-3 =
+5 %.
+"""
 
 
 class Arrivals:
@@ -31,7 +33,7 @@ class Arrivals:
 
     SQS counts do not distinguish one message that is held for an hour from an hour of short messages. Completions are
     therefore assumed only while some are seen: the queue's counts fall, or CloudWatch counts deletions. Messages that
-    are held without any deletion are not completions and, since the counts stay level, not arrivals.
+    are held while nothing is deleted count neither as completions nor, because the counts are level, as arrivals.
     """
 
     __slots__ = (

@@ -1,6 +1,6 @@
 """The number of messages that a task holds at once: messages in flight divided by running tasks, while messages wait.
 
-All slots are occupied then. Prefetched messages count: they were received, which is what the latency target is about.
+All slots are occupied then. Prefetched messages count: they were received, and the latency target ends at the receive.
 Some messages in flight may belong to a second consumer or to dead workers. A value above the configured one is
 therefore used only as far as the messages in flight follow the number of the service's tasks.
 """
@@ -11,13 +11,13 @@ from autoscaler.core.knowledge import Estimate
 from autoscaler.core.model import Instant
 
 PRIOR_READINGS = 30.0
-"""The weight of the configured number, in readings: as much as five minutes of readings."""
+"""The weight of the configured number, in readings: the same as five minutes of readings."""
 
 DECAY = 0.98
 """The decay of a reading's weight per reading: about eight minutes of ten-second readings are remembered."""
 
 VARIED = 0.1
-"""The coefficient of variation of the task count from which the dependence on it can be measured."""
+"""Minimum coefficient of variation of the task count. Below it, the dependence on the task count cannot be measured."""
 
 
 class Concurrency:

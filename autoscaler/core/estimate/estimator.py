@@ -21,7 +21,7 @@ LOAD_S, LOAD_MOST_S = EXPECTED_S[-1], 600.0
 """The span of the load, in seconds: a minute, or three processing times if that is longer, at most ten minutes."""
 
 MISSED_INTERVALS = 2.5
-"""If a queue was not read for more intervals than this, the time in between is unknown. One missed poll is acceptable.
+"""If a queue was not read for more intervals than this, the work in between is unknown. One missed poll is acceptable.
 """
 
 LASTING_RATIO = 1 / 3
@@ -120,8 +120,9 @@ class Estimator:
         )  # without workers, missing messages were purged or expired
 
     def must_foresee(self, policy: Policy) -> bool:
-        """Whether a message can be late that arrives before a task requested at the next poll runs. With a longer
-        latency target, messages can wait for the poll, and spare tasks for them would stay idle.
+        """Whether the acceptable latency is shorter than a poll interval plus a late start-up. A task requested at the
+        next poll is then too late for a message that arrives now. With a longer latency target, messages can wait for
+        the poll, and spare tasks for them would stay idle.
         """
         return policy.shortest_latency_s < self.interval_s + self._starting.late_s
 
@@ -178,8 +179,8 @@ class Estimator:
 
 
 def _late(queue: Arrivals, gone: float, elapsed_s: float, latency_s: float) -> float:
-    """Return how many of the messages received since the last poll were late. The oldest were received first, halfway
-    between the polls. Late messages that arrived and were received between two polls are not seen.
+    """Return how many of the messages received since the last poll were late. The oldest are assumed to be received
+    first, halfway between the polls. Late messages that arrived and were received between two polls are not counted.
     """
     late = 0.0
     for age_s, messages in reversed(queue.waited):

@@ -11,21 +11,21 @@ from autoscaler.core.knowledge import Estimate, StartingTasks
 from autoscaler.core.model import Fleet, Instant
 
 ASSUMED_S = 50.0
-"""Before any start was seen: ECS tasks take 30 to 90 s."""
+"""Assumed start-up time until a start was seen. ECS tasks take 30 to 90 s."""
 LATE_RATIO = 1.5
-"""Before enough starts were seen: one in ten takes 1.5 times the average."""
+"""Assumed ratio of the 90th percentile to the mean start-up time, until enough starts were seen."""
 
 STALLED_S = 300.0
-"""A longer start had no capacity, or the task crashed; it is no evidence for the next start."""
+"""Longer starts are ignored: there was no capacity, or the task crashed."""
 
 MOST_SAMPLES = 64
 PRIOR_WEIGHT = 5.0
 SOONEST_S = 5.0
-"""The shortest expected remaining time of an overdue task."""
+"""The minimum expected remaining time, also of an overdue task."""
 
 
 class Starting:
-    """`_requested`: (when, how many) tasks that do not run yet, oldest first."""
+    """Learns the start-up time of tasks. `_requested`: (instant, number of tasks) that do not run yet, oldest first."""
 
     __slots__ = ("_at", "_deploying", "_desired", "_learned_at", "_requested", "_running", "_summed_up", "_took_s")
 

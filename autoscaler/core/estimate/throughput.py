@@ -3,11 +3,12 @@ readings.
 
 In a minute in which messages waited, every slot was occupied. Slot-seconds divided by deletions is then the time that a
 message occupies a slot, including prefetching and the gaps between two receives, and gives the throughput of a task. In
-other minutes the same ratio is Little's law, the time that a message stays. If the two clearly differ, the first is
-used; they are never mixed.
+other minutes the same ratio is Little's law, the time that a message stays. If the first is clearly longer, it is used;
+otherwise the mean of all minutes is used.
 
-The estimates must cope with a prior that is wrong by a factor of ten, a release that is twice as slow, a broken
-database (no deletions: no evidence about processing times), and a few jobs that take a hundred times as long.
+The estimates must stay correct if the configured value is wrong by a factor of ten, if a release is twice as slow, if a
+database is down (without deletions there is no evidence about processing times), and if a few jobs take a hundred times
+as long.
 """
 
 from __future__ import annotations
@@ -23,29 +24,37 @@ from autoscaler.core.model import Flow, Instant
 MINUTE_S = 60.0
 
 ASSUMED_S = 12.0
-"""Before anything is known: five messages per task within a minute, as with KEDA's default."""
+"""Assumed until something is learned: 12 s, which is five messages per task and minute."""
 
 PRIOR_WEIGHT, FADES_AFTER = 3.0, 5.0
-"""A configured or assumed time counts as three observations, and fades: after 50 real ones, as a quarter of one."""
+"""A configured or assumed time has the weight of three observations. The weight decreases: after 50 deletions it is
+about a quarter of one observation.
+"""
 
 MOST_WEIGHT = 400.0
-"""The deletions that are remembered: they give the mean of lognormal times (CV 1) within 5 %. Older ones decay."""
+"""The number of deletions that are remembered; older ones decay. They give the mean of lognormal times (CV 1) within 5
+%.
+"""
 FASTEST = 0.2
-"""The largest decay per minute: busy queues forget over five minutes."""
+"""Maximum decay per minute. For a busy queue, a minute loses two thirds of its weight within five minutes."""
 
 RECENT_MINUTES, RECENT_WEIGHT = 3, 5.0
-"""The mean of the last minutes, drawn to the long-term mean with the weight of five messages."""
+"""The mean of the last three minutes is shrunk towards the long-term mean, which has the weight of five messages."""
 
 SURPRISE = 4.0
-"""The slot time of a minute counts for at most this many mean times per deleted message, plus one message: 20 tasks
-that delete nothing for a minute count as the time of four messages, not as twenty minutes.
+"""The slot time of a minute is limited to SURPRISE x mean x (deleted messages + 1): 20 tasks that delete nothing for a
+minute count as the time of four messages, not as twenty minutes.
 """
 
 SHIFTED_RATIO, SHIFTED_SIGMAS, SHIFTED_DELETIONS = 0.2, 4.0, 30
-"""Recent minutes that differ by a fifth, and by four standard errors, on 30 deletions, count as another release."""
+"""A new release is assumed if the recent mean differs by about 20 % and by four standard errors, with at least 30
+deletions.
+"""
 
 REGIME_SIGMAS = 3.0
-"""A saturated slot counts as another regime if it is slower by this many standard errors."""
+"""The mean of saturated minutes is used if it is longer than the mean of all minutes by more than this number of
+standard errors.
+"""
 
 LAG_MINUTES = 10
 """The minutes over which work and deletions are compared to estimate the spread of processing times."""
@@ -91,7 +100,7 @@ class Throughput:
     """Learns from the messages in flight of the readings, and from CloudWatch's minutes. `prior_s` None: nothing is
     configured.
 
-    `fixed`: the configured value is used, whatever is measured.
+    `fixed`: the configured value is used, and measurements are ignored.
     """
 
     __slots__ = (
@@ -127,7 +136,7 @@ class Throughput:
         self._minutes, self._same_regime_minutes = _Newest(), 0
         self._deviation, self._compared = SPREAD_WEIGHT * SPREAD_PRIOR, SPREAD_WEIGHT
         self.mean_s = self.slow_s = self._prior_s
-        """The mean time that a message occupies a slot; and the same over the last minutes if that is longer."""
+        """The mean time that a message occupies a slot; and the larger of it and the mean of the last three minutes."""
         self._weight = 0.0
 
     @property
@@ -152,8 +161,8 @@ class Throughput:
         self._gap_until = until
 
     def learn(self, minute: Flow) -> None:
-        """Add one minute as CloudWatch counted it, once each. A minute without a running task is the work of other
-        consumers.
+        """Add one CloudWatch minute. Call it once per minute. A minute in which no task ran is ignored: other consumers
+        did that work.
         """
         start = minute.at - MINUTE_S
         if not self._saw(start, minute.at) or minute.tasks == 0 or self._is_fruitless(minute):
@@ -192,8 +201,8 @@ class Throughput:
         return self._taken.since <= start and end <= self._taken.newest_at
 
     def _is_fruitless(self, minute: Flow) -> bool:
-        """Whether nothing was deleted although ten messages should have been, in this minute or in a row of such
-        minutes: the workers, or a system behind them, are broken.
+        """Whether nothing was deleted although at least ten deletions were expected, in this minute or in consecutive
+        minutes without deletions: the workers, or a system behind them, are broken.
         """
         if minute.deleted:
             self._undone = 0.0
@@ -202,7 +211,7 @@ class Throughput:
         return minute.received > 0 and self._undone >= 10
 
     def _best(self) -> _Sum:
-        """Return the sums of saturated minutes if they are clearly slower than those of all minutes (Little's law):
+        """Return the sums of saturated minutes if their mean is clearly longer than that of all minutes (Little's law):
         workers then prefetch, or slow each other down. If processing times spread widely, the difference must be
         larger, because long jobs cause saturation.
         """
@@ -225,7 +234,7 @@ class Throughput:
         self._compared = self._compared * SPREAD_DECAY + deleted
 
     def _shift(self) -> None:
-        """Drop the long-term mean if the last minutes clearly have another one."""
+        """Replace the long-term mean by the mean of the last three minutes if the two differ clearly."""
         recent, mean_s = self._minutes.total(RECENT_MINUTES), self.mean_s
         if len(self._minutes) < RECENT_MINUTES or recent.deleted < SHIFTED_DELETIONS or recent.taken_s <= 0:
             return

@@ -1,6 +1,6 @@
 """A quantity that accumulates over time, stored as far back as queries need, in bounded memory.
 
-Law: the amount within a time span is the sum at its end minus the sum at its start; between two notes the sum is
+Invariant: the amount within a time span is the sum at its end minus the sum at its start; between two notes the sum is
 interpolated linearly.
 """
 

@@ -35,7 +35,7 @@ _PART: Final = 7
 
 
 class Autoregression:
-    """The coefficients of every horizon; of none until there are enough minutes."""
+    """The coefficients of every horizon. They do not exist until enough minutes are known."""
 
     __slots__ = ("_weights",)
 
@@ -56,7 +56,9 @@ class Autoregression:
         return bounded
 
     def fit(self, history: WeekHistory, horizon: int) -> None:
-        """Fit one horizon to complete hours, without the three days that its features reach back."""
+        """Fit one horizon to complete hours. The first three days are excluded, because its inputs reach back three
+        days.
+        """
         oldest = history.coded_until - SPAN + 3 * DAY + BACK
         first = max(oldest, history.coded_until - history.age)
         rows = history.coded_until - horizon - first
@@ -65,9 +67,8 @@ class Autoregression:
 
 
 def _fitted(view: LagView, horizon: int) -> Floats:
-    """Return the coefficients and the constant of least squares in which a large miss counts by its distance only.
-
-    Plain squares would follow the few largest bursts. The distances come from a first fit to a part of the minutes.
+    """Return the coefficients and the constant. A large error counts in proportion to its size, not to its square;
+    otherwise the fit would follow the few largest bursts. The sizes come from a first fit to a part of the minutes.
     """
     seen, arrived = view.regressed(horizon), view.arrived(horizon).astype(np.float32)
     part = slice(None, None, _PART)

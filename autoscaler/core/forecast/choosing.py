@@ -1,7 +1,7 @@
 """Weights of the forecasts: by their recent errors at each horizon, scored only on predictions made in advance.
 
-The weight of a forecast falls by a factor of e for each eighth that its error is above the best one's. One clear winner
-is used alone; equals are averaged, which gives a smaller error than each of them.
+The weight of a forecast falls by a factor of e for each 12.5 % by which its error exceeds the smallest error. A clearly
+best forecast is used alone. Equally good forecasts are averaged, which gives a smaller error than each of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HALF_LIVES: Final = np.array([60.0, 720.0])
 
 SHARPNESS: Final = 8.0
 SMALL: Final = 1e-3
-"""Messages a minute that are irrelevant: smaller errors are equal."""
+"""Messages per minute. Smaller errors are treated as equal."""
 
 _DECAYS: Final = 0.5 ** (1.0 / HALF_LIVES)[:, None, None]
 _CHUNK: Final = 240

@@ -38,7 +38,7 @@ BETTER: Final = 0.97
 """The look-ahead is useful if its skill is below this at any scored horizon."""
 
 MOST: Final = 1e15
-"""The largest believed count of messages a minute; all SQS queues in the world have fewer."""
+"""The largest valid count of messages per minute; all SQS queues in the world have fewer."""
 
 _LAST = METHODS.index("last_value")
 _LAST_ALONE = np.eye(len(METHODS))[_LAST]

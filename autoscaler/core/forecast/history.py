@@ -26,7 +26,7 @@ RECENT: Final = 128
 """
 
 HELD: Final = 10
-"""This many unknown minutes in a row get the last known value, all further ones yesterday's."""
+"""Maximum number of consecutive unknown minutes that get the last known value. Further ones get yesterday's value."""
 
 _STEPS = 255.0
 

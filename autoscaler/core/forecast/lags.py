@@ -30,7 +30,7 @@ AHEAD: Final = FARTHEST + 5
 """The columns after the last row's now, of other days: a mean over 11 minutes around a minute needs five more."""
 
 LONGEST: Final = 720
-"""The rows of one view: half a day, so that yesterday's minutes were encoded before the first row's now."""
+"""The rows of one view: half a day. Yesterday's minutes are then encoded before the first row's now."""
 
 TIMERS: Final = (5, 10, 15, 20, 30, 60)
 """The periods of timers in minutes: each horizon uses the newest minute of the same phase."""
@@ -76,8 +76,8 @@ _ENDS: Final = BACK + _ALL[..., 2] + 1
 
 @dataclass(frozen=True, slots=True)
 class LagView:
-    """`rows` minutes as nows. `sums[line, column]` is the sum before that column; there are `BACK + rows + AHEAD`
-    columns plus one.
+    """The inputs for `rows` reference minutes; each row has its own `now`. `sums[line, column]` is the sum before that
+    column; there are `BACK + rows + AHEAD` columns plus one.
     """
 
     rows: int

@@ -16,7 +16,7 @@ _QUANTILES: Final = tuple(QUANTILES.tolist())
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """`useful` is False if the look-ahead is not better than the newest minute's count, or has too few minutes."""
+    """A forecast. `useful` is False if it is not better than the newest count, or too few minutes are known."""
 
     minute: int
     """The newest known minute, since the epoch."""

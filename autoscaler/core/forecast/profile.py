@@ -12,7 +12,7 @@ from autoscaler.core.forecast.arrays import Floats
 from autoscaler.core.forecast.lags import PLACE
 
 SMALL: Final = 0.1
-"""A root that is added above and below the fraction, so that a day that was silent until now gives no infinite factor.
+"""A root that is added to numerator and denominator, so that a day without messages until now gives no infinite factor.
 """
 
 MOST: Final = 10.0

@@ -45,8 +45,8 @@ def _max_note(inputs: RuleInput) -> str:
 
 
 def _must_stay(inputs: RuleInput) -> float:
-    """Return how many present tasks a pause at a lower count must keep: the busy tasks as far as the counts show them,
-    and all tasks during a deployment.
+    """Return the number of present tasks that a pause at a lower count must keep: the busy tasks that the counts show,
+    or all tasks during a deployment.
     """
     if deployment(inputs) is not None or (inputs.signals.missing and inputs.workers is WorkerSafety.UNSAFE):
         return inputs.current
@@ -56,7 +56,8 @@ def _must_stay(inputs: RuleInput) -> float:
 
 
 def bounds(inputs: RuleInput) -> PermittedRange | None:
-    """Below the minimum: scale out at once. Above the maximum: only scale in, as far as the other rules permit.
+    """Enforce the bounds. Below the minimum: scale out at once. Above the maximum: scale in as far as the other rules
+    permit.
 
     A pause takes precedence: nothing is written while paused, even if the count is out of bounds.
     """

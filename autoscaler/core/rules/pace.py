@@ -16,9 +16,7 @@ from autoscaler.core.rule_input import PermittedRange, RuleInput
 
 
 def stabilization(inputs: RuleInput) -> PermittedRange | None:
-    """Scale in no lower than the highest, and out no higher than the lowest demand of the window, as the Kubernetes HPA
-    does.
-    """
+    """Scale in to at least the highest demand of the window, and out to at most the lowest, as the HPA does."""
     policy, memory, current, now = inputs.policy, inputs.memory, inputs.current, inputs.now
     highest = memory.highest_demand(policy.scale_in.stabilization_s, now)
     lowest = memory.lowest_demand(policy.scale_out.stabilization_s, now)

@@ -14,16 +14,16 @@ from autoscaler.core.rule_input import PermittedRange, RuleInput
 MINUTE_S = 60.0
 
 CONTRADICTED_S = 3600.0
-"""Seconds for which a CloudWatch minute is valid if no newer one follows: an outage refutes nothing. An active queue
-has a datapoint each minute, zeros included.
+"""Seconds for which a CloudWatch minute is valid if no newer one follows, as in an outage of CloudWatch. An active
+queue has a datapoint each minute, zeros included.
 """
 
 AGREEING_READS = 3
-"""Consecutive zero readings, the present one included, that are required over more than `AGREEMENT_S`."""
+"""Required number of consecutive zero readings, the present one included. They must cover more than `AGREEMENT_S`."""
 
 
 def activation(inputs: RuleInput) -> PermittedRange | None:
-    """From zero, scale out only on enough work in enough readings. A message that has reached its acceptable latency
+    """Scale out from zero only if enough readings show enough work. A message that has reached its acceptable latency
     overrides this.
 
     A fallback needs no activation: it applies when no reading is available.
@@ -49,8 +49,8 @@ def activation(inputs: RuleInput) -> PermittedRange | None:
 
 
 def zero(inputs: RuleInput) -> PermittedRange | None:
-    """Scale in to zero only after consistent readings over more than a minute with no work left. A single zero can be
-    wrong.
+    """Scale in to zero only after consistent readings over more than a minute with no work left. One zero reading can
+    be wrong.
     """
     if inputs.current == 0 or inputs.signals.given:
         return None
@@ -89,8 +89,8 @@ def contradiction(inputs: RuleInput) -> PermittedRange | None:
 
 
 def no_receives(inputs: RuleInput) -> PermittedRange | None:
-    """Do not scale in before each queue has shown a receive: a queue without receives is no evidence about this
-    service.
+    """Do not scale in until each queue has shown a receive: the depth of a queue without receives is no evidence about
+    this service.
 
     The queue may have the right name in the wrong Region or account. A fallback that the operator chose overrides this.
     """
@@ -108,7 +108,7 @@ def no_receives(inputs: RuleInput) -> PermittedRange | None:
 
 
 def missing_signal(inputs: RuleInput) -> PermittedRange | None:
-    """Do not scale in while a needed signal is missing, except if the configured fallback allows it."""
+    """Do not scale in while a needed signal is missing, unless the configured fallback permits it."""
     missing = inputs.signals.missing
     if not missing or _lowering_fallback(inputs):
         return None

@@ -16,19 +16,19 @@ IDLE_WITH_BACKLOG_S = 180.0
 """Seconds of backlog with idle slots after which a FIFO queue counts as limited by its message groups."""
 
 CHURN_RATIO = 0.1
-"""The share of the tasks that may be missing without a problem."""
+"""The ratio of the desired tasks that may be missing before the start counts as stalled."""
 
 FIFO_PROBE = 1
-"""The number of tasks beyond the groups in flight that is allowed, to find out if there are more groups."""
+"""The number of tasks that are permitted in addition to the groups in flight, to find out if there are more groups."""
 
 REDELIVERED_RATIO = 2.0
-"""Received messages by the largest number that can be in progress, above which they count as returned and received
-again.
+"""If the received messages exceed this multiple of the largest number that can be in progress, messages count as
+redelivered.
 """
 
 MORE_TASKS_RATIO = 1.5
 NO_MORE_DELETED_RATIO = 1.05
-"""If 1.5 times as many tasks delete at most 1.05 times as many messages, the bottleneck is behind the workers."""
+"""If 1.5 times as many tasks delete at most 1.05 times as many messages, the bottleneck is not the workers."""
 
 
 def deployment(inputs: RuleInput) -> PermittedRange | None:
@@ -60,7 +60,7 @@ def busy(inputs: RuleInput) -> PermittedRange | None:
 
 
 def _reasons(occupied: int, held: int, protected: int | None) -> Iterator[str]:
-    """Yield why tasks stay. A count that was not read is left out: it is unknown, not 0."""
+    """Yield the reasons why tasks stay. A count that was not read is left out: it is unknown, not 0."""
     if occupied:
         yield f"{are(occupied, 'task')} busy with {several(held, 'message')} in flight"
     if protected is not None:
@@ -87,8 +87,8 @@ def fifo(inputs: RuleInput) -> PermittedRange | None:
 def stalled_start(inputs: RuleInput) -> PermittedRange | None:
     """Do not scale out while requested tasks do not start. The rule ends as soon as one more task runs.
 
-    A few tasks of many are always being replaced, and a deployment replaces all of them. Neither is a stall unless ECS
-    reports a problem.
+    If few tasks are missing, or during a deployment, it applies only if ECS reports a problem: tasks are then being
+    replaced.
     """
     starting, trouble = inputs.memory.starting, inputs.fleet.trouble
     if starting is None or inputs.fleet.running >= inputs.fleet.desired or inputs.fleet.running > starting.tasks:
@@ -112,7 +112,9 @@ def _unexplained_stall(missing: int, waited_s: float) -> str:
 
 
 def no_progress(inputs: RuleInput) -> PermittedRange | None:
-    """Do not scale out while the running tasks complete nothing, or no more than fewer tasks did."""
+    """Do not scale out while the running tasks complete no message, or only as many as a smaller number of tasks
+    completed before.
+    """
     flows = inputs.memory.flows
     if not flows or inputs.signals.given:
         return None

@@ -1,6 +1,6 @@
-"""Checks an installation for present and future problems: settings, credentials, rights, resources, quotas, costs.
+"""Checks an installation for present and future problems: settings, credentials, permissions, resources, quotas, costs.
 
-Law: a check changes nothing. A fact that cannot be checked without a change is reported as unknown.
+Invariant: a check changes nothing. A fact that cannot be checked without a change is reported as unknown.
 """
 
 from autoscaler.operating.doctor.examination import examine

@@ -72,7 +72,7 @@ class Checks:
         if work is not None:
             found.append(note(key, "workers", work.notice.removesuffix(f". {REMEDY}"), REMEDY))
         elif stop is not None:
-            text = f"not set: draining is assumed while messages take no longer than {stop_words(stop)}"
+            text = f"`workers` is not set: draining is assumed while messages take no longer than {stop_words(stop)}"
             found.append(good(key, "workers", text))
         return found
 
@@ -86,15 +86,15 @@ class Checks:
         if not found:
             return [good(key, "conflicting scalers", "Application Auto Scaling does not change this service")]
         level = note if service.policy.mode is Mode.SHADOW else bad
-        remedy = "deregister its scalable target, or keep mode=shadow: with two writers, the last write wins"
+        remedy = "deregister the scalable target, or keep mode=shadow: with two writers, the last write applies"
         return [level(key, "conflicting scalers", each, remedy) for each in found]
 
     async def protection(self, service: ServiceConfig) -> list[Finding]:
         """Check that the task protection can be read."""
         found, key = await self.aws.fleets.protected(service.ref), service.ref.key
         if isinstance(found, Missing):
-            return [unread(key, "protection", found)]
-        return [good(key, "protection", f"{protecting(found)} now")]
+            return [unread(key, "task protection", found)]
+        return [good(key, "task protection", f"{protecting(found)} now")]
 
     async def queue(self, service: ServiceConfig, queue: QueueRef) -> list[Finding]:
         """Check that the queue exists, and report its Region."""
@@ -113,12 +113,12 @@ class Checks:
                 service.ref.key,
                 f"queue {queue.name}",
                 f"the queue is in {queue.region}, the service in {here}",
-                "no action if this is intended; else correct one of the two Regions",
+                "no action if this is intended. Otherwise correct one of the two Regions",
             )
 
     async def polled(self, service: ServiceConfig, queue: QueueRef) -> list[Finding]:
         """Check that a consumer receives from the queue while tasks of the service run: it may be the wrong queue."""
-        key, what = service.ref.key, f"receives from {queue.name}"
+        key, what = service.ref.key, f"receives from queue {queue.name}"
         fleet = await self.aws.fleets.read(service.ref)
         if isinstance(fleet, Missing):
             return [_unchecked(key, what, fleet)]
@@ -167,9 +167,13 @@ class Checks:
 
     async def minute(self, service: ServiceConfig, queue: QueueRef) -> list[Finding]:
         """Check that CloudWatch has the queue's minutes: learning uses them."""
-        found, key, what = await self.aws.meters.minute(queue), service.ref.key, f"minutes of {queue.name}"
+        found, key, what = (
+            await self.aws.meters.minute(queue),
+            service.ref.key,
+            f"CloudWatch metrics of queue {queue.name}",
+        )
         if not isinstance(found, Missing):
-            return [good(key, what, "CloudWatch has the counts of the queue's last minute")]
+            return [good(key, what, "CloudWatch has the metrics of the last minute")]
         if found.kind == NO_DATA:
             return [note(key, what, *text_and_remedy(found))]
         return [unread(key, what, found, needed=False)]
@@ -205,7 +209,7 @@ def _unread_stop(key: str, gap: Missing) -> Finding:
         key,
         "stopTimeout",
         f"{text}: {STOP_TIMEOUT_S:g} s is assumed",
-        f"{remedy}, or set workers; then it is not read",
+        f"{remedy}, or set workers, so that stopTimeout is not read",
     )
 
 
@@ -225,18 +229,18 @@ def _hindrances(service: ServiceConfig, fleet: Fleet, wall: float) -> Iterator[F
         yield note(
             key,
             "bounds",
-            f"{are(fleet.desired, 'task')} outside of {policy.min_tasks:,} to {policy.max_tasks:,}",
-            "no action if this is intended: a lower count is raised at once, a higher one scaled in as usual",
+            f"{fleet.desired:,} desired, outside min_tasks {policy.min_tasks:,} and max_tasks {policy.max_tasks:,}",
+            "no action if this is intended: the daemon raises a lower count at once, and scales in a higher one later",
         )
     if fleet.trouble is not None:
         yield bad(
             key,
-            "starts",
+            "task starts",
             f"ECS reports: {fleet.trouble.reason}",
-            "check the service events in ECS: capacity, quotas, image, placement",
+            "check the events of the ECS service: capacity, quotas, image, placement",
         )
     if fleet.deployment is not None and policy.deployments.hold_scale_in:
-        yield note(key, "deployment", "in progress: no scale-in until it ends", "no action: wait until it ends")
+        yield note(key, "deployment", "a deployment is in progress: no scale-in until it ends", "no action needed")
     if fleet.pause_tag is not None:
         yield _pause(key, fleet.pause_tag, wall)
     elif policy.paused is not None:

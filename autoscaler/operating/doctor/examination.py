@@ -27,6 +27,8 @@ from autoscaler.operating.rights import reads_protection
 from autoscaler.ports import Place
 from autoscaler.prometheus import connect_prometheus
 
+AGAIN = "fix this first, then run `autoscaler doctor` again"
+
 AT_ONCE = 8
 """Checks that run in parallel: they share the account's rates with a running daemon."""
 
@@ -72,9 +74,12 @@ async def _examined(
         region, where = _region(config, aws.region)
         permissions = IdentityChecks(operator.identities, Place(region), role)
         identity, credentials = await permissions.who()
+        skipped = [] if credentials.kind is None else [_skipped(credentials.kind)]
+        if where.kind is not None and credentials.text == where.text:  # the same fault is not reported twice
+            credentials, skipped = _without_region(), []
         checks = (
             []
-            if credentials.kind
+            if where.level is Level.FINDING or credentials.kind
             else list(
                 _checks(config, Checks(aws, gauges, region, identity and identity.account), permissions, identity)
             )
@@ -84,7 +89,7 @@ async def _examined(
         where,
         *endpoints(os.environ),
         credentials,
-        *([] if credentials.kind is None else [_skipped(credentials.kind)]),
+        *skipped,
     ]
     return _ordered(config, [*own, *planned(config, starts_s), *found])
 
@@ -93,10 +98,12 @@ def _region(config: Config, named: Callable[[], str]) -> tuple[str | None, Findi
     """Return a Region for the identity check, and the finding about the default Region."""
     regions = [service.ref.region for service in config.services]
     try:
-        return named(), good(DAEMON, "region", f"{named()}, the default for services that name none")
+        return named(), good(DAEMON, "region", f"{named()}, used for services without a `region` setting")
     except AutoscalerError as fault:
         if regions and all(regions):
-            return regions[0], good(DAEMON, "region", "no default Region; every service names one")
+            return regions[0], good(
+                DAEMON, "region", "there is no default Region, and every service has a `region` setting"
+            )
         return None, unread(DAEMON, "region", fault)
 
 
@@ -118,12 +125,12 @@ def _checks(config: Config, checks: Checks, permissions: IdentityChecks, identit
         yield Check(key, RIGHTS, partial(permissions.may, identity, service))
         yield Check(key, "conflicting scalers", partial(checks.conflicting_scalers, service))
         if reads_protection(service):
-            yield Check(key, "protection", partial(checks.protection, service))
+            yield Check(key, "task protection", partial(checks.protection, service))
         for queue in service.queues:
             yield Check(key, f"queue {queue.name}", partial(checks.queue, service, queue))
-            yield Check(key, f"receives from {queue.name}", partial(checks.polled, service, queue))
+            yield Check(key, f"receives from queue {queue.name}", partial(checks.polled, service, queue))
             if service.queue_minutes:
-                yield Check(key, f"minutes of {queue.name}", partial(checks.minute, service, queue))
+                yield Check(key, f"CloudWatch metrics of queue {queue.name}", partial(checks.minute, service, queue))
         if required_meters(service.policy):
             yield Check(key, "cpu and memory", partial(checks.meters, service))
         for name, source in service.metrics:
@@ -131,7 +138,7 @@ def _checks(config: Config, checks: Checks, permissions: IdentityChecks, identit
 
 
 async def _run(checks: Sequence[Check], limit_s: float, progress: Progress) -> list[Finding]:
-    """Run the checks and return their findings. An unfinished check is a finding of its own."""
+    """Run the checks and return their findings. An unfinished check is also a finding."""
     slots, found = asyncio.Semaphore(AT_ONCE), dict[int, list[Finding]]()
 
     async def run(number: int, check: Check) -> None:
@@ -150,7 +157,13 @@ def _skipped(kind: str) -> Finding:
     """Return the finding that the other AWS checks were skipped, because the credentials check failed."""
     why = WHY_SKIPPED.get(kind, "the check of the credentials failed")
     text = f"skipped the remaining AWS checks: {why}"
-    return Finding(Level.UNKNOWN, DAEMON, "services", text, "fix this first, then run `autoscaler doctor` again")
+    return Finding(Level.UNKNOWN, DAEMON, "services", text, AGAIN)
+
+
+def _without_region() -> Finding:
+    return Finding(
+        Level.UNKNOWN, DAEMON, "credentials", "AWS was not checked, because the check `region` failed", AGAIN
+    )
 
 
 def _timed_out(check: Check, limit_s: float) -> Finding:

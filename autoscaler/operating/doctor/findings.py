@@ -25,7 +25,8 @@ DAEMON = "daemon"
 """The subject of findings that concern no single service."""
 
 DEFAULT_REMEDY = (
-    "try again; if the error persists, check AWS_ENDPOINT_URL and the Region: the response is not the documented one"
+    "try again. If the error persists, check AWS_ENDPOINT_URL and the Region: the response differs from the AWS "
+    "documentation"
 )
 
 
@@ -85,14 +86,14 @@ def unread(subject: str, what: str, gap: Missing | AutoscalerError, *, needed: b
 
 
 def text_and_remedy(gap: Missing | AutoscalerError) -> tuple[str, str]:
-    """Split an error into text and remedy: the texts of our errors end with `; ` and the remedy."""
+    """Split an error into text and remedy: the error texts of this project end with `; ` and the remedy."""
     sentence = gap.reason if isinstance(gap, Missing) else str(gap)
     text, semicolon, remedy = sentence.rpartition("; ")
     return (text, remedy) if semicolon else (sentence, DEFAULT_REMEDY)
 
 
 def code_of(findings: Iterable[Finding]) -> int:
-    """Return the exit code: 4 if AWS did not answer, 3 if it denied a required call or there are no credentials, 1 for
+    """Return the exit code: 4 if AWS was unreachable, 3 if it denied a required call or there are no credentials, 1 for
     any other finding, else 0.
     """
     codes = {CODES.get(one.kind or "", FINDINGS) for one in findings if one.level is Level.FINDING}

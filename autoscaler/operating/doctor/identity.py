@@ -18,13 +18,13 @@ from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, go
 from autoscaler.operating.rights import Right, rights_of, writes
 from autoscaler.ports import Place
 
-RIGHTS = "rights"
+RIGHTS = "permissions"
 
 
 @dataclass(slots=True)
 class IdentityChecks:
-    """Checks the identity and the permissions. `role`: check all rights of this role instead (None: of the present
-    credentials, only the right to set a count, which no read shows).
+    """Checks the identity and the permissions. `role`: check all permissions of this role instead. None: check the
+    present credentials, and only for the permission to set a count, which a read cannot show.
     """
 
     identities: Identities
@@ -42,14 +42,14 @@ class IdentityChecks:
             return None, Finding(Level.UNKNOWN, DAEMON, "credentials", *text_and_remedy(fault))
         except AutoscalerError as fault:
             return None, unread(DAEMON, "credentials", fault)
-        text = f"account {found.account}, as {found.arn}: this command reads with these permissions"
+        text = f"account {found.account}, {found.arn}: this command uses these credentials"
         return found, good(DAEMON, "credentials", text)
 
     async def may(self, identity: Identity | None, service: ServiceConfig) -> list[Finding]:
         """Simulate the permissions that the daemon needs for the service."""
         key, principal = service.ref.key, self._principal(identity, service)
         if self.role is None and not writes(service):
-            return [good(key, RIGHTS, "shadow needs no write permission")]
+            return [good(key, RIGHTS, "a service in shadow needs no write permission")]
         if identity is None or principal is None:
             return [_unknowable(key, "the role is not known: IAM simulates only users and roles")]
         rights = list(rights_of(service, Home(self.place.region, identity.account)))
@@ -63,7 +63,7 @@ class IdentityChecks:
         return [_denied(key, principal, right) for right in denied] or [_allowed(key, principal, asked)]
 
     def _principal(self, identity: Identity | None, service: ServiceConfig) -> str | None:
-        """Return the principal that scales the service: the service's role if it names one, else ours."""
+        """Return the principal that scales the service: its role, else `role`, else that of the credentials."""
         named = self.role if service.ref.role is None else service.ref.role.arn
         return named or (identity and identity.principal)
 
@@ -75,15 +75,15 @@ class IdentityChecks:
 
 def _allowed(key: str, principal: str, rights: Sequence[Right]) -> Finding:
     names = ", ".join(dict.fromkeys(right.api.name for right in rights))
-    return good(key, RIGHTS, f"IAM allows {principal} {names} (simulated, not tried)")
+    return good(key, RIGHTS, f"IAM allows {names} for {principal} (simulated; the calls were not made)")
 
 
 def _denied(key: str, principal: str, right: Right) -> Finding:
     return bad(
         key,
         RIGHTS,
-        f"IAM denies {principal} {right.api.name} on {right.resource} (simulated)",
-        "`autoscaler iam-policy` prints what the role needs",
+        f"IAM denies {right.api.name} on {right.resource} for {principal} (simulated)",
+        "`autoscaler iam-policy` prints the permissions that the role needs",
         "denied",
     )
 
@@ -93,8 +93,8 @@ def _unknowable(key: str, why: str) -> Finding:
         Level.UNKNOWN,
         key,
         RIGHTS,
-        f"the permission to set the count was not checked: ECS has no dry run, and {why}",
-        "grant yourself iam:SimulatePrincipalPolicy on the role, or check the log after mode=scale_out_only",
+        f"the permission for ecs:UpdateService was not checked: ECS has no dry run, and {why}",
+        "allow your credentials iam:SimulatePrincipalPolicy on the role, or check the log after mode=scale_out_only",
     )
 
 

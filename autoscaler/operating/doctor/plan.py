@@ -22,12 +22,14 @@ MOST_TASKS, MOST_DISCOVERED = 5_000, 1_000
 """ECS's quota of tasks per service, without and with service discovery."""
 
 CONFLICTS_S, MINUTE_S = 300.0, 60.0
+FROM_ZERO = "scale from zero"
+
 MONTH_S = 30 * 86_400.0
 
 APIS = {
     Category.QUEUE_READ: "SQS",
     Category.SERVICE_READ: "ECS",
-    Category.SCALING_READ: "Auto Scaling",
+    Category.SCALING_READ: "Application Auto Scaling",
     Category.METRIC_READ: "CloudWatch",
 }
 
@@ -53,18 +55,23 @@ def planned(config: Config, starts_s: Mapping[str, float]) -> Iterator[Finding]:
 def _mode(service: ServiceConfig) -> Iterator[Finding]:
     if service.activation is not None:
         yield note(
-            service.ref.key, "mode", shadow_state(service), f"to activate it, {service.activation}; see docs/shadow.md"
+            service.ref.key,
+            "mode",
+            shadow_state(service),
+            f"to activate the service, {service.activation}. See docs/shadow.md",
         )
 
 
 def _first_message(config: Config, service: ServiceConfig, starts_s: Mapping[str, float]) -> Iterator[Finding]:
-    key, source = service.ref.key, "learned by the daemon" if service.ref.key in starts_s else "assumed"
+    key = service.ref.key
     notes = [each.removeprefix(f"{key}: ") for each in waking_notes(config, starts_s) if each.startswith(f"{key}: ")]
-    for text, _, remedy in (each.rpartition(": ") for each in notes):
-        yield note(key, "from zero", f"{text} ({source})", remedy)
+    for text, _, remedy in (each.rpartition("; ") for each in notes):
+        yield note(key, FROM_ZERO, text.removeprefix(f"{FROM_ZERO}: "), remedy)
     if service.queues and not notes:
-        wait = f"about {number(config.interval_s)}s" if service.policy.min_tasks else "less than its acceptable latency"
-        yield good(key, "from zero", f"the first message after an idle period waits {wait}")
+        wait = (
+            f"about {number(config.interval_s)} s" if service.policy.min_tasks else "less than the acceptable latency"
+        )
+        yield good(key, FROM_ZERO, f"the first message after an idle period waits {wait}")
 
 
 def _tasks(service: ServiceConfig) -> Iterator[Finding]:
@@ -74,7 +81,7 @@ def _tasks(service: ServiceConfig) -> Iterator[Finding]:
             key,
             "max_tasks",
             f"max_tasks is {policy.max_tasks:,}; the ECS quota is {MOST_TASKS:,} tasks per service",
-            f"set max_tasks to {MOST_TASKS:,} or less, or spread the work over several services",
+            f"set max_tasks to {MOST_TASKS:,} or less, or use several services",
         )
     elif policy.max_tasks > MOST_DISCOVERED:
         yield note(
@@ -90,7 +97,7 @@ def _tasks(service: ServiceConfig) -> Iterator[Finding]:
             "launches",
             f"ECS starts at most {several(policy.launch_per_minute, 'task')} a minute: "
             f"{several(policy.max_tasks, 'task')} in {several(minutes, 'minute')}",
-            "raise min_tasks or acceptable_latency if such a burst must meet the latency target",
+            "if such a burst must meet the latency target, raise min_tasks or acceptable_latency",
         )
 
 
@@ -137,7 +144,8 @@ def _rates(config: Config, load: Mapping[str, RegionLoad]) -> Iterator[Finding]:
     for region, calls in load.items():
         for category, rate in calls.rates.items():
             allowed = PUBLISHED[category][0] * config.rate_share_percent / 100
-            text = f"{_shown(rate)} of our {_shown(allowed)} calls per second{f' in {region}' if region else ''}"
+            limit = f"limit {_shown(allowed)} ({config.rate_share_percent} % of the AWS quota)"
+            text = f"{_shown(rate)} calls per second{f' in {region}' if region else ''}, {limit}"
             yield _rate(config, category, text, rate / allowed)
 
 
@@ -147,12 +155,12 @@ def _rate(config: Config, category: Category, text: str, used_ratio: float) -> F
     more = (
         f"raise AUTOSCALER_RATE_SHARE_PERCENT to {percent}"
         if percent <= 100
-        else "split the services over several accounts"
+        else "use several AWS accounts for the services"
     )
     if used_ratio <= 1:
         return good(DAEMON, what, text)
     if category is Category.SERVICE_READ:
-        text = f"{text}: stable services are read about every {longer}, changing ones at each poll"
+        text = f"{text}: stable services are read about every {longer}, services that change at each poll"
         return note(DAEMON, what, text, f"no action if this is acceptable; else {more}")
     if category is Category.QUEUE_READ:
         more = f"set AUTOSCALER_INTERVAL to {longer} or longer, or {more}"
@@ -169,7 +177,7 @@ def _dollars(load: Mapping[str, RegionLoad]) -> Finding:
     sqs, cloudwatch = requests * SQS_REQUEST_DOLLARS, metrics * METRIC_DOLLARS
     return good(
         DAEMON,
-        "dollars",
-        f"at most about ${sqs + cloudwatch:,.2f} a month for calls: {requests:,.0f} to SQS (${sqs:,.2f}), "
+        "cost of AWS calls",
+        f"at most ${sqs + cloudwatch:,.2f} per month: {requests:,.0f} calls to SQS (${sqs:,.2f}), "
         f"{metrics:,.0f} metrics from CloudWatch (${cloudwatch:,.2f}); ECS calls are free",
     )

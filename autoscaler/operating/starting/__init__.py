@@ -1,4 +1,4 @@
-"""Generates the files of a first start from five answers: settings, policy, task definition and next steps.
+"""Generates the files of a first deployment from five answers: settings, policy, task definition and next steps.
 
 The daemon starts in shadow: it only reads and reports, and its role has no write permission.
 """

@@ -69,11 +69,11 @@ class InitAnswers:
             f"[services.{self.key}]",
             *(f"{name} = {json.dumps(value)}" for name, value in self._fields().items()),
             "",
-            "# shadow: reads and decides, and changes nothing. Next: scale_out_only, then active.",
+            "# shadow: the daemon reads and decides, and changes nothing. Next: scale_out_only, then active.",
             f'mode = "{SHADOW}"',
             "",
-            "# The effect of a scale-in on work in progress: `autoscaler settings` lists the values. Not set: no",
-            "# scale-in while messages are in flight that take longer than the container's stopTimeout.",
+            "# What a scale-in does to work in progress: `autoscaler settings` lists the values. Not set: if messages",
+            "# take longer than the container's stopTimeout, there is no scale-in while any message is in flight.",
             '# workers = "self_protecting"',
         ]
         return "\n".join(lines) + "\n"

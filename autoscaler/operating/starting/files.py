@@ -1,4 +1,4 @@
-"""The files of a first start, and the steps from them to a daemon that scales."""
+"""The files of a first deployment, and the steps from them to a daemon that scales."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from autoscaler.operating.starting.answers import InitAnswers
 from autoscaler.operating.starting.task import EXECUTION_ROLE, LOG_GROUP, ROLE, task_definition
 
 SETTINGS, POLICY, TASK, READ = "autoscaler.toml", "iam-policy.json", "task-definition.json", "README.md"
+NEXT_MODE = "scale_out_only"
 TRUST, RULES = "trust-policy.json", "rules.yml"
 
 TRUSTED = {
@@ -41,18 +42,19 @@ def files(answers: InitAnswers) -> dict[str, str]:
 
 def steps(answers: InitAnswers) -> tuple[str, ...]:
     """Return the next steps, in order."""
+    ours = f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler"
     gaps = [word for word, known in _words(answers).items() if not known]
     return (
-        *([f"replace {', '.join(gaps)} in the files"] if gaps else []),
-        f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler doctor: fix all findings",
-        f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler run: run it in shadow on this machine; it changes nothing",
+        *([f"Replace {', '.join(gaps)} in the files."] if gaps else []),
+        f"Run `{ours} doctor` and fix all findings.",
+        f"Run `{ours} run` on this machine. The mode is shadow, so the daemon changes nothing.",
         *_made(answers),
-        f"add {RULES} to Prometheus, if you use it",
-        f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler dashboards --out monitoring: dashboards, "
-        "and alarms that work without the daemon",
-        f"when the decisions in shadow are right: set scale_out_only, as mode in {SETTINGS} and as AUTOSCALER_MODE in "
-        f"the task, later active. Before that, replace the policy with the output of AUTOSCALER_CONFIG_FILE={SETTINGS} "
-        "autoscaler iam-policy: the policy of shadow does not permit scaling",
+        f"If you use Prometheus, add {RULES} to it.",
+        f"Run `{ours} dashboards --out monitoring`. It writes dashboards, and alarms that work without the daemon.",
+        f'When the decisions in shadow are correct, set `mode = "{NEXT_MODE}"` in {SETTINGS}.',
+        f"Replace the policy of the role {ROLE} with the output of `{ours} iam-policy`. The policy for shadow does not "
+        "permit scaling.",
+        f"Set AUTOSCALER_MODE={NEXT_MODE} in the task definition. Later, set `active` in both places.",
     )
 
 
@@ -62,17 +64,19 @@ def _made(answers: InitAnswers) -> tuple[str, ...]:
     where = f" --region {answers.region or 'REGION'}"
     network, rollout = json.dumps(NETWORK), json.dumps(ONE_AT_A_TIME)
     return (
-        f"the daemon's role: aws iam create-role --role-name {ROLE} --assume-role-policy-document file://{TRUST}",
-        f"its permissions: aws iam put-role-policy --role-name {ROLE} --policy-name autoscaler --policy-document "
-        f"file://{POLICY}",
-        f"the task execution role, if the account has none: aws iam create-role --role-name "
-        f"{EXECUTION_ROLE} --assume-role-policy-document file://{TRUST}",
-        f"its permissions: aws iam attach-role-policy --role-name {EXECUTION_ROLE} --policy-arn {managed}",
-        f"the log group, which ECS does not create: aws logs create-log-group --log-group-name {LOG_GROUP}{where}",
-        f"the task definition: aws ecs register-task-definition --cli-input-json file://{TASK}{where}",
-        f"the service, with your subnet and security group: aws ecs create-service --cluster {answers.cluster} "
+        f"Create the role of the daemon: `aws iam create-role --role-name {ROLE} --assume-role-policy-document "
+        f"file://{TRUST}`",
+        f"Add its permissions: `aws iam put-role-policy --role-name {ROLE} --policy-name autoscaler --policy-document "
+        f"file://{POLICY}`",
+        f"Create the task execution role, if the account has none: `aws iam create-role --role-name "
+        f"{EXECUTION_ROLE} --assume-role-policy-document file://{TRUST}`",
+        f"Add its permissions: `aws iam attach-role-policy --role-name {EXECUTION_ROLE} --policy-arn {managed}`",
+        f"Create the log group, which ECS does not create: `aws logs create-log-group --log-group-name "
+        f"{LOG_GROUP}{where}`",
+        f"Register the task definition: `aws ecs register-task-definition --cli-input-json file://{TASK}{where}`",
+        f"Create the service, with your subnet and security group: `aws ecs create-service --cluster {answers.cluster} "
         f"--service-name autoscaler --task-definition autoscaler --desired-count 1 --launch-type FARGATE "
-        f"--deployment-configuration '{rollout}' --network-configuration '{network}'{where}",
+        f"--deployment-configuration '{rollout}' --network-configuration '{network}'{where}`",
     )
 
 
@@ -82,15 +86,15 @@ def _words(answers: InitAnswers) -> Mapping[str, str | None]:
 
 def _readme(answers: InitAnswers) -> str:
     what = {
-        SETTINGS: "the settings, for commands on your machine; the task has the same settings as environment variables",
-        POLICY: "the least permissions for shadow: read-only",
-        TRUST: "the trust policy of the roles: ECS tasks",
-        TASK: "the daemon's task definition",
+        SETTINGS: "settings for commands on your machine; the task has the same settings as environment variables",
+        POLICY: "least-privilege policy for shadow mode (read-only)",
+        TRUST: "trust policy for both roles (ecs-tasks.amazonaws.com)",
+        TASK: "task definition of the daemon",
         RULES: "alerts and recording rules for Prometheus; docs/runbook.md describes the response to each alert",
     }
     listed = "\n".join(f"- `{name}`: {text}" for name, text in what.items())
     numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps(answers), 1))
-    return f"# The autoscaler for {answers.service}\n\n{listed}\n\nWhat to do, in order:\n\n{numbered}\n"
+    return f"# Autoscaler for {answers.service}\n\n{listed}\n\nSteps, in order:\n\n{numbered}\n"
 
 
 def written(contents: Mapping[str, str], folder: Path, *, over: bool) -> list[Path]:

@@ -1,6 +1,6 @@
 """The daemon's task definition, as input of `aws ecs register-task-definition --cli-input-json`.
 
-Law: it equals `deploy/task-definition.json` with the settings filled in.
+Invariant: it equals `deploy/task-definition.json` with the settings filled in.
 """
 
 from __future__ import annotations

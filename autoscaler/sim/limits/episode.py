@@ -1,7 +1,7 @@
 """Episodes: groups of messages that can be planned independently of each other, and their runs.
 
-The gap between two episodes is longer than any start-up. So it never pays to keep a task through the gap, and no
-launch of an episode is later than a launch of the next one.
+The gap between two episodes is longer than any start-up. A task is therefore never kept through the gap, and all
+launches of an episode precede those of the next one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import numpy as np
 from autoscaler.sim.model import Floats, TaskLife, Workload, WorldSettings
 
 EARLIER_S = 10.0
-"""A task that a plan was missing is launched this much earlier: the order of the start-up times cannot be chosen."""
+"""Seconds by which a task that was missing in a plan is launched earlier: the order of the start-up times cannot be
+chosen.
+"""
 FEW = 8
 """At most this number of messages are one episode, and a local search compares every neighbour of its plan. The number
 of neighbours is about the cube of the number of messages.

@@ -29,7 +29,7 @@ STEPS_PER_MESSAGE = 100
 
 class RequiredTasks(NamedTuple):
     """When one more task is required, and when one task fewer is required, both ascending. `due_s`: when each message
-    should begin; a run in which it begins later is behind its plan.
+    should begin; a run in which a message begins later is behind its plan.
     """
 
     up_s: Floats
@@ -49,7 +49,7 @@ class Attempt(NamedTuple):
 
 
 def planned(episode: Episode) -> EpisodeRun:
-    """Return the cheapest run of a few repaired plans."""
+    """Return the cheapest of the runs of several repaired plans."""
     attempts = [_attempt(episode, _required(episode, share * episode.latency_s)) for share in SPENT]
     cheapest, *others = sorted(attempts, key=lambda attempt: attempt.billed_s)
     best = _repaired(episode, cheapest)
@@ -140,7 +140,9 @@ def _launched(episode: Episode, served: Served, launched_s: Floats, by_up: NDArr
 
 
 def _corrected(episode: Episode, attempt: Attempt) -> RequiredTasks | None:
-    """Return the plan without tasks that found no work, and with the missing tasks. None: there are neither."""
+    """Return the plan without the tasks that found no work, and with the missing tasks. None: the plan needs no
+    correction.
+    """
     before, (required, launched_s, served, _) = episode.tasks_at_start, attempt
     up_s, done_s = np.array(served.up_s), np.array(served.done_s)
     worked, chosen = done_s > up_s, np.ones(len(up_s), dtype=bool)

@@ -1,4 +1,4 @@
-"""Improve a plan for very few messages: try every single change until none is cheaper."""
+"""Improve a plan for very few messages: try every single change until no change is cheaper."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Turn the string, whose slope is a fraction of tasks, into a whole number of tasks over time.
 
-Launches cost most. So a count stays for as long as the tube allows, and changes only to the whole number next to the
-string's slope. A rise of the string causes at most one launch more than necessary, and no launch if the slope crosses
-no whole number.
+Launches cost most. So a count stays while the tube allows it, and changes only to the whole number next to the string's
+slope. A rise of the string causes at most one launch more than necessary, and no launch if the slope crosses no whole
+number.
 """
 
 from __future__ import annotations

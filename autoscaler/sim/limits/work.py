@@ -9,7 +9,7 @@ from autoscaler.sim.model import Workload, WorldSettings
 
 
 def least_possible_billed_s(workload: Workload, settings: WorldSettings) -> float:
-    """Return the least billed task-seconds of any run of this workload, however late its messages are.
+    """Return the least billed task-seconds of any run of this workload, even if its messages are late.
 
     It is the larger of two values: the work divided by the slots of a task, and the least that the tasks of the start
     are billed. It includes no start-up, because a task of the start can do all the work. Faults only add work.

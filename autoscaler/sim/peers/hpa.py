@@ -27,7 +27,7 @@ class PolicyKind(StrEnum):
 
 
 class SelectPolicy(StrEnum):
-    """Which of several policies applies: that with the larger change or the smaller change, or no scaling."""
+    """Which of several policies applies: the largest change, the smallest change, or no scaling."""
 
     MAX = "Max"
     MIN = "Min"

@@ -46,7 +46,7 @@ class KedaSettings:
 
 
 class Keda:
-    """It runs at the HPA's sync interval. KEDA's own loop runs at every second sync."""
+    """The simulated KEDA. It runs at the HPA's sync interval. KEDA's own loop runs at every second sync."""
 
     def __init__(self, settings: KedaSettings) -> None:
         self._settings = settings

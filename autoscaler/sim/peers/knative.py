@@ -91,7 +91,9 @@ class Delay:
 
 
 class Knative:
-    """While the queue cannot be read there is no sample. Without a sample in its window the scaler does nothing."""
+    """The simulated Knative pod autoscaler. While the queue cannot be read there is no sample. If its window has no
+    sample, the scaler does nothing.
+    """
 
     def __init__(self, settings: KnativeSettings) -> None:
         self._settings = settings

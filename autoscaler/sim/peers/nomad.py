@@ -34,8 +34,8 @@ class NomadSettings:
 
 
 class Nomad:
-    """A failed query or a deployment in progress ends the evaluation without a change. The time of the last scaling is
-    read from the job, so a restart does not end a cooldown.
+    """The simulated Nomad Autoscaler. A failed query or a deployment in progress ends the evaluation without a change.
+    The time of the last scaling is read from the job, so a restart does not end a cooldown.
     """
 
     def __init__(self, settings: NomadSettings) -> None:

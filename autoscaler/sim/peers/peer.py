@@ -1,4 +1,6 @@
-"""The type of a peer: a name, a setting as text, and a scaler made from it for an operator's setup."""
+"""A peer is another autoscaler that the simulator runs: a name, a setting given as text, and a function that builds the
+scaler.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,14 @@ from typing import NamedTuple, TypeVar
 from autoscaler.sim.model import Scaler, Workload
 
 LATENCY = "latency"
-"""The word that stands for the number that follows from the acceptable latency."""
+"""In a setting, this word means: compute the number from the acceptable latency."""
 
 Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The knowledge of a peer's operator. Only the static fleet uses `workload`."""
+    """What the operator of a peer knows about the service. Only `static` uses `workload`."""
 
     acceptable_latency_s: float
     mean_service_s: float
@@ -57,7 +59,7 @@ def read(parts: tuple[PeerNumber, ...], text: str | None, in_time: float) -> tup
     """
     given = text.split("/") if text else []
     if len(given) > len(parts):
-        raise ValueError(f"{text!r} has {len(given)} numbers, at most {len(parts)} are possible: {_form(parts)}")
+        raise ValueError(f"{text!r} has {len(given)} numbers; the maximum is {len(parts)}: {_form(parts)}")
     given += [""] * (len(parts) - len(given))
     return tuple(_number(part, word.strip(), in_time) for part, word in zip(parts, given, strict=True))
 
@@ -95,12 +97,12 @@ def _form(parts: tuple[PeerNumber, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A policy by its name.
+    """A peer: its name, usage, settings and scaler factory.
 
-    `make(setup, setting)`: a new scaler. The setting is the text after the colon, or None without one.
-    `grid(setup)`: the specs to compare, each `name` or `name:setting`, the default first, at most 6.
-    `settings(setup, setting)`: the effective settings in one line. `depends_on_latency(setting)`: whether the scaler
-    depends on the latency. All but `grid` raise `ValueError` if the setting is invalid.
+    `make(setup, setting)`: a new scaler. The setting is the text after the colon, or None without one. `grid(setup)`:
+    the specs to compare, each `name` or `name:setting`, the default first, at most 6. `settings(setup, setting)`: the
+    effective settings in one line. `depends_on_latency(setting)`: whether the scaler depends on the latency. Except for
+    `grid`, they raise `ValueError` if the setting is invalid.
     """
 
     name: str
@@ -121,8 +123,8 @@ def peer(
     scaler: Callable[[Settings], Scaler],
     grid: tuple[str, ...],
 ) -> Peer:
-    """Return a peer whose setting is numbers, and whose settings are a value with a one-line `__str__`. `grid`: the
-    settings to compare in addition to the default.
+    """Return a peer whose setting is a list of numbers (`A/B`). `settings` returns an object whose `str()` is one line.
+    `grid`: the settings to compare in addition to the default.
     """
 
     def settings_from(setup: Setup, text: str | None) -> Settings:

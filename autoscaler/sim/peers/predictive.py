@@ -70,7 +70,9 @@ def forecast(history: Mapping[int, float], hour: int) -> float | None:
 
 
 class Predictive:
-    """With less than a day of history there is no forecast, and only target tracking applies. AWS stores the state."""
+    """The simulated predictive policy. With less than a day of history there is no forecast, and only target tracking
+    applies. AWS stores the state.
+    """
 
     def __init__(self, settings: PredictiveSettings) -> None:
         self._settings = settings

@@ -1,4 +1,4 @@
-"""React: capacity for the load plus two tasks. It is the reactive baseline of autoscaler comparisons."""
+"""React: the tasks for the load plus two spare tasks. Comparisons of autoscalers use it as the reactive baseline."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class ReactSettings:
 
 
 class React:
-    """It scales out if the load fills the capacity, and scales in if more than the spare tasks are idle. The spare
-    tasks remain without load, so it never scales to zero.
+    """The simulated React policy. It scales out if the load fills the capacity, and scales in if more than the spare
+    tasks are idle. The spare tasks remain without load, so it never scales to zero.
     """
 
     def __init__(self, settings: ReactSettings) -> None:

@@ -1,4 +1,4 @@
-"""A constant number of tasks, as most services without an autoscaler have. Its operator knows the peak in advance."""
+"""A constant number of tasks, as in most services without an autoscaler. Its operator knows the peak in advance."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _elapsed_s(instants: Floats, edges: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class StaticSettings:
-    """`tasks` at all times. It has no source: this is the practice without an autoscaler."""
+    """A constant count of `tasks`. It has no source: this is the practice without an autoscaler."""
 
     tasks: int
     interval_s: float = MINUTE_S
@@ -52,7 +52,7 @@ class StaticSettings:
 
 
 class Static:
-    """It sets its count at the first poll, and again only if that was refused or undone."""
+    """The simulated fixed fleet. It sets its count at the first poll, and again only if that was refused or undone."""
 
     def __init__(self, settings: StaticSettings) -> None:
         self._settings = settings

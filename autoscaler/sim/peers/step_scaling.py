@@ -12,7 +12,7 @@ from autoscaler.sim.peers.periodic import minutes, scaled, tasks
 
 
 class ScalingStep(NamedTuple):
-    """From `messages` on, add `tasks`."""
+    """One step: from `messages` messages on, add `tasks` tasks."""
 
     messages: float
     tasks: int
@@ -49,7 +49,7 @@ class StepSettings:
 
 
 class StepScaling:
-    """AWS stores the state: a restart loses nothing."""
+    """The simulated step scaling policy. AWS stores the state: a restart loses nothing."""
 
     def __init__(self, settings: StepSettings) -> None:
         self._settings = settings

@@ -56,7 +56,9 @@ class TrackingSettings:
 
 
 class TargetTracking:
-    """It repeats an alarm's action each minute while the alarm lasts. AWS stores the state: a restart loses nothing."""
+    """The simulated target tracking policy. It repeats an alarm's action each minute while the alarm lasts. AWS stores
+    the state: a restart loses nothing.
+    """
 
     def __init__(self, settings: TrackingSettings) -> None:
         self._settings = settings

@@ -13,11 +13,16 @@ from autoscaler.sim.peers.periodic import counts, minutes, scaled, tasks
 
 @dataclass(frozen=True, slots=True)
 class WpaSettings:
-    """README of practo/k8s-worker-pod-autoscaler: `target` is `targetMessagesPerWorker` (its example has 2, there is
-    no default); `seconds_per_job`, "highly recommended", is `secondsToProcessOneJob`; `max_disruption` 100 % of the
-    workers in one scale-in. Flags of its `run` command: `resync_s` 20, `scale_down_delay_s` 600 since the last
-    scaling either way. Its source: `tolerance` 0.1 of the current count; messages sent are the mean of the minutes
-    from 10 to 5 minutes ago, and messages received are those from 20 to 10 minutes ago.
+    """The settings of practo/k8s-worker-pod-autoscaler, with their sources.
+
+    `target`: `targetMessagesPerWorker`; no default, the example has 2 (README).
+    `seconds_per_job`: `secondsToProcessOneJob`, "highly recommended" (README).
+    `max_disruption`: at most 100 % of the workers stop in one scale-in (README).
+    `resync_s`: 20 s (flag of `run`).
+    `scale_down_delay_s`: 600 s after the last change in either direction (flag of `run`).
+    `tolerance`: 0.1 of the current count (source code).
+    `sent_...`: messages sent are the mean of the minutes from 10 to 5 minutes ago (source code).
+    `received_...`: messages received are those from 20 to 10 minutes ago (source code).
     """
 
     target: float
@@ -41,8 +46,8 @@ class WpaSettings:
 
 
 class Wpa:
-    """While the queue cannot be read, it uses the last counts. The status of its resource stores the time of the last
-    scaling, so a restart does not lose it.
+    """The simulated Worker Pod Autoscaler. It uses the last counts while the queue cannot be read. A restart does not
+    lose the time of the last scaling: the status of its resource stores it.
     """
 
     def __init__(self, settings: WpaSettings) -> None:
@@ -81,7 +86,9 @@ class Wpa:
         return sum(values) / len(values) if values else 0.0
 
     def _idle(self, world: Surface, messages: int) -> bool:
-        """Return whether all workers are idle: no message in the queue, and none received in the minutes before."""
+        """Return whether all workers are idle: no message in the queue, and no message received between 20 and 10
+        minutes ago.
+        """
         if messages > 0:
             return False
         since, until = world.now - self._settings.received_from_s, world.now - self._settings.received_until_s

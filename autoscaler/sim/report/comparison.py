@@ -1,4 +1,4 @@
-"""Compare policies: the mean of each measure over the seeds, and the paired difference to ours.
+"""Compare policies: the mean of each measure over the seeds, and the paired difference to this autoscaler.
 
 Common random numbers: with the same seed, all policies run in the same world, so differences are computed seed by seed.
 The interval of a difference is often far narrower than the intervals of the two means.
@@ -66,7 +66,9 @@ ELASTICITY = (
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """A policy with its settings, over its seeds. `against`: difference to ours over common seeds (None: none)."""
+    """A policy with its settings, over its seeds. `against`: difference to this autoscaler over the common seeds (None:
+    no common seed).
+    """
 
     policy: str
     settings: str
@@ -85,15 +87,17 @@ class ComparisonRow:
 
 @dataclass(frozen=True, slots=True)
 class PolicyComparison:
-    """The rows in the order of the runs. `ours`: the row that differences refer to, the product with its defaults if it
-    is among the runs, else with other settings; None: it is not among them.
+    """The rows in the order of the runs. `ours`: the reference row for the differences. It is this autoscaler with
+    default settings if that was run, otherwise with other settings. None: this autoscaler was not run.
     """
 
     rows: tuple[ComparisonRow, ...]
     ours: ComparisonRow | None
 
     def best(self, measure: Measure) -> frozenset[str]:
-        """Return the labels of the competitors with the least displayed value; empty if all competitors have it."""
+        """Return the labels of the competitors with the lowest displayed value. Empty if all competitors show the same
+        value.
+        """
         shown = {row.label: measure.text(row.mean(measure)) for row in self.competitors}
         known = [row for row in self.competitors if not math.isnan(row.mean(measure))]
         if not known or len(set(shown.values())) == 1:
@@ -122,7 +126,7 @@ def compare(runs: Sequence[ScoredRun]) -> PolicyComparison:
 
 
 def is_ours(policy: str) -> bool:
-    """Return whether the policy is the product, with its defaults or with settings as in `ours:tolerance=0.2`."""
+    """Return whether the policy is this autoscaler, with its defaults or with settings as in `ours:tolerance=0.2`."""
     return policy == OURS or policy.startswith(f"{OURS}:")
 
 

@@ -138,7 +138,7 @@ def _half_width(measure: Measure, known: MeanWithInterval) -> str:
 
 
 def _difference(row: ComparisonRow, measure: Measure) -> str:
-    """Return the difference to ours, if its interval is known and the row is not ours."""
+    """Return the difference to this autoscaler, if its interval is known and the row is of another policy."""
     known = row.against[measure.field] if row.against else MeanWithInterval(0.0)
     if known.half_width is None or (known.mean == 0 and known.half_width == 0):
         return ""

@@ -9,7 +9,7 @@ from autoscaler.sim.score import DAY_S, ScoredRun
 
 OURS = "ours"
 LIMIT = "clairvoyant"
-"""The oracle that knows all arrivals: a reference for the others, not a competitor."""
+"""The oracle that knows all arrivals: a reference for the other policies, not a competitor."""
 
 
 @dataclass(frozen=True, slots=True)

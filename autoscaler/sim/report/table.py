@@ -1,4 +1,5 @@
-"""Render the comparison for a terminal as aligned text. With colours, the best values and ours are highlighted.
+"""Render the comparison for a terminal as aligned text. With colours, the best values and the row of this autoscaler
+are highlighted.
 
 Lines are never wrapped. In a narrow terminal the less important columns are hidden, and a line names them.
 """
@@ -54,7 +55,7 @@ def as_text(study: Study, width: int | None = None) -> str:
 
 
 def lines(study: Study, width: int | None = None) -> Iterator[Text]:
-    """Yield the load, the table, with several seeds the differences to ours, and a verdict for each policy."""
+    """Yield the load, the table, the differences to this autoscaler (with several seeds), and a verdict per policy."""
     comparison = compare(study.runs)
     yield from _head(study)
     yield from _block(comparison, comparison.rows, width, against=False)

@@ -1,4 +1,4 @@
-"""Describe each policy in one line: its lateness, its cost, and whether it is better than ours."""
+"""Describe each policy in one line: its lateness, its cost, and whether it is better than this autoscaler."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _against_ours(row: ComparisonRow, ours: ComparisonRow | None) -> str:
 
 
 def _late_direction(row: ComparisonRow) -> int:
-    """Return 1 if more messages are late than with ours, -1 if fewer, 0 if there is no clear difference."""
+    """Return 1 if more messages are late than with this autoscaler, -1 if fewer, 0 without a clear difference."""
     return _direction(row, LATE.field, NEAR_POINTS)
 
 

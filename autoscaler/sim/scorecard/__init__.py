@@ -1,1 +1,1 @@
-"""The scorecard: all policies on ten real traces, with three latency targets, for idle and random victims."""
+"""The scorecard: all policies on ten real traces, with three latency targets, where ECS stops idle or random tasks."""

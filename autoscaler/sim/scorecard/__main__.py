@@ -22,7 +22,9 @@ from autoscaler.sim.workload.protocol import SCORECARD
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0: written; 1: written, but a run is below the limit; 2: invalid options or a failure; 130: stopped."""
+    """Return 0: written; 1: written, but a run costs less than the oracle; 2: invalid options or a failure; 130:
+    stopped.
+    """
     options = _options(arguments)
     try:
         options.out.mkdir(parents=True, exist_ok=True)

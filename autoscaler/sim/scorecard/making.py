@@ -67,7 +67,7 @@ def oracle_jobs(entries: Iterable[Entry], seeds: Sequence[int] = SEEDS) -> list[
 
 
 def policy_jobs(entries: Iterable[Entry], seeds: Sequence[int] = SEEDS, ours: Sequence[str] = (OURS,)) -> list[Job]:
-    """Return the jobs of ours and of every peer with its defaults, for idle and for random victims."""
+    """Return the jobs of this autoscaler and of every peer with its defaults, where ECS stops idle or random tasks."""
     return [
         Job(entry, victims, policy, seed, latencies)
         for entry in entries
@@ -79,7 +79,7 @@ def policy_jobs(entries: Iterable[Entry], seeds: Sequence[int] = SEEDS, ours: Se
 
 
 def grid_jobs(bench: Bench, entries: Iterable[Entry], seed: int = SEEDS[0]) -> list[Job]:
-    """Return the jobs of the other settings of every peer, for idle victims."""
+    """Return the jobs of the other settings of every peer, where ECS stops only idle tasks."""
     return [
         Job(entry, Victims.IDLE, spec, seed, latencies, grid=True)
         for entry in entries

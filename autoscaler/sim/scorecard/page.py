@@ -1,4 +1,6 @@
-"""Write the scorecard in Markdown: the protocol, a row per policy, ours by trace, and where a peer is better."""
+"""Write the scorecard in Markdown: the protocol, one row per policy, the results of this autoscaler by trace, and the
+cases in which a peer is better.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`make sensitivity`: run ours with its defaults and one change to the scorecard's protocol at a time; write a page.
+"""`make sensitivity`: run this autoscaler with default settings, with one change of the scorecard's protocol at a time,
+and write a page.
 
 The constants of the latency rule were chosen with the ten days of the scorecard. The page shows the results with other
 start-up times, latency targets, service times, sizes and days.
@@ -36,7 +37,9 @@ USUAL = StartUp()
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """One change. `later_days`: days after the day of the scorecard; if the trace ends before, its last day."""
+    """One change. `later_days`: days after the day of the scorecard; if the trace ends before that day, its last day is
+    used.
+    """
 
     name: str
     latencies_s: tuple[float, ...] = (60.0, 300.0)
@@ -53,8 +56,8 @@ VARIATIONS = (
     Variation("service times Pareto 1.5", service=DurationDistribution("pareto", 5.0, 1.5)),
     Variation("service times constant", service=DurationDistribution("constant", 5.0)),
     Variation("messages of 30 s", service=DurationDistribution("lognormal", 30.0, 1.0)),
-    Variation("2 tasks in the mean", mean_tasks=2.0),
-    Variation("200 tasks in the mean", (120.0,), mean_tasks=200.0),
+    Variation("2 tasks on average", mean_tasks=2.0),
+    Variation("200 tasks on average", (120.0,), mean_tasks=200.0),
     Variation("the next day", later_days=1),
 )
 WITH_SERVICE_TIMES = {"lcg_grid"}
@@ -171,10 +174,10 @@ def _geometric(values: Iterable[float]) -> float:
 HEAD = """# Sensitivity
 
 Generated on {day} by `make sensitivity` in {minutes:.0f} minutes, with the protocol of the [scorecard](scorecard.md),
-one change at a time and one seed. ECS stops only idle tasks. Ours has its defaults, and is given only the latency
-target and the bounds. Costs and reversals are geometric means over the traces; `late` is the mean and the worst trace.
-`lcg_grid` contains service times and is omitted where they are changed. If a trace ends before the later day, its last
-day is used.
+one change at a time and one seed. ECS stops only idle tasks. Our policy has its default settings; only the
+latency target and the bounds are set. Costs and reversals are geometric means over the traces; `late` is the mean and
+the worst trace. `lcg_grid` contains service times and is omitted where they are changed. If a trace ends before the
+later day, its last day is used.
 
 | change | latency | late, mean | late, worst trace | cost / work | cost / clairvoyant | reversals / day | lost work |
 |---|--:|--:|--:|--:|--:|--:|--:|

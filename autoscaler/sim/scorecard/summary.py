@@ -1,4 +1,6 @@
-"""Summarize the scores: a row per policy, where a peer is better than ours, and whether a run is below the limit."""
+"""Summarize the scores: one row per policy, the cases in which a peer beats this autoscaler, and the runs that cost
+less than the oracle.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,14 @@ from autoscaler.sim.model import Victims
 from autoscaler.sim.scorecard.making import ScorecardRun
 
 CHEAPER_RATIO = 0.95
-"""A peer is better than ours if it costs less than this share of ours and has no more late messages."""
+"""A peer beats this autoscaler if it costs less than this share of its cost, and its share of late messages is not
+higher.
+"""
 
 
 class ScorecardRow(NamedTuple):
-    """One policy with one latency target and one kind of victims, over the traces (each trace the mean over its seeds).
+    """Results of one policy for one latency target and one choice of the tasks that ECS stops, over all traces. The
+    value of a trace is the mean over its seeds.
 
     Costs, reversals and launches are geometric means over the traces; `reversals` and `launches` have 1 added, so that
     zero has a geometric mean too. `worst`: the trace with the largest share of late messages.
@@ -35,7 +40,9 @@ class ScorecardRow(NamedTuple):
 
 
 class Beaten(NamedTuple):
-    """A trace and latency target with which a peer is more than 5 % cheaper than ours and has no more late messages."""
+    """A trace and a latency target for which a peer costs over 5 % less than this autoscaler, and its share of late
+    messages is not higher.
+    """
 
     trace: str
     latency_s: float
@@ -46,7 +53,7 @@ class Beaten(NamedTuple):
 
 
 class ScorecardCell(NamedTuple):
-    """Ours on one trace with one latency target: means over the seeds."""
+    """Results of this autoscaler for one trace and one latency target: means over the seeds."""
 
     late: float
     cost_per_work: float
@@ -55,7 +62,9 @@ class ScorecardCell(NamedTuple):
 
 
 def rows(lines: Iterable[ScorecardRun], latency_s: float, victims: Victims) -> list[ScorecardRow]:
-    """Return the policies with their defaults: the clairvoyant, ours, then peers by ascending cost."""
+    """Return one row per policy with default settings: the oracle first, then this autoscaler, then the peers by
+    ascending cost.
+    """
     chosen = [line for line in lines if not line.grid and line.latency_s == latency_s]
     by_policy: dict[str, list[ScorecardRun]] = defaultdict(list)
     for line in chosen:
@@ -95,7 +104,7 @@ def _by_trace(lines: Iterable[ScorecardRun]) -> dict[str, list[ScorecardRun]]:
 
 
 def cells(lines: Iterable[ScorecardRun], victims: Victims = Victims.IDLE) -> dict[tuple[str, float], ScorecardCell]:
-    """Return the results of ours by trace and latency target."""
+    """Return the results of this autoscaler, by trace and latency target."""
     mine: dict[tuple[str, float], list[ScorecardRun]] = defaultdict(list)
     for line in lines:
         if line.policy == OURS and line.victims == victims:
@@ -114,7 +123,9 @@ def _cell(lines: Sequence[ScorecardRun]) -> ScorecardCell:
 
 
 def beaten(lines: Sequence[ScorecardRun]) -> list[Beaten]:
-    """Compare ours with every setting of every peer by seed, for idle victims. Return the largest saving of each."""
+    """Compare this autoscaler with every setting of every peer, seed by seed, when ECS stops only idle tasks. Return
+    the largest saving for each trace and latency target.
+    """
     mine = {
         (line.trace, line.latency_s, line.seed): line
         for line in lines
@@ -136,7 +147,7 @@ def beaten(lines: Sequence[ScorecardRun]) -> list[Beaten]:
 
 
 def below_the_limit(lines: Sequence[ScorecardRun]) -> list[ScorecardRun]:
-    """Return the runs with no late messages that are cheaper than the clairvoyant. The list must be empty."""
+    """Return the runs without late messages that cost less than the oracle. The list must be empty."""
     return [
         line
         for line in lines

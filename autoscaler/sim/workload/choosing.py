@@ -37,11 +37,11 @@ class Choice:
 
     def __post_init__(self) -> None:
         if not 0 <= self.from_day < MOST_DAYS:
-            raise TraceError("from day", f"{self.from_day}: days count from 0, up to {MOST_DAYS - 1}")
+            raise TraceError("--from-day", f"the value is {self.from_day}, but must be from 0 to {MOST_DAYS - 1}")
         if self.days is not None and not 1 <= self.days <= MOST_DAYS:
-            raise TraceError("days", f"{self.days}: choose 1 to {MOST_DAYS}")
+            raise TraceError("--days", f"the value is {self.days}, but must be from 1 to {MOST_DAYS}")
         if self.mean_tasks is not None and not 0 < self.mean_tasks < math.inf:
-            raise TraceError("mean tasks", f"{self.mean_tasks:g}: choose more than 0")
+            raise TraceError("--mean-tasks", f"the value is {self.mean_tasks:g}, but must be above 0")
 
 
 class TracePart(NamedTuple):
@@ -65,7 +65,7 @@ def part(choice: Choice, name: str, intervals: int, interval_s: float) -> TraceP
     if first >= intervals:
         newest = math.ceil(intervals * interval_s / DAY_S) - 1
         days = "day 0 only" if newest == 0 else f"days 0 to {newest}"
-        raise TraceError(name, f"has no day {choice.from_day}: it has {days}")
+        raise TraceError(name, f"the load has no day {choice.from_day}; it has {days}")
     if choice.days is None:
         return TracePart(first, intervals)
     return TracePart(first, min(intervals, math.ceil((choice.from_day + choice.days) * DAY_S / interval_s)))
@@ -78,17 +78,19 @@ def load(counts: Floats, interval_s: float, service_s: float, task_concurrency: 
 
 
 def factor(choice: Choice, name: str, unscaled: LoadSize) -> float:
-    """Return the factor for every count: to a mean of `mean_tasks`, or to a busiest interval of five times that,
-    whichever is less. Without a chosen mean it is 1.
+    """Return the factor for every count: the smaller of two factors: to a mean of `mean_tasks`, and to a busiest
+    interval of five times `mean_tasks`. Without a chosen mean it is 1.
 
     Raise `TraceError` if there is no work to rescale, or if the result has more than `MOST_MESSAGES` messages.
     """
     ratio = 1.0
     if choice.mean_tasks is not None:
         if unscaled.mean_tasks == 0:
-            raise TraceError(name, "has no work in the chosen days, so it cannot be rescaled: choose other days")
+            raise TraceError(
+                name, "the load has no work in the chosen days, so it cannot be rescaled. Choose other days"
+            )
         ratio = min(choice.mean_tasks / unscaled.mean_tasks, PEAK_RATIO * choice.mean_tasks / unscaled.peak_tasks)
     if not unscaled.messages * ratio <= MOST_MESSAGES:
         size = f"{unscaled.messages * ratio:,.0f} messages in the chosen days, more than {MOST_MESSAGES:,}"
-        raise TraceError(name, f"{size}: choose fewer days or a smaller mean")
+        raise TraceError(name, f"{size}. Choose fewer days or a smaller mean")
     return ratio

@@ -5,7 +5,7 @@ read in 5-minute periods. If both are known, the 1-minute values apply. The rest
 over its other minutes, so its total is unchanged.
 
 A minute without a datapoint counts as empty, because a load cannot contain unknown counts. SQS sends no metrics for a
-queue that was not used for six hours. `missing` is the number of these minutes, for the operator to judge.
+queue that has been unused for six hours. `missing` is the number of these minutes, for the operator to judge.
 """
 
 from __future__ import annotations
@@ -61,17 +61,17 @@ def metric_ranges(now: float, back_s: float) -> tuple[MetricRange, ...]:
 
 def counts_from_minutes(name: str, sums: Iterable[Sum], start: float, end: float) -> CountTrace:
     """Return the trace, by the minute, from the first datapoint in [start, end) up to `end`. Earlier minutes are left
-    out, because the queue possibly did not exist. The sums can be in any order.
+    out, because the queue may not have existed. The sums can be in any order.
 
     A value that is not a count (negative or not finite) counts as missing. Raise `TraceError` without any datapoint.
     """
     size = math.ceil((end - start) / MINUTE_S)
     if not 0 < size <= MOST_DAYS * DAY_S / MINUTE_S:
-        raise TraceError(name, f"from {start:.0f} to {end:.0f} is not a valid time range: request 1 to 63 days")
+        raise TraceError(name, f"from {start:.0f} to {end:.0f} is not a valid time range. Request 1 to 63 days")
     counts, known = _placed([each for each in sums if 0 <= each.value < math.inf], start, size)
     if not known.any():
         what = f"CloudWatch has no {METRIC} of this queue in the requested time"
-        raise TraceError(name, f"{what}: check its name and its Region, or request a longer time")
+        raise TraceError(name, f"{what}. Check the name and the Region of the queue, or request a longer time")
     first = int(np.argmax(known))
     return CountTrace(name, MINUTE_S, counts[first:], missing=int((~known[first:]).sum()))
 

@@ -39,7 +39,7 @@ def read_counts(path: Path, on_progress: Progress = silent) -> CountTrace:
     if at[-1] >= MOST_INTERVALS:
         line = 2 + int(np.argmax(at >= MOST_INTERVALS))
         span = f"{interval_s:g} s apart, the file spans more than {MOST_INTERVALS:,} intervals"
-        raise TraceError(place(path, line), f"{span}: shorten it, or count by the minute")
+        raise TraceError(place(path, line), f"{span}. Use fewer days, or count by the minute")
     filled = np.zeros(int(at[-1]) + 1)
     filled[at] = counts
     return CountTrace(path.name, interval_s, filled, missing=filled.size - at.size)
@@ -52,12 +52,13 @@ def _read(path: Path, on_progress: Progress) -> tuple[Floats, Floats]:
         if at <= last:
             order = "again" if at == last else f"after {last:.15g}"
             raise TraceError(
-                place(path, line), f"t_seconds is {at:.15g} {order}: sort the lines, one for each interval"
+                place(path, line), f"t_seconds is {at:.15g} {order}. Sort the lines, one for each interval"
             )
         last, total = at, total + count
         if total > MOST_COUNTED:
             raise TraceError(
-                place(path, line), f"more than {MOST_COUNTED:,.0f} arrivals up to here: correct the counts"
+                place(path, line),
+                f"there are more than {MOST_COUNTED:,.0f} arrivals up to this line. Correct the counts",
             )
         times.append(at)
         counts.append(count)
@@ -66,19 +67,21 @@ def _read(path: Path, on_progress: Progress) -> tuple[Floats, Floats]:
 
 def _interval(path: Path, times: Floats) -> float:
     if times.size < 2:
-        raise TraceError(place(path, 2), "one line does not define the interval: add the line of the next interval")
+        raise TraceError(place(path, 2), "one line does not define the interval. Add the line of the next interval")
     steps = np.diff(times)
     smallest = float(steps.min())
     if smallest < LEAST_INTERVAL_S:
         line = 3 + int(np.argmin(steps))
-        raise TraceError(place(path, line), "is less than a second after the line before: use at least 1 s")
+        raise TraceError(place(path, line), "the line is less than a second after the line before. Use at least 1 s")
     if smallest > DAY_S:
-        raise TraceError(place(path, 3), "is more than a day after the line before: count by the minute or the hour")
+        raise TraceError(
+            place(path, 3), "the line is more than a day after the line before. Count by the minute or the hour"
+        )
     if _first_off(times, smallest) is not None:
         line, interval_s = _wrong_line(times, steps, smallest)
         raise TraceError(
             place(path, line),
-            f"t_seconds is {times[line - 2]:.15g}, not a multiple of the interval of {interval_s:.15g} s: correct it",
+            f"t_seconds is {times[line - 2]:.15g}, not a multiple of the interval of {interval_s:.15g} s. Correct it",
         )
     return smallest
 

@@ -123,7 +123,9 @@ def by_job(trace: JobTrace, choice: Choice, service_scale: float = 1.0, task_con
     above 0 or is above `MOST_SCALE`.
     """
     if not 0 < service_scale <= MOST_SCALE:
-        raise TraceError("service scale", f"{service_scale:g}: choose more than 0, and at most {MOST_SCALE:,.0f}")
+        raise TraceError(
+            "--service-scale", f"the value is {service_scale:g}, but must be above 0 and at most {MOST_SCALE:,.0f}"
+        )
     by_minute = np.bincount((trace.arrivals_s // MINUTE_S).astype(np.int64)).astype(np.float64)
     chosen = part(choice, trace.name, by_minute.size, MINUTE_S)
     begin_s, length_s = chosen.first * MINUTE_S, (chosen.end - chosen.first) * MINUTE_S

@@ -2,7 +2,7 @@
 
 A load is the expected count of each minute, an exact integral of a rate. Its random part has a fixed seed: the same
 name gives the same trace. Messages are drawn from it at random later. Rates are in messages per second, times in
-seconds. Law: the total of a trace is the integral of its rate.
+seconds. Invariant: the total of a trace is the integral of its rate.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from autoscaler.core.figures import number
 from autoscaler.sim.chance import stream
 from autoscaler.sim.model import MINUTE_S, Floats
 from autoscaler.sim.workload.choosing import Choice
@@ -64,7 +65,9 @@ def generated(spec: str, choice: Choice) -> CountTrace:
     name = name.replace("-", "_")
     generator = GENERATORS.get(name)
     if generator is None or len(numbers) > len(generator.parameters):
-        raise TraceError(repr(spec), f"is not one of: {forms()}")
+        units = "rates in messages/s, times in s"
+        what = f"{spec!r} is not a synthetic load. Use one of: {forms()} ({units}). For a file, use --trace"
+        raise TraceError("--load", what)
     values = [_value(spec, each, text) for each, text in zip(generator.parameters, numbers, strict=False)]
     values += [each.default for each in generator.parameters[len(values) :]]
     named = ":".join([name, *(str(value).removesuffix(".0") for value in values)])
@@ -83,8 +86,8 @@ def _value(spec: str, parameter: Parameter, text: str) -> float:
     except ValueError:
         value = math.nan
     if not parameter.least <= value <= parameter.most:
-        limits = f"{parameter.least:g} to {parameter.most:g}"
-        raise TraceError(repr(spec), f"{parameter.name} is {text!r}: it must be a number from {limits}")
+        limits = f"{number(parameter.least)} to {number(parameter.most)}"
+        raise TraceError(f"--load {spec}", f"{parameter.name} is {text!r}, but must be a number from {limits}")
     return value
 
 

@@ -21,10 +21,10 @@ def read_jobs(path: Path, on_progress: Progress = silent) -> JobTrace:
     for line, at, service in rows(path, JOBS, on_progress):
         if at < last:
             raise TraceError(
-                place(path, line), f"t_seconds is {at:.15g} after {last:.15g}: sort the lines by t_seconds"
+                place(path, line), f"t_seconds is {at:.15g} after {last:.15g}. Sort the lines by t_seconds"
             )
         if service > LONGEST_S:
-            raise TraceError(place(path, line), f"service_seconds is {service:g}, more than ten years: correct it")
+            raise TraceError(place(path, line), f"service_seconds is {service:g}, more than ten years. Correct it")
         last = at
         times.append(at)
         services.append(service)

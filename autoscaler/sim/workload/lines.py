@@ -53,7 +53,7 @@ def rows(path: Path, columns: str, on_progress: Progress) -> Iterator[NumberedLi
             _check_header(path, file.readline(LONGEST_LINE), columns)
             yield from _rows(path, file, columns, on_progress, size)
     except OSError as error:
-        raise TraceError(str(path), f"cannot be read: {error.strerror or error}") from None
+        raise TraceError(str(path), f"the file cannot be read: {error.strerror or error}") from None
     on_progress(1.0)
 
 
@@ -61,30 +61,30 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except FileNotFoundError:
-        raise TraceError(str(path), "no such file: check the path") from None
+        raise TraceError(str(path), "the file was not found. Check the path") from None
     except IsADirectoryError:
-        raise TraceError(str(path), "is a directory: give the path of a file in it") from None
+        raise TraceError(str(path), "this is a directory. Pass the path of a file") from None
     except ValueError:
-        raise TraceError(repr(str(path)), "is not a valid file name: check its characters") from None
+        raise TraceError(repr(str(path)), "this is not a valid file name. Check its characters") from None
 
 
 def _check_size(path: Path, size: int) -> None:
     if size > MOST_BYTES:
         excess = f"{size:,} bytes, more than the limit of {MOST_BYTES:,} bytes"
-        raise TraceError(str(path), f"has {excess}: shorten it to the days you need, or count by the minute")
+        raise TraceError(str(path), f"the file has {excess}. Use fewer days, or count by the minute")
 
 
 def _check_header(path: Path, line: bytes, columns: str) -> None:
     if not line:
-        raise TraceError(str(path), f"is empty: its first line must be {columns}")
+        raise TraceError(str(path), f"the file is empty. Its first line must be {columns}")
     if line.startswith(UTF16):
-        raise TraceError(place(path, 1), "is UTF-16: save the file as UTF-8")
+        raise TraceError(place(path, 1), "the file is UTF-16. Save it as UTF-8")
     found = line.removeprefix(b"\xef\xbb\xbf").replace(b" ", b"").strip().lower().decode(errors="replace")
     if found == columns:
         return
     if option := OPTIONS.get(found):
-        raise TraceError(place(path, 1), f"is the header of the other file type: use {option} for this file")
-    raise TraceError(place(path, 1), f"must be the header {columns}, but is {_quoted(line)}")
+        raise TraceError(place(path, 1), f"this is the header of the other file type. Use {option} for this file")
+    raise TraceError(place(path, 1), f"the line must be the header {columns}, but is {_quoted(line)}")
 
 
 def _rows(path: Path, file: BinaryIO, columns: str, on_progress: Progress, size: int) -> Iterator[NumberedLine]:
@@ -96,16 +96,16 @@ def _rows(path: Path, file: BinaryIO, columns: str, on_progress: Progress, size:
         if not line.strip():
             empty = empty or number
         elif empty:
-            raise TraceError(place(path, empty), "is empty, but other lines follow: remove it")
+            raise TraceError(place(path, empty), "the line is empty, but other lines follow. Remove it")
         else:
             yield _row(path, number, line, columns)
         if number > MOST_LINES + 1 or read > MOST_BYTES:
             limit = f"{MOST_LINES:,} lines and {MOST_BYTES:,} bytes"
-            raise TraceError(place(path, number), f"the limit is {limit}: shorten the file to the days you need")
+            raise TraceError(place(path, number), f"the limit is {limit}. Use fewer days")
         if number % PROGRESS_EVERY == 0 and size:
             on_progress(min(1.0, read / size))
     if number == 1 or empty == 2:
-        raise TraceError(str(path), "has a header but no lines: add at least one line")
+        raise TraceError(str(path), "the file has a header but no lines. Add at least one line")
 
 
 def _row(path: Path, number: int, line: bytes, columns: str) -> NumberedLine:
@@ -130,20 +130,20 @@ def _numbers(line: bytes) -> tuple[float, float] | None:
 
 def _format_error(line: bytes, columns: str) -> str:
     if len(line) > LONGEST_LINE:
-        return f"has more than {LONGEST_LINE:,} bytes: this is not a file with the columns {columns}"
+        return f"the line has more than {LONGEST_LINE:,} bytes, so this is not a file with the columns {columns}"
     try:
         line.decode()
     except UnicodeDecodeError:
-        return "is not UTF-8: save the file as UTF-8 text"
-    return f"must be two numbers separated by a comma ({columns}), but is {_quoted(line)}"
+        return "the line is not UTF-8. Save the file as UTF-8"
+    return f"the line must be two numbers separated by a comma ({columns}), but is {_quoted(line)}"
 
 
 def _value_error(at: float, value: float, columns: str) -> str:
     time, quantity = columns.split(",")
     if LONGEST_S < at < math.inf:
-        return f"{time} is {at:g}, more than ten years: write seconds from the start of the first day, not from 1970"
+        return f"{time} is {at:g}, more than ten years. Use seconds since the start of the first day, not since 1970"
     name, wrong = (quantity, value) if 0 <= at < math.inf else (time, at)
-    return f"{name} is {wrong:g}: it must be finite and not negative; correct it or remove the line"
+    return f"{name} is {wrong:g}: it must be finite and not negative. Correct it, or remove the line"
 
 
 def _quoted(line: bytes) -> str:

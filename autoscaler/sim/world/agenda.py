@@ -1,4 +1,4 @@
-"""The event queue of the simulation: events in the order of time, and events of one instant in the order of adding."""
+"""The event queue of the simulation: events ordered by time; events with the same time are ordered by insertion."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def copy_of(message: int) -> int:
 
 
 class SimulatedQueue:
-    """Messages in the order of sending. A message that returns is behind those that were sent in the meantime.
+    """The messages in the order of sending. A message that returns comes after those that were sent in the meantime.
 
     `begun`: the number of messages that were received at least once, in the order of arrival, without copies.
     `head`: the first message that was not received yet; `following`: the messages after it. `returns`: a heap of

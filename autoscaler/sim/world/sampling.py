@@ -8,7 +8,7 @@ from autoscaler.sim.chance import stream
 from autoscaler.sim.model import QueueCounts, WorldSettings
 
 SAMPLES_PER_LAG = 10
-"""Delayed counts are samples: they lag by `count_late_s` to 1.1 x `count_late_s`."""
+"""Number of samples per `count_late_s`. Returned counts are therefore `count_late_s` to 1.1 x `count_late_s` old."""
 
 
 class Sampling:

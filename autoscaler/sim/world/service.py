@@ -23,7 +23,7 @@ RETRY_S = 5.0
 
 @dataclass(slots=True)
 class SimulatedTask:
-    """`up_s`: when the task comes up or came up. `stopped_s`: infinite while it is not stopped."""
+    """One task. `up_s`: when it comes up or came up. `stopped_s`: infinite while it is not stopped."""
 
     number: int
     launched_s: float
@@ -37,7 +37,9 @@ class SimulatedTask:
 
 
 class SimulatedService:
-    """`desired`, `running`: the counts of ECS over time. `alive`: tasks that are up, including stopping ones."""
+    """The simulated ECS service. `desired`, `running`: the counts of ECS over time. `alive`: tasks that are up,
+    including stopping ones.
+    """
 
     def __init__(self, settings: WorldSettings, seed: int, agenda: Agenda, serving: Serving, faults: FaultPlan) -> None:
         self._settings = settings

@@ -1,7 +1,7 @@
 """The loop that assigns each message to a slot of a task.
 
 Time advances lazily: the result of a message is computed when it is received. A kill or a crash finds the message in
-its slot and corrects the result. Law: slot-seconds spent = the work of the deleted messages + the lost work.
+its slot and corrects the result. Invariant: slot-seconds spent = the work of the deleted messages + the lost work.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from autoscaler.sim.world.workers import Held, SimulatedWorkers
 
 
 class Serving:
-    """`slowdown`: factor of the processing time of messages that begin now. `worked_s`: slot-seconds of all messages
-    that have begun, until their ends. `lost_s`: the part of them that led to no deletion.
+    """Assigns messages to slots. `slowdown`: factor of the processing time of messages that begin now. `worked_s`:
+    slot-seconds of all messages that have begun, until their ends. `lost_s`: the part of them that led to no deletion.
     """
 
     def __init__(self, workload: Workload, settings: WorldSettings, seed: int) -> None:
@@ -79,7 +79,7 @@ class Serving:
             self.queue.return_after_timeout(message, end_s)
 
     def _lose(self, held: Held) -> None:
-        """Count the work as lost: it will end, and the message will not be deleted."""
+        """Count the work as lost: the work ends, but the message is not deleted."""
         self.lost_s += held[0] - held[3]
         self._undeleted += 1
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 class Staircase:
-    """`steps`: (instant, count from then on), beginning at 0. Instants ascend, and consecutive counts differ."""
+    """A step function. `steps`: (instant, count from then on), beginning at 0. Instants ascend, and consecutive counts
+    differ.
+    """
 
     def __init__(self, now: int) -> None:
         self.now = now

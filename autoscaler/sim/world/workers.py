@@ -1,4 +1,4 @@
-"""Tasks as workers. Each has slots for messages: those in progress, and those that it has prefetched.
+"""Tasks as workers. Each task has slots for messages in progress and for prefetched messages.
 
 A message goes to the slot that has been free for longest. Which idle task takes a message changes neither its wait nor
 the number of idle tasks at any moment, so the choice favors no policy.
@@ -13,14 +13,18 @@ from math import inf
 from autoscaler.sim.world.queue import NO_MESSAGE
 
 Held = tuple[float, int, int, float]
-"""A slot: (free from, task, message, start of the work). `free from` of a task that is not up yet: when it comes up."""
+"""A slot: (free from, task, message, start of the work). For a task that is still starting, `free from` is the time at
+which it is up.
+"""
 
 NO_SLOT: Held = (inf, -1, NO_MESSAGE, inf)
 """A slot that always exists, so that there is a first slot even without a task."""
 
 
 class SimulatedWorkers:
-    """`slots`: a heap of the slots of the tasks that receive messages, by the instant at which each is free."""
+    """All workers. `slots`: a heap of the slots of the tasks that receive messages, by the instant at which each is
+    free.
+    """
 
     def __init__(self, concurrency: int, prefetch: int) -> None:
         self._concurrency = concurrency

@@ -1,6 +1,6 @@
 """SQS, ECS, CloudWatch and the workers in virtual time: all that a policy can read and change.
 
-Law: the same workload, settings, seed and calls give the same world, bit for bit.
+Invariant: the same workload, settings, seed and calls give the same world, bit for bit.
 """
 
 from __future__ import annotations

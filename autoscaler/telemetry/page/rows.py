@@ -50,8 +50,8 @@ def row_of(status: ServiceStatus, silent_s: float | None = None) -> dict[str, An
 
 
 def _oldest_s(status: ServiceStatus) -> float | None:
-    """Return the age of the oldest message in seconds. None also if a queue was not read and no other is late: the
-    unread queue may have the oldest message.
+    """Return the age of the oldest message in seconds. It is also None if a queue was not read and the other queues are
+    not late: the unread queue may have the oldest message.
     """
     poll, oldest_s = status.poll, status.oldest_s
     if poll is None or oldest_s is None:

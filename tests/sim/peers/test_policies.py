@@ -76,7 +76,7 @@ def test_a_latency_below_the_processing_time_gives_one_message_per_task() -> Non
         ("keda:2.5", "whole number"),
         ("keda:five", "'five'"),
         ("keda:5/latency", "STABILIZATION_S is 'latency': it must be a number of at least 0 "),
-        ("keda:1/2/3", "3 numbers, at most 2 are possible: QUEUE_LENGTH/STABILIZATION_S"),
+        ("keda:1/2/3", "3 numbers; the maximum is 2: QUEUE_LENGTH/STABILIZATION_S"),
         ("nomad:nan", "'nan'"),
         ("nomad:inf", "'inf'"),
         ("static:none", "whole number of at least 1"),

@@ -148,7 +148,7 @@ def test_a_missing_trace_ends_the_command_with_the_remedy_and_writes_nothing(
 ) -> None:
     assert scorecard(tmp_path / "nowhere", tmp_path / "docs") == 2
     error = capsys.readouterr().err
-    assert "near_idle_1min_14d.csv: no such file" in error
+    assert "near_idle_1min_14d.csv: the file was not found" in error
     assert "TRACES=FOLDER" in error
     assert list((tmp_path / "docs").iterdir()) == []
 

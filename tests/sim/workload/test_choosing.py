@@ -58,7 +58,7 @@ def test_an_interval_belongs_to_the_day_in_which_it_begins(interval_s: float) ->
     ("days", "from_day", "error"), [(3, 3, "days 0 to 2"), (3.5, 4, "days 0 to 3"), (0.1, 1, "day 0")]
 )
 def test_a_day_that_the_trace_does_not_have_is_refused(days: float, from_day: int, error: str) -> None:
-    with pytest.raises(TraceError, match=f"t: has no day {from_day}.*{error}"):
+    with pytest.raises(TraceError, match=f"t: the load has no day {from_day}.*{error}"):
         by_count(minutes(days), Choice(from_day, 1), FIVE)
 
 
@@ -132,7 +132,7 @@ def test_a_load_without_messages_cannot_be_rescaled_but_can_be_simulated() -> No
 
 def test_too_many_messages_are_refused_before_they_are_drawn() -> None:
     by_count(minutes(1, MOST_MESSAGES // DAY), Choice(), FIVE)
-    with pytest.raises(TraceError, match=r"more than 50,000,000: choose fewer days or a smaller mean"):
+    with pytest.raises(TraceError, match=r"more than 50,000,000. Choose fewer days or a smaller mean"):
         by_count(minutes(1, MOST_MESSAGES // DAY + 1), Choice(), FIVE)
     with pytest.raises(TraceError, match="more than 50,000,000"):
         by_count(minutes(1), Choice(mean_tasks=1e308), FIVE)
@@ -159,7 +159,7 @@ def test_the_history_of_jobs_is_rescaled_like_the_jobs() -> None:
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf"), 1e300])
 def test_a_service_scale_must_be_positive_and_finite(scale: Any) -> None:
-    with pytest.raises(TraceError, match="service scale"):
+    with pytest.raises(TraceError, match="--service-scale"):
         by_job(hours(0), Choice(), scale)
 
 

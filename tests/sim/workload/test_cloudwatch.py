@@ -90,7 +90,7 @@ def test_a_queue_without_datapoints_is_refused(sums: Any) -> None:
 
 @pytest.mark.parametrize("end", [T, T - 1, T + 1e12])
 def test_a_period_without_minutes_or_with_too_many_is_refused(end: Any) -> None:
-    with pytest.raises(TraceError, match="request 1 to 63 days"):
+    with pytest.raises(TraceError, match="Request 1 to 63 days"):
         counts_from_minutes("q", [Sum(T, 60, 1)], T, end)
 
 

@@ -91,14 +91,14 @@ BROKEN = {
     b"minute,n\n0,1\n": (", line 1", "must be the header t_seconds,arrivals", "'minute,n'"),
     b"0,1\n60,2\n": (", line 1", "must be the header"),
     JOBS + b"0,1\n": (", line 1", "--jobs"),
-    "t_seconds,arrivals\n".encode("utf-16"): (", line 1", "UTF-16", "save the file as UTF-8"),
+    "t_seconds,arrivals\n".encode("utf-16"): (", line 1", "UTF-16", "Save it as UTF-8"),
     COUNTS + b"0,1\n60\n": (", line 3", "two numbers"),
     COUNTS + b"0,1\n60,2,3\n": (", line 3", "two numbers", "'60,2,3'"),
     COUNTS + b"0,1\n60,many\n": (", line 3", "two numbers", "'60,many'"),
     COUNTS + b"0,1\n60,1_000\n": (", line 3", "two numbers"),
     COUNTS + b"0,1\n60,\x00\n": (", line 3", "two numbers", r"\x00"),
-    COUNTS + b"0,1\n60,\xff\xfe\n": (", line 3", "not UTF-8", "save"),
-    COUNTS + b"0,1\n\n60,2\n": (", line 3", "is empty", "remove it"),
+    COUNTS + b"0,1\n60,\xff\xfe\n": (", line 3", "not UTF-8", "Save"),
+    COUNTS + b"0,1\n\n60,2\n": (", line 3", "is empty", "Remove it"),
     COUNTS + b"0,1\n60," + b"1" * 2000: (", line 3", "more than 1,000 bytes"),
     COUNTS + b"0,1\n60,2" + b" " * 995 + b"120,3\n": (", line 3", "more than 1,000 bytes"),
     COUNTS + b"0,1\n60,-2\n": (", line 3", "arrivals is -2", "not negative"),
@@ -106,10 +106,10 @@ BROKEN = {
     COUNTS + b"0,1\n60,inf\n": (", line 3", "arrivals is inf", "finite"),
     COUNTS + b"-60,1\n0,2\n": (", line 2", "t_seconds is -60", "not negative"),
     COUNTS + b"nan,1\n0,2\n": (", line 2", "t_seconds is nan"),
-    COUNTS + b"1700000000,1\n": (", line 2", "not from 1970"),
-    COUNTS + b"0,1\n60,1e13\n": (", line 3", "more than 1,000,000,000,000 arrivals", "correct"),
+    COUNTS + b"1700000000,1\n": (", line 2", "not since 1970"),
+    COUNTS + b"0,1\n60,1e13\n": (", line 3", "more than 1,000,000,000,000 arrivals", "Correct"),
     COUNTS + b"0,6e11\n60,1\n120,6e11\n": (", line 4", "more than 1,000,000,000,000 arrivals"),
-    COUNTS + b"0,1\n60,2\n30,3\n": (", line 4", "30 after 60", "sort"),
+    COUNTS + b"0,1\n60,2\n30,3\n": (", line 4", "30 after 60", "Sort"),
     COUNTS + b"0,1\n60,2\n60,3\n": (", line 4", "60 again"),
     COUNTS + b"0,1\n60,1\n119,1\n180,1\n240,1\n": (", line 4", "119", "interval of 60 s"),
     COUNTS + b"30,1\n90,1\n150,1\n": (", line 2", "30", "interval of 60 s"),
@@ -151,7 +151,7 @@ def test_a_broken_job_file_is_refused_with_its_line(tmp_path: Path, content: Any
 @pytest.mark.parametrize(
     ("path", "error"),
     [
-        ("nowhere.csv", "no such file"),
+        ("nowhere.csv", "the file was not found"),
         ("", "is a directory"),
         ("a\0b", "not a valid file name"),
         ("n" * 300, "cannot be read"),
@@ -168,7 +168,9 @@ def test_a_file_of_two_gigabytes_is_refused_before_it_is_read(tmp_path: Path) ->
     os.truncate(path, 2 * 2**30)
     tracemalloc.start()
     try:
-        with pytest.raises(TraceError, match=r"2,147,483,648 bytes, more than the limit of 268,435,456 .* shorten it"):
+        with pytest.raises(
+            TraceError, match=r"2,147,483,648 bytes, more than the limit of 268,435,456 .* Use fewer days"
+        ):
             read_counts(path)
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
@@ -181,7 +183,7 @@ def test_a_file_of_unknown_size_is_refused_at_the_limit(
 ) -> None:
     monkeypatch.setattr(lines, "_check_size", lambda *_: None)
     monkeypatch.setattr(lines, limit, most)
-    with pytest.raises(TraceError, match=r"line \d+: the limit is .* shorten the file"):
+    with pytest.raises(TraceError, match=r"line \d+: the limit is .* Use fewer days"):
         counts_in(tmp_path, COUNTS + b"".join(b"%d,1\n" % (60 * at) for at in range(1000)))
 
 
