@@ -1,8 +1,10 @@
-"""A pool of parallel processes that reports the progress of all its jobs.
+"""Parallel jobs, each in a process of its own, with the progress of all of them.
 
-Invariants: results come in the order of the jobs. The processes end with the `with` block, for whatever reason the
-block ends. Only the parent handles Ctrl-C and SIGTERM. If a process is killed, the work ends with an error instead of
-hanging.
+Invariants: results come in the order of the jobs. The processes end with the iteration, for whatever reason it ends.
+Only the parent handles Ctrl-C and SIGTERM. If a process is killed, the work ends with an error instead of hanging.
+
+No lock is shared between processes, because a process can be killed while it holds one. The pools of the standard
+library share locks and queues: `multiprocessing.Pool.terminate` then waits forever (CPython issue 77545 and others).
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from multiprocessing.context import ForkContext, ForkProcess
-from multiprocessing.pool import Pool
-from typing import Any, TypeVar
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess
+from typing import Any, NamedTuple, TypeVar
 
 JobResult = TypeVar("JobResult")
 
@@ -25,22 +28,17 @@ Progress = Callable[[float], None]
 ENDS = (signal.SIGINT, signal.SIGTERM)
 
 CHECK_EVERY_S = 0.2
-"""Interval between checks of the progress and of the processes."""
+"""Interval between reports of the progress."""
 
 
-class _Process(ForkProcess):
-    """Ends on SIGKILL, because it ignores SIGTERM."""
-
-    def terminate(self) -> None:
-        self.kill()
-
-
-class _Context(ForkContext):
-    Process = _Process
+class _Job(NamedTuple):
+    number: int
+    make: Callable[..., Any]
+    arguments: tuple[Any, ...]
 
 
 class ProcessPool:
-    """A pool of `processes` (None: one per core) for `tasks` jobs in total, in one or several batches."""
+    """Runs `tasks` jobs in total, in one or several batches, `processes` at a time (None: one per core)."""
 
     def __init__(self, tasks: int, progress: Progress, processes: int | None = None) -> None:
         self._processes = max(1, min(processes or len(os.sched_getaffinity(0)), tasks))
@@ -55,40 +53,66 @@ class ProcessPool:
 
         Raise what `make` raises in its process, and `ChildProcessError` if a process is killed.
         """
-        jobs = [(make, arguments, number) for number, arguments in enumerate(batch, self._begun)]
-        self._begun += len(jobs)
-        with self._pool() as pool:
-            children = _children()
-            waiting = [pool.apply_async(_job, job) for job in jobs]
-            for each in waiting:
-                while not each.ready():
+        jobs = deque(_Job(number, make, arguments) for number, arguments in enumerate(batch, self._begun))
+        numbers, self._begun = range(self._begun, self._begun + len(jobs)), self._begun + len(jobs)
+        results: dict[int, JobResult] = {}
+        running: dict[Connection, tuple[ForkProcess, int]] = {}
+        try:
+            for number in numbers:
+                while number not in results:
+                    self._start(jobs, running)
                     self._report_progress()
-                    each.wait(CHECK_EVERY_S)
-                    _check(children)
-                yield each.get()
+                    ready = wait(list(running), CHECK_EVERY_S)
+                    for connection in [each for each in running if each in ready]:
+                        process, done = running[connection]
+                        results[done] = _received(connection)
+                        del running[connection]
+                        _end(process, connection)
+                yield results.pop(number)
+        finally:
+            for connection, (process, _) in running.items():
+                process.kill()
+                _end(process, connection)
         self._report_progress()
 
-    @contextmanager
-    def _pool(self) -> Iterator[Pool]:
-        """Start the processes, and end them with the block. Signals that come during the start are handled after it."""
-        with ExitStack() as stack:
+    def _start(self, jobs: deque[_Job], running: dict[Connection, tuple[ForkProcess, int]]) -> None:
+        while jobs and len(running) < self._processes:
+            job = jobs.popleft()
+            receiver, sender = multiprocessing.Pipe(duplex=False)
             with _deferred_signals():
-                pool = _Context().Pool(self._processes, _initialize, (self._shares,))
-                stack.callback(pool.join)
-                stack.callback(pool.terminate)
-            yield pool
+                process = ForkProcess(target=_run, args=(job, self._shares, sender), daemon=True)
+                process.start()
+                running[receiver] = process, job.number
+            sender.close()  # so that the end of the process is the end of its messages
 
     def _report_progress(self) -> None:
         self._progress(sum(self._shares) / self._tasks if self._tasks else 1.0)
+
+
+def _received(connection: Connection) -> Any:
+    """Return the result of a job, or raise its error. A killed process may have sent nothing or a part."""
+    try:
+        result, error = connection.recv()
+    except (EOFError, OSError):
+        raise ChildProcessError("a process of the simulation was killed; it may have run out of memory") from None
+    if error is not None:
+        raise error
+    return result
+
+
+def _end(process: ForkProcess, connection: Connection) -> None:
+    connection.close()
+    process.join()
+    process.close()
 
 
 @contextmanager
 def _deferred_signals() -> Iterator[None]:
     """Handle the signals of `ENDS` at the end of the block. Outside the main thread, do nothing.
 
-    Python discards an exception that a signal handler raises in a hook of `fork`, and a process that is not initialized
-    yet would print a traceback. Blocked signals do not prevent either: other threads, such as that of a progress bar,
-    receive them.
+    Python discards an exception that a signal handler raises in a hook of `fork`, and a process that does not ignore
+    the signals yet would print a traceback. Blocked signals do not prevent either: other threads, such as that of a
+    progress bar, receive them.
     """
     received: list[int] = []
     handled = ENDS if threading.current_thread() is threading.main_thread() else ()
@@ -102,33 +126,17 @@ def _deferred_signals() -> Iterator[None]:
         signal.raise_signal(each)
 
 
-def _children() -> set[int | None]:
-    return {process.pid for process in multiprocessing.active_children()}
-
-
-def _check(children: set[int | None]) -> None:
-    """Raise if a process is gone: `Pool` replaces a killed process, but waits forever for the result of its job."""
-    if not children <= _children():
-        raise ChildProcessError("a process of the simulation was killed; it may have run out of memory")
-
-
-_shares: Any = ()
-"""The completed share of each job. It is set only in a process of the pool."""
-
-
-def _initialize(shares: Any) -> None:
-    global _shares  # noqa: PLW0603 - a forked process can receive shared memory only in this way
-    _shares = shares
-    # A terminal or a process manager sends both signals to the whole process group. A process that waits for work holds
-    # the lock of the pool's queue. If SIGTERM ended it then, `Pool.terminate` would wait for that lock forever.
-    for number in ENDS:
+def _run(job: _Job, shares: Any, sender: Connection) -> None:
+    """Run one job and send its result or its error. Runs in the job's process."""
+    for number in ENDS:  # a terminal or a process manager sends them to the whole process group
         signal.signal(number, signal.SIG_IGN)
 
-
-def _job(make: Callable[..., JobResult], arguments: tuple[Any, ...], number: int) -> JobResult:
     def report(share: float) -> None:
-        _shares[number] = share
+        shares[job.number] = share
 
-    made = make(*arguments, report)
-    report(1.0)
-    return made
+    try:
+        result = job.make(*job.arguments, report)
+        report(1.0)
+        sender.send((result, None))
+    except Exception as error:  # noqa: BLE001 - the parent raises it
+        sender.send((None, error))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import time
 from collections.abc import Callable, Generator, Iterator
 
 import pytest
@@ -92,19 +91,26 @@ def test_child_processes_ignore_the_signals_that_end_the_parent(sent: signal.Sig
     assert list(ProcessPool(2, ignore_progress, 2).map(interrupted, [(0, sent), (1, sent)])) == [0, 1]
 
 
-@pytest.mark.parametrize("sent", ENDS)
-def test_the_pool_ends_after_a_signal_to_an_idle_process(sent: signal.Signals) -> None:
-    """An idle process holds the lock of the pool's queue. If a signal ended the process, the pool would never end."""
-    LATER.set()
-    results = ProcessPool(2, ignore_progress, 2).map(set_or_wait, [(1,), (1,)])
-    assert isinstance(results, Generator)
-    next(results)
-    next(results)
-    for process in multiprocessing.active_children():
-        assert process.pid is not None
-        os.kill(process.pid, sent)
-    time.sleep(0.2)  # time for a process to end, if it would; the test does not depend on the duration
-    results.close()
+def large(number: int, progress: Callable[[float], None]) -> bytes:
+    """An error, and results that do not fit into a pipe: their processes are killed while they write."""
+    if number == 3:
+        raise ConfigError([Problem("tolerance", "'lots' is not a number")])
+    return bytes(10_000_000)
+
+
+def test_a_failed_job_ends_the_work_while_other_processes_send_their_results() -> None:
+    for _ in range(20):
+        with pytest.raises(ConfigError):
+            list(ProcessPool(4, ignore_progress, 4).map(large, [(0,), (1,), (2,), (3,)]))
+
+
+def test_a_result_that_cannot_be_sent_is_an_error() -> None:
+    with pytest.raises(Exception, match="pickle"):
+        list(ProcessPool(1, ignore_progress, 1).map(unsendable, [(0,)]))
+
+
+def unsendable(number: int, progress: Callable[[float], None]) -> Callable[[], int]:
+    return lambda: number
 
 
 def test_closing_the_results_early_leaves_no_process_behind() -> None:
