@@ -5,9 +5,9 @@ A free slot receives a message at once, and an occupied slot is free again after
 (1 + (t - u) / S)`. The result is the smallest count for which, at each instant, the messages received are at least as
 many as must have been received by then.
 
-Laws: more messages, older messages or more expected messages never require fewer tasks; overdue messages are due after
-a start-up and a catch-up time, so there is no cliff; the count never exceeds the messages there are, divided by the
-slots of a task.
+Invariants: more messages, older messages or more expected messages never require fewer tasks; overdue messages are due
+after a start-up and a catch-up time, so the count does not jump; the count never exceeds the messages there are,
+divided by the slots of a task.
 
 Two thresholds prevent flapping. The count is raised only if waiting for the next poll would miss the latency target, or
 if the backlog needs more tasks until its last message: it is then cheaper to start them early. The count is lowered to
@@ -39,8 +39,8 @@ CATCH_UP_RATIO = 0.25
 """The share of the latency, after a start-up, within which overdue messages should be received."""
 
 SIGMAS = 2.33
-"""The shortfall of the running tasks' receives that is planned for, in standard deviations; the real one is larger once
-in a hundred times. The variance of a renewal process is CV^2 x mean.
+"""The planned shortfall of receives by the running tasks, in standard deviations. The actual shortfall is larger in one
+of 100 cases. The variance of a renewal process is CV^2 x mean.
 """
 
 AHEAD_S = 30.0
@@ -50,7 +50,7 @@ EASED_FOR_S = 60.0
 """Seconds for which the latency target must be met with fewer tasks before tasks are removed."""
 
 LEAST_TASKS, LEAST_RATIO = 0.7, 0.05
-"""The smallest increase for which tasks are added ahead of need, in tasks and by the present count. Fractions of a task
+"""Minimum increase for adding tasks early: in tasks, and as a ratio of the present count. Fractions of a task
 fluctuate.
 """
 
@@ -88,25 +88,28 @@ class _Plan(NamedTuple):
     slots: float
     slot_s: float
     start_s: float
-    floor_s: float
+    floors_s: tuple[float, ...]
 
 
 def need(policy: Policy, known: Knowledge, work: Work, running: int, current: int) -> Need:
-    """Return the number of tasks that meets the latency target. The present count stays if it is within both
+    """Return the number of tasks that meets the latency target. The present count stays if it is between the two
     thresholds.
     """
     latency_s = policy.shortest_latency_s
-    plan = _plan(policy, known, work, running)
     latencies = [policy.latency_of(queue.name) for queue in known.queues]
+    plan = _plan(known, work, running, latencies)
     spent = [each - min(GUARD_S, GUARD_RATIO * each) for each in latencies]
     in_time_s = known.interval_s + known.start_late_s
+    horizon_s = max(spent, default=0.0)
     must = _needed(plan, spent, 1.0, in_time_s)
+    lasting = _needed(plan, spent, SPENT_RATIO, horizon_s)
+    early = lasting if lasting > current + max(LEAST_TASKS, LEAST_RATIO * current) else 0.0
     if must > current:
-        return _capped(max(must, _needed(plan, spent, SPENT_RATIO, in_time_s + AHEAD_S)), work, plan, must=True)
-    lasting = _needed(plan, spent, SPENT_RATIO, max(spent, default=0.0))
-    if lasting > current + max(LEAST_TASKS, LEAST_RATIO * current):
-        return _capped(lasting, work, plan, must=False)
-    eased = _needed(plan, latencies, EASE_RATIO, max(EASE_RATIO * latency_s + EASED_FOR_S, in_time_s))
+        ahead = _needed(plan, spent, SPENT_RATIO, in_time_s + AHEAD_S)
+        return _capped(max(must, ahead, early), work, plan, must=True)
+    if early:
+        return _capped(early, work, plan, must=False)
+    eased = _needed(plan, latencies, EASE_RATIO, max(EASE_RATIO * max(latencies, default=0.0) + EASED_FOR_S, in_time_s))
     load = known.load + _headroom(known, latency_s) if known.load > SMALL_LOAD else 0.0
     least = max(eased, load, known.lasting_load)
     if latency_s >= in_time_s:
@@ -114,7 +117,7 @@ def need(policy: Policy, known: Knowledge, work: Work, running: int, current: in
     return Need(min(float(current), max(must, least)), must=False)
 
 
-def _plan(policy: Policy, known: Knowledge, work: Work, running: int) -> _Plan:
+def _plan(known: Knowledge, work: Work, running: int, latencies: list[float]) -> _Plan:
     slots, slot_s = known.concurrency.value, max(known.slow_s, 1e-3)
     taken = min(float(work.in_flight), running * slots)
     return _Plan(
@@ -128,7 +131,7 @@ def _plan(policy: Policy, known: Knowledge, work: Work, running: int) -> _Plan:
         slots=slots,
         slot_s=slot_s,
         start_s=known.start_s.value,
-        floor_s=known.start_s.value + CATCH_UP_RATIO * policy.shortest_latency_s,
+        floors_s=tuple([known.start_s.value + CATCH_UP_RATIO * latency_s for latency_s in latencies]),
     )
 
 
@@ -161,22 +164,22 @@ def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float)
 
 
 def _due(plan: _Plan, latencies: list[float], share: float, horizon_s: float) -> list[tuple[float, float]]:
-    """Return (seconds until due, messages) pairs, ascending. Messages due before the floor are due at the floor."""
-    floor_s, overdue, due = plan.floor_s, 0.0, list[tuple[float, float]]()
-    horizon_s = max(horizon_s, floor_s)
-    for latency_s, (_, waiting, coming) in zip(latencies, plan.queues, strict=True):
-        spend_s, before = share * latency_s, 0.0
+    """Return (seconds until due, messages) pairs, ascending. Messages due before their queue's floor are due then."""
+    due = list[tuple[float, float]]()
+    for latency_s, floor_s, (_, waiting, coming) in zip(latencies, plan.floors_s, plan.queues, strict=True):
+        spend_s, until_s, overdue, before = share * latency_s, max(horizon_s, floor_s), 0.0, 0.0
+        first = len(due)
         for age_s, messages in reversed(waiting):
             left_s = spend_s - age_s
-            if left_s > horizon_s:
+            if left_s > until_s:
                 break
             if left_s <= floor_s:
                 overdue += messages
             else:
                 due.append((left_s, messages))
-        for within_s, messages in coming if spend_s < horizon_s else ():
+        for within_s, messages in coming if spend_s < until_s else ():
             left_s = spend_s + within_s
-            if left_s > horizon_s:
+            if left_s > until_s:
                 break
             if messages == before:
                 continue
@@ -185,13 +188,15 @@ def _due(plan: _Plan, latencies: list[float], share: float, horizon_s: float) ->
             else:
                 due.append((left_s, messages - before))
             before = messages
+        if overdue:
+            due.insert(first, (floor_s, overdue))
     if len(plan.queues) > 1:
         due.sort(key=itemgetter(0))
-    return [(floor_s, overdue), *due] if overdue else due
+    return due
 
 
 def _headroom(known: Knowledge, latency_s: float) -> float:
-    """Return the tasks beyond the load with which one message in a thousand waits too long.
+    """Return the number of tasks, in addition to the load, with which one message in a thousand waits too long.
 
     At 5 s each, CV 1 and 60 s: 0.6. At 60 s each, CV 3.4 and 60 s: 43; twice the square root of the load of 20 tasks is
     9, which limits it.
