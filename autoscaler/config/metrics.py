@@ -20,8 +20,8 @@ from autoscaler.config.prometheus import SERVER
 from autoscaler.config.quoting import WrongValue, may_be_secret, quote
 from autoscaler.config.tables import table
 from autoscaler.core import formula
+from autoscaler.core.formula import FUNCTIONS
 from autoscaler.core.policy import MetricPolicy
-from autoscaler.core.terms import FUNCTIONS
 from autoscaler.ports import CloudWatchMetric, MetricSource, PrometheusQuery
 
 QUEUE_SIGNALS = frozenset({"visible", "in_flight", "delayed", "oldest_age_s"})

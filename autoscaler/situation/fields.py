@@ -7,8 +7,8 @@ from functools import partial
 from math import inf
 from typing import Any
 
+from autoscaler.core.formula import LARGEST
 from autoscaler.core.model import MOST_TASKS
-from autoscaler.core.terms import LARGEST
 from autoscaler.errors import Problem
 
 MOST_SECONDS = 1e9

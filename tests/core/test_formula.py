@@ -9,8 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autoscaler.core.formula import MOST_CHARACTERS, MOST_DEPTH, MOST_PARTS, Formula, parse
-from autoscaler.core.terms import FUNCTIONS, LARGEST
+from autoscaler.core.formula import FUNCTIONS, LARGEST, MOST_CHARACTERS, MOST_DEPTH, MOST_PARTS, Formula, parse
 
 NAMES = ("a", "b", "c")
 VALUES = {"a": 0.0, "b": 7.5, "c": -3.0}

@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from autoscaler.core.formula import parse
-from autoscaler.core.terms import LARGEST
+from autoscaler.core.formula import LARGEST, parse
 
 
 def value_of(text: str, **values: float | None) -> float | None:

@@ -20,7 +20,7 @@ failure matters."""
 
 _PROFILE, _PHASES = "mutants", (Phase.explicit, Phase.generate)
 
-_FORMULA_MODULES = {"formula", "terms"}
+_FORMULA_MODULES = {"formula"}
 _FORMULA_TESTS = {"test_formula", "test_reading"}
 _RELATED_TESTS = {*_FORMULA_TESTS, "test_votes", "test_loads"}
 """The modules of formulas; the tests of these modules only; and all tests of these modules."""

@@ -13,7 +13,7 @@ from types import CodeType, FunctionType, ModuleType
 from tests.mutants.planting import CORE, Mutant
 
 CALLED_AT_IMPORT = {
-    ("forecast/lags", "_seen"),
+    ("forecast/models", "_seen"),
     ("policy", "Direction.__post_init__"),
     ("policy", "Policy.__post_init__"),
 }

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from autoscaler.core.estimate.arrivals import Arrivals
-from autoscaler.core.estimate.concurrency import Concurrency
 from autoscaler.core.estimate.starting import Starting
-from autoscaler.core.estimate.throughput import Throughput
+from autoscaler.core.estimate.throughput import Concurrency, Throughput
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, TimedCount
 from autoscaler.core.model import Backlog, Flow, Instant, Observation
 from autoscaler.core.policy import Policy

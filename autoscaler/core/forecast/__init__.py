@@ -4,7 +4,6 @@ Pure numerics: no clock, no randomness. The only package of the core that may us
 millions of small products a day.
 """
 
-from autoscaler.core.forecast.forecaster import Forecaster
-from autoscaler.core.forecast.outlook import Outlook
+from autoscaler.core.forecast.forecaster import Forecaster, Outlook
 
 __all__ = ["Forecaster", "Outlook"]

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscaler.core.forecast.arrays import Flags, Floats, Whole
+from autoscaler.core.forecast.history import Flags, Floats, Whole
 
 ANCHORS: Final = (1, 2, 3, 5, 10, 15, 20)
 """The minutes ahead that are scored; weights between two of them are interpolated."""

@@ -7,20 +7,28 @@ just started therefore predicts the same as one that ran for two weeks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import inf, sqrt
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from autoscaler.core.forecast.arrays import Flags, Floats, Singles, Whole
-from autoscaler.core.forecast.autoregression import FEWEST, Autoregression
 from autoscaler.core.forecast.choosing import ANCHORS, SMALL, Errors, Predictions, shares
-from autoscaler.core.forecast.headroom import LEAST, Headroom
-from autoscaler.core.forecast.history import DAY, HELD, SPAN, WeekHistory
-from autoscaler.core.forecast.lags import FARTHEST, LONGEST, PLACE, LagView, view
-from autoscaler.core.forecast.outlook import Outlook
-from autoscaler.core.forecast.profile import sharp_days, smooth_days, week
+from autoscaler.core.forecast.history import DAY, HELD, SPAN, Flags, Floats, Singles, WeekHistory, Whole
+from autoscaler.core.forecast.models import (
+    FARTHEST,
+    FEWEST,
+    LONGEST,
+    PLACE,
+    Autoregression,
+    LagView,
+    sharp_days,
+    smooth_days,
+    view,
+    week,
+)
 
 METHODS: Final = (
     "last_value",
@@ -257,3 +265,82 @@ def _shared_arrays(horizon: int) -> tuple[Whole, Whole, Whole, Floats]:
     anchors = np.array([anchor for anchor in ANCHORS if anchor <= horizon])
     between = np.stack([np.interp(ahead, anchors, row) for row in np.eye(len(anchors))], axis=1)
     return ahead, anchors, np.cumsum(anchors) - anchors, between
+
+
+# How far above the forecast a minute can be, with which probability: a histogram of recent errors at each horizon.
+#
+# Errors are in roots and divided by their recent mean, so one histogram is valid for noon and for midnight.
+
+EDGES: Final = np.concatenate((np.arange(0.0, 3.0, 0.25), [3, 3.5, 4, 5, 6, 8, 11, 15, 22, 35, 60, 100]))
+"""Bin edges in mean absolute errors above the forecast; 0.99 of normal errors are below 2.9."""
+
+HALF_LIFE: Final = 1440.0
+LEAST: Final = 0.1
+"""The smallest mean error in roots: a silent queue has an uncertainty of a hundredth of a message."""
+
+
+QUANTILES: Final = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99])
+"""The quantiles of the headroom in an outlook; values between two of them are interpolated linearly."""
+
+
+class Headroom:
+    """The frequencies of errors below zero, between two edges, and above the last: (horizons, len(EDGES) + 1)."""
+
+    __slots__ = ("_frequencies",)
+
+    def __init__(self, horizons: int) -> None:
+        self._frequencies = np.zeros((horizons, len(EDGES) + 1))
+
+    @property
+    def nbytes(self) -> int:
+        return self._frequencies.nbytes
+
+    def take(self, above: Floats, known: Flags) -> None:
+        """Add errors (horizons, minutes), divided by the mean absolute error."""
+        above = above[:, known]
+        size = above.shape[1]
+        weights = 0.5 ** (np.arange(size)[::-1] / HALF_LIFE)
+        self._frequencies *= 0.5 ** (size / HALF_LIFE)
+        rows = np.arange(above.shape[0])[:, None]
+        np.add.at(self._frequencies, (rows, np.searchsorted(EDGES, above, side="right")), weights)
+
+    def above(self) -> Floats:
+        """Return the mean absolute errors above the forecast: (horizons, QUANTILES), never below zero."""
+        until = np.cumsum(self._frequencies, axis=1)
+        required = QUANTILES * until[:, -1:]
+        return np.stack([np.interp(*pair, EDGES) for pair in zip(required, until[:, :-1], strict=True)])
+
+
+# A forecast of the coming minutes, as of one minute: a value that can be cached.
+
+_QUANTILES: Final = tuple(QUANTILES.tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A forecast. `useful` is False if it is not better than the newest count, or too few minutes are known."""
+
+    minute: int
+    """The newest known minute, since the epoch."""
+    expected: tuple[float, ...]
+    """The messages in each of the minutes after it."""
+    method: str
+    """The method with the largest weight, two minutes ahead."""
+    skill: float
+    """The recent mean absolute error two minutes ahead, divided by that of the newest minute's count; 1 is no better.
+    """
+    useful: bool
+    above: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    """By minute and quantile: how far the root of a count is above the root of the expected one. None: not requested.
+    """
+
+    def upper(self, k: int, quantile: float) -> float:
+        """Return the upper bound of the count of minute + `k`, with a probability of 0.5 to 0.99 (others are set to the
+        nearest).
+        """
+        if not 1 <= k <= len(self.expected):
+            raise IndexError(f"{k} minutes ahead are not in 1..{len(self.expected)}")
+        if self.above is None:
+            raise ValueError("this outlook was requested without its bounds")
+        above = float(np.interp(quantile, _QUANTILES, self.above[k - 1]))
+        return self.expected[k - 1] if above <= 0.0 else (sqrt(self.expected[k - 1]) + above) ** 2

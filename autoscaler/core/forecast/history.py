@@ -7,11 +7,18 @@ of its count, where random variation alone moves a thousand messages by 3 %. The
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from autoscaler.core.forecast.arrays import Floats, Whole
+# Names of the array types of this package, for the type checker.
+
+Floats: TypeAlias = NDArray[np.float64]
+Singles: TypeAlias = NDArray[np.float32]
+Whole: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
+
 
 HOUR: Final = 60
 DAY: Final = 1440

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.estimate.track import NOTES, Track
+from autoscaler.core.estimate.arrivals import NOTES, Track
 
 amounts = st.lists(st.floats(0, 1e6), min_size=1, max_size=300)
 
