@@ -21,10 +21,9 @@ from autoscaler.control.background import Background, ThreadRunner
 from autoscaler.control.discovery import TaggedServices
 from autoscaler.control.loop import Ports
 from autoscaler.control.rate_limiter import MOST_WAIT_S, TokenBucketLimiter
-from autoscaler.control.read_budget import ReadBudget
 from autoscaler.control.settings import Following, SettingsSource
 from autoscaler.control.shadow import Shadow
-from autoscaler.control.supervisor import Supervisor
+from autoscaler.control.supervisor import ReadBudget, Supervisor
 from autoscaler.core.policy import Mode
 from autoscaler.ports import Category
 from autoscaler.prometheus import connect_prometheus

@@ -13,7 +13,7 @@ from math import exp, pi, sin, sqrt
 from typing import Any, NamedTuple, TypeAlias
 
 from autoscaler.control.background import Computed
-from autoscaler.control.lookahead import ForecastHistory
+from autoscaler.control.learning import ForecastHistory
 from autoscaler.core.engine import decide
 from autoscaler.core.estimate import Estimator
 from autoscaler.core.memory import Memory

@@ -20,8 +20,7 @@ from zlib import crc32
 from autoscaler.config import Config, LogFormat, LogLevel, ServiceConfig
 from autoscaler.control.admission import Admission
 from autoscaler.control.loop import Ports
-from autoscaler.control.read_budget import ReadBudget
-from autoscaler.control.supervisor import Supervisor
+from autoscaler.control.supervisor import ReadBudget, Supervisor
 from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, StopTimeout, Utilization
 from autoscaler.core.policy import Mode, Policy, QueuePolicy
 from autoscaler.ports import CloudWatchMetric, LiveTasks, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Urgency

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from autoscaler.control.fleetwatch import is_moving
+from autoscaler.control.readers import is_moving
 from autoscaler.core.knowledge import Knowledge
 from autoscaler.core.model import Backlog, Observation, Verdict
 from autoscaler.ports import Poll

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import asyncio
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from math import floor
+from typing import TYPE_CHECKING
 
 from autoscaler.config import ServiceConfig
-from autoscaler.control.lookahead import ForecastHistory
+from autoscaler.control.background import BackgroundTasks
 from autoscaler.control.observing import Ports
 from autoscaler.core.estimate import Estimator
-from autoscaler.core.model import Missing, Observation
+from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
+from autoscaler.core.knowledge import TimedCount
+from autoscaler.core.model import Backlog, Instant, Missing, Observation
 from autoscaler.core.policy import Policy
-from autoscaler.ports import QueueMinute
+from autoscaler.errors import AutoscalerError, Denied, NoCredentials, NotFound, Throttled, Unavailable
+from autoscaler.ports import HistoryPort, PeriodSum, QueueMinute, QueueRef
+
+if TYPE_CHECKING:
+    from autoscaler.core.forecast import Forecaster, Outlook
 
 
 class Learning:
@@ -64,3 +74,202 @@ def _basis(service: ServiceConfig) -> Hashable:
     policy = service.policy
     assumed = policy.processing_time_s, policy.task_concurrency, policy.longest_latency_s
     return service.queues, service.queue_minutes, policy.learn, policy.look_ahead, assumed
+
+
+# Which queues of a service have had a receive: a scale-in requires one.
+#
+# A queue of the right name in the wrong Region or account exists, can be read, and is empty. Its depth does not
+# describe the service. A receive proves that workers use the queue: one in the daemon's readings (a message in flight,
+# a receive in CloudWatch's newest minute), or one that CloudWatch recorded in the last 14 days. Fewer visible messages
+# prove it only if CloudWatch has no answer: messages also expire or are purged, and SQS's counts are approximate.
+
+DAY_S = 86_400
+HISTORY_DAYS = 14
+"""CloudWatch stores metrics by the minute for 15 days."""
+
+RECHECK_S = 300.0
+"""Seconds between two reads of CloudWatch."""
+
+
+class Receives:
+    """The receives of one service's queues. `clock` is monotonic, `wall` the time of day, both in seconds."""
+
+    def __init__(self, queues: Sequence[QueueRef], clock: Callable[[], Instant], wall: Callable[[], float]) -> None:
+        self._unproven = {queue.name: queue for queue in queues}
+        self._clock = clock
+        self._wall = wall
+        self._visible: dict[str, int] = {}
+        self._fell: set[str] = set()
+        self._unknown = set(self._unproven)
+        """Queues without an answer of CloudWatch: fewer visible messages then count as a receive."""
+        self._due: Instant | None = None
+
+    @property
+    def unproven(self) -> tuple[str, ...]:
+        """The queues without a known receive, in the order of the settings."""
+        return tuple(self._unproven)
+
+    def see(self, seen: Observation, minutes: Mapping[str, QueueMinute]) -> None:
+        """Add an observation and the newest minutes of the queues. Once proven, a queue stays proven."""
+        if not self._unproven:
+            return
+        for name, counts in seen.queues:
+            minute = minutes.get(name)
+            counted = minute is not None and bool(minute.received or minute.deleted)
+            if counted or (isinstance(counts, Backlog) and self._shows_receive(name, counts)):
+                self._unproven.pop(name, None)
+
+    def _shows_receive(self, name: str, counts: Backlog) -> bool:
+        before, self._visible[name] = self._visible.get(name, 0), counts.visible
+        if counts.visible < before:
+            self._fell.add(name)
+        return counts.in_flight > 0
+
+    async def read_history(self, history: HistoryPort | None) -> bool:
+        """Read the receives of the last 14 days from CloudWatch, if a read is due. Return whether a queue was proven.
+
+        If CloudWatch cannot be read, only the daemon's readings count.
+        """
+        before = len(self._unproven)
+        if history is not None and (self._due is None or self._clock() >= self._due):
+            await self._read(history)
+            self._due = self._clock() + RECHECK_S
+        for name in self._fell & self._unknown & self._unproven.keys():
+            del self._unproven[name]
+        return len(self._unproven) < before
+
+    async def _read(self, history: HistoryPort) -> None:
+        """Record CloudWatch's answer for each queue. A queue without a datapoint is unknown, like one that could not be
+        read: absent is not zero.
+        """
+        end = self._wall() // DAY_S * DAY_S + DAY_S
+        for name, queue in list(self._unproven.items()):
+            try:
+                sums = await history.received(queue, [(end - HISTORY_DAYS * DAY_S, end, DAY_S)])
+            except NotFound:
+                self._unknown.add(name)
+            except AutoscalerError:
+                self._unknown |= self._unproven.keys()
+                return
+            else:
+                self._unknown.discard(name)
+                if any(received > 0 for *_, received in sums):
+                    del self._unproven[name]
+
+
+# The forecast of a queue's next minutes from its history: read from CloudWatch at the start, then updated.
+#
+# It can only raise the required tasks. If the history cannot be read, there is no forecast, and the service is decided
+# on its current readings. NumPy is loaded here, and only once a service uses look-ahead.
+
+MINUTE_S = 60.0
+HISTORY_S = 14 * 86_400.0
+"""CloudWatch stores minutes for 15 days, and may round the start of a query down by some minutes."""
+
+RETRY_S, TRIES = 60.0, 5
+"""A history that could not be read is read again, because all services start at the same time."""
+
+JUMP_MINUTES, NEAR_MINUTES = 1440, 10
+"""A minute that is a day later than the newest one is used only after a second one near it: clocks can be set."""
+
+AHEAD_MINUTES = 8
+"""The newest known minute is up to five minutes old; two more are forecast, and one is in reserve."""
+
+
+class ForecastHistory:
+    """The forecasts of one service's queues. `clock` is the clock of all instants, `wall` the time of day."""
+
+    def __init__(
+        self,
+        queues: Sequence[QueueRef],
+        history: HistoryPort,
+        background: BackgroundTasks,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._queues = queues
+        self._history = history
+        self._background = background
+        self._clock = clock
+        self._wall = wall
+        self._forecasters: dict[str, Forecaster] = {}
+        self._outlooks: dict[str, Outlook | None] = {}
+        self._jumps: dict[str, int] = {}
+        self.notices: list[Missing] = []
+
+    async def begin(self) -> None:
+        """Read the history of each queue. A denied read is reported as a notice and not tried again."""
+        for queue in self._queues:
+            first, counts = await self._counts(queue)
+            forecaster, outlook = await self._background.compute(partial(_learned, first, counts))
+            self._forecasters[queue.name], self._outlooks[queue.name] = forecaster, outlook
+
+    async def _counts(self, queue: QueueRef) -> tuple[int, list[float | None]]:
+        """Return the first minute's number and the count of each minute from there on; None: not known."""
+        end = floor(self._wall() / MINUTE_S) * MINUTE_S
+        begin = end - HISTORY_S
+        counts: list[float | None] = [None] * int(HISTORY_S / MINUTE_S)
+        for at, _, messages in await self._sent(queue, begin, end):
+            if begin <= at < end:
+                counts[int((at - begin) / MINUTE_S)] = messages
+        return int(begin / MINUTE_S), counts
+
+    async def _sent(self, queue: QueueRef, begin: float, end: float) -> tuple[PeriodSum, ...]:
+        for tried in range(TRIES):
+            try:
+                return await self._history.sent(queue, [(begin, end, int(MINUTE_S))])
+            except (Throttled, Unavailable):
+                await asyncio.sleep(RETRY_S * (tried < TRIES - 1))
+            except AutoscalerError as error:
+                if isinstance(error, Denied | NoCredentials):
+                    self.notices.append(Missing(f"no look-ahead: {error}", error.kind))
+                break
+        return ()
+
+    def see(self, minutes: Mapping[str, QueueMinute]) -> None:
+        """Add the newest minutes of CloudWatch. A minute that was added before changes nothing."""
+        for name, minute in minutes.items():
+            forecaster, outlook = self._forecasters.get(name), self._outlooks.get(name)
+            if forecaster is None or minute.sent is None:
+                continue
+            ended = self._wall() - (self._clock() - minute.at)
+            number = round(ended / MINUTE_S) - 1
+            if outlook is None or (number > outlook.minute and self._is_plausible(name, number - outlook.minute)):
+                forecaster.see(number, float(minute.sent))
+                self._outlooks[name] = forecaster.outlook(bounded=False)
+
+    def _is_plausible(self, name: str, later: int) -> bool:
+        before, self._jumps[name] = self._jumps.get(name, 0), later
+        return later <= JUMP_MINUTES or 0 < later - before <= NEAR_MINUTES
+
+    def ahead(self) -> Ahead:
+        """Return the expected messages of each queue with a useful forecast, within each of `EXPECTED_S` from now."""
+        wall = self._wall()
+        useful = {name: outlook for name, outlook in self._outlooks.items() if outlook is not None and outlook.useful}
+        return {name: _expected(outlook, wall) for name, outlook in useful.items()}
+
+
+def _learned(first: int, counts: list[float | None]) -> tuple[Forecaster, Outlook | None]:
+    from autoscaler.core.forecast import Forecaster  # noqa: PLC0415 - NumPy takes 70 MB and a tenth of a second
+
+    forecaster = Forecaster(AHEAD_MINUTES)
+    forecaster.see_all(first, counts)
+    return forecaster, forecaster.outlook(bounded=False)
+
+
+def _expected(outlook: Outlook, wall: float) -> tuple[TimedCount, ...]:
+    """Return the messages from now on, each minute's spread evenly over it. 0 beyond the end of the forecast."""
+    minute = floor(wall / MINUTE_S)
+    left_s = (minute + 1) * MINUTE_S - wall
+    here, next_one = (_of_minute(outlook, each) / MINUTE_S for each in (minute, minute + 1))
+    return tuple(
+        [
+            TimedCount(within_s, here * min(within_s, left_s) + next_one * max(0.0, within_s - left_s))
+            for within_s in EXPECTED_S
+        ]
+    )
+
+
+def _of_minute(outlook: Outlook, minute: int) -> float:
+    ahead = minute - outlook.minute
+    return outlook.expected[ahead - 1] if 1 <= ahead <= len(outlook.expected) else 0.0

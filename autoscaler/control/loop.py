@@ -15,15 +15,11 @@ from typing import NamedTuple
 from autoscaler.config import ServiceConfig
 from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import Cadence, Rhythm
-from autoscaler.control.conflicts import ConflictWatch
-from autoscaler.control.fleetwatch import FleetWatch, LastWrite
-from autoscaler.control.learning import Learning
+from autoscaler.control.learning import Learning, Receives
 from autoscaler.control.observing import Observer, Ports, whole
-from autoscaler.control.pausing import TagWatch
-from autoscaler.control.receives import Receives
+from autoscaler.control.readers import ConflictWatch, FleetWatch, LastWrite, StopWatch, TagWatch
 from autoscaler.control.schedule import Timetable
 from autoscaler.control.shadow import ShadowWatch
-from autoscaler.control.stopping import StopWatch
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Rule, Verdict

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from autoscaler.aws.operator import PauseTags, ServiceTag
 from autoscaler.config import Config
-from autoscaler.control.pausing import TagPause, read_tag
+from autoscaler.control.readers import TagPause, read_tag
 from autoscaler.core.figures import several
 from autoscaler.core.model import Missing
 from autoscaler.core.policy import Pause

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from autoscaler.cli import main
-from autoscaler.control.pausing import TagPause, read_tag
+from autoscaler.control.readers import TagPause, read_tag
 from autoscaler.core.policy import Pause
 from autoscaler.operating.pausing import seen, value_of
 from tests.aws.double import HANG, AwsDouble, fault, ok, serving

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autoscaler.config.model import Schedule, SharedCap
 from autoscaler.control.admission import Admission
-from autoscaler.control.conflicts import CONFLICTS_S, RETRY_S
+from autoscaler.control.readers import CONFLICTS_S, RETRY_S
 from autoscaler.core.model import Missing, Rule
 from autoscaler.core.policy import ConflictingScalers, Pause
 from autoscaler.errors import Throttled, Unavailable

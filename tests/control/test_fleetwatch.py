@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from autoscaler.control.fleetwatch import MOVING_S, TRUSTED_S
 from autoscaler.control.loop import Rhythm
-from autoscaler.control.read_budget import USED_RATIO, ReadBudget
+from autoscaler.control.readers import MOVING_S, TRUSTED_S
+from autoscaler.control.supervisor import USED_RATIO, ReadBudget
 from autoscaler.core.model import Fleet, Missing
 from autoscaler.ports import ServiceRef, Urgency
 from tests.control.fakes import FakePorts, loop_over, now

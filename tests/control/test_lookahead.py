@@ -8,7 +8,7 @@ from math import cos, pi
 import pytest
 
 from autoscaler.control.background import Background
-from autoscaler.control.lookahead import HISTORY_S, TRIES, ForecastHistory
+from autoscaler.control.learning import HISTORY_S, TRIES, ForecastHistory
 from autoscaler.core.estimate import Estimator
 from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
 from autoscaler.core.knowledge import TimedCount
@@ -137,7 +137,7 @@ async def test_a_denied_history_read_gives_a_notice() -> None:
 async def test_an_unavailable_history_is_read_again_and_then_learned_from_new_minutes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("autoscaler.control.lookahead.RETRY_S", 0.0)
+    monkeypatch.setattr("autoscaler.control.learning.RETRY_S", 0.0)
     history = DailyHistory(Unavailable("timed out"))
     ahead, clocks = await begun(history, MIDNIGHT)
     assert len(history.requests) == TRIES

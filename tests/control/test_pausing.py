@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.control.pausing import MOST_TASKS, TagPause, TagWatch, read_tag
+from autoscaler.control.readers import MOST_TASKS, TagPause, TagWatch, read_tag
 from autoscaler.core.model import Missing
 from autoscaler.core.policy import Pause
 

@@ -12,14 +12,15 @@ from autoscaler.control.rate_limiter import (
     DOUBLE_NEED_S,
     FIRST_BACKOFF_S,
     LEAST_BACKOFF_RATIO,
+    LEAST_PER_S,
     LONGEST_BACKOFF_S,
     MOST_WAIT_S,
     PUBLISHED,
     RECHECK_S,
     SHARE,
+    TokenBucket,
     TokenBucketLimiter,
 )
-from autoscaler.control.token_bucket import LEAST_PER_S, TokenBucket
 from autoscaler.errors import Throttled
 from autoscaler.ports import Category, Urgency
 from tests.virtual import run_virtually

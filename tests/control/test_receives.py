@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from autoscaler.control.learning import DAY_S, RECHECK_S
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
-from autoscaler.control.receives import DAY_S, RECHECK_S
 from autoscaler.core.model import Backlog, Missing, Rule, Verdict
 from autoscaler.core.policy import Direction, Fallback, FallbackBehavior, QueuePolicy
 from autoscaler.errors import AutoscalerError, Denied, NotFound, Unavailable

@@ -11,8 +11,8 @@ import pytest
 
 from autoscaler.control.background import Background
 from autoscaler.control.loop import Rhythm, ServiceLoop
+from autoscaler.control.readers import STOP_RETRY_S
 from autoscaler.control.shadow import Shadow
-from autoscaler.control.stopping import RETRY_S
 from autoscaler.core.engine import decide
 from autoscaler.core.model import Missing, StopTimeout
 from autoscaler.core.policy import WorkerSafety
@@ -78,13 +78,13 @@ def test_an_unreadable_stop_timeout_is_assumed_reported_and_read_again_after_thr
     world = busy(stop_timeouts={OLD: DENIED})
     play(
         world,
-        2 * RETRY_S + 100,
-        {RETRY_S + 50: lambda: world.stop_timeouts.update({OLD: StopTimeout(120.0, "app")})},
+        2 * STOP_RETRY_S + 100,
+        {STOP_RETRY_S + 50: lambda: world.stop_timeouts.update({OLD: StopTimeout(120.0, "app")})},
         **LONG,
     )
     times = [at for at, _ in world.definition_reads]
     assert len(times) == 3
-    assert all(later - earlier >= RETRY_S for earlier, later in pairwise(times))
+    assert all(later - earlier >= STOP_RETRY_S for earlier, later in pairwise(times))
     first, last = world.polls[0], world.polls[-1]
     assert "30 s (assumed; grant ecs:DescribeTaskDefinition to read it)" in notices(first)[0]
     assert notices(last) == [], "120 s are enough"

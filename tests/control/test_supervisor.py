@@ -12,8 +12,7 @@ import pytest
 
 from autoscaler.config import Chosen, Config, LogFormat, LogLevel, ServiceConfig
 from autoscaler.control.admission import Admission
-from autoscaler.control.read_budget import ReadBudget
-from autoscaler.control.supervisor import GRACE_S, MOST_GROUPS, SPREAD, Supervisor, grouped
+from autoscaler.control.supervisor import GRACE_S, MOST_GROUPS, SPREAD, ReadBudget, Supervisor, grouped
 from autoscaler.core.policy import Mode, QueuePolicy
 from tests.control.fakes import FakePorts, now, ports_of, service
 from tests.virtual import run_virtually

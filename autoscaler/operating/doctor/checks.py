@@ -12,7 +12,7 @@ from autoscaler.aws.sqs import region_in
 from autoscaler.config import ServiceConfig
 from autoscaler.config.discovering import DISCOVERY_TAG
 from autoscaler.control.observing import required_meters
-from autoscaler.control.pausing import TagPause, read_tag
+from autoscaler.control.readers import TagPause, read_tag
 from autoscaler.core.figures import are, number, protecting, several
 from autoscaler.core.model import Fleet, Missing, StopTimeout
 from autoscaler.core.policy import Mode
