@@ -14,7 +14,7 @@ import pytest
 
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import DESCRIBE_SERVICES, Call
-from autoscaler.aws.events import trouble_in
+from autoscaler.aws.ecs import trouble_in
 from autoscaler.aws.sqs import region_in
 from autoscaler.config import find
 from autoscaler.config.discovering import DISCOVERY_TAG, TaggedService, discovered

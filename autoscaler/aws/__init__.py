@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from autoscaler.aws.caller import Caller
-from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.clients import Clocks
 from autoscaler.aws.cloudwatch import CloudWatchMeters
 from autoscaler.aws.directory import EcsDirectory
 from autoscaler.aws.ecs import SERVICES_A_CALL, EcsFleets

@@ -12,8 +12,7 @@ from botocore.parsers import ResponseParserError
 
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import Api, Call
-from autoscaler.aws.clients import Clients, signed_with
-from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.clients import Clients, Clocks, signed_with
 from autoscaler.aws.faults import (
     fault_of_answer,
     fault_of_credentials,

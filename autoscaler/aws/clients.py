@@ -11,7 +11,7 @@ import asyncio
 import os
 import ssl
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, TypeAlias
@@ -26,7 +26,6 @@ from botocore.exceptions import BotoCoreError, NoCredentialsError
 
 from autoscaler import __version__
 from autoscaler.aws.apis import Call
-from autoscaler.aws.clocks import Clocks
 from autoscaler.aws.faults import clean
 from autoscaler.core.model import Instant
 from autoscaler.errors import NoCredentials, Refused
@@ -197,3 +196,28 @@ def _config(call_timeout_s: float) -> AioConfig:
         http_session_cls=_Connections,
         warm_up_loader_caches=True,  # reads the SDK's service descriptions in a thread: file access blocks the loop
     )
+
+
+# Convert AWS's wall-clock timestamps to the monotonic clock of this process.
+
+STEP_S = 1.0
+"""If the clocks drift by more than this, the offset is measured again. Otherwise the same minute would be a different
+instant, by microseconds, at each reading.
+"""
+
+
+class Clocks:
+    """The two clocks. `now` is the clock of every `Instant`; `wall` returns seconds since the epoch."""
+
+    def __init__(self, now: Callable[[], Instant], wall: Callable[[], float]) -> None:
+        self.now = now
+        self.wall = wall
+        self._offset_s = float("-inf")
+
+    def instant(self, wall_s: float) -> Instant:
+        """Return the instant of a wall-clock time. It is never in the future, even if the clocks differ."""
+        now = self.now()
+        offset_s = self.wall() - now
+        if not abs(offset_s - self._offset_s) < STEP_S:
+            self._offset_s = offset_s
+        return min(now, wall_s - self._offset_s)

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.clients import Clocks
 from autoscaler.aws.faults import clean, missing
-from autoscaler.aws.minutebook import MinuteBook
-from autoscaler.aws.minutes import PERIOD_S, WINDOW_S
+from autoscaler.aws.minutebook import PERIOD_S, WINDOW_S, MinuteBook
 from autoscaler.aws.names import metric_subject, queue_subject, service_subject, short_name
 from autoscaler.aws.sqs import MOST_MESSAGES, place_of
 from autoscaler.core.model import MOST_TASKS, Instant, Measurement, Missing, Utilization

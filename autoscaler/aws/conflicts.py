@@ -15,12 +15,11 @@ from autoscaler.aws.apis import (
     DESCRIBE_SCHEDULED_ACTIONS,
     Api,
 )
-from autoscaler.aws.batching import Batcher
+from autoscaler.aws.batching import Batcher, TtlCache
 from autoscaler.aws.caller import Caller, within
-from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.clients import Clocks
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name, together
-from autoscaler.aws.ttl_cache import TtlCache
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
 from autoscaler.ports import Place, ServiceRef

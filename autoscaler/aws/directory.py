@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import DESCRIBE_SERVICES, LIST_SERVICES, Api
-from autoscaler.aws.batches import batches
+from autoscaler.aws.batching import batches
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import short_name

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
@@ -10,15 +11,12 @@ from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import DESCRIBE_SERVICES, UPDATE_SERVICE
 from autoscaler.aws.batching import Batcher
 from autoscaler.aws.caller import Caller
-from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.clients import Clocks
 from autoscaler.aws.conflicts import Conflicts
-from autoscaler.aws.deployments import deployment_since
-from autoscaler.aws.events import trouble_in
 from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.names import service_subject, short_name, together
-from autoscaler.aws.protection import protected_tasks
-from autoscaler.aws.stopping import StopTimeouts
-from autoscaler.core.model import Deployment, Fleet, Instant, Missing, StopTimeout
+from autoscaler.aws.tasks import StopTimeouts, protected_tasks
+from autoscaler.core.model import Deployment, Fleet, Instant, Missing, StopTimeout, Trouble
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable, Unreadable
 from autoscaler.ports import Place, ServiceRef, Urgency
 
@@ -235,3 +233,113 @@ def _failed(failure: ResponsePart) -> AutoscalerError:
 
 def _unscalable(found: ResponsePart, what: str, remedy: str) -> Refused:
     return Refused(f"{found.call.where} {what}; {remedy}")
+
+
+# Detect a deployment in progress and the time of its start, for every deployment controller.
+#
+# A change of the desired count starts no deployment. A failed rollout is over: it starts no more tasks.
+
+
+def deployment_since(service: ResponsePart) -> float | None:
+    """The creation time of the deployment in progress, in wall-clock seconds; None if there is none.
+
+    It is the time of the newest part of the rollout: the rule `deployment` is limited in time, and the replaced part
+    may be months old.
+    """
+    in_progress = _rollouts(service) if _controller(service) == "ECS" else _task_sets(service)
+    return max((one.moment("createdAt") for one in in_progress), default=None)
+
+
+def _controller(service: ResponsePart) -> str:
+    if not service.has("deploymentController"):
+        return "ECS"
+    return service.part("deploymentController").word_or("type", "ECS")
+
+
+def _rollouts(service: ResponsePart) -> list[ResponsePart]:
+    """The ECS controller's deployments, if one is in progress.
+
+    It may be rolling, blue/green, linear or canary; the last three list both revisions until the old one is gone. A
+    missing rolloutState is normal: services behind a Classic Load Balancer have none.
+    """
+    alive = [one for one in service.parts("deployments") if _is_alive(one)]
+    rolling = any(one.word("status") == "PRIMARY" and _rollout_state(one) == "IN_PROGRESS" for one in alive)
+    return alive if rolling or len(alive) > 1 else []
+
+
+def _is_alive(deployment: ResponsePart) -> bool:
+    return deployment.word("status") != "INACTIVE" and _rollout_state(deployment) != "FAILED"
+
+
+def _rollout_state(deployment: ResponsePart) -> str:
+    return deployment.word_or("rolloutState", "COMPLETED")
+
+
+def _task_sets(service: ResponsePart) -> list[ResponsePart]:
+    """The task sets of CodeDeploy or an external controller, if a deployment is in progress.
+
+    Until the traffic has moved, the new set is ACTIVE and the old one PRIMARY. A single task set also stabilizes after
+    each change of the count; its creation time is old then, so it counts as an old deployment.
+    """
+    sets = list(service.parts_if_any("taskSets"))
+    return sets if len(sets) > 1 or any(_is_stabilizing(one) for one in sets) else []
+
+
+def _is_stabilizing(task_set: ResponsePart) -> bool:
+    serving = task_set.word("status") in {"PRIMARY", "ACTIVE"}
+    return serving and task_set.word_or("stabilityStatus", "STEADY_STATE") == "STABILIZING"
+
+
+# Detect problems with starting tasks in the service events of ECS: sentences for people, matched loosely.
+#
+# The wording is not part of the ECS API. Therefore an event can only prevent a scale-out, and an unreadable event is
+# ignored.
+
+FRESH_S = 6 * 3600.0 + 600.0
+"""Seconds for which an event is valid: ECS repeats an event that still applies only after six hours, plus its delay.
+Half-open.
+"""
+
+MOST_TEXT = 200
+MOST_READ = 2000
+"""Maximum number of characters that are read of one event. ECS writes a few hundred; ten million would block all polls
+for a second.
+"""
+
+
+def trouble_in(service: ResponsePart, now: Instant, instant: Callable[[float], Instant]) -> Trouble | None:
+    """Return the newest event about tasks that do not start, unless the service has reached a steady state since."""
+    events = list(_events(service))
+    steady_s = max((at_s for text, at_s in events if _STEADY.search(text)), default=float("-inf"))
+    problems = [(at_s, text) for text, at_s in events if _PROBLEM.search(text) and at_s > steady_s]
+    if not problems:
+        return None
+    at_s, text = max(problems)
+    at = instant(at_s)
+    return Trouble(clean(text, MOST_TEXT), at) if now - at < FRESH_S else None
+
+
+def _events(service: ResponsePart) -> Iterator[tuple[str, float]]:
+    """Yield text, without the service's name, and wall-clock time of each readable event."""
+    events = service.body.get("events")
+    for event in events if isinstance(events, list) else []:
+        if isinstance(event, dict):
+            one = ResponsePart(service.call, event)
+            try:
+                yield _PREFIX.sub("", one.word("message")[:MOST_READ], count=1), one.moment("createdAt")
+            except Unreadable:
+                continue
+
+
+_PREFIX = re.compile(r"\(service [^)]{0,300}\)|service \([^)]{0,300}\)")  # a name may contain any of the words below
+_STEADY = re.compile(r"has reached a steady state", re.IGNORECASE)
+_PROBLEM = re.compile(
+    r"unable to place"
+    r"|unable to (?:consistently )?start tasks"
+    r"|operations are being throttled"
+    r"|(?:could not|failed to|unable to) launch"
+    r"|tasks? failed to start"
+    r"|\b(?:insufficient|not enough|no) capacity\b"
+    r"|capacity\b[^.]{0,40}\b(?:unavailable|insufficient|exceeded|not available)",
+    re.IGNORECASE,
+)

@@ -15,7 +15,7 @@ from botocore.credentials import ReadOnlyCredentials
 
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import ASSUME_ROLE
-from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.clients import Clocks
 from autoscaler.aws.names import short_name
 from autoscaler.core.model import Instant
 from autoscaler.errors import AutoscalerError, ClockSkewed, Unavailable

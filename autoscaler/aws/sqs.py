@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL
 from autoscaler.aws.caller import Caller
-from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.clients import Clocks
 from autoscaler.aws.faults import missing
 from autoscaler.aws.names import queue_subject
 from autoscaler.core.model import Backlog, Instant, Missing

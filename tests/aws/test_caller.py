@@ -12,8 +12,7 @@ import pytest
 
 from autoscaler.aws import Aws
 from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_QUEUE_URL, Call
-from autoscaler.aws.clients import CREDENTIALS_RETRY_S, Clients
-from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.clients import CREDENTIALS_RETRY_S, Clients, Clocks
 from autoscaler.core.model import Backlog, Fleet, Missing
 from autoscaler.errors import Refused
 from autoscaler.ports import Category, QueueRef, ServiceRef, Urgency

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from autoscaler.aws.clocks import STEP_S, Clocks
+from autoscaler.aws.clients import STEP_S, Clocks
 
 
 class RunningClocks:

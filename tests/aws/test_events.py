@@ -9,8 +9,8 @@ import pytest
 from autoscaler.aws import Aws
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import DESCRIBE_SERVICES, Call
-from autoscaler.aws.clocks import Clocks
-from autoscaler.aws.events import trouble_in
+from autoscaler.aws.clients import Clocks
+from autoscaler.aws.ecs import trouble_in
 from autoscaler.core.model import Fleet, Trouble
 from tests.about import about
 from tests.aws.double import AwsDouble

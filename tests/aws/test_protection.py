@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.aws import Aws, protection
+from autoscaler.aws import Aws, tasks
 from autoscaler.core.model import Missing
 from autoscaler.ports import Category, ServiceRef
 from tests.aws.double import HANG, AwsDouble, AwsReply, fault, ok
@@ -113,7 +113,7 @@ async def test_a_task_that_is_listed_twice_counts_once(aws: Aws, double: AwsDoub
 async def test_an_endless_list_is_stopped(aws: Aws, double: AwsDouble) -> None:
     double.on("ListTasks", listed("a", more="x"))
     assert await kind(aws) == "unavailable"
-    assert len(double.seen) == protection.MOST_PAGES
+    assert len(double.seen) == tasks.MOST_PAGES
 
 
 async def test_a_task_that_has_stopped_is_not_protected(aws: Aws, double: AwsDouble) -> None:
@@ -186,7 +186,7 @@ async def test_a_missing_permission_is_named(aws: Aws, double: AwsDouble) -> Non
 
 
 async def test_one_timeout_limits_all_calls(monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies) -> None:
-    monkeypatch.setattr(protection, "WHOLE_S", 0.3)
+    monkeypatch.setattr(tasks, "WHOLE_S", 0.3)
     double.on("ListTasks", HANG)
     async with connected(spies) as aws:
         assert await kind(aws) == "unavailable"

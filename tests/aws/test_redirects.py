@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from autoscaler.aws import apis
 from autoscaler.aws.caller import Caller
-from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.clients import Clocks
 from autoscaler.aws.operator import apis as operator_apis
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError

@@ -15,8 +15,7 @@ from aiobotocore.session import AioSession
 
 from autoscaler.aws import Aws
 from autoscaler.aws.apis import ASSUME_ROLE, Call
-from autoscaler.aws.clients import Clients
-from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.clients import Clients, Clocks
 from autoscaler.aws.roles import DENIED_RENEWAL_S, LEAST_S, RETRY_S
 from autoscaler.core.model import Backlog, Fleet, Missing, StopTimeout, Utilization
 from autoscaler.errors import Denied

@@ -25,11 +25,9 @@ from hypothesis import strategies as st
 
 from autoscaler.aws import Aws
 from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, Call
-from autoscaler.aws.clients import Clients
-from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.clients import Clients, Clocks
 from autoscaler.aws.faults import CODES
-from autoscaler.aws.signing import signed
-from autoscaler.aws.sqs_fast import MOST_BYTES, FastSqs, _session
+from autoscaler.aws.sqs_fast import MOST_BYTES, FastSqs, _session, signed
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.ports import QueueRef
 from tests.aws.double import AwsDouble, AwsReply, fault, ok, serving

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.aws import Aws, stopping
+from autoscaler.aws import Aws, tasks
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.apis import DESCRIBE_SERVICES, Call
 from autoscaler.aws.ecs import task_definitions_in
@@ -85,7 +85,7 @@ async def test_the_reading_of_one_role_is_not_returned_to_another(aws: Aws, doub
 async def test_the_least_recently_used_reading_is_removed_first(
     aws: Aws, double: AwsDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stopping, "MOST_CACHED", 2)
+    monkeypatch.setattr(tasks, "MOST_CACHED", 2)
     for number in ("1", "2", "1", "3", "1", "2"):
         await read(aws, double, definition(app()), arn=ARN + number)
     assert [seen.body["taskDefinition"][-1] for seen in double.seen] == ["1", "2", "3", "2"]
@@ -98,7 +98,7 @@ async def test_a_denial_applies_to_all_services_and_is_retried_after_minutes(
     assert isinstance(first, Missing)
     assert first.kind == Denied.kind
     assert "grant the task role ecs:DescribeTaskDefinition on *" in first.reason
-    spies.pass_s(stopping.DENIED_S - 1)
+    spies.pass_s(tasks.DENIED_S - 1)
     double.on("DescribeTaskDefinition", definition(app()))
     second = await aws.fleets.stop_timeout(OTHER, ARN + "2")
     assert isinstance(second, Missing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from autoscaler.aws.ttl_cache import SWEEP_AT, TtlCache
+from autoscaler.aws.batching import SWEEP_AT, TtlCache
 from autoscaler.core.model import Missing
 from autoscaler.errors import Throttled, Unavailable
 from tests.aws.spies import Spies

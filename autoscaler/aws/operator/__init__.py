@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from autoscaler.aws.caller import Caller
-from autoscaler.aws.clocks import Clocks
+from autoscaler.aws.clients import Clocks
 from autoscaler.aws.operator.identity import Identities, Identity
 from autoscaler.aws.operator.tags import PauseTags, ServiceTag
 from autoscaler.ports import Calls, RateLimiter

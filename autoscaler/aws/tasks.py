@@ -1,0 +1,173 @@
+"""Readings of a service's tasks: their scale-in protection, and the time that ECS gives a container to stop."""
+
+from __future__ import annotations
+
+from autoscaler.aws.answers import ResponsePart
+from autoscaler.aws.apis import DESCRIBE_TASK_DEFINITION, GET_TASK_PROTECTION, LIST_TASKS
+from autoscaler.aws.batching import batches
+from autoscaler.aws.caller import Caller, within
+from autoscaler.aws.clients import Clocks
+from autoscaler.aws.faults import clean
+from autoscaler.aws.names import service_subject, short_name
+from autoscaler.core.model import Instant, StopTimeout
+from autoscaler.core.workers import STOP_TIMEOUT_S
+from autoscaler.errors import Denied, Unavailable
+from autoscaler.ports import Place, ServiceRef, Urgency
+
+# Count the tasks of a service that are protected from scale-in. If the state of any task is unknown, there is no
+# count.
+#
+# A scale-in to fewer tasks than the protected ones cannot complete, and it prevents other busy tasks from protecting
+# themselves.
+
+PAGE = 100
+"""The largest page of ListTasks and the largest input of GetTaskProtection."""
+
+MOST_PAGES = 100
+"""10,000 tasks: twice the maximum of an ECS service, as during a blue/green deployment."""
+
+WHOLE_S = 10.0
+"""The limit for all calls together: 5,000 tasks are 100 calls, which take 2 s at 20 ms each, and 5 s for rate-limit
+tokens at a quarter of AWS's rates.
+"""
+
+
+async def protected_tasks(caller: Caller, clocks: Clocks, service: ServiceRef) -> int:
+    """Return the number of protected tasks with desired status RUNNING. Raises `AutoscalerError` if a task's state is
+    unknown.
+    """
+    async with within(WHOLE_S, service_subject(service), "reading its tasks' protection"):
+        tasks = await _tasks(caller, service)
+        return sum([await _protected(caller, clocks, service, batch) for batch in batches(tasks, PAGE)])
+
+
+async def _tasks(caller: Caller, service: ServiceRef) -> list[str]:
+    """The ARNs of the tasks with desired status RUNNING, each once."""
+    tasks: list[str] = []
+    more: dict[str, object] = {}
+    for _ in range(MOST_PAGES):
+        answer = await caller.ask(
+            LIST_TASKS,
+            service_subject(service),
+            service.place,
+            cluster=service.cluster,
+            serviceName=short_name(service.service),
+            desiredStatus="RUNNING",
+            maxResults=PAGE,
+            **more,
+        )
+        tasks += answer.words("taskArns")
+        if not answer.has("nextToken"):
+            return list(dict.fromkeys(tasks))
+        more = {"nextToken": answer.word("nextToken")}
+    raise Unavailable(f"{service_subject(service)}: the ECS list of its tasks has more than {MOST_PAGES} pages")
+
+
+async def _protected(caller: Caller, clocks: Clocks, service: ServiceRef, tasks: list[str]) -> int:
+    answer = await caller.ask(
+        GET_TASK_PROTECTION, service_subject(service), service.place, cluster=service.cluster, tasks=tasks
+    )
+    protection = {short_name(one.word("taskArn")): one for one in answer.parts("protectedTasks")}
+    unknown = {short_name(task) for task in tasks} - protection.keys() - _stopped(answer)
+    if unknown:
+        raise Unavailable(f"{answer.call.where}: ECS did not return the protection of {len(unknown)} tasks")
+    return sum(_is_protected(one, clocks.wall()) for one in protection.values())
+
+
+def _stopped(answer: ResponsePart) -> set[str]:
+    """The tasks that stopped since they were listed. Raises `Unavailable` for any other failure."""
+    for failure in answer.parts_if_any("failures"):
+        if failure.word_or("reason", "no reason given") != "TASK_NOT_VALID":
+            raise _failed(failure)
+    return {short_name(failure.word("arn")) for failure in answer.parts_if_any("failures")}
+
+
+def _failed(failure: ResponsePart) -> Unavailable:
+    task = clean(short_name(failure.word_or("arn", "a task")), 40)
+    reason, detail = clean(failure.word_or("reason", "no reason given")), clean(failure.word_or("detail", ""))
+    return Unavailable(
+        f"{failure.call.where}: ECS did not return the protection of {task}"
+        f" ({reason}{': ' + detail if detail else ''}); it is tried again"
+    )
+
+
+def _is_protected(task: ResponsePart, wall_s: float) -> bool:
+    """Protection without an expiration date is valid. It ends exactly at its expiration date."""
+    if not task.flag("protectionEnabled"):
+        return False
+    return not task.has("expirationDate") or task.moment("expirationDate") > wall_s
+
+
+# The time that ECS gives a service's tasks to stop: the stopTimeout in their task definitions.
+#
+# A registered task definition never changes, so each one is read once and cached for the lifetime of the process.
+
+MOST_CACHED = 20_000
+"""Maximum number of cached task definitions, about 200 bytes each: twice the number of services in the largest
+benchmark. The least recently used one is removed first.
+"""
+
+DENIED = (
+    f"{DESCRIBE_TASK_DEFINITION.name} was denied less than 5 minutes ago; grant {DESCRIBE_TASK_DEFINITION.holder} "
+    f"{DESCRIBE_TASK_DEFINITION.name} on {DESCRIBE_TASK_DEFINITION.resource}"
+)
+
+DENIED_S = 300.0
+"""IAM grants the permission for all task definitions or for none: after a denial none is read in that place for 5
+minutes.
+"""
+
+
+class StopTimeouts:
+    """The stopTimeout of task definitions, by their ARN and the place that reads them."""
+
+    def __init__(self, caller: Caller, clocks: Clocks) -> None:
+        self._caller = caller
+        self._clocks = clocks
+        self._cached: dict[tuple[Place, str], StopTimeout] = {}
+        self._denied_until: dict[Place, Instant] = {}
+
+    async def of(self, service: ServiceRef, task_definition: str) -> StopTimeout:
+        """The shortest of the essential containers. Raises `AutoscalerError`; a denial is repeated for `DENIED_S`."""
+        place, key = service.place, (service.place, task_definition)
+        found = self._cached.pop(key, None)
+        if found is None:
+            if self._clocks.now() < self._denied_until.get(place, float("-inf")):
+                raise Denied(f"{service_subject(service)}: {DENIED}")
+            try:
+                found = await self._ask(service, task_definition)
+            except Denied:
+                self._denied_until[place] = self._clocks.now() + DENIED_S
+                raise
+        self._cached[key] = found
+        if len(self._cached) > MOST_CACHED:
+            del self._cached[next(iter(self._cached))]
+        return found
+
+    async def _ask(self, service: ServiceRef, task_definition: str) -> StopTimeout:
+        answer = await self._caller.ask(
+            DESCRIBE_TASK_DEFINITION,
+            service_subject(service),
+            service.place,
+            Urgency.BACKGROUND,
+            taskDefinition=task_definition,
+        )
+        return stop_timeout_in(answer.part("taskDefinition"))
+
+
+def stop_timeout_in(definition: ResponsePart) -> StopTimeout:
+    """The shortest stopTimeout of the essential containers: when one of them has ended, ECS stops all.
+
+    Raises `Unreadable` if there is no container, or a stopTimeout is not a number of seconds.
+    """
+    containers = definition.parts("containerDefinitions")
+    # a container is essential if the definition does not specify it
+    essential = [one for one in containers if not one.has("essential") or one.flag("essential")]
+    stops = [StopTimeout(_seconds(one), clean(one.word("name"), 255)) for one in essential or containers]
+    if not stops:
+        raise definition.unreadable("containerDefinitions", "at least one container", None)
+    return min(stops, key=lambda stop: stop.seconds)
+
+
+def _seconds(container: ResponsePart) -> float:
+    return float(container.count("stopTimeout")) if container.has("stopTimeout") else STOP_TIMEOUT_S
