@@ -11,9 +11,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from autoscaler.config import load
-from autoscaler.config.durations import seconds
-from autoscaler.config.queues import queue
 from autoscaler.config.quoting import quote
+from autoscaler.config.values import queue, seconds
 from autoscaler.core.policy import Pause
 from autoscaler.errors import ConfigError
 

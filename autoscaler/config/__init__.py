@@ -4,7 +4,6 @@ Invariant: an unknown name or an invalid value is an error. Every variable with 
 of the file is used as written or reported.
 """
 
-from autoscaler.config.changes import SettingChange
 from autoscaler.config.file import mark_of
 from autoscaler.config.lasting import Gap
 from autoscaler.config.loading import LoadedSettings, find, load
@@ -19,11 +18,11 @@ from autoscaler.config.reference import (
     defaults,
     effective,
     json_schema,
+    markdown,
     plain,
     reference,
 )
-from autoscaler.config.reloading import CONFIRM, Reloaded, UnconfirmedFile, reload
-from autoscaler.config.settings_page import markdown
+from autoscaler.config.reloading import CONFIRM, Reloaded, SettingChange, UnconfirmedFile, reload
 
 __all__ = [
     "CONFIRM",

@@ -9,12 +9,12 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
-from autoscaler.config.caps import CapFields
 from autoscaler.config.fields import ServiceFields
-from autoscaler.config.group import Path
+from autoscaler.config.groups import Path
 from autoscaler.config.metrics import QUEUE_SIGNALS, SIGNALS, source_of
 from autoscaler.config.names import folded
 from autoscaler.config.quoting import quote
+from autoscaler.config.rules import CapFields
 from autoscaler.core import formula
 from autoscaler.core.policy import FallbackBehavior
 

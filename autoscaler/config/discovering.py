@@ -17,18 +17,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autoscaler.config.by_tag import AT_RUNTIME
 from autoscaler.config.fields import ServiceFields
-from autoscaler.config.group import Leaf, Path, leaves, value_at
-from autoscaler.config.kinds import NONE
+from autoscaler.config.groups import AT_RUNTIME, Leaf, Path, leaves, value_at
 from autoscaler.config.lasting import MISSING, STAYING, shown
-from autoscaler.config.layer import Layer, Naming, Sourced, Tree
+from autoscaler.config.layers import Layer, Naming, Sourced, Tree, overlaid, sources
 from autoscaler.config.loading import LoadedSettings, Read, service_of
-from autoscaler.config.merging import overlaid, sources
 from autoscaler.config.model import ServiceConfig
 from autoscaler.config.names import PLACE, SettingsPart, key_of
+from autoscaler.config.policies import validated
 from autoscaler.config.quoting import quote
-from autoscaler.config.validation import validated
+from autoscaler.config.values import NONE
 from autoscaler.core.policy import Mode
 from autoscaler.errors import ConfigError, Problem
 

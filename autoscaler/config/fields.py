@@ -12,12 +12,40 @@ from typing import Annotated
 
 from pydantic import Field
 
-from autoscaler.config.by_tag import ANY, AT_RUNTIME, ENABLE, LOWER, LOWER_GIVEN, RAISE, RAISE_GIVEN, only, stricter
-from autoscaler.config.caps import CAPS, Caps
-from autoscaler.config.group import Group, setting
-from autoscaler.config.items import QUEUES, TASKS, QueueFields
-from autoscaler.config.kinds import (
+from autoscaler.config.groups import (
+    ANY,
+    AT_RUNTIME,
+    ENABLE,
+    LOWER,
+    LOWER_GIVEN,
+    QUEUES,
+    RAISE,
+    RAISE_GIVEN,
+    TASKS,
+    Group,
+    QueueFields,
+    only,
+    setting,
+    stricter,
+)
+from autoscaler.config.metrics import FORMULA, METRICS, Metrics
+from autoscaler.config.model import LogFormat, LogLevel
+from autoscaler.config.rules import (
+    CAPS,
+    IN_FORCE,
+    SCHEDULES,
+    TOLERANCE,
+    ActivationFields,
+    Caps,
+    DeploymentFields,
+    FallbackFields,
+    ScaleInFields,
+    ScaleOutFields,
+    Schedules,
+)
+from autoscaler.config.values import (
     MOST_TASKS,
+    REGION,
     choice,
     duration,
     names,
@@ -29,18 +57,6 @@ from autoscaler.config.kinds import (
     truth,
     whole,
 )
-from autoscaler.config.metrics import FORMULA, METRICS, Metrics
-from autoscaler.config.model import LogFormat, LogLevel
-from autoscaler.config.queues import REGION
-from autoscaler.config.rules import (
-    TOLERANCE,
-    ActivationFields,
-    DeploymentFields,
-    FallbackFields,
-    ScaleInFields,
-    ScaleOutFields,
-)
-from autoscaler.config.schedules import IN_FORCE, SCHEDULES, Schedules
 from autoscaler.core.policy import ConflictingScalers, Mode, Pause, WorkerSafety
 
 _NAME = text(re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII), "a name: write the name alone, not its ARN or URL")

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from autoscaler.config.fields import GlobalFields, ServiceFields
-from autoscaler.config.group import Group, Leaf, Path, leaves, value_at
-from autoscaler.config.layer import Sourced, Tree
-from autoscaler.config.merging import Merged, sources
+from autoscaler.config.groups import Group, Leaf, Path, leaves, value_at
+from autoscaler.config.layers import Merged, Sourced, Tree, sources
 from autoscaler.config.names import SettingsPart
-from autoscaler.config.origins import in_words
-from autoscaler.config.validation import validated
+from autoscaler.config.policies import in_words, validated
 
 Table: TypeAlias = tuple[str, ...]
 """`("globals",)`, `("defaults",)`, `("profiles", name)` or `("services", folded key)`."""

@@ -5,29 +5,115 @@ Invariant: `policy_of(p.name, fields_of(p)) == p` for every valid policy p.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from dataclasses import asdict, replace
+import json
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from autoscaler.config.checks import Clash, contradictions, no_tasks, out_of_bounds
-from autoscaler.config.durations import shown
 from autoscaler.config.fields import PolicyFields, ServiceFields
-from autoscaler.config.group import Path
-from autoscaler.config.layer import Layer
-from autoscaler.config.metrics import metric_policy
-from autoscaler.config.names import SettingsPart
-from autoscaler.config.rules import ScaleOutFields
-from autoscaler.config.validation import validated
+from autoscaler.config.groups import Group, LimitFields, Path, QueueFields, leaves, names_in, value_at
+from autoscaler.config.layers import Layer, Sourced, Tree, sources
+from autoscaler.config.metrics import MetricFields, metric_policy
+from autoscaler.config.model import Chosen
+from autoscaler.config.names import SettingsPart, unknown_key
+from autoscaler.config.quoting import printable
+from autoscaler.config.rules import CapFields, ScaleOutFields, ScheduleFields
+from autoscaler.config.values import shown
 from autoscaler.core.policy import (
     Activation,
     DeploymentHold,
     Direction,
     Fallback,
     MetricPolicy,
+    Mode,
     Policy,
     QueuePolicy,
     RateLimit,
 )
 from autoscaler.errors import ConfigError, Problem
+
+# Validate trees with the models, and convert pydantic's errors to problems with the operator's names.
+#
+# Invalid values are removed and the rest is validated again, so that contradictions are also found in settings that
+# contain invalid values.
+
+G = TypeVar("G", bound=Group)
+_ITEMS: Mapping[str, type[Group]] = {
+    "queues": QueueFields,
+    "limits": LimitFields,
+    "metrics": MetricFields,
+    "schedules": ScheduleFields,
+    "caps": CapFields,
+}
+_OF_A_KEY = "[key]"
+"""Pydantic's suffix for an invalid key of a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Valid(Generic[G]):
+    """The validated group. The settings at `broken` are invalid and have their defaults in `value`."""
+
+    value: G
+    sources: Mapping[Path, Sourced]
+    broken: frozenset[Path]
+    problems: tuple[Problem, ...]
+
+
+def validated(group: type[G], tree: Tree) -> Valid[G]:
+    """Return the tree's settings, with a problem for each invalid one."""
+    given = sources(tree)
+    try:
+        return Valid(group.model_validate(_plain(given)), given, frozenset(), ())
+    except ValidationError as error:
+        return _without_broken(group, given, error.errors(include_url=False))
+
+
+def _without_broken(group: type[G], given: Mapping[Path, Sourced], errors: Sequence[ErrorDetails]) -> Valid[G]:
+    paths = [_leaf_of(error["loc"], given) for error in errors]
+    problems = tuple(Problem(given[path].origin, _text(error, path)) for error, path in zip(errors, paths, strict=True))
+    rest = {path: sourced for path, sourced in given.items() if path not in paths}
+    return Valid(group.model_validate(_plain(rest)), given, frozenset(paths), problems)
+
+
+def _plain(given: Mapping[Path, Sourced]) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for path, sourced in given.items():
+        group = plain
+        for name in path[:-1]:
+            group = group.setdefault(name, {})
+        group[path[-1]] = sourced.value
+    return plain
+
+
+def _leaf_of(location: Sequence[int | str], given: Mapping[Path, Sourced]) -> Path:
+    """Return the path of the setting with the error. Items of a list are below it."""
+    path = tuple(map(str, location))
+    return next(path[:length] for length in range(len(path), 0, -1) if path[:length] in given)
+
+
+def _text(error: ErrorDetails, path: Path) -> str:
+    below = [step for step in error["loc"][len(path) :] if step != _OF_A_KEY]
+    spot = ", ".join(f"item {step + 1}" if isinstance(step, int) else printable(step) for step in below)
+    return f"{spot}: {_sentence(error, path)}" if spot else _sentence(error, path)
+
+
+def _sentence(error: ErrorDetails, path: Path) -> str:
+    items = _ITEMS.get(path[-1])
+    match error["type"]:
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "missing":
+            return "the value is missing"
+        case "extra_forbidden" if items:
+            return unknown_key(str(error["loc"][-1]), items)
+        case _ if items:
+            return f"the value must be a table with {', '.join(names_in(items))}"
+        case _:
+            return error["msg"]
 
 
 def policy_of(name: str, fields: Mapping[str, object]) -> Policy:
@@ -178,3 +264,43 @@ def _deployment_fields(hold: DeploymentHold) -> dict[str, object]:
 
 def _present(fields: Mapping[str, object | None]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
+
+
+# The configured settings of a service as text, with their origins. Other settings have their defaults.
+
+
+def chosen_in(valid: Valid[ServiceFields]) -> Iterator[Chosen]:
+    """Yield the configured settings, in the order of the reference."""
+    for leaf in leaves(ServiceFields):
+        sourced = valid.sources.get(leaf.path)
+        if sourced is not None:
+            value = value_at(valid.value, leaf.path)
+            shown = None if value is None else leaf.kind.show(value)
+            yield Chosen(".".join(leaf.path), in_words(shown), sourced.origin)
+
+
+def activating(mode_at: str) -> str:
+    """Return how to make a service active. `mode_at`: where its mode is or would be set, as in `Chosen.origin`: a
+    variable, a file and key, or a tag. A tag may not allow more than the profile, so for a tag it is the profile.
+    """
+    if mode_at.endswith("MODE"):
+        return f"set {mode_at}={Mode.ACTIVE}"
+    if mode_at.endswith(".mode"):
+        return f'set mode = "{Mode.ACTIVE}" ({mode_at})'
+    return (
+        f'set mode = "{Mode.ACTIVE}" in the profile of the settings file that its tag autoscaler:profile names '
+        "(its tag autoscaler:mode, if there is one, must not be shadow)"
+    )
+
+
+def in_words(value: object) -> str:
+    """Return a value in the notation of a variable."""
+    match value:
+        case None:
+            return "none"
+        case str():
+            return value
+        case [_, *_] as items if all(isinstance(item, str) for item in items):
+            return ",".join(map(str, items))
+        case _:
+            return json.dumps(value)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from autoscaler.aws.names import short_name
 from autoscaler.config import Config, ServiceConfig
-from autoscaler.config.queues import partition
+from autoscaler.config.values import partition
 from autoscaler.ports import QueueRef, Role, ServiceRef
 
 ANY = "*"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from autoscaler.config import ServiceConfig, policy_of
-from autoscaler.config.durations import shown
+from autoscaler.config.values import shown
 from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
 from autoscaler.core.explain import sentence
 from autoscaler.core.model import (

@@ -12,7 +12,7 @@ from itertools import product
 from math import isnan, prod
 from statistics import fmean
 
-from autoscaler.config.durations import seconds
+from autoscaler.config.values import seconds
 from autoscaler.sim.score import ScoredRun
 
 LATENCY = "acceptable_latency"

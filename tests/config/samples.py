@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from autoscaler.config.group import Leaf, Path
+from autoscaler.config.groups import Leaf, Path
 
 OTHERS: dict[Path, tuple[Any, Any]] = {
     ("cluster",): ("c2", "c3"),

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from autoscaler.config import find
-from autoscaler.config.by_tag import ANY, AT_RUNTIME, NEVER
 from autoscaler.config.discovering import SETTINGS, TaggedService, discovered, key_in
-from autoscaler.config.group import Leaf
+from autoscaler.config.groups import ANY, AT_RUNTIME, NEVER, Leaf
 from autoscaler.config.loading import LoadedSettings
 from autoscaler.config.model import ServiceConfig
 from autoscaler.config.names import PLACE

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from autoscaler.config.durations import LONGEST_S, seconds, shown
 from autoscaler.config.quoting import WrongValue
+from autoscaler.config.values import LONGEST_S, seconds, shown
 from tests.config.spoken import refusal
 
 any_duration = st.floats(min_value=0.0, max_value=LONGEST_S, allow_subnormal=True)

@@ -12,7 +12,7 @@ import pytest
 from autoscaler.config import Config, load
 from autoscaler.config.discovering import TaggedService, discovered
 from autoscaler.config.fields import GlobalFields, ServiceFields
-from autoscaler.config.group import Leaf, leaves, value_at
+from autoscaler.config.groups import Leaf, leaves, value_at
 from autoscaler.config.lasting import STAYING, STAYING_OF_DAEMON
 from autoscaler.config.loading import LoadedSettings, find
 from autoscaler.config.names import PLACE

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.config import load
-from autoscaler.config.metrics import Statistic
-from autoscaler.config.prometheus import server
+from autoscaler.config.metrics import Statistic, server
 from autoscaler.config.quoting import WrongValue
 from autoscaler.core.policy import MetricPolicy
 from autoscaler.ports import CloudWatchMetric, PrometheusQuery

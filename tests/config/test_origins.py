@@ -6,7 +6,7 @@ from pathlib import Path
 
 from autoscaler.config import Chosen, defaults, load
 from autoscaler.config.fields import ServiceFields
-from autoscaler.config.group import leaves
+from autoscaler.config.groups import leaves
 
 FLAT = {
     "AUTOSCALER_CLUSTER": "prod",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autoscaler.config import load
 from autoscaler.config.model import Schedule
-from autoscaler.config.schedules import ScheduleFields
+from autoscaler.config.rules import ScheduleFields
 from tests.config.spoken import flat, only, problems, refusal
 
 DAY = {"cron": "0 8 * * MON-FRI", "for": "10h", "min_tasks": 5}

@@ -6,8 +6,8 @@ import pytest
 
 from autoscaler.config import fields_of, load, policy_of
 from autoscaler.config.fields import ServiceFields
-from autoscaler.config.group import leaves
-from autoscaler.config.spelling import RENAMED
+from autoscaler.config.groups import leaves
+from autoscaler.config.names import RENAMED
 from autoscaler.errors import ConfigError
 from tests.config.spoken import flat, many
 

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from autoscaler.config import Config, find, load, reload
-from autoscaler.config.by_tag import ANY, ENABLE, LOWER, LOWER_GIVEN, RAISE, RAISE_GIVEN
 from autoscaler.config.discovering import SETTINGS, discovered
-from autoscaler.config.group import Leaf
+from autoscaler.config.groups import ANY, ENABLE, LOWER, LOWER_GIVEN, RAISE, RAISE_GIVEN, Leaf
 from autoscaler.config.loading import LoadedSettings
 from autoscaler.config.reloading import Reloaded
 from autoscaler.control.discovery import TaggedServices

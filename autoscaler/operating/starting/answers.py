@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from autoscaler.config import Config, load
-from autoscaler.config.durations import shown
 from autoscaler.config.names import PREFIX, key_of
+from autoscaler.config.values import shown
 
 SHADOW = "shadow"
 
