@@ -94,7 +94,7 @@ def _longest_stretch_ms(metrics: Metrics) -> float:
     def sleep(_: float) -> None:
         at.append(time.thread_time())
 
-    with mock.patch("autoscaler.telemetry.exposition.time.sleep", sleep):
+    with mock.patch("autoscaler.telemetry.metrics.time.sleep", sleep):
         render(snapshot, Form.TEXT)
     return 1_000 * max(after - before for before, after in pairwise(at))
 

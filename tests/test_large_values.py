@@ -26,8 +26,8 @@ from autoscaler.inspection.lines import lines
 from autoscaler.inspection.replaying import replayed
 from autoscaler.sim.workload.lines import rows
 from autoscaler.sim.workload.trace import TraceError, silent
-from autoscaler.telemetry.hosts import Hosts
-from autoscaler.telemetry.webfile import read_access
+from autoscaler.telemetry.access import read_access
+from autoscaler.telemetry.web import Hosts
 from tests.config.spoken import flat
 
 SIZE = 100_000

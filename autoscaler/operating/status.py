@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from autoscaler.telemetry.slo import Slo, SloStatus
+from autoscaler.telemetry.status_store import Slo, SloStatus
 
 
 class StatusRow(NamedTuple):

@@ -10,8 +10,14 @@ from autoscaler.core.policy import Policy
 from autoscaler.core.slo import expected_wait_s
 from autoscaler.telemetry.account import account_of, notice_of
 from autoscaler.telemetry.logs import utc
-from autoscaler.telemetry.slo import SILENT, oldest_ages_s
-from autoscaler.telemetry.status_store import RecordedPoll, ServiceState, ServiceStatus, StatusStore
+from autoscaler.telemetry.status_store import (
+    SILENT,
+    RecordedPoll,
+    ServiceState,
+    ServiceStatus,
+    StatusStore,
+    oldest_ages_s,
+)
 
 
 def health(store: StatusStore, limit_s: float) -> tuple[bool, dict[str, Any]]:

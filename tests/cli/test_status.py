@@ -19,8 +19,7 @@ from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Timed
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.operating.status import GOOD, Statuses
 from autoscaler.telemetry.page.rows import row_of
-from autoscaler.telemetry.slo import SloStatus
-from autoscaler.telemetry.status_store import StatusStore
+from autoscaler.telemetry.status_store import SloStatus, StatusStore
 from autoscaler.telemetry.views import services
 from tests.cli.spoken import Ended, autoscaler, started
 from tests.cli.terminal import on_a_terminal

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.telemetry.exposition import LINES, Form, encoded, lines_of, number, packed
 from autoscaler.telemetry.families import Family
+from autoscaler.telemetry.metrics import LINES, Form, encoded, lines_of, number, packed
 from autoscaler.telemetry.samples import Samples
 from tests.telemetry.scraping import READERS
 
@@ -19,7 +19,7 @@ from tests.telemetry.scraping import READERS
 @pytest.mark.parametrize(("lines", "pauses"), [(0, 0), (1, 1), (LINES, 1), (LINES + 1, 2), (5 * LINES, 5)])
 def test_encoding_pauses_after_each_thousand_lines(lines: int, pauses: int, monkeypatch: pytest.MonkeyPatch) -> None:
     paused_s: list[float] = []
-    monkeypatch.setattr("autoscaler.telemetry.exposition.time.sleep", paused_s.append)
+    monkeypatch.setattr("autoscaler.telemetry.metrics.time.sleep", paused_s.append)
     assert encoded(iter(["x\n"] * lines), b"end") == b"x\n" * lines + b"end"
     assert len(paused_s) == pauses
     assert gzip.decompress(packed(iter(["x\n"] * lines), b"end")) == b"x\n" * lines + b"end"

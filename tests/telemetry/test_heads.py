@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.telemetry.heads import MOST_BODY, MOST_FIELD, MOST_FIELDS, MOST_HEAD, MOST_LINE, Head, RejectedRequest
+from autoscaler.telemetry.guard import MOST_BODY, MOST_FIELD, MOST_FIELDS, MOST_HEAD, MOST_LINE, Head, RejectedRequest
 
 START = b"GET / HTTP/1.1\r\n"
 

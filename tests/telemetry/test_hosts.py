@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autoscaler.telemetry import serve
-from autoscaler.telemetry.hosts import Hosts
+from autoscaler.telemetry.web import Hosts
 from tests.telemetry.polls import holding
 from tests.telemetry.test_guard import connected, status
 from tests.telemetry.test_web import HUNG_AFTER_S, desk_with

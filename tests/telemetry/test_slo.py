@@ -11,7 +11,7 @@ from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Timed
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.ports import Poll
 from autoscaler.telemetry.account import faults_of
-from autoscaler.telemetry.slo import SloStatus, oldest_ages_s, slo_of
+from autoscaler.telemetry.status_store import SloStatus, oldest_ages_s, slo_of
 from tests.telemetry.polls import decided, missing_signal, policy_of, seen, unread
 
 

@@ -2,8 +2,7 @@
 
 from autoscaler.telemetry.page.assets import POLICY, Asset, assets
 from autoscaler.telemetry.page.detail import whole
-from autoscaler.telemetry.page.event_stream import EventStream
-from autoscaler.telemetry.page.live import MOST_LISTENERS, Listeners
+from autoscaler.telemetry.page.live import MOST_LISTENERS, EventStream, Listeners
 from autoscaler.telemetry.page.rows import News, Rows
 
 __all__ = ["MOST_LISTENERS", "POLICY", "Asset", "EventStream", "Listeners", "News", "Rows", "assets", "whole"]

@@ -15,8 +15,7 @@ from autoscaler.telemetry.account import PollFault, account_of
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.past import STEP_S, StatusHistory
-from autoscaler.telemetry.slo import oldest_ages_s
-from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY, RecordedPoll, ServiceStatus
+from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY, RecordedPoll, ServiceStatus, oldest_ages_s
 from autoscaler.telemetry.views import BRIEF_KEYS
 
 NOT_KEPT = f"With more than {MOST_SERVICES_WITH_HISTORY:,} services, history and earlier decisions are not stored here"

@@ -12,8 +12,13 @@ from typing import Any, NamedTuple
 
 from autoscaler.telemetry.account import counts_of, sentence_of
 from autoscaler.telemetry.logs import as_json
-from autoscaler.telemetry.slo import SILENT, oldest_ages_s
-from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY, ServiceStatus, StatusStore
+from autoscaler.telemetry.status_store import (
+    MOST_SERVICES_WITH_HISTORY,
+    SILENT,
+    ServiceStatus,
+    StatusStore,
+    oldest_ages_s,
+)
 
 FRESH_S = 0.9
 """Minimum seconds between refreshes of the rows, for any number of clients."""
