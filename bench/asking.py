@@ -27,7 +27,7 @@ from aiohttp import web
 
 from autoscaler.aws import connect
 from autoscaler.core.model import Backlog
-from autoscaler.operating.calling import Uncounted
+from autoscaler.operating.status import Uncounted
 from autoscaler.ports import Category, QueueRef, Urgency
 
 REGION = "eu-west-1"

@@ -21,8 +21,7 @@ from autoscaler.config.discovering import DISCOVERY_TAG, TaggedService, discover
 from autoscaler.config.names import FIELDS, GLOBALS
 from autoscaler.config.quoting import quote
 from autoscaler.errors import ConfigError, Problem
-from autoscaler.inspection.deciding import answer
-from autoscaler.inspection.lines import lines
+from autoscaler.inspection.deciding import answer, lines
 from autoscaler.inspection.replaying import replayed
 from autoscaler.sim.workload.lines import rows
 from autoscaler.sim.workload.trace import TraceError, silent

@@ -6,8 +6,7 @@ import click
 
 from autoscaler.cli.exits import FINDINGS
 from autoscaler.cli.streams import conversing, piped
-from autoscaler.inspection.deciding import answer, printed
-from autoscaler.inspection.lines import lines
+from autoscaler.inspection.deciding import answer, lines, printed
 
 
 @click.command(short_help="Compute decisions for recorded inputs (`situation`).")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from autoscaler.inspection.lines import JournalLine
+from autoscaler.inspection.deciding import JournalLine
 
 EVERY = 2_000
 """Lines between two updates: about one second."""

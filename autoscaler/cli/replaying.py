@@ -11,9 +11,16 @@ import click
 from autoscaler.cli.exits import FINDINGS, USAGE, leave, settings_or_exit
 from autoscaler.cli.progress import progress
 from autoscaler.cli.streams import piped, standard_input
-from autoscaler.inspection.lines import lines
-from autoscaler.inspection.replaying import PolicyLookup, Replayed, policy_lookup, replayed
-from autoscaler.inspection.reporting import ReplayCounts, as_json, as_table
+from autoscaler.inspection.deciding import lines
+from autoscaler.inspection.replaying import (
+    PolicyLookup,
+    ReplayCounts,
+    Replayed,
+    as_json,
+    as_table,
+    policy_lookup,
+    replayed,
+)
 
 
 @click.command(short_help="Replay the decisions in a log with this version or other settings.")

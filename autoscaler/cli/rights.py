@@ -42,9 +42,8 @@ def iam_policy(account: str | None, purpose: str, role: str | None, deny_redefin
         --policy-document file://policy.json
     """
     config = settings_or_exit()
-    from autoscaler.operating.arns import region_in  # noqa: PLC0415 - the AWS SDK takes half a second to import
-    from autoscaler.operating.permissions import granted  # noqa: PLC0415
-    from autoscaler.operating.rights import roles  # noqa: PLC0415
+    # the AWS SDK takes half a second to import
+    from autoscaler.operating.iam import granted, region_in, roles  # noqa: PLC0415
 
     if role is not None and role not in (known := roles(config)):
         leave(f"iam-policy: --role: no service has role_arn {role}. Known roles: {', '.join(known) or 'none'}", USAGE)

@@ -61,7 +61,7 @@ def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
       autoscaler init --cluster prod --service orders-worker --queues orders --max-tasks 20 --out setup
     """
     _ask(given, as_json)
-    from autoscaler.operating.arns import region_in  # noqa: PLC0415 - the AWS SDK is slow
+    from autoscaler.operating.iam import region_in  # noqa: PLC0415 - the AWS SDK is slow
     from autoscaler.operating.starting import InitAnswers, files, steps, written  # noqa: PLC0415 - as above
 
     given["region"] = given["region"] or region_in(os.environ)

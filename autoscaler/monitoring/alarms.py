@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from autoscaler.config import Config
-from autoscaler.monitoring.panels import Json
+from autoscaler.monitoring.grafana import Json
 
 SPARE_S = 300
 """Seconds of tolerance: the metric is a minute late and includes messages in flight, and the first task takes a minute

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoscaler.monitoring.panels import (
+from autoscaler.monitoring.grafana import (
     BAD,
     CALM,
     GOOD,

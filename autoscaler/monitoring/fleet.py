@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Dashboard, Panel, PanelQuery, Section, Shape, Unit
+from autoscaler.monitoring.grafana import BAD, CALM, GOOD, WARN, Dashboard, Panel, PanelQuery, Section, Shape, Unit
 from autoscaler.monitoring.wording import (
     BY_SERVICE,
     CHOSEN,

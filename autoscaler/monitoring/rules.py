@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from autoscaler.monitoring.panels import Json
+from autoscaler.monitoring.grafana import Json
 from autoscaler.monitoring.wording import BY_SERVICE, late_ratio
 
 RUNBOOK = "docs/runbook.md"

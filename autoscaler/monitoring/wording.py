@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoscaler.monitoring.panels import BAD, CALM, GOOD, WARN, Mark, Panel, PanelQuery, Shape, Unit, Variable
+from autoscaler.monitoring.grafana import BAD, CALM, GOOD, WARN, Mark, Panel, PanelQuery, Shape, Unit, Variable
 
 CHOSEN = 'ecs_cluster=~"$cluster",ecs_service=~"$service"'
 """The label matchers of the selected services."""

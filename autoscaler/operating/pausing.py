@@ -17,7 +17,7 @@ from autoscaler.control.readers import TagPause, read_tag
 from autoscaler.core.figures import several
 from autoscaler.core.model import Missing
 from autoscaler.core.policy import Pause
-from autoscaler.operating.calling import operator
+from autoscaler.operating.status import operator
 from autoscaler.ports import ServiceRef
 
 READS, REREAD_S = 3, 1.0

@@ -5,11 +5,17 @@ The rows have the format of `/api/v1/services`, so a running daemon and a single
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from autoscaler.aws.operator import Operator, connect_operator
+from autoscaler.control.rate_limiter import TokenBucketLimiter
+from autoscaler.ports import Category
 from autoscaler.telemetry.status_store import Slo, SloStatus
 
 
@@ -115,3 +121,26 @@ def _sum(queues: Sequence[Mapping[str, Any]], count: str) -> int | None:
     counts = [queue.get(count) for queue in queues]
     known = [each for each in counts if each is not None]
     return sum(known) if known and len(known) == len(counts) else None
+
+
+# The AWS connection of one command. Its calls are rate-limited and not counted in metrics.
+
+CALL_TIMEOUT_S = 5.0
+"""Timeout of a call. Longer than the daemon's, because calls are not retried."""
+
+
+class Uncounted:
+    """A `Calls` that stores nothing."""
+
+    def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None: ...
+
+    def waited(self, seconds: float) -> None: ...
+
+
+@asynccontextmanager
+async def operator() -> AsyncIterator[Operator]:
+    clock = asyncio.get_running_loop().time
+    async with connect_operator(
+        TokenBucketLimiter(clock, random.random), Uncounted(), clock, time.time, CALL_TIMEOUT_S
+    ) as connected:
+        yield connected

@@ -29,8 +29,7 @@ from autoscaler.core.model import (
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import MOST_MESSAGES, MOST_PERCENT, impossible
 from autoscaler.errors import ConfigError
-from autoscaler.situation.fields import Fields
-from autoscaler.situation.learned import knowledge
+from autoscaler.situation.fields import Fields, knowledge
 
 MOST_LAUNCHES = 1_000_000
 """Tasks per minute: the maximum of the setting, so that no launch is limited."""

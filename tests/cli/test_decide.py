@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.inspection.deciding import answer, printed
-from autoscaler.inspection.lines import JournalLine, lines
+from autoscaler.inspection.deciding import JournalLine, answer, lines, printed
 from tests.cli.spoken import autoscaler, situation, started, text
 
 PIPE = asyncio.subprocess.PIPE

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from autoscaler.core.model import Rule
 from autoscaler.monitoring import DAEMON, FLEET, SERVICE, files
-from autoscaler.monitoring.grafana import COLUMNS, as_grafana
-from autoscaler.monitoring.panels import Dashboard, Panel, Section, Shape
+from autoscaler.monitoring.grafana import COLUMNS, Dashboard, Panel, Section, Shape, as_grafana
 from autoscaler.telemetry.families import FAMILIES, Family, MetricKind
 from autoscaler.telemetry.own import OWN
 from autoscaler.telemetry.tally import NO_RULE

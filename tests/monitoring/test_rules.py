@@ -16,8 +16,8 @@ import yaml
 from autoscaler.config import load
 from autoscaler.monitoring import files
 from autoscaler.monitoring.alarms import Stack, alarms, queue_alarm, threshold_s
+from autoscaler.monitoring.files import as_yaml
 from autoscaler.monitoring.rules import ALERTS, GROUPS, RECORDINGS, RUNBOOK
-from autoscaler.monitoring.yaml import as_yaml
 from tests.monitoring.queries import NAMED, labels_in, metrics_in
 from tests.monitoring.test_dashboards import SCRAPE_LABELS, served
 

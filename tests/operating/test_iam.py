@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from autoscaler.aws import apis
 from autoscaler.aws.operator import apis as operators
 from autoscaler.config import load
-from autoscaler.operating.iam import PURPOSES
-from autoscaler.operating.permissions import granted
+from autoscaler.operating.iam import PURPOSES, granted
 from tests.deploy.stack import filled_in
 from tests.operating.settings import ACCOUNT, EVERYTHING, config, several
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any, NamedTuple
 
-from autoscaler.monitoring.panels import Names, Panel, PanelQuery, Unit
+from autoscaler.monitoring.grafana import Names, Panel, PanelQuery, Unit
 from tests.monitoring.queries import NAMED
 
 COLOURS = {"green": "#73bf69", "orange": "#ff9830", "red": "#f2495c", "blue": "#5794f2", "text": "#d8d9e5"}

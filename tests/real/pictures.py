@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autoscaler.monitoring import DAEMON, FLEET, SERVICE
-from autoscaler.monitoring.grafana import as_grafana
-from autoscaler.monitoring.panels import Dashboard, Panel, Shape
+from autoscaler.monitoring.grafana import Dashboard, Panel, Shape, as_grafana
 from tests.real.charts import Span, curves, curves_of, stat, states, table
 from tests.real.taking import Taken, taken
 

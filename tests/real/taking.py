@@ -8,7 +8,7 @@ from typing import Any
 
 from autoscaler.demo.load import synthetic_load
 from autoscaler.monitoring import DAEMON, FLEET, SERVICE
-from autoscaler.monitoring.panels import Dashboard, Shape
+from autoscaler.monitoring.grafana import Dashboard, Shape
 from tests.monitoring.queries import filled
 from tests.real.scene import WatchedDemo, watched
 

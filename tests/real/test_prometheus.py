@@ -16,7 +16,7 @@ import pytest
 
 from autoscaler.demo.load import synthetic_load
 from autoscaler.monitoring import DAEMON, FLEET, SERVICE
-from autoscaler.monitoring.panels import Dashboard, Panel, PanelQuery, Shape
+from autoscaler.monitoring.grafana import Dashboard, Panel, PanelQuery, Shape
 from tests.monitoring.queries import filled
 from tests.real.prometheus import RULES, Series
 from tests.real.scene import WatchedDemo, watched

@@ -18,12 +18,11 @@ from autoscaler.control.observing import required_meters
 from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
 from autoscaler.inspection.asking import ServiceList, fetch_services
-from autoscaler.operating.calling import CALL_TIMEOUT_S, Uncounted
 from autoscaler.operating.doctor.checks import Checks
 from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, unread
-from autoscaler.operating.doctor.identity import RIGHTS, IdentityChecks, endpoints
-from autoscaler.operating.doctor.plan import planned
-from autoscaler.operating.rights import reads_protection
+from autoscaler.operating.doctor.plan import RIGHTS, IdentityChecks, endpoints, planned
+from autoscaler.operating.iam import reads_protection
+from autoscaler.operating.status import CALL_TIMEOUT_S, Uncounted
 from autoscaler.ports import Place
 from autoscaler.prometheus import connect_prometheus
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autoscaler import monitoring
 from autoscaler.config.values import partition
-from autoscaler.operating.permissions import granted
+from autoscaler.operating.iam import granted
 from autoscaler.operating.starting.answers import InitAnswers
 from autoscaler.operating.starting.task import EXECUTION_ROLE, LOG_GROUP, ROLE, task_definition
 
