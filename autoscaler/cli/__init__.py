@@ -13,17 +13,12 @@ from typing import Any
 import click
 
 from autoscaler import __version__
-from autoscaler.cli.completing import completion
-from autoscaler.cli.dashboards import dashboards
-from autoscaler.cli.deciding import decide
 from autoscaler.cli.doctor import doctor
-from autoscaler.cli.exits import refuse, settings_or_exit
-from autoscaler.cli.explaining import explain
+from autoscaler.cli.explaining import decide, explain, replay
 from autoscaler.cli.kinds import Duration
+from autoscaler.cli.output import refuse, settings_or_exit
 from autoscaler.cli.pausing import pause, resume
-from autoscaler.cli.replaying import replay
-from autoscaler.cli.rights import iam_policy
-from autoscaler.cli.settings import check, settings
+from autoscaler.cli.printing import check, completion, dashboards, iam_policy, settings
 from autoscaler.cli.simulating import simulate
 from autoscaler.cli.starting import init
 from autoscaler.cli.status import status

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autoscaler.cli.exits import USAGE, leave
-from autoscaler.cli.streams import piped
+from autoscaler.cli.output import USAGE, leave, piped
 
 if TYPE_CHECKING:
     from autoscaler.sim.report.study import Study

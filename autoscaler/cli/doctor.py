@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autoscaler.cli.exits import USAGE, leave, listed, refuse
 from autoscaler.cli.kinds import Address, Duration, RoleArn
-from autoscaler.cli.progress import CLEAR
-from autoscaler.cli.streams import daemon_url, piped
-from autoscaler.cli.tables import table
+from autoscaler.cli.output import CLEAR, USAGE, daemon_url, leave, listed, piped, refuse, table
 from autoscaler.config import Config, load
 from autoscaler.errors import ConfigError
 

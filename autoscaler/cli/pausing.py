@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autoscaler.cli.exits import FINDINGS, USAGE, failed, leave, meant_key, refuse, unknown_service
 from autoscaler.cli.kinds import Address, Duration, Key, Moment, Paused
-from autoscaler.cli.streams import daemon_url, piped
+from autoscaler.cli.output import FINDINGS, USAGE, daemon_url, failed, leave, meant_key, piped, refuse, unknown_service
 from autoscaler.config import load
 from autoscaler.core.policy import Pause
 from autoscaler.errors import AutoscalerError, ConfigError

@@ -11,9 +11,8 @@ from typing import Any
 
 import click
 
-from autoscaler.cli.exits import USAGE, leave
 from autoscaler.cli.kinds import Account, Duration, QueueList
-from autoscaler.cli.tables import is_terminal
+from autoscaler.cli.output import USAGE, is_terminal, leave
 from autoscaler.errors import ConfigError
 
 LATENCY, MOST_TASKS = "60s", 10

@@ -4,18 +4,180 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from itertools import accumulate
 from typing import TYPE_CHECKING
+from unicodedata import combining, east_asian_width
 
 import click
 
-from autoscaler.cli import watching
-from autoscaler.cli.exits import FINDINGS, USAGE, code_of_kinds, leave, settings_or_exit
 from autoscaler.cli.kinds import Address, Duration
-from autoscaler.cli.rows import page
-from autoscaler.cli.streams import daemon_url, piped
+from autoscaler.cli.output import (
+    FINDINGS,
+    USAGE,
+    code_of_kinds,
+    daemon_url,
+    is_terminal,
+    leave,
+    piped,
+    settings_or_exit,
+    table,
+)
+from autoscaler.core.figures import number
 
 if TYPE_CHECKING:
-    from autoscaler.operating.status import Statuses
+    from autoscaler.operating.status import Statuses, StatusRow
+
+
+# The status table: one line per service.
+
+HEADS = ("service", "slo", "tasks", "backlog", "oldest", "last decision")
+COLOURS = {"missed": "red", "at_risk": "yellow", "unknown": "magenta", "met": "green"}
+
+
+def page(found: Statuses) -> Iterator[str]:
+    """Yield the table's lines; on a terminal, the first line has the number of services that miss their target."""
+    if is_terminal():
+        yield _summary(found)
+    yield from table(HEADS, [_cells(row) for row in found.worst_first], _styled)
+
+
+def _summary(found: Statuses) -> str:
+    source = "AWS (read once, no history)" if found.url is None else f"daemon at {found.url}"
+    word = (
+        f"{len(found.bad)} of {len(found.rows)} services do not meet their latency target"
+        if found.bad
+        else "all latency targets met"
+    )
+    return f"{click.style(word, fg='red' if found.bad else 'green')}, {source}, {datetime.now().astimezone():%H:%M:%S}"
+
+
+def _cells(row: StatusRow) -> tuple[str, ...]:
+    return row.key, row.slo.value, _tasks(row), _backlog(row), _oldest(row), _sentence(row)
+
+
+def _tasks(row: StatusRow) -> str:
+    return f"{_count(row.desired)}/{_count(row.running)} ({_count(row.min_tasks)}-{_count(row.max_tasks)})"
+
+
+def _backlog(row: StatusRow) -> str:
+    return "-" if row.visible is None else f"{row.visible:,} + {_count(row.in_flight)}"
+
+
+def _oldest(row: StatusRow) -> str:
+    if row.acceptable_latency_s is None:
+        return "-"
+    waited = "?" if row.oldest_age_s is None else f"{row.oldest_age_s:,.0f}s"
+    return f"{waited} of {number(row.acceptable_latency_s)}s"
+
+
+def _sentence(row: StatusRow) -> str:
+    """Return the decision without the service's name, which is the first column, with mode, pause and SLO reason."""
+    marks = [row.mode] if row.mode != "active" else []
+    marks += [] if row.paused is None else [f"paused: {row.paused}"]
+    mark = f"({', '.join(marks)}) " if marks else ""
+    reason = f" [{row.reason}]" if row.slo.value in {"missed", "at_risk"} else ""
+    return f"{mark}{row.sentence.removeprefix(f'{row.key}: ')}{reason}"
+
+
+def _count(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"
+
+
+def _styled(column: int, cell: str) -> str:
+    if column == 0:
+        return click.style(cell, bold=True)
+    colour = COLOURS.get(cell.strip()) if column == 1 else None
+    return click.style(cell, fg=colour) if colour else cell
+
+
+# Print a refreshed view: in place on a terminal, otherwise one view after the other.
+#
+# It uses ANSI escapes that all terminals support instead of a library, because the container image has no such
+# library.
+
+ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+"""Switch to the terminal's alternate screen without a cursor, and back."""
+
+HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+
+
+def redraw(picture: Callable[[], Sequence[str]], every_s: float, as_lines: bool) -> None:
+    """Draw until Ctrl-C, SIGTERM or a closed output. `as_lines`: one view after the other even on a terminal."""
+    in_place = is_terminal() and not as_lines
+    with piped(), suppress(KeyboardInterrupt), _stoppable(), _screen(in_place):
+        while True:
+            lines = picture()
+            if in_place:
+                _draw(lines)
+            else:
+                click.echo("\n".join(lines))
+            time.sleep(every_s)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Handle SIGTERM like Ctrl-C, so that the terminal is restored."""
+    hears = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if hears else None
+    try:
+        yield
+    finally:
+        if hears:
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _screen(in_place: bool) -> Iterator[None]:
+    if not in_place:
+        yield
+        return
+    click.echo(ENTER, nl=False, color=True)
+    try:
+        yield
+    finally:
+        click.echo(LEAVE, nl=False, color=True)
+
+
+def fitting(lines: Sequence[str], width: int, height: int) -> list[str]:
+    """Return the lines that fit above the cursor, and the number of the other lines. Lines wider than the terminal are
+    cut: wrapped lines would scroll the first lines, with the worst service, off the screen.
+    """
+    cut = [_cut(line, width) for line in lines]
+    most = max(height - 2, 0)
+    return cut if len(cut) < height else [*cut[:most], _cut(f"... and {len(cut) - most} more lines", width)]
+
+
+def _cut(line: str, width: int) -> str:
+    """Return the line within `width` columns; a cut line loses its colours."""
+    plain = click.unstyle(line)
+    return line if columns(plain) <= width else _first(plain, width - 1) + "…"
+
+
+def _first(text: str, width: int) -> str:
+    """Return the longest prefix of the text within `width` columns."""
+    ends = accumulate(map(columns, text))
+    return "".join(letter for letter, end in zip(text, ends, strict=True) if end <= width)
+
+
+def columns(text: str) -> int:
+    """Return the width on a terminal: East Asian wide letters take two columns, combining marks none."""
+    return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
+
+
+def _draw(lines: Sequence[str]) -> None:
+    """Draw the lines that fit. Each line is cleared as it is written, which avoids flicker."""
+    shown = fitting(lines, *shutil.get_terminal_size())
+    if click.get_current_context().color is False:
+        shown = [click.unstyle(line) for line in shown]
+    click.echo(HOME + "".join(f"{line}{CLEAR_LINE}\n" for line in shown) + CLEAR_BELOW, nl=False, color=True)
+
 
 LEAST_EVERY_S = 0.2
 
@@ -53,7 +215,7 @@ def status(watch: bool, every_s: float, url: str | None, as_json: bool) -> None:
         leave(f"status: --every must be at least {LEAST_EVERY_S:g}s, to limit the load of the daemon.", USAGE)
     url = url or daemon_url()
     if watch:
-        watching.watch(lambda: _lines(_from_daemon(url), as_json), every_s, as_json)
+        redraw(lambda: _lines(_from_daemon(url), as_json), every_s, as_json)
         return
     heard = _from_daemon(url)
     found = _from_aws(heard) if isinstance(heard, str) else heard

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from autoscaler.cli import main
-from autoscaler.cli.completing import PROGRAMS
+from autoscaler.cli.printing import PROGRAMS
 from tests.cli.spoken import autoscaler, environ
 from tests.operating.settings import LEAST
 

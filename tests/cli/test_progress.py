@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.cli.progress import CLEAR, EVERY, progress
+from autoscaler.cli.output import CLEAR, EVERY, progress
 from autoscaler.inspection.deciding import JournalLine
 
 LINES = [JournalLine(number, b"x\n", 2 * number) for number in range(1, 2 * EVERY + 1)]

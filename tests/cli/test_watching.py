@@ -8,7 +8,7 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.cli.watching import columns, fitting
+from autoscaler.cli.status import columns, fitting
 
 
 @given(

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.cli.rows import page as rows_page
+from autoscaler.cli.status import page as rows_page
 from autoscaler.config import notes
 from autoscaler.core.engine import decide
 from autoscaler.core.explain import sentence
