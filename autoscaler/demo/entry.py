@@ -6,14 +6,50 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
+from math import isfinite
+from pathlib import Path
 from typing import Any
 
-from autoscaler.demo.load import DemoLoad, synthetic_load
-from autoscaler.demo.options import Options
-from autoscaler.demo.trace import play, read
-from autoscaler.errors import ConfigError
+from autoscaler.demo.load import DemoLoad, play, read, synthetic_load
+from autoscaler.errors import ConfigError, Problem
+
+# Options of a demo.
+
+SHORTEST_S = 5.0
+LONGEST_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`duration_s`: length of the load in wall time; a drain follows. `trace` None: a synthetic load from `seed`.
+
+    A trace is replayed from the start of day `from_day` (0 is its first day), `speed` times as fast as it was recorded.
+    `json`: standard output has only the summary as JSON.
+    """
+
+    duration_s: float = 120.0
+    trace: Path | None = None
+    from_day: float = 0.0
+    speed: float = 1.0
+    json: bool = False
+    seed: int = 0
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield all problems of the options, each with the option's name on the command line."""
+        if not SHORTEST_S <= self.duration_s <= LONGEST_S:
+            yield Problem(
+                "--duration", f"the value is {self.duration_s:g} s, but must be from {SHORTEST_S:g} s to 24 h"
+            )
+        if not (isfinite(self.from_day) and self.from_day >= 0):
+            yield Problem("--from-day", f"the value is {self.from_day:g}, but must be at least 0")
+        if not (isfinite(self.speed) and self.speed > 0):
+            yield Problem("--speed", f"the value is {self.speed:g}, but must be above 0")
+        if self.trace is None and (self.from_day != 0 or self.speed != 1):
+            yield Problem("--from-day, --speed", "these options require --trace FILE")
+
 
 EXTRA = ("flask", "flask_cors", "moto", "rich")
 """What the demo needs beyond the daemon; installed with the extra `demo`."""
@@ -58,13 +94,13 @@ def load_of(options: Options) -> DemoLoad:
 
 
 async def _perform(load: DemoLoad, options: Options, command: Sequence[str]) -> int:
-    from autoscaler.demo import screen, stage  # noqa: PLC0415  # they need the extra
-    from autoscaler.demo.cast import DemoFailed  # noqa: PLC0415
-    from autoscaler.demo.region_client import RegionFailed  # noqa: PLC0415
+    from autoscaler.demo import play, screen  # noqa: PLC0415 - they need the extra
+    from autoscaler.demo.play import DemoFailed  # noqa: PLC0415
+    from autoscaler.demo.region import RegionFailed  # noqa: PLC0415
 
     try:
         with screen.Screen() as shown:
-            summary = await stage.perform(load, options.seed, command, shown)
+            summary = await play.perform(load, options.seed, command, shown)
     except (RegionFailed, DemoFailed) as failed:
         _print_error(f"the demo failed: {failed}")
         return FAILED

@@ -10,8 +10,8 @@ from time import time
 from typing import Any, NamedTuple
 
 from autoscaler.demo.fleet import DemoFleet
-from autoscaler.demo.ledger import Ledger
-from autoscaler.demo.region_client import RegionClient
+from autoscaler.demo.region import RegionClient
+from autoscaler.demo.summary import Ledger
 
 MINUTE_S = 60
 SAMPLE_EVERY_S = 1.0

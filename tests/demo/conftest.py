@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from autoscaler.demo.children import environment
-from autoscaler.demo.region_client import RegionClient
-from autoscaler.demo.stage import create_resources
-from autoscaler.demo.workers import DemoQueue
+from autoscaler.demo.fleet import DemoQueue
+from autoscaler.demo.play import create_resources
+from autoscaler.demo.region import RegionClient
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from autoscaler.demo import children
 from autoscaler.demo.children import aws_environment, daemon, environment, free_port
 from autoscaler.demo.load import synthetic_load
-from autoscaler.demo.settings import settings_of
+from autoscaler.demo.play import settings_of
 from tests.demo.waiting import until
 
 USER_VARIABLES = [

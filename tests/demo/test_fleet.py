@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from autoscaler.demo import fleet as fleet_module
-from autoscaler.demo.fleet import DemoFleet, State
-from autoscaler.demo.ledger import Ledger
+from autoscaler.demo.fleet import CONCURRENCY, DemoFleet, DemoQueue, DemoWorker, ProcessedMessage, State, send
 from autoscaler.demo.load import Arrival, DemoLoad
-from autoscaler.demo.sender import send
-from autoscaler.demo.workers import CONCURRENCY, DemoQueue, DemoWorker, ProcessedMessage
+from autoscaler.demo.summary import Ledger
 from tests.demo.test_region import counts_of, describe_service, set_desired_count
 from tests.demo.waiting import until
 

@@ -7,23 +7,20 @@ from collections import Counter
 from random import Random
 from typing import Any
 
-from autoscaler.demo import settings
+from autoscaler.demo import play
 from autoscaler.demo.children import environment
-from autoscaler.demo.fleet import DemoFleet
-from autoscaler.demo.ledger import Ledger
+from autoscaler.demo.fleet import DemoFleet, DemoQueue, DemoWorker
 from autoscaler.demo.minutes import MinutePublisher
 from autoscaler.demo.region import ServiceCounts
-from autoscaler.demo.workers import DemoQueue, DemoWorker
+from autoscaler.demo.summary import Ledger
 
 
 async def set_desired_count(queue: DemoQueue, tasks: int) -> None:
-    await queue.client.call(
-        "ecs", "UpdateService", cluster=settings.CLUSTER, service=settings.SERVICE, desiredCount=tasks
-    )
+    await queue.client.call("ecs", "UpdateService", cluster=play.CLUSTER, service=play.SERVICE, desiredCount=tasks)
 
 
 async def describe_service(queue: DemoQueue) -> dict[str, Any]:
-    answer = await queue.client.call("ecs", "DescribeServices", cluster=settings.CLUSTER, services=[settings.SERVICE])
+    answer = await queue.client.call("ecs", "DescribeServices", cluster=play.CLUSTER, services=[play.SERVICE])
     result: dict[str, Any] = answer["services"][0]
     return result
 
@@ -116,7 +113,7 @@ async def test_the_queue_counts_visible_and_in_flight_messages(queue: Any) -> No
 async def test_a_published_minute_can_be_read_from_cloudwatch(queue: Any) -> None:
     ledger = Ledger()
     fleet = DemoFleet(queue.client, lambda: DemoWorker(queue, ledger), lambda job: None, Random(0))
-    minutes = MinutePublisher(queue.client, ledger, fleet, settings.CLUSTER, settings.SERVICE, settings.QUEUE)
+    minutes = MinutePublisher(queue.client, ledger, fleet, play.CLUSTER, play.SERVICE, play.QUEUE)
     begins = 1_800_000_000 // 60 * 60
     ledger.note_sent([1.0] * 30)
     await minutes.close(begins)
@@ -128,7 +125,7 @@ async def test_a_published_minute_can_be_read_from_cloudwatch(queue: Any) -> Non
             "Metric": {
                 "Namespace": "AWS/SQS",
                 "MetricName": "NumberOfMessagesSent",
-                "Dimensions": [{"Name": "QueueName", "Value": settings.QUEUE}],
+                "Dimensions": [{"Name": "QueueName", "Value": play.QUEUE}],
             },
             "Period": 60,
             "Stat": "Sum",

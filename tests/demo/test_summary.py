@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.demo.fixed import least_tasks, waits_s
-from autoscaler.demo.ledger import Ledger
 from autoscaler.demo.load import Arrival
-from autoscaler.demo.summary import FleetTotals, observed_arrivals, percentile, summarize
+from autoscaler.demo.summary import FleetTotals, Ledger, least_tasks, observed_arrivals, percentile, summarize, waits_s
 
 arrivals_lists = st.lists(
     st.tuples(st.sampled_from([0.0, 0.5, 1.0, 3.0]), st.sampled_from([0.0, 0.5, 1.75, 2.0, 9.0])), max_size=25

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.demo.load import MEAN_WORK_S
-from autoscaler.demo.trace import LONGEST_WORK_S, DemoTrace, TraceRow, play, read
+from autoscaler.demo.load import LONGEST_WORK_S, MEAN_WORK_S, DemoTrace, TraceRow, play, read
 from autoscaler.errors import ConfigError
 
 

@@ -16,7 +16,7 @@ from autoscaler.cli import main
 from autoscaler.config import find, load
 from autoscaler.config.model import Config
 from autoscaler.demo.load import synthetic_load
-from autoscaler.demo.settings import settings_of
+from autoscaler.demo.play import settings_of
 from tests.deploy.stack import REQUIRED, deployed, filled_in
 from tests.docs.pages import ASSIGNED, PAGES, ROOT, blocks
 

@@ -11,11 +11,11 @@ from typing import cast
 
 import aiohttp
 
-from autoscaler.demo import settings, stage
+from autoscaler.demo import play
 from autoscaler.demo.children import aws_environment, daemon, free_port, region
 from autoscaler.demo.entry import DAEMON
 from autoscaler.demo.load import DemoLoad
-from autoscaler.demo.region_client import RegionClient
+from autoscaler.demo.region import RegionClient
 from autoscaler.demo.screen import Screen
 from tests.real.prometheus import Prometheus, prometheus
 
@@ -50,24 +50,24 @@ async def watched(load: DemoLoad, more_settings: Mapping[str, str] | None = None
     connector = aiohttp.TCPConnector(limit=0)
     async with region() as endpoint, aiohttp.ClientSession(connector=connector, trust_env=False) as session:
         client, port = RegionClient(endpoint, session), free_port()
-        queue = await stage.create_resources(client)
+        queue = await play.create_resources(client)
         await _publish_age(client)
-        variables = aws_environment(endpoint) | settings.settings_of(load, port) | dict(more_settings or {})
+        variables = aws_environment(endpoint) | play.settings_of(load, port) | dict(more_settings or {})
         async with daemon(variables, port, DAEMON) as child, prometheus(f"127.0.0.1:{port}", session) as scraper:
-            play = asyncio.create_task(stage._play(load, 0, queue, child, cast("Screen", NoScreen())))
+            playing = asyncio.create_task(play._play(load, 0, queue, child, cast("Screen", NoScreen())))
             try:
                 await _until_scraped(scraper)
-                yield WatchedDemo(scraper, time.time(), play)
+                yield WatchedDemo(scraper, time.time(), playing)
             finally:
-                play.cancel()
-                await asyncio.wait({play})
+                playing.cancel()
+                await asyncio.wait({playing})
 
 
 async def _publish_age(client: RegionClient) -> None:
     """Publish the age of the oldest message to CloudWatch, because the demo's Region does not."""
     datum = {
         "MetricName": "ApproximateAgeOfOldestMessage",
-        "Dimensions": [{"Name": "QueueName", "Value": settings.QUEUE}],
+        "Dimensions": [{"Name": "QueueName", "Value": play.QUEUE}],
         "Timestamp": int(time.time()) // 60 * 60 - 60,
         "Value": 7,
         "Unit": "Seconds",
