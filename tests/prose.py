@@ -94,7 +94,7 @@ EXCEPTIONS: tuple[Allowed, ...] = (
     Allowed(r".*", r"new Promise\(", "JavaScript"),
     Allowed(r"tests/browser\.py", r"await promise", "the DevTools protocol"),
     Allowed(
-        r"autoscaler/config/spelling\.py|tests/(config|baseline)/.*", r"\b(rivals|patience)\b", "old names of settings"
+        r"autoscaler/config/names\.py|tests/(config|baseline)/.*", r"\b(rivals|patience)\b", "old names of settings"
     ),
     Allowed(
         r"CHANGELOG\.md",

@@ -17,7 +17,7 @@ import click
 from autoscaler.cli.output import USAGE, leave, piped
 
 if TYPE_CHECKING:
-    from autoscaler.sim.report.study import Study
+    from autoscaler.sim.report.comparison import Study
     from autoscaler.sim.tuning import Tried
 
 

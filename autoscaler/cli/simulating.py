@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from autoscaler.ports import PeriodSum, QueueRef, Span
     from autoscaler.sim.experiment import Experiment
     from autoscaler.sim.peers import Setup
-    from autoscaler.sim.report.study import Study
+    from autoscaler.sim.report.comparison import Study
     from autoscaler.sim.score import ScoredRun
     from autoscaler.sim.tuning import Trial, Tried
     from autoscaler.sim.workload import Counted, CountTrace, RecordedJobs
@@ -345,7 +345,7 @@ def _experiment(options: dict[str, Any], load: Counted | RecordedJobs) -> Experi
 
 
 def _study(options: dict[str, Any], experiment: Experiment, runs: list[ScoredRun]) -> Study:
-    from autoscaler.sim.report.study import Study  # noqa: PLC0415
+    from autoscaler.sim.report.comparison import Study  # noqa: PLC0415
 
     world = experiment.world
     return Study(

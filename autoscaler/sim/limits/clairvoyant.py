@@ -12,12 +12,10 @@ from operator import attrgetter, itemgetter
 import numpy as np
 
 from autoscaler.sim.chance import stream
-from autoscaler.sim.limits.chains import run
+from autoscaler.sim.limits.chains import parted, polished, run
 from autoscaler.sim.limits.episode import Episode, EpisodeRun, billed_s, spans
-from autoscaler.sim.limits.parting import parted
 from autoscaler.sim.limits.planning import planned
-from autoscaler.sim.limits.polishing import polished
-from autoscaler.sim.limits.steady import steady
+from autoscaler.sim.limits.serving import steady
 from autoscaler.sim.model import Floats, SimulationOutcome, TaskLife, Workload, WorldSettings
 
 MARGIN_S = 1e-6

@@ -67,3 +67,45 @@ def spans(workload: Workload, settings: WorldSettings, latency_s: float, longest
     within = cuts.tolist() if len(workload.arrivals_s) > FEW else []
     edges = [0, *within, len(workload.arrivals_s)]
     return (slice(first, end) for first, end in pairwise(edges) if end > first)
+
+
+# Work is conserved: with every policy, each message occupies a slot for its service time.
+#
+# With K slots per task, B billed task-seconds contain at most K x B slot-seconds of work.
+
+
+def least_possible_billed_s(workload: Workload, settings: WorldSettings) -> float:
+    """Return the least billed task-seconds of any run of this workload, even if its messages are late.
+
+    It is the larger of two values: the work divided by the slots of a task, and the least that the tasks of the start
+    are billed. It includes no start-up, because a task of the start can do all the work. Faults only add work.
+    """
+    at_start_s = settings.tasks_at_start * settings.least_billed_s
+    return max(workload.work_s / settings.task_concurrency, at_start_s)
+
+
+# When to launch tasks that must be up at given instants. The k-th launch takes the k-th start-up time.
+#
+# Launch times ascend: a task with a short start-up time is not launched before its predecessors. So tasks that are
+# required at the same instant come up around it, some too early and some too late.
+
+
+def near(up_s: Floats, start_up_s: Floats) -> Floats:
+    """Return ascending launch times, so that the tasks are up as near as possible to the ascending instants `up_s`.
+
+    The fit is by least squares: an isotonic regression (pool adjacent violators).
+    """
+    pooled: list[tuple[float, int]] = []
+    for ideal in (up_s - start_up_s[: len(up_s)]).tolist():
+        mean, weight = ideal, 1
+        while pooled and pooled[-1][0] >= mean:
+            other, others = pooled.pop()
+            mean, weight = (mean * weight + other * others) / (weight + others), weight + others
+        pooled.append((mean, weight))
+    return np.repeat([mean for mean, _ in pooled], [weight for _, weight in pooled])
+
+
+def in_time(up_s: Floats, start_up_s: Floats) -> Floats:
+    """Return ascending launch times, each as late as possible, so that each task is up at its `up_s` or before."""
+    ideal = up_s - start_up_s[: len(up_s)]
+    return np.minimum.accumulate(ideal[::-1])[::-1]

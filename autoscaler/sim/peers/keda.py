@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from autoscaler.sim.model import Surface
 from autoscaler.sim.peers import hpa
-from autoscaler.sim.peers.peer import PeerNumber, Setup, peer
-from autoscaler.sim.peers.periodic import counts, scaled, tasks
+from autoscaler.sim.peers.peer import PeerNumber, Setup, counts, peer, scaled, tasks
 
 
 @dataclass(frozen=True, slots=True)

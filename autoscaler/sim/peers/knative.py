@@ -7,8 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from autoscaler.sim.model import Surface, Tasks
-from autoscaler.sim.peers.peer import PeerNumber, Setup, peer
-from autoscaler.sim.peers.periodic import counts, scaled, tasks
+from autoscaler.sim.peers.peer import PeerNumber, Setup, counts, peer, scaled, tasks
 
 
 @dataclass(frozen=True, slots=True)

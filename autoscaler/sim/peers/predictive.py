@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from autoscaler.sim.model import MINUTE_S, Datapoint, Meter, Surface
-from autoscaler.sim.peers.peer import PeerNumber, Setup, peer
-from autoscaler.sim.peers.periodic import minutes
+from autoscaler.sim.peers.peer import PeerNumber, Setup, minutes, peer
 from autoscaler.sim.peers.target_tracking import TargetTracking, TrackingSettings, backlog_settings
 
 HOUR_S = 3600.0

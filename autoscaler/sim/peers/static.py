@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.sim.model import MINUTE_S, Floats, Surface, Workload
-from autoscaler.sim.peers.peer import Peer, Setup
-from autoscaler.sim.peers.periodic import scaled, tasks
+from autoscaler.sim.peers.peer import Peer, Setup, scaled, tasks
 
 NAME = "static"
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from autoscaler.sim.model import MINUTE_S, Surface, Tasks
-from autoscaler.sim.peers.alarms import Minute, backlog_per_task, breach, cpu_percent
-from autoscaler.sim.peers.peer import PeerNumber, Setup, peer
-from autoscaler.sim.peers.periodic import scaled, tasks
+from autoscaler.sim.peers.peer import PeerNumber, Setup, peer, scaled, tasks
+from autoscaler.sim.peers.step_scaling import Minute, backlog_per_task, breach, cpu_percent
 
 Metric: TypeAlias = Callable[[Surface, int], tuple[Minute, ...]]
 

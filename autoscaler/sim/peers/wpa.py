@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from autoscaler.sim.model import Datapoint, Meter, QueueCounts, Surface
-from autoscaler.sim.peers.peer import PeerNumber, Setup, peer
-from autoscaler.sim.peers.periodic import counts, minutes, scaled, tasks
+from autoscaler.sim.peers.peer import PeerNumber, Setup, counts, minutes, peer, scaled, tasks
 
 
 @dataclass(frozen=True, slots=True)

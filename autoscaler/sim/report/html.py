@@ -15,11 +15,19 @@ from importlib.resources import files
 from string import Template
 
 from autoscaler import __version__
-from autoscaler.sim.report.comparison import ELASTICITY, MEASURES, ComparisonRow, Measure, PolicyComparison, compare
-from autoscaler.sim.report.estimate import MeanWithInterval
+from autoscaler.sim.report.comparison import (
+    ELASTICITY,
+    MEASURES,
+    ComparisonRow,
+    MeanWithInterval,
+    Measure,
+    PolicyComparison,
+    Study,
+    compare,
+    span,
+    verdict,
+)
 from autoscaler.sim.report.pictures import dumped, pictures
-from autoscaler.sim.report.study import Study, span
-from autoscaler.sim.report.verdict import verdict
 
 SCRIPTS = ("time.js", "scatter.js", "charts.js", "page.js")
 """The parts of the script, in this order."""

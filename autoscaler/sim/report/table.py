@@ -19,13 +19,14 @@ from autoscaler.sim.report.comparison import (
     MEASURES,
     ORACLE,
     ComparisonRow,
+    MeanWithInterval,
     Measure,
     PolicyComparison,
+    Study,
     compare,
+    span,
+    verdict,
 )
-from autoscaler.sim.report.estimate import MeanWithInterval
-from autoscaler.sim.report.study import Study, span
-from autoscaler.sim.report.verdict import verdict
 
 BEST = "*"
 GAP = "  "

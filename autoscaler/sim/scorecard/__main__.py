@@ -14,10 +14,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from autoscaler.errors import ConfigError
-from autoscaler.sim.scorecard.making import SEEDS, Bench, Job, ScorecardRun, grid_jobs, made, oracle_jobs, policy_jobs
-from autoscaler.sim.scorecard.page import page
-from autoscaler.sim.scorecard.picture import picture
-from autoscaler.sim.scorecard.summary import below_the_limit
+from autoscaler.sim.scorecard.making import (
+    SEEDS,
+    Bench,
+    Job,
+    ScorecardRun,
+    below_the_limit,
+    grid_jobs,
+    made,
+    oracle_jobs,
+    policy_jobs,
+)
+from autoscaler.sim.scorecard.page import page, picture
 from autoscaler.sim.workload.protocol import SCORECARD
 
 

@@ -4,12 +4,93 @@ cases in which a peer is better.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from html import escape
+from string import Template
+from typing import NamedTuple
 
+from autoscaler.sim.experiment import CLAIRVOYANT, OURS
 from autoscaler.sim.model import Victims
-from autoscaler.sim.scorecard.making import LATENCIES_S, ScorecardRun
-from autoscaler.sim.scorecard.summary import Beaten, ScorecardRow, beaten, below_the_limit, cells, rows
+from autoscaler.sim.scorecard.making import (
+    LATENCIES_S,
+    Beaten,
+    ScorecardRow,
+    ScorecardRun,
+    beaten,
+    below_the_limit,
+    cells,
+    rows,
+)
+
+# Place names next to the dots of a chart without overlaps with names, with dots or with the edge.
+
+DOT = 7.0
+"""Half the side of the square around a dot that stays free."""
+
+CHARACTER, ABOVE, BELOW = 6.8, 10.0, 4.0
+"""Width of a letter, and height of a line above and below its baseline, at a font size of 12 px, rounded up."""
+
+OFFSETS = (0.0, 14.0, 28.0, 42.0, 56.0, 70.0, 84.0)
+"""Vertical distances between a dot and its name."""
+
+
+class Box(NamedTuple):
+    """A rectangle. Boxes that only touch do not overlap."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def overlaps(self, other: Box) -> bool:
+        apart = self.right <= other.left or other.right <= self.left
+        return not (apart or self.bottom <= other.top or other.bottom <= self.top)
+
+    def within(self, other: Box) -> bool:
+        upright = other.top <= self.top and self.bottom <= other.bottom
+        return upright and other.left <= self.left and self.right <= other.right
+
+
+class Label(NamedTuple):
+    """Position of a name on its baseline: its start, or its end if it is left of its dot. `away`: it is so far from its
+    dot that it needs a line to it.
+    """
+
+    x: float
+    y: float
+    on_left: bool
+    away: bool
+    box: Box
+
+
+def placed(dots: Sequence[tuple[float, float]], names: Sequence[str], edge: Box) -> list[Label]:
+    """Return a label for each dot, in order. If no position is free, the one with the fewest overlaps is used."""
+    taken = [Box(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in dots]
+    labels = []
+    for dot, name in zip(dots, names, strict=True):
+        places = [place for place in _places(*dot, CHARACTER * len(name)) if place.box.within(edge)]
+        best = min(places or list(_places(*dot, CHARACTER * len(name))), key=lambda place: _covered(place.box, taken))
+        taken.append(best.box)
+        labels.append(best)
+    return labels
+
+
+def _places(x: float, y: float, width: float) -> Iterator[Label]:
+    """Yield positions, the nearest first: right, left, then further up and down."""
+    for away in OFFSETS:
+        for baseline in dict.fromkeys((y + 4 - away, y + 4 + away)):
+            for on_left in (False, True):
+                start = x - DOT - 2 if on_left else x + DOT + 2
+                left = start - width if on_left else start
+                box = Box(left, baseline - ABOVE, left + width, baseline + BELOW)
+                yield Label(start, baseline, on_left, away > 14, box)
+
+
+def _covered(box: Box, taken: Sequence[Box]) -> int:
+    return sum(box.overlaps(other) for other in taken)
+
 
 HEAD = """# Scorecard
 
@@ -108,3 +189,114 @@ def _limit(lines: Sequence[ScorecardRun]) -> Iterator[str]:
     for line in below:
         ratio = f"{line.score.cost_per_oracle:.3f}"
         yield f"- {line.trace}, {line.latency_s:g} s, `{line.policy}`, seed {line.seed}: {ratio}\n"
+
+
+# Render the scorecard as one self-contained page with charts of cost against lateness for each latency target.
+
+Scale = Callable[[float], float]
+
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 400, 64, 46, 24, 24
+EDGE = Box(LEFT - 12, 2, WIDTH, HEIGHT - BOTTOM + 8)
+"""The area of the names; the axis is below it."""
+
+LEAST_LATE, MOST_LATE = 0.0001, 1.0
+"""Shares below 0.01 % are on the axis, because it is logarithmic."""
+
+LATE_MARKS = (0.0001, 0.001, 0.01, 0.1, 1.0)
+COST_MARKS = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
+
+PAGE = Template("""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Scorecard</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>
+:root { color-scheme: light dark; --ink: #1c2430; --dim: #66707f; --line: #dfe3e9; --back: #fff; --ours: #0b6bcb; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e9ee; --dim: #98a2b0; --line: #2c333d; --back: #12161c; --ours: #62b0ff; }
+}
+body { margin: 0 auto; padding: 2rem 1rem 4rem; max-width: 76rem; background: var(--back); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .25rem; } p { color: var(--dim); }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.5rem; }
+figure { margin: 0; } figcaption { color: var(--dim); font-size: .9rem; } svg { width: 100%; height: auto; }
+text { fill: var(--dim); font-size: 12px; } .axis { stroke: var(--line); }
+.lead { stroke: var(--dim); stroke-width: .7; }
+.dot { fill: var(--dim); } .ours .dot { fill: var(--ours); } .ours text { fill: var(--ours); font-weight: 600; }
+.limit .dot { fill: none; stroke: var(--ink); stroke-width: 1.5; }
+</style></head><body>
+<h1>Cost against lateness</h1>
+<p>Each point is a policy with its defaults, over all traces. Left is cheaper, and down is less late. Cost is billed
+task-seconds, divided by those of the clairvoyant for that latency target (geometric mean). Lateness is the share of
+messages first received later than the latency target (mean over traces).</p>
+$parts
+</body></html>
+""")
+
+
+def picture(lines: Sequence[ScorecardRun]) -> str:
+    """Return the page."""
+    return PAGE.substitute(parts="".join(_part(lines, latency_s) for latency_s in LATENCIES_S))
+
+
+def _part(lines: Sequence[ScorecardRun], latency_s: float) -> str:
+    figures = "".join(
+        f"<figure>{_plot(rows(lines, latency_s, victims))}<figcaption>{words}</figcaption></figure>"
+        for victims, words in (
+            (Victims.IDLE, "ECS stops only idle tasks"),
+            (Victims.RANDOM, "ECS stops random tasks"),
+        )
+    )
+    return f'<h2>Latency target: {latency_s:g} s</h2><div class="pair">{figures}</div>'
+
+
+def _plot(known: Sequence[ScorecardRow]) -> str:
+    shown = [row for row in known if math.isfinite(row.cost_per_oracle)]
+    most = max([2.0, *(row.cost_per_oracle for row in shown)]) * 1.1
+    least = min([1.0, *(row.cost_per_oracle for row in shown)]) / 1.05
+    x, y = _scale(least, most, LEFT, WIDTH - RIGHT), _scale(LEAST_LATE, MOST_LATE, HEIGHT - BOTTOM, TOP)
+    marks = [mark for mark in COST_MARKS if least <= mark <= most]
+    parts = [
+        *(_grid(f"M{x(mark):.1f} {TOP}V{HEIGHT - BOTTOM}", x(mark), HEIGHT - 28, f"{mark:g}x") for mark in marks),
+        *(_grid(f"M{LEFT} {y(m):.1f}H{WIDTH - RIGHT}", LEFT - 32, y(m) + 4, _percent(m)) for m in LATE_MARKS),
+        f'<text x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 8}" text-anchor="middle">cost / clairvoyant</text>',
+        f'<text x="{LEFT - 32}" y="{TOP - 12}" text-anchor="middle">late</text>',
+        *_points(shown, x, y),
+    ]
+    label = "; ".join(map(_figures, shown))
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+
+
+def _scale(least: float, most: float, start: float, end: float) -> Scale:
+    """Return a logarithmic scale from `least` at `start` to `most` at `end`. Values outside are on the edge."""
+    low, high = math.log(least), math.log(most)
+    return lambda value: start + (math.log(min(max(value, least), most)) - low) / (high - low) * (end - start)
+
+
+def _grid(path: str, x: float, y: float, text: str) -> str:
+    return f'<path class="axis" d="{path}"/><text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{text}</text>'
+
+
+def _percent(share: float) -> str:
+    if share <= LEAST_LATE:
+        return f"≤{share:.2%}"
+    return f"{share:.2%}" if share < 0.001 else f"{share:.1%}" if share < 0.01 else f"{share:.0%}"
+
+
+def _points(shown: Sequence[ScorecardRow], x: Scale, y: Scale) -> Iterator[str]:
+    """Yield each point with its name next to it, and its figures as a tooltip."""
+    dots = [(x(row.cost_per_oracle), y(row.late)) for row in shown]
+    labels = placed(dots, [row.policy for row in shown], EDGE)
+    for row, at, label in zip(shown, dots, labels, strict=True):
+        yield f'<g class="{_KINDS.get(row.policy, "peer")}"><title>{escape(_figures(row))}</title>'
+        if label.away:
+            yield f'<path class="lead" d="M{at[0]:.1f} {at[1]:.1f}L{label.x:.1f} {label.y - 4:.1f}"/>'
+        yield f'<circle class="dot" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="5"/>'
+        anchor = ' text-anchor="end"' if label.on_left else ""
+        yield f'<text x="{label.x:.1f}" y="{label.y:.1f}"{anchor}>{escape(row.policy)}</text></g>'
+
+
+def _figures(row: ScorecardRow) -> str:
+    return f"{row.policy}: {row.late:.2%} late at {row.cost_per_oracle:.2f} x the clairvoyant"
+
+
+_KINDS = {OURS: "ours", CLAIRVOYANT: "limit"}

@@ -26,9 +26,7 @@ from autoscaler.sim.process_pool import ProcessPool, Progress
 from autoscaler.sim.score import Score, billed_s
 from autoscaler.sim.workload import Counted, RecordedJobs
 from autoscaler.sim.workload.choosing import Choice
-from autoscaler.sim.workload.counting import read_counts
-from autoscaler.sim.workload.drawing import by_count, by_job
-from autoscaler.sim.workload.jobs import read_jobs
+from autoscaler.sim.workload.drawing import by_count, by_job, read_counts, read_jobs
 from autoscaler.sim.workload.protocol import MEAN_TASKS, SCORECARD, SERVICE, Entry
 
 SEED = 0

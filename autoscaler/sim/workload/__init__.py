@@ -6,13 +6,11 @@ workload of a seed. Every error in the operator's load is a `TraceError`, raised
 
 from autoscaler.sim.workload.choosing import Choice, LoadSize
 from autoscaler.sim.workload.cloudwatch import Sum, counts_from_minutes, metric_ranges
-from autoscaler.sim.workload.counting import read_counts
-from autoscaler.sim.workload.drawing import Counted, RecordedJobs, by_count, by_job
+from autoscaler.sim.workload.drawing import Counted, RecordedJobs, by_count, by_job, read_counts, read_jobs
 from autoscaler.sim.workload.generators import DEFAULT, GENERATORS, generated
-from autoscaler.sim.workload.jobs import read_jobs
+from autoscaler.sim.workload.lines import write_counts
 from autoscaler.sim.workload.protocol import SCORECARD
 from autoscaler.sim.workload.trace import CountTrace, JobTrace, TraceError
-from autoscaler.sim.workload.writing import write_counts
 
 __all__ = [
     "DEFAULT",

@@ -12,9 +12,7 @@ from pathlib import Path
 
 from autoscaler.sim.chance import DurationDistribution
 from autoscaler.sim.workload.choosing import Choice
-from autoscaler.sim.workload.counting import read_counts
-from autoscaler.sim.workload.drawing import Counted, RecordedJobs, by_count, by_job
-from autoscaler.sim.workload.jobs import read_jobs
+from autoscaler.sim.workload.drawing import Counted, RecordedJobs, by_count, by_job, read_counts, read_jobs
 from autoscaler.sim.workload.trace import Progress, silent
 
 MEAN_TASKS = 20.0

@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from math import inf
 
-from autoscaler.sim.chance import stream
+from autoscaler.sim.chance import StartUp, stream
 from autoscaler.sim.model import TaskLife, Tasks, Victims, WorldSettings
-from autoscaler.sim.world.agenda import Agenda
 from autoscaler.sim.world.faults import FaultPlan
-from autoscaler.sim.world.launching import LaunchBucket, StartUps
-from autoscaler.sim.world.serving import Serving
-from autoscaler.sim.world.staircase import Staircase
+from autoscaler.sim.world.serving import Agenda, Serving
 
 RETRY_S = 5.0
 """Seconds until ECS again tries to stop tasks, if it could not stop enough of them."""
@@ -196,3 +193,74 @@ class SimulatedService:
         self._old.pop(task.number, None)
         if task.is_up:
             self.running.step(self.running.now - 1, now)
+
+
+# Task launches: a token bucket for the launch rate, and start-up times in the order of launch.
+
+BLOCK = 256
+"""Number of start-up times to draw at once. The sequence is the same as with single draws."""
+
+
+class LaunchBucket:
+    """A token bucket with Fargate's launch rate: `per_s` tokens per second, at most `burst`. It is full at 0."""
+
+    def __init__(self, burst: int, per_s: float) -> None:
+        self._burst = float(burst)
+        self._per_s = per_s
+        self._tokens = float(burst)
+        self._at = 0.0
+
+    def take(self, most: int, now: float) -> int:
+        """Take all whole tokens, at most `most`, and return their number."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
+        self._at = now
+        taken = min(most, int(self._tokens + 1e-6))  # 20/s for 0.05 s is one, not 0.9999999
+        self._tokens = max(0.0, self._tokens - taken)
+        return taken
+
+    def next_s(self) -> float:
+        """Return when the next token is available. Call it after `take` returned fewer tokens than requested."""
+        return self._at + (1.0 - self._tokens) / self._per_s if self._per_s > 0 else inf
+
+
+class StartUps:
+    """Start-up times: the k-th launched task takes the k-th time."""
+
+    def __init__(self, start_up: StartUp, seed: int) -> None:
+        self._start_up = start_up
+        self._rng = stream(seed, "start-up")
+        self._drawn: list[float] = []
+
+    def next_s(self) -> float:
+        """Return the start-up time of the next launch, in seconds."""
+        if not self._drawn:
+            self._drawn = self._start_up.sample(self._rng, BLOCK).tolist()[::-1]
+        return self._drawn.pop()
+
+
+# A count as a step function of time, and its integral.
+
+
+class Staircase:
+    """A step function. `steps`: (instant, count from then on), beginning at 0. Instants ascend, and consecutive counts
+    differ.
+    """
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.steps: list[tuple[float, int]] = [(0.0, now)]
+        self._area = 0.0
+        self._since = 0.0
+
+    def step(self, count: int, at: float) -> None:
+        """Set the count from `at` on. Of several calls for one instant, the last one applies."""
+        self._area += self.now * (at - self._since)
+        self._since, self.now = at, count
+        if self.steps[-1][0] == at:
+            self.steps.pop()
+        if not self.steps or self.steps[-1][1] != count:
+            self.steps.append((at, count))
+
+    def area(self, until: float) -> float:
+        """Return the integral from 0 to `until`, which must not be before the last step."""
+        return self._area + self.now * (until - self._since)

@@ -11,15 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.sim.limits.chains import Chain, Roster, cost_s, in_order, joined, one_after_another, run, single
-from autoscaler.sim.limits.episode import Episode
-from autoscaler.sim.limits.launching import in_time, near
-from autoscaler.sim.limits.parting import parted
-from autoscaler.sim.limits.planning import planned
-from autoscaler.sim.limits.polishing import polished
+from autoscaler.sim.limits.chains import (
+    Chain,
+    Roster,
+    cost_s,
+    in_order,
+    joined,
+    one_after_another,
+    parted,
+    polished,
+    run,
+    single,
+)
+from autoscaler.sim.limits.episode import Episode, in_time, near
+from autoscaler.sim.limits.planning import Tube, planned, staff, taut, tube
 from autoscaler.sim.limits.serving import Plan, serve
-from autoscaler.sim.limits.staffing import staff
-from autoscaler.sim.limits.tube import Tube, taut, tube
 from tests.about import about
 
 SEEDS = st.integers(0, 2**32)

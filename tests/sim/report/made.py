@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autoscaler.sim.model import LoggedReason, SimulationOutcome, TaskLife, Workload
-from autoscaler.sim.report.study import Study
+from autoscaler.sim.report.comparison import Study
 from autoscaler.sim.score import Score, ScoredRun, billed_s, score
 
 HOUR_S = 3600.0

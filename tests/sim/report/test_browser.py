@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from autoscaler.sim.report.comparison import Study
 from autoscaler.sim.report.html import page
-from autoscaler.sim.report.study import Study
 from tests.browser import BrowserTab, browser, opened
 from tests.sim.report import made
 

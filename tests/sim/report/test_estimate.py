@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.sim.report.estimate import MeanWithInterval, estimate, student_95
+from autoscaler.sim.report.comparison import MeanWithInterval, estimate, student_95
 from tests.about import about
 
 

@@ -16,10 +16,9 @@ from typing import Any
 import pytest
 
 from autoscaler.sim.model import LoggedReason
+from autoscaler.sim.report.comparison import Study
 from autoscaler.sim.report.html import page
-from autoscaler.sim.report.pictures import dumped
-from autoscaler.sim.report.study import Study
-from autoscaler.sim.report.thinning import MOST_POINTS
+from autoscaler.sim.report.pictures import MOST_POINTS, dumped
 from tests.sim.report import made
 
 NASTY = "</script><b>\"'&<!-- $policy ${style} \u2028 \x00 {{x}}"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.sim.report.thinning import MOST_POINTS, thinned
+from autoscaler.sim.report.pictures import MOST_POINTS, thinned
 
 
 @st.composite

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.sim.report.comparison import compare
-from autoscaler.sim.report.verdict import late, verdict
+from autoscaler.sim.report.comparison import compare, late, verdict
 from tests.sim.report.made import scored
 
 OURS = scored("ours", late_fraction=0.01, cost_per_work=2.0, cost_per_oracle=1.5)

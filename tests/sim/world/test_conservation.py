@@ -23,7 +23,7 @@ from autoscaler.sim.model import (
     WorldSettings,
 )
 from autoscaler.sim.world import World
-from autoscaler.sim.world.workers import Held, SimulatedWorkers
+from autoscaler.sim.world.serving import Held, SimulatedWorkers
 from tests.sim.world.made import RandomScaler, poisson
 
 FAULTS = (

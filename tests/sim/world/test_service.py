@@ -10,8 +10,7 @@ import pytest
 from autoscaler.sim.chance import StartUp, stream
 from autoscaler.sim.model import CrashLoop, PlannedRollout, Shortage, TaskLife, Tasks, Victims
 from autoscaler.sim.play import play
-from autoscaler.sim.world.launching import BLOCK
-from autoscaler.sim.world.service import RETRY_S
+from autoscaler.sim.world.service import BLOCK, RETRY_S
 from tests.sim.world.made import BOTH, ScriptedScaler, played, poisson, settings, workload
 
 NO_MESSAGES = workload([], 1.0)
