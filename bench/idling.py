@@ -26,12 +26,13 @@ class Idle(NamedTuple):
 async def idle_daemon() -> Idle:
     """Return the medians of several starts."""
     async with region() as url, aiohttp.ClientSession() as session:
-        await _create_resources(RegionClient(url, session))
+        await create_resources(RegionClient(url, session))
         runs = [await _run(url, session) for _ in range(RUNS)]
     return Idle(*(statistics.median(column) for column in zip(*runs, strict=True)))
 
 
-async def _create_resources(client: RegionClient) -> None:
+async def create_resources(client: RegionClient) -> None:
+    """Create a queue, and a service without tasks."""
     await client.call("sqs", "CreateQueue", QueueName="orders")
     await client.call("ecs", "CreateCluster", clusterName="prod")
     container = {"name": "worker", "image": "worker", "memory": 128}

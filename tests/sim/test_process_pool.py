@@ -105,7 +105,7 @@ def test_a_failed_job_ends_the_work_while_other_processes_send_their_results() -
 
 
 def test_a_result_that_cannot_be_sent_is_an_error() -> None:
-    with pytest.raises(Exception, match="pickle"):
+    with pytest.raises(Exception, match="unsendable"):
         list(ProcessPool(1, ignore_progress, 1).map(unsendable, [(0,)]))
 
 
