@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 
 from autoscaler.demo.children import aws_environment, free_port, region
-from autoscaler.demo.region import RegionClient
+from autoscaler.demo.region_client import RegionClient
 from bench.idling import create_resources
 
 ROOT = Path(__file__).resolve().parents[1]

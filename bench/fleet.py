@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from autoscaler.demo.children import aws_environment, end, environment, free_port
-from autoscaler.demo.region import REGION
+from autoscaler.demo.region_client import REGION
 from bench.resident import resident_mb
 
 DAEMON_CORE, AWS_CORE = 0, -1

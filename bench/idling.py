@@ -11,7 +11,7 @@ from typing import NamedTuple
 import aiohttp
 
 from autoscaler.demo.children import aws_environment, daemon, free_port, region
-from autoscaler.demo.region import RegionClient
+from autoscaler.demo.region_client import RegionClient
 from bench.resident import resident_mb
 
 RUNS = 5

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from autoscaler.demo.region import REGION
+from autoscaler.demo.region_client import REGION
 from bench import scenarios
 from bench.fleet import DAEMON_CORE, double
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from autoscaler.control.rate_limiter import PUBLISHED, SHARE
-from autoscaler.demo.region import REGION
+from autoscaler.demo.region_client import REGION
 from autoscaler.ports import Category
 from bench.fleet import TwoProcesses, stage
 from tests.fakeaws.poisons import POISONS

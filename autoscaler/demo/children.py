@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from autoscaler.demo.region import REGION, RegionFailed
+from autoscaler.demo.region_client import REGION, RegionFailed
 
 INHERITED = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "LANG", "TZ")
 """The variables of the user's environment that a child inherits. Not HOME: it leads to ~/.aws."""

@@ -96,7 +96,7 @@ def load_of(options: Options) -> DemoLoad:
 async def _perform(load: DemoLoad, options: Options, command: Sequence[str]) -> int:
     from autoscaler.demo import play, screen  # noqa: PLC0415 - they need the extra
     from autoscaler.demo.play import DemoFailed  # noqa: PLC0415
-    from autoscaler.demo.region import RegionFailed  # noqa: PLC0415
+    from autoscaler.demo.region_client import RegionFailed  # noqa: PLC0415
 
     try:
         with screen.Screen() as shown:

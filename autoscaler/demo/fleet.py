@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, TypeAlias
 
 from autoscaler.demo.load import Arrival, DemoLoad
-from autoscaler.demo.region import RegionClient
+from autoscaler.demo.region_client import RegionClient
 from autoscaler.demo.summary import Ledger
 
 # A typical worker: it receives in batches, processes several messages at the same time, and deletes in batches.

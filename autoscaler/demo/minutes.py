@@ -10,7 +10,7 @@ from time import time
 from typing import Any, NamedTuple
 
 from autoscaler.demo.fleet import DemoFleet
-from autoscaler.demo.region import RegionClient
+from autoscaler.demo.region_client import RegionClient
 from autoscaler.demo.summary import Ledger
 
 MINUTE_S = 60

@@ -16,7 +16,7 @@ from autoscaler.demo.children import DemoDaemon, aws_environment, daemon, free_p
 from autoscaler.demo.fleet import CONCURRENCY, START_UP_S, DemoFleet, DemoQueue, DemoWorker, send
 from autoscaler.demo.load import DemoLoad
 from autoscaler.demo.minutes import MinutePublisher
-from autoscaler.demo.region import RegionClient, RegionFailed
+from autoscaler.demo.region_client import RegionClient, RegionFailed
 from autoscaler.demo.screen import WIDTH, DemoState, Screen
 from autoscaler.demo.summary import FleetTotals, Ledger, Summary, summarize
 

@@ -10,7 +10,7 @@ import pytest
 from autoscaler.demo.children import environment
 from autoscaler.demo.fleet import DemoQueue
 from autoscaler.demo.play import create_resources
-from autoscaler.demo.region import RegionClient
+from autoscaler.demo.region_client import RegionClient
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from autoscaler.demo import play
 from autoscaler.demo.children import aws_environment, daemon, free_port, region
 from autoscaler.demo.entry import DAEMON
 from autoscaler.demo.load import DemoLoad
-from autoscaler.demo.region import RegionClient
+from autoscaler.demo.region_client import RegionClient
 from autoscaler.demo.screen import Screen
 from tests.real.prometheus import Prometheus, prometheus
 
