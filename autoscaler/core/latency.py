@@ -88,7 +88,8 @@ class _Plan(NamedTuple):
     slots: float
     slot_s: float
     start_s: float
-    floors_s: tuple[float, ...]
+    floor_s: float
+    until_s: float
 
 
 def need(policy: Policy, known: Knowledge, work: Work, running: int, current: int) -> Need:
@@ -97,7 +98,7 @@ def need(policy: Policy, known: Knowledge, work: Work, running: int, current: in
     """
     latency_s = policy.shortest_latency_s
     latencies = [policy.latency_of(queue.name) for queue in known.queues]
-    plan = _plan(known, work, running, latencies)
+    plan = _plan(policy, known, work, running, latencies)
     spent = [each - min(GUARD_S, GUARD_RATIO * each) for each in latencies]
     in_time_s = known.interval_s + known.start_late_s
     horizon_s = max(spent, default=0.0)
@@ -117,7 +118,7 @@ def need(policy: Policy, known: Knowledge, work: Work, running: int, current: in
     return Need(min(float(current), max(must, least)), must=False)
 
 
-def _plan(known: Knowledge, work: Work, running: int, latencies: list[float]) -> _Plan:
+def _plan(policy: Policy, known: Knowledge, work: Work, running: int, latencies: list[float]) -> _Plan:
     slots, slot_s = known.concurrency.value, max(known.slow_s, 1e-3)
     taken = min(float(work.in_flight), running * slots)
     return _Plan(
@@ -131,7 +132,8 @@ def _plan(known: Knowledge, work: Work, running: int, latencies: list[float]) ->
         slots=slots,
         slot_s=slot_s,
         start_s=known.start_s.value,
-        floors_s=tuple([known.start_s.value + CATCH_UP_RATIO * latency_s for latency_s in latencies]),
+        floor_s=known.start_s.value + CATCH_UP_RATIO * policy.shortest_latency_s,
+        until_s=known.start_s.value + CATCH_UP_RATIO * max(latencies, default=0.0),
     )
 
 
@@ -145,7 +147,7 @@ def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float)
     if not plan.any_due:
         return 0.0
     highest, total = 0.0, 0.0
-    _, _, tasks, idle, rate_per_s, doubt, starting, slots, slot_s, start_s, _ = plan
+    _, _, tasks, idle, rate_per_s, doubt, starting, slots, slot_s, start_s, _, _ = plan
     for due_s, messages in _due(plan, latencies, share, horizon_s):
         total += messages
         received = rate_per_s * due_s - doubt * sqrt(due_s)
@@ -164,22 +166,24 @@ def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float)
 
 
 def _due(plan: _Plan, latencies: list[float], share: float, horizon_s: float) -> list[tuple[float, float]]:
-    """Return (seconds until due, messages) pairs, ascending. Messages due before their queue's floor are due then."""
-    due = list[tuple[float, float]]()
-    for latency_s, floor_s, (_, waiting, coming) in zip(latencies, plan.floors_s, plan.queues, strict=True):
-        spend_s, until_s, overdue, before = share * latency_s, max(horizon_s, floor_s), 0.0, 0.0
-        first = len(due)
+    """Return (seconds until due, messages) pairs, ascending. Messages due before the floor are due at the floor. The
+    horizon includes the floor of each queue alone, so that another queue never lowers the demand.
+    """
+    floor_s, overdue, due = plan.floor_s, 0.0, list[tuple[float, float]]()
+    horizon_s = max(horizon_s, plan.until_s)
+    for latency_s, (_, waiting, coming) in zip(latencies, plan.queues, strict=True):
+        spend_s, before = share * latency_s, 0.0
         for age_s, messages in reversed(waiting):
             left_s = spend_s - age_s
-            if left_s > until_s:
+            if left_s > horizon_s:
                 break
             if left_s <= floor_s:
                 overdue += messages
             else:
                 due.append((left_s, messages))
-        for within_s, messages in coming if spend_s < until_s else ():
+        for within_s, messages in coming if spend_s < horizon_s else ():
             left_s = spend_s + within_s
-            if left_s > until_s:
+            if left_s > horizon_s:
                 break
             if messages == before:
                 continue
@@ -188,11 +192,9 @@ def _due(plan: _Plan, latencies: list[float], share: float, horizon_s: float) ->
             else:
                 due.append((left_s, messages - before))
             before = messages
-        if overdue:
-            due.insert(first, (floor_s, overdue))
     if len(plan.queues) > 1:
         due.sort(key=itemgetter(0))
-    return due
+    return [(floor_s, overdue), *due] if overdue else due
 
 
 def _headroom(known: Knowledge, latency_s: float) -> float:
