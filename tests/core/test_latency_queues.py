@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autoscaler.core.knowledge import Knowledge, QueueKnowledge, TimedCount
@@ -82,6 +82,10 @@ loads = st.builds(
 )
 
 
+@settings(max_examples=400)
+@example(
+    Load((SomeQueue(30.0), SomeQueue(300.0), SomeQueue(30.0, (), ((120.0, 134.0),))), load=0.0, slow_s=0.5), 0, 0.0, 1.0
+)
 @given(loads, st.integers(0, 2), st.sampled_from([0.0, 30.0, 120.0, 600.0]), st.floats(1, 1000))
 def test_more_expected_arrivals_never_require_fewer_tasks(load: Load, at: int, within_s: float, more: float) -> None:
     index = at % len(load.queues)
@@ -91,6 +95,17 @@ def test_more_expected_arrivals_never_require_fewer_tasks(load: Load, at: int, w
     assert changed.need().load >= load.need().load - 1e-9
 
 
+def test_the_longest_latency_of_several_queues_is_planned_for() -> None:
+    """6,000 messages of 5 s with 900 s left need 36 tasks for 823 s, whatever the target of the empty queue is."""
+    assert Load((SomeQueue(60.0), SomeQueue(900.0, ((0.0, 6000.0),))), load=0.0).need().load > 30
+
+
+def test_expected_arrivals_require_tasks_before_they_arrive() -> None:
+    assert Load((SomeQueue(300.0, (), ((1.0, 600.0),)),), load=0.0).need().load > 10
+    assert Load((SomeQueue(300.0),), load=0.0).need().load == 0
+
+
+@settings(max_examples=400)
 @given(loads)
 def test_the_order_of_the_queues_does_not_change_the_required_tasks(load: Load) -> None:
     reversed_load = load._replace(queues=load.queues[::-1])
@@ -99,6 +114,10 @@ def test_the_order_of_the_queues_does_not_change_the_required_tasks(load: Load) 
     assert after.must is before.must
 
 
+@settings(max_examples=400)
+@example(Load((SomeQueue(60.0, (), ((60.0, 1.0),)),), starting=((20.0, 3),), load=0.0, slow_s=0.5), SomeQueue(30.0))
+@example(Load((SomeQueue(900.0, ((617.0, 1.0),)),), load=0.0, slow_s=0.5), SomeQueue(30.0))
+@example(Load((SomeQueue(900.0, ((0.0, 6000.0),)),), load=0.0), SomeQueue(60.0))
 @given(loads, queues)
 def test_another_queue_never_requires_fewer_tasks(load: Load, more: SomeQueue) -> None:
     assert load._replace(queues=(*load.queues, more)).need().load >= load.need().load - 1e-9
