@@ -4,7 +4,7 @@ Invariants: results come in the order of the jobs. The processes end with the it
 Only the parent handles Ctrl-C and SIGTERM. If a process is killed, the work ends with an error instead of hanging.
 
 No lock is shared between processes, because a process can be killed while it holds one. The pools of the standard
-library share locks and queues: `multiprocessing.Pool.terminate` then waits forever (CPython issue 77545 and others).
+library share locks and queues: `multiprocessing.Pool.terminate` can then wait forever, as seen in our own tests.
 """
 
 from __future__ import annotations
