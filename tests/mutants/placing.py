@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from functools import cache
 from types import CodeType, FunctionType, ModuleType
 
-from tests.mutants.planting import CORE, Mutant
+from tests.mutants.planting import CORE, ROOT, Mutant
+
+TESTS = "tests/core"
 
 CALLED_AT_IMPORT = {
     ("forecast/models", "_seen"),
@@ -22,7 +27,61 @@ CALLED_AT_IMPORT = {
 
 def is_replaceable(mutant: Mutant) -> bool:
     """Return whether the mutant can be put into an imported module."""
-    return mutant.within and (mutant.module, mutant.function) not in CALLED_AT_IMPORT
+    if mutant.within:
+        return (mutant.module, mutant.function) not in CALLED_AT_IMPORT
+    return mutant.function in _constants(mutant.module)
+
+
+@cache
+def _constants(module: str) -> AbstractSet[str]:
+    """Return the constants of the module that only functions use, in whatever module, and no test of the core.
+
+    A constant that another constant of the same module is computed from also counts: both are computed again. A test
+    that uses a constant may have computed its expectation from it at import.
+    """
+    own = ast.parse((CORE / f"{module}.py").read_text())
+    named = {name for node in own.body for name in _assigned(node)}
+    used = {name for node in own.body if not _assigned(node) for name in _used_at_import(node)}
+    for path in (*CORE.rglob("*.py"), *(ROOT / TESTS).rglob("*.py")):
+        if path != CORE / f"{module}.py":
+            tree = ast.parse(path.read_text())
+            in_tests = path.is_relative_to(ROOT / TESTS)
+            used |= _names_in(tree) if in_tests else {n for node in tree.body for n in _used_at_import(node)}
+    return named - used
+
+
+def _assigned(node: ast.stmt) -> list[str]:
+    """Return the name of a constant that the statement assigns, as a list; empty for any other statement."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr()):
+            return [name] if name.isupper() else []
+        case ast.Assign(targets=[ast.Tuple(elts=names)]):
+            return [name.id for name in names if isinstance(name, ast.Name) and name.id.isupper()]
+    return []
+
+
+def _used_at_import(node: ast.AST) -> AbstractSet[str]:
+    """Return the names that are used while the statement is executed: outside of functions' bodies, and not imports."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return set()
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        parts: list[ast.AST] = [*node.args.defaults, *filter(None, node.args.kw_defaults), *node.decorator_list]
+    elif isinstance(node, ast.Lambda):
+        parts = [*node.args.defaults]
+    else:
+        parts = list(ast.iter_child_nodes(node))
+    here = {node.id} if isinstance(node, ast.Name) else set[str]()
+    return here.union(*map(_used_at_import, parts))
+
+
+def _names_in(tree: ast.AST) -> AbstractSet[str]:
+    """Return all names in a file, including imported ones and attributes."""
+    found = set[str]()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+                found.add(name)
+    return found
 
 
 def install(mutant: Mutant) -> None:
@@ -56,13 +115,36 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 def replace(mutant: Mutant) -> None:
-    """Replace the code of the mutated function in its imported module, and clear the module's caches."""
+    """Replace the code of the mutated function, or the mutated constant, in the imported modules of the core, and clear
+    their caches.
+    """
     module = importlib.import_module(mutant.imported)
-    function, name = _function(module, mutant.function)
-    function.__code__ = _code(compile(mutant.source, str(module.__file__), "exec", dont_inherit=True), name)
-    for known in vars(module).values():
-        if hasattr(known, "cache_clear"):
-            known.cache_clear()
+    code = compile(mutant.source, str(module.__file__), "exec", dont_inherit=True)
+    if mutant.within:
+        function, name = _function(module, mutant.function)
+        function.__code__ = _code(code, name)
+    else:
+        _replace_constants(module, code)
+    for core in _imported_core():
+        for known in vars(core).values():
+            if hasattr(known, "cache_clear"):
+                known.cache_clear()
+
+
+def _replace_constants(module: ModuleType, code: CodeType) -> None:
+    """Compute the constants of the module again, and replace those that differ wherever they were imported."""
+    again = {"__name__": module.__name__, "__file__": module.__file__, "__package__": module.__package__}
+    exec(code, again)
+    for name, old in list(vars(module).items()):
+        if name.isupper() and name in again and repr(again[name]) != repr(old):
+            for core in _imported_core():
+                for other, value in list(vars(core).items()):
+                    if value is old and other == name:
+                        setattr(core, other, again[name])
+
+
+def _imported_core() -> list[ModuleType]:
+    return [module for name, module in list(sys.modules.items()) if name.startswith("autoscaler.core")]
 
 
 def _function(module: ModuleType, name: str) -> tuple[FunctionType, str]:

@@ -118,9 +118,35 @@ def test_a_planted_module_replaces_its_file_and_no_other() -> None:
 
 def test_every_function_with_mutants_is_found_in_its_module() -> None:
     for name in modules():
-        for planted_one in {(m.imported, m.function): m for m in mutants_of(name) if is_replaceable(m)}.values():
+        for planted_one in {
+            (m.imported, m.function): m for m in mutants_of(name) if m.within and is_replaceable(m)
+        }.values():
             function, _ = _function(importlib.import_module(planted_one.imported), planted_one.function)
             assert function.__module__ == planted_one.imported
+
+
+def test_a_constant_is_replaced_where_it_was_imported_and_where_it_is_used_in_another_constant() -> None:
+    code = """
+import sys
+from tests.mutants.placing import _replace_constants
+import autoscaler.core.latency as latency, autoscaler.core.signals as signals
+from autoscaler.core import demand
+source = open(signals.__file__).read().replace("MOST_MEASURED = 1e300", "MOST_MEASURED = 7.0")
+_replace_constants(signals, compile(source, signals.__file__, "exec", dont_inherit=True))
+assert signals.MOST_MEASURED == demand.MOST_MEASURED == 7.0
+assert signals.MOST_PERCENT == 1e6
+source = open(latency.__file__).read().replace("EASE_RATIO = 0.5", "EASE_RATIO = 0.25")
+_replace_constants(latency, compile(source, latency.__file__, "exec", dont_inherit=True))
+assert latency.EASE_RATIO == 0.25
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_a_constant_that_a_test_or_a_class_uses_is_not_replaced_in_place() -> None:
+    by_name = {mutant.function: mutant for name in ("latency", "memory", "signals") for mutant in mutants_of(name)}
+    assert is_replaceable(by_name["EASE_RATIO"])
+    assert not is_replaceable(by_name["AGREEMENT_S"])
+    assert not is_replaceable(by_name["MOST_MESSAGES"])
 
 
 CALLS = """
