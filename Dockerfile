@@ -1,4 +1,4 @@
-# The daemon and its run-time dependencies only: no own pip, no compiler, no linters, no tests.
+# The daemon and its run-time dependencies only, with the extra `web`: no own pip, no compiler, no linters, no tests.
 #
 # The base image is referenced by tag, because a digest becomes outdated with every Debian fix. To pin it:
 #   docker build --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:<digest> --build-arg REVISION="$(git rev-parse HEAD)" -t autoscaler .

@@ -71,11 +71,11 @@ erlang: venv ## compare the simulator with queueing theory, 5 million messages p
 
 scorecard: venv ## run every policy on ten real traces (TRACES=FOLDER, about 20 minutes); writes docs/scorecard.*
 	@test -n "$(TRACES)" || { echo "make scorecard: set TRACES=FOLDER to the folder with the ten traces (docs/scorecard.md lists them)" >&2; exit 2; }
-	$(BIN)/python -m autoscaler.sim.scorecard --traces $(TRACES)
+	$(BIN)/python -m bench.scorecard --traces $(TRACES)
 
 sensitivity: venv ## change one parameter of the scorecard at a time (TRACES=FOLDER, about an hour); writes docs/sensitivity.md
 	@test -n "$(TRACES)" || { echo "make sensitivity: set TRACES=FOLDER to the folder with the traces (docs/scorecard.md lists them)" >&2; exit 2; }
-	$(BIN)/python -m autoscaler.sim.scorecard.sensitivity --traces $(TRACES)
+	$(BIN)/python -m bench.scorecard.sensitivity --traces $(TRACES)
 
 skill: venv ## measure the error of the look-ahead on real traces (TRACES=FOLDER, about 3 minutes)
 	@test -n "$(TRACES)" || { echo "make skill: set TRACES=FOLDER to the folder with the traces (docs/scorecard.md lists them)" >&2; exit 2; }
@@ -108,8 +108,8 @@ baseline: venv ## record names and behavior in OUT=FOLDER (JOURNAL=, RENAMES=, T
 	$(if $(BEFORE),$(BIN)/python -m tests.baseline compare $(BEFORE) $(AFTER) $(if $(RENAMES),--renames $(RENAMES)),$(BIN)/python -m tests.baseline record --out $(OUT) $(if $(JOURNAL),--journal $(JOURNAL)) $(if $(RENAMES),--renames $(RENAMES)) $(if $(TRACES),--traces $(TRACES)))
 
 lock: ## resolve the lock files again (needs uv)
-	$(UV) pip compile pyproject.toml --extra demo --extra simulate --group dev $(LOCK_FLAGS) -o requirements.lock
-	$(UV) pip compile pyproject.toml $(LOCK_FLAGS) -o requirements-run.lock
+	$(UV) pip compile pyproject.toml --extra demo --extra simulate --extra web --group dev $(LOCK_FLAGS) -o requirements.lock
+	$(UV) pip compile pyproject.toml --extra web --constraints requirements.lock $(LOCK_FLAGS) -o requirements-run.lock
 	$(UV) pip compile --group docs $(LOCK_FLAGS) -o requirements-docs.lock
 
 UV         ?= uv

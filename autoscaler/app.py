@@ -14,19 +14,18 @@ from functools import partial
 import uvloop
 
 from autoscaler import __version__
-from autoscaler.aws import SERVICES_A_CALL, connect
+from autoscaler.aws.ecs import SERVICES_A_CALL
 from autoscaler.config import Config, LoadedSettings, Reloaded, ServiceConfig, find, mark_of, reload, variable
+from autoscaler.connections import connected
 from autoscaler.control.admission import Admission
 from autoscaler.control.background import Background, ThreadRunner
 from autoscaler.control.discovery import TaggedServices
-from autoscaler.control.loop import Ports
 from autoscaler.control.rate_limiter import MOST_WAIT_S, TokenBucketLimiter
 from autoscaler.control.settings import Following, SettingsSource
 from autoscaler.control.shadow import Shadow
 from autoscaler.control.supervisor import ReadBudget, Supervisor
 from autoscaler.core.policy import Mode
-from autoscaler.ports import Category
-from autoscaler.prometheus import connect_prometheus
+from autoscaler.ports import Category, Ports
 from autoscaler.telemetry import LoggedJournal, Metrics, SettingsLog, StatusStore, configure, logger, read_access, serve
 
 CALL_TIMEOUT_S = 3.0
@@ -67,17 +66,16 @@ async def _serve(config: Config, environ: Mapping[str, str]) -> None:
     journal = LoggedJournal(store, metrics, logger("decisions"))
     async with (
         serve(store, metrics, config.http_host, config.http_port, 3 * config.interval_s, access=access) as port,
-        connect(limiter, metrics, clock, time.time, CALL_TIMEOUT_S) as aws,
-        connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
+        connected(limiter, metrics, clock, CALL_TIMEOUT_S) as connections,
         Background() as background,
     ):
         log.info("started", version=__version__, services=len(config.services), http=f"{config.http_host}:{port}")
-        ports = Ports(aws.queues, aws.meters, gauges, aws.fleets, journal, clock, time.time, aws.history, background)
         reporter = SettingsLog(logger("settings"), metrics)
         following = Following(
-            config, find(environ), _source(environ), TaggedServices(aws.directory, reporter), reporter
+            config, find(environ), _source(environ), TaggedServices(connections.aws.directory, reporter), reporter
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, following.request_reload)
+        ports = connections.ports(journal, background)
         await _supervisor(config, ports, limiter, journal).run(following.configs(), stopping)
     log.info("stopped")
 

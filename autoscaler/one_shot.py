@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import replace
 from typing import Any
 
-from autoscaler.aws import connect
 from autoscaler.config import Config, ServiceConfig
-from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
+from autoscaler.connections import Connections, connected
+from autoscaler.control.cadence import Rhythm
+from autoscaler.control.loop import ServiceLoop
 from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.control.shadow import Shadow
 from autoscaler.errors import Unavailable
-from autoscaler.ports import Category, PeriodSum, Poll, QueueRef, Span
-from autoscaler.prometheus import connect_prometheus
+from autoscaler.ports import Category, PeriodSum, Poll, Ports, QueueRef, Span
 from autoscaler.telemetry import StatusStore
 from autoscaler.telemetry.account import account_of, faults_of
 from autoscaler.telemetry.logs import utc
@@ -63,13 +64,21 @@ async def poll_once(config: Config, key: str) -> Poll:
         raise Unavailable(f"{key}: AWS was not read within {ONE_SHOT_S:g} s; check the network and the proxy") from None
 
 
+def _connected(
+    clock: Callable[[], float], timeout_s: float = CALL_TIMEOUT_S
+) -> AbstractAsyncContextManager[Connections]:
+    return connected(TokenBucketLimiter(clock, random.random), _NoReporter(), clock, timeout_s, once=True)
+
+
+def _shadow(connections: Connections) -> Ports:
+    """Return ports that write nothing and read no history."""
+    return replace(connections.ports(_NoReporter()), fleets=Shadow(connections.aws.fleets), history=None)
+
+
 async def _poll(service: ServiceConfig, interval_s: float) -> Poll:
-    clock, reporter = asyncio.get_running_loop().time, _NoReporter()
-    async with (
-        connect(TokenBucketLimiter(clock, random.random), reporter, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
-        connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
-    ):
-        ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), reporter, clock, time.time)
+    clock = asyncio.get_running_loop().time
+    async with _connected(clock) as connections:
+        ports = _shadow(connections)
         return await ServiceLoop(service, ports, Rhythm(interval_s)).poll()
 
 
@@ -87,15 +96,12 @@ def services_once(config: Config) -> dict[str, Any]:
 
 
 async def _services(config: Config) -> dict[str, Any]:
-    clock, reporter = asyncio.get_running_loop().time, _NoReporter()
+    clock = asyncio.get_running_loop().time
     store, slots = StatusStore(clock, time.time), asyncio.Semaphore(AT_ONCE)
     for service in config.services:
         store.admit(service.ref, service.policy, activate=service.mode_setting.activate)
-    async with (
-        connect(TokenBucketLimiter(clock, random.random), reporter, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
-        connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
-    ):
-        ports = Ports(aws.queues, aws.meters, gauges, Shadow(aws.fleets), reporter, clock, time.time)
+    async with _connected(clock) as connections:
+        ports = _shadow(connections)
 
         async def poll(service: ServiceConfig) -> None:
             async with slots:
@@ -119,13 +125,8 @@ def history_once(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...
 async def _history(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
     clock = asyncio.get_running_loop().time
     try:
-        async with (
-            asyncio.timeout(ONE_SHOT_S),
-            connect(
-                TokenBucketLimiter(clock, random.random), _NoReporter(), clock, time.time, HISTORY_CALL_S, once=True
-            ) as aws,
-        ):
-            return await aws.history.sent(queue, spans)
+        async with asyncio.timeout(ONE_SHOT_S), _connected(clock, HISTORY_CALL_S) as connections:
+            return await connections.aws.history.sent(queue, spans)
     except TimeoutError:
         text = (
             f"queue {queue.name}: its history was not read within {ONE_SHOT_S:g} s; check the network, or request less"

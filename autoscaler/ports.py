@@ -5,10 +5,10 @@ A failed reading returns `Missing`; only a write raises. So a poll has exactly o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
@@ -23,6 +23,8 @@ from autoscaler.core.model import (
     Utilization,
 )
 from autoscaler.core.policy import Policy
+
+Computed = TypeVar("Computed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +78,27 @@ class QueueRef:
     role: Role | None = None
 
 
+class MetricRequest:
+    """What is read for a metric of the settings. Each source of metrics has a subclass: a frozen, hashable value.
+
+    `is_of_a_past_minute`: a datapoint is of an earlier minute, for which CloudWatch may already have a task count.
+    """
+
+    __slots__ = ()
+    is_of_a_past_minute: ClassVar[bool] = False
+
+
 @dataclass(frozen=True, slots=True)
-class CloudWatchMetric:
+class CloudWatchMetric(MetricRequest):
     """One CloudWatch metric: a namespace, a name, its dimensions, and a statistic such as `Average` or `Sum`."""
+
+    is_of_a_past_minute: ClassVar[bool] = True
 
     namespace: str
     metric: str
     dimensions: tuple[tuple[str, str], ...] = ()
     statistic: str = "Average"
     region: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PrometheusQuery:
-    """An instant query that returns one number. `url` is the server's, without `/api/v1/query`."""
-
-    url: str
-    query: str
-
-
-MetricSource: TypeAlias = CloudWatchMetric | PrometheusQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +133,34 @@ PeriodSum: TypeAlias = tuple[float, int, float]
 class Category(StrEnum):
     """Throttle categories: API calls that share one AWS rate limit. The daemon never uses TAG_MODIFY, IDENTITY and
     SIMULATION; only commands do.
+
+    `rate`: AWS's refill rate in calls per second. `burst`: the size of AWS's bucket in calls. AWS publishes the ECS
+    figures and CloudWatch's rate. The values for SQS attributes, Application Auto Scaling, STS and IAM are assumed; the
+    first throttle corrects them.
     """
 
-    SERVICE_READ = "ecs_service_read"
-    SERVICE_MODIFY = "ecs_service_modify"
-    QUEUE_READ = "sqs_queue_read"
-    METRIC_READ = "cloudwatch_metric_read"
-    TASK_READ = "ecs_task_read"
-    TASK_PROTECTION = "ecs_task_protection"
-    TASK_DEFINITION_READ = "ecs_task_definition_read"
-    SCALING_READ = "application_autoscaling_read"
-    ROLE = "sts_assume_role"
-    TAG_MODIFY = "ecs_tag_modify"
-    IDENTITY = "sts_identity"
-    SIMULATION = "iam_simulation"
+    SERVICE_READ = "ecs_service_read", 20.0, 100.0
+    SERVICE_MODIFY = "ecs_service_modify", 5.0, 50.0
+    QUEUE_READ = "sqs_queue_read", 4000.0, 4000.0
+    METRIC_READ = "cloudwatch_metric_read", 500.0, 500.0
+    TASK_READ = "ecs_task_read", 20.0, 100.0
+    TASK_PROTECTION = "ecs_task_protection", 80.0, 200.0
+    TASK_DEFINITION_READ = "ecs_task_definition_read", 20.0, 50.0
+    SCALING_READ = "application_autoscaling_read", 10.0, 20.0
+    ROLE = "sts_assume_role", 100.0, 100.0
+    TAG_MODIFY = "ecs_tag_modify", 10.0, 20.0
+    IDENTITY = "sts_identity", 10.0, 20.0
+    SIMULATION = "iam_simulation", 10.0, 40.0
+
+    _value_: str
+    rate: float
+    burst: float
+
+    def __new__(cls, name: str, rate: float, burst: float) -> Self:
+        category = str.__new__(cls, name)
+        category._value_ = name
+        category.rate, category.burst = rate, burst
+        return category
 
 
 class Urgency(IntEnum):
@@ -195,9 +212,12 @@ class HistoryPort(Protocol):
         """
 
 
-class Gauges(Protocol):
-    async def measure(self, query: PrometheusQuery) -> Measurement | Missing:
-        """Return the query's one value now. Its `tasks` is None. Never raises `AutoscalerError`."""
+Request_contra = TypeVar("Request_contra", bound=MetricRequest, contravariant=True)
+
+
+class MetricPort(Protocol[Request_contra]):
+    async def measure(self, service: ServiceRef, request: Request_contra, /) -> Measurement | Missing:
+        """Return the newest value of a metric of this service. Its `tasks` is None. Never raises `AutoscalerError`."""
 
 
 class FleetPort(Protocol):
@@ -289,6 +309,31 @@ class Poll:
     notices: tuple[Missing, ...] = ()
 
 
+class BackgroundTasks(Protocol):
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start the work as a task, which is cancelled when the daemon ends. A bug in it ends the daemon."""
+
+    async def compute(self, work: Callable[[], Computed]) -> Computed:
+        """Return what `work` returns. `work` only computes, and shares no data with other code."""
+
+
 class Journal(Protocol):
     def record(self, poll: Poll) -> None:
         """Record the readings and the decision in the log, the metrics and the API. Does not wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The ports of a loop. `clock` is monotonic, `wall` the time of day; both in seconds. `history` or `background`
+    None: no history is read, and there is no look-ahead.
+    """
+
+    queues: QueuePort
+    meters: Meters
+    metrics: MetricPort[MetricRequest]
+    fleets: FleetPort
+    journal: Journal
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    history: HistoryPort | None = None
+    background: BackgroundTasks | None = None

@@ -25,7 +25,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from aiohttp import web
 
-from autoscaler.aws import connect
+from autoscaler.aws.connection import connect
 from autoscaler.core.model import Backlog
 from autoscaler.operating.status import Uncounted
 from autoscaler.ports import Category, QueueRef, Urgency

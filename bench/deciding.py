@@ -18,6 +18,7 @@ from autoscaler.core.policy import (
     Policy,
     QueuePolicy,
     RateLimit,
+    ScaleIn,
 )
 
 NOW = 100_000.0
@@ -39,7 +40,7 @@ def world(window_s: float) -> World:
         backlog_per_task=30.0,
         cpu_target_percent=60.0,
         scale_out=Direction(30.0, window_s, limits),
-        scale_in=Direction(60.0, window_s, limits),
+        scale_in=ScaleIn(60.0, window_s, limits),
         activation=Activation(10, 2),
         fallback=Fallback(FallbackBehavior.STATIC, 20),
         mode=Mode.SCALE_OUT_ONLY,
@@ -70,7 +71,7 @@ def plain(window_s: float) -> World:
         queues=(QueuePolicy("orders", 60.0),),
         processing_time_s=2.0,
         scale_out=Direction(30.0, window_s, limits),
-        scale_in=Direction(60.0, window_s, limits),
+        scale_in=ScaleIn(60.0, window_s, limits),
     )
     return policy, memory, replace(seen, queues=seen.queues[:1], cpu=None, fleet=replace(seen.fleet, deployment=None))
 

@@ -12,14 +12,13 @@ from dataclasses import replace
 from math import exp, pi, sin, sqrt
 from typing import Any, NamedTuple, TypeAlias
 
-from autoscaler.control.background import Computed
 from autoscaler.control.learning import ForecastHistory
 from autoscaler.core.engine import decide
 from autoscaler.core.estimate import Estimator
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Flow, Observation, QueueReading
 from autoscaler.core.policy import Policy, QueuePolicy
-from autoscaler.ports import PeriodSum, QueueMinute, QueueRef, Span
+from autoscaler.ports import Computed, PeriodSum, QueueMinute, QueueRef, Span
 
 POLL_S, MINUTE_S = 10.0, 60.0
 RUNS, POLLS = 5, 4_320

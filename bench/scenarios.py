@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from autoscaler.control.rate_limiter import PUBLISHED, SHARE
+from autoscaler.control.rate_limiter import SHARE
 from autoscaler.demo.region_client import REGION
 from autoscaler.ports import Category
 from bench.fleet import TwoProcesses, stage
@@ -18,7 +18,7 @@ RELAXED = {"acceptable_latency": "5m", "queue_minutes": False}
 """CloudWatch minutes cost money: for ten thousand queues they are 60,000 metrics per minute."""
 
 LAG, POLLS = "autoscaler_tick_lag_seconds", "autoscaler_tick_seconds_count"
-COUNTS, DESCRIBED, WRITTEN = "GetQueueAttributes", "DescribeServices", "UpdateService"
+COUNTS, DESCRIBED = "GetQueueAttributes", "DescribeServices"
 BUDGETS = {COUNTS: Category.QUEUE_READ, DESCRIBED: Category.SERVICE_READ}
 
 
@@ -74,7 +74,7 @@ def _most_of_budget(record: Mapping[str, Any]) -> float:
     """Return the maximum of calls / budget over all time spans. The budget includes one more second per span."""
     most = 0.0
     for operation, category in BUDGETS.items():
-        rate, burst = (SHARE * each for each in PUBLISHED[category])
+        rate, burst = SHARE * category.rate, SHARE * category.burst
         made = {int(second): counts.get(operation, 0) for second, counts in record["per_second"].items()}
         sums, total = [(min(made) - 1, 0)], 0
         for second in sorted(made):

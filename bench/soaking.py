@@ -19,11 +19,10 @@ from zlib import crc32
 
 from autoscaler.config import Config, LogFormat, LogLevel, ServiceConfig
 from autoscaler.control.admission import Admission
-from autoscaler.control.loop import Ports
 from autoscaler.control.supervisor import ReadBudget, Supervisor
 from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, StopTimeout, Utilization
 from autoscaler.core.policy import Mode, Policy, QueuePolicy
-from autoscaler.ports import CloudWatchMetric, LiveTasks, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Urgency
+from autoscaler.ports import LiveTasks, MetricRequest, Ports, QueueMinute, QueueRef, ServiceRef, Urgency
 from autoscaler.telemetry import LoggedJournal, Metrics, StatusStore
 from bench.resident import resident_mb
 from tests.virtual import run_virtually
@@ -93,9 +92,7 @@ class Region:
     async def live_tasks(self, service: ServiceRef, at: float) -> LiveTasks | None:
         return None
 
-    async def measure(
-        self, of: ServiceRef | PrometheusQuery, metric: CloudWatchMetric | None = None
-    ) -> Measurement | Missing:
+    async def measure(self, service: ServiceRef, request: MetricRequest, /) -> Measurement | Missing:
         return Missing("no datapoint", "no_data")
 
 
@@ -129,7 +126,15 @@ async def main(count: int, days: float) -> list[tuple[float, float]]:
     region, store = Region(), StatusStore(now, lambda: NOON + now())
     metrics = Metrics(store, now, dict)
     journal = LoggedJournal(store, metrics, _Silent())
-    ports = Ports(region, region, region, region, journal, now, lambda: NOON + now())
+    ports = Ports(
+        queues=region,
+        meters=region,
+        metrics=region,
+        fleets=region,
+        journal=journal,
+        clock=now,
+        wall=lambda: NOON + now(),
+    )
     supervisor = Supervisor(
         lambda _: ports,
         now,

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from autoscaler.aws.answers import ResponsePart
-from autoscaler.aws.apis import DESCRIBE_SERVICES, Call
+from autoscaler.aws.calls import DESCRIBE_SERVICES, Call
 from autoscaler.aws.ecs import trouble_in
-from autoscaler.aws.sqs import region_in
+from autoscaler.aws.names import region_in
 from autoscaler.config import find
 from autoscaler.config.discovering import DISCOVERY_TAG, TaggedService, discovered
 from autoscaler.config.names import FIELDS, GLOBALS

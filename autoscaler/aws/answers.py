@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from autoscaler.aws.apis import Call
+from autoscaler.aws.calls import Call
 from autoscaler.aws.faults import clean
 from autoscaler.errors import Unreadable
 

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
 from autoscaler.aws.answers import ResponsePart
-from autoscaler.aws.apis import Api, Call
+from autoscaler.aws.calls import Api, Call
 from autoscaler.aws.clients import Clients, Clocks, signed_with
 from autoscaler.aws.faults import (
     fault_of_answer,

@@ -25,7 +25,7 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, NoCredentialsError
 
 from autoscaler import __version__
-from autoscaler.aws.apis import Call
+from autoscaler.aws.calls import Call
 from autoscaler.aws.faults import clean
 from autoscaler.core.model import Instant
 from autoscaler.errors import NoCredentials, Refused

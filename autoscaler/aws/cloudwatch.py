@@ -11,7 +11,7 @@ from dataclasses import replace
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.minutebook import PERIOD_S, WINDOW_S, MinuteBook
-from autoscaler.aws.names import metric_subject, queue_subject, service_subject, short_name
+from autoscaler.aws.names import metric_subject, queue_metrics, queue_subject, service_metric, service_subject
 from autoscaler.aws.sqs import MOST_MESSAGES, place_of
 from autoscaler.core.model import MOST_TASKS, Instant, Measurement, Missing, Utilization
 from autoscaler.errors import AutoscalerError
@@ -131,26 +131,6 @@ class CloudWatchMeters:
             if not _is_possible(key, value):
                 return _impossible(subject, metrics[key].metric, value)
         return _minute_of(newest, self._clocks.instant(end))
-
-
-def service_metric(service: ServiceRef, name: str) -> CloudWatchMetric:
-    """Return a metric that ECS publishes for every service."""
-    cluster, own = short_name(service.cluster), short_name(service.service)
-    return CloudWatchMetric("AWS/ECS", name, (("ClusterName", cluster), ("ServiceName", own)))
-
-
-def queue_metrics(name: str) -> dict[str, CloudWatchMetric]:
-    """Return the metrics of a queue's minute, by the field of `QueueMinute` that each one fills."""
-    metrics = {
-        "received": ("NumberOfMessagesReceived", "Sum"),
-        "deleted": ("NumberOfMessagesDeleted", "Sum"),
-        "sent": ("NumberOfMessagesSent", "Sum"),
-        "oldest_age_s": ("ApproximateAgeOfOldestMessage", "Maximum"),
-    }
-    if name.endswith(".fifo"):
-        metrics["groups_in_flight"] = ("ApproximateNumberOfGroupsWithInflightMessages", "Maximum")
-    own = (("QueueName", name),)
-    return {key: CloudWatchMetric("AWS/SQS", metric, own, statistic) for key, (metric, statistic) in metrics.items()}
 
 
 def _is_possible(key: str, value: float) -> bool:

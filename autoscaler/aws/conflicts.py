@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoscaler.aws.answers import ResponsePart
-from autoscaler.aws.apis import (
+from autoscaler.aws.batching import Batcher, TtlCache
+from autoscaler.aws.caller import Caller, within
+from autoscaler.aws.calls import (
     DESCRIBE_SCALABLE_TARGETS,
     DESCRIBE_SCALING_POLICIES,
     DESCRIBE_SCHEDULED_ACTIONS,
     Api,
 )
-from autoscaler.aws.batching import Batcher, TtlCache
-from autoscaler.aws.caller import Caller, within
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name, together

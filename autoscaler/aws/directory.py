@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from autoscaler.aws.answers import ResponsePart
-from autoscaler.aws.apis import DESCRIBE_SERVICES, LIST_SERVICES, Api
 from autoscaler.aws.batching import batches
 from autoscaler.aws.caller import Caller
+from autoscaler.aws.calls import DESCRIBE_SERVICES, LIST_SERVICES, Api
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import short_name
 from autoscaler.errors import Throttled, Unavailable

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TypeAlias
 
 from autoscaler.aws.answers import ResponsePart
-from autoscaler.aws.apis import DESCRIBE_SERVICES, UPDATE_SERVICE
 from autoscaler.aws.batching import Batcher
 from autoscaler.aws.caller import Caller
+from autoscaler.aws.calls import DESCRIBE_SERVICES, UPDATE_SERVICE
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.conflicts import Conflicts
 from autoscaler.aws.faults import clean, missing

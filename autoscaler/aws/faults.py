@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from botocore import exceptions as sdk
 
-from autoscaler.aws.apis import Call
+from autoscaler.aws.calls import Call
 from autoscaler.aws.redirects import Redirected
 from autoscaler.core.model import Missing
 from autoscaler.errors import (
@@ -54,7 +54,7 @@ _ONCE: Mapping[FaultRow, str] = {
 }
 """The remedies for a command that makes a call once: there is no task and no next poll."""
 
-_ROLE = FaultRow(Denied, "grant {holder} {api} on {resource}")
+_ROLE = FaultRow(Denied, "{grant}")
 _EXPIRED = FaultRow(
     Denied,
     "check the credentials: they have expired. Renew them (`aws sso login`, a new AWS_SESSION_TOKEN, or the task role)",
@@ -355,7 +355,7 @@ def _row(code: str, text: str, status: int) -> FaultRow:
 
 def _fault(row: FaultRow, call: Call, cause: str) -> AutoscalerError:
     api = call.api
-    remedy = _remedy(row, call).format(api=api.name, resource=api.resource, holder=api.holder)
+    remedy = _remedy(row, call).format(grant=api.grant)
     return row.fault(f"{clean(call.where)}: {api.name} {row.verb or VERBS[row.fault]} ({clean(cause)}); {remedy}")
 
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from autoscaler.aws.answers import ResponsePart
-from autoscaler.aws.apis import GET_METRIC_DATA, YOU
 from autoscaler.aws.caller import Caller
+from autoscaler.aws.calls import GET_METRIC_DATA
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import queue_subject
 from autoscaler.aws.sqs import MOST_MESSAGES, place_of
@@ -63,7 +63,7 @@ class CloudWatchHistory:
         sums: dict[str, dict[float, float]] = {each: {} for each in metrics}
         complete = set[str]()
         for _ in range(MOST_PAGES):
-            answer = await self._caller.ask(GET_METRIC_DATA._replace(holder=YOU), subject, place, **request)
+            answer = await self._caller.ask(GET_METRIC_DATA.by_command(), subject, place, **request)
             for result in answer.parts("MetricDataResults"):
                 name = result.word("Id")
                 if name in metrics:
@@ -113,7 +113,7 @@ def _is_complete(result: ResponsePart, metric: str) -> bool:
             return False
         case "Forbidden":
             raise Denied(
-                f"{result.call.where}: CloudWatch denied access to {metric}; grant {GET_METRIC_DATA.name} on *"
+                f"{result.call.where}: CloudWatch denied access to {metric}; grant {GET_METRIC_DATA.permission}"
             )
         case status:
             raise Unavailable(f"{result.call.where}: CloudWatch could not read {metric} ({clean(status)}); try again")

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
 
 from autoscaler.aws.answers import ResponsePart
-from autoscaler.aws.apis import GET_METRIC_DATA
 from autoscaler.aws.batching import BATCH_WINDOW_S, InFlight, batches
 from autoscaler.aws.caller import Caller
+from autoscaler.aws.calls import GET_METRIC_DATA
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import together
@@ -259,10 +259,7 @@ def _is_complete(result: ResponsePart) -> bool:
         case "PartialData":
             return False
         case "Forbidden":
-            raise Denied(
-                f"{result.call.where}: CloudWatch denied access to the metric; "
-                f"grant the task role {GET_METRIC_DATA.name} on *"
-            )
+            raise Denied(f"{result.call.where}: CloudWatch denied access to the metric; {GET_METRIC_DATA.grant}")
         case status:
             raise Unavailable(
                 f"{result.call.where}: CloudWatch could not read the metric ({clean(status)}); it is tried again"

@@ -1,10 +1,14 @@
-"""The names of services, queues and metrics in texts for people, as in their settings."""
+"""The names of services, queues and metrics: in texts for people, as in their settings, and in CloudWatch."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from autoscaler.ports import CloudWatchMetric, QueueRef, ServiceRef
+
+_REGION = re.compile("[a-z]{2,8}(?:-[a-z]{1,16}){1,4}-[0-9]{1,2}")
 
 
 def queue_subject(queue: QueueRef) -> str:
@@ -29,3 +33,29 @@ def together(subjects: Iterable[str]) -> str:
     """A short text for several subjects."""
     first, *others = dict.fromkeys(subjects)
     return f"{first} and {len(others)} more" if others else first
+
+
+def region_in(url: str) -> str | None:
+    """The Region in a queue's URL (None: no Region, as with a custom endpoint)."""
+    labels = (urlsplit(url).hostname or "").split(".")
+    return next((label for label in reversed(labels) if _REGION.fullmatch(label)), None)
+
+
+def service_metric(service: ServiceRef, name: str) -> CloudWatchMetric:
+    """Return a metric that ECS publishes for every service."""
+    cluster, own = short_name(service.cluster), short_name(service.service)
+    return CloudWatchMetric("AWS/ECS", name, (("ClusterName", cluster), ("ServiceName", own)))
+
+
+def queue_metrics(name: str) -> dict[str, CloudWatchMetric]:
+    """Return the metrics of a queue's minute, by the field of `QueueMinute` that each one fills."""
+    metrics = {
+        "received": ("NumberOfMessagesReceived", "Sum"),
+        "deleted": ("NumberOfMessagesDeleted", "Sum"),
+        "sent": ("NumberOfMessagesSent", "Sum"),
+        "oldest_age_s": ("ApproximateAgeOfOldestMessage", "Maximum"),
+    }
+    if name.endswith(".fifo"):
+        metrics["groups_in_flight"] = ("ApproximateNumberOfGroupsWithInflightMessages", "Maximum")
+    own = (("QueueName", name),)
+    return {key: CloudWatchMetric("AWS/SQS", metric, own, statistic) for key, (metric, statistic) in metrics.items()}

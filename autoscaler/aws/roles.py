@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from botocore.credentials import ReadOnlyCredentials
 
 from autoscaler.aws.answers import ResponsePart
-from autoscaler.aws.apis import ASSUME_ROLE
+from autoscaler.aws.calls import ASSUME_ROLE
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.names import short_name
 from autoscaler.core.model import Instant

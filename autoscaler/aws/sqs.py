@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from autoscaler.aws.answers import ResponsePart
-from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL
 from autoscaler.aws.caller import Caller
+from autoscaler.aws.calls import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.faults import missing
-from autoscaler.aws.names import queue_subject
+from autoscaler.aws.names import queue_subject, region_in
 from autoscaler.core.model import Backlog, Instant, Missing
 from autoscaler.errors import AutoscalerError, NotFound, Refused
 from autoscaler.ports import Place, QueueRef
@@ -76,12 +75,6 @@ def place_of(queue: QueueRef) -> Place:
     return Place(queue.region or named, queue.role)
 
 
-def region_in(url: str) -> str | None:
-    """The Region in a queue's URL (None: no Region, as with a custom endpoint)."""
-    labels = (urlsplit(url).hostname or "").split(".")
-    return next((label for label in reversed(labels) if _REGION.fullmatch(label)), None)
-
-
 def backlog_in(attributes: ResponsePart, at: Instant) -> Backlog:
     """The three counts. Raises `Unreadable` if one is missing or not a number."""
     return Backlog(_messages(attributes, VISIBLE), _messages(attributes, IN_FLIGHT), _messages(attributes, DELAYED), at)
@@ -96,4 +89,3 @@ def _messages(attributes: ResponsePart, name: str) -> int:
 
 
 _DIGITS = re.compile("[0-9]{1,16}")
-_REGION = re.compile("[a-z]{2,8}(?:-[a-z]{1,16}){1,4}-[0-9]{1,2}")

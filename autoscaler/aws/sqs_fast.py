@@ -33,7 +33,7 @@ from botocore.parsers import create_parser
 from botocore.utils import get_environ_proxies
 from yarl import URL
 
-from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, Call
+from autoscaler.aws.calls import GET_QUEUE_ATTRIBUTES, Call
 from autoscaler.aws.clients import CONNECT_S, CONNECTIONS, Clients
 from autoscaler.aws.faults import clean
 from autoscaler.aws.redirects import refuse_redirect

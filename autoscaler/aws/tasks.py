@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from autoscaler.aws.answers import ResponsePart
-from autoscaler.aws.apis import DESCRIBE_TASK_DEFINITION, GET_TASK_PROTECTION, LIST_TASKS
 from autoscaler.aws.batching import batches
 from autoscaler.aws.caller import Caller, within
+from autoscaler.aws.calls import DESCRIBE_TASK_DEFINITION, GET_TASK_PROTECTION, LIST_TASKS
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name
@@ -107,10 +107,7 @@ MOST_CACHED = 20_000
 benchmark. The least recently used one is removed first.
 """
 
-DENIED = (
-    f"{DESCRIBE_TASK_DEFINITION.name} was denied less than 5 minutes ago; grant {DESCRIBE_TASK_DEFINITION.holder} "
-    f"{DESCRIBE_TASK_DEFINITION.name} on {DESCRIBE_TASK_DEFINITION.resource}"
-)
+DENIED = f"{DESCRIBE_TASK_DEFINITION.name} was denied less than 5 minutes ago; {DESCRIBE_TASK_DEFINITION.grant}"
 
 DENIED_S = 300.0
 """IAM grants the permission for all task definitions or for none: after a denial none is read in that place for 5

@@ -22,7 +22,18 @@ from autoscaler.cli.printing import check, completion, dashboards, iam_policy, s
 from autoscaler.cli.simulating import simulate
 from autoscaler.cli.starting import init
 from autoscaler.cli.status import status
+from autoscaler.config import use_sources
+from autoscaler.config.metrics import SignalDeclaration
 from autoscaler.errors import ConfigError
+
+
+def _sources() -> tuple[SignalDeclaration, ...]:
+    from autoscaler.sources import SOURCES  # noqa: PLC0415 - most commands need no source
+
+    return SOURCES
+
+
+use_sources(_sources)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -179,7 +179,7 @@ def replay(journal: Path, print_json: bool, with_settings: bool) -> None:
 
 
 def _policies() -> PolicyLookup:
-    from autoscaler.control.schedule import Timetable  # noqa: PLC0415 - needed with --settings only
+    from autoscaler.sources.schedule import Timetable  # noqa: PLC0415 - needed with --settings only
 
     services = settings_or_exit().services
     timetables = {service.ref.key: Timetable(service.policy, service.schedules) for service in services}

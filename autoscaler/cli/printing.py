@@ -33,12 +33,15 @@ from autoscaler.errors import ConfigError
 def check(as_json: bool) -> None:
     """Validate the settings without AWS calls. All problems are reported, each with the name of its setting.
 
+    The web configuration file, if one is set, is read too, with its certificates.
+
     \b
     Example:
       AUTOSCALER_CONFIG_FILE=autoscaler.toml autoscaler check
     """
     try:
         config = load(os.environ)
+        _check_web_config(config)
     except ConfigError as error:
         if not as_json:
             refuse(error)
@@ -51,6 +54,14 @@ def check(as_json: bool) -> None:
         return
     with piped():
         click.echo("\n".join([f"Settings are valid: {_named(config)}", *(f"  note: {note}" for note in remarks)]))
+
+
+def _check_web_config(config: Config) -> None:
+    """Read the web configuration file as the daemon does at its start. Raises ConfigError with every problem."""
+    if config.web_config_file is not None:
+        from autoscaler.telemetry.access import read_access  # noqa: PLC0415 - the HTTP server takes time to import
+
+        read_access(config.web_config_file)
 
 
 def _named(config: Config) -> str:

@@ -4,12 +4,13 @@ Invariant: an unknown name or an invalid value is an error. Every variable with 
 of the file is used as written or reported.
 """
 
+from autoscaler.config.checks import notes, shadow_note, shadow_notes, shadow_state, waking_notes
 from autoscaler.config.file import mark_of
 from autoscaler.config.lasting import Gap
 from autoscaler.config.loading import LoadedSettings, find, load
+from autoscaler.config.metrics import use_sources
 from autoscaler.config.model import Chosen, Config, LogFormat, LogLevel, ModeSetting, ServiceConfig
 from autoscaler.config.names import variable
-from autoscaler.config.notes import notes, shadow_note, shadow_notes, shadow_state, waking_notes
 from autoscaler.config.policies import fields_of, policy_of
 from autoscaler.config.reference import (
     Effective,
@@ -56,6 +57,7 @@ __all__ = [
     "shadow_note",
     "shadow_notes",
     "shadow_state",
+    "use_sources",
     "variable",
     "waking_notes",
 ]

@@ -1,6 +1,7 @@
 """Find settings that are valid one by one and contradict each other: in a policy, in a service, between services.
 
-A check reports only if all settings that it compares are readable. Unreadable settings were reported already.
+A check reports only if all settings that it compares are readable. Unreadable settings were reported already. Notes are
+about valid settings whose effect an operator may not expect.
 """
 
 from __future__ import annotations
@@ -8,15 +9,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from autoscaler.config.fields import ServiceFields
 from autoscaler.config.groups import Path
-from autoscaler.config.metrics import QUEUE_SIGNALS, SIGNALS, source_of
+from autoscaler.config.metrics import QUEUE_SIGNALS, signals, source_of, sources_in_words
+from autoscaler.config.model import Config, ServiceConfig
 from autoscaler.config.names import folded
 from autoscaler.config.quoting import quote
 from autoscaler.config.rules import CapFields
 from autoscaler.core import formula
-from autoscaler.core.policy import FallbackBehavior
+from autoscaler.core.figures import number
+from autoscaler.core.policy import FallbackBehavior, Policy
+from autoscaler.core.workers import REMEDY, STOP_TIMEOUT_S, WAITS, long_work
 
 _MIN, _MAX, _QUEUES, _REGION = ("min_tasks",), ("max_tasks",), ("queues",), ("region",)
 _PAUSED, _ROLE_ARN, _EXTERNAL_ID = ("paused",), ("role_arn",), ("external_id",)
@@ -104,8 +109,9 @@ def _schedules(fields: ServiceFields) -> Iterator[Clash]:
 
 def _unknown_names(fields: ServiceFields) -> Iterator[Clash]:
     """Yield a clash for each name in the formula that is neither a signal nor a metric."""
-    known = sorted(SIGNALS | fields.metrics.keys())
-    for name in sorted(_formula_names(fields) - set(known)):
+    names = _formula_names(fields)
+    known = sorted(signals() | fields.metrics.keys()) if names else []
+    for name in sorted(names - set(known)):
         near = difflib.get_close_matches(name, known, 1)
         meant = f"did you mean {near[0]}?" if near else f"known names: {', '.join(known)}"
         yield Clash(_FORMULA, f"{quote(name)} is neither a signal nor a metric; {meant}", (_FORMULA, _METRICS))
@@ -181,7 +187,7 @@ def _queue_names(fields: ServiceFields) -> Iterator[Clash]:
 def _no_source(fields: ServiceFields) -> Iterator[Clash]:
     for name, item in fields.metrics.items():
         if source_of(item, None) is None:
-            what = f"{name}: the metric has no source. Set namespace and metric, or prometheus and query"
+            what = f"{name}: the metric has no source. Set {sources_in_words()}"
             yield Clash(_METRICS, what, (_METRICS,))
 
 
@@ -206,3 +212,69 @@ def cap_contradictions(cap: CapFields, least: Mapping[str, int]) -> Iterator[str
     needed = sum(least[keys[folded(key)]] * taken for key, taken in cap.per_task.items() if folded(key) in keys)
     if needed > cap.most:
         yield f"with min_tasks, the services already use {needed}, and most is {cap.most}"
+
+
+# Notes on valid settings.
+
+START_UP_S = 60.0
+"""Assumed start-up time of an ECS task in seconds, from launch to first receive: 30 to 90 s, mostly image pull."""
+
+
+def notes(config: Config) -> tuple[str, ...]:
+    """Return one sentence per note, with the service's key and the remedy."""
+    waking = waking_notes(config)
+    return (*waking, *(note for service in config.services for note in _of_workers(service.ref.key, service.policy)))
+
+
+def waking_notes(config: Config, start_up_s: Mapping[str, float] = MappingProxyType({})) -> tuple[str, ...]:
+    """Return the notes on scale from zero. `start_up_s`: known start-up times in seconds, by key."""
+    return tuple(
+        note
+        for service in config.services
+        for note in _of_waking(service, config.interval_s, start_up_s.get(service.ref.key))
+    )
+
+
+def _of_workers(key: str, policy: Policy) -> Iterator[str]:
+    work = long_work(policy, None, None)
+    if work is not None:
+        yield (
+            f"{key}: workers is not set, and processing_time is {number(work.takes_s)} s. If stopTimeout in the task "
+            f"definition is shorter (ECS default: {STOP_TIMEOUT_S:g} s), workers are treated as {WAITS}. "
+            f"{REMEDY}"
+        )
+
+
+def _of_waking(service: ServiceConfig, interval_s: float, learned_s: float | None) -> Iterator[str]:
+    policy, key = service.policy, service.ref.key
+    start_up_s, source = (START_UP_S, "assumed") if learned_s is None else (learned_s, "learned")
+    if policy.min_tasks > 0 or any(schedule.min_tasks for schedule in service.schedules):
+        return
+    first_s = interval_s + start_up_s
+    if not service.queues and not policy.metrics and policy.formula is None:
+        yield f"{key}: scales only on CPU or memory, which have no value at 0 tasks; set min_tasks=1 to scale out again"
+    elif service.queues and policy.shortest_latency_s < first_s:
+        yield (
+            f"{key}: scale from zero: the first message waits about {number(first_s)} s (poll interval "
+            f"{number(interval_s)} s, start-up time {number(start_up_s)} s, {source}), and the latency target is "
+            f"{number(policy.shortest_latency_s)} s; set min_tasks=1 to meet it"
+        )
+
+
+def shadow_notes(config: Config) -> tuple[str, ...]:
+    """Return a sentence for each service in shadow: its key, the effect of the mode, and how to activate it."""
+    found = ((service.ref.key, shadow_note(service)) for service in config.services)
+    return tuple(f"{key}: {text}" for key, text in found if text is not None)
+
+
+def shadow_note(service: ServiceConfig) -> str | None:
+    """Return the effect of shadow mode and how to activate the service, without its key (None: it is not in shadow)."""
+    if service.activation is None:
+        return None
+    return f"{shadow_state(service)}. To activate it, {service.activation}; read docs/shadow.md first"
+
+
+def shadow_state(service: ServiceConfig) -> str:
+    """Return the effect of shadow mode, and whether the mode is only the default."""
+    default = " (default, because `mode` is not set)" if service.mode_setting.is_default else ""
+    return f"mode is shadow{default}: the daemon computes decisions but never changes the desired count"

@@ -2,7 +2,8 @@
 
 Each also declares whether its last value stays when its line is missing on a reload, and what a tag may do to it
 (`group.setting`). The reference, the JSON Schema, the names of the variables and the suggestions for mistyped names
-are generated from these models. The defaults of a service equal those of `core/policy.py`; a test compares them.
+are generated from these models. A setting with the name of an attribute of `Policy` (in seconds: with `_s`) fills it
+(`config/policies.py`) and has its default; in the same way, a daemon-wide setting fills an attribute of `Config`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pydantic import Field
 from autoscaler.config.groups import (
     ANY,
     AT_RUNTIME,
+    DEFAULT,
     ENABLE,
     LOWER,
     LOWER_GIVEN,
@@ -32,7 +34,6 @@ from autoscaler.config.metrics import FORMULA, METRICS, Metrics
 from autoscaler.config.model import LogFormat, LogLevel
 from autoscaler.config.rules import (
     CAPS,
-    IN_FORCE,
     SCHEDULES,
     TOLERANCE,
     ActivationFields,
@@ -111,34 +112,34 @@ class ServiceFields(Group):
         by_tag=ENABLE,
     )
     min_tasks: Annotated[int, TASKS] = setting(
-        0,
+        DEFAULT.min_tasks,
         "Minimum number of tasks.",
         "An empty queue needs no tasks. With 0 the first message waits for a poll and for the start of a task.",
         stays="this setting is a bound on the task count.",
         by_tag=RAISE,
     )
     max_tasks: Annotated[int, whole(1, MOST_TASKS)] = setting(
-        MOST_TASKS,
+        DEFAULT.max_tasks,
         "Maximum number of tasks. Required.",
         "It limits the cost, and the load on resources that the workers use, such as a database.",
         stays="this setting is a bound on the task count.",
         by_tag=ANY,
     )
     acceptable_latency: Annotated[float, duration(1.0)] = setting(
-        60.0,
+        DEFAULT.acceptable_latency_s,
         "Latency target: the longest time from the arrival of a message until a task receives it.",
         "The default is about the start-up time of a task. A shorter latency target requires tasks that already run.",
         by_tag=ANY,
     )
     processing_time: Annotated[float | None, optional(duration(0.001))] = setting(
-        None,
+        DEFAULT.processing_time_s,
         "Time that a task needs for one message. The daemon learns it; this setting is the initial estimate.",
         "Workers change with every release. Until something is learned, five messages per task and minute are assumed.",
         stays="a long processing_time blocks scale-in if workers is not set.",
         by_tag=RAISE_GIVEN,
     )
     task_concurrency: Annotated[int, whole(1, 1_000_000)] = setting(
-        1,
+        DEFAULT.task_concurrency,
         "Number of messages that one task processes at the same time. For the demand, the daemon also learns it; the "
         "busy floor uses this setting.",
         "A value that is too low starts more tasks than needed. A value that is too high makes messages wait longer.",
@@ -146,13 +147,13 @@ class ServiceFields(Group):
         by_tag=LOWER,
     )
     learn: Annotated[bool, truth()] = setting(
-        True,
+        DEFAULT.learn,
         "Learn processing_time and task_concurrency from the metrics of the queues. false: use both as configured.",
         "Configured values become outdated, and nothing reports it.",
         by_tag=ENABLE,
     )
     look_ahead: Annotated[bool, truth()] = setting(
-        True,
+        DEFAULT.look_ahead,
         "Forecast the arrivals of the next minutes from the last 14 days of the queue. The forecast can raise the "
         "demand and never lowers it. At its start, the daemon reads up to 14 days of one-minute metrics from "
         "CloudWatch. Has no effect if the load does not repeat.",
@@ -160,7 +161,7 @@ class ServiceFields(Group):
         by_tag=ANY,
     )
     workers: Annotated[WorkerSafety | None, optional(choice(WorkerSafety))] = setting(
-        None,
+        DEFAULT.workers,
         "What happens to work in progress at a scale-in. self_protecting: busy tasks use ECS task scale-in protection. "
         "draining: on SIGTERM, tasks finish or return their messages within stopTimeout. unsafe: tasks lose work, so a "
         "scale-in waits until no message is in flight. Not set: unsafe if messages take longer than stopTimeout "
@@ -173,34 +174,34 @@ class ServiceFields(Group):
         by_tag=only(WorkerSafety.UNSAFE),
     )
     count_in_flight: Annotated[bool, truth()] = setting(
-        True,
+        DEFAULT.count_in_flight,
         "Count messages in flight in the demand.",
         "A task that processes a message is needed. Set false if workers receive far more messages than they process.",
         stays="with false, tasks that process messages are not required.",
         by_tag=ENABLE,
     )
     count_delayed: Annotated[bool, truth()] = setting(
-        False,
+        DEFAULT.count_delayed,
         "Count delayed messages in the demand.",
         "The latency of a delayed message begins when it becomes visible.",
         by_tag=ANY,
     )
     backlog_per_task: Annotated[float | None, optional(_PER_TASK)] = setting(
-        None,
+        DEFAULT.backlog_per_task,
         "Number of visible and in-flight messages per task. The demand is the number of messages divided by this "
         "value.",
         "acceptable_latency gives the same result, and does not have to be changed when the processing time changes.",
         by_tag=ANY,
     )
     cpu_target_percent: Annotated[float | None, optional(_PERCENT_TARGET)] = setting(
-        None,
+        DEFAULT.cpu_target_percent,
         "Target for the service's average CPU utilization, in percent.",
         "The CPU utilization of queue workers does not show the backlog.",
         stays="without this signal, the service would scale in while there is work.",
         by_tag=LOWER_GIVEN,
     )
     memory_target_percent: Annotated[float | None, optional(_PERCENT_TARGET)] = setting(
-        None,
+        DEFAULT.memory_target_percent,
         "Target for the service's average memory utilization, in percent.",
         "Memory utilization rarely follows the load, and rarely decreases.",
         stays="without this signal, the service would scale in while there is work.",
@@ -217,7 +218,7 @@ class ServiceFields(Group):
         stays="without this signal, the service would scale in while there is work.",
     )
     formula: Annotated[str | None, optional(FORMULA)] = setting(
-        None,
+        DEFAULT.formula,
         "An expression for a number of tasks, used as one more signal. It may use the names visible, in_flight, "
         "delayed, oldest_age_s, cpu_percent, memory_percent, running, current and those of the metrics. Example: "
         "max(visible / 50, first(lag, 0) / 10).",
@@ -236,7 +237,7 @@ class ServiceFields(Group):
     scale_out: ScaleOutFields = Field(default_factory=ScaleOutFields)
     scale_in: ScaleInFields = Field(default_factory=ScaleInFields)
     tolerance: Annotated[float, TOLERANCE] = setting(
-        0.1,
+        DEFAULT.tolerance,
         "A demand that differs from the current count by at most this share changes nothing.",
         "The Horizontal Pod Autoscaler also uses a tenth; a smaller change is not worth the start of a task.",
         by_tag=RAISE,
@@ -245,21 +246,21 @@ class ServiceFields(Group):
     fallback: FallbackFields = Field(default_factory=FallbackFields)
     deployments: DeploymentFields = Field(default_factory=DeploymentFields)
     busy_floor: Annotated[bool, truth()] = setting(
-        True,
+        DEFAULT.busy_floor,
         "Never scale in below the tasks that are busy with messages.",
         "ECS does not know which tasks are idle when it selects tasks to stop.",
         stays="this setting protects busy tasks.",
         by_tag=ENABLE,
     )
     launch_per_minute: Annotated[int, whole(1, 1_000_000)] = setting(
-        500,
+        DEFAULT.launch_per_minute,
         "Number of tasks that ECS starts for one service in a minute. One scale-out adds no more than this.",
         "500 is the ECS limit in older Regions. On Fargate in a Region that opened after May 2025 the limit is 125: "
         "set 125 there.",
         stays="this setting limits scale-out.",
     )
     stalled_after: Annotated[float, duration(1.0)] = setting(
-        300.0,
+        DEFAULT.stalled_after_s,
         "If pending tasks have not started after this time, the service counts as stalled and is not scaled out until "
         "at least one of them runs.",
         "This is several times the usual start-up time on Fargate. If tasks cannot start, requesting more of them does "
@@ -267,7 +268,7 @@ class ServiceFields(Group):
         stays="this setting limits scale-out while tasks do not start.",
     )
     conflicting_scalers: Annotated[ConflictingScalers, choice(ConflictingScalers)] = setting(
-        ConflictingScalers.WARN,
+        DEFAULT.conflicting_scalers,
         "If Application Auto Scaling may change the count of the same service: warn and continue, or refuse to scale "
         "it.",
         "A scalable target of Application Auto Scaling may be unused or suspended, so it is not an error by default. "
@@ -276,14 +277,14 @@ class ServiceFields(Group):
         by_tag=stricter(ConflictingScalers.WARN, ConflictingScalers.REFUSE),
     )
     mode: Annotated[Mode, choice(Mode)] = setting(
-        Mode.SHADOW,
+        DEFAULT.mode,
         "active: scale out and in. scale_out_only: never scale in. shadow: decide and report, write nothing.",
         "A missing setting must not change a service. Set active when the decisions in shadow are correct.",
         stays="the mode decides whether the daemon changes the desired count.",
         by_tag=stricter(Mode.ACTIVE, Mode.SCALE_OUT_ONLY, Mode.SHADOW, comparison="more than"),
     )
     paused: Annotated[Pause | int | None, optional(pause())] = setting(
-        None,
+        DEFAULT.paused,
         "Pause all scaling, pause one direction, or hold a fixed task count.",
         "Pauses are exceptions.",
         stays="a pause ends only when an operator removes it.",
@@ -308,15 +309,6 @@ class ServiceFields(Group):
         "The external ID that the trust policy of role_arn requires (sts:ExternalId).",
         "Roles within one organization rarely require one.",
         stays="the trust policy of role_arn requires it.",
-    )
-
-
-class PolicyFields(ServiceFields):
-    """The policy at one moment. Its bounds may come from a schedule; `max_tasks` may then be 0."""
-
-    max_tasks: Annotated[int, TASKS] = setting(MOST_TASKS, "Maximum number of tasks.", "The limit of ECS.")
-    schedule: Annotated[str | None, IN_FORCE] = setting(
-        None, "The schedule that sets the bounds.", "Without an active schedule the service's own bounds apply."
     )
 
 
@@ -387,7 +379,7 @@ class GlobalFields(Group):
     web_config_file: Annotated[str | None, optional(_PATH)] = setting(
         None,
         "A file in the format of the Prometheus web configuration (`web.yml`). tls_server_config configures TLS, "
-        "basic_auth_users the users and passwords.",
+        "basic_auth_users the users and passwords. Requires the extra `web`.",
         "By default the server is read-only and listens only on loopback.",
     )
     log_format: Annotated[LogFormat, choice(LogFormat)] = setting(

@@ -6,15 +6,21 @@ from __future__ import annotations
 
 import re
 import tomllib
+from codecs import BOM_UTF8
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from errno import EISDIR
+from importlib.resources.abc import Traversable
+from io import BytesIO
 from pathlib import Path as FilePath
 from stat import S_ISREG
+from typing import Any, cast
+
+from pydantic_settings import TomlConfigSettingsSource
 
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.groups import Path
-from autoscaler.config.layers import Layer, Named, Naming, Sourced, Tree, sources
+from autoscaler.config.layers import Layer, Merged, Named, Naming, Sourced, Tree, sources
 from autoscaler.config.names import FIELDS, PLACE, SettingsPart, folded, variable
 from autoscaler.config.quoting import quote
 
@@ -107,19 +113,46 @@ CONFIG_FILE = variable(("config_file",))
 _SERVICE_SETTING = "this is a setting of a service. Move it to [defaults] or [services.<key>]"
 
 
-def file(name: str) -> Layer:
-    """Return the settings in the file. If the file cannot be read, the layer has that one problem."""
-    layer = Layer()
-    text = _text(name, layer)
-    table = _table(name, text, layer)
-    named = _named(f"{FilePath(name).name}: ")
-    _read_globals(layer, table, named)
-    _read_defaults(layer, table.get(SettingsPart.DEFAULTS, {}), named)
-    _read_services(layer, table.get(SettingsPart.SERVICES, {}), named)
-    _read_profiles(layer, table.get(SettingsPart.PROFILES, {}), named)
-    mark_parts(layer.tree, text)
-    layer.content = text
-    return layer
+class FileContent:
+    """The content of the file, as a file for pydantic-settings."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def is_file(self) -> bool:
+        return True
+
+    def open(self, mode: str) -> BytesIO:  # noqa: ARG002
+        return BytesIO(self._content)
+
+
+class FileSource(TomlConfigSettingsSource):
+    """The file (None: there is no file): pydantic-settings parses it. The result is `layer.tree`.
+
+    The library ignores a file that does not exist, and reads a file of any size. So the file is read before, and the
+    library gets its content. If the file cannot be read, the layer has that one problem.
+    """
+
+    def __init__(self, name: str | None) -> None:
+        self.layer = Layer()
+        self._name = FilePath(name or "").name
+        self.layer.content = b"" if name is None else _content(name, self.layer)
+        if number := _long_key(self.layer.content):
+            self.layer.complain(self._name, f"line {number}: a key may have at most {MOST_DOTS} dots")
+        # some editors begin a file with a byte order mark
+        content = b"" if number else self.layer.content.removeprefix(BOM_UTF8)
+        super().__init__(Merged, cast("Traversable", FileContent(content)))
+        _read(self.layer, self.toml_data, _named(f"{self._name}: "))
+
+    def __call__(self) -> Tree:
+        return self.layer.tree
+
+    def _read_file(self, file_path: FilePath | Traversable) -> dict[str, Any]:
+        try:
+            return super()._read_file(file_path)
+        except (ValueError, RecursionError) as error:
+            self.layer.complain(self._name, f"invalid TOML: {_reason(error)}")
+            return {}
 
 
 def mark_of(name: str) -> Hashable:
@@ -140,7 +173,7 @@ def is_empty(name: str) -> bool:
     return S_ISREG(found.st_mode) and found.st_size == 0
 
 
-def _text(name: str, layer: Layer) -> bytes:
+def _content(name: str, layer: Layer) -> bytes:
     try:
         if not S_ISREG(FilePath(name).stat().st_mode):
             raise IsADirectoryError(EISDIR, "it is not a regular file")
@@ -153,17 +186,6 @@ def _text(name: str, layer: Layer) -> bytes:
         layer.complain(CONFIG_FILE, f"the file is larger than {LARGEST:,} bytes")
         return b""
     return content
-
-
-def _table(name: str, content: bytes, layer: Layer) -> Mapping[str, object]:
-    if number := _long_key(content):
-        layer.complain(FilePath(name).name, f"line {number}: a key may have at most {MOST_DOTS} dots")
-        return {}
-    try:
-        return tomllib.loads(content.decode("utf-8-sig"))  # some editors begin a file with a byte order mark
-    except (ValueError, RecursionError) as error:
-        layer.complain(FilePath(name).name, f"invalid TOML: {_reason(error)}")
-        return {}
 
 
 def _long_key(content: bytes) -> int | None:
@@ -188,6 +210,14 @@ def _reason(error: Exception) -> str:
 
 def _named(prefix: str) -> Named:
     return lambda path: prefix + ".".join(path)
+
+
+def _read(layer: Layer, table: Mapping[str, object], named: Named) -> None:
+    _read_globals(layer, table, named)
+    _read_defaults(layer, table.get(SettingsPart.DEFAULTS, {}), named)
+    _read_services(layer, table.get(SettingsPart.SERVICES, {}), named)
+    _read_profiles(layer, table.get(SettingsPart.PROFILES, {}), named)
+    mark_parts(layer.tree, layer.content)
 
 
 def _read_globals(layer: Layer, table: Mapping[str, object], named: Named) -> None:

@@ -23,6 +23,7 @@ from autoscaler.config.values import (
     queue,
     whole,
 )
+from autoscaler.core.policy import Policy
 from autoscaler.ports import QueueRef
 
 # How a tag may change a setting. Each setting declares one of these rules next to its default; without a declaration,
@@ -111,6 +112,10 @@ class Leaf:
     by_tag: ByTag = NEVER
 
 
+DEFAULT = Policy("", min_tasks=0, max_tasks=MOST_TASKS)
+"""The policy of a service that sets nothing. A setting of the policy takes its default from here."""
+
+
 def setting(default: Any, meaning: str, why: str, *, stays: str = "", by_tag: ByTag = NEVER) -> Any:
     """Declare a setting: its default, its meaning, and the reason for the default.
 
@@ -120,6 +125,11 @@ def setting(default: Any, meaning: str, why: str, *, stays: str = "", by_tag: By
     """
     extra: dict[str, Any] = {"why": why, "stays": stays, "by_tag": by_tag}
     return Field(default=default, description=meaning, json_schema_extra=extra)
+
+
+def required(meaning: str) -> Any:
+    """Declare a setting inside an item of a list or table that the item must have."""
+    return Field(description=meaning)
 
 
 def meant(default: Any, meaning: str) -> Any:
@@ -156,8 +166,12 @@ def _leaves(group: type[Group], at: Path) -> Iterator[Leaf]:
 
 def _leaf(path: Path, field: FieldInfo) -> Leaf:
     extra: Any = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    kind = next(mark for mark in field.metadata if isinstance(mark, ValueKind))
-    return Leaf(path, kind, field.get_default(), field.description or "", **extra)
+    return Leaf(path, kind_of(field), field.get_default(), field.description or "", **extra)
+
+
+def kind_of(field: FieldInfo) -> ValueKind:
+    """Return the kind of the values of a single setting."""
+    return next(mark for mark in field.metadata if isinstance(mark, ValueKind))
 
 
 def value_at(group: Group, path: Path) -> Any:
@@ -193,7 +207,7 @@ def _property(group: type[Group], name: str, field: FieldInfo) -> dict[str, obje
     leaf = _leaf((name,), field)
     default = {} if field.is_required() or leaf.default is None else {"default": leaf.kind.show(leaf.default)}
     described = {"description": leaf.meaning} if leaf.meaning else {}
-    return {**leaf.kind.schema, **described, **default}
+    return {**leaf.kind.described(), **described, **default}
 
 
 # Tables whose keys the operator chooses: `[services.orders.metrics.lag]` in the file, a JSON object in a variable.

@@ -1,20 +1,30 @@
-"""Settings as trees: one layer per source (environment, file, tags), and their merge."""
+"""Settings as trees: one layer per source (environment, file, tags), and their merge.
+
+pydantic-settings reads the environment and the file (`config/file.py`), and merges the two. It stops at the first
+error, ignores unknown names, and does not record origins. So the layers report all problems, and keep the origins.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.groups import Group, Path, within
 from autoscaler.config.names import (
     JOINT,
     KEY_SHAPE,
     PREFIX,
-    SettingPlace,
     SettingsPart,
     folded,
     misspelt_prefix,
@@ -102,13 +112,19 @@ class Layer:
     def complain(self, where: str, what: str) -> None:
         self.problems.append(Problem(printable(where), printable(what)))
 
-    def put(self, path: Path, value: Sourced) -> None:
-        """Store the value at the path. A value that is too long is not stored and becomes a problem."""
-        if longest_text(value.value) > MOST_CHARACTERS:
+    def fits(self, value: Sourced) -> bool:
+        """Whether the value is short enough. A value that is too long becomes a problem."""
+        fits = longest_text(value.value) <= MOST_CHARACTERS
+        if not fits:
             self.complain(
                 value.origin,
                 f"a text in the value is longer than {MOST_CHARACTERS:,} characters, which is the limit. Shorten it",
             )
+        return fits
+
+    def put(self, path: Path, value: Sourced) -> None:
+        """Store the value at the path, unless it is too long."""
+        if not self.fits(value):
             return
         group = self.tree
         for name in path[:-1]:
@@ -150,20 +166,6 @@ class Layer:
 # Merge the layers: the environment overrides the file, and each service overrides the defaults.
 
 
-class _LayerSource(PydanticBaseSettingsSource):
-    """A layer's tree as a source of pydantic-settings, which merges the sources."""
-
-    def __init__(self, settings_cls: type[BaseSettings], tree: Tree) -> None:
-        super().__init__(settings_cls)
-        self._tree = tree
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        return self._tree.get(field_name), field_name, False
-
-    def __call__(self) -> Tree:
-        return self._tree
-
-
 class Merged(BaseSettings):
     """The merged layers; the first has priority, group by group. Values are not validated here."""
 
@@ -177,20 +179,21 @@ class Merged(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return only the layers of this package: the library's sources ignore unknown names."""
+        """Return the sources that were passed to `merged`, instead of those that the library creates."""
         given = init_settings.init_kwargs if isinstance(init_settings, InitSettingsSource) else {}
-        return tuple(_LayerSource(settings_cls, tree) for tree in given["layers"])
+        sources: tuple[PydanticBaseSettingsSource, ...] = given["sources"]
+        return sources
 
 
-def merged(*trees: Tree) -> Merged:
-    """Return the merged trees; the first has priority, leaf by leaf."""
-    given: dict[str, Any] = {"layers": trees}  # not a field: settings_customise_sources removes it
+def merged(*sources: PydanticBaseSettingsSource) -> Merged:
+    """Return the merged trees of the sources; the first has priority, leaf by leaf."""
+    given: dict[str, Any] = {"sources": sources}  # not a field: settings_customise_sources removes it
     return Merged(**given)
 
 
@@ -227,36 +230,61 @@ TWO_STYLES = (
 )
 
 
-def environment(environ: Mapping[str, str]) -> Layer:
-    """Return the settings in the variables. Variables with another prefix that is not similar to `AUTOSCALER_` are
-    ignored.
+class VariableNames(GlobalFields, ServiceFields, BaseSettings):
+    """The names that a variable may have after the prefix. Values are not validated here."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=JOINT)
+
+    defaults: ServiceFields
+    services: dict[str, Any]
+
+
+class VariablesSource(EnvSettingsSource):
+    """The variables: pydantic-settings splits their names into groups. The result is `layer.tree`.
+
+    The library ignores unknown names, and accepts any case. So it gets only the variables of settings, by folded name;
+    each other variable with the prefix, or with a similar prefix, becomes a problem. The values are `Sourced`, which
+    the library passes on.
     """
-    layer = Layer()
-    for name, value in sorted(environ.items()):
-        found = place(name) if name.startswith(PREFIX) else None
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(VariableNames)
+        self.layer = Layer()
+        self.env_vars = dict[str, Any](self._known(environ))
+        found = super().__call__()
+        ours = {part.value: found.pop(part, {}) for part in (SettingsPart.DEFAULTS, SettingsPart.SERVICES)}
+        ours[SettingsPart.GLOBALS] = {name: found.pop(name) for name in GlobalFields.model_fields if name in found}
         if found:
-            _put(layer, found, Sourced(value.strip(), name))
-        elif name.startswith(PREFIX):
-            layer.complain(name, unknown_variable(name))
-        elif meant := misspelt_prefix(name):
-            layer.complain(name, f"unknown setting; did you mean {meant}?")
-    return layer
+            ours[SettingsPart.FLAT] = found
+        self.layer.tree = overlaid(ours, self.layer.tree)
 
+    def __call__(self) -> Tree:
+        return self.layer.tree
 
-def _put(layer: Layer, found: SettingPlace, sourced: Sourced) -> None:
-    at = _base(layer, found, sourced.origin)
-    if not sourced.value:
-        layer.complain(sourced.origin, EMPTY)
-    elif at is not None:
-        layer.put((*at, *found.path), sourced)
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ARG002
+        """Return the value: a list may also be comma-separated, so the kinds of the settings parse JSON."""
+        return value
 
+    def _known(self, environ: Mapping[str, str]) -> Iterator[tuple[str, Sourced]]:
+        """Yield the variables of settings by folded name. Each other one, and each invalid one, becomes a problem."""
+        for name, value in sorted(environ.items()):
+            found = place(name) if name.startswith(PREFIX) else None
+            if found:
+                sourced = Sourced(value.strip(), name)
+                if self._is_valid(found.key, sourced):
+                    yield folded(name), sourced
+            elif name.startswith(PREFIX):
+                self.layer.complain(name, unknown_variable(name))
+            elif meant := misspelt_prefix(name):
+                self.layer.complain(name, f"unknown setting; did you mean {meant}?")
 
-def _base(layer: Layer, found: SettingPlace, name: str) -> tuple[str, ...] | None:
-    """Return the path of the variable's part in the tree, and add its service (None: the service's key is invalid)."""
-    if found.key is None:
-        return (found.part.value,)
-    key = layer.enter(Naming(found.key, many(found.key), dotted=False), name)
-    return None if key is None else (SettingsPart.SERVICES.value, key)
+    def _is_valid(self, key: str | None, sourced: Sourced) -> bool:
+        """Whether the service's key and the length of the value are valid; otherwise, there is a problem."""
+        entered = key is None or self.layer.enter(Naming(key, many(key), dotted=False), sourced.origin) is not None
+        if not sourced.value:
+            self.layer.complain(sourced.origin, EMPTY)
+            return False
+        return entered and self.layer.fits(sourced)
 
 
 def many(key: str) -> str:

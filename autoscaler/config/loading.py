@@ -14,17 +14,17 @@ from typing import NamedTuple
 
 from autoscaler.config import checks
 from autoscaler.config.fields import GlobalFields, ServiceFields
-from autoscaler.config.file import file
+from autoscaler.config.file import FileSource
 from autoscaler.config.groups import Path
 from autoscaler.config.lasting import Gap, Stated, gaps, restore, stated
-from autoscaler.config.layers import TWO_STYLES, Layer, Merged, Naming, environment, merged, overlaid, sources
+from autoscaler.config.layers import TWO_STYLES, Layer, Merged, Naming, VariablesSource, merged, overlaid, sources
 from autoscaler.config.metrics import source_of
 from autoscaler.config.model import Config, DiscoveryScope, ModeSetting, ServiceConfig, SharedCap
 from autoscaler.config.names import PREFIX, SettingsPart, folded, key_of, variable
-from autoscaler.config.policies import Valid, activating, chosen_in, policy, validated
-from autoscaler.config.rules import CapFields, schedule_of
+from autoscaler.config.policies import Valid, activating, chosen_in, filled, policy, schedule_of, validated
+from autoscaler.config.rules import CapFields
 from autoscaler.errors import ConfigError, Problem
-from autoscaler.ports import MetricSource, Place, QueueRef, Role, ServiceRef
+from autoscaler.ports import MetricRequest, Place, QueueRef, Role, ServiceRef
 
 # Resources that only one service may use: a key, an ECS service, queues. Two services on one would both scale it.
 
@@ -206,19 +206,12 @@ def load(environ: Mapping[str, str]) -> Config:
 
 def config_of(settings: LoadedSettings) -> Config:
     """Return the configuration of valid settings."""
-    daemon = settings.globals.value
-    return Config(
+    return filled(
+        Config,
+        settings.globals.value,
         interval_s=settings.interval_s,
-        http_host=daemon.http_host,
-        http_port=daemon.http_port,
-        web_config_file=daemon.web_config_file,
-        log_format=daemon.log_format,
-        log_level=daemon.log_level,
         services=tuple(service_of(read) for read in settings.services),
-        fleet_cap_percent=daemon.fleet_cap_percent,
-        rate_share_percent=daemon.rate_share_percent,
         caps=_caps(settings),
-        quiet_interval_s=daemon.quiet_interval,
         discovery=_discovery(settings),
     )
 
@@ -241,10 +234,12 @@ def find(environ: Mapping[str, str], last: Stated | None = None) -> LoadedSettin
     """Return the settings with their origins and problems. `last`: the settings stated at the previous read, which stay
     if they are missing now (None: at a start).
     """
-    outer, home = environment(environ), environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None
-    inner = _file_of(outer)
+    home = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or None
+    variables = VariablesSource(environ)
+    outer, content = variables.layer, FileSource(_config_file(variables.layer))
+    inner = content.layer
     flat = _settle_flat(outer, inner, key_of(environ.get(variable(("service",)), "")))
-    written, whole = len(sources(inner.tree)), merged(outer.tree, inner.tree)
+    written, whole = len(sources(inner.tree)), merged(variables, content)
     restore(whole, last or {})
     daemon = validated(GlobalFields, whole.globals)
     reads = tuple(_reads(whole, outer.services | inner.services))
@@ -269,9 +264,8 @@ def find(environ: Mapping[str, str], last: Stated | None = None) -> LoadedSettin
     )
 
 
-def _file_of(outer: Layer) -> Layer:
-    daemon = validated(GlobalFields, outer.tree[SettingsPart.GLOBALS]).value
-    return Layer() if daemon.config_file is None else file(daemon.config_file)
+def _config_file(outer: Layer) -> str | None:
+    return validated(GlobalFields, outer.tree[SettingsPart.GLOBALS]).value.config_file
 
 
 def _settle_flat(outer: Layer, inner: Layer, key: str) -> bool:
@@ -340,13 +334,14 @@ def _claims(read: Read, home: str | None) -> Iterator[Claim]:
 def service_of(read: Read) -> ServiceConfig:
     """Return the service of valid settings."""
     fields = read.valid.value
-    return ServiceConfig(
-        _ref(read),
-        _queues(fields),
-        policy(read.key, fields),
+    return filled(
+        ServiceConfig,
+        fields,
+        ref=_ref(read),
+        queues=_queues(fields),
+        policy=policy(read.key, fields),
         metrics=tuple(_sources(fields)),
         schedules=tuple(schedule_of(name, item) for name, item in fields.schedules.items()),
-        queue_minutes=fields.queue_minutes,
         chosen=tuple(chosen_in(read.valid)),
         mode_setting=read.mode_setting,
     )
@@ -361,7 +356,7 @@ def _role(fields: ServiceFields) -> Role | None:
     return None if fields.role_arn is None else Role(fields.role_arn, fields.external_id)
 
 
-def _sources(fields: ServiceFields) -> Iterator[tuple[str, MetricSource]]:
+def _sources(fields: ServiceFields) -> Iterator[tuple[str, MetricRequest]]:
     for name, item in fields.metrics.items():
         if source := source_of(item, fields.region):
             yield name, source

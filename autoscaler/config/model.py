@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from autoscaler.core.policy import Mode, Policy
-from autoscaler.ports import MetricSource, Place, QueueRef, ServiceRef
+from autoscaler.ports import MetricRequest, Place, QueueRef, ServiceRef
 
 
 class Chosen(NamedTuple):
@@ -81,7 +81,7 @@ class ServiceConfig:
     ref: ServiceRef
     queues: tuple[QueueRef, ...]
     policy: Policy
-    metrics: tuple[tuple[str, MetricSource], ...] = ()
+    metrics: tuple[tuple[str, MetricRequest], ...] = ()
     schedules: tuple[Schedule, ...] = ()
     queue_minutes: bool = True
     chosen: tuple[Chosen, ...] = field(default=(), compare=False)
@@ -106,8 +106,9 @@ class DiscoveryScope:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The configuration of the daemon. `interval_s`: effective, at most a third of the shortest acceptable latency.
+    """The configuration of the daemon. An attribute with the name of a daemon-wide setting has its value.
 
+    `interval_s`: effective, at most a third of the shortest acceptable latency.
     `quiet_interval_s`: longest poll interval while the queues are empty. `http_port` 0: any free port.
     `web_config_file`: TLS and passwords of the HTTP server (None: plain HTTP without passwords). There is at least one
     service or one cluster for discovery; keys are unique, and the services are sorted by key. `fleet_cap_percent`: of

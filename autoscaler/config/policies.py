@@ -6,34 +6,38 @@ Invariant: `policy_of(p.name, fields_of(p)) == p` for every valid policy p.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, is_dataclass
+from dataclasses import fields as dataclass_fields
+from functools import cache, partial
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from autoscaler.config.checks import Clash, contradictions, no_tasks, out_of_bounds
-from autoscaler.config.fields import PolicyFields, ServiceFields
-from autoscaler.config.groups import Group, LimitFields, Path, QueueFields, leaves, names_in, value_at
+from autoscaler.config.fields import ServiceFields
+from autoscaler.config.groups import (
+    DEFAULT,
+    TASKS,
+    Group,
+    LimitFields,
+    Path,
+    QueueFields,
+    kind_of,
+    leaves,
+    names_in,
+    setting,
+    value_at,
+)
 from autoscaler.config.layers import Layer, Sourced, Tree, sources
-from autoscaler.config.metrics import MetricFields, metric_policy
-from autoscaler.config.model import Chosen
+from autoscaler.config.metrics import metric_fields, metric_policy
+from autoscaler.config.model import Chosen, Schedule
 from autoscaler.config.names import SettingsPart, unknown_key
 from autoscaler.config.quoting import printable
-from autoscaler.config.rules import CapFields, ScaleOutFields, ScheduleFields
-from autoscaler.config.values import shown
-from autoscaler.core.policy import (
-    Activation,
-    DeploymentHold,
-    Direction,
-    Fallback,
-    MetricPolicy,
-    Mode,
-    Policy,
-    QueuePolicy,
-    RateLimit,
-)
+from autoscaler.config.rules import IN_FORCE, CapFields, ScheduleFields
+from autoscaler.core.policy import MetricPolicy, Mode, Policy, QueuePolicy
 from autoscaler.errors import ConfigError, Problem
 
 # Validate trees with the models, and convert pydantic's errors to problems with the operator's names.
@@ -45,7 +49,6 @@ G = TypeVar("G", bound=Group)
 _ITEMS: Mapping[str, type[Group]] = {
     "queues": QueueFields,
     "limits": LimitFields,
-    "metrics": MetricFields,
     "schedules": ScheduleFields,
     "caps": CapFields,
 }
@@ -102,7 +105,7 @@ def _text(error: ErrorDetails, path: Path) -> str:
 
 
 def _sentence(error: ErrorDetails, path: Path) -> str:
-    items = _ITEMS.get(path[-1])
+    items = metric_fields() if path[-1] == "metrics" else _ITEMS.get(path[-1])
     match error["type"]:
         case "value_error":
             return str(error["ctx"]["error"])
@@ -114,6 +117,17 @@ def _sentence(error: ErrorDetails, path: Path) -> str:
             return f"the value must be a table with {', '.join(names_in(items))}"
         case _:
             return error["msg"]
+
+
+class PolicyFields(ServiceFields):
+    """The policy at one moment. Its bounds may come from a schedule; `max_tasks` may then be 0."""
+
+    max_tasks: Annotated[int, TASKS] = setting(DEFAULT.max_tasks, "Maximum number of tasks.", "The limit of ECS.")
+    schedule: Annotated[str | None, IN_FORCE] = setting(
+        DEFAULT.schedule,
+        "The schedule that sets the bounds.",
+        "Without an active schedule the service's own bounds apply.",
+    )
 
 
 def policy_of(name: str, fields: Mapping[str, object]) -> Policy:
@@ -130,7 +144,7 @@ def policy_of(name: str, fields: Mapping[str, object]) -> Policy:
     problems = [*layer.problems, *valid.problems, *clashes]
     if problems:
         raise ConfigError(problems)
-    return replace(policy(name, valid.value), schedule=valid.value.schedule)
+    return policy(name, valid.value)
 
 
 def _clashes(fields: PolicyFields, broken: Set[Path]) -> list[Clash]:
@@ -139,42 +153,75 @@ def _clashes(fields: PolicyFields, broken: Set[Path]) -> list[Clash]:
     return [*contradictions(fields, broken), *own]
 
 
+# Settings become attributes of dataclasses by name: the attribute of a duration has the suffix `_s`, any other has the
+# name of the setting. An inner group becomes an inner dataclass, and a list of items a tuple of dataclasses.
+
+T = TypeVar("T")
+
+
+class Attribute(NamedTuple):
+    """An attribute of a dataclass and its setting: the field of the model, and the `key` as it is written.
+
+    `read` converts the setting's value (None: it is the attribute's value); `show` returns the value as it is written.
+    """
+
+    name: str
+    field: str
+    key: str
+    read: Callable[[Any], object] | None
+    show: Callable[[Any], object]
+
+
+@cache
+def attributes(item: Any, group: type[Group]) -> tuple[Attribute, ...]:
+    """Return the attributes of the dataclass that have a setting in the group, in the order of the settings."""
+    hints, known = get_type_hints(item), {each.name for each in dataclass_fields(item) if each.init}
+    named = ((next((own for own in (name, f"{name}_s") if own in known), None), name) for name in group.model_fields)
+    return tuple(_attribute(own, hints[own], name, group.model_fields[name]) for own, name in named if own is not None)
+
+
+def _attribute(name: str, hint: object, field: str, info: FieldInfo) -> Attribute:
+    key, item = info.alias or field, _class_in(hint)
+    is_plain = not is_dataclass(item)
+    if is_plain:
+        return Attribute(name, field, key, None, kind_of(info).show)
+    read, show = partial(filled, item), partial(settings_of, group=_class_in(info.annotation))
+    if get_origin(hint) is tuple:
+        return Attribute(name, field, key, lambda items: tuple(map(read, items)), lambda items: [*map(show, items)])
+    return Attribute(name, field, key, read, show)
+
+
+def _class_in(annotation: Any) -> Any:
+    """Return the class of the items of a list, else the annotation itself."""
+    return next(iter(get_args(annotation)), annotation)
+
+
+def filled(item: Callable[..., T], group: Group, **computed: object) -> T:
+    """Return the dataclass with the values of the settings. `computed`: attributes that are not a setting's value."""
+    values = {
+        name: getattr(group, field) if read is None else read(getattr(group, field))
+        for name, field, _, read, _ in attributes(item, type(group))
+        if name not in computed
+    }
+    return item(**values, **computed)
+
+
+def settings_of(item: Any, group: type[Group], **computed: object) -> dict[str, object]:
+    """Return the settings of the dataclass as they are written: plain values for JSON, durations as `90s`. Values that
+    are None are left out. `computed`: the settings of attributes that are not a setting's value.
+    """
+    kind: Any = type(item)
+    written = dict[str, object]()
+    for name, _, key, _, show in attributes(kind, group):
+        if (value := getattr(item, name)) is not None:
+            written[key] = computed[name] if name in computed else show(value)
+    return written
+
+
 def policy(name: str, fields: ServiceFields) -> Policy:
     """Return the policy of a service with valid settings."""
-    return Policy(
-        name=name,
-        min_tasks=fields.min_tasks,
-        max_tasks=fields.max_tasks,
-        queues=_queues(fields),
-        acceptable_latency_s=fields.acceptable_latency,
-        processing_time_s=fields.processing_time,
-        task_concurrency=fields.task_concurrency,
-        learn=fields.learn,
-        look_ahead=fields.look_ahead,
-        workers=fields.workers,
-        count_in_flight=fields.count_in_flight,
-        count_delayed=fields.count_delayed,
-        backlog_per_task=fields.backlog_per_task,
-        cpu_target_percent=fields.cpu_target_percent,
-        memory_target_percent=fields.memory_target_percent,
-        metrics=tuple(metric_policy(name, item) for name, item in fields.metrics.items()),
-        formula=fields.formula,
-        scale_out=_direction(fields.scale_out),
-        scale_in=_direction(fields.scale_in),
-        tolerance=fields.tolerance,
-        small_step_stabilization_s=fields.scale_in.small_step_stabilization,
-        activation=Activation(messages=fields.activation.messages, reads=fields.activation.reads),
-        fallback=Fallback(behavior=fields.fallback.behavior, tasks=fields.fallback.tasks, after=fields.fallback.after),
-        deployments=DeploymentHold(
-            hold_scale_in=fields.deployments.hold_scale_in, at_most_s=fields.deployments.at_most
-        ),
-        busy_floor=fields.busy_floor,
-        launch_per_minute=fields.launch_per_minute,
-        stalled_after_s=fields.stalled_after,
-        conflicting_scalers=fields.conflicting_scalers,
-        mode=fields.mode,
-        paused=fields.paused,
-    )
+    metrics = tuple(metric_policy(metric, item) for metric, item in fields.metrics.items())
+    return filled(Policy, fields, name=name, queues=_queues(fields), metrics=metrics)
 
 
 def _queues(fields: ServiceFields) -> tuple[QueuePolicy, ...]:
@@ -183,87 +230,21 @@ def _queues(fields: ServiceFields) -> tuple[QueuePolicy, ...]:
     return tuple(QueuePolicy(name, fields.acceptable_latency if latency is None else latency) for name, latency in own)
 
 
-def _direction(fields: ScaleOutFields) -> Direction:
-    return Direction(
-        cooldown_s=fields.cooldown,
-        stabilization_s=fields.stabilization,
-        limits=tuple(RateLimit(per_s=limit.per, tasks=limit.tasks, percent=limit.percent) for limit in fields.limits),
-        select=fields.select,
-        tolerance=fields.tolerance,
-    )
-
-
 def fields_of(policy: Policy) -> dict[str, object]:
-    """Return the fields of the policy: plain values for JSON, durations as `90s`. Values that are None are left out."""
-    fields: dict[str, object | None] = {
-        "min_tasks": policy.min_tasks,
-        "max_tasks": policy.max_tasks,
-        "queues": [_queue_fields(queue) for queue in policy.queues],
-        "acceptable_latency": shown(policy.acceptable_latency_s),
-        "processing_time": None if policy.processing_time_s is None else shown(policy.processing_time_s),
-        "task_concurrency": policy.task_concurrency,
-        "learn": policy.learn,
-        "look_ahead": policy.look_ahead,
-        "workers": None if policy.workers is None else policy.workers.value,
-        "count_in_flight": policy.count_in_flight,
-        "count_delayed": policy.count_delayed,
-        "backlog_per_task": policy.backlog_per_task,
-        "cpu_target_percent": policy.cpu_target_percent,
-        "memory_target_percent": policy.memory_target_percent,
-        "metrics": {metric.name: _metric_fields(metric) for metric in policy.metrics},
-        "formula": policy.formula,
-        "scale_out": _direction_fields(policy.scale_out),
-        "scale_in": _direction_fields(policy.scale_in)
-        | {"small_step_stabilization": shown(policy.small_step_stabilization_s)},
-        "tolerance": policy.tolerance,
-        "activation": asdict(policy.activation),
-        "fallback": _fallback_fields(policy.fallback),
-        "deployments": _deployment_fields(policy.deployments),
-        "busy_floor": policy.busy_floor,
-        "launch_per_minute": policy.launch_per_minute,
-        "stalled_after": shown(policy.stalled_after_s),
-        "conflicting_scalers": policy.conflicting_scalers.value,
-        "mode": policy.mode.value,
-        "paused": policy.paused if policy.paused is None or isinstance(policy.paused, int) else policy.paused.value,
-        "schedule": policy.schedule,
-    }
-    return _present(fields)
-
-
-def _queue_fields(queue: QueuePolicy) -> dict[str, object]:
-    return {"name": queue.name, "acceptable_latency": shown(queue.acceptable_latency_s)}
+    """Return the fields of the policy, with the bounds first (`settings_of`)."""
+    queues = [settings_of(queue, QueueFields, name=queue.name) for queue in policy.queues]
+    metrics = {metric.name: _metric_fields(metric) for metric in policy.metrics}
+    bounds: dict[str, object] = {"min_tasks": policy.min_tasks, "max_tasks": policy.max_tasks}
+    return bounds | settings_of(policy, PolicyFields, queues=queues, metrics=metrics)
 
 
 def _metric_fields(metric: MetricPolicy) -> dict[str, object]:
-    return _present({"target_per_task": metric.target_per_task, "target_value": metric.target_value})
+    targets = {"target_per_task": metric.target_per_task, "target_value": metric.target_value}
+    return {name: value for name, value in targets.items() if value is not None}
 
 
-def _direction_fields(direction: Direction) -> dict[str, object]:
-    return _present(
-        {
-            "cooldown": shown(direction.cooldown_s),
-            "stabilization": shown(direction.stabilization_s),
-            "limits": [_limit_fields(limit) for limit in direction.limits],
-            "select": direction.select.value,
-            "tolerance": direction.tolerance,
-        }
-    )
-
-
-def _limit_fields(limit: RateLimit) -> dict[str, object]:
-    return _present({"tasks": limit.tasks, "percent": limit.percent, "per": shown(limit.per_s)})
-
-
-def _fallback_fields(fallback: Fallback) -> dict[str, object]:
-    return _present({"behavior": fallback.behavior.value, "tasks": fallback.tasks, "after": fallback.after})
-
-
-def _deployment_fields(hold: DeploymentHold) -> dict[str, object]:
-    return {"hold_scale_in": hold.hold_scale_in, "at_most": shown(hold.at_most_s)}
-
-
-def _present(fields: Mapping[str, object | None]) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value is not None}
+def schedule_of(name: str, item: ScheduleFields) -> Schedule:
+    return filled(Schedule, item, name=name, lasts_s=item.for_)
 
 
 # The configured settings of a service as text, with their origins. Other settings have their defaults.

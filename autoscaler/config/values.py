@@ -110,6 +110,10 @@ class ValueKind:
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.bounded)
 
+    def described(self) -> dict[str, Any]:
+        """Return the whole JSON Schema. `schema` may leave out what is not known when the program starts."""
+        return self.schema
+
     def bounded(self, value: object) -> object:
         """Return the parsed value. Raises WrongValue for a text longer than `most`."""
         if isinstance(value, str) and len(value) > self.most:

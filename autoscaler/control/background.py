@@ -11,17 +11,9 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from threading import Thread
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self
 
-Computed = TypeVar("Computed")
-
-
-class BackgroundTasks(Protocol):
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start the work as a task, which is cancelled when the daemon ends. A bug in it ends the daemon."""
-
-    async def compute(self, work: Callable[[], Computed]) -> Computed:
-        """Return what `work` returns. `work` only computes, and shares no data with other code."""
+from autoscaler.ports import Computed
 
 
 class Background:

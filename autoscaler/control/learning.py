@@ -10,15 +10,13 @@ from math import floor
 from typing import TYPE_CHECKING
 
 from autoscaler.config import ServiceConfig
-from autoscaler.control.background import BackgroundTasks
-from autoscaler.control.observing import Ports
 from autoscaler.core.estimate import Estimator
 from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
 from autoscaler.core.knowledge import TimedCount
 from autoscaler.core.model import Backlog, Instant, Missing, Observation
 from autoscaler.core.policy import Policy
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, NotFound, Throttled, Unavailable
-from autoscaler.ports import HistoryPort, PeriodSum, QueueMinute, QueueRef
+from autoscaler.ports import BackgroundTasks, HistoryPort, PeriodSum, Ports, QueueMinute, QueueRef
 
 if TYPE_CHECKING:
     from autoscaler.core.forecast import Forecaster, Outlook

@@ -16,9 +16,8 @@ from autoscaler.config import ServiceConfig
 from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import Cadence, Rhythm
 from autoscaler.control.learning import Learning, Receives
-from autoscaler.control.observing import Observer, Ports, whole
+from autoscaler.control.observing import Observer, whole
 from autoscaler.control.readers import ConflictWatch, FleetWatch, LastWrite, StopWatch, TagWatch
-from autoscaler.control.schedule import Timetable
 from autoscaler.control.shadow import ShadowWatch
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
@@ -27,9 +26,8 @@ from autoscaler.core.policy import Policy, WorkerSafety
 from autoscaler.core.slo import at_risk
 from autoscaler.core.workers import long_work
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, NotFound, Refused, Throttled
-from autoscaler.ports import Poll, Urgency
-
-__all__ = ["NOTHING_DONE", "Ports", "Rhythm", "ServiceLoop"]
+from autoscaler.ports import Poll, Ports, Urgency
+from autoscaler.sources.schedule import Timetable
 
 MOST_INTERVALS = 1_000
 """Maximum number of intervals between two polls. It makes the number finite if no schedule starts or ends."""

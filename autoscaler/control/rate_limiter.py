@@ -52,23 +52,6 @@ AGING_S = 60.0
 POSITION_TTL_S = 300.0
 """A refused caller that has not retried within this time loses its position."""
 
-PUBLISHED = {
-    Category.SERVICE_READ: (20.0, 100.0),
-    Category.SERVICE_MODIFY: (5.0, 50.0),
-    Category.TASK_READ: (20.0, 100.0),
-    Category.TASK_PROTECTION: (80.0, 200.0),
-    Category.TASK_DEFINITION_READ: (20.0, 50.0),
-    Category.METRIC_READ: (500.0, 500.0),
-    Category.QUEUE_READ: (4000.0, 4000.0),
-    Category.SCALING_READ: (10.0, 20.0),
-    Category.ROLE: (100.0, 100.0),
-    Category.TAG_MODIFY: (10.0, 20.0),
-    Category.IDENTITY: (10.0, 20.0),
-    Category.SIMULATION: (10.0, 40.0),
-}
-"""Refill rate (calls per second) and bucket size (burst). AWS publishes the ECS figures and CloudWatch's rate. The
-values for SQS attributes, Application Auto Scaling, STS and IAM are assumed; the first throttle corrects them."""
-
 SHARE = 0.25
 
 BucketKey: TypeAlias = tuple[Category, str]
@@ -113,7 +96,7 @@ class TokenBucketLimiter:
         """Return the daemon's share of the category's rate in each Region, in calls per second, while AWS does not
         throttle.
         """
-        return PUBLISHED[category][0] * self._share
+        return category.rate * self._share
 
     def tokens(self) -> dict[Category, float]:
         """Return the available tokens of each category, in the area that has the fewest."""
@@ -168,7 +151,7 @@ class TokenBucketLimiter:
     def _state(self, category: Category, area: str) -> _BucketState:
         state = self._states.get((category, area))
         if state is None:
-            (rate, burst), now = PUBLISHED[category], self._clock()
+            rate, burst, now = category.rate, category.burst, self._clock()
             ours = TokenBucket(rate * self._share, max(1.0, burst * self._share), now)
             state = self._states[category, area] = _BucketState(TokenBucket(rate, burst, now), ours)
         return state

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf
 
-from autoscaler.control.observing import Ports
 from autoscaler.core.engine import limit_decision
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Rule, StopTimeout
 from autoscaler.core.policy import ConflictingScalers, Pause, Policy
 from autoscaler.errors import Throttled
-from autoscaler.ports import FleetPort, ServiceRef, Urgency
+from autoscaler.ports import FleetPort, Ports, ServiceRef, Urgency
 
 # The counts of one service: read as often as the rate limits allow, and always again before a change.
 #

@@ -16,10 +16,10 @@ from typing import Protocol, TypeAlias
 
 from autoscaler.config import Config, ServiceConfig
 from autoscaler.control.admission import Admission
-from autoscaler.control.cadence import READINGS
-from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
+from autoscaler.control.cadence import READINGS, Rhythm
+from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.model import Instant
-from autoscaler.ports import ServiceRef
+from autoscaler.ports import Ports, ServiceRef
 
 GRACE_S = 4.0
 """Seconds for a poll to finish after a stop request; then it is cancelled. With the time to close connections, the

@@ -45,11 +45,6 @@ LATE_AT_MOST_RATIO = 2.0
 """Maximum factor of the age vote. Without a processing time, overdue messages require tasks in proportion to their age.
 """
 
-FORMULA_SIGNALS = frozenset(
-    {"visible", "in_flight", "delayed", "oldest_age_s", "cpu_percent", "memory_percent", "running", "current"}
-)
-"""The signals that a formula may use, in addition to the service's metrics."""
-
 _WORK = "backlog {0}, {1} in flight"
 _WORK_READ = _WORK + " in the queues that were read"
 _UTILIZATION = "{0} was at {1} % on {2}, target {3} %"

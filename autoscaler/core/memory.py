@@ -270,8 +270,9 @@ def _idle_since(since: Instant | None, policy: Policy, seen: Observation) -> Ins
 
 def _demand_reach_s(policy: Policy) -> float:
     """Twice `AGREEMENT_S`: a run of zeros that is longer than `AGREEMENT_S` must still be stored."""
-    windows = policy.scale_out.stabilization_s, policy.scale_in.stabilization_s
-    return max(*windows, 2 * AGREEMENT_S, policy.longest_latency_s, policy.small_step_stabilization_s)
+    out, into = policy.scale_out, policy.scale_in
+    windows = out.stabilization_s, into.stabilization_s, into.small_step_stabilization_s
+    return max(*windows, 2 * AGREEMENT_S, policy.longest_latency_s)
 
 
 def _change_reach_s(policy: Policy) -> float:

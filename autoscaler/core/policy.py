@@ -85,6 +85,16 @@ class Direction:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaleIn(Direction):
+    """The limits of scale-in. `small_step_stabilization_s`: a scale-in by less than half requires that no higher demand
+    occurred within that time.
+    """
+
+    stabilization_s: float = 45.0
+    small_step_stabilization_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
 class Activation:
     """Scale out from zero if there are more than `messages` of work in `reads` consecutive readings."""
 
@@ -137,7 +147,6 @@ class Policy:
     `processing_time_s`: the processing time of one message (None: unknown). `task_concurrency`: the messages that a
     task processes at once. With `learn` these two are only the initial values, otherwise they are fixed.
     `look_ahead`: forecasts from past arrivals may raise the demand.
-    `small_step_stabilization_s`: a scale-in by less than half requires that no higher demand occurred within that time.
     `backlog_per_task`, `cpu_target_percent`, `memory_target_percent`: None disables that vote.
     `count_in_flight`, `count_delayed`: whether these messages require tasks; visible ones always do.
     `formula`: an expression over named signals that returns a number of tasks (`core/formula.py`), or None.
@@ -167,9 +176,8 @@ class Policy:
     metrics: tuple[MetricPolicy, ...] = ()
     formula: str | None = None
     scale_out: Direction = field(default_factory=Direction)
-    scale_in: Direction = field(default_factory=lambda: Direction(stabilization_s=45.0))
+    scale_in: ScaleIn = field(default_factory=ScaleIn)
     tolerance: float = 0.1
-    small_step_stabilization_s: float = 120.0
     activation: Activation = field(default_factory=Activation)
     fallback: Fallback = field(default_factory=Fallback)
     deployments: DeploymentHold = field(default_factory=DeploymentHold)

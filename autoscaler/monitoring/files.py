@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterator
 from typing import Any
+
+import yaml
 
 from autoscaler.config import Config
 from autoscaler.monitoring.alarms import Stack, alarms, queue_alarm
@@ -15,51 +17,33 @@ from autoscaler.monitoring.grafana import as_grafana
 from autoscaler.monitoring.rules import GROUPS
 from autoscaler.monitoring.service import SERVICE
 
-# Write JSON values as readable YAML: mappings and lists as blocks, long texts as literal blocks.
-#
-# Scalars that are not plain words are written as JSON, which is valid YAML, so that their type is unambiguous.
+# YAML: mappings and lists as blocks, texts of several lines as literal blocks, all other texts on one line.
 
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]*[A-Za-z0-9]")
-WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null"})
-"""Words that YAML does not read as text."""
+"""A text that every version of YAML reads as a text without quotes, if PyYAML does."""
+
+
+class _TextDumper(yaml.SafeDumper):
+    """Quotes texts that are not plain words, so that their type is clear. Writes no anchors, and indents lists."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - passed by name
+        super().increase_indent(flow, indentless=False)
+
+
+def _text(dumper: _TextDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None if PLAIN.fullmatch(text) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_TextDumper.add_representer(str, _text)
 
 
 def as_yaml(value: dict[str, Any]) -> str:
-    """Return the document. Empty lists and mappings are written as JSON."""
-    return "\n".join(_mapping(value)) + "\n"
-
-
-def _mapping(value: dict[str, Any]) -> Iterator[str]:
-    for key, inner in value.items():
-        yield from _entry(f"{_scalar(key)}:", inner)
-
-
-def _entry(head: str, value: Any) -> Iterator[str]:
-    if isinstance(value, str) and "\n" in value:
-        yield f"{head} |-"
-        yield from (f"  {line}" for line in value.split("\n"))
-    elif isinstance(value, dict | list) and value:
-        yield head
-        yield from (f"  {line}" for line in (_mapping(value) if isinstance(value, dict) else _list(value)))
-    else:
-        yield f"{head} {_scalar(value)}"
-
-
-def _list(value: list[Any]) -> Iterator[str]:
-    for item in value:
-        if isinstance(item, dict) and item:
-            first, *rest = _mapping(item)
-            yield f"- {first}"
-            yield from (f"  {line}" for line in rest)
-        elif isinstance(item, list) and item:
-            yield f"- {json.dumps(item, ensure_ascii=False)}"
-        else:
-            yield f"- {_scalar(item)}"
-
-
-def _scalar(value: Any) -> str:
-    plain = isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in WORDS and ": " not in value
-    return value if plain else json.dumps(value, ensure_ascii=False)
+    """Return the document, with its keys in their order."""
+    return yaml.dump(value, Dumper=_TextDumper, sort_keys=False, allow_unicode=True, width=math.inf)
 
 
 def files(config: Config | None) -> dict[str, str]:

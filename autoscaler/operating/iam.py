@@ -6,38 +6,18 @@ Invariant: the policy allows exactly these permissions.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from autoscaler.aws import apis
-from autoscaler.aws.apis import Api
+from autoscaler.aws.arns import ANY, Home, Right, queue_arn, right_about
+from autoscaler.aws.calls import ASSUME_ROLE, CALLS, UPDATE_SERVICE, Api, Purpose, ResourceForm
 from autoscaler.aws.ecs import PAUSE_TAG
-from autoscaler.aws.names import short_name
-from autoscaler.aws.operator import apis as operators
+from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.config import Config, ServiceConfig
-from autoscaler.config.values import partition
-from autoscaler.control.observing import required_meters
 from autoscaler.core.policy import Mode, WorkerSafety
-from autoscaler.ports import CloudWatchMetric, QueueRef, Role, ServiceRef
-
-PURPOSES = {
-    apis.GET_QUEUE_ATTRIBUTES: "ReadQueues",
-    apis.GET_QUEUE_URL: "FindQueues",
-    apis.LIST_SERVICES: "FindServices",
-    apis.DESCRIBE_SERVICES: "ReadServices",
-    apis.UPDATE_SERVICE: "ScaleServices",
-    apis.LIST_TASKS: "ListTasks",
-    apis.GET_TASK_PROTECTION: "ReadTaskProtection",
-    apis.DESCRIBE_TASK_DEFINITION: "ReadStopTimeouts",
-    apis.GET_METRIC_DATA: "ReadMetrics",
-    apis.DESCRIBE_SCALABLE_TARGETS: "SeeOtherScalers",
-    apis.DESCRIBE_SCALING_POLICIES: "SeeOtherScalers",
-    apis.DESCRIBE_SCHEDULED_ACTIONS: "SeeOtherScalers",
-    apis.ASSUME_ROLE: "ActAsRoles",
-    operators.TAG_RESOURCE: "PauseServices",
-    operators.UNTAG_RESOURCE: "PauseServices",
-}
-"""The `Sid` of each call's statement, in the order of the document."""
+from autoscaler.ports import QueueRef, Role, ServiceRef
+from autoscaler.sources import SOURCES
 
 MOST_MANAGED, MOST_INLINE = 6_144, 10_240
 """The most characters, without white space, of a managed policy and of all inline policies of a role together."""
@@ -59,21 +39,27 @@ def document(rights: Iterable[Right], *, deny_redefinition: bool = False) -> dic
 
 
 def _order(right: Right) -> tuple[int, str, str]:
-    return list(PURPOSES).index(right.api), right.cluster or "", right.resource
+    return _rank(right), right.cluster or "", right.resource
+
+
+def _rank(right: Right) -> int:
+    purposes: list[Purpose | None] = [*Purpose]
+    return purposes.index(right.api.purpose)
 
 
 def _allowing(rights: Iterable[Right]) -> Iterator[dict[str, Any]]:
     """Yield a statement for each purpose and cluster: a condition names one cluster."""
-    groups: dict[tuple[str, str | None], list[Right]] = {}
+    groups: dict[tuple[Purpose | None, str | None], list[Right]] = {}
     for right in rights:
-        groups.setdefault((PURPOSES[right.api], right.cluster), []).append(right)
-    taken: dict[str, int] = {}
+        groups.setdefault((right.api.purpose, right.cluster), []).append(right)
+    taken: Counter[Purpose | None] = Counter()
     for (purpose, cluster), members in groups.items():
-        number = taken[purpose] = taken.get(purpose, 0) + 1
-        yield _statement(purpose if number == 1 else f"{purpose}{number}", cluster, members)
+        taken[purpose] += 1
+        number = "" if taken[purpose] == 1 else taken[purpose]
+        yield _statement(f"{purpose}{number}", cluster, members)
 
 
-def _statement(sid: str, cluster: str | None, members: Iterable[Right]) -> dict[str, Any]:
+def _statement(sid: str, cluster: str | None, members: Sequence[Right]) -> dict[str, Any]:
     statement: dict[str, Any] = {
         "Sid": sid,
         "Effect": "Allow",
@@ -82,23 +68,23 @@ def _statement(sid: str, cluster: str | None, members: Iterable[Right]) -> dict[
     }
     if cluster:
         statement["Condition"] = {"ArnEquals": {"ecs:cluster": cluster}}
-    elif sid == PURPOSES[operators.TAG_RESOURCE]:
+    elif members[0].api.resource is ResourceForm.PAUSE_TAG:
         statement["Condition"] = {"ForAllValues:StringEquals": {"aws:TagKeys": [PAUSE_TAG]}}
     return statement
 
 
 def _denial(sid: str, key: str) -> dict[str, Any]:
-    action, condition = [apis.UPDATE_SERVICE.name], {"Null": {key: "false"}}
+    action, condition = [UPDATE_SERVICE.name], {"Null": {key: "false"}}
     return {"Sid": sid, "Effect": "Deny", "Action": action, "Resource": ["*"], "Condition": condition}
 
 
 def remarks(rights: Iterable[Right], policy: dict[str, Any]) -> Iterator[str]:
     """Yield the remarks to read before the policy is used."""
     asked = {right.api for right in rights}
-    wide = [api.name for api in NO_NARROWER if api in asked]
+    wide = [api.name for api in CALLS if api in asked and api.resource.is_any]
     if wide:
         yield f"AWS supports only the resource * for {', '.join(wide)}"
-    if apis.UPDATE_SERVICE in asked:
+    if UPDATE_SERVICE in asked:
         yield (
             "IAM cannot restrict ecs:UpdateService to the desired count: the role can also change the task definition, "
             "network and capacity of these services to existing ones (docs/iam.md)"
@@ -115,26 +101,7 @@ def remarks(rights: Iterable[Right], policy: dict[str, Any]) -> Iterator[str]:
 
 # The permissions that the daemon's role needs with these settings: each API call and its resource.
 #
-# Invariant: the permissions are exactly the calls of `aws/apis.py` that the settings require.
-
-NO_NARROWER = (
-    apis.GET_METRIC_DATA,
-    apis.LIST_TASKS,
-    apis.DESCRIBE_TASK_DEFINITION,
-    apis.LIST_SERVICES,
-    apis.DESCRIBE_SCALABLE_TARGETS,
-    apis.DESCRIBE_SCALING_POLICIES,
-    apis.DESCRIBE_SCHEDULED_ACTIONS,
-)
-"""AWS supports no resource-level permissions for these calls."""
-
-
-class Right(NamedTuple):
-    """One call on one resource. `cluster`: limited to this cluster (None: the call has no cluster)."""
-
-    api: Api
-    resource: str
-    cluster: str | None = None
+# Invariant: the permissions are exactly the calls of `aws/calls.py` that the settings require.
 
 
 def rights(config: Config, home: Home, role: str | None = None) -> tuple[Right, ...]:
@@ -145,7 +112,7 @@ def rights(config: Config, home: Home, role: str | None = None) -> tuple[Right, 
     called = [right for service in own for right in rights_of(service, home)]
     if _arn_of(config.discovery.place.role) == role:
         called += _discovering(config, home)
-    assumed = [] if role else [Right(apis.ASSUME_ROLE, arn) for arn in roles(config)]
+    assumed = [] if role else [Right(ASSUME_ROLE, arn) for arn in roles(config)]
     return tuple(dict.fromkeys([*called, *assumed]))
 
 
@@ -163,51 +130,31 @@ def _arn_of(role: Role | None) -> str | None:
 def _discovering(config: Config, home: Home) -> Iterator[Right]:
     """Yield permissions for discovered services: any service of the clusters, any queue of the account and Region."""
     place = config.discovery.place
+    queues = QueueRef(ANY, place.region, role=place.role)
     for cluster in config.discovery.clusters:
-        every = ServiceRef("", cluster, ANY, *place)
-        inside = cluster_arn(every, home)
-        yield Right(apis.LIST_SERVICES, ANY, inside)
-        yield Right(apis.DESCRIBE_SERVICES, service_arn(every, home), inside)
-        yield Right(apis.UPDATE_SERVICE, service_arn(every, home), inside)
-        yield Right(apis.LIST_TASKS, ANY, inside)
-        yield Right(apis.GET_TASK_PROTECTION, tasks_arn(every, home), inside)
-        yield Right(apis.DESCRIBE_TASK_DEFINITION, ANY)
-    if config.discovery.clusters:
-        queues = queue_arn(QueueRef(ANY, place.region, role=place.role), home)
-        yield Right(apis.GET_QUEUE_ATTRIBUTES, queues)
-        yield Right(apis.GET_QUEUE_URL, queues)
-        yield Right(apis.GET_METRIC_DATA, ANY)
-        yield from _conflicts()
+        services = ServiceRef("", cluster, ANY, *place)
+        for api in CALLS:
+            if api.resource is ResourceForm.QUEUE:
+                yield Right(api, queue_arn(queues, home))
+            elif api is not ASSUME_ROLE:
+                yield right_about(api, services, home)
 
 
-def _conflicts() -> Iterator[Right]:
-    yield Right(apis.DESCRIBE_SCALABLE_TARGETS, ANY)
-    yield Right(apis.DESCRIBE_SCALING_POLICIES, ANY)
-    yield Right(apis.DESCRIBE_SCHEDULED_ACTIONS, ANY)
+def rights_of(service: ServiceConfig, home: Home) -> list[Right]:
+    """Return the permissions of the daemon for this service, each once. In shadow they are all read-only.
+
+    Those of its queues are first, queue by queue; the others are in the order of the policy.
+    """
+    needed = [purpose for purpose, is_needed in NEEDED.items() if is_needed(service)]
+    called = [right_about(api, service.ref, home) for api in _calls_for(*needed)]
+    called += [right for source in SOURCES for right in source.rights(service, home)]
+    return sorted(
+        dict.fromkeys(called), key=lambda right: 0 if right.api.resource is ResourceForm.QUEUE else _rank(right)
+    )
 
 
-def rights_of(service: ServiceConfig, home: Home) -> Iterator[Right]:
-    """Yield the permissions of the daemon for this service. In shadow they are all read-only."""
-    for queue in service.queues:
-        yield Right(apis.GET_QUEUE_ATTRIBUTES, queue_arn(queue, home))
-        if queue.url is None:
-            yield Right(apis.GET_QUEUE_URL, queue_arn(queue, home))
-    yield from _of_ecs(service, home)
-    if reads_metrics(service):
-        yield Right(apis.GET_METRIC_DATA, ANY)
-    yield from _conflicts()
-
-
-def _of_ecs(service: ServiceConfig, home: Home) -> Iterator[Right]:
-    arn, cluster = service_arn(service.ref, home), cluster_arn(service.ref, home)
-    yield Right(apis.DESCRIBE_SERVICES, arn, cluster)
-    if writes(service):
-        yield Right(apis.UPDATE_SERVICE, arn, cluster)
-    if reads_protection(service):
-        yield Right(apis.LIST_TASKS, ANY, cluster)
-        yield Right(apis.GET_TASK_PROTECTION, tasks_arn(service.ref, home), cluster)
-    if reads_stop_timeout(service):
-        yield Right(apis.DESCRIBE_TASK_DEFINITION, ANY)
+def _calls_for(*purposes: Purpose) -> list[Api]:
+    return [api for purpose in purposes for api in (*CALLS, *OPERATOR_CALLS) if api.purpose is purpose]
 
 
 def writes(service: ServiceConfig) -> bool:
@@ -225,23 +172,21 @@ def reads_stop_timeout(service: ServiceConfig) -> bool:
     return service.policy.workers is None
 
 
-def reads_metrics(service: ServiceConfig) -> bool:
-    """Whether CloudWatch metrics are read for the service."""
-    minutes = bool(service.queues) and service.queue_minutes
-    measured = any(isinstance(source, CloudWatchMetric) for _, source in service.metrics)
-    return minutes or measured or bool(required_meters(service.policy))
+def _always(_: ServiceConfig) -> bool:
+    return True
 
 
-# ARNs of the configured resources. An unknown part is `*`, with a remark: a policy with it works, but permits more.
-
-ANY = "*"
-
-
-class Home(NamedTuple):
-    """The Region and account of resources that name none. None: not known."""
-
-    region: str | None = None
-    account: str | None = None
+NEEDED: Mapping[Purpose, Callable[[ServiceConfig], bool]] = {
+    Purpose.READ_SERVICES: _always,
+    Purpose.SCALE_SERVICES: writes,
+    Purpose.LIST_TASKS: reads_protection,
+    Purpose.READ_TASK_PROTECTION: reads_protection,
+    Purpose.READ_STOP_TIMEOUTS: reads_stop_timeout,
+    Purpose.SEE_OTHER_SCALERS: _always,
+}
+"""Whether the daemon makes the calls of a purpose for a service. The calls that read signals depend on the sources; the
+calls for discovery and roles depend on the settings of the daemon.
+"""
 
 
 def region_in(environ: Mapping[str, str]) -> str | None:
@@ -260,25 +205,6 @@ def queue_accounts(config: Config) -> set[str]:
     return {queue.account for service in config.services for queue in service.queues if queue.account}
 
 
-def queue_arn(queue: QueueRef, home: Home) -> str:
-    return _arn("sqs", queue.region or home.region, queue.account or _account(queue.role, home), queue.name)
-
-
-def service_arn(service: ServiceRef, home: Home) -> str:
-    """Return the ARN in the long format, which every service since 2021 has."""
-    name = f"service/{short_name(service.cluster)}/{short_name(service.service)}"
-    return _ecs_arn(service, home, name)
-
-
-def cluster_arn(service: ServiceRef, home: Home) -> str:
-    return _ecs_arn(service, home, f"cluster/{short_name(service.cluster)}")
-
-
-def tasks_arn(service: ServiceRef, home: Home) -> str:
-    """Return the ARN pattern of all tasks of the service's cluster: task IDs are not known in advance."""
-    return _ecs_arn(service, home, f"task/{short_name(service.cluster)}/*")
-
-
 def unknown(services: Iterable[ServiceConfig], home: Home) -> tuple[str, ...]:
     """Return the unknown parts of the ARNs, each with its remedy."""
     each = list(services)
@@ -289,19 +215,6 @@ def unknown(services: Iterable[ServiceConfig], home: Home) -> tuple[str, ...]:
     if nowhere:
         notes.append(f"Region unknown for {', '.join(nowhere)}: ARNs contain * instead of the Region. Set AWS_REGION")
     return tuple(notes)
-
-
-def _ecs_arn(service: ServiceRef, home: Home, resource: str) -> str:
-    return _arn("ecs", service.region or home.region, _account(service.role, home), resource)
-
-
-def _account(role: Role | None, home: Home) -> str | None:
-    """Return the account of the role's resources."""
-    return home.account if role is None else role.account
-
-
-def _arn(service: str, region: str | None, account: str | None, resource: str) -> str:
-    return f"arn:{partition(region)}:{service}:{region or ANY}:{account or ANY}:{resource}"
 
 
 # The IAM policy of the daemon's role, or of operators who pause and resume services.
@@ -353,10 +266,8 @@ def _others(config: Config) -> Iterator[str]:
 def pausing(config: Config, home: Home) -> Iterator[Right]:
     """Yield the permissions of `pause` and `resume`. The daemon only reads the tag: its role must not have them."""
     for service in config.services:
-        arn = service_arn(service.ref, home)
-        yield Right(apis.DESCRIBE_SERVICES, arn, cluster_arn(service.ref, home))
-        yield Right(operators.TAG_RESOURCE, arn)
-        yield Right(operators.UNTAG_RESOURCE, arn)
+        for api in _calls_for(Purpose.READ_SERVICES, Purpose.PAUSE_SERVICES):
+            yield right_about(api, service.ref, home)
 
 
 def _guessed(home: Home, named: set[str], account: str | None) -> Iterator[str]:

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from autoscaler.config import ServiceConfig, policy_of
 from autoscaler.config.values import shown
-from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
+from autoscaler.control.cadence import Rhythm
+from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.explain import sentence
 from autoscaler.core.model import (
     Backlog,
@@ -27,11 +28,11 @@ from autoscaler.core.model import (
 from autoscaler.core.policy import Mode, Policy, WorkerSafety
 from autoscaler.errors import AutoscalerError, ConfigError, Problem
 from autoscaler.ports import (
-    CloudWatchMetric,
     LiveTasks,
+    MetricRequest,
     PeriodSum,
     Poll,
-    PrometheusQuery,
+    Ports,
     QueueMinute,
     QueueRef,
     ServiceRef,
@@ -142,7 +143,15 @@ class Ours:
         world = self._world
         service = ServiceConfig(SERVICE, (QUEUE,), self._policy)
         ports = Ports(
-            world, world, _NoGauges(), world, world, world.clock, lambda: WALL_S + world.clock(), world, _Immediate()
+            queues=world,
+            meters=world,
+            metrics=world,
+            fleets=world,
+            journal=world,
+            clock=world.clock,
+            wall=lambda: WALL_S + world.clock(),
+            history=world,
+            background=_Immediate(),
         )
         self._loop = ServiceLoop(service, ports, Rhythm(self.interval_s, quiet_s=QUIET_S))
         return self._loop
@@ -225,7 +234,7 @@ class _World:
     async def memory(self, service: ServiceRef) -> Utilization | Missing:
         return Missing("the simulated tasks have no memory to measure", "no_data")
 
-    async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
+    async def measure(self, service: ServiceRef, request: MetricRequest, /) -> Measurement | Missing:
         return Missing("the simulated world has no custom metrics", "no_data")
 
     async def live_tasks(self, service: ServiceRef, at: Instant) -> LiveTasks | None:
@@ -269,11 +278,6 @@ class _Immediate:
 
     async def compute(self, work: Callable[[], Result]) -> Result:
         return work()
-
-
-class _NoGauges:
-    async def measure(self, query: PrometheusQuery) -> Measurement | Missing:
-        return Missing("the simulated world has no Prometheus", "no_data")
 
 
 def _sent(world: Surface) -> int | None:

@@ -20,15 +20,12 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 OURS = "autoscaler"
 """The root of the names of the autoscaler's loggers."""
 
-FORMATS = ("auto", "json", "console")
-LEVELS = ("debug", "info", "warning", "error")
-
 
 def configure(form: str, level: str, wall: Callable[[], float], stream: TextIO | None = None) -> None:
     """Write every event of the process as one line to the stream (None: standard output).
 
-    `form` is one of `FORMATS` (`auto`: `console` on a terminal, otherwise `json`), `level` is one of `LEVELS`. `wall`
-    returns seconds since the epoch. A later call replaces an earlier one.
+    `form` is `json`, `console`, or `auto`: `console` on a terminal, otherwise `json`. `level`: `debug`, `info`,
+    `warning` or `error`. `wall` returns seconds since the epoch. A later call replaces an earlier one.
     """
     stream = stream or sys.stdout
     _never_fails_to_encode(stream)

@@ -19,12 +19,10 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from autoscaler.ports import Category, ServiceRef
 from autoscaler.telemetry.families import FAMILIES, Family, MetricKind, Source
-from autoscaler.telemetry.own import OWN
+from autoscaler.telemetry.own import OUTCOMES, OWN, Histogram, Snapshot
 from autoscaler.telemetry.samples import ScrapeView
-from autoscaler.telemetry.snapshot import OUTCOMES, Histogram, Snapshot
-from autoscaler.telemetry.spending import Spending
 from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
-from autoscaler.telemetry.tally import CALL_FAILURES, ServiceTally
+from autoscaler.telemetry.tally import CALL_FAILURES, ServiceTally, Spending
 
 # Write the two text formats of Prometheus, 1,000 lines at a time, with a pause so that other threads can run.
 #

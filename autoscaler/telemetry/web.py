@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any, cast
 
 from aiohttp import hdrs, web
@@ -68,7 +69,7 @@ async def serve(
     `ConfigError` if the address cannot be used.
     """
     connections, access = ConnectionGuard(), access or Access()
-    app = application(store, metrics, hung_after_s, _admitted(connections, Hosts(host), access))
+    app = application(store, metrics, hung_after_s, _admitted(connections, Hosts(host), access), access.headers)
     runner = web.AppRunner(app, access_log=None, logger=_log(), shutdown_timeout=SHUTDOWN_S, **LIMITS)
     await runner.setup()
     try:
@@ -108,9 +109,15 @@ def _problem(error: OSError, host: str, port: int) -> Problem:
     )
 
 
-def application(store: StatusStore, metrics: Metrics, hung_after_s: float, admitted: Middleware) -> web.Application:
-    """Return the application; `admitted` checks requests. An unknown path is 404; any method other than GET and HEAD
-    405.
+def application(
+    store: StatusStore,
+    metrics: Metrics,
+    hung_after_s: float,
+    admitted: Middleware,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> web.Application:
+    """Return the application; `admitted` checks requests; `headers` are added to responses. An unknown path is 404; any
+    method other than GET and HEAD 405.
     """
     site = _Site(store, metrics, hung_after_s)
     app = web.Application(client_max_size=1024, middlewares=[admitted])
@@ -129,7 +136,7 @@ def application(store: StatusStore, metrics: Metrics, hung_after_s: float, admit
             web.get("/api/v1/services/{key}/events", site.service_events),
         ]
     )
-    app.on_response_prepare.append(_add_headers)
+    app.on_response_prepare.append(partial(_add_headers, {**headers, **HEADERS}))
     app.on_shutdown.append(site.close)
     return app
 
@@ -167,8 +174,8 @@ def _as_value(refused: web.HTTPException) -> web.Response:
     return web.Response(text=refused.text, status=refused.status, headers=headers)
 
 
-async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(HEADERS)
+async def _add_headers(headers: Mapping[str, str], _request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(headers)
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
 
 

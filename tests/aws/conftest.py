@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from botocore import loaders
 
-from autoscaler.aws import Aws
+from autoscaler.aws.connection import Aws
 from tests.aws.double import AwsDouble, serving
 from tests.aws.spies import REGION, Spies, connected
 

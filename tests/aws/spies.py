@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from autoscaler.aws import Aws, connect
+from autoscaler.aws.connection import Aws, connect
 from autoscaler.errors import Throttled
 from autoscaler.ports import Category, Urgency
 

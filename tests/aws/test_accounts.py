@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from autoscaler.aws import Aws
+from autoscaler.aws.connection import Aws
 from autoscaler.core.model import Backlog, Fleet, Missing, Utilization
 from autoscaler.ports import Place, QueueRef, Role, ServiceRef, Urgency
 from tests.aws.spies import Spies, connected

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.aws import Aws
+from autoscaler.aws.connection import Aws
 from autoscaler.core.model import Fleet, Missing
 from autoscaler.ports import ServiceRef
 from tests.aws.double import AwsDouble, AwsReply, fault, ok

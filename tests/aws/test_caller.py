@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from autoscaler.aws import Aws
-from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_QUEUE_URL, Call
+from autoscaler.aws.calls import DESCRIBE_SERVICES, GET_QUEUE_URL, Call
 from autoscaler.aws.clients import CREDENTIALS_RETRY_S, Clients, Clocks
+from autoscaler.aws.connection import Aws
 from autoscaler.core.model import Backlog, Fleet, Missing
 from autoscaler.errors import Refused
 from autoscaler.ports import Category, QueueRef, ServiceRef, Urgency

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from autoscaler.aws import Aws
+from autoscaler.aws.connection import Aws
 from autoscaler.core.model import Missing, Utilization
 from autoscaler.ports import LiveTasks, ServiceRef
 from tests.aws.double import AwsDouble, AwsReply, fault, ok

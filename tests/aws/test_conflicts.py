@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from autoscaler.aws import Aws, conflicts
+from autoscaler.aws import conflicts
+from autoscaler.aws.connection import Aws
 from autoscaler.core.model import Missing
 from autoscaler.ports import Category, ServiceRef
 from tests.aws.double import HANG, AwsDouble, AwsReply, fault, ok

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from autoscaler.aws import Aws
-from autoscaler.aws.cloudwatch import queue_metrics, service_metric
+from autoscaler.aws.connection import Aws
+from autoscaler.aws.names import queue_metrics, service_metric
 from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, StopTimeout, Utilization
 from autoscaler.errors import NotFound
 from autoscaler.ports import CloudWatchMetric, LiveTasks, Place, QueueMinute, QueueRef, ServiceRef, Urgency

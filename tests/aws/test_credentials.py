@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from autoscaler.aws import Aws
-from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, Call
+from autoscaler.aws.calls import GET_QUEUE_ATTRIBUTES, Call
+from autoscaler.aws.connection import Aws
 from autoscaler.aws.faults import fault_of_credentials
 from autoscaler.core.model import Missing
 from autoscaler.ports import QueueRef, ServiceRef

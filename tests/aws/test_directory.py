@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.aws import Aws
+from autoscaler.aws.connection import Aws
 from autoscaler.errors import Denied, Throttled, Unavailable
 from autoscaler.ports import Place, Urgency
 from tests.aws.double import AwsDouble, AwsReply, fault, ok

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoscaler.aws import Aws
+from autoscaler.aws.connection import Aws
 from autoscaler.core.model import Deployment, Fleet, Missing
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import ServiceRef, Urgency

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from autoscaler.aws import Aws
 from autoscaler.aws.answers import ResponsePart
-from autoscaler.aws.apis import DESCRIBE_SERVICES, Call
+from autoscaler.aws.calls import DESCRIBE_SERVICES, Call
 from autoscaler.aws.clients import Clocks
+from autoscaler.aws.connection import Aws
 from autoscaler.aws.ecs import trouble_in
 from autoscaler.core.model import Fleet, Trouble
 from tests.about import about

@@ -7,10 +7,10 @@ from botocore import exceptions as sdk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.aws import Aws
-from autoscaler.aws.apis import DESCRIBE_SERVICES, GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES, Api, Call
+from autoscaler.aws.calls import DESCRIBE_SERVICES, GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES, Api, Call
+from autoscaler.aws.connection import Aws
 from autoscaler.aws.faults import CODES, MOST_CHECKED, QUOTED, VERBS, clean, fault_of_answer, fault_of_failure
-from autoscaler.aws.operator.apis import READ_SERVICE
+from autoscaler.aws.operator.tags import READ_SERVICE
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import QueueRef, ServiceRef

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from autoscaler.aws import Aws
+from autoscaler.aws.connection import Aws
 from autoscaler.aws.history import METRIC, MOST_PAGES
 from autoscaler.errors import AutoscalerError, Denied, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import CloudWatchMetric, PeriodSum, QueueRef, Span

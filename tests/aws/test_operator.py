@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from autoscaler.aws import apis
+from autoscaler.aws.calls import UPDATE_SERVICE
 from autoscaler.aws.operator import Identity, Operator, connect_operator
 from autoscaler.errors import Denied, NotFound, Unavailable
 from autoscaler.ports import Place, Role, ServiceRef
@@ -56,19 +56,19 @@ async def test_only_the_decision_allowed_permits_a_call(
     operator: Operator, double: Any, decision: str, expected: bool
 ) -> None:
     double.on("SimulatePrincipalPolicy", simulated(decision))
-    allowed = await operator.identities.may(ROLE, apis.UPDATE_SERVICE, ARN, {"ecs:cluster": "c"}, HERE)
+    allowed = await operator.identities.may(ROLE, UPDATE_SERVICE, ARN, {"ecs:cluster": "c"}, HERE)
     assert allowed is expected
 
 
 async def test_a_response_without_a_decision_permits_nothing(operator: Operator, double: Any) -> None:
     double.on("SimulatePrincipalPolicy", xml("SimulatePrincipalPolicy", "<EvaluationResults></EvaluationResults>"))
-    assert not await operator.identities.may(ROLE, apis.UPDATE_SERVICE, ARN, {}, HERE)
+    assert not await operator.identities.may(ROLE, UPDATE_SERVICE, ARN, {}, HERE)
 
 
 async def test_the_iam_of_another_account_is_called_as_its_role(operator: Operator, double: Any, spies: Any) -> None:
     double.on("AssumeRole", assumed("ASIAOTHER", spies.wall_s + 3600))
     double.on("SimulatePrincipalPolicy", simulated("allowed"))
-    await operator.identities.may(ELSEWHERE.arn, apis.UPDATE_SERVICE, ARN, {}, Place(REGION, ELSEWHERE))
+    await operator.identities.may(ELSEWHERE.arn, UPDATE_SERVICE, ARN, {}, Place(REGION, ELSEWHERE))
     assert [request.key for request in double.requests("SimulatePrincipalPolicy")] == ["ASIAOTHER"]
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 import pytest_asyncio
 
-from autoscaler.aws import Aws
+from autoscaler.aws.connection import Aws
 from autoscaler.core.model import Backlog, Fleet, Missing, Utilization
 from autoscaler.errors import AutoscalerError
 from autoscaler.ports import QueueMinute, QueueRef, ServiceRef, Urgency

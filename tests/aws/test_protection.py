@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from autoscaler.aws import Aws, tasks
+from autoscaler.aws import tasks
+from autoscaler.aws.connection import Aws
 from autoscaler.core.model import Missing
 from autoscaler.ports import Category, ServiceRef
 from tests.aws.double import HANG, AwsDouble, AwsReply, fault, ok

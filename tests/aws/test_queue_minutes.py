@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.aws import Aws
+from autoscaler.aws.connection import Aws
 from autoscaler.core.model import Measurement, Missing
 from autoscaler.ports import CloudWatchMetric, QueueMinute, QueueRef, ServiceRef
 from tests.aws.double import AwsDouble, AwsReply, fault, ok

@@ -13,42 +13,28 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from botocore.session import Session
 
-from autoscaler.aws import apis
 from autoscaler.aws.caller import Caller
+from autoscaler.aws.calls import CALLS, GET_QUEUE_ATTRIBUTES, LIST_TASKS, Api
 from autoscaler.aws.clients import Clocks
-from autoscaler.aws.operator import apis as operator_apis
+from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError
 from autoscaler.inspection.asking import NoDaemon, fetch_decisions, fetch_services
-from autoscaler.ports import Place, PrometheusQuery, Role
-from autoscaler.prometheus import connect_prometheus
+from autoscaler.ports import Place, Role, ServiceRef
+from autoscaler.sources.prometheus import PROMETHEUS, PrometheusQuery
+from autoscaler.sources.source import Connection
 from tests.aws.spies import REGION, Spies
 
 STATUSES = (300, 301, 302, 303, 304, 305, 307, 308)
-NAMES = {"cluster": "c"}
-SCALED = {"ServiceNamespace": "ecs", "ResourceIds": ["service/c/s"]}
-ARN = "arn:aws:ecs:eu-west-1:123456789012:service/c/s"
-PARAMETERS: dict[str, dict[str, Any]] = {
-    "GetQueueUrl": {"QueueName": "orders"},
-    "GetQueueAttributes": {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"},
-    "GetMetricData": {"MetricDataQueries": [], "StartTime": 0, "EndTime": 60},
-    "DescribeServices": {**NAMES, "services": ["s"]},
-    "DescribeTaskDefinition": {"taskDefinition": "worker:1"},
-    "ListServices": NAMES,
-    "UpdateService": {**NAMES, "service": "s", "desiredCount": 1},
-    "ListTasks": NAMES,
-    "GetTaskProtection": NAMES,
-    "DescribeScalableTargets": SCALED,
-    "DescribeScalingPolicies": {"ServiceNamespace": "ecs"},
-    "DescribeScheduledActions": {"ServiceNamespace": "ecs"},
-    "AssumeRole": {"RoleArn": "arn:aws:iam::123456789012:role/r", "RoleSessionName": "us"},
-    "GetCallerIdentity": {},
-    "SimulatePrincipalPolicy": {"PolicySourceArn": ARN, "ActionNames": ["ecs:UpdateService"]},
-    "TagResource": {"resourceArn": ARN, "tags": []},
-    "UntagResource": {"resourceArn": ARN, "tagKeys": ["a"]},
+EVERY = (*CALLS, *OPERATOR_CALLS)
+SAMPLES: dict[str, Any] = {
+    "string": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders",
+    "timestamp": 0,
+    "list": [],
 }
-EVERY = [one for module in (apis, operator_apis) for one in vars(module).values() if isinstance(one, apis.Api)]
+"""A value of each type of parameter. The text is long enough for an ARN, and it is the URL of a queue."""
 BODY = b'{"Attributes": {}, "__type": "ThrottlingException", "AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c"}'
 
 
@@ -111,17 +97,21 @@ def is_plain(text: str, endpoint: str, status: int) -> None:
     assert "the-session-token" not in text
 
 
-def test_every_api_call_is_tested_below() -> None:
-    assert {api.name.partition(":")[2] for api in EVERY} == PARAMETERS.keys()
+def parameters(api: Api) -> dict[str, Any]:
+    """Return the required parameters of the call, with sample values."""
+    shape = Session().get_service_model(api.sdk_service).operation_model(api.operation).input_shape
+    assert shape is not None
+    return {name: SAMPLES[shape.members[name].type_name] for name in shape.required_members}
 
 
 @pytest.mark.parametrize("fast_sqs", [True, False], ids=["fast", "sdk"])
 @pytest.mark.parametrize("api", EVERY, ids=lambda api: api.name)
-async def test_no_call_to_aws_follows_a_redirect(servers: Pair, api: apis.Api, fast_sqs: bool) -> None:
+async def test_no_call_to_aws_follows_a_redirect(servers: Pair, api: Api, fast_sqs: bool) -> None:
+    values = parameters(api)
     async with caller(fast_sqs) as ours:
         for servers.status in STATUSES:
             with pytest.raises(AutoscalerError) as error:
-                await ours.ask(api, "it", Place(REGION), **PARAMETERS[api.name.partition(":")[2]])
+                await ours.ask(api, "it", Place(REGION), **values)
             is_plain(str(error.value), servers.url, servers.status)
     assert len(servers.requests) == len(STATUSES)
     assert servers.leaked == []
@@ -131,7 +121,7 @@ async def test_assuming_a_role_follows_no_redirect(servers: Pair) -> None:
     async with caller() as ours:
         place = Place(REGION, Role("arn:aws:iam::123456789012:role/r"))
         with pytest.raises(AutoscalerError) as error:
-            await ours.ask(apis.LIST_TASKS, "it", place, cluster="c")
+            await ours.ask(LIST_TASKS, "it", place, cluster="c")
     is_plain(str(error.value), servers.url, servers.status)
     assert servers.leaked == []
 
@@ -144,7 +134,7 @@ async def error_with(servers: Pair, variables: dict[str, str], monkeypatch: pyte
         monkeypatch.setenv(name, value)
     async with caller() as ours:
         with pytest.raises(AutoscalerError) as error:
-            await ours.ask(apis.LIST_TASKS, "it", Place(REGION), cluster="c")
+            await ours.ask(LIST_TASKS, "it", Place(REGION), cluster="c")
     assert servers.requests, "no request was sent"
     assert servers.leaked == []
     return str(error.value)
@@ -189,7 +179,7 @@ async def test_a_redirect_by_a_proxy_is_not_followed(servers: Pair, monkeypatch:
     for fast_sqs in (True, False):
         async with caller(fast_sqs) as ours:
             with pytest.raises(AutoscalerError) as error:
-                await ours.ask(apis.GET_QUEUE_ATTRIBUTES, "it", Place(REGION), QueueUrl="http://aws.invalid/1/q")
+                await ours.ask(GET_QUEUE_ATTRIBUTES, "it", Place(REGION), QueueUrl="http://aws.invalid/1/q")
         is_plain(str(error.value), "http://aws.invalid/", servers.status)
     assert servers.requests
     assert servers.leaked == []
@@ -200,8 +190,9 @@ async def test_clients_of_prometheus_and_the_daemon_follow_no_redirect(
     servers: Pair, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     servers.status = status
-    async with connect_prometheus(lambda: 0.0, lambda: 0.0, 20.0) as gauges:
-        reading = await gauges.measure(PrometheusQuery(servers.url, "up"))
+    unused: Any = None
+    async with PROMETHEUS.connect(Connection(unused, lambda: 0.0, lambda: 0.0, 20.0)) as queries:
+        reading = await queries.measure(ServiceRef("orders", "prod", "orders"), PrometheusQuery(servers.url, "up"))
     answers = [await fetch_decisions(servers.url, "orders"), await fetch_services(servers.url)]
     assert isinstance(reading, Missing)
     assert all(isinstance(one, NoDaemon) for one in answers)

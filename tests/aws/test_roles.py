@@ -13,9 +13,9 @@ from uuid import uuid4
 import pytest
 from aiobotocore.session import AioSession
 
-from autoscaler.aws import Aws
-from autoscaler.aws.apis import ASSUME_ROLE, Call
+from autoscaler.aws.calls import ASSUME_ROLE, Call
 from autoscaler.aws.clients import Clients, Clocks
+from autoscaler.aws.connection import Aws
 from autoscaler.aws.roles import DENIED_RENEWAL_S, LEAST_S, RETRY_S
 from autoscaler.core.model import Backlog, Fleet, Missing, StopTimeout, Utilization
 from autoscaler.errors import Denied

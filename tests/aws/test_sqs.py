@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from autoscaler.aws import Aws
-from autoscaler.aws.sqs import region_in
+from autoscaler.aws.connection import Aws
+from autoscaler.aws.names import region_in
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.ports import QueueRef
 from tests.aws.double import AwsDouble, AwsReply, fault, ok

@@ -23,9 +23,9 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.aws import Aws
-from autoscaler.aws.apis import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, Call
+from autoscaler.aws.calls import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, Call
 from autoscaler.aws.clients import Clients, Clocks
+from autoscaler.aws.connection import Aws
 from autoscaler.aws.faults import CODES
 from autoscaler.aws.sqs_fast import MOST_BYTES, FastSqs, _session, signed
 from autoscaler.core.model import Backlog, Missing

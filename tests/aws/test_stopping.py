@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from autoscaler.aws import Aws, tasks
+from autoscaler.aws import tasks
 from autoscaler.aws.answers import ResponsePart
-from autoscaler.aws.apis import DESCRIBE_SERVICES, Call
+from autoscaler.aws.calls import DESCRIBE_SERVICES, Call
+from autoscaler.aws.connection import Aws
 from autoscaler.aws.ecs import task_definitions_in
 from autoscaler.core.model import Fleet, Missing, StopTimeout
 from autoscaler.errors import Denied

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml  # rules.yml is parsed as in Prometheus; its stubs are not a dependency
+import yaml  # rules.yml is parsed as in Prometheus
 
 from tests.baseline.tree import Tree
 

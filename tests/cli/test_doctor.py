@@ -13,6 +13,8 @@ import pytest
 from botocore import loaders
 from click.testing import CliRunner
 
+from autoscaler.aws.calls import CALLS
+from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.cli import main
 from tests.aws.double import HANG, AwsDouble, fault, ok, refused
 from tests.cli.spoken import Ended, autoscaler
@@ -22,11 +24,7 @@ from tests.cli.worlds import WORLD, fake_daemon, free_port, world
 from tests.operating.answers import ROLE, caller, definition, healthy, minute, service, simulated
 
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab"
-READS = {
-    "GetCallerIdentity", "SimulatePrincipalPolicy", "DescribeServices", "GetQueueUrl", "GetQueueAttributes",
-    "GetMetricData", "DescribeScalableTargets", "DescribeScalingPolicies", "DescribeScheduledActions", "ListTasks",
-    "GetTaskProtection", "DescribeTaskDefinition",
-}  # fmt: skip
+READS = {api.operation for api in (*CALLS, *OPERATOR_CALLS)} - {"UpdateService", "TagResource", "UntagResource"}
 BARE: dict[str, Any] = {name: None for name in os.environ if name.startswith(("AWS_", "AUTOSCALER_"))}
 BARE |= {"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*"}
 GOOD = WORLD | {"AUTOSCALER_MIN_TASKS": "1", "AUTOSCALER_QUEUE_MINUTES": "true"}

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.config import load
-from autoscaler.config.metrics import Statistic, server
 from autoscaler.config.quoting import WrongValue
 from autoscaler.core.policy import MetricPolicy
-from autoscaler.ports import CloudWatchMetric, PrometheusQuery
+from autoscaler.ports import CloudWatchMetric
+from autoscaler.sources.cloudwatch import Statistic
+from autoscaler.sources.prometheus import PrometheusQuery, server
 from tests.config.spoken import flat, only, problems, refusal
 
 CLOUDWATCH = {"namespace": "App/Orders", "metric": "Lag", "target_per_task": 100}

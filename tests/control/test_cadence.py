@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from autoscaler.config.model import Schedule
-from autoscaler.control.loop import Rhythm, ServiceLoop
+from autoscaler.control.cadence import Rhythm
+from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.policy import QueuePolicy
 from tests.control.fakes import NOON, FakePorts, loop_over, now, ports_of, service
 from tests.virtual import run_virtually

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from autoscaler.control.loop import Rhythm
+from autoscaler.control.cadence import Rhythm
 from autoscaler.core.model import Backlog, Missing
-from autoscaler.core.policy import Direction, QueuePolicy
+from autoscaler.core.policy import QueuePolicy, ScaleIn
 from autoscaler.ports import QueueMinute, QueueRef
 from tests.control.fakes import FakePorts, loop_over, now, ports_of, service
 from tests.virtual import run_virtually
@@ -65,7 +65,7 @@ def played(world: Cloud, seconds: float, **changes: object) -> list[int]:
 
     async def main() -> None:
         stopping = asyncio.Event()
-        defaults: dict[str, object] = {"backlog_per_task": None, "max_tasks": 5000, "scale_in": Direction(0.0, 45.0)}
+        defaults: dict[str, object] = {"backlog_per_task": None, "max_tasks": 5000, "scale_in": ScaleIn(0.0, 45.0)}
         task = asyncio.create_task(loop_over(world, **defaults | changes).run(stopping))  # type: ignore[arg-type]
         await asyncio.sleep(seconds)
         stopping.set()

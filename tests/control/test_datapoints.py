@@ -18,14 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.core.model import Deployment, Fleet, Measurement, Missing, Utilization
-from autoscaler.core.policy import Direction, MetricPolicy
-from autoscaler.ports import CloudWatchMetric, LiveTasks, PrometheusQuery, QueueMinute, QueueRef, ServiceRef, Urgency
+from autoscaler.core.policy import MetricPolicy, ScaleIn
+from autoscaler.ports import CloudWatchMetric, LiveTasks, MetricRequest, QueueMinute, QueueRef, ServiceRef, Urgency
+from autoscaler.sources.prometheus import PrometheusQuery
 from tests.control.fakes import FakePorts, loop_over, now
 from tests.virtual import run_virtually
 
 NOTHING = Missing("no datapoint", "no_data")
 LAG = CloudWatchMetric("App", "Lag")
-AT_ONCE = Direction(stabilization_s=0.0)
+AT_ONCE = ScaleIn(stabilization_s=0.0, small_step_stabilization_s=0.0)
 OTHERS: dict[str, Any] = {"queues": (), "backlog_per_task": None}
 
 
@@ -82,10 +83,8 @@ class Loaded(FakePorts):
 
     memory = cpu
 
-    async def measure(
-        self, of: ServiceRef | PrometheusQuery, metric: CloudWatchMetric | None = None
-    ) -> Measurement | Missing:
-        if isinstance(of, PrometheusQuery):
+    async def measure(self, service: ServiceRef, request: MetricRequest, /) -> Measurement | Missing:
+        if isinstance(request, PrometheusQuery):
             running = self.runs(now() - self.query_lags_s)
             return Measurement(100.0 * min(1.0, self.load / running), now())
         percent = self.percent(self.newest)
@@ -170,7 +169,7 @@ def test_the_count_reaches_the_required_tasks_without_overshooting(data: st.Data
         samples=draw(st.sampled_from([1, 3])),
     )
     first_s = draw(st.floats(0.0, 60.0))
-    windows = {"scale_in": AT_ONCE, "small_step_stabilization_s": 0.0} if draw(st.booleans()) else {}
+    windows = {"scale_in": AT_ONCE} if draw(st.booleans()) else {}
     signal = draw(st.sampled_from(sorted(SIGNALS)))
 
     watch(world, 1800.0, first_s=first_s, **{"max_tasks": 200, **SIGNALS[signal](aim), **windows})
@@ -270,7 +269,7 @@ def test_task_counts_are_not_read_without_a_utilization_target() -> None:
 @pytest.mark.parametrize("first_s", range(10, 20))
 def test_a_change_that_a_poll_notices_after_its_minute_counts_in_that_minute(first_s: float) -> None:
     world = Loaded(desired=40, load=3.0, stop_s=1.0, counts=None)
-    watch(world, 900.0, first_s=first_s, **SIGNALS["cpu"](60.0), scale_in=AT_ONCE, small_step_stabilization_s=0.0)
+    watch(world, 900.0, first_s=first_s, **SIGNALS["cpu"](60.0), scale_in=AT_ONCE)
     assert world.series == [5]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from autoscaler.control.loop import Rhythm
+from autoscaler.control.cadence import Rhythm
 from autoscaler.control.readers import MOVING_S, TRUSTED_S
 from autoscaler.control.supervisor import USED_RATIO, ReadBudget
 from autoscaler.core.model import Fleet, Missing

@@ -14,8 +14,17 @@ from hypothesis import strategies as st
 
 from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.model import Backlog, Measurement, Missing, Rule, Utilization
-from autoscaler.core.policy import Direction, Fallback, FallbackBehavior, MetricPolicy, QueuePolicy, WorkerSafety
-from autoscaler.ports import CloudWatchMetric, PrometheusQuery, QueueRef, ServiceRef
+from autoscaler.core.policy import (
+    Direction,
+    Fallback,
+    FallbackBehavior,
+    MetricPolicy,
+    QueuePolicy,
+    ScaleIn,
+    WorkerSafety,
+)
+from autoscaler.ports import CloudWatchMetric, MetricRequest, QueueRef, ServiceRef
+from autoscaler.sources.prometheus import PrometheusQuery
 from tests.control.fakes import FakePorts, loop_over, now
 from tests.virtual import run_virtually
 
@@ -41,10 +50,8 @@ class Gappy(FakePorts):
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
         return self.unread.get("cpu") or Utilization(100.0 * self.load / max(1, self.desired), now())
 
-    async def measure(
-        self, of: ServiceRef | PrometheusQuery, metric: CloudWatchMetric | None = None
-    ) -> Measurement | Missing:
-        name = "gauge" if metric is None else "metric"
+    async def measure(self, service: ServiceRef, request: MetricRequest, /) -> Measurement | Missing:
+        name = "gauge" if isinstance(request, PrometheusQuery) else "metric"
         return self.unread.get(name) or Measurement(self.load, now())
 
 
@@ -58,7 +65,7 @@ def gappy_loop(world: Gappy, **changes: object) -> ServiceLoop:
         "cpu_target_percent": 100.0,
         "metrics": (MetricPolicy("metric", target_per_task=1.0), MetricPolicy("gauge", target_per_task=1.0)),
         "sources": (("metric", CPU), ("gauge", GAUGE)),
-        "scale_in": Direction(stabilization_s=WINDOW_S),
+        "scale_in": ScaleIn(stabilization_s=WINDOW_S),
         "tolerance": 0.0,
         **changes,
     }
@@ -174,7 +181,7 @@ def test_one_failed_read_ends_a_run_of_zero_readings(read: str, kind: str) -> No
         reveal(world)
         await polls(world, loop, 20)
 
-    played(world, story, cpu_target_percent=None, metrics=(), sources=(), scale_in=Direction(stabilization_s=0.0))
+    played(world, story, cpu_target_percent=None, metrics=(), sources=(), scale_in=ScaleIn(stabilization_s=0.0))
     zero = next(at for at, tasks in world.writes if tasks == 0)
     assert zero - failed_at > 60.0, "the run of zero readings starts again after the failed read"
 
@@ -191,7 +198,7 @@ def test_two_failed_polls_in_a_row_are_no_gap() -> None:
         reveal(world)
         await polls(world, loop, 8)
 
-    played(world, story, cpu_target_percent=None, metrics=(), sources=(), scale_in=Direction(stabilization_s=30.0))
+    played(world, story, cpu_target_percent=None, metrics=(), sources=(), scale_in=ScaleIn(stabilization_s=30.0))
     late = [poll.decision for poll in world.polls if poll.observation and poll.observation.now >= since]
     assert Rule.WARM_UP not in {step.rule for decision in late if decision for step in decision.steps}
     assert removed_at(world, since)
@@ -267,7 +274,7 @@ def test_an_idle_service_reaches_its_minimum_although_one_percent_of_the_reads_f
                 reveal(world)
             settled.append(now() - began)
 
-        window = Direction(stabilization_s=window_s)
+        window = ScaleIn(stabilization_s=window_s)
         played(world, story, cpu_target_percent=None, metrics=(), sources=(), scale_in=window)
         return settled[-1]
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from autoscaler.control.admission import WINDOW_S, WRITE_S, Admission
-from autoscaler.control.loop import Rhythm, ServiceLoop
+from autoscaler.control.cadence import Rhythm
+from autoscaler.control.loop import ServiceLoop
 from autoscaler.control.shadow import Shadow
 from autoscaler.core.model import Fleet, Missing
-from autoscaler.core.policy import Direction, QueuePolicy, WorkerSafety
+from autoscaler.core.policy import QueuePolicy, ScaleIn, WorkerSafety
 from autoscaler.errors import AutoscalerError, Throttled, Unavailable
 from autoscaler.ports import ServiceRef, Urgency
 from tests.control.fakes import FakePorts, ports_of, service
@@ -128,7 +129,7 @@ class ThreeServices(RuleBasedStateMachine):
     @staticmethod
     def policy_fields(key: str) -> dict[str, object]:
         workers = WorkerSafety.SELF_PROTECTING if key == "refunds" else WorkerSafety.DRAINING
-        return {"workers": workers, "scale_in": Direction(stabilization_s=STABLE_S), "busy_floor": False}
+        return {"workers": workers, "scale_in": ScaleIn(stabilization_s=STABLE_S), "busy_floor": False}
 
     @rule(polls=st.sampled_from([1, 2, 8, 40]))
     def run_polls(self, polls: int) -> None:

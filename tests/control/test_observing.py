@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from autoscaler.control.loop import Rhythm, ServiceLoop
+from autoscaler.control.cadence import Rhythm
+from autoscaler.control.loop import ServiceLoop
 from autoscaler.control.observing import PROTECTION_S
 from autoscaler.core.model import Flow, Measurement, Missing, Observation
 from autoscaler.core.policy import MetricPolicy, QueuePolicy, WorkerSafety
-from autoscaler.ports import CloudWatchMetric, Poll, PrometheusQuery, QueueMinute
+from autoscaler.ports import CloudWatchMetric, Poll, QueueMinute
+from autoscaler.sources.prometheus import PrometheusQuery
 from tests.control.fakes import FakePorts, loop_over, now, play, ports_of, service
 from tests.virtual import run_virtually
 

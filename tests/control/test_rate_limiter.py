@@ -15,7 +15,6 @@ from autoscaler.control.rate_limiter import (
     LEAST_PER_S,
     LONGEST_BACKOFF_S,
     MOST_WAIT_S,
-    PUBLISHED,
     RECHECK_S,
     SHARE,
     TokenBucket,
@@ -62,15 +61,13 @@ async def backoff_s(limiter: TokenBucketLimiter, category: Category = READ, regi
 
 @pytest.mark.parametrize("category", [READ, WRITE, Category.TASK_READ])
 def test_calls_get_our_share_of_the_burst_and_then_of_the_rate(category: Category) -> None:
-    rate, burst = PUBLISHED[category]
-
     async def script(limiter: TokenBucketLimiter) -> None:
-        assert await emptied(limiter, category) == int(SHARE * burst)
+        assert await emptied(limiter, category) == int(SHARE * category.burst)
         began, calls = now(), 0
         while now() - began < 100:
             await limiter.acquire(category, "eu", "one", ROUTINE)
             calls += 1
-        assert calls == pytest.approx(100 * SHARE * rate, abs=1)
+        assert calls == pytest.approx(100 * SHARE * category.rate, abs=1)
 
     played(script)
 
@@ -260,7 +257,7 @@ def test_few_calls_are_made_while_aws_throttles_and_the_full_rate_returns_afterw
         while now() - began < 60:
             await limiter.acquire(READ, "eu", "one", ROUTINE)
             calls += 1
-        assert calls >= 60 * SHARE * PUBLISHED[READ][0]
+        assert calls >= 60 * SHARE * READ.rate
 
     played(script, draw=0.5)
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from autoscaler.control.cadence import Rhythm
 from autoscaler.control.learning import DAY_S, RECHECK_S
-from autoscaler.control.loop import Ports, Rhythm, ServiceLoop
+from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.model import Backlog, Missing, Rule, Verdict
-from autoscaler.core.policy import Direction, Fallback, FallbackBehavior, QueuePolicy
+from autoscaler.core.policy import Fallback, FallbackBehavior, QueuePolicy, ScaleIn
 from autoscaler.errors import AutoscalerError, Denied, NotFound, Unavailable
-from autoscaler.ports import PeriodSum, QueueMinute, QueueRef, Span
+from autoscaler.ports import PeriodSum, Ports, QueueMinute, QueueRef, Span
 from tests.control.fakes import FakePorts, now, ports_of, service
 from tests.virtual import run_virtually
 
@@ -44,7 +45,7 @@ def played(world: WithHistory, polls: int, then: Callable[[], None] = lambda: No
 
         ports: Ports = replace(ports_of(world), history=world)
         loop = ServiceLoop(
-            service(scale_in=Direction(stabilization_s=60.0), **dict[str, Any](changes)), ports, Rhythm(10.0)
+            service(scale_in=ScaleIn(stabilization_s=60.0), **dict[str, Any](changes)), ports, Rhythm(10.0)
         )
         for number in range(polls):
             if number == polls // 2:

@@ -9,7 +9,7 @@ import pytest
 
 from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.model import Fleet, Missing
-from autoscaler.core.policy import Direction
+from autoscaler.core.policy import Direction, ScaleIn
 from autoscaler.ports import ServiceRef, Urgency
 from tests.control.fakes import FakePorts, loop_over, now
 from tests.virtual import run_virtually
@@ -77,7 +77,7 @@ def test_another_identity_starts_a_warm_up_and_deletes_changes_and_demands() -> 
     world = Replaceable(waiting=195, in_flight=5)
 
     async def main() -> None:
-        loop = loop_over(world, scale_in=Direction(stabilization_s=60.0), scale_out=Direction(cooldown_s=3600.0))
+        loop = loop_over(world, scale_in=ScaleIn(stabilization_s=60.0), scale_out=Direction(cooldown_s=3600.0))
         await polls(world, loop, 12)
         assert world.desired == 20
         world.identity, world.desired, world.waiting, world.in_flight = "service/prod/orders 2", 1, 95, 0
@@ -107,7 +107,7 @@ def test_a_service_that_is_replaced_between_a_decision_and_its_write_is_decided_
     world = Swapped(waiting=200, in_flight=1, desired=20, slow_s=6.0)
 
     async def main() -> None:
-        loop = loop_over(world, scale_in=Direction(stabilization_s=30.0))
+        loop = loop_over(world, scale_in=ScaleIn(stabilization_s=30.0))
         await polls(world, loop, 10)
         world.waiting = 50
         world.swap_at = now() + 16.0 + 3.0  # in the second poll, after the read of ECS and before that of the queue

@@ -311,7 +311,8 @@ def test_only_the_tags_of_the_last_removed_services_are_remembered(
     back = {name: tags_with(name) for name in ("a", "b")}
     stage.play(400, {90: lambda: prod.pop("a"), 150: lambda: prod.pop("b"), 250: lambda: prod.update(back)})
     assert {
-        service.ref.service: service.policy.small_step_stabilization_s for service in stage.applied[-1][1].services
+        service.ref.service: service.policy.scale_in.small_step_stabilization_s
+        for service in stage.applied[-1][1].services
     } == {
         "a": 120.0,
         "b": 540.0,

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from autoscaler.config.model import ModeSetting
-from autoscaler.control.loop import Rhythm, ServiceLoop
+from autoscaler.control.cadence import Rhythm
+from autoscaler.control.loop import ServiceLoop
 from autoscaler.control.readers import ConflictWatch
 from autoscaler.control.shadow import LEAST_LATE, OVERDUE_S, RECENT_S, SCALED_S, Shadow, ShadowWatch
 from autoscaler.core.engine import decide

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from autoscaler.control.background import Background
-from autoscaler.control.loop import Rhythm, ServiceLoop
+from autoscaler.control.cadence import Rhythm
+from autoscaler.control.loop import ServiceLoop
 from autoscaler.control.readers import STOP_RETRY_S
 from autoscaler.control.shadow import Shadow
 from autoscaler.core.engine import decide

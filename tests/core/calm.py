@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from autoscaler.core.memory import AcceptedChange, Demand, Memory
 from autoscaler.core.model import Backlog, Decision, Fleet, Observation, QueueReading, Rule
-from autoscaler.core.policy import Direction, Policy, QueuePolicy
+from autoscaler.core.policy import Policy, QueuePolicy, ScaleIn
 
 NOW = 5_000.0
-FREE = Direction()
+FREE = ScaleIn(stabilization_s=0.0)
 
 
 def policy(**changes: object) -> Policy:

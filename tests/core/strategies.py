@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ from autoscaler.core.policy import (
     Policy,
     QueuePolicy,
     RateLimit,
+    ScaleIn,
     SelectLimit,
     WorkerSafety,
 )
@@ -54,13 +56,12 @@ limits = st.one_of(
     ),
     st.builds(lambda pc, per_s: RateLimit(per_s, percent=pc), st.sampled_from([1, 10, 50, 100, 900]), st.just(60.0)),
 )
-directions = st.builds(
-    Direction,
-    cooldown_s=windows,
-    stabilization_s=windows,
-    limits=st.lists(limits, max_size=2).map(tuple),
-    select=st.sampled_from(SelectLimit),
-)
+of_direction: dict[str, st.SearchStrategy[Any]] = {
+    "cooldown_s": windows,
+    "stabilization_s": windows,
+    "limits": st.lists(limits, max_size=2).map(tuple),
+    "select": st.sampled_from(SelectLimit),
+}
 
 
 @st.composite
@@ -81,8 +82,8 @@ def policies(draw: st.DrawFn) -> Policy:
         backlog_per_task=draw(st.sampled_from([None, 0.5, 5.0, 100.0])),
         cpu_target_percent=draw(st.sampled_from([None, 60.0])),
         memory_target_percent=draw(st.sampled_from([None, 80.0])),
-        scale_out=draw(directions),
-        scale_in=draw(directions),
+        scale_out=draw(st.builds(Direction, **of_direction)),
+        scale_in=draw(st.builds(ScaleIn, **of_direction)),
         tolerance=draw(st.sampled_from([0.0, 0.1, 0.5])),
         activation=Activation(draw(st.sampled_from([0, 1, 10])), draw(st.sampled_from([1, 2, 3]))),
         fallback=draw(fallbacks(low, high)),

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import AcceptedChange, Demand, Memory, RunningCount
@@ -42,10 +42,13 @@ from autoscaler.core.policy import (
     Policy,
     QueuePolicy,
     RateLimit,
+    ScaleIn,
     SelectLimit,
     WorkerSafety,
 )
 from tests.core.laws import LAWS, World
+
+D = TypeVar("D", bound=Direction)
 
 NOW = 100_000.0
 AGES = (0.0, 1.0, 14.0, 15.0, 16.0, 29.0, 30.0, 59.0, 60.0, 61.0, 90.0, 119.0, 180.0, 299.0, 300.0, 301.0, 900.0)
@@ -68,7 +71,7 @@ class Draw:
     def maybe(self, share: float = 0.5) -> bool:
         return self._random() < share
 
-    def direction(self) -> Direction:
+    def direction(self, kind: type[D]) -> D:
         one = self.one
         limits = tuple(
             RateLimit(one((15.0, 60.0, 300.0)), tasks=one((0, 1, 4, 8)))
@@ -77,7 +80,7 @@ class Draw:
             for _ in range(one((0, 0, 1, 2)))
         )
         windows = one((0.0, 0.0, 15.0, 60.0)), one((0.0, 15.0, 60.0, 300.0))
-        return Direction(*windows, limits, one(tuple(SelectLimit)), one((None, None, 0.0, 0.3)))
+        return kind(*windows, limits, one(tuple(SelectLimit)), one((None, None, 0.0, 0.3)))
 
     def policy(self) -> Policy:
         one = self.one
@@ -103,8 +106,8 @@ class Draw:
             if self.maybe(0.2)
             else (),
             formula=one((None,) * 9 + ("first(visible, 8) / 3",)),
-            scale_out=self.direction(),
-            scale_in=self.direction(),
+            scale_out=self.direction(Direction),
+            scale_in=self.direction(ScaleIn),
             tolerance=one((0.0, 0.1, 0.5)),
             activation=Activation(one((0, 1, 10)), one((1, 2, 3))),
             fallback=fallback,

@@ -63,7 +63,8 @@ def test_the_reasons_of_a_decision_have_no_unreadable_numbers(
     world: tuple[Policy, Memory, Observation], latency_s: float
 ) -> None:
     policy, memory, seen = world
-    policy = replace(policy, acceptable_latency_s=latency_s, small_step_stabilization_s=latency_s * 3)
+    scale_in = replace(policy.scale_in, small_step_stabilization_s=latency_s * 3)
+    policy = replace(policy, acceptable_latency_s=latency_s, scale_in=scale_in)
     decision = decide(policy, memory, seen)
     texts = [step.reason for step in decision.steps] + [vote.reason for vote in decision.votes]
     for text in [*texts, sentence(policy, decision, seen)]:

@@ -13,7 +13,7 @@ from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Start
 from autoscaler.core.latency import need
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Observation, QueueReading, Rule
-from autoscaler.core.policy import Direction, Policy, QueuePolicy
+from autoscaler.core.policy import Policy, QueuePolicy, ScaleIn
 from autoscaler.core.signals import Work
 from tests.core.calm import NOW, demands, rules
 
@@ -144,7 +144,7 @@ def test_two_tasks_are_spare_if_the_latency_covers_a_poll_and_a_start(latency_s:
 def test_a_small_scale_in_has_a_longer_stabilization_window_than_a_large_one() -> None:
     fleet = Fleet(20, 20, 0, NOW)
     seen = Observation(NOW, fleet, (QueueReading("q", Backlog(0, 0, 0, NOW)),), knowledge=known(load=15.0))
-    configured = policy(scale_in=Direction(stabilization_s=45.0))
+    configured = policy(scale_in=ScaleIn(stabilization_s=45.0))
     small = decide(configured, demands((100.0, 18), (40.0, 15), (10.0, 15)), seen)
     assert (small.target, rules(small)) == (18, [Rule.SMALL_STEP_STABILIZATION])
     over = decide(configured, demands((120.0, 18), (40.0, 16), (10.0, 15)), seen)

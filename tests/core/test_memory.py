@@ -10,7 +10,7 @@ import pytest
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import AcceptedChange, Demand, Memory, RunningCount
 from autoscaler.core.model import Fleet, Flow, Missing, Observation, QueueReading
-from autoscaler.core.policy import Direction, Policy, QueuePolicy
+from autoscaler.core.policy import Direction, Policy, QueuePolicy, ScaleIn
 from tests.core.calm import NOW, changes, demands, policy, seen
 
 LONG = Direction(stabilization_s=300.0)
@@ -91,7 +91,7 @@ def test_each_poll_adds_its_demand_and_a_poll_without_readings_adds_a_failure() 
     ("configured", "reach_s"),
     [
         (policy(), 120.0),
-        (policy(scale_in=LONG), 300.0),
+        (policy(scale_in=ScaleIn(stabilization_s=300.0)), 300.0),
         (policy(scale_out=LONG), 300.0),
         (policy(queues=(QueuePolicy("q", 60.0), QueuePolicy("r", 600.0))), 600.0),
     ],
@@ -103,7 +103,8 @@ def test_demands_are_stored_for_the_longest_window_of_any_rule(configured: Polic
 
 
 @pytest.mark.parametrize(
-    ("configured", "reach_s"), [(policy(), 60.0), (policy(scale_in=COOL), 300.0), (policy(scale_out=COOL), 300.0)]
+    ("configured", "reach_s"),
+    [(policy(), 60.0), (policy(scale_in=ScaleIn(300.0, 0.0)), 300.0), (policy(scale_out=COOL), 300.0)],
 )
 def test_changes_are_stored_for_the_longest_window_of_any_rule(configured: Policy, reach_s: float) -> None:
     """The windows, and at least the minute of the ECS launch rate."""

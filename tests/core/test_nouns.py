@@ -31,6 +31,7 @@ from autoscaler.core.policy import (
     Policy,
     QueuePolicy,
     RateLimit,
+    ScaleIn,
 )
 from autoscaler.core.signals import Work
 from tests.core.calm import NOW, policy, rules, seen
@@ -52,8 +53,8 @@ def test_the_defaults_of_a_policy() -> None:
     assert (plain.acceptable_latency_s, plain.task_concurrency, plain.tolerance) == (60.0, 1, 0.1)
     assert (plain.launch_per_minute, plain.stalled_after_s, plain.busy_floor) == (500, 300.0, True)
     assert (plain.count_in_flight, plain.count_delayed) == (True, False)
-    assert (plain.scale_out, plain.scale_in) == (Direction(0.0, 0.0), Direction(0.0, 45.0))
-    assert (plain.small_step_stabilization_s, plain.learn, plain.look_ahead) == (120.0, True, True)
+    assert (plain.scale_out, plain.scale_in) == (Direction(0.0, 0.0), ScaleIn(0.0, 45.0))
+    assert (plain.scale_in.small_step_stabilization_s, plain.learn, plain.look_ahead) == (120.0, True, True)
     assert plain.activation == Activation(messages=0, reads=1)
     assert plain.fallback == Fallback(FallbackBehavior.HOLD, None, after=3)
     assert plain.deployments == DeploymentHold(hold_scale_in=True, at_most_s=3600.0)

@@ -6,7 +6,7 @@ import pytest
 
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import AcceptedChange, Memory
-from autoscaler.core.policy import Direction, Policy, RateLimit, SelectLimit
+from autoscaler.core.policy import Direction, Policy, RateLimit, ScaleIn, SelectLimit
 from tests.core.calm import NOW, changes, demands, policy, seen
 
 QUIET = ((90.0, 0), (45.0, 0), (10.0, 0))
@@ -15,19 +15,19 @@ QUIET = ((90.0, 0), (45.0, 0), (10.0, 0))
 
 def test_a_window_limits_changes_and_never_causes_one() -> None:
     """The required tasks equal the present count: neither a higher nor a lower past demand changes it."""
-    steady = policy(scale_in=Direction(stabilization_s=300.0), scale_out=Direction(stabilization_s=60.0))
+    steady = policy(scale_in=ScaleIn(stabilization_s=300.0), scale_out=Direction(stabilization_s=60.0))
     assert decide(steady, demands((10, 20)), seen(100)).target == 10
     assert decide(steady, demands((10, 3)), seen(100)).target == 10
 
 
 def test_one_task_required_within_the_window_stays() -> None:
-    steady = policy(scale_in=Direction(stabilization_s=300.0))
+    steady = policy(scale_in=ScaleIn(stabilization_s=300.0))
     assert decide(steady, demands((120, 1), *QUIET), seen(0)).target == 1
     assert decide(steady, demands((300, 1), *QUIET), seen(0)).target == 0
 
 
 def test_a_change_of_one_task_starts_the_cooldown_too() -> None:
-    slow = policy(scale_out=Direction(cooldown_s=30.0), scale_in=Direction(cooldown_s=30.0))
+    slow = policy(scale_out=Direction(cooldown_s=30.0), scale_in=ScaleIn(cooldown_s=30.0, stabilization_s=0.0))
     assert decide(slow, changes((1, 1)), seen(300)).target == 10
     assert decide(slow, changes((1, -1)), seen(20)).target == 10
 
@@ -40,7 +40,7 @@ def test_a_scale_out_cooldown_does_not_delay_a_scale_in_to_0() -> None:
 
 
 def test_one_direction_can_be_disabled_alone() -> None:
-    no_scale_in = policy(scale_in=Direction(select=SelectLimit.DISABLED))
+    no_scale_in = policy(scale_in=ScaleIn(select=SelectLimit.DISABLED, stabilization_s=0.0))
     assert decide(no_scale_in, Memory(), seen(20)).target == 10
     assert decide(no_scale_in, Memory(), seen(300)).target == 30
     no_scale_out = policy(scale_out=Direction(select=SelectLimit.DISABLED))
@@ -51,10 +51,10 @@ def test_one_direction_can_be_disabled_alone() -> None:
 @pytest.mark.parametrize(
     "limited",
     [
-        policy(scale_in=Direction(limits=(RateLimit(60.0, tasks=20),))),
-        policy(scale_in=Direction(limits=(RateLimit(60.0, tasks=10),))),
+        policy(scale_in=ScaleIn(limits=(RateLimit(60.0, tasks=20),), stabilization_s=0.0)),
+        policy(scale_in=ScaleIn(limits=(RateLimit(60.0, tasks=10),), stabilization_s=0.0)),
         policy(scale_out=Direction(limits=(RateLimit(60.0, tasks=1),))),
-        policy(scale_in=Direction(limits=(RateLimit(60.0, percent=100),))),
+        policy(scale_in=ScaleIn(limits=(RateLimit(60.0, percent=100),), stabilization_s=0.0)),
     ],
 )
 def test_a_rate_limit_that_permits_it_lets_the_last_task_stop(limited: Policy) -> None:
@@ -63,13 +63,14 @@ def test_a_rate_limit_that_permits_it_lets_the_last_task_stop(limited: Policy) -
 
 def test_percentages_are_exact() -> None:
     """25 % of 100: out to 125, in to 75. 100 %: in to 0."""
-    quarter = Direction(limits=(RateLimit(60.0, percent=25),))
-    wide = policy(max_tasks=1_000, scale_out=quarter, scale_in=quarter)
+    quarter = (RateLimit(60.0, percent=25),)
+    into = ScaleIn(limits=quarter, stabilization_s=0.0)
+    wide = policy(max_tasks=1_000, scale_out=Direction(limits=quarter), scale_in=into)
     assert decide(wide, Memory(), seen(9_000, desired=100)).target == 125
     assert decide(wide, Memory(), seen(20, desired=100)).target == 75
-    one = policy(scale_in=Direction(limits=(RateLimit(60.0, percent=1),)))
+    one = policy(scale_in=ScaleIn(limits=(RateLimit(60.0, percent=1),), stabilization_s=0.0))
     assert decide(one, Memory(), seen(20, desired=100)).target == 99
-    everything = policy(scale_in=Direction(limits=(RateLimit(60.0, percent=100),)))
+    everything = policy(scale_in=ScaleIn(limits=(RateLimit(60.0, percent=100),), stabilization_s=0.0))
     assert decide(everything, demands(*QUIET), seen(0, desired=100)).target == 0
 
 

@@ -32,6 +32,7 @@ from autoscaler.core.policy import (
     Policy,
     QueuePolicy,
     RateLimit,
+    ScaleIn,
     SelectLimit,
     WorkerSafety,
 )
@@ -51,7 +52,7 @@ def test_tolerance_includes_its_bounds(demand: int, target: int) -> None:
 
 @pytest.mark.parametrize(("age_s", "target"), [(299.0, 9), (300.0, 2)])
 def test_scale_in_stabilization_uses_the_highest_demand_of_a_half_open_window(age_s: float, target: int) -> None:
-    steady = policy(scale_in=Direction(stabilization_s=300.0))
+    steady = policy(scale_in=ScaleIn(stabilization_s=300.0))
     assert decide(steady, demands((age_s, 9), (10, 3)), seen(20)).target == target or age_s == 300.0
     if age_s == 300.0:
         assert decide(steady, demands((age_s, 9)), seen(20)).target == target
@@ -70,11 +71,17 @@ def test_a_scale_out_cooldown_is_half_open(age_s: float, target: int) -> None:
 
 @pytest.mark.parametrize(("age_s", "target"), [(29.0, 10), (30.0, 2)])
 def test_a_scale_in_cooldown_is_half_open(age_s: float, target: int) -> None:
-    assert decide(policy(scale_in=Direction(cooldown_s=30.0)), changes((age_s, -4)), seen(20)).target == target
+    assert (
+        decide(policy(scale_in=ScaleIn(cooldown_s=30.0, stabilization_s=0.0)), changes((age_s, -4)), seen(20)).target
+        == target
+    )
 
 
 def test_a_scale_in_cooldown_does_not_delay_a_scale_out() -> None:
-    assert decide(policy(scale_in=Direction(cooldown_s=300.0)), changes((1, -4)), seen(300)).target == 30
+    assert (
+        decide(policy(scale_in=ScaleIn(cooldown_s=300.0, stabilization_s=0.0)), changes((1, -4)), seen(300)).target
+        == 30
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,12 +123,17 @@ def test_rate_limits_of_scale_out(
 def test_rate_limits_of_scale_in(
     limits: tuple[RateLimit, ...], select: SelectLimit, events: tuple[tuple[float, int], ...], target: int
 ) -> None:
-    limited = policy(scale_in=Direction(limits=limits, select=select))
+    limited = policy(scale_in=ScaleIn(limits=limits, select=select, stabilization_s=0.0))
     assert decide(limited, changes(*events), seen(1)).target == target
 
 
 def test_a_rate_limit_of_one_direction_does_not_change_the_other() -> None:
-    assert decide(policy(scale_in=Direction(limits=(RateLimit(60.0, tasks=1),))), Memory(), seen(300)).target == 30
+    assert (
+        decide(
+            policy(scale_in=ScaleIn(limits=(RateLimit(60.0, tasks=1),), stabilization_s=0.0)), Memory(), seen(300)
+        ).target
+        == 30
+    )
     assert decide(policy(scale_out=Direction(limits=(RateLimit(60.0, tasks=1),))), Memory(), seen(20)).target == 2
 
 
@@ -197,7 +209,7 @@ def test_the_missing_signal_step_names_the_signal_and_the_cause() -> None:
 @pytest.mark.parametrize(("known_s", "target"), [(59.0, 10), (60.0, 2)])
 def test_warm_up_lasts_for_the_longest_scale_in_window(known_s: float, target: int) -> None:
     watching = replace(Memory(), since=NOW - known_s)
-    assert decide(policy(scale_in=Direction(stabilization_s=60.0)), watching, seen(20)).target == target
+    assert decide(policy(scale_in=ScaleIn(stabilization_s=60.0)), watching, seen(20)).target == target
 
 
 @pytest.mark.parametrize(("age_s", "target"), [(59.0, 10), (60.0, 2)])
@@ -252,7 +264,8 @@ def test_the_fallback_sets_the_count_after_the_configured_failures(
 def test_the_fallback_scales_from_zero_and_obeys_scale_in_limits() -> None:
     unread = (QueueReading("q", Missing("denied", "denied")),)
     falling = policy(
-        fallback=Fallback(FallbackBehavior.STATIC, 4, after=3), scale_in=Direction(limits=(RateLimit(60.0, tasks=1),))
+        fallback=Fallback(FallbackBehavior.STATIC, 4, after=3),
+        scale_in=ScaleIn(limits=(RateLimit(60.0, tasks=1),), stabilization_s=0.0),
     )
     assert decide(falling, Memory(failures=3), seen(0, queues=unread, desired=0)).target == 4
     assert decide(falling, Memory(failures=3), seen(0, queues=unread, desired=9)).target == 8
@@ -290,7 +303,7 @@ def test_any_percentage_of_0_tasks_permits_one_task(percent: int) -> None:
 
 def test_a_count_above_max_is_lowered_even_if_more_is_required_and_messages_are_late() -> None:
     late = (QueueReading("q", Backlog(1000, 0, 0, NOW, oldest_age_s=500.0)),)
-    limited = policy(max_tasks=5, scale_in=Direction(stabilization_s=300.0))
+    limited = policy(max_tasks=5, scale_in=ScaleIn(stabilization_s=300.0))
     assert decide(limited, demands((10, 50), (200, 40)), seen(0, queues=late)).target == 5
 
 
@@ -306,7 +319,7 @@ def test_a_pause_at_a_lower_count_keeps_busy_and_protected_tasks(
 
 
 def test_a_count_above_max_obeys_scale_in_limits_and_never_rises() -> None:
-    limited = policy(max_tasks=5, scale_in=Direction(limits=(RateLimit(60.0, tasks=2),)))
+    limited = policy(max_tasks=5, scale_in=ScaleIn(limits=(RateLimit(60.0, tasks=2),), stabilization_s=0.0))
     assert decide(limited, Memory(), seen(1000)).target == 8
     assert decide(policy(max_tasks=5), Memory(), seen(1000)).target == 5
     assert decide(policy(max_tasks=5, paused=Pause.IN), Memory(), seen(1000)).target == 10

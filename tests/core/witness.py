@@ -17,6 +17,7 @@ from autoscaler.core.policy import (
     Policy,
     QueuePolicy,
     RateLimit,
+    ScaleIn,
     WorkerSafety,
 )
 
@@ -37,9 +38,9 @@ PLAIN = Policy(
 POLICIES = (
     PLAIN,
     replace(PLAIN, min_tasks=2, max_tasks=30, fallback=STATIC),
-    replace(PLAIN, max_tasks=8, scale_in=Direction(limits=(RateLimit(PER_S, tasks=4),))),
-    replace(PLAIN, min_tasks=3, scale_in=Direction(90.0, 30.0), scale_out=Direction(cooldown_s=30.0)),
-    replace(PLAIN, max_tasks=12, fallback=STATIC, scale_in=Direction(stabilization_s=0.0)),
+    replace(PLAIN, max_tasks=8, scale_in=ScaleIn(limits=(RateLimit(PER_S, tasks=4),), stabilization_s=0.0)),
+    replace(PLAIN, min_tasks=3, scale_in=ScaleIn(90.0, 30.0), scale_out=Direction(cooldown_s=30.0)),
+    replace(PLAIN, max_tasks=12, fallback=STATIC, scale_in=ScaleIn(stabilization_s=0.0)),
 )
 """A reload can change any policy to any other. No policy needs demands older than two minutes or changes older than one
 minute, which every memory stores.

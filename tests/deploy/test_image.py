@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
@@ -92,6 +93,14 @@ def test_nothing_is_installed_without_its_hash() -> None:
     for command in installs:
         from_outside = "--no-deps" not in command
         assert ("--require-hashes" in command and "--only-binary=:all:" in command) is from_outside, command
+
+
+def test_the_image_contains_the_extra_web() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {Requirement(one).name for one in (*project["dependencies"], *project["optional-dependencies"]["web"])}
+    locked = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements-run.lock").read_text(), re.MULTILINE)
+    assert {"bcrypt", "pyyaml"} <= needed <= set(locked)
+    assert any("-r requirements-run.lock" in command for command in runs())
 
 
 def test_the_build_tools_are_exactly_the_required_ones() -> None:

@@ -18,6 +18,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
+from autoscaler.aws.calls import CALLS
 from tests.deploy.stack import (
     ACCOUNT,
     OPTIONAL,
@@ -31,32 +32,18 @@ from tests.deploy.stack import (
     template,
 )
 
-# All AWS calls of the daemon. GetQueueUrl is for queues that the settings name without a URL.
-CALLS = {
-    "sqs:GetQueueAttributes",
-    "sqs:GetQueueUrl",
-    "ecs:DescribeServices",
-    "ecs:UpdateService",
-    "ecs:ListTasks",
-    "ecs:GetTaskProtection",
-    "ecs:DescribeTaskDefinition",
-    "cloudwatch:GetMetricData",
-    "application-autoscaling:DescribeScalableTargets",
-    "application-autoscaling:DescribeScalingPolicies",
-    "application-autoscaling:DescribeScheduledActions",
-}
-# Also used, on the roles that the settings name. Neither the template nor the policy file grants it.
 ROLES = "sts:AssumeRole"
-# AWS defines no resource for these actions.
-WITHOUT_RESOURCE = {
-    "cloudwatch:GetMetricData",
-    "ecr:GetAuthorizationToken",
-    "ecs:ListTasks",
-    "ecs:DescribeTaskDefinition",
-    "application-autoscaling:DescribeScalableTargets",
-    "application-autoscaling:DescribeScalingPolicies",
-    "application-autoscaling:DescribeScheduledActions",
-}
+"""Also used, on the roles that the settings name. Neither the template nor the policy file grants it."""
+
+WHERE_SET_UP = {"ecs:ListServices"}
+"""Calls of discovery, which this stack does not use."""
+
+USED = {api.name for api in CALLS} - {ROLES} - WHERE_SET_UP
+"""The calls of the daemon in this stack. GetQueueUrl is for queues that the settings name without a URL."""
+
+WITHOUT_RESOURCE = {api.name for api in CALLS if api.resource.is_any} | {"ecr:GetAuthorizationToken"}
+"""AWS supports only the resource `*` for these actions."""
+
 READING = re.compile(":(?:Describe|Get|List)")
 CLUSTER = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/shop"
 # Task ARNs are not known in advance: all tasks of the cluster.
@@ -92,10 +79,6 @@ def plain(name: str) -> Any:
     return json.loads(filled_in(name))
 
 
-WHERE_SET_UP = {"ecs:ListServices"}
-"""Calls of discovery, which this stack does not use."""
-
-
 def as_the_api_spells(node: Any) -> Any:
     """Return the node with the keys of the API: CloudFormation's `StopTimeout` is the API's `stopTimeout`."""
     match node:
@@ -122,7 +105,7 @@ def test_a_misspelled_right_is_detected(tmp_path: Path) -> None:
 @BOTH
 def test_the_daemon_has_exactly_the_rights_that_it_uses(given: Any) -> None:
     rights = [action for one in allowed(deployed(given)["TaskRole"]) for action in one["Action"]]
-    assert sorted(rights) == sorted(CALLS)
+    assert sorted(rights) == sorted(USED)
 
 
 def test_the_readme_has_both_policies_for_a_role_of_another_account() -> None:
@@ -130,13 +113,6 @@ def test_the_readme_has_both_policies_for_a_role_of_another_account() -> None:
     ours, theirs = (one["Statement"][0] for one in policies)
     assert (ours["Action"], ours["Resource"]) == ([ROLES], ["arn:aws:iam::OTHER_ACCOUNT:role/autoscaler"])
     assert (theirs["Action"], theirs["Principal"]) == ([ROLES], {"AWS": "arn:aws:iam::ACCOUNT:role/autoscaler"})
-
-
-def test_the_daemon_uses_exactly_the_rights_that_it_has() -> None:
-    daemons = [path for path in sorted((ROOT / "autoscaler" / "aws").rglob("*.py")) if path.parent.name != "operator"]
-    sources = "".join(path.read_text() for path in daemons)
-    found = set(re.findall(r'"((?:sqs|ecs|cloudwatch|application-autoscaling|iam|sts):[A-Z]\w+)"', sources))
-    assert found == CALLS | WHERE_SET_UP | {ROLES}
 
 
 @BOTH
@@ -173,7 +149,7 @@ def test_a_right_to_write_is_only_for_the_named_service() -> None:
 
 def test_every_right_is_explained() -> None:
     explained = (ROOT / "deploy" / "README.md").read_text().partition("## What each permission is for")[2]
-    for right in CALLS:
+    for right in USED:
         service, _, action = right.partition(":")
         assert f"`{right}`" in explained or f"`…{action.removeprefix('Describe')}`" in explained, (service, action)
 

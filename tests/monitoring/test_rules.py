@@ -92,6 +92,30 @@ def test_written_yaml_is_parsed_back_unchanged(value: dict[str, Any]) -> None:
     assert yaml.safe_load(as_yaml(value)) == value
 
 
+@pytest.mark.parametrize("name", ["rules.yml", "queue-alarm.yaml"])
+def test_texts_of_several_lines_are_literal_blocks_and_no_text_is_folded(name: str) -> None:
+    written = files(None)[name]
+    texts = [text for text in texts_of(yaml.safe_load(written)) if "\n" in text]
+    assert len(texts) == written.count(" |-\n")
+    assert all(line.strip() in written for text in texts for line in text.splitlines())
+    assert not re.search(r"[&*]id\d", written)
+
+
+def texts_of(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for item in inner for text in texts_of(item)]
+
+
+@pytest.mark.parametrize(
+    "text", ["y", "no", "On", "~", "1e3", "0o7", "0x1F", "1_0", "12:30", "2026-01-01", ".5", "=", ""]
+)
+def test_a_text_that_some_version_of_yaml_reads_as_another_type_is_quoted(text: str) -> None:
+    assert re.fullmatch(r"name: (\"|').*(\"|')\n", as_yaml({"name": text}))
+    assert yaml.safe_load(as_yaml({text: text})) == {text: text}
+
+
 def test_there_is_one_alarm_for_each_queue_in_its_own_account_and_region() -> None:
     written = alarms(load(SETTINGS))
     queues = {

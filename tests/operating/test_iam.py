@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.loaders import Loader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.aws import apis
-from autoscaler.aws.operator import apis as operators
+from autoscaler.aws.arns import Home
+from autoscaler.aws.calls import CALLS, Purpose
+from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.config import load
-from autoscaler.operating.iam import PURPOSES, granted
+from autoscaler.operating.iam import granted, rights_of
 from tests.deploy.stack import filled_in
 from tests.operating.settings import ACCOUNT, EVERYTHING, config, several
 
-APIS = {value.name for value in vars(apis).values() if isinstance(value, apis.Api)}
+APIS = {api.name for api in CALLS}
 """Every AWS call of the daemon."""
 
 USUAL = APIS - {"sts:AssumeRole", "ecs:ListServices", "ecs:DescribeTaskDefinition"}
@@ -29,7 +29,7 @@ USUAL = APIS - {"sts:AssumeRole", "ecs:ListServices", "ecs:DescribeTaskDefinitio
 OTHER = "9" * 12
 ROLE = f"arn:aws:iam::{OTHER}:role/autoscaler"
 
-OPERATORS = {value.name for value in vars(operators).values() if isinstance(value, apis.Api)}
+OPERATORS = {api.name for api in OPERATOR_CALLS}
 
 
 def policy(of: Any, account: str | None = ACCOUNT, **options: Any) -> dict[str, Any]:
@@ -95,9 +95,26 @@ def test_a_call_that_no_setting_needs_is_not_granted(fields: Any, missing: Any) 
     assert actions(policy(load(settings))) == USUAL - missing
 
 
-def test_every_call_has_a_purpose() -> None:
-    for api in (value for value in (*vars(apis).values(), operators.TAG_RESOURCE) if isinstance(value, apis.Api)):
-        assert api in PURPOSES, api.name
+def test_every_purpose_is_a_statement_and_the_statements_have_the_order_of_the_purposes() -> None:
+    elsewhere = EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE, "AUTOSCALER_DISCOVER_CLUSTERS": "prod"}
+    documents = [policy(load(elsewhere)), policy(load(elsewhere), role=ROLE), policy(config(), purpose="pause")]
+    sids = [[one["Sid"].rstrip("0123456789") for one in document["Statement"]] for document in documents]
+    assert {sid for each in sids for sid in each} == set(Purpose)
+    assert all(each == sorted(each, key=list(Purpose).index) for each in sids)
+
+
+def test_the_rights_of_a_service_are_in_the_order_of_the_policy_and_each_once() -> None:
+    of = config(queues="a,b", cpu_target_percent="60", workers="self_protecting")
+    names = [right.api.name for right in rights_of(of.services[0], Home("eu-west-1", ACCOUNT))]
+    assert names[:4] == ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"] * 2
+    assert names[4:] == [
+        *("ecs:DescribeServices", "ecs:UpdateService", "ecs:ListTasks", "ecs:GetTaskProtection"),
+        "cloudwatch:GetMetricData",
+        *(
+            f"application-autoscaling:Describe{what}"
+            for what in ("ScalableTargets", "ScalingPolicies", "ScheduledActions")
+        ),
+    ]
 
 
 def test_arns_are_as_narrow_as_the_settings() -> None:
@@ -193,12 +210,6 @@ def test_a_policy_that_is_too_long_is_remarked() -> None:
     long = several(*({"service": f"worker-number-{number}"} for number in range(60)))
     assert any("characters" in remark for remark in granted(long, "eu-west-1", ACCOUNT).remarks)
     assert not any("characters" in remark for remark in granted(config(), "eu-west-1", ACCOUNT).remarks)
-
-
-def test_every_permission_is_an_operation_of_aws() -> None:
-    for name in APIS | OPERATORS:
-        service, _, operation = name.partition(":")
-        assert operation in Loader().load_service_model(service, "service-2")["operations"], name
 
 
 def test_cfn_lint_accepts_the_policies(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.operating.doctor.findings import Level, bad, code_of, note
+from autoscaler.findings import Level, bad, code_of, note
 from autoscaler.operating.doctor.plan import load_by_region, planned
 from autoscaler.ports import Category
 from tests.operating.settings import config, several

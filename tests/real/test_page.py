@@ -243,6 +243,23 @@ async def test_every_element_can_be_used_by_keyboard(played: tuple[JournalDesk, 
         assert await focused(tab) == "changes"
 
 
+async def test_a_changed_colour_scheme_keeps_the_zoom_and_the_selected_time(
+    played: tuple[JournalDesk, list[Played]], tmp_path: Path
+) -> None:
+    drawings = "[...document.querySelectorAll('#charts canvas')].map(canvas => canvas.toDataURL())"
+    async with shown(played[0], "/services/fraud-check", tmp_path) as tab:
+        await tab.value("document.querySelector('.plot').focus()")
+        await tab.key("ArrowLeft")
+        await tab.key("+")
+        selected = await text(tab, "#read")
+        assert "tasks running" in selected
+        await tab.value(f"(window.light = {drawings}, true)")
+        await tab.size(1280, 900, dark=True)
+        await tab.until(f"{drawings}.every((drawing, k) => drawing !== window.light[k])")
+        assert await text(tab, "#read") == selected
+        assert await tab.value("document.activeElement.className") == "plot"
+
+
 async def test_an_open_page_is_updated_live(tmp_path: Path) -> None:
     desk = JournalDesk()
     desk.record(decided(seen()))

@@ -20,6 +20,8 @@ from autoscaler.monitoring.grafana import Dashboard, Panel, PanelQuery, Shape
 from tests.monitoring.queries import filled
 from tests.real.prometheus import RULES, Series
 from tests.real.scene import WatchedDemo, watched
+from tests.telemetry.certificates import write_certificate
+from tests.telemetry.test_web_config import DOCUMENTED, SAME
 
 pytestmark = pytest.mark.real
 
@@ -105,6 +107,18 @@ def test_promtool_accepts_the_metrics_page(answers: PrometheusAnswers) -> None:
 
 def test_promtool_accepts_the_rules() -> None:
     assert promtool("check", "rules", RULES) == ""
+
+
+NOT_IN_PROMTOOL = {"merged twice", "overridden", "anchors", "empty sections"}
+"""Notations that Debian's promtool 2.42 refuses: a merged name that is set again, an empty header, `rate_limit`."""
+
+
+@pytest.mark.parametrize("name", ["all options", *sorted(SAME.keys() - NOT_IN_PROMTOOL)])
+def test_promtool_reads_the_web_config_files_that_the_daemon_reads(tmp_path: Path, name: str) -> None:
+    write_certificate(tmp_path)
+    text = DOCUMENTED.partition("rate_limit")[0] if name == "all options" else SAME[name]
+    (tmp_path / "web.yml").write_text(text, encoding="utf-8", newline="")
+    assert promtool("check", "web-config", tmp_path / "web.yml") == ""
 
 
 def test_promtool_passes_the_alert_test_cases() -> None:

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric
 from autoscaler import errors
 from autoscaler.core.memory import AcceptedChange, Memory
 from autoscaler.core.model import Backlog, Measurement, MetricReading, Missing, Rule, Utilization, Verdict
-from autoscaler.core.policy import Direction, MetricPolicy, Mode, Pause, QueuePolicy
+from autoscaler.core.policy import Direction, MetricPolicy, Mode, Pause, QueuePolicy, ScaleIn
 from autoscaler.errors import Unreadable
 from autoscaler.ports import Category, Poll, Role, ServiceRef
 from autoscaler.telemetry.account import cooldowns_s
@@ -251,7 +251,7 @@ def test_a_cooldown_remains_exactly_while_a_change_in_its_direction_is_younger(
 ) -> None:
     now = 1_000.0
     memory = Memory(changes=tuple(sorted(AcceptedChange(now - age_s, tasks) for age_s, tasks in changes)))
-    policy = policy_of(scale_out=Direction(cooldown_s=out_s), scale_in=Direction(cooldown_s=in_s))
+    policy = policy_of(scale_out=Direction(cooldown_s=out_s), scale_in=ScaleIn(cooldown_s=in_s, stabilization_s=0.0))
     remaining = cooldowns_s(policy, memory, now)
     assert (remaining["out"] > 0) == any(tasks > 0 and age_s < out_s for age_s, tasks in changes)
     assert (remaining["in"] > 0) == any(tasks < 0 and age_s < in_s for age_s, tasks in changes)

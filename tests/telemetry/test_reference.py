@@ -12,7 +12,7 @@ from autoscaler.core.model import Backlog, Observation, Rule, Utilization, Verdi
 from autoscaler.core.policy import Mode
 from autoscaler.telemetry.families import FAMILIES, Family
 from autoscaler.telemetry.own import OWN
-from autoscaler.telemetry.reference import markdown
+from tests.docs.metrics_page import markdown
 from tests.telemetry.polls import SERVICE, decided, policy_of, seen
 from tests.telemetry.scraping import after, scraped
 
@@ -46,7 +46,7 @@ def known() -> Observation:
 
 
 def test_the_metrics_page_is_up_to_date() -> None:
-    assert PAGE.read_text() == markdown(), "python -m autoscaler.telemetry.reference > docs/metrics.md"
+    assert PAGE.read_text() == markdown(), "python -m tests.docs.metrics_page > docs/metrics.md"
 
 
 def test_no_metric_name_is_used_twice() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autoscaler.core.model import Backlog, Missing, Observation, QueueReading
 from autoscaler.ports import Category
-from autoscaler.telemetry.spending import MONTH_S, Spending, Usage, idle_tasks, price_dollars
+from autoscaler.telemetry.tally import MONTH_S, Spending, Usage, idle_tasks, price_dollars
 from tests.telemetry.polls import JournalDesk
 from tests.telemetry.scraping import scraped
 from tests.telemetry.test_reference import known

@@ -352,6 +352,12 @@ def test_the_page_has_no_inline_script_or_style_and_loads_nothing_from_other_ser
             )
 
 
+def test_every_file_that_a_script_or_a_document_names_is_served() -> None:
+    for name, asset in assets().items():
+        named = re.findall(r"""from '\./([^']+)'|(?:src|href)="/static/([^"]+)\"""", asset.plain.decode())
+        assert {one or other for one, other in named} <= set(assets()), name
+
+
 async def test_a_service_has_a_page_and_its_state_as_json() -> None:
     desk = desk_with(scaling_out(), holding())
     desk.store.admit(SERVICE, policy_of(), (Chosen("max_tasks", "20", "AUTOSCALER_MAX_TASKS"),))

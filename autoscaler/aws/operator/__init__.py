@@ -12,11 +12,14 @@ from dataclasses import dataclass
 
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.clients import Clocks
-from autoscaler.aws.operator.identity import Identities, Identity
-from autoscaler.aws.operator.tags import PauseTags, ServiceTag
+from autoscaler.aws.operator.identity import GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, Identities, Identity
+from autoscaler.aws.operator.tags import TAG_RESOURCE, UNTAG_RESOURCE, PauseTags, ServiceTag
 from autoscaler.ports import Calls, RateLimiter
 
-__all__ = ["Identities", "Identity", "Operator", "PauseTags", "ServiceTag", "connect_operator"]
+__all__ = ["OPERATOR_CALLS", "Identities", "Identity", "Operator", "PauseTags", "ServiceTag", "connect_operator"]
+
+OPERATOR_CALLS = (GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, TAG_RESOURCE, UNTAG_RESOURCE)
+"""The calls that only commands make. Two of them change something: the tag that pauses a service."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from autoscaler.aws.apis import Api
 from autoscaler.aws.caller import Caller
-from autoscaler.aws.operator.apis import GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY
-from autoscaler.ports import Place
+from autoscaler.aws.calls import Api, Holder, ResourceForm
+from autoscaler.ports import Category, Place
+
+GET_CALLER_IDENTITY = Api("sts:GetCallerIdentity", Category.IDENTITY, ResourceForm.ANY, holder=Holder.COMMAND)
+SIMULATE_PRINCIPAL_POLICY = Api(
+    "iam:SimulatePrincipalPolicy", Category.SIMULATION, ResourceForm.SIMULATED_ROLE, holder=Holder.COMMAND
+)
 
 _SESSION = re.compile(r"arn:(?P<partition>[a-z-]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+")
 _PRINCIPAL = re.compile(r"arn:[a-z-]+:iam::\d{12}:(?:user|role)/.+")

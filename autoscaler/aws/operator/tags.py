@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from autoscaler.aws.caller import Caller
+from autoscaler.aws.calls import DESCRIBE_SERVICES, Api, Holder, Purpose, ResourceForm
 from autoscaler.aws.ecs import PAUSE_TAG, described, pause_tag_in
 from autoscaler.aws.names import service_subject
-from autoscaler.aws.operator.apis import READ_SERVICE, TAG_RESOURCE, UNTAG_RESOURCE
-from autoscaler.ports import Place, ServiceRef
+from autoscaler.ports import Category, Place, ServiceRef
+
+TAG_RESOURCE = Api(
+    "ecs:TagResource", Category.TAG_MODIFY, ResourceForm.PAUSE_TAG, Purpose.PAUSE_SERVICES, Holder.COMMAND
+)
+UNTAG_RESOURCE = Api(
+    "ecs:UntagResource", Category.TAG_MODIFY, ResourceForm.PAUSE_TAG, Purpose.PAUSE_SERVICES, Holder.COMMAND
+)
+
+READ_SERVICE = DESCRIBE_SERVICES.by_command()
+"""Called before and after a tag is written, with the same credentials."""
 
 
 class ServiceTag(NamedTuple):

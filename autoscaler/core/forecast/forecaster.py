@@ -123,7 +123,6 @@ class Forecaster:
             minute=self._history.newest,
             expected=tuple((roots * roots).tolist()),
             method=METHODS[self._leading] if useful else METHODS[_LAST],
-            skill=float(self._skills[self._anchor]),
             useful=useful,
             above=self._above() if bounded else None,
         )
@@ -326,9 +325,6 @@ class Outlook:
     """The messages in each of the minutes after it."""
     method: str
     """The method with the largest weight, two minutes ahead."""
-    skill: float
-    """The recent mean absolute error two minutes ahead, divided by that of the newest minute's count; 1 is no better.
-    """
     useful: bool
     above: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     """By minute and quantile: how far the root of a count is above the root of the expected one. None: not requested.

@@ -45,15 +45,16 @@ def small_step_stabilization(inputs: RuleInput) -> PermittedRange | None:
     if not inputs.signals.settled:
         return None
     lately = inputs.memory.highest_demand(inputs.policy.scale_in.stabilization_s, inputs.now)
-    longer = inputs.memory.highest_demand(inputs.policy.small_step_stabilization_s, inputs.now)
+    window_s = inputs.policy.scale_in.small_step_stabilization_s
+    longer = inputs.memory.highest_demand(window_s, inputs.now)
     if lately < longer * SMALL_STEP_RATIO:
         return None
     return (
         min(inputs.current, longer, inputs.policy.max_tasks),
         inf,
         lambda: (
-            f"up to {several(longer, 'task')} required within {seconds(inputs.policy.small_step_stabilization_s)}, the "
-            "window of a scale-in by less than half"
+            f"up to {several(longer, 'task')} required within {seconds(window_s)}, the window of a scale-in by less "
+            "than half"
         ),
     )
 

@@ -151,7 +151,7 @@ def warm_up(inputs: RuleInput) -> PermittedRange | None:
     """Do not scale in before the memory covers the longest window that could have prevented it."""
     known_s, needed_s = inputs.memory.known_for_s(inputs.now), inputs.policy.scale_in.longest_window_s
     if inputs.signals.settled:
-        needed_s = max(needed_s, inputs.policy.small_step_stabilization_s)
+        needed_s = max(needed_s, inputs.policy.scale_in.small_step_stabilization_s)
     if known_s >= needed_s:
         return None
     return (inputs.current, inf, lambda: f"observed for {known_s:.0f} s; scale-in after {seconds(needed_s)}")

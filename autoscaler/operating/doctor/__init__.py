@@ -3,7 +3,7 @@
 Invariant: a check changes nothing. A fact that cannot be checked without a change is reported as unknown.
 """
 
+from autoscaler.findings import Finding, Level, code_of
 from autoscaler.operating.doctor.examination import examine
-from autoscaler.operating.doctor.findings import Finding, Level, code_of
 
 __all__ = ["Finding", "Level", "code_of", "examine"]

@@ -7,19 +7,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from autoscaler.aws import Aws
-from autoscaler.aws.sqs import region_in
+from autoscaler.aws.connection import Aws
 from autoscaler.config import ServiceConfig
 from autoscaler.config.discovering import DISCOVERY_TAG
-from autoscaler.control.observing import required_meters
 from autoscaler.control.readers import TagPause, read_tag
-from autoscaler.core.figures import are, number, protecting, several
+from autoscaler.core.figures import protecting, several
 from autoscaler.core.model import Fleet, Missing, StopTimeout
 from autoscaler.core.policy import Mode
 from autoscaler.core.workers import REMEDY, STOP_TIMEOUT_S, long_work, stop_words
-from autoscaler.errors import AutoscalerError, NotFound
-from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, note, text_and_remedy, unread
-from autoscaler.ports import CloudWatchMetric, Gauges, MetricSource, Place, QueueRef
+from autoscaler.errors import AutoscalerError
+from autoscaler.findings import DAEMON, Finding, bad, good, note, text_and_remedy, unread
+from autoscaler.ports import Place
 
 NO_DATA = "no_data"
 
@@ -31,14 +29,9 @@ RECEIVES_DAYS = 14
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The checks and their ports. `region`: the default Region (None: not known). `account`: the account of the
-    credentials (None: not known).
-    """
+    """The checks of the cluster and of the service itself. Each signal source has its own checks (`sources/`)."""
 
     aws: Aws
-    gauges: Gauges
-    region: str | None
-    account: str | None = None
 
     async def cluster(self, cluster: str, place: Place) -> list[Finding]:
         """Count the services of the cluster that are enabled by tag."""
@@ -96,112 +89,6 @@ class Checks:
             return [unread(key, "task protection", found)]
         return [good(key, "task protection", f"{protecting(found)} now")]
 
-    async def queue(self, service: ServiceConfig, queue: QueueRef) -> list[Finding]:
-        """Check that the queue exists, and report its Region."""
-        found, key, what = await self.aws.queues.backlog(queue), service.ref.key, f"queue {queue.name}"
-        if isinstance(found, Missing):
-            return [unread(key, what, found)]
-        place = _place(queue)
-        counts = f"{found.visible:,} visible, {found.in_flight:,} in flight, {found.delayed:,} delayed{place}"
-        return [good(key, what, counts), *self._elsewhere(service, queue)]
-
-    def _elsewhere(self, service: ServiceConfig, queue: QueueRef) -> Iterator[Finding]:
-        """Report a queue in another Region than the service, if the service's settings name no Region."""
-        here = service.ref.region or self.region
-        if queue.region and here and queue.region != here:
-            yield note(
-                service.ref.key,
-                f"queue {queue.name}",
-                f"the queue is in {queue.region}, the service in {here}",
-                "no action if this is intended. Otherwise correct one of the two Regions",
-            )
-
-    async def polled(self, service: ServiceConfig, queue: QueueRef) -> list[Finding]:
-        """Check that a consumer receives from the queue while tasks of the service run: it may be the wrong queue."""
-        key, what = service.ref.key, f"receives from queue {queue.name}"
-        fleet = await self.aws.fleets.read(service.ref)
-        if isinstance(fleet, Missing):
-            return [_unchecked(key, what, fleet)]
-        if fleet.running == 0:
-            return [good(key, what, "no task is running, so no receives are expected")]
-        backlog = await self.aws.queues.backlog(queue)
-        if isinstance(backlog, Missing):
-            return [_unchecked(key, what, backlog)]
-        if backlog.in_flight:
-            return [good(key, what, f"{_many(backlog.in_flight, 'message')} in flight now")]
-        return [await self._received(key, what, queue, fleet.running)]
-
-    async def _received(self, key: str, what: str, queue: QueueRef, running: int) -> Finding:
-        """Check whether CloudWatch has counted a receive, including empty ones."""
-        end = time.time() // MINUTE_S * MINUTE_S
-        try:
-            periods = await self.aws.history.received(queue, [(end - RECEIVES_DAYS * DAY_S, end, DAY_S)])
-        except NotFound:
-            periods = ()
-        except AutoscalerError as fault:
-            return _unchecked(key, what, fault)
-        receives = sum(total for *_, total in periods)
-        if receives > 0:
-            return good(key, what, f"{receives:,.0f} in the last {RECEIVES_DAYS} days, including empty ones")
-        return self._unpolled(key, what, queue, running)
-
-    def _unpolled(self, key: str, what: str, queue: QueueRef, running: int) -> Finding:
-        """Report a queue without receives. The metrics of a queue are only in its own account."""
-        account = self.account if queue.role is None else queue.role.account
-        owner = queue.account or account
-        region = queue.region or (None if queue.url is None else region_in(queue.url)) or self.region or "no Region"
-        where = f"queue {queue.name} in {region}, account {owner or 'unknown'}"
-        if queue.account is not None and queue.account != account:
-            text = f"{where}: its CloudWatch metrics are in that account, and account {account or 'unknown'} was read"
-            return _unchecked(key, what, Missing(f"{text}; check NumberOfEmptyReceives of the queue in its account"))
-        return bad(
-            key,
-            what,
-            f"{_many(running, 'task')} running, but nothing receives from {where}: no message is in flight, and "
-            f"CloudWatch shows neither NumberOfMessagesReceived nor NumberOfEmptyReceives above 0 in the last "
-            f"{RECEIVES_DAYS} days",
-            "check the Region (another Region may have a queue of this name) and the spelling, or configure the "
-            "queue's ARN. Check that the workers poll this queue. If the first tasks started less than 15 minutes ago, "
-            "run `autoscaler doctor` again later",
-        )
-
-    async def minute(self, service: ServiceConfig, queue: QueueRef) -> list[Finding]:
-        """Check that CloudWatch has the queue's minutes: learning uses them."""
-        found, key, what = (
-            await self.aws.meters.minute(queue),
-            service.ref.key,
-            f"CloudWatch metrics of queue {queue.name}",
-        )
-        if not isinstance(found, Missing):
-            return [good(key, what, "CloudWatch has the metrics of the last minute")]
-        if found.kind == NO_DATA:
-            return [note(key, what, *text_and_remedy(found))]
-        return [unread(key, what, found, needed=False)]
-
-    async def meters(self, service: ServiceConfig) -> list[Finding]:
-        """Check that CPU and memory can be read, if a target or formula uses them."""
-        required, key = required_meters(service.policy), service.ref.key
-        reads = {"cpu_percent": self.aws.meters.cpu, "memory_percent": self.aws.meters.memory}
-        found = {name: await read(service.ref) for name, read in reads.items() if name in required}
-        return [
-            _metered(key, name, got, "" if isinstance(got, Missing) else f"{number(got.percent)} %")
-            for name, got in found.items()
-        ]
-
-    async def metric(self, service: ServiceConfig, name: str, source: MetricSource) -> list[Finding]:
-        """Check that a configured metric can be read."""
-        if isinstance(source, CloudWatchMetric):
-            found = await self.aws.meters.measure(service.ref, source)
-        else:
-            found = await self.gauges.measure(source)
-        value = "" if isinstance(found, Missing) else f"{number(found.value)}"
-        return [_metered(service.ref.key, f"metric {name}", found, value)]
-
-
-def _unchecked(key: str, what: str, gap: Missing | AutoscalerError) -> Finding:
-    text, remedy = text_and_remedy(gap)
-    return Finding(Level.UNKNOWN, key, what, f"could not be checked: {text}", remedy)
-
 
 def _unread_stop(key: str, gap: Missing) -> Finding:
     text, remedy = text_and_remedy(gap)
@@ -211,16 +98,6 @@ def _unread_stop(key: str, gap: Missing) -> Finding:
         f"{text}: {STOP_TIMEOUT_S:g} s is assumed",
         f"{remedy}, or set workers, so that stopTimeout is not read",
     )
-
-
-def _many(count: int, noun: str) -> str:
-    return are(count, noun)
-
-
-def _metered(key: str, what: str, found: object, value: str) -> Finding:
-    if not isinstance(found, Missing):
-        return good(key, what, value)
-    return note(key, what, *text_and_remedy(found)) if found.kind == NO_DATA else unread(key, what, found)
 
 
 def _hindrances(service: ServiceConfig, fleet: Fleet, wall: float) -> Iterator[Finding]:
@@ -257,10 +134,3 @@ def _pause(key: str, tag: str, wall: float) -> Finding:
         case TagPause(until=until):
             end = "" if math.isfinite(until) else ", without an end"
             return note(key, "pause", f"the tag autoscaler:paused is {tag!r}{end}", remedy)
-
-
-def _place(queue: QueueRef) -> str:
-    """Return the queue's Region from its ARN or URL, as text."""
-    named = None if queue.url is None else region_in(queue.url)
-    by = " by its URL" if named else ""
-    return f"; in {queue.region or named}{by}" if queue.region or named else ""

@@ -11,20 +11,20 @@ from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
-from autoscaler.aws import connect
 from autoscaler.aws.operator import Identity, connect_operator
 from autoscaler.config import Config
-from autoscaler.control.observing import required_meters
+from autoscaler.connections import Connections, connected
 from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
+from autoscaler.findings import DAEMON, Finding, Level, bad, good, unread
 from autoscaler.inspection.asking import ServiceList, fetch_services
 from autoscaler.operating.doctor.checks import Checks
-from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, unread
 from autoscaler.operating.doctor.plan import RIGHTS, IdentityChecks, endpoints, planned
 from autoscaler.operating.iam import reads_protection
 from autoscaler.operating.status import CALL_TIMEOUT_S, Uncounted
-from autoscaler.ports import Place
-from autoscaler.prometheus import connect_prometheus
+from autoscaler.ports import Place, Poll
+from autoscaler.sources import SOURCES
+from autoscaler.sources.source import ProbeAccess
 
 AGAIN = "fix this first, then run `autoscaler doctor` again"
 
@@ -66,11 +66,10 @@ async def _examined(
     clock = asyncio.get_running_loop().time
     limiter, calls = TokenBucketLimiter(clock, random.random, config.rate_share_percent / 100), Uncounted()
     async with (
-        connect(limiter, calls, clock, time.time, CALL_TIMEOUT_S, once=True) as aws,
+        connected(limiter, calls, clock, CALL_TIMEOUT_S, once=True) as connections,
         connect_operator(limiter, calls, clock, time.time, CALL_TIMEOUT_S) as operator,
-        connect_prometheus(clock, time.time, CALL_TIMEOUT_S) as gauges,
     ):
-        region, where = _region(config, aws.region)
+        region, where = _region(config, connections.aws.region)
         permissions = IdentityChecks(operator.identities, Place(region), role)
         identity, credentials = await permissions.who()
         skipped = [] if credentials.kind is None else [_skipped(credentials.kind)]
@@ -79,9 +78,7 @@ async def _examined(
         checks = (
             []
             if where.level is Level.FINDING or credentials.kind
-            else list(
-                _checks(config, Checks(aws, gauges, region, identity and identity.account), permissions, identity)
-            )
+            else list(_checks(config, connections, permissions, identity))
         )
         found = await _run(checks, limit_s, progress)
     own = [
@@ -91,6 +88,12 @@ async def _examined(
         *skipped,
     ]
     return _ordered(config, [*own, *planned(config, starts_s), *found])
+
+
+class _NoJournal:
+    """A `Journal` for checks, which do not poll."""
+
+    def record(self, poll: Poll) -> None: ...
 
 
 def _region(config: Config, named: Callable[[], str]) -> tuple[str | None, Finding]:
@@ -115,7 +118,11 @@ async def _starts_s(url: str) -> Mapping[str, float]:
     return {key: seconds for key, seconds in learned.items() if isinstance(seconds, int | float)}
 
 
-def _checks(config: Config, checks: Checks, permissions: IdentityChecks, identity: Identity | None) -> Iterator[Check]:
+def _checks(
+    config: Config, connections: Connections, permissions: IdentityChecks, identity: Identity | None
+) -> Iterator[Check]:
+    checks = Checks(connections.aws)
+    access = ProbeAccess(connections.ports(_NoJournal()), permissions.place.region, identity and identity.account)
     for cluster in config.discovery.clusters:
         yield Check(DAEMON, f"cluster {cluster}", partial(checks.cluster, cluster, config.discovery.place))
     for service in config.services:
@@ -125,15 +132,8 @@ def _checks(config: Config, checks: Checks, permissions: IdentityChecks, identit
         yield Check(key, "conflicting scalers", partial(checks.conflicting_scalers, service))
         if reads_protection(service):
             yield Check(key, "task protection", partial(checks.protection, service))
-        for queue in service.queues:
-            yield Check(key, f"queue {queue.name}", partial(checks.queue, service, queue))
-            yield Check(key, f"receives from queue {queue.name}", partial(checks.polled, service, queue))
-            if service.queue_minutes:
-                yield Check(key, f"CloudWatch metrics of queue {queue.name}", partial(checks.minute, service, queue))
-        if required_meters(service.policy):
-            yield Check(key, "cpu and memory", partial(checks.meters, service))
-        for name, source in service.metrics:
-            yield Check(key, f"metric {name}", partial(checks.metric, service, name, source))
+        for source in SOURCES:
+            yield from (Check(key, what, run) for what, run in source.probes(service, access))
 
 
 async def _run(checks: Sequence[Check], limit_s: float, progress: Progress) -> list[Finding]:

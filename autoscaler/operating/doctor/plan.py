@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
-from autoscaler.aws import SERVICES_A_CALL, apis
-from autoscaler.aws.cloudwatch import queue_metrics
+from autoscaler.aws.arns import Home, Right
+from autoscaler.aws.calls import UPDATE_SERVICE, product_of
+from autoscaler.aws.ecs import SERVICES_A_CALL
 from autoscaler.aws.operator import Identities, Identity
 from autoscaler.config import Config, ServiceConfig, shadow_state, waking_notes
-from autoscaler.control.observing import required_meters
-from autoscaler.control.rate_limiter import PUBLISHED
 from autoscaler.control.supervisor import MOST_GROUPS
 from autoscaler.core.figures import number, several
 from autoscaler.errors import AutoscalerError, Unavailable
-from autoscaler.operating.doctor.findings import DAEMON, Finding, Level, bad, good, note, text_and_remedy, unread
-from autoscaler.operating.iam import Home, Right, rights_of, writes
-from autoscaler.ports import Category, CloudWatchMetric, Place
-from autoscaler.telemetry.spending import METRIC_DOLLARS, SQS_REQUEST_DOLLARS
+from autoscaler.findings import DAEMON, Finding, Level, bad, good, note, text_and_remedy, unread
+from autoscaler.operating.iam import rights_of, writes
+from autoscaler.ports import Category, Place
+from autoscaler.sources import SOURCES
+from autoscaler.telemetry.tally import METRIC_DOLLARS, SQS_REQUEST_DOLLARS
 
 MOST_TASKS, MOST_DISCOVERED = 5_000, 1_000
 """ECS's quota of tasks per service, without and with service discovery."""
@@ -29,13 +29,6 @@ CONFLICTS_S, MINUTE_S = 300.0, 60.0
 FROM_ZERO = "scale from zero"
 
 MONTH_S = 30 * 86_400.0
-
-APIS = {
-    Category.QUEUE_READ: "SQS",
-    Category.SERVICE_READ: "ECS",
-    Category.SCALING_READ: "Application Auto Scaling",
-    Category.METRIC_READ: "CloudWatch",
-}
 
 
 class RegionLoad(NamedTuple):
@@ -115,7 +108,7 @@ def load_by_region(config: Config) -> dict[str, RegionLoad]:
     for service in config.services:
         region = service.ref.region or ""
         clusters.setdefault(region, Counter())[service.ref.cluster] += 1
-        metrics[region] += _metrics(service)
+        metrics[region] += sum(source.cloudwatch_metrics(service) for source in SOURCES)
         queues.update(queue.region or "" for queue in service.queues)
     return {
         region: RegionLoad(
@@ -137,24 +130,17 @@ def _shared(services: int) -> int:
     return max(ceil(services / SERVICES_A_CALL), min(services, MOST_GROUPS))
 
 
-def _metrics(service: ServiceConfig) -> int:
-    """Return the number of metrics that are read each minute."""
-    minutes = sum(len(queue_metrics(queue.name)) for queue in service.queues) if service.queue_minutes else 0
-    measured = sum(isinstance(source, CloudWatchMetric) for _, source in service.metrics)
-    return minutes + measured + len(required_meters(service.policy))
-
-
 def _rates(config: Config, load: Mapping[str, RegionLoad]) -> Iterator[Finding]:
     for region, calls in load.items():
         for category, rate in calls.rates.items():
-            allowed = PUBLISHED[category][0] * config.rate_share_percent / 100
+            allowed = category.rate * config.rate_share_percent / 100
             limit = f"limit {_shown(allowed)} ({config.rate_share_percent} % of the AWS quota)"
             text = f"{_shown(rate)} calls per second{f' in {region}' if region else ''}, {limit}"
             yield _rate(config, category, text, rate / allowed)
 
 
 def _rate(config: Config, category: Category, text: str, used_ratio: float) -> Finding:
-    what, longer = f"calls to {APIS[category]}", f"{ceil(config.interval_s * used_ratio)}s"
+    what, longer = f"calls to {product_of(category)}", f"{ceil(config.interval_s * used_ratio)}s"
     percent = ceil(config.rate_share_percent * used_ratio)
     more = (
         f"raise AUTOSCALER_RATE_SHARE_PERCENT to {percent}"
@@ -226,8 +212,8 @@ class IdentityChecks:
             return [good(key, RIGHTS, "a service in shadow needs no write permission")]
         if identity is None or principal is None:
             return [_unknowable(key, "the role is not known: IAM simulates only users and roles")]
-        rights = list(rights_of(service, Home(self.place.region, identity.account)))
-        asked = rights if self.role else [right for right in rights if right.api is apis.UPDATE_SERVICE]
+        rights = rights_of(service, Home(self.place.region, identity.account))
+        asked = rights if self.role else [right for right in rights if right.api is UPDATE_SERVICE]
         try:
             denied = [right for right in asked if not await self._allowed(principal, right, service)]
         except Unavailable as fault:

@@ -7,7 +7,6 @@ the autoscaling/v2 controller for details that the page omits. This module uses 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -116,32 +115,12 @@ def by_average(value: float, target: float, current: int, spec: Spec) -> int:
     return _whole(value / target)
 
 
-def by_value(value: float, target: float, current: int, ready: int, spec: Spec) -> int:
-    """Return the replicas for a metric of type Value: ready replicas x value / target."""
-    if current == 0:
-        return _whole(value / target)
-    if _tolerable(value / target, spec):
-        return current
-    return _whole(value / target * ready)
-
-
 def _tolerable(ratio: float, spec: Spec) -> bool:
     return 1.0 - spec.tolerance_down <= ratio <= 1.0 + spec.tolerance_up
 
 
 def _whole(replicas: float) -> int:
     return int(min(math.ceil(replicas), MOST_REPLICAS))
-
-
-def of_several(proposals: Iterable[int | None], current: int) -> int | None:
-    """Return the highest proposal of several metrics; None: do nothing. A proposal of None is a failed metric, which
-    prevents a scale-down.
-    """
-    every = list(proposals)
-    valid = [replicas for replicas in every if replicas is not None]
-    if not valid or (len(valid) < len(every) and max(valid) < current):
-        return None
-    return max(valid)
 
 
 def desired(spec: Spec, memory: HpaMemory, current: int, proposed: int, now: float) -> tuple[int, HpaMemory]:

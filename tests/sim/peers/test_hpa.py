@@ -22,12 +22,10 @@ from autoscaler.sim.peers.hpa import (
     SelectPolicy,
     Spec,
     by_average,
-    by_value,
     changed,
     desired,
     down_limit,
     limited,
-    of_several,
     stabilized,
     up_limit,
 )
@@ -64,24 +62,10 @@ def test_scaling_up_and_down_have_separate_tolerances() -> None:
 
 def test_there_is_no_tolerance_at_zero_replicas() -> None:
     assert by_average(1.0, 10.0, 0, SPEC) == 1
-    assert by_value(21.0, 10.0, 0, 0, SPEC) == 3
-
-
-def test_a_metric_of_type_value_multiplies_the_ready_replicas() -> None:
-    assert by_value(15.0, 10.0, 8, 4, SPEC) == 6
-    assert by_value(10.9, 10.0, 8, 4, SPEC) == 8
 
 
 def test_a_count_never_exceeds_32_bits() -> None:
     assert by_average(1e30, 1.0, 1, SPEC) == 2**31 - 1
-
-
-@pytest.mark.parametrize(
-    ("recommendations", "replicas"),
-    [([3, 8], 8), ([3, None], None), ([5, None], 5), ([9, None], 9), ([None, None], None), ([2], 2), ([], None)],
-)
-def test_with_a_failed_metric_the_count_never_falls(recommendations: list[int | None], replicas: int | None) -> None:
-    assert of_several(recommendations, 5) == replicas
 
 
 @pytest.mark.parametrize(("current", "reached"), [(1, 5), (3, 7), (4, 8), (5, 10), (60, 120)])

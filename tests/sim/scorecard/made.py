@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from autoscaler.sim.model import Victims
-from autoscaler.sim.scorecard.making import ScorecardRun
+from bench.scorecard.making import ScorecardRun
 from tests.sim.report.made import GOOD
 
 

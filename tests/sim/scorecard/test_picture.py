@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.sim.scorecard.page import DOT, Box, picture, placed
+from bench.scorecard.page import DOT, Box, picture, placed
 from tests.sim.scorecard.made import everywhere
 
 NASTY = "<script>alert(1)</script>\"'&"

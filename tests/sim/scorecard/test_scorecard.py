@@ -11,10 +11,10 @@ import pytest
 
 from autoscaler.sim.model import Victims
 from autoscaler.sim.peers import PEERS
-from autoscaler.sim.scorecard.__main__ import main
-from autoscaler.sim.scorecard.making import Bench, Job, grid_jobs, made, oracle_jobs, policy_jobs
-from autoscaler.sim.scorecard.page import page
 from autoscaler.sim.workload.protocol import SCORECARD, Entry
+from bench.scorecard.__main__ import main
+from bench.scorecard.making import Bench, Job, grid_jobs, made, oracle_jobs, policy_jobs
+from bench.scorecard.page import page
 from tests.sim.scorecard.made import everywhere, line
 
 ENTRIES = {entry.name: entry for entry in SCORECARD}
@@ -139,7 +139,7 @@ def test_a_run_below_the_limit_is_listed_and_fails_the_command(
 ) -> None:
     broken = line("keda", late_fraction=0.0, cost_per_oracle=0.97)
     assert "- nasa, 60 s, `keda`, seed 0: 0.970" in section(page([*everywhere("ours"), broken], 60.0), "The limit")
-    monkeypatch.setattr("autoscaler.sim.scorecard.__main__.made", lambda *_: [*everywhere("ours"), broken])
+    monkeypatch.setattr("bench.scorecard.__main__.made", lambda *_: [*everywhere("ours"), broken])
     assert scorecard(traces, tmp_path, "--no-grid") == 1
 
 
@@ -156,7 +156,7 @@ def test_a_missing_trace_ends_the_command_with_the_remedy_and_writes_nothing(
 def test_an_unwritable_folder_is_reported_before_any_run(
     traces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autoscaler.sim.scorecard.__main__.made", lambda *_: pytest.fail("was run"))
+    monkeypatch.setattr("bench.scorecard.__main__.made", lambda *_: pytest.fail("was run"))
     (tmp_path / "file").write_text("")
     assert scorecard(traces, tmp_path / "file" / "docs") == 2
     assert "file" in capsys.readouterr().err
@@ -184,7 +184,7 @@ def test_ctrl_c_ends_the_command_with_one_line_and_writes_nothing(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("autoscaler.sim.scorecard.__main__.made", stopped)
+    monkeypatch.setattr("bench.scorecard.__main__.made", stopped)
     assert scorecard(traces, tmp_path) == 130
     assert capsys.readouterr().err.endswith("stopped; nothing was written\n")
     assert list(tmp_path.iterdir()) == []

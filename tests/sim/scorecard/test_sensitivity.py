@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from autoscaler.errors import ConfigError
-from autoscaler.sim.scorecard.sensitivity import VARIATIONS, SensitivityCell, Variation, main, measured, page
 from autoscaler.sim.workload.protocol import Entry
+from bench.scorecard.sensitivity import VARIATIONS, SensitivityCell, Variation, main, measured, page
 from tests.sim.report.made import GOOD
 
 TWO_DAYS = Entry("short", "short.csv", 0)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autoscaler.sim.model import Victims
-from autoscaler.sim.scorecard.making import beaten, below_the_limit, cells, rows
+from bench.scorecard.making import beaten, below_the_limit, cells, rows
 from tests.about import about
 from tests.sim.scorecard.made import line
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from autoscaler.sim.experiment import CLAIRVOYANT, OURS
 from autoscaler.sim.model import Victims
-from autoscaler.sim.scorecard.making import (
+from bench.scorecard.making import (
     LATENCIES_S,
     Beaten,
     ScorecardRow,

@@ -1,4 +1,5 @@
-"""The bounds in force at a time of day: a service's schedules replace them while they are in force.
+"""The signal source schedule: the bounds in force at a time of day. A service's schedules replace its bounds
+while they are in force.
 
 A schedule is in force from `lead_s` before each of its starts until `lasts_s` after it, half-open. Starts are in the
 local time of its time zone. A start in the hour that is skipped in spring happens at the end of that hour. A start in
@@ -19,8 +20,26 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
+from autoscaler.config import ServiceConfig
 from autoscaler.config.model import Schedule
 from autoscaler.core.policy import Policy
+from autoscaler.sources.source import Reader, Source
+
+
+class ScheduleSource(Source):
+    """The schedules of a service. They need no reading: a `Timetable` gives the bounds at each poll."""
+
+    name = "schedule"
+    settings = ("schedules",)
+
+    def is_used(self, service: ServiceConfig) -> bool:
+        return bool(service.schedules)
+
+    def reader(self, service: ServiceConfig) -> Reader | None:
+        return None
+
+
+SCHEDULE = ScheduleSource()
 
 
 class Timetable:

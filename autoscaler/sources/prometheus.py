@@ -1,4 +1,5 @@
-"""Instant queries to Prometheus or a server with its API: one number per query, or the reason why there is no number.
+"""The signal source Prometheus: an instant query to Prometheus or a server with its API returns one number, or the
+reason why there is no number.
 
 It only reads. It sends no credentials, follows no redirect and uses no proxy of the environment: the network controls
 access. Invariant: a result that is absent, partial, or not one finite number is Missing, never zero.
@@ -12,17 +13,25 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from ipaddress import IPv6Address, IPv6Network, ip_address
-from typing import NamedTuple
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+from urllib.parse import SplitResult, urlsplit
 
-import aiohttp
-
+from autoscaler.config.groups import Group, required
+from autoscaler.config.quoting import WrongValue, quote
+from autoscaler.config.values import ValueKind, text
 from autoscaler.core.model import Instant, Measurement, Missing
 from autoscaler.errors import Denied, NotFound, Refused, Throttled, Unavailable
-from autoscaler.ports import Gauges, PrometheusQuery
+from autoscaler.ports import MetricPort, MetricRequest, ServiceRef
+from autoscaler.sources.source import NO_DATA, Connection, MetricSource
+
+if TYPE_CHECKING:
+    import aiohttp
 
 PATH = "/api/v1/query"
 MOST_BYTES = 1_000_000
@@ -35,24 +44,106 @@ LARGEST = 1.7976931348623157e308
 QUOTED = 200
 """Maximum number of characters of the server's text in a message."""
 
-NO_DATA = "no_data"
 AWS_METADATA = IPv6Network("fd00:ec2::/32")
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "autoscaler"}
 
 
-@asynccontextmanager
-async def connect_prometheus(
-    clock: Callable[[], Instant], wall: Callable[[], float], timeout_s: float = 3.0
-) -> AsyncIterator[Gauges]:
-    """Yield the port, and close all connections at the end. No connection is opened before the first query.
+# The URL of a Prometheus server. Several people may write the settings, and the daemon's host serves credentials over
+# HTTP. Therefore addresses of the instance metadata service are refused, in every notation.
+#
+# Host names are not resolved here; the client that connects must check the resolved address.
 
-    `clock` is the clock of all instants, `wall` returns seconds since the epoch. `timeout_s`: timeout of a query.
-    """
-    gauges = PrometheusGauges(clock, wall, timeout_s)
+_NO_BASE = re.compile(r"[?#\\]")
+_SHAPE = re.compile(r"[!-~]{1,500}", re.ASCII)
+
+
+def server(value: object) -> str:
+    """Return the server's URL without a trailing slash. Raises WrongValue, without a password in its text."""
+    text = value.strip() if isinstance(value, str) else ""
+    url = _split(text)
+    if url.path.rstrip("/").endswith(PATH):
+        raise WrongValue(f"the URL must not contain {PATH}. Set only the URL of the server")
+    if _is_metadata(url.hostname or ""):
+        raise WrongValue(f"{quote(text)} is an address of the instance metadata service, not of a Prometheus server")
+    return text.rstrip("/")
+
+
+def _split(text: str) -> SplitResult:
     try:
-        yield gauges
-    finally:
-        await gauges.close()
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError as error:
+        raise WrongValue("the value is not a valid URL") from error
+    if "@" in url.netloc:
+        raise WrongValue("the URL must not contain a user or a password (value not shown). Remove them")
+    plain = _SHAPE.fullmatch(text) and not _NO_BASE.search(text)
+    if not plain or url.scheme not in {"http", "https"} or not url.hostname:
+        raise WrongValue(f"{quote(text)} is not the URL of a Prometheus server, such as http://HOST:PORT")
+    return url
+
+
+def _is_metadata(host: str) -> bool:
+    address = _address(host)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return address is not None and (address.is_link_local or address in AWS_METADATA)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the IP address in the host (None: a name). C libraries also accept notations such as 0xA9FEA9FE."""
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(host.rstrip(".")))
+    except OSError:
+        return None
+
+
+SERVER = ValueKind("URL", server, {"type": "string", "pattern": "^https?://"})
+
+
+SERVER = ValueKind("URL", server, {"type": "string", "pattern": "^https?://"})
+_QUERY = text(re.compile(r"[^\0]{1,8000}"), "a query of at most 8000 characters")
+
+
+class PrometheusFields(Group):
+    """The settings of a metric from Prometheus."""
+
+    prometheus: Annotated[str, SERVER] = required("Prometheus: URL of the server, such as http://prometheus:9090.")
+    query: Annotated[str, _QUERY] = required("Prometheus: an instant query that returns one number.")
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusQuery(MetricRequest):
+    """An instant query that returns one number. `url` is the server's, without `/api/v1/query`."""
+
+    url: str
+    query: str
+
+
+class PrometheusSource(MetricSource[PrometheusFields]):
+    """Evaluates the query at every poll. Its newest sample is about a minute old at most."""
+
+    name = "prometheus"
+    fields = PrometheusFields
+    requests = PrometheusQuery
+
+    def request(self, fields: PrometheusFields, region: str | None) -> PrometheusQuery:
+        return PrometheusQuery(fields.prometheus, fields.query)
+
+    @asynccontextmanager
+    async def connect(self, connection: Connection) -> AsyncIterator[MetricPort[PrometheusQuery]]:
+        """Yield the port, and close all connections at the end. No connection is opened before the first query."""
+        queries = PrometheusQueries(connection.clock, connection.wall, connection.timeout_s)
+        try:
+            yield queries
+        finally:
+            await queries.close()
+
+
+PROMETHEUS = PrometheusSource()
 
 
 class HttpAnswer(NamedTuple):
@@ -69,8 +160,8 @@ class PrometheusSample(NamedTuple):
     time_s: float
 
 
-class PrometheusGauges:
-    """The `Gauges` port over HTTP."""
+class PrometheusQueries:
+    """A `MetricPort` over HTTP."""
 
     def __init__(self, clock: Callable[[], Instant], wall: Callable[[], float], timeout_s: float) -> None:
         self._clock = clock
@@ -78,7 +169,7 @@ class PrometheusGauges:
         self._timeout_s = timeout_s
         self._opened: aiohttp.ClientSession | None = None
 
-    async def measure(self, query: PrometheusQuery) -> Measurement | Missing:
+    async def measure(self, service: ServiceRef, query: PrometheusQuery, /) -> Measurement | Missing:
         """Return the query's one value, at the server's evaluation time. Its `tasks` is None. Errors are Missing."""
         match await self._get(query):
             case HttpAnswer() as answer:
@@ -95,6 +186,8 @@ class PrometheusGauges:
             await self._opened.close()
 
     async def _get(self, query: PrometheusQuery) -> HttpAnswer | Missing:
+        import aiohttp  # noqa: PLC0415 - commands that only read settings do not need it
+
         url, parameters = query.url.rstrip("/") + PATH, {"query": query.query}
         try:
             async with (
@@ -111,6 +204,8 @@ class PrometheusGauges:
             return Missing(f"could not be reached ({detail}); check {_CONNECTION}", Unavailable.kind)
 
     def _session(self) -> aiohttp.ClientSession:
+        import aiohttp  # noqa: PLC0415 - as above
+
         if self._opened is None:
             self._opened = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, limit_per_host=MOST_CONNECTIONS, socket_factory=_socket),

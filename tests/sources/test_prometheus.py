@@ -8,7 +8,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
 import pytest
@@ -16,11 +16,18 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler import prometheus
 from autoscaler.core.model import Measurement, Missing
-from autoscaler.ports import Gauges, PrometheusQuery
-from autoscaler.prometheus import MOST_BYTES, HttpAnswer, PrometheusSample, connect_prometheus
-from tests.prometheus.double import (
+from autoscaler.ports import MetricPort, ServiceRef
+from autoscaler.sources import prometheus
+from autoscaler.sources.prometheus import (
+    MOST_BYTES,
+    PROMETHEUS,
+    HttpAnswer,
+    PrometheusQuery,
+    PrometheusSample,
+)
+from autoscaler.sources.source import Connection
+from tests.sources.double import (
     SAMPLE_S,
     PrometheusDouble,
     PrometheusReply,
@@ -35,6 +42,8 @@ from tests.prometheus.double import (
 NOW = 1000.0
 WALL_S = 5000.0
 QUERY = 'sum(lag{topic="orders & bills", zone=~"a+"}) % 7'
+REF = ServiceRef("orders", "prod", "orders")
+Queries: TypeAlias = MetricPort[PrometheusQuery]
 KINDS = {"throttled", "unavailable", "denied", "not_found", "refused", "no_data"}
 
 
@@ -45,23 +54,24 @@ async def double() -> AsyncIterator[PrometheusDouble]:
 
 
 @pytest_asyncio.fixture
-async def gauges() -> AsyncIterator[Gauges]:
-    async with connected(5.0) as gauges:
-        yield gauges
+async def queries() -> AsyncIterator[Queries]:
+    async with connected(5.0) as queries:
+        yield queries
 
 
 def connected(timeout_s: float) -> Any:
-    return connect_prometheus(lambda: NOW, lambda: WALL_S, timeout_s)
+    unused: Any = None
+    return PROMETHEUS.connect(Connection(unused, lambda: NOW, lambda: WALL_S, timeout_s))
 
 
-async def measured(gauges: Gauges, double: PrometheusDouble, reply: PrometheusReply) -> Measurement | Missing:
+async def measured(queries: Queries, double: PrometheusDouble, reply: PrometheusReply) -> Measurement | Missing:
     double.reply = reply
-    return await gauges.measure(PrometheusQuery(double.url, QUERY))
+    return await queries.measure(REF, PrometheusQuery(double.url, QUERY))
 
 
-async def missing_for(gauges: Gauges, double: PrometheusDouble, reply: PrometheusReply) -> Missing:
+async def missing_for(queries: Queries, double: PrometheusDouble, reply: PrometheusReply) -> Missing:
     """Return the Missing for the reply. Fails unless its reason is one printable line that names the server."""
-    found = await measured(gauges, double, reply)
+    found = await measured(queries, double, reply)
     assert isinstance(found, Missing)
     assert found.reason.startswith(f"Prometheus at {double.url} ")
     assert found.reason.isprintable()
@@ -75,55 +85,55 @@ async def missing_for(gauges: Gauges, double: PrometheusDouble, reply: Prometheu
 
 @pytest.mark.parametrize("reply", [scalar("12.5"), vector("12.5"), ok("scalar", [SAMPLE_S, "12.5"], infos=["so so"])])
 async def test_a_scalar_or_a_single_series_is_a_measurement(
-    gauges: Gauges, double: PrometheusDouble, reply: PrometheusReply
+    queries: Queries, double: PrometheusDouble, reply: PrometheusReply
 ) -> None:
-    assert await measured(gauges, double, reply) == Measurement(12.5, NOW - (WALL_S - SAMPLE_S), None)
+    assert await measured(queries, double, reply) == Measurement(12.5, NOW - (WALL_S - SAMPLE_S), None)
 
 
 @pytest.mark.parametrize(("text", "value"), [("0", 0.0), ("1e308", 1e308), ("5e-324", 5e-324), ("-0", 0.0)])
 async def test_every_finite_number_of_at_least_0_is_valid(
-    gauges: Gauges, double: PrometheusDouble, text: str, value: float
+    queries: Queries, double: PrometheusDouble, text: str, value: float
 ) -> None:
-    found = await measured(gauges, double, scalar(text))
+    found = await measured(queries, double, scalar(text))
     assert isinstance(found, Measurement)
     assert found.value == value
 
 
 @pytest.mark.parametrize("ahead_s", [0.0, 0.001, 5.0, 1e6])
 async def test_the_time_of_a_reading_is_never_in_the_future(
-    gauges: Gauges, double: PrometheusDouble, ahead_s: float
+    queries: Queries, double: PrometheusDouble, ahead_s: float
 ) -> None:
-    found = await measured(gauges, double, scalar("1", WALL_S + ahead_s))
+    found = await measured(queries, double, scalar("1", WALL_S + ahead_s))
     assert isinstance(found, Measurement)
     assert found.at == NOW
 
 
-async def test_the_query_is_sent_unchanged_and_without_credentials(gauges: Gauges, double: PrometheusDouble) -> None:
-    await measured(gauges, double, scalar("1"))
+async def test_the_query_is_sent_unchanged_and_without_credentials(queries: Queries, double: PrometheusDouble) -> None:
+    await measured(queries, double, scalar("1"))
     (request,) = double.requests
     assert (request.method, request.path, request.query) == ("GET", "/api/v1/query", {"query": QUERY})
     assert {"Authorization", "Cookie", "Proxy-Authorization"}.isdisjoint(request.headers)
     assert request.headers["Accept-Encoding"] == "identity"
 
 
-async def test_the_path_of_the_base_url_is_used(gauges: Gauges, double: PrometheusDouble) -> None:
+async def test_the_path_of_the_base_url_is_used(queries: Queries, double: PrometheusDouble) -> None:
     for path in ("/tenant/one", "/tenant/one/"):
-        await gauges.measure(PrometheusQuery(double.url + path, QUERY))
+        await queries.measure(REF, PrometheusQuery(double.url + path, QUERY))
     assert [request.path for request in double.requests] == ["/tenant/one/api/v1/query"] * 2
 
 
-async def test_consecutive_queries_share_one_connection(gauges: Gauges, double: PrometheusDouble) -> None:
+async def test_consecutive_queries_share_one_connection(queries: Queries, double: PrometheusDouble) -> None:
     for _ in range(3):
-        await measured(gauges, double, scalar("1"))
+        await measured(queries, double, scalar("1"))
     assert len(double.requests) == 3
     assert len(double.transports) == 1
 
 
-async def test_no_cookie_is_stored(gauges: Gauges, double: PrometheusDouble) -> None:
+async def test_no_cookie_is_stored(queries: Queries, double: PrometheusDouble) -> None:
     double.reply = PrometheusReply(scalar("1").body, headers={"Set-Cookie": "who=me"})
     named = double.url.replace("127.0.0.1", "localhost")  # no client stores cookies of a server without a name
     for _ in range(2):
-        assert isinstance(await gauges.measure(PrometheusQuery(named, QUERY)), Measurement)
+        assert isinstance(await queries.measure(REF, PrometheusQuery(named, QUERY)), Measurement)
     assert "Cookie" not in double.requests[-1].headers
 
 
@@ -132,9 +142,9 @@ async def test_no_cookie_is_stored(gauges: Gauges, double: PrometheusDouble) -> 
 
 @pytest.mark.parametrize("text", ["NaN", "+Inf", "-Inf", "-1", "-1e-9", "1e999"])
 async def test_a_negative_or_infinite_number_or_nan_is_no_data(
-    gauges: Gauges, double: PrometheusDouble, text: str
+    queries: Queries, double: PrometheusDouble, text: str
 ) -> None:
-    missing = await missing_for(gauges, double, vector(text))
+    missing = await missing_for(queries, double, vector(text))
     assert missing.kind == "no_data"
     assert f"returned {text}; only finite numbers of at least 0 are valid" in missing.reason
 
@@ -158,26 +168,26 @@ async def test_a_negative_or_infinite_number_or_nan_is_no_data(
     ],
 )
 async def test_an_answer_that_is_not_one_number_is_no_data(
-    gauges: Gauges, double: PrometheusDouble, reply: PrometheusReply, sentence: str
+    queries: Queries, double: PrometheusDouble, reply: PrometheusReply, sentence: str
 ) -> None:
-    missing = await missing_for(gauges, double, reply)
+    missing = await missing_for(queries, double, reply)
     assert sentence in missing.reason
     assert missing.kind == "no_data"
 
 
 async def test_an_answer_at_the_size_limit_is_read_and_one_above_it_is_missing(
-    gauges: Gauges, double: PrometheusDouble
+    queries: Queries, double: PrometheusDouble
 ) -> None:
     body = scalar("1").body
-    assert isinstance(await measured(gauges, double, PrometheusReply(body.ljust(MOST_BYTES))), Measurement)
-    assert isinstance(await measured(gauges, double, PrometheusReply(body.ljust(MOST_BYTES + 1))), Missing)
+    assert isinstance(await measured(queries, double, PrometheusReply(body.ljust(MOST_BYTES))), Measurement)
+    assert isinstance(await measured(queries, double, PrometheusReply(body.ljust(MOST_BYTES + 1))), Missing)
 
 
-async def test_an_answer_with_a_warning_is_missing(gauges: Gauges, double: PrometheusDouble) -> None:
-    missing = await missing_for(gauges, double, ok("scalar", [SAMPLE_S, "1"], warnings=["store 3 is\n away"]))
+async def test_an_answer_with_a_warning_is_missing(queries: Queries, double: PrometheusDouble) -> None:
+    missing = await missing_for(queries, double, ok("scalar", [SAMPLE_S, "1"], warnings=["store 3 is\n away"]))
     assert "returned a warning (store 3 is away); fix its cause" in missing.reason
     assert missing.kind == "unavailable"
-    assert isinstance(await measured(gauges, double, ok("scalar", [SAMPLE_S, "1"], warnings=[])), Measurement)
+    assert isinstance(await measured(queries, double, ok("scalar", [SAMPLE_S, "1"], warnings=[])), Measurement)
 
 
 @pytest.mark.parametrize(
@@ -220,16 +230,16 @@ async def test_an_answer_with_a_warning_is_missing(gauges: Gauges, double: Prome
     ],
 )
 async def test_an_error_is_reported_with_its_kind_and_remedy(
-    gauges: Gauges, double: PrometheusDouble, reply: PrometheusReply, kind: str, sentence: str
+    queries: Queries, double: PrometheusDouble, reply: PrometheusReply, kind: str, sentence: str
 ) -> None:
-    missing = await missing_for(gauges, double, reply)
+    missing = await missing_for(queries, double, reply)
     assert sentence in missing.reason
     assert missing.kind == kind
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-async def test_a_redirect_is_reported_and_not_followed(gauges: Gauges, double: PrometheusDouble, status: int) -> None:
-    missing = await missing_for(gauges, double, PrometheusReply(b"", status, {"Location": f"{double.url}/elsewhere"}))
+async def test_a_redirect_is_reported_and_not_followed(queries: Queries, double: PrometheusDouble, status: int) -> None:
+    missing = await missing_for(queries, double, PrometheusReply(b"", status, {"Location": f"{double.url}/elsewhere"}))
     assert f"redirects (HTTP {status}); redirects are not followed: configure the final address" in missing.reason
     assert missing.kind == "refused"
     assert [request.path for request in double.requests] == ["/api/v1/query"]
@@ -267,9 +277,9 @@ NOT_FROM_PROMETHEUS = [
 
 @pytest.mark.parametrize("body", NOT_FROM_PROMETHEUS)
 async def test_a_response_that_is_not_from_prometheus_is_reported(
-    gauges: Gauges, double: PrometheusDouble, body: bytes
+    queries: Queries, double: PrometheusDouble, body: bytes
 ) -> None:
-    missing = await missing_for(gauges, double, PrometheusReply(body))
+    missing = await missing_for(queries, double, PrometheusReply(body))
     assert missing.reason.endswith("returned a response that is not from Prometheus; check the address")
     assert missing.kind == "unavailable"
 
@@ -296,29 +306,29 @@ def test_any_json_result_is_a_valid_number_or_missing(result: object, kind: str,
 
 @pytest.mark.parametrize("reply", [PrometheusReply(hangs=True), PrometheusReply(b'{"status":', late=True)])
 async def test_a_query_ends_at_its_timeout(double: PrometheusDouble, reply: PrometheusReply) -> None:
-    async with connected(0.05) as gauges, asyncio.timeout(5):
-        missing = await missing_for(gauges, double, reply)
+    async with connected(0.05) as queries, asyncio.timeout(5):
+        missing = await missing_for(queries, double, reply)
     assert "did not answer within 0.05 s; check the address" in missing.reason
     assert missing.kind == "unavailable"
 
 
 async def test_a_server_that_hangs_does_not_delay_the_queries_to_another(double: PrometheusDouble) -> None:
-    async with serving() as hanging, connected(30.0) as gauges, asyncio.TaskGroup() as group:
+    async with serving() as hanging, connected(30.0) as queries, asyncio.TaskGroup() as group:
         hanging.reply = PrometheusReply(hangs=True)
-        stuck = [group.create_task(gauges.measure(PrometheusQuery(hanging.url, "1"))) for _ in range(150)]
+        stuck = [group.create_task(queries.measure(REF, PrometheusQuery(hanging.url, "1"))) for _ in range(150)]
         async with asyncio.timeout(10):
             await hanging.until_requested(prometheus.MOST_CONNECTIONS)
-            assert isinstance(await measured(gauges, double, scalar("1")), Measurement)
+            assert isinstance(await measured(queries, double, scalar("1")), Measurement)
         assert len(hanging.transports) == prometheus.MOST_CONNECTIONS
         for task in stuck:
             task.cancel()
 
 
-async def test_a_refused_connection_is_reported(gauges: Gauges) -> None:
+async def test_a_refused_connection_is_reported(queries: Queries) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-        missing = await gauges.measure(PrometheusQuery(url, QUERY))
+        missing = await queries.measure(REF, PrometheusQuery(url, QUERY))
     assert isinstance(missing, Missing)
     assert "could not be reached (" in missing.reason
     assert "check the address, the network path, and whether the server runs" in missing.reason
@@ -336,9 +346,9 @@ async def test_a_refused_connection_is_reported(gauges: Gauges) -> None:
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
     ],
 )
-async def test_a_response_that_is_not_valid_http_is_reported(gauges: Gauges, raw: bytes) -> None:
+async def test_a_response_that_is_not_valid_http_is_reported(queries: Queries, raw: bytes) -> None:
     async with raw_server(raw) as url:
-        missing = await gauges.measure(PrometheusQuery(url, QUERY))
+        missing = await queries.measure(REF, PrometheusQuery(url, QUERY))
     assert isinstance(missing, Missing)
     assert missing.kind == "unavailable"
     assert missing.reason.isprintable()
@@ -346,8 +356,8 @@ async def test_a_response_that_is_not_valid_http_is_reported(gauges: Gauges, raw
 
 
 @pytest.mark.parametrize("url", ["http://[", "ftp://127.0.0.1", "nothing", "http://127.0.0.1:99999"])
-async def test_an_invalid_url_is_refused(gauges: Gauges, url: str) -> None:
-    missing = await gauges.measure(PrometheusQuery(url, QUERY))
+async def test_an_invalid_url_is_refused(queries: Queries, url: str) -> None:
+    missing = await queries.measure(REF, PrometheusQuery(url, QUERY))
     assert isinstance(missing, Missing)
     assert missing.kind == "refused"
     assert "cannot be queried" in missing.reason
@@ -358,14 +368,14 @@ async def test_an_invalid_url_is_refused(gauges: Gauges, url: str) -> None:
     ["169.254.169.254", "169.254.170.2", "0xA9FEA9FE", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "[fe80::1%25lo]"],
 )
 async def test_an_instance_metadata_address_is_never_queried(host: str) -> None:
-    async with connected(1.0) as gauges:
-        missing = await gauges.measure(PrometheusQuery(f"http://{host}:9", QUERY))
+    async with connected(1.0) as queries:
+        missing = await queries.measure(REF, PrometheusQuery(f"http://{host}:9", QUERY))
     assert isinstance(missing, Missing)
     assert "is an instance metadata address" in missing.reason
 
 
 async def test_no_proxy_and_no_netrc_file_of_the_environment_is_used(
-    double: PrometheusDouble, gauges: Gauges, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    double: PrometheusDouble, queries: Queries, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -374,7 +384,7 @@ async def test_no_proxy_and_no_netrc_file_of_the_environment_is_used(
             monkeypatch.setenv(name, proxy.url)
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
-        await measured(gauges, double, scalar("1"))
+        await measured(queries, double, scalar("1"))
         assert (len(double.requests), len(proxy.requests)) == (1, 0)
     assert "Authorization" not in double.requests[0].headers
 
@@ -394,9 +404,9 @@ async def test_the_session_is_closed_also_after_an_error(double: PrometheusDoubl
     sessions = []
 
     async def fail() -> None:
-        async with connected(5.0) as gauges:
-            await measured(gauges, double, scalar("1"))
-            sessions.append(gauges._opened)
+        async with connected(5.0) as queries:
+            await measured(queries, double, scalar("1"))
+            sessions.append(queries._opened)
             raise RuntimeError("the end")
 
     with pytest.raises(RuntimeError, match="the end"):
@@ -404,9 +414,9 @@ async def test_the_session_is_closed_also_after_an_error(double: PrometheusDoubl
     assert [session.closed for session in sessions] == [True]
 
 
-async def test_a_cancelled_query_does_not_affect_the_next_one(double: PrometheusDouble, gauges: Gauges) -> None:
+async def test_a_cancelled_query_does_not_affect_the_next_one(double: PrometheusDouble, queries: Queries) -> None:
     double.reply = PrometheusReply(hangs=True)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await gauges.measure(PrometheusQuery(double.url, QUERY))
-    assert isinstance(await measured(gauges, double, scalar("1")), Measurement)
+            await queries.measure(REF, PrometheusQuery(double.url, QUERY))
+    assert isinstance(await measured(queries, double, scalar("1")), Measurement)

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from autoscaler.errors import ConfigError
-from autoscaler.sim.scorecard.making import (
+from autoscaler.sim.workload.protocol import SCORECARD
+from bench.scorecard.making import (
     SEEDS,
     Bench,
     Job,
@@ -25,8 +26,7 @@ from autoscaler.sim.scorecard.making import (
     oracle_jobs,
     policy_jobs,
 )
-from autoscaler.sim.scorecard.page import page, picture
-from autoscaler.sim.workload.protocol import SCORECARD
+from bench.scorecard.page import page, picture
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

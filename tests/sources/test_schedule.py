@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.config.model import Schedule
-from autoscaler.control.schedule import Timetable, bounded
+from autoscaler.sources.schedule import Timetable, bounded
 from tests.control.fakes import policy
 
 OWN = policy(min_tasks=1, max_tasks=20)

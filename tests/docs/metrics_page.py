@@ -1,4 +1,4 @@
-"""Write the table of all metrics: `python -m autoscaler.telemetry.reference > docs/metrics.md`."""
+"""Write the table of all metrics: `python -m tests.docs.metrics_page > docs/metrics.md`."""
 
 from __future__ import annotations
 
