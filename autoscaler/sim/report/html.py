@@ -6,6 +6,7 @@ network request.
 
 from __future__ import annotations
 
+import re
 import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,14 +31,14 @@ from autoscaler.sim.report.comparison import (
 from autoscaler.sim.report.pictures import dumped, pictures
 
 SCRIPTS = ("time.js", "scatter.js", "charts.js", "page.js")
-"""The parts of the script, in this order."""
+"""The parts of the script, in this order, after the charts that the daemon's page also uses."""
 
 
 def page(study: Study) -> str:
     """Return the page. It can be encoded as UTF-8 for any names."""
     comparison = compare(study.runs)
     style = _vendored("uPlot.min.css") + _asset("page.css")
-    library, own = _library(), "(() => {\n'use strict';\n" + "".join(map(_asset, SCRIPTS)) + "})();"
+    library, own = _library(), "(() => {\n'use strict';\n" + _linked() + "".join(map(_asset, SCRIPTS)) + "})();"
     filled = Template(_asset("page.html")).substitute(
         policy=_policy([library, own], style),
         style=style,
@@ -67,6 +68,12 @@ def _asset(name: str) -> str:
 
 def _vendored(name: str) -> str:
     return files("autoscaler").joinpath("vendored", "uplot", name).read_text(encoding="utf-8")
+
+
+def _linked() -> str:
+    """Return the charts that the daemon's page loads as a module. In a script `export` is a syntax error."""
+    module = files("autoscaler").joinpath("charts", "linked.js").read_text(encoding="utf-8")
+    return re.sub(r"^export ", "", module, flags=re.MULTILINE)
 
 
 def _library() -> str:

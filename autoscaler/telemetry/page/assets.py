@@ -46,8 +46,9 @@ def assets() -> dict[str, Asset]:
 
 
 def _files() -> Iterator[Traversable]:
-    for folder in (files("autoscaler.telemetry.page") / "static", files("autoscaler") / "vendored" / "uplot"):
-        yield from folder.iterdir()
+    package = files("autoscaler")
+    for folder in ("telemetry/page/static", "charts", "vendored/uplot"):
+        yield from package.joinpath(folder).iterdir()
 
 
 def _asset(file: Traversable) -> Asset:

@@ -36,6 +36,7 @@ CENTRE = """(() => {
   const {x, y, width, height} = node.getBoundingClientRect();
   return [x + width / 2, y + height / 2];
 })()"""
+DRAWING = "document.querySelector('#c-tasks canvas').toDataURL()"
 REASON = "document.getElementById('why').textContent"
 
 
@@ -102,6 +103,22 @@ async def test_a_policy_can_be_selected_a_chart_zoomed_and_the_decisions_stepped
         await tab.key("+")
         await tab.until("!document.getElementById('whole').hidden")
         assert errors(tab) == []
+
+
+async def test_a_changed_colour_scheme_keeps_the_zoom_and_the_selected_instant(tmp_path: Path) -> None:
+    async with opened_page(tmp_path) as tab:
+        await tab.value("document.querySelector('#c-tasks .plot').focus()")
+        await tab.key("ArrowRight")
+        await tab.until(f"{REASON}.includes('tasks required')")
+        for _ in range(12):
+            await tab.key("+")
+        seen = await tab.value(REASON), await tab.value("document.getElementById('at').textContent")
+        await tab.value(f"(window.light = {DRAWING}, true)")
+        await tab.size(1280, 900, dark=True)
+        await tab.until(f"window.light !== {DRAWING}")
+        assert seen == (await tab.value(REASON), await tab.value("document.getElementById('at').textContent"))
+        assert not await tab.value("document.getElementById('whole').hidden")
+        assert await tab.value("document.activeElement.parentNode.id") == "c-tasks"
 
 
 async def test_the_table_can_be_sorted(tmp_path: Path) -> None:

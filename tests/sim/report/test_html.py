@@ -150,6 +150,12 @@ def test_the_page_contains_no_url_and_no_code_that_loads_one(plain: str) -> None
         assert not [name for name in attributes if name.startswith("on")]
 
 
+def test_the_script_contains_the_charts_of_the_daemons_page_and_no_module_syntax(plain: str) -> None:
+    _, own = re.findall(r"<script>(.*?)</script>", plain, re.DOTALL)
+    assert "function linkedCharts(" in own
+    assert not re.search(r"^\s*(import|export)\b", own, re.MULTILINE)
+
+
 def test_the_licence_of_the_inlined_library_is_in_the_page_and_in_its_folder(plain: str) -> None:
     licence = files("autoscaler").joinpath("vendored", "uplot", "LICENSE").read_text()
     assert licence.startswith("The MIT License (MIT)")
