@@ -52,10 +52,11 @@ real-programs:
 	    $(SUDO) apt-get update -qq && \
 	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing >/dev/null; }
 
-lint: venv ## run ruff (style and formatting) and the check for banned words
+lint: venv ## run ruff (style and formatting), the check for banned words, and vulture (dead code)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m tests.prose
+	$(BIN)/vulture
 
 types: venv ## run mypy, strict
 	$(BIN)/mypy

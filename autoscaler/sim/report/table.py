@@ -50,11 +50,6 @@ def show(study: Study, console: Console) -> None:
         console.print(line, soft_wrap=True, highlight=False)
 
 
-def as_text(study: Study, width: int | None = None) -> str:
-    """Return the table as plain text. `width` None: no limit."""
-    return "".join(f"{line.plain}\n" for line in lines(study, width))
-
-
 def lines(study: Study, width: int | None = None) -> Iterator[Text]:
     """Yield the load, the table, the differences to this autoscaler (with several seeds), and a verdict per policy."""
     comparison = compare(study.runs)

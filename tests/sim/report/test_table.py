@@ -8,7 +8,8 @@ import re
 import pytest
 from rich.console import Console
 
-from autoscaler.sim.report.table import as_text, lines, show
+from autoscaler.sim.report.comparison import Study
+from autoscaler.sim.report.table import lines, show
 from tests.sim.report.made import judged, scored
 
 RUNS = [
@@ -20,6 +21,11 @@ RUNS = [
 PAIRED = [
     scored(name, seed=seed, cost_per_work=cost * seed) for name, cost in (("ours", 2), ("keda", 3)) for seed in (1, 2)
 ]
+
+
+def as_text(study: Study, width: int | None = None) -> str:
+    """Return the table as plain text. `width` None: no limit."""
+    return "".join(f"{line.plain}\n" for line in lines(study, width))
 
 
 def rows(text: str, first: str = "ours") -> list[str]:
