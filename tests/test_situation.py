@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.core.engine import decide
+from autoscaler.core.knowledge import Regime
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import MetricReading, Missing, QueueReading, StopTimeout, Utilization, Verdict
 from autoscaler.errors import ConfigError
@@ -111,6 +112,23 @@ def test_an_encoded_situation_has_the_same_assumptions_about_workers(stop: StopT
     world = calm.seen(0, in_flight=3, knowledge=known(slow_s=40.0, spread=spread), stop_timeout=stop)
     assert decides_equally((calm.policy(), Memory(), world))
     assert decode(encode(calm.policy(), world, Memory()))[2].stop_timeout == stop
+
+
+@pytest.mark.parametrize("regime", list(Regime))
+@pytest.mark.parametrize("bottleneck", [None, 14.5])
+def test_the_regime_and_a_bottleneck_are_recorded(regime: Regime, bottleneck: float | None) -> None:
+    learned = replace(known(), regime=regime, bottleneck=bottleneck, holding_s=90.0 if regime is Regime.BATCH else 0.0)
+    world = calm.seen(5, in_flight=3, knowledge=learned)
+    record = json.loads(json.dumps(encode(calm.policy(), world, Memory())))
+    assert decode(record)[2].knowledge == learned
+    assert decides_equally((calm.policy(backlog_per_task=None), Memory(), world))
+
+
+def test_an_unknown_regime_is_a_problem() -> None:
+    record = json.loads(json.dumps(encode(calm.policy(), calm.seen(5, knowledge=known()), Memory())))
+    record["knowledge"]["regime"] = "odd"
+    with pytest.raises(ConfigError, match="regime: must be one of idle, saturated"):
+        decode(record)
 
 
 def test_the_reason_of_a_missing_reading_is_encoded() -> None:

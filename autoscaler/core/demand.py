@@ -15,7 +15,7 @@ from math import ceil
 
 from autoscaler.core.figures import Several
 from autoscaler.core.formula import parse
-from autoscaler.core.knowledge import Knowledge
+from autoscaler.core.knowledge import Knowledge, Regime
 from autoscaler.core.latency import need
 from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Utilization, Vote
 from autoscaler.core.policy import MetricPolicy, Policy
@@ -75,6 +75,8 @@ def read_signals(policy: Policy, seen: Observation) -> Signals:
         unseen=seen.unseen,
         unreceived=seen.unreceived,
         message_s=_message_s(policy, seen.knowledge),
+        bottleneck=None if seen.knowledge is None else seen.knowledge.bottleneck,
+        regime=Regime.IDLE if seen.knowledge is None else seen.knowledge.regime,
     )
 
 

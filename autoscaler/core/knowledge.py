@@ -7,6 +7,7 @@ repeated.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from math import exp, inf, log1p, sqrt
 from typing import NamedTuple
 
@@ -50,6 +51,24 @@ class StartingTasks(NamedTuple):
     tasks: int
 
 
+class Regime(StrEnum):
+    """What the processing time is learned from, which limits how far it can be trusted.
+
+    - idle: messages rarely wait. The messages in flight are those in progress (Little's law).
+    - saturated: messages wait, so every slot is occupied. Deletions give the throughput of a task directly.
+    - early_ack: workers delete messages before they process them, or `count_in_flight` is false. In-flight counts say
+      nothing, and only minutes with waiting messages are used.
+    - batch: messages are held, and none completes: they take longer than any before.
+    - unidentifiable: more messages are in flight than the tasks can hold, and none waits. Only an upper bound is known.
+    """
+
+    IDLE = "idle"
+    SATURATED = "saturated"
+    EARLY_ACK = "early_ack"
+    BATCH = "batch"
+    UNIDENTIFIABLE = "unidentifiable"
+
+
 @dataclass(frozen=True, slots=True)
 class Knowledge:
     """The estimates of one service. `processing_s`: how long a message occupies a slot. `slow_s`: the larger of
@@ -60,7 +79,9 @@ class Knowledge:
     a minute. `starting`: tasks that were requested and do not run yet. `interval_s`: seconds until the next poll.
     `received`: the approximate number of messages received since the last poll. `late`: the number of those that were
     received after their acceptable latency. `arriving`: messages arrived within the last minute or in the newest minute
-    that CloudWatch counted, or a useful forecast expects some.
+    that CloudWatch counted, or a useful forecast expects some. `regime`: what the processing time is learned from.
+    `holding_s`: the time that messages are expected to be held, in the regime `batch` (else 0). `bottleneck`: the
+    number of tasks above which more tasks completed no more messages (None: not seen).
     """
 
     processing_s: Estimate
@@ -78,6 +99,9 @@ class Knowledge:
     queues: tuple[QueueKnowledge, ...] = ()
     starting: tuple[StartingTasks, ...] = ()
     arriving: bool = True
+    regime: Regime = Regime.IDLE
+    holding_s: float = 0.0
+    bottleneck: float | None = None
 
     @property
     def is_learning(self) -> bool:

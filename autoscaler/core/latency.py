@@ -20,7 +20,7 @@ from math import inf, sqrt
 from operator import itemgetter
 from typing import NamedTuple
 
-from autoscaler.core.knowledge import Knowledge, QueueKnowledge, StartingTasks
+from autoscaler.core.knowledge import Knowledge, QueueKnowledge, Regime, StartingTasks
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import Work
 
@@ -35,8 +35,10 @@ SPENT_RATIO = 0.97
 EASE_RATIO = 0.5
 """The share of the latency that must remain unused before tasks are removed."""
 
-CATCH_UP_RATIO = 0.25
-"""The share of the latency, after a start-up, within which overdue messages should be received."""
+CATCH_UP_RATIO, CATCH_UP_S = 0.25, 60.0
+"""The share of the latency, after a start-up, within which overdue messages should be received, at most a minute: with
+a target of 15 minutes, messages that are due in two minutes must not be planned for four.
+"""
 
 SIGMAS = 2.33
 """The planned shortfall of receives by the running tasks, in standard deviations. The actual shortfall is larger in one
@@ -61,6 +63,11 @@ ROOT = 2.0
 
 SPARE_TASKS = 2.0
 """The most spare tasks if the latency target allows a new message to wait for a poll and a start-up."""
+
+PROBE_RATIO = 0.85
+"""While only an upper bound of the processing time is known and no message waits, the tasks are reduced to this share,
+again and again. Either messages begin to wait, which shows the throughput, or fewer tasks are enough.
+"""
 
 SMALL_LOAD = 0.5
 """A load below half a task gets no headroom; its messages can wait for a start-up."""
@@ -94,8 +101,16 @@ class _Plan(NamedTuple):
 
 def need(policy: Policy, known: Knowledge, work: Work, running: int, current: int) -> Need:
     """Return the number of tasks that meets the latency target. The present count stays if it is between the two
-    thresholds.
+    thresholds. Above a bottleneck more tasks complete no more messages, so it limits the result.
     """
+    required = _required(policy, known, work, running, current)
+    most = inf if known.bottleneck is None else known.bottleneck
+    if known.regime is Regime.UNIDENTIFIABLE and not work.waiting:
+        most = min(most, PROBE_RATIO * current)
+    return required if required.load <= most else Need(most, required.must)
+
+
+def _required(policy: Policy, known: Knowledge, work: Work, running: int, current: int) -> Need:
     latency_s = policy.shortest_latency_s
     latencies = [policy.latency_of(queue.name) for queue in known.queues]
     plan = _plan(policy, known, work, running, latencies)
@@ -119,8 +134,8 @@ def need(policy: Policy, known: Knowledge, work: Work, running: int, current: in
 
 
 def _plan(policy: Policy, known: Knowledge, work: Work, running: int, latencies: list[float]) -> _Plan:
-    slots, slot_s = known.concurrency.value, max(known.slow_s, 1e-3)
-    taken = min(float(work.in_flight), running * slots)
+    slots, slot_s = known.concurrency.value, max(known.slow_s, known.holding_s, 1e-3)
+    taken = _taken(known, work, running * slots)
     return _Plan(
         queues=known.queues,
         any_due=any(queue.waiting or any(messages for _, messages in queue.coming) for queue in known.queues),
@@ -132,9 +147,18 @@ def _plan(policy: Policy, known: Knowledge, work: Work, running: int, latencies:
         slots=slots,
         slot_s=slot_s,
         start_s=known.start_s.value,
-        floor_s=known.start_s.value + CATCH_UP_RATIO * policy.shortest_latency_s,
-        until_s=known.start_s.value + CATCH_UP_RATIO * max(latencies, default=0.0),
+        floor_s=known.start_s.value + min(CATCH_UP_S, CATCH_UP_RATIO * policy.shortest_latency_s),
+        until_s=known.start_s.value + min(CATCH_UP_S, CATCH_UP_RATIO * max(latencies, default=0.0)),
     )
+
+
+def _taken(known: Knowledge, work: Work, slots: float) -> float:
+    """Return the occupied slots. If workers delete messages before they process them, in-flight counts do not show
+    them: all slots are occupied while messages wait, otherwise as many as the load needs.
+    """
+    if known.regime is not Regime.EARLY_ACK:
+        return min(float(work.in_flight), slots)
+    return slots if work.waiting else min(slots, known.load * known.concurrency.value)
 
 
 def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float) -> float:

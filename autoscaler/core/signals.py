@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 from autoscaler.core.figures import number
+from autoscaler.core.knowledge import Regime
 from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Unseen, Utilization, Vote
 from autoscaler.core.policy import Policy
 
@@ -69,7 +70,8 @@ class Signals(NamedTuple):
     """The signals of one observation. `missing`: the needed signals that are not available, with the reason.
 
     `given`: the demand was passed in, and the rules that need signals do not apply. `unseen` and `unreceived`: as in
-    the observation. `message_s`: task-seconds per message (0: unknown).
+    the observation. `message_s`: task-seconds per message (0: unknown). `bottleneck` and
+    `regime`: as in the estimates.
     """
 
     votes: tuple[Vote, ...]
@@ -79,6 +81,8 @@ class Signals(NamedTuple):
     unseen: Unseen | None = None
     unreceived: tuple[str, ...] = ()
     message_s: float = 0.0
+    bottleneck: float | None = None
+    regime: Regime = Regime.IDLE
 
     def wakes(self, policy: Policy) -> bool:
         """Whether there is enough to start a service without tasks: more messages than its threshold, or a signal other

@@ -7,14 +7,14 @@ daemon has the same account, and so the same output.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import isinf
+from math import ceil, isinf
 from typing import Any, NamedTuple
 
 from autoscaler.config import aligned
 from autoscaler.config.quoting import printable
 from autoscaler.core.demand import shown_tasks
 from autoscaler.core.figures import number, seconds, several
-from autoscaler.core.knowledge import Estimate, Knowledge
+from autoscaler.core.knowledge import Estimate, Knowledge, Regime
 from autoscaler.core.model import Backlog, Fleet, Flow, Measurement, Missing, Observation, Utilization
 from autoscaler.core.policy import Policy
 from autoscaler.core.workers import kind_of, long_work, shown, stop_words
@@ -24,6 +24,15 @@ from autoscaler.situation import decode
 
 UNREACHABLE = frozenset({Unavailable.kind})
 REFUSALS = frozenset(fault.kind for fault in AutoscalerError.__subclasses__()) - UNREACHABLE
+
+
+REGIMES = {
+    Regime.SATURATED: "minutes in which messages waited",
+    Regime.EARLY_ACK: "workers delete messages before they process them, so only minutes with a backlog count",
+    Regime.BATCH: "no message completes; they take longer than any before",
+    Regime.UNIDENTIFIABLE: "more messages are in flight than the tasks can hold, so only an upper bound is known",
+}
+"""What an unusual regime means, in words."""
 
 
 class Input(NamedTuple):
@@ -107,6 +116,11 @@ def _learned(known: Knowledge) -> Iterator[Input]:
         known.rate_per_s,
         f"{number(known.rate_per_s.value)} messages/s, load of {several(known.load, 'task')}",
     )
+    if known.regime is not Regime.IDLE:
+        yield Input("learned from", f"{known.regime}: {REGIMES[known.regime]}")
+    if known.bottleneck is not None:
+        limit = several(ceil(known.bottleneck), "task")
+        yield Input("bottleneck", f"above {limit}, more tasks complete no more messages")
     for queue in known.queues:
         if queue.waiting:
             yield Input(f"backlog {queue.name}", f"oldest message about {queue.waiting[-1].seconds:,.0f} s old")

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any, TypeVar
 
 from autoscaler.core.formula import LARGEST
-from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, StartingTasks, TimedCount
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, StartingTasks, TimedCount
 from autoscaler.core.model import MOST_TASKS
 from autoscaler.core.signals import MOST_MESSAGES
 from autoscaler.errors import Problem
@@ -171,10 +171,21 @@ def knowledge(fields: Fields) -> Knowledge:
         late=fields.seconds("late") or 0.0,
         queues=tuple(_queue(entry) for entry in fields.parts("queues") if entry is not None),
         arriving=fields.flag("arriving", default=True),
+        regime=_regime(fields),
+        holding_s=fields.seconds("holding_s") or 0.0,
+        bottleneck=fields.seconds("bottleneck"),
         starting=tuple(StartingTasks(seconds, int(tasks)) for seconds, tasks in fields.pairs("starting", MOST_TASKS)),
     )
     fields.close()
     return known
+
+
+def _regime(fields: Fields) -> Regime:
+    name = fields.text("regime", Regime.IDLE)
+    if name in set(Regime):
+        return Regime(name)
+    fields.note("regime", f"must be one of {', '.join(Regime)}, not {_shown(name)}")
+    return Regime.IDLE
 
 
 def _seconds(fields: Fields, key: str) -> float:

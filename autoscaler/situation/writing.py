@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 from autoscaler.config import fields_of
-from autoscaler.core.knowledge import Estimate, Knowledge
+from autoscaler.core.knowledge import Estimate, Knowledge, Regime
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Decision, Flow, Measurement, Missing, Observation, Unseen, Utilization
 from autoscaler.core.policy import Policy
@@ -131,7 +131,20 @@ def _knowledge(known: Knowledge) -> dict[str, Any]:
             for queue in known.queues
         ],
         "starting": _pairs(known.starting),
-    } | ({} if known.arriving else {"arriving": False})
+        **_unusual(known),
+    }
+
+
+def _unusual(known: Knowledge) -> dict[str, Any]:
+    """Return the estimates that most polls do not have."""
+    unusual: dict[str, Any] = {} if known.arriving else {"arriving": False}
+    if known.regime is not Regime.IDLE:
+        unusual["regime"] = known.regime.value
+    if known.holding_s:
+        unusual["holding_s"] = known.holding_s
+    if known.bottleneck is not None:
+        unusual["bottleneck"] = known.bottleneck
+    return unusual
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:

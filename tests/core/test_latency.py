@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.core.engine import decide
-from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, StartingTasks, TimedCount
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, StartingTasks, TimedCount
 from autoscaler.core.latency import need
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Observation, QueueReading, Rule
@@ -160,3 +160,49 @@ def test_backlog_per_task_replaces_the_latency_rule_unless_processing_time_is_se
     assert [vote.signal for vote in decide(policy(backlog_per_task=10.0), Memory(), seen).votes] == ["backlog"]
     both = decide(policy(backlog_per_task=10.0, processing_time_s=5.0), Memory(), seen)
     assert [vote.signal for vote in both.votes] == ["latency", "backlog"]
+
+
+def test_above_a_bottleneck_no_more_tasks_are_required() -> None:
+    free = known((30.0, 5000.0), load=40.0)
+    assert required(free, running=14) > 20
+    assert required(replace(free, bottleneck=14.5), running=14) == 14.5
+    assert required(replace(free, bottleneck=1e6), running=14) == required(free, running=14)
+
+
+@given(waits, st.integers(0, 40), st.floats(1, 100), st.sampled_from(list(Regime)), st.floats(0, 500))
+def test_in_every_regime_more_messages_never_require_fewer_tasks(
+    waiting: list[tuple[float, float]], running: int, more: float, regime: Regime, holding_s: float
+) -> None:
+    def load(ages: list[tuple[float, float]]) -> float:
+        return required(
+            replace(known(*ages, load=3.0), regime=regime, holding_s=holding_s), running=running, in_flight=running
+        )
+
+    assert load([(0.0, more), *waiting]) >= load(waiting) - 1e-9
+
+
+def test_while_only_an_upper_bound_is_known_and_nothing_waits_the_tasks_are_reduced_step_by_step() -> None:
+    unclear = replace(known(load=200.0), regime=Regime.UNIDENTIFIABLE)
+    assert required(unclear, running=200, in_flight=260) == pytest.approx(170.0)
+    waits_now = replace(known((5.0, 50.0), load=200.0), regime=Regime.UNIDENTIFIABLE)
+    assert required(waits_now, running=170, in_flight=260) == 170, "it stops when messages begin to wait"
+
+
+def test_hidden_work_occupies_all_slots_while_messages_wait() -> None:
+    """Ten tasks of 10 s with nothing in flight: they are not idle, as 100 waiting messages show."""
+    seen_idle = known((40.0, 100.0), slow_s=10.0)
+    hidden = replace(seen_idle, regime=Regime.EARLY_ACK)
+    assert required(hidden, running=10) > required(seen_idle, running=10)
+    assert required(hidden, running=10) == pytest.approx(required(seen_idle, running=10, in_flight=10))
+
+
+def test_messages_that_are_held_for_long_need_a_slot_each() -> None:
+    """95 messages are due in 100 s; each of five tasks holds its message for 300 s."""
+    held = replace(known((790.0, 95.0)), holding_s=300.0)
+    assert required(held, running=5, latency_s=900.0, in_flight=5) > 70
+    assert required(known((790.0, 95.0)), running=5, latency_s=900.0, in_flight=5) < 20
+
+
+def test_messages_that_are_due_soon_are_not_planned_for_much_later_with_a_long_target() -> None:
+    """With a target of 15 minutes, 100 messages that are due in two minutes need tasks now."""
+    assert required(known((780.0, 1000.0)), running=5, latency_s=900.0, in_flight=5) > 30

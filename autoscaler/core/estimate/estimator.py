@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from autoscaler.core.estimate.arrivals import Arrivals
+from autoscaler.core.estimate.progress import Bottleneck, Holding, WorkedMinute
 from autoscaler.core.estimate.throughput import Concurrency, Throughput
-from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, StartingTasks, TimedCount
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, StartingTasks, TimedCount
 from autoscaler.core.model import Backlog, Fleet, Flow, Instant, Observation
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import MOST_MESSAGES
@@ -112,6 +113,8 @@ class Starting:
         )
 
 
+MINUTE_S = 60.0
+
 EXPECTED_S = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0)
 """The spans ahead for which arrivals are expected, in seconds: up to the start-up time of most tasks."""
 
@@ -121,6 +124,12 @@ LOAD_S, LOAD_MOST_S = EXPECTED_S[-1], 600.0
 MISSED_INTERVALS = 2.5
 """If a queue was not read for more intervals than this, the work in between is unknown. One missed poll is acceptable.
 """
+
+FULL_RATIO = 0.8
+"""From this share of occupied slots, all count as occupied: tasks that have just started receive within seconds."""
+
+MOST_LAG_S = 240.0
+"""Messages that are deleted in a minute were begun up to this long before."""
 
 LASTING_RATIO = 1 / 3
 """The share of the acceptable latency over which the lasting load is measured, at least a minute: the queue evens out
@@ -136,26 +145,33 @@ class Estimator:
 
     __slots__ = (
         "_at",
+        "_bottleneck",
         "_concurrency",
         "_held",
+        "_holding",
         "_learned_at",
         "_queues",
         "_reach_s",
         "_running",
         "_starting",
         "_throughput",
+        "_visible",
         "interval_s",
     )
 
     def __init__(self, policy: Policy, seen: Observation, interval_s: float) -> None:
         self.interval_s = interval_s
-        self._throughput = Throughput(policy.processing_time_s, seen.now, fixed=not policy.learn)
+        self._throughput = Throughput(
+            policy.processing_time_s, seen.now, fixed=not policy.learn, ignore_in_flight=not policy.count_in_flight
+        )
         self._concurrency = Concurrency(policy.task_concurrency, fixed=not policy.learn)
         self._starting = Starting(seen.fleet, seen.now)
         self._queues: dict[str, Arrivals] = {}
         self._reach_s = max(policy.longest_latency_s, LOAD_MOST_S)
         self._at = seen.now
         self._held = 0.0
+        self._visible = 0
+        self._bottleneck, self._holding = Bottleneck(), Holding()
         self._running = seen.fleet.running
         self._learned_at: Instant | None = None
 
@@ -169,6 +185,7 @@ class Estimator:
         if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
             self._learned_at = seen.flow.at
             self._throughput.learn(seen.flow)
+            self._compare(seen.flow, now)
         for name, counts in known.items():
             if name in self._queues and counts.deleted is not None and counts.counted_at is not None:
                 self._queues[name].reconcile(counts.counted_at, float(counts.deleted), now)
@@ -181,7 +198,9 @@ class Estimator:
             queue = self._queues.get(name)
             if queue is not None:
                 queue.waited = queue.waiting(counts, now)
-                queues.append(QueueKnowledge(name, queue.waited, _coming(recent[name], (ahead or {}).get(name))))
+                delayed = (TimedCount(0.0, counts.delayed),) if policy.count_delayed and counts.delayed > 0 else ()
+                coming = _coming(recent[name], (ahead or {}).get(name))
+                queues.append(QueueKnowledge(name, (*delayed, *queue.waited), coming))
         minute = max(0.0, sum([arrived[-1] for arrived in recent.values()]))
         learned = self._knowledge(policy, tuple(queues), now, minute, (received, late))
         foreseen = any(some.messages > 0 for expected in (ahead or {}).values() for some in expected)
@@ -197,14 +216,15 @@ class Estimator:
         before, self._held = self._held, sum(held.values())
         if elapsed_s > MISSED_INTERVALS * self.interval_s:
             self._throughput.skipped(self._at, now)
-        self._throughput.see(_mean(self._held, before), elapsed_s, now)
         mean_s = self._throughput.mean_s
+        self._see_throughput(known, seen, before, elapsed_s)
+        moving = 0.0 if self._holding.is_still else 1.0
         for name, counts in known.items():
             queue = self._queues.get(name)
             if queue is None:
                 self._queues[name] = Arrivals(self._reach_s, counts, now)
             else:
-                completed = _mean(held[name], queue.held) * elapsed_s / mean_s
+                completed = moving * _mean(held[name], queue.held) * elapsed_s / mean_s
                 here = sum([messages for _, messages in queue.waited]) + queue.see(counts, completed, now)
                 gone = max(0.0, here - counts.visible)
                 received, late = received + gone, late + _late(queue, gone, elapsed_s, policy.latency_of(name))
@@ -216,6 +236,37 @@ class Estimator:
         return (
             (received, late) if has_workers else (0.0, 0.0)
         )  # without workers, missing messages were purged or expired
+
+    def _see_throughput(self, known: dict[str, Backlog], seen: Observation, before: float, elapsed_s: float) -> None:
+        """Note how many slots were occupied since the last reading, and whether messages waited."""
+        visible = sum([counts.visible for counts in known.values()])
+        in_flight = sum([counts.in_flight for counts in known.values()])
+        running, had_waiting, self._visible = seen.fleet.running, self._visible > 0, visible
+        slots = running * self._concurrency.slots
+        self._throughput.see(
+            _mean(self._held, before),
+            _mean(slots, self._running * self._concurrency.slots),
+            elapsed_s,
+            seen.now,
+            visible,
+            overfull=visible == 0 and in_flight > slots > 0,
+        )
+        full = visible > 0 and had_waiting and 0 < FULL_RATIO * slots <= in_flight
+        expected = min(self._held, before) * elapsed_s / self._throughput.mean_s
+        self._holding.see(visible + in_flight, expected, elapsed_s, seen.now, full=full)
+
+    def _compare(self, minute: Flow, now: Instant) -> None:
+        """Compare the minute with earlier ones: do more tasks complete more messages?"""
+        read = self._throughput.minute(minute)
+        if read is None:
+            return
+        self._holding.check(minute.at - MINUTE_S, minute.deleted, read.taken_s / self._throughput.mean_s, now)
+        lag_s = min(self._throughput.slow_s, MOST_LAG_S)
+        slots = self._throughput.slots_between(minute.at - MINUTE_S - lag_s, minute.at - lag_s)
+        worked = WorkedMinute(minute.at, slots / self._concurrency.slots, float(minute.deleted))
+        received_between_readings = slots * self.interval_s / self._throughput.mean_s
+        backlogged = read.saturated and read.fewest >= received_between_readings and not self._holding.expected_s
+        self._bottleneck.see(worked, self._throughput.spread, saturated=backlogged)
 
     def must_foresee(self, policy: Policy) -> bool:
         """Whether the acceptable latency is shorter than a poll interval plus a late start-up. A task requested at the
@@ -238,9 +289,12 @@ class Estimator:
             return
         waiting = any(counts.visible for counts in known.values())
         fifo = any(counts.groups_in_flight is not None for counts in known.values())
-        if waiting and not fifo:
+        if waiting and not fifo and not self._throughput.hides_work:
             in_flight = sum([counts.in_flight for counts in known.values()])
+            before = self._concurrency.slots
             self._concurrency.see(in_flight, seen.fleet.running, seen.now)
+            if self._concurrency.slots != before:
+                self._throughput.resize(self._concurrency.slots / before)
 
     def _knowledge(
         self, policy: Policy, queues: tuple[QueueKnowledge, ...], now: Instant, minute: float, gone: tuple[float, float]
@@ -270,6 +324,9 @@ class Estimator:
             late=gone[1],
             queues=queues,
             starting=self._starting.coming(now),
+            regime=Regime.BATCH if self._holding.expected_s else throughput.regime,
+            holding_s=self._holding.expected_s,
+            bottleneck=self._bottleneck.limit(now),
         )
 
     def _arrived_within(self, seconds: float) -> float:

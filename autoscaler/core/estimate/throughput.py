@@ -14,11 +14,12 @@ as long.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left, bisect_right
 from math import log, sqrt
 from typing import NamedTuple
 
 from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, Track
-from autoscaler.core.knowledge import Estimate
+from autoscaler.core.knowledge import Estimate, Regime
 from autoscaler.core.model import Flow, Instant
 
 MINUTE_S = 60.0
@@ -64,6 +65,62 @@ SATURATED_VALID_S = 3600.0
 """Seconds for which a measurement under saturation takes precedence over Little's law."""
 
 
+HIDDEN_RATIO, FEW_DELETIONS = 0.3, 5
+"""In a saturated minute with at least five deletions, less than 30 % of the slots hold a message: workers delete
+messages before they process them.
+"""
+
+OVERFULL_S = 15.0
+"""Seconds of a minute in which more messages were in flight than the tasks can hold, although none waited."""
+
+CERTAIN_DELETIONS = 10
+"""Deletions in a saturated minute from which its slot time per deletion is used without the limit `SURPRISE`."""
+
+
+class Minute(NamedTuple):
+    """What the readings showed of one CloudWatch minute. `taken_s`, `slots_s`: slot-seconds that held a message, and
+    that the tasks had. `fewest`: the fewest visible messages of any reading. `overfull`: see `OVERFULL_S`.
+    """
+
+    taken_s: float
+    slots_s: float
+    fewest: int
+    overfull: bool
+
+    @property
+    def saturated(self) -> bool:
+        """Whether messages waited at every reading."""
+        return self.fewest > 0
+
+
+class _Readings:
+    """The visible messages of the readings within `CLOUDWATCH_REACH_S`, and whether each was overfull."""
+
+    __slots__ = ("_instants", "_overfull", "_visible")
+
+    def __init__(self) -> None:
+        self._instants, self._visible, self._overfull = array("d"), array("q"), array("b")
+
+    def add(self, at: Instant, visible: int, *, overfull: bool) -> None:
+        old = bisect_left(self._instants, at - CLOUDWATCH_REACH_S)
+        del self._instants[:old], self._visible[:old], self._overfull[:old]
+        self._instants.append(at)
+        self._visible.append(visible)
+        self._overfull.append(overfull)
+
+    def fewest(self, start: Instant, end: Instant) -> int:
+        """Return the fewest visible messages of the readings from `start` to `end`, and of the one before; 0 without a
+        reading.
+        """
+        first, last = bisect_left(self._instants, start), bisect_right(self._instants, end)
+        return min(self._visible[max(0, first - 1) : last], default=0)
+
+    def overfull_s(self, start: Instant, end: Instant) -> float:
+        """Return the share of the time whose readings were overfull, in seconds."""
+        here = self._overfull[bisect_left(self._instants, start) : bisect_right(self._instants, end)]
+        return sum(here) / len(here) * (end - start) if here else 0.0
+
+
 class _Sum(NamedTuple):
     """Occupied slot-seconds and deleted messages."""
 
@@ -91,6 +148,10 @@ class _Newest:
         self._taken_s.append(seen.taken_s)
         self._deleted.append(seen.deleted)
 
+    def scale(self, ratio: float) -> None:
+        for index, taken_s in enumerate(self._taken_s):
+            self._taken_s[index] = taken_s * ratio
+
     def total(self, minutes: int) -> _Sum:
         """The sum of the newest `minutes`, or of fewer if fewer are stored."""
         return _Sum(sum(self._taken_s[-minutes:]), sum(self._deleted[-minutes:]))
@@ -100,33 +161,49 @@ class Throughput:
     """Learns from the messages in flight of the readings, and from CloudWatch's minutes. `prior_s` None: nothing is
     configured.
 
-    `fixed`: the configured value is used, and measurements are ignored.
+    `fixed`: the configured value is used, and measurements are ignored. `ignore_in_flight`: messages in flight are not
+    those in progress, as with `count_in_flight` false.
     """
 
     __slots__ = (
         "_all",
+        "_capped",
         "_compared",
         "_deviation",
         "_fixed",
         "_gap_from",
         "_gap_until",
+        "_ignore_in_flight",
         "_learned_at",
         "_minutes",
         "_prior_s",
+        "_readings",
         "_same_regime_minutes",
         "_saturated",
         "_saturated_at",
+        "_slots",
         "_taken",
         "_undone",
         "_weight",
+        "hides_work",
         "mean_s",
+        "regime",
         "slow_s",
     )
 
-    def __init__(self, prior_s: float | None, now: Instant, *, fixed: bool = False) -> None:
+    def __init__(
+        self, prior_s: float | None, now: Instant, *, fixed: bool = False, ignore_in_flight: bool = False
+    ) -> None:
         self._prior_s = ASSUMED_S if prior_s is None else prior_s
         self._fixed = fixed and prior_s is not None
         self._taken = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
+        self._slots = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
+        self._readings = _Readings()
+        self._capped = False
+        self._ignore_in_flight = ignore_in_flight
+        self.hides_work = ignore_in_flight
+        """Whether workers delete messages before they process them, or in-flight counts are ignored."""
+        self.regime = Regime.IDLE
         self._gap_from = self._gap_until = float("-inf")
         self._undone = 0.0
         self._all = _Sum()
@@ -150,9 +227,36 @@ class Throughput:
         age_s = None if self._learned_at is None else max(0.0, now - self._learned_at)
         return Estimate(self.mean_s, self._weight, age_s)
 
-    def see(self, held: float, elapsed_s: float, now: Instant) -> None:
-        """Add a reading: on average `held` messages were in progress since the last one."""
+    def see(self, held: float, slots: float, elapsed_s: float, now: Instant, visible: int, *, overfull: bool) -> None:
+        """Add a reading: since the last one, on average `held` messages were in progress in `slots` slots. `overfull`:
+        more messages are in flight than slots, and none is visible.
+        """
         self._taken.add(now, held * elapsed_s)
+        self._slots.add(now, slots * elapsed_s)
+        self._readings.add(now, visible, overfull=overfull)
+
+    def slots_between(self, start: Instant, end: Instant) -> float:
+        """Return the mean number of slots of the running tasks."""
+        return self._slots.between(start, end) / (end - start)
+
+    def minute(self, flow: Flow) -> Minute | None:
+        """Return what the readings showed of the minute (None: they do not cover it)."""
+        start, end = flow.at - MINUTE_S, flow.at
+        if not self._saw(start, end):
+            return None
+        fewest = max(flow.waiting, self._readings.fewest(start, end))
+        overfull = not fewest and self._readings.overfull_s(start, end) >= OVERFULL_S
+        return Minute(self._taken.between(start, end), self._slots.between(start, end), fewest, overfull)
+
+    def resize(self, ratio: float) -> None:
+        """The tasks have `ratio` times as many slots as was assumed. If all of them were occupied, a message therefore
+        occupies its slot `ratio` times as long, and the throughput of a task stays.
+        """
+        if self._capped:
+            self._all = _Sum(self._all.taken_s * ratio, self._all.deleted)
+            self._saturated = _Sum(self._saturated.taken_s * ratio, self._saturated.deleted)
+            self._minutes.scale(ratio)
+            self._sum_up()
 
     def skipped(self, since: Instant, until: Instant) -> None:
         """Mark a time without readings: minutes that overlap it are ignored. Nearby gaps are merged into one."""
@@ -164,15 +268,18 @@ class Throughput:
         """Add one CloudWatch minute. Call it once per minute. A minute in which no task ran is ignored: other consumers
         did that work.
         """
-        start = minute.at - MINUTE_S
-        if not self._saw(start, minute.at) or minute.tasks == 0 or self._is_fruitless(minute):
+        read = self.minute(minute)
+        if read is None or minute.tasks == 0 or self._is_fruitless(minute):
             return
-        mean_s = self.mean_s
-        taken_s = min(self._taken.between(start, minute.at), SURPRISE * (minute.deleted + 1) * mean_s)
+        taken_s = self._taken_in(read, minute)
+        if taken_s is None:
+            return
+        if not (read.saturated and minute.deleted >= CERTAIN_DELETIONS):
+            taken_s = min(taken_s, SURPRISE * (minute.deleted + 1) * self.mean_s)
         seen = _Sum(taken_s, float(minute.deleted))
         decay = 1.0 - min(FASTEST, minute.deleted / MOST_WEIGHT)
         self._all = self._all.plus(seen, decay)
-        if minute.waiting > 0:
+        if read.saturated:
             self._saturated = self._saturated.plus(seen, decay)
             self._saturated_at = minute.at
         elif self._saturated_at is not None and minute.at - self._saturated_at > SATURATED_VALID_S:
@@ -184,6 +291,23 @@ class Throughput:
         self._compare()
         self._shift()
         self._sum_up()
+
+    def _taken_in(self, read: Minute, minute: Flow) -> float | None:
+        """Return the slot-seconds of the minute's deletions (None: the minute shows nothing), and note the regime."""
+        if read.saturated and minute.deleted >= FEW_DELETIONS:
+            hides = self._ignore_in_flight or read.taken_s < HIDDEN_RATIO * read.slots_s
+            if hides and not self.hides_work:  # what was learned from messages in flight is wrong
+                self._all, self._saturated, self._minutes = _Sum(), _Sum(), _Newest()
+            self.hides_work = hides
+        self._capped = self.hides_work or read.overfull or read.taken_s >= 0.95 * read.slots_s
+        if self.hides_work:
+            self.regime = Regime.EARLY_ACK
+            return read.slots_s if read.saturated else None
+        if read.overfull:
+            self.regime = Regime.UNIDENTIFIABLE
+            return min(read.taken_s, read.slots_s)
+        self.regime = Regime.SATURATED if read.saturated else Regime.IDLE
+        return read.taken_s
 
     def _sum_up(self) -> None:
         if self._fixed:

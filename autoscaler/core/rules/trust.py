@@ -76,6 +76,8 @@ def contradiction(inputs: RuleInput) -> PermittedRange | None:
     if not (unseen.messages or unseen.oldest_age_s):
         return None
     busy = min(inputs.current, max(1, ceil(unseen.deleted * inputs.signals.message_s / MINUTE_S)))
+    if inputs.signals.bottleneck is not None:
+        busy = min(busy, ceil(inputs.signals.bottleneck))
     return (
         busy,
         inf,
@@ -134,14 +136,14 @@ def falls_back(inputs: RuleInput) -> bool:
 
 def late(inputs: RuleInput) -> PermittedRange | None:
     """Do not scale in while the oldest message of a queue is older than its acceptable latency, except down to the
-    maximum.
+    maximum, and to a bottleneck: more tasks than that complete no more messages.
     """
-    overdue = inputs.signals.work.overdue
+    overdue, bottleneck = inputs.signals.work.overdue, inputs.signals.bottleneck
     if overdue is None:
         return None
     name, age_s = overdue
     return (
-        min(inputs.current, inputs.policy.max_tasks),
+        min(inputs.current, inputs.policy.max_tasks, inputs.current if bottleneck is None else ceil(bottleneck)),
         inf,
         lambda: f"the oldest message of {name} has waited {age_s:.0f} s",
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import inf
+from math import ceil, inf
 
 from autoscaler.core.figures import are, number, protecting, several
+from autoscaler.core.knowledge import Regime
 from autoscaler.core.memory import FLOW_REACH_S, Memory, progress_window_s
 from autoscaler.core.model import Flow
 from autoscaler.core.policy import Policy, WorkerSafety
@@ -52,11 +53,26 @@ def busy(inputs: RuleInput) -> PermittedRange | None:
         if long_work is not None:
             return inputs.current, inf, lambda: long_work.reason(work.in_flight)
         return inputs.current, inf, lambda: f"{are(work.in_flight, 'message')} in flight, and stopped workers lose them"
-    occupied = -(-work.held // policy.task_concurrency) if policy.busy_floor else 0
+    occupied = _occupied(inputs) if policy.busy_floor else 0
     floor = max(inputs.fleet.protected or 0, occupied)
     if floor == 0:
         return None
     return (min(inputs.current, floor), inf, lambda: ", ".join(_reasons(occupied, work.held, inputs.fleet.protected)))
+
+
+def _occupied(inputs: RuleInput) -> int:
+    """Return the tasks that are occupied with messages in flight, as far as a scale-in must keep them.
+
+    If more messages are in flight than the tasks can hold, their number says nothing about the tasks. Above a
+    bottleneck, tasks are busy without completing more messages. Workers that drain lose nothing in both cases.
+    """
+    signals = inputs.signals
+    occupied = -(-signals.work.held // inputs.policy.task_concurrency)
+    if inputs.workers is not WorkerSafety.DRAINING:
+        return occupied
+    if signals.regime is Regime.UNIDENTIFIABLE:
+        return 0
+    return occupied if signals.bottleneck is None else min(occupied, ceil(signals.bottleneck))
 
 
 def _reasons(occupied: int, held: int, protected: int | None) -> Iterator[str]:
@@ -121,7 +137,7 @@ def no_progress(inputs: RuleInput) -> PermittedRange | None:
     if _redelivers(inputs.policy, inputs.memory, inputs.now, held=max(inputs.signals.work.in_flight, _slots(inputs))):
         return (0, inputs.current, lambda: f"messages are received but not deleted: {_minutes(flows)}")
     slower = _no_faster(flows, inputs.now)
-    if slower is None:
+    if slower is None or inputs.signals.regime is Regime.BATCH:  # longer messages, not a bottleneck
         return None
     return (
         0,

@@ -1,0 +1,242 @@
+"""The closed loop: an estimate that the deletions contradict is replaced, and tasks that do not help are not added."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.core.estimate import Estimator
+from autoscaler.core.estimate.progress import (
+    LEAST_MORE,
+    MORE_TASKS,
+    PROBE_AFTER_S,
+    REMAINING_RATIO,
+    STALE_S,
+    Bottleneck,
+    Holding,
+    WorkedMinute,
+)
+from autoscaler.core.knowledge import Knowledge, Regime
+from autoscaler.core.model import Backlog, Fleet, Flow, Observation, QueueReading
+from autoscaler.core.policy import Policy, QueuePolicy
+
+MINUTE_S, POLL_S = 60.0, 10.0
+
+
+def policy(**changes: object) -> Policy:
+    return replace(Policy("orders", 0, 5000, queues=(QueuePolicy("q", 60.0),)), **changes)  # type: ignore[arg-type]
+
+
+class Readings:
+    """A service polled every ten seconds. A minute's deletions can be read one minute after it."""
+
+    def __init__(self, configured: Policy, tasks: int = 10) -> None:
+        self.policy, self.now, self.tasks = configured, 0.0, tasks
+        self._pending: list[Flow] = []
+        self.estimator = Estimator(configured, self._observation(0, 0, None), POLL_S)
+
+    def _observation(self, visible: int, in_flight: int, flow: Flow | None) -> Observation:
+        backlog = Backlog(visible, in_flight, 0, self.now)
+        fleet = Fleet(self.tasks, self.tasks, 0, self.now)
+        return Observation(self.now, fleet, (QueueReading("q", backlog),), flow=flow)
+
+    def minutes(self, count: int, *, visible: int, in_flight: int, deleted: int, drift: int = 1) -> Knowledge:
+        """Return the knowledge after this number of minutes. `drift`: the visible messages alternate by this number."""
+        for _ in range(count):
+            for poll in range(6):
+                self.now += POLL_S
+                due = bool(self._pending) and self.now >= self._pending[0].at + MINUTE_S
+                flow = self._pending.pop(0) if due else None
+                seen = self._observation(visible + drift * (poll % 2) * bool(visible), in_flight, flow)
+                known = self.estimator.see(self.policy, seen)
+            self._pending.append(Flow(deleted, deleted, self.tasks, self.now, visible))
+        return known
+
+
+def test_if_workers_delete_messages_first_their_throughput_is_learned_from_minutes_with_a_backlog() -> None:
+    """Ten tasks delete 60 messages a minute and none is ever in flight: 10 x 60 / 60 = 10 s each."""
+    known = Readings(policy()).minutes(6, visible=500, in_flight=0, deleted=60)
+    assert known.regime is Regime.EARLY_ACK
+    assert known.slow_s == pytest.approx(10.0, rel=0.1)
+
+
+def test_if_workers_delete_messages_first_a_configured_time_stays_while_no_message_waits() -> None:
+    worked = Readings(policy(processing_time_s=10.0))
+    worked.minutes(5, visible=500, in_flight=0, deleted=60)
+    known = worked.minutes(60, visible=0, in_flight=0, deleted=30)
+    assert known.slow_s == pytest.approx(10.0, rel=0.1)
+
+
+def test_a_wrong_time_of_a_millisecond_is_discarded_after_one_minute_with_a_backlog() -> None:
+    worked = Readings(policy())
+    assert worked.minutes(30, visible=0, in_flight=0, deleted=60).slow_s < 1.0
+    assert worked.minutes(3, visible=500, in_flight=0, deleted=60).slow_s == pytest.approx(10.0, rel=0.2)
+
+
+def test_workers_that_hold_their_messages_have_no_early_ack() -> None:
+    known = Readings(policy()).minutes(10, visible=500, in_flight=10, deleted=60)
+    assert known.regime is Regime.SATURATED
+    assert known.slow_s == pytest.approx(10.0, rel=0.1)
+
+
+def test_more_messages_in_flight_than_slots_without_a_backlog_give_only_an_upper_bound() -> None:
+    known = Readings(policy()).minutes(5, visible=0, in_flight=30, deleted=60)
+    assert known.regime is Regime.UNIDENTIFIABLE
+    assert known.slow_s <= 10.0 * 1.05, "10 tasks x 60 s / 60 messages"
+
+
+def test_a_corrected_number_of_slots_does_not_change_the_learned_throughput_of_a_task() -> None:
+    """Each task holds four messages and completes one each second; one slot was assumed."""
+    worked = Readings(policy(), tasks=10)
+    worked.minutes(3, visible=900, in_flight=40, deleted=600)
+    for _ in range(40):
+        known = worked.minutes(1, visible=900, in_flight=40, deleted=600)
+        assert known.slow_s / known.concurrency.value == pytest.approx(1.0, rel=0.15)
+
+
+def test_without_count_in_flight_only_minutes_with_a_backlog_are_learned_from() -> None:
+    """500 stuck messages are in flight all day; ten tasks complete 60 a minute."""
+    worked = Readings(policy(count_in_flight=False))
+    before = worked.minutes(10, visible=0, in_flight=500, deleted=60).slow_s
+    assert before == pytest.approx(12.0), "as assumed"
+    assert worked.minutes(5, visible=400, in_flight=510, deleted=60).slow_s == pytest.approx(10.0, rel=0.1)
+
+
+def test_counted_delayed_messages_wait() -> None:
+    def waiting(configured: Policy) -> float:
+        estimator = Estimator(configured, observed(0.0), POLL_S)
+        return sum(messages for _, messages in estimator.see(configured, observed(10.0)).queues[0].waiting)
+
+    def observed(now: float) -> Observation:
+        return Observation(now, Fleet(0, 0, 0, now), (QueueReading("q", Backlog(0, 0, 60, now)),))
+
+    assert waiting(policy(count_delayed=True)) == 60
+    assert waiting(policy()) == 0
+
+
+# A bottleneck behind the workers.
+
+
+def after(*counts: tuple[float, float], spread: float = 1.0) -> Bottleneck:
+    """Return the state after saturated minutes of (tasks, deletions)."""
+    found = Bottleneck()
+    for minute, (tasks, deleted) in enumerate(counts, 1):
+        found.see(WorkedMinute(minute * MINUTE_S, tasks, deleted), spread, saturated=True)
+    return found
+
+
+def test_tasks_that_bring_no_more_deletions_limit_the_count() -> None:
+    found = after((14, 120), (15, 122), (40, 118), (44, 121))
+    assert found.limit(240.0) == pytest.approx(14.5)
+
+
+@given(st.floats(1, 50), st.floats(60, 2000), st.floats(0, 9))
+def test_deletions_in_proportion_to_the_tasks_are_no_bottleneck(tasks: float, rate: float, spread: float) -> None:
+    counts = [(tasks * ratio, rate * ratio) for ratio in (1, 1, 2.5, 2.5, 6, 6, 15, 15)]
+    assert after(*counts, spread=spread).limit(600.0) is None
+
+
+def test_a_release_that_is_five_times_as_slow_is_no_bottleneck() -> None:
+    assert after((14, 34), (14, 34), (30, 72), (31, 74), (70, 168), (70, 168)).limit(400.0) is None
+
+
+def test_a_few_long_jobs_are_no_bottleneck() -> None:
+    assert after((2, 11), (2, 12), (9, 11), (9, 10), (20, 12), (20, 14)).limit(400.0) is None
+
+
+def test_deletions_that_scatter_widely_are_no_bottleneck() -> None:
+    scatter = [(12, 67), (12, 38), (12, 96), (12, 20), (12, 116), (30, 43), (30, 170), (30, 51), (30, 140)]
+    assert after(*scatter).limit(600.0) is None
+
+
+def test_two_minutes_without_a_backlog_end_the_limit() -> None:
+    found = after((14, 120), (15, 122), (40, 118), (44, 121))
+    found.see(WorkedMinute(300.0, 14, 90), 1.0, saturated=False)
+    assert found.limit(300.0) is not None
+    found.see(WorkedMinute(360.0, 14, 90), 1.0, saturated=False)
+    assert found.limit(360.0) is None
+
+
+def test_more_deletions_by_the_same_tasks_end_the_limit() -> None:
+    found = after((14, 120), (15, 122), (40, 118), (44, 121), (15, 120), (15, 230), (15, 240), (15, 238))
+    assert found.limit(480.0) is None
+
+
+def test_the_limit_is_tested_after_ten_minutes_and_later_less_often() -> None:
+    found = after((14, 120), (15, 122), (40, 118), (44, 121))
+    limits = [found.limit(float(at)) for at in range(240, 9000, 10)]
+    probed = [240 + 10 * index for index, limit in enumerate(limits) if limit == 14.5 * MORE_TASKS + LEAST_MORE]
+    assert len(probed) + limits.count(14.5) == len(limits)
+    assert probed[0] == 240 + PROBE_AFTER_S
+    gaps = [later - earlier for earlier, later in pairwise(probed) if later - earlier > 10]
+    assert gaps == sorted(gaps)
+    assert gaps[0] >= 2 * PROBE_AFTER_S
+
+
+# Messages that take much longer than any before.
+
+
+def held_for(seconds: int, *, completions: float = 6.0, full: bool = True, level: int = 100) -> Holding:
+    holding = Holding()
+    holding.see(level, completions, POLL_S, 0.0, full=full)
+    for poll in range(1, int(seconds / POLL_S) + 1):
+        holding.see(level, completions, POLL_S, poll * POLL_S, full=full)
+    return holding
+
+
+def test_messages_that_do_not_move_are_expected_to_take_twice_as_long_as_they_were_held() -> None:
+    assert held_for(40).expected_s == 0.0
+    assert held_for(60).expected_s == REMAINING_RATIO * 60
+    assert held_for(200).expected_s == REMAINING_RATIO * 200
+
+
+def test_counts_are_no_evidence_while_they_may_be_stale() -> None:
+    assert held_for(int(STALE_S) - 5, completions=1e6).expected_s == 0.0
+
+
+@pytest.mark.parametrize("more", [{"full": False}, {"completions": 1.0}])
+def test_idle_slots_and_long_known_times_are_no_evidence(more: dict[str, float]) -> None:
+    assert held_for(600, **more).expected_s == 0.0  # type: ignore[arg-type]
+
+
+def test_a_change_before_the_evidence_is_complete_starts_again() -> None:
+    holding = held_for(40)
+    holding.see(101, 6.0, POLL_S, 50.0, full=True)
+    holding.see(101, 6.0, POLL_S, 60.0, full=True)
+    assert holding.expected_s == 0.0
+
+
+def test_the_expected_time_stays_when_the_first_message_completes_and_ends_with_the_backlog() -> None:
+    holding = held_for(300)
+    holding.see(99, 6.0, POLL_S, 310.0, full=True)
+    assert holding.expected_s == REMAINING_RATIO * 300
+    holding.see(3, 6.0, POLL_S, 320.0, full=False)
+    assert holding.expected_s == 0.0
+
+
+def test_deletions_during_unchanged_counts_show_regular_arrivals_for_an_hour() -> None:
+    holding = held_for(200)
+    holding.check(60.0, 36, 36.0, 200.0)
+    assert holding.expected_s == 0.0
+    for poll in range(100):
+        holding.see(100, 6.0, POLL_S, 210.0 + poll * POLL_S, full=True)
+    assert holding.expected_s == 0.0
+
+
+def test_deletions_before_the_counts_stopped_to_change_show_nothing() -> None:
+    holding = held_for(200)
+    holding.check(-60.0, 36, 36.0, 200.0)
+    assert holding.expected_s == REMAINING_RATIO * 200
+
+
+def test_nothing_arrives_and_nothing_completes_while_the_counts_do_not_change() -> None:
+    """Three tasks, 5 s a message so far, now 97 messages that do not move: no phantom arrivals."""
+    worked = Readings(policy(), tasks=3)
+    worked.minutes(10, visible=30, in_flight=3, deleted=36)
+    known = worked.minutes(2, visible=97, in_flight=3, deleted=0, drift=0)
+    assert known.regime is Regime.BATCH
+    assert sum(messages for age_s, messages in known.queues[0].waiting if age_s < 60) < 20
