@@ -17,7 +17,7 @@ from autoscaler.core.figures import Several
 from autoscaler.core.formula import parse
 from autoscaler.core.knowledge import Knowledge, Regime
 from autoscaler.core.latency import need
-from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Utilization, Vote
+from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Term, Utilization, Vote
 from autoscaler.core.policy import MetricPolicy, Policy
 from autoscaler.core.signals import (
     MOST_MEASURED,
@@ -44,6 +44,8 @@ CATCH_UP_LATENCY_RATIO = 0.25
 LATE_AT_MOST_RATIO = 2.0
 """Maximum factor of the age vote. Without a processing time, overdue messages require tasks in proportion to their age.
 """
+
+BACKLOG_IN_TIME = "to receive all messages in half of the latency target, or in the time that is left"
 
 _WORK = "backlog {0}, {1} in flight"
 _WORK_READ = _WORK + " in the queues that were read"
@@ -94,7 +96,10 @@ def _at_most(current: int, vote: Vote) -> Vote:
     if vote.load <= current:
         return vote
     wording = f"{vote.wording}; nothing is visible and nothing arrives: no more than the present {{{len(vote.values)}}}"
-    return vote._replace(load=float(current), wording=wording, values=(*vote.values, current))
+    cap = Term("present", float(current), "nothing is visible and nothing arrives", cap=True)
+    return vote._replace(
+        load=float(current), wording=wording, values=(*vote.values, current), candidates=(*vote.terms, cap)
+    )
 
 
 def _message_s(policy: Policy, known: Knowledge | None) -> float:
@@ -114,7 +119,7 @@ def _learned_votes(policy: Policy, known: Knowledge, work: Work, words: str, tas
     required = need(policy, known, work, *tasks)
     facts = (work.waiting, work.in_flight, known.processing_s.value, policy.shortest_latency_s, required.load)
     wording = f"{words}, {{2}} s each, latency target {{3}} s"
-    votes = [Vote("latency", required.load, wording, facts, settled=True)]
+    votes = [Vote("latency", required.load, wording, facts, settled=True, candidates=required.terms)]
     if policy.backlog_per_task is not None:
         votes.append(_backlog_vote(work, policy.backlog_per_task, words))
     return votes
@@ -152,11 +157,17 @@ def _latency_vote(policy: Policy, processing_s: float, known: Known, work: Work,
         clearing += (
             counts.visible + counts.in_flight * policy.count_in_flight + counts.delayed * policy.count_delayed
         ) / receives
+    busy = work.held * policy.count_in_flight / policy.task_concurrency
+    terms = (
+        Term("backlog", clearing / policy.task_concurrency, BACKLOG_IN_TIME),
+        Term("in_flight", busy, "the messages in flight are the present load"),
+    )
     return Vote(
         "latency",
-        max(work.held * policy.count_in_flight, clearing) / policy.task_concurrency,
+        max(term.tasks for term in terms),
         f"{words}, {{2}} s each, latency target {{3}} s",
         (work.waiting, work.in_flight, processing_s, policy.shortest_latency_s),
+        candidates=terms,
     )
 
 
@@ -179,7 +190,13 @@ def _age_vote(policy: Policy, known: Known, work: Work, running: int) -> Vote:
         if counts.oldest_age_s >= latency_s and required >= highest:
             highest, facts = required, (name, counts.oldest_age_s, latency_s)
     cap = ceil(work.messages / policy.task_concurrency)
-    return Vote("oldest_age", min(highest, cap), "the oldest message of {0} has waited {1} s of {2} s", facts)
+    wording = "the oldest message of {0} has waited {1} s of {2} s"
+    terms = (Term("oldest_age", highest, wording, facts), _work_cap(cap))
+    return Vote("oldest_age", min(highest, cap), wording, facts, candidates=terms)
+
+
+def _work_cap(tasks: int) -> Term:
+    return Term("messages", float(tasks), "no more tasks than have work", cap=True)
 
 
 def _add_utilization(
@@ -202,7 +219,8 @@ def _utilization_vote(name: str, seen: Utilization, target_percent: float, runni
     required = max(1.0, tasks * seen.percent / target_percent)
     facts = (name, seen.percent, Several(shown_tasks(tasks), "task"), target_percent)
     if cap is not None and required > cap:
-        return Vote(name, cap, f"{_UTILIZATION}; there is work for {{4}}", (*facts, cap))
+        terms = (Term(name, required, _UTILIZATION, facts), _work_cap(cap))
+        return Vote(name, cap, f"{_UTILIZATION}; there is work for {{4}}", (*facts, cap), candidates=terms)
     return Vote(name, required, _UTILIZATION, facts)
 
 

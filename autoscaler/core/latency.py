@@ -21,6 +21,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from autoscaler.core.knowledge import Knowledge, QueueKnowledge, Regime, StartingTasks
+from autoscaler.core.model import Term
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import Work
 
@@ -69,17 +70,29 @@ PROBE_RATIO = 0.85
 again and again. Either messages begin to wait, which shows the throughput, or fewer tasks are enough.
 """
 
+DUE = "to receive in time all messages that are due within {0} s"
+BACKLOG = "to receive the whole backlog in time: starting tasks later would cost more"
+EASE = "to meet the target with half of the latency to spare"
+LOAD = "for the arrivals of the last minutes, with headroom"
+LASTING = "for the arrivals over a third of the latency"
+PRESENT = "no more than the present count: it meets the target"
+MESSAGES = "no more than one slot for each message: {0} in the queues, {1} expected"
+BOTTLENECK = "more tasks complete no more messages"
+PROBE = "only an upper bound of the processing time is known, and no message waits: fewer tasks are tried"
+"""The reasons of the terms."""
+
 SMALL_LOAD = 0.5
 """A load below half a task gets no headroom; its messages can wait for a start-up."""
 
 
 class Need(NamedTuple):
     """The count that meets the latency target, in tasks; it can be a fraction. `must`: with fewer tasks the target is
-    missed.
+    missed. `terms`: the candidates for the load; it is the largest, at most the smallest cap.
     """
 
     load: float
     must: bool
+    terms: tuple[Term, ...] = ()
 
 
 class _Plan(NamedTuple):
@@ -104,10 +117,15 @@ def need(policy: Policy, known: Knowledge, work: Work, running: int, current: in
     thresholds. Above a bottleneck more tasks complete no more messages, so it limits the result.
     """
     required = _required(policy, known, work, running, current)
-    most = inf if known.bottleneck is None else known.bottleneck
+    if known.bottleneck is not None:
+        required = _limited(required, Term("bottleneck", known.bottleneck, BOTTLENECK, cap=True))
     if known.regime is Regime.UNIDENTIFIABLE and not work.waiting:
-        most = min(most, PROBE_RATIO * current)
-    return required if required.load <= most else Need(most, required.must)
+        required = _limited(required, Term("probe", PROBE_RATIO * current, PROBE, cap=True))
+    return required
+
+
+def _limited(required: Need, cap: Term) -> Need:
+    return Need(min(required.load, cap.tasks), required.must, (*required.terms, cap))
 
 
 def _required(policy: Policy, known: Knowledge, work: Work, running: int, current: int) -> Need:
@@ -118,19 +136,29 @@ def _required(policy: Policy, known: Knowledge, work: Work, running: int, curren
     in_time_s = known.interval_s + known.start_late_s
     horizon_s = max(spent, default=0.0)
     must = _needed(plan, spent, 1.0, in_time_s)
+    due = Term("due", must, DUE, (in_time_s,))
     lasting = _needed(plan, spent, SPENT_RATIO, horizon_s)
     early = lasting if lasting > current + max(LEAST_TASKS, LEAST_RATIO * current) else 0.0
     if must > current:
         ahead = _needed(plan, spent, SPENT_RATIO, in_time_s + AHEAD_S)
-        return _capped(max(must, ahead, early), work, plan, must=True)
+        later = Term("due_next", ahead, DUE, (in_time_s + AHEAD_S,))
+        whole = (Term("backlog", early, BACKLOG),) if early else ()
+        return _capped((due, later, *whole), work, plan, must=True)
     if early:
-        return _capped(early, work, plan, must=False)
+        return _capped((Term("backlog", early, BACKLOG),), work, plan, must=False)
     eased = _needed(plan, latencies, EASE_RATIO, max(EASE_RATIO * max(latencies, default=0.0) + EASED_FOR_S, in_time_s))
-    load = known.load + _headroom(known, latency_s) if known.load > SMALL_LOAD else 0.0
-    least = max(eased, load, known.lasting_load)
-    if latency_s >= in_time_s:
-        least = min(least, work.messages / plan.slots + SPARE_TASKS)
-    return Need(min(float(current), max(must, least)), must=False)
+    headroom = _headroom(known, latency_s) if known.load > SMALL_LOAD else 0.0
+    load = known.load + headroom if known.load > SMALL_LOAD else 0.0
+    spare = work.messages / plan.slots + SPARE_TASKS if latency_s >= in_time_s else inf
+    parts = (("arrivals", known.load), ("headroom", headroom)) if headroom and load <= spare else ()
+    terms = (
+        due,
+        Term("ease", min(eased, spare), EASE),
+        Term("load", min(load, spare), LOAD, parts=parts),
+        Term("lasting_load", min(known.lasting_load, spare), LASTING),
+        Term("present", float(current), PRESENT, cap=True),
+    )
+    return Need(min(float(current), max([term.tasks for term in terms[:-1]])), must=False, terms=terms)
 
 
 def _plan(policy: Policy, known: Knowledge, work: Work, running: int, latencies: list[float]) -> _Plan:
@@ -231,7 +259,8 @@ def _headroom(known: Knowledge, latency_s: float) -> float:
     return min(few, ROOT * sqrt(known.load))
 
 
-def _capped(load: float, work: Work, plan: _Plan, *, must: bool) -> Need:
+def _capped(terms: tuple[Term, ...], work: Work, plan: _Plan, *, must: bool) -> Need:
     """Limit the load to the messages there are: waiting, in flight and expected."""
     coming = sum([coming[-1].messages for _, _, coming in plan.queues if coming])
-    return Need(min(load, (work.messages + coming) / plan.slots if plan.slots else inf), must)
+    most = Term("messages", (work.messages + coming) / plan.slots, MESSAGES, (work.messages, coming), cap=True)
+    return Need(min(max([term.tasks for term in terms]), most.tasks), must, (*terms, most))

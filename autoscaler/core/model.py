@@ -241,10 +241,28 @@ MOST_TASKS = 2**31 - 1
 """The largest count that ECS accepts."""
 
 
+class Term(NamedTuple):
+    """A candidate for the load of a vote, in tasks, not rounded: the load is the largest term, at most the smallest
+    `cap`. `parts` add up to the tasks, if they are given. `reason` is formatted only when it is read.
+    """
+
+    name: str
+    tasks: float
+    wording: str
+    values: tuple[object, ...] = ()
+    cap: bool = False
+    parts: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def reason(self) -> str:
+        return _filled(self.wording, self.values)
+
+
 class Vote(NamedTuple):
     """The load that one signal requires, in tasks; it can be a fraction. `reason` is the explanation; it is formatted
     only when it is read. `settled`: the signal has its own tolerance band in which it requires the present count, so
-    the policy's tolerance does not apply.
+    the policy's tolerance does not apply. `candidates`: the terms that the load was computed from; empty: the load is
+    the only term.
     """
 
     signal: str
@@ -252,6 +270,12 @@ class Vote(NamedTuple):
     wording: str
     values: tuple[object, ...] = ()
     settled: bool = False
+    candidates: tuple[Term, ...] = ()
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The candidates of the load, of which at least one is no cap."""
+        return self.candidates or (Term(self.signal, self.load, self.wording, self.values),)
 
     @property
     def tasks(self) -> int:
@@ -260,7 +284,11 @@ class Vote(NamedTuple):
 
     @property
     def reason(self) -> str:
-        return self.wording.format(*(number(each) if isinstance(each, int | float) else each for each in self.values))
+        return _filled(self.wording, self.values)
+
+
+def _filled(wording: str, values: tuple[object, ...]) -> str:
+    return wording.format(*(number(each) if isinstance(each, int | float) else each for each in values))
 
 
 @dataclass(frozen=True, slots=True)

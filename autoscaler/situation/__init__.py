@@ -6,6 +6,6 @@ stays on the same side.
 """
 
 from autoscaler.situation.reading import decode
-from autoscaler.situation.writing import decision_of, encode
+from autoscaler.situation.writing import decision_of, encode, terms_of
 
-__all__ = ["decision_of", "decode", "encode"]
+__all__ = ["decision_of", "decode", "encode", "terms_of"]

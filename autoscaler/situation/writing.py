@@ -9,7 +9,17 @@ from typing import Any
 from autoscaler.config import fields_of
 from autoscaler.core.knowledge import Estimate, Knowledge, Regime
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Backlog, Decision, Flow, Measurement, Missing, Observation, Unseen, Utilization
+from autoscaler.core.model import (
+    Backlog,
+    Decision,
+    Flow,
+    Measurement,
+    Missing,
+    Observation,
+    Term,
+    Unseen,
+    Utilization,
+)
 from autoscaler.core.policy import Policy
 
 
@@ -190,6 +200,7 @@ def decision_of(decision: Decision, sentence: str) -> dict[str, Any]:
         "demand": decision.demand,
         "target": decision.target,
         "verdict": decision.verdict.value,
+        "terms": terms_of(decision),
         "votes": [{"signal": vote.signal, "tasks": vote.tasks, "reason": vote.reason} for vote in decision.votes],
         "steps": [
             {"rule": step.rule.value, "from": step.start, "to": step.end, "reason": step.reason}
@@ -197,3 +208,20 @@ def decision_of(decision: Decision, sentence: str) -> dict[str, Any]:
         ],
         "sentence": sentence,
     }
+
+
+def terms_of(decision: Decision) -> list[dict[str, Any]]:
+    """Return every candidate of the demand, in the order of the votes. A given demand has none."""
+    return [_term(vote.signal, term) for vote in decision.votes if vote.signal != "given" for term in vote.terms]
+
+
+def _term(signal: str, term: Term) -> dict[str, Any]:
+    """Return one candidate of the demand. The demand is the highest over the votes of ceil(min(largest term, smallest
+    cap of that vote)); a millionth of a task requires none.
+    """
+    content: dict[str, Any] = {"vote": signal, "name": term.name, "tasks": term.tasks, "reason": term.reason}
+    if term.cap:
+        content["cap"] = True
+    if term.parts:
+        content["parts"] = [{"name": name, "tasks": tasks} for name, tasks in term.parts]
+    return content

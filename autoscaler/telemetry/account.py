@@ -15,7 +15,7 @@ from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Instant, Measurement, Missing, Observation, Utilization, Verdict
 from autoscaler.core.policy import Policy
 from autoscaler.ports import Poll, ServiceRef
-from autoscaler.situation import decision_of, encode
+from autoscaler.situation import decision_of, encode, terms_of
 
 FLEET = "ecs"
 """The signal that every service needs: the counts of ECS."""
@@ -151,6 +151,7 @@ def account_of(poll: Poll, faults: tuple[PollFault, ...], *, with_situation: boo
         "faults": [fault._asdict() for fault in faults],
         "took_s": round(poll.took_s, 6),
         "lag_s": round(poll.lag_s, 6),
+        "terms": [] if poll.decision is None or not with_situation else terms_of(poll.decision),
         "situation": encode(poll.policy, seen, poll.memory) if with_situation and seen is not None else None,
     }
 

@@ -141,8 +141,8 @@ def _latency() -> Iterator[Family[ScrapeView]]:
     )
     yield Family(
         "autoscaler_slo_at_risk",
-        "1 while the latency target cannot be met: it requires more tasks than can run, a poll and a start take longer, "
-        "or messages have waited longer than the target.",
+        "1 while the latency target cannot be met: it requires more tasks than can run, a poll and a start take "
+        "longer, or messages have waited longer than the target.",
         "1 or 0",
         (),
         samples.slo_statuses,

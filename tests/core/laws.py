@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil, inf
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import pytest
 
 from autoscaler.core.demand import read_signals
 from autoscaler.core.engine import decide
 from autoscaler.core.explain import sentence
 from autoscaler.core.memory import AGREEMENT_S, Memory
-from autoscaler.core.model import Backlog, Decision, Observation, Rule, Verdict
+from autoscaler.core.model import MOST_TASKS, Backlog, Decision, Observation, Rule, Verdict
 from autoscaler.core.policy import FallbackBehavior, Mode, Pause, Policy, WorkerSafety
 from autoscaler.core.rule_input import RuleInput
 from autoscaler.core.rules import HOLDING
 from autoscaler.core.rules.operator import _must_stay
 from autoscaler.core.rules.trust import CONTRADICTED_S, falls_back
 from autoscaler.core.signals import QUEUE_VOTES
+from autoscaler.situation import terms_of
 
 World: TypeAlias = tuple[Policy, Memory, Observation]
 Law: TypeAlias = Callable[[World, Decision], None]
@@ -138,7 +141,12 @@ def s15_busy_tasks_stay_while_cloudwatch_contradicts_sqs(world: World, decision:
         return
     if (unseen.messages or unseen.oldest_age_s) and seen.fleet.desired:
         each_s = (policy.processing_time_s or 0.0) / policy.task_concurrency
-        assert decision.target >= min(seen.fleet.desired, max(1, ceil(unseen.deleted * each_s / 60)))
+        if seen.knowledge is not None:
+            each_s = seen.knowledge.slow_s / seen.knowledge.concurrency.value
+        busy = max(1, ceil(unseen.deleted * each_s / 60))
+        if seen.knowledge is not None and seen.knowledge.bottleneck is not None:
+            busy = min(busy, ceil(seen.knowledge.bottleneck))
+        assert decision.target >= min(seen.fleet.desired, busy)
 
 
 def no_scale_in_before_every_queue_has_had_a_receive(world: World, decision: Decision) -> None:
@@ -178,7 +186,10 @@ def scale_out_only_never_scales_in(world: World, decision: Decision) -> None:
 
 def unsafe_workers_are_not_scaled_in_while_a_message_is_in_flight(world: World, decision: Decision) -> None:
     policy, _, seen = world
-    outlasting = policy.workers is None and (policy.processing_time_s or 0.0) > 30.0 and seen.stop_timeout is None
+    stop_s = 30.0 if seen.stop_timeout is None else seen.stop_timeout.seconds
+    learned_s = None if seen.knowledge is None else seen.knowledge.processing_p95_s
+    takes_s = (policy.processing_time_s or 0.0) if learned_s is None else learned_s
+    outlasting = policy.workers is None and takes_s > stop_s
     if (policy.workers is WorkerSafety.UNSAFE or outlasting) and read_signals(policy, seen).work.in_flight:
         assert decision.verdict is not Verdict.SCALE_IN
 
@@ -197,6 +208,24 @@ def the_steps_lead_from_the_demand_to_the_target_without_a_gap(_: World, decisio
         decision.target,
     ]
     assert all(step.start != step.end and step.reason and step.rule in Rule for step in decision.steps)
+
+
+def the_demand_can_be_computed_from_the_terms(world: World, decision: Decision) -> None:
+    """Demand = the highest over the votes of ceil(min(largest term, smallest cap)). Parts add up to their term."""
+    if decision.demand is None or world[2].given is not None:
+        return
+    votes: dict[str, list[dict[str, Any]]] = {}
+    for term in terms_of(decision):
+        votes.setdefault(term["vote"], []).append(term)
+        if "parts" in term:
+            assert sum(part["tasks"] for part in term["parts"]) == pytest.approx(term["tasks"])
+    assert votes.keys() == {vote.signal for vote in decision.votes}
+    loads = []
+    for terms in votes.values():
+        largest = max(term["tasks"] for term in terms if not term.get("cap"))
+        loads.append(min([largest, *(term["tasks"] for term in terms if term.get("cap"))]))
+    assert max(ceil(round(min(load, MOST_TASKS), 6)) for load in loads) == decision.demand
+    assert all(term["reason"] for terms in votes.values() for term in terms)
 
 
 def the_sentence_is_one_line_with_the_target(world: World, decision: Decision) -> None:
@@ -242,5 +271,6 @@ LAWS: tuple[Law, ...] = (
     scale_out_is_no_faster_than_the_ecs_launch_rate,
     the_steps_lead_from_the_demand_to_the_target_without_a_gap,
     the_sentence_is_one_line_with_the_target,
+    the_demand_can_be_computed_from_the_terms,
     equal_inputs_give_equal_decisions,
 )

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from autoscaler.core.engine import decide
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, StartingTasks, TimedCount
 from autoscaler.core.memory import AcceptedChange, Demand, Memory, RunningCount
 from autoscaler.core.model import (
     Backlog,
@@ -171,6 +172,36 @@ class Draw:
             unseen=one((None, None, self.unseen())),
             unreceived=one(((), (), (), (), tuple(queue.name for queue in policy.queues[:1]))),
             stop_timeout=one((None, None, StopTimeout(2.0, "app"), StopTimeout(7200.0, "app"))),
+            knowledge=self.knowledge(policy) if self.maybe() else None,
+        )
+
+    def knowledge(self, policy: Policy) -> Knowledge:
+        """Draw estimates that need not fit the counts."""
+        one = self.one
+        slow_s, load = one((0.001, 1.0, 5.0, 12.0, 300.0)), one((0.0, 0.4, 3.0, 40.0))
+        queues = []
+        for queue in policy.queues:
+            ages = sorted(one(AGES) for _ in range(one((0, 1, 3))))
+            coming = sorted(one((0.0, 1.0, 50.0)) for _ in range(2))
+            waiting = tuple(TimedCount(age_s, float(min(one(MESSAGES), 10**6))) for age_s in ages)
+            queues.append(QueueKnowledge(queue.name, waiting, tuple(map(TimedCount, (10.0, 60.0), coming))))
+        return Knowledge(
+            processing_s=Estimate(slow_s, one((0.0, 100.0)), 60.0),
+            slow_s=slow_s,
+            spread=one((0.0, 1.0, 9.0)),
+            concurrency=Estimate(one((1.0, 2.0, 10.0))),
+            start_s=Estimate(one((5.0, 50.0, 200.0)), one((0.0, 20.0))),
+            start_late_s=one((75.0, 300.0)),
+            rate_per_s=Estimate(load / slow_s),
+            load=load,
+            lasting_load=one((0.0, load)),
+            interval_s=10.0,
+            queues=tuple(queues),
+            starting=one(((), (), (StartingTasks(20.0, 5),))),
+            arriving=self.maybe(),
+            regime=one(tuple(Regime)),
+            holding_s=one((0.0, 0.0, 600.0)),
+            bottleneck=one((None, None, 1.0, 14.5)),
         )
 
     def unseen(self) -> Unseen:

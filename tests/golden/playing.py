@@ -14,6 +14,7 @@ from autoscaler.core.engine import decide, limit_decision
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Observation, Verdict
 from autoscaler.core.policy import Policy, WorkerSafety
+from tests.core.laws import the_demand_can_be_computed_from_the_terms
 from tests.golden.story import Story, StoryOutcome, StoryRow
 from tests.golden.world import StoryWorld
 
@@ -32,6 +33,7 @@ class StoryDaemon:
         self._begin_or_recall(world, seen)
         policy = world.policy()
         seen, decision = _decided(policy, self.memory, seen, world.protected)
+        the_demand_can_be_computed_from_the_terms((policy, self.memory, seen), decision)
         for rule, count in world.limits:
             decision = limit_decision(decision, rule, count, "shared limits")
         self.memory = self.memory.remembering(policy, seen, decision)
