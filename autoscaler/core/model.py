@@ -274,7 +274,7 @@ class Vote(NamedTuple):
 
     @property
     def terms(self) -> tuple[Term, ...]:
-        """The candidates of the load, of which at least one is no cap."""
+        """The candidates of the load; at least one is no cap."""
         return self.candidates or (Term(self.signal, self.load, self.wording, self.values),)
 
     @property

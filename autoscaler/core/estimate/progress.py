@@ -24,10 +24,8 @@ MORE_TASKS, LEAST_MORE = 2.0, 5.0
 NO_GAIN, SOME_GAIN = 0.25, 0.5
 """The share of the expected additional deletions below which there is a bottleneck, and above which there is none."""
 
-CERTAIN_SIGMAS, LEAST_SPREAD = 3.0, 2.0
-"""A bottleneck is assumed only if the missing deletions are more than this number of standard deviations. The spread of
-processing times is learned slowly, so at least this value is assumed.
-"""
+CERTAIN_SIGMAS = 3.0
+"""A bottleneck is assumed only if the missing deletions are more than this number of standard deviations."""
 
 LEAST_MISSING = 100.0
 """The missing deletions a minute from which there can be a bottleneck. Tasks for fewer messages cost little, and a few
@@ -73,7 +71,6 @@ class Bottleneck:
             return
         recent = [each for each in self._minutes if minute.at - each.at < COMPARED_S]
         self._minutes = [*recent[-MOST_MINUTES + 1 :], minute]
-        spread = max(spread, LEAST_SPREAD)
         if self._limit is not None and self._is_released(spread):
             self._minutes, self._limit = [minute], None
         self._compare(minute, spread)

@@ -177,6 +177,77 @@ def test_the_limit_is_tested_after_ten_minutes_and_later_less_often() -> None:
     assert gaps[0] >= 2 * PROBE_AFTER_S
 
 
+def groups(few: tuple[float, float], many: tuple[float, float], minutes: int = 6, spread: float = 1.0) -> float | None:
+    """Return the limit after minutes with few tasks and then many: (tasks, deletions a minute) of each."""
+    return after(*[few] * minutes, *[many] * minutes, spread=spread).limit(minutes * 2 * MINUTE_S)
+
+
+@pytest.mark.parametrize(("deleted", "is_limited"), [(100, True), (124, True), (126, False), (160, False)])
+def test_less_than_a_quarter_of_the_expected_gain_is_a_bottleneck(deleted: float, is_limited: bool) -> None:
+    """Twice the tasks should delete 200 instead of 100 a minute, at three times the rate in all: 300 to 400."""
+    assert (groups((10, 300), (20, 300 + 3 * (deleted - 100)), minutes=8) is not None) == is_limited
+
+
+@pytest.mark.parametrize(("deleted", "is_limited"), [(440, True), (500, False)])
+def test_half_of_the_expected_gain_ends_the_limit(deleted: float, is_limited: bool) -> None:
+    found = after(*[(10, 300)] * 2, *[(20, 300)] * 2)
+    assert found.limit(240.0) == 10
+    for minute in range(5, 12):
+        found.see(WorkedMinute(minute * MINUTE_S, 20, 300.0 if minute < 5 else deleted), 30.0, saturated=True)
+    assert (found.limit(720.0) is not None) == is_limited
+
+
+@pytest.mark.parametrize(("many", "is_limited"), [(26.5, False), (26.8, True)])
+def test_fewer_than_100_missing_deletions_a_minute_are_no_bottleneck(many: float, is_limited: bool) -> None:
+    """10 tasks delete 60 a minute; 26.8 should delete 160.8."""
+    assert (groups((10, 60), (many, 60)) is not None) == is_limited
+
+
+@pytest.mark.parametrize(
+    ("few", "many", "is_limited"), [(14, 27.9, False), (14, 28, True), (4, 8.9, False), (4, 9, True)]
+)
+def test_twice_as_many_tasks_and_at_least_five_more_are_compared(few: float, many: float, is_limited: bool) -> None:
+    assert (groups((few, 600), (many, 600)) is not None) == is_limited
+
+
+@pytest.mark.parametrize(("spread", "is_limited"), [(12.0, True), (14.0, False)])
+def test_the_missing_deletions_must_be_certain(spread: float, is_limited: bool) -> None:
+    """Two minutes of each: 3 x sqrt((1 + spread) x 120) must be less than the 120 that are missing: up to 12.3."""
+    assert (groups((14, 120), (28, 120), minutes=2, spread=spread) is not None) == is_limited
+
+
+@pytest.mark.parametrize(("off", "is_limited"), [(60, True), (100, False)])
+def test_deletions_that_scatter_more_than_a_count_are_less_certain(off: float, is_limited: bool) -> None:
+    """150 are missing. Four minutes of 110 +- 100: the mean has a standard deviation of 58, three are 173."""
+    found = after(*[(12, 100)] * 4, *[(30, 110 - off), (30, 110 + off)] * 2)
+    assert (found.limit(480.0) is not None) == is_limited
+
+
+@pytest.mark.parametrize(("later_s", "is_limited"), [(1010.0, True), (1030.0, False)])
+def test_minutes_older_than_twenty_minutes_are_not_compared(later_s: float, is_limited: bool) -> None:
+    found = after((14, 300), (14, 300))
+    for at in (later_s + 180.0, later_s + 240.0):
+        found.see(WorkedMinute(at, 40, 300), 1.0, saturated=True)
+    assert (found.limit(later_s + 240.0) is not None) == is_limited
+
+
+@pytest.mark.parametrize(("deleted", "is_limited"), [(140, True), (160, True), (200, False)])
+def test_a_limit_ends_only_with_clearly_more_deletions(deleted: float, is_limited: bool) -> None:
+    """120 a minute at the limit. 160 are less than three standard deviations more; 140 are less than 1.2 times."""
+    found = after((14, 120), (14, 120), (40, 120), (40, 120))
+    for minute in (5, 6):
+        found.see(WorkedMinute(minute * MINUTE_S, 14, deleted), 1.0, saturated=True)
+    assert (found.limit(360.0) is not None) == is_limited
+
+
+def test_a_minute_without_a_backlog_is_not_compared() -> None:
+    found = after((14, 300), (14, 300), (40, 300))
+    found.see(WorkedMinute(240.0, 40, 300), 1.0, saturated=False)
+    assert found.limit(240.0) is None
+    found.see(WorkedMinute(300.0, 40, 300), 1.0, saturated=True)
+    assert found.limit(300.0) == 14
+
+
 # Messages that take much longer than any before.
 
 
@@ -240,3 +311,43 @@ def test_nothing_arrives_and_nothing_completes_while_the_counts_do_not_change() 
     known = worked.minutes(2, visible=97, in_flight=3, deleted=0, drift=0)
     assert known.regime is Regime.BATCH
     assert sum(messages for age_s, messages in known.queues[0].waiting if age_s < 60) < 20
+
+
+@pytest.mark.parametrize(("readings", "expected_s"), [(4, 0.0), (5, 200.0)])
+def test_five_unchanged_readings_are_enough_at_two_expected_completions(readings: int, expected_s: float) -> None:
+    """Each has a probability of 1 / sqrt(8 pi) = 0.2; five together 0.0003, four 0.0016."""
+    holding = Holding()
+    holding.see(100, 2.0, 20.0, 0.0, full=True)
+    for reading in range(1, readings + 1):
+        holding.see(100, 2.0, 20.0, reading * 20.0, full=True)
+    assert holding.expected_s == expected_s
+
+
+@pytest.mark.parametrize(("seconds", "is_held"), [(44, False), (45, True)])
+def test_unchanged_counts_are_evidence_from_45_seconds_on(seconds: int, is_held: bool) -> None:
+    holding = Holding()
+    for at in range(seconds + 1):
+        holding.see(100, 1e6, 1.0, float(at), full=True)
+    assert (holding.expected_s > 0) == is_held
+
+
+def test_two_unchanged_readings_are_still() -> None:
+    holding = Holding()
+    still = []
+    for at in range(4):
+        holding.see(100, 2.0, POLL_S, at * POLL_S, full=True)
+        still.append(holding.is_still)
+    assert still == [False, False, True, True]
+    holding.see(101, 2.0, POLL_S, 40.0, full=True)
+    assert not holding.is_still
+
+
+@pytest.mark.parametrize(
+    ("deleted", "completions", "stays"), [(17, 36.0, True), (18, 36.0, False), (0, 0.0, True), (1, 0.5, False)]
+)
+def test_half_of_the_expected_deletions_show_that_messages_complete(
+    deleted: int, completions: float, stays: bool
+) -> None:
+    holding = held_for(200)
+    holding.check(0.0, deleted, completions, 200.0)
+    assert (holding.expected_s > 0) == stays
