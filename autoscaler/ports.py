@@ -81,7 +81,8 @@ class QueueRef:
 class MetricRequest:
     """What is read for a metric of the settings. Each source of metrics has a subclass: a frozen, hashable value.
 
-    `is_of_a_past_minute`: a datapoint is of an earlier minute, for which CloudWatch may already have a task count.
+    `is_of_a_past_minute`: True if a value is of a minute that ended before the poll, so that CloudWatch may already
+    have the task count of that minute. False if a value is of the time of the request.
     """
 
     __slots__ = ()

@@ -120,9 +120,22 @@ def test_the_contributor_guide_names_files_and_targets_that_exist() -> None:
     assert named <= targets, named - targets
 
 
+def test_the_map_of_the_contributor_guide_names_files_tests_and_a_command_for_each_change() -> None:
+    _, _, table = CONTRIBUTING.partition("| I want to change |")
+    rows = [line.strip("|").split("|") for line in table.partition("\n\n")[0].splitlines()[2:]]
+    assert len(rows) >= 14
+    for subject, files, tests, command in rows:
+        assert any(place.startswith("autoscaler/") for place in places(files)), subject
+        assert any(place.startswith("tests/") for place in places(tests)), subject
+        assert ".venv/bin/pytest tests/" in command or "see the details" in command or "the same" in command, subject
+    linked = {anchor for subject, *_ in rows for anchor in re.findall(r"\(#([a-z-]+)\)", subject)}
+    titles = re.findall(r"^### (.+)$", CONTRIBUTING, re.MULTILINE)
+    assert linked == {title.lower().replace(" ", "-") for title in titles}
+
+
 @pytest.mark.parametrize(
     "subject",
-    ["setting", "rule", "metric", "signal source", "AWS call", "AWS error", "CLI flag", "dashboard panel"],
+    ["setting", "rule", "metric", "signal source", "AWS call", "AWS error", "CLI flag", "dashboard panel", "alert"],
 )
 def test_the_contributor_guide_names_files_and_tests_for_each_addition(subject: str) -> None:
     sections = dict(re.findall(r"^### An? (.+?)\n(.+?)(?=^##|\Z)", CONTRIBUTING, re.MULTILINE | re.DOTALL))

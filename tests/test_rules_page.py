@@ -31,6 +31,7 @@ def test_the_rules_are_in_the_order_in_which_they_are_applied() -> None:
 @pytest.mark.parametrize("rule", Rule)
 def test_a_rule_describes_when_it_applies_and_names_existing_settings(rule: Rule) -> None:
     meaning, _, governed = SECTIONS[rule].partition("Governed by: ")
-    assert meaning.startswith("Applies ")
-    assert re.fullmatch(r"(`[a-z_.]+`(, |\.\s*))+", governed)
+    assert meaning.startswith("Applies "), "begin the section with `Applies`"
+    form = r"nothing\.\s*|(`[a-z_.]+`(, |\.\s*))+"
+    assert re.fullmatch(form, governed), "end the section with `Governed by: ` and settings, or `Governed by: nothing.`"
     assert set(re.findall(r"`([a-z_.]+)`", governed)) <= settings()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -19,6 +19,13 @@ from autoscaler.cli.output import USAGE, leave, piped
 if TYPE_CHECKING:
     from autoscaler.sim.report.comparison import Study
     from autoscaler.sim.tuning import Tried
+
+
+class Result(NamedTuple):
+    """A simulation, and the trials of `--sweep`."""
+
+    study: Study
+    tried: tuple[Tried, ...] = ()
 
 
 def is_stdout(place: Path | None) -> bool:
@@ -52,31 +59,54 @@ def _writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def deliver(study: Study, tried: Sequence[Tried], json_to: Path | None, report: Path | None) -> None:
-    """Write the requested files, and print the table unless stdout is for JSON. Both texts are built before a write."""
-    texts = {json_to: _json(study, tried)} if json_to is not None else {}
+def deliver(results: Sequence[Result], json_to: Path | None, report: Path | None) -> None:
+    """Write the requested files, and print the tables unless stdout is for JSON. All texts are built before a write."""
+    texts = {json_to: _json(results)} if json_to is not None else {}
     if report is not None:
         from autoscaler.sim.report.html import page  # noqa: PLC0415 - NumPy is an extra
 
-        texts[report] = page(study)
+        texts |= {_page_path(report, result.study, results): page(result.study) for result in results}
     with piped():
         for place, text in texts.items():
             _write(place, text)
-        if not is_stdout(json_to):
-            _show(study, tried)
-    _warn(study)
+        for number, result in enumerate(() if is_stdout(json_to) else results):
+            click.echo("", nl=number > 0)
+            _show(result.study, result.tried)
+    for result in results:
+        _warn(result.study)
 
 
-def _json(study: Study, tried: Sequence[Tried]) -> str:
-    """Return the JSON of the results, with the trials of `--sweep`. An undefined value (cost without work) is null."""
+def _page_path(report: Path, study: Study, results: Sequence[Result]) -> Path:
+    """Return the file of the study's page: with several scenarios, each has its own page, `report-poison.html`."""
+    return report if len(results) == 1 else report.with_name(f"{report.stem}-{study.scenario}{report.suffix}")
+
+
+def _json(results: Sequence[Result]) -> str:
+    """Return the JSON of the results. With scenarios, `scenarios` is the list of them."""
+    documents = [_document(*result) for result in results]
+    document = {"scenarios": documents} if results[0].study.scenario else documents[0]
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _document(study: Study, tried: Sequence[Tried]) -> dict[str, Any]:
+    """Return the results of a study, with the trials of `--sweep`. An undefined value (cost without work) is null."""
     results = [
-        {"policy": run.policy, "settings": run.settings, "seed": run.seed} | _known(asdict(run.score))
+        {"policy": run.policy, "settings": run.settings, "seed": run.seed}
+        | _known(asdict(run.score))
+        | _known(asdict(run.facts))
         for run in study.runs
     ]
     document: dict[str, Any] = {"trace": study.workload.name, "world": study.world, "results": results}
+    if study.scenario:
+        document = {
+            "scenario": study.scenario,
+            "sentence": study.sentence,
+            "acceptable_latency_s": study.latency_s,
+            **document,
+        }
     if tried:
         document["sweep"] = [_trial(each) for each in tried]
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+    return document
 
 
 def _trial(each: Tried) -> dict[str, Any]:
@@ -86,7 +116,7 @@ def _trial(each: Tried) -> dict[str, Any]:
 
 
 def _known(figures: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if math.isnan(value) else value for key, value in figures.items()}
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in figures.items()}
 
 
 def _show(study: Study, tried: Sequence[Tried]) -> None:

@@ -94,6 +94,31 @@ class Key(click.ParamType[str]):
         return [CompletionItem(key) for key in keys if key.startswith(incomplete)]
 
 
+class ScenarioList(click.ParamType[Any]):
+    """Names of scenarios separated by commas, or `all`, as scenarios. The shell completes the last name."""
+
+    name = "scenarios"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            from autoscaler.sim.scenarios import named  # noqa: PLC0415 - NumPy is an extra
+        except ImportError:
+            return ()  # the command reports the missing extra
+        try:
+            return named(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        from autoscaler.sim.scenarios import ALL, SCENARIOS  # noqa: PLC0415 - NumPy is an extra
+
+        before, comma, last = incomplete.rpartition(",")
+        names = [*SCENARIOS, ALL] if not comma else list(SCENARIOS)
+        return [CompletionItem(f"{before}{comma}{name}") for name in names if name.startswith(last)]
+
+
 class Paused(click.ParamType[Pause | int]):
     """The value of a pause: `all`, `in`, `out`, or a fixed task count."""
 

@@ -6,118 +6,29 @@ import shlex
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from autoscaler.cli import delivering
-from autoscaler.cli.kinds import Duration, DurationOrDays
-from autoscaler.cli.output import FINDINGS, REFUSED, UNREACHABLE, USAGE, leave
-from autoscaler.errors import AutoscalerError, ConfigError, Unavailable
+from autoscaler.cli.kinds import Duration, DurationOrDays, ScenarioList
+from autoscaler.cli.loading import SERVICE_TIME, parsed, source
+from autoscaler.cli.output import FINDINGS, USAGE, leave
+from autoscaler.cli.worlds import described, world_of, world_options
+from autoscaler.errors import ConfigError
 
 if TYPE_CHECKING:
-    from autoscaler.ports import PeriodSum, QueueRef, Span
     from autoscaler.sim.experiment import Experiment
     from autoscaler.sim.peers import Setup
     from autoscaler.sim.report.comparison import Study
+    from autoscaler.sim.scenarios import Scenario
     from autoscaler.sim.score import ScoredRun
     from autoscaler.sim.tuning import Trial, Tried
-    from autoscaler.sim.workload import Counted, CountTrace, RecordedJobs
-
-
-# The load of `simulate`: a file, a queue's history, or a synthetic load.
-
-T = TypeVar("T")
-
-SERVICE_TIME = "lognormal:5:1"
-"""Processing time of a message if neither a file of jobs nor an option sets it."""
-
-
-def source(options: dict[str, Any], report: Callable[[float], None]) -> Counted | RecordedJobs:
-    """Return the messages of the load in the options of `simulate`, by default a synthetic load.
-
-    Raises `ValueError` or `ConfigError` with the remedy. If AWS cannot be read, the process ends.
-    """
-    from autoscaler.sim import workload  # noqa: PLC0415 - NumPy is an extra
-    from autoscaler.sim.chance import DurationDistribution  # noqa: PLC0415
-
-    _check(options)
-    choice = workload.Choice(options["from_day"], options["days"], options["mean_tasks"])
-    concurrency = options["task_concurrency"]
-    if options["jobs"] is not None:
-        scale = 1.0 if options["service_scale"] is None else options["service_scale"]
-        return workload.by_job(workload.read_jobs(options["jobs"], report), choice, scale, concurrency)
-    service = parsed("--service-time", DurationDistribution.parse, options["service_time"] or SERVICE_TIME)
-    if options["trace"] is not None:
-        trace = workload.read_counts(options["trace"], report)
-    elif options["history"] is not None:
-        trace = _history(options)
-    else:
-        trace = workload.generated(options["made"] or workload.DEFAULT, choice)
-    return workload.by_count(trace, choice, service, concurrency)
-
-
-def parsed(option: str, parse: Callable[[str], T], text: str) -> T:
-    """Return the parsed value of the option. Raises `ValueError` with the name of the option."""
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
-
-
-def _check(options: dict[str, Any]) -> None:
-    """Require at most one load, and no option of another load. Raises `ValueError` with the remedy."""
-    loads = {"trace": "--trace", "jobs": "--jobs", "made": "--load", "history": "--from-cloudwatch"}
-    given = [flag for name, flag in loads.items() if options[name] is not None]
-    if len(given) > 1:
-        raise ValueError(f"{', '.join(given)}: only one load is possible. Use one of these options")
-    if options["queue"] is not None and options["history"] is None:
-        raise ValueError("--queue requires --from-cloudwatch, which reads the history of the queue")
-    if options["service_scale"] is not None and options["jobs"] is None:
-        raise ValueError("--service-scale requires --jobs. For other loads, use --service-time")
-    if options["service_time"] is not None and options["jobs"] is not None:
-        raise ValueError(
-            "--service-time and --jobs: the file already contains the times. Use --service-scale to multiply them"
-        )
-
-
-def _history(options: dict[str, Any]) -> CountTrace:
-    """Return the queue's history from CloudWatch, in the Region of the queue's URL or ARN, else of the environment.
-
-    Its start, its end and the number of minutes without a datapoint are printed on stderr.
-    """
-    if not options["queue"]:
-        raise ValueError("--from-cloudwatch requires --queue NAME")
-    from autoscaler.config.values import queue as parse_queue  # noqa: PLC0415 - most loads do not need it
-    from autoscaler.sim.workload import Sum, counts_from_minutes, metric_ranges  # noqa: PLC0415 - NumPy is an extra
-
-    queue = parsed("--queue", parse_queue, options["queue"])
-    # CloudWatch publishes one to two minutes late: the newest minutes would wrongly count as empty
-    spans = metric_ranges(time.time() - 180, options["history"])
-    start, end = spans[0].start, spans[-1].end
-    if not start < end:
-        raise ValueError("--from-cloudwatch must be at least one minute, such as 14d")
-    trace = counts_from_minutes(queue.name, (Sum(*each) for each in _remembered(queue, spans)), start, end)
-    first, last = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}" for at in (end - 60 * trace.counts.size, end))
-    missing = f"{trace.missing} of them had no datapoint and count as empty"
-    click.echo(f"queue {queue.name}: {trace.counts.size} minutes, {first} to {last} UTC; {missing}", err=True)
-    return trace
-
-
-def _remembered(queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
-    from autoscaler.one_shot import history_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
-
-    try:
-        return history_once(queue, spans)
-    except AutoscalerError as error:
-        leave(f"simulate: {error}", UNREACHABLE if isinstance(error, Unavailable) else REFUSED)
-
 
 POLICIES = "ours,static,target-tracking,keda,knative,clairvoyant"
 
@@ -131,6 +42,7 @@ STOPPED = 130
 @click.option("--load", "made", help="Synthetic load, such as steady:2 or on_off:5:60:300.")
 @click.option("--from-cloudwatch", "history", type=DurationOrDays(), help="Past load of --queue, such as 14d.")
 @click.option("--queue", help="Name of the queue for --from-cloudwatch.")
+@click.option("--scenario", "scenarios", type=ScenarioList(), help="Special workers and loads: NAME[,NAME...], or all.")
 @click.option(
     "--acceptable-latency", "latency_s", type=Duration(), default="60s", show_default=True, help="Latency target."
 )
@@ -143,21 +55,7 @@ STOPPED = 130
 @click.option("--mean-tasks", type=float, help="Scale the load to this mean number of busy tasks.")
 @click.option("--service-time", help=f"Processing time of a message, without --jobs.  [default: {SERVICE_TIME}]")
 @click.option("--service-scale", type=float, help="Factor for the times of --jobs.  [default: 1]")
-@click.option("--start-up", default="lognormal:45:80", show_default=True, help="Time from launch to first receive.")
-@click.option(
-    "--victims",
-    type=click.Choice(["idle", "random"]),
-    default="idle",
-    show_default=True,
-    help="Tasks that a scale-in stops: only idle ones (scale-in protection), or random ones.",
-)
-@click.option(
-    "--task-concurrency",
-    type=click.IntRange(1, 1000),
-    default=1,
-    show_default=True,
-    help="Messages that a task processes at the same time.",
-)
+@world_options
 @click.option("--min-tasks", type=click.IntRange(0), default=0, show_default=True, help="Minimum number of tasks.")
 @click.option("--max-tasks", type=click.IntRange(1), default=5000, show_default=True, help="Maximum number of tasks.")
 @click.option(
@@ -178,12 +76,23 @@ def simulate(**options: Any) -> None:
 
     The daemon's own loop and decisions run in virtual time on a simulated SQS and ECS. Other autoscalers with their
     documented behavior, and an oracle that knows all arrivals (clairvoyant), run on the same load. By default the
-    load is a generated day.
+    load is a generated day. A scenario has its own load and workers; options for the workers change them.
+
+    \b
+    Scenarios:
+      well-behaved, delete-on-receipt, unknown-concurrency, prefetch, poison,
+      duplicates, unprotected-tasks, long-batch, hourly-batch, large-batch,
+      quantized, mixed-jobs, heavy-tail, rare, bursts, surge, slow-start,
+      slower-start, two-start-ups, spot-loss, rebalancing, crash-loop,
+      shortage, rollout, bottleneck, slow-release, slower-release, breakdown,
+      throttling, sqs-outage, restart, set-to-zero, late-minutes, count-error,
+      count-lag
 
     \b
     Forms of --policy:
       ours, ours:FIELD=VALUE/FIELD=VALUE, static[:TASKS], target-tracking,
-      target-tracking-cpu, step-scaling, predictive, keda[:QUEUE_LENGTH],
+      target-tracking-20s, target-tracking-cpu, target-tracking-cpu-20s,
+      step-scaling, step-scaling-10s, predictive, keda[:QUEUE_LENGTH],
       knative, wpa, react, nomad, clairvoyant, all
 
     \b
@@ -194,11 +103,20 @@ def simulate(**options: Any) -> None:
 
     \b
     Forms of --service-time (S is the mean in seconds):
-      constant:S, exponential:S, lognormal:S:CV, pareto:S:ALPHA
+      constant:S, exponential:S, lognormal:S:CV, pareto:S:ALPHA,
+      USUAL,PERCENT%=OTHER, such as constant:1,10%=constant:120
 
     \b
     Forms of --start-up (in seconds):
-      lognormal:MEDIAN:P95, constant:S
+      lognormal:MEDIAN:P95, constant:S, USUAL,PERCENT%=OTHER
+
+    \b
+    Forms of --fault (START and END such as 90s, 30m or 1h):
+      slow:START:END:FACTOR, contention:START:END:LIMIT, breakdown:START:END,
+      crash-loop:START:END, shortage:START:END:TASKS, throttling:START:END,
+      sqs-outage:START:END, rollout:START, restart:START,
+      spot-loss:START:PERCENT, rebalancing:START:PERCENT,
+      manual-change:START:TASKS
 
     \b
     Examples:
@@ -207,6 +125,7 @@ def simulate(**options: Any) -> None:
         --mean-tasks 20 --policy all --report day.html
       autoscaler simulate --load flash_crowd:2:20 --policy ours \\
         --sweep "acceptable_latency=30s|60s|120s|300s"
+      autoscaler simulate --scenario poison,bottleneck --policy ours,keda
       autoscaler simulate --from-cloudwatch 14d --queue orders --seeds 3 \\
         --json result.json
     """
@@ -216,9 +135,9 @@ def simulate(**options: Any) -> None:
     except ImportError:
         leave("simulate: NumPy and rich are required. Run: pip install 'ecs-queue-autoscaler[simulate]'", USAGE)
     with _stoppable() as stopping:
-        plan = _planned(options, stopping)
-        runs, tried = _played(plan, stopping)
-        delivering.deliver(_study(options, plan.experiment, runs), tried, options["json_to"], options["report"])
+        plans = _planned(options, stopping)
+        results = [_result(options, plan, stopping) for plan in plans]
+        delivering.deliver(results, options["json_to"], options["report"])
 
 
 class _SimulationPlan(NamedTuple):
@@ -228,32 +147,61 @@ class _SimulationPlan(NamedTuple):
     policies: tuple[str, ...]
     seeds: range
     trials: tuple[Trial, ...]
+    scenario: Scenario | None
 
 
-def _planned(options: dict[str, Any], stopping: _Stopping) -> _SimulationPlan:
-    """Return the validated plan. Invalid options or loads end the command with exit code 2 before the simulation."""
+def _planned(options: dict[str, Any], stopping: _Stopping) -> list[_SimulationPlan]:
+    """Return the validated plans. Invalid options or loads end the command with exit code 2 before the simulation."""
     try:
-        return _plan(options, stopping)
+        delivering.check(options["json_to"], options["report"])
+        if options["scenarios"] is None:
+            return [_plan(options, _experiment(options, stopping), None)]
+        _check_scenario_options()
+        scenarios = options["scenarios"]
+        return [_plan(options, _scenario_experiment(options, scenario), scenario) for scenario in scenarios]
     except ConfigError as error:
         leave("\n".join(f"simulate: {problem}" for problem in error.problems), USAGE)
     except ValueError as error:
         leave(f"simulate: {error}", USAGE)
 
 
-def _plan(options: dict[str, Any], stopping: _Stopping) -> _SimulationPlan:
+def _plan(options: dict[str, Any], experiment: Experiment, scenario: Scenario | None) -> _SimulationPlan:
     from autoscaler.sim import experiment as lab  # noqa: PLC0415 - NumPy is an extra
     from autoscaler.sim.tuning import combinations  # noqa: PLC0415
 
-    delivering.check(options["json_to"], options["report"])
-    with delivering.progress("reading the load") as report:
-        load = source(options, stopping.checked(report))
-    experiment, latency_s = _experiment(options, load), options["latency_s"]
+    latency_s = options["latency_s"]
     setup = experiment.setup(experiment.drawn(0))
     policies = parsed("--policy", lambda text: lab.specs(text, setup), options["policy"])
     trials = combinations(options["sweep"], latency_s) if options["sweep"] else ()
     for trial in trials:
         _check_trial(trial, replace(setup, acceptable_latency_s=trial.latency_s))
-    return _SimulationPlan(experiment, policies, range(options["seeds"]), trials)
+    return _SimulationPlan(experiment, policies, range(options["seeds"]), trials, scenario)
+
+
+LOAD_OPTIONS = {
+    "trace": "--trace",
+    "jobs": "--jobs",
+    "made": "--load",
+    "history": "--from-cloudwatch",
+    "queue": "--queue",
+    "from_day": "--from-day",
+    "days": "--days",
+    "mean_tasks": "--mean-tasks",
+    "service_time": "--service-time",
+    "service_scale": "--service-scale",
+}
+
+
+def _chosen() -> set[str]:
+    """Return the names of the options that the command line contains."""
+    context = click.get_current_context()
+    return {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+
+
+def _check_scenario_options() -> None:
+    """Raise `ValueError` if an option of a load is used with a scenario."""
+    if given := [flag for name, flag in LOAD_OPTIONS.items() if name in _chosen()]:
+        raise ValueError(f"--scenario and {', '.join(given)}: a scenario has its own load. Use one of these options")
 
 
 def _check_trial(trial: Trial, setup: Setup) -> None:
@@ -266,20 +214,21 @@ def _check_trial(trial: Trial, setup: Setup) -> None:
         raise ValueError(f"--sweep {trial.fields}: {str(error).removeprefix(f'{trial.policy}: ')}") from None
 
 
-def _played(plan: _SimulationPlan, stopping: _Stopping) -> tuple[list[ScoredRun], list[Tried]]:
-    """Return the runs of every policy and the results of the trials."""
+def _result(options: dict[str, Any], plan: _SimulationPlan, stopping: _Stopping) -> delivering.Result:
+    """Run every policy and the trials."""
     from autoscaler.sim import experiment as lab  # noqa: PLC0415 - NumPy is an extra
 
-    tried = []
+    tried: list[Tried] = []
+    name = f" {plan.scenario.name}" if plan.scenario is not None else ""
     try:
-        with delivering.progress("simulating") as report:
+        with delivering.progress(f"simulating{name}") as report:
             runs = lab.runs(plan.experiment, plan.policies, plan.seeds, stopping.checked(report))
         if plan.trials:
-            with delivering.progress("sweeping") as report:
+            with delivering.progress(f"sweeping{name}") as report:
                 tried = lab.trials(plan.experiment, plan.trials, plan.seeds, stopping.checked(report))
     except ChildProcessError as error:
         leave(f"simulate: {error}. Choose fewer days, seeds or policies.", FINDINGS)
-    return runs, tried
+    return delivering.Result(_study(options, plan, runs), tuple(tried))
 
 
 class _Stopped(KeyboardInterrupt):
@@ -328,38 +277,49 @@ def _stoppable() -> Iterator[_Stopping]:
             signal.signal(number, handler)
 
 
-def _experiment(options: dict[str, Any], load: Counted | RecordedJobs) -> Experiment:
-    from autoscaler.sim.chance import StartUp  # noqa: PLC0415
-    from autoscaler.sim.experiment import Experiment  # noqa: PLC0415
-    from autoscaler.sim.model import Victims, WorldSettings  # noqa: PLC0415
+def _experiment(options: dict[str, Any], stopping: _Stopping) -> Experiment:
+    """Return the experiment of the load and the world in the options."""
+    from autoscaler.sim.experiment import Experiment  # noqa: PLC0415 - NumPy is an extra
+    from autoscaler.sim.model import WorldSettings  # noqa: PLC0415
 
+    with delivering.progress("reading the load") as report:
+        load = source(options, stopping.checked(report))
+    world = world_of(options, options, WorldSettings())
+    concurrency = options["configured_concurrency"]
+    return Experiment(
+        load, world, options["latency_s"], load.mean_service_s, *_bounds(options), known_concurrency=concurrency
+    )
+
+
+def _scenario_experiment(options: dict[str, Any], scenario: Scenario) -> Experiment:
+    """Return the experiment of the scenario, with the options of the world on the command line."""
+    made = scenario.experiment(options["latency_s"], *_bounds(options))
+    known = options["configured_concurrency"] or made.known_concurrency
+    return replace(made, world=world_of(options, _chosen(), made.world), known_concurrency=known)
+
+
+def _bounds(options: dict[str, Any]) -> tuple[int, int]:
     if options["min_tasks"] > options["max_tasks"]:
         raise ValueError(f"--min-tasks {options['min_tasks']} is above --max-tasks {options['max_tasks']}")
-    world = WorldSettings(
-        start_up=parsed("--start-up", StartUp.parse, options["start_up"]),
-        task_concurrency=options["task_concurrency"],
-        victims=Victims(options["victims"]),
-    )
-    bounds = options["min_tasks"], options["max_tasks"]
-    return Experiment(load, world, options["latency_s"], load.mean_service_s, *bounds)
+    return options["min_tasks"], options["max_tasks"]
 
 
-def _study(options: dict[str, Any], experiment: Experiment, runs: list[ScoredRun]) -> Study:
-    from autoscaler.sim.report.comparison import Study  # noqa: PLC0415
+def _study(options: dict[str, Any], plan: _SimulationPlan, runs: list[ScoredRun]) -> Study:
+    from autoscaler.sim.report.comparison import Study  # noqa: PLC0415 - NumPy is an extra
 
-    world = experiment.world
+    experiment, scenario = plan.experiment, plan.scenario
+    service = "as the jobs took" if options["jobs"] is not None else options["service_time"] or SERVICE_TIME
+    if scenario is not None:
+        service = "as in the scenario"
     return Study(
         workload=experiment.drawn(0),
         seed=0,
         latency_s=experiment.latency_s,
-        world=(
-            f"service {(options['service_time'] or SERVICE_TIME) if options['jobs'] is None else 'as the jobs took'}; "
-            f"start-up {world.start_up}, at least {world.start_up.least_s:g} s; {world.task_concurrency} at once; "
-            f"victims {world.victims}; stopTimeout {world.stop_timeout_s:g} s; {experiment.min_tasks} to "
-            f"{experiment.max_tasks} tasks; billed at least {world.least_billed_s:g} s a task"
-        ),
+        world=described(service, experiment.world, experiment.min_tasks, experiment.max_tasks),
         command=shlex.join(["autoscaler", *sys.argv[1:]]),
         runs=tuple(runs),
-        task_concurrency=world.task_concurrency,
-        least_billed_s=world.least_billed_s,
+        task_concurrency=experiment.world.task_concurrency,
+        least_billed_s=experiment.world.least_billed_s,
+        scenario="" if scenario is None else scenario.name,
+        sentence="" if scenario is None else scenario.sentence,
     )

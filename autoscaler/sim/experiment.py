@@ -19,7 +19,7 @@ from autoscaler.sim.ours import Ours, SimulatedSettings
 from autoscaler.sim.peers import PEERS, Setup, parse, settings_of
 from autoscaler.sim.play import play
 from autoscaler.sim.process_pool import ProcessPool, Progress
-from autoscaler.sim.score import ScoredRun, billed_s, score
+from autoscaler.sim.score import ScoredRun, billed_s, facts, score
 from autoscaler.sim.tuning import Trial, Tried
 
 OURS, CLAIRVOYANT, ALL = "ours", "clairvoyant", "all"
@@ -37,7 +37,9 @@ class MessageSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One load, one world and one latency target. `mean_service_s`: the processing time that peers are given."""
+    """One load, one world and one latency target. `mean_service_s`: the processing time that peers are given.
+    `known_concurrency`: the concurrency of a task that policies are given (None: that of the world).
+    """
 
     source: MessageSource
     world: WorldSettings
@@ -45,6 +47,7 @@ class Experiment:
     mean_service_s: float
     min_tasks: int = 0
     max_tasks: int = 5000
+    known_concurrency: int | None = None
 
     def drawn(self, seed: int) -> Workload:
         """Return the workload of the seed. The two most recent ones are cached."""
@@ -55,7 +58,7 @@ class Experiment:
         return Setup(
             self.latency_s,
             self.mean_service_s,
-            world.task_concurrency,
+            self.known_concurrency or world.task_concurrency,
             self.min_tasks,
             self.max_tasks,
             world.start_up.median_s,
@@ -150,7 +153,8 @@ def run(
         least_billed_s=world.least_billed_s,
         task_concurrency=world.task_concurrency,
     )
-    return ScoredRun(task.policy, settings, task.seed, judged, outcome)
+    known = facts(workload, outcome, experiment.latency_s)
+    return ScoredRun(task.policy, settings, task.seed, judged, outcome, known)
 
 
 @lru_cache(maxsize=2)
@@ -165,7 +169,10 @@ def _simulated(
     if task.policy == CLAIRVOYANT:
         return clairvoyant(workload, world, task.seed, experiment.latency_s), "knows all arrivals in advance"
     scaler, settings = scaler_of(task.policy, experiment.setup(workload))
-    return play(workload, world, task.seed, scaler, progress), settings
+    outcome = play(workload, world, task.seed, scaler, progress)
+    if isinstance(scaler, Ours):
+        outcome = replace(outcome, at_risk=scaler.risks.until(outcome.ended_s))
+    return outcome, settings
 
 
 def scaler_of(spec: str, setup: Setup) -> tuple[Scaler, str]:

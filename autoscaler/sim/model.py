@@ -126,8 +126,47 @@ class Restart:
     start_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class SpotLoss:
+    """AWS takes back `share` of the running tasks (0 to 1, rounded up) at `start_s`: they receive SIGTERM, busy or not,
+    and ECS replaces them.
+    """
+
+    start_s: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rebalancing:
+    """ECS moves `share` of the running tasks (0 to 1, rounded up) to another Availability Zone at `start_s`: it starts
+    their replacements, and stops one of them for each replacement that is up.
+    """
+
+    start_s: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class ManualChange:
+    """Another writer sets the desired count to `tasks` at `start_s`."""
+
+    start_s: float
+    tasks: int
+
+
 Fault: TypeAlias = (
-    Slow | Contention | Breakdown | CrashLoop | Shortage | Throttling | SqsOutage | PlannedRollout | Restart
+    Slow
+    | Contention
+    | Breakdown
+    | CrashLoop
+    | Shortage
+    | Throttling
+    | SqsOutage
+    | PlannedRollout
+    | Restart
+    | SpotLoss
+    | Rebalancing
+    | ManualChange
 )
 
 
@@ -139,9 +178,13 @@ class WorldSettings:
     into a buffer. `stop_timeout_s`: after SIGTERM a task finishes what it can in this time, then it is killed. The
     messages that it held are visible again `visibility_timeout_s` after their receive or the last heartbeat.
     `max_receives`: after this number of receives a message moves to the dead-letter queue (None: never).
-    `launch_burst`, `launch_per_s`: token bucket of Fargate launches. `count_error_ratio`: relative standard deviation
-    of SQS's approximate counts; `count_late_s`: their age. `metrics_late_s`: time from the end of a minute until its
-    CloudWatch datapoint can be read. `crash_after_s`: lifetime of a crashing task after its start-up.
+    `delete_on_receipt`: workers delete a message when they receive it, and process it afterwards. A message that a task
+    holds when it is killed is lost. `poison_ratio`: share of the messages that workers never delete: each receive takes
+    the processing time, and the message returns `visibility_timeout_s` later. `launch_burst`, `launch_per_s`: token
+    bucket of the account's Fargate launches; `launches_per_minute`: maximum launches of one service in 60 s.
+    `count_error_ratio`: relative standard deviation of SQS's approximate counts; `count_late_s`: their age.
+    `metrics_late_s`: time from the end of a minute until its CloudWatch datapoint can be read. `crash_after_s`:
+    lifetime of a crashing task after its start-up.
     """
 
     start_up: StartUp = field(default_factory=StartUp)
@@ -151,8 +194,11 @@ class WorldSettings:
     stop_timeout_s: float = 30.0
     visibility_timeout_s: float = 150.0
     max_receives: int | None = None
+    delete_on_receipt: bool = False
+    poison_ratio: float = 0.0
     launch_burst: int = 100
     launch_per_s: float = 20.0
+    launches_per_minute: int = 500
     least_billed_s: float = 60.0
     count_error_ratio: float = 0.0
     count_late_s: float = 0.0
@@ -258,6 +304,14 @@ class LoggedReason(NamedTuple):
     sentence: str
 
 
+class AtRisk(NamedTuple):
+    """A period in which the policy reported that the latency target is at risk, with the first reason."""
+
+    start_s: float
+    end_s: float
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class SimulationOutcome:
     """The result of a workload under a policy.
@@ -266,7 +320,9 @@ class SimulationOutcome:
     if the queue does not drain). `lives`: all tasks in the order of launch; tasks that still run at the end stop at
     `ended_s`. `lost_work_s`: slot-seconds of work that must be done again. `desired`, `running`: (instant, count from
     then on), starting at 0. `redelivered`: receives after the first receive of a message. `dead_letters`: messages
-    moved to the dead-letter queue. `reasons`: the reasons of the changes.
+    moved to the dead-letter queue. `lost_messages`: messages that were deleted but not processed. `groundless_s`:
+    the instants of scale-outs while no message was visible and none had arrived in the last minute. `reasons`: the
+    reasons of the changes. `at_risk`: ascending periods of the notice (None: the policy has no such notice).
     """
 
     received_s: Floats
@@ -278,10 +334,14 @@ class SimulationOutcome:
     running: tuple[tuple[float, int], ...]
     ended_s: float
     reasons: tuple[LoggedReason, ...] = ()
+    lost_messages: int = 0
+    groundless_s: tuple[float, ...] = ()
+    at_risk: tuple[AtRisk, ...] | None = None
 
 
 __all__ = [
     "MINUTE_S",
+    "AtRisk",
     "Breakdown",
     "Contention",
     "CrashLoop",
@@ -290,14 +350,17 @@ __all__ = [
     "Fault",
     "Floats",
     "LoggedReason",
+    "ManualChange",
     "Meter",
     "PlannedRollout",
     "QueueCounts",
+    "Rebalancing",
     "Restart",
     "Scaler",
     "Shortage",
     "SimulationOutcome",
     "Slow",
+    "SpotLoss",
     "SqsOutage",
     "StartUp",
     "Surface",

@@ -39,7 +39,7 @@ from autoscaler.ports import (
     Span,
     Urgency,
 )
-from autoscaler.sim.model import MINUTE_S, Meter, Surface
+from autoscaler.sim.model import MINUTE_S, AtRisk, Meter, Surface
 
 INTERVAL_S = 10.0
 """This autoscaler's default. A poll interval is at most a third of the latency target."""
@@ -49,6 +49,9 @@ QUIET_S = 60.0
 
 WALL_S = 1_699_999_980.0
 """The wall time at instant 0: a whole minute on a Tuesday. Schedules and the look-ahead use it."""
+
+AT_RISK = "slo_at_risk"
+"""The kind of the notice that the latency target is at risk."""
 
 LIVE_TASKS_MINUTES = 5
 """Number of minutes of `LiveTaskCount` that are read."""
@@ -110,7 +113,8 @@ class SimulatedSettings:
 
 class Ours:
     """A `Scaler` that runs the daemon's loop for one service, with the longer interval while the queue is empty.
-    `on_poll` is called with every poll, as a journal is.
+    `on_poll` is called with every poll, as a journal is. `risks`: the polls with a notice that the latency target is at
+    risk.
     """
 
     def __init__(
@@ -122,6 +126,7 @@ class Ours:
         self._loop: ServiceLoop | None = None
         self._next_poll_s = float("-inf")
         self._world = _World()
+        self.risks = RiskLog()
 
     def poll(self, world: Surface) -> None:
         """Run one poll of the loop, and log the reason of a change to the world."""
@@ -133,6 +138,7 @@ class Ours:
         self._next_poll_s = world.now + (loop.pause(poll) - 0.5) * self.interval_s
         if self._on_poll is not None:
             self._on_poll(poll)
+        self.risks.see(world.now, poll)
         if poll.decision is not None and poll.decision.verdict is not Verdict.HOLD:
             world.log(sentence(poll.policy, poll.decision, poll.observation))
 
@@ -155,6 +161,29 @@ class Ours:
         )
         self._loop = ServiceLoop(service, ports, Rhythm(self.interval_s, quiet_s=QUIET_S))
         return self._loop
+
+
+class RiskLog:
+    """The periods between polls in which the latest poll had a notice that the latency target is at risk."""
+
+    def __init__(self) -> None:
+        self._periods: list[AtRisk] = []
+        self._open: tuple[float, str] | None = None
+
+    def see(self, now: float, poll: Poll) -> None:
+        reason = next((notice.reason for notice in poll.notices if notice.kind == AT_RISK), None)
+        if reason is None:
+            self._periods = list(self.until(now))
+            self._open = None
+        elif self._open is None:
+            self._open = now, reason
+
+    def until(self, ended_s: float) -> tuple[AtRisk, ...]:
+        """Return the ascending periods. One that is not over ends at `ended_s`."""
+        if self._open is None:
+            return tuple(self._periods)
+        since_s, reason = self._open
+        return (*self._periods, AtRisk(since_s, max(since_s, ended_s), reason))
 
 
 def _run_at_once(call: Coroutine[Any, Any, Result]) -> Result:

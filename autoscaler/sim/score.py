@@ -8,7 +8,7 @@ of autoscalers.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 from autoscaler.sim.model import MINUTE_S, Floats, SimulationOutcome, Workload
 
 DAY_S = 86_400.0
+HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,37 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a score does not show: when messages were late, and whether the policy reported it. The fields and their
+    order are those of the JSON, after the score.
+
+    `worst_late_s`: the longest wait beyond the latency target, at least 0. `peak_tasks`: the highest running count.
+    `at_risk_s`: seconds with a notice that the latency target is at risk; `first_at_risk_s`: the first one (None: no
+    notice, or a policy without notices). `late_by_hour`: late messages by the hour of their arrival. `lost_messages`:
+    deleted but not processed. `groundless_scale_outs`: scale-outs while no message was visible and none had arrived in
+    the last minute.
+    """
+
+    worst_late_s: float = 0.0
+    peak_tasks: int = 0
+    at_risk_s: float | None = None
+    first_at_risk_s: float | None = None
+    late_by_hour: tuple[int, ...] = ()
+    dead_letters: int = 0
+    lost_messages: int = 0
+    groundless_scale_outs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredRun:
-    """One run of a policy, with its settings, seed, score and outcome."""
+    """One run of a policy, with its settings, seed, score, outcome and facts."""
 
     policy: str
     settings: str
     seed: int
     score: Score
     outcome: SimulationOutcome
+    facts: RunFacts = field(default_factory=RunFacts)
 
 
 class Elasticity(NamedTuple):
@@ -80,7 +104,7 @@ def score(
     task_concurrency: int = 1,
 ) -> Score:
     """Return the score of a run. A message is late if it waits longer than `latency_s`."""
-    waits = np.where(np.isnan(outcome.received_s), outcome.ended_s, outcome.received_s) - workload.arrivals_s
+    waits = waits_s(workload, outcome)
     late = np.isnan(outcome.received_s) | (waits > latency_s)
     p50, p95, p99 = _percentiles(waits)
     billed = billed_s(outcome, least_billed_s)
@@ -97,6 +121,29 @@ def score(
         reversals_per_day=reversals(outcome) / days,
         launches_per_day=launches(outcome) / days,
         **elasticity(workload, outcome, task_concurrency)._asdict(),
+    )
+
+
+def waits_s(workload: Workload, outcome: SimulationOutcome) -> Floats:
+    """Return the wait of each message. A message that was never received has waited until the end of the run."""
+    return np.where(np.isnan(outcome.received_s), outcome.ended_s, outcome.received_s) - workload.arrivals_s
+
+
+def facts(workload: Workload, outcome: SimulationOutcome, latency_s: float) -> RunFacts:
+    """Return the facts of a run with this latency target."""
+    waits = waits_s(workload, outcome)
+    late = np.isnan(outcome.received_s) | (waits > latency_s)
+    hours = (workload.arrivals_s[late] // HOUR_S).astype(np.int64)
+    periods = outcome.at_risk
+    return RunFacts(
+        worst_late_s=max(0.0, float(waits.max(initial=0.0)) - latency_s),
+        peak_tasks=max(count for _, count in outcome.running),
+        at_risk_s=None if periods is None else math.fsum(each.end_s - each.start_s for each in periods),
+        first_at_risk_s=periods[0].start_s if periods else None,
+        late_by_hour=tuple(np.bincount(hours, minlength=math.ceil(workload.length_s / HOUR_S)).tolist()),
+        dead_letters=outcome.dead_letters,
+        lost_messages=outcome.lost_messages,
+        groundless_scale_outs=len(outcome.groundless_s),
     )
 
 

@@ -11,14 +11,11 @@ it, unless the target is known to be gone. A query that must not use an old samp
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import re
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -28,6 +25,7 @@ from autoscaler.config.values import ValueKind, text
 from autoscaler.core.model import Instant, Measurement, Missing
 from autoscaler.errors import Denied, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import MetricPort, MetricRequest, ServiceRef
+from autoscaler.sources.network import guarded_socket, is_metadata_address, one_line
 from autoscaler.sources.source import NO_DATA, Connection, MetricSource
 
 if TYPE_CHECKING:
@@ -41,17 +39,8 @@ MOST_CONNECTIONS = 20
 
 MOST_SECONDS = 1e12
 LARGEST = 1.7976931348623157e308
-QUOTED = 200
-"""Maximum number of characters of the server's text in a message."""
-
-AWS_METADATA = IPv6Network("fd00:ec2::/32")
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "autoscaler"}
 
-
-# The URL of a Prometheus server. Several people may write the settings, and the daemon's host serves credentials over
-# HTTP. Therefore addresses of the instance metadata service are refused, in every notation.
-#
-# Host names are not resolved here; the client that connects must check the resolved address.
 
 _NO_BASE = re.compile(r"[?#\\]")
 _SHAPE = re.compile(r"[!-~]{1,500}", re.ASCII)
@@ -63,7 +52,7 @@ def server(value: object) -> str:
     url = _split(text)
     if url.path.rstrip("/").endswith(PATH):
         raise WrongValue(f"the URL must not contain {PATH}. Set only the URL of the server")
-    if _is_metadata(url.hostname or ""):
+    if is_metadata_address(url.hostname or ""):
         raise WrongValue(f"{quote(text)} is an address of the instance metadata service, not of a Prometheus server")
     return text.rstrip("/")
 
@@ -80,28 +69,6 @@ def _split(text: str) -> SplitResult:
     if not plain or url.scheme not in {"http", "https"} or not url.hostname:
         raise WrongValue(f"{quote(text)} is not the URL of a Prometheus server, such as http://HOST:PORT")
     return url
-
-
-def _is_metadata(host: str) -> bool:
-    address = _address(host)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return address is not None and (address.is_link_local or address in AWS_METADATA)
-
-
-def _address(host: str) -> IPv4Address | IPv6Address | None:
-    """Return the IP address in the host (None: a name). C libraries also accept notations such as 0xA9FEA9FE."""
-    try:
-        return ip_address(host.partition("%")[0])
-    except ValueError:
-        pass
-    try:
-        return IPv4Address(socket.inet_aton(host.rstrip(".")))
-    except OSError:
-        return None
-
-
-SERVER = ValueKind("URL", server, {"type": "string", "pattern": "^https?://"})
 
 
 SERVER = ValueKind("URL", server, {"type": "string", "pattern": "^https?://"})
@@ -198,9 +165,11 @@ class PrometheusQueries:
         except TimeoutError:
             return Missing(f"did not answer within {self._timeout_s:g} s; check {_CONNECTION}", Unavailable.kind)
         except (ValueError, aiohttp.NonHttpUrlClientError) as error:
-            return Missing(f"cannot be queried ({_quoted(str(error))}); correct the address or the query", Refused.kind)
+            return Missing(
+                f"cannot be queried ({one_line(str(error))}); correct the address or the query", Refused.kind
+            )
         except (aiohttp.ClientError, OSError) as error:
-            detail = _quoted(str(error)) or type(error).__name__
+            detail = one_line(str(error)) or type(error).__name__
             return Missing(f"could not be reached ({detail}); check {_CONNECTION}", Unavailable.kind)
 
     def _session(self) -> aiohttp.ClientSession:
@@ -208,7 +177,7 @@ class PrometheusQueries:
 
         if self._opened is None:
             self._opened = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, limit_per_host=MOST_CONNECTIONS, socket_factory=_socket),
+                connector=aiohttp.TCPConnector(limit=0, limit_per_host=MOST_CONNECTIONS, socket_factory=guarded_socket),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=HEADERS,
                 auto_decompress=False,
@@ -227,19 +196,6 @@ class PrometheusQueries:
 _CONNECTION = "the address, the network path, and whether the server runs"
 
 
-def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """Return a socket for the address. Raises PermissionError for the instance metadata addresses: a host name in the
-    settings may resolve to them, and they serve credentials.
-    """
-    family, kind, protocol, _, target = address
-    host = ip_address(str(target[0]).partition("%")[0])
-    if isinstance(host, IPv6Address) and host.ipv4_mapped:
-        host = host.ipv4_mapped
-    if host.is_link_local or host in AWS_METADATA:
-        raise PermissionError(errno.EACCES, f"{host} is an instance metadata address")
-    return socket.socket(family, kind, protocol)
-
-
 async def _body(response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
@@ -255,7 +211,7 @@ def _sample(answer: HttpAnswer) -> PrometheusSample | Missing:
     match _parsed(answer.body):
         case {"status": "error", "errorType": str(kind), "error": str(text)}:
             status = answer.status if answer.status != 200 else _STATUS_OF.get(kind, 500)
-            return _refusal(status, f"{_quoted(kind)}: {_quoted(text)}")
+            return _refusal(status, f"{one_line(kind)}: {one_line(text)}")
         case {"status": "success", "data": {"resultType": str(kind), "result": list(result)}, **rest} if (
             answer.status == 200
         ):
@@ -303,7 +259,7 @@ def _partial(rest: Mapping[object, object]) -> Missing | None:
     """Return Missing if there is a warning: data is missing, and a value that is too small must not count as idle."""
     match rest:
         case {"warnings": [warning, *_]}:
-            return Missing(f"returned a warning ({_quoted(str(warning))}); fix its cause", Unavailable.kind)
+            return Missing(f"returned a warning ({one_line(str(warning))}); fix its cause", Unavailable.kind)
     return None
 
 
@@ -333,11 +289,7 @@ def _number(time_s: object, text: object) -> PrometheusSample | Missing:
     except ValueError:
         return _not_prometheus()
     if not 0 <= value <= LARGEST:  # false for NaN, too
-        return Missing(f"returned {_quoted(text)}; only finite numbers of at least 0 are valid, fix the query", NO_DATA)
+        return Missing(
+            f"returned {one_line(text)}; only finite numbers of at least 0 are valid, fix the query", NO_DATA
+        )
     return PrometheusSample(value, float(time_s))
-
-
-def _quoted(text: str) -> str:
-    """Return the server's text on one printable line."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line if len(line) <= QUOTED else line[: QUOTED - 1] + "…"

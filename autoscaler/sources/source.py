@@ -1,7 +1,8 @@
 """What a signal source is: one kind of value to scale on, with its settings, permissions, check and reading.
 
 A new source is one file in this package with a subclass of `Source` or `MetricSource`, and one row in
-`autoscaler/sources/__init__.py`. CONTRIBUTING.md has an example.
+`autoscaler/sources/__init__.py`. CONTRIBUTING.md has the steps; `DiceSource` in tests/sources/test_table.py is a short
+example. A source that connects to a server uses `autoscaler/sources/network.py`.
 """
 
 from __future__ import annotations
@@ -205,8 +206,8 @@ class Connection(NamedTuple):
 class MetricSource(Source, Generic[Fields]):
     """A source of the metrics that the setting `metrics` names.
 
-    `fields`: its settings in the table of a metric. Those without a default are required, and no other source has
-    settings of the same names. `requests`: the class of its requests.
+    `fields`: its settings in the table of a metric. Those without a default are required. No other source has settings
+    of the same names, and a field has no alias. `requests`: the class of its requests.
     """
 
     settings = ("metrics",)
@@ -219,7 +220,12 @@ class MetricSource(Source, Generic[Fields]):
 
     @abstractmethod
     def connect(self, connection: Connection) -> AbstractAsyncContextManager[MetricPort[Any]]:
-        """Open the source when a request is made first, and close it at the end of the block."""
+        """Open the source when a request is made first, and close it at the end of the block.
+
+        The port returns a `Measurement`, or `Missing` with the `kind` of a class of `autoscaler/errors.py`, or
+        `NO_DATA`: the server answered, but has no value. A server may report 0 for something that does not exist. Then
+        ask it whether the thing exists, or state in `fields` that a wrong name reads 0.
+        """
 
     def used(self, service: ServiceConfig) -> list[tuple[str, MetricRequest]]:
         """Return the metrics of the service that this source reads: name and request."""

@@ -36,6 +36,8 @@ TLS13_SUITES = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "T
 CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
 """OpenSSL's names of the curves."""
 
+_SUITE = re.compile(r"[A-Z0-9_]{1,60}", re.ASCII)
+
 CLIENTS = {
     "NoClientCert": ssl.CERT_NONE,
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
@@ -90,7 +92,7 @@ def _set_suites(tls: YamlSection, context: ssl.SSLContext) -> None:
 
 
 def _suite_shown(name: str) -> str:
-    return name if re.fullmatch(r"[A-Z0-9_]{1,60}", name) else NOT_SHOWN
+    return name if _SUITE.fullmatch(name) else NOT_SHOWN
 
 
 def _not_set(names: list[str], context: ssl.SSLContext) -> list[str]:

@@ -28,6 +28,7 @@ TEXTS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float"
 FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 NOT_SHOWN = "(name not shown)"
+_NAME = re.compile(r"'[^'<]{3,}'")
 
 Value = TypeVar("Value")
 
@@ -101,7 +102,7 @@ class _NodeLoader(yaml.SafeLoader):
 
 def _without_names(what: str) -> str:
     """Return PyYAML's text without names from the file. A token such as `<scalar>` is not a name."""
-    return re.sub(r"'[^'<]{3,}'", NOT_SHOWN, what)
+    return _NAME.sub(NOT_SHOWN, what)
 
 
 class YamlEntry(NamedTuple):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import pytest
 
+import autoscaler
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.groups import Group, LimitFields, QueueFields, kind_of, setting
 from autoscaler.config.model import Config, Schedule, ServiceConfig
@@ -117,3 +120,18 @@ def test_a_new_setting_fills_its_attribute_without_further_code() -> None:
     shown: Any = settings_of(made, LaterFields, queues=[], metrics={})
     assert (shown["drain"], shown["scale_out"]["ramp"]) == ("9s", "300s")
     assert shown["scale_out"]["limits"] == [{"tasks": 1, "per": "1s"}]
+
+
+def read_in(folder: Path) -> set[str]:
+    """Return the names of all attributes that the code reads, outside the settings and the policy that they fill."""
+    files = [path for path in folder.rglob("*.py") if not path.is_relative_to(folder / "config")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files if path != folder / "core" / "policy.py"]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    return {node.attr for node in nodes if isinstance(node.ctx, ast.Load)}
+
+
+def test_each_attribute_is_read_outside_the_settings() -> None:
+    read = read_in(Path(autoscaler.__path__[0]))
+    filled_by_settings = [(item.__name__, each.name) for item, *_ in PAIRS for each in fields(item) if each.init]
+    unread = [f"{item}.{name}" for item, name in filled_by_settings if name not in read]
+    assert unread == [], "these settings have no effect: read them, for example in autoscaler/core/"

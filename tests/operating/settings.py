@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoscaler.aws.calls import CALLS, ResourceForm
 from autoscaler.config import Config, load
 
 ACCOUNT = "123456789012"
@@ -13,6 +14,12 @@ LEAST = {
     "AUTOSCALER_MAX_TASKS": "20",
     "AUTOSCALER_MODE": "active",
 }
+USUAL_CALLS = {api.name for api in CALLS} - {"sts:AssumeRole", "ecs:ListServices", "ecs:DescribeTaskDefinition"}
+"""The calls if all services are in the daemon's account, discovery is off, and `workers` is set."""
+
+QUEUE_CALLS = [api.name for api in CALLS if api.resource is ResourceForm.QUEUE]
+"""The calls about a queue, in the order of the table."""
+
 EVERYTHING = LEAST | {"AUTOSCALER_WORKERS": "self_protecting", "AUTOSCALER_CPU_TARGET_PERCENT": "60"}
 
 

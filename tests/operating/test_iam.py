@@ -18,13 +18,10 @@ from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.config import load
 from autoscaler.operating.iam import granted, rights_of
 from tests.deploy.stack import filled_in
-from tests.operating.settings import ACCOUNT, EVERYTHING, config, several
+from tests.operating.settings import ACCOUNT, EVERYTHING, QUEUE_CALLS, USUAL_CALLS, config, several
 
 APIS = {api.name for api in CALLS}
 """Every AWS call of the daemon."""
-
-USUAL = APIS - {"sts:AssumeRole", "ecs:ListServices", "ecs:DescribeTaskDefinition"}
-"""The calls if all services are in the daemon's account, discovery is off, and `workers` is set."""
 
 OTHER = "9" * 12
 ROLE = f"arn:aws:iam::{OTHER}:role/autoscaler"
@@ -47,7 +44,7 @@ def statement(document: dict[str, Any], action: str) -> dict[str, Any]:
 
 
 def test_with_all_settings_the_policy_grants_exactly_the_calls_of_the_daemon() -> None:
-    assert actions(policy(load(EVERYTHING))) == USUAL
+    assert actions(policy(load(EVERYTHING))) == USUAL_CALLS
     elsewhere = EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE, "AUTOSCALER_DISCOVER_CLUSTERS": "prod"}
     assert actions(policy(load(elsewhere))) | actions(policy(load(elsewhere), role=ROLE)) == APIS
     assert not APIS & {"ecs:TagResource", "ecs:UntagResource", "iam:SimulatePrincipalPolicy"}
@@ -87,12 +84,12 @@ def test_discovery_grants_every_service_of_those_clusters_and_no_other() -> None
         ({"workers": "draining"}, {"ecs:ListTasks", "ecs:GetTaskProtection"}),
         ({"queues": f"https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/orders"}, {"sqs:GetQueueUrl"}),
         ({"queue_minutes": "false", "cpu_target_percent": "none"}, {"cloudwatch:GetMetricData"}),
-        ({"queues": "[]"}, {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}),
+        ({"queues": "[]"}, set(QUEUE_CALLS)),
     ],
 )
 def test_a_call_that_no_setting_needs_is_not_granted(fields: Any, missing: Any) -> None:
     settings = EVERYTHING | {f"AUTOSCALER_{name.upper()}": value for name, value in fields.items()}
-    assert actions(policy(load(settings))) == USUAL - missing
+    assert actions(policy(load(settings))) == USUAL_CALLS - missing
 
 
 def test_every_purpose_is_a_statement_and_the_statements_have_the_order_of_the_purposes() -> None:
@@ -106,15 +103,12 @@ def test_every_purpose_is_a_statement_and_the_statements_have_the_order_of_the_p
 def test_the_rights_of_a_service_are_in_the_order_of_the_policy_and_each_once() -> None:
     of = config(queues="a,b", cpu_target_percent="60", workers="self_protecting")
     names = [right.api.name for right in rights_of(of.services[0], Home("eu-west-1", ACCOUNT))]
-    assert names[:4] == ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"] * 2
-    assert names[4:] == [
-        *("ecs:DescribeServices", "ecs:UpdateService", "ecs:ListTasks", "ecs:GetTaskProtection"),
-        "cloudwatch:GetMetricData",
-        *(
-            f"application-autoscaling:Describe{what}"
-            for what in ("ScalableTargets", "ScalingPolicies", "ScheduledActions")
-        ),
-    ]
+    ends = len(QUEUE_CALLS), 2 * len(QUEUE_CALLS)
+    assert set(names[: ends[0]]) == set(names[ends[0] : ends[1]]) == set(QUEUE_CALLS)
+    in_order = [api.name for purpose in Purpose for api in CALLS if api.purpose is purpose]
+    assert names[ends[1] :] == [name for name in in_order if name in USUAL_CALLS.difference(QUEUE_CALLS)]
+    assert names[ends[1]] == "ecs:DescribeServices"
+    assert names[-1].startswith("application-autoscaling:")
 
 
 def test_arns_are_as_narrow_as_the_settings() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from autoscaler.sim.model import SimulationOutcome, TaskLife, Workload
-from autoscaler.sim.score import Score, billed_s, demand, elasticity, launches, reversals, score
+from autoscaler.sim.model import AtRisk, SimulationOutcome, TaskLife, Workload
+from autoscaler.sim.score import RunFacts, Score, billed_s, demand, elasticity, facts, launches, reversals, score
 from tests.about import about
 
 NAMES = (
@@ -137,3 +137,25 @@ def test_without_work_the_costs_are_not_a_number() -> None:
     assert math.isnan(figures.cost_per_work)
     assert math.isnan(figures.cost_per_oracle)
     assert math.isnan(figures.lost_work_fraction)
+
+
+def test_facts_are_the_worst_wait_the_peak_the_notices_and_the_late_messages_of_each_hour() -> None:
+    workload = load([0.0, 10.0, 3700.0, 3800.0], [1.0] * 4, 7200.0)
+    made = outcome([50.0, 20.0, 3900.0, math.nan], running=((0.0, 1), (60.0, 3), (90.0, 2)), ended_s=7200.0)
+    risky = dataclasses.replace(
+        made,
+        at_risk=(AtRisk(100.0, 130.0, "max_tasks"), AtRisk(200.0, 205.0, "rule")),
+        groundless_s=(9.0,),
+        dead_letters=2,
+    )
+    assert facts(workload, risky, 45.0) == RunFacts(
+        worst_late_s=3400.0 - 45.0,
+        peak_tasks=3,
+        at_risk_s=35.0,
+        first_at_risk_s=100.0,
+        late_by_hour=(1, 2),
+        dead_letters=2,
+        groundless_scale_outs=1,
+    )
+    assert facts(workload, made, 45.0).at_risk_s is None
+    assert facts(workload, dataclasses.replace(made, at_risk=()), 45.0).at_risk_s == 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from autoscaler.aws.arns import Home, Right
 from autoscaler.config import ServiceConfig, json_schema, load, use_sources
 from autoscaler.config.fields import ServiceFields
 from autoscaler.config.groups import Group, leaves, required
+from autoscaler.config.metrics import sources_in_words
 from autoscaler.config.values import whole
 from autoscaler.control.observing import Observer
 from autoscaler.core import demand
@@ -25,6 +27,7 @@ from autoscaler.sources import METRIC_SOURCES, SOURCES, connect_metrics
 from autoscaler.sources.source import Connection, MetricSource, ProbeAccess
 from tests.config.spoken import flat, only, problems
 from tests.control.fakes import FakePorts, ports_of
+from tests.operating.settings import QUEUE_CALLS
 
 HOME = Home("eu-west-1", "123456789012")
 
@@ -49,6 +52,16 @@ def test_the_sources_declare_exactly_the_names_that_the_core_offers_to_a_formula
 def test_no_two_sources_have_settings_of_the_same_name_in_a_metric() -> None:
     names = [name for source in METRIC_SOURCES for name in source.fields.model_fields]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("source", METRIC_SOURCES, ids=lambda source: source.name)
+def test_the_text_of_the_setting_metrics_names_the_settings_of_every_source(source: MetricSource[Any]) -> None:
+    [text] = [leaf.meaning for leaf in leaves(ServiceFields) if leaf.path == ("metrics",)]
+    tables = [set(re.findall(r"\w+", names)) for names in re.findall(r"\{([^{}]*)\}", text.replace("={...}", ""))]
+    fields = set(source.fields.model_fields)
+    assert any(fields <= names for names in tables), (
+        f"autoscaler/config/fields.py, `metrics`: add {{{', '.join(fields)}}}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +134,8 @@ def test_a_new_row_has_its_settings_in_the_file_and_in_the_schema(dice: DiceSour
 def test_errors_name_a_new_row(dice: DiceSource) -> None:
     assert error_of(sides=0, target_per_task=2) == "roll, sides: 0 is out of range: from 1 to 100"
     assert "did you mean sides?" in error_of(side=6, target_per_task=2)
-    assert error_of(target_per_task=2).endswith("Set namespace and metric, or prometheus and query, or sides")
+    assert sources_in_words().endswith(", or sides")
+    assert error_of(target_per_task=2).endswith(f"Set {sources_in_words()}")
     assert "set only one source" in error_of(sides=6, namespace="App", metric="Lag", target_per_task=2)
 
 
@@ -154,8 +168,8 @@ def permissions_of(service: ServiceConfig) -> set[str]:
 
 
 def test_only_the_sources_that_a_service_uses_need_permissions() -> None:
-    minutes = {"sqs:GetQueueAttributes", "sqs:GetQueueUrl", "cloudwatch:GetMetricData"}
-    assert permissions_of(only(load(flat()))) == minutes
-    assert permissions_of(only(load(flat(QUEUE_MINUTES="false")))) == minutes - {"cloudwatch:GetMetricData"}
-    assert permissions_of(only(load(flat(QUEUE_MINUTES="false", CPU_TARGET_PERCENT="50")))) == minutes
-    assert permissions_of(only(load(flat(QUEUE_MINUTES="false", FORMULA="cpu_percent / 10")))) == minutes
+    counts, minutes = set(QUEUE_CALLS), {"cloudwatch:GetMetricData"}
+    assert permissions_of(only(load(flat()))) == counts | minutes
+    assert permissions_of(only(load(flat(QUEUE_MINUTES="false")))) == counts
+    assert permissions_of(only(load(flat(QUEUE_MINUTES="false", CPU_TARGET_PERCENT="50")))) == counts | minutes
+    assert permissions_of(only(load(flat(QUEUE_MINUTES="false", FORMULA="cpu_percent / 10")))) == counts | minutes

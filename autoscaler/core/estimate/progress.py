@@ -126,9 +126,9 @@ STILL = 6.9
 assumed to complete.
 """
 
-STILL_READINGS = 2
+STILL_READINGS = 3
 """Readings without any change after which neither completions nor arrivals are assumed: with 2 expected completions,
-4 % of all pairs of readings are like this.
+0.8 % of all triples of readings are like this.
 """
 
 LEAST_EXPECTED = 2.0
@@ -168,7 +168,7 @@ class Holding:
 
     @property
     def is_still(self) -> bool:
-        """Whether nothing has completed or arrived for at least two readings, as far as the counts show."""
+        """Whether nothing has completed or arrived for at least three readings, as far as the counts show."""
         return self._still >= STILL_READINGS
 
     def see(self, level: int, completions: float, elapsed_s: float, now: Instant, *, full: bool) -> None:

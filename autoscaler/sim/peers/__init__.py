@@ -28,8 +28,11 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
         peer.name: peer
         for peer in (
             target_tracking.BACKLOG,
+            target_tracking.BACKLOG_20S,
             target_tracking.CPU,
+            target_tracking.CPU_20S,
             step_scaling.PEER,
+            step_scaling.PEER_10S,
             predictive.PEER,
             keda.PEER,
             knative.PEER,

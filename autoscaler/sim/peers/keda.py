@@ -59,11 +59,14 @@ class Keda:
         return self._settings.sync_s
 
     def poll(self, world: Surface) -> None:
-        """If the queue cannot be read, nothing changes: the HPA does nothing without a metric, and KEDA neither
-        activates nor deactivates on an error.
+        """If the queue cannot be read, only a count out of bounds changes: the HPA corrects it before it reads a
+        metric, and KEDA neither activates nor deactivates on an error.
         """
         seen, queue = tasks(world), counts(world)
-        if seen is None or queue is None:
+        if seen is None:
+            return
+        if queue is None:
+            self._correct_bounds(world, seen.desired)
             return
         messages = queue.visible + queue.in_flight
         if world.now >= self._next_poll_at:
@@ -92,6 +95,13 @@ class Keda:
         if self._active_at is None:
             return now >= self._settings.initial_cooldown_s
         return now > self._active_at + self._settings.cooldown_s
+
+    def _correct_bounds(self, world: Surface, replicas: int) -> None:
+        """Run the part of the HPA's loop that needs no metric. At zero replicas the HPA is disabled."""
+        spec, now = self._spec, world.now
+        bounded = min(max(replicas, spec.min_replicas), spec.max_replicas)
+        if replicas > 0 and bounded != replicas and scaled(world, bounded, "the count was out of bounds"):
+            self._memory = hpa.changed(spec, self._memory, replicas, bounded, now)
 
     def _sync_hpa(self, world: Surface, messages: int, replicas: int) -> None:
         """Run the HPA's loop. It records an event only if the change succeeded."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from autoscaler.sim.model import MINUTE_S, Datapoint, Meter, Surface
+from autoscaler.sim.peers.application_auto_scaling import backlog_per_task
 from autoscaler.sim.peers.peer import PeerNumber, Setup, minutes, peer
 from autoscaler.sim.peers.target_tracking import TargetTracking, TrackingSettings, backlog_settings
 
@@ -75,7 +76,7 @@ class Predictive:
 
     def __init__(self, settings: PredictiveSettings) -> None:
         self._settings = settings
-        self._tracking = TargetTracking(settings.tracking)
+        self._tracking = TargetTracking(settings.tracking, backlog_per_task)
         self._history: Mapping[int, float] = {}
         self._refresh_at = 0.0
         self._floors: dict[int, int] = {}

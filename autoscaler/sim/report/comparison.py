@@ -7,7 +7,7 @@ The interval of a difference is often far narrower than the intervals of the two
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -27,7 +27,8 @@ class Study:
 
     `workload` is the load with `seed`. The charts show the runs with that seed; the table shows all runs, in the order
     of `runs`. `world` describes SQS, ECS and the workers; `command` repeats the simulation. `task_concurrency` and
-    `least_billed_s` are the settings of the world, and must be those of the scores.
+    `least_billed_s` are the settings of the world, and must be those of the scores. `scenario`, `sentence`: its name,
+    and what is special in it; empty without a scenario.
     """
 
     workload: Workload
@@ -38,6 +39,8 @@ class Study:
     runs: tuple[ScoredRun, ...]
     task_concurrency: int = 1
     least_billed_s: float = 60.0
+    scenario: str = ""
+    sentence: str = ""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -240,6 +243,21 @@ def _place(row: ComparisonRow) -> tuple[float, float]:
 
 def _dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one != other and one[0] <= other[0] and one[1] <= other[1]
+
+
+def notices(runs: Sequence[ScoredRun]) -> Iterator[str]:
+    """Yield a sentence for each run with late messages or a notice: whether the policy reported the risk."""
+    for run in runs:
+        reported_s, first_s = run.facts.at_risk_s, run.facts.first_at_risk_s
+        if reported_s is None or not (run.score.late_fraction or reported_s):
+            continue
+        seed = f", seed {run.seed}" if len({each.seed for each in runs}) > 1 else ""
+        share = late(100 * run.score.late_fraction)
+        if first_s is None:
+            yield f"{run.policy}{seed}: {share}, without a notice that the latency target is at risk"
+        else:
+            times = f"for {span(reported_s)}, first after {span(first_s)}"
+            yield f"{run.policy}{seed}: {share}; reported that the latency target is at risk {times}"
 
 
 # Describe each policy in one line: its lateness, its cost, and whether it is better than this autoscaler.

@@ -33,6 +33,8 @@ from autoscaler.sim.report.pictures import dumped, pictures
 SCRIPTS = ("time.js", "scatter.js", "charts.js", "page.js")
 """The parts of the script, in this order, after the charts that the daemon's page also uses."""
 
+_EXPORT = re.compile(r"^export ", re.MULTILINE)
+
 
 def page(study: Study) -> str:
     """Return the page. It can be encoded as UTF-8 for any names."""
@@ -73,7 +75,7 @@ def _vendored(name: str) -> str:
 def _linked() -> str:
     """Return the charts that the daemon's page loads as a module. In a script `export` is a syntax error."""
     module = files("autoscaler").joinpath("charts", "linked.js").read_text(encoding="utf-8")
-    return re.sub(r"^export ", "", module, flags=re.MULTILINE)
+    return _EXPORT.sub("", module)
 
 
 def _library() -> str:
@@ -97,6 +99,8 @@ def _packed(text: str) -> str:
 
 def _facts(study: Study) -> Iterator[str]:
     load = study.workload
+    if study.scenario:
+        yield f"scenario: <b>{escape(study.sentence)}</b>"
     yield f"<b>{len(load.arrivals_s):,}</b> messages in <b>{span(load.length_s)}</b>"
     yield f"work for <b>{study.mean_tasks:.3g}</b> tasks on average"
     yield f"latency target <b>{span(study.latency_s)}</b>"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscaler.sim.model import MINUTE_S, Floats, LoggedReason, SimulationOutcome, Workload
+from autoscaler.sim.model import MINUTE_S, AtRisk, Floats, LoggedReason, SimulationOutcome, Workload
 from autoscaler.sim.report.comparison import (
     COST,
     LATE,
@@ -242,7 +242,15 @@ def _pictured(study: Study, run: ScoredRun | None, width_s: float) -> dict[str, 
         "billed": _line(billed(outcome, study.least_billed_s, width_s)),
         "reasons": [_instants(np.array([one.at for one in reasons])), [one.sentence for one in reasons]],
         "reasons_total": len(outcome.reasons),
+        "at_risk": None if outcome.at_risk is None else _at_risk(outcome.at_risk),
     }
+
+
+def _at_risk(periods: Sequence[AtRisk]) -> list[list[Any]]:
+    """Return the starts, the ends and the reasons of the longest periods, at most `MOST_POINTS`, ascending."""
+    longest = sorted(sorted(periods, key=lambda each: each.start_s - each.end_s)[:MOST_POINTS])
+    starts, ends = (np.array([each[at] for each in longest]) for at in range(2))
+    return [_instants(starts), _instants(ends), [each.reason for each in longest]]
 
 
 def _line(points: Series) -> list[list[float | None]]:

@@ -24,6 +24,7 @@ from autoscaler.sim.report.comparison import (
     PolicyComparison,
     Study,
     compare,
+    notices,
     span,
     verdict,
 )
@@ -63,6 +64,9 @@ def lines(study: Study, width: int | None = None) -> Iterator[Text]:
         yield from _block(comparison, others, width, against=True)
     yield Text()
     yield from _verdicts(comparison)
+    if sentences := list(notices(study.runs)):
+        yield Text()
+        yield from map(Text, sentences)
 
 
 def _head(study: Study) -> Iterator[Text]:
@@ -70,6 +74,8 @@ def _head(study: Study) -> Iterator[Text]:
     seeds = f"seed {study.seeds[0]}" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
     jobs = f"{len(load.arrivals_s):,} messages in {span(load.length_s)}"
     yield Text(f"{_printable(load.name)}: {jobs}, work for {study.mean_tasks:.3g} tasks on average, {seeds}", "bold")
+    if study.scenario:
+        yield Text(f"scenario: {study.sentence}")
     yield Text(f"late: first received more than {span(study.latency_s)} after arrival")
     yield Text()
 

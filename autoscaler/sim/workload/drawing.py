@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autoscaler.sim.chance import DurationDistribution, stream
+from autoscaler.sim.chance import Durations, stream
 from autoscaler.sim.model import MINUTE_S, Floats, Workload
 from autoscaler.sim.workload.choosing import Choice, LoadSize, factor, load, part
 from autoscaler.sim.workload.lines import COUNTS, JOBS, place, rows
@@ -34,7 +34,7 @@ class Counted:
     interval_s: float
     counts: Floats = field(repr=False, compare=False)
     history: Floats = field(repr=False, compare=False)
-    service: DurationDistribution
+    service: Durations
     digest: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -64,9 +64,10 @@ class RecordedJobs:
     """Recorded jobs, each at its own instant with its own service time, repeated `ratio` times on average.
 
     Each job occurs floor(ratio) times, and once more with the probability of the fraction, independently: at 0.3 zero
-    times or once; at 2.3 two or three times. The first occurrence is at the job's instant, and its copies are uniform
-    in the same minute: so the load of a minute stays, and copies do not arrive together. At 1 nothing is random.
-    Equality is by content.
+    times or once; at 2.3 two or three times. The first occurrence is at the job's instant, and the second one is
+    uniform in the same minute: so the load of a minute stays, and copies do not arrive together. Further ones are
+    uniform in a wider window (`_windows`): a hundred copies of one job in one minute would be a batch that the
+    recording does not have. At 1 nothing is random. Equality is by content.
     """
 
     name: str
@@ -97,7 +98,14 @@ class RecordedJobs:
         job = np.repeat(np.arange(self.arrivals_s.size), times)
         arrivals = self.arrivals_s[job]
         copy = np.flatnonzero(job[1:] == job[:-1]) + 1
-        arrivals[copy] = np.floor(arrivals[copy] / MINUTE_S) * MINUTE_S + rng.random(copy.size) * MINUTE_S
+        begin = np.floor(arrivals[copy] / MINUTE_S) * MINUTE_S
+        wide_s = np.full(copy.size, MINUTE_S)
+        if self.ratio > NEAR_COPIES:
+            further = copy >= np.searchsorted(job, job[copy]) + NEAR_COPIES
+            of = job[copy][further]
+            since_s, until_s = _windows(self.arrivals_s, self.ratio, self.length_s)
+            begin[further], wide_s[further] = since_s[of], until_s[of] - since_s[of]
+        arrivals[copy] = begin + rng.random(copy.size) * wide_s
         order = np.argsort(arrivals, kind="stable")
         return Workload(
             self.name,
@@ -110,7 +118,40 @@ class RecordedJobs:
         )
 
 
-def by_count(trace: CountTrace, choice: Choice, service: DurationDistribution, task_concurrency: int = 1) -> Counted:
+NEAR_COPIES = 2
+"""Occurrences of a job in its own minute."""
+
+COPIES_PER_MINUTE = 10.0
+
+
+def _windows(arrivals: Floats, ratio: float, length_s: float) -> tuple[Floats, Floats]:
+    """Return the window of the further copies of each job: from halfway to the job before, until halfway to the next
+    one, so that the load between two jobs stays. It includes the minute of the job, and has at least a minute for each
+    ten copies.
+    """
+    half_s = ratio / COPIES_PER_MINUTE * MINUTE_S / 2 if ratio > COPIES_PER_MINUTE else 0.0
+    halfway = (arrivals[1:] + arrivals[:-1]) / 2
+    begin = np.floor(arrivals / MINUTE_S) * MINUTE_S
+    since_s = np.minimum(np.concatenate([begin[:1], halfway]), np.minimum(begin, arrivals - half_s))
+    until_s = np.maximum(np.concatenate([halfway, begin[-1:]]), np.maximum(begin + MINUTE_S, arrivals + half_s))
+    return np.maximum(since_s, 0.0), np.minimum(until_s, length_s)
+
+
+def _expected(arrivals: Floats, ratio: float, by_minute: Floats) -> Floats:
+    """Return the expected number of messages of each minute if each job occurs `ratio` times."""
+    if ratio <= NEAR_COPIES or not arrivals.size:
+        return by_minute * ratio
+    edges = np.arange(by_minute.size + 1) * MINUTE_S
+    since_s, until_s = _windows(arrivals, ratio, float(edges[-1]))
+    rates = 1 / (until_s - since_s)
+    at = np.concatenate([since_s, until_s])
+    order = np.argsort(at, kind="stable")
+    slopes = np.cumsum(np.concatenate([rates, -rates])[order])
+    sums = np.concatenate([[0.0], np.cumsum(slopes[:-1] * np.diff(at[order]))])
+    return np.asarray(by_minute * NEAR_COPIES + (ratio - NEAR_COPIES) * np.diff(np.interp(edges, at[order], sums)))
+
+
+def by_count(trace: CountTrace, choice: Choice, service: Durations, task_concurrency: int = 1) -> Counted:
     """Return the source of the chosen days of a trace of counts. Raise `TraceError` as `part` and `factor` do."""
     chosen = part(choice, trace.name, trace.counts.size, trace.interval_s)
     counts = trace.counts[chosen.first : chosen.end]
@@ -138,7 +179,8 @@ def by_job(trace: JobTrace, choice: Choice, service_scale: float = 1.0, task_con
     mean_s = float(services.mean()) if services.size else 0.0
     ratio = factor(choice, trace.name, load(counts, MINUTE_S, mean_s, task_concurrency))
     history = by_minute[: chosen.first]
-    return RecordedJobs(trace.name, length_s, arrivals, services, ratio, counts * ratio, history * ratio)
+    expected = _expected(arrivals, ratio, counts)
+    return RecordedJobs(trace.name, length_s, arrivals, services, ratio, expected, history * ratio)
 
 
 def _before(end_s: float, arrivals: Floats) -> Floats:

@@ -57,7 +57,7 @@ class SimulatedQueue:
         self._visibility_timeout_s = settings.visibility_timeout_s
         self._max_receives = inf if settings.max_receives is None else settings.max_receives
         self._receive_counts: dict[int, int] = {}
-        self._duplicated = _duplicated(len(workload.arrivals_s), settings.duplicate_ratio, seed)
+        self._duplicated = drawn(len(workload.arrivals_s), settings.duplicate_ratio, seed, "duplicates")
 
     @property
     def is_exhausted(self) -> bool:
@@ -157,12 +157,11 @@ def _pairs(workload: Workload) -> Iterator[Pair]:
     )
 
 
-def _duplicated(messages: int, ratio: float, seed: int) -> frozenset[int]:
-    """Return the messages that are also delivered as a copy."""
+def drawn(messages: int, ratio: float, seed: int, purpose: str) -> frozenset[int]:
+    """Return the random messages of this ratio for the purpose, such as those that are also delivered as a copy."""
     if ratio <= 0:
         return frozenset()
-    drawn = stream(seed, "duplicates").random(messages) < ratio
-    return frozenset(np.flatnonzero(drawn).tolist())
+    return frozenset(np.flatnonzero(stream(seed, purpose).random(messages) < ratio).tolist())
 
 
 # The message counts that SQS returns: approximate, and delayed.

@@ -1,16 +1,17 @@
 """ECS: it launches and stops tasks until their number is the desired count.
 
-Tasks that a deployment replaces are old, and all others are new. Old tasks stop as new tasks come up.
+Tasks that a deployment or a rebalancing replaces are old, and all others are new. Old tasks stop as new tasks come up.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from math import inf
+from math import ceil, inf
 
 from autoscaler.sim.chance import StartUp, stream
-from autoscaler.sim.model import TaskLife, Tasks, Victims, WorldSettings
+from autoscaler.sim.model import MINUTE_S, TaskLife, Tasks, Victims, WorldSettings
 from autoscaler.sim.world.faults import FaultPlan
 from autoscaler.sim.world.serving import Agenda, Serving
 
@@ -43,9 +44,10 @@ class SimulatedService:
         self._agenda = agenda
         self._serving = serving
         self._faults = faults
-        self._bucket = LaunchBucket(settings.launch_burst, settings.launch_per_s)
+        self._bucket = LaunchBucket(settings.launch_burst, settings.launch_per_s, settings.launches_per_minute)
         self._start_ups = StartUps(settings.start_up, seed)
         self._rng = stream(seed, "victims")
+        self._moved = stream(seed, "moved")
         self._launched: list[SimulatedTask] = []
         self._new: dict[int, SimulatedTask] = {}
         self._old: dict[int, SimulatedTask] = {}
@@ -82,10 +84,28 @@ class SimulatedService:
         self._deployment_s = now
         self.reconcile(now)
 
+    def lose(self, share: float, now: float) -> None:
+        """Stop this share of the running tasks, busy or not, and replace them."""
+        self._terminate(self._drawn(share), now)
+        self.reconcile(now)
+
+    def rebalance(self, share: float, now: float) -> None:
+        """Start to replace this share of the running tasks."""
+        for task in self._drawn(share):
+            self._new.pop(task.number, None)
+            self._old[task.number] = task
+        self.reconcile(now)
+
+    def _drawn(self, share: float) -> list[SimulatedTask]:
+        """Return a random share of the running tasks, rounded up."""
+        up = [task for task in (*self._old.values(), *self._new.values()) if task.is_up]
+        most = ceil(share * len(up) - 1e-9)
+        return [up[at] for at in self._moved.permutation(len(up))[:most].tolist()]
+
     def reconcile(self, now: float) -> None:
         """Stop surplus tasks and launch missing ones. Schedule another call for those that are not possible now."""
         is_rolling = self._deployment_s is not None
-        new_up = sum(task.is_up for task in self._new.values()) if is_rolling else 0
+        new_up = sum(task.is_up for task in self._new.values()) if is_rolling or self._old else 0
         remaining = self._stop(self._old, len(self._old) - max(0, self.desired.now - new_up), now)
         remaining += self._stop(self._new, len(self._new) - self.desired.now, now)
         if remaining:
@@ -126,7 +146,7 @@ class SimulatedService:
         self._mark_up(task, now)
         if self._faults.crashes(now):
             self._agenda.add(now + self._settings.crash_after_s, partial(self._crash, task))
-        if self._deployment_s is not None:
+        if self._deployment_s is not None or self._old:
             self.reconcile(now)
 
     def _mark_up(self, task: SimulatedTask, now: float) -> None:
@@ -202,24 +222,35 @@ BLOCK = 256
 
 
 class LaunchBucket:
-    """A token bucket with Fargate's launch rate: `per_s` tokens per second, at most `burst`. It is full at 0."""
+    """A token bucket with Fargate's launch rate: `per_s` tokens per second, at most `burst`. It is full at 0. In
+    addition, at most `per_minute` launches are possible in any 60 s: the ECS quota of one service.
+    """
 
-    def __init__(self, burst: int, per_s: float) -> None:
+    def __init__(self, burst: int, per_s: float, per_minute: int = 500) -> None:
         self._burst = float(burst)
         self._per_s = per_s
         self._tokens = float(burst)
         self._at = 0.0
+        self._left = per_minute
+        self._recent: deque[tuple[float, int]] = deque()
 
     def take(self, most: int, now: float) -> int:
         """Take all whole tokens, at most `most`, and return their number."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
         self._at = now
-        taken = min(most, int(self._tokens + 1e-6))  # 20/s for 0.05 s is one, not 0.9999999
+        while self._recent and self._recent[0][0] + MINUTE_S <= now:  # exactly as in next_s
+            self._left += self._recent.popleft()[1]
+        taken = min(most, int(self._tokens + 1e-6), self._left)  # 20/s for 0.05 s is one, not 0.9999999
         self._tokens = max(0.0, self._tokens - taken)
+        if taken:
+            self._left -= taken
+            self._recent.append((now, taken))
         return taken
 
     def next_s(self) -> float:
-        """Return when the next token is available. Call it after `take` returned fewer tokens than requested."""
+        """Return when the next launch is possible. Call it after `take` returned fewer tokens than requested."""
+        if self._left <= 0:
+            return self._recent[0][0] + MINUTE_S if self._recent else inf
         return self._at + (1.0 - self._tokens) / self._per_s if self._per_s > 0 else inf
 
 

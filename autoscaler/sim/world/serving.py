@@ -1,7 +1,7 @@
 """The loop that assigns each message to a slot of a task.
 
 Time advances lazily: the result of a message is computed when it is received. A kill or a crash finds the message in
-its slot and corrects the result. Invariant: slot-seconds spent = the work of the deleted messages + the lost work.
+its slot and corrects the result. Invariant: slot-seconds spent = the work of the processed messages + the lost work.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from math import inf
 from typing import TypeAlias
 
 from autoscaler.sim.model import Workload, WorldSettings
-from autoscaler.sim.world.queue import NO_MESSAGE, NO_MORE, SimulatedQueue
+from autoscaler.sim.world.queue import NO_MESSAGE, NO_MORE, SimulatedQueue, drawn
 
 
 class Serving:
     """Assigns messages to slots. `slowdown`: factor of the processing time of messages that begin now. `worked_s`:
     slot-seconds of all messages that have begun, until their ends. `lost_s`: the part of them that led to no deletion.
+    `lost_messages`: messages that were deleted on receipt by tasks that were killed before they had processed them.
     """
 
     def __init__(self, workload: Workload, settings: WorldSettings, seed: int) -> None:
@@ -27,9 +28,12 @@ class Serving:
         self.slowdown = 1.0
         self.worked_s = 0.0
         self.lost_s = 0.0
+        self.lost_messages = 0
         self._broken_until = 0.0
         self._undeleted = 0
-        self._has_fast_path = settings.prefetch == 0 and not self.queue.has_duplicates
+        self._deletes_on_receipt = settings.delete_on_receipt
+        self._poison = drawn(len(workload.arrivals_s), settings.poison_ratio, seed, "poison")
+        self._has_fast_path = settings.prefetch == 0 and not self.queue.has_duplicates and not self._poison
 
     def serve(self, until: float) -> None:
         """Receive every message that can be received before `until`."""
@@ -75,9 +79,15 @@ class Serving:
         self.worked_s += end_s - since
         if message < 0:
             self._lose(held)
-        elif end_s < self._broken_until:
+        elif self._fails(held):
             self._lose(held)
             self.queue.return_after_timeout(message, end_s)
+
+    def _fails(self, held: Held) -> bool:
+        """Return whether the message returns to the queue after its processing."""
+        if self._deletes_on_receipt:
+            return False
+        return held[0] < self._broken_until or held[2] in self._poison
 
     def _lose(self, held: Held) -> None:
         """Count the work as lost: the work ends, but the message is not deleted."""
@@ -86,11 +96,11 @@ class Serving:
 
     def break_down(self, until: float, now: float) -> None:
         """Start a breakdown: no message whose processing ends before `until` is deleted."""
+        succeeding = [held for held in self.workers.held(now) if held[2] >= 0 and not self._fails(held)]
         self._broken_until = until
-        for held in self.workers.held(now):
-            if held[2] >= 0 and held[0] < until:
-                self._lose(held)
-                self.queue.return_after_timeout(held[2], held[0])
+        for held in filter(self._fails, succeeding):
+            self._lose(held)
+            self.queue.return_after_timeout(held[2], held[0])
 
     def repair(self, _: float) -> None:
         """End the breakdown, so that the fast path is possible again."""
@@ -123,12 +133,14 @@ class Serving:
         """End or prevent the work on a message. It is visible from `visible_s`. None: after its visibility timeout."""
         end_s, _, message, since = held
         self.worked_s -= end_s - max(now, since)
+        is_lost = self._deletes_on_receipt and message >= 0
+        self.lost_messages += is_lost
         if self._cancel_return(held):
             self.lost_s -= end_s - since
         else:
-            self._undeleted += 1
+            self._undeleted += not is_lost
         self.lost_s += max(0.0, now - since)
-        if message < 0:
+        if message < 0 or is_lost:
             return
         if visible_s is None:
             self.queue.return_after_timeout(message, now)
@@ -137,7 +149,7 @@ class Serving:
 
     def _cancel_return(self, held: Held) -> bool:
         """Return whether the message already counts as not deleted. Its return for that reason is cancelled."""
-        return held[2] < 0 or (held[0] < self._broken_until and self.queue.cancel_return(held[2], held[0]))
+        return held[2] < 0 or (self._fails(held) and self.queue.cancel_return(held[2], held[0]))
 
     @property
     def last_end_s(self) -> float:
@@ -146,11 +158,17 @@ class Serving:
 
     def in_flight(self, now: float) -> int:
         """Return the messages in flight: held by tasks, or by tasks that have ended."""
-        return sum(1 for _ in self.workers.held(now)) + self.queue.hidden(now)
+        if self._deletes_on_receipt:
+            return self.queue.hidden(now)
+        held = sum(each[0] > now or not self._fails(each) for each in self.workers.held(now))  # else it is hidden
+        return held + self.queue.hidden(now)
 
     def deleted(self, now: float) -> int:
-        """Return the number of messages deleted until `now`."""
-        in_progress = sum(held[2] >= 0 and held[0] >= self._broken_until for held in self.workers.held(now))
+        """Return the number of messages deleted until `now`, including those that are deleted at `now`."""
+        if self._deletes_on_receipt:
+            return self.queue.receives - self._undeleted
+        held = (each for each in self.workers.held(now) if each[0] > now)
+        in_progress = sum(each[2] >= 0 and not self._fails(each) for each in held)
         return self.queue.receives - self._undeleted - in_progress
 
     def worked_until(self, now: float) -> float:
@@ -158,7 +176,8 @@ class Serving:
         return self.worked_s - sum(held[0] - max(now, held[3]) for held in self.workers.held(now))
 
     def oldest_age_s(self, now: float) -> float | None:
-        return self.queue.oldest_age_s(now, (held[2] for held in self.workers.held(now)))
+        held = () if self._deletes_on_receipt else self.workers.held(now)
+        return self.queue.oldest_age_s(now, (each[2] for each in held))
 
 
 # Tasks as workers. Each task has slots for messages in progress and for prefetched messages.
@@ -227,12 +246,15 @@ class SimulatedWorkers:
         return self._leaving.pop(task, [])
 
     def held(self, now: float) -> Iterator[Held]:
-        """Yield the messages that tasks hold at `now`: those in progress, and those prefetched."""
+        """Yield the messages that tasks hold just before `now`: those in progress, and those prefetched.
+
+        What ends exactly at `now` is still held, because what is received at `now` is not received yet (`serve`).
+        """
         for slot in self.slots:
-            if slot[0] > now and slot[2] != NO_MESSAGE:
+            if slot[0] >= now and slot[2] != NO_MESSAGE:
                 yield slot
         for finishing in self._leaving.values():
-            yield from (slot for slot in finishing if slot[0] > now)
+            yield from (slot for slot in finishing if slot[0] >= now)
 
     def idle(self, now: float) -> list[int]:
         """Return the tasks that are up and hold no message, longest idle first."""

@@ -55,6 +55,7 @@ class World:
         self._sampling = Sampling(settings, seed)
         self._minute = _Minutes()
         self._reasons: list[LoggedReason] = []
+        self._groundless_s: list[float] = []
         self._schedule()
 
     @property
@@ -86,7 +87,14 @@ class World:
         self._refuse_if_throttled()
         if tasks < 0:
             raise ValueError(f"{tasks} tasks cannot be desired")
+        if tasks > self._service.desired.now and self._is_quiet():
+            self._groundless_s.append(self._now)
         self._service.scale_to(tasks, self._now)
+
+    def _is_quiet(self) -> bool:
+        """Return whether no message is visible and none arrived in the last minute."""
+        queue = self._serving.queue
+        return not queue.visible(self._now) and queue.sent(self._now) == queue.sent(self._now - MINUTE_S)
 
     def log(self, sentence: str) -> None:
         self._reasons.append(LoggedReason(self._now, sentence))
@@ -117,6 +125,8 @@ class World:
             running=tuple(self._service.running.steps),
             ended_s=ended_s,
             reasons=tuple(self._reasons),
+            lost_messages=self._serving.lost_messages,
+            groundless_s=tuple(self._groundless_s),
         )
 
     def _refuse_if_throttled(self) -> None:
@@ -134,6 +144,12 @@ class World:
             agenda.add(end_s, serving.repair)
         for at in faults.rollouts_s:
             agenda.add(at, self._service.deploy)
+        for loss in faults.spot_losses:
+            agenda.add(loss.start_s, partial(self._service.lose, loss.share))
+        for move in faults.rebalancings:
+            agenda.add(move.start_s, partial(self._service.rebalance, move.share))
+        for change in faults.manual_changes:
+            agenda.add(change.start_s, partial(self._service.scale_to, change.tasks))
         for at in faults.shortages_end_s:
             agenda.add(at, self._service.reconcile)
         if self._settings.count_late_s > 0:

@@ -31,7 +31,7 @@ def policy(**changes: object) -> Policy:
     return replace(Policy("orders", 0, 5000, queues=(QueuePolicy("q", 60.0),)), **changes)  # type: ignore[arg-type]
 
 
-class Readings:
+class PolledService:
     """A service polled every ten seconds. A minute's deletions can be read one minute after it."""
 
     def __init__(self, configured: Policy, tasks: int = 10) -> None:
@@ -59,39 +59,39 @@ class Readings:
 
 def test_if_workers_delete_messages_first_their_throughput_is_learned_from_minutes_with_a_backlog() -> None:
     """Ten tasks delete 60 messages a minute and none is ever in flight: 10 x 60 / 60 = 10 s each."""
-    known = Readings(policy()).minutes(6, visible=500, in_flight=0, deleted=60)
+    known = PolledService(policy()).minutes(6, visible=500, in_flight=0, deleted=60)
     assert known.regime is Regime.EARLY_ACK
     assert known.slow_s == pytest.approx(10.0, rel=0.1)
 
 
 def test_if_workers_delete_messages_first_a_configured_time_stays_while_no_message_waits() -> None:
-    worked = Readings(policy(processing_time_s=10.0))
+    worked = PolledService(policy(processing_time_s=10.0))
     worked.minutes(5, visible=500, in_flight=0, deleted=60)
     known = worked.minutes(60, visible=0, in_flight=0, deleted=30)
     assert known.slow_s == pytest.approx(10.0, rel=0.1)
 
 
 def test_a_wrong_time_of_a_millisecond_is_discarded_after_one_minute_with_a_backlog() -> None:
-    worked = Readings(policy())
+    worked = PolledService(policy())
     assert worked.minutes(30, visible=0, in_flight=0, deleted=60).slow_s < 1.0
     assert worked.minutes(3, visible=500, in_flight=0, deleted=60).slow_s == pytest.approx(10.0, rel=0.2)
 
 
 def test_workers_that_hold_their_messages_have_no_early_ack() -> None:
-    known = Readings(policy()).minutes(10, visible=500, in_flight=10, deleted=60)
+    known = PolledService(policy()).minutes(10, visible=500, in_flight=10, deleted=60)
     assert known.regime is Regime.SATURATED
     assert known.slow_s == pytest.approx(10.0, rel=0.1)
 
 
 def test_more_messages_in_flight_than_slots_without_a_backlog_give_only_an_upper_bound() -> None:
-    known = Readings(policy()).minutes(5, visible=0, in_flight=30, deleted=60)
+    known = PolledService(policy()).minutes(5, visible=0, in_flight=30, deleted=60)
     assert known.regime is Regime.UNIDENTIFIABLE
     assert known.slow_s <= 10.0 * 1.05, "10 tasks x 60 s / 60 messages"
 
 
 def test_a_corrected_number_of_slots_does_not_change_the_learned_throughput_of_a_task() -> None:
     """Each task holds four messages and completes one each second; one slot was assumed."""
-    worked = Readings(policy(), tasks=10)
+    worked = PolledService(policy(), tasks=10)
     worked.minutes(3, visible=900, in_flight=40, deleted=600)
     for _ in range(40):
         known = worked.minutes(1, visible=900, in_flight=40, deleted=600)
@@ -100,7 +100,7 @@ def test_a_corrected_number_of_slots_does_not_change_the_learned_throughput_of_a
 
 def test_without_count_in_flight_only_minutes_with_a_backlog_are_learned_from() -> None:
     """500 stuck messages are in flight all day; ten tasks complete 60 a minute."""
-    worked = Readings(policy(count_in_flight=False))
+    worked = PolledService(policy(count_in_flight=False))
     before = worked.minutes(10, visible=0, in_flight=500, deleted=60).slow_s
     assert before == pytest.approx(12.0), "as assumed"
     assert worked.minutes(5, visible=400, in_flight=510, deleted=60).slow_s == pytest.approx(10.0, rel=0.1)
@@ -306,7 +306,7 @@ def test_deletions_before_the_counts_stopped_to_change_show_nothing() -> None:
 
 def test_nothing_arrives_and_nothing_completes_while_the_counts_do_not_change() -> None:
     """Three tasks, 5 s a message so far, now 97 messages that do not move: no phantom arrivals."""
-    worked = Readings(policy(), tasks=3)
+    worked = PolledService(policy(), tasks=3)
     worked.minutes(10, visible=30, in_flight=3, deleted=36)
     known = worked.minutes(2, visible=97, in_flight=3, deleted=0, drift=0)
     assert known.regime is Regime.BATCH
@@ -331,14 +331,14 @@ def test_unchanged_counts_are_evidence_from_45_seconds_on(seconds: int, is_held:
     assert (holding.expected_s > 0) == is_held
 
 
-def test_two_unchanged_readings_are_still() -> None:
+def test_three_unchanged_readings_are_still() -> None:
     holding = Holding()
     still = []
-    for at in range(4):
+    for at in range(5):
         holding.see(100, 2.0, POLL_S, at * POLL_S, full=True)
         still.append(holding.is_still)
-    assert still == [False, False, True, True]
-    holding.see(101, 2.0, POLL_S, 40.0, full=True)
+    assert still == [False, False, False, True, True]
+    holding.see(101, 2.0, POLL_S, 50.0, full=True)
     assert not holding.is_still
 
 

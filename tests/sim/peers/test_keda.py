@@ -73,6 +73,12 @@ def test_a_queue_that_cannot_be_read_changes_nothing() -> None:
     assert world.polls(scaler, 4000.0) == 0
 
 
+@pytest.mark.parametrize(("desired", "corrected"), [(150, 100), (2, 3), (100, 100), (3, 3), (0, 0)])
+def test_a_count_out_of_bounds_is_corrected_even_if_the_queue_cannot_be_read(desired: int, corrected: int) -> None:
+    world = ScriptedQueue(desired=desired, unavailable=True)
+    assert world.polls(keda(min_tasks=3), 60.0) == corrected
+
+
 def test_a_restarted_controller_does_not_scale_in_for_five_minutes() -> None:
     world, scaler = ScriptedQueue(visible=20, desired=40), keda()
     world.polls(scaler, 285.0)

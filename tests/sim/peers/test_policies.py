@@ -18,8 +18,11 @@ GRIDS = [spec for peer in PEERS.values() for spec in peer.grid(setup())]
 def test_the_peers_have_their_documented_names() -> None:
     assert list(PEERS) == [
         "target-tracking",
+        "target-tracking-20s",
         "target-tracking-cpu",
+        "target-tracking-cpu-20s",
         "step-scaling",
+        "step-scaling-10s",
         "predictive",
         "keda",
         "knative",
@@ -46,12 +49,16 @@ def test_depends_on_latency_is_true_if_the_settings_differ_between_latencies(spe
     assert depends_on_latency(spec) == differs
 
 
-@pytest.mark.parametrize("spec", ["target-tracking", "predictive", "nomad", "keda:latency", "wpa:latency/120"])
+@pytest.mark.parametrize(
+    "spec", ["target-tracking", "step-scaling-10s", "predictive", "nomad", "keda:latency", "wpa:latency/120"]
+)
 def test_specs_whose_number_follows_from_the_latency_depend_on_it(spec: str) -> None:
     assert depends_on_latency(spec)
 
 
-@pytest.mark.parametrize("spec", ["keda", "keda:12", "knative", "static", "static:9", "react", "nomad:12/60"])
+@pytest.mark.parametrize(
+    "spec", ["keda", "keda:12", "knative", "static:9", "react", "nomad:12/60", "step-scaling-10s:12"]
+)
 def test_specs_with_fixed_numbers_do_not_depend_on_the_latency(spec: str) -> None:
     assert not depends_on_latency(spec)
 

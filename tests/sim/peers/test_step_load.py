@@ -44,7 +44,10 @@ def response(spec: str) -> StepResponse:
         ("target-tracking", 180, 300),  # three minutes, and one minute until the third one can be read
         ("target-tracking-cpu", 180, 300),
         ("predictive", 180, 300),  # without history it behaves like target tracking
-        ("step-scaling", 120, 360),  # the mean of five minutes above 100, with a delay of one minute
+        ("target-tracking-20s", 60, 80),  # three datapoints of 20 s, the third readable at once
+        ("target-tracking-cpu-20s", 80, 100),  # AWS announced 86 s
+        ("step-scaling-10s", 10, 30),  # two polls: more than twelve messages are visible in the fourth second
+        ("step-scaling", 60, 180),  # one minute of five above 100, with a delay of one minute
         ("keda", 15, 45),  # its poll activates one task, the next sync of the HPA the rest
         ("knative", 0, 6),  # a panic window
         ("wpa", 0, 20),
@@ -67,6 +70,7 @@ def test_the_delay_to_the_first_scale_out_is_as_documented(spec: str, least_s: f
         ("react", 0, 30),
         ("nomad:1", 10, 300),
         ("target-tracking-cpu:70/60", 900, 1020),  # fifteen minutes below, with a delay of one minute
+        ("target-tracking-cpu-20s:70/60", 900, 960),  # the same fifteen minutes, with a delay of 20 s
         ("static", np.inf, np.inf),
     ],
 )
@@ -79,8 +83,17 @@ def test_the_final_count_is_the_lowest_count_of_the_peer(spec: str, left: int) -
     assert response(spec).tasks_left == left
 
 
-@pytest.mark.parametrize("spec", ["target-tracking:latency/60/100", "target-tracking-cpu:70/60/100"])
-def test_target_tracking_keeps_one_task(spec: str) -> None:
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "target-tracking:latency/60/100",
+        "target-tracking-20s:latency/60/100",
+        "target-tracking-cpu:70/60/100",
+        "target-tracking-cpu-20s:70/60/100",
+        "step-scaling-10s:latency/60/50",
+    ],
+)
+def test_policies_of_application_auto_scaling_keep_one_task(spec: str) -> None:
     assert response(spec).tasks_left == 1
 
 

@@ -27,8 +27,10 @@ def test_the_steps_add_one_from_100_messages_and_five_from_500_and_remove_one_at
     assert evaluated(published(*[visible] * 5), parse("step-scaling", setup())) == tasks
 
 
-def test_the_metric_is_the_mean_of_five_complete_minutes() -> None:
-    assert evaluated(published(0, 0, 0, 0, 500), parse("step-scaling", setup())) == 11
+def test_the_metric_is_the_maximum_of_five_complete_minutes() -> None:
+    assert evaluated(published(0, 0, 0, 0, 500), parse("step-scaling", setup())) == 15
+    assert evaluated(published(0, 120, 0, 0, 0), parse("step-scaling", setup())) == 11
+    assert evaluated(published(0, 1, 0, 0, 0), parse("step-scaling", setup())) == 10
     assert evaluated(published(*[900] * 4), parse("step-scaling", setup())) == 10
     assert evaluated(published(900, 900, None, 900, 900), parse("step-scaling", setup())) == 10
 

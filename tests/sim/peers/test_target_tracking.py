@@ -75,8 +75,11 @@ def test_during_the_cooldown_only_a_larger_target_computed_from_the_count_before
     world.publish(Meter.VISIBLE, 240.0, 240.0, 240.0)
     world.publish(Meter.RUNNING, 10.0, 10.0, 10.0)
     assert evaluated(world, scaler) == 20
+    world.now += 60.0
     world.publish(Meter.VISIBLE, 300.0, 300.0, 360.0)
+    world.publish(Meter.RUNNING, 10.0, 10.0, 10.0)
     assert evaluated(world, scaler) == 30
+    world.now += 60.0
     world.publish(Meter.VISIBLE, 600.0, 600.0, 600.0)
     world.publish(Meter.RUNNING, 30.0, 30.0, 30.0)
     assert evaluated(world, scaler) == 30
@@ -129,7 +132,7 @@ def test_a_throttled_change_starts_no_cooldown() -> None:
     world.throttled = True
     evaluated(world, scaler)
     world.throttled = False
-    world.publish(Meter.VISIBLE, 240.0, 240.0, 240.0)
+    world.now += 60.0
     assert evaluated(world, scaler) == 20
 
 

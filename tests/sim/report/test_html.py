@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.sim.model import LoggedReason
+from autoscaler.sim.model import AtRisk, LoggedReason
 from autoscaler.sim.report.comparison import Study
 from autoscaler.sim.report.html import page
 from autoscaler.sim.report.pictures import MOST_POINTS, dumped
@@ -220,3 +220,15 @@ def test_a_load_without_messages_has_a_page() -> None:
     assert len(load.arrivals_s) == 0
     assert outcome.received_s.size == 0
     assert "0</b> messages" in page(study)
+
+
+def test_the_periods_at_risk_are_in_the_data_and_the_scenario_is_a_fact() -> None:
+    study = made.study()
+    ours = study.runs[0]
+    risky = replace(ours, outcome=replace(ours.outcome, at_risk=(AtRisk(60.0, 90.0, NASTY),)))
+    text = page(replace(study, runs=(risky, *study.runs[1:]), scenario="poison", sentence=NASTY))
+    rows = chart_data(text)["rows"]
+    assert rows[0]["at_risk"] == [[60], [90], [NASTY]]
+    assert {row["at_risk"] for row in rows[1:]} == {None}
+    assert "scenario: " in "".join(ReportParser(text).inside("li"))
+    assert NASTY not in text

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from autoscaler.sim.report.comparison import compare, late, verdict
+from autoscaler.sim.report.comparison import compare, late, notices, verdict
+from autoscaler.sim.score import RunFacts
 from tests.sim.report.made import scored
 
 OURS = scored("ours", late_fraction=0.01, cost_per_work=2.0, cost_per_oracle=1.5)
@@ -92,3 +94,14 @@ def test_an_unknown_cost_is_left_out() -> None:
 )
 def test_a_small_late_fraction_is_not_shown_as_nothing(percent: float, text: str) -> None:
     assert late(percent) == text
+
+
+def test_a_run_with_late_messages_says_whether_the_risk_was_reported() -> None:
+    reported = replace(OURS, seed=2, facts=RunFacts(at_risk_s=90.0, first_at_risk_s=3600.0))
+    silent = replace(OURS, facts=RunFacts(at_risk_s=0.0))
+    assert list(notices([silent, reported, scored("peer")])) == [
+        "ours, seed 1: 1.00 % late, without a notice that the latency target is at risk",
+        "ours, seed 2: 1.00 % late; reported that the latency target is at risk for 1.5 minutes, first after 1 hour",
+    ]
+    in_time = replace(scored("ours", late_fraction=0.0), facts=RunFacts(at_risk_s=0.0))
+    assert list(notices([in_time])) == []

@@ -153,7 +153,8 @@ def test_the_history_of_jobs_is_rescaled_like_the_jobs() -> None:
     trace = JobTrace("j", np.linspace(0.0, (2 * DAY - 1) * 60.0, 2 * DAY), np.full(2 * DAY, 60.0))
     chosen = by_job(trace, Choice(1, 1, mean_tasks=2.5))
     assert chosen.ratio == pytest.approx(2.5)
-    assert chosen.counts == pytest.approx(2.5)
+    assert chosen.counts[1:-1] == pytest.approx(2.5)
+    assert chosen.counts.mean() == pytest.approx(2.5)
     assert chosen.history == pytest.approx(2.5)
 
 

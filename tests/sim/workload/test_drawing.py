@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from autoscaler.sim.chance import DurationDistribution
 from autoscaler.sim.model import Workload
 from autoscaler.sim.workload import Choice, Counted, CountTrace, JobTrace, RecordedJobs, by_count, by_job
+from autoscaler.sim.workload.drawing import _expected
 
 SERVICE = DurationDistribution("lognormal", 5.0, 1.0)
 SEEDS = range(200)
@@ -33,7 +35,7 @@ def recorded(ratio: float, jobs: int = 300, span_s: float = 6000.0) -> RecordedJ
         unscaled.arrivals_s,
         unscaled.service_s,
         ratio,
-        unscaled.counts * ratio,
+        _expected(unscaled.arrivals_s, ratio, unscaled.counts),
         unscaled.history,
     )
 
@@ -158,20 +160,33 @@ def test_a_larger_ratio_adds_jobs_to_those_of_a_smaller_ratio() -> None:
     assert set(fewer.service_s.tolist()) < set(more.service_s.tolist())
 
 
-def test_copies_of_a_job_arrive_in_its_minute_and_one_at_its_arrival_time() -> None:
-    source, drawn = recorded(2.5), recorded(2.5).draw(5)
+@pytest.mark.parametrize("ratio", [1.5, 2.5])
+def test_a_copy_of_a_job_arrives_in_its_minute_and_one_at_its_arrival_time(ratio: float) -> None:
+    source, drawn = recorded(ratio), recorded(ratio).draw(5)
     for at, service in zip(source.arrivals_s.tolist(), source.service_s.tolist(), strict=True):
         copies = drawn.arrivals_s[drawn.service_s == service]
-        assert copies.size in {2, 3}
+        assert copies.size in {math.floor(ratio), math.ceil(ratio)}
         assert at in copies
         assert np.unique(copies).size == copies.size
-        assert (copies // 60 == at // 60).all()
+        assert (copies // 60 == at // 60).sum() >= min(2, copies.size)
 
 
-def test_the_expected_count_of_a_minute_is_the_ratio_times_its_jobs() -> None:
-    source = recorded(2.5)
+@pytest.mark.parametrize("span_s", [1e3, 1e5])
+def test_many_copies_of_a_job_are_not_a_batch(span_s: float) -> None:
+    source = recorded(100.0, span_s=span_s)
+    drawn = source.draw(5)
+    for service in source.service_s[::20].tolist():
+        by_minute = np.bincount((drawn.arrivals_s[drawn.service_s == service] // 60).astype(int))
+        assert by_minute.sum() == 100
+        assert by_minute.max() <= 30
+
+
+@pytest.mark.parametrize("ratio", [1.7, 2.5, 12.0])
+def test_the_expected_count_of_a_minute_is_the_mean_of_the_drawn_ones(ratio: float) -> None:
+    source = recorded(ratio)
     drawn = np.mean([np.bincount((source.draw(seed).arrivals_s // 60).astype(int), minlength=100) for seed in SEEDS], 0)
-    assert drawn == pytest.approx(source.counts, abs=0.4)
+    assert drawn == pytest.approx(source.counts, abs=0.2 * ratio)
+    assert source.counts.sum() == pytest.approx(300 * ratio)
 
 
 @pytest.mark.parametrize("make", [lambda n: counted(n, 2, 3), lambda n: recorded(n / 2)])

@@ -7,7 +7,18 @@ from functools import partial
 import pytest
 
 from autoscaler.errors import Throttled, Unavailable
-from autoscaler.sim.model import Contention, Meter, Slow, SqsOutage, Throttling
+from autoscaler.sim.model import (
+    Contention,
+    ManualChange,
+    Meter,
+    Rebalancing,
+    Slow,
+    SpotLoss,
+    SqsOutage,
+    Throttling,
+    Victims,
+)
+from autoscaler.sim.world.faults import FORMS, fault_text, parse_fault
 from tests.sim.world.made import played, workload, world
 
 
@@ -65,3 +76,40 @@ def test_contention_depends_on_the_running_tasks_when_a_message_begins() -> None
     load = workload([10.0, 19.0, 21.0, 22.0, 23.0], 10.0)
     outcome = played(load, {10.0: 3}, faults=(Contention(0.0, 500.0, 1),))
     assert outcome.received_s.tolist() == [10.0, 20.0, 21.0, 22.0, 50.0]
+
+
+def test_a_spot_loss_stops_busy_tasks_after_their_stop_timeout_and_replaces_them() -> None:
+    load = workload([1.0] * 4, 100.0)
+    outcome = played(load, tasks_at_start=4, faults=(SpotLoss(20.0, 0.5),))
+    assert [life.stopped_s for life in outcome.lives].count(50.0) == 2  # SIGTERM at 20, killed at 50
+    assert [life.launched_s for life in outcome.lives].count(20.0) == 2
+    assert outcome.redelivered == 2
+    assert outcome.running[-1][1] == 4
+
+
+@pytest.mark.parametrize("victims", Victims)
+def test_a_rebalancing_starts_a_task_before_it_stops_one(victims: Victims) -> None:
+    outcome = played(workload([1.0], 1.0), tasks_at_start=6, victims=victims, faults=(Rebalancing(50.0, 0.3),))
+    assert outcome.running == ((0.0, 6),)
+    assert sum(life.stopped_s == 60.0 for life in outcome.lives) == 2  # start-ups take 10 s
+    assert [life.launched_s for life in outcome.lives].count(50.0) == 2
+
+
+def test_a_rebalancing_waits_for_a_busy_protected_task() -> None:
+    outcome = played(workload([40.0], 100.0), tasks_at_start=1, faults=(Rebalancing(50.0, 1.0),))
+    assert outcome.lives[0].stopped_s == pytest.approx(140.0, abs=5.0)
+    assert outcome.redelivered == 0
+
+
+def test_a_manual_change_sets_the_desired_count() -> None:
+    outcome = played(workload([1.0], 1.0), {0.0: 4}, faults=(ManualChange(100.0, 0),))
+    assert outcome.desired[-1] == (100.0, 0)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_fault_is_written_as_it_is_read(name: str) -> None:
+    form = FORMS[name]
+    text = ":".join([name, "90s", *(["3600s"] if form.lasts else []), *(["25"] if form.number else [])])
+    fault = parse_fault(text)
+    assert isinstance(fault, form.kind)
+    assert fault_text(fault) == text

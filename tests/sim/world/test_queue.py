@@ -26,11 +26,16 @@ def test_waiting_messages_are_visible_and_messages_in_progress_are_in_flight() -
     assert seen[:5] == [QueueCounts(0, 0), QueueCounts(2, 2), QueueCounts(1, 2), QueueCounts(0, 1), QueueCounts(0, 0)]
 
 
-def test_counts_at_an_instant_include_all_ends_and_no_arrivals_at_that_instant() -> None:
-    # At 10 exactly, the work that ends at 10 has ended, and the message that arrives at 10 has not arrived.
+def test_counts_at_an_instant_include_no_ends_and_no_arrivals_at_that_instant() -> None:
+    # At 10 exactly, the work that ends at 10 has not ended, and the message that arrives at 10 has not arrived.
     seen, outcome = counts(workload([2.0, 10.0], 8.0))
-    assert seen[:3] == [QueueCounts(0, 0), QueueCounts(0, 0), QueueCounts(0, 0)]
+    assert seen[:3] == [QueueCounts(0, 0), QueueCounts(0, 1), QueueCounts(0, 0)]
     assert outcome.received_s.tolist() == [2.0, 10.0]
+
+
+def test_processing_times_that_divide_the_poll_interval_are_in_flight_at_every_poll() -> None:
+    seen, _ = counts(workload([0.0] * 100, 5.0))
+    assert seen[1:50] == [QueueCounts(100 - 2 * poll, 1) for poll in range(1, 50)]
 
 
 def test_prefetched_messages_are_in_flight() -> None:

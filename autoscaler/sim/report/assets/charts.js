@@ -67,6 +67,7 @@ function timeCharts(data, onPoint) {
       at, reason, clock: has ? clock(at, max - min, whole) : null,
       needed: has && at < data.length_s ? value(data.needed, at) : null, arrivals: has && at < data.length_s ? value(data.arrivals, at) : null,
       desired: has ? value(row.desired, at) : null, running: has ? value(row.running, at) : null,
+      risk: has ? riskAt(at) : null,
       p50: p50[bucket], p95: p95[bucket], longest: longest[bucket],
       billed: has ? between(row.billed, at) : null, limit: has && data.limit ? between(data.limit, at) : null, work: has ? between(data.work, at) : null,
     });
@@ -88,6 +89,25 @@ function timeCharts(data, onPoint) {
     u.ctx.restore();
   }
 
+  // The periods in which the policy reported that the latency target is at risk: at least two pixels wide.
+  function risks({ctx, bbox: {left, width, top, height}, valToPos}) {
+    const [starts, ends] = row.at_risk ?? [[], []];
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(left, top, width, height);
+    ctx.clip();
+    ctx.fillStyle = colour('risk');
+    starts.forEach((start, k) => {
+      const from = valToPos(start, 'x', true);
+      ctx.fillRect(from, top, Math.max(2 * devicePixelRatio, valToPos(ends[k], 'x', true) - from), height);
+    });
+    ctx.restore();
+  }
+  function riskAt(at) {
+    const [starts, ends, reasons] = row.at_risk ?? [[], [], []], k = lastUntil(starts, at);
+    return k >= 0 && at <= ends[k] ? reasons[k] : null;
+  }
+
   function waitScale() {
     const most = Math.max(data.latency_s, ...row.waits[3].filter(one => one != null));
     if (most < data.latency_s * 8) return {axis: {incrs: STEPS}, y: {range: () => [0, Math.max(most, data.latency_s * 1.2) * 1.06]}};
@@ -103,10 +123,10 @@ function timeCharts(data, onPoint) {
     linked.show([
       chart('c-tasks', joined(data.needed, row.desired, row.running), [
         step('needed', 'grey', 1, {fill: 'grey-soft'}), step('desired', 'orange', 1.25), step('running', 'blue', 1.75),
-      ], {height: narrow ? 220 : 270, hooks: {draw: [marks]}}),
+      ], {height: narrow ? 220 : 270, hooks: {draw: [risks, marks]}}),
       chart('c-waits', [ends, last(longest), last(p95), last(p50)], [
         step('longest', 'violet', 0.75, {points: dots}), step('p95', 'violet', 1.75, {points: dots}), step('p50', 'violet', 0),
-      ], {...waitScale(), words: duration, bands: [{series: [2, 3], fill: () => colour('violet-soft')}], target: () => data.latency_s}),
+      ], {...waitScale(), words: duration, hooks: {draw: [risks]}, bands: [{series: [2, 3], fill: () => colour('violet-soft')}], target: () => data.latency_s}),
       chart('c-arrivals', data.arrivals, [step('arrivals', 'grey', 1, {fill: 'grey-soft'})], {height: narrow ? 120 : 140}),
       chart('c-cost', data.limit ? joined(data.work, row.billed, data.limit) : joined(data.work, row.billed), [
         line('work', 'grey', 1.25), line('billed', 'blue', 1.75), ...(data.limit ? [line('clairvoyant', 'green', 1.25)] : []),

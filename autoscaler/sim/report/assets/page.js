@@ -39,10 +39,11 @@ function start(data) {
   const {rows} = data, select = $$('policy'), why = $$('why');
   const tiles = [['late', 'late_fraction', ' %'], ['wait p95', 'wait_p95_s', ' s'], ['cost / work', 'cost_per_work', ' ×'],
     ['cost / clairvoyant', 'cost_per_oracle', ' ×'], ['lost work', 'lost_work_fraction', ' %']];
+  const reported = rows.some(each => each.at_risk && each.at_risk[0].length);
   let row = null;
 
-  keyed('c-tasks', [['needed', 'area', 'needed'], ['desired', 'orange', 'desired'], ['running', 'blue', 'running']]);
-  keyed('c-waits', [['latency target ' + duration(data.latency_s), 'red'], ['longest', 'violet-thin', 'longest'], ['p95', 'violet', 'p95'], ['p50, shaded to p95', 'spread', 'p50']]);
+  keyed('c-tasks', [['needed', 'area', 'needed'], ['desired', 'orange', 'desired'], ['running', 'blue', 'running'], ...(reported ? [['reported at risk', 'risk']] : [])]);
+  keyed('c-waits', [['latency target ' + duration(data.latency_s), 'red'], ['longest', 'violet-thin', 'longest'], ['p95', 'violet', 'p95'], ['p50, shaded to p95', 'spread', 'p50'], ...(reported ? [['reported at risk', 'risk']] : [])]);
   keyed('c-arrivals', [['arrivals', 'area', 'arrivals']]);
   keyed('c-cost', [['billed', 'blue', 'billed'], ...(data.limit ? [['clairvoyant', 'green', 'limit']] : []), ['the work alone', 'grey', 'work']]);
 
@@ -53,15 +54,15 @@ function start(data) {
       node.textContent = seen.at == null ? '' : typeof value === 'string' ? value : plainly(value);
     }
     $$('at').textContent = seen.clock ?? 'whole run';
-    reason(seen.reason);
+    reason(seen.reason, seen.risk);
   });
 
-  function reason(index) {
+  function reason(index, risk) {
     const [instants, sentences] = row.reasons, some = instants.length, bold = document.createElement('b');
     why.classList.toggle('none', index < 0);
     if (index >= 0) {
       bold.textContent = clock(instants[index], 0, Math.max(data.length_s, row.ended_s));
-      why.replaceChildren(bold, sentences[index]);
+      why.replaceChildren(bold, sentences[index], ...(risk ? [' At risk: ', risk] : []));
     } else if (some) {
       const left = row.reasons_total > some ? `; this page has the ${some.toLocaleString('en')} with the largest changes` : '';
       why.textContent = `${row.reasons_total.toLocaleString('en')} ${row.reasons_total === 1 ? 'decision' : 'decisions'}${left}. Point at a chart to read the reason for the count.`;
