@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import replace
 
-from autoscaler.core.estimate.arrivals import Arrivals
+from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, Arrivals, Track
 from autoscaler.core.estimate.progress import Bottleneck, Holding, WorkedMinute
 from autoscaler.core.estimate.throughput import Concurrency, Throughput
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, StartingTasks, TimedCount
@@ -151,6 +151,7 @@ class Estimator:
         "_holding",
         "_learned_at",
         "_queues",
+        "_ran",
         "_reach_s",
         "_running",
         "_starting",
@@ -172,6 +173,7 @@ class Estimator:
         self._held = 0.0
         self._visible = 0
         self._bottleneck, self._holding = Bottleneck(), Holding()
+        self._ran = Track(CLOUDWATCH_REACH_S, seen.now, FEW_NOTES)
         self._running = seen.fleet.running
         self._learned_at: Instant | None = None
 
@@ -243,6 +245,7 @@ class Estimator:
         in_flight = sum([counts.in_flight for counts in known.values()])
         running, had_waiting, self._visible = seen.fleet.running, self._visible > 0, visible
         slots = running * self._concurrency.slots
+        self._ran.add(seen.now, _mean(running, self._running) * elapsed_s)
         self._throughput.see(
             _mean(self._held, before),
             _mean(slots, self._running * self._concurrency.slots),
@@ -262,9 +265,9 @@ class Estimator:
             return
         self._holding.check(minute.at - MINUTE_S, minute.deleted, read.taken_s / self._throughput.mean_s, now)
         lag_s = min(self._throughput.slow_s, MOST_LAG_S)
-        slots = self._throughput.slots_between(minute.at - MINUTE_S - lag_s, minute.at - lag_s)
-        worked = WorkedMinute(minute.at, slots / self._concurrency.slots, float(minute.deleted))
-        received_between_readings = slots * self.interval_s / self._throughput.mean_s
+        tasks = self._ran.between(minute.at - MINUTE_S - lag_s, minute.at - lag_s) / MINUTE_S
+        worked = WorkedMinute(minute.at, tasks, float(minute.deleted))
+        received_between_readings = tasks * self._concurrency.slots * self.interval_s / self._throughput.mean_s
         backlogged = read.saturated and read.fewest >= received_between_readings and not self._holding.expected_s
         self._bottleneck.see(worked, self._throughput.spread, saturated=backlogged)
 

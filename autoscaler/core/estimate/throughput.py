@@ -235,10 +235,6 @@ class Throughput:
         self._slots.add(now, slots * elapsed_s)
         self._readings.add(now, visible, overfull=overfull)
 
-    def slots_between(self, start: Instant, end: Instant) -> float:
-        """Return the mean number of slots of the running tasks."""
-        return self._slots.between(start, end) / (end - start)
-
     def minute(self, flow: Flow) -> Minute | None:
         """Return what the readings showed of the minute (None: they do not cover it)."""
         start, end = flow.at - MINUTE_S, flow.at

@@ -118,6 +118,16 @@ def test_counted_delayed_messages_wait() -> None:
     assert waiting(policy()) == 0
 
 
+def test_a_corrected_number_of_slots_is_no_change_of_the_number_of_tasks() -> None:
+    """Each task holds eleven messages and deletes twelve a minute: the learned slots grow, the tasks hardly change."""
+    worked = PolledService(policy())
+    for minute in range(60):
+        worked.tasks = 12 + minute % 6
+        known = worked.minutes(1, visible=900, in_flight=11 * worked.tasks, deleted=12 * worked.tasks)
+        assert known.bottleneck is None
+    assert known.concurrency.value > 5
+
+
 # A bottleneck behind the workers.
 
 
