@@ -70,6 +70,11 @@ HIDDEN_RATIO, FEW_DELETIONS = 0.3, 5
 messages before they process them.
 """
 
+NONE_RATIO = 0.05
+"""Below this share of the slots, hardly any message is in flight. Long jobs have fewer than five deletions a minute:
+such minutes are then counted together, and nothing is learned from them until they have five.
+"""
+
 OVERFULL_S = 15.0
 """Seconds of a minute in which more messages were in flight than the tasks can hold, although none waited."""
 
@@ -184,6 +189,7 @@ class Throughput:
         "_slots",
         "_taken",
         "_undone",
+        "_unheld",
         "_weight",
         "hides_work",
         "mean_s",
@@ -206,6 +212,7 @@ class Throughput:
         self.regime = Regime.IDLE
         self._gap_from = self._gap_until = float("-inf")
         self._undone = 0.0
+        self._unheld = 0
         self._all = _Sum()
         self._saturated = _Sum()
         self._saturated_at: Instant | None = None
@@ -290,11 +297,16 @@ class Throughput:
 
     def _taken_in(self, read: Minute, minute: Flow) -> float | None:
         """Return the slot-seconds of the minute's deletions (None: the minute shows nothing), and note the regime."""
-        if read.saturated and minute.deleted >= FEW_DELETIONS:
-            hides = self._ignore_in_flight or read.taken_s < HIDDEN_RATIO * read.slots_s
-            if hides and not self.hides_work:  # what was learned from messages in flight is wrong
-                self._all, self._saturated, self._minutes = _Sum(), _Sum(), _Newest()
-            self.hides_work = hides
+        if read.saturated:
+            none_in_flight = read.taken_s < NONE_RATIO * read.slots_s
+            self._unheld = minute.deleted + (self._unheld if none_in_flight else 0)
+            if self._unheld >= FEW_DELETIONS:
+                hides = self._ignore_in_flight or read.taken_s < HIDDEN_RATIO * read.slots_s
+                if hides and not self.hides_work:  # what was learned from messages in flight is wrong
+                    self._all, self._saturated, self._minutes = _Sum(), _Sum(), _Newest()
+                self.hides_work = hides
+            elif none_in_flight and not self.hides_work:
+                return None
         self._capped = self.hides_work or read.overfull or read.taken_s >= 0.95 * read.slots_s
         if self.hides_work:
             self.regime = Regime.EARLY_ACK

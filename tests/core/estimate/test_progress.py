@@ -64,6 +64,24 @@ def test_if_workers_delete_messages_first_their_throughput_is_learned_from_minut
     assert known.slow_s == pytest.approx(10.0, rel=0.1)
 
 
+@given(deleted=st.integers(1, 4), tasks=st.integers(1, 30))
+def test_long_jobs_that_are_deleted_first_are_recognized_from_several_minutes(deleted: int, tasks: int) -> None:
+    """Fewer than five deletions a minute. Nothing is learned from the first minutes, above all no time of zero."""
+    worked = PolledService(policy(), tasks)
+    first = worked.minutes(2, visible=500, in_flight=0, deleted=deleted)
+    assert (first.regime, first.slow_s) == (Regime.IDLE, pytest.approx(12.0)), "as assumed"
+    known = worked.minutes(28, visible=500, in_flight=0, deleted=deleted)
+    assert known.regime is Regime.EARLY_ACK
+    assert known.slow_s == pytest.approx(60.0 * tasks / deleted, rel=0.2)
+
+
+def test_few_messages_in_flight_are_no_early_ack_if_few_are_deleted() -> None:
+    """One FIFO message group: one of ten tasks works, and a job takes 20 s."""
+    known = PolledService(policy()).minutes(30, visible=500, in_flight=1, deleted=3)
+    assert known.regime is Regime.SATURATED
+    assert known.slow_s == pytest.approx(20.0, rel=0.1)
+
+
 def test_if_workers_delete_messages_first_a_configured_time_stays_while_no_message_waits() -> None:
     worked = PolledService(policy(processing_time_s=10.0))
     worked.minutes(5, visible=500, in_flight=0, deleted=60)
