@@ -346,7 +346,7 @@ def _of_arn(text: str) -> QueueRef:
 
 
 def _of_url(text: str) -> QueueRef:
-    url = _split(text)
+    url = split_url(text, "a queue, such as https://HOST/ACCOUNT/NAME")
     *before, name = url.path.strip("/").split("/")
     if not _NAME.fullmatch(name):
         raise WrongValue(f"{quote(text)} is not the URL of a queue: it must end with the queue name")
@@ -357,16 +357,19 @@ def _of_url(text: str) -> QueueRef:
     return QueueRef(name=name, region=_region_of(host), url=text, account=account)
 
 
-def _split(text: str) -> SplitResult:
+def split_url(text: str, kind: str) -> SplitResult:
+    """Return the parts of an HTTP URL. `kind`: what it must be the URL of, with an example. Raises WrongValue, without
+    a password in its text.
+    """
     try:
         url = urlsplit(text)
         _ = url.port
     except ValueError as error:
         raise WrongValue("the value is not a valid URL") from error
     if "@" in url.netloc:
-        raise WrongValue("the URL of a queue must not contain a user or a password (value not shown). Remove them")
+        raise WrongValue("the URL must not contain a user or a password (value not shown). Remove them")
     if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
-        raise WrongValue(f"{quote(text)} is not the URL of a queue, such as https://HOST/ACCOUNT/NAME")
+        raise WrongValue(f"{quote(text)} is not the URL of {kind}")
     return url
 
 

@@ -17,11 +17,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, NamedTuple
-from urllib.parse import SplitResult, urlsplit
 
 from autoscaler.config.groups import Group, required
 from autoscaler.config.quoting import WrongValue, quote
-from autoscaler.config.values import ValueKind, text
+from autoscaler.config.values import ValueKind, split_url, text
 from autoscaler.core.model import Instant, Measurement, Missing
 from autoscaler.errors import Denied, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import MetricPort, MetricRequest, ServiceRef
@@ -44,31 +43,20 @@ HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Ag
 
 _NO_BASE = re.compile(r"[?#\\]")
 _SHAPE = re.compile(r"[!-~]{1,500}", re.ASCII)
+_SERVER = "a Prometheus server, such as http://HOST:PORT"
 
 
 def server(value: object) -> str:
     """Return the server's URL without a trailing slash. Raises WrongValue, without a password in its text."""
     text = value.strip() if isinstance(value, str) else ""
-    url = _split(text)
+    url = split_url(text, _SERVER)
+    if not _SHAPE.fullmatch(text) or _NO_BASE.search(text):
+        raise WrongValue(f"{quote(text)} is not the URL of {_SERVER}")
     if url.path.rstrip("/").endswith(PATH):
         raise WrongValue(f"the URL must not contain {PATH}. Set only the URL of the server")
     if is_metadata_address(url.hostname or ""):
         raise WrongValue(f"{quote(text)} is an address of the instance metadata service, not of a Prometheus server")
     return text.rstrip("/")
-
-
-def _split(text: str) -> SplitResult:
-    try:
-        url = urlsplit(text)
-        _ = url.port
-    except ValueError as error:
-        raise WrongValue("the value is not a valid URL") from error
-    if "@" in url.netloc:
-        raise WrongValue("the URL must not contain a user or a password (value not shown). Remove them")
-    plain = _SHAPE.fullmatch(text) and not _NO_BASE.search(text)
-    if not plain or url.scheme not in {"http", "https"} or not url.hostname:
-        raise WrongValue(f"{quote(text)} is not the URL of a Prometheus server, such as http://HOST:PORT")
-    return url
 
 
 SERVER = ValueKind("URL", server, {"type": "string", "pattern": "^https?://"})
