@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from autoscaler.core.figures import number
 from autoscaler.sim.model import MINUTE_S, Meter, Surface, Tasks
 from autoscaler.sim.peers.application_auto_scaling import Alarm, Cooldowns, breach
 from autoscaler.sim.peers.high_resolution import HighResolutionMetric, sampled_backlog_per_task
@@ -209,7 +210,7 @@ class BacklogStepScaling:
             self._cooldowns.scale_in(world, seen, count, f"{self._backlog(backlog)}: tasks -{percent:g} %")
 
     def _backlog(self, backlog: float) -> str:
-        return f"{backlog:.3g} messages per task, target {self._settings.target:g}"
+        return f"{number(backlog)} messages per task, target {self._settings.target:g}"
 
 
 def _settings(setup: Setup, numbers: tuple[float, ...]) -> StepSettings:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from autoscaler.core.figures import number
 from autoscaler.sim.model import MINUTE_S, Surface, Tasks
 from autoscaler.sim.peers.application_auto_scaling import (
     Alarm,
@@ -124,7 +125,7 @@ class TargetTracking:
 
     def _reason(self, period: MetricPeriod, start: float) -> str:
         settings = self._settings
-        return f"{period.value or 0.0:.3g}{settings.unit} on {start:g} tasks, target {settings.target:g}"
+        return f"{number(period.value or 0.0)}{settings.unit} on {start:g} tasks, target {settings.target:g}"
 
 
 @dataclass(frozen=True, slots=True)

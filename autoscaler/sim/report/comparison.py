@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from autoscaler.core.figures import number, seconds, several
 from autoscaler.sim.model import Workload
 from autoscaler.sim.score import DAY_S, ScoredRun
 
@@ -56,9 +57,8 @@ def span(duration_s: float) -> str:
     """Format a duration in days, hours, minutes or seconds."""
     for unit_s, name in ((DAY_S, "day"), (3600.0, "hour"), (60.0, "minute")):
         if duration_s >= unit_s:
-            count = f"{duration_s / unit_s:.3g}"
-            return f"{count} {name}" if count == "1" else f"{count} {name}s"
-    return f"{duration_s:.3g} s"
+            return several(duration_s / unit_s, name)
+    return seconds(duration_s)
 
 
 # Means over seeds with confidence intervals.
@@ -278,7 +278,7 @@ def verdict(row: ComparisonRow, among: PolicyComparison) -> str:
         return f"the limit, which knows all arrivals in advance: {_result(row)}"
     judged = _ours(row, among) if row is among.ours else _against_ours(row, among.ours)
     lost = row.mean(LOST)
-    return f"{judged}; {lost:.2g} % of the work is done twice" if lost >= LEAST_LOST_PERCENT else judged
+    return f"{judged}; {number(lost)} % of the work is done twice" if lost >= LEAST_LOST_PERCENT else judged
 
 
 def late(percent: float) -> str:

@@ -16,6 +16,7 @@ from importlib.resources import files
 from string import Template
 
 from autoscaler import __version__
+from autoscaler.core.figures import number
 from autoscaler.sim.report.comparison import (
     ELASTICITY,
     MEASURES,
@@ -102,7 +103,7 @@ def _facts(study: Study) -> Iterator[str]:
     if study.scenario:
         yield f"scenario: <b>{escape(study.sentence)}</b>"
     yield f"<b>{len(load.arrivals_s):,}</b> messages in <b>{span(load.length_s)}</b>"
-    yield f"work for <b>{study.mean_tasks:.3g}</b> tasks on average"
+    yield f"work for <b>{number(study.mean_tasks)}</b> tasks on average"
     yield f"latency target <b>{span(study.latency_s)}</b>"
     yield _seeds(study)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
+from autoscaler.core.figures import number
 from autoscaler.sim.report.comparison import (
     COST,
     LATE,
@@ -73,7 +74,8 @@ def _head(study: Study) -> Iterator[Text]:
     load = study.workload
     seeds = f"seed {study.seeds[0]}" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
     jobs = f"{len(load.arrivals_s):,} messages in {span(load.length_s)}"
-    yield Text(f"{_printable(load.name)}: {jobs}, work for {study.mean_tasks:.3g} tasks on average, {seeds}", "bold")
+    work = f"work for {number(study.mean_tasks)} tasks on average"
+    yield Text(f"{_printable(load.name)}: {jobs}, {work}, {seeds}", "bold")
     if study.scenario:
         yield Text(f"scenario: {study.sentence}")
     yield Text(f"late: first received more than {span(study.latency_s)} after arrival")

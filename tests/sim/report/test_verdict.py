@@ -55,6 +55,7 @@ def test_a_difference_within_the_random_error_is_no_clear_difference() -> None:
 
 def test_repeated_work_is_reported_from_one_percent_on() -> None:
     assert verdict_of(scored("peer", lost_work_fraction=0.072)).endswith("; 7.2 % of the work is done twice")
+    assert verdict_of(scored("peer", lost_work_fraction=1.0192)).endswith("; 102 % of the work is done twice")
     assert "twice" not in verdict_of(scored("peer", lost_work_fraction=0.0099))
 
 
