@@ -116,8 +116,10 @@ def test_an_encoded_situation_has_the_same_assumptions_about_workers(stop: StopT
 
 @pytest.mark.parametrize("regime", list(Regime))
 @pytest.mark.parametrize("bottleneck", [None, 14.5])
-def test_the_regime_and_a_bottleneck_are_recorded(regime: Regime, bottleneck: float | None) -> None:
-    learned = replace(known(), regime=regime, bottleneck=bottleneck, holding_s=90.0 if regime is Regime.BATCH else 0.0)
+@pytest.mark.parametrize("standing", [False, True])
+def test_what_is_unusual_is_recorded(regime: Regime, bottleneck: float | None, standing: bool) -> None:
+    holding_s = 90.0 if regime is Regime.BATCH else 0.0
+    learned = replace(known(), regime=regime, bottleneck=bottleneck, holding_s=holding_s, standing=standing)
     world = calm.seen(5, in_flight=3, knowledge=learned)
     record = json.loads(json.dumps(encode(calm.policy(), world, Memory())))
     assert decode(record)[2].knowledge == learned

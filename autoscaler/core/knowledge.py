@@ -80,7 +80,8 @@ class Knowledge:
     `received`: the approximate number of messages received since the last poll. `late`: the number of those that were
     received after their acceptable latency. `arriving`: messages arrived within the last minute or in the newest minute
     that CloudWatch counted, or a useful forecast expects some. `regime`: what the processing time is learned from.
-    `holding_s`: the time that messages are expected to be held, in the regime `batch` (else 0). `bottleneck`: the
+    `standing`: for longer than a latency target, the oldest message of a queue has never waited for less than half of
+    it. `holding_s`: the time that messages are expected to be held, in the regime `batch` (else 0). `bottleneck`: the
     number of tasks above which more tasks completed no more messages (None: not seen).
     """
 
@@ -100,6 +101,7 @@ class Knowledge:
     starting: tuple[StartingTasks, ...] = ()
     arriving: bool = True
     regime: Regime = Regime.IDLE
+    standing: bool = False
     holding_s: float = 0.0
     bottleneck: float | None = None
 

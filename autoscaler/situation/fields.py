@@ -172,6 +172,7 @@ def knowledge(fields: Fields) -> Knowledge:
         queues=tuple(_queue(entry) for entry in fields.parts("queues") if entry is not None),
         arriving=fields.flag("arriving", default=True),
         regime=_regime(fields),
+        standing=fields.flag("standing", default=False),
         holding_s=fields.seconds("holding_s") or 0.0,
         bottleneck=fields.seconds("bottleneck"),
         starting=tuple(StartingTasks(seconds, int(tasks)) for seconds, tasks in fields.pairs("starting", MOST_TASKS)),

@@ -150,6 +150,8 @@ def _unusual(known: Knowledge) -> dict[str, Any]:
     unusual: dict[str, Any] = {} if known.arriving else {"arriving": False}
     if known.regime is not Regime.IDLE:
         unusual["regime"] = known.regime.value
+    if known.standing:
+        unusual["standing"] = True
     if known.holding_s:
         unusual["holding_s"] = known.holding_s
     if known.bottleneck is not None:

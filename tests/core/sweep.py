@@ -199,6 +199,7 @@ class Draw:
             queues=tuple(queues),
             starting=one(((), (), (StartingTasks(20.0, 5),))),
             arriving=self.maybe(),
+            standing=self.maybe(),
             regime=one(tuple(Regime)),
             holding_s=one((0.0, 0.0, 600.0)),
             bottleneck=one((None, None, 1.0, 14.5)),

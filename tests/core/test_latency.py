@@ -203,6 +203,29 @@ def test_messages_that_are_held_for_long_need_a_slot_each() -> None:
     assert required(known((790.0, 95.0)), running=5, latency_s=900.0, in_flight=5) < 20
 
 
+def test_messages_that_are_held_for_long_and_are_due_get_a_slot_each_whatever_was_expected() -> None:
+    """It is 60 s since anything moved: of jobs that have taken 60 s, every second takes more than 120 s."""
+    held = replace(known((230.0, 90.0)), holding_s=120.0)
+    assert required(held, running=5, latency_s=300.0, in_flight=5) > 80
+
+
+@given(st.floats(0.5, 2.0), st.floats(5.0, 200.0), st.sampled_from([120.0, 300.0, 900.0]))
+def test_a_standing_backlog_is_worked_off_down_to_half_of_the_target(
+    waits: float, load: float, latency_s: float
+) -> None:
+    """Arrivals that keep `load` tasks of 5 s busy; at that rate, the backlog takes `waits` x target to receive."""
+    backlog = (0.0, waits * latency_s * load / 5.0)
+    calm = known(backlog, load=load)
+    before = required(calm, running=round(load), latency_s=latency_s, in_flight=round(load))
+    after = required(replace(calm, standing=True), running=round(load), latency_s=latency_s, in_flight=round(load))
+    drained = (0.5 + waits) * load
+    assert after >= before
+    if drained > round(load) + max(0.7, 0.05 * load):
+        assert after >= drained - 1e-6
+    if before < drained - 1e-6:
+        assert after <= drained + 1e-6
+
+
 def test_messages_that_are_due_soon_are_not_planned_for_much_later_with_a_long_target() -> None:
     """With a target of 15 minutes, 100 messages that are due in two minutes need tasks now."""
     assert required(known((780.0, 1000.0)), running=5, latency_s=900.0, in_flight=5) > 30

@@ -47,6 +47,7 @@ class Arrivals:
         "_levels",
         "_oldest_at",
         "_rose_at",
+        "_short_at",
         "_turnover_at",
         "curve",
         "held",
@@ -58,7 +59,7 @@ class Arrivals:
         self._levels = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
         self._guessed = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
         self._level = first.visible + first.in_flight
-        self._oldest_at = now
+        self._oldest_at = self._short_at = now
         self._assumed = 0.0
         self._completed_at = self._counted_at = self._rose_at = self._turnover_at = -inf
         self.held = 0.0
@@ -119,6 +120,14 @@ class Arrivals:
         more deletions than the counts fell by.
         """
         return now - self._rose_at <= MINUTE_S or now - self._turnover_at <= MINUTE_LIMIT_S
+
+    def stands(self, short_s: float, lasting_s: float, now: Instant) -> bool:
+        """Return whether a standing backlog was seen: for longer than `lasting_s`, at every reading, the oldest waiting
+        message has waited for at least `short_s`. A peak that the tasks work off is none. Call it at each reading.
+        """
+        if not self.waited or self.waited[-1].seconds < short_s:
+            self._short_at = now
+        return now - self._short_at > lasting_s
 
     def _complete(self, now: Instant) -> None:
         """Note that messages are being completed, as of now."""

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, Arrivals, Track
+from autoscaler.core.estimate.concurrency import Concurrency
 from autoscaler.core.estimate.progress import Bottleneck, Holding, WorkedMinute
-from autoscaler.core.estimate.throughput import Concurrency, Throughput
+from autoscaler.core.estimate.throughput import Throughput
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, StartingTasks, TimedCount
 from autoscaler.core.model import Backlog, Fleet, Flow, Instant, Observation
 from autoscaler.core.policy import Policy
@@ -136,6 +137,11 @@ LASTING_RATIO = 1 / 3
 shorter peaks.
 """
 
+STANDING_RATIO, STANDING_S = 0.5, 600.0
+"""A backlog is standing if, for as long as the latency target and at least ten minutes, its oldest message always waits
+for this share of the target: the peaks that tasks should even out are shorter.
+"""
+
 Ahead = Mapping[str, tuple[TimedCount, ...]]
 """The arrivals that the look-ahead expects for each queue, at `EXPECTED_S`."""
 
@@ -187,6 +193,9 @@ class Estimator:
         if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
             self._learned_at = seen.flow.at
             self._throughput.learn(seen.flow)
+            slots = self._concurrency.slots
+            self._concurrency.confirm(seen.flow.at, fails=self._throughput.fails(seen.flow))
+            self._throughput.resize(self._concurrency.slots / slots)
             self._compare(seen.flow, now)
         for name, counts in known.items():
             if name in self._queues and counts.deleted is not None and counts.counted_at is not None:
@@ -195,11 +204,13 @@ class Estimator:
             for arrivals in self._queues.values():
                 arrivals.revalue(mean_s / self._throughput.mean_s)
         recent = {name: queue.curve.within_each(EXPECTED_S) for name, queue in self._queues.items()}
-        queues = []
+        queues, standing = [], False
         for name, counts in known.items():
             queue = self._queues.get(name)
             if queue is not None:
                 queue.waited = queue.waiting(counts, now)
+                latency_s = policy.latency_of(name)
+                standing |= queue.stands(STANDING_RATIO * latency_s, max(STANDING_S, latency_s), now)
                 delayed = (TimedCount(0.0, counts.delayed),) if policy.count_delayed and counts.delayed > 0 else ()
                 coming = _coming(recent[name], (ahead or {}).get(name))
                 queues.append(QueueKnowledge(name, (*delayed, *queue.waited), coming))
@@ -207,7 +218,7 @@ class Estimator:
         learned = self._knowledge(policy, tuple(queues), now, minute, (received, late))
         foreseen = any(some.messages > 0 for expected in (ahead or {}).values() for some in expected)
         arriving = foreseen or any(queue.arrives(now) for queue in self._queues.values())
-        return learned if arriving else replace(learned, arriving=False)
+        return replace(learned, arriving=arriving, standing=standing) if standing or not arriving else learned
 
     def _update(self, policy: Policy, seen: Observation, known: dict[str, Backlog]) -> tuple[float, float]:
         """Update the estimates when all queues were read. Return how many messages were received since the last time,
@@ -251,7 +262,7 @@ class Estimator:
             _mean(slots, self._running * self._concurrency.slots),
             elapsed_s,
             seen.now,
-            visible,
+            (visible, in_flight),
             overfull=visible == 0 and in_flight > slots > 0,
         )
         full = visible > 0 and had_waiting and 0 < FULL_RATIO * slots <= in_flight
@@ -296,8 +307,7 @@ class Estimator:
             in_flight = sum([counts.in_flight for counts in known.values()])
             before = self._concurrency.slots
             self._concurrency.see(in_flight, seen.fleet.running, seen.now)
-            if self._concurrency.slots != before:
-                self._throughput.resize(self._concurrency.slots / before)
+            self._throughput.resize(self._concurrency.slots / before)
 
     def _knowledge(
         self, policy: Policy, queues: tuple[QueueKnowledge, ...], now: Instant, minute: float, gone: tuple[float, float]

@@ -24,6 +24,9 @@ MORE_TASKS, LEAST_MORE = 2.0, 5.0
 NO_GAIN, SOME_GAIN = 0.25, 0.5
 """The share of the expected additional deletions below which there is a bottleneck, and above which there is none."""
 
+COLLAPSED_RATIO = 0.25
+"""If deletions fall below this share with more tasks, the workers are broken: a bottleneck still lets work through."""
+
 CERTAIN_SIGMAS = 3.0
 """A bottleneck is assumed only if the missing deletions are more than this number of standard deviations."""
 
@@ -98,6 +101,8 @@ class Bottleneck:
         more = [each for each in self._minutes if each.tasks * sqrt(MORE_TASKS) > newest.tasks]
         if len(fewer) < GROUP or len(more) < GROUP:
             return
+        if newest.deleted < COLLAPSED_RATIO * _mean([each.deleted for each in fewer]):
+            return
         few, many = _mean([each.tasks for each in fewer]), _mean([each.tasks for each in more])
         rate, now = _mean([each.deleted for each in fewer]), _mean([each.deleted for each in more])
         expected = rate * (many / few - 1)
@@ -126,9 +131,9 @@ STILL = 6.9
 assumed to complete.
 """
 
-STILL_READINGS = 3
-"""Readings without any change after which neither completions nor arrivals are assumed: with 2 expected completions,
-0.8 % of all triples of readings are like this.
+STILL_READINGS, STILL_SURPRISE = 3, 4.8
+"""Readings without any change after which neither completions nor arrivals are assumed, if together they are as
+improbable as 0.8 % (-ln of it): so are three of them with 2 expected completions each.
 """
 
 LEAST_EXPECTED = 2.0
@@ -143,6 +148,11 @@ STALE_S = 45.0
 """The counts of SQS may be this old, and then they do not change either."""
 
 
+SCATTER_DECAY, SCATTER_PRIOR = 0.95, 20.0
+"""The scatter of the counts is measured over about 20 readings. Until then it is that of independent arrivals and
+completions, with the weight of 20 messages.
+"""
+
 REGULAR_S = 3600.0
 """Seconds for which unchanged counts show nothing after CloudWatch counted deletions in such a time: messages arrive as
 regularly as they complete.
@@ -153,13 +163,27 @@ class Holding:
     """Detects messages that take much longer than any before: all slots are occupied, messages wait, and nothing moves.
 
     If processing times are as learned, the number of messages changes between two readings, unless as many arrive as
-    complete: for `m` of both that has a probability of about 1 / sqrt(4 pi m).
+    complete. For `m` of both, the change has a variance of 2 m, so that has a probability of about 1 / sqrt(4 pi m).
+    Messages of a timer with constant processing times scatter much less; so the variance is measured.
     """
 
-    __slots__ = ("_evidence", "_held_s", "_level", "_regular_until", "_still", "_still_since", "expected_s")
+    __slots__ = (
+        "_change",
+        "_evidence",
+        "_expected",
+        "_held_s",
+        "_level",
+        "_regular_until",
+        "_scatter",
+        "_still",
+        "_still_since",
+        "expected_s",
+    )
 
     def __init__(self) -> None:
         self._level, self._still = -1, 0
+        self._change: int | None = None
+        self._scatter = self._expected = SCATTER_PRIOR
         self._evidence = self._held_s = 0.0
         self._still_since: Instant = inf
         self._regular_until: Instant = -inf
@@ -169,13 +193,14 @@ class Holding:
     @property
     def is_still(self) -> bool:
         """Whether nothing has completed or arrived for at least three readings, as far as the counts show."""
-        return self._still >= STILL_READINGS
+        return self._still >= STILL_READINGS and self._evidence >= STILL_SURPRISE
 
     def see(self, level: int, completions: float, elapsed_s: float, now: Instant, *, full: bool) -> None:
         """Add a reading. `level`: messages waiting and in flight. `completions`: expected since the last reading.
         `full`: every slot was occupied, and messages waited, at both readings.
         """
-        moved, self._level = level != self._level, level
+        moved = level != self._level
+        self._measure(level, completions)
         if moved or not full:
             self._still_since = now
         if now < self._regular_until:
@@ -189,14 +214,30 @@ class Holding:
             return
         self._held_s += elapsed_s
         if completions >= LEAST_EXPECTED:
-            self._evidence += 0.5 * log(4 * pi * completions)
+            scatter = min(1.0, self._scatter / self._expected)
+            self._evidence += 0.5 * log(max(1.0, 4 * pi * completions * scatter))
         if self._evidence >= STILL and self._held_s >= STALE_S:
             self.expected_s = max(self.expected_s, REMAINING_RATIO * self._held_s)
 
+    def _measure(self, level: int, completions: float) -> None:
+        """Update the scatter by the difference of two successive changes, which has twice their variance. Readings
+        without a change are left out: they are what is tested.
+        """
+        change, before = level - self._level, self._change
+        first, self._level = self._level < 0, level
+        self._change = None if first else change
+        if change and before is not None and completions >= LEAST_EXPECTED:
+            self._scatter = self._scatter * SCATTER_DECAY + (change - before) ** 2 / 2
+            self._expected = self._expected * SCATTER_DECAY + 2 * completions
+
     def check(self, start: Instant, deleted: int, completions: float, now: Instant) -> None:
         """Compare with a CloudWatch minute that began at `start`. If messages were deleted while the counts did not
-        change, the counts show nothing.
+        change, the counts show nothing. If none was, that has a probability of exp(-completions).
         """
-        if start >= self._still_since and deleted >= max(1.0, completions / 2):
+        if start < self._still_since:
+            return
+        if not deleted:
+            self._evidence += completions
+        if deleted >= max(1.0, completions / 2):
             self._evidence = self._held_s = self.expected_s = 0.0
             self._still, self._regular_until = 0, now + REGULAR_S

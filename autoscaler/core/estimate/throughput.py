@@ -82,6 +82,12 @@ CERTAIN_DELETIONS = 10
 """Deletions in a saturated minute from which its slot time per deletion is used without the limit `SURPRISE`."""
 
 
+FAILED_RATIO, FEW_FAILURES = 0.25, 10
+"""See `Throughput.fails`. The messages in flight are known at the readings only, which are off by up to a sixth of a
+minute's messages at ten seconds.
+"""
+
+
 class Minute(NamedTuple):
     """What the readings showed of one CloudWatch minute. `taken_s`, `slots_s`: slot-seconds that held a message, and
     that the tasks had. `fewest`: the fewest visible messages of any reading. `overfull`: see `OVERFULL_S`.
@@ -99,19 +105,26 @@ class Minute(NamedTuple):
 
 
 class _Readings:
-    """The visible messages of the readings within `CLOUDWATCH_REACH_S`, and whether each was overfull."""
+    """The messages of the readings within `CLOUDWATCH_REACH_S`, and whether each reading was overfull."""
 
-    __slots__ = ("_instants", "_overfull", "_visible")
+    __slots__ = ("_in_flight", "_instants", "_overfull", "_visible")
 
     def __init__(self) -> None:
-        self._instants, self._visible, self._overfull = array("d"), array("q"), array("b")
+        self._instants, self._overfull = array("d"), array("b")
+        self._visible, self._in_flight = array("q"), array("q")
 
-    def add(self, at: Instant, visible: int, *, overfull: bool) -> None:
+    def add(self, at: Instant, visible: int, in_flight: int, *, overfull: bool) -> None:
         old = bisect_left(self._instants, at - CLOUDWATCH_REACH_S)
-        del self._instants[:old], self._visible[:old], self._overfull[:old]
+        del self._instants[:old], self._visible[:old], self._in_flight[:old], self._overfull[:old]
         self._instants.append(at)
         self._visible.append(visible)
+        self._in_flight.append(in_flight)
         self._overfull.append(overfull)
+
+    def gained(self, start: Instant, end: Instant) -> int:
+        """Return by how many the messages in flight rose, at the newest readings until both instants."""
+        first, last = bisect_right(self._instants, start) - 1, bisect_right(self._instants, end) - 1
+        return self._in_flight[max(0, last)] - self._in_flight[max(0, first)] if self._instants else 0
 
     def fewest(self, start: Instant, end: Instant) -> int:
         """Return the fewest visible messages of the readings from `start` to `end`, and of the one before; 0 without a
@@ -234,13 +247,22 @@ class Throughput:
         age_s = None if self._learned_at is None else max(0.0, now - self._learned_at)
         return Estimate(self.mean_s, self._weight, age_s)
 
-    def see(self, held: float, slots: float, elapsed_s: float, now: Instant, visible: int, *, overfull: bool) -> None:
-        """Add a reading: since the last one, on average `held` messages were in progress in `slots` slots. `overfull`:
-        more messages are in flight than slots, and none is visible.
+    def see(
+        self,
+        held: float,
+        slots: float,
+        elapsed_s: float,
+        now: Instant,
+        messages: tuple[int, int],
+        *,
+        overfull: bool,
+    ) -> None:
+        """Add a reading: since the last one, on average `held` messages were in progress in `slots` slots. `messages`:
+        visible and in flight. `overfull`: more messages are in flight than slots, and none is visible.
         """
         self._taken.add(now, held * elapsed_s)
         self._slots.add(now, slots * elapsed_s)
-        self._readings.add(now, visible, overfull=overfull)
+        self._readings.add(now, *messages, overfull=overfull)
 
     def minute(self, flow: Flow) -> Minute | None:
         """Return what the readings showed of the minute (None: they do not cover it)."""
@@ -255,7 +277,7 @@ class Throughput:
         """The tasks have `ratio` times as many slots as was assumed. If all of them were occupied, a message therefore
         occupies its slot `ratio` times as long, and the throughput of a task stays.
         """
-        if self._capped:
+        if self._capped and ratio != 1:
             self._all = _Sum(self._all.taken_s * ratio, self._all.deleted)
             self._saturated = _Sum(self._saturated.taken_s * ratio, self._saturated.deleted)
             self._minutes.scale(ratio)
@@ -317,6 +339,13 @@ class Throughput:
         self.regime = Regime.SATURATED if read.saturated else Regime.IDLE
         return read.taken_s
 
+    def fails(self, minute: Flow) -> bool:
+        """Whether messages failed in the minute: a quarter of those received, and at least ten, are neither deleted nor
+        still in flight; or at least ten deletions were expected, and there was none.
+        """
+        returned = minute.received - minute.deleted - self._readings.gained(minute.at - MINUTE_S, minute.at)
+        return self._undone >= FEW_FAILURES or returned >= max(FEW_FAILURES, FAILED_RATIO * minute.received)
+
     def _sum_up(self) -> None:
         if self._fixed:
             return
@@ -340,7 +369,7 @@ class Throughput:
             self._undone = 0.0
             return False
         self._undone += self._taken.between(minute.at - MINUTE_S, minute.at) / self.mean_s
-        return minute.received > 0 and self._undone >= 10
+        return minute.received > 0 and self._undone >= FEW_FAILURES
 
     def _best(self) -> _Sum:
         """Return the sums of saturated minutes if their mean is clearly longer than that of all minutes (Little's law):
@@ -374,64 +403,3 @@ class Throughput:
         if apart > max(SHIFTED_RATIO, SHIFTED_SIGMAS * sqrt((1 + self.spread) / recent.deleted)):
             self._all, self._saturated, self._saturated_at = recent, _Sum(), None
             self._same_regime_minutes = 0
-
-
-# The number of messages that a task holds at once: messages in flight divided by running tasks, while messages wait.
-#
-# All slots are occupied then. Prefetched messages count: they were received, and the latency target ends at the
-# receive. Some messages in flight may belong to a second consumer or to dead workers. A value above the configured one
-# is therefore used only as far as the messages in flight follow the number of the service's tasks.
-
-PRIOR_READINGS = 30.0
-"""The weight of the configured number, in readings: the same as five minutes of readings."""
-
-DECAY = 0.98
-"""The decay of a reading's weight per reading: about eight minutes of ten-second readings are remembered."""
-
-VARIED = 0.1
-"""Minimum coefficient of variation of the task count. Below it, the dependence on the task count cannot be measured."""
-
-
-class Concurrency:
-    __slots__ = ("_at", "_configured", "_fixed", "_followed", "_held", "_readings", "_sums", "_tasks", "slots")
-
-    def __init__(self, configured: int, *, fixed: bool = False) -> None:
-        self._configured = configured
-        self._fixed = fixed
-        self._held, self._tasks = PRIOR_READINGS * configured, PRIOR_READINGS
-        self._readings = 0.0
-        self._at: Instant | None = None
-        self._sums = (0.0, 0.0, 0.0, 0.0)
-        self._followed = float(configured)
-        self.slots = configured
-        """At least one."""
-
-    def estimate(self, now: Instant) -> Estimate:
-        age_s = None if self._at is None else now - self._at
-        return Estimate(float(self.slots), float("inf") if self._fixed else self._readings, age_s)
-
-    def see(self, in_flight: int, running: int, now: Instant) -> None:
-        """Add a reading in which messages waited and the number of running tasks had not changed. Each reading has the
-        same weight, independent of the number of tasks.
-        """
-        if not running:
-            return
-        self._held = self._held * DECAY + in_flight / running
-        self._tasks = self._tasks * DECAY + 1.0
-        self._readings = self._readings * DECAY + 1.0
-        self._at = now
-        self._follow(float(in_flight), float(running))
-        if not self._fixed:
-            believed = min(self._held / self._tasks, max(self._configured, self._followed))
-            self.slots = max(1, round(believed))
-
-    def _follow(self, in_flight: float, running: float) -> None:
-        """Update the slope of the messages in flight over the tasks, by least squares over the remembered readings."""
-        tasks, held, squares, products = self._sums
-        tasks, held = tasks * DECAY + running, held * DECAY + in_flight
-        squares, products = squares * DECAY + running * running, products * DECAY + running * in_flight
-        self._sums = (tasks, held, squares, products)
-        mean = tasks / self._readings
-        spread = squares / self._readings - mean * mean
-        if spread > (VARIED * mean) ** 2:
-            self._followed = (products / self._readings - mean * held / self._readings) / spread

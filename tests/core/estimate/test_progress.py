@@ -276,6 +276,16 @@ def test_a_minute_without_a_backlog_is_not_compared() -> None:
     assert found.limit(300.0) == 14
 
 
+@pytest.mark.parametrize(("deleted", "is_limited"), [(74, False), (76, True)])
+def test_with_a_quarter_of_the_deletions_the_workers_are_broken_and_there_is_no_bottleneck(
+    deleted: int, is_limited: bool
+) -> None:
+    found = Bottleneck()
+    for minute, (tasks, count) in enumerate([(10, 300), (10, 300), (40, 300), (40, deleted)]):
+        found.see(WorkedMinute(60.0 * minute, tasks, count), 1.0, saturated=True)
+    assert (found.limit(200.0) is not None) == is_limited
+
+
 # Messages that take much longer than any before.
 
 
@@ -349,6 +359,39 @@ def test_five_unchanged_readings_are_enough_at_two_expected_completions(readings
     for reading in range(1, readings + 1):
         holding.see(100, 2.0, 20.0, reading * 20.0, full=True)
     assert holding.expected_s == expected_s
+
+
+def moved(changes: list[int], still: int, completions: float = 20.0) -> Holding:
+    """Return what is known after readings with these changes of the count, and then `still` readings without one."""
+    holding, level = Holding(), 10_000
+    for reading, change in enumerate([0, *changes, *[0] * still]):
+        level += change
+        holding.see(level, completions, POLL_S, reading * POLL_S, full=True)
+    return holding
+
+
+@given(st.integers(1, 9), st.integers(30, 60))
+def test_a_timer_and_constant_times_give_counts_that_stay_unchanged(step: int, readings: int) -> None:
+    """As many messages arrive and complete at each reading: the counts rise by the same number, and then stay."""
+    steady = moved([step] * readings, still=6)
+    assert steady.expected_s == 0.0
+    assert not steady.is_still
+
+
+@given(st.lists(st.sampled_from([-9, -6, -4, -2, 1, 3, 5, 8]), min_size=15, max_size=60))
+def test_counts_that_scattered_and_then_stay_unchanged_show_that_messages_are_held(changes: list[int]) -> None:
+    """Twenty independent arrivals and completions per reading scatter by 6."""
+    scattered = [sign * abs(change) for sign, change in zip([1, -1] * 30, changes, strict=False)]
+    assert moved(scattered, still=6).expected_s == REMAINING_RATIO * 60
+    assert moved(scattered, still=6).is_still
+
+
+def test_a_minute_without_a_deletion_shows_that_messages_of_a_timer_are_held() -> None:
+    steady = moved([5] * 30, still=12)
+    assert steady.expected_s == 0.0
+    steady.check(310.0, 0, 120.0, 430.0)
+    steady.see(10_150, 20.0, POLL_S, 430.0, full=True)
+    assert steady.expected_s == REMAINING_RATIO * 130
 
 
 @pytest.mark.parametrize(("seconds", "is_held"), [(44, False), (45, True)])

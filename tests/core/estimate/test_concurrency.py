@@ -1,0 +1,127 @@
+"""The messages that a task holds at once, and messages in flight that no task holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.core.estimate import Estimator
+from autoscaler.core.estimate.concurrency import MOST_PENDING, Concurrency
+from autoscaler.core.knowledge import Knowledge
+from autoscaler.core.model import Backlog, Fleet, Flow, Observation, QueueReading
+from autoscaler.core.policy import Policy, QueuePolicy
+
+POLL_S, POLLS = 10.0, 6
+
+
+def learned(
+    per_task: list[tuple[int, int]], *, fails: frozenset[int] = frozenset(), configured: int = 1
+) -> Concurrency:
+    """Return what is learned from minutes of (messages in flight per task, tasks). Each minute is confirmed one minute
+    after its end; those in `fails` are not.
+    """
+    found = Concurrency(configured)
+    for minute, (held, tasks) in enumerate(per_task):
+        for poll in range(POLLS):
+            found.see(held * tasks, tasks, (minute * POLLS + poll + 1) * POLL_S)
+        if minute:
+            found.confirm(minute * 60.0, fails=minute - 1 in fails)
+    return found
+
+
+minutes = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 50)), min_size=2, max_size=30)
+
+
+@given(minutes, st.integers(1, 10))
+def test_readings_of_minutes_with_failures_change_nothing(seen: list[tuple[int, int]], configured: int) -> None:
+    """The newest minute is not confirmed yet, and does not count while the one before it had failures."""
+    found = learned(seen, fails=frozenset(range(len(seen))), configured=configured)
+    found.confirm(len(seen) * 60.0, fails=True)
+    assert found.slots == configured
+
+
+@given(minutes, st.data())
+def test_readings_of_minutes_with_failures_are_forgotten_as_if_they_had_never_been(
+    seen: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    bad = data.draw(st.sets(st.integers(0, len(seen) - 2), max_size=5))
+    whole = learned([*seen, (7, 3), (7, 3)], fails=frozenset(bad))
+    good = learned([each for at, each in enumerate([*seen, (7, 3), (7, 3)]) if at not in bad])
+    assert whole.slots == good.slots
+
+
+@given(minutes)
+def test_a_confirmed_reading_counts_as_it_did_before(seen: list[tuple[int, int]]) -> None:
+    found = learned(seen)
+    before = found.slots
+    found.confirm(len(seen) * 60.0, fails=False)
+    assert found.slots == before
+
+
+@given(st.integers(2, 30), st.integers(1, 5))
+def test_without_cloudwatch_all_readings_count(held: int, tasks: int) -> None:
+    found = Concurrency(1)
+    for poll in range(10 * MOST_PENDING):
+        count = tasks * (1 + poll % 3)
+        found.see(held * count, count, poll * POLL_S)
+    assert found.slots == held
+    found.confirm(9 * MOST_PENDING * POLL_S, fails=True)
+    assert found.slots == held, "what CloudWatch did not contradict in time stays"
+
+
+def test_a_fixed_number_stays() -> None:
+    found = Concurrency(3, fixed=True)
+    for poll in range(300):
+        found.see(50 * (1 + poll % 2), 1 + poll % 2, poll * POLL_S)
+    assert found.slots == 3
+
+
+class FailingService:
+    """Ten to fifteen tasks of one message of 5 s, polled every ten seconds. Messages that fail return after 150 s."""
+
+    def __init__(self) -> None:
+        self.policy = replace(Policy("orders", 0, 5000, queues=(QueuePolicy("q", 300.0),)))
+        self.now = 0.0
+        self.minutes: list[Flow] = []
+        self.estimator = Estimator(self.policy, self.seen(10, 10), POLL_S)
+
+    def seen(self, tasks: int, in_flight: int, flow: Flow | None = None) -> Observation:
+        queue = QueueReading("q", Backlog(500 + round(self.now) % 7, in_flight, 0, self.now))
+        return Observation(self.now, Fleet(tasks, tasks, 0, self.now), (queue,), flow=flow)
+
+    def minute(self, in_flight: list[int], received: int, deleted: int, tasks: int = 10) -> Knowledge:
+        for poll in range(POLLS):
+            self.now += POLL_S
+            due = self.minutes and self.now >= self.minutes[0].at + 60
+            known = self.estimator.see(
+                self.policy, self.seen(tasks, in_flight[poll], self.minutes.pop(0) if due else None)
+            )
+        self.minutes.append(Flow(received, deleted, tasks, self.now, 500))
+        return known
+
+
+@pytest.mark.parametrize("failing", [120, 40])
+def test_failed_messages_in_flight_are_no_concurrency(failing: int) -> None:
+    """All of the 120 messages a minute fail, or a third: they stay in flight for 150 s, and no task holds them."""
+    service = FailingService()
+    for minute in range(10):
+        service.minute([10 + minute] * POLLS, 120, 120, 10 + minute % 4)
+    waiting_s = [min(150, 60 * minute + 10 * (poll + 1)) for minute in range(12) for poll in range(POLLS)]
+    for minute in range(12):
+        held = [10 + failing * each // 60 for each in waiting_s[minute * POLLS : minute * POLLS + POLLS]]
+        known = service.minute(held, 120, 120 - failing)
+    assert known.concurrency.value == 1
+
+
+def test_tasks_that_fill_their_slots_with_long_messages_do_not_fail() -> None:
+    """Fifteen tasks receive ten messages of 100 s each: more are received than deleted, because they are in flight."""
+    service = FailingService()
+    for _ in range(3):
+        service.minute([10] * POLLS, 120, 120)
+    for minute in range(12):
+        tasks = 10 + 2 * (minute % 3)
+        known = service.minute([10 * tasks] * POLLS, 60, 60, tasks)
+    assert known.concurrency.value > 5
