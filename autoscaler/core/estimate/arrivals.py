@@ -121,6 +121,10 @@ class Arrivals:
         """
         return now - self._rose_at <= MINUTE_S or now - self._turnover_at <= MINUTE_LIMIT_S
 
+    def gained(self, start: Instant, end: Instant) -> float:
+        """Return by how many the messages, visible or in flight, became more in that time."""
+        return self._levels.between(start, end)
+
     def stands(self, short_s: float, lasting_s: float, now: Instant) -> bool:
         """Return whether a standing backlog was seen: for longer than `lasting_s`, at every reading, the oldest waiting
         message has waited for at least `short_s`. A peak that the tasks work off is none. Call it at each reading.

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, Arrivals, Track
+from autoscaler.core.estimate.bottleneck import Bottleneck, WorkedMinute
 from autoscaler.core.estimate.concurrency import Concurrency
-from autoscaler.core.estimate.progress import Bottleneck, Holding, WorkedMinute
+from autoscaler.core.estimate.holding import Holding
 from autoscaler.core.estimate.throughput import Throughput
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, StartingTasks, TimedCount
 from autoscaler.core.model import Backlog, Fleet, Flow, Instant, Observation
@@ -128,9 +129,6 @@ MISSED_INTERVALS = 2.5
 
 FULL_RATIO = 0.8
 """From this share of occupied slots, all count as occupied: tasks that have just started receive within seconds."""
-
-MOST_LAG_S = 240.0
-"""Messages that are deleted in a minute were begun up to this long before."""
 
 LASTING_RATIO = 1 / 3
 """The share of the acceptable latency over which the lasting load is measured, at least a minute: the queue evens out
@@ -269,18 +267,26 @@ class Estimator:
         expected = min(self._held, before) * elapsed_s / self._throughput.mean_s
         self._holding.see(visible + in_flight, expected, elapsed_s, seen.now, full=full)
 
+    @property
+    def _holding_s(self) -> float:
+        """How long messages are expected to be held, if that is longer than they usually are; else 0."""
+        return self._holding.expected_s if self._holding.expected_s > self._throughput.slow_s else 0.0
+
     def _compare(self, minute: Flow, now: Instant) -> None:
         """Compare the minute with earlier ones: do more tasks complete more messages?"""
         read = self._throughput.minute(minute)
         if read is None:
             return
         self._holding.check(minute.at - MINUTE_S, minute.deleted, read.taken_s / self._throughput.mean_s, now)
-        lag_s = min(self._throughput.slow_s, MOST_LAG_S)
+        lag_s = self._bottleneck.lag_s(self._throughput.slow_s)
         tasks = self._ran.between(minute.at - MINUTE_S - lag_s, minute.at - lag_s) / MINUTE_S
-        worked = WorkedMinute(minute.at, tasks, float(minute.deleted))
         received_between_readings = tasks * self._concurrency.slots * self.interval_s / self._throughput.mean_s
-        backlogged = read.saturated and read.fewest >= received_between_readings and not self._holding.expected_s
-        self._bottleneck.see(worked, self._throughput.spread, saturated=backlogged)
+        backlogged = read.saturated and read.fewest >= received_between_readings and not self._holding_s
+        busy = self._throughput.busy(minute.at - MINUTE_S - lag_s, minute.at - lag_s) / self._concurrency.slots
+        gained = sum([queue.gained(minute.at - MINUTE_S, minute.at) for queue in self._queues.values()])
+        spread, deleted = self._throughput.spread, float(minute.deleted)
+        worked = WorkedMinute(minute.at, tasks if backlogged else busy, deleted, gained, spread)
+        self._bottleneck.see(worked, saturated=backlogged)
 
     def must_foresee(self, policy: Policy) -> bool:
         """Whether the acceptable latency is shorter than a poll interval plus a late start-up. A task requested at the
@@ -337,8 +343,8 @@ class Estimator:
             late=gone[1],
             queues=queues,
             starting=self._starting.coming(now),
-            regime=Regime.BATCH if self._holding.expected_s else throughput.regime,
-            holding_s=self._holding.expected_s,
+            regime=Regime.BATCH if self._holding_s else throughput.regime,
+            holding_s=self._holding_s,
             bottleneck=self._bottleneck.limit(now),
         )
 

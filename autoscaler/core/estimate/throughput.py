@@ -273,6 +273,10 @@ class Throughput:
         overfull = not fewest and self._readings.overfull_s(start, end) >= OVERFULL_S
         return Minute(self._taken.between(start, end), self._slots.between(start, end), fewest, overfull)
 
+    def busy(self, start: Instant, end: Instant) -> float:
+        """Return the mean number of slots that held a message."""
+        return self._taken.between(start, end) / (end - start)
+
     def resize(self, ratio: float) -> None:
         """The tasks have `ratio` times as many slots as was assumed. If all of them were occupied, a message therefore
         occupies its slot `ratio` times as long, and the throughput of a task stays.
