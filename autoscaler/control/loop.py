@@ -187,6 +187,7 @@ class ServiceLoop:
         await self._stops.check(policy, fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
         settled = self._fleet.settled(fleet, self._ports.clock())
+        await self._learning.recall()
         seen = await self._observer.observe(settled, policy, self._memory, still=still)
         self._receives.see(seen, self._observer.minutes)
         seen = replace(

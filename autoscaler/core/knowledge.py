@@ -81,7 +81,8 @@ class Knowledge:
     received after their acceptable latency. `arriving`: messages arrived within the last minute or in the newest minute
     that CloudWatch counted, or a useful forecast expects some. `regime`: what the processing time is learned from.
     `holding_s`: the time that messages are expected to be held, in the regime `batch` (else 0). `bottleneck`: the
-    number of tasks above which more tasks completed no more messages (None: not seen).
+    number of tasks above which more tasks completed no more messages (None: not seen). `trial`: after a start with a
+    lasting backlog, the most tasks until it is known whether more tasks than before help (None: no trial).
     """
 
     processing_s: Estimate
@@ -102,6 +103,7 @@ class Knowledge:
     regime: Regime = Regime.IDLE
     holding_s: float = 0.0
     bottleneck: float | None = None
+    trial: float | None = None
 
     @property
     def is_learning(self) -> bool:

@@ -70,6 +70,9 @@ def _overdue(policy: Policy, known: Knowledge) -> str | None:
             if known.bottleneck is not None:
                 limit = several(ceil(known.bottleneck), "task")
                 return f"{target}: above {limit}, more tasks complete no more messages; check what the workers wait for"
+            if known.trial is not None:
+                limit = several(ceil(known.trial), "task")
+                return f"{target}: they waited long before the start; {limit} are tried first, to see if more help"
             if known.regime is Regime.BATCH:
                 return f"{target}: messages take much longer than before; set processing_time if such batches are usual"
             return f"{target}: the load or the processing time rose faster than tasks start"

@@ -234,7 +234,9 @@ class Meter(StrEnum):
     DELETED = "NumberOfMessagesDeleted"
     OLDEST_AGE_S = "ApproximateAgeOfOldestMessage"
     VISIBLE = "ApproximateNumberOfMessagesVisible"
+    IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
     CPU_PERCENT = "CPUUtilization"
+    CPU_SAMPLES = "SampleCount of CPUUtilization"
     RUNNING = "RunningTaskCount"
     LIVE = "LiveTaskCount"
 

@@ -21,6 +21,8 @@ from autoscaler.core.model import (
     Instant,
     Measurement,
     Missing,
+    PastCounts,
+    PastMinute,
     StopTimeout,
     Utilization,
     Verdict,
@@ -28,6 +30,7 @@ from autoscaler.core.model import (
 from autoscaler.core.policy import Mode, Policy, WorkerSafety
 from autoscaler.errors import AutoscalerError, ConfigError, Problem
 from autoscaler.ports import (
+    PAST_MINUTES,
     LiveTasks,
     MetricRequest,
     PeriodSum,
@@ -55,6 +58,17 @@ AT_RISK = "slo_at_risk"
 
 LIVE_TASKS_MINUTES = 5
 """Number of minutes of `LiveTaskCount` that are read."""
+
+PAST_METERS = (
+    Meter.LIVE,
+    Meter.CPU_SAMPLES,
+    Meter.VISIBLE,
+    Meter.IN_FLIGHT,
+    Meter.RECEIVED,
+    Meter.DELETED,
+    Meter.OLDEST_AGE_S,
+)
+"""The tasks of a past minute, and the fields of `PastCounts`."""
 
 SERVICE = ServiceRef("simulated", "simulated", "simulated")
 QUEUE = QueueRef("queue")
@@ -265,6 +279,19 @@ class _World:
 
     async def measure(self, service: ServiceRef, request: MetricRequest, /) -> Measurement | Missing:
         return Missing("the simulated world has no custom metrics", "no_data")
+
+    async def past(self, service: ServiceRef, queues: Sequence[QueueRef]) -> tuple[PastMinute, ...] | Missing:
+        columns = {meter: dict(self.surface.minutes(meter, PAST_MINUTES)) for meter in PAST_METERS}
+        tasks, samples, *counts = (columns[meter] for meter in PAST_METERS)
+        return tuple(
+            PastMinute(
+                end,
+                tasks.get(end),
+                samples.get(end),
+                {QUEUE.name: PastCounts(*(_count(each.get(end)) for each in counts))},
+            )
+            for end in sorted(columns[Meter.VISIBLE])
+        )
 
     async def live_tasks(self, service: ServiceRef, at: Instant) -> LiveTasks | None:
         minutes = self.surface.minutes(Meter.LIVE, LIVE_TASKS_MINUTES)

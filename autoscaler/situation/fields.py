@@ -174,6 +174,7 @@ def knowledge(fields: Fields) -> Knowledge:
         regime=_regime(fields),
         holding_s=fields.seconds("holding_s") or 0.0,
         bottleneck=fields.seconds("bottleneck"),
+        trial=fields.seconds("trial"),
         starting=tuple(StartingTasks(seconds, int(tasks)) for seconds, tasks in fields.pairs("starting", MOST_TASKS)),
     )
     fields.close()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, Arrivals, Track
 from autoscaler.core.estimate.progress import Bottleneck, Holding, WorkedMinute
+from autoscaler.core.estimate.recall import PastReading, is_nothing_held, minute_of, past_readings
 from autoscaler.core.estimate.throughput import Concurrency, Throughput
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, StartingTasks, TimedCount
-from autoscaler.core.model import Backlog, Fleet, Flow, Instant, Observation
+from autoscaler.core.model import Backlog, Fleet, Flow, Instant, Observation, PastMinute
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import MOST_MESSAGES
 
@@ -131,6 +132,12 @@ FULL_RATIO = 0.8
 MOST_LAG_S = 240.0
 """Messages that are deleted in a minute were begun up to this long before."""
 
+READINGS_OF_A_MINUTE = 6
+"""The readings of a minute at the default interval; CloudWatch has one, which stands for six. If messages waited
+throughout the minute, all slots were occupied at every reading. Otherwise the processing time from its one sample of
+the messages in flight has a sixth of the weight.
+"""
+
 LASTING_RATIO = 1 / 3
 """The share of the acceptable latency over which the lasting load is measured, at least a minute: the queue evens out
 shorter peaks.
@@ -209,6 +216,48 @@ class Estimator:
         arriving = foreseen or any(queue.arrives(now) for queue in self._queues.values())
         return learned if arriving else replace(learned, arriving=False)
 
+    def recall(self, seen: Observation, past: Sequence[PastMinute]) -> None:
+        """Learn from the minutes that CloudWatch stored before the first observation `seen`. Call it before `see`."""
+        read = past_readings(past, seen)
+        none_held = is_nothing_held(read)
+        for index, reading in enumerate(read):
+            running = reading.running
+            held = self._held_of(reading.counts, running) if running is not None else _in_flight(reading.counts)
+            for name, counts in reading.counts.items():
+                queue = self._queues.get(name)
+                if queue is None:
+                    queue = self._queues[name] = Arrivals(self._reach_s, counts, reading.at)
+                else:
+                    queue.see(counts, 0.0, reading.at)
+                if counts.deleted is not None and index:
+                    queue.reconcile(reading.at, float(counts.deleted), reading.at)
+                queue.held = held[name]
+            if index:
+                self._recall_minute(reading, read[index - 1], sum(held.values()), none_held=none_held)
+            self._at, self._held = reading.at, sum(held.values())
+            self._running = self._running if running is None else running
+        if read:
+            self._throughput.recalled(self._at)
+            self._ran = Track(CLOUDWATCH_REACH_S, self._at, FEW_NOTES)
+            self._bottleneck.recalled(seen.now)
+
+    def _recall_minute(self, reading: PastReading, before: PastReading, held: float, *, none_held: bool) -> None:
+        """Learn from one past minute how long messages take, how many a task holds, and whether more tasks helped."""
+        flow = reading.flow(before)
+        if flow is None or reading.running is None or reading.tasks is None:
+            return
+        slots = reading.tasks * self._concurrency.slots
+        overfull = not reading.visible and min(reading.in_flight, before.in_flight) > slots > 0
+        read = minute_of(flow, (self._held, held), slots, overfull=overfull)
+        if none_held and not read.saturated:  # only an upper bound is known: all slots were occupied
+            read = read._replace(taken_s=min(self._throughput.mean_s * flow.deleted, read.slots_s))
+        self._throughput.learn_from(read, flow, 1.0 if read.saturated else 1 / READINGS_OF_A_MINUTE)
+        worked = WorkedMinute(reading.at, reading.tasks, float(flow.deleted))
+        self._bottleneck.see(worked, self._throughput.spread, saturated=read.saturated)
+        if reading.visible and before.running == reading.running:
+            for _ in range(READINGS_OF_A_MINUTE):
+                self._see_held(reading.counts, reading.running, reading.at)
+
     def _update(self, policy: Policy, seen: Observation, known: dict[str, Backlog]) -> tuple[float, float]:
         """Update the estimates when all queues were read. Return how many messages were received since the last time,
         and about how many of those late.
@@ -278,7 +327,7 @@ class Estimator:
         """
         return policy.shortest_latency_s < self.interval_s + self._starting.late_s
 
-    def _held_of(self, known: dict[str, Backlog], running: int) -> dict[str, float]:
+    def _held_of(self, known: Mapping[str, Backlog], running: int) -> dict[str, float]:
         """Return the messages of each queue that the tasks hold. Messages in flight beyond their slots belong to other
         consumers or dead workers.
         """
@@ -290,14 +339,18 @@ class Estimator:
         """FIFO queues are ignored: their message groups limit the messages in flight."""
         if not seen.fleet.running == self._running == seen.fleet.desired:
             return
-        waiting = any(counts.visible for counts in known.values())
-        fifo = any(counts.groups_in_flight is not None for counts in known.values())
-        if waiting and not fifo and not self._throughput.hides_work:
-            in_flight = sum([counts.in_flight for counts in known.values()])
-            before = self._concurrency.slots
-            self._concurrency.see(in_flight, seen.fleet.running, seen.now)
-            if self._concurrency.slots != before:
-                self._throughput.resize(self._concurrency.slots / before)
+        if any(counts.visible for counts in known.values()):
+            self._see_held(known, seen.fleet.running, seen.now)
+
+    def _see_held(self, counts: Mapping[str, Backlog], running: int, now: Instant) -> None:
+        """Learn how many messages a task holds, from a reading in which messages waited."""
+        fifo = any(each.groups_in_flight is not None for each in counts.values())
+        if fifo or self._throughput.hides_work:
+            return
+        before = self._concurrency.slots
+        self._concurrency.see(sum(_in_flight(counts).values()), running, now)
+        if self._concurrency.slots != before:
+            self._throughput.resize(self._concurrency.slots / before)
 
     def _knowledge(
         self, policy: Policy, queues: tuple[QueueKnowledge, ...], now: Instant, minute: float, gone: tuple[float, float]
@@ -330,6 +383,7 @@ class Estimator:
             regime=Regime.BATCH if self._holding.expected_s else throughput.regime,
             holding_s=self._holding.expected_s,
             bottleneck=self._bottleneck.limit(now),
+            trial=self._bottleneck.trial(now),
         )
 
     def _arrived_within(self, seconds: float) -> float:
@@ -357,6 +411,10 @@ def _coming(recent: list[float], ahead: tuple[TimedCount, ...] | None) -> tuple[
 
 def _known(seen: Observation) -> dict[str, Backlog]:
     return {name: backlog for name, backlog in seen.queues if isinstance(backlog, Backlog) and _is_possible(backlog)}
+
+
+def _in_flight(counts: Mapping[str, Backlog]) -> dict[str, int]:
+    return {name: each.in_flight for name, each in counts.items()}
 
 
 def _is_possible(counts: Backlog) -> bool:

@@ -41,6 +41,14 @@ the time doubles, up to an hour.
 """
 
 
+SUSPECT_MINUTES, TRIAL_S = 15, 900.0
+"""If messages waited in each of the last 15 minutes before a start, and about as many tasks ran throughout, it is not
+known why no more ran: perhaps because more did not help. Then twice as many are tried first, until the minutes with
+more tasks are compared with those before, at most 15 minutes. That takes a start-up, two saturated minutes and
+CloudWatch's delay: about five minutes.
+"""
+
+
 class WorkedMinute(NamedTuple):
     """A saturated minute: its end, the mean number of tasks that ran, and the deletions."""
 
@@ -52,7 +60,7 @@ class WorkedMinute(NamedTuple):
 class Bottleneck:
     """Whether the deletions are limited by something else than the tasks."""
 
-    __slots__ = ("_limit", "_minutes", "_probe_after_s", "_probed_at", "_rate", "_slack")
+    __slots__ = ("_limit", "_minutes", "_probe_after_s", "_probed_at", "_rate", "_slack", "_trial_until", "_tried")
 
     def __init__(self) -> None:
         self._minutes: list[WorkedMinute] = []
@@ -61,12 +69,25 @@ class Bottleneck:
         self._slack = 0
         self._probed_at: Instant = 0.0
         self._probe_after_s = PROBE_AFTER_S
+        self._tried = 0.0
+        self._trial_until: Instant = -inf
+
+    def recalled(self, now: Instant) -> None:
+        """End the past, whose minutes were added: start a trial if it is not known whether more tasks help."""
+        last = self._minutes[-SUSPECT_MINUTES:]
+        tasks = [minute.tasks for minute in last]
+        if self._limit is None and len(last) == SUSPECT_MINUTES and max(tasks) < MORE_TASKS * min(tasks):
+            self._tried, self._trial_until = max(tasks), now + TRIAL_S
+
+    def trial(self, now: Instant) -> float | None:
+        """Return the most tasks while it is tried whether more tasks than before a start help (None: no trial)."""
+        return self._tried * MORE_TASKS + LEAST_MORE if now < self._trial_until else None
 
     def see(self, minute: WorkedMinute, spread: float, *, saturated: bool) -> None:
         """Add a CloudWatch minute. Minutes in which no message waited show no limit; two of them end it."""
         self._slack = 0 if saturated else self._slack + 1
         if self._slack >= 2:
-            self._minutes, self._limit = [], None
+            self._minutes, self._limit, self._trial_until = [], None, -inf
         if self._slack:
             return
         recent = [each for each in self._minutes if minute.at - each.at < COMPARED_S]
@@ -104,11 +125,11 @@ class Bottleneck:
         scatter = _variance(fewer) + _variance(more)
         noise = CERTAIN_SIGMAS * sqrt(max(scatter, (1 + spread) * (rate / len(fewer) + now / len(more))))
         if expected <= 0 or now - rate > SOME_GAIN * expected:
-            self._limit = None
+            self._limit, self._trial_until = None, -inf
         elif expected - (now - rate) > max(noise, LEAST_MISSING) and now - rate < NO_GAIN * expected:
             if self._limit is None:
                 self._probed_at, self._probe_after_s = newest.at, PROBE_AFTER_S
-            self._limit, self._rate = min(max(1.0, few), self._limit or few), now
+            self._limit, self._rate, self._trial_until = min(max(1.0, few), self._limit or few), now, -inf
 
 
 def _variance(minutes: list[WorkedMinute]) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -187,6 +188,8 @@ class World:
                 Meter.DELETED: float(ends.deleted - was.deleted),
                 Meter.OLDEST_AGE_S: serving.oldest_age_s(now),
                 Meter.VISIBLE: float(serving.queue.visible(now)),
+                Meter.IN_FLIGHT: float(serving.in_flight(now)),
+                Meter.CPU_SAMPLES: float(ceil(up_s / MINUTE_S)) or None,
                 Meter.CPU_PERCENT: 100 * (ends.worked_s - was.worked_s) / slots_up_s if slots_up_s else None,
                 Meter.RUNNING: float(self._service.running.now),
                 Meter.LIVE: up_s / MINUTE_S,
