@@ -118,6 +118,8 @@ def test_an_encoded_situation_has_the_same_assumptions_about_workers(stop: StopT
 @pytest.mark.parametrize("bottleneck", [None, 14.5])
 def test_the_regime_and_a_bottleneck_are_recorded(regime: Regime, bottleneck: float | None) -> None:
     learned = replace(known(), regime=regime, bottleneck=bottleneck, holding_s=90.0 if regime is Regime.BATCH else 0.0)
+    if bottleneck is not None:
+        learned = replace(learned, trial=25.0, groups=7.0)
     world = calm.seen(5, in_flight=3, knowledge=learned)
     record = json.loads(json.dumps(encode(calm.policy(), world, Memory())))
     assert decode(record)[2].knowledge == learned

@@ -70,6 +70,8 @@ def _overdue(policy: Policy, known: Knowledge) -> str | None:
             if known.bottleneck is not None:
                 limit = several(ceil(known.bottleneck), "task")
                 return f"{target}: above {limit}, more tasks complete no more messages; check what the workers wait for"
+            if known.groups is not None:
+                return f"{target}: they wait for earlier messages of their group; use more message groups"
             if known.trial is not None:
                 limit = several(ceil(known.trial), "task")
                 return f"{target}: they waited long before the start; {limit} are tried first, to see if more help"

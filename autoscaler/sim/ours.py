@@ -67,6 +67,7 @@ PAST_METERS = (
     Meter.RECEIVED,
     Meter.DELETED,
     Meter.OLDEST_AGE_S,
+    Meter.GROUPS_IN_FLIGHT,
 )
 """The tasks of a past minute, and the fields of `PastCounts`."""
 
@@ -244,6 +245,7 @@ class _World:
                 _count(received[0].value),
                 _count(deleted[0].value),
                 ages[0].value if ages else None,
+                _groups(world),
                 sent=_sent(world),
             )
         return self._minute
@@ -334,6 +336,11 @@ class _Immediate:
 
     async def compute(self, work: Callable[[], Result]) -> Result:
         return work()
+
+
+def _groups(world: Surface) -> int | None:
+    newest = world.minutes(Meter.GROUPS_IN_FLIGHT, 1)
+    return _count(newest[0].value) if newest else None
 
 
 def _sent(world: Surface) -> int | None:

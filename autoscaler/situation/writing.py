@@ -156,6 +156,8 @@ def _unusual(known: Knowledge) -> dict[str, Any]:
         unusual["bottleneck"] = known.bottleneck
     if known.trial is not None:
         unusual["trial"] = known.trial
+    if known.groups is not None:
+        unusual["groups"] = known.groups
     return unusual
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 
 from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, Arrivals, Track
+from autoscaler.core.estimate.groups import MessageGroups
 from autoscaler.core.estimate.progress import Bottleneck, Holding, WorkedMinute
 from autoscaler.core.estimate.recall import PastReading, is_nothing_held, minute_of, past_readings
 from autoscaler.core.estimate.throughput import Concurrency, Throughput
@@ -132,6 +134,9 @@ FULL_RATIO = 0.8
 MOST_LAG_S = 240.0
 """Messages that are deleted in a minute were begun up to this long before."""
 
+FIFO = ".fifo"
+"""The end of the name of each FIFO queue."""
+
 READINGS_OF_A_MINUTE = 6
 """The readings of a minute at the default interval; CloudWatch has one, which stands for six. If messages waited
 throughout the minute, all slots were occupied at every reading. Otherwise the processing time from its one sample of
@@ -154,6 +159,7 @@ class Estimator:
         "_at",
         "_bottleneck",
         "_concurrency",
+        "_groups",
         "_held",
         "_holding",
         "_learned_at",
@@ -180,6 +186,7 @@ class Estimator:
         self._held = 0.0
         self._visible = 0
         self._bottleneck, self._holding = Bottleneck(), Holding()
+        self._groups: MessageGroups | None = None
         self._ran = Track(CLOUDWATCH_REACH_S, seen.now, FEW_NOTES)
         self._running = seen.fleet.running
         self._learned_at: Instant | None = None
@@ -193,8 +200,9 @@ class Estimator:
             received, late = self._update(policy, seen, known)
         if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
             self._learned_at = seen.flow.at
-            self._throughput.learn(seen.flow)
-            self._compare(seen.flow, now)
+            flow = replace(seen.flow, waiting=0) if _is_fifo(known) else seen.flow  # the readings alone decide
+            self._throughput.learn(flow)
+            self._compare(flow, now)
         for name, counts in known.items():
             if name in self._queues and counts.deleted is not None and counts.counted_at is not None:
                 self._queues[name].reconcile(counts.counted_at, float(counts.deleted), now)
@@ -247,6 +255,8 @@ class Estimator:
         if flow is None or reading.running is None or reading.tasks is None:
             return
         slots = reading.tasks * self._concurrency.slots
+        if _is_fifo(reading.counts) and min(self._held, held) < FULL_RATIO * slots:
+            flow = replace(flow, waiting=0)
         overfull = not reading.visible and min(reading.in_flight, before.in_flight) > slots > 0
         read = minute_of(flow, (self._held, held), slots, overfull=overfull)
         if none_held and not read.saturated:  # only an upper bound is known: all slots were occupied
@@ -294,6 +304,9 @@ class Estimator:
         in_flight = sum([counts.in_flight for counts in known.values()])
         running, had_waiting, self._visible = seen.fleet.running, self._visible > 0, visible
         slots = running * self._concurrency.slots
+        self._see_groups(known, (visible, in_flight, slots), elapsed_s, seen.now)
+        if _is_fifo(known) and in_flight < FULL_RATIO * slots:
+            visible = 0  # messages can wait for their group while slots are free
         self._ran.add(seen.now, _mean(running, self._running) * elapsed_s)
         self._throughput.see(
             _mean(self._held, before),
@@ -306,6 +319,26 @@ class Estimator:
         full = visible > 0 and had_waiting and 0 < FULL_RATIO * slots <= in_flight
         expected = min(self._held, before) * elapsed_s / self._throughput.mean_s
         self._holding.see(visible + in_flight, expected, elapsed_s, seen.now, full=full)
+
+    def _see_groups(
+        self, known: Mapping[str, Backlog], counts: tuple[int, int, int], elapsed_s: float, now: Instant
+    ) -> None:
+        """Add the `counts` (visible, in flight, slots), and the groups of CloudWatch's newest minute. If a queue with
+        messages has none, nothing is known about the groups.
+        """
+        used = [each for each in known.values() if each.visible or each.in_flight or each.groups_in_flight is not None]
+        groups = [each.groups_in_flight for each in used if each.groups_in_flight is not None]
+        if not groups or len(groups) < len(used):
+            self._groups = None
+            return
+        if self._groups is None:
+            self._groups = MessageGroups(now)
+        ends = {each.counted_at for each in used}
+        end = ends.pop() if len(ends) == 1 else None
+        if end is not None:
+            deleted = [each.deleted for each in used if each.deleted is not None]
+            self._groups.count(end, sum(groups), sum(deleted) if len(deleted) == len(used) else None)
+        self._groups.see(*counts, elapsed_s, now)
 
     def _compare(self, minute: Flow, now: Instant) -> None:
         """Compare the minute with earlier ones: do more tasks complete more messages?"""
@@ -344,8 +377,7 @@ class Estimator:
 
     def _see_held(self, counts: Mapping[str, Backlog], running: int, now: Instant) -> None:
         """Learn how many messages a task holds, from a reading in which messages waited."""
-        fifo = any(each.groups_in_flight is not None for each in counts.values())
-        if fifo or self._throughput.hides_work:
+        if _is_fifo(counts) or self._throughput.hides_work:
             return
         before = self._concurrency.slots
         self._concurrency.see(sum(_in_flight(counts).values()), running, now)
@@ -384,7 +416,13 @@ class Estimator:
             holding_s=self._holding.expected_s,
             bottleneck=self._bottleneck.limit(now),
             trial=self._bottleneck.trial(now),
+            groups=self._group_limit(),
         )
+
+    def _group_limit(self) -> float | None:
+        """Return the number of tasks that the message groups can use (None: they are no limit)."""
+        limit = None if self._groups is None else self._groups.limit
+        return None if limit is None else float(ceil(limit / self._concurrency.slots))
 
     def _arrived_within(self, seconds: float) -> float:
         return max(0.0, sum([queue.curve.within(seconds) for queue in self._queues.values()]))
@@ -411,6 +449,11 @@ def _coming(recent: list[float], ahead: tuple[TimedCount, ...] | None) -> tuple[
 
 def _known(seen: Observation) -> dict[str, Backlog]:
     return {name: backlog for name, backlog in seen.queues if isinstance(backlog, Backlog) and _is_possible(backlog)}
+
+
+def _is_fifo(counts: Mapping[str, Backlog]) -> bool:
+    """Whether any of the queues has message groups. CloudWatch's number of groups is late after a start."""
+    return any(name.endswith(FIFO) or each.groups_in_flight is not None for name, each in counts.items())
 
 
 def _in_flight(counts: Mapping[str, Backlog]) -> dict[str, int]:

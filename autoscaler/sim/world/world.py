@@ -181,6 +181,7 @@ class World:
             self._service.alive.area(now),
         )
         up_s = ends.up_s - was.up_s
+        groups = serving.groups_in_flight(now)
         slots_up_s = up_s * self._settings.task_concurrency  # sum over all slots
         self._cloudwatch.put(
             {
@@ -188,6 +189,7 @@ class World:
                 Meter.DELETED: float(ends.deleted - was.deleted),
                 Meter.OLDEST_AGE_S: serving.oldest_age_s(now),
                 Meter.VISIBLE: float(serving.queue.visible(now)),
+                Meter.GROUPS_IN_FLIGHT: None if groups is None else float(groups),
                 Meter.IN_FLIGHT: float(serving.in_flight(now)),
                 Meter.CPU_SAMPLES: float(ceil(up_s / MINUTE_S)) or None,
                 Meter.CPU_PERCENT: 100 * (ends.worked_s - was.worked_s) / slots_up_s if slots_up_s else None,
