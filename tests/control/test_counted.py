@@ -49,7 +49,7 @@ def test_delayed_messages_require_tasks_only_if_they_count() -> None:
 
 
 def test_without_count_in_flight_the_deletions_in_a_backlog_give_the_throughput() -> None:
-    """Each of ten tasks holds 20 messages, of which it processes one at a time, in 5 s: 120 deletions a minute, and
+    """Each of ten tasks holds 20 messages, and processes one at a time, in 5 s: 120 deletions a minute, and
     messages wait. With the messages in flight, a task seems to process twenty at once.
     """
     learned = {}
