@@ -19,6 +19,7 @@ from autoscaler.core.model import (
     Measurement,
     Missing,
     Observation,
+    PastMinute,
     StopTimeout,
     Utilization,
 )
@@ -124,6 +125,11 @@ class LiveTasks(NamedTuple):
     sure: bool = True
 
 
+PAST_MINUTES = 60
+"""The minutes before the daemon's start that are read from CloudWatch. In an hour, a busy queue has as many deletions
+as the estimators remember, and it reaches further back than most latency targets.
+"""
+
 Span: TypeAlias = tuple[float, float, int]
 """Start and end (half-open, in seconds since the epoch), and the length of its periods in seconds."""
 
@@ -190,6 +196,11 @@ class Meters(Protocol):
 
     async def measure(self, service: ServiceRef, metric: CloudWatchMetric) -> Measurement | Missing:
         """Return the newest complete minute of any metric. Its `tasks` is None."""
+
+    async def past(self, service: ServiceRef, queues: Sequence[QueueRef]) -> tuple[PastMinute, ...] | Missing:
+        """Return the complete minutes of the queues and the tasks of the service, oldest first. Read once, after a
+        start: all metrics are in one request, which also gives the newest minutes of the queues.
+        """
 
     async def live_tasks(self, service: ServiceRef, at: Instant) -> LiveTasks | None:
         """Return the tasks that ran in the minute that ended at `at`, from CloudWatch (None: no datapoint, or not

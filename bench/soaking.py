@@ -12,7 +12,7 @@ import asyncio
 import gc
 import math
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
@@ -20,7 +20,7 @@ from zlib import crc32
 from autoscaler.config import Config, LogFormat, LogLevel, ServiceConfig
 from autoscaler.control.admission import Admission
 from autoscaler.control.supervisor import ReadBudget, Supervisor
-from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, StopTimeout, Utilization
+from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, PastMinute, StopTimeout, Utilization
 from autoscaler.core.policy import Mode, Policy, QueuePolicy
 from autoscaler.ports import LiveTasks, MetricRequest, Ports, QueueMinute, QueueRef, ServiceRef, Urgency
 from autoscaler.telemetry import LoggedJournal, Metrics, StatusStore
@@ -87,6 +87,9 @@ class Region:
         return Missing("no datapoint", "no_data")
 
     async def memory(self, service: ServiceRef) -> Utilization | Missing:
+        return Missing("no datapoint", "no_data")
+
+    async def past(self, service: ServiceRef, queues: Sequence[QueueRef]) -> tuple[PastMinute, ...] | Missing:
         return Missing("no datapoint", "no_data")
 
     async def live_tasks(self, service: ServiceRef, at: float) -> LiveTasks | None:

@@ -5,17 +5,24 @@ Invariant: a missing datapoint is never a zero, and an impossible value is never
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.faults import clean, missing
-from autoscaler.aws.minutebook import PERIOD_S, WINDOW_S, MinuteBook
-from autoscaler.aws.names import metric_subject, queue_metrics, queue_subject, service_metric, service_subject
+from autoscaler.aws.minutebook import PERIOD_S, WINDOW_S, MinuteBook, Minutes, PastRequest
+from autoscaler.aws.names import (
+    metric_subject,
+    past_queue_metrics,
+    queue_metrics,
+    queue_subject,
+    service_metric,
+    service_subject,
+)
 from autoscaler.aws.sqs import MOST_MESSAGES, place_of
-from autoscaler.core.model import MOST_TASKS, Instant, Measurement, Missing, Utilization
+from autoscaler.core.model import MOST_TASKS, Instant, Measurement, Missing, PastCounts, PastMinute, Utilization
 from autoscaler.errors import AutoscalerError
-from autoscaler.ports import CloudWatchMetric, LiveTasks, Place, QueueMinute, QueueRef, ServiceRef
+from autoscaler.ports import PAST_MINUTES, CloudWatchMetric, LiveTasks, Place, QueueMinute, QueueRef, ServiceRef
 
 MOST_PERCENT = 1_000_000.0
 MOST_AGE_S = 30 * 86_400.0
@@ -60,6 +67,29 @@ class CloudWatchMeters:
             return await self._measurement(Place(metric.region or service.region, service.role), metric)
         except AutoscalerError as fault:
             return missing(fault)
+
+    async def past(self, service: ServiceRef, queues: Sequence[QueueRef]) -> tuple[PastMinute, ...] | Missing:
+        """The last hour, all metrics in one request. The metrics of the queues' minutes stay in use, the others do not.
+        Without a readable task count, the minutes have the counts of the queues only.
+        """
+        requests = [_past_of_tasks(service), *map(_past_of_queue, queues)]
+        tasks, *found = await self._book.past(requests, PAST_MINUTES * PERIOD_S)
+        counts = dict[str, dict[str, Minutes]]()
+        for queue, minutes_of_queue in zip(queues, found, strict=True):
+            if isinstance(minutes_of_queue, AutoscalerError):
+                return missing(minutes_of_queue)
+            counts[queue.name] = minutes_of_queue
+        return tuple(self._past_minutes({} if isinstance(tasks, AutoscalerError) else tasks, counts))
+
+    def _past_minutes(
+        self, tasks: Mapping[str, Minutes], counts: Mapping[str, Mapping[str, Minutes]]
+    ) -> Iterator[PastMinute]:
+        ends = {end for found in counts.values() for minutes in found.values() for end in minutes}
+        for end in sorted(ends):
+            live, samples = (_task_count(tasks.get(key, {}).get(end)) for key in ("live", "samples"))
+            queues = {name: _past_counts(found, end) for name, found in counts.items()}
+            known = {name: each for name, each in queues.items() if each != PastCounts()}
+            yield PastMinute(self._clocks.instant(end), live, samples, known)
 
     async def live_tasks(self, service: ServiceRef, at: Instant) -> LiveTasks | None:
         """Return `LiveTaskCount`, a free metric of every service. If it has no datapoint, the sample count of the CPU
@@ -131,6 +161,38 @@ class CloudWatchMeters:
             if not _is_possible(key, value):
                 return _impossible(subject, metrics[key].metric, value)
         return _minute_of(newest, self._clocks.instant(end))
+
+
+def _past_of_tasks(service: ServiceRef) -> PastRequest:
+    samples = replace(service_metric(service, "CPUUtilization"), statistic="SampleCount")
+    metrics = {"live": service_metric(service, "LiveTaskCount"), "samples": samples}
+    return PastRequest(service_subject(service), service.place, metrics, frozenset(metrics))
+
+
+def _past_of_queue(queue: QueueRef) -> PastRequest:
+    metrics = past_queue_metrics(queue.name)
+    once = frozenset(metrics.keys() - queue_metrics(queue.name).keys())
+    return PastRequest(queue_subject(queue), place_of(queue), metrics, once)
+
+
+def _past_counts(found: Mapping[str, Minutes], end: float) -> PastCounts:
+    """Return the values of one minute. An impossible value counts as missing."""
+    values = {key: minutes[end] for key, minutes in found.items() if end in minutes}
+    seen = {key: value for key, value in values.items() if _is_possible(key, value)}
+    age_s = seen.get("oldest_age_s")
+    return PastCounts(
+        _whole(seen.get("visible")),
+        _whole(seen.get("in_flight")),
+        _whole(seen.get("received")),
+        _whole(seen.get("deleted")),
+        None if age_s is None else float(age_s),
+        _whole(seen.get("groups_in_flight")),
+    )
+
+
+def _task_count(value: float | None) -> float | None:
+    """Return a possible number of tasks, else None; false for NaN, too."""
+    return float(value) if value is not None and 0 <= value <= MOST_TASKS else None
 
 
 def _is_possible(key: str, value: float) -> bool:

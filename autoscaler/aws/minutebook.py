@@ -4,7 +4,8 @@ callers.
 A metric that is requested for the first time is read at once, together with all that are requested within
 `BATCH_WINDOW_S`. From then on it is read with the others of its place, once a minute, while callers request it. Values
 are cached until the place's next read. An error is returned only to the callers that waited for it, and affects no
-other metric.
+other metric. At the start of a service its first request reads further back (`past`), at the same price: CloudWatch
+charges by the metric, not by the datapoint.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 from autoscaler.aws.answers import ResponsePart
@@ -35,24 +37,40 @@ SHARED_ERRORS = (Throttled, Unavailable, Denied, NoCredentials, ClockSkewed)
 
 
 class _MetricRequest(NamedTuple):
-    """The newest request for a metric: its subject, its key, and its time."""
+    """The newest request for a metric: its subject, its key, and its time. `past_s`: how far back its next read goes,
+    if that is further than `WINDOW_S`. `once`: it is read only once.
+    """
 
     subject: str
     key: str
     at: Instant
+    past_s: int = 0
+    once: bool = False
+
+
+class PastRequest(NamedTuple):
+    """A request for the past of metrics of one place, by their keys. `once`: the keys that are not read again."""
+
+    subject: str
+    place: Place
+    metrics: Mapping[str, CloudWatchMetric]
+    once: frozenset[str] = frozenset()
 
 
 Faults: TypeAlias = dict[CloudWatchMetric, AutoscalerError]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Page:
-    """One place. `reading`: the call in flight for a metric. `open_batch`: the batch that other metrics can join."""
+    """One place. `reading`: the call in flight for a metric. `open_batch`: the batch that other metrics can join.
+    `past`: minutes before those in `found`, until they are fetched.
+    """
 
     place: Place
     due: Instant = float("-inf")
     requested: dict[CloudWatchMetric, _MetricRequest] = field(default_factory=dict)
     found: dict[CloudWatchMetric, Minutes] = field(default_factory=dict)
+    past: dict[CloudWatchMetric, Minutes] = field(default_factory=dict)
     reading: dict[CloudWatchMetric, asyncio.Task[Faults]] = field(default_factory=dict)
     open_batch: asyncio.Task[Faults] | None = None
 
@@ -68,9 +86,7 @@ class MinuteBook:
 
     async def minutes(self, subject: str, place: Place, metrics: Mapping[str, CloudWatchMetric]) -> dict[str, Minutes]:
         """The complete minutes of each metric, by its key. Raises `AutoscalerError` if any metric could not be read."""
-        place = place._replace(region=place.region or self._caller.region())
-        page = self._pages.setdefault(place, _Page(place))
-        now = self._clocks.now()
+        page, now = self._page(place), self._clocks.now()
         page.requested |= {metric: _MetricRequest(subject, key, now) for key, metric in metrics.items()}
         if now >= page.due or not set(metrics.values()) <= page.found.keys():
             faults = await self._read(page, metrics.values())
@@ -78,12 +94,38 @@ class MinuteBook:
                 if metric in faults:
                     raise faults[metric]
         if any(metric not in page.found for metric in metrics.values()):
-            raise Unavailable(f"{subject} in {place.region}: CloudWatch did not answer in time; it is tried again")
+            raise _unanswered(subject, page)
         return {key: page.found[metric] for key, metric in metrics.items()}
+
+    async def past(self, requests: Sequence[PastRequest], past_s: int) -> list[dict[str, Minutes] | AutoscalerError]:
+        """The complete minutes of the last `past_s` seconds, request by request; an error for a request if one of its
+        metrics could not be read. All requests of a place are in one call.
+        """
+        pages = [self._expect(request, past_s) for request in requests]
+        calls = [self._join(page) for page in dict.fromkeys(pages)]
+        faults: Faults = {}
+        for call in calls:
+            faults |= await asyncio.shield(call)
+        return [_past(request, page, faults) for request, page in zip(requests, pages, strict=True)]
+
+    def _expect(self, request: PastRequest, past_s: int) -> _Page:
+        """Let the next batch of the place read the past of these metrics, also of those that were read before."""
+        page = self._page(request.place)
+        for key, metric in request.metrics.items():
+            page.requested[metric] = _MetricRequest(
+                request.subject, key, self._clocks.now(), past_s, key in request.once
+            )
+            page.found.pop(metric, None)
+            page.reading.pop(metric, None)
+        return page
 
     async def close(self) -> None:
         """Cancel all calls in flight."""
         await self._in_flight.close()
+
+    def _page(self, place: Place) -> _Page:
+        place = place._replace(region=place.region or self._caller.region())
+        return self._pages.setdefault(place, _Page(place))
 
     async def _read(self, page: _Page, metrics: Iterable[CloudWatchMetric]) -> Faults:
         """A cancelled caller does not cancel a call that others wait for."""
@@ -105,7 +147,13 @@ class MinuteBook:
             page.reading |= dict.fromkeys(metrics, page.open_batch)
         page.open_batch = None
         try:
-            answers = [self._read_batch(page, part) for part in batches(metrics, MOST_METRICS)]
+            by_reach = sorted(metrics, key=lambda metric: page.requested[metric].past_s)
+            parts = [
+                part
+                for _, alike in groupby(by_reach, key=lambda metric: page.requested[metric].past_s)
+                for part in batches(list(alike), MOST_METRICS)
+            ]
+            answers = [self._read_batch(page, part) for part in parts]
             return {metric: fault for faults in await asyncio.gather(*answers) for metric, fault in faults.items()}
         finally:
             own = asyncio.current_task()
@@ -122,7 +170,9 @@ class MinuteBook:
             return [metric for metric in page.requested if metric not in page.found and metric not in page.reading]
         page.due = (page.due if now - page.due < PERIOD_S else now) + PERIOD_S
         page.requested = {
-            metric: requested for metric, requested in page.requested.items() if now - requested.at <= UNUSED_AFTER_S
+            metric: requested
+            for metric, requested in page.requested.items()
+            if now - requested.at <= UNUSED_AFTER_S and not (requested.once and metric in page.found)
         }
         page.found = {metric: minutes for metric, minutes in page.found.items() if metric in page.requested}
         return list(page.requested)
@@ -136,8 +186,11 @@ class MinuteBook:
             return {}
         named = dict(zip(_names(page.requested[metric].key for metric in metrics), metrics, strict=True))
         subjects = {name: page.requested[metric].subject for name, metric in named.items()}
+        past_s = page.requested[metrics[0]].past_s
         try:
-            answers = await complete_minutes(self._caller, self._clocks, subjects, page.place, named)
+            answers = await complete_minutes(
+                self._caller, self._clocks, subjects, page.place, named, window_s=max(WINDOW_S, past_s)
+            )
         except SHARED_ERRORS as fault:
             return self._failed(page, metrics, fault)
         except AutoscalerError as fault:
@@ -150,13 +203,34 @@ class MinuteBook:
             if isinstance(answer, AutoscalerError):
                 faults |= self._failed(page, [named[name]], answer)
             else:
-                page.found[named[name]] = answer
+                self._store(page, named[name], answer, past_s)
         return faults
+
+    def _store(self, page: _Page, metric: CloudWatchMetric, minutes: Minutes, past_s: int) -> None:
+        """Store the newest minutes, and all of them if the past was requested."""
+        if past_s:
+            page.past[metric] = minutes
+            page.requested[metric] = page.requested[metric]._replace(past_s=0)
+            newest = math.floor(self._clocks.wall() / PERIOD_S) * PERIOD_S
+            minutes = {end: value for end, value in minutes.items() if end > newest - WINDOW_S}
+        page.found[metric] = minutes
 
     def _failed(self, page: _Page, metrics: Sequence[CloudWatchMetric], fault: AutoscalerError) -> Faults:
         for metric in metrics:
             page.found.pop(metric, None)
         return dict.fromkeys(metrics, fault)
+
+
+def _past(request: PastRequest, page: _Page, faults: Faults) -> dict[str, Minutes] | AutoscalerError:
+    """Return the past of the metrics by their keys, and remove it from the page."""
+    found = {key: page.past.pop(metric, None) for key, metric in request.metrics.items()}
+    fault = next((faults[metric] for metric in request.metrics.values() if metric in faults), None)
+    past = {key: minutes for key, minutes in found.items() if minutes is not None}
+    return fault or (past if len(past) == len(found) else _unanswered(request.subject, page))
+
+
+def _unanswered(subject: str, page: _Page) -> Unavailable:
+    return Unavailable(f"{subject} in {page.place.region}: CloudWatch did not answer in time; it is tried again")
 
 
 def _names(keys: Iterable[str]) -> Iterator[str]:
@@ -181,23 +255,29 @@ MOST_METRICS = 500
 """Maximum number of metrics in one call."""
 
 MOST_PAGES = 5
-"""Five points of each metric never need a second page; the limit ends endless responses."""
+"""Sixty points of each metric, 30,000 in all, never need a second page of 100,800; the limit ends endless responses."""
 
 Minutes: TypeAlias = dict[float, int | float]
 """Values by the end of their minute, in wall-clock seconds."""
 
 
 async def complete_minutes(
-    caller: Caller, clocks: Clocks, subjects: Mapping[str, str], place: Place, metrics: Mapping[str, CloudWatchMetric]
+    caller: Caller,
+    clocks: Clocks,
+    subjects: Mapping[str, str],
+    place: Place,
+    metrics: Mapping[str, CloudWatchMetric],
+    *,
+    window_s: int = WINDOW_S,
 ) -> dict[str, Minutes | AutoscalerError]:
-    """Return the complete minutes of each metric within the last `WINDOW_S`, by the metric's key, which is its id in
+    """Return the complete minutes of each metric within the last `window_s`, by the metric's key, which is its id in
     the call; an error for a metric that was not read completely. `subjects`: the owners, as their operator knows them.
 
     A minute without a datapoint is absent. At most `MOST_METRICS`. Raises `AutoscalerError` if there was no response.
     """
     end = math.floor(clocks.wall() / PERIOD_S) * PERIOD_S
     found: dict[str, Minutes | AutoscalerError] = {key: {} for key in metrics}
-    unfinished, request = set(metrics), _request(metrics, end)
+    unfinished, request = set(metrics), _request(metrics, end, window_s)
     for _ in range(MOST_PAGES):
         answer = await caller.ask(GET_METRIC_DATA, together(subjects.values()), place, **request)
         for result in answer.parts("MetricDataResults"):
@@ -226,10 +306,10 @@ def _take(result: ResponsePart, end: float, found: dict[str, Minutes | Autoscale
         return True
 
 
-def _request(metrics: Mapping[str, CloudWatchMetric], end: float) -> dict[str, object]:
+def _request(metrics: Mapping[str, CloudWatchMetric], end: float, window_s: int) -> dict[str, object]:
     return {
         "MetricDataQueries": [_query(key, metric) for key, metric in metrics.items()],
-        "StartTime": datetime.fromtimestamp(end - WINDOW_S, UTC),
+        "StartTime": datetime.fromtimestamp(end - window_s, UTC),
         "EndTime": datetime.fromtimestamp(end, UTC),
         "ScanBy": "TimestampDescending",
     }

@@ -57,5 +57,14 @@ def queue_metrics(name: str) -> dict[str, CloudWatchMetric]:
     }
     if name.endswith(".fifo"):
         metrics["groups_in_flight"] = ("ApproximateNumberOfGroupsWithInflightMessages", "Maximum")
-    own = (("QueueName", name),)
-    return {key: CloudWatchMetric("AWS/SQS", metric, own, statistic) for key, (metric, statistic) in metrics.items()}
+    return {key: _queue_metric(name, metric, statistic) for key, (metric, statistic) in metrics.items()}
+
+
+def past_queue_metrics(name: str) -> dict[str, CloudWatchMetric]:
+    """Return the metrics of a queue's past: those of its minute, and its counts, with one sample per minute."""
+    counts = {"visible": "ApproximateNumberOfMessagesVisible", "in_flight": "ApproximateNumberOfMessagesNotVisible"}
+    return queue_metrics(name) | {key: _queue_metric(name, metric, "Average") for key, metric in counts.items()}
+
+
+def _queue_metric(queue: str, metric: str, statistic: str) -> CloudWatchMetric:
+    return CloudWatchMetric("AWS/SQS", metric, (("QueueName", queue),), statistic)

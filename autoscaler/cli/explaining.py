@@ -48,7 +48,8 @@ def decide() -> None:
 
     The daemon logs the inputs of each decision in the field `situation`. For an unreadable line, the output line
     is {"name", "error"} and the exit code is 1; the other lines are still decided. Output is flushed before the
-    command waits for more input.
+    command waits for more input. A line without `knowledge` is decided as at the first poll, before anything is
+    learned.
 
     \b
     Examples:

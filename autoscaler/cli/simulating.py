@@ -80,8 +80,9 @@ def simulate(**options: Any) -> None:
 
     \b
     Scenarios:
-      well-behaved, delete-on-receipt, unknown-concurrency, prefetch, poison,
-      duplicates, unprotected-tasks, long-batch, hourly-batch, large-batch,
+      well-behaved, delete-on-receipt, unknown-concurrency, fifo-one-group,
+      fifo-few-groups, prefetch, poison, duplicates, unprotected-tasks,
+      long-batch, hourly-batch, large-batch,
       quantized, mixed-jobs, heavy-tail, rare, bursts, surge, slow-start,
       slower-start, two-start-ups, spot-loss, rebalancing, crash-loop,
       shortage, rollout, bottleneck, slow-release, slower-release, breakdown,

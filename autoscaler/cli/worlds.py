@@ -46,6 +46,18 @@ OPTIONS = (
         show_default=True,
         help="Further messages that a task receives into a buffer.",
     ),
+    click.option(
+        "--groups",
+        type=click.IntRange(1, 100_000),
+        help="The active message groups of a FIFO queue. [default: not FIFO]",
+    ),
+    click.option(
+        "--receive-batch",
+        type=click.IntRange(1, 10),
+        default=1,
+        show_default=True,
+        help="Messages of a group that a FIFO receive returns at most.",
+    ),
     click.option("--delete-on-receipt", is_flag=True, help="Workers delete a message before they process it."),
     click.option(
         "--poison-percent", type=PERCENT, default=0.0, show_default=True, help="Messages that are never deleted."
@@ -115,6 +127,8 @@ def world_of(options: dict[str, Any], chosen: Collection[str], base: WorldSettin
         "victims": ("victims", Victims),
         "task_concurrency": ("task_concurrency", int),
         "prefetch": ("prefetch", int),
+        "groups": ("groups", lambda count: () if count is None else ((0.0, count),)),
+        "receive_batch": ("receive_batch", int),
         "delete_on_receipt": ("delete_on_receipt", bool),
         "poison_percent": ("poison_ratio", _ratio),
         "max_receives": ("max_receives", lambda value: value),
@@ -162,6 +176,8 @@ def _special(world: WorldSettings) -> Iterator[str]:
     usual = WorldSettings()
     phrases = {
         "prefetch": f"prefetch {world.prefetch}",
+        "groups": f"message groups {', '.join(str(count) for _, count in world.groups)}",
+        "receive_batch": f"up to {world.receive_batch} messages per receive",
         "delete_on_receipt": "delete on receipt",
         "poison_ratio": f"poison {world.poison_ratio:.3g}",
         "max_receives": f"dead letter after {world.max_receives} receives",

@@ -13,13 +13,17 @@ from autoscaler.config import ServiceConfig
 from autoscaler.core.estimate import Estimator
 from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
 from autoscaler.core.knowledge import TimedCount
-from autoscaler.core.model import Backlog, Instant, Missing, Observation
+from autoscaler.core.model import Backlog, Instant, Missing, Observation, PastMinute
 from autoscaler.core.policy import Policy
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, NotFound, Throttled, Unavailable
 from autoscaler.ports import BackgroundTasks, HistoryPort, PeriodSum, Ports, QueueMinute, QueueRef
 
 if TYPE_CHECKING:
     from autoscaler.core.forecast import Forecaster, Outlook
+
+
+PAST_TRIES = 3
+"""How often the last hour is requested from CloudWatch. After three polls, what the daemon learns itself is as good."""
 
 
 class Learning:
@@ -30,6 +34,8 @@ class Learning:
         self._ports = ports
         self._interval_s = interval_s
         self._estimator: Estimator | None = None
+        self._past: tuple[PastMinute, ...] = ()
+        self._past_tries = PAST_TRIES
         self._ahead: ForecastHistory | None = None
 
     def following(self, service: ServiceConfig, ports: Ports, interval_s: float) -> Learning:
@@ -46,13 +52,28 @@ class Learning:
         """The reasons for a missing look-ahead, if the daemon is not allowed to read the history."""
         return [] if self._ahead is None else self._ahead.notices
 
+    async def recall(self) -> None:
+        """Read CloudWatch's last hour before the first observation, so that the first plan is not made with assumed
+        values. Without an answer it is read again at the next polls.
+        """
+        if not self._past_tries or not self._service.queue_minutes or not self._service.queues:
+            return
+        past = await self._ports.meters.past(self._service.ref, self._service.queues)
+        if isinstance(past, Missing):
+            self._past_tries = self._past_tries - 1 if past.kind in {Throttled.kind, Unavailable.kind} else 0
+        else:
+            self._past, self._past_tries = past, 0
+
     def see(self, policy: Policy, seen: Observation, minutes: Mapping[str, QueueMinute]) -> Observation:
         """Return the observation with the learned values. Call it once per observation."""
         if not policy.queues:
             return seen
         if self._estimator is None:
-            self._estimator = Estimator(policy, seen, self._interval_s)
             self._start_forecast(policy)
+        if self._estimator is None or self._past:
+            self._estimator = Estimator(policy, seen, self._interval_s)
+            self._estimator.recall(seen, self._past)
+            self._past = ()
         if self._ahead is None:
             return replace(seen, knowledge=self._estimator.see(policy, seen))
         self._ahead.see(minutes)

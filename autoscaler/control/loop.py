@@ -23,7 +23,7 @@ from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Rule, Verdict
 from autoscaler.core.policy import Policy, WorkerSafety
-from autoscaler.core.slo import at_risk
+from autoscaler.core.slo import at_risk, refused
 from autoscaler.core.workers import long_work
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, NotFound, Refused, Throttled
 from autoscaler.ports import Poll, Ports, Urgency
@@ -139,14 +139,14 @@ class ServiceLoop:
         if proposal.changes and not self._fleet.is_fresh:
             fleet = await self._fleet.read_now(self._ports.fleets, _urgency(proposal.decision))
             if isinstance(fleet, Missing):
-                return self._failed(fleet)
+                return self._failed(fleet, _refused(proposal.decision, fleet.reason))
             self._recognize(fleet)
             stale = self._ports.clock() - seen.now > GAP_S  # the process was suspended after it read the queues
             seen = await self._observe(fleet) if stale else replace(seen, fleet=self._fleet.settled(fleet, seen.now))
             proposal = await self._propose(seen)
         return await self._finish(proposal)
 
-    def _failed(self, gap: Missing) -> Poll:
+    def _failed(self, gap: Missing, notices: list[Missing] | None = None) -> Poll:
         """Return a poll without a decision. The last pause stays in force: an unread tag is not an absent tag."""
         if gap.kind == NotFound.kind:
             self._admission.absent(self._service.ref.key)
@@ -156,7 +156,8 @@ class ServiceLoop:
         if self._memory is not None:
             self._memory = self._memory.unwatched(whole(self._ports.clock()))
         memory = self._memory or Memory()
-        return Poll(self._service.ref, policy, None, memory, None, gap.kind, gap.reason, notices=wrong_tag)
+        found = (*wrong_tag, *(notices or ()))
+        return Poll(self._service.ref, policy, None, memory, None, gap.kind, gap.reason, notices=found)
 
     def _recognize(self, fleet: Fleet) -> None:
         """Reset if the service was deleted and created again: it is a new service with the same name."""
@@ -187,6 +188,7 @@ class ServiceLoop:
         await self._stops.check(policy, fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
         settled = self._fleet.settled(fleet, self._ports.clock())
+        await self._learning.recall()
         seen = await self._observer.observe(settled, policy, self._memory, still=still)
         self._receives.see(seen, self._observer.minutes)
         seen = replace(
@@ -218,7 +220,7 @@ class ServiceLoop:
             *self._conflicts.notices(),
             *self._observer.notices,
             *self._learning.notices,
-            *_at_risk(policy, seen, decision),
+            *(_at_risk(policy, seen, decision) or ([] if failure is None else _refused(decision, failure))),
             *([] if shadow is None else [shadow]),
             *_assumed(policy, seen),
         )
@@ -305,6 +307,11 @@ def _urgency(decision: Decision) -> Urgency:
 
 def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Missing]:
     reason = at_risk(policy, seen, decision)
+    return [] if reason is None else [Missing(reason, "slo_at_risk")]
+
+
+def _refused(decision: Decision, why: str) -> list[Missing]:
+    reason = refused(decision, why)
     return [] if reason is None else [Missing(reason, "slo_at_risk")]
 
 

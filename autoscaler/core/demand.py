@@ -77,7 +77,7 @@ def read_signals(policy: Policy, seen: Observation) -> Signals:
         unseen=seen.unseen,
         unreceived=seen.unreceived,
         message_s=_message_s(policy, seen.knowledge),
-        bottleneck=None if seen.knowledge is None else seen.knowledge.bottleneck,
+        useful=None if seen.knowledge is None else seen.knowledge.useful,
         regime=Regime.IDLE if seen.knowledge is None else seen.knowledge.regime,
     )
 

@@ -82,7 +82,9 @@ class Knowledge:
     that CloudWatch counted, or a useful forecast expects some. `regime`: what the processing time is learned from.
     `standing`: for longer than a latency target, the oldest message of a queue has never waited for less than half of
     it. `holding_s`: the time that messages are expected to be held, in the regime `batch` (else 0). `bottleneck`: the
-    number of tasks above which more tasks completed no more messages (None: not seen).
+    number of tasks above which more tasks completed no more messages (None: not seen). `trial`: after a start with a
+    lasting backlog, the most tasks until it is known whether more tasks than before help (None: no trial). `groups`:
+    the most tasks that the message groups of FIFO queues keep busy, and a probe (None: they are no limit).
     """
 
     processing_s: Estimate
@@ -104,6 +106,15 @@ class Knowledge:
     standing: bool = False
     holding_s: float = 0.0
     bottleneck: float | None = None
+    trial: float | None = None
+    groups: float | None = None
+
+    @property
+    def useful(self) -> float | None:
+        """The number of tasks above which more complete nothing sooner: because of a bottleneck, or of message groups
+        (None: no such number is known).
+        """
+        return min((limit for limit in (self.bottleneck, self.groups) if limit is not None), default=None)
 
     @property
     def is_learning(self) -> bool:

@@ -85,6 +85,8 @@ LASTING = "for the arrivals over a third of the latency"
 PRESENT = "no more than the present count: it meets the target"
 MESSAGES = "no more than one slot for each message: {0} in the queues, {1} expected"
 BOTTLENECK = "more tasks complete no more messages"
+GROUPS = "more tasks than message groups in flight, and a probe, receive nothing"
+TRIAL = "messages waited long before the start: it is tried first whether more tasks help"
 PROBE = "only an upper bound of the processing time is known, and no message waits: fewer tasks are tried"
 """The reasons of the terms."""
 
@@ -126,6 +128,10 @@ def need(policy: Policy, known: Knowledge, work: Work, running: int, current: in
     required = _required(policy, known, work, running, current)
     if known.bottleneck is not None:
         required = _limited(required, Term("bottleneck", known.bottleneck, BOTTLENECK, cap=True))
+    if known.groups is not None:
+        required = _limited(required, Term("groups", known.groups, GROUPS, cap=True))
+    if known.trial is not None:
+        required = _limited(required, Term("trial", max(known.trial, current), TRIAL, cap=True))
     if known.regime is Regime.UNIDENTIFIABLE and not work.waiting:
         required = _limited(required, Term("probe", PROBE_RATIO * current, PROBE, cap=True))
     return required

@@ -6,6 +6,7 @@ caller passes in; only differences have a meaning.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
@@ -102,6 +103,32 @@ class Flow:
     tasks: int
     at: Instant
     waiting: int = 0
+
+
+class PastCounts(NamedTuple):
+    """One queue in one CloudWatch minute of the past. `visible`, `in_flight`: CloudWatch's one sample of that minute;
+    `received`, `deleted`: its sums; `oldest_age_s`: the highest age. None: no datapoint, which is not zero.
+    """
+
+    visible: int | None = None
+    in_flight: int | None = None
+    received: int | None = None
+    deleted: int | None = None
+    oldest_age_s: float | None = None
+    groups_in_flight: int | None = None
+
+
+class PastMinute(NamedTuple):
+    """One minute before the daemon's start, which ended at `at`, as CloudWatch stored it.
+
+    `tasks`: the mean number of tasks in it (`LiveTaskCount`). `samples`: the samples of the CPU metric, one per task or
+    three with 20-second metrics. None: no datapoint. `queues`: by name; a queue without a datapoint is left out.
+    """
+
+    at: Instant
+    tasks: float | None
+    samples: float | None
+    queues: Mapping[str, PastCounts]
 
 
 class Unseen(NamedTuple):

@@ -70,8 +70,8 @@ class Signals(NamedTuple):
     """The signals of one observation. `missing`: the needed signals that are not available, with the reason.
 
     `given`: the demand was passed in, and the rules that need signals do not apply. `unseen` and `unreceived`: as in
-    the observation. `message_s`: task-seconds per message (0: unknown). `bottleneck` and
-    `regime`: as in the estimates.
+    the observation. `message_s`: task-seconds per message (0: unknown). `useful` and `regime`:
+    as in the estimates.
     """
 
     votes: tuple[Vote, ...]
@@ -81,7 +81,7 @@ class Signals(NamedTuple):
     unseen: Unseen | None = None
     unreceived: tuple[str, ...] = ()
     message_s: float = 0.0
-    bottleneck: float | None = None
+    useful: float | None = None
     regime: Regime = Regime.IDLE
 
     def wakes(self, policy: Policy) -> bool:

@@ -34,6 +34,8 @@ def at_risk(policy: Policy, seen: Observation, decision: Decision) -> str | None
     """Return why messages will wait longer than the latency target, with the task count that would meet it. None: the
     target is not at risk.
     """
+    if (off := _switched_off(policy, seen, decision)) is not None:
+        return off
     required = next((vote for vote in decision.votes if vote.settled), None)
     if seen.knowledge is None or required is None:
         return None
@@ -47,7 +49,26 @@ def at_risk(policy: Policy, seen: Observation, decision: Decision) -> str | None
     if required.tasks > policy.max_tasks <= decision.target:
         return f"{target}, max_tasks is {policy.max_tasks}: raise max_tasks or acceptable_latency"
     obstacle = OBSTACLES.get(decision.rule) if decision.rule is not None else None
-    return None if obstacle is None else f"{target}, and only {decision.target} can run: {obstacle}"
+    if obstacle is None:
+        return _overdue(policy, seen.knowledge)
+    return f"{target}, and only {decision.target} can run: {obstacle}"
+
+
+def refused(decision: Decision, why: str) -> str | None:
+    """Return that tasks are required and not requested, because the call failed. None: no more tasks are required."""
+    if decision.target <= decision.current:
+        return None
+    required = several(decision.target, "task")
+    return f"{required} {'is' if decision.target == 1 else 'are'} required, and {decision.current} requested: {why}"
+
+
+def _switched_off(policy: Policy, seen: Observation, decision: Decision) -> str | None:
+    """Return that another writer keeps a service at 0 that needs tasks, whatever its signals are."""
+    if not any(step.rule is Rule.SWITCHED_OFF for step in decision.steps):
+        return None
+    waiting = sum(one.visible for _, one in seen.queues if isinstance(one, Backlog))
+    why = f"min_tasks is {policy.min_tasks}" if not waiting else f"{several(waiting, 'message')} wait"
+    return f"the service was set to 0 by hand, and {why}: raise its desired count, or pause it until it is needed"
 
 
 def _from_zero(policy: Policy, known: Knowledge, decision: Decision) -> str | None:
@@ -70,6 +91,11 @@ def _overdue(policy: Policy, known: Knowledge) -> str | None:
             if known.bottleneck is not None:
                 limit = several(ceil(known.bottleneck), "task")
                 return f"{target}: above {limit}, more tasks complete no more messages; check what the workers wait for"
+            if known.groups is not None:
+                return f"{target}: they wait for earlier messages of their group; use more message groups"
+            if known.trial is not None:
+                limit = several(ceil(known.trial), "task")
+                return f"{target}: they waited long before the start; {limit} are tried first, to see if more help"
             if known.regime is Regime.BATCH:
                 return f"{target}: messages take much longer than before; set processing_time if such batches are usual"
             return f"{target}: the load or the processing time rose faster than tasks start"

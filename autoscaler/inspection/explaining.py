@@ -121,6 +121,10 @@ def _learned(known: Knowledge) -> Iterator[Input]:
     if known.bottleneck is not None:
         limit = several(ceil(known.bottleneck), "task")
         yield Input("bottleneck", f"above {limit}, more tasks complete no more messages")
+    if known.groups is not None:
+        yield Input("message groups", f"more than {several(ceil(known.groups), 'task')} would be idle")
+    if known.trial is not None:
+        yield Input("trial", f"at most {several(ceil(known.trial), 'task')}, until it is known whether more tasks help")
     for queue in known.queues:
         if queue.waiting:
             yield Input(f"backlog {queue.name}", f"oldest message about {queue.waiting[-1].seconds:,.0f} s old")

@@ -182,9 +182,11 @@ class WorldSettings:
     holds when it is killed is lost. `poison_ratio`: share of the messages that workers never delete: each receive takes
     the processing time, and the message returns `visibility_timeout_s` later. `launch_burst`, `launch_per_s`: token
     bucket of the account's Fargate launches; `launches_per_minute`: maximum launches of one service in 60 s.
-    `count_error_ratio`: relative standard deviation of SQS's approximate counts; `count_late_s`: their age.
-    `metrics_late_s`: time from the end of a minute until its CloudWatch datapoint can be read. `crash_after_s`:
-    lifetime of a crashing task after its start-up.
+    `count_error_ratio`: relative standard deviation of SQS's approximate counts; `count_late_s`: their age. `groups`:
+    for a FIFO queue, the number of active message groups from an instant on, ascending and from 0 on; empty: the queue
+    is not FIFO. `receive_batch`: the messages of one group that a FIFO receive returns at most; a task processes them
+    one after another. `metrics_late_s`: time from the end of a minute until its CloudWatch datapoint can be read.
+    `crash_after_s`: lifetime of a crashing task after its start-up.
     """
 
     start_up: StartUp = field(default_factory=StartUp)
@@ -203,6 +205,8 @@ class WorldSettings:
     count_error_ratio: float = 0.0
     count_late_s: float = 0.0
     duplicate_ratio: float = 0.0
+    groups: tuple[tuple[float, int], ...] = ()
+    receive_batch: int = 1
     metrics_late_s: float = 60.0
     crash_after_s: float = 5.0
     tasks_at_start: int = 1
@@ -234,7 +238,10 @@ class Meter(StrEnum):
     DELETED = "NumberOfMessagesDeleted"
     OLDEST_AGE_S = "ApproximateAgeOfOldestMessage"
     VISIBLE = "ApproximateNumberOfMessagesVisible"
+    IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
+    GROUPS_IN_FLIGHT = "ApproximateNumberOfGroupsWithInflightMessages"
     CPU_PERCENT = "CPUUtilization"
+    CPU_SAMPLES = "SampleCount of CPUUtilization"
     RUNNING = "RunningTaskCount"
     LIVE = "LiveTaskCount"
 

@@ -21,6 +21,8 @@ from autoscaler.core.model import (
     Instant,
     Measurement,
     Missing,
+    PastCounts,
+    PastMinute,
     StopTimeout,
     Utilization,
     Verdict,
@@ -28,6 +30,7 @@ from autoscaler.core.model import (
 from autoscaler.core.policy import Mode, Policy, WorkerSafety
 from autoscaler.errors import AutoscalerError, ConfigError, Problem
 from autoscaler.ports import (
+    PAST_MINUTES,
     LiveTasks,
     MetricRequest,
     PeriodSum,
@@ -55,6 +58,18 @@ AT_RISK = "slo_at_risk"
 
 LIVE_TASKS_MINUTES = 5
 """Number of minutes of `LiveTaskCount` that are read."""
+
+PAST_METERS = (
+    Meter.LIVE,
+    Meter.CPU_SAMPLES,
+    Meter.VISIBLE,
+    Meter.IN_FLIGHT,
+    Meter.RECEIVED,
+    Meter.DELETED,
+    Meter.OLDEST_AGE_S,
+    Meter.GROUPS_IN_FLIGHT,
+)
+"""The tasks of a past minute, and the fields of `PastCounts`."""
 
 SERVICE = ServiceRef("simulated", "simulated", "simulated")
 QUEUE = QueueRef("queue")
@@ -230,6 +245,7 @@ class _World:
                 _count(received[0].value),
                 _count(deleted[0].value),
                 ages[0].value if ages else None,
+                _groups(world),
                 sent=_sent(world),
             )
         return self._minute
@@ -265,6 +281,19 @@ class _World:
 
     async def measure(self, service: ServiceRef, request: MetricRequest, /) -> Measurement | Missing:
         return Missing("the simulated world has no custom metrics", "no_data")
+
+    async def past(self, service: ServiceRef, queues: Sequence[QueueRef]) -> tuple[PastMinute, ...] | Missing:
+        columns = {meter: dict(self.surface.minutes(meter, PAST_MINUTES)) for meter in PAST_METERS}
+        tasks, samples, *counts = (columns[meter] for meter in PAST_METERS)
+        return tuple(
+            PastMinute(
+                end,
+                tasks.get(end),
+                samples.get(end),
+                {QUEUE.name: PastCounts(*(_count(each.get(end)) for each in counts))},
+            )
+            for end in sorted(columns[Meter.VISIBLE])
+        )
 
     async def live_tasks(self, service: ServiceRef, at: Instant) -> LiveTasks | None:
         minutes = self.surface.minutes(Meter.LIVE, LIVE_TASKS_MINUTES)
@@ -307,6 +336,11 @@ class _Immediate:
 
     async def compute(self, work: Callable[[], Result]) -> Result:
         return work()
+
+
+def _groups(world: Surface) -> int | None:
+    newest = world.minutes(Meter.GROUPS_IN_FLIGHT, 1)
+    return _count(newest[0].value) if newest else None
 
 
 def _sent(world: Surface) -> int | None:

@@ -125,6 +125,23 @@ _WORKERS = (
         task_concurrency=10,
         known_concurrency=1,
     ),
+    _row(
+        "fifo-one-group",
+        "a FIFO queue with 50 message groups; for two hours only one has messages, more than a task processes",
+        (
+            Phase(0.0, HOUR_S, 4.0, durations(SERVICE)),
+            Phase(HOUR_S, 2 * HOUR_S, 0.3, durations(SERVICE)),
+            Phase(3 * HOUR_S, 4 * HOUR_S, 4.0, durations(SERVICE)),
+        ),
+        groups=((0.0, 50), (HOUR_S, 1), (3 * HOUR_S, 50)),
+    ),
+    _row(
+        "fifo-few-groups",
+        "a FIFO queue whose number of active message groups changes each hour, with receives of up to ten messages",
+        _steady(1.0),
+        groups=((0.0, 40), (HOUR_S, 8), (2 * HOUR_S, 40), (3 * HOUR_S, 12), (4 * HOUR_S, 7), (5 * HOUR_S, 40)),
+        receive_batch=10,
+    ),
     _row("prefetch", "each task receives ten further messages into a buffer", _waves(), prefetch=10),
     _row(
         "poison",

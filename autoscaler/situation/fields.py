@@ -175,6 +175,8 @@ def knowledge(fields: Fields) -> Knowledge:
         standing=fields.flag("standing", default=False),
         holding_s=fields.seconds("holding_s") or 0.0,
         bottleneck=fields.seconds("bottleneck"),
+        trial=fields.seconds("trial"),
+        groups=fields.seconds("groups"),
         starting=tuple(StartingTasks(seconds, int(tasks)) for seconds, tasks in fields.pairs("starting", MOST_TASKS)),
     )
     fields.close()

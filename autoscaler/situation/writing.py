@@ -156,6 +156,10 @@ def _unusual(known: Knowledge) -> dict[str, Any]:
         unusual["holding_s"] = known.holding_s
     if known.bottleneck is not None:
         unusual["bottleneck"] = known.bottleneck
+    if known.trial is not None:
+        unusual["trial"] = known.trial
+    if known.groups is not None:
+        unusual["groups"] = known.groups
     return unusual
 
 

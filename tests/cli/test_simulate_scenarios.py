@@ -109,7 +109,7 @@ def test_every_option_of_the_world_has_an_effect(monkeypatch: pytest.MonkeyPatch
         "--start-up constant:30 --victims random --task-concurrency 4 --configured-concurrency 1 --prefetch 2 "
         "--delete-on-receipt --poison-percent 10 --max-receives 4 --visibility-timeout 60s --duplicate-percent 5 "
         "--stop-timeout 20s --count-error-percent 15 --count-lag 30s --metrics-late 2m --launches-per-minute 125 "
-        "--fault contention:1h:2h:10 --fault spot-loss:3h:50"
+        "--groups 9 --receive-batch 5 --fault contention:1h:2h:10 --fault spot-loss:3h:50"
     )
     experiment = recorded(monkeypatch, *options.split())
     default = WorldSettings()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,16 @@ from autoscaler.config.model import Schedule
 from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import Rhythm
 from autoscaler.control.loop import ServiceLoop
-from autoscaler.core.model import Backlog, Deployment, Fleet, Measurement, Missing, StopTimeout, Utilization
+from autoscaler.core.model import (
+    Backlog,
+    Deployment,
+    Fleet,
+    Measurement,
+    Missing,
+    PastMinute,
+    StopTimeout,
+    Utilization,
+)
 from autoscaler.core.policy import Mode, Policy, QueuePolicy, ScaleIn
 from autoscaler.errors import AutoscalerError
 from autoscaler.ports import (
@@ -82,6 +91,9 @@ class FakePorts:
 
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
         return Missing("no datapoint", "no_data") if self.cpu_percent is None else Utilization(self.cpu_percent, now())
+
+    async def past(self, service: ServiceRef, queues: Sequence[QueueRef]) -> tuple[PastMinute, ...] | Missing:
+        return Missing("no datapoint", "no_data")
 
     async def live_tasks(self, service: ServiceRef, at: float) -> LiveTasks | None:
         self.live_reads.append(at)

@@ -23,9 +23,11 @@ from tests.virtual import run_virtually
 
 @dataclass
 class WithHistory(FakePorts):
-    """Fakes with CloudWatch's history. `past`: the receives or the error of each queue; without an entry `NotFound`."""
+    """Fakes with CloudWatch's history. `received_before`: the receives or the error of each queue; without an entry
+    `NotFound`.
+    """
 
-    past: dict[str, float | AutoscalerError] = field(default_factory=dict)
+    received_before: dict[str, float | AutoscalerError] = field(default_factory=dict)
     requests: list[tuple[str, float, tuple[Span, ...]]] = field(default_factory=list)
 
     async def sent(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
@@ -33,7 +35,7 @@ class WithHistory(FakePorts):
 
     async def received(self, queue: QueueRef, spans: Sequence[Span]) -> tuple[PeriodSum, ...]:
         self.requests.append((queue.name, now(), tuple(spans)))
-        answer = self.past.get(queue.name, NotFound(f"{queue.name}: no datapoint"))
+        answer = self.received_before.get(queue.name, NotFound(f"{queue.name}: no datapoint"))
         if isinstance(answer, AutoscalerError):
             raise answer
         [(start, _, period_s)] = spans
@@ -75,7 +77,7 @@ def test_a_queue_without_receives_blocks_the_scale_in_with_a_reason() -> None:
         lambda world: setattr(world, "in_flight", 1),
         lambda world: world.minutes.update(orders=QueueMinute(now() - 60, received=3, deleted=0)),
         lambda world: world.minutes.update(orders=QueueMinute(now() - 60, received=0, deleted=2)),
-        lambda world: world.past.update(orders=1.0),
+        lambda world: world.received_before.update(orders=1.0),
     ],
     ids=["in flight", "a minute's receives", "a minute's deletions", "the last 14 days"],
 )
@@ -90,14 +92,14 @@ def test_one_receive_permits_all_later_scale_ins(proof: Callable[[WithHistory], 
 
 
 def test_fewer_visible_messages_prove_a_receive_if_cloudwatch_cannot_be_read() -> None:
-    world = WithHistory(desired=6, waiting=30, past={"orders": Denied("not allowed")})
+    world = WithHistory(desired=6, waiting=30, received_before={"orders": Denied("not allowed")})
     played(world, 80, then=lambda: setattr(world, "waiting", 5))
     assert world.desired == 1
 
 
 @pytest.mark.parametrize("left", [29, 0], ids=["an approximate count or an expired message", "a purge"])
 def test_fewer_visible_messages_prove_no_receive_if_cloudwatch_counted_none(left: int) -> None:
-    world = WithHistory(desired=6, waiting=30, past={"orders": 0.0})
+    world = WithHistory(desired=6, waiting=30, received_before={"orders": 0.0})
     played(world, 80, then=lambda: setattr(world, "waiting", left))
     assert world.writes == []
 
@@ -117,22 +119,22 @@ def test_cloudwatch_is_read_only_when_a_scale_in_is_due_and_then_every_five_minu
 
 @pytest.mark.parametrize("error", [Denied("not allowed"), Unavailable("timed out")])
 def test_our_own_readings_decide_if_cloudwatch_cannot_be_read(error: AutoscalerError) -> None:
-    world = WithHistory(desired=6, past={"orders": error})
+    world = WithHistory(desired=6, received_before={"orders": error})
     played(world, 60)
     assert world.writes == []
-    seen = WithHistory(desired=6, past={"orders": error})
+    seen = WithHistory(desired=6, received_before={"orders": error})
     played(seen, 120, then=lambda: setattr(seen, "in_flight", 1))
     assert seen.desired == 1
 
 
 def test_a_scale_in_requires_a_receive_from_every_queue() -> None:
     queues = (QueuePolicy("orders", 60.0), QueuePolicy("refunds", 60.0))
-    world = WithHistory(desired=6, past={"orders": 5.0})
+    world = WithHistory(desired=6, received_before={"orders": 5.0})
     played(world, 60, queues=queues)
     assert world.writes == []
     assert "refunds" in reasons(world)[-1]
     assert "orders" not in reasons(world)[-1]
-    world.past["refunds"] = 2.0
+    world.received_before["refunds"] = 2.0
     played(world, 60, queues=queues)
     assert world.desired == 0
 

@@ -104,3 +104,35 @@ def test_a_start_that_takes_longer_than_the_target_is_reported_while_messages_ar
         assert "a poll and a start take 76 s; raise min_tasks, or set acceptable_latency to at least 76 s" in reason
     assumed = replace(observation, knowledge=replace(slow, start_s=slow.start_s._replace(weight=0.0)))
     assert at_risk(free(), assumed, decided(free(), assumed)) is None, "an assumed start-up time is no evidence"
+
+
+GROUPED = replace(known((300.0, 5000.0), load=40.0), groups=3.0)
+
+
+def test_with_few_message_groups_the_service_scales_in_although_messages_are_late() -> None:
+    assert decided(free(), seen(GROUPED, 5000, 2, 50)).target == 3
+    assert decided(replace(free(), min_tasks=7), seen(GROUPED, 5000, 2, 50)).target == 7
+    assert decided(free(), seen(GROUPED, 5000, 2, 2)).target == 3
+
+
+def test_with_few_message_groups_busy_tasks_stay() -> None:
+    assert decided(replace(free(), workers=WorkerSafety.UNSAFE), seen(GROUPED, 5000, 2, 50)).target == 50
+    observation = seen(GROUPED, 5000, 2, 50)
+    protected = replace(observation, fleet=replace(observation.fleet, protected=9))
+    assert decided(free(), protected).target == 9
+
+
+def test_messages_that_wait_for_their_group_are_reported() -> None:
+    observation = seen(GROUPED, 5000, 2, 3)
+    reason = at_risk(free(), observation, decided(free(), observation))
+    assert reason is not None
+    assert "wait for earlier messages of their group" in reason
+
+
+def test_a_trial_is_reported_and_limits_the_first_step() -> None:
+    observation = seen(replace(known((300.0, 5000.0), load=40.0), trial=25.0), 5000, 10, 10)
+    decision = decided(free(), observation)
+    assert decision.target == 25
+    reason = at_risk(free(), observation, decision)
+    assert reason is not None
+    assert "25 tasks are tried first" in reason

@@ -121,3 +121,23 @@ def test_the_order_of_the_queues_does_not_change_the_required_tasks(load: Load) 
 @given(loads, queues)
 def test_another_queue_never_requires_fewer_tasks(load: Load, more: SomeQueue) -> None:
     assert load._replace(queues=(*load.queues, more)).need().load >= load.need().load - 1e-9
+
+
+@pytest.mark.parametrize("messages", [1.0, 10.0, 200.0])
+@pytest.mark.parametrize("slow_s", [0.5, 5.0, 60.0])
+@pytest.mark.parametrize("other_s", [60.0, 300.0, 900.0])
+def test_messages_wait_at_zero_tasks_no_longer_next_to_another_queue(
+    messages: float, slow_s: float, other_s: float
+) -> None:
+    """A queue with 600 s has the same safety margin next to an empty queue with another target as alone."""
+
+    def waits_until(*others: SomeQueue) -> int:
+        return next(
+            age_s
+            for age_s in range(600)
+            if Load((SomeQueue(600.0, ((float(age_s), messages),)), *others), load=0.0, slow_s=slow_s).need().load > 0
+        )
+
+    alone = waits_until()
+    assert waits_until(SomeQueue(other_s)) <= alone
+    assert alone <= 600 - 85 - 8, "a start-up of 85 s, and the age of a reading"

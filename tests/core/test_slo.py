@@ -11,7 +11,7 @@ from autoscaler.core.knowledge import Knowledge
 from autoscaler.core.memory import AcceptedChange, Memory
 from autoscaler.core.model import Backlog, Decision, Fleet, Observation, QueueReading
 from autoscaler.core.policy import Policy, RateLimit
-from autoscaler.core.slo import at_risk, expected_wait_s
+from autoscaler.core.slo import at_risk, expected_wait_s, refused
 from tests.core.calm import NOW
 from tests.core.test_latency import known, policy
 
@@ -78,3 +78,30 @@ def test_the_expected_wait_is_the_backlog_divided_by_the_throughput() -> None:
     """600 messages of 5 s on 5 tasks of 2 slots: 300 s."""
     assert expected_wait_s(seen(known((50.0, 600.0), slots=2.0), 600, 5)) == 300.0
     assert expected_wait_s(seen(known((50.0, 600.0)), 600, 0)) is None
+
+
+@pytest.mark.parametrize("per_task", [None, 5.0])
+def test_a_service_that_was_set_to_0_by_hand_is_at_risk_with_any_kind_of_demand(per_task: float | None) -> None:
+    configured = policy(min_tasks=2, backlog_per_task=per_task)
+    reason, decision = decided(configured, seen(known(), 0, 0), Memory(expected=5))
+    assert decision.target == 0
+    assert reason is not None
+    assert "set to 0 by hand, and min_tasks is 2" in reason
+    reason, _ = decided(configured, seen(known(), 30, 0), Memory(expected=5))
+    assert reason is not None
+    assert "30 messages wait" in reason
+
+
+def test_a_service_at_0_that_needs_no_task_is_not_at_risk() -> None:
+    reason, _ = decided(policy(min_tasks=0), seen(known(), 0, 0), Memory(expected=0, off=True))
+    assert reason is None
+
+
+def test_a_refused_scale_out_is_reported_and_a_refused_scale_in_is_not() -> None:
+    _, more = decided(policy(), seen(known((30.0, 500.0)), 500, 2))
+    assert more.target > 2
+    assert refused(more, "ECS throttled the call") == (
+        f"{more.target} tasks are required, and 2 requested: ECS throttled the call"
+    )
+    _, fewer = decided(policy(), seen(known(), 0, 9))
+    assert refused(fewer, "ECS throttled the call") is None

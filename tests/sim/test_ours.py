@@ -36,6 +36,7 @@ from autoscaler.sim.model import (
 )
 from autoscaler.sim.ours import Ours, SimulatedSettings
 from autoscaler.sim.play import play
+from autoscaler.sim.scenarios import SCENARIOS
 from tests.sim.world.made import poisson, workload
 
 HOUR_S = 3600.0
@@ -279,7 +280,7 @@ def test_a_minute_of_cloudwatch_is_read_once() -> None:
     for _ in range(6):
         scaler.poll(surface)
         surface.now += 10
-    meters = [call[1] for call in surface.calls if call[0] == "minutes"]
+    meters = [call[1] for call in surface.calls if call[0] == "minutes" and call[2] == 1]
     assert meters.count(Meter.DELETED) == meters.count(Meter.OLDEST_AGE_S) == 1
 
 
@@ -364,3 +365,17 @@ def test_received_sums_messages_and_empty_receives_of_the_running_tasks_per_peri
     begin = ours_module.WALL_S
     received = asyncio.run(world.received(ours_module.QUEUE, ((begin, begin + 240.0, 120),)))
     assert received == ((begin, 120, 18.0), (begin + 120, 120, 12.0))
+
+
+def test_a_refused_scale_out_is_a_notice_with_the_reason() -> None:
+    """ECS refuses every call while the load rises: the daemon cannot add tasks, and reports why."""
+    scenario = SCENARIOS["throttling"]
+    experiment = scenario.experiment(60.0)
+    workload = experiment.drawn(1)
+    [fault] = experiment.world.faults
+    assert isinstance(fault, Throttling)
+    scaler = Ours(SimulatedSettings(60.0).policy())
+    play(workload, experiment.world, 1, scaler)
+    periods = scaler.risks.until(workload.length_s)
+    here = [each for each in periods if fault.start_s <= each.start_s <= fault.end_s]
+    assert any("throttled" in each.reason and "requested" in each.reason for each in here)

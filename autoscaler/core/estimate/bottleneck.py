@@ -11,7 +11,7 @@ arrivals limit the deletions. A release that is slower for all messages has an e
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import inf, log, sqrt
 from operator import itemgetter
 from statistics import fmean
 from typing import NamedTuple
@@ -36,7 +36,7 @@ CERTAIN_SIGMAS = 3.0
 """The elasticity must be below `SOME_GAIN` by this number of standard errors."""
 
 GAINED_MINUTES, GAINED_SIGMAS = 10, 2.0
-"""The most minutes over which arrivals are compared with deletions, until a surplus is certain: a tenth needs all of them.
+"""The most minutes over which arrivals are compared with deletions, until a surplus is certain: a tenth needs all.
 Afterwards the surplus counts until it is less than this number of standard deviations.
 """
 
@@ -50,6 +50,14 @@ RELEASED_RATIO = 1.2
 PROBE_AFTER_S, MOST_PROBE_AFTER_S, PROBE_FOR_S = 600.0, 3600.0, 300.0
 """After ten minutes, more tasks are permitted for five minutes, to compare again. While the bottleneck is confirmed,
 the time doubles, up to an hour.
+"""
+
+
+SUSPECT_MINUTES, TRIAL_S, TRIAL_RATIO, TRIAL_MORE = 15, 900.0, 2.0, 5.0
+"""If messages waited in each of the last 15 minutes before a start, and about as many tasks ran throughout, it is not
+known why no more ran: perhaps because more did not help. Then twice as many are tried first, until the minutes with
+more tasks are compared with those before, at most 15 minutes. That takes a start-up, a few minutes and CloudWatch's
+delay.
 """
 
 
@@ -68,7 +76,18 @@ class WorkedMinute(NamedTuple):
 class Bottleneck:
     """Whether the deletions are limited by something else than the tasks."""
 
-    __slots__ = ("_counts", "_lag_s", "_limit", "_minutes", "_probe_after_s", "_probed_at", "_rate", "_slack")
+    __slots__ = (
+        "_counts",
+        "_lag_s",
+        "_limit",
+        "_minutes",
+        "_probe_after_s",
+        "_probed_at",
+        "_rate",
+        "_slack",
+        "_trial_until",
+        "_tried",
+    )
 
     def __init__(self) -> None:
         self._minutes: list[WorkedMinute] = []
@@ -79,6 +98,19 @@ class Bottleneck:
         self._slack = 0
         self._probed_at: Instant = 0.0
         self._probe_after_s = PROBE_AFTER_S
+        self._tried = 0.0
+        self._trial_until: Instant = -inf
+
+    def recalled(self, now: Instant) -> None:
+        """End the past, whose minutes were added: start a trial if it is not known whether more tasks help."""
+        last = self._minutes[-SUSPECT_MINUTES:]
+        tasks = [minute.tasks for minute in last]
+        if self._limit is None and len(last) == SUSPECT_MINUTES and max(tasks) < MORE_TASKS * min(tasks):
+            self._tried, self._trial_until = max(tasks), now + TRIAL_S
+
+    def trial(self, now: Instant) -> float | None:
+        """Return the most tasks while it is tried whether more tasks than before a start help (None: no trial)."""
+        return self._tried * TRIAL_RATIO + TRIAL_MORE if now < self._trial_until else None
 
     def lag_s(self, processing_s: float) -> float:
         """Return how long before a minute its messages were begun. While minutes are compared, it is the processing
@@ -97,7 +129,7 @@ class Bottleneck:
         sigmas = GAINED_SIGMAS if self._minutes else CERTAIN_SIGMAS
         self._slack = 0 if saturated or _accumulates(self._counts, sigmas) else self._slack + 1
         if self._slack >= 2:
-            self._minutes, self._limit = [], None
+            self._minutes, self._limit, self._trial_until = [], None, -inf
         if self._slack >= 2 or self._lag_s > MOST_LAG_S:
             return
         if not self._minutes and saturated:
@@ -137,12 +169,12 @@ class Bottleneck:
             return
         gain, error = _elasticity(ranked)
         if gain > SOME_GAIN:
-            self._limit = None
+            self._limit, self._trial_until = None, -inf
         elif gain < NO_GAIN and gain + CERTAIN_SIGMAS * error < SOME_GAIN:
             if self._limit is None:
                 self._probed_at, self._probe_after_s = now, PROBE_AFTER_S
             enough = max(1.0, fmean([each.tasks for each in fewer]) * most / rate)
-            self._limit, self._rate = min(enough, self._limit or enough), most
+            self._limit, self._rate, self._trial_until = min(enough, self._limit or enough), most, -inf
 
 
 def _accumulates(counts: list[tuple[float, float]], sigmas: float) -> bool:

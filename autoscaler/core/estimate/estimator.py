@@ -2,118 +2,22 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 
 from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, Arrivals, Track
 from autoscaler.core.estimate.bottleneck import Bottleneck, WorkedMinute
 from autoscaler.core.estimate.concurrency import Concurrency
+from autoscaler.core.estimate.groups import MessageGroups
 from autoscaler.core.estimate.holding import Holding
+from autoscaler.core.estimate.recall import PastReading, is_nothing_held, minute_of, past_readings
+from autoscaler.core.estimate.starting import Starting
 from autoscaler.core.estimate.throughput import Throughput
-from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, StartingTasks, TimedCount
-from autoscaler.core.model import Backlog, Fleet, Flow, Instant, Observation
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, TimedCount
+from autoscaler.core.model import Backlog, Flow, Instant, Observation, PastMinute
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import MOST_MESSAGES
-
-# The start-up time of tasks, and when requested tasks will run.
-#
-# The task that was requested first is assumed to start first; on average this is correct.
-
-ASSUMED_S = 50.0
-"""Assumed start-up time until a start was seen. ECS tasks take 30 to 90 s."""
-LATE_RATIO = 1.5
-"""Assumed ratio of the 90th percentile to the mean start-up time, until enough starts were seen."""
-
-STALLED_S = 300.0
-"""Longer starts are ignored: there was no capacity, or the task crashed."""
-
-MOST_SAMPLES = 64
-PRIOR_WEIGHT = 5.0
-SOONEST_S = 5.0
-"""The minimum expected remaining time, also of an overdue task."""
-
-
-class Starting:
-    """Learns the start-up time of tasks. `_requested`: (instant, number of tasks) that do not run yet, oldest first."""
-
-    __slots__ = ("_at", "_deploying", "_desired", "_learned_at", "_requested", "_running", "_summed_up", "_took_s")
-
-    def __init__(self, fleet: Fleet, now: Instant) -> None:
-        self._desired, self._running = fleet.desired, fleet.running
-        self._deploying = fleet.deployment is not None
-        self._at = now
-        self._requested: list[tuple[Instant, int]] = []
-        self._took_s = array("d")
-        self._learned_at: Instant | None = None
-        self._request(fleet.desired - fleet.running, now)
-        self._summed_up: tuple[float, float] = (ASSUMED_S, ASSUMED_S * LATE_RATIO)
-
-    @property
-    def mean_s(self) -> float:
-        return self._summed_up[0]
-
-    @property
-    def late_s(self) -> float:
-        """The 90th percentile of the start-up time."""
-        return self._summed_up[1]
-
-    def estimate(self, now: Instant) -> Estimate:
-        age_s = None if self._learned_at is None else max(0.0, now - self._learned_at)
-        return Estimate(self.mean_s, float(len(self._took_s)), age_s)
-
-    def see(self, fleet: Fleet, now: Instant) -> None:
-        """Add a reading of the service. Starts during a deployment are ignored, because tasks are replaced."""
-        requested, up, then = fleet.desired - self._desired, fleet.running - self._running, self._at
-        replaced, self._deploying = self._deploying, fleet.deployment is not None
-        self._desired, self._running, self._at = fleet.desired, fleet.running, now
-        self._request(requested, then)
-        if up > 0 and not (replaced or self._deploying):
-            self._came_up(up, (then + now) / 2)
-        if self._requested:
-            self._drop_beyond(max(0, fleet.desired - fleet.running))
-
-    def coming(self, now: Instant) -> tuple[StartingTasks, ...]:
-        """Return the tasks that do not run yet, with the expected remaining seconds."""
-        return tuple([StartingTasks(max(SOONEST_S, self.mean_s - (now - at)), tasks) for at, tasks in self._requested])
-
-    def _request(self, tasks: int, at: Instant) -> None:
-        if tasks > 0:
-            self._requested.append((at, tasks))
-
-    def _came_up(self, tasks: int, at: Instant) -> None:
-        """Record starts. They happened between two readings; the middle is assumed."""
-        while tasks > 0 and self._requested:
-            requested_at, requested = self._requested.pop(0)
-            here = min(tasks, requested)
-            if at - requested_at <= STALLED_S:
-                self._took_s.extend([max(0.0, at - requested_at)] * min(here, MOST_SAMPLES))
-            if requested > here:
-                self._requested.insert(0, (requested_at, requested - here))
-            tasks -= here
-            self._learned_at = at
-        del self._took_s[:-MOST_SAMPLES]
-        if self._took_s:
-            self._sum_up()
-
-    def _drop_beyond(self, missing: int) -> None:
-        """Drop the newest requests beyond `missing`: ECS stops the newest pending tasks first."""
-        beyond = sum(tasks for _, tasks in self._requested) - missing
-        while beyond > 0:
-            at, tasks = self._requested.pop()
-            if tasks > beyond:
-                self._requested.append((at, tasks - beyond))
-            beyond -= tasks
-
-    def _sum_up(self) -> None:
-        seen = sorted(self._took_s)
-        weight = len(seen) / (len(seen) + PRIOR_WEIGHT)
-        mean_s, late_s = sum(seen) / len(seen), seen[min(len(seen) - 1, int(0.9 * len(seen)))]
-        self._summed_up = (
-            weight * mean_s + (1 - weight) * ASSUMED_S,
-            weight * late_s + (1 - weight) * ASSUMED_S * LATE_RATIO,
-        )
-
 
 MINUTE_S = 60.0
 
@@ -129,6 +33,15 @@ MISSED_INTERVALS = 2.5
 
 FULL_RATIO = 0.8
 """From this share of occupied slots, all count as occupied: tasks that have just started receive within seconds."""
+
+FIFO = ".fifo"
+"""The end of the name of each FIFO queue."""
+
+READINGS_OF_A_MINUTE = 6
+"""The readings of a minute at the default interval; CloudWatch has one, which stands for six. If messages waited
+throughout the minute, all slots were occupied at every reading. Otherwise the processing time from its one sample of
+the messages in flight has a sixth of the weight.
+"""
 
 LASTING_RATIO = 1 / 3
 """The share of the acceptable latency over which the lasting load is measured, at least a minute: the queue evens out
@@ -151,6 +64,7 @@ class Estimator:
         "_at",
         "_bottleneck",
         "_concurrency",
+        "_groups",
         "_held",
         "_holding",
         "_learned_at",
@@ -177,6 +91,7 @@ class Estimator:
         self._held = 0.0
         self._visible = 0
         self._bottleneck, self._holding = Bottleneck(), Holding()
+        self._groups: MessageGroups | None = None
         self._ran = Track(CLOUDWATCH_REACH_S, seen.now, FEW_NOTES)
         self._running = seen.fleet.running
         self._learned_at: Instant | None = None
@@ -190,11 +105,12 @@ class Estimator:
             received, late = self._update(policy, seen, known)
         if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
             self._learned_at = seen.flow.at
-            self._throughput.learn(seen.flow)
+            flow = replace(seen.flow, waiting=0) if _is_fifo(known) else seen.flow  # the readings alone decide
+            self._throughput.learn(flow)
             slots = self._concurrency.slots
-            self._concurrency.confirm(seen.flow.at, fails=self._throughput.fails(seen.flow))
+            self._concurrency.confirm(flow.at, fails=self._throughput.fails(flow))
             self._throughput.resize(self._concurrency.slots / slots)
-            self._compare(seen.flow, now)
+            self._compare(flow, now)
         for name, counts in known.items():
             if name in self._queues and counts.deleted is not None and counts.counted_at is not None:
                 self._queues[name].reconcile(counts.counted_at, float(counts.deleted), now)
@@ -217,6 +133,51 @@ class Estimator:
         foreseen = any(some.messages > 0 for expected in (ahead or {}).values() for some in expected)
         arriving = foreseen or any(queue.arrives(now) for queue in self._queues.values())
         return replace(learned, arriving=arriving, standing=standing) if standing or not arriving else learned
+
+    def recall(self, seen: Observation, past: Sequence[PastMinute]) -> None:
+        """Learn from the minutes that CloudWatch stored before the first observation `seen`. Call it before `see`."""
+        read = past_readings(past, seen)
+        none_held = is_nothing_held(read)
+        for index, reading in enumerate(read):
+            running = reading.running
+            held = self._held_of(reading.counts, running) if running is not None else _in_flight(reading.counts)
+            for name, counts in reading.counts.items():
+                queue = self._queues.get(name)
+                if queue is None:
+                    queue = self._queues[name] = Arrivals(self._reach_s, counts, reading.at)
+                else:
+                    queue.see(counts, 0.0, reading.at)
+                if counts.deleted is not None and index:
+                    queue.reconcile(reading.at, float(counts.deleted), reading.at)
+                queue.held = held[name]
+            if index:
+                self._recall_minute(reading, read[index - 1], sum(held.values()), none_held=none_held)
+            self._at, self._held = reading.at, sum(held.values())
+            self._running = self._running if running is None else running
+        if read:
+            self._throughput.recalled(self._at)
+            self._ran = Track(CLOUDWATCH_REACH_S, self._at, FEW_NOTES)
+            self._bottleneck.recalled(seen.now)
+
+    def _recall_minute(self, reading: PastReading, before: PastReading, held: float, *, none_held: bool) -> None:
+        """Learn from one past minute how long messages take, how many a task holds, and whether more tasks helped."""
+        flow = reading.flow(before)
+        if flow is None or reading.running is None or reading.tasks is None:
+            return
+        slots = reading.tasks * self._concurrency.slots
+        if _is_fifo(reading.counts) and min(self._held, held) < FULL_RATIO * slots:
+            flow = replace(flow, waiting=0)
+        overfull = not reading.visible and min(reading.in_flight, before.in_flight) > slots > 0
+        read = minute_of(flow, (self._held, held), slots, overfull=overfull)
+        if none_held and not read.saturated:  # only an upper bound is known: all slots were occupied
+            read = read._replace(taken_s=min(self._throughput.mean_s * flow.deleted, read.slots_s))
+        self._throughput.learn_from(read, flow, 1.0 if read.saturated else 1 / READINGS_OF_A_MINUTE)
+        gained = float(reading.visible + reading.in_flight - before.visible - before.in_flight)
+        worked = WorkedMinute(reading.at, reading.tasks, float(flow.deleted), gained, self._throughput.spread)
+        self._bottleneck.see(worked, saturated=read.saturated)
+        if reading.visible and before.running == reading.running:
+            for _ in range(READINGS_OF_A_MINUTE):
+                self._see_held(reading.counts, reading.running, reading.at)
 
     def _update(self, policy: Policy, seen: Observation, known: dict[str, Backlog]) -> tuple[float, float]:
         """Update the estimates when all queues were read. Return how many messages were received since the last time,
@@ -254,6 +215,9 @@ class Estimator:
         in_flight = sum([counts.in_flight for counts in known.values()])
         running, had_waiting, self._visible = seen.fleet.running, self._visible > 0, visible
         slots = running * self._concurrency.slots
+        self._see_groups(known, (visible, in_flight, slots), elapsed_s, seen.now)
+        if _is_fifo(known) and in_flight < FULL_RATIO * slots:
+            visible = 0  # messages can wait for their group while slots are free
         self._ran.add(seen.now, _mean(running, self._running) * elapsed_s)
         self._throughput.see(
             _mean(self._held, before),
@@ -271,6 +235,26 @@ class Estimator:
     def _holding_s(self) -> float:
         """How long messages are expected to be held, if that is longer than they usually are; else 0."""
         return self._holding.expected_s if self._holding.expected_s > self._throughput.slow_s else 0.0
+
+    def _see_groups(
+        self, known: Mapping[str, Backlog], counts: tuple[int, int, int], elapsed_s: float, now: Instant
+    ) -> None:
+        """Add the `counts` (visible, in flight, slots), and the groups of CloudWatch's newest minute. If a queue with
+        messages has none, nothing is known about the groups.
+        """
+        used = [each for each in known.values() if each.visible or each.in_flight or each.groups_in_flight is not None]
+        groups = [each.groups_in_flight for each in used if each.groups_in_flight is not None]
+        if not groups or len(groups) < len(used):
+            self._groups = None
+            return
+        if self._groups is None:
+            self._groups = MessageGroups(now)
+        ends = {each.counted_at for each in used}
+        end = ends.pop() if len(ends) == 1 else None
+        if end is not None:
+            deleted = [each.deleted for each in used if each.deleted is not None]
+            self._groups.count(end, sum(groups), sum(deleted) if len(deleted) == len(used) else None)
+        self._groups.see(*counts, elapsed_s, now)
 
     def _compare(self, minute: Flow, now: Instant) -> None:
         """Compare the minute with earlier ones: do more tasks complete more messages?"""
@@ -295,7 +279,7 @@ class Estimator:
         """
         return policy.shortest_latency_s < self.interval_s + self._starting.late_s
 
-    def _held_of(self, known: dict[str, Backlog], running: int) -> dict[str, float]:
+    def _held_of(self, known: Mapping[str, Backlog], running: int) -> dict[str, float]:
         """Return the messages of each queue that the tasks hold. Messages in flight beyond their slots belong to other
         consumers or dead workers.
         """
@@ -307,12 +291,14 @@ class Estimator:
         """FIFO queues are ignored: their message groups limit the messages in flight."""
         if not seen.fleet.running == self._running == seen.fleet.desired:
             return
-        waiting = any(counts.visible for counts in known.values())
-        fifo = any(counts.groups_in_flight is not None for counts in known.values())
-        if waiting and not fifo and not self._throughput.hides_work:
-            in_flight = sum([counts.in_flight for counts in known.values()])
+        if any(counts.visible for counts in known.values()):
+            self._see_held(known, seen.fleet.running, seen.now)
+
+    def _see_held(self, counts: Mapping[str, Backlog], running: int, now: Instant) -> None:
+        """Learn how many messages a task holds, from a reading in which messages waited."""
+        if not _is_fifo(counts) and not self._throughput.hides_work:
             before = self._concurrency.slots
-            self._concurrency.see(in_flight, seen.fleet.running, seen.now)
+            self._concurrency.see(sum(_in_flight(counts).values()), running, now)
             self._throughput.resize(self._concurrency.slots / before)
 
     def _knowledge(
@@ -346,7 +332,14 @@ class Estimator:
             regime=Regime.BATCH if self._holding_s else throughput.regime,
             holding_s=self._holding_s,
             bottleneck=self._bottleneck.limit(now),
+            trial=self._bottleneck.trial(now),
+            groups=self._group_limit(),
         )
+
+    def _group_limit(self) -> float | None:
+        """Return the number of tasks that the message groups can use (None: they are no limit)."""
+        limit = None if self._groups is None else self._groups.limit
+        return None if limit is None else float(ceil(limit / self._concurrency.slots))
 
     def _arrived_within(self, seconds: float) -> float:
         return max(0.0, sum([queue.curve.within(seconds) for queue in self._queues.values()]))
@@ -373,6 +366,15 @@ def _coming(recent: list[float], ahead: tuple[TimedCount, ...] | None) -> tuple[
 
 def _known(seen: Observation) -> dict[str, Backlog]:
     return {name: backlog for name, backlog in seen.queues if isinstance(backlog, Backlog) and _is_possible(backlog)}
+
+
+def _is_fifo(counts: Mapping[str, Backlog]) -> bool:
+    """Whether any of the queues has message groups. CloudWatch's number of groups is late after a start."""
+    return any(name.endswith(FIFO) or each.groups_in_flight is not None for name, each in counts.items())
+
+
+def _in_flight(counts: Mapping[str, Backlog]) -> dict[str, int]:
+    return {name: each.in_flight for name, each in counts.items()}
 
 
 def _is_possible(counts: Backlog) -> bool:

@@ -294,19 +294,24 @@ class Throughput:
         self._gap_until = until
 
     def learn(self, minute: Flow) -> None:
-        """Add one CloudWatch minute. Call it once per minute. A minute in which no task ran is ignored: other consumers
-        did that work.
-        """
+        """Add one CloudWatch minute that the readings cover. Call it once per minute."""
         read = self.minute(minute)
-        if read is None or minute.tasks == 0 or self._is_fruitless(minute):
+        if read is not None:
+            self.learn_from(read, minute)
+
+    def learn_from(self, read: Minute, minute: Flow, weight: float = 1.0) -> None:
+        """Add one CloudWatch minute and what was seen of it. A minute in which no task ran is ignored: other consumers
+        did that work. `weight`: of its deletions, below 1 if it was sampled more rarely than by the daemon's readings.
+        """
+        if minute.tasks == 0 or self._is_fruitless(read, minute):
             return
         taken_s = self._taken_in(read, minute)
         if taken_s is None:
             return
         if not (read.saturated and minute.deleted >= CERTAIN_DELETIONS):
             taken_s = min(taken_s, SURPRISE * (minute.deleted + 1) * self.mean_s)
-        seen = _Sum(taken_s, float(minute.deleted))
-        decay = 1.0 - min(FASTEST, minute.deleted / MOST_WEIGHT)
+        seen = _Sum(weight * taken_s, weight * minute.deleted)
+        decay = 1.0 - min(FASTEST, seen.deleted / MOST_WEIGHT)
         self._all = self._all.plus(seen, decay)
         if read.saturated:
             self._saturated = self._saturated.plus(seen, decay)
@@ -317,8 +322,18 @@ class Throughput:
         if minute.deleted:
             self._learned_at = minute.at
         self._sum_up()
-        self._compare()
+        if weight == 1.0:
+            self._compare()
         self._shift()
+        self._sum_up()
+
+    def recalled(self, until: Instant) -> None:
+        """End the past: the daemon's own readings follow the instant `until`. The mean of the last three minutes is
+        that of three samples, so it says little: the long-term mean counts until the readings cover new minutes.
+        """
+        self._taken = Track(CLOUDWATCH_REACH_S, until, FEW_NOTES)
+        self._slots = Track(CLOUDWATCH_REACH_S, until, FEW_NOTES)
+        self._minutes, self._same_regime_minutes = _Newest(), 0
         self._sum_up()
 
     def _taken_in(self, read: Minute, minute: Flow) -> float | None:
@@ -365,14 +380,14 @@ class Throughput:
             return False
         return self._taken.since <= start and end <= self._taken.newest_at
 
-    def _is_fruitless(self, minute: Flow) -> bool:
+    def _is_fruitless(self, read: Minute, minute: Flow) -> bool:
         """Whether nothing was deleted although at least ten deletions were expected, in this minute or in consecutive
         minutes without deletions: the workers, or a system behind them, are broken.
         """
         if minute.deleted:
             self._undone = 0.0
             return False
-        self._undone += self._taken.between(minute.at - MINUTE_S, minute.at) / self.mean_s
+        self._undone += read.taken_s / self.mean_s
         return minute.received > 0 and self._undone >= FEW_FAILURES
 
     def _best(self) -> _Sum:

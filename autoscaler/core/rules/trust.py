@@ -76,8 +76,8 @@ def contradiction(inputs: RuleInput) -> PermittedRange | None:
     if not (unseen.messages or unseen.oldest_age_s):
         return None
     busy = min(inputs.current, max(1, ceil(unseen.deleted * inputs.signals.message_s / MINUTE_S)))
-    if inputs.signals.bottleneck is not None:
-        busy = min(busy, ceil(inputs.signals.bottleneck))
+    if inputs.signals.useful is not None:
+        busy = min(busy, ceil(inputs.signals.useful))
     return (
         busy,
         inf,
@@ -138,7 +138,7 @@ def late(inputs: RuleInput) -> PermittedRange | None:
     """Do not scale in while the oldest message of a queue is older than its acceptable latency, except down to the
     maximum, and to a bottleneck: more tasks than that complete no more messages.
     """
-    overdue, bottleneck = inputs.signals.work.overdue, inputs.signals.bottleneck
+    overdue, bottleneck = inputs.signals.work.overdue, inputs.signals.useful
     if overdue is None:
         return None
     name, age_s = overdue

@@ -72,7 +72,7 @@ def _occupied(inputs: RuleInput) -> int:
         return occupied
     if signals.regime is Regime.UNIDENTIFIABLE:
         return 0
-    return occupied if signals.bottleneck is None else min(occupied, ceil(signals.bottleneck))
+    return occupied if signals.useful is None else min(occupied, ceil(signals.useful))
 
 
 def _reasons(occupied: int, held: int, protected: int | None) -> Iterator[str]:

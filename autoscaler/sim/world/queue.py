@@ -7,7 +7,7 @@ the id -2 - m. A copy that is lost does not return.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import chain
 from math import inf, nan
@@ -137,7 +137,7 @@ class SimulatedQueue:
         """Return the number of messages that no task holds, and whose visibility timeout has not ended."""
         return sum(now < visible_s <= now + self._visibility_timeout_s for visible_s, _ in self.returns)
 
-    def oldest_age_s(self, now: float, held: Iterator[int]) -> float | None:
+    def oldest_age_s(self, now: float, held: Iterable[int]) -> float | None:
         """Return the age of the oldest message that is not deleted. `held`: messages that tasks hold. None: no message.
 
         As in AWS, a message that was received three times or more does not count.

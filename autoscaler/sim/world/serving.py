@@ -13,6 +13,7 @@ from math import inf
 from typing import TypeAlias
 
 from autoscaler.sim.model import Workload, WorldSettings
+from autoscaler.sim.world.fifo import FifoQueue
 from autoscaler.sim.world.queue import NO_MESSAGE, NO_MORE, SimulatedQueue, drawn
 
 
@@ -23,7 +24,8 @@ class Serving:
     """
 
     def __init__(self, workload: Workload, settings: WorldSettings, seed: int) -> None:
-        self.queue = SimulatedQueue(workload, settings, seed)
+        self._fifo = FifoQueue(workload, settings, seed) if settings.groups else None
+        self.queue = self._fifo or SimulatedQueue(workload, settings, seed)
         self.workers = SimulatedWorkers(settings.task_concurrency, settings.prefetch)
         self.slowdown = 1.0
         self.worked_s = 0.0
@@ -33,7 +35,8 @@ class Serving:
         self._undeleted = 0
         self._deletes_on_receipt = settings.delete_on_receipt
         self._poison = drawn(len(workload.arrivals_s), settings.poison_ratio, seed, "poison")
-        self._has_fast_path = settings.prefetch == 0 and not self.queue.has_duplicates and not self._poison
+        is_plain = not (settings.prefetch or settings.groups or self._poison)
+        self._has_fast_path = is_plain and not self.queue.has_duplicates
 
     def serve(self, until: float) -> None:
         """Receive every message that can be received before `until`."""
@@ -72,7 +75,18 @@ class Serving:
             taken = queue.receive(at)
             if taken is not None:
                 message, service_s = taken
-                self._begin(workers.put(message, service_s * self.slowdown, at))
+                held = workers.put(message, service_s * self.slowdown, at)
+                self._begin(held)
+                if self._fifo is not None:
+                    self._serve_rest_of_batch(self._fifo, held, at)
+
+    def _serve_rest_of_batch(self, queue: FifoQueue, held: Held, at: float) -> None:
+        """Begin the messages that were received with the one that is `held`. Their group is blocked until all end."""
+        message = held[2]
+        for other, service_s in queue.rest_of_batch(message, at):
+            held = self.workers.put_behind(held, other, service_s * self.slowdown)
+            self._begin(held)
+        queue.began(message, held[0])
 
     def _begin(self, held: Held) -> None:
         end_s, _, message, since = held
@@ -163,6 +177,12 @@ class Serving:
         held = sum(each[0] > now or not self._fails(each) for each in self.workers.held(now))  # else it is hidden
         return held + self.queue.hidden(now)
 
+    def groups_in_flight(self, now: float) -> int | None:
+        """Return the number of message groups in flight; None for a queue that is not FIFO."""
+        if self._fifo is None:
+            return None
+        return self._fifo.groups((each[2] for each in self.workers.held(now) if each[0] > now), now)
+
     def deleted(self, now: float) -> int:
         """Return the number of messages deleted until `now`, including those that are deleted at `now`."""
         if self._deletes_on_receipt:
@@ -205,6 +225,7 @@ class SimulatedWorkers:
         self.slots: list[Held] = [NO_SLOT]
         self._leaving: dict[int, list[Held]] = {}
         self._busy_until: dict[int, list[float]] = {}
+        self._batched: list[Held] = []
 
     def join(self, task: int, up_s: float) -> None:
         """Add a task that receives messages from `up_s` on."""
@@ -225,12 +246,26 @@ class SimulatedWorkers:
         heapreplace(self.slots, held)
         return held
 
+    def put_behind(self, held: Held, message: int, service_s: float) -> Held:
+        """Give the message to the slot that holds `held`, in the same receive: it is processed after that."""
+        end_s, task, _, _ = held
+        self._batched.append(held)
+        self.slots.remove(held)
+        heapify(self.slots)
+        behind = (end_s + service_s, task, message, end_s)
+        heappush(self.slots, behind)
+        return behind
+
     def leave(self, tasks: Iterable[int], now: float) -> dict[int, list[Held]]:
         """Remove the slots of these tasks, which receive no more messages. Return what each task holds at `now`."""
         left: dict[int, list[Held]] = {task: [] for task in tasks}
         for slot in self.slots:
             if slot[1] in left and slot[2] != NO_MESSAGE and slot[0] > now:
                 left[slot[1]].append(slot)
+        for slot in self._batched:
+            if slot[1] in left and slot[0] > now:
+                left[slot[1]].append(slot)
+        self._batched = [slot for slot in self._batched if slot[1] not in left]
         self.slots[:] = [slot for slot in self.slots if slot[1] not in left]
         heapify(self.slots)
         for task in left:
@@ -250,6 +285,8 @@ class SimulatedWorkers:
 
         What ends exactly at `now` is still held, because what is received at `now` is not received yet (`serve`).
         """
+        self._batched = [slot for slot in self._batched if slot[0] >= now]
+        yield from self._batched
         for slot in self.slots:
             if slot[0] >= now and slot[2] != NO_MESSAGE:
                 yield slot

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -180,6 +181,7 @@ class World:
             self._service.alive.area(now),
         )
         up_s = ends.up_s - was.up_s
+        groups = serving.groups_in_flight(now)
         slots_up_s = up_s * self._settings.task_concurrency  # sum over all slots
         self._cloudwatch.put(
             {
@@ -187,6 +189,9 @@ class World:
                 Meter.DELETED: float(ends.deleted - was.deleted),
                 Meter.OLDEST_AGE_S: serving.oldest_age_s(now),
                 Meter.VISIBLE: float(serving.queue.visible(now)),
+                Meter.GROUPS_IN_FLIGHT: None if groups is None else float(groups),
+                Meter.IN_FLIGHT: float(serving.in_flight(now)),
+                Meter.CPU_SAMPLES: float(ceil(up_s / MINUTE_S)) or None,
                 Meter.CPU_PERCENT: 100 * (ends.worked_s - was.worked_s) / slots_up_s if slots_up_s else None,
                 Meter.RUNNING: float(self._service.running.now),
                 Meter.LIVE: up_s / MINUTE_S,

@@ -111,6 +111,8 @@ class FakeQueue:
                 return self._at(end).oldest_age_s(end)
             case "ApproximateNumberOfMessagesVisible":
                 return int(self._at(end).left(end))
+            case "ApproximateNumberOfMessagesNotVisible":
+                return self.in_flight
             case _:
                 return None
 
