@@ -146,15 +146,15 @@ class Cadence:
         if (why := why_longest(poll)) is not None:
             return STEPS, why
         slack_s, latency_s = slack_of(poll), poll.policy.shortest_latency_s
-        wanted_s = max(slack_s / SLACK_READINGS, LEAST_S, min(SHORTEST_S, SHORTEST_RATIO * latency_s))
+        fitting_s = max(slack_s / SLACK_READINGS, LEAST_S, min(SHORTEST_S, SHORTEST_RATIO * latency_s))
         cost_s, budget_s = least_paid_s(poll, self._tasks or 0.0), rhythm.least_s()
         least_s = max(cost_s, budget_s)
-        if wanted_s >= longest_s:
+        if fitting_s >= longest_s:
             return STEPS, f"the latency target leaves {slack_s:.0f} s after a start-up"
-        wanted = max(each for each in DIVISORS if each == 1 or each * rhythm.step_s <= wanted_s)
+        fitting = max(each for each in DIVISORS if each == 1 or each * rhythm.step_s <= fitting_s)
         permitted = min(each for each in DIVISORS if each == STEPS or each * rhythm.step_s >= least_s)
-        if permitted <= wanted:
-            return wanted, f"the latency target leaves {max(0.0, slack_s):.0f} s after a start-up"
+        if permitted <= fitting:
+            return fitting, f"the latency target leaves {max(0.0, slack_s):.0f} s after a start-up"
         return permitted, BUDGET if budget_s >= cost_s else COST
 
 

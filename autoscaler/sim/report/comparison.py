@@ -265,8 +265,8 @@ def polls(runs: Sequence[ScoredRun]) -> str | None:
     by_policy: dict[str, list[float]] = {}
     for run in runs:
         by_policy.setdefault(run.policy, []).append(run.facts.polls_per_day)
-    told = [f"{policy} {fmean(each):,.0f}" for policy, each in by_policy.items() if any(each)]
-    return f"polls a day: {', '.join(told)}" if told else None
+    parts = [f"{policy} {fmean(each):,.0f}" for policy, each in by_policy.items() if any(each)]
+    return f"polls a day: {', '.join(parts)}" if parts else None
 
 
 # Describe each policy in one line: its lateness, its cost, and whether it is better than this autoscaler.
