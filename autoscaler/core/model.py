@@ -6,6 +6,7 @@ caller passes in; only differences have a meaning.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
@@ -228,13 +229,35 @@ class Rule(StrEnum):
     SWITCHED_OFF = "switched_off"
 
 
-class DecisionStep(NamedTuple):
-    """One rule changed the count from `start` to `end`, with its reason."""
+class DecisionStep:
+    """One rule changed the count from `start` to `end`, with its reason, which is formatted only when it is read."""
 
-    rule: Rule
-    start: int
-    end: int
-    reason: str
+    __slots__ = ("_reason", "end", "rule", "start")
+
+    def __init__(self, rule: Rule, start: int, end: int, reason: str | Callable[[], str]) -> None:
+        self.rule, self.start, self.end = rule, start, end
+        self._reason = reason
+
+    @property
+    def reason(self) -> str:
+        if not isinstance(self._reason, str):
+            self._reason = self._reason()
+        return self._reason
+
+    def _values(self) -> tuple[object, ...]:
+        return self.rule, self.start, self.end, self.reason
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DecisionStep) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return f"DecisionStep{self._values()}"
+
+    def __reduce__(self) -> tuple[type[DecisionStep], tuple[object, ...]]:
+        return DecisionStep, self._values()
 
 
 MOST_TASKS = 2**31 - 1
