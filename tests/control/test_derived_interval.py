@@ -25,8 +25,9 @@ from autoscaler.control.cadence import (
     Cadence,
     Rhythm,
 )
+from autoscaler.control.supervisor import POLLS_PER_S, USED_RATIO, ReadBudget
 from autoscaler.core.policy import Activation, QueuePolicy
-from autoscaler.ports import Poll
+from autoscaler.ports import Poll, ServiceRef
 from tests.control.fakes import FakePorts, loop_over, now
 from tests.virtual import run_virtually
 
@@ -160,6 +161,40 @@ def test_services_that_are_polled_together_stay_together_at_different_intervals(
 
     of_slow, of_fast = run_virtually(main())
     assert {at for at in of_slow if at > 120} <= set(of_fast)
+
+
+def test_all_services_have_the_same_shortest_interval_within_the_budgets() -> None:
+    """A thousand services fill the polls a second; five queues each would exceed the rate of SQS before."""
+    budget = ReadBudget(lambda: 5.0, 10, lambda: 1000.0)
+    refs = [ServiceRef(f"s{number}", "prod", f"s{number}") for number in range(1000)]
+    for ref in refs:
+        budget.join(ref, 0)
+    assert {budget.least_s(ref) for ref in refs} == {1000 / POLLS_PER_S} == {5.0}
+    for ref in refs:
+        budget.join(ref, 0, queues=4)
+        budget.leave(ref, 0, queues=0)
+    assert budget.least_s(refs[0]) == 5 * 1000 / (1000.0 * USED_RATIO)
+    for ref in refs[1:]:
+        budget.leave(ref, 0, queues=5)
+    assert budget.least_s(refs[0]) == 5 / (1000.0 * USED_RATIO)
+
+
+@pytest.mark.parametrize(("tasks", "share"), [(200, 1), (1000, 10)])
+def test_services_that_change_are_read_from_ecs_within_the_budget(tasks: int, share: int) -> None:
+    """Tasks are starting all the time. With a budget of one read in 4 s, every poll of 5 s may read; with 40 s, one in
+    7.5 s does.
+    """
+    reads = list[float]()
+
+    class Counted(FakePorts):
+        async def read(self, *args: Any, **kwargs: Any) -> Any:
+            reads.append(now())
+            return await super().read(*args, **kwargs)
+
+    rhythm = replace(DERIVED, fleet_every_s=lambda: 4.0 * share)
+    found = polls(Counted(waiting=tasks, in_flight=9, desired=tasks, running=9), 100, rhythm, max_tasks=tasks + 1000)
+    assert len(found) == 20
+    assert len(reads) == pytest.approx(20 if share == 1 else 10, abs=1)
 
 
 @given(st.floats(3.0, 900.0), st.floats(1.0, 300.0), st.integers(0, 1000), st.floats(0.0, 30.0), st.integers(0, 10_000))
