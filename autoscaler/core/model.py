@@ -244,20 +244,13 @@ class DecisionStep:
             self._reason = self._reason()
         return self._reason
 
-    def _values(self) -> tuple[object, ...]:
-        return self.rule, self.start, self.end, self.reason
+    def __repr__(self) -> str:
+        return f"DecisionStep{self.rule, self.start, self.end, self.reason}"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, DecisionStep) and self._values() == other._values()
+        return isinstance(other, DecisionStep) and repr(self) == repr(other)
 
-    def __hash__(self) -> int:
-        return hash(self._values())
-
-    def __repr__(self) -> str:
-        return f"DecisionStep{self._values()}"
-
-    def __reduce__(self) -> tuple[type[DecisionStep], tuple[object, ...]]:
-        return DecisionStep, self._values()
+    __hash__ = None  # type: ignore[assignment]
 
 
 MOST_TASKS = 2**31 - 1

@@ -254,7 +254,7 @@ def test_a_short_latency_target_changes_no_other_services_interval() -> None:
 def test_without_a_configured_interval_each_service_has_its_own() -> None:
     keys = "orders", "relaxed"
     stage = SupervisorStage({key: FakePorts(waiting=400, in_flight=40, desired=40) for key in keys})
-    own = {"backlog_per_task": None, "max_tasks": 500}
+    own: dict[str, Any] = {"backlog_per_task": None, "max_tasks": 500}
     relaxed = service("relaxed", queues=(QueuePolicy("relaxed", 300.0),), **own)
     stage.play([(0, replace(settings(service("orders", **own), relaxed), interval_is_derived=True))], 99)
     assert len(stage.worlds["orders"].polls) == 20
