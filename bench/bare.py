@@ -1,10 +1,10 @@
 """Measure the CPU of the SDK's calls alone for many services, the baseline of `bench/many.py`.
 
-    python -m bench.bare SERVICES INTERVAL_S SECONDS DESCRIBED_PER_S MEASURED_PER_S WRITTEN_PER_S
+    python -m bench.bare SERVICES INTERVAL_S SECONDS METRICS DESCRIBED_PER_S MEASURED_PER_S WRITTEN_PER_S
 
 Queues are read in sixteen groups per interval, the queues of a group concurrently. At regular intervals services are
-read, ten per call; metrics of queues, at most 500 per call; and services are updated. Prints milliseconds of CPU per
-queue read.
+read, ten per call; metrics of queues, METRICS per call; and services are updated. Prints milliseconds of CPU per queue
+read.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ GROUPS = 16
 NAMES = [f"ApproximateNumberOfMessages{name}" for name in ("", "NotVisible", "Delayed")]
 
 
-MOST_METRICS, MINUTES = 500, 5
+MINUTES = 5
 
 
-async def main(services: int, interval_s: float, seconds: float, per_s: dict[str, float]) -> float:
-    """Return milliseconds of this process's CPU per queue read. `per_s`: the other calls a second, by operation."""
+async def main(services: int, interval_s: float, seconds: float, metrics: int, per_s: dict[str, float]) -> float:
+    """Return milliseconds of this process's CPU per queue read. `metrics`: of one call. `per_s`: the other calls a
+    second, by operation.
+    """
     config = AioConfig(max_pool_connections=CONNECTIONS, retries={"total_max_attempts": 1, "mode": "standard"})
     session, region = AioSession(), os.environ["AWS_REGION"]
     sqs_of, ecs_of, watch_of = (
@@ -42,7 +44,7 @@ async def main(services: int, interval_s: float, seconds: float, per_s: dict[str
     async with sqs_of as sqs, ecs_of as ecs, watch_of as watch:
         first = (await sqs.get_queue_url(QueueName="queue-00000"))["QueueUrl"]
         known = [first.replace("queue-00000", f"queue-{number:05d}") for number in range(services)]
-        calls = _calls(ecs, watch, services, MOST_METRICS if services >= MOST_METRICS // 4 else 4 * services)
+        calls = _calls(ecs, watch, services, metrics)
         await _read_queues(sqs, known, interval_s, interval_s)
         for name, call in calls.items():
             await _repeatedly(call, per_s[name], 1.0)
@@ -118,5 +120,5 @@ async def _all(calls: object) -> None:
 
 
 if __name__ == "__main__":
-    rates = dict(zip(("DescribeServices", "GetMetricData", "UpdateService"), map(float, sys.argv[4:]), strict=True))
-    print(uvloop.run(main(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), rates)))
+    rates = dict(zip(("DescribeServices", "GetMetricData", "UpdateService"), map(float, sys.argv[5:]), strict=True))
+    print(uvloop.run(main(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]), rates)))

@@ -55,14 +55,14 @@ async def bare() -> str:
         one = await scenarios.compared(COMPARED_SERVICES, COMPARED_WARM_S, COMPARED_S, busy=busy)
         rows += (
             f"| {words} | {one.poll_ms:.2f} ms | {one.bare_ms:.2f} ms | {one.poll_ms / one.bare_ms:.2f} |"
-            f" {one.polls_per_s:,.0f} | {one.described_per_s:.1f} | {one.measured_per_s:.2f} | {one.written_per_s:.2f} |\n"
+            f" {one.polls_per_s:,.0f} | {one.described_per_s:.1f} | {one.measured_per_s:.2f} of {one.metrics} | {one.written_per_s:.2f} |\n"
         )
     return (
         "## Compared with the SDK's calls alone\n\n"
         f"{COMPARED_SERVICES:,} services, polled every 15 s, with a latency target of five minutes and CloudWatch's"
         " minutes. The daemon's CPU per poll includes all its other work: estimates, decisions, metrics. Then the same"
         " calls at the same rates with only aiobotocore. Goal: at most 1.25 times as much, for both.\n\n"
-        "| fleet | CPU per poll | the calls alone | ratio | polls / s | DescribeServices / s | GetMetricData / s |"
+        "| fleet | CPU per poll | the calls alone | ratio | polls / s | DescribeServices / s | GetMetricData / s, metrics |"
         f" UpdateService / s |\n|---|--:|--:|--:|--:|--:|--:|--:|\n{rows}\n"
     )
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import aiohttp
 
+from autoscaler.aws.names import queue_metrics
 from autoscaler.control.rate_limiter import SHARE
 from autoscaler.demo.region_client import REGION
 from autoscaler.ports import Category
@@ -99,12 +100,14 @@ def _most_of_budget(record: Mapping[str, Any]) -> float:
 
 class Compared(NamedTuple):
     """The daemon's CPU per poll, all other work included, and that of the same calls with only aiobotocore, in
-    milliseconds. The other figures are the daemon's calls a second; `measured_per_s`: calls to CloudWatch.
+    milliseconds. The other figures are the daemon's calls a second; `measured_per_s`: calls to CloudWatch, each with
+    `metrics` metrics on average.
     """
 
     poll_ms: float
     bare_ms: float
     polls_per_s: float
+    metrics: int
     described_per_s: float
     measured_per_s: float
     written_per_s: float
@@ -129,12 +132,24 @@ async def compared(services: int, warm_s: float, for_s: float, *, busy: bool) ->
             await _employ(on.control, services)
         async with _changing(on.control, services if busy else 0):
             await asyncio.sleep(warm_s)
-            before, (start, end) = await on.metrics(), await on.between(for_s)
-            after = await on.metrics()
+            before, measured = await on.metrics(), await _minutes_read(on.control)
+            start, end = await on.between(for_s)
+            after, measured = await on.metrics(), await _minutes_read(on.control) - measured
     made = {name: _calls_between(before, after, name) / (end.at - start.at) for name in CALLS}
-    polls = after[POLLS] - before[POLLS]
-    bare_ms = await _bare(services, for_s, arguments, [made[name] for name in CALLS], busy=busy)
-    return Compared(1000 * (end.cpu_s - start.cpu_s) / polls, bare_ms, polls / (end.at - start.at), *made.values())
+    polls, calls = after[POLLS] - before[POLLS], made["cloudwatch:GetMetricData"] * (end.at - start.at)
+    metrics = round(METRICS_PER_QUEUE * measured / calls) if calls else 0
+    bare_ms = await _bare(services, for_s, arguments, [metrics, *made.values()], busy=busy)
+    poll_ms = 1000 * (end.cpu_s - start.cpu_s) / polls
+    return Compared(poll_ms, bare_ms, polls / (end.at - start.at), metrics, *made.values())
+
+
+METRICS_PER_QUEUE = len(queue_metrics("queue"))
+
+
+async def _minutes_read(control: Control) -> int:
+    """Return how often CloudWatch answered for a queue."""
+    answers = (await control("answers", operation="GetMetricData"))["answers"]
+    return sum(count for count, _ in answers.values())
 
 
 CALLS = ("ecs:DescribeServices", "cloudwatch:GetMetricData", "ecs:UpdateService")
@@ -181,8 +196,10 @@ async def _changing(control: Control, services: int) -> AsyncIterator[None]:
             task.cancel()
 
 
-async def _bare(services: int, for_s: float, arguments: Sequence[str], rates: list[float], *, busy: bool) -> float:
-    """Return the CPU of the calls alone, per read of a queue, in milliseconds. Same fleet, same rates, same core."""
+async def _bare(services: int, for_s: float, arguments: Sequence[str], rates: Sequence[float], *, busy: bool) -> float:
+    """Return the CPU of the calls alone, per read of a queue, in milliseconds. Same fleet, same core. `rates`: the
+    metrics of a call to CloudWatch, and the calls a second.
+    """
     core = sorted(os.sched_getaffinity(0))[DAEMON_CORE]
     async with double(services, arguments) as url, aiohttp.ClientSession() as http:
         if busy:

@@ -186,13 +186,13 @@ def test_services_that_change_are_read_from_ecs_within_the_budget(tasks: int, sh
     """
     reads = list[float]()
 
-    class Counted(FakePorts):
+    class FleetReads(FakePorts):
         async def read(self, *args: Any, **kwargs: Any) -> Any:
             reads.append(now())
             return await super().read(*args, **kwargs)
 
     rhythm = replace(DERIVED, fleet_every_s=lambda: 4.0 * share)
-    found = polls(Counted(waiting=tasks, in_flight=9, desired=tasks, running=9), 100, rhythm, max_tasks=tasks + 1000)
+    found = polls(FleetReads(waiting=tasks, in_flight=9, desired=tasks, running=9), 100, rhythm, max_tasks=tasks + 1000)
     assert len(found) == 20
     assert len(reads) == pytest.approx(20 if share == 1 else 10, abs=1)
 
