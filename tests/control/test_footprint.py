@@ -1,4 +1,4 @@
-"""What one service takes: memory per service, and NumPy only where a service looks ahead."""
+"""What one service takes: memory per service, and NumPy only with a forecast."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_service_without_a_history_is_polled_without_numpy(look_ahead: bool) -
     assert (run.returncode, run.stderr) == (0, "")
 
 
-LOOKS_AHEAD = """
+WITH_FORECAST = """
 import sys
 from bench.learning import _Learner
 _Learner(look_ahead=True)
@@ -40,7 +40,7 @@ sys.exit("numpy" not in sys.modules)
 
 
 def test_a_service_with_a_history_loads_numpy() -> None:
-    program = [sys.executable, "-c", LOOKS_AHEAD]
+    program = [sys.executable, "-c", WITH_FORECAST]
     run = subprocess.run(
         program, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60, check=False
     )
