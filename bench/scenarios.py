@@ -116,8 +116,10 @@ class Compared(NamedTuple):
 MESSAGE_S, STARTING_TASKS = 5.0, 3
 """Seconds that a task of the busy fleet works on a message, and its tasks at the start."""
 
-CHANGED_EVERY_S, CHANGED_SHARE = 5.0, 0.02
-"""The load of this share of the busy queues changes at once: of each queue about every four minutes."""
+CHANGED_EVERY_S, CHANGED_SHARE = 5.0, 0.005
+"""The load of this share of the busy queues changes at once: with a thousand, of one a second, as often as the daemon's
+share of the rate permits a write.
+"""
 
 
 async def compared(services: int, warm_s: float, for_s: float, *, busy: bool) -> Compared:
@@ -132,9 +134,9 @@ async def compared(services: int, warm_s: float, for_s: float, *, busy: bool) ->
             await _employ(on.control, services)
         async with _changing(on.control, services if busy else 0):
             await asyncio.sleep(warm_s)
-            before, measured = await on.metrics(), await _minutes_read(on.control)
-            start, end = await on.between(for_s)
-            after, measured = await on.metrics(), await _minutes_read(on.control) - measured
+            measured = await _minutes_read(on.control)
+            before, (start, end), after = await on.metrics(), await on.between(for_s), await on.metrics()
+            measured = await _minutes_read(on.control) - measured
     made = {name: _calls_between(before, after, name) / (end.at - start.at) for name in CALLS}
     polls, calls = after[POLLS] - before[POLLS], made["cloudwatch:GetMetricData"] * (end.at - start.at)
     metrics = round(METRICS_PER_QUEUE * measured / calls) if calls else 0
@@ -161,8 +163,8 @@ def _calls_between(before: Mapping[str, float], after: Mapping[str, float], api:
 
 
 def _load(number: int, at: float = 0.0) -> float:
-    """Return the arrivals a second: work for 2 to 3 tasks, another load at another time."""
-    return (2.0 + (number * 7919 + int(at) * 104729) % 100 / 100) / MESSAGE_S
+    """Return the arrivals a second: work for 1 to 6 tasks, another load at another time."""
+    return (1.0 + (number * 7919 + int(at) * 104729) % 100 / 20) / MESSAGE_S
 
 
 async def _employ(control: Control, services: int) -> None:
