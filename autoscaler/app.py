@@ -82,7 +82,8 @@ async def _serve(config: Config, environ: Mapping[str, str]) -> None:
 
 def _supervisor(config: Config, ports: Ports, limiter: TokenBucketLimiter, journal: LoggedJournal) -> Supervisor:
     admission = Admission((), ports.clock, config.fleet_cap_percent, config.caps)
-    read_budget = ReadBudget(partial(limiter.rate, Category.SERVICE_READ), SERVICES_A_CALL)
+    rate, queue_rate = (partial(limiter.rate, each) for each in (Category.SERVICE_READ, Category.QUEUE_READ))
+    read_budget = ReadBudget(rate, SERVICES_A_CALL, queue_rate)
     return Supervisor(partial(_ports_of, ports), ports.clock, admission, read_budget, journal, silence_s=_silence_s)
 
 

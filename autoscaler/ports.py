@@ -299,6 +299,13 @@ class Calls(Protocol):
         """Record the seconds that a request waited for a rate-limit token."""
 
 
+class Pace(NamedTuple):
+    """The seconds until the next poll of a service, and why not more or fewer."""
+
+    interval_s: float
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Poll:
     """One poll of one service: one read-decide-write cycle.
@@ -307,6 +314,7 @@ class Poll:
     memory before the decision. `outcome` is `unchanged`, `accepted`, `shadow` (decided, not written), or the `kind` of
     the error; `failure` is the error's text. `notices` are warnings that do not prevent scaling: a conflicting scaler,
     an invalid pause tag, an optional reading that failed. `took_s`: the duration; `lag_s`: the delay of the start.
+    `pace`: the time until the next poll (None: it is not known, as in a single poll).
     """
 
     service: ServiceRef
@@ -319,6 +327,7 @@ class Poll:
     took_s: float = 0.0
     lag_s: float = 0.0
     notices: tuple[Missing, ...] = ()
+    pace: Pace | None = None
 
 
 class BackgroundTasks(Protocol):

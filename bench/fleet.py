@@ -47,10 +47,7 @@ class TwoProcesses:
 
     async def control(self, verb: str, **arguments: Any) -> dict[str, Any]:
         """Send a control command to the test double, and return its answer."""
-        async with self.http.post(f"{self.aws_url}/_double/{verb}", json=arguments) as answer:
-            answer.raise_for_status()
-            found: dict[str, Any] = await answer.json()
-            return found
+        return await control(self.http, self.aws_url, verb, **arguments)
 
     async def metrics(self) -> dict[str, float]:
         """Return all series that the daemon exports, by name and labels."""
@@ -66,6 +63,14 @@ class TwoProcesses:
         before = self.used()
         await asyncio.sleep(seconds)
         return before, self.used()
+
+
+async def control(http: aiohttp.ClientSession, aws_url: str, verb: str, **arguments: Any) -> dict[str, Any]:
+    """Send a control command to the test double, and return its answer."""
+    async with http.post(f"{aws_url}/_double/{verb}", json=arguments) as answer:
+        answer.raise_for_status()
+        found: dict[str, Any] = await answer.json()
+        return found
 
 
 SERIES = re.compile(r"^([a-z_]+(?:\{[^}]*\})?) ([0-9.eE+-]+|NaN|[+-]Inf)$", re.MULTILINE)

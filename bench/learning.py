@@ -32,20 +32,22 @@ World: TypeAlias = list[tuple[Observation, QueueMinute]]
 
 class Learned(NamedTuple):
     """`alone`, `ahead`: decisions per second without and with look-ahead. `quiet`: without look-ahead, messages and
-    tasks. `kib`: memory of one more service.
+    tasks. `kib`, `kib_alone`: memory of one more service, with and without look-ahead.
     """
 
     alone: float
     ahead: float
     quiet: float
     kib: float
+    kib_alone: float
 
 
 def learned() -> Learned:
     """Return the medians of several runs, in CPU time of this process."""
     busy = [[*_world(random.Random(seed), POLLS)] for seed in range(RUNS)]
     quiet = [[*_quiet_world(POLLS)]] * RUNS
-    return Learned(_rate(busy, look_ahead=False), _rate(busy, look_ahead=True), _rate(quiet, look_ahead=False), _kib())
+    rates = _rate(busy, look_ahead=False), _rate(busy, look_ahead=True), _rate(quiet, look_ahead=False)
+    return Learned(*rates, kib_per_service(look_ahead=True), kib_per_service(look_ahead=False))
 
 
 def _rate(worlds: list[World], *, look_ahead: bool) -> float:
@@ -61,17 +63,17 @@ def _one_rate(world: World, *, look_ahead: bool) -> float:
     return len(world) / (time.process_time() - began)
 
 
-def _kib() -> float:
+def kib_per_service(*, look_ahead: bool, services: int = SERVICES) -> float:
     """Return the median memory that each of many services adds after half an hour with everything enabled, its stored
     readings included.
     """
-    _run(_Learner(look_ahead=True), _world(random.Random(0), 180))
+    _run(_Learner(look_ahead=look_ahead), _world(random.Random(0), 180))
     gc.collect()
     tracemalloc.start()
     learners, sizes = [], []
-    for seed in range(SERVICES):
+    for seed in range(services):
         before = tracemalloc.get_traced_memory()[0]
-        learners.append(_Learner(look_ahead=True))
+        learners.append(_Learner(look_ahead=look_ahead))
         _run(learners[-1], _world(random.Random(seed), 180))
         gc.collect()
         sizes.append((tracemalloc.get_traced_memory()[0] - before) / 1024)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
+import aiohttp
+
+from autoscaler.aws.names import queue_metrics
 from autoscaler.control.rate_limiter import SHARE
 from autoscaler.demo.region_client import REGION
 from autoscaler.ports import Category
-from bench.fleet import TwoProcesses, stage
+from bench.fleet import DAEMON_CORE, TwoProcesses, control, double, stage
 from tests.fakeaws.poisons import POISONS
 
 INTERVAL_S = 15.0
@@ -20,6 +28,10 @@ RELAXED = {"acceptable_latency": "5m", "queue_minutes": False}
 LAG, POLLS = "autoscaler_tick_lag_seconds", "autoscaler_tick_seconds_count"
 COUNTS, DESCRIBED = "GetQueueAttributes", "DescribeServices"
 BUDGETS = {COUNTS: Category.QUEUE_READ, DESCRIBED: Category.SERVICE_READ}
+
+
+Control: TypeAlias = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
+"""Sends a control command to the test double."""
 
 
 class FleetSize(NamedTuple):
@@ -84,6 +96,128 @@ def _most_of_budget(record: Mapping[str, Any]) -> float:
             for until, now in sums[index + 1 :]:
                 most = max(most, (now - before) / (burst + rate * (until - since + 1)))
     return most
+
+
+class Compared(NamedTuple):
+    """The daemon's CPU per poll, all other work included, and that of the same calls with only aiobotocore, in
+    milliseconds. The other figures are the daemon's calls a second; `measured_per_s`: calls to CloudWatch, each with
+    `metrics` metrics on average.
+    """
+
+    poll_ms: float
+    bare_ms: float
+    polls_per_s: float
+    metrics: int
+    described_per_s: float
+    measured_per_s: float
+    written_per_s: float
+
+
+MESSAGE_S, STARTING_TASKS = 5.0, 3
+"""Seconds that a task of the busy fleet works on a message, and its tasks at the start."""
+
+CHANGED_EVERY_S, CHANGED_SHARE = 5.0, 0.005
+"""The load of this share of the busy queues changes at once: with a thousand, of one a second, as often as the daemon's
+share of the rate permits a write.
+"""
+
+
+async def compared(services: int, warm_s: float, for_s: float, *, busy: bool) -> Compared:
+    """Measure services with empty queues, or with arrivals and working tasks. CloudWatch's minutes are read, and what
+    is learned from them is included. Then the same calls are made without the daemon.
+    """
+    arguments = ("--desired", str(STARTING_TASKS if busy else 1))
+    settings = {"AUTOSCALER_INTERVAL": f"{INTERVAL_S:g}s", "AUTOSCALER_QUIET_INTERVAL": f"{INTERVAL_S:g}s"}
+    defaults = {"acceptable_latency": "5m", "min_tasks": 1, "workers": "draining"}
+    async with stage(services, settings, defaults, arguments) as on:
+        if busy:
+            await _employ(on.control, services)
+        async with _changing(on.control, services if busy else 0):
+            await asyncio.sleep(warm_s)
+            measured = await _minutes_read(on.control)
+            before, (start, end), after = await on.metrics(), await on.between(for_s), await on.metrics()
+            measured = await _minutes_read(on.control) - measured
+    made = {name: _calls_between(before, after, name) / (end.at - start.at) for name in CALLS}
+    polls, calls = after[POLLS] - before[POLLS], made["cloudwatch:GetMetricData"] * (end.at - start.at)
+    metrics = round(METRICS_PER_QUEUE * measured / calls) if calls else 0
+    bare_ms = await _bare(services, for_s, arguments, [metrics, *made.values()], busy=busy)
+    poll_ms = 1000 * (end.cpu_s - start.cpu_s) / polls
+    return Compared(poll_ms, bare_ms, polls / (end.at - start.at), metrics, *made.values())
+
+
+METRICS_PER_QUEUE = len(queue_metrics("queue"))
+
+
+async def _minutes_read(control: Control) -> int:
+    """Return how often CloudWatch answered for a queue."""
+    answers = (await control("answers", operation="GetMetricData"))["answers"]
+    return sum(count for count, _ in answers.values())
+
+
+CALLS = ("ecs:DescribeServices", "cloudwatch:GetMetricData", "ecs:UpdateService")
+
+
+def _calls_between(before: Mapping[str, float], after: Mapping[str, float], api: str) -> float:
+    prefix = f'autoscaler_aws_requests_total{{api="{api}"'
+    return sum(value - before.get(name, 0.0) for name, value in after.items() if name.startswith(prefix))
+
+
+def _load(number: int, at: float = 0.0) -> float:
+    """Return the arrivals a second: work for 1 to 6 tasks, another load at another time."""
+    return (1.0 + (number * 7919 + int(at) * 104729) % 100 / 20) / MESSAGE_S
+
+
+async def _employ(control: Control, services: int) -> None:
+    for number in range(services):
+        name = f"{number:05d}"
+        await control("queue", names=[f"queue-{name}"], arriving_per_s=_load(number), region=REGION)
+        await control(
+            "join", queue=f"queue-{name}", cluster="bench", service=f"service-{name}", per_task_per_s=1 / MESSAGE_S,
+            region=REGION,
+        )  # fmt: skip
+
+
+@asynccontextmanager
+async def _changing(control: Control, services: int) -> AsyncIterator[None]:
+    """Change the load of some queues again and again."""
+
+    async def change() -> None:
+        at, share = 0, max(1, int(services * CHANGED_SHARE))
+        while True:
+            await asyncio.sleep(CHANGED_EVERY_S)
+            for number in range(at, at + share):
+                name = f"queue-{number % services:05d}"
+                await control("queue", names=[name], arriving_per_s=_load(number, at), region=REGION)
+            at += share
+
+    task = asyncio.create_task(change()) if services else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+
+
+async def _bare(services: int, for_s: float, arguments: Sequence[str], rates: Sequence[float], *, busy: bool) -> float:
+    """Return the CPU of the calls alone, per read of a queue, in milliseconds. Same fleet, same core. `rates`: the
+    metrics of a call to CloudWatch, and the calls a second.
+    """
+    core = sorted(os.sched_getaffinity(0))[DAEMON_CORE]
+    async with double(services, arguments) as url, aiohttp.ClientSession() as http:
+        if busy:
+            await _employ(partial(control, http, url), services)
+            await asyncio.sleep(BARE_WARM_S)
+        command = [sys.executable, "-m", "bench.bare", str(services), str(INTERVAL_S), str(for_s), *map(str, rates)]
+        keys = {"AWS_ENDPOINT_URL": url, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "b", "AWS_SECRET_ACCESS_KEY": "b"}
+        env = {name: value for name, value in os.environ.items() if not name.endswith("_CA_BUNDLE")} | keys
+        run = await asyncio.to_thread(
+            subprocess.run, ["taskset", "-c", str(core), *command], env=env, capture_output=True, text=True, check=True
+        )
+    return float(run.stdout)
+
+
+BARE_WARM_S = 120.0
+"""Seconds after which CloudWatch has minutes of the busy fleet."""
 
 
 class Burst(NamedTuple):

@@ -13,7 +13,7 @@ from math import inf
 from typing import NamedTuple
 
 from autoscaler.config import checks
-from autoscaler.config.fields import GlobalFields, ServiceFields
+from autoscaler.config.fields import LONGEST_INTERVAL_S, GlobalFields, ServiceFields
 from autoscaler.config.file import FileSource
 from autoscaler.config.groups import Path
 from autoscaler.config.lasting import Gap, Stated, gaps, restore, stated
@@ -196,7 +196,13 @@ class LoadedSettings:
     @property
     def interval_s(self) -> float:
         """The effective poll interval in seconds: at least three readings within the shortest latency."""
-        return min(self.globals.value.interval, self.shortest_latency_s / 3)
+        return min(self.longest_interval_s, self.shortest_latency_s / 3)
+
+    @property
+    def longest_interval_s(self) -> float:
+        """The configured poll interval in seconds, or the longest derived one."""
+        configured_s = self.globals.value.interval
+        return LONGEST_INTERVAL_S if configured_s is None else configured_s
 
 
 def load(environ: Mapping[str, str]) -> Config:
@@ -210,6 +216,7 @@ def config_of(settings: LoadedSettings) -> Config:
         Config,
         settings.globals.value,
         interval_s=settings.interval_s,
+        interval_is_derived=settings.globals.value.interval is None,
         services=tuple(service_of(read) for read in settings.services),
         caps=_caps(settings),
         discovery=_discovery(settings),

@@ -108,7 +108,8 @@ class DiscoveryScope:
 class Config:
     """The configuration of the daemon. An attribute with the name of a daemon-wide setting has its value.
 
-    `interval_s`: effective, at most a third of the shortest acceptable latency.
+    `interval_s`: effective, at most a third of the shortest acceptable latency. `interval_is_derived`: no interval is
+    configured; `interval_s` is then the longest one, and each service's own is derived from it (`control/cadence.py`).
     `quiet_interval_s`: longest poll interval while the queues are empty. `http_port` 0: any free port.
     `web_config_file`: TLS and passwords of the HTTP server (None: plain HTTP without passwords). There is at least one
     service or one cluster for discovery; keys are unique, and the services are sorted by key. `fleet_cap_percent`: of
@@ -128,3 +129,4 @@ class Config:
     quiet_interval_s: float
     discovery: DiscoveryScope = DiscoveryScope()
     web_config_file: str | None = None
+    interval_is_derived: bool = False

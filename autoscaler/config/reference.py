@@ -90,14 +90,19 @@ def effective(environ: Mapping[str, str]) -> tuple[Effective, ...]:
 def _daemon_rows(settings: LoadedSettings) -> Iterator[Effective]:
     valid = settings.globals
     for leaf in leaves(GlobalFields):
-        if leaf.path == _INTERVAL and settings.interval_s < valid.value.interval:
+        if leaf.path == _INTERVAL and (valid.value.interval is None or settings.interval_s < valid.value.interval):
             yield Effective(variable(leaf.path), shown(settings.interval_s), _derived(settings))
         else:
             yield _effective(variable(leaf.path), leaf, value_at(valid.value, leaf.path), valid.sources)
 
 
 def _derived(settings: LoadedSettings) -> str:
-    return f"derived: a third of the shortest acceptable latency, {shown(settings.shortest_latency_s)}"
+    """Return the origin of an interval that is not the configured one."""
+    if settings.interval_s < settings.longest_interval_s:
+        origin = f"derived: a third of the shortest acceptable latency, {shown(settings.shortest_latency_s)}"
+    else:
+        origin = "derived: the longest interval"
+    return origin if settings.globals.value.interval is not None else f"{origin}; shorter for a service if it pays"
 
 
 def _service_rows(read: Read, flat: bool) -> Iterator[Effective]:

@@ -63,7 +63,7 @@ def between(of: str, group: type[Group], old: Group, new: Group) -> Iterator[Set
             yield SettingChange(of, ".".join(leaf.path), shown(leaf, first), shown(leaf, second))
 
 
-TAKEN_AT_ONCE = frozenset({"services", "interval_s", "quiet_interval_s"})
+TAKEN_AT_ONCE = frozenset({"services", "interval_s", "interval_is_derived", "quiet_interval_s"})
 """Fields of `Config` that a reload changes. All others are read only at the start of the process."""
 
 
@@ -146,7 +146,7 @@ def reload(environ: Mapping[str, str], last: Config, settings: LoadedSettings, *
     retained = {folded(service.ref.key) for service in before}
     in_force = _in_force(found, settings, retained, services)
     return Reloaded(
-        replace(config, quiet_interval_s=good.quiet_interval_s),
+        replace(config, quiet_interval_s=good.quiet_interval_s, interval_is_derived=good.interval_is_derived),
         in_force,
         (*found.problems, *clashing),
         tuple(service.ref.key for service in before),
@@ -262,8 +262,7 @@ def _without_conflicts(
 
 def _interval_s(found: LoadedSettings, services: Iterable[ServiceConfig]) -> float:
     """Return the effective poll interval in seconds, as at a start: at least three readings in the shortest latency."""
-    configured_s = found.globals.value.interval
-    return min([configured_s, *(service.policy.shortest_latency_s / 3 for service in services)])
+    return min([found.longest_interval_s, *(service.policy.shortest_latency_s / 3 for service in services)])
 
 
 def _later(last: Config, new: Config) -> Iterator[str]:

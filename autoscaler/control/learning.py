@@ -255,7 +255,7 @@ class ForecastHistory:
             number = round(ended / MINUTE_S) - 1
             if outlook is None or (number > outlook.minute and self._is_plausible(name, number - outlook.minute)):
                 forecaster.see(number, float(minute.sent))
-                self._outlooks[name] = forecaster.outlook(bounded=False)
+                self._outlooks[name] = forecaster.outlook()
 
     def _is_plausible(self, name: str, later: int) -> bool:
         before, self._jumps[name] = self._jumps.get(name, 0), later
@@ -264,29 +264,28 @@ class ForecastHistory:
     def ahead(self) -> Ahead:
         """Return the expected messages of each queue with a useful forecast, within each of `EXPECTED_S` from now."""
         wall = self._wall()
-        useful = {name: outlook for name, outlook in self._outlooks.items() if outlook is not None and outlook.useful}
-        return {name: _expected(outlook, wall) for name, outlook in useful.items()}
+        return {
+            name: _expected(outlook, wall)
+            for name, outlook in self._outlooks.items()
+            if outlook is not None and outlook.useful
+        }
 
 
 def _learned(first: int, counts: list[float | None]) -> tuple[Forecaster, Outlook | None]:
     from autoscaler.core.forecast import Forecaster  # noqa: PLC0415 - NumPy takes 70 MB and a tenth of a second
 
-    forecaster = Forecaster(AHEAD_MINUTES)
+    forecaster = Forecaster(AHEAD_MINUTES, bounded=False)
     forecaster.see_all(first, counts)
-    return forecaster, forecaster.outlook(bounded=False)
+    return forecaster, forecaster.outlook()
 
 
 def _expected(outlook: Outlook, wall: float) -> tuple[TimedCount, ...]:
     """Return the messages from now on, each minute's spread evenly over it. 0 beyond the end of the forecast."""
     minute = floor(wall / MINUTE_S)
     left_s = (minute + 1) * MINUTE_S - wall
-    here, next_one = (_of_minute(outlook, each) / MINUTE_S for each in (minute, minute + 1))
-    return tuple(
-        [
-            TimedCount(within_s, here * min(within_s, left_s) + next_one * max(0.0, within_s - left_s))
-            for within_s in EXPECTED_S
-        ]
-    )
+    here, next_one = _of_minute(outlook, minute) / MINUTE_S, _of_minute(outlook, minute + 1) / MINUTE_S
+    expected = [here * s if s <= left_s else here * left_s + next_one * (s - left_s) for s in EXPECTED_S]
+    return tuple(map(TimedCount, EXPECTED_S, expected))
 
 
 def _of_minute(outlook: Outlook, minute: int) -> float:

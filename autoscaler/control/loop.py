@@ -26,11 +26,11 @@ from autoscaler.core.policy import Policy, WorkerSafety
 from autoscaler.core.slo import at_risk, refused
 from autoscaler.core.workers import long_work
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, NotFound, Refused, Throttled
-from autoscaler.ports import Poll, Ports, Urgency
+from autoscaler.ports import Pace, Poll, Ports, Urgency
 from autoscaler.sources.schedule import Timetable
 
-MOST_INTERVALS = 1_000
-"""Maximum number of intervals between two polls. It makes the number finite if no schedule starts or ends."""
+MOST_STEPS = 10_000
+"""Maximum number of steps between two polls. It makes the number finite if no schedule starts or ends."""
 
 GAP_POLLS, GAP_S = 3.5, 30.0
 """Without a complete reading for more than three polls, and at least 30 s, what happened meanwhile is not known: the
@@ -72,6 +72,7 @@ class ServiceLoop:
         self._identity: str | None = None
         self._read_at: Instant | None = None
         self._poll_gap_s = rhythm.interval_s
+        self._steps = 0
         self._next: tuple[ServiceConfig, Ports, Rhythm] | None = None
         self._learning = Learning(service, ports, rhythm.interval_s)
         self._receives = Receives(service.queues, ports.clock, ports.wall)
@@ -86,7 +87,7 @@ class ServiceLoop:
         self._service = service
         self._ports = ports
         self._rhythm = rhythm
-        self._cadence = Cadence(rhythm.interval_s, rhythm.quiet_s)
+        self._cadence = Cadence(rhythm)
         self._observer = self._observer.following(service, ports, rhythm.interval_s)
         self._timetable = Timetable(service.policy, service.schedules)
         self._learning = self._learning.following(service, ports, rhythm.interval_s)
@@ -100,9 +101,8 @@ class ServiceLoop:
             self._next = None
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Poll until `stopping` is set, at whole multiples of the interval after the start. A quiet service skips some
-        of them, but not the next one after a change of its settings. Polls that are due during an overrunning poll are
-        skipped.
+        """Poll until `stopping` is set, at whole multiples of the rhythm's step after the start. Most are skipped, but
+        a change of the settings applies within an interval. Polls that are due during an overrunning poll are skipped.
         """
         began = self._ports.clock()
         due = began + self._rhythm.offset_s
@@ -110,26 +110,35 @@ class ServiceLoop:
             if self._ports.clock() < due and self._next is None:
                 continue
             self._apply_next()
-            started, interval_s = self._ports.clock(), self._rhythm.interval_s
+            started, step_s = self._ports.clock(), self._rhythm.step_s
             due = min(due, started)
             poll = await self.poll()
-            took_s = self._ports.clock() - started
-            self._ports.journal.record(replace(poll, took_s=took_s, lag_s=max(0.0, started - max(due, began))))
-            due += interval_s * max(self.pause(poll), ceil((self._ports.clock() - due) / interval_s))
+            took_s, pause = self._ports.clock() - started, self.pause(poll)
+            lag_s = max(0.0, started - max(due, began))
+            self._ports.journal.record(replace(poll, took_s=took_s, lag_s=lag_s, pace=self.pace))
+            skipped = max(0, ceil((self._ports.clock() - due) / step_s) - pause)
+            self._steps += skipped
+            due += step_s * (pause + skipped)
 
     def pause(self, poll: Poll) -> int:
-        """Return the number of intervals until the next poll, which is at most until the next start or end of a
-        schedule.
+        """Return the number of steps until the next poll, which is at most until the next start or end of a schedule.
+        Call it once per poll.
         """
-        edge_s, interval_s = self._timetable.edge_s(self._ports.wall()), self._rhythm.interval_s
-        intervals = max(1, min(self._cadence.after(poll), int(min(edge_s / interval_s, MOST_INTERVALS))))
+        edge_s, step_s = self._timetable.edge_s(self._ports.wall()), self._rhythm.step_s
+        steps = max(1, min(self._cadence.after(poll, self._steps), int(min(edge_s / step_s, MOST_STEPS))))
         complete = poll.decision is not None and poll.decision.complete
-        self._poll_gap_s = max(intervals * interval_s, 0.0 if complete else self._poll_gap_s)
-        return intervals
+        self._poll_gap_s = max(steps * step_s, self._rhythm.interval_s, 0.0 if complete else self._poll_gap_s)
+        self._steps += steps
+        return steps
+
+    @property
+    def pace(self) -> Pace:
+        """The time until the next poll as the cadence chose it, with the reason."""
+        return self._cadence.pace
 
     async def poll(self) -> Poll:
         """Read, decide, and write if the count changes. Errors of AWS and the network are in the result."""
-        fleet = await self._fleet.read(self._ports.fleets, self._rhythm.fleet_every_s)
+        fleet = await self._fleet.read(self._ports.fleets, self._rhythm.fleet_every_s, self._rhythm.moving_every_s)
         if isinstance(fleet, Missing):
             return self._failed(fleet)
         self._recognize(fleet)

@@ -16,9 +16,9 @@ from autoscaler.ports import FleetPort, Ports, ServiceRef, Urgency
 # The counts of one service: read as often as the rate limits allow, and always again before a change.
 #
 # Between two readings, the last reading and the daemon's writes since then are used. A service that is changing (a
-# write by the daemon, tasks that start or stop, a deployment, a problem) is read at every poll; any other service is
-# read at the interval of the read budget. While reads are throttled, the last reading is used for a limited time, but
-# no change is based on it.
+# write by the daemon, tasks that start or stop, a deployment, a problem) is read at every poll, but with a derived
+# interval no more often than the read budget permits; any other service is read at the interval of the read budget.
+# While reads are throttled, the last reading is used for a limited time, but no change is based on it.
 
 SETTLING_S = 5.0
 """Seconds after a write in which ECS may still return the count from before it: AWS documents no limit."""
@@ -54,10 +54,14 @@ class FleetWatch:
         self.is_cached = False
         """Whether the last read was throttled and returned the reading before it."""
 
-    async def read(self, fleets: FleetPort, every_s: Callable[[], float]) -> Fleet | Missing:
-        """Return the last reading, read again if one is due. `every_s`: seconds between reads while nothing changes."""
+    async def read(
+        self, fleets: FleetPort, every_s: Callable[[], float], moving_every_s: float = 0.0
+    ) -> Fleet | Missing:
+        """Return the last reading, read again if one is due. `every_s`: seconds between reads while nothing changes;
+        `moving_every_s`: while something does.
+        """
         known, self.is_cached = self._known, False
-        if known is not None and not self._is_due(known, every_s):
+        if known is not None and not self._is_due(known, every_s, moving_every_s):
             return known
         fleet = await self.read_now(fleets, Urgency.ROUTINE)
         if known is None or not isinstance(fleet, Missing) or fleet.kind != Throttled.kind:
@@ -104,11 +108,12 @@ class FleetWatch:
         self.write = replace(write, accepted=True)
         return self.write
 
-    def _is_due(self, known: Fleet, every_s: Callable[[], float]) -> bool:
+    def _is_due(self, known: Fleet, every_s: Callable[[], float], moving_every_s: float) -> bool:
         now, write = self._clock(), self.write
-        if write is not None and (not write.accepted or now - write.at < MOVING_S):
+        if write is not None and not write.accepted:
             return True
-        return is_moving(known) or now - known.at >= every_s()
+        changed = write is not None and now - write.at < MOVING_S
+        return now - known.at >= (moving_every_s if changed or is_moving(known) else every_s())
 
 
 def is_moving(fleet: Fleet) -> bool:

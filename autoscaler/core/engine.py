@@ -59,23 +59,24 @@ def _walk(inputs: RuleInput, count: int, steps: list[DecisionStep]) -> int:
     """Return the count after all rules. Most polls require the present count; every holding rule permits it and is
     skipped.
     """
+    current = inputs.current
     for rule, check in HOLDING:
-        if count == inputs.current:
+        if count == current:
             break
-        count = _clamp(count, rule, check(inputs), steps)
+        if (permitted := check(inputs)) is not None:
+            count = _clamp(count, rule, permitted, steps)
     for rule, check in OVERRIDING:
-        count = _clamp(count, rule, check(inputs), steps)
+        if (permitted := check(inputs)) is not None:
+            count = _clamp(count, rule, permitted, steps)
     return count
 
 
-def _clamp(count: int, rule: Rule, permitted: PermittedRange | None, steps: list[DecisionStep]) -> int:
-    if permitted is None:
-        return count
+def _clamp(count: int, rule: Rule, permitted: PermittedRange, steps: list[DecisionStep]) -> int:
     low, high, reason = permitted
     if low <= count <= high:
         return count
     end = int(low if count < low else high)
-    steps.append(DecisionStep(rule, count, end, reason()))
+    steps.append(DecisionStep(rule, count, end, reason))
     return end
 
 

@@ -6,7 +6,7 @@ caller passes in; only differences have a meaning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
@@ -255,13 +255,28 @@ class Rule(StrEnum):
     SWITCHED_OFF = "switched_off"
 
 
-class DecisionStep(NamedTuple):
-    """One rule changed the count from `start` to `end`, with its reason."""
+class DecisionStep:
+    """One rule changed the count from `start` to `end`, with its reason, which is formatted only when it is read."""
 
-    rule: Rule
-    start: int
-    end: int
-    reason: str
+    __slots__ = ("_reason", "end", "rule", "start")
+
+    def __init__(self, rule: Rule, start: int, end: int, reason: str | Callable[[], str]) -> None:
+        self.rule, self.start, self.end = rule, start, end
+        self._reason = reason
+
+    @property
+    def reason(self) -> str:
+        if not isinstance(self._reason, str):
+            self._reason = self._reason()
+        return self._reason
+
+    def __repr__(self) -> str:
+        return f"DecisionStep{self.rule, self.start, self.end, self.reason}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DecisionStep) and repr(self) == repr(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 MOST_TASKS = 2**31 - 1

@@ -68,7 +68,14 @@ def inputs_of(account: Mapping[str, Any]) -> tuple[Input, ...]:
         *_workers(policy, seen),
         *_readings(seen, reasons),
         Input("history", history),
+        *_next_poll(account.get("next_poll")),
     )
+
+
+def _next_poll(pace: Mapping[str, Any] | None) -> Iterator[Input]:
+    """Yield when the service is polled next, and why (nothing: an older daemon, or a single poll)."""
+    if pace is not None:
+        yield Input("next poll", f"in {seconds(pace['in_s'])}: {pace['reason']}")
 
 
 def _fleet(fleet: Fleet, age_s: float | None) -> Iterator[Input]:

@@ -329,7 +329,8 @@ class SimulationOutcome:
     then on), starting at 0. `redelivered`: receives after the first receive of a message. `dead_letters`: messages
     moved to the dead-letter queue. `lost_messages`: messages that were deleted but not processed. `groundless_s`:
     the instants of scale-outs while no message was visible and none had arrived in the last minute. `reasons`: the
-    reasons of the changes. `at_risk`: ascending periods of the notice (None: the policy has no such notice).
+    reasons of the changes. `at_risk`: ascending periods of the notice (None: the policy has no such notice). `polls`:
+    the instants at which the policy read the counts of SQS or ECS.
     """
 
     received_s: Floats
@@ -344,6 +345,7 @@ class SimulationOutcome:
     lost_messages: int = 0
     groundless_s: tuple[float, ...] = ()
     at_risk: tuple[AtRisk, ...] | None = None
+    polls: int = 0
 
 
 __all__ = [

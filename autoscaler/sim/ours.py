@@ -45,7 +45,7 @@ from autoscaler.ports import (
 from autoscaler.sim.model import MINUTE_S, AtRisk, Meter, Surface
 
 INTERVAL_S = 10.0
-"""This autoscaler's default. A poll interval is at most a third of the latency target."""
+"""This autoscaler's longest interval. A poll interval is at most a third of the latency target."""
 
 QUIET_S = 60.0
 """This autoscaler's default for an empty queue."""
@@ -133,11 +133,14 @@ class Ours:
     """
 
     def __init__(
-        self, policy: Policy, interval_s: float = INTERVAL_S, on_poll: Callable[[Poll], None] | None = None
+        self, policy: Policy, interval_s: float | None = None, on_poll: Callable[[Poll], None] | None = None
     ) -> None:
+        """`interval_s` None: the interval is derived, as without the setting `interval`."""
         self._policy = policy
         self._on_poll = on_poll
-        self.interval_s = min(interval_s, policy.shortest_latency_s / 3)
+        longest_s = min(INTERVAL_S if interval_s is None else interval_s, policy.shortest_latency_s / 3)
+        self._rhythm = Rhythm(longest_s, quiet_s=QUIET_S, derived=interval_s is None)
+        self.interval_s = self._rhythm.step_s
         self._loop: ServiceLoop | None = None
         self._next_poll_s = float("-inf")
         self._world = _World()
@@ -174,7 +177,7 @@ class Ours:
             history=world,
             background=_Immediate(),
         )
-        self._loop = ServiceLoop(service, ports, Rhythm(self.interval_s, quiet_s=QUIET_S))
+        self._loop = ServiceLoop(service, ports, self._rhythm)
         return self._loop
 
 

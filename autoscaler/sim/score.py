@@ -60,7 +60,7 @@ class RunFacts:
     `at_risk_s`: seconds with a notice that the latency target is at risk; `first_at_risk_s`: the first one (None: no
     notice, or a policy without notices). `late_by_hour`: late messages by the hour of their arrival. `lost_messages`:
     deleted but not processed. `groundless_scale_outs`: scale-outs while no message was visible and none had arrived in
-    the last minute.
+    the last minute. `polls_per_day`: how often the policy read the counts of SQS or ECS, over the whole run.
     """
 
     worst_late_s: float = 0.0
@@ -71,6 +71,7 @@ class RunFacts:
     dead_letters: int = 0
     lost_messages: int = 0
     groundless_scale_outs: int = 0
+    polls_per_day: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ def facts(workload: Workload, outcome: SimulationOutcome, latency_s: float) -> R
         dead_letters=outcome.dead_letters,
         lost_messages=outcome.lost_messages,
         groundless_scale_outs=len(outcome.groundless_s),
+        polls_per_day=outcome.polls * DAY_S / outcome.ended_s if outcome.ended_s else 0.0,
     )
 
 

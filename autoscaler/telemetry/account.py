@@ -14,7 +14,7 @@ from autoscaler.core.explain import sentence
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Instant, Measurement, Missing, Observation, Utilization, Verdict
 from autoscaler.core.policy import Policy
-from autoscaler.ports import Poll, ServiceRef
+from autoscaler.ports import Pace, Poll, ServiceRef
 from autoscaler.situation import decision_of, encode, terms_of
 
 FLEET = "ecs"
@@ -151,9 +151,16 @@ def account_of(poll: Poll, faults: tuple[PollFault, ...], *, with_situation: boo
         "faults": [fault._asdict() for fault in faults],
         "took_s": round(poll.took_s, 6),
         "lag_s": round(poll.lag_s, 6),
+        "next_poll": None
+        if poll.pace is None
+        else {"in_s": round(poll.pace.interval_s, 3), "reason": poll.pace.reason},
         "terms": [] if poll.decision is None or not with_situation else terms_of(poll.decision),
         "situation": encode(poll.policy, seen, poll.memory) if with_situation and seen is not None else None,
     }
+
+
+def _next_poll(pace: Pace | None) -> dict[str, Any] | None:
+    return None if pace is None else {"in_s": round(pace.interval_s, 3), "reason": pace.reason}
 
 
 def names_of(service: ServiceRef) -> dict[str, Any]:

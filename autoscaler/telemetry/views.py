@@ -140,6 +140,7 @@ BRIEF_KEYS = (
     "ages_s",
     "sentence",
     "failure",
+    "next_poll",
 )
 """The keys of a decision that is returned without its situation."""
 

@@ -20,7 +20,7 @@ from autoscaler.sim.model import SimulationOutcome, Victims, WorldSettings
 from autoscaler.sim.peers import PEERS, depends_on_latency
 from autoscaler.sim.play import play
 from autoscaler.sim.process_pool import ProcessPool, Progress
-from autoscaler.sim.score import Score, billed_s, score
+from autoscaler.sim.score import Score, billed_s, facts, score
 from autoscaler.sim.workload import Counted, RecordedJobs
 from autoscaler.sim.workload.protocol import Entry, source
 
@@ -50,6 +50,7 @@ class ScorecardRun(NamedTuple):
     grid: bool
     billed_s: float
     score: Score
+    polls_per_day: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,8 @@ def _line(bench: Bench, job: Job, latency_s: float, outcome: SimulationOutcome) 
         workload, outcome, latency_s, oracle_s, least_billed_s=world.least_billed_s,
         task_concurrency=world.task_concurrency,
     )  # fmt: skip
-    return ScorecardRun(job.entry.name, latency_s, job.victims, job.policy, job.seed, job.grid, billed, judged)
+    polls = facts(workload, outcome, latency_s).polls_per_day
+    return ScorecardRun(job.entry.name, latency_s, job.victims, job.policy, job.seed, job.grid, billed, judged, polls)
 
 
 @lru_cache(maxsize=4)
@@ -166,7 +168,7 @@ class ScorecardRow(NamedTuple):
     value of a trace is the mean over its seeds.
 
     Costs, reversals and launches are geometric means over the traces; `reversals` and `launches` have 1 added, so that
-    zero has a geometric mean too. `worst`: the trace with the largest share of late messages.
+    zero has a geometric mean too. `worst`: the trace with the largest share of late messages. `polls`: a mean.
     """
 
     policy: str
@@ -178,6 +180,7 @@ class ScorecardRow(NamedTuple):
     lost_work: float
     reversals: float
     launches: float
+    polls: float = 0.0
 
 
 class Beaten(NamedTuple):
@@ -234,6 +237,7 @@ def _row(policy: str, lines: Sequence[ScorecardRun]) -> ScorecardRow:
         fmean(line.score.lost_work_fraction for line in lines),
         geometric("reversals_per_day", plus=1.0),
         geometric("launches_per_day", plus=1.0),
+        fmean(line.polls_per_day for line in lines),
     )
 
 

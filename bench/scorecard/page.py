@@ -144,12 +144,13 @@ _VICTIMS = {
 
 def _table(made: Iterable[ScorecardRow]) -> Iterator[str]:
     yield "| policy | late, mean | late, worst trace | cost / work | cost / clairvoyant | lost work | reversals / day"
-    yield " | launches / day |\n|---|--:|--:|--:|--:|--:|--:|--:|\n"
+    yield " | launches / day | polls / day |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n"
     for row in made:
         worst = f"{row.late_worst:.2%} ({row.worst})" if row.late_worst else "none"
         yield (
             f"| {row.policy} | {row.late:.2%} | {worst} | {row.cost_per_work:.2f} | "
-            f"{row.cost_per_oracle:.2f} | {row.lost_work:.2%} | {row.reversals:,.0f} | {row.launches:,.0f} |\n"
+            f"{row.cost_per_oracle:.2f} | {row.lost_work:.2%} | {row.reversals:,.0f} | {row.launches:,.0f} | "
+            f"{row.polls:,.0f} |\n"
         )
 
 

@@ -25,7 +25,7 @@ FIELDS = [
     "policy", "settings", "seed", "jobs", "late_fraction", "wait_p50_s", "wait_p95_s", "wait_p99_s", "cost_per_work",
     "cost_per_oracle", "lost_work_fraction", "reversals_per_day", "launches_per_day", "theta_u", "theta_o", "tau_u",
     "tau_o", "worst_late_s", "peak_tasks", "at_risk_s", "first_at_risk_s", "late_by_hour", "dead_letters",
-    "lost_messages", "groundless_scale_outs",
+    "lost_messages", "groundless_scale_outs", "polls_per_day",
 ]  # fmt: skip
 """The fields of a result, in their stable order."""
 

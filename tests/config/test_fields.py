@@ -46,7 +46,12 @@ PAIRS: list[tuple[Any, type[Group], set[str], set[str]]] = [
     (RateLimit, LimitFields, set(), set()),
     (QueuePolicy, QueueFields, set(), set()),
     (Schedule, ScheduleFields, {"name", "lasts_s"}, {"for_"}),
-    (Config, GlobalFields, {"services", "discovery"}, {"discover_clusters", "max_tasks_ceiling", "config_file"}),
+    (
+        Config,
+        GlobalFields,
+        {"services", "discovery", "interval_is_derived"},
+        {"discover_clusters", "max_tasks_ceiling", "config_file"},
+    ),
 ]
 """Each dataclass with its settings, the attributes without a setting, and the settings without an attribute."""
 
@@ -54,7 +59,7 @@ PLAIN = [
     pytest.param(item, group, each, id=f"{item.__name__}.{each.name}")
     for item, group, _, _ in PAIRS
     for each in attributes(item, group)
-    if each.read is None and item is not QueuePolicy and each.name not in {"metrics", "schedules", "caps"}
+    if each.read is None and item is not QueuePolicy and each.name not in {"metrics", "schedules", "caps", "interval_s"}
 ]
 """The attributes that have the value of their setting."""
 

@@ -251,6 +251,16 @@ def test_a_short_latency_target_changes_no_other_services_interval() -> None:
     assert len(stage.worlds["fast"].polls) == 50
 
 
+def test_without_a_configured_interval_each_service_has_its_own() -> None:
+    keys = "orders", "relaxed"
+    stage = SupervisorStage({key: FakePorts(waiting=400, in_flight=40, desired=40) for key in keys})
+    own: dict[str, Any] = {"backlog_per_task": None, "max_tasks": 500}
+    relaxed = service("relaxed", queues=(QueuePolicy("relaxed", 300.0),), **own)
+    stage.play([(0, replace(settings(service("orders", **own), relaxed), interval_is_derived=True))], 99)
+    assert len(stage.worlds["orders"].polls) == 20
+    assert len(stage.worlds["relaxed"].polls) == 10
+
+
 def test_a_service_counts_as_hung_after_its_own_longest_time_between_polls() -> None:
     stage = SupervisorStage({"orders": FakePorts(), "relaxed": FakePorts()})
     relaxed = service("relaxed", queues=(QueuePolicy("relaxed", 1800.0),))

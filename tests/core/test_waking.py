@@ -79,7 +79,7 @@ def test_an_empty_reading_restarts_the_wait() -> None:
 
 def test_without_activation_the_target_is_0() -> None:
     decision = decide(policy(activation=Activation(9, 1)), Memory(), seen(9, desired=0))
-    assert [step[:3] for step in decision.steps] == [(Rule.ACTIVATION, 1, 0)]
+    assert [(step.rule, step.start, step.end) for step in decision.steps] == [(Rule.ACTIVATION, 1, 0)]
 
 
 @pytest.mark.parametrize("desired", [1, 10])

@@ -99,7 +99,9 @@ def test_max_is_a_step_only_where_it_limits_the_target() -> None:
     at = decide(policy(max_tasks=10), Memory(), seen(300))
     assert at.steps == (DecisionStep(Rule.BOUNDS, 30, 10, "between 0 and 10 tasks"),)
     limited = policy(max_tasks=20, scale_out=Direction(limits=(RateLimit(60.0, tasks=4),)))
-    assert [step[:3] for step in decide(limited, Memory(), seen(300)).steps] == [(Rule.RATE_LIMIT, 30, 14)]
+    assert [(step.rule, step.start, step.end) for step in decide(limited, Memory(), seen(300)).steps] == [
+        (Rule.RATE_LIMIT, 30, 14)
+    ]
 
 
 @pytest.mark.parametrize(("waiting", "limit", "target"), [(300, 20, 20), (300, 5, 10), (20, 6, 6), (20, 15, 10)])

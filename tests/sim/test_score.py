@@ -147,6 +147,7 @@ def test_facts_are_the_worst_wait_the_peak_the_notices_and_the_late_messages_of_
         at_risk=(AtRisk(100.0, 130.0, "max_tasks"), AtRisk(200.0, 205.0, "rule")),
         groundless_s=(9.0,),
         dead_letters=2,
+        polls=720,
     )
     assert facts(workload, risky, 45.0) == RunFacts(
         worst_late_s=3400.0 - 45.0,
@@ -156,6 +157,7 @@ def test_facts_are_the_worst_wait_the_peak_the_notices_and_the_late_messages_of_
         late_by_hour=(1, 2),
         dead_letters=2,
         groundless_scale_outs=1,
+        polls_per_day=8640.0,
     )
     assert facts(workload, made, 45.0).at_risk_s is None
     assert facts(workload, dataclasses.replace(made, at_risk=()), 45.0).at_risk_s == 0.0

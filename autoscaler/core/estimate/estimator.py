@@ -31,6 +31,11 @@ MISSED_INTERVALS = 2.5
 """If a queue was not read for more intervals than this, the work in between is unknown. One missed poll is acceptable.
 """
 
+REGULAR_RATIO = 0.75
+"""Readings closer together than this share of the interval are merged where readings are counted: SQS may repeat a
+count, so two readings within seconds are not twice the evidence.
+"""
+
 FULL_RATIO = 0.8
 """From this share of occupied slots, all count as occupied: tasks that have just started receive within seconds."""
 
@@ -58,12 +63,15 @@ Ahead = Mapping[str, tuple[TimedCount, ...]]
 
 
 class Estimator:
-    """Starts with the first observation. `interval_s`: seconds between two polls; it can be changed."""
+    """Starts with the first observation. `interval_s`: seconds between two polls, at most; it can be changed. Further
+    polls in between are used for arrivals and deletions, but readings that are counted stay this far apart.
+    """
 
     __slots__ = (
         "_at",
         "_bottleneck",
         "_concurrency",
+        "_full",
         "_groups",
         "_held",
         "_holding",
@@ -71,6 +79,7 @@ class Estimator:
         "_queues",
         "_ran",
         "_reach_s",
+        "_regular_at",
         "_running",
         "_starting",
         "_throughput",
@@ -87,7 +96,7 @@ class Estimator:
         self._starting = Starting(seen.fleet, seen.now)
         self._queues: dict[str, Arrivals] = {}
         self._reach_s = max(policy.longest_latency_s, LOAD_MOST_S)
-        self._at = seen.now
+        self._at, self._regular_at, self._full = seen.now, seen.now - interval_s, True
         self._held = 0.0
         self._visible = 0
         self._bottleneck, self._holding = Bottleneck(), Holding()
@@ -227,9 +236,15 @@ class Estimator:
             (visible, in_flight),
             overfull=visible == 0 and in_flight > slots > 0,
         )
-        full = visible > 0 and had_waiting and 0 < FULL_RATIO * slots <= in_flight
-        expected = min(self._held, before) * elapsed_s / self._throughput.mean_s
-        self._holding.see(visible + in_flight, expected, elapsed_s, seen.now, full=full)
+        self._full &= visible > 0 and had_waiting and 0 < FULL_RATIO * slots <= in_flight
+        if not self._is_regular(seen.now):
+            return
+        expected = min(self._held, before) * (seen.now - self._regular_at) / self._throughput.mean_s
+        self._holding.see(visible + in_flight, expected, seen.now - self._regular_at, seen.now, full=self._full)
+        self._full = True
+
+    def _is_regular(self, now: Instant) -> bool:
+        return now - self._regular_at >= REGULAR_RATIO * self.interval_s
 
     @property
     def _holding_s(self) -> float:
@@ -289,6 +304,9 @@ class Estimator:
 
     def _see_slots(self, known: dict[str, Backlog], seen: Observation) -> None:
         """FIFO queues are ignored: their message groups limit the messages in flight."""
+        if not self._is_regular(seen.now):
+            return
+        self._regular_at = seen.now
         if not seen.fleet.running == self._running == seen.fleet.desired:
             return
         if any(counts.visible for counts in known.values()):

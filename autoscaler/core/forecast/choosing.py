@@ -44,6 +44,11 @@ class Errors:
         """(half-lives, horizons, columns); zero before the first error."""
         return self._sums / np.maximum(self._counts, 1e-9)
 
+    def mean_of(self, column: int) -> Floats:
+        """The means of one forecast: (half-lives, horizons)."""
+        mean: Floats = self._sums[..., column] / np.maximum(self._counts[..., 0], 1e-9)
+        return mean
+
     def take(self, errors: Floats, known: Flags) -> Floats:
         """Add errors (horizons, minutes, columns). Return the means after each: (half-lives, horizons, minutes,
         columns).

@@ -24,10 +24,8 @@ from autoscaler.core.forecast.models import (
     PLACE,
     Autoregression,
     LagView,
-    sharp_days,
-    smooth_days,
+    other_days,
     view,
-    week,
 )
 
 METHODS: Final = (
@@ -61,6 +59,7 @@ class Forecaster:
         "_anchor",
         "_anchors",
         "_between",
+        "_bounded",
         "_errors",
         "_every",
         "_headroom",
@@ -75,20 +74,24 @@ class Forecaster:
         "horizon",
     )
 
-    def __init__(self, horizon: int = FARTHEST) -> None:
-        """Predict 1 to `horizon` minutes ahead, at most `FARTHEST`."""
+    def __init__(self, horizon: int = FARTHEST, *, bounded: bool = True) -> None:
+        """Predict 1 to `horizon` minutes ahead, at most `FARTHEST`. `bounded`: the upper bounds can be requested; their
+        frequencies take a fifth of the time and a kibibyte.
+        """
         if not 1 <= horizon <= FARTHEST:
             raise ValueError(f"a look-ahead of {horizon} minutes is not in 1..{FARTHEST}")
         self.horizon = horizon
         self._every, self._anchors, self._starts, self._between = _shared_arrays(horizon)
         self._anchor = int(np.searchsorted(self._anchors, min(2, horizon)))
+        self._bounded = bounded
         self._forget()
 
     @property
     def nbytes(self) -> int:
         """The bytes of all arrays that are not shared."""
-        parts = (self._history, self._regression, self._errors, self._mix_errors, self._predictions, self._headroom)
-        return self._roots.nbytes + self._skills.nbytes + sum(part.nbytes for part in parts)
+        parts = (self._history, self._regression, self._errors, self._mix_errors, self._predictions)
+        bounds = 0 if self._headroom is None else self._headroom.nbytes
+        return self._roots.nbytes + self._skills.nbytes + bounds + sum(part.nbytes for part in parts)
 
     def see(self, minute: int, messages: float) -> None:
         """Add the messages of one minute since the epoch. A minute that is not later than the newest is ignored; an
@@ -110,10 +113,9 @@ class Forecaster:
                 part = slice(stretch[0], stretch[-1] + 1)
                 self._take(first_minute + int(stretch[0]), roots[part], known[part])
 
-    def outlook(self, *, bounded: bool = True) -> Outlook | None:
-        """Return the forecast after the newest known minute. None: too few minutes are known.
-
-        With `bounded`, includes the upper bounds, which take as long to compute as all the rest.
+    def outlook(self) -> Outlook | None:
+        """Return the forecast after the newest known minute, with its upper bounds if the forecaster is `bounded`.
+        None: too few minutes are known.
         """
         if self._history.age < YOUNG:
             return None
@@ -124,10 +126,12 @@ class Forecaster:
             expected=tuple((roots * roots).tolist()),
             method=METHODS[self._leading] if useful else METHODS[_LAST],
             useful=useful,
-            above=self._above() if bounded else None,
+            above=self._above(),
         )
 
-    def _above(self) -> Singles:
+    def _above(self) -> Singles | None:
+        if self._headroom is None:
+            return None
         spreads = np.maximum(self._mix_errors.means()[1, :, 1:], LEAST)
         above: Singles = (self._between @ (self._headroom.above() * spreads)).astype(np.float32)
         return above
@@ -137,9 +141,9 @@ class Forecaster:
         self._history = WeekHistory()
         self._regression = Autoregression(self.horizon)
         self._errors = Errors(anchors, len(METHODS))
-        self._mix_errors = Errors(anchors, 2)
+        self._mix_errors = Errors(anchors, 2 if self._bounded else 1)
         self._predictions = Predictions(self._anchors, self._starts, len(METHODS) + 1)
-        self._headroom = Headroom(anchors)
+        self._headroom = Headroom(anchors) if self._bounded else None
         self._roots = np.zeros(self.horizon)
         self._skills = np.ones(anchors)
         self._leading = _LAST
@@ -148,7 +152,7 @@ class Forecaster:
         """Set the forecast from the weights of the methods at each anchor: only the last value if the mix has a larger
         error than it. The skill of an anchor is the recent error of the mix divided by that of the last value.
         """
-        mixed, last = self._mix_errors.means()[..., 0], self._errors.means()[..., _LAST]
+        mixed, last = self._mix_errors.mean_of(0), self._errors.mean_of(_LAST)
         weights[mixed.sum(axis=0) > last.sum(axis=0)] = _LAST_ALONE
         self._leading = int(weights[self._anchor].argmax())
         self._skills = (mixed[1] + SMALL) / (last[1] + SMALL)
@@ -197,6 +201,9 @@ class Forecaster:
 
     def _score(self, predicted: Floats, roots: Floats, known: Flags) -> None:
         """Score the mixed predictions for minutes, (anchors, minutes), against the counts."""
+        if self._headroom is None:
+            self._mix_errors.take(np.abs(predicted * predicted - roots * roots)[..., None], known)
+            return
         before = self._mix_errors.means()[1, :, None, 1]
         errors = np.stack((np.abs(predicted * predicted - roots * roots), np.abs(predicted - roots)), axis=2)
         after = self._mix_errors.take(errors, known)[1, ..., 1]
@@ -226,11 +233,12 @@ class Forecaster:
     def _expected(self, now: LagView, ahead: Whole, start: int, stop: int) -> Floats:
         """Return (horizons, rows from start to stop, methods), in the order of `METHODS`."""
         seen = now.seen(ahead, start, stop)
-        own = (seen[..., PLACE["0 ago"]], seen[..., PLACE["mean of 5"]], self._regression.predict(seen, ahead))
-        others = (smooth_days(seen), sharp_days(seen), week(seen), seen[..., PLACE["week ago"]])
         expected = np.empty((*seen.shape[:2], len(METHODS)), np.float32)
-        for method, roots in enumerate((*own, *others)):
-            expected[..., method] = roots
+        expected[..., 0] = seen[..., PLACE["0 ago"]]
+        expected[..., 1] = seen[..., PLACE["mean of 5"]]
+        expected[..., 2] = self._regression.predict(seen, ahead)
+        expected[..., 3:6] = other_days(seen)
+        expected[..., 6] = seen[..., PLACE["week ago"]]
         return expected.astype(np.float64)
 
     def _due(self, first: int, last: int, end: int) -> dict[int, int]:

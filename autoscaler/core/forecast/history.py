@@ -97,10 +97,14 @@ class WeekHistory:
         return self._recent[minutes % RECENT]
 
     def coded(self, minutes: Whole) -> Floats:
-        """The roots of minutes in complete hours, as encoded."""
+        """The roots of minutes in complete hours, as encoded. Before the first known minute it is that minute's."""
+        return np.where(minutes < self.start, self.first_root, self.decoded(minutes))
+
+    def decoded(self, minutes: Whole) -> Floats:
+        """The same for minutes that are all known."""
         positions = minutes % SPAN
-        roots = self._codes.take(positions) * (self._peaks.astype(np.float64) / _STEPS).take(positions // HOUR)
-        return np.where(minutes < self.start, self.first_root, roots)
+        roots: Floats = self._codes.take(positions) * (self._peaks.astype(np.float64) / _STEPS).take(positions // HOUR)
+        return roots
 
     def _code(self) -> None:
         """Encode an hour as bytes when its last minute is there."""

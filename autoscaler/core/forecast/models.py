@@ -24,24 +24,15 @@ MOST: Final = 10.0
 """The highest factor of roots: a factor of 100 in messages."""
 
 
-def smooth_days(seen: Floats) -> Floats:
-    """Three days' quarter of an hour, scaled by the last one: a daily curve with noise."""
-    return _times(seen, "mean of 15", "around days", "until now days")
+def other_days(seen: Floats) -> Floats:
+    """Return three forecasts in the last dimension, each from other days:
 
-
-def sharp_days(seen: Floats) -> Floats:
-    """Three days' same minute, scaled by the last hour: messages that timers send every hour or day."""
-    return _times(seen, "mean of 60", "days", "hour until now days")
-
-
-def week(seen: Floats) -> Floats:
-    """The minute of a week ago, scaled by the last hour: weekends, and weekly messages."""
-    return _times(seen, "mean of 60", "week ago", "hour until now week ago")
-
-
-def _times(seen: Floats, level: str, then: str, until_now: str) -> Floats:
-    factor = (seen[..., PLACE[then]] + SMALL) / (seen[..., PLACE[until_now]] + SMALL)
-    expected: Floats = seen[..., PLACE[level]] * np.minimum(factor, MOST)
+    - three days' quarter of an hour, scaled by the last one: a daily curve with noise;
+    - three days' same minute, scaled by the last hour: messages that timers send every hour or day;
+    - the minute of a week ago, scaled by the last hour: weekends, and weekly messages.
+    """
+    factor = (seen.take(_THEN, axis=-1) + SMALL) / (seen.take(_UNTIL_NOW, axis=-1) + SMALL)
+    expected: Floats = seen.take(_LEVEL, axis=-1) * np.minimum(factor, MOST)
     return expected
 
 
@@ -88,7 +79,7 @@ class Autoregression:
         regressed = seen[..., :REGRESSED]
         weights = self._weights[horizons - 1].astype(np.float64)
         expected = np.matmul(regressed, weights[:, :-1, None])[..., 0] + weights[:, -1:]
-        bounded: Floats = np.clip(expected, 0.0, regressed.max(axis=2))
+        bounded: Floats = np.minimum(np.maximum(expected, 0.0), regressed.max(axis=2))
         return bounded
 
     def fit(self, history: WeekHistory, horizon: int) -> None:
@@ -189,6 +180,16 @@ PLACE: Final = {name: place for place, name in enumerate(_seen(1))}
 REGRESSED: Final = PLACE["hour until now days"]
 """The number of inputs that the regression uses."""
 
+_LEVEL, _THEN, _UNTIL_NOW = (
+    np.array([PLACE[name] for name in names])
+    for names in (
+        ("mean of 15", "mean of 60", "mean of 60"),
+        ("around days", "days", "week ago"),
+        ("until now days", "hour until now days", "hour until now week ago"),
+    )
+)
+"""The inputs of `other_days`."""
+
 _ALL: Final = np.array([list(_seen(horizon).values()) for horizon in range(1, FARTHEST + 1)])
 _WINDOWS: Final = _ALL[..., 0]
 _LINES: Final = _ALL[..., 1]
@@ -246,9 +247,11 @@ def view(history: WeekHistory, first: int, roots: Floats) -> LagView:
     lines = np.zeros((LINES, len(minutes) + 1))
     lines[TODAY, 1 : BACK + 1] = history.recent(minutes[:BACK])
     lines[TODAY, BACK + 1 : BACK + 1 + len(roots)] = roots
-    others = history.coded(minutes - _BACK_DAYS)
-    if minutes[0] - 7 * DAY < history.start:
-        _fill_early_days(others, minutes - _BACK_DAYS < history.start)
+    earlier = minutes - _BACK_DAYS
+    if minutes[0] - 7 * DAY >= history.start:
+        return _view(len(roots), lines, history.decoded(earlier))
+    others = history.coded(earlier)
+    _fill_early_days(others, earlier < history.start)
     return _view(len(roots), lines, others)
 
 

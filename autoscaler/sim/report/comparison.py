@@ -260,6 +260,15 @@ def notices(runs: Sequence[ScoredRun]) -> Iterator[str]:
             yield f"{run.policy}{seed}: {share}; reported that the latency target is at risk {times}"
 
 
+def polls(runs: Sequence[ScoredRun]) -> str | None:
+    """Return how often each policy reads the counts, as one sentence (None: no policy reads any)."""
+    by_policy: dict[str, list[float]] = {}
+    for run in runs:
+        by_policy.setdefault(run.policy, []).append(run.facts.polls_per_day)
+    parts = [f"{policy} {fmean(each):,.0f}" for policy, each in by_policy.items() if any(each)]
+    return f"polls a day: {', '.join(parts)}" if parts else None
+
+
 # Describe each policy in one line: its lateness, its cost, and whether it is better than this autoscaler.
 
 NEAR_POINTS = 0.005

@@ -26,6 +26,7 @@ from autoscaler.sim.report.comparison import (
     Study,
     compare,
     notices,
+    polls,
     span,
     verdict,
 )
@@ -65,6 +66,9 @@ def lines(study: Study, width: int | None = None) -> Iterator[Text]:
         yield from _block(comparison, others, width, against=True)
     yield Text()
     yield from _verdicts(comparison)
+    if (polled := polls(study.runs)) is not None:
+        yield Text()
+        yield Text(_printable(polled), "dim")
     if sentences := list(notices(study.runs)):
         yield Text()
         yield from map(Text, sentences)

@@ -57,6 +57,7 @@ class World:
         self._minute = _Minutes()
         self._reasons: list[LoggedReason] = []
         self._groundless_s: list[float] = []
+        self._polls, self._polled_at = 0, -1.0
         self._schedule()
 
     @property
@@ -69,11 +70,13 @@ class World:
         return self._ended_s is not None
 
     def counts(self) -> QueueCounts:
+        self._note_poll()
         if self._faults.unreadable(self._now):
             raise Unavailable("SQS does not respond")
         return self._sampling.returned(self._now, self._true_counts())
 
     def tasks(self) -> Tasks:
+        self._note_poll()
         self._refuse_if_throttled()
         return self._service.counts()
 
@@ -83,6 +86,11 @@ class World:
 
     def minutes(self, meter: Meter, most: int) -> Sequence[Datapoint]:
         return self._cloudwatch.minutes(meter, most, self._now)
+
+    def _note_poll(self) -> None:
+        """Count a poll: an instant at which the policy reads counts."""
+        self._polls += self._now != self._polled_at
+        self._polled_at = self._now
 
     def scale_to(self, tasks: int) -> None:
         self._refuse_if_throttled()
@@ -128,6 +136,7 @@ class World:
             reasons=tuple(self._reasons),
             lost_messages=self._serving.lost_messages,
             groundless_s=tuple(self._groundless_s),
+            polls=self._polls,
         )
 
     def _refuse_if_throttled(self) -> None:

@@ -92,8 +92,14 @@ def test_the_page_states_what_was_run_and_its_limits(text: str) -> None:
 def test_the_runs_are_written_as_json_with_their_scores(card: Path) -> None:
     lines = json.loads((card.parent / "lines.json").read_text())
     assert len(lines) == 2 * 3 * (1 + 2 * (1 + len(PEERS)))
-    assert {"trace", "latency_s", "victims", "policy", "seed", "grid", "billed_s", "score"} == set(lines[0])
+    fields = {"trace", "latency_s", "victims", "policy", "seed", "grid", "billed_s", "score", "polls_per_day"}
+    assert fields == set(lines[0])
     assert all(one["score"]["cost_per_oracle"] > 0 for one in lines)
+    polls = {one["policy"]: one["polls_per_day"] for one in lines if one["latency_s"] == 60.0}
+    assert 1_000 < polls["ours"] <= 17_280
+    assert polls["clairvoyant"] == 0.0
+    for peer, a_day in (("target-tracking", 1_440), ("keda", 5_760)):  # a short run, with one more poll at 0 s
+        assert a_day <= polls[peer] <= 1.15 * a_day
 
 
 def test_a_policy_that_does_not_depend_on_the_latency_runs_once_for_all_latency_targets() -> None:
