@@ -121,6 +121,7 @@ class Ours:
         self, policy: Policy, interval_s: float = INTERVAL_S, on_poll: Callable[[Poll], None] | None = None
     ) -> None:
         self._policy = policy
+        self._queues = (QUEUE,) if policy.queues else ()
         self._on_poll = on_poll
         self.interval_s = min(interval_s, policy.shortest_latency_s / 3)
         self._loop: ServiceLoop | None = None
@@ -147,7 +148,7 @@ class Ours:
 
     def _started(self) -> ServiceLoop:
         world = self._world
-        service = ServiceConfig(SERVICE, (QUEUE,), self._policy)
+        service = ServiceConfig(SERVICE, self._queues, self._policy)
         ports = Ports(
             queues=world,
             meters=world,
