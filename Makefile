@@ -1,6 +1,6 @@
 # Every target builds the environment that it needs. Only Python 3.11, 3.12 or 3.13 and make are required.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants erlang scorecard sensitivity robustness skill bench bench-many baseline lock clean
+.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants erlang scorecard sensitivity robustness utilization skill bench bench-many baseline lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
@@ -80,6 +80,10 @@ sensitivity: venv ## change one parameter of the scorecard at a time (TRACES=FOL
 
 robustness: venv ## run every scenario at 60, 300 and 900 s, with peers (about 3 minutes on 2 cores); writes docs/robustness.md
 	$(BIN)/python -m bench.robustness
+
+utilization: venv ## run services that follow their CPU on ten real traces (TRACES=FOLDER, about 4 minutes); writes docs/utilization.md
+	@test -n "$(TRACES)" || { echo "make utilization: set TRACES=FOLDER to the folder with the traces (docs/scorecard.md lists them)" >&2; exit 2; }
+	$(BIN)/python -m bench.utilization --traces $(TRACES)
 
 skill: venv ## measure the error of the look-ahead on real traces (TRACES=FOLDER, about 3 minutes)
 	@test -n "$(TRACES)" || { echo "make skill: set TRACES=FOLDER to the folder with the traces (docs/scorecard.md lists them)" >&2; exit 2; }

@@ -68,7 +68,7 @@ def deliver(results: Sequence[Result], json_to: Path | None, report: Path | None
         texts |= {_page_path(report, result.study, results): page(result.study) for result in results}
     with piped():
         for place, text in texts.items():
-            _write(place, text)
+            write(place, text)
         for number, result in enumerate(() if is_stdout(json_to) else results):
             click.echo("", nl=number > 0)
             _show(result.study, result.tried)
@@ -143,7 +143,8 @@ def _warn(study: Study) -> None:
             )
 
 
-def _write(place: Path, text: str) -> None:
+def write(place: Path, text: str) -> None:
+    """Write the file as a whole, or to standard output. If that is not possible, the command ends."""
     if is_stdout(place):
         click.echo(text, nl=False)
         return

@@ -44,6 +44,14 @@ STOPPED = 130
 @click.option("--queue", help="Name of the queue for --from-cloudwatch.")
 @click.option("--scenario", "scenarios", type=ScenarioList(), help="Special workers and loads: NAME[,NAME...], or all.")
 @click.option(
+    "--cpu-target",
+    type=click.FloatRange(1, 1000),
+    help="Simulate a service without a queue, which follows its CPU with this target in percent.",
+)
+@click.option(
+    "--cpu-scenario", "cpu_scenarios", help="Special loads of CPU: NAME[,NAME...], or all.  [--cpu-target: 60]"
+)
+@click.option(
     "--acceptable-latency", "latency_s", type=Duration(), default="60s", show_default=True, help="Latency target."
 )
 @click.option("--policy", default=POLICIES, show_default=True, help="Comma-separated: NAME, NAME:SETTING, or all.")
@@ -90,6 +98,11 @@ def simulate(**options: Any) -> None:
       count-lag
 
     \b
+    Scenarios of --cpu-scenario:
+      constant, boundary, step, surge, waves, ramp, late, slow-start,
+      busy-start, noise
+
+    \b
     Forms of --policy:
       ours, ours:FIELD=VALUE/FIELD=VALUE, static[:TASKS], target-tracking,
       target-tracking-20s, target-tracking-cpu, target-tracking-cpu-20s,
@@ -127,6 +140,7 @@ def simulate(**options: Any) -> None:
       autoscaler simulate --load flash_crowd:2:20 --policy ours \\
         --sweep "acceptable_latency=30s|60s|120s|300s"
       autoscaler simulate --scenario poison,bottleneck --policy ours,keda
+      autoscaler simulate --trace week.csv --mean-tasks 12 --cpu-target 60
       autoscaler simulate --from-cloudwatch 14d --queue orders --seeds 3 \\
         --json result.json
     """
@@ -136,9 +150,26 @@ def simulate(**options: Any) -> None:
     except ImportError:
         leave("simulate: NumPy and rich are required. Run: pip install 'ecs-queue-autoscaler[simulate]'", USAGE)
     with _stoppable() as stopping:
+        if options["cpu_target"] is not None or options["cpu_scenarios"] is not None:
+            _simulate_cpu(options, stopping)
+            return
         plans = _planned(options, stopping)
         results = [_result(options, plan, stopping) for plan in plans]
         delivering.deliver(results, options["json_to"], options["report"])
+
+
+def _simulate_cpu(options: dict[str, Any], stopping: _Stopping) -> None:
+    """Compare policies on CPU. Invalid options end the command with exit code 2."""
+    from autoscaler.cli.simulating_cpu import simulate_cpu  # noqa: PLC0415 - NumPy is an extra
+
+    try:
+        if options["cpu_scenarios"] is not None:
+            _check_scenario_options("--cpu-scenario")
+        simulate_cpu(options, _chosen(), stopping.checked)
+    except ConfigError as error:
+        leave("\n".join(f"simulate: {problem}" for problem in error.problems), USAGE)
+    except ValueError as error:
+        leave(f"simulate: {error}", USAGE)
 
 
 class _SimulationPlan(NamedTuple):
@@ -199,10 +230,10 @@ def _chosen() -> set[str]:
     return {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
 
 
-def _check_scenario_options() -> None:
+def _check_scenario_options(option: str = "--scenario") -> None:
     """Raise `ValueError` if an option of a load is used with a scenario."""
     if given := [flag for name, flag in LOAD_OPTIONS.items() if name in _chosen()]:
-        raise ValueError(f"--scenario and {', '.join(given)}: a scenario has its own load. Use one of these options")
+        raise ValueError(f"{option} and {', '.join(given)}: a scenario has its own load. Use one of these options")
 
 
 def _check_trial(trial: Trial, setup: Setup) -> None:

@@ -85,9 +85,18 @@ class ScaleInFields(ScaleOutFields):
         DEFAULT.scale_in.small_step_stabilization_s,
         "Stabilization window for small scale-ins. If the highest demand within scale_in.stabilization is at least "
         "half of the highest demand within this window, a scale-in goes no lower than the latter. Applies only if the "
-        "demand is computed from the latency target.",
+        "demand is computed from the latency target, CPU, memory or a metric with a target_value.",
         "Small scale-ins save little, and half of them are reversed soon: with `scale_in.stabilization` alone the "
         "count would change nearly twice as often.",
+        stays="this setting limits scale-in.",
+        by_tag=RAISE,
+    )
+    utilization_stabilization: Annotated[float, duration()] = setting(
+        DEFAULT.scale_in.utilization_stabilization_s,
+        "Window of CPU, memory, and metrics with a target_value: they require fewer tasks only if the highest load "
+        "within this time requires fewer.",
+        "Target tracking of AWS also waits for 15 minutes below the target. A shorter window costs less and is above "
+        "the target more often.",
         stays="this setting limits scale-in.",
         by_tag=RAISE,
     )

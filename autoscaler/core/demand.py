@@ -13,19 +13,23 @@ from __future__ import annotations
 
 from math import ceil
 
-from autoscaler.core.figures import Several
+from autoscaler.core.figures import Several, seconds
 from autoscaler.core.formula import parse
 from autoscaler.core.knowledge import Knowledge, Regime
 from autoscaler.core.latency import need
+from autoscaler.core.load import LoadRequirement, follow, joined, reach_s
+from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Term, Utilization, Vote
-from autoscaler.core.policy import MetricPolicy, Policy
+from autoscaler.core.policy import Policy
 from autoscaler.core.signals import (
     MOST_MEASURED,
     Gap,
     Known,
     Signals,
+    TargetLoad,
     Work,
     known_queues,
+    loads,
     measured,
     meters,
     usable,
@@ -45,15 +49,21 @@ LATE_AT_MOST_RATIO = 2.0
 """Maximum factor of the age vote. Without a processing time, overdue messages require tasks in proportion to their age.
 """
 
+NO_PAST = Memory()
+
 BACKLOG_IN_TIME = "to receive all messages in half of the latency target, or in the time that is left"
 
 _WORK = "backlog {0}, {1} in flight"
 _WORK_READ = _WORK + " in the queues that were read"
 _UTILIZATION = "{0} was at {1} % on {2}, target {3} %"
+_METRIC = "{0} was {1} on {2}, target {3}"
+_PER_TASK = "{0} is {1}, target {2} per task"
 
 
-def read_signals(policy: Policy, seen: Observation) -> Signals:
-    """Return every vote and every gap of an observation. Every observation has a result."""
+def read_signals(policy: Policy, seen: Observation, memory: Memory = NO_PAST) -> Signals:
+    """Return every vote and every gap of an observation. Every observation has a result. `memory`: the periods before
+    the newest one, of the signals that are a mean over the tasks.
+    """
     if seen.given is not None:
         return Signals((Vote("given", max(0, seen.given), "demand set in the situation"),), given=True)
     known, gaps = known_queues(policy, seen)
@@ -67,7 +77,8 @@ def read_signals(policy: Policy, seen: Observation) -> Signals:
         votes = _queue_votes(policy, known, work, ran, words)
     if not _can_require_more(policy, seen, known):
         votes = [_at_most(seen.fleet.desired, vote) for vote in votes]
-    _add_utilization(policy, seen, work, votes, gaps, capped=bool(known) and not gaps)
+    cap = ceil(work.messages / policy.task_concurrency) if known and not gaps else None
+    _add_loads(policy, memory, seen, votes, gaps, cap=cap)
     if policy.metrics or policy.formula is not None:
         _add_metrics(policy, seen, known, votes, gaps)
     return Signals(
@@ -196,66 +207,81 @@ def _age_vote(policy: Policy, known: Known, work: Work, running: int) -> Vote:
 
 
 def _work_cap(tasks: int) -> Term:
-    return Term("messages", float(tasks), "no more tasks than have work", cap=True)
+    return Term("messages", float(tasks), "there is work for {0}", (tasks,), cap=True)
 
 
-def _add_utilization(
-    policy: Policy, seen: Observation, work: Work, votes: list[Vote], gaps: list[Gap], *, capped: bool
+def _add_loads(
+    policy: Policy, memory: Memory, seen: Observation, votes: list[Vote], gaps: list[Gap], *, cap: int | None
 ) -> None:
-    cap = ceil(work.messages / policy.task_concurrency) if capped else None
-    for name, meter, target in meters(policy, seen):
-        if isinstance(meter, Missing):
-            gaps.append((name, meter))
-        else:
-            votes.append(_utilization_vote(name, meter, target, min(seen.fleet.running, seen.fleet.desired), cap))
-
-
-def _utilization_vote(name: str, seen: Utilization, target_percent: float, running: int, cap: int | None) -> Vote:
-    """`tasks at the time x percent / target`: the same datapoint requires the same count each time it is read, and at
-    most the tasks that have work (`cap`). At least one task: without a task there is no utilization, so the service
-    could not scale out again.
+    """Add the votes and gaps of CPU and memory, and the votes of metrics with a target value. `cap`: the tasks that
+    have work, which utilization does not exceed (None: unknown).
     """
-    tasks = running if seen.tasks is None else seen.tasks
-    required = max(1.0, tasks * seen.percent / target_percent)
-    facts = (name, seen.percent, Several(shown_tasks(tasks), "task"), target_percent)
-    if cap is not None and required > cap:
-        terms = (Term(name, required, _UTILIZATION, facts), _work_cap(cap))
-        return Vote(name, cap, f"{_UTILIZATION}; there is work for {{4}}", (*facts, cap), candidates=terms)
-    return Vote(name, required, _UTILIZATION, facts)
+    gaps += [(name, meter) for name, meter, _ in meters(policy, seen) if isinstance(meter, Missing)]
+    for load in loads(policy, seen):
+        is_metric = load.name != load.signal
+        votes.append(_load_vote(load, policy, memory, seen, None if is_metric else cap))
+
+
+def _load_vote(load: TargetLoad, policy: Policy, memory: Memory, seen: Observation, cap: int | None) -> Vote:
+    """The tasks that the load requires, or the present count if it is neither clearly more nor clearly less
+    (`core/load.py`). The same datapoint requires the same count each time it is read.
+    """
+    current, window_s = seen.fleet.desired, policy.scale_in.utilization_stabilization_s
+    periods = joined(memory.loads.get(load.signal, ()), load.period, reach_s(window_s))
+    found = follow(periods, load.target, current, window_s, load.least)
+    is_covered = not memory.lapsed and memory.known_for_s(seen.now) >= window_s
+    wording = _METRIC if load.name != load.signal else _UTILIZATION
+    facts = (load.name, load.value, Several(shown_tasks(load.tasks), "task"), load.target)
+    measured = Term(load.name, found.planned if found.rises else max(load.least, found.measured), wording, facts)
+    terms = [measured, *_held(found, current, seconds(window_s), is_covered)]
+    if cap is not None:
+        terms.append(_work_cap(cap))
+    uncapped = max(term.tasks for term in terms if not term.cap)
+    required = min([uncapped, *(term.tasks for term in terms if term.cap)])
+    reason = next((f"; {term.reason}" for term in terms[1:] if _binds(term, required, uncapped)), "")
+    return Vote(load.name, required, wording + "{4}", (*facts, reason), settled=True, candidates=tuple(terms))
+
+
+def _binds(term: Term, required: float, uncapped: float) -> bool:
+    return term.tasks == required and (not term.cap or required < uncapped)
+
+
+def _held(found: LoadRequirement, current: int, window: str, covered: bool) -> list[Term]:
+    """Return what keeps a count that does not rise: the highest load of the window, and the present count."""
+    if found.rises:
+        return []
+    terms = []
+    if found.measured > current:
+        terms.append(
+            Term(
+                "present",
+                float(current),
+                "it is not above {0} by more than its noise",
+                (Several(current, "task"),),
+                cap=True,
+            )
+        )
+    if not covered:
+        return [*terms, Term("present", float(current), "fewer tasks only after {0}", (window,))]
+    if not found.falls:
+        return [*terms, Term("present", float(current), "up to {0} tasks within {1}", (round(found.held, 2), window))]
+    return [*terms, Term("highest", found.held, "up to {0} tasks within {1}", (round(found.held, 2), window))]
 
 
 def _add_metrics(policy: Policy, seen: Observation, known: Known, votes: list[Vote], gaps: list[Gap]) -> None:
+    """Add the votes of the metrics with a target per task, the gaps of all with a target, and the formula."""
     values = measured(policy, seen)
     for metric in policy.metrics:
         reading = values[metric.name]
         if metric.target_per_task is None and metric.target_value is None:
             continue  # the formula uses it, and defines the result without it
-        if isinstance(reading, Measurement):
-            votes.append(_metric_vote(metric, reading, min(seen.fleet.running, seen.fleet.desired)))
-        else:
+        if not isinstance(reading, Measurement):
             gaps.append((metric.name, reading))
+        elif metric.target_per_task is not None:
+            facts = (metric.name, reading.value, metric.target_per_task)
+            votes.append(Vote(metric.name, reading.value / metric.target_per_task, _PER_TASK, facts))
     if policy.formula is not None:
         _add_formula(policy.formula, _named(seen, known, values), votes, gaps)
-
-
-def _metric_vote(metric: MetricPolicy, reading: Measurement, running: int) -> Vote:
-    """A target per task: `value / target`. A target value: `tasks at the time x value / target`; from zero tasks `value
-    / target`, as the Kubernetes HPA does.
-    """
-    if metric.target_per_task is not None:
-        load = reading.value / metric.target_per_task
-        return Vote(
-            metric.name, load, "{0} is {1}, target {2} per task", (metric.name, reading.value, metric.target_per_task)
-        )
-    target = metric.target_value or 1.0
-    ran = (running if reading.tasks is None else reading.tasks) or 1
-    load = ran * (reading.value / target)
-    return Vote(
-        metric.name,
-        load,
-        "{0} was {1} on {2}, target {3}",
-        (metric.name, reading.value, Several(shown_tasks(ran), "task"), target),
-    )
 
 
 def shown_tasks(tasks: float) -> float:

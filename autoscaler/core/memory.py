@@ -7,20 +7,23 @@ A memory is an immutable value. The control loop holds the newest one in a varia
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from math import inf
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
+from autoscaler.core.load import BUSY_START_S, LoadPeriod, RanTasks, joined, reach_s
 from autoscaler.core.model import Backlog, Decision, Fleet, Flow, Instant, Observation
 from autoscaler.core.policy import Policy
+from autoscaler.core.signals import loads
 
 AGREEMENT_S = 60.0
 """Readings must agree on zero for longer than this: SQS counts settle in about a minute."""
 
 UTILIZATION_REACH_S = 600.0
-"""Seconds for which running counts are stored: a CPU datapoint is compared with the tasks that ran at its time."""
+"""Seconds for which running counts are stored: a CPU datapoint refers to the tasks that ran in its minute."""
 
 
 LAUNCH_REACH_S = 60.0
@@ -67,6 +70,7 @@ class Memory:
 
     `failures`: consecutive readings in which every needed signal was missing. `starting`: since when requested tasks
     have not started, and how many ran then. `idle_since`: since when messages have waited while slots were idle.
+    `loads`: by the name of a signal that is a mean over the tasks, its latest periods.
     `expected`: the count after the last poll, including the autoscaler's own write. `off`: another writer has set the
     count to 0 while at least one task was required. `flows`: the queues' minutes. `waking`: consecutive readings at 0
     tasks with enough work to scale out.
@@ -80,6 +84,7 @@ class Memory:
     demands: tuple[Demand, ...] = ()
     changes: tuple[AcceptedChange, ...] = ()
     running: tuple[RunningCount, ...] = ()
+    loads: Mapping[str, tuple[LoadPeriod, ...]] = field(default_factory=dict)
     failures: int = 0
     flows: tuple[Flow, ...] = ()
     starting: RunningCount | None = None
@@ -126,6 +131,7 @@ class Memory:
             since=now,
             changes=changes,
             running=self.running,
+            loads=self.loads,
             flows=self.flows,
             expected=self.expected,
             off=self.off,
@@ -224,6 +230,34 @@ class Memory:
         counts = [event.tasks for event in self.running[first:last]]
         return min(counts), max(counts)
 
+    def tasks_in(self, start: Instant, end: Instant, noticed_s: float, fleet: Fleet) -> RanTasks | None:
+        """Return the mean number of tasks that ran from `start` to `end` (None: no count is stored).
+
+        A change happened at most `noticed_s` before it was seen. So the mean lies between those for every such delay;
+        it is linear between two changes, and its extremes are at the delays that move a change across an edge. Before
+        the first stored count, that count applies.
+        """
+        counts = self._counts(fleet)
+        if not counts:
+            return None
+        edges = (at - edge for at, _ in counts for edge in (start, end))
+        delays = {0.0, noticed_s, *(delay for delay in edges if 0 < delay < noticed_s)}
+        means = [_mean(counts, start + delay, end + delay) for delay in delays]
+        starting = started = 0.0
+        for (_, before), (at, after) in pairwise(counts):
+            young_s = min(end, at + BUSY_START_S) - max(start, at - noticed_s)
+            if after > before and young_s > 0:
+                starting += (after - before) * young_s / (end - start)
+                started += after - before
+        return RanTasks(min(means), max(means), min(starting, max(means)), min(started, max(means)))
+
+    def _counts(self, fleet: Fleet) -> tuple[RunningCount, ...]:
+        """The stored running counts, and the present one."""
+        running = self.running_now(fleet)
+        if not self.running or self.running[-1].tasks == running or fleet.at <= self.running[-1].at:
+            return self.running
+        return (*self.running, RunningCount(fleet.at, running))
+
     def remembering(self, policy: Policy, observation: Observation, decision: Decision) -> Memory:
         """Return this memory with the readings and the demand of the poll. Called before the write, which may be
         cancelled.
@@ -238,6 +272,7 @@ class Memory:
             demands=demands,
             changes=_young(before.changes, now - _change_reach_s(policy)),
             running=_with_running(before, observation),
+            loads=_with_loads(before, policy, observation),
             waking=before.waking + 1 if decision.wakes else 0,
             failures=before.failures + 1 if decision.demand is None else 0,
             flows=_with_flow(before.flows, observation, _flow_reach_s(policy)),
@@ -302,6 +337,24 @@ def _with_running(before: Memory, seen: Observation) -> tuple[RunningCount, ...]
         return known
     first = max(bisect_left(known, seen.now - UTILIZATION_REACH_S, key=_INSTANT) - 1, 0)
     return (*known[first:], RunningCount(seen.fleet.at, running))
+
+
+def _mean(counts: Sequence[RunningCount], start: Instant, end: Instant) -> float:
+    """The mean of a step function from `start` to `end`. The first count also applies before it."""
+    first = max(bisect_right(counts, start, key=_INSTANT) - 1, 0)
+    total = counts[first].tasks * (end - start)
+    for (_, before), (at, after) in pairwise(counts[first:]):
+        total += (after - before) * max(0.0, end - max(at, start))
+    return total / (end - start)
+
+
+def _with_loads(before: Memory, policy: Policy, seen: Observation) -> Mapping[str, tuple[LoadPeriod, ...]]:
+    """The periods of each signal that has a target, with those of this poll. A signal that is missing keeps its own."""
+    needed_s = reach_s(policy.scale_in.utilization_stabilization_s)
+    new = {load.signal: load.period for load in loads(policy, seen)}
+    if all(before.loads.get(name, ())[-1:] == (period,) for name, period in new.items()):
+        return before.loads
+    return dict(before.loads) | {name: joined(before.loads.get(name, ()), p, needed_s) for name, p in new.items()}
 
 
 def _flow_reach_s(policy: Policy) -> float:

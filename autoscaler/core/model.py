@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 from autoscaler.core.figures import number
 from autoscaler.core.knowledge import Knowledge
+from autoscaler.core.load import RanTasks
 
 Instant: TypeAlias = float
 """Seconds on the caller's monotonic clock."""
@@ -64,22 +65,24 @@ class QueueReading(NamedTuple):
 class Utilization:
     """One CloudWatch datapoint of CPU or memory, in percent of the reservation of the tasks.
 
-    `at` is the end of its period. `tasks`: the number of tasks that ran in the period (None: as many as run now; a
-    fraction if the count changed in it).
+    `at` is the end of its period. `tasks`: the mean number of tasks that ran in the period (None: as many as run now;
+    a fraction if the count changed in it). `ran`: how well that number is known (None: exactly).
     """
 
     percent: float
     at: Instant
     tasks: float | None = None
+    ran: RanTasks | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One value of a named metric at `at`. `tasks` has the same meaning as in `Utilization`."""
+    """One value of a named metric at `at`. `tasks` and `ran` have the same meaning as in `Utilization`."""
 
     value: float
     at: Instant
     tasks: float | None = None
+    ran: RanTasks | None = None
 
 
 class MetricReading(NamedTuple):

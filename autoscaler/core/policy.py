@@ -87,11 +87,13 @@ class Direction:
 @dataclass(frozen=True, slots=True)
 class ScaleIn(Direction):
     """The limits of scale-in. `small_step_stabilization_s`: a scale-in by less than half requires that no higher demand
-    occurred within that time.
+    occurred within that time. `utilization_stabilization_s`: a signal that is a mean over the tasks requires fewer of
+    them only if no higher load occurred within that time.
     """
 
     stabilization_s: float = 45.0
     small_step_stabilization_s: float = 120.0
+    utilization_stabilization_s: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class RuleInput(NamedTuple):
         """Return the input for an observation. A lapsed memory starts its warm-up again if no signal is missing any
         more.
         """
-        signals, work = read_signals(policy, seen), long_work(policy, seen.knowledge, seen.stop_timeout)
+        signals, work = read_signals(policy, seen, memory), long_work(policy, seen.knowledge, seen.stop_timeout)
         memory = memory.resumed(seen.fleet, seen.now, complete=not signals.missing)
         return RuleInput(policy, memory, seen.fleet, signals, seen.fleet.desired, seen.now, work)
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from autoscaler.core.figures import number
 from autoscaler.core.knowledge import Regime
+from autoscaler.core.load import LoadPeriod, RanTasks, load_of
 from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Unseen, Utilization, Vote
 from autoscaler.core.policy import Policy
 
@@ -33,6 +34,9 @@ MOST_PERCENT = 1e6
 
 MOST_MEASURED = 1e300
 """A larger measured value is invalid."""
+
+FULL_PERCENT = 100.0
+"""The utilization of a task that uses all that it has reserved. A task can use more, but not be expected to."""
 
 QUEUE_VOTES = frozenset({"backlog", "latency", "oldest_age"})
 """The votes that use the queues' own counts."""
@@ -197,6 +201,51 @@ def measured(policy: Policy, seen: Observation) -> dict[str, Measurement | Missi
     """Return the policy's metrics by name; one that was not read is missing."""
     read = dict(seen.metrics)
     return {metric.name: _validated_metric(read.get(metric.name), seen.now) for metric in policy.metrics}
+
+
+class TargetLoad(NamedTuple):
+    """A signal that is a mean over the tasks: its newest value and period, the tasks that ran then, and its target.
+
+    `signal`: its name in the memory. `least`: the fewest tasks that it requires. Without a task there is no CPU, so the
+    service could not scale out again.
+    """
+
+    name: str
+    signal: str
+    value: float
+    target: float
+    tasks: float
+    period: LoadPeriod
+    least: float
+
+
+def loads(policy: Policy, seen: Observation) -> list[TargetLoad]:
+    """Return the signals with a mean over the tasks that were read and have a target, in the order of the policy."""
+    found = []
+    for name, meter, target in meters(policy, seen):
+        if isinstance(meter, Utilization):
+            period = load_of(meter.percent, meter.at, _ran(meter, seen), FULL_PERCENT)
+            found.append(TargetLoad(name, name, meter.percent, target, _ran(meter, seen).mean, period, 1.0))
+    targets = [metric for metric in policy.metrics if metric.target_value is not None]
+    values = measured(policy, seen) if targets else {}
+    for metric in targets:
+        reading = values[metric.name]
+        if isinstance(reading, Measurement):
+            ran = _ran(reading, seen)
+            ran = ran if ran.most > 0.0 else RanTasks(1.0, 1.0)  # from zero tasks value / target, as the HPA does
+            period, signal = load_of(reading.value, reading.at, ran), f"metrics.{metric.name}"
+            found.append(
+                TargetLoad(metric.name, signal, reading.value, metric.target_value or 1.0, ran.mean, period, 0.0)
+            )
+    return found
+
+
+def _ran(reading: Utilization | Measurement, seen: Observation) -> RanTasks:
+    """Return the tasks that ran in the period of the reading."""
+    if reading.ran is not None:
+        return reading.ran
+    tasks = min(seen.fleet.running, seen.fleet.desired) if reading.tasks is None else reading.tasks
+    return RanTasks(tasks, tasks)
 
 
 def _validated_metric(reading: Measurement | Missing | None, now: float) -> Measurement | Missing:

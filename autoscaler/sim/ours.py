@@ -137,6 +137,7 @@ class Ours:
     ) -> None:
         """`interval_s` None: the interval is derived, as without the setting `interval`."""
         self._policy = policy
+        self._queues = (QUEUE,) if policy.queues else ()
         self._on_poll = on_poll
         longest_s = min(INTERVAL_S if interval_s is None else interval_s, policy.shortest_latency_s / 3)
         self._rhythm = Rhythm(longest_s, quiet_s=QUIET_S, derived=interval_s is None)
@@ -165,7 +166,7 @@ class Ours:
 
     def _started(self) -> ServiceLoop:
         world = self._world
-        service = ServiceConfig(SERVICE, (QUEUE,), self._policy)
+        service = ServiceConfig(SERVICE, self._queues, self._policy)
         ports = Ports(
             queues=world,
             meters=world,

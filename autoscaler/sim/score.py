@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from autoscaler.sim.model import MINUTE_S, Floats, SimulationOutcome, Workload
+from autoscaler.sim.model import MINUTE_S, Floats, SimulationOutcome, TaskLife, Workload
 
 DAY_S = 86_400.0
 HOUR_S = 3600.0
@@ -149,14 +149,24 @@ def facts(workload: Workload, outcome: SimulationOutcome, latency_s: float) -> R
     )
 
 
-def billed_s(outcome: SimulationOutcome, least_billed_s: float = 60.0) -> float:
+class Scaled(Protocol):
+    """The part of an outcome that does not depend on what the tasks do."""
+
+    @property
+    def lives(self) -> tuple[TaskLife, ...]: ...
+
+    @property
+    def desired(self) -> tuple[tuple[float, int], ...]: ...
+
+
+def billed_s(outcome: Scaled, least_billed_s: float = 60.0) -> float:
     """Return the billed task-seconds: each task from launch to stop, start-up included, and at least `least_billed_s`
     per task.
     """
     return math.fsum(max(life.stopped_s - life.launched_s, least_billed_s) for life in outcome.lives)
 
 
-def reversals(outcome: SimulationOutcome) -> int:
+def reversals(outcome: Scaled) -> int:
     """Return how often a change of the desired count has the opposite direction of the change before it."""
     steps = [after - before for (_, before), (_, after) in pairwise(outcome.desired) if after != before]
     return sum((one > 0) != (other > 0) for one, other in pairwise(steps))
@@ -193,10 +203,15 @@ def elasticity(workload: Workload, outcome: SimulationOutcome, task_concurrency:
 
 def demand(workload: Workload, task_concurrency: int = 1) -> Floats:
     """Return the required tasks of each minute: the mean number of busy tasks if no message waits, rounded up."""
+    return _whole(busy_tasks(workload, task_concurrency))
+
+
+def busy_tasks(workload: Workload, task_concurrency: int = 1) -> Floats:
+    """Return the mean number of busy tasks of each minute if no message waits."""
     edges = _edges(workload.length_s)
     ends = np.sort(workload.arrivals_s + workload.service_s)
     busy_s = _elapsed(workload.arrivals_s, edges) - _elapsed(ends, edges)
-    return _whole(np.diff(busy_s) / task_concurrency / np.diff(edges))
+    return np.asarray(np.diff(busy_s) / task_concurrency / np.diff(edges))
 
 
 def _supply(outcome: SimulationOutcome, edges: Floats) -> Floats:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import lru_cache
+from math import inf
 from operator import itemgetter
 
 from autoscaler.config import policy_of
 from autoscaler.core.figures import number
+from autoscaler.core.load import LoadPeriod, RanTasks
 from autoscaler.core.memory import AcceptedChange, Demand, Memory, RunningCount
 from autoscaler.core.model import (
     MOST_TASKS,
@@ -138,8 +140,20 @@ def _metric(metrics: Fields, name: str, missing: Fields) -> Measurement | Missin
         return Measurement(metrics.number(name) or 0.0, 0.0)
     reading = metrics.part(name)
     value, age_s, tasks = reading.number("value", required=True), reading.seconds("age_s"), reading.tasks("tasks")
+    ran = _ran(reading, "ran")
     reading.close()
-    return Measurement(value or 0.0, -(age_s or 0.0), tasks)
+    return Measurement(value or 0.0, -(age_s or 0.0), tasks, ran)
+
+
+def _ran(reading: Fields, key: str) -> RanTasks | None:
+    """Return how well the tasks of a period are known (None: exactly)."""
+    if reading.content.get(key) is None:
+        return None
+    ran = reading.part(key)
+    fewest, most = ran.tasks("fewest") or 0.0, ran.tasks("most") or 0.0
+    found = RanTasks(fewest, max(fewest, most), ran.tasks("starting") or 0.0, ran.tasks("started") or 0.0)
+    ran.close()
+    return found
 
 
 def _flow(minute: Fields) -> Flow:
@@ -221,11 +235,12 @@ def _is_count(value: float) -> bool:
 def _utilization(signals: Fields, name: str, missing: Fields) -> Utilization | Missing | None:
     percent = signals.number(f"{name}_percent")
     age_s, tasks = signals.seconds(f"{name}_age_s"), signals.tasks(f"{name}_tasks")
+    ran = _ran(signals, f"{name}_ran")
     if percent is None:
         return _gap(missing.part(f"{name}_percent")) if f"{name}_percent" in signals.content else None
     if not 0 <= percent <= MOST_PERCENT:
         return Missing(f"{number(percent)} % is not a valid utilization", "no_data")
-    return Utilization(percent, at=-(age_s or 0.0), tasks=tasks)
+    return Utilization(percent, at=-(age_s or 0.0), tasks=tasks, ran=ran)
 
 
 def _memory(history: Fields, fleet: Fleet) -> Memory:
@@ -240,6 +255,7 @@ def _memory(history: Fields, fleet: Fleet) -> Memory:
         since=None if known_for_s is None else -known_for_s,
         demands=tuple(sorted(demands, key=itemgetter(0))),
         changes=tuple(sorted(changes, key=itemgetter(0))),
+        loads=_loads(history),
         failures=history.count("failures") or 0,
         flows=tuple(_flow(minute) for minute in history.parts("flows") if minute is not None),
         starting=_starting(history.part("starting")),
@@ -252,6 +268,22 @@ def _memory(history: Fields, fleet: Fleet) -> Memory:
     )
     history.close()
     return memory
+
+
+def _loads(history: Fields) -> dict[str, tuple[LoadPeriod, ...]]:
+    """Return the earlier periods of each signal, oldest first."""
+    found: dict[str, list[LoadPeriod]] = {}
+    for entry in history.parts("loads"):
+        if entry is not None:
+            low, high = entry.number("low", required=True) or 0.0, entry.number("high", required=True) or 0.0
+            age_s, saturated, starting = entry.seconds("age_s") or 0.0, entry.flag("saturated"), entry.flag("starting")
+            signal = entry.text("signal", "cpu")
+            entry.close()
+            if not 0 <= low <= high < inf:
+                history.note("loads", "low and high must be finite, and 0 <= low <= high")
+            else:
+                found.setdefault(signal, []).append(LoadPeriod(-age_s, low, high, saturated, starting))
+    return {signal: tuple(sorted(periods)) for signal, periods in found.items()}
 
 
 def _starting(starting: Fields) -> RunningCount | None:

@@ -57,6 +57,8 @@ def _signals(seen: Observation) -> dict[str, Any]:
             signals[f"{name}_percent"] = reading.percent
             signals[f"{name}_age_s"] = seen.now - reading.at
             signals[f"{name}_tasks"] = reading.tasks
+            if reading.ran is not None:
+                signals[f"{name}_ran"] = reading.ran._asdict()
         elif reading is not None:
             signals[f"{name}_percent"] = None
     if seen.metrics:
@@ -88,7 +90,8 @@ def _gap(missing: Missing) -> dict[str, Any]:
 def _measured(value: Measurement | Missing, now: float) -> dict[str, Any] | None:
     if isinstance(value, Missing):
         return None
-    return {"value": value.value, "age_s": now - value.at, "tasks": value.tasks}
+    ran = {} if value.ran is None else {"ran": value.ran._asdict()}
+    return {"value": value.value, "age_s": now - value.at, "tasks": value.tasks, **ran}
 
 
 def _minute(flow: Flow, now: float) -> dict[str, Any]:
@@ -185,6 +188,7 @@ def _history(memory: Memory, now: float) -> dict[str, Any]:
     if memory.since is not None:
         history["known_for_s"] = now - memory.since
     events = {
+        "loads": _loads(memory, now) or None,
         "failures": memory.failures or None,
         "flows": [_minute(flow, now) for flow in memory.flows] or None,
         "starting": memory.starting and {"age_s": now - memory.starting.at, "tasks": memory.starting.tasks},
@@ -196,6 +200,15 @@ def _history(memory: Memory, now: float) -> dict[str, Any]:
         "unread_s": None if memory.unread_at is None else now - memory.unread_at,
     }
     return history | {key: value for key, value in events.items() if value is not None}
+
+
+def _loads(memory: Memory, now: float) -> list[dict[str, Any]]:
+    return [
+        {"signal": signal, "age_s": now - period.at, "low": period.low, "high": period.high}
+        | {name: True for name in ("saturated", "starting") if getattr(period, name)}
+        for signal, periods in memory.loads.items()
+        for period in periods
+    ]
 
 
 def decision_of(decision: Decision, sentence: str) -> dict[str, Any]:

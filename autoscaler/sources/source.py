@@ -18,6 +18,7 @@ from autoscaler.aws.arns import Home, Right
 from autoscaler.config import ServiceConfig
 from autoscaler.config.groups import Group
 from autoscaler.core.figures import number
+from autoscaler.core.load import RanTasks
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
     Fleet,
@@ -77,6 +78,28 @@ class PollContext:
     memory: Memory | None
     still: bool
     noticed_s: float
+
+    async def ran_in(self, at: Instant, *, late: bool = True) -> RanTasks:
+        """Return the tasks that ran in the minute that ended at `at`.
+
+        The counts come from the service's memory; if it does not reach back to that minute and the datapoint is `late`,
+        from CloudWatch. A value that is not `late` may be of any instant of the last minute, or a mean over it.
+        """
+        fleet, memory, start = self.fleet, self.memory, at - MINUTE_S
+        present = float(min(fleet.running, fleet.desired))
+        known = None if memory is None else memory.tasks_in(start, at, self.noticed_s, fleet)
+        ran = known or RanTasks(present, present)
+        if memory is not None and memory.running and not late:
+            fewest, most = memory.ran_between(start, at + self.noticed_s) or (present, present)
+            now = memory.running_now(fleet)
+            return ran._replace(fewest=float(min(fewest, now)), most=float(max(most, now)))
+        if late and (memory is None or not memory.knows_running_since(start)):
+            live = await self._live(at)
+            if live is not None and live.sure:
+                return RanTasks(live.fewest, live.most)
+            if live is not None:
+                return RanTasks(min(ran.fewest, live.fewest), max(ran.most, live.most))
+        return ran
 
     async def tasks_at(self, at: Instant, ratio: float | None, *, late: bool = True) -> float | None:
         """Return the number of tasks to which a datapoint of the minute that ended at `at` applies (None: those that
@@ -256,9 +279,10 @@ async def _of_its_time(name: str, request: MetricRequest, poll: PollContext) -> 
     reading = await poll.ports.metrics.measure(poll.service.ref, request)
     if isinstance(reading, Missing):
         return reading
-    aim = next((metric.target_value for metric in poll.policy.metrics if metric.name == name), None)
-    ratio = reading.value / aim if aim else None
-    return replace(reading, tasks=await poll.tasks_at(reading.at, ratio, late=request.is_of_a_past_minute))
+    if not any(metric.name == name and metric.target_value is not None for metric in poll.policy.metrics):
+        return replace(reading, tasks=await poll.tasks_at(reading.at, None))
+    ran = await poll.ran_in(reading.at, late=request.is_of_a_past_minute)
+    return replace(reading, tasks=ran.mean, ran=ran)
 
 
 async def measured_finding(

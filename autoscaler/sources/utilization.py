@@ -68,9 +68,11 @@ class _UtilizationReader(Reader):
             return
         reading = await self._source.utilization(poll.ports.meters, poll.service.ref)
         if not isinstance(reading, Missing):
-            aim_percent = self._source.target(poll.policy)
-            ratio = reading.percent / aim_percent if aim_percent else None
-            reading = replace(reading, tasks=await poll.tasks_at(reading.at, ratio))
+            if self._source.target(poll.policy) is None:
+                reading = replace(reading, tasks=await poll.tasks_at(reading.at, None))
+            else:
+                ran = await poll.ran_in(reading.at)
+                reading = replace(reading, tasks=ran.mean, ran=ran)
         if self._source.name == "cpu":
             into.cpu = reading
         else:

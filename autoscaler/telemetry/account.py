@@ -68,7 +68,7 @@ def _faults(poll: Poll) -> Iterator[PollFault]:
     if poll.observation is None:
         yield PollFault(FLEET, poll.outcome, poll.failure or "the service could not be read")
         return
-    for name, gap in read_signals(poll.policy, poll.observation).missing:
+    for name, gap in read_signals(poll.policy, poll.observation, poll.memory).missing:
         yield PollFault(name, gap.kind, gap.reason)
     if poll.failure is not None:
         yield PollFault(WRITE, poll.outcome, poll.failure)

@@ -227,6 +227,7 @@ def test_the_fields_have_the_names_of_the_settings() -> None:
             "limits": [{"percent": 50, "per": "60s"}],
             "select": "max",
             "small_step_stabilization": "120s",
+            "utilization_stabilization": "900s",
         },
         "tolerance": 0.1,
         "learn": True,

@@ -1,7 +1,7 @@
 """A late datapoint is used once, with the tasks of its time: the loop under a constant load, in virtual time.
 
 The load keeps `load` tasks busy: a minute in which `n` tasks ran shows `100 * load / n` percent, at most 100. Law: with
-a target of `t` percent the count becomes `ceil(100 * load / t)`, without overshooting it.
+a target of `t` percent the count becomes `ceil(100 * load / t)`, with one overshoot of at most a tenth on the way.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.virtual import run_virtually
 
 NOTHING = Missing("no datapoint", "no_data")
 LAG = CloudWatchMetric("App", "Lag")
-AT_ONCE = ScaleIn(stabilization_s=0.0, small_step_stabilization_s=0.0)
+AT_ONCE = ScaleIn(stabilization_s=0.0, small_step_stabilization_s=0.0, utilization_stabilization_s=0.0)
 OTHERS: dict[str, Any] = {"queues": (), "backlog_per_task": None}
 
 
@@ -152,34 +152,43 @@ def test_90_percent_on_4_tasks_with_a_target_of_60_percent_requires_6_tasks(
     assert world.series == [6]
 
 
-@settings(max_examples=150)
+def settles(series: list[int], initial: int, load: float) -> None:
+    """Assert the law for a load in tasks at the target: `series` are the counts that were written."""
+    required, most = max(1, ceil(round(load, 6))), max(1, ceil(round(1.1 * load, 6)))
+    counts = [initial, *series]
+    peak = counts.index(max(counts))
+    assert counts[: peak + 1] == sorted(counts[: peak + 1]), (counts, required)
+    assert counts[peak:] == sorted(counts[peak:], reverse=True), (counts, required)
+    assert max(counts) <= max(initial, most), (counts, required)
+    assert min(counts) >= min(initial, required), (counts, required)
+
+
+@settings(max_examples=120)
 @given(data=st.data())
-def test_the_count_reaches_the_required_tasks_without_overshooting(data: st.DataObject) -> None:
-    """For any initial count, start time and delay of CloudWatch, with and without stabilization windows."""
+def test_the_count_settles_at_the_required_tasks(data: st.DataObject) -> None:
+    """For any initial count, start time and delay of CloudWatch. While all tasks are busy the load is not known, and
+    the count grows by at most 1.1 / target in each step.
+    """
     draw = data.draw
-    aim, initial = draw(st.sampled_from([30.0, 45.0, 60.0, 75.0, 100.0])), draw(st.integers(1, 40))
+    aim, initial = draw(st.sampled_from([30.0, 45.0, 60.0, 75.0, 90.0])), draw(st.integers(1, 40))
     load = draw(st.floats(0.2, 24.0))
     world = Loaded(
         desired=initial,
         load=load,
-        delay_s=draw(st.floats(30.0, 240.0)),
-        start_s=draw(st.floats(20.0, 120.0)),
+        delay_s=draw(st.floats(30.0, 200.0)),
+        start_s=draw(st.floats(10.0, 120.0)),
         stop_s=draw(st.sampled_from([0.0, 5.0, 30.0, 90.0])),
         counts=draw(st.sampled_from([True, False, None])),
         samples=draw(st.sampled_from([1, 3])),
     )
-    first_s = draw(st.floats(0.0, 60.0))
-    windows = {"scale_in": AT_ONCE} if draw(st.booleans()) else {}
-    signal = draw(st.sampled_from(sorted(SIGNALS)))
+    first_s, signal = draw(st.floats(0.0, 60.0)), draw(st.sampled_from(sorted(SIGNALS)))
 
-    watch(world, 1800.0, first_s=first_s, **{"max_tasks": 200, **SIGNALS[signal](aim), **windows})
-    required = max(1, ceil(round(100.0 * load / aim, 6)))
-    low, high = min(initial, required), max(initial, required)
-    assert all(low <= count <= high for count in world.series), (world.series, required)
-    assert world.series == sorted(world.series, reverse=required < initial), "the count changes in one direction only"
-    tolerated = abs(100.0 * load / aim - world.desired) <= 0.1 * world.desired + 1e-6
-    saturated = load > initial  # the count then grows in steps, each after a new minute
-    assert world.desired == required or tolerated or saturated
+    watch(world, 5400.0, first_s=first_s, **{"max_tasks": 200, **SIGNALS[signal](aim)})
+    settles(world.series, initial, 100.0 * load / aim)
+    assert world.desired == max(1, ceil(round(100.0 * load / aim, 6)))
+    if load < 0.97 * initial:
+        assert len(world.series) <= 3, world.series
+    assert all(at < 1000.0 + first_s + 3600.0 for at, _ in world.writes), "no change in the last half hour"
 
 
 @settings(max_examples=80)
@@ -199,9 +208,7 @@ def test_a_restart_does_not_use_a_datapoint_again(data: st.DataObject) -> None:
     times = sorted(draw(st.lists(st.floats(5.0, 900.0), min_size=1, max_size=8, unique=True)))
     signal = draw(st.sampled_from(sorted(SIGNALS)))
     watch(world, 1200.0, tuple(times), **{"max_tasks": 200, **SIGNALS[signal](aim)})
-    required = max(1, ceil(round(100.0 * load / aim, 6)))
-    low, high = min(initial, required), max(initial, required)
-    assert all(low <= count <= high for count in world.series), (world.series, required)
+    settles(world.series, initial, 100.0 * load / aim)
 
 
 @pytest.mark.parametrize(("counts", "samples"), [(None, 1), (False, 3)])
@@ -224,7 +231,7 @@ def test_a_restart_during_a_scale_out_compares_the_datapoint_with_the_running_ta
 def test_each_step_waits_for_a_new_minute_while_all_tasks_are_busy() -> None:
     world = Loaded(desired=4, load=30.0, delay_s=90.0, start_s=40.0)
     watch(world, 3000.0, max_tasks=60, **SIGNALS["cpu"](60.0))
-    assert world.series == [7, 12, 20, 34, 50]
+    assert world.series == [7, 13, 24, 44, 54, 50]
     waited_s = [later - earlier for (earlier, _), (later, _) in pairwise(world.writes)]
     assert all(wait_s >= world.start_s + 60.0 + world.delay_s for wait_s in waited_s), waited_s
 
@@ -333,7 +340,7 @@ def test_a_queue_that_cannot_be_read_does_not_use_a_datapoint_at_each_poll(kind:
         await task
 
     run_virtually(main())
-    assert world.series == [6]
+    assert world.series == [7], "the load rises: a tenth more than the 6 tasks that the last minute requires"
 
 
 @pytest.mark.parametrize(("gap_s", "known_since"), [(30.0, 1000.0), (40.0, 1050.0)])

@@ -35,7 +35,7 @@ task_concurrency = 9
 busy_floor = false
 queue_minutes = false
 count_in_flight = false
-scale_in = { stabilization = "0s", small_step_stabilization = "0s" }
+scale_in = { stabilization = "0s", small_step_stabilization = "0s", utilization_stabilization = "0s" }
 deployments = { hold_scale_in = false, at_most = "0s" }
 """
 WEAKEST = {
@@ -48,6 +48,7 @@ WEAKEST = {
     "count_in_flight": "false",
     "deployments.hold_scale_in": "false",
     "scale_in.small_step_stabilization": "0s",
+    "scale_in.utilization_stabilization": "0s",
     "deployments.at_most": "0s",
     "scale_in.cooldown": "0s",
     "scale_in.stabilization": "0s",

@@ -49,7 +49,8 @@ def test_a_millionth_of_a_task_is_rounded_off(load: float, tasks: int) -> None:
     assert Vote("any", load, "").tasks == tasks
     lag = (MetricReading("lag", Measurement(10 * load, NOW, 10)),)
     measured = policy(metrics=(MetricPolicy("lag", target_value=100.0),))
-    assert tasks_by_signal(decide(measured, Memory(), seen(0, metrics=lag)))["lag"] == tasks
+    few = Fleet(8, 8, 0, NOW)
+    assert tasks_by_signal(decide(measured, Memory(), seen(0, metrics=lag, fleet=few)))["lag"] == tasks
 
 
 def test_a_given_demand_is_never_negative_and_counts_no_work() -> None:

@@ -196,25 +196,28 @@ def _backlog(setup: Setup, numbers: tuple[float, ...]) -> TrackingSettings:
     return backlog_settings(setup, target, cooldown_s, percent / 100)
 
 
+def cpu_settings(least: int, most: int, target: float, cooldown_s: float, in_step_ratio: float) -> TrackingSettings:
+    """Return the settings of target tracking of the CPU utilization, per minute."""
+    return TrackingSettings(_CPU_PERCENT, target, least, most, cooldown_s, cooldown_s, in_step_ratio)
+
+
 def _cpu(setup: Setup, numbers: tuple[float, ...]) -> TrackingSettings:
     target, cooldown_s, percent = numbers
-    return TrackingSettings(
-        _CPU_PERCENT, target, setup.min_tasks, setup.max_tasks, cooldown_s, cooldown_s, percent / 100
-    )
+    return cpu_settings(setup.min_tasks, setup.max_tasks, target, cooldown_s, percent / 100)
 
 
-def _in_20_s(tracking: TrackingSettings) -> TrackingSettings:
+def in_20_s(tracking: TrackingSettings) -> TrackingSettings:
     """Return the settings with periods of 20 s: 3 of them for the upper alarm, 15 minutes for the lower one."""
     return replace(tracking, interval_s=20.0, in_periods=45)
 
 
 def _backlog_20s(setup: Setup, numbers: tuple[float, ...]) -> HighResolutionSettings:
-    return HighResolutionSettings(_in_20_s(_backlog(setup, numbers)), sampled_backlog_per_task, 10.0, 0.0)
+    return HighResolutionSettings(in_20_s(_backlog(setup, numbers)), sampled_backlog_per_task, 10.0, 0.0)
 
 
 def _cpu_20s(setup: Setup, numbers: tuple[float, ...]) -> HighResolutionSettings:
     sampler = sampled_cpu_percent(setup.task_concurrency)
-    return HighResolutionSettings(_in_20_s(_cpu(setup, numbers)), sampler, 5.0, 20.0)
+    return HighResolutionSettings(in_20_s(_cpu(setup, numbers)), sampler, 5.0, 20.0)
 
 
 _PACE = (PeerNumber("COOLDOWN_S", 300.0), PeerNumber("IN_PERCENT", 10.0, least=1.0))

@@ -6,17 +6,42 @@ Tasks that a deployment or a rebalancing replaces are old, and all others are ne
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, inf
+from typing import Protocol
 
 from autoscaler.sim.chance import StartUp, stream
 from autoscaler.sim.model import MINUTE_S, TaskLife, Tasks, Victims, WorldSettings
 from autoscaler.sim.world.faults import FaultPlan
-from autoscaler.sim.world.serving import Agenda, Serving
+from autoscaler.sim.world.serving import Agenda
 
 RETRY_S = 5.0
 """Seconds until ECS again tries to stop tasks, if it could not stop enough of them."""
+
+
+class Workers(Protocol):
+    """The slots of the tasks, as far as ECS has to do with them."""
+
+    def join(self, task: int, up_s: float) -> None: ...
+
+    def end(self, task: int) -> object: ...
+
+    def idle(self, now: float) -> list[int]: ...
+
+
+class TaskWork(Protocol):
+    """What the tasks do, as far as ECS has to do with it: that of `Serving`, or no messages at all."""
+
+    @property
+    def workers(self) -> Workers: ...
+
+    def sigterm(self, tasks: Iterable[int], now: float) -> dict[int, float]: ...
+
+    def kill(self, task: int, now: float) -> None: ...
+
+    def crash(self, task: int, now: float) -> None: ...
 
 
 @dataclass(slots=True)
@@ -39,7 +64,9 @@ class SimulatedService:
     including stopping ones.
     """
 
-    def __init__(self, settings: WorldSettings, seed: int, agenda: Agenda, serving: Serving, faults: FaultPlan) -> None:
+    def __init__(
+        self, settings: WorldSettings, seed: int, agenda: Agenda, serving: TaskWork, faults: FaultPlan
+    ) -> None:
         self._settings = settings
         self._agenda = agenda
         self._serving = serving
