@@ -199,13 +199,13 @@ class Estimator:
             self._throughput.skipped(self._at, now)
         mean_s = self._throughput.mean_s
         self._see_throughput(known, seen, before, elapsed_s)
-        moving = 0.0 if self._holding.is_still else 1.0
+        moving, each_s = 0.0 if self._holding.is_still else 1.0, max(mean_s, self._holding_s)
         for name, counts in known.items():
             queue = self._queues.get(name)
             if queue is None:
                 self._queues[name] = Arrivals(self._reach_s, counts, now)
             else:
-                completed = moving * _mean(held[name], queue.held) * elapsed_s / mean_s
+                completed = moving * _mean(held[name], queue.held) * elapsed_s / each_s
                 here = sum([messages for _, messages in queue.waited]) + queue.see(counts, completed, now)
                 gone = max(0.0, here - counts.visible)
                 received, late = received + gone, late + _late(queue, gone, elapsed_s, policy.latency_of(name))
