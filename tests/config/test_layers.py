@@ -204,7 +204,8 @@ def test_every_effective_value_has_its_origin(environment: Any) -> None:
     rows = {row.name: (row.value, row.origin) for row in effective(environment(text, **values))}
     assert rows["AUTOSCALER_HTTP_PORT"] == ("1", "autoscaler.toml: http_port")
     assert rows["AUTOSCALER_HTTP_HOST"] == ("127.0.0.1", "default")
-    assert rows["AUTOSCALER_INTERVAL"] == ("5s", "derived: a third of the shortest acceptable latency, 15s")
+    derived = "derived: a third of the shortest acceptable latency, 15s; shorter for a service if it pays"
+    assert rows["AUTOSCALER_INTERVAL"] == ("5s", derived)
     assert rows["AUTOSCALER_SERVICES__B__MAX_TASKS"] == ("7", "AUTOSCALER_SERVICES__B__MAX_TASKS")
     assert rows["AUTOSCALER_SERVICES__B__TOLERANCE"] == ("0.3", "autoscaler.toml: defaults.tolerance")
     assert rows["AUTOSCALER_SERVICES__B__MODE"] == ("shadow", "AUTOSCALER_DEFAULTS__MODE")

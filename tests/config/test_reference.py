@@ -47,7 +47,8 @@ def test_every_example_is_tested() -> None:
 @pytest.mark.parametrize("name", EXAMPLE_ENVIRONMENTS)
 def test_effective_values_written_as_variables_give_the_same_settings(name: str) -> None:
     environ = EXAMPLE_ENVIRONMENTS[name]
-    written = {row.name: row.value for row in effective(environ) if row.value != "none"}
+    rows = [row for row in effective(environ) if row.value != "none" and not row.origin.startswith("derived")]
+    written = {row.name: row.value for row in rows}
     written.pop("AUTOSCALER_CONFIG_FILE", None)
     assert load(written) == load(environ)
 

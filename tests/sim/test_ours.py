@@ -376,11 +376,11 @@ def test_a_refused_scale_out_is_a_notice_with_the_reason() -> None:
     """ECS refuses every call while the load rises: the daemon cannot add tasks, and reports why."""
     scenario = SCENARIOS["throttling"]
     experiment = scenario.experiment(60.0)
-    workload = experiment.drawn(1)
+    workload = experiment.drawn(0)
     [fault] = experiment.world.faults
     assert isinstance(fault, Throttling)
     scaler = Ours(SimulatedSettings(60.0).policy())
-    play(workload, experiment.world, 1, scaler)
+    play(workload, experiment.world, 0, scaler)
     periods = scaler.risks.until(workload.length_s)
     here = [each for each in periods if fault.start_s <= each.start_s <= fault.end_s]
     assert any("throttled" in each.reason and "requested" in each.reason for each in here)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from autoscaler.sim.chance import StartUp, durations
 from autoscaler.sim.model import ManualChange, Restart
+from autoscaler.sim.ours import Ours
 from autoscaler.sim.utilization import (
     OURS,
     POLICIES,
@@ -180,4 +181,4 @@ def test_names_and_settings_are_checked() -> None:
         scaler_of("ours:tolerance", CpuSetup())
     with pytest.raises(ValueError, match="unknown setting"):
         scaler_of("ours:scale_in.cooldwn=60s", CpuSetup())
-    assert scaler_of("ours:scale_in.utilization_stabilization=5m", CpuSetup()).interval_s == 10.0
+    assert isinstance(scaler_of("ours:scale_in.utilization_stabilization=5m", CpuSetup()), Ours)

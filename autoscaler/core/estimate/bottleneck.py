@@ -11,6 +11,7 @@ arrivals limit the deletions. A release that is slower for all messages has an e
 
 from __future__ import annotations
 
+from array import array
 from math import inf, log, sqrt
 from operator import itemgetter
 from statistics import fmean
@@ -91,7 +92,7 @@ class Bottleneck:
 
     def __init__(self) -> None:
         self._minutes: list[WorkedMinute] = []
-        self._counts: list[tuple[float, float]] = []
+        self._counts = array("d")
         self._lag_s = 0.0
         self._limit: float | None = None
         self._rate = 0.0
@@ -124,8 +125,8 @@ class Bottleneck:
         """Add a CloudWatch minute. Minutes are compared while messages wait, or while more have arrived than were
         deleted. Two other minutes end the limit.
         """
-        self._counts.append((minute.deleted, minute.gained))
-        del self._counts[: -MOST_MINUTES if self._minutes else -GAINED_MINUTES]
+        self._counts.extend((minute.deleted, minute.gained))
+        del self._counts[: -2 * (MOST_MINUTES if self._minutes else GAINED_MINUTES)]
         sigmas = GAINED_SIGMAS if self._minutes else CERTAIN_SIGMAS
         self._slack = 0 if saturated or _accumulates(self._counts, sigmas) else self._slack + 1
         if self._slack >= 2:
@@ -133,7 +134,7 @@ class Bottleneck:
         if self._slack >= 2 or self._lag_s > MOST_LAG_S:
             return
         if not self._minutes and saturated:
-            self._counts = self._counts[-1:]
+            del self._counts[:-2]
         recent = [each for each in self._minutes if minute.at - each.at < COMPARED_S]
         self._minutes = [*recent[-MOST_MINUTES + 1 :], minute]
         if self._limit is not None and self._is_released():
@@ -177,10 +178,9 @@ class Bottleneck:
             self._limit, self._rate, self._trial_until = min(enough, self._limit or enough), most, -inf
 
 
-def _accumulates(counts: list[tuple[float, float]], sigmas: float) -> bool:
-    """Whether clearly more messages arrived than were deleted. `counts`: deletions and surplus of each minute."""
-    surplus, deleted = sum([gained for _, gained in counts]), sum([deleted for deleted, _ in counts])
-    return surplus > sigmas * sqrt(1 + 2 * deleted)
+def _accumulates(counts: array[float], sigmas: float) -> bool:
+    """Whether clearly more messages arrived than were deleted. `counts`: deletions, surplus of each minute."""
+    return sum(counts[1::2]) > sigmas * sqrt(1 + 2 * sum(counts[::2]))
 
 
 def _elasticity(minutes: list[WorkedMinute]) -> tuple[float, float]:

@@ -27,7 +27,7 @@ DECAY = 0.98
 VARIED = 0.1
 """Minimum coefficient of variation of the task count. Below it, the dependence on the task count cannot be measured."""
 
-MOST_PENDING = 60
+MOST_PENDING = 24
 """The readings that wait for CloudWatch's minute. Beyond that, the oldest count: CloudWatch has no minutes then."""
 
 
