@@ -125,6 +125,11 @@ def replace(mutant: Mutant) -> None:
         function.__code__ = _code(code, name)
     else:
         _replace_constants(module, code)
+    clear_caches()
+
+
+def clear_caches() -> None:
+    """Forget what the functions of the core remember."""
     for core in _imported_core():
         for known in vars(core).values():
             if hasattr(known, "cache_clear"):
