@@ -12,16 +12,19 @@ from hypothesis import Phase, settings
 
 TESTS = "tests/core"
 
-EXAMPLES = 20
+EXAMPLES, FEWER = 20, 5
 SWEPT_DECISIONS = 4_000
 """Examples per Hypothesis test, and decisions in the sweep: a fifth of a commit's, without shrinking, because only the
-failure matters. They are derived from the test's name, so every run draws the same.
+failure matters. They are derived from the test's source, so every run draws the same.
 """
 
 TIMES_LONGER, MORE_S = 20.0, 1.0
 """A test that takes this many times its CPU time without a mutant, and these seconds, hangs."""
 
 _PROFILE, _PHASES = "mutants", (Phase.explicit, Phase.generate)
+
+_SETTINGS = "_hypothesis_internal_use_settings"
+"""The attribute of a test with the settings of its decorator `settings`."""
 
 _SWEEP = "test_no_law_is_violated_over_many_random_worlds"
 
@@ -48,12 +51,20 @@ class FastTests:
         settings.load_profile(_PROFILE)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for law in {getattr(item, "function", None) for item in items}:
+            if hasattr(law, _SETTINGS):
+                setattr(law, _SETTINGS, _fewer(getattr(law, _SETTINGS)))
         for item in items:
             machine = getattr(item, "cls", None)
             if machine is not None and hasattr(machine, "settings"):
-                machine.settings = settings(machine.settings, max_examples=EXAMPLES, phases=_PHASES)
+                machine.settings = _fewer(machine.settings)
             elif item.name == _SWEEP:
                 item.obj = _short_sweep  # type: ignore[attr-defined]
+
+
+def _fewer(given: settings) -> settings:
+    examples = min(given.max_examples, max(EXAMPLES, given.max_examples // FEWER))
+    return settings(given, max_examples=examples, phases=_PHASES)
 
 
 def is_detected(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from tests.mutants.imports import imported_modules
+from tests.mutants.placing import constants_at, is_replaceable, lines_with
 from tests.mutants.planting import Mutant
 from tests.mutants.tracing import Trace
 
@@ -28,8 +30,9 @@ class Choice:
     def tests_for(self, mutant: Mutant, files: Iterable[str], first: str | None) -> list[tuple[str, float]]:
         """Return the tests of `files` that can detect the mutant, each with its usual CPU time in seconds.
 
-        A mutant inside a function: the tests that execute its statement. Any other is executed at import: the tests
-        whose file imports its module, directly or through other modules. `first`: a test that killed it before.
+        A mutant inside a function: the tests that execute its statement. A constant that only functions use: the tests
+        that execute a statement with it. Any other is executed at import: the tests whose file imports its module,
+        directly or through other modules. `first`: a test that killed the mutant before.
         """
         wanted = set(files)
         chosen = [
@@ -40,13 +43,26 @@ class Choice:
         return sorted(chosen, key=lambda pair: (pair[0] != first, self._cost_s(mutant, *pair)))
 
     def _can_detect(self, trace: Trace, mutant: Mutant) -> bool:
-        if not mutant.within:
+        if not is_replaceable(mutant):
             return mutant.module in self._importing[trace.file]
-        first, last = mutant.lines
-        return not trace.lines.get(mutant.module, frozenset()).isdisjoint(range(first, last + 1))
+        return any(
+            not trace.lines.get(module, frozenset()).isdisjoint(lines) for module, lines in lines_of(mutant).items()
+        )
 
     def _cost_s(self, mutant: Mutant, test: str, seconds: float) -> float:
         """Return the time of the test per mutant that it killed."""
         kills = self._by_module[mutant.module, test]
         kills += SAME_FUNCTION * self._by_function[mutant.module, mutant.function, test]
         return (seconds + 0.001) / (1 + kills)
+
+
+def lines_of(mutant: Mutant) -> Mapping[str, AbstractSet[int]]:
+    """Return the lines of which one is executed if the mutant is, by module: its statement, or the uses of a constant."""
+    if mutant.within:
+        first, last = mutant.lines
+        return {mutant.module: set(range(first, last + 1))}
+    found: dict[str, set[int]] = {}
+    for name in constants_at(mutant):
+        for module, lines in lines_with(name, mutant.module).items():
+            found.setdefault(module, set()).update(lines)
+    return found

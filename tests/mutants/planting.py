@@ -61,7 +61,7 @@ def planted(module: str, source: str, excluded: Set[tuple[str, str]] = frozenset
     page, seen = SourceText(source), {source}
     not_mutated = {name for where, name in excluded if where == module}
     tree = ast.parse(source)
-    statements = _statements(tree)
+    statements = statements_of(tree)
     for statement in tree.body:
         start, end = page.start(statement), page.end(statement)
         for function, node, within in _spots(statement, "", not_mutated, within=False):
@@ -77,7 +77,7 @@ def planted(module: str, source: str, excluded: Set[tuple[str, str]] = frozenset
                         yield Mutant(module, name, operator.__name__, line, before, after, within, changed, lines)
 
 
-def _statements(tree: ast.Module) -> dict[int, tuple[int, int]]:
+def statements_of(tree: ast.Module) -> dict[int, tuple[int, int]]:
     """Return the first and last line of the innermost statement of each line, without the statements inside it."""
     found: dict[int, tuple[int, int]] = {}
     for node in ast.walk(tree):

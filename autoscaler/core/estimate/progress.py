@@ -81,7 +81,7 @@ class Bottleneck:
             return None
         since_s = now - self._probed_at
         if since_s >= self._probe_after_s + PROBE_FOR_S:
-            self._probed_at = now
+            self._probed_at, since_s = now, 0.0
             self._probe_after_s = min(MOST_PROBE_AFTER_S, 2 * self._probe_after_s)
         return self._limit * MORE_TASKS + LEAST_MORE if since_s >= self._probe_after_s else self._limit
 
