@@ -1,0 +1,308 @@
+"""What the estimators of one service make of a sequence of polls, in cases with a closed form; laws over random polls.
+
+Unless stated, a message takes 5 s (configured, not learned), and ten tasks with one slot each are polled every 10 s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.core.estimate import Estimator
+from autoscaler.core.knowledge import Knowledge, Regime, TimedCount
+from autoscaler.core.model import Backlog, Fleet, Flow, Missing, Observation, QueueReading
+from autoscaler.core.policy import Policy, QueuePolicy
+from autoscaler.core.signals import MOST_MESSAGES
+
+POLL_S = 10.0
+Counts = dict[str, Backlog | Missing]
+
+
+def policy(latency_s: float = 60.0, names: tuple[str, ...] = ("q",), **changes: object) -> Policy:
+    queues = tuple(QueuePolicy(name, latency_s) for name in names)
+    plain = Policy("orders", 0, 5000, queues=queues, acceptable_latency_s=latency_s, processing_time_s=5.0, learn=False)
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+class Polls:
+    """The polls of a service with one queue."""
+
+    def __init__(self, configured: Policy, visible: int = 0, in_flight: int = 0, *, tasks: int = 10) -> None:
+        self.policy, self.tasks, self.now = configured, tasks, 0.0
+        self.estimator = Estimator(configured, self.seen(visible, in_flight), POLL_S)
+        self.known = self.see(visible, in_flight, after_s=0.0)
+
+    def seen(self, visible: int, in_flight: int = 0, flow: Flow | None = None, **more: object) -> Observation:
+        backlog = replace(Backlog(visible, in_flight, 0, self.now), **more)  # type: ignore[arg-type]
+        fleet = Fleet(self.tasks, self.tasks, 0, self.now)
+        return Observation(self.now, fleet, (QueueReading("q", backlog),), flow=flow)
+
+    def see(
+        self, visible: int, in_flight: int = 0, *, after_s: float = POLL_S, flow: Flow | None = None, **more: object
+    ) -> Knowledge:
+        self.now += after_s
+        self.known = self.estimator.see(self.policy, self.seen(visible, in_flight, flow, **more))
+        return self.known
+
+    def grow(self, *by: int, in_flight: int = 0, visible: int = 0) -> Knowledge:
+        """Poll once for each number, by which the visible messages grow."""
+        for more in by:
+            visible += more
+            self.see(visible, in_flight)
+        return self.known
+
+
+# Arrivals, load and what is expected.
+
+
+def test_arrivals_are_the_growth_and_the_completions_of_the_messages_in_progress() -> None:
+    """Five in flight complete ten messages in 10 s. One more is visible at each poll: 11 arrivals a poll."""
+    known = Polls(policy(), 0, 5).grow(*[1] * 8, in_flight=5)
+    assert known.rate_per_s.value == pytest.approx(1.1)
+    assert (known.rate_per_s.weight, known.rate_per_s.age_s) == (pytest.approx(66.0), 0.0)
+    assert known.load == known.lasting_load == pytest.approx(5.5)
+    [queue] = known.queues
+    assert [each.seconds for each in queue.coming] == [10, 20, 30, 40, 50, 60]
+    assert [each.messages for each in queue.coming] == pytest.approx([11, 22, 33, 44, 55, 66])
+    assert (known.interval_s, known.slow_s, known.regime, known.holding_s) == (10.0, 5.0, Regime.IDLE, 0.0)
+
+
+def test_messages_in_flight_beyond_the_slots_are_in_progress_elsewhere() -> None:
+    """30 in flight, ten slots: ten are in progress, and complete 20 in 10 s. One more is visible at each poll."""
+    known = Polls(policy(), 5, 30).grow(*[1] * 8, in_flight=30, visible=5)
+    assert known.rate_per_s.value == pytest.approx(2.1)
+
+
+def test_the_mean_of_the_messages_in_progress_at_both_polls_completes() -> None:
+    polls = Polls(policy(), 9, 2)
+    polls.see(9, 6)
+    assert polls.known.rate_per_s.weight == pytest.approx(4 + 4 * 10 / 5)
+
+
+@pytest.mark.parametrize(
+    ("processing_s", "slots", "within_s"), [(5.0, 1, 60), (20.0, 1, 60), (50.0, 1, 150), (50.0, 2, 150), (300.0, 1, 400)]
+)
+def test_the_load_is_that_of_a_minute_or_three_processing_times(
+    processing_s: float, slots: int, within_s: int
+) -> None:
+    """40 polls: 4 arrivals each, in the last 6 one each. Nothing is in flight. 900 s would be ten minutes: 600 s."""
+    configured = policy(processing_time_s=processing_s, task_concurrency=slots)
+    known = Polls(configured).grow(*[4] * 34, *[1] * 6)
+    arrived = 6 + 4 * (within_s // 10 - 6)
+    span_s = max(60.0, min(600.0, 3 * processing_s))
+    assert known.load == pytest.approx(arrived / span_s * processing_s / slots)
+
+
+@pytest.mark.parametrize(("latency_s", "within_s"), [(60.0, 60), (180.0, 60), (300.0, 100), (900.0, 300)])
+def test_the_lasting_load_is_that_of_a_third_of_the_latency(latency_s: float, within_s: int) -> None:
+    known = Polls(policy(latency_s)).grow(*[4] * 34, *[1] * 6)
+    assert known.lasting_load == pytest.approx((6 + 4 * (within_s / 10 - 6)) / within_s * 5)
+
+
+def test_a_look_ahead_can_only_raise_the_expected_arrivals() -> None:
+    polls = Polls(policy())
+    polls.grow(*[4] * 8)
+    ahead = {"q": tuple(TimedCount(float(span), messages) for span, messages in zip(range(10, 70, 10), [1, 9, 9, 9, 90, 90]))}
+    known = polls.estimator.see(polls.policy, polls.seen(32), ahead)
+    assert [each.messages for each in known.queues[0].coming] == pytest.approx([4, 9, 12, 16, 90, 90])
+    other = polls.estimator.see(polls.policy, polls.seen(32), {"other": ahead["q"]})
+    assert [each.messages for each in other.queues[0].coming] == pytest.approx([4, 8, 12, 16, 20, 24])
+
+
+def test_messages_arrive_if_the_count_rose_or_the_look_ahead_expects_some() -> None:
+    polls = Polls(policy())
+    assert not polls.known.arriving
+    assert polls.see(1).arriving
+    assert [polls.see(1).arriving for _ in range(7)] == [True] * 6 + [False]
+    some, none = {"q": (TimedCount(10.0, 0.1),)}, {"q": (TimedCount(10.0, 0.0),)}
+    assert polls.estimator.see(polls.policy, polls.seen(1), some).arriving
+    assert not polls.estimator.see(polls.policy, polls.seen(1), none).arriving
+
+
+def test_delayed_messages_wait_first_if_they_count() -> None:
+    polls = Polls(policy(count_delayed=True))
+    known = polls.see(3, delayed=7)
+    assert [tuple(each) for each in known.queues[0].waiting] == [(0.0, 7), (5.0, 3.0)]
+    assert [tuple(each) for each in polls.see(3, delayed=0).queues[0].waiting] == [(15.0, 3.0)]
+    assert [tuple(each) for each in Polls(policy()).see(3, delayed=7).queues[0].waiting] == [(5.0, 3.0)]
+
+
+# What was received, and late.
+
+
+@pytest.mark.parametrize(
+    ("visible", "received", "late"), [(100, 0.0, 0.0), (70, 30.0, 30.0), (40, 60.0, 50.0), (0, 100.0, 50.0)]
+)
+def test_messages_that_are_gone_were_received_the_oldest_first(visible: int, received: float, late: float) -> None:
+    """Fifty have waited for 65 s and fifty for 5 s; they are received 5 s later on average. The target is 60 s."""
+    polls = Polls(policy(), 0)
+    polls.grow(50, 0, 0, 0, 0, 0, 50)
+    known = polls.see(visible)
+    assert (known.received, known.late) == (received, pytest.approx(late))
+
+
+@pytest.mark.parametrize(("latency_s", "late"), [(69.0, 30.0), (70.0, 0.0)])
+def test_a_message_is_late_if_its_age_halfway_between_the_polls_exceeds_the_target(
+    latency_s: float, late: float
+) -> None:
+    polls = Polls(policy(latency_s))
+    polls.grow(50, 0, 0, 0, 0, 0, 0)
+    assert polls.see(20).late == late
+
+
+def test_arrivals_between_two_polls_that_are_gone_were_received() -> None:
+    """Five in progress complete ten in 10 s, and as many wait as before: ten arrived and were received."""
+    busy = Polls(policy(), 3, 5)
+    assert (busy.see(3, 5).received, busy.known.late) == (10.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "in_flight", "received"),
+    [(0, 0, 0, 0.0), (1, 0, 0, 50.0), (0, 1, 0, 50.0), (0, 0, 1, 49.0)],
+)
+def test_without_tasks_and_messages_in_flight_messages_that_are_gone_were_purged(
+    before: int, after: int, in_flight: int, received: float
+) -> None:
+    polls = Polls(policy(), 100, tasks=before)
+    polls.tasks = after
+    assert polls.see(50, in_flight).received == pytest.approx(50.0 if received else 0.0, abs=1.0)
+
+
+# Which readings count.
+
+
+@pytest.mark.parametrize(("gap_s", "is_learned"), [(25.0, True), (25.5, False)])
+def test_after_two_and_a_half_intervals_without_a_reading_a_minute_is_not_used(gap_s: float, is_learned: bool) -> None:
+    polls = Polls(policy(processing_time_s=None, learn=True), 0, 5)
+    for after_s in (10.0, gap_s, 10.0, 10.0, 10.0):
+        polls.see(0, 5, after_s=after_s)
+    known = polls.see(0, 5, flow=Flow(60, 60, 10, 60.0, 0))
+    assert (known.processing_s.weight > 0) == is_learned
+
+
+def test_a_minute_is_learned_from_once() -> None:
+    polls = Polls(policy(processing_time_s=None, learn=True), 0, 5)
+    for _ in range(7):
+        polls.see(0, 5)
+    flow = Flow(60, 60, 10, 60.0, 0)
+    weights = [polls.see(0, 5, flow=flow).processing_s.weight for _ in range(3)]
+    assert weights == [60.0] * 3
+    for _ in range(3):
+        polls.see(0, 5)
+    assert polls.see(0, 5, flow=replace(flow, at=120.0)).processing_s.weight == pytest.approx(60 * 0.85 + 60)
+
+
+@pytest.mark.parametrize(
+    ("visible", "in_flight", "is_possible"),
+    [(0, 0, True), (-1, 0, False), (0, -1, False), (MOST_MESSAGES, MOST_MESSAGES, True), (MOST_MESSAGES * 2, 0, False)],
+)
+def test_possible_counts(visible: float, in_flight: float, is_possible: bool) -> None:
+    polls = Polls(policy())
+    assert bool(polls.see(int(visible), int(in_flight)).queues) == is_possible
+
+
+@pytest.mark.parametrize(("latency_s", "late_by"), [(84.9, True), (85.0, False)])
+def test_arrivals_must_be_foreseen_if_the_latency_is_shorter_than_a_poll_and_a_late_start(
+    latency_s: float, late_by: bool
+) -> None:
+    assert Polls(policy(latency_s)).estimator.must_foresee(policy(latency_s)) is late_by
+
+
+# The slots.
+
+
+def slots_after(polls: Polls, readings: int, **more: object) -> float:
+    for reading in range(readings):
+        polls.see(50 + reading % 2, 40, **more)
+    return polls.known.concurrency.value
+
+
+def prefetching(**changes: object) -> Polls:
+    """Ten tasks that are configured to hold ten messages each and hold four."""
+    return Polls(policy(learn=True, task_concurrency=10, **changes), 50, 40)
+
+
+def test_the_slots_are_learned_from_readings_with_a_backlog() -> None:
+    assert slots_after(prefetching(), 300) == 4.0
+    assert slots_after(prefetching(), 300, groups_in_flight=3) == 10.0, "FIFO groups limit the messages in flight"
+    idle = prefetching()
+    for _ in range(100):
+        idle.see(0, 40)
+    assert idle.known.concurrency.value == 10.0, "nothing waits"
+
+
+@pytest.mark.parametrize(("desired", "is_seen"), [(10, True), (11, False)])
+def test_slots_are_not_learned_while_tasks_start_or_stop(desired: int, is_seen: bool) -> None:
+    polls = prefetching()
+    seen = polls.seen(50, 40)
+    polls.estimator.see(polls.policy, replace(seen, fleet=Fleet(desired, 10, desired - 10, polls.now)))
+    readings = 1 + 0.98 + 0.98**2 if is_seen else 1 + 0.98
+    assert polls.see(50, 40).concurrency.weight == pytest.approx(readings)
+
+
+# Laws over random polls.
+
+reading = st.tuples(
+    st.sampled_from([0, 0, 1, 5, 40, 500]), st.sampled_from([0, 1, 5, 10, 30]), st.sampled_from([0, 2, 40, 300])
+)
+polls_of_two = st.lists(st.tuples(reading, reading), min_size=1, max_size=25)
+
+
+def played(readings: list[tuple[tuple[int, int, int], ...]], names: tuple[str, ...]) -> Knowledge:
+    """Return the knowledge after polls of queues with these names; each reading is (visible, in flight, deleted)."""
+    configured = policy(names=names, learn=True)
+    estimator = None
+    for number, each in enumerate(readings):
+        now = POLL_S * number
+        counted_at = now // 60 * 60 - 60
+        queues = tuple(
+            QueueReading(name, Backlog(visible, in_flight, 0, now, deleted=deleted, counted_at=counted_at))
+            for name, (visible, in_flight, deleted) in zip(names, each, strict=True)
+        )
+        minute = Flow(9, sum(deleted for _, _, deleted in each), 10, counted_at, 0)
+        seen = Observation(now, Fleet(10, 10, 0, now), queues, flow=minute if number % 6 == 5 else None)
+        estimator = estimator or Estimator(configured, seen, POLL_S)
+        known = estimator.see(configured, seen)
+    return known
+
+
+@given(polls_of_two)
+def test_the_order_of_the_queues_does_not_matter(readings: list[tuple[tuple[int, int, int], ...]]) -> None:
+    one, other = played(readings, ("a", "b")), played([each[::-1] for each in readings], ("b", "a"))
+    assert other.slow_s == pytest.approx(one.slow_s)
+    assert other.load == pytest.approx(one.load)
+    assert (other.received, other.late) == (pytest.approx(one.received), pytest.approx(one.late))
+    assert [queue.name for queue in other.queues] == ["b", "a"]
+    assert [queue.waiting for queue in other.queues[::-1]] == [
+        tuple(TimedCount(pytest.approx(age_s), pytest.approx(messages)) for age_s, messages in queue.waiting)
+        for queue in one.queues
+    ]
+
+
+@given(polls_of_two)
+def test_an_empty_queue_changes_nothing(readings: list[tuple[tuple[int, int, int], ...]]) -> None:
+    alone = played([(each[0],) for each in readings], ("a",))
+    both = played([(each[0], (0, 0, 0)) for each in readings], ("a", "b"))
+    assert replace(both, queues=both.queues[:1]) == alone
+    assert both.queues[1].waiting == ()
+    assert all(messages == 0 for _, messages in both.queues[1].coming)
+
+
+@given(polls_of_two)
+def test_the_waiting_messages_are_all_visible_ones_with_ages_since_the_first_poll(
+    readings: list[tuple[tuple[int, int, int], ...]],
+) -> None:
+    known = played(readings, ("a", "b"))
+    for queue, (visible, _, _) in zip(known.queues, readings[-1], strict=True):
+        assert sum(messages for _, messages in queue.waiting) == pytest.approx(visible)
+        ages_s = [age_s for age_s, _ in queue.waiting]
+        assert ages_s == sorted(ages_s)
+        assert all(0 <= age_s <= POLL_S * len(readings) for age_s in ages_s)
+        arrived = [messages for _, messages in queue.coming]
+        assert arrived == sorted(arrived)
+    assert known.received >= known.late >= 0
+    assert known.load >= 0
+    assert known.slow_s >= known.processing_s.value > 0
