@@ -243,6 +243,72 @@ def test_slots_are_not_learned_while_tasks_start_or_stop(desired: int, is_seen: 
     assert polls.see(50, 40).concurrency.weight == pytest.approx(readings)
 
 
+# CloudWatch's minutes.
+
+
+def test_counted_deletions_correct_the_arrivals_of_their_minute() -> None:
+    """Five are visible all the time; 30 deletions in the minute until 60 s are 30 arrivals. One count alone is none."""
+    polls = Polls(policy(), 5)
+    polls.grow(*[0] * 6, visible=5)
+    for more in ({"deleted": 30}, {"counted_at": 60.0}, {"deleted": 30, "counted_at": None}):
+        assert polls.see(5, after_s=0.0, **more).rate_per_s.weight == 0.0
+    assert polls.see(5, after_s=0.0, deleted=30, counted_at=60.0).rate_per_s.weight == pytest.approx(30.0)
+
+
+def test_a_corrected_processing_time_corrects_the_arrivals_that_were_derived_from_it() -> None:
+    """Five in progress complete 5 x 10 / 12 in a poll, as long as 12 s are assumed. It is about 5 s: 60 were deleted."""
+    polls = Polls(policy(processing_time_s=None, learn=True), 3, 5)
+    before = polls.grow(*[1] * 6, visible=3, in_flight=5)
+    assert before.rate_per_s.weight == pytest.approx(6 + 6 * 5 * 10 / 12)
+    after = polls.see(9, 5, after_s=0.0, flow=Flow(60, 60, 10, 60.0, 0))
+    assert after.processing_s.value == pytest.approx(5.0, rel=0.05)
+    assert after.rate_per_s.weight == pytest.approx(6 + 6 * 5 * 10 / after.processing_s.value)
+
+
+def test_ages_are_known_as_far_back_as_the_longest_latency() -> None:
+    polls = Polls(policy(3600.0))
+    known = polls.grow(*[1] * 300)
+    assert known.queues[0].waiting[-1].seconds == pytest.approx(3000.0, abs=60)
+    assert len(known.queues[0].waiting) > 60
+    short = Polls(policy(60.0)).grow(*[1] * 59)
+    assert short.queues[0].waiting[-1].seconds == pytest.approx(585.0, abs=15)
+
+
+def bottlenecked(deleted: int, *, tasks: tuple[int, int] = (10, 40), visible: int = 5000, drift: int = 1) -> Knowledge:
+    """Return the knowledge after four minutes with few tasks and four with many, all deleting as much.
+
+    Slots are full, and messages wait. CloudWatch's minute is read when it ends.
+    """
+    polls = Polls(policy(processing_time_s=2.0), visible, tasks[0], tasks=tasks[0])
+    for minute in range(8):
+        polls.tasks = tasks[minute // 4]
+        for poll in range(6):
+            flow = Flow(deleted, deleted, polls.tasks, polls.now, visible) if poll == 0 and minute else None
+            polls.see(visible + drift * (poll % 2), polls.tasks, flow=flow)
+    return polls.known
+
+
+def test_tasks_that_delete_no_more_show_a_bottleneck() -> None:
+    assert bottlenecked(300).bottleneck == pytest.approx(10.0, rel=0.1)
+    assert bottlenecked(300, tasks=(10, 15)).bottleneck is None
+    assert bottlenecked(300, visible=150).bottleneck is None, "fewer wait than are received between two polls"
+
+
+def test_minutes_in_which_messages_are_held_show_no_bottleneck() -> None:
+    assert bottlenecked(0, drift=0).bottleneck is None
+    assert bottlenecked(0, drift=0).regime is Regime.BATCH
+    assert bottlenecked(0, drift=0).holding_s > 100
+    assert bottlenecked(300, drift=0).regime is not Regime.BATCH, "CloudWatch counts deletions"
+
+
+@pytest.mark.parametrize(("in_flight", "is_held"), [(7, False), (8, True)])
+def test_counts_are_evidence_if_four_fifths_of_the_slots_are_occupied(in_flight: int, is_held: bool) -> None:
+    polls = Polls(policy(), 50, in_flight)
+    for _ in range(12):
+        polls.see(50, in_flight)
+    assert (polls.known.holding_s > 0) is is_held
+
+
 # Laws over random polls.
 
 reading = st.tuples(
