@@ -45,7 +45,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
-    parser.add_argument("modules", metavar="MODULE", nargs="*", help="such as latency, rules/pace, rules [default: all]")
+    parser.add_argument(
+        "modules", metavar="MODULE", nargs="*", help="such as latency, rules/pace, rules [default: all]"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="number of parallel trials [default: 2]")
     parser.add_argument("--seed-sample", metavar="N", type=int, help="test N random mutants, the same at every run")
     options = parser.parse_args(arguments)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tests.mutants.planting import Mutant
-from tests.mutants.tracing import CACHE, test_digests
+from tests.mutants.tracing import CACHE, digests_of_tests
 
 _JOURNAL = CACHE / "journal.jsonl"
 
@@ -33,11 +33,10 @@ class Journal:
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._killers: dict[tuple[str, str, str, str], str] = {}
-        self._digests = test_digests()
+        self._digests = digests_of_tests()
         CACHE.mkdir(parents=True, exist_ok=True)
         if _JOURNAL.is_file():
             self._read(_JOURNAL.read_text().splitlines())
-        self._file = _JOURNAL.open("a")
         self._write({"digests": self._digests})
 
     def _read(self, lines: Sequence[str]) -> None:
@@ -45,7 +44,7 @@ class Journal:
         for line in lines:
             try:
                 row = json.loads(line)
-            except ValueError:  # the last line of a run that was ended
+            except ValueError:  # empty, or the last line of a run that was ended
                 continue
             if "digests" in row:
                 digests = row["digests"]
@@ -85,9 +84,9 @@ class Journal:
         return _digest(mutant.module, mutant.source)
 
     def _write(self, row: dict[str, object]) -> None:
-        json.dump(row, self._file)
-        self._file.write("\n")
-        self._file.flush()
+        """Append a line. It begins with a line feed, in case that the last run ended within a line."""
+        with _JOURNAL.open("a") as file:
+            file.write(f"\n{json.dumps(row)}")
 
 
 def _digest(*texts: str) -> str:

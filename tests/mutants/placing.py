@@ -53,10 +53,7 @@ def lines_with(constant: str, module: str) -> Mapping[str, AbstractSet[int]]:
     names, new = {constant}, {constant}
     while new:
         new = {
-            name
-            for node in _tree(CORE / f"{module}.py").body
-            if _names_in(node) & names
-            for name in _assigned(node)
+            name for node in _tree(CORE / f"{module}.py").body if _names_in(node) & names for name in _assigned(node)
         } - names
         names |= new
     found: dict[str, AbstractSet[int]] = {}

@@ -44,15 +44,15 @@ def traces(jobs: int) -> dict[str, Trace] | None:
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     stored = json.loads(_STORED.read_text()) if _STORED.is_file() else {}
-    current = {path: digest for path, digest in test_digests().items() if path in stored}
+    current = {path: digest for path, digest in digests_of_tests().items() if path in stored}
     known = {path: entry for path, entry in stored.items() if current.get(path) == entry["digest"]}
-    missing = sorted(test_digests().keys() - known.keys())
+    missing = sorted(digests_of_tests().keys() - known.keys())
     if missing:
         sys.stderr.write(f"recording which lines the tests of {len(missing)} files execute ...\n")
         recorded = _recorded(missing, jobs)
         if recorded is None:
             return None
-        known |= {path: {"digest": test_digests()[path], "tests": tests} for path, tests in recorded.items()}
+        known |= {path: {"digest": digests_of_tests()[path], "tests": tests} for path, tests in recorded.items()}
         _STORED.write_text(json.dumps(known))
     return {
         test: Trace(path, seconds, {module: frozenset(numbers) for module, numbers in lines.items()})
@@ -62,7 +62,7 @@ def traces(jobs: int) -> dict[str, Trace] | None:
 
 
 @cache
-def test_digests() -> dict[str, str]:
+def digests_of_tests() -> dict[str, str]:
     """Return a digest of each test file, with all that its outcome depends on: the files that it imports, the way tests
     are run, Python and Hypothesis.
     """

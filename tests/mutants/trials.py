@@ -48,9 +48,7 @@ _Judge: TypeAlias = Callable[[Mutant, Tests, Callable[[str], None]], bool]
 """Returns whether a test detects the mutant. Runs in the child, and calls its last argument before each test."""
 
 
-def judge(
-    mutants: Sequence[Mutant], jobs: int, tests_for: Callable[[Mutant], Tests], report: ReportOutcome
-) -> None:
+def judge(mutants: Sequence[Mutant], jobs: int, tests_for: Callable[[Mutant], Tests], report: ReportOutcome) -> None:
     """Run all trials, `jobs` at a time, and report each outcome. Must be called before the core is imported."""
     within = [mutant for mutant in mutants if placing.is_replaceable(mutant)]
     reimported = [mutant for mutant in mutants if not placing.is_replaceable(mutant)]

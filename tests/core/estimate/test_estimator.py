@@ -83,11 +83,10 @@ def test_the_mean_of_the_messages_in_progress_at_both_polls_completes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("processing_s", "slots", "within_s"), [(5.0, 1, 60), (20.0, 1, 60), (50.0, 1, 150), (50.0, 2, 150), (300.0, 1, 400)]
+    ("processing_s", "slots", "within_s"),
+    [(5.0, 1, 60), (20.0, 1, 60), (50.0, 1, 150), (50.0, 2, 150), (300.0, 1, 400)],
 )
-def test_the_load_is_that_of_a_minute_or_three_processing_times(
-    processing_s: float, slots: int, within_s: int
-) -> None:
+def test_the_load_is_that_of_a_minute_or_three_processing_times(processing_s: float, slots: int, within_s: int) -> None:
     """40 polls: 4 arrivals each, in the last 6 one each. Nothing is in flight. 900 s would be ten minutes: 600 s."""
     configured = policy(processing_time_s=processing_s, task_concurrency=slots)
     known = Polls(configured).grow(*[4] * 34, *[1] * 6)
@@ -105,7 +104,9 @@ def test_the_lasting_load_is_that_of_a_third_of_the_latency(latency_s: float, wi
 def test_a_look_ahead_can_only_raise_the_expected_arrivals() -> None:
     polls = Polls(policy())
     polls.grow(*[4] * 8)
-    ahead = {"q": tuple(TimedCount(float(span), messages) for span, messages in zip(range(10, 70, 10), [1, 9, 9, 9, 90, 90]))}
+    ahead = {
+        "q": tuple(TimedCount(float(span), messages) for span, messages in zip(range(10, 70, 10), [1, 9, 9, 9, 90, 90]))
+    }
     known = polls.estimator.see(polls.policy, polls.seen(32), ahead)
     assert [each.messages for each in known.queues[0].coming] == pytest.approx([4, 9, 12, 16, 90, 90])
     other = polls.estimator.see(polls.policy, polls.seen(32), {"other": ahead["q"]})

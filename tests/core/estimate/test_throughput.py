@@ -182,7 +182,8 @@ def test_gaps_less_than_seven_minutes_apart_are_one(second_s: float, is_used: bo
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "fewest"), [(10.0, 30.0, 2), (11.0, 30.0, 2), (20.0, 40.0, 2), (30.0, 50.0, 2), (31.0, 50.0, 3), (90.0, 95.0, 5)]
+    ("start", "end", "fewest"),
+    [(10.0, 30.0, 2), (11.0, 30.0, 2), (20.0, 40.0, 2), (30.0, 50.0, 2), (31.0, 50.0, 3), (90.0, 95.0, 5)],
 )
 def test_the_fewest_visible_messages_of_the_readings_of_a_time_and_of_the_one_before(
     start: float, end: float, fewest: int
@@ -353,7 +354,9 @@ def test_the_estimate_is_between_the_shortest_and_the_longest_time_that_was_seen
 # Workers that delete messages first.
 
 
-@pytest.mark.parametrize(("held", "deleted", "hides"), [(2.9, 5, False), (0.4, 4, False), (0.4, 5, True), (3.1, 60, False)])
+@pytest.mark.parametrize(
+    ("held", "deleted", "hides"), [(2.9, 5, False), (0.4, 4, False), (0.4, 5, True), (3.1, 60, False)]
+)
 def test_hardly_any_message_in_flight_shows_that_workers_delete_messages_first(
     held: float, deleted: int, hides: bool
 ) -> None:

@@ -87,7 +87,9 @@ def test_a_short_gap_is_filled_with_the_last_known_value(gap: int) -> None:
     with_gap, held = after(*[4.0] * 100, *[None] * gap, 9.0), after(*[4.0] * (100 + gap), 9.0)
     assert known(with_gap).minute == known(held).minute == MONDAY + 100 + gap
     newest = np.arange(MONDAY + 95, MONDAY + 101 + gap)
-    assert with_gap._history.recent(newest).tolist() == held._history.recent(newest).tolist() == [2.0] * (5 + gap) + [3.0]
+    assert (
+        with_gap._history.recent(newest).tolist() == held._history.recent(newest).tolist() == [2.0] * (5 + gap) + [3.0]
+    )
 
 
 def test_a_long_gap_is_filled_with_the_day_before_from_its_eleventh_minute_on() -> None:

@@ -64,7 +64,9 @@ class Past:
         own = {f"{ago} ago": self.today(now - ago) for ago in range(6)}
         own |= {f"mean of {window}": self.mean(window, now, (0,)) for window in (5, 15, 60)}
         for timer in (5, 10, 15, 20, 30, 60):
-            own[f"timer of {timer}"] = self.today(max(at for at in range(now - 60, now + 1) if (then - at) % timer == 0))
+            own[f"timer of {timer}"] = self.today(
+                max(at for at in range(now - 60, now + 1) if (then - at) % timer == 0)
+            )
         return own | {
             "hour before": self.today(then - 120),
             "yesterday": self.mean(1, then, (1,)),
