@@ -224,7 +224,7 @@ def test_the_headroom_is_that_of_kingman_at_most_twice_the_root_of_the_load(
     found = needed(known(load=20.0, slow_s=slow_s, spread=spread), running=40, in_flight=20)
     [load] = [term for term in found.terms if term.name == "load"]
     assert load.tasks == pytest.approx(20 + headroom)
-    assert load.parts == (("arrivals", 20.0), ("headroom", pytest.approx(headroom)))
+    assert dict(load.parts) == pytest.approx({"arrivals": 20.0, "headroom": headroom})
 
 
 @pytest.mark.parametrize(("load", "tasks"), [(0.5, 0.0), (0.51, 0.51 + 0.575)])

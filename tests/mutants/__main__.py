@@ -64,7 +64,8 @@ def _modules(names: Sequence[str]) -> list[str]:
 
 def _today() -> str:
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return f"{today}, commit {commit.stdout.strip()}" if commit.returncode == 0 else today
 
 

@@ -57,7 +57,7 @@ class Choice:
 
 
 def lines_of(mutant: Mutant) -> Mapping[str, AbstractSet[int]]:
-    """Return the lines of which one is executed if the mutant is, by module: its statement, or the uses of a constant."""
+    """Return the lines that execute the mutant, by module: those of its statement, or of the uses of its constant."""
     if mutant.within:
         first, last = mutant.lines
         return {mutant.module: set(range(first, last + 1))}

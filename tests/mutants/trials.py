@@ -27,7 +27,7 @@ from tests.mutants.asking import OPTIONS, FastTests, is_detected
 from tests.mutants.planting import ROOT, Mutant
 
 TIMEOUT_S = 600.0
-"""Seconds after which a trial that hangs without using CPU time is killed. `asking` limits the CPU time of each test."""
+"""Seconds after which a trial that hangs without using CPU time is killed. `asking` limits the CPU time of a test."""
 
 MEMORY_LIMIT_BYTES = 2 * 1024**3
 
@@ -177,6 +177,10 @@ class _Trial:
             os.dup2(silent, 2)
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
             numbers = {test: number.to_bytes(4, "little") for number, (test, _) in enumerate(self.tests)}
-            code = int(self.judged(self.mutant, self.tests, lambda test: os.write(write, numbers[test])))
+
+            def running(test: str) -> None:
+                os.write(write, numbers[test])
+
+            code = int(self.judged(self.mutant, self.tests, running))
         finally:
             os._exit(code)

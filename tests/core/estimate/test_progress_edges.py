@@ -73,7 +73,7 @@ def test_missing_deletions_are_certain_at_three_standard_deviations(spread: floa
 
 @pytest.mark.parametrize(("off", "is_limited"), [(80.8, True), (80.85, False)])
 def test_the_scatter_of_the_deletions_is_the_variance_of_their_mean(off: float, is_limited: bool) -> None:
-    """140 are missing. Four minutes of 110 +- off: the variance of the mean is off^2 / 3; 3 sigmas are 139.95, 140.04."""
+    """140 are missing. Four minutes of 110 +- off: the mean has the variance off^2 / 3; 3 sigmas: 139.95, 140.04."""
     found = after(*[(12, 100)] * 4, *[(30, 110 + off), (30, 110 - off)] * 2)
     assert (found.limit(480.0) is not None) == is_limited
 
@@ -90,7 +90,7 @@ def test_one_fifth_more_deletions_end_the_limit(deleted: float, is_limited: bool
 
 @pytest.mark.parametrize(("deleted", "is_limited"), [(168, True), (176, False)])
 def test_more_deletions_end_the_limit_if_they_are_certain(deleted: float, is_limited: bool) -> None:
-    """120 a minute at the limit: 48 more are less than 3 x sqrt(2 x 288 / 2) = 50.9, 56 more than 3 x sqrt(296) = 51.6."""
+    """120 a minute at the limit: 48 more are less than 3 x sqrt(2 x 288 / 2) = 50.9, 56 are more than 51.6."""
     found = after((14, 120), (14, 120), (40, 120), (40, 120))
     assert (then(found, (14, deleted), (14, deleted)).limit(360.0) is not None) == is_limited
 

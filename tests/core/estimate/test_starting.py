@@ -140,6 +140,6 @@ def test_as_many_tasks_are_expected_as_are_missing_at_most(readings: list[tuple[
         starting.see(fleet(desired, running), now)
         coming = starting.coming(now)
         assert sum(tasks for _, tasks in coming) <= max(0, desired - running)
-        assert all(tasks > 0 and 5.0 <= seconds <= starting.mean_s or seconds == 5.0 for seconds, tasks in coming)
+        assert all((tasks > 0 and 5.0 <= seconds <= starting.mean_s) or seconds == 5.0 for seconds, tasks in coming)
         assert 0.0 < starting.mean_s <= STALLED_S
         assert 0.0 < starting.late_s <= STALLED_S

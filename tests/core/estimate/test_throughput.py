@@ -104,7 +104,7 @@ def test_a_minute_without_deletions_counts_at_most_as_four_messages(held: float,
 
 @pytest.mark.parametrize(("deleted", "limited"), [(9, True), (10, False)])
 def test_ten_deletions_of_a_minute_with_a_backlog_are_certain(deleted: int, limited: bool) -> None:
-    """100 busy slots, nine or ten deletions: ten minutes each. Uncertain ones count as 4 x 12 s for each and one more."""
+    """100 busy slots, nine or ten deletions: ten minutes each. Uncertain ones count as 4 x 12 s each."""
     learned = Minutes(12.0).add(100.0, deleted, visible=50)
     taken_s = 4 * (deleted + 1) * 12.0 if limited else 6000.0
     assert learned.mean_s == pytest.approx(blended(taken_s, deleted, 12.0))
@@ -332,8 +332,8 @@ def test_times_in_another_unit_give_the_estimates_in_that_unit(
     plain, scaled = Minutes(prior_s), Minutes(prior_s * ratio)
     for held, deleted, visible, overfull in worked:
         more = {"visible": visible, "overfull": 0 if visible else max(0, overfull - 6)}
-        plain.add(held, deleted, slots=40.0, **more)  # type: ignore[arg-type]
-        scaled.add(held * ratio, deleted, slots=40.0 * ratio, **more)  # type: ignore[arg-type]
+        plain.add(held, deleted, slots=40.0, **more)
+        scaled.add(held * ratio, deleted, slots=40.0 * ratio, **more)
     assert scaled.learned.mean_s == pytest.approx(plain.learned.mean_s * ratio, rel=1e-6)
     assert scaled.learned.slow_s == pytest.approx(plain.learned.slow_s * ratio, rel=1e-6)
     assert scaled.learned.spread == pytest.approx(plain.learned.spread, rel=1e-6)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from autoscaler.core.forecast import Forecaster, Outlook
-from autoscaler.core.forecast.forecaster import FEWEST, QUANTILES, _shared_arrays
+from autoscaler.core.forecast.forecaster import QUANTILES, _shared_arrays
+from autoscaler.core.forecast.models import FEWEST
 from tests.core.forecast.test_forecast import DAY, MONDAY, known, poisson
 
 
@@ -144,7 +148,12 @@ def test_minutes_one_by_one_and_at_once_give_the_same_forecast_exactly_within_tw
 
 def test_a_forecaster_has_the_size_of_its_arrays() -> None:
     forecaster = after(*[9.0] * 100)
-    arrays = [forecaster._roots, forecaster._skills, forecaster._errors._sums, forecaster._errors._counts]
+    arrays: list[NDArray[Any]] = [
+        forecaster._roots,
+        forecaster._skills,
+        forecaster._errors._sums,
+        forecaster._errors._counts,
+    ]
     arrays += [forecaster._mix_errors._sums, forecaster._mix_errors._counts, forecaster._predictions._stored]
     arrays += [forecaster._headroom._frequencies, forecaster._regression._weights]
     arrays += [forecaster._history._recent, forecaster._history._codes, forecaster._history._peaks]
@@ -160,9 +169,9 @@ def test_every_horizon_is_fitted_once_a_day_and_four_times_on_the_first() -> Non
     fits = forecaster._due(MONDAY, MONDAY + 2 * DAY - 1, MONDAY + 2 * DAY - 1)
     first_day = [minute for minute in fits if minute < DAY]
     assert first_day[0] == FEWEST
-    assert {later - earlier for earlier, later in zip(first_day, first_day[1:], strict=False)} == {18}
+    assert {later - earlier for earlier, later in pairwise(first_day)} == {18}
     later_days = [minute for minute in fits if minute >= DAY]
-    assert {later - earlier for earlier, later in zip(later_days, later_days[1:], strict=False)} == {72}
+    assert {later - earlier for earlier, later in pairwise(later_days)} == {72}
     assert sorted(fits[minute] for minute in later_days) == list(range(1, 21))
     assert [fits[minute] for minute in first_day[:3]] == [(MONDAY + minute) // 18 % 20 + 1 for minute in first_day[:3]]
 

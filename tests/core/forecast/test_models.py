@@ -197,7 +197,12 @@ def test_a_fit_needs_three_hours_of_which_the_minute_ahead_is_known(rows: int, i
 def test_a_fit_uses_all_minutes_whose_inputs_are_stored(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     history = filled([1.0] * (days * DAY - 17))
     used = []
-    monkeypatch.setattr(models, "past", lambda _, first, rows: used.append((first, rows)) or past(_, first, rows))
+
+    def noted(history: WeekHistory, first: int, rows: int) -> LagView:
+        used.append((first, rows))
+        return past(history, first, rows)
+
+    monkeypatch.setattr(models, "past", noted)
     Autoregression(FARTHEST).fit(history, 7)
     [(first, rows)] = used
     assert first + rows + 7 == history.coded_until == history.newest + 1, "the newest minute ahead is known"
