@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from tests.mutants.planting import ROOT, Mutant
@@ -16,17 +18,43 @@ LEAST_KILLED_RATIO = 0.8
 """In each module."""
 
 Result = tuple[Mutant, MutantOutcome]
-Reasons = Mapping[tuple[str, str, str, str], str]
+_Key = tuple[str, str, str, str]
+
+_INTRODUCTION = """\
+# Mutants
+
+Written by `make mutants`. Each mutant is the core with one small mistake. It is killed if a test of `tests/core` fails
+or hangs. Texts for people are not mutated.
+
+A mutant runs with the tests that execute the changed statement, recorded once for each test; the others cannot detect
+it. A property test has a fifth of the examples of `make test`, always the same ones.
+"""
 
 
-def reasons() -> dict[tuple[str, str, str, str], str]:
-    """Return the reasons of the accepted survivors, by `Mutant.key`."""
-    entries = tomllib.loads(SURVIVORS.read_text()).get("survivor", [])
-    return {
-        (entry["module"], entry["function"], entry["line"], becomes): entry["reason"]
-        for entry in entries
-        for becomes in entry["becomes"]
-    }
+@dataclass(frozen=True)
+class Reasons:
+    """The reasons of the accepted survivors: by `Mutant.key`, and by (module, name) for the values of constants."""
+
+    by_key: Mapping[_Key, str] = field(default_factory=dict)
+    by_constant: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def of(self, mutant: Mutant) -> str | None:
+        found = [self.by_key.get(mutant.key)]
+        if mutant.operator == "constant" and not mutant.within:
+            found += [self.by_constant.get((mutant.module, name)) for name in _assigned(mutant)]
+        return next(filter(None, found), None)
+
+
+def reasons() -> Reasons:
+    content = tomllib.loads(SURVIVORS.read_text())
+    return Reasons(
+        {
+            (entry["module"], entry["function"], entry["line"], becomes): entry["reason"]
+            for entry in content.get("survivor", [])
+            for becomes in entry["becomes"]
+        },
+        {(entry["module"], name): entry["reason"] for entry in content.get("constant", []) for name in entry["names"]},
+    )
 
 
 def exclusions() -> dict[tuple[str, str], str]:
@@ -37,7 +65,7 @@ def exclusions() -> dict[tuple[str, str], str]:
 
 def findings(results: Sequence[Result], known: Reasons) -> list[str]:
     """Return one line for each problem; empty if enough mutants were killed and each survivor has a reason."""
-    found = [f"no reason: {describe(mutant)}" for mutant in survivors(results) if mutant.key not in known]
+    found = [f"no reason: {describe(mutant)}" for mutant in survivors(results) if known.of(mutant) is None]
     for module in sorted({mutant.module for mutant, _ in results}):
         ratio = killed_ratio([result for result in results if result[0].module == module])
         if ratio < LEAST_KILLED_RATIO:
@@ -51,9 +79,13 @@ def describe(mutant: Mutant) -> str:
 
 
 def stale(results: Sequence[Result], known: Reasons) -> list[str]:
-    """Return one line for each reason whose mutant does not survive or no longer exists."""
+    """Return one line for each reason without a survivor."""
     alive = {mutant.key for mutant in survivors(results)}
-    return [f"no such survivor: {key[0]}.py, {key[1]}: {key[3]}" for key in known if key not in alive]
+    constants = {(mutant.module, name) for mutant in survivors(results) for name in _assigned(mutant)}
+    return [
+        *(f"no such survivor: {key[0]}.py, {key[1]}: {key[3]}" for key in known.by_key if key not in alive),
+        *(f"no such survivor: {module}.py, {name}" for module, name in known.by_constant.keys() - constants),
+    ]
 
 
 def survivors(results: Sequence[Result]) -> list[Mutant]:
@@ -68,14 +100,13 @@ def killed_ratio(results: Sequence[Result]) -> float:
 
 def page(results: Sequence[Result], known: Reasons, excluded: Mapping[tuple[str, str], str], today: str) -> str:
     """Return the report as Markdown."""
+    alive = survivors(results)
+    open_ones = [mutant for mutant in alive if known.of(mutant) is None]
+    missing = f" {len(open_ones)} of the {len(alive)} survivors have no reason yet." if open_ones else ""
     return "\n".join(
         [
-            "# Mutants",
-            "",
-            "Written by `make mutants`. Each mutant is the core with one small mistake. It is killed if a test of",
-            "`tests/core` fails or hangs. Texts for people are not mutated.",
-            "",
-            f"{today}: {len(results):,} mutants, {killed_ratio(results):.1%} killed.",
+            _INTRODUCTION,
+            f"{today}: {len(results):,} mutants, {killed_ratio(results):.1%} killed.{missing}",
             "",
             *module_table(results),
             "",
@@ -83,7 +114,8 @@ def page(results: Sequence[Result], known: Reasons, excluded: Mapping[tuple[str,
             "",
             "## Survivors, each with its reason",
             "",
-            *_survivor_lines(results, known),
+            *_survivor_lines([mutant for mutant in alive if mutant not in open_ones], known),
+            *(["## Survivors without a reason", "", *_survivor_lines(open_ones, known)] if open_ones else []),
             "## Not mutated",
             "",
             *(f"- `{module}.py`, `{name}`: {reason}." for (module, name), reason in excluded.items()),
@@ -101,28 +133,30 @@ def _table(title: str, results: Sequence[Result], group: Callable[[Mutant], str]
     counts = Counter((group(mutant), outcome) for mutant, outcome in results)
     groups = sorted({name for name, _ in counts})
     rows = [(name, [counts[name, outcome] for outcome in MutantOutcome]) for name in groups]
-    rows.append(("all", [sum(column) for column in zip(*(counted for _, counted in rows), strict=True)]))
+    rows.append(("all", [sum(counts[name, outcome] for name in groups) for outcome in MutantOutcome]))
     return [
         f"| {title} | mutants | killed | timed out | survived | |",
         "|---|---:|---:|---:|---:|---:|",
         *(
             f"| {name} | {killed + late + alive} | {killed} | {late} | {alive} "
-            f"| {(killed + late) / (killed + late + alive):.0%} |"
+            f"| {(killed + late) / max(1, killed + late + alive):.0%} |"
             for name, (killed, late, alive) in rows
         ),
     ]
 
 
-def _survivor_lines(results: Sequence[Result], known: Reasons) -> list[str]:
-    lines: list[str] = []
-    for mutant in survivors(results):
-        lines += [
-            f"`{mutant.module}.py`, `{mutant.function}`: {known.get(mutant.key, 'NO REASON YET')}.",
-            "",
-            "```diff",
-            f"- {mutant.before}",
-            f"+ {mutant.after}",
-            "```",
-            "",
-        ]
-    return lines
+def _survivor_lines(alive: Sequence[Mutant], known: Reasons) -> Iterator[str]:
+    """Yield the survivors; those of one line with one reason are listed together."""
+
+    def place(mutant: Mutant) -> tuple[str, str, str, str]:
+        return mutant.module, mutant.function, known.of(mutant) or "", mutant.before
+
+    for (module, function, reason, before), mutants in groupby(sorted(alive, key=place), place):
+        yield f"`{module}.py`, `{function}`{f': {reason}.' if reason else ''}"
+        yield from ("", "```diff", f"- {before}", *(f"+ {mutant.after}" for mutant in mutants), "```", "")
+
+
+def _assigned(mutant: Mutant) -> list[str]:
+    """Return the names of the constants that the mutated line assigns."""
+    left = mutant.before.partition("=")[0].partition(":")[0]
+    return [name.strip() for name in left.split(",")]
