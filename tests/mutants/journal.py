@@ -37,21 +37,22 @@ class Journal:
         CACHE.mkdir(parents=True, exist_ok=True)
         if _JOURNAL.is_file():
             self._read(_JOURNAL.read_text().splitlines())
-        self._write({"digests": self._digests})
+        self._run = _digest(json.dumps(self._digests))
+        self._write({"run": self._run, "digests": self._digests})
 
     def _read(self, lines: Sequence[str]) -> None:
-        digests: dict[str, str] = {}
+        digests: dict[str | None, dict[str, str]] = {}
         for line in lines:
             try:
                 row = json.loads(line)
             except ValueError:  # empty, or the last line of a run that was ended
                 continue
             if "digests" in row:
-                digests = row["digests"]
+                digests[row.get("run")] = row["digests"]
                 continue
             before = self._entries.get(row["id"])
             known = before.digests if before and before.outcome == row["outcome"] else {}
-            self._entries[row["id"]] = Entry(row["outcome"], row["killer"], known | digests)
+            self._entries[row["id"]] = Entry(row["outcome"], row["killer"], known | digests[row.get("run")])
             if row["killer"]:
                 self._killers[tuple(row["key"])] = row["killer"]
 
@@ -75,7 +76,7 @@ class Journal:
         return self._killers.get(mutant.key)
 
     def add(self, mutant: Mutant, outcome: str, killer: str) -> None:
-        self._write({"id": self._id(mutant), "key": mutant.key, "outcome": outcome, "killer": killer})
+        self._write({"run": self._run, "id": self._id(mutant), "key": mutant.key, "outcome": outcome, "killer": killer})
 
     def _files_of(self, entry: Entry) -> list[str]:
         return [entry.killer.partition("::")[0]] if entry.killer else list(self._digests)

@@ -124,7 +124,7 @@ def test_a_line_that_was_not_written_completely_is_skipped(cache: Path, monkeypa
     entry = with_digests(monkeypatch, a="1").entry(_other())
     assert entry is not None
     assert entry.outcome == "survived"
-    assert json.loads(cache.read_text().splitlines()[1]) == {"digests": {"a.py": "1"}}
+    assert json.loads(cache.read_text().splitlines()[1])["digests"] == {"a.py": "1"}
 
 
 def test_a_trial_ends_with_the_test_that_killed_or_a_time_out() -> None:

@@ -8,6 +8,7 @@ functions called at import) run in forks that import the core again.
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import resource
 import signal
@@ -23,7 +24,7 @@ from typing import TypeAlias
 import pytest
 
 from tests.mutants import placing
-from tests.mutants.asking import OPTIONS, FastTests, is_detected
+from tests.mutants.asking import OPTIONS, TESTS, FastTests, is_detected
 from tests.mutants.planting import ROOT, Mutant
 
 TIMEOUT_S = 600.0
@@ -53,6 +54,7 @@ def judge(mutants: Sequence[Mutant], jobs: int, tests_for: Callable[[Mutant], Te
     within = [mutant for mutant in mutants if placing.is_replaceable(mutant)]
     reimported = [mutant for mutant in mutants if not placing.is_replaceable(mutant)]
     os.chdir(ROOT)
+    importlib.import_module("numpy")  # once, not in each child
     _try_all(reimported, jobs, tests_for, _judge_reimported, report)
     if within:
         pytest.main(OPTIONS, plugins=[FastTests(), _Court(within, jobs, tests_for, report)])
@@ -89,10 +91,19 @@ class _Session:
 
 
 def _judge_reimported(mutant: Mutant, tests: Tests, running: Callable[[str], None]) -> bool:
+    """The file of the most promising test runs alone first: to import all of them takes seconds."""
     placing.install(mutant)
-    session = _Session(tests, running)
-    pytest.main(OPTIONS, plugins=[FastTests(), session])
-    return session.is_detected
+    options = [option for option in OPTIONS if option != TESTS]
+    first = tests[0][0].partition("::")[0] if tests else ""
+    for is_first in (True, False):
+        chosen = [pair for pair in tests if (pair[0].partition("::")[0] == first) == is_first]
+        files = sorted({test.partition("::")[0] for test, _ in chosen})
+        session = _Session(chosen, running)
+        if files:
+            pytest.main([*options, *files], plugins=[FastTests(), session])
+            if session.is_detected:
+                return True
+    return False
 
 
 def _judge_within(

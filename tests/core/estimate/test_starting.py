@@ -65,6 +65,17 @@ def test_the_task_that_was_requested_first_starts_first() -> None:
     assert [tuple(each)[1] for each in starting.coming(60.0)] == [2]
 
 
+def test_a_request_of_several_tasks_stays_the_first_until_all_of_them_run() -> None:
+    starting = seen((10.0, 2, 0), (20.0, 5, 0), (30.0, 5, 1))
+    assert [tuple(each) for each in starting.coming(30.0)] == [(starting.mean_s - 30, 1), (starting.mean_s - 20, 3)]
+    starting.see(fleet(5, 2), 40.0)
+    assert starting.mean_s == pytest.approx(blended((25.0 + 35.0) / 2, 2))
+
+
+def test_a_start_within_a_second_takes_the_half_of_it() -> None:
+    assert seen((1.0, 1, 1), first=(1, 0)).mean_s == pytest.approx(blended(0.5, 1))
+
+
 @pytest.mark.parametrize(("took_s", "samples"), [(STALLED_S, 1), (STALLED_S + 0.5, 0)])
 def test_a_start_of_more_than_five_minutes_is_not_learned(took_s: float, samples: int) -> None:
     """It ends between two readings that are a second apart."""
