@@ -89,18 +89,24 @@ def test_the_mean_of_the_messages_in_progress_at_both_polls_completes() -> None:
     [(5.0, 1, 60), (20.0, 1, 60), (50.0, 1, 150), (50.0, 2, 150), (300.0, 1, 400)],
 )
 def test_the_load_is_that_of_a_minute_or_three_processing_times(processing_s: float, slots: int, within_s: int) -> None:
-    """40 polls: 4 arrivals each, in the last 6 one each. Nothing is in flight. 900 s would be ten minutes: 600 s."""
+    """37 polls: 4 arrivals each, in the last 3 one each. Nothing is in flight. 900 s would be ten minutes: 600 s."""
     configured = policy(processing_time_s=processing_s, task_concurrency=slots)
-    known = Polls(configured).grow(*[4] * 34, *[1] * 6)
-    arrived = 6 + 4 * (within_s // 10 - 6)
+    known = Polls(configured).grow(*[4] * 37, *[1] * 3)
+    arrived = 3 + 4 * (within_s // 10 - 3)
     span_s = max(60.0, min(600.0, 3 * processing_s))
     assert known.load == pytest.approx(arrived / span_s * processing_s / slots)
 
 
 @pytest.mark.parametrize(("latency_s", "within_s"), [(60.0, 60), (180.0, 60), (300.0, 100), (900.0, 300)])
 def test_the_lasting_load_is_that_of_a_third_of_the_latency(latency_s: float, within_s: int) -> None:
-    known = Polls(policy(latency_s)).grow(*[4] * 34, *[1] * 6)
-    assert known.lasting_load == pytest.approx((6 + 4 * (within_s / 10 - 6)) / within_s * 5)
+    known = Polls(policy(latency_s)).grow(*[4] * 37, *[1] * 3)
+    assert known.lasting_load == pytest.approx((3 + 4 * (within_s / 10 - 3)) / within_s * 5)
+
+
+@pytest.mark.parametrize("processing_s", [5.0, 50.0])
+def test_without_arrivals_there_is_no_load(processing_s: float) -> None:
+    known = Polls(policy(900.0, processing_time_s=processing_s)).grow(*[0] * 40)
+    assert (known.load, known.lasting_load, known.rate_per_s.value) == (0.0, 0.0, 0.0)
 
 
 def test_a_look_ahead_can_only_raise_the_expected_arrivals() -> None:
@@ -149,6 +155,13 @@ def test_messages_that_are_gone_were_received_the_oldest_first(visible: int, rec
     known = polls.see(visible)
     assert known.received == received
     assert known.late == pytest.approx(late)
+
+
+def test_the_oldest_are_late_first() -> None:
+    """30 have waited for 75 s and 50 for 65 s; 40 of them are received."""
+    polls = Polls(policy(), 0)
+    polls.grow(30, 50, 0, 0, 0, 0, 0, 0)
+    assert polls.see(40).late == pytest.approx(40.0)
 
 
 @pytest.mark.parametrize(("latency_s", "late"), [(69.0, 30.0), (70.0, 0.0)])
@@ -329,12 +342,106 @@ def test_minutes_in_which_messages_are_held_show_no_bottleneck() -> None:
     assert bottlenecked(300, drift=0).regime is not Regime.BATCH, "CloudWatch counts deletions"
 
 
-@pytest.mark.parametrize(("in_flight", "is_held"), [(7, False), (8, True)])
-def test_counts_are_evidence_if_four_fifths_of_the_slots_are_occupied(in_flight: int, is_held: bool) -> None:
-    polls = Polls(policy(), 50, in_flight)
-    for _ in range(12):
-        polls.see(50, in_flight)
+def test_a_bottleneck_is_the_mean_of_the_tasks_that_worked_on_the_minutes() -> None:
+    """A message takes 2 s, so a minute's deletions were begun 2 s before it: before the first reading, no task ran."""
+    assert bottlenecked(300, visible=500).bottleneck == pytest.approx((3 * 10 + 10 * 58 / 60) / 4)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "slots", "in_flight", "is_held"), [(10, 1, 7, False), (10, 1, 8, True), (5, 2, 7, False), (5, 2, 8, True)]
+)
+def test_counts_are_evidence_if_four_fifths_of_the_slots_are_occupied(
+    tasks: int, slots: int, in_flight: int, is_held: bool
+) -> None:
+    polls = Polls(policy(task_concurrency=slots), 50, in_flight, tasks=tasks)
+    for poll in range(12):
+        started = poll % 2 if in_flight == 8 else 0  # a message that is received changes no sum
+        polls.see(50 - started, in_flight + started)
     assert (polls.known.holding_s > 0) is is_held
+
+
+def test_one_occupied_slot_is_evidence_too() -> None:
+    polls = Polls(policy(), 5, 1, tasks=1)
+    for _ in range(12):
+        polls.see(5, 1)
+    assert polls.known.holding_s > 0
+
+
+def test_unchanged_counts_are_no_evidence_if_no_completion_is_expected() -> None:
+    slow = Polls(policy(processing_time_s=1000.0), 50, 10)
+    idle = Polls(policy(), 0, 10)
+    for _ in range(12):
+        slow.see(50, 10)
+        idle.see(0, 10)
+    assert (slow.known.holding_s, idle.known.holding_s) == (0.0, 0.0)
+
+
+MANY = 10**6
+"""So many completions are expected that a single unchanged sum is evidence."""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_held"),
+    [(10, 10, True), (1, 1, True), (1, 10, True), (10, 0, False), (0, 10, False), (MANY + 10, 10, False)],
+)
+def test_messages_must_wait_and_be_in_progress_at_both_readings(before: int, after: int, is_held: bool) -> None:
+    polls = Polls(policy(), before, MANY + 10 - before, tasks=MANY)
+    assert (polls.see(after, MANY + 10 - after, after_s=50.0).holding_s > 0) is is_held
+
+
+# What minutes are learned from.
+
+
+def regime_of(
+    *readings: tuple[int, int], tasks: int = 10, deleted: int = 60, waiting: int = 0, slots: int = 1
+) -> Regime:
+    """Return the regime after a minute of readings of (visible, in flight); the last one repeats."""
+    polls = Polls(policy(learn=True, task_concurrency=slots), *readings[0], tasks=tasks)
+    for poll in range(6):
+        polls.see(*readings[min(poll, len(readings) - 1)])
+    flow = Flow(deleted, deleted, tasks, 60.0, waiting)
+    return polls.see(*readings[-1], after_s=0.0, flow=flow).regime
+
+
+def test_readings_are_overfull_if_more_messages_are_in_flight_than_slots_and_none_waits() -> None:
+    assert regime_of((0, 5)) is Regime.IDLE
+    assert regime_of((0, 10)) is Regime.IDLE
+    assert regime_of((0, 11)) is Regime.UNIDENTIFIABLE
+    assert regime_of((0, 3), tasks=1) is Regime.UNIDENTIFIABLE
+    assert regime_of((0, 19), tasks=10, slots=2) is Regime.IDLE
+    assert regime_of((5, 30), waiting=5) is Regime.SATURATED
+    assert regime_of((5, 30), (5, 30), (5, 30), (0, 30), (5, 30)) is Regime.IDLE, "messages waited most of the time"
+
+
+def test_workers_that_hold_less_than_three_tenths_of_their_slots_delete_messages_first() -> None:
+    assert regime_of((9, 27), slots=10, waiting=9) is Regime.EARLY_ACK
+    assert regime_of((9, 33), slots=10, waiting=9) is Regime.SATURATED
+
+
+def test_slots_are_not_learned_from_workers_that_delete_messages_first() -> None:
+    polls = Polls(policy(learn=True, task_concurrency=10), 500, 0)
+    for minute in range(15):
+        for poll in range(6):
+            flow = Flow(60, 60, 10, polls.now, 500) if poll == 0 and minute else None
+            polls.see(500 + poll % 2, 0, flow=flow)
+    assert polls.known.regime is Regime.EARLY_ACK
+    assert polls.known.concurrency.value >= 7
+
+
+def test_when_more_slots_are_learned_the_throughput_of_a_task_stays() -> None:
+    """Tasks hold four messages each, and delete 60 a minute; one slot was assumed."""
+    polls, changes = Polls(policy(learn=True, processing_time_s=None), 5000, 40, tasks=10), 0
+    for poll in range(240):
+        polls.tasks = 10 + poll // 20 % 2 * 5
+        flow = Flow(60 * polls.tasks, 60 * polls.tasks, polls.tasks, polls.now, 5000) if poll % 6 == 5 else None
+        before = polls.known
+        after = polls.see(5000 + poll % 2, 4 * polls.tasks, flow=flow)
+        if flow is None and after.concurrency.value != before.concurrency.value:
+            changes += 1
+            per_task = before.slow_s / before.concurrency.value
+            assert after.slow_s / after.concurrency.value == pytest.approx(per_task, rel=0.02)
+    assert polls.known.concurrency.value == 4
+    assert changes >= 2
 
 
 # Laws over random polls.
