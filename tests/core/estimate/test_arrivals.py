@@ -99,6 +99,7 @@ def test_the_newest_amounts(amounts: tuple[float, ...], amount: float, newest: l
         ((4.0, 6.0, 10.0), (0.0, 20.0, 10.0), [4.0, 10.0, 20.0]),  # as noted
         ((4.0, 6.0, 10.0), (-1.0, 20.0, 90.0), [4.0, 10.0, 20.0]),  # older than the oldest note
         ((4.0, 6.0, 10.0), (10.0, 20.0, 0.0), [4.0, 4.0, 14.0]),
+        ((0.3, 0.1, 0.0), (0.0, 20.0, 0.8), [0.6, 0.8, 0.8]),
     ],
 )
 def test_a_correction_changes_each_note_in_proportion(
@@ -176,13 +177,24 @@ def test_without_proof_three_completions_are_assumed_while_none_waits() -> None:
     queue = Counted(0, 1)
     assert [queue.see(0, 1, 1.0) for _ in range(6)] == [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
     assert queue.see(1, 1, 2.0) == 3.0, "messages wait: the tasks are working"
-    assert [queue.see(0, 2, 1.5) for _ in range(4)] == [1.5, 1.5, 0.0, 0.0], "counted from the last wait on"
+    assert [queue.see(0, 2, 1.0) for _ in range(5)] == [1.0, 1.0, 1.0, 0.0, 0.0], "counted from the last wait on"
+    assert queue.see(0, 7, 1.0) == 5.0, "five more are in flight, and no completion is assumed"
 
 
 def test_a_count_that_falls_proves_completions_for_two_minutes() -> None:
     queue = Counted(0, 5)
     assert queue.see(0, 4, 1.0) == 0.0
     assert [queue.see(0, 4, 1.0) for _ in range(14)] == [1.0] * 12 + [0.0] * 2
+
+
+@pytest.mark.parametrize(("completed", "polls"), [(0.25, 12), (0.2, 15), (0.1, 30)])
+def test_after_the_proof_the_completions_since_then_count(completed: float, polls: int) -> None:
+    """Three in all, or two minutes, whichever is later."""
+    queue = Counted(0, 9)
+    queue.see(0, 9, 2.9)
+    queue.see(0, 4, 0.0)
+    arrived = [queue.see(0, 4, completed) for _ in range(polls + 2)]
+    assert [each > 0 for each in arrived] == [True] * polls + [False] * 2
 
 
 def test_a_counted_deletion_proves_completions_for_two_minutes_and_no_deletion_proves_nothing() -> None:
@@ -243,6 +255,13 @@ def test_a_corrected_processing_time_corrects_the_completions_that_were_assumed(
         queue.see(5, 0, 2.0)
     queue.arrivals.revalue(ratio)
     assert queue.arrivals.curve.total == pytest.approx(total)
+
+
+def test_half_a_completion_is_corrected_too() -> None:
+    queue = Counted(5)
+    queue.see(5, 0, 0.5)
+    queue.arrivals.revalue(2.0)
+    assert queue.arrivals.curve.total == pytest.approx(1.0)
 
 
 def test_corrections_of_the_processing_time_can_be_undone() -> None:

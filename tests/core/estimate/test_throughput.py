@@ -158,6 +158,14 @@ def test_a_minute_that_the_readings_do_not_cover_is_not_used() -> None:
     for at, is_covered in [(59.9, False), (60.0, True), (60.1, False), (120.0, False)]:
         assert (learned.minute(Flow(9, 9, 10, at, 0)) is not None) == is_covered
     assert learned.minute(Flow(9, 9, 10, 60.0, 0)) == (300.0, 600.0, 0, False)
+    assert learned.minute(Flow(9, 9, 10, 60.0, 4)) == (300.0, 600.0, 4, False)
+
+
+def test_messages_waited_if_the_readings_or_cloudwatch_show_some() -> None:
+    minutes = Minutes(10.0)
+    minutes.read(5.0, 10.0, visible=7)
+    minutes.read(5.0, 10.0, visible=7)
+    assert [minutes.learned.minute(Flow(9, 9, 10, 120.0, waiting)).fewest for waiting in (0, 9)] == [7, 9]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -193,6 +201,10 @@ def test_the_fewest_visible_messages_of_the_readings_of_a_time_and_of_the_one_be
         readings.add(at, visible, overfull=False)
     assert readings.fewest(start, end) == fewest
     assert _Readings().fewest(start, end) == 0
+    rising = _Readings()
+    for at, visible in [(10.0, 1), (20.0, 5)]:
+        rising.add(at, visible, overfull=False)
+    assert rising.fewest(15.0, 20.0) == 1
 
 
 def test_overfull_seconds_are_the_share_of_the_readings_and_old_readings_are_forgotten() -> None:
@@ -259,7 +271,7 @@ def test_resized_slots_scale_what_full_minutes_showed(ratio: float, deleted: int
     learned = minutes.add(10.0, deleted, slots=10.0, visible=9)
     learned.resize(ratio)
     assert learned.mean_s == pytest.approx(blended(600.0 * ratio, deleted, 5.0))
-    assert learned._minutes.total(3) == pytest.approx((600.0 * ratio, deleted))
+    assert learned._minutes.total(3) == learned._saturated == pytest.approx((600.0 * ratio, deleted))
 
 
 @pytest.mark.parametrize(("held", "is_scaled"), [(9.4, False), (9.5, True), (10.0, True)])
@@ -284,10 +296,12 @@ def test_three_minutes_that_clearly_differ_replace_what_was_learned(ratio: float
     assert learned.mean_s == pytest.approx(10.0 * ratio, rel=1e-3)
 
 
-@pytest.mark.parametrize(("apart", "deleted", "is_new"), [(0.7, 600, False), (0.85, 600, True), (0.85, 20, False)])
+@pytest.mark.parametrize(
+    ("apart", "deleted", "is_new"), [(0.7, 600, False), (0.85, 600, True), (0.85, 20, False), (0.85, 150, False)]
+)
 def test_a_small_or_uncertain_difference_is_averaged(apart: float, deleted: int, is_new: bool) -> None:
     """After three minutes the mean has followed by two thirds: ln(20.1 / 16.7) is 0.19, ln(23.4 / 18.9) is 0.22. At 20
-    deletions a minute, four standard errors are 4 x sqrt(2 / 60) = 0.73.
+    deletions a minute, four standard errors are 4 x sqrt(2 / 60) = 0.73, at 150 still 0.27.
     """
     minutes = Minutes(10.0)
     for _ in range(3):
@@ -369,6 +383,11 @@ def test_few_deletions_a_minute_are_counted_together() -> None:
     minutes = Minutes(10.0)
     hides = [minutes.add(0.1, 2, slots=10.0, visible=9).hides_work for _ in range(4)]
     assert hides == [False, False, True, True]
+    for held, is_none in [(0.49, True), (0.5, False)]:  # five percent of the slots
+        few = Minutes(10.0)
+        for _ in range(4):
+            few.add(held, 2, slots=10.0, visible=9)
+        assert few.learned.hides_work is is_none
     interrupted = Minutes(10.0)
     for held in (0.1, 0.1, 9.0, 0.1):
         interrupted.add(held, 2, slots=10.0, visible=9)
@@ -413,12 +432,12 @@ def test_a_sum_fades_before_the_next_is_added() -> None:
 def test_the_newest_ten_minutes_are_stored() -> None:
     newest = _Newest()
     for minute in range(1, 13):
-        newest.add(_Sum(float(minute), 1.0))
+        newest.add(_Sum(float(minute), 10.0 * minute))
         assert len(newest) == min(minute, 10)
-    assert newest.total(3) == (33.0, 3.0)
-    assert newest.total(99) == (75.0, 10.0)
+    assert newest.total(3) == (33.0, 330.0)
+    assert newest.total(99) == (75.0, 750.0)
     newest.scale(2.0)
-    assert newest.total(10) == (150.0, 10.0)
+    assert newest.total(10) == (150.0, 750.0)
 
 
 # The concurrency.
