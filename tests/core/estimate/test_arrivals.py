@@ -187,7 +187,7 @@ def test_a_count_that_falls_proves_completions_for_two_minutes() -> None:
     assert [queue.see(0, 4, 1.0) for _ in range(14)] == [1.0] * 12 + [0.0] * 2
 
 
-@pytest.mark.parametrize(("completed", "polls"), [(0.25, 12), (0.2, 15), (0.1, 30)])
+@pytest.mark.parametrize(("completed", "polls"), [(0.25, 12), (0.1875, 16), (0.125, 24)])
 def test_after_the_proof_the_completions_since_then_count(completed: float, polls: int) -> None:
     """Three in all, or two minutes, whichever is later."""
     queue = Counted(0, 9)
