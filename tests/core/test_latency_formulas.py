@@ -77,6 +77,8 @@ def test_running_tasks_are_planned_to_receive_2_33_standard_deviations_less_than
     mean = 10 * 65 / 5
     due = terms(known((LATER, 900.0), spread=spread), running=10, in_flight=10)["due"]
     assert due == pytest.approx(10 + (900 - (mean - 2.33 * sqrt(spread * mean))) / 4)
+    two_slots = terms(known((LATER, 900.0), spread=spread, slots=2.0), running=5, in_flight=10)["due"]
+    assert two_slots == pytest.approx(5 + (900 - (mean - 2.33 * sqrt(spread * mean))) / 8)
 
 
 def test_running_tasks_never_receive_less_than_nothing() -> None:
@@ -155,9 +157,17 @@ def test_with_fewer_than_the_due_messages_the_messages_of_the_next_half_minute_c
     assert by_name["due_next"] == pytest.approx(140 / (1 + (0.97 * 52 + 60 - 50) / 5))
     assert by_name["messages"] == 140
     assert found.load == pytest.approx(max(by_name["due"], by_name["due_next"]))
-    late = regular((LATER, 40.0), coming=((64.5, 100.0),))
-    assert terms(late)["due_next"] == pytest.approx(140 / (1 + (0.97 * 52 + 64.5 - 50) / 5))
-    assert terms(regular((LATER, 40.0), coming=((64.6, 100.0),)))["due_next"] == pytest.approx(40 / 4)
+    late = regular((LATER, 40.0), coming=((64.5, 200.0),))
+    assert terms(late)["due_next"] == pytest.approx(240 / (1 + (0.97 * 52 + 64.5 - 50) / 5))
+    assert terms(regular((LATER, 40.0), coming=((64.6, 200.0),)))["due_next"] == pytest.approx(40 / 4)
+
+
+def test_messages_due_within_a_start_and_the_catch_up_time_count_also_with_fast_polls() -> None:
+    """A poll each second and starts of 50 s. Of 300 s, 100 s are left: they are due in 50 + 60 s, as overdue ones."""
+    fast = replace(regular((192.0, 21.0)), interval_s=1.0, start_late_s=50.0)
+    assert terms(fast, latency_s=300.0)["due"] == pytest.approx(21 / (1 + 60 / 5))
+    assert with_empty_queue(60.0, 300.0, fast)["due"] == pytest.approx(21 / (1 + 50 / 5)), "the other is due in 65 s"
+    assert with_empty_queue(300.0, 60.0, fast)["due"] == pytest.approx(21 / (1 + 15 / 5)), "now it is overdue"
 
 
 # When tasks are added early.
@@ -249,6 +259,8 @@ def test_without_a_need_for_more_the_present_count_is_the_most() -> None:
     assert terms(known(load=20.0), running=12, in_flight=12)["present"] == 12.0
     assert required(known(load=20.0), running=12, in_flight=12) == 12.0
     assert required(known(load=20.0), running=21, in_flight=12) == pytest.approx(20.575)
+    assert required(replace(known(load=5.0), lasting_load=12.0), running=21, in_flight=12) == 12.0
+    assert terms(regular(), running=3)["due"] == 0.0
 
 
 # The limits of the load.

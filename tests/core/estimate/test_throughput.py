@@ -282,6 +282,16 @@ def test_only_minutes_with_at_least_95_percent_of_the_slots_occupied_are_scaled(
     assert (learned.mean_s != before) == is_scaled
 
 
+def test_minutes_with_all_slots_occupied_are_scaled_also_if_counts_do_not_show_it() -> None:
+    hidden = Minutes(10.0).add(0.1, 60, slots=10.0, visible=9)
+    hidden.resize(2.0)
+    assert hidden.mean_s == pytest.approx(blended(1200.0, 60, 10.0))
+    overfull = Minutes(10.0).add(5.0, 60, slots=10.0, overfull=6)
+    assert overfull.mean_s == pytest.approx(blended(300.0, 60, 10.0))
+    overfull.resize(2.0)
+    assert overfull.mean_s == pytest.approx(blended(600.0, 60, 10.0))
+
+
 # A new release, and the spread.
 
 
@@ -331,8 +341,11 @@ def test_minutes_that_scatter_widen_the_spread() -> None:
     assert learned.spread == pytest.approx((98 + off * off) / (98 + 600))
 
 
+occupied = st.floats(0.1, 40).filter(lambda held: all(abs(held - share * 40) > 1e-3 for share in (0.05, 0.3, 0.95)))
+"""Occupied ones of 40 slots; not on the thresholds, where a rounding error decides."""
+
 minutes_of_work = st.lists(
-    st.tuples(st.floats(0.1, 40), st.integers(0, 300), st.sampled_from([0, 0, 5]), st.integers(0, 9)),
+    st.tuples(occupied, st.integers(0, 300), st.sampled_from([0, 0, 5]), st.integers(0, 9)),
     min_size=1,
     max_size=14,
 )
@@ -473,7 +486,7 @@ def test_more_slots_are_as_many_messages_as_follow_the_tasks(others: int, each: 
     assert found.slots == slots
 
 
-@pytest.mark.parametrize(("tasks", "slots"), [((10, 12), 1), ((10, 13), 5)])
+@pytest.mark.parametrize(("tasks", "slots"), [((10, 12), 1), ((10, 13), 5), ((85, 115), 5), ((96, 104), 1)])
 def test_the_tasks_must_have_varied_by_a_tenth(tasks: tuple[int, int], slots: int) -> None:
     """The coefficient of variation of 10 and 12 is 0.09, that of 10 and 13 is 0.13."""
     found = Concurrency(1)
@@ -481,6 +494,22 @@ def test_the_tasks_must_have_varied_by_a_tenth(tasks: tuple[int, int], slots: in
         running = tasks[reading % 2]
         found.see(5 * running, running, reading * 10.0)
     assert found.slots == slots
+
+
+def test_two_readings_with_different_tasks_show_how_many_messages_follow_a_task() -> None:
+    found = Concurrency(1)
+    found.see(50, 10, 0.0)
+    found.see(65, 13, 10.0)
+    assert found._followed == pytest.approx(5.0)
+
+
+def test_fewer_messages_than_configured_are_believed_whether_or_not_they_follow_the_tasks() -> None:
+    """Two messages follow each task, and 48 are elsewhere: 7 for each of ten tasks, of which ten were configured."""
+    found = Concurrency(10)
+    for reading in range(400):
+        tasks = 8 + 4 * (reading // 10 % 2)
+        found.see(2 * tasks + 48, tasks, reading * 10.0)
+    assert found.slots in {7, 8}
 
 
 def test_a_fixed_number_of_slots_is_not_learned_and_readings_without_tasks_are_ignored() -> None:
