@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -153,3 +154,11 @@ def test_an_error_counts_half_after_a_day() -> None:
     below = sum(0.5 ** (age / 1440) for age in range(1440))
     assert headroom._frequencies[0, :2].tolist() == pytest.approx([below, 0.5])
     assert headroom.nbytes == 8 * (len(EDGES) + 1)
+
+
+def test_the_bins_of_the_bounds_are_at_most_a_quarter_wide_until_three_and_less_than_double_above() -> None:
+    edges = EDGES.tolist()
+    assert (edges[0], edges[-1], len(edges)) == (0.0, 100.0, 24)
+    for low, high in pairwise(edges):
+        assert low < high <= (low + 0.25 if high <= 3.0 else 1.8 * low)
+    assert edges == sorted({*edges, *(0.25 * step for step in range(13)), 3.5, 4.0, 5.0, 6.0})
