@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,20 @@ def test_a_line_that_was_not_written_completely_is_skipped(cache: Path, monkeypa
     assert entry is not None
     assert entry.outcome == "survived"
     assert json.loads(cache.read_text().splitlines()[1])["digests"] == {"a.py": "1"}
+
+
+def test_a_mutant_of_a_module_that_is_imported_already_is_imported_again() -> None:
+    code = """
+import sys, tests
+from tests.mutants.planting import mutants_of
+from tests.mutants.trials import _judge_reimported
+assert "autoscaler.core.knowledge" in sys.modules
+[mutant, *_] = [each for each in mutants_of("knowledge") if each.after == "weight: float = 1.0"]
+test = "tests/core/test_knowledge.py::test_what_is_not_given_is_unknown_or_none"
+found = _judge_reimported(mutant, [(test, 0.1)], print)
+sys.exit(0 if found else 3)
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_a_trial_ends_with_the_test_that_killed_or_a_time_out() -> None:

@@ -92,6 +92,7 @@ class _Session:
 
 def _judge_reimported(mutant: Mutant, tests: Tests, running: Callable[[str], None]) -> bool:
     """The file of the most promising test runs alone first: to import all of them takes seconds."""
+    _forget()
     placing.install(mutant)
     options = [option for option in OPTIONS if option != TESTS]
     first = tests[0][0].partition("::")[0] if tests else ""
@@ -104,6 +105,15 @@ def _judge_reimported(mutant: Mutant, tests: Tests, running: Callable[[str], Non
             if session.is_detected:
                 return True
     return False
+
+
+def _forget() -> None:
+    """Forget the modules of the product and its tests, so that they are imported again: `tests` imports much of the
+    core. The modules of this package stay.
+    """
+    for name in list(sys.modules):
+        if name.partition(".")[0] in {"autoscaler", "tests"} and not name.startswith("tests.mutants"):
+            del sys.modules[name]
 
 
 def _judge_within(
