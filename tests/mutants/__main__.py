@@ -23,7 +23,7 @@ from tests.mutants.trials import MutantOutcome, Tests, judge
 
 def main(arguments: Sequence[str]) -> int:
     """Return 0 if enough mutants of each module were killed and each survivor has a reason, else 1; 2 if the tests fail
-    unmutated.
+    unmutated, or the run was interrupted.
     """
     options = _options(arguments)
     known, excluded = report.reasons(), report.exclusions()
@@ -35,6 +35,9 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("the tests of the core fail without any mutant; fix them first\n")
         return 2
     results = _results_of(mutants, options.jobs, tests)
+    if len(results) < len(mutants):  # pytest handles Ctrl-C
+        sys.stderr.write(f"interrupted after {len(results):,} of {len(mutants):,} mutants; the next run goes on\n")
+        return 2
     found = report.findings(results, known)
     if not options.modules and options.seed_sample is None:
         report.PAGE.write_text(report.page(results, known, excluded, _today()))
@@ -83,6 +86,7 @@ def _results_of(mutants: Sequence[Mutant], jobs: int, tests: Mapping[str, Trace]
         if entry is not None and entry.killer:
             choice.learn(mutant, entry.killer)
     tested_before = len(results)
+    Random(1).shuffle(left)  # the results so far are a sample of all, and the time that is left is realistic
 
     def tests_for(mutant: Mutant) -> Tests:
         return choice.tests_for(mutant, journal.missing(journal.entry(mutant)), journal.killer(mutant))

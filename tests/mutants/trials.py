@@ -8,7 +8,6 @@ functions called at import) run in forks that import the core again.
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import resource
 import signal
@@ -50,14 +49,13 @@ _Judge: TypeAlias = Callable[[Mutant, Tests, Callable[[str], None]], bool]
 
 
 def judge(mutants: Sequence[Mutant], jobs: int, tests_for: Callable[[Mutant], Tests], report: ReportOutcome) -> None:
-    """Run all trials, `jobs` at a time, and report each outcome. Must be called before the core is imported."""
+    """Run all trials, `jobs` at a time, and report each outcome."""
     within = [mutant for mutant in mutants if placing.is_replaceable(mutant)]
     reimported = [mutant for mutant in mutants if not placing.is_replaceable(mutant)]
     os.chdir(ROOT)
-    importlib.import_module("numpy")  # once, not in each child
-    _try_all(reimported, jobs, tests_for, _judge_reimported, report)
     if within:
         pytest.main(OPTIONS, plugins=[FastTests(), _Court(within, jobs, tests_for, report)])
+    _try_all(reimported, jobs, tests_for, _judge_reimported, report)
 
 
 @dataclass

@@ -38,6 +38,15 @@ def test_the_mean_error_is_discounted_by_the_known_minutes_after_it(each: list[t
     assert np.allclose(recorded.means(), after[-1])
 
 
+def test_an_error_counts_half_after_an_hour_and_after_half_a_day() -> None:
+    """In known minutes: 60 and 720 errors of 0 after one of 1."""
+    for half_life, minutes in enumerate((60, 720)):
+        recorded = Errors(1, 1)
+        recorded.take(np.ones((1, 1, 1)), np.ones(1, bool))
+        recorded.take(np.zeros((1, minutes, 1)), np.ones(minutes, bool))
+        assert recorded._sums[half_life, 0, 0] == pytest.approx(0.5)
+
+
 def test_long_stretches_are_the_same_as_single_minutes() -> None:
     values = np.random.Generator(np.random.PCG64(1)).uniform(0, 9, (3, 700, 2))
     once, single = Errors(3, 2), Errors(3, 2)
