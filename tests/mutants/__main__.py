@@ -30,6 +30,10 @@ def main(arguments: Sequence[str]) -> int:
     mutants = [mutant for module in _modules(options.modules) for mutant in mutants_of(module, excluded.keys())]
     if options.seed_sample is not None:
         mutants = Random(1).sample(mutants, min(options.seed_sample, len(mutants)))
+    if options.report:
+        results, left = _stored(mutants, Journal())
+        report.PAGE.write_text(report.page(results, known, excluded, _today(), left))
+        return 0
     tests = traces(options.jobs)
     if tests is None:
         sys.stderr.write("the tests of the core fail without any mutant; fix them first\n")
@@ -53,6 +57,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--jobs", type=int, default=2, help="number of parallel trials [default: 2]")
     parser.add_argument("--seed-sample", metavar="N", type=int, help="test N random mutants, the same at every run")
+    parser.add_argument("--report", action="store_true", help="write the page from the outcomes so far; test nothing")
     options = parser.parse_args(arguments)
     for name in options.modules:
         if not _modules([name]):
@@ -70,6 +75,13 @@ def _today() -> str:
     command = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return f"{today}, commit {commit.stdout.strip()}" if commit.returncode == 0 else today
+
+
+def _stored(mutants: Sequence[Mutant], journal: Journal) -> tuple[list[report.Result], list[Mutant]]:
+    """Return the known outcomes, and the mutants without one. A survivor counts although tests were added since."""
+    entries = [(mutant, journal.entry(mutant)) for mutant in mutants]
+    results = [(mutant, MutantOutcome(entry.outcome)) for mutant, entry in entries if entry is not None]
+    return results, [mutant for mutant, entry in entries if entry is None]
 
 
 def _results_of(mutants: Sequence[Mutant], jobs: int, tests: Mapping[str, Trace]) -> list[report.Result]:

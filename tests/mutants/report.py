@@ -98,19 +98,27 @@ def killed_ratio(results: Sequence[Result]) -> float:
     return 1 - len(survivors(results)) / len(results) if results else 1.0
 
 
-def page(results: Sequence[Result], known: Reasons, excluded: Mapping[tuple[str, str], str], today: str) -> str:
-    """Return the report as Markdown."""
+def page(
+    results: Sequence[Result],
+    known: Reasons,
+    excluded: Mapping[tuple[str, str], str],
+    today: str,
+    not_run: Sequence[Mutant] = (),
+) -> str:
+    """Return the report as Markdown. `not_run`: mutants without an outcome, as in an interrupted run."""
     alive = survivors(results)
     open_ones = [mutant for mutant in alive if known.of(mutant) is None]
     missing = f" {len(open_ones)} of the {len(alive)} survivors have no reason yet." if open_ones else ""
+    if not_run:
+        missing += f" {len(not_run):,} further mutants, in random order, were not run; no figure includes them."
     return "\n".join(
         [
             _INTRODUCTION,
             f"{today}: {len(results):,} mutants, {killed_ratio(results):.1%} killed.{missing}",
             "",
-            *module_table(results),
+            *module_table(results, not_run),
             "",
-            *_table("mistake", results, lambda mutant: mutant.operator),
+            *_table("mistake", results, not_run, lambda mutant: mutant.operator),
             "",
             "## Survivors, each with its reason",
             "",
@@ -124,25 +132,30 @@ def page(results: Sequence[Result], known: Reasons, excluded: Mapping[tuple[str,
     )
 
 
-def module_table(results: Sequence[Result]) -> list[str]:
+def module_table(results: Sequence[Result], not_run: Sequence[Mutant] = ()) -> list[str]:
     """Return the outcomes by module, as lines of a Markdown table."""
-    return _table("module", results, lambda mutant: f"`{mutant.module}.py`")
+    return _table("module", results, not_run, lambda mutant: f"`{mutant.module}.py`")
 
 
-def _table(title: str, results: Sequence[Result], group: Callable[[Mutant], str]) -> list[str]:
-    counts = Counter((group(mutant), outcome) for mutant, outcome in results)
+def _table(
+    title: str, results: Sequence[Result], not_run: Sequence[Mutant], group: Callable[[Mutant], str]
+) -> list[str]:
+    counts = Counter[tuple[str, MutantOutcome | None]]((group(mutant), outcome) for mutant, outcome in results)
+    counts.update((group(mutant), None) for mutant in not_run)
     groups = sorted({name for name, _ in counts})
-    rows = [(name, [counts[name, outcome] for outcome in MutantOutcome]) for name in groups]
-    rows.append(("all", [sum(counts[name, outcome] for name in groups) for outcome in MutantOutcome]))
+    columns = (*MutantOutcome, *([None] if not_run else []))
+    rows = [(name, [counts[name, column] for column in columns]) for name in groups]
+    rows.append(("all", [sum(counts[name, column] for name in groups) for column in columns]))
+    heads = [title, "mutants", "killed", "timed out", "survived", *(["not run"] if not_run else []), ""]
     return [
-        f"| {title} | mutants | killed | timed out | survived | |",
-        "|---|---:|---:|---:|---:|---:|",
-        *(
-            f"| {name} | {killed + late + alive} | {killed} | {late} | {alive} "
-            f"| {(killed + late) / max(1, killed + late + alive):.0%} |"
-            for name, (killed, late, alive) in rows
-        ),
+        f"| {' | '.join(heads)} |".replace("|  |", "| |"),
+        f"|---|{'---:|' * (len(heads) - 1)}",
+        *(f"| {name} | {sum(row)} | {' | '.join(map(str, row))} | {_percentage(*row[:3])} |" for name, row in rows),
     ]
+
+
+def _percentage(killed: int, late: int, alive: int) -> str:
+    return f"{(killed + late) / (killed + late + alive):.0%}" if killed + late + alive else "-"
 
 
 def _survivor_lines(alive: Sequence[Mutant], known: Reasons) -> Iterator[str]:

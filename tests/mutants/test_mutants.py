@@ -229,6 +229,13 @@ def test_survivors_of_one_line_are_listed_together_and_those_without_a_reason_ap
     assert "## Survivors without a reason\n\n`engine.py`, `decide`\n\n```diff\n- x = 1\n+ x = 2\n```" in text
 
 
+def test_mutants_that_were_not_run_are_counted_apart() -> None:
+    text = page([(mutant("x = 2"), MutantOutcome.KILLED)], Reasons(), {}, "2026-01-01", [mutant("x = 0")])
+    assert "1 mutants, 100.0% killed. 1 further mutants, in random order, were not run" in text
+    assert "| module | mutants | killed | timed out | survived | not run | |" in text
+    assert "| `engine.py` | 2 | 1 | 0 | 0 | 1 | 100% |" in text
+
+
 def test_the_value_of_a_constant_has_one_reason_for_all_its_mutants() -> None:
     known = Reasons({}, {("latency", "CATCH_UP_S"): "tuned"})
     both = [mutant for mutant in mutants_of("latency") if mutant.before.startswith("CATCH_UP_RATIO, CATCH_UP_S =")]
