@@ -139,6 +139,8 @@ def test_expected_arrivals_are_due_one_latency_after_they_arrive() -> None:
     assert terms(regular(coming=((10.0, 5.0),)))["due"] == pytest.approx(5 / 4)
     assert terms(regular(coming=((10.0, 5.0), (20.0, 9.0))))["due"] == pytest.approx(9 / (1 + 22 / 5))
     assert terms(regular(coming=((20.0, 4.0),)))["due"] == pytest.approx(4 / (1 + 22 / 5))
+    assert terms(regular(coming=((5.0, 3.0), (10.0, 5.0))))["due"] == pytest.approx(5 / 4), "5 in all"
+    assert terms(regular(coming=((10.0, 5.0), (20.0, 5.0), (30.0, 12.0))))["due"] == pytest.approx(12 / (1 + 32 / 5))
     assert terms(regular(coming=((10.0, 5.0), (33.0, 5.0), (34.0, 500.0))))["due"] == pytest.approx(5 / 4)
 
 
