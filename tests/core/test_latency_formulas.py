@@ -176,7 +176,7 @@ def test_messages_due_within_a_start_and_the_catch_up_time_count_also_with_fast_
 
 
 def with_backlog(more: float, running: int) -> Knowledge:
-    """Return 4 minutes of work, all of which `running` busy tasks and `more` new ones receive in time, of 300 s."""
+    """Return a backlog that `running` busy tasks and `more` new ones receive in time, of 300 s."""
     due_s = 0.97 * 292 - 5
     return regular((5.0, running * due_s / 5 + more * (1 + (due_s - 50) / 5)))
 

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         mutants = Random(1).sample(mutants, min(options.seed_sample, len(mutants)))
     if options.report:
         results, left = _stored(mutants, Journal())
-        report.PAGE.write_text(report.page(results, known, excluded, _today(), left))
+        report.PAGE.write_text(report.page(results, known, excluded, f"{_today()}, from stored outcomes", left))
         return 0
     tests = traces(options.jobs)
     if tests is None:
@@ -78,8 +78,8 @@ def _today() -> str:
 
 
 def _stored(mutants: Sequence[Mutant], journal: Journal) -> tuple[list[report.Result], list[Mutant]]:
-    """Return the known outcomes, and the mutants without one. A survivor counts although tests were added since."""
-    entries = [(mutant, journal.entry(mutant)) for mutant in mutants]
+    """Return the last outcomes, and the mutants without one. Tests may have been added since."""
+    entries = [(mutant, journal.last(mutant)) for mutant in mutants]
     results = [(mutant, MutantOutcome(entry.outcome)) for mutant, entry in entries if entry is not None]
     return results, [mutant for mutant, entry in entries if entry is None]
 

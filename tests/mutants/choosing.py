@@ -1,4 +1,4 @@
-"""Which tests run on a mutant, and in which order: only those that can detect it, the most promising first."""
+"""Which tests run on a mutant, and in which order: only those that can detect it, the likeliest first."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Choice:
         that execute a statement with it. Any other is executed at import: the tests whose file imports its module,
         directly or through other modules. `first`: a test that killed the mutant before.
         """
-        wanted = set(files)
+        among = set(files)
         chosen = [
             (test, trace.seconds)
             for test, trace in self._traces.items()
-            if trace.file in wanted and self._can_detect(trace, mutant)
+            if trace.file in among and self._can_detect(trace, mutant)
         ]
         return sorted(chosen, key=lambda pair: (pair[0] != first, self._cost_s(mutant, *pair)))
 

@@ -64,6 +64,10 @@ class Journal:
         holds = all(entry.digests.get(file) == self._digests.get(file) for file in self._files_of(entry))
         return entry if holds else None
 
+    def last(self, mutant: Mutant) -> Entry | None:
+        """Return the last outcome of the mutant of the present module, also if tests were added or changed since."""
+        return self._entries.get(self._id(mutant))
+
     def missing(self, entry: Entry | None) -> list[str]:
         """Return the test files that a mutant must still run with."""
         if entry is not None and entry.outcome != "survived":

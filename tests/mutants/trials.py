@@ -89,7 +89,7 @@ class _Session:
 
 
 def _judge_reimported(mutant: Mutant, tests: Tests, running: Callable[[str], None]) -> bool:
-    """The file of the most promising test runs alone first: to import all of them takes seconds."""
+    """The file of the first test runs alone first: to import all of them takes seconds."""
     _forget()
     placing.install(mutant)
     options = [option for option in OPTIONS if option != TESTS]

@@ -377,7 +377,7 @@ def test_unchanged_counts_are_no_evidence_if_no_completion_is_expected() -> None
 
 
 MANY = 10**6
-"""So many completions are expected that a single unchanged sum is evidence."""
+"""A number of messages in progress with which a single unchanged sum is evidence."""
 
 
 @pytest.mark.parametrize(

@@ -504,7 +504,7 @@ def test_two_readings_with_different_tasks_show_how_many_messages_follow_a_task(
 
 
 def test_fewer_messages_than_configured_are_believed_whether_or_not_they_follow_the_tasks() -> None:
-    """Two messages follow each task, and 48 are elsewhere: 7 for each of ten tasks, of which ten were configured."""
+    """Two messages follow each task, and 48 are elsewhere: 7 for each of ten tasks; ten were configured."""
     found = Concurrency(10)
     for reading in range(400):
         tasks = 8 + 4 * (reading // 10 % 2)

@@ -182,7 +182,7 @@ def test_a_timer_is_learned_exactly(period: int, horizon: int) -> None:
 
 
 @pytest.mark.parametrize(("rows", "is_fitted"), [(FEWEST - 1, False), (FEWEST, True)])
-def test_a_fit_needs_three_hours_of_which_the_minute_ahead_is_known(rows: int, is_fitted: bool) -> None:
+def test_a_fit_needs_three_hours_whose_minutes_ahead_are_known(rows: int, is_fitted: bool) -> None:
     roots = timer_roots(rows + 20, 5)
     history = filled(roots, first=(FIRST - 17 + 240) - len(roots))
     assert history.coded_until == history.newest + 1
