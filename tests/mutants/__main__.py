@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from tests.mutants import report
-from tests.mutants.choosing import Choice
-from tests.mutants.journal import Journal
+from tests.mutants.choosing import MutantTests
+from tests.mutants.journal import OutcomeJournal
 from tests.mutants.planting import ROOT, Mutant, modules, mutants_of
 from tests.mutants.tracing import Trace, traces
 from tests.mutants.trials import MutantOutcome, Tests, judge
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.seed_sample is not None:
         mutants = Random(1).sample(mutants, min(options.seed_sample, len(mutants)))
     if options.report:
-        results, left = _stored(mutants, Journal())
+        results, left = _stored(mutants, OutcomeJournal())
         report.PAGE.write_text(report.page(results, known, excluded, f"{_today()}, from stored outcomes", left))
         return 0
     tests = traces(options.jobs)
@@ -77,7 +77,7 @@ def _today() -> str:
     return f"{today}, commit {commit.stdout.strip()}" if commit.returncode == 0 else today
 
 
-def _stored(mutants: Sequence[Mutant], journal: Journal) -> tuple[list[report.Result], list[Mutant]]:
+def _stored(mutants: Sequence[Mutant], journal: OutcomeJournal) -> tuple[list[report.Result], list[Mutant]]:
     """Return the last outcomes, and the mutants without one. Tests may have been added since."""
     entries = [(mutant, journal.last(mutant)) for mutant in mutants]
     results = [(mutant, MutantOutcome(entry.outcome)) for mutant, entry in entries if entry is not None]
@@ -87,7 +87,7 @@ def _stored(mutants: Sequence[Mutant], journal: Journal) -> tuple[list[report.Re
 def _results_of(mutants: Sequence[Mutant], jobs: int, tests: Mapping[str, Trace]) -> list[report.Result]:
     """Test the mutants, and print survivors and progress on standard error."""
     began, results = time.monotonic(), list[report.Result]()
-    journal, choice = Journal(), Choice(tests)
+    journal, choice = OutcomeJournal(), MutantTests(tests)
     left = list[Mutant]()
     for mutant in mutants:
         entry = journal.entry(mutant)

@@ -15,7 +15,7 @@ SAME_FUNCTION = 10
 """A test that killed a mutant of the same function counts as this many kills in the same module."""
 
 
-class Choice:
+class MutantTests:
     """Chooses the tests of each mutant, and learns which tests kill most."""
 
     def __init__(self, traces: Mapping[str, Trace]) -> None:

@@ -17,7 +17,7 @@ from tests.mutants.tracing import CACHE, digests_of_tests
 _JOURNAL = CACHE / "journal.jsonl"
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """The last outcome of a mutant, the test that killed it (empty: none, or the mutant ended the process before any),
     and the digests of the test files that it ran with.
     """
@@ -27,11 +27,11 @@ class Entry(NamedTuple):
     digests: dict[str, str]
 
 
-class Journal:
+class OutcomeJournal:
     """Outcomes by mutant; appended to a file, one line each."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, JournalEntry] = {}
         self._killers: dict[tuple[str, str, str, str], str] = {}
         self._digests = digests_of_tests()
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -52,11 +52,11 @@ class Journal:
                 continue
             before = self._entries.get(row["id"])
             known = before.digests if before and before.outcome == row["outcome"] else {}
-            self._entries[row["id"]] = Entry(row["outcome"], row["killer"], known | digests[row.get("run")])
+            self._entries[row["id"]] = JournalEntry(row["outcome"], row["killer"], known | digests[row.get("run")])
             if row["killer"]:
                 self._killers[tuple(row["key"])] = row["killer"]
 
-    def entry(self, mutant: Mutant) -> Entry | None:
+    def entry(self, mutant: Mutant) -> JournalEntry | None:
         """Return the outcome of the mutant if it still holds; survivors may need more tests (`missing`)."""
         entry = self._entries.get(self._id(mutant))
         if entry is None or entry.outcome == "survived":
@@ -64,11 +64,11 @@ class Journal:
         holds = all(entry.digests.get(file) == self._digests.get(file) for file in self._files_of(entry))
         return entry if holds else None
 
-    def last(self, mutant: Mutant) -> Entry | None:
+    def last(self, mutant: Mutant) -> JournalEntry | None:
         """Return the last outcome of the mutant of the present module, also if tests were added or changed since."""
         return self._entries.get(self._id(mutant))
 
-    def missing(self, entry: Entry | None) -> list[str]:
+    def missing(self, entry: JournalEntry | None) -> list[str]:
         """Return the test files that a mutant must still run with."""
         if entry is not None and entry.outcome != "survived":
             return []
@@ -82,7 +82,7 @@ class Journal:
     def add(self, mutant: Mutant, outcome: str, killer: str) -> None:
         self._write({"run": self._run, "id": self._id(mutant), "key": mutant.key, "outcome": outcome, "killer": killer})
 
-    def _files_of(self, entry: Entry) -> list[str]:
+    def _files_of(self, entry: JournalEntry) -> list[str]:
         return [entry.killer.partition("::")[0]] if entry.killer else list(self._digests)
 
     def _id(self, mutant: Mutant) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.mutants import journal
-from tests.mutants.choosing import Choice, lines_of
+from tests.mutants.choosing import MutantTests, lines_of
 from tests.mutants.imports import imported_files, imported_modules
-from tests.mutants.journal import Journal
+from tests.mutants.journal import OutcomeJournal
 from tests.mutants.planting import CORE, ROOT, Mutant, mutants_of
 from tests.mutants.tracing import Trace, digests_of_tests
 from tests.mutants.trials import MutantOutcome, _Trial
@@ -39,13 +39,13 @@ def planted(lines: tuple[int, int], function: str = "decide") -> Mutant:
 
 
 def chosen(
-    choice: Choice, mutant: Mutant, files: tuple[str, ...] = (RULES, FORMULA, LATENCY), first: str = ""
+    choice: MutantTests, mutant: Mutant, files: tuple[str, ...] = (RULES, FORMULA, LATENCY), first: str = ""
 ) -> list[str]:
     return [test.rpartition("/test_")[2] for test, _ in choice.tests_for(mutant, files, first)]
 
 
 def test_only_tests_that_execute_the_statement_run_the_fastest_first() -> None:
-    choice = Choice(traces())
+    choice = MutantTests(traces())
     assert chosen(choice, planted((3, 3))) == ["rules.py::fast", "latency.py::one", "rules.py::slow"]
     assert chosen(choice, planted((4, 8))) == ["rules.py::slow"]
     assert chosen(choice, planted((5, 8))) == []
@@ -53,7 +53,7 @@ def test_only_tests_that_execute_the_statement_run_the_fastest_first() -> None:
 
 
 def test_tests_that_killed_before_run_first() -> None:
-    choice = Choice(traces())
+    choice = MutantTests(traces())
     first = f"{RULES}::slow"
     assert chosen(choice, planted((3, 3)), first=first)[0] == "rules.py::slow"
     choice.learn(planted((3, 3)), f"{LATENCY}::one")
@@ -73,7 +73,7 @@ def test_a_constant_is_detected_by_tests_that_execute_a_statement_with_it() -> N
 
 def test_a_mutant_that_is_executed_at_import_is_detected_by_tests_that_import_its_module() -> None:
     [one, *_] = [mutant for mutant in mutants_of("formula") if mutant.function == "FUNCTIONS"]
-    assert f"{FORMULA}::one" in dict(Choice(traces()).tests_for(one, [FORMULA], None))
+    assert f"{FORMULA}::one" in dict(MutantTests(traces()).tests_for(one, [FORMULA], None))
     assert "formula" in imported_modules(FORMULA)
     assert "forecast/models" not in imported_modules(FORMULA)
     assert ROOT / f"{TESTS}/calm.py" in imported_files(RULES)
@@ -93,9 +93,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "journal.jsonl"
 
 
-def with_digests(monkeypatch: pytest.MonkeyPatch, **digests: str) -> Journal:
+def with_digests(monkeypatch: pytest.MonkeyPatch, **digests: str) -> OutcomeJournal:
     monkeypatch.setattr(journal, "digests_of_tests", lambda: {f"{name}.py": digest for name, digest in digests.items()})
-    return Journal()
+    return OutcomeJournal()
 
 
 def test_an_outcome_is_remembered_while_its_tests_are_the_same(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

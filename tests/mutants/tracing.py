@@ -92,7 +92,7 @@ def _recorded(files: Sequence[str], jobs: int) -> _Recorded | None:
         if not child:
             code = 1
             try:
-                recorder = _Recorder(files, share, jobs)
+                recorder = _TraceRecorder(files, share, jobs)
                 code = pytest.main(OPTIONS, plugins=[FastTests(), recorder])
                 path.write_text(json.dumps(recorder.found))
             finally:
@@ -111,7 +111,7 @@ def _recorded(files: Sequence[str], jobs: int) -> _Recorded | None:
     return merged
 
 
-class _Recorder:
+class _TraceRecorder:
     """A pytest plugin that runs each test of its share twice: to measure its time, and to trace its lines."""
 
     def __init__(self, files: Sequence[str], share: int, shares: int) -> None:

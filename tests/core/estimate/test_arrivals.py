@@ -141,7 +141,7 @@ def test_a_track_covers_its_reach_with_notes_at_most_two_spacings_apart(every_s:
 # The arrivals.
 
 
-class Counted:
+class CountedQueue:
     """A queue that is read every ten seconds."""
 
     def __init__(self, visible: int = 0, in_flight: int = 0, **more: float) -> None:
@@ -161,7 +161,7 @@ class Counted:
 
 
 def test_arrivals_are_the_growth_of_the_count_plus_the_completions() -> None:
-    queue = Counted(10, 5)
+    queue = CountedQueue(10, 5)
     assert [queue.see(*seen) for seen in [(12, 8, 0.0), (12, 8, 3.0), (9, 8, 5.0), (2, 2, 5.0), (2, 3, 0.0)]] == [
         5.0,  # five more in the queue
         3.0,
@@ -174,7 +174,7 @@ def test_arrivals_are_the_growth_of_the_count_plus_the_completions() -> None:
 
 def test_without_proof_three_completions_are_assumed_while_none_waits() -> None:
     """One message is in flight all the time: it may be the same one."""
-    queue = Counted(0, 1)
+    queue = CountedQueue(0, 1)
     assert [queue.see(0, 1, 1.0) for _ in range(6)] == [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
     assert queue.see(1, 1, 2.0) == 3.0, "messages wait: the tasks are working"
     assert [queue.see(0, 2, 1.0) for _ in range(5)] == [1.0, 1.0, 1.0, 0.0, 0.0], "counted from the last wait on"
@@ -182,7 +182,7 @@ def test_without_proof_three_completions_are_assumed_while_none_waits() -> None:
 
 
 def test_a_count_that_falls_proves_completions_for_two_minutes() -> None:
-    queue = Counted(0, 5)
+    queue = CountedQueue(0, 5)
     assert queue.see(0, 4, 1.0) == 0.0
     assert [queue.see(0, 4, 1.0) for _ in range(14)] == [1.0] * 12 + [0.0] * 2
 
@@ -190,7 +190,7 @@ def test_a_count_that_falls_proves_completions_for_two_minutes() -> None:
 @pytest.mark.parametrize(("completed", "polls"), [(0.25, 12), (0.1875, 16), (0.125, 24)])
 def test_after_the_proof_the_completions_since_then_count(completed: float, polls: int) -> None:
     """Three in all, or two minutes, whichever is later."""
-    queue = Counted(0, 9)
+    queue = CountedQueue(0, 9)
     queue.see(0, 9, 2.9)
     queue.see(0, 4, 0.0)
     arrived = [queue.see(0, 4, completed) for _ in range(polls + 2)]
@@ -199,7 +199,7 @@ def test_after_the_proof_the_completions_since_then_count(completed: float, poll
 
 def test_a_counted_deletion_proves_completions_for_two_minutes_and_no_deletion_proves_nothing() -> None:
     for deleted, proven in [(1.0, 12), (0.5, 12), (0.0, 0)]:
-        queue = Counted(0, 5)
+        queue = CountedQueue(0, 5)
         for _ in range(10):
             queue.see(0, 5, 1.0)
         queue.arrivals.reconcile(60.0, deleted, queue.now)
@@ -211,7 +211,7 @@ def test_a_counted_deletion_proves_completions_for_two_minutes_and_no_deletion_p
 )
 def test_deletions_of_a_minute_correct_its_arrivals(at: float, deleted: float, arrived: float) -> None:
     """One message more at each reading; 2 completions were assumed. The minute until 40 s is known from 0 s on: 2/3."""
-    queue = Counted(5)
+    queue = CountedQueue(5)
     for reading in range(1, 13):
         queue.see(5 + reading, 0, 2.0)
     start = max(0.0, at - 60.0)
@@ -222,7 +222,7 @@ def test_deletions_of_a_minute_correct_its_arrivals(at: float, deleted: float, a
 
 def test_a_minute_with_more_messages_gone_than_deleted_has_no_arrivals() -> None:
     """Twelve disappear, and two deletions are counted: the others were purged or redriven."""
-    queue = Counted(100)
+    queue = CountedQueue(100)
     for reading in range(1, 7):
         queue.see(100 - 2 * reading, 0, 4.0)
     queue.arrivals.reconcile(60.0, 2.0, queue.now)
@@ -230,7 +230,7 @@ def test_a_minute_with_more_messages_gone_than_deleted_has_no_arrivals() -> None
 
 
 def test_a_minute_is_counted_once() -> None:
-    queue = Counted(5)
+    queue = CountedQueue(5)
     for _ in range(18):
         queue.see(5, 0)
     queue.arrivals.reconcile(60.0, 30.0, queue.now)
@@ -241,7 +241,7 @@ def test_a_minute_is_counted_once() -> None:
 
 
 def test_a_minute_before_the_first_reading_is_not_counted() -> None:
-    queue = Counted(5)
+    queue = CountedQueue(5)
     queue.see(5, 0)
     queue.arrivals.reconcile(0.0, 30.0, queue.now)
     queue.arrivals.reconcile(-60.0, 30.0, queue.now)
@@ -250,7 +250,7 @@ def test_a_minute_before_the_first_reading_is_not_counted() -> None:
 
 @pytest.mark.parametrize(("ratio", "total"), [(0.5, 6.0), (1.0, 12.0), (2.0, 24.0), (0.0, 0.0)])
 def test_a_corrected_processing_time_corrects_the_completions_that_were_assumed(ratio: float, total: float) -> None:
-    queue = Counted(5)
+    queue = CountedQueue(5)
     for _ in range(6):
         queue.see(5, 0, 2.0)
     queue.arrivals.revalue(ratio)
@@ -258,14 +258,14 @@ def test_a_corrected_processing_time_corrects_the_completions_that_were_assumed(
 
 
 def test_half_a_completion_is_corrected_too() -> None:
-    queue = Counted(5)
+    queue = CountedQueue(5)
     queue.see(5, 0, 0.5)
     queue.arrivals.revalue(2.0)
     assert queue.arrivals.curve.total == pytest.approx(1.0)
 
 
 def test_corrections_of_the_processing_time_can_be_undone() -> None:
-    queue = Counted(5)
+    queue = CountedQueue(5)
     for reading in range(1, 7):
         queue.see(5 + 3 * reading, 0, 2.0)
     for ratio in (0.5, 4.0, 0.5):
@@ -274,7 +274,7 @@ def test_corrections_of_the_processing_time_can_be_undone() -> None:
 
 
 def test_only_completions_after_the_newest_counted_minute_are_corrected() -> None:
-    queue = Counted(5)
+    queue = CountedQueue(5)
     for _ in range(9):
         queue.see(5, 0, 2.0)
     queue.arrivals.reconcile(60.0, 12.0, queue.now)
@@ -284,14 +284,14 @@ def test_only_completions_after_the_newest_counted_minute_are_corrected() -> Non
 
 
 def test_without_assumed_completions_there_is_nothing_to_correct() -> None:
-    queue = Counted(5)
+    queue = CountedQueue(5)
     queue.see(9, 0)
     queue.arrivals.revalue(5.0)
     assert queue.arrivals.curve.total == 4.0
 
 
 def test_a_count_that_rose_shows_arrivals_for_a_minute() -> None:
-    queue = Counted(5)
+    queue = CountedQueue(5)
     assert not queue.arrivals.arrives(0.0)
     queue.see(5, 0, 1.0)
     assert not queue.arrivals.arrives(10.0), "the count did not rise"
@@ -303,7 +303,7 @@ def test_a_count_that_rose_shows_arrivals_for_a_minute() -> None:
 
 @pytest.mark.parametrize(("deleted", "shows"), [(1.0, True), (0.0, False)])
 def test_a_counted_minute_shows_arrivals_as_long_as_it_is_the_newest(deleted: float, shows: bool) -> None:
-    queue = Counted(5)
+    queue = CountedQueue(5)
     for _ in range(12):
         queue.see(5, 0)
     queue.arrivals.reconcile(60.0, deleted, queue.now)
@@ -314,7 +314,7 @@ def test_a_counted_minute_shows_arrivals_as_long_as_it_is_the_newest(deleted: fl
 
 
 def test_the_waiting_messages_are_the_newest_arrivals() -> None:
-    queue = Counted(10)
+    queue = CountedQueue(10)
     for visible in (14, 20, 20, 30):
         queue.see(visible, 0)
     assert queue.waiting(0) == []
@@ -323,18 +323,18 @@ def test_the_waiting_messages_are_the_newest_arrivals() -> None:
 
 
 def test_messages_at_the_first_reading_are_as_old_as_cloudwatch_reports_and_never_younger_again() -> None:
-    queue = Counted(10)
+    queue = CountedQueue(10)
     queue.see(10, 0)
     assert queue.waiting(10, oldest_age_s=300.0) == [(300.0, 10.0)]
     assert queue.waiting(10) == [(300.0, 10.0)]
     assert queue.waiting(10, oldest_age_s=5.0) == [(300.0, 10.0)]
-    fresh = Counted(10)
+    fresh = CountedQueue(10)
     fresh.see(10, 0)
     assert fresh.waiting(10, oldest_age_s=5.0) == [(10.0, 10.0)], "they have waited since the first reading"
 
 
 def test_the_reported_age_is_not_that_of_messages_whose_arrival_was_seen() -> None:
-    queue = Counted(0)
+    queue = CountedQueue(0)
     queue.see(10, 0)
     assert queue.waiting(10, oldest_age_s=300.0) == [(5.0, 10.0)]
     assert queue.waiting(11) == [(5.0, 10.0), (10.0, 1.0)]

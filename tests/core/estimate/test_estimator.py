@@ -28,7 +28,7 @@ def policy(latency_s: float = 60.0, names: tuple[str, ...] = ("q",), **changes: 
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-class Polls:
+class LearnedPolls:
     """The polls of a service with one queue."""
 
     def __init__(self, configured: Policy, visible: int = 0, in_flight: int = 0, *, tasks: int = 10) -> None:
@@ -61,7 +61,7 @@ class Polls:
 
 def test_arrivals_are_the_growth_and_the_completions_of_the_messages_in_progress() -> None:
     """Five in flight complete ten messages in 10 s. One more is visible at each poll: 11 arrivals a poll."""
-    known = Polls(policy(), 0, 5).grow(*[1] * 8, in_flight=5)
+    known = LearnedPolls(policy(), 0, 5).grow(*[1] * 8, in_flight=5)
     assert known.rate_per_s.value == pytest.approx(1.1)
     assert known.rate_per_s.weight == pytest.approx(66.0)
     assert known.rate_per_s.age_s == 0.0
@@ -74,12 +74,12 @@ def test_arrivals_are_the_growth_and_the_completions_of_the_messages_in_progress
 
 def test_messages_in_flight_beyond_the_slots_are_in_progress_elsewhere() -> None:
     """30 in flight, ten slots: ten are in progress, and complete 20 in 10 s. One more is visible at each poll."""
-    known = Polls(policy(), 5, 30).grow(*[1] * 8, in_flight=30, visible=5)
+    known = LearnedPolls(policy(), 5, 30).grow(*[1] * 8, in_flight=30, visible=5)
     assert known.rate_per_s.value == pytest.approx(2.1)
 
 
 def test_the_mean_of_the_messages_in_progress_at_both_polls_completes() -> None:
-    polls = Polls(policy(), 9, 2)
+    polls = LearnedPolls(policy(), 9, 2)
     polls.see(9, 6)
     assert polls.known.rate_per_s.weight == pytest.approx(4 + 4 * 10 / 5)
 
@@ -91,7 +91,7 @@ def test_the_mean_of_the_messages_in_progress_at_both_polls_completes() -> None:
 def test_the_load_is_that_of_a_minute_or_three_processing_times(processing_s: float, slots: int, within_s: int) -> None:
     """37 polls: 4 arrivals each, in the last 3 one each. Nothing is in flight. 900 s would be ten minutes: 600 s."""
     configured = policy(processing_time_s=processing_s, task_concurrency=slots)
-    known = Polls(configured).grow(*[4] * 37, *[1] * 3)
+    known = LearnedPolls(configured).grow(*[4] * 37, *[1] * 3)
     arrived = 3 + 4 * (within_s // 10 - 3)
     span_s = max(60.0, min(600.0, 3 * processing_s))
     assert known.load == pytest.approx(arrived / span_s * processing_s / slots)
@@ -99,18 +99,18 @@ def test_the_load_is_that_of_a_minute_or_three_processing_times(processing_s: fl
 
 @pytest.mark.parametrize(("latency_s", "within_s"), [(60.0, 60), (180.0, 60), (300.0, 100), (900.0, 300)])
 def test_the_lasting_load_is_that_of_a_third_of_the_latency(latency_s: float, within_s: int) -> None:
-    known = Polls(policy(latency_s)).grow(*[4] * 37, *[1] * 3)
+    known = LearnedPolls(policy(latency_s)).grow(*[4] * 37, *[1] * 3)
     assert known.lasting_load == pytest.approx((3 + 4 * (within_s / 10 - 3)) / within_s * 5)
 
 
 @pytest.mark.parametrize("processing_s", [5.0, 50.0])
 def test_without_arrivals_there_is_no_load(processing_s: float) -> None:
-    known = Polls(policy(900.0, processing_time_s=processing_s)).grow(*[0] * 40)
+    known = LearnedPolls(policy(900.0, processing_time_s=processing_s)).grow(*[0] * 40)
     assert (known.load, known.lasting_load, known.rate_per_s.value) == (0.0, 0.0, 0.0)
 
 
 def test_a_look_ahead_can_only_raise_the_expected_arrivals() -> None:
-    polls = Polls(policy())
+    polls = LearnedPolls(policy())
     polls.grow(*[4] * 8)
     ahead = {
         "q": tuple(
@@ -125,7 +125,7 @@ def test_a_look_ahead_can_only_raise_the_expected_arrivals() -> None:
 
 
 def test_messages_arrive_if_the_count_rose_or_the_look_ahead_expects_some() -> None:
-    polls = Polls(policy())
+    polls = LearnedPolls(policy())
     assert not polls.known.arriving
     assert polls.see(1).arriving
     assert [polls.see(1).arriving for _ in range(7)] == [True] * 6 + [False]
@@ -135,11 +135,11 @@ def test_messages_arrive_if_the_count_rose_or_the_look_ahead_expects_some() -> N
 
 
 def test_delayed_messages_wait_first_if_they_count() -> None:
-    polls = Polls(policy(count_delayed=True))
+    polls = LearnedPolls(policy(count_delayed=True))
     known = polls.see(3, delayed=1)
     assert [tuple(each) for each in known.queues[0].waiting] == [(0.0, 1), (5.0, 3.0)]
     assert [tuple(each) for each in polls.see(3, delayed=0).queues[0].waiting] == [(15.0, 3.0)]
-    assert [tuple(each) for each in Polls(policy()).see(3, delayed=7).queues[0].waiting] == [(5.0, 3.0)]
+    assert [tuple(each) for each in LearnedPolls(policy()).see(3, delayed=7).queues[0].waiting] == [(5.0, 3.0)]
 
 
 # What was received, and late.
@@ -150,7 +150,7 @@ def test_delayed_messages_wait_first_if_they_count() -> None:
 )
 def test_messages_that_are_gone_were_received_the_oldest_first(visible: int, received: float, late: float) -> None:
     """Fifty have waited for 65 s and fifty for 5 s; they are received 5 s later on average. The target is 60 s."""
-    polls = Polls(policy(), 0)
+    polls = LearnedPolls(policy(), 0)
     polls.grow(50, 0, 0, 0, 0, 0, 50)
     known = polls.see(visible)
     assert known.received == received
@@ -159,7 +159,7 @@ def test_messages_that_are_gone_were_received_the_oldest_first(visible: int, rec
 
 def test_the_oldest_are_late_first() -> None:
     """30 have waited for 75 s and 50 for 65 s; 40 of them are received."""
-    polls = Polls(policy(), 0)
+    polls = LearnedPolls(policy(), 0)
     polls.grow(30, 50, 0, 0, 0, 0, 0, 0)
     assert polls.see(40).late == pytest.approx(40.0)
 
@@ -168,14 +168,14 @@ def test_the_oldest_are_late_first() -> None:
 def test_a_message_is_late_if_its_age_halfway_between_the_polls_exceeds_the_target(
     latency_s: float, late: float
 ) -> None:
-    polls = Polls(policy(latency_s))
+    polls = LearnedPolls(policy(latency_s))
     polls.grow(50, 0, 0, 0, 0, 0, 0)
     assert polls.see(20).late == late
 
 
 def test_arrivals_between_two_polls_that_are_gone_were_received() -> None:
     """Five in progress complete ten in 10 s, and as many wait as before: ten arrived and were received."""
-    busy = Polls(policy(), 3, 5)
+    busy = LearnedPolls(policy(), 3, 5)
     assert (busy.see(3, 5).received, busy.known.late) == (10.0, 0.0)
 
 
@@ -186,7 +186,7 @@ def test_arrivals_between_two_polls_that_are_gone_were_received() -> None:
 def test_without_tasks_and_messages_in_flight_messages_that_are_gone_were_purged(
     before: int, after: int, in_flight: int, received: float
 ) -> None:
-    polls = Polls(policy(), 100, tasks=before)
+    polls = LearnedPolls(policy(), 100, tasks=before)
     polls.tasks = after
     assert polls.see(50, in_flight).received == pytest.approx(50.0 if received else 0.0, abs=1.0)
 
@@ -209,7 +209,7 @@ def test_an_observation_with_an_unread_queue_updates_nothing_and_what_it_has_is_
 
 
 def test_arrivals_are_known_for_ten_minutes_also_with_a_short_latency_and_fast_polls() -> None:
-    polls = Polls(policy(60.0, processing_time_s=300.0))
+    polls = LearnedPolls(policy(60.0, processing_time_s=300.0))
     for visible in range(1, 701):
         polls.see(visible, after_s=1.0)
     assert polls.known.load == pytest.approx(600 / 600 * 300)
@@ -217,7 +217,7 @@ def test_arrivals_are_known_for_ten_minutes_also_with_a_short_latency_and_fast_p
 
 @pytest.mark.parametrize(("gap_s", "is_learned"), [(25.0, True), (25.5, False)])
 def test_after_two_and_a_half_intervals_without_a_reading_a_minute_is_not_used(gap_s: float, is_learned: bool) -> None:
-    polls = Polls(policy(processing_time_s=None, learn=True), 0, 5)
+    polls = LearnedPolls(policy(processing_time_s=None, learn=True), 0, 5)
     for after_s in (10.0, gap_s, 10.0, 10.0, 10.0):
         polls.see(0, 5, after_s=after_s)
     known = polls.see(0, 5, flow=Flow(60, 60, 10, 60.0, 0))
@@ -225,7 +225,7 @@ def test_after_two_and_a_half_intervals_without_a_reading_a_minute_is_not_used(g
 
 
 def test_a_minute_is_learned_from_once() -> None:
-    polls = Polls(policy(processing_time_s=None, learn=True), 0, 5)
+    polls = LearnedPolls(policy(processing_time_s=None, learn=True), 0, 5)
     for _ in range(7):
         polls.see(0, 5)
     flow = Flow(60, 60, 10, 60.0, 0)
@@ -241,7 +241,7 @@ def test_a_minute_is_learned_from_once() -> None:
     [(0, 0, True), (-1, 0, False), (0, -1, False), (MOST_MESSAGES, MOST_MESSAGES, True), (MOST_MESSAGES * 2, 0, False)],
 )
 def test_possible_counts(visible: float, in_flight: float, is_possible: bool) -> None:
-    polls = Polls(policy())
+    polls = LearnedPolls(policy())
     assert bool(polls.see(int(visible), int(in_flight)).queues) == is_possible
 
 
@@ -249,21 +249,21 @@ def test_possible_counts(visible: float, in_flight: float, is_possible: bool) ->
 def test_arrivals_must_be_foreseen_if_the_latency_is_shorter_than_a_poll_and_a_late_start(
     latency_s: float, late_by: bool
 ) -> None:
-    assert Polls(policy(latency_s)).estimator.must_foresee(policy(latency_s)) is late_by
+    assert LearnedPolls(policy(latency_s)).estimator.must_foresee(policy(latency_s)) is late_by
 
 
 # The slots.
 
 
-def slots_after(polls: Polls, readings: int, **more: Any) -> float:
+def slots_after(polls: LearnedPolls, readings: int, **more: Any) -> float:
     for reading in range(readings):
         polls.see(50 + reading % 2, 40, **more)
     return polls.known.concurrency.value
 
 
-def prefetching(**changes: Any) -> Polls:
+def prefetching(**changes: Any) -> LearnedPolls:
     """Ten tasks that are configured to hold ten messages each and hold four."""
-    return Polls(policy(learn=True, task_concurrency=10, **changes), 50, 40)
+    return LearnedPolls(policy(learn=True, task_concurrency=10, **changes), 50, 40)
 
 
 def test_the_slots_are_learned_from_readings_with_a_backlog() -> None:
@@ -289,7 +289,7 @@ def test_slots_are_not_learned_while_tasks_start_or_stop(desired: int, is_seen: 
 
 def test_counted_deletions_correct_the_arrivals_of_their_minute() -> None:
     """Five are visible all the time; 30 deletions in the minute until 60 s are 30 arrivals. One count alone is none."""
-    polls = Polls(policy(), 5)
+    polls = LearnedPolls(policy(), 5)
     polls.grow(*[0] * 6, visible=5)
     for more in ({"deleted": 30}, {"counted_at": 60.0}, {"deleted": 30, "counted_at": None}):
         assert polls.see(5, after_s=0.0, **more).rate_per_s.weight == 0.0
@@ -298,7 +298,7 @@ def test_counted_deletions_correct_the_arrivals_of_their_minute() -> None:
 
 def test_a_corrected_processing_time_corrects_the_arrivals_that_were_derived_from_it() -> None:
     """Five in progress complete 5 x 10 / 12 in a poll, while 12 s are assumed. It is about 5 s: 60 were deleted."""
-    polls = Polls(policy(processing_time_s=None, learn=True), 3, 5)
+    polls = LearnedPolls(policy(processing_time_s=None, learn=True), 3, 5)
     before = polls.grow(*[1] * 6, visible=3, in_flight=5)
     assert before.rate_per_s.weight == pytest.approx(6 + 6 * 5 * 10 / 12)
     after = polls.see(9, 5, after_s=0.0, flow=Flow(60, 60, 10, 60.0, 0))
@@ -307,11 +307,11 @@ def test_a_corrected_processing_time_corrects_the_arrivals_that_were_derived_fro
 
 
 def test_ages_are_known_as_far_back_as_the_longest_latency() -> None:
-    polls = Polls(policy(3600.0))
+    polls = LearnedPolls(policy(3600.0))
     known = polls.grow(*[1] * 300)
     assert known.queues[0].waiting[-1].seconds == pytest.approx(3000.0, abs=60)
     assert sum(age_s > 2000 for age_s, _ in known.queues[0].waiting) > 20
-    short = Polls(policy(60.0)).grow(*[1] * 59)
+    short = LearnedPolls(policy(60.0)).grow(*[1] * 59)
     assert short.queues[0].waiting[-1].seconds == pytest.approx(585.0, abs=15)
 
 
@@ -320,7 +320,7 @@ def bottlenecked(deleted: int, *, tasks: tuple[int, int] = (10, 40), visible: in
 
     Slots are full, and messages wait. CloudWatch's minute is read when it ends.
     """
-    polls = Polls(policy(processing_time_s=2.0), visible, tasks[0], tasks=tasks[0])
+    polls = LearnedPolls(policy(processing_time_s=2.0), visible, tasks[0], tasks=tasks[0])
     for minute in range(8):
         polls.tasks = tasks[minute // 4]
         for poll in range(6):
@@ -353,7 +353,7 @@ def test_a_bottleneck_is_the_mean_of_the_tasks_that_worked_on_the_minutes() -> N
 def test_counts_are_evidence_if_four_fifths_of_the_slots_are_occupied(
     tasks: int, slots: int, in_flight: int, is_held: bool
 ) -> None:
-    polls = Polls(policy(task_concurrency=slots), 50, in_flight, tasks=tasks)
+    polls = LearnedPolls(policy(task_concurrency=slots), 50, in_flight, tasks=tasks)
     for poll in range(12):
         started = poll % 2 if in_flight == 8 else 0  # a message that is received changes no sum
         polls.see(50 - started, in_flight + started)
@@ -361,15 +361,15 @@ def test_counts_are_evidence_if_four_fifths_of_the_slots_are_occupied(
 
 
 def test_one_occupied_slot_is_evidence_too() -> None:
-    polls = Polls(policy(), 5, 1, tasks=1)
+    polls = LearnedPolls(policy(), 5, 1, tasks=1)
     for _ in range(12):
         polls.see(5, 1)
     assert polls.known.holding_s > 0
 
 
 def test_unchanged_counts_are_no_evidence_if_no_completion_is_expected() -> None:
-    slow = Polls(policy(processing_time_s=1000.0), 50, 10)
-    idle = Polls(policy(), 0, 10)
+    slow = LearnedPolls(policy(processing_time_s=1000.0), 50, 10)
+    idle = LearnedPolls(policy(), 0, 10)
     for _ in range(12):
         slow.see(50, 10)
         idle.see(0, 10)
@@ -385,7 +385,7 @@ MANY = 10**6
     [(10, 10, True), (1, 1, True), (1, 10, True), (10, 0, False), (0, 10, False), (MANY + 10, 10, False)],
 )
 def test_messages_must_wait_and_be_in_progress_at_both_readings(before: int, after: int, is_held: bool) -> None:
-    polls = Polls(policy(), before, MANY + 10 - before, tasks=MANY)
+    polls = LearnedPolls(policy(), before, MANY + 10 - before, tasks=MANY)
     assert (polls.see(after, MANY + 10 - after, after_s=50.0).holding_s > 0) is is_held
 
 
@@ -396,7 +396,7 @@ def regime_of(
     *readings: tuple[int, int], tasks: int = 10, deleted: int = 60, waiting: int = 0, slots: int = 1
 ) -> Regime:
     """Return the regime after a minute of readings of (visible, in flight); the last one repeats."""
-    polls = Polls(policy(learn=True, task_concurrency=slots), *readings[0], tasks=tasks)
+    polls = LearnedPolls(policy(learn=True, task_concurrency=slots), *readings[0], tasks=tasks)
     for poll in range(6):
         polls.see(*readings[min(poll, len(readings) - 1)])
     flow = Flow(deleted, deleted, tasks, 60.0, waiting)
@@ -419,7 +419,7 @@ def test_workers_that_hold_less_than_three_tenths_of_their_slots_delete_messages
 
 
 def test_slots_are_not_learned_from_workers_that_delete_messages_first() -> None:
-    polls = Polls(policy(learn=True, task_concurrency=10), 500, 0)
+    polls = LearnedPolls(policy(learn=True, task_concurrency=10), 500, 0)
     for minute in range(15):
         for poll in range(6):
             flow = Flow(60, 60, 10, polls.now, 500) if poll == 0 and minute else None
@@ -430,7 +430,7 @@ def test_slots_are_not_learned_from_workers_that_delete_messages_first() -> None
 
 def test_when_more_slots_are_learned_the_throughput_of_a_task_stays() -> None:
     """Tasks hold four messages each, and delete 60 a minute; one slot was assumed."""
-    polls, changes = Polls(policy(learn=True, processing_time_s=None), 5000, 40, tasks=10), 0
+    polls, changes = LearnedPolls(policy(learn=True, processing_time_s=None), 5000, 40, tasks=10), 0
     for poll in range(240):
         polls.tasks = 10 + poll // 20 % 2 * 5
         flow = Flow(60 * polls.tasks, 60 * polls.tasks, polls.tasks, polls.now, 5000) if poll % 6 == 5 else None
