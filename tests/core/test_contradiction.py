@@ -9,6 +9,7 @@ import pytest
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import AcceptedChange, Demand, Memory
 from autoscaler.core.model import Fleet, Rule, Unseen
+from autoscaler.core.policy import ScaleIn
 from autoscaler.core.rules.trust import CONTRADICTED_S
 from tests.core.calm import NOW, demands, policy, rules, seen
 
@@ -102,3 +103,40 @@ def test_a_poll_is_remembered_as_complete_or_unread(complete: bool, unread: bool
     after = before.remembering(policy(), observation, decision)
     assert after.watched_at == (NOW if complete else NOW - 50.0)
     assert after.unread_at == (NOW if unread else NOW - 60.0)
+
+
+def test_the_memory_lapses_if_the_last_complete_reading_is_older_than_the_longest_gap() -> None:
+    memory = Memory(since=NOW - 900.0, watched_at=NOW - 30.0)
+    assert memory.watched(NOW, 30.0) is memory
+    assert memory.watched(NOW, 29.9) == replace(memory, lapsed=True)
+    never = replace(memory, watched_at=None)
+    assert never.watched(NOW, 0.0) is never
+    lapsed = replace(memory, lapsed=True)
+    assert lapsed.watched(NOW, 0.0) is lapsed
+
+
+def test_the_demand_of_an_incomplete_poll_is_the_highest_of_the_minute_before_it() -> None:
+    memory = demands((61.0, 9), (59.0, 4), (10.0, 2))
+    assert memory.carried(7, NOW) == 4
+    assert demands((61.0, 9)).carried(7, NOW) == 7
+
+
+@pytest.mark.parametrize(("age_s", "is_stored"), [(119.0, True), (120.0, True), (120.1, False)])
+def test_demands_are_stored_for_twice_the_time_that_an_empty_queue_must_be_seen(age_s: float, is_stored: bool) -> None:
+    short = policy(scale_in=ScaleIn(stabilization_s=0.0, small_step_stabilization_s=0.0))
+    before, observation = demands((age_s, 5)), seen(30)
+    after = before.remembering(short, observation, decide(short, before, observation))
+    assert (Demand(NOW - age_s, 5) in after.demands) is is_stored
+
+
+# Queues from which nothing was ever received.
+
+
+def test_nothing_is_scaled_in_until_each_queue_has_shown_a_receive() -> None:
+    decision = decide(policy(), EMPTY, seen(0, unreceived=("q",)))
+    assert (decision.target, rules(decision)) == (10, [Rule.NO_RECEIVES])
+    assert decide(policy(), EMPTY, seen(0, desired=1, unreceived=("q",))).target == 1
+    assert decide(policy(), EMPTY, seen(0)).target == 0
+    assert decide(policy(), EMPTY, seen(300, unreceived=("q",))).target == 30, "a scale-out is permitted"
+    assert decide(policy(), EMPTY, seen(0, given=3, unreceived=("q",))).target == 3
+    assert Rule.NO_RECEIVES not in rules(decide(policy(), EMPTY, seen(0, desired=0, unreceived=("q",))))
