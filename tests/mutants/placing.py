@@ -84,6 +84,9 @@ def _constants(module: str) -> AbstractSet[str]:
             tree = _tree(path)
             in_tests = path.is_relative_to(ROOT / TESTS)
             used |= _names_in(tree) if in_tests else {n for node in tree.body for n in _used_at_import(node)}
+    for node in own.body:
+        if isinstance(node, ast.FunctionDef) and (module, node.name) in CALLED_AT_IMPORT:
+            used |= _names_in(node)
     return named - used
 
 

@@ -110,11 +110,14 @@ def page(
     open_ones = [mutant for mutant in alive if known.of(mutant) is None]
     missing = f" {len(open_ones)} of the {len(alive)} survivors have no reason yet." if open_ones else ""
     if not_run:
-        missing += f" {len(not_run):,} further mutants, in random order, were not run; no figure includes them."
+        missing += (
+            f"\n\n{len(not_run):,} further mutants were not run; no figure includes them. Those inside functions run "
+            "first,\nin random order."
+        )
     return "\n".join(
         [
             _INTRODUCTION,
-            f"{today}: {len(results):,} mutants, {killed_ratio(results):.1%} killed.{missing}",
+            f"{today}: {len(results):,} mutants, {killed_ratio(results):.1%} killed.\n{missing.lstrip()}",
             "",
             *module_table(results, not_run),
             "",
