@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from autoscaler.core.engine import decide
 from autoscaler.core.explain import sentence
-from autoscaler.core.figures import are, number, protecting, seconds, several
+from autoscaler.core.figures import Several, are, number, protecting, seconds, several
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Missing, Observation, QueueReading, Rule
 from autoscaler.core.policy import Policy
@@ -95,3 +95,30 @@ def test_counts_without_all_queues_say_that_they_cover_the_queues_that_were_read
     assert vote.reason.startswith("backlog 0, 0 in flight in the queues that were read")
     [vote] = decide(policy(), Memory(), replace(world, queues=world.queues[:1])).votes
     assert vote.reason.startswith("backlog 0, 0 in flight, ")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"), (0.0, "0"), (1, "1"), (1.0, "1"), (1234567, "1,234,567"), (-1234.0, "-1,234"),
+        (0.1234, "0.123"), (0.9994, "0.999"), (1.001, "1"), (1.236, "1.24"), (9.994, "9.99"), (10.04, "10"),
+        (10.06, "10.1"), (99.94, "99.9"), (100.4, "100"), (123.6, "124"), (-12.34, "-12.3"),
+        (0.0005, "0.001"), (0.0007, "0.001"), (0.00049, "less than 0.001"), (0.0001, "less than 0.001"),
+        (-0.00049, "more than -0.001"), (-0.0007, "-0.001"),
+        (10**15 - 1, "999,999,999,999,999"), (10**15, "1 x 10^15"), (-(10**15), "-1 x 10^15"),
+        (1e15, "1 x 10^15"), (1.5e15, "1.5 x 10^15"), (6e14, "600,000,000,000,000"), (1.23456e20, "1.23 x 10^20"),
+        (inf, "inf"), (-inf, "-inf"),
+    ],
+)  # fmt: skip
+def test_three_digits_of_a_fraction_and_all_of_a_whole_number_below_a_thousand_million_million(
+    value: float, text: str
+) -> None:
+    assert number(value) == text
+    assert several(value, "task") == f"{text} {'task' if text == '1' else 'tasks'}"
+    assert str(Several(value, "task")) == several(value, "task")
+
+
+def test_a_plural_that_is_not_formed_with_an_s_is_given() -> None:
+    assert [several(count, "entry", "entries") for count in (1, 2)] == ["1 entry", "2 entries"]
+    assert [are(count, "entry", "entries") for count in (1, 2)] == ["1 entry is", "2 entries are"]
+    assert protecting(2) == "2 tasks protect themselves"

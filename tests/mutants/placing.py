@@ -8,12 +8,13 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
+from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
-from tests.mutants.planting import CORE, ROOT, Mutant
+from tests.mutants.planting import CORE, ROOT, Mutant, statements_of
 
 TESTS = "tests/core"
 
@@ -29,7 +30,43 @@ def is_replaceable(mutant: Mutant) -> bool:
     """Return whether the mutant can be put into an imported module."""
     if mutant.within:
         return (mutant.module, mutant.function) not in CALLED_AT_IMPORT
-    return mutant.function in _constants(mutant.module)
+    names = constants_at(mutant)
+    return bool(names) and names <= _constants(mutant.module)
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def constants_at(mutant: Mutant) -> AbstractSet[str]:
+    """Return the constants that the mutant's statement assigns; empty if it assigns none."""
+    nodes = [node for node in _tree(CORE / f"{mutant.module}.py").body if node.lineno == mutant.lines[0]]
+    return {name for node in nodes for name in _assigned(node)}
+
+
+@cache
+def lines_with(constant: str, module: str) -> Mapping[str, AbstractSet[int]]:
+    """Return the lines of the core that use a constant of the module, by module: also those that use a constant that is
+    computed from it.
+    """
+    names, new = {constant}, {constant}
+    while new:
+        new = {
+            name for node in _tree(CORE / f"{module}.py").body if _names_in(node) & names for name in _assigned(node)
+        } - names
+        names |= new
+    found: dict[str, AbstractSet[int]] = {}
+    for path in CORE.rglob("*.py"):
+        used = [node for node in ast.walk(_tree(path)) if isinstance(node, ast.Name) and node.id in names]
+        statements = statements_of(_tree(path))
+        lines = {line for node in used for line in range(*_after(statements[node.lineno]))}
+        found[path.relative_to(CORE).with_suffix("").as_posix()] = lines
+    return found
+
+
+def _after(lines: tuple[int, int]) -> tuple[int, int]:
+    return lines[0], lines[1] + 1
 
 
 @cache
@@ -39,14 +76,17 @@ def _constants(module: str) -> AbstractSet[str]:
     A constant that another constant of the same module is computed from also counts: both are computed again. A test
     that uses a constant may have computed its expectation from it at import.
     """
-    own = ast.parse((CORE / f"{module}.py").read_text())
+    own = _tree(CORE / f"{module}.py")
     named = {name for node in own.body for name in _assigned(node)}
     used = {name for node in own.body if not _assigned(node) for name in _used_at_import(node)}
     for path in (*CORE.rglob("*.py"), *(ROOT / TESTS).rglob("*.py")):
         if path != CORE / f"{module}.py":
-            tree = ast.parse(path.read_text())
+            tree = _tree(path)
             in_tests = path.is_relative_to(ROOT / TESTS)
             used |= _names_in(tree) if in_tests else {n for node in tree.body for n in _used_at_import(node)}
+    for node in own.body:
+        if isinstance(node, ast.FunctionDef) and (module, node.name) in CALLED_AT_IMPORT:
+            used |= _names_in(node)
     return named - used
 
 
@@ -125,6 +165,11 @@ def replace(mutant: Mutant) -> None:
         function.__code__ = _code(code, name)
     else:
         _replace_constants(module, code)
+    clear_caches()
+
+
+def clear_caches() -> None:
+    """Forget what the functions of the core remember."""
     for core in _imported_core():
         for known in vars(core).values():
             if hasattr(known, "cache_clear"):

@@ -21,7 +21,8 @@ _NOT_MUTATED = {"annotation", "returns", "decorator_list", "type_comment"}
 class Mutant:
     """One change. `before` and `after` are the changed lines, each joined into one line without indentation.
 
-    `within`: it is inside the body of a function, so it can be applied to a module that is already imported.
+    `within`: it is inside the body of a function, so it can be applied to a module that is already imported. `lines`:
+    the first and last line of the statement that it changes; of `if`, `for` and the like, without their bodies.
     """
 
     module: str
@@ -32,6 +33,7 @@ class Mutant:
     after: str
     within: bool
     source: str = field(repr=False)
+    lines: tuple[int, int] = (0, 0)
 
     @property
     def imported(self) -> str:
@@ -58,16 +60,34 @@ def planted(module: str, source: str, excluded: Set[tuple[str, str]] = frozenset
     """Yield every distinct mutant of a source. Each is valid Python and differs from the source."""
     page, seen = SourceText(source), {source}
     not_mutated = {name for where, name in excluded if where == module}
-    for function, node, within in _spots(ast.parse(source), "", not_mutated, within=False):
-        for operator in OPERATORS:
-            for edit in operator(node, page):
-                changed = page.edited(edit)
-                if changed not in seen and _well_formed(changed):
-                    seen.add(changed)
-                    line, before, after = _lines(page, edit, changed)
-                    yield Mutant(
-                        module, function or "(module)", operator.__name__, line, before, after, within, changed
-                    )
+    tree = ast.parse(source)
+    statements = statements_of(tree)
+    for statement in tree.body:
+        start, end = page.start(statement), page.end(statement)
+        for function, node, within in _spots(statement, "", not_mutated, within=False):
+            for operator in OPERATORS:
+                for edit in operator(node, page):
+                    changed = page.edited(edit)
+                    longer = len(edit.text.encode()) - (edit.end - edit.start)
+                    if changed not in seen and _well_formed(changed.encode()[start : end + longer]):
+                        seen.add(changed)
+                        line, before, after = _lines(page, edit, changed)
+                        name = function or "(module)"
+                        lines = statements[line]
+                        yield Mutant(module, name, operator.__name__, line, before, after, within, changed, lines)
+
+
+def statements_of(tree: ast.Module) -> dict[int, tuple[int, int]]:
+    """Return the first and last line of the innermost statement of each line, without the statements inside it."""
+    found: dict[int, tuple[int, int]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+            first = node.pattern.lineno if isinstance(node, ast.match_case) else node.lineno
+            body = getattr(node, "body", None)
+            end = body[0].lineno - 1 if body else getattr(node, "end_lineno", first)
+            lines = first, max(first, end)
+            found |= dict.fromkeys(range(lines[0], lines[1] + 1), lines)
+    return found
 
 
 def _spots(node: ast.AST, function: str, not_mutated: set[str], *, within: bool) -> Iterator[tuple[str, ast.AST, bool]]:
@@ -110,7 +130,7 @@ def _is_wording(node: ast.AST) -> bool:
     return False
 
 
-def _well_formed(source: str) -> bool:
+def _well_formed(source: bytes) -> bool:
     with warnings.catch_warnings(action="ignore"):
         try:
             compile(source, "mutant", "exec")

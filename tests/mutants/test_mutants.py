@@ -13,7 +13,7 @@ import pytest
 from tests.mutants import asking
 from tests.mutants.placing import CALLED_AT_IMPORT, Planted, _function, is_replaceable
 from tests.mutants.planting import CORE, ROOT, Mutant, modules, mutants_of, planted
-from tests.mutants.report import exclusions, findings, killed_ratio, page, reasons, stale
+from tests.mutants.report import Reasons, exclusions, findings, killed_ratio, page, reasons, stale
 from tests.mutants.trials import MutantOutcome
 
 
@@ -99,6 +99,25 @@ def test_every_mutant_of_the_core_is_a_different_valid_program(module: str) -> N
     assert all(mutant.before != mutant.after for mutant in mutants)
 
 
+def test_a_mutant_has_the_lines_of_its_statement() -> None:
+    source = """def f(a, b):
+    if (
+        a
+        and b > 1
+    ):
+        return max(
+            a,
+            b,
+        )
+    for c in a: b += 1
+    with a(2):
+        pass
+"""
+    lines = {(mutant.lines, mutant.before) for mutant in planted("engine", source)}
+    assert {((2, 5), "and b > 1"), ((6, 9), "return max("), ((11, 11), "with a(2):")} <= lines
+    assert ((10, 10), "for c in a: b += 1") in lines
+
+
 def mutant(after: str, module: str = "engine") -> Mutant:
     return Mutant(module, "decide", "constant", 3, "x = 1", after, within=True, source="x = 2\n")
 
@@ -146,6 +165,8 @@ def test_a_constant_that_a_test_or_a_class_uses_is_not_replaced_in_place() -> No
     by_name = {mutant.function: mutant for name in ("latency", "memory", "signals") for mutant in mutants_of(name)}
     assert is_replaceable(by_name["EASE_RATIO"])
     assert not is_replaceable(by_name["AGREEMENT_S"])
+    timers = [mutant for mutant in mutants_of("forecast/models") if mutant.function == "TIMERS"]
+    assert not any(map(is_replaceable, timers)), "a function that is called at import uses them"
     assert not is_replaceable(by_name["MOST_MESSAGES"])
 
 
@@ -173,39 +194,64 @@ def test_the_functions_called_at_import_are_listed() -> None:
 
 def test_a_run_passes_with_enough_killed_and_a_reason_for_each_survivor() -> None:
     alive, killed = mutant("x = 0"), [mutant(f"x = {n}") for n in range(2, 11)]
+    accepted = Reasons({alive.key: "accepted"})
     results = [*((dead, MutantOutcome.KILLED) for dead in killed), (alive, MutantOutcome.SURVIVED)]
     assert killed_ratio(results) == 0.9
-    assert findings(results, {alive.key: "accepted"}) == []
-    assert findings(results, {}) == ["no reason: engine.py:3 in decide\n  - x = 1\n  + x = 0"]
-    assert findings(results[1:], {alive.key: "accepted"}) == ["88.9% killed; required: 90%"]
+    assert findings(results, accepted) == []
+    assert findings(results, Reasons()) == ["no reason: engine.py:3 in decide\n  - x = 1\n  + x = 0"]
+    other = [(mutant(f"x = {n}", "memory"), MutantOutcome.KILLED) for n in range(2, 50)]
+    few = [*results[:3], results[-1], *other]
+    assert findings(few, accepted) == ["engine.py: 75.0% killed; required: 80%"], "in each module"
     hung = [(killed[0], MutantOutcome.TIMED_OUT), *results[1:]]
     assert killed_ratio(hung) == 0.9, "a timeout counts as killed"
-    assert stale(results, {killed[0].key: "accepted", alive.key: "accepted"}) == [
-        "no such survivor: engine.py, decide: x = 2"
+    assert stale(
+        results, Reasons({killed[0].key: "accepted", alive.key: "accepted"}, {("engine", "LIMIT"): "tuned"})
+    ) == [
+        "no such survivor: engine.py, decide: x = 2",
+        "no such survivor: engine.py, LIMIT",
     ]
 
 
 def test_the_page_counts_mutants_and_shows_each_survivor_with_its_reason() -> None:
     alive = mutant("x = 0")
-    text = page(
-        [(mutant("x = 2"), MutantOutcome.KILLED), (alive, MutantOutcome.SURVIVED)],
-        {alive.key: "accepted"},
-        {},
-        "2026-01-01",
-    )
+    results = [(mutant("x = 2"), MutantOutcome.KILLED), (alive, MutantOutcome.SURVIVED)]
+    text = page(results, Reasons({alive.key: "accepted"}), {}, "2026-01-01")
     assert "2026-01-01: 2 mutants, 50.0% killed." in text
     assert "| `engine.py` | 2 | 1 | 0 | 1 | 50% |" in text
+    assert "without a reason" not in text
     assert "`engine.py`, `decide`: accepted.\n\n```diff\n- x = 1\n+ x = 0\n```" in text
 
 
+def test_survivors_of_one_line_are_listed_together_and_those_without_a_reason_apart() -> None:
+    alive = [mutant(f"x = {number}") for number in range(3)]
+    known = Reasons({alive[0].key: "accepted", alive[1].key: "accepted"})
+    text = page([(each, MutantOutcome.SURVIVED) for each in alive], known, {}, "2026-01-01")
+    assert "0.0% killed.\n1 of the 3 survivors have no reason yet." in text
+    assert "`decide`: accepted.\n\n```diff\n- x = 1\n+ x = 0\n+ x = 1\n```" in text
+    assert "## Survivors without a reason\n\n`engine.py`, `decide`\n\n```diff\n- x = 1\n+ x = 2\n```" in text
+
+
+def test_mutants_that_were_not_run_are_counted_apart() -> None:
+    text = page([(mutant("x = 2"), MutantOutcome.KILLED)], Reasons(), {}, "2026-01-01", [mutant("x = 0")])
+    assert "1 mutants, 100.0% killed.\n1 further mutants were not run" in text
+    assert "| module | mutants | killed | timed out | survived | not run | |" in text
+    assert "| `engine.py` | 2 | 1 | 0 | 0 | 1 | 100% |" in text
+
+
+def test_the_value_of_a_constant_has_one_reason_for_all_its_mutants() -> None:
+    known = Reasons({}, {("latency", "CATCH_UP_S"): "tuned"})
+    both = [mutant for mutant in mutants_of("latency") if mutant.before.startswith("CATCH_UP_RATIO, CATCH_UP_S =")]
+    assert both
+    assert {known.of(each) for each in both} == {"tuned"}
+    assert known.of(mutants_of("latency")[0]) is None
+
+
 def test_the_tests_that_a_run_names_exist() -> None:
-    tests = ROOT / asking.TESTS
-    named = [tests / f"{name}.py" for name in (*asking._RELATED_TESTS, asking._SLOWEST)]
-    assert [path for path in named if not path.is_file()] == []
     path, _, law = asking._LAWS.removesuffix("[").partition("::")
     assert f"def {law}(" in (ROOT / path).read_text()
-    assert f"def {asking._SWEEP}(" in (ROOT / path).read_text()
+    assert any(f"def {asking._SWEEP}(" in path.read_text() for path in (ROOT / asking.TESTS).glob("test_*.py"))
 
 
 def test_every_reason_and_exclusion_is_a_sentence_without_a_full_stop() -> None:
-    assert all(reason.strip() and not reason.endswith(".") for reason in [*reasons().values(), *exclusions().values()])
+    every = [*reasons().by_key.values(), *reasons().by_constant.values(), *exclusions().values()]
+    assert all(reason.strip() and not reason.endswith(".") for reason in every)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -72,11 +73,96 @@ def test_without_cloudwatch_all_readings_count(held: int, tasks: int) -> None:
     assert found.slots == held, "what CloudWatch did not contradict in time stays"
 
 
-def test_a_fixed_number_stays() -> None:
-    found = Concurrency(3, fixed=True)
-    for poll in range(300):
-        found.see(50 * (1 + poll % 2), 1 + poll % 2, poll * POLL_S)
-    assert found.slots == 3
+def test_a_minute_with_failures_takes_its_readings_back_at_once_and_stops_counting_until_one_without() -> None:
+    """Also those of the minutes after it, which may have failures too."""
+
+    def see(polls: range) -> float:
+        for poll in polls:
+            tasks = 10 + 3 * (poll % 2)
+            found.see(40 * tasks, tasks, (poll + 1) * POLL_S)
+        return found.slots
+
+    found = Concurrency(1)
+    assert see(range(12)) > 1
+    found.confirm(60.0, fails=True)
+    assert (found.slots, found.estimate(120.0).weight) == (1, 0.0)
+    assert see(range(12, 18)) == 1
+    found.confirm(120.0, fails=False)
+    assert found.slots > 1
+
+
+# Readings in a closed form.
+
+
+def held_each(configured: int, each: float, readings: int, tasks: int = 4) -> Concurrency:
+    found = Concurrency(configured)
+    for reading in range(readings):
+        found.see(round(each * tasks), tasks, reading * 10.0)
+    return found
+
+
+@pytest.mark.parametrize(("readings", "slots"), [(0, 10), (1, 10), (10, 8), (30, 5), (100, 3), (400, 2)])
+def test_fewer_messages_a_task_replace_the_configured_number_in_minutes(readings: int, slots: int) -> None:
+    """The configured ten have the weight of 30 readings, and every reading fades by 2 %."""
+    kept = 0.98**readings
+    seen = (1 - kept) / 0.02
+    assert held_each(10, 2.0, readings).slots == slots == round((300 * kept + 2 * seen) / (30 * kept + seen))
+    assert held_each(10, 2.0, readings).estimate(1e4).weight == pytest.approx(seen)
+
+
+def test_a_task_has_at_least_one_slot() -> None:
+    assert held_each(3, 0.0, 500).slots == 1
+
+
+@pytest.mark.parametrize(("others", "each", "slots"), [(0, 11, 11), (200, 4, 4), (7, 1, 1), (90, 0, 1)])
+def test_more_slots_are_as_many_messages_as_follow_the_tasks(others: int, each: int, slots: int) -> None:
+    """Messages at other consumers do not vary with the tasks."""
+    found = Concurrency(1)
+    for reading in range(300):
+        tasks = 4 + 4 * (reading // 10 % 2)
+        found.see(each * tasks + others, tasks, reading * 10.0)
+    assert found.slots == slots
+
+
+@pytest.mark.parametrize(("tasks", "slots"), [((10, 12), 1), ((10, 13), 5), ((85, 115), 5), ((96, 104), 1)])
+def test_the_tasks_must_have_varied_by_a_tenth(tasks: tuple[int, int], slots: int) -> None:
+    """The coefficient of variation of 10 and 12 is 0.09, that of 10 and 13 is 0.13."""
+    found = Concurrency(1)
+    for reading in range(400):
+        running = tasks[reading % 2]
+        found.see(5 * running, running, reading * 10.0)
+    assert found.slots == slots
+
+
+def test_two_readings_with_different_tasks_show_how_many_messages_follow_a_task() -> None:
+    found = Concurrency(1)
+    found.see(50, 10, 0.0)
+    found.see(65, 13, 10.0)
+    assert found._followed == pytest.approx(5.0)
+
+
+def test_fewer_messages_than_configured_are_believed_whether_or_not_they_follow_the_tasks() -> None:
+    """Two messages follow each task, and 48 are elsewhere: 7 for each of ten tasks; ten were configured."""
+    found = Concurrency(10)
+    for reading in range(400):
+        tasks = 8 + 4 * (reading // 10 % 2)
+        found.see(2 * tasks + 48, tasks, reading * 10.0)
+    assert found.slots in {7, 8}
+
+
+def test_a_fixed_number_of_slots_is_not_learned_and_readings_without_tasks_are_ignored() -> None:
+    fixed = Concurrency(3, fixed=True)
+    for reading in range(200):
+        fixed.see(50 * (1 + reading % 3), 1 + reading % 3, reading * 10.0)
+    assert (fixed.slots, fixed.estimate(0.0).weight) == (3, inf)
+    idle = Concurrency(3)
+    idle.see(50, 0, 10.0)
+    assert (idle.estimate(99.0).value, idle.estimate(99.0).weight, idle.estimate(99.0).age_s) == (3.0, 0.0, None)
+    idle.see(3, 1, 20.0)
+    assert (idle.estimate(99.0).weight, idle.estimate(99.0).age_s) == (1.0, 79.0)
+
+
+# Messages in flight that no task holds.
 
 
 class FailingService:

@@ -1,0 +1,257 @@
+"""The forecaster: which minutes it takes, how it fills unknown ones, and what an outlook says."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from autoscaler.core.forecast import Forecaster, Outlook
+from autoscaler.core.forecast.forecaster import QUANTILES, _shared_arrays
+from autoscaler.core.forecast.models import FEWEST
+from tests.core.forecast.test_forecast import DAY, MONDAY, known, poisson
+
+
+def after(*counts: float | None, first: int = MONDAY, horizon: int = 20, bounded: bool = True) -> Forecaster:
+    forecaster = Forecaster(horizon, bounded=bounded)
+    forecaster.see_all(first, counts)
+    return forecaster
+
+
+@pytest.mark.parametrize("horizon", [0, -1, 21])
+def test_a_horizon_outside_of_1_to_20_minutes_is_refused(horizon: int) -> None:
+    with pytest.raises(ValueError, match=f"a look-ahead of {horizon} minutes is not in 1..20"):
+        Forecaster(horizon)
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 7, 20])
+def test_an_outlook_has_one_value_for_each_minute_ahead(horizon: int) -> None:
+    outlook = known(after(*poisson([9.0] * 300), horizon=horizon))
+    assert len(outlook.expected) == horizon
+    assert outlook.minute == MONDAY + 299
+    assert outlook.above is not None
+    assert outlook.above.shape == (horizon, len(QUANTILES))
+
+
+@pytest.mark.parametrize(("minutes", "is_known"), [(59, False), (60, True)])
+def test_an_hour_must_be_known(minutes: int, is_known: bool) -> None:
+    assert (after(*[4.0] * minutes).outlook() is not None) == is_known
+
+
+def test_a_constant_load_is_expected_to_stay_the_same() -> None:
+    outlook = known(after(*[49.0] * 600))
+    assert outlook.expected == pytest.approx([49.0] * 20, rel=1e-3)
+    assert not outlook.useful, "the newest count is as good"
+    assert outlook.method == "last_value"
+    assert [outlook.upper(ahead, 0.5) for ahead in (1, 20)] == pytest.approx([49.0, 49.0], rel=0.02)
+
+
+def test_a_minute_that_is_not_later_than_the_newest_is_ignored() -> None:
+    plain, more = after(*[4.0] * 100), after(*[4.0] * 100)
+    for minute in (99, 98, 0, -500):
+        more.see(MONDAY + minute, 1000.0)
+    more.see_all(MONDAY + 50, [1000.0] * 50)
+    assert known(more) == known(plain)
+    more.see(MONDAY + 100, 900.0)
+    assert known(more).minute == MONDAY + 100
+    assert known(more).expected[0] > 4.5
+
+
+@pytest.mark.parametrize("invalid", [math.nan, math.inf, -1.0, -0.001])
+def test_an_invalid_count_is_unknown(invalid: float) -> None:
+    forecaster = after(*[4.0] * 100)
+    before = known(forecaster)
+    forecaster.see(MONDAY + 100, invalid)
+    assert known(forecaster) == before
+    forecaster.see(MONDAY + 100, 0.0)
+    assert known(forecaster).minute == MONDAY + 100
+
+
+def test_an_impossibly_high_count_is_limited() -> None:
+    forecaster = after(*[4.0] * 100)
+    forecaster.see(MONDAY + 100, 1e300)
+    assert max(known(forecaster).expected) <= 1.01e15
+    at_once = after(*[4.0] * 100, 1e300)
+    assert known(at_once).expected == pytest.approx(known(forecaster).expected)
+
+
+def test_unknown_minutes_at_both_ends_are_not_taken() -> None:
+    assert known(after(None, None, *[4.0] * 100, None)).minute == MONDAY + 101
+    assert after(*[None] * 100).outlook() is None
+    assert after(None, *[4.0] * 59, None).outlook() is None
+
+
+@pytest.mark.parametrize("gap", [1, 5, 10])
+def test_a_short_gap_is_filled_with_the_last_known_value(gap: int) -> None:
+    """As if the value had been seen, except that nothing is scored."""
+    with_gap, held = after(*[4.0] * 100, *[None] * gap, 9.0), after(*[4.0] * (100 + gap), 9.0)
+    assert known(with_gap).minute == known(held).minute == MONDAY + 100 + gap
+    newest = np.arange(MONDAY + 95, MONDAY + 101 + gap)
+    assert (
+        with_gap._history.recent(newest).tolist() == held._history.recent(newest).tolist() == [2.0] * (5 + gap) + [3.0]
+    )
+
+
+def test_a_long_gap_is_filled_with_the_day_before_from_its_eleventh_minute_on() -> None:
+    forecaster = after(*[25.0 if minute % 3 == 0 else 1.0 for minute in range(2 * DAY)])
+    forecaster.see_all(MONDAY + 2 * DAY, [16.0, *[None] * 20, 16.0])
+    filled = forecaster._history.recent(np.arange(MONDAY + 2 * DAY, MONDAY + 2 * DAY + 22)).tolist()
+    assert filled[:11] == [4.0] * 11
+    assert filled[11:] == pytest.approx([5.0 if minute % 3 == 0 else 1.0 for minute in range(11, 21)] + [4.0], abs=0.02)
+
+
+def test_minutes_missing_between_two_single_ones_are_filled_too() -> None:
+    one, other = after(*[4.0] * 100), after(*[4.0] * 100, None, None, 9.0)
+    one.see(MONDAY + 102, 9.0)
+    assert known(one) == known(other)
+
+
+def test_after_a_gap_of_more_than_a_week_everything_is_forgotten() -> None:
+    forecaster = after(*poisson([200.0 if minute % 5 == 0 else 0.0 for minute in range(2 * DAY)]))
+    forecaster.see(MONDAY + 30 * DAY, 4.0)
+    assert forecaster.outlook() is None
+    assert forecaster._history.age == 1
+    forecaster.see_all(MONDAY + 30 * DAY + 1, [4.0] * 59)
+    fresh = after(*[4.0] * 60, first=MONDAY + 30 * DAY)
+    assert known(forecaster) == known(fresh)
+
+
+def test_a_gap_within_a_list_of_more_than_a_week_begins_again_too() -> None:
+    gap = [None] * (8 * DAY)
+    assert after(*[9.0] * 100, *gap, *[4.0] * 20)._history.age == 20
+    assert after(*[9.0] * 100, *[None] * (6 * DAY), *[4.0] * 20)._history.age == 6 * DAY + 120
+
+
+@pytest.mark.parametrize("cut", [1, 700, 1500])
+def test_the_same_minutes_in_several_lists_give_the_same_forecast(cut: int) -> None:
+    load = poisson([10.0 + 10 * math.sin(minute / 200) for minute in range(DAY + 500)])
+    once, twice = after(*load), after(*load[:cut])
+    twice.see_all(MONDAY + cut, load[cut:])
+    assert known(twice).expected == pytest.approx(known(once).expected, rel=1e-3, abs=1e-3)
+    assert known(twice).method == known(once).method
+    assert np.allclose(known(twice).above, known(once).above, atol=1e-3)  # type: ignore[arg-type]
+
+
+def test_minutes_one_by_one_and_at_once_give_the_same_forecast_exactly_within_two_days() -> None:
+    load = poisson([200.0 if minute % 5 == 0 else 20.0 for minute in range(900)])
+    once, single = after(*load), Forecaster()
+    for minute, count in enumerate(load):
+        single.see(MONDAY + minute, count)
+    assert known(single).expected == pytest.approx(known(once).expected, rel=1e-3, abs=1e-3)
+    assert np.allclose(known(single).above, known(once).above, atol=1e-3)  # type: ignore[arg-type]
+    assert (known(single).useful, known(single).method) == (known(once).useful, known(once).method)
+
+
+def test_a_forecaster_has_the_size_of_its_arrays() -> None:
+    forecaster = after(*[9.0] * 100)
+    assert forecaster._headroom is not None
+    arrays: list[NDArray[Any]] = [
+        forecaster._roots,
+        forecaster._skills,
+        forecaster._errors._sums,
+        forecaster._errors._counts,
+    ]
+    arrays += [forecaster._mix_errors._sums, forecaster._mix_errors._counts, forecaster._predictions._stored]
+    arrays += [forecaster._headroom._frequencies, forecaster._regression._weights]
+    arrays += [forecaster._history._recent, forecaster._history._codes, forecaster._history._peaks]
+    assert forecaster.nbytes == sum(array.nbytes for array in arrays)
+
+
+# Fits.
+
+
+def test_every_horizon_is_fitted_once_a_day_and_four_times_on_the_first() -> None:
+    """With 20 horizons: every 18 minutes on the first day from the third hour on, and then every 72 minutes."""
+    forecaster = after(*[9.0] * 10)
+    fits = forecaster._due(MONDAY, MONDAY + 2 * DAY - 1, MONDAY + 2 * DAY - 1)
+    first_day = [minute for minute in fits if minute < DAY]
+    assert first_day[0] == FEWEST
+    assert {later - earlier for earlier, later in pairwise(first_day)} == {18}
+    later_days = [minute for minute in fits if minute >= DAY]
+    assert {later - earlier for earlier, later in pairwise(later_days)} == {72}
+    assert sorted(fits[minute] for minute in later_days) == list(range(1, 21))
+    assert [fits[minute] for minute in first_day[:3]] == [(MONDAY + minute) // 18 % 20 + 1 for minute in first_day[:3]]
+
+
+def test_at_the_start_horizons_that_are_fitted_again_later_are_skipped_unless_they_are_scored() -> None:
+    forecaster = after(*[9.0] * 10)
+    end = MONDAY + 9 * DAY
+    fits = forecaster._due(MONDAY + 2 * DAY, MONDAY + 9 * DAY, end)
+    early = {horizon for minute, horizon in fits.items() if minute <= 5 * DAY}
+    late = {horizon for minute, horizon in fits.items() if minute > 5 * DAY}
+    assert early == {1, 2, 3, 5, 10, 15, 20}
+    assert late == set(range(1, 21))
+
+
+def test_before_the_fewest_minutes_nothing_is_fitted() -> None:
+    forecaster = after(*[9.0] * 10)
+    assert forecaster._due(MONDAY, MONDAY + FEWEST - 1, MONDAY + FEWEST - 1) == {}
+    assert forecaster._due(MONDAY + 181, MONDAY + 190, MONDAY + 190) == {}
+    assert list(forecaster._due(MONDAY + 181, MONDAY + 200, MONDAY + 200)) == [17]
+
+
+# Anchors and bounds.
+
+
+def test_each_minute_ahead_has_the_weights_of_the_anchors_next_to_it() -> None:
+    ahead, anchors, starts, between = _shared_arrays(20)
+    assert ahead.tolist() == list(range(1, 21))
+    assert anchors.tolist() == [1, 2, 3, 5, 10, 15, 20]
+    assert starts.tolist() == [0, 1, 3, 6, 11, 21, 36]
+    assert np.allclose(between.sum(axis=1), 1.0)
+    assert np.allclose(between @ anchors, ahead)
+    assert (np.count_nonzero(between, axis=1) <= 2).all()
+    assert _shared_arrays(4)[1].tolist() == [1, 2, 3]
+    assert np.allclose(_shared_arrays(4)[3][3], [0, 0, 1]), "beyond the last anchor its weights are used"
+
+
+def outlook(above: list[float], expected: float = 4.0) -> Outlook:
+    return Outlook(MONDAY, (expected,), "last_value", useful=True, above=np.array([above], np.float32))
+
+
+def test_a_bound_is_the_square_of_the_root_and_its_headroom() -> None:
+    """The root of 4 is 2: 0.5 above it is 6.25. Between two quantiles the headroom is interpolated."""
+    some = outlook([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0])
+    assert some.upper(1, 0.5) == 4.0
+    assert some.upper(1, 0.6) == pytest.approx(6.25)
+    assert some.upper(1, 0.65) == pytest.approx(2.75**2)
+    assert some.upper(1, 0.9) == pytest.approx(16.0)
+    assert some.upper(1, 0.99) == some.upper(1, 1.0) == pytest.approx(36.0)
+    assert some.upper(1, 0.1) == 4.0
+
+
+@pytest.mark.parametrize("ahead", [0, -1, 2])
+def test_a_bound_of_a_minute_that_is_not_forecast_is_refused(ahead: int) -> None:
+    with pytest.raises(IndexError, match=f"{ahead} minutes ahead are not in 1..1"):
+        outlook([1.0] * 8).upper(ahead, 0.9)
+
+
+def test_an_outlook_without_bounds_has_none() -> None:
+    counts = poisson([9.0] * 600)
+    plain, bounded = after(*counts, bounded=False).outlook(), known(after(*counts))
+    assert plain is not None
+    assert plain == bounded, "the same forecast; bounds are not compared"
+    assert (plain.above is None, bounded.above is None) == (True, False)
+    with pytest.raises(ValueError, match="this outlook was requested without its bounds"):
+        plain.upper(1, 0.9)
+
+
+def test_a_silent_queue_is_uncertain_by_a_hundredth_of_a_message() -> None:
+    quiet = known(after(*[0.0] * 300))
+    assert quiet.expected == (0.0,) * 20
+    assert 0.0 <= quiet.upper(1, 0.99) <= 0.01
+
+
+def test_the_bounds_are_errors_times_their_recent_mean() -> None:
+    """Counts of 100 and 144 at random: the root is 10 or 12. It is wrong by 2 half of the time, so by 1 on average."""
+    chance = np.random.Generator(np.random.PCG64(11))
+    wide = known(after(*[144.0 if high else 100.0 for high in chance.integers(0, 2, 2 * DAY)]))
+    narrow = known(after(*[110.25 if high else 100.0 for high in chance.integers(0, 2, 2 * DAY)]))
+    assert wide.above is not None
+    assert narrow.above is not None
+    assert 1.5 < wide.above[1, -1] < 2.3
+    assert wide.above[1, -1] / narrow.above[1, -1] == pytest.approx(4.0, rel=0.25)

@@ -1,0 +1,181 @@
+"""Why a latency target is at risk although the required tasks run, and the ages and waits that are reported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, TimedCount
+from autoscaler.core.model import Backlog, DecisionStep, Fleet, Missing, Observation, QueueReading, Rule
+from autoscaler.core.slo import OBSTACLES, at_risk, expected_wait_s, oldest_ages_s
+from tests.core.calm import NOW
+from tests.core.test_latency import known, policy
+from tests.core.test_slo import decided, seen
+
+
+def risk(
+    knowledge: Knowledge, *, tasks: int = 5, latency_s: float = 60.0, current: int | None = None, waiting: int = 0
+) -> str | None:
+    """Return the reason for a service whose required tasks run."""
+    observation = seen(knowledge, waiting, tasks)
+    configured = policy(latency_s)
+    _, decision = decided(configured, observation)
+    enough = replace(decision, target=1000, current=tasks if current is None else current)
+    return at_risk(configured, observation, enough)
+
+
+# Messages that have waited for longer.
+
+
+@pytest.mark.parametrize(
+    ("waiting", "late"),
+    [
+        (((61.0, 3.0),), "3 messages of q"),
+        (((60.0, 3.0),), None),
+        (((60.1, 0.4),), None),
+        (((60.1, 0.5),), "1 message of q"),
+        (((60.1, 0.3), (70.0, 0.3)), "1 message of q"),
+        (((5.0, 50.0), (70.0, 2.5)), "3 messages of q"),
+    ],
+)
+def test_messages_that_waited_for_longer_than_the_target_are_reported(
+    waiting: tuple[tuple[float, float], ...], late: str | None
+) -> None:
+    reason = risk(known(*waiting))
+    if late is None:
+        assert reason is None
+    else:
+        cause = "the load or the processing time rose faster than tasks start"
+        assert reason == f"{late} waited longer than the latency target: {cause}"
+
+
+def test_the_second_of_two_queues_is_reported_if_the_first_is_in_time() -> None:
+    both = replace(
+        known(), queues=(QueueKnowledge("fast", (TimedCount(5.0, 9.0),)), QueueKnowledge("q", (TimedCount(90.0, 2.0),)))
+    )
+    assert (risk(both) or "").startswith("2 messages of q waited")
+
+
+def test_what_is_known_about_the_cause_is_reported() -> None:
+    late = known((90.0, 2.0))
+    limited = risk(replace(late, bottleneck=13.2, regime=Regime.BATCH))
+    assert limited is not None
+    assert limited.endswith("above 14 tasks, more tasks complete no more messages; check what the workers wait for")
+    assert "above 1 task," in (risk(replace(late, bottleneck=0.5)) or "")
+    batch = risk(replace(late, regime=Regime.BATCH))
+    assert batch is not None
+    assert batch.endswith("messages take much longer than before; set processing_time if such batches are usual")
+
+
+# Starts that take longer than the target.
+
+
+def starting(start_s: float, *, weight: float = 5.0, arriving: bool = True) -> Knowledge:
+    return replace(known(), start_s=Estimate(start_s, weight), arriving=arriving)
+
+
+@pytest.mark.parametrize(("start_s", "is_at_risk"), [(64.0, False), (65.0, False), (65.1, True), (300.0, True)])
+def test_a_rise_of_the_load_is_late_if_a_poll_and_a_start_take_a_quarter_longer_than_the_target(
+    start_s: float, is_at_risk: bool
+) -> None:
+    """A poll of 10 s and a start of 65 s are 1.25 times 60 s, which the headroom covers."""
+    reason = risk(starting(start_s))
+    assert (reason is not None) is is_at_risk
+    if reason is not None:
+        assert reason == (
+            "the latency target of 60 s cannot be met when the load rises: a poll and a start take "
+            f"{start_s + 10:.0f} s; raise min_tasks, or set acceptable_latency to at least {start_s + 10:.0f} s"
+        )
+
+
+def test_a_slow_start_is_no_risk_if_it_is_assumed_or_nothing_arrives_or_no_task_runs() -> None:
+    assert risk(starting(300.0, weight=0.0)) is None
+    assert risk(starting(300.0, arriving=False)) is None
+    assert "from 0 tasks" in (risk(starting(300.0), current=0) or "")
+    assert risk(starting(300.0), current=0, latency_s=85.0) is None, "a late start of 75 s is covered"
+
+
+# Required tasks that cannot run.
+
+
+def limited(required: int, target: int, rule: Rule | None, *, max_tasks: int = 100) -> str | None:
+    configured = policy(max_tasks=max_tasks)
+    _, decision = decided(configured, seen(known((50.0, 600.0)), 600, 5))
+    [vote, *_] = decision.votes
+    other = vote._replace(settled=False, load=99.0)
+    steps = () if rule is None else (DecisionStep(rule, required, target, "the rule's reason"),)
+    changed = replace(decision, votes=(other, vote._replace(load=float(required))), target=target, steps=steps)
+    return at_risk(configured, seen(known((50.0, 600.0)), 600, 5), changed)
+
+
+def test_a_rule_that_limits_the_tasks_is_an_obstacle_and_max_tasks_is_one_only_if_it_is_reached() -> None:
+    assert limited(9, 9, Rule.RATE_LIMIT) is None
+    rules = (Rule.STALLED_START, Rule.NO_PROGRESS, Rule.LAUNCH_RATE, Rule.RATE_LIMIT, Rule.COOLDOWN, Rule.SHARED_CAP)
+    for rule in (*rules, Rule.PAUSE, Rule.FIFO):
+        words = OBSTACLES[rule]
+        assert limited(9, 8, rule) == f"the latency target of 60 s requires 9 tasks, and only 8 can run: {words}"
+    assert limited(9, 8, None) is None
+    assert limited(9, 8, Rule.STABILIZATION) is None
+    highest = "the latency target of 60 s requires 9 tasks, max_tasks is 8: raise max_tasks or acceptable_latency"
+    assert limited(9, 8, None, max_tasks=8) == highest
+    assert limited(9, 8, Rule.PAUSE, max_tasks=9) == (
+        "the latency target of 60 s requires 9 tasks, and only 8 can run: scaling is paused"
+    )
+    assert limited(9, 7, Rule.PAUSE, max_tasks=8) == (
+        "the latency target of 60 s requires 9 tasks, and only 7 can run: scaling is paused"
+    )
+
+
+@pytest.mark.parametrize("target", [0, 8, 9, 12])
+def test_a_service_that_was_set_to_0_by_hand_is_at_risk_whatever_is_required(target: int) -> None:
+    """And the count that is required is no help: another writer sets it to 0 again."""
+    assert limited(9, target, Rule.SWITCHED_OFF, max_tasks=8) == (
+        "the service was set to 0 by hand, and 600 messages wait: raise its desired count, or pause it until it is "
+        "needed"
+    )
+
+
+def test_without_a_required_count_nothing_is_reported() -> None:
+    observation = seen(known((90.0, 2.0)), 2, 5)
+    _, decision = decided(policy(), observation)
+    assert at_risk(policy(), observation, replace(decision, votes=())) is None
+
+
+# Ages and waits.
+
+
+def test_the_oldest_age_is_that_of_at_least_half_a_message() -> None:
+    both = replace(
+        known(),
+        queues=(
+            QueueKnowledge("q", (TimedCount(5.0, 3.0), TimedCount(50.0, 0.5), TimedCount(90.0, 0.49))),
+            QueueKnowledge("unread", (TimedCount(5.0, 3.0),)),
+            QueueKnowledge("empty", ()),
+        ),
+    )
+    readings = (
+        QueueReading("q", Backlog(3, 0, 0, NOW)),
+        QueueReading("unread", Missing("throttled", "throttled")),
+        QueueReading("empty", Backlog(0, 0, 0, NOW)),
+    )
+    observation = Observation(NOW, Fleet(5, 5, 0, NOW), readings, knowledge=both)
+    assert oldest_ages_s(observation) == {"q": 50.0, "empty": 0.0}
+
+
+def test_without_estimates_the_oldest_age_is_that_of_cloudwatch() -> None:
+    readings = (
+        QueueReading("q", Backlog(3, 0, 0, NOW, oldest_age_s=70.0)),
+        QueueReading("empty", Backlog(0, 0, 0, NOW, oldest_age_s=70.0)),
+        QueueReading("unknown", Backlog(3, 0, 0, NOW)),
+        QueueReading("unread", Missing("throttled", "throttled")),
+    )
+    assert oldest_ages_s(Observation(NOW, Fleet(5, 5, 0, NOW), readings)) == {"q": 70.0, "empty": 0.0}
+
+
+@pytest.mark.parametrize(("running", "desired", "wait_s"), [(5, 5, 300.0), (5, 2, 750.0), (2, 5, 750.0), (0, 5, None)])
+def test_the_expected_wait_counts_the_tasks_that_run_and_stay(running: int, desired: int, wait_s: float | None) -> None:
+    """300 messages of 5 s, with one slot a task."""
+    knowledge = known((50.0, 100.0), (60.0, 200.0))
+    observation = replace(seen(knowledge, 300, 5), fleet=Fleet(desired, running, 0, NOW))
+    assert expected_wait_s(observation) == wait_s
