@@ -76,8 +76,8 @@ class ScaleInFields(ScaleOutFields):
     stabilization: Annotated[float, duration()] = setting(
         DEFAULT.scale_in.stabilization_s,
         "Stabilization window: a scale-in goes no lower than the highest demand within this time.",
-        "A task that runs for this time costs about as much as the start of a new task, because AWS also bills the "
-        "start-up time.",
+        "Two to four polls: one low reading stops no tasks. With 45 s, ten public traces cost 5 % more at a latency "
+        "target of 60 s, and no fewer messages were late.",
         stays="this setting limits scale-in.",
         by_tag=RAISE,
     )

@@ -91,7 +91,7 @@ class ScaleIn(Direction):
     them only if no higher load occurred within that time.
     """
 
-    stabilization_s: float = 45.0
+    stabilization_s: float = 20.0
     small_step_stabilization_s: float = 120.0
     utilization_stabilization_s: float = 900.0
 

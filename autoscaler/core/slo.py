@@ -25,7 +25,6 @@ OBSTACLES = {
     Rule.COOLDOWN: "scale_out.cooldown is not over",
     Rule.SHARED_CAP: "a cap that services share is used up",
     Rule.PAUSE: "scaling is paused",
-    Rule.SWITCHED_OFF: "the service was set to 0 by hand",
     Rule.FIFO: "all message groups are in flight",
 }
 

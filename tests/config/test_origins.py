@@ -47,4 +47,4 @@ def test_equality_of_services_ignores_origins() -> None:
 
 def test_the_defaults_name_every_setting() -> None:
     assert [one.name for one in defaults()] == [".".join(leaf.path) for leaf in leaves(ServiceFields)]
-    assert Chosen("scale_in.stabilization", "45s", "default") in defaults()
+    assert Chosen("scale_in.stabilization", "20s", "default") in defaults()

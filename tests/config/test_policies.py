@@ -223,7 +223,7 @@ def test_the_fields_have_the_names_of_the_settings() -> None:
         "scale_out": {"cooldown": "0s", "stabilization": "0s", "limits": [], "select": "max"},
         "scale_in": {
             "cooldown": "0s",
-            "stabilization": "45s",
+            "stabilization": "20s",
             "limits": [{"percent": 50, "per": "60s"}],
             "select": "max",
             "small_step_stabilization": "120s",

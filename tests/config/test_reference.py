@@ -66,7 +66,7 @@ def test_the_rows_name_the_variable_and_the_key_in_every_style() -> None:
     [row] = [row for row in reference() if row.variable == "AUTOSCALER_SCALE_IN__STABILIZATION"]
     assert row.variable_of_many == "AUTOSCALER_SERVICES__<KEY>__SCALE_IN__STABILIZATION"
     assert row.file_key == "services.<key>.scale_in.stabilization"
-    assert (row.kind, row.default) == ("duration", "45s")
+    assert (row.kind, row.default) == ("duration", "20s")
 
 
 def test_defaults_of_the_reference_written_as_variables_change_nothing() -> None:

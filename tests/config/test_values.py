@@ -207,7 +207,7 @@ def test_two_underscores_separate_a_group_from_its_setting() -> None:
     assert configured.scale_out.select is SelectLimit.DISABLED
     assert configured.scale_out.limits == (RateLimit(60.0, tasks=4), RateLimit(15.0, percent=100))
     assert (configured.scale_in.cooldown_s, configured.scale_in.limits) == (120.0, (RateLimit(60.0, percent=50),))
-    assert configured.scale_in.stabilization_s == 45.0, "an unset setting of a group keeps its default"
+    assert configured.scale_in.stabilization_s == 20.0, "an unset setting of a group keeps its default"
     assert (configured.activation.messages, configured.activation.reads) == (5, 2)
     assert (configured.fallback.behavior, configured.fallback.tasks) == (FallbackBehavior.STATIC, 10)
     assert configured.fallback.after == 6

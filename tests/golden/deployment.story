@@ -12,7 +12,8 @@ tolerance = 0
 [polls]
 time        | desired | running | visible | happened          => demand | target | rules
 0:00        | 5       |         | 50      |                   => 5      | 5      |
-0:10..0:40  |         | 10      | 0       | deployment begins => 0      | 5      | stabilization
+0:10        |         | 10      | 0       | deployment begins => 0      | 5      | stabilization
+0:20..0:40  |         |         |         |                   => 0      | 5      | zero, deployment
 0:50        |         |         |         |                   => 0      | 5      | zero, deployment
 1:00..1:10  |         |         |         |                   => 0      | 5      | zero, deployment
 1:20..20:00 |         |         |         |                   => 0      | 5      | deployment

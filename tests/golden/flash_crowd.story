@@ -15,6 +15,7 @@ time       | desired | running | visible | in_flight | happened => demand | targ
 0:20..0:40 |         | 0       |         |           |          => 500    | 50     | bounds
 0:50..1:50 |         | all     | 4000    | 50        |          => 405    | 50     | bounds
 # 200 + 50 messages are 25 tasks; 405 tasks were required less than a minute ago.
-2:00..2:30 |         |         | 200     |           |          => 25     | 50     | stabilization
+2:00       |         |         | 200     |           |          => 25     | 50     | stabilization
+2:10..2:30 |         |         |         |           |          => 25     | 50     | busy
 2:40       |         |         |         |           |          => 25     | 50     | busy
 2:50       |         |         |         | 20        |          => 22     | 25     | stabilization

@@ -14,5 +14,6 @@ time         | desired | visible | in_flight | happened                => demand
 0:10..1:00   |         |         |           |                         => 0      | 6      | zero, no_receives
 1:10..9:00   |         |         |           |                         => 0      | 6      | no_receives
 9:10         |         |         | 1         | a receive               => 1      | 1      |
-9:20..9:50   |         |         | 0         |                         => 0      | 1      | stabilization
+9:20         |         |         | 0         |                         => 0      | 1      | stabilization
+9:30..9:50   |         |         |           |                         => 0      | 1      | zero
 10:00..10:20 |         |         |           |                         => 0      | 1      | zero

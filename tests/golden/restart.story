@@ -8,6 +8,7 @@ queues = ["orders"]
 max_tasks = 20
 backlog_per_task = 10
 scale_in.cooldown = "2m"
+scale_in.stabilization = "45s"
 
 [polls]
 time       | desired | visible | happened => demand | target | rules

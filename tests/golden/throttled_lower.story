@@ -9,6 +9,7 @@ max_tasks = 20
 backlog_per_task = 10
 tolerance = 0
 fallback = { behavior = "current_if_lower", tasks = 2 }
+scale_in.stabilization = "45s"
 
 [polls]
 time       | desired | visible | happened       => demand | target | rules

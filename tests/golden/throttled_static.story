@@ -10,6 +10,7 @@ backlog_per_task = 10
 tolerance = 0
 fallback = { behavior = "static", tasks = 2 }
 scale_in.limits = [{ tasks = 1, per = "60s" }]
+scale_in.stabilization = "45s"
 
 [polls]
 time       | desired | visible | happened       => demand | target | rules

@@ -8,6 +8,7 @@ queues = ["orders"]
 max_tasks = 20
 backlog_per_task = 10
 tolerance = 0
+scale_in.stabilization = "45s"
 
 [polls]
 time       | desired | visible | in_flight | happened => demand | target | rules

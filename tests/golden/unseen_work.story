@@ -13,7 +13,8 @@ tolerance = 0
 [polls]
 time       | desired | visible | in_flight | happened                       => demand | target | rules
 0:00       | 6       | 300     | 6         | CloudWatch counts 600 messages => 6      | 6      |
-0:10..0:40 |         | 0       | 0         |                                => 0      | 6      | stabilization
+0:10       |         | 0       | 0         |                                => 0      | 6      | stabilization
+0:20..0:40 |         |         |           |                                => 0      | 2      | zero, contradiction
 0:50..1:10 |         |         |           |                                => 0      | 2      | zero, contradiction
 1:20       |         |         |           |                                => 0      | 2      | contradiction
 1:30..2:00 |         |         |           |                                => 0      | 2      | contradiction
