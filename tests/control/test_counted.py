@@ -16,7 +16,7 @@ QUICK = ScaleIn(stabilization_s=0.0, small_step_stabilization_s=0.0)
 
 
 @dataclass
-class Counted(FakePorts):
+class CountedDelays(FakePorts):
     """A queue with delayed messages. Each minute `deleted` messages are received and deleted."""
 
     delayed: int = 0
@@ -30,7 +30,7 @@ class Counted(FakePorts):
         return QueueMinute(floor(now() / 60 - 1) * 60.0, self.deleted, self.deleted, 5.0, None, self.deleted)
 
 
-def counts_after(world: Counted, seconds: float, **changes: object) -> int:
+def counts_after(world: CountedDelays, seconds: float, **changes: object) -> int:
     async def main() -> None:
         stopping = asyncio.Event()
         defaults: dict[str, object] = {"backlog_per_task": None, "max_tasks": 500, "scale_in": QUICK}
@@ -44,8 +44,8 @@ def counts_after(world: Counted, seconds: float, **changes: object) -> int:
 
 
 def test_delayed_messages_require_tasks_only_if_they_count() -> None:
-    assert counts_after(Counted(delayed=60), 120, count_delayed=True) > 0
-    assert counts_after(Counted(delayed=60), 120, count_delayed=False) == 0
+    assert counts_after(CountedDelays(delayed=60), 120, count_delayed=True) > 0
+    assert counts_after(CountedDelays(delayed=60), 120, count_delayed=False) == 0
 
 
 def test_without_count_in_flight_the_deletions_in_a_backlog_give_the_throughput() -> None:
@@ -55,7 +55,7 @@ def test_without_count_in_flight_the_deletions_in_a_backlog_give_the_throughput(
     learned = {}
 
     for counts in (True, False):
-        world = Counted(desired=10, waiting=50, in_flight=200, deleted=120)
+        world = CountedDelays(desired=10, waiting=50, in_flight=200, deleted=120)
         counts_after(world, 1200, count_in_flight=counts, workers=WorkerSafety.DRAINING, max_tasks=10, min_tasks=10)
         known = [poll.observation.knowledge for poll in world.polls if poll.observation is not None][-1]
         assert known is not None

@@ -53,7 +53,7 @@ def test_the_defaults_of_a_policy() -> None:
     assert (plain.acceptable_latency_s, plain.task_concurrency, plain.tolerance) == (60.0, 1, 0.1)
     assert (plain.launch_per_minute, plain.stalled_after_s, plain.busy_floor) == (500, 300.0, True)
     assert (plain.count_in_flight, plain.count_delayed) == (True, False)
-    assert (plain.scale_out, plain.scale_in) == (Direction(0.0, 0.0), ScaleIn(0.0, 45.0))
+    assert (plain.scale_out, plain.scale_in) == (Direction(0.0, 0.0), ScaleIn(0.0, 20.0))
     assert (plain.scale_in.small_step_stabilization_s, plain.learn, plain.look_ahead) == (120.0, True, True)
     assert plain.activation == Activation(messages=0, reads=1)
     assert plain.fallback == Fallback(FallbackBehavior.HOLD, None, after=3)

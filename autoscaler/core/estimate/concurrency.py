@@ -31,7 +31,7 @@ MOST_PENDING = 24
 """The readings that wait for CloudWatch's minute. Beyond that, the oldest count: CloudWatch has no minutes then."""
 
 
-class _Sums(NamedTuple):
+class _HeldSums(NamedTuple):
     """Decayed sums over the readings. `ratios`: of messages in flight per task, with the prior; `weight`: of that."""
 
     ratios: float
@@ -42,9 +42,9 @@ class _Sums(NamedTuple):
     squares: float = 0.0
     products: float = 0.0
 
-    def plus(self, in_flight: float, running: float) -> _Sums:
+    def plus(self, in_flight: float, running: float) -> _HeldSums:
         """Add a reading. Each has the same weight, independent of the number of tasks."""
-        return _Sums(
+        return _HeldSums(
             self.ratios * DECAY + in_flight / running,
             self.weight * DECAY + 1.0,
             self.readings * DECAY + 1.0,
@@ -73,7 +73,7 @@ class Concurrency:
     def __init__(self, configured: int, *, fixed: bool = False) -> None:
         self._configured = configured
         self._fixed = fixed
-        self._proven = self._sums = _Sums(PRIOR_READINGS * configured, PRIOR_READINGS)
+        self._proven = self._sums = _HeldSums(PRIOR_READINGS * configured, PRIOR_READINGS)
         self._pending = array("d")
         self._fails = False
         self._at: Instant | None = None
