@@ -18,7 +18,7 @@ from autoscaler.config import Chosen, policy_of
 from autoscaler.core.policy import Policy
 from autoscaler.ports import Poll, ServiceRef
 from autoscaler.sim.model import Breakdown, Fault, PlannedRollout, Shortage, SqsOutage, Workload, WorldSettings
-from autoscaler.sim.ours import WALL_S, Ours, _run_at_once
+from autoscaler.sim.ours import INTERVAL_S, WALL_S, Ours, _run_at_once
 from autoscaler.sim.world import World
 from autoscaler.telemetry import serve
 from tests.telemetry.polls import FixedClock, JournalDesk
@@ -81,7 +81,7 @@ class Played:
         self.policy = _policy(example)
         ref = ServiceRef(example.key, cluster, f"{example.key}-worker", "eu-west-1")
         desk.store.admit(ref, self.policy, _chosen(example))
-        self.scaler = Ours(self.policy)
+        self.scaler = Ours(self.policy, INTERVAL_S)
         self._ref = ref
         self._desk = desk
         self._world = World(
