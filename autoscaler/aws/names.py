@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from autoscaler.core.model import FIFO_ENDING
 from autoscaler.ports import CloudWatchMetric, QueueRef, ServiceRef
 
 _REGION = re.compile("[a-z]{2,8}(?:-[a-z]{1,16}){1,4}-[0-9]{1,2}")
@@ -55,7 +56,7 @@ def queue_metrics(name: str) -> dict[str, CloudWatchMetric]:
         "sent": ("NumberOfMessagesSent", "Sum"),
         "oldest_age_s": ("ApproximateAgeOfOldestMessage", "Maximum"),
     }
-    if name.endswith(".fifo"):
+    if name.endswith(FIFO_ENDING):
         metrics["groups_in_flight"] = ("ApproximateNumberOfGroupsWithInflightMessages", "Maximum")
     return {key: _queue_metric(name, metric, statistic) for key, (metric, statistic) in metrics.items()}
 

@@ -325,7 +325,7 @@ class GlobalFields(Group):
         "learned start-up time, from 10 s down to 5 s (to a twelfth of a latency target below 60 s), shorter if a "
         "start-up leaves little time. `explain` and the log show it. An interval is at most a third of the shortest "
         "acceptable latency. It can therefore be below one second, although the setting cannot.",
-        "At 60 s, a poll every 5 s instead of 10 s saves about 2 % of the tasks; at 300 s it saves nothing. Derived "
+        "At 60 s, a poll every 5 s instead of 10 s saved 1 to 5 % of the tasks with bursts; at 300 s nothing. Derived "
         "intervals keep the price of the calls below 1 % of that of the tasks, within the call budget that all "
         "services share. At 10 s a queue costs about ten cents a month.",
     )

@@ -17,7 +17,7 @@ from math import exp
 
 from autoscaler.control.readers import is_moving
 from autoscaler.core.knowledge import Knowledge
-from autoscaler.core.model import Backlog, Observation, Verdict
+from autoscaler.core.model import FIFO_ENDING, Backlog, Observation, Verdict
 from autoscaler.ports import Pace, Poll
 
 READINGS = 3
@@ -191,7 +191,7 @@ def slack_of(poll: Poll) -> float:
 
 def least_paid_s(poll: Poll, tasks: float) -> float:
     """Return the shortest interval whose calls cost at most `CALLS_RATIO` of the tasks; infinite without tasks."""
-    usd = sum([FIFO_CALL_USD if queue.name.endswith(".fifo") else CALL_USD for queue in poll.policy.queues])
+    usd = sum([FIFO_CALL_USD if queue.name.endswith(FIFO_ENDING) else CALL_USD for queue in poll.policy.queues])
     return usd / (CALLS_RATIO * TASK_USD_PER_S * tasks) if tasks > 0 else float("inf")
 
 

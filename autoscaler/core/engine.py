@@ -76,7 +76,7 @@ def _clamp(count: int, rule: Rule, permitted: PermittedRange, steps: list[Decisi
     if low <= count <= high:
         return count
     end = int(low if count < low else high)
-    steps.append(DecisionStep(rule, count, end, reason))
+    steps.append(DecisionStep(rule, count, end, reason()))
     return end
 
 

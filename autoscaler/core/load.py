@@ -21,12 +21,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, sqrt
 from statistics import median
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-Instant: TypeAlias = float
-
-BUSY_START_S = 60.0
-"""Seconds from its start in which the CPU of a task says nothing about the load: runtimes compile, caches fill."""
+from autoscaler.core.model import Instant, RanTasks
 
 SAME_PERIOD_S = 55.0
 """Readings closer than this are of one period: a source that is read at each poll does not count six times."""
@@ -77,22 +74,6 @@ SATURATED_PERCENT = 97.0
 
 ROUNDING = 1e-9
 """Float rounding: 0.9 x 4 / 0.6 is 6.000000000000001."""
-
-
-class RanTasks(NamedTuple):
-    """The mean number of tasks that ran in a period is from `fewest` to `most`. `starting`: of these, the mean number
-    of tasks that had started less than `BUSY_START_S` ago; `started`: the number of all such tasks.
-    """
-
-    fewest: float
-    most: float
-    starting: float = 0.0
-    started: float = 0.0
-
-    @property
-    def mean(self) -> float:
-        """The middle of the range, for display."""
-        return (self.fewest + self.most) / 2
 
 
 class LoadPeriod(NamedTuple):

@@ -14,8 +14,8 @@ from math import inf
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
-from autoscaler.core.load import BUSY_START_S, LoadPeriod, RanTasks, joined, reach_s
-from autoscaler.core.model import Backlog, Decision, Fleet, Flow, Instant, Observation
+from autoscaler.core.load import LoadPeriod, joined, reach_s
+from autoscaler.core.model import BUSY_START_S, Backlog, Decision, Fleet, Flow, Instant, Observation, RanTasks
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import loads
 

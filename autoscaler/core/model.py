@@ -6,7 +6,7 @@ caller passes in; only differences have a meaning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
@@ -14,7 +14,6 @@ from typing import NamedTuple, TypeAlias
 
 from autoscaler.core.figures import number
 from autoscaler.core.knowledge import Knowledge
-from autoscaler.core.load import RanTasks
 
 Instant: TypeAlias = float
 """Seconds on the caller's monotonic clock."""
@@ -30,6 +29,10 @@ class Missing:
 
     reason: str
     kind: str = "not_read"
+
+
+FIFO_ENDING = ".fifo"
+"""The end of the name of each FIFO queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,26 @@ class QueueReading(NamedTuple):
 
     name: str
     backlog: Backlog | Missing
+
+
+BUSY_START_S = 60.0
+"""Seconds from its start in which the CPU of a task says nothing about the load: runtimes compile, caches fill."""
+
+
+class RanTasks(NamedTuple):
+    """The mean number of tasks that ran in a period is from `fewest` to `most`. `starting`: of these, the mean number
+    of tasks that had started less than `BUSY_START_S` ago; `started`: the number of all such tasks.
+    """
+
+    fewest: float
+    most: float
+    starting: float = 0.0
+    started: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """The middle of the range, for display."""
+        return (self.fewest + self.most) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,28 +281,13 @@ class Rule(StrEnum):
     SWITCHED_OFF = "switched_off"
 
 
-class DecisionStep:
-    """One rule changed the count from `start` to `end`, with its reason, which is formatted only when it is read."""
+class DecisionStep(NamedTuple):
+    """One rule changed the count from `start` to `end`, with its reason."""
 
-    __slots__ = ("_reason", "end", "rule", "start")
-
-    def __init__(self, rule: Rule, start: int, end: int, reason: str | Callable[[], str]) -> None:
-        self.rule, self.start, self.end = rule, start, end
-        self._reason = reason
-
-    @property
-    def reason(self) -> str:
-        if not isinstance(self._reason, str):
-            self._reason = self._reason()
-        return self._reason
-
-    def __repr__(self) -> str:
-        return f"DecisionStep{self.rule, self.start, self.end, self.reason}"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DecisionStep) and repr(self) == repr(other)
-
-    __hash__ = None  # type: ignore[assignment]
+    rule: Rule
+    start: int
+    end: int
+    reason: str
 
 
 MOST_TASKS = 2**31 - 1

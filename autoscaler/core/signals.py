@@ -12,8 +12,8 @@ from typing import NamedTuple, TypeAlias
 
 from autoscaler.core.figures import number
 from autoscaler.core.knowledge import Regime
-from autoscaler.core.load import LoadPeriod, RanTasks, load_of
-from autoscaler.core.model import Backlog, Measurement, Missing, Observation, Unseen, Utilization, Vote
+from autoscaler.core.load import LoadPeriod, load_of
+from autoscaler.core.model import Backlog, Measurement, Missing, Observation, RanTasks, Unseen, Utilization, Vote
 from autoscaler.core.policy import Policy
 
 BACKLOG_LIMIT_S = 60.0

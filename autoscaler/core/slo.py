@@ -35,7 +35,7 @@ def at_risk(policy: Policy, seen: Observation, decision: Decision) -> str | None
     """
     if (off := _switched_off(policy, seen, decision)) is not None:
         return off
-    required = next((vote for vote in decision.votes if vote.settled), None)
+    required = next((vote for vote in decision.votes if vote.signal == "latency"), None)
     if seen.knowledge is None or required is None:
         return None
     if required.tasks <= decision.target:

@@ -120,9 +120,16 @@ def settings_from(spec: str, setup: Setup) -> SimulatedSettings:
 
     Raise `ValueError` if a part is not `field=value` or a field is given twice.
     """
-    _, colon, text = spec.partition(":")
+    return SimulatedSettings(
+        setup.acceptable_latency_s, setup.min_tasks, setup.max_tasks, setup.task_concurrency, fields_of(spec)
+    )
+
+
+def fields_of(spec: str) -> dict[str, Any]:
+    """Return the fields of `ours:field=value/scale_in.cooldown=60s`. Raise `ValueError` as `settings_from` does."""
+    text = spec.partition(":")[2]
     fields: dict[str, Any] = {}
-    for part in text.split("/") if colon else []:
+    for part in text.split("/") if text else []:
         name, _, value = (word.strip() for word in part.partition("="))
         if not name or not value:
             raise ValueError(f"{spec!r} is not {OURS}:field=value/field=value, such as {OURS}:tolerance=0.2")
@@ -131,9 +138,7 @@ def settings_from(spec: str, setup: Setup) -> SimulatedSettings:
         if not isinstance(into, dict) or key in into:
             raise ValueError(f"{spec!r}: {group} occurs twice")
         into[key] = value
-    return SimulatedSettings(
-        setup.acceptable_latency_s, setup.min_tasks, setup.max_tasks, setup.task_concurrency, fields
-    )
+    return fields
 
 
 def run(

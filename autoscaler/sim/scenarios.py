@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from autoscaler.sim.chance import StartUp, durations
 from autoscaler.sim.experiment import Experiment
@@ -79,16 +79,27 @@ def named(text: str) -> tuple[Scenario, ...]:
 
     Raise `ValueError` with a suggestion for an unknown name.
     """
+    return listed(text, SCENARIOS, "scenario")
+
+
+Row = TypeVar("Row")
+
+
+def listed(text: str, rows: Mapping[str, Row], kind: str) -> tuple[Row, ...]:
+    """Return the rows of a comma-separated list of names, without duplicates; `all`: every row, in order.
+
+    Raise `ValueError` with a suggestion for an unknown name. `kind`: what a row is.
+    """
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
     if not names:
-        raise ValueError(f"no scenario is given. Choose from {', '.join(SCENARIOS)}, or {ALL}")
-    listed = [each for name in names for each in (SCENARIOS if name == ALL else [name])]
-    for name in listed:
-        if name not in SCENARIOS:
-            similar = difflib.get_close_matches(name, SCENARIOS, 1)
+        raise ValueError(f"no {kind} is given. Choose from {', '.join(rows)}, or {ALL}")
+    found = [each for name in names for each in (rows if name == ALL else [name])]
+    for name in found:
+        if name not in rows:
+            similar = difflib.get_close_matches(name, rows, 1)
             suggestion = f"; did you mean {similar[0]}?" if similar else ""
-            raise ValueError(f"{name!r} is not a scenario{suggestion} (known: {', '.join(SCENARIOS)}, {ALL})")
-    return tuple(SCENARIOS[name] for name in dict.fromkeys(listed))
+            raise ValueError(f"{name!r} is not a {kind}{suggestion} (known: {', '.join(rows)}, {ALL})")
+    return tuple(rows[name] for name in dict.fromkeys(found))
 
 
 def _waves(per_s: float = 2.0, service: str = SERVICE, hours: float = 6.0) -> tuple[Phase, ...]:

@@ -6,7 +6,6 @@ each minute, as it does in production; target tracking reads the same minutes, o
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,11 +18,13 @@ from autoscaler.config import policy_of
 from autoscaler.core.policy import Policy
 from autoscaler.errors import ConfigError
 from autoscaler.sim.chance import StartUp
+from autoscaler.sim.experiment import fields_of
 from autoscaler.sim.model import MINUTE_S, Floats, Scaler, Surface
 from autoscaler.sim.ours import SERVICE, Ours
 from autoscaler.sim.peers.application_auto_scaling import MetricPeriod, cpu_percent
 from autoscaler.sim.peers.peer import PeerNumber, read
 from autoscaler.sim.peers.target_tracking import TargetTracking, cpu_settings, in_20_s
+from autoscaler.sim.scenarios import listed
 from autoscaler.sim.score import DAY_S, billed_s, busy_tasks, reversals
 from autoscaler.sim.workload.drawing import Counted, RecordedJobs
 from autoscaler.sim.world.utilization import CpuSettings, TaskLoad, UtilizationOutcome, UtilizationWorld
@@ -117,14 +118,7 @@ def named(text: str) -> tuple[CpuScenario, ...]:
 
     Raise `ValueError` with a suggestion for an unknown name.
     """
-    names = [name.strip().lower() for name in text.split(",") if name.strip()]
-    listed = [each for name in names for each in (SCENARIOS if name == ALL else [name])]
-    for name in listed or [""]:
-        if name not in SCENARIOS:
-            similar = difflib.get_close_matches(name, SCENARIOS, 1)
-            suggestion = f"; did you mean {similar[0]}?" if similar else ""
-            raise ValueError(f"{name!r} is not a CPU scenario{suggestion} (known: {', '.join(SCENARIOS)}, {ALL})")
-    return tuple(SCENARIOS[name] for name in dict.fromkeys(listed))
+    return listed(text, SCENARIOS, "CPU scenario")
 
 
 def load_of(source: Counted | RecordedJobs) -> TaskLoad:
@@ -214,7 +208,7 @@ def scaler_of(spec: str, setup: CpuSetup) -> Scaler:
     name, _, setting = spec.strip().partition(":")
     if name == OURS:
         try:
-            return Ours(setup.policy(_fields(setting)))
+            return Ours(setup.policy(fields_of(spec)))
         except ConfigError as error:
             raise ValueError("; ".join(f"{spec}: {problem}" for problem in error.problems)) from None
     if name not in (TRACKING, TRACKING_20S):
@@ -225,18 +219,6 @@ def scaler_of(spec: str, setup: CpuSetup) -> Scaler:
     if name == TRACKING:
         return TargetTracking(tracking, cpu_percent)
     return TargetTracking(in_20_s(tracking), _short_periods)
-
-
-def _fields(setting: str) -> dict[str, object]:
-    fields: dict[str, Any] = {}
-    for part in setting.split("/") if setting else []:
-        path, equals, value = (word.strip() for word in part.partition("="))
-        group, dot, inner = path.partition(".")
-        if not equals or not value:
-            raise ValueError(f"{part!r} is not FIELD=VALUE, such as {OURS}:scale_in.cooldown=60s")
-        into, key = (fields.setdefault(group, {}), inner) if dot else (fields, group)
-        into[key] = value
-    return fields
 
 
 def _short_periods(world: Surface, most: int) -> tuple[MetricPeriod, ...]:

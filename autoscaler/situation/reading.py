@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from autoscaler.config import policy_of
 from autoscaler.core.figures import number
-from autoscaler.core.load import LoadPeriod, RanTasks
+from autoscaler.core.load import LoadPeriod
 from autoscaler.core.memory import AcceptedChange, Demand, Memory, RunningCount
 from autoscaler.core.model import (
     MOST_TASKS,
@@ -23,6 +23,7 @@ from autoscaler.core.model import (
     Missing,
     Observation,
     QueueReading,
+    RanTasks,
     StopTimeout,
     Trouble,
     Unseen,

@@ -18,7 +18,6 @@ from autoscaler.aws.arns import Home, Right
 from autoscaler.config import ServiceConfig
 from autoscaler.config.groups import Group
 from autoscaler.core.figures import number
-from autoscaler.core.load import RanTasks
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
     Fleet,
@@ -28,6 +27,7 @@ from autoscaler.core.model import (
     MetricReading,
     Missing,
     QueueReading,
+    RanTasks,
     Unseen,
     Utilization,
 )

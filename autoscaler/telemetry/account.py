@@ -151,9 +151,7 @@ def account_of(poll: Poll, faults: tuple[PollFault, ...], *, with_situation: boo
         "faults": [fault._asdict() for fault in faults],
         "took_s": round(poll.took_s, 6),
         "lag_s": round(poll.lag_s, 6),
-        "next_poll": None
-        if poll.pace is None
-        else {"in_s": round(poll.pace.interval_s, 3), "reason": poll.pace.reason},
+        "next_poll": _next_poll(poll.pace),
         "terms": [] if poll.decision is None or not with_situation else terms_of(poll.decision),
         "situation": encode(poll.policy, seen, poll.memory) if with_situation and seen is not None else None,
     }

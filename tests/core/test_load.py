@@ -10,20 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.load import (
-    MEASURED_AFTER,
-    MOST_AHEAD,
-    RUN,
-    LoadPeriod,
-    RanTasks,
-    follow,
-    joined,
-    load_of,
-    noise_of,
-    reach_s,
-)
+from autoscaler.core.load import MEASURED_AFTER, MOST_AHEAD, RUN, LoadPeriod, follow, joined, load_of, noise_of, reach_s
 from autoscaler.core.memory import Memory, RunningCount
-from autoscaler.core.model import Fleet
+from autoscaler.core.model import Fleet, RanTasks
 
 TARGET = 60.0
 FULL = 100.0

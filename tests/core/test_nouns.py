@@ -165,19 +165,3 @@ def test_the_sentence_reports_that_no_signal_could_be_read() -> None:
 
 def test_the_reason_of_the_bounds_names_no_schedule_without_one() -> None:
     assert decide(policy(max_tasks=20), Memory(), seen(300)).steps[-1].reason == "between 0 and 20 tasks"
-
-
-def test_the_reason_of_a_step_is_formatted_once_and_only_when_it_is_read() -> None:
-    formatted = list[str]()
-
-    def reason() -> str:
-        formatted.append("busy")
-        return "busy"
-
-    step = DecisionStep(Rule.BUSY, 9, 10, reason)
-    assert not formatted
-    assert (step.reason, step.reason, formatted) == ("busy", "busy", ["busy"])
-    assert step == DecisionStep(Rule.BUSY, 9, 10, "busy")
-    others = (Rule.ZERO, 9, 10, "busy"), (Rule.BUSY, 8, 10, "busy"), (Rule.BUSY, 9, 11, "busy"), (Rule.BUSY, 9, 10, "")
-    assert all(step != DecisionStep(*other) for other in others)
-    assert step != (Rule.BUSY, 9, 10, "busy")

@@ -103,7 +103,7 @@ def limited(required: int, target: int, rule: Rule | None, *, max_tasks: int = 1
     configured = policy(max_tasks=max_tasks)
     _, decision = decided(configured, seen(known((50.0, 600.0)), 600, 5))
     [vote, *_] = decision.votes
-    other = vote._replace(settled=False, load=99.0)
+    other = vote._replace(signal="cpu", load=99.0)
     steps = () if rule is None else (DecisionStep(rule, required, target, "the rule's reason"),)
     changed = replace(decision, votes=(other, vote._replace(load=float(required))), target=target, steps=steps)
     return at_risk(configured, seen(known((50.0, 600.0)), 600, 5), changed)

@@ -44,8 +44,10 @@ Afterwards the surplus counts until it is less than this number of standard devi
 MOST_LAG_S = 240.0
 """Messages that are deleted in a minute were begun a processing time before. Longer ones are not compared."""
 
-RELEASED_MINUTES = 2
-RELEASED_RATIO = 1.2
+SLACK_MINUTES = 2
+"""Minutes without a backlog or a surplus after which nothing is compared any more."""
+
+RELEASED_MINUTES, RELEASED_RATIO = 2, 1.2
 """The bottleneck is over if the newest minutes delete this multiple of the messages that they deleted before."""
 
 PROBE_AFTER_S, MOST_PROBE_AFTER_S, PROBE_FOR_S = 600.0, 3600.0, 300.0
@@ -129,9 +131,9 @@ class Bottleneck:
         del self._counts[: -2 * (MOST_MINUTES if self._minutes else GAINED_MINUTES)]
         sigmas = GAINED_SIGMAS if self._minutes else CERTAIN_SIGMAS
         self._slack = 0 if saturated or _accumulates(self._counts, sigmas) else self._slack + 1
-        if self._slack >= 2:
+        if self._slack >= SLACK_MINUTES:
             self._minutes, self._limit, self._trial_until = [], None, -inf
-        if self._slack >= 2 or self._lag_s > MOST_LAG_S:
+        if self._slack >= SLACK_MINUTES or self._lag_s > MOST_LAG_S:
             return
         if not self._minutes and saturated:
             del self._counts[:-2]

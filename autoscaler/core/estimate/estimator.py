@@ -13,9 +13,9 @@ from autoscaler.core.estimate.groups import MessageGroups
 from autoscaler.core.estimate.holding import Holding
 from autoscaler.core.estimate.recall import PastReading, is_nothing_held, minute_of, past_readings
 from autoscaler.core.estimate.starting import Starting
-from autoscaler.core.estimate.throughput import Throughput
+from autoscaler.core.estimate.throughput import Minute, Throughput
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, TimedCount
-from autoscaler.core.model import Backlog, Flow, Instant, Observation, PastMinute
+from autoscaler.core.model import FIFO_ENDING, Backlog, Flow, Instant, Observation, PastMinute
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import MOST_MESSAGES
 
@@ -38,9 +38,6 @@ count, so two readings within seconds are not twice the evidence.
 
 FULL_RATIO = 0.8
 """From this share of occupied slots, all count as occupied: tasks that have just started receive within seconds."""
-
-FIFO = ".fifo"
-"""The end of the name of each FIFO queue."""
 
 READINGS_OF_A_MINUTE = 6
 """The readings of a minute at the default interval; CloudWatch has one, which stands for six. If messages waited
@@ -115,11 +112,9 @@ class Estimator:
         if isinstance(seen.flow, Flow) and seen.flow.at != self._learned_at:
             self._learned_at = seen.flow.at
             flow = replace(seen.flow, waiting=0) if _is_fifo(known) else seen.flow  # the readings alone decide
-            self._throughput.learn(flow)
-            slots = self._concurrency.slots
-            self._concurrency.confirm(flow.at, fails=self._throughput.fails(flow))
-            self._throughput.resize(self._concurrency.slots / slots)
-            self._compare(flow, now)
+            if (read := self._throughput.minute(flow)) is not None:
+                self._learn(read, flow, 1.0)
+                self._compare(read, flow, now)
         for name, counts in known.items():
             if name in self._queues and counts.deleted is not None and counts.counted_at is not None:
                 self._queues[name].reconcile(counts.counted_at, float(counts.deleted), now)
@@ -168,25 +163,31 @@ class Estimator:
             self._ran = Track(CLOUDWATCH_REACH_S, self._at, FEW_NOTES)
             self._bottleneck.recalled(seen.now)
 
+    def _learn(self, read: Minute, flow: Flow, weight: float) -> None:
+        """Learn from a minute how long messages take, and whether its messages in flight show the concurrency."""
+        self._throughput.learn(read, flow, weight)
+        before = self._concurrency.slots
+        self._concurrency.confirm(flow.at, fails=self._throughput.fails(read, flow))
+        self._throughput.resize(self._concurrency.slots / before)
+
     def _recall_minute(self, reading: PastReading, before: PastReading, held: float, *, none_held: bool) -> None:
         """Learn from one past minute how long messages take, how many a task holds, and whether more tasks helped."""
         flow = reading.flow(before)
         if flow is None or reading.running is None or reading.tasks is None:
             return
-        slots = reading.tasks * self._concurrency.slots
-        if _is_fifo(reading.counts) and min(self._held, held) < FULL_RATIO * slots:
-            flow = replace(flow, waiting=0)
-        overfull = not reading.visible and min(reading.in_flight, before.in_flight) > slots > 0
-        read = minute_of(flow, (self._held, held), slots, overfull=overfull)
-        if none_held and not read.saturated:  # only an upper bound is known: all slots were occupied
-            read = read._replace(taken_s=min(self._throughput.mean_s * flow.deleted, read.slots_s))
-        self._throughput.learn_from(read, flow, 1.0 if read.saturated else 1 / READINGS_OF_A_MINUTE)
-        gained = float(reading.visible + reading.in_flight - before.visible - before.in_flight)
-        worked = WorkedMinute(reading.at, reading.tasks, float(flow.deleted), gained, self._throughput.spread)
-        self._bottleneck.see(worked, saturated=read.saturated)
         if reading.visible and before.running == reading.running:
             for _ in range(READINGS_OF_A_MINUTE):
                 self._see_held(reading.counts, reading.running, reading.at)
+        slots = reading.tasks * self._concurrency.slots
+        if _is_fifo(reading.counts) and min(self._held, held) < FULL_RATIO * slots:
+            flow = replace(flow, waiting=0)
+        read = minute_of(flow, (self._held, held), slots, before, reading)
+        if none_held and not read.saturated:  # only an upper bound is known: all slots were occupied
+            read = read._replace(taken_s=min(self._throughput.mean_s * flow.deleted, read.slots_s))
+        self._learn(read, flow, 1.0 if read.saturated else 1 / READINGS_OF_A_MINUTE)
+        gained = float(reading.visible + reading.in_flight - before.visible - before.in_flight)
+        worked = WorkedMinute(reading.at, reading.tasks, float(flow.deleted), gained, self._throughput.spread)
+        self._bottleneck.see(worked, saturated=read.saturated)
 
     def _update(self, policy: Policy, seen: Observation, known: dict[str, Backlog]) -> tuple[float, float]:
         """Update the estimates when all queues were read. Return how many messages were received since the last time,
@@ -271,11 +272,8 @@ class Estimator:
             self._groups.count(end, sum(groups), sum(deleted) if len(deleted) == len(used) else None)
         self._groups.see(*counts, elapsed_s, now)
 
-    def _compare(self, minute: Flow, now: Instant) -> None:
+    def _compare(self, read: Minute, minute: Flow, now: Instant) -> None:
         """Compare the minute with earlier ones: do more tasks complete more messages?"""
-        read = self._throughput.minute(minute)
-        if read is None:
-            return
         self._holding.check(minute.at - MINUTE_S, minute.deleted, read.taken_s / self._throughput.mean_s, now)
         lag_s = self._bottleneck.lag_s(self._throughput.slow_s)
         tasks = self._ran.between(minute.at - MINUTE_S - lag_s, minute.at - lag_s) / MINUTE_S
@@ -388,7 +386,7 @@ def _known(seen: Observation) -> dict[str, Backlog]:
 
 def _is_fifo(counts: Mapping[str, Backlog]) -> bool:
     """Whether any of the queues has message groups. CloudWatch's number of groups is late after a start."""
-    return any(name.endswith(FIFO) or each.groups_in_flight is not None for name, each in counts.items())
+    return any(name.endswith(FIFO_ENDING) or each.groups_in_flight is not None for name, each in counts.items())
 
 
 def _in_flight(counts: Mapping[str, Backlog]) -> dict[str, int]:

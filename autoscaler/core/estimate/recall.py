@@ -95,11 +95,13 @@ def is_nothing_held(read: Sequence[PastReading]) -> bool:
     return deleted >= PROOF_DELETIONS and not any(reading.in_flight for reading in read)
 
 
-def minute_of(flow: Flow, held: tuple[float, float], slots: float, *, overfull: bool) -> Minute:
-    """Return a past minute as the daemon's readings would have shown it. `held`: the messages that the tasks held at
-    its start and at its end.
+def minute_of(flow: Flow, held: tuple[float, float], slots: float, before: PastReading, reading: PastReading) -> Minute:
+    """Return a past minute as the daemon's readings would have shown it, from the samples at its start and at its end.
+    `held`: the messages that the tasks held then.
     """
-    return Minute(sum(held) / 2 * MINUTE_S, slots * MINUTE_S, flow.waiting, overfull)
+    overfull = not reading.visible and min(reading.in_flight, before.in_flight) > slots > 0
+    gained = reading.in_flight - before.in_flight
+    return Minute(sum(held) / 2 * MINUTE_S, slots * MINUTE_S, flow.waiting, overfull, gained)
 
 
 def _tasks(minutes: Sequence[PastMinute], seen: Observation) -> list[float | None]:

@@ -90,13 +90,15 @@ minute's messages at ten seconds.
 
 class Minute(NamedTuple):
     """What the readings showed of one CloudWatch minute. `taken_s`, `slots_s`: slot-seconds that held a message, and
-    that the tasks had. `fewest`: the fewest visible messages of any reading. `overfull`: see `OVERFULL_S`.
+    that the tasks had. `fewest`: the fewest visible messages of any reading. `overfull`: see `OVERFULL_S`. `gained`: by
+    how many the messages in flight rose.
     """
 
     taken_s: float
     slots_s: float
     fewest: int
     overfull: bool
+    gained: int
 
     @property
     def saturated(self) -> bool:
@@ -271,7 +273,8 @@ class Throughput:
             return None
         fewest = max(flow.waiting, self._readings.fewest(start, end))
         overfull = not fewest and self._readings.overfull_s(start, end) >= OVERFULL_S
-        return Minute(self._taken.between(start, end), self._slots.between(start, end), fewest, overfull)
+        gained = self._readings.gained(start, end)
+        return Minute(self._taken.between(start, end), self._slots.between(start, end), fewest, overfull, gained)
 
     def busy(self, start: Instant, end: Instant) -> float:
         """Return the mean number of slots that held a message."""
@@ -293,15 +296,10 @@ class Throughput:
             self._gap_from = since
         self._gap_until = until
 
-    def learn(self, minute: Flow) -> None:
-        """Add one CloudWatch minute that the readings cover. Call it once per minute."""
-        read = self.minute(minute)
-        if read is not None:
-            self.learn_from(read, minute)
-
-    def learn_from(self, read: Minute, minute: Flow, weight: float = 1.0) -> None:
-        """Add one CloudWatch minute and what was seen of it. A minute in which no task ran is ignored: other consumers
-        did that work. `weight`: of its deletions, below 1 if it was sampled more rarely than by the daemon's readings.
+    def learn(self, read: Minute, minute: Flow, weight: float = 1.0) -> None:
+        """Add one CloudWatch minute and what was seen of it. Call it once per minute. A minute in which no task ran is
+        ignored: other consumers did that work. `weight`: of its deletions, below 1 if it was sampled more rarely than
+        by the daemon's readings.
         """
         if minute.tasks == 0 or self._is_fruitless(read, minute):
             return
@@ -358,11 +356,11 @@ class Throughput:
         self.regime = Regime.SATURATED if read.saturated else Regime.IDLE
         return read.taken_s
 
-    def fails(self, minute: Flow) -> bool:
+    def fails(self, read: Minute, minute: Flow) -> bool:
         """Whether messages failed in the minute: a quarter of those received, and at least ten, are neither deleted nor
         still in flight; or at least ten deletions were expected, and there was none.
         """
-        returned = minute.received - minute.deleted - self._readings.gained(minute.at - MINUTE_S, minute.at)
+        returned = minute.received - minute.deleted - read.gained
         return self._undone >= FEW_FAILURES or returned >= max(FEW_FAILURES, FAILED_RATIO * minute.received)
 
     def _sum_up(self) -> None:

@@ -199,3 +199,15 @@ def test_any_past_gives_finite_and_repeatable_estimates(past: list[PastMinute], 
     assert known.concurrency.value >= 1
     assert sum(messages for queue in known.queues for _, messages in queue.waiting) == pytest.approx(visible)
     assert all(age_s >= 0 for queue in known.queues for age_s, _ in queue.waiting)
+
+
+@pytest.mark.parametrize(("deleted", "is_learned"), [(120, True), (40, False)])
+def test_failed_messages_of_the_last_hour_are_no_concurrency(deleted: int, is_learned: bool) -> None:
+    """Twelve messages in flight per task. If a third of the received ones is deleted, the others failed, and are in
+    flight until their visibility timeout.
+    """
+    tasks = [10.0 + 5.0 * (minute // 5 % 2) for minute in range(60)]
+    minutes = hour(lambda minute: PastCounts(9000, int(12 * tasks[minute]), 120, deleted))
+    varied = [minute._replace(tasks=count) for minute, count in zip(minutes, tasks, strict=True)]
+    known = recalled(varied, observed(9000, 180, 15))
+    assert (known.concurrency.value > 5) == is_learned

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.estimate.throughput import Throughput, _Newest, _Readings, _Sum
+from autoscaler.core.estimate.throughput import Minute, Throughput, _Newest, _Readings, _Sum
 from autoscaler.core.knowledge import Regime
 from autoscaler.core.model import Flow
 
@@ -43,7 +43,9 @@ class Minutes:
         overfull: int = 0,
     ) -> Throughput:
         self.read(held, slots, visible, overfull)
-        self.learned.learn(Flow(deleted if received is None else received, deleted, tasks, self.now, visible))
+        flow = Flow(deleted if received is None else received, deleted, tasks, self.now, visible)
+        if (read := self.learned.minute(flow)) is not None:
+            self.learned.learn(read, flow)
         return self.learned
 
 
@@ -157,8 +159,8 @@ def test_a_minute_that_the_readings_do_not_cover_is_not_used() -> None:
     learned = minutes.learned
     for at, is_covered in [(59.9, False), (60.0, True), (60.1, False), (120.0, False)]:
         assert (learned.minute(Flow(9, 9, 10, at, 0)) is not None) == is_covered
-    assert learned.minute(Flow(9, 9, 10, 60.0, 0)) == (300.0, 600.0, 0, False)
-    assert learned.minute(Flow(9, 9, 10, 60.0, 4)) == (300.0, 600.0, 4, False)
+    assert learned.minute(Flow(9, 9, 10, 60.0, 0)) == Minute(300.0, 600.0, 0, overfull=False, gained=0)
+    assert learned.minute(Flow(9, 9, 10, 60.0, 4)) == Minute(300.0, 600.0, 4, overfull=False, gained=0)
 
 
 def test_messages_waited_if_the_readings_or_cloudwatch_show_some() -> None:
