@@ -127,9 +127,9 @@ def settings_from(spec: str, setup: Setup) -> SimulatedSettings:
 
 def fields_of(spec: str) -> dict[str, Any]:
     """Return the fields of `ours:field=value/scale_in.cooldown=60s`. Raise `ValueError` as `settings_from` does."""
-    text = spec.partition(":")[2]
+    _, colon, text = spec.partition(":")
     fields: dict[str, Any] = {}
-    for part in text.split("/") if text else []:
+    for part in text.split("/") if colon else []:
         name, _, value = (word.strip() for word in part.partition("="))
         if not name or not value:
             raise ValueError(f"{spec!r} is not {OURS}:field=value/field=value, such as {OURS}:tolerance=0.2")
