@@ -13,7 +13,7 @@ from autoscaler.core.estimate.groups import MessageGroups
 from autoscaler.core.estimate.holding import Holding
 from autoscaler.core.estimate.recall import PastReading, is_nothing_held, minute_of, past_readings
 from autoscaler.core.estimate.starting import Starting
-from autoscaler.core.estimate.throughput import Minute, Throughput
+from autoscaler.core.estimate.throughput import NONE_RATIO, Minute, Throughput
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, TimedCount
 from autoscaler.core.model import FIFO_ENDING, Backlog, Flow, Instant, Observation, PastMinute
 from autoscaler.core.policy import Policy
@@ -311,10 +311,13 @@ class Estimator:
             self._see_held(known, seen.fleet.running, seen.now)
 
     def _see_held(self, counts: Mapping[str, Backlog], running: int, now: Instant) -> None:
-        """Learn how many messages a task holds, from a reading in which messages waited."""
-        if not _is_fifo(counts) and not self._throughput.hides_work:
+        """Learn how many messages a task holds, from a reading in which messages waited. If hardly any task holds one,
+        workers delete them first, or do not work.
+        """
+        in_flight = sum(_in_flight(counts).values())
+        if in_flight >= NONE_RATIO * running and not _is_fifo(counts) and not self._throughput.hides_work:
             before = self._concurrency.slots
-            self._concurrency.see(sum(_in_flight(counts).values()), running, now)
+            self._concurrency.see(in_flight, running, now)
             self._throughput.resize(self._concurrency.slots / before)
 
     def _knowledge(

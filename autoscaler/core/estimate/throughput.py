@@ -67,12 +67,18 @@ SATURATED_VALID_S = 3600.0
 
 HIDDEN_RATIO, FEW_DELETIONS = 0.3, 5
 """In a saturated minute with at least five deletions, less than 30 % of the slots hold a message: workers delete
-messages before they process them.
+messages before they process them. In another minute, at least 30 % of the slots that its deletions need do hold one:
+they do not.
 """
 
 NONE_RATIO = 0.05
 """Below this share of the slots, hardly any message is in flight. Long jobs have fewer than five deletions a minute:
 such minutes are then counted together, and nothing is learned from them until they have five.
+"""
+
+STEADY_RATIO = 1.1
+"""A minute with at most 1.1 times the slot-seconds of the minute before shows whether tasks hold messages. Tasks that
+have just started load code and data first: with 3 tasks and 12 new ones, a fifth of the slots hold a message.
 """
 
 OVERFULL_S = 15.0
@@ -202,6 +208,7 @@ class Throughput:
         "_saturated",
         "_saturated_at",
         "_slots",
+        "_slots_before_s",
         "_taken",
         "_undone",
         "_unheld",
@@ -228,6 +235,7 @@ class Throughput:
         self._gap_from = self._gap_until = float("-inf")
         self._undone = 0.0
         self._unheld = 0
+        self._slots_before_s = 0.0
         self._all = _Sum()
         self._saturated = _Sum()
         self._saturated_at: Instant | None = None
@@ -336,16 +344,8 @@ class Throughput:
 
     def _taken_in(self, read: Minute, minute: Flow) -> float | None:
         """Return the slot-seconds of the minute's deletions (None: the minute shows nothing), and note the regime."""
-        if read.saturated:
-            none_in_flight = read.taken_s < NONE_RATIO * read.slots_s
-            self._unheld = minute.deleted + (self._unheld if none_in_flight else 0)
-            if self._unheld >= FEW_DELETIONS:
-                hides = self._ignore_in_flight or read.taken_s < HIDDEN_RATIO * read.slots_s
-                if hides and not self.hides_work:  # what was learned from messages in flight is wrong
-                    self._all, self._saturated, self._minutes = _Sum(), _Sum(), _Newest()
-                self.hides_work = hides
-            elif none_in_flight and not self.hides_work:
-                return None
+        if not self._ignore_in_flight and not self._sees_work(read, minute):
+            return None
         self._capped = self.hides_work or read.overfull or read.taken_s >= 0.95 * read.slots_s
         if self.hides_work:
             self.regime = Regime.EARLY_ACK
@@ -355,6 +355,27 @@ class Throughput:
             return min(read.taken_s, read.slots_s)
         self.regime = Regime.SATURATED if read.saturated else Regime.IDLE
         return read.taken_s
+
+    def _sees_work(self, read: Minute, minute: Flow) -> bool:
+        """Find out whether workers delete messages before they process them. Return whether the minute shows anything.
+
+        A minute with waiting messages is evidence only if its tasks ran before: those that have just started hold
+        nothing yet. In other minutes, messages in flight in proportion to the deletions contradict it.
+        """
+        none_in_flight = read.taken_s < NONE_RATIO * read.slots_s
+        hides, enough = self.hides_work, minute.deleted >= FEW_DELETIONS
+        if not read.saturated:
+            due_s = min(read.slots_s, minute.deleted * self.mean_s)
+            hides = hides and not (enough and read.taken_s >= HIDDEN_RATIO * due_s)
+        elif MINUTE_S <= read.slots_s <= STEADY_RATIO * self._slots_before_s:
+            self._unheld = minute.deleted + (self._unheld if none_in_flight else 0)
+            if self._unheld >= FEW_DELETIONS:
+                hides = read.taken_s < HIDDEN_RATIO * read.slots_s
+        self._slots_before_s = read.slots_s
+        if hides != self.hides_work:  # what was learned before is wrong
+            self.hides_work = hides
+            self._all, self._saturated, self._minutes = _Sum(), _Sum(), _Newest()
+        return hides or not (read.saturated and none_in_flight)
 
     def fails(self, read: Minute, minute: Flow) -> bool:
         """Whether messages failed in the minute: a quarter of those received, and at least ten, are neither deleted nor

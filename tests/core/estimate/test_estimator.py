@@ -409,11 +409,12 @@ def test_messages_must_wait_and_be_in_progress_at_both_readings(before: int, aft
 def regime_of(
     *readings: tuple[int, int], tasks: int = 10, deleted: int = 60, waiting: int = 0, slots: int = 1
 ) -> Regime:
-    """Return the regime after a minute of readings of (visible, in flight); the last one repeats."""
+    """Return the regime after two minutes, each with these readings of (visible, in flight); the last one repeats."""
     polls = LearnedPolls(policy(learn=True, task_concurrency=slots), *readings[0], tasks=tasks)
-    for poll in range(6):
-        polls.see(*readings[min(poll, len(readings) - 1)])
-    flow = Flow(deleted, deleted, tasks, 60.0, waiting)
+    for poll in range(12):
+        flow = Flow(deleted, deleted, tasks, polls.now, waiting) if poll == 6 else None
+        polls.see(*readings[min(poll % 6, len(readings) - 1)], flow=flow)
+    flow = Flow(deleted, deleted, tasks, polls.now, waiting)
     return polls.see(*readings[-1], after_s=0.0, flow=flow).regime
 
 
@@ -428,8 +429,34 @@ def test_readings_are_overfull_if_more_messages_are_in_flight_than_slots_and_non
 
 
 def test_workers_that_hold_less_than_three_tenths_of_their_slots_delete_messages_first() -> None:
-    assert regime_of((9, 27), slots=10, waiting=9) is Regime.EARLY_ACK
-    assert regime_of((9, 33), slots=10, waiting=9) is Regime.SATURATED
+    assert regime_of((9, 2), waiting=9) is Regime.EARLY_ACK
+    assert regime_of((9, 4), waiting=9) is Regime.SATURATED
+
+
+def test_tasks_that_load_data_before_their_first_receive_do_not_look_like_workers_that_delete_first() -> None:
+    """Twelve new tasks run, and receive nothing for a minute."""
+    polls = LearnedPolls(policy(learn=True), 50, 3, tasks=3)
+    for minute in range(6):
+        for poll in range(6):
+            flow = Flow(36, 36, polls.tasks, polls.now, 50) if poll == 0 and minute else None
+            assert polls.see(50, 3 if minute < 4 else 15, flow=flow).regime is not Regime.EARLY_ACK
+        polls.tasks = 3 if minute < 2 else 15
+    assert polls.known.regime is Regime.SATURATED
+
+
+@pytest.mark.parametrize(("in_flight", "regime"), [(0, Regime.EARLY_ACK), (9, Regime.EARLY_ACK), (45, Regime.IDLE)])
+def test_messages_in_flight_in_proportion_to_the_deletions_show_that_workers_delete_them_last(
+    in_flight: int, regime: Regime
+) -> None:
+    """Ten tasks seemed to need 10 s for each message, and held none. Later none waits, and 540 a minute are deleted."""
+    polls = LearnedPolls(policy(learn=True), 50, 0, tasks=10)
+    for poll in range(20):
+        polls.see(50, 0, flow=Flow(60, 60, 10, polls.now, 50) if poll in {6, 12, 18} else None)
+    assert polls.known.regime is Regime.EARLY_ACK
+    polls.tasks = 70
+    for poll in range(20):
+        polls.see(0, in_flight, flow=Flow(540, 540, 70, polls.now) if poll in {10, 16} else None)
+    assert polls.known.regime is regime
 
 
 def test_slots_are_not_learned_from_workers_that_delete_messages_first() -> None:

@@ -49,6 +49,13 @@ class Minutes:
         return self.learned
 
 
+def steady(prior_s: float = 10.0, slots: float = 10.0) -> Minutes:
+    """Return a first minute without messages: the tasks of the next one ran before."""
+    minutes = Minutes(prior_s)
+    minutes.add(0.0, 0, slots=slots)
+    return minutes
+
+
 def blended(taken_s: float, deleted: float, prior_s: float = ASSUMED_S) -> float:
     """The assumed time has the weight of three deletions, which fades: after 5 deletions half of it remains."""
     weight = 3 * 5 / (5 + deleted)
@@ -286,7 +293,7 @@ def test_only_minutes_with_at_least_95_percent_of_the_slots_occupied_are_scaled(
 
 
 def test_minutes_with_all_slots_occupied_are_scaled_also_if_counts_do_not_show_it() -> None:
-    hidden = Minutes(10.0).add(0.1, 60, slots=10.0, visible=9)
+    hidden = steady().add(0.1, 60, slots=10.0, visible=9)
     hidden.resize(2.0)
     assert hidden.mean_s == pytest.approx(blended(1200.0, 60, 10.0))
     overfull = Minutes(10.0).add(5.0, 60, slots=10.0, overfull=6)
@@ -391,37 +398,61 @@ def test_hardly_any_message_in_flight_shows_that_workers_delete_messages_first(
     held: float, deleted: int, hides: bool
 ) -> None:
     """Ten slots: less than 30 % occupied, with five deletions in minutes with hardly any message in flight."""
-    learned = Minutes(10.0).add(held, deleted, slots=10.0, visible=9)
+    learned = steady().add(held, deleted, slots=10.0, visible=9)
     assert learned.hides_work == (hides or (held < 3 and deleted >= 5))
 
 
 def test_few_deletions_a_minute_are_counted_together() -> None:
-    minutes = Minutes(10.0)
+    minutes = steady()
     hides = [minutes.add(0.1, 2, slots=10.0, visible=9).hides_work for _ in range(4)]
     assert hides == [False, False, True, True]
     for held, is_none in [(0.49, True), (0.5, False)]:  # five percent of the slots
-        few = Minutes(10.0)
+        few = steady()
         for _ in range(4):
             few.add(held, 2, slots=10.0, visible=9)
         assert few.learned.hides_work is is_none
-    interrupted = Minutes(10.0)
+    interrupted = steady()
     for held in (0.1, 0.1, 9.0, 0.1):
         interrupted.add(held, 2, slots=10.0, visible=9)
     assert not interrupted.learned.hides_work
 
 
 def test_hidden_work_occupies_all_slots_of_saturated_minutes_and_others_show_nothing() -> None:
-    minutes = Minutes(10.0)
+    minutes = steady()
     learned = minutes.add(0.1, 60, slots=10.0, visible=9)
     assert learned.regime is Regime.EARLY_ACK
     assert learned.mean_s == pytest.approx(blended(600.0, 60, 10.0))
     before = learned.mean_s
-    assert minutes.add(3.0, 60, slots=10.0).mean_s == before, "no message waited"
+    assert minutes.add(2.9, 60, slots=10.0).mean_s == before, "no message waited"
     assert minutes.add(9.0, 60, slots=10.0, visible=9).hides_work is False
 
 
+@pytest.mark.parametrize(("ratio", "hides"), [(1.0, True), (1.09, True), (1.11, False), (4.0, False)])
+def test_minutes_in_which_tasks_start_show_nothing(ratio: float, hides: bool) -> None:
+    """A tenth more slots than in the minute before: the new tasks hold nothing yet."""
+    assert steady(slots=10.0).add(0.1, 60, slots=10.0 * ratio, visible=9).hides_work is hides
+    assert not steady(slots=0.9).add(0.01, 60, slots=0.9, visible=9).hides_work, "less than a task for a minute"
+
+
+@pytest.mark.parametrize(
+    ("held", "deleted", "hides"), [(2.9, 60, True), (3.1, 60, False), (3.1, 4, True), (1.4, 30, True), (1.6, 30, False)]
+)
+def test_messages_in_flight_in_proportion_to_deletions_show_that_workers_delete_them_last(
+    held: float, deleted: int, hides: bool
+) -> None:
+    """Ten slots seemed to need 10 s each. Thirty deletions a minute then hold five slots, of which 30 % are 1.5."""
+    minutes = steady()
+    for _ in range(3):
+        minutes.add(0.1, 60, slots=10.0, visible=9)
+    assert minutes.learned.hides_work
+    learned = minutes.add(held, deleted, slots=10.0)
+    assert learned.hides_work is hides
+    if not hides:
+        assert learned.mean_s == pytest.approx(blended(60 * held, deleted, 10.0)), "what was learned is discarded"
+
+
 def test_what_was_learned_from_messages_in_flight_is_discarded() -> None:
-    minutes = Minutes(10.0)
+    minutes = steady()
     for _ in range(5):
         minutes.add(0.5, 100, slots=10.0)  # 0.3 s each, as it seems
     assert minutes.learned.mean_s < 1.0
