@@ -433,7 +433,7 @@ def test_workers_that_hold_less_than_three_tenths_of_their_slots_delete_messages
     assert regime_of((9, 4), waiting=9) is Regime.SATURATED
 
 
-def test_tasks_that_load_data_before_their_first_receive_do_not_look_like_workers_that_delete_first() -> None:
+def test_tasks_that_load_data_before_their_first_receive_do_not_delete_messages_first() -> None:
     """Twelve new tasks run, and receive nothing for a minute."""
     polls = LearnedPolls(policy(learn=True), 50, 3, tasks=3)
     for minute in range(6):

@@ -440,7 +440,7 @@ def test_minutes_in_which_tasks_start_show_nothing(ratio: float, hides: bool) ->
 def test_messages_in_flight_in_proportion_to_deletions_show_that_workers_delete_them_last(
     held: float, deleted: int, hides: bool
 ) -> None:
-    """Ten slots seemed to need 10 s each. Thirty deletions a minute then hold five slots, of which 30 % are 1.5."""
+    """Ten slots seemed to need 10 s each. Thirty deletions a minute then need five; 30 % is 1.5."""
     minutes = steady()
     for _ in range(3):
         minutes.add(0.1, 60, slots=10.0, visible=9)
