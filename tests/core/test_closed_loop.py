@@ -45,7 +45,10 @@ def test_without_a_bottleneck_late_messages_prevent_a_scale_in() -> None:
     assert decided(free(), seen(late, 5, 5, 50)).target == 50
 
 
-@pytest.mark.parametrize(("workers", "target"), [(WorkerSafety.DRAINING, 15), (WorkerSafety.UNSAFE, 108)])
+@pytest.mark.parametrize(
+    ("workers", "target"),
+    [(WorkerSafety.DRAINING, 15), (WorkerSafety.UNSAFE, 108), (WorkerSafety.SELF_PROTECTING, 108)],
+)
 def test_at_a_bottleneck_only_workers_that_drain_are_stopped_while_busy(workers: WorkerSafety, target: int) -> None:
     assert decided(replace(free(), workers=workers), seen(BEHIND, 5000, 108, 108)).target == target
 
@@ -54,6 +57,11 @@ def test_at_a_bottleneck_protected_tasks_stay() -> None:
     observation = seen(BEHIND, 5000, 108, 108)
     protected = replace(observation, fleet=replace(observation.fleet, protected=60))
     assert decided(free(), protected).target == 60
+
+
+def test_at_a_bottleneck_no_more_tasks_stay_than_are_occupied() -> None:
+    quiet = replace(known(), bottleneck=14.5)
+    assert decided(free(), seen(quiet, 0, 4, 50)).target == decided(free(), seen(known(), 0, 4, 50)).target == 4
 
 
 def test_at_a_bottleneck_messages_that_sqs_did_not_show_keep_no_more_tasks_than_it() -> None:

@@ -110,6 +110,13 @@ def test_fewer_messages_a_task_replace_the_configured_number_in_minutes(readings
     assert held_each(10, 2.0, readings).estimate(1e4).weight == pytest.approx(seen)
 
 
+@pytest.mark.parametrize("readings", [1, 10, 100])
+def test_the_configured_number_has_the_weight_of_five_minutes_of_readings(readings: int) -> None:
+    """30 readings of a configured thousand, and the newer ones of none."""
+    kept = 0.98**readings
+    assert held_each(1000, 0.0, readings).slots == round(30 * 1000 * kept / (30 * kept + (1 - kept) / 0.02))
+
+
 def test_a_task_has_at_least_one_slot() -> None:
     assert held_each(3, 0.0, 500).slots == 1
 

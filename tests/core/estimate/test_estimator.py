@@ -326,17 +326,20 @@ def test_ages_are_known_as_far_back_as_the_longest_latency() -> None:
     assert short.queues[0].waiting[-1].seconds == pytest.approx(585.0, abs=15)
 
 
-def bottlenecked(deleted: int, *, tasks: tuple[int, int] = (10, 40), visible: int = 5000, drift: int = 1) -> Knowledge:
+def bottlenecked(
+    deleted: int, *, tasks: tuple[int, int] = (10, 40), visible: int = 5000, drift: int = 1, slots: int = 1
+) -> Knowledge:
     """Return the knowledge after four minutes with few tasks and four with many, all deleting as much.
 
     Slots are full, and messages wait. CloudWatch's minute is read when it ends.
     """
-    polls = LearnedPolls(policy(processing_time_s=2.0), visible, tasks[0], tasks=tasks[0])
+    configured = policy(processing_time_s=2.0, task_concurrency=slots)
+    polls = LearnedPolls(configured, visible, slots * tasks[0], tasks=tasks[0])
     for minute in range(8):
         polls.tasks = tasks[minute // 4]
         for poll in range(6):
             flow = Flow(deleted, deleted, polls.tasks, polls.now, visible) if poll == 0 and minute else None
-            polls.see(visible + drift * (poll % 2), polls.tasks, flow=flow)
+            polls.see(visible + drift * (poll % 2), slots * polls.tasks, flow=flow)
     return polls.known
 
 
