@@ -111,9 +111,8 @@ class Arrivals:
         """
         start, end = max(self._counted_at, self._guessed.since), self.curve.newest_at
         guessed = self._guessed.between(start, end)
-        if guessed > 0:
-            self.curve.correct(start, end, max(0.0, self.curve.between(start, end) + guessed * (ratio - 1)))
-            self._guessed.correct(start, end, guessed * ratio)
+        self.curve.correct(start, end, max(0.0, self.curve.between(start, end) + guessed * (ratio - 1)))
+        self._guessed.correct(start, end, guessed * ratio)
 
     def arrives(self, now: Instant) -> bool:
         """Whether messages arrived recently: the counts rose within the last minute, or CloudWatch's newest minute had
