@@ -105,6 +105,18 @@ def test_nothing_arrives_while_nothing_moves() -> None:
     assert polls.known.rate_per_s.weight == 0.0
 
 
+def test_a_corrected_processing_time_corrects_only_the_completions_of_the_time_in_which_messages_moved() -> None:
+    """For two polls, 20 completions each are assumed, then none. A minute with six deletions shows slower messages."""
+    polls = LearnedPolls(policy(900.0, learn=True), 50, 10)
+    for _ in range(12):
+        polls.see(50, 10)
+    before = polls.known
+    after = polls.see(50, 10, after_s=0.0, flow=Flow(6, 6, 10, 120.0, 50))
+    assert after.processing_s.value > 2 * before.processing_s.value
+    arrived = [known.lasting_load * 300 / known.slow_s for known in (before, after)]
+    assert arrived == pytest.approx([40.0, 40.0 * before.processing_s.value / after.processing_s.value])
+
+
 def test_slow_messages_that_do_not_move_are_as_expected_however_long_they_wait() -> None:
     """Ten tasks, 1,000 s a message: 0.1 completions are expected in a poll."""
     slow = LearnedPolls(policy(processing_time_s=1000.0), 50, 10)
@@ -194,19 +206,22 @@ class GroupedPolls:
     def __init__(self) -> None:
         self.policy = policy(names=("a", "b"))
         self.now = 0.0
+        self.first = replace(EMPTY, visible=50, in_flight=2, groups_in_flight=2, deleted=240)
+        self.behind_s = 0.0
+        """By how much the minute that CloudWatch counted for the first queue is older than that for the second one."""
         self.estimator = Estimator(self.policy, self.seen(EMPTY), 10.0)
 
-    def seen(self, second: Backlog, deleted: int | None = 240, behind_s: float = 0.0) -> Observation:
+    def seen(self, second: Backlog) -> Observation:
         minute = self.now // 60 * 60
-        first = Backlog(50, 2, 0, self.now, groups_in_flight=2, deleted=deleted, counted_at=minute - behind_s)
-        queues = (QueueReading("a", first), QueueReading("b", replace(second, at=self.now, counted_at=minute)))
+        counted = replace(self.first, at=self.now, counted_at=minute - self.behind_s)
+        queues = (QueueReading("a", counted), QueueReading("b", replace(second, at=self.now, counted_at=minute)))
         return Observation(self.now, Fleet(10, 10, 0, self.now), queues)
 
-    def limit(self, second: Backlog, seconds: int, **first: float | None) -> float | None:
+    def limit(self, second: Backlog, seconds: int) -> float | None:
         """Return the limit by the groups after `seconds` with such a second queue."""
         for _ in range(seconds // 10):
             self.now += 10.0
-            known = self.estimator.see(self.policy, self.seen(second, **first))  # type: ignore[arg-type]
+            known = self.estimator.see(self.policy, self.seen(second))
         return known.groups
 
 
@@ -230,10 +245,21 @@ def test_groups_are_forgotten_when_a_queue_has_messages_without_a_number_of_grou
     assert polls.limit(EMPTY, 60) is not None
     assert polls.limit(replace(EMPTY, visible=1), 10) is None
     assert polls.limit(EMPTY, 20) is None, "30 s with idle tasks are needed again"
+    assert polls.limit(EMPTY, 20) is not None
+    polls.first = EMPTY
+    assert polls.limit(EMPTY, 10) is None, "no message is left"
+
+
+@pytest.mark.parametrize(("groups", "limit"), [(None, 5.0), (0, 5.0), (3, 6.0), (6, 9.0)])
+def test_the_groups_of_a_queue_that_is_empty_now_count_as_of_their_minute(groups: int | None, limit: float) -> None:
+    """Two groups of the other queue, these, and a task to find more; a reduction keeps five of ten tasks at least."""
+    assert GroupedPolls().limit(replace(EMPTY, groups_in_flight=groups, deleted=0), 190) == limit
 
 
 def test_groups_of_different_minutes_are_not_added() -> None:
-    assert GroupedPolls().limit(GROUPED, 120, behind_s=60.0) is None
+    polls = GroupedPolls()
+    polls.behind_s = 60.0
+    assert polls.limit(GROUPED, 120) is None
     assert GroupedPolls().limit(GROUPED, 120) == 10.0
 
 
@@ -245,7 +271,8 @@ def test_a_reduction_was_wrong_if_fewer_messages_are_deleted_but_not_if_their_nu
     polls = GroupedPolls()
     assert polls.limit(GROUPED, 180) == 10.0
     assert polls.limit(GROUPED, 10) == 5.0
-    assert polls.limit(GROUPED, 120, deleted=deleted) == limit
+    polls.first = replace(polls.first, deleted=deleted)
+    assert polls.limit(GROUPED, 120) == limit
 
 
 @pytest.mark.parametrize(
