@@ -12,7 +12,7 @@ from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Decision, Fleet, Observation, QueueReading, Rule, Unseen
 from autoscaler.core.policy import Policy, ScaleIn, WorkerSafety
 from autoscaler.core.slo import at_risk
-from tests.core.calm import NOW, rules
+from tests.core.calm import NOW, demands, rules
 from tests.core.test_latency import known, policy
 
 FREE = ScaleIn(stabilization_s=0.0, small_step_stabilization_s=0.0)
@@ -73,6 +73,12 @@ def test_at_a_bottleneck_messages_that_sqs_did_not_show_keep_no_more_tasks_than_
 def test_more_messages_in_flight_than_slots_do_not_show_how_many_tasks_are_busy(regime: Regime, target: int) -> None:
     unclear = replace(known(load=100.0), regime=regime)
     assert decided(free(), seen(unclear, 0, 130, 100)).target == target
+
+
+def test_messages_that_were_in_flight_at_other_consumers_do_not_keep_a_task_for_an_empty_queue() -> None:
+    empty = demands((90.0, 0), (45.0, 0), (10.0, 0))
+    unclear = replace(known(), regime=Regime.UNIDENTIFIABLE)
+    assert decide(free(), empty, seen(unclear, 0, 0, 10)).target == 0
 
 
 def test_a_bottleneck_is_reported_with_the_count_above_which_more_tasks_do_not_help() -> None:

@@ -166,6 +166,21 @@ def test_a_single_protected_task_stays() -> None:
     assert decide(policy(), quiet, seen(0, fleet=Fleet(10, 10, 0, NOW, protected=1))).target == 1
 
 
+@pytest.mark.parametrize(
+    ("busy_floor", "in_flight", "reason"),
+    [
+        (True, 2, "2 tasks are busy with 2 messages in flight, 6 tasks protect themselves"),
+        (True, 0, "6 tasks protect themselves"),
+        (False, 2, "6 tasks protect themselves"),
+    ],
+)
+def test_the_tasks_that_stay_are_named_with_the_reasons_that_count(
+    in_flight: int, reason: str, *, busy_floor: bool
+) -> None:
+    world = seen(0, in_flight=in_flight, fleet=Fleet(10, 10, 0, NOW, protected=6))
+    assert decide(policy(busy_floor=busy_floor), Memory(), world).steps[-1].reason == reason
+
+
 def test_work_that_takes_longer_than_the_window_is_not_without_progress() -> None:
     slow = policy(processing_time_s=600.0, backlog_per_task=None)
     assert Rule.NO_PROGRESS not in rules(decide(slow, flows(*REDELIVERED), seen(300)))

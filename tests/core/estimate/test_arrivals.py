@@ -282,6 +282,16 @@ def test_a_corrected_processing_time_corrects_the_completions_that_were_assumed(
     assert queue.arrivals.curve.total == pytest.approx(total)
 
 
+@pytest.mark.parametrize("ratio", [0.0, 0.5])
+def test_fewer_completions_than_assumed_are_no_negative_arrivals(ratio: float) -> None:
+    """The count falls by more than the completions: nothing arrived."""
+    queue = CountedQueue(100)
+    for reading in range(1, 7):
+        queue.see(100 - 10 * reading, 0, 5.0)
+    queue.arrivals.revalue(ratio)
+    assert queue.arrivals.curve.total == 0.0
+
+
 def test_half_a_completion_is_corrected_too() -> None:
     queue = CountedQueue(5)
     queue.see(5, 0, 0.5)

@@ -142,7 +142,7 @@ def test_minutes_in_which_messages_are_held_are_not_compared() -> None:
     assert (held.regime, held.bottleneck) == (Regime.BATCH, None)
 
 
-@pytest.mark.parametrize(("visible", "is_compared"), [(390, False), (410, True)])
+@pytest.mark.parametrize(("visible", "is_compared"), [(399, False), (400, True)])
 def test_minutes_are_compared_if_as_many_messages_wait_as_all_slots_receive_between_two_polls(
     visible: int, *, is_compared: bool
 ) -> None:
