@@ -124,7 +124,7 @@ def test_a_task_that_stops_is_no_start() -> None:
 
 
 def test_a_task_that_replaces_a_stopped_one_is_not_learned() -> None:
-    """Nobody requested it; when its start began is unknown."""
+    """The autoscaler did not request it, and when its start began is unknown."""
     starting = seen((10.0, 5, 5), (20.0, 5, 3), (30.0, 5, 5), first=(5, 5))
     assert (starting.estimate(30.0).weight, starting.coming(30.0)) == (0, ())
 
