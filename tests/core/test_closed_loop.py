@@ -12,7 +12,7 @@ from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Decision, Fleet, Observation, QueueReading, Rule, Unseen
 from autoscaler.core.policy import Policy, ScaleIn, WorkerSafety
 from autoscaler.core.slo import at_risk
-from tests.core.calm import NOW, rules
+from tests.core.calm import NOW, demands, rules
 from tests.core.test_latency import known, policy
 
 FREE = ScaleIn(stabilization_s=0.0, small_step_stabilization_s=0.0)
@@ -45,7 +45,10 @@ def test_without_a_bottleneck_late_messages_prevent_a_scale_in() -> None:
     assert decided(free(), seen(late, 5, 5, 50)).target == 50
 
 
-@pytest.mark.parametrize(("workers", "target"), [(WorkerSafety.DRAINING, 15), (WorkerSafety.UNSAFE, 108)])
+@pytest.mark.parametrize(
+    ("workers", "target"),
+    [(WorkerSafety.DRAINING, 15), (WorkerSafety.UNSAFE, 108), (WorkerSafety.SELF_PROTECTING, 108)],
+)
 def test_at_a_bottleneck_only_workers_that_drain_are_stopped_while_busy(workers: WorkerSafety, target: int) -> None:
     assert decided(replace(free(), workers=workers), seen(BEHIND, 5000, 108, 108)).target == target
 
@@ -54,6 +57,11 @@ def test_at_a_bottleneck_protected_tasks_stay() -> None:
     observation = seen(BEHIND, 5000, 108, 108)
     protected = replace(observation, fleet=replace(observation.fleet, protected=60))
     assert decided(free(), protected).target == 60
+
+
+def test_at_a_bottleneck_no_more_tasks_stay_than_are_occupied() -> None:
+    quiet = replace(known(), bottleneck=14.5)
+    assert decided(free(), seen(quiet, 0, 4, 50)).target == decided(free(), seen(known(), 0, 4, 50)).target == 4
 
 
 def test_at_a_bottleneck_messages_that_sqs_did_not_show_keep_no_more_tasks_than_it() -> None:
@@ -65,6 +73,12 @@ def test_at_a_bottleneck_messages_that_sqs_did_not_show_keep_no_more_tasks_than_
 def test_more_messages_in_flight_than_slots_do_not_show_how_many_tasks_are_busy(regime: Regime, target: int) -> None:
     unclear = replace(known(load=100.0), regime=regime)
     assert decided(free(), seen(unclear, 0, 130, 100)).target == target
+
+
+def test_messages_that_were_in_flight_at_other_consumers_do_not_keep_a_task_for_an_empty_queue() -> None:
+    empty = demands((90.0, 0), (45.0, 0), (10.0, 0))
+    unclear = replace(known(), regime=Regime.UNIDENTIFIABLE)
+    assert decide(free(), empty, seen(unclear, 0, 0, 10)).target == 0
 
 
 def test_a_bottleneck_is_reported_with_the_count_above_which_more_tasks_do_not_help() -> None:

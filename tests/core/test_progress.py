@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from autoscaler.core.engine import decide
+from autoscaler.core.knowledge import Regime
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Fleet, Flow, Rule
 from autoscaler.core.policy import Activation
 from tests.core.calm import NOW, policy, rules, seen
+from tests.core.test_latency import known
 
 
 def flows(*minutes: tuple[int, int, int], waiting: int = 1, ended_s: float = 0.0) -> Memory:
@@ -61,6 +63,17 @@ def test_the_progress_window_is_twice_the_processing_time(processing_s: float, m
 
 def test_no_progress_does_not_limit_a_given_demand() -> None:
     assert decide(policy(), flows(*REDELIVERED), seen(300, given=30)).target == 30
+
+
+@pytest.mark.parametrize(("regime", "held"), [(Regime.SATURATED, True), (Regime.BATCH, False)])
+def test_messages_that_take_longer_than_before_are_no_bottleneck(regime: Regime, *, held: bool) -> None:
+    memory, world = flows((500, 500, 6), (520, 510, 10)), seen(300, knowledge=replace(known(), regime=regime))
+    assert (Rule.NO_PROGRESS in rules(decide(policy(processing_time_s=5.0), memory, world))) is held
+
+
+def test_a_bottleneck_states_the_two_minutes_that_show_it() -> None:
+    step = decide(policy(), flows((1, 1, 1), (1, 1, 9)), seen(300)).steps[-1]
+    assert step.reason == "9 tasks deleted 1 message in a minute, 1 task had deleted 1"
 
 
 @pytest.mark.parametrize("memory", [flows(*REDELIVERED), flows((500, 500, 6), (520, 510, 10))])

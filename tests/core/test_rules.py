@@ -212,6 +212,19 @@ def test_warm_up_lasts_for_the_longest_scale_in_window(known_s: float, target: i
     assert decide(policy(scale_in=ScaleIn(stabilization_s=60.0)), watching, seen(20)).target == target
 
 
+@pytest.mark.parametrize(
+    ("stabilization_s", "small_s", "known_s", "target"),
+    [(20.0, 120.0, 119.0, 10), (20.0, 120.0, 120.0, 2), (90.0, 30.0, 89.0, 10), (90.0, 30.0, 90.0, 2)],
+)
+def test_warm_up_of_a_signal_with_its_own_tolerance_band_covers_the_window_of_small_scale_ins(
+    stabilization_s: float, small_s: float, known_s: float, target: int
+) -> None:
+    windows = ScaleIn(0.0, stabilization_s, small_step_stabilization_s=small_s, utilization_stabilization_s=0.0)
+    configured = policy(queues=(), cpu_target_percent=50.0, scale_in=windows)
+    world = seen(0, queues=(), cpu=Utilization(10.0, NOW, 10))
+    assert decide(configured, replace(Memory(), since=NOW - known_s), world).target == target
+
+
 @pytest.mark.parametrize(("age_s", "target"), [(59.0, 10), (60.0, 2)])
 def test_a_deployment_prevents_scale_in_for_a_limited_time(age_s: float, target: int) -> None:
     rolling = Fleet(10, 10, 0, NOW, Deployment(NOW - age_s))
@@ -259,6 +272,8 @@ def test_the_fallback_sets_the_count_after_the_configured_failures(
     falling = policy(fallback=Fallback(behavior, tasks, after=3))
     assert decide(falling, Memory(failures=2), seen(0, queues=unread)).target == 10
     assert decide(falling, Memory(failures=3), seen(0, queues=unread)).target == target
+    never = seen(0, queues=unread, unreceived=("q",))
+    assert decide(falling, Memory(failures=3), never).target == target, "also without a receive on the queue"
 
 
 def test_the_fallback_scales_from_zero_and_obeys_scale_in_limits() -> None:

@@ -9,7 +9,7 @@ import pytest
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory, RunningCount
 from autoscaler.core.model import Backlog, Deployment, Fleet, Flow, QueueReading, Rule, Trouble, Verdict
-from autoscaler.core.policy import Pause
+from autoscaler.core.policy import Pause, WorkerSafety
 from tests.core.calm import NOW, changes, demands, policy, rules, seen
 
 
@@ -73,6 +73,27 @@ def test_a_stalled_start_states_the_cause() -> None:
     assert step.reason == "6 tasks do not start: capacity is unavailable"
 
 
+@pytest.mark.parametrize(
+    ("desired", "running", "trouble", "reason"),
+    [
+        (10, 8, None, "2 tasks have not started for 600 s, and ECS gives no reason"),
+        (5, 4, None, "1 task has not started for 600 s, and ECS gives no reason"),
+        (5, 4, Trouble("no capacity", NOW), "1 task does not start: no capacity"),
+    ],
+)
+def test_a_stalled_start_states_how_many_tasks_are_missing(
+    desired: int, running: int, trouble: Trouble | None, reason: str
+) -> None:
+    fleet = Fleet(desired, running, desired - running, NOW, trouble=trouble)
+    step = decide(policy(), Memory(starting=RunningCount(NOW - 600, running)), seen(300, fleet=fleet)).steps[-1]
+    assert (step.rule, step.reason) == (Rule.STALLED_START, reason)
+
+
+def test_a_deployment_states_how_long_it_has_lasted() -> None:
+    step = decide(policy(), Memory(), seen(20, fleet=Fleet(10, 10, 0, NOW, Deployment(NOW - 90)))).steps[-1]
+    assert step.reason == "a deployment has been in progress for 90 s"
+
+
 def test_each_task_that_starts_restarts_the_wait_for_tasks() -> None:
     def after(memory: Memory, running: int, later_s: float) -> Memory:
         world = replace(seen(300, fleet=Fleet(10, running, 10 - running, NOW)), now=NOW + later_s)
@@ -129,9 +150,35 @@ def test_the_busy_floor_never_causes_a_scale_out() -> None:
     assert decide(policy(), Memory(), seen(0, in_flight=10, fleet=Fleet(3, 10, 0, NOW))).target == 3
 
 
+@pytest.mark.parametrize("workers", WorkerSafety)
+@pytest.mark.parametrize(("in_flight", "floor"), [(1, 1), (2, 1), (3, 2), (9, 5)])
+def test_the_busy_tasks_are_those_that_messages_in_flight_occupy(
+    workers: WorkerSafety, in_flight: int, floor: int
+) -> None:
+    """Two messages per task. With unsafe workers, all ten stay."""
+    configured = policy(workers=workers, task_concurrency=2, backlog_per_task=100.0)
+    target = decide(configured, Memory(), seen(0, in_flight=in_flight)).target
+    assert target == (10 if workers is WorkerSafety.UNSAFE else floor)
+
+
 def test_a_single_protected_task_stays() -> None:
     quiet = demands((90, 0), (45, 0), (10, 0))
     assert decide(policy(), quiet, seen(0, fleet=Fleet(10, 10, 0, NOW, protected=1))).target == 1
+
+
+@pytest.mark.parametrize(
+    ("busy_floor", "in_flight", "reason"),
+    [
+        (True, 2, "2 tasks are busy with 2 messages in flight, 6 tasks protect themselves"),
+        (True, 0, "6 tasks protect themselves"),
+        (False, 2, "6 tasks protect themselves"),
+    ],
+)
+def test_the_tasks_that_stay_are_named_with_the_reasons_that_count(
+    in_flight: int, reason: str, *, busy_floor: bool
+) -> None:
+    world = seen(0, in_flight=in_flight, fleet=Fleet(10, 10, 0, NOW, protected=6))
+    assert decide(policy(busy_floor=busy_floor), Memory(), world).steps[-1].reason == reason
 
 
 def test_work_that_takes_longer_than_the_window_is_not_without_progress() -> None:

@@ -30,8 +30,8 @@ UNPROVEN = 3.0
 
 
 class Arrivals:
-    """The arrivals of one queue, stored for `reach_s`. Messages that wait at the first reading count as just arrived,
-    or as old as CloudWatch reports, whichever is older.
+    """The arrivals of one queue, stored for `reach_s`: longer than the levels and completions that correct them.
+    Messages that wait at the first reading count as just arrived, or as old as CloudWatch reports, whichever is older.
 
     SQS counts do not distinguish one message that is held for an hour from an hour of short messages. Completions are
     therefore assumed only while some are seen: the queue's counts fall, or CloudWatch counts deletions. Messages that
@@ -97,7 +97,7 @@ class Arrivals:
         self._counted_at = at
         if deleted > 0:
             self._complete(now)
-        start = max(at - MINUTE_S, self.curve.since, self._levels.since)
+        start = max(at - MINUTE_S, self._levels.since)
         if start < at:
             arrived = max(0.0, self._levels.between(start, at) + deleted * (at - start) / MINUTE_S)
             self.curve.correct(start, at, arrived)
@@ -109,11 +109,10 @@ class Arrivals:
         The messages that the tasks held since CloudWatch's newest minute are then `ratio` times as many completions,
         and as many arrivals. Otherwise a longer time would multiply messages that never arrived.
         """
-        start, end = max(self._counted_at, self.curve.since, self._guessed.since), self.curve.newest_at
+        start, end = max(self._counted_at, self._guessed.since), self.curve.newest_at
         guessed = self._guessed.between(start, end)
-        if guessed > 0:
-            self.curve.correct(start, end, max(0.0, self.curve.between(start, end) + guessed * (ratio - 1)))
-            self._guessed.correct(start, end, guessed * ratio)
+        self.curve.correct(start, end, max(0.0, self.curve.between(start, end) + guessed * (ratio - 1)))
+        self._guessed.correct(start, end, guessed * ratio)
 
     def arrives(self, now: Instant) -> bool:
         """Whether messages arrived recently: the counts rose within the last minute, or CloudWatch's newest minute had
@@ -141,13 +140,13 @@ class Arrivals:
         """Return the waiting messages with their ages, newest first."""
         if not seen.visible:
             return ()
-        *known, (since, older) = self.curve.newest(float(seen.visible))
+        *known, (_, older) = self.curve.newest(float(seen.visible))
         ages = [TimedCount(now - at, messages) for at, messages in known]
         if older <= 0:
             return tuple(ages)
         if seen.oldest_age_s is not None:
             self._oldest_at = min(self._oldest_at, now - seen.oldest_age_s)
-        return (*ages, TimedCount(now - min(since, self._oldest_at), older))
+        return (*ages, TimedCount(now - self._oldest_at, older))
 
 
 # A quantity that accumulates over time, stored as far back as queries need, in bounded memory.
@@ -218,26 +217,11 @@ class Track:
         return self._sums[-1] - self.until(self._instants[-1] - seconds)
 
     def within_each(self, spans_s: Sequence[float]) -> list[float]:
-        """The same for several ascending spans in one pass, for spans that cover few notes."""
-        instants, sums = self._instants, self._sums
-        index, now, total = len(instants) - 1, instants[-1], sums[-1]
-        first = bisect_right(instants, now - spans_s[-1]) - 1
-        if first >= 0 and sums[first] == total and sums[first:].count(total) == len(sums) - first:
+        """The same for several ascending spans, at once if nothing was added within the longest one."""
+        newest_at, total = self._instants[-1], self._sums[-1]
+        if self.until(newest_at - spans_s[-1]) == total:
             return [0.0] * len(spans_s)
-        found = []
-        for span_s in spans_s:
-            since = now - span_s
-            while index >= 0 and instants[index] > since:
-                index -= 1
-            if index < 0:
-                found.append(total - sums[0])
-                continue
-            begun = sums[index]
-            if index + 1 < len(sums):
-                start = instants[index]
-                begun += (sums[index + 1] - begun) * (since - start) / (instants[index + 1] - start)
-            found.append(total - begun)
-        return found
+        return [total - self.until(newest_at - span_s) for span_s in spans_s]
 
     def between(self, start: Instant, end: Instant) -> float:
         """The amount from `start` to `end`."""

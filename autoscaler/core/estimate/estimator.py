@@ -158,10 +158,9 @@ class Estimator:
                 self._recall_minute(reading, read[index - 1], sum(held.values()), none_held=none_held)
             self._at, self._held = reading.at, sum(held.values())
             self._running = self._running if running is None else running
-        if read:
-            self._throughput.recalled(self._at)
-            self._ran = Track(CLOUDWATCH_REACH_S, self._at, FEW_NOTES)
-            self._bottleneck.recalled(seen.now)
+        self._throughput.recalled(self._at)
+        self._ran = Track(CLOUDWATCH_REACH_S, self._at, FEW_NOTES)
+        self._bottleneck.recalled(seen.now)
 
     def _learn(self, read: Minute, flow: Flow, weight: float) -> None:
         """Learn from a minute how long messages take, and whether its messages in flight show the concurrency."""

@@ -98,7 +98,7 @@ class Starting:
     def _sum_up(self) -> None:
         seen = sorted(self._took_s)
         weight = len(seen) / (len(seen) + PRIOR_WEIGHT)
-        mean_s, late_s = sum(seen) / len(seen), seen[min(len(seen) - 1, int(0.9 * len(seen)))]
+        mean_s, late_s = sum(seen) / len(seen), seen[int(0.9 * len(seen))]
         self._summed_up = (
             weight * mean_s + (1 - weight) * ASSUMED_S,
             weight * late_s + (1 - weight) * ASSUMED_S * LATE_RATIO,

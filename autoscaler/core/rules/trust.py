@@ -71,7 +71,7 @@ def contradiction(inputs: RuleInput) -> PermittedRange | None:
     minutes decide. At 600 messages a minute of 0.2 s each, 600 x 0.2 / 60 = 2 tasks were busy.
     """
     unseen = inputs.signals.unseen
-    if inputs.current == 0 or inputs.signals.given or unseen is None or inputs.now - unseen.at > CONTRADICTED_S:
+    if unseen is None or inputs.now - unseen.at > CONTRADICTED_S:
         return None
     if not (unseen.messages or unseen.oldest_age_s):
         return None
@@ -97,7 +97,7 @@ def no_receives(inputs: RuleInput) -> PermittedRange | None:
     The queue may have the right name in the wrong Region or account. A fallback that the operator chose overrides this.
     """
     queues = inputs.signals.unreceived
-    if inputs.current == 0 or inputs.signals.given or not queues or _lowering_fallback(inputs):
+    if not queues or _lowering_fallback(inputs):
         return None
     return (
         inputs.current,

@@ -163,14 +163,10 @@ def _redelivers(policy: Policy, memory: Memory, now: float, held: int) -> bool:
     Long-running work does not meet this condition.
     """
     window_s = progress_window_s(policy)
-    received = minutes = 0
-    for flow in reversed(memory.flows):
-        if now - flow.at >= window_s:
-            continue
-        if flow.deleted:
-            return False
-        received, minutes = received + flow.received, minutes + 1
-    return minutes >= window_s // 60 - 1 and received > REDELIVERED_RATIO * max(1, held)
+    recent = [flow for flow in memory.flows if now - flow.at < window_s]
+    if len(recent) < window_s // 60 - 1 or any(flow.deleted for flow in recent):
+        return False
+    return sum(flow.received for flow in recent) > REDELIVERED_RATIO * max(1, held)
 
 
 def _no_faster(flows: tuple[Flow, ...], now: float) -> Flow | None:

@@ -187,6 +187,15 @@ def test_a_count_that_falls_proves_completions_for_two_minutes() -> None:
     assert [queue.see(0, 4, 1.0) for _ in range(14)] == [1.0] * 12 + [0.0] * 2
 
 
+@pytest.mark.parametrize(("after_s", "arrived"), [(120.0, 1.0), (120.5, 0.0)])
+def test_the_two_minutes_of_a_proof_include_their_end(after_s: float, arrived: float) -> None:
+    queue = CountedQueue(0, 5)
+    queue.see(0, 4)
+    queue.see(0, 4, 3.0)
+    seen = Backlog(0, 4, 0, queue.now - 10.0 + after_s)
+    assert queue.arrivals.see(seen, 1.0, seen.at) == arrived
+
+
 @pytest.mark.parametrize(("completed", "polls"), [(0.25, 12), (0.1875, 16), (0.125, 24)])
 def test_after_the_proof_the_completions_since_then_count(completed: float, polls: int) -> None:
     """Three in all, or two minutes, whichever is later."""
@@ -240,6 +249,22 @@ def test_a_minute_is_counted_once() -> None:
     assert queue.between(SAME_MINUTE_S, 60.0 + SAME_MINUTE_S) == pytest.approx(90.0)
 
 
+def test_a_minute_from_before_the_stored_levels_is_not_counted() -> None:
+    queue = CountedQueue(5)
+    for reading in range(100):
+        queue.see(5 + reading, 0)
+    queue.arrivals.reconcile(120.0, 90.0, queue.now)
+    assert queue.arrivals.curve.total == 99.0
+
+
+@pytest.mark.parametrize("every_s", [0.5, 3.0, 10.0, 15.0, 60.0, 300.0])
+def test_arrivals_are_stored_for_longer_than_what_corrects_them(every_s: float) -> None:
+    arrivals = Arrivals(REACH_S, Backlog(0, 0, 0, 0.0), 0.0)
+    for reading in range(1, 3000):
+        arrivals.see(Backlog(reading, 0, 0, reading * every_s), 1.0, reading * every_s)
+        assert arrivals.curve.since <= arrivals._levels.since == arrivals._guessed.since
+
+
 def test_a_minute_before_the_first_reading_is_not_counted() -> None:
     queue = CountedQueue(5)
     queue.see(5, 0)
@@ -255,6 +280,16 @@ def test_a_corrected_processing_time_corrects_the_completions_that_were_assumed(
         queue.see(5, 0, 2.0)
     queue.arrivals.revalue(ratio)
     assert queue.arrivals.curve.total == pytest.approx(total)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5])
+def test_fewer_completions_than_assumed_are_no_negative_arrivals(ratio: float) -> None:
+    """The count falls by more than the completions: nothing arrived."""
+    queue = CountedQueue(100)
+    for reading in range(1, 7):
+        queue.see(100 - 10 * reading, 0, 5.0)
+    queue.arrivals.revalue(ratio)
+    assert queue.arrivals.curve.total == 0.0
 
 
 def test_half_a_completion_is_corrected_too() -> None:
@@ -311,6 +346,28 @@ def test_a_counted_minute_shows_arrivals_as_long_as_it_is_the_newest(deleted: fl
     assert [queue.arrivals.arrives(now) for now in (120.0, until, until + 0.1)] == [shows, shows, False]
     queue.arrivals.reconcile(120.0, 0.0, queue.now)
     assert not queue.arrivals.arrives(121.0)
+
+
+def test_the_gain_of_a_queue_is_the_change_of_its_visible_and_in_flight_messages() -> None:
+    queue = CountedQueue(10, 5)
+    for visible, in_flight in ((12, 8), (11, 8), (11, 2)):
+        queue.see(visible, in_flight, 7.0)
+    spans = ((0.0, 10.0), (10.0, 20.0), (20.0, 30.0), (0.0, 30.0), (5.0, 15.0))
+    assert [queue.arrivals.gained(*span) for span in spans] == [5.0, -1.0, -6.0, -2.0, 2.0]
+
+
+def test_a_backlog_stands_while_its_oldest_message_has_waited_at_every_reading() -> None:
+    """One message arrives at each reading, and the ten from the start wait: at 20 s for less than 30 s."""
+
+    def stands(visible: int) -> bool:
+        queue.see(visible, 0)
+        queue.arrivals.waited = tuple(queue.arrivals.waiting(Backlog(visible, 0, 0, queue.now), queue.now))
+        return queue.arrivals.stands(30.0, 60.0, queue.now)
+
+    queue = CountedQueue(10)
+    assert [stands(10 + reading) for reading in range(1, 11)] == [False] * 8 + [True] * 2
+    assert not stands(0)
+    assert [stands(10) for _ in range(10)] == [False] * 9 + [True], "they arrived at 115 s: 25 s at 140 s"
 
 
 def test_the_waiting_messages_are_the_newest_arrivals() -> None:

@@ -73,6 +73,16 @@ def test_without_cloudwatch_all_readings_count(held: int, tasks: int) -> None:
     assert found.slots == held, "what CloudWatch did not contradict in time stays"
 
 
+@pytest.mark.parametrize(("readings", "left"), [(1, 0.0), (24, 0.0), (25, 1.0)])
+def test_readings_of_four_minutes_can_be_taken_back(readings: int, left: float) -> None:
+    """With ten seconds between them; the ones before count for good, and the decay of those taken back is undone."""
+    found = Concurrency(1)
+    for reading in range(readings):
+        found.see(40, 4, reading * POLL_S)
+    found.confirm(readings * POLL_S, fails=True)
+    assert found.estimate(readings * POLL_S).weight == left
+
+
 def test_a_minute_with_failures_takes_its_readings_back_at_once_and_stops_counting_until_one_without() -> None:
     """Also those of the minutes after it, which may have failures too."""
 
@@ -108,6 +118,13 @@ def test_fewer_messages_a_task_replace_the_configured_number_in_minutes(readings
     seen = (1 - kept) / 0.02
     assert held_each(10, 2.0, readings).slots == slots == round((300 * kept + 2 * seen) / (30 * kept + seen))
     assert held_each(10, 2.0, readings).estimate(1e4).weight == pytest.approx(seen)
+
+
+@pytest.mark.parametrize("readings", [1, 10, 100])
+def test_the_configured_number_has_the_weight_of_five_minutes_of_readings(readings: int) -> None:
+    """30 readings of a configured thousand, and the newer ones of none."""
+    kept = 0.98**readings
+    assert held_each(1000, 0.0, readings).slots == round(30 * 1000 * kept / (30 * kept + (1 - kept) / 0.02))
 
 
 def test_a_task_has_at_least_one_slot() -> None:

@@ -164,6 +164,18 @@ def test_the_oldest_are_late_first() -> None:
     assert polls.see(40).late == pytest.approx(40.0)
 
 
+def test_a_single_late_message_counts() -> None:
+    polls = LearnedPolls(policy(), 0)
+    polls.grow(1, 0, 0, 0, 0, 0, 0, 0)
+    assert (polls.see(0).received, polls.known.late) == (1.0, 1.0)
+
+
+def test_messages_that_return_to_the_queue_are_no_negative_receives() -> None:
+    """30 messages in flight become visible again; ten more are assumed to have arrived, because ten completed."""
+    polls = LearnedPolls(policy(), 5, 30)
+    assert polls.see(35, 0).received == 0.0
+
+
 @pytest.mark.parametrize(("latency_s", "late"), [(69.0, 30.0), (70.0, 0.0)])
 def test_a_message_is_late_if_its_age_halfway_between_the_polls_exceeds_the_target(
     latency_s: float, late: float
@@ -206,6 +218,19 @@ def test_an_observation_with_an_unread_queue_updates_nothing_and_what_it_has_is_
     assert [queue.name for queue in estimator.see(configured, both).queues] == ["a", "b"]
     again = estimator.see(configured, replace(both, now=20.0, queues=partial))
     assert (again.received, again.late) == (0.0, 0.0)
+
+
+def test_tasks_hold_no_message_of_a_queue_that_the_settings_did_not_have_at_the_last_poll() -> None:
+    configured = policy(names=("a", "b"))
+
+    def seen(now: float, **visible: int) -> Observation:
+        queues = tuple(QueueReading(name, Backlog(count, 0, 0, now)) for name, count in visible.items())
+        return Observation(now, Fleet(10, 10, 0, now), queues)
+
+    estimator = Estimator(configured, seen(0.0, a=0, b=5), POLL_S)
+    for each in (seen(0.0, a=0, b=5), seen(10.0, a=0), seen(20.0, a=0, b=7)):
+        known = estimator.see(configured, each)
+    assert known.rate_per_s.weight == 2.0, "the two more that wait; none completed"
 
 
 def test_arrivals_are_known_for_ten_minutes_also_with_a_short_latency_and_fast_polls() -> None:
@@ -326,17 +351,20 @@ def test_ages_are_known_as_far_back_as_the_longest_latency() -> None:
     assert short.queues[0].waiting[-1].seconds == pytest.approx(585.0, abs=15)
 
 
-def bottlenecked(deleted: int, *, tasks: tuple[int, int] = (10, 40), visible: int = 5000, drift: int = 1) -> Knowledge:
+def bottlenecked(
+    deleted: int, *, tasks: tuple[int, int] = (10, 40), visible: int = 5000, drift: int = 1, slots: int = 1
+) -> Knowledge:
     """Return the knowledge after four minutes with few tasks and four with many, all deleting as much.
 
     Slots are full, and messages wait. CloudWatch's minute is read when it ends.
     """
-    polls = LearnedPolls(policy(processing_time_s=2.0), visible, tasks[0], tasks=tasks[0])
+    configured = policy(processing_time_s=2.0, task_concurrency=slots)
+    polls = LearnedPolls(configured, visible, slots * tasks[0], tasks=tasks[0])
     for minute in range(8):
         polls.tasks = tasks[minute // 4]
         for poll in range(6):
             flow = Flow(deleted, deleted, polls.tasks, polls.now, visible) if poll == 0 and minute else None
-            polls.see(visible + drift * (poll % 2), polls.tasks, flow=flow)
+            polls.see(visible + drift * (poll % 2), slots * polls.tasks, flow=flow)
     return polls.known
 
 
@@ -426,6 +454,15 @@ def test_readings_are_overfull_if_more_messages_are_in_flight_than_slots_and_non
     assert regime_of((0, 19), tasks=10, slots=2) is Regime.IDLE
     assert regime_of((5, 30), waiting=5) is Regime.SATURATED
     assert regime_of((5, 30), (5, 30), (5, 30), (0, 30), (5, 30)) is Regime.IDLE, "messages waited most of the time"
+
+
+def test_readings_without_tasks_are_not_overfull() -> None:
+    """The messages of stopped tasks are in flight for half of the minute."""
+    polls = LearnedPolls(policy(learn=True), 0, 5, tasks=0)
+    for poll in range(6):
+        polls.tasks = 10 if poll >= 3 else 0
+        polls.see(0, 5)
+    assert polls.see(0, 5, after_s=0.0, flow=Flow(60, 60, 10, 60.0, 0)).regime is Regime.IDLE
 
 
 def test_workers_that_hold_less_than_three_tenths_of_their_slots_delete_messages_first() -> None:

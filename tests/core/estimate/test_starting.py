@@ -123,6 +123,12 @@ def test_a_task_that_stops_is_no_start() -> None:
     assert starting.estimate(30.0).weight == 0
 
 
+def test_a_task_that_replaces_a_stopped_one_is_not_learned() -> None:
+    """The autoscaler did not request it, and when its start began is unknown."""
+    starting = seen((10.0, 5, 5), (20.0, 5, 3), (30.0, 5, 5), first=(5, 5))
+    assert (starting.estimate(30.0).weight, starting.coming(30.0)) == (0, ())
+
+
 def test_the_newest_64_starts_are_remembered() -> None:
     starting = seen((10.0, 100, 0), (39.0, 100, 0), (41.0, 100, 100))
     assert starting.estimate(41.0).weight == MOST_SAMPLES == 64
