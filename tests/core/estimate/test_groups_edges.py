@@ -23,6 +23,12 @@ class Polls:
             self.groups.see(visible, in_flight, slots, 10.0, self.now)
         return self.groups.limit
 
+    def at(self, now: float, visible: int = 300, in_flight: int = 4, slots: int = 50) -> float | None:
+        """Add one reading, and return the limit."""
+        self.groups.see(visible, in_flight, slots, now - self.now, now)
+        self.now = now
+        return self.groups.limit
+
     def count(self, at: float, groups: int = 4, deleted: int | None = None) -> None:
         self.groups.count(at, groups, deleted)
 
@@ -82,7 +88,21 @@ def test_the_limit_rises_to_the_groups_and_a_probe(groups: int, limit: float) ->
     assert polls.until(50) == limit
 
 
+def test_the_time_with_idle_tasks_begins_at_the_first_reading_with_one() -> None:
+    polls = counted()
+    polls.until(10, in_flight=50)
+    assert polls.until(40) is None
+    assert polls.until(50) == 50.0
+
+
 # When it ends.
+
+
+def test_without_tasks_none_is_idle_and_none_is_busy() -> None:
+    polls = counted()
+    polls.until(40)
+    assert polls.until(100, slots=0) == 50.0
+    assert polls.until(110, slots=0) is None, "a minute without idle tasks"
 
 
 def test_the_limit_ends_with_the_second_reading_without_an_idle_task() -> None:
@@ -100,9 +120,10 @@ def test_the_limit_lasts_for_a_minute_without_idle_tasks_and_messages() -> None:
     polls = counted()
     polls.until(40)
     assert polls.until(100, visible=0) == 50.0
-    assert polls.until(110, visible=0) is None
-    assert polls.until(140) is None
-    assert polls.until(150) == 50.0
+    assert polls.at(100.5, visible=0) is None
+    assert polls.at(110.5) is None
+    assert polls.at(140.0) is None
+    assert polls.at(140.5) == 50.0, "a new one"
 
 
 # Reductions.
@@ -113,7 +134,8 @@ def test_a_reduction_needs_a_minute_that_began_since_the_first_idle_reading(ende
     polls = Polls()
     polls.count(ended, 4)
     assert polls.until(180) == 50.0
-    assert polls.until(190) == limit
+    assert polls.at(189.5) == 50.0
+    assert polls.at(190.0) == limit
 
 
 @pytest.mark.parametrize(("slots", "limit"), [(51, 26.0), (50, 25.0), (11, 6.0), (8, 5.0), (6, 5.0), (5, 5.0)])
@@ -128,7 +150,8 @@ def test_the_next_reduction_follows_after_three_minutes() -> None:
     polls.count(70.0, 4)
     polls.until(190)
     assert polls.until(360, slots=25) == 25.0
-    assert polls.until(370, slots=25) == 13.0
+    assert polls.at(369.5, slots=25) == 25.0
+    assert polls.at(370.0, slots=25) == 13.0
 
 
 def test_nothing_to_reduce_does_not_delay_a_reduction() -> None:
@@ -149,6 +172,7 @@ def test_the_messages_in_flight_per_group_show_how_many_slots_are_busy() -> None
         polls.until(60, in_flight=40, slots=10)
         polls.count(ended, 4)
         assert polls.until(100, in_flight=40, slots=10) == (10.0 if is_known else None)
+        assert polls.until(120, in_flight=100, slots=10) is None
 
 
 def test_a_group_has_at_least_one_message_in_flight() -> None:
@@ -230,6 +254,7 @@ def test_after_a_wrong_reduction_there_is_no_limit_for_a_quarter_of_an_hour() ->
     polls = reduced(400)
     polls.count(250.0, 4, 0)
     assert polls.until(1140) is None
-    assert polls.until(1150) == 50.0
+    assert polls.at(1149.5) is None
+    assert polls.at(1150.0) == 50.0
     polls.count(1150.0, 4, 0)
     assert polls.until(1160) == 25.0
