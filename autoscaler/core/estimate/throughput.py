@@ -124,9 +124,11 @@ class _Readings:
         self._overfull.append(overfull)
 
     def gained(self, start: Instant, end: Instant) -> int:
-        """Return by how many the messages in flight rose, at the newest readings until both instants."""
+        """Return by how many the messages in flight rose, at the newest readings until both instants: if there is none
+        until `start`, at the oldest one. There is a reading until `end`.
+        """
         first, last = bisect_right(self._instants, start) - 1, bisect_right(self._instants, end) - 1
-        return self._in_flight[max(0, last)] - self._in_flight[max(0, first)] if self._instants else 0
+        return self._in_flight[last] - self._in_flight[max(0, first)]
 
     def fewest(self, start: Instant, end: Instant) -> int:
         """Return the fewest visible messages of the readings from `start` to `end`, and of the one before; 0 without a
@@ -394,7 +396,7 @@ class Throughput:
         larger, because long jobs cause saturation.
         """
         full, every = self._saturated, self._all
-        if full.deleted < SHIFTED_DELETIONS or full.taken_s <= 0 or every.taken_s <= 0:
+        if full.deleted < SHIFTED_DELETIONS or full.taken_s <= 0:
             return every
         slower = log(full.taken_s / full.deleted * every.deleted / every.taken_s)
         return full if slower > REGIME_SIGMAS * sqrt((1 + self.spread) / full.deleted) else every

@@ -29,8 +29,10 @@ class Polls:
         self.now = now
         return self.groups.limit
 
-    def count(self, at: float, groups: int = 4, deleted: int | None = None) -> None:
+    def count(self, at: float, groups: int = 4, deleted: int | None = None) -> float | None:
+        """Add CloudWatch's minute that ended at the instant, and return the limit."""
         self.groups.count(at, groups, deleted)
+        return self.groups.limit
 
 
 def counted(groups: int = 4, deleted: int | None = None) -> Polls:
@@ -215,39 +217,30 @@ def test_clearly_fewer_deletions_after_a_reduction_end_the_limit(before: int, de
     """Less than three quarters, and by three standard deviations: of 200 and 145 these are 3 x sqrt(345) = 55.7."""
     polls = reduced(before)
     polls.until(300)
-    polls.count(250.0, 4, deleted)
-    assert (polls.groups.limit is None) is is_wrong
+    assert (polls.count(250.0, 4, deleted) is None) is is_wrong
 
 
 def test_the_next_whole_minute_is_compared_and_no_other() -> None:
     early = reduced(400)
-    early.count(249.0, 4, 0)
-    assert early.groups.limit == 25.0, "it began before the reduction"
-    early.count(309.0, 4, 0)
-    assert early.groups.limit is None
+    assert early.count(249.0, 4, 0) == 25.0, "it began before the reduction"
+    assert early.count(309.0, 4, 0) is None
     late = reduced(400)
-    late.count(250.0, 4, 400)
-    late.count(310.0, 4, 0)
-    assert late.groups.limit == 25.0
+    assert late.count(250.0, 4, 400) == 25.0
+    assert late.count(310.0, 4, 0) == 25.0
 
 
 def test_unknown_deletions_are_not_compared() -> None:
     polls = reduced(400)
-    polls.count(250.0, 4, None)
-    assert polls.groups.limit == 25.0
-    polls.count(310.0, 4, 0)
-    assert polls.groups.limit is None, "the minute before the reduction is known, and compared with the next known one"
-    unknown = reduced(None)
-    unknown.count(250.0, 4, 0)
-    assert unknown.groups.limit == 25.0
+    assert polls.count(250.0, 4, None) == 25.0
+    assert polls.count(310.0, 4, 0) is None, "the minute before the reduction is compared with the next known one"
+    assert reduced(None).count(250.0, 4, 0) == 25.0
 
 
 def test_a_limit_that_ended_is_not_compared_any_more() -> None:
     polls = reduced(400)
     polls.until(210, in_flight=50)
     assert polls.until(250) == 50.0, "a new one"
-    polls.count(270.0, 4, 0)
-    assert polls.groups.limit == 50.0
+    assert polls.count(270.0, 4, 0) == 50.0
 
 
 def test_after_a_wrong_reduction_there_is_no_limit_for_a_quarter_of_an_hour() -> None:

@@ -33,10 +33,10 @@ def past(*tasks: float | None, **queues: PastCounts) -> list[PastMinute]:
     return [PastMinute(first + 60.0 * n, each, None, {"q": COUNTS, **queues}) for n, each in enumerate(tasks)]
 
 
-def sampled(*samples: float | None, **fleet: int) -> list[float | None]:
+def sampled(*samples: float | None, running: int = 10, desired: int = 10) -> list[float | None]:
     """Return the tasks of minutes with these CPU samples."""
     minutes = [minute._replace(samples=each) for minute, each in zip(past(*[None] * len(samples)), samples, strict=True)]
-    return [each.tasks for each in past_readings(minutes, observed(**fleet))]
+    return [each.tasks for each in past_readings(minutes, observed(running, desired))]
 
 
 # A minute between two readings.
@@ -58,8 +58,9 @@ def test_two_samples_more_than_a_minute_and_a_half_apart_do_not_follow_each_othe
 
 @pytest.mark.parametrize("unknown", ["running", "tasks", "received", "deleted"])
 def test_a_minute_with_an_unknown_value_shows_nothing(unknown: str) -> None:
-    assert reading(at=120.0)._replace(**{unknown: None}).flow(reading()) is None
-    before = reading()._replace(**{unknown: None})
+    nothing = dict[str, Any]({unknown: None})
+    assert reading(at=120.0, **nothing).flow(reading()) is None
+    before = reading(**nothing)
     assert (reading(at=120.0).flow(before) is None) is (unknown == "running"), "of the minute before, only its end counts"
 
 
