@@ -60,7 +60,14 @@ def test_30_s_with_idle_tasks_and_messages_limit_the_tasks_to_the_present_ones(
 
 @pytest.mark.parametrize(
     ("visible", "in_flight", "slots", "is_idle"),
-    [(0, 4, 50, False), (1, 4, 50, True), (300, 50, 50, False), (300, 49, 50, True), (300, 1, 1, False), (9, 0, 0, False)],
+    [
+        (0, 4, 50, False),
+        (1, 4, 50, True),
+        (300, 50, 50, False),
+        (300, 49, 50, True),
+        (300, 1, 1, False),
+        (9, 0, 0, False),
+    ],
 )
 def test_a_task_is_idle_if_fewer_slots_are_occupied_than_there_are(
     visible: int, in_flight: int, slots: int, is_idle: bool

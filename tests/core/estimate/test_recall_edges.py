@@ -35,7 +35,9 @@ def past(*tasks: float | None, **queues: PastCounts) -> list[PastMinute]:
 
 def sampled(*samples: float | None, running: int = 10, desired: int = 10) -> list[float | None]:
     """Return the tasks of minutes with these CPU samples."""
-    minutes = [minute._replace(samples=each) for minute, each in zip(past(*[None] * len(samples)), samples, strict=True)]
+    minutes = [
+        minute._replace(samples=each) for minute, each in zip(past(*[None] * len(samples)), samples, strict=True)
+    ]
     return [each.tasks for each in past_readings(minutes, observed(running, desired))]
 
 
@@ -52,7 +54,9 @@ def test_a_minute_between_two_samples_has_its_own_sums_and_the_tasks_rounded_up(
 
 
 @pytest.mark.parametrize(("apart_s", "follows"), [(60.0, True), (90.0, True), (90.5, False)])
-def test_two_samples_more_than_a_minute_and_a_half_apart_do_not_follow_each_other(apart_s: float, follows: bool) -> None:
+def test_two_samples_more_than_a_minute_and_a_half_apart_do_not_follow_each_other(
+    apart_s: float, follows: bool
+) -> None:
     assert (reading(at=60.0 + apart_s).flow(reading()) is not None) is follows
 
 
@@ -61,7 +65,9 @@ def test_a_minute_with_an_unknown_value_shows_nothing(unknown: str) -> None:
     nothing = dict[str, Any]({unknown: None})
     assert reading(at=120.0, **nothing).flow(reading()) is None
     before = reading(**nothing)
-    assert (reading(at=120.0).flow(before) is None) is (unknown == "running"), "of the minute before, only its end counts"
+    assert (reading(at=120.0).flow(before) is None) is (unknown == "running"), (
+        "of the minute before, only its end counts"
+    )
 
 
 @pytest.mark.parametrize(
