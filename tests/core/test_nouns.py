@@ -68,6 +68,11 @@ def test_a_policy_returns_its_shortest_and_longest_latency_and_that_of_each_queu
     assert (none.shortest_latency_s, none.longest_latency_s) == (7.0, 7.0)
 
 
+def test_a_policy_is_a_value_of_its_settings() -> None:
+    assert len({policy(queues=TWO), policy(queues=TWO), policy(queues=TWO[:1])}) == 2
+    assert "_latencies_s" not in repr(policy(queues=TWO))
+
+
 def test_a_direction_returns_its_longest_window() -> None:
     limits = (RateLimit(20.0, tasks=1), RateLimit(40.0, tasks=1))
     assert Direction(30.0, 15.0).longest_window_s == 30.0
