@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.load import MEASURED_AFTER, MOST_AHEAD, RUN, LoadPeriod, follow, joined, load_of, noise_of, reach_s
+from autoscaler.core.load import MOST_AHEAD, RUN, LoadPeriod, follow, joined, load_of, noise_of, reach_s
 from autoscaler.core.memory import Memory, RunningCount
 from autoscaler.core.model import Fleet, RanTasks
 
@@ -170,9 +170,9 @@ def test_a_scale_in_needs_room_for_the_noise_of_the_window() -> None:
     assert 0.01 < noise <= 0.04
     assert follow(minutes(*noisy), TARGET, 8).held == pytest.approx(5.1 * (1 + 2 * noise))
     assert follow(minutes(*noisy), TARGET, 6).held == pytest.approx(5.1 * (1 + 4 * noise)), "a small step"
-    assert noise_of([5.0] * MEASURED_AFTER) == 0.0
+    assert noise_of([5.0] * 6) == 0.0
     assert noise_of([float(at) for at in range(5, 15)]) == 0.0, "a slope is no noise"
-    assert noise_of(noisy[: MEASURED_AFTER - 1]) is None
+    assert noise_of([5.0] * 5) is None, "too few"
     assert follow(minutes(*noisy[:6]), TARGET, 8).held == pytest.approx(5.1)
     assert follow(minutes(*noisy), TARGET, 4).planned == pytest.approx(5.1 * (1 + 2 * noise)), "as a scale-out does"
     assert follow(minutes(*[5.0, 10.0] * 5), TARGET, 30).held == pytest.approx(10.0 * 1.08), "at most 4 % are noise"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import exp
+
 import pytest
 
 from autoscaler.core.estimate.throughput import Minute, Throughput, _Readings
@@ -196,3 +198,14 @@ def test_after_a_new_release_the_spread_is_measured_from_the_tenth_minute_on() -
     spreads = [minutes.add(200.0, 600, slots=1e4).spread for _ in range(10)]
     assert spreads[:9] == [1.0] * 9
     assert spreads[9] < 1.0
+
+
+@pytest.mark.parametrize(("apart", "is_new"), [(0.9, False), (1.0, True)])
+def test_a_new_release_differs_by_four_standard_errors(apart: float, is_new: bool) -> None:
+    """200 deletions a minute: 4 x sqrt(2 / 600) = 0.231. The mean has followed to 0.224 or 0.241."""
+    minutes = Minutes(10.0)
+    for _ in range(3):
+        minutes.add(200 / 6, 200, slots=1e4)
+    for _ in range(3):
+        learned = minutes.add(200 / 6 * exp(apart), 200, slots=1e4)
+    assert (learned.estimate(minutes.now).weight == 600) is is_new
