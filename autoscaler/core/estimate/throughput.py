@@ -125,11 +125,11 @@ class _Readings:
         self._overfull.append(overfull)
 
     def gained(self, start: Instant, end: Instant) -> int:
-        """Return by how many the messages in flight rose, at the newest readings until both instants: if there is none
-        until `start`, at the oldest one. There is a reading until `end`.
+        """Return by how many the messages in flight rose, at the newest readings until both instants, otherwise at the
+        oldest one. At least one reading must exist.
         """
         first, last = bisect_right(self._instants, start) - 1, bisect_right(self._instants, end) - 1
-        return self._in_flight[last] - self._in_flight[max(0, first)]
+        return self._in_flight[max(0, last)] - self._in_flight[max(0, first)]
 
     def fewest(self, start: Instant, end: Instant) -> int:
         """Return the fewest visible messages of the readings from `start` to `end`, and of the one before; 0 without a

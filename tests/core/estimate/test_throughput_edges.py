@@ -57,7 +57,8 @@ def test_after_a_deletion_ten_are_expected_again_before_workers_count_as_broken(
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "gained"), [(10.0, 30.0, -2), (15.0, 45.0, 1), (5.0, 30.0, -2), (20.0, 50.0, 1), (9.9, 49.9, 1)]
+    ("start", "end", "gained"),
+    [(10.0, 30.0, -2), (15.0, 45.0, 1), (5.0, 30.0, -2), (20.0, 50.0, 1), (9.9, 49.9, 1), (1.0, 5.0, 0)],
 )
 def test_the_messages_in_flight_rose_from_the_newest_reading_until_each_instant(
     start: float, end: float, gained: int
