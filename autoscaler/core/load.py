@@ -141,13 +141,13 @@ def follow(
     """Return what the periods require at this target per task, at least `least` tasks. `periods`: at least one, those
     of `reach_s(window_s)`.
     """
-    lows, highs = ([load / target for load in loads] for loads in zip(*((p.low, p.high) for p in periods), strict=True))
+    lows, highs = [period.low / target for period in periods], [period.high / target for period in periods]
     measured = noise_of(highs[:-1])
     margin = MARGIN_DEVIATIONS * (measured or 0.0)
     noise = ASSUMED_NOISE if measured is None else sqrt((measured**2 + ASSUMED_NOISE**2) / 2)
     ahead = [_ahead(periods, highs, at, measured or 0.0) for at in range(len(periods))]
     sure = [low / (1.0 + period.vagueness) for low, period in zip(lows, periods, strict=True)]
-    planned = max(lows[-1] * (1.0 + min(max(ahead[-1], margin), MOST_AHEAD)), float(current))
+    planned = lows[-1] * (1.0 + max(ahead[-1], margin))
     expected = [high * (1.0 + more) for high, more in zip(highs, ahead, strict=True)]
     lately = [load for load, each in zip(expected, periods, strict=True) if each.at > periods[-1].at - window_s]
     held = max(least, max([expected[-1], *lately]) * (1.0 + margin))
@@ -160,11 +160,11 @@ def follow(
 
 def noise_of(loads: Sequence[float]) -> float | None:
     """Return the relative standard deviation of a period's load around a straight line, 0 to `MOST_NOISE` (None: there
-    are too few periods).
+    are too few periods, or no load).
     """
-    mean = sum(loads) / len(loads) if loads else 0.0
-    if len(loads) < MEASURED_AFTER or mean <= 0.0:
+    if len(loads) < MEASURED_AFTER or not any(loads):
         return None
+    mean = sum(loads) / len(loads)
     bends = [abs(a - 2 * b + c) for a, b, c in zip(loads, loads[1:], loads[2:], strict=False)]
     return min(MOST_NOISE, median(bends) / (SECOND_DIFFERENCE * mean))
 

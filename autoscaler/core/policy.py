@@ -77,7 +77,7 @@ class Direction:
     limits: tuple[RateLimit, ...] = ()
     select: SelectLimit = SelectLimit.MAX
     tolerance: float | None = None
-    longest_window_s: float = field(init=False, compare=False)
+    longest_window_s: float = field(init=False)
 
     def __post_init__(self) -> None:
         windows = (self.cooldown_s, self.stabilization_s, *(limit.per_s for limit in self.limits))
@@ -190,8 +190,8 @@ class Policy:
     mode: Mode = Mode.SHADOW
     paused: Pause | int | None = None
     schedule: str | None = None
-    shortest_latency_s: float = field(init=False, compare=False)
-    longest_latency_s: float = field(init=False, compare=False)
+    shortest_latency_s: float = field(init=False)
+    longest_latency_s: float = field(init=False)
     _latencies_s: dict[str, float] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

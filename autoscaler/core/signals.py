@@ -226,17 +226,14 @@ def loads(policy: Policy, seen: Observation) -> list[TargetLoad]:
         if isinstance(meter, Utilization):
             period = load_of(meter.percent, meter.at, _ran(meter, seen), FULL_PERCENT)
             found.append(TargetLoad(name, name, meter.percent, target, _ran(meter, seen).mean, period, 1.0))
-    targets = [metric for metric in policy.metrics if metric.target_value is not None]
-    values = measured(policy, seen) if targets else {}
-    for metric in targets:
-        reading = values[metric.name]
-        if isinstance(reading, Measurement):
-            ran = _ran(reading, seen)
+    values = measured(policy, seen)
+    for metric in policy.metrics:
+        value, value_target = values[metric.name], metric.target_value
+        if value_target is not None and isinstance(value, Measurement):
+            ran = _ran(value, seen)
             ran = ran if ran.most > 0.0 else RanTasks(1.0, 1.0)  # from zero tasks value / target, as the HPA does
-            period, signal = load_of(reading.value, reading.at, ran), f"metrics.{metric.name}"
-            found.append(
-                TargetLoad(metric.name, signal, reading.value, metric.target_value or 1.0, ran.mean, period, 0.0)
-            )
+            period, signal = load_of(value.value, value.at, ran), f"metrics.{metric.name}"
+            found.append(TargetLoad(metric.name, signal, value.value, value_target, ran.mean, period, 0.0))
     return found
 
 

@@ -11,7 +11,9 @@ from autoscaler.core.engine import decide
 from autoscaler.core.memory import AcceptedChange, Demand, Memory
 from autoscaler.core.model import Fleet, Rule, Unseen
 from autoscaler.core.policy import ScaleIn
-from autoscaler.core.rules.trust import CONTRADICTED_S
+from autoscaler.core.rule_input import RuleInput
+from autoscaler.core.rules.trust import CONTRADICTED_S, contradiction
+from autoscaler.core.signals import Signals
 from tests.core.calm import NOW, demands, policy, rules, seen
 
 EMPTY = demands(*((float(age_s), 0) for age_s in range(0, 150, 10)))
@@ -21,6 +23,13 @@ EMPTY = demands(*((float(age_s), 0) for age_s in range(0, 150, 10)))
 def target(unseen: Unseen | None, *, desired: int = 10, message_s: float = 0.2, waiting: int = 0, **more: Any) -> int:
     configured = policy(processing_time_s=message_s, backlog_per_task=10.0)
     return decide(configured, EMPTY, seen(waiting, desired=desired, unseen=unseen, **more)).target
+
+
+def test_while_the_time_of_a_message_is_unknown_one_task_stays() -> None:
+    inputs = RuleInput.of(policy(), EMPTY, seen(0))._replace(signals=Signals((), unseen=Unseen(600, 600, NOW)))
+    found = contradiction(inputs)
+    assert found is not None
+    assert found[0] == 1
 
 
 def test_without_a_contradiction_an_empty_queue_needs_no_task() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from math import ceil
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.load import MEASURED_AFTER, MOST_AHEAD, RUN, LoadPeriod, follow, joined, load_of, noise_of, reach_s
+from autoscaler.core.load import MOST_AHEAD, RUN, LoadPeriod, follow, joined, load_of, noise_of, reach_s
 from autoscaler.core.memory import Memory, RunningCount
 from autoscaler.core.model import Fleet, RanTasks
 
@@ -83,6 +84,21 @@ def test_one_period_is_above_the_count_by_its_noise_and_twelve_by_nothing() -> N
     assert not follow(minutes(*[6.01] * 11), TARGET, 6).rises
     assert not follow(minutes(*[6.01] * 5, 5.99, *[6.01] * 11), TARGET, 6).rises
     assert not follow(minutes(*[6.0] * 16), TARGET, 6).rises
+    assert follow(minutes(6.25, 6.22), TARGET, 6).rises, "both by 2.5 x 2 % / sqrt(2)"
+    assert not follow(minutes(6.25, 6.2), TARGET, 6).rises, "the lower one is not"
+    noisy = [5.0, 10.0] * 4
+    assert follow(minutes(*noisy, 12.96), TARGET, 12).rises, "2.5 x 3.2 %: 4 % were measured and 2 % assumed"
+    assert not follow(minutes(*noisy, 12.93), TARGET, 12).rises
+
+
+def test_a_rounding_error_neither_requires_a_task_nor_keeps_one() -> None:
+    """21 / 0.7 is 30.000000000000004, and 20993 / 0.7 is 29990.000000000004."""
+    counts = [10 * n for n in range(1, 3000) if 7.0 * n / 0.7 > 10 * n]
+    assert (counts[0], counts[-1]) == (30, 29_990)
+    for count in counts:
+        periods = [LoadPeriod(60.0 * at, 7.0 * (count // 10), 7.0 * (count // 10)) for at in range(RUN)]
+        assert not follow(periods, 0.7, count).rises
+        assert follow(periods, 0.7, count + 1).falls
 
 
 def test_the_slope_of_two_minutes_is_continued_for_three_by_at_most_a_tenth() -> None:
@@ -91,7 +107,25 @@ def test_the_slope_of_two_minutes_is_continued_for_three_by_at_most_a_tenth() ->
     assert follow(minutes(10.0, 11.0, 12.0), TARGET, 9).planned == pytest.approx(12.0 * 1.1)
     assert follow(minutes(10.0, 10.0, 12.0), TARGET, 9).planned == pytest.approx(12.0 * 1.1), "over both periods"
     assert follow(minutes(12.0, 10.0, 12.0), TARGET, 9).planned == pytest.approx(12.0), "a single period is no slope"
+    assert follow(minutes(10.0, 12.0, 12.0), TARGET, 9).planned == pytest.approx(12.0), "no rise in the last minute"
     assert follow(minutes(10.0, 12.0), TARGET, 9).planned == pytest.approx(12.0), "two periods are not enough"
+
+
+def test_a_slope_is_relative_and_over_at_least_most_of_a_minute() -> None:
+    assert follow(minutes(0.5, 0.51, 0.52), TARGET, 20).held == pytest.approx(0.52 + 3 * 0.01)
+    assert follow(minutes(0.0, 0.0, 0.0), TARGET, 20).held == 0.0
+    at_once = [period._replace(at=60.0) for period in minutes(10.0, 10.1, 10.2)]
+    assert follow(at_once, TARGET, 20).held == pytest.approx(10.2 + 180 * 0.1 / 55)
+
+
+def test_a_fall_is_not_continued() -> None:
+    assert follow(minutes(9.0, 7.0, 5.0), TARGET, 20, window_s=60.0).held == pytest.approx(5.0)
+
+
+def test_a_rise_within_the_noise_is_no_slope() -> None:
+    """The noise is at most 4 %: a rise by 0.2 in two minutes, from 5.15 to 5.35, is less than 4 % of 5.35."""
+    found = follow(minutes(*[5.0, 5.2] * 4, 5.15, 5.25, 5.35), TARGET, 20)
+    assert found.held == pytest.approx(5.35 * 1.08)
 
 
 def test_while_all_tasks_are_busy_the_count_grows_by_a_tenth_more_than_measured() -> None:
@@ -99,6 +133,7 @@ def test_while_all_tasks_are_busy_the_count_grows_by_a_tenth_more_than_measured(
     assert period.saturated
     assert follow([period._replace(at=-60.0), period], TARGET, 6).planned == pytest.approx(11.0)
     assert follow([period], TARGET, 6).planned == pytest.approx(10.0), "a single datapoint is taken as it is"
+    assert load_of(97.0, 0.0, RanTasks(6, 6), FULL).saturated
     assert not load_of(96.9, 0.0, RanTasks(6, 6), FULL).saturated
     assert not load_of(100.0, 0.0, RanTasks(6, 6)).saturated, "a metric has no value that a task cannot exceed"
 
@@ -109,6 +144,9 @@ def test_a_starting_task_may_use_no_cpu_or_all_of_it() -> None:
     assert load_of(80.0, 0.0, ran) == LoadPeriod(0.0, 80 * 4, 80 * 6, False, True)
     assert load_of(100.0, 0.0, ran, FULL) == LoadPeriod(0.0, 300, 600, True, True), "all that started, if all are busy"
     assert load_of(10.0, 0.0, ran, FULL).low == 0.0
+    one = RanTasks(5.0, 6.0, starting=0.5, started=1.0)
+    assert load_of(120.0, 0.0, one, FULL) == LoadPeriod(0.0, 480, 720, True, True), "more than all that it reserved"
+    assert load_of(80.0, 0.0, RanTasks(5.0, 5.0), FULL) == LoadPeriod(0.0, 400, 400, False, False)
 
 
 def test_a_vague_period_is_above_the_count_only_by_its_vagueness() -> None:
@@ -117,6 +155,9 @@ def test_a_vague_period_is_above_the_count_only_by_its_vagueness() -> None:
 
     assert period(7.9, starting=True).vagueness == pytest.approx(0.21)
     assert period(8.1, starting=True).vagueness == 0.0
+    assert LoadPeriod(0.0, 8.0, 10.0, starting=True).vagueness == 0.0, "a fifth is not more than a fifth"
+    assert LoadPeriod(0.0, 0.1, 0.4, starting=True).vagueness == pytest.approx(0.75), "in any unit"
+    assert LoadPeriod(0.0, 0.0, 0.0, starting=True).vagueness == 0.0
     assert follow([period(7.9, starting=True)], TARGET, 6).rises
     assert not follow([period(7.9, starting=True)], TARGET, 7).rises
     assert follow([period(7.9, starting=False)], TARGET, 7).rises
@@ -129,10 +170,20 @@ def test_a_scale_in_needs_room_for_the_noise_of_the_window() -> None:
     assert 0.01 < noise <= 0.04
     assert follow(minutes(*noisy), TARGET, 8).held == pytest.approx(5.1 * (1 + 2 * noise))
     assert follow(minutes(*noisy), TARGET, 6).held == pytest.approx(5.1 * (1 + 4 * noise)), "a small step"
-    assert noise_of([5.0] * MEASURED_AFTER) == 0.0
+    assert noise_of([5.0] * 6) == 0.0
     assert noise_of([float(at) for at in range(5, 15)]) == 0.0, "a slope is no noise"
-    assert noise_of(noisy[: MEASURED_AFTER - 1]) is None
+    assert noise_of([5.0] * 5) is None, "too few"
     assert follow(minutes(*noisy[:6]), TARGET, 8).held == pytest.approx(5.1)
+    assert follow(minutes(*noisy), TARGET, 4).planned == pytest.approx(5.1 * (1 + 2 * noise)), "as a scale-out does"
+    assert follow(minutes(*[5.0, 10.0] * 5), TARGET, 30).held == pytest.approx(10.0 * 1.08), "at most 4 % are noise"
+
+
+@pytest.mark.parametrize("unit", [0.001, 1.0, 1000.0])
+def test_the_noise_is_the_relative_standard_deviation_of_independent_periods(unit: float) -> None:
+    drawn = Random(1)
+    assert noise_of([drawn.gauss(100.0, 1.0) * unit for _ in range(20_000)]) == pytest.approx(0.01, rel=0.04)
+    assert noise_of([0.0] * 20) is None
+    assert noise_of([]) is None
 
 
 def test_a_small_scale_in_needs_twice_the_window() -> None:
@@ -143,6 +194,20 @@ def test_a_small_scale_in_needs_twice_the_window() -> None:
     assert follow(minutes(*[9.0] * 20), TARGET, 10, window_s=900.0).falls
     assert reach_s(900.0) == 1800.0
     assert follow(minutes(9.0, 5.0), TARGET, 10, window_s=0.0).held == pytest.approx(5.0), "the newest always counts"
+    assert follow(minutes(9.0, 5.0), TARGET, 20, window_s=60.0).held == pytest.approx(5.0), "windows are half-open"
+
+
+@pytest.mark.parametrize(("load", "held"), [(8.4, 8.4), (8.5, 8.5), (8.6, 9.0)])
+def test_a_scale_in_is_small_by_less_than_a_task_and_a_twentieth_of_the_count(load: float, held: float) -> None:
+    """Of 10 tasks by less than 1.5: the load of two minutes ago, 9.0, then counts too."""
+    assert follow(minutes(9.0, load, load), TARGET, 10, window_s=120.0).held == pytest.approx(held)
+
+
+@pytest.mark.parametrize("current", [10, 2])
+def test_a_signal_that_needs_a_task_keeps_it_whatever_its_load(current: int) -> None:
+    assert follow(minutes(0.2), TARGET, current, least=1.0).held == 1.0
+    assert follow(minutes(0.2), TARGET, current, least=1.0).falls
+    assert follow(minutes(0.2), TARGET, current).held == pytest.approx(0.2)
 
 
 @given(st.lists(st.floats(0.0, 2000.0), min_size=1, max_size=12), st.floats(100.0, 1000.0))
@@ -160,7 +225,10 @@ def test_each_period_is_stored_once_and_for_the_window(ends: list[float], reach_
 def test_a_later_reading_of_a_period_replaces_its_low_and_keeps_its_highest_load() -> None:
     first, second = LoadPeriod(100.0, 3.0, 9.0), LoadPeriod(140.0, 2.0, 4.0)
     assert joined((first,), second, 900.0) == (LoadPeriod(100.0, 2.0, 9.0),)
+    assert joined((first,), second._replace(at=154.9), 900.0) == (LoadPeriod(100.0, 2.0, 9.0),)
     assert joined((first,), second._replace(at=155.0), 900.0) == (first, second._replace(at=155.0))
+    assert joined((first, first._replace(at=110.0)), second, 900.0) == (LoadPeriod(100.0, 2.0, 9.0),)
+    assert joined((first,), second._replace(at=100.0), 900.0) == (LoadPeriod(100.0, 2.0, 4.0),), "the same datapoint"
     assert joined((first,), second._replace(at=1000.0), 900.0) == (second._replace(at=1000.0),)
 
 

@@ -14,13 +14,17 @@ from autoscaler.core.model import (
     Backlog,
     Decision,
     DecisionStep,
+    Fleet,
     Flow,
     Missing,
     Observation,
     QueueReading,
     Rule,
+    Term,
+    Unseen,
     Utilization,
     Verdict,
+    Vote,
 )
 from autoscaler.core.policy import (
     Activation,
@@ -55,6 +59,7 @@ def test_the_defaults_of_a_policy() -> None:
     assert (plain.count_in_flight, plain.count_delayed) == (True, False)
     assert (plain.scale_out, plain.scale_in) == (Direction(0.0, 0.0), ScaleIn(0.0, 20.0))
     assert (plain.scale_in.small_step_stabilization_s, plain.learn, plain.look_ahead) == (120.0, True, True)
+    assert plain.scale_in.utilization_stabilization_s == 900.0
     assert plain.activation == Activation(messages=0, reads=1)
     assert plain.fallback == Fallback(FallbackBehavior.HOLD, None, after=3)
     assert plain.deployments == DeploymentHold(hold_scale_in=True, at_most_s=3600.0)
@@ -66,6 +71,11 @@ def test_a_policy_returns_its_shortest_and_longest_latency_and_that_of_each_queu
     assert [two.latency_of(name) for name in ("q", "slow", "another")] == [60.0, 600.0, 7.0]
     none = policy(queues=(), acceptable_latency_s=7.0)
     assert (none.shortest_latency_s, none.longest_latency_s) == (7.0, 7.0)
+
+
+def test_a_policy_is_a_value_of_its_settings() -> None:
+    assert len({policy(queues=TWO), policy(queues=TWO), policy(queues=TWO[:1])}) == 2
+    assert "_latencies_s" not in repr(policy(queues=TWO))
 
 
 def test_a_direction_returns_its_longest_window() -> None:
@@ -124,6 +134,26 @@ def test_the_rule_of_a_decision_is_that_of_its_last_step() -> None:
 def test_a_minute_has_no_waiting_messages_by_default() -> None:
     assert Flow(5, 5, 10, NOW).waiting == 0
     assert not Decision("orders", 0, 0, 0, 0, (), ()).wakes
+
+
+def test_by_default_every_signal_was_read_and_compared() -> None:
+    decision = Decision("orders", 0, 0, 0, 0, (), ())
+    assert (decision.complete, decision.unread) == (True, False)
+    assert Unseen(5, 5, NOW).compared
+
+
+def test_two_services_that_differ_in_their_task_definitions_are_scaled_alike() -> None:
+    """Decisions do not depend on task definitions, so they are no part of the comparison."""
+    fleet = Fleet(10, 10, 0, NOW)
+    assert replace(fleet, task_definitions=("orders:7",)) == fleet
+    assert replace(fleet, pending=1) != fleet
+
+
+def test_a_vote_without_candidates_is_its_own_term() -> None:
+    own = Vote("backlog", 2.5, "{0} waiting", (25,))
+    assert own.terms == (Term("backlog", 2.5, "{0} waiting", (25,)),)
+    candidates = (Term("backlog", 2.5, ""), Term("work", 2.0, "", cap=True))
+    assert own._replace(candidates=candidates).terms == candidates
 
 
 TIMED = policy(backlog_per_task=None, processing_time_s=5.0, task_concurrency=2)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import AcceptedChange, Memory
+from autoscaler.core.model import Vote
 from autoscaler.core.policy import Direction, Policy, RateLimit, ScaleIn, SelectLimit
+from autoscaler.core.rule_input import RuleInput
+from autoscaler.core.rules.pace import rate_limit, small_step_stabilization, stabilization
+from autoscaler.core.signals import Signals
 from tests.core.calm import NOW, changes, demands, policy, seen
 
 QUIET = ((90.0, 0), (45.0, 0), (10.0, 0))
@@ -18,6 +24,63 @@ def test_a_window_limits_changes_and_never_causes_one() -> None:
     steady = policy(scale_in=ScaleIn(stabilization_s=300.0), scale_out=Direction(stabilization_s=60.0))
     assert decide(steady, demands((10, 20)), seen(100)).target == 10
     assert decide(steady, demands((10, 3)), seen(100)).target == 10
+    assert decide(steady, demands((10, 20)), seen(50)).target == 10, "a higher one holds a scale-in"
+    assert decide(steady, demands((10, 3)), seen(300)).target == 10, "a lower one holds a scale-out"
+
+
+def inputs(configured: Policy, memory: Memory, *, current: int = 10, settled: bool = True) -> RuleInput:
+    """Return the input of a rule, with one vote for 5 tasks."""
+    world = RuleInput.of(configured, memory, seen(0, desired=current))
+    return world._replace(signals=Signals((Vote("latency", 5.0, "", settled=settled),)))
+
+
+SMALL = policy(scale_in=ScaleIn(stabilization_s=20.0, small_step_stabilization_s=120.0))
+
+
+@pytest.mark.parametrize(
+    ("events", "floor"),
+    [
+        (((100, 8), (10, 5)), 8.0),
+        (((120, 8), (10, 5)), 5.0),
+        (((100, 10), (10, 5)), 10.0),
+        (((100, 10), (10, 4)), None),
+        (((100, 40), (10, 30)), 10.0),
+    ],
+)
+def test_a_scale_in_by_less_than_half_waits_for_the_longer_window(
+    events: tuple[tuple[float, int], ...], floor: float | None
+) -> None:
+    """By more than half it does not. A past demand above the present count never adds a task."""
+    found = small_step_stabilization(inputs(SMALL, demands(*events)))
+    assert (None if found is None else found[0]) == floor
+    assert found is None or found[1] == float("inf")
+    assert small_step_stabilization(inputs(SMALL, demands(*events), settled=False)) is None, "a signal without a band"
+
+
+def test_windows_keep_no_task_above_the_maximum() -> None:
+    above = inputs(replace(SMALL, max_tasks=15), demands((10, 40)), current=20)
+    small = small_step_stabilization(above)
+    assert small is not None
+    assert (small[0], stabilization(above)[0]) == (15, 15)
+
+
+def test_a_percentage_above_100_permits_every_scale_in_also_from_a_negative_start() -> None:
+    """200 tasks were added within the minute, and 50 are left: the computed count at its start is -150."""
+    wide = policy(scale_in=ScaleIn(limits=(RateLimit(60.0, percent=900),)))
+    found = rate_limit(inputs(wide, changes((5, 200)), current=50))
+    assert found is not None
+    assert found[0] <= 0
+
+
+def test_no_rate_limit_applies_without_limits() -> None:
+    assert rate_limit(inputs(policy(), Memory())) is None
+    for limited in (
+        policy(scale_in=ScaleIn(select=SelectLimit.DISABLED)),
+        policy(scale_out=Direction(select=SelectLimit.DISABLED)),
+        policy(scale_in=ScaleIn(limits=(RateLimit(60.0, tasks=1),))),
+        policy(scale_out=_limited(1)),
+    ):
+        assert rate_limit(inputs(limited, Memory())) is not None
 
 
 def test_one_task_required_within_the_window_stays() -> None:

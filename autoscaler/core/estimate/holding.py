@@ -86,7 +86,7 @@ class Holding:
         if now < self._regular_until:
             return
         self._still = self._still + 1 if full and not moved and completions >= LEAST_EXPECTED else 0
-        if not full or (moved and self.expected_s == 0.0):
+        if not full:
             self._evidence = self._held_s = self.expected_s = 0.0
             return
         if moved:  # one completes at last: the time is known now, and more will follow

@@ -59,7 +59,8 @@ standard errors.
 
 LAG_MINUTES = 10
 """The minutes over which work and deletions are compared to estimate the spread of processing times."""
-SPREAD_PRIOR, SPREAD_WEIGHT, SPREAD_DECAY = 1.0, 100.0, 0.98
+SPREAD_WEIGHT, SPREAD_DECAY = 100.0, 0.98
+"""A spread of 1 is assumed, with the weight of a hundred deletions. What was measured decays by 2 % a minute."""
 
 SATURATED_VALID_S = 3600.0
 """Seconds for which a measurement under saturation takes precedence over Little's law."""
@@ -130,9 +131,11 @@ class _Readings:
         self._overfull.append(overfull)
 
     def gained(self, start: Instant, end: Instant) -> int:
-        """Return by how many the messages in flight rose, at the newest readings until both instants."""
+        """Return by how many the messages in flight rose, at the newest readings until both instants, otherwise at the
+        oldest one. At least one reading must exist.
+        """
         first, last = bisect_right(self._instants, start) - 1, bisect_right(self._instants, end) - 1
-        return self._in_flight[max(0, last)] - self._in_flight[max(0, first)] if self._instants else 0
+        return self._in_flight[max(0, last)] - self._in_flight[max(0, first)]
 
     def fewest(self, start: Instant, end: Instant) -> int:
         """Return the fewest visible messages of the readings from `start` to `end`, and of the one before; 0 without a
@@ -241,7 +244,7 @@ class Throughput:
         self._saturated_at: Instant | None = None
         self._learned_at: Instant | None = None
         self._minutes, self._same_regime_minutes = _Newest(), 0
-        self._deviation, self._compared = SPREAD_WEIGHT * SPREAD_PRIOR, SPREAD_WEIGHT
+        self._deviation = self._compared = SPREAD_WEIGHT
         self.mean_s = self.slow_s = self._prior_s
         """The mean time that a message occupies a slot; and the larger of it and the mean of the last three minutes."""
         self._weight = 0.0
@@ -415,7 +418,7 @@ class Throughput:
         larger, because long jobs cause saturation.
         """
         full, every = self._saturated, self._all
-        if full.deleted < SHIFTED_DELETIONS or full.taken_s <= 0 or every.taken_s <= 0:
+        if full.deleted < SHIFTED_DELETIONS or full.taken_s <= 0:
             return every
         slower = log(full.taken_s / full.deleted * every.deleted / every.taken_s)
         return full if slower > REGIME_SIGMAS * sqrt((1 + self.spread) / full.deleted) else every
@@ -424,7 +427,7 @@ class Throughput:
         """Update the spread. Over ten minutes the work done differs from deletions x mean by the sum of the messages'
         own deviations; its variance is deletions x mean^2 x spread.
         """
-        self._same_regime_minutes = min(self._same_regime_minutes + 1, LAG_MINUTES)
+        self._same_regime_minutes += 1
         if self._same_regime_minutes < LAG_MINUTES:
             return
         taken_s, deleted = self._minutes.total(LAG_MINUTES)

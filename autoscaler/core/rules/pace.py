@@ -15,13 +15,11 @@ from autoscaler.core.policy import Direction, RateLimit, SelectLimit
 from autoscaler.core.rule_input import PermittedRange, RuleInput
 
 
-def stabilization(inputs: RuleInput) -> PermittedRange | None:
+def stabilization(inputs: RuleInput) -> PermittedRange:
     """Scale in to at least the highest demand of the window, and out to at most the lowest, as the HPA does."""
     policy, memory, current, now = inputs.policy, inputs.memory, inputs.current, inputs.now
     highest = memory.highest_demand(policy.scale_in.stabilization_s, now)
     lowest = memory.lowest_demand(policy.scale_out.stabilization_s, now)
-    if highest == 0 and lowest == inf:
-        return None
     return (
         min(current, highest, policy.max_tasks),
         max(current, lowest),
@@ -59,15 +57,10 @@ def small_step_stabilization(inputs: RuleInput) -> PermittedRange | None:
     )
 
 
-def cooldown(inputs: RuleInput) -> PermittedRange | None:
+def cooldown(inputs: RuleInput) -> PermittedRange:
     """No further change in a direction until its cooldown ends. A scale-out ignores the cooldown of a scale-in."""
-    memory, now = inputs.memory, inputs.now
-    if not memory.changes:
-        return None
-    holds_out = memory.added(inputs.policy.scale_out.cooldown_s, now) > 0
-    holds_in = memory.removed(inputs.policy.scale_in.cooldown_s, now) > 0
-    if not (holds_out or holds_in):
-        return None
+    holds_out = inputs.memory.added(inputs.policy.scale_out.cooldown_s, inputs.now) > 0
+    holds_in = inputs.memory.removed(inputs.policy.scale_in.cooldown_s, inputs.now) > 0
     return (
         inputs.current if holds_in else 0,
         inputs.current if holds_out else inf,
@@ -89,7 +82,7 @@ def rate_limit(inputs: RuleInput) -> PermittedRange | None:
         return None
     low, high = _lowest(inputs, into), _highest(inputs, out)
     return (
-        min(inputs.current, max(0, low)),
+        min(inputs.current, low),
         max(inputs.current, high),
         lambda: f"scale-out: {_limits(out)}; scale-in: {_limits(into)}",
     )
@@ -116,17 +109,18 @@ def _raised(inputs: RuleInput, limit: RateLimit) -> int:
     permits one.
     """
     start = _period_start(inputs, limit)
-    if limit.tasks is not None:
-        return start + limit.tasks
-    return max(1, -(-start * (100 + (limit.percent or 0)) // 100))
+    return start + limit.tasks if limit.tasks is not None else max(1, -(-start * (100 + _percent(limit)) // 100))
 
 
 def _lowered(inputs: RuleInput, limit: RateLimit) -> int:
-    """The lowest count that one limit permits. 25 % of 10 tasks: down to trunc(7.5) = 7."""
+    """The lowest count that one limit permits. 25 % of 10 tasks: down to trunc(7.5) = 7. It can be negative."""
     start = _period_start(inputs, limit)
-    if limit.tasks is not None:
-        return start - limit.tasks
-    return start * max(0, 100 - (limit.percent or 0)) // 100
+    return start - limit.tasks if limit.tasks is not None else start * max(0, 100 - _percent(limit)) // 100
+
+
+def _percent(limit: RateLimit) -> int:
+    """The percentage of a limit that is not in tasks."""
+    return limit.percent or 0
 
 
 def _period_start(inputs: RuleInput, limit: RateLimit) -> int:
