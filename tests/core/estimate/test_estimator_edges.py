@@ -371,7 +371,7 @@ def test_past_minutes_show_the_concurrency_if_messages_waited_and_the_tasks_stay
     """The number of tasks between a minute with 10 and one with 30 is 20."""
     minutes = hour(lambda minute: PastCounts(visible, 40, 480, 480))
     varied = [minute._replace(tasks=tasks[index % len(tasks)]) for index, minute in enumerate(minutes)]
-    known = recalled(varied, observed(visible, 40), replace(POLICY, task_concurrency=10))
+    known = recalled(varied, observed(0, 40), replace(POLICY, task_concurrency=10))
     assert (known.concurrency.weight > 0) is is_seen
     assert known.concurrency.value == (4.0 if is_seen else 10.0)
 

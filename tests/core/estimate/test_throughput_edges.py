@@ -9,7 +9,7 @@ import pytest
 from autoscaler.core.estimate.throughput import Minute, Throughput, _Readings
 from autoscaler.core.knowledge import Regime
 from autoscaler.core.model import Flow
-from tests.core.estimate.test_throughput import Minutes, blended
+from tests.core.estimate.test_throughput import Minutes, blended, steady
 
 QUIET = Minute(60.0, 600.0, 0, overfull=False, gained=0)
 """One message in progress, in ten slots."""
@@ -120,21 +120,21 @@ def worked(taken_s: float, fewest: int = 0, slots_s: float = 6000.0) -> Minute:
 
 @pytest.mark.parametrize(("held", "hides"), [(3.0, False), (2.95, True)])
 def test_workers_that_hold_less_than_three_tenths_of_their_slots_delete_first(held: float, hides: bool) -> None:
-    assert Minutes(10.0).add(held, 60, slots=10.0, visible=9).hides_work is hides
+    assert steady().add(held, 60, slots=10.0, visible=9).hides_work is hides
 
 
 def test_all_minutes_of_hidden_work_are_learned_from() -> None:
     """The first one discards what was learned before, and no later one."""
-    minutes = Minutes(10.0)
+    minutes = steady()
     minutes.add(0.1, 60, slots=10.0, visible=9)
     learned = minutes.add(0.1, 80, slots=10.0, visible=9)
     assert learned.mean_s == pytest.approx(blended(600 * 0.8 + 600, 60 * 0.8 + 80, 10.0))
 
 
 def test_few_deletions_of_hidden_work_are_learned_from_and_of_unknown_work_are_not() -> None:
-    unknown = Minutes(10.0).add(0.1, 2, slots=10.0, visible=9)
+    unknown = steady().add(0.1, 2, slots=10.0, visible=9)
     assert (unknown.mean_s, unknown.estimate(60.0).weight) == (10.0, 0.0)
-    minutes = Minutes(10.0)
+    minutes = steady()
     minutes.add(0.1, 60, slots=10.0, visible=9)
     minutes.add(2.0, 3, slots=10.0, visible=9)  # 20 % of the slots: still hidden, and counted from here
     before = minutes.learned.estimate(minutes.now).weight
