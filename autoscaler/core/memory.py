@@ -344,7 +344,7 @@ def _mean(counts: Sequence[RunningCount], start: Instant, end: Instant) -> float
     first = max(bisect_right(counts, start, key=_INSTANT) - 1, 0)
     total = counts[first].tasks * (end - start)
     for (_, before), (at, after) in pairwise(counts[first:]):
-        total += (after - before) * max(0.0, end - max(at, start))
+        total += (after - before) * max(0.0, end - at)
     return total / (end - start)
 
 
@@ -352,9 +352,7 @@ def _with_loads(before: Memory, policy: Policy, seen: Observation) -> Mapping[st
     """The periods of each signal that has a target, with those of this poll. A signal that is missing keeps its own."""
     needed_s = reach_s(policy.scale_in.utilization_stabilization_s)
     new = {load.signal: load.period for load in loads(policy, seen)}
-    if all(before.loads.get(name, ())[-1:] == (period,) for name, period in new.items()):
-        return before.loads
-    return dict(before.loads) | {name: joined(before.loads.get(name, ()), p, needed_s) for name, p in new.items()}
+    return {**before.loads, **{name: joined(before.loads.get(name, ()), p, needed_s) for name, p in new.items()}}
 
 
 def _flow_reach_s(policy: Policy) -> float:

@@ -42,11 +42,11 @@ class Errors:
 
     def means(self) -> Floats:
         """(half-lives, horizons, columns); zero before the first error."""
-        return self._sums / np.maximum(self._counts, 1e-9)
+        return self._sums / np.maximum(self._counts, 1.0)
 
     def mean_of(self, column: int) -> Floats:
         """The means of one forecast: (half-lives, horizons)."""
-        mean: Floats = self._sums[..., column] / np.maximum(self._counts[..., 0], 1e-9)
+        mean: Floats = self._sums[..., column] / np.maximum(self._counts[..., 0], 1.0)
         return mean
 
     def take(self, errors: Floats, known: Flags) -> Floats:
@@ -56,7 +56,7 @@ class Errors:
         An unknown minute changes nothing.
         """
         if len(known) == 1:
-            if known[0]:
+            if known.all():
                 self._sums *= _DECAYS
                 self._sums += errors[:, 0]
                 self._counts *= _DECAYS

@@ -191,7 +191,8 @@ class Forecaster:
         minutes = self._history.newest + 1 + np.arange(len(roots))
         now = view(self._history, int(minutes[0]), roots)
         forecast, made = self._predict(now, minutes, roots, end)
-        known = known & (minutes >= self._history.start + FARTHEST)
+        # The first prediction is made at the second minute, so the first one that all anchors predict is `FARTHEST` later.
+        known = known & (minutes > self._history.start + FARTHEST)
         predicted = self._predictions.of(minutes, slice(0, _MIX), made)
         weights = shares(self._errors.take(np.abs(predicted * predicted - (roots * roots)[:, None]), known))
         mixed = _single(np.einsum("hrm,hrm->hr", weights, made))[..., None]

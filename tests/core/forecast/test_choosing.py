@@ -57,6 +57,17 @@ def test_long_stretches_are_the_same_as_single_minutes() -> None:
     assert np.allclose(once.means(), single.means())
 
 
+@pytest.mark.parametrize("minutes", [1, 2, 3])
+def test_each_known_minute_counts_however_few_are_added_at_once(minutes: int) -> None:
+    errors = [4.0, 1.0, 7.0][:minutes]
+    recorded = Errors(1, 1)
+    found = recorded.take(np.array([errors])[..., None], np.ones(minutes, bool))
+    for half_life, means in zip(HALF_LIVES, found[:, 0, :, 0], strict=True):
+        expected = [naive_mean(errors[:number], half_life) for number in range(1, minutes + 1)]
+        assert means.tolist() == pytest.approx(expected)
+        assert recorded.mean_of(0)[:, 0].tolist() == recorded.means()[:, 0, 0].tolist()
+
+
 def test_before_the_first_error_the_means_are_zero() -> None:
     recorded = Errors(2, 3)
     assert recorded.means().tolist() == np.zeros((2, 2, 3)).tolist()

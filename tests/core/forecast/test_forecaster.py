@@ -50,6 +50,40 @@ def test_a_constant_load_is_expected_to_stay_the_same() -> None:
     assert [outlook.upper(ahead, 0.5) for ahead in (1, 20)] == pytest.approx([49.0, 49.0], rel=0.02)
 
 
+def test_a_minute_is_scored_from_the_first_one_that_every_anchor_predicted() -> None:
+    """A constant load is predicted exactly: no error, and a bound of a tenth of a root above 7."""
+    outlook = known(after(*[49.0] * 60))
+    for ahead in (1, 2, 10, 20):
+        assert 49.0 <= outlook.upper(ahead, 0.99) <= 7.1**2
+    counted = [after(*[49.0] * minutes)._errors._counts.max() for minutes in (21, 22)]
+    assert counted == [0.0, 1.0], "22 minutes: the second one predicted the last, 20 minutes ahead"
+
+
+def test_a_forecast_that_is_not_useful_is_the_newest_count() -> None:
+    """A random walk: the mix has at times a smaller error than the newest count, but not by 3 %."""
+    steps = np.random.Generator(np.random.PCG64(2)).normal(0, 1, 400)
+    load = np.maximum(0.0, 500 + np.cumsum(steps) * 10).tolist()
+    forecaster, mixed = after(*load[:100]), 0
+    for minute, count in enumerate(load[100:], 100):
+        forecaster.see(MONDAY + minute, count)
+        outlook = known(forecaster)
+        if not outlook.useful:
+            assert outlook.method == "last_value"
+            assert outlook.expected == pytest.approx([count] * 20)
+            mixed += not np.allclose(forecaster._roots**2, count, rtol=1e-3)
+    assert mixed > 0, "a mix was not used"
+
+
+def test_the_method_is_the_one_with_the_largest_weight_two_minutes_ahead() -> None:
+    """With a burst every three minutes, the newest count is exact three minutes ahead, and wrong one and two ahead."""
+    load = [200.0 if minute % 3 == 0 else 0.0 for minute in range(600)]
+    assert known(after(*load)).method == "autoregression"
+    assert known(after(*load, horizon=1)).method == "autoregression"
+    every_second = [200.0 if minute % 2 == 0 else 0.0 for minute in range(600)]
+    assert known(after(*every_second)).method == "last_value"
+    assert known(after(*every_second, horizon=1)).method == "autoregression"
+
+
 def test_a_minute_that_is_not_later_than_the_newest_is_ignored() -> None:
     plain, more = after(*[4.0] * 100), after(*[4.0] * 100)
     for minute in (99, 98, 0, -500):
