@@ -253,10 +253,9 @@ class Memory:
 
     def _counts(self, fleet: Fleet) -> tuple[RunningCount, ...]:
         """The stored running counts, and the present one."""
-        running = self.running_now(fleet)
-        if not self.running or self.running[-1].tasks == running or fleet.at <= self.running[-1].at:
+        if not self.running or fleet.at <= self.running[-1].at:
             return self.running
-        return (*self.running, RunningCount(fleet.at, running))
+        return (*self.running, RunningCount(fleet.at, self.running_now(fleet)))
 
     def remembering(self, policy: Policy, observation: Observation, decision: Decision) -> Memory:
         """Return this memory with the readings and the demand of the poll. Called before the write, which may be

@@ -172,6 +172,8 @@ def test_a_change_happened_up_to_two_polls_before_it_was_seen() -> None:
     assert memory.tasks_in(120.0, 180.0, 0.0, FLEET) == RanTasks(5.5, 5.5, starting=1.5, started=3.0)
     assert memory.tasks_in(120.0, 180.0, 20.0, FLEET) == RanTasks(5.5, 6.5, starting=2.5, started=3.0)
     assert memory.tasks_in(60.0, 120.0, 20.0, FLEET) == RanTasks(4.0, 4.0)
+    half_a_second = memory.tasks_in(90.5, 150.5, 20.0, FLEET)
+    assert half_a_second == pytest.approx((4 + 3 * 0.5 / 60, 4 + 3 * 20.5 / 60, 3 * 20.5 / 60, 3.0))
     assert memory.tasks_in(180.0, 240.0, 20.0, FLEET) == RanTasks(7.0, 7.0, starting=1.5, started=3.0)
     assert memory.tasks_in(240.0, 300.0, 20.0, FLEET) == RanTasks(7.0, 7.0)
     assert memory.tasks_in(-120.0, -60.0, 20.0, FLEET) == RanTasks(4.0, 4.0), "before the first count it applies"
@@ -192,6 +194,10 @@ def test_a_count_that_rose_and_fell_has_the_means_of_every_delay() -> None:
 )
 @example([(0, 4), (100, 10), (105, 4)], 90, 10, 20)
 @example([(0, 4), (100, 0), (105, 9)], 90, 10, 20)
+@example([(0, 4), (100, 10), (101, 4)], 99, 1, 3)
+@example([(0, 0), (100, 9), (101, 0)], 90, 60, 0)
+@example([(0, 9), (40, 0), (100, 2)], 40, 60, 0)
+@example([(0, 9), (40, 0), (99, 2)], 40, 60, 0)
 def test_the_tasks_of_a_period_are_those_of_every_delay_second_by_second(
     counts: list[tuple[int, int]], start: int, length: int, noticed: int
 ) -> None:
@@ -233,3 +239,10 @@ def test_the_present_count_is_part_of_the_record() -> None:
     assert ran is not None
     assert ran.most == pytest.approx((4 * 50 + 7 * 10) / 60)
     assert Memory().tasks_in(0.0, 60.0, 20.0, FLEET) is None
+
+
+def test_a_present_count_that_was_stored_before_another_one_is_part_of_the_record() -> None:
+    memory = Memory(running=(RunningCount(0.0, 4), RunningCount(100.0, 10)))
+    ran = memory.tasks_in(150.0, 210.0, 0.0, replace(FLEET, desired=4, running=4))
+    assert ran is not None
+    assert ran.most == pytest.approx((10 * 50 + 4 * 10) / 60)

@@ -46,7 +46,7 @@ class Errors:
 
     def mean_of(self, column: int) -> Floats:
         """The means of one forecast: (half-lives, horizons)."""
-        mean: Floats = self._sums[..., column] / np.maximum(self._counts[..., 0], 1.0)
+        mean: Floats = self.means()[..., column]
         return mean
 
     def take(self, errors: Floats, known: Flags) -> Floats:
@@ -83,7 +83,7 @@ class Errors:
 def shares(means: Floats) -> Floats:
     """Return the weight of each forecast from the mean errors (half-lives, ..., forecasts); the weights add up to 1."""
     errors = means[0] + means[1] + SMALL
-    weights: Floats = np.exp(SHARPNESS * (1.0 - errors / errors.min(axis=-1, keepdims=True)))
+    weights: Floats = np.exp(-SHARPNESS * errors / errors.min(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
     return weights
 

@@ -176,6 +176,15 @@ def test_an_error_counts_half_after_a_day() -> None:
     assert headroom.nbytes == 8 * (len(EDGES) + 1)
 
 
+def test_from_each_quantile_of_the_bounds_to_the_next_at_least_two_fifths_of_the_tail_remain() -> None:
+    """Between two of them the headroom is interpolated: over more of the tail than that, it would be far too high."""
+    quantiles = QUANTILES.tolist()
+    assert (quantiles[0], quantiles[-1]) == (0.5, 0.99)
+    for low, high in pairwise(quantiles):
+        assert low < high <= low + 0.1001
+        assert 1 - high >= (1 - low) * 0.3999
+
+
 def test_the_bins_of_the_bounds_are_at_most_a_quarter_wide_until_three_and_less_than_double_above() -> None:
     edges = EDGES.tolist()
     assert (edges[0], edges[-1], len(edges)) == (0.0, 100.0, 24)

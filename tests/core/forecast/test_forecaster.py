@@ -142,6 +142,8 @@ def test_minutes_missing_between_two_single_ones_are_filled_too() -> None:
     one, other = after(*[4.0] * 100), after(*[4.0] * 100, None, None, 9.0)
     one.see(MONDAY + 102, 9.0)
     assert known(one) == known(other)
+    newest = np.arange(MONDAY + 98, MONDAY + 103)
+    assert one._history.recent(newest).tolist() == other._history.recent(newest).tolist() == [2.0] * 4 + [3.0]
 
 
 def test_after_a_gap_of_more_than_a_week_everything_is_forgotten() -> None:
