@@ -102,7 +102,7 @@ class Forecaster:
 
     def see_all(self, first_minute: int, messages: Sequence[float | None]) -> None:
         """Add consecutive minutes, as if each were added by itself; None is unknown."""
-        counts = np.array([np.nan if count is None else count for count in messages], float)
+        counts = np.array(messages, float)  # None becomes NaN
         known = np.isfinite(counts) & (counts >= 0.0)
         if self._history.began is not None:
             known &= np.arange(len(counts)) > self._history.newest - first_minute
@@ -184,7 +184,7 @@ class Forecaster:
             self._advance(np.where(long[block], yesterday, held[block]), known[block], end)
 
     def _newest_root(self) -> float:
-        return float(self._history.recent(np.array([self._history.newest]))[0])
+        return float(self._history.recent(np.array([self._history.newest])).item())
 
     def _advance(self, roots: Floats, known: Flags, end: int) -> None:
         """Add the minutes after the newest, at most `LONGEST`; `end` is the last one of all that are added at once."""

@@ -101,7 +101,7 @@ def _fitted(view: LagView, horizon: int) -> Floats:
     part = slice(None, None, _PART)
     first = _solved(seen[:, part], arrived[part], np.ones(len(arrived[part]), np.float32)).astype(np.float32)
     misses = np.abs(arrived - first[:-1] @ seen - first[-1])
-    return _solved(seen, arrived, 1.0 / np.maximum(misses, misses.mean() + np.float32(1e-6)))
+    return _solved(seen, arrived, np.reciprocal(np.maximum(misses, misses.mean() + np.float32(1e-6))))
 
 
 def _solved(seen: Singles, arrived: Singles, weights: Singles) -> Floats:
