@@ -196,8 +196,8 @@ def test_a_count_that_rose_and_fell_has_the_means_of_every_delay() -> None:
 @example([(0, 4), (100, 0), (105, 9)], 90, 10, 20)
 @example([(0, 4), (100, 10), (101, 4)], 99, 1, 3)
 @example([(0, 0), (100, 9), (101, 0)], 90, 60, 0)
-@example([(0, 9), (40, 0), (100, 2)], 40, 60, 0)
-@example([(0, 9), (40, 0), (99, 2)], 40, 60, 0)
+@example([(0, 9), (40, 5), (100, 7)], 40, 60, 0)
+@example([(0, 9), (40, 5), (99, 7)], 40, 60, 0)
 def test_the_tasks_of_a_period_are_those_of_every_delay_second_by_second(
     counts: list[tuple[int, int]], start: int, length: int, noticed: int
 ) -> None:
