@@ -209,16 +209,15 @@ def test_the_tasks_of_a_period_are_those_of_every_delay_second_by_second(
     def at(second: int) -> int:
         return next((tasks for since, tasks in reversed(counts) if since <= second), counts[0][1])
 
-    means = [sum(at(second + delay) for second in range(start, start + length)) / length for delay in range(noticed + 1)]
+    period = range(start, start + length)
+    means = [sum(at(second + delay) for second in period) / length for delay in range(noticed + 1)]
     rises = [(later, more - tasks) for (_, tasks), (later, more) in pairwise(counts) if more > tasks]
-    young = [
-        (more, sum(since - noticed <= second < since + 60 for second in range(start, start + length)))
-        for since, more in rises
-    ]
+    young = [(more, sum(since - noticed <= second < since + 60 for second in period)) for since, more in rises]
     memory = Memory(running=tuple(RunningCount(float(since), tasks) for since, tasks in counts))
     present = Fleet(desired=counts[-1][1], running=counts[-1][1], pending=0, at=counts[-1][0] + 5.0)
     ran = memory.tasks_in(float(start), float(start + length), float(noticed), present)
-    starting, started = sum(more * seconds / length for more, seconds in young), sum(more for more, each in young if each)
+    starting = sum(more * seconds / length for more, seconds in young)
+    started = sum(more for more, seconds in young if seconds)
     assert ran == pytest.approx((min(means), max(means), min(starting, max(means)), min(started, max(means))))
 
 

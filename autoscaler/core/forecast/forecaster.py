@@ -191,7 +191,7 @@ class Forecaster:
         minutes = self._history.newest + 1 + np.arange(len(roots))
         now = view(self._history, int(minutes[0]), roots)
         forecast, made = self._predict(now, minutes, roots, end)
-        # The first prediction is made at the second minute, so the first one that all anchors predict is `FARTHEST` later.
+        # Predictions begin a minute after `start`; the first minute that all anchors predicted is `FARTHEST` later.
         known = known & (minutes > self._history.start + FARTHEST)
         predicted = self._predictions.of(minutes, slice(0, _MIX), made)
         weights = shares(self._errors.take(np.abs(predicted * predicted - (roots * roots)[:, None]), known))

@@ -241,7 +241,8 @@ def test_a_forecaster_has_the_size_of_its_arrays(bounded: bool) -> None:
     ]
     arrays += [forecaster._mix_errors._sums, forecaster._mix_errors._counts, forecaster._predictions._stored]
     arrays += [forecaster._headroom._frequencies] if forecaster._headroom is not None else []
-    arrays += [forecaster._regression._weights, forecaster._history._recent, forecaster._history._codes, forecaster._history._peaks]
+    arrays += [forecaster._regression._weights]
+    arrays += [forecaster._history._recent, forecaster._history._codes, forecaster._history._peaks]
     assert forecaster.nbytes == sum(array.nbytes for array in arrays)
 
 

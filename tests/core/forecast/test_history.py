@@ -63,7 +63,7 @@ def test_encoded_minutes_differ_by_at_most_a_510th_of_their_hours_peak(count: in
 
 
 def test_an_hour_with_at_most_one_message_a_minute_is_encoded() -> None:
-    """Its peak is exactly 1, or less for counts that are shares of a longer interval. 255 steps are exact at 0 and 1."""
+    """Its peak is exactly 1, or less for counts that are shares of a longer interval. Zero and the peak are exact."""
     roots = [float(minute % 7 == 0) for minute in range(2 * HOUR)]
     history = filled(roots, first=100 * DAY)
     assert history.coded(np.arange(100 * DAY, 100 * DAY + 2 * HOUR)).tolist() == roots
