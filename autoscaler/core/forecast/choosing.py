@@ -117,11 +117,8 @@ class Predictions:
 
     def remember(self, minutes: Whole, made: Floats) -> None:
         """Store the predictions made at consecutive minutes until the predicted minutes have come."""
-        if len(minutes) == 1:
-            self._stored[self._positions(minutes)] = made
-            return
-        for anchor, start, stored in zip(self._anchors, self._starts, made, strict=True):
-            self._stored[start + minutes[-anchor:] % anchor] = stored[-anchor:]
+        newest = np.arange(len(minutes)) >= len(minutes) - self._anchors[:, None]
+        self._stored[self._positions(minutes)[newest]] = made[newest]
 
     def _positions(self, minutes: Whole) -> Whole:
         positions: Whole = self._starts[:, None] + minutes % self._anchors[:, None]
