@@ -20,8 +20,6 @@ def number(value: float) -> str:
     0.001`.
     """
     size = abs(value)
-    if isinstance(value, int) and size < _MOST:
-        return f"{value:,}"
     if isinstance(value, float) and not isfinite(value):
         return str(value)
     if size >= _MOST:

@@ -253,10 +253,9 @@ class Memory:
 
     def _counts(self, fleet: Fleet) -> tuple[RunningCount, ...]:
         """The stored running counts, and the present one."""
-        running = self.running_now(fleet)
-        if not self.running or self.running[-1].tasks == running or fleet.at <= self.running[-1].at:
+        if not self.running or fleet.at <= self.running[-1].at:
             return self.running
-        return (*self.running, RunningCount(fleet.at, running))
+        return (*self.running, RunningCount(fleet.at, self.running_now(fleet)))
 
     def remembering(self, policy: Policy, observation: Observation, decision: Decision) -> Memory:
         """Return this memory with the readings and the demand of the poll. Called before the write, which may be
@@ -344,7 +343,7 @@ def _mean(counts: Sequence[RunningCount], start: Instant, end: Instant) -> float
     first = max(bisect_right(counts, start, key=_INSTANT) - 1, 0)
     total = counts[first].tasks * (end - start)
     for (_, before), (at, after) in pairwise(counts[first:]):
-        total += (after - before) * max(0.0, end - max(at, start))
+        total += (after - before) * max(0.0, end - at)
     return total / (end - start)
 
 
@@ -352,9 +351,7 @@ def _with_loads(before: Memory, policy: Policy, seen: Observation) -> Mapping[st
     """The periods of each signal that has a target, with those of this poll. A signal that is missing keeps its own."""
     needed_s = reach_s(policy.scale_in.utilization_stabilization_s)
     new = {load.signal: load.period for load in loads(policy, seen)}
-    if all(before.loads.get(name, ())[-1:] == (period,) for name, period in new.items()):
-        return before.loads
-    return dict(before.loads) | {name: joined(before.loads.get(name, ()), p, needed_s) for name, p in new.items()}
+    return {**before.loads, **{name: joined(before.loads.get(name, ()), p, needed_s) for name, p in new.items()}}
 
 
 def _flow_reach_s(policy: Policy) -> float:

@@ -76,6 +76,7 @@ def test_a_memory_that_lapsed_begins_again_with_the_changes_that_are_on_their_wa
     again = memory.resumed(Fleet(10, 2, 8, NOW), NOW, complete=True)
     assert again.changes == (*known, AcceptedChange(NOW, 6))
     assert (again.since, again.demands, again.expected, again.lapsed) == (NOW, (), 10, False)
+    assert memory.resumed(Fleet(5, 2, 3, NOW), NOW, complete=True).changes == (*known, AcceptedChange(NOW, 1))
     assert memory.resumed(Fleet(4, 2, 2, NOW), NOW, complete=True).changes == known, "both are known"
     assert memory.resumed(Fleet(10, 2, 8, NOW), NOW, complete=False) is memory
     assert replace(memory, lapsed=False).resumed(Fleet(10, 2, 8, NOW), NOW, complete=True).demands == memory.demands

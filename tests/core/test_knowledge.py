@@ -19,6 +19,16 @@ def test_what_is_not_given_is_unknown_or_none() -> None:
     assert (plain.arriving, plain.regime, plain.holding_s, plain.bottleneck) == (True, Regime.IDLE, 0.0, None)
 
 
+@pytest.mark.parametrize(
+    ("bottleneck", "groups", "useful"),
+    [(None, None, None), (14.5, None, 14.5), (None, 3.0, 3.0), (14.5, 3.0, 3.0), (2.0, 3.0, 2.0)],
+)
+def test_more_tasks_are_useful_up_to_the_lower_limit(
+    bottleneck: float | None, groups: float | None, useful: float | None
+) -> None:
+    assert replace(known(), bottleneck=bottleneck, groups=groups).useful == useful
+
+
 @pytest.mark.parametrize(("weight", "confidence"), [(0.0, 0.0), (10.0, 0.5), (90.0, 0.9), (30.0, 0.75)])
 def test_ten_observations_give_a_confidence_of_a_half(weight: float, confidence: float) -> None:
     assert Estimate(5.0, weight).confidence == pytest.approx(confidence)

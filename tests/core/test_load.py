@@ -8,7 +8,7 @@ from math import ceil
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autoscaler.core.load import MOST_AHEAD, RUN, LoadPeriod, follow, joined, load_of, noise_of, reach_s
@@ -240,6 +240,8 @@ def test_a_change_happened_up_to_two_polls_before_it_was_seen() -> None:
     assert memory.tasks_in(120.0, 180.0, 0.0, FLEET) == RanTasks(5.5, 5.5, starting=1.5, started=3.0)
     assert memory.tasks_in(120.0, 180.0, 20.0, FLEET) == RanTasks(5.5, 6.5, starting=2.5, started=3.0)
     assert memory.tasks_in(60.0, 120.0, 20.0, FLEET) == RanTasks(4.0, 4.0)
+    half_a_second = memory.tasks_in(90.5, 150.5, 20.0, FLEET)
+    assert half_a_second == pytest.approx((4 + 3 * 0.5 / 60, 4 + 3 * 20.5 / 60, 3 * 20.5 / 60, 3.0))
     assert memory.tasks_in(180.0, 240.0, 20.0, FLEET) == RanTasks(7.0, 7.0, starting=1.5, started=3.0)
     assert memory.tasks_in(240.0, 300.0, 20.0, FLEET) == RanTasks(7.0, 7.0)
     assert memory.tasks_in(-120.0, -60.0, 20.0, FLEET) == RanTasks(4.0, 4.0), "before the first count it applies"
@@ -252,9 +254,62 @@ def test_a_count_that_rose_and_fell_has_the_means_of_every_delay() -> None:
     assert (ran.fewest, ran.most) == pytest.approx((4 + 6 * 5 / 55, 4 + 6 * 10 / 55))
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 150), st.integers(0, 9)), min_size=1, max_size=6, unique_by=lambda pair: pair[0]),
+    st.integers(-50, 200),
+    st.integers(1, 70),
+    st.integers(0, 30),
+)
+@example([(0, 4), (100, 10), (105, 4)], 90, 10, 20)
+@example([(0, 4), (100, 0), (105, 9)], 90, 10, 20)
+@example([(0, 4), (100, 10), (101, 4)], 99, 1, 3)
+@example([(0, 0), (100, 9), (101, 0)], 90, 60, 0)
+@example([(0, 9), (40, 5), (100, 7)], 40, 60, 0)
+@example([(0, 9), (40, 5), (99, 7)], 40, 60, 0)
+def test_the_tasks_of_a_period_are_those_of_every_delay_second_by_second(
+    counts: list[tuple[int, int]], start: int, length: int, noticed: int
+) -> None:
+    """All times are whole seconds, so the mean of a period is that of its seconds, and its extremes are at whole
+    delays. A task counts as starting from `noticed` seconds before it was seen until 60 s after it.
+    """
+    counts.sort()
+
+    def at(second: int) -> int:
+        return next((tasks for since, tasks in reversed(counts) if since <= second), counts[0][1])
+
+    period = range(start, start + length)
+    means = [sum(at(second + delay) for second in period) / length for delay in range(noticed + 1)]
+    rises = [(later, more - tasks) for (_, tasks), (later, more) in pairwise(counts) if more > tasks]
+    young = [(more, sum(since - noticed <= second < since + 60 for second in period)) for since, more in rises]
+    memory = Memory(running=tuple(RunningCount(float(since), tasks) for since, tasks in counts))
+    present = Fleet(desired=counts[-1][1], running=counts[-1][1], pending=0, at=counts[-1][0] + 5.0)
+    ran = memory.tasks_in(float(start), float(start + length), float(noticed), present)
+    starting = sum(more * seconds / length for more, seconds in young)
+    started = sum(more for more, seconds in young if seconds)
+    assert ran == pytest.approx((min(means), max(means), min(starting, max(means)), min(started, max(means))))
+
+
+def test_a_count_that_was_read_before_the_newest_stored_one_is_not_part_of_the_record() -> None:
+    """ECS readings are reused between polls. A count of the same reading is the stored one, before or after a change of
+    the desired count.
+    """
+    memory = Memory(running=(RunningCount(0.0, 4), RunningCount(100.0, 10)))
+    for read_at in (90.0, 100.0):
+        ran = memory.tasks_in(60.0, 120.0, 0.0, replace(FLEET, at=read_at))
+        assert ran is not None
+        assert ran.most == pytest.approx((4 * 40 + 10 * 20) / 60)
+
+
 def test_the_present_count_is_part_of_the_record() -> None:
     memory = Memory(running=(RunningCount(0.0, 4),))
     ran = memory.tasks_in(150.0, 210.0, 0.0, FLEET)
     assert ran is not None
     assert ran.most == pytest.approx((4 * 50 + 7 * 10) / 60)
     assert Memory().tasks_in(0.0, 60.0, 20.0, FLEET) is None
+
+
+def test_a_present_count_that_was_stored_before_another_one_is_part_of_the_record() -> None:
+    memory = Memory(running=(RunningCount(0.0, 4), RunningCount(100.0, 10)))
+    ran = memory.tasks_in(150.0, 210.0, 0.0, replace(FLEET, desired=4, running=4))
+    assert ran is not None
+    assert ran.most == pytest.approx((10 * 50 + 4 * 10) / 60)

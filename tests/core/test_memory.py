@@ -8,8 +8,9 @@ from math import inf
 import pytest
 
 from autoscaler.core.engine import decide
+from autoscaler.core.load import LoadPeriod
 from autoscaler.core.memory import AcceptedChange, Demand, Memory, RunningCount
-from autoscaler.core.model import Fleet, Flow, Missing, Observation, QueueReading
+from autoscaler.core.model import Fleet, Flow, Missing, Observation, QueueReading, Utilization
 from autoscaler.core.policy import Direction, Policy, QueuePolicy, ScaleIn
 from tests.core.calm import NOW, changes, demands, policy, seen
 
@@ -67,6 +68,39 @@ def test_the_remembered_running_count_is_capped_at_the_desired_count() -> None:
     assert after(Memory(), seen(9, fleet=Fleet(10, 14, 0, NOW))).running == (RunningCount(NOW, 10),)
     same = Memory(running=(RunningCount(NOW - 60, 10),))
     assert after(same, seen(9, fleet=Fleet(10, 14, 0, NOW))).running == same.running
+
+
+@pytest.mark.parametrize(
+    ("stored", "desired", "running", "counted"),
+    [((), 0, 3, 0), ((), 2, 3, 2), ((9, 5), 2, 8, 5), ((9, 5), 2, 3, 3), ((1, 5), 7, 8, 7)],
+)
+def test_tasks_that_a_scale_in_stops_count_until_they_are_gone(
+    stored: tuple[int, ...], desired: int, running: int, counted: int
+) -> None:
+    """Running tasks count up to the larger of the desired count and the newest stored count."""
+    memory = Memory(running=tuple(RunningCount(NOW - 60 + at, tasks) for at, tasks in enumerate(stored)))
+    assert memory.running_now(Fleet(desired, running, 0, NOW)) == counted
+
+
+def test_a_period_of_a_load_is_stored_once_and_survives_polls_without_it() -> None:
+    """The window of 300 s, twice, for small steps."""
+    hot = policy(cpu_target_percent=50.0, scale_in=ScaleIn(utilization_stabilization_s=300.0))
+
+    def polled(memory: Memory, at: float, percent: float) -> Memory:
+        return after(memory, seen(20, cpu=Utilization(percent, at, 10)), hot)
+
+    first = polled(Memory(), NOW - 120.0, 40.0)
+    assert {name: [(each.at, each.low) for each in periods] for name, periods in first.loads.items()} == {
+        "cpu": [(NOW - 120.0, 400.0)]
+    }
+    both = polled(first, NOW - 60.0, 50.0)
+    assert [each.at for each in both.loads["cpu"]] == [NOW - 120.0, NOW - 60.0]
+    assert polled(both, NOW - 60.0, 50.0).loads == both.loads, "the same datapoint"
+    assert after(both, seen(20, cpu=Missing("throttled", "throttled")), hot).loads == both.loads
+    old = LoadPeriod(NOW - 661.0, 1.0, 1.0), LoadPeriod(NOW - 659.0, 1.0, 1.0)
+    kept = polled(Memory(loads={"cpu": old, "other": old}), NOW - 60.0, 50.0).loads
+    assert [each.at for each in kept["cpu"]] == [NOW - 659.0, NOW - 60.0]
+    assert kept["other"] == old
 
 
 def test_minutes_are_stored_for_the_progress_window_of_slow_work() -> None:

@@ -193,5 +193,13 @@ def test_the_sentence_reports_that_no_signal_could_be_read() -> None:
     assert text == "orders: stays at 10 tasks (min 0, max 100): no signal could be read"
 
 
+def test_the_sentence_reports_that_no_signal_has_a_value_if_none_is_missing() -> None:
+    """A service without tasks has no CPU utilization, and none is needed."""
+    configured = policy(queues=(), backlog_per_task=None, cpu_target_percent=60.0)
+    world = seen(0, desired=0, queues=())
+    text = sentence(configured, decide(configured, Memory(), world), world)
+    assert text == "orders: stays at 0 tasks (min 0, max 100): no signal has a value"
+
+
 def test_the_reason_of_the_bounds_names_no_schedule_without_one() -> None:
     assert decide(policy(max_tasks=20), Memory(), seen(300)).steps[-1].reason == "between 0 and 20 tasks"

@@ -11,6 +11,8 @@ from autoscaler.core.memory import Memory
 from autoscaler.core.model import DecisionStep, Deployment, Fleet, Missing, Observation, QueueReading, Rule
 from autoscaler.core.policy import Direction, Fallback, FallbackBehavior, Pause, QueuePolicy, RateLimit, WorkerSafety
 from tests.core.calm import NOW, demands, policy, rules, seen
+from tests.core.test_latency import known
+from tests.core.test_latency import policy as latency_policy
 
 UNREAD = (QueueReading("q", Missing("denied", "denied")),)
 
@@ -19,6 +21,20 @@ UNREAD = (QueueReading("q", Missing("denied", "denied")),)
 def test_a_direction_uses_its_own_tolerance_or_that_of_the_service(demand: int, target: int) -> None:
     configured = policy(tolerance=0.1, scale_out=Direction(tolerance=0.3))
     assert decide(configured, Memory(), seen(0, given=demand)).target == target
+
+
+def test_a_load_that_requires_the_present_count_is_no_step_of_the_tolerance() -> None:
+    """95 messages at 10 per task are 9.5 tasks, rounded up to the present 10."""
+    decision = decide(policy(tolerance=0.1), Memory(), seen(95))
+    assert (decision.demand, decision.target, decision.steps) == (10, 10, ())
+
+
+def test_the_tolerance_does_not_apply_to_a_vote_with_its_own_tolerance() -> None:
+    """The latency target requires 1 task more; a tolerance of 50 % would permit the present count."""
+    waiting = seen(105, in_flight=10, knowledge=known((5.0, 105.0)))
+    decision = decide(latency_policy(tolerance=0.5), Memory(), waiting)
+    assert decision.votes[0].load == pytest.approx(10.39, abs=0.01)
+    assert (decision.demand, decision.target) == (11, 11)
 
 
 def test_the_recalled_demand_includes_tolerance_but_no_other_rule() -> None:
@@ -40,6 +56,18 @@ def test_a_poll_with_missing_readings_recalls_at_least_the_desired_count() -> No
     assert decide(two, Memory(), seen(300)).recalled == 30
     falling = policy(fallback=Fallback(FallbackBehavior.STATIC, 4))
     assert decide(falling, Memory(failures=9), seen(0, queues=UNREAD)).recalled == 4
+
+
+def test_a_poll_is_unread_while_a_signal_is_missing_that_no_fallback_replaces() -> None:
+    two = policy(queues=(QueuePolicy("q", 60.0), QueuePolicy("r", 60.0)))
+    falling = policy(fallback=Fallback(FallbackBehavior.STATIC, 4))
+    unread = seen(0, queues=UNREAD)
+    assert not decide(policy(), Memory(), seen(20)).unread
+    assert decide(policy(), Memory(failures=9), unread).unread
+    assert decide(two, Memory(failures=9), seen(20)).unread, "one of two queues"
+    assert decide(falling, Memory(), unread).unread, "the fallback does not apply yet"
+    assert not decide(falling, Memory(failures=9), unread).unread
+    assert not decide(falling, Memory(failures=9), seen(20)).unread
 
 
 def test_0_is_not_recalled_while_work_remains() -> None:
@@ -96,6 +124,7 @@ def test_max_is_a_step_only_where_it_limits_the_target() -> None:
     above = decide(policy(max_tasks=5), Memory(), seen(300))
     assert above.steps == (DecisionStep(Rule.BOUNDS, 30, 5, "the desired count is 10, max_tasks is 5"),)
     assert decide(policy(max_tasks=5), Memory(), seen(20)).target == 2
+    assert rules(decide(policy(max_tasks=5), Memory(), seen(50))) == [], "5 tasks required"
     at = decide(policy(max_tasks=10), Memory(), seen(300))
     assert at.steps == (DecisionStep(Rule.BOUNDS, 30, 10, "between 0 and 10 tasks"),)
     limited = policy(max_tasks=20, scale_out=Direction(limits=(RateLimit(60.0, tasks=4),)))

@@ -42,11 +42,11 @@ class Errors:
 
     def means(self) -> Floats:
         """(half-lives, horizons, columns); zero before the first error."""
-        return self._sums / np.maximum(self._counts, 1e-9)
+        return self._sums / np.maximum(self._counts, 1.0)
 
     def mean_of(self, column: int) -> Floats:
         """The means of one forecast: (half-lives, horizons)."""
-        mean: Floats = self._sums[..., column] / np.maximum(self._counts[..., 0], 1e-9)
+        mean: Floats = self.means()[..., column]
         return mean
 
     def take(self, errors: Floats, known: Flags) -> Floats:
@@ -56,7 +56,7 @@ class Errors:
         An unknown minute changes nothing.
         """
         if len(known) == 1:
-            if known[0]:
+            if known.all():
                 self._sums *= _DECAYS
                 self._sums += errors[:, 0]
                 self._counts *= _DECAYS
@@ -83,7 +83,7 @@ class Errors:
 def shares(means: Floats) -> Floats:
     """Return the weight of each forecast from the mean errors (half-lives, ..., forecasts); the weights add up to 1."""
     errors = means[0] + means[1] + SMALL
-    weights: Floats = np.exp(SHARPNESS * (1.0 - errors / errors.min(axis=-1, keepdims=True)))
+    weights: Floats = np.exp(-SHARPNESS * errors / errors.min(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
     return weights
 
@@ -117,11 +117,8 @@ class Predictions:
 
     def remember(self, minutes: Whole, made: Floats) -> None:
         """Store the predictions made at consecutive minutes until the predicted minutes have come."""
-        if len(minutes) == 1:
-            self._stored[self._positions(minutes)] = made
-            return
-        for anchor, start, stored in zip(self._anchors, self._starts, made, strict=True):
-            self._stored[start + minutes[-anchor:] % anchor] = stored[-anchor:]
+        newest = np.arange(len(minutes)) >= len(minutes) - self._anchors[:, None]
+        self._stored[self._positions(minutes)[newest]] = made[newest]
 
     def _positions(self, minutes: Whole) -> Whole:
         positions: Whole = self._starts[:, None] + minutes % self._anchors[:, None]

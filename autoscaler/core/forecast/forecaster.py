@@ -102,7 +102,7 @@ class Forecaster:
 
     def see_all(self, first_minute: int, messages: Sequence[float | None]) -> None:
         """Add consecutive minutes, as if each were added by itself; None is unknown."""
-        counts = np.array([np.nan if count is None else count for count in messages], float)
+        counts = np.array(messages, float)  # None becomes NaN
         known = np.isfinite(counts) & (counts >= 0.0)
         if self._history.began is not None:
             known &= np.arange(len(counts)) > self._history.newest - first_minute
@@ -184,14 +184,15 @@ class Forecaster:
             self._advance(np.where(long[block], yesterday, held[block]), known[block], end)
 
     def _newest_root(self) -> float:
-        return float(self._history.recent(np.array([self._history.newest]))[0])
+        return float(self._history.recent(np.array([self._history.newest])).item())
 
     def _advance(self, roots: Floats, known: Flags, end: int) -> None:
         """Add the minutes after the newest, at most `LONGEST`; `end` is the last one of all that are added at once."""
         minutes = self._history.newest + 1 + np.arange(len(roots))
         now = view(self._history, int(minutes[0]), roots)
         forecast, made = self._predict(now, minutes, roots, end)
-        known = known & (minutes >= self._history.start + FARTHEST)
+        # Predictions begin a minute after `start`; the first minute that all anchors predicted is `FARTHEST` later.
+        known = known & (minutes > self._history.start + FARTHEST)
         predicted = self._predictions.of(minutes, slice(0, _MIX), made)
         weights = shares(self._errors.take(np.abs(predicted * predicted - (roots * roots)[:, None]), known))
         mixed = _single(np.einsum("hrm,hrm->hr", weights, made))[..., None]

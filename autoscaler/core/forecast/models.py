@@ -78,7 +78,7 @@ class Autoregression:
         """Return the root of each horizon's minute, (horizons, rows): never above the highest of its inputs."""
         regressed = seen[..., :REGRESSED]
         weights = self._weights[horizons - 1].astype(np.float64)
-        expected = np.matmul(regressed, weights[:, :-1, None])[..., 0] + weights[:, -1:]
+        expected = np.matmul(regressed, weights[:, :-1, None]).squeeze(2) + weights[:, -1:]
         bounded: Floats = np.minimum(np.maximum(expected, 0.0), regressed.max(axis=2))
         return bounded
 
@@ -101,7 +101,7 @@ def _fitted(view: LagView, horizon: int) -> Floats:
     part = slice(None, None, _PART)
     first = _solved(seen[:, part], arrived[part], np.ones(len(arrived[part]), np.float32)).astype(np.float32)
     misses = np.abs(arrived - first[:-1] @ seen - first[-1])
-    return _solved(seen, arrived, 1.0 / np.maximum(misses, misses.mean() + np.float32(1e-6)))
+    return _solved(seen, arrived, np.reciprocal(np.maximum(misses, misses.mean() + np.float32(1e-6))))
 
 
 def _solved(seen: Singles, arrived: Singles, weights: Singles) -> Floats:
@@ -114,7 +114,7 @@ def _solved(seen: Singles, arrived: Singles, weights: Singles) -> Floats:
     products = (seen @ seen.T).astype(np.float64)
     spreads = np.sqrt(products.diagonal() / len(arrived))
     moving = spreads > _STILL * (centers + 1e-3)
-    scales = np.where(moving, 1.0 / np.where(moving, spreads, 1.0), 0.0)
+    scales = np.divide(1.0, spreads, out=np.zeros_like(spreads), where=moving)
     products *= scales * scales[:, None]
     found = (
         np.linalg.solve(products + RIDGE * np.eye(REGRESSED), (seen @ ((arrived - center) * roots)) * scales) * scales
@@ -206,12 +206,13 @@ class LagView:
     sums: Floats
 
     def seen(self, horizons: Whole, start: int, stop: int) -> Floats:
-        """Return roots, (horizons, rows from start to stop, positions of `PLACE`); never negative."""
+        """Return roots, (horizons, rows from start to stop, positions of `PLACE`); never negative, because the sums of
+        roots never fall.
+        """
         ends = _ends(self.sums.shape[1])[horizons - 1, None] + np.arange(start, stop)[:, None]
         windows = _WINDOWS[horizons - 1, None]
         flat = self.sums.ravel()
         means: Floats = (flat.take(ends) - flat.take(ends - windows)) / windows
-        np.maximum(means, 0.0, out=means)
         return means
 
     def regressed(self, horizon: int) -> Singles:

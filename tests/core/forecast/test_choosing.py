@@ -57,6 +57,17 @@ def test_long_stretches_are_the_same_as_single_minutes() -> None:
     assert np.allclose(once.means(), single.means())
 
 
+@pytest.mark.parametrize("minutes", [1, 2, 3])
+def test_each_known_minute_counts_however_few_are_added_at_once(minutes: int) -> None:
+    errors = [4.0, 1.0, 7.0][:minutes]
+    recorded = Errors(1, 1)
+    found = recorded.take(np.array([errors])[..., None], np.ones(minutes, bool))
+    for half_life, means in zip(HALF_LIVES, found[:, 0, :, 0], strict=True):
+        expected = [naive_mean(errors[:number], half_life) for number in range(1, minutes + 1)]
+        assert means.tolist() == pytest.approx(expected)
+        assert recorded.mean_of(0)[:, 0].tolist() == recorded.means()[:, 0, 0].tolist()
+
+
 def test_before_the_first_error_the_means_are_zero() -> None:
     recorded = Errors(2, 3)
     assert recorded.means().tolist() == np.zeros((2, 2, 3)).tolist()
@@ -163,6 +174,15 @@ def test_an_error_counts_half_after_a_day() -> None:
     below = sum(0.5 ** (age / 1440) for age in range(1440))
     assert headroom._frequencies[0, :2].tolist() == pytest.approx([below, 0.5])
     assert headroom.nbytes == 8 * (len(EDGES) + 1)
+
+
+def test_from_each_quantile_of_the_bounds_to_the_next_at_least_two_fifths_of_the_tail_remain() -> None:
+    """Between two of them the headroom is interpolated: over more of the tail than that, it would be far too high."""
+    quantiles = QUANTILES.tolist()
+    assert (quantiles[0], quantiles[-1]) == (0.5, 0.99)
+    for low, high in pairwise(quantiles):
+        assert low < high <= low + 0.1001
+        assert 1 - high >= (1 - low) * 0.3999
 
 
 def test_the_bins_of_the_bounds_are_at_most_a_quarter_wide_until_three_and_less_than_double_above() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autoscaler.core.forecast.history import DAY, HOUR, RECENT, SPAN, WeekHistory
@@ -29,6 +29,7 @@ def random_roots(count: int, seed: int = 0) -> list[float]:
 def test_without_minutes_the_history_is_empty() -> None:
     history = WeekHistory()
     assert (history.began, history.age, history.start) == (None, 0, history.newest + 1)
+    assert history.coded(np.arange(-SPAN, SPAN)).tolist() == [0.0] * 2 * SPAN
 
 
 @pytest.mark.parametrize("count", [1, 2, 43, 44, 60, 61, 500])
@@ -49,14 +50,37 @@ def test_a_complete_hour_is_encoded(count: int, coded: int) -> None:
 
 
 @given(st.integers(60, 12_000), st.integers(0, 5))
+@example(11_000, 0)
 def test_encoded_minutes_differ_by_at_most_a_510th_of_their_hours_peak(count: int, seed: int) -> None:
+    """All minutes of the stored span: a complete hour is not replaced before another one is complete."""
     roots = random_roots(count, seed)
     history = filled(roots)
-    oldest = max(FIRST, history.newest - 7 * DAY - HOUR)
+    oldest = max(FIRST, history.coded_until - SPAN)
     minutes = np.arange(oldest, history.coded_until)
     exact = np.array(roots)[minutes - FIRST]
     peaks = [max(roots[max(0, hour - FIRST) : hour - FIRST + HOUR]) for hour in (minutes // HOUR * HOUR).tolist()]
     assert (np.abs(history.coded(minutes) - exact) <= np.array(peaks) / 510 * 1.001).all()
+
+
+def test_an_hour_with_at_most_one_message_a_minute_is_encoded() -> None:
+    """Its peak is exactly 1, or less for counts that are shares of a longer interval. Zero and the peak are exact."""
+    roots = [float(minute % 7 == 0) for minute in range(2 * HOUR)]
+    history = filled(roots, first=100 * DAY)
+    assert history.coded(np.arange(100 * DAY, 100 * DAY + 2 * HOUR)).tolist() == roots
+    rare = filled([0.5 * root for root in roots], first=100 * DAY)
+    assert rare.coded(np.arange(100 * DAY, 100 * DAY + 2 * HOUR)).tolist() == [0.5 * root for root in roots]
+
+
+def test_known_minutes_are_read_as_they_are_encoded_from_the_first_one_on() -> None:
+    history = filled([3.14159, *[10.0] * 200])
+    minutes = np.arange(FIRST, history.coded_until)
+    assert history.coded(minutes).tolist() == history.decoded(minutes).tolist()
+
+
+def test_a_history_that_begins_with_the_last_minute_of_an_hour_has_encoded_it() -> None:
+    history = filled([3.0], first=100 * DAY + 59)
+    assert history.coded_until == 100 * DAY + 60
+    assert history.coded(np.array([history.newest])).tolist() == [3.0]
 
 
 def test_minutes_before_the_first_have_its_value() -> None:

@@ -16,6 +16,7 @@ from autoscaler.core.forecast.models import (
     RIDGE,
     Autoregression,
     LagView,
+    _fitted,
     _solved,
     other_days,
     past,
@@ -79,9 +80,13 @@ class Past:
         }
 
 
-@pytest.mark.parametrize("count", [30, 200, DAY + 100, 2 * DAY + 700, 5 * DAY, 7 * DAY + 300])
+@pytest.mark.parametrize(
+    "count", [30, 200, DAY + 100, 2 * DAY - 5, 2 * DAY + 700, 3 * DAY - 5, 5 * DAY, 7 * DAY - 5, 7 * DAY + 300]
+)
 def test_each_input_is_the_mean_that_its_name_says(count: int) -> None:
-    """Also with a history of half an hour, of less than one, two, three and seven days."""
+    """Also with a history of half an hour, of less than one, two, three and seven days, and with one whose first minute
+    is two, three or seven days before the fifth minute ahead.
+    """
     known = Past(count)
     seen = known.view().seen(EVERY, 0, ROWS)
     assert seen.shape == (FARTHEST, ROWS, len(PLACE))
@@ -100,7 +105,7 @@ def test_inputs_are_never_negative() -> None:
     assert view(history, history.newest + 1, np.zeros(3)).seen(EVERY, 0, 3).min() >= 0.0
 
 
-@pytest.mark.parametrize("days", [1.5, 2.5, 6])
+@pytest.mark.parametrize("days", [1.5, 2.2, 2.5, 3.2, 6])
 def test_a_fit_uses_the_same_inputs_from_complete_hours(days: float) -> None:
     count = int(days * DAY)
     history = filled(random_roots(count))
@@ -250,3 +255,38 @@ def test_a_rare_burst_hardly_changes_the_forecast_of_quiet_minutes() -> None:
     regression = Autoregression(FARTHEST)
     regression.fit(history, 2)
     assert np.mean(predicted(regression, history, 2, [4.0] * 130)[-5:]) == pytest.approx(4.0, abs=0.3)
+
+
+def plain_regression(seen: np.ndarray, arrived: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the coefficients and the constant of a weighted ridge regression, as least squares in double precision."""
+    share = weights / weights.mean()
+    centers, center = seen @ share / len(arrived), float(arrived @ share) / len(arrived)
+    centered = seen - centers[:, None]
+    spreads = np.sqrt((centered**2 @ share) / len(arrived))
+    moving = spreads > 0.001
+    inputs = centered[moving].T / spreads[moving] * np.sqrt(share)[:, None]
+    ridge = np.sqrt(RIDGE) * np.eye(moving.sum())
+    target = np.append((arrived - center) * np.sqrt(share), np.zeros(moving.sum()))
+    found = np.zeros(len(seen))
+    found[moving] = np.linalg.lstsq(np.vstack((inputs, ridge)), target, rcond=None)[0] / spreads[moving]
+    return found, center - float(found @ centers)
+
+
+@pytest.mark.parametrize("horizon", [1, 7])
+def test_a_minute_that_a_first_fit_misses_by_more_than_the_mean_counts_less_in_proportion(horizon: int) -> None:
+    """The first fit uses every seventh minute. A miss of twice the mean has half the weight."""
+    chance = np.random.Generator(np.random.PCG64(7))
+    roots = chance.gamma(1.0, 6.0, 2 * DAY)
+    seen_of = past(filled(roots.tolist()), FIRST + DAY, 600)
+    seen, arrived = seen_of.regressed(horizon).astype(float), seen_of.arrived(horizon)
+    first, constant = plain_regression(seen[:, ::7], arrived[::7], np.ones(len(arrived[::7])))
+    misses = np.abs(arrived - first @ seen - constant)
+    expected, constant = plain_regression(seen, arrived, 1.0 / np.maximum(misses, misses.mean()))
+    found = _fitted(seen_of, horizon)
+    assert found[:-1] @ seen + found[-1] == pytest.approx(expected @ seen + constant, abs=0.005)
+
+
+def test_a_load_that_is_predicted_exactly_has_a_finite_fit() -> None:
+    """No minute is missed, and no input varies: the constant is the forecast."""
+    found = _fitted(past(filled([3.0] * 2 * DAY), FIRST + DAY, 600), 7)
+    assert found.tolist() == pytest.approx([0.0] * REGRESSED + [3.0], abs=0.02)
