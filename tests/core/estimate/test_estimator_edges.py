@@ -363,12 +363,12 @@ def test_past_minutes_are_compared_if_more_messages_arrived_than_were_deleted(
 
 @pytest.mark.parametrize(
     ("visible", "tasks", "is_seen"),
-    [(9000, (10.0,), True), (0, (10.0,), False), (9000, (10.0, 10.0, 30.0, 30.0), False)],
+    [(9000, (10.0,), True), (0, (10.0,), False), (9000, (10.0, 20.0, 30.0), False)],
 )
 def test_past_minutes_show_the_concurrency_if_messages_waited_and_the_tasks_stayed(
     visible: int, tasks: tuple[float, ...], *, is_seen: bool
 ) -> None:
-    """The number of tasks between a minute with 10 and one with 30 is 20."""
+    """The number of tasks between two minutes is the mean of theirs: 15, 25, 20."""
     minutes = hour(lambda minute: PastCounts(visible, 40, 480, 480))
     varied = [minute._replace(tasks=tasks[index % len(tasks)]) for index, minute in enumerate(minutes)]
     known = recalled(varied, observed(0, 40), replace(POLICY, task_concurrency=10))
