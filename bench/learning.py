@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 from autoscaler.control.learning import ForecastHistory
 from autoscaler.core.engine import decide
 from autoscaler.core.estimate import Estimator
+from autoscaler.core.estimate.estimator import NOTHING_AHEAD
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Flow, Observation, QueueReading
 from autoscaler.core.policy import Policy, QueuePolicy
@@ -134,10 +135,10 @@ class _Learner:
         self.now, policy = seen.now, self.policy
         if self.estimator is None:
             self.estimator, self.memory = Estimator(policy, seen, POLL_S), Memory.begun(seen.fleet, seen.now)
-        ahead = None
+        ahead = NOTHING_AHEAD
         if self.is_ahead:
             self.ahead.see({"orders": minute})
-            ahead = self.ahead.ahead() if self.estimator.must_foresee(policy) else None
+            ahead = self.ahead.ahead() if self.estimator.must_foresee(policy) else NOTHING_AHEAD
         seen = replace(seen, knowledge=self.estimator.see(policy, seen, ahead))
         self.memory = self.memory.remembering(policy, seen, decide(policy, self.memory, seen))
 

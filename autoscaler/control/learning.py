@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from autoscaler.config import ServiceConfig
 from autoscaler.core.estimate import Estimator
-from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
-from autoscaler.core.knowledge import TimedCount
+from autoscaler.core.estimate.estimator import EXPECTED_S, NOTHING_AHEAD, Ahead, Foreseen
 from autoscaler.core.model import Backlog, Instant, Missing, Observation, PastMinute
 from autoscaler.core.policy import Policy
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, NotFound, Throttled, Unavailable
@@ -77,7 +76,7 @@ class Learning:
         if self._ahead is None:
             return replace(seen, knowledge=self._estimator.see(policy, seen))
         self._ahead.see(minutes)
-        ahead = self._ahead.ahead() if self._estimator.must_foresee(policy) else None
+        ahead = self._ahead.ahead() if self._estimator.must_foresee(policy) else NOTHING_AHEAD
         return replace(seen, knowledge=self._estimator.see(policy, seen, ahead))
 
     def _start_forecast(self, policy: Policy) -> None:
@@ -178,8 +177,8 @@ class Receives:
 
 # The forecast of a queue's next minutes from its history: read from CloudWatch at the start, then updated.
 #
-# It can only raise the required tasks. If the history cannot be read, there is no forecast, and the service is decided
-# on its current readings. NumPy is loaded here, and only once a service uses look-ahead.
+# If the history cannot be read, there is no forecast, and the service is decided on its current readings. NumPy is
+# loaded here, and only once a service uses look-ahead.
 
 MINUTE_S = 60.0
 HISTORY_S = 14 * 86_400.0
@@ -190,6 +189,11 @@ RETRY_S, TRIES = 60.0, 5
 
 JUMP_MINUTES, NEAR_MINUTES = 1440, 10
 """A minute that is a day later than the newest one is used only after a second one near it: clocks can be set."""
+
+RARE_RATIO = 0.005
+"""A minute with fewer than 0.5 % of a minute's usual messages counts as empty in the forecast: no task waits for them.
+All such minutes together have fewer than 0.5 % of the messages.
+"""
 
 AHEAD_MINUTES = 8
 """The newest known minute is up to five minutes old; two more are forecast, and one is in reserve."""
@@ -262,7 +266,7 @@ class ForecastHistory:
         return later <= JUMP_MINUTES or 0 < later - before <= NEAR_MINUTES
 
     def ahead(self) -> Ahead:
-        """Return the expected messages of each queue with a useful forecast, within each of `EXPECTED_S` from now."""
+        """Return the expected arrivals of each queue with a useful forecast."""
         wall = self._wall()
         return {
             name: _expected(outlook, wall)
@@ -279,13 +283,24 @@ def _learned(first: int, counts: list[float | None]) -> tuple[Forecaster, Outloo
     return forecaster, forecaster.outlook()
 
 
-def _expected(outlook: Outlook, wall: float) -> tuple[TimedCount, ...]:
-    """Return the messages from now on, each minute's spread evenly over it. 0 beyond the end of the forecast."""
+def _expected(outlook: Outlook, wall: float) -> Foreseen:
+    """Return the forecast for the next and the last minute, each minute's messages spread evenly over it. 0 beyond the
+    end of the forecast, in minutes that are known, and if hardly any messages are expected.
+    """
     minute = floor(wall / MINUTE_S)
-    left_s = (minute + 1) * MINUTE_S - wall
-    here, next_one = _of_minute(outlook, minute) / MINUTE_S, _of_minute(outlook, minute + 1) / MINUTE_S
-    expected = [here * s if s <= left_s else here * left_s + next_one * (s - left_s) for s in EXPECTED_S]
-    return tuple(map(TimedCount, EXPECTED_S, expected))
+    past_s = wall - minute * MINUTE_S
+    before, here, after = (_of_minute(outlook, minute + each) for each in (-1, 0, 1))
+    if max(here, after) <= RARE_RATIO * outlook.usual:
+        here = after = 0.0
+    coming = tuple(_within(here, after, MINUTE_S - past_s, each_s) for each_s in EXPECTED_S)
+    return Foreseen(coming, tuple(_within(here, before, past_s, each_s) for each_s in EXPECTED_S))
+
+
+def _within(near: float, far: float, left_s: float, seconds: float) -> float:
+    """Return the messages within a time of at most a minute that begins in the near minute and ends in the far one.
+    `left_s`: the part of the near minute that it can cover.
+    """
+    return (near * min(seconds, left_s) + far * max(0.0, seconds - left_s)) / MINUTE_S
 
 
 def _of_minute(outlook: Outlook, minute: int) -> float:

@@ -90,6 +90,7 @@ def read_signals(policy: Policy, seen: Observation, memory: Memory = NO_PAST) ->
         message_s=_message_s(policy, seen.knowledge),
         useful=None if seen.knowledge is None else seen.knowledge.useful,
         regime=Regime.IDLE if seen.knowledge is None else seen.knowledge.regime,
+        foreseen=0.0 if seen.knowledge is None else seen.knowledge.foreseen,
     )
 
 

@@ -84,7 +84,8 @@ class Knowledge:
     it. `holding_s`: the time that messages are expected to be held, in the regime `batch` (else 0). `bottleneck`: the
     number of tasks above which more tasks completed no more messages (None: not seen). `trial`: after a start with a
     lasting backlog, the most tasks until it is known whether more tasks than before help (None: no trial). `groups`:
-    the most tasks that the message groups of FIFO queues keep busy, and a probe (None: they are no limit).
+    the most tasks that the message groups of FIFO queues keep busy, and a probe (None: they are no limit). `foreseen`:
+    the messages that a useful forecast expects within a minute.
     """
 
     processing_s: Estimate
@@ -108,6 +109,7 @@ class Knowledge:
     bottleneck: float | None = None
     trial: float | None = None
     groups: float | None = None
+    foreseen: float = 0.0
 
     @property
     def useful(self) -> float | None:

@@ -7,6 +7,7 @@ counts as a missing signal (`rules/trust.py`), never as an idle service.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
@@ -74,8 +75,8 @@ class Signals(NamedTuple):
     """The signals of one observation. `missing`: the needed signals that are not available, with the reason.
 
     `given`: the demand was passed in, and the rules that need signals do not apply. `unseen` and `unreceived`: as in
-    the observation. `message_s`: task-seconds per message (0: unknown). `useful` and `regime`:
-    as in the estimates.
+    the observation. `message_s`: task-seconds per message (0: unknown). `useful`, `regime` and
+    `foreseen`: as in the estimates.
     """
 
     votes: tuple[Vote, ...]
@@ -87,12 +88,13 @@ class Signals(NamedTuple):
     message_s: float = 0.0
     useful: float | None = None
     regime: Regime = Regime.IDLE
+    foreseen: float = 0.0
 
     def wakes(self, policy: Policy) -> bool:
-        """Whether there is enough to start a service without tasks: more messages than its threshold, or a signal other
-        than its queues that requires tasks.
+        """Whether there is enough to start a service without tasks: more messages than its threshold, present or
+        forecast, or a signal other than its queues that requires tasks.
         """
-        if self.work.messages > policy.activation.messages:
+        if self.work.messages + ceil(self.foreseen) > policy.activation.messages:
             return True
         return any(vote.signal not in QUEUE_VOTES and vote.tasks > 0 for vote in self.votes)
 

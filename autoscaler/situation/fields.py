@@ -177,6 +177,7 @@ def knowledge(fields: Fields) -> Knowledge:
         bottleneck=fields.seconds("bottleneck"),
         trial=fields.seconds("trial"),
         groups=fields.seconds("groups"),
+        foreseen=fields.seconds("foreseen") or 0.0,
         starting=tuple(StartingTasks(seconds, int(tasks)) for seconds, tasks in fields.pairs("starting", MOST_TASKS)),
     )
     fields.close()

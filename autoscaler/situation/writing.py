@@ -163,6 +163,8 @@ def _unusual(known: Knowledge) -> dict[str, Any]:
         unusual["trial"] = known.trial
     if known.groups is not None:
         unusual["groups"] = known.groups
+    if known.foreseen:
+        unusual["foreseen"] = known.foreseen
     return unusual
 
 

@@ -1,17 +1,18 @@
-"""The forecast from a queue's history: read once, then updated every minute; it can only raise the required tasks."""
+"""The forecast from a queue's history: read once, then updated every minute."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import cos, pi
 
 import pytest
 
 from autoscaler.control.background import Background
-from autoscaler.control.learning import HISTORY_S, TRIES, ForecastHistory
+from autoscaler.control.learning import HISTORY_S, TRIES, ForecastHistory, _expected
 from autoscaler.core.estimate import Estimator
-from autoscaler.core.estimate.estimator import EXPECTED_S, Ahead
-from autoscaler.core.knowledge import TimedCount
+from autoscaler.core.estimate.estimator import EXPECTED_S, Foreseen
+from autoscaler.core.forecast import Forecaster, Outlook
 from autoscaler.core.model import Backlog, Fleet, Observation, QueueReading
 from autoscaler.core.policy import Policy, QueuePolicy
 from autoscaler.errors import AutoscalerError, Denied, Unavailable
@@ -74,11 +75,14 @@ async def test_the_forecast_follows_the_time_of_day(hour: float) -> None:
     """The next minute is forecast within 10 %. A minute's messages are spread evenly over it."""
     wall = MIDNIGHT + hour * 3600 + 15.0
     ahead, _ = await begun(DailyHistory(), wall)
-    within = {some.seconds: some.messages for some in ahead.ahead()["orders"]}
-    assert tuple(within) == EXPECTED_S
+    foreseen = ahead.ahead()["orders"]
+    within = dict(zip(EXPECTED_S, foreseen.coming, strict=True))
     expected = load(wall - 15) * 45 / 60 + load(wall + 45) * 15 / 60
     assert within[60.0] == pytest.approx(expected, rel=0.1)
     assert within[10.0] == pytest.approx(load(wall - 15) / 6, rel=0.1)
+    before = dict(zip(EXPECTED_S, foreseen.past, strict=True))
+    assert before[10.0] == pytest.approx(load(wall - 15) / 6, rel=0.1)
+    assert before[60.0] == pytest.approx(load(wall - 15) * 15 / 60, rel=0.1), "the minute before is known"
 
 
 async def test_each_minute_is_added_once_and_at_its_time() -> None:
@@ -88,7 +92,7 @@ async def test_each_minute_is_added_once_and_at_its_time() -> None:
     clocks.wall += 130
     ahead.see({"orders": QueueMinute(six_one, 5000, 5000, sent=5000)})
     after = ahead.ahead()
-    assert after["orders"][-1].messages > 1.5 * load(MIDNIGHT + 6 * 3600), "the newest minute counts"
+    assert after["orders"].coming[-1] > 1.5 * load(MIDNIGHT + 6 * 3600), "the newest minute counts"
     for at in (six_one, six_one - 60):
         ahead.see({"orders": QueueMinute(at, 0, 0, sent=0)})
         assert ahead.ahead() == after
@@ -107,7 +111,7 @@ async def test_a_short_clock_change_does_not_stop_the_forecast() -> None:
     clocks.wall -= month_s
     assert ahead.ahead() == before
     ahead.see({"orders": QueueMinute(six + 120, sent=5000)})
-    assert ahead.ahead()["orders"][-1].messages > 1.5 * before["orders"][-1].messages
+    assert ahead.ahead()["orders"].coming[-1] > 1.5 * before["orders"].coming[-1]
 
 
 async def test_datapoints_from_before_the_requested_time_are_ignored() -> None:
@@ -123,7 +127,7 @@ async def test_datapoints_from_before_the_requested_time_are_ignored() -> None:
 async def test_a_forecast_that_is_too_old_expects_no_messages() -> None:
     ahead, clocks = await begun(DailyHistory(), MIDNIGHT + 6 * 3600)
     clocks.wall += 1800
-    assert {some.messages for some in ahead.ahead()["orders"]} == {0.0}
+    assert set(ahead.ahead()["orders"].coming + ahead.ahead()["orders"].past) == {0.0}
 
 
 async def test_a_denied_history_read_gives_a_notice() -> None:
@@ -146,11 +150,37 @@ async def test_an_unavailable_history_is_read_again_and_then_learned_from_new_mi
         clocks.wall = MIDNIGHT + 60.0 * minute + 1
         ahead.see({"orders": QueueMinute(clocks.now() - 1, sent=700 if minute % 5 == 0 else 0)})
     clocks.wall = MIDNIGHT + 60.0 * 184
-    assert ahead.ahead()["orders"][-1].messages > 350, "the next minute is a multiple of five"
+    assert ahead.ahead()["orders"].coming[-1] > 350, "the next minute is a multiple of five"
 
 
-@pytest.mark.parametrize(("forecast", "expected"), [(0.0, 100.0), (1e4, 1e4)])
-def test_the_forecast_can_only_raise_the_expected_arrivals(forecast: float, expected: float) -> None:
+async def test_the_last_minute_is_forecast_if_it_is_not_known_yet() -> None:
+    """At 06:03:20 the minute that ended at 06:00 is the newest one."""
+    ahead, clocks = await begun(DailyHistory(), MIDNIGHT + 6 * 3600)
+    clocks.wall = wall = MIDNIGHT + 6 * 3600 + 200
+    expected = load(wall - 20) * 20 / 60 + load(wall - 80) * 40 / 60
+    assert ahead.ahead()["orders"].past[-1] == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize(("usual", "messages", "expected"), [(100.0, 0.5, 0.0), (100.0, 0.51, 0.51), (0.0, 0.01, 0.01)])
+def test_hardly_any_messages_count_as_none(usual: float, messages: float, expected: float) -> None:
+    outlook = Outlook(100, (messages,) * 3, "profile", useful=True, usual=usual)
+    assert _expected(outlook, 101 * 60.0).coming[-1] == pytest.approx(expected)
+    assert _expected(replace(outlook, expected=(messages, 9.0, 9.0)), 101 * 60.0).coming[-1] == pytest.approx(messages)
+
+
+def test_a_forecast_shows_the_mean_of_a_day_also_where_no_history_is_known() -> None:
+    forecaster = Forecaster(8, bounded=False)
+    forecaster.see_all(0, [0.0, 100.0] * 1440)
+    outlook = forecaster.outlook()
+    assert outlook is not None
+    assert outlook.usual == pytest.approx(50.0, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("coming", "past", "expected"),
+    [(0.0, 0.0, 100.0), (1e4, 0.0, 10_100.0), (0.0, 100.0, 0.0), (50.0, 80.0, 70.0), (0.0, 500.0, 0.0)],
+)
+def test_what_exceeded_the_forecast_is_expected_again(coming: float, past: float, expected: float) -> None:
     """100 messages a minute arrive at the queue."""
     policy = Policy("orders", 0, 100, queues=(QueuePolicy("orders", 60.0),))
     sights = [
@@ -162,7 +192,11 @@ def test_the_forecast_can_only_raise_the_expected_arrivals(forecast: float, expe
         for poll in range(8)
     ]
     estimator = Estimator(policy, sights[0], 10.0)
-    ahead: Ahead = {"orders": tuple(TimedCount(within_s, forecast * within_s / 60) for within_s in EXPECTED_S)}
+    shares = [within_s / 60 for within_s in EXPECTED_S]
+    ahead = Foreseen(tuple(coming * share for share in shares), tuple(past * share for share in shares))
     for seen in sights:
-        knowledge = estimator.see(policy, seen, ahead)
-    assert knowledge.queues[0].coming[-1].messages == pytest.approx(expected, abs=1)
+        knowledge = estimator.see(policy, seen, {"orders": ahead})
+    messages = [each.messages for each in knowledge.queues[0].coming]
+    assert messages[-1] == pytest.approx(expected, abs=1)
+    assert messages == sorted(messages)
+    assert knowledge.foreseen == coming

@@ -205,6 +205,7 @@ class Draw:
             bottleneck=one((None, None, 1.0, 14.5)),
             trial=one((None, None, None, 25.0)),
             groups=one((None, None, None, 2.0, 7.0)),
+            foreseen=one((0.0, 0.0, 0.9, 50.0)),
         )
 
     def unseen(self) -> Unseen:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from autoscaler.core.engine import decide
@@ -9,6 +11,7 @@ from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Measurement, MetricReading, Observation, QueueReading, Rule
 from autoscaler.core.policy import Activation, MetricPolicy, QueuePolicy
 from tests.core.calm import NOW, demands, policy, seen
+from tests.core.test_latency import known
 
 
 @pytest.mark.parametrize(("waking", "target"), [(0, 0), (1, 0), (2, 1)])
@@ -40,6 +43,30 @@ def test_more_messages_than_the_threshold_or_another_signal_activate(
     decision = decide(configured, Memory(), world)
     assert decision.wakes is wakes
     assert wakes == (decision.target > 0) or world.fleet.desired
+
+
+@pytest.mark.parametrize(
+    ("threshold", "waiting", "foreseen", "wakes"),
+    [
+        (0, 0, 0.0, False),
+        (0, 0, 0.3, True),
+        (5, 0, 5.0, False),
+        (5, 0, 5.1, True),
+        (5, 3, 2.0, False),
+        (5, 3, 2.1, True),
+    ],
+)
+def test_forecast_messages_activate_like_present_ones(
+    threshold: int, waiting: int, foreseen: float, wakes: bool
+) -> None:
+    learned = replace(known((1.0, waiting), coming=((10.0, 40.0),)), foreseen=foreseen)
+    world = replace(seen(waiting, desired=0), knowledge=learned)
+    queues = (QueuePolicy("q", 60.0),)
+    decision = decide(
+        policy(processing_time_s=5.0, activation=Activation(threshold, 1), queues=queues), Memory(), world
+    )
+    assert decision.demand
+    assert (decision.wakes, decision.target > 0) == (wakes, wakes)
 
 
 def test_an_empty_queue_does_not_activate() -> None:

@@ -373,13 +373,13 @@ def test_received_sums_messages_and_empty_receives_of_the_running_tasks_per_peri
 
 
 def test_a_refused_scale_out_is_a_notice_with_the_reason() -> None:
-    """ECS refuses every call while the load rises: the daemon cannot add tasks, and reports why."""
+    """ECS refuses every call while the load rises. Without a forecast, tasks cannot be added, and the reason is shown."""
     scenario = SCENARIOS["throttling"]
     experiment = scenario.experiment(60.0)
     workload = experiment.drawn(0)
     [fault] = experiment.world.faults
     assert isinstance(fault, Throttling)
-    scaler = Ours(SimulatedSettings(60.0).policy())
+    scaler = Ours(replace(SimulatedSettings(60.0).policy(), look_ahead=False))
     play(workload, experiment.world, 0, scaler)
     periods = scaler.risks.until(workload.length_s)
     here = [each for each in periods if fault.start_s <= each.start_s <= fault.end_s]

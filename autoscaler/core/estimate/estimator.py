@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from math import ceil
+from types import MappingProxyType
+from typing import NamedTuple
 
 from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, Arrivals, Track
 from autoscaler.core.estimate.bottleneck import Bottleneck, WorkedMinute
@@ -55,8 +58,19 @@ STANDING_RATIO, STANDING_S = 0.5, 600.0
 for this share of the target: the peaks that tasks should even out are shorter.
 """
 
-Ahead = Mapping[str, tuple[TimedCount, ...]]
-"""The arrivals that the look-ahead expects for each queue, at `EXPECTED_S`."""
+
+class Foreseen(NamedTuple):
+    """The arrivals of a queue by its forecast: those expected within each of `EXPECTED_S` from now on, and those that
+    were expected within each of `EXPECTED_S` until now.
+    """
+
+    coming: tuple[float, ...]
+    past: tuple[float, ...]
+
+
+Ahead = Mapping[str, Foreseen]
+"""The queues with a useful forecast."""
+NOTHING_AHEAD: Ahead = MappingProxyType({})
 
 
 class Estimator:
@@ -102,8 +116,8 @@ class Estimator:
         self._running = seen.fleet.running
         self._learned_at: Instant | None = None
 
-    def see(self, policy: Policy, seen: Observation, ahead: Ahead | None = None) -> Knowledge:
-        """Return the knowledge, including this observation. `ahead` can only raise the expected arrivals."""
+    def see(self, policy: Policy, seen: Observation, ahead: Ahead = NOTHING_AHEAD) -> Knowledge:
+        """Return the knowledge, including this observation."""
         known, now, mean_s = _known(seen), seen.now, self._throughput.mean_s
         self._starting.see(seen.fleet, now)
         received = late = 0.0
@@ -130,13 +144,15 @@ class Estimator:
                 latency_s = policy.latency_of(name)
                 standing |= queue.stands(STANDING_RATIO * latency_s, max(STANDING_S, latency_s), now)
                 delayed = (TimedCount(0.0, counts.delayed),) if policy.count_delayed and counts.delayed > 0 else ()
-                coming = _coming(recent[name], (ahead or {}).get(name))
+                coming = _coming(recent[name], ahead.get(name))
                 queues.append(QueueKnowledge(name, (*delayed, *queue.waited), coming))
         minute = max(0.0, sum([arrived[-1] for arrived in recent.values()]))
         learned = self._knowledge(policy, tuple(queues), now, minute, (received, late))
-        foreseen = any(some.messages > 0 for expected in (ahead or {}).values() for some in expected)
-        arriving = foreseen or any(queue.arrives(now) for queue in self._queues.values())
-        return replace(learned, arriving=arriving, standing=standing) if standing or not arriving else learned
+        foreseen = sum([ahead[name].coming[-1] for name in known if name in ahead])
+        arriving = foreseen > 0 or any(queue.arrives(now) for queue in self._queues.values())
+        if standing or foreseen or not arriving:
+            return replace(learned, arriving=arriving, standing=standing, foreseen=foreseen)
+        return learned
 
     def recall(self, seen: Observation, past: Sequence[PastMinute]) -> None:
         """Learn from the minutes that CloudWatch stored before the first observation `seen`. Call it before `see`."""
@@ -376,10 +392,16 @@ def _late(queue: Arrivals, gone: float, elapsed_s: float, latency_s: float) -> f
     return late
 
 
-def _coming(recent: list[float], ahead: tuple[TimedCount, ...] | None) -> tuple[TimedCount, ...]:
-    """Return the expected arrivals: the recent ones, or those of the look-ahead if they are more."""
-    coming = map(TimedCount, EXPECTED_S, recent)
-    return tuple(coming) if ahead is None else tuple(map(max, coming, ahead))
+def _coming(recent: list[float], ahead: Foreseen | None) -> tuple[TimedCount, ...]:
+    """Return the expected arrivals: as many as recently; or the forecast, and as many again as exceeded it recently.
+
+    At the end of a burst of 60 messages in a minute that was expected, 60 are not expected again. If none was expected,
+    they are.
+    """
+    if ahead is not None:
+        again = [each + max(0.0, was - by) for each, was, by in zip(ahead.coming, recent, ahead.past, strict=True)]
+        recent = list(accumulate(again, max))
+    return tuple(map(TimedCount, EXPECTED_S, recent))
 
 
 def _known(seen: Observation) -> dict[str, Backlog]:

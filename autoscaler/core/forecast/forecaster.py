@@ -127,6 +127,7 @@ class Forecaster:
             method=METHODS[self._leading] if useful else METHODS[_LAST],
             useful=useful,
             above=self._above(),
+            usual=self._history.usual(),
         )
 
     def _above(self) -> Singles | None:
@@ -335,6 +336,8 @@ class Outlook:
     method: str
     """The method with the largest weight, two minutes ahead."""
     useful: bool
+    usual: float = 0.0
+    """The mean messages per minute over a day, up to the newest complete hour."""
     above: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     """By minute and quantile: how far the root of a count is above the root of the expected one. None: not requested.
     """

@@ -106,6 +106,11 @@ class WeekHistory:
         roots: Floats = self._codes.take(positions) * (self._peaks.astype(np.float64) / _STEPS).take(positions // HOUR)
         return roots
 
+    def usual(self) -> float:
+        """The mean count of the newest day of complete hours. Before the first known minute it is that minute's."""
+        roots = self.coded(self.coded_until - DAY + np.arange(DAY))
+        return float(np.mean(roots * roots))
+
     def _code(self) -> None:
         """Encode an hour as bytes when its last minute is there."""
         if (self.newest + 1) % HOUR:

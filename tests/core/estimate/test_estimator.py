@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.core.estimate import Estimator
-from autoscaler.core.knowledge import Knowledge, Regime, TimedCount
+from autoscaler.core.estimate.estimator import Foreseen
+from autoscaler.core.knowledge import Knowledge, Regime
 from autoscaler.core.model import Backlog, Fleet, Flow, Missing, Observation, QueueReading
 from autoscaler.core.policy import Policy, QueuePolicy
 from autoscaler.core.signals import MOST_MESSAGES
@@ -109,19 +110,17 @@ def test_without_arrivals_there_is_no_load(processing_s: float) -> None:
     assert (known.load, known.lasting_load, known.rate_per_s.value) == (0.0, 0.0, 0.0)
 
 
-def test_a_look_ahead_can_only_raise_the_expected_arrivals() -> None:
+def test_the_forecast_is_expected_and_what_exceeded_it_before() -> None:
     polls = LearnedPolls(policy())
     polls.grow(*[4] * 8)
-    ahead = {
-        "q": tuple(
-            TimedCount(float(span), messages)
-            for span, messages in zip(range(10, 70, 10), [1, 9, 9, 9, 90, 90], strict=True)
-        )
-    }
-    known = polls.estimator.see(polls.policy, polls.seen(32), ahead)
-    assert [each.messages for each in known.queues[0].coming] == pytest.approx([4, 9, 12, 16, 90, 90])
-    other = polls.estimator.see(polls.policy, polls.seen(32), {"other": ahead["q"]})
+    some, none = (1.0, 9.0, 9.0, 9.0, 90.0, 90.0), (0.0,) * 6
+    known = polls.estimator.see(polls.policy, polls.seen(32), {"q": Foreseen(some, none)})
+    assert [each.messages for each in known.queues[0].coming] == pytest.approx([5, 17, 21, 25, 110, 114])
+    known = polls.estimator.see(polls.policy, polls.seen(32), {"q": Foreseen(some, (4.0, 8.0, 10.0, 11.0, 99.0, 99.0))})
+    assert [each.messages for each in known.queues[0].coming] == pytest.approx([1, 9, 11, 14, 90, 90])
+    other = polls.estimator.see(polls.policy, polls.seen(32), {"other": Foreseen(some, none)})
     assert [each.messages for each in other.queues[0].coming] == pytest.approx([4, 8, 12, 16, 20, 24])
+    assert other.foreseen == 0
 
 
 def test_messages_arrive_if_the_count_rose_or_the_look_ahead_expects_some() -> None:
@@ -129,9 +128,9 @@ def test_messages_arrive_if_the_count_rose_or_the_look_ahead_expects_some() -> N
     assert not polls.known.arriving
     assert polls.see(1).arriving
     assert [polls.see(1).arriving for _ in range(7)] == [True] * 6 + [False]
-    some, none = {"q": (TimedCount(10.0, 0.1),)}, {"q": (TimedCount(10.0, 0.0),)}
-    assert polls.estimator.see(polls.policy, polls.seen(1), some).arriving
-    assert not polls.estimator.see(polls.policy, polls.seen(1), none).arriving
+    for each, arrives in [(0.1, True), (0.0, False)]:
+        ahead = {"q": Foreseen((each,) * 6, (0.0,) * 6)}
+        assert polls.estimator.see(polls.policy, polls.seen(1), ahead).arriving is arrives
 
 
 def test_delayed_messages_wait_first_if_they_count() -> None:
