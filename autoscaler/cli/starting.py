@@ -1,4 +1,4 @@
-"""`init`: ask five questions and write the files for a first deployment."""
+"""`init`: ask six questions and write the files for a first deployment."""
 
 from __future__ import annotations
 
@@ -16,12 +16,24 @@ from autoscaler.cli.output import USAGE, is_terminal, leave
 from autoscaler.errors import ConfigError
 
 LATENCY, MOST_TASKS = "60s", 10
+UNKNOWN = "unknown"
+
+
+class DurationOrUnknown(click.ParamType[float | None]):
+    """A duration as in the settings, in seconds, or `unknown`: None."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        return None if value == UNKNOWN else Duration().convert(value, param, ctx)
+
 
 QUESTIONS = {
     "cluster": ("Name of the ECS cluster?", None, click.STRING),
     "service": ("Name of the ECS service?", None, click.STRING),
     "queues": ("SQS queues that its tasks receive from? (names, URLs or ARNs, separated by commas)", None, QueueList()),
     "latency_s": ("Latency target: how long may a message wait?", LATENCY, Duration()),
+    "processing_s": ("How long does a task process one message?", UNKNOWN, DurationOrUnknown()),
     "max_tasks": ("Maximum number of tasks?", MOST_TASKS, click.IntRange(1, 5000)),
 }
 """The text, the default and the type of each question."""
@@ -30,11 +42,17 @@ FLAGS = {"cluster": "--cluster", "service": "--service", "queues": "--queues"}
 """The options of the questions without a default."""
 
 
-@click.command(short_help="Ask five questions and write the files for a first deployment.")
+@click.command(short_help="Ask six questions and write the files for a first deployment.")
 @click.option("--cluster", help="ECS cluster.")
 @click.option("--service", help="ECS service to scale.")
 @click.option("--queues", type=QueueList(), help="SQS queues of the service: names, URLs or ARNs, comma-separated.")
 @click.option("--acceptable-latency", "latency_s", type=Duration(), help=f"Latency target, such as {LATENCY}.")
+@click.option(
+    "--processing-time",
+    "processing_s",
+    type=DurationOrUnknown(),
+    help=f"How long a task processes one message, such as 5s; it is learned later.  [default: {UNKNOWN}]",
+)
 @click.option("--max-tasks", type=click.IntRange(1, 5000), help="Maximum number of tasks.")
 @click.option("--region", help="AWS Region.  [default: AWS_REGION]")
 @click.option("--account", type=Account(), help="AWS account ID.  [default: from the queues]")
@@ -49,7 +67,7 @@ FLAGS = {"cluster": "--cluster", "service": "--service", "queues": "--queues"}
 @click.option("--force", is_flag=True, help="Replace existing files of the same name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the files and the next steps as JSON, without questions.")
 def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
-    """Ask five questions and write the files for a first deployment: settings, IAM policy, task definition, next steps.
+    """Ask six questions and write the files for a first deployment: settings, IAM policy, task definition, next steps.
 
     The mode is shadow: the daemon reads, decides and reports, and its role has no write permissions. Options replace
     questions. Without a terminal, missing options are reported as errors.
@@ -65,7 +83,8 @@ def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
 
     given["region"] = given["region"] or region_in(os.environ)
     try:
-        answers = InitAnswers(acceptable_latency_s=given.pop("latency_s"), **given).completed()
+        latency_s, processing_s = given.pop("latency_s"), given.pop("processing_s")
+        answers = InitAnswers(acceptable_latency_s=latency_s, processing_time_s=processing_s, **given).completed()
         placed = written(files(answers), out, over=force)
     except ConfigError as error:
         leave("\n".join(f"init: {_flag(problem.where)}: {problem.what}" for problem in error.problems), USAGE)

@@ -22,15 +22,16 @@ def init(place: Path, *arguments: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-async def test_there_are_five_prompts_on_a_terminal_and_an_invalid_answer_repeats_its_prompt(tmp_path: Path) -> None:
-    answers = b"prod\norders-worker\nno queue!\norders\n90\n90s\n\n"
+async def test_there_are_six_prompts_on_a_terminal_and_an_invalid_answer_repeats_its_prompt(tmp_path: Path) -> None:
+    answers = b"prod\norders-worker\nno queue!\norders\n90\n90s\nlong\n40s\n\n"
     ended = await on_a_terminal("init", "--out", str(tmp_path / "setup"), typed=answers)
     assert ended.code == 0, ended.text
-    assert ended.text.count("?") >= 5
+    assert ended.text.count("?") >= 6
     assert "is not a queue" in ended.text
     assert "has no unit" in ended.text
     settings = (tmp_path / "setup" / "autoscaler.toml").read_text()
     assert 'acceptable_latency = "90s"' in settings
+    assert 'processing_time = "40s"' in settings
     assert "max_tasks = 10" in settings
     assert {path.name for path in (tmp_path / "setup").iterdir()} == NAMES
 
@@ -41,6 +42,16 @@ def test_with_options_there_is_no_prompt_and_the_next_steps_are_printed(tmp_path
     assert out.count("wrote ") == len(NAMES)
     assert "autoscaler doctor" in out
     assert "scale_out_only" in out
+
+
+@pytest.mark.parametrize(("given", "settings"), [((), ""), (("unknown",), ""), (("2m",), 'processing_time = "120s"')])
+def test_an_unknown_processing_time_is_not_set(tmp_path: Path, given: tuple[str, ...], settings: str) -> None:
+    options = ["--processing-time", *given] if given else []
+    assert init(tmp_path / "setup", *GIVEN, *options)[0] == 0
+    written = (tmp_path / "setup" / "autoscaler.toml").read_text()
+    assert settings in written
+    assert ("processing_time" in written) == bool(settings)
+    assert ("PROCESSING_TIME" in (tmp_path / "setup" / "task-definition.json").read_text()) == bool(settings)
 
 
 def test_with_json_the_output_is_the_files_and_the_steps(tmp_path: Path) -> None:
@@ -76,6 +87,8 @@ def test_files_are_overwritten_only_with_force(tmp_path: Path) -> None:
         (["--queues", ","], "contains no queue"),
         (["--max-tasks", "0"], "0 is not in the range"),
         (["--acceptable-latency", "90"], "has no unit"),
+        (["--processing-time", "soon"], "is not a duration"),
+        (["--processing-time", "0s"], "init: --processing-time: "),
         (["--account", "1"], "twelve digits"),
         (["--cluster", "no cluster!"], "init: --cluster: "),
         (["--region", "nowhere"], "init: --region: "),

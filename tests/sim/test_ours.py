@@ -373,7 +373,7 @@ def test_received_sums_messages_and_empty_receives_of_the_running_tasks_per_peri
 
 
 def test_a_refused_scale_out_is_a_notice_with_the_reason() -> None:
-    """ECS refuses every call while the load rises. Without a forecast, tasks cannot be added, and the reason is shown."""
+    """ECS refuses every call while the load rises. Without a forecast no task is added, and the reason is reported."""
     scenario = SCENARIOS["throttling"]
     experiment = scenario.experiment(60.0)
     workload = experiment.drawn(0)

@@ -15,8 +15,8 @@ SHADOW = "shadow"
 
 @dataclass(frozen=True, slots=True)
 class InitAnswers:
-    """The answers. `queues` as they were written: names, URLs or ARNs. `region`, `account`, `image` None: not known; a
-    placeholder in capitals replaces them.
+    """The answers. `queues` as they were written: names, URLs or ARNs. `processing_time_s` None: not known, it is
+    learned. `region`, `account`, `image` None: not known; a placeholder in capitals replaces them.
     """
 
     cluster: str
@@ -27,6 +27,7 @@ class InitAnswers:
     region: str | None = None
     account: str | None = None
     image: str | None = None
+    processing_time_s: float | None = None
 
     @property
     def key(self) -> str:
@@ -58,7 +59,11 @@ class InitAnswers:
             "MAX_TASKS": str(self.max_tasks),
             "ACCEPTABLE_LATENCY": shown(self.acceptable_latency_s),
             "MODE": SHADOW,
-        } | ({"REGION": self.region} if self.region else {})
+        }
+        if self.processing_time_s is not None:
+            settings["PROCESSING_TIME"] = shown(self.processing_time_s)
+        if self.region:
+            settings["REGION"] = self.region
         return {PREFIX + name: value for name, value in settings.items()}
 
     def toml(self) -> str:
@@ -80,6 +85,7 @@ class InitAnswers:
 
     def _fields(self) -> Mapping[str, object]:
         where = {"region": self.region} if self.region else {}
+        work = {} if self.processing_time_s is None else {"processing_time": shown(self.processing_time_s)}
         return {
             "cluster": self.cluster,
             "service": self.service,
@@ -88,6 +94,7 @@ class InitAnswers:
             "min_tasks": 0,
             "max_tasks": self.max_tasks,
             "acceptable_latency": shown(self.acceptable_latency_s),
+            **work,
         }
 
 
