@@ -232,7 +232,7 @@ def _load_vote(load: TargetLoad, policy: Policy, memory: Memory, seen: Observati
     found = follow(periods, load.target, current, window_s, load.least)
     is_covered = not memory.lapsed and memory.known_for_s(seen.now) >= window_s
     wording = _METRIC if load.name != load.signal else _UTILIZATION
-    facts = (load.name, load.value, Several(shown_tasks(load.tasks), "task"), load.target)
+    facts = (load.name, load.value, Several(load.tasks, "task"), load.target)
     measured = Term(load.name, found.planned if found.rises else max(load.least, found.measured), wording, facts)
     terms = [measured, *_held(found, current, seconds(window_s), is_covered)]
     if cap is not None:
@@ -265,8 +265,8 @@ def _held(found: LoadRequirement, current: int, window: str, covered: bool) -> l
     if not covered:
         return [*terms, Term("present", float(current), "fewer tasks only after {0}", (window,))]
     if not found.falls:
-        return [*terms, Term("present", float(current), "up to {0} tasks within {1}", (round(found.held, 2), window))]
-    return [*terms, Term("highest", found.held, "up to {0} tasks within {1}", (round(found.held, 2), window))]
+        return [*terms, Term("present", float(current), "up to {0} tasks within {1}", (found.held, window))]
+    return [Term("highest", found.held, "up to {0} tasks within {1}", (found.held, window))]
 
 
 def _add_metrics(policy: Policy, seen: Observation, known: Known, votes: list[Vote], gaps: list[Gap]) -> None:
@@ -283,11 +283,6 @@ def _add_metrics(policy: Policy, seen: Observation, known: Known, votes: list[Vo
             votes.append(Vote(metric.name, reading.value / metric.target_per_task, _PER_TASK, facts))
     if policy.formula is not None:
         _add_formula(policy.formula, _named(seen, known, values), votes, gaps)
-
-
-def shown_tasks(tasks: float) -> float:
-    """Return a number of tasks for display: an int if it is whole, otherwise rounded to two decimals."""
-    return int(tasks) if tasks == int(tasks) else round(tasks, 2)
 
 
 def _named(seen: Observation, known: Known, values: dict[str, Measurement | Missing]) -> dict[str, float | None]:

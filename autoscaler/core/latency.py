@@ -144,7 +144,8 @@ def _limited(required: Need, cap: Term) -> Need:
 def _required(policy: Policy, known: Knowledge, work: Work, running: int, current: int) -> Need:
     latency_s = policy.shortest_latency_s
     latencies = [policy.latency_of(queue.name) for queue in known.queues]
-    plan = _plan(policy, known, work, running, latencies)
+    longest_s = max(latencies, default=0.0)
+    plan = _plan(policy, known, work, running, longest_s)
     spent = [each - min(GUARD_S, GUARD_RATIO * each) for each in latencies]
     in_time_s = known.interval_s + known.start_late_s
     horizon_s = max(spent, default=0.0)
@@ -163,7 +164,7 @@ def _required(policy: Policy, known: Knowledge, work: Work, running: int, curren
         return _capped((due, later, *early), work, plan, must=True)
     if early:
         return _capped(early, work, plan, must=False)
-    eased = _needed(plan, latencies, EASE_RATIO, max(EASE_RATIO * max(latencies, default=0.0) + EASED_FOR_S, in_time_s))
+    eased = _needed(plan, latencies, EASE_RATIO, max(EASE_RATIO * longest_s + EASED_FOR_S, in_time_s))
     headroom = _headroom(known, latency_s) if known.load > SMALL_LOAD else 0.0
     load = known.load + headroom if known.load > SMALL_LOAD else 0.0
     spare = work.messages / plan.slots + SPARE_TASKS if latency_s >= in_time_s else inf
@@ -178,7 +179,7 @@ def _required(policy: Policy, known: Knowledge, work: Work, running: int, curren
     return Need(min(float(current), max([term.tasks for term in terms[:-1]])), must=False, terms=terms)
 
 
-def _plan(policy: Policy, known: Knowledge, work: Work, running: int, latencies: list[float]) -> _Plan:
+def _plan(policy: Policy, known: Knowledge, work: Work, running: int, longest_s: float) -> _Plan:
     slots, slot_s = known.concurrency.value, max(known.slow_s, known.holding_s, 1e-3)
     taken = _taken(known, work, running * slots)
     return _Plan(
@@ -193,7 +194,7 @@ def _plan(policy: Policy, known: Knowledge, work: Work, running: int, latencies:
         slot_s=slot_s,
         start_s=known.start_s.value,
         floor_s=known.start_s.value + min(CATCH_UP_S, CATCH_UP_RATIO * policy.shortest_latency_s),
-        until_s=known.start_s.value + min(CATCH_UP_S, CATCH_UP_RATIO * max(latencies, default=0.0)),
+        until_s=known.start_s.value + min(CATCH_UP_S, CATCH_UP_RATIO * longest_s),
     )
 
 
@@ -244,8 +245,7 @@ def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float)
             if due_s > up_s:
                 here += count * slots * (1 + (due_s - up_s) / slot_s)
         if total > here:
-            up_for_s = due_s - start_s
-            receives = 1 + up_for_s / slot_s if up_for_s > 0 else 1.0
+            receives = 1 + (due_s - start_s) / slot_s  # nothing is due before `floor_s`, when a new task has started
             required = tasks + (total - here) / (slots * receives)
         else:
             required = tasks * total / here if here > 0 else 0.0
@@ -269,7 +269,7 @@ def _due(plan: _Plan, latencies: list[float], share: float, horizon_s: float) ->
                 overdue += messages
             else:
                 due.append((left_s, messages))
-        for within_s, messages in coming if spend_s < horizon_s else ():
+        for within_s, messages in coming:
             left_s = spend_s + within_s
             if left_s > horizon_s:
                 break
@@ -282,7 +282,7 @@ def _due(plan: _Plan, latencies: list[float], share: float, horizon_s: float) ->
             before = messages
     if len(plan.queues) > 1:
         due.sort(key=itemgetter(0))
-    return [(floor_s, overdue), *due] if overdue else due
+    return [(floor_s, overdue), *due]
 
 
 def _headroom(known: Knowledge, latency_s: float) -> float:

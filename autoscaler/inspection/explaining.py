@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from autoscaler.config import aligned
 from autoscaler.config.quoting import printable
-from autoscaler.core.demand import shown_tasks
 from autoscaler.core.figures import number, seconds, several
 from autoscaler.core.knowledge import Estimate, Knowledge, Regime
 from autoscaler.core.model import Backlog, Fleet, Flow, Measurement, Missing, Observation, Utilization
@@ -173,7 +172,7 @@ def _counts(backlog: Backlog) -> Iterator[str]:
 
 
 def _of_then(tasks: float | None) -> str:
-    return "" if tasks is None else f", {several(shown_tasks(tasks), 'task')} at the time"
+    return "" if tasks is None else f", {several(tasks, 'task')} at the time"
 
 
 def _votes(account: Mapping[str, Any]) -> list[dict[str, Any]]:

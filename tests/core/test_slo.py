@@ -9,7 +9,7 @@ import pytest
 from autoscaler.core.engine import decide
 from autoscaler.core.knowledge import Knowledge
 from autoscaler.core.memory import AcceptedChange, Memory
-from autoscaler.core.model import Backlog, Decision, Fleet, Observation, QueueReading
+from autoscaler.core.model import Backlog, Decision, Fleet, Missing, Observation, QueueReading
 from autoscaler.core.policy import Policy, RateLimit
 from autoscaler.core.slo import at_risk, expected_wait_s, refused
 from tests.core.calm import NOW
@@ -71,6 +71,7 @@ def test_with_a_running_task_the_start_up_time_does_not_count() -> None:
 def test_without_estimates_nothing_is_predicted() -> None:
     observation = seen(None, 600, 5)
     assert decided(policy(max_tasks=5), observation)[0] is None
+    assert decided(policy(max_tasks=5, processing_time_s=5.0), observation)[0] is None, "the latency votes"
     assert expected_wait_s(observation) is None
 
 
@@ -92,6 +93,14 @@ def test_a_service_that_was_set_to_0_by_hand_is_at_risk_with_any_kind_of_demand(
     assert "30 messages wait" in reason
 
 
+def test_the_waiting_messages_of_the_queues_that_were_read_are_reported_for_a_service_that_was_set_to_0() -> None:
+    unread = QueueReading("r", Missing("it was denied", "denied"))
+    observation = replace(seen(None, 30, 0), queues=(*seen(None, 30, 0).queues, unread))
+    reason, _ = decided(policy(min_tasks=2), observation, Memory(expected=5))
+    assert reason is not None
+    assert "30 messages wait" in reason
+
+
 def test_a_service_at_0_that_needs_no_task_is_not_at_risk() -> None:
     reason, _ = decided(policy(min_tasks=0), seen(known(), 0, 0), Memory(expected=0, off=True))
     assert reason is None
@@ -105,3 +114,4 @@ def test_a_refused_scale_out_is_reported_and_a_refused_scale_in_is_not() -> None
     )
     _, fewer = decided(policy(), seen(known(), 0, 9))
     assert refused(fewer, "ECS throttled the call") is None
+    assert refused(replace(fewer, target=fewer.current), "ECS throttled the call") is None

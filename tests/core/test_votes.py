@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from autoscaler.core.demand import read_signals
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
@@ -20,6 +21,7 @@ from autoscaler.core.model import (
 )
 from autoscaler.core.policy import MetricPolicy, QueuePolicy
 from tests.core.calm import NOW, demands, policy, rules, seen
+from tests.core.test_latency import known
 
 
 def tasks_by_signal(decision: Decision) -> dict[str, int]:
@@ -202,3 +204,51 @@ def test_a_sum_in_a_formula_is_missing_unless_all_queues_were_read() -> None:
     two = policy(formula="visible", queues=(QueuePolicy("q", 60.0), QueuePolicy("r", 60.0)))
     unread = (*queue(50), QueueReading("r", Missing("denied", "denied")))
     assert "formula" not in tasks_by_signal(decide(two, Memory(), seen(0, queues=unread)))
+
+
+@pytest.mark.parametrize(("in_flight", "is_limited"), [(10, False), (11, True)])
+def test_a_vote_for_the_present_count_is_not_limited_to_it(in_flight: int, is_limited: bool) -> None:
+    [vote] = read_signals(policy(backlog_per_task=1.0), seen(0, in_flight=in_flight)).votes
+    assert vote.load == 10.0
+    assert ("nothing is visible" in vote.reason) is is_limited
+
+
+def test_messages_in_flight_share_the_slots_of_a_task() -> None:
+    timed = policy(backlog_per_task=None, processing_time_s=1.0, task_concurrency=4)
+    [vote] = read_signals(timed, seen(0, in_flight=8)).votes
+    assert vote.load == 2.0
+
+
+def test_the_age_of_a_queue_without_a_visible_message_does_not_shorten_its_time() -> None:
+    """5 s each: 70 messages in flight, 7 per task in half of 60 s; one visible message, 61 per task in 300 s."""
+    two = policy(
+        backlog_per_task=None, processing_time_s=5.0, queues=(QueuePolicy("q", 60.0), QueuePolicy("slow", 600.0))
+    )
+    readings = (*queue(0, in_flight=70, oldest_age_s=60.0), QueueReading("slow", Backlog(1, 0, 0, NOW)))
+    [vote] = read_signals(two, seen(0, queues=readings)).votes
+    assert vote.load == pytest.approx(70 / 7 + 1 / 61)
+
+
+def test_estimates_vote_only_if_a_queue_was_read() -> None:
+    unread = seen(0, queues=(QueueReading("q", Missing("denied", "denied")),), knowledge=known((30.0, 500.0)))
+    assert read_signals(policy(backlog_per_task=None), unread).votes == ()
+
+
+@pytest.mark.parametrize(
+    ("configured", "learned", "message_s"), [(None, None, 0.0), (6.0, None, 2.0), (6.0, 5.0, 2.5), (None, 5.0, 2.5)]
+)
+def test_the_task_seconds_of_a_message_are_its_processing_time_per_slot(
+    configured: float | None, learned: float | None, message_s: float
+) -> None:
+    """Configured: 6 s and 3 slots. Learned: 5 s and 2 slots, which replace the configured values."""
+    knowledge = None if learned is None else known(slow_s=learned, slots=2.0)
+    signals = read_signals(policy(processing_time_s=configured, task_concurrency=3), seen(9, knowledge=knowledge))
+    assert signals.message_s == message_s
+
+
+@pytest.mark.parametrize(("arriving", "load"), [(False, 10.0), (True, 500.0)])
+def test_messages_in_flight_require_more_tasks_if_messages_arrive(arriving: bool, load: float) -> None:
+    """The next messages arrive while the workers hold these."""
+    learned = replace(known(), arriving=arriving)
+    [vote] = read_signals(policy(backlog_per_task=1.0), seen(0, in_flight=500, knowledge=learned)).votes
+    assert vote.load == load

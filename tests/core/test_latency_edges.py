@@ -1,0 +1,100 @@
+"""The latency vote at the edges of its plan: a few messages, slow receives, several queues, and the caps of the load.
+
+As in `test_latency_formulas.py`: a message takes 5 s, a task has one slot and starts in 50 s (late: 75 s), polls are
+10 s apart, processing times do not spread, and an overdue message of a target of 60 s is due in 65 s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import sqrt
+
+import pytest
+
+from autoscaler.core.knowledge import QueueKnowledge, TimedCount
+from autoscaler.core.latency import need
+from autoscaler.core.policy import Policy, QueuePolicy
+from tests.core.test_latency import known, required, work
+from tests.core.test_latency_formulas import LATER, needed, regular, terms
+
+
+@pytest.mark.parametrize("running", [0, 2])
+def test_an_entry_without_messages_requires_no_task(running: int) -> None:
+    """Two busy tasks of long and varying work are planned to receive nothing within 65 s."""
+    nothing = known((LATER, 0.0), (LATER, 0.0), slow_s=1000.0, spread=100.0)
+    assert terms(nothing, running=running, in_flight=running)["due"] == 0.0
+
+
+@pytest.mark.parametrize("running", [0, 2])
+def test_estimated_arrivals_below_zero_require_no_task(running: int) -> None:
+    """CloudWatch counted fewer messages than were estimated."""
+    fewer = regular(coming=((10.0, -1.0), (30.0, -0.5), (60.0, -3.0)))
+    found = {term.name: term.tasks for term in needed(fewer, running=running, in_flight=running).terms}
+    assert (found["due"], found["ease"]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("slow_s", "received"), [(65.0, 1.0), (130.0, 0.5), (650.0, 0.1)])
+def test_a_busy_task_receives_a_part_of_a_message(slow_s: float, received: float) -> None:
+    slow = regular((LATER, 300.0), slow_s=slow_s)
+    assert terms(slow, running=1, in_flight=1)["due"] == pytest.approx(1 + (300 - received) / (1 + 15 / slow_s))
+    few = regular((LATER, received / 2), slow_s=slow_s)
+    assert terms(few, running=1, in_flight=1)["due"] == pytest.approx(0.5), "half of what the task receives"
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(1.0, 0.25), (1.0, 0.5), (4.0, 1.0)])
+def test_a_shortfall_of_less_than_a_message_is_no_negative_number_of_receives(mean: float, spread: float) -> None:
+    """One message in 65 s, less 2.33 x 0.5: -0.17. The plan counts 0, and not less than the new tasks alone."""
+    assert -1.0 < mean - 2.33 * sqrt(spread * mean) < 0.0
+    slow = known((LATER, 300.0), slow_s=65.0 / mean, spread=spread)
+    due = terms(slow, running=1, in_flight=1)["due"]
+    assert due == pytest.approx(1 + 300 / (1 + 15 * mean / 65))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_messages_of_two_queues_are_due_in_the_order_of_their_deadlines(reverse: bool) -> None:
+    """100 messages are due in 292 s and 20 in 792 s, whichever queue is listed first: 100 / (1 + 242 / 5) tasks."""
+    queues = [QueueKnowledge("patient", (TimedCount(100, 20),)), QueueKnowledge("urgent", (TimedCount(0, 100),))]
+    policies = [QueuePolicy("patient", 900.0), QueuePolicy("urgent", 300.0)]
+    if reverse:
+        queues.reverse()
+    both = replace(regular(), interval_s=1000.0, queues=tuple(queues))
+    found = need(Policy("orders", 0, 1000, queues=tuple(policies)), both, work(120), 0, 0)
+    assert found.terms[0].tasks == pytest.approx(100 / (1 + 242 / 5))
+
+
+def test_the_horizon_of_each_term_is_stated() -> None:
+    """A poll of 10 s and a late start of 75 s, and for the next poll half a minute more."""
+    due, later, *_ = needed(regular((LATER, 40.0))).terms
+    assert (due.reason, later.reason) == (
+        "to receive in time all messages that are due within 85 s",
+        "to receive in time all messages that are due within 115 s",
+    )
+
+
+@pytest.mark.parametrize(("load", "is_added"), [(1.4, False), (1.42, True)])
+def test_a_standing_backlog_adds_tasks_from_more_than_seven_tenths_of_a_task_on(load: float, is_added: bool) -> None:
+    """Half of the load, if no message waits any more: exactly 0.7 tasks with a load of 1.4."""
+    standing = replace(regular(), standing=True, lasting_load=load)
+    assert ("standing" in terms(standing)) is is_added
+
+
+@pytest.mark.parametrize(("trial", "current", "limit"), [(12.0, 5, 12.0), (12.0, 20, 20.0), (12.5, 12, 12.5)])
+def test_a_trial_limits_the_tasks_but_removes_none(trial: float, current: int, limit: float) -> None:
+    free = known((LATER, 5000.0), load=40.0)
+    assert required(free, running=current) > 20
+    assert required(replace(free, trial=trial), running=current) == limit
+
+
+def test_the_smallest_of_several_caps_is_the_load() -> None:
+    free = known((LATER, 5000.0), load=40.0)
+    caps = {"bottleneck": 14.5, "groups": 13.0, "trial": 12.0}
+    found = needed(replace(free, **caps), running=5)  # type: ignore[arg-type]
+    assert (found.load, found.must) == (12.0, True)
+    assert [(term.name, term.tasks) for term in found.terms if term.cap and term.name in caps] == list(caps.items())
+
+
+@pytest.mark.parametrize(("slots", "tasks"), [(1.0, 3.0 + 20.0), (2.0, 3.0 + 10.0)])
+def test_a_standing_backlog_is_received_within_the_target_next_to_half_of_the_load(slots: float, tasks: float) -> None:
+    """1,200 messages of 5 s within 300 s keep 20 slots busy, and the load of 6 tasks counts half."""
+    standing = replace(known((0.0, 1200.0), load=6.0, slots=slots), standing=True)
+    assert terms(standing, running=6, latency_s=300.0, in_flight=6)["standing"] == pytest.approx(tasks)
