@@ -42,9 +42,11 @@ class Arrivals:
         "_assumed",
         "_completed_at",
         "_counted_at",
+        "_empty_at",
         "_level",
         "_levels",
         "_oldest_at",
+        "_rises",
         "_rose_at",
         "_short_at",
         "_turnover_at",
@@ -57,7 +59,9 @@ class Arrivals:
     def __init__(self, reach_s: float, first: Backlog, now: Instant) -> None:
         self.curve = Track(reach_s, now)
         self._levels = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
+        self._rises = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
         self._uncounted = _Uncounted(now)
+        self._empty_at = -inf if first.visible else now
         self._level = first.visible + first.in_flight
         self._oldest_at = self._short_at = now
         self._assumed = 0.0
@@ -72,6 +76,8 @@ class Arrivals:
         processing time. Returns the estimated number of arrivals.
         """
         level = seen.visible + seen.in_flight
+        if not seen.visible:
+            self._empty_at = now
         if level > self._level:
             self._rose_at = now
         elif level < self._level:
@@ -82,6 +88,7 @@ class Arrivals:
         arrived = max(0.0, level - self._level + completed)
         self.curve.add(now, arrived)
         self._levels.add(now, float(level - self._level))
+        self._rises.add(now, float(max(0, level - self._level)))
         self._uncounted.add(now, level - self._level, completed)
         self._level = level
         return arrived
@@ -137,17 +144,49 @@ class Arrivals:
         """Note that messages are being completed, as of now."""
         self._completed_at, self._assumed = now, 0.0
 
-    def waiting(self, seen: Backlog, now: Instant) -> tuple[TimedCount, ...]:
-        """Return the waiting messages with their ages, newest first."""
+    def waiting(self, seen: Backlog, now: Instant, *, held: bool = False) -> tuple[TimedCount, ...]:
+        """Return the waiting messages with their ages, newest first. `held`: messages are held for longer than any
+        before, so it is not known whether any completes.
+
+        Then only arrivals that raised the count are certain. The other messages may have waited since CloudWatch's
+        oldest message was sent, or since the last reading without a message. At other times CloudWatch's age says
+        nothing about the messages that wait: the oldest message can be in flight.
+        """
         if not seen.visible:
             return ()
         *known, (_, older) = self.curve.newest(float(seen.visible))
         ages = [TimedCount(now - at, messages) for at, messages in known]
-        if older <= 0:
-            return tuple(ages)
-        if seen.oldest_age_s is not None:
-            self._oldest_at = min(self._oldest_at, now - seen.oldest_age_s)
-        return (*ages, TimedCount(now - self._oldest_at, older))
+        if older > 0:
+            if seen.oldest_age_s is not None:
+                self._oldest_at = min(self._oldest_at, now - seen.oldest_age_s)
+            ages.append(TimedCount(now - self._oldest_at, older))
+        if held and seen.oldest_age_s is not None:
+            sent_at = (now if seen.counted_at is None else seen.counted_at) - seen.oldest_age_s
+            ages = _older(ages, self._certain(seen.visible, max(sent_at, self._empty_at), now))
+        return tuple(ages)
+
+    def _certain(self, visible: int, since: Instant, now: Instant) -> list[TimedCount]:
+        """Return the visible messages with their ages, newest first: those that raised the count after `since`, and the
+        others as old as `since`.
+        """
+        *rises, (oldest_at, _) = self._rises.newest(float(visible))
+        since = max(since, oldest_at)
+        ages = [TimedCount(now - at, messages) for at, messages in rises if at > since]
+        return [*ages, TimedCount(now - since, visible - sum([messages for _, messages in ages]))]
+
+
+def _older(these: list[TimedCount], those: list[TimedCount]) -> list[TimedCount]:
+    """Return the messages, newest first, each with the larger of its ages in two lists of as many messages."""
+    ages, left = [], list(reversed(those))
+    for age_s, messages in these:
+        while messages > 0 and left:
+            other_s, others = left.pop()
+            here = min(messages, others)
+            messages -= here
+            ages.append(TimedCount(max(age_s, other_s), here))
+            if others > here:
+                left.append(TimedCount(other_s, others - here))
+    return ages
 
 
 MOST_UNCOUNTED = 256
