@@ -61,9 +61,8 @@ class Arrivals:
         self._levels = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
         self._rises = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
         self._uncounted = _Uncounted(now)
-        self._empty_at = -inf if first.visible else now
         self._level = first.visible + first.in_flight
-        self._oldest_at = self._short_at = now
+        self._oldest_at = self._short_at = self._empty_at = now
         self._assumed = 0.0
         self._completed_at = self._counted_at = self._rose_at = self._turnover_at = -inf
         self.held = 0.0
