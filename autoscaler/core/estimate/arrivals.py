@@ -178,10 +178,11 @@ def _older(these: list[TimedCount], those: list[TimedCount]) -> list[TimedCount]
     """Return the messages, newest first, each with the larger of its ages in two lists of as many messages."""
     ages, left = [], list(reversed(those))
     for age_s, messages in these:
-        while messages > 0 and left:
+        rest = messages
+        while rest > 0 and left:
             other_s, others = left.pop()
-            here = min(messages, others)
-            messages -= here
+            here = min(rest, others)
+            rest -= here
             ages.append(TimedCount(max(age_s, other_s), here))
             if others > here:
                 left.append(TimedCount(other_s, others - here))
@@ -328,8 +329,13 @@ class Track:
         yield instants[0], amount
 
     def revise(self, at: Instant, more: float) -> None:
-        """Add `more`, which can be negative, to the amount that was added at the instant `at`."""
-        for index in range(bisect_left(self._instants, at), len(self._sums)):
+        """Add `more`, which can be negative, to the amount that was added at the instant `at`. No amount becomes
+        negative: if a minute ended between two notes, it is not known exactly how much of it was after the minute.
+        """
+        first = bisect_left(self._instants, at)
+        if first:
+            more = max(more, self._sums[first - 1] - self._sums[first])
+        for index in range(first, len(self._sums)):
             self._sums[index] += more
 
     def correct(self, start: Instant, end: Instant, amount: float) -> None:

@@ -357,8 +357,7 @@ def polled(polls: list[tuple[float, int, float]], ratio: float = 1.0) -> tuple[A
 def test_a_corrected_time_gives_the_arrivals_that_it_would_have_given_from_the_start(
     polls: list[tuple[float, int, float]], first: list[float], last: float, counted_at: float | None
 ) -> None:
-    """Except for the poll in whose time the counted minute ended: of it, only the part after the minute is corrected.
-    """
+    """Of the poll in whose time the counted minute ended, only the part after the minute is corrected."""
     arrivals, instants = polled(polls)
     right, _ = polled(polls, last)
     if counted_at is not None:
@@ -383,9 +382,7 @@ def test_corrections_leave_all_arrivals_that_raised_the_count_and_none_is_negati
         arrivals.reconcile(counted_at, 30.0, instants[-1])
     for ratio in each:
         arrivals.revalue(ratio)
-        for index, (_, change, _) in enumerate(polls):
-            arrived = arrivals.curve.between(instants[index], instants[index + 1])
-            assert arrived >= -1e-6
+        assert all(arrivals.curve.between(start, end) >= -1e-6 for start, end in pairwise(instants))
         rises = [max(0, change) for at, (_, change, _) in zip(instants, polls, strict=False) if at >= (counted_at or 0)]
         since = next((at for at in instants if at >= (counted_at or 0)), instants[-1])
         assert arrivals.curve.between(since, instants[-1]) >= sum(rises) - 1e-6
@@ -399,7 +396,7 @@ def test_corrections_leave_all_arrivals_that_raised_the_count_and_none_is_negati
 def test_without_arrivals_no_correction_of_the_time_makes_any(
     falls: list[tuple[float, int]], ratio: float, counted_at: float | None
 ) -> None:
-    """The count falls by what is completed, of which a part, or a multiple, was assumed."""
+    """The count falls by what is completed. Less than that, or as much, was assumed."""
     arrivals, instants = polled([(elapsed_s, -fall, fall / max(1.0, ratio)) for elapsed_s, fall in falls])
     if counted_at is not None:
         arrivals.reconcile(counted_at, 0.0, instants[-1])
@@ -533,7 +530,7 @@ def test_no_held_message_waits_since_before_the_last_reading_without_one() -> No
     assert queue.waiting(4, held=True, oldest_age_s=80.0) == [(10.0, 4.0)], "they were returned since then"
 
 
-def test_held_messages_that_raised_the_count_are_as_new_as_they_look() -> None:
+def test_held_messages_that_raised_the_count_are_new() -> None:
     """Of 57 messages, 7 raised the count at 80 s."""
     queue = phantom()
     queue.see(57, 0, 4.0)
