@@ -8,7 +8,7 @@ the oldest first.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from math import inf
 
@@ -42,13 +42,15 @@ class Arrivals:
         "_assumed",
         "_completed_at",
         "_counted_at",
-        "_guessed",
+        "_empty_at",
         "_level",
         "_levels",
         "_oldest_at",
+        "_rises",
         "_rose_at",
         "_short_at",
         "_turnover_at",
+        "_uncounted",
         "curve",
         "held",
         "waited",
@@ -57,9 +59,10 @@ class Arrivals:
     def __init__(self, reach_s: float, first: Backlog, now: Instant) -> None:
         self.curve = Track(reach_s, now)
         self._levels = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
-        self._guessed = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
+        self._rises = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
+        self._uncounted = _Uncounted(now)
         self._level = first.visible + first.in_flight
-        self._oldest_at = self._short_at = now
+        self._oldest_at = self._short_at = self._empty_at = now
         self._assumed = 0.0
         self._completed_at = self._counted_at = self._rose_at = self._turnover_at = -inf
         self.held = 0.0
@@ -72,6 +75,8 @@ class Arrivals:
         processing time. Returns the estimated number of arrivals.
         """
         level = seen.visible + seen.in_flight
+        if not seen.visible:
+            self._empty_at = now
         if level > self._level:
             self._rose_at = now
         elif level < self._level:
@@ -82,7 +87,8 @@ class Arrivals:
         arrived = max(0.0, level - self._level + completed)
         self.curve.add(now, arrived)
         self._levels.add(now, float(level - self._level))
-        self._guessed.add(now, completed)
+        self._rises.add(now, float(max(0, level - self._level)))
+        self._uncounted.add(now, level - self._level, completed)
         self._level = level
         return arrived
 
@@ -95,6 +101,7 @@ class Arrivals:
         if at - self._counted_at < SAME_MINUTE_S:
             return
         self._counted_at = at
+        self._uncounted.count(at)
         if deleted > 0:
             self._complete(now)
         start = max(at - MINUTE_S, self._levels.since)
@@ -106,13 +113,13 @@ class Arrivals:
     def revalue(self, ratio: float) -> None:
         """Correct the estimates when a message takes `1 / ratio` times as long as was assumed.
 
-        The messages that the tasks held since CloudWatch's newest minute are then `ratio` times as many completions,
-        and as many arrivals. Otherwise a longer time would multiply messages that never arrived.
+        The messages that the tasks held since CloudWatch's newest minute are then `ratio` times as many completions.
+        They are arrivals as far as the count did not fall by as many. With 100 tasks and 12 s, 83 completions are
+        assumed in ten seconds. If the count fell by 500 in that time, none arrived; with 2 s, 500 were completed, and
+        still none arrived.
         """
-        start, end = max(self._counted_at, self._guessed.since), self.curve.newest_at
-        guessed = self._guessed.between(start, end)
-        self.curve.correct(start, end, max(0.0, self.curve.between(start, end) + guessed * (ratio - 1)))
-        self._guessed.correct(start, end, guessed * ratio)
+        for at, more in self._uncounted.revalue(ratio):
+            self.curve.revise(at, more)
 
     def arrives(self, now: Instant) -> bool:
         """Whether messages arrived recently: the counts rose within the last minute, or CloudWatch's newest minute had
@@ -136,17 +143,97 @@ class Arrivals:
         """Note that messages are being completed, as of now."""
         self._completed_at, self._assumed = now, 0.0
 
-    def waiting(self, seen: Backlog, now: Instant) -> tuple[TimedCount, ...]:
-        """Return the waiting messages with their ages, newest first."""
+    def waiting(self, seen: Backlog, now: Instant, *, held: bool = False) -> tuple[TimedCount, ...]:
+        """Return the waiting messages with their ages, newest first. `held`: messages are held for longer than any
+        before, so it is not known whether any completes.
+
+        Then only arrivals that raised the count are certain. The other messages may have waited since CloudWatch's
+        oldest message was sent, or since the last reading without a message. At other times CloudWatch's age says
+        nothing about the messages that wait: the oldest message can be in flight.
+        """
         if not seen.visible:
             return ()
         *known, (_, older) = self.curve.newest(float(seen.visible))
         ages = [TimedCount(now - at, messages) for at, messages in known]
-        if older <= 0:
-            return tuple(ages)
-        if seen.oldest_age_s is not None:
-            self._oldest_at = min(self._oldest_at, now - seen.oldest_age_s)
-        return (*ages, TimedCount(now - self._oldest_at, older))
+        if older > 0:
+            if seen.oldest_age_s is not None:
+                self._oldest_at = min(self._oldest_at, now - seen.oldest_age_s)
+            ages.append(TimedCount(now - self._oldest_at, older))
+        if held and seen.oldest_age_s is not None:
+            sent_at = (now if seen.counted_at is None else seen.counted_at) - seen.oldest_age_s
+            ages = _older(ages, self._certain(seen.visible, max(sent_at, self._empty_at), now))
+        return tuple(ages)
+
+    def _certain(self, visible: int, since: Instant, now: Instant) -> list[TimedCount]:
+        """Return the visible messages with their ages, newest first: those that raised the count after `since`, and the
+        others as old as `since`.
+        """
+        *rises, (oldest_at, _) = self._rises.newest(float(visible))
+        since = max(since, oldest_at)
+        ages = [TimedCount(now - at, messages) for at, messages in rises if at > since]
+        return [*ages, TimedCount(now - since, visible - sum([messages for _, messages in ages]))]
+
+
+def _older(these: list[TimedCount], those: list[TimedCount]) -> list[TimedCount]:
+    """Return the messages, newest first, each with the larger of its ages in two lists of as many messages."""
+    ages, left = [], list(reversed(those))
+    for age_s, messages in these:
+        rest = messages
+        while rest > 0 and left:
+            other_s, others = left.pop()
+            here = min(rest, others)
+            rest -= here
+            ages.append(TimedCount(max(age_s, other_s), here))
+            if others > here:
+                left.append(TimedCount(other_s, others - here))
+    return ages
+
+
+MOST_UNCOUNTED = 256
+"""The polls that are stored until CloudWatch counts them, at most: with a poll each second, those of four minutes."""
+
+
+class _Uncounted:
+    """The polls since the end of CloudWatch's newest minute, each with the change of the count since the poll before
+    and the completions that were assumed. Each poll is stored: of a poll that saw arrivals and one whose count fell by
+    more than was completed, the sum does not show how many arrived.
+    """
+
+    __slots__ = ("_changes", "_completed", "_instants", "_since")
+
+    def __init__(self, since: Instant) -> None:
+        self._since = since
+        self._instants, self._changes, self._completed = array("d"), array("d"), array("d")
+
+    def add(self, at: Instant, change: float, completed: float) -> None:
+        if len(self._instants) == MOST_UNCOUNTED:
+            self._forget(1)
+        self._instants.append(at)
+        self._changes.append(change)
+        self._completed.append(completed)
+
+    def count(self, until: Instant) -> None:
+        """Forget the polls until then. Of the poll in whose time the minute ended, the rest is kept."""
+        self._forget(bisect_right(self._instants, until))
+        if self._instants and self._since < until:
+            rest = (self._instants[0] - until) / (self._instants[0] - self._since)
+            self._changes[0] *= rest
+            self._completed[0] *= rest
+            self._since = until
+
+    def revalue(self, ratio: float) -> Iterator[tuple[Instant, float]]:
+        """Multiply the completions. Yield the polls with the number of arrivals that each has more than before."""
+        for index, (at, change) in enumerate(zip(self._instants, self._changes, strict=True)):
+            before = self._completed[index]
+            after = self._completed[index] = before * ratio
+            more = max(0.0, change + after) - max(0.0, change + before)
+            if more:
+                yield at, more
+
+    def _forget(self, polls: int) -> None:
+        if polls:
+            self._since = self._instants[polls - 1]
+            del self._instants[:polls], self._changes[:polls], self._completed[:polls]
 
 
 # A quantity that accumulates over time, stored as far back as queries need, in bounded memory.
@@ -240,6 +327,16 @@ class Track:
             if amount <= 0:
                 break
         yield instants[0], amount
+
+    def revise(self, at: Instant, more: float) -> None:
+        """Add `more`, which can be negative, to the amount that was added at the instant `at`. No amount becomes
+        negative: if a minute ended between two notes, it is not known exactly how much of it was after the minute.
+        """
+        first = bisect_left(self._instants, at)
+        if first:
+            more = max(more, self._sums[first - 1] - self._sums[first])
+        for index in range(first, len(self._sums)):
+            self._sums[index] += more
 
     def correct(self, start: Instant, end: Instant, amount: float) -> None:
         """Correct the amount from `start` to `end`: each note in between changes in proportion to what it added, or

@@ -140,7 +140,7 @@ class Estimator:
         for name, counts in known.items():
             queue = self._queues.get(name)
             if queue is not None:
-                queue.waited = queue.waiting(counts, now)
+                queue.waited = queue.waiting(counts, now, held=self._holding_s > 0)
                 latency_s = policy.latency_of(name)
                 standing |= queue.stands(STANDING_RATIO * latency_s, max(STANDING_S, latency_s), now)
                 delayed = (TimedCount(0.0, counts.delayed),) if policy.count_delayed and counts.delayed > 0 else ()

@@ -205,6 +205,7 @@ class Throughput:
         "_ignore_in_flight",
         "_learned_at",
         "_minutes",
+        "_pending",
         "_prior_s",
         "_readings",
         "_same_regime_minutes",
@@ -245,6 +246,7 @@ class Throughput:
         self._learned_at: Instant | None = None
         self._minutes, self._same_regime_minutes = _Newest(), 0
         self._deviation = self._compared = SPREAD_WEIGHT
+        self._pending: list[tuple[float, float]] = []
         self.mean_s = self.slow_s = self._prior_s
         """The mean time that a message occupies a slot; and the larger of it and the mean of the last three minutes."""
         self._weight = 0.0
@@ -426,14 +428,21 @@ class Throughput:
     def _compare(self) -> None:
         """Update the spread. Over ten minutes the work done differs from deletions x mean by the sum of the messages'
         own deviations; its variance is deletions x mean^2 x spread.
+
+        The difference counts three minutes later, unless a new release was found until then. In its first minutes the
+        work differs because the mean changes: if 600 messages a minute take 20 s and no longer 10 s, the work of ten
+        minutes differs by that of 500 messages, as if the spread were 500^2 / 6000 = 42.
         """
         self._same_regime_minutes += 1
         if self._same_regime_minutes < LAG_MINUTES:
             return
         taken_s, deleted = self._minutes.total(LAG_MINUTES)
         off = (taken_s - self.mean_s * deleted) / self.mean_s
-        self._deviation = self._deviation * SPREAD_DECAY + off * off
-        self._compared = self._compared * SPREAD_DECAY + deleted
+        self._pending.append((off * off, deleted))
+        if len(self._pending) > RECENT_MINUTES:
+            squared, compared = self._pending.pop(0)
+            self._deviation = self._deviation * SPREAD_DECAY + squared
+            self._compared = self._compared * SPREAD_DECAY + compared
 
     def _shift(self) -> None:
         """Replace the long-term mean by the mean of the last three minutes if the two differ clearly."""
@@ -443,4 +452,5 @@ class Throughput:
         apart = abs(log(recent.taken_s / recent.deleted / mean_s))
         if apart > max(SHIFTED_RATIO, SHIFTED_SIGMAS * sqrt((1 + self.spread) / recent.deleted)):
             self._all, self._saturated, self._saturated_at = recent, _Sum(), None
-            self._same_regime_minutes = 0
+            self._same_regime_minutes = -RECENT_MINUTES  # the three minutes can include one of the old release
+            self._pending.clear()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.core.estimate.arrivals import NOTES, Arrivals, Track
+from autoscaler.core.knowledge import TimedCount
 from autoscaler.core.model import Backlog
 from autoscaler.core.signals import MINUTE_LIMIT_S, SAME_MINUTE_S
 from tests.core.estimate.test_track import track
@@ -155,9 +156,9 @@ class CountedQueue:
     def between(self, start: float, end: float) -> float:
         return self.arrivals.curve.between(start, end)
 
-    def waiting(self, visible: int, **more: float) -> list[tuple[float, float]]:
+    def waiting(self, visible: int, *, held: bool = False, **more: float) -> list[tuple[float, float]]:
         seen = Backlog(visible, 0, 0, self.now, **more)  # type: ignore[arg-type]
-        return [tuple(each) for each in self.arrivals.waiting(seen, self.now)]  # type: ignore[misc]
+        return [tuple(each) for each in self.arrivals.waiting(seen, self.now, held=held)]  # type: ignore[misc]
 
 
 def test_arrivals_are_the_growth_of_the_count_plus_the_completions() -> None:
@@ -262,7 +263,7 @@ def test_arrivals_are_stored_for_longer_than_what_corrects_them(every_s: float) 
     arrivals = Arrivals(REACH_S, Backlog(0, 0, 0, 0.0), 0.0)
     for reading in range(1, 3000):
         arrivals.see(Backlog(reading, 0, 0, reading * every_s), 1.0, reading * every_s)
-        assert arrivals.curve.since <= arrivals._levels.since == arrivals._guessed.since
+        assert arrivals.curve.since <= arrivals._levels.since
 
 
 def test_a_minute_before_the_first_reading_is_not_counted() -> None:
@@ -323,6 +324,101 @@ def test_without_assumed_completions_there_is_nothing_to_correct() -> None:
     queue.see(9, 0)
     queue.arrivals.revalue(5.0)
     assert queue.arrivals.curve.total == 4.0
+
+
+# Laws of a corrected processing time, over random polls of a queue in which messages always wait.
+
+A_LOT = 10**6
+polls_of_a_queue = st.lists(
+    st.tuples(
+        st.sampled_from([1.0, 3.0, 5.0, 7.3, 10.0, 61.0]),
+        st.integers(-60, 60),
+        st.sampled_from([0.0, 0.25, 1.0, 8.0, 40.0]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+ratios = st.sampled_from([0.0, 0.1, 0.5, 0.99, 1.0, 1.5, 6.0])
+
+
+def polled(polls: list[tuple[float, int, float]], ratio: float = 1.0) -> tuple[Arrivals, list[float]]:
+    """Return the arrivals after polls of (seconds since the last poll, change of the count, completions), with `ratio`
+    times as many completions; and the instants of the polls.
+    """
+    arrivals, now, level, instants = Arrivals(REACH_S, Backlog(A_LOT, 0, 0, 0.0), 0.0), 0.0, A_LOT, [0.0]
+    for elapsed_s, change, completed in polls:
+        now, level = now + elapsed_s, level + change
+        arrivals.see(Backlog(level, 0, 0, now), completed * ratio, now)
+        instants.append(now)
+    return arrivals, instants
+
+
+@given(polls_of_a_queue, st.lists(ratios.filter(bool), max_size=3), ratios, st.sampled_from([None, 5.0, 20.0, 55.5]))
+def test_a_corrected_time_gives_the_arrivals_that_it_would_have_given_from_the_start(
+    polls: list[tuple[float, int, float]], first: list[float], last: float, counted_at: float | None
+) -> None:
+    """Of the poll in whose time the counted minute ended, only the part after the minute is corrected."""
+    arrivals, instants = polled(polls)
+    right, _ = polled(polls, last)
+    if counted_at is not None:
+        arrivals.reconcile(counted_at, 30.0, instants[-1])
+        right.reconcile(counted_at, 30.0, instants[-1])
+    applied = 1.0
+    for ratio in first:
+        arrivals.revalue(ratio)
+        applied *= ratio
+    arrivals.revalue(last / applied)
+    after = [at for at in instants if counted_at is None or at >= counted_at]
+    for start, end in pairwise(after):
+        assert arrivals.curve.between(start, end) == pytest.approx(right.curve.between(start, end), abs=1e-6)
+
+
+@given(polls_of_a_queue, st.lists(ratios, max_size=4), st.sampled_from([None, 20.0]))
+def test_corrections_leave_all_arrivals_that_raised_the_count_and_none_is_negative(
+    polls: list[tuple[float, int, float]], each: list[float], counted_at: float | None
+) -> None:
+    arrivals, instants = polled(polls)
+    if counted_at is not None:
+        arrivals.reconcile(counted_at, 30.0, instants[-1])
+    for ratio in each:
+        arrivals.revalue(ratio)
+        assert all(arrivals.curve.between(start, end) >= -1e-6 for start, end in pairwise(instants))
+        rises = [max(0, change) for at, (_, change, _) in zip(instants, polls, strict=False) if at >= (counted_at or 0)]
+        since = next((at for at in instants if at >= (counted_at or 0)), instants[-1])
+        assert arrivals.curve.between(since, instants[-1]) >= sum(rises) - 1e-6
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([1.0, 5.0, 10.0]), st.integers(0, 500)), min_size=1, max_size=40),
+    st.sampled_from([0.5, 2.0, 6.0]),
+    st.sampled_from([None, 20.0, 33.3]),
+)
+def test_without_arrivals_no_correction_of_the_time_makes_any(
+    falls: list[tuple[float, int]], ratio: float, counted_at: float | None
+) -> None:
+    """The count falls by what is completed. Less than that, or as much, was assumed."""
+    arrivals, instants = polled([(elapsed_s, -fall, fall / max(1.0, ratio)) for elapsed_s, fall in falls])
+    if counted_at is not None:
+        arrivals.reconcile(counted_at, 0.0, instants[-1])
+    assert arrivals.curve.total == pytest.approx(0.0)
+    arrivals.revalue(ratio)
+    assert arrivals.curve.total == pytest.approx(0.0, abs=1e-6)
+
+
+def test_of_the_poll_in_whose_time_the_counted_minute_ended_the_rest_is_corrected() -> None:
+    """8 completions in 10 s. The minute until 57.5 s has counted those of three quarters of the sixth poll."""
+    queue = CountedQueue(5)
+    for _ in range(7):
+        queue.see(5, 0, 8.0)
+    queue.arrivals.reconcile(57.5, 48.0, queue.now)
+    queue.arrivals.revalue(2.0)
+    assert queue.arrivals.curve.total == pytest.approx(0.8 * 57.5 + 2 * 8.0 * 1.25)
+
+
+def test_the_newest_256_polls_are_corrected() -> None:
+    arrivals, _ = polled([(1.0, 0, 1.0)] * 300)
+    arrivals.revalue(3.0)
+    assert arrivals.curve.total == pytest.approx(300.0 + 2 * 256)
 
 
 def test_a_count_that_rose_shows_arrivals_for_a_minute() -> None:
@@ -395,3 +491,92 @@ def test_the_reported_age_is_not_that_of_messages_whose_arrival_was_seen() -> No
     queue.see(10, 0)
     assert queue.waiting(10, oldest_age_s=300.0) == [(5.0, 10.0)]
     assert queue.waiting(11) == [(5.0, 10.0), (10.0, 1.0)]
+
+
+# Ages while messages are held for longer than any before.
+
+
+def phantom(polls: int = 6, visible: int = 50) -> CountedQueue:
+    """Return a queue with `visible` messages since 10 s, where four completions a poll are assumed and none is."""
+    queue = CountedQueue(0)
+    queue.see(visible, 0)
+    for _ in range(polls):
+        queue.see(visible, 0, 4.0)
+    return queue
+
+
+def test_held_messages_wait_since_cloudwatch_s_oldest_one_was_sent() -> None:
+    """At 70 s. The count last rose at 10 s, before which there was no message."""
+    queue = phantom()
+    seems = [(age_s, 4.0) for age_s in (5.0, 15.0, 25.0, 35.0, 45.0, 55.0)]
+    assert queue.waiting(50) == [*seems, (65.0, 26.0)]
+    assert queue.waiting(50, oldest_age_s=62.0) == [*seems, (65.0, 26.0)], "it can be in flight"
+    assert queue.waiting(50, held=True) == [*seems, (65.0, 26.0)], "CloudWatch has no age"
+    known = queue.waiting(50, held=True, oldest_age_s=62.0)
+    assert [age_s for age_s, _ in known] == [62.0] * 6 + [65.0], "never newer"
+    assert sum(messages for _, messages in known) == 50.0
+
+
+def test_the_age_of_the_oldest_message_is_that_at_the_end_of_its_minute() -> None:
+    queue = phantom()
+    known = queue.waiting(10, held=True, oldest_age_s=20.0, counted_at=40.0)
+    assert {age_s for age_s, _ in known} == {50.0}
+
+
+def test_no_held_message_waits_since_before_the_last_reading_without_one() -> None:
+    queue = phantom()
+    queue.see(0, 50)
+    queue.see(9, 41, 4.0)
+    assert queue.waiting(4, held=True, oldest_age_s=80.0) == [(10.0, 4.0)], "they were returned since then"
+
+
+def test_held_messages_that_raised_the_count_are_new() -> None:
+    """Of 57 messages, 7 raised the count at 80 s."""
+    queue = phantom()
+    queue.see(57, 0, 4.0)
+    known = queue.waiting(57, held=True, oldest_age_s=75.0)
+    assert known[0] == (5.0, 7.0)
+    assert {age_s for age_s, _ in known[1:]} == {75.0}
+    assert queue.waiting(7, held=True, oldest_age_s=75.0) == [(5.0, 7.0)]
+
+
+def test_rises_before_the_oldest_message_was_sent_are_not_used() -> None:
+    """It was sent at 45 s of 80 s: what raised the count at 10 s was deleted since."""
+    queue = phantom()
+    queue.see(50, 0, 4.0)
+    assert {age_s for age_s, _ in queue.waiting(12, held=True, oldest_age_s=35.0)} == {35.0}
+
+
+def test_held_messages_are_at_most_as_old_as_the_stored_readings() -> None:
+    first = CountedQueue(9)
+    first.see(9, 0, 9.0)
+    assert first.waiting(9, held=True, oldest_age_s=300.0) == [(10.0, 9.0)]
+    queue = phantom(100)
+    known = queue.waiting(9, held=True, oldest_age_s=5000.0)
+    [age_s] = {age_s for age_s, _ in known}
+    assert 420.0 <= age_s <= 560.0
+
+
+@given(polls_of_a_queue, st.integers(1, 200), st.floats(0, 1000), st.sampled_from([None, 20.0]))
+def test_held_messages_are_as_many_and_none_is_newer_or_older_than_can_be(
+    polls: list[tuple[float, int, float]], visible: int, oldest_age_s: float, counted_at: float | None
+) -> None:
+    arrivals, instants = polled(polls)
+    now = instants[-1]
+    seen = Backlog(visible, 0, 0, now, oldest_age_s, counted_at=counted_at)
+    plain, held = arrivals.waiting(seen, now), arrivals.waiting(seen, now, held=True)
+    assert sum(messages for _, messages in held) == pytest.approx(visible)
+    assert [age_s for age_s, _ in held] == sorted(age_s for age_s, _ in held)
+    reported_s = now - (now if counted_at is None else counted_at) + oldest_age_s
+    for rank in range(visible):
+        plain_s, held_s = age_of(plain, rank + 0.5), age_of(held, rank + 0.5)
+        assert plain_s - 1e-6 <= held_s <= max(plain_s, reported_s) + 1e-6
+
+
+def age_of(waiting: tuple[TimedCount, ...], rank: float) -> float:
+    """Return the age of the message that is newer than all but `rank` messages."""
+    for age_s, messages in waiting:
+        rank -= messages
+        if rank <= 0:
+            return age_s
+    return waiting[-1].seconds

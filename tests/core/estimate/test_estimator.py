@@ -341,6 +341,33 @@ def test_a_corrected_processing_time_corrects_the_arrivals_that_were_derived_fro
     assert after.rate_per_s.weight == pytest.approx(6 + 6 * 5 * 10 / after.processing_s.value)
 
 
+def test_a_corrected_processing_time_makes_no_arrivals_of_a_queue_without_any() -> None:
+    """100 tasks complete 50 messages a second, 2 s each. With the assumed 12 s, it seemed that they complete 8."""
+    polls = LearnedPolls(policy(processing_time_s=None, learn=True), 40_000, 100, tasks=100)
+    for poll in range(1, 25):
+        counted_at = (polls.now + POLL_S) // 60 * 60 - 60
+        more: dict[str, Any] = {"deleted": 3000, "counted_at": counted_at} if counted_at > 0 else {}
+        flow = Flow(3000, 3000, 100, counted_at, 10_000) if more and poll % 6 == 0 else None
+        known = polls.see(40_000 - 500 * poll, 100, flow=flow, **more)
+        assert (known.rate_per_s.value, known.load) == (0.0, 0.0)
+    assert known.processing_s.value == pytest.approx(2.0, rel=0.05)
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_the_oldest_message_of_cloudwatch_counts_while_messages_are_held(is_held: bool) -> None:
+    """Ten tasks hold ten of 60 messages that all arrived at 10 s; from 30 s on one or none arrives at each poll. Until
+    three readings were the same, 20 completions a poll were assumed.
+    """
+    polls = LearnedPolls(policy())
+    for poll in range(1, 13):
+        visible = 50 if is_held else 50 + poll % 2
+        known = polls.see(visible, 10, oldest_age_s=50.0, counted_at=60.0)
+    ages_s = [age_s for age_s, _ in known.queues[0].waiting]
+    assert (known.holding_s > 0) is is_held
+    assert (min(ages_s) == 110.0) is is_held
+    assert (max(ages_s) < 60.0) is not is_held
+
+
 def test_ages_are_known_as_far_back_as_the_longest_latency() -> None:
     polls = LearnedPolls(policy(3600.0))
     known = polls.grow(*[1] * 300)

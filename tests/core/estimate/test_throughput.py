@@ -6,7 +6,9 @@ which `held` messages were in progress has 60 x `held` slot-seconds.
 
 from __future__ import annotations
 
-from math import exp, inf
+from bisect import bisect_right
+from math import exp, inf, log
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -331,13 +333,13 @@ def test_a_small_or_uncertain_difference_is_averaged(apart: float, deleted: int,
     assert (learned.mean_s == pytest.approx(10.0 * exp(apart), rel=2e-3)) == is_new
 
 
-def test_regular_minutes_narrow_the_spread_from_the_tenth_on() -> None:
+def test_regular_minutes_narrow_the_spread_from_the_tenth_on_three_minutes_later() -> None:
     """The assumed spread of 1 has the weight of 100 deletions, and both fade by 2 % a minute."""
     minutes = Minutes(5.0)
-    spreads = [minutes.add(5.0, 60).spread for _ in range(11)]
-    assert spreads[:9] == [1.0] * 9
-    assert spreads[9] == pytest.approx(98 / (98 + 600))
-    assert spreads[10] == pytest.approx(98 * 0.98 / ((98 + 600) * 0.98 + 600))
+    spreads = [minutes.add(5.0, 60).spread for _ in range(14)]
+    assert spreads[:12] == [1.0] * 12
+    assert spreads[12] == pytest.approx(98 / (98 + 600))
+    assert spreads[13] == pytest.approx(98 * 0.98 / ((98 + 600) * 0.98 + 600))
 
 
 def test_minutes_that_scatter_widen_the_spread() -> None:
@@ -348,7 +350,47 @@ def test_minutes_that_scatter_widen_the_spread() -> None:
     learned = minutes.add(5.0 + 10.0, 60)
     off = (300.0 * 9 + 900.0 - learned.mean_s * 600) / learned.mean_s
     assert abs(off) > 50
+    for _ in range(3):
+        assert learned.spread == 1.0
+        minutes.add(5.0, 60)
     assert learned.spread == pytest.approx((98 + off * off) / (98 + 600))
+
+
+def spreads_around_a_release(per_minute: int, before: int, ratio: float, seed: int) -> list[float]:
+    """Return the spread after each of `before` minutes of messages with a mean of 10 s and a CV of 1, and of 30 minutes
+    of messages that take `ratio` times as long. Messages never wait.
+    """
+    rng, until_s = Random(seed), 60.0 * (before + 30)
+    arrived = sorted(rng.uniform(-120.0, until_s) for _ in range(per_minute * (before + 32)))
+    sigma = log(2.0) ** 0.5
+    deleted = sorted(
+        at + 10.0 * (ratio if at >= 60.0 * before else 1.0) * rng.lognormvariate(-sigma * sigma / 2, sigma)
+        for at in arrived
+    )
+    minutes, spreads, held = Minutes(10.0), [], 0
+    for minute in range(before + 30):
+        for _ in range(6):
+            was_held, minutes.now = held, minutes.now + 10.0
+            held = bisect_right(arrived, minutes.now) - bisect_right(deleted, minutes.now)
+            minutes.learned.see((was_held + held) / 2, 1e6, 10.0, minutes.now, (0, held), overfull=False)
+        count = bisect_right(deleted, 60.0 * (minute + 1)) - bisect_right(deleted, 60.0 * minute)
+        flow = Flow(count, count, 10, minutes.now, 0)
+        if (read := minutes.learned.minute(flow)) is not None:
+            minutes.learned.learn(read, flow)
+        spreads.append(minutes.learned.spread)
+    return spreads
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("per_minute", "before"), [(300, 45), (600, 16), (600, 45), (1500, 20)])
+@pytest.mark.parametrize("ratio", [0.5, 2.0, 3.0])
+def test_a_release_that_takes_longer_or_shorter_does_not_change_the_spread(
+    ratio: float, per_minute: int, before: int, seed: int
+) -> None:
+    """Its first minutes scatter by a multiple of the mean. Without a release the spread of these times is 0.1 to 1."""
+    spreads = spreads_around_a_release(per_minute, before, ratio, seed)
+    assert max(spreads[before:]) <= 2.0
+    assert min(spreads[before : before + 15]) >= spreads[before - 1] / 2
 
 
 occupied = st.floats(0.1, 40).filter(lambda held: all(abs(held - share * 40) > 1e-3 for share in (0.05, 0.3, 0.95)))

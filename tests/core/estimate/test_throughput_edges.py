@@ -98,9 +98,9 @@ def test_the_recalled_past_leaves_no_recent_minutes() -> None:
     assert learned.slow_s > learned.mean_s
     learned.recalled(minutes.now)
     assert learned.slow_s == learned.mean_s
-    spreads = [minutes.add(5.5, 60).spread for _ in range(10)]
-    assert spreads[:9] == [1.0] * 9
-    assert spreads[9] < 1.0, "ten minutes of its own readings"
+    spreads = [minutes.add(5.5, 60).spread for _ in range(13)]
+    assert spreads[:12] == [1.0] * 12
+    assert spreads[12] < 1.0, "ten minutes of its own readings, and three until they count"
 
 
 def test_rarely_sampled_minutes_say_nothing_about_the_spread() -> None:
@@ -189,16 +189,16 @@ def test_messages_of_a_millisecond_can_show_a_new_release() -> None:
     assert learned.estimate(minutes.now).weight == 450
 
 
-def test_after_a_new_release_the_spread_is_measured_from_the_tenth_minute_on() -> None:
+def test_after_a_new_release_the_spread_is_measured_from_thirteen_minutes_on_three_minutes_later() -> None:
     minutes = Minutes(10.0)
     for _ in range(6):
         minutes.add(100.0, 600, slots=1e4)
     for _ in range(3):
         learned = minutes.add(200.0, 600, slots=1e4)
     assert learned.mean_s == pytest.approx(20.0, rel=1e-3)
-    spreads = [minutes.add(200.0, 600, slots=1e4).spread for _ in range(10)]
-    assert spreads[:9] == [1.0] * 9
-    assert spreads[9] < 1.0
+    spreads = [minutes.add(200.0, 600, slots=1e4).spread for _ in range(16)]
+    assert spreads[:15] == [1.0] * 15
+    assert spreads[15] < 1.0
 
 
 @pytest.mark.parametrize(("apart", "is_new"), [(0.9, False), (1.0, True)])

@@ -54,3 +54,25 @@ def test_a_correction_sets_the_amount_of_its_span_and_no_other(each: list[float]
     assert recorded.between(10, 40) == pytest.approx(amount, abs=1e-3)
     assert recorded.between(0, 10) == pytest.approx(before, abs=1e-3)
     assert recorded.between(40, 10.0 * len(each[:100])) == pytest.approx(after, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("at", "more", "sums"),
+    [
+        (10.0, 3.0, [7.0, 13.0, 23.0]),
+        (20.0, -4.0, [4.0, 6.0, 16.0]),
+        (15.0, 3.0, [4.0, 13.0, 23.0]),  # added with the note at 20 s
+        (20.0, -9.0, [4.0, 4.0, 14.0]),  # at most the 6 that were added
+        (30.0, -10.0, [4.0, 10.0, 10.0]),
+    ],
+)
+def test_a_revision_changes_the_amount_that_was_added_at_an_instant(at: float, more: float, sums: list[float]) -> None:
+    recorded = track(4.0, 6.0, 10.0)
+    recorded.revise(at, more)
+    assert [recorded.until(noted) for noted in (10.0, 20.0, 30.0)] == sums
+
+
+def test_a_revision_of_the_time_before_the_oldest_note_changes_no_amount_that_is_stored() -> None:
+    recorded = track(4.0, 6.0)
+    recorded.revise(-5.0, -3.0)
+    assert [recorded.between(0.0, 10.0), recorded.between(10.0, 20.0)] == [4.0, 6.0]
