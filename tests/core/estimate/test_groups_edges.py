@@ -10,7 +10,7 @@ from autoscaler.core.estimate.groups import MessageGroups
 
 
 @dataclass
-class Polls:
+class GroupPolls:
     """Unless stated, messages wait, and 4 of 50 slots are occupied."""
 
     groups: MessageGroups = field(default_factory=lambda: MessageGroups(0.0))
@@ -35,9 +35,9 @@ class Polls:
         return self.groups.limit
 
 
-def counted(groups: int = 4, deleted: int | None = None) -> Polls:
+def counted(groups: int = 4, deleted: int | None = None) -> GroupPolls:
     """CloudWatch's groups are known before the first reading."""
-    polls = Polls()
+    polls = GroupPolls()
     polls.count(0.0, groups, deleted)
     return polls
 
@@ -76,7 +76,7 @@ def test_a_task_is_idle_if_fewer_slots_are_occupied_than_there_are(
 
 
 def test_without_a_count_of_the_groups_there_is_no_limit() -> None:
-    polls = Polls()
+    polls = GroupPolls()
     assert polls.until(400) is None
     polls.count(400.0, 4)
     assert polls.until(410) == 25.0
@@ -140,7 +140,7 @@ def test_the_limit_lasts_for_a_minute_without_idle_tasks_and_messages() -> None:
 
 @pytest.mark.parametrize(("ended", "limit"), [(69.9, 50.0), (70.0, 25.0)])
 def test_a_reduction_needs_a_minute_that_began_since_the_first_idle_reading(ended: float, limit: float) -> None:
-    polls = Polls()
+    polls = GroupPolls()
     polls.count(ended, 4)
     assert polls.until(180) == 50.0
     assert polls.at(189.5) == 50.0
@@ -149,13 +149,13 @@ def test_a_reduction_needs_a_minute_that_began_since_the_first_idle_reading(ende
 
 @pytest.mark.parametrize(("slots", "limit"), [(51, 26.0), (50, 25.0), (11, 6.0), (8, 5.0), (6, 5.0), (5, 5.0)])
 def test_a_reduction_keeps_half_of_the_slots_and_the_groups_with_a_probe(slots: int, limit: float) -> None:
-    polls = Polls()
+    polls = GroupPolls()
     polls.count(70.0, 4)
     assert polls.until(190, slots=slots) == limit
 
 
 def test_the_next_reduction_follows_after_three_minutes() -> None:
-    polls = Polls()
+    polls = GroupPolls()
     polls.count(70.0, 4)
     polls.until(190)
     assert polls.until(360, slots=25) == 25.0
@@ -165,7 +165,7 @@ def test_the_next_reduction_follows_after_three_minutes() -> None:
 
 def test_nothing_to_reduce_does_not_delay_a_reduction() -> None:
     """Five slots are the four groups and a probe."""
-    polls = Polls()
+    polls = GroupPolls()
     polls.count(70.0, 4)
     assert polls.until(190, slots=5) == 5.0
     assert polls.until(200, slots=50) == 25.0
@@ -177,7 +177,7 @@ def test_nothing_to_reduce_does_not_delay_a_reduction() -> None:
 def test_the_messages_in_flight_per_group_show_how_many_slots_are_busy() -> None:
     """40 messages of 4 groups occupy 4 of 10 slots. A reading that does not cover the minute shows nothing."""
     for ended, is_known in [(59.9, False), (60.0, True)]:
-        polls = Polls()
+        polls = GroupPolls()
         polls.until(60, in_flight=40, slots=10)
         polls.count(ended, 4)
         assert polls.until(100, in_flight=40, slots=10) == (10.0 if is_known else None)
@@ -186,14 +186,14 @@ def test_the_messages_in_flight_per_group_show_how_many_slots_are_busy() -> None
 
 def test_a_group_has_at_least_one_message_in_flight() -> None:
     """Two messages in flight are two busy slots of three, although four groups had one at some time in the minute."""
-    polls = Polls()
+    polls = GroupPolls()
     polls.until(60, in_flight=2, slots=3)
     polls.count(60.0, 4)
     assert polls.until(70, in_flight=2, slots=3) == 5.0
 
 
 def test_a_minute_without_a_group_shows_nothing_about_its_messages() -> None:
-    polls = Polls()
+    polls = GroupPolls()
     polls.until(60)
     polls.count(60.0, 0)
     assert polls.until(70) == 50.0
@@ -202,15 +202,15 @@ def test_a_minute_without_a_group_shows_nothing_about_its_messages() -> None:
 @pytest.mark.parametrize(("at", "limit"), [(99.0, 50.0), (100.0, 61.0)])
 def test_each_minute_is_counted_once(at: float, limit: float) -> None:
     """Ends less than half a minute apart are of the same minute: the clock was adjusted."""
-    polls = Polls()
+    polls = GroupPolls()
     polls.count(70.0, 4)
     polls.count(at, 60)
     assert polls.until(40) == limit
 
 
-def reduced(deleted: int | None) -> Polls:
+def reduced(deleted: int | None) -> GroupPolls:
     """The limit was reduced at 190 s, after a minute with these deletions."""
-    polls = Polls()
+    polls = GroupPolls()
     polls.count(130.0, 4, deleted)
     assert polls.until(190) == 25.0
     return polls
