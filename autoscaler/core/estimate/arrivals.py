@@ -162,21 +162,23 @@ class Arrivals:
         return tuple(ages)
 
     def _certain(self, visible: int, since: Instant, now: Instant) -> list[TimedCount]:
-        """Return the visible messages with their ages, newest first: those that raised the count after `since`, and the
-        others as old as `since`.
+        """Return at least the visible messages with their ages, newest first: those that raised the count after
+        `since`, and as many more as can be needed, as old as `since`.
         """
         *rises, (oldest_at, _) = self._levels.newest(float(visible))
         since = max(since, oldest_at)
         ages = [TimedCount(now - at, messages) for at, messages in rises if at > since]
-        return [*ages, TimedCount(now - since, visible - sum([messages for _, messages in ages]))]
+        return [*ages, TimedCount(now - since, float(visible))]
 
 
 def _older(these: list[TimedCount], those: list[TimedCount]) -> list[TimedCount]:
-    """Return the messages, newest first, each with the larger of its ages in two lists of as many messages."""
+    """Return the messages of `these`, newest first, each with the larger of its ages in both lists. `those` has at least
+    as many messages.
+    """
     ages, left = [], list(reversed(those))
     for age_s, messages in these:
         rest = messages
-        while rest > 0 and left:
+        while rest > 0:
             other_s, others = left.pop()
             here = min(rest, others)
             rest -= here
