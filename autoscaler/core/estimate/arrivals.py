@@ -172,8 +172,8 @@ class Arrivals:
 
 
 def _older(these: list[TimedCount], those: list[TimedCount]) -> list[TimedCount]:
-    """Return the messages of `these`, newest first, each with the larger of its ages in both lists. `those` has at least
-    as many messages.
+    """Return the messages of `these`, newest first, each with the larger of its ages in both lists. `those` has at
+    least as many messages.
     """
     ages, left = [], list(reversed(those))
     for age_s, messages in these:
