@@ -46,7 +46,6 @@ class Arrivals:
         "_level",
         "_levels",
         "_oldest_at",
-        "_rises",
         "_rose_at",
         "_short_at",
         "_turnover_at",
@@ -59,7 +58,6 @@ class Arrivals:
     def __init__(self, reach_s: float, first: Backlog, now: Instant) -> None:
         self.curve = Track(reach_s, now)
         self._levels = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
-        self._rises = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
         self._uncounted = _Uncounted(now)
         self._level = first.visible + first.in_flight
         self._oldest_at = self._short_at = self._empty_at = now
@@ -87,7 +85,6 @@ class Arrivals:
         arrived = max(0.0, level - self._level + completed)
         self.curve.add(now, arrived)
         self._levels.add(now, float(level - self._level))
-        self._rises.add(now, float(max(0, level - self._level)))
         self._uncounted.add(now, level - self._level, completed)
         self._level = level
         return arrived
@@ -165,21 +162,23 @@ class Arrivals:
         return tuple(ages)
 
     def _certain(self, visible: int, since: Instant, now: Instant) -> list[TimedCount]:
-        """Return the visible messages with their ages, newest first: those that raised the count after `since`, and the
-        others as old as `since`.
+        """Return at least the visible messages with their ages, newest first: those that raised the count after
+        `since`, and as many more as can be needed, as old as `since`.
         """
-        *rises, (oldest_at, _) = self._rises.newest(float(visible))
+        *rises, (oldest_at, _) = self._levels.newest(float(visible))
         since = max(since, oldest_at)
         ages = [TimedCount(now - at, messages) for at, messages in rises if at > since]
-        return [*ages, TimedCount(now - since, visible - sum([messages for _, messages in ages]))]
+        return [*ages, TimedCount(now - since, float(visible))]
 
 
 def _older(these: list[TimedCount], those: list[TimedCount]) -> list[TimedCount]:
-    """Return the messages, newest first, each with the larger of its ages in two lists of as many messages."""
+    """Return the messages of `these`, newest first, each with the larger of its ages in both lists. `those` has at
+    least as many messages.
+    """
     ages, left = [], list(reversed(those))
     for age_s, messages in these:
         rest = messages
-        while rest > 0 and left:
+        while rest > 0:
             other_s, others = left.pop()
             here = min(rest, others)
             rest -= here
@@ -190,7 +189,9 @@ def _older(these: list[TimedCount], those: list[TimedCount]) -> list[TimedCount]
 
 
 MOST_UNCOUNTED = 256
-"""The polls that are stored until CloudWatch counts them, at most: with a poll each second, those of four minutes."""
+"""The polls that are stored until CloudWatch counts them, at most, and for at most `CLOUDWATCH_REACH_S`: with a poll
+each second, those of four minutes.
+"""
 
 
 class _Uncounted:
@@ -199,41 +200,45 @@ class _Uncounted:
     more than was completed, the sum does not show how many arrived.
     """
 
-    __slots__ = ("_changes", "_completed", "_instants", "_since")
+    __slots__ = ("_polls", "_since")
 
     def __init__(self, since: Instant) -> None:
         self._since = since
-        self._instants, self._changes, self._completed = array("d"), array("d"), array("d")
+        self._polls = array("d")
+        """For each poll its instant, the change and the completions: one array, as it is stored for each queue."""
 
     def add(self, at: Instant, change: float, completed: float) -> None:
-        if len(self._instants) == MOST_UNCOUNTED:
-            self._forget(1)
-        self._instants.append(at)
-        self._changes.append(change)
-        self._completed.append(completed)
+        if len(self._polls) == 3 * MOST_UNCOUNTED:
+            self._forget_first()
+        self._forget(at - CLOUDWATCH_REACH_S)
+        self._polls.extend((at, change, completed))
 
     def count(self, until: Instant) -> None:
         """Forget the polls until then. Of the poll in whose time the minute ended, the rest is kept."""
-        self._forget(bisect_right(self._instants, until))
-        if self._instants and self._since < until:
-            rest = (self._instants[0] - until) / (self._instants[0] - self._since)
-            self._changes[0] *= rest
-            self._completed[0] *= rest
+        self._forget(until)
+        if self._polls and self._since < until:
+            rest = (self._polls[0] - until) / (self._polls[0] - self._since)
+            self._polls[1] *= rest
+            self._polls[2] *= rest
             self._since = until
 
     def revalue(self, ratio: float) -> Iterator[tuple[Instant, float]]:
         """Multiply the completions. Yield the polls with the number of arrivals that each has more than before."""
-        for index, (at, change) in enumerate(zip(self._instants, self._changes, strict=True)):
-            before = self._completed[index]
-            after = self._completed[index] = before * ratio
+        polls = self._polls
+        for index in range(0, len(polls), 3):
+            change, before, after = polls[index + 1], polls[index + 2], polls[index + 2] * ratio
+            polls[index + 2] = after
             more = max(0.0, change + after) - max(0.0, change + before)
             if more:
-                yield at, more
+                yield polls[index], more
 
-    def _forget(self, polls: int) -> None:
-        if polls:
-            self._since = self._instants[polls - 1]
-            del self._instants[:polls], self._changes[:polls], self._completed[:polls]
+    def _forget(self, until: Instant) -> None:
+        while self._polls and self._polls[0] <= until:
+            self._forget_first()
+
+    def _forget_first(self) -> None:
+        self._since = self._polls[0]
+        del self._polls[:3]
 
 
 # A quantity that accumulates over time, stored as far back as queries need, in bounded memory.

@@ -246,7 +246,7 @@ class Throughput:
         self._learned_at: Instant | None = None
         self._minutes, self._same_regime_minutes = _Newest(), 0
         self._deviation = self._compared = SPREAD_WEIGHT
-        self._pending: list[tuple[float, float]] = []
+        self._pending = array("d")  # pairs of values: it is stored for each service
         self.mean_s = self.slow_s = self._prior_s
         """The mean time that a message occupies a slot; and the larger of it and the mean of the last three minutes."""
         self._weight = 0.0
@@ -438,11 +438,11 @@ class Throughput:
             return
         taken_s, deleted = self._minutes.total(LAG_MINUTES)
         off = (taken_s - self.mean_s * deleted) / self.mean_s
-        self._pending.append((off * off, deleted))
-        if len(self._pending) > RECENT_MINUTES:
-            squared, compared = self._pending.pop(0)
-            self._deviation = self._deviation * SPREAD_DECAY + squared
-            self._compared = self._compared * SPREAD_DECAY + compared
+        self._pending.extend((off * off, deleted))
+        if len(self._pending) > 2 * RECENT_MINUTES:
+            self._deviation = self._deviation * SPREAD_DECAY + self._pending[0]
+            self._compared = self._compared * SPREAD_DECAY + self._pending[1]
+            del self._pending[:2]
 
     def _shift(self) -> None:
         """Replace the long-term mean by the mean of the last three minutes if the two differ clearly."""
@@ -453,4 +453,4 @@ class Throughput:
         if apart > max(SHIFTED_RATIO, SHIFTED_SIGMAS * sqrt((1 + self.spread) / recent.deleted)):
             self._all, self._saturated, self._saturated_at = recent, _Sum(), None
             self._same_regime_minutes = -RECENT_MINUTES  # the three minutes can include one of the old release
-            self._pending.clear()
+            del self._pending[:]

@@ -421,6 +421,13 @@ def test_the_newest_256_polls_are_corrected() -> None:
     assert arrivals.curve.total == pytest.approx(300.0 + 2 * 256)
 
 
+def test_the_polls_of_seven_minutes_are_corrected() -> None:
+    """The last one is at 600 s, the first one that is corrected at 190 s."""
+    arrivals, _ = polled([(10.0, 0, 1.0)] * 60)
+    arrivals.revalue(3.0)
+    assert arrivals.curve.total == pytest.approx(60.0 + 2 * 42)
+
+
 def test_a_count_that_rose_shows_arrivals_for_a_minute() -> None:
     queue = CountedQueue(5)
     assert not queue.arrivals.arrives(0.0)
