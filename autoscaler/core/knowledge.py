@@ -83,9 +83,9 @@ class Knowledge:
     `standing`: for longer than a latency target, the oldest message of a queue has never waited for less than half of
     it. `holding_s`: the time that messages are expected to be held, in the regime `batch` (else 0). `bottleneck`: the
     number of tasks above which more tasks completed no more messages (None: not seen). `trial`: after a start with a
-    lasting backlog, the most tasks until it is known whether more tasks than before help (None: no trial). `groups`:
-    the most tasks that the message groups of FIFO queues keep busy, and a probe (None: they are no limit). `foreseen`:
-    the messages that a useful forecast expects within a minute.
+    lasting backlog, and while a bottleneck is likely but not certain, the most tasks until it is known whether more
+    tasks help (None: no trial). `groups`: the most tasks that the message groups of FIFO queues keep busy, and a probe
+    (None: they are no limit). `foreseen`: the messages that a useful forecast expects within a minute.
     """
 
     processing_s: Estimate

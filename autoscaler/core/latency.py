@@ -86,7 +86,7 @@ PRESENT = "no more than the present count: it meets the target"
 MESSAGES = "no more than one slot for each message: {0} in the queues, {1} expected"
 BOTTLENECK = "more tasks complete no more messages"
 GROUPS = "more tasks than message groups in flight, and a probe, receive nothing"
-TRIAL = "messages waited long before the start: it is tried first whether more tasks help"
+TRIAL = "it is not known whether more tasks help: that is tried first"
 PROBE = "only an upper bound of the processing time is known, and no message waits: fewer tasks are tried"
 """The reasons of the terms."""
 

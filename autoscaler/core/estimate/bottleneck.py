@@ -1,48 +1,67 @@
 """Whether more tasks complete more messages.
 
 A bottleneck behind the workers (a database, an API with a rate limit) makes every message slower as tasks are added.
-The learned processing time then rises with the number of tasks, and the plan would add tasks without end. So the
-deletions of minutes with different numbers of busy tasks are compared: their elasticity is 1 if twice the tasks
-complete twice the messages, and 0 if they complete as many as before.
+The learned processing time then rises with the number of tasks, and the plan would add tasks without end. A release
+that is slower for all messages also makes the processing time rise, but more tasks do help. The deletions show which of
+the two it is: after a slower release they are in proportion to the tasks, at a bottleneck they stay the same. The
+likelihoods of the two are compared.
 
 Only minutes are compared in which messages wait, or in which more have arrived than were deleted: otherwise the
-arrivals limit the deletions. A release that is slower for all messages has an elasticity of 1 among such minutes.
+arrivals limit the deletions.
 """
 
 from __future__ import annotations
 
 from array import array
 from math import inf, log, sqrt
-from operator import itemgetter
-from statistics import fmean
+from statistics import fmean, median
 from typing import NamedTuple
 
 from autoscaler.core.model import Instant
 
-COMPARED_S, MOST_MINUTES = 2400.0, 40
-"""Age of the oldest minute that the newest ones are compared with, and the number of stored minutes."""
+MINUTE_S = 60.0
 
-FEWEST, MORE_TASKS, LEAST_MORE = 5, 1.5, 3.0
-"""The fewest minutes that are compared, and how far their busy tasks must differ: as a ratio and as a number."""
-
-NO_GAIN, SOME_GAIN = 0.25, 0.5
-"""The elasticity of the deletions below which there is a bottleneck, and above which there is none: with 1, twice the
-tasks complete twice the messages; with 0, as many as before.
+MOST_MINUTES, MOST_LAG_MINUTES = 40, 10
+"""The most minutes that are compared. Messages that are deleted in a minute were begun a processing time before. Those
+of more than eight minutes (`MOST_LAG_MINUTES` / `LOW_RATIO`) are not compared.
 """
 
+FEWEST = 5
+"""The fewest minutes that are compared."""
+
+LEANING_NATS, CERTAIN_NATS = 2.0, 8.0
+"""The logarithm of the ratio of the two likelihoods from which no task is added (e^2 = 7 times as likely), and from
+which the tasks are limited (3,000 times). With 10 and 20 tasks that delete 60 a minute each, and processing times with
+a spread of 1, a pair of minutes shows 120 x ln(15 / sqrt(10 x 20)) / 2 = 3.5.
+"""
+
+LOW_RATIO = 1.25
+"""Minutes with up to this multiple of the fewest tasks show how long messages take without the added tasks. Added tasks
+have completed their first messages after this multiple of that time.
+"""
+
+MOST_GAP_S = 180.0
+"""Minutes further apart than this are not compared: how many tasks worked in between is not known."""
+
+REFERENCE_MINUTES = 30
+"""The minutes before those that are compared. The median processing time of them is that without a bottleneck, and
+the widest spread shows how much deletions can scatter.
+"""
+
+PROBE_RATIO, PROBE_MORE = 1.5, 3.0
+"""The tasks of a test, as a ratio of the limit and as more tasks; at most twice the limit, and at least one more."""
+
 COLLAPSED_RATIO = 0.5
-"""If deletions fall below this share with more tasks, the workers are broken: a bottleneck still lets work through."""
+"""If deletions fall below this share of their mean, the workers are broken: a bottleneck still lets work through."""
 
 CERTAIN_SIGMAS = 3.0
-"""The elasticity must be below `SOME_GAIN` by this number of standard errors."""
+"""Arrivals exceed the deletions, and the newest minutes delete more than before, by this number of standard deviations.
+"""
 
 GAINED_MINUTES, GAINED_SIGMAS = 10, 2.0
 """The most minutes over which arrivals are compared with deletions, until a surplus is certain: a tenth needs all.
 Afterwards the surplus counts until it is less than this number of standard deviations.
 """
-
-MOST_LAG_S = 240.0
-"""Messages that are deleted in a minute were begun a processing time before. Longer ones are not compared."""
 
 SLACK_MINUTES = 2
 """Minutes without a backlog or a surplus after which nothing is compared any more."""
@@ -56,7 +75,7 @@ the time doubles, up to an hour.
 """
 
 
-SUSPECT_MINUTES, TRIAL_S, TRIAL_RATIO, TRIAL_MORE = 15, 900.0, 2.0, 5.0
+SUSPECT_MINUTES, SUSPECT_RATIO, TRIAL_S, TRIAL_RATIO, TRIAL_MORE = 15, 1.5, 900.0, 2.0, 5.0
 """If messages waited in each of the last 15 minutes before a start, and about as many tasks ran throughout, it is not
 known why no more ran: perhaps because more did not help. Then twice as many are tried first, until the minutes with
 more tasks are compared with those before, at most 15 minutes. That takes a start-up, a few minutes and CloudWatch's
@@ -65,8 +84,9 @@ delay.
 
 
 class WorkedMinute(NamedTuple):
-    """A minute: its end, the mean number of tasks that were busy with its messages, the deletions, and by how many the
-    messages in the queues, visible or in flight, became more. `spread`: that of the processing times, as known then.
+    """A minute: its end, the mean number of tasks that were busy, the deletions, and by how many the messages in the
+    queues, visible or in flight, became more. As known then: `spread`, that of the processing times, and `task_s`, the
+    task-seconds of a message (infinite: not known yet).
     """
 
     at: Instant
@@ -74,19 +94,23 @@ class WorkedMinute(NamedTuple):
     deleted: float
     gained: float
     spread: float = 1.0
+    task_s: float = inf
 
 
 class Bottleneck:
     """Whether the deletions are limited by something else than the tasks."""
 
     __slots__ = (
+        "_compared",
         "_counts",
-        "_lag_s",
+        "_leaning",
         "_limit",
+        "_limited_at",
         "_minutes",
         "_probe_after_s",
         "_probed_at",
         "_rate",
+        "_reference",
         "_slack",
         "_trial_until",
         "_tried",
@@ -94,9 +118,12 @@ class Bottleneck:
 
     def __init__(self) -> None:
         self._minutes: list[WorkedMinute] = []
+        self._compared = 0
         self._counts = array("d")
-        self._lag_s = 0.0
+        self._reference: list[tuple[float, float]] = []
+        self._leaning: float | None = None
         self._limit: float | None = None
+        self._limited_at: Instant = -inf
         self._rate = 0.0
         self._slack = 0
         self._probed_at: Instant = 0.0
@@ -106,52 +133,52 @@ class Bottleneck:
 
     def recalled(self, now: Instant) -> None:
         """End the past, whose minutes were added: start a trial if it is not known whether more tasks help."""
-        last = self._minutes[-SUSPECT_MINUTES:]
-        tasks = [minute.tasks for minute in last]
-        if self._limit is None and len(last) == SUSPECT_MINUTES and max(tasks) < MORE_TASKS * min(tasks):
+        tasks = [minute.tasks for minute in self._minutes[-SUSPECT_MINUTES:]]
+        steady = self._compared >= SUSPECT_MINUTES and max(tasks) < SUSPECT_RATIO * min(tasks)
+        if self._limit is None and steady:
             self._tried, self._trial_until = max(tasks), now + TRIAL_S
 
     def trial(self, now: Instant) -> float | None:
-        """Return the most tasks while it is tried whether more tasks than before a start help (None: no trial)."""
-        return self._tried * TRIAL_RATIO + TRIAL_MORE if now < self._trial_until else None
-
-    def lag_s(self, processing_s: float) -> float:
-        """Return how long before a minute its messages were begun. While minutes are compared, it is the processing
-        time from before: a bottleneck makes it longer.
+        """Return the most tasks while it is not known whether more help: after a start, and while the deletions make a
+        bottleneck more likely than not (None: no such limit). It never scales in.
         """
-        if not self._minutes:
-            self._lag_s = processing_s
-        return min(self._lag_s, MOST_LAG_S)
+        if now < self._trial_until:
+            return self._tried * TRIAL_RATIO + TRIAL_MORE
+        return self._leaning
 
-    def see(self, minute: WorkedMinute, *, saturated: bool) -> None:
+    def see(self, minute: WorkedMinute, *, saturated: bool, slots: float = 1.0) -> None:
         """Add a CloudWatch minute. Minutes are compared while messages wait, or while more have arrived than were
-        deleted. Two other minutes end the limit.
+        deleted. Two other minutes end the limit. `slots`: the messages that a task processes at once.
         """
         self._counts.extend((minute.deleted, minute.gained))
-        del self._counts[: -2 * (MOST_MINUTES if self._minutes else GAINED_MINUTES)]
-        sigmas = GAINED_SIGMAS if self._minutes else CERTAIN_SIGMAS
+        del self._counts[: -2 * (MOST_MINUTES if self._compared else GAINED_MINUTES)]
+        sigmas = GAINED_SIGMAS if self._compared else CERTAIN_SIGMAS
         self._slack = 0 if saturated or _accumulates(self._counts, sigmas) else self._slack + 1
+        if self._minutes and minute.at - self._minutes[-1].at > MOST_GAP_S:
+            self._minutes, self._compared = [], 0
+        oldest = minute.at - MINUTE_S * (MOST_MINUTES + MOST_LAG_MINUTES)
+        self._minutes = [*(each for each in self._minutes if each.at > oldest), minute]
+        if not self._compared:
+            self._reference = [*self._reference[-REFERENCE_MINUTES + 1 :], (minute.task_s, minute.spread)]
         if self._slack >= SLACK_MINUTES:
-            self._minutes, self._limit, self._trial_until = [], None, -inf
-        if self._slack >= SLACK_MINUTES or self._lag_s > MOST_LAG_S:
+            self._compared, self._limit, self._leaning, self._trial_until = 0, None, None, -inf
             return
-        if not self._minutes and saturated:
+        if not self._compared and saturated:
             del self._counts[:-2]
-        recent = [each for each in self._minutes if minute.at - each.at < COMPARED_S]
-        self._minutes = [*recent[-MOST_MINUTES + 1 :], minute]
+        self._compared = min(self._compared + 1, MOST_MINUTES, len(self._minutes))
         if self._limit is not None and self._is_released():
-            self._minutes, self._limit = [minute], None
+            self._compared, self._limit = 1, None
         if minute.at - self._probed_at >= self._probe_after_s + PROBE_FOR_S:
             self._probed_at = minute.at
             self._probe_after_s = min(MOST_PROBE_AFTER_S, 2 * self._probe_after_s)
-        self._compare(minute.at)
+        self._compare(minute.at, slots)
 
     def limit(self, now: Instant) -> float | None:
         """Return the number of tasks above which more did not help (None: no bottleneck is known)."""
         probes = 0 <= now - self._probed_at - self._probe_after_s < PROBE_FOR_S
         if self._limit is None or not probes:
             return self._limit
-        return max(MORE_TASKS * self._limit, self._limit + LEAST_MORE)
+        return max(PROBE_RATIO * self._limit, min(2 * self._limit, self._limit + PROBE_MORE))
 
     def _is_released(self) -> bool:
         """Whether the newest minutes delete clearly more than the bottleneck permitted."""
@@ -160,44 +187,114 @@ class Bottleneck:
         noise = CERTAIN_SIGMAS * sqrt((1 + spread) * (rate + self._rate) / len(newest))
         return rate > RELEASED_RATIO * self._rate and rate - self._rate > noise
 
-    def _compare(self, now: Instant) -> None:
-        """Compare the deletions of minutes with few and with many busy tasks."""
-        ranked = sorted([each for each in self._minutes if each.tasks > 0], key=itemgetter(1))
-        third = max(2, len(ranked) // 3)
-        fewer, more = ranked[:third], ranked[-third:]
-        if len(ranked) < FEWEST or more[-1].tasks < max(MORE_TASKS * fewer[0].tasks, fewer[0].tasks + LEAST_MORE):
+    def _is_refuted(self, dispersion: float) -> bool:
+        """Whether fewer tasks have completed fewer messages since the limit began: it is not the bottleneck's."""
+        since = [each for each in self._minutes[-self._compared :] if each.at > self._limited_at]
+        if not since or since[-1].tasks >= since[0].tasks:
+            return False
+        mean = fmean([each.tasks for each in since])
+        nats = sum([each.deleted * log(mean / each.tasks) for each in since if each.tasks > 0])
+        return nats <= -LEANING_NATS * dispersion
+
+    def _compare(self, now: Instant, slots: float) -> None:
+        """Compare the likelihoods. The limit is the number of tasks that would complete as many messages if each took
+        as long as without a bottleneck (Little's law), and at most the fewest that completed as many.
+        """
+        self._leaning = None
+        task_s = median([time_s for time_s, _ in self._reference])
+        spread = max([spread for _, spread in self._reference])
+        found = self._evidence(slots, 1 + spread)
+        if not found:
             return
-        rate, most = fmean([each.deleted for each in fewer]), fmean([each.deleted for each in more])
-        if min(most, self._minutes[-1].deleted) < COLLAPSED_RATIO * rate:
+        least = min(found)
+        if self._minutes[-1].deleted < COLLAPSED_RATIO * least.rate:
             return
-        gain, error = _elasticity(ranked)
-        if gain > SOME_GAIN:
-            self._limit, self._trial_until = None, -inf
-        elif gain < NO_GAIN and gain + CERTAIN_SIGMAS * error < SOME_GAIN:
+        if least.nats >= CERTAIN_NATS:
             if self._limit is None:
-                self._probed_at, self._probe_after_s = now, PROBE_AFTER_S
-            enough = max(1.0, fmean([each.tasks for each in fewer]) * most / rate)
-            self._limit, self._rate, self._trial_until = min(enough, self._limit or enough), most, -inf
+                self._probed_at, self._probe_after_s, self._rate = now, PROBE_AFTER_S, least.rate
+                self._limited_at = now
+            enough = max(1.0, min(least.fewest, least.rate * task_s / MINUTE_S))
+            self._limit, self._trial_until = enough, -inf
+        elif least.nats >= LEANING_NATS and self._limit is None:
+            self._leaning = max([each.tasks for each in self._minutes[-self._compared :]])
+        elif max(found).nats <= -LEANING_NATS:
+            self._limit, self._trial_until = None, -inf
+        if self._limit is not None and self._is_refuted(1 + spread):
+            self._compared, self._limit = 1, None
+
+    def _evidence(self, slots: float, dispersion: float) -> list[_Evidence]:
+        """Return the evidence if messages were begun up to one minute before, one to two, and so on up to the time that
+        they take; empty if too few minutes can be compared. A bottleneck must be likely at each lag: as long as the
+        added tasks have not completed their first messages, the deletions do not rise in any case.
+        """
+        found, deleted = list[_Evidence](), [each.deleted for each in self._minutes[-self._compared :]]
+        for lag in range(1, MOST_LAG_MINUTES + 1):
+            begun = [each.tasks for each in self._minutes[:-lag]][-len(deleted) :]
+            ended = [each.tasks for each in self._minutes[: len(self._minutes) - lag + 1]][-len(begun) :]
+            if len(begun) < FEWEST or min(begun) <= 0:
+                return []
+            found.append(_compared(list(map(max, begun, ended)), deleted[-len(begun) :], dispersion))
+            if lag > LOW_RATIO * slots * found[-1].task_minutes:
+                return found
+        return []
+
+
+class _Evidence(NamedTuple):
+    """`nats`: the logarithm of the likelihood of a bottleneck divided by that of a slower release. Since then: `rate`,
+    the deletions of a minute; `fewest`, the fewest tasks; `task_minutes`, the task-minutes of a message with few tasks.
+    """
+
+    nats: float
+    rate: float
+    fewest: float
+    task_minutes: float
+
+
+def _compared(tasks: list[float], deleted: list[float], dispersion: float) -> _Evidence:
+    """Return the evidence of minutes, the newest last, whose deletions scatter at least `dispersion` times as much as a
+    Poisson count. If they scatter more, as with jobs of one second and of two minutes, that counts.
+
+    If D messages are deleted in m minutes with n tasks on average, the logarithms of the Poisson likelihoods differ by
+    the sum of deleted x ln(n / tasks) over the minutes. The change can have come in between. So the earliest minute is
+    taken since which the deletions are constant, before which they are in proportion to the tasks, and which fits about
+    as well as the best one. It is not compared itself: the change was within it.
+    """
+    before, done, worked, weighted = [0.0], 0.0, 0.0, 0.0
+    for count, more in zip(tasks, deleted, strict=True):
+        done, worked, weighted = done + more, worked + count, weighted + more * log(count)
+        before.append(_times_log(done, worked) + weighted)
+    fits, done = list[float](), 0.0
+    for minutes, more in enumerate(reversed(deleted), 1):
+        done += more
+        fits.append(before[-1 - minutes] + _times_log(done, minutes))
+    enough = max(fits[FEWEST - 1 :]) - LEANING_NATS * dispersion
+    minutes = max([index for index, fit in enumerate(fits) if index >= FEWEST - 1 and fit >= enough])
+    since = list(zip(tasks[-minutes:], deleted[-minutes:], strict=True))
+    rate, mean, fewest = fmean(deleted[-minutes:]), fmean(tasks[-minutes:]), min(tasks[-minutes:])
+    earlier = list(zip(tasks[:-minutes], deleted[:-minutes], strict=True))
+    scatter = _chi2(earlier) + min(_chi2(since), _chi2([(1.0, more) for _, more in since]))
+    few = [each for each in since if each[0] <= LOW_RATIO * fewest]
+    at_few = sum([more for _, more in few])
+    return _Evidence(
+        sum([more * log(mean / count) for count, more in since]) / max(dispersion, scatter / len(tasks)),
+        rate,
+        fewest,
+        sum([count for count, _ in few]) / at_few if at_few else inf,
+    )
+
+
+def _chi2(minutes: list[tuple[float, float]]) -> float:
+    """Return the sum of (deleted - expected)^2 / expected, if the deletions are in proportion to the tasks."""
+    done, worked = sum([more for _, more in minutes]), sum([count for count, _ in minutes])
+    expected = [done * count / worked for count, _ in minutes]
+    return sum([(more - mean) ** 2 / mean for (_, more), mean in zip(minutes, expected, strict=True) if mean])
+
+
+def _times_log(done: float, by: float) -> float:
+    """Return the maximum of the logarithm of the Poisson likelihood, without the terms that cancel out."""
+    return done * log(done / by) if done else 0.0
 
 
 def _accumulates(counts: array[float], sigmas: float) -> bool:
     """Whether clearly more messages arrived than were deleted. `counts`: deletions, surplus of each minute."""
     return sum(counts[1::2]) > sigmas * sqrt(1 + 2 * sum(counts[::2]))
-
-
-def _elasticity(minutes: list[WorkedMinute]) -> tuple[float, float]:
-    """Return the slope of log(deletions) over log(tasks) by least squares, and its standard error.
-
-    The error is that of the scatter around the line, and at least that of counts of messages with such a spread, as it
-    was in the minutes with the fewest tasks: a bottleneck makes the times of later minutes differ. `minutes`: at least
-    three, with different numbers of tasks, in ascending order of the tasks.
-    """
-    x, y = [log(each.tasks) for each in minutes], [log(each.deleted + 0.5) for each in minutes]
-    mean_x, mean_y = fmean(x), fmean(y)
-    squares = sum([(each - mean_x) ** 2 for each in x])
-    slope = sum([(at - mean_x) * (value - mean_y) for at, value in zip(x, y, strict=True)]) / squares
-    off = [value - mean_y - slope * (at - mean_x) for at, value in zip(x, y, strict=True)]
-    scatter = sum([each * each for each in off]) / (len(minutes) - 2)
-    spread = fmean([each.spread for each in minutes[: max(2, len(minutes) // 3)]])
-    counts = (1 + spread) * fmean([1 / (each.deleted + 0.5) for each in minutes])
-    return slope, sqrt(max(scatter, counts) / squares)

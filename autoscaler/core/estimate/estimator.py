@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
-from math import ceil
+from math import ceil, inf
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -71,6 +71,9 @@ class Foreseen(NamedTuple):
 Ahead = Mapping[str, Foreseen]
 """The queues with a useful forecast."""
 NOTHING_AHEAD: Ahead = MappingProxyType({})
+
+KNOWN_DELETIONS = 30.0
+"""Deletions from which a measured processing time is used to compute the tasks that a bottleneck supports."""
 
 
 class Estimator:
@@ -201,8 +204,9 @@ class Estimator:
             read = read._replace(taken_s=min(self._throughput.mean_s * flow.deleted, read.slots_s))
         self._learn(read, flow, 1.0 if read.saturated else 1 / READINGS_OF_A_MINUTE)
         gained = float(reading.visible + reading.in_flight - before.visible - before.in_flight)
-        worked = WorkedMinute(reading.at, reading.tasks, float(flow.deleted), gained, self._throughput.spread)
-        self._bottleneck.see(worked, saturated=read.saturated)
+        spread, task_s = self._throughput.spread, self._task_s
+        worked = WorkedMinute(reading.at, reading.tasks, float(flow.deleted), gained, spread, task_s)
+        self._bottleneck.see(worked, saturated=read.saturated, slots=self._concurrency.slots)
 
     def _update(self, policy: Policy, seen: Observation, known: dict[str, Backlog]) -> tuple[float, float]:
         """Update the estimates when all queues were read. Return how many messages were received since the last time,
@@ -290,15 +294,20 @@ class Estimator:
     def _compare(self, read: Minute, minute: Flow, now: Instant) -> None:
         """Compare the minute with earlier ones: do more tasks complete more messages?"""
         self._holding.check(minute.at - MINUTE_S, minute.deleted, read.taken_s / self._throughput.mean_s, now)
-        lag_s = self._bottleneck.lag_s(self._throughput.slow_s)
-        tasks = self._ran.between(minute.at - MINUTE_S - lag_s, minute.at - lag_s) / MINUTE_S
-        received_between_readings = tasks * self._concurrency.slots * self.interval_s / self._throughput.mean_s
+        tasks, slots = self._ran.between(minute.at - MINUTE_S, minute.at) / MINUTE_S, self._concurrency.slots
+        received_between_readings = tasks * slots * self.interval_s / self._throughput.mean_s
         backlogged = read.saturated and read.fewest >= received_between_readings and not self._holding_s
-        busy = self._throughput.busy(minute.at - MINUTE_S - lag_s, minute.at - lag_s) / self._concurrency.slots
+        busy = self._throughput.busy(minute.at - MINUTE_S, minute.at) / slots
         gained = sum([queue.gained(minute.at - MINUTE_S, minute.at) for queue in self._queues.values()])
         spread, deleted = self._throughput.spread, float(minute.deleted)
-        worked = WorkedMinute(minute.at, tasks if backlogged else busy, deleted, gained, spread)
-        self._bottleneck.see(worked, saturated=backlogged)
+        worked = WorkedMinute(minute.at, tasks if backlogged else busy, deleted, gained, spread, self._task_s)
+        self._bottleneck.see(worked, saturated=backlogged, slots=slots)
+
+    @property
+    def _task_s(self) -> float:
+        """The measured task-seconds of a message; infinite if too few were deleted, or if the time is configured."""
+        is_measured = KNOWN_DELETIONS <= self._throughput.estimate(0.0).weight < inf
+        return self._throughput.mean_s / self._concurrency.slots if is_measured else inf
 
     def must_foresee(self, policy: Policy) -> bool:
         """Whether the acceptable latency is shorter than a poll interval plus a late start-up. A task requested at the

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from autoscaler.core.estimate.bottleneck import LEAST_MORE, MORE_TASKS, Bottleneck, WorkedMinute
+from autoscaler.core.estimate.bottleneck import PROBE_MORE, PROBE_RATIO, Bottleneck, WorkedMinute
 
 MINUTE_S = 60.0
 LIMITED_S = 480.0
@@ -42,11 +42,11 @@ def test_more_deletions_end_the_limit_if_they_are_certain(deleted: float, is_lim
 
 def test_the_tests_of_a_limit_take_five_minutes_and_come_after_10_20_40_60_and_60_minutes() -> None:
     """With half as many tasks again: 21."""
-    found = then(Bottleneck(), *[(14, 300)] * 4, *[(40, 300)])
-    began = 300
+    found = then(Bottleneck(), *[(14, 300)] * 4, *[(40, 300)] * 2)
+    began = 360
     assert found.limit(began) == pytest.approx(14.0)
     tested = list[int]()
-    for at in range(began, 13_400, 60):
+    for at in range(began, 13_460, 60):
         if at > began:
             found.see(WorkedMinute(float(at), 14, 300, 0.0), saturated=True)
         tested += [at + second for second in range(60) if found.limit(float(at + second)) == pytest.approx(21)]
@@ -56,6 +56,6 @@ def test_the_tests_of_a_limit_take_five_minutes_and_come_after_10_20_40_60_and_6
 
 
 def test_a_small_limit_is_tested_with_three_more_tasks() -> None:
-    found = then(Bottleneck(), *[(2, 300)] * 4, (40, 300))
-    assert (found.limit(899.0), found.limit(900.0)) == pytest.approx((2.0, 2.0 + LEAST_MORE))
-    assert LEAST_MORE > (MORE_TASKS - 1) * 2
+    found = then(Bottleneck(), *[(4, 300)] * 4, *[(40, 300)] * 2)
+    assert (found.limit(959.0), found.limit(960.0)) == pytest.approx((4.0, 4.0 + PROBE_MORE))
+    assert PROBE_MORE > (PROBE_RATIO - 1) * 4
