@@ -65,6 +65,12 @@ def workload_that_ends() -> Workload:
     )
 
 
+def swinging() -> Workload:
+    """Return the same load for an hour, with a fourth of its messages in every second ten minutes."""
+    kept = (BUSY.arrivals_s // 600 % 2 == 0) | (np.arange(len(BUSY.arrivals_s)) % 4 == 0)
+    return replace(BUSY, arrivals_s=BUSY.arrivals_s[kept], service_s=BUSY.service_s[kept])
+
+
 def changes(outcome: SimulationOutcome, since: float = 0.0, until: float = np.inf) -> list[tuple[float, int]]:
     """Return the instants and amounts of the changes of the desired count in [since, until)."""
     return [(at, n - m) for (_, m), (at, n) in pairwise(outcome.desired) if since <= at < until]
@@ -135,7 +141,7 @@ class ScriptedSurface:
 
 
 def test_every_change_of_the_desired_count_is_a_decision_of_the_daemons_loop(polls: list[Poll]) -> None:
-    outcome = played()
+    outcome = played(swinging())
     assert outcome.ended_s / 10 < len(polls) < outcome.ended_s / 5
     assert len(polls) == outcome.polls
     accepted = [
@@ -188,7 +194,7 @@ def test_ours_never_scales_in_while_the_queue_cannot_be_read() -> None:
 
 
 def test_nothing_changes_while_ecs_throttles_and_scaling_continues_afterwards(polls: list[Poll]) -> None:
-    assert changes(played(), 600, 1800)
+    assert changes(played(swinging()), 600, 1800)
     polls.clear()
     outcome = played(workload_that_ends(), Throttling(600, 1800))
     assert not changes(outcome, 600, 1800)
@@ -215,10 +221,10 @@ def test_a_restart_begins_with_a_new_memory(polls: list[Poll]) -> None:
 
 def test_ours_does_not_scale_in_during_the_warm_up_after_a_restart() -> None:
     """Each restart comes just before a scale-in of the run without restarts."""
-    due = scale_ins(played(), 600, 3000)[:6]
+    due = scale_ins(played(swinging()), 600, 3000)[:6]
     assert due
     for at in due:
-        assert not scale_ins(played(BUSY, Restart(at - 5)), at - 5, at + 55), at
+        assert not scale_ins(played(swinging(), Restart(at - 5)), at - 5, at + 55), at
 
 
 def test_a_restart_does_not_affect_the_run_before_it() -> None:
