@@ -103,27 +103,32 @@ class Bottleneck:
     __slots__ = (
         "_compared",
         "_counts",
+        "_deleted",
         "_leaning",
         "_limit",
-        "_limited_at",
-        "_minutes",
+        "_limited_for",
+        "_newest_at",
         "_probe_after_s",
         "_probed_at",
         "_rate",
         "_reference",
         "_slack",
+        "_spreads",
+        "_tasks",
         "_trial_until",
         "_tried",
     )
 
     def __init__(self) -> None:
-        self._minutes: list[WorkedMinute] = []
+        self._tasks, self._deleted = array("d"), array("d")
+        self._newest_at: Instant = -inf
+        self._spreads = (1.0, 1.0)
         self._compared = 0
         self._counts = array("d")
-        self._reference: list[tuple[float, float]] = []
+        self._reference = array("d")
         self._leaning: float | None = None
         self._limit: float | None = None
-        self._limited_at: Instant = -inf
+        self._limited_for = 0
         self._rate = 0.0
         self._slack = 0
         self._probed_at: Instant = 0.0
@@ -133,7 +138,7 @@ class Bottleneck:
 
     def recalled(self, now: Instant) -> None:
         """End the past, whose minutes were added: start a trial if it is not known whether more tasks help."""
-        tasks = [minute.tasks for minute in self._minutes[-SUSPECT_MINUTES:]]
+        tasks = self._tasks[-SUSPECT_MINUTES:]
         steady = self._compared >= SUSPECT_MINUTES and max(tasks) < SUSPECT_RATIO * min(tasks)
         if self._limit is None and steady:
             self._tried, self._trial_until = max(tasks), now + TRIAL_S
@@ -154,24 +159,35 @@ class Bottleneck:
         del self._counts[: -2 * (MOST_MINUTES if self._compared else GAINED_MINUTES)]
         sigmas = GAINED_SIGMAS if self._compared else CERTAIN_SIGMAS
         self._slack = 0 if saturated or _accumulates(self._counts, sigmas) else self._slack + 1
-        if self._minutes and minute.at - self._minutes[-1].at > MOST_GAP_S:
-            self._minutes, self._compared = [], 0
-        oldest = minute.at - MINUTE_S * (MOST_MINUTES + MOST_LAG_MINUTES)
-        self._minutes = [*(each for each in self._minutes if each.at > oldest), minute]
-        if not self._compared:
-            self._reference = [*self._reference[-REFERENCE_MINUTES + 1 :], (minute.task_s, minute.spread)]
+        self._store(minute)
         if self._slack >= SLACK_MINUTES:
             self._compared, self._limit, self._leaning, self._trial_until = 0, None, None, -inf
             return
         if not self._compared and saturated:
             del self._counts[:-2]
-        self._compared = min(self._compared + 1, MOST_MINUTES, len(self._minutes))
+        self._compared = min(self._compared + 1, MOST_MINUTES, len(self._tasks))
         if self._limit is not None and self._is_released():
             self._compared, self._limit = 1, None
         if minute.at - self._probed_at >= self._probe_after_s + PROBE_FOR_S:
             self._probed_at = minute.at
             self._probe_after_s = min(MOST_PROBE_AFTER_S, 2 * self._probe_after_s)
         self._compare(minute.at, slots)
+
+    def _store(self, minute: WorkedMinute) -> None:
+        """Add the minute to those before, which are consecutive. The time and the spread of a message are those before
+        anything was compared.
+        """
+        if minute.at - self._newest_at > MOST_GAP_S:
+            self._tasks, self._deleted, self._compared = array("d"), array("d"), 0
+        self._newest_at = minute.at
+        self._tasks.append(minute.tasks)
+        self._deleted.append(minute.deleted)
+        del self._tasks[: -MOST_MINUTES - MOST_LAG_MINUTES], self._deleted[: -MOST_MINUTES - MOST_LAG_MINUTES]
+        self._spreads = (self._spreads[1], minute.spread)
+        self._limited_for += 1
+        if not self._compared:
+            self._reference.extend((minute.task_s, minute.spread))
+            del self._reference[: -2 * REFERENCE_MINUTES]
 
     def limit(self, now: Instant) -> float | None:
         """Return the number of tasks above which more did not help (None: no bottleneck is known)."""
@@ -182,18 +198,19 @@ class Bottleneck:
 
     def _is_released(self) -> bool:
         """Whether the newest minutes delete clearly more than the bottleneck permitted."""
-        newest = self._minutes[-RELEASED_MINUTES:]
-        rate, spread = fmean([each.deleted for each in newest]), fmean([each.spread for each in newest])
+        newest = self._deleted[-RELEASED_MINUTES:]
+        rate, spread = fmean(newest), fmean(self._spreads[-len(newest) :])
         noise = CERTAIN_SIGMAS * sqrt((1 + spread) * (rate + self._rate) / len(newest))
         return rate > RELEASED_RATIO * self._rate and rate - self._rate > noise
 
     def _is_refuted(self, dispersion: float) -> bool:
         """Whether fewer tasks have completed fewer messages since the limit began: it is not the bottleneck's."""
-        since = [each for each in self._minutes[-self._compared :] if each.at > self._limited_at]
-        if not since or since[-1].tasks >= since[0].tasks:
+        minutes = min(self._limited_for, self._compared)
+        tasks, deleted = self._tasks[len(self._tasks) - minutes :], self._deleted[len(self._deleted) - minutes :]
+        if not tasks or tasks[-1] >= tasks[0]:
             return False
-        mean = fmean([each.tasks for each in since])
-        nats = sum([each.deleted * log(mean / each.tasks) for each in since if each.tasks > 0])
+        mean = fmean(tasks)
+        nats = sum([more * log(mean / count) for count, more in zip(tasks, deleted, strict=True) if count > 0])
         return nats <= -LEANING_NATS * dispersion
 
     def _compare(self, now: Instant, slots: float) -> None:
@@ -201,22 +218,21 @@ class Bottleneck:
         as long as without a bottleneck (Little's law), and at most the fewest that completed as many.
         """
         self._leaning = None
-        task_s = median([time_s for time_s, _ in self._reference])
-        spread = max([spread for _, spread in self._reference])
+        task_s, spread = median(self._reference[::2]), max(self._reference[1::2])
         found = self._evidence(slots, 1 + spread)
         if not found:
             return
         least = min(found)
-        if self._minutes[-1].deleted < COLLAPSED_RATIO * least.rate:
+        if self._deleted[-1] < COLLAPSED_RATIO * least.rate:
             return
         if least.nats >= CERTAIN_NATS:
             if self._limit is None:
                 self._probed_at, self._probe_after_s, self._rate = now, PROBE_AFTER_S, least.rate
-                self._limited_at = now
+                self._limited_for = 0
             enough = max(1.0, min(least.fewest, least.rate * task_s / MINUTE_S))
             self._limit, self._trial_until = enough, -inf
         elif least.nats >= LEANING_NATS and self._limit is None:
-            self._leaning = max([each.tasks for each in self._minutes[-self._compared :]])
+            self._leaning = max(self._tasks[-self._compared :])
         elif max(found).nats <= -LEANING_NATS:
             self._limit, self._trial_until = None, -inf
         if self._limit is not None and self._is_refuted(1 + spread):
@@ -227,10 +243,10 @@ class Bottleneck:
         they take; empty if too few minutes can be compared. A bottleneck must be likely at each lag: as long as the
         added tasks have not completed their first messages, the deletions do not rise in any case.
         """
-        found, deleted = list[_Evidence](), [each.deleted for each in self._minutes[-self._compared :]]
+        found, deleted = list[_Evidence](), self._deleted[-self._compared :].tolist()
         for lag in range(1, MOST_LAG_MINUTES + 1):
-            begun = [each.tasks for each in self._minutes[:-lag]][-len(deleted) :]
-            ended = [each.tasks for each in self._minutes[: len(self._minutes) - lag + 1]][-len(begun) :]
+            begun = self._tasks[:-lag][-len(deleted) :]
+            ended = self._tasks[: len(self._tasks) - lag + 1][-len(begun) :]
             if len(begun) < FEWEST or min(begun) <= 0:
                 return []
             found.append(_compared(list(map(max, begun, ended)), deleted[-len(begun) :], dispersion))
