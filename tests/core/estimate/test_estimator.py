@@ -113,11 +113,12 @@ def test_without_arrivals_there_is_no_load(processing_s: float) -> None:
 def test_the_forecast_is_expected_and_what_exceeded_it_before() -> None:
     polls = LearnedPolls(policy())
     polls.grow(*[4] * 8)
-    some, none = (1.0, 9.0, 9.0, 9.0, 90.0, 90.0), (0.0,) * 6
+    some, none = (1.0, 9.0, 9.0, 9.0, 80.0, 90.0), (0.0,) * 6
     known = polls.estimator.see(polls.policy, polls.seen(32), {"q": Foreseen(some, none)})
-    assert [each.messages for each in known.queues[0].coming] == pytest.approx([5, 17, 21, 25, 110, 114])
+    assert [each.messages for each in known.queues[0].coming] == pytest.approx([5, 17, 21, 25, 100, 114])
     known = polls.estimator.see(polls.policy, polls.seen(32), {"q": Foreseen(some, (4.0, 8.0, 10.0, 11.0, 99.0, 99.0))})
-    assert [each.messages for each in known.queues[0].coming] == pytest.approx([1, 9, 11, 14, 90, 90])
+    assert [each.messages for each in known.queues[0].coming] == pytest.approx([1, 9, 11, 14, 80, 90])
+    assert known.foreseen == 90
     other = polls.estimator.see(polls.policy, polls.seen(32), {"other": Foreseen(some, none)})
     assert [each.messages for each in other.queues[0].coming] == pytest.approx([4, 8, 12, 16, 20, 24])
     assert other.foreseen == 0
