@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 from autoscaler.control.learning import ForecastHistory
 from autoscaler.core.engine import decide
 from autoscaler.core.estimate import Estimator
-from autoscaler.core.estimate.estimator import NOTHING_AHEAD
+from autoscaler.core.estimate.foreseen import NOTHING_AHEAD
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Flow, Observation, QueueReading
 from autoscaler.core.policy import Policy, QueuePolicy

@@ -118,8 +118,8 @@ class ScaleInFields(ScaleOutFields):
 class ActivationFields(Group):
     messages: Annotated[int, whole(0, MOST_TASKS)] = setting(
         DEFAULT.activation.messages,
-        "Scale out from zero only if there are more messages than this. One message that has waited for the acceptable "
-        "latency is always enough.",
+        "Scale out from zero only if there are more messages than this; those that look-ahead expects within a minute "
+        "count. One message that has waited for the acceptable latency is always enough.",
         "The latency target also applies to the first message.",
         stays="this setting limits scale-out from zero.",
     )

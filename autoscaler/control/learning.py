@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from autoscaler.config import ServiceConfig
 from autoscaler.core.estimate import Estimator
-from autoscaler.core.estimate.estimator import EXPECTED_S, NOTHING_AHEAD, Ahead, Foreseen
+from autoscaler.core.estimate.foreseen import NOTHING_AHEAD, Ahead, foreseen
 from autoscaler.core.model import Backlog, Instant, Missing, Observation, PastMinute
 from autoscaler.core.policy import Policy
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, NotFound, Throttled, Unavailable
@@ -190,11 +190,6 @@ RETRY_S, TRIES = 60.0, 5
 JUMP_MINUTES, NEAR_MINUTES = 1440, 10
 """A minute that is a day later than the newest one is used only after a second one near it: clocks can be set."""
 
-RARE_RATIO = 0.005
-"""A minute with fewer than 0.5 % of a minute's usual messages counts as empty in the forecast: no task waits for them.
-All such minutes together have fewer than 0.5 % of the messages.
-"""
-
 AHEAD_MINUTES = 8
 """The newest known minute is up to five minutes old; two more are forecast, and one is in reserve."""
 
@@ -269,7 +264,7 @@ class ForecastHistory:
         """Return the expected arrivals of each queue with a useful forecast."""
         wall = self._wall()
         return {
-            name: _expected(outlook, wall)
+            name: foreseen(outlook, wall)
             for name, outlook in self._outlooks.items()
             if outlook is not None and outlook.useful
         }
@@ -281,28 +276,3 @@ def _learned(first: int, counts: list[float | None]) -> tuple[Forecaster, Outloo
     forecaster = Forecaster(AHEAD_MINUTES, bounded=False)
     forecaster.see_all(first, counts)
     return forecaster, forecaster.outlook()
-
-
-def _expected(outlook: Outlook, wall: float) -> Foreseen:
-    """Return the forecast for the next and the last minute, each minute's messages spread evenly over it. 0 beyond the
-    end of the forecast, in minutes that are known, and if hardly any messages are expected.
-    """
-    minute = floor(wall / MINUTE_S)
-    past_s = wall - minute * MINUTE_S
-    before, here, after = (_of_minute(outlook, minute + each) for each in (-1, 0, 1))
-    if max(here, after) <= RARE_RATIO * outlook.usual:
-        here = after = 0.0
-    coming = tuple(_within(here, after, MINUTE_S - past_s, each_s) for each_s in EXPECTED_S)
-    return Foreseen(coming, tuple(_within(here, before, past_s, each_s) for each_s in EXPECTED_S))
-
-
-def _within(near: float, far: float, left_s: float, seconds: float) -> float:
-    """Return the messages within a time of at most a minute that begins in the near minute and ends in the far one.
-    `left_s`: the part of the near minute that it can cover.
-    """
-    return (near * min(seconds, left_s) + far * max(0.0, seconds - left_s)) / MINUTE_S
-
-
-def _of_minute(outlook: Outlook, minute: int) -> float:
-    ahead = minute - outlook.minute
-    return outlook.expected[ahead - 1] if 1 <= ahead <= len(outlook.expected) else 0.0

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import cos, pi
 
 import pytest
 
 from autoscaler.control.background import Background
-from autoscaler.control.learning import HISTORY_S, TRIES, ForecastHistory, _expected
-from autoscaler.core.estimate import Estimator
-from autoscaler.core.estimate.estimator import EXPECTED_S, Foreseen
-from autoscaler.core.forecast import Forecaster, Outlook
-from autoscaler.core.model import Backlog, Fleet, Observation, QueueReading
-from autoscaler.core.policy import Policy, QueuePolicy
+from autoscaler.control.learning import HISTORY_S, TRIES, ForecastHistory
+from autoscaler.core.estimate.foreseen import EXPECTED_S
 from autoscaler.errors import AutoscalerError, Denied, Unavailable
 from autoscaler.ports import PeriodSum, QueueMinute, QueueRef, Span
 
@@ -159,44 +154,3 @@ async def test_the_last_minute_is_forecast_if_it_is_not_known_yet() -> None:
     clocks.wall = wall = MIDNIGHT + 6 * 3600 + 200
     expected = load(wall - 20) * 20 / 60 + load(wall - 80) * 40 / 60
     assert ahead.ahead()["orders"].past[-1] == pytest.approx(expected, rel=0.1)
-
-
-@pytest.mark.parametrize(("usual", "messages", "expected"), [(100.0, 0.5, 0.0), (100.0, 0.51, 0.51), (0.0, 0.01, 0.01)])
-def test_hardly_any_messages_count_as_none(usual: float, messages: float, expected: float) -> None:
-    outlook = Outlook(100, (messages,) * 3, "profile", useful=True, usual=usual)
-    assert _expected(outlook, 101 * 60.0).coming[-1] == pytest.approx(expected)
-    assert _expected(replace(outlook, expected=(messages, 9.0, 9.0)), 101 * 60.0).coming[-1] == pytest.approx(messages)
-
-
-def test_a_forecast_shows_the_mean_of_a_day_also_where_no_history_is_known() -> None:
-    forecaster = Forecaster(8, bounded=False)
-    forecaster.see_all(0, [0.0, 100.0] * 1440)
-    outlook = forecaster.outlook()
-    assert outlook is not None
-    assert outlook.usual == pytest.approx(50.0, rel=0.01)
-
-
-@pytest.mark.parametrize(
-    ("coming", "past", "expected"),
-    [(0.0, 0.0, 100.0), (1e4, 0.0, 10_100.0), (0.0, 100.0, 0.0), (50.0, 80.0, 70.0), (0.0, 500.0, 0.0)],
-)
-def test_what_exceeded_the_forecast_is_expected_again(coming: float, past: float, expected: float) -> None:
-    """100 messages a minute arrive at the queue."""
-    policy = Policy("orders", 0, 100, queues=(QueuePolicy("orders", 60.0),))
-    sights = [
-        Observation(
-            1000.0 + 10 * poll,
-            Fleet(5, 5, 0, 1000.0 + 10 * poll),
-            (QueueReading("orders", Backlog(round(poll * 100 / 6), 0, 0, 1000.0 + 10 * poll)),),
-        )
-        for poll in range(8)
-    ]
-    estimator = Estimator(policy, sights[0], 10.0)
-    shares = [within_s / 60 for within_s in EXPECTED_S]
-    ahead = Foreseen(tuple(coming * share for share in shares), tuple(past * share for share in shares))
-    for seen in sights:
-        knowledge = estimator.see(policy, seen, {"orders": ahead})
-    messages = [each.messages for each in knowledge.queues[0].coming]
-    assert messages[-1] == pytest.approx(expected, abs=1)
-    assert messages == sorted(messages)
-    assert knowledge.foreseen == coming

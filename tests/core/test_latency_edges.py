@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import sqrt
+from typing import Any
 
 import pytest
 
@@ -87,8 +88,8 @@ def test_a_trial_limits_the_tasks_but_removes_none(trial: float, current: int, l
 
 def test_the_smallest_of_several_caps_is_the_load() -> None:
     free = known((LATER, 5000.0), load=40.0)
-    caps = {"bottleneck": 14.5, "groups": 13.0, "trial": 12.0}
-    found = needed(replace(free, **caps), running=5)  # type: ignore[arg-type]
+    caps: dict[str, Any] = {"bottleneck": 14.5, "groups": 13.0, "trial": 12.0}
+    found = needed(replace(free, **caps), running=5)
     assert (found.load, found.must) == (12.0, True)
     assert [(term.name, term.tasks) for term in found.terms if term.cap and term.name in caps] == list(caps.items())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import sqrt
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,13 +31,13 @@ def needed(
     return need(policy(latency_s), knowledge, work(waits, in_flight), running, running + starting)
 
 
-def terms(knowledge: Knowledge, **more: float) -> dict[str, float]:
+def terms(knowledge: Knowledge, **more: Any) -> dict[str, float]:
     """Return the terms by name, in tasks."""
-    return {term.name: term.tasks for term in needed(knowledge, **more).terms}  # type: ignore[arg-type]
+    return {term.name: term.tasks for term in needed(knowledge, **more).terms}
 
 
-def regular(*waiting: tuple[float, float], **more: object) -> Knowledge:
-    return known(*waiting, **({"spread": 0.0} | more))  # type: ignore[arg-type]
+def regular(*waiting: tuple[float, float], **more: Any) -> Knowledge:
+    return known(*waiting, **({"spread": 0.0} | more))
 
 
 # How many messages are received by when.
@@ -118,7 +119,7 @@ def test_messages_that_take_no_time_need_a_positive_count() -> None:
 # Which messages are due until when.
 
 
-def slow_polls(*waiting: tuple[float, float], **more: object) -> Knowledge:
+def slow_polls(*waiting: tuple[float, float], **more: Any) -> Knowledge:
     """A poll every 100 s: tasks that the next poll requests receive after 175 s."""
     return replace(regular(*waiting, **more), interval_s=100.0)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,24 +146,24 @@ sys.exit(0 if found else 3)
 
 
 def test_a_trial_ends_with_the_test_that_killed_or_a_time_out() -> None:
-    def run(judged: object) -> tuple[MutantOutcome, str]:
-        trial, outcome = _Trial(_other(), [("a", 0.1), ("b", 0.1)], judged), None  # type: ignore[arg-type]
+    def run(judged: Any) -> tuple[MutantOutcome, str]:
+        trial, outcome = _Trial(_other(), [("a", 0.1), ("b", 0.1)], judged), None
         while outcome is None:
             outcome = trial.outcome()
         return outcome, trial.last_test()
 
-    def detects(_: object, tests: list[tuple[str, float]], running: object) -> bool:
-        running("a")  # type: ignore[operator]
-        running("b")  # type: ignore[operator]
+    def detects(_: object, tests: list[tuple[str, float]], running: Callable[[str], None]) -> bool:
+        running("a")
+        running("b")
         return True
 
     def fails(*_: object) -> bool:
         raise RuntimeError
 
-    def hangs(_: object, tests: object, running: object) -> bool:
+    def hangs(_: object, tests: object, running: Callable[[str], None]) -> bool:
         import signal
 
-        running("a")  # type: ignore[operator]
+        running("a")
         signal.setitimer(signal.ITIMER_PROF, 0.01)
         while True:
             pass

@@ -17,9 +17,8 @@ from math import inf, log, sqrt
 from statistics import fmean, median
 from typing import NamedTuple
 
+from autoscaler.core.estimate.arrivals import MINUTE_S
 from autoscaler.core.model import Instant
-
-MINUTE_S = 60.0
 
 MOST_MINUTES, MOST_LAG_MINUTES = 40, 10
 """The most minutes that are compared. Messages that are deleted in a minute were begun a processing time before. Those

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate
 from math import ceil, inf
-from types import MappingProxyType
-from typing import NamedTuple
 
-from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, Arrivals, Track
+from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, MINUTE_S, Arrivals, Track
 from autoscaler.core.estimate.bottleneck import Bottleneck, WorkedMinute
 from autoscaler.core.estimate.concurrency import Concurrency
+from autoscaler.core.estimate.foreseen import EXPECTED_S, NOTHING_AHEAD, Ahead, expected_arrivals
 from autoscaler.core.estimate.groups import MessageGroups
 from autoscaler.core.estimate.holding import Holding
+from autoscaler.core.estimate.readings import Minute
 from autoscaler.core.estimate.recall import PastReading, is_nothing_held, minute_of, past_readings
 from autoscaler.core.estimate.starting import Starting
-from autoscaler.core.estimate.throughput import NONE_RATIO, Minute, Throughput
+from autoscaler.core.estimate.throughput import NONE_RATIO, Throughput
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, TimedCount
 from autoscaler.core.model import FIFO_ENDING, Backlog, Flow, Instant, Observation, PastMinute
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import MOST_MESSAGES
-
-MINUTE_S = 60.0
-
-EXPECTED_S = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0)
-"""The spans ahead for which arrivals are expected, in seconds: up to the start-up time of most tasks."""
 
 LOAD_S, LOAD_MOST_S = EXPECTED_S[-1], 600.0
 """The span of the load, in seconds: a minute, or three processing times if that is longer, at most ten minutes."""
@@ -58,19 +52,6 @@ STANDING_RATIO, STANDING_S = 0.5, 600.0
 for this share of the target: the peaks that tasks should even out are shorter.
 """
 
-
-class Foreseen(NamedTuple):
-    """The arrivals of a queue by its forecast: those expected within each of `EXPECTED_S` from now on, and those that
-    were expected within each of `EXPECTED_S` until now.
-    """
-
-    coming: tuple[float, ...]
-    past: tuple[float, ...]
-
-
-Ahead = Mapping[str, Foreseen]
-"""The queues with a useful forecast."""
-NOTHING_AHEAD: Ahead = MappingProxyType({})
 
 KNOWN_DELETIONS = 30.0
 """Deletions from which a measured processing time is used to compute the tasks that a bottleneck supports."""
@@ -147,7 +128,7 @@ class Estimator:
                 latency_s = policy.latency_of(name)
                 standing |= queue.stands(STANDING_RATIO * latency_s, max(STANDING_S, latency_s), now)
                 delayed = (TimedCount(0.0, counts.delayed),) if policy.count_delayed and counts.delayed > 0 else ()
-                coming = _coming(recent[name], ahead.get(name))
+                coming = expected_arrivals(recent[name], ahead.get(name))
                 queues.append(QueueKnowledge(name, (*delayed, *queue.waited), coming))
         minute = max(0.0, sum([arrived[-1] for arrived in recent.values()]))
         learned = self._knowledge(policy, tuple(queues), now, minute, (received, late))
@@ -399,18 +380,6 @@ def _late(queue: Arrivals, gone: float, elapsed_s: float, latency_s: float) -> f
         late += min(gone, messages)
         gone -= messages
     return late
-
-
-def _coming(recent: list[float], ahead: Foreseen | None) -> tuple[TimedCount, ...]:
-    """Return the expected arrivals: as many as recently; or the forecast, and as many again as exceeded it recently.
-
-    At the end of a burst of 60 messages in a minute that was expected, 60 are not expected again. If none was expected,
-    they are.
-    """
-    if ahead is not None:
-        again = [each + max(0.0, was - by) for each, was, by in zip(ahead.coming, recent, ahead.past, strict=True)]
-        recent = list(accumulate(again, max))
-    return tuple(map(TimedCount, EXPECTED_S, recent))
 
 
 def _known(seen: Observation) -> dict[str, Backlog]:

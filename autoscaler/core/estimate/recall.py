@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import NamedTuple
 
-from autoscaler.core.estimate.throughput import MINUTE_S, Minute
+from autoscaler.core.estimate.arrivals import MINUTE_S
+from autoscaler.core.estimate.readings import Minute
 from autoscaler.core.model import Backlog, Flow, Instant, Observation, PastCounts, PastMinute
 
 SAMPLES_OF_A_TASK = (1.0, 3.0)

@@ -14,15 +14,13 @@ as long.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
 from math import log, sqrt
 from typing import NamedTuple
 
-from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, Track
+from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, MINUTE_S, Track
+from autoscaler.core.estimate.readings import OVERFULL_S, Minute, Readings
 from autoscaler.core.knowledge import Estimate, Regime
 from autoscaler.core.model import Flow, Instant
-
-MINUTE_S = 60.0
 
 ASSUMED_S = 12.0
 """Assumed until something is learned: 12 s, which is five messages per task and minute."""
@@ -82,9 +80,6 @@ STEADY_RATIO = 1.1
 have just started load code and data first: with 3 tasks and 12 new ones, a fifth of the slots hold a message.
 """
 
-OVERFULL_S = 15.0
-"""Seconds of a minute in which more messages were in flight than the tasks can hold, although none waited."""
-
 CERTAIN_DELETIONS = 10
 """Deletions in a saturated minute from which its slot time per deletion is used without the limit `SURPRISE`."""
 
@@ -93,61 +88,6 @@ FAILED_RATIO, FEW_FAILURES = 0.25, 10
 """See `Throughput.fails`. The messages in flight are known at the readings only, which are off by up to a sixth of a
 minute's messages at ten seconds.
 """
-
-
-class Minute(NamedTuple):
-    """What the readings showed of one CloudWatch minute. `taken_s`, `slots_s`: slot-seconds that held a message, and
-    that the tasks had. `fewest`: the fewest visible messages of any reading. `overfull`: see `OVERFULL_S`. `gained`: by
-    how many the messages in flight rose.
-    """
-
-    taken_s: float
-    slots_s: float
-    fewest: int
-    overfull: bool
-    gained: int
-
-    @property
-    def saturated(self) -> bool:
-        """Whether messages waited at every reading."""
-        return self.fewest > 0
-
-
-class _Readings:
-    """The messages of the readings within `CLOUDWATCH_REACH_S`, and whether each reading was overfull."""
-
-    __slots__ = ("_in_flight", "_instants", "_overfull", "_visible")
-
-    def __init__(self) -> None:
-        self._instants, self._overfull = array("d"), array("b")
-        self._visible, self._in_flight = array("q"), array("q")
-
-    def add(self, at: Instant, visible: int, in_flight: int, *, overfull: bool) -> None:
-        old = bisect_left(self._instants, at - CLOUDWATCH_REACH_S)
-        del self._instants[:old], self._visible[:old], self._in_flight[:old], self._overfull[:old]
-        self._instants.append(at)
-        self._visible.append(visible)
-        self._in_flight.append(in_flight)
-        self._overfull.append(overfull)
-
-    def gained(self, start: Instant, end: Instant) -> int:
-        """Return by how many the messages in flight rose, at the newest readings until both instants, otherwise at the
-        oldest one. At least one reading must exist.
-        """
-        first, last = bisect_right(self._instants, start) - 1, bisect_right(self._instants, end) - 1
-        return self._in_flight[max(0, last)] - self._in_flight[max(0, first)]
-
-    def fewest(self, start: Instant, end: Instant) -> int:
-        """Return the fewest visible messages of the readings from `start` to `end`, and of the one before; 0 without a
-        reading.
-        """
-        first, last = bisect_left(self._instants, start), bisect_right(self._instants, end)
-        return min(self._visible[max(0, first - 1) : last], default=0)
-
-    def overfull_s(self, start: Instant, end: Instant) -> float:
-        """Return the share of the time whose readings were overfull, in seconds."""
-        here = self._overfull[bisect_left(self._instants, start) : bisect_right(self._instants, end)]
-        return sum(here) / len(here) * (end - start) if here else 0.0
 
 
 class _Sum(NamedTuple):
@@ -230,7 +170,7 @@ class Throughput:
         self._fixed = fixed and prior_s is not None
         self._taken = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
         self._slots = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
-        self._readings = _Readings()
+        self._readings = Readings()
         self._capped = False
         self._ignore_in_flight = ignore_in_flight
         self.hides_work = ignore_in_flight

@@ -44,7 +44,7 @@ _SILENT: Final = np.zeros(SPAN, np.uint8)
 class WeekHistory:
     """The roots of the newest week's minutes, without gaps: unknown minutes are filled when they are written."""
 
-    __slots__ = ("_codes", "_peaks", "_recent", "began", "first_root", "newest")
+    __slots__ = ("_codes", "_peaks", "_recent", "_usual", "_usual_until", "began", "first_root", "newest")
 
     def __init__(self) -> None:
         self.began: int | None = None
@@ -54,6 +54,7 @@ class WeekHistory:
         self._recent = np.zeros(RECENT)
         self._codes = _SILENT
         self._peaks = np.zeros(HOURS, np.float32)
+        self._usual, self._usual_until = 0.0, -1
 
     @property
     def age(self) -> int:
@@ -107,9 +108,14 @@ class WeekHistory:
         return roots
 
     def usual(self) -> float:
-        """The mean count of the newest day of complete hours. Before the first known minute it is that minute's."""
-        roots = self.coded(self.coded_until - DAY + np.arange(DAY))
-        return float(np.mean(roots * roots))
+        """The mean count of the newest day of complete hours, computed once an hour. Before the first known minute it
+        is that minute's.
+        """
+        if self._usual_until != self.coded_until:
+            self._usual_until = self.coded_until
+            roots = self.coded(self.coded_until - DAY + np.arange(DAY))
+            self._usual = float(np.mean(roots * roots))
+        return self._usual
 
     def _code(self) -> None:
         """Encode an hour as bytes when its last minute is there."""

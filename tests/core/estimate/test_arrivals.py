@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -145,9 +146,9 @@ def test_a_track_covers_its_reach_with_notes_at_most_two_spacings_apart(every_s:
 class CountedQueue:
     """A queue that is read every ten seconds."""
 
-    def __init__(self, visible: int = 0, in_flight: int = 0, **more: float) -> None:
+    def __init__(self, visible: int = 0, in_flight: int = 0, **more: Any) -> None:
         self.now = 0.0
-        self.arrivals = Arrivals(REACH_S, Backlog(visible, in_flight, 0, 0.0, **more), 0.0)  # type: ignore[arg-type]
+        self.arrivals = Arrivals(REACH_S, Backlog(visible, in_flight, 0, 0.0, **more), 0.0)
 
     def see(self, visible: int, in_flight: int, completed: float = 0.0) -> float:
         self.now += 10.0
@@ -156,9 +157,9 @@ class CountedQueue:
     def between(self, start: float, end: float) -> float:
         return self.arrivals.curve.between(start, end)
 
-    def waiting(self, visible: int, *, held: bool = False, **more: float) -> list[tuple[float, float]]:
-        seen = Backlog(visible, 0, 0, self.now, **more)  # type: ignore[arg-type]
-        return [tuple(each) for each in self.arrivals.waiting(seen, self.now, held=held)]  # type: ignore[misc]
+    def waiting(self, visible: int, *, held: bool = False, **more: Any) -> list[tuple[float, float]]:
+        seen = Backlog(visible, 0, 0, self.now, **more)
+        return [(age_s, messages) for age_s, messages in self.arrivals.waiting(seen, self.now, held=held)]
 
 
 def test_arrivals_are_the_growth_of_the_count_plus_the_completions() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.core.estimate import Estimator
-from autoscaler.core.estimate.estimator import Foreseen
+from autoscaler.core.estimate.foreseen import Foreseen
 from autoscaler.core.knowledge import Knowledge, Regime
 from autoscaler.core.model import Backlog, Fleet, Flow, Missing, Observation, QueueReading
 from autoscaler.core.policy import Policy, QueuePolicy
@@ -23,10 +23,10 @@ POLL_S = 10.0
 Counts = dict[str, Backlog | Missing]
 
 
-def policy(latency_s: float = 60.0, names: tuple[str, ...] = ("q",), **changes: object) -> Policy:
+def policy(latency_s: float = 60.0, names: tuple[str, ...] = ("q",), **changes: Any) -> Policy:
     queues = tuple(QueuePolicy(name, latency_s) for name in names)
     plain = Policy("orders", 0, 5000, queues=queues, acceptable_latency_s=latency_s, processing_time_s=5.0, learn=False)
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)
 
 
 class LearnedPolls:
@@ -37,13 +37,13 @@ class LearnedPolls:
         self.estimator = Estimator(configured, self.seen(visible, in_flight), POLL_S)
         self.known = self.see(visible, in_flight, after_s=0.0)
 
-    def seen(self, visible: int, in_flight: int = 0, flow: Flow | None = None, **more: object) -> Observation:
-        backlog = replace(Backlog(visible, in_flight, 0, self.now), **more)  # type: ignore[arg-type]
+    def seen(self, visible: int, in_flight: int = 0, flow: Flow | None = None, **more: Any) -> Observation:
+        backlog = replace(Backlog(visible, in_flight, 0, self.now), **more)
         fleet = Fleet(self.tasks, self.tasks, 0, self.now)
         return Observation(self.now, fleet, (QueueReading("q", backlog),), flow=flow)
 
     def see(
-        self, visible: int, in_flight: int = 0, *, after_s: float = POLL_S, flow: Flow | None = None, **more: object
+        self, visible: int, in_flight: int = 0, *, after_s: float = POLL_S, flow: Flow | None = None, **more: Any
     ) -> Knowledge:
         self.now += after_s
         self.known = self.estimator.see(self.policy, self.seen(visible, in_flight, flow, **more))
@@ -434,7 +434,7 @@ def test_one_occupied_slot_is_evidence_too() -> None:
     assert polls.known.holding_s > 0
 
 
-def test_unchanged_counts_are_no_evidence_if_no_completion_is_expected() -> None:
+def test_unchanged_counts_are_no_evidence_if_no_completion_isforeseen() -> None:
     slow = LearnedPolls(policy(processing_time_s=1000.0), 50, 10)
     idle = LearnedPolls(policy(), 0, 10)
     for _ in range(12):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from autoscaler.core.estimate.readings import Minute
 from autoscaler.core.estimate.recall import PastReading, is_nothing_held, minute_of, past_readings
-from autoscaler.core.estimate.throughput import Minute
 from autoscaler.core.model import Backlog, Fleet, Flow, Missing, Observation, PastCounts, PastMinute, QueueReading
 
 NOW = 10_000.0

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.estimate.throughput import Minute, Throughput, _Newest, _Readings, _Sum
+from autoscaler.core.estimate.readings import Minute, Readings
+from autoscaler.core.estimate.throughput import Throughput, _Newest, _Sum
 from autoscaler.core.knowledge import Regime
 from autoscaler.core.model import Flow
 
@@ -176,7 +177,8 @@ def test_messages_waited_if_the_readings_or_cloudwatch_show_some() -> None:
     minutes = Minutes(10.0)
     minutes.read(5.0, 10.0, visible=7)
     minutes.read(5.0, 10.0, visible=7)
-    assert [minutes.learned.minute(Flow(9, 9, 10, 120.0, waiting)).fewest for waiting in (0, 9)] == [7, 9]  # type: ignore[union-attr]
+    found = [minutes.learned.minute(Flow(9, 9, 10, 120.0, waiting)) for waiting in (0, 9)]
+    assert [read and read.fewest for read in found] == [7, 9]
 
 
 @pytest.mark.parametrize(
@@ -207,19 +209,19 @@ def test_gaps_less_than_seven_minutes_apart_are_one(second_s: float, is_used: bo
 def test_the_fewest_visible_messages_of_the_readings_of_a_time_and_of_the_one_before(
     start: float, end: float, fewest: int
 ) -> None:
-    readings = _Readings()
+    readings = Readings()
     for at, visible in [(10.0, 9), (20.0, 2), (30.0, 3), (40.0, 8), (50.0, 5)]:
         readings.add(at, visible, 0, overfull=False)
     assert readings.fewest(start, end) == fewest
-    assert _Readings().fewest(start, end) == 0
-    rising = _Readings()
+    assert Readings().fewest(start, end) == 0
+    rising = Readings()
     for at, visible in [(10.0, 1), (20.0, 5)]:
         rising.add(at, visible, 0, overfull=False)
     assert rising.fewest(15.0, 20.0) == 1
 
 
 def test_overfull_seconds_are_the_share_of_the_readings_and_old_readings_are_forgotten() -> None:
-    readings = _Readings()
+    readings = Readings()
     for at in range(0, 610, 10):
         readings.add(float(at), 1, 2, overfull=at >= 580)
     assert readings.overfull_s(540.0, 600.0) == pytest.approx(3 / 7 * 60)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autoscaler.core.forecast import Forecaster, Outlook
 from autoscaler.core.forecast.forecaster import METHODS, QUANTILES, _shared_arrays
-from autoscaler.core.forecast.history import SPAN
+from autoscaler.core.forecast.history import SPAN, Singles
 from autoscaler.core.forecast.models import FEWEST, Autoregression
 from tests.core.forecast.test_forecast import DAY, MONDAY, known, poisson
 
@@ -199,6 +199,12 @@ def test_a_gap_within_a_list_of_more_than_a_week_begins_again_too() -> None:
     assert after(*[9.0] * 100, *[None] * (6 * DAY), *[4.0] * 20)._history.age == 6 * DAY + 120
 
 
+def above(forecaster: Forecaster) -> Singles:
+    bounds = known(forecaster).above
+    assert bounds is not None
+    return bounds
+
+
 @pytest.mark.parametrize("cut", [1, 700, 1500])
 def test_the_same_minutes_in_several_lists_give_the_same_forecast(cut: int) -> None:
     load = poisson([10.0 + 10 * math.sin(minute / 200) for minute in range(DAY + 500)])
@@ -206,7 +212,7 @@ def test_the_same_minutes_in_several_lists_give_the_same_forecast(cut: int) -> N
     twice.see_all(MONDAY + cut, load[cut:])
     assert known(twice).expected == pytest.approx(known(once).expected, rel=1e-3, abs=1e-3)
     assert known(twice).method == known(once).method
-    assert np.allclose(known(twice).above, known(once).above, atol=1e-3)  # type: ignore[arg-type]
+    assert np.allclose(above(twice), above(once), atol=1e-3)
 
 
 def test_minutes_one_by_one_and_at_once_give_the_same_forecast_exactly_within_two_days() -> None:
@@ -215,7 +221,7 @@ def test_minutes_one_by_one_and_at_once_give_the_same_forecast_exactly_within_tw
     for minute, count in enumerate(load):
         single.see(MONDAY + minute, count)
     assert known(single).expected == pytest.approx(known(once).expected, rel=1e-3, abs=1e-3)
-    assert np.allclose(known(single).above, known(once).above, atol=1e-3)  # type: ignore[arg-type]
+    assert np.allclose(above(single), above(once), atol=1e-3)
     assert (known(single).useful, known(single).method) == (known(once).useful, known(once).method)
 
 
@@ -379,3 +385,26 @@ def test_the_bounds_are_errors_times_their_recent_mean() -> None:
     assert 1.5 < wide.above[1, -1] < 2.3
     assert 0.9 < quiet.above[1, -1] / wide.above[1, -1] < 1, "a quiet hour is a small part of the day"
     assert wide.above[1, -1] / narrow.above[1, -1] == pytest.approx(4.0, rel=0.25)
+
+
+def test_a_forecast_shows_the_mean_of_a_day_also_where_no_history_is_known() -> None:
+    forecaster = Forecaster(8, bounded=False)
+    forecaster.see_all(0, [0.0, 100.0] * 1440)
+    outlook = forecaster.outlook()
+    assert outlook is not None
+    assert outlook.usual == pytest.approx(50.0, rel=0.01)
+
+
+def test_the_mean_of_a_day_follows_the_newest_complete_hour() -> None:
+    """A day without messages, then 60 a minute: an hour counts when it is complete."""
+    forecaster = Forecaster(8, bounded=False)
+    forecaster.see_all(0, [0.0] * 1440)
+    means = []
+    for minute in range(1440, 1440 + 121):
+        forecaster.see(minute, 60.0)
+        outlook = forecaster.outlook()
+        assert outlook is not None
+        means.append(outlook.usual)
+    assert means[58] == 0.0
+    assert means[59] == means[118] == pytest.approx(2.5, rel=0.01)
+    assert means[119] == pytest.approx(5.0, rel=0.01)
