@@ -28,8 +28,8 @@ of more than eight minutes (`MOST_LAG_MINUTES` / `LOW_RATIO`) are not compared.
 FEWEST = 5
 """The fewest minutes that are compared."""
 
-LEANING_NATS, CERTAIN_NATS = 2.0, 8.0
-"""The logarithm of the ratio of the two likelihoods from which no task is added (e^2 = 7 times as likely), and from
+LEANING_NATS, CERTAIN_NATS = 3.0, 8.0
+"""The logarithm of the ratio of the two likelihoods from which no task is added (e^3 = 20 times as likely), and from
 which the tasks are limited (3,000 times). With 10 and 20 tasks that delete 60 a minute each, and processing times with
 a spread of 1, a pair of minutes shows 120 x ln(15 / sqrt(10 x 20)) / 2 = 3.5.
 """
@@ -104,6 +104,7 @@ class Bottleneck:
         "_counts",
         "_deleted",
         "_leaning",
+        "_leaning_at",
         "_limit",
         "_limited_for",
         "_newest_at",
@@ -126,6 +127,7 @@ class Bottleneck:
         self._counts = array("d")
         self._reference = array("d")
         self._leaning: float | None = None
+        self._leaning_at: Instant = 0.0
         self._limit: float | None = None
         self._limited_for = 0
         self._rate = 0.0
@@ -144,11 +146,14 @@ class Bottleneck:
 
     def trial(self, now: Instant) -> float | None:
         """Return the most tasks while it is not known whether more help: after a start, and while the deletions make a
-        bottleneck more likely than not (None: no such limit). It never scales in.
+        bottleneck likely (None: no such limit). It never scales in. With constant tasks little is learned, so some more
+        are permitted after ten minutes.
         """
         if now < self._trial_until:
             return self._tried * TRIAL_RATIO + TRIAL_MORE
-        return self._leaning
+        if self._leaning is None or now - self._leaning_at < PROBE_AFTER_S:
+            return self._leaning
+        return max(PROBE_RATIO * self._leaning, self._leaning + PROBE_MORE)
 
     def see(self, minute: WorkedMinute, *, saturated: bool, slots: float = 1.0) -> None:
         """Add a CloudWatch minute. Minutes are compared while messages wait, or while more have arrived than were
@@ -160,7 +165,7 @@ class Bottleneck:
         self._slack = 0 if saturated or _accumulates(self._counts, sigmas) else self._slack + 1
         self._store(minute)
         if self._slack >= SLACK_MINUTES:
-            self._compared, self._limit, self._leaning, self._trial_until = 0, None, None, -inf
+            self._end()
             return
         if not self._compared and saturated:
             del self._counts[:-2]
@@ -171,6 +176,19 @@ class Bottleneck:
             self._probed_at = minute.at
             self._probe_after_s = min(MOST_PROBE_AFTER_S, 2 * self._probe_after_s)
         self._compare(minute.at, slots)
+
+    def skip(self) -> None:
+        """Note a minute in which messages failed: it is not known how many tasks were busy, or how much they
+        completed. The minutes before it are no longer compared.
+        """
+        self._slack += 1
+        self._compared, self._leaning = 0, None
+        del self._tasks[:], self._deleted[:], self._counts[:]
+        if self._slack >= SLACK_MINUTES:
+            self._end()
+
+    def _end(self) -> None:
+        self._compared, self._limit, self._leaning, self._trial_until = 0, None, None, -inf
 
     def _store(self, minute: WorkedMinute) -> None:
         """Add the minute to those before, which are consecutive. The time and the spread of a message are those before
@@ -216,7 +234,7 @@ class Bottleneck:
         """Compare the likelihoods. The limit is the number of tasks that would complete as many messages if each took
         as long as without a bottleneck (Little's law), and at most the fewest that completed as many.
         """
-        self._leaning = None
+        leaning, self._leaning = self._leaning, None
         task_s, spread = median(self._reference[::2]), max(self._reference[1::2])
         found = self._evidence(slots, 1 + spread)
         if not found:
@@ -232,6 +250,8 @@ class Bottleneck:
             self._limit, self._trial_until = enough, -inf
         elif least.nats >= LEANING_NATS and self._limit is None:
             self._leaning = max(self._tasks[-self._compared :])
+            if leaning is None or leaning < self._leaning:
+                self._leaning_at = now
         elif max(found).nats <= -LEANING_NATS:
             self._limit, self._trial_until = None, -inf
         if self._limit is not None and self._is_refuted(1 + spread):
@@ -240,15 +260,21 @@ class Bottleneck:
     def _evidence(self, slots: float, dispersion: float) -> list[_Evidence]:
         """Return the evidence if messages were begun up to one minute before, one to two, and so on up to the time that
         they take; empty if too few minutes can be compared. A bottleneck must be likely at each lag: as long as the
-        added tasks have not completed their first messages, the deletions do not rise in any case.
+        added tasks have not completed their first messages, the deletions do not rise in any case. Minutes in which
+        tasks stopped are left out: it is not known which tasks their deletions belong to.
         """
         found, deleted = list[_Evidence](), self._deleted[-self._compared :].tolist()
         for lag in range(1, MOST_LAG_MINUTES + 1):
             begun = self._tasks[:-lag][-len(deleted) :]
-            ended = self._tasks[: len(self._tasks) - lag + 1][-len(begun) :]
-            if len(begun) < FEWEST or min(begun) <= 0:
+            if len(begun) < FEWEST:
                 return []
-            found.append(_compared(list(map(max, begun, ended)), deleted[-len(begun) :], dispersion))
+            ended = self._tasks[: len(self._tasks) - lag + 1][-len(begun) :]
+            counts = zip(begun, ended, deleted[-len(begun) :], strict=True)
+            steady = [(max(first, last), more) for first, last, more in counts if first <= LOW_RATIO * last]
+            if len(steady) < FEWEST or min(steady)[0] <= 0:
+                return []
+            tasks, completed = map(list, zip(*steady, strict=True))
+            found.append(_compared(tasks, completed, dispersion))
             if lag > LOW_RATIO * slots * found[-1].task_minutes:
                 return found
         return []

@@ -187,7 +187,7 @@ class Estimator:
         gained = float(reading.visible + reading.in_flight - before.visible - before.in_flight)
         spread, task_s = self._throughput.spread, self._task_s
         worked = WorkedMinute(reading.at, reading.tasks, float(flow.deleted), gained, spread, task_s)
-        self._bottleneck.see(worked, saturated=read.saturated, slots=self._concurrency.slots)
+        self._see_worked(worked, read, flow, saturated=read.saturated)
 
     def _update(self, policy: Policy, seen: Observation, known: dict[str, Backlog]) -> tuple[float, float]:
         """Update the estimates when all queues were read. Return how many messages were received since the last time,
@@ -282,7 +282,16 @@ class Estimator:
         gained = sum([queue.gained(minute.at - MINUTE_S, minute.at) for queue in self._queues.values()])
         spread, deleted = self._throughput.spread, float(minute.deleted)
         worked = WorkedMinute(minute.at, tasks if backlogged else busy, deleted, gained, spread, self._task_s)
-        self._bottleneck.see(worked, saturated=backlogged, slots=slots)
+        self._see_worked(worked, read, minute, saturated=backlogged)
+
+    def _see_worked(self, worked: WorkedMinute, read: Minute, minute: Flow, *, saturated: bool) -> None:
+        """Compare the minute with earlier ones, unless messages failed in it, or more were in flight than the tasks can
+        hold: it is then not known how much the tasks completed, or how many were busy.
+        """
+        if self._throughput.fails(read, minute) or (read.overfull and not saturated):
+            self._bottleneck.skip()
+        else:
+            self._bottleneck.see(worked, saturated=saturated, slots=self._concurrency.slots)
 
     @property
     def _task_s(self) -> float:

@@ -31,7 +31,7 @@ class Minute(NamedTuple):
         return self.fewest > 0
 
 
-class Readings:
+class RecentReadings:
     """The messages of the readings within `CLOUDWATCH_REACH_S`, and whether each reading was overfull."""
 
     __slots__ = ("_in_flight", "_instants", "_overfull", "_visible")

@@ -18,7 +18,7 @@ from math import log, sqrt
 from typing import NamedTuple
 
 from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, MINUTE_S, Track
-from autoscaler.core.estimate.readings import OVERFULL_S, Minute, Readings
+from autoscaler.core.estimate.readings import OVERFULL_S, Minute, RecentReadings
 from autoscaler.core.knowledge import Estimate, Regime
 from autoscaler.core.model import Flow, Instant
 
@@ -170,7 +170,7 @@ class Throughput:
         self._fixed = fixed and prior_s is not None
         self._taken = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
         self._slots = Track(CLOUDWATCH_REACH_S, now, FEW_NOTES)
-        self._readings = Readings()
+        self._readings = RecentReadings()
         self._capped = False
         self._ignore_in_flight = ignore_in_flight
         self.hides_work = ignore_in_flight

@@ -210,14 +210,52 @@ def test_a_change_at_any_minute_is_recognized(constant: int, seed: int) -> None:
     assert limit == pytest.approx(10.0, rel=0.25)
 
 
-def test_while_a_bottleneck_is_likely_no_more_tasks_are_tried() -> None:
-    """Poisson: deleted x ln(mean / tasks) over the minutes, without the first: 19 x (4 x ln(12.86 / 10) + 3 x
-    ln(12.86 / 16.67)) / 1.5 = 2.9, between 2 and 8.
+def likely() -> Bottleneck:
+    """Poisson: deleted x ln(mean / tasks) over the minutes, without the first of those that are compared: 19 x (4 x
+    ln(13.33 / 10) + 4 x ln(13.33 / 16.67)) / 1.5 = 3.3, between 3 and 8. It is 2.9 with one minute less.
     """
-    found = timed(*[(10.0, 19.0)] * 5, *[(16.67, 19.0)] * 3, task_s=inf)
-    assert (found.limit(480.0), found.trial(480.0)) == (None, 16.67)
-    surer = timed(*[(16.67, 19.0)] * 12, since=480.0, task_s=inf, found=found)
-    assert surer.trial(1200.0) in (None, 16.67)
+    found = timed(*[(10.0, 19.0)] * 6, *[(16.67, 19.0)] * 3, task_s=inf)
+    assert (found.limit(540.0), found.trial(540.0)) == (None, None)
+    return timed((16.67, 19.0), since=540.0, task_s=inf, found=found)
+
+
+@pytest.mark.parametrize(("after_s", "most"), [(0.0, 16.67), (599.0, 16.67), (600.0, 25.005)])
+def test_while_a_bottleneck_is_likely_no_more_tasks_are_tried_for_ten_minutes(after_s: float, most: float) -> None:
+    assert likely().limit(600.0) is None
+    assert likely().trial(600.0 + after_s) == pytest.approx(most)
+
+
+def test_a_test_begins_ten_minutes_of_its_own() -> None:
+    """25 tasks delete slightly more than 17: still a bottleneck is likely, and not certain."""
+    found = timed((25.0, 20.0), since=600.0, task_s=inf, found=likely())
+    assert found.limit(660.0) is None
+    assert [found.trial(at) for at in (660.0, 1259.0, 1260.0)] == pytest.approx([25.0, 25.0, 37.5])
+
+
+def test_minutes_in_which_tasks_stopped_are_left_out() -> None:
+    """Four tasks stop within a minute: its deletions are of four tasks, of one, or of some in between."""
+    growing = [(1.0, 15.0)] * 6 + [(2.0, 25.0)] * 4 + [(4.0, 45.0)] * 3
+    stopped = [(0.3, 12.0), *[(1.0, 12.0)] * 4]
+    for minutes in range(len(growing), len(growing) + len(stopped) + 1):
+        found = timed(*[*growing, *stopped][:minutes], task_s=inf)
+        assert (found.limit(minutes * MINUTE_S), found.trial(minutes * MINUTE_S)) == (None, None)
+
+
+def test_after_a_skipped_minute_nothing_before_it_is_compared() -> None:
+    """As many deletions by twice the tasks show a bottleneck, and not if messages failed in between."""
+    few, many = [(10.0, 100.0)] * 6, [(20.0, 100.0)] * 6
+    assert timed(*few, *many, task_s=inf).limit(720.0) is not None
+    found = timed(*few, task_s=inf)
+    found.skip()
+    assert (timed(*many, since=420.0, task_s=inf, found=found).limit(780.0), found.trial(780.0)) == (None, None)
+
+
+@pytest.mark.parametrize(("skipped", "is_limited"), [(1, True), (2, False)])
+def test_two_skipped_minutes_end_the_limit(skipped: int, *, is_limited: bool) -> None:
+    found = timed(*[(10.0, 100.0)] * 6, *[(20.0, 100.0)] * 6, task_s=inf)
+    for _ in range(skipped):
+        found.skip()
+    assert (found.limit(900.0) is not None) is is_limited
 
 
 def test_one_minute_with_few_tasks_decides_nothing() -> None:

@@ -395,3 +395,16 @@ def test_a_past_minute_with_a_backlog_counts_as_six_without_one(visible: int, we
     """Messages in flight have one sample; in a backlog every slot was occupied all the time."""
     known = recalled(hour(lambda _: PastCounts(visible, 10, 12, 12))[-2:], observed(visible))
     assert known.processing_s.weight == pytest.approx(weight)
+
+
+@pytest.mark.parametrize(("received", "is_limited"), [(399, True), (400, False)])
+def test_minutes_in_which_messages_fail_show_no_bottleneck(received: int, *, is_limited: bool) -> None:
+    """300 a minute are deleted by 10 and by 40 tasks. Of 400 received messages a quarter is not deleted."""
+    configured = policy(processing_time_s=2.0)
+    polls = LearnedPolls(configured, 5000, 10, tasks=10)
+    for minute in range(10):
+        polls.tasks = 10 if minute < 5 else 40
+        for poll in range(6):
+            flow = Flow(received, 300, polls.tasks, polls.now, 5000) if poll == 0 and minute else None
+            polls.see(5000 + poll % 2, polls.tasks, flow=flow)
+    assert (polls.known.bottleneck is not None) is is_limited

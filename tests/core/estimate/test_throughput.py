@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.estimate.readings import Minute, Readings
+from autoscaler.core.estimate.readings import Minute, RecentReadings
 from autoscaler.core.estimate.throughput import Throughput, _Newest, _Sum
 from autoscaler.core.knowledge import Regime
 from autoscaler.core.model import Flow
@@ -209,19 +209,19 @@ def test_gaps_less_than_seven_minutes_apart_are_one(second_s: float, is_used: bo
 def test_the_fewest_visible_messages_of_the_readings_of_a_time_and_of_the_one_before(
     start: float, end: float, fewest: int
 ) -> None:
-    readings = Readings()
+    readings = RecentReadings()
     for at, visible in [(10.0, 9), (20.0, 2), (30.0, 3), (40.0, 8), (50.0, 5)]:
         readings.add(at, visible, 0, overfull=False)
     assert readings.fewest(start, end) == fewest
-    assert Readings().fewest(start, end) == 0
-    rising = Readings()
+    assert RecentReadings().fewest(start, end) == 0
+    rising = RecentReadings()
     for at, visible in [(10.0, 1), (20.0, 5)]:
         rising.add(at, visible, 0, overfull=False)
     assert rising.fewest(15.0, 20.0) == 1
 
 
 def test_overfull_seconds_are_the_share_of_the_readings_and_old_readings_are_forgotten() -> None:
-    readings = Readings()
+    readings = RecentReadings()
     for at in range(0, 610, 10):
         readings.add(float(at), 1, 2, overfull=at >= 580)
     assert readings.overfull_s(540.0, 600.0) == pytest.approx(3 / 7 * 60)

@@ -6,7 +6,7 @@ from math import exp
 
 import pytest
 
-from autoscaler.core.estimate.readings import Minute, Readings
+from autoscaler.core.estimate.readings import Minute, RecentReadings
 from autoscaler.core.estimate.throughput import Throughput
 from autoscaler.core.knowledge import Regime
 from autoscaler.core.model import Flow
@@ -64,7 +64,7 @@ def test_after_a_deletion_ten_are_expected_again_before_workers_count_as_broken(
 def test_the_messages_in_flight_rose_from_the_newest_reading_until_each_instant(
     start: float, end: float, gained: int
 ) -> None:
-    readings = Readings()
+    readings = RecentReadings()
     for at, in_flight in [(10.0, 3), (20.0, 8), (30.0, 1), (40.0, 4), (50.0, 9)]:
         readings.add(at, 0, in_flight, overfull=False)
     assert readings.gained(start, end) == gained
