@@ -350,7 +350,7 @@ class Estimator:
         return Knowledge(
             processing_s=throughput.estimate(now),
             slow_s=slow_s,
-            spread=throughput.spread,
+            spread=throughput.safe_spread,
             concurrency=self._concurrency.estimate(now),
             start_s=self._starting.estimate(now),
             start_late_s=self._starting.late_s,

@@ -45,9 +45,13 @@ SURPRISE = 4.0
 minute count as the time of four messages, not as twenty minutes.
 """
 
-SHIFTED_RATIO, SHIFTED_SIGMAS, SHIFTED_DELETIONS = 0.2, 4.0, 30
-"""A new release is assumed if the recent mean differs by about 20 % and by four standard errors, with at least 30
+SHIFTED_RATIO, SHIFTED_DELETIONS = 0.2, 30
+"""A new release is assumed if the recent mean differs by about 20 % and by several standard errors, with at least 30
 deletions.
+"""
+SLOWER_SIGMAS, FASTER_SIGMAS = 4.0, 6.0
+"""Standard errors. If a faster release is recognized late, tasks are idle for some minutes. If a few minutes of short
+jobs are taken for one, the next long jobs are late.
 """
 
 REGIME_SIGMAS = 3.0
@@ -195,6 +199,14 @@ class Throughput:
     def spread(self) -> float:
         """The squared coefficient of variation of processing times."""
         return self._deviation / self._compared
+
+    @property
+    def safe_spread(self) -> float:
+        """The larger of the spread and the spread with the newest differences, which count as soon as they are known:
+        if they are those of a new release, the demand is too large for three minutes. See `_compare`.
+        """
+        deviation = self._deviation + sum(self._pending[::2])
+        return max(self.spread, deviation / (self._compared + sum(self._pending[1::2])))
 
     def estimate(self, now: Instant) -> Estimate:
         if self._fixed:
@@ -389,8 +401,20 @@ class Throughput:
         recent, mean_s = self._minutes.total(RECENT_MINUTES), self.mean_s
         if len(self._minutes) < RECENT_MINUTES or recent.deleted < SHIFTED_DELETIONS or recent.taken_s <= 0:
             return
-        apart = abs(log(recent.taken_s / recent.deleted / mean_s))
-        if apart > max(SHIFTED_RATIO, SHIFTED_SIGMAS * sqrt((1 + self.spread) / recent.deleted)):
+        slower = log(recent.taken_s / recent.deleted / mean_s)
+        sigmas = SLOWER_SIGMAS if slower > 0 else FASTER_SIGMAS
+        if abs(slower) > max(SHIFTED_RATIO, sigmas * sqrt((1 + self._limited_spread) / recent.deleted)):
             self._all, self._saturated, self._saturated_at = recent, _Sum(), None
             self._same_regime_minutes = -RECENT_MINUTES  # the three minutes can include one of the old release
             del self._pending[:]
+
+    @property
+    def _limited_spread(self) -> float:
+        """The spread with the newest differences, each limited to two standard deviations: with jobs of very different
+        times it is then wide soon enough, and a new release hardly widens it.
+        """
+        spread, deviation, compared = self.spread, self._deviation, self._compared
+        for off_squared, deleted in zip(self._pending[::2], self._pending[1::2], strict=True):
+            deviation += min(off_squared, 4 * (1 + spread) * deleted)
+            compared += deleted
+        return max(spread, deviation / compared)

@@ -211,3 +211,36 @@ def test_a_new_release_differs_by_four_standard_errors(apart: float, is_new: boo
     for _ in range(3):
         learned = minutes.add(200 / 6 * exp(apart), 200, slots=1e4)
     assert (learned.estimate(minutes.now).weight == 600) is is_new
+
+
+@pytest.mark.parametrize(("apart", "is_new"), [(0.78, False), (0.8, True)])
+def test_a_faster_release_differs_by_six_standard_errors(apart: float, is_new: bool) -> None:
+    """200 deletions a minute: 6 x sqrt(2 / 600) = 0.346. The mean has followed to 0.343 or 0.350."""
+    minutes = Minutes(10.0)
+    for _ in range(3):
+        minutes.add(200 / 6, 200, slots=1e4)
+    for _ in range(3):
+        learned = minutes.add(200 / 6 * exp(-apart), 200, slots=1e4)
+    assert (learned.estimate(minutes.now).weight == 600) is is_new
+
+
+@pytest.mark.parametrize(("scattering", "is_new"), [(10.0, True), (8.0, False)])
+def test_a_minute_that_scatters_makes_a_new_release_less_likely_at_once(scattering: float, is_new: bool) -> None:
+    minutes = Minutes(10.0)
+    for held in [10.0] * 9 + [scattering] + [2.5] * 3:
+        learned = minutes.add(held, 60, slots=1e4)
+    assert (learned.estimate(minutes.now).weight == 180) is is_new
+
+
+def test_the_spread_of_the_demand_widens_at_once_and_narrows_three_minutes_later() -> None:
+    minutes = Minutes(5.0)
+    for _ in range(9):
+        learned = minutes.add(5.0, 60)
+    learned = minutes.add(5.0 + 10.0, 60)
+    off = (300.0 * 9 + 900.0 - learned.mean_s * 600) / learned.mean_s
+    assert (learned.spread, learned.safe_spread) == (1.0, pytest.approx((100 + off * off) / (100 + 600)))
+    regular = Minutes(5.0)
+    for _ in range(12):
+        learned = regular.add(5.0, 60)
+        assert learned.safe_spread == learned.spread == 1.0
+    assert (learned := regular.add(5.0, 60)).safe_spread == learned.spread < 1.0
