@@ -1,6 +1,6 @@
 # Every target builds the environment that it needs. Only Python 3.11, 3.12 or 3.13 and make are required.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants erlang scorecard sensitivity robustness utilization skill bench bench-many baseline lock clean
+.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants erlang scorecard sensitivity robustness utilization skill bench bench-many soak baseline lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
@@ -64,7 +64,7 @@ types: venv ## run mypy, strict
 laws: venv ## check ten million decisions against the invariants of the core (about 20 minutes)
 	$(BIN)/python -m tests.core.sweep 10000000
 
-mutants: venv ## mutation testing of the core (20 to 30 minutes on two idle cores; goes on after an interruption); writes docs/mutants.md, or with MODULES="latency estimate" tests only these
+mutants: venv ## mutation testing of the core (25 to 35 minutes on two idle cores; goes on after an interruption); writes docs/mutants.md, or with MODULES="latency estimate" tests only these
 	$(BIN)/python -m tests.mutants $(MODULES)
 
 erlang: venv ## compare the simulator with queueing theory, 5 million messages per point (about 10 minutes)
@@ -110,6 +110,9 @@ bench: venv ## measure decisions per second, start-up time, memory; writes docs/
 
 bench-many: venv ## measure the daemon with ten thousand services, bursts, throttling, invalid responses, a week (about an hour); writes docs/benchmarks-many.md
 	$(BIN)/python -m bench.many
+
+soak: venv ## run 50 services for 30 minutes while a tenth of AWS's answers is damaged; fails if files or memory grow
+	$(BIN)/python -m bench.enduring
 
 baseline: venv ## record names and behavior in OUT=FOLDER (JOURNAL=, RENAMES=, TRACES=), or compare BEFORE= AFTER= (about 4 minutes)
 	@test -n "$(OUT)$(BEFORE)" || { echo "make baseline: set OUT=FOLDER to record, or BEFORE=FOLDER AFTER=FOLDER to compare two recordings" >&2; exit 2; }

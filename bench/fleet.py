@@ -8,8 +8,8 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,17 +87,21 @@ async def stage(
     settings: Mapping[str, str],
     defaults: Mapping[str, object],
     arguments: Iterable[str] = (),
+    through: Callable[[str], AbstractAsyncContextManager[str]] = nullcontext,
 ) -> AsyncIterator[TwoProcesses]:
-    """Run the daemon with this number of services, each with a queue. `arguments`: options of the test double."""
+    """Run the daemon with this number of services, each with a queue. `arguments`: options of the test double.
+    `through`: returns the URL at which the daemon reaches the double's URL.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         (folder / "settings.toml").write_text(_file(services, defaults), encoding="utf-8")
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as http,
             double(services, arguments) as url,
+            through(url) as seen_url,
         ):
             port = free_port()
-            env_settings = aws_environment(url) | {
+            env_settings = aws_environment(seen_url) | {
                 "AUTOSCALER_CONFIG_FILE": str(folder / "settings.toml"),
                 "AUTOSCALER_HTTP_PORT": str(port),
                 **settings,

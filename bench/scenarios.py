@@ -131,8 +131,8 @@ async def compared(services: int, warm_s: float, for_s: float, *, busy: bool) ->
     defaults = {"acceptable_latency": "5m", "min_tasks": 1, "workers": "draining"}
     async with stage(services, settings, defaults, arguments) as on:
         if busy:
-            await _employ(on.control, services)
-        async with _changing(on.control, services if busy else 0):
+            await employ(on.control, services)
+        async with changing(on.control, services if busy else 0):
             await asyncio.sleep(warm_s)
             measured = await _minutes_read(on.control)
             before, (start, end), after = await on.metrics(), await on.between(for_s), await on.metrics()
@@ -167,7 +167,8 @@ def _load(number: int, at: float = 0.0) -> float:
     return (1.0 + (number * 7919 + int(at) * 104729) % 100 / 20) / MESSAGE_S
 
 
-async def _employ(control: Control, services: int) -> None:
+async def employ(control: Control, services: int) -> None:
+    """Give each queue arrivals, and each service workers that process them."""
     for number in range(services):
         name = f"{number:05d}"
         await control("queue", names=[f"queue-{name}"], arriving_per_s=_load(number), region=REGION)
@@ -178,7 +179,7 @@ async def _employ(control: Control, services: int) -> None:
 
 
 @asynccontextmanager
-async def _changing(control: Control, services: int) -> AsyncIterator[None]:
+async def changing(control: Control, services: int) -> AsyncIterator[None]:
     """Change the load of some queues again and again."""
 
     async def change() -> None:
@@ -205,7 +206,7 @@ async def _bare(services: int, for_s: float, arguments: Sequence[str], rates: Se
     core = sorted(os.sched_getaffinity(0))[DAEMON_CORE]
     async with double(services, arguments) as url, aiohttp.ClientSession() as http:
         if busy:
-            await _employ(partial(control, http, url), services)
+            await employ(partial(control, http, url), services)
             await asyncio.sleep(BARE_WARM_S)
         command = [sys.executable, "-m", "bench.bare", str(services), str(INTERVAL_S), str(for_s), *map(str, rates)]
         keys = {"AWS_ENDPOINT_URL": url, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "b", "AWS_SECRET_ACCESS_KEY": "b"}
