@@ -125,14 +125,15 @@ class _QueueHistory:
     def fewest_visible(self, since: Instant, until: Instant) -> int:
         """Return the fewest visible messages in (since, until].
 
-        0 with fewer than two readings, or if the running tasks changed: deletes by a changing number of tasks are not
-        comparable.
+        0 with fewer than two readings, or if the running tasks changed since the reading before them: deletes by a
+        changing number of tasks are not comparable. Tasks that started between that reading and the first one of the
+        minute are in every reading of the minute, but are not the tasks at its start.
         """
-        here = slice(bisect_right(self._instants, since), bisect_right(self._instants, until))
-        running = self._running[here]
-        if len(running) < 2 or min(running) != max(running):
+        first, end = bisect_right(self._instants, since), bisect_right(self._instants, until)
+        running = self._running[max(0, first - 1) : end]
+        if end - first < 2 or min(running) != max(running):
             return 0
-        return min(self._visible[here])
+        return min(self._visible[first:end])
 
 
 @dataclass(slots=True)

@@ -58,6 +58,16 @@ def test_each_minute_gives_one_flow_with_the_tasks_at_its_start() -> None:
     assert flows(world) == [Flow(30, 20, 4, 1060.0), Flow(30, 20, 2, 1120.0, 10)], "two tasks ended in the first minute"
 
 
+def test_a_minute_that_began_between_a_change_and_its_reading_does_not_measure_the_tasks() -> None:
+    """Tasks started at 61 s, between the polls at 60 and 70 s; the minute began at 63 s. Every reading in it shows 6
+    tasks, and `tasks` is 4, as of the poll before it.
+    """
+    world = FakePorts(waiting=10, desired=4)
+    started = {61: lambda: setattr(world, "running", 6), 130: lambda: world.minutes.update(orders=minute(123))}
+    play(world, 150, started)
+    assert flows(world) == [Flow(30, 20, 4, 1123.0, waiting=0)]
+
+
 def test_a_minute_that_began_before_the_first_poll_gives_no_flow() -> None:
     world = FakePorts(waiting=10, desired=4, minutes={"orders": minute(30)})
     play(world, 60)
