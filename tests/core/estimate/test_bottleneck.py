@@ -313,3 +313,114 @@ def test_deletions_that_scatter_as_with_jobs_of_one_second_and_two_minutes_need_
     wide = timed(*[(10.0, 10.0), (10.0, 110.0)] * 4, *[(30.0, 10.0), (30.0, 110.0)] * 4, task_s=inf)
     assert even.limit(960.0) == 10.0
     assert wide.limit(960.0) is None
+
+
+# The limits of what is compared, at both sides.
+
+
+@pytest.mark.parametrize(("minutes", "most"), [(14, None), (15, 25.0)])
+def test_after_a_start_twice_as_many_tasks_are_tried_if_messages_waited_for_15_minutes(
+    minutes: int, most: float | None
+) -> None:
+    found = timed(*[(10.0, 100.0)] * minutes, task_s=inf)
+    found.recalled(minutes * MINUTE_S)
+    assert found.trial(minutes * MINUTE_S) == most
+
+
+def test_a_known_limit_needs_no_trial() -> None:
+    found = timed(*[(10.0, 100.0)] * 6, *[(20.0, 100.0)] * 16, task_s=inf)
+    assert found.limit(1320.0) == 10.0
+    found.recalled(1320.0)
+    assert found.trial(1320.0) is None
+
+
+@pytest.mark.parametrize(("gained", "is_limited"), [(13.0, False), (15.0, True)])
+def test_a_surplus_must_be_certain_within_ten_minutes(gained: float, *, is_limited: bool) -> None:
+    """Three standard deviations of ten minutes are 3 x sqrt(1 + 2 x 1200) = 147, of fifteen 180, a surplus of 12."""
+    found = Bottleneck()
+    more(found, *[(14 * 1.1**minute, 120.0) for minute in range(30)], gained=gained, saturated=False)
+    assert (found.limit(1800.0) is not None) is is_limited
+
+
+def test_a_certain_surplus_counts_until_it_is_below_two_standard_deviations() -> None:
+    """After 19 minutes of 120 deletions, 160 are 2.4 standard deviations."""
+    found = Bottleneck()
+    more(found, *[(14 * 1.2**minute, 120.0) for minute in range(16)], gained=48.0, saturated=False)
+    more(found, (200.0, 120.0), since=960.0, gained=-608.0, saturated=False)
+    more(found, *[(200.0, 120.0)] * 2, since=1020.0, gained=0.0, saturated=False)
+    assert found.limit(1140.0) is not None
+    more(found, *[(200.0, 120.0)] * 2, since=1140.0, gained=-30.0, saturated=False)
+    assert found.limit(1260.0) is None
+
+
+def test_after_the_end_of_a_limit_no_earlier_minute_is_compared() -> None:
+    found = after(*[(14 * 1.3**minute, 120.0) for minute in range(8)])
+    more(found, *[(14.0, 110.0)] * 2, since=480.0, gained=-500.0, saturated=False)
+    more(found, (88.0, 120.0), since=600.0)
+    assert found.limit(660.0) is None
+
+
+def test_a_first_minute_with_failures_is_no_error() -> None:
+    found = Bottleneck()
+    found.skip()
+    assert timed(*[(10.0, 100.0)] * 6, *[(20.0, 100.0)] * 6, task_s=inf, found=found).limit(720.0) == 10.0
+
+
+def test_minutes_without_deletions_are_no_error() -> None:
+    assert timed(*[(10.0, 0.0)] * 3, *[(10.0, 240.0)] * 5, *[(40.0, 240.0)] * 5, task_s=inf).limit(780.0) == 10.0
+
+
+def test_one_task_can_be_as_fast_as_three() -> None:
+    assert timed(*[(1.0, 100.0)] * 6, *[(3.0, 100.0)] * 6, task_s=inf).limit(720.0) == 1.0
+
+
+@pytest.mark.parametrize(("tasks", "is_limited"), [(12.5, True), (12.6, False)])
+def test_a_minute_in_which_more_than_a_fifth_of_the_tasks_stopped_is_left_out(
+    tasks: float, *, is_limited: bool
+) -> None:
+    """Without it only four minutes remain to be compared."""
+    found = timed(*[(10.0, 300.0)] * 3, (tasks, 300.0), (10.0, 300.0), (30.0, 300.0), task_s=inf)
+    assert (found.limit(360.0) is not None) is is_limited
+
+
+@pytest.mark.parametrize(("widest", "is_limited"), [(0.5, True), (30.0, False)])
+def test_the_widest_spread_before_the_backlog_counts(widest: float, *, is_limited: bool) -> None:
+    """A processing time of 30 s is not a spread."""
+    found = Bottleneck()
+    for minute, spread in ((1, widest), (2, 0.5)):
+        found.see(WorkedMinute(minute * MINUTE_S, 10.0, 60.0, 0.0, spread, 30.0), saturated=False)
+    more(found, *[(14 * 1.3**minute, 120.0) for minute in range(7)], since=120.0, spread=0.5)
+    assert (found.limit(540.0) is not None) is is_limited
+
+
+def limited() -> Bottleneck:
+    """A limit of ten tasks, found in the last minute."""
+    found = timed(*[(10.0, 240.0)] * 5, (40.0, 240.0), task_s=inf)
+    assert found.limit(360.0) == 10.0
+    return found
+
+
+def test_fewer_deletions_by_fewer_tasks_must_be_certain_to_end_the_limit() -> None:
+    """240 x ln(35 / 40) + 180 x ln(35 / 30) = -4.3, and the spread of 0.5 requires 3 x 1.5 = 4.5."""
+    found = timed((40.0, 240.0), (30.0, 180.0), since=360.0, task_s=inf, found=limited())
+    assert found.limit(480.0) == 10.0
+    assert timed((30.0, 178.0), since=480.0, task_s=inf, found=found).limit(540.0) is None
+
+
+def test_as_many_tasks_as_at_first_do_not_end_the_limit() -> None:
+    """In proportion to the tasks it is -5.6, but the tasks did not become fewer."""
+    found = timed((40.0, 240.0), (30.0, 180.0), (40.0, 240.0), since=360.0, task_s=inf, found=limited())
+    assert found.limit(540.0) == 10.0
+
+
+def test_the_minute_in_which_the_limit_was_found_does_not_end_it() -> None:
+    """240 by 40 tasks and 125 by 20 would be -18."""
+    assert timed((20.0, 125.0), since=360.0, task_s=inf, found=limited()).limit(420.0) == 10.0
+
+
+def test_after_the_limit_was_wrong_five_minutes_are_compared_again() -> None:
+    found = timed((40.0, 240.0), (20.0, 120.0), since=360.0, task_s=inf, found=limited())
+    assert found.limit(480.0) is None
+    timed(*[(40.0 * 2**minute, 130.0) for minute in range(4)], since=480.0, task_s=inf, found=found)
+    assert found.limit(720.0) is None
+    assert timed((640.0, 130.0), since=720.0, task_s=inf, found=found).limit(780.0) is not None

@@ -408,3 +408,54 @@ def test_minutes_in_which_messages_fail_show_no_bottleneck(received: int, *, is_
             flow = Flow(received, 300, polls.tasks, polls.now, 5000) if poll == 0 and minute else None
             polls.see(5000 + poll % 2, polls.tasks, flow=flow)
     assert (polls.known.bottleneck is not None) is is_limited
+
+
+def test_two_minutes_in_which_messages_fail_end_a_limit() -> None:
+    polls = LearnedPolls(policy(processing_time_s=2.0), 5000, 10, tasks=10)
+    limits = []
+    for minute in range(12):
+        polls.tasks = 10 if minute < 5 else 40
+        for poll in range(6):
+            received = 300 if minute < 10 else 400
+            flow = Flow(received, 300, polls.tasks, polls.now, 5000) if poll == 0 and minute else None
+            polls.see(5000 + poll % 2, polls.tasks, flow=flow)
+        limits.append(polls.known.bottleneck)
+    assert limits[9:] == [10.0, 10.0, None]
+
+
+@pytest.mark.parametrize(("slots", "is_limited"), [(1, False), (100, True)])
+def test_more_messages_in_flight_than_the_tasks_can_hold_show_no_bottleneck(slots: int, *, is_limited: bool) -> None:
+    """The others are held by other consumers, or wait in the workers' buffers. 100 more arrive than are deleted."""
+    polls, held = LearnedPolls(policy(processing_time_s=2.0, task_concurrency=slots), 0, 100, tasks=10), 100
+    for minute in range(16):
+        polls.tasks = 10 if minute < 8 else 40
+        for poll in range(6):
+            held += 20
+            polls.see(0, held, flow=Flow(420, 300, polls.tasks, polls.now, 0) if poll == 0 and minute else None)
+    assert (polls.known.bottleneck is not None) is is_limited
+
+
+def test_a_bottleneck_supports_the_tasks_that_littles_law_gives_at_the_measured_time() -> None:
+    """Before the backlog, 20 messages are in flight and 300 a minute are deleted: 4 s each, two at once, so 2 s of a
+    task, and 300 x 2 / 60 = 10 tasks.
+    """
+    polls = LearnedPolls(policy(task_concurrency=2, learn=True, processing_time_s=None), 0, 20, tasks=10)
+    for minute in range(24):
+        visible, polls.tasks = (0, 10) if minute < 12 else (5000, 20 if minute < 17 else 60)
+        for poll in range(6):
+            flow = Flow(300, 300, polls.tasks, polls.now, visible) if poll == 0 and minute else None
+            polls.see(visible + poll % 2, 2 * polls.tasks, flow=flow)
+    assert polls.known.bottleneck == pytest.approx(10.0, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "counted", "learns"), [(0, True, False), (1, True, True), (60, True, True), (60, False, False)]
+)
+def test_slots_are_learned_if_a_twentieth_of_the_tasks_hold_a_message_that_counts(
+    in_flight: int, *, counted: bool, learns: bool
+) -> None:
+    configured = policy(learn=True, processing_time_s=None, count_in_flight=counted)
+    polls = LearnedPolls(configured, 50, in_flight, tasks=20)
+    for poll in range(40):
+        polls.see(50 + poll % 2, in_flight)
+    assert (polls.known.concurrency.weight > 0) is learns
