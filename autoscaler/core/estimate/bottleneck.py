@@ -169,7 +169,7 @@ class Bottleneck:
             return
         if not self._compared and saturated:
             del self._counts[:-2]
-        self._compared = min(self._compared + 1, MOST_MINUTES, len(self._tasks))
+        self._compared = min(self._compared + 1, MOST_MINUTES)
         if self._limit is not None and self._is_released():
             self._compared, self._limit = 1, None
         if minute.at - self._probed_at >= self._probe_after_s + PROBE_FOR_S:
@@ -222,9 +222,10 @@ class Bottleneck:
 
     def _is_refuted(self, dispersion: float) -> bool:
         """Whether fewer tasks have completed fewer messages since the limit began: it is not the bottleneck's."""
-        minutes = min(self._limited_for, self._compared)
-        tasks, deleted = self._tasks[len(self._tasks) - minutes :], self._deleted[len(self._deleted) - minutes :]
-        if not tasks or tasks[-1] >= tasks[0]:
+        if not self._limited_for:
+            return False
+        tasks, deleted = self._tasks[-self._limited_for :], self._deleted[-self._limited_for :]
+        if tasks[-1] >= tasks[0]:
             return False
         mean = fmean(tasks)
         nats = sum([more * log(mean / count) for count, more in zip(tasks, deleted, strict=True) if count > 0])

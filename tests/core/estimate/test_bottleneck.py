@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
-from math import inf
+from math import inf, lgamma, log
+from statistics import fmean
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from autoscaler.core.estimate.bottleneck import (
+    FEWEST,
+    LEANING_NATS,
     LOW_RATIO,
     MOST_LAG_MINUTES,
     PROBE_AFTER_S,
@@ -18,6 +21,7 @@ from autoscaler.core.estimate.bottleneck import (
     PROBE_RATIO,
     Bottleneck,
     WorkedMinute,
+    _compared,
 )
 
 MINUTE_S = 60.0
@@ -424,3 +428,97 @@ def test_after_the_limit_was_wrong_five_minutes_are_compared_again() -> None:
     timed(*[(40.0 * 2**minute, 130.0) for minute in range(4)], since=480.0, task_s=inf, found=found)
     assert found.limit(720.0) is None
     assert timed((640.0, 130.0), since=720.0, task_s=inf, found=found).limit(780.0) is not None
+
+
+def test_minutes_up_to_forty_are_compared() -> None:
+    """Eight deletions a minute, and tasks that grow by 3 % a minute: it is certain after 38 minutes."""
+    counts = [(8 * 1.03**minute, 8.0 + (-1) ** minute) for minute in range(38)]
+    assert timed(*counts[:37], task_s=inf).limit(2220.0) is None
+    assert timed(*counts, task_s=inf).limit(2280.0) is not None
+
+
+@pytest.mark.parametrize(("ratio", "most"), [(1.4, 33.0), (1.6, None)])
+def test_with_other_counts_of_tasks_before_a_start_nothing_is_tried(ratio: float, most: float | None) -> None:
+    found = timed(*[(10.0, 100.0)] * 8, *[(10.0 * ratio, 100.0 * ratio)] * 8, task_s=inf)
+    found.recalled(960.0)
+    assert found.trial(960.0) == (None if most is None else pytest.approx(most))
+
+
+def test_a_test_of_few_tasks_permits_three_more() -> None:
+    found = timed(*[(1.0, 19.0)] * 6, *[(1.667, 19.0)] * 4, task_s=inf)
+    assert (found.trial(600.0), found.trial(1200.0)) == (1.667, pytest.approx(4.667))
+
+
+def test_the_ten_minutes_begin_with_the_first_minute_in_which_a_bottleneck_is_likely() -> None:
+    found = timed((16.67, 19.0), since=600.0, task_s=inf, found=likely())
+    assert [found.trial(at) for at in (660.0, 1199.0, 1200.0)] == pytest.approx([16.67, 16.67, 25.005])
+
+
+@pytest.mark.parametrize(("spread", "is_limited"), [(7.0, False), (10.0, True)])
+def test_more_deletions_must_be_certain_at_the_spread_of_both_minutes(spread: float, *, is_limited: bool) -> None:
+    """239 in place of 120, of two minutes: 3 x sqrt((1 + spread) x 359 / 2) is 114 or 133."""
+    found = after(*[(14 * 1.3**minute, 120.0) for minute in range(8)])
+    more(found, (15, 240), (15, 238), since=480.0, spread=spread)
+    assert (found.limit(600.0) is not None) is is_limited
+
+
+def test_a_minute_without_a_task_within_a_limit_is_no_error() -> None:
+    """Other consumers delete 130: the limit is not that of the tasks."""
+    found = timed((40.0, 240.0), (0.0, 130.0), since=360.0, task_s=inf, found=limited())
+    assert found.limit(480.0) is None
+
+
+def test_fewer_messages_by_fewer_tasks_without_a_limit_change_nothing() -> None:
+    """The minutes with 20 and with 10 tasks count: two with 40 are then enough."""
+    minutes = [*[(20.0, 120.0)] * 6, *[(10.0, 60.0)] * 2, *[(40.0, 60.0)] * 3]
+    assert timed(*minutes, task_s=inf).limit(660.0) == 10.0
+
+
+def test_added_tasks_of_several_slots_must_have_had_the_time_too() -> None:
+    """A task processes four messages at once, each for four minutes: one a minute."""
+    counts = [(100.0, 100.0)] * 12 + [(300.0, 100.0)] * 4 + [(300.0, 300.0)] * 8
+    for minutes in range(13, len(counts) + 1):
+        found = Bottleneck()
+        for minute, (tasks, deleted) in enumerate(counts[:minutes], 1):
+            found.see(WorkedMinute(minute * MINUTE_S, tasks, deleted, 50.0, 0.5), saturated=True, slots=4.0)
+        assert found.limit(minutes * MINUTE_S) is None
+
+
+def poisson(deleted: list[float], means: list[float]) -> float:
+    """The logarithm of the likelihood of Poisson counts."""
+    pairs = zip(deleted, means, strict=True)
+    return sum(count * log(mean) - mean - lgamma(count + 1) for count, mean in pairs)
+
+
+def in_proportion(tasks: list[float], deleted: list[float]) -> list[float]:
+    return [sum(deleted) * each / sum(tasks) for each in tasks]
+
+
+def scatter(deleted: list[float], means: list[float]) -> float:
+    return sum((count - mean) ** 2 / mean for count, mean in zip(deleted, means, strict=True))
+
+
+@given(
+    st.lists(st.tuples(st.floats(1, 50), st.integers(1, 300)), min_size=FEWEST, max_size=20),
+    st.floats(1.0, 20.0),
+)
+def test_the_evidence_is_the_ratio_of_poisson_likelihoods(minutes: list[tuple[float, int]], dispersion: float) -> None:
+    """The earliest change that fits about as well as the best: in proportion to the tasks before, constant since. The
+    minute of the change is not compared.
+    """
+    tasks, deleted = [count for count, _ in minutes], [float(more) for _, more in minutes]
+    fits = []
+    for start in range(len(minutes) - FEWEST + 1):
+        before = poisson(deleted[:start], in_proportion(tasks[:start], deleted[:start])) if start else 0.0
+        fits.append(before + poisson(deleted[start:], [fmean(deleted[start:])] * len(deleted[start:])))
+    enough = max(fits) - LEANING_NATS * dispersion
+    assume(all(abs(fit - enough) > 1e-6 for fit in fits))
+    start = 1 + next(index for index, fit in enumerate(fits) if fit >= enough)
+    since, constant = deleted[start:], [fmean(deleted[start:])] * len(deleted[start:])
+    linear = in_proportion(tasks[start:], since)
+    spread = scatter(deleted[:start], in_proportion(tasks[:start], deleted[:start]))
+    spread += min(scatter(since, linear), scatter(since, constant))
+    found = _compared(tasks, deleted, dispersion)
+    nats = poisson(since, constant) - poisson(since, linear)
+    assert found.nats == pytest.approx(nats / max(dispersion, spread / len(minutes)), rel=1e-6, abs=1e-6)
+    assert (found.rate, found.fewest) == (pytest.approx(fmean(since)), min(tasks[start:]))
