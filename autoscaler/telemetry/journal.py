@@ -1,7 +1,8 @@
 """Count every poll, and log some: a change always, anything else once and then at most once a minute.
 
 In addition to the decision there are short events: the count was changed outside the autoscaler, a pause began or
-ended, there is a new notice. The same event is logged at most once a minute; a pause is always logged.
+ended, there is a new notice. The same event is logged at most once a minute; a pause is always logged. A notice whose
+number changes is the same notice until the number has changed by more than a tenth.
 
 Invariant: a service that is polled has a log line at least once a minute, and no line is repeated more often than that,
 unless tasks were changed. With more than a thousand services, those that only hold are logged less often: a thousand
@@ -10,16 +11,18 @@ lines a minute in total.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Protocol
+import re
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from math import floor, log
+from typing import Any, NamedTuple, Protocol
 
 from autoscaler.config import CONFIRM, Gap, Reloaded, ServiceConfig, SettingChange, UnconfirmedFile, shadow_note
-from autoscaler.core.model import Instant
+from autoscaler.core.model import Instant, Missing
 from autoscaler.core.policy import Mode
 from autoscaler.errors import Problem
 from autoscaler.ports import Poll
-from autoscaler.telemetry.account import LogEvent, SideEvent, account_of, event_of, names_of, side_events_of
+from autoscaler.telemetry.account import LogEvent, SideEvent, account_of, event_of, names_of, notice_of, side_events_of
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
 
@@ -53,6 +56,7 @@ class LoggedJournal:
         self._log = log
         self._reminders: defaultdict[str, Reminders] = defaultdict(Reminders)
         self._side_reminders: defaultdict[str, Reminders] = defaultdict(Reminders)
+        self._notices: defaultdict[str, LoggedNotices] = defaultdict(LoggedNotices)
         self._in_shadow_by_default = set[str]()
 
     def record(self, poll: Poll) -> None:
@@ -68,6 +72,7 @@ class LoggedJournal:
             self._log_poll(status, event, repeated)
         for side_event in side_events_of(poll, None if before is None else before.poll):
             self._log_side_event(poll, side_event, status.at)
+        self._log_notices(poll, status.at)
 
     def admit(self, service: ServiceConfig, silent_after_s: float) -> None:
         """Add the service to the status store, or update its settings. Without a poll for longer it is stalled."""
@@ -81,6 +86,7 @@ class LoggedJournal:
         self._metrics.forget(key)
         self._reminders.pop(key, None)
         self._side_reminders.pop(key, None)
+        self._notices.pop(key, None)
         self._in_shadow_by_default.discard(key)
 
     def _log_shadow_by_default(self, service: ServiceConfig) -> None:
@@ -103,21 +109,88 @@ class LoggedJournal:
         log = self._log.warning if event in {LogEvent.MISSING_SIGNAL, LogEvent.SCALE_FAILED} else self._log.info
         log(event.value, **fields)
 
-    def _log_side_event(self, poll: Poll, side_event: SideEvent, now: Instant) -> None:
+    def _log_notices(self, poll: Poll, now: Instant) -> None:
+        logged = self._notices[poll.service.key]
+        for form, notice in logged.changed(poll):
+            if self._log_side_event(poll, SideEvent(LogEvent.NOTICE, str(form), notice_of(notice)), now):
+                logged.add(form, notice)
+
+    def _log_side_event(self, poll: Poll, side_event: SideEvent, now: Instant) -> bool:
+        """Log the event, and return whether it was due."""
         reminders = self._side_reminders[poll.service.key]
         repeated = reminders.due(side_event.event, (side_event.event, side_event.about), now)
         if repeated is None:
-            return
+            return False
         fields = names_of(poll.service) | side_event.fields | ({"repeated": repeated} if repeated else {})
         log = self._log.info if side_event.event in ALWAYS else self._log.warning
         log(side_event.event.value, **fields)
+        return True
 
 
 def _identity(event: LogEvent, status: ServiceStatus) -> Hashable:
-    """Return the key by which two lines are the same. It has kinds, not texts: a text may have a request ID."""
+    """Return the key by which two lines are the same. It has kinds, not texts: a text may have a request ID. The target
+    of a service in shadow is rounded: it may change a little at each poll.
+    """
     decision = status.poll.decision if status.poll else None
-    target = decision.target if decision is not None and event is LogEvent.WOULD_SCALE else None
-    return event, target, frozenset((fault.signal, fault.kind) for fault in status.faults)
+    target = decision.target if decision is not None and event is LogEvent.WOULD_SCALE else 0
+    rounded = floor(log(target) / log(1 + CHANGED_RATIO)) if target else None
+    return event, rounded, frozenset((fault.signal, fault.kind) for fault in status.faults)
+
+
+CHANGED_RATIO = 0.1
+"""A number that has changed by more than this part is logged again."""
+
+_ID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{27}")
+"""An ID of a request: 8-4-4-4-12 hexadecimal digits."""
+
+_NUMBER = re.compile(r"(?<![\w.,-])[0-9][0-9,]*(?:\.[0-9]+)?")
+"""A number, with thousands separators and decimals. Digits within a name (`orders-2`, `p95`) are not numbers."""
+
+
+class NoticeForm(NamedTuple):
+    """A notice without its numbers. `place`: its number among the notices of one poll that are otherwise the same."""
+
+    kind: str
+    words: str
+    place: int
+
+
+class LoggedNotices:
+    """The present notices of a service that were logged, with the numbers that were logged."""
+
+    def __init__(self) -> None:
+        self._logged: dict[NoticeForm, list[float]] = {}
+
+    def changed(self, poll: Poll) -> list[tuple[NoticeForm, Missing]]:
+        """Return the notices to log: new ones, and those with a number that has changed by more than a tenth since it
+        was logged. A notice that is not in the poll has ended; a poll without a decision may not have all of them.
+        """
+        present = list(_with_forms(poll.notices))
+        if poll.decision is not None:
+            self._logged = {form: self._logged[form] for form, _ in present if form in self._logged}
+        return [(form, notice) for form, notice in present if not self._has(form, notice)]
+
+    def add(self, form: NoticeForm, notice: Missing) -> None:
+        """Record that the notice was logged."""
+        self._logged[form] = _numbers(notice.reason)
+
+    def _has(self, form: NoticeForm, notice: Missing) -> bool:
+        logged = self._logged.get(form)
+        return logged is not None and all(
+            abs(now - then) <= CHANGED_RATIO * then for now, then in zip(_numbers(notice.reason), logged, strict=True)
+        )
+
+
+def _with_forms(notices: Iterable[Missing]) -> Iterator[tuple[NoticeForm, Missing]]:
+    places = Counter[tuple[str, str]]()
+    for notice in notices:
+        words = _NUMBER.sub("#", _ID.sub("", notice.reason))
+        yield NoticeForm(notice.kind, words, places[notice.kind, words]), notice
+        places[notice.kind, words] += 1
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(found.replace(",", "")) for found in _NUMBER.findall(_ID.sub("", text))]
 
 
 class Reminders:
