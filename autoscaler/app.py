@@ -72,7 +72,7 @@ async def _serve(config: Config, environ: Mapping[str, str], lost_lines: Callabl
     metrics = Metrics(store, clock, limiter.tokens, lost_lines)
     log = logger("daemon")
     access = read_access(config.web_config_file)
-    journal = LoggedJournal(store, metrics, logger("decisions"))
+    journal = LoggedJournal(store, metrics, logger("decisions"), config.log_interval_s)
     async with (
         serve(store, metrics, config.http_host, config.http_port, 3 * config.interval_s, access=access) as port,
         connected(limiter, metrics, clock, CALL_TIMEOUT_S) as connections,

@@ -5,8 +5,8 @@ ended, there is a new notice. The same event is logged at most once a minute; a 
 number changes is the same notice until the number has changed by more than a tenth.
 
 Invariant: a service that is polled has a log line at least once a minute, and no line is repeated more often than that,
-unless tasks were changed. With more than a thousand services, those that only hold are logged less often: a thousand
-lines a minute in total.
+unless tasks were changed. Lines of `ROUTINE` are logged less often with a longer `log_interval`, and holding ones with
+more than a thousand services: then a thousand lines a minute in total.
 """
 
 from __future__ import annotations
@@ -27,13 +27,18 @@ from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
 
 REPEAT_S = 59.0
-"""Seconds until the same line is logged again. A little less than a minute, for a poll that starts slightly early."""
-
+"""Seconds until the same line is logged again: a minute less `EARLY_S`."""
 
 HOLDING_S = 0.06
 """Seconds per service between lines that only hold. With a line a minute each, ten thousand services would write 60 GB
 a month; with this limit they write 6 GB.
 """
+
+ROUTINE = frozenset({LogEvent.HOLDING, LogEvent.WOULD_SCALE})
+"""Events of a decision that stays the same. They are logged at the configured interval."""
+
+EARLY_S = 1.0
+"""A line is due this much earlier than its interval, for a poll that starts slightly early."""
 
 ALWAYS = frozenset({LogEvent.SCALED, LogEvent.PAUSED, LogEvent.RESUMED})
 """Events that are always logged."""
@@ -48,13 +53,20 @@ class StructuredLogger(Protocol):
 
 
 class LoggedJournal:
-    """The `Journal` that writes log lines and updates the status store and the metrics."""
+    """The `Journal` that writes log lines and updates the status store and the metrics.
 
-    def __init__(self, store: StatusStore, metrics: Metrics, log: StructuredLogger) -> None:
+    `log_interval_s`: time between two lines of a service whose decisions stay the same. The store is not affected.
+    """
+
+    def __init__(
+        self, store: StatusStore, metrics: Metrics, log: StructuredLogger, log_interval_s: float = 60.0
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._log = log
+        self._log_interval_s = log_interval_s
         self._reminders: defaultdict[str, Reminders] = defaultdict(Reminders)
+        self._sparse_reminders: defaultdict[str, Reminders] = defaultdict(Reminders)
         self._side_reminders: defaultdict[str, Reminders] = defaultdict(Reminders)
         self._notices: defaultdict[str, LoggedNotices] = defaultdict(LoggedNotices)
         self._in_shadow_by_default = set[str]()
@@ -65,9 +77,14 @@ class LoggedJournal:
         status = self._store.note(poll)
         self._metrics.count(status)
         event = event_of(poll, status.faults, was_at_fault=before is not None and bool(before.faults))
-        reminders = self._reminders[poll.service.key]
+        line, reminders = _identity(event, status), self._reminders[poll.service.key]
         holds_s = max(REPEAT_S, HOLDING_S * len(self._reminders))
-        repeated = reminders.due(event, _identity(event, status), status.at, holds_s)
+        repeated = reminders.due(event, line, status.at, holds_s)
+        if repeated is not None:
+            self._store.record(status, event)
+        if self._log_interval_s - EARLY_S > REPEAT_S:
+            sparse, routine_s = self._sparse_reminders[poll.service.key], max(holds_s, self._log_interval_s - EARLY_S)
+            repeated = sparse.due(event, line, status.at, routine_s)
         if repeated is not None:
             self._log_poll(status, event, repeated)
         for side_event in side_events_of(poll, None if before is None else before.poll):
@@ -85,6 +102,7 @@ class LoggedJournal:
         self._store.dismiss(key)
         self._metrics.forget(key)
         self._reminders.pop(key, None)
+        self._sparse_reminders.pop(key, None)
         self._side_reminders.pop(key, None)
         self._notices.pop(key, None)
         self._in_shadow_by_default.discard(key)
@@ -102,7 +120,6 @@ class LoggedJournal:
     def _log_poll(self, status: ServiceStatus, event: LogEvent, repeated: int) -> None:
         if status.poll is None:
             return
-        self._store.record(status, event)
         fields = account_of(status.poll, status.faults)
         if repeated:
             fields["repeated"] = repeated
@@ -194,25 +211,26 @@ def _numbers(text: str) -> list[float]:
 
 
 class Reminders:
-    """When each line of a service was logged last. Bounded: entries older than `REPEAT_S` are removed."""
+    """When each line of a service was logged last. Bounded: entries that cannot suppress a line are removed."""
 
     def __init__(self) -> None:
         self._logged: dict[Hashable, tuple[Instant, int]] = {}
         self._newest: Instant | None = None
 
-    def due(self, event: LogEvent, line: Hashable, now: Instant, holds_s: float = REPEAT_S) -> int | None:
+    def due(self, event: LogEvent, line: Hashable, now: Instant, routine_s: float = REPEAT_S) -> int | None:
         """Return how often the line was suppressed since it was last logged. None: it is not due.
 
-        Events of `ALWAYS` are always due. `HOLDING` is due only if nothing of the service was logged for `holds_s`.
+        Events of `ALWAYS` are always due. Events of `ROUTINE` are due after `routine_s`, other events after `REPEAT_S`,
+        and `HOLDING` only if nothing of the service was logged meanwhile.
         """
         at, suppressed = self._logged.get(line, (None, 0))
         last = self._newest if event is LogEvent.HOLDING else at
-        repeat_s = holds_s if event is LogEvent.HOLDING else REPEAT_S
+        repeat_s = routine_s if event in ROUTINE else REPEAT_S
         if event not in ALWAYS and last is not None and now - last < repeat_s:
             if at is not None:
                 self._logged[line] = (at, suppressed + 1)
             return None
-        self._logged = {known: logged for known, logged in self._logged.items() if now - logged[0] < REPEAT_S}
+        self._logged = {known: logged for known, logged in self._logged.items() if now - logged[0] < routine_s}
         self._logged[line] = (now, 0)
         self._newest = now
         return 0 if event is LogEvent.HOLDING else suppressed

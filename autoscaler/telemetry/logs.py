@@ -99,7 +99,7 @@ class _Handler(logging.Handler):
             line = self.format(record)
         except Exception:  # noqa: BLE001 - as in the standard library, an error in logging does not end the process
             failed = {"level": "error", "event": "log_failed", "logger": record.name}
-            line = as_json({**failed, "exception": traceback.format_exc()})
+            line = _json_line(None, "", {"ts": None, **failed, "exception": traceback.format_exc()})
         self._stream.write(line + "\n")
 
 
@@ -147,15 +147,15 @@ def utc(wall: float) -> str:
 
 def _json_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     first = {key: event.pop(key, None) for key in ("ts", "level", "event")}
-    return as_json({**first, **event})
+    return as_json({**first, **event}, separators=(",", ":"))
 
 
-def as_json(content: Mapping[str, Any]) -> str:
+def as_json(content: Mapping[str, Any], separators: tuple[str, str] = (", ", ": ")) -> str:
     """Return one line of JSON in ASCII: no name in it can end the line or move a cursor. NaN and infinity are null."""
     try:
-        return json.dumps(content, default=str, allow_nan=False)
+        return json.dumps(content, default=str, allow_nan=False, separators=separators)
     except ValueError:
-        return json.dumps(_finite(content), default=str, allow_nan=False)
+        return json.dumps(_finite(content), default=str, allow_nan=False, separators=separators)
 
 
 def _finite(value: Any) -> Any:

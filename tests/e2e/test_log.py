@@ -6,6 +6,7 @@ AWS is an address where nothing listens, so the daemon logs `missing_signal`.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -115,7 +116,7 @@ async def test_a_log_that_is_read_late_is_complete() -> None:
     finally:
         os.close(reading)
     lines = received.lstrip(b".").decode().splitlines()
-    events = [line.split('"event": "')[1].split('"')[0] for line in lines]
+    events = [json.loads(line)["event"] for line in lines]
     assert events[0] == "started"
     assert events[-1] == "stopped"
     assert "log_lines_lost" not in events
