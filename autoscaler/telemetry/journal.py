@@ -37,6 +37,9 @@ a month; with this limit they write 6 GB.
 ROUTINE = frozenset({LogEvent.HOLDING, LogEvent.WOULD_SCALE})
 """Events of a decision that stays the same. They are logged at the configured interval."""
 
+SETTLED = frozenset({LogEvent.SCALED, LogEvent.RECOVERED})
+"""Events after which holding is no news."""
+
 EARLY_S = 1.0
 """A line is due this much earlier than its interval, for a poll that starts slightly early."""
 
@@ -211,28 +214,33 @@ def _numbers(text: str) -> list[float]:
 
 
 class Reminders:
-    """When each line of a service was logged last. Bounded: entries that cannot suppress a line are removed."""
+    """When each line of a service was logged last. Bounded: entries older than `REPEAT_S` are removed when another line
+    is logged.
+    """
 
     def __init__(self) -> None:
         self._logged: dict[Hashable, tuple[Instant, int]] = {}
         self._newest: Instant | None = None
+        self._newest_line: Hashable = None
+        self._newest_event: LogEvent | None = None
 
     def due(self, event: LogEvent, line: Hashable, now: Instant, routine_s: float = REPEAT_S) -> int | None:
         """Return how often the line was suppressed since it was last logged. None: it is not due.
 
-        Events of `ALWAYS` are always due. Events of `ROUTINE` are due after `routine_s`, other events after `REPEAT_S`,
-        and `HOLDING` only if nothing of the service was logged meanwhile.
+        Events of `ALWAYS` are always due. Events of `ROUTINE` that repeat the newest line are due after `routine_s`,
+        other events after `REPEAT_S`, and `HOLDING` only if nothing of the service was logged meanwhile.
         """
         at, suppressed = self._logged.get(line, (None, 0))
         last = self._newest if event is LogEvent.HOLDING else at
-        repeat_s = routine_s if event in ROUTINE else REPEAT_S
+        settled = event is LogEvent.HOLDING and self._newest_event in SETTLED
+        repeat_s = routine_s if event in ROUTINE and (settled or line == self._newest_line) else REPEAT_S
         if event not in ALWAYS and last is not None and now - last < repeat_s:
             if at is not None:
                 self._logged[line] = (at, suppressed + 1)
             return None
-        self._logged = {known: logged for known, logged in self._logged.items() if now - logged[0] < routine_s}
+        self._logged = {known: logged for known, logged in self._logged.items() if now - logged[0] < REPEAT_S}
         self._logged[line] = (now, 0)
-        self._newest = now
+        self._newest, self._newest_line, self._newest_event = now, line, event
         return 0 if event is LogEvent.HOLDING else suppressed
 
 

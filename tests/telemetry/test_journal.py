@@ -227,12 +227,21 @@ def test_holding_lines_do_not_evict_a_stored_change() -> None:
     assert {one.event for one in desk.store.recorded("orders")} == {LogEvent.SCALED}
 
 
+def test_the_reminders_of_changing_texts_are_bounded() -> None:
+    desk = JournalDesk()
+    for number in range(600):
+        desk.record(replace(holding(), notices=(Missing(f"word{number}", "refused"),)), 1.0)
+    assert desk.lines.events.count("notice") == 600
+    assert len(desk.journal._side_reminders["orders"]._logged) <= REPEAT_S + 1
+    assert len(desk.journal._notices["orders"]._logged) == 1
+
+
 def test_the_reminders_of_changing_targets_are_bounded() -> None:
     desk = JournalDesk()
     for targets in range(600):
         poll = decided(seen(backlog=(5 * targets, 0, 0)), "shadow", policy=policy_of(max_tasks=1_000))
         desk.record(poll, 1.0)
-    assert len(desk.journal._reminders["orders"]._logged) <= REPEAT_S + 1
+    assert len(desk.journal._reminders["orders"]._logged) <= 60
 
 
 def test_with_thousands_of_services_a_thousand_holding_lines_are_logged_per_minute() -> None:
@@ -282,6 +291,26 @@ def test_with_a_log_interval_the_same_shadow_decision_is_logged_once_in_it_and_a
         ("would_scale", 10),
         ("would_scale", 20),
     ]
+
+
+@pytest.mark.parametrize("between", [missing_signal, holding, scaling_out, lambda: shadowed(60), unread])
+def test_a_shadow_decision_is_logged_again_after_another_line(between: Callable[[], Poll]) -> None:
+    desk = sparse()
+    for kind in (shadowed, shadowed, between, shadowed, shadowed):
+        desk.record(kind(), REPEAT_S)
+    assert len(desk.lines.events) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "holds"), [(shadowed, 1), (missing_signal, 0), (refused, 0), (scaling_out, 0), (holding, 0)]
+)
+def test_holding_is_logged_after_a_line_of_another_state(before: Callable[[], Poll], holds: int) -> None:
+    """After a fault, `recovered` reports it."""
+    desk = sparse()
+    for kind in (before, holding, holding, holding):
+        desk.record(kind(), REPEAT_S)
+    assert desk.lines.events[1:].count("holding") == holds
+    assert desk.lines.events[1:].count("recovered") == int(before in (missing_signal, refused))
 
 
 @settings(deadline=None)
