@@ -7,7 +7,7 @@ import gc
 import random
 import signal
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -26,7 +26,16 @@ from autoscaler.control.shadow import Shadow
 from autoscaler.control.supervisor import ReadBudget, Supervisor
 from autoscaler.core.policy import Mode
 from autoscaler.ports import Category, Ports
-from autoscaler.telemetry import LoggedJournal, Metrics, SettingsLog, StatusStore, configure, logger, read_access, serve
+from autoscaler.telemetry import (
+    LoggedJournal,
+    Metrics,
+    SettingsLog,
+    StatusStore,
+    log_to_stdout,
+    logger,
+    read_access,
+    serve,
+)
 
 CALL_TIMEOUT_S = 3.0
 """Timeout of an AWS call, shorter than the supervisor's `GRACE_S`: a hung call does not cancel the last poll."""
@@ -49,21 +58,21 @@ def run(config: Config, environ: Mapping[str, str]) -> None:
 
     Raises `ConfigError` if the daemon cannot listen on its HTTP address.
     """
-    configure(config.log_format, config.log_level, time.time)
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config, environ))
+    with log_to_stdout(config.log_format, config.log_level, time.time) as lines:
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(config, environ, lines.lost))
 
 
-async def _serve(config: Config, environ: Mapping[str, str]) -> None:
+async def _serve(config: Config, environ: Mapping[str, str], lost_lines: Callable[[], int]) -> None:
     clock, stopping = asyncio.get_running_loop().time, _stop_on_signals()
     store = StatusStore(clock, time.time)
     limiter = TokenBucketLimiter(clock, random.random, config.rate_share_percent / 100)
-    metrics = Metrics(store, clock, limiter.tokens)
+    metrics = Metrics(store, clock, limiter.tokens, lost_lines)
     log = logger("daemon")
     access = read_access(config.web_config_file)
-    journal = LoggedJournal(store, metrics, logger("decisions"))
+    journal = LoggedJournal(store, metrics, logger("decisions"), config.log_interval_s)
     async with (
         serve(store, metrics, config.http_host, config.http_port, 3 * config.interval_s, access=access) as port,
         connected(limiter, metrics, clock, CALL_TIMEOUT_S) as connections,

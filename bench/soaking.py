@@ -24,6 +24,7 @@ from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, PastMinu
 from autoscaler.core.policy import Mode, Policy, QueuePolicy
 from autoscaler.ports import LiveTasks, MetricRequest, Ports, QueueMinute, QueueRef, ServiceRef, Urgency
 from autoscaler.telemetry import LoggedJournal, Metrics, StatusStore
+from autoscaler.telemetry.journal import StructuredLogger
 from bench.resident import resident_mb
 from tests.virtual import run_virtually
 
@@ -124,11 +125,11 @@ def services(count: int, generation: int) -> tuple[ServiceConfig, ...]:
     return tuple(made)
 
 
-async def main(count: int, days: float) -> list[tuple[float, float]]:
-    """Return (virtual hour, resident memory in MB)."""
-    region, store = Region(), StatusStore(now, lambda: NOON + now())
+def supervisor_of(region: Region, log: StructuredLogger, log_interval_s: float = 60.0) -> Supervisor:
+    """Return the daemon's supervisor over the ports of the region. Its journal writes to the log."""
+    store = StatusStore(now, lambda: NOON + now())
     metrics = Metrics(store, now, dict)
-    journal = LoggedJournal(store, metrics, _Silent())
+    journal = LoggedJournal(store, metrics, log, log_interval_s)
     ports = Ports(
         queues=region,
         meters=region,
@@ -138,7 +139,7 @@ async def main(count: int, days: float) -> list[tuple[float, float]]:
         clock=now,
         wall=lambda: NOON + now(),
     )
-    supervisor = Supervisor(
+    return Supervisor(
         lambda _: ports,
         now,
         Admission((), now, 50),
@@ -146,6 +147,11 @@ async def main(count: int, days: float) -> list[tuple[float, float]]:
         journal,
         silence_s=lambda _, slowest_s: slowest_s,
     )
+
+
+async def main(count: int, days: float) -> list[tuple[float, float]]:
+    """Return (virtual hour, resident memory in MB)."""
+    supervisor = supervisor_of(Region(), _Silent())
     stopping, began = asyncio.Event(), now()
 
     async def settings() -> AsyncIterator[Config]:

@@ -21,6 +21,7 @@ from autoscaler.aws.faults import (
     fault_of_slow_credentials,
 )
 from autoscaler.aws.roles import Roles
+from autoscaler.aws.sdk_http import at_most
 from autoscaler.aws.sqs_fast import FastSqs
 from autoscaler.errors import AutoscalerError, Denied, Garbled, Throttled, Unavailable
 from autoscaler.ports import Calls, Place, RateLimiter, Urgency
@@ -124,7 +125,7 @@ class Caller:
         if self._fast_sqs and (route := await self._fast_sqs.route(call)):
             return await route.ask(call, keys, parameters)
         client = await self._clients.of(call)
-        with signed_with(keys):
+        with signed_with(keys), at_most(call.api.most_bytes):
             body: Mapping[str, object] = await getattr(client, call.api.method)(**parameters)
         return body
 

@@ -75,6 +75,13 @@ PRODUCTS = {
 """AWS's name of each service, by its name in the SDK."""
 
 
+MOST_BYTES = {"cloudwatch": 8 * 2**20, "sqs": 2**16, "sts": 2**16}
+"""Maximum size of an answer in bytes, by the SDK's name of the service; of other services 4 MiB. CloudWatch's largest
+page has 100,800 points, about 6 MB as XML. Ten services with 100 events each take 0.6 MB, a hundred tasks with long
+overrides 2 MB, three counts of a queue 200 bytes.
+"""
+
+
 class Api(NamedTuple):
     """One AWS call: its `name` as in IAM and in the metrics.
 
@@ -101,6 +108,11 @@ class Api(NamedTuple):
     def method(self) -> str:
         """The method of the SDK's client."""
         return xform_name(self.operation)
+
+    @property
+    def most_bytes(self) -> int:
+        """Maximum size of an answer in bytes. A larger one is not AWS's."""
+        return MOST_BYTES.get(self.sdk_service, 4 * 2**20)
 
     @property
     def permission(self) -> str:

@@ -12,12 +12,13 @@ from typing import NamedTuple
 from botocore import exceptions as sdk
 
 from autoscaler.aws.calls import Call
-from autoscaler.aws.redirects import Redirected
+from autoscaler.aws.sdk_http import Redirected, TooLarge
 from autoscaler.core.model import Missing
 from autoscaler.errors import (
     AutoscalerError,
     ClockSkewed,
     Denied,
+    Garbled,
     NoCredentials,
     NotFound,
     Refused,
@@ -187,6 +188,7 @@ FAILURES: tuple[tuple[tuple[type[Exception], ...], FaultRow], ...] = (
             Unavailable, "set AWS_ENDPOINT_URL, the proxy or the credentials' address to one that does not redirect"
         ),
     ),
+    ((TooLarge,), FaultRow(Garbled, "check AWS_ENDPOINT_URL, the proxy and the address of the credentials")),
     ((sdk.NoCredentialsError,), _NOT_FOUND),
     (
         (sdk.PartialCredentialsError,),
@@ -237,6 +239,7 @@ NO_ANSWER = (sdk.HTTPClientError, sdk.ConnectionError, OSError)
 VERBS: Mapping[type[AutoscalerError], str] = {
     Throttled: "was throttled",
     Unavailable: "failed",
+    Garbled: "failed",
     Denied: "was denied",
     NoCredentials: _NOT_SENT,
     NotFound: "found nothing",
@@ -272,7 +275,7 @@ def fault_of_credentials(error: Exception, call: Call) -> AutoscalerError:
     if isinstance(error, sdk.ClientError):
         return _fault(_row_of_source(error), call, f"no credentials: {error}")
     row = next((row for kinds, row in FAILURES if isinstance(error, kinds)), _SOURCE)
-    if row.fault is Unavailable and isinstance(error, Redirected):
+    if isinstance(error, Redirected | TooLarge):
         return _fault(row, call, str(error))
     if row is _SOURCE and isinstance(error, OSError) and error.filename is not None:
         return _fault(_SOURCE, call, f"no credentials: {error.strerror}: {error.filename}")

@@ -6,7 +6,7 @@ together. Endpoint, credentials, user agent and protocol are those of the SDK's 
 only the SDK supports, such as a proxy or custom certificate authorities, the SDK makes the call.
 
 Invariant: both implementations return the same response, or the same error. One attempt, no redirect, at most
-`MOST_BYTES`.
+`MOST_BYTES` of `calls.py`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,7 @@ from yarl import URL
 
 from autoscaler.aws.calls import GET_QUEUE_ATTRIBUTES, Call
 from autoscaler.aws.clients import CONNECT_S, CONNECTIONS, Clients
-from autoscaler.aws.faults import clean
-from autoscaler.aws.redirects import refuse_redirect
-from autoscaler.errors import Unreadable
-
-MOST_BYTES = 65_536
-"""Maximum size of a response in bytes. Three counts take about 200."""
+from autoscaler.aws.sdk_http import bounded_body, refuse_redirect
 
 KEEPALIVE_S = 12.0
 """As the SDK's own connections: a little more than the default poll interval."""
@@ -91,7 +86,7 @@ class Route:
         self._unsigned = {"User-Agent": config.user_agent, "Accept-Encoding": "identity"}
 
     async def ask(self, call: Call, keys: ReadOnlyCredentials, parameters: Mapping[str, object]) -> dict[str, object]:
-        """Return AWS's response. Raises the SDK's errors, and `Unreadable` if the response is too long.
+        """Return AWS's response. Raises the SDK's errors, also if the response is too long.
 
         Only the connect has a time limit here; the caller limits the whole call.
         """
@@ -100,7 +95,7 @@ class Route:
         with _as_sdk_errors(str(self._url)):
             async with self._http.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
                 refuse_redirect(str(self._url), response.status, response.headers.get("location"))
-                received = await _bounded(response, call)
+                received = await bounded_body(response, call.api.most_bytes)
         if response.status >= 300:
             raise _refusal(response, received)
         match json.loads(received):
@@ -129,15 +124,6 @@ async def _session() -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
     )
-
-
-async def _bounded(response: aiohttp.ClientResponse, call: Call) -> bytes:
-    received = b""
-    async for part in response.content.iter_any():
-        received += part
-        if len(received) > MOST_BYTES:
-            raise Unreadable(f"{clean(call.where)}: {call.api.name} returned more than {MOST_BYTES} bytes")
-    return received
 
 
 def _refusal(response: aiohttp.ClientResponse, received: bytes) -> sdk.ClientError:

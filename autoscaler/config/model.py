@@ -111,6 +111,7 @@ class Config:
     `interval_s`: effective, at most a third of the shortest acceptable latency. `interval_is_derived`: no interval is
     configured; `interval_s` is then the longest one, and each service's own is derived from it (`control/cadence.py`).
     `quiet_interval_s`: longest poll interval while the queues are empty. `http_port` 0: any free port.
+    `log_interval_s`: longest time between two log lines of a service whose decisions stay the same, at least 60.
     `web_config_file`: TLS and passwords of the HTTP server (None: plain HTTP without passwords). There is at least one
     service or one cluster for discovery; keys are unique, and the services are sorted by key. `fleet_cap_percent`: of
     the tasks of all services, 1 to 100; None: the default of `control/admission.py`, 50 with several services and no
@@ -130,3 +131,4 @@ class Config:
     discovery: DiscoveryScope = DiscoveryScope()
     web_config_file: str | None = None
     interval_is_derived: bool = False
+    log_interval_s: float = 60.0

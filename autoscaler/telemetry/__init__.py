@@ -2,7 +2,7 @@
 
 from autoscaler.telemetry.access import read_access
 from autoscaler.telemetry.journal import LoggedJournal, SettingsLog
-from autoscaler.telemetry.logs import configure, logger
+from autoscaler.telemetry.logs import log_to_stdout, logger
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.status_store import ServiceState, StatusStore
 from autoscaler.telemetry.web import serve
@@ -13,7 +13,7 @@ __all__ = [
     "ServiceState",
     "SettingsLog",
     "StatusStore",
-    "configure",
+    "log_to_stdout",
     "logger",
     "read_access",
     "serve",

@@ -105,7 +105,7 @@ def drift_of(poll: Poll) -> tuple[int, int] | None:
 
 
 def side_events_of(poll: Poll, before: Poll | None) -> Iterator[SideEvent]:
-    """Yield the events in addition to the decision. `before`: the service's previous poll (None: this is the first)."""
+    """Yield drift and pauses. `before`: the service's previous poll (None: this is the first)."""
     drift = drift_of(poll)
     if drift is not None:
         yield SideEvent(LogEvent.DRIFT, "", {"from": drift[0], "to": drift[1], "sentence": _drifted(poll, *drift)})
@@ -113,10 +113,6 @@ def side_events_of(poll: Poll, before: Poll | None) -> Iterator[SideEvent]:
     if paused != (None if before is None else before.policy.paused):
         event = LogEvent.RESUMED if paused is None else LogEvent.PAUSED
         yield SideEvent(event, str(paused), {"paused": paused})
-    known = () if before is None else before.notices
-    for notice in poll.notices:
-        if notice not in known:
-            yield SideEvent(LogEvent.NOTICE, notice.reason, notice_of(notice))
 
 
 def _drifted(poll: Poll, left: int, found: int) -> str:

@@ -1,36 +1,47 @@
 """Count every poll, and log some: a change always, anything else once and then at most once a minute.
 
 In addition to the decision there are short events: the count was changed outside the autoscaler, a pause began or
-ended, there is a new notice. The same event is logged at most once a minute; a pause is always logged.
+ended, there is a new notice. The same event is logged at most once a minute; a pause is always logged. A notice whose
+number changes is the same notice until the number has changed by more than a tenth.
 
 Invariant: a service that is polled has a log line at least once a minute, and no line is repeated more often than that,
-unless tasks were changed. With more than a thousand services, those that only hold are logged less often: a thousand
-lines a minute in total.
+unless tasks were changed. Lines of `ROUTINE` are logged less often with a longer `log_interval`, and holding ones with
+more than a thousand services: then a thousand lines a minute in total.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Protocol
+import re
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from math import floor, log
+from typing import Any, NamedTuple, Protocol
 
 from autoscaler.config import CONFIRM, Gap, Reloaded, ServiceConfig, SettingChange, UnconfirmedFile, shadow_note
-from autoscaler.core.model import Instant
+from autoscaler.core.model import Instant, Missing
 from autoscaler.core.policy import Mode
 from autoscaler.errors import Problem
 from autoscaler.ports import Poll
-from autoscaler.telemetry.account import LogEvent, SideEvent, account_of, event_of, names_of, side_events_of
+from autoscaler.telemetry.account import LogEvent, SideEvent, account_of, event_of, names_of, notice_of, side_events_of
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
 
 REPEAT_S = 59.0
-"""Seconds until the same line is logged again. A little less than a minute, for a poll that starts slightly early."""
-
+"""Seconds until the same line is logged again: a minute less `EARLY_S`."""
 
 HOLDING_S = 0.06
 """Seconds per service between lines that only hold. With a line a minute each, ten thousand services would write 60 GB
 a month; with this limit they write 6 GB.
 """
+
+ROUTINE = frozenset({LogEvent.HOLDING, LogEvent.WOULD_SCALE})
+"""Events of a decision that stays the same. They are logged at the configured interval."""
+
+SETTLED = frozenset({LogEvent.SCALED, LogEvent.RECOVERED})
+"""Events after which holding is no news."""
+
+EARLY_S = 1.0
+"""A line is due this much earlier than its interval, for a poll that starts slightly early."""
 
 ALWAYS = frozenset({LogEvent.SCALED, LogEvent.PAUSED, LogEvent.RESUMED})
 """Events that are always logged."""
@@ -45,14 +56,22 @@ class StructuredLogger(Protocol):
 
 
 class LoggedJournal:
-    """The `Journal` that writes log lines and updates the status store and the metrics."""
+    """The `Journal` that writes log lines and updates the status store and the metrics.
 
-    def __init__(self, store: StatusStore, metrics: Metrics, log: StructuredLogger) -> None:
+    `log_interval_s`: time between two lines of a service whose decisions stay the same. The store is not affected.
+    """
+
+    def __init__(
+        self, store: StatusStore, metrics: Metrics, log: StructuredLogger, log_interval_s: float = 60.0
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._log = log
+        self._log_interval_s = log_interval_s
         self._reminders: defaultdict[str, Reminders] = defaultdict(Reminders)
+        self._sparse_reminders: defaultdict[str, Reminders] = defaultdict(Reminders)
         self._side_reminders: defaultdict[str, Reminders] = defaultdict(Reminders)
+        self._notices: defaultdict[str, LoggedNotices] = defaultdict(LoggedNotices)
         self._in_shadow_by_default = set[str]()
 
     def record(self, poll: Poll) -> None:
@@ -61,13 +80,19 @@ class LoggedJournal:
         status = self._store.note(poll)
         self._metrics.count(status)
         event = event_of(poll, status.faults, was_at_fault=before is not None and bool(before.faults))
-        reminders = self._reminders[poll.service.key]
+        line, reminders = _identity(event, status), self._reminders[poll.service.key]
         holds_s = max(REPEAT_S, HOLDING_S * len(self._reminders))
-        repeated = reminders.due(event, _identity(event, status), status.at, holds_s)
+        repeated = reminders.due(event, line, status.at, holds_s)
+        if repeated is not None:
+            self._store.record(status, event)
+        if self._log_interval_s - EARLY_S > REPEAT_S:
+            sparse, routine_s = self._sparse_reminders[poll.service.key], max(holds_s, self._log_interval_s - EARLY_S)
+            repeated = sparse.due(event, line, status.at, routine_s)
         if repeated is not None:
             self._log_poll(status, event, repeated)
         for side_event in side_events_of(poll, None if before is None else before.poll):
             self._log_side_event(poll, side_event, status.at)
+        self._log_notices(poll, status.at)
 
     def admit(self, service: ServiceConfig, silent_after_s: float) -> None:
         """Add the service to the status store, or update its settings. Without a poll for longer it is stalled."""
@@ -80,7 +105,9 @@ class LoggedJournal:
         self._store.dismiss(key)
         self._metrics.forget(key)
         self._reminders.pop(key, None)
+        self._sparse_reminders.pop(key, None)
         self._side_reminders.pop(key, None)
+        self._notices.pop(key, None)
         self._in_shadow_by_default.discard(key)
 
     def _log_shadow_by_default(self, service: ServiceConfig) -> None:
@@ -96,52 +123,124 @@ class LoggedJournal:
     def _log_poll(self, status: ServiceStatus, event: LogEvent, repeated: int) -> None:
         if status.poll is None:
             return
-        self._store.record(status, event)
         fields = account_of(status.poll, status.faults)
         if repeated:
             fields["repeated"] = repeated
         log = self._log.warning if event in {LogEvent.MISSING_SIGNAL, LogEvent.SCALE_FAILED} else self._log.info
         log(event.value, **fields)
 
-    def _log_side_event(self, poll: Poll, side_event: SideEvent, now: Instant) -> None:
+    def _log_notices(self, poll: Poll, now: Instant) -> None:
+        logged = self._notices[poll.service.key]
+        for form, notice in logged.changed(poll):
+            if self._log_side_event(poll, SideEvent(LogEvent.NOTICE, str(form), notice_of(notice)), now):
+                logged.add(form, notice)
+
+    def _log_side_event(self, poll: Poll, side_event: SideEvent, now: Instant) -> bool:
+        """Log the event, and return whether it was due."""
         reminders = self._side_reminders[poll.service.key]
         repeated = reminders.due(side_event.event, (side_event.event, side_event.about), now)
         if repeated is None:
-            return
+            return False
         fields = names_of(poll.service) | side_event.fields | ({"repeated": repeated} if repeated else {})
         log = self._log.info if side_event.event in ALWAYS else self._log.warning
         log(side_event.event.value, **fields)
+        return True
 
 
 def _identity(event: LogEvent, status: ServiceStatus) -> Hashable:
-    """Return the key by which two lines are the same. It has kinds, not texts: a text may have a request ID."""
+    """Return the key by which two lines are the same. It has kinds, not texts: a text may have a request ID. The target
+    of a service in shadow is rounded: it may change a little at each poll.
+    """
     decision = status.poll.decision if status.poll else None
-    target = decision.target if decision is not None and event is LogEvent.WOULD_SCALE else None
-    return event, target, frozenset((fault.signal, fault.kind) for fault in status.faults)
+    target = decision.target if decision is not None and event is LogEvent.WOULD_SCALE else 0
+    rounded = floor(log(target) / log(1 + CHANGED_RATIO)) if target else None
+    return event, rounded, frozenset((fault.signal, fault.kind) for fault in status.faults)
+
+
+CHANGED_RATIO = 0.1
+"""A number that has changed by more than this part is logged again."""
+
+_ID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{27}")
+"""An ID of a request: 8-4-4-4-12 hexadecimal digits."""
+
+_NUMBER = re.compile(r"(?<![\w.,-])[0-9][0-9,]*(?:\.[0-9]+)?")
+"""A number, with thousands separators and decimals. Digits within a name (`orders-2`, `p95`) are not numbers."""
+
+
+class NoticeForm(NamedTuple):
+    """A notice without its numbers. `place`: its number among the notices of one poll that are otherwise the same."""
+
+    kind: str
+    words: str
+    place: int
+
+
+class LoggedNotices:
+    """The present notices of a service that were logged, with the numbers that were logged."""
+
+    def __init__(self) -> None:
+        self._logged: dict[NoticeForm, list[float]] = {}
+
+    def changed(self, poll: Poll) -> list[tuple[NoticeForm, Missing]]:
+        """Return the notices to log: new ones, and those with a number that has changed by more than a tenth since it
+        was logged. A notice that is not in the poll has ended; a poll without a decision may not have all of them.
+        """
+        present = list(_with_forms(poll.notices))
+        if poll.decision is not None:
+            self._logged = {form: self._logged[form] for form, _ in present if form in self._logged}
+        return [(form, notice) for form, notice in present if not self._has(form, notice)]
+
+    def add(self, form: NoticeForm, notice: Missing) -> None:
+        """Record that the notice was logged."""
+        self._logged[form] = _numbers(notice.reason)
+
+    def _has(self, form: NoticeForm, notice: Missing) -> bool:
+        logged = self._logged.get(form)
+        return logged is not None and all(
+            abs(now - then) <= CHANGED_RATIO * then for now, then in zip(_numbers(notice.reason), logged, strict=True)
+        )
+
+
+def _with_forms(notices: Iterable[Missing]) -> Iterator[tuple[NoticeForm, Missing]]:
+    places = Counter[tuple[str, str]]()
+    for notice in notices:
+        words = _NUMBER.sub("#", _ID.sub("", notice.reason))
+        yield NoticeForm(notice.kind, words, places[notice.kind, words]), notice
+        places[notice.kind, words] += 1
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(found.replace(",", "")) for found in _NUMBER.findall(_ID.sub("", text))]
 
 
 class Reminders:
-    """When each line of a service was logged last. Bounded: entries older than `REPEAT_S` are removed."""
+    """When each line of a service was logged last. Bounded: entries older than `REPEAT_S` are removed when another line
+    is logged.
+    """
 
     def __init__(self) -> None:
         self._logged: dict[Hashable, tuple[Instant, int]] = {}
         self._newest: Instant | None = None
+        self._newest_line: Hashable = None
+        self._newest_event: LogEvent | None = None
 
-    def due(self, event: LogEvent, line: Hashable, now: Instant, holds_s: float = REPEAT_S) -> int | None:
+    def due(self, event: LogEvent, line: Hashable, now: Instant, routine_s: float = REPEAT_S) -> int | None:
         """Return how often the line was suppressed since it was last logged. None: it is not due.
 
-        Events of `ALWAYS` are always due. `HOLDING` is due only if nothing of the service was logged for `holds_s`.
+        Events of `ALWAYS` are always due. Events of `ROUTINE` that repeat the newest line are due after `routine_s`,
+        other events after `REPEAT_S`, and `HOLDING` only if nothing of the service was logged meanwhile.
         """
         at, suppressed = self._logged.get(line, (None, 0))
         last = self._newest if event is LogEvent.HOLDING else at
-        repeat_s = holds_s if event is LogEvent.HOLDING else REPEAT_S
+        settled = event is LogEvent.HOLDING and self._newest_event in SETTLED
+        repeat_s = routine_s if event in ROUTINE and (settled or line == self._newest_line) else REPEAT_S
         if event not in ALWAYS and last is not None and now - last < repeat_s:
             if at is not None:
                 self._logged[line] = (at, suppressed + 1)
             return None
         self._logged = {known: logged for known, logged in self._logged.items() if now - logged[0] < REPEAT_S}
         self._logged[line] = (now, 0)
-        self._newest = now
+        self._newest, self._newest_line, self._newest_event = now, line, event
         return 0 if event is LogEvent.HOLDING else suppressed
 
 

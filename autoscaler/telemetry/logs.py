@@ -9,29 +9,62 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import sys
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from autoscaler.telemetry.log_writer import LogGap, LogWriter, report_crashes
 
 OURS = "autoscaler"
 """The root of the names of the autoscaler's loggers."""
 
 
-def configure(form: str, level: str, wall: Callable[[], float], stream: TextIO | None = None) -> None:
-    """Write every event of the process as one line to the stream (None: standard output).
+class LineStream(Protocol):
+    """Where the lines go. `write` takes one line with its line break, and may be called in any thread."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def isatty(self) -> bool: ...
+
+
+@contextmanager
+def log_to_stdout(form: str, level: str, wall: Callable[[], float]) -> Iterator[LogWriter]:
+    """Write every event of the process to standard output, in a thread: a log that is not read does not block.
+
+    The parameters are those of `configure`. The lines that are queued at the end of the block are written within a
+    bounded time. Without standard output, the lines go to standard error; without both, they are lost.
+    """
+    report_crashes()
+    stream = sys.stdout or sys.stderr
+    if stream is not None:
+        stream.flush()
+    fd = os.open(os.devnull, os.O_WRONLY) if stream is None else stream.fileno()
+
+    def gap_line(gap: LogGap) -> str:
+        event = {"ts": utc(wall()), "level": "warning", "event": "log_lines_lost"}
+        return render(None, "", {**event, "lines": gap.lines, "sentence": gap.sentence}) + "\n"
+
+    with LogWriter(fd, gap_line, encoding="ascii" if stream is None else stream.encoding) as lines:
+        render = _line_of(form, lines)
+        configure(form, level, wall, lines)
+        yield lines
+
+
+def configure(form: str, level: str, wall: Callable[[], float], stream: LineStream) -> None:
+    """Write every event of the process as one line to the stream.
 
     `form` is `json`, `console`, or `auto`: `console` on a terminal, otherwise `json`. `level`: `debug`, `info`,
     `warning` or `error`. `wall` returns seconds since the epoch. A later call replaces an earlier one.
     """
-    stream = stream or sys.stdout
-    _never_fails_to_encode(stream)
-    console = form == "console" or (form == "auto" and stream.isatty())
     common: list[Processor] = [structlog.stdlib.add_log_level, _timestamp(wall), structlog.processors.format_exc_info]
-    _install(_handler(stream, common, _console_line if console else _json_line), level)
+    _install(_handler(stream, common, _line_of(form, stream)), level)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -46,16 +79,31 @@ def logger(part: str) -> structlog.stdlib.BoundLogger:
     return bound
 
 
-class _Handler(logging.StreamHandler[TextIO]):
+def _line_of(form: str, stream: LineStream) -> Callable[[WrappedLogger, str, EventDict], str]:
+    console = form == "console" or (form == "auto" and stream.isatty())
+    return _console_line if console else _json_line
+
+
+class _Handler(logging.Handler):
     """The handler of `configure`, which a later call replaces."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """Ignore a broken pipe: without a reader of the log, scaling continues and standard error is not filled."""
-        if not isinstance(sys.exc_info()[1], BrokenPipeError):
-            super().handleError(record)
+    def __init__(self, stream: LineStream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record as one line. One that cannot be formatted is replaced by the error: the log is not worth a
+        restart, and standard error may block.
+        """
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - as in the standard library, an error in logging does not end the process
+            failed = {"level": "error", "event": "log_failed", "logger": record.name}
+            line = _json_line(None, "", {"ts": None, **failed, "exception": traceback.format_exc()})
+        self._stream.write(line + "\n")
 
 
-def _handler(stream: TextIO, common: list[Processor], render: Processor) -> _Handler:
+def _handler(stream: LineStream, common: list[Processor], render: Processor) -> _Handler:
     handler = _Handler(stream)
     handler.addFilter(_is_fit_to_print)
     handler.setFormatter(
@@ -99,15 +147,15 @@ def utc(wall: float) -> str:
 
 def _json_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     first = {key: event.pop(key, None) for key in ("ts", "level", "event")}
-    return as_json({**first, **event})
+    return as_json({**first, **event}, separators=(",", ":"))
 
 
-def as_json(content: Mapping[str, Any]) -> str:
+def as_json(content: Mapping[str, Any], separators: tuple[str, str] = (", ", ": ")) -> str:
     """Return one line of JSON in ASCII: no name in it can end the line or move a cursor. NaN and infinity are null."""
     try:
-        return json.dumps(content, default=str, allow_nan=False)
+        return json.dumps(content, default=str, allow_nan=False, separators=separators)
     except ValueError:
-        return json.dumps(_finite(content), default=str, allow_nan=False)
+        return json.dumps(_finite(content), default=str, allow_nan=False, separators=separators)
 
 
 def _finite(value: Any) -> Any:
@@ -138,9 +186,3 @@ def _details(event: EventDict) -> str:
 def printable(value: object) -> str:
     """Return the text with control characters escaped: ESC, line breaks, bidirectional marks."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(value))
-
-
-def _never_fails_to_encode(stream: TextIO) -> None:
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="backslashreplace")

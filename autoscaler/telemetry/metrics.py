@@ -123,14 +123,21 @@ SOURCES = ("file", "tags")
 
 
 class Metrics:
-    """The counters; implements the port `Calls`. Written on the event loop only. `clock`: the clock of the readings."""
+    """The counters; implements the port `Calls`. Written on the event loop only. `clock`: the clock of the readings.
+    `lost_lines` returns the number of log lines that were not written.
+    """
 
     def __init__(
-        self, store: StatusStore, clock: Callable[[], float], tokens: Callable[[], Mapping[Category, float]]
+        self,
+        store: StatusStore,
+        clock: Callable[[], float],
+        tokens: Callable[[], Mapping[Category, float]],
+        lost_lines: Callable[[], int] = lambda: 0,
     ) -> None:
         self._store = store
         self._clock = clock
         self._tokens = tokens
+        self._lost_lines = lost_lines
         self._tallies: dict[str, ServiceTally] = {}
         self._requests: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._throttles: Counter[Category] = Counter()
@@ -184,6 +191,7 @@ class Metrics:
             cost=self._spending.dollars.copy(),
             cost_per_month=self._spending.per_month(now),
             problems=self._problems.copy(),
+            lost_lines=self._lost_lines(),
         )
 
 

@@ -52,7 +52,7 @@ class Histogram:
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All values at `now`. `cost`: US dollars by API. `cost_per_month`: at the present rate. `problems`: the number of
-    problems at the last read of the settings, by source.
+    problems at the last read of the settings, by source. `lost_lines`: the log lines that were not written.
     """
 
     now: Instant
@@ -66,6 +66,7 @@ class Snapshot:
     cost: Mapping[str, float]
     cost_per_month: float
     problems: Mapping[str, int]
+    lost_lines: int
 
 
 def requests(snapshot: Snapshot) -> Samples:
@@ -92,6 +93,10 @@ def cost_per_month(snapshot: Snapshot) -> Samples:
 
 def problems(snapshot: Snapshot) -> Samples:
     return [((source,), count) for source, count in snapshot.problems.items()]
+
+
+def lost_lines(snapshot: Snapshot) -> Samples:
+    return [((), snapshot.lost_lines)]
 
 
 def build(_: Snapshot) -> Samples:
@@ -179,6 +184,15 @@ def _time() -> Iterator[Family[Snapshot]]:
         "problems",
         ("source",),
         problems,
+    )
+    yield Family(
+        "autoscaler_log_lines_lost_total",
+        "Log lines that were not written, because standard output was not read, or a write failed (disk full).",
+        "lines",
+        (),
+        lost_lines,
+        MetricKind.COUNTER,
+        Stability.BETA,
     )
     yield Family(
         "autoscaler_build_info",

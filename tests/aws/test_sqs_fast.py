@@ -27,7 +27,7 @@ from autoscaler.aws.calls import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL, Call
 from autoscaler.aws.clients import Clients, Clocks
 from autoscaler.aws.connection import Aws
 from autoscaler.aws.faults import CODES
-from autoscaler.aws.sqs_fast import MOST_BYTES, FastSqs, _session, signed
+from autoscaler.aws.sqs_fast import FastSqs, _session, signed
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.ports import QueueRef
 from tests.aws.double import AwsDouble, AwsReply, fault, ok, serving
@@ -133,11 +133,11 @@ async def test_a_redirect_is_not_followed(aws: Aws, double: AwsDouble) -> None:
 async def test_a_response_is_limited_in_length(aws: Aws, double: AwsDouble) -> None:
     for extra, kind in ((0, Backlog), (1, Missing)):
         body = json.dumps({"Attributes": COUNTS}).encode()
-        double.on("GetQueueAttributes", AwsReply(body + b" " * (MOST_BYTES - len(body) + extra)))
+        double.on("GetQueueAttributes", AwsReply(body + b" " * (GET_QUEUE_ATTRIBUTES.most_bytes - len(body) + extra)))
         reading = await aws.queues.backlog(ORDERS)
         assert isinstance(reading, kind)
     assert isinstance(reading, Missing)
-    assert reading.kind == "unreadable"
+    assert reading.kind == "unavailable"
     assert "queue orders in eu-west-1" in reading.reason
     double.on("GetQueueAttributes", GOOD)
     assert isinstance(await aws.queues.backlog(ORDERS), Backlog)

@@ -215,9 +215,19 @@ def test_two_underscores_separate_a_group_from_its_setting() -> None:
 
 
 def test_the_daemons_settings_are_loaded() -> None:
-    config = load(flat(HTTP_HOST="127.0.0.1", HTTP_PORT="0", LOG_FORMAT="json", LOG_LEVEL="DEBUG", INTERVAL="5s"))
+    config = load(
+        flat(
+            HTTP_HOST="127.0.0.1", HTTP_PORT="0", LOG_FORMAT="json", LOG_LEVEL="DEBUG", LOG_INTERVAL="1h", INTERVAL="5s"
+        )
+    )
     assert (config.http_host, config.http_port) == ("127.0.0.1", 0)
-    assert (config.log_format, config.log_level, config.interval_s) == ("json", "debug", 5.0)
+    assert (config.log_format, config.log_level, config.log_interval_s) == ("json", "debug", 3600.0)
+    assert config.interval_s == 5.0
+
+
+def test_the_log_interval_is_at_least_a_minute() -> None:
+    assert load(flat()).log_interval_s == load(flat(LOG_INTERVAL="60s")).log_interval_s == 60.0
+    assert "minimum is 60s" in problems(flat(LOG_INTERVAL="59s"))["AUTOSCALER_LOG_INTERVAL"]
 
 
 def test_the_fleet_cap_is_from_1_to_100_percent() -> None:

@@ -49,10 +49,9 @@ class DaemonProcess:
                 await asyncio.sleep(0.1)
 
 
-@asynccontextmanager
-async def daemon(endpoint: str, port: int, settings: Mapping[str, str]) -> AsyncIterator[DaemonProcess]:
-    """Run a daemon without this machine's AWS settings. It is killed at the end of the block if it still runs."""
-    environ = {
+def environ_of(endpoint: str, port: int, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a daemon, without this machine's AWS settings."""
+    return {
         "PATH": os.environ["PATH"],
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "testing",
@@ -65,9 +64,14 @@ async def daemon(endpoint: str, port: int, settings: Mapping[str, str]) -> Async
         "AUTOSCALER_LOG_FORMAT": "json",
         **settings,
     }
+
+
+@asynccontextmanager
+async def daemon(endpoint: str, port: int, settings: Mapping[str, str]) -> AsyncIterator[DaemonProcess]:
+    """Run a daemon without this machine's AWS settings. It is killed at the end of the block if it still runs."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "autoscaler", "run", env=environ, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, limit=2**20,
+        sys.executable, "-m", "autoscaler", "run", env=environ_of(endpoint, port, settings),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=2**20,
     )  # fmt: skip
     running = DaemonProcess(process, port)
     async with asyncio.TaskGroup() as group:

@@ -52,11 +52,12 @@ class JournalDesk:
     clock: FixedClock = field(default_factory=FixedClock)
     lines: Lines = field(default_factory=Lines)
     log: StructuredLogger | None = None
+    log_interval_s: float = 60.0
 
     def __post_init__(self) -> None:
         self.store = StatusStore(self.clock, self.clock.wall)
         self.metrics = Metrics(self.store, self.clock, lambda: {Category.SERVICE_MODIFY: 12.0})
-        self.journal = LoggedJournal(self.store, self.metrics, self.log or self.lines)
+        self.journal = LoggedJournal(self.store, self.metrics, self.log or self.lines, self.log_interval_s)
 
     def record(self, poll: Poll, after_s: float = 0.0) -> None:
         self.clock.now += after_s

@@ -10,11 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.core.engine import decide
+from autoscaler.core.model import Missing
 from autoscaler.core.policy import Direction
+from autoscaler.inspection.deciding import JournalLine
+from autoscaler.inspection.replaying import Replayed, replayed
 from autoscaler.ports import Poll, ServiceRef
 from autoscaler.situation import decode
 from autoscaler.telemetry.account import LogEvent
 from autoscaler.telemetry.journal import REPEAT_S
+from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.status_store import MOST_DECISIONS
 from tests.telemetry.polls import (
     JournalDesk,
@@ -223,12 +227,21 @@ def test_holding_lines_do_not_evict_a_stored_change() -> None:
     assert {one.event for one in desk.store.recorded("orders")} == {LogEvent.SCALED}
 
 
+def test_the_reminders_of_changing_texts_are_bounded() -> None:
+    desk = JournalDesk()
+    for number in range(600):
+        desk.record(replace(holding(), notices=(Missing(f"word{number}", "refused"),)), 1.0)
+    assert desk.lines.events.count("notice") == 600
+    assert len(desk.journal._side_reminders["orders"]._logged) <= REPEAT_S + 1
+    assert len(desk.journal._notices["orders"]._logged) == 1
+
+
 def test_the_reminders_of_changing_targets_are_bounded() -> None:
     desk = JournalDesk()
     for targets in range(600):
         poll = decided(seen(backlog=(5 * targets, 0, 0)), "shadow", policy=policy_of(max_tasks=1_000))
         desk.record(poll, 1.0)
-    assert len(desk.journal._reminders["orders"]._logged) <= REPEAT_S + 1
+    assert len(desk.journal._reminders["orders"]._logged) <= 60
 
 
 def test_with_thousands_of_services_a_thousand_holding_lines_are_logged_per_minute() -> None:
@@ -243,3 +256,106 @@ def test_with_thousands_of_services_a_thousand_holding_lines_are_logged_per_minu
     assert logged[0] == len(services), "the first line of each service"
     assert sum(logged[1:]) <= 8 * 1000 * 1.01
     assert sum(logged[1:]) >= 8 * 1000 * 0.9
+
+
+HOUR_S = 3600.0
+
+
+def sparse() -> JournalDesk:
+    return JournalDesk(log_interval_s=HOUR_S)
+
+
+def test_with_a_log_interval_a_service_that_holds_is_logged_once_in_it() -> None:
+    desk = sparse()
+    for _ in range(3 * 360):
+        desk.record(holding(), 10.0)
+    assert desk.lines.events == ["holding"] * 3
+
+
+@pytest.mark.parametrize("after_s", [HOUR_S - 1.0, HOUR_S])
+def test_a_line_is_due_a_second_before_its_interval(after_s: float) -> None:
+    desk = sparse()
+    desk.record(holding())
+    desk.record(holding(), HOUR_S - 1.5)
+    desk.clock.now -= HOUR_S - 1.5
+    desk.record(holding(), after_s)
+    assert len(desk.lines.events) == 2
+
+
+def test_with_a_log_interval_the_same_shadow_decision_is_logged_once_in_it_and_another_one_at_once() -> None:
+    desk = sparse()
+    for messages in (50, 100):
+        for _ in range(360):
+            desk.record(shadowed(messages), 10.0)
+    assert [(event, fields["target"]) for _, event, fields in desk.lines.entries] == [
+        ("would_scale", 10),
+        ("would_scale", 20),
+    ]
+
+
+@pytest.mark.parametrize("between", [missing_signal, holding, scaling_out, lambda: shadowed(60), unread])
+def test_a_shadow_decision_is_logged_again_after_another_line(between: Callable[[], Poll]) -> None:
+    desk = sparse()
+    for kind in (shadowed, shadowed, between, shadowed, shadowed):
+        desk.record(kind(), REPEAT_S)
+    assert len(desk.lines.events) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "holds"), [(shadowed, 1), (missing_signal, 0), (refused, 0), (scaling_out, 0), (holding, 0)]
+)
+def test_holding_is_logged_after_a_line_of_another_state(before: Callable[[], Poll], holds: int) -> None:
+    """After a fault, `recovered` reports it."""
+    desk = sparse()
+    for kind in (before, holding, holding, holding):
+        desk.record(kind(), REPEAT_S)
+    assert desk.lines.events[1:].count("holding") == holds
+    assert desk.lines.events[1:].count("recovered") == int(before in (missing_signal, refused))
+
+
+@settings(deadline=None)
+@given(SEQUENCES)
+def test_the_log_interval_omits_only_routine_lines(sequence: list[tuple[Callable[[], Poll], float]]) -> None:
+    """Every change, error, recovery and notice is logged at the same polls as without it."""
+    usual, rare = JournalDesk(), sparse()
+    for kind, after_s in sequence:
+        for desk in (usual, rare):
+            desk.record(replace(kind(), notices=(Missing("a", "refused"),)), after_s)
+    routine = {"holding", "would_scale"}
+    logged = [
+        [
+            (level, event, fields | {"repeated": 0})
+            for level, event, fields in desk.lines.entries
+            if event not in routine
+        ]
+        for desk in (usual, rare)
+    ]
+    assert logged[0] == logged[1]
+
+
+@settings(deadline=None)
+@given(SEQUENCES)
+def test_the_log_interval_does_not_change_the_page(sequence: list[tuple[Callable[[], Poll], float]]) -> None:
+    usual, rare = JournalDesk(), sparse()
+    for kind, after_s in sequence:
+        for desk in (usual, rare):
+            desk.record(kind(), after_s)
+    recorded = [[(one.wall, one.event) for one in desk.store.recorded("orders")] for desk in (usual, rare)]
+    assert recorded[0] == recorded[1]
+
+
+def test_every_line_of_a_sparse_log_can_be_replayed() -> None:
+    desk = sparse()
+    for kind in (holding, scaling_out, missing_signal, shadowed, holding):
+        desk.record(kind(), HOUR_S)
+    text = [as_json(fields).encode() for _, _, fields in desk.lines.entries]
+    outcomes = list(replayed(JournalLine(number, line, 0) for number, line in enumerate(text, 1)))
+    assert len(outcomes) == 5
+    assert all(isinstance(one, Replayed) and one.alike for one in outcomes)
+
+
+def test_the_reminders_of_a_removed_service_are_removed() -> None:
+    desk = sparse()
+    desk.record(holding())
+    desk.journal.forget("orders")
+    assert desk.journal._sparse_reminders == desk.journal._reminders == {}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import sys
+import time
 import warnings
 from collections.abc import Iterator
 
@@ -13,8 +16,8 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autoscaler.telemetry import configure, logger
-from autoscaler.telemetry.logs import printable
+from autoscaler.telemetry import log_to_stdout, logger
+from autoscaler.telemetry.logs import configure, printable
 from tests.telemetry.polls import NOON, JournalDesk, missing_signal, refused, scaling_out
 
 HOSTILE = st.one_of(
@@ -170,3 +173,45 @@ def test_a_console_line_has_the_sentence_of_its_poll() -> None:
 
 def test_printable_text_is_not_changed() -> None:
     assert printable("orders: 2 → 9 tasks, größer") == "orders: 2 → 9 tasks, größer"
+
+
+class Unprintable:
+    def __str__(self) -> str:
+        raise RuntimeError("a bug")
+
+
+def test_an_event_that_cannot_be_formatted_is_replaced_by_the_error() -> None:
+    stream = logging_to()
+    logger("test").info("scaled", service=Unprintable())
+    logger("test").info("next")
+    failed, following = map(json.loads, stream.getvalue().splitlines())
+    assert (failed["level"], failed["event"], failed["logger"]) == ("error", "log_failed", "autoscaler.test")
+    assert "RuntimeError: a bug" in failed["exception"]
+    assert following["event"] == "next"
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_the_line_about_lost_lines_is_a_log_line(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.excepthook", sys.excepthook)
+    reading, writing = os.pipe()
+    fd = os.open("/dev/full", os.O_WRONLY)
+    with open(fd, "w", encoding="utf-8") as stdout, open(reading, encoding="utf-8") as received:
+        monkeypatch.setattr("sys.stdout", stdout)
+        with log_to_stdout(form, "info", lambda: NOON) as lines:
+            logger("test").info("lost")
+            while lines.lost() < 1:
+                time.sleep(0.001)
+            os.dup2(writing, fd)
+            os.close(writing)
+            logger("test").info("größer")
+        os.dup2(2, fd)  # closes the last writing end
+        first, second = received.read().splitlines()
+    if form == "json":
+        line = json.loads(first)
+        assert list(line)[:3] == ["ts", "level", "event"]
+        assert (line["level"], line["event"], line["lines"]) == ("warning", "log_lines_lost", 1)
+        assert "No space left on device" in line["sentence"]
+        assert json.loads(second)["event"] == "größer"
+    else:
+        assert first.startswith("08:00:00Z warning log_lines_lost  1 line was not written within 0 s")
+        assert second == "08:00:00Z info    größer"

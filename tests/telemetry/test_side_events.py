@@ -133,3 +133,99 @@ def test_an_unread_service_has_no_votes_and_no_ages() -> None:
     desk = JournalDesk()
     desk.record(unread())
     assert (desk.lines.entries[0][2]["votes"], desk.lines.entries[0][2]["ages_s"]) == ([], {})
+
+
+def risk(text: str) -> Missing:
+    return Missing(text, "slo_at_risk")
+
+
+def texts(desk: JournalDesk) -> list[str]:
+    return [fields["text"] for _, event, fields in desk.lines.entries if event == "notice"]
+
+
+def test_a_notice_whose_number_changes_at_each_poll_is_logged_at_changes_of_a_tenth() -> None:
+    desk = JournalDesk()
+    for tasks in range(100, 200):
+        desk.record(noticed(risk(f"the latency target of 60 s requires {tasks} tasks, max_tasks is 20")), REPEAT_S)
+    logged_tasks = [int(text.split()[7]) for text in texts(desk)]
+    assert logged_tasks == [100, 111, 123, 136, 150, 166, 183]
+
+
+def test_a_notice_is_compared_with_the_one_that_was_logged_not_with_the_poll_before() -> None:
+    desk = JournalDesk()
+    for count in (1_000, 1_100, 1_000, 900, 899, 1_000, 1.0):
+        desk.record(noticed(risk(f"{count:,} messages of orders waited longer")), REPEAT_S)
+    assert [text.split()[0] for text in texts(desk)] == ["1,000", "899", "1,000", "1.0"]
+
+
+def test_any_number_of_a_notice_that_changed_by_more_than_a_tenth_is_enough() -> None:
+    desk = JournalDesk()
+    for changed, total in ((12, 180), (12, 190), (13, 190), (14, 190), (14, 150)):
+        desk.record(noticed(Missing(f"changed {changed} times in {total} s", "drift")), REPEAT_S)
+    assert texts(desk) == ["changed 12 times in 180 s", "changed 14 times in 190 s", "changed 14 times in 150 s"]
+
+
+def test_a_number_that_was_zero_is_logged_when_it_is_not() -> None:
+    desk = JournalDesk()
+    for count in (0, 0, 1, 0):
+        desk.record(noticed(risk(f"{count} tasks")), REPEAT_S)
+    assert texts(desk) == ["0 tasks", "1 tasks", "0 tasks"]
+
+
+def test_a_change_within_the_minute_is_logged_after_it() -> None:
+    desk = JournalDesk()
+    for tasks in (10, 20, 20, 20, 20, 20, 20, 20):
+        desk.record(noticed(risk(f"{tasks} tasks")), 10.0)
+    assert texts(desk) == ["10 tasks", "20 tasks"]
+
+
+def test_other_words_another_kind_and_another_name_are_another_notice() -> None:
+    desk = JournalDesk()
+    for notice in (
+        risk("2 tasks of orders-100 wait"),
+        risk("2 tasks of orders-101 wait"),
+        risk("2 tasks of orders-101 fail"),
+        Missing("2 tasks of orders-101 fail", "refused"),
+    ):
+        desk.record(noticed(notice), REPEAT_S)
+    assert len(texts(desk)) == 4
+
+
+def test_notices_that_differ_only_in_a_number_are_each_logged_once() -> None:
+    desk = JournalDesk()
+    for number in range(3):
+        both = [risk(f"queue 10{which} is late by {number + 100} s") for which in (0, 1, 2)[: number + 1]]
+        desk.record(noticed(*both), REPEAT_S)
+    assert texts(desk) == [f"queue 10{which} is late by {which + 100} s" for which in (0, 1, 2)]
+
+
+def test_an_id_of_a_request_is_not_another_notice() -> None:
+    desk = JournalDesk()
+    for digit in "0123456789":
+        request = f"{digit * 8}-1111-4abc-8def-{digit * 12}"
+        desk.record(noticed(Missing(f"failed (Request ID: {request}); it is tried again", "denied")), REPEAT_S)
+    assert len(texts(desk)) == 1
+
+
+def test_a_notice_that_ended_and_begins_again_is_logged_again() -> None:
+    desk = JournalDesk()
+    for poll in (noticed(risk("10 tasks")), holding(), noticed(risk("10 tasks"))):
+        desk.record(poll, REPEAT_S)
+    assert texts(desk) == ["10 tasks", "10 tasks"]
+
+
+def test_a_poll_that_fails_does_not_end_the_notices() -> None:
+    """A failed poll has only some of the notices."""
+    desk = JournalDesk()
+    for poll in (noticed(risk("10 tasks")), unread(), noticed(risk("10 tasks")), unread(), noticed(risk("10 tasks"))):
+        desk.record(poll, REPEAT_S)
+    assert texts(desk) == ["10 tasks"]
+
+
+def test_a_shadow_target_that_changes_a_little_at_each_poll_is_not_logged_at_each_poll() -> None:
+    desk = JournalDesk()
+    for step in range(360):  # an hour
+        observation = seen(backlog=(500 + 5 * (step % 3), 0, 0))
+        desk.record(decided(observation, "shadow", policy=policy_of(max_tasks=5_000)), 10.0)
+    events = [event for _, event, _ in desk.lines.entries if event == "would_scale"]
+    assert 60 <= len(events) <= 121, "about one a minute, or two at a limit between tenths"
