@@ -20,9 +20,9 @@ from autoscaler.control.observing import Observer, whole
 from autoscaler.control.readers import ConflictWatch, FleetWatch, LastWrite, StopWatch, TagWatch
 from autoscaler.control.shadow import ShadowWatch
 from autoscaler.core.engine import decide
-from autoscaler.core.memory import Memory
+from autoscaler.core.memory import NO_CONTEST, Memory
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Rule, Verdict
-from autoscaler.core.policy import Policy, WorkerSafety
+from autoscaler.core.policy import Pause, Policy, WorkerSafety
 from autoscaler.core.slo import at_risk, refused
 from autoscaler.core.workers import long_work
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, NotFound, Refused, Throttled
@@ -68,6 +68,7 @@ class ServiceLoop:
         self._stops = StopWatch(service.ref)
         self._tags = TagWatch()
         self._tag: str | None = None
+        self._paused: Pause | int | None = None
         self._memory: Memory | None = None
         self._identity: str | None = None
         self._read_at: Instant | None = None
@@ -97,6 +98,8 @@ class ServiceLoop:
             service, ports, _ = self._next
             if service.queues != self._service.queues:
                 self._receives = Receives(service.queues, ports.clock, ports.wall)
+            if service != self._service and self._memory is not None:
+                self._memory = replace(self._memory, contest=NO_CONTEST)  # the operator may have resolved it
             self._follow(*self._next)
             self._next = None
 
@@ -165,7 +168,7 @@ class ServiceLoop:
         if self._memory is not None:
             self._memory = self._memory.unwatched(whole(self._ports.clock()))
         memory = self._memory or Memory()
-        found = (*wrong_tag, *(notices or ()))
+        found = (*wrong_tag, *_contested(memory, self._ports.clock()), *(notices or ()))
         return Poll(self._service.ref, policy, None, memory, None, gap.kind, gap.reason, notices=found)
 
     def _recognize(self, fleet: Fleet) -> None:
@@ -210,7 +213,10 @@ class ServiceLoop:
 
     async def _propose(self, seen: Observation) -> _Proposal:
         policy, wrong_tag = self._policy_in_force(seen.fleet.pause_tag)
-        memory = self._memory = self._current_memory(seen)
+        memory = self._current_memory(seen)
+        if policy.paused != self._paused:
+            memory = replace(memory, contest=NO_CONTEST)  # an instruction of the operator applies at once
+        self._memory, self._paused = memory, policy.paused
         seen, decision = await self._decide(policy, memory, seen)
         return _Proposal(policy, seen, memory, decision, wrong_tag)
 
@@ -227,6 +233,7 @@ class ServiceLoop:
         notices = (
             *wrong_tag,
             *self._conflicts.notices(),
+            *_contested(self._memory, seen.now),
             *self._observer.notices,
             *self._learning.notices,
             *(_at_risk(policy, seen, decision) or ([] if failure is None else _refused(decision, failure))),
@@ -322,6 +329,11 @@ def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Miss
 def _refused(decision: Decision, why: str) -> list[Missing]:
     reason = refused(decision, why)
     return [] if reason is None else [Missing(reason, "slo_at_risk")]
+
+
+def _contested(memory: Memory, now: Instant) -> list[Missing]:
+    notice = memory.contest.notice(now)
+    return [] if notice is None else [Missing(notice, Rule.CONTESTED.value)]
 
 
 def _assumed(policy: Policy, seen: Observation) -> list[Missing]:

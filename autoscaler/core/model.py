@@ -279,6 +279,7 @@ class Rule(StrEnum):
     PAUSE = "pause"
     BOUNDS = "bounds"
     SWITCHED_OFF = "switched_off"
+    CONTESTED = "contested"
 
 
 class DecisionStep(NamedTuple):
