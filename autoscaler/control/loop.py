@@ -7,6 +7,7 @@ after ECS accepted it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import replace
 from math import ceil
@@ -17,12 +18,13 @@ from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import Cadence, Rhythm
 from autoscaler.control.learning import Learning, Receives
 from autoscaler.control.observing import Observer, whole
-from autoscaler.control.readers import ConflictWatch, FleetWatch, LastWrite, StopWatch, TagWatch
+from autoscaler.control.readers import ConflictWatch, FleetWatch, StopWatch, TagWatch
 from autoscaler.control.shadow import ShadowWatch
+from autoscaler.control.writes import LastWrite, RejectedWrites
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import NO_CONTEST, Memory
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Rule, Verdict
-from autoscaler.core.policy import Pause, Policy, WorkerSafety
+from autoscaler.core.policy import Policy, WorkerSafety
 from autoscaler.core.slo import at_risk, refused
 from autoscaler.core.workers import long_work
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, NotFound, Refused, Throttled
@@ -66,9 +68,10 @@ class ServiceLoop:
         self._conflicts = ConflictWatch(service.ref)
         self._shadow = ShadowWatch()
         self._stops = StopWatch(service.ref)
+        self._rejected = RejectedWrites(ports.clock)
         self._tags = TagWatch()
         self._tag: str | None = None
-        self._paused: Pause | int | None = None
+        self._instructed: Hashable = None
         self._memory: Memory | None = None
         self._identity: str | None = None
         self._read_at: Instant | None = None
@@ -214,9 +217,10 @@ class ServiceLoop:
     async def _propose(self, seen: Observation) -> _Proposal:
         policy, wrong_tag = self._policy_in_force(seen.fleet.pause_tag)
         memory = self._current_memory(seen)
-        if policy.paused != self._paused:
+        instructed = policy.paused, self._ports.renewals()
+        if instructed != self._instructed:
             memory = replace(memory, contest=NO_CONTEST)  # an instruction of the operator applies at once
-        self._memory, self._paused = memory, policy.paused
+        self._memory, self._instructed = memory, instructed
         seen, decision = await self._decide(policy, memory, seen)
         return _Proposal(policy, seen, memory, decision, wrong_tag)
 
@@ -227,7 +231,7 @@ class ServiceLoop:
         self._memory = memory.remembering(policy, seen, decision)
         if self._fleet.is_cached:
             self._memory = replace(self._memory.unwatched(seen.now), watched_at=memory.watched_at)
-        outcome, failure = await self._act(decision)
+        outcome, failure = await self._act(decision, self._causes(seen.fleet))
         alone = self._conflicts.none_known
         shadow = self._shadow.see(self._service, policy, seen, memory, decision, alone=alone)
         notices = (
@@ -289,18 +293,26 @@ class ServiceLoop:
         seen = await self._observer.with_protection(seen)
         return seen, decide(policy, memory, seen)
 
-    async def _act(self, decision: Decision) -> tuple[str, str | None]:
+    def _causes(self, fleet: Fleet) -> Hashable:
+        """Return what can be the cause of a write that AWS rejects: after a change of it, the write is sent again."""
+        return self._service, self._instructed, fleet.identity, fleet.deployment, fleet.task_definitions
+
+    async def _act(self, decision: Decision, causes: Hashable) -> tuple[str, str | None]:
         if decision.verdict is Verdict.HOLD:
             return "unchanged", None
         before, target = decision.current, decision.target
         key, ref = self._service.ref.key, self._service.ref
+        if (waiting := self._rejected.blocking(target, causes)) is not None:
+            self._admission.release(key)
+            return waiting
         try:
             accepted = await self._ports.fleets.scale_to(ref, target, _urgency(decision), max(0, target - before))
         except AutoscalerError as error:
             self._fleet.write = LastWrite(whole(self._ports.clock()), before, target, accepted=False)
             if isinstance(error, NOTHING_DONE):
                 self._admission.release(key)
-            return error.kind, str(error)
+            return self._rejected.rejected(error, target, causes)
+        self._rejected.accepted()
         if not accepted:
             self._admission.release(key)
             return "shadow", None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf
 
+from autoscaler.control.writes import LastWrite
 from autoscaler.core.engine import limit_decision
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Rule, StopTimeout
 from autoscaler.core.policy import ConflictingScalers, Pause, Policy
@@ -31,16 +32,6 @@ MOVING_S = 60.0
 
 TRUSTED_S = 600.0
 """The maximum age of a reading that is used while reads are throttled."""
-
-
-@dataclass(frozen=True, slots=True)
-class LastWrite:
-    """The last write. `accepted` False: it is not known whether ECS accepted it."""
-
-    at: Instant
-    before: int
-    target: int
-    accepted: bool
 
 
 class FleetWatch:
