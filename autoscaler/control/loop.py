@@ -20,7 +20,7 @@ from autoscaler.control.learning import Learning, Receives
 from autoscaler.control.observing import Observer, whole
 from autoscaler.control.readers import ConflictWatch, FleetWatch, StopWatch, TagWatch
 from autoscaler.control.shadow import ShadowWatch
-from autoscaler.control.writes import LastWrite, RejectedWrites
+from autoscaler.control.writes import RejectedWrites
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import NO_CONTEST, Memory
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Rule, Verdict
@@ -227,7 +227,8 @@ class ServiceLoop:
     async def _finish(self, proposal: _Proposal) -> Poll:
         """Store the decision in the memory, and carry it out within the limits of the admission."""
         policy, seen, memory, decision, wrong_tag = proposal
-        decision = self._admission.admit(self._service.ref.key, self._conflicts.limited(policy, decision))
+        decision = self._fleet.unless_doubted(self._conflicts.limited(policy, decision))
+        decision = self._admission.admit(self._service.ref.key, decision)
         self._memory = memory.remembering(policy, seen, decision)
         if self._fleet.is_cached:
             self._memory = replace(self._memory.unwatched(seen.now), watched_at=memory.watched_at)
@@ -308,9 +309,10 @@ class ServiceLoop:
         try:
             accepted = await self._ports.fleets.scale_to(ref, target, _urgency(decision), max(0, target - before))
         except AutoscalerError as error:
-            self._fleet.write = LastWrite(whole(self._ports.clock()), before, target, accepted=False)
             if isinstance(error, NOTHING_DONE):
                 self._admission.release(key)
+            else:
+                self._fleet.wrote(whole(self._ports.clock()), before, target, accepted=False)
             return self._rejected.rejected(error, target, causes)
         self._rejected.accepted()
         if not accepted:
@@ -321,7 +323,7 @@ class ServiceLoop:
 
     def _acknowledge(self, before: int, target: int) -> None:
         now = whole(self._ports.clock())
-        self._fleet.write = LastWrite(now, before, target, accepted=True)
+        self._fleet.wrote(now, before, target, accepted=True)
         self._admission.confirm(self._service.ref.key)
         if self._memory is not None:
             self._memory = self._memory.acknowledging(now, target - before)

@@ -1,4 +1,8 @@
-"""The last write of a service: what it changed, and, if AWS rejected it permanently, when it is sent again.
+"""The last write of a service: what it changed, whether ECS confirms it, and when a rejected one is sent again.
+
+ECS can return the state of some minutes ago. An answer with an older event or update than an earlier answer is
+certainly stale, and is treated as missing. If the times prove nothing, a count that differs from the known one is in
+doubt for some minutes: it is used for a change only if the change has the same direction from both counts.
 
 A missing permission, an invalid parameter or an inactive service does not change by itself. So a rejected write is sent
 again after 20, 40, 80, 160, 300, 300, ... s, and at once when something has changed that may have been the cause.
@@ -11,8 +15,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from autoscaler.core.figures import several
-from autoscaler.core.model import Instant
+from autoscaler.core.model import Fleet, Instant, Missing, Revision
 from autoscaler.errors import AutoscalerError, Denied
+from autoscaler.ports import ServiceRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,69 @@ class LastWrite:
     before: int
     target: int
     accepted: bool
+
+
+STALE_S = 900.0
+"""After 15 minutes of answers that are older than an earlier one, they are used: a single wrong time of AWS must not
+stop a service for ever.
+"""
+
+DOUBT_S = 180.0
+"""Seconds in which a different count is in doubt if the answer does not prove that it is newer. AWS publishes no limit
+for the age of an answer; the times of real answers nearly always prove it.
+"""
+
+
+class Belief:
+    """The count that one service is known to have."""
+
+    def __init__(self, service: ServiceRef, clock: Callable[[], Instant]) -> None:
+        self._service = service
+        self._clock = clock
+        self._identity: str | None = None
+        self._newest = Revision()
+        self._older_since: Instant | None = None
+        self._count: int | None = None
+        self._confirmed: Revision | None = None
+        self._doubted_since: Instant | None = None
+
+    def checked(self, fleet: Fleet | Missing) -> Fleet | Missing:
+        """Return the reading, or Missing if ECS has already returned a newer one."""
+        if isinstance(fleet, Missing):
+            return fleet
+        if fleet.identity != self._identity:
+            self._newest, self._count, self._confirmed = Revision(), None, None
+            self._identity, self._doubted_since, self._older_since = fleet.identity, None, None
+        now = self._clock()
+        if self._newest.is_newer_than(fleet.revision):
+            self._older_since = now if self._older_since is None else self._older_since
+            if now - self._older_since < STALE_S:
+                return Missing(
+                    f"ECS returned an older state of service {self._service.service} than in an earlier answer; it is "
+                    "read again at the next poll",
+                    "stale",
+                )
+        self._older_since, self._newest = None, fleet.revision
+        self._consider(fleet, now)
+        return fleet
+
+    def _consider(self, fleet: Fleet, now: Instant) -> None:
+        """Believe the count, or doubt it: it differs from the known one, and the answer need not be newer."""
+        is_newer = self._confirmed is not None and fleet.revision.is_newer_than(self._confirmed)
+        if self._count not in (None, fleet.desired) and not is_newer:
+            self._doubted_since = now if self._doubted_since is None else self._doubted_since
+            if now - self._doubted_since < DOUBT_S:
+                return
+        self._count, self._confirmed, self._doubted_since = fleet.desired, fleet.revision, None
+
+    def wrote(self, target: int) -> None:
+        """Record that ECS accepted `target`. No answer has confirmed it yet."""
+        self._count, self._confirmed, self._doubted_since = target, None, None
+
+    @property
+    def possible(self) -> tuple[int, ...]:
+        """The counts that can be the real one although the newest answer has another one."""
+        return () if self._doubted_since is None or self._count is None else (self._count,)
 
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 20.0, 300.0
