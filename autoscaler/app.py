@@ -7,7 +7,7 @@ import gc
 import random
 import signal
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import AsyncIterator, Hashable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -23,7 +23,7 @@ from autoscaler.control.discovery import TaggedServices
 from autoscaler.control.rate_limiter import MOST_WAIT_S, TokenBucketLimiter
 from autoscaler.control.settings import Following, SettingsSource
 from autoscaler.control.shadow import Shadow
-from autoscaler.control.supervisor import ReadBudget, Supervisor
+from autoscaler.control.supervisor import ReadBudget, Supervisor, interval_of
 from autoscaler.core.policy import Mode
 from autoscaler.ports import Category, Ports
 from autoscaler.telemetry import LoggedJournal, Metrics, SettingsLog, StatusStore, configure, logger, read_access, serve
@@ -76,8 +76,16 @@ async def _serve(config: Config, environ: Mapping[str, str]) -> None:
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, following.request_reload)
         ports = connections.ports(journal, background)
-        await _supervisor(config, ports, limiter, journal).run(following.configs(), stopping)
+        configs = _followed(following.configs(), limiter)
+        await _supervisor(config, ports, limiter, journal).run(configs, stopping)
     log.info("stopped")
+
+
+async def _followed(configs: AsyncIterator[Config], limiter: TokenBucketLimiter) -> AsyncIterator[Config]:
+    """Yield the settings. The limiter learns the shortest poll interval of all services, which bounds its backoff."""
+    async for config in configs:
+        limiter.follow(min((interval_of(service, config) for service in config.services), default=config.interval_s))
+        yield config
 
 
 def _supervisor(config: Config, ports: Ports, limiter: TokenBucketLimiter, journal: LoggedJournal) -> Supervisor:
