@@ -14,6 +14,7 @@ from functools import partial
 import uvloop
 
 from autoscaler import __version__
+from autoscaler.aws.connection import Aws
 from autoscaler.aws.ecs import SERVICES_A_CALL
 from autoscaler.config import Config, LoadedSettings, Reloaded, ServiceConfig, find, mark_of, reload, variable
 from autoscaler.connections import connected
@@ -74,11 +75,17 @@ async def _serve(config: Config, environ: Mapping[str, str]) -> None:
         following = Following(
             config, find(environ), _source(environ), TaggedServices(connections.aws.directory, reporter), reporter
         )
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, following.request_reload)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _hang_up, following, connections.aws)
         ports = connections.ports(journal, background)
         configs = _followed(following.configs(), limiter)
         await _supervisor(config, ports, limiter, journal).run(configs, stopping)
     log.info("stopped")
+
+
+def _hang_up(following: Following, aws: Aws) -> None:
+    """Read the settings and all credentials again."""
+    aws.renew()
+    following.request_reload()
 
 
 async def _followed(configs: AsyncIterator[Config], limiter: TokenBucketLimiter) -> AsyncIterator[Config]:

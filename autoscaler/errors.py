@@ -49,6 +49,15 @@ class Denied(AutoscalerError):
     permanent = True
 
 
+class CredentialsRejected(Denied):
+    """AWS does not accept the credentials: they have expired, or are unknown. Other ones may be accepted.
+
+    `generation`: which credentials of the source signed the call.
+    """
+
+    generation = 0
+
+
 class NoCredentials(AutoscalerError):
     """No valid credentials to sign a request: not found, incomplete, an expired login, a wrong profile.
 

@@ -23,9 +23,9 @@ from autoscaler.ports import Category, Urgency
 FIRST_BACKOFF_S = 2.0
 LONGEST_BACKOFF_S = 60.0
 BACKOFF_RATIO, SHORTEST_BOUND_S = 0.5, 0.5
-"""The longest backoff is half of the shortest poll interval, from 0.5 to 60 s: 5 s with an interval of 10 s. So there is
-about one call in each interval to find out whether AWS still throttles. After it has ended, each service is polled
-within two intervals. A poll interval is at most a third of the latency target.
+"""The longest backoff is half of the shortest poll interval, from 0.5 to 60 s: 5 s with an interval of 10 s. So about
+one call in each interval finds out whether AWS still throttles. After that has ended, each service is polled within two
+intervals. A poll interval is at most a third of the latency target.
 """
 
 USUAL_INTERVAL_S = 10.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
@@ -31,6 +32,8 @@ class Aws:
     refused: list[float] = field(default_factory=list)
     polled: dict[int, float] = field(default_factory=dict)
     calls: list[float] = field(default_factory=list)
+    missing: int | None = None
+    all_polled: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def call(self, category: Category, caller: str) -> None:
         await self.limiter.acquire(category, "eu", caller, Urgency.ROUTINE)
@@ -53,6 +56,8 @@ class Aws:
             except Throttled:
                 continue
             self.polled[service] = now()
+            if len(self.polled) == self.missing:
+                self.all_polled.set()
 
 
 def now() -> float:
@@ -82,8 +87,10 @@ def recovered_s(services: int, interval_s: float, throttled_s: float, seed: int)
         await asyncio.sleep(throttled_s)
         aws.throttles, ended = False, now()
         aws.polled.clear()
-        while len(aws.polled) < services and now() - ended < lasts_s:
-            await asyncio.sleep(interval_s / 50)
+        aws.missing = services
+        with suppress(TimeoutError):
+            async with asyncio.timeout(lasts_s):
+                await aws.all_polled.wait()
         for task in tasks:
             task.cancel()
         return now() - ended, aws
