@@ -7,13 +7,14 @@ import gc
 import random
 import signal
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import partial
 
 import uvloop
 
 from autoscaler import __version__
+from autoscaler.aws.connection import Aws
 from autoscaler.aws.ecs import SERVICES_A_CALL
 from autoscaler.config import Config, LoadedSettings, Reloaded, ServiceConfig, find, mark_of, reload, variable
 from autoscaler.connections import connected
@@ -23,7 +24,7 @@ from autoscaler.control.discovery import TaggedServices
 from autoscaler.control.rate_limiter import MOST_WAIT_S, TokenBucketLimiter
 from autoscaler.control.settings import Following, SettingsSource
 from autoscaler.control.shadow import Shadow
-from autoscaler.control.supervisor import ReadBudget, Supervisor
+from autoscaler.control.supervisor import ReadBudget, Supervisor, interval_of
 from autoscaler.core.policy import Mode
 from autoscaler.ports import Category, Ports
 from autoscaler.telemetry import (
@@ -83,10 +84,24 @@ async def _serve(config: Config, environ: Mapping[str, str], lost_lines: Callabl
         following = Following(
             config, find(environ), _source(environ), TaggedServices(connections.aws.directory, reporter), reporter
         )
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, following.request_reload)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _hang_up, following, connections.aws)
         ports = connections.ports(journal, background)
-        await _supervisor(config, ports, limiter, journal).run(following.configs(), stopping)
+        configs = _followed(following.configs(), limiter)
+        await _supervisor(config, ports, limiter, journal).run(configs, stopping)
     log.info("stopped")
+
+
+def _hang_up(following: Following, aws: Aws) -> None:
+    """Read the settings and all credentials again."""
+    aws.renew()
+    following.request_reload()
+
+
+async def _followed(configs: AsyncIterator[Config], limiter: TokenBucketLimiter) -> AsyncIterator[Config]:
+    """Yield the settings. The limiter learns the shortest poll interval of all services, which bounds its backoff."""
+    async for config in configs:
+        limiter.follow(min((interval_of(service, config) for service in config.services), default=config.interval_s))
+        yield config
 
 
 def _supervisor(config: Config, ports: Ports, limiter: TokenBucketLimiter, journal: LoggedJournal) -> Supervisor:

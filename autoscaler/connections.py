@@ -36,6 +36,7 @@ class Connections:
             wall=time.time,
             history=self.aws.history,
             background=background,
+            renewals=self.aws.renewals,
         )
 
 

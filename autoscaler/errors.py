@@ -12,10 +12,12 @@ from typing import ClassVar
 class AutoscalerError(Exception):
     """A call to AWS or the network failed. The text names the resource and the remedy.
 
-    `kind` is one of a closed set of words: a metric label and a log field.
+    `kind` is one of a closed set of words: a metric label and a log field. `permanent`: AWS will reject the same call
+    again until something is changed.
     """
 
     kind: ClassVar[str] = "failed"
+    permanent: ClassVar[bool] = False
 
 
 class Throttled(AutoscalerError):
@@ -44,6 +46,16 @@ class Denied(AutoscalerError):
     """AWS rejected the credentials (expired, unknown, wrong signature), or they have no permission for the call."""
 
     kind = "denied"
+    permanent = True
+
+
+class CredentialsRejected(Denied):
+    """AWS does not accept the credentials: they have expired, or are unknown. Other ones may be accepted.
+
+    `generation`: which credentials of the source signed the call.
+    """
+
+    generation = 0
 
 
 class NoCredentials(AutoscalerError):
@@ -59,12 +71,14 @@ class NotFound(AutoscalerError):
     """The queue, cluster or service does not exist in this account and Region."""
 
     kind = "not_found"
+    permanent = True
 
 
 class Refused(AutoscalerError):
     """AWS rejected the call permanently: a DAEMON or draining service, an invalid parameter."""
 
     kind = "refused"
+    permanent = True
 
 
 class ClockSkewed(AutoscalerError):

@@ -346,7 +346,8 @@ class Journal(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """The ports of a loop. `clock` is monotonic, `wall` the time of day; both in seconds. `history` or `background`
-    None: no history is read, and there is no look-ahead.
+    None: no history is read, and there is no look-ahead. `renewals`: how often rejected credentials were replaced, or
+    an operator asked to read everything again (SIGHUP).
     """
 
     queues: QueuePort
@@ -358,3 +359,4 @@ class Ports:
     wall: Callable[[], float]
     history: HistoryPort | None = None
     background: BackgroundTasks | None = None
+    renewals: Callable[[], int] = int

@@ -12,18 +12,20 @@ from botocore.parsers import ResponseParserError
 
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.calls import Api, Call
-from autoscaler.aws.clients import Clients, Clocks, signed_with
+from autoscaler.aws.clients import Clients, Clocks, new_session, signed_with
 from autoscaler.aws.faults import (
     fault_of_answer,
     fault_of_credentials,
     fault_of_failure,
+    fault_of_reread,
     fault_of_silence,
     fault_of_slow_credentials,
 )
+from autoscaler.aws.own_credentials import SOURCE_ERRORS, OwnCredentials
 from autoscaler.aws.roles import Roles
 from autoscaler.aws.sdk_http import at_most
 from autoscaler.aws.sqs_fast import FastSqs
-from autoscaler.errors import AutoscalerError, Denied, Garbled, Throttled, Unavailable
+from autoscaler.errors import AutoscalerError, CredentialsRejected, Denied, Garbled, Throttled, Unavailable
 from autoscaler.ports import Calls, Place, RateLimiter, Urgency
 
 UNPARSABLE = (
@@ -60,8 +62,10 @@ class Caller:
         self._call_timeout_s = call_timeout_s
         self._once = once
         self._clients = Clients(stack, clocks, call_timeout_s)
+        self._own = OwnCredentials(new_session, clocks)
         self._fast_sqs = FastSqs(stack, self._clients) if fast_sqs else None
         self._roles = Roles(self.ask, self.region, clocks)
+        self._renewals = 0
 
     def region(self) -> str:
         """The daemon's own Region. Raises `Refused` with the remedy if none is configured."""
@@ -81,6 +85,35 @@ class Caller:
         sent.
         """
         call = Call(api, subject, place.region or self.region(), place.role, self._once)
+        try:
+            return await self._attempt(call, urgency, more, parameters)
+        except CredentialsRejected as fault:
+            if not await self._renewed(call, fault):
+                failure = self._own.failure if call.role is None else None
+                raise fault if failure is None else fault_of_reread(fault, failure) from None
+        return await self._attempt(call, urgency, more, parameters)
+
+    def renew(self) -> None:
+        """Read all credentials again before the next call that needs them, as after SIGHUP."""
+        self._own.ask()
+        self._roles.ask()
+        self._renewals += 1
+
+    def renewals(self) -> int:
+        """How often `renew` was called, or rejected credentials were replaced."""
+        return self._renewals
+
+    async def _renewed(self, call: Call, fault: CredentialsRejected) -> bool:
+        """Return whether there are other credentials since the call: the same call may succeed with them."""
+        if call.role is None:
+            renewed = await self._own.replaced(fault.generation)
+        else:
+            renewed = await self._roles.replaced(call.role, call.region, fault.generation)
+        self._renewals += renewed
+        return renewed
+
+    async def _attempt(self, call: Call, urgency: Urgency, more: int, parameters: dict[str, object]) -> ResponsePart:
+        api, subject = call.api, call.subject
         keys = None if call.role is None else await self._roles.keys(call.role, subject, call.region)
         self._calls.waited(await self._limiter.acquire(api.category, call.area, subject, urgency, more))
         outcome = Unavailable.kind  # also if the caller is cancelled: the result of the call is unknown
@@ -96,15 +129,17 @@ class Caller:
 
     async def _send(self, call: Call, keys: ReadOnlyCredentials | None, parameters: dict[str, object]) -> ResponsePart:
         # The SDK's errors are not chained: their texts may contain headers, and another program may log the chain.
+        generation = 0
         try:
             async with asyncio.timeout(self._call_timeout_s):
                 keys = keys or await self._own_keys(call)
+                generation = self._generation(call)
                 async with self._clients.slot(call):
                     body = await self._body(call, keys, parameters)
         except TimeoutError:
             raise self._late(call, signed=keys is not None) from None
         except ClientError as error:
-            raise self._reported(fault_of_answer(error, call), call) from None
+            raise self._reported(fault_of_answer(error, call), call, generation) from None
         except ParamValidationError:
             raise  # a bug in this program: it ends the process
         except UNPARSABLE as error:
@@ -117,8 +152,8 @@ class Caller:
     async def _own_keys(self, call: Call) -> ReadOnlyCredentials:
         """The daemon's own credentials. An error in loading them is never attributed to the call."""
         try:
-            return await self._clients.own_keys()
-        except (BotoCoreError, ClientError, OSError, *UNPARSABLE) as error:
+            return await self._own.keys()
+        except SOURCE_ERRORS as error:
             raise fault_of_credentials(error, call) from None
 
     async def _body(self, call: Call, keys: ReadOnlyCredentials, parameters: dict[str, object]) -> Mapping[str, object]:
@@ -129,13 +164,18 @@ class Caller:
             body: Mapping[str, object] = await getattr(client, call.api.method)(**parameters)
         return body
 
-    def _reported(self, fault: AutoscalerError, call: Call) -> AutoscalerError:
+    def _generation(self, call: Call) -> int:
+        return self._own.generation if call.role is None else self._roles.generation(call.role)
+
+    def _reported(self, fault: AutoscalerError, call: Call, generation: int) -> AutoscalerError:
         """Report an error to the rate limiter: a refusal also counts as a response of AWS."""
         if isinstance(fault, Throttled):
             self._limiter.throttled(call.api.category, call.area)
         elif not isinstance(fault, Unavailable):
             self._limiter.succeeded(call.api.category, call.area)
-        if isinstance(fault, Denied) and call.role is not None:
+        if isinstance(fault, CredentialsRejected):
+            fault.generation = generation
+        elif isinstance(fault, Denied) and call.role is not None:
             self._roles.doubt(call.role)
         return fault
 

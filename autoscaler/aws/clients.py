@@ -18,11 +18,11 @@ from typing import Any, ClassVar, TypeAlias
 
 from aiobotocore.client import AioBaseClient
 from aiobotocore.config import AioConfig
-from aiobotocore.credentials import AioCredentials, get_credentials
+from aiobotocore.credentials import AioCredentials
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError, NoCredentialsError
+from botocore.exceptions import BotoCoreError
 
 from autoscaler import __version__
 from autoscaler.aws.calls import Call
@@ -40,9 +40,6 @@ of calls in order. Without it the connection pool is unfair: of 64 callers that 
 all others had finished.
 """
 
-CREDENTIALS_RETRY_S = 5.0
-"""Seconds before the search for credentials is repeated if none were found: it can take seconds for each caller."""
-
 Key: TypeAlias = tuple[Category, str]
 
 _signing: ContextVar[ReadOnlyCredentials] = ContextVar("signing")
@@ -54,11 +51,7 @@ class Clients:
     """
 
     def __init__(self, stack: AsyncExitStack, clocks: Clocks, call_timeout_s: float) -> None:
-        # ECS sets AWS_REGION in a container, and every other SDK reads it; this one reads AWS_DEFAULT_REGION only.
-        self._session = AioSession(
-            session_vars={"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
-        )
-        self._session.set_config_variable("sts_regional_endpoints", "regional")
+        self._session = new_session()
         self._session.register_component("credential_provider", _CallCredentials())
         self._stack = stack
         self._clocks = clocks
@@ -66,8 +59,6 @@ class Clients:
         self._clients: dict[Key, AioBaseClient] = {}
         self._slots: defaultdict[Key, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS))
         self._opening = asyncio.Lock()
-        self._own_credentials: AioCredentials | None = None
-        self._search_after: Instant = float("-inf")
         self._region: str | None = None
 
     def region(self) -> str:
@@ -77,17 +68,6 @@ class Clients:
         if self._region is None:
             self._region = self._find_region()
         return self._region
-
-    async def own_keys(self) -> ReadOnlyCredentials:
-        """The daemon's own credentials, found as in every AWS tool, and valid now.
-
-        Raises the SDK's exceptions: `BotoCoreError`, `ClientError` of STS or SSO, `OSError` of a file or a process.
-        """
-        if self._own_credentials is None:
-            async with self._opening:
-                self._own_credentials = self._own_credentials or await self._find_own()
-        keys: ReadOnlyCredentials = await self._own_credentials.get_frozen_credentials()
-        return keys
 
     def opened(self, call: Call) -> bool:
         return _key(call) in self._clients
@@ -119,15 +99,6 @@ class Clients:
             raise Refused(f"{clean(call.where)}: {clean(str(error))}; check the Region and AWS_ENDPOINT_URL") from None
         return client
 
-    async def _find_own(self) -> AioCredentials:
-        if self._clocks.now() < self._search_after:
-            raise NoCredentialsError
-        found: AioCredentials | None = await get_credentials(self._session)
-        if found is None:
-            self._search_after = self._clocks.now() + CREDENTIALS_RETRY_S
-            raise NoCredentialsError
-        return found
-
     def _find_region(self) -> str:
         try:
             found = self._session.get_config_variable("region")
@@ -138,6 +109,14 @@ class Clients:
         if not found:
             raise Refused("no AWS Region is configured; set AWS_REGION, for example AWS_REGION=eu-west-1")
         return str(found)
+
+
+def new_session() -> AioSession:
+    """Return a session of the SDK. It finds the Region and the credentials as every AWS tool does."""
+    # ECS sets AWS_REGION in a container, and every other SDK reads it; this one reads AWS_DEFAULT_REGION only.
+    session = AioSession(session_vars={"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)})
+    session.set_config_variable("sts_regional_endpoints", "regional")
+    return session
 
 
 def _key(call: Call) -> Key:

@@ -25,7 +25,9 @@ from autoscaler.ports import Calls, Directory, FleetPort, HistoryPort, Meters, Q
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """The five ports. `region()` is the Region for places that name none; it raises `Refused` if none is configured."""
+    """The five ports. `region()` is the Region for places that name none; it raises `Refused` if none is configured.
+    `renew()` lets all credentials be read again; `renewals()` counts that, and rejected credentials that were replaced.
+    """
 
     queues: QueuePort
     meters: Meters
@@ -33,6 +35,8 @@ class Aws:
     history: HistoryPort
     directory: Directory
     region: Callable[[], str]
+    renew: Callable[[], None]
+    renewals: Callable[[], int]
 
 
 @asynccontextmanager
@@ -66,4 +70,6 @@ async def connect(
             CloudWatchHistory(caller),
             EcsDirectory(caller),
             caller.region,
+            caller.renew,
+            caller.renewals,
         )

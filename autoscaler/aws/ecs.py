@@ -16,7 +16,7 @@ from autoscaler.aws.conflicts import Conflicts
 from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.names import service_subject, short_name, together
 from autoscaler.aws.tasks import StopTimeouts, protected_tasks
-from autoscaler.core.model import Deployment, Fleet, Instant, Missing, StopTimeout, Trouble
+from autoscaler.core.model import Deployment, Fleet, Instant, Missing, Revision, StopTimeout, Trouble
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable, Unreadable
 from autoscaler.ports import Place, ServiceRef, Urgency
 
@@ -160,7 +160,24 @@ def fleet_in(found: ResponsePart, at: Instant, instant: Callable[[float], Instan
         pause_tag=pause_tag_in(found),
         identity=_identity_in(found),
         task_definitions=task_definitions_in(found),
+        revision=revision_in(found),
     )
+
+
+def revision_in(found: ResponsePart) -> Revision:
+    """Return how new the answer is. Times that are absent or malformed are unknown: the counts are valid without."""
+    primary = next((one for one in _dicts(found, "deployments") if one.get("status") == "PRIMARY"), {})
+    events = [at for event in _dicts(found, "events") if (at := _seconds(event.get("createdAt"))) is not None]
+    return Revision(_seconds(primary.get("createdAt")), _seconds(primary.get("updatedAt")), max(events, default=None))
+
+
+def _dicts(found: ResponsePart, name: str) -> list[dict[str, object]]:
+    listed = found.body.get(name)
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _seconds(time: object) -> float | None:
+    return time.timestamp() if isinstance(time, datetime) else None
 
 
 def _identity_in(found: ResponsePart) -> str | None:

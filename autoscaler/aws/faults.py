@@ -17,6 +17,7 @@ from autoscaler.core.model import Missing
 from autoscaler.errors import (
     AutoscalerError,
     ClockSkewed,
+    CredentialsRejected,
     Denied,
     Garbled,
     NoCredentials,
@@ -57,11 +58,11 @@ _ONCE: Mapping[FaultRow, str] = {
 
 _ROLE = FaultRow(Denied, "{grant}")
 _EXPIRED = FaultRow(
-    Denied,
+    CredentialsRejected,
     "check the credentials: they have expired. Renew them (`aws sso login`, a new AWS_SESSION_TOKEN, or the task role)",
 )
 _IDENTITY = FaultRow(
-    Denied,
+    CredentialsRejected,
     "check the credentials: AWS does not know this access key or session token. Check the task role, AWS_PROFILE, "
     "the AWS_* variables, and whether the Region is enabled for the account",
 )
@@ -241,6 +242,7 @@ VERBS: Mapping[type[AutoscalerError], str] = {
     Unavailable: "failed",
     Garbled: "failed",
     Denied: "was denied",
+    CredentialsRejected: "was denied",
     NoCredentials: _NOT_SENT,
     NotFound: "found nothing",
     Refused: "was refused",
@@ -302,6 +304,13 @@ def _is_unanswered(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def fault_of_reread(fault: CredentialsRejected, error: Exception) -> CredentialsRejected:
+    """Add to a rejection that the source of the credentials could not be read again."""
+    row = _SOURCE_SILENT if _is_unanswered(error) else _SOURCE
+    cause = clean(str(error) or type(error).__name__)
+    return type(fault)(f"{fault}. Its source could not be read for new ones ({cause}); {row.remedy}")
 
 
 def fault_of_slow_credentials(call: Call, limit_s: float) -> Unavailable:

@@ -7,7 +7,7 @@ caller waits for one call of bounded time; the error is then cached for `RETRY_S
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -40,6 +40,9 @@ RETRY_S = 5.0
 
 DENIED_RENEWAL_S = 300.0
 """Credentials that AWS denies are renewed if they are older than this. For newer ones, a permission may be missing."""
+
+REREAD_S = 60.0
+"""Seconds between two renewals after AWS has rejected the credentials of a role."""
 
 JUST_EXPIRED = Unavailable("its credentials have just expired; it is tried again at the next poll")
 
@@ -78,6 +81,9 @@ class Roles:
         self._clocks = clocks
         self._held: dict[Role, RoleCredentials] = {}
         self._failed: dict[Role, FailedAssume] = {}
+        self._doubted: set[Role] = set()
+        self._generations: Counter[Role] = Counter()
+        self._reread_after: defaultdict[Role, Instant] = defaultdict(lambda: float("-inf"))
         self._locks: defaultdict[Role, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def keys(self, role: Role, subject: str, region: str) -> ReadOnlyCredentials:
@@ -97,16 +103,39 @@ class Roles:
         raise type(fault)(f"{subject} cannot act as {role.arn}: {fault}")
 
     def doubt(self, role: Role) -> None:
-        """Drop credentials after AWS denied a call: the role may have been created again."""
+        """Renew credentials after AWS denied a call: the role may have been created again. The old ones are used if
+        that fails.
+        """
         held = self._held.get(role)
         if held is not None and self._clocks.wall() - held.since >= DENIED_RENEWAL_S:
-            del self._held[role]
+            self._doubted.add(role)
+
+    def ask(self) -> None:
+        """Renew all credentials before they are used again, as after SIGHUP."""
+        self._doubted.update(self._held)
+        self._failed.clear()
+
+    def generation(self, role: Role) -> int:
+        """How many credentials of the role there have been."""
+        return self._generations[role]
+
+    async def replaced(self, role: Role, region: str, generation: int) -> bool:
+        """Return whether the credentials of that generation, which AWS rejected, were replaced. STS is called for that
+        at most once in `REREAD_S` seconds for each role.
+        """
+        async with self._locks[role]:
+            if self._generations[role] == generation and self._clocks.now() >= self._reread_after[role]:
+                self._reread_after[role] = self._clocks.now() + REREAD_S
+                await self._renew(role, region)
+            return self._generations[role] != generation
 
     def _has_valid(self, role: Role) -> bool:
         held = self._held.get(role)
         return held is not None and held.is_valid(self._clocks.wall())
 
     def _is_fresh(self, role: Role) -> bool:
+        if role in self._doubted:
+            return False
         return self._has_valid(role) and not self._held[role].is_due(self._clocks.wall())
 
     def _failed_recently(self, role: Role) -> bool:
@@ -118,6 +147,8 @@ class Roles:
         """Store new credentials of the role, or the error."""
         try:
             self._held[role] = await self._assume(role, region)
+            self._generations[role] += 1
+            self._doubted.discard(role)
             self._failed.pop(role, None)
         except AutoscalerError as fault:
             self._failed[role] = FailedAssume(fault, self._clocks.now() + RETRY_S)

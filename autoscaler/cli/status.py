@@ -78,12 +78,15 @@ def _oldest(row: StatusRow) -> str:
 
 
 def _sentence(row: StatusRow) -> str:
-    """Return the decision without the service's name, which is the first column, with mode, pause and SLO reason."""
+    """Return the decision without the service's name, which is the first column, with mode, pause, SLO reason and
+    a contest with another writer.
+    """
     marks = [row.mode] if row.mode != "active" else []
     marks += [] if row.paused is None else [f"paused: {row.paused}"]
     mark = f"({', '.join(marks)}) " if marks else ""
     reason = f" [{row.reason}]" if row.slo.value in {"missed", "at_risk"} else ""
-    return f"{mark}{row.sentence.removeprefix(f'{row.key}: ')}{reason}"
+    contest = "" if row.contest is None else f" [{row.contest}]"
+    return f"{mark}{row.sentence.removeprefix(f'{row.key}: ')}{reason}{contest}"
 
 
 def _count(count: int | None) -> str:

@@ -7,6 +7,7 @@ after ECS accepted it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import replace
 from math import ceil
@@ -17,10 +18,11 @@ from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import Cadence, Rhythm
 from autoscaler.control.learning import Learning, Receives
 from autoscaler.control.observing import Observer, whole
-from autoscaler.control.readers import ConflictWatch, FleetWatch, LastWrite, StopWatch, TagWatch
+from autoscaler.control.readers import ConflictWatch, FleetWatch, StopWatch, TagWatch
 from autoscaler.control.shadow import ShadowWatch
+from autoscaler.control.writes import RejectedWrites
 from autoscaler.core.engine import decide
-from autoscaler.core.memory import Memory
+from autoscaler.core.memory import NO_CONTEST, Memory
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Rule, Verdict
 from autoscaler.core.policy import Policy, WorkerSafety
 from autoscaler.core.slo import at_risk, refused
@@ -66,8 +68,10 @@ class ServiceLoop:
         self._conflicts = ConflictWatch(service.ref)
         self._shadow = ShadowWatch()
         self._stops = StopWatch(service.ref)
+        self._rejected = RejectedWrites(ports.clock)
         self._tags = TagWatch()
         self._tag: str | None = None
+        self._instructed: Hashable = None
         self._memory: Memory | None = None
         self._identity: str | None = None
         self._read_at: Instant | None = None
@@ -97,6 +101,8 @@ class ServiceLoop:
             service, ports, _ = self._next
             if service.queues != self._service.queues:
                 self._receives = Receives(service.queues, ports.clock, ports.wall)
+            if service != self._service and self._memory is not None:
+                self._memory = replace(self._memory, contest=NO_CONTEST)  # the operator may have resolved it
             self._follow(*self._next)
             self._next = None
 
@@ -165,7 +171,7 @@ class ServiceLoop:
         if self._memory is not None:
             self._memory = self._memory.unwatched(whole(self._ports.clock()))
         memory = self._memory or Memory()
-        found = (*wrong_tag, *(notices or ()))
+        found = (*wrong_tag, *_contested(memory, self._ports.clock()), *(notices or ()))
         return Poll(self._service.ref, policy, None, memory, None, gap.kind, gap.reason, notices=found)
 
     def _recognize(self, fleet: Fleet) -> None:
@@ -210,23 +216,29 @@ class ServiceLoop:
 
     async def _propose(self, seen: Observation) -> _Proposal:
         policy, wrong_tag = self._policy_in_force(seen.fleet.pause_tag)
-        memory = self._memory = self._current_memory(seen)
+        memory = self._current_memory(seen)
+        instructed = policy.paused, self._ports.renewals()
+        if instructed != self._instructed:
+            memory = replace(memory, contest=NO_CONTEST)  # an instruction of the operator applies at once
+        self._memory, self._instructed = memory, instructed
         seen, decision = await self._decide(policy, memory, seen)
         return _Proposal(policy, seen, memory, decision, wrong_tag)
 
     async def _finish(self, proposal: _Proposal) -> Poll:
         """Store the decision in the memory, and carry it out within the limits of the admission."""
         policy, seen, memory, decision, wrong_tag = proposal
-        decision = self._admission.admit(self._service.ref.key, self._conflicts.limited(policy, decision))
+        decision = self._fleet.unless_doubted(self._conflicts.limited(policy, decision))
+        decision = self._admission.admit(self._service.ref.key, decision)
         self._memory = memory.remembering(policy, seen, decision)
         if self._fleet.is_cached:
             self._memory = replace(self._memory.unwatched(seen.now), watched_at=memory.watched_at)
-        outcome, failure = await self._act(decision)
+        outcome, failure = await self._act(decision, self._causes(seen.fleet))
         alone = self._conflicts.none_known
         shadow = self._shadow.see(self._service, policy, seen, memory, decision, alone=alone)
         notices = (
             *wrong_tag,
             *self._conflicts.notices(),
+            *_contested(self._memory, seen.now),
             *self._observer.notices,
             *self._learning.notices,
             *(_at_risk(policy, seen, decision) or ([] if failure is None else _refused(decision, failure))),
@@ -282,18 +294,27 @@ class ServiceLoop:
         seen = await self._observer.with_protection(seen)
         return seen, decide(policy, memory, seen)
 
-    async def _act(self, decision: Decision) -> tuple[str, str | None]:
+    def _causes(self, fleet: Fleet) -> Hashable:
+        """Return what can be the cause of a write that AWS rejects: after a change of it, the write is sent again."""
+        return self._service, self._instructed, fleet.identity, fleet.deployment, fleet.task_definitions
+
+    async def _act(self, decision: Decision, causes: Hashable) -> tuple[str, str | None]:
         if decision.verdict is Verdict.HOLD:
             return "unchanged", None
         before, target = decision.current, decision.target
         key, ref = self._service.ref.key, self._service.ref
+        if (waiting := self._rejected.blocking(target, causes)) is not None:
+            self._admission.release(key)
+            return waiting
         try:
             accepted = await self._ports.fleets.scale_to(ref, target, _urgency(decision), max(0, target - before))
         except AutoscalerError as error:
-            self._fleet.write = LastWrite(whole(self._ports.clock()), before, target, accepted=False)
             if isinstance(error, NOTHING_DONE):
                 self._admission.release(key)
-            return error.kind, str(error)
+            else:
+                self._fleet.wrote(whole(self._ports.clock()), before, target, accepted=False)
+            return self._rejected.rejected(error, target, causes)
+        self._rejected.accepted()
         if not accepted:
             self._admission.release(key)
             return "shadow", None
@@ -302,7 +323,7 @@ class ServiceLoop:
 
     def _acknowledge(self, before: int, target: int) -> None:
         now = whole(self._ports.clock())
-        self._fleet.write = LastWrite(now, before, target, accepted=True)
+        self._fleet.wrote(now, before, target, accepted=True)
         self._admission.confirm(self._service.ref.key)
         if self._memory is not None:
             self._memory = self._memory.acknowledging(now, target - before)
@@ -322,6 +343,11 @@ def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Miss
 def _refused(decision: Decision, why: str) -> list[Missing]:
     reason = refused(decision, why)
     return [] if reason is None else [Missing(reason, "slo_at_risk")]
+
+
+def _contested(memory: Memory, now: Instant) -> list[Missing]:
+    notice = memory.contest.notice(now)
+    return [] if notice is None else [Missing(notice, Rule.CONTESTED.value)]
 
 
 def _assumed(policy: Policy, seen: Observation) -> list[Missing]:

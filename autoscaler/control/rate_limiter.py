@@ -22,6 +22,13 @@ from autoscaler.ports import Category, Urgency
 
 FIRST_BACKOFF_S = 2.0
 LONGEST_BACKOFF_S = 60.0
+BACKOFF_RATIO, SHORTEST_BOUND_S = 0.5, 0.5
+"""The longest backoff is half of the shortest poll interval, from 0.5 to 60 s: 5 s with an interval of 10 s. So about
+one call in each interval finds out whether AWS still throttles. After that has ended, each service is polled within two
+intervals. A poll interval is at most a third of the latency target.
+"""
+
+USUAL_INTERVAL_S = 10.0
 LEAST_BACKOFF_RATIO = 0.25
 """The minimum of a random backoff, as a ratio of its bound. With full jitter from zero, the backoff would often be
 close to 0.
@@ -91,6 +98,12 @@ class TokenBucketLimiter:
         self._share = share
         self._states: dict[BucketKey, _BucketState] = {}
         self._calls = 0
+        self._longest_s = 0.0
+        self.follow(USUAL_INTERVAL_S)
+
+    def follow(self, interval_s: float) -> None:
+        """Adapt the longest backoff to `interval_s`, the shortest poll interval of all services."""
+        self._longest_s = min(LONGEST_BACKOFF_S, max(SHORTEST_BOUND_S, BACKOFF_RATIO * interval_s))
 
     def rate(self, category: Category) -> float:
         """Return the daemon's share of the category's rate in each Region, in calls per second, while AWS does not
@@ -136,17 +149,20 @@ class TokenBucketLimiter:
         state, now = self._state(category, area), self._clock()
         if now < state.backoff_until:
             return  # a call that was in flight when the backoff began: the same throttling, not a new one
+        again, least_per_s = state.throttles > 0, max(LEAST_PER_S, 1.0 / self._longest_s)
         state.throttles += 1
-        state.whole.throttled(now)
-        state.ours.throttled(now)
-        bound_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(state.throttles - 1, 10))
+        for bucket in (state.whole, state.ours):
+            bucket.throttled(now, again=again, least_per_s=least_per_s)
+        bound_s = min(self._longest_s, FIRST_BACKOFF_S * 2.0 ** min(state.throttles - 1, 10))
         state.backoff_until = now + bound_s * (LEAST_BACKOFF_RATIO + (1 - LEAST_BACKOFF_RATIO) * self._draw())
 
     def succeeded(self, category: Category, area: str) -> None:
         """Reset the count of consecutive throttles after AWS answered a call, unless a backoff is in force."""
-        state = self._state(category, area)
-        if state.backoff_until <= self._clock():
+        state, now = self._state(category, area), self._clock()
+        if state.throttles and state.backoff_until <= now:
             state.throttles = 0
+            state.whole.answered(now)
+            state.ours.answered(now)
 
     def _state(self, category: Category, area: str) -> _BucketState:
         state = self._states.get((category, area))
@@ -241,6 +257,8 @@ class TokenBucket:
     """Recent calls, with exponential decay."""
     _too_much: float = 1.0
     """The share at which AWS last throttled."""
+    _resumed: float = 0.0
+    """The share with which calls continue as soon as AWS answers one."""
 
     def __post_init__(self) -> None:
         self.tokens = self.burst
@@ -260,13 +278,26 @@ class TokenBucket:
         self.tokens -= 1.0
         self._made += 1.0
 
-    def throttled(self, now: Instant) -> None:
-        """Cut the rate: AWS's own bucket is empty, because of other callers or a lower quota."""
+    def throttled(self, now: Instant, *, again: bool = False, least_per_s: float = LEAST_PER_S) -> None:
+        """Cut the rate, at most to `least_per_s`: AWS's own bucket is empty, because of other callers or a lower quota.
+
+        `again`: AWS has answered no call since the throttle before. Then the pace says nothing about AWS's limit, which
+        stays that of the first throttle. Otherwise three minutes without an answer would need one more to recover.
+        """
         self._refill(now)
-        pace = max(LEAST_PACE, self._made / MEASURED_S)
         self.tokens = min(self.tokens, 0.0)
-        self._too_much = max(LEAST_PER_S / self.rate, min(self.share, pace / self.rate))
-        self.share = max(LEAST_PER_S / self.rate, CUT * self._too_much)
+        least = min(1.0, least_per_s / self.rate)
+        if again:
+            self.share = max(least, CUT * self.share)
+            return
+        pace = max(LEAST_PACE, self._made / MEASURED_S)
+        self._too_much = max(least, min(self.share, pace / self.rate))
+        self.share = self._resumed = max(least, CUT * self._too_much)
+
+    def answered(self, now: Instant) -> None:
+        """Continue at half the pace of the first throttle: AWS has answered a call."""
+        self._refill(now)
+        self.share = max(self.share, self._resumed)
 
     def _refill(self, now: Instant) -> None:
         elapsed_s = max(0.0, now - self.at)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf
 
+from autoscaler.control.writes import DOUBT_S, Belief, LastWrite
 from autoscaler.core.engine import limit_decision
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Rule, StopTimeout
 from autoscaler.core.policy import ConflictingScalers, Pause, Policy
@@ -33,16 +34,6 @@ TRUSTED_S = 600.0
 """The maximum age of a reading that is used while reads are throttled."""
 
 
-@dataclass(frozen=True, slots=True)
-class LastWrite:
-    """The last write. `accepted` False: it is not known whether ECS accepted it."""
-
-    at: Instant
-    before: int
-    target: int
-    accepted: bool
-
-
 class FleetWatch:
     """The readings and the last write of one service."""
 
@@ -51,6 +42,7 @@ class FleetWatch:
         self._clock = clock
         self._known: Fleet | None = None
         self.write: LastWrite | None = None
+        self._belief = Belief(service, clock)
         self.is_cached = False
         """Whether the last read was throttled and returned the reading before it."""
 
@@ -71,12 +63,31 @@ class FleetWatch:
 
     async def read_now(self, fleets: FleetPort, urgency: Urgency) -> Fleet | Missing:
         """Read from ECS now. An error other than throttling deletes the last reading."""
-        fleet = await fleets.read(self._service, urgency)
+        fleet = self._belief.checked(await fleets.read(self._service, urgency))
         if not isinstance(fleet, Missing):
             self._known = fleet
         elif fleet.kind != Throttled.kind:
             self._known = None
         return fleet
+
+    def wrote(self, at: Instant, before: int, target: int, *, accepted: bool) -> None:
+        """Record a write. `accepted` False: it is not known whether ECS accepted it."""
+        self.write = LastWrite(at, before, target, accepted=accepted)
+        if accepted:
+            self._belief.wrote(target)
+
+    def unless_doubted(self, decision: Decision) -> Decision:
+        """Return the decision, or no change if the answer of ECS may be stale and the write would then move the real
+        count in the wrong direction: the real count is 18, 8 is read, and a limit permits 10.
+        """
+        sign, possible = decision.target - decision.current, self._belief.possible
+        if self.write is not None and not self.write.accepted and self._clock() - self.write.at < DOUBT_S:
+            possible = (*possible, self.write.target)
+        for real in possible:
+            if (decision.target - real) * sign < 0:
+                reason = f"ECS returned {decision.current}, and it is not confirmed that the count is not {real}"
+                return limit_decision(decision, Rule.UNCONFIRMED, decision.current, reason)
+        return decision
 
     def forget_write(self) -> None:
         """Delete the last write: it was to another service of the same name."""

@@ -14,9 +14,10 @@ from math import inf
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
+from autoscaler.core.contest import Contest
 from autoscaler.core.load import LoadPeriod, joined, reach_s
 from autoscaler.core.model import BUSY_START_S, Backlog, Decision, Fleet, Flow, Instant, Observation, RanTasks
-from autoscaler.core.policy import Policy
+from autoscaler.core.policy import Mode, Policy
 from autoscaler.core.signals import loads
 
 AGREEMENT_S = 60.0
@@ -64,6 +65,9 @@ _INSTANT, _TASKS = itemgetter(0), itemgetter(1)
 Event = TypeVar("Event", Demand, AcceptedChange, RunningCount)
 
 
+NO_CONTEST = Contest()
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """The past of one service, oldest first. `since` None: it covers more time than any window.
@@ -77,7 +81,7 @@ class Memory:
 
     `watched_at`: when everything that the policy needs was last read (None: unknown). `lapsed`: that is too long ago,
     so the memory starts its warm-up again at the next complete reading. `unread_at`: when a needed signal was last not
-    read (None: not since the memory began).
+    read (None: not since the memory began). `contest`: changes of the count by other writers.
     """
 
     since: Instant | None = None
@@ -95,6 +99,7 @@ class Memory:
     watched_at: Instant | None = None
     lapsed: bool = False
     unread_at: Instant | None = None
+    contest: Contest = NO_CONTEST
 
     @staticmethod
     def begun(fleet: Fleet, now: Instant) -> Memory:
@@ -120,8 +125,8 @@ class Memory:
         """Return this memory; if it lapsed and the reading is complete, one that warms up again as after a start.
 
         Demands and counters of consecutive readings start again, because the gap was not observed. Changes that ECS
-        accepted, the expected count, and a service that was switched off by hand stay valid. So do the running counts;
-        the loop itself drops them if ECS was not read.
+        accepted, the expected count, changes by other writers, and a service that was switched off by hand stay valid.
+        So do the running counts; the loop itself drops them if ECS was not read.
         """
         if not (self.lapsed and complete):
             return self
@@ -135,6 +140,7 @@ class Memory:
             flows=self.flows,
             expected=self.expected,
             off=self.off,
+            contest=self.contest,
         )
 
     def unwatched(self, now: Instant) -> Memory:
@@ -179,6 +185,15 @@ class Memory:
     def drift(self, fleet: Fleet) -> int:
         """The change of the count by another writer since the last poll: negative if lowered, 0 if unchanged."""
         return 0 if self.expected is None else fleet.desired - self.expected
+
+    def contest_at(self, policy: Policy, fleet: Fleet, now: Instant) -> Contest:
+        """The contest with other writers, this reading included. In shadow there is none: the autoscaler writes
+        nothing, and the other writer is the one that scales the service.
+        """
+        if policy.mode is Mode.SHADOW:
+            return NO_CONTEST
+        drift = self.drift(fleet)
+        return self.contest.drifted(drift, fleet.desired, now) if drift else self.contest
 
     def finds_switched_off(self, policy: Policy, fleet: Fleet) -> bool:
         """Whether another writer has set the count to 0 while at least one task was required, and the count has not
@@ -282,12 +297,14 @@ class Memory:
             watched_at=now if decision.complete else before.watched_at,
             lapsed=before.lapsed,
             unread_at=now if decision.unread else before.unread_at,
+            contest=before.contest_at(policy, observation.fleet, now),
         )
 
     def acknowledging(self, now: Instant, tasks: int) -> Memory:
         """Return this memory with a change that ECS accepted: cooldowns and rate limits start here."""
         expected = None if self.expected is None else self.expected + tasks
-        return replace(self, changes=(*self.changes, AcceptedChange(now, tasks)), expected=expected)
+        changes = (*self.changes, AcceptedChange(now, tasks))
+        return replace(self, changes=changes, expected=expected, contest=self.contest.wrote(tasks, now))
 
 
 def _idle_since(since: Instant | None, policy: Policy, seen: Observation) -> Instant | None:

@@ -197,6 +197,25 @@ class StopTimeout(NamedTuple):
     container: str
 
 
+class Revision(NamedTuple):
+    """How new ECS's answer about a service is, in seconds of AWS's clock (None: the answer does not say): the creation
+    (`deployed`) and the newest update (`updated`) of the primary deployment, and the newest service event (`event`).
+
+    Events, and the updates of one deployment, never become older. So an older one is proof of a stale answer.
+    """
+
+    deployed: float | None = None
+    updated: float | None = None
+    event: float | None = None
+
+    def is_newer_than(self, other: Revision) -> bool:
+        """Whether something has certainly happened between `other` and this answer."""
+        if self.event != other.event and self.event is not None and other.event is not None:
+            return self.event > other.event
+        same = self.deployed == other.deployed and self.updated is not None and other.updated is not None
+        return same and (self.updated or 0.0) > (other.updated or 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """The ECS service at `at`. `desired` is the baseline of every decision.
@@ -204,7 +223,8 @@ class Fleet:
     `running` counts both revisions during a deployment. `protected` is None unless task protection was read.
     `pause_tag` is the unparsed value of the service's tag `autoscaler:paused` (None: no such tag). `identity`: ARN and
     creation time in one string; a service that was deleted and created again has a different one (None: unknown).
-    `task_definitions`: the task definition ARNs of all its deployments; decisions do not depend on them.
+    `task_definitions`: the task definition ARNs of all its deployments; `revision`: how new the answer is. Decisions do
+    not depend on them.
     """
 
     desired: int
@@ -217,6 +237,7 @@ class Fleet:
     pause_tag: str | None = None
     identity: str | None = None
     task_definitions: tuple[str, ...] = field(default=(), compare=False)
+    revision: Revision = field(default=Revision(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,10 +296,12 @@ class Rule(StrEnum):
     SHARED_CAP = "shared_cap"
     FLEET_CAP = "fleet_cap"
     CONFLICTING_SCALER = "conflicting_scaler"
+    UNCONFIRMED = "unconfirmed"
     MODE = "mode"
     PAUSE = "pause"
     BOUNDS = "bounds"
     SWITCHED_OFF = "switched_off"
+    CONTESTED = "contested"
 
 
 class DecisionStep(NamedTuple):

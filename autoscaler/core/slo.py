@@ -25,6 +25,7 @@ OBSTACLES = {
     Rule.COOLDOWN: "scale_out.cooldown is not over",
     Rule.SHARED_CAP: "a cap that services share is used up",
     Rule.PAUSE: "scaling is paused",
+    Rule.CONTESTED: "another writer reverses the changes of the autoscaler",
     Rule.FIFO: "all message groups are in flight",
 }
 

@@ -138,6 +138,15 @@ ALERTS = (
         '{{ $value | printf "%.0f" }}.',
     ),
     Alert(
+        "AutoscalerContested",
+        "autoscaler_contested == 1",
+        "0m",
+        "critical",
+        f"{EACH}: two writers reverse each other's changes of the desired count",
+        "Another writer has reversed the changes of the autoscaler several times within minutes. The autoscaler pauses "
+        "its writes for up to 10 minutes at a time. The log event notice of kind contested has the number of changes.",
+    ),
+    Alert(
         "AutoscalerThrottled",
         "sum by (job, instance, category) (increase(autoscaler_aws_throttles_total[10m])) > 5",
         "10m",

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from autoscaler.aws.operator import Operator, connect_operator
 from autoscaler.control.rate_limiter import TokenBucketLimiter
+from autoscaler.core.model import Rule
 from autoscaler.ports import Category
 from autoscaler.telemetry.status_store import Slo, SloStatus
 
@@ -23,7 +24,8 @@ class StatusRow(NamedTuple):
     """One service. Unknown counts and seconds are None. The message age and latency are those of the worst queue by
     `_strain`; the age is None if no queue is known to be late and one could not be read.
 
-    `reason` is the reason for `slo`; `sentence` describes the last decision.
+    `reason` is the reason for `slo`; `sentence` describes the last decision. `contest`: another writer reverses the
+    changes of the autoscaler (None: no).
     """
 
     key: str
@@ -40,7 +42,10 @@ class StatusRow(NamedTuple):
     oldest_age_s: float | None
     acceptable_latency_s: float | None
     sentence: str
+    contest: str | None = None
 
+
+CONTESTED = Rule.CONTESTED.value
 
 GOOD = frozenset({SloStatus.MET, SloStatus.NONE})
 """The SLO statuses that are not a finding."""
@@ -97,6 +102,7 @@ def _row(service: Mapping[str, Any]) -> StatusRow:
         oldest_age_s=worst.get("oldest_age_s"),
         acceptable_latency_s=worst.get("acceptable_latency_s"),
         sentence=str(decision.get("sentence") or "not polled yet"),
+        contest=next((str(each.get("text")) for each in service["notices"] if each.get("kind") == CONTESTED), None),
     )
 
 

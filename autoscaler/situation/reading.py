@@ -9,9 +9,10 @@ from math import inf
 from operator import itemgetter
 
 from autoscaler.config import policy_of
+from autoscaler.core.contest import MOST_STORED, Contest, Drift, Move
 from autoscaler.core.figures import number
 from autoscaler.core.load import LoadPeriod
-from autoscaler.core.memory import AcceptedChange, Demand, Memory, RunningCount
+from autoscaler.core.memory import NO_CONTEST, AcceptedChange, Demand, Memory, RunningCount
 from autoscaler.core.model import (
     MOST_TASKS,
     Backlog,
@@ -266,9 +267,27 @@ def _memory(history: Fields, fleet: Fleet) -> Memory:
         waking=history.count("waking") or 0,
         lapsed=history.flag("lapsed"),
         unread_at=None if unread_s is None else -unread_s,
+        contest=_contest(history.part("contest")),
     )
     history.close()
     return memory
+
+
+def _contest(fields: Fields) -> Contest:
+    drifts = []
+    for entry in fields.parts("drifts"):
+        if entry is not None:
+            age_s, found = entry.seconds("age_s") or 0.0, entry.count("tasks", required=True) or 0
+            drifts.append(Drift(-age_s, found, entry.flag("reverses")))
+            entry.close()
+    part = fields.part("last")
+    age_s, tasks, own = part.seconds("age_s") or 0.0, part.count("tasks", negative=True), part.flag("own")
+    last = None if tasks is None else Move(-age_s, tasks, own, part.flag("reverses"))
+    part.close()
+    pauses, paused_s = fields.count("pauses") or 0, fields.seconds("paused_s") or 0.0
+    fields.close()
+    stored = tuple(sorted(drifts, key=itemgetter(0))[-MOST_STORED:])
+    return Contest(stored, last, pauses, -paused_s) if stored else NO_CONTEST
 
 
 def _loads(history: Fields) -> dict[str, tuple[LoadPeriod, ...]]:

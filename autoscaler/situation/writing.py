@@ -7,6 +7,7 @@ from math import inf
 from typing import Any
 
 from autoscaler.config import fields_of
+from autoscaler.core.contest import Contest
 from autoscaler.core.knowledge import Estimate, Knowledge, Regime
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
@@ -200,8 +201,24 @@ def _history(memory: Memory, now: float) -> dict[str, Any]:
         "waking": memory.waking or None,
         "lapsed": memory.lapsed or None,
         "unread_s": None if memory.unread_at is None else now - memory.unread_at,
+        "contest": _contest(memory.contest, now),
     }
     return history | {key: value for key, value in events.items() if value is not None}
+
+
+def _contest(contest: Contest, now: float) -> dict[str, Any] | None:
+    """Return the changes by other writers (None: there were none)."""
+    if not contest.drifts:
+        return None
+    last = contest.last
+    content: dict[str, Any] = {
+        "drifts": [{"age_s": now - at, "tasks": tasks, "reverses": reverses} for at, tasks, reverses in contest.drifts]
+    }
+    if last is not None:
+        content["last"] = {"age_s": now - last.at, "tasks": last.tasks, "own": last.own, "reverses": last.reverses}
+    if contest.pauses:
+        content |= {"pauses": contest.pauses, "paused_s": now - contest.paused_at}
+    return content
 
 
 def _loads(memory: Memory, now: float) -> list[dict[str, Any]]:

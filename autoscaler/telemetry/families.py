@@ -214,6 +214,15 @@ def _decisions() -> Iterator[Family[ScrapeView]]:
         MetricKind.COUNTER,
     )
     yield Family(
+        "autoscaler_contested",
+        "1 while another writer reverses the changes of the autoscaler. The autoscaler then pauses its writes for a "
+        "bounded time.",
+        "1 or 0",
+        (),
+        samples.contests,
+        stability=Stability.BETA,
+    )
+    yield Family(
         "autoscaler_cooldown_remaining_seconds",
         "Remaining cooldown of the direction. 0 if no cooldown is active.",
         "seconds",

@@ -91,6 +91,11 @@ def drifts(view: ScrapeView) -> Samples:
     return [((), view.tally.drifts)]
 
 
+def contests(view: ScrapeView) -> Samples:
+    poll = view.status.poll
+    return [((), float(poll is not None and any(notice.kind == Rule.CONTESTED for notice in poll.notices)))]
+
+
 def failures(view: ScrapeView) -> Samples:
     return [((kind,), view.tally.failures[kind]) for kind in FAILURES]
 

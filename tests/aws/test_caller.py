@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from autoscaler.aws.calls import DESCRIBE_SERVICES, GET_QUEUE_URL, Call
-from autoscaler.aws.clients import CREDENTIALS_RETRY_S, Clients, Clocks
+from autoscaler.aws.clients import Clients, Clocks
 from autoscaler.aws.connection import Aws
+from autoscaler.aws.own_credentials import SEARCH_S
 from autoscaler.core.model import Backlog, Fleet, Missing
 from autoscaler.errors import Refused
 from autoscaler.ports import Category, QueueRef, ServiceRef, Urgency
@@ -218,7 +219,7 @@ async def test_credentials_that_appear_later_are_found(
         assert await kind_of(aws) == "no_credentials"
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         assert await kind_of(aws) == "no_credentials"  # the search is not repeated at once
-        spies.pass_s(CREDENTIALS_RETRY_S)
+        spies.pass_s(SEARCH_S)
         assert isinstance(await aws.queues.backlog(ORDERS), Backlog)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from autoscaler.aws.connection import Aws
 from autoscaler.aws.history import METRIC, MOST_PAGES
-from autoscaler.errors import AutoscalerError, Denied, NotFound, Refused, Throttled, Unavailable
+from autoscaler.errors import AutoscalerError, CredentialsRejected, Denied, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import CloudWatchMetric, PeriodSum, QueueRef, Span
 from tests.aws.double import HANG, AwsDouble, AwsReply, fault, ok
 from tests.aws.spies import MINUTE, Spies, connected
@@ -182,7 +182,7 @@ async def test_one_span_with_datapoints_is_enough(aws: Aws, double: AwsDouble) -
             Denied,
             "grant the user or role that runs this command cloudwatch:GetMetricData",
         ),
-        (fault("ExpiredToken"), Denied, "check the credentials"),
+        (fault("ExpiredToken"), CredentialsRejected, "check the credentials"),
         (fault("InternalFailure", status=500), Unavailable, "failed"),
         (fault("InvalidNextToken"), Refused, "was refused"),
         (page((60, 1.0), status="Forbidden"), Denied, "grant cloudwatch:GetMetricData"),

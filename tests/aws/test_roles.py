@@ -289,10 +289,9 @@ async def test_a_role_is_assumed_again_after_an_error(aws: Aws, double: AwsDoubl
 
 
 async def test_a_role_that_was_recreated_is_assumed_again(aws: Aws, double: AwsDouble, spies: Spies) -> None:
+    """AWS denies the permission of old credentials. `test_new_credentials.py` has credentials that it does not know."""
     await read(aws)
-    double.on(
-        "GetQueueAttributes", fault("InvalidClientTokenId"), fault("InvalidClientTokenId"), ok({"Attributes": COUNTS})
-    )
+    double.on("GetQueueAttributes", fault("AccessDenied"), fault("AccessDenied"), ok({"Attributes": COUNTS}))
     spies.pass_s(DENIED_RENEWAL_S - 1)
     await missed(aws)
     spies.pass_s(1)

@@ -250,7 +250,7 @@ def test_few_calls_are_made_while_aws_throttles_and_the_full_rate_returns_afterw
                 made += 1
                 limiter.throttled(READ, "eu")
             await asyncio.sleep(10)
-        assert made <= 30, "about one call at the end of each backoff"
+        assert made <= 62, "about one call in each poll interval"
         await asyncio.sleep(61 + LONGEST_BACKOFF_S)
         limiter.succeeded(READ, "eu")
         began, calls = now(), 0
@@ -279,11 +279,27 @@ def test_a_throttle_starts_a_backoff_of_its_category_in_its_region_only() -> Non
 def test_the_backoff_doubles_with_each_consecutive_throttle_up_to_a_minute() -> None:
     async def script(limiter: TokenBucketLimiter) -> None:
         backoffs_s = []
+        limiter.follow(300.0)
         for _ in range(8):
             limiter.throttled(READ, "eu")
             backoffs_s.append(await backoff_s(limiter))
         assert backoffs_s[:5] == pytest.approx([FIRST_BACKOFF_S * 2**n for n in range(5)], abs=1)
         assert backoffs_s[-1] == pytest.approx(LONGEST_BACKOFF_S, abs=1)
+
+    played(script)
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "longest_s"), [(0.1, 0.5), (2.0, 1.0), (10.0, 5.0), (119.0, 59.5), (900.0, 60.0)]
+)
+def test_the_longest_backoff_is_half_of_the_shortest_poll_interval(interval_s: float, longest_s: float) -> None:
+    async def script(limiter: TokenBucketLimiter) -> None:
+        limiter.follow(interval_s)
+        for _ in range(9):
+            limiter.throttled(READ, "eu")
+            await asyncio.sleep(60.0)
+        limiter.throttled(READ, "eu")
+        assert limiter._state(READ, "eu").backoff_until - now() == pytest.approx(longest_s)
 
     played(script)
 

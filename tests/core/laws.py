@@ -47,6 +47,11 @@ def switched_off(world: World) -> bool:
     return seen.fleet.desired == 0 and (memory.off or (policy.min_tasks > 0 and bool(memory.expected)))
 
 
+def contested(world: World) -> bool:
+    policy, memory, seen = world
+    return memory.contest_at(policy, seen.fleet, seen.now).is_paused(seen.now)
+
+
 def s1_never_scales_out_above_max(world: World, decision: Decision) -> None:
     policy, _, seen = world
     assert 0 <= decision.target <= max(policy.max_tasks, seen.fleet.desired)
@@ -56,13 +61,13 @@ def s1_never_scales_out_above_max(world: World, decision: Decision) -> None:
 def s1_a_pause_at_a_count_above_max_keeps_only_tasks_that_must_stay(world: World, decision: Decision) -> None:
     """A pause at a count above max gives a target above max only for tasks that must stay."""
     policy = world[0]
-    if pinned(policy) and decision.target > policy.max_tasks:
+    if pinned(policy) and decision.target > policy.max_tasks and not contested(world):
         assert decision.target <= _must_stay(RuleInput.of(*world))
 
 
 def s1_a_count_below_min_is_raised_at_once(world: World, decision: Decision) -> None:
     policy, _, seen = world
-    if policy.paused in (Pause.ALL, Pause.OUT) or switched_off(world):
+    if policy.paused in (Pause.ALL, Pause.OUT) or switched_off(world) or contested(world):
         assert decision.target >= min(policy.min_tasks, seen.fleet.desired)
     else:
         assert decision.target >= policy.min_tasks
@@ -172,6 +177,11 @@ def s9_a_pause_of_both_directions_changes_nothing(world: World, decision: Decisi
         assert decision.verdict is Verdict.HOLD
 
 
+def nothing_is_written_while_two_writers_contest_the_count(world: World, decision: Decision) -> None:
+    if contested(world):
+        assert decision.verdict is Verdict.HOLD
+
+
 def a_pause_of_one_direction_stops_that_direction(world: World, decision: Decision) -> None:
     if world[0].paused is Pause.IN:
         assert decision.verdict is not Verdict.SCALE_IN
@@ -265,6 +275,7 @@ LAWS: tuple[Law, ...] = (
     s8_no_scale_in_during_a_deployment,
     s8_a_service_set_to_zero_by_hand_stays_at_zero,
     s9_a_pause_of_both_directions_changes_nothing,
+    nothing_is_written_while_two_writers_contest_the_count,
     a_pause_of_one_direction_stops_that_direction,
     scale_out_only_never_scales_in,
     unsafe_workers_are_not_scaled_in_while_a_message_is_in_flight,

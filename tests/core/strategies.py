@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from autoscaler.core.memory import AGREEMENT_S, AcceptedChange, Demand, Memory, RunningCount
+from autoscaler.core.contest import Contest, Drift, Move
+from autoscaler.core.memory import AGREEMENT_S, NO_CONTEST, AcceptedChange, Demand, Memory, RunningCount
 from autoscaler.core.model import (
     Backlog,
     Deployment,
@@ -173,6 +174,19 @@ def observations(draw: st.DrawFn, policy: Policy) -> Observation:
 
 
 @st.composite
+def contests(draw: st.DrawFn) -> Contest:
+    """Any changes by other writers, often just before or after a contest, and before or after the end of a pause."""
+    edges = [0.0, 59.0, 60.0, 61.0, 119.0, 120.0, 600.0, 1199.0, 1200.0, 1260.0]
+    at = st.sampled_from(edges).map(lambda age: NOW - age)
+    drifts = sorted(draw(st.lists(st.builds(Drift, at, counts, st.booleans()), max_size=6)))
+    last = draw(
+        st.one_of(st.none(), st.builds(Move, at, st.sampled_from([-9, -1, 1, 9]), st.booleans(), st.booleans()))
+    )
+    pauses = draw(st.integers(0, 3)) if drifts else 0
+    return Contest(tuple(drifts), last if drifts else None, pauses, draw(at) if pauses else 0.0)
+
+
+@st.composite
 def memories(draw: st.DrawFn) -> Memory:
     def events(tasks: st.SearchStrategy[int]) -> list[tuple[float, int]]:
         return sorted((NOW - age, count) for age, count in draw(st.lists(st.tuples(ages, tasks), max_size=6)))
@@ -189,6 +203,8 @@ def memories(draw: st.DrawFn) -> Memory:
         waking=draw(st.integers(0, 3)),
         lapsed=draw(st.booleans()),
         unread_at=draw(st.one_of(st.none(), ages.map(lambda age: NOW - age))),
+        expected=draw(st.one_of(st.none(), st.none(), counts)),
+        contest=draw(st.one_of(st.just(NO_CONTEST), contests())),
     )
 
 

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, TypeVar
 
+from autoscaler.core.contest import Contest
 from autoscaler.core.engine import decide
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, StartingTasks, TimedCount
-from autoscaler.core.memory import AcceptedChange, Demand, Memory, RunningCount
+from autoscaler.core.memory import NO_CONTEST, AcceptedChange, Demand, Memory, RunningCount
 from autoscaler.core.model import (
     Backlog,
     Deployment,
@@ -234,7 +235,15 @@ class Draw:
             waking=one((0, 0, 1, 2)),
             lapsed=self.maybe(0.1),
             unread_at=one((None, None, NOW - one(AGES))),
+            contest=self.contest() if self.maybe(0.2) else NO_CONTEST,
         )
+
+    def contest(self) -> Contest:
+        """Draw the state after changes back and forth, often in a pause."""
+        contest, tasks = NO_CONTEST, self.one((1, 20))
+        for age in sorted((self.one(AGES) for _ in range(6)), reverse=True):
+            contest = contest.wrote(tasks, NOW - age).drifted(-tasks, self.one(COUNTS), NOW - age)
+        return contest
 
 
 def sweep(seed: int, decisions: int) -> int:

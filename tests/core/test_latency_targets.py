@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from autoscaler.core.demand import read_signals
@@ -14,7 +14,7 @@ from autoscaler.core.engine import decide, limit_decision
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Fleet, Missing, Observation, QueueReading, Rule, Verdict
 from autoscaler.core.policy import Mode, Pause, Policy, QueuePolicy
-from tests.core.laws import LAWS, Law, World, lowers_by_fallback, pinned, switched_off
+from tests.core.laws import LAWS, Law, World, contested, lowers_by_fallback, pinned, switched_off
 from tests.core.strategies import NOW, counts, with_more, worlds
 from tests.core.sweep import sweep
 
@@ -121,6 +121,12 @@ def shifted(world: World, by_s: float) -> World:
         starting=memory.starting and memory.starting._replace(at=memory.starting.at + by_s),
         idle_since=None if memory.idle_since is None else memory.idle_since + by_s,
         unread_at=None if memory.unread_at is None else memory.unread_at + by_s,
+        contest=replace(
+            memory.contest,
+            drifts=tuple(drift._replace(at=drift.at + by_s) for drift in memory.contest.drifts),
+            last=memory.contest.last and memory.contest.last._replace(at=memory.contest.last.at + by_s),
+            paused_at=memory.contest.paused_at + by_s,
+        ),
     )
     fleet = seen.fleet
     rolling = fleet.deployment and replace(fleet.deployment, started=fleet.deployment.started + by_s)
@@ -150,6 +156,7 @@ def _moved(reading: Any, by_s: Any) -> Any:  # any reading: all have `at`, excep
 def test_shadow_mode_decides_like_active_mode(world: World) -> None:
     policy, memory, seen = world
     shadow, active = (replace(policy, mode=mode) for mode in (Mode.SHADOW, Mode.ACTIVE))
+    assume(not contested((active, memory, seen)))  # in shadow, no other writer can reverse a change
     assert decide(shadow, memory, seen) == decide(active, memory, seen)
 
 

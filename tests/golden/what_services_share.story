@@ -19,3 +19,5 @@ time | desired | visible | happened                         => demand | target |
 0:40 |         |         |                                  => 20     | 20     |
 0:50 |         | 10      | held at 12 by fleet_cap          => 1      | 12     | fleet_cap
 1:00 |         |         |                                  => 1      | 1      |
+# The answer of ECS may be old: 10 was set, 1 is read, and a change to 5 could lower the real count.
+1:10 |         | 50      | held at 1 by unconfirmed         => 5      | 1      | unconfirmed

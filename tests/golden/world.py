@@ -206,8 +206,8 @@ WORDS: Mapping[str, Callable[..., None]] = {
     r"pause (all|in|out|\d+)": StoryWorld._pause,
     r"release": _sets("_paused", None),
     r"bounds (\d+) to (\d+)(?: by (\S+))?": StoryWorld._bound,
-    r"held at (\d+) by (fleet_cap|shared_cap|conflicting_scaler)": lambda world, _, count, rule: world.limits.append(
-        (Rule(rule), int(count))
+    r"held at (\d+) by (fleet_cap|shared_cap|conflicting_scaler|unconfirmed)": lambda world, _, count, rule: (
+        world.limits.append((Rule(rule), int(count)))
     ),
 }
 """The events of a row. `missing q` lasts until `found q`, `pause` until `release`, `CloudWatch counts` (messages that

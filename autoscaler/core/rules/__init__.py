@@ -34,6 +34,7 @@ OVERRIDING: tuple[tuple[Rule, RuleCheck], ...] = (
     (Rule.PAUSE, operator.pause),
     (Rule.BOUNDS, operator.bounds),
     (Rule.SWITCHED_OFF, operator.switched_off),
+    (Rule.CONTESTED, trust.contested),
 )
 """Rules that can change the count even if the present count is required."""
 

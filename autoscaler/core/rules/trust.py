@@ -157,3 +157,19 @@ def warm_up(inputs: RuleInput) -> PermittedRange | None:
     if known_s >= needed_s:
         return None
     return (inputs.current, inf, lambda: f"observed for {known_s:.0f} s; scale-in after {seconds(needed_s)}")
+
+
+def contested(inputs: RuleInput) -> PermittedRange | None:
+    """Hold the count for a bounded time while another writer reverses the changes of the autoscaler.
+
+    It holds a count outside the bounds, too: two writers with different bounds would otherwise never stop.
+    """
+    contest = inputs.memory.contest_at(inputs.policy, inputs.fleet, inputs.now)
+    if not contest.is_paused(inputs.now):
+        return None
+    left_s = contest.paused_at + contest.pause_s - inputs.now
+    return (
+        inputs.current,
+        inputs.current,
+        lambda: f"{contest.account}: no change for the next {left_s:.0f} s, because two writers undo each other",
+    )

@@ -1,0 +1,128 @@
+"""The daemon's own credentials, from the source that every AWS tool uses, such as the ECS task role or a shared file.
+
+They are read again when AWS rejects them, because the source may have new ones: at most once a minute, and on SIGHUP. A
+source that does not answer does not end credentials that are still valid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from aiobotocore.credentials import AioCredentials, AioRefreshableCredentials, get_credentials
+from aiobotocore.session import AioSession
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from autoscaler.aws.clients import Clocks
+from autoscaler.core.model import Instant
+
+SEARCH_S = 5.0
+"""Seconds before the search for credentials is repeated if none were found: it can take seconds for each caller."""
+
+REREAD_S = 60.0
+"""Seconds between two reads after AWS has rejected the credentials: a source can be shared by many programs."""
+
+REFRESH_S, REFRESH_AGAIN_S = 1.0, 15.0
+"""The time limit of a renewal while the old credentials are valid, and the seconds until the next one after a failure.
+The SDK renews them 15 minutes before they expire, and its own limits would delay each call by 8 s.
+"""
+
+LEAST_VALID_S = 30
+"""The shortest remaining lifetime with which a call is sent."""
+
+SOURCE_ERRORS = (
+    BotoCoreError,
+    ClientError,
+    OSError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""The SDK's errors while credentials are loaded. The last ones are for a response of an undocumented shape."""
+
+
+class OwnCredentials:
+    """`session` opens a new SDK session: a session reads the files of profiles only once. `generation` counts the
+    replacements.
+    """
+
+    def __init__(self, session: Callable[[], AioSession], clocks: Clocks) -> None:
+        self._session = session
+        self._clocks = clocks
+        self._lock = asyncio.Lock()
+        self._held: AioCredentials | None = None
+        self._keys: ReadOnlyCredentials | None = None
+        self._search_after: Instant = float("-inf")
+        self._refresh_after: Instant = float("-inf")
+        self._reread_after: Instant = float("-inf")
+        self._is_asked = False
+        self.generation = 0
+        self.failure: Exception | None = None
+        """The error of the last read after a rejection (None: it succeeded, or there was none)."""
+
+    def ask(self) -> None:
+        """Read the source again before the next call, as after SIGHUP."""
+        self._is_asked = True
+
+    async def keys(self) -> ReadOnlyCredentials:
+        """Return credentials that are valid now. Raises one of `SOURCE_ERRORS`."""
+        if self._held is None or self._is_asked:
+            async with self._lock:
+                if self._held is None:
+                    self._held = await self._search()
+                elif self._is_asked:
+                    await self._replace()
+                self._is_asked = False
+        if self._keys is not None and self._clocks.now() < self._refresh_after and self._is_valid():
+            return self._keys
+        try:
+            async with asyncio.timeout(REFRESH_S if self._keys is not None and self._is_valid() else None):
+                self._keys = await self._held.get_frozen_credentials()
+        except SOURCE_ERRORS:
+            if self._keys is None or not self._is_valid():
+                raise
+            self._refresh_after = self._clocks.now() + REFRESH_AGAIN_S
+        return self._keys
+
+    async def replaced(self, generation: int) -> bool:
+        """Return whether the credentials of that generation, which AWS rejected, were replaced by other ones."""
+        async with self._lock:
+            if self.generation != generation:
+                return True
+            if self._clocks.now() < self._reread_after:
+                return False
+            self._reread_after = self._clocks.now() + REREAD_S
+            return await self._replace()
+
+    def _is_valid(self) -> bool:
+        """Whether the keys that were read last are still valid. Keys without an end always are."""
+        held: Any = self._held  # its stub does not know that refreshable credentials are credentials
+        return not isinstance(held, AioRefreshableCredentials) or not held.refresh_needed(refresh_in=LEAST_VALID_S)
+
+    async def _search(self) -> AioCredentials:
+        if self._clocks.now() < self._search_after:
+            raise NoCredentialsError
+        found: AioCredentials | None = await get_credentials(self._session())
+        if found is None:
+            self._search_after = self._clocks.now() + SEARCH_S
+            raise NoCredentialsError
+        return found
+
+    async def _replace(self) -> bool:
+        """Read the source again. Keep the old credentials if that fails, or if it has the same ones."""
+        try:
+            found = await self._search()
+            keys: ReadOnlyCredentials = await found.get_frozen_credentials()
+        except SOURCE_ERRORS as error:
+            self.failure = error
+            return False
+        self.failure = None
+        if keys == self._keys:
+            return False
+        self._held, self._keys, self.generation = found, keys, self.generation + 1
+        return True

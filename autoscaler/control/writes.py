@@ -1,0 +1,156 @@
+"""The last write of a service: what it changed, whether ECS confirms it, and when a rejected one is sent again.
+
+ECS can return the state of some minutes ago. An answer with an older event or update than an earlier answer is
+certainly stale, and is treated as missing. If the times prove nothing, a count that differs from the known one is in
+doubt for some minutes: it is used for a change only if the change has the same direction from both counts.
+
+A missing permission, an invalid parameter or an inactive service does not change by itself. So a rejected write is sent
+again after 20, 40, 80, 160, 300, 300, ... s, and at once when something has changed that may have been the cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from autoscaler.core.figures import several
+from autoscaler.core.model import Fleet, Instant, Missing, Revision
+from autoscaler.errors import AutoscalerError, Denied
+from autoscaler.ports import ServiceRef
+
+
+@dataclass(frozen=True, slots=True)
+class LastWrite:
+    """The last write. `accepted` False: it is not known whether ECS accepted it."""
+
+    at: Instant
+    before: int
+    target: int
+    accepted: bool
+
+
+STALE_S = 900.0
+"""After 15 minutes of answers that are older than an earlier one, they are used: a single wrong time of AWS must not
+stop a service for ever.
+"""
+
+DOUBT_S = 180.0
+"""Seconds in which a different count is in doubt if the answer does not prove that it is newer. AWS publishes no limit
+for the age of an answer; the times of real answers nearly always prove it.
+"""
+
+
+class Belief:
+    """The count that one service is known to have."""
+
+    def __init__(self, service: ServiceRef, clock: Callable[[], Instant]) -> None:
+        self._service = service
+        self._clock = clock
+        self._identity: str | None = None
+        self._newest = Revision()
+        self._older_since: Instant | None = None
+        self._count: int | None = None
+        self._confirmed: Revision | None = None
+        self._doubted_since: Instant | None = None
+
+    def checked(self, fleet: Fleet | Missing) -> Fleet | Missing:
+        """Return the reading, or Missing if ECS has already returned a newer one."""
+        if isinstance(fleet, Missing):
+            return fleet
+        if fleet.identity != self._identity:
+            self._newest, self._count, self._confirmed = Revision(), None, None
+            self._identity, self._doubted_since, self._older_since = fleet.identity, None, None
+        now = self._clock()
+        if self._newest.is_newer_than(fleet.revision):
+            self._older_since = now if self._older_since is None else self._older_since
+            if now - self._older_since < STALE_S:
+                return Missing(
+                    f"ECS returned an older state of service {self._service.service} than in an earlier answer; it is "
+                    "read again at the next poll",
+                    "stale",
+                )
+        self._older_since, self._newest = None, fleet.revision
+        self._consider(fleet, now)
+        return fleet
+
+    def _consider(self, fleet: Fleet, now: Instant) -> None:
+        """Believe the count, or doubt it: it differs from the known one, and the answer need not be newer."""
+        is_newer = self._confirmed is not None and fleet.revision.is_newer_than(self._confirmed)
+        if self._count not in (None, fleet.desired) and not is_newer:
+            self._doubted_since = now if self._doubted_since is None else self._doubted_since
+            if now - self._doubted_since < DOUBT_S:
+                return
+        self._count, self._confirmed, self._doubted_since = fleet.desired, fleet.revision, None
+
+    def wrote(self, target: int) -> None:
+        """Record that ECS accepted `target`. No answer has confirmed it yet."""
+        self._count, self._confirmed, self._doubted_since = target, None, None
+
+    @property
+    def possible(self) -> tuple[int, ...]:
+        """The counts that can be the real one although the newest answer has another one."""
+        return () if self._doubted_since is None or self._count is None else (self._count,)
+
+
+FIRST_RETRY_S, LONGEST_RETRY_S = 20.0, 300.0
+"""A grant that has just been made takes seconds to apply everywhere: the second attempt is two polls later."""
+
+MOST_TARGETS = 4
+"""Counts that are tried, each once, although another one was rejected: the count itself may have been the cause. If the
+required count changes at every poll, there is no call at every poll.
+"""
+
+
+class Rejection(NamedTuple):
+    """Why a write is not sent: the kind and the text of the error, and how to go on."""
+
+    kind: str
+    text: str
+
+
+class RejectedWrites:
+    """The writes of one service that AWS rejected, since the last accepted one."""
+
+    def __init__(self, clock: Callable[[], Instant]) -> None:
+        self._clock = clock
+        self._error: AutoscalerError | None = None
+        self._causes: Hashable = None
+        self._times = 0
+        self._retry_at: Instant = 0.0
+        self._targets: set[int] = set()
+
+    def blocking(self, target: int, causes: Hashable) -> Rejection | None:
+        """Return why a write of this count must wait (None: send it). `causes`: everything that may have been the cause
+        of the rejection; if it differs from that of the last attempt, the write is sent.
+        """
+        if self._error is None or causes != self._causes:
+            self.accepted()
+            return None
+        untried = target not in self._targets and len(self._targets) < MOST_TARGETS
+        if self._clock() >= self._retry_at or (untried and not isinstance(self._error, Denied)):
+            return None
+        return Rejection(self._error.kind, self._text(self._error))
+
+    def rejected(self, error: AutoscalerError, target: int, causes: Hashable) -> Rejection:
+        """Record that AWS rejected a write of this count, and return the text with the time of the next attempt."""
+        if not error.permanent:
+            return Rejection(error.kind, str(error))
+        self._times += 1
+        self._error, self._causes = error, causes
+        self._targets.add(target)
+        self._retry_at = self._clock() + self._wait_s
+        return Rejection(error.kind, self._text(error))
+
+    def accepted(self) -> None:
+        """Forget all rejections: a write was accepted, or a possible cause has changed."""
+        self._error, self._causes, self._times = None, None, 0
+        self._targets.clear()
+
+    @property
+    def _wait_s(self) -> float:
+        return min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(self._times - 1, 10))
+
+    def _text(self, error: AutoscalerError) -> str:
+        times = several(self._times, "time")
+        return f"{error} (rejected {times}; sent again after {self._wait_s:.0f} s, or after a change or SIGHUP)"

@@ -1,0 +1,149 @@
+"""A write that AWS rejects permanently is sent again less and less often, and at once after a change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from autoscaler.control.cadence import Rhythm
+from autoscaler.control.loop import ServiceLoop
+from autoscaler.control.writes import FIRST_RETRY_S, LONGEST_RETRY_S, MOST_TARGETS, RejectedWrites
+from autoscaler.core.model import Fleet, Missing
+from autoscaler.errors import (
+    AutoscalerError,
+    ClockSkewed,
+    Denied,
+    NoCredentials,
+    NotFound,
+    Refused,
+    Throttled,
+    Unavailable,
+    Unreadable,
+)
+from autoscaler.ports import ServiceRef, Urgency
+from tests.control.fakes import FakePorts, now, ports_of, service
+from tests.virtual import run_virtually
+
+PERMANENT = (Denied, NotFound, Refused)
+TEMPORARY = (Throttled, Unavailable, NoCredentials, ClockSkewed, Unreadable)
+HOUR_S = 3_600.0
+
+
+class Rejecting(FakePorts):
+    """Ports that record the time and the count of every attempt."""
+
+    def __init__(self, error: AutoscalerError | None) -> None:
+        super().__init__(waiting=95, write_error=error)
+        self.attempts: list[tuple[float, int]] = []
+        self.identity, self.renewed = "a", 0
+
+    async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
+        fleet = await super().read(service, urgency)
+        return fleet if isinstance(fleet, Missing) else replace(fleet, identity=self.identity)
+
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
+        self.attempts.append((now() - 1_000.0, tasks))
+        return await super().scale_to(service, tasks, urgency, more)
+
+
+def run(
+    world: Rejecting, lasts_s: float, at_s: float = 0.0, change: Callable[[ServiceLoop], None] | None = None
+) -> None:
+    async def main() -> None:
+        ports = replace(ports_of(world), renewals=lambda: world.renewed)
+        loop, stopping = ServiceLoop(service(max_tasks=50), ports, Rhythm(10.0)), asyncio.Event()
+        task = asyncio.create_task(loop.run(stopping))
+        if change is not None:
+            await asyncio.sleep(at_s)
+            change(loop)
+        await asyncio.sleep(lasts_s - at_s)
+        stopping.set()
+        await task
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("error", PERMANENT)
+def test_a_permanent_rejection_backs_off_to_a_bound_and_stays_visible(error: type[AutoscalerError]) -> None:
+    world = Rejecting(error("AWS said no"))
+    run(world, HOUR_S)
+    times = [at for at, _ in world.attempts]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert gaps[:6] == [20.0, 40.0, 80.0, 160.0, 300.0, 300.0]
+    assert set(gaps[4:]) == {LONGEST_RETRY_S}
+    for poll in world.polls:
+        assert poll.outcome == error.kind, "each poll shows that the write failed"
+        assert "AWS said no" in (poll.failure or "")
+        assert [notice for notice in poll.notices if notice.kind == "slo_at_risk"]
+
+
+@pytest.mark.parametrize("error", TEMPORARY)
+def test_a_temporary_error_is_tried_again_at_every_poll(error: type[AutoscalerError]) -> None:
+    world = Rejecting(error("later"))
+    run(world, 295.0)
+    assert len(world.attempts) == len(world.polls) == 30
+
+
+CHANGES: dict[str, Callable[[Rejecting, ServiceLoop], None]] = {
+    "a deployment": lambda world, _: setattr(world, "deploying_since", 1_500.0),
+    "a task definition": lambda world, _: setattr(world, "definitions", ("web:2",)),
+    "a new service": lambda world, _: setattr(world, "identity", "b"),
+    "credentials or SIGHUP": lambda world, _: setattr(world, "renewed", 1),
+    "a pause tag": lambda world, _: setattr(world, "pause_tag", "in"),
+    "settings": lambda world, loop: loop.adopt(service(max_tasks=40), ports_of(world), Rhythm(10.0)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("error", PERMANENT)
+def test_a_change_of_a_possible_cause_ends_the_backoff(error: type[AutoscalerError], change: str) -> None:
+    world = Rejecting(error("no"))
+    run(world, 1_550.0, 1_500.0, lambda loop: CHANGES[change](world, loop))
+    times = [at for at, _ in world.attempts]
+    assert [at for at in times if 1_500.0 <= at <= 1_510.0], times
+    assert [at for at in times if 1_520.0 <= at <= 1_540.0], "the backoff is short again"
+
+
+def test_a_service_that_can_be_scaled_again_is_scaled_within_the_bound() -> None:
+    world = Rejecting(Denied("no"))
+    run(world, HOUR_S, 1_800.0, lambda _: setattr(world, "write_error", None))
+    assert world.desired == 10
+    [(accepted_at, _)] = world.writes
+    assert accepted_at - 1_000.0 <= 1_800.0 + LONGEST_RETRY_S
+
+
+def attempts_with_a_new_target_at_each_poll(error: AutoscalerError) -> list[float]:
+    clock = [0.0]
+    rejected = RejectedWrites(lambda: clock[0])
+    sent = []
+    for step in range(360):
+        clock[0] = 10.0 * step
+        if rejected.blocking(10 + step, "causes") is None:
+            sent.append(clock[0])
+            rejected.rejected(error, 10 + step, "causes")
+    return sent
+
+
+def test_a_different_count_does_not_reset_the_backoff_of_a_missing_permission() -> None:
+    assert attempts_with_a_new_target_at_each_poll(Denied("no"))[:5] == [0.0, 20.0, 60.0, 140.0, 300.0]
+
+
+@pytest.mark.parametrize("error", [Refused("no"), NotFound("no")])
+def test_a_different_count_is_tried_once_and_only_a_few_are(error: AutoscalerError) -> None:
+    sent = attempts_with_a_new_target_at_each_poll(error)
+    assert sent[:MOST_TARGETS] == [10.0 * step for step in range(MOST_TARGETS)]
+    assert len(sent) <= MOST_TARGETS + HOUR_S / LONGEST_RETRY_S + 3
+
+
+def test_an_accepted_write_forgets_the_rejections() -> None:
+    rejected = RejectedWrites(lambda: 0.0)
+    assert rejected.blocking(5, "x") is None
+    assert "rejected 1 time; sent again after 20 s" in rejected.rejected(Refused("no"), 5, "x").text
+    assert rejected.blocking(5, "x") is not None
+    rejected.accepted()
+    assert rejected.blocking(5, "x") is None
+    assert FIRST_RETRY_S == 20.0
