@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import cast
 
 MOST_CONNECTIONS = 256
@@ -264,11 +264,26 @@ class _Deadline:
 
 def is_loopback(host: str) -> bool:
     """Return whether the address is loopback, also as an IPv4-mapped IPv6 address. False for a name."""
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def client_of(host: str) -> str:
+    """Return the address for which connections and passwords are limited: of IPv6 the first 64 bits, because one client
+    can use all addresses that begin with them. Not an address: the text itself.
+    """
+    address = _address(host)
+    if isinstance(address, IPv6Address) and not address.is_loopback:
+        return str(ip_network((address, 64), strict=False))
+    return host if address is None else str(address)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 # The limits of one request, checked before it is parsed.

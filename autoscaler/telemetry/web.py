@@ -23,8 +23,16 @@ from aiohttp.typedefs import Handler, Middleware
 
 from autoscaler.errors import ConfigError, Problem
 from autoscaler.telemetry import views
-from autoscaler.telemetry.access import CHALLENGE, Access
-from autoscaler.telemetry.guard import HEAD_S, MOST_FIELD, MOST_FIELDS, MOST_LINE, ConnectionGuard, is_loopback
+from autoscaler.telemetry.access import Access
+from autoscaler.telemetry.guard import (
+    HEAD_S,
+    MOST_FIELD,
+    MOST_FIELDS,
+    MOST_LINE,
+    ConnectionGuard,
+    client_of,
+    is_loopback,
+)
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Metrics, render
 from autoscaler.telemetry.page import MOST_LISTENERS, POLICY, EventStream, Listeners, News, Rows, assets, whole
@@ -160,8 +168,12 @@ def _admitted(connections: ConnectionGuard, hosts: Hosts, access: Access) -> Mid
 async def _permitted(request: web.Request, handler: Handler, hosts: Hosts, access: Access) -> web.StreamResponse:
     if not hosts.allows(request.headers.get(hdrs.HOST)):
         return web.Response(text=hosts.refusal, status=421)
-    if not await access.permits(request.path, request.headers.get(hdrs.AUTHORIZATION, "")):
-        return web.Response(text="a user and a password are required\n", status=401, headers=CHALLENGE)
+    authorization = request.headers.get(hdrs.AUTHORIZATION, "")
+    denial = await access.denial(request.path, authorization, client_of(request.remote or ""))
+    if denial is not None:
+        refused = web.Response(text=f"{denial.reason}\n", status=denial.status, headers=denial.headers)
+        refused.force_close()
+        return refused
     return await handler(request)
 
 
