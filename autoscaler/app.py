@@ -26,7 +26,17 @@ from autoscaler.control.shadow import Shadow
 from autoscaler.control.supervisor import ReadBudget, Supervisor
 from autoscaler.core.policy import Mode
 from autoscaler.ports import Category, Ports
-from autoscaler.telemetry import LoggedJournal, Metrics, SettingsLog, StatusStore, configure, logger, read_access, serve
+from autoscaler.telemetry import (
+    LoggedJournal,
+    Metrics,
+    SettingsLog,
+    StatusStore,
+    configure,
+    logger,
+    raise_file_limit,
+    read_access,
+    serve,
+)
 
 CALL_TIMEOUT_S = 3.0
 """Timeout of an AWS call, shorter than the supervisor's `GRACE_S`: a hung call does not cancel the last poll."""
@@ -50,6 +60,7 @@ def run(config: Config, environ: Mapping[str, str]) -> None:
     Raises `ConfigError` if the daemon cannot listen on its HTTP address.
     """
     configure(config.log_format, config.log_level, time.time)
+    raise_file_limit()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

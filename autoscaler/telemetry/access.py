@@ -23,6 +23,7 @@ from aiohttp import hdrs
 
 from autoscaler.config import variable
 from autoscaler.errors import ConfigError, Problem
+from autoscaler.telemetry.guard import HEALTH
 
 WHERE = variable(("web_config_file",))
 
@@ -54,7 +55,7 @@ def _import(name: str) -> None:
         ) from error
 
 
-UNPROTECTED = "/healthz"
+UNPROTECTED = HEALTH
 
 MOST_CHECKS = 16
 """Passwords that wait for a check, including the one that is checked. Each takes 0.05 s at cost 10, 0.2 s at 12."""

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import logging
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,15 +24,15 @@ from aiohttp.typedefs import Handler, Middleware
 
 from autoscaler.errors import ConfigError, Problem
 from autoscaler.telemetry import views
+from autoscaler.telemetry.accepting import Acceptor, listening_sockets
 from autoscaler.telemetry.access import Access
-from autoscaler.telemetry.guard import (
-    HEAD_S,
-    MOST_FIELD,
-    MOST_FIELDS,
-    MOST_LINE,
-    ConnectionGuard,
+from autoscaler.telemetry.guard import MOST_FIELD, MOST_FIELDS, MOST_LINE, Guard
+from autoscaler.telemetry.http_connections import (
+    ConnectionLimits,
+    OpenConnections,
     client_of,
     is_loopback,
+    limits_within_files,
 )
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Metrics, render
@@ -63,41 +64,72 @@ LIMITS: Mapping[str, Any] = {
     "max_headers": MOST_FIELDS,
     "keepalive_timeout": KEEP_ALIVE_S,
     "lingering_time": 0.0,
+    "access_log": None,
 }
 """Limits of a request. `guard` checks them before aiohttp parses anything. The server never waits for a body."""
 
 
 @asynccontextmanager
 async def serve(
-    store: StatusStore, metrics: Metrics, host: str, port: int, hung_after_s: float, *, access: Access | None = None
+    store: StatusStore,
+    metrics: Metrics,
+    host: str,
+    port: int,
+    hung_after_s: float,
+    *,
+    access: Access | None = None,
+    limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[int]:
     """Serve until the block is left, and return the port (chosen by the system if `port` is 0).
 
-    `access` None: every client may read. `/healthz` fails if a service has not been polled for `hung_after_s`. Raises
-    `ConfigError` if the address cannot be used.
+    `access` None: every client may read. `limits` None: those of the process's file descriptors. `/healthz` fails if a
+    service has not been polled for `hung_after_s`. Raises `ConfigError` if the address cannot be used.
     """
-    connections, access = ConnectionGuard(), access or Access()
-    app = application(store, metrics, hung_after_s, _admitted(connections, Hosts(host), access), access.headers)
-    runner = web.AppRunner(app, access_log=None, logger=_log(), shutdown_timeout=SHUTDOWN_S, **LIMITS)
+    access = access or Access()
+    headers = {**access.headers, **HEADERS}
+    app = application(store, metrics, hung_after_s, _admitted(Hosts(host), access), headers)
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
+    connections = OpenConnections(limits or limits_within_files())
+    guard = Guard(lambda: _Handler(cast("web.Server", runner.server), guard, headers), headers)
     try:
-        listening = await _listen(connections.guarded(cast("web.Server", runner.server)), host, port, access)
+        sockets = await _listening(host, port)
+        listener = Acceptor(sockets, connections, guard.protocol, access.tls, guard.full)
         try:
-            yield int(listening.sockets[0].getsockname()[1])
+            yield int(sockets[0].getsockname()[1])
         finally:
-            listening.close()
+            await listener.close()
     finally:
         await runner.cleanup()
 
 
-async def _listen(
-    protocols: Callable[[], asyncio.BaseProtocol], host: str, port: int, access: Access
-) -> asyncio.Server:
-    handshake_s = HEAD_S if access.tls else None
+class _Handler(web.RequestHandler):
+    """The handler of a connection behind its guard. It tells the guard when a response is complete."""
+
+    def __init__(self, server: web.Server, guard: Guard, headers: Mapping[str, str]) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), logger=_log(), **LIMITS)
+        self._guard = guard
+        self._headers = headers
+
+    async def finish_response(self, request: Any, resp: Any, start_time: Any) -> tuple[web.StreamResponse, bool]:
+        transport = self.transport
+        if self._guard.is_for_health(transport) and not resp.prepared:
+            resp.force_close()
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self._guard.response_sent(transport)
+
+    def handle_error(self, *arguments: Any, **options: Any) -> web.StreamResponse:
+        """Return the response to a request that cannot be parsed. The hooks of the application do not apply to it."""
+        response = super().handle_error(*arguments, **options)
+        response.headers.update(self._headers)
+        return response
+
+
+async def _listening(host: str, port: int) -> list[socket.socket]:
     try:
-        return await asyncio.get_running_loop().create_server(
-            protocols, host, port, ssl=access.tls, ssl_handshake_timeout=handshake_s
-        )
+        return await listening_sockets(host, port)
     except OSError as error:
         raise ConfigError([_problem(error, host, port)]) from error
 
@@ -144,23 +176,19 @@ def application(
             web.get("/api/v1/services/{key}/events", site.service_events),
         ]
     )
-    app.on_response_prepare.append(partial(_add_headers, {**headers, **HEADERS}))
+    app.on_response_prepare.append(partial(_add_headers, headers))
     app.on_shutdown.append(site.close)
     return app
 
 
-def _admitted(connections: ConnectionGuard, hosts: Hosts, access: Access) -> Middleware:
+def _admitted(hosts: Hosts, access: Access) -> Middleware:
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass the request on if its host name is accepted and its password, if one is required, is correct."""
-        transport = request.transport  # None once the connection is lost
-        connections.head_received(transport)
         try:
             return await _permitted(request, handler, hosts, access)
         except web.HTTPException as refused:
             return _as_value(refused)
-        finally:
-            connections.response_sent(transport)
 
     return admit
 
