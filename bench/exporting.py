@@ -17,7 +17,8 @@ from autoscaler.core.estimate import Estimator
 from autoscaler.ports import Poll, ServiceRef
 from autoscaler.telemetry import LoggedJournal, Metrics, StatusStore
 from autoscaler.telemetry.metrics import Form, render
-from autoscaler.telemetry.web import FRESH_S, MetricsPages
+from autoscaler.telemetry.pages import FRESH_S, Page, Pages
+from autoscaler.telemetry.web import metrics_page
 from bench.deciding import world
 
 SERVICES, RUNS = 1_000, 7
@@ -55,9 +56,9 @@ def exported(services: int = SERVICES) -> Exported:
 
 
 async def _exported(services: int) -> Exported:
-    store, metrics = _filled_store(services)
-    page = await MetricsPages(store, metrics).get(Form.TEXT, packed=False)
-    runs = [await _scrape(store, metrics) for _ in range(RUNS)]
+    _, metrics = _filled_store(services)
+    page = (await _page(metrics, packed=False)).body
+    runs = [await _scrape(metrics) for _ in range(RUNS)]
     seconds, snapshot_ms, late_ms, idle_ms = (statistics.median(column) for column in zip(*runs, strict=True))
     stretch_ms = statistics.median(_longest_stretch_ms(metrics) for _ in range(RUNS))
     series = page.count(b"\nautoscaler_")
@@ -78,12 +79,16 @@ def _filled_store(services: int) -> tuple[StatusStore, Metrics]:
     return store, metrics
 
 
-async def _scrape(store: StatusStore, metrics: Metrics) -> tuple[float, float, float, float]:
+async def _page(metrics: Metrics, *, packed: bool) -> Page:
+    return await Pages(time.monotonic).get("metrics", lambda: metrics_page(metrics, Form.TEXT, packed=packed))
+
+
+async def _scrape(metrics: Metrics) -> tuple[float, float, float, float]:
     began = time.perf_counter()
     metrics.snapshot()
     snapshot_ms = 1_000 * (time.perf_counter() - began)
     idle_ms, _ = await _longest_delay(asyncio.sleep(FRESH_S / 4))
-    late_ms, seconds = await _longest_delay(MetricsPages(store, metrics).get(Form.TEXT, packed=True))
+    late_ms, seconds = await _longest_delay(_page(metrics, packed=True))
     return seconds, snapshot_ms, late_ms, idle_ms
 
 

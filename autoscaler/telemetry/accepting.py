@@ -1,7 +1,7 @@
 """Accept the connections of the HTTP interface, and begin their TLS handshakes, a few at a time.
 
 A client without a complete TLS greeting costs a socket and a timer: nothing is computed for it. The event loop's own
-server would create the TLS connection at once, of 110 KB, and tell nothing of it before the handshake has ended.
+server would create the TLS connection at once, of 110 KB, and report nothing about it before the handshake has ended.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class Greeting:
         self._needed = 1
 
     def progress(self, accepted: socket.socket) -> Progress:
-        """Look at the received bytes. If some are missing, the socket is not readable until they are received."""
+        """Check the received bytes. If some are missing, the socket is not readable until they are received."""
         try:
             received = accepted.recv(self.RECORD + self.MOST_BYTES, socket.MSG_PEEK)
             if len(received) < self._needed or received[0] != self.HANDSHAKE_TYPE:

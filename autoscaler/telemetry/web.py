@@ -36,11 +36,9 @@ from autoscaler.telemetry.http_connections import (
 )
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Metrics, render
-from autoscaler.telemetry.page import MOST_LISTENERS, POLICY, EventStream, Listeners, News, Rows, assets, whole
-from autoscaler.telemetry.status_store import StatusStore
-
-FRESH_S = 1.0
-"""Seconds that a rendered metrics page is reused: many scrapes cost one rendering a second."""
+from autoscaler.telemetry.page import POLICY, EventStream, Listeners, News, Rows, assets, whole
+from autoscaler.telemetry.pages import Page, Pages, Pieces, paced_json
+from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
 
 KEEP_ALIVE_S = 75.0
 """Seconds that an idle connection stays open: longer than the usual minute between scrapes of Prometheus."""
@@ -104,7 +102,7 @@ async def serve(
 
 
 class _Handler(web.RequestHandler):
-    """The handler of a connection behind its guard. It tells the guard when a response is complete."""
+    """The handler of a connection behind its guard. It notifies the guard when a response is complete."""
 
     def __init__(self, server: web.Server, guard: Guard, headers: Mapping[str, str]) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), logger=_log(), **LIMITS)
@@ -247,7 +245,8 @@ class _Site:
 
     def __init__(self, store: StatusStore, metrics: Metrics, hung_after_s: float) -> None:
         self._store = store
-        self._metrics = MetricsPages(store, metrics)
+        self._metrics = metrics
+        self._scrapes, self._overviews, self._details = (Pages(store.clock) for _ in range(3))
         self._hung_after_s = hung_after_s
         self._listeners = Listeners()
         self._rows = Rows(store, hung_after_s)
@@ -263,37 +262,58 @@ class _Site:
     async def metrics(self, request: web.Request) -> web.Response:
         form = _form(request.headers.get(hdrs.ACCEPT, ""))
         packed = _takes_gzip(request)
-        headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding"}
+        headers = {hdrs.VARY: "Accept, Accept-Encoding"}
         if packed:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
-        return web.Response(body=await self._metrics.get(form, packed=packed), headers=headers)
+        page = await self._scrapes.get((form, packed), lambda: metrics_page(self._metrics, form, packed=packed))
+        return web.Response(body=Pieces(page.body, form.value), headers=headers)
 
     async def health(self, _request: web.Request) -> web.Response:
-        return _probe(*views.health(self._store, self._hung_after_s))
+        good, body = views.health(self._store, self._hung_after_s)
+        return _json(body, 200 if good else 503)
 
     async def readiness(self, _request: web.Request) -> web.Response:
-        return _probe(*views.readiness(self._store.statuses(), self._store.clock()))
+        return _page(await self._overviews.get("readiness", self._readiness))
+
+    def _readiness(self) -> Callable[[], Page]:
+        statuses, now = self._store.statuses(), self._store.clock()
+
+        def rendered() -> Page:
+            ready, body = views.readiness(statuses, now)
+            return _json_page(body, 200 if ready else 503)
+
+        return rendered
 
     async def services(self, _request: web.Request) -> web.Response:
+        return _page(await self._overviews.get("services", self._services))
+
+    def _services(self) -> Callable[[], Page]:
         store = self._store
-        silent = store.silent(self._hung_after_s)
-        return _json(await asyncio.to_thread(views.services, store.statuses(), store.clock(), silent))
+        statuses, now, silent = store.statuses(), store.clock(), store.silent(self._hung_after_s)
+        return lambda: _json_page(views.services(statuses, now, silent))
 
     async def service(self, request: web.Request) -> web.Response:
-        key = request.match_info["key"]
-        status = self._store.find(key)
-        if status is None:
-            return self._no_such_service()
+        return await self._detail(request, self._service)
+
+    def _service(self, status: ServiceStatus) -> Callable[[], Page]:
+        key, keeps_history = status.service.key, self._store.keeps_history
         recorded, past = self._store.recorded(key), self._store.past(key)
-        return _json(await asyncio.to_thread(whole, status, recorded, past, keeps_history=self._store.keeps_history))
+        return lambda: _json_page(whole(status, recorded, past, keeps_history=keeps_history))
 
     async def decisions(self, request: web.Request) -> web.Response:
-        key = request.match_info["key"]
-        status = self._store.find(key)
+        return await self._detail(request, self._decisions)
+
+    def _decisions(self, status: ServiceStatus) -> Callable[[], Page]:
+        recorded = self._store.recorded(status.service.key)
+        return lambda: _json_page(views.decisions(recorded, status))
+
+    async def _detail(
+        self, request: web.Request, prepare: Callable[[ServiceStatus], Callable[[], Page]]
+    ) -> web.Response:
+        status = self._store.find(request.match_info["key"])
         if status is None:
-            return self._no_such_service()
-        recorded = self._store.recorded(key)
-        return _json(await asyncio.to_thread(views.decisions, recorded, status))
+            return await self._no_such_service()
+        return _page(await self._details.get((prepare.__name__, status.service.key), partial(prepare, status)))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream the changes of all services."""
@@ -303,19 +323,24 @@ class _Site:
         """Stream the changes of one service."""
         key = request.match_info["key"]
         if self._store.find(key) is None:
-            return self._no_such_service()
+            return await self._no_such_service()
         return await self._stream(request, partial(self._service_events.news, key))
 
     async def _stream(self, request: web.Request, news: Callable[[str], Awaitable[News | None]]) -> web.StreamResponse:
-        if self._listeners.is_full:
-            return _json({"error": f"{MOST_LISTENERS} event streams are open already: try again later"}, 503)
+        if not self._listeners.has_room(request):
+            return _json({"error": "too many event streams are open already: try again later"}, 503)
         if request.method == hdrs.METH_HEAD:
             return web.Response(content_type="text/event-stream")
         return await self._listeners.stream(request, news)
 
-    def _no_such_service(self) -> web.Response:
-        known = [status.service.key for status in self._store.statuses()]
-        return _json({"error": "no such service", "services": known}, 404)
+    async def _no_such_service(self) -> web.Response:
+        return _page(await self._overviews.get("unknown", self._unknown))
+
+    def _unknown(self) -> Callable[[], Page]:
+        statuses = self._store.statuses()
+        return lambda: _json_page(
+            {"error": "no such service", "services": [status.service.key for status in statuses]}, 404
+        )
 
 
 def _log() -> logging.Logger:
@@ -333,32 +358,22 @@ def _form(accept: str) -> Form:
     return Form.OPENMETRICS if "application/openmetrics-text" in accept else Form.TEXT
 
 
-def _probe(good: bool, body: Mapping[str, Any]) -> web.Response:
-    return _json(body, 200 if good else 503)
-
-
 def _json(body: Mapping[str, Any], status: int = 200) -> web.Response:
     return web.Response(text=as_json(body) + "\n", status=status, content_type="application/json")
 
 
-class MetricsPages:
-    """The rendered metrics, one page per format. One request at a time renders, in a thread."""
+def _json_page(body: Mapping[str, Any], status: int = 200) -> Page:
+    return Page(f"{paced_json(body)}\n".encode(), status)
 
-    def __init__(self, store: StatusStore, metrics: Metrics) -> None:
-        self._clock = store.clock
-        self._metrics = metrics
-        self._lock = asyncio.Lock()
-        self._pages: dict[tuple[Form, bool], tuple[float, bytes]] = {}
 
-    async def get(self, form: Form, *, packed: bool) -> bytes:
-        """Return the page, at most `FRESH_S` old."""
-        async with self._lock:
-            at, page = self._pages.get((form, packed), (None, b""))
-            now = self._clock()
-            if at is None or now - at >= FRESH_S:
-                page = await asyncio.to_thread(render, self._metrics.snapshot(), form, by_gzip=packed)
-                self._pages[form, packed] = now, page
-            return page
+def _page(page: Page) -> web.Response:
+    return web.Response(body=Pieces(page.body, "application/json; charset=utf-8"), status=page.status)
+
+
+def metrics_page(metrics: Metrics, form: Form, *, packed: bool) -> Callable[[], Page]:
+    """Take the present values, and return the rendering of the metrics."""
+    snapshot = metrics.snapshot()
+    return lambda: Page(render(snapshot, form, by_gzip=packed))
 
 
 # The `Host` names that the HTTP interface accepts: protection against DNS rebinding, where a foreign name resolves to

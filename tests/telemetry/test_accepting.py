@@ -96,7 +96,7 @@ def client(port: int) -> socket.socket:
 
 async def until(stages: dict[Stage, int], connections: OpenConnections) -> None:
     """Wait until the connections are in these stages."""
-    while Counter(one.stage for one in connections) != stages:  # noqa: ASYNC110 - no event tells of a stage
+    while Counter(one.stage for one in connections) != stages:  # noqa: ASYNC110 - no event reports a stage
         await asyncio.sleep(0)
 
 
@@ -212,7 +212,7 @@ async def test_a_handshake_that_fails_leaves_no_connection(contexts: tuple[ssl.S
 
 
 @on_both_loops
-async def test_a_client_without_room_is_told_so_without_tls() -> None:
+async def test_a_client_without_room_gets_a_refusal_without_tls() -> None:
     async with accepted() as (port, connections):
         held = []
         for _ in range(LIMITS.ordinary + LIMITS.reserved):

@@ -32,6 +32,7 @@ from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Snapshot, render
 from autoscaler.telemetry.page import assets, whole
 from autoscaler.telemetry.page.rows import row_of
+from autoscaler.telemetry.pages import FRESH_S
 from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY
 from tests.telemetry.polls import (
     SERVICE,
@@ -212,6 +213,7 @@ async def test_the_daemon_is_not_ready_while_every_service_fails_and_the_body_ha
         error = {"kind": "not_found", "text": "prod/orders-worker does not exist: check AUTOSCALER_SERVICE"}
         assert body["services"]["orders"]["error"] == error
         desk.record(decided(seen(), service=ServiceRef("bills", "prod", "bills")))
+        desk.clock.now += FRESH_S
         status, body = await answer(session, "/readyz")
     assert status == 200
     assert {key: service["state"] for key, service in body["services"].items()} == {"orders": "failing", "bills": "ok"}
@@ -295,7 +297,7 @@ async def test_scrapes_are_rendered_in_another_thread_and_at_most_once_a_second(
     async with site(desk) as session:
         await asyncio.gather(*(_read(session) for _ in range(5)))
         assert len(threads) == 1
-        desk.clock.now += web.FRESH_S
+        desk.clock.now += FRESH_S
         await _read(session)
     assert len(threads) == 2
     assert threading.main_thread() not in threads
