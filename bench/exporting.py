@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import statistics
 import time
 from dataclasses import replace
@@ -56,8 +57,8 @@ def exported(services: int = SERVICES) -> Exported:
 
 
 async def _exported(services: int) -> Exported:
-    _, metrics = _filled_store(services)
-    page = (await _page(metrics, packed=False)).body
+    _, metrics = filled_store(services)
+    page = gzip.decompress((await _page(metrics)).packed)
     runs = [await _scrape(metrics) for _ in range(RUNS)]
     seconds, snapshot_ms, late_ms, idle_ms = (statistics.median(column) for column in zip(*runs, strict=True))
     stretch_ms = statistics.median(_longest_stretch_ms(metrics) for _ in range(RUNS))
@@ -65,7 +66,7 @@ async def _exported(services: int) -> Exported:
     return Exported(seconds, snapshot_ms, stretch_ms, late_ms, idle_ms, len(page) / 1e6, series)
 
 
-def _filled_store(services: int) -> tuple[StatusStore, Metrics]:
+def filled_store(services: int) -> tuple[StatusStore, Metrics]:
     """Return busy services, each with two queues, learned estimates and one decision."""
     policy, memory, seen = world(60.0)
     seen = replace(seen, knowledge=Estimator(policy, seen, 10.0).see(policy, seen))
@@ -79,8 +80,8 @@ def _filled_store(services: int) -> tuple[StatusStore, Metrics]:
     return store, metrics
 
 
-async def _page(metrics: Metrics, *, packed: bool) -> Page:
-    return await Pages(time.monotonic).get("metrics", lambda: metrics_page(metrics, Form.TEXT, packed=packed))
+async def _page(metrics: Metrics) -> Page:
+    return await Pages(time.monotonic).get("metrics", lambda: metrics_page(metrics, Form.TEXT))
 
 
 async def _scrape(metrics: Metrics) -> tuple[float, float, float, float]:
@@ -88,7 +89,7 @@ async def _scrape(metrics: Metrics) -> tuple[float, float, float, float]:
     metrics.snapshot()
     snapshot_ms = 1_000 * (time.perf_counter() - began)
     idle_ms, _ = await _longest_delay(asyncio.sleep(FRESH_S / 4))
-    late_ms, seconds = await _longest_delay(_page(metrics, packed=True))
+    late_ms, seconds = await _longest_delay(_page(metrics))
     return seconds, snapshot_ms, late_ms, idle_ms
 
 

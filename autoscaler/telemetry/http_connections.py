@@ -1,8 +1,8 @@
 """The open connections of the HTTP interface: how many, from whom, and how far each has come.
 
 Invariant: before a client has sent a complete request, it costs one file descriptor and one TLS handshake at most, and
-both are bounded. At a limit the oldest connection without a request makes room for the new one, first of the client
-with the most connections, so that many silent clients do not keep others out. Some connections are reserved for health
+both are bounded. At a limit the oldest connection that is not used makes room for the new one, first of the client with
+the most connections, so that many silent clients do not keep others out. Some connections are reserved for health
 checks: an orchestrator stops a container whose health check fails.
 """
 
@@ -26,6 +26,9 @@ the SDK, and one client per throttle category and Region."""
 
 HEAD_S = 10.0
 """Seconds for a request head, from its first byte. The first one, and a TLS handshake: from the connect."""
+
+STALLED_S = 1.0
+"""Seconds without reading after which a connection can make room for a new one. A slow client reads more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +79,16 @@ def limits_for(files: int) -> ConnectionLimits:
 
 
 class Stage(Enum):
-    """How far a connection has come. `ARRIVED`: no complete TLS greeting, or without TLS no byte. `HANDSHAKE`: of TLS.
-    `OPEN`: no complete request yet. `BUSY`: a request is answered. `IDLE`: all its requests are answered. `REFUSED`: it
-    closes after the refusal.
+    """How far a connection has come. `ARRIVED`: no TLS handshake has begun. `HANDSHAKE`: it has not ended. `OPEN`: no
+    request is complete. `BUSY`: a request is answered. `STALLED`: the client does not read the response. `IDLE`: all
+    requests are answered. `REFUSED`: it closes after the refusal.
     """
 
     ARRIVED = auto()
     HANDSHAKE = auto()
     OPEN = auto()
     BUSY = auto()
+    STALLED = auto()
     IDLE = auto()
     REFUSED = auto()
 
@@ -102,6 +106,7 @@ class HttpConnection:
         self.stage = Stage.ARRIVED
         self.abort: Callable[[], None] = _nothing
         self._deadline = Deadline(HEAD_S)
+        self._since = asyncio.get_running_loop().time()
 
     def expect_head(self) -> None:
         """Drop the connection if a request head is not complete in time. A head that is expected already has no more
@@ -121,8 +126,16 @@ class HttpConnection:
         self._connections.release(self)
         self.abort = _nothing
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a request is being answered, and the client reads the response."""
+        is_stalled = asyncio.get_running_loop().time() - self._since > STALLED_S
+        return self.stage is Stage.BUSY or (self.stage is Stage.STALLED and not is_stalled)
+
     def become(self, stage: Stage) -> None:
+        """Begin this stage now."""
         self.stage = stage
+        self._since = asyncio.get_running_loop().time()
         if stage in {Stage.BUSY, Stage.REFUSED}:
             self._deadline.end()
         self._connections.moved(self)
@@ -173,10 +186,10 @@ class OpenConnections:
         """Return whether there is room. If not, drop another connection to make room. Remote peers replace no local
         connection.
         """
+        same = [other for other in self._open if other.client == one.client]
+        if not one.is_local and len(same) >= self.limits.per_address and not _drop_one(same):
+            return False
         others = [other for other in self._open if one.is_local or not other.is_local]
-        same = [other for other in others if other.client == one.client]
-        if not one.is_local and len(same) >= self.limits.per_address:
-            return _drop_one(same)
         ordinary = [other for other in others if not other.is_for_health]
         if sum(not other.is_for_health for other in self._open) < self.limits.ordinary or _drop_one(ordinary):
             return True
@@ -186,18 +199,21 @@ class OpenConnections:
 
 
 def _drop_one(among: Sequence[HttpConnection]) -> bool:
-    """Drop the connection that is missed least, and return whether there is one: a refused one, then one without a
-    request, then an idle one; of these, one of the client with the most connections; of these, the oldest.
+    """Drop the connection that is missed least, and return whether there is one: of the client with the most
+    connections, a refused one, then an idle or stalled one, then one without a request; of these, the oldest.
+
+    A client whose idle connection is closed connects again. Connections without a request would otherwise make room for
+    each other: next to 200 idle ones, a new one would be dropped before its request arrives.
     """
     counts = Counter(one.client for one in among)
-    unused = (one for one in among if one.stage is not Stage.BUSY)
-    found = min(unused, key=lambda one: (_RANKS.get(one.stage, 1), -counts[one.client]), default=None)
+    unused = (one for one in among if not one.is_in_use)
+    found = min(unused, key=lambda one: (-counts[one.client], _RANKS.get(one.stage, 2)), default=None)
     if found is not None:
         found.drop()
     return found is not None
 
 
-_RANKS = {Stage.REFUSED: 0, Stage.IDLE: 2}
+_RANKS = {Stage.REFUSED: 0, Stage.IDLE: 1, Stage.STALLED: 1}
 
 
 class Deadline:

@@ -20,7 +20,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from autoscaler.ports import Category, ServiceRef
 from autoscaler.telemetry.families import FAMILIES, Family, MetricKind, Source
 from autoscaler.telemetry.own import OUTCOMES, OWN, Histogram, Snapshot
-from autoscaler.telemetry.pages import NAP_S
+from autoscaler.telemetry.pages import GZIP, NAP_S
 from autoscaler.telemetry.samples import ScrapeView
 from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
 from autoscaler.telemetry.tally import CALL_FAILURES, ServiceTally, Spending
@@ -32,9 +32,6 @@ from autoscaler.telemetry.tally import CALL_FAILURES, ServiceTally, Spending
 
 LINES = 1_000
 """Lines after which the thread sleeps for `NAP_S`: about a millisecond of work."""
-
-GZIP = 31
-"""The `wbits` value of zlib for a gzip header and trailer."""
 
 SPECIAL = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 

@@ -37,7 +37,7 @@ from autoscaler.telemetry.http_connections import (
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Metrics, render
 from autoscaler.telemetry.page import POLICY, EventStream, Listeners, News, Rows, assets, whole
-from autoscaler.telemetry.pages import Page, Pages, Pieces, paced_json
+from autoscaler.telemetry.pages import PIECES_AT_ONCE, Page, Pages, Pieces, paced_json
 from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
 
 KEEP_ALIVE_S = 75.0
@@ -89,7 +89,7 @@ async def serve(
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     connections = OpenConnections(limits or limits_within_files())
-    guard = Guard(lambda: _Handler(cast("web.Server", runner.server), guard, headers), headers)
+    guard = Guard(lambda: _GuardedHandler(cast("web.Server", runner.server), guard, headers), headers)
     try:
         sockets = await _listening(host, port)
         listener = Acceptor(sockets, connections, guard.protocol, access.tls, guard.full)
@@ -101,7 +101,7 @@ async def serve(
         await runner.cleanup()
 
 
-class _Handler(web.RequestHandler):
+class _GuardedHandler(web.RequestHandler):
     """The handler of a connection behind its guard. It notifies the guard when a response is complete."""
 
     def __init__(self, server: web.Server, guard: Guard, headers: Mapping[str, str]) -> None:
@@ -117,6 +117,12 @@ class _Handler(web.RequestHandler):
             return await super().finish_response(request, resp, start_time)
         finally:
             self._guard.response_sent(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Discard a request that was not begun: aiohttp would begin it with an error, which is logged."""
+        if self._messages and self._task_handler is not None:
+            self._task_handler.cancel()
+        super().connection_lost(exc)
 
     def handle_error(self, *arguments: Any, **options: Any) -> web.StreamResponse:
         """Return the response to a request that cannot be parsed. The hooks of the application do not apply to it."""
@@ -247,6 +253,7 @@ class _Site:
         self._store = store
         self._metrics = metrics
         self._scrapes, self._overviews, self._details = (Pages(store.clock) for _ in range(3))
+        self._turns = asyncio.Semaphore(PIECES_AT_ONCE)
         self._hung_after_s = hung_after_s
         self._listeners = Listeners()
         self._rows = Rows(store, hung_after_s)
@@ -265,15 +272,15 @@ class _Site:
         headers = {hdrs.VARY: "Accept, Accept-Encoding"}
         if packed:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
-        page = await self._scrapes.get((form, packed), lambda: metrics_page(self._metrics, form, packed=packed))
-        return web.Response(body=Pieces(page.body, form.value), headers=headers)
+        page = await self._scrapes.get(form, lambda: metrics_page(self._metrics, form))
+        return web.Response(body=Pieces(page, self._turns, form.value, packed=packed), headers=headers)
 
     async def health(self, _request: web.Request) -> web.Response:
         good, body = views.health(self._store, self._hung_after_s)
         return _json(body, 200 if good else 503)
 
     async def readiness(self, _request: web.Request) -> web.Response:
-        return _page(await self._overviews.get("readiness", self._readiness))
+        return self._page(await self._overviews.get("readiness", self._readiness))
 
     def _readiness(self) -> Callable[[], Page]:
         statuses, now = self._store.statuses(), self._store.clock()
@@ -285,7 +292,7 @@ class _Site:
         return rendered
 
     async def services(self, _request: web.Request) -> web.Response:
-        return _page(await self._overviews.get("services", self._services))
+        return self._page(await self._overviews.get("services", self._services))
 
     def _services(self) -> Callable[[], Page]:
         store = self._store
@@ -313,7 +320,7 @@ class _Site:
         status = self._store.find(request.match_info["key"])
         if status is None:
             return await self._no_such_service()
-        return _page(await self._details.get((prepare.__name__, status.service.key), partial(prepare, status)))
+        return self._page(await self._details.get((prepare.__name__, status.service.key), partial(prepare, status)))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream the changes of all services."""
@@ -333,8 +340,11 @@ class _Site:
             return web.Response(content_type="text/event-stream")
         return await self._listeners.stream(request, news)
 
+    def _page(self, page: Page) -> web.Response:
+        return web.Response(body=Pieces(page, self._turns, "application/json; charset=utf-8"), status=page.status)
+
     async def _no_such_service(self) -> web.Response:
-        return _page(await self._overviews.get("unknown", self._unknown))
+        return self._page(await self._overviews.get("unknown", self._unknown))
 
     def _unknown(self) -> Callable[[], Page]:
         statuses = self._store.statuses()
@@ -363,17 +373,15 @@ def _json(body: Mapping[str, Any], status: int = 200) -> web.Response:
 
 
 def _json_page(body: Mapping[str, Any], status: int = 200) -> Page:
-    return Page(f"{paced_json(body)}\n".encode(), status)
+    return Page.of(f"{paced_json(body)}\n".encode(), status)
 
 
-def _page(page: Page) -> web.Response:
-    return web.Response(body=Pieces(page.body, "application/json; charset=utf-8"), status=page.status)
-
-
-def metrics_page(metrics: Metrics, form: Form, *, packed: bool) -> Callable[[], Page]:
-    """Take the present values, and return the rendering of the metrics."""
+def metrics_page(metrics: Metrics, form: Form) -> Callable[[], Page]:
+    """Take the present values, and return the rendering of the metrics. Their plain text is never complete in memory:
+    a thousand services have 16 MB.
+    """
     snapshot = metrics.snapshot()
-    return lambda: Page(render(snapshot, form, by_gzip=packed))
+    return lambda: Page(render(snapshot, form, by_gzip=True))
 
 
 # The `Host` names that the HTTP interface accepts: protection against DNS rebinding, where a foreign name resolves to

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from autoscaler.telemetry import guard, http_connections, serve
-from autoscaler.telemetry.http_connections import ConnectionLimits, HttpConnection, OpenConnections
+from autoscaler.telemetry.http_connections import ConnectionLimits, HttpConnection, OpenConnections, Stage
 from tests.telemetry.polls import holding
 from tests.telemetry.test_web import HUNG_AFTER_S, desk_with
 
@@ -158,8 +158,12 @@ async def test_a_connection_whose_client_does_not_read_is_aborted(monkeypatch: p
     protocol = guard.Guard(lambda: inner, {}).protocol(admitted(connections))
     assert isinstance(protocol, guard.Guarded)
     protocol.connection_made(transport)
+    protocol.connection.become(Stage.BUSY)
     protocol.pause_writing()
+    stages = [protocol.connection.stage]
     protocol.resume_writing()
+    stages.append(protocol.connection.stage)
+    assert stages == [Stage.STALLED, Stage.BUSY]
     await asyncio.sleep(0.1)
     assert not transport.aborted
     protocol.pause_writing()

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autoscaler.telemetry import http_connections
@@ -68,7 +68,7 @@ async def test_when_every_connection_is_busy_further_ones_are_for_health_checks_
     assert not any(one.is_aborted for one in held)
 
 
-async def test_at_the_limit_a_connection_without_a_request_makes_room_before_an_idle_one() -> None:
+async def test_at_the_limit_an_idle_connection_makes_room_before_one_without_a_request() -> None:
     connections = OpenConnections(ConnectionLimits(9))  # 7 ordinary ones, 2 of one address
     stages = (Stage.IDLE, Stage.BUSY, Stage.OPEN, Stage.ARRIVED, Stage.HANDSHAKE, Stage.REFUSED)
     local, *held = [Client(connections, LOCAL, Stage.OPEN)] + [
@@ -78,7 +78,7 @@ async def test_at_the_limit_a_connection_without_a_request_makes_room_before_an_
     for number in range(5):
         assert not Client(connections, f"10.0.1.{number}").is_for_health
         dropped.append([stage for stage, one in zip(stages, held, strict=True) if one.is_aborted])
-    expected = [Stage.REFUSED, Stage.OPEN, Stage.ARRIVED, Stage.HANDSHAKE, Stage.IDLE]
+    expected = [Stage.REFUSED, Stage.IDLE, Stage.OPEN, Stage.ARRIVED, Stage.HANDSHAKE]
     assert [set(one) for one in dropped] == [set(expected[: number + 1]) for number in range(5)]
     assert Client(connections, "10.0.2.1").is_for_health, "it replaces neither a busy connection nor a local one"
     assert not local.is_aborted
@@ -88,11 +88,38 @@ async def test_at_the_limit_a_connection_without_a_request_makes_room_before_an_
 
 async def test_the_client_with_the_most_connections_makes_room_first() -> None:
     connections = OpenConnections(ConnectionLimits(20))  # 18 ordinary ones, 5 of one address
-    lonely = Client(connections, "10.0.0.2", Stage.OPEN)
-    many = [Client(connections, "10.0.0.1", Stage.OPEN) for _ in range(5)]
+    lonely = Client(connections, "10.0.0.2", Stage.IDLE)
+    many = [Client(connections, "10.0.0.1", Stage.OPEN) for _ in range(5)]  # also before the idle one of another
     others = [Client(connections, f"10.0.1.{number}") for number in range(12)]
     assert not Client(connections, "10.0.0.3").is_refused
     assert [one.is_aborted for one in (lonely, *many, *others)] == [False, True] + [False] * 16
+
+
+async def test_a_new_connection_is_kept_until_its_request_arrives_while_many_idle_ones_are_open() -> None:
+    connections = OpenConnections(LIMITS)
+    for _ in range(LIMITS.ordinary):
+        Client(connections, LOCAL, Stage.IDLE)
+    waiting = Client(connections, LOCAL, Stage.ARRIVED)
+    for _ in range(LIMITS.ordinary - 1):
+        Client(connections, LOCAL, Stage.ARRIVED)
+    assert not waiting.is_aborted
+    Client(connections, LOCAL, Stage.ARRIVED)
+    assert waiting.is_aborted
+
+
+async def test_a_client_that_does_not_read_makes_room_after_a_second_and_a_slow_one_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connections = OpenConnections(ConnectionLimits(6))
+    slow, silent = (Client(connections, f"10.0.0.{number}", Stage.STALLED) for number in range(2))
+    busy = [Client(connections, f"10.0.1.{number}") for number in range(2)]
+    assert Client(connections, "10.0.2.1").is_for_health, "they have just stalled"
+    monkeypatch.setattr(http_connections, "STALLED_S", 0.05)
+    await asyncio.sleep(0.1)
+    for stage in (Stage.BUSY, Stage.STALLED):  # it has read something
+        _known(slow).become(stage)
+    assert not Client(connections, "10.0.2.2").is_for_health
+    assert [one.is_aborted for one in (slow, silent, *busy)] == [False, True, False, False]
 
 
 async def test_an_idle_connection_that_was_used_recently_makes_room_last() -> None:
@@ -162,6 +189,7 @@ EVENTS = st.lists(
 
 
 @given(most=st.integers(4, 20), events=EVENTS)
+@example(most=4, events=[(REMOTE, Stage.BUSY), ("10.0.0.2", Stage.BUSY), ("10.0.0.3", Stage.IDLE)] * 2)
 def test_no_sequence_of_connections_exceeds_a_limit_and_none_that_is_busy_is_dropped(
     most: int, events: list[tuple[str, Stage]]
 ) -> None:
@@ -174,7 +202,8 @@ def test_no_sequence_of_connections_exceeds_a_limit_and_none_that_is_busy_is_dro
             assert sum(not one.is_for_health for one in kept) <= connections.limits.ordinary
             of_clients = Counter(_known(one).client for one in kept if not _known(one).is_local)
             assert max(of_clients.values(), default=0) <= connections.limits.per_address
-        assert not any(one.is_aborted and one.connection and one.connection.stage is Stage.BUSY for one in clients)
+        used = {Stage.BUSY, Stage.STALLED}
+        assert not any(one.is_aborted and one.connection and one.connection.stage in used for one in clients)
 
     asyncio.run(play())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import Callable
@@ -20,10 +21,14 @@ from tests.telemetry.polls import FixedClock, JournalDesk, holding
 from tests.telemetry.test_web import HUNG_AFTER_S, desk_with, site
 
 
+def body_of(page: Page) -> bytes:
+    return gzip.decompress(page.packed)
+
+
 def numbered(made: list[threading.Thread]) -> Callable[[], Page]:
     def render() -> Page:
         made.append(threading.current_thread())
-        return Page(str(len(made)).encode())
+        return Page.of(str(len(made)).encode())
 
     return render
 
@@ -31,7 +36,7 @@ def numbered(made: list[threading.Thread]) -> Callable[[], Page]:
 async def test_concurrent_requests_share_one_rendering_in_another_thread() -> None:
     shared, made = Pages(FixedClock()), list[threading.Thread]()
     found = await asyncio.gather(*(shared.get("a", lambda: numbered(made)) for _ in range(50)))
-    assert {page.body for page in found} == {b"1"}
+    assert {body_of(page) for page in found} == {b"1"}
     assert len(made) == 1
     assert made[0] is not threading.main_thread()
 
@@ -42,8 +47,8 @@ async def test_a_page_is_rendered_again_after_a_second_and_other_pages_are_their
     bodies = []
     for passed_s in (0.0, FRESH_S - 0.01, 0.01):
         clock.now += passed_s
-        bodies.append((await shared.get("a", lambda: numbered(made))).body)
-    bodies.append((await shared.get("b", lambda: numbered(made))).body)
+        bodies.append(body_of(await shared.get("a", lambda: numbered(made))))
+    bodies.append(body_of(await shared.get("b", lambda: numbered(made))))
     assert bodies == [b"1", b"1", b"2", b"3"]
 
 
@@ -91,7 +96,7 @@ async def test_a_rendering_that_fails_is_repeated_by_the_next_request() -> None:
 
     with pytest.raises(RuntimeError):
         await shared.get("a", lambda: fail)
-    assert (await shared.get("a", lambda: lambda: Page(b"x"))).body == b"x"
+    assert body_of(await shared.get("a", lambda: lambda: Page.of(b"x"))) == b"x"
 
 
 def test_a_thread_sleeps_after_each_millisecond_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,8 +169,10 @@ class _Writer(aiohttp.abc.AbstractStreamWriter):
         self.pieces: list[bytes] = []
         self._reads = reads
 
-    async def write(self, chunk: Any) -> None:
+    async def write(self, chunk: Any, *, drain: bool = True) -> None:
         self.pieces.append(bytes(chunk))
+        if drain:
+            await self.drain()
 
     async def drain(self) -> None:
         if not self._reads:
@@ -180,21 +187,41 @@ class _Writer(aiohttp.abc.AbstractStreamWriter):
     def enable_chunking(self) -> None: ...
 
 
-BODY = bytes(range(256)) * (3 * PIECE_BYTES // 256) + b"end"
+@given(body=st.binary(max_size=1_000), times=st.integers(1, 500), packed=st.booleans())
+def test_a_body_is_sent_whole_in_pieces_that_are_not_too_large(body: bytes, times: int, packed: bool) -> None:
+    page, writer = Page.of(body * times), _Writer(reads=True)
+    pieces = Pieces(page, asyncio.Semaphore(1), "text/plain", packed=packed)
+    asyncio.run(pieces.write(writer))
+    sent = b"".join(writer.pieces)
+    assert len(sent) == pieces.size
+    assert (gzip.decompress(sent) if packed else sent) == body * times
+    assert max(map(len, writer.pieces), default=0) <= PIECE_BYTES
 
 
-async def test_a_body_is_sent_in_pieces_and_a_client_that_does_not_read_gets_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    reading = _Writer(reads=True)
-    await Pieces(BODY, "text/plain").write(reading)
-    assert b"".join(reading.pieces) == BODY
-    assert [len(piece) for piece in reading.pieces] == [PIECE_BYTES] * 3 + [3]
-    monkeypatch.setattr(pages, "SENT_WITHIN_S", 0.05)
-    silent = _Writer(reads=False)
-    with pytest.raises(aiohttp.ClientConnectionResetError):
-        await Pieces(BODY, "text/plain").write(silent)
+LARGE = Page.of(bytes(range(256)) * (10 * PIECE_BYTES // 256))
+
+
+async def test_a_client_that_does_not_read_gets_one_piece_and_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns, silent, reading = asyncio.Semaphore(1), _Writer(reads=False), _Writer(reads=True)
+    sending = asyncio.create_task(Pieces(LARGE, turns, "text/plain").write(silent))
+    await Pieces(LARGE, turns, "text/plain").write(reading)
     assert len(silent.pieces) == 1
+    sending.cancel()
+    monkeypatch.setattr(pages, "SENT_WITHIN_S", 0.05)
+    with pytest.raises(aiohttp.ClientConnectionResetError):
+        await Pieces(LARGE, turns, "text/plain").write(_Writer(reads=False))
+
+
+async def test_of_many_responses_a_few_pieces_are_sent_in_a_cycle_of_the_event_loop() -> None:
+    turns, writers = asyncio.Semaphore(2), [_Writer(reads=True) for _ in range(20)]
+    sending = [asyncio.create_task(Pieces(LARGE, turns, "text/plain").write(each)) for each in writers]
+    before, most = 0, 0
+    while not all(each.done() for each in sending):
+        await asyncio.sleep(0)
+        after = sum(len(each.pieces) for each in writers)
+        before, most = after, max(most, after - before)
+    assert before >= 20 * 10
+    assert most <= 2
 
 
 async def test_a_large_response_arrives_whole_and_one_that_is_not_read_is_cut_off(
