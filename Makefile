@@ -113,6 +113,7 @@ bench-many: venv ## measure the daemon with ten thousand services, bursts, throt
 
 soak: venv ## run 50 services for 30 minutes while a tenth of AWS's answers is damaged; fails if files or memory grow
 	$(BIN)/python -m bench.enduring
+
 flood: venv ## measure the HTTP server under floods of 1,000 hostile clients of each kind (about 4 minutes); writes docs/flood.md
 	$(BIN)/python -m bench.flooding
 
