@@ -89,7 +89,7 @@ async def serve(
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     connections = OpenConnections(limits or limits_within_files())
-    guard = Guard(lambda: _GuardedHandler(cast("web.Server", runner.server), guard, headers), headers)
+    guard = Guard(lambda: GuardedHandler(cast("web.Server", runner.server), guard, headers), headers)
     try:
         sockets = await _listening(host, port)
         listener = Acceptor(sockets, connections, guard.protocol, access.tls, guard.full)
@@ -101,7 +101,7 @@ async def serve(
         await runner.cleanup()
 
 
-class _GuardedHandler(web.RequestHandler):
+class GuardedHandler(web.RequestHandler):
     """The handler of a connection behind its guard. It notifies the guard when a response is complete."""
 
     def __init__(self, server: web.Server, guard: Guard, headers: Mapping[str, str]) -> None:

@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import pytest
+from aiohttp import web
 
 from autoscaler.telemetry import guard, http_connections, serve
 from autoscaler.telemetry.http_connections import ConnectionLimits, HttpConnection, OpenConnections, Stage
+from autoscaler.telemetry.web import GuardedHandler
 from tests.telemetry.polls import holding
 from tests.telemetry.test_web import HUNG_AFTER_S, desk_with
 
@@ -202,12 +204,29 @@ class _Transport(asyncio.Transport):
         super().__init__({"peername": (peer, 1)})
         self.ended = asyncio.Event()
 
+    def close(self) -> None: ...
+
     @property
     def aborted(self) -> bool:
         return self.ended.is_set()
 
     def abort(self) -> None:
         self.ended.set()
+
+
+async def test_a_request_whose_connection_is_lost_before_it_is_begun_ends_without_an_error() -> None:
+    async def respond(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response()
+
+    handler = GuardedHandler(web.Server(respond), guard.Guard(_Recorder, {}), {})
+    handler.connection_made(_Transport())
+    await asyncio.sleep(0)
+    handling = handler._task_handler
+    assert handling is not None
+    handler.data_received(REQUEST)
+    handler.connection_lost(None)
+    await asyncio.wait([handling], timeout=20)
+    assert handling.cancelled()
 
 
 async def test_tls_records_can_be_read_into_slices_of_the_buffer() -> None:
