@@ -19,7 +19,7 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.telemetry import accepting
+from autoscaler.telemetry import accepting, http_connections
 from autoscaler.telemetry.accepting import Acceptor, Greeting, Progress, listening_sockets
 from autoscaler.telemetry.http_connections import ConnectionLimits, HttpConnection, OpenConnections, Stage
 from tests.telemetry.certificates import write_certificate
@@ -191,8 +191,9 @@ async def test_handshakes_that_do_not_end_are_bounded_and_others_are_served(
 @on_both_loops
 @pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x00", b"\x16\x03\x01\xff\xff", b""])
 async def test_a_client_that_does_not_speak_tls_is_closed(
-    contexts: tuple[ssl.SSLContext, ssl.SSLContext], sent: bytes
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext], sent: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(http_connections, "HEAD_S", 1_000.0)  # at once, not at the deadline
     async with accepted(contexts[0]) as (port, connections):
         one = client(port)
         await asyncio.get_running_loop().sock_sendall(one, sent)
