@@ -1,6 +1,6 @@
 # Every target builds the environment that it needs. Only Python 3.11, 3.12 or 3.13 and make are required.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants erlang scorecard sensitivity robustness utilization skill bench bench-many soak baseline lock clean
+.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants erlang scorecard sensitivity robustness utilization skill bench bench-many flood soak baseline lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
@@ -113,6 +113,9 @@ bench-many: venv ## measure the daemon with ten thousand services, bursts, throt
 
 soak: venv ## run 50 services for 30 minutes while a tenth of AWS's answers is damaged; fails if files or memory grow
 	$(BIN)/python -m bench.enduring
+
+flood: venv ## measure the HTTP server under floods of 1,000 hostile clients of each kind (about 4 minutes); writes docs/flood.md
+	$(BIN)/python -m bench.flooding
 
 baseline: venv ## record names and behavior in OUT=FOLDER (JOURNAL=, RENAMES=, TRACES=), or compare BEFORE= AFTER= (about 4 minutes)
 	@test -n "$(OUT)$(BEFORE)" || { echo "make baseline: set OUT=FOLDER to record, or BEFORE=FOLDER AFTER=FOLDER to compare two recordings" >&2; exit 2; }

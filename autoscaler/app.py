@@ -34,6 +34,7 @@ from autoscaler.telemetry import (
     StatusStore,
     log_to_stdout,
     logger,
+    raise_file_limit,
     read_access,
     serve,
 )
@@ -60,6 +61,7 @@ def run(config: Config, environ: Mapping[str, str]) -> None:
     Raises `ConfigError` if the daemon cannot listen on its HTTP address.
     """
     with log_to_stdout(config.log_format, config.log_level, time.time) as lines:
+        raise_file_limit()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,6 +1,7 @@
 """The output of the daemon: the log, the metrics, and the HTTP interface with its pages."""
 
 from autoscaler.telemetry.access import read_access
+from autoscaler.telemetry.http_connections import raise_file_limit
 from autoscaler.telemetry.journal import LoggedJournal, SettingsLog
 from autoscaler.telemetry.logs import log_to_stdout, logger
 from autoscaler.telemetry.metrics import Metrics
@@ -15,6 +16,7 @@ __all__ = [
     "StatusStore",
     "log_to_stdout",
     "logger",
+    "raise_file_limit",
     "read_access",
     "serve",
 ]

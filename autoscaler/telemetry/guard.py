@@ -1,33 +1,30 @@
-"""Limit the connections of the HTTP interface: their number, the time for a request and a response, and request size.
+"""Limit one connection of the HTTP interface: the time for a request and a response, and the size of a request.
 
 Invariant: a connection with an unfinished request head, or one whose client does not read the response, is closed
-within a bounded time. (The server itself closes connections that are idle between requests.) Some connections are
-reserved for loopback: a health check from the same machine is accepted even if remote clients use all others.
+within a bounded time. (The server itself closes connections that are idle between requests.) `http_connections.py`
+limits the number of connections.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import cast
 
-MOST_CONNECTIONS = 256
-"""Further connections get a 503 response only: file descriptors are needed for AWS."""
+from autoscaler.telemetry.http_connections import Deadline, HttpConnection, Stage
 
-RESERVED_FOR_LOOPBACK = 16
-"""Connections that only loopback peers may use: an orchestrator stops a container whose health check fails."""
-
-MOST_PER_ADDRESS = 64
-"""Connections from one address, except loopback. Four addresses are needed to use all that are not reserved."""
-
-HEAD_S = 10.0
-"""Seconds for a request head, from its first byte. The first one, and a TLS handshake: from the connect."""
+HEALTH = "/healthz"
+"""The path of the health check."""
 
 STALLED_S = 10.0
 """Seconds that the client may read nothing after the write buffers are full."""
+
+REQUESTS_AT_ONCE = 4
+"""Requests that are begun in one cycle of the event loop, and as many health checks: about 3 ms together."""
 
 READ_BYTES = 16_384
 """Bytes of one read from a connection."""
@@ -38,82 +35,74 @@ LINGER_S = 1.0
 LINGER_BYTES = 4 * 2**20
 """Bytes of a refused request, or of a body, that are discarded before the connection is aborted."""
 
-FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\nContent-Type: text/plain\r\n"
-    b"Content-Length: 21\r\n\r\ntoo many connections\n"
-)
 
+class Guard:
+    """Makes guarded protocols. `headers`: those of the responses that no handler makes. Requests are passed on a few at
+    a time, so that a burst of them does not delay a poll.
+    """
 
-class ConnectionGuard:
-    """The open connections, with their limits."""
+    def __init__(self, handlers: Callable[[], asyncio.Protocol], headers: Mapping[str, str]) -> None:
+        self._handlers = handlers
+        self._headers = headers
+        self._guarded: dict[asyncio.BaseTransport, Guarded] = {}
+        self._due: tuple[deque[Callable[[], None]], ...] = deque(), deque()
+        """Requests that are not begun yet: health checks, and others."""
 
-    def __init__(self) -> None:
-        self._open: dict[asyncio.BaseTransport, _Guarded] = {}
+    @property
+    def full(self) -> bytes:
+        """The response to a client for which there is no connection."""
+        return FULL.response(self._headers)
 
-    def guarded(self, handlers: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.BaseProtocol]:
-        """Return a factory of guarded protocols, each with a protocol from `handlers` behind it."""
-        return lambda: _Guarded(handlers, self)
-
-    def head_received(self, transport: asyncio.BaseTransport | None) -> None:
-        """Record that the head of a request is complete on this connection."""
-        if transport in self._open:
-            self._open[transport].head_received()
+    def protocol(self, connection: HttpConnection) -> asyncio.BaseProtocol:
+        """Return the protocol of an accepted connection, with a handler behind it."""
+        return Guarded(self._handlers(), self, connection)
 
     def response_sent(self, transport: asyncio.BaseTransport | None) -> None:
         """Record that the request on this connection is answered."""
-        if transport in self._open:
-            self._open[transport].response_sent()
+        if transport in self._guarded:
+            self._guarded[transport].response_sent()
 
-    def admit(self, transport: asyncio.BaseTransport, one: _Guarded) -> bool:
-        """Return whether the connection is accepted. An accepted one counts until `release`."""
-        admitted = self._has_room(one)
-        if admitted:
-            self._open[transport] = one
-        return admitted
+    def is_for_health(self, transport: asyncio.BaseTransport | None) -> bool:
+        """Return whether the connection is reserved for one health check."""
+        return transport in self._guarded and self._guarded[transport].connection.is_for_health
 
-    def release(self, transport: asyncio.BaseTransport) -> None:
-        """Stop counting the connection."""
-        self._open.pop(transport, None)
+    def add(self, transport: asyncio.BaseTransport, one: Guarded) -> None:
+        self._guarded[transport] = one
 
-    def _has_room(self, one: _Guarded) -> bool:
-        """Return whether there is room. If not, close the oldest connection that has no request, to make room."""
-        others = self._open.values()
-        if one.is_local:
-            return len(others) < MOST_CONNECTIONS or self._drop(others)
-        same = [other for other in others if other.peer == one.peer]
-        if len(same) >= MOST_PER_ADDRESS:
-            return self._drop(same)
-        return len(others) < MOST_CONNECTIONS - RESERVED_FOR_LOOPBACK or self._drop(
-            each for each in others if not each.is_local
-        )
+    def remove(self, transport: asyncio.BaseTransport) -> None:
+        self._guarded.pop(transport, None)
 
-    def _drop(self, among: Iterable[_Guarded]) -> bool:
-        idle = next((one for one in among if not one.has_requested), None)
-        if idle is not None:
-            idle.drop()
-        return idle is not None
+    def schedule(self, begin: Callable[[], None], *, is_health_check: bool) -> None:
+        """Begin a request in one of the next cycles of the event loop. Health checks do not wait for other requests."""
+        if not any(self._due):
+            asyncio.get_running_loop().call_soon(self._begin_some)
+        self._due[0 if is_health_check else 1].append(begin)
+
+    def _begin_some(self) -> None:
+        for due in self._due:
+            for _ in range(min(REQUESTS_AT_ONCE, len(due))):
+                due.popleft()()
+        if any(self._due):
+            asyncio.get_running_loop().call_soon(self._begin_some)
+
+    def rejection(self, refusal: RejectedRequest) -> bytes:
+        """Return the whole response."""
+        return refusal.response(self._headers)
 
 
-class _Refusal(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        writable = cast("asyncio.WriteTransport", transport)
-        writable.write(FULL)
-        writable.close()
-
-
-class _Guarded(asyncio.BufferedProtocol):
-    """The protocol of a connection, with limits of time and size. `peer`: its address (empty: unknown).
+class Guarded(asyncio.BufferedProtocol):
+    """The protocol of a connection, with limits of time and size.
 
     The handler behind it gets one complete request head at a time, and the next one after its response. Further data
     from the client is not read. So a connection holds at most one head and one buffer of `READ_BYTES`.
     """
 
-    def __init__(self, handlers: Callable[[], asyncio.Protocol], connections: ConnectionGuard) -> None:
-        self._handlers = handlers
-        self._connections = connections
-        self._head_deadline = _Deadline(HEAD_S)
-        self._write_deadline = _Deadline(STALLED_S)
-        self._close_deadline = _Deadline(LINGER_S)
+    def __init__(self, inner: asyncio.Protocol, guard: Guard, connection: HttpConnection) -> None:
+        self._inner = inner
+        self._guard = guard
+        self.connection = connection
+        self._write_deadline = Deadline(STALLED_S)
+        self._close_deadline = Deadline(LINGER_S)
         self._buffer = memoryview(b"")
         self._head = Head()
         self._held = b""
@@ -121,28 +110,18 @@ class _Guarded(asyncio.BufferedProtocol):
         self._is_lost = False
         self._discards = False
         self._discarded = 0
-        self.has_requested = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self.peer = str((transport.get_extra_info("peername") or [""])[0])
-        self.is_local = is_loopback(self.peer)
-        self._inner = self._handlers() if self._connections.admit(transport, self) else _Refusal()
-        self._head_deadline.begin(self._transport)
+        self.connection.abort = self._transport.abort
+        self.connection.become(Stage.OPEN)
+        self._guard.add(transport, self)
         self._inner.connection_made(transport)
-
-    def drop(self) -> None:
-        """Abort the connection, and stop counting it immediately."""
-        self._connections.release(self._transport)
-        self._transport.abort()
-
-    def head_received(self) -> None:
-        self.has_requested = True
-        self._head_deadline.end()
 
     def response_sent(self) -> None:
         """The request is answered. The next one may follow."""
         self._is_busy = False
+        self.connection.become(Stage.IDLE)
         if self._held:
             asyncio.get_running_loop().call_soon(self._resume)
 
@@ -171,7 +150,7 @@ class _Guarded(asyncio.BufferedProtocol):
         if self._is_busy:
             self._hold(data)
             return
-        self._head_deadline.begin(self._transport)
+        self.connection.expect_head()
         match self._head.feed(data):
             case RejectedRequest() as refusal:
                 self._refuse(refusal, len(data))
@@ -179,14 +158,23 @@ class _Guarded(asyncio.BufferedProtocol):
                 self._pass_on(head, rest)
 
     def _pass_on(self, head: bytes, rest: bytes) -> None:
-        self._is_busy, self._discards = True, self._head.has_body
-        self._head = Head()
-        if self._discards:
+        has_body, self._head = self._head.has_body, Head()
+        is_health_check = _is_health_check(head)
+        if self.connection.is_for_health and not is_health_check:
+            self._refuse(FULL, len(rest))
+            return
+        self.connection.become(Stage.BUSY)
+        self._is_busy, self._discards = True, has_body
+        if has_body:
             self._discard(len(rest))
         elif rest:
             self._hold(rest)
-        self._inner.data_received(head)
-        _break_cycle(self._inner)
+        self._guard.schedule(partial(self._handle, head), is_health_check=is_health_check)
+
+    def _handle(self, head: bytes) -> None:
+        if not self._is_lost:
+            self._inner.data_received(head)
+            _break_cycle(self._inner)
 
     def _hold(self, data: bytes) -> None:
         """Store data that arrived early, and pause reading. A transport that still delivers data is aborted."""
@@ -205,9 +193,9 @@ class _Guarded(asyncio.BufferedProtocol):
         connection, and most clients would not receive the response.
         """
         self._discards, self._head = True, Head()
-        self._head_deadline.end()
-        self._close_deadline.begin(self._transport)
-        self._transport.write(refusal.response)
+        self.connection.become(Stage.REFUSED)
+        self._close_deadline.begin(self._transport.abort)
+        self._transport.write(self._guard.rejection(refusal))
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._discard(size)
@@ -216,16 +204,20 @@ class _Guarded(asyncio.BufferedProtocol):
         return self._inner.eof_received()
 
     def pause_writing(self) -> None:
-        self._write_deadline.begin(self._transport)
+        self._write_deadline.begin(self._transport.abort)
+        if self.connection.stage is Stage.BUSY:
+            self.connection.become(Stage.STALLED)
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
         self._write_deadline.end()
+        if self.connection.stage is Stage.STALLED:
+            self.connection.become(Stage.BUSY)
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.release(self._transport)
-        self._head_deadline.end()
+        self.connection.release()
+        self._guard.remove(self._transport)
         self._write_deadline.end()
         self._close_deadline.end()
         self._held, self._is_lost = b"", True
@@ -245,30 +237,8 @@ def _break_cycle(handler: asyncio.Protocol) -> None:
             error.__traceback__ = None
 
 
-class _Deadline:
-    """A timer that aborts the connection if it is not ended in time."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._timer: asyncio.TimerHandle | None = None
-
-    def begin(self, transport: asyncio.WriteTransport) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, transport.abort)
-
-    def end(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether the address is loopback, also as an IPv4-mapped IPv6 address. False for a name."""
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+def _is_health_check(head: bytes) -> bool:
+    return head.startswith((f"GET {HEALTH} ".encode(), f"HEAD {HEALTH} ".encode()))
 
 
 # The limits of one request, checked before it is parsed.
@@ -305,16 +275,16 @@ class RejectedRequest:
 
     status: HTTPStatus
     reason: str
+    retry_after_s: int | None = None
 
-    @property
-    def response(self) -> bytes:
-        """The complete HTTP response. The connection is closed after it."""
+    def response(self, headers: Mapping[str, str]) -> bytes:
+        """Return the complete HTTP response, with these headers. The connection is closed after it."""
         body = f"{self.reason}\n".encode()
-        head = (
-            f"HTTP/1.1 {self.status.value} {self.status.phrase}\r\nConnection: close\r\n"
-            f"Content-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        return head.encode() + body
+        own = {"Connection": "close", "Content-Type": "text/plain", "Content-Length": str(len(body))}
+        own |= {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+        lines = [f"HTTP/1.1 {self.status.value} {self.status.phrase}"]
+        lines += [f"{name}: {value}" for name, value in {**headers, **own}.items()]
+        return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 class Head:
@@ -396,6 +366,9 @@ _TOO_LONG = RejectedRequest(HTTPStatus.REQUEST_URI_TOO_LONG, f"more than {MOST_L
 _NO_BODY = RejectedRequest(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MOST_BODY} bytes in the request body, or a body of unknown length"
 )
+
+
+FULL = RejectedRequest(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections: try again later", 10)
 
 
 def _bad(reason: str) -> RejectedRequest:

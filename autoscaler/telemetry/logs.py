@@ -150,7 +150,7 @@ def _json_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     return as_json({**first, **event}, separators=(",", ":"))
 
 
-def as_json(content: Mapping[str, Any], separators: tuple[str, str] = (", ", ": ")) -> str:
+def as_json(content: Any, separators: tuple[str, str] = (", ", ": ")) -> str:
     """Return one line of JSON in ASCII: no name in it can end the line or move a cursor. NaN and infinity are null."""
     try:
         return json.dumps(content, default=str, allow_nan=False, separators=separators)

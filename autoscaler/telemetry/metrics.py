@@ -20,6 +20,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from autoscaler.ports import Category, ServiceRef
 from autoscaler.telemetry.families import FAMILIES, Family, MetricKind, Source
 from autoscaler.telemetry.own import OUTCOMES, OWN, Histogram, Snapshot
+from autoscaler.telemetry.pages import GZIP, NAP_S
 from autoscaler.telemetry.samples import ScrapeView
 from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
 from autoscaler.telemetry.tally import CALL_FAILURES, ServiceTally, Spending
@@ -29,13 +30,8 @@ from autoscaler.telemetry.tally import CALL_FAILURES, ServiceTally, Spending
 # The encoder of the client library takes 8 microseconds per line, and a thousand services have 120,000 lines. This one
 # takes about one microsecond. The tests parse its output with the client library.
 
-LINES, NAP_S = 1_000, 0.0001
-"""A computing thread releases the interpreter lock every 5 ms only. One that sleeps after each millisecond of work lets
-the event loop run immediately.
-"""
-
-GZIP = 31
-"""The `wbits` value of zlib for a gzip header and trailer."""
+LINES = 1_000
+"""Lines after which the thread sleeps for `NAP_S`: about a millisecond of work."""
 
 SPECIAL = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 

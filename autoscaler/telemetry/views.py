@@ -10,6 +10,7 @@ from autoscaler.core.policy import Policy
 from autoscaler.core.slo import expected_wait_s
 from autoscaler.telemetry.account import account_of, notice_of
 from autoscaler.telemetry.logs import utc
+from autoscaler.telemetry.pages import paced
 from autoscaler.telemetry.status_store import (
     SILENT,
     RecordedPoll,
@@ -30,7 +31,7 @@ def health(store: StatusStore, limit_s: float) -> tuple[bool, dict[str, Any]]:
 def readiness(statuses: Sequence[ServiceStatus], now: Instant) -> tuple[bool, dict[str, Any]]:
     """Return whether at least one service is served, and the response with the state of each."""
     ready = any(status.state is ServiceState.OK for status in statuses)
-    services = {status.service.key: _condition(status, now) for status in statuses}
+    services = {status.service.key: _condition(status, now) for status in paced(statuses)}
     return ready, {"status": "ready" if ready else "not ready", "services": services}
 
 
@@ -56,7 +57,7 @@ def services(statuses: Iterable[ServiceStatus], now: Instant, silent: Container[
     """Return every service: names, state, SLO status with the reason, and the newest decision without its situation.
     `silent`: the keys of stalled services.
     """
-    return {"services": [_service(status, now, silent) for status in statuses]}
+    return {"services": [_service(status, now, silent) for status in paced(statuses)]}
 
 
 def _service(status: ServiceStatus, now: Instant, silent: Container[str]) -> dict[str, Any]:
@@ -149,7 +150,7 @@ def decisions(recorded: tuple[RecordedPoll, ...], status: ServiceStatus) -> dict
     """Return the last decisions of the service, oldest first, each with its situation: the logged ones, and the newest
     one.
     """
-    entries = [_entry(one.wall, one.event.value, account_of(one.poll, one.faults)) for one in recorded]
+    entries = [_entry(one.wall, one.event.value, account_of(one.poll, one.faults)) for one in paced(recorded)]
     newest = status.newest_unrecorded(recorded)
     if newest is not None:
         entries.append(_entry(status.wall, None, account_of(newest, status.faults)))

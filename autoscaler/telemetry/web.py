@@ -10,6 +10,7 @@ import asyncio
 import errno
 import logging
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,15 +24,21 @@ from aiohttp.typedefs import Handler, Middleware
 
 from autoscaler.errors import ConfigError, Problem
 from autoscaler.telemetry import views
-from autoscaler.telemetry.access import CHALLENGE, Access
-from autoscaler.telemetry.guard import HEAD_S, MOST_FIELD, MOST_FIELDS, MOST_LINE, ConnectionGuard, is_loopback
+from autoscaler.telemetry.accepting import Acceptor, listening_sockets
+from autoscaler.telemetry.access import Access
+from autoscaler.telemetry.guard import MOST_FIELD, MOST_FIELDS, MOST_LINE, Guard
+from autoscaler.telemetry.http_connections import (
+    ConnectionLimits,
+    OpenConnections,
+    client_of,
+    is_loopback,
+    limits_within_files,
+)
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Metrics, render
-from autoscaler.telemetry.page import MOST_LISTENERS, POLICY, EventStream, Listeners, News, Rows, assets, whole
-from autoscaler.telemetry.status_store import StatusStore
-
-FRESH_S = 1.0
-"""Seconds that a rendered metrics page is reused: many scrapes cost one rendering a second."""
+from autoscaler.telemetry.page import POLICY, EventStream, Listeners, News, Rows, assets, whole
+from autoscaler.telemetry.pages import PIECES_AT_ONCE, Page, Pages, Pieces, paced_json
+from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
 
 KEEP_ALIVE_S = 75.0
 """Seconds that an idle connection stays open: longer than the usual minute between scrapes of Prometheus."""
@@ -55,41 +62,78 @@ LIMITS: Mapping[str, Any] = {
     "max_headers": MOST_FIELDS,
     "keepalive_timeout": KEEP_ALIVE_S,
     "lingering_time": 0.0,
+    "access_log": None,
 }
 """Limits of a request. `guard` checks them before aiohttp parses anything. The server never waits for a body."""
 
 
 @asynccontextmanager
 async def serve(
-    store: StatusStore, metrics: Metrics, host: str, port: int, hung_after_s: float, *, access: Access | None = None
+    store: StatusStore,
+    metrics: Metrics,
+    host: str,
+    port: int,
+    hung_after_s: float,
+    *,
+    access: Access | None = None,
+    limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[int]:
     """Serve until the block is left, and return the port (chosen by the system if `port` is 0).
 
-    `access` None: every client may read. `/healthz` fails if a service has not been polled for `hung_after_s`. Raises
-    `ConfigError` if the address cannot be used.
+    `access` None: every client may read. `limits` None: those of the process's file descriptors. `/healthz` fails if a
+    service has not been polled for `hung_after_s`. Raises `ConfigError` if the address cannot be used.
     """
-    connections, access = ConnectionGuard(), access or Access()
-    app = application(store, metrics, hung_after_s, _admitted(connections, Hosts(host), access), access.headers)
-    runner = web.AppRunner(app, access_log=None, logger=_log(), shutdown_timeout=SHUTDOWN_S, **LIMITS)
+    access = access or Access()
+    headers = {**access.headers, **HEADERS}
+    app = application(store, metrics, hung_after_s, _admitted(Hosts(host), access), headers)
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
+    connections = OpenConnections(limits or limits_within_files())
+    guard = Guard(lambda: GuardedHandler(cast("web.Server", runner.server), guard, headers), headers)
     try:
-        listening = await _listen(connections.guarded(cast("web.Server", runner.server)), host, port, access)
+        sockets = await _listening(host, port)
+        listener = Acceptor(sockets, connections, guard.protocol, access.tls, guard.full)
         try:
-            yield int(listening.sockets[0].getsockname()[1])
+            yield int(sockets[0].getsockname()[1])
         finally:
-            listening.close()
+            await listener.close()
     finally:
         await runner.cleanup()
 
 
-async def _listen(
-    protocols: Callable[[], asyncio.BaseProtocol], host: str, port: int, access: Access
-) -> asyncio.Server:
-    handshake_s = HEAD_S if access.tls else None
+class GuardedHandler(web.RequestHandler):
+    """The handler of a connection behind its guard. It notifies the guard when a response is complete."""
+
+    def __init__(self, server: web.Server, guard: Guard, headers: Mapping[str, str]) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), logger=_log(), **LIMITS)
+        self._guard = guard
+        self._headers = headers
+
+    async def finish_response(self, request: Any, resp: Any, start_time: Any) -> tuple[web.StreamResponse, bool]:
+        transport = self.transport
+        if self._guard.is_for_health(transport) and not resp.prepared:
+            resp.force_close()
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self._guard.response_sent(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Discard a request that was not begun: aiohttp would begin it with an error, which is logged."""
+        if self._messages and self._task_handler is not None:
+            self._task_handler.cancel()
+        super().connection_lost(exc)
+
+    def handle_error(self, *arguments: Any, **options: Any) -> web.StreamResponse:
+        """Return the response to a request that cannot be parsed. The hooks of the application do not apply to it."""
+        response = super().handle_error(*arguments, **options)
+        response.headers.update(self._headers)
+        return response
+
+
+async def _listening(host: str, port: int) -> list[socket.socket]:
     try:
-        return await asyncio.get_running_loop().create_server(
-            protocols, host, port, ssl=access.tls, ssl_handshake_timeout=handshake_s
-        )
+        return await listening_sockets(host, port)
     except OSError as error:
         raise ConfigError([_problem(error, host, port)]) from error
 
@@ -136,23 +180,19 @@ def application(
             web.get("/api/v1/services/{key}/events", site.service_events),
         ]
     )
-    app.on_response_prepare.append(partial(_add_headers, {**headers, **HEADERS}))
+    app.on_response_prepare.append(partial(_add_headers, headers))
     app.on_shutdown.append(site.close)
     return app
 
 
-def _admitted(connections: ConnectionGuard, hosts: Hosts, access: Access) -> Middleware:
+def _admitted(hosts: Hosts, access: Access) -> Middleware:
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass the request on if its host name is accepted and its password, if one is required, is correct."""
-        transport = request.transport  # None once the connection is lost
-        connections.head_received(transport)
         try:
             return await _permitted(request, handler, hosts, access)
         except web.HTTPException as refused:
             return _as_value(refused)
-        finally:
-            connections.response_sent(transport)
 
     return admit
 
@@ -160,8 +200,12 @@ def _admitted(connections: ConnectionGuard, hosts: Hosts, access: Access) -> Mid
 async def _permitted(request: web.Request, handler: Handler, hosts: Hosts, access: Access) -> web.StreamResponse:
     if not hosts.allows(request.headers.get(hdrs.HOST)):
         return web.Response(text=hosts.refusal, status=421)
-    if not await access.permits(request.path, request.headers.get(hdrs.AUTHORIZATION, "")):
-        return web.Response(text="a user and a password are required\n", status=401, headers=CHALLENGE)
+    authorization = request.headers.get(hdrs.AUTHORIZATION, "")
+    denial = await access.denial(request.path, authorization, client_of(request.remote or ""))
+    if denial is not None:
+        refused = web.Response(text=f"{denial.reason}\n", status=denial.status, headers=denial.headers)
+        refused.force_close()
+        return refused
     return await handler(request)
 
 
@@ -207,7 +251,9 @@ class _Site:
 
     def __init__(self, store: StatusStore, metrics: Metrics, hung_after_s: float) -> None:
         self._store = store
-        self._metrics = MetricsPages(store, metrics)
+        self._metrics = metrics
+        self._scrapes, self._overviews, self._details = (Pages(store.clock) for _ in range(3))
+        self._turns = asyncio.Semaphore(PIECES_AT_ONCE)
         self._hung_after_s = hung_after_s
         self._listeners = Listeners()
         self._rows = Rows(store, hung_after_s)
@@ -223,37 +269,58 @@ class _Site:
     async def metrics(self, request: web.Request) -> web.Response:
         form = _form(request.headers.get(hdrs.ACCEPT, ""))
         packed = _takes_gzip(request)
-        headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding"}
+        headers = {hdrs.VARY: "Accept, Accept-Encoding"}
         if packed:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
-        return web.Response(body=await self._metrics.get(form, packed=packed), headers=headers)
+        page = await self._scrapes.get(form, lambda: metrics_page(self._metrics, form))
+        return web.Response(body=Pieces(page, self._turns, form.value, packed=packed), headers=headers)
 
     async def health(self, _request: web.Request) -> web.Response:
-        return _probe(*views.health(self._store, self._hung_after_s))
+        good, body = views.health(self._store, self._hung_after_s)
+        return _json(body, 200 if good else 503)
 
     async def readiness(self, _request: web.Request) -> web.Response:
-        return _probe(*views.readiness(self._store.statuses(), self._store.clock()))
+        return self._page(await self._overviews.get("readiness", self._readiness))
+
+    def _readiness(self) -> Callable[[], Page]:
+        statuses, now = self._store.statuses(), self._store.clock()
+
+        def rendered() -> Page:
+            ready, body = views.readiness(statuses, now)
+            return _json_page(body, 200 if ready else 503)
+
+        return rendered
 
     async def services(self, _request: web.Request) -> web.Response:
+        return self._page(await self._overviews.get("services", self._services))
+
+    def _services(self) -> Callable[[], Page]:
         store = self._store
-        silent = store.silent(self._hung_after_s)
-        return _json(await asyncio.to_thread(views.services, store.statuses(), store.clock(), silent))
+        statuses, now, silent = store.statuses(), store.clock(), store.silent(self._hung_after_s)
+        return lambda: _json_page(views.services(statuses, now, silent))
 
     async def service(self, request: web.Request) -> web.Response:
-        key = request.match_info["key"]
-        status = self._store.find(key)
-        if status is None:
-            return self._no_such_service()
+        return await self._detail(request, self._service)
+
+    def _service(self, status: ServiceStatus) -> Callable[[], Page]:
+        key, keeps_history = status.service.key, self._store.keeps_history
         recorded, past = self._store.recorded(key), self._store.past(key)
-        return _json(await asyncio.to_thread(whole, status, recorded, past, keeps_history=self._store.keeps_history))
+        return lambda: _json_page(whole(status, recorded, past, keeps_history=keeps_history))
 
     async def decisions(self, request: web.Request) -> web.Response:
-        key = request.match_info["key"]
-        status = self._store.find(key)
+        return await self._detail(request, self._decisions)
+
+    def _decisions(self, status: ServiceStatus) -> Callable[[], Page]:
+        recorded = self._store.recorded(status.service.key)
+        return lambda: _json_page(views.decisions(recorded, status))
+
+    async def _detail(
+        self, request: web.Request, prepare: Callable[[ServiceStatus], Callable[[], Page]]
+    ) -> web.Response:
+        status = self._store.find(request.match_info["key"])
         if status is None:
-            return self._no_such_service()
-        recorded = self._store.recorded(key)
-        return _json(await asyncio.to_thread(views.decisions, recorded, status))
+            return await self._no_such_service()
+        return self._page(await self._details.get((prepare.__name__, status.service.key), partial(prepare, status)))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream the changes of all services."""
@@ -263,19 +330,27 @@ class _Site:
         """Stream the changes of one service."""
         key = request.match_info["key"]
         if self._store.find(key) is None:
-            return self._no_such_service()
+            return await self._no_such_service()
         return await self._stream(request, partial(self._service_events.news, key))
 
     async def _stream(self, request: web.Request, news: Callable[[str], Awaitable[News | None]]) -> web.StreamResponse:
-        if self._listeners.is_full:
-            return _json({"error": f"{MOST_LISTENERS} event streams are open already: try again later"}, 503)
+        if not self._listeners.has_room(request):
+            return _json({"error": "too many event streams are open already: try again later"}, 503)
         if request.method == hdrs.METH_HEAD:
             return web.Response(content_type="text/event-stream")
         return await self._listeners.stream(request, news)
 
-    def _no_such_service(self) -> web.Response:
-        known = [status.service.key for status in self._store.statuses()]
-        return _json({"error": "no such service", "services": known}, 404)
+    def _page(self, page: Page) -> web.Response:
+        return web.Response(body=Pieces(page, self._turns, "application/json; charset=utf-8"), status=page.status)
+
+    async def _no_such_service(self) -> web.Response:
+        return self._page(await self._overviews.get("unknown", self._unknown))
+
+    def _unknown(self) -> Callable[[], Page]:
+        statuses = self._store.statuses()
+        return lambda: _json_page(
+            {"error": "no such service", "services": [status.service.key for status in statuses]}, 404
+        )
 
 
 def _log() -> logging.Logger:
@@ -293,32 +368,20 @@ def _form(accept: str) -> Form:
     return Form.OPENMETRICS if "application/openmetrics-text" in accept else Form.TEXT
 
 
-def _probe(good: bool, body: Mapping[str, Any]) -> web.Response:
-    return _json(body, 200 if good else 503)
-
-
 def _json(body: Mapping[str, Any], status: int = 200) -> web.Response:
     return web.Response(text=as_json(body) + "\n", status=status, content_type="application/json")
 
 
-class MetricsPages:
-    """The rendered metrics, one page per format. One request at a time renders, in a thread."""
+def _json_page(body: Mapping[str, Any], status: int = 200) -> Page:
+    return Page.of(f"{paced_json(body)}\n".encode(), status)
 
-    def __init__(self, store: StatusStore, metrics: Metrics) -> None:
-        self._clock = store.clock
-        self._metrics = metrics
-        self._lock = asyncio.Lock()
-        self._pages: dict[tuple[Form, bool], tuple[float, bytes]] = {}
 
-    async def get(self, form: Form, *, packed: bool) -> bytes:
-        """Return the page, at most `FRESH_S` old."""
-        async with self._lock:
-            at, page = self._pages.get((form, packed), (None, b""))
-            now = self._clock()
-            if at is None or now - at >= FRESH_S:
-                page = await asyncio.to_thread(render, self._metrics.snapshot(), form, by_gzip=packed)
-                self._pages[form, packed] = now, page
-            return page
+def metrics_page(metrics: Metrics, form: Form) -> Callable[[], Page]:
+    """Take the present values, and return the rendering of the metrics. Their plain text is never complete in memory:
+    a thousand services have 16 MB.
+    """
+    snapshot = metrics.snapshot()
+    return lambda: Page(render(snapshot, form, by_gzip=True))
 
 
 # The `Host` names that the HTTP interface accepts: protection against DNS rebinding, where a foreign name resolves to

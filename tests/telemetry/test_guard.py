@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import pytest
+from aiohttp import web
 
-from autoscaler.telemetry import guard, serve
+from autoscaler.telemetry import guard, http_connections, serve
+from autoscaler.telemetry.http_connections import ConnectionLimits, HttpConnection, OpenConnections, Stage
+from autoscaler.telemetry.web import GuardedHandler
 from tests.telemetry.polls import holding
 from tests.telemetry.test_web import HUNG_AFTER_S, desk_with
 
@@ -39,25 +43,41 @@ async def assert_aborted(reader: asyncio.StreamReader) -> None:
         assert await reader.read() == b""
 
 
-async def test_a_connection_above_the_limit_gets_503_until_another_one_closes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MOST_CONNECTIONS", 3)
-    desk = desk_with(holding())
-    async with serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
-        held = [await connected(port) for _ in range(3)]
+STREAM = b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+"""A request whose response does not end."""
+
+
+async def test_above_the_limit_only_a_health_check_is_answered_until_a_connection_closes() -> None:
+    desk, limits = desk_with(holding()), ConnectionLimits(5)
+    async with (
+        serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S, limits=limits) as port,
+        asyncio.timeout(20),
+    ):
+        held = [await connected(port) for _ in range(limits.ordinary)]
         for reader, writer in held:
-            writer.write(REQUEST)
+            writer.write(STREAM)
             assert await status(reader) == b"200"
+        for _ in range(3):
+            reader, checking = await connected(port)
+            checking.write(REQUEST + REQUEST)
+            answer = await reader.read()
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert b"Connection: close" in answer
+            assert answer.count(b"HTTP/1.1") == 1, "it is for one request"
+            checking.close()
         reader, refused = await connected(port)
+        refused.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         refusal = await reader.read()
         refused.close()
         assert refusal.startswith(b"HTTP/1.1 503 ")
         head, _, body = refusal.partition(b"\r\n\r\n")
         assert b"Content-Length: %d" % len(body) in head
+        assert b"Retry-After: 10" in head
         held[0][1].close()
         code = b"503"
         while code == b"503":
             reader, writer = await connected(port)
-            writer.write(REQUEST)
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
             code = await status(reader)
             writer.close()
         for _, writer in held:
@@ -68,7 +88,7 @@ async def test_a_connection_above_the_limit_gets_503_until_another_one_closes(mo
 async def test_a_connection_with_an_incomplete_request_is_aborted(
     monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    monkeypatch.setattr(guard, "HEAD_S", 0.05)
+    monkeypatch.setattr(http_connections, "HEAD_S", 0.05)
     async with connection() as (reader, writer):
         writer.write(begun)
         await assert_aborted(reader)
@@ -76,7 +96,7 @@ async def test_a_connection_with_an_incomplete_request_is_aborted(
 
 async def test_a_connection_that_sends_its_head_too_slowly_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte arrives in time, the complete head does not."""
-    monkeypatch.setattr(guard, "HEAD_S", 0.2)
+    monkeypatch.setattr(http_connections, "HEAD_S", 0.2)
     async with connection() as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nX-Drip: ")
         while not reader.at_eof() and reader.exception() is None:
@@ -85,7 +105,7 @@ async def test_a_connection_that_sends_its_head_too_slowly_is_aborted(monkeypatc
 
 
 async def test_a_connection_with_an_incomplete_second_request_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "HEAD_S", 0.05)
+    monkeypatch.setattr(http_connections, "HEAD_S", 0.05)
     async with connection() as (reader, writer):
         writer.write(REQUEST)
         await reader.readuntil(b"}\n")
@@ -96,7 +116,7 @@ async def test_a_connection_with_an_incomplete_second_request_is_aborted(monkeyp
 async def test_the_head_timeout_does_not_close_a_connection_that_is_idle_between_requests(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(guard, "HEAD_S", 0.05)
+    monkeypatch.setattr(http_connections, "HEAD_S", 0.05)
     async with connection() as (reader, writer):
         for _ in range(2):
             writer.write(REQUEST)
@@ -105,33 +125,12 @@ async def test_the_head_timeout_does_not_close_a_connection_that_is_idle_between
             await asyncio.sleep(0.2)
 
 
-def opened(connections: guard.ConnectionGuard, peer: str, *, has_request: bool = False) -> _Transport:
-    """Return a new connection from `peer`. `has_request`: it has sent a request head."""
-    transport = _Transport(peer)
-    connections.guarded(_Recorder)().connection_made(transport)
-    if has_request:
-        connections.head_received(transport)
-    return transport
-
-
-async def test_a_loopback_connection_is_accepted_when_remote_clients_use_all_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(guard, "MOST_PER_ADDRESS", 300)
-    connections = guard.ConnectionGuard()
-    held = [opened(connections, f"10.0.{number // 200}.{number % 200}", has_request=True) for number in range(300)]
-    most = guard.MOST_CONNECTIONS - guard.RESERVED_FOR_LOOPBACK
-    assert [one.refused for one in held] == [False] * most + [True] * (300 - most)
-    for local in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
-        assert not opened(connections, local, has_request=True).refused
-
-
-async def test_a_loopback_health_check_is_answered_when_silent_connections_reach_the_limit(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(guard, "MOST_CONNECTIONS", 3)
+async def test_a_health_check_is_answered_when_silent_connections_reach_the_limit() -> None:
     desk = desk_with(holding())
-    async with serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port, asyncio.timeout(20):
+    async with (
+        serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S, limits=ConnectionLimits(4)) as port,
+        asyncio.timeout(20),
+    ):
         idle = [await connected(port) for _ in range(6)]
         reader, writer = await connected(port)
         writer.write(REQUEST)
@@ -140,43 +139,33 @@ async def test_a_loopback_health_check_is_answered_when_silent_connections_reach
             one.close()
 
 
-async def test_at_the_limit_the_oldest_connection_without_a_request_is_closed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(guard, "MOST_CONNECTIONS", guard.RESERVED_FOR_LOOPBACK + 4)
-    connections = guard.ConnectionGuard()
-    local = opened(connections, "127.0.0.1")
-    requested = opened(connections, "10.0.0.1", has_request=True)
-    older, newer = opened(connections, "10.0.0.2"), opened(connections, "10.0.0.3")
-    assert not opened(connections, "10.0.0.4", has_request=True).refused
-    assert [one.aborted for one in (local, requested, older, newer)] == [False, False, True, False]
-    assert not opened(connections, "10.0.0.5", has_request=True).refused
-    assert newer.aborted
-    assert opened(connections, "10.0.0.6").refused, "it replaces neither a local connection nor one with a request"
-    assert not local.aborted
-    assert not requested.aborted
-
-
-async def test_the_connections_of_one_address_are_limited_unless_it_is_loopback() -> None:
-    connections = guard.ConnectionGuard()
-    held = [opened(connections, "10.0.0.1", has_request=True) for _ in range(guard.MOST_PER_ADDRESS)]
-    assert not any(one.refused for one in held)
-    assert opened(connections, "10.0.0.1").refused
-    assert not opened(connections, "10.0.0.2").refused
-    assert not any(
-        opened(connections, "127.0.0.1", has_request=True).refused for _ in range(guard.MOST_PER_ADDRESS + 1)
-    )
+async def test_a_burst_of_requests_is_begun_a_few_at_a_time_and_health_checks_do_not_wait_for_it() -> None:
+    begun: list[str] = []
+    guarding = guard.Guard(_Recorder, {})
+    for number in range(3 * guard.REQUESTS_AT_ONCE):
+        guarding.schedule(partial(begun.append, f"request {number}"), is_health_check=False)
+    guarding.schedule(partial(begun.append, "check"), is_health_check=True)
+    await asyncio.sleep(0)
+    assert begun == ["check", *(f"request {number}" for number in range(guard.REQUESTS_AT_ONCE))]
+    for _ in range(2):
+        guarding.schedule(partial(begun.append, "check"), is_health_check=True)
+        await asyncio.sleep(0)
+    assert begun.count("check") == 3
+    assert len(begun) == 3 + 3 * guard.REQUESTS_AT_ONCE, "many health checks do not keep requests from being begun"
 
 
 async def test_a_connection_whose_client_does_not_read_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "STALLED_S", 0.05)
-    connections = guard.ConnectionGuard()
-    inner = _Recorder()
-    protocol, transport = connections.guarded(lambda: inner)(), _Transport()
+    connections, inner, transport = OpenConnections(ConnectionLimits()), _Recorder(), _Transport()
+    protocol = guard.Guard(lambda: inner, {}).protocol(admitted(connections))
+    assert isinstance(protocol, guard.Guarded)
     protocol.connection_made(transport)
-    connections.head_received(transport)
+    protocol.connection.become(Stage.BUSY)
     protocol.pause_writing()
+    stages = [protocol.connection.stage]
     protocol.resume_writing()
+    stages.append(protocol.connection.stage)
+    assert stages == [Stage.STALLED, Stage.BUSY]
     await asyncio.sleep(0.1)
     assert not transport.aborted
     protocol.pause_writing()
@@ -184,7 +173,13 @@ async def test_a_connection_whose_client_does_not_read_is_aborted(monkeypatch: p
         await transport.ended.wait()
     protocol.connection_lost(None)
     assert inner.calls == ["made", "pause", "resume", "pause", "lost"]
-    assert not connections._open
+    assert not len(connections)
+
+
+def admitted(connections: OpenConnections) -> HttpConnection:
+    one = connections.admit("127.0.0.1")
+    assert one is not None
+    return one
 
 
 class _Recorder(asyncio.Protocol):
@@ -208,13 +203,8 @@ class _Transport(asyncio.Transport):
     def __init__(self, peer: str = "127.0.0.1") -> None:
         super().__init__({"peername": (peer, 1)})
         self.ended = asyncio.Event()
-        self.refused = False
 
-    def write(self, data: object) -> None:
-        self.refused = data == guard.FULL
-
-    def close(self) -> None:
-        pass
+    def close(self) -> None: ...
 
     @property
     def aborted(self) -> bool:
@@ -224,9 +214,24 @@ class _Transport(asyncio.Transport):
         self.ended.set()
 
 
+async def test_a_request_whose_connection_is_lost_before_it_is_begun_ends_without_an_error() -> None:
+    async def respond(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response()
+
+    handler = GuardedHandler(web.Server(respond), guard.Guard(_Recorder, {}), {})
+    handler.connection_made(_Transport())
+    await asyncio.sleep(0)
+    handling = handler._task_handler
+    assert handling is not None
+    handler.data_received(REQUEST)
+    handler.connection_lost(None)
+    await asyncio.wait([handling], timeout=20)
+    assert handling.cancelled()
+
+
 async def test_tls_records_can_be_read_into_slices_of_the_buffer() -> None:
     """The TLS of asyncio reads the second record into a slice of the buffer. That of uvloop does not."""
-    protocol = guard.ConnectionGuard().guarded(_Recorder)()
+    protocol = guard.Guard(_Recorder, {}).protocol(admitted(OpenConnections(ConnectionLimits())))
     assert isinstance(protocol, asyncio.BufferedProtocol)
     buffer = memoryview(protocol.get_buffer(-1))
     buffer[5:][:3] = b"abc"

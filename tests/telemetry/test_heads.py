@@ -90,7 +90,7 @@ def test_a_head_without_an_end_is_refused_and_its_buffer_is_bounded(endless: byt
         assert fed_bytes < 10 * MOST_HEAD
     assert isinstance(found, RejectedRequest)
     assert found.status == expected
-    assert b"Connection: close" in found.response
+    assert b"Connection: close" in found.response({})
 
 
 def test_empty_lines_before_a_request_are_not_stored() -> None:

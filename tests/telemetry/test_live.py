@@ -85,6 +85,27 @@ async def test_a_stream_without_events_sends_comments() -> None:
         assert await response.content.readline() == b":\n"
 
 
+async def test_the_listeners_of_one_address_are_limited_unless_it_is_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MOST_LISTENERS_PER_ADDRESS", 1)
+    async with site(desk_with(holding())) as session:
+        async with listening(session, EVENTS), listening(session, EVENTS) as second:
+            assert second.status == 200
+        monkeypatch.setattr(live, "is_loopback", lambda _: False)
+        async with listening(session, EVENTS), listening(session, EVENTS) as second:
+            assert second.status == 503
+        while await _status(session) == 503:
+            pass  # the server has not seen the end of the streams yet
+
+
+async def test_an_event_that_is_larger_than_a_piece_arrives_whole() -> None:
+    desk = desk_with(holding())
+    for number in range(300):
+        desk.record(decided(seen(), service=ServiceRef(f"service-{number}", "prod", "x" * 200)))
+    async with site(desk) as session, listening(session, EVENTS) as response:
+        response.content._high_water = 10_000_000
+        assert len((await next_event(response))[1]["rows"]) == 301
+
+
 async def test_a_listener_above_the_limit_gets_503_until_another_one_disconnects(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -27,10 +27,12 @@ from autoscaler.errors import ConfigError
 from autoscaler.ports import ServiceRef
 from autoscaler.situation import decode
 from autoscaler.telemetry import serve, web
+from autoscaler.telemetry.access import Access
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Snapshot, render
 from autoscaler.telemetry.page import assets, whole
 from autoscaler.telemetry.page.rows import row_of
+from autoscaler.telemetry.pages import FRESH_S
 from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY
 from tests.telemetry.polls import (
     SERVICE,
@@ -115,6 +117,54 @@ async def test_every_response_has_the_security_headers(path: str) -> None:
         assert "Set-Cookie" not in response.headers
 
 
+REFUSED = {
+    "no request line": b"not http at all\r\n\r\n",
+    "another version": b"GET / HTTP/3.0\r\n\r\n",
+    "long line": b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
+    "many fields": b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 500 + b"\r\n",
+    "long body": b"GET / HTTP/1.1\r\nContent-Length: 99999\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: other\r\n\r\n",  # refused by the parser of aiohttp
+    "no path": b"GET nothing HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a method of its own": b"FOO / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "another host": b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    "an address in the path": b"GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_bytes", REFUSED.values(), ids=REFUSED.keys())
+async def test_every_refusal_has_the_security_headers_and_the_configured_ones(
+    request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk, access = desk_with(holding()), Access(headers={"Strict-Transport-Security": "max-age=60"})
+    async with (
+        serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S, access=access) as port,
+        asyncio.timeout(20),
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request_bytes)
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        writer.close()
+    assert re.match(r"HTTP/1\.[01] [45]\d\d ", lines[0])
+    expected = {**web.HEADERS, "Strict-Transport-Security": "max-age=60"}
+    sent = dict(line.split(": ", 1) for line in lines[1:-2])
+    assert {name: sent.get(name) for name in expected} == expected
+    assert not caplog.records
+
+
+async def test_the_response_to_an_error_of_a_handler_has_the_security_headers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("autoscaler.telemetry.views.health", fail)
+    async with site(desk_with(holding())) as session, session.get("/healthz") as response:
+        assert response.status == 500
+        assert {name: response.headers.get(name) for name in web.HEADERS} == web.HEADERS
+        assert "a bug" not in await response.text()
+    assert [record.exc_text is not None for record in caplog.records] == [True]
+
+
 async def test_the_health_check_fails_while_a_loop_is_stalled() -> None:
     desk = desk_with(holding(), decided(seen(), service=ServiceRef("bills", "prod", "bills")))
     async with site(desk) as session:
@@ -163,6 +213,7 @@ async def test_the_daemon_is_not_ready_while_every_service_fails_and_the_body_ha
         error = {"kind": "not_found", "text": "prod/orders-worker does not exist: check AUTOSCALER_SERVICE"}
         assert body["services"]["orders"]["error"] == error
         desk.record(decided(seen(), service=ServiceRef("bills", "prod", "bills")))
+        desk.clock.now += FRESH_S
         status, body = await answer(session, "/readyz")
     assert status == 200
     assert {key: service["state"] for key, service in body["services"].items()} == {"orders": "failing", "bills": "ok"}
@@ -246,7 +297,7 @@ async def test_scrapes_are_rendered_in_another_thread_and_at_most_once_a_second(
     async with site(desk) as session:
         await asyncio.gather(*(_read(session) for _ in range(5)))
         assert len(threads) == 1
-        desk.clock.now += web.FRESH_S
+        desk.clock.now += FRESH_S
         await _read(session)
     assert len(threads) == 2
     assert threading.main_thread() not in threads

@@ -7,20 +7,25 @@ client could fill. The guard of the connection (`guard.py`) aborts a client that
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import NamedTuple
 
 from aiohttp import ClientConnectionError, hdrs, web
 
+from autoscaler.telemetry.http_connections import client_of, is_loopback
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.page.detail import update
 from autoscaler.telemetry.page.rows import News
+from autoscaler.telemetry.pages import PIECE_BYTES
 from autoscaler.telemetry.past import StatusHistory
 from autoscaler.telemetry.status_store import RecordedPoll, ServiceStatus, StatusStore
 
 MOST_LISTENERS = 64
+
+MOST_LISTENERS_PER_ADDRESS = 16
+"""Event streams to one address, except loopback."""
 
 PACE_S = 1.0
 """Seconds between checks for changes."""
@@ -36,21 +41,26 @@ class Listeners:
     """The open event streams."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._open: Counter[str] = Counter()
+        """The open event streams by client."""
         self._closing = asyncio.Event()
+        self._newest: tuple[News, bytes] | None = None
 
     def close(self) -> None:
         """End every stream, without a delay."""
         self._closing.set()
 
-    @property
-    def is_full(self) -> bool:
-        return self._count >= MOST_LISTENERS
+    def has_room(self, request: web.Request) -> bool:
+        """Return whether one more stream may be opened to the client of this request."""
+        host = request.remote or ""
+        is_limited = not is_loopback(host) and self._open[client_of(host)] >= MOST_LISTENERS_PER_ADDRESS
+        return not is_limited and self._open.total() < MOST_LISTENERS
 
     async def stream(self, request: web.Request, news: Callable[[str], Awaitable[News | None]]) -> web.StreamResponse:
         """Answer the request with events until either side ends it."""
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream"})
-        self._count += 1
+        client = client_of(request.remote or "")
+        self._open[client] += 1
         try:
             await response.prepare(request)
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
@@ -58,7 +68,8 @@ class Listeners:
         except ClientConnectionError:
             pass  # the client has disconnected
         finally:
-            self._count -= 1
+            self._open[client] -= 1
+            self._open += Counter()  # removes the clients without a stream
         return response
 
     async def _send(
@@ -69,17 +80,30 @@ class Listeners:
             newer = await news(known)
             if newer is not None:
                 known, quiet_s = newer.id, 0.0
-                await response.write(f"id: {newer.id}\ndata: {newer.data}\n\n".encode())
+                await _write(response, self._encoded(newer))
             elif quiet_s >= QUIET_S:
                 quiet_s = 0.0
                 await response.write(b":\n\n")
             await self._pause()
             quiet_s += PACE_S
 
+    def _encoded(self, news: News) -> bytes:
+        """Return the bytes of the event. All listeners that get the same one now share them."""
+        if self._newest is None or self._newest[0] != news:
+            self._newest = news, f"id: {news.id}\ndata: {news.data}\n\n".encode()
+        return self._newest[1]
+
     async def _pause(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(PACE_S):
                 await self._closing.wait()
+
+
+async def _write(response: web.StreamResponse, event: bytes) -> None:
+    """Send the event in pieces: a client that does not read holds one of them."""
+    view = memoryview(event)
+    for begin in range(0, len(view), PIECE_BYTES):
+        await response.write(view[begin : begin + PIECE_BYTES])
 
 
 def _known(request: web.Request) -> str:
@@ -100,6 +124,7 @@ class EventStream:
 
     def __init__(self, store: StatusStore) -> None:
         self._store = store
+        self._lock = asyncio.Lock()
         self._made: OrderedDict[tuple[str, str], _Made] = OrderedDict()
 
     async def news(self, key: str, since: str) -> News | None:
@@ -109,13 +134,14 @@ class EventStream:
         status = self._store.find(key)
         if status is None or status.poll is None or status.wall == _seconds(since):
             return None
-        known = self._made.get((key, since))
-        if known is None or known.status is not status:
-            recorded, past = self._store.recorded(key), self._store.past(key)
-            known = _Made(status, await asyncio.to_thread(_text, status, recorded, past, _seconds(since)))
-            self._made[key, since] = known
-            if len(self._made) > MOST_LISTENERS:
-                self._made.popitem(last=False)
+        async with self._lock:  # one is rendered at a time
+            known = self._made.get((key, since))
+            if known is None or known.status is not status:
+                recorded, past = self._store.recorded(key), self._store.past(key)
+                known = _Made(status, await asyncio.to_thread(_text, status, recorded, past, _seconds(since)))
+                self._made[key, since] = known
+                if len(self._made) > MOST_LISTENERS:
+                    self._made.popitem(last=False)
         return News(f"{status.wall}", known.text)
 
 
