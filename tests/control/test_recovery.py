@@ -24,7 +24,7 @@ BATCH = 10
 
 
 @dataclass
-class Aws:
+class RecoveringAws:
     """AWS throttles every call while `throttles`. Records the times of the throttled calls, and of the polls."""
 
     limiter: TokenBucketLimiter
@@ -64,13 +64,13 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def recovered_s(services: int, interval_s: float, throttled_s: float, seed: int) -> tuple[float, Aws]:
+def recovered_s(services: int, interval_s: float, throttled_s: float, seed: int) -> tuple[float, RecoveringAws]:
     """Return the seconds from the end of the throttling until every service has been polled."""
     draw = Random(seed)
     lasts_s = max(6 * interval_s, 60.0)
 
-    async def main() -> tuple[float, Aws]:
-        aws = Aws(TokenBucketLimiter(now, draw.random))
+    async def main() -> tuple[float, RecoveringAws]:
+        aws = RecoveringAws(TokenBucketLimiter(now, draw.random))
         aws.limiter.follow(interval_s)
 
         async def loop(number: int, members: range) -> None:
