@@ -21,13 +21,12 @@ from autoscaler.config.fields import ServiceFields
 from autoscaler.config.groups import AT_RUNTIME, Leaf, Path, leaves, value_at
 from autoscaler.config.lasting import MISSING, STAYING, shown
 from autoscaler.config.layers import Layer, Naming, Sourced, Tree, overlaid, sources
-from autoscaler.config.loading import LoadedSettings, Read, service_of
+from autoscaler.config.loading import LoadedSettings, Read, below_tags, service_of
 from autoscaler.config.model import ServiceConfig
 from autoscaler.config.names import PLACE, SettingsPart, key_of
 from autoscaler.config.policies import validated
 from autoscaler.config.quoting import quote
 from autoscaler.config.values import NONE
-from autoscaler.core.policy import Mode
 from autoscaler.errors import ConfigError, Problem
 
 TAG = "autoscaler:"
@@ -85,8 +84,8 @@ def discovered(tagged: TaggedService, settings: LoadedSettings) -> ServiceConfig
     """Return the service that the tags configure. Raises ConfigError with all problems of the tags."""
     profile, unknown = _profile(tagged, settings)
     layer = _layer(tagged)
-    place, shadow = _tree(tagged, cluster=tagged.cluster, service=tagged.service), _tree(tagged, mode=Mode.SHADOW)
-    under = overlaid(profile, overlaid(shadow, settings.whole.defaults))
+    place = _tree(tagged, cluster=tagged.cluster, service=tagged.service)
+    under = below_tags(profile, settings, tagged.where)
     without = validated(ServiceFields, under).value
     valid = validated(ServiceFields, overlaid(place, overlaid(layer.tree[SettingsPart.DEFAULTS], under)))
     read = Read(Naming(key_in(tagged), f"{tagged.where}: {TAG}", dotted=True), valid, frozenset(sources(profile)))

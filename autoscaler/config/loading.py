@@ -17,12 +17,24 @@ from autoscaler.config.fields import LONGEST_INTERVAL_S, GlobalFields, ServiceFi
 from autoscaler.config.file import FileSource
 from autoscaler.config.groups import Path
 from autoscaler.config.lasting import Gap, Stated, gaps, restore, stated
-from autoscaler.config.layers import TWO_STYLES, Layer, Merged, Naming, VariablesSource, merged, overlaid, sources
+from autoscaler.config.layers import (
+    TWO_STYLES,
+    Layer,
+    Merged,
+    Naming,
+    Sourced,
+    Tree,
+    VariablesSource,
+    merged,
+    overlaid,
+    sources,
+)
 from autoscaler.config.metrics import source_of
 from autoscaler.config.model import Config, DiscoveryScope, ModeSetting, ServiceConfig, SharedCap
 from autoscaler.config.names import PREFIX, SettingsPart, folded, key_of, variable
 from autoscaler.config.policies import Valid, activating, chosen_in, filled, policy, schedule_of, validated
 from autoscaler.config.rules import CapFields
+from autoscaler.core.policy import Mode
 from autoscaler.errors import ConfigError, Problem
 from autoscaler.ports import MetricRequest, Place, QueueRef, Role, ServiceRef
 
@@ -226,7 +238,25 @@ def config_of(settings: LoadedSettings) -> Config:
 def _discovery(settings: LoadedSettings) -> DiscoveryScope:
     clusters = settings.globals.value.discover_clusters
     defaults = settings.defaults
-    return DiscoveryScope(clusters, Place(defaults.region, _role(defaults))) if clusters else DiscoveryScope()
+    if not clusters:
+        return DiscoveryScope()
+    return DiscoveryScope(clusters, Place(defaults.region, _role(defaults)), tuple(_without_tags(settings)))
+
+
+def _without_tags(settings: LoadedSettings) -> Iterator[ServiceConfig]:
+    """Yield what a discovered service is before its tags apply: without a profile, and with each profile."""
+    naming = Naming("", "", dotted=True)
+    for profile in ({}, *settings.whole.profiles.values()):
+        service = service_of(Read(naming, validated(ServiceFields, below_tags(profile, settings)), frozenset()))
+        yield replace(service, ref=replace(service.ref, cluster="", service=""))
+
+
+def below_tags(profile: Tree, settings: LoadedSettings, where: str = "") -> Tree:
+    """Return the settings that the tags of a discovered service override: those of its profile, then the defaults.
+    Without a mode in its profile it is in shadow. `where`: the origin of this mode.
+    """
+    shadow: Tree = {_MODE[0]: Sourced(str(Mode.SHADOW), where)}
+    return overlaid(profile, overlaid(shadow, settings.whole.defaults))
 
 
 def settle(environ: Mapping[str, str]) -> LoadedSettings:

@@ -98,10 +98,15 @@ HERE = Place()
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryScope:
-    """The clusters in which tagged services are discovered, and their place."""
+    """The clusters in which tagged services are discovered, and their place.
+
+    `without_tags`: what a discovered service is before its own tags apply: without a profile, and with each profile.
+    Their cluster and service have no name.
+    """
 
     clusters: tuple[str, ...] = ()
     place: Place = HERE
+    without_tags: tuple[ServiceConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
