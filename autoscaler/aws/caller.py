@@ -80,7 +80,7 @@ class Caller:
         """Return the response, which is not an error. Raises `AutoscalerError`; `Throttled` also before the call is
         sent.
         """
-        call = Call(api, subject, place.region or self.region(), place.role, self._once)
+        call = Call(api, subject, place.region or self.region(), place.role, self._once, place.endpoint)
         keys = None if call.role is None else await self._roles.keys(call.role, subject, call.region)
         self._calls.waited(await self._limiter.acquire(api.category, call.area, subject, urgency, more))
         outcome = Unavailable.kind  # also if the caller is cancelled: the result of the call is unknown

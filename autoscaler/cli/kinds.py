@@ -11,15 +11,15 @@ import click
 from click.shell_completion import CompletionItem
 
 from autoscaler.config import load
+from autoscaler.config.addresses import queue, role_arn
 from autoscaler.config.quoting import quote
-from autoscaler.config.values import queue, seconds
+from autoscaler.config.values import seconds
 from autoscaler.core.policy import Pause
 from autoscaler.errors import ConfigError
 
 _DAYS = re.compile(r"(\d{1,4})d", re.ASCII)
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _COUNT = re.compile(r"\d{1,10}", re.ASCII)
-_ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 
 class Duration(click.ParamType[float]):
@@ -152,13 +152,10 @@ class RoleArn(click.ParamType[str]):
     name = "role-arn"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not _ROLE_ARN.fullmatch(str(value)):
-            self.fail(
-                f"{quote(str(value))} is not the ARN of a role, such as arn:aws:iam::123456789012:role/autoscaler",
-                param,
-                ctx,
-            )
-        return str(value)
+        try:
+            return role_arn(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class QueueList(click.ParamType[tuple[str, ...]]):

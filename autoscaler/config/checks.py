@@ -16,6 +16,7 @@ from autoscaler.config.groups import Path
 from autoscaler.config.metrics import QUEUE_SIGNALS, signals, source_of, sources_in_words
 from autoscaler.config.model import Config, ServiceConfig
 from autoscaler.config.names import folded
+from autoscaler.config.partitions import partition_of, unknown_region
 from autoscaler.config.quoting import quote
 from autoscaler.config.rules import CapFields
 from autoscaler.core import formula
@@ -64,10 +65,21 @@ def no_tasks(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
     )
 
 
-def blockers(fields: ServiceFields, given: Set[Path], own: Set[Path], broken: Set[Path]) -> list[Clash]:
-    """Return what prevents scaling of the service. `given`: settings with a value; `own`: not from the defaults."""
+def blockers(
+    fields: ServiceFields, given: Set[Path], own: Set[Path], broken: Set[Path], home: str | None = None
+) -> list[Clash]:
+    """Return what prevents scaling of the service. `given`: settings with a value; `own`: not from the defaults;
+    `home`: the Region of a service that names none (None: unknown).
+    """
     checks = (_required(given), _signals(fields), _queue_settings(fields, own), _other_region(fields))
-    return _readable(broken, *checks, _no_source(fields), _queue_names(fields), _unused_external_id(fields, own))
+    return _readable(
+        broken,
+        *checks,
+        _other_partition(fields, home),
+        _no_source(fields),
+        _queue_names(fields),
+        _unused_external_id(fields, own),
+    )
 
 
 def _readable(broken: Set[Path], *checks: Iterable[Clash]) -> list[Clash]:
@@ -199,6 +211,23 @@ def _other_region(fields: ServiceFields) -> Iterator[Clash]:
             yield Clash(_QUEUES, what, (_QUEUES, _REGION))
 
 
+def _other_partition(fields: ServiceFields, home: str | None) -> Iterator[Clash]:
+    """Yield a clash for a role and for queues of another partition: credentials are valid in one partition only."""
+    region = fields.region or home
+    here = partition_of(region)
+    if here is None:
+        return
+    where = f"and the service's Region, {region}, is in {here.name}: no credentials are valid in both"
+    named = None if fields.role_arn is None else fields.role_arn.split(":")[1]
+    if named not in {None, here.name}:
+        yield Clash(_ROLE_ARN, f"the role is in the partition {named}, {where}", (_ROLE_ARN, _REGION))
+    for item in fields.queues if fields.region is None else ():
+        there = partition_of(item.name.region)
+        if there is not None and there != here:
+            what = f"the queue {item.name.name} is in {item.name.region} (partition {there.name}), {where}"
+            yield Clash(_QUEUES, what, (_QUEUES, _REGION))
+
+
 def cap_contradictions(cap: CapFields, least: Mapping[str, int]) -> Iterator[str]:
     """Yield the problems of a shared cap. `least`: the services' `min_tasks`, by key."""
     keys = {folded(key): key for key in least}
@@ -229,12 +258,22 @@ START_UP_S = 60.0
 def notes(config: Config) -> tuple[str, ...]:
     """Return one sentence per note, with the service's key and the remedy."""
     waking = waking_notes(config)
+    regions = tuple(note for service in config.services for note in _of_regions(service))
     unknown = tuple(note for service in config.services for note in _of_processing_time(service))
     return (
+        *regions,
         *waking,
         *unknown,
         *(note for service in config.services for note in _of_workers(service.ref.key, service.policy)),
     )
+
+
+def _of_regions(service: ServiceConfig) -> Iterator[str]:
+    """Yield a note for each Region of the service that the SDK does not know: it may be misspelled."""
+    named = [service.ref.region, *(queue.region for queue in service.queues)]
+    for note in dict.fromkeys(map(unknown_region, named)):
+        if note is not None:
+            yield f"{service.ref.key}: {note}"
 
 
 def waking_notes(config: Config, start_up_s: Mapping[str, float] = MappingProxyType({})) -> tuple[str, ...]:

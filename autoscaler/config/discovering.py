@@ -91,7 +91,7 @@ def discovered(tagged: TaggedService, settings: LoadedSettings) -> ServiceConfig
     read = Read(Naming(key_in(tagged), f"{tagged.where}: {TAG}", dotted=True), valid, frozenset(sources(profile)))
     problems = [*layer.problems, *unknown, *valid.problems]
     if not problems:
-        problems += (_of(tagged, problem) for problem in read.contradictions())
+        problems += (_of(tagged, problem) for problem in read.contradictions(settings.home))
         problems += _not_permitted(tagged, read, without, settings)
         problems += _other_region(tagged, read, settings)
     if problems:

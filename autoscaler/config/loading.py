@@ -168,11 +168,13 @@ class Read:
         at = sourced.origin if sourced is not None and _MODE in self.own else own
         return ModeSetting(sourced is None or by_tags, activating(at))
 
-    def contradictions(self) -> Iterator[Problem]:
-        """Yield the problems within the service, in addition to the values that could not be read."""
+    def contradictions(self, home: str | None) -> Iterator[Problem]:
+        """Yield the problems within the service, in addition to the values that could not be read. `home`: the daemon's
+        own Region (None: unknown).
+        """
         fields, broken = self.valid.value, self.valid.broken
         clashes = checks.contradictions(fields, broken) + checks.out_of_bounds(fields, broken)
-        clashes += checks.blockers(fields, self.valid.sources.keys(), self.own, broken)
+        clashes += checks.blockers(fields, self.valid.sources.keys(), self.own, broken, home)
         yield from (Problem(self.where(clash.at), clash.what) for clash in clashes)
 
 
@@ -281,7 +283,7 @@ def find(environ: Mapping[str, str], last: Stated | None = None) -> LoadedSettin
     daemon = validated(GlobalFields, whole.globals)
     reads = tuple(_reads(whole, outer.services | inner.services))
     problems = [*outer.problems, *inner.problems, *daemon.problems, *_unreadable(whole, reads)]
-    inner_problems = (problem for read in reads for problem in read.contradictions())
+    inner_problems = (problem for read in reads for problem in read.contradictions(home))
     problems += _contradictory(problems, [*inner_problems, *_between(reads, home), *_capped(daemon, reads)])
     if not (reads or problems or daemon.value.discover_clusters):
         problems.append(Problem(variable(("service",)), NO_SERVICE))

@@ -144,8 +144,9 @@ def _discovering(config: Config, home: Home) -> Iterator[Right]:
 
 def _discoverable(config: Config) -> Iterator[ServiceRef]:
     """Yield all services of each cluster in which services are discovered."""
+    place = config.discovery.place
     for cluster in config.discovery.clusters:
-        yield ServiceRef("", cluster, ANY, *config.discovery.place)
+        yield ServiceRef("", cluster, ANY, place.region, place.role)
 
 
 def rights_of(service: ServiceConfig, home: Home) -> list[Right]:

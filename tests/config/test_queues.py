@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.config import load
+from autoscaler.config.addresses import address, queue
 from autoscaler.config.quoting import WrongValue
-from autoscaler.config.values import address, queue
 from autoscaler.ports import QueueRef
 from tests.config.spoken import flat, only, problems, refusal
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from tests.operating.settings import ACCOUNT, EVERYTHING, QUEUE_CALLS, USUAL_CAL
 APIS = {api.name for api in CALLS}
 """Every AWS call of the daemon."""
 
+PARTITIONS = Path(botocore.__file__).parent / "data" / "partitions.json"
 OTHER = "9" * 12
 ROLE = f"arn:aws:iam::{OTHER}:role/autoscaler"
 
@@ -204,11 +206,19 @@ def test_each_cluster_has_separate_statements_with_its_own_condition() -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")]
+    ("region", "partition"),
+    [(max(one["regions"]), one["id"]) for one in json.loads(PARTITIONS.read_bytes())["partitions"]],
 )
 def test_every_partition_of_aws_has_its_own_arns(region: str, partition: str) -> None:
     for one in policy(config(region=region))["Statement"]:
         assert all(resource == "*" or resource.startswith(f"arn:{partition}:") for resource in one["Resource"])
+
+
+def test_without_a_region_the_arns_have_the_partition_of_the_role() -> None:
+    role = f"arn:aws-eusc:iam::{OTHER}:role/autoscaler"
+    document = granted(several({"role_arn": role}), None, None, role=role).policy
+    assert f"arn:aws-eusc:ecs:*:{OTHER}:service/prod/w0" in statement(document, "ecs:UpdateService")["Resource"]
+    assert f"arn:aws-eusc:sqs:*:{OTHER}:q0" in statement(document, "sqs:GetQueueUrl")["Resource"]
 
 
 def test_the_account_comes_from_the_queue_arns_and_an_unknown_account_is_remarked() -> None:

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from autoscaler.aws.operator import Identity, connect_operator
 from autoscaler.config import Config
+from autoscaler.config.partitions import unknown_region
 from autoscaler.connections import Connections, connected
 from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
-from autoscaler.findings import DAEMON, Finding, Level, bad, good, unread
+from autoscaler.findings import DAEMON, Finding, Level, bad, good, note, unread
 from autoscaler.inspection.asking import ServiceList, fetch_services
 from autoscaler.operating.doctor.checks import Checks
 from autoscaler.operating.doctor.plan import RIGHTS, IdentityChecks, endpoints, planned
@@ -83,7 +84,7 @@ async def _examined(
         found = await _run(checks, limit_s, progress)
     own = [
         where,
-        *endpoints(os.environ),
+        *endpoints(os.environ, config),
         credentials,
         *skipped,
     ]
@@ -100,7 +101,11 @@ def _region(config: Config, named: Callable[[], str]) -> tuple[str | None, Findi
     """Return a Region for the identity check, and the finding about the default Region."""
     regions = [service.ref.region for service in config.services]
     try:
-        return named(), good(DAEMON, "region", f"{named()}, used for services without a `region` setting")
+        home, text = named(), f"{named()}, used for services without a `region` setting"
+        unknown = unknown_region(home)
+        if unknown is not None:
+            return home, note(DAEMON, "region", text, unknown)
+        return home, good(DAEMON, "region", text)
     except AutoscalerError as fault:
         if regions and all(regions):
             return regions[0], good(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from autoscaler.aws.arns import Home, Right
-from autoscaler.aws.calls import UPDATE_SERVICE, product_of
+from autoscaler.aws.calls import PRODUCTS, UPDATE_SERVICE, product_of
 from autoscaler.aws.ecs import SERVICES_A_CALL
 from autoscaler.aws.operator import Identities, Identity
 from autoscaler.config import Config, ServiceConfig, shadow_state, waking_notes
@@ -29,6 +31,9 @@ CONFLICTS_S, MINUTE_S = 300.0, 60.0
 FROM_ZERO = "scale from zero"
 
 MONTH_S = 30 * 86_400.0
+
+MOST_HOSTS = 5
+"""Hosts that a note lists."""
 
 
 class RegionLoad(NamedTuple):
@@ -258,9 +263,36 @@ def _unknowable(key: str, why: str) -> Finding:
     )
 
 
-def endpoints(environ: Mapping[str, str]) -> Iterator[Finding]:
+_ENDPOINT = "AWS_ENDPOINT_URL"
+_IGNORED = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
+ENDPOINTS = (_ENDPOINT, *(f"{_ENDPOINT}_{name.upper().replace(' ', '_')}" for name in PRODUCTS.values()))
+"""The variables with the endpoints of the calls: for all services, and for each one by AWS's name of it."""
+
+
+def endpoints(environ: Mapping[str, str], config: Config) -> Iterator[Finding]:
     """Yield a note for each custom endpoint: the readings may not be from AWS."""
-    for name in sorted(environ):
-        if name.startswith("AWS_ENDPOINT_URL") and environ[name]:
-            address = environ[name].rpartition("@")[2]
+    given = {name: environ[name].rpartition("@")[2] for name in sorted(environ) if environ[name]}
+    ignored = given.get(_IGNORED, "").lower() == "true"
+    for name, address in given.items():
+        if not name.startswith(_ENDPOINT):
+            continue
+        if name not in ENDPOINTS:
+            [near] = difflib.get_close_matches(name, ENDPOINTS, 1, 0.0)
+            yield note(DAEMON, "endpoint", f"{name} is set, and no call uses it", f"did you mean {near}?")
+        elif ignored:
+            yield note(DAEMON, "endpoint", f"{name} is set and ignored, because {_IGNORED} is true", f"unset {name}")
+        else:
             yield note(DAEMON, "endpoint", f"{name} is set: {address}", f"unset {name} to use the AWS endpoint")
+    used = given.get(f"{_ENDPOINT}_SQS") or given.get(_ENDPOINT)
+    if used and not ignored:
+        yield from _other_hosts(used, config)
+
+
+def _other_hosts(used: str, config: Config) -> Iterator[Finding]:
+    """Yield a note if the URL of a queue names another host than the configured endpoint, which all calls use."""
+    urls = [queue.url for service in config.services for queue in service.queues if queue.url is not None]
+    others = sorted({urlsplit(url).netloc.lower() for url in urls} - {urlsplit(used).netloc.lower()})
+    if others:
+        hosts = ", ".join(others[:MOST_HOSTS]) + (", ..." if len(others) > MOST_HOSTS else "")
+        text = f"all queues are read at {used}, also those with a URL of another host: {hosts}"
+        yield note(DAEMON, "endpoint", text, "no action if this is intended")
