@@ -17,7 +17,6 @@ from autoscaler.config.values import seconds
 from autoscaler.core.policy import Pause
 from autoscaler.errors import ConfigError
 
-_DAYS = re.compile(r"(\d{1,4})d", re.ASCII)
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _COUNT = re.compile(r"\d{1,10}", re.ASCII)
 
@@ -32,14 +31,6 @@ class Duration(click.ParamType[float]):
             return value if isinstance(value, float) else seconds(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-
-class DurationOrDays(Duration):
-    """A duration as in the settings, or whole days such as `14d`, in seconds."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        days = _DAYS.fullmatch(value.strip()) if isinstance(value, str) else None
-        return super().convert(f"{24 * int(days[1])}h" if days else value, param, ctx)
 
 
 class Address(click.ParamType[str]):

@@ -222,10 +222,11 @@ class ServiceFields(Group):
     )
     schedules: Annotated[Schedules, SCHEDULES] = setting(
         {},
-        "Other bounds for a limited time, each under a name of your choice: {cron, for=duration, timezone=UTC, "
-        "min_tasks, max_tasks, lead=90s}. cron has five fields, as in '0 8 * * MON-FRI'; the schedule begins earlier "
-        "by the duration `lead`. If schedules overlap, the highest min_tasks and the highest max_tasks apply, limited "
-        "to the service's own max_tasks. A service's own table replaces that of the defaults as a whole.",
+        "Other bounds for a limited time, each under a name of your choice: {cron, for=duration or until=time, "
+        "timezone=UTC, min_tasks, max_tasks, lead=90s}. cron has five fields, as in '0 8 * * MON-FRI'; until is the "
+        "next time that the clock of the time zone shows it, as in '18:00'. The schedule begins earlier by the "
+        "duration `lead`. If schedules overlap, the highest min_tasks and the highest max_tasks apply, limited to the "
+        "service's own max_tasks. A service's own table replaces that of the defaults as a whole.",
         "Scaling on the backlog is enough unless tasks must already run when messages arrive.",
         stays="schedules are bounds on the task count.",
     )

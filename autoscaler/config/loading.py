@@ -184,6 +184,7 @@ class LoadedSettings:
     names of each service's settings, in each layer, with the folded key. `home`: the daemon's own Region, if the
     environment names it. `stated`: settings that stay if they are missing at the next reload; `missing`: settings that
     are missing now and stay. `written`: number of settings in the file; `content`: the file as it was read.
+    `empty_variables` as in `Config`.
     """
 
     globals: Valid[GlobalFields]
@@ -197,6 +198,7 @@ class LoadedSettings:
     missing: tuple[Gap, ...] = ()
     written: int = 0
     content: bytes = field(default=b"", repr=False)
+    empty_variables: tuple[str, ...] = ()
 
     @property
     def defaults(self) -> ServiceFields:
@@ -234,6 +236,7 @@ def config_of(settings: LoadedSettings) -> Config:
         services=tuple(service_of(read) for read in settings.services),
         caps=_caps(settings),
         discovery=_discovery(settings),
+        empty_variables=settings.empty_variables,
     )
 
 
@@ -300,6 +303,7 @@ def find(environ: Mapping[str, str], last: Stated | None = None) -> LoadedSettin
         missing=gaps(whole, {folded(read.key): read.key for read in reads}) if last else (),
         written=written,
         content=inner.content,
+        empty_variables=tuple(variables.empty),
     )
 
 

@@ -20,15 +20,15 @@ from pydantic_core import CoreSchema, core_schema
 from autoscaler.config.quoting import WrongValue, quote
 from autoscaler.core.policy import Pause
 
-# Durations with units: `90s`, `5m`, `1h30m`, `500ms`. A number without a unit is refused.
+# Durations with units: `90s`, `5m`, `1h30m`, `1d12h`, `500ms`. A number without a unit is refused.
 #
 # Invariant: `seconds(shown(x)) == x`, to the last bit, for every duration x.
 
 _PLAIN_NUMBER = r"(\d+(?:\.\d+)?)"
-PATTERN = rf"(?:{_PLAIN_NUMBER}h)?(?:{_PLAIN_NUMBER}m)?(?:{_PLAIN_NUMBER}s)?(?:{_PLAIN_NUMBER}ms)?"
+PATTERN = rf"(?:{_PLAIN_NUMBER}d)?(?:{_PLAIN_NUMBER}h)?(?:{_PLAIN_NUMBER}m)?(?:{_PLAIN_NUMBER}s)?(?:{_PLAIN_NUMBER}ms)?"
 _DURATION = re.compile(PATTERN, re.ASCII)
 _BARE = re.compile(_PLAIN_NUMBER, re.ASCII)
-_SECONDS_IN_EACH = (Fraction(3600), Fraction(60), Fraction(1), Fraction(1, 1000))
+_SECONDS_IN_EACH = (Fraction(86_400), Fraction(3600), Fraction(60), Fraction(1), Fraction(1, 1000))
 _LONGEST_TEXT = 400  # the smallest float takes 326 characters; the sum below is then bounded too
 
 LONGEST_S = 365 * 24 * 3600.0
@@ -44,14 +44,14 @@ def seconds(value: object) -> float:
         raise WrongValue(_without_unit(text))
     parts = _DURATION.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
     if not text or parts is None:
-        raise WrongValue(f"{quote(value)} is not a duration: write it as '90s', '5m', '1h30m' or '500ms'")
+        raise WrongValue(f"{quote(value)} is not a duration: write it as '90s', '5m', '1h30m', '1d' or '500ms'")
     given = zip(parts.groups(), _SECONDS_IN_EACH, strict=True)
     return _bounded(sum((Fraction(number) * unit for number, unit in given if number), Fraction(0)))
 
 
 def _bounded(total: Fraction) -> float:
     if total > LONGEST_S:
-        raise WrongValue("a duration must not be longer than a year (8760h)")
+        raise WrongValue("a duration must not be longer than a year (365d)")
     return float(total)
 
 

@@ -450,3 +450,52 @@ async def test_a_region_that_the_sdk_does_not_know_is_noted() -> None:
     [region] = [one for one in json.loads(ended.out)["findings"] if one["what"] == "region"]
     assert region["level"] == "note"
     assert "did you mean eu-west-1?" in region["remedy"]
+
+
+def tagged(name: str, **tags: str) -> dict[str, Any]:
+    """Return a service of ECS with tags `autoscaler:...`."""
+    found = json.loads(service(name).body)["services"][0]
+    return {**found, "tags": [{"key": f"autoscaler:{key}", "value": value} for key, value in tags.items()]}
+
+
+async def test_the_tags_and_the_services_of_a_cluster_are_checked() -> None:
+    cluster = {
+        "orders": tagged("orders", queues="orders", max_tasks="9"),
+        "typo": tagged("typo", queues="typo", max_task="9", mode="on"),
+        "profile": tagged("profile", queues="profile", profile="batch"),
+        "unseen": tagged("unseen", queue="unseen"),
+        "twice": tagged("twice", queues="orders", max_tasks="9"),
+        "other": tagged("other"),
+    }
+
+    def described(body: dict[str, Any]) -> Any:
+        return ok({"services": [cluster[name] for name in body["services"]], "failures": []})
+
+    async with healthy() as double:
+        double.on("ListServices", ok({"serviceArns": [f"service/prod/{name}" for name in cluster]}))
+        double.on("DescribeServices", described)
+        here = dict.fromkeys((name for name in GOOD if name.startswith("AUTOSCALER_")), "")
+        ended = await doctor(double, "--json", **here | {"AUTOSCALER_DISCOVER_CLUSTERS": "prod"})
+    findings = json.loads(ended.out)["findings"]
+    about = [one for one in findings if one["what"] == "cluster prod"]
+    assert "4 of 6 services have the tag autoscaler:queues; 1 can be scaled by tags" in about[0]["text"]
+    wrong = " ".join(f"{one['text']}; {one['remedy']}" for one in about[1:] if one["level"] == "finding")
+    for text in (
+        "tags of typo in prod: autoscaler:max_task: unknown setting; did you mean max_tasks?",
+        "tags of typo in prod: autoscaler:mode: 'on' is not one of",
+        "tags of profile in prod: autoscaler:profile: 'batch' is not a profile of the settings file; profiles: none",
+        "tags of unseen in prod: autoscaler:queue: the service is not discovered; did you mean autoscaler:queues?",
+        "tags of twice in prod: autoscaler:queues: prod-orders has the same queue or key; use one queue",
+    ):
+        assert text in wrong
+    own = {one["what"]: one["level"] for one in findings if one["subject"] == "prod-orders"}
+    assert own["service"] == own["queue orders"] == own["permissions"] == "good"
+    assert ended.code == 1
+
+
+async def test_a_cluster_that_cannot_be_read_is_a_finding() -> None:
+    async with healthy() as double:
+        double.on("ListServices", fault("AccessDeniedException", status=400))
+        _, found = await findings_of(double, AUTOSCALER_DISCOVER_CLUSTERS="prod", AUTOSCALER_CONFIG_FILE="")
+    assert "ecs:ListServices" in found["cluster prod"]["text"] + found["cluster prod"]["remedy"]
+    assert found["service"]["level"] == "good", "the other checks are made"

@@ -15,6 +15,7 @@ from autoscaler.aws.calls import PRODUCTS, UPDATE_SERVICE, product_of
 from autoscaler.aws.ecs import SERVICES_A_CALL
 from autoscaler.aws.operator import Identities, Identity
 from autoscaler.config import Config, ServiceConfig, shadow_state, waking_notes
+from autoscaler.config.checks import empty_notes
 from autoscaler.control.supervisor import MOST_GROUPS
 from autoscaler.core.figures import number, several
 from autoscaler.errors import AutoscalerError, Unavailable
@@ -45,6 +46,8 @@ class RegionLoad(NamedTuple):
 
 def planned(config: Config, starts_s: Mapping[str, float]) -> Iterator[Finding]:
     """Yield the findings from the settings. `starts_s`: learned start-up times in seconds, by key."""
+    for text, _, remedy in (each.rpartition("; ") for each in empty_notes(config)):
+        yield note(DAEMON, "settings", text, remedy)
     for service in config.services:
         yield from _mode(service)
         yield from _first_message(config, service, starts_s)
