@@ -181,7 +181,8 @@ OPTIONS = sorted(
         for name in (*option.opts, *option.secondary_opts)
     }
 )
-arguments = st.sampled_from(OPTIONS) | st.sampled_from(WORDS) | values
+# the operating system permits no null character in an argument
+arguments = st.sampled_from(OPTIONS) | st.sampled_from(WORDS) | values.map(lambda text: text.replace("\0", ""))
 ARGUMENTS = st.tuples(st.sampled_from(COMMANDS), st.lists(arguments, max_size=8))
 
 
