@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from autoscaler.aws.calls import Api, ResourceForm
 from autoscaler.aws.names import short_name
-from autoscaler.config.partitions import partition
+from autoscaler.config.addresses import partition
 from autoscaler.ports import QueueRef, Role, ServiceRef
 
 ANY = "*"

@@ -13,7 +13,7 @@ from botocore import exceptions as sdk
 
 from autoscaler.aws.calls import Call
 from autoscaler.aws.sdk_http import Redirected, TooLarge
-from autoscaler.config.partitions import unknown_region
+from autoscaler.config.addresses import unknown_region
 from autoscaler.core.model import Missing
 from autoscaler.errors import (
     AutoscalerError,

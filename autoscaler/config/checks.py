@@ -15,12 +15,12 @@ from datetime import datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from autoscaler.config.addresses import partition_of, unknown_region
 from autoscaler.config.fields import ServiceFields
 from autoscaler.config.groups import Path
 from autoscaler.config.metrics import QUEUE_SIGNALS, signals, source_of, sources_in_words
 from autoscaler.config.model import Config, ServiceConfig
 from autoscaler.config.names import folded
-from autoscaler.config.partitions import partition_of, unknown_region
 from autoscaler.config.quoting import quote
 from autoscaler.config.rules import CapFields
 from autoscaler.core import formula

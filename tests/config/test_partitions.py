@@ -10,8 +10,16 @@ import botocore
 import pytest
 
 from autoscaler.config import load, notes
-from autoscaler.config.addresses import address, queue, role_arn
-from autoscaler.config.partitions import PARTITIONS, REGIONS, partition, partition_of, unknown_region
+from autoscaler.config.addresses import (
+    PARTITIONS,
+    REGIONS,
+    address,
+    partition,
+    partition_of,
+    queue,
+    role_arn,
+    unknown_region,
+)
 from autoscaler.config.quoting import WrongValue
 from tests.config.spoken import flat, many, only, problems
 

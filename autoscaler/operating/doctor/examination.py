@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from autoscaler.aws.operator import Identity, connect_operator
 from autoscaler.config import Config
+from autoscaler.config.addresses import unknown_region
 from autoscaler.config.loading import LoadedSettings, config_of
-from autoscaler.config.partitions import unknown_region
 from autoscaler.connections import Connections, connected
 from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
