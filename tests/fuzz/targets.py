@@ -40,6 +40,7 @@ from autoscaler.inspection.deciding import answer, lines
 from autoscaler.ports import Place, QueueRef, ServiceRef, Urgency
 from autoscaler.telemetry.web_config import read_web_config
 from tests.fuzz.texts import LEAVES, NAMES, WORDS, leaf_value, long, many, mutated, setting_lines, texts, values
+from tests.virtual import run_virtually
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 
@@ -310,7 +311,7 @@ SHOP, QUEUE = ServiceRef("shop", "prod", "orders"), QueueRef("orders")
 
 
 def read_answers(bodies: list[Any]) -> None:
-    asyncio.run(_read_answers(bodies))
+    run_virtually(_read_answers(bodies))
     details = bodies[0]
     error = ClientError({"Error": details, "ResponseMetadata": details}, "DescribeServices")
     assert str(fault_of_answer(error, Call(DESCRIBE_SERVICES, "shop", "eu-west-1"))).isprintable()
@@ -323,7 +324,7 @@ async def _read_answers(bodies: list[Any]) -> None:
     book, fleets = MinuteBook(as_caller, clocks), EcsFleets(as_caller, clocks)
     meters, span = CloudWatchMeters(book, clocks), ((1.8e9, 1.8e9 + 3600, 60),)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(600):
             await SqsQueues(as_caller, clocks).backlog(QUEUE)
             await fleets.read(SHOP)
             await fleets.protected(SHOP)
