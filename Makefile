@@ -1,6 +1,6 @@
 # Every target builds the environment that it needs. Only Python 3.11, 3.12 or 3.13 and make are required.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants erlang scorecard sensitivity robustness utilization skill bench bench-many flood soak baseline lock clean
+.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants fuzz erlang scorecard sensitivity robustness utilization skill bench bench-many flood soak baseline lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
@@ -88,6 +88,9 @@ utilization: venv ## run services that follow their CPU on ten real traces (TRAC
 skill: venv ## measure the error of the look-ahead on real traces (TRACES=FOLDER, about 3 minutes)
 	@test -n "$(TRACES)" || { echo "make skill: set TRACES=FOLDER to the folder with the traces (docs/scorecard.md lists them)" >&2; exit 2; }
 	$(BIN)/python -m tests.core.forecast.skill --traces $(TRACES)
+
+fuzz: venv ## fuzz settings, tags, web.yml, arguments and answers of AWS, MINUTES=10 each (or TARGETS="tags web"), SEED= the first seed
+	$(BIN)/python -m tests.fuzz $(TARGETS) --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 TRACES ?= $(firstword $(wildcard traces ../traces ../*/traces))
 

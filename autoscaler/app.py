@@ -82,6 +82,8 @@ async def _serve(config: Config, environ: Mapping[str, str], lost_lines: Callabl
         Background() as background,
     ):
         log.info("started", version=__version__, services=len(config.services), http=f"{config.http_host}:{port}")
+        if config.empty_variables:
+            log.warning("settings_empty", variables=list(config.empty_variables), note="they count as not set")
         reporter = SettingsLog(logger("settings"), metrics)
         following = Following(
             config, find(environ), _source(environ), TaggedServices(connections.aws.directory, reporter), reporter

@@ -43,11 +43,12 @@ class Role:
 
 class Place(NamedTuple):
     """The Region and role of a call. `region` None: the Region of the daemon's environment. `role` None: the daemon's
-    own credentials.
+    own credentials. `endpoint`: the endpoint that a queue's URL names (None: the usual one of the Region).
     """
 
     region: str | None = None
     role: Role | None = None
+    endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

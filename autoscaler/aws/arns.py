@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from autoscaler.aws.calls import Api, ResourceForm
 from autoscaler.aws.names import short_name
-from autoscaler.config.values import partition
+from autoscaler.config.addresses import partition
 from autoscaler.ports import QueueRef, Role, ServiceRef
 
 ANY = "*"
@@ -32,7 +32,8 @@ class Home(NamedTuple):
 
 
 def queue_arn(queue: QueueRef, home: Home) -> str:
-    return _arn("sqs", queue.region or home.region, queue.account or _account(queue.role, home), queue.name)
+    account = queue.account or _account(queue.role, home)
+    return _arn("sqs", queue.region or home.region, account, queue.role, queue.name)
 
 
 def service_arn(service: ServiceRef, home: Home) -> str:
@@ -51,7 +52,7 @@ def tasks_arn(service: ServiceRef, home: Home) -> str:
 
 
 def _ecs_arn(service: ServiceRef, home: Home, resource: str) -> str:
-    return _arn("ecs", service.region or home.region, _account(service.role, home), resource)
+    return _arn("ecs", service.region or home.region, _account(service.role, home), service.role, resource)
 
 
 def _account(role: Role | None, home: Home) -> str | None:
@@ -59,8 +60,10 @@ def _account(role: Role | None, home: Home) -> str | None:
     return home.account if role is None else role.account
 
 
-def _arn(service: str, region: str | None, account: str | None, resource: str) -> str:
-    return f"arn:{partition(region)}:{service}:{region or ANY}:{account or ANY}:{resource}"
+def _arn(service: str, region: str | None, account: str | None, role: Role | None, resource: str) -> str:
+    """Return the ARN. Without a Region its partition is that of the role that reads the resource."""
+    named = partition(region) if region or role is None else role.arn.split(":")[1]
+    return f"arn:{named}:{service}:{region or ANY}:{account or ANY}:{resource}"
 
 
 def _any(_: ServiceRef, __: Home) -> str:

@@ -84,7 +84,7 @@ class Caller:
         """Return the response, which is not an error. Raises `AutoscalerError`; `Throttled` also before the call is
         sent.
         """
-        call = Call(api, subject, place.region or self.region(), place.role, self._once)
+        call = Call(api, subject, place.region or self.region(), place.role, self._once, place.endpoint)
         try:
             return await self._attempt(call, urgency, more, parameters)
         except CredentialsRejected as fault:

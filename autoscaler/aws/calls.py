@@ -172,7 +172,7 @@ def product_of(category: Category) -> str:
 
 class Call(NamedTuple):
     """One call about one subject: the queue or service as its operator knows it. `role` None: it uses the daemon's own
-    credentials. `once`: a command makes it, and there is no next poll.
+    credentials. `once`: a command makes it, and there is no next poll. `endpoint` as in `Place`.
     """
 
     api: Api
@@ -180,6 +180,7 @@ class Call(NamedTuple):
     region: str
     role: Role | None = None
     once: bool = False
+    endpoint: str | None = None
 
     @property
     def where(self) -> str:

@@ -27,6 +27,8 @@ from botocore.exceptions import BotoCoreError
 from autoscaler import __version__
 from autoscaler.aws.calls import Call
 from autoscaler.aws.faults import clean
+from autoscaler.config.addresses import endpoint_to_call
+from autoscaler.config.quoting import WrongValue
 from autoscaler.core.model import Instant
 from autoscaler.errors import NoCredentials, Refused
 from autoscaler.ports import Category
@@ -40,7 +42,7 @@ of calls in order. Without it the connection pool is unfair: of 64 callers that 
 all others had finished.
 """
 
-Key: TypeAlias = tuple[Category, str]
+Key: TypeAlias = tuple[Category, str, str | None]
 
 _signing: ContextVar[ReadOnlyCredentials] = ContextVar("signing")
 
@@ -78,6 +80,8 @@ class Clients:
 
     async def of(self, call: Call) -> AioBaseClient:
         """The client for the call, for use within `signed_with`. Raises `BotoCoreError` and `Refused`."""
+        if call.endpoint is not None:
+            call = await self._directed(call, call.endpoint)
         key = _key(call)
         if key not in self._clients:
             async with self._opening:
@@ -91,9 +95,20 @@ class Clients:
         """
         return bool(self._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE"))
 
+    async def _directed(self, call: Call, named: str) -> Call:
+        """Return the call to the endpoint that the queue's URL names, or to the one that is configured for the SDK."""
+        usual = call._replace(endpoint=None)
+        default = (await self.of(usual)).meta.endpoint_url
+        try:
+            return call._replace(endpoint=endpoint_to_call(named, default, call.region))
+        except WrongValue as error:
+            raise Refused(f"{clean(call.where)}: {error}") from None
+
     async def _open(self, call: Call) -> AioBaseClient:
         try:
-            opening = self._session.create_client(call.api.sdk_service, region_name=call.region, config=self._config)
+            opening = self._session.create_client(
+                call.api.sdk_service, region_name=call.region, endpoint_url=call.endpoint, config=self._config
+            )
             client: AioBaseClient = await self._stack.enter_async_context(opening)
         except ValueError as error:
             raise Refused(f"{clean(call.where)}: {clean(str(error))}; check the Region and AWS_ENDPOINT_URL") from None
@@ -120,7 +135,7 @@ def new_session() -> AioSession:
 
 
 def _key(call: Call) -> Key:
-    return call.api.category, call.region
+    return call.api.category, call.region, call.endpoint
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from botocore import exceptions as sdk
 
 from autoscaler.aws.calls import Call
 from autoscaler.aws.sdk_http import Redirected, TooLarge
+from autoscaler.config.addresses import unknown_region
 from autoscaler.core.model import Missing
 from autoscaler.errors import (
     AutoscalerError,
@@ -265,7 +266,13 @@ def fault_of_answer(error: sdk.ClientError, call: Call) -> AutoscalerError:
 def fault_of_failure(error: Exception, call: Call) -> AutoscalerError:
     """Translate an SDK error without a readable response."""
     row = next((row for kinds, row in FAILURES if isinstance(error, kinds)), _ENDPOINT)
-    return _fault(row, call, str(error) or type(error).__name__)
+    return _fault(row, call, str(error) or type(error).__name__, answered=False)
+
+
+def _suspecting(call: Call, remedy: str) -> str:
+    """Return the remedy for a call without an answer. A Region that the SDK does not know is the first suspect."""
+    unknown = unknown_region(call.region)
+    return remedy if unknown is None else f"{unknown} Otherwise {remedy}"
 
 
 def fault_of_credentials(error: Exception, call: Call) -> AutoscalerError:
@@ -322,7 +329,7 @@ def fault_of_slow_credentials(call: Call, limit_s: float) -> Unavailable:
 
 def fault_of_silence(call: Call, what: str) -> Unavailable:
     """Return the error for a call that timed out. `what`: how far it got, and the time limit."""
-    remedy = f"check the network, the proxy and AWS_ENDPOINT_URL; {_remedy(_AGAIN, call)}"
+    remedy = _suspecting(call, f"check the network, the proxy and AWS_ENDPOINT_URL; {_remedy(_AGAIN, call)}")
     return Unavailable(f"{clean(call.where)}: {call.api.name} {what}; {remedy}")
 
 
@@ -365,9 +372,11 @@ def _row(code: str, text: str, status: int) -> FaultRow:
     return _ENDPOINT if not code or code.isdigit() else _CANNOT
 
 
-def _fault(row: FaultRow, call: Call, cause: str) -> AutoscalerError:
+def _fault(row: FaultRow, call: Call, cause: str, *, answered: bool = True) -> AutoscalerError:
     api = call.api
     remedy = _remedy(row, call).format(grant=api.grant)
+    if not answered:
+        remedy = _suspecting(call, remedy)
     return row.fault(f"{clean(call.where)}: {api.name} {row.verb or VERBS[row.fault]} ({clean(cause)}); {remedy}")
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from autoscaler.config.addresses import region_of_host
 from autoscaler.core.model import FIFO_ENDING
 from autoscaler.ports import CloudWatchMetric, QueueRef, ServiceRef
-
-_REGION = re.compile("[a-z]{2,8}(?:-[a-z]{1,16}){1,4}-[0-9]{1,2}")
 
 
 def queue_subject(queue: QueueRef) -> str:
@@ -38,8 +36,7 @@ def together(subjects: Iterable[str]) -> str:
 
 def region_in(url: str) -> str | None:
     """The Region in a queue's URL (None: no Region, as with a custom endpoint)."""
-    labels = (urlsplit(url).hostname or "").split(".")
-    return next((label for label in reversed(labels) if _REGION.fullmatch(label)), None)
+    return region_of_host(urlsplit(url).hostname or "")
 
 
 def service_metric(service: ServiceRef, name: str) -> CloudWatchMetric:

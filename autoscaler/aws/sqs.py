@@ -10,6 +10,7 @@ from autoscaler.aws.calls import GET_QUEUE_ATTRIBUTES, GET_QUEUE_URL
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.faults import missing
 from autoscaler.aws.names import queue_subject, region_in
+from autoscaler.config.addresses import named_endpoint
 from autoscaler.core.model import Backlog, Instant, Missing
 from autoscaler.errors import AutoscalerError, NotFound, Refused
 from autoscaler.ports import Place, QueueRef
@@ -44,6 +45,9 @@ class SqsQueues:
         place, url = place_of(queue), await self._url(queue)
         at = self._clocks.now()
         names = [VISIBLE, IN_FLIGHT, DELAYED]
+        # only a URL of the settings names an endpoint, never one of an answer
+        endpoint = None if queue.url is None else named_endpoint(queue.url)
+        place = place._replace(endpoint=endpoint)
         answer = await self._caller.ask(
             GET_QUEUE_ATTRIBUTES, queue_subject(queue), place, QueueUrl=url, AttributeNames=names
         )
@@ -64,8 +68,7 @@ class SqsQueues:
 def place_of(queue: QueueRef) -> Place:
     """The Region of the queue (None: the daemon's own), and the role for its calls.
 
-    The SDK sends SQS calls to the client's own endpoint and ignores the host in the URL. A URL of another Region would
-    therefore reach the wrong Region: raises `Refused`.
+    A call is signed for one Region. Raises `Refused` if the URL is of another Region.
     """
     named = None if queue.url is None else region_in(queue.url)
     if named and queue.region and named != queue.region:

@@ -49,18 +49,19 @@ class FastSqs:
         self._clients = clients
         self._opening = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
-        self._routes: dict[str, Route | None] = {}
+        self._routes: dict[tuple[str, str | None], Route | None] = {}
 
     async def route(self, call: Call) -> Route | None:
         """The route for this call; None: the SDK must make it. Raises as `Clients.of`."""
         if call.api is not GET_QUEUE_ATTRIBUTES:
             return None
-        if call.region not in self._routes:
+        to = call.region, call.endpoint
+        if to not in self._routes:
             client = await self._clients.of(call)
             plain = is_plain(client) and not self._clients.has_own_authorities()
             with _as_sdk_errors(client.meta.endpoint_url):
-                self._routes[call.region] = Route(await self._session(), client) if plain else None
-        return self._routes[call.region]
+                self._routes[to] = Route(await self._session(), client) if plain else None
+        return self._routes[to]
 
     async def _session(self) -> aiohttp.ClientSession:
         async with self._opening:

@@ -14,7 +14,7 @@ import click
 
 from autoscaler.cli.kinds import Address, Duration, RoleArn
 from autoscaler.cli.output import CLEAR, USAGE, daemon_url, leave, listed, piped, refuse, table
-from autoscaler.config import Config, load
+from autoscaler.config.loading import LoadedSettings, settle
 from autoscaler.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def doctor(as_json: bool, quiet: bool, limit_s: float, role: str | None, url: st
     \b
     It checks:
       settings, credentials, Region and endpoints
-      every service: bounds, task starts, pause, conflicting scalers
+      every service, also those discovered by tag: bounds, task starts, pause, conflicting scalers
+      the tags of discovered services
       every queue, and its Region
       the IAM permissions for all of these, with the daemon's own read calls
       the latency of the first message
@@ -68,11 +69,11 @@ def doctor(as_json: bool, quiet: bool, limit_s: float, role: str | None, url: st
     """
     if limit_s < LEAST_S:
         leave(f"doctor: --timeout must be at least {LEAST_S:g}s, because one AWS call can take that long.", USAGE)
-    config = _settings(as_json)
+    settings = _settings(as_json)
     from autoscaler.operating.doctor import code_of, examine  # noqa: PLC0415 - the AWS SDK takes half a second
 
     with _progress() as report:
-        findings = examine(config, url or daemon_url(), limit_s, report, role)
+        findings = examine(settings, url or daemon_url(), limit_s, report, role)
     shown = [one for one in findings if not quiet or one.level.word != "good"]
     code = code_of(findings)
     with piped():
@@ -83,9 +84,9 @@ def doctor(as_json: bool, quiet: bool, limit_s: float, role: str | None, url: st
     raise SystemExit(code)
 
 
-def _settings(as_json: bool) -> Config:
+def _settings(as_json: bool) -> LoadedSettings:
     try:
-        return load(os.environ)
+        return settle(os.environ)
     except ConfigError as error:
         if not as_json:
             refuse(error)

@@ -11,15 +11,14 @@ import click
 from click.shell_completion import CompletionItem
 
 from autoscaler.config import load
+from autoscaler.config.addresses import queue, role_arn
 from autoscaler.config.quoting import quote
-from autoscaler.config.values import queue, seconds
+from autoscaler.config.values import seconds
 from autoscaler.core.policy import Pause
 from autoscaler.errors import ConfigError
 
-_DAYS = re.compile(r"(\d{1,4})d", re.ASCII)
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _COUNT = re.compile(r"\d{1,10}", re.ASCII)
-_ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 
 class Duration(click.ParamType[float]):
@@ -32,14 +31,6 @@ class Duration(click.ParamType[float]):
             return value if isinstance(value, float) else seconds(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-
-class DurationOrDays(Duration):
-    """A duration as in the settings, or whole days such as `14d`, in seconds."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        days = _DAYS.fullmatch(value.strip()) if isinstance(value, str) else None
-        return super().convert(f"{24 * int(days[1])}h" if days else value, param, ctx)
 
 
 class Address(click.ParamType[str]):
@@ -152,13 +143,10 @@ class RoleArn(click.ParamType[str]):
     name = "role-arn"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not _ROLE_ARN.fullmatch(str(value)):
-            self.fail(
-                f"{quote(str(value))} is not the ARN of a role, such as arn:aws:iam::123456789012:role/autoscaler",
-                param,
-                ctx,
-            )
-        return str(value)
+        try:
+            return role_arn(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class QueueList(click.ParamType[tuple[str, ...]]):

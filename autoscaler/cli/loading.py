@@ -77,7 +77,7 @@ def _history(options: dict[str, Any]) -> CountTrace:
     """
     if not options["queue"]:
         raise ValueError("--from-cloudwatch requires --queue NAME")
-    from autoscaler.config.values import queue as parse_queue  # noqa: PLC0415 - most loads do not need it
+    from autoscaler.config.addresses import queue as parse_queue  # noqa: PLC0415 - most loads do not need it
     from autoscaler.sim.workload import Sum, counts_from_minutes, metric_ranges  # noqa: PLC0415 - NumPy is an extra
 
     queue = parsed("--queue", parse_queue, options["queue"])

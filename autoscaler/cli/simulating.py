@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 
 from autoscaler.cli import delivering
-from autoscaler.cli.kinds import Duration, DurationOrDays, ScenarioList
+from autoscaler.cli.kinds import Duration, ScenarioList
 from autoscaler.cli.loading import SERVICE_TIME, parsed, source
 from autoscaler.cli.output import FINDINGS, USAGE, leave
 from autoscaler.cli.worlds import described, world_of, world_options
@@ -40,7 +40,7 @@ STOPPED = 130
 @click.option("--trace", type=click.Path(path_type=Path), help="Load as counts (CSV: t_seconds,arrivals).")
 @click.option("--jobs", type=click.Path(path_type=Path), help="Load as jobs (CSV: t_seconds,service_seconds).")
 @click.option("--load", "made", help="Synthetic load, such as steady:2 or on_off:5:60:300.")
-@click.option("--from-cloudwatch", "history", type=DurationOrDays(), help="Past load of --queue, such as 14d.")
+@click.option("--from-cloudwatch", "history", type=Duration(), help="Past load of --queue, such as 14d.")
 @click.option("--queue", help="Name of the queue for --from-cloudwatch.")
 @click.option("--scenario", "scenarios", type=ScenarioList(), help="Special workers and loads: NAME[,NAME...], or all.")
 @click.option(

@@ -7,10 +7,15 @@ about valid settings whose effect an operator may not expect.
 from __future__ import annotations
 
 import difflib
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
+from autoscaler.config.addresses import partition_of, unknown_region
 from autoscaler.config.fields import ServiceFields
 from autoscaler.config.groups import Path
 from autoscaler.config.metrics import QUEUE_SIGNALS, signals, source_of, sources_in_words
@@ -64,10 +69,21 @@ def no_tasks(fields: ServiceFields, broken: Set[Path]) -> list[Clash]:
     )
 
 
-def blockers(fields: ServiceFields, given: Set[Path], own: Set[Path], broken: Set[Path]) -> list[Clash]:
-    """Return what prevents scaling of the service. `given`: settings with a value; `own`: not from the defaults."""
+def blockers(
+    fields: ServiceFields, given: Set[Path], own: Set[Path], broken: Set[Path], home: str | None = None
+) -> list[Clash]:
+    """Return what prevents scaling of the service. `given`: settings with a value; `own`: not from the defaults;
+    `home`: the Region of a service that names none (None: unknown).
+    """
     checks = (_required(given), _signals(fields), _queue_settings(fields, own), _other_region(fields))
-    return _readable(broken, *checks, _no_source(fields), _queue_names(fields), _unused_external_id(fields, own))
+    return _readable(
+        broken,
+        *checks,
+        _other_partition(fields, home),
+        _no_source(fields),
+        _queue_names(fields),
+        _unused_external_id(fields, own),
+    )
 
 
 def _readable(broken: Set[Path], *checks: Iterable[Clash]) -> list[Clash]:
@@ -139,8 +155,8 @@ def _outside(tasks: int, fields: ServiceFields) -> str:
 
 
 def _duplicates(fields: ServiceFields) -> Iterator[Clash]:
-    names = [item.name.name for item in fields.queues]
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    times = Counter(item.name.name for item in fields.queues)
+    for name in sorted(name for name, found in times.items() if found > 1):
         yield Clash(_QUEUES, f"the queue {name} is listed twice", (_QUEUES,))
 
 
@@ -199,16 +215,33 @@ def _other_region(fields: ServiceFields) -> Iterator[Clash]:
             yield Clash(_QUEUES, what, (_QUEUES, _REGION))
 
 
+def _other_partition(fields: ServiceFields, home: str | None) -> Iterator[Clash]:
+    """Yield a clash for a role and for queues of another partition: credentials are valid in one partition only."""
+    region = fields.region or home
+    here = partition_of(region)
+    if here is None:
+        return
+    where = f"and the service's Region, {region}, is in {here.name}: no credentials are valid in both"
+    named = None if fields.role_arn is None else fields.role_arn.split(":")[1]
+    if named not in {None, here.name}:
+        yield Clash(_ROLE_ARN, f"the role is in the partition {named}, {where}", (_ROLE_ARN, _REGION))
+    for item in fields.queues if fields.region is None else ():
+        there = partition_of(item.name.region)
+        if there is not None and there != here:
+            what = f"the queue {item.name.name} is in {item.name.region} (partition {there.name}), {where}"
+            yield Clash(_QUEUES, what, (_QUEUES, _REGION))
+
+
 def cap_contradictions(cap: CapFields, least: Mapping[str, int]) -> Iterator[str]:
     """Yield the problems of a shared cap. `least`: the services' `min_tasks`, by key."""
     keys = {folded(key): key for key in least}
-    named = [folded(key) for key in cap.per_task]
+    times = Counter(folded(key) for key in cap.per_task)
     for key in cap.per_task:
         if folded(key) not in keys:
             near = difflib.get_close_matches(folded(key), keys, 1)
             meant = f"did you mean {keys[near[0]]}?" if near else f"known keys: {', '.join(sorted(least))}"
             yield f"{quote(key)} is not the key of a service; {meant}"
-        elif named.count(folded(key)) > 1:
+        elif times[folded(key)] > 1:
             yield f"the service {keys[folded(key)]} is listed twice"
     needed = sum(least[keys[folded(key)]] * taken for key, taken in cap.per_task.items() if folded(key) in keys)
     if needed > cap.most:
@@ -222,6 +255,8 @@ LONG_S = 30.0
 % of the messages of the first half hour are late.
 """
 
+_FIXED_ZONE = re.compile(r"EST|MST|HST|Etc/GMT[+-][1-9]\d?", re.ASCII)
+
 START_UP_S = 60.0
 """Assumed start-up time of an ECS task in seconds, from launch to first receive: 30 to 90 s, mostly image pull."""
 
@@ -229,12 +264,42 @@ START_UP_S = 60.0
 def notes(config: Config) -> tuple[str, ...]:
     """Return one sentence per note, with the service's key and the remedy."""
     waking = waking_notes(config)
+    regions = tuple(note for service in config.services for note in (*_of_regions(service), *_of_zones(service)))
     unknown = tuple(note for service in config.services for note in _of_processing_time(service))
     return (
+        *empty_notes(config),
+        *regions,
         *waking,
         *unknown,
         *(note for service in config.services for note in _of_workers(service.ref.key, service.policy)),
     )
+
+
+def empty_notes(config: Config) -> Iterator[str]:
+    """Yield a note for each empty variable: a template may have failed to fill it in."""
+    for name in config.empty_variables:
+        yield f"{name} is empty, which counts as not set; set a value, or unset the variable"
+
+
+def _of_regions(service: ServiceConfig) -> Iterator[str]:
+    """Yield a note for each Region of the service that the SDK does not know: it may be misspelled."""
+    named = [service.ref.region, *(queue.region for queue in service.queues)]
+    for note in dict.fromkeys(map(unknown_region, named)):
+        if note is not None:
+            yield f"{service.ref.key}: {note}"
+
+
+def _of_zones(service: ServiceConfig) -> Iterator[str]:
+    """Yield a note for each schedule in a zone of a fixed offset other than UTC: it follows no clock with summer time,
+    and the sign in `Etc/GMT+5` is the opposite of the usual one.
+    """
+    for schedule in service.schedules:
+        if _FIXED_ZONE.fullmatch(schedule.timezone):
+            offset = datetime.now(ZoneInfo(schedule.timezone)).strftime("UTC%z")
+            yield (
+                f"{service.ref.key}: schedule {schedule.name}: the time zone {schedule.timezone} is {offset} all year, "
+                "without summer time; to follow the clock of a place, use a zone such as Europe/Berlin"
+            )
 
 
 def waking_notes(config: Config, start_up_s: Mapping[str, float] = MappingProxyType({})) -> tuple[str, ...]:

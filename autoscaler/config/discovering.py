@@ -12,7 +12,9 @@ its last value without its line in the file (`stays`) also keeps it without its 
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,13 +23,12 @@ from autoscaler.config.fields import ServiceFields
 from autoscaler.config.groups import AT_RUNTIME, Leaf, Path, leaves, value_at
 from autoscaler.config.lasting import MISSING, STAYING, shown
 from autoscaler.config.layers import Layer, Naming, Sourced, Tree, overlaid, sources
-from autoscaler.config.loading import LoadedSettings, Read, service_of
+from autoscaler.config.loading import LoadedSettings, Read, below_tags, service_of
 from autoscaler.config.model import ServiceConfig
 from autoscaler.config.names import PLACE, SettingsPart, key_of
 from autoscaler.config.policies import validated
 from autoscaler.config.quoting import quote
 from autoscaler.config.values import NONE
-from autoscaler.core.policy import Mode
 from autoscaler.errors import ConfigError, Problem
 
 TAG = "autoscaler:"
@@ -43,6 +44,10 @@ RUNTIME = frozenset(f"{TAG}{'.'.join(path)}" for path, leaf in SETTINGS.items() 
 
 STAYING_TAGS = frozenset(f"{TAG}{'.'.join(path)}" for path in STAYING) - RUNTIME - {DISCOVERY_TAG} | {PROFILE}
 """Tags whose last value stays while they are missing. Without `autoscaler:queues` the service is no longer scaled."""
+
+_TAGS = (*(f"{TAG}{'.'.join(path)}" for path in SETTINGS), PROFILE)
+_NEAR_PREFIX = re.compile("auto[_-]?scal(?:er|ing)[:./_-]", re.ASCII | re.IGNORECASE)
+_NEAR = 0.85
 
 _CAPPED = ("min_tasks", "max_tasks")
 
@@ -83,18 +88,19 @@ class TaggedService:
 
 def discovered(tagged: TaggedService, settings: LoadedSettings) -> ServiceConfig:
     """Return the service that the tags configure. Raises ConfigError with all problems of the tags."""
-    profile, unknown = _profile(tagged, settings)
+    profile, wrong_profile = _profile(tagged, settings)
     layer = _layer(tagged)
-    place, shadow = _tree(tagged, cluster=tagged.cluster, service=tagged.service), _tree(tagged, mode=Mode.SHADOW)
-    under = overlaid(profile, overlaid(shadow, settings.whole.defaults))
+    place = _tree(tagged, cluster=tagged.cluster, service=tagged.service)
+    under = below_tags(profile, settings, tagged.where)
     without = validated(ServiceFields, under).value
     valid = validated(ServiceFields, overlaid(place, overlaid(layer.tree[SettingsPart.DEFAULTS], under)))
     read = Read(Naming(key_in(tagged), f"{tagged.where}: {TAG}", dotted=True), valid, frozenset(sources(profile)))
-    problems = [*layer.problems, *unknown, *valid.problems]
-    if not problems:
-        problems += (_of(tagged, problem) for problem in read.contradictions())
-        problems += _not_permitted(tagged, read, without, settings)
-        problems += _other_region(tagged, read, settings)
+    problems = [*layer.problems, *wrong_profile, *valid.problems]
+    if not wrong_profile:  # without the profile, the other values are not known
+        named = {problem.where for problem in problems}
+        found = [_of(tagged, problem) for problem in read.contradictions(settings.home)]
+        found += [*_not_permitted(tagged, read, without, settings), *_other_region(tagged, read, settings)]
+        problems += (problem for problem in found if problem.where not in named)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return service_of(read)
@@ -127,8 +133,10 @@ def _profile(tagged: TaggedService, settings: LoadedSettings) -> tuple[Tree, lis
         return {}, []
     if name in settings.whole.profiles:
         return settings.whole.profiles[name], []
-    there = ", ".join(sorted(settings.whole.profiles)) or "none"
-    return {}, [Problem(tagged.at(PROFILE), f"{quote(name)} is not a profile of the settings file; profiles: {there}")]
+    known = sorted(settings.whole.profiles)
+    near = difflib.get_close_matches(name[:LONGEST_KEY], known, 1)
+    meant = f"did you mean {near[0]}?" if near else f"profiles: {', '.join(known) or 'none'}"
+    return {}, [Problem(tagged.at(PROFILE), f"{quote(name)} is not a profile of the settings file; {meant}")]
 
 
 def _layer(tagged: TaggedService) -> Layer:
@@ -141,10 +149,30 @@ def _layer(tagged: TaggedService) -> Layer:
                 layer.complain(tagged.at(tag), refusal)
             else:
                 _put(table, path, value)
+        elif meant := misspelled(tag):
+            layer.complain(tagged.at(tag), f"unknown tag; did you mean {meant}?")
     layer.read_table(
         table, ServiceFields, (SettingsPart.DEFAULTS.value,), lambda path: tagged.at(f"{TAG}{'.'.join(path)}")
     )
     return layer
+
+
+def misspelled(tag: str) -> str | None:
+    """Return the tag that was probably meant by a tag that is similar to one of `autoscaler:...` (None: none was)."""
+    prefix = _NEAR_PREFIX.match(tag)
+    if prefix is None or tag in _TAGS:
+        return None
+    rest = tag[prefix.end() : prefix.end() + LONGEST_KEY].lower()
+    near = difflib.get_close_matches(f"{TAG}{rest}", _TAGS, 1, _NEAR)
+    return near[0] if near else None
+
+
+def undiscovered(cluster: str, service: str, tags: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield a problem for each tag that was probably meant as `autoscaler:queues`, of a service without this tag."""
+    for tag in () if DISCOVERY_TAG in tags else tags:
+        if misspelled(tag) == DISCOVERY_TAG:
+            what = f"the service is not discovered; did you mean {DISCOVERY_TAG}?"
+            yield Problem(TaggedService(cluster, service, tags).at(tag), what)
 
 
 def _refusal(path: Path, value: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from autoscaler.config.addresses import REGION, ROLE_ARN
 from autoscaler.config.groups import (
     ANY,
     AT_RUNTIME,
@@ -46,7 +47,6 @@ from autoscaler.config.rules import (
 )
 from autoscaler.config.values import (
     MOST_TASKS,
-    REGION,
     choice,
     duration,
     names,
@@ -62,11 +62,6 @@ from autoscaler.core.policy import ConflictingScalers, Mode, Pause, WorkerSafety
 
 _NAME = text(re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII), "a name: write the name alone, not its ARN or URL")
 _REGION = text(REGION, "a Region, such as eu-west-1")
-_ROLE_ARN = text(
-    # parts of the path exclude the slash, so that the pattern matches in one way only
-    re.compile(r"arn:aws(?:-cn|-us-gov)?:iam::\d{12}:role/(?:[!-.0-~]{1,512}/)*[A-Za-z0-9_+=,.@-]{1,64}", re.ASCII),
-    "an IAM role's ARN, such as arn:aws:iam::123456789012:role/autoscaler",
-)
 _EXTERNAL_ID = secret(
     re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}", re.ASCII), "an external id: 2 to 1224 letters, digits and _+=,.@:/-"
 )
@@ -227,10 +222,11 @@ class ServiceFields(Group):
     )
     schedules: Annotated[Schedules, SCHEDULES] = setting(
         {},
-        "Other bounds for a limited time, each under a name of your choice: {cron, for=duration, timezone=UTC, "
-        "min_tasks, max_tasks, lead=90s}. cron has five fields, as in '0 8 * * MON-FRI'; the schedule begins earlier "
-        "by the duration `lead`. If schedules overlap, the highest min_tasks and the highest max_tasks apply, limited "
-        "to the service's own max_tasks. A service's own table replaces that of the defaults as a whole.",
+        "Other bounds for a limited time, each under a name of your choice: {cron, for=duration or until=time, "
+        "timezone=UTC, min_tasks, max_tasks, lead=90s}. cron has five fields, as in '0 8 * * MON-FRI'; until is the "
+        "next time that the clock of the time zone shows it, as in '18:00'. The schedule begins earlier by the "
+        "duration `lead`. If schedules overlap, the highest min_tasks and the highest max_tasks apply, limited to the "
+        "service's own max_tasks. A service's own table replaces that of the defaults as a whole.",
         "Scaling on the backlog is enough unless tasks must already run when messages arrive.",
         stays="schedules are bounds on the task count.",
     )
@@ -296,7 +292,7 @@ class ServiceFields(Group):
         "Most services are in the daemon's own Region (AWS_REGION).",
         stays="without this line, a service of the same name in another Region could be scaled.",
     )
-    role_arn: Annotated[str | None, optional(_ROLE_ARN)] = setting(
+    role_arn: Annotated[str | None, optional(ROLE_ARN)] = setting(
         None,
         "IAM role to assume for a service of another account. Also used to read its queues and metrics. The task role "
         "needs the permission sts:AssumeRole for this role, and the trust policy of this role must allow the task role "

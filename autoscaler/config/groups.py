@@ -10,17 +10,16 @@ from typing import Annotated, Any, Self, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
+from autoscaler.config.addresses import address, queue
 from autoscaler.config.quoting import WrongValue, quote
 from autoscaler.config.values import (
     MOST_TASKS,
     NONE,
     ItemsKind,
     ValueKind,
-    address,
     decoded,
     duration,
     optional,
-    queue,
     whole,
 )
 from autoscaler.core.policy import Policy

@@ -223,7 +223,6 @@ def sources(tree: Tree, at: Path = ()) -> dict[Path, Sourced]:
 # The layer of the environment variables. A variable with the prefix `AUTOSCALER_`, or a similar prefix, is used or
 # reported.
 
-EMPTY = "the variable is empty. Unset it, or set a value"
 TWO_STYLES = (
     "this variable configures a single service, but other services are configured as well. "
     "Give every service a key (AUTOSCALER_SERVICES__<KEY>__...), or configure all services in the file"
@@ -244,12 +243,13 @@ class VariablesSource(EnvSettingsSource):
 
     The library ignores unknown names, and accepts any case. So it gets only the variables of settings, by folded name;
     each other variable with the prefix, or with a similar prefix, becomes a problem. The values are `Sourced`, which
-    the library passes on.
+    the library passes on. `empty`: the variables of settings without a value, which count as not set.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(VariableNames)
         self.layer = Layer()
+        self.empty = list[str]()
         self.env_vars = dict[str, Any](self._known(environ))
         found = super().__call__()
         ours = {part.value: found.pop(part, {}) for part in (SettingsPart.DEFAULTS, SettingsPart.SERVICES)}
@@ -269,7 +269,9 @@ class VariablesSource(EnvSettingsSource):
         """Yield the variables of settings by folded name. Each other one, and each invalid one, becomes a problem."""
         for name, value in sorted(environ.items()):
             found = place(name) if name.startswith(PREFIX) else None
-            if found:
+            if found and not value.strip():
+                self.empty.append(printable(name))  # as in the shell and in most templates, it counts as not set
+            elif found:
                 sourced = Sourced(value.strip(), name)
                 if self._is_valid(found.key, sourced):
                     yield folded(name), sourced
@@ -281,9 +283,6 @@ class VariablesSource(EnvSettingsSource):
     def _is_valid(self, key: str | None, sourced: Sourced) -> bool:
         """Whether the service's key and the length of the value are valid; otherwise, there is a problem."""
         entered = key is None or self.layer.enter(Naming(key, many(key), dotted=False), sourced.origin) is not None
-        if not sourced.value:
-            self.layer.complain(sourced.origin, EMPTY)
-            return False
         return entered and self.layer.fits(sourced)
 
 

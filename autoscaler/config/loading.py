@@ -17,12 +17,24 @@ from autoscaler.config.fields import LONGEST_INTERVAL_S, GlobalFields, ServiceFi
 from autoscaler.config.file import FileSource
 from autoscaler.config.groups import Path
 from autoscaler.config.lasting import Gap, Stated, gaps, restore, stated
-from autoscaler.config.layers import TWO_STYLES, Layer, Merged, Naming, VariablesSource, merged, overlaid, sources
+from autoscaler.config.layers import (
+    TWO_STYLES,
+    Layer,
+    Merged,
+    Naming,
+    Sourced,
+    Tree,
+    VariablesSource,
+    merged,
+    overlaid,
+    sources,
+)
 from autoscaler.config.metrics import source_of
 from autoscaler.config.model import Config, DiscoveryScope, ModeSetting, ServiceConfig, SharedCap
 from autoscaler.config.names import PREFIX, SettingsPart, folded, key_of, variable
 from autoscaler.config.policies import Valid, activating, chosen_in, filled, policy, schedule_of, validated
 from autoscaler.config.rules import CapFields
+from autoscaler.core.policy import Mode
 from autoscaler.errors import ConfigError, Problem
 from autoscaler.ports import MetricRequest, Place, QueueRef, Role, ServiceRef
 
@@ -156,11 +168,13 @@ class Read:
         at = sourced.origin if sourced is not None and _MODE in self.own else own
         return ModeSetting(sourced is None or by_tags, activating(at))
 
-    def contradictions(self) -> Iterator[Problem]:
-        """Yield the problems within the service, in addition to the values that could not be read."""
+    def contradictions(self, home: str | None) -> Iterator[Problem]:
+        """Yield the problems within the service, in addition to the values that could not be read. `home`: the daemon's
+        own Region (None: unknown).
+        """
         fields, broken = self.valid.value, self.valid.broken
         clashes = checks.contradictions(fields, broken) + checks.out_of_bounds(fields, broken)
-        clashes += checks.blockers(fields, self.valid.sources.keys(), self.own, broken)
+        clashes += checks.blockers(fields, self.valid.sources.keys(), self.own, broken, home)
         yield from (Problem(self.where(clash.at), clash.what) for clash in clashes)
 
 
@@ -170,6 +184,7 @@ class LoadedSettings:
     names of each service's settings, in each layer, with the folded key. `home`: the daemon's own Region, if the
     environment names it. `stated`: settings that stay if they are missing at the next reload; `missing`: settings that
     are missing now and stay. `written`: number of settings in the file; `content`: the file as it was read.
+    `empty_variables` as in `Config`.
     """
 
     globals: Valid[GlobalFields]
@@ -183,6 +198,7 @@ class LoadedSettings:
     missing: tuple[Gap, ...] = ()
     written: int = 0
     content: bytes = field(default=b"", repr=False)
+    empty_variables: tuple[str, ...] = ()
 
     @property
     def defaults(self) -> ServiceFields:
@@ -220,13 +236,32 @@ def config_of(settings: LoadedSettings) -> Config:
         services=tuple(service_of(read) for read in settings.services),
         caps=_caps(settings),
         discovery=_discovery(settings),
+        empty_variables=settings.empty_variables,
     )
 
 
 def _discovery(settings: LoadedSettings) -> DiscoveryScope:
     clusters = settings.globals.value.discover_clusters
     defaults = settings.defaults
-    return DiscoveryScope(clusters, Place(defaults.region, _role(defaults))) if clusters else DiscoveryScope()
+    if not clusters:
+        return DiscoveryScope()
+    return DiscoveryScope(clusters, Place(defaults.region, _role(defaults)), tuple(_without_tags(settings)))
+
+
+def _without_tags(settings: LoadedSettings) -> Iterator[ServiceConfig]:
+    """Yield what a discovered service is before its tags apply: without a profile, and with each profile."""
+    naming = Naming("", "", dotted=True)
+    for profile in ({}, *settings.whole.profiles.values()):
+        service = service_of(Read(naming, validated(ServiceFields, below_tags(profile, settings)), frozenset()))
+        yield replace(service, ref=replace(service.ref, cluster="", service=""))
+
+
+def below_tags(profile: Tree, settings: LoadedSettings, where: str = "") -> Tree:
+    """Return the settings that the tags of a discovered service override: those of its profile, then the defaults.
+    Without a mode in its profile it is in shadow. `where`: the origin of this mode.
+    """
+    shadow: Tree = {_MODE[0]: Sourced(str(Mode.SHADOW), where)}
+    return overlaid(profile, overlaid(shadow, settings.whole.defaults))
 
 
 def settle(environ: Mapping[str, str]) -> LoadedSettings:
@@ -251,7 +286,7 @@ def find(environ: Mapping[str, str], last: Stated | None = None) -> LoadedSettin
     daemon = validated(GlobalFields, whole.globals)
     reads = tuple(_reads(whole, outer.services | inner.services))
     problems = [*outer.problems, *inner.problems, *daemon.problems, *_unreadable(whole, reads)]
-    inner_problems = (problem for read in reads for problem in read.contradictions())
+    inner_problems = (problem for read in reads for problem in read.contradictions(home))
     problems += _contradictory(problems, [*inner_problems, *_between(reads, home), *_capped(daemon, reads)])
     if not (reads or problems or daemon.value.discover_clusters):
         problems.append(Problem(variable(("service",)), NO_SERVICE))
@@ -268,6 +303,7 @@ def find(environ: Mapping[str, str], last: Stated | None = None) -> LoadedSettin
         missing=gaps(whole, {folded(read.key): read.key for read in reads}) if last else (),
         written=written,
         content=inner.content,
+        empty_variables=tuple(variables.empty),
     )
 
 

@@ -35,8 +35,9 @@ class LogLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Bounds from `lead_s` before each time of `cron` until `lasts_s` after it (half-open), in the IANA `timezone`. A
-    bound that is None is the policy's.
+    """Bounds from `lead_s` before each time of `cron` until `lasts_s` after it (half-open), in the IANA `timezone`; or
+    until the clock there shows `until` (`18:00`) next. Exactly one of the two is set. A bound that is None is the
+    policy's.
 
     Of schedules that overlap, the highest `min_tasks` and the highest `max_tasks` apply; if the two come from
     different schedules and the minimum is above the maximum, both are the minimum.
@@ -44,11 +45,12 @@ class Schedule:
 
     name: str
     cron: str
-    lasts_s: float
+    lasts_s: float | None
     timezone: str
     min_tasks: int | None
     max_tasks: int | None
     lead_s: float
+    until: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,15 @@ HERE = Place()
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryScope:
-    """The clusters in which tagged services are discovered, and their place."""
+    """The clusters in which tagged services are discovered, and their place.
+
+    `without_tags`: what a discovered service is before its own tags apply: without a profile, and with each profile.
+    Their cluster and service have no name.
+    """
 
     clusters: tuple[str, ...] = ()
     place: Place = HERE
+    without_tags: tuple[ServiceConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,7 @@ class Config:
     service or one cluster for discovery; keys are unique, and the services are sorted by key. `fleet_cap_percent`: of
     the tasks of all services, 1 to 100; None: the default of `control/admission.py`, 50 with several services and no
     cap with a single one. `rate_share_percent`: of the AWS API quotas, 1 to 100. Every key in `caps` is a service's.
+    `empty_variables`: the names of variables that are set to an empty text, which counts as not set.
     """
 
     interval_s: float
@@ -132,3 +140,4 @@ class Config:
     web_config_file: str | None = None
     interval_is_derived: bool = False
     log_interval_s: float = 60.0
+    empty_variables: tuple[str, ...] = field(default=(), compare=False)

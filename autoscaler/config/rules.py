@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Self, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 from pydantic import Field, model_validator
@@ -181,6 +183,12 @@ _NAME = text(
     re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII), "a valid name of a schedule (letters, digits, - and _)"
 )
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,3}", re.ASCII)
+_OF_THE_MACHINE = frozenset({"localtime", "posixrules", "Factory"})
+_OTHER_CLOCKS = ("posix/", "right/")
+"""Copies of the zones that not every machine has. Those in `right/` also count leap seconds."""
+
+_LONGEST_ZONE = 60
+_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d{2})", re.ASCII)
 _FIELDS = 5
 _LONGEST_CRON = 200
 _ANY_DAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -202,12 +210,30 @@ def _cron(value: object) -> str:
 
 def _zone(value: object) -> str:
     name = value.strip() if isinstance(value, str) else ""
+    if name in _OF_THE_MACHINE or name.startswith(_OTHER_CLOCKS):
+        raise WrongValue(f"{quote(value)} depends on the machine: write the time zone's name, such as Europe/Berlin")
     try:
         if _ZONE.fullmatch(name):
             return ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass  # no such file, not a time zone file, or a directory
-    raise WrongValue(f"{quote(value)} is not a time zone, such as UTC or Europe/Berlin")
+    near = difflib.get_close_matches(name[:_LONGEST_ZONE], _zones(), 1)
+    meant = f"; did you mean {near[0]}?" if near else ", such as UTC or Europe/Berlin"
+    raise WrongValue(f"{quote(value)} is not a time zone{meant}")
+
+
+@cache
+def _zones() -> list[str]:
+    """Return the names of the time zones of this machine. Reading them takes some ten milliseconds."""
+    return sorted(available_timezones() - _OF_THE_MACHINE)
+
+
+def _clock(value: object) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    found = _TIME.fullmatch(text)
+    if found is None or int(found["hour"]) > 23 or int(found["minute"]) > 59:
+        raise WrongValue(f"{quote(value)} is not a time of day: write it as '18:00', from 00:00 to 23:59")
+    return f"{int(found['hour']):02}:{found['minute']}"
 
 
 def _in_force(value: object) -> object:
@@ -217,6 +243,8 @@ def _in_force(value: object) -> object:
 _CRON = ValueKind("cron expression", _cron, {"type": "string", "examples": ["0 8 * * MON-FRI"]})
 _TIMEZONE = ValueKind("time zone", _zone, {"type": "string", "examples": ["Europe/Berlin"]})
 
+_CLOCK = ValueKind("time of day", _clock, {"type": "string", "pattern": "^[0-2]?[0-9]:[0-5][0-9]$"})
+
 IN_FORCE = ValueKind("schedule's name", _in_force, _NAME.schema)
 
 
@@ -224,7 +252,12 @@ class ScheduleFields(Group):
     """Bounds that apply for a limited time, at each time of the cron expression."""
 
     cron: Annotated[str, _CRON] = Field(description="Start times: minute, hour, day, month, weekday.")
-    for_: Annotated[float, duration(1.0), Field(alias="for", description="Duration.")]
+    for_: Annotated[
+        float | None, optional(duration(1.0)), Field(alias="for", description="Duration. Either this or until.")
+    ] = None
+    until: Annotated[str | None, optional(_CLOCK)] = meant(
+        None, "End on the clock of the time zone, such as 18:00: the next time that the clock shows it."
+    )
     timezone: Annotated[str, _TIMEZONE] = meant("UTC", "Time zone of cron, with daylight saving time.")
     min_tasks: Annotated[int | None, TASKS] = meant(None, "Minimum number of tasks while it is active.")
     max_tasks: Annotated[int | None, TASKS] = meant(None, "Maximum number of tasks while it is active.")
@@ -234,6 +267,8 @@ class ScheduleFields(Group):
 
     @model_validator(mode="after")
     def _changes_bounds(self) -> Self:
+        if (self.for_ is None) == (self.until is None):
+            raise WrongValue("set exactly one of for and until")
         if self.min_tasks is None and self.max_tasks is None:
             raise WrongValue("set min_tasks, max_tasks or both")
         if self.min_tasks is not None and self.max_tasks is not None and self.min_tasks > self.max_tasks:

@@ -1,4 +1,4 @@
-"""The kinds of values that a setting can have: durations, numbers, texts, and queues."""
+"""The kinds of values that a setting can have: durations, numbers, texts, lists and URLs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from pydantic_core import CoreSchema, core_schema
 
 from autoscaler.config.quoting import WrongValue, quote
 from autoscaler.core.policy import Pause
-from autoscaler.ports import QueueRef
 
-# Durations with units: `90s`, `5m`, `1h30m`, `500ms`. A number without a unit is refused.
+# Durations with units: `90s`, `5m`, `1h30m`, `1d12h`, `500ms`. A number without a unit is refused.
 #
 # Invariant: `seconds(shown(x)) == x`, to the last bit, for every duration x.
 
 _PLAIN_NUMBER = r"(\d+(?:\.\d+)?)"
-PATTERN = rf"(?:{_PLAIN_NUMBER}h)?(?:{_PLAIN_NUMBER}m)?(?:{_PLAIN_NUMBER}s)?(?:{_PLAIN_NUMBER}ms)?"
+PATTERN = rf"(?:{_PLAIN_NUMBER}d)?(?:{_PLAIN_NUMBER}h)?(?:{_PLAIN_NUMBER}m)?(?:{_PLAIN_NUMBER}s)?(?:{_PLAIN_NUMBER}ms)?"
 _DURATION = re.compile(PATTERN, re.ASCII)
 _BARE = re.compile(_PLAIN_NUMBER, re.ASCII)
-_SECONDS_IN_EACH = (Fraction(3600), Fraction(60), Fraction(1), Fraction(1, 1000))
+_SECONDS_IN_EACH = (Fraction(86_400), Fraction(3600), Fraction(60), Fraction(1), Fraction(1, 1000))
 _LONGEST_TEXT = 400  # the smallest float takes 326 characters; the sum below is then bounded too
 
 LONGEST_S = 365 * 24 * 3600.0
@@ -45,14 +44,14 @@ def seconds(value: object) -> float:
         raise WrongValue(_without_unit(text))
     parts = _DURATION.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
     if not text or parts is None:
-        raise WrongValue(f"{quote(value)} is not a duration: write it as '90s', '5m', '1h30m' or '500ms'")
+        raise WrongValue(f"{quote(value)} is not a duration: write it as '90s', '5m', '1h30m', '1d' or '500ms'")
     given = zip(parts.groups(), _SECONDS_IN_EACH, strict=True)
     return _bounded(sum((Fraction(number) * unit for number, unit in given if number), Fraction(0)))
 
 
 def _bounded(total: Fraction) -> float:
     if total > LONGEST_S:
-        raise WrongValue("a duration must not be longer than a year (8760h)")
+        raise WrongValue("a duration must not be longer than a year (365d)")
     return float(total)
 
 
@@ -302,61 +301,6 @@ def decoded(value: object) -> object:
         raise WrongValue("the value is not valid JSON. Check its quotes, commas and brackets") from error
 
 
-# Parse a queue's name, URL or ARN, with the Region and account that it contains.
-
-_NAME = re.compile(r"(?=.{1,80}\Z)[A-Za-z0-9_-]+(?:\.fifo)?", re.ASCII)
-_ARN = re.compile(r"arn:[a-z-]+:sqs:(?P<region>[^:]*):(?P<account>\d{12}):(?P<name>[^:]*)", re.ASCII)
-_ACCOUNT = re.compile(r"\d+", re.ASCII)
-_AWS_HOST = re.compile(r"\.(?:amazonaws\.com(?:\.cn)?|api\.aws)", re.ASCII)
-REGION = re.compile(r"[a-z]{2,5}(?:-[a-z]+){1,3}-\d{1,2}", re.ASCII)
-_LEGACY_HOSTS = {"queue.amazonaws.com", "sqs.amazonaws.com"}
-_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-_HOW = "A name has at most 80 letters, digits, - and _; the name of a FIFO queue ends with .fifo"
-
-
-def queue(value: object) -> QueueRef:
-    """Return the parsed queue. Raises WrongValue with the reason, without a password in its text."""
-    text = value.strip() if isinstance(value, str) else ""
-    if "://" in text:
-        return _of_url(text)
-    if text.startswith("arn:"):
-        return _of_arn(text)
-    if not _NAME.fullmatch(text):
-        raise WrongValue(f"{quote(value)} is not a queue name, URL or ARN. {_HOW}")
-    return QueueRef(name=text)
-
-
-def address(ref: QueueRef) -> str:
-    """Return a text that `queue` parses to the same queue: its URL or ARN if it has one, else its name."""
-    if ref.url:
-        return ref.url
-    return f"arn:{partition(ref.region)}:sqs:{ref.region}:{ref.account}:{ref.name}" if ref.account else ref.name
-
-
-def partition(region: str | None) -> str:
-    """Return the AWS partition of the Region, as in ARNs."""
-    return next((partition for prefix, partition in _PARTITIONS.items() if (region or "").startswith(prefix)), "aws")
-
-
-def _of_arn(text: str) -> QueueRef:
-    arn = _ARN.fullmatch(text)
-    if arn is None or not REGION.fullmatch(arn["region"]) or not _NAME.fullmatch(arn["name"]):
-        raise WrongValue(f"{quote(text)} is not the ARN of a queue, such as arn:aws:sqs:eu-west-1:123456789012:orders")
-    return QueueRef(name=arn["name"], region=arn["region"], account=arn["account"])
-
-
-def _of_url(text: str) -> QueueRef:
-    url = split_url(text, "a queue, such as https://HOST/ACCOUNT/NAME")
-    *before, name = url.path.strip("/").split("/")
-    if not _NAME.fullmatch(name):
-        raise WrongValue(f"{quote(text)} is not the URL of a queue: it must end with the queue name")
-    account = before[-1] if before and _ACCOUNT.fullmatch(before[-1]) else None
-    host = (url.hostname or "").lower()
-    if account is None and _AWS_HOST.search(host):
-        raise WrongValue(f"{quote(text)} is not the URL of a queue: the account ID must precede the queue name")
-    return QueueRef(name=name, region=_region_of(host), url=text, account=account)
-
-
 def split_url(text: str, kind: str) -> SplitResult:
     """Return the parts of an HTTP URL. `kind`: what it must be the URL of, with an example. Raises WrongValue, without
     a password in its text.
@@ -371,10 +315,3 @@ def split_url(text: str, kind: str) -> SplitResult:
     if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
         raise WrongValue(f"{quote(text)} is not the URL of {kind}")
     return url
-
-
-def _region_of(host: str) -> str | None:
-    """Return the Region in a host name (None: none). It searches from the right: a VPC endpoint's ID comes first."""
-    if host in _LEGACY_HOSTS:
-        return "us-east-1"
-    return next((label for label in reversed(host.split(".")) if REGION.fullmatch(label)), None)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-from autoscaler.config.discovering import DISCOVERY_TAG, TaggedService, discovered, key_in
+from autoscaler.config.discovering import DISCOVERY_TAG, TaggedService, discovered, key_in, undiscovered
 from autoscaler.config.loading import Claims, LoadedSettings
 from autoscaler.config.model import Config, ServiceConfig
 from autoscaler.errors import AutoscalerError, ConfigError, Problem
@@ -122,6 +122,8 @@ class TaggedServices:
             round_.keep(tagged) if accepted.get(key_in(tagged)) == tagged else round_.take(tagged)
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
+        for name, each in tags.items():
+            round_.problems += undiscovered(cluster, name, each) if name not in named else ()
         tagged_services = {key_in(tagged): tagged for tagged in asking}
         self._known[cluster] = _Known(round_.found, tagged_services, round_.refused)
         self._reporter.found(cluster, len(round_.found), tuple(round_.problems))

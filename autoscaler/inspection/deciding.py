@@ -8,6 +8,7 @@ Invariant: every input line has exactly one output line. The output for a line t
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
@@ -46,8 +47,8 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Build an object. Raises ValueError for a repeated key, which `json` would silently drop."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)[:40]!r} occurs twice in one object")
+        [(repeated, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"{repeated[:40]!r} occurs twice in one object")
     return found
 
 

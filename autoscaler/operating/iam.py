@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from autoscaler.aws.arns import ANY, Home, Right, queue_arn, right_about
-from autoscaler.aws.calls import ASSUME_ROLE, CALLS, UPDATE_SERVICE, Api, Purpose, ResourceForm
+from autoscaler.aws.arns import ANY, Home, Right, right_about
+from autoscaler.aws.calls import ASSUME_ROLE, CALLS, LIST_SERVICES, UPDATE_SERVICE, Api, Purpose, ResourceForm
 from autoscaler.aws.ecs import PAUSE_TAG
 from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.config import Config, ServiceConfig
@@ -128,16 +129,24 @@ def _arn_of(role: Role | None) -> str | None:
 
 
 def _discovering(config: Config, home: Home) -> Iterator[Right]:
-    """Yield permissions for discovered services: any service of the clusters, any queue of the account and Region."""
+    """Yield permissions for discovered services: any service of the clusters, any queue of the account and Region, and
+    the calls that a service without tags needs, with any of the profiles. Tags may name queues and turn queue_minutes
+    on; they enable no other call.
+    """
+    scope = config.discovery
+    tagged = QueueRef(ANY, scope.place.region, role=scope.place.role)
+    for services in _discoverable(config):
+        yield right_about(LIST_SERVICES, services, home)
+        for below in scope.without_tags:
+            queues = (tagged, *below.queues)
+            yield from rights_of(replace(below, ref=services, queues=queues, queue_minutes=True), home)
+
+
+def _discoverable(config: Config) -> Iterator[ServiceRef]:
+    """Yield all services of each cluster in which services are discovered."""
     place = config.discovery.place
-    queues = QueueRef(ANY, place.region, role=place.role)
     for cluster in config.discovery.clusters:
-        services = ServiceRef("", cluster, ANY, *place)
-        for api in CALLS:
-            if api.resource is ResourceForm.QUEUE:
-                yield Right(api, queue_arn(queues, home))
-            elif api is not ASSUME_ROLE:
-                yield right_about(api, services, home)
+        yield ServiceRef("", cluster, ANY, place.region, place.role)
 
 
 def rights_of(service: ServiceConfig, home: Home) -> list[Right]:
@@ -257,17 +266,19 @@ def _others(config: Config) -> Iterator[str]:
             "(deploy/README.md)"
         )
     if config.discovery.clusters:
+        writing = any(map(writes, config.discovery.without_tags))
+        scaling = "scaling of any service in these clusters (a profile is not in shadow) and " if writing else ""
         yield (
-            "discover_clusters is set: the policy permits scaling of any service in these clusters and reading of any "
-            "queue in the account. To restrict it, configure services by name"
+            f"discover_clusters is set: the policy permits {scaling}reading of any queue in the account. To restrict "
+            "it, configure services by name"
         )
 
 
 def pausing(config: Config, home: Home) -> Iterator[Right]:
     """Yield the permissions of `pause` and `resume`. The daemon only reads the tag: its role must not have them."""
-    for service in config.services:
+    for ref in (*(service.ref for service in config.services), *_discoverable(config)):
         for api in _calls_for(Purpose.READ_SERVICES, Purpose.PAUSE_SERVICES):
-            yield right_about(api, service.ref, home)
+            yield right_about(api, ref, home)
 
 
 def _guessed(home: Home, named: set[str], account: str | None) -> Iterator[str]:

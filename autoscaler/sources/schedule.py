@@ -1,9 +1,10 @@
 """The signal source schedule: the bounds in force at a time of day. A service's schedules replace its bounds
 while they are in force.
 
-A schedule is in force from `lead_s` before each of its starts until `lasts_s` after it, half-open. Starts are in the
-local time of its time zone. A start in the hour that is skipped in spring happens at the end of that hour. A start in
-the hour that occurs twice in autumn happens once, the first time. `lasts_s` counts elapsed seconds.
+A schedule is in force from `lead_s` before each of its starts until `lasts_s` after it, or until the clock shows
+`until` next, half-open. Starts and `until` are in the local time of its time zone. Such a time in the hour that is
+skipped in spring is the end of that hour. A time in the hour that occurs twice in autumn is the first one. `lasts_s`
+counts elapsed seconds.
 
 If several schedules are in force, the highest minimum and the highest maximum apply. A bound that no schedule sets is
 the service's own. The service's own maximum is never exceeded. Up to there, a minimum above the maximum raises it.
@@ -13,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from datetime import time as clock_time
 from itertools import chain
 from math import inf
 from zoneinfo import ZoneInfo
@@ -66,10 +68,48 @@ class Timetable:
 
 def _phase(schedule: Schedule, wall: float) -> tuple[bool, float]:
     """Return whether the schedule is in force, and until when. The earliest start that is not over decides."""
-    start = next(_starts(schedule, after=wall - schedule.lasts_s), inf)
-    if start - schedule.lead_s <= wall:
-        return True, start + schedule.lasts_s
-    return False, start - schedule.lead_s
+    ends = _ends(schedule, wall)
+    over = wall - schedule.lasts_s if schedule.lasts_s is not None else max(end for end, _ in ends if end <= wall) - 1.0
+    for start in _starts(schedule, after=over):
+        end = _end(schedule, start)
+        if end > wall:
+            begin = start - schedule.lead_s
+            return (True, end) if begin <= wall else (False, begin)
+    return False, inf
+
+
+def _end(schedule: Schedule, start: float) -> float:
+    """Return the end after this start. If the clock skips both times, they are the same instant, and it is the end."""
+    if schedule.lasts_s is not None:
+        return start + schedule.lasts_s
+    return min(end for end, skipped in _ends(schedule, start) if end > start or (skipped and end == start))
+
+
+def _ends(schedule: Schedule, near: float) -> list[tuple[float, bool]]:
+    """Return the instants, from two days before to two days after, at which the clock shows `until`, and whether the
+    clock skips this time on that day. Without `until` there are none.
+    """
+    if schedule.until is None:
+        return []
+    zone, time = ZoneInfo(schedule.timezone), clock_time.fromisoformat(schedule.until)
+    today = datetime.fromtimestamp(near, zone).date()
+    return [_instant(datetime.combine(today + timedelta(days), time, zone)) for days in range(-2, 3)]
+
+
+def _instant(local: datetime) -> tuple[float, bool]:
+    """Return the first instant at which the clock shows this time or, on a day that skips it, a later time."""
+    later = local.timestamp()  # of a skipped time: as if the clock had not changed, so it is after the change
+    if datetime.fromtimestamp(later, local.tzinfo).replace(tzinfo=None) == local.replace(tzinfo=None):
+        return later, False
+    before, after = local.replace(fold=1).timestamp(), later
+    changed = datetime.fromtimestamp(after, local.tzinfo).utcoffset()
+    while after - before > 1.0:
+        middle = (before + after) // 2
+        if datetime.fromtimestamp(middle, local.tzinfo).utcoffset() == changed:
+            after = middle
+        else:
+            before = middle
+    return after, True
 
 
 def _starts(schedule: Schedule, after: float) -> Iterator[float]:

@@ -46,7 +46,7 @@ async def layer(fake: FakeAws, request: pytest.FixtureRequest) -> AsyncIterator[
 
 async def test_each_place_is_read_and_scaled_separately(layer: Aws, fake: FakeAws) -> None:
     for count, (where, place) in enumerate(PLACES.items(), start=1):
-        service = ServiceRef(f"shop-{count}", "prod", "worker", *place)
+        service = ServiceRef(f"shop-{count}", "prod", "worker", place.region, place.role)
         backlog = await layer.queues.backlog(QueueRef("orders", place.region, role=place.role))
         fleet, cpu = await layer.fleets.read(service), await layer.meters.cpu(service)
         assert isinstance(backlog, Backlog), backlog
@@ -61,9 +61,7 @@ async def test_each_place_is_read_and_scaled_separately(layer: Aws, fake: FakeAw
 
 
 async def test_accounts_do_not_share_rate_limits(layer: Aws, fake: FakeAws) -> None:
-    theirs, ours = (
-        ServiceRef(name, "prod", "worker", *place) for name, place in (("a", Place(None, ROLE)), ("b", Place()))
-    )
+    theirs, ours = (ServiceRef(name, "prod", "worker", role=role) for name, role in (("a", ROLE), ("b", None)))
     while fake.buckets.take(OTHER, REGION, "service_read", fake.clock.now()):
         pass
     throttled = await layer.fleets.read(theirs)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import socket
+from pathlib import Path
 
 import pytest
 
 from autoscaler.aws.connection import Aws
 from autoscaler.aws.names import region_in
+from autoscaler.config.addresses import queue as parsed
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.ports import QueueRef
 from tests.aws.double import AwsDouble, AwsReply, fault, ok
-from tests.aws.spies import Spies
+from tests.aws.spies import Spies, connected
 
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"
 ORDERS = QueueRef("orders", url=URL)
@@ -179,10 +182,143 @@ async def test_a_url_that_contradicts_the_region_is_refused_without_a_call(aws: 
         ("https://sqs.cn-north-1.amazonaws.com.cn/1/q", "cn-north-1"),
         ("https://ap-southeast-2.queue.amazonaws.com/1/q", "ap-southeast-2"),
         ("https://vpce-0a1b2c-d4.sqs.eu-central-1.vpce.amazonaws.com/1/q", "eu-central-1"),
-        ("https://queue.amazonaws.com/1/eu-west-1", None),
+        ("https://queue.amazonaws.com/1/eu-west-1", "us-east-1"),
         ("http://localhost:4566/000000000000/q", None),
         ("not a url", None),
     ],
 )
 def test_the_region_of_a_url_is_read_from_its_host(url: str, region: str | None) -> None:
     assert region_in(url) == region
+
+
+ACCOUNT = "123456789012"
+VPC = "vpce-0a1b2c-d4.sqs.eu-west-1.vpce.amazonaws.com"
+
+
+@pytest.fixture
+def resolved(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Return the list of the hosts that are resolved. No host is found, so no connection is made."""
+    found: list[tuple[str, int]] = []
+
+    def lookup(host: str, port: int, *_: object, **__: object) -> None:
+        found.append((host, port))
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("host", "called"),
+    [
+        ("sqs.eu-west-1.amazonaws.com", "sqs.eu-west-1.amazonaws.com"),
+        ("eu-west-1.queue.amazonaws.com", "sqs.eu-west-1.amazonaws.com"),
+        ("queue.amazonaws.com", "sqs.us-east-1.amazonaws.com"),
+        ("sqs-fips.us-east-1.amazonaws.com", "sqs-fips.us-east-1.amazonaws.com"),
+        ("sqs.eu-west-1.api.aws", "sqs.eu-west-1.api.aws"),
+        ("sqs-fips.us-east-1.api.aws", "sqs-fips.us-east-1.api.aws"),
+        (VPC, VPC),
+        (VPC.upper(), VPC),
+        ("sqs.cn-north-1.amazonaws.com.cn", "sqs.cn-north-1.amazonaws.com.cn"),
+        ("cn-north-1.queue.amazonaws.com.cn", "sqs.cn-north-1.amazonaws.com.cn"),
+        ("sqs.eusc-de-east-1.amazonaws.eu", "sqs.eusc-de-east-1.amazonaws.eu"),
+        ("sqs.us-iso-east-1.c2s.ic.gov", "sqs.us-iso-east-1.c2s.ic.gov"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["https", "http"])
+async def test_an_endpoint_of_aws_in_a_url_is_called_with_https(
+    spies: Spies, resolved: list[tuple[str, int]], host: str, called: str, scheme: str
+) -> None:
+    async with connected(spies) as aws:
+        reading = await aws.queues.backlog(parsed(f"{scheme}://{host}/{ACCOUNT}/orders"))
+    assert isinstance(reading, Missing)
+    assert called in reading.reason
+    assert {*resolved} == {(called, 443)}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost:4566",
+        "sqs.us-east-1.localhost.localstack.cloud:4566",
+        "sqs.eu-west-1.amazonaws.com.example.org",
+        "amazonaws.com",
+        "orders.elb.amazonaws.com",
+        "vpce-1.vpce-svc-2.eu-west-1.vpce.amazonaws.com",
+        "ec2-1-2-3-4.eu-west-1.compute.amazonaws.com",
+        "[::1]:4566",
+        "169.254.169.254",
+    ],
+)
+async def test_no_signed_request_is_sent_to_another_server_in_a_url(
+    spies: Spies, resolved: list[tuple[str, int]], host: str
+) -> None:
+    async with connected(spies) as aws:
+        reading = await aws.queues.backlog(parsed(f"http://{host}/{ACCOUNT}/orders"))
+    assert isinstance(reading, Missing)
+    assert reading.kind == "refused"
+    assert f"set AWS_ENDPOINT_URL_SQS=http://{host}" in reading.reason
+    assert resolved == []
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS"])
+@pytest.mark.parametrize("host", [VPC, "localhost:4566", "sqs.eu-west-1.amazonaws.com", "sqs.eu-west-1.api.aws"])
+async def test_an_endpoint_that_is_configured_for_the_sdk_applies_to_every_url(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, name: str, host: str
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv(name, double.url)
+    double.on("GetQueueAttributes", counts())
+    async with connected(spies) as aws:
+        readings = [await aws.queues.backlog(parsed(f"https://{host}/{ACCOUNT}/orders")) for _ in range(2)]
+    assert [type(reading) for reading in readings] == [Backlog, Backlog]
+    assert len(double.seen) == 2
+
+
+async def test_an_ignored_endpoint_does_not_permit_another_server(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, resolved: list[tuple[str, int]]
+) -> None:
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+    async with connected(spies) as aws:
+        reading = await aws.queues.backlog(parsed(f"{double.url}/{ACCOUNT}/orders"))
+    assert isinstance(reading, Missing)
+    assert reading.kind == "refused"
+    assert (double.seen, resolved) == ([], [])
+
+
+async def test_an_endpoint_in_the_profile_is_used(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    (tmp_path / "config").write_text(
+        f"[default]\nservices = local\n[services local]\nsqs =\n  endpoint_url = {double.url}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    double.on("GetQueueAttributes", counts())
+    async with connected(spies) as aws:
+        assert isinstance(await aws.queues.backlog(parsed(f"http://localhost:4566/{ACCOUNT}/orders")), Backlog)
+
+
+async def test_the_host_in_the_answer_to_get_queue_url_is_never_called(aws: Aws, double: AwsDouble) -> None:
+    double.on("GetQueueUrl", ok({"QueueUrl": f"https://{VPC}/{ACCOUNT}/orders"}))
+    double.on("GetQueueAttributes", counts())
+    assert isinstance(await aws.queues.backlog(QueueRef("orders")), Backlog)
+
+
+async def test_an_unknown_region_is_the_first_suspect_if_there_is_no_answer(
+    spies: Spies, resolved: list[tuple[str, int]]
+) -> None:
+    async with connected(spies) as aws:
+        wrong = await aws.queues.backlog(QueueRef("orders", "eu-wst-1"))
+        right = await aws.queues.backlog(QueueRef("orders", "eu-west-3"))
+    assert isinstance(wrong, Missing)
+    assert isinstance(right, Missing)
+    assert "does not know the Region eu-wst-1; did you mean eu-west-1? Otherwise check" in wrong.reason
+    assert "does not know" not in right.reason
+
+
+async def test_an_unknown_region_is_no_suspect_if_aws_answers(aws: Aws, double: AwsDouble) -> None:
+    double.on("GetQueueAttributes", fault("AccessDenied", status=403))
+    reading = await aws.queues.backlog(QueueRef("orders", "eu-wst-1", f"{double.url}/1/orders"))
+    assert isinstance(reading, Missing)
+    assert "does not know" not in reading.reason

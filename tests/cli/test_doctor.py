@@ -11,18 +11,21 @@ from typing import Any
 
 import pytest
 from botocore import loaders
+from botocore.configprovider import ConfiguredEndpointProvider
 from click.testing import CliRunner
 
-from autoscaler.aws.calls import CALLS
+from autoscaler.aws.calls import CALLS, PRODUCTS
 from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.cli import main
+from autoscaler.config import load
+from autoscaler.operating.doctor.plan import ENDPOINTS, endpoints
 from tests.aws.double import HANG, AwsDouble, fault, ok, refused
 from tests.cli.spoken import Ended, autoscaler
 from tests.cli.test_explain import poll
 from tests.cli.test_status import listed
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
 from tests.operating.answers import ROLE, caller, definition, healthy, minute, service, simulated
-from tests.operating.settings import USUAL_CALLS
+from tests.operating.settings import LEAST, USUAL_CALLS
 
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab"
 READS = {api.operation for api in (*CALLS, *OPERATOR_CALLS)} - {"UpdateService", "TagResource", "UntagResource"}
@@ -408,3 +411,91 @@ def test_invalid_settings_exit_with_2_also_with_json() -> None:
     result = CliRunner().invoke(main, ["doctor", "--json"], env={"AUTOSCALER_SERVICE": "orders"})
     assert result.exit_code == 2
     assert json.loads(result.stdout)["ok"] is False
+
+
+async def notes_on_endpoints(**settings: str) -> list[str]:
+    async with healthy() as double:
+        ended = await doctor(double, "--json", **settings)
+    found = json.loads(ended.out)["findings"]
+    return [f"{one['text']}; {one['remedy']}" for one in found if one["what"] == "endpoint"]
+
+
+async def test_a_queue_url_of_another_host_than_the_configured_endpoint_is_noted() -> None:
+    vpc = "https://vpce-1-2.sqs.eu-west-1.vpce.amazonaws.com/123456789012/orders"
+    found = await notes_on_endpoints(AUTOSCALER_QUEUES=vpc)
+    assert any("also those with a URL of another host: vpce-1-2.sqs.eu-west-1.vpce" in one for one in found)
+    assert not any("another host" in one for one in await notes_on_endpoints())
+
+
+async def test_an_ignored_or_misspelled_endpoint_variable_is_noted() -> None:
+    found = await notes_on_endpoints(AWS_ENDPOINT_URL_CLOUD_WATCH="http://127.0.0.1:9")
+    assert (
+        "AWS_ENDPOINT_URL_CLOUD_WATCH is set, and no call uses it; did you mean AWS_ENDPOINT_URL_CLOUDWATCH?" in found
+    )
+
+
+def test_the_endpoint_variables_are_those_of_the_sdk() -> None:
+    environ = dict.fromkeys(ENDPOINTS, "http://127.0.0.1:9")
+    assert not [one for one in endpoints(environ, load(LEAST)) if "no call uses it" in one.text]
+    ignored = environ | {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
+    assert all("is set and ignored" in one.text for one in endpoints(ignored, load(LEAST)))
+    by_service = {name: name.lower() for name in ENDPOINTS[1:]}
+    found = {ConfiguredEndpointProvider({}, {}, sdk_name, environ=by_service).provide() for sdk_name in PRODUCTS}
+    assert found == set(by_service.values())
+
+
+async def test_a_region_that_the_sdk_does_not_know_is_noted() -> None:
+    async with healthy() as double:
+        ended = await doctor(double, "--json", AWS_REGION="eu-wst-1")
+    [region] = [one for one in json.loads(ended.out)["findings"] if one["what"] == "region"]
+    assert region["level"] == "note"
+    assert "did you mean eu-west-1?" in region["remedy"]
+
+
+def tagged(name: str, **tags: str) -> dict[str, Any]:
+    """Return a service of ECS with tags `autoscaler:...`."""
+    found = json.loads(service(name).body)["services"][0]
+    return {**found, "tags": [{"key": f"autoscaler:{key}", "value": value} for key, value in tags.items()]}
+
+
+async def test_the_tags_and_the_services_of_a_cluster_are_checked() -> None:
+    cluster = {
+        "orders": tagged("orders", queues="orders", max_tasks="9"),
+        "typo": tagged("typo", queues="typo", max_task="9", mode="on"),
+        "profile": tagged("profile", queues="profile", profile="batch"),
+        "unseen": tagged("unseen", queue="unseen"),
+        "twice": tagged("twice", queues="orders", max_tasks="9"),
+        "other": tagged("other"),
+    }
+
+    def described(body: dict[str, Any]) -> Any:
+        return ok({"services": [cluster[name] for name in body["services"]], "failures": []})
+
+    async with healthy() as double:
+        double.on("ListServices", ok({"serviceArns": [f"service/prod/{name}" for name in cluster]}))
+        double.on("DescribeServices", described)
+        here = dict.fromkeys((name for name in GOOD if name.startswith("AUTOSCALER_")), "")
+        ended = await doctor(double, "--json", **here | {"AUTOSCALER_DISCOVER_CLUSTERS": "prod"})
+    findings = json.loads(ended.out)["findings"]
+    about = [one for one in findings if one["what"] == "cluster prod"]
+    assert "4 of 6 services have the tag autoscaler:queues; 1 can be scaled by tags" in about[0]["text"]
+    wrong = " ".join(f"{one['text']}; {one['remedy']}" for one in about[1:] if one["level"] == "finding")
+    for text in (
+        "tags of typo in prod: autoscaler:max_task: unknown setting; did you mean max_tasks?",
+        "tags of typo in prod: autoscaler:mode: 'on' is not one of",
+        "tags of profile in prod: autoscaler:profile: 'batch' is not a profile of the settings file; profiles: none",
+        "tags of unseen in prod: autoscaler:queue: the service is not discovered; did you mean autoscaler:queues?",
+        "tags of twice in prod: autoscaler:queues: prod-orders has the same queue or key; use one queue",
+    ):
+        assert text in wrong
+    own = {one["what"]: one["level"] for one in findings if one["subject"] == "prod-orders"}
+    assert own["service"] == own["queue orders"] == own["permissions"] == "good"
+    assert ended.code == 1
+
+
+async def test_a_cluster_that_cannot_be_read_is_a_finding() -> None:
+    async with healthy() as double:
+        double.on("ListServices", fault("AccessDeniedException", status=400))
+        _, found = await findings_of(double, AUTOSCALER_DISCOVER_CLUSTERS="prod", AUTOSCALER_CONFIG_FILE="")
+    assert "ecs:ListServices" in found["cluster prod"]["text"] + found["cluster prod"]["remedy"]
+    assert found["service"]["level"] == "good", "the other checks are made"

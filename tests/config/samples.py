@@ -27,6 +27,8 @@ OTHERS: dict[Path, tuple[Any, Any]] = {
     ),
     ("caps",): ({"db": {"most": 90, "per_task": {"s": 1}}}, {"db": {"most": 80, "per_task": {"s": 1}}}),
     ("discover_clusters",): (["prod", "test"], ["prod"]),
+    ("http_host",): ("0.0.0.0", "::1"),
+    ("web_config_file",): ("web.yml", "none"),
 }
 LIMITS = [{"tasks": 4, "per": "60s"}], [{"tasks": 5, "per": "60s"}]
 WITH: dict[Path, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.config import load
+from autoscaler.config import load, notes
 from tests.config.spoken import flat, many, problems
 
 URL = "https://sqs.{}.amazonaws.com/{}/q-A"
@@ -66,8 +66,27 @@ def test_an_invalid_value_causes_no_contradiction() -> None:
 
 
 def test_an_invalid_setting_is_not_also_reported_as_missing() -> None:
+    assert set(problems(flat(CLUSTER="a b"))) == {"AUTOSCALER_CLUSTER"}
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\t"])
+def test_an_empty_variable_counts_as_not_set_and_is_noted(empty: str) -> None:
+    config = load(flat(MODE=empty, CONFIG_FILE=empty, SERVICES__B__CLUSTER=empty, DEFAULTS__REGION=empty))
+    assert config == load(flat())
+    names = ["CONFIG_FILE", "DEFAULTS__REGION", "MODE", "SERVICES__B__CLUSTER"]
+    assert config.empty_variables == tuple(f"AUTOSCALER_{name}" for name in names)
+    found = [note for note in notes(config) if "counts as not set" in note]
+    assert [note.partition(" ")[0] for note in found] == list(config.empty_variables)
+
+
+def test_a_required_setting_with_an_empty_variable_is_missing() -> None:
     found = problems(flat(CLUSTER="", QUEUES=""))
-    assert set(found.values()) == {"the variable is empty. Unset it, or set a value"}
+    assert "this setting is required" in found["AUTOSCALER_CLUSTER"]
+    assert "no signal is configured" in found["AUTOSCALER_QUEUES"]
+
+
+def test_an_empty_variable_with_an_unknown_name_is_still_an_error() -> None:
+    assert "did you mean AUTOSCALER_MAX_TASKS?" in problems(flat(MAX_TASK=""))["AUTOSCALER_MAX_TASK"]
 
 
 def test_two_configured_services_must_not_name_the_same_ecs_service() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from autoscaler.config import find
-from autoscaler.config.discovering import SETTINGS, TaggedService, discovered, key_in
+from autoscaler.config.discovering import SETTINGS, TaggedService, discovered, key_in, misspelled, undiscovered
 from autoscaler.config.groups import ANY, AT_RUNTIME, NEVER, Leaf
 from autoscaler.config.loading import LoadedSettings
 from autoscaler.config.model import ServiceConfig
@@ -85,6 +85,7 @@ def test_a_dot_in_a_tag_separates_the_group_from_the_setting(discover: Any) -> N
         ({"max_tasks": "9", "mode": "active"}, "mode", "more than shadow"),
         ({"profile": "careful", "max_tasks": "9", "mode": "active"}, "mode", "more than scale_out_only"),
         ({"max_tasks": "9", "profile": "missing"}, "profile", "profiles: batch, careful"),
+        ({"max_tasks": "9", "profile": "bacth"}, "profile", "did you mean batch?"),
         ({"max_tasks": "9", "role_arn": "arn:aws:iam::1:role/x"}, "role_arn", "a tag cannot set this"),
         ({"max_tasks": "9", "cluster": "other"}, "cluster", "a tag cannot set this"),
         ({"max_task": "9"}, "max_task", "did you mean max_tasks"),
@@ -99,6 +100,51 @@ def test_a_dot_in_a_tag_separates_the_group_from_the_setting(discover: Any) -> N
 def test_an_error_names_its_tag(discover: Any, tags: dict[str, str], tag: str, message: str) -> None:
     found = wrong(discover, **({"queues": "orders"} | tags))
     assert message in found[f"tags of orders in prod: autoscaler:{tag}"], found
+
+
+def test_all_errors_of_the_tags_are_reported_at_once(discover: Any) -> None:
+    tags = {"max_tasks": "51", "mode": "active", "min_task": "1", "acceptable_latency": "5", "queues": "a a"}
+    found = {where.rpartition(":")[2] for where in wrong(discover, **tags)}
+    assert found == {"max_tasks", "mode", "min_task", "acceptable_latency", "queues"}
+
+
+def test_a_wrong_profile_causes_no_further_error(discover: Any) -> None:
+    assert len(wrong(discover, queues="orders", profile="bacth")) == 1
+    assert len(wrong(discover, queues="a b!", profile="bacth", max_task="1")) == 3
+
+
+@pytest.mark.parametrize(
+    ("tag", "meant"),
+    [
+        ("autoscaler.max_tasks", "autoscaler:max_tasks"),
+        ("Autoscaler:max_tasks", "autoscaler:max_tasks"),
+        ("auto-scaler/scale_in.cooldown", "autoscaler:scale_in.cooldown"),
+        ("autoscaler_profil", "autoscaler:profile"),
+        ("AUTOSCALER:QUEUES", "autoscaler:queues"),
+    ],
+)
+def test_a_misspelled_prefix_of_a_tag_is_an_error_with_a_suggestion(tag: str, meant: str) -> None:
+    assert misspelled(tag) == meant
+    tags = {"autoscaler:queues": "orders", "autoscaler:max_tasks": "9", tag: "9"}
+    with pytest.raises(ConfigError) as caught:
+        discovered(TaggedService("prod", "orders", tags), find({"AUTOSCALER_DISCOVER_CLUSTERS": "prod"}))
+    assert f"did you mean {meant}?" in str(caught.value)
+
+
+@pytest.mark.parametrize("tag", ["team", "autoscaler", "autoscaler:queues", "autoscaler:paused", "k8s.io/autoscaler:x"])
+def test_other_tags_are_ignored(tag: str) -> None:
+    assert misspelled(tag) is None
+    tags = {"autoscaler:queues": "orders", "autoscaler:max_tasks": "9", tag: "orders"}
+    assert discovered(TaggedService("prod", "orders", tags), find({"AUTOSCALER_DISCOVER_CLUSTERS": "prod"}))
+
+
+@pytest.mark.parametrize("tag", ["autoscaler:queue", "autoscaler.queues", "Autoscaler:Queues", "autoscaling:queues"])
+def test_a_service_with_a_misspelled_discovery_tag_is_reported(tag: str) -> None:
+    [problem] = undiscovered("prod", "orders", {tag: "orders", "team": "a"})
+    assert problem.where == f"tags of orders in prod: {tag}"
+    assert problem.what == "the service is not discovered; did you mean autoscaler:queues?"
+    assert not list(undiscovered("prod", "orders", {tag: "orders", "autoscaler:queues": "orders"}))
+    assert not list(undiscovered("prod", "orders", {"autoscaler:paused": "in", "team": "queues"}))
 
 
 def test_a_tag_may_set_a_safer_mode_than_the_profile(discover: Any) -> None:

@@ -21,9 +21,10 @@ def test_a_formatted_duration_parses_back_exactly(duration_s: Any) -> None:
     assert seconds(shown(duration_s)) == duration_s
 
 
-@given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99), st.integers(0, 9999))
-def test_the_parts_of_a_duration_add_up(h: Any, m: Any, s: Any, ms: Any) -> None:
-    assert seconds(f"{h}h{m}m{s}s{ms}ms") == pytest.approx(h * 3600 + m * 60 + s + ms / 1000, rel=1e-15)
+@given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99), st.integers(0, 99), st.integers(0, 9999))
+def test_the_parts_of_a_duration_add_up(d: Any, h: Any, m: Any, s: Any, ms: Any) -> None:
+    expected = d * 86_400 + h * 3600 + m * 60 + s + ms / 1000
+    assert seconds(f"{d}d{h}h{m}m{s}s{ms}ms") == pytest.approx(expected, rel=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,11 @@ def test_the_parts_of_a_duration_add_up(h: Any, m: Any, s: Any, ms: Any) -> None
         ("0s", 0),
         ("1.5h", 5400),
         ("2m3ms", 120.003),
+        ("1d", 86_400),
+        ("1d12h", 129_600),
+        ("0.5d", 43_200),
+        ("14d", 1_209_600),
+        ("365d", 31_536_000),
     ],
 )
 def test_a_valid_duration_is_parsed(text: str, duration_s: float) -> None:
@@ -50,7 +56,27 @@ def test_any_text_is_a_duration_or_gives_a_printable_error(text: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [60, 0, 1.5, float("inf"), "60", "0", "", None, True, [], {}, "1e3s", "1" * 400 + "s", "8761h"]
+    "value",
+    [
+        60,
+        0,
+        1.5,
+        float("inf"),
+        "60",
+        "0",
+        "",
+        None,
+        True,
+        [],
+        {},
+        "1e3s",
+        "1" * 400 + "s",
+        "8761h",
+        "366d",
+        "12h1d",
+        "1D",
+        "1 d",
+    ],
 )
 def test_an_invalid_duration_is_rejected(value: Any) -> None:
     with pytest.raises(WrongValue):

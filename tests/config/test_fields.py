@@ -49,7 +49,7 @@ PAIRS: list[tuple[Any, type[Group], set[str], set[str]]] = [
     (
         Config,
         GlobalFields,
-        {"services", "discovery", "interval_is_derived"},
+        {"services", "discovery", "interval_is_derived", "empty_variables"},
         {"discover_clusters", "max_tasks_ceiling", "config_file"},
     ),
 ]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.config import load
+from autoscaler.config.addresses import address, endpoint_to_call, queue
 from autoscaler.config.quoting import WrongValue
-from autoscaler.config.values import address, queue
 from autoscaler.ports import QueueRef
 from tests.config.spoken import flat, only, problems, refusal
 
@@ -125,3 +125,32 @@ def test_a_queue_in_another_region_than_the_service_is_rejected(text: Any) -> No
 @pytest.mark.parametrize("twice", ["a,a", f"orders,{AWS}", "a=5m,a=6m"])
 def test_a_queue_that_is_listed_twice_is_rejected(twice: str) -> None:
     assert "twice" in problems(flat(QUEUES=twice))["AUTOSCALER_QUEUES"]
+
+
+WEST = "https://sqs.eu-west-1.amazonaws.com"
+FIPS = "https://sqs-fips.eu-west-1.amazonaws.com"
+VPC = "https://vpce-1-2.sqs.eu-west-1.vpce.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("named", "default", "called"),
+    [
+        (VPC, WEST, VPC),
+        (FIPS, WEST, FIPS),
+        (VPC, FIPS, VPC),  # the SDK's own endpoint with AWS_USE_FIPS_ENDPOINT
+        (FIPS, VPC, None),  # a VPC endpoint is never the SDK's own: it was configured
+        (VPC, "https://vpce-3-4.sqs.eu-west-1.vpce.amazonaws.com", None),
+        (VPC, "http://127.0.0.1:4566", None),
+        (VPC, "https://sqs.us-east-1.amazonaws.com", None),  # configured for another Region
+        ("http://127.0.0.1:9", "http://127.0.0.1:4566", None),
+        ("http://127.0.0.1:9", VPC, None),
+    ],
+)
+def test_a_configured_endpoint_applies_to_every_url(named: str, default: str, called: str | None) -> None:
+    assert endpoint_to_call(named, default, "eu-west-1") == called
+
+
+@pytest.mark.parametrize("default", [WEST, FIPS, "https://sqs.eu-west-1.api.aws"])
+def test_another_server_is_refused_without_a_configured_endpoint(default: str) -> None:
+    with pytest.raises(WrongValue, match="AWS_ENDPOINT_URL_SQS=http"):
+        endpoint_to_call("http://127.0.0.1:9", default, "eu-west-1")

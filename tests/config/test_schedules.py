@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.config import load
+from autoscaler.config import load, notes
 from autoscaler.config.model import Schedule
 from autoscaler.config.rules import ScheduleFields
 from tests.config.spoken import flat, only, problems, refusal
@@ -59,7 +59,19 @@ def test_bounds_up_to_max_tasks_are_accepted(bounds: Any) -> None:
         ({"lead": "-5s"}, "day, lead"),
         ({"lead": 5}, "day, lead"),
         ({"timezone": "Europe"}, "day, timezone: 'Europe' is not a time zone"),
-        ({"timezone": "Europe/Berlinn"}, "day, timezone"),
+        ({"timezone": "Europe/Berlinn"}, "did you mean Europe/Berlin?"),
+        ({"timezone": "localtime"}, "day, timezone: 'localtime' depends on the machine"),
+        ({"timezone": "posixrules"}, "depends on the machine"),
+        ({"timezone": "Factory"}, "depends on the machine"),
+        ({"timezone": "right/Europe/Berlin"}, "depends on the machine"),
+        ({"timezone": "posix/Europe/Berlin"}, "depends on the machine"),
+        ({"until": "18:00"}, "day: set exactly one of for and until"),
+        ({"for": "none"}, "day: set exactly one of for and until"),
+        ({"for": "none", "until": "24:00"}, "day, until: '24:00' is not a time of day"),
+        ({"for": "none", "until": "18:60"}, "day, until: '18:60' is not a time of day"),
+        ({"for": "none", "until": "18"}, "day, until: '18' is not a time of day"),
+        ({"for": "none", "until": "10h"}, "day, until: '10h' is not a time of day"),
+        ({"for": "none", "until": 18}, "day, until: 18 is not a time of day"),
         ({"timezone": "../UTC"}, "day, timezone"),
         ({"timezone": "/etc/localtime"}, "day, timezone"),
         ({"timezone": ""}, "day, timezone"),
@@ -74,7 +86,7 @@ def test_bounds_up_to_max_tasks_are_accepted(bounds: Any) -> None:
         ({"cron": "0 8 * * " + "1," * 200 + "1"}, "day, cron"),
         ({"cron": "0 0 */30 * MON#2"}, "matches no date"),
         ({"cron": 5}, "day, cron"),
-        ({"untill": "5m"}, "unknown setting; known settings here: cron, for, timezone, min_tasks, max_tasks, lead"),
+        ({"untill": "5m"}, "did you mean until?"),
         ({"timezon": "UTC"}, "did you mean timezone?"),
         ({"for_": "5m"}, "did you mean for?"),
     ],
@@ -88,13 +100,18 @@ def test_max_tasks_below_the_services_min_tasks_is_rejected() -> None:
     assert errors == "day: min_tasks 2 would be more than max_tasks 1 during this schedule"
 
 
-@pytest.mark.parametrize("missing", ["cron", "for", "min_tasks"])
-def test_a_missing_required_field_is_reported(missing: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("cron", "cron: the value is missing"),
+        ("for", "set exactly one of for and until"),
+        ("min_tasks", "set min_tasks, max_tasks or both"),
+    ],
+)
+def test_a_missing_required_field_is_reported(missing: str, message: str) -> None:
     errors = problems(settings_with(**{name: value for name, value in DAY.items() if name != missing}))
     assert errors.keys() == {"AUTOSCALER_SCHEDULES"}
-    assert (
-        "set min_tasks, max_tasks or both" if missing == "min_tasks" else f"{missing}: the value is missing"
-    ) in str(errors)
+    assert message in str(errors)
 
 
 @pytest.mark.parametrize("name", ["", "two words", "-day", "d" * 65, "däy"])
@@ -118,3 +135,23 @@ def test_any_text_is_a_cron_expression_or_gives_a_printable_error(text: Any) -> 
 
 def test_the_field_for_is_written_without_an_underscore() -> None:
     assert "for" in ScheduleFields.model_validate(DAY).model_dump(by_alias=True)
+
+
+@pytest.mark.parametrize(("given", "read"), [("18:00", "18:00"), (" 6:05 ", "06:05"), ("0:00", "00:00")])
+def test_an_end_on_the_clock_replaces_the_duration(given: str, read: str) -> None:
+    [schedule] = only(load(settings_with(cron="0 8 * * *", until=given, min_tasks=5))).schedules
+    assert (schedule.until, schedule.lasts_s) == (read, None)
+
+
+@pytest.mark.parametrize(
+    ("zone", "offset"), [("EST", "UTC-0500"), ("Etc/GMT+5", "UTC-0500"), ("Etc/GMT-9", "UTC+0900")]
+)
+def test_a_zone_of_a_fixed_offset_is_noted(zone: str, offset: str) -> None:
+    found = [note for note in notes(load(settings_with(**DAY, timezone=zone))) if "summer time" in note]
+    assert len(found) == 1
+    assert f"schedule day: the time zone {zone} is {offset} all year" in found[0]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Tokyo", "Etc/UTC", "America/New_York", "CET"])
+def test_the_zone_of_a_place_and_utc_are_not_noted(zone: str) -> None:
+    assert not [note for note in notes(load(settings_with(**DAY, timezone=zone))) if "summer time" in note]

@@ -46,8 +46,10 @@ names = st.builds(
 
 @given(st.dictionaries(names, st.sampled_from(["1", "none", "", " ", "x" * 65_537]), max_size=8))
 def test_each_variable_with_the_prefix_is_used_once_or_reported(environ: dict[str, str]) -> None:
-    layer = VariablesSource(environ).layer
-    used = [sourced.origin for sourced in sources(layer.tree).values()]
+    source = VariablesSource(environ)
+    layer = source.layer
+    used = [sourced.origin for sourced in sources(layer.tree).values()] + source.empty
+    assert all(not environ[name].strip() for name in source.empty)
     reported = {problem.where for problem in layer.problems}
     ours = {name for name in environ if name.startswith("AUTOSCALER_")}
     assert len(used) == len(set(used))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from autoscaler.aws.arns import Home
 from autoscaler.aws.calls import CALLS, Purpose
 from autoscaler.aws.operator import OPERATOR_CALLS
-from autoscaler.config import load
+from autoscaler.config import Config, load
 from autoscaler.operating.iam import granted, rights_of
 from tests.deploy.stack import filled_in
 from tests.operating.settings import ACCOUNT, EVERYTHING, QUEUE_CALLS, USUAL_CALLS, config, several
@@ -23,6 +24,7 @@ from tests.operating.settings import ACCOUNT, EVERYTHING, QUEUE_CALLS, USUAL_CAL
 APIS = {api.name for api in CALLS}
 """Every AWS call of the daemon."""
 
+PARTITIONS = Path(botocore.__file__).parent / "data" / "partitions.json"
 OTHER = "9" * 12
 ROLE = f"arn:aws:iam::{OTHER}:role/autoscaler"
 
@@ -45,8 +47,8 @@ def statement(document: dict[str, Any], action: str) -> dict[str, Any]:
 
 def test_with_all_settings_the_policy_grants_exactly_the_calls_of_the_daemon() -> None:
     assert actions(policy(load(EVERYTHING))) == USUAL_CALLS
-    elsewhere = EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE, "AUTOSCALER_DISCOVER_CLUSTERS": "prod"}
-    assert actions(policy(load(elsewhere))) | actions(policy(load(elsewhere), role=ROLE)) == APIS
+    of = load(EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE, "AUTOSCALER_DISCOVER_CLUSTERS": "prod"})
+    assert actions(policy(of)) | actions(policy(of, role=ROLE)) == APIS
     assert not APIS & {"ecs:TagResource", "ecs:UntagResource", "iam:SimulatePrincipalPolicy"}
 
 
@@ -64,8 +66,22 @@ def test_a_role_is_granted_its_own_calls_and_the_daemon_only_assumes_the_role() 
     assert any(ROLE in remark for remark in granted(of, "eu-west-1", ACCOUNT).remarks)
 
 
-def test_discovery_grants_every_service_of_those_clusters_and_no_other() -> None:
-    of = load({"AUTOSCALER_DISCOVER_CLUSTERS": "a,b"})
+def discovering(folder: Path, profiles: str = "", defaults: str = "", clusters: str = '"a", "b"') -> Config:
+    """Load settings that discover services in these clusters. `profiles`: the tables of the profiles."""
+    path = folder / "settings.toml"
+    path.write_text(f"discover_clusters = [{clusters}]\n[defaults]\n{defaults}\n{profiles}\n", encoding="utf-8")
+    return load({"AUTOSCALER_CONFIG_FILE": str(path)})
+
+
+ACTIVE = '[profiles.batch]\nmode = "active"\nmax_tasks = 9'
+WRITES = {"ecs:UpdateService"}
+PROTECTION = {"ecs:ListTasks", "ecs:GetTaskProtection"}
+STOPPING = {"ecs:DescribeTaskDefinition"}
+DISCOVERY = APIS - {"sts:AssumeRole"}
+
+
+def test_discovery_grants_every_service_of_those_clusters_and_no_other(tmp_path: Path) -> None:
+    of = discovering(tmp_path, ACTIVE)
     document = policy(of)
     updates = [one for one in document["Statement"] if "ecs:UpdateService" in one["Action"]]
     assert [one["Resource"] for one in updates] == [
@@ -74,7 +90,64 @@ def test_discovery_grants_every_service_of_those_clusters_and_no_other() -> None
     for one in document["Statement"]:
         if one["Action"][0].startswith("ecs:") and one["Action"] != ["ecs:DescribeTaskDefinition"]:
             assert one["Condition"]["ArnEquals"]["ecs:cluster"].endswith((":cluster/a", ":cluster/b"))
-    assert any("discover_clusters" in remark for remark in granted(of, "eu-west-1", ACCOUNT).remarks)
+    assert any("scaling of any service" in remark for remark in granted(of, "eu-west-1", ACCOUNT).remarks)
+
+
+@pytest.mark.parametrize(
+    ("profiles", "defaults", "missing"),
+    [
+        ("", "", WRITES | PROTECTION),
+        ("", 'mode = "active"', WRITES | PROTECTION),
+        ('[profiles.p]\nmode = "shadow"', "", WRITES | PROTECTION),
+        ("[profiles.p]\nmax_tasks = 9", 'mode = "active"', WRITES | PROTECTION),
+        (ACTIVE, "", PROTECTION),
+        ('[profiles.p]\nmode = "scale_out_only"', "", PROTECTION),
+        ('[profiles.p]\nmode = "shadow"\n' + ACTIVE, "", PROTECTION),
+        ("", 'workers = "draining"', WRITES | PROTECTION | STOPPING),
+        ("", 'workers = "self_protecting"', WRITES | STOPPING),
+        ('[profiles.p]\nworkers = "self_protecting"', "", WRITES),
+        ('[profiles.p]\nworkers = "none"', 'workers = "draining"', WRITES | PROTECTION),
+        ('[profiles.p]\nworkers = "draining"', 'workers = "self_protecting"', WRITES | STOPPING),
+        ("[profiles.p]\nqueue_minutes = false", "queue_minutes = false", WRITES | PROTECTION),
+    ],
+)
+def test_discovery_grants_only_what_a_tag_with_one_of_the_profiles_can_need(
+    tmp_path: Path, profiles: str, defaults: str, missing: set[str]
+) -> None:
+    """The mode of the defaults is for services that are configured by name. A tag may turn queue_minutes on."""
+    of = discovering(tmp_path, profiles, defaults)
+    assert actions(policy(of)) == DISCOVERY - missing
+    remarks = " ".join(granted(of, "eu-west-1", ACCOUNT).remarks)
+    assert ("scaling of any service" in remarks) is not bool(WRITES & missing)
+    assert "reading of any queue" in remarks
+
+
+def test_a_service_by_name_is_scaled_next_to_discovery_in_shadow_and_no_other_is(tmp_path: Path) -> None:
+    named = '[services.w]\ncluster = "a"\nservice = "w"\nqueues = ["q"]\nmax_tasks = 9\nmode = "active"'
+    document = policy(discovering(tmp_path, named))
+    assert statement(document, "ecs:UpdateService")["Resource"] == [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/a/w"]
+
+
+def test_the_queues_of_a_profile_are_granted_in_their_own_account(tmp_path: Path) -> None:
+    queues = f'["arn:aws:sqs:eu-west-1:{OTHER}:shared", "https://sqs.eu-west-1.amazonaws.com/{OTHER}/by-url"]'
+    document = policy(discovering(tmp_path, f"[profiles.p]\nqueues = {queues}", clusters='"a"'))
+    names = (f"{ACCOUNT}:*", f"{OTHER}:shared", f"{OTHER}:by-url")
+    own, shared, url = (f"arn:aws:sqs:eu-west-1:{name}" for name in names)
+    assert statement(document, "sqs:GetQueueAttributes")["Resource"] == [own, url, shared]
+    assert statement(document, "sqs:GetQueueUrl")["Resource"] == [own, shared]
+
+
+def test_discovery_with_the_role_of_the_defaults_is_granted_to_that_role(tmp_path: Path) -> None:
+    of = discovering(tmp_path, ACTIVE, f'role_arn = "{ROLE}"')
+    assert actions(policy(of)) == {"sts:AssumeRole"}
+    assert f":{OTHER}:service/a/*" in json.dumps(policy(of, role=ROLE))
+
+
+def test_operators_may_pause_discovered_services(tmp_path: Path) -> None:
+    document = policy(discovering(tmp_path, clusters='"a"'), purpose="pause")
+    assert actions(document) == {"ecs:DescribeServices", "ecs:TagResource", "ecs:UntagResource"}
+    for one in document["Statement"]:
+        assert one["Resource"] == [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/a/*"]
 
 
 @pytest.mark.parametrize(
@@ -133,11 +206,19 @@ def test_each_cluster_has_separate_statements_with_its_own_condition() -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")]
+    ("region", "partition"),
+    [(max(one["regions"]), one["id"]) for one in json.loads(PARTITIONS.read_bytes())["partitions"]],
 )
 def test_every_partition_of_aws_has_its_own_arns(region: str, partition: str) -> None:
     for one in policy(config(region=region))["Statement"]:
         assert all(resource == "*" or resource.startswith(f"arn:{partition}:") for resource in one["Resource"])
+
+
+def test_without_a_region_the_arns_have_the_partition_of_the_role() -> None:
+    role = f"arn:aws-eusc:iam::{OTHER}:role/autoscaler"
+    document = granted(several({"role_arn": role}), None, None, role=role).policy
+    assert f"arn:aws-eusc:ecs:*:{OTHER}:service/prod/w0" in statement(document, "ecs:UpdateService")["Resource"]
+    assert f"arn:aws-eusc:sqs:*:{OTHER}:q0" in statement(document, "sqs:GetQueueUrl")["Resource"]
 
 
 def test_the_account_comes_from_the_queue_arns_and_an_unknown_account_is_remarked() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -108,7 +109,7 @@ def starts(one: Schedule, wall: float) -> list[float]:
 @settings(deadline=None, max_examples=300)
 @given(SCHEDULES, WALLS)
 def test_a_schedule_is_in_force_only_around_its_starts(one: Schedule, wall: float) -> None:
-    near = any(start - one.lead_s <= wall < start + one.lasts_s for start in starts(one, wall))
+    near = any(start - one.lead_s <= wall < start + (one.lasts_s or 0.0) for start in starts(one, wall))
     assert in_force(one, wall) == near
 
 
@@ -146,3 +147,68 @@ def test_each_schedule_in_force_is_named() -> None:
 def test_without_a_schedule_in_force_the_policy_is_the_services_own() -> None:
     assert Timetable(OWN, ()).policy_at(0.0) is OWN
     assert Timetable(OWN, (schedule(),)).policy_at(at("2026-06-06T09:00")) is OWN
+
+
+@pytest.mark.parametrize(
+    ("cron", "until", "wall", "expected"),
+    [
+        ("0 8 * * *", "18:00", "2026-06-01T15:59:59", True),  # 18:00 in Berlin is 16:00 UTC in summer
+        ("0 8 * * *", "18:00", "2026-06-01T16:00", False),
+        ("0 8 * * *", "18:00", "2026-12-01T16:59:59", True),  # and 17:00 UTC in winter
+        ("0 8 * * *", "18:00", "2026-12-01T17:00", False),
+        ("0 8 * * *", "08:00", "2026-06-01T12:00", True),  # the next time: a day later
+        ("0 22 * * *", "06:00", "2026-03-29T03:59:59", True),  # the spring night: one hour shorter
+        ("0 22 * * *", "06:00", "2026-03-29T04:00", False),
+        ("0 22 * * *", "06:00", "2026-10-25T04:59:59", True),  # the autumn night: one hour longer
+        ("0 22 * * *", "06:00", "2026-10-25T05:00", False),
+        ("0 22 * * *", "02:30", "2026-03-29T00:59:59", True),  # 2:30 is skipped: the end of that hour, at 1:00 UTC
+        ("0 22 * * *", "02:30", "2026-03-29T01:00", False),
+        ("0 22 * * *", "02:30", "2026-10-25T00:29:59", True),  # 2:30 occurs twice: the first time, at 0:30 UTC
+        ("0 22 * * *", "02:30", "2026-10-25T00:30", False),
+        ("0 22 * * *", "02:30", "2026-10-25T01:15", False),
+        ("15 2 * * *", "02:45", "2026-03-29T01:00", False),  # the clock skips the whole schedule
+        ("15 2 * * *", "02:45", "2026-03-29T12:00", False),
+        ("15 2 * * *", "02:45", "2026-10-25T00:30", True),
+        ("15 2 * * *", "02:45", "2026-10-25T00:45", False),
+        ("15 2 * * *", "02:45", "2026-10-25T01:20", False),
+        ("45 2 * * *", "02:30", "2026-10-25T12:00", True),  # nearly the whole day, also in the second hour
+        ("45 2 * * *", "02:30", "2026-10-25T01:35", True),
+        ("0 8 * * MON-FRI", "18:00", "2026-12-05T12:00", False),  # a Saturday
+    ],
+)
+def test_a_schedule_ends_when_the_clock_shows_its_end(cron: str, until: str, wall: str, expected: bool) -> None:
+    assert in_force(schedule(cron=cron, lasts_s=None, until=until, lead_s=0.0), at(wall)) is expected
+
+
+ON_THE_CLOCK = st.builds(
+    schedule,
+    cron=st.sampled_from(["0 8 * * MON-FRI", "0 22 * * *", "15 1 * * *", "45 3 * * *", "0 0 * * *"]),
+    timezone=ZONES,
+    lasts_s=st.none(),
+    until=st.sampled_from(["00:00", "02:00", "02:15", "02:30", "08:00", "18:00", "23:59"]),
+    lead_s=st.sampled_from([0.0, 90.0]),
+)
+
+
+def end_on_the_clock(one: Schedule, start: float) -> float:
+    """Return the end after a start, from a clock that is read once a minute."""
+    zone = ZoneInfo(one.timezone)
+    begun = datetime.fromtimestamp(start, zone).replace(tzinfo=None)
+    end = datetime.combine(begun.date(), time.fromisoformat(str(one.until)))
+    end += timedelta(days=int(end <= begun))
+    return next(at for at in count(start + 60, 60) if datetime.fromtimestamp(at, zone).replace(tzinfo=None) >= end)
+
+
+@settings(deadline=None, max_examples=100)
+@given(ON_THE_CLOCK, WALLS)
+def test_a_schedule_with_an_end_on_the_clock_is_in_force_only_between(one: Schedule, wall: float) -> None:
+    begun = [start for start in starts(one, wall) if wall - 90_000 <= start <= wall + one.lead_s]
+    assert in_force(one, wall) == any(wall < end_on_the_clock(one, start) for start in begun)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(ON_THE_CLOCK | SCHEDULES, max_size=3).map(tuple), st.lists(WALLS, min_size=1, max_size=10))
+def test_the_cached_policy_of_ends_on_the_clock_is_correct(some: tuple[Schedule, ...], walls: list[float]) -> None:
+    cached = Timetable(OWN, some)
+    for wall in (at + step for at in walls for step in (0, 31, 3599, -1)):
+        assert cached.policy_at(wall) == Timetable(OWN, some).policy_at(wall)

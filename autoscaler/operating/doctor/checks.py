@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from autoscaler.aws.connection import Aws
-from autoscaler.config import ServiceConfig
+from autoscaler.config import Config, ServiceConfig
 from autoscaler.config.discovering import DISCOVERY_TAG
+from autoscaler.config.loading import LoadedSettings
+from autoscaler.control.discovery import TaggedServices
 from autoscaler.control.readers import TagPause, read_tag
 from autoscaler.core.figures import protecting, several
 from autoscaler.core.model import Fleet, Missing, StopTimeout
 from autoscaler.core.policy import Mode
 from autoscaler.core.workers import REMEDY, STOP_TIMEOUT_S, long_work, stop_words
-from autoscaler.errors import AutoscalerError
+from autoscaler.errors import AutoscalerError, Problem, Unavailable
 from autoscaler.findings import DAEMON, Finding, bad, good, note, text_and_remedy, unread
 from autoscaler.ports import Place
 
@@ -33,15 +36,26 @@ class Checks:
 
     aws: Aws
 
-    async def cluster(self, cluster: str, place: Place) -> list[Finding]:
-        """Count the services of the cluster that are enabled by tag."""
-        try:
-            tags = await self.aws.directory.tags(cluster, place)
-        except AutoscalerError as fault:
-            return [unread(DAEMON, f"cluster {cluster}", fault)]
-        asking = sum(DISCOVERY_TAG in each for each in tags.values())
-        text = f"{asking} of {several(len(tags), 'service')} have the tag {DISCOVERY_TAG}"
-        return [good(DAEMON, f"cluster {cluster}", text)]
+    async def discovered(
+        self, config: Config, settings: LoadedSettings, limit_s: float
+    ) -> tuple[tuple[ServiceConfig, ...], list[Finding]]:
+        """Return the services that the daemon would discover by tag, and the findings: a count per cluster, and every
+        problem of a tag.
+        """
+        found, end = _Discovered(), asyncio.get_running_loop().time() + limit_s
+        for cluster in config.discovery.clusters:
+            try:
+                async with asyncio.timeout_at(end):
+                    found.tags_of[cluster] = await self.aws.directory.tags(cluster, config.discovery.place)
+            except AutoscalerError as fault:
+                found.findings.append(unread(DAEMON, f"cluster {cluster}", fault))
+            except TimeoutError:
+                text = f"its services were not read within {limit_s:g} s"
+                found.findings.append(bad(DAEMON, f"cluster {cluster}", text, "increase --timeout", Unavailable.kind))
+        services = TaggedServices(found, found)
+        readable = replace(config.discovery, clusters=tuple(found.tags_of))
+        await services.discover(replace(config, discovery=readable), settings)
+        return services.added_to(config.services, settings.home), found.findings
 
     async def service(self, service: ServiceConfig) -> list[Finding]:
         """Check that the service exists and can be scaled, and report what prevents scaling now."""
@@ -88,6 +102,33 @@ class Checks:
         if isinstance(found, Missing):
             return [unread(key, "task protection", found)]
         return [good(key, "task protection", f"{protecting(found)} now")]
+
+
+@dataclass(slots=True)
+class _Discovered:
+    """The `Directory` and the reporter of one discovery round over tags that were read before."""
+
+    tags_of: dict[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    async def tags(self, cluster: str, place: Place) -> Mapping[str, Mapping[str, str]]:  # noqa: ARG002
+        return self.tags_of[cluster]
+
+    def found(self, cluster: str, services: int, problems: tuple[Problem, ...]) -> None:
+        tags, what = self.tags_of[cluster], f"cluster {cluster}"
+        asking = sum(DISCOVERY_TAG in each for each in tags.values())
+        text = f"{asking} of {several(len(tags), 'service')} have the tag {DISCOVERY_TAG}"
+        usable = "" if services == asking else f"; {services} can be scaled by tags"
+        self.findings.append(good(DAEMON, what, f"{text}{usable}"))
+        self.findings += (bad(DAEMON, what, *_problem(problem)) for problem in problems)
+
+    def given_up(self, cluster: str, services: Mapping[str, str]) -> None: ...
+
+
+def _problem(problem: Problem) -> tuple[str, str]:
+    """Return a problem of a tag as text and remedy."""
+    text, semicolon, remedy = problem.what.rpartition("; ")
+    return (f"{problem.where}: {text}", remedy) if semicolon else (str(problem), "correct the tag")
 
 
 def _unread_stop(key: str, gap: Missing) -> Finding:

@@ -8,15 +8,18 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from autoscaler.aws.operator import Identity, connect_operator
 from autoscaler.config import Config
+from autoscaler.config.addresses import unknown_region
+from autoscaler.config.loading import LoadedSettings, config_of
 from autoscaler.connections import Connections, connected
 from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
-from autoscaler.findings import DAEMON, Finding, Level, bad, good, unread
+from autoscaler.findings import DAEMON, Finding, Level, bad, good, note, unread
 from autoscaler.inspection.asking import ServiceList, fetch_services
 from autoscaler.operating.doctor.checks import Checks
 from autoscaler.operating.doctor.plan import RIGHTS, IdentityChecks, endpoints, planned
@@ -49,21 +52,22 @@ class Check(NamedTuple):
 
 
 def examine(
-    config: Config, url: str, limit_s: float, progress: Progress, role: str | None = None
+    settings: LoadedSettings, url: str, limit_s: float, progress: Progress, role: str | None = None
 ) -> tuple[Finding, ...]:
     """Return all findings, within about `limit_s`: those of the daemon first, then service by service.
 
     `url`: the API of a daemon, which has the learned start-up times. `role`: the role whose permissions are simulated
     (None: that of these credentials).
     """
-    return asyncio.run(_examined(config, url, limit_s, progress, role))
+    return asyncio.run(_examined(settings, url, limit_s, progress, role))
 
 
 async def _examined(
-    config: Config, url: str, limit_s: float, progress: Progress, role: str | None
+    settings: LoadedSettings, url: str, limit_s: float, progress: Progress, role: str | None
 ) -> tuple[Finding, ...]:
-    starts_s = await _starts_s(url)
+    config, starts_s = config_of(settings), await _starts_s(url)
     clock = asyncio.get_running_loop().time
+    ends_at = clock() + limit_s
     limiter, calls = TokenBucketLimiter(clock, random.random, config.rate_share_percent / 100), Uncounted()
     async with (
         connected(limiter, calls, clock, CALL_TIMEOUT_S, once=True) as connections,
@@ -75,15 +79,15 @@ async def _examined(
         skipped = [] if credentials.kind is None else [_skipped(credentials.kind)]
         if where.kind is not None and credentials.text == where.text:  # the same fault is not reported twice
             credentials, skipped = _without_region(), []
-        checks = (
-            []
-            if where.level is Level.FINDING or credentials.kind
-            else list(_checks(config, connections, permissions, identity))
-        )
-        found = await _run(checks, limit_s, progress)
+        checks, found = list[Check](), list[Finding]()
+        if where.level is not Level.FINDING and not credentials.kind:
+            by_tag, found = await Checks(connections.aws).discovered(config, settings, limit_s / 2)
+            config = replace(config, services=(*config.services, *by_tag))
+            checks = list(_checks(config, connections, permissions, identity))
+        found += await _run(checks, limit_s, ends_at - clock(), progress)
     own = [
         where,
-        *endpoints(os.environ),
+        *endpoints(os.environ, config),
         credentials,
         *skipped,
     ]
@@ -100,7 +104,11 @@ def _region(config: Config, named: Callable[[], str]) -> tuple[str | None, Findi
     """Return a Region for the identity check, and the finding about the default Region."""
     regions = [service.ref.region for service in config.services]
     try:
-        return named(), good(DAEMON, "region", f"{named()}, used for services without a `region` setting")
+        home, text = named(), f"{named()}, used for services without a `region` setting"
+        unknown = unknown_region(home)
+        if unknown is not None:
+            return home, note(DAEMON, "region", text, unknown)
+        return home, good(DAEMON, "region", text)
     except AutoscalerError as fault:
         if regions and all(regions):
             return regions[0], good(
@@ -123,8 +131,6 @@ def _checks(
 ) -> Iterator[Check]:
     checks = Checks(connections.aws)
     access = ProbeAccess(connections.ports(_NoJournal()), permissions.place.region, identity and identity.account)
-    for cluster in config.discovery.clusters:
-        yield Check(DAEMON, f"cluster {cluster}", partial(checks.cluster, cluster, config.discovery.place))
     for service in config.services:
         key = service.ref.key
         yield Check(key, "service", partial(checks.service, service))
@@ -136,8 +142,10 @@ def _checks(
             yield from (Check(key, what, run) for what, run in source.probes(service, access))
 
 
-async def _run(checks: Sequence[Check], limit_s: float, progress: Progress) -> list[Finding]:
-    """Run the checks and return their findings. An unfinished check is also a finding."""
+async def _run(checks: Sequence[Check], limit_s: float, left_s: float, progress: Progress) -> list[Finding]:
+    """Run the checks and return their findings. An unfinished check is also a finding. `left_s`: the rest of the limit
+    for all checks.
+    """
     slots, found = asyncio.Semaphore(AT_ONCE), dict[int, list[Finding]]()
 
     async def run(number: int, check: Check) -> None:
@@ -146,7 +154,7 @@ async def _run(checks: Sequence[Check], limit_s: float, progress: Progress) -> l
         progress(len(found), len(checks))
 
     with suppress(TimeoutError):
-        async with asyncio.timeout(limit_s), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(max(0.0, left_s)), asyncio.TaskGroup() as group:
             for number, check in enumerate(checks):
                 group.create_task(run(number, check))
     return [one for number, check in enumerate(checks) for one in found.get(number) or [_timed_out(check, limit_s)]]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from autoscaler.aws.arns import Home, Right
-from autoscaler.aws.calls import UPDATE_SERVICE, product_of
+from autoscaler.aws.calls import PRODUCTS, UPDATE_SERVICE, product_of
 from autoscaler.aws.ecs import SERVICES_A_CALL
 from autoscaler.aws.operator import Identities, Identity
 from autoscaler.config import Config, ServiceConfig, shadow_state, waking_notes
+from autoscaler.config.checks import empty_notes
 from autoscaler.control.supervisor import MOST_GROUPS
 from autoscaler.core.figures import number, several
 from autoscaler.errors import AutoscalerError, Unavailable
@@ -30,6 +33,9 @@ FROM_ZERO = "scale from zero"
 
 MONTH_S = 30 * 86_400.0
 
+MOST_HOSTS = 5
+"""Hosts that a note lists."""
+
 
 class RegionLoad(NamedTuple):
     """The daemon's calls to one Region: calls per second by category, and metrics per minute."""
@@ -40,6 +46,8 @@ class RegionLoad(NamedTuple):
 
 def planned(config: Config, starts_s: Mapping[str, float]) -> Iterator[Finding]:
     """Yield the findings from the settings. `starts_s`: learned start-up times in seconds, by key."""
+    for text, _, remedy in (each.rpartition("; ") for each in empty_notes(config)):
+        yield note(DAEMON, "settings", text, remedy)
     for service in config.services:
         yield from _mode(service)
         yield from _first_message(config, service, starts_s)
@@ -258,9 +266,36 @@ def _unknowable(key: str, why: str) -> Finding:
     )
 
 
-def endpoints(environ: Mapping[str, str]) -> Iterator[Finding]:
+_ENDPOINT = "AWS_ENDPOINT_URL"
+_IGNORED = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
+ENDPOINTS = (_ENDPOINT, *(f"{_ENDPOINT}_{name.upper().replace(' ', '_')}" for name in PRODUCTS.values()))
+"""The variables with the endpoints of the calls: for all services, and for each one by AWS's name of it."""
+
+
+def endpoints(environ: Mapping[str, str], config: Config) -> Iterator[Finding]:
     """Yield a note for each custom endpoint: the readings may not be from AWS."""
-    for name in sorted(environ):
-        if name.startswith("AWS_ENDPOINT_URL") and environ[name]:
-            address = environ[name].rpartition("@")[2]
+    given = {name: environ[name].rpartition("@")[2] for name in sorted(environ) if environ[name]}
+    ignored = given.get(_IGNORED, "").lower() == "true"
+    for name, address in given.items():
+        if not name.startswith(_ENDPOINT):
+            continue
+        if name not in ENDPOINTS:
+            [near] = difflib.get_close_matches(name, ENDPOINTS, 1, 0.0)
+            yield note(DAEMON, "endpoint", f"{name} is set, and no call uses it", f"did you mean {near}?")
+        elif ignored:
+            yield note(DAEMON, "endpoint", f"{name} is set and ignored, because {_IGNORED} is true", f"unset {name}")
+        else:
             yield note(DAEMON, "endpoint", f"{name} is set: {address}", f"unset {name} to use the AWS endpoint")
+    used = given.get(f"{_ENDPOINT}_SQS") or given.get(_ENDPOINT)
+    if used and not ignored:
+        yield from _other_hosts(used, config)
+
+
+def _other_hosts(used: str, config: Config) -> Iterator[Finding]:
+    """Yield a note if the URL of a queue names another host than the configured endpoint, which all calls use."""
+    urls = [queue.url for service in config.services for queue in service.queues if queue.url is not None]
+    others = sorted({urlsplit(url).netloc.lower() for url in urls} - {urlsplit(used).netloc.lower()})
+    if others:
+        hosts = ", ".join(others[:MOST_HOSTS]) + (", ..." if len(others) > MOST_HOSTS else "")
+        text = f"all queues are read at {used}, also those with a URL of another host: {hosts}"
+        yield note(DAEMON, "endpoint", text, "no action if this is intended")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from autoscaler import monitoring
-from autoscaler.config.values import partition
+from autoscaler.config.addresses import partition
 from autoscaler.operating.iam import granted
 from autoscaler.operating.starting.answers import InitAnswers
 from autoscaler.operating.starting.task import EXECUTION_ROLE, LOG_GROUP, ROLE, task_definition

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoscaler.config.values import partition
+from autoscaler.config.addresses import partition
 from autoscaler.operating.starting.answers import InitAnswers
 
 ROLE, EXECUTION_ROLE, LOG_GROUP = "autoscaler", "ecsTaskExecutionRole", "/ecs/autoscaler"
