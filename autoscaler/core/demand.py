@@ -265,8 +265,8 @@ def _held(found: LoadRequirement, current: int, window: str, covered: bool) -> l
     if not covered:
         return [*terms, Term("present", float(current), "fewer tasks only after {0}", (window,))]
     if not found.falls:
-        return [*terms, Term("present", float(current), "up to {0} tasks within {1}", (found.held, window))]
-    return [Term("highest", found.held, "up to {0} tasks within {1}", (found.held, window))]
+        return [*terms, Term("present", float(current), "up to {0} within {1}", (Several(found.held, "task"), window))]
+    return [Term("highest", found.held, "up to {0} within {1}", (Several(found.held, "task"), window))]
 
 
 def _add_metrics(policy: Policy, seen: Observation, known: Known, votes: list[Vote], gaps: list[Gap]) -> None:

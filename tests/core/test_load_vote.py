@@ -141,6 +141,8 @@ def test_a_metric_with_a_target_value_is_named_with_its_own_unit_and_can_require
     vote = read_signals(measured, world).votes[-1]
     assert terms(vote)[0] == ("lag", 2.0, False)
     assert vote.reason == "lag was 20 on 10 tasks, target 100; up to 2 tasks within 900 s"
+    one = replace(world, metrics=(MetricReading("lag", Measurement(10.0, NOW, 10)),))
+    assert read_signals(measured, one).votes[-1].reason.endswith("; up to 1 task within 900 s")
     none = replace(world, metrics=(MetricReading("lag", Measurement(0.0, NOW, 10)),))
     assert read_signals(measured, none).votes[-1].load == 0.0
 
