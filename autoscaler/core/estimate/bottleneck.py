@@ -310,7 +310,7 @@ def _compared(tasks: list[float], deleted: list[float], dispersion: float) -> _E
         done += more
         fits.append(before[-1 - minutes] + _times_log(done, minutes))
     enough = max(fits[FEWEST - 1 :]) - LEANING_NATS * dispersion
-    minutes = max([index for index, fit in enumerate(fits) if index >= FEWEST - 1 and fit >= enough])
+    minutes = max([index for index, fit in enumerate(fits) if fit >= enough])
     since = list(zip(tasks[-minutes:], deleted[-minutes:], strict=True))
     rate, mean, fewest = fmean(deleted[-minutes:]), fmean(tasks[-minutes:]), min(tasks[-minutes:])
     earlier = list(zip(tasks[:-minutes], deleted[:-minutes], strict=True))

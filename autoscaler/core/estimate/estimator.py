@@ -288,7 +288,7 @@ class Estimator:
         """Compare the minute with earlier ones, unless messages failed in it, or more were in flight than the tasks can
         hold: it is then not known how much the tasks completed, or how many were busy.
         """
-        if self._throughput.fails(read, minute) or (read.overfull and not saturated):
+        if self._throughput.fails(read, minute) or read.overfull:
             self._bottleneck.skip()
         else:
             self._bottleneck.see(worked, saturated=saturated, slots=self._concurrency.slots)

@@ -8,7 +8,7 @@ from math import inf, lgamma, log
 from statistics import fmean
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from autoscaler.core.estimate.bottleneck import (
@@ -370,8 +370,33 @@ def test_a_first_minute_with_failures_is_no_error() -> None:
     assert timed(*[(10.0, 100.0)] * 6, *[(20.0, 100.0)] * 6, task_s=inf, found=found).limit(720.0) == 10.0
 
 
+def test_the_first_minute_after_failures_shows_the_spread_before_a_bottleneck() -> None:
+    limits = []
+    for spread in (0.5, 30.0):
+        found = timed(*[(14.0, 120.0)] * 2, task_s=inf)
+        found.skip()
+        more(found, (14.0, 120.0), since=180.0, spread=spread)
+        more(found, *[(14 * 1.3**minute, 120.0) for minute in range(7)], since=240.0, spread=0.5)
+        limits.append(found.limit(660.0))
+    assert limits[0] is not None
+    assert limits[1] is None
+
+
+def test_a_minute_in_which_some_tasks_stopped_counts_for_the_tasks_before() -> None:
+    """Nine messages of ten tasks: eight are not the fewest that complete as many."""
+    found = timed(*[(10.0, 11.0)] * 8, (8.0, 9.0), *[(30.0, 11.0)] * 3, task_s=inf)
+    assert (found.limit(720.0), found.trial(720.0)) == (None, 30.0)
+
+
+def test_minutes_before_the_limit_do_not_end_it() -> None:
+    """In proportion: 40 tasks deleted 400, and ten 100. Then 33 delete 100, too."""
+    found = timed(*[(40.0, 400.0)] * 6, *[(10.0, 100.0)] * 3, *[(33.0, 100.0)] * 4, task_s=inf)
+    assert found.limit(780.0) == 10.0
+
+
 def test_minutes_without_deletions_are_no_error() -> None:
     assert timed(*[(10.0, 0.0)] * 3, *[(10.0, 240.0)] * 5, *[(40.0, 240.0)] * 5, task_s=inf).limit(780.0) == 10.0
+    assert timed(*[(10.0, 0.0)] * 8, task_s=inf).limit(480.0) is None
 
 
 def test_one_task_can_be_as_fast_as_three() -> None:
@@ -487,7 +512,7 @@ def test_added_tasks_of_several_slots_must_have_had_the_time_too() -> None:
 def poisson(deleted: list[float], means: list[float]) -> float:
     """The logarithm of the likelihood of Poisson counts."""
     pairs = zip(deleted, means, strict=True)
-    return sum(count * log(mean) - mean - lgamma(count + 1) for count, mean in pairs)
+    return sum(count * log(mean) - mean - lgamma(count + 1) for count, mean in pairs if mean)
 
 
 def in_proportion(tasks: list[float], deleted: list[float]) -> list[float]:
@@ -495,11 +520,13 @@ def in_proportion(tasks: list[float], deleted: list[float]) -> list[float]:
 
 
 def scatter(deleted: list[float], means: list[float]) -> float:
-    return sum((count - mean) ** 2 / mean for count, mean in zip(deleted, means, strict=True))
+    return sum((count - mean) ** 2 / mean for count, mean in zip(deleted, means, strict=True) if mean)
 
 
+@settings(max_examples=500)
+@example([(1.0, 0), (1.0, 2), (1.0, 3), (1.0, 3), (1.0, 3), (1.0, 4)], 1.0)
 @given(
-    st.lists(st.tuples(st.floats(1, 50), st.integers(1, 300)), min_size=FEWEST, max_size=20),
+    st.lists(st.tuples(st.floats(1, 50), st.integers(0, 300)), min_size=FEWEST, max_size=20),
     st.floats(1.0, 20.0),
 )
 def test_the_evidence_is_the_ratio_of_poisson_likelihoods(minutes: list[tuple[float, int]], dispersion: float) -> None:
