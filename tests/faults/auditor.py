@@ -143,6 +143,8 @@ class Auditor:
             return
         if ledger.open_since is not None or now - ledger.asked_at < LEAST_POLL_S:
             self._found("S6", ref.service, now, "two UpdateService calls of one service in one poll")
+        elif ledger.doubtful:
+            self._found("S6", ref.service, now, "another UpdateService before ECS was read after an unknown result")
         ledger.open_since = ledger.asked_at = now
         ledger.asked_tasks = tasks
         lowers, raises = tasks < ledger.lowest(now), tasks > ledger.highest(now)

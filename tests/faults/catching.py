@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from tests.faults.campaign import checked
 from tests.faults.crashes import crashed_everywhere
 from tests.faults.drawing import DrawnRun, drawn
 from tests.faults.guarantees import known
+from tests.faults.plan import KINDS, DrawnFault, FaultScope, parsed
 from tests.faults.planted import BUGS, PlantedBug, planted
 
 CAUGHT = Path(__file__).parent / "caught.toml"
@@ -31,6 +33,19 @@ def dense(seed: int) -> DrawnRun:
     return drawn(seed, faults=DENSE)
 
 
+def run_of(bug: PlantedBug, seed: int) -> DrawnRun:
+    """Return the run of a seed in the search for this bug."""
+    if not bug.faults:
+        return dense(seed)
+    run = drawn(seed, faults=0)
+    found: list[DrawnFault] = []
+    for spec in run.services:
+        for fault in parsed(bug.faults.replace("{s}", spec.key)):
+            reads_queue = KINDS[fault.kind].scope is FaultScope.QUEUE
+            found += [replace(fault, subject=name) for name in (spec.queues if reads_queue else (spec.key,))]
+    return run.with_faults(tuple(sorted(found)))
+
+
 def searched(bug: PlantedBug, most_seeds: int, first_seed: int = 0) -> Catch | None:
     """Return the first catch of the bug (None: no run of `most_seeds` caught it)."""
     polls = 0
@@ -38,7 +53,7 @@ def searched(bug: PlantedBug, most_seeds: int, first_seed: int = 0) -> Catch | N
         return _searched_with_crashes(bug, most_seeds)
     with planted(bug):
         for seed in range(first_seed, first_seed + most_seeds):
-            run = dense(seed)
+            run = run_of(bug, seed)
             outcome = checked(run)
             new = [violation for violation in outcome.violations if known(violation, run) is None]
             for violation in new:

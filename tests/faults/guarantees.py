@@ -67,7 +67,8 @@ GUARANTEES: tuple[Guarantee, ...] = (
     Guarantee(
         "S6",
         "One writer per service.",
-        "No two UpdateService calls of one service at the same time, nor less than 1 s apart: a poll writes once.",
+        "No two UpdateService calls of one service at the same time, nor less than 1 s apart: a poll writes once. "
+        "After a request whose result is unknown, ECS is read before the next request.",
         elsewhere="tests/control/test_supervisor.py. Several replicas: not available yet",
     ),
     Guarantee(
@@ -156,8 +157,8 @@ GUARANTEES: tuple[Guarantee, ...] = (
     Guarantee(
         "L3",
         "No service starves, and calls stay within the budget.",
-        "Each category stays within a bucket of AWS's published rate and burst. After the faults every service is "
-        "read.",
+        "Each category stays within a bucket of AWS's published rate and burst, and rests for at least 0.5 s after a "
+        "throttle. A daemon that runs polls each service, whether calls succeed or not.",
         elsewhere="tests/control/test_rate_limiter.py, python -m bench.many",
     ),
     Guarantee(
@@ -165,7 +166,8 @@ GUARANTEES: tuple[Guarantee, ...] = (
         "After the faults the count of a run without faults is reached.",
         "At the end: no service has fewer tasks than arrivals x processing time while messages wait for twice the "
         "target. A service with more than 1.5 times as many plus 3 has at most 1.5 times plus 3 of those of the "
-        "same run without faults.",
+        "same run without faults (workers that are unsafe excepted: they hold their count while messages are in "
+        "flight).",
     ),
     Guarantee(
         "L5",

@@ -63,6 +63,10 @@ READS = {"queue": "queue_", "minutes": "minutes_", "fleet": "fleet_", "protectio
 WHOLE_DAEMON = frozenset({"throttling", "expired", "outage", "blackout"})
 
 
+LEAST_REST_S = 0.5
+"""The shortest backoff after a throttle: a quarter of 2 s (`autoscaler/control/rate_limiter.py`)."""
+
+
 class CallLog(Protocol):
     """Receives every call, for the digest of the run."""
 
@@ -85,9 +89,19 @@ class CallBudget:
 
     auditor: Auditor
     full: dict[Category, float] = field(default_factory=dict)
+    rests: dict[Category, float] = field(default_factory=dict)
+
+    def throttled(self, category: Category, now: float) -> None:
+        """Note a throttle. A process that starts later does not know of it (`forget`)."""
+        self.rests[category] = now + LEAST_REST_S
+
+    def forget(self) -> None:
+        self.rests.clear()
 
     def call(self, category: Category, subject: str, now: float) -> None:
         """Take a token."""
+        if now < self.rests.get(category, now):
+            self.auditor.found("L3", subject, now, f"a call of {category} less than {LEAST_REST_S} s after a throttle")
         full = max(now, self.full.get(category, now)) + 1 / category.rate
         self.full[category] = full
         if (full - now) * category.rate > category.burst + 1:
@@ -142,6 +156,7 @@ class PortsOfOne:
             if (error := ERRORS.get(fault.kind)) is not None:
                 if error is Throttled:
                     self.limiter.throttled(category, AREA)
+                    self.budget.throttled(category, self.clock())
                 elif error is not Unavailable:
                     self.limiter.succeeded(category, AREA)
                 raise self._failed(error(f"{subject}: {fault.kind}"))

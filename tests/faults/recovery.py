@@ -159,7 +159,7 @@ class RecoveryAudit:
             if desired < min(needed, spec.max_tasks) and self._is_behind(service, now):
                 self.auditor.found("L4", key, now, f"{desired} tasks at the end, and {needed} are needed")
             spare = desired > SPARE_RATIO * max(needed, spec.min_tasks) + SPARE_TASKS
-            if spare and not self._was_late(service, now):
+            if spare and spec.workers != "unsafe" and not self._was_late(service, now):
                 suspects.append(key)
         self._check_neighbours(now)
         return suspects

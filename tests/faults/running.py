@@ -207,6 +207,7 @@ class Simulation:
             self.digest.note("exit 2", len(error.problems))
             self.start_after(RESTART_S)
             return
+        self.budget.forget()
         self.auditor.started(now, intact_file=not self._spoiled)
         self._process, self._ports = process, Killable()
         self._task = self.loop.create_task(self._link.serve(self, process, self._ports, rng))
