@@ -154,7 +154,7 @@ class Auditor:
             self._check_raise(ledger, tasks, now)
         elif lowers:
             self._check_lowering(ledger, tasks, now)
-        elif not ledger.doubtful and ledger.lowest(now) == tasks == ledger.highest(now):
+        elif not ledger.doubtful and ledger.lowest(now) == tasks == ledger.highest(now) == ledger.shown_desired:
             self._found("S7", ledger.spec.key, now, f"UpdateService to {tasks}, which was the count already")
 
     def _check_bounds(self, ledger: Ledger, tasks: int, now: float) -> None:
@@ -299,16 +299,22 @@ class Auditor:
         """S11, for one daemon: a successor does not know what was removed before its start."""
         if len(self.ledgers) < 2:
             return
+        removed, cap, most = self.fleet_cap(now)
+        if removed > cap:
+            self._found(
+                "S11", key, now, f"{removed} of {most} tasks removed within {CAP_WINDOW_S:g} s; the cap is {cap}"
+            )
+
+    def fleet_cap(self, now: float) -> tuple[int, int, int]:
+        """Return the tasks that this daemon removed in the window, how many it may remove, and the most tasks of all
+        services in that time.
+        """
         self.removals = [each for each in self.removals if each[0] > now - CAP_WINDOW_S]
         removed = sum(tasks for _, tasks in self.removals)
         times = [now - CAP_WINDOW_S - SETTLED_S, *(at for one in self.ledgers.values() for at, _ in one.desired)]
         lately = [at for at in times if at >= now - CAP_WINDOW_S - SETTLED_S]
         most = max(sum(one.desired_at(at) for one in self.ledgers.values()) for at in lately)
-        cap = -int(-CAP_RATIO * most // 1)
-        if removed > cap:
-            self._found(
-                "S11", key, now, f"{removed} of {most} tasks removed within {CAP_WINDOW_S:g} s; the cap is {cap}"
-            )
+        return removed, -int(-CAP_RATIO * most // 1), most
 
     def found(self, guarantee: str, service: str, now: float, text: str) -> None:
         """Record a violation that was found elsewhere."""

@@ -43,7 +43,7 @@ def run_of(bug: PlantedBug, seed: int) -> DrawnRun:
         for fault in parsed(bug.faults.replace("{s}", spec.key)):
             reads_queue = KINDS[fault.kind].scope is FaultScope.QUEUE
             found += [replace(fault, subject=name) for name in (spec.queues if reads_queue else (spec.key,))]
-    return run.with_faults(tuple(sorted(found)))
+    return run.with_faults(tuple(sorted(set(found))))
 
 
 def searched(bug: PlantedBug, most_seeds: int, first_seed: int = 0) -> Catch | None:

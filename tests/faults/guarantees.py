@@ -74,8 +74,8 @@ GUARANTEES: tuple[Guarantee, ...] = (
     Guarantee(
         "S7",
         "No call when nothing changes; cooldowns are kept.",
-        "No UpdateService to a count that has been the true one for 18 s, unless an earlier request has an unknown "
-        "result. No change in the cooldown of one in the same direction that took effect.",
+        "No UpdateService to a count that has been the true one for 18 s and that ECS shows, unless an earlier request "
+        "has an unknown result. No change in the cooldown of one in the same direction that took effect.",
         elsewhere="tests/core/test_closed_loop.py (flapping)",
     ),
     Guarantee(
@@ -166,8 +166,8 @@ GUARANTEES: tuple[Guarantee, ...] = (
         "After the faults the count of a run without faults is reached.",
         "At the end: no service has fewer tasks than arrivals x processing time while messages wait for twice the "
         "target. A service with more than 1.5 times as many plus 3 has at most 1.5 times plus 3 of those of the "
-        "same run without faults (workers that are unsafe excepted: they hold their count while messages are in "
-        "flight).",
+        "same run without faults (excepted: unsafe workers, which hold their count while messages are in flight, "
+        "scale_out_only, and a count that still falls under the fleet cap).",
     ),
     Guarantee(
         "L5",
@@ -220,11 +220,9 @@ class KnownFailure(NamedTuple):
 KNOWN: tuple[KnownFailure, ...] = (
     KnownFailure(
         "fleet_stale",
-        ("S1", "S2", "S5", "S7", "S8", "S9", "S12", "L9"),
-        "an ECS answer that is minutes old is believed (issue 17)",
-    ),
-    KnownFailure(
-        "throttling", ("S1", "L3", "L9", "L10"), "calls rest for up to a minute after the throttling ends (issue 17)"
+        ("S1", "S11", "L4", "L9"),
+        "ECS shows counts that are minutes old: the fleet cap is a share of the counts that ECS shows, and scale-outs "
+        "start from them",
     ),
 )
 

@@ -137,6 +137,12 @@ class Ledger:
         return (self.last_pause or "all").split(" ")[0]
 
     @property
+    def shown_desired(self) -> int | None:
+        """The desired count in the newest answer of ECS."""
+        answer = self.fleet
+        return None if answer is None or answer.fleet is None else answer.fleet.desired
+
+    @property
     def tag(self) -> str | None:
         answer = self.fleet
         return None if answer is None or answer.fleet is None else answer.fleet.pause_tag

@@ -61,7 +61,7 @@ BUGS: tuple[PlantedBug, ...] = (
     PlantedBug("new settings are not used by a running loop", "autoscaler.control.loop:ServiceLoop._apply_next", "self._next is not None", "False", ("S1", "S9")),
     PlantedBug("half-written settings files are applied", "autoscaler.config.reloading:_unconfirmed", "if services or profiles or is_cut or", "if False and", ("S13",)),
     PlantedBug("missing lines fall back to the defaults", "autoscaler.config.loading:find", "restore(whole, last or {})", "restore(whole, {})", ("S1", "S9", "L9"), faults="100:idle:{s}:600:0 150:omitted:{s}:500:0.7"),
-    PlantedBug("one wrong service blocks the reload of all", "autoscaler.config.reloading:reload", "if None in owners:", "if owners:", ("S1", "S9")),
+    PlantedBug("one wrong service blocks the reload of all", "autoscaler.config.reloading:reload", "if None in owners:", "if owners:", ("S1", "S9"), faults="100:wrong:s0:600:0 150:shadowed:{s}:500:0 250:burst:{s}:0:300"),
     PlantedBug("the fleet cap is not applied", "autoscaler.control.admission:Admission._within_fleet_cap", "if percent is None:", "if True:", ("S11",)),
     PlantedBug("the fleet cap forgets a removal once ECS has accepted it", "autoscaler.control.admission:Admission.confirm", "self._close(key)", "self._forget(key)", ("S11",)),
     PlantedBug("an old reading of ECS is fresh", "autoscaler.control.readers:FleetWatch.is_fresh", "self._clock() - self._known.at < FRESH_S", "True", ("S2",)),
@@ -69,7 +69,7 @@ BUGS: tuple[PlantedBug, ...] = (
     PlantedBug("a scale-out has no cooldown", "autoscaler.core.rules.pace:cooldown", "holds_out = ", "holds_out = False and ", ("S7",)),
     PlantedBug("a scale-in has no cooldown", "autoscaler.core.rules.pace:cooldown", "holds_in = ", "holds_in = False and ", ("S7",)),
     PlantedBug("a write whose answer was lost starts no cooldown", "autoscaler.control.readers:FleetWatch.late_acceptance", "if write is None or", "if True or", ("S7",)),
-    PlantedBug("a write without an answer is sent again at once, with another value", "autoscaler.control.loop:ServiceLoop._act", "self._fleet.write = LastWrite(whole(self._ports.clock()), before, target, accepted=False)", "self._fleet.write = LastWrite(whole(self._ports.clock()), before, target, accepted=False); "
+    PlantedBug("a write without an answer is sent again at once, with another value", "autoscaler.control.loop:ServiceLoop._act", "self._fleet.wrote(whole(self._ports.clock()), before, target, accepted=False)", "self._fleet.wrote(whole(self._ports.clock()), before, target, accepted=False); "
      "isinstance(error, NOTHING_DONE) or await self._ports.fleets.scale_to(ref, target + 1, _urgency(decision))", ("S6",), faults="60:write_unknown:{s}:700:0 100:burst:{s}:0:300"),
     PlantedBug("every decision is written, also one without a change", "autoscaler.control.loop:ServiceLoop._act", "if decision.verdict is Verdict.HOLD:", "if decision.verdict is Verdict.HOLD and decision.demand is None:", ("S7",)),
     PlantedBug("messages without a deletion ask for more tasks without end", "autoscaler.core.rules.work:no_progress", "if not flows or", "if True or", ("S16",), faults="60:poison:{s}:700:0 100:burst:{s}:0:300 500:burst:{s}:0:300"),
@@ -77,7 +77,7 @@ BUGS: tuple[PlantedBug, ...] = (
     PlantedBug("the fallback never applies", "autoscaler.core.rules.trust:falls_back", "inputs.memory.failures + 1 > rule.after", "False", ("L5",), faults="100:queue_unavailable:{s}:600:0"),
     PlantedBug("the rate limiter lets every call pass", "autoscaler.control.rate_limiter:TokenBucketLimiter._wait_s", "return max(wait_s, state.backoff_until - now)", "return 0.0", ("L3",), faults="100:queue_throttled:{s}:200:0"),
     PlantedBug("SIGTERM waits for hung calls without a limit", "autoscaler.control.supervisor:_stop", "timeout=GRACE_S", "timeout=600", ("L6",), faults="100:queue_hang:{s}:5000:0"),
-    PlantedBug("a refused write ends the loop of its service", "autoscaler.control.loop:ServiceLoop._act", "return error.kind, str(error)", "self._steps = 10**9; await asyncio.sleep(3600); return error.kind, str(error)", ("L3", "S1", "L9"), faults="60:write_refused:{s}:200:0 80:burst:{s}:0:300"),
+    PlantedBug("a refused write ends the loop of its service", "autoscaler.control.loop:ServiceLoop._act", "return self._rejected.rejected(error, target, causes)", "await asyncio.sleep(3600); return self._rejected.rejected(error, target, causes)", ("L3", "S1", "L9"), faults="60:write_refused:{s}:200:0 80:burst:{s}:0:300"),
 )  # fmt: skip
 """Each with the guarantees that may catch it; `caught.toml` has the seed and the guarantee that did."""
 

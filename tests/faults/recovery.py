@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.faults.auditor import SLOW_POLL_S, Auditor
+from tests.faults.auditor import CAP_WINDOW_S, SLOW_POLL_S, Auditor
 from tests.faults.drawing import INTERVAL_S
 from tests.faults.ledger import SETTLED_S, Ledger
 from tests.faults.plan import EVERY, KINDS, FaultScope
@@ -35,6 +35,9 @@ age of the oldest message to half a minute.
 """
 
 RESTED_MINUTES = 6
+CAPPED_RATIO = 0.8
+"""If the daemon has removed most of what the fleet cap permits in five minutes, a count may wait for the rest."""
+
 SPARE_RATIO, SPARE_TASKS = 1.5, 3
 """A count of more than 1.5 times the needed tasks plus 3 at the end is compared with the run without faults."""
 
@@ -145,6 +148,8 @@ class RecoveryAudit:
     def end(self, now: float) -> list[str]:
         """Check the end of the run. Return the services whose count must be compared with a run without faults."""
         suspects = []
+        removed, cap, _ = self.auditor.fleet_cap(now)
+        is_capped = removed >= CAPPED_RATIO * cap
         for key, ledger in self.auditor.ledgers.items():
             service, spec = self.region.services[key], ledger.words[-1][1]
             if not service.truth.exists:
@@ -159,7 +164,9 @@ class RecoveryAudit:
             if desired < min(needed, spec.max_tasks) and self._is_behind(service, now):
                 self.auditor.found("L4", key, now, f"{desired} tasks at the end, and {needed} are needed")
             spare = desired > SPARE_RATIO * max(needed, spec.min_tasks) + SPARE_TASKS
-            if spare and spec.workers != "unsafe" and not self._was_late(service, now):
+            falling = now - ledger.lowered_at < CAP_WINDOW_S
+            lowers = not (is_capped or falling) and spec.workers != "unsafe" and spec.mode == "active"
+            if spare and lowers and not self._was_late(service, now):
                 suspects.append(key)
         self._check_neighbours(now)
         return suspects

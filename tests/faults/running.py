@@ -407,12 +407,17 @@ def _repel(sim: Simulation, fault: DrawnFault) -> None:
 
 
 def _maximum(sim: Simulation, fault: DrawnFault) -> None:
-    most = max(int(fault.number), sim.specs[fault.subject].min_tasks, 1)
-    sim.edit(fault.subject, max_tasks=most, fallback=None)
+    spec = sim.specs[fault.subject]
+    most = max(int(fault.number), spec.min_tasks, 1)
+    fallback = None if spec.fallback is None else (spec.fallback[0], min(spec.fallback[1], most))
+    sim.edit(fault.subject, max_tasks=most, fallback=fallback)
 
 
 def _minimum(sim: Simulation, fault: DrawnFault) -> None:
-    sim.edit(fault.subject, min_tasks=min(int(fault.number), sim.specs[fault.subject].max_tasks), fallback=None)
+    spec = sim.specs[fault.subject]
+    least = min(int(fault.number), spec.max_tasks)
+    fallback = None if spec.fallback is None else (spec.fallback[0], max(spec.fallback[1], least))
+    sim.edit(fault.subject, min_tasks=least, fallback=fallback)
 
 
 def _shadow(sim: Simulation, fault: DrawnFault) -> None:
