@@ -1,6 +1,6 @@
 # Every target builds the environment that it needs. Only Python 3.11, 3.12 or 3.13 and make are required.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-real lint types contracts unit docs laws mutants fuzz erlang scorecard sensitivity robustness utilization skill bench bench-many flood soak baseline lock clean
+.PHONY: help venv demo test test-real lint types contracts unit docs laws simulate-faults mutants fuzz erlang scorecard sensitivity robustness utilization skill bench bench-many flood soak baseline lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
@@ -63,6 +63,15 @@ types: venv ## run mypy, strict
 
 laws: venv ## check ten million decisions against the invariants of the core (about 20 minutes)
 	$(BIN)/python -m tests.core.sweep 10000000
+
+simulate-faults: venv ## simulate the whole daemon under faults: POLLS service-polls (about 2 minutes on two idle cores); RECORD=1 writes the figures of docs/guarantees.md
+	$(BIN)/python -m tests.faults --polls $(POLLS) --adapters $(ADAPTERS) --crashes $(CRASHES) --first-seed $(FIRST_SEED) $(if $(RECORD),--record)
+	$(if $(RECORD),$(BIN)/python -m tests.faults.page > docs/guarantees.md)
+
+POLLS      := 200000
+ADAPTERS   := 5000
+CRASHES    := 200
+FIRST_SEED := 0
 
 mutants: venv ## mutation testing of the core (25 to 35 minutes on two idle cores; goes on after an interruption); writes docs/mutants.md, or with MODULES="latency estimate" tests only these
 	$(BIN)/python -m tests.mutants $(MODULES)

@@ -28,6 +28,16 @@ def test_a_minute_that_ended_five_minutes_ago_does_not_count() -> None:
     assert rules(decide(policy(), flows((20, 1, 10), *REDELIVERED), seen(300))) == [Rule.NO_PROGRESS]
 
 
+@pytest.mark.parametrize("ended_s", [60.0, 119.0, 120.5, 180.5, 299.0])
+def test_the_rule_does_not_lapse_until_the_next_minute_is_published(ended_s: float) -> None:
+    """The newest minute is one to two minutes old at every poll, and up to five: its window counts from its end."""
+    assert rules(decide(policy(), flows(*REDELIVERED, ended_s=ended_s), seen(300))) == [Rule.NO_PROGRESS]
+
+
+def test_minutes_that_are_stale_show_nothing() -> None:
+    assert rules(decide(policy(), flows(*REDELIVERED, ended_s=300.0), seen(300))) == []
+
+
 @pytest.mark.parametrize(("received", "redelivered"), [(20, False), (21, True)])
 def test_more_than_twice_the_slots_in_receives_means_redelivery(received: int, redelivered: bool) -> None:
     """10 tasks with one slot each: 20 receives can be first deliveries in two rounds."""

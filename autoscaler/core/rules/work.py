@@ -161,9 +161,14 @@ def _minutes(flows: tuple[Flow, ...]) -> str:
 def _redelivers(policy: Policy, memory: Memory, now: float, held: int) -> bool:
     """Whether nothing was deleted over the whole window although more messages were received than can be in progress.
     Long-running work does not meet this condition.
+
+    The window ends with the newest minute, which is one to two minutes old at each poll. A window that ended now would
+    lose its oldest minute before the next one is published, and the rule would lapse for one poll of each minute.
     """
-    window_s = progress_window_s(policy)
-    recent = [flow for flow in memory.flows if now - flow.at < window_s]
+    window_s, newest = progress_window_s(policy), memory.flows[-1].at
+    if now - newest >= MINUTE_LIMIT_S:
+        return False
+    recent = [flow for flow in memory.flows if newest - flow.at < window_s]
     if len(recent) < window_s // 60 - 1 or any(flow.deleted for flow in recent):
         return False
     return sum(flow.received for flow in recent) > REDELIVERED_RATIO * max(1, held)
