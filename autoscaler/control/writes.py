@@ -93,8 +93,8 @@ class Belief:
         """Whether the count was sent some minutes ago, or the answer is no newer than an earlier one with this count.
 
         Example: answers are 12 s late, and the autoscaler writes 8 to 18. The next answer has 8, with the times of the
-        answer before the write. Without any time, a stale answer cannot be distinguished from another writer, and counts
-        as one.
+        answer before the write. Without any time, a stale answer cannot be distinguished from another writer, and it
+        counts as one.
         """
         if fleet.revision.is_newer_than(self._newest):
             self._unproven_since = None
