@@ -301,7 +301,8 @@ class ServiceLoop:
 
     def _causes(self, fleet: Fleet) -> Hashable:
         """Return what can be the cause of a write that AWS rejects: after a change of it, the write is sent again."""
-        return self._service, self._instructed, fleet.identity, fleet.deployment, fleet.task_definitions
+        deployed = fleet.deployment is not None, fleet.revision.deployed
+        return self._service, self._instructed, fleet.identity, deployed, fleet.task_definitions
 
     async def _act(self, decision: Decision, causes: Hashable) -> tuple[str, str | None]:
         if decision.verdict is Verdict.HOLD:

@@ -124,6 +124,20 @@ def test_a_service_that_can_be_scaled_again_is_scaled_within_the_bound() -> None
     assert accepted_at - 1_000.0 <= 1_800.0 + LONGEST_RETRY_S
 
 
+class Ahead(Rejecting):
+    """AWS's clock is ahead: the start of the deployment is in the future, and is read as the time of each reading."""
+
+    async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
+        self.deploying_since = now()
+        return await super().read(service, urgency)
+
+
+def test_a_deployment_that_began_in_the_future_of_our_clock_does_not_end_the_backoff() -> None:
+    world = Ahead(Denied("no"))
+    run(world, 295.0)
+    assert [at for at, _ in world.attempts] == [0.0, 20.0, 60.0, 140.0]
+
+
 def attempts_with_a_new_target_at_each_poll(error: AutoscalerError) -> list[float]:
     clock = [0.0]
     rejected = RejectedWrites(lambda: clock[0])
