@@ -165,8 +165,11 @@ def fleet_in(found: ResponsePart, at: Instant, instant: Callable[[float], Instan
 
 
 def revision_in(found: ResponsePart) -> Revision:
-    """Return how new the answer is. Times that are absent or malformed are unknown: the counts are valid without."""
-    primary = next((one for one in _dicts(found, "deployments") if one.get("status") == "PRIMARY"), {})
+    """Return how new the answer is. Times that are absent or malformed are unknown: the counts are valid without. With
+    CodeDeploy or an external controller, the task sets have the times.
+    """
+    parts = (*_dicts(found, "deployments"), *_dicts(found, "taskSets"))
+    primary = next((one for one in parts if one.get("status") == "PRIMARY"), {})
     events = [at for event in _dicts(found, "events") if (at := _seconds(event.get("createdAt"))) is not None]
     return Revision(_seconds(primary.get("createdAt")), _seconds(primary.get("updatedAt")), max(events, default=None))
 

@@ -264,12 +264,17 @@ class ServiceLoop:
             self._read_at = now
 
     def _current_memory(self, seen: Observation) -> Memory:
-        """Return the memory, including a write without an answer if the count shows that ECS accepted it."""
+        """Return the memory, including a write without an answer if the count shows that ECS accepted it. A count that
+        can be an earlier one of the autoscaler is expected: it is no change by another writer.
+        """
         self._admission.observe(self._service.ref.key, seen.fleet.desired)
         memory = self._memory or Memory.begun(seen.fleet, seen.now)
         memory = memory.watched(seen.now, self._longest_gap_s)
         write = self._fleet.late_acceptance(seen.fleet.desired)
-        return memory if write is None else memory.acknowledging(seen.now, write.target - write.before)
+        memory = memory if write is None else memory.acknowledging(seen.now, write.target - write.before)
+        if memory.expected is None or (write is None and not self._fleet.is_own):
+            return memory
+        return replace(memory, expected=seen.fleet.desired)
 
     async def _decide(self, policy: Policy, memory: Memory, seen: Observation) -> tuple[Observation, Decision]:
         """Decide. If tasks protect themselves, a scale-in is decided again with the number of protected tasks. A recent
@@ -296,7 +301,8 @@ class ServiceLoop:
 
     def _causes(self, fleet: Fleet) -> Hashable:
         """Return what can be the cause of a write that AWS rejects: after a change of it, the write is sent again."""
-        return self._service, self._instructed, fleet.identity, fleet.deployment, fleet.task_definitions
+        deployed = fleet.deployment is not None, fleet.revision.deployed
+        return self._service, self._instructed, fleet.identity, deployed, fleet.task_definitions
 
     async def _act(self, decision: Decision, causes: Hashable) -> tuple[str, str | None]:
         if decision.verdict is Verdict.HOLD:

@@ -54,10 +54,15 @@ SWEEP_AT = 1000
 """Stored positions above which expired ones are removed."""
 
 AGING_S = 60.0
-"""A background call that has waited longer than this is ordered as a routine call."""
+"""A background call that has waited longer than this is ordered as a routine call. A routine call may then wait as long
+as a scale-out call: at 0.2 calls a second, a caller that always comes just after a token was taken finds the next one
+in 5 s, and would be refused forever.
+"""
 
 POSITION_TTL_S = 300.0
-"""A refused caller that has not retried within this time loses its position."""
+"""A refused caller that has not retried within this time loses its position. A caller that retries keeps it for as long
+as it takes: 200 callers at 0.2 calls a second take 1,000 s.
+"""
 
 SHARE = 0.25
 
@@ -74,10 +79,17 @@ class _Waiter(NamedTuple):
     number: int
 
 
+class _Position(NamedTuple):
+    """The position of a refused caller: the times of its first request and of its newest refusal."""
+
+    since: Instant
+    refused_at: Instant
+
+
 @dataclass(slots=True)
 class _BucketState:
     """The state of one category in one area (a Region of an account). `whole`: AWS's full rate. `ours`: the daemon's
-    share of it, used by all calls except scale-outs. `positions`: the time of the first request of each refused caller.
+    share of it, used by all calls except scale-outs. `positions`: those of the refused callers.
     """
 
     whole: TokenBucket
@@ -85,7 +97,7 @@ class _BucketState:
     backoff_until: Instant = float("-inf")
     throttles: int = 0
     waiting: list[_Waiter] = field(default_factory=list)
-    positions: dict[str, Instant] = field(default_factory=dict)
+    positions: dict[str, _Position] = field(default_factory=dict)
     sweep_at: int = SWEEP_AT
 
 
@@ -122,20 +134,20 @@ class TokenBucketLimiter:
     async def acquire(self, category: Category, area: str, caller: str, urgency: Urgency, more: int = 0) -> float:
         """Wait for a token and take it. Return the seconds waited.
 
-        Raises `Throttled` if the wait would exceed `MOST_WAIT_S`, or `OUT_MOST_WAIT_S` for a scale-out. No call may be
-        made then, and `caller` keeps its position in the queue. `more`: the number of tasks that the call adds.
+        Raises `Throttled` if the wait would exceed `MOST_WAIT_S`, or `OUT_MOST_WAIT_S` for a scale-out and for a caller
+        that was refused for longer than `AGING_S`. No call may be made then, and `caller` keeps its position in the
+        queue. `more`: the number of tasks that the call adds.
         """
         state, requested_at = self._state(category, area), self._clock()
-        most_wait_s = MOST_WAIT_S if urgency >= Urgency.ROUTINE else OUT_MOST_WAIT_S
         self._calls += 1
         since = self._since(state, caller, requested_at)
-        if requested_at - since > AGING_S:
-            urgency = min(urgency, Urgency.ROUTINE)
+        aged = requested_at - since > AGING_S
+        urgency = min(urgency, Urgency.ROUTINE) if aged else urgency
         waiter = _Waiter(urgency, since - DOUBLE_NEED_S * log2(1 + more), self._calls)
         insort(state.waiting, waiter)
         try:
             while (wait_s := self._wait_s(state, waiter)) > 0:
-                if self._clock() + wait_s - requested_at > most_wait_s:
+                if self._clock() + wait_s - requested_at > self._most_wait_s(state, urgency, aged=aged):
                     self._store_position(state, caller, since)
                     raise self._refusal(category, area, state, urgency, wait_s)
                 await asyncio.sleep(min(max(wait_s, SHORTEST_S), RECHECK_S))
@@ -174,15 +186,22 @@ class TokenBucketLimiter:
 
     def _store_position(self, state: _BucketState, caller: str, since: Instant) -> None:
         """Store the caller's position. Expired positions are removed once there are many."""
-        state.positions[caller] = since
+        now = self._clock()
+        state.positions[caller] = _Position(since, now)
         if len(state.positions) > state.sweep_at:
-            young = self._clock() - POSITION_TTL_S
-            state.positions = {each: at for each, at in state.positions.items() if at >= young}
+            young = now - POSITION_TTL_S
+            state.positions = {each: kept for each, kept in state.positions.items() if kept.refused_at >= young}
             state.sweep_at = max(SWEEP_AT, 2 * len(state.positions))
 
     def _since(self, state: _BucketState, caller: str, now: Instant) -> Instant:
-        since = state.positions.pop(caller, now)
-        return since if now - since <= POSITION_TTL_S else now
+        position = state.positions.pop(caller, None)
+        return now if position is None or now - position.refused_at > POSITION_TTL_S else position.since
+
+    def _most_wait_s(self, state: _BucketState, urgency: Urgency, *, aged: bool) -> float:
+        """Return the longest wait. An aged call does not outwait a backoff: few calls are made while AWS throttles."""
+        if urgency < Urgency.ROUTINE or (aged and state.backoff_until <= self._clock()):
+            return OUT_MOST_WAIT_S
+        return MOST_WAIT_S
 
     def _wait_s(self, state: _BucketState, waiter: _Waiter) -> float:
         """Return the seconds until this call and all calls ahead have a token. A scale-out takes no token of `ours`."""

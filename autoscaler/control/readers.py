@@ -73,6 +73,7 @@ class FleetWatch:
     def wrote(self, at: Instant, before: int, target: int, *, accepted: bool) -> None:
         """Record a write. `accepted` False: it is not known whether ECS accepted it."""
         self.write = LastWrite(at, before, target, accepted=accepted)
+        self._belief.sent(target)
         if accepted:
             self._belief.wrote(target)
 
@@ -92,6 +93,11 @@ class FleetWatch:
     def forget_write(self) -> None:
         """Delete the last write: it was to another service of the same name."""
         self.write = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the last reading can have an earlier count of the autoscaler: it then proves no other writer."""
+        return self._belief.is_own
 
     @property
     def is_fresh(self) -> bool:

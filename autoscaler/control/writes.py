@@ -2,7 +2,8 @@
 
 ECS can return the state of some minutes ago. An answer with an older event or update than an earlier answer is
 certainly stale, and is treated as missing. If the times prove nothing, a count that differs from the known one is in
-doubt for some minutes: it is used for a change only if the change has the same direction from both counts.
+doubt for some minutes: it is used for a change only if the change has the same direction from both counts. A count that
+the autoscaler itself set or saw some minutes ago is no change by another writer, unless a newer time proves it.
 
 A missing permission, an invalid parameter or an inactive service does not change by itself. So a rejected write is sent
 again after 20, 40, 80, 160, 300, 300, ... s, and at once when something has changed that may have been the cause.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from autoscaler.core.figures import several
@@ -40,6 +42,9 @@ DOUBT_S = 180.0
 for the age of an answer; the times of real answers nearly always prove it.
 """
 
+MOST_SEEN = 64
+"""Stored counts of a service, with the time of the answer that had them."""
+
 
 class Belief:
     """The count that one service is known to have."""
@@ -53,6 +58,11 @@ class Belief:
         self._count: int | None = None
         self._confirmed: Revision | None = None
         self._doubted_since: Instant | None = None
+        self._sent: dict[int, Instant] = {}
+        self._seen: dict[int, Revision] = {}
+        self._unproven_since: Instant | None = None
+        self.is_own = False
+        """Whether the newest count can be an earlier one of the autoscaler, so that it proves no other writer."""
 
     def checked(self, fleet: Fleet | Missing) -> Fleet | Missing:
         """Return the reading, or Missing if ECS has already returned a newer one."""
@@ -61,6 +71,7 @@ class Belief:
         if fleet.identity != self._identity:
             self._newest, self._count, self._confirmed = Revision(), None, None
             self._identity, self._doubted_since, self._older_since = fleet.identity, None, None
+            self._sent, self._seen, self._unproven_since = {}, {}, None
         now = self._clock()
         if self._newest.is_newer_than(fleet.revision):
             self._older_since = now if self._older_since is None else self._older_since
@@ -70,9 +81,32 @@ class Belief:
                     "read again at the next poll",
                     "stale",
                 )
+        self.is_own = self._is_earlier(fleet, now)
         self._older_since, self._newest = None, fleet.revision
+        self._seen[fleet.desired] = fleet.revision
+        if len(self._seen) > MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
         self._consider(fleet, now)
         return fleet
+
+    def _is_earlier(self, fleet: Fleet, now: Instant) -> bool:
+        """Whether the count was sent some minutes ago, or the answer is no newer than an earlier one with this count.
+
+        Example: answers are 12 s late, and the autoscaler writes 8 to 18. The next answer has 8, with the times of the
+        answer before the write. Without any time, a stale answer cannot be distinguished from another writer, and it
+        counts as one.
+        """
+        if fleet.revision.is_newer_than(self._newest):
+            self._unproven_since = None
+        if now - self._sent.get(fleet.desired, -inf) < DOUBT_S:
+            return True
+        seen = self._seen.get(fleet.desired)
+        if fleet.revision == Revision() or seen is None or fleet.revision.is_newer_than(seen):
+            return False
+        if fleet.desired == self._count:
+            return True
+        self._unproven_since = now if self._unproven_since is None else self._unproven_since
+        return now - self._unproven_since < DOUBT_S
 
     def _consider(self, fleet: Fleet, now: Instant) -> None:
         """Believe the count, or doubt it: it differs from the known one, and the answer need not be newer."""
@@ -86,6 +120,11 @@ class Belief:
     def wrote(self, target: int) -> None:
         """Record that ECS accepted `target`. No answer has confirmed it yet."""
         self._count, self._confirmed, self._doubted_since = target, None, None
+
+    def sent(self, target: int) -> None:
+        """Record that `target` was sent to ECS, whether or not it was accepted."""
+        now = self._clock()
+        self._sent = {count: at for count, at in self._sent.items() if now - at < DOUBT_S} | {target: now}
 
     @property
     def possible(self) -> tuple[int, ...]:

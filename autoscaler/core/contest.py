@@ -6,12 +6,17 @@ as when a pipeline resets a count that was scaled out. `LEAST_REVERSALS` within 
 then writes nothing for a while, because a count that changes all the time starts and stops tasks for no reason. It
 tries again once after each pause, and each time that its own change is reversed, the next pause is twice as long.
 
+A pause must not cost more than the changes do. A pipeline that resets 40 to 17 every 5 minutes leaves 40 tasks for
+nearly all of the time; with pauses of 10 minutes it would leave 17 for two thirds of it, and the backlog would grow. So
+a scale-out that stood for `STOOD_S` is repeated at once, and the contest is only reported.
+
 A value, as the memory: `Contest` has the changes of the count, and is replaced at each change.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 from typing import NamedTuple
 
 from autoscaler.core.figures import several
@@ -27,6 +32,11 @@ LEAST_REVERSALS = 4
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 60.0, 600.0
 """The pauses are 60, 120, 240, 480, 600, 600, ... s."""
+
+STOOD_S = 120.0
+"""After two minutes the tasks of a scale-out have started and worked: twice the usual start-up time. So with a slow
+writer there is at most one scale-out in two minutes.
+"""
 
 MOST_STORED = 64
 """Stored changes: at one a second, the newest minute."""
@@ -73,15 +83,16 @@ class Contest:
 
     def drifted(self, tasks: int, count: int, now: Instant) -> Contest:
         """Return the state after another writer added `tasks`, so that the count is now `count`. Begins a pause if that
-        makes a contest, or if the autoscaler's own change after a pause was reversed.
+        makes a contest, or if the autoscaler's own change after a pause was reversed; not if that was a scale-out that
+        stood.
         """
         last = self._recent(now)
         reverses = last is not None and (last.tasks * tasks < 0 or (last.own and last.reverses))
         recent = [drift for drift in self.drifts if now - drift.at < WINDOW_S]
         drifts = (*recent, Drift(now, count, reverses))[-MOST_STORED:]
-        pauses = self.pauses if self.is_on(now) else 0
+        pauses = self.pauses if self._has_paused(now) else 0
         after = Contest(drifts, Move(now, tasks, own=False), pauses, self.paused_at)
-        if not reverses or after.is_paused(now):
+        if not reverses or after.is_paused(now) or self._stood(now):
             return after
         undone = last is not None and last.own
         begins = undone if pauses else sum(drift.reverses for drift in drifts) >= LEAST_REVERSALS
@@ -89,6 +100,16 @@ class Contest:
 
     def _recent(self, now: Instant) -> Move | None:
         return self.last if self.last is not None and now - self.last.at < WINDOW_S else None
+
+    def _stood(self, now: Instant) -> bool:
+        """Whether the newest change is a scale-out by the autoscaler, which was free to scale out for `STOOD_S`: since
+        the newest change by another writer, and since the newest pause.
+        """
+        if self.last is None or not self.last.own or self.last.tasks < 0:
+            return False
+        reversed_at = self.drifts[-1].at if self.drifts else -inf
+        resumed_at = self.paused_at + self.pause_s if self.pauses else -inf
+        return now - max(reversed_at, resumed_at) >= STOOD_S
 
     @property
     def pause_s(self) -> float:
@@ -99,9 +120,20 @@ class Contest:
         """Whether the autoscaler must not write now. Half-open: at its end, the pause is over."""
         return self.pauses > 0 and now - self.paused_at < self.pause_s
 
+    def _has_paused(self, now: Instant) -> bool:
+        """Whether the next pause is longer: until `WINDOW_S` after the end of the newest pause, or the newest reversal.
+
+        Two daemons that both pause reverse each other only every ten minutes, and are still in a contest.
+        """
+        reversed_at = max((drift.at for drift in self.drifts if drift.reverses), default=-inf)
+        return self.pauses > 0 and now - max(reversed_at, self.paused_at + self.pause_s) < WINDOW_S
+
     def is_on(self, now: Instant) -> bool:
-        """Whether there is a contest: until `WINDOW_S` after the end of a pause in which no change was reversed."""
-        return self.pauses > 0 and now - self.paused_at < self.pause_s + WINDOW_S
+        """Whether there is a contest: while there are `LEAST_REVERSALS` within `WINDOW_S`, and after a pause until
+        `WINDOW_S` without a pause or a reversal.
+        """
+        young = [drift.reverses for drift in self.drifts if now - drift.at < WINDOW_S]
+        return self._has_paused(now) or sum(young) >= LEAST_REVERSALS
 
     @property
     def account(self) -> str:
@@ -117,8 +149,12 @@ class Contest:
         """Return what happened and what to do (None: no contest)."""
         if not (self.is_on(now) and self.drifts):
             return None
+        does = (
+            f"pauses its writes for {self.pause_s:.0f} s at a time"
+            if self._has_paused(now)
+            else f"repeats its scale-outs, because they last for {STOOD_S:.0f} s or more"
+        )
         return (
-            f"{self.account}: another writer and the autoscaler undo each other's changes. The autoscaler pauses its "
-            f"writes for {self.pause_s:.0f} s at a time. Find the writer in CloudTrail (UpdateService), and let only "
-            "one writer set the count"
+            f"{self.account}: another writer and the autoscaler undo each other's changes. The autoscaler {does}. Find "
+            "the writer in CloudTrail (UpdateService), and let only one writer set the count"
         )

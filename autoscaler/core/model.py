@@ -199,7 +199,8 @@ class StopTimeout(NamedTuple):
 
 class Revision(NamedTuple):
     """How new ECS's answer about a service is, in seconds of AWS's clock (None: the answer does not say): the creation
-    (`deployed`) and the newest update (`updated`) of the primary deployment, and the newest service event (`event`).
+    (`deployed`) and the newest update (`updated`) of the primary deployment or task set, and the newest service event
+    (`event`).
 
     Events, and the updates of one deployment, never become older. So an older one is proof of a stale answer.
     """

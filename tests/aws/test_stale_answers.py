@@ -34,6 +34,7 @@ class Ecs:
     desired: int = 8
     updated: float = CREATED
     shown: dict[str, Any] | None = None
+    controller: str = "ECS"
     writes: list[tuple[int, int]] = field(default_factory=list)
 
     def set(self, desired: int) -> None:
@@ -44,7 +45,14 @@ class Ecs:
         one = {"status": "PRIMARY", "createdAt": CREATED, "updatedAt": self.updated, "rolloutState": "COMPLETED"}
         counts = {"desiredCount": self.desired, "runningCount": self.desired, "pendingCount": 0}
         arn = {"serviceName": "orders", "serviceArn": "arn:aws:ecs:eu-west-1:1:service/prod/orders"}
-        return {**arn, **counts, "status": "ACTIVE", "createdAt": CREATED, "deployments": [one]}
+        parts = {"deployments": [one]} if self.controller == "ECS" else {"deployments": [], "taskSets": [one]}
+        return {
+            **arn,
+            **counts,
+            "status": "ACTIVE",
+            "createdAt": CREATED,
+            "deploymentController": {"type": self.controller},
+        } | parts
 
     def describe(self, _: dict[str, Any]) -> AwsReply:
         return ok({"services": [self.state() if self.shown is None else self.shown]})
@@ -142,6 +150,23 @@ async def test_a_scale_out_never_lowers_the_real_count(
     for _ in range(14):
         await one.poll()
     assert one.ecs.desired == 21, "it goes on as soon as the answers are new"
+
+
+async def test_the_times_of_a_task_set_prove_too(aws: Aws, double: AwsDouble, spies: Spies) -> None:
+    """With CodeDeploy or an external controller, ECS returns task sets and no deployments."""
+    one = scene(aws, double, spies, proves=True)
+    one.ecs.controller = "EXTERNAL"
+    one.queue.waiting = 79
+    for _ in range(3):
+        await one.poll()
+    old = one.ecs.state()
+    one.ecs.set(2)
+    await one.poll()
+    assert one.ecs.writes[-1] == (2, 4)
+    await one.poll()
+    one.ecs.shown = old
+    await one.poll()
+    assert one.queue.polls[-1].outcome == "stale"
 
 
 @pytest.mark.parametrize("proves", [True, False])

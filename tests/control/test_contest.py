@@ -11,9 +11,10 @@ import pytest
 from autoscaler.control.cadence import Rhythm
 from autoscaler.control.loop import ServiceLoop
 from autoscaler.core.model import Rule
+from autoscaler.errors import Unavailable
 from autoscaler.telemetry.status_store import StatusStore
 from autoscaler.telemetry.views import readiness
-from tests.control.fakes import FakePorts, now, ports_of, service
+from tests.control.fakes import FakePorts, loop_over, now, ports_of, service
 from tests.virtual import run_virtually
 
 HOUR_S = 3_600.0
@@ -121,3 +122,19 @@ def shared_of(loops: list[ServiceLoop]) -> FakePorts:
     side = loops[0]._ports.fleets
     assert isinstance(side, Side)
     return side.shared
+
+
+def test_lost_writes_of_our_own_are_no_other_writer() -> None:
+    """The answers of two writes are lost: 8 to 18, and 8 to 20. Both land, one after the other."""
+    world = FakePorts(waiting=79, desired=8, write_error=Unavailable("timeout"))
+
+    async def main() -> None:
+        loop = loop_over(world, max_tasks=50, tolerance=0.0)
+        for waiting, desired in ((79, 8), (179, 8), (199, 8), (179, 18), (199, 20)):
+            world.waiting, world.desired = waiting, desired
+            world.polls.append(await loop.poll())
+            await asyncio.sleep(10.0)
+
+    run_virtually(main())
+    drifts = [poll.memory.drift(poll.observation.fleet) for poll in world.polls if poll.observation]
+    assert drifts == [0] * 5

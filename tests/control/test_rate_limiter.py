@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
@@ -188,6 +189,47 @@ def test_every_caller_gets_its_share_at_a_tenth_of_the_needed_rate() -> None:
         assert sum(shares) ** 2 / (services * sum(share * share for share in shares)) >= 0.99
         assert longest <= 2 * services / rate
         assert sum(shares) >= 0.9 * rate * 1800, "90 % of the permitted rate is used"
+
+    played(script)
+
+
+@pytest.mark.parametrize(
+    ("services", "rate", "interval_s", "urgency"),
+    [
+        (50, 0.2, 10.0, ROUTINE),
+        (200, 0.2, 10.0, ROUTINE),
+        (200, 0.2, 10.0, OUT),
+        (20, 0.05, 10.0, ROUTINE),
+        (20, 0.1, 60.0, ROUTINE),
+    ],
+)
+def test_no_caller_starves_at_a_rate_at_which_a_round_takes_many_minutes(
+    services: int, rate: float, interval_s: float, urgency: Urgency
+) -> None:
+    """The worst share of AWS's rate, for two hours: tokens come at whole multiples of the poll interval, and a caller
+    waits for its turn longer than `POSITION_TTL_S`.
+    """
+
+    async def script(limiter: TokenBucketLimiter) -> None:
+        state = limiter._state(READ, "eu")
+        state.ours, state.whole = TokenBucket(rate, 1, now()), TokenBucket(rate, 1, now())
+        began, last, longest = now(), dict.fromkeys(range(services), now()), 0.0
+
+        async def service(number: int) -> None:
+            nonlocal longest
+            await asyncio.sleep(number % 16 * interval_s / 16)
+            while now() < began + 7_200:
+                due = now() + interval_s
+                with suppress(Throttled):
+                    await limiter.acquire(READ, "eu", f"service {number}", urgency, 1)
+                    longest, last[number] = max(longest, now() - last[number]), now()
+                await asyncio.sleep(max(0.0, due - now()))
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(services):
+                group.create_task(service(number))
+        longest = max(longest, now() - min(last.values()))
+        assert longest <= 2 * services / rate
 
     played(script)
 

@@ -11,8 +11,16 @@ import pytest
 
 from autoscaler.control.cadence import Rhythm
 from autoscaler.control.loop import ServiceLoop
-from autoscaler.control.writes import FIRST_RETRY_S, LONGEST_RETRY_S, MOST_TARGETS, RejectedWrites
-from autoscaler.core.model import Fleet, Missing
+from autoscaler.control.writes import (
+    DOUBT_S,
+    FIRST_RETRY_S,
+    LONGEST_RETRY_S,
+    MOST_SEEN,
+    MOST_TARGETS,
+    Belief,
+    RejectedWrites,
+)
+from autoscaler.core.model import Fleet, Missing, Revision
 from autoscaler.errors import (
     AutoscalerError,
     ClockSkewed,
@@ -116,6 +124,20 @@ def test_a_service_that_can_be_scaled_again_is_scaled_within_the_bound() -> None
     assert accepted_at - 1_000.0 <= 1_800.0 + LONGEST_RETRY_S
 
 
+class Ahead(Rejecting):
+    """AWS's clock is ahead: the start of the deployment is in the future, and is read as the time of each reading."""
+
+    async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
+        self.deploying_since = now()
+        return await super().read(service, urgency)
+
+
+def test_a_deployment_that_began_in_the_future_of_our_clock_does_not_end_the_backoff() -> None:
+    world = Ahead(Denied("no"))
+    run(world, 295.0)
+    assert [at for at, _ in world.attempts] == [0.0, 20.0, 60.0, 140.0]
+
+
 def attempts_with_a_new_target_at_each_poll(error: AutoscalerError) -> list[float]:
     clock = [0.0]
     rejected = RejectedWrites(lambda: clock[0])
@@ -147,3 +169,68 @@ def test_an_accepted_write_forgets_the_rejections() -> None:
     rejected.accepted()
     assert rejected.blocking(5, "x") is None
     assert FIRST_RETRY_S == 20.0
+
+
+class Answers:
+    """The belief of one service at chosen times, and whether each count can be an earlier one of the autoscaler."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.belief = Belief(ServiceRef("orders", "prod", "orders"), lambda: self.now)
+
+    def own(self, at: float, desired: int, event: float | None, identity: str = "a") -> bool:
+        self.now = at
+        fleet = Fleet(desired, desired, 0, at, identity=identity, revision=Revision(event=event))
+        assert self.belief.checked(fleet) is fleet
+        return self.belief.is_own
+
+    def write(self, at: float, target: int) -> None:
+        self.now = at
+        self.belief.sent(target)
+        self.belief.wrote(target)
+
+
+def test_an_answer_that_is_not_newer_has_an_own_count_for_three_minutes_and_a_newer_one_has_not() -> None:
+    answers = Answers()
+    answers.own(0.0, 8, 1.0)
+    answers.write(10.0, 18)
+    assert answers.own(20.0, 8, 1.0)
+    assert answers.own(199.9, 8, 1.0)
+    assert not answers.own(200.0, 8, 1.0), "half-open: after DOUBT_S it counts"
+    assert answers.own(205.0, 8, 1.0), "it is the known count now"
+    assert not answers.own(210.0, 8, 2.0), "newer than the write"
+    answers.write(220.0, 18)
+    assert answers.own(230.0, 8, 2.0), "a newer answer has begun the three minutes again"
+
+
+def test_a_count_that_was_sent_is_an_own_count_for_three_minutes() -> None:
+    answers = Answers()
+    answers.own(0.0, 8, 1.0)
+    answers.write(10.0, 10)
+    answers.write(20.0, 12)
+    assert answers.own(30.0, 10, 3.0)
+    assert answers.own(189.9, 10, 4.0)
+    assert not answers.own(190.0, 10, 5.0)
+
+
+def test_without_times_a_count_that_was_not_sent_is_of_another_writer_at_once() -> None:
+    answers = Answers()
+    answers.own(0.0, 8, None)
+    answers.write(10.0, 18)
+    assert not answers.own(20.0, 8, None)
+
+
+def test_a_new_service_of_the_same_name_has_no_own_counts() -> None:
+    answers = Answers()
+    answers.own(0.0, 8, 1.0)
+    answers.write(10.0, 18)
+    assert not answers.own(20.0, 18, 1.0, identity="b")
+
+
+def test_the_stored_counts_are_bounded() -> None:
+    answers = Answers()
+    for count in range(1_000):
+        answers.own(float(count), count, float(count))
+        answers.write(float(count), count + 5_000)
+    assert len(answers.belief._seen) == MOST_SEEN
+    assert len(answers.belief._sent) <= DOUBT_S

@@ -19,6 +19,7 @@ from autoscaler.core.contest import (
     LEAST_REVERSALS,
     LONGEST_PAUSE_S,
     MOST_STORED,
+    STOOD_S,
     WINDOW_S,
     Contest,
 )
@@ -83,7 +84,7 @@ def at_times(times: Iterable[float], count: int) -> Callable[[float, int], int]:
     return other
 
 
-@pytest.mark.parametrize("interval_s", INTERVALS_S)
+@pytest.mark.parametrize("interval_s", [each for each in INTERVALS_S if each < STOOD_S])
 def test_a_writer_that_always_reverses_is_found_at_any_interval_and_the_autoscaler_stops(interval_s: float) -> None:
     world = Writers()
     world.run(every(interval_s, 2 * HOUR_S), lambda _now, _desired: THERE)
@@ -93,6 +94,53 @@ def test_a_writer_that_always_reverses_is_found_at_any_interval_and_the_autoscal
     late = [at for at, _ in world.writes if at >= world.found[0] + HOUR_S]
     assert 0 < len(late) <= HOUR_S / LONGEST_PAUSE_S + 1, "it tries again, at most once per longest pause"
     assert world.found[-1] == 1_000.0 + interval_s * int(2 * HOUR_S / interval_s), "the notice stays"
+
+
+@pytest.mark.parametrize("interval_s", [1.0, 10.0, 60.0])
+@pytest.mark.parametrize("other_s", [120.0, 150.0, 240.0, 299.0])
+def test_a_slow_writer_is_reported_and_the_scale_out_is_repeated_at_once(interval_s: float, other_s: float) -> None:
+    """A pause would leave 17 tasks for most of the time, and the backlog of 40 tasks would grow without end."""
+    world = Writers()
+    resets = [1_000.0 + other_s * step for step in range(1, 100)]
+    counts = []
+    other = at_times(resets, THERE)
+    for now in every(interval_s, 2 * HOUR_S):
+        world.desired = other(now, world.desired)
+        world.poll(now)
+        counts.append(world.desired)
+    assert set(counts) == {HERE}
+    assert not world.paused
+    assert world.found[0] <= 1_000.0 + (LEAST_REVERSALS + 1) * other_s + interval_s
+    notice = world.memory.contest.notice(now)
+    assert notice is not None
+    assert "repeats its scale-outs, because they last for 120 s or more" in notice
+
+
+def test_only_a_scale_out_that_stood_is_repeated() -> None:
+    for sign, pauses in ((1, 0), (-1, 1)):
+        contest = NO_CONTEST
+        for step in range(LEAST_REVERSALS):
+            contest = contest.wrote(23 * sign, STOOD_S * step).drifted(-23 * sign, THERE, STOOD_S * (step + 1))
+        assert contest.pauses == pauses, "a scale-in is not urgent: it pauses"
+
+
+def test_slow_other_writers_that_reverse_each_other_are_no_reason_to_write() -> None:
+    contest = NO_CONTEST
+    for step in range(LEAST_REVERSALS + 1):
+        contest = contest.drifted(5 if step % 2 else -5, HERE, 1.5 * STOOD_S * step)
+    assert contest.pauses == 1
+
+
+def test_a_slow_writer_that_becomes_fast_is_paused_and_one_that_becomes_slow_is_not() -> None:
+    world = Writers()
+    slow = [1_000.0 + 300.0 * step for step in range(1, 5)]
+    world.run(every(10.0, 1_250.0), at_times(slow, THERE))
+    assert not world.paused
+    world.run(every(10.0, 60.0, start=2_260.0), lambda _now, _desired: THERE)
+    assert world.paused
+    before = len(world.paused)
+    world.run(every(10.0, HOUR_S, start=2_330.0), at_times([2_500.0 + 300.0 * step for step in range(11)], THERE))
+    assert len(world.paused) - before <= FIRST_PAUSE_S / 10, "the pause that had begun is the last one"
 
 
 @pytest.mark.parametrize("other_s", [7.0, 10.0, 20.0, 45.0, 120.0, 240.0])
