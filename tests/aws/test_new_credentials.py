@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from autoscaler.aws.connection import Aws
-from autoscaler.aws.own_credentials import REREAD_S
+from autoscaler.aws.own_credentials import REFRESH_AGAIN_S, REREAD_S
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.errors import Denied
 from autoscaler.ports import QueueRef, Role, ServiceRef, Urgency
@@ -36,16 +37,20 @@ CODES = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "Unrec
 
 @dataclass
 class Endpoint:
-    """The credentials endpoint of ECS. `down`: it answers 500."""
+    """The credentials endpoint of ECS. `down`: it answers 500. `hangs`: it does not answer."""
 
     url: str = ""
     key: str = "first"
     lasts_s: float = 6 * 3600.0
     down: bool = False
+    hangs: bool = False
     reads: int = 0
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, _: web.Request) -> web.Response:
         self.reads += 1
+        if self.hangs:
+            await self.ending.wait()
         if self.down:
             return web.Response(status=500)
         until = datetime.now(UTC) + timedelta(seconds=self.lasts_s)
@@ -66,6 +71,7 @@ async def serving() -> AsyncIterator[Endpoint]:
         endpoint.url = f"http://{host}:{port}/keys"
         yield endpoint
     finally:
+        endpoint.ending.set()
         await runner.cleanup()
 
 
@@ -283,3 +289,38 @@ async def test_a_missing_permission_reads_nothing_again(
         with pytest.raises(Denied):
             await aws.fleets.scale_to(SHOP, 7, Urgency.SCALE_OUT)
         assert (endpoint.reads, len(iam.answers)) == (1, 1)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_an_endpoint_that_hangs_does_not_end_credentials_that_are_still_valid(
+    bare: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, asked: bool
+) -> None:
+    """A call ends before the SDK gives up on the endpoint, so the read that SIGHUP asked for would never have ended."""
+    async with serving() as endpoint, connected(spies, call_timeout_s=3.0) as aws:
+        bare.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url)
+        Iam(double, {"first", "second"})
+        endpoint.lasts_s = 3600.0 if asked else 300.0
+        assert await depth(aws) == 3
+        endpoint.hangs = True
+        if asked:
+            aws.renew()
+        for _ in range(3):
+            assert await depth(aws) == 3
+        endpoint.hangs, endpoint.key = False, "second"
+        spies.pass_s(REFRESH_AGAIN_S)
+        assert await depth(aws) == 3
+        assert double.seen[-1].key == "second", "what SIGHUP asked for is done as soon as the endpoint answers"
+
+
+async def test_rejected_credentials_with_an_endpoint_that_hangs_are_reported_in_time(
+    bare: pytest.MonkeyPatch, double: AwsDouble, spies: Spies
+) -> None:
+    async with serving() as endpoint, connected(spies, call_timeout_s=1.0) as aws:
+        bare.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url)
+        iam = Iam(double, {"first"})
+        assert await depth(aws) == 3
+        endpoint.hangs, iam.accepted = True, set()
+        async with asyncio.timeout(2.5):
+            text = str(await depth(aws))
+    assert text.startswith("denied: ")
+    assert "credentials endpoint of ECS (AWS_CONTAINER_CREDENTIALS_*)" in text
