@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from aiobotocore.credentials import AioCredentials, AioRefreshableCredentials, get_credentials
+from aiobotocore.credentials import (
+    AioCredentials,
+    AioProcessProvider,
+    AioRefreshableCredentials,
+    get_credentials,
+)
 from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -143,3 +149,38 @@ class OwnCredentials:
             return False
         self._held, self._keys, self.generation = found, keys, self.generation + 1
         return True
+
+
+# The program of the setting `credential_process` in a profile. The SDK only stops waiting for it if the read is
+# cancelled: each later read would start one more program.
+
+_PROVIDER: Any = AioProcessProvider
+_read_from_program = _PROVIDER._retrieve_credentials_using  # noqa: SLF001 # there is no public name for it
+
+
+async def _read_and_end(self: Any, command: str) -> Any:
+    """Read the program's output as the SDK does, and end the program if it still runs."""
+    started: list[Any] = []
+
+    async def start(*arguments: Any, **options: Any) -> Any:
+        started.append(await asyncio.create_subprocess_exec(*arguments, **options))
+        return started[0]
+
+    self._popen = start
+    try:
+        return await _read_from_program(self, command)
+    finally:
+        for one in started:
+            _end(one)
+
+
+def _end(program: Any) -> None:
+    if program.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        program.kill()
+    for output in (1, 2):  # a program that it started can hold them open
+        program._transport.get_pipe_transport(output).close()  # noqa: SLF001 # there is no public name for it
+
+
+_PROVIDER._retrieve_credentials_using = _read_and_end  # noqa: SLF001 # the same

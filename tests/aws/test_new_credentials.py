@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import os
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,15 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from aiohttp import web
 
+from autoscaler.aws import own_credentials
+from autoscaler.aws.clients import Clocks, new_session
 from autoscaler.aws.connection import Aws
-from autoscaler.aws.own_credentials import REFRESH_AGAIN_S, REREAD_S
+from autoscaler.aws.own_credentials import REFRESH_AGAIN_S, REREAD_S, OwnCredentials
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.errors import Denied
 from autoscaler.ports import QueueRef, Role, ServiceRef, Urgency
 from tests.aws.double import AwsDouble, AwsReply, assumed, fault, ok
 from tests.aws.spies import Spies, connected
+from tests.processes import is_alive
 
 ORDERS = QueueRef("orders", url="http://sqs.example/1/orders")
 SHOP = ServiceRef("shop", "prod", "orders")
@@ -324,3 +330,38 @@ async def test_rejected_credentials_with_an_endpoint_that_hangs_are_reported_in_
             text = str(await depth(aws))
     assert text.startswith("denied: ")
     assert "credentials endpoint of ECS (AWS_CONTAINER_CREDENTIALS_*)" in text
+
+
+async def _reads_of_a_program(own: OwnCredentials, hangs: Path) -> int:
+    """Read once, and three times while the program hangs. Return how many files that left open."""
+    await own.keys()
+    hangs.touch()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        own.ask()
+        assert (await own.keys()).access_key == "first", "the credentials are still valid"
+    async with asyncio.timeout(5.0):
+        while len(os.listdir("/proc/self/fd")) > before:
+            await asyncio.sleep(0.01)
+    return len(os.listdir("/proc/self/fd")) - before
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("hang", ["exec sleep 60", "sleep 8; true"], ids=["itself", "its child"])
+def test_a_program_for_credentials_that_hangs_is_ended(
+    bare: pytest.MonkeyPatch, tmp_path: Path, loop: Callable[[], asyncio.AbstractEventLoop], hang: str
+) -> None:
+    """Otherwise each read would leave one more process and its pipes."""
+    bare.setattr(own_credentials, "REFRESH_S", 0.3)
+    program, hangs, ids = tmp_path / "program", tmp_path / "hangs", tmp_path / "ids"
+    keys = json.dumps({"Version": 1, "AccessKeyId": "first", "SecretAccessKey": "s"})
+    program.write_text(f"#!/bin/sh\necho $$ >> {ids}\nif [ -e {hangs} ]; then {hang}; fi\necho '{keys}'\n")
+    program.chmod(0o755)
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {program}\n")
+    bare.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with asyncio.Runner(loop_factory=loop) as runner:
+        own = OwnCredentials(new_session, Clocks(time.monotonic, time.time))
+        assert runner.run(_reads_of_a_program(own, hangs)) <= 0
+        started = [int(line) for line in ids.read_text().split()]
+        assert len(started) == 4
+        assert not any(map(is_alive, started))
