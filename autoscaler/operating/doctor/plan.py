@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -274,7 +275,7 @@ ENDPOINTS = (_ENDPOINT, *(f"{_ENDPOINT}_{name.upper().replace(' ', '_')}" for na
 
 def endpoints(environ: Mapping[str, str], config: Config) -> Iterator[Finding]:
     """Yield a note for each custom endpoint: the readings may not be from AWS."""
-    given = {name: environ[name].rpartition("@")[2] for name in sorted(environ) if environ[name]}
+    given = {name: _shown(environ[name]) for name in sorted(environ) if environ[name]}
     ignored = given.get(_IGNORED, "").lower() == "true"
     for name, address in given.items():
         if not name.startswith(_ENDPOINT):
@@ -289,6 +290,15 @@ def endpoints(environ: Mapping[str, str], config: Config) -> Iterator[Finding]:
     used = given.get(f"{_ENDPOINT}_SQS") or given.get(_ENDPOINT)
     if used and not ignored:
         yield from _other_hosts(used, config)
+
+
+def _shown(address: str) -> str:
+    """Return the address without user, password, query and fragment: each may be a secret."""
+    place = re.split("[?#]", address, maxsplit=1)[0]
+    if "@" in address[len(place) :]:
+        return "a value that may be a secret (not shown)"
+    scheme, mark, rest = place.rpartition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}"
 
 
 def _other_hosts(used: str, config: Config) -> Iterator[Finding]:
