@@ -145,7 +145,8 @@ class LogWriter:
             self._lost += left
             self._queue.clear()
         if left:
-            write_within(STANDARD_ERROR, _warning(f"{several(left, 'log line')} could not be written before the end"), 0.0)
+            text = f"{several(left, 'log line')} could not be written before the end"
+            write_within(STANDARD_ERROR, _warning(text), 0.0)
 
     def _run(self) -> None:
         while (line := self._next()) is not None:
