@@ -166,7 +166,7 @@ async def _read_and_end(self: Any, command: str) -> Any:
         started.append(await asyncio.create_subprocess_exec(*arguments, **options))
         return started[0]
 
-    self._popen = start
+    vars(self)["_popen"] = start  # the SDK starts the program with it
     try:
         return await _read_from_program(self, command)
     finally:
@@ -175,9 +175,7 @@ async def _read_and_end(self: Any, command: str) -> Any:
 
 
 def _end(program: Any) -> None:
-    if program.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):  # it has ended
         program.kill()
     for output in (1, 2):  # a program that it started can hold them open
         program._transport.get_pipe_transport(output).close()  # noqa: SLF001 # there is no public name for it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -275,7 +274,7 @@ ENDPOINTS = (_ENDPOINT, *(f"{_ENDPOINT}_{name.upper().replace(' ', '_')}" for na
 
 def endpoints(environ: Mapping[str, str], config: Config) -> Iterator[Finding]:
     """Yield a note for each custom endpoint: the readings may not be from AWS."""
-    given = {name: _shown(environ[name]) for name in sorted(environ) if environ[name]}
+    given = {name: _place(environ[name]) for name in sorted(environ) if environ[name]}
     ignored = given.get(_IGNORED, "").lower() == "true"
     for name, address in given.items():
         if not name.startswith(_ENDPOINT):
@@ -292,9 +291,9 @@ def endpoints(environ: Mapping[str, str], config: Config) -> Iterator[Finding]:
         yield from _other_hosts(used, config)
 
 
-def _shown(address: str) -> str:
+def _place(address: str) -> str:
     """Return the address without user, password, query and fragment: each may be a secret."""
-    place = re.split("[?#]", address, maxsplit=1)[0]
+    place = address.partition("?")[0].partition("#")[0]
     if "@" in address[len(place) :]:
         return "a value that may be a secret (not shown)"
     scheme, mark, rest = place.rpartition("://")
