@@ -50,7 +50,7 @@ class Denied(AutoscalerError):
 
 
 class CredentialsRejected(Denied):
-    """AWS does not accept the credentials: they have expired, or are unknown. Other ones may be accepted.
+    """AWS does not accept the credentials: they have expired, are unknown, or do not match. Others may be accepted.
 
     `generation`: which credentials of the source signed the call.
     """

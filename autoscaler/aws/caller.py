@@ -106,7 +106,7 @@ class Caller:
     async def _renewed(self, call: Call, fault: CredentialsRejected) -> bool:
         """Return whether there are other credentials since the call: the same call may succeed with them."""
         if call.role is None:
-            renewed = await self._own.replaced(fault.generation)
+            renewed = await self._own.replaced(fault.generation, self._call_timeout_s)
         else:
             renewed = await self._roles.replaced(call.role, call.region, fault.generation)
         self._renewals += renewed

@@ -69,7 +69,7 @@ _IDENTITY = FaultRow(
 )
 _UNSIGNED = FaultRow(Denied, "check the credentials, and whether a proxy removes the Authorization header of requests")
 _SECRET = FaultRow(
-    Denied,
+    CredentialsRejected,
     "check the credentials: AWS_SECRET_ACCESS_KEY does not belong to the access key, or a proxy changes requests",
     quotable=False,
 )
@@ -353,9 +353,10 @@ def clean(text: str, most: int = QUOTED) -> str:
 
 
 _SECRETS = (
-    re.compile(r"(?<=//)[^/@\s]+(?=@)"),  # user:password@ of a URL
+    re.compile(r"(?<=//)[^/\s]+(?=@)"),  # user:password@ of a URL; the password may have an @
     re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b"),  # key and principal ids
-    re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+=]{40,}"),  # secret keys have 40 characters, tokens more
+    # secret keys have 40 characters, tokens more; in a URL, some of them are written as %2F
+    re.compile(r"(?<![A-Za-z0-9/+=%])[A-Za-z0-9/+=%]{40,}"),
 )
 _SKEW = re.compile("signature expired|not yet current", re.IGNORECASE)
 

@@ -1,16 +1,22 @@
 """The daemon's own credentials, from the source that every AWS tool uses, such as the ECS task role or a shared file.
 
 They are read again when AWS rejects them, because the source may have new ones: at most once a minute, and on SIGHUP. A
-source that does not answer does not end credentials that are still valid.
+source that does not answer, or hangs, does not end credentials that are still valid.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from aiobotocore.credentials import AioCredentials, AioRefreshableCredentials, get_credentials
+from aiobotocore.credentials import (
+    AioCredentials,
+    AioProcessProvider,
+    AioRefreshableCredentials,
+    get_credentials,
+)
 from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -67,19 +73,18 @@ class OwnCredentials:
 
     def ask(self) -> None:
         """Read the source again before the next call, as after SIGHUP."""
-        self._is_asked = True
+        self._is_asked, self._refresh_after = True, float("-inf")
 
     async def keys(self) -> ReadOnlyCredentials:
         """Return credentials that are valid now. Raises one of `SOURCE_ERRORS`."""
-        if self._held is None or self._is_asked:
+        if self._held is None:
             async with self._lock:
                 if self._held is None:
-                    self._held = await self._search()
-                elif self._is_asked:
-                    await self._replace()
-                self._is_asked = False
+                    self._held, self._is_asked = await self._search(), False
         if self._keys is not None and self._clocks.now() < self._refresh_after and self._is_valid():
             return self._keys
+        if self._is_asked:
+            await self._replace_as_asked()
         try:
             async with asyncio.timeout(REFRESH_S if self._keys is not None and self._is_valid() else None):
                 self._keys = await self._held.get_frozen_credentials()
@@ -89,15 +94,26 @@ class OwnCredentials:
             self._refresh_after = self._clocks.now() + REFRESH_AGAIN_S
         return self._keys
 
-    async def replaced(self, generation: int) -> bool:
-        """Return whether the credentials of that generation, which AWS rejected, were replaced by other ones."""
+    async def _replace_as_asked(self) -> None:
+        """Read the source again, as `ask` requested. After a failure it is repeated later: the request stays."""
+        async with self._lock:
+            if self._is_asked and self._clocks.now() >= self._refresh_after:
+                await self._replace(REFRESH_S)
+                self._is_asked = self.failure is not None
+                if self._is_asked:
+                    self._refresh_after = self._clocks.now() + REFRESH_AGAIN_S
+
+    async def replaced(self, generation: int, limit_s: float) -> bool:
+        """Return whether the credentials of that generation, which AWS rejected, were replaced by other ones. The
+        source is read for at most `limit_s` seconds.
+        """
         async with self._lock:
             if self.generation != generation:
                 return True
             if self._clocks.now() < self._reread_after:
                 return False
             self._reread_after = self._clocks.now() + REREAD_S
-            return await self._replace()
+            return await self._replace(limit_s)
 
     def _is_valid(self) -> bool:
         """Whether the keys that were read last are still valid. Keys without an end always are."""
@@ -113,11 +129,18 @@ class OwnCredentials:
             raise NoCredentialsError
         return found
 
-    async def _replace(self) -> bool:
-        """Read the source again. Keep the old credentials if that fails, or if it has the same ones."""
+    async def _replace(self, limit_s: float) -> bool:
+        """Read the source again. Keep the old credentials if that fails or takes too long, or if it has the same ones.
+
+        The SDK's own limits are longer than those of a call: 8 s for an endpoint that hangs, none for a program.
+        """
         try:
-            found = await self._search()
-            keys: ReadOnlyCredentials = await found.get_frozen_credentials()
+            async with asyncio.timeout(limit_s):
+                found = await self._search()
+                keys: ReadOnlyCredentials = await found.get_frozen_credentials()
+        except TimeoutError:
+            self.failure = TimeoutError(f"no answer within {limit_s:g} s")
+            return False
         except SOURCE_ERRORS as error:
             self.failure = error
             return False
@@ -126,3 +149,36 @@ class OwnCredentials:
             return False
         self._held, self._keys, self.generation = found, keys, self.generation + 1
         return True
+
+
+# The program of the setting `credential_process` in a profile. The SDK only stops waiting for it if the read is
+# cancelled: each later read would start one more program.
+
+_PROVIDER: Any = AioProcessProvider
+_read_from_program = _PROVIDER._retrieve_credentials_using  # noqa: SLF001 # there is no public name for it
+
+
+async def _read_and_end(self: Any, command: str) -> Any:
+    """Read the program's output as the SDK does, and end the program if it still runs."""
+    started: list[Any] = []
+
+    async def start(*arguments: Any, **options: Any) -> Any:
+        started.append(await asyncio.create_subprocess_exec(*arguments, **options))
+        return started[0]
+
+    vars(self)["_popen"] = start  # the SDK starts the program with it
+    try:
+        return await _read_from_program(self, command)
+    finally:
+        for one in started:
+            _end(one)
+
+
+def _end(program: Any) -> None:
+    with suppress(ProcessLookupError):  # it has ended
+        program.kill()
+    for output in (1, 2):  # a program that it started can hold them open
+        program._transport.get_pipe_transport(output).close()  # noqa: SLF001 # there is no public name for it
+
+
+_PROVIDER._retrieve_credentials_using = _read_and_end  # noqa: SLF001 # the same

@@ -1,11 +1,12 @@
-"""The HTTP sessions of the SDK: no redirect is followed, and the size of an answer is limited.
+"""The HTTP sessions of the SDK: no redirect is followed, the size of an answer is limited, and cookies are forgotten.
 
 AWS does not redirect the calls that this program makes. aiohttp, which the SDK uses, would follow a redirect to any
 host, with the signed headers and the session token. It would also read an answer of any size: four answers of 50 MB at
 the same time took 350 MB. An HTTP 3xx and a larger answer than AWS sends are errors. A compressed answer is not
-decompressed; the requests do not accept one.
+decompressed; the requests do not accept one. A cookie of a proxy or load balancer is not sent back: the cookies of all
+answers would use more and more memory, and after 8 KB of them most servers reject every request.
 
-The SDK has no setting for either, and creates such sessions in many places: for its clients, for the clients of its
+The SDK has no setting for these, and creates such sessions in many places: for its clients, for the clients of its
 credential providers (STS, SSO), for container credentials and for the instance metadata. All use the same class, so
 that class is changed once per process, when this module is imported.
 """
@@ -105,7 +106,7 @@ class _Bounded:
 
 
 class _Direct:
-    """An aiohttp session without redirects, whose responses are limited."""
+    """An aiohttp session without redirects and cookies, whose responses are limited."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -114,6 +115,7 @@ class _Direct:
         return getattr(self._session, name)
 
     async def request(self, *given: Any, **named: Any) -> Any:
+        self._session.cookie_jar.clear()  # those of earlier answers; aiohttp reads the jar before it waits for anything
         return _Bounded(await self._session.request(*given, **{**named, "allow_redirects": False}))
 
 

@@ -79,10 +79,19 @@ def _phase(schedule: Schedule, wall: float) -> tuple[bool, float]:
 
 
 def _end(schedule: Schedule, start: float) -> float:
-    """Return the end after this start. If the clock skips both times, they are the same instant, and it is the end."""
+    """Return the end after this start. If the clock skips the start, the end or both, they can be the same instant: a
+    schedule from 02:30 until 03:00 is not in force in the night that skips 02:30, instead of for a day.
+    """
     if schedule.lasts_s is not None:
         return start + schedule.lasts_s
-    return min(end for end, skipped in _ends(schedule, start) if end > start or (skipped and end == start))
+    ends = _ends(schedule, start)
+    return min(end for end, skipped in ends if end > start or (end == start and (skipped or _skips(schedule, start))))
+
+
+def _skips(schedule: Schedule, start: float) -> bool:
+    """Return whether the clock skips the time of this start: `cronsim` then starts at the next time that it shows."""
+    shown = datetime.fromtimestamp(start, ZoneInfo(schedule.timezone)).replace(tzinfo=None)
+    return next(CronSim(schedule.cron, shown - timedelta(seconds=1))) != shown
 
 
 def _ends(schedule: Schedule, near: float) -> list[tuple[float, bool]]:

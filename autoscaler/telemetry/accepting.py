@@ -16,6 +16,7 @@ from contextlib import suppress
 from enum import Enum, auto
 
 from autoscaler.telemetry.http_connections import HEAD_S, HttpConnection, OpenConnections
+from autoscaler.telemetry.logs import logger
 
 BACKLOG = 1_024
 """Connections that wait in the kernel. Above that the kernel drops them, and a client repeats its attempt after 1 s."""
@@ -29,12 +30,21 @@ STARTED_AT_ONCE = 4
 """TLS handshakes that are begun in one cycle of the event loop: about 2 ms each with an RSA key of 2,048 bits."""
 
 PAUSE_S = 1.0
-"""Seconds without accepting after the process has no file descriptors left."""
+"""Seconds without accepting after an error of the process, such as that it has no file descriptors left."""
+
+WARN_S = 60.0
+"""Seconds until an error of the process is logged again."""
 
 SHUTDOWN_S = 2.0
 """Seconds that a client may take to confirm the end of TLS. The default is 30."""
 
-NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+FAILED_CONNECTION = frozenset(
+    {
+        errno.ECONNABORTED, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.ENONET,
+        errno.ENOPROTOOPT, errno.EOPNOTSUPP, errno.EPERM, errno.EPROTO, errno.ETIMEDOUT,
+    }
+)  # fmt: skip
+"""Errors of one connection that accept(2) of Linux reports: of its network, or because a firewall forbids it."""
 
 
 class Acceptor:
@@ -61,6 +71,7 @@ class Acceptor:
         self._tasks: dict[asyncio.Task[None], HttpConnection] = {}
         self._arrived: dict[HttpConnection, socket.socket] = {}
         self._is_closed = False
+        self._warn_after = float("-inf")
         self._resume()
 
     async def close(self) -> None:
@@ -83,17 +94,23 @@ class Acceptor:
         for _ in range(min(ACCEPTED_AT_ONCE, self._connections.limits.reserved)):
             try:
                 accepted, address = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                if error.errno not in NO_FILES:
-                    raise
-                self._pause()
+                if error.errno not in FAILED_CONNECTION:
+                    self._pause(error)
                 return
             self._admit(accepted, str(address[0]))
 
-    def _pause(self) -> None:
-        """Stop accepting for a while: without a free file descriptor, the event loop would do nothing else."""
+    def _pause(self, error: OSError) -> None:
+        """Stop accepting for a while: without a free file descriptor or memory, or with an error that stays, the event
+        loop would do nothing else. It is logged at most once in `WARN_S`.
+        """
+        if self._loop.time() >= self._warn_after:
+            self._warn_after = self._loop.time() + WARN_S
+            cause = error.strerror or type(error).__name__
+            sentence = f"the HTTP server cannot accept connections ({cause}); it tries again every {PAUSE_S:g} s"
+            logger("http").warning("http_not_accepting", error=cause, sentence=sentence)
         for listening in self._sockets:
             self._loop.remove_reader(listening)
         self._loop.call_later(PAUSE_S, self._resume)

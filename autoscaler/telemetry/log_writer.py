@@ -42,6 +42,9 @@ PART_BYTES = 4096
 RETRY_MS = 1000
 """Maximum wait until a write to a non-blocking file is repeated."""
 
+STANDARD_ERROR = 2
+"""Its file descriptor."""
+
 
 class LogGap(NamedTuple):
     """`lines` were not written during `seconds`. `cause`: the error; empty if standard output was not read."""
@@ -142,7 +145,8 @@ class LogWriter:
             self._lost += left
             self._queue.clear()
         if left:
-            write_within(2, _warning(f"{several(left, 'log line')} could not be written before the end"), 0.0)
+            text = f"{several(left, 'log line')} could not be written before the end"
+            write_within(STANDARD_ERROR, _warning(text), 0.0)
 
     def _run(self) -> None:
         while (line := self._next()) is not None:
@@ -225,7 +229,7 @@ class LogWriter:
                 f"log lines cannot be written to standard output ({cause}); autoscaler_log_lines_lost_total counts "
                 "them, and scaling continues"
             )
-            write_within(2, _warning(text), 0.0)
+            write_within(STANDARD_ERROR, _warning(text), 0.0)
 
 
 class _OpenGap:
@@ -264,6 +268,16 @@ def _wait_for_room(fd: int, limit_ms: float) -> bool:
     return bool(poll.poll(limit_ms))
 
 
+def reserve_standard_files() -> None:
+    """Open the null device as each of standard input, output and error that is closed (`autoscaler run 2>&-`).
+
+    The next file or connection would otherwise have its number, and warnings and tracebacks would be written to it.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
+        pass
+    os.close(fd)
+
+
 def report_crashes() -> None:
     """Write the traceback of an uncaught exception to standard error for at most `CRASH_S`: a process whose standard
     error is not read ends nevertheless, so that ECS can start it again.
@@ -271,6 +285,6 @@ def report_crashes() -> None:
 
     def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
-        write_within(2, text.encode("utf-8", "backslashreplace"), CRASH_S)
+        write_within(STANDARD_ERROR, text.encode("utf-8", "backslashreplace"), CRASH_S)
 
     sys.excepthook = report

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from autoscaler.telemetry.log_writer import LogGap, LogWriter, report_crashes
+from autoscaler.telemetry.log_writer import LogGap, LogWriter, report_crashes, reserve_standard_files
 
 OURS = "autoscaler"
 """The root of the names of the autoscaler's loggers."""
@@ -41,6 +41,7 @@ def log_to_stdout(form: str, level: str, wall: Callable[[], float]) -> Iterator[
     The parameters are those of `configure`. The lines that are queued at the end of the block are written within a
     bounded time. Without standard output, the lines go to standard error; without both, they are lost.
     """
+    reserve_standard_files()
     report_crashes()
     stream = sys.stdout or sys.stderr
     if stream is not None:

@@ -211,6 +211,19 @@ def test_a_password_in_an_address_is_not_shown() -> None:
     assert "proxy:3128" in str(fault)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "connecting to http://user:hid@den@proxy:3128 failed",
+        "GET /?X-Amz-Security-Token=hid%2F" + "aB3%2F" * 12 + "den",
+        "key wJalrXUtnFEMI%2FK7MDENG%2FbPxRfiCYEXhidden is wrong",
+    ],
+)
+def test_a_password_or_a_key_as_written_in_a_url_is_not_shown(text: str) -> None:
+    assert "hid" not in clean(text)
+    assert "den" not in clean(text)
+
+
 def test_no_part_of_a_truncated_secret_is_shown() -> None:
     assert SECRET_KEY[:10] not in clean("x" * 10 + " " + "y " * 90 + SECRET_KEY)
 

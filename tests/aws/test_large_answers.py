@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import json
 import tracemalloc
 import zlib
@@ -24,6 +25,7 @@ from autoscaler.aws.clients import Clocks
 from autoscaler.aws.sdk_http import CREDENTIALS_BYTES
 from autoscaler.errors import AutoscalerError, Garbled, NoCredentials, Unavailable
 from autoscaler.ports import Place, Role
+from tests.aws.double import AwsDouble, AwsReply
 from tests.aws.spies import REGION, Spies
 from tests.aws.test_redirects import EVERY, parameters
 
@@ -218,3 +220,18 @@ async def test_large_answers_of_sts_to_the_sdk_are_an_error(
     token.write_text("a-web-identity")
     web = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token), "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/r"}
     assert f"more than {CREDENTIALS_BYTES:,} bytes" in await error_with(server, web, monkeypatch)
+
+
+@pytest.mark.parametrize("api", [GET_QUEUE_ATTRIBUTES, LIST_TASKS], ids=lambda api: api.name)
+async def test_cookies_are_neither_collected_nor_sent(
+    double: AwsDouble, ours: tuple[Caller, Spies], monkeypatch: pytest.MonkeyPatch, api: Api
+) -> None:
+    """Four cookies of 3 kB would be more than most servers accept in one request."""
+    names = itertools.count()
+    double.on(api.operation, lambda _: AwsReply(headers={"Set-Cookie": f"c{next(names)}={'x' * 3000}; Path=/"}))
+    # aiohttp stores no cookies of a host that is an IP address
+    monkeypatch.setenv("AWS_ENDPOINT_URL", double.url.replace("127.0.0.1", "localhost"))
+    for _ in range(6):
+        await ours[0].ask(api, "it", HERE, **parameters(api))
+    assert len(double.seen) == 6
+    assert all("Cookie" not in request.headers for request in double.seen)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from aiohttp import web
 
+from autoscaler.aws import own_credentials
+from autoscaler.aws.clients import Clocks, new_session
 from autoscaler.aws.connection import Aws
-from autoscaler.aws.own_credentials import REREAD_S
+from autoscaler.aws.own_credentials import REFRESH_AGAIN_S, REREAD_S, OwnCredentials
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.errors import Denied
 from autoscaler.ports import QueueRef, Role, ServiceRef, Urgency
@@ -31,21 +38,32 @@ COUNTS = {
         "ApproximateNumberOfMessagesDelayed": "0",
     }
 }
-CODES = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
+CODES = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidSignatureException",  # a file that was read half-written: the new key with the old secret
+    "SignatureDoesNotMatch",
+)
 
 
 @dataclass
 class Endpoint:
-    """The credentials endpoint of ECS. `down`: it answers 500."""
+    """The credentials endpoint of ECS. `down`: it answers 500. `hangs`: it does not answer."""
 
     url: str = ""
     key: str = "first"
     lasts_s: float = 6 * 3600.0
     down: bool = False
+    hangs: bool = False
     reads: int = 0
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, _: web.Request) -> web.Response:
         self.reads += 1
+        if self.hangs:
+            await self.ending.wait()
         if self.down:
             return web.Response(status=500)
         until = datetime.now(UTC) + timedelta(seconds=self.lasts_s)
@@ -66,6 +84,7 @@ async def serving() -> AsyncIterator[Endpoint]:
         endpoint.url = f"http://{host}:{port}/keys"
         yield endpoint
     finally:
+        endpoint.ending.set()
         await runner.cleanup()
 
 
@@ -283,3 +302,96 @@ async def test_a_missing_permission_reads_nothing_again(
         with pytest.raises(Denied):
             await aws.fleets.scale_to(SHOP, 7, Urgency.SCALE_OUT)
         assert (endpoint.reads, len(iam.answers)) == (1, 1)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_an_endpoint_that_hangs_does_not_end_credentials_that_are_still_valid(
+    bare: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, asked: bool
+) -> None:
+    """A call ends before the SDK gives up on the endpoint, so the read that SIGHUP requested would never have ended."""
+    async with serving() as endpoint, connected(spies, call_timeout_s=3.0) as aws:
+        bare.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url)
+        Iam(double, {"first", "second"})
+        endpoint.lasts_s = 3600.0 if asked else 300.0
+        assert await depth(aws) == 3
+        endpoint.hangs = True
+        if asked:
+            aws.renew()
+        for _ in range(3):
+            assert await depth(aws) == 3
+        endpoint.hangs, endpoint.key = False, "second"
+        spies.pass_s(REFRESH_AGAIN_S)
+        assert await depth(aws) == 3
+        assert double.seen[-1].key == "second", "what SIGHUP requested is done as soon as the endpoint answers"
+
+
+async def test_rejected_credentials_with_an_endpoint_that_hangs_are_reported_in_time(
+    bare: pytest.MonkeyPatch, double: AwsDouble, spies: Spies
+) -> None:
+    async with serving() as endpoint, connected(spies, call_timeout_s=1.0) as aws:
+        bare.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url)
+        iam = Iam(double, {"first"})
+        assert await depth(aws) == 3
+        endpoint.hangs, iam.accepted = True, set()
+        async with asyncio.timeout(2.5):
+            text = str(await depth(aws))
+    assert text.startswith("denied: ")
+    assert "credentials endpoint of ECS (AWS_CONTAINER_CREDENTIALS_*)" in text
+
+
+@dataclass
+class Program:
+    """A program for credentials that hangs when `hang` was called, itself or a child of it."""
+
+    folder: Path
+    is_in_child: bool
+
+    def __post_init__(self) -> None:
+        sleeps = f"sleep 600 & echo $! >> {self.folder}/children; wait" if self.is_in_child else "exec sleep 600"
+        keys = json.dumps({"Version": 1, "AccessKeyId": "first", "SecretAccessKey": "s"})
+        lines = f"echo $$ >> {self.folder}/ids", f"if [ -e {self.folder}/hangs ]; then {sleeps}; fi", f"echo '{keys}'"
+        (self.folder / "program").write_text("\n".join(("#!/bin/sh", *lines)))
+        (self.folder / "program").chmod(0o755)
+        (self.folder / "config").write_text(f"[default]\ncredential_process = {self.folder}/program\n")
+
+    def hang(self) -> None:
+        (self.folder / "hangs").touch()
+
+    def is_left(self) -> bool:
+        """Whether one still runs, or has ended and the event loop has not waited for it."""
+        return any(Path(f"/proc/{number}").exists() for number in self.ids("ids"))
+
+    def ids(self, file: str) -> list[int]:
+        path = self.folder / file
+        return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+async def _reads_of(program: Program) -> None:
+    """Read once, and three times while the program hangs; then no process and no file must be left."""
+    own = OwnCredentials(new_session, Clocks(time.monotonic, time.time))
+    await own.keys()
+    program.hang()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        own.ask()
+        assert (await own.keys()).access_key == "first", "the credentials are still valid"
+    async with asyncio.timeout(60.0):
+        while program.is_left() or len(os.listdir("/proc/self/fd")) > before:  # noqa: ASYNC110 # there is no event for it
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("is_in_child", [False, True], ids=["itself", "its child"])
+def test_a_program_for_credentials_that_hangs_is_ended(
+    bare: pytest.MonkeyPatch, tmp_path: Path, loop: Callable[[], asyncio.AbstractEventLoop], is_in_child: bool
+) -> None:
+    """Otherwise each read would leave one more process and its pipes."""
+    bare.setattr(own_credentials, "REFRESH_S", 0.3)
+    program = Program(tmp_path, is_in_child)
+    bare.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    try:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(_reads_of(program))
+    finally:
+        for child in program.ids("children"):
+            os.kill(child, signal.SIGKILL)

@@ -434,6 +434,27 @@ async def test_an_ignored_or_misspelled_endpoint_variable_is_noted() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://user:hidden@127.0.0.1:9", "http://127.0.0.1:9"),
+        ("user:hidden@127.0.0.1:9", "127.0.0.1:9"),
+        ("http://127.0.0.1:9/path?token=hidden", "http://127.0.0.1:9/path"),
+        ("http://127.0.0.1:9#hidden", "http://127.0.0.1:9"),
+        ("http://127.0.0.1:9?of=hidden@hidden", "a value that may be a secret (not shown)"),
+        ("http://user:hid?hidden@127.0.0.1:9", "a value that may be a secret (not shown)"),
+    ],
+)
+def test_the_address_of_an_endpoint_is_shown_without_secrets(address: str, shown: str) -> None:
+    [found] = endpoints({"AWS_ENDPOINT_URL": address}, load(LEAST))
+    assert found.text == f"AWS_ENDPOINT_URL is set: {shown}"
+
+
+def test_an_endpoint_with_a_user_is_the_host_of_a_queues_url() -> None:
+    config = load(LEAST | {"AUTOSCALER_QUEUES": "http://127.0.0.1:9/123456789012/orders"})
+    assert len(list(endpoints({"AWS_ENDPOINT_URL": "http://user:hidden@127.0.0.1:9"}, config))) == 1
+
+
 def test_the_endpoint_variables_are_those_of_the_sdk() -> None:
     environ = dict.fromkeys(ENDPOINTS, "http://127.0.0.1:9")
     assert not [one for one in endpoints(environ, load(LEAST)) if "no call uses it" in one.text]

@@ -168,6 +168,10 @@ def test_without_a_schedule_in_force_the_policy_is_the_services_own() -> None:
         ("0 22 * * *", "02:30", "2026-10-25T01:15", False),
         ("15 2 * * *", "02:45", "2026-03-29T01:00", False),  # the clock skips the whole schedule
         ("15 2 * * *", "02:45", "2026-03-29T12:00", False),
+        ("30 2 * * *", "03:00", "2026-03-29T01:00", False),  # the skipped start is the end: not a whole day
+        ("30 2 * * *", "03:00", "2026-03-29T12:00", False),
+        ("30 2 * * *", "03:15", "2026-03-29T01:10", True),
+        ("0 3 * * *", "03:00", "2026-03-29T12:00", True),  # a whole day as always: the clock skips neither time
         ("15 2 * * *", "02:45", "2026-10-25T00:30", True),
         ("15 2 * * *", "02:45", "2026-10-25T00:45", False),
         ("15 2 * * *", "02:45", "2026-10-25T01:20", False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import inspect
+import os
 import select
 import socket
 import ssl
@@ -23,6 +24,7 @@ from autoscaler.telemetry import accepting, http_connections
 from autoscaler.telemetry.accepting import Acceptor, Greeting, Progress, listening_sockets
 from autoscaler.telemetry.http_connections import ConnectionLimits, HttpConnection, OpenConnections, Stage
 from tests.telemetry.certificates import write_certificate
+from tests.telemetry.polls import Lines
 
 LIMITS = ConnectionLimits(8)
 LOOPBACK = "127.0.0.1"
@@ -266,6 +268,42 @@ async def test_without_a_file_descriptor_accepting_pauses_and_goes_on(monkeypatc
         assert await echoed(port, None)
         assert asyncio.get_running_loop().time() - begun >= 3 * 0.05, "it does not try again at once"
     assert listening.refused == 3
+
+
+class _Failing(socket.socket):
+    """Accepting reports an error three times."""
+
+    code = 0
+    failed = 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if self.failed < 3:
+            self.failed += 1
+            raise OSError(self.code, os.strerror(self.code))
+        return super().accept()
+
+
+@pytest.mark.parametrize("code", ["ENETDOWN", "EPROTO", "EHOSTUNREACH", "EPERM", "ETIMEDOUT", "ENOBUFS", "EINVAL"])
+@on_both_loops
+async def test_an_error_of_a_connection_is_not_an_error_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(accepting, "PAUSE_S", 0.01)
+    logged = Lines()
+    monkeypatch.setattr(accepting, "logger", lambda _: logged)
+    errors: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    with _Failing() as listening:
+        listening.code = getattr(errno, code)
+        listening.setblocking(False)
+        listening.bind((LOOPBACK, 0))
+        listening.listen()
+        async with accepted(sockets=[listening]) as (port, _):
+            assert await echoed(port, None)
+    assert listening.failed == 3
+    assert errors == []
+    is_of_process = code in {"ENOBUFS", "EINVAL"}
+    assert logged.events == ["http_not_accepting"] * is_of_process, "once, not thrice"
 
 
 async def test_of_many_handshakes_a_few_begin_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -319,6 +319,37 @@ def test_a_process_that_crashes_ends_even_if_nothing_reads_its_output(pipe: Pipe
     assert ended.returncode == 1
 
 
+CLOSED = """
+import os, sys, time
+for fd in map(int, sys.argv[2:]):
+    os.close(fd)
+    setattr(sys, ("stdin", "stdout", "stderr")[fd], None)  # as at the start of Python
+from autoscaler.telemetry import log_to_stdout, logger
+try:
+    with log_to_stdout("json", "info", time.time):
+        file = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)
+        logger("test").info("line")
+        raise RuntimeError("a bug")
+finally:
+    assert file > 2
+"""
+
+
+@pytest.mark.parametrize("closed", [("0",), ("1",), ("2",), ("1", "2"), ("0", "1", "2")])
+def test_no_file_or_connection_takes_the_place_of_a_closed_standard_file(
+    tmp_path: Path, closed: tuple[str, ...]
+) -> None:
+    """The traceback of a crash, for example, is written to standard error: it must not reach a client."""
+    file = tmp_path / "file"
+    command = [sys.executable, "-c", CLOSED, str(file), *closed]
+    ended = subprocess.run(command, capture_output=True, timeout=LIMIT_S, check=False)
+    assert ended.returncode == 1
+    assert file.read_bytes() == b""
+    assert ended.stdout.count(b"line") == ("1" not in closed)
+    assert b"AssertionError" not in ended.stderr
+    assert (b"RuntimeError: a bug" in ended.stderr) is ("2" not in closed)
+
+
 @pytest.mark.parametrize(
     ("gap", "sentence"),
     [

@@ -274,7 +274,7 @@ ENDPOINTS = (_ENDPOINT, *(f"{_ENDPOINT}_{name.upper().replace(' ', '_')}" for na
 
 def endpoints(environ: Mapping[str, str], config: Config) -> Iterator[Finding]:
     """Yield a note for each custom endpoint: the readings may not be from AWS."""
-    given = {name: environ[name].rpartition("@")[2] for name in sorted(environ) if environ[name]}
+    given = {name: _place(environ[name]) for name in sorted(environ) if environ[name]}
     ignored = given.get(_IGNORED, "").lower() == "true"
     for name, address in given.items():
         if not name.startswith(_ENDPOINT):
@@ -289,6 +289,15 @@ def endpoints(environ: Mapping[str, str], config: Config) -> Iterator[Finding]:
     used = given.get(f"{_ENDPOINT}_SQS") or given.get(_ENDPOINT)
     if used and not ignored:
         yield from _other_hosts(used, config)
+
+
+def _place(address: str) -> str:
+    """Return the address without user, password, query and fragment: each may be a secret."""
+    place = address.partition("?")[0].partition("#")[0]
+    if "@" in address[len(place) :]:
+        return "a value that may be a secret (not shown)"
+    scheme, mark, rest = place.rpartition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}"
 
 
 def _other_hosts(used: str, config: Config) -> Iterator[Finding]:
