@@ -36,7 +36,7 @@ age of the oldest message to half a minute.
 
 RESTED_MINUTES = 6
 CAPPED_RATIO = 0.8
-"""If the daemon has removed most of what the fleet cap permits in five minutes, a count may wait for the rest."""
+"""After removals of most of what the fleet cap permits in five minutes, a count can stay too high for a while."""
 
 SPARE_RATIO, SPARE_TASKS = 1.5, 3
 """A count of more than 1.5 times the needed tasks plus 3 at the end is compared with the run without faults."""
