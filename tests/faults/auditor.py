@@ -1,9 +1,9 @@
 """The observer: checks the guarantees S1 to S16 at every request, from the answers, the requests and the truth alone.
 
-Each check is a formula over the `Ledger`; its text is in `guarantees.py`. It is independent of the daemon's code: it
-knows the settings that the operator wrote, not those that the daemon has in force, and AWS's answers, not the daemon's
-memory. Where a reading may be late or a setting not yet in force, the formula gives the daemon the longest time that
-the design states, and no more.
+Each check is a formula over the `ServiceLedger`; its text is in `guarantees.py`. It is independent of the daemon's
+code: it knows the settings that the operator wrote, not those that the daemon has in force, and AWS's answers, not the
+daemon's memory. Where a reading may be late or a setting not yet in force, the formula gives the daemon the longest
+time that the design states, and no more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from autoscaler.core.model import Fleet
 from autoscaler.ports import QueueMinute, ServiceRef
 from tests.fakeaws.world.queues import FakeCounts
 from tests.faults.drawing import CLUSTER, INTERVAL_S, TAGGED_CLUSTER, DrawnRun, ServiceSpec
-from tests.faults.ledger import NEVER, SETTLED_S, Answer, FleetAnswer, Ledger, is_pause
+from tests.faults.ledger import NEVER, SETTLED_S, FleetAnswer, QueueAnswer, ServiceLedger, is_pause
 
 CEILING = 100
 """The default of `max_tasks_ceiling`: the most that a tag may set."""
@@ -57,14 +57,14 @@ class Auditor:
 
     run: DrawnRun
     began: float
-    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    ledgers: dict[str, ServiceLedger] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
     polls: int = 0
     removals: list[tuple[float, int]] = field(default_factory=list)
     doubtful_file: bool = False
 
     def __post_init__(self) -> None:
-        self.ledgers = {spec.key: Ledger.of(spec, self.began) for spec in self.run.services}
+        self.ledgers = {spec.key: ServiceLedger.of(spec, self.began) for spec in self.run.services}
 
     # What happens.
 
@@ -80,7 +80,7 @@ class Auditor:
         self.ledgers[key].words.append((now, spec))
 
     def counts(self, key: str, queue: str, asked: float, now: float, counts: FakeCounts | None) -> None:
-        self.ledgers[key].queues[queue].append(Answer(asked, now, counts))
+        self.ledgers[key].queues[queue].append(QueueAnswer(asked, now, counts))
 
     def minute(self, key: str, queue: str, minute: QueueMinute) -> None:
         known = self.ledgers[key].minutes[queue]
@@ -157,7 +157,7 @@ class Auditor:
         elif not ledger.doubtful and ledger.lowest(now) == tasks == ledger.highest(now) == ledger.shown_desired:
             self._found("S7", ledger.spec.key, now, f"UpdateService to {tasks}, which was the count already")
 
-    def _check_bounds(self, ledger: Ledger, tasks: int, now: float) -> None:
+    def _check_bounds(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         specs = ledger.specs(now)
         most = CEILING if ledger.spec.tagged else max(spec.max_tasks for spec in specs)
         least = 0 if ledger.spec.tagged or self.doubtful_file else min(spec.min_tasks for spec in specs)
@@ -166,7 +166,7 @@ class Auditor:
         if tasks < least:
             self._found("S1", ledger.spec.key, now, f"{tasks} tasks requested, min_tasks is {least}")
 
-    def _check_modes(self, ledger: Ledger, tasks: int, now: float, *, lowers: bool, raises: bool) -> None:
+    def _check_modes(self, ledger: ServiceLedger, tasks: int, now: float, *, lowers: bool, raises: bool) -> None:
         modes, key = {spec.mode for spec in ledger.specs(now)}, ledger.spec.key
         if modes == {"shadow"}:
             self._found("S9", key, now, f"UpdateService to {tasks} in shadow")
@@ -178,7 +178,7 @@ class Auditor:
         if paused == "all" or (paused == "in" and lowers) or (paused == "out" and raises):
             self._found("S9", key, now, f"UpdateService to {tasks} while the tag pauses {paused!r}")
 
-    def _check_raise(self, ledger: Ledger, tasks: int, now: float) -> None:
+    def _check_raise(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         key = ledger.spec.key
         if ledger.switched_off and not _is_count(ledger.tag):
             self._found("S8", key, now, f"scaled out to {tasks} after another writer set 0 below min_tasks")
@@ -191,7 +191,7 @@ class Auditor:
         if answer is None or now - answer.asked > RACE_OUT_S:
             self._found("S2", key, now, f"scaled out to {tasks} without a fresh reading of ECS")
 
-    def _check_cooldown(self, ledger: Ledger, tasks: int, now: float) -> None:
+    def _check_cooldown(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         """S7 and S5: no scale-out in the cooldown of one that took effect, nor just after a restart while tasks start.
         Below the minimum, and with a count in the tag, the cooldown does not apply.
         """
@@ -204,7 +204,7 @@ class Auditor:
         elif now < ledger.starting_until - ROUNDED_S:
             self._found("S5", key, now, f"scaled out to {tasks} after a restart while tasks start, in their cooldown")
 
-    def _check_progress(self, ledger: Ledger, tasks: int, now: float) -> None:
+    def _check_progress(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         """S16: messages are received over and over, and none is deleted."""
         minutes = [minute for each in ledger.minutes.values() for minute in each if minute.at > ledger.since]
         ends = {minute.at for minute in minutes if minute.at > now - NO_PROGRESS_S}
@@ -218,7 +218,7 @@ class Auditor:
             text = f"scaled out to {tasks}; messages are received and none was deleted in {len(ends)} minutes"
             self._found("S16", ledger.spec.key, now, text)
 
-    def _is_idle(self, ledger: Ledger, now: float) -> bool:
+    def _is_idle(self, ledger: ServiceLedger, now: float) -> bool:
         for name, answers in ledger.queues.items():
             lately = [one for one in answers if one.at > now - IDLE_S]
             if len(lately) < IDLE_READS or any(one.counts is None or any(one.counts) for one in lately):
@@ -228,7 +228,7 @@ class Auditor:
                 return False
         return now - ledger.since > IDLE_S
 
-    def _check_lowering(self, ledger: Ledger, tasks: int, now: float) -> None:
+    def _check_lowering(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         spec, key = ledger.spec, ledger.spec.key
         answer, stated = ledger.fleet, _is_count(ledger.tag)
         if answer is None or answer.fleet is None or now - answer.asked > FRESH_S + CALL_S + TOKEN_S:
@@ -253,13 +253,13 @@ class Auditor:
             if tasks == 0:
                 self._check_zero(ledger, now)
 
-    def _falls_back(self, ledger: Ledger, bad: list[str], tasks: int, now: float) -> bool:
+    def _falls_back(self, ledger: ServiceLedger, bad: list[str], tasks: int, now: float) -> bool:
         fallback = ledger.spec.fallback
         if fallback is None or fallback[0] == "current_if_higher" or len(bad) < len(ledger.queues):
             return False
         return tasks >= min(fallback[1], *(spec.max_tasks for spec in ledger.specs(now)))
 
-    def _check_observed(self, ledger: Ledger, tasks: int, now: float) -> None:
+    def _check_observed(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         """S5 and S12: the longest window was observed without a gap, by this daemon."""
         gap_s = max(30.0, 3.5 * max(self.run.quiet_interval_s, INTERVAL_S)) + SLOW_POLL_S
         since = ledger.observed_since(now, gap_s)
@@ -271,7 +271,7 @@ class Auditor:
         )
         self._found("S5" if restarted else "S12", ledger.spec.key, now, text)
 
-    def _check_zero(self, ledger: Ledger, now: float) -> None:
+    def _check_zero(self, ledger: ServiceLedger, now: float) -> None:
         for name in ledger.queues:
             seconds, reads = ledger.zero_run_s(name)
             if seconds <= AGREEMENT_S or reads < AGREEING_READS:
@@ -286,7 +286,7 @@ class Auditor:
                 text = f"scaled to 0 although CloudWatch counted {moved} messages in {name} that SQS did not show"
                 self._found("S15", ledger.spec.key, now, text)
 
-    def _check_protected(self, ledger: Ledger, tasks: int, now: float) -> None:
+    def _check_protected(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         if ledger.spec.workers != "self_protecting":
             return
         read = ledger.protected
@@ -335,5 +335,5 @@ def _is_count(tag: str | None) -> bool:
 
 def _is_unread(answers: object, now: float) -> bool:
     """Whether the newest reading of a queue failed, or is too old for a decision."""
-    newest: Answer | None = answers[-1] if answers else None  # type: ignore[index]
+    newest: QueueAnswer | None = answers[-1] if answers else None  # type: ignore[index]
     return newest is None or newest.counts is None or now - newest.at > 30.0 + SLOW_POLL_S

@@ -41,8 +41,8 @@ def run_of(bug: PlantedBug, seed: int) -> DrawnRun:
     found: list[DrawnFault] = []
     for spec in run.services:
         for fault in parsed(bug.faults.replace("{s}", spec.key)):
-            reads_queue = KINDS[fault.kind].scope is FaultScope.QUEUE
-            found += [replace(fault, subject=name) for name in (spec.queues if reads_queue else (spec.key,))]
+            reads_queue = KINDS[fault.kind].scope is FaultScope.QUEUE and fault.subject == spec.key
+            found += [replace(fault, subject=name) for name in (spec.queues if reads_queue else (fault.subject,))]
     return run.with_faults(tuple(sorted(set(found))))
 
 

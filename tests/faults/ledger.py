@@ -30,7 +30,7 @@ MOST = 600
 NEVER = float("-inf")
 
 
-class Answer(NamedTuple):
+class QueueAnswer(NamedTuple):
     """Counts of a queue that were requested at `asked` and answered at `at` (None: an error, or no answer)."""
 
     asked: float
@@ -44,12 +44,12 @@ class FleetAnswer(NamedTuple):
     fleet: Fleet | None
 
 
-def _answers() -> deque[Answer]:
+def _answers() -> deque[QueueAnswer]:
     return deque(maxlen=MOST)
 
 
 @dataclass(slots=True)
-class Ledger:
+class ServiceLedger:
     """One service. `words`: what its operator wrote in the settings, with the times, oldest first; None: removed.
 
     `desired`: the true desired counts with their times. `identity`: as ECS last showed it. `since`: answers before it
@@ -63,7 +63,7 @@ class Ledger:
     spec: ServiceSpec
     words: list[tuple[float, ServiceSpec]]
     desired: list[tuple[float, int]]
-    queues: dict[str, deque[Answer]]
+    queues: dict[str, deque[QueueAnswer]]
     minutes: dict[str, deque[QueueMinute]]
     fleets: deque[FleetAnswer] = field(default_factory=lambda: deque(maxlen=MOST))
     protected: tuple[float, int | None] | None = None
@@ -80,7 +80,7 @@ class Ledger:
     starting_until: float = NEVER
 
     @classmethod
-    def of(cls, spec: ServiceSpec, began: float) -> Ledger:
+    def of(cls, spec: ServiceSpec, began: float) -> ServiceLedger:
         queues = {name: _answers() for name in spec.queues}
         minutes = {name: deque[QueueMinute](maxlen=10) for name in spec.queues}
         return cls(spec, [(began, spec)], [(began - 3600.0, spec.desired)], queues, minutes, since=began)

@@ -61,7 +61,7 @@ BUGS: tuple[PlantedBug, ...] = (
     PlantedBug("new settings are not used by a running loop", "autoscaler.control.loop:ServiceLoop._apply_next", "self._next is not None", "False", ("S1", "S9")),
     PlantedBug("half-written settings files are applied", "autoscaler.config.reloading:_unconfirmed", "if services or profiles or is_cut or", "if False and", ("S13",)),
     PlantedBug("missing lines fall back to the defaults", "autoscaler.config.loading:find", "restore(whole, last or {})", "restore(whole, {})", ("S1", "S9", "L9"), faults="100:idle:{s}:600:0 150:omitted:{s}:500:0.7"),
-    PlantedBug("one wrong service blocks the reload of all", "autoscaler.config.reloading:reload", "if None in owners:", "if owners:", ("S1", "S9"), faults="100:wrong:s0:600:0 150:shadowed:{s}:500:0 250:burst:{s}:0:300"),
+    PlantedBug("one wrong service blocks the reload of all", "autoscaler.config.reloading:reload", "if None in owners:", "if owners:", ("S1", "S9"), faults="100:wrong:s0:600:0 150:shadowed:s1:500:0 150:shadowed:s3:500:0 150:shadowed:s5:500:0 250:burst:{s}:0:300"),
     PlantedBug("the fleet cap is not applied", "autoscaler.control.admission:Admission._within_fleet_cap", "if percent is None:", "if True:", ("S11",)),
     PlantedBug("the fleet cap forgets a removal once ECS has accepted it", "autoscaler.control.admission:Admission.confirm", "self._close(key)", "self._forget(key)", ("S11",)),
     PlantedBug("an old reading of ECS is fresh", "autoscaler.control.readers:FleetWatch.is_fresh", "self._clock() - self._known.at < FRESH_S", "True", ("S2",)),

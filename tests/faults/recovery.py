@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from tests.faults.auditor import CAP_WINDOW_S, SLOW_POLL_S, Auditor
 from tests.faults.drawing import INTERVAL_S
-from tests.faults.ledger import SETTLED_S, Ledger
+from tests.faults.ledger import SETTLED_S, ServiceLedger
 from tests.faults.plan import EVERY, KINDS, FaultScope
 from tests.faults.region import CloudRegion, CloudService
 
@@ -36,7 +36,7 @@ age of the oldest message to half a minute.
 
 RESTED_MINUTES = 6
 CAPPED_RATIO = 0.8
-"""After removals of most of what the fleet cap permits in five minutes, a count can stay too high for a while."""
+"""If the daemon has removed most of what the fleet cap permits in five minutes, a count can still fall later."""
 
 SPARE_RATIO, SPARE_TASKS = 1.5, 3
 """A count of more than 1.5 times the needed tasks plus 3 at the end is compared with the run without faults."""
@@ -66,7 +66,7 @@ class RecoveryAudit:
             self._late(ledger, service, now, can_act=can_act)
             self._fall_back(ledger, service, now, can_act=can_act)
 
-    def _served(self, ledger: Ledger, now: float) -> None:
+    def _served(self, ledger: ServiceLedger, now: float) -> None:
         """S13 and L3: a daemon that runs polls each of its services, whether the calls succeed or not."""
         key = ledger.spec.key
         tries = [answers[-1].at for answers in ledger.queues.values() if answers]
@@ -79,7 +79,7 @@ class RecoveryAudit:
         if idle and not self.auditor.doubtful_file and now - newest > limit_s:
             self.auditor.found("S13" if spoiled else "L3", key, now, f"not polled for {now - newest:.0f} s")
 
-    def _can_act(self, ledger: Ledger, service: CloudService, now: float) -> bool:
+    def _can_act(self, ledger: ServiceLedger, service: CloudService, now: float) -> bool:
         """Whether nothing excuses the daemon from raising this service."""
         answer, spec = ledger.fleets[-1] if ledger.fleets else None, ledger.spec
         settled = ledger.words[-1][0] <= max(self.auditor.began, now - SETTLED_S)
@@ -107,7 +107,7 @@ class RecoveryAudit:
             and fault.at <= at < fault.end + AFTERMATH_S
         }
 
-    def _late(self, ledger: Ledger, service: CloudService, now: float, *, can_act: bool) -> None:
+    def _late(self, ledger: ServiceLedger, service: CloudService, now: float, *, can_act: bool) -> None:
         """L9: messages wait longer than the target, all tasks run, and the count has not risen."""
         truth, spec = service.truth, ledger.spec
         age_s = max(queue.oldest_age_s(now) for queue in truth.queues)
@@ -120,7 +120,7 @@ class RecoveryAudit:
         text = f"the oldest message is {age_s:.0f} s old, {fleet.desired} of {most} tasks"
         self._hold("L9", spec.key, now, limit_s, late, text, rising=fleet.desired)
 
-    def _fall_back(self, ledger: Ledger, service: CloudService, now: float, *, can_act: bool) -> None:
+    def _fall_back(self, ledger: ServiceLedger, service: CloudService, now: float, *, can_act: bool) -> None:
         """L5: no queue can be read, and the fallback asks for more tasks than there are."""
         spec, fleet = ledger.spec, service.truth.fleet
         fallback = _fallback_of(ledger, now)
@@ -206,7 +206,7 @@ EXCUSES = {
 LIES = {name for name, kind in KINDS.items() if kind.scope in {FaultScope.QUEUE, FaultScope.MINUTES}} | {"blackout"}
 
 
-def _fallback_of(ledger: Ledger, now: float) -> tuple[str, int] | None:
+def _fallback_of(ledger: ServiceLedger, now: float) -> tuple[str, int] | None:
     """Return the fallback, if the settings of the last minute agree on it."""
     found = {spec.fallback for spec in ledger.specs(now)}
     return found.pop() if len(found) == 1 else None
