@@ -85,8 +85,9 @@ def test_every_variable_rejects_a_large_value_by_name(text: str) -> None:
 
 @pytest.mark.parametrize("size", [60_000, SIZE])
 def test_every_setting_of_the_file_rejects_a_large_value_by_name(tmp_path: Path, size: int) -> None:
-    path = tmp_path / "settings.toml"
-    for text in SHAPES.values():
+    """Below the limit of a value every shape is read; above it none is, so a few are enough."""
+    path, shapes = tmp_path / "settings.toml", list(SHAPES.values())
+    for text in shapes if size < SIZE else shapes[:2]:
         entries = [f"{'.'.join(at)} = {json.dumps(text[:size])}" for at in FIELDS.values()]
         path.write_text("\n".join(["[services.orders]", *entries]), encoding="utf-8")
         found = soon(lambda: find({"AUTOSCALER_CONFIG_FILE": str(path)}))

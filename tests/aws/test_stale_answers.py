@@ -241,7 +241,7 @@ async def test_without_proof_and_with_a_limit_another_count_is_believed_after_th
     assert one.ecs.writes[0] == (2, 4)
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(4))
 async def test_random_stale_answers_lead_to_no_wrong_write(
     aws: Aws, double: AwsDouble, spies: Spies, seed: int
 ) -> None:
@@ -249,7 +249,7 @@ async def test_random_stale_answers_lead_to_no_wrong_write(
     draw = Random(seed)
     one = scene(aws, double, spies, proves=seed % 2 == 0, limited=seed % 4 < 2)
     states, stale_polls = [], 0
-    for _ in range(150):
+    for _ in range(100):
         if draw.random() < 0.1:
             one.queue.waiting = draw.choice([9, 79, 99, 199, 399])
         states.append(one.ecs.state())
