@@ -22,6 +22,7 @@ from autoscaler.core.demand import LATE_AT_MOST_RATIO
 from autoscaler.core.figures import are
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Backlog, Flow, Instant, Missing, QueueReading, Unseen
+from autoscaler.core.rules.trust import CONTRADICTED_S
 from autoscaler.core.signals import MINUTE_LIMIT_S, MOST_MESSAGES, SAME_MINUTE_S
 from autoscaler.errors import AutoscalerError, NotFound
 from autoscaler.findings import Finding, Level, bad, good, note, text_and_remedy, unread
@@ -138,11 +139,14 @@ class _QueueHistory:
 
 @dataclass(slots=True)
 class _Stored:
-    """`fleeting`: when each queue last had unseen messages."""
+    """`unseen_minutes`: the newest minute of each queue that had messages which the readings did not show. `fleeting`:
+    when each queue last had unseen messages.
+    """
 
     queues: tuple[QueueRef, ...]
     history: _QueueHistory
     unseen: Unseen | None = None
+    unseen_minutes: dict[str, QueueMinute] = field(default_factory=dict)
     fleeting: dict[str, Instant] = field(default_factory=dict)
 
 
@@ -210,15 +214,13 @@ class _QueueReader(Reader):
         return Flow(received, deleted, tasks, at, self.stored.history.fewest_visible(at - MINUTE_S, at))
 
     def _newest_unseen(self, minutes: dict[str, QueueMinute]) -> Unseen | None:
-        """Return the counts of the queues' newest minute that the daemon's readings did not show. While CloudWatch does
-        not answer, the last result stays valid.
+        """Return the counts of the queues' newest minutes that the daemon's readings did not show. While CloudWatch
+        does not answer for a queue, its last result stays valid for up to an hour.
         """
         at = max((minute.at for minute in minutes.values()), default=None)
         if at is None or (self.stored.unseen is not None and at < self.stored.unseen.at):
             return self.stored.unseen
-        numbered = [(number, minutes.get(queue.name)) for number, queue in enumerate(self._service.queues)]
-        newest = [(number, each) for number, each in numbered if each is not None and at - each.at < SAME_MINUTE_S]
-        unseen = [each for number, each in newest if self._is_unseen(number, each, at)]
+        unseen = self._unseen_minutes(minutes, at)
         self.stored.unseen = Unseen(
             sum(map(_moved_at_least, unseen)),
             sum(_count(each.deleted) for each in unseen),
@@ -227,6 +229,17 @@ class _QueueReader(Reader):
             compared=self.stored.history.shown(0, at - MINUTE_S - BEFORE_S, at) is not None,
         )
         return self.stored.unseen
+
+    def _unseen_minutes(self, minutes: dict[str, QueueMinute], at: Instant) -> list[QueueMinute]:
+        """Return the newest minute of each queue whose messages the readings did not show."""
+        stored = self.stored.unseen_minutes
+        for number, queue in enumerate(self._service.queues):
+            minute = minutes.get(queue.name)
+            if minute is not None and self._is_unseen(number, minute, minute.at):
+                stored[queue.name] = minute
+            elif minute is not None or (queue.name in stored and at - stored[queue.name].at > CONTRADICTED_S):
+                stored.pop(queue.name, None)
+        return list(stored.values())
 
     def _is_unseen(self, number: int, minute: QueueMinute, at: Instant) -> bool:
         """Whether the daemon's readings showed at most a tenth of the minute's messages, now or within the last hour.

@@ -42,12 +42,15 @@ class CountedMinutes:
 
 @dataclass
 class Cloud(FakePorts):
-    """Fakes with counts and minutes by queue name. CloudWatch fails from `silent_from_s` on."""
+    """Fakes with counts and minutes by queue name. CloudWatch fails from `silent_from_s` on, for the queue `silent`
+    (None: for all).
+    """
 
     depths: dict[str, Counts] = field(default_factory=dict)
     counted: dict[str, CountedMinutes] = field(default_factory=dict)
     silent_from_s: float = float("inf")
     silence: str = "unavailable"
+    silent: str | None = None
 
     async def backlog(self, queue: QueueRef) -> Backlog | Missing:
         counts = self.depths.get(queue.name)
@@ -55,7 +58,8 @@ class Cloud(FakePorts):
         return Backlog(visible, in_flight, 0, now())
 
     async def minute(self, queue: QueueRef) -> QueueMinute | Missing:
-        if queue.name not in self.counted or now() - 1000.0 >= self.silent_from_s:
+        is_silent = self.silent in {None, queue.name} and now() - 1000.0 >= self.silent_from_s
+        if queue.name not in self.counted or is_silent:
             return Missing("CloudWatch does not answer", self.silence)
         return self.counted[queue.name].newest()
 
@@ -132,6 +136,17 @@ def test_an_outage_of_cloudwatch_does_not_cancel_its_last_counts(kind: str) -> N
     world.counted["orders"] = CountedMinutes(600, 600, 600)
     assert played(world, 3600) == [1]
     assert played(world, 2 * 3600)[-1] == 0
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "denied", "throttled", "no_data"])
+def test_the_minutes_of_one_queue_do_not_cancel_the_last_counts_of_another(kind: str) -> None:
+    """CloudWatch answers for `orders`, which is empty, and no longer for `mails`, which was busy."""
+    world = Cloud(desired=6, silent_from_s=400.0, silence=kind, silent="mails")
+    world.depths = {"orders": lambda at: (0, int(at < 5)), "mails": lambda at: (0, int(at < 5))}
+    world.counted = {"orders": CountedMinutes(), "mails": CountedMinutes(600, 600, 600)}
+    queues = (QueuePolicy("orders", 60.0), QueuePolicy("mails", 60.0))
+    assert 0 not in played(world, 3600, queues=queues)
+    assert played(world, 2 * 3600, queues=queues)[-1] == 0
 
 
 def test_a_reload_does_not_cancel_the_last_counts_of_cloudwatch() -> None:

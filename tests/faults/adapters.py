@@ -23,8 +23,10 @@ from autoscaler.aws.connection import connect
 from autoscaler.control.background import Background
 from autoscaler.core.model import Measurement, Missing
 from autoscaler.ports import MetricRequest, Ports, ServiceRef
+from tests.fakeaws.answers import ecs
 from tests.fakeaws.asks import Ask, Operation
 from tests.fakeaws.aws import FakeAws
+from tests.fakeaws.cbor import Stamp
 from tests.fakeaws.replies import FakeRefusal, FakeReply
 from tests.fakeaws.roles import ACCOUNT
 from tests.fakeaws.routing import addressed
@@ -319,7 +321,9 @@ class _Exchange:
             if self._operation.name == "DescribeServices" and key in self._subjects:
                 shown = region.fleet(key, now, faults)
                 counts = {"desiredCount": shown.desired, "runningCount": shown.running, "pendingCount": shown.pending}
-                fleet.extra, self._shown[key] = counts, shown
+                primary, *others = ecs._deployments(fleet, now)
+                primary["updatedAt"] = Stamp(shown.revision.updated or 0.0)
+                fleet.extra, self._shown[key] = {**counts, "deployments": [primary, *others]}, shown
         if self._operation.name == "GetQueueAttributes":
             name = self._subjects[0]
             self._shown[name] = region.counts(name, now, self._sim.active.of(name, now))

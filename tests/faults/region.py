@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from autoscaler.core.model import Deployment, Fleet, PastCounts, PastMinute
+from autoscaler.core.model import Deployment, Fleet, PastCounts, PastMinute, Revision
 from autoscaler.ports import QueueMinute
 from tests.fakeaws.world.queues import FakeCounts
 from tests.fakeaws.world.services import FakeService
@@ -37,6 +37,10 @@ class CloudService:
 
     def desired_at(self, then: float) -> int:
         return next((tasks for at, tasks in reversed(self.desired_steps) if at <= then), self.desired_steps[0][1])
+
+    def changed_at(self, then: float) -> float:
+        """Return when the count that was in force then was set: ECS updates the deployment at that time."""
+        return next((at for at, _ in reversed(self.desired_steps) if at <= then), self.created)
 
 
 @dataclass(slots=True)
@@ -84,11 +88,11 @@ class CloudRegion:
         service = self.services[key]
         service.truth.settle(now)
         fleet = service.truth.fleet
-        running, pending, desired = fleet.running(now), fleet.pending(now), fleet.desired
+        running, pending, desired, shown_at = fleet.running(now), fleet.pending(now), fleet.desired, now
         for fault in faults:
             if fault.kind in STALE and now - fault.number >= service.created:
                 desired, running = service.desired_at(now - fault.number), fleet.running_at(now - fault.number)
-                pending = max(0, desired - running)
+                pending, shown_at = max(0, desired - running), now - fault.number
         return Fleet(
             desired,
             running,
@@ -96,7 +100,8 @@ class CloudRegion:
             now,
             deployment=None if fleet.rollout is None else Deployment(fleet.rollout.began),
             pause_tag=service.tags.get("autoscaler:paused"),
-            identity=f"{key}@{service.created:g}",
+            identity=f"{key}@{service.created:.3f}",
+            revision=Revision(max(fleet.deployed, service.created), service.changed_at(shown_at)),
         )
 
     def protected(self, key: str, now: float) -> int:

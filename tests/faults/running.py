@@ -441,6 +441,7 @@ def _crash(sim: Simulation, fault: DrawnFault) -> None:
 
 def _freeze(sim: Simulation, fault: DrawnFault) -> None:
     sim.loop.jump(fault.lasts_s)
+    sim.recovery.since_up = sim.loop.time()
 
 
 def _clock(sim: Simulation, fault: DrawnFault) -> None:
