@@ -7,7 +7,7 @@ each service, each service is validated alone, and then all services are validat
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import NamedTuple
@@ -296,7 +296,7 @@ def find(environ: Mapping[str, str], last: Stated | None = None) -> LoadedSettin
         reads,
         flat,
         whole,
-        tuple(dict.fromkeys(problems)),
+        tuple(dict.fromkeys(_with_empty(problems, variables.empty))),
         tuple(named),
         home,
         stated=stated(whole, last or {}),
@@ -305,6 +305,13 @@ def find(environ: Mapping[str, str], last: Stated | None = None) -> LoadedSettin
         content=inner.content,
         empty_variables=tuple(variables.empty),
     )
+
+
+def _with_empty(problems: Iterable[Problem], empty: Collection[str]) -> Iterator[Problem]:
+    """Yield the problems; that of an empty variable says so, because the operator sees it in the task definition."""
+    for each in problems:
+        is_empty = each.where in empty
+        yield replace(each, what=f"{each.what}; the variable is empty, which counts as not set") if is_empty else each
 
 
 def _config_file(outer: Layer) -> str | None:

@@ -83,6 +83,8 @@ def test_a_required_setting_with_an_empty_variable_is_missing() -> None:
     found = problems(flat(CLUSTER="", QUEUES=""))
     assert "this setting is required" in found["AUTOSCALER_CLUSTER"]
     assert "no signal is configured" in found["AUTOSCALER_QUEUES"]
+    assert all(text.endswith("; the variable is empty, which counts as not set") for text in found.values())
+    assert "is empty" not in problems({"AUTOSCALER_SERVICE": "orders"})["AUTOSCALER_CLUSTER"]
 
 
 def test_an_empty_variable_with_an_unknown_name_is_still_an_error() -> None:
