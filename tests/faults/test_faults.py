@@ -27,6 +27,12 @@ DIGEST = (
 REGRESSIONS = [
     (124, "", "L9", "tasks that started as a CloudWatch minute began stopped the scale-out for 15 minutes"),
     (1, "60:poison:s0:700:0 100:burst:s0:0:300 500:burst:s0:0:300", "S16", "no_progress lapsed for a poll each minute"),
+    (
+        5077,
+        "33:expired:*:112:0 235:minutes_unavailable:q7b:169:0",
+        "S15",
+        "a queue's minute cancelled what another queue's minute showed",
+    ),
 ]
 """Seeds and faults that found a bug of the product, with the guarantee."""
 
