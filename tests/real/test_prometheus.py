@@ -90,7 +90,7 @@ def test_a_change_is_annotated_and_there_is_no_drift(answers: PrometheusAnswers)
 
 
 def test_every_rule_can_be_evaluated(answers: PrometheusAnswers) -> None:
-    assert len(answers.rules) == 18
+    assert len(answers.rules) == 19
     assert {rule["health"] for rule in answers.rules} == {"ok"}, answers.rules
 
 
