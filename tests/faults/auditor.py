@@ -313,7 +313,7 @@ class Auditor:
         removed = sum(tasks for _, tasks in self.removals)
         times = [now - CAP_WINDOW_S - SETTLED_S, *(at for one in self.ledgers.values() for at, _ in one.desired)]
         lately = [at for at in times if at >= now - CAP_WINDOW_S - SETTLED_S]
-        most = max(sum(one.desired_at(at) for one in self.ledgers.values()) for at in lately)
+        most = max(sum(one.highest_until(at) for one in self.ledgers.values()) for at in lately)
         return removed, -int(-CAP_RATIO * most // 1), most
 
     def found(self, guarantee: str, service: str, now: float, text: str) -> None:
