@@ -21,8 +21,9 @@ def new_violations(run: DrawnRun) -> list[Violation]:
     return [each for each in checked(run).violations if known(each, run) is None]
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+@pytest.mark.parametrize("bug", BUGS[::2], ids=lambda bug: bug.name)
 def test_the_bug_is_caught(bug: PlantedBug) -> None:
+    """Every second bug, because CI has ten minutes; `python -m tests.faults --catch` runs all."""
     catch = CAUGHT[bug.name]
     run = run_of(bug, catch.seed)
     with planted(bug):
@@ -31,7 +32,7 @@ def test_the_bug_is_caught(bug: PlantedBug) -> None:
     assert catch.guarantee in bug.caught
 
 
-WITHOUT = sorted({(catch.seed, bug.faults) for bug in BUGS if not bug.crashes for catch in [CAUGHT[bug.name]]})
+WITHOUT = sorted({(catch.seed, bug.faults) for bug in BUGS[::2] if not bug.crashes for catch in [CAUGHT[bug.name]]})
 
 
 @pytest.mark.parametrize(("seed", "faults"), WITHOUT)
