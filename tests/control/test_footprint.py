@@ -50,4 +50,4 @@ def test_a_service_with_a_history_loads_numpy() -> None:
 @pytest.mark.parametrize(("look_ahead", "most_kib"), [(False, 24.0), (True, 41.0)])
 def test_the_memory_of_a_service_is_bounded(look_ahead: bool, most_kib: float) -> None:
     """Half an hour with everything enabled, stored readings included. A week of minutes takes 10 KiB of it."""
-    assert kib_per_service(look_ahead=look_ahead, services=12) < most_kib
+    assert kib_per_service(look_ahead=look_ahead, services=6) < most_kib
