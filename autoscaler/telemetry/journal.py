@@ -168,10 +168,12 @@ _NUMBER = re.compile(r"(?<![\w.,-])[0-9][0-9,]*(?:\.[0-9]+)?")
 
 
 class NoticeForm(NamedTuple):
-    """A notice without its numbers. `place`: its number among the notices of one poll that are otherwise the same."""
+    """A notice without its numbers. `words`: the parts of its text between them. `place`: its number among the notices
+    of one poll that are otherwise the same.
+    """
 
     kind: str
-    words: str
+    words: tuple[str, ...]
     place: int
 
 
@@ -202,9 +204,9 @@ class LoggedNotices:
 
 
 def _with_forms(notices: Iterable[Missing]) -> Iterator[tuple[NoticeForm, Missing]]:
-    places = Counter[tuple[str, str]]()
+    places = Counter[tuple[str, tuple[str, ...]]]()
     for notice in notices:
-        words = _NUMBER.sub("#", _ID.sub("", notice.reason))
+        words = tuple(_NUMBER.split(_ID.sub("", notice.reason)))
         yield NoticeForm(notice.kind, words, places[notice.kind, words]), notice
         places[notice.kind, words] += 1
 
