@@ -127,10 +127,15 @@ class HttpConnection:
         self.abort = _nothing
 
     @property
+    def has_request(self) -> bool:
+        """Whether a request is being answered."""
+        return self.stage in {Stage.BUSY, Stage.STALLED}
+
+    @property
     def is_in_use(self) -> bool:
         """Whether a request is being answered, and the client reads the response."""
-        is_stalled = asyncio.get_running_loop().time() - self._since > STALLED_S
-        return self.stage is Stage.BUSY or (self.stage is Stage.STALLED and not is_stalled)
+        is_stalled = self.stage is Stage.STALLED and asyncio.get_running_loop().time() - self._since > STALLED_S
+        return self.has_request and not is_stalled
 
     def become(self, stage: Stage) -> None:
         """Begin this stage now."""

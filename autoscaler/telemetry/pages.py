@@ -70,17 +70,18 @@ class Page(NamedTuple):
         """Yield the body, compressed or not, in pieces."""
         view = memoryview(self.packed)
         if packed:
-            yield from _cut(view, PIECE_BYTES)
+            yield from cut(view, PIECE_BYTES)
             return
         unpacking = zlib.decompressobj(wbits=GZIP)
-        for part in _cut(view, PACKED_BYTES):
+        for part in cut(view, PACKED_BYTES):
             piece = unpacking.decompress(part, PIECE_BYTES)
             while piece:
                 yield piece
                 piece = unpacking.decompress(unpacking.unconsumed_tail, PIECE_BYTES)
 
 
-def _cut(view: memoryview, size: int) -> Iterator[memoryview]:
+def cut(view: memoryview, size: int) -> Iterator[memoryview]:
+    """Yield the bytes in parts of this size. The last one can be smaller."""
     return (view[begin : begin + size] for begin in range(0, len(view), size))
 
 

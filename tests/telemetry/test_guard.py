@@ -155,7 +155,7 @@ async def test_a_burst_of_requests_is_begun_a_few_at_a_time_and_health_checks_do
 
 
 async def test_a_connection_whose_client_does_not_read_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "STALLED_S", 0.05)
+    monkeypatch.setattr(guard, "UNREAD_S", 0.05)
     connections, inner, transport = OpenConnections(ConnectionLimits()), _Recorder(), _Transport()
     protocol = guard.Guard(lambda: inner, {}).protocol(admitted(connections))
     assert isinstance(protocol, guard.Guarded)
