@@ -50,7 +50,7 @@ USER = b"Authorization: Basic " + b64encode(f"ann:{PASSWORD}".encode()) + b"\r\n
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-# The clients. Each returns when its connection is of no more use; it then connects again.
+# The clients. Each returns when its connection is no longer useful, and then connects again.
 
 
 async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:

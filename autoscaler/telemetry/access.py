@@ -71,7 +71,7 @@ WRONG_S = 1.0
 """Seconds per wrong password of one address after these: at cost 10 an address uses at most 5 % of one core."""
 
 MOST_ADDRESSES = 1_024
-"""Addresses whose wrong passwords are counted. The one that was wrong longest ago is forgotten first."""
+"""Addresses whose wrong passwords are counted. The one whose last wrong password is oldest is removed first."""
 
 RETRY_S = 1.0
 """Seconds after which a client may try again if the queue of checks is full."""

@@ -1,8 +1,8 @@
 """Rendered responses of the HTTP interface: shared by all requests of one second, and sent in pieces.
 
 Rendering a thousand services takes up to 0.1 s of one core. In a thread, and one at a time, it delays neither polls nor
-health checks; because of the shared result, any number of clients costs one rendering a second. A client that reads
-slowly holds one piece in memory, and the compressed page, not a copy of the whole response.
+health checks; because of the shared result, any number of clients costs one rendering of a page a second. A client that
+reads slowly holds one piece in memory, and the compressed page, not a copy of the whole response.
 """
 
 from __future__ import annotations
