@@ -363,6 +363,8 @@ def main(arguments: list[str]) -> None:
             os.nice(10)
             raise_file_limit()
             uvloop.run(attack(name, int(port), secure == "1", int(clients)))
+        case [_, _, *names] if unknown := {*names} - {*BOTH, *SECURE}:
+            raise SystemExit(f"unknown: {', '.join(unknown)}. Kinds of clients: {', '.join({**BOTH, **SECURE})}")
         case [clients, seconds, *names]:
             uvloop.run(flooded(int(clients), float(seconds), names))
         case _:

@@ -91,6 +91,7 @@ class Acceptor:
                 self._loop.add_reader(listening, self._accept, listening)
 
     def _accept(self, listening: socket.socket) -> None:
+        # The reserved connections are few: more than these in one cycle would replace each other before they are read.
         for _ in range(min(ACCEPTED_AT_ONCE, self._connections.limits.reserved)):
             try:
                 accepted, address = listening.accept()
