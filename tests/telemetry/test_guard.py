@@ -176,6 +176,30 @@ async def test_a_connection_whose_client_does_not_read_is_aborted(monkeypatch: p
     assert not len(connections)
 
 
+async def test_the_next_request_begins_after_the_response_also_while_the_client_does_not_read_it() -> None:
+    inner, transport = _Recorder(), _Transport()
+    protocol = guard.Guard(lambda: inner, {}).protocol(admitted(OpenConnections(ConnectionLimits())))
+    assert isinstance(protocol, guard.Guarded)
+    protocol.connection_made(transport)
+    first, second, third = (b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(3))
+
+    async def receive(data: bytes) -> None:
+        protocol.get_buffer(-1)[: len(data)] = data
+        protocol.buffer_updated(len(data))
+        await asyncio.sleep(0)
+
+    await receive(first + second[:10])
+    protocol.pause_writing()
+    assert not transport.is_reading()
+    await receive(second[10:] + third)
+    assert inner.received == [first]
+    for number in (2, 3):
+        protocol.response_sent()
+        await asyncio.sleep(0)  # takes the next request
+        await asyncio.sleep(0)  # begins it
+        assert inner.received == [first, second, third][:number]
+
+
 def admitted(connections: OpenConnections) -> HttpConnection:
     one = connections.admit("127.0.0.1")
     assert one is not None
@@ -185,6 +209,10 @@ def admitted(connections: OpenConnections) -> HttpConnection:
 class _Recorder(asyncio.Protocol):
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.received: list[bytes] = []
+
+    def data_received(self, data: bytes) -> None:
+        self.received.append(data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.calls.append("made")
@@ -203,8 +231,21 @@ class _Transport(asyncio.Transport):
     def __init__(self, peer: str = "127.0.0.1") -> None:
         super().__init__({"peername": (peer, 1)})
         self.ended = asyncio.Event()
+        self._is_reading = True
 
     def close(self) -> None: ...
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def is_reading(self) -> bool:
+        return self._is_reading
+
+    def pause_reading(self) -> None:
+        self._is_reading = False
+
+    def resume_reading(self) -> None:
+        self._is_reading = True
 
     @property
     def aborted(self) -> bool:
