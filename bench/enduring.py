@@ -26,8 +26,10 @@ from bench.fleet import TwoProcesses, stage
 from bench.scenarios import LAG, POLLS, changing, employ, percentile
 
 DAMAGED_RATIO = 0.1
-"""The share of the requests with a fault. An outage of `OUTAGE_S` each `OUTAGE_EVERY_S` refuses all of them."""
+"""The share of the requests with a fault."""
+
 OUTAGE_S, OUTAGE_EVERY_S = 20.0, 300.0
+"""An outage refuses all requests. It begins in the middle of each period, so a run of three minutes has one."""
 
 HANGS_FOR_S = 30.0
 """Longer than the daemon's time limit of a call."""
@@ -100,6 +102,7 @@ class FaultProxy:
 
     def __init__(self, url: str, seed: int) -> None:
         self._url, self._random = url, Random(seed)
+        self._began = asyncio.get_running_loop().time()
         self.damaged = Counter[str]()
 
     @asynccontextmanager
@@ -117,7 +120,8 @@ class FaultProxy:
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
 
     async def _answer(self, http: aiohttp.ClientSession, request: web.Request) -> web.StreamResponse:
-        if asyncio.get_running_loop().time() % OUTAGE_EVERY_S < OUTAGE_S:
+        into_s = (asyncio.get_running_loop().time() - self._began) % OUTAGE_EVERY_S
+        if 0.0 <= into_s - OUTAGE_EVERY_S / 2 < OUTAGE_S:
             return await self._damage(unavailable, request, Answer(503, {}, b""))
         body = await request.read()
         async with http.request(

@@ -50,7 +50,7 @@ USER = b"Authorization: Basic " + b64encode(f"ann:{PASSWORD}".encode()) + b"\r\n
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-# The clients. Each returns when its connection is of no more use; it then connects again.
+# The clients. Each returns when its connection is no longer useful, and then connects again.
 
 
 async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -363,6 +363,8 @@ def main(arguments: list[str]) -> None:
             os.nice(10)
             raise_file_limit()
             uvloop.run(attack(name, int(port), secure == "1", int(clients)))
+        case [_, _, *names] if unknown := {*names} - {*BOTH, *SECURE}:
+            raise SystemExit(f"unknown: {', '.join(unknown)}. Kinds of clients: {', '.join({**BOTH, **SECURE})}")
         case [clients, seconds, *names]:
             uvloop.run(flooded(int(clients), float(seconds), names))
         case _:

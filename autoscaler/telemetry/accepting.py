@@ -1,7 +1,7 @@
 """Accept the connections of the HTTP interface, and begin their TLS handshakes, a few at a time.
 
-A client without a complete TLS greeting costs a socket and a timer: nothing is computed for it. The event loop's own
-server would create the TLS connection at once, of 110 KB, and report nothing about it before the handshake has ended.
+A client without a complete TLS greeting (ClientHello) costs a socket and a timer: nothing is computed for it. The
+server of asyncio would create a TLS connection of 110 KB at once, and report nothing before the handshake has ended.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ BACKLOG = 1_024
 """Connections that wait in the kernel. Above that the kernel drops them, and a client repeats its attempt after 1 s."""
 
 ACCEPTED_AT_ONCE = 16
-"""Connections that are accepted in one cycle of the event loop: about 2 ms. With 224 of them, a new one is kept for 14
-cycles, however many clients connect. A request that was sent at once is read after about four.
+"""Connections that are accepted in one cycle of the event loop: about 2 ms. However many clients connect, a new one of
+the 224 ordinary connections stays for 14 cycles. A request that was sent immediately is read after about four.
 """
 
 STARTED_AT_ONCE = 4
@@ -91,6 +91,7 @@ class Acceptor:
                 self._loop.add_reader(listening, self._accept, listening)
 
     def _accept(self, listening: socket.socket) -> None:
+        # The reserved connections are few: more than these in one cycle would replace each other before they are read.
         for _ in range(min(ACCEPTED_AT_ONCE, self._connections.limits.reserved)):
             try:
                 accepted, address = listening.accept()
@@ -189,8 +190,8 @@ class Progress(Enum):
 
 
 class Greeting:
-    """The first record of a TLS client. Until it is complete, it stays in the kernel, and nothing is computed for it: a
-    handshake takes 110 KB, a socket none.
+    """The first record of a TLS client, its ClientHello. Until it is complete, it stays in the kernel, and nothing is
+    computed for it: a handshake takes 110 KB, a socket none.
     """
 
     RECORD, HANDSHAKE_TYPE = 5, 22

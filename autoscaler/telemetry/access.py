@@ -55,8 +55,6 @@ def _import(name: str) -> None:
         ) from error
 
 
-UNPROTECTED = HEALTH
-
 MOST_CHECKS = 16
 """Passwords that wait for a check, including the one that is checked. Each takes 0.05 s at cost 10, 0.2 s at 12."""
 
@@ -73,7 +71,7 @@ WRONG_S = 1.0
 """Seconds per wrong password of one address after these: at cost 10 an address uses at most 5 % of one core."""
 
 MOST_ADDRESSES = 1_024
-"""Addresses whose wrong passwords are counted. The one that was wrong longest ago is forgotten first."""
+"""Addresses whose wrong passwords are counted. The one whose last wrong password is oldest is removed first."""
 
 RETRY_S = 1.0
 """Seconds after which a client may try again if the queue of checks is full."""
@@ -132,7 +130,7 @@ class Access:
 
         A user whose password was verified before is not delayed by any number of other checks. `address`: the client.
         """
-        if not self._users or path == UNPROTECTED:
+        if not self._users or path == HEALTH:
             return None
         credentials = _credentials(authorization)
         if credentials is None:

@@ -20,7 +20,7 @@ from autoscaler.telemetry.http_connections import Deadline, HttpConnection, Stag
 HEALTH = "/healthz"
 """The path of the health check."""
 
-STALLED_S = 10.0
+UNREAD_S = 10.0
 """Seconds that the client may read nothing after the write buffers are full."""
 
 REQUESTS_AT_ONCE = 4
@@ -101,12 +101,11 @@ class Guarded(asyncio.BufferedProtocol):
         self._inner = inner
         self._guard = guard
         self.connection = connection
-        self._write_deadline = Deadline(STALLED_S)
+        self._write_deadline = Deadline(UNREAD_S)
         self._close_deadline = Deadline(LINGER_S)
         self._buffer = memoryview(b"")
         self._head = Head()
         self._held = b""
-        self._is_busy = False
         self._is_lost = False
         self._discards = False
         self._discarded = 0
@@ -120,7 +119,6 @@ class Guarded(asyncio.BufferedProtocol):
 
     def response_sent(self) -> None:
         """The request is answered. The next one may follow."""
-        self._is_busy = False
         self.connection.become(Stage.IDLE)
         if self._held:
             asyncio.get_running_loop().call_soon(self._resume)
@@ -135,7 +133,7 @@ class Guarded(asyncio.BufferedProtocol):
         self._take(bytes(self._buffer[:nbytes]))
 
     def _resume(self) -> None:
-        if self._is_lost or self._is_busy:
+        if self._is_lost or self.connection.has_request:
             return
         held, self._held = self._held, b""
         self._transport.resume_reading()
@@ -147,7 +145,7 @@ class Guarded(asyncio.BufferedProtocol):
         if self._discards:
             self._discard(len(data))
             return
-        if self._is_busy:
+        if self.connection.has_request:
             self._hold(data)
             return
         self.connection.expect_head()
@@ -164,7 +162,7 @@ class Guarded(asyncio.BufferedProtocol):
             self._refuse(FULL, len(rest))
             return
         self.connection.become(Stage.BUSY)
-        self._is_busy, self._discards = True, has_body
+        self._discards = has_body
         if has_body:
             self._discard(len(rest))
         elif rest:

@@ -21,11 +21,11 @@ MOST_CONNECTIONS = 256
 """Open connections, at 1,024 file descriptors or more: with TLS they use about 30 MB."""
 
 FILES_PER_CONNECTION = 4
-"""With fewer file descriptors, each fourth one is for a client. The others are for AWS: 50 connections per client of
+"""With fewer file descriptors, a quarter of them are for clients. The others are for AWS: 50 connections per client of
 the SDK, and one client per throttle category and Region."""
 
 HEAD_S = 10.0
-"""Seconds for a request head, from its first byte. The first one, and a TLS handshake: from the connect."""
+"""Seconds for a request head, from its first byte. For the first head, with the TLS handshake: from the accept."""
 
 STALLED_S = 1.0
 """Seconds without reading after which a connection can make room for a new one. A slow client reads more often."""
@@ -39,7 +39,7 @@ class ConnectionLimits:
 
     @property
     def reserved(self) -> int:
-        """Connections for health checks, in addition to the others: this number for loopback, and for other peers."""
+        """Connections that are reserved for health checks from loopback, and as many for those from other peers."""
         return max(1, self.most // 16)
 
     @property
@@ -58,8 +58,8 @@ class ConnectionLimits:
 
 
 def raise_file_limit() -> None:
-    """Permit the process as many file descriptors as the system allows it: the usual 1,024 are a default for programs
-    that use `select`.
+    """Raise the soft limit of file descriptors to the hard limit. The usual soft limit of 1,024 is for programs that
+    use `select`.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
@@ -127,10 +127,15 @@ class HttpConnection:
         self.abort = _nothing
 
     @property
+    def has_request(self) -> bool:
+        """Whether a request is being answered."""
+        return self.stage in {Stage.BUSY, Stage.STALLED}
+
+    @property
     def is_in_use(self) -> bool:
         """Whether a request is being answered, and the client reads the response."""
-        is_stalled = asyncio.get_running_loop().time() - self._since > STALLED_S
-        return self.stage is Stage.BUSY or (self.stage is Stage.STALLED and not is_stalled)
+        is_stalled = self.stage is Stage.STALLED and asyncio.get_running_loop().time() - self._since > STALLED_S
+        return self.has_request and not is_stalled
 
     def become(self, stage: Stage) -> None:
         """Begin this stage now."""
@@ -199,8 +204,8 @@ class OpenConnections:
 
 
 def _drop_one(among: Sequence[HttpConnection]) -> bool:
-    """Drop the connection that is missed least, and return whether there is one: of the client with the most
-    connections, a refused one, then an idle or stalled one, then one without a request; of these, the oldest.
+    """Drop the least useful connection, and return whether there is one: of the client with the most connections, a
+    refused one, then an idle or stalled one, then one without a request; of these, the oldest.
 
     A client whose idle connection is closed connects again. Connections without a request would otherwise make room for
     each other: next to 200 idle ones, a new one would be dropped before its request arrives.

@@ -31,7 +31,7 @@ STOP_S = 0.5
 """Time to write the queued lines when the daemon stops. With the grace time of the last poll, it ends within 5 s."""
 
 CRASH_S = 5.0
-"""The same after a crash, also for the traceback: then no deadline applies, and the lines explain the crash."""
+"""The same after a crash, and for the traceback. Longer: the lines explain the crash, and no stop timeout runs."""
 
 WARN_S = 60.0
 """Seconds until standard error gets another line about lines that cannot be written."""
@@ -191,7 +191,7 @@ class LogWriter:
     def _put(self, line: bytes) -> str:
         """Write all bytes, and block if necessary. Return the error, or an empty text.
 
-        A line that ends within is ended before the next one, which would otherwise be part of it.
+        After a line that was written in part, a line break comes first: otherwise the next line would continue it.
         """
         rest = memoryview(b"\n" + line if self._is_torn else line)
         whole = len(rest)

@@ -1,8 +1,8 @@
 """Rendered responses of the HTTP interface: shared by all requests of one second, and sent in pieces.
 
 Rendering a thousand services takes up to 0.1 s of one core. In a thread, and one at a time, it delays neither polls nor
-health checks; because of the shared result, any number of clients costs one rendering a second. A client that reads
-slowly holds one piece in memory, and the compressed page, not a copy of the whole response.
+health checks; because of the shared result, any number of clients costs one rendering of a page a second. A client that
+reads slowly holds one piece in memory, and the compressed page, not a copy of the whole response.
 """
 
 from __future__ import annotations
@@ -70,17 +70,18 @@ class Page(NamedTuple):
         """Yield the body, compressed or not, in pieces."""
         view = memoryview(self.packed)
         if packed:
-            yield from _cut(view, PIECE_BYTES)
+            yield from cut(view, PIECE_BYTES)
             return
         unpacking = zlib.decompressobj(wbits=GZIP)
-        for part in _cut(view, PACKED_BYTES):
+        for part in cut(view, PACKED_BYTES):
             piece = unpacking.decompress(part, PIECE_BYTES)
             while piece:
                 yield piece
                 piece = unpacking.decompress(unpacking.unconsumed_tail, PIECE_BYTES)
 
 
-def _cut(view: memoryview, size: int) -> Iterator[memoryview]:
+def cut(view: memoryview, size: int) -> Iterator[memoryview]:
+    """Yield the bytes in parts of this size. The last one can be smaller."""
     return (view[begin : begin + size] for begin in range(0, len(view), size))
 
 

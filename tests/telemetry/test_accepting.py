@@ -244,43 +244,32 @@ async def test_closing_the_acceptor_closes_silent_and_half_open_connections(
         one.close()
 
 
-class _WithoutFiles(socket.socket):
-    """A listening socket for which the process has no file descriptor, the first times."""
-
-    refused = 0
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        if self.refused < 3:
-            self.refused += 1
-            raise OSError(errno.EMFILE, "Too many open files")
-        return super().accept()
-
-
-@on_both_loops
-async def test_without_a_file_descriptor_accepting_pauses_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accepting, "PAUSE_S", 0.05)
-    listening = _WithoutFiles()
-    listening.setblocking(False)
-    listening.bind((LOOPBACK, 0))
-    listening.listen()
-    async with accepted(sockets=[listening]) as (port, _):
-        begun = asyncio.get_running_loop().time()
-        assert await echoed(port, None)
-        assert asyncio.get_running_loop().time() - begun >= 3 * 0.05, "it does not try again at once"
-    assert listening.refused == 3
-
-
 class _Failing(socket.socket):
-    """Accepting reports an error three times."""
+    """A listening socket. Accepting reports the error `code` three times."""
 
-    code = 0
-    failed = 0
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.code, self.failed = code, 0
+        self.setblocking(False)
+        self.bind((LOOPBACK, 0))
+        self.listen()
 
     def accept(self) -> tuple[socket.socket, Any]:
         if self.failed < 3:
             self.failed += 1
             raise OSError(self.code, os.strerror(self.code))
         return super().accept()
+
+
+@on_both_loops
+async def test_without_a_file_descriptor_accepting_pauses_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accepting, "PAUSE_S", 0.05)
+    listening = _Failing(errno.EMFILE)
+    async with accepted(sockets=[listening]) as (port, _):
+        begun = asyncio.get_running_loop().time()
+        assert await echoed(port, None)
+        assert asyncio.get_running_loop().time() - begun >= 3 * 0.05, "it does not try again at once"
+    assert listening.failed == 3
 
 
 @pytest.mark.parametrize("code", ["ENETDOWN", "EPROTO", "EHOSTUNREACH", "EPERM", "ETIMEDOUT", "ENOBUFS", "EINVAL"])
@@ -293,13 +282,9 @@ async def test_an_error_of_a_connection_is_not_an_error_of_the_server(
     monkeypatch.setattr(accepting, "logger", lambda _: logged)
     errors: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
-    with _Failing() as listening:
-        listening.code = getattr(errno, code)
-        listening.setblocking(False)
-        listening.bind((LOOPBACK, 0))
-        listening.listen()
-        async with accepted(sockets=[listening]) as (port, _):
-            assert await echoed(port, None)
+    listening = _Failing(getattr(errno, code))
+    async with accepted(sockets=[listening]) as (port, _):
+        assert await echoed(port, None)
     assert listening.failed == 3
     assert errors == []
     is_of_process = code in {"ENOBUFS", "EINVAL"}

@@ -105,7 +105,7 @@ async def test_a_connection_that_sends_its_head_too_slowly_is_aborted(monkeypatc
 
 
 async def test_a_connection_with_an_incomplete_second_request_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_connections, "HEAD_S", 0.05)
+    monkeypatch.setattr(http_connections, "HEAD_S", 0.5)
     async with connection() as (reader, writer):
         writer.write(REQUEST)
         await reader.readuntil(b"}\n")
@@ -116,13 +116,13 @@ async def test_a_connection_with_an_incomplete_second_request_is_aborted(monkeyp
 async def test_the_head_timeout_does_not_close_a_connection_that_is_idle_between_requests(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http_connections, "HEAD_S", 0.05)
+    monkeypatch.setattr(http_connections, "HEAD_S", 0.5)
     async with connection() as (reader, writer):
-        for _ in range(2):
+        for idle_s in (0.6, 0.0):
             writer.write(REQUEST)
             assert await status(reader) == b"200"
             await reader.readuntil(b"}\n")
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(idle_s)
 
 
 async def test_a_health_check_is_answered_when_silent_connections_reach_the_limit() -> None:
@@ -155,7 +155,7 @@ async def test_a_burst_of_requests_is_begun_a_few_at_a_time_and_health_checks_do
 
 
 async def test_a_connection_whose_client_does_not_read_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "STALLED_S", 0.05)
+    monkeypatch.setattr(guard, "UNREAD_S", 0.05)
     connections, inner, transport = OpenConnections(ConnectionLimits()), _Recorder(), _Transport()
     protocol = guard.Guard(lambda: inner, {}).protocol(admitted(connections))
     assert isinstance(protocol, guard.Guarded)
@@ -176,6 +176,30 @@ async def test_a_connection_whose_client_does_not_read_is_aborted(monkeypatch: p
     assert not len(connections)
 
 
+async def test_the_next_request_begins_after_the_response_also_while_the_client_does_not_read_it() -> None:
+    inner, transport = _Recorder(), _Transport()
+    protocol = guard.Guard(lambda: inner, {}).protocol(admitted(OpenConnections(ConnectionLimits())))
+    assert isinstance(protocol, guard.Guarded)
+    protocol.connection_made(transport)
+    first, second, third = (b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(3))
+
+    async def receive(data: bytes) -> None:
+        protocol.get_buffer(-1)[: len(data)] = data
+        protocol.buffer_updated(len(data))
+        await asyncio.sleep(0)
+
+    await receive(first + second[:10])
+    protocol.pause_writing()
+    assert not transport.is_reading()
+    await receive(second[10:] + third)
+    assert inner.received == [first]
+    for number in (2, 3):
+        protocol.response_sent()
+        await asyncio.sleep(0)  # takes the next request
+        await asyncio.sleep(0)  # begins it
+        assert inner.received == [first, second, third][:number]
+
+
 def admitted(connections: OpenConnections) -> HttpConnection:
     one = connections.admit("127.0.0.1")
     assert one is not None
@@ -185,6 +209,10 @@ def admitted(connections: OpenConnections) -> HttpConnection:
 class _Recorder(asyncio.Protocol):
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.received: list[bytes] = []
+
+    def data_received(self, data: bytes) -> None:
+        self.received.append(data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.calls.append("made")
@@ -203,8 +231,21 @@ class _Transport(asyncio.Transport):
     def __init__(self, peer: str = "127.0.0.1") -> None:
         super().__init__({"peername": (peer, 1)})
         self.ended = asyncio.Event()
+        self._is_reading = True
 
     def close(self) -> None: ...
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def is_reading(self) -> bool:
+        return self._is_reading
+
+    def pause_reading(self) -> None:
+        self._is_reading = False
+
+    def resume_reading(self) -> None:
+        self._is_reading = True
 
     @property
     def aborted(self) -> bool:

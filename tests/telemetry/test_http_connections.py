@@ -22,6 +22,7 @@ from autoscaler.telemetry.http_connections import (
     is_loopback,
     limits_for,
 )
+from tests.virtual import run_virtually
 
 LIMITS = ConnectionLimits()
 REMOTE, LOCAL = "10.0.0.1", "127.0.0.1"
@@ -107,19 +108,20 @@ async def test_a_new_connection_is_kept_until_its_request_arrives_while_many_idl
     assert waiting.is_aborted
 
 
-async def test_a_client_that_does_not_read_makes_room_after_a_second_and_a_slow_one_does_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    connections = OpenConnections(ConnectionLimits(6))
-    slow, silent = (Client(connections, f"10.0.0.{number}", Stage.STALLED) for number in range(2))
-    busy = [Client(connections, f"10.0.1.{number}") for number in range(2)]
-    assert Client(connections, "10.0.2.1").is_for_health, "they have just stalled"
-    monkeypatch.setattr(http_connections, "STALLED_S", 0.05)
-    await asyncio.sleep(0.1)
-    for stage in (Stage.BUSY, Stage.STALLED):  # it has read something
-        _known(slow).become(stage)
-    assert not Client(connections, "10.0.2.2").is_for_health
-    assert [one.is_aborted for one in (slow, silent, *busy)] == [False, True, False, False]
+def test_a_client_that_does_not_read_makes_room_after_a_second_and_a_slow_one_does_not() -> None:
+    async def play() -> None:
+        connections = OpenConnections(ConnectionLimits(6))
+        slow, silent = (Client(connections, f"10.0.0.{number}", Stage.STALLED) for number in range(2))
+        busy = [Client(connections, f"10.0.1.{number}") for number in range(2)]
+        await asyncio.sleep(http_connections.STALLED_S)
+        assert Client(connections, "10.0.2.1").is_for_health, "they have just stalled"
+        await asyncio.sleep(0.01)
+        for stage in (Stage.BUSY, Stage.STALLED):  # it has read something
+            _known(slow).become(stage)
+        assert not Client(connections, "10.0.2.2").is_for_health
+        assert [one.is_aborted for one in (slow, silent, *busy)] == [False, True, False, False]
+
+    run_virtually(play())
 
 
 async def test_an_idle_connection_that_was_used_recently_makes_room_last() -> None:

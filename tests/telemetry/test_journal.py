@@ -244,14 +244,15 @@ def test_the_reminders_of_changing_targets_are_bounded() -> None:
     assert len(desk.journal._reminders["orders"]._logged) <= 60
 
 
-def test_with_thousands_of_services_a_thousand_holding_lines_are_logged_per_minute() -> None:
+@pytest.mark.parametrize("routine", [holding, shadowed])
+def test_with_thousands_of_services_a_thousand_routine_lines_are_logged_per_minute(routine: Callable[[], Poll]) -> None:
     desk = JournalDesk()
     services = [ServiceRef(f"s{number}", "prod", f"s{number}") for number in range(4000)]
     logged = list[int]()
     for _ in range(9):
         before = len(desk.lines.entries)
         for service in services:
-            desk.record(replace(holding(), service=service), 60 / len(services))
+            desk.record(replace(routine(), service=service), 60 / len(services))
         logged.append(len(desk.lines.entries) - before)
     assert logged[0] == len(services), "the first line of each service"
     assert sum(logged[1:]) <= 8 * 1000 * 1.01

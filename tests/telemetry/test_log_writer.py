@@ -58,6 +58,12 @@ def pipe() -> Iterator[Pipe]:
             os.close(fd)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a block waits for a slow machine. Tests of that limit set their own."""
+    monkeypatch.setattr(log_writer, "STOP_S", LIMIT_S)
+
+
 def gap_line(gap: LogGap) -> str:
     return f"lost {gap.lines} {gap.cause}\n"
 

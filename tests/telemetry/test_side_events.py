@@ -191,6 +191,13 @@ def test_other_words_another_kind_and_another_name_are_another_notice() -> None:
     assert len(texts(desk)) == 4
 
 
+def test_a_text_that_has_the_sign_of_a_number_is_another_notice() -> None:
+    desk = JournalDesk()
+    for text in ("item # was refused", "item 5 was refused", "item # was refused", "item 5 of # was refused"):
+        desk.record(noticed(risk(text)), REPEAT_S)
+    assert len(texts(desk)) == 4
+
+
 def test_notices_that_differ_only_in_a_number_are_each_logged_once() -> None:
     desk = JournalDesk()
     for number in range(3):

@@ -18,7 +18,7 @@ from autoscaler.telemetry.http_connections import client_of, is_loopback
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.page.detail import update
 from autoscaler.telemetry.page.rows import News
-from autoscaler.telemetry.pages import PIECE_BYTES
+from autoscaler.telemetry.pages import PIECE_BYTES, cut
 from autoscaler.telemetry.past import StatusHistory
 from autoscaler.telemetry.status_store import RecordedPoll, ServiceStatus, StatusStore
 
@@ -88,7 +88,7 @@ class Listeners:
             quiet_s += PACE_S
 
     def _encoded(self, news: News) -> bytes:
-        """Return the bytes of the event. All listeners that get the same one now share them."""
+        """Return the bytes of the event. All listeners of the same event share them."""
         if self._newest is None or self._newest[0] != news:
             self._newest = news, f"id: {news.id}\ndata: {news.data}\n\n".encode()
         return self._newest[1]
@@ -101,9 +101,8 @@ class Listeners:
 
 async def _write(response: web.StreamResponse, event: bytes) -> None:
     """Send the event in pieces: a client that does not read holds one of them."""
-    view = memoryview(event)
-    for begin in range(0, len(view), PIECE_BYTES):
-        await response.write(view[begin : begin + PIECE_BYTES])
+    for piece in cut(memoryview(event), PIECE_BYTES):
+        await response.write(piece)
 
 
 def _known(request: web.Request) -> str:
