@@ -134,6 +134,7 @@ class Caller:
             async with asyncio.timeout(self._call_timeout_s):
                 keys = keys or await self._own_keys(call)
                 generation = self._generation(call)
+                call = await self._clients.directed(call)
                 async with self._clients.slot(call):
                     body = await self._body(call, keys, parameters)
         except TimeoutError:
