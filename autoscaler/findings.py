@@ -86,10 +86,16 @@ def unread(subject: str, what: str, gap: Missing | AutoscalerError, *, needed: b
 
 
 def text_and_remedy(gap: Missing | AutoscalerError) -> tuple[str, str]:
-    """Split an error into text and remedy: the error texts of this project end with `; ` and the remedy."""
-    sentence = gap.reason if isinstance(gap, Missing) else str(gap)
+    """Split an error into text and remedy."""
+    return split(gap.reason if isinstance(gap, Missing) else str(gap))
+
+
+def split(sentence: str, default: str = DEFAULT_REMEDY) -> tuple[str, str]:
+    """Split a sentence into text and remedy: the sentences of this project end with `; ` and the remedy. `default`: the
+    remedy of a sentence without one.
+    """
     text, semicolon, remedy = sentence.rpartition("; ")
-    return (text, remedy) if semicolon else (sentence, DEFAULT_REMEDY)
+    return (text, remedy) if semicolon else (sentence, default)
 
 
 def code_of(findings: Iterable[Finding]) -> int:

@@ -347,8 +347,8 @@ class Journal(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """The ports of a loop. `clock` is monotonic, `wall` the time of day; both in seconds. `history` or `background`
-    None: no history is read, and there is no look-ahead. `renewals`: how often rejected credentials were replaced, or
-    an operator asked to read everything again (SIGHUP).
+    None: no history is read, and there is no look-ahead. `renewals`: a number that grows when rejected
+    credentials are replaced, and when an operator asks to read everything again (SIGHUP).
     """
 
     queues: QueuePort

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
 
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -26,7 +27,7 @@ from autoscaler.aws.roles import Roles
 from autoscaler.aws.sdk_http import at_most
 from autoscaler.aws.sqs_fast import FastSqs
 from autoscaler.errors import AutoscalerError, CredentialsRejected, Denied, Garbled, Throttled, Unavailable
-from autoscaler.ports import Calls, Place, RateLimiter, Urgency
+from autoscaler.ports import Calls, Place, RateLimiter, Role, Urgency
 
 UNPARSABLE = (
     ResponseParserError,
@@ -38,6 +39,13 @@ UNPARSABLE = (
     ValueError,
 )
 """The exceptions of the SDK's parser for a response of an undocumented shape. The parameters are validated earlier."""
+
+
+class _Keys(NamedTuple):
+    """The credentials of a call. `generation` as in `OwnCredentials` and `Roles`."""
+
+    values: ReadOnlyCredentials
+    generation: int
 
 
 class Caller:
@@ -100,7 +108,7 @@ class Caller:
         self._renewals += 1
 
     def renewals(self) -> int:
-        """How often `renew` was called, or rejected credentials were replaced."""
+        """A number that grows when `renew` is called, and when rejected credentials are replaced."""
         return self._renewals
 
     async def _renewed(self, call: Call, fault: CredentialsRejected) -> bool:
@@ -114,7 +122,7 @@ class Caller:
 
     async def _attempt(self, call: Call, urgency: Urgency, more: int, parameters: dict[str, object]) -> ResponsePart:
         api, subject = call.api, call.subject
-        keys = None if call.role is None else await self._roles.keys(call.role, subject, call.region)
+        keys = None if call.role is None else await self._role_keys(call, call.role)
         self._calls.waited(await self._limiter.acquire(api.category, call.area, subject, urgency, more))
         outcome = Unavailable.kind  # also if the caller is cancelled: the result of the call is unknown
         try:
@@ -127,19 +135,18 @@ class Caller:
             self._calls.made(api.name, api.category, outcome, _units(parameters))
         return answer
 
-    async def _send(self, call: Call, keys: ReadOnlyCredentials | None, parameters: dict[str, object]) -> ResponsePart:
+    async def _send(self, call: Call, keys: _Keys | None, parameters: dict[str, object]) -> ResponsePart:
         # The SDK's errors are not chained: their texts may contain headers, and another program may log the chain.
-        generation = 0
         try:
             async with asyncio.timeout(self._call_timeout_s):
                 keys = keys or await self._own_keys(call)
-                generation = self._generation(call)
+                call = await self._clients.directed(call)
                 async with self._clients.slot(call):
-                    body = await self._body(call, keys, parameters)
+                    body = await self._body(call, keys.values, parameters)
         except TimeoutError:
             raise self._late(call, signed=keys is not None) from None
         except ClientError as error:
-            raise self._reported(fault_of_answer(error, call), call, generation) from None
+            raise self._reported(fault_of_answer(error, call), call, keys) from None
         except ParamValidationError:
             raise  # a bug in this program: it ends the process
         except UNPARSABLE as error:
@@ -149,10 +156,14 @@ class Caller:
         self._limiter.succeeded(call.api.category, call.area)
         return ResponsePart(call, body)
 
-    async def _own_keys(self, call: Call) -> ReadOnlyCredentials:
+    async def _role_keys(self, call: Call, role: Role) -> _Keys:
+        values = await self._roles.keys(role, call.subject, call.region)
+        return _Keys(values, self._roles.generation(role))
+
+    async def _own_keys(self, call: Call) -> _Keys:
         """The daemon's own credentials. An error in loading them is never attributed to the call."""
         try:
-            return await self._own.keys()
+            return _Keys(await self._own.keys(), self._own.generation)
         except SOURCE_ERRORS as error:
             raise fault_of_credentials(error, call) from None
 
@@ -164,17 +175,14 @@ class Caller:
             body: Mapping[str, object] = await getattr(client, call.api.method)(**parameters)
         return body
 
-    def _generation(self, call: Call) -> int:
-        return self._own.generation if call.role is None else self._roles.generation(call.role)
-
-    def _reported(self, fault: AutoscalerError, call: Call, generation: int) -> AutoscalerError:
+    def _reported(self, fault: AutoscalerError, call: Call, keys: _Keys | None) -> AutoscalerError:
         """Report an error to the rate limiter: a refusal also counts as a response of AWS."""
         if isinstance(fault, Throttled):
             self._limiter.throttled(call.api.category, call.area)
         elif not isinstance(fault, Unavailable):
             self._limiter.succeeded(call.api.category, call.area)
-        if isinstance(fault, CredentialsRejected):
-            fault.generation = generation
+        if isinstance(fault, CredentialsRejected) and keys is not None:
+            fault.generation = keys.generation
         elif isinstance(fault, Denied) and call.role is not None:
             self._roles.doubt(call.role)
         return fault

@@ -48,8 +48,8 @@ _signing: ContextVar[ReadOnlyCredentials] = ContextVar("signing")
 
 
 class Clients:
-    """Clients are opened when they are first needed and closed with `stack`. There are at most categories times
-    Regions.
+    """Clients are opened when they are first needed and closed with `stack`. There is at most one for each category,
+    Region and endpoint that the URL of a queue names.
     """
 
     def __init__(self, stack: AsyncExitStack, clocks: Clocks, call_timeout_s: float) -> None:
@@ -59,6 +59,7 @@ class Clients:
         self._clocks = clocks
         self._config = _config(call_timeout_s)
         self._clients: dict[Key, AioBaseClient] = {}
+        self._endpoints: dict[Key, str | None] = {}
         self._slots: defaultdict[Key, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS))
         self._opening = asyncio.Lock()
         self._region: str | None = None
@@ -71,6 +72,22 @@ class Clients:
             self._region = self._find_region()
         return self._region
 
+    async def directed(self, call: Call) -> Call:
+        """Return the call to the endpoint that the queue's URL names, or to the one that is configured for the SDK.
+
+        Raises `BotoCoreError`, and `Refused` if the named server must not be called.
+        """
+        if call.endpoint is None:
+            return call
+        key = _key(call)
+        if key not in self._endpoints:
+            usual = await self.of(call._replace(endpoint=None))
+            try:
+                self._endpoints[key] = endpoint_to_call(call.endpoint, usual.meta.endpoint_url, call.region)
+            except WrongValue as error:
+                raise Refused(f"{clean(call.where)}: {error}") from None
+        return call._replace(endpoint=self._endpoints[key])
+
     def opened(self, call: Call) -> bool:
         return _key(call) in self._clients
 
@@ -79,9 +96,7 @@ class Clients:
         return self._slots[_key(call)]
 
     async def of(self, call: Call) -> AioBaseClient:
-        """The client for the call, for use within `signed_with`. Raises `BotoCoreError` and `Refused`."""
-        if call.endpoint is not None:
-            call = await self._directed(call, call.endpoint)
+        """The client for the endpoint of the call, for use within `signed_with`. Raises `BotoCoreError`, `Refused`."""
         key = _key(call)
         if key not in self._clients:
             async with self._opening:
@@ -94,15 +109,6 @@ class Clients:
         authorities.
         """
         return bool(self._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE"))
-
-    async def _directed(self, call: Call, named: str) -> Call:
-        """Return the call to the endpoint that the queue's URL names, or to the one that is configured for the SDK."""
-        usual = call._replace(endpoint=None)
-        default = (await self.of(usual)).meta.endpoint_url
-        try:
-            return call._replace(endpoint=endpoint_to_call(named, default, call.region))
-        except WrongValue as error:
-            raise Refused(f"{clean(call.where)}: {error}") from None
 
     async def _open(self, call: Call) -> AioBaseClient:
         try:

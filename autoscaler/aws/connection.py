@@ -26,7 +26,8 @@ from autoscaler.ports import Calls, Directory, FleetPort, HistoryPort, Meters, Q
 @dataclass(frozen=True, slots=True)
 class Aws:
     """The five ports. `region()` is the Region for places that name none; it raises `Refused` if none is configured.
-    `renew()` lets all credentials be read again; `renewals()` counts that, and rejected credentials that were replaced.
+    `renew()` requests that all credentials are read again; `renewals()` grows with that, and when rejected ones are
+    replaced.
     """
 
     queues: QueuePort

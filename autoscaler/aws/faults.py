@@ -317,7 +317,7 @@ def fault_of_reread(fault: CredentialsRejected, error: Exception) -> Credentials
     """Add to a rejection that the source of the credentials could not be read again."""
     row = _SOURCE_SILENT if _is_unanswered(error) else _SOURCE
     cause = clean(str(error) or type(error).__name__)
-    return type(fault)(f"{fault}. Its source could not be read for new ones ({cause}); {row.remedy}")
+    return type(fault)(f"{fault}. The source of the credentials could not be read again ({cause}); {row.remedy}")
 
 
 def fault_of_slow_credentials(call: Call, limit_s: float) -> Unavailable:

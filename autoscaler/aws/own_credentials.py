@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partialmethod
 from typing import Any
 
 from aiobotocore.credentials import (
@@ -152,33 +153,34 @@ class OwnCredentials:
 
 
 # The program of the setting `credential_process` in a profile. The SDK only stops waiting for it if the read is
-# cancelled: each later read would start one more program.
+# cancelled: each later read would start one more program. The SDK creates its provider in several places, without a
+# setting for the start of the program, so the default of the class is changed once per process.
+
+
+async def _start(*command: str, **options: Any) -> _Program:
+    return _Program(await asyncio.create_subprocess_exec(*command, **options))
+
+
+class _Program:
+    """A program that is ended after its output was read, and if that is cancelled."""
+
+    def __init__(self, process: Any) -> None:
+        self._process = process
+
+    @property
+    def returncode(self) -> int | None:
+        found: int | None = self._process.returncode
+        return found
+
+    async def communicate(self) -> tuple[bytes, bytes]:
+        try:
+            output: tuple[bytes, bytes] = await self._process.communicate()
+        finally:
+            with suppress(ProcessLookupError):  # it has ended
+                # ends it, and closes its pipes: a program that it started can hold them open
+                self._process._transport.close()  # noqa: SLF001 # there is no public name for it
+        return output
+
 
 _PROVIDER: Any = AioProcessProvider
-_read_from_program = _PROVIDER._retrieve_credentials_using  # noqa: SLF001 # there is no public name for it
-
-
-async def _read_and_end(self: Any, command: str) -> Any:
-    """Read the program's output as the SDK does, and end the program if it still runs."""
-    started: list[Any] = []
-
-    async def start(*arguments: Any, **options: Any) -> Any:
-        started.append(await asyncio.create_subprocess_exec(*arguments, **options))
-        return started[0]
-
-    vars(self)["_popen"] = start  # the SDK starts the program with it
-    try:
-        return await _read_from_program(self, command)
-    finally:
-        for one in started:
-            _end(one)
-
-
-def _end(program: Any) -> None:
-    with suppress(ProcessLookupError):  # it has ended
-        program.kill()
-    for output in (1, 2):  # a program that it started can hold them open
-        program._transport.get_pipe_transport(output).close()  # noqa: SLF001 # there is no public name for it
-
-
-_PROVIDER._retrieve_credentials_using = _read_and_end  # noqa: SLF001 # the same
+_PROVIDER.__init__ = partialmethod(_PROVIDER.__init__, popen=_start)

@@ -83,7 +83,8 @@ def unknown_partition(name: str) -> str:
     """Return a sentence about a partition that the SDK does not know, without a full stop."""
     known = [one.name for one in PARTITIONS]
     near = difflib.get_close_matches(name[:40], known, 1)
-    return f"{name[:40]} is not a partition of AWS; " + (f"did you mean {near[0]}?" if near else ", ".join(known))
+    meant = f"did you mean {near[0]}?" if near else f"partitions: {', '.join(known)}"
+    return f"{name[:40]} is not a partition of AWS; {meant}"
 
 
 # Queues: a name, a URL or an ARN.
@@ -94,7 +95,7 @@ _NAME = re.compile(r"(?=.{1,80}\Z)[A-Za-z0-9_-]+(?:\.fifo)?", re.ASCII)
 _QUEUE_ARN = re.compile(r"arn:(?P<partition>[a-z-]+):sqs:(?P<region>[^:]*):(?P<account>\d+):(?P<name>[^:]*)", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _ACCOUNT_DIGITS = 12
-_HOW = "A name has at most 80 letters, digits, - and _; the name of a FIFO queue ends with .fifo"
+_HOW = "A name has at most 80 letters, digits, - and _. The name of a FIFO queue ends with .fifo"
 _SUCH_A_QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders"
 _SUCH_A_ROLE = "arn:aws:iam::123456789012:role/autoscaler"
 

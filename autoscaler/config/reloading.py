@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from autoscaler.config.claims import Claims
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.file import CONFIG_FILE, is_empty
 from autoscaler.config.groups import Group, leaves, value_at
 from autoscaler.config.lasting import Gap, shown, without
-from autoscaler.config.loading import Claims, LoadedSettings, Read, config_of, find
+from autoscaler.config.loading import LoadedSettings, Read, config_of, find
 from autoscaler.config.model import Config, ServiceConfig
 from autoscaler.config.names import folded
 from autoscaler.config.policies import validated

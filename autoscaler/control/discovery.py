@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
+from autoscaler.config.claims import Claims
 from autoscaler.config.discovering import DISCOVERY_TAG, TaggedService, discovered, key_in, undiscovered
-from autoscaler.config.loading import Claims, LoadedSettings
+from autoscaler.config.loading import LoadedSettings
 from autoscaler.config.model import Config, ServiceConfig
 from autoscaler.errors import AutoscalerError, ConfigError, Problem
 from autoscaler.ports import Directory

@@ -257,6 +257,33 @@ async def test_a_role_is_assumed_again_when_its_credentials_are_rejected(double:
         assert len(double.requests("AssumeRole")) <= 3, "at most once a minute"
 
 
+async def test_a_call_that_waited_is_sent_again_with_the_credentials_that_replaced_its_own(
+    monkeypatch: pytest.MonkeyPatch, double: AwsDouble, spies: Spies
+) -> None:
+    """It has the old credentials while it waits for the rate limiter, and another call replaces them."""
+    iam, queue = Iam(double, {"first"}), QueueRef("orders", url=ORDERS.url, role=ROLE)
+    double.on("AssumeRole", assumed("first", spies.wall_s + 3600), assumed("second", spies.wall_s + 3600))
+    waits, goes_on, acquire = asyncio.Event(), asyncio.Event(), spies.acquire
+
+    async def wait(*given: Any) -> float:
+        monkeypatch.setattr(spies, "acquire", acquire)
+        waits.set()
+        await goes_on.wait()
+        return await acquire(*given)
+
+    async with connected(spies) as aws, asyncio.TaskGroup() as group:
+        assert isinstance(await aws.queues.backlog(queue), Backlog)
+        monkeypatch.setattr(spies, "acquire", wait)
+        waited = group.create_task(aws.queues.backlog(queue))
+        await waits.wait()
+        iam.accepted = {"second"}
+        assert isinstance(await aws.queues.backlog(queue), Backlog)
+        goes_on.set()
+        assert isinstance(await waited, Backlog)
+    assert iam.answers == ["first", "first", "second", "first", "second"]
+    assert len(double.requests("AssumeRole")) == 2
+
+
 async def test_a_role_keeps_valid_credentials_while_sts_is_down(double: AwsDouble, spies: Spies) -> None:
     iam, queue = Iam(double, {"first"}), QueueRef("orders", url=ORDERS.url, role=ROLE)
     double.on("AssumeRole", assumed("first", spies.wall_s + 3600), fault("ServiceUnavailable", "down", 503))
@@ -328,12 +355,12 @@ async def test_an_endpoint_that_hangs_does_not_end_credentials_that_are_still_va
 async def test_rejected_credentials_with_an_endpoint_that_hangs_are_reported_in_time(
     bare: pytest.MonkeyPatch, double: AwsDouble, spies: Spies
 ) -> None:
-    async with serving() as endpoint, connected(spies, call_timeout_s=1.0) as aws:
+    async with serving() as endpoint, connected(spies, call_timeout_s=2.0) as aws:
         bare.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url)
         iam = Iam(double, {"first"})
         assert await depth(aws) == 3
         endpoint.hangs, iam.accepted = True, set()
-        async with asyncio.timeout(2.5):
+        async with asyncio.timeout(7.0):  # the SDK alone gives up after 8 s
             text = str(await depth(aws))
     assert text.startswith("denied: ")
     assert "credentials endpoint of ECS (AWS_CONTAINER_CREDENTIALS_*)" in text

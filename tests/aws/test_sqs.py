@@ -13,7 +13,7 @@ from autoscaler.aws.names import region_in
 from autoscaler.config.addresses import queue as parsed
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.ports import QueueRef
-from tests.aws.double import AwsDouble, AwsReply, fault, ok
+from tests.aws.double import HANG, AwsDouble, AwsReply, fault, ok
 from tests.aws.spies import Spies, connected
 
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"
@@ -273,6 +273,21 @@ async def test_an_endpoint_that_is_configured_for_the_sdk_applies_to_every_url(
         readings = [await aws.queues.backlog(parsed(f"https://{host}/{ACCOUNT}/orders")) for _ in range(2)]
     assert [type(reading) for reading in readings] == [Backlog, Backlog]
     assert len(double.seen) == 2
+
+
+@pytest.mark.parametrize("fast_sqs", [True, False])
+async def test_a_call_to_a_configured_endpoint_that_hangs_is_reported_as_sent(
+    double: AwsDouble, spies: Spies, fast_sqs: bool
+) -> None:
+    """The URL names another host than the one that was called."""
+    spies.fast_sqs = fast_sqs
+    double.on("GetQueueAttributes", counts(), HANG)
+    async with connected(spies, call_timeout_s=2.0) as aws:
+        queue = parsed(f"http://localhost:4566/{ACCOUNT}/orders")
+        assert isinstance(await aws.queues.backlog(queue), Backlog)
+        reading = await aws.queues.backlog(queue)
+    assert isinstance(reading, Missing)
+    assert "had no answer within 2 s" in reading.reason
 
 
 async def test_an_ignored_endpoint_does_not_permit_another_server(

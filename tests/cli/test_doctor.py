@@ -482,7 +482,7 @@ def tagged(name: str, **tags: str) -> dict[str, Any]:
 async def test_the_tags_and_the_services_of_a_cluster_are_checked() -> None:
     cluster = {
         "orders": tagged("orders", queues="orders", max_tasks="9"),
-        "typo": tagged("typo", queues="typo", max_task="9", mode="on"),
+        "typo": tagged("typo", queues="ty!po", max_task="9", mode="on"),
         "profile": tagged("profile", queues="profile", profile="batch"),
         "unseen": tagged("unseen", queue="unseen"),
         "twice": tagged("twice", queues="orders", max_tasks="9"),
@@ -509,6 +509,8 @@ async def test_the_tags_and_the_services_of_a_cluster_are_checked() -> None:
         "tags of twice in prod: autoscaler:queues: prod-orders has the same queue or key; use one queue",
     ):
         assert text in wrong
+    [name] = [one for one in about if "'ty!po' is not a queue name" in one["text"]]
+    assert name["remedy"] == "correct the tag", "not half of the sentence"
     own = {one["what"]: one["level"] for one in findings if one["subject"] == "prod-orders"}
     assert own["service"] == own["queue orders"] == own["permissions"] == "good"
     assert ended.code == 1

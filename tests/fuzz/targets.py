@@ -42,7 +42,8 @@ from autoscaler.telemetry.web_config import read_web_config
 from tests.fuzz.texts import LEAVES, NAMES, WORDS, leaf_value, long, many, mutated, setting_lines, texts, values
 from tests.virtual import run_virtually
 
-FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
+_HELD = tempfile.TemporaryDirectory(prefix="fuzz-")  # it is removed when the process ends
+FOLDER = Path(_HELD.name)
 
 
 class Target(NamedTuple):

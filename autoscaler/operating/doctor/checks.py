@@ -19,7 +19,7 @@ from autoscaler.core.model import Fleet, Missing, StopTimeout
 from autoscaler.core.policy import Mode
 from autoscaler.core.workers import REMEDY, STOP_TIMEOUT_S, long_work, stop_words
 from autoscaler.errors import AutoscalerError, Problem, Unavailable
-from autoscaler.findings import DAEMON, Finding, bad, good, note, text_and_remedy, unread
+from autoscaler.findings import DAEMON, Finding, bad, good, note, split, text_and_remedy, unread
 from autoscaler.ports import Place
 
 NO_DATA = "no_data"
@@ -120,15 +120,9 @@ class _Discovered:
         text = f"{asking} of {several(len(tags), 'service')} have the tag {DISCOVERY_TAG}"
         usable = "" if services == asking else f"; {services} can be scaled by tags"
         self.findings.append(good(DAEMON, what, f"{text}{usable}"))
-        self.findings += (bad(DAEMON, what, *_problem(problem)) for problem in problems)
+        self.findings += (bad(DAEMON, what, *split(str(problem), "correct the tag")) for problem in problems)
 
     def given_up(self, cluster: str, services: Mapping[str, str]) -> None: ...
-
-
-def _problem(problem: Problem) -> tuple[str, str]:
-    """Return a problem of a tag as text and remedy."""
-    text, semicolon, remedy = problem.what.rpartition("; ")
-    return (f"{problem.where}: {text}", remedy) if semicolon else (str(problem), "correct the tag")
 
 
 def _unread_stop(key: str, gap: Missing) -> Finding:

@@ -19,7 +19,7 @@ from autoscaler.config.checks import empty_notes
 from autoscaler.control.supervisor import MOST_GROUPS
 from autoscaler.core.figures import number, several
 from autoscaler.errors import AutoscalerError, Unavailable
-from autoscaler.findings import DAEMON, Finding, Level, bad, good, note, text_and_remedy, unread
+from autoscaler.findings import DAEMON, Finding, Level, bad, good, note, split, text_and_remedy, unread
 from autoscaler.operating.iam import rights_of, writes
 from autoscaler.ports import Category, Place
 from autoscaler.sources import SOURCES
@@ -46,8 +46,7 @@ class RegionLoad(NamedTuple):
 
 def planned(config: Config, starts_s: Mapping[str, float]) -> Iterator[Finding]:
     """Yield the findings from the settings. `starts_s`: learned start-up times in seconds, by key."""
-    for text, _, remedy in (each.rpartition("; ") for each in empty_notes(config)):
-        yield note(DAEMON, "settings", text, remedy)
+    yield from (note(DAEMON, "settings", *split(each)) for each in empty_notes(config))
     for service in config.services:
         yield from _mode(service)
         yield from _first_message(config, service, starts_s)
@@ -70,7 +69,7 @@ def _mode(service: ServiceConfig) -> Iterator[Finding]:
 def _first_message(config: Config, service: ServiceConfig, starts_s: Mapping[str, float]) -> Iterator[Finding]:
     key = service.ref.key
     notes = [each.removeprefix(f"{key}: ") for each in waking_notes(config, starts_s) if each.startswith(f"{key}: ")]
-    for text, _, remedy in (each.rpartition("; ") for each in notes):
+    for text, remedy in map(split, notes):
         yield note(key, FROM_ZERO, text.removeprefix(f"{FROM_ZERO}: "), remedy)
     if service.queues and not notes:
         wait = (
