@@ -1,7 +1,7 @@
 """How each fault of the world, the settings and the daemon begins and ends.
 
 The faults of answers and writes have no entry: they apply to a call while they are in force (`ports.py`,
-`adapters.py`).
+`exchange.py`).
 """
 
 from __future__ import annotations
